@@ -1,0 +1,87 @@
+"""tq: a durable, encrypted task queue. One master, many workers, two commands.
+
+The public names are below; each is imported when it is first used, so that ``import tq`` costs next to
+nothing and loads no server code.
+"""
+
+# Checkers know this name whatever its origin; importing typing would cost more than all the rest.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .client.app import App as App
+    from .client.handle import Attempt as Attempt
+    from .client.handle import Handle as Handle
+    from .client.handles import Handles as Handles
+    from .client.handles import as_completed as as_completed
+    from .client.handles import wait as wait
+    from .client.task import Task as Task
+    from .common.context import Context as Context
+    from .common.context import current as current
+    from .common.errors import CancelRequested as CancelRequested
+    from .common.errors import ConfigError as ConfigError
+    from .common.errors import DecodeError as DecodeError
+    from .common.errors import Discard as Discard
+    from .common.errors import Forbidden as Forbidden
+    from .common.errors import InvalidArgument as InvalidArgument
+    from .common.errors import NotNamed as NotNamed
+    from .common.errors import NotSerializable as NotSerializable
+    from .common.errors import ProtocolError as ProtocolError
+    from .common.errors import Rejected as Rejected
+    from .common.errors import RemoteError as RemoteError
+    from .common.errors import Retry as Retry
+    from .common.errors import Snooze as Snooze
+    from .common.errors import StoreError as StoreError
+    from .common.errors import TaskCancelled as TaskCancelled
+    from .common.errors import TaskConflict as TaskConflict
+    from .common.errors import TaskCrashed as TaskCrashed
+    from .common.errors import TaskError as TaskError
+    from .common.errors import TaskExpired as TaskExpired
+    from .common.errors import TaskLost as TaskLost
+    from .common.errors import TaskTimeout as TaskTimeout
+    from .common.errors import TimeLimit as TimeLimit
+    from .common.errors import TqError as TqError
+    from .common.errors import UnknownObject as UnknownObject
+    from .common.errors import UnknownTask as UnknownTask
+    from .common.errors import Unreachable as Unreachable
+    from .common.exposed import exposed as exposed
+    from .common.model import State as State
+
+    __version__: str
+
+_ERRORS = (
+    "CancelRequested ConfigError DecodeError Discard Forbidden InvalidArgument NotNamed NotSerializable "
+    "ProtocolError Rejected RemoteError Retry Snooze StoreError TaskCancelled TaskConflict TaskCrashed TaskError "
+    "TaskExpired TaskLost TaskTimeout TimeLimit TqError UnknownObject UnknownTask Unreachable"
+)
+_HOMES = {
+    "App": "client.app",
+    "Attempt": "client.handle",
+    "Context": "common.context",
+    "Handle": "client.handle",
+    "Handles": "client.handles",
+    "State": "common.model",
+    "Task": "client.task",
+    "as_completed": "client.handles",
+    "current": "common.context",
+    "exposed": "common.exposed",
+    "wait": "client.handles",
+    **dict.fromkeys(_ERRORS.split(), "common.errors"),
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name == "__version__":
+        return import_module(".common.version", __name__).VERSION
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
