@@ -1,0 +1,1 @@
+"""What the three sides agree on: words, values, wire, proof, errors. Imports none of the sides."""

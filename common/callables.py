@@ -1,0 +1,47 @@
+"""A task as its definition: a function, the name others call it by, where it runs and how.
+
+What offers tasks to a worker carries one of two attributes, and a worker looks for nothing else:
+``__tq_task__`` (a NamedCallable: one task) or ``__tq_tasks__`` (a mapping by name: an app's tasks).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .context import Context
+from .model import TaskOptions
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamedCallable:
+    name: str
+    function: Callable[..., Any]
+    queue: str = "default"
+    options: TaskOptions = field(default_factory=TaskOptions)
+
+
+def offered(namespace: Mapping[str, Any]) -> Iterator[NamedCallable]:
+    """The tasks in a module's namespace."""
+    for thing in list(namespace.values()):
+        one = getattr(thing, "__tq_task__", None)
+        if isinstance(one, NamedCallable):
+            yield one
+        many = getattr(thing, "__tq_tasks__", None)
+        if isinstance(many, Mapping):
+            yield from (task for task in many.values() if isinstance(task, NamedCallable))
+
+
+def context_parameter(function: Callable[..., Any]) -> str | None:
+    """The parameter annotated with Context, which is filled in where the task runs; None if there is none."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    for parameter in parameters:
+        note = parameter.annotation
+        if note is Context or (isinstance(note, str) and note.strip("'\" ").rpartition(".")[2] == "Context"):
+            return parameter.name
+    return None

@@ -1,0 +1,89 @@
+"""Values as bytes and back: arguments, results, items. Exact types or a refusal; never code, never pickle.
+
+The wire form is msgpack. What msgpack knows by itself (None, bool, 64-bit int, float, str, bytes, list,
+dict) travels as it is; the rest stands in ext types (``values.py``). A value comes back with the type
+it had, bit for bit, or it is refused where it is sent, with the path to the bad part::
+
+    argument items[3].when: a Thing cannot be sent; send a dict of its fields
+
+Subclasses are refused, not flattened: nobody gets back less than was sent. The usual call (a few plain
+arguments) never leaves C code but for two look-ups.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgpack
+
+from .errors import DecodeError, NotSerializable
+from .values import ATOMS, decode_ext, prepare
+
+DECODE_ITEMS_MAX: Final = 16 * 1024 * 1024  # elements of one container; the frame limit binds earlier
+
+
+class _PackerOfThread(threading.local):
+    """msgpack's Packer is not thread-safe, and making one costs more than packing a small value."""
+
+    def __init__(self) -> None:
+        self.pack = msgpack.Packer(autoreset=True, use_bin_type=True, strict_types=True).pack
+
+
+_packer = _PackerOfThread()
+
+
+def encode(value: object, *, root: str = "value") -> bytes:
+    """A value as bytes. Raises NotSerializable with the path below ``root``."""
+    if type(value) in ATOMS:
+        try:
+            return _packer.pack(value)  # type: ignore[no-any-return]
+        except (OverflowError, UnicodeEncodeError):
+            pass  # a large int, or text that is not Unicode: judged below
+    return _packer.pack(prepare(value, (root,)))  # type: ignore[no-any-return]
+
+
+def encode_call(args: tuple[Any, ...], kwargs: Mapping[str, Any], names: Sequence[str] = ()) -> bytes:
+    """The arguments of a call as bytes. ``names`` of the positional parameters make errors readable."""
+    if ATOMS.issuperset(map(type, args)) and (not kwargs or ATOMS.issuperset(map(type, kwargs.values()))):
+        try:
+            return _packer.pack([list(args), kwargs])  # type: ignore[no-any-return]
+        except (OverflowError, UnicodeEncodeError, TypeError):
+            pass
+    positional = [
+        prepare(value, (f"argument {names[index] if index < len(names) else index}",))
+        for index, value in enumerate(args)
+    ]
+    keywords = {name: prepare(value, (f"argument {name}",)) for name, value in kwargs.items()}
+    return _packer.pack([positional, keywords])  # type: ignore[no-any-return]
+
+
+def decode(data: bytes | memoryview) -> Any:
+    """The value in ``data``; raises DecodeError for anything else, whatever it is."""
+    try:
+        return msgpack.unpackb(
+            data,
+            raw=False,
+            strict_map_key=False,
+            ext_hook=decode_ext,
+            max_array_len=DECODE_ITEMS_MAX,
+            max_map_len=DECODE_ITEMS_MAX,
+        )
+    except DecodeError:
+        raise
+    except (ValueError, TypeError, OverflowError, ArithmeticError, RecursionError, LookupError) as error:
+        raise DecodeError(f"these bytes are not a value: {error or type(error).__name__}") from None
+    except msgpack.UnpackException as error:
+        raise DecodeError(f"these bytes are not a value: {error or type(error).__name__}") from None
+
+
+def decode_call(data: bytes | memoryview) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments in ``data``; raises DecodeError."""
+    match decode(data):
+        case [list(args), dict(kwargs)] if not kwargs or all(type(name) is str for name in kwargs):
+            return args, kwargs
+    raise DecodeError("these bytes are not the arguments of a call")
+
+
+__all__ = ["NotSerializable", "decode", "decode_call", "encode", "encode_call"]

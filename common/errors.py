@@ -1,0 +1,198 @@
+"""The one error tree. A message names the cause and the remedy; fields carry the facts.
+
+::
+
+    TqError
+    ├── InvalidArgument            what was given cannot be used; nothing happened
+    │   ├── NotSerializable        a value that cannot travel, with its path
+    │   └── NotNamed               a callable that a worker could not find by name
+    ├── ConfigError                a setting or a start-up condition; the program did not start
+    ├── DecodeError                bytes that are not a value
+    ├── ProtocolError              the other side does not speak tq, or speaks it wrongly
+    ├── Unreachable                nobody answers at the address (yet)
+    ├── Rejected                   the key was refused; final, never retried
+    ├── Forbidden                  the key is good, its role or queues are not enough
+    ├── UnknownObject              no such object or method is exposed
+    ├── UnknownTask                no task has this id (any more)
+    ├── TaskConflict               this id was submitted before with other content
+    ├── StoreError                 the store could not do it; what the caller must assume is said
+    ├── RemoteError                an exposed object of the user's own raised
+    └── TaskError                  a task did not succeed; carries the remote type, message, traceback
+        ├── TaskTimeout   ├── TaskCrashed   ├── TaskCancelled   ├── TaskExpired   └── TaskLost
+
+    Retry, Discard, Snooze         raised by a task to direct its own fate; not errors
+    TimeLimit, CancelRequested     raised inside a running task by tq (BaseException: ``except
+                                   Exception`` in user code does not swallow them)
+
+Errors that cross the wire travel as ``[code, message, detail]``; ``code`` is a key of WIRE_ERRORS, and
+the receiving side maps it through that closed table. Nothing is ever rebuilt from what a peer names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class TqError(Exception):
+    """Base of every error tq raises on purpose."""
+
+
+class InvalidArgument(TqError, ValueError):
+    """Something given cannot be used. Nothing was sent or stored. Mend the argument named."""
+
+
+class NotSerializable(InvalidArgument, TypeError):
+    """A value cannot travel. ``path`` says where it stands, ``kind`` what it is."""
+
+    def __init__(self, path: str, kind: str, remedy: str) -> None:
+        super().__init__(f"{path}: {kind} cannot be sent; {remedy}")
+        self.path, self.kind, self.remedy = path, kind, remedy
+
+
+class NotNamed(InvalidArgument):
+    """A callable no worker could find by name: a lambda, a nested function, something typed at a prompt."""
+
+
+class ConfigError(TqError):
+    """A setting or a condition at start-up is wrong; the program did not start. The message is the remedy."""
+
+
+class DecodeError(TqError, ValueError):
+    """Bytes that are not a value of the codec: damaged, hostile, or of a newer version."""
+
+
+class ProtocolError(TqError):
+    """The other side does not speak tq, or breaks its rules. Check address, port and versions."""
+
+
+class Unreachable(TqError, ConnectionError):
+    """Nobody answers at the address. Is the master running, is the port right, is a firewall between?"""
+
+
+class Rejected(TqError, PermissionError):
+    """The master refused the key, or the master is not the one the key was made for. Final."""
+
+
+class Forbidden(TqError, PermissionError):
+    """The key is good, but its role or its queues do not allow this. Ask for a key that does."""
+
+
+class UnknownObject(TqError, LookupError):
+    """The master exposes no such object, or the object no such method."""
+
+
+class UnknownTask(TqError, LookupError):
+    """No task has this id: it was never submitted here, or its result was kept no longer."""
+
+
+class TaskConflict(TqError, ValueError):
+    """A task with this id exists and has another name, queue or arguments. Nothing was changed."""
+
+
+class StoreError(TqError):
+    """The store could not commit. When ``maybe_done`` the outcome is unknown: repeat with the same ids."""
+
+    maybe_done = True
+
+
+class RemoteError(TqError):
+    """A user's own exposed object raised; the message is the remote type and message."""
+
+
+class TaskError(TqError):
+    """A task did not succeed. ``type``, ``message`` and ``traceback`` are the remote exception's, as text."""
+
+    def __init__(
+        self, message: str, *, type: str = "", traceback: str = "", detail: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(f"{type}: {message}" if type else message)
+        self.type, self.message, self.traceback = type, message, traceback
+        self.detail = detail or {}
+
+
+class TaskTimeout(TaskError):
+    """The task took longer than its ``timeout``."""
+
+
+class TaskCrashed(TaskError):
+    """The process that ran the task died; ``detail`` has signal or exit code. Quarantined when repeated."""
+
+
+class TaskCancelled(TaskError):
+    """The task was cancelled before it had a result."""
+
+
+class TaskExpired(TaskError):
+    """The task was not started before its ``expires``."""
+
+
+class TaskLost(TaskError):
+    """An at_most_once task whose worker vanished: nobody can say whether it ran, so it is not run again."""
+
+
+class Directive(Exception):
+    """Base of what a task raises to direct its own fate."""
+
+
+class Retry(Directive):
+    """Try this task again, after ``after`` seconds or its usual backoff. Counts against ``retries``."""
+
+    def __init__(self, message: str = "", *, after: float | None = None) -> None:
+        super().__init__(message or "the task asked to be tried again")
+        self.after = after
+
+
+class Discard(Directive):
+    """Give this task up for good: it ends failed, with this reason, whatever retries are left."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or "the task gave itself up")
+
+
+class Snooze(Directive):
+    """Run this task again in ``seconds``. Counts against nothing."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the task asked to be run again in {seconds:g} s")
+        self.seconds = seconds
+
+
+class TimeLimit(BaseException):
+    """Raised inside a task when its ``timeout`` has passed, so that it can clean up before it is killed."""
+
+
+class CancelRequested(BaseException):
+    """Raised inside a task when somebody cancelled it, so that it can clean up before it is killed."""
+
+
+WIRE_ERRORS: dict[str, type[TqError]] = {
+    kind.__name__: kind
+    for kind in (
+        InvalidArgument,
+        ProtocolError,
+        Rejected,
+        Forbidden,
+        UnknownObject,
+        UnknownTask,
+        TaskConflict,
+        StoreError,
+        RemoteError,
+    )
+}
+
+
+def to_wire(error: TqError) -> list[Any]:
+    """``[code, message, detail]`` of an error, its nearest class in the closed table."""
+    names = (kind.__name__ for kind in type(error).__mro__)
+    code = next((name for name in names if name in WIRE_ERRORS), "RemoteError")
+    return [code, str(error), {}]
+
+
+def from_wire(fields: Any) -> TqError:
+    """The error a peer sent; an unknown code or shape becomes a ProtocolError that says so."""
+    match fields:
+        case [str(code), str(message), dict()] if code in WIRE_ERRORS:
+            return WIRE_ERRORS[code](message)
+        case [str(code), *_]:
+            return ProtocolError(f"the peer sent an error this version does not know: {code!r:.200}")
+    return ProtocolError("the peer sent an error of an unknown form")  # unshown: it may nest without end

@@ -1,0 +1,97 @@
+"""Why an attempt failed, as data: type name, message, traceback text. Nothing is ever rebuilt from it."""
+
+from __future__ import annotations
+
+import traceback as tracebacks
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .codec import decode, encode
+from .errors import (
+    DecodeError,
+    TaskCancelled,
+    TaskCrashed,
+    TaskError,
+    TaskExpired,
+    TaskLost,
+    TaskTimeout,
+)
+from .model import State
+
+MESSAGE_CHARS_MAX: Final = 8 * 1024
+TRACEBACK_CHARS_MAX: Final = 64 * 1024
+
+_ERROR_OF_STATE: Final[dict[State, type[TaskError]]] = {
+    State.DEAD: TaskCrashed,
+    State.CANCELLED: TaskCancelled,
+    State.EXPIRED: TaskExpired,
+    State.LOST: TaskLost,
+}
+_MESSAGE_OF_STATE: Final[dict[State, str]] = {
+    State.CANCELLED: "the task was cancelled",
+    State.EXPIRED: "the task was not started in time",
+    State.LOST: "the worker vanished and the task may not be started twice",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    type: str
+    message: str
+    traceback: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, error: BaseException, skip_frames: int = 0, below: str = "") -> Failure:
+        """A failure from an exception. ``skip_frames`` of ours stand above the user's, and those of the
+        file ``below`` under them, when it was a signal that struck.
+        """
+        frames = error.__traceback__
+        for _ in range(skip_frames):
+            frames = frames.tb_next if frames is not None and frames.tb_next is not None else frames
+        try:
+            message = str(error)
+        except Exception as broken:  # a user's __str__ may raise; its failure must still be told
+            message = f"<its message could not be made: {broken!r:.200}>"
+        report = tracebacks.TracebackException(type(error), error, frames)
+        while report.stack and report.stack[-1].filename == below:
+            report.stack.pop()
+        text = "".join(report.format())
+        if len(text) > TRACEBACK_CHARS_MAX:
+            half = TRACEBACK_CHARS_MAX // 2
+            text = f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
+        kind = type(error)
+        name = (
+            kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        )
+        return cls(name, _clean(message[:MESSAGE_CHARS_MAX]), _clean(text))
+
+    def encode(self) -> bytes:
+        return encode([self.type, self.message, self.traceback, self.detail])
+
+    @classmethod
+    def decode(cls, body: bytes | None) -> Failure:
+        """The failure in ``body``. Never raises: a report that cannot be read must still be shown."""
+        if body is None:
+            return cls("", "")
+        try:
+            match decode(body):
+                case [str(kind), str(message), str(text), dict(detail)]:
+                    return cls(kind, message, text, detail)
+        except DecodeError as error:
+            return cls("DecodeError", f"the report of this failure cannot be read: {error}")
+        return cls("DecodeError", "the report of this failure has an unknown form")
+
+
+def to_error(state: State, failure: Failure) -> TaskError:
+    """The exception a caller gets for a task that ended in ``state``."""
+    kind = _ERROR_OF_STATE.get(state, TaskError)
+    if state == State.FAILED and failure.detail.get("outcome") == "timeout":
+        kind = TaskTimeout
+    message = failure.message or _MESSAGE_OF_STATE.get(state, "the task failed")
+    return kind(message, type=failure.type, traceback=failure.traceback, detail=failure.detail)
+
+
+def _clean(text: str) -> str:
+    """Text that can be sent: lone surrogates, as in odd file names, are shown escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,129 @@
+"""Frames: how bytes on a stream become messages and back. Pure: bytes in, frames out.
+
+A frame is a five-byte header and a body::
+
+    offset  size  field
+    0       4     body length in bytes, unsigned, big-endian
+    4       1     kind (see Kind)
+    5       …     body: one msgpack value of plain types (no ext)
+
+The header is judged before anything is allocated for the body: an unknown kind or a length over the
+limit ends the connection. Knows nothing of TLS, of sessions, or of what a body means.
+
+Invariant: a body is handed out once, whole, and in the order of the stream, however the stream was cut.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from typing import Any, Final
+
+import msgpack
+
+from .errors import InvalidArgument, ProtocolError
+
+HEADER = struct.Struct(">IB")
+HANDSHAKE_FRAME_BYTES_MAX: Final = (
+    4 * 1024
+)  # nobody is admitted yet: enough for any proof, useless as a weapon
+FRAME_BYTES_MAX: Final = 16 * 1024 * 1024  # default; the master announces its own in WELCOME
+ENVELOPE_ITEMS_MAX: Final = 1_000_000  # elements in one array or map of an envelope
+
+
+class Kind(enum.IntEnum):
+    HELLO = 1
+    CHALLENGE = 2
+    PROOF = 3
+    WELCOME = 4
+    REFUSED = 5
+    CALL = 6
+    RELAYED_CALL = 7
+    RETURN = 8
+    ERROR = 9
+    ABANDON = 10
+    PING = 11
+    PONG = 12
+    GOODBYE = 13
+
+
+KIND_MAX: Final = max(Kind)
+
+
+def encode_frame(kind: Kind, body: bytes, frame_bytes_max: int = FRAME_BYTES_MAX) -> bytes:
+    """One frame; raises InvalidArgument with both sizes when the body is over the limit."""
+    if len(body) > frame_bytes_max:
+        raise InvalidArgument(
+            f"a message of {len(body):,} bytes is over the limit of {frame_bytes_max:,} bytes per frame; "
+            "send less at once, pass large data by a path on shared storage, or raise frame_bytes_max "
+            "on the master"
+        )
+    return HEADER.pack(len(body), kind) + body
+
+
+class FrameReader:
+    """Cuts a stream of bytes into frames. Raises ProtocolError on a header that breaks the rules."""
+
+    def __init__(self, frame_bytes_max: int = HANDSHAKE_FRAME_BYTES_MAX) -> None:
+        self.frame_bytes_max = frame_bytes_max
+        self._chunks: list[bytes] = []
+        self._have = 0
+        self._need = HEADER.size
+
+    def feed(self, data: bytes) -> list[tuple[int, memoryview]]:
+        """The frames that ``data`` completes, each as (kind, body)."""
+        self._chunks.append(data)
+        self._have += len(data)
+        if self._have < self._need:
+            return []
+        if len(self._chunks) > 1:  # joined only when a frame is whole: linear for any size of chunk
+            data = b"".join(self._chunks)
+        frames: list[tuple[int, memoryview]] = []
+        view, position, end = memoryview(data), 0, len(data)
+        self._need = HEADER.size
+        while end - position >= HEADER.size:
+            length, kind = HEADER.unpack_from(data, position)
+            if length > self.frame_bytes_max:
+                raise ProtocolError(
+                    f"a frame of {length:,} bytes was announced, the limit here is {self.frame_bytes_max:,}; "
+                    "the peer does not speak tq, or has a larger frame_bytes_max"
+                )
+            if not 1 <= kind <= KIND_MAX:
+                raise ProtocolError(f"frame kind {kind} is unknown; the peer does not speak tq/1")
+            if end - position - HEADER.size < length:
+                self._need = HEADER.size + length
+                break
+            position += HEADER.size
+            frames.append((kind, view[position : position + length]))
+            position += length
+        self._chunks = [data[position:]] if position < end else []
+        self._have = end - position
+        return frames
+
+
+_packer = msgpack.Packer(autoreset=True)
+
+
+def pack(value: Any) -> bytes:
+    """An envelope as msgpack. Plain types only; msgpack's own errors mean a bug in the caller."""
+    return bytes(_packer.pack(value))
+
+
+def unpack(body: bytes | memoryview) -> Any:
+    """An envelope from msgpack; raises ProtocolError for anything malformed, nested or oversized."""
+    try:
+        return msgpack.unpackb(
+            body,
+            raw=False,
+            use_list=True,
+            strict_map_key=True,
+            ext_hook=_refuse_ext,
+            max_array_len=ENVELOPE_ITEMS_MAX,
+            max_map_len=ENVELOPE_ITEMS_MAX,
+        )
+    except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
+        raise ProtocolError(f"a frame body is not a msgpack value tq knows: {error}") from None
+
+
+def _refuse_ext(code: int, data: bytes) -> Any:
+    raise ValueError(f"ext code {code} has no place in an envelope")

@@ -1,0 +1,30 @@
+"""A line to a master, as an App sees it: over the network, or, inside a task, through its supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+
+class Link(Protocol):
+    """Makes calls. A future fails with Unreachable when the line broke before its answer came; what was
+    told to the master's session (watches) is gone then, and calls made afterwards wait for the next line.
+    """
+
+    def call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]: ...
+
+    def close(self) -> None: ...
+
+
+_ambient: Link | None = None
+
+
+def ambient() -> Link | None:
+    """The line of the surroundings: set in a worker's child, None elsewhere."""
+    return _ambient
+
+
+def set_ambient(link: Link | None) -> None:
+    global _ambient
+    _ambient = link

@@ -1,0 +1,105 @@
+"""The one place that turns events into text. Every record has an action and fields, in both formats.
+
+::
+
+    2026-01-02T03:04:05Z warning worker.lost  a worker vanished; its tasks run elsewhere  host=a2 leases=3
+    {"time": "2026-01-02T03:04:05Z", "level": "warning", "action": "worker.lost", "host": "a2", "leases": 3}
+
+Fields that name a secret are never printed, at any depth. A stream that takes no more text (a closed
+pipe, a full disk) costs the record, never the work that it tells of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TextIO
+
+LEVELS: Final = ("debug", "info", "warning", "error")
+SECRETS: Final = ("authkey", "secret", "token", "password")
+VALUE_CHARS_MAX: Final = 2_000
+
+SENTENCES: Final[dict[str, str]] = {
+    "master.started": "ready",
+    "master.draining": "finishing what is under way; a second signal ends it at once",
+    "master.stopped": "stopped",
+    "master.stalled": "this process stood still; nobody is blamed for that time",
+    "master.bug": "a bug in tq; please report it with this record",
+    "server.full": "no descriptors are left for more connections; raise the limit of open files (ulimit -n)",
+    "store.failed": "the store failed; its callers were told, nothing unfinished is kept",
+    "store.recovered": "the store can be used again",
+    "connection.refused": "a stranger was turned away",
+    "connection.broken": "a session broke the rules and was ended",
+    "session.opened": "somebody came in",
+    "session.closed": "a session ended",
+    "worker.joined": "a worker is here",
+    "worker.absent": "a worker's connection is gone; it has a short while to come back",
+    "worker.lost": "a worker vanished; its tasks run elsewhere",
+    "worker.started": "ready",
+    "worker.connected": "connected to the master",
+    "worker.disconnected": "the connection is gone; running tasks go on, results are kept until it is back",
+    "worker.refused": "the master refused this worker",
+    "worker.draining": "finishing what runs; a second signal hands everything back at once",
+    "worker.stopped": "stopped",
+    "worker.stalled": "this process stood still longer than a lease; its results may come too late",
+    "child.started": "a child process is ready",
+    "child.died": "a child process died",
+    "child.import_failed": "a child process could not import your code",
+    "task.stale": "a result came too late: the task was given to somebody else meanwhile",
+    "task.dropped": "the master says this task is no longer ours",
+    "task.timeout": "a task ran into its time limit",
+    "task.cancelled": "a task was cancelled",
+    "task.failed": "a task failed",
+}
+
+
+class EventLog:
+    """``event(action, level, **fields)`` writes one line. ``threshold``: the lowest level written."""
+
+    def __init__(
+        self,
+        format: str = "text",
+        stream: TextIO | None = None,
+        threshold: str = "info",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._json, self._stream, self._clock = format == "json", stream, clock
+        self._threshold = LEVELS.index(threshold)
+
+    def event(self, action: str, level: str = "info", **fields: Any) -> None:
+        if LEVELS.index(level) < self._threshold:
+            return
+        moment = datetime.datetime.fromtimestamp(self._clock(), datetime.UTC)
+        stamp = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        shown = {name: _shown(name, value) for name, value in fields.items()}
+        if self._json:
+            line = json.dumps({"time": stamp, "level": level, "action": action, **shown}, default=str)
+        else:
+            words = " ".join(f"{name}={_quoted(value)}" for name, value in shown.items())
+            line = "  ".join(filter(None, (f"{stamp} {level} {action}", SENTENCES.get(action, ""), words)))
+        stream = self._stream or sys.stderr
+        with contextlib.suppress(OSError, ValueError):  # test: a log that nobody takes costs no work
+            stream.write(line + "\n")
+            stream.flush()
+
+
+def _shown(name: str, value: Any) -> Any:
+    if any(secret in name.lower() for secret in SECRETS):
+        return "[hidden]"
+    if isinstance(value, Mapping):
+        return {str(key): _shown(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, bytes):
+        return value.hex()
+    return value[:VALUE_CHARS_MAX] if isinstance(value, str) else value
+
+
+def _quoted(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    text = str(value)
+    plain = text.isprintable() and not any(character in text for character in ' "=')
+    return text if text and plain else json.dumps(text, ensure_ascii=not text.isprintable())

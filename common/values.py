@@ -1,0 +1,334 @@
+"""The types that msgpack does not know, as its ext types. One table: a type, its code, both directions.
+
+==== ============================ ======================================================
+code type                         body (msgpack unless said otherwise)
+==== ============================ ======================================================
+1    tuple                        array of the items
+2    int beyond 64 bits           two's complement, big-endian bytes
+3, 4 set, frozenset               array of the items, in no particular order
+5    datetime                     [year, month, day, hour, minute, second, microsecond, fold, zone]
+6    date                         [year, month, day]
+7    time                         [hour, minute, second, microsecond, fold, zone]
+8    timedelta                    [days, seconds, microseconds]
+9    Decimal                      its text, ASCII bytes
+10   UUID                         its 16 bytes
+11   Path, PurePath               [flavour, text]
+12   Enum                         ["module:Name", member name, or the value of a Flag]
+13   numpy array                  [dtype, shape, bytes in C order]
+14   numpy scalar                 [dtype, bytes]
+==== ============================ ======================================================
+
+zone: nil, an IANA key as text, or [days, seconds, microseconds, name or nil] of a fixed offset.
+
+Nothing is imported because data names it: an Enum is looked up among the modules that are there.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import sys
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from typing import Any, Final
+from uuid import UUID
+
+import msgpack
+
+from .errors import DecodeError, NotSerializable
+from .naming import find_loaded, module_name_of
+
+DEPTH_MAX: Final = 64  # containers within containers; deeper is a mistake or an attack
+INT64_MIN, UINT64_MAX = -(2**63), 2**64 - 1
+ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes})
+KEYS: Final = frozenset({str, int, bytes})
+
+TUPLE, BIG_INT, SET, FROZENSET, DATETIME, DATE, TIME, TIMEDELTA = range(1, 9)
+DECIMAL, UUID_, PATH, ENUM, ARRAY, SCALAR = range(9, 15)
+
+type_of_flavour: Final[dict[str, type[PurePath]]] = {
+    "Path": Path,
+    "PurePosixPath": PurePosixPath,
+    "PureWindowsPath": PureWindowsPath,
+}
+
+_Path = tuple[str, ...]  # where a value stands: the root, then one part a step
+
+
+def prepare(value: Any, path: _Path) -> Any:
+    """``value`` in terms msgpack packs as it is; raises NotSerializable with the path."""
+    kind = type(value)
+    if kind in ATOMS:
+        return _atom(value, kind, path)
+    if len(path) > DEPTH_MAX:
+        raise _refusal(
+            (*path[:6], "…"), f"a value nested deeper than {DEPTH_MAX}", "flatten it, or break its cycle"
+        )
+    if kind is list:
+        return [prepare(item, (*path, f"[{index}]")) for index, item in enumerate(value)]
+    if kind is dict:
+        return _dict(value, path)
+    exotic = _EXOTIC.get(kind)
+    if exotic is not None:
+        return exotic(value, path)
+    return _rare(value, path)
+
+
+def _atom(value: Any, kind: type, path: _Path) -> Any:
+    if kind is int and not INT64_MIN <= value <= UINT64_MAX:
+        return _ext(BIG_INT, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    if kind is str and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise _refusal(
+                path, "text with lone surrogates", "send the bytes instead: os.fsencode(text)"
+            ) from None
+    return value
+
+
+def _dict(value: dict[Any, Any], path: _Path) -> dict[Any, Any]:
+    result = {}
+    for key, item in value.items():
+        if type(key) not in KEYS:
+            raise _refusal(
+                path,
+                f"a dict with the key {key!r:.40} ({type(key).__name__})",
+                "keys must be str, int or bytes",
+            )
+        step = f".{key}" if type(key) is str and key.isidentifier() else f"[{key!r:.40}]"
+        if type(key) is int and not INT64_MIN <= key <= UINT64_MAX:
+            raise _refusal(path, "a dict with a key beyond 64 bits", "use str(key)")
+        result[_atom(key, type(key), path)] = prepare(item, (*path, step))
+    return result
+
+
+def _items(code: int) -> Callable[[Any, _Path], Any]:
+    def prepare_items(value: Any, path: _Path) -> Any:
+        return _ext(code, _pack([prepare(item, (*path, f"[{index}]")) for index, item in enumerate(value)]))
+
+    return prepare_items
+
+
+def _datetime(value: datetime.datetime, path: _Path) -> Any:
+    day = (value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond)
+    return _ext(DATETIME, _pack([*day, value.fold, _zone(value.tzinfo, path)]))
+
+
+def _time(value: datetime.time, path: _Path) -> Any:
+    clock = (value.hour, value.minute, value.second, value.microsecond)
+    return _ext(TIME, _pack([*clock, value.fold, _zone(value.tzinfo, path)]))
+
+
+def _zone(zone: datetime.tzinfo | None, path: _Path) -> Any:
+    if zone is None:
+        return None
+    if type(zone) is datetime.timezone:
+        offset = zone.utcoffset(None)
+        name = zone.tzname(None)
+        fixed = None if name == datetime.timezone(offset).tzname(None) else name
+        return [offset.days, offset.seconds, offset.microseconds, fixed]
+    key = getattr(zone, "key", None)
+    if type(zone).__module__.partition(".")[0] == "zoneinfo" and isinstance(key, str):
+        return key
+    raise _refusal(
+        path, f"a time in a {type(zone).__name__}", "use datetime.timezone or zoneinfo.ZoneInfo('Area/City')"
+    )
+
+
+def _path(value: PurePath, path: _Path) -> Any:
+    flavour = "Path" if isinstance(value, Path) else type(value).__name__
+    return _ext(PATH, _pack([flavour, str(value)]))
+
+
+def _rare(value: Any, path: _Path) -> Any:
+    kind = type(value)
+    if isinstance(value, enum.Enum):
+        name = f"{module_name_of(kind)}:{kind.__qualname__}"
+        member = value.value if isinstance(value, enum.Flag) else value.name
+        return _ext(ENUM, _pack([name, member]))
+    if isinstance(value, PurePath):
+        return _path(value, path)
+    if kind.__module__ == "numpy":
+        return _numpy(value, path)
+    raise _refusal(path, f"a {kind.__qualname__}", _remedy(value))
+
+
+def _numpy(value: Any, path: _Path) -> Any:
+    dtype = getattr(value, "dtype", None)
+    if dtype is None or dtype.hasobject or dtype.names is not None:
+        raise _refusal(
+            path,
+            f"a numpy {type(value).__name__} of dtype {dtype}",
+            "use a plain numeric dtype, or .tolist()",
+        )
+    if type(value).__name__ == "ndarray":
+        return _ext(ARRAY, _pack([dtype.str, list(value.shape), value.tobytes()]))
+    if not hasattr(value, "shape") or value.shape != ():
+        raise _refusal(path, f"a numpy {type(value).__name__}", "use numpy.asarray(value)")
+    return _ext(SCALAR, _pack([dtype.str, value.tobytes()]))
+
+
+def _remedy(value: Any) -> str:
+    if isinstance(value, (bytearray, memoryview)):
+        return "send bytes(value)"
+    if hasattr(value, "__dataclass_fields__"):
+        return "send dataclasses.asdict(value), or its fields as arguments"
+    for plain in (str, bytes, int, float, list, tuple, dict, set):
+        if isinstance(value, plain):
+            return f"subclasses lose their type on the way: send {plain.__name__}(value)"
+    if hasattr(value, "__next__"):
+        return "send list(value)"
+    if callable(value):
+        return "send its name, 'module:function', and look it up in the task"
+    if hasattr(value, "read"):
+        return "send its content, or a path both hosts can read"
+    return "send a dict of its fields"
+
+
+def _refusal(path: _Path, kind: str, remedy: str) -> NotSerializable:
+    return NotSerializable("".join(path), kind, remedy)
+
+
+def _ext(code: int, body: bytes) -> Any:
+    return msgpack.ExtType(code, body)
+
+
+def _pack(value: Any) -> bytes:
+    return msgpack.packb(value, use_bin_type=True, strict_types=False)  # type: ignore[no-any-return]
+
+
+_EXOTIC: Final[dict[type, Callable[[Any, _Path], Any]]] = {
+    tuple: _items(TUPLE),
+    set: _items(SET),
+    frozenset: _items(FROZENSET),
+    datetime.datetime: _datetime,
+    datetime.date: lambda value, path: _ext(DATE, _pack([value.year, value.month, value.day])),
+    datetime.time: _time,
+    datetime.timedelta: lambda value, path: _ext(
+        TIMEDELTA, _pack([value.days, value.seconds, value.microseconds])
+    ),
+    Decimal: lambda value, path: _ext(DECIMAL, str(value).encode("ascii")),
+    UUID: lambda value, path: _ext(UUID_, value.bytes),
+}
+
+
+# back again
+
+
+class _Depth(threading.local):
+    value = 0
+
+
+_depth = _Depth()
+
+
+def decode_ext(code: int, body: bytes) -> Any:
+    """The value of an ext; raises DecodeError (or what its constructor raises, which codec.py maps)."""
+    reader = _READERS.get(code)
+    if reader is None:
+        raise DecodeError(f"ext code {code} is unknown; the sender has a newer version of tq")
+    if _depth.value >= DEPTH_MAX:
+        raise DecodeError(f"values nested deeper than {DEPTH_MAX}")
+    _depth.value += 1
+    try:
+        return reader(body)
+    finally:
+        _depth.value -= 1
+
+
+def _unpack(body: bytes) -> Any:
+    return msgpack.unpackb(body, raw=False, strict_map_key=False, ext_hook=decode_ext)
+
+
+def _unpack_list(body: bytes) -> list[Any]:
+    value = _unpack(body)
+    if type(value) is not list:
+        raise DecodeError("an array was expected in an ext body")
+    return value
+
+
+def _read_zone(zone: Any) -> datetime.tzinfo | None:
+    match zone:
+        case None:
+            return None
+        case str(key):
+            from zoneinfo import ZoneInfo  # loads the zone database: only for those who use it
+
+            return ZoneInfo(key)
+        case [int(days), int(seconds), int(microseconds), name]:
+            offset = datetime.timedelta(days, seconds, microseconds)
+            return datetime.timezone(offset) if name is None else datetime.timezone(offset, str(name))
+    raise DecodeError("not a time zone")
+
+
+def _read_datetime(body: bytes) -> datetime.datetime:
+    *fields, fold, zone = _unpack_list(body)
+    return datetime.datetime(*fields, fold=fold).replace(tzinfo=_read_zone(zone))
+
+
+def _read_time(body: bytes) -> datetime.time:
+    *fields, fold, zone = _unpack_list(body)
+    return datetime.time(*fields, fold=fold).replace(tzinfo=_read_zone(zone))
+
+
+def _read_path(body: bytes) -> PurePath:
+    flavour, text = _unpack_list(body)
+    return type_of_flavour[flavour](text)
+
+
+def _read_enum(body: bytes) -> enum.Enum:
+    name, member = _unpack_list(body)
+    if type(name) is not str:
+        raise DecodeError("the name of an enum is a str")
+    kind = find_loaded(name)
+    if not (isinstance(kind, type) and issubclass(kind, enum.Enum)):
+        raise DecodeError(f"the enum {name} is not known here; import {name.partition(':')[0]} first")
+    return kind(member) if issubclass(kind, enum.Flag) else kind[member]
+
+
+def _read_array(body: bytes) -> Any:
+    dtype, shape, data = _unpack_list(body)
+    return _numpy_module().frombuffer(data, dtype=_dtype(dtype)).reshape(shape).copy()
+
+
+def _read_scalar(body: bytes) -> Any:
+    dtype, data = _unpack_list(body)
+    return _numpy_module().frombuffer(data, dtype=_dtype(dtype), count=1)[0]
+
+
+def _dtype(text: Any) -> Any:
+    dtype = _numpy_module().dtype(str(text))
+    if dtype.hasobject or dtype.names is not None:
+        raise DecodeError(f"dtype {text} is not plain")
+    return dtype
+
+
+def _numpy_module() -> Any:
+    module = sys.modules.get("numpy")
+    if module is None:
+        try:
+            import numpy as module
+        except ImportError:
+            raise DecodeError("this value is a numpy array; install numpy here to read it") from None
+    return module
+
+
+_READERS: Final[dict[int, Callable[[bytes], Any]]] = {
+    TUPLE: lambda body: tuple(_unpack_list(body)),
+    BIG_INT: lambda body: int.from_bytes(body, "big", signed=True),
+    SET: lambda body: set(_unpack_list(body)),
+    FROZENSET: lambda body: frozenset(_unpack_list(body)),
+    DATETIME: _read_datetime,
+    DATE: lambda body: datetime.date(*_unpack_list(body)),
+    TIME: _read_time,
+    TIMEDELTA: lambda body: datetime.timedelta(*_unpack_list(body)),
+    DECIMAL: lambda body: Decimal(body.decode("ascii")),
+    UUID_: lambda body: UUID(bytes=body),
+    PATH: _read_path,
+    ENUM: _read_enum,
+    ARRAY: _read_array,
+    SCALAR: _read_scalar,
+}
