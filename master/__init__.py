@@ -1,0 +1,1 @@
+"""One process that accepts, decides and remembers."""

@@ -1,0 +1,149 @@
+"""``tq-master``: options in, one running master out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..common.address import Address
+from ..common.config import MasterSettings, load_settings
+from ..common.errors import ConfigError, TqError
+from ..common.logs import EventLog
+from ..common.loops import run_loop
+from ..common.model import Role
+from ..common.secrets import take_authkey
+from ..common.version import VERSION
+from .boot import House, key_file, open_house
+
+DURABILITY = {
+    "fsync": "every acknowledged task is on disk",
+    "os": "survives a killed process, not a power cut",
+    "memory": "nothing survives this process",
+}
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: tq-master --bind 0.0.0.0:5000 --data /var/lib/tq",
+)
+@click.option("--bind", metavar="HOST:PORT", help="Where to listen.  [127.0.0.1:5000]")
+@click.option("--data", metavar="DIR", help="Where the state lives.  [the user's data directory]")
+@click.option(
+    "--config", type=click.Path(path_type=Path), envvar="TQ_CONFIG", help="A TOML file of settings."
+)
+@click.option("--authkey", metavar="KEY", help="One plain key for everybody. Prefer --authkey-file.")
+@click.option("--authkey-file", metavar="FILE", help="A file with that key; TQ_AUTHKEY works as well.")
+@click.option("--durability", metavar="fsync|os|memory", help="When a task counts as stored.  [fsync]")
+@click.option("--log-format", metavar="text|json", help="How events are written to stderr.  [text]")
+@click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.  [info]")
+@click.version_option(VERSION, prog_name="tq-master")
+def main(config: Path | None, authkey: str | None, **options: Any) -> None:
+    """Accept tasks, keep them, hand them to workers, keep the results.
+
+    Without --authkey the master makes keys on its first start, keeps them in its data directory and
+    prints the line to run on the next host.
+    """
+    try:
+        settings = load_settings(MasterSettings, config, os.environ, options)
+        key = take_authkey(authkey, settings.authkey_file)
+        log = EventLog(settings.log_format, threshold=settings.log_level)
+        house = open_house(settings, key, log.event)
+        try:
+            code = run_loop(_serve(house, log, with_authkey=key is not None))
+        finally:
+            house.close()
+    except TqError as error:
+        for line in str(error).splitlines():
+            click.echo(f"tq-master: {line}", err=True)
+        sys.exit(2)
+    sys.exit(code)
+
+
+async def _serve(house: House, log: EventLog, *, with_authkey: bool) -> int:
+    server = house.server(log.event)
+    bind = house.settings.bind
+    try:
+        addresses = await server.listen(bind.host, bind.port)
+    except OSError as error:
+        server.close()
+        raise ConfigError(_why_not_listening(bind, error)) from error
+    stop = asyncio.Event()
+    _handle_signals(stop, log)
+    click.echo(_banner(house, Address(*addresses[0]), with_authkey))
+    log.event("master.started", address=str(Address(*addresses[0])), pid=os.getpid())
+    await stop.wait()
+    log.event("master.draining")
+    await server.drain()
+    server.close()
+    log.event("master.stopped")
+    return 0
+
+
+def _handle_signals(stop: asyncio.Event, log: EventLog) -> None:
+    """The first signal drains, the second ends at once; handlers only take note."""
+
+    def first_or_second() -> None:
+        if stop.is_set():
+            log.event("master.stopped", level="warning", reason="second signal")
+            os._exit(1)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, first_or_second)
+        except NotImplementedError:  # Windows has no such thing in asyncio
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(first_or_second))
+
+
+def _why_not_listening(bind: Address, error: OSError) -> str:
+    import errno
+
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"{bind} is in use; another tq-master may run there: stop it, or choose another port with --bind"
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"this machine has no address {bind.host}; use 0.0.0.0 for all of its addresses"
+    if error.errno == errno.EACCES:
+        return f"this user may not listen on port {bind.port}; choose one above 1023 with --bind"
+    if isinstance(error, socket.gaierror):
+        return f"no address is known for the host {bind.host}; use one of this machine's, or 0.0.0.0 for all"
+    return f"cannot listen on {bind}: {error.strerror or error}"
+
+
+def _banner(house: House, address: Address, with_authkey: bool) -> str:
+    settings = house.settings
+    everywhere = address.host in ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
+    seen_as = Address(socket.gethostname() if everywhere else address.host, address.port)
+    worker_key = key_file(settings.data, Role.WORKER)
+    lines = [
+        f"tq-master {VERSION} listening on {address}",
+        f"  state  {settings.data} ({settings.durability}: {DURABILITY[settings.durability]})",
+    ]
+    if with_authkey:
+        lines.append(f"  next   tq-worker --connect {seen_as} --authkey-file FILE myapp.tasks")
+    else:
+        lines.append(
+            f"  keys   {', '.join(str(key_file(settings.data, role)) for role in (Role.ADMIN, Role.CLIENT))}"
+        )
+        if house.new_keys and sys.stdout.isatty():  # shown to the person who started it, never to a log
+            lines.append("  next   on each worker host (the key is a secret):")
+            lines.append(
+                f"         TQ_AUTHKEY={worker_key.read_text().strip()} tq-worker --connect {seen_as} myapp.tasks"
+            )
+        else:
+            lines.append(f"  next   copy {worker_key} to each worker host, there:")
+            lines.append(f"         tq-worker --connect {seen_as} --authkey-file worker.key myapp.tasks")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,257 @@
+"""One connection as the master sees it: strangers until their proof holds, a session from then on.
+
+::
+
+    TCP bytes ─► TlsPipe ─► FrameReader ─► ServerHandshake ─► Answerer ─► Server.request
+                               deadlines, 4 KiB frames │ admitted: the master's frame limit
+
+Owns the transport, the deadlines of the handshake and the bound on what waits to be sent. A wrong frame
+ends the connection with a sentence; it never ends the master.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from ..common.errors import ProtocolError, Rejected, TqError, to_wire
+from ..common.frames import HANDSHAKE_FRAME_BYTES_MAX, FrameReader, Kind, encode_frame, pack
+from ..common.handshake import Admitted, ServerHandshake
+from ..common.session import PONG, Abandoned, Answerer, Goodbye, Ping, Request, goodbye
+from ..common.tls import TlsPipe
+from ..common.version import VERSION
+from .gate import HANDSHAKE_SECONDS_MAX, TLS_SECONDS_MAX
+from .sessions import CALLS_OUTSTANDING_MAX, Call, Session
+
+if TYPE_CHECKING:
+    from .server import Server
+
+SEND_QUEUE_BYTES_MAX: Final = 64 * 1024 * 1024  # a peer that does not read is not waited for
+SILENT_HEARTBEATS_MAX: Final = 4  # one more than the caller allows the master: it speaks, we listen
+
+
+class Connection(asyncio.Protocol):
+    def __init__(self, server: Server) -> None:
+        self._server, self._loop = server, server.loop
+        self._transport: asyncio.Transport | None = None
+        self._tls = TlsPipe(server.tls, server_side=True)
+        self._frames = FrameReader(HANDSHAKE_FRAME_BYTES_MAX)
+        self._handshake: ServerHandshake | None = None
+        self._answerer = Answerer(server.frame_bytes_max)
+        self._session: Session | None = None
+        self._address = ""
+        self._deadline: asyncio.TimerHandle | None = None
+        self._outgoing: list[bytes] = []
+        self._flush_due = False
+        self._heard = 0.0
+        self._encouraged = 0.0
+        self._refusing = False
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self._address = str(peer[0]) if peer else "unknown"
+        socket = transport.get_extra_info("socket")
+        if socket is not None and not self._server.has_room(socket.fileno()):
+            transport.abort()
+            return
+        admitted, evicted = self._server.gate.enter(self, self._address, self._loop.time())
+        if evicted is not None:
+            evicted._end("it was slow to prove itself, and others wait", abort=True)
+        if not admitted:
+            transport.abort()
+            return
+        self._server.connections.add(self)
+        self._deadline = self._loop.call_later(TLS_SECONDS_MAX, self._too_slow)
+        transport.set_write_buffer_limits(high=SEND_QUEUE_BYTES_MAX)
+
+    def pause_writing(self) -> None:
+        self._end(f"more than {SEND_QUEUE_BYTES_MAX:,} bytes wait for it to read", abort=True)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = self._loop.time()
+        if self._refusing or self._transport is None:
+            return
+        try:
+            plaintext = self._tls.receive(data)
+            self._write()
+            if self._handshake is None and self._tls.established:
+                self._expect_hello()
+            if plaintext:
+                frames = self._frames.feed(plaintext)
+                for kind, body in frames:
+                    self._understand(kind, body)
+                if not frames:
+                    self._encourage()
+            if self._session is not None:
+                self._server.heard(self._session)
+            if self._tls.eof:
+                self._end("it closed the connection")
+        except TqError as error:
+            self._refuse(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(f"the connection broke: {exc}" if exc else "it closed the connection")
+
+    # the phases, in order
+
+    def _expect_hello(self) -> None:
+        server = self._server
+        self._handshake = ServerHandshake(
+            lookup=server.engine.keys.find,
+            cluster_id=server.cluster_id,
+            certificate=server.certificate,
+            heartbeat_seconds=server.heartbeat_seconds,
+            frame_bytes_max=server.frame_bytes_max,
+            version=VERSION,
+        )
+        self._set_deadline(HANDSHAKE_SECONDS_MAX - TLS_SECONDS_MAX)
+
+    def _understand(self, kind: int, body: memoryview) -> None:
+        if self._session is not None:
+            self._take(self._session, self._answerer.understand(kind, body))
+        elif self._handshake is None:
+            raise ProtocolError("a frame before the TLS handshake was complete")
+        elif kind == Kind.HELLO:
+            self._queue(encode_frame(Kind.CHALLENGE, self._handshake.on_hello(bytes(body))))
+        elif kind == Kind.PROOF:
+            admitted, welcome = self._handshake.on_proof(bytes(body))
+            self._admit(admitted, welcome)
+        else:
+            raise ProtocolError(f"a frame of kind {kind} before WELCOME")
+
+    def _admit(self, admitted: Admitted, welcome: bytes) -> None:
+        self._server.gate.leave(self)
+        self._handshake = None
+        self._frames.frame_bytes_max = self._server.frame_bytes_max
+        self._session = Session(
+            self,
+            verifier=admitted.verifier,
+            role=admitted.role,
+            node=admitted.node,
+            address=self._address,
+        )
+        self._queue(encode_frame(Kind.WELCOME, welcome))
+        self._set_deadline(self._server.heartbeat_seconds * SILENT_HEARTBEATS_MAX)
+        self._server.opened(self._session)
+
+    def _take(self, session: Session, event: Request | Abandoned | Ping | Goodbye) -> None:
+        if isinstance(event, Request):
+            if event.call_id in session.calls:
+                raise ProtocolError(f"call id {event.call_id} is in use")
+            if len(session.calls) >= CALLS_OUTSTANDING_MAX:
+                raise ProtocolError(f"more than {CALLS_OUTSTANDING_MAX:,} calls without an answer")
+            self._server.request(session, event)
+        elif isinstance(event, Ping):
+            self._queue(PONG)
+        elif isinstance(event, Abandoned):
+            self._server.abandoned(session, event.call_id)
+        else:
+            self._end(event.reason or "it said goodbye")
+
+    def _encourage(self) -> None:
+        """A part of a long frame came. Its sender's PING waits behind it, for longer perhaps than our silence is
+        borne with: on a slow line it would give up and begin again, for ever."""
+        if self._session is not None and self._heard - self._encouraged >= self._server.heartbeat_seconds:
+            self._encouraged = self._heard
+            self._queue(PONG)
+
+    # sending; the engine's side of a session (sessions.Wire)
+
+    def encode(self, call: Call) -> bytes:
+        value, error = call.reply or (None, None)
+        if error is not None:
+            return self._answerer.refuse(call.call_id, error)
+        return self._answerer.answer(call.call_id, value)
+
+    def send(self, frame: bytes) -> None:
+        self._queue(frame)
+
+    def disconnect(self, reason: str) -> None:
+        if self._session is not None:
+            self._queue(goodbye(reason))
+            self._flush()
+        self._end(reason)
+
+    def _queue(self, frame: bytes) -> None:
+        self._outgoing.append(frame)
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        if self._outgoing and self._transport is not None:
+            self._tls.send(b"".join(self._outgoing))
+            self._outgoing.clear()
+            self._write()
+
+    def _write(self) -> None:
+        ciphertext = self._tls.take_output()
+        if ciphertext and self._transport is not None:
+            self._transport.write(ciphertext)
+
+    # endings
+
+    def _refuse(self, error: TqError) -> None:
+        """Tell a peer what is wrong, after a uniform delay when its proof was, and close."""
+        action = "connection.refused" if self._session is None else "connection.broken"
+        self._server.report(action, level="warning", address=self._address, error=str(error))
+        delay = 0.0
+        if isinstance(error, Rejected):
+            delay = self._server.gate.refusal_delay(self._address, self._loop.time())
+        self._refusing = True
+        self._set_deadline(delay, self._say_refusal, error)
+
+    def _say_refusal(self, error: TqError) -> None:
+        if self._session is not None:
+            self._queue(goodbye(str(error)))
+        elif self._tls.established:
+            self._queue(encode_frame(Kind.REFUSED, pack(to_wire(error))))
+        self._flush()
+        self._write()  # at least the TLS alert
+        self._end(str(error))
+
+    def _too_slow(self) -> None:
+        self._end("it did not prove itself in time", abort=True)
+
+    def _silent(self) -> None:
+        """The session's deadline: checked lazily, so that traffic costs no timer."""
+        limit = self._server.heartbeat_seconds * SILENT_HEARTBEATS_MAX
+        left = self._heard + limit - self._loop.time()
+        if left <= 0:
+            self._end(f"it was silent for {limit:g} s", abort=True)
+        else:
+            self._deadline = self._loop.call_later(left, self._silent)
+
+    def _set_deadline(self, seconds: float, then: Any = None, *arguments: Any) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if then is None:
+            then = self._silent if self._session is not None else self._too_slow
+        self._deadline = self._loop.call_later(seconds, then, *arguments)
+
+    def _end(self, reason: str, *, abort: bool = False) -> None:
+        """The one way out, taken once."""
+        transport, self._transport = self._transport, None
+        if transport is None:
+            return
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._server.gate.leave(self)
+        self._server.connections.discard(self)
+        if abort:
+            transport.abort()
+        else:
+            transport.close()
+        if self._session is not None and self._session.open:
+            self._server.report(
+                "session.closed",
+                level="debug",
+                address=self._address,
+                role=str(self._session.role),
+                reason=reason,
+            )
+            self._server.closed(self._session)

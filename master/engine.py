@@ -1,0 +1,324 @@
+"""The engine: calls in, one transaction, answers out. Group commit, and nothing else that waits.
+
+::
+
+    accept(call) ─► inbox ─► run: begin, perform each, settle, flush ─► Batch ─► commit (the shell, in a thread)
+                      ▲                                                          │
+                      └── calls that arrive while a commit is under way ◄────────┤
+                                                     committed: answers leave ◄──┤
+                                  failed: answers become StoreError, reload ◄────┘
+
+All calls that arrive during one commit form the next transaction. No answer leaves before the commit it
+rests on. The engine touches no socket, thread or clock: a shell hands it time and carries out its
+effects, and so does a simulator.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..common.errors import StoreError, TqError
+from ..common.frames import FRAME_BYTES_MAX
+from .clock import Now
+from .ends import Ends
+from .intake import Intake
+from .keyring import Keyring
+from .lanes import Lanes
+from .roster import Roster
+from .running import Running
+from .sessions import LATER, Call, Session
+from .store.interface import Store
+from .watches import Watches
+
+BATCH_CALLS_MAX: Final = 2_000  # in one transaction, so that nobody waits long for it
+BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
+CHORE_TASKS_MAX: Final = 1_000  # promoted, expired or purged in one transaction
+PURGE_EVERY_MS: Final = 10_000
+STALL_TICKS: Final = (
+    0.25  # a tick that comes later than this much of one was held up: the process stood still
+)
+
+
+ENVELOPE_BYTES_MAX: Final = 4 * 1024  # of a frame that carries one payload: names, ids, options
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineLimits:
+    """The durations and bounds the engine decides by."""
+
+    lease_ms: int = 20_000
+    grace_ms: int = 3_000
+    tick_ms: int = 5_000
+    result_ttl_ms: int = 7 * 24 * 3_600_000
+    results_max: int = 1_000_000
+    payload_bytes_max: int = FRAME_BYTES_MAX - ENVELOPE_BYTES_MAX
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction did: its answers, and whether it has to be made durable first."""
+
+    replies: list[Call] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    changed: bool = False
+    failed: bool = False  # it is void, its callers are told so
+
+
+class Engine:
+    """The state of one master, and the only one that changes it."""
+
+    def __init__(
+        self,
+        store: Store,
+        limits: EngineLimits,
+        *,
+        random: Callable[[], float],
+        random_bytes: Callable[[int], bytes],
+        report: Callable[..., None],
+    ) -> None:
+        self.store, self.limits = store, limits
+        self._report = report  # (action, level=…, **fields): the shell's log
+        self.now = Now(0, 0)
+        self.facts: dict[str, Any] = {}  # of this master, for people: version, where it keeps its state, …
+        self.running: dict[bytes, Running] = {}
+        self.lanes = Lanes(store)
+        self.watches = Watches(store)
+        self.intake = Intake(
+            store, self.lanes, self.running, self.watches, lambda: random_bytes(16), limits.payload_bytes_max
+        )
+        self.ends = Ends(store, self.lanes, self.running, self.intake, self.watches, random)
+        self.keys = Keyring(store, random_bytes, self._close_later)
+        self.closing: list[tuple[Session, str]] = []  # an effect: to be closed after the answers have left
+        self.sessions: dict[Session, None] = {}
+        self.roster = Roster(
+            store,
+            self.lanes,
+            self.running,
+            self.ends,
+            lease_ms=limits.lease_ms,
+            grace_ms=limits.grace_ms,
+            closing=self._close_later,
+        )
+        self._inbox: deque[Call] = deque()
+        self._jobs: deque[Callable[[], None]] = deque()  # nobody's calls; done first, all of them
+        self._replies: list[Call] = []
+        self._ticked = 0
+        self._purge_at = 0
+        self._purge_more = False
+        self._unread: StoreError | None = None  # the failure after which the store could not be read back
+
+    def start(self, now: Now) -> None:
+        """Take up what the store remembers."""
+        self.now = now
+        self._ticked = now.mono
+        self._purge_at = now.mono + PURGE_EVERY_MS
+        self.store.begin()
+        self._load()
+        self.store.rollback()
+
+    # intake
+
+    def call(self, session: Session, call_id: int, run: Callable[[Call], Any], size_bytes: int = 0) -> None:
+        """A session asks: ``run`` will be performed in the next transaction."""
+        call = Call(session, call_id, run, self._replies, size_bytes)
+        session.calls[call_id] = call
+        self._inbox.append(call)
+
+    def later(self, job: Callable[[], None]) -> None:
+        """Something nobody waits for, to be done in the next transaction, before its calls."""
+        self._jobs.append(job)
+
+    def opened(self, session: Session) -> None:
+        self.sessions[session] = None
+
+    def closed(self, session: Session) -> None:
+        """A connection is gone: what it waited for is forgotten, what it held gets its grace."""
+        session.open = False
+        self.sessions.pop(session, None)
+        for call in list(session.calls.values()):
+            if call.abandon is not None:
+                call.abandon()
+        session.calls.clear()
+        self.watches.close(session)
+        self.roster.session_closed(session, self.now)
+
+    def abandoned(self, session: Session, call_id: int) -> None:
+        """The caller no longer waits for this call."""
+        call = session.calls.pop(call_id, None)
+        if call is not None and call.abandon is not None:
+            call.abandon()
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self._inbox or self._jobs) or self._purge_more
+
+    def next_wakeup(self) -> int | None:
+        """Monotonic ms at which ``run`` has something to do even if nobody calls; None: never."""
+        moments: list[int] = []
+        for due in (self.intake.next_due, self.intake.next_expiry):
+            if due is not None:
+                moments.append(self.now.mono + max(0, due - self.now.wall))
+        if self.roster.watching:
+            moments.append(self._ticked + self.limits.tick_ms)
+            moments += self.roster.deadlines()
+        if self.lanes.finished():
+            moments.append(self._purge_at)
+        return min(moments, default=None)
+
+    # one transaction
+
+    def run(self, now: Now) -> Batch:
+        """Perform what is in the inbox and what is due. The shell commits, then says how that went."""
+        self.now = now
+        batch = Batch()
+        try:
+            if self._unread is not None:
+                self._read_back()
+            self.store.begin()
+            self._chores(now)
+            self._perform(batch)
+            self.intake.settle(now)
+            self.watches.flush()
+            self.roster.flush()
+            batch.changed = self.store.changed
+            if not batch.changed:
+                self.store.rollback()  # it only read
+        except StoreError as error:
+            self._fail(batch, error)
+        except Exception as error:  # a bug: nothing of this transaction is to be trusted
+            self._report("master.bug", level="error", error="".join(traceback.format_exception(error)))
+            self._fail(batch, StoreError(f"the master has a bug: {error!r}; its log says more"))
+        batch.replies, self._replies[:] = list(self._replies), []
+        return batch
+
+    def committed(self, batch: Batch) -> None:
+        """The transaction is durable: its answers leave."""
+        for call in batch.replies:
+            session = call.session
+            if session.open and session.calls.pop(call.call_id, None) is not None:
+                session.wire.send(call.frame or session.wire.encode(call))
+        self._close_sessions()
+
+    def commit_failed(self, batch: Batch, error: StoreError) -> None:
+        """Nobody knows what reached the disk: say so, and build the picture anew."""
+        self._fail(batch, error)
+        batch.replies = list(dict.fromkeys([*batch.replies, *self._replies]))
+        self._replies.clear()
+        self.committed(batch)
+
+    def _perform(self, batch: Batch) -> None:
+        while self._jobs:
+            self._jobs.popleft()()
+        size = 0
+        while self._inbox and len(batch.calls) < BATCH_CALLS_MAX and size < BATCH_BYTES_MAX:
+            call = self._inbox.popleft()
+            if not call.session.open or call.call_id not in call.session.calls:
+                continue
+            batch.calls.append(call)
+            size += call.size_bytes
+            try:
+                value = call.run(call)
+            except StoreError:
+                raise
+            except TqError as error:
+                call.refuse(error)
+            else:
+                if value is not LATER:
+                    call.answer(value)
+
+    def _chores(self, now: Now) -> None:
+        """What is due by the clock, in bounded portions."""
+        gap = now.mono - self._ticked
+        if self.roster.watching and gap > self.limits.tick_ms * (1 + STALL_TICKS):
+            self._report("master.stalled", level="warning", seconds=gap / 1000)
+            self.roster.stalled(gap)
+        self._ticked = now.mono
+        self.roster.tick(now)
+        if self.intake.next_due is not None and self.intake.next_due <= now.wall:
+            for lane in self.store.promote(now.wall, CHORE_TASKS_MAX):
+                self.lanes.move(lane, 1, 0)
+            self.intake.next_due = self.store.next_due()
+        if self.intake.next_expiry is not None and self.intake.next_expiry <= now.wall:
+            self.ends.expire(now, CHORE_TASKS_MAX)
+            self.intake.next_expiry = self.store.next_expiry()
+        if self._purge_more or now.mono >= self._purge_at:
+            self._purge(now)
+
+    def _purge(self, now: Now) -> None:
+        """Forget results that are too old or too many, oldest first."""
+        surplus = min(CHORE_TASKS_MAX, self.lanes.finished() - self.limits.results_max)
+        rows = self.store.purge(now.wall - self.limits.result_ttl_ms, CHORE_TASKS_MAX)
+        if surplus > len(rows):
+            rows += self.store.purge(now.wall, surplus - len(rows))
+        for lane, state in rows:
+            self.lanes.by_number[lane].counts[state] -= 1
+        self._purge_more = len(rows) >= CHORE_TASKS_MAX
+        if not self._purge_more:
+            self._purge_at = now.mono + PURGE_EVERY_MS
+            self.store.forget_workers(now.wall - self.limits.result_ttl_ms)
+
+    # when the store fails
+
+    def _fail(self, batch: Batch, error: StoreError) -> None:
+        """The transaction is void. Its callers are told; memory is rebuilt from what the store really has.
+
+        Sessions with watches or leases are closed after their answer: what they were told, or were about
+        to be, may rest on the lost transaction, and reconnecting is how they say again what they hold.
+        """
+        if self._unread is None:
+            self._report("store.failed", level="error", error=str(error))
+        batch.failed, batch.changed = True, False
+        self.intake.forget()
+        for call in [*batch.calls, *batch.replies, *self._replies]:  # parked ones that it answered, too
+            if call.abandon is not None:
+                call.abandon()
+                call.abandon = None
+            call.refuse(error)
+        for session in self.sessions:
+            if session.streams or session.node in self.roster.by_node:
+                self._close_later(session, "the store failed; connect again")
+        try:
+            if self._unread is None:
+                self._read_back()
+        except StoreError:
+            self._unread = error
+        if self._unread is not None:  # nothing can be done for anybody now: nobody is left waiting for it
+            while self._inbox:
+                self._inbox.popleft().refuse(self._unread)
+
+    def _read_back(self) -> None:
+        """Memory from what the store really has. While this raises StoreError, nothing else is tried."""
+        self.store.reopen()
+        self.store.begin()
+        self._load()
+        self.store.rollback()
+        if self._unread is not None:
+            self._unread = None
+            self._report("store.recovered")
+
+    def _load(self) -> None:
+        picture = self.store.load()
+        self.lanes.load(picture)
+        self.running.clear()
+        self.ends.cancelling.clear()
+        for row in picture.running:
+            self.running[row.id] = Running(row.seq, row.lane, row.attempt, row.lease, row.worker, False)
+            if row.cancel:
+                self.ends.cancelling.add(row.id)
+        self.intake.last_seq = picture.last_seq
+        self.intake.next_due, self.intake.next_expiry = self.store.next_due(), self.store.next_expiry()
+        self.roster.load(picture, self.now)
+        self.keys.load()
+
+    def _close_later(self, session: Session, reason: str) -> None:
+        self.closing.append((session, reason))
+
+    def _close_sessions(self) -> None:
+        closing, self.closing = self.closing, []
+        for session, reason in closing:
+            if session.open:
+                session.wire.disconnect(reason)

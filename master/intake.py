@@ -1,0 +1,355 @@
+"""From submits and parked lease calls to rows: who gets what, decided once per transaction.
+
+::
+
+    submit calls ─► fresh ─┐                      ┌─► rows inserted RUNNING, straight to a waiting worker
+                           ├─► plan ─► insert ────┤
+    lease calls ─► parked ─┘     ▲        │       └─► rows inserted READY or SCHEDULED
+                                 └────────┘ some id was there: drop it, plan again
+    then: lanes with ready rows ─► store.lease ─► the calls still parked
+
+A task that a worker already waits for is written once, leased, instead of inserted, found and updated.
+
+Invariants: 1. a plan has no effect until its insert succeeded; 2. a lease leaves only in the reply that
+follows the commit of its row; 3. ready rows in the store go before fresh ones of the same capability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..common.errors import InvalidArgument, TaskConflict, TqError
+from ..common.frames import pack
+from ..common.ids import show_id
+from ..common.model import TASK_ID_BYTES, State, TaskOptions
+from .clock import Now
+from .lanes import Capability, Lane, Lanes, ParkedLease, numbers
+from .running import Grant, Running
+from .sessions import LATER, Call
+from .store.interface import Inconsistent, NewTasks, Store
+from .watches import Watches
+
+LEASE_TASKS_MAX: Final = 2_000  # in one reply: a worker that asks for more reads ahead too far
+LEASE_BYTES_MAX: Final = (
+    4 * 1024 * 1024
+)  # of payloads in one reply, then it is cut; one payload may be larger
+LARGE_BYTES: Final = LEASE_BYTES_MAX // LEASE_TASKS_MAX  # smaller payloads cannot fill a reply: not measured
+SUBMIT_TASKS_MAX: Final = 10_000  # in one call: bounds the time others wait for its transaction
+RUNNING_STATE, READY_STATE, SCHEDULED_STATE = map(int, (State.RUNNING, State.READY, State.SCHEDULED))
+
+
+@dataclass(slots=True)
+class Submission:
+    """One submit call: tasks that share everything but id and payload."""
+
+    call: Call
+    lane: Lane
+    options: TaskOptions
+    options_packed: bytes | None
+    tasks: list[list[bytes]]  # [id, payload]
+    stream: str | None
+    has_large: bool
+
+    def due(self, now: Now) -> int | None:
+        if self.options.at is not None:
+            due = int(self.options.at * 1000)
+        else:
+            due = now.wall + int(self.options.delay * 1000)
+        return due if due > now.wall else None
+
+
+@dataclass(slots=True)
+class _Handover:
+    """A parked lease call that a plan fills."""
+
+    parked: ParkedLease
+    lease: bytes
+    room: int
+    groups: list[list[Any]] = field(default_factory=list)
+    running: list[tuple[bytes, Running]] = field(default_factory=list)
+    bytes_left: int = LEASE_BYTES_MAX
+
+    def upto(self, tasks: list[list[bytes]], start: int, stop: int) -> int:
+        """Where ``tasks[start:stop]`` have to be cut; takes the bytes of what is left off."""
+        for index in range(start, stop):
+            if self.bytes_left <= 0:
+                return index
+            self.bytes_left -= len(tasks[index][1])
+        return stop
+
+
+@dataclass(slots=True)
+class _Plan:
+    groups: list[NewTasks] = field(default_factory=list)
+    tasks: int = 0
+    handovers: dict[Call, _Handover] = field(default_factory=dict)
+    counts: list[tuple[Lane, int, int]] = field(default_factory=list)  # lane, state, tasks
+
+
+class Intake:
+    """Holds a transaction's submits until ``settle``, and everybody's parked lease calls."""
+
+    def __init__(
+        self,
+        store: Store,
+        lanes: Lanes,
+        running: dict[bytes, Running],
+        watches: Watches,
+        new_lease: Callable[[], bytes],
+        payload_bytes_max: int,
+    ) -> None:
+        self._store, self._lanes, self._running, self._watches = store, lanes, running, watches
+        self._new_lease, self._payload_bytes_max = new_lease, payload_bytes_max
+        self._fresh: list[Submission] = []
+        self.last_seq = 0
+        self.next_due: int | None = None  # of the scheduled tasks, wall time; at or before the true one
+        self.next_expiry: int | None = None
+
+    # what calls ask for
+
+    def submit(self, call: Call, lane: Lane, options: TaskOptions, tasks: Any, stream: str | None) -> object:
+        """Note the tasks; the call is answered by ``settle`` with the number that were new."""
+        if not isinstance(tasks, list) or len(tasks) > SUBMIT_TASKS_MAX:
+            raise InvalidArgument(f"tasks must be a list of at most {SUBMIT_TASKS_MAX:,} [id, payload]")
+        if not _are_tasks(tasks):
+            raise InvalidArgument(f"a task is [id, payload], {TASK_ID_BYTES} and any number of bytes")
+        if stream is not None:
+            self._watches.check_room(call.session, stream, len(tasks))
+        chosen = options.to_wire()
+        packed = pack(chosen) if chosen else None
+        largest = max((len(payload) for _, payload in tasks), default=0)
+        if largest > self._payload_bytes_max:
+            raise InvalidArgument(
+                f"the arguments have {largest:,} bytes, the limit is {self._payload_bytes_max:,}; pass large data by "
+                "a path on shared storage, or raise frame_bytes_max on the master"
+            )
+        self._fresh.append(Submission(call, lane, options, packed, tasks, stream, largest > LARGE_BYTES))
+        return LATER
+
+    def park(self, parked: ParkedLease, capability: Capability) -> object:
+        """A lease call stands in line; ``settle`` answers it when there is work."""
+        capability.parked.append(parked)
+        parked.call.abandon = lambda: capability.parked.remove(parked)
+        return LATER
+
+    # what a transaction does with it
+
+    def settle(self, now: Now) -> None:
+        """Write all fresh tasks, and give out what waits. Afterwards the store knows everything."""
+        while self._fresh:
+            plan = self._plan(now)
+            if self._store.insert(plan.groups):
+                self._apply(plan, now)
+                break
+            self._drop_known()
+        self._feed_parked(now)
+
+    def forget(self) -> None:
+        """The transaction failed: its submits were refused, nothing of them remains."""
+        self._fresh.clear()
+
+    def _plan(self, now: Now) -> _Plan:
+        plan = _Plan()
+        lines: dict[Capability, list[ParkedLease]] = {}
+        seq = self.last_seq
+        for submission in sorted(self._fresh, key=lambda one: -one.options.priority):
+            due = submission.due(now)
+            taken = 0
+            if due is None and not submission.lane.queue.paused:
+                taken = self._hand_over(plan, submission, lines, seq, now)
+            state = READY_STATE if due is None else SCHEDULED_STATE
+            self._rows(plan, submission, taken, len(submission.tasks), seq, state, None, now, due)
+            seq += len(submission.tasks)
+        return plan
+
+    def _hand_over(
+        self,
+        plan: _Plan,
+        submission: Submission,
+        lines: dict[Capability, list[ParkedLease]],
+        seq: int,
+        now: Now,
+    ) -> int:
+        """Fill parked calls from a submission; how many of its tasks were taken."""
+        taken, wanted = 0, len(submission.tasks)
+        for capability in submission.lane.capabilities:
+            if capability not in lines:
+                waits = capability.lanes_with_work()  # stored tasks go first: leave the calls to them
+                lines[capability] = [] if waits else list(reversed(capability.parked))
+            line = lines[capability]
+            while taken < wanted and line:
+                parked = line[-1]
+                handover = plan.handovers.get(parked.call)
+                if handover is None:
+                    handover = _Handover(parked, self._new_lease(), parked.want)
+                    plan.handovers[parked.call] = handover
+                upto = min(wanted, taken + handover.room)
+                if submission.has_large:
+                    upto = handover.upto(submission.tasks, taken, upto)
+                self._rows(plan, submission, taken, upto, seq, RUNNING_STATE, handover, now, None)
+                handover.room -= upto - taken
+                taken = upto
+                if not handover.room or handover.bytes_left <= 0:
+                    line.pop()
+        return taken
+
+    def _rows(
+        self,
+        plan: _Plan,
+        submission: Submission,
+        start: int,
+        stop: int,
+        seq: int,
+        state: int,
+        handover: _Handover | None,
+        now: Now,
+        due: int | None,
+    ) -> None:
+        """Rows for ``tasks[start:stop]``; seq numbers follow the order of submission."""
+        if start == stop:
+            return
+        lane, options = submission.lane, submission.options
+        tasks = (
+            submission.tasks if (start, stop) == (0, len(submission.tasks)) else submission.tasks[start:stop]
+        )
+        rows = [(number, task[0], task[1]) for number, task in enumerate(tasks, seq + start + 1)]
+        attempt, lease, worker, started = 0, None, None, None
+        if handover is not None:
+            attempt, lease, worker, started = 1, handover.lease, handover.parked.worker, now.wall
+            group = [[id, 1, payload] for _, id, payload in rows]
+            handover.groups.append([lane.queue.name, lane.task, options.timeout, group])
+            handover.running += [
+                (id, Running(number, lane.number, 1, lease, worker, False)) for number, id, _ in rows
+            ]
+        plan.groups.append(
+            NewTasks(
+                lane=lane.number,
+                state=state,
+                created=now.wall,
+                tasks=rows,
+                attempt=attempt,
+                lease=lease,
+                worker=worker,
+                started=started,
+                priority=options.priority,
+                due=due,
+                expires=None if options.expires is None else now.wall + int(options.expires * 1000),
+                timeout=options.timeout,
+                options=submission.options_packed,
+            )
+        )
+        plan.tasks += stop - start
+        plan.counts.append((lane, state, stop - start))
+
+    def _apply(self, plan: _Plan, now: Now) -> None:
+        self.last_seq += plan.tasks
+        for submission in self._fresh:
+            lane = submission.lane
+            lane.has_large = submission.has_large or (lane.has_large and not lane.is_empty)
+        for lane, state, tasks in plan.counts:
+            lane.counts[state] += tasks
+        for submission in self._fresh:
+            if (due := submission.due(now)) is not None:
+                self.expect_due(due)
+            if submission.options.expires is not None:
+                self.expect_expiry(now.wall + int(submission.options.expires * 1000))
+            submission.call.answer(len(submission.tasks))
+            if submission.stream is not None:
+                ids = [task[0] for task in submission.tasks]
+                self._watches.expect(submission.call.session, submission.stream, ids)
+        self._fresh.clear()
+        for handover in plan.handovers.values():
+            self._running.update(handover.running)
+            self._grant(Grant(handover.parked, handover.lease, handover.groups))
+
+    def _feed_parked(self, now: Now) -> None:
+        for capability in self._lanes.capabilities.values():
+            while capability.parked and (lanes := capability.lanes_with_work()):
+                parked, lease = capability.parked[0], self._new_lease()
+                bytes_max = LEASE_BYTES_MAX if any(lane.has_large for lane in lanes) else None
+                rows = self._store.lease(
+                    numbers(lanes), parked.want, bytes_max, lease, parked.worker, now.wall
+                )
+                if not rows:
+                    raise Inconsistent("lease: the store has no ready task where the engine counts some")
+                groups: list[list[Any]] = []
+                last: tuple[int, float | None] | None = None
+                for row in rows:
+                    if (row.lane, row.timeout) != last:
+                        last = (row.lane, row.timeout)
+                        lane = self._lanes.by_number[row.lane]
+                        groups.append([lane.queue.name, lane.task, row.timeout, []])
+                    suspect = row.crashes > 0
+                    entry = [row.id, row.attempt, row.payload]
+                    groups[-1][3].append([*entry, True] if suspect else entry)
+                    self._running[row.id] = Running(
+                        row.seq, row.lane, row.attempt, lease, parked.worker, suspect
+                    )
+                    self._lanes.move(row.lane, READY_STATE, RUNNING_STATE)
+                self._grant(Grant(parked, lease, groups))
+
+    def _grant(self, grant: Grant) -> None:
+        call = grant.parked.call
+        if call.abandon is not None:
+            call.abandon()  # out of the line
+            call.abandon = None
+        call.answer([grant.lease, grant.groups])
+
+    def expect_due(self, due: int) -> None:
+        self.next_due = due if self.next_due is None else min(self.next_due, due)
+
+    def expect_expiry(self, expires: int) -> None:
+        self.next_expiry = expires if self.next_expiry is None else min(self.next_expiry, expires)
+
+    # an id was there before: a repeated submit, or a mistake
+
+    def _drop_known(self) -> None:
+        """Take out of ``fresh`` what is stored already; refuse the calls that contradict it."""
+        known: dict[bytes, tuple[int, bytes]] = {
+            found.id: (found.lane, found.payload)
+            for found in self._store.find(task[0] for one in self._fresh for task in one.tasks)
+        }
+        kept: list[Submission] = []
+        for submission in self._fresh:
+            try:
+                new = self._new_tasks(submission, known)
+            except TqError as error:
+                submission.call.refuse(error)
+                continue
+            if submission.stream is not None:
+                fresh_ids = {task[0] for task in new}
+                old = [task[0] for task in submission.tasks if task[0] not in fresh_ids]
+                self._watches.watch(submission.call.session, submission.stream, old)
+            for id, payload in new:
+                known[id] = (submission.lane.number, payload)
+            submission.tasks = new
+            kept.append(submission)
+        self._fresh = kept
+
+    @staticmethod
+    def _new_tasks(submission: Submission, known: dict[bytes, tuple[int, bytes]]) -> list[list[bytes]]:
+        new: dict[bytes, bytes] = {}
+        for id, payload in submission.tasks:
+            before = known.get(id) or ((submission.lane.number, new[id]) if id in new else None)
+            if before is None:
+                new[id] = payload
+            elif before != (submission.lane.number, payload):
+                raise TaskConflict(
+                    f"task {show_id(id)} was submitted before with another name, queue or arguments; "
+                    "use another key, or none"
+                )
+        return [[id, payload] for id, payload in new.items()]
+
+
+def _are_tasks(tasks: list[Any]) -> bool:
+    """Whether each is ``[id, payload]``. Judged in columns: a look at each task by itself costs ten times more."""
+    if not tasks:
+        return True
+    if set(map(type, tasks)) != {list} or set(map(len, tasks)) != {2}:
+        return False
+    ids, payloads = zip(*tasks, strict=True)
+    return set(map(type, ids)) == {bytes} == set(map(type, payloads)) and set(map(len, ids)) == {
+        TASK_ID_BYTES
+    }

@@ -1,0 +1,120 @@
+"""The keys this master accepts: verifiers in memory, kept in the store, changed only through it.
+
+A verifier admits nobody by itself: from it no key can be computed (see common/keys.py). Revoking closes
+the sessions that the key opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from ..common.errors import InvalidArgument
+from ..common.keys import Verifier, make_token_verifier, mint_token, new_key_id
+from ..common.model import Role, check_name
+from .clock import Now
+from .sessions import Session
+from .store.interface import KeyRow, Store
+
+TOKEN_SECRET_BYTES: Final = 32
+KEYS_MAX: Final = 10_000
+USED_EVERY_MS: Final = 60_000  # "last used" is this coarse, so that a busy key costs no writes
+
+
+class Keyring:
+    def __init__(
+        self,
+        store: Store,
+        random_bytes: Callable[[int], bytes],
+        closing: Callable[[Session, str], None],
+    ) -> None:
+        self._store, self._random_bytes, self._closing = store, random_bytes, closing
+        self._verifiers: dict[str, Verifier] = {}
+        self.pin = b""  # SHA-256 of the master's certificate, part of every token
+
+    def load(self) -> None:
+        self._verifiers = {row.id: _verifier(row) for row in self._store.key_rows()}
+
+    def find(self, key_id: str) -> Verifier | None:
+        """The verifier of a key, whatever its state; the handshake judges that."""
+        return self._verifiers.get(key_id)
+
+    def has_role(self, role: Role) -> bool:
+        return any(key.role == role and key.state != "revoked" for key in self._verifiers.values())
+
+    def put(self, verifier: Verifier) -> None:
+        """Keep a verifier, in place of an earlier one of the same id."""
+        if verifier.key_id not in self._verifiers and len(self._verifiers) >= KEYS_MAX:
+            raise InvalidArgument(f"more than {KEYS_MAX:,} keys; revoked ones count until they are forgotten")
+        self._store.put_key(_row(verifier))
+        self._verifiers[verifier.key_id] = verifier
+
+    def add(self, role: Role, queues: list[str], note: str, now: Now) -> str:
+        """A new key; its join token, which exists nowhere else."""
+        for pattern in queues:
+            check_name("queue", pattern)
+        secret, key_id = self._random_bytes(TOKEN_SECRET_BYTES), new_key_id(self._random_bytes)
+        self.put(
+            make_token_verifier(key_id, secret, role=role, queues=tuple(queues), note=note, created=now.wall)
+        )
+        return mint_token(key_id, secret, self.pin)
+
+    def revoke(self, key_id: str, sessions: list[Session]) -> None:
+        verifier = self._verifiers.get(key_id)
+        if verifier is None:
+            raise InvalidArgument(f"there is no key {key_id!r}; `tq keys list` shows them")
+        self.put(replace(verifier, state="revoked"))
+        for session in sessions:
+            if session.verifier.key_id == key_id:
+                self._closing(session, "its key was revoked")
+
+    def used(self, key_id: str, now: Now) -> None:
+        """A key admitted somebody."""
+        verifier = self._verifiers.get(key_id)
+        if verifier is not None and now.wall - (verifier.last_used or 0) >= USED_EVERY_MS:
+            self.put(replace(verifier, last_used=now.wall))
+
+    def listing(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": key.key_id,
+                "role": str(key.role),
+                "queues": list(key.queues),
+                "note": key.note,
+                "state": key.state,
+                "created": key.created / 1000,
+                "last_used": None if key.last_used is None else key.last_used / 1000,
+            }
+            for key in self._verifiers.values()
+        ]
+
+
+def _row(key: Verifier) -> KeyRow:
+    return KeyRow(
+        key.key_id,
+        str(key.role),
+        "\n".join(key.queues),
+        key.kdf,
+        key.stored_key,
+        key.server_key,
+        key.state,
+        key.note,
+        key.created,
+        key.last_used,
+    )
+
+
+def _verifier(row: KeyRow) -> Verifier:
+    return Verifier(
+        key_id=row.id,
+        role=Role(row.role),
+        queues=tuple(filter(None, row.queues.split("\n"))),
+        kdf=row.kdf,
+        stored_key=row.stored_key,
+        server_key=row.server_key,
+        state=row.state,
+        note=row.note,
+        created=row.created,
+        last_used=row.last_used,
+    )

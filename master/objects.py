@@ -1,0 +1,324 @@
+"""The objects every master exposes. Each method says which role may call it, judges its arguments, and
+hands on to the engine's parts; it runs inside a transaction and its answer waits for the commit.
+
+``call`` is the call being performed; methods that answer later return ``LATER``. Arguments come from the
+wire: nothing about them is certain until it is checked here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ..common.errors import Forbidden, InvalidArgument, ProtocolError, UnknownTask
+from ..common.exposed import exposed
+from ..common.ids import show_id
+from ..common.model import Role, State, TaskOptions, check_name
+from .details import details, summary
+from .ends import check_ids, known
+from .engine import Engine
+from .intake import LEASE_TASKS_MAX
+from .lanes import ParkedLease
+from .roster import WorkerInfo
+from .sessions import Call
+from .store.interface import TaskFilter
+from .watches import UNKNOWN
+
+LIST_TASKS_MAX: Final = 10_000
+UNIX_SECONDS_MAX: Final = 1e11  # the year 5138; in milliseconds it still fits the store's integers
+
+Rows = list[list[Any]]  # spelled out here, for some objects have a method called list
+
+
+class EngineObject:
+    """Base of what is exposed here: it has the engine, and the arguments it was named with are checked."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+
+class TaskQueue(EngineObject):
+    """``get_task_queue(name)``: where tasks go in."""
+
+    def __init__(self, engine: Engine, name: str = "default") -> None:
+        super().__init__(engine)
+        self.name = check_name("queue", name)
+
+    @exposed(Role.CLIENT)
+    def submit(
+        self, call: Call, task: str, options: dict[str, Any], tasks: list[Any], stream: str | None = None
+    ) -> object:
+        """Accept tasks ``[[id, payload], …]`` of one callable; answers how many were new."""
+        _allow(call, self.name)
+        if not isinstance(options, dict):
+            raise InvalidArgument("options must be a map")
+        if stream is not None:
+            check_name("stream", stream)
+        lane = self.engine.lanes.lane(self.name, _text("task", task))
+        return self.engine.intake.submit(call, lane, TaskOptions.from_wire(options), tasks, stream)
+
+    @exposed(Role.ADMIN)
+    def pause(self, call: Call, reason: str = "") -> None:
+        """Nothing of this queue is handed out until ``resume``; what runs goes on."""
+        self._set(call, True, _text("reason", reason))
+
+    @exposed(Role.ADMIN)
+    def resume(self, call: Call) -> None:
+        self._set(call, False, "")
+
+    def _set(self, call: Call, paused: bool, reason: str) -> None:
+        _allow(call, self.name)
+        self.engine.intake.settle(self.engine.now)
+        queue = self.engine.lanes.queue(self.name)
+        self.engine.store.put_queue(self.name, paused, reason)
+        queue.paused, queue.reason = paused, reason
+
+
+class ResultQueue(EngineObject):
+    """``get_result_queue(stream)``: where outcomes come out, for those who watch."""
+
+    def __init__(self, engine: Engine, stream: str = "default") -> None:
+        super().__init__(engine)
+        self.stream = check_name("stream", stream)
+
+    @exposed(Role.CLIENT)
+    def watch(self, call: Call, ids: list[bytes]) -> None:
+        """Be told of these tasks' ends, through ``collect``; a task nobody knows is told as state -1."""
+        self.engine.intake.settle(self.engine.now)
+        self.engine.watches.watch(call.session, self.stream, check_ids(ids))
+
+    @exposed(Role.CLIENT)
+    def unwatch(self, call: Call, ids: list[bytes]) -> None:
+        self.engine.watches.unwatch(call.session, self.stream, check_ids(ids))
+
+    @exposed(Role.CLIENT)
+    def collect(self, call: Call, tasks_max: int = 1_000) -> object:
+        """Outcomes ``[[id, state, body], …]``, at least one; waits for it."""
+        return self.engine.watches.collect(call, self.stream, _whole("tasks_max", tasks_max, 1, 2**31))
+
+
+class Dispatcher(EngineObject):
+    """``get_dispatcher()``: a worker's side of everything."""
+
+    @exposed(Role.WORKER)
+    def announce(self, call: Call, info: dict[str, Any], held: list[Any]) -> dict[str, Any]:
+        engine = self.engine
+        told = WorkerInfo.from_wire(info)
+        dropped = engine.roster.announce(call.session, told, _list("held", held), engine.now)
+        return {"lease_seconds": engine.limits.lease_ms / 1000, "dropped": dropped}
+
+    @exposed(Role.WORKER)
+    def lease(self, call: Call, want: int) -> object:
+        """Up to ``want`` tasks, at least one; waits for it."""
+        worker = self.engine.roster.of(call.session)
+        capability = worker.capability
+        if capability is None:
+            raise ProtocolError("announce must be a worker's first call on every connection")
+        want = min(_whole("want", want, 1, 2**31), LEASE_TASKS_MAX)
+        return self.engine.intake.park(ParkedLease(call, want, worker.number), capability)
+
+    @exposed(Role.WORKER)
+    def finish(self, call: Call, rows: list[Any]) -> list[int]:
+        """Reports of ended attempts; the indices of those that came too late."""
+        self.engine.roster.of(call.session)
+        return self.engine.ends.finish(_list("rows", rows), self.engine.now)
+
+    @exposed(Role.WORKER)
+    def release(self, call: Call, rows: list[Any], begun: bool = False) -> None:
+        """Hand back attempts that were not started, or (``begun``) that were and did not end."""
+        self.engine.roster.of(call.session)
+        self.engine.ends.release(_list("rows", rows), self.engine.now, begun=bool(begun))
+
+    @exposed(Role.WORKER)
+    def leave(self, call: Call) -> None:
+        """The worker ends: nothing more is leased to it, and what it still holds is handed to others."""
+        self.engine.roster.leave(call.session, self.engine.now)
+
+    @exposed(Role.WORKER)
+    def starting(self, call: Call, ids: list[bytes]) -> None:
+        """These suspects are about to start; answered before they do."""
+        self.engine.roster.starting(call.session, check_ids(ids))
+
+    @exposed(Role.WORKER)
+    def beat(self, call: Call, started: list[bytes]) -> None:
+        self.engine.roster.beat(call.session, check_ids(started), self.engine.now)
+
+    @exposed(Role.WORKER)
+    def orders(self, call: Call) -> object:
+        """What the worker is to do: ``["cancel", id, attempt]``, ``["drain"]``; waits for one."""
+        return self.engine.roster.orders(call)
+
+
+class Tasks(EngineObject):
+    """``get_tasks()``: single tasks, by id."""
+
+    @exposed(Role.VIEWER)
+    def states(self, call: Call, ids: list[bytes]) -> Rows:
+        self.engine.intake.settle(self.engine.now)
+        found = {one.id: one.state for one in self.engine.store.find(check_ids(ids))}
+        return [[id, found.get(id, UNKNOWN)] for id in ids]
+
+    @exposed(Role.VIEWER)
+    def show(self, call: Call, id: bytes) -> dict[str, Any]:
+        """Everything known of a task, and why it waits if it does."""
+        self.engine.intake.settle(self.engine.now)
+        [id] = check_ids([id])
+        task = self.engine.store.full(id)
+        if task is None or not call.session.allows_queue(task.queue):
+            raise UnknownTask(f"no task has the id {show_id(id)}: never submitted here, or kept no longer")
+        return details(self.engine, task)
+
+    @exposed(Role.CLIENT)
+    def cancel(self, call: Call, ids: list[bytes]) -> Rows:
+        """Cancel; the state each task is in now: RUNNING means that its worker has been told."""
+        engine = self.engine
+        engine.intake.settle(engine.now)
+        reached = engine.ends.cancel(check_ids(ids), call.session.allows_queue, engine.now)
+        for found in reached:
+            if found.state == State.RUNNING:
+                engine.roster.order_cancel(found.id)
+        return [[found.id, found.state] for found in reached]
+
+    @exposed(Role.CLIENT)
+    def retry(self, call: Call, ids: list[bytes]) -> Rows:
+        """Make failed, dead, cancelled, expired or lost tasks ready again."""
+        self.engine.intake.settle(self.engine.now)
+        reached = self.engine.ends.revive(check_ids(ids), call.session.allows_queue)
+        return [[id, state] for id, state in reached]
+
+    @exposed(Role.VIEWER)
+    def list(
+        self, call: Call, filter: dict[str, Any], limit: int = 100, before: bytes | None = None
+    ) -> list[dict[str, Any]]:
+        """The newest tasks that fit, newest first; ``before``: those older than that task."""
+        engine = self.engine
+        engine.intake.settle(engine.now)
+        before_seq = None if before is None else known(engine.store, check_ids([before])[0]).seq
+        rows = engine.store.listing(_filter(filter, before_seq), _whole("limit", limit, 1, LIST_TASKS_MAX))
+        return [summary(engine, row) for row in rows if call.session.allows_queue(row.queue)]
+
+
+class Queues(EngineObject):
+    """``get_queues()``"""
+
+    @exposed(Role.VIEWER)
+    def list(self, call: Call) -> list[dict[str, Any]]:
+        self.engine.intake.settle(self.engine.now)
+        return [
+            {
+                "name": queue.name,
+                "paused": queue.paused,
+                "reason": queue.reason,
+                **{str(state): queue.count(state) for state in State},
+            }
+            for queue in sorted(self.engine.lanes.queues.values(), key=lambda queue: queue.name)
+            if call.session.allows_queue(queue.name)
+        ]
+
+
+class Workers(EngineObject):
+    """``get_workers()``"""
+
+    @exposed(Role.VIEWER)
+    def list(self, call: Call) -> list[dict[str, Any]]:
+        return self.engine.roster.listing()
+
+    @exposed(Role.ADMIN)
+    def drain(self, call: Call, node: str) -> None:
+        """Have a worker finish what it runs, hand back the rest and end; ``node`` or its start."""
+        self.engine.roster.drain(_text("node", node))
+
+
+class Keys(EngineObject):
+    """``get_keys()``"""
+
+    @exposed(Role.ADMIN)
+    def add(self, call: Call, role: str, queues: list[str], note: str = "") -> str:
+        """A new key's join token. It is shown this once."""
+        try:
+            wanted = Role(role)
+        except ValueError:
+            raise InvalidArgument(f"role {role!r:.40} is unknown; one of: {', '.join(Role)}") from None
+        return self.engine.keys.add(wanted, _list("queues", queues), _text("note", note), self.engine.now)
+
+    @exposed(Role.ADMIN)
+    def revoke(self, call: Call, key_id: str) -> None:
+        """The key admits nobody from now on, and its sessions are closed."""
+        self.engine.keys.revoke(_text("key_id", key_id), list(self.engine.sessions))
+
+    @exposed(Role.ADMIN)
+    def list(self, call: Call) -> list[dict[str, Any]]:
+        return self.engine.keys.listing()
+
+
+class Master(EngineObject):
+    """``get_master()``"""
+
+    @exposed(Role.VIEWER)
+    def info(self, call: Call) -> dict[str, Any]:
+        engine = self.engine
+        return {
+            **engine.facts,
+            "wall": engine.now.wall / 1000,
+            "tasks": sum(sum(lane.counts) for lane in engine.lanes),
+            "sessions": len(engine.sessions),
+        }
+
+
+def _allow(call: Call, queue: str) -> None:
+    if not call.session.allows_queue(queue):
+        patterns = ", ".join(call.session.verifier.queues)
+        raise Forbidden(f"this key may use the queues {patterns}, not {queue!r}; ask for a key that may")
+
+
+def _filter(given: Any, before_seq: int | None) -> TaskFilter:
+    match given:
+        case dict() if given.keys() <= {"states", "queue", "name", "since"}:
+            states = tuple(
+                _whole("state", state, 0, 15) for state in _list("states", given.get("states") or [])
+            )
+            queue, task, since = given.get("queue"), given.get("name"), given.get("since")
+            return TaskFilter(
+                states=states,
+                queue=None if queue is None else _text("queue", queue),
+                task=None if task is None else _text("name", task),
+                since=None if since is None else int(_seconds("since", since) * 1000),
+                before_seq=before_seq,
+            )
+    raise InvalidArgument("a filter is a map of states, queue, name, since")
+
+
+def _whole(name: str, value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InvalidArgument(f"{name} must be a whole number from {low} to {high}, not {value!r:.40}")
+    return value
+
+
+def _seconds(name: str, value: Any) -> float:
+    """A moment in Unix seconds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= UNIX_SECONDS_MAX:
+        raise InvalidArgument(f"{name} must be a moment in Unix seconds, not {value!r:.40}")
+    return float(value)
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str) or len(value) > 1_000:
+        raise InvalidArgument(f"{name} must be text of at most 1,000 characters, not {value!r:.40}")
+    return value
+
+
+def _list(name: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise InvalidArgument(f"{name} must be a list, not {value!r:.40}")
+    return value
+
+
+BUILT_IN: Final[dict[str, type[EngineObject]]] = {
+    "get_task_queue": TaskQueue,
+    "get_result_queue": ResultQueue,
+    "get_dispatcher": Dispatcher,
+    "get_tasks": Tasks,
+    "get_queues": Queues,
+    "get_workers": Workers,
+    "get_keys": Keys,
+    "get_master": Master,
+}

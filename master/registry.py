@@ -1,0 +1,160 @@
+"""What can be called here: named callables, each giving an object, whose exposed methods can be called.
+
+As in ``BaseManager``, a name stands for a callable; unlike there, the callable has a name of its own
+(``module:callable``), never a lambda, so that a restarted master serves the same thing. Built-in objects
+run inside the engine's transaction; a user's objects run in a thread of their own pool.
+
+Deny by default: a method without a declared role does not exist on the wire.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from ..common.codec import decode_call, encode
+from ..common.errors import ConfigError, Forbidden, InvalidArgument, RemoteError, TqError, UnknownObject
+from ..common.exposed import ALLOWED, declared_role, exposed_methods
+from ..common.model import Role
+from ..common.naming import load_callable
+from ..common.session import Request
+from .engine import Engine
+from .objects import BUILT_IN, EngineObject
+from .sessions import Call, Session
+
+OBJECTS_MAX: Final = 1_000  # of the user's own kept at once, by name and arguments
+
+
+class Invocation(NamedTuple):
+    """A call that may be made. ``engine``: inside a transaction, with the call as its argument."""
+
+    run: Callable[[Call], Any]
+    engine: bool
+
+
+class Registry:
+    """The names this master serves."""
+
+    def __init__(self, engine: Engine, expose: Mapping[str, str]) -> None:
+        self._engine = engine
+        self._factories: dict[str, Callable[..., Any]] = {}
+        self._objects: dict[tuple[Any, ...], Any] = {}
+        self._making = threading.Lock()  # guards growing _objects: users' objects run in several threads
+        for name, callable_name in expose.items():
+            self._register(name, callable_name)
+
+    def _register(self, name: str, callable_name: str) -> None:
+        if name in BUILT_IN:
+            raise ConfigError(f"[expose] {name}: this name is built in; choose another")
+        if not name.isidentifier() or name.startswith("_"):
+            raise ConfigError(
+                f"[expose] {name!r} cannot be a name; write e.g. get_counter = {callable_name!r}"
+            )
+        try:
+            self._factories[name] = load_callable(callable_name)
+        except TqError as error:
+            raise ConfigError(f"[expose] {name}: {error}") from error
+
+    def methods(self) -> dict[str, dict[str, Role]]:
+        """Every built-in object's exposed methods and the role each declares."""
+        return {name: exposed_methods(kind) for name, kind in BUILT_IN.items()}
+
+    def invocation(self, session: Session, request: Request) -> Invocation:
+        """What a request comes to; raises UnknownObject, Forbidden or InvalidArgument.
+
+        A relayed call is a child's: it has the rights of a client, whatever its worker may do. Only workers
+        relay, or a viewer would gain those rights by calling its own calls relayed.
+        """
+        role = session.role
+        if request.relayed:
+            if role not in ALLOWED[Role.WORKER]:
+                raise Forbidden(f"only a worker relays calls, this key has {role}; make the call itself")
+            role = Role.CLIENT
+        name, *arguments = request.target
+        kind = BUILT_IN.get(name)
+        if kind is None:
+            return self._users(name, tuple(arguments), request, role)
+        _allow(name, kind, request.method, role)
+        target = _construct(kind, self._engine, arguments)
+        bound = _bind(kind, request, target)
+        return Invocation(lambda call: bound(call, *request.args, **request.kwargs), engine=True)
+
+    def _users(self, name: str, arguments: tuple[Any, ...], request: Request, role: Role) -> Invocation:
+        factory = self._factories.get(name)
+        if factory is None:
+            served = ", ".join(sorted([*BUILT_IN, *self._factories]))
+            raise UnknownObject(f"this master exposes no {name!r:.80}; it exposes {served}")
+
+        if isinstance(factory, type):  # else what it makes is known when it is made
+            _allow(name, factory, request.method, role)
+
+        def run(call: Call) -> Any:
+            target = self._object(factory, (name, *arguments))
+            _allow(name, type(target), request.method, role)
+            match request.args:
+                case [bytes(payload)] if not request.kwargs:
+                    positional, keywords = decode_call(payload)
+                case _:
+                    raise InvalidArgument("an exposed object's method takes one payload of [args, kwargs]")
+            try:
+                result = getattr(target, request.method)(*positional, **keywords)
+            except Exception as error:
+                raise RemoteError(f"{type(error).__name__}: {error}") from error
+            return encode(result, root=f"result of {name}.{request.method}")
+
+        return Invocation(run, engine=False)
+
+    def _object(self, factory: Callable[..., Any], key: tuple[Any, ...]) -> Any:
+        """The object of a name and arguments, made on first use, once however many threads ask."""
+        try:
+            if key not in self._objects:
+                with self._making:
+                    if key not in self._objects:
+                        if len(self._objects) >= OBJECTS_MAX:
+                            raise InvalidArgument(f"more than {OBJECTS_MAX:,} exposed objects in use")
+                        self._objects[key] = factory(*key[1:])
+            return self._objects[key]
+        except TypeError as error:
+            raise InvalidArgument(f"{key[0]}: {error}") from None
+        except TqError:
+            raise
+        except Exception as error:
+            raise RemoteError(f"{type(error).__name__}: {error}") from error
+
+
+def _allow(name: str, kind: type, method: str, role: Role) -> None:
+    needed = declared_role(kind, method)
+    if needed is None:
+        served = (
+            ", ".join(sorted(exposed_methods(kind))) or "no methods; mark them with @tq.exposed('client')"
+        )
+        raise UnknownObject(f"{name} has no method {method!r:.80}; it has {served}")
+    if role not in ALLOWED[needed]:
+        raise Forbidden(
+            f"{name}.{method} needs the role {needed}, this key has {role}; ask for a {needed} key"
+        )
+
+
+def _construct(kind: type[EngineObject], engine: Engine, arguments: list[Any]) -> EngineObject:
+    try:
+        return kind(engine, *arguments)
+    except TypeError:
+        raise InvalidArgument(f"{kind.__name__} is not named by {arguments!r:.80}") from None
+
+
+def _bind(kind: type, request: Request, target: EngineObject) -> Callable[..., Any]:
+    """The bound method, its arguments checked against its signature before it runs."""
+    try:
+        _signature(kind, request.method).bind(None, None, *request.args, **request.kwargs)
+    except TypeError as error:
+        raise InvalidArgument(f"{request.method}: {error}") from None
+    method: Callable[..., Any] = getattr(target, request.method)
+    return method
+
+
+@lru_cache(maxsize=1_000)
+def _signature(kind: type, method: str) -> inspect.Signature:
+    return inspect.signature(getattr(kind, method))

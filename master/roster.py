@@ -1,0 +1,373 @@
+"""Who works here: workers as they announce themselves, fall silent, come back, or are given up.
+
+::
+
+    announce ──► connected ──closed──► absent ──grace over──► lost: its leases end
+                  ▲   │  silent for one lease ─────────────────────►  │
+                  │   └─────────────────────────────────────────────┐ │
+                  └───────────── announce (held leases) ◄───────────┴─┘
+
+Durations are monotonic. When this process itself stood still (SIGSTOP, a frozen disk), the time it missed
+is added to everybody's deadline: a master that was away must not accuse its workers of silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..common.errors import InvalidArgument, ProtocolError
+from ..common.failure import Failure
+from ..common.model import Outcome
+from .clock import Now
+from .ends import Ends
+from .lanes import Capability, CapabilityKey, Lanes
+from .running import Running
+from .sessions import LATER, Call, Session
+from .store.interface import Picture, Store
+
+TASKS_ANNOUNCED_MAX: Final = 10_000
+SLOTS_MAX: Final = 65_536
+PID_MAX: Final = 2**63 - 1  # what the store can keep
+FORGET_ABSENT_MS: Final = 3_600_000  # an absent worker without leases is listed for an hour
+WORKERS_MAX: Final = 100_000
+
+
+@dataclass(kw_only=True, slots=True)
+class WorkerInfo:
+    """What a worker says of itself; judged when it announces."""
+
+    host: str
+    pid: int
+    slots: int
+    labels: dict[str, str]
+    tasks: list[str]
+    queues: list[str] | None
+    version: str
+
+    @classmethod
+    def from_wire(cls, info: Any) -> WorkerInfo:
+        try:
+            given = cls(**info)
+        except TypeError as error:
+            raise InvalidArgument(f"announce: {error}") from None
+        if not given._is_well_formed():
+            raise InvalidArgument(
+                "announce: host, version, tasks, queues and labels are text, slots 1 to 65536, pid a number"
+            )
+        if len(given.tasks) > TASKS_ANNOUNCED_MAX:
+            raise InvalidArgument(f"announce: more than {TASKS_ANNOUNCED_MAX:,} tasks")
+        return given
+
+    def _is_well_formed(self) -> bool:
+        match self:
+            case WorkerInfo(
+                host=str(),
+                version=str(),
+                pid=int(pid),
+                slots=int(slots),
+                labels=dict(labels),
+                tasks=list(tasks),
+                queues=list() | None as queues,
+            ):
+                texts = [*tasks, *(queues or []), *labels.values()]
+                return (
+                    all(isinstance(text, str) for text in texts)
+                    and 1 <= slots <= SLOTS_MAX
+                    and 0 <= pid <= PID_MAX
+                )
+        return False
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Worker:
+    node: bytes
+    number: int
+    info: WorkerInfo | None = None  # None: known from the store, not announced since this master started
+    session: Session | None = None
+    capability: Capability | None = None
+    since: int = 0  # wall ms
+    heard: int = 0  # mono ms
+    heard_wall: int = 0
+    give_up_at: int | None = None  # mono ms; while absent
+    started: frozenset[bytes] = frozenset()  # as of its last beat, for people to look at
+    starting: set[bytes] = field(default_factory=set)  # suspects it said it was about to start
+    orders: list[list[Any]] = field(default_factory=list)
+    orders_call: Call | None = None
+
+
+class Roster:
+    """All workers this master knows of."""
+
+    def __init__(
+        self,
+        store: Store,
+        lanes: Lanes,
+        running: dict[bytes, Running],
+        ends: Ends,
+        *,
+        lease_ms: int,
+        grace_ms: int,
+        closing: Callable[[Session, str], None],
+    ) -> None:
+        self._store, self._lanes, self._running, self._ends = store, lanes, running, ends
+        self._lease_ms, self._grace_ms, self._closing = lease_ms, grace_ms, closing
+        self.by_node: dict[bytes, Worker] = {}
+        self.by_number: dict[int, Worker] = {}
+        self._called: dict[Worker, None] = {}  # workers with orders to deliver
+
+    def load(self, picture: Picture, now: Now) -> None:
+        """Number the workers as the store does; those that hold leases and are not here get one lease from now
+        on to come back. Who announced himself in a transaction that failed is unknown again.
+        """
+        numbers = {node: number for number, node, _, _ in picture.workers}
+        holders = {row.worker for row in picture.running}
+        self.by_number.clear()
+        for worker in list(self.by_node.values()):
+            number = numbers.get(worker.node)
+            if number is None:
+                self._remove(worker)
+            else:
+                worker.number = number
+                self.by_number[number] = worker
+                if worker.session is None and worker.give_up_at is None and number in holders:
+                    worker.give_up_at = now.mono  # its loss was part of a transaction that failed: once more
+        for node, number in numbers.items():
+            if node not in self.by_node and number in holders:
+                self._add(
+                    Worker(node=node, number=number, heard=now.mono, give_up_at=now.mono + self._lease_ms)
+                )
+
+    @property
+    def watching(self) -> bool:
+        """Whether anybody's silence has to be noticed."""
+        return any(
+            worker.session is not None or worker.give_up_at is not None for worker in self.by_node.values()
+        )
+
+    def deadlines(self) -> list[int]:
+        """When the absent are given up, monotonic ms."""
+        return [worker.give_up_at for worker in self.by_node.values() if worker.give_up_at is not None]
+
+    def of(self, session: Session) -> Worker:
+        """The worker of a session; ProtocolError when it has not announced itself."""
+        worker = self.by_node.get(session.node)
+        if worker is None or worker.session is not session:
+            raise ProtocolError("announce must be a worker's first call on every connection")
+        return worker
+
+    # what workers say
+
+    def announce(self, session: Session, info: WorkerInfo, held: list[list[Any]], now: Now) -> list[bytes]:
+        """A worker is here, or here again; the ids of ``held`` that are no longer its own."""
+        number = self._store.put_worker(session.node, info.host, info.pid, now.wall)
+        worker = self.by_node.get(session.node)
+        if worker is None:
+            if len(self.by_node) >= WORKERS_MAX:
+                raise InvalidArgument(f"more than {WORKERS_MAX:,} workers")
+            worker = self._add(Worker(node=session.node, number=number))
+        if worker.session is not None and worker.session is not session:
+            self._closing(worker.session, "the same worker connected again")
+            _out_of_line(worker)
+        worker.info, worker.session, worker.give_up_at = info, session, None
+        worker.since, worker.heard, worker.heard_wall = now.wall, now.mono, now.wall
+        worker.orders.clear()
+        worker.orders_call = None
+        self._set_capability(worker, info, session)
+        return self._reconcile(worker, held, now)
+
+    def beat(self, session: Session, started: list[bytes], now: Now) -> None:
+        worker = self.of(session)
+        worker.started = frozenset(started)
+        worker.starting &= self._running.keys()
+
+    def starting(self, session: Session, ids: list[bytes]) -> None:
+        """A worker is about to start suspects: should it die now, they are charged, their neighbours are not."""
+        self.of(session).starting.update(ids)
+
+    def heard(self, session: Session, now: Now) -> None:
+        """Any bytes from a worker keep its leases alive."""
+        worker = self.by_node.get(session.node)
+        if worker is not None and worker.session is session:
+            worker.heard, worker.heard_wall = now.mono, now.wall
+
+    def leave(self, session: Session, now: Now) -> None:
+        """A worker says goodbye: no grace, no blame."""
+        worker = self.of(session)
+        _out_of_line(worker)
+        mine = [id for id, held in self._running.items() if held.worker == worker.number]
+        self._ends.take_back(mine, Outcome.RELEASED, None, now)
+        worker.session = worker.orders_call = None
+
+    def orders(self, call: Call) -> object:
+        worker = self.of(call.session)
+        worker.orders_call = call
+
+        def abandon() -> None:
+            worker.orders_call = None
+
+        call.abandon = abandon
+        if worker.orders:
+            self._called[worker] = None
+        return LATER
+
+    def listing(self) -> list[dict[str, Any]]:
+        """Everybody who has announced itself, for people."""
+        leased: dict[int, int] = {}
+        for held in self._running.values():
+            leased[held.worker] = leased.get(held.worker, 0) + 1
+        return [
+            {
+                "node": worker.node.hex(),
+                "host": worker.info.host,
+                "pid": worker.info.pid,
+                "slots": worker.info.slots,
+                "labels": worker.info.labels,
+                "tasks": worker.info.tasks,
+                "queues": worker.info.queues,
+                "version": worker.info.version,
+                "connected": worker.session is not None,
+                "running": len(worker.started) if worker.session is not None else 0,
+                "leased": leased.get(worker.number, 0),
+                "since": worker.since / 1000,
+                "last_seen": worker.heard_wall / 1000,
+            }
+            for worker in self.by_node.values()
+            if worker.info is not None
+        ]
+
+    def drain(self, node: str) -> None:
+        """Order one worker to drain, by its node id or an unmistakable start of it."""
+        fitting = [one for one in self.by_node.values() if node and one.node.hex().startswith(node)]
+        match fitting:
+            case [worker] if worker.session is not None:
+                self.order(worker.number, ["drain"])
+            case [_]:
+                raise InvalidArgument(f"worker {node} is not connected; there is nothing to drain")
+            case _:
+                raise InvalidArgument(f"{len(fitting)} workers fit {node!r}; `tq workers` lists them")
+
+    # what happens to them
+
+    def order(self, number: int, order: list[Any]) -> None:
+        """Have a worker told something; it hears of it in the reply to its parked ``orders`` call."""
+        worker = self.by_number.get(number)
+        if worker is not None and worker.session is not None:
+            worker.orders.append(order)
+            self._called[worker] = None
+
+    def order_cancel(self, id: bytes) -> None:
+        held = self._running[id]
+        self.order(held.worker, ["cancel", id, held.attempt])
+
+    def flush(self) -> None:
+        """Answer the parked ``orders`` calls of those who have orders."""
+        for worker in self._called:
+            if worker.orders_call is not None and worker.orders:
+                call, worker.orders_call = worker.orders_call, None
+                call.abandon = None
+                call.answer(worker.orders)
+                worker.orders = []
+        self._called.clear()
+
+    def session_closed(self, session: Session, now: Now) -> None:
+        worker = self.by_node.get(session.node)
+        if worker is not None and worker.session is session:
+            worker.session = worker.orders_call = None
+            worker.give_up_at = now.mono + self._grace_ms
+            worker.orders.clear()
+
+    def stalled(self, missed_ms: int) -> None:
+        """This process stood still: nobody is blamed for that time."""
+        for worker in self.by_node.values():
+            worker.heard += missed_ms
+            if worker.give_up_at is not None:
+                worker.give_up_at += missed_ms
+
+    def tick(self, now: Now) -> None:
+        """End the leases of those whose time is over."""
+        for worker in list(self.by_node.values()):
+            if worker.session is not None and now.mono - worker.heard >= self._lease_ms:
+                self._closing(worker.session, "silent for a whole lease")
+                _out_of_line(worker)
+                worker.session = worker.orders_call = None
+                self._lose(worker, now)
+            elif worker.give_up_at is not None and now.mono >= worker.give_up_at:
+                worker.give_up_at = None
+                self._lose(worker, now)
+            elif (
+                worker.session is None
+                and worker.give_up_at is None
+                and now.mono - worker.heard >= FORGET_ABSENT_MS
+            ):
+                self._remove(worker)
+
+    def _lose(self, worker: Worker, now: Now) -> None:
+        """Nobody can say what became of its tasks, except of suspects it had not said it would start.
+
+        So a task that kills its worker takes its neighbours along once; from then on all of them are
+        suspects, and only the one that is running when the worker dies is charged again.
+        """
+        mine = [(id, held) for id, held in self._running.items() if held.worker == worker.number]
+        spared = [id for id, held in mine if held.suspect and id not in worker.starting]
+        worker.starting.clear()
+        self._ends.take_back(spared, Outcome.RELEASED, None, now)
+        host = worker.info.host if worker.info else "unknown host"
+        body = Failure(
+            type="WorkerLost",
+            message=f"the worker on {host} vanished while it held the task",
+            detail={"outcome": "lost"},
+        ).encode()
+        self._ends.take_back([id for id, _ in mine], Outcome.LOST, body, now)
+
+    def _reconcile(self, worker: Worker, held: list[list[Any]], now: Now) -> list[bytes]:
+        kept: dict[bytes, None] = {}
+        dropped: list[bytes] = []
+        for entry in held:
+            match entry:
+                case [bytes(id), int(attempt), bytes(lease)]:
+                    mine = self._running.get(id)
+                    if mine is not None and mine.attempt == attempt and mine.lease == lease:
+                        kept[id] = None
+                    else:
+                        dropped.append(id)
+                case _:
+                    raise ProtocolError(f"not a held lease: {entry!r:.200}")
+        left = [id for id, mine in self._running.items() if mine.worker == worker.number and id not in kept]
+        self._ends.take_back(left, Outcome.RELEASED, None, now)
+        for id in kept:
+            if id in self._ends.cancelling:
+                self.order_cancel(id)
+        return dropped
+
+    def _set_capability(self, worker: Worker, info: WorkerInfo, session: Session) -> None:
+        key = CapabilityKey(
+            frozenset(info.tasks), tuple(sorted(info.queues or ())), tuple(session.verifier.queues)
+        )
+        before, worker.capability = worker.capability, self._lanes.capability(key)
+        if before is not None and before is not worker.capability:
+            self._retire(before)
+
+    def _retire(self, capability: Capability) -> None:
+        if all(worker.capability is not capability for worker in self.by_node.values()):
+            self._lanes.forget_capability(capability)
+
+    def _add(self, worker: Worker) -> Worker:
+        self.by_node[worker.node] = self.by_number[worker.number] = worker
+        return worker
+
+    def _remove(self, worker: Worker) -> None:
+        del self.by_node[worker.node]
+        self.by_number.pop(worker.number, None)
+        capability, worker.capability = worker.capability, None
+        if capability is not None:
+            self._retire(capability)
+
+
+def _out_of_line(worker: Worker) -> None:
+    """Its lease calls are not to be answered any more, though their connection is still there."""
+    if worker.capability is not None:
+        for parked in [one for one in worker.capability.parked if one.worker == worker.number]:
+            worker.capability.parked.remove(parked)
+            parked.call.abandon = None

@@ -1,0 +1,217 @@
+"""The shell around the engine: one event loop, its sockets, and the thread that waits for the disk.
+
+::
+
+    socket ─► Connection ─► Registry ─► Engine.call ─┐
+                                                     ├─► pump: run ─► commit (thread) ─► committed ─► sockets
+    timers, closed connections ──────────────────────┘          └─► answers are encoded meanwhile
+
+Everything but the commit and a user's own exposed objects happens on the loop. The pump runs one
+transaction at a time; what arrives meanwhile is the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from ..common.errors import StoreError, TqError
+from ..common.model import Role
+from .clock import Now, read_clock
+from .committer import HERE_SECONDS_MAX, Committer
+from .connection import Connection
+from .engine import Batch, Engine
+from .gate import Gate
+from .registry import Registry
+from .sessions import Call, Session
+
+LISTEN_BACKLOG: Final = 1_024  # connections the kernel keeps while the loop is busy
+USER_THREADS: Final = 8  # for the user's own exposed objects
+DESCRIPTORS_RESERVED: Final = (
+    16  # not for connections: the store's files when it is opened anew, and users' own
+)
+STORE_PAUSE_SECONDS: Final = 0.2  # after a failed transaction, so that a full disk is not hammered
+
+
+class Server:
+    """One listening master. ``report`` is the log: ``report(action, level=…, **fields)``."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        registry: Registry,
+        tls: ssl.SSLContext,
+        certificate: bytes,
+        *,
+        cluster_id: bytes,
+        heartbeat_seconds: float,
+        frame_bytes_max: int,
+        report: Callable[..., None],
+        loop: asyncio.AbstractEventLoop | None = None,
+        clock: Callable[[], Now] = read_clock,
+        commit_here_seconds_max: float = HERE_SECONDS_MAX,
+    ) -> None:
+        self.engine, self.registry, self.tls, self.certificate = engine, registry, tls, certificate
+        self.cluster_id, self.heartbeat_seconds = cluster_id, heartbeat_seconds
+        self.frame_bytes_max, self.report = frame_bytes_max, report
+        self.gate: Gate[Connection] = Gate()
+        self.loop = loop or asyncio.get_running_loop()  # a simulator hands in its own, and its clock
+        self._clock = clock
+        self.connections: set[Connection] = set()
+        self._committer = Committer(self.loop, lambda: engine.store.commit(), commit_here_seconds_max)
+        self._users = ThreadPoolExecutor(USER_THREADS, thread_name_prefix="tq-exposed")
+        self._listener: asyncio.Server | None = None
+        self._pumping = False  # a pump is scheduled or a commit is under way
+        self._timer: asyncio.TimerHandle | None = None
+        self._idle = asyncio.Event()
+        self._descriptors_max = _descriptors_max()
+        self._full = False  # and said so
+
+    async def listen(self, host: str, port: int) -> list[tuple[str, int]]:
+        """Open the port; the addresses that were bound."""
+        self._listener = await self.loop.create_server(
+            lambda: Connection(self), host or None, port, backlog=LISTEN_BACKLOG, start_serving=True
+        )
+        self.wake()
+        return [socket.getsockname()[:2] for socket in self._listener.sockets]
+
+    async def drain(self) -> None:
+        """Stop accepting, finish the transaction under way, say goodbye."""
+        if self._listener is not None:
+            self._listener.close()
+        while self._pumping:
+            self._idle.clear()
+            await self._idle.wait()
+        for connection in list(self.connections):
+            connection.disconnect("the master is shutting down")
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def close(self) -> None:
+        """Give back threads and descriptors. The store is its owner's to close."""
+        self._committer.close()
+        self._users.shutdown(wait=False, cancel_futures=True)
+
+    # what connections bring
+
+    def has_room(self, descriptor: int) -> bool:
+        """Whether a new connection may stay. The system gives the lowest free number: a high one means that
+        few are left. A connection that is accepted and closed is out of the way; one that cannot be
+        accepted would keep the loop busy."""
+        full = descriptor >= self._descriptors_max
+        if full and not self._full:
+            self.report("server.full", level="error", connections=len(self.connections))
+        self._full = full
+        return not full
+
+    def request(self, session: Session, request: Any) -> None:
+        """A call arrived: into the next transaction, or into a user's thread."""
+        try:
+            invocation = self.registry.invocation(session, request)
+        except TqError as error:
+            refusal = Call(session, request.call_id, lambda call: None, [])
+            refusal.refuse(error)
+            session.wire.send(session.wire.encode(refusal))
+            return
+        if invocation.engine:
+            self.engine.call(session, request.call_id, invocation.run, request.size_bytes)
+            self.wake()
+        else:
+            self._ask_user(session, request.call_id, invocation.run)
+
+    def _ask_user(self, session: Session, call_id: int, run: Callable[[Call], Any]) -> None:
+        call = session.calls[call_id] = Call(session, call_id, run, [])  # counts like any other
+
+        def done(future: asyncio.Future[Any]) -> None:
+            if session.calls.pop(call_id, None) is None or future.cancelled():
+                return  # abandoned, its session ended, or the master ends
+            error = future.exception()
+            if error is None:
+                call.answer(future.result())
+            elif isinstance(error, TqError):
+                call.refuse(error)
+            else:
+                self.report("master.bug", level="error", error=repr(error))
+                call.refuse(TqError(f"the master failed: {error!r}"))
+            if session.open:
+                session.wire.send(session.wire.encode(call))
+
+        self.loop.run_in_executor(self._users, run, call).add_done_callback(done)
+
+    def opened(self, session: Session) -> None:
+        self.engine.opened(session)
+        key_id = session.verifier.key_id
+        self.engine.later(lambda: self.engine.keys.used(key_id, self.engine.now))
+        self.wake()
+
+    def closed(self, session: Session) -> None:
+        self.engine.later(lambda: self.engine.closed(session))
+        session.open = False
+        self.wake()
+
+    def abandoned(self, session: Session, call_id: int) -> None:
+        self.engine.later(lambda: self.engine.abandoned(session, call_id))
+        self.wake()
+
+    def heard(self, session: Session) -> None:
+        """Bytes arrived; only a worker's leases care."""
+        if session.role in (Role.WORKER, Role.ADMIN):
+            self.engine.roster.heard(session, self._clock())
+
+    # the pump
+
+    def wake(self) -> None:
+        """Run a transaction soon; everything that arrives in this turn of the loop joins it."""
+        if not self._pumping:
+            self._pumping = True
+            self.loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        batch = self.engine.run(self._clock())
+        if not batch.changed:  # it only read, or failed: there is nothing to sync
+            self._conclude(batch, None)
+            return
+        if self._committer.may_commit_here(sum(call.size_bytes for call in batch.calls)):
+            self._conclude(batch, self._committer.commit_here())
+            return
+        self._committer.commit_there(lambda error: self._conclude(batch, error))
+        for call in batch.replies:
+            if call.session.open:
+                call.frame = call.session.wire.encode(call)
+
+    def _conclude(self, batch: Batch, error: StoreError | None) -> None:
+        if error is None:
+            self.engine.committed(batch)
+        else:
+            self.engine.commit_failed(batch, error)
+        if error is not None or batch.failed:
+            self.loop.call_later(STORE_PAUSE_SECONDS, self._pump)
+        elif self.engine.has_work:
+            self.loop.call_soon(self._pump)
+        else:
+            self._pumping = False
+            self._idle.set()
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        at = self.engine.next_wakeup()
+        if at is not None:
+            delay = max(0.001, (at - self._clock().mono) / 1000)
+            self._timer = self.loop.call_later(delay, self.wake)
+
+
+def _descriptors_max() -> int:
+    """Connections with a descriptor from this number on are turned away."""
+    try:
+        import resource
+    except ImportError:  # Windows, where there is no such limit
+        return sys.maxsize
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft - DESCRIPTORS_RESERVED

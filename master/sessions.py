@@ -1,0 +1,87 @@
+"""What the engine knows of a connection: who it is, what it waits for, what it has been told.
+
+A ``Call`` is a question that wants an answer, now or later; ``answer`` and ``refuse`` only write the
+answer down (``Replies``): it leaves when the transaction it rests on is committed, and not before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from ..common.errors import TqError
+from ..common.keys import Verifier
+from ..common.model import Role
+
+LATER: Final = object()  # returned by an exposed method that will answer its call itself
+
+CALLS_OUTSTANDING_MAX: Final = 20_000  # per session: parked and unanswered; far above any honest use
+WATCHED_TASKS_MAX: Final = 1_000_000  # per session; about 200 bytes of the master's memory each
+STREAMS_MAX: Final = 1_024  # per session: one for a client, one for each child of a worker
+
+
+class Wire(Protocol):
+    """The socket's side of a session."""
+
+    def encode(self, call: Call) -> bytes: ...
+    def send(self, frame: bytes) -> None: ...
+    def disconnect(self, reason: str) -> None: ...
+
+
+class Stream:
+    """Outcomes of watched tasks on their way to one collector."""
+
+    __slots__ = ("bodies_bytes", "collect", "outcomes", "session", "watched")
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.watched: set[bytes] = set()
+        self.outcomes: deque[tuple[bytes, int, Any]] = deque()
+        self.bodies_bytes = 0  # of the bodies held in outcomes
+        self.collect: tuple[Call, int] | None = None  # the parked call and the most tasks it wants
+
+
+class Session:
+    """One admitted connection."""
+
+    def __init__(self, wire: Wire, *, verifier: Verifier, role: Role, node: bytes, address: str) -> None:
+        self.wire = wire
+        self.verifier, self.role, self.node, self.address = verifier, role, node, address
+        self.open = True
+        self.calls: dict[int, Call] = {}
+        self.streams: dict[str, Stream] = {}
+
+    def allows_queue(self, queue: str) -> bool:
+        return self.verifier.allows_queue(queue)
+
+
+class Call:
+    """One call of a session, from its arrival to its answer."""
+
+    __slots__ = ("_replies", "abandon", "call_id", "frame", "reply", "run", "session", "size_bytes")
+
+    def __init__(
+        self,
+        session: Session,
+        call_id: int,
+        run: Callable[[Call], Any],
+        replies: list[Call],
+        size_bytes: int = 0,
+    ) -> None:
+        self.session, self.call_id, self.run, self.size_bytes = session, call_id, run, size_bytes
+        self._replies = replies
+        self.reply: tuple[Any, TqError | None] | None = None
+        self.frame: bytes | None = None  # the reply encoded, as soon as there is time for it
+        self.abandon: Callable[[], None] | None = None  # undoes the parking, when the caller gives up
+
+    def answer(self, value: Any) -> None:
+        self._write(value, None)
+
+    def refuse(self, error: TqError) -> None:
+        self._write(None, error)
+
+    def _write(self, value: Any, error: TqError | None) -> None:
+        if self.reply is None:
+            self._replies.append(self)
+        self.reply, self.frame = (value, error), None

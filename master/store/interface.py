@@ -1,0 +1,245 @@
+"""What a store is asked to do: verbs of the domain, in batches, inside one transaction at a time.
+
+::
+
+    begin ─► verbs … ─► commit        everything since begin becomes durable, or nothing does
+                    └─► rollback
+
+``commit`` is the only verb that waits for a disk and the only one that may be called from another thread
+(never while any other verb runs). Every verb that changes a task's state is conditional on the state and
+attempt it expects; a verb given a whole batch either applies to every row or raises ``Inconsistent``,
+for then the caller's picture of the store is wrong and must be built anew from ``load``.
+
+Errors: StoreError when the disk or the database fails, after which the caller rolls back and reopens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from ...common.errors import StoreError
+
+
+class Inconsistent(StoreError):
+    """A conditional update did not find what the engine was sure of. The engine reloads and goes on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewTasks:
+    """Rows to insert that differ only in their number, id and payload."""
+
+    lane: int
+    state: int  # READY, SCHEDULED, or RUNNING when a worker already waits for them
+    created: int
+    tasks: Sequence[tuple[int, bytes, bytes]]  # seq, id, payload
+    attempt: int = 0
+    lease: bytes | None = None
+    worker: int | None = None
+    started: int | None = None
+    priority: int = 0
+    due: int | None = None
+    expires: int | None = None
+    timeout: float | None = None
+    options: bytes | None = None
+
+
+class Leased(NamedTuple):
+    priority: int
+    seq: int
+    id: bytes
+    lane: int
+    attempt: int
+    crashes: int
+    timeout: float | None
+    payload: bytes
+
+
+Success = tuple[bytes | None, int, int, int, int, bytes]
+"""Result, started, finished, seq, attempt, lease: a plain tuple, for one is made for every task there is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndedAttempt:
+    """An attempt that did not succeed, and where its task goes."""
+
+    seq: int
+    attempt: int
+    lease: bytes
+    worker: int | None
+    outcome: int
+    started: int | None
+    ended: int
+    body: bytes | None
+    state: int
+    due: int | None
+    failures: int
+    crashes: int
+    finished: int | None
+
+
+class Found(NamedTuple):
+    seq: int
+    id: bytes
+    lane: int
+    state: int
+    attempt: int
+    lease: bytes | None
+    cancel: int
+    payload: bytes
+
+
+class Facts(NamedTuple):
+    seq: int
+    failures: int
+    crashes: int
+    cancel: int
+    options: bytes | None
+
+
+class RunningRow(NamedTuple):
+    seq: int
+    id: bytes
+    lane: int
+    attempt: int
+    lease: bytes
+    worker: int
+    cancel: int
+    started: int
+
+
+class KeyRow(NamedTuple):
+    id: str
+    role: str
+    queues: str
+    kdf: str
+    stored_key: bytes
+    server_key: bytes
+    state: str
+    note: str
+    created: int
+    last_used: int | None
+
+
+class FullTask(NamedTuple):
+    """Everything the store knows of one task, for people to read."""
+
+    seq: int
+    id: bytes
+    queue: str
+    task: str
+    state: int
+    priority: int
+    attempt: int
+    failures: int
+    crashes: int
+    cancel: int
+    worker: int | None
+    created: int
+    due: int | None
+    expires: int | None
+    started: int | None
+    finished: int | None
+    timeout: float | None
+    options: bytes | None
+    payload: bytes
+    result: bytes | None
+
+
+class AttemptRow(NamedTuple):
+    attempt: int
+    host: str | None
+    outcome: int
+    started: int | None
+    ended: int
+    body: bytes | None
+
+
+@dataclass(kw_only=True, slots=True)
+class Picture:
+    """What the engine keeps in memory, as the store has it."""
+
+    lanes: list[tuple[int, str, str]] = field(default_factory=list)  # lane, queue, task
+    queues: list[tuple[str, int, str]] = field(default_factory=list)  # name, paused, reason
+    counts: list[tuple[int, int, int]] = field(default_factory=list)  # lane, state, tasks
+    running: list[RunningRow] = field(default_factory=list)
+    workers: list[tuple[int, bytes, str, int]] = field(default_factory=list)  # worker, node, host, pid
+    last_seq: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskFilter:
+    states: tuple[int, ...] = ()
+    queue: str | None = None
+    task: str | None = None
+    since: int | None = None  # created at or after, ms
+    before_seq: int | None = None
+
+
+class Store(Protocol):
+    """Every store passes ``tests/master/store/conformance``. Times are milliseconds of Unix time."""
+
+    def begin(self) -> None: ...
+    def commit(self) -> None: ...
+    def rollback(self) -> None: ...
+    def reopen(self) -> None:
+        """Forget a handle that failed, and open anew: nothing uncommitted survives. A StoreError means that
+        it cannot be opened now; it can be tried again."""
+
+    def close(self) -> None: ...
+    @property
+    def changed(self) -> bool:
+        """Whether this transaction has changed anything, so that committing it costs a sync."""
+
+    def load(self) -> Picture: ...
+
+    # submit and lease
+    def insert(self, groups: Sequence[NewTasks]) -> bool:
+        """All of the tasks, or (False) none because some id is already there."""
+
+    def lease(
+        self, lanes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
+    ) -> list[Leased]:
+        """Up to ``limit`` ready tasks of these lanes, highest priority first, then oldest; now RUNNING. No more
+        once their payloads have reached ``bytes_max``; None: they are known to be small.
+        """
+
+    # ends
+    def succeed(self, rows: Sequence[Success]) -> None: ...
+    def end_attempts(self, rows: Sequence[EndedAttempt]) -> None: ...
+    def request_cancel(self, seq: int) -> None: ...
+    def cancel_waiting(self, seq: int, now: int) -> None: ...
+    def revive(self, seq: int) -> None: ...
+
+    # time
+    def next_due(self) -> int | None: ...
+    def promote(self, now: int, limit: int) -> list[int]:
+        """Up to ``limit`` scheduled tasks whose time has come, now READY; the lane of each."""
+
+    def next_expiry(self) -> int | None: ...
+    def expire(self, now: int, limit: int) -> list[tuple[bytes, int, int]]:
+        """Up to ``limit`` waiting tasks past their ``expires``, now EXPIRED: id, lane, former state."""
+
+    def purge(self, finished_before: int, limit: int) -> list[tuple[int, int]]:
+        """Delete up to ``limit`` finished tasks, oldest first; lane and state of each."""
+
+    # reading
+    def find(self, ids: Iterable[bytes]) -> list[Found]: ...
+    def outcomes(self, ids: Iterable[bytes]) -> list[tuple[bytes, int, bytes | None]]: ...
+    def facts(self, seq: int) -> Facts: ...
+    def full(self, id: bytes) -> FullTask | None: ...
+    def attempts(self, seq: int) -> list[AttemptRow]: ...
+    def worker_host(self, worker: int) -> str | None: ...
+    def listing(self, what: TaskFilter, limit: int) -> list[FullTask]:
+        """Newest first; payload and result are empty."""
+
+    # the rest of what a master remembers
+    def add_lane(self, queue: str, task: str) -> int: ...
+    def put_queue(self, name: str, paused: bool, reason: str) -> None: ...
+    def put_worker(self, node: bytes, host: str, pid: int, now: int) -> int: ...
+    def forget_workers(self, seen_before: int) -> None: ...
+    def key_rows(self) -> list[KeyRow]: ...
+    def put_key(self, row: KeyRow) -> None: ...
+    def get_meta(self, name: str) -> bytes | None: ...
+    def set_meta(self, name: str, value: bytes) -> None: ...

@@ -1,0 +1,100 @@
+"""A store that tells what was written through it: for the checker of histories, and only when asked for.
+
+Every change of a task's state goes through the store, so this one place sees them all, as the
+transactions they are: the events of one are noted before its commit, and ``committed`` after it. Events of
+a transaction without ``committed`` are uncertain, as their commit was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ...common.history import Note, digest
+from .interface import EndedAttempt, Found, Leased, NewTasks, Picture, Store, Success
+
+
+class RecordingStore:
+    """A ``Store`` around another; what it does not record it hands through."""
+
+    def __init__(self, store: Store, note: Note) -> None:
+        self._store, self._note = store, note
+        self._events: list[tuple[str, dict[str, Any]]] = []
+        self._ids: dict[int, bytes] = {}  # of tasks that were seen running or found
+        self._transaction = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def begin(self) -> None:
+        self._events.clear()
+        self._store.begin()
+
+    def commit(self) -> None:
+        self._transaction += 1
+        for what, fields in self._events:
+            self._note(what, transaction=self._transaction, **fields)
+        self._store.commit()
+        self._note("committed", transaction=self._transaction)
+        self._events.clear()
+
+    def load(self) -> Picture:
+        picture = self._store.load()
+        self._ids = {row.seq: row.id for row in picture.running}
+        return picture
+
+    def insert(self, groups: Sequence[NewTasks]) -> bool:
+        whole = self._store.insert(groups)
+        if whole:
+            for group in groups:
+                for seq, id, _ in group.tasks:
+                    self._say("submitted", id)
+                    if group.lease is not None:
+                        self._leased(seq, id, group.attempt, group.lease, group.worker)
+        return whole
+
+    def lease(
+        self, lanes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
+    ) -> list[Leased]:
+        rows = self._store.lease(lanes, limit, bytes_max, lease, worker, now)
+        for row in rows:
+            self._leased(row.seq, row.id, row.attempt, lease, worker)
+        return rows
+
+    def succeed(self, rows: Sequence[Success]) -> None:
+        self._store.succeed(rows)
+        for result, _, _, seq, attempt, lease in rows:
+            id = self._ids.pop(seq)
+            self._say("accepted", id, attempt=attempt, lease=lease, digest=digest(result))
+
+    def end_attempts(self, rows: Sequence[EndedAttempt]) -> None:
+        self._store.end_attempts(rows)
+        for row in rows:
+            id = self._ids.pop(row.seq)
+            self._say("ended", id, attempt=row.attempt, lease=row.lease, outcome=row.outcome, state=row.state)
+
+    def find(self, ids: Iterable[bytes]) -> list[Found]:
+        found = self._store.find(ids)
+        self._ids.update((row.seq, row.id) for row in found)
+        return found
+
+    def cancel_waiting(self, seq: int, now: int) -> None:
+        self._store.cancel_waiting(seq, now)
+        self._say("cancelled", self._ids[seq])
+
+    def revive(self, seq: int) -> None:
+        self._store.revive(seq)
+        self._say("revived", self._ids[seq])
+
+    def expire(self, now: int, limit: int) -> list[tuple[bytes, int, int]]:
+        rows = self._store.expire(now, limit)
+        for id, _, _ in rows:
+            self._say("expired", id)
+        return rows
+
+    def _leased(self, seq: int, id: bytes, attempt: int, lease: bytes, worker: int | None) -> None:
+        self._ids[seq] = id
+        self._say("leased", id, attempt=attempt, lease=lease, worker=worker)
+
+    def _say(self, what: str, id: bytes, **fields: Any) -> None:
+        self._events.append((what, {"id": id, **fields}))

@@ -1,0 +1,375 @@
+"""The embedded store: one SQLite file, write-ahead log, every commit synced unless asked otherwise.
+
+Owns the file, the schema's migrations and the execution of the named statements in ``sql/``. Decides
+nothing. ``memory`` is the same code on ``:memory:``, so that there is no second store to keep honest.
+
+Two facts about SQLite that this file stands on: in WAL mode only ``synchronous=FULL`` syncs on every
+commit (NORMAL syncs at checkpoints only), so FULL is set and read back; and after an I/O error on commit
+nobody knows what reached the disk, so that handle is never used again (``reopen``).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from ...common.errors import ConfigError, StoreError
+from .interface import (
+    AttemptRow,
+    EndedAttempt,
+    Facts,
+    Found,
+    FullTask,
+    Inconsistent,
+    KeyRow,
+    Leased,
+    NewTasks,
+    Picture,
+    RunningRow,
+    Success,
+    TaskFilter,
+)
+
+SQLITE_VERSION_MIN: Final = (3, 35, 0)  # RETURNING
+CACHE_KIBIBYTES: Final = 32 * 1024  # the pages of the hot ends of the tables and indexes
+STATEMENTS_CACHED: Final = 256  # more than there are
+SYNCHRONOUS: Final = {
+    "fsync": 2,
+    "os": 0,
+    "memory": 0,
+}  # FULL; OFF: the operating system writes when it likes
+PLAIN: Final = (0, None, None, None, None)  # priority, due, expires, timeout and options of most tasks
+
+
+class SqliteStore:
+    """See ``interface.Store``. ``path`` None: in memory, gone with the process."""
+
+    def __init__(self, path: Path | None, durability: str = "fsync") -> None:
+        if sqlite3.sqlite_version_info < SQLITE_VERSION_MIN:
+            raise ConfigError(
+                f"this Python has SQLite {sqlite3.sqlite_version}; tq needs 3.35 or newer: use a newer Python build"
+            )
+        self._path, self._durability = path, durability
+        self._sql = _load_statements()
+        self._db = self._open()
+        self._changes_before = 0
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._connect()
+        except sqlite3.Error as error:
+            raise ConfigError(_why_not_open(self._path, error)) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(
+            self._path or ":memory:",
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=STATEMENTS_CACHED,
+        )
+        try:
+            _configure(db, self._durability)
+            _migrate(db, self._path)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    # transactions
+
+    @property
+    def changed(self) -> bool:
+        return self._db.total_changes != self._changes_before
+
+    def begin(self) -> None:
+        self._run("BEGIN IMMEDIATE")
+        self._changes_before = self._db.total_changes
+
+    def commit(self) -> None:
+        self._run("COMMIT")
+
+    def rollback(self) -> None:
+        if self._db.in_transaction:
+            self._run("ROLLBACK")
+
+    def reopen(self) -> None:
+        if self._path is None:  # an in-memory database has no disk that could have failed
+            self.rollback()
+            return
+        try:
+            self._db.close()  # closed it stays if opening fails: then every use of it is an error
+            self._db = self._connect()
+        except sqlite3.Error as error:
+            raise _store_error(error) from error
+
+    def close(self) -> None:
+        self._db.close()
+
+    def load(self) -> Picture:
+        count = [
+            row for name in ("count_ready", "count_scheduled", "count_finished") for row in self._all(name)
+        ]
+        return Picture(
+            lanes=self._all("lanes"),
+            queues=self._all("queues"),
+            counts=count,
+            running=[RunningRow(*row) for row in self._all("running")],
+            workers=self._all("workers"),
+            last_seq=self._all("last_seq")[0][0],
+        )
+
+    # submit and lease
+
+    def insert(self, groups: Sequence[NewTasks]) -> bool:
+        plain: list[tuple[Any, ...]] = []  # most tasks: fewer parameters are a fifth less work
+        full: list[tuple[Any, ...]] = []
+        for group in groups:
+            shared = (
+                group.lane,
+                group.state,
+                group.attempt,
+                group.lease,
+                group.worker,
+                group.created,
+                group.started,
+            )
+            rest = group.priority, group.due, group.expires, group.timeout, group.options
+            if rest == PLAIN:
+                plain += [(*task, *shared) for task in group.tasks]
+            else:
+                full += [(*task, *shared, *rest) for task in group.tasks]
+        self._run("SAVEPOINT insertion")
+        whole = self._many("insert_plain", plain) + self._many("insert", full) == len(plain) + len(full)
+        if not whole:
+            self._run("ROLLBACK TO insertion")
+        self._run("RELEASE insertion")
+        return whole
+
+    def lease(
+        self, lanes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
+    ) -> list[Leased]:
+        given = {"lease": lease, "worker": worker, "now": now}
+        if len(lanes) > 1:
+            heads = [head for lane in lanes for head in self._all("ready_heads", (lane, limit))]
+            chosen = _first(heads, limit, bytes_max)
+            rows = [row for seq in chosen for row in self._all("lease_one", {**given, "seq": seq})]
+        elif bytes_max is None:
+            rows = self._all("lease_lane", {**given, "lane": lanes[0], "limit": limit})
+        else:
+            given |= {"lane": lanes[0], "limit": limit, "bytes_max": bytes_max}
+            rows = self._all("lease_lane_measured", given)
+        rows.sort(key=lambda row: (-row[0], row[1]))  # RETURNING promises no order
+        return list(map(Leased._make, rows))
+
+    # ends
+
+    def succeed(self, rows: Sequence[Success]) -> None:
+        self._exactly("succeed", rows)
+
+    def end_attempts(self, rows: Sequence[EndedAttempt]) -> None:
+        fields = [{name: getattr(row, name) for name in EndedAttempt.__slots__} for row in rows]
+        self._exactly("end_attempt", fields)
+        self._many("log_attempt", fields)
+
+    def request_cancel(self, seq: int) -> None:
+        self._exactly("request_cancel", [(seq,)])
+
+    def cancel_waiting(self, seq: int, now: int) -> None:
+        self._exactly("cancel_waiting", [(now, seq)])
+
+    def revive(self, seq: int) -> None:
+        self._exactly("revive", [(seq,)])
+
+    # time
+
+    def next_due(self) -> int | None:
+        return self._value("next_due")
+
+    def promote(self, now: int, limit: int) -> list[int]:
+        rows = self._all("due", (now, limit))
+        self._exactly("promote", [(seq,) for seq, _ in rows])
+        return [lane for _, lane in rows]
+
+    def next_expiry(self) -> int | None:
+        return self._value("next_expiry")
+
+    def expire(self, now: int, limit: int) -> list[tuple[bytes, int, int]]:
+        rows = self._all("overdue", (now, limit))
+        self._exactly("expire", [(now, seq, state) for seq, _, _, state in rows])
+        return [(id, lane, state) for _, id, lane, state in rows]
+
+    def purge(self, finished_before: int, limit: int) -> list[tuple[int, int]]:
+        rows = self._all("finished_before", (finished_before, limit))
+        sequence = [(seq,) for seq, _, _ in rows]
+        self._many("delete_attempts", sequence)
+        self._exactly("delete", sequence)
+        return [(lane, state) for _, lane, state in rows]
+
+    # reading
+
+    def find(self, ids: Iterable[bytes]) -> list[Found]:
+        return [Found(*row) for id in ids for row in self._all("find", (id,))]
+
+    def outcomes(self, ids: Iterable[bytes]) -> list[tuple[bytes, int, bytes | None]]:
+        return [row for id in ids for row in self._all("outcome", (id,))]
+
+    def facts(self, seq: int) -> Facts:
+        return Facts(*self._all("facts", (seq,))[0])
+
+    def full(self, id: bytes) -> FullTask | None:
+        rows = self._all("full", (id,))
+        return FullTask(*rows[0]) if rows else None
+
+    def attempts(self, seq: int) -> list[AttemptRow]:
+        return [AttemptRow(*row) for row in self._all("attempts", (seq,))]
+
+    def worker_host(self, worker: int) -> str | None:
+        rows = self._all("worker_host", (worker,))
+        return rows[0][0] if rows else None
+
+    def listing(self, what: TaskFilter, limit: int) -> list[FullTask]:
+        conditions, values = _conditions(what)
+        rows = self._run(self._sql["listing"].replace("/*conditions*/", conditions), (*values, limit))
+        return [FullTask(*row) for row in rows]
+
+    # the rest
+
+    def add_lane(self, queue: str, task: str) -> int:
+        return int(self._all("add_lane", (queue, task))[0][0])
+
+    def put_queue(self, name: str, paused: bool, reason: str) -> None:
+        self._all("put_queue", (name, int(paused), reason))
+
+    def put_worker(self, node: bytes, host: str, pid: int, now: int) -> int:
+        return int(self._all("put_worker", (node, host, pid, now))[0][0])
+
+    def forget_workers(self, seen_before: int) -> None:
+        self._all("forget_workers", (seen_before,))
+
+    def key_rows(self) -> list[KeyRow]:
+        return [KeyRow(*row) for row in self._all("keys")]
+
+    def put_key(self, row: KeyRow) -> None:
+        self._all("put_key", row)
+
+    def get_meta(self, name: str) -> bytes | None:
+        rows = self._all("get_meta", (name,))
+        return rows[0][0] if rows else None
+
+    def set_meta(self, name: str, value: bytes) -> None:
+        self._all("set_meta", (name, value))
+
+    # the only three places that talk to SQLite while it serves
+
+    def _run(self, sql: str, values: Any = ()) -> list[Any]:
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise _store_error(error) from error
+
+    def _all(self, name: str, values: Any = ()) -> list[Any]:
+        return self._run(self._sql[name], values)
+
+    def _many(self, name: str, rows: Sequence[Any]) -> int:
+        if not rows:
+            return 0
+        try:
+            return self._db.executemany(self._sql[name], rows).rowcount
+        except sqlite3.Error as error:
+            raise _store_error(error) from error
+
+    def _exactly(self, name: str, rows: Sequence[Any]) -> None:
+        applied = self._many(name, rows)
+        if applied != len(rows):
+            raise Inconsistent(f"{name}: {applied} of {len(rows)} rows were as expected")
+
+    def _value(self, name: str) -> int | None:
+        value = self._all(name)[0][0]
+        return None if value is None else int(value)
+
+
+def _why_not_open(path: Path | None, error: sqlite3.Error) -> str:
+    return (
+        f"cannot open the store {path}: {error}; restore it from a copy, or choose another --data directory"
+    )
+
+
+def _first(heads: list[tuple[int, int, int]], limit: int, bytes_max: int | None) -> list[int]:
+    """Of ``(priority, seq, payload bytes)`` the seqs whose turn it is, up to both bounds."""
+    heads.sort(key=lambda head: (-head[0], head[1]))
+    chosen: list[int] = []
+    size = 0
+    for _, seq, payload_bytes in heads[:limit]:
+        if chosen and bytes_max is not None and size >= bytes_max:
+            break
+        chosen.append(seq)
+        size += payload_bytes
+    return chosen
+
+
+def _store_error(error: sqlite3.Error) -> StoreError:
+    text = str(error)
+    remedy = {
+        "database or disk is full": "; free some space on the master's disk, it goes on by itself",
+        "attempt to write a readonly database": "; make the data directory writable",
+    }.get(text, "")
+    return StoreError(f"the store says: {text}{remedy}")
+
+
+def _conditions(what: TaskFilter) -> tuple[str, list[Any]]:
+    """The WHERE of a listing. Only fixed text is assembled; every value is a parameter."""
+    terms: list[str] = []
+    values: list[Any] = []
+    if what.states:
+        terms.append(f"state IN ({', '.join('?' * len(what.states))})")
+        values += what.states
+    for column, value in (("queue = ?", what.queue), ("task = ?", what.task)):
+        if value is not None:
+            terms.append(column)
+            values.append(value)
+    for column, number in (("created >= ?", what.since), ("seq < ?", what.before_seq)):
+        if number is not None:
+            terms.append(column)
+            values.append(number)
+    return " AND ".join(terms) or "1", values
+
+
+def _load_statements() -> dict[str, str]:
+    """The statements of ``sql/*.sql`` by the name in their ``-- name:`` line."""
+    statements: dict[str, str] = {}
+    for file in sorted(resources.files(__package__).joinpath("sql").iterdir(), key=lambda file: file.name):
+        for part in file.read_text("utf-8").split("-- name: ")[1:]:
+            name, _, sql = part.partition("\n")
+            statements[name.strip()] = sql.strip()
+    return statements
+
+
+def _configure(db: sqlite3.Connection, durability: str) -> None:
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute(f"PRAGMA synchronous = {SYNCHRONOUS[durability]}")
+    db.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+    db.execute("PRAGMA temp_store = MEMORY")
+    (level,) = db.execute("PRAGMA synchronous").fetchone()
+    if level != SYNCHRONOUS[durability]:
+        raise ConfigError(f"SQLite did not accept synchronous={SYNCHRONOUS[durability]}; it answers {level}")
+
+
+def _migrate(db: sqlite3.Connection, path: Path | None) -> None:
+    """Bring the schema to this version, one numbered file per transaction; refuse a newer one."""
+    folder = resources.files(__package__).joinpath("migrations")
+    files = sorted(
+        (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
+    )
+    (have,) = db.execute("PRAGMA user_version").fetchone()
+    if have > len(files):
+        raise ConfigError(
+            f"the store {path} has schema version {have}, this tq-master knows {len(files)}; "
+            "start the newer tq-master that wrote it, or another --data directory"
+        )
+    for number, file in enumerate(files[have:], start=have + 1):
+        db.executescript(
+            f"BEGIN IMMEDIATE; {file.read_text('utf-8')}; PRAGMA user_version = {number}; COMMIT"
+        )

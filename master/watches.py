@@ -1,0 +1,146 @@
+"""Who wants to know of which task: from a task's end to the collector that waits for it. Pure but for reads.
+
+Soft state: it lives and dies with the session; a client that reconnects says again what it watches.
+
+Invariants: 1. each watched id yields exactly one outcome; 2. a body is held only up to a bound per
+stream, beyond it the body is read from the store when it is collected; 3. an outcome is told only by a
+reply, hence after its commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from ..common.errors import InvalidArgument
+from .sessions import LATER, STREAMS_MAX, WATCHED_TASKS_MAX, Call, Session, Stream
+from .store.interface import Store
+
+BODIES_BYTES_MAX: Final = 8 * 1024 * 1024  # held per stream for a collector that is slow
+COLLECT_BYTES_MAX: Final = 4 * 1024 * 1024  # in one reply, then it is cut; one body may be larger
+COLLECT_TASKS_MAX: Final = 10_000
+UNKNOWN: Final = -1  # the state told of a task nobody submitted
+
+_IN_STORE: Final = object()  # in place of a body that was too much to hold
+
+
+class Watches:
+    """All streams of all sessions, by the task ids they wait for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._streams: dict[bytes, tuple[Stream, ...]] = {}
+        self._ripe: dict[Stream, None] = {}  # streams with news, in order; a dict so that order is certain
+
+    def check_room(self, session: Session, name: str, tasks: int) -> None:
+        """InvalidArgument when a stream cannot watch so many more tasks."""
+        if len(self._stream(session, name).watched) + tasks > WATCHED_TASKS_MAX:
+            raise InvalidArgument(
+                f"more than {WATCHED_TASKS_MAX:,} tasks watched by one connection; collect some first"
+            )
+
+    def expect(self, session: Session, name: str, ids: Iterable[bytes]) -> None:
+        """Watch tasks that have certainly not ended."""
+        stream, streams = self._stream(session, name), self._streams
+        new = [id for id in ids if id not in stream.watched]
+        stream.watched.update(new)
+        if streams.keys().isdisjoint(new):  # as a rule nobody else watches a task
+            streams.update(dict.fromkeys(new, (stream,)))
+        else:
+            for id in dict.fromkeys(new):
+                streams[id] = (*streams.get(id, ()), stream)
+
+    def watch(self, session: Session, name: str, ids: list[bytes]) -> None:
+        """Watch tasks whatever their state: those that have ended, or never were, are told at once."""
+        self.check_room(session, name, len(ids))
+        self.expect(session, name, ids)
+        stream = self._stream(session, name)
+        known = {id: (state, body) for id, state, body in self._store.outcomes(ids)}
+        for id in ids:
+            state, body = known.get(id, (UNKNOWN, None))
+            if (state == UNKNOWN or state >= 10) and id in stream.watched:
+                self._forget(id, stream)
+                self._tell(stream, id, state, body)
+
+    def unwatch(self, session: Session, name: str, ids: Iterable[bytes]) -> None:
+        stream = self._stream(session, name)
+        for id in ids:
+            if id in stream.watched:
+                self._forget(id, stream)
+
+    def ended(self, id: bytes, state: int, body: bytes | None) -> None:
+        """A task became terminal in this transaction."""
+        for stream in self._streams.pop(id, ()):
+            stream.watched.discard(id)
+            self._tell(stream, id, state, body)
+
+    def collect(self, call: Call, name: str, tasks_max: int) -> object:
+        """Answer with outcomes, at least one; parked until there is one."""
+        stream = self._stream(call.session, name)
+        if stream.collect is not None:
+            raise InvalidArgument(f"another collect on stream {name!r} is still waiting")
+        stream.collect = (call, min(tasks_max, COLLECT_TASKS_MAX))
+
+        def abandon() -> None:
+            stream.collect = None
+
+        call.abandon = abandon
+        if stream.outcomes:
+            self._ripe[stream] = None
+        return LATER
+
+    def flush(self) -> None:
+        """Answer every parked collect that has something to get."""
+        for stream in self._ripe:
+            if stream.collect is not None and stream.outcomes:
+                call, tasks_max = stream.collect
+                stream.collect = call.abandon = None
+                call.answer(self._take(stream, tasks_max))
+        self._ripe.clear()
+
+    def close(self, session: Session) -> None:
+        for stream in session.streams.values():
+            for id in list(stream.watched):
+                self._forget(id, stream)
+            self._ripe.pop(stream, None)
+        session.streams.clear()
+
+    def _stream(self, session: Session, name: str) -> Stream:
+        stream = session.streams.get(name)
+        if stream is None:
+            if len(session.streams) >= STREAMS_MAX:
+                raise InvalidArgument(f"more than {STREAMS_MAX} result streams on one connection")
+            stream = session.streams[name] = Stream(session)
+        return stream
+
+    def _forget(self, id: bytes, stream: Stream) -> None:
+        stream.watched.discard(id)
+        rest = tuple(one for one in self._streams.get(id, ()) if one is not stream)
+        if rest:
+            self._streams[id] = rest
+        else:
+            self._streams.pop(id, None)
+
+    def _tell(self, stream: Stream, id: bytes, state: int, body: bytes | None) -> None:
+        told: Any = body
+        if body is not None:
+            if stream.bodies_bytes + len(body) > BODIES_BYTES_MAX:
+                told = _IN_STORE
+            else:
+                stream.bodies_bytes += len(body)
+        stream.outcomes.append((id, state, told))
+        self._ripe[stream] = None
+
+    def _take(self, stream: Stream, tasks_max: int) -> list[list[Any]]:
+        taken: list[list[Any]] = []
+        size = 0
+        while stream.outcomes and len(taken) < tasks_max and size < COLLECT_BYTES_MAX:
+            id, state, body = stream.outcomes.popleft()
+            if body is _IN_STORE:
+                rows = self._store.outcomes([id])
+                state, body = rows[0][1:] if rows else (UNKNOWN, None)
+            elif body is not None:
+                stream.bodies_bytes -= len(body)
+            size += len(body) if body is not None else 0
+            taken.append([id, state, body])
+        return taken
