@@ -1,0 +1,448 @@
+"""What a worker decides: which job goes where, when it has had its time, what is told to the master. Pure.
+
+::
+
+    granted ─► waiting ─► a child's jobs ─► reported ─► outbox ─► finish ─► acknowledged
+                 ▲              │ taken back (tickets)              ▲
+                 └──────────────┘      child died: CRASH ───────────┘
+
+Events come in as method calls with the time in them; what has to be done goes out through ``Hands``. No
+socket, file, clock or process is touched here: a simulator drives the same code.
+
+Invariants: 1. a job is in exactly one place: waiting, asked, one child, or the outbox; 2. only a job whose
+ticket nobody has read is taken back from a child; 3. what is in the outbox stays there until the master
+has answered for it; 4. after ``drain`` nothing new is started.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from ..common.failure import Failure
+from ..common.ids import show_id
+from ..common.model import Outcome
+from .jobs import Death, Job, Report
+from .pace import LONG_SECONDS, Pace
+
+LEASE_CALLS_MAX: Final = 2  # outstanding: one being answered while another waits in line
+FINISH_ROWS_MAX: Final = 2_000
+FINISH_BYTES_MAX: Final = 4 * 1024 * 1024
+TICK_SECONDS: Final = 0.05
+
+
+class Hands(Protocol):
+    """What the agent has done for it."""
+
+    def send(self, child: int, jobs: list[Job]) -> None: ...
+    def unread(self, child: int) -> int:
+        """How many of the jobs sent to a child it has not begun."""
+
+    def take_back(self, child: int) -> list[int]:
+        """Ordinals of jobs that the child has not begun, and now never will."""
+
+    def notify(self, child: int, ordinal: int, kind: str) -> None:
+        """Raise ``timeout`` or ``cancel`` inside the job, if it still runs; ``tell``: report what is over."""
+
+    def signal(self, child: int, *, kill: bool) -> None: ...
+    def lease(self, want: int) -> None: ...
+    def finish(self, rows: list[list[Any]]) -> None: ...
+    def release(self, held: list[list[Any]]) -> None: ...
+    def starting(self, ids: list[bytes]) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """A child process as the agent sees it."""
+
+    number: int
+    ready: bool = False
+    jobs: deque[Job] = field(default_factory=deque)  # sent, not yet reported; the first may be running
+    current: int = 0  # ordinal of the job seen running at the last tick
+    since: float = 0.0  # when it was first seen running
+    pressure: str = ""  # why its job is being ended: "timeout", "cancel", "drain" or ""
+    pressed_at: float = 0.0
+    steps: int = 0  # of pressure applied: 1 asked, 2 terminated, 3 killed
+    prompted: int = 0  # ordinal of the job in whose midst it was asked to tell what is over
+
+
+class Agent:
+    """One worker's mind."""
+
+    def __init__(
+        self,
+        hands: Hands,
+        slots: int,
+        *,
+        kill_grace_seconds: float,
+        report: Callable[..., None],
+    ) -> None:
+        self._hands, self._slots, self._kill_grace, self._report = hands, slots, kill_grace_seconds, report
+        self.children: dict[int, Child] = {}
+        self.waiting: deque[Job] = deque()
+        self.asked: dict[bytes, Job] = {}  # suspects whose start has been announced, not yet acknowledged
+        self.outbox: dict[tuple[bytes, int], list[Any]] = {}  # by id and attempt
+        self._finishing: list[tuple[bytes, int]] = []  # of the rows in the finish call under way
+        self.pace = Pace()
+        self.connected = False
+        self.draining = False
+        self._lease_calls: deque[int] = deque()  # what each outstanding one asked for
+        self._next_ordinal = 1
+        self._surplus_since: float | None = None
+
+    # the connection
+
+    @property
+    def held(self) -> list[list[Any]]:
+        """Every lease in hand, wherever it is."""
+        return [job.held for job in self._jobs()] + [row[:3] for row in self.outbox.values()]
+
+    @property
+    def started(self) -> list[bytes]:
+        """The tasks that children are running."""
+        running = [self._running_job(child) for child in self.children.values() if child.jobs]
+        return [job.id for job in running if job is not None]
+
+    @property
+    def idle(self) -> bool:
+        """Nothing in hand and nothing left to tell."""
+        return not self.waiting and not self.asked and not self.outbox and not self.busy
+
+    @property
+    def busy(self) -> bool:
+        return any(child.jobs for child in self.children.values())
+
+    def connect(self, dropped: Iterable[bytes], now: float) -> None:
+        """Announced: these leases are lost, everything else is ours. An id stands there once for each."""
+        self.connected = True
+        self._lease_calls.clear()
+        self._finishing.clear()
+        waiting_for_word, self.asked = self.asked, {}
+        self.waiting.extendleft(reversed(waiting_for_word.values()))
+        self._drop(Counter(dropped), now)
+        self.work(now)
+
+    def disconnect(self) -> None:
+        """The line broke: what runs goes on, results wait."""
+        self.connected = False
+
+    def granted(self, lease: bytes, groups: list[list[Any]], now: float) -> None:
+        """A lease call was answered."""
+        if self._lease_calls:
+            self._lease_calls.popleft()
+        jobs = [
+            Job(entry[0], entry[1], lease, queue, name, timeout, entry[2], suspect=len(entry) > 3)
+            for queue, name, timeout, entries in groups
+            for entry in entries
+        ]
+        if self.draining:
+            self._hands.release([job.held for job in jobs])
+            return
+        self.waiting.extend(jobs)
+        self.work(now)
+
+    def finished(self, stale: list[int], now: float) -> None:
+        """A finish call was answered: its rows are settled."""
+        for index, key in enumerate(self._finishing):
+            self.outbox.pop(key, None)
+            if index in stale:
+                self._report("task.stale", level="warning", task=show_id(key[0]))
+        self._finishing.clear()
+        self.work(now)
+
+    def may_start(self, ids: list[bytes], now: float) -> None:
+        """The master knows that these suspects are about to start."""
+        for id in ids:
+            job = self.asked.pop(id, None)
+            if job is not None:
+                child = next((one for one in self.children.values() if one.ready and not one.jobs), None)
+                if child is None:  # the one kept free for it has died: it is announced again
+                    self.waiting.appendleft(job)
+                else:
+                    job.suspect = False
+                    self._send(child, [job], now)
+        self.work(now)
+
+    # children
+
+    def child_ready(self, number: int, now: float) -> None:
+        self.children[number] = Child(number, ready=True)
+        self.work(now)
+
+    def child_reported(self, number: int, reports: Iterable[Report], now: float) -> None:
+        """Jobs of a child have ended."""
+        child = self.children[number]
+        for report in reports:
+            job = child.jobs.popleft()
+            while job.ordinal != report.ordinal:  # taken back meanwhile: not this child's any more
+                job = child.jobs.popleft()
+            self.pace.took(job.name, report.seconds)
+            self._post(job, report.outcome, report.body, report.started, report.seconds, report.after)
+            if job.ordinal == child.current:
+                child.pressure, child.steps = "", 0
+        self.work(now)
+
+    def child_died(self, number: int, death: Death, unread: list[int], now: float) -> None:
+        """A child is gone; ``unread``: ordinals whose tickets it never took."""
+        child = self.children.pop(number)
+        self._reclaim(child, unread)
+        started = list(child.jobs)
+        for job in started:
+            running = job is started[-1]
+            outcome, failure = _post_mortem(child, job, death, running)
+            self._post(job, outcome, failure.encode(), now, max(0.0, now - child.since), None)
+        self.work(now)
+
+    # orders, time, the end
+
+    def cancel(self, id: bytes, attempt: int, now: float) -> None:
+        """The master wants this attempt ended."""
+        for child in self.children.values():
+            if any(job.key == (id, attempt) for job in child.jobs):
+                self._reclaim(child, self._hands.take_back(child.number))
+                self._press_if_running(child, {(id, attempt)}, now)
+        if id in self.asked and self.asked[id].attempt == attempt:
+            self.waiting.append(self.asked.pop(id))
+        for job in list(self.waiting):
+            if job.key == (id, attempt):
+                self.waiting.remove(job)
+                self._post(job, Outcome.CANCELLED, None, now, 0.0, None)
+        self.work(now)
+
+    def drain(self, now: float) -> None:
+        """Finish what runs, hand back the rest."""
+        self.draining = True
+        for child in self.children.values():
+            self._reclaim(child, self._hands.take_back(child.number))
+        self._release([*self.waiting, *self.asked.values()])
+        self.waiting.clear()
+        self.asked.clear()
+        self.work(now)
+
+    def give_up(self) -> list[list[Any]]:
+        """The second signal: every lease in hand. After a drain all of them are of begun jobs."""
+        return self.held
+
+    def tick(self, now: float) -> None:
+        """Look at what runs: time limits, jobs stuck behind a long one, pressure that did not help."""
+        for child in list(self.children.values()):
+            if child.jobs:
+                self._look_at(child, now)
+        self._shed(now)
+        self.work(now)
+
+    # the work itself
+
+    def work(self, now: float) -> None:
+        """Hand out what waits, ask for more, tell what is done."""
+        if not self.draining:
+            self._hand_out(now)
+        if self.connected:
+            self._tell()
+            if not self.draining:
+                self._ask()
+
+    def _hand_out(self, now: float) -> None:
+        while self.waiting:
+            job = self.waiting[0]
+            child = self._child_for(job)
+            if child is None:
+                return
+            if job.suspect:
+                if not self.connected:
+                    return
+                self.waiting.popleft()
+                self.asked[job.id] = job
+                self._hands.starting([job.id])
+                continue
+            batch = [self.waiting.popleft()]
+            size = self.pace.batch(job.name)
+            while (
+                len(batch) < size
+                and self.waiting
+                and self.waiting[0].name == job.name
+                and not self.waiting[0].suspect
+            ):
+                batch.append(self.waiting.popleft())
+            self._send(child, batch, now)
+
+    def _child_for(self, job: Job) -> Child | None:
+        """The least loaded child that may take one more like this."""
+        behind = 0 if job.suspect else self.pace.behind(job.name)
+        best: Child | None = None
+        promised = len(self.asked)  # so many idle children are kept free for suspects
+        for child in self.children.values():
+            load = len(child.jobs)
+            if child.ready and not load:
+                if not promised:
+                    return child
+                promised -= 1
+            elif child.ready and load <= behind and not child.pressure:
+                best = child if best is None or load < len(best.jobs) else best
+        return best
+
+    def _send(self, child: Child, jobs: list[Job], now: float) -> None:
+        for job in jobs:
+            job.ordinal = self._next_ordinal
+            self._next_ordinal += 1
+        if not child.jobs:
+            child.current, child.since = jobs[0].ordinal, now
+        child.jobs.extend(jobs)
+        self._hands.send(child.number, jobs)
+
+    def _ask(self) -> None:
+        ready = sum(child.ready for child in self.children.values())
+        if not ready:
+            return
+        target = self.pace.ahead(ready)
+        missing = target - self._in_hand - sum(self._lease_calls)
+        calls = LEASE_CALLS_MAX if target > 4 * ready else 1
+        share = max(1, target // calls)
+        while missing > 0 and len(self._lease_calls) < calls:
+            want = min(missing, share)
+            if want < share // 2 and self._lease_calls:
+                return  # not worth a call yet
+            self._lease_calls.append(want)
+            self._hands.lease(want)
+            missing -= want
+
+    def _tell(self) -> None:
+        if self._finishing or not self.outbox:
+            return
+        rows: list[list[Any]] = []
+        size = 0
+        for key, row in self.outbox.items():
+            if rows and (len(rows) >= FINISH_ROWS_MAX or size > FINISH_BYTES_MAX):
+                break
+            rows.append(row)
+            size += len(row[4]) if row[4] is not None else 0
+            self._finishing.append(key)
+        self._hands.finish(rows)
+
+    def _post(
+        self,
+        job: Job,
+        outcome: int,
+        body: bytes | None,
+        started: float,
+        seconds: float,
+        after: float | None,
+    ) -> None:
+        row = [job.id, job.attempt, job.lease, int(outcome), body, started, seconds, after]
+        self.outbox[job.key] = row
+
+    # watching over children
+
+    def _look_at(self, child: Child, now: float) -> None:
+        job = self._running_job(child)
+        if job is None:
+            return
+        if job.ordinal != child.current:
+            child.current, child.since = job.ordinal, now
+            child.pressure, child.steps = "", 0
+            return
+        elapsed = now - child.since
+        if elapsed >= LONG_SECONDS:
+            self.pace.is_taking(job.name, elapsed)
+            if len(child.jobs) > 1:
+                self._reclaim(child, self._hands.take_back(child.number))
+            if len(child.jobs) > 1 and child.prompted != job.ordinal:  # over, and kept back by this one
+                child.prompted = job.ordinal
+                self._hands.notify(child.number, job.ordinal, "tell")
+        if child.pressure:
+            self._press_on(child, now)
+        elif job.timeout is not None and elapsed >= job.timeout:
+            self._press(child, "timeout", now)
+
+    def _running_job(self, child: Child) -> Job | None:
+        begun = len(child.jobs) - self._hands.unread(child.number)
+        return child.jobs[begun - 1] if 0 < begun <= len(child.jobs) else None
+
+    def _press(self, child: Child, why: str, now: float) -> None:
+        job = self._running_job(child)
+        if job is not None and not child.pressure:
+            if job.ordinal != child.current:  # begun since the last tick
+                child.current, child.since = job.ordinal, now
+            child.pressure, child.pressed_at, child.steps = why, now, 1
+            action = {"timeout": "task.timeout", "cancel": "task.cancelled"}[why]
+            self._report(action, level="warning", task=show_id(job.id), name=job.name)
+            self._hands.notify(child.number, job.ordinal, why)
+
+    def _press_if_running(self, child: Child, keys: set[tuple[bytes, int]], now: float) -> None:
+        """Cancel what the child runs if it is one of these: they may be over, their end not yet told."""
+        job = self._running_job(child)
+        if job is not None and job.key in keys:
+            self._press(child, "cancel", now)
+
+    def _press_on(self, child: Child, now: float) -> None:
+        """Asking did not help: a time limit is enforced by killing, a cancel by terminating first."""
+        if now - child.pressed_at < self._kill_grace * child.steps:
+            return
+        child.steps += 1
+        kill = child.pressure == "timeout" or child.steps > 2
+        self._hands.signal(child.number, kill=kill)
+
+    def _reclaim(self, child: Child, ordinals: Iterable[int]) -> None:
+        """Jobs a child has not begun wait again, before all others."""
+        back = set(ordinals)
+        jobs = [job for job in child.jobs if job.ordinal in back]
+        child.jobs = deque(job for job in child.jobs if job.ordinal not in back)
+        if self.draining:
+            self._release(jobs)
+        else:
+            self.waiting.extendleft(reversed(jobs))
+
+    def _shed(self, now: float) -> None:
+        """Hand back what waits here longer than it should while others might be idle."""
+        surplus = min(len(self.waiting), self._in_hand - self.pace.ahead(self._slots))
+        if surplus <= 0:
+            self._surplus_since = None
+        elif self._surplus_since is None:
+            self._surplus_since = now
+        elif now - self._surplus_since >= LONG_SECONDS and self.connected:
+            self._release([self.waiting.pop() for _ in range(surplus)])
+            self._surplus_since = None
+
+    def _release(self, jobs: list[Job]) -> None:
+        if jobs and self.connected:
+            self._hands.release([job.held for job in jobs])
+
+    def _drop(self, dropped: Counter[bytes], now: float) -> None:
+        """The master has given these to somebody else, or has their result already."""
+        lost: set[tuple[bytes, int]] = set()
+        for id, attempt, _ in sorted(self.held):  # of two attempts of one task, the older is lost first
+            if dropped[id] > 0:
+                dropped[id] -= 1
+                lost.add((id, attempt))
+                self._report("task.dropped", level="warning", task=show_id(id))
+        self.outbox = {key: row for key, row in self.outbox.items() if key not in lost}
+        for child in self.children.values():
+            if any(job.key in lost for job in child.jobs):
+                self._reclaim(child, self._hands.take_back(child.number))
+                self._press_if_running(child, lost, now)
+        self.waiting = deque(job for job in self.waiting if job.key not in lost)
+
+    @property
+    def _in_hand(self) -> int:
+        return len(self.waiting) + len(self.asked) + sum(len(one.jobs) for one in self.children.values())
+
+    def _jobs(self) -> list[Job]:
+        at_children = [job for child in self.children.values() for job in child.jobs]
+        return [*self.waiting, *self.asked.values(), *at_children]
+
+
+def _post_mortem(child: Child, job: Job, death: Death, running: bool) -> tuple[Outcome, Failure]:
+    """What to tell of a job whose child died."""
+    if not running:
+        message = f"it was over, but its process {death} before the result was delivered"
+        return Outcome.CRASH, Failure("ChildDied", message, "", {"code": death.code, "outcome": "crash"})
+    if child.pressure == "timeout":
+        message = f"it took longer than its limit of {job.timeout:g} s and did not stop when asked; killed"
+        return Outcome.TIMEOUT, Failure("TimeLimit", message, "", {"code": death.code, "outcome": "timeout"})
+    if child.pressure == "cancel":
+        message = f"cancelled; it did not stop when asked, its process {death}"
+        return Outcome.CANCELLED, Failure("CancelRequested", message, "", {"code": death.code})
+    detail = {"code": death.code, "outcome": "crash"}
+    return Outcome.CRASH, Failure("ChildDied", f"the process running it {death}", "", detail)

@@ -1,0 +1,263 @@
+"""A child process: a plain blocking loop that runs one task after the other. No key, no connection.
+
+::
+
+    tickets pipe ──8 bytes──► may I start ordinal n?     (whoever reads the ticket owns the start)
+    work socket ──batches───► the jobs   ◄──reports──    (flushed when there is nothing to start, or every 2 ms)
+    notices pipe ─SIGUSR1───► "timeout", "cancel" or "tell" for the ordinal that runs
+    relay socket ◄─calls───►  the App inside a task, through the supervisor
+
+The supervisor may read unread tickets itself: then those jobs are no longer ours, and the next ticket has
+a higher ordinal than they have. Time limits, cancellation and post-mortems are the supervisor's business;
+all this process does about them is to let a signal raise an exception inside the running task.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from collections import deque
+from typing import Any, Final, NoReturn
+
+from ..common import context, link
+from ..common.callables import NamedCallable, context_parameter
+from ..common.codec import decode_call, encode
+from ..common.context import Context
+from ..common.errors import CancelRequested, ConfigError, Discard, Retry, Snooze, TimeLimit
+from ..common.failure import Failure
+from ..common.frames import FrameReader, Kind, encode_frame, pack, unpack
+from ..common.history import digest, open_history
+from ..common.ids import show_id
+from ..common.model import Outcome
+from .child_link import ChildLink
+from .loading import load_tasks
+
+FLUSH_SECONDS: Final = 0.002  # a finished result waits no longer than this for company
+FLUSH_BYTES: Final = 64 * 1024
+PIPE_FRAME_BYTES_MAX: Final = 1024**3  # between processes that trust each other
+TICKET_BYTES: Final = 8
+NOTICE: Final = struct.Struct(">QB")
+TIMEOUT_NOTICE, CANCEL_NOTICE, TELL_NOTICE = 1, 2, 3
+PR_SET_PDEATHSIG: Final = 1
+
+_Job = list[Any]  # [ordinal, id, attempt, name, queue, lease, timeout, payload]; see jobs.Job.down
+
+
+class ChildProcess:
+    """The loop and its state."""
+
+    def __init__(self, work: int, tickets: int, notices: int, relay: int) -> None:
+        self._work = socket.socket(fileno=work)
+        self._frames = FrameReader(PIPE_FRAME_BYTES_MAX)
+        self._tickets, self._notices = tickets, notices
+        self._poll = select.poll()
+        self._poll.register(tickets, select.POLLIN | select.POLLHUP)
+        self._local: deque[_Job] = deque()
+        self._reports: list[list[Any]] = []
+        self._reports_bytes = 0
+        self._flushed_at = time.perf_counter()
+        self._tasks: dict[str, tuple[NamedCallable, str | None, bool]] = {}
+        self._loop: Any = None  # of asyncio, made for the first task that is a coroutine
+        self._current: _Job | None = None
+        self._started = 0.0
+        self._cancelled = False
+        self._note = open_history("worker")
+        context.provide(self._context, lambda: self._cancelled)
+        link.set_ambient(ChildLink(relay))
+        signal.signal(signal.SIGUSR1, self._noticed)
+
+    def run(self, sources: list[str]) -> None:
+        """Load the user's code, say hello, then serve until the supervisor is gone."""
+        try:
+            tasks = load_tasks(sources)
+        except BaseException as error:  # whatever an import does, it is told, not lost
+            known = isinstance(error, ConfigError)
+            text = str(error) if known else Failure.of(error, skip_frames=3).traceback
+            self._work.sendall(encode_frame(Kind.REFUSED, pack([known, text]), PIPE_FRAME_BYTES_MAX))
+            return
+        for name, task in tasks.items():
+            self._tasks[name] = (task, context_parameter(task.function), _is_coroutine(task.function))
+        hello = sorted([name, task.queue] for name, task in tasks.items())
+        self._work.sendall(encode_frame(Kind.HELLO, pack(hello), PIPE_FRAME_BYTES_MAX))
+        while (ordinal := self._next_ticket()) is not None:
+            job = self._job(ordinal)
+            report = self._attempt(job)  # not inside append: what is told meanwhile makes a new list
+            self._reports.append(report)
+            now = time.perf_counter()
+            if now - self._flushed_at > FLUSH_SECONDS or self._reports_bytes > FLUSH_BYTES or not self._local:
+                self._flush(now)
+
+    # what comes in
+
+    def _next_ticket(self) -> int | None:
+        while True:
+            try:
+                ticket = os.read(self._tickets, TICKET_BYTES)
+            except BlockingIOError:
+                self._flush(time.perf_counter())
+                self._poll.poll()
+                continue
+            return int.from_bytes(ticket, "big") if ticket else None
+
+    def _job(self, ordinal: int) -> _Job:
+        """The job of a ticket; jobs before it were taken back."""
+        while True:
+            while self._local:
+                job = self._local.popleft()
+                if job[0] == ordinal:
+                    return job
+            data = self._work.recv(1024 * 1024)
+            if not data:
+                _die("the supervisor closed the work socket")
+            for _, body in self._frames.feed(data):
+                self._local.extend(unpack(body))
+
+    def _noticed(self, number: int, frame: Any) -> None:
+        """SIGUSR1: end the job that runs, or tell what is over, if it is the one that is meant."""
+        try:
+            data = os.read(self._notices, 4096)
+        except BlockingIOError:
+            return
+        wanted: type[BaseException] | None = None
+        for ordinal, kind in NOTICE.iter_unpack(data[: len(data) // NOTICE.size * NOTICE.size]):
+            if self._current is None or self._current[0] != ordinal:
+                continue
+            if kind == TELL_NOTICE:  # a job runs: no report is being written in the midst of which we are
+                self._flush(time.perf_counter())
+            else:
+                wanted = TimeLimit if kind == TIMEOUT_NOTICE else CancelRequested
+        if wanted is CancelRequested:
+            self._cancelled = True
+        if wanted is not None:
+            raise wanted(f"{show_id(self._current[1])}" if self._current else "")
+
+    # one job
+
+    def _attempt(self, job: _Job) -> list[Any]:
+        """Run a job; its report. Nothing a task does ends this loop, short of ending the process."""
+        started, clock = time.time(), time.perf_counter()
+        after: float | None = None
+        body: bytes | None
+        try:
+            outcome, body, after = self._run(job, started)
+        except (TimeLimit, CancelRequested) as late:  # struck between two lines of ours
+            outcome, body = self._ended(job, late)
+        self._current = None
+        if self._note is not None:
+            self._note("computed", id=job[1], attempt=job[2], outcome=int(outcome), digest=digest(body))
+        seconds = time.perf_counter() - clock
+        self._reports_bytes += len(body) if body is not None else 0
+        return [job[0], outcome, body, started, seconds, after]
+
+    def _run(self, job: _Job, started: float) -> tuple[int, bytes | None, float | None]:
+        try:
+            task, context_name, is_coroutine = self._tasks[job[3]]
+            args, kwargs = decode_call(job[7])
+            self._cancelled = False
+            self._started = started
+            self._current = job
+            if context_name is not None:
+                kwargs[context_name] = self._context()
+            if self._note is not None:
+                self._note("started", id=job[1], attempt=job[2])
+            value = task.function(*args, **kwargs)
+            if is_coroutine:
+                value = self._await(value)
+            self._current = None
+            return 0, encode(value, root="result"), None
+        except Retry as wish:
+            return Outcome.RETRY, Failure.of(wish, 1).encode(), wish.after
+        except Snooze as wish:
+            return Outcome.SNOOZE, Failure.of(wish, 1).encode(), wish.seconds
+        except Discard as wish:
+            return Outcome.DISCARD, Failure.of(wish, 1).encode(), None
+        except (TimeLimit, CancelRequested) as struck:
+            return (*self._ended(job, struck), None)
+        except BaseException as error:  # SystemExit and KeyboardInterrupt too: the task's, not ours
+            return Outcome.ERROR, Failure.of(error, 1).encode(), None
+
+    def _ended(self, job: _Job, struck: BaseException) -> tuple[int, bytes]:
+        traceback = Failure.of(struck, 1, below=__file__).traceback
+        if isinstance(struck, TimeLimit):
+            message = f"it took longer than its limit of {job[6]:g} s"
+            failure = Failure("TimeLimit", message, traceback, {"outcome": "timeout"})
+            return Outcome.TIMEOUT, failure.encode()
+        return Outcome.CANCELLED, Failure("CancelRequested", "cancelled while it ran", traceback).encode()
+
+    def _await(self, coroutine: Any) -> Any:
+        import asyncio
+
+        if self._loop is None or self._loop.is_closed():
+            self._loop = asyncio.new_event_loop()
+        try:
+            return self._loop.run_until_complete(coroutine)
+        except (TimeLimit, CancelRequested):
+            self._loop.close()  # the coroutine is left in the middle: nothing of its loop is used again
+            raise
+
+    def _context(self) -> Context | None:
+        job = self._current
+        if job is None:
+            return None
+        return Context(
+            id=show_id(job[1]),
+            attempt=job[2],
+            name=job[3],
+            queue=job[4],
+            token=job[5].hex(),
+            deadline=None if job[6] is None else self._started + job[6],
+        )
+
+    # what goes out
+
+    def _flush(self, now: float) -> None:
+        self._flushed_at = now
+        if self._reports:
+            self._work.sendall(encode_frame(Kind.RETURN, pack(self._reports), PIPE_FRAME_BYTES_MAX))
+            self._reports, self._reports_bytes = [], 0
+
+
+def _is_coroutine(function: Any) -> bool:
+    import inspect
+
+    return inspect.iscoroutinefunction(function)
+
+
+def _die_with(supervisor: int) -> None:
+    """Have the kernel kill this process when the supervisor dies, however that dies."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        import threading
+
+        def watch() -> None:
+            while os.getppid() == supervisor:
+                time.sleep(1.0)  # no kernel to tell us: ask now and then
+            os._exit(1)
+
+        threading.Thread(target=watch, name="tq-supervisor-watch", daemon=True).start()
+    if os.getppid() != supervisor:  # it died before the kernel knew whom to watch
+        _die("the supervisor is gone")
+
+
+def _die(why: str) -> NoReturn:
+    sys.stderr.write(f"tq-worker child {os.getpid()}: {why}\n")
+    os._exit(1)
+
+
+def main() -> None:
+    supervisor, work, tickets, notices, relay, *sources = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
+    _die_with(int(supervisor))
+    ChildProcess(int(work), int(tickets), int(notices), int(relay)).run(sources)
+
+
+if __name__ == "__main__":
+    main()

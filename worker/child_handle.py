@@ -1,0 +1,153 @@
+"""The supervisor's side of one child process: its descriptors, its signals, its death."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from ..common.errors import TqError
+from ..common.frames import Kind, pack, unpack
+from ..common.session import Answerer, Request
+from .child import CANCEL_NOTICE, NOTICE, TELL_NOTICE, TICKET_BYTES, TIMEOUT_NOTICE
+from .jobs import Death, Job, Report
+from .pipe_end import FRAME_BYTES_MAX, PipeEnd
+
+NOTICES = {"timeout": TIMEOUT_NOTICE, "cancel": CANCEL_NOTICE, "tell": TELL_NOTICE}
+
+
+class Owner(Protocol):
+    """Who hears of a child's doings."""
+
+    def child_hello(self, child: ChildHandle, tasks: list[list[str]]) -> None: ...
+    def child_failed(self, child: ChildHandle, known: bool, text: str) -> None: ...
+    def child_reported(self, child: ChildHandle, reports: list[Report]) -> None: ...
+    def child_asks(self, child: ChildHandle, request: Request) -> None: ...
+    def child_died(self, child: ChildHandle, death: Death) -> None: ...
+
+
+class ChildHandle:
+    """One child, from its start to the moment its death is known."""
+
+    def __init__(self, owner: Owner, number: int, sources: Sequence[str]) -> None:
+        self.number, self._owner = number, owner
+        self._loop = asyncio.get_running_loop()
+        self.alive = True
+        self.ready = False
+        work, theirs_work = socket.socketpair()
+        relay, theirs_relay = socket.socketpair()
+        tickets, self._tickets = os.pipe()
+        self._unread = tickets  # kept open: unread tickets can be taken back, even from a dead child
+        notices, self._notices = os.pipe()
+        for descriptor in (tickets, self._tickets, notices, self._notices):
+            os.set_blocking(descriptor, False)
+        passed = (theirs_work.fileno(), tickets, notices, theirs_relay.fileno())
+        arguments = [str(os.getpid()), *map(str, passed), *sources]
+        self._process = subprocess.Popen(  # noqa: S603 - our own module, started by our own interpreter
+            [sys.executable, "-m", "tq.worker.child", *arguments], stdin=subprocess.DEVNULL, pass_fds=passed
+        )
+        self.pid = self._process.pid
+        os.close(notices)
+        theirs_work.close()
+        theirs_relay.close()
+        self._work = PipeEnd(work, self._on_work)
+        self._relay = PipeEnd(relay, self._on_relay)
+        self._answerer = Answerer(FRAME_BYTES_MAX)
+        threading.Thread(target=self._wait, name=f"tq-wait-{self.pid}", daemon=True).start()
+
+    # effects
+
+    def send(self, jobs: list[Job]) -> None:
+        """Jobs and their tickets: the batch first, so that a ticket never points at nothing for long."""
+        if self.alive:
+            self._work.write(Kind.CALL, pack([job.down() for job in jobs]))
+            tickets = b"".join(job.ordinal.to_bytes(TICKET_BYTES, "big") for job in jobs)
+            os.write(self._tickets, tickets)
+
+    def unread(self) -> int:
+        """How many tickets lie in the pipe."""
+        import fcntl
+        import termios
+
+        size = array.array("i", [0])
+        fcntl.ioctl(self._unread, termios.FIONREAD, size)
+        return size[0] // TICKET_BYTES
+
+    def take_back(self) -> list[int]:
+        """Read the tickets the child has not; what we get it can never start."""
+        taken: list[int] = []
+        with contextlib.suppress(BlockingIOError):
+            while ticket := os.read(self._unread, TICKET_BYTES):
+                taken.append(int.from_bytes(ticket, "big"))
+        return taken
+
+    def notify(self, ordinal: int, kind: str) -> None:
+        if self.alive:
+            with contextlib.suppress(BlockingIOError):  # a child that reads no notices is killed in time
+                os.write(self._notices, NOTICE.pack(ordinal, NOTICES[kind]))
+            self._send_signal(signal.SIGUSR1)
+
+    def signal(self, *, kill: bool) -> None:
+        self._send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+
+    def _send_signal(self, number: int) -> None:
+        if self.alive:  # the process is not reaped before _died: its pid is still its own
+            self._process.send_signal(number)
+
+    def answer(self, call_id: int, value: Any, error: TqError | None) -> None:
+        """Bring the answer to a relayed call."""
+        if self.alive:
+            frame = (
+                self._answerer.answer(call_id, value)
+                if error is None
+                else self._answerer.refuse(call_id, error)
+            )
+            self._relay.write_frame(frame)
+
+    def close_tickets(self) -> None:
+        """Let the child end by itself once it has nothing to do."""
+        if self.alive and self._tickets >= 0:
+            os.close(self._tickets)
+            self._tickets = -1
+
+    # events
+
+    def _on_work(self, kind: int, body: memoryview) -> None:
+        value = unpack(body)
+        if kind == Kind.RETURN:
+            self._owner.child_reported(self, [Report(*report) for report in value])
+        elif kind == Kind.HELLO:
+            self.ready = True
+            self._owner.child_hello(self, value)
+        else:
+            self._owner.child_failed(self, *value)
+
+    def _on_relay(self, kind: int, body: memoryview) -> None:
+        request = self._answerer.understand(kind, body)
+        if isinstance(request, Request):
+            self._owner.child_asks(self, request)
+
+    def _wait(self) -> None:
+        """In a thread: the one way to learn of a death that works everywhere."""
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        with contextlib.suppress(RuntimeError):  # the loop may be closed: then nobody wants to know
+            self._loop.call_soon_threadsafe(self._died)
+
+    def _died(self) -> None:
+        self._work.read_rest()
+        self._relay.read_rest()
+        self.alive = False
+        self._owner.child_died(self, Death(self._process.wait()))
+        self._work.close()
+        self._relay.close()
+        for descriptor in (self._tickets, self._unread, self._notices):
+            if descriptor >= 0:
+                os.close(descriptor)

@@ -1,0 +1,113 @@
+"""``tq-worker``: options in, one worker out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..common.config import WorkerSettings, load_settings
+from ..common.errors import ConfigError, InvalidArgument, Rejected, TqError
+from ..common.keys import Credential
+from ..common.logs import EventLog
+from ..common.loops import run_loop
+from ..common.secrets import take_authkey
+from ..common.version import VERSION
+from .supervisor import Supervisor
+
+EXIT_USAGE, EXIT_REFUSED = 2, 4
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: tq-worker --connect queue.example.org:5000 --authkey-file worker.key myapp.tasks",
+)
+@click.argument("modules", nargs=-1, metavar="[MODULE[:APP] | FILE.py]...")
+@click.option("--connect", multiple=True, metavar="HOST:PORT", help="The master; several are tried in turn.")
+@click.option("--slots", type=int, help="Tasks run at the same time, each in a process.  [cores]")
+@click.option("--queue", "queues", multiple=True, metavar="GLOB", help="Serve only these queues.  [all]")
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Shown by `tq workers`.")
+@click.option("--authkey", metavar="KEY", help="The key or join token. Prefer --authkey-file.")
+@click.option("--authkey-file", metavar="FILE", help="A file with it; TQ_AUTHKEY works as well.")
+@click.option("--ca-file", metavar="FILE", help="Trust only certificates of this CA.")
+@click.option("--certificate-file", metavar="FILE", help="Show this one, with its key, if the master asks.")
+@click.option("--kill-grace-seconds", type=float, help="From asking a task to stop to killing it.  [5]")
+@click.option(
+    "--config", type=click.Path(path_type=Path), envvar="TQ_CONFIG", help="A TOML file of settings."
+)
+@click.option("--log-format", metavar="text|json", help="How events are written to stderr.  [text]")
+@click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.  [info]")
+@click.version_option(VERSION, prog_name="tq-worker")
+def main(config: Path | None, authkey: str | None, **options: Any) -> None:
+    """Run the tasks of the named modules, as many at a time as there are slots.
+
+    SIGTERM or Ctrl-C: finish what runs, hand back the rest. A second one: hand everything back at once.
+    """
+    options["labels"] = ",".join(options["labels"])
+    given = {name: value or None for name, value in options.items()}
+    try:
+        settings = load_settings(WorkerSettings, config, os.environ, given)
+        if not settings.modules:
+            raise ConfigError(
+                "nothing to serve; name a module or a file: tq-worker --connect host:5000 myapp.tasks"
+            )
+        key = take_authkey(authkey, settings.authkey_file) or _ask_for_key()
+        credential = Credential.parse(key)
+        log = EventLog(settings.log_format, threshold=settings.log_level)
+        code = run_loop(_work(settings, credential, log))
+    except Rejected as error:
+        _complain(error)
+        sys.exit(EXIT_REFUSED)
+    except (ConfigError, InvalidArgument, TqError) as error:
+        _complain(error)
+        sys.exit(EXIT_USAGE)
+    sys.exit(code)
+
+
+async def _work(settings: WorkerSettings, credential: Credential, log: EventLog) -> int:
+    supervisor = Supervisor(settings, credential, log.event)
+    signals = 0
+
+    def first_or_second() -> None:
+        nonlocal signals
+        signals += 1
+        if signals == 1:
+            supervisor.drain()
+        else:
+            supervisor.stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, first_or_second)
+    await supervisor.load()
+    click.echo(_banner(settings, supervisor.tasks))
+    code = await supervisor.run()
+    log.event("worker.stopped", status=code)
+    return code
+
+
+def _ask_for_key() -> str:
+    if not sys.stdin.isatty():
+        raise ConfigError("no key; give --authkey-file FILE, or set TQ_AUTHKEY")
+    return str(click.prompt("authkey or join token", hide_input=True))
+
+
+def _banner(settings: WorkerSettings, tasks: list[list[str]]) -> str:
+    masters = ", ".join(map(str, settings.connect))
+    shown = "\n".join(f"    {name}  (queue {queue})" for name, queue in tasks[:20])
+    more = f"\n    … and {len(tasks) - 20} more" if len(tasks) > 20 else ""
+    return f"tq-worker {VERSION}: {settings.slots} slots for {masters}\n  serves\n{shown}{more}"
+
+
+def _complain(error: Exception) -> None:
+    for line in str(error).splitlines():
+        click.echo(f"tq-worker: {line}", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Finding the tasks a worker serves: modules by name or by file, and what they offer. Runs in the children.
+
+``package.module``, ``package.module:app`` or ``path/to/file.py``. A file becomes a module named by its
+stem, just as its functions are named when the file is run as a script.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ..common.callables import NamedCallable, offered
+from ..common.errors import ConfigError
+
+
+def load_tasks(sources: Sequence[str]) -> dict[str, NamedCallable]:
+    """Import every source and gather its tasks by name; raises ConfigError, or what the user's code raises."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # as `python -m` does
+    tasks: dict[str, NamedCallable] = {}
+    for source in sources:
+        found = list(offered(_namespace(source)))
+        if not found:
+            raise ConfigError(
+                f"{source} offers no tasks; mark functions with @app.task (app = tq.App()), or name another module"
+            )
+        tasks.update((task.name, task) for task in found)
+    if not tasks:
+        raise ConfigError(
+            "no tasks to serve; name a module or a file: tq-worker --connect host:5000 myapp.tasks"
+        )
+    return tasks
+
+
+def _namespace(source: str) -> dict[str, Any]:
+    if source.endswith(".py"):
+        return vars(_load_file(Path(source)))
+    name, _, attribute = source.partition(":")
+    module = _import(name)
+    if not attribute:
+        return vars(module)
+    thing = getattr(module, attribute, None)
+    if thing is None:
+        raise ConfigError(f"{source}: module {name} has no {attribute}")
+    return {attribute: thing}
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            raise ConfigError(
+                f"there is no module {name!r} (looked in {os.getcwd()} and sys.path); "
+                f"a file is named with its ending: {name.replace('.', '/')}.py"
+            ) from None
+        raise
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise ConfigError(f"there is no file {path}")
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # as `python file.py` does
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{path} cannot be loaded as a Python module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,370 @@
+"""The shell around the agent: its event loop, the children, and the one connection to a master.
+
+::
+
+    master ◄─ CallerConnection ─► Supervisor ─► Agent (decides) ─► Supervisor (the agent's hands) ─► children
+                                     └ ticks while something runs, beats while connected
+
+Nothing is decided here about jobs. What is decided here: when to connect again, when to start a child in
+place of a dead one, and what the program says when it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+from ..common.config import WorkerSettings
+from ..common.connection import CallerConnection
+from ..common.errors import InvalidArgument, ProtocolError, Rejected, StoreError, TqError, Unreachable
+from ..common.keys import Credential
+from ..common.model import NODE_ID_BYTES, Role
+from ..common.session import Request
+from ..common.tls import OwnCa
+from ..common.version import VERSION
+from .agent import TICK_SECONDS, Agent
+from .child_handle import ChildHandle
+from .jobs import Death, Job, Report
+
+DISPATCHER: Final = ["get_dispatcher"]
+RECONNECT_SECONDS: Final = (0.1, 10.0)  # first and longest wait between tries, doubled each time, jittered
+AFTER_SERVICE_SECONDS_MAX: Final = 0.5  # the longest after one that served us: well within the master's grace
+RESTART_SECONDS: Final = (0.0, 30.0)  # a child that dies before it was ready waits longer each time
+WELL_SECONDS: Final = 10.0  # a connection or a child that lasted so long was a good one
+
+
+class Supervisor:
+    """One worker. ``run`` ends with the program's exit status."""
+
+    def __init__(self, settings: WorkerSettings, credential: Credential, report: Callable[..., None]) -> None:
+        self._settings, self._credential, self._report = settings, credential, report
+        self._loop = asyncio.get_running_loop()
+        self._node = os.urandom(NODE_ID_BYTES)
+        self._agent = Agent(
+            self, settings.slots, kill_grace_seconds=settings.kill_grace_seconds, report=report
+        )
+        self._children: dict[int, ChildHandle] = {}
+        self._next_child = 1
+        self._failed_starts = 0
+        self._import_error = ""
+        self.tasks: list[list[str]] = []  # [name, queue] as the children tell them
+        self._hello: asyncio.Future[None] = self._loop.create_future()
+        self._connection: CallerConnection | None = None
+        self._ticking: asyncio.TimerHandle | None = None
+        self._ticked = 0.0
+        self._ended: asyncio.Future[int] = self._loop.create_future()
+        self._lease_seconds = 0.0
+        self._relayed: list[tuple[ChildHandle, Request]] = []  # asked while there was no connection
+
+    async def load(self) -> None:
+        """Start the first child and learn what it serves; raises InvalidArgument when it cannot load it."""
+        self._start_child()
+        await self._hello
+
+    async def run(self) -> int:
+        """Serve until drained; the exit status. Raises Rejected when the master refuses the key."""
+        for _ in range(self._settings.slots - 1):
+            self._start_child()
+        connecting = self._loop.create_task(self._stay_connected())
+        connecting.add_done_callback(self._connecting_ended)
+        try:
+            return await self._ended
+        finally:
+            connecting.cancel()
+            await self._say_goodbye()
+
+    def drain(self) -> None:
+        """First signal: finish what runs, hand back the rest, deliver, end."""
+        if not self._agent.draining:
+            self._report("worker.draining")
+            self._agent.drain(self._now())
+        self._end_if_drained()
+
+    def stop(self) -> None:
+        """Second signal: end what runs now, hand everything back."""
+        held = self._agent.give_up()
+        self._kill_children()
+        if held:
+            self._ask("release", lambda _: None, held, True)
+        if not self._ended.done():
+            self._ended.set_result(1)
+
+    # the connection
+
+    async def _stay_connected(self) -> None:
+        """Connect, and again when it broke, for ever. Raises Rejected: a refused key is final."""
+        first, longest = RECONNECT_SECONDS
+        wait, turn, told = first, 0, False
+        while True:
+            address = self._settings.connect[turn % len(self._settings.connect)]
+            turn += 1
+            try:
+                connection = await CallerConnection.open(
+                    address,
+                    self._credential,
+                    role=Role.WORKER,
+                    node=self._node,
+                    own_ca=OwnCa(self._settings.ca_file, self._settings.certificate_file),
+                )
+                began = self._now()
+                await self._serve(connection)
+                reason = await connection.closed
+                self._report("worker.disconnected", level="warning", reason=reason)
+                told = True
+                wait = first if self._now() - began > WELL_SECONDS else min(wait, AFTER_SERVICE_SECONDS_MAX)
+            except Rejected:
+                raise
+            except (Unreachable, ProtocolError, InvalidArgument) as error:
+                if not told:
+                    told = True
+                    self._report("worker.disconnected", level="warning", reason=str(error))
+            finally:
+                self._disconnected()
+            await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads workers, guards nothing
+            wait = min(wait * 2, longest)
+
+    async def _serve(self, connection: CallerConnection) -> None:
+        info = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "slots": self._settings.slots,
+            "labels": self._settings.labels,
+            "tasks": sorted(name for name, _ in self.tasks),
+            "queues": list(self._settings.queues) or None,
+            "version": VERSION,
+        }
+        try:
+            answer = await connection.call(DISPATCHER, "announce", info, self._agent.held)
+        except StoreError as error:  # the master lives, its disk is full: no reason to end
+            connection.close(str(error))
+            return
+        self._connection = connection
+        self._lease_seconds = float(answer["lease_seconds"])
+        self._report(
+            "worker.connected", address=str(connection.address), version=connection.welcome.server_version
+        )
+        self._agent.connect(answer["dropped"], self._now())
+        self._await_orders(connection)
+        self._beat(connection)
+        relayed, self._relayed = self._relayed, []
+        for child, request in relayed:
+            self.child_asks(child, request)
+        self._end_if_drained()
+
+    def _connecting_ended(self, task: asyncio.Task[None]) -> None:
+        """It never ends by itself but by an error: a refused key, or a bug."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._ended.done():
+            self._kill_children()
+            self._ended.set_exception(error)
+
+    def _disconnected(self) -> None:
+        if self._connection is not None:
+            self._connection = None
+            self._agent.disconnect()
+
+    def _beat(self, connection: CallerConnection) -> None:
+        if connection is self._connection and not connection.closed.done():
+            _ignore(connection.call(DISPATCHER, "beat", self._agent.started))
+            self._loop.call_later(connection.welcome.heartbeat_seconds, self._beat, connection)
+
+    def _await_orders(self, connection: CallerConnection) -> None:
+        def done(orders: list[list[Any]]) -> None:
+            self._await_orders(connection)
+            for order in orders:
+                match order:
+                    case ["cancel", bytes(id), int(attempt)]:
+                        self._agent.cancel(id, attempt, self._now())
+                    case ["drain"]:
+                        self.drain()
+            self._after()
+
+        self._ask("orders", done)
+
+    def _ask(self, method: str, then: Callable[[Any], None], *args: Any) -> None:
+        """Call the dispatcher; ``then`` gets the answer. A call that fails ends the connection: the next
+        one announces what is held, and that settles whatever this call was about."""
+        connection = self._connection
+        if connection is None:
+            return
+
+        def done(future: asyncio.Future[Any]) -> None:
+            if future.cancelled():
+                return
+            error = future.exception()
+            if error is None:
+                if connection is self._connection:
+                    then(future.result())
+            elif not connection.closed.done():
+                connection.close(f"{method}: {error}")
+
+        try:
+            connection.call(DISPATCHER, method, *args).add_done_callback(done)
+        except TqError as error:
+            connection.close(f"{method}: {error}")
+
+    # the agent's hands
+
+    def send(self, child: int, jobs: list[Job]) -> None:
+        self._children[child].send(jobs)
+        self._tick_soon()
+
+    def unread(self, child: int) -> int:
+        return self._children[child].unread()
+
+    def take_back(self, child: int) -> list[int]:
+        return self._children[child].take_back()
+
+    def notify(self, child: int, ordinal: int, kind: str) -> None:
+        self._children[child].notify(ordinal, kind)
+
+    def signal(self, child: int, *, kill: bool) -> None:
+        self._children[child].signal(kill=kill)
+
+    def lease(self, want: int) -> None:
+        def granted(answer: Any) -> None:
+            lease, groups = answer
+            self._agent.granted(lease, groups, self._now())
+            self._after()
+
+        self._ask("lease", granted, want)
+
+    def finish(self, rows: list[list[Any]]) -> None:
+        def finished(stale: Any) -> None:
+            self._agent.finished(stale, self._now())
+            self._after()
+
+        self._ask("finish", finished, rows)
+
+    def release(self, held: list[list[Any]]) -> None:
+        self._ask("release", lambda _: None, held)
+
+    def starting(self, ids: list[bytes]) -> None:
+        def known(_: Any) -> None:
+            self._agent.may_start(ids, self._now())
+
+        self._ask("starting", known, ids)
+
+    # the children's owner
+
+    def child_hello(self, child: ChildHandle, tasks: list[list[str]]) -> None:
+        self._failed_starts = 0
+        self.tasks = tasks
+        self._report("child.started", level="debug", pid=child.pid)
+        if not self._hello.done():
+            self._hello.set_result(None)
+        self._agent.child_ready(child.number, self._now())
+
+    def child_failed(self, child: ChildHandle, known: bool, text: str) -> None:
+        error = InvalidArgument(text if known else f"your code could not be imported:\n{text}")
+        if not self._hello.done():
+            self._hello.set_exception(error)
+        elif text != self._import_error:
+            self._report("child.import_failed", level="error", error=text)
+        self._import_error = text
+
+    def child_reported(self, child: ChildHandle, reports: list[Report]) -> None:
+        self._agent.child_reported(child.number, reports, self._now())
+        self._after()
+
+    def child_asks(self, child: ChildHandle, request: Request) -> None:
+        """An App inside a task calls: on our connection, with a client's rights."""
+        connection = self._connection
+        if connection is None or connection.closed.done():
+            self._relayed.append((child, request))
+            return
+
+        def done(future: asyncio.Future[Any]) -> None:
+            error = None if future.cancelled() else future.exception()
+            if isinstance(error, TqError):
+                child.answer(request.call_id, None, error)
+            elif not future.cancelled():
+                child.answer(request.call_id, future.result(), None)
+
+        try:
+            future = connection.call(
+                list(request.target), request.method, *request.args, relayed=True, **request.kwargs
+            )
+        except TqError as error:
+            child.answer(request.call_id, None, error)
+        else:
+            future.add_done_callback(done)
+
+    def child_died(self, child: ChildHandle, death: Death) -> None:
+        del self._children[child.number]
+        self._relayed = [(one, request) for one, request in self._relayed if one is not child]
+        if not self._hello.done():
+            self._hello.set_exception(InvalidArgument(f"the first child process {death} before it was ready"))
+            return
+        if self._ended.done() or (self._agent.draining and not child.ready):
+            return
+        if child.ready:
+            self._report("child.died", level="warning", pid=child.pid, how=str(death))
+            self._agent.child_died(child.number, death, child.take_back(), self._now())
+        else:
+            self._failed_starts += 1
+        if not self._agent.draining:
+            first, longest = RESTART_SECONDS
+            wait = min(longest, 0.5 * 2**self._failed_starts) if self._failed_starts else first
+            self._loop.call_later(wait, self._start_child)
+        self._after()
+
+    def _start_child(self) -> None:
+        if not self._agent.draining and not self._ended.done():
+            number, self._next_child = self._next_child, self._next_child + 1
+            self._children[number] = ChildHandle(self, number, self._settings.modules)
+
+    def _kill_children(self) -> None:
+        for child in self._children.values():
+            child.signal(kill=True)
+
+    # time and the end
+
+    def _tick_soon(self) -> None:
+        if self._ticking is None:
+            self._ticked = self._now()
+            self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
+
+    def _tick(self) -> None:
+        self._ticking = None
+        now = self._now()
+        if self._lease_seconds and now - self._ticked > self._lease_seconds:
+            self._report("worker.stalled", level="warning", seconds=now - self._ticked)
+        self._agent.tick(now)
+        self._after()
+        if self._agent.busy or self._agent.waiting:
+            self._tick_soon()
+
+    def _after(self) -> None:
+        if self._agent.draining:
+            self._end_if_drained()
+
+    def _end_if_drained(self) -> None:
+        if self._agent.draining and self._agent.idle and not self._ended.done():
+            self._ended.set_result(0)
+
+    async def _say_goodbye(self) -> None:
+        """Leave in good order: nothing more is leased to us, nothing we hold has to wait for a grace."""
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.closed.done():
+            try:
+                await asyncio.wait_for(connection.call(DISPATCHER, "leave"), timeout=5.0)
+            except (TqError, TimeoutError) as error:
+                self._report(
+                    "worker.disconnected", level="warning", reason=str(error) or "no answer to leave"
+                )
+            connection.close("the worker has ended")
+        for child in self._children.values():
+            child.close_tickets()
+
+    def _now(self) -> float:
+        return self._loop.time()
+
+
+def _ignore(future: asyncio.Future[Any]) -> None:
+    """A call whose failure is the connection's, told elsewhere."""
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
