@@ -1,0 +1,1 @@
+"""What a program imports: App, Handle, and the ``tq`` command."""

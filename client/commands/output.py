@@ -1,0 +1,107 @@
+"""What is printed: tables and sentences for people, JSON for programs. Colour only on a terminal."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ...common.ids import show_id
+from ...common.model import State
+
+STATE_STYLES = {
+    "succeeded": "green",
+    "running": "cyan",
+    "failed": "red",
+    "dead": "bold red",
+    "lost": "bold red",
+    "expired": "yellow",
+    "cancelled": "yellow",
+}
+
+
+def print_json(value: Any) -> None:
+    """One JSON document; what JSON does not know (bytes, dates, …) as text."""
+    sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def plain(value: Any) -> Any:
+    """A value in JSON's terms: bytes as hex, tuples and sets as lists, keys as text."""
+    if isinstance(value, dict):
+        return {str(plain(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """A table without lines, as wide as it must be; ``empty`` says what it means that there is none."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    rows = list(rows)
+    if not rows:
+        sys.stdout.write(empty + "\n")
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        numeric = column.startswith("#")
+        table.add_column(
+            column.lstrip("#"),
+            justify="right" if numeric else "left",
+            no_wrap=column in ("id", "state") or numeric,
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    console = Console()
+    if not console.is_terminal:  # a pipe has no width: cut nothing
+        console = Console(width=240)
+    console.print(table)
+
+
+def _cell(value: object) -> Any:
+    from rich.text import Text
+
+    if isinstance(value, State):
+        return Text(str(value), style=STATE_STYLES.get(str(value), ""))
+    return Text("" if value is None else str(value))
+
+
+def task_row(task: dict[str, Any]) -> dict[str, Any]:
+    """A task as ``--json`` shows it: id and state as text, times as ISO 8601."""
+    times = ("created", "due", "started", "finished")
+    return {
+        **task,
+        "id": show_id(task["id"]),
+        "state": str(State(task["state"])),
+        **{name: iso(task[name]) for name in times},
+    }
+
+
+def iso(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def ago(seconds: float | None) -> str:
+    """How long ago, or in how long, in one unit: ``3 min``, ``in 20 s``."""
+    if seconds is None:
+        return ""
+    away = time.time() - seconds
+    return span(away) if away >= 0 else f"in {span(-away)}"
+
+
+def span(seconds: float) -> str:
+    """A duration in one unit a person reads at a glance."""
+    for unit, size in (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    return f"{seconds * 1000:.0f} ms"

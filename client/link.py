@@ -1,0 +1,271 @@
+"""The I/O thread of an App: an event loop of its own that owns the ledger and the line to the master.
+
+::
+
+    any thread:  call, watch, forget ──deque──► I/O thread: Ledger ◄──► Line (network, or the supervisor's)
+    any thread:  Future, Box         ◄─────────────┘
+
+Owns reconnecting: the first connection is tried for ``connect_seconds``, then everybody who waits gets
+Unreachable; once there has been a connection it is restored without end, as long as anything is open
+(callers have timeouts of their own). A refused key is final: it is told to everybody, now and later.
+
+Invariants: 1. the ledger and the line are touched by the I/O thread only; 2. what any thread posts is
+performed in the order of posting; 3. after ``close`` every future is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from typing import Any, Final
+
+from ..common.errors import ProtocolError, Rejected, StoreError, TqError, Unreachable
+from ..common.loops import loop_factory
+from ..common.retry import retry_delay
+from .ledger import Ledger
+from .lines import Line, Opener, Report
+from .outcomes import Box, Row
+
+BACKOFF_SECONDS_MIN: Final = 0.05
+BACKOFF_SECONDS_MAX: Final = 5.0
+
+log = logging.getLogger("tq.client")
+
+
+class ClientLink:
+    """One App's line in this process. Made on first use; ``close`` ends its thread."""
+
+    def __init__(self, opener: Opener, *, stream: str, connect_seconds: float) -> None:
+        self._open_line, self._connect_seconds = opener, connect_seconds
+        self.stream, self._ledger = stream, Ledger(stream)
+        self._posted: deque[Callable[[], None]] = deque()
+        self._wake_due = False
+        self._line: Line | None = None
+        self._refused: TqError | None = None  # final
+        self._was_connected = False
+        self._loop = (loop_factory() or asyncio.new_event_loop)()
+        self._wanted = asyncio.Event()
+        self._main: asyncio.Task[None] | None = None
+        self._closing = False
+        self._losses = 0  # in a row, on a supervisor's line
+        self._resume_due = False
+        self._thread = threading.Thread(target=self._run, name="tq-client", daemon=True)
+        self._thread.start()
+
+    # for any thread
+
+    @property
+    def watched_tasks(self) -> int:
+        """How many tasks' outcomes are still to come; a moment old at best."""
+        return self._ledger.watched_tasks
+
+    def call(
+        self,
+        target: Sequence[Any],
+        method: str,
+        args: Sequence[Any],
+        *,
+        again: bool,
+        ids: Sequence[bytes] = (),
+        box: Box | None = None,
+    ) -> Future[Any]:
+        """Make a call; ``box`` gets the outcomes of the tasks ``ids`` that it makes."""
+        future: Future[Any] = Future()
+        self._post(
+            lambda: self._ledger.call(future, target, method, args, again=again, ids=ids, listener=box)
+        )
+        if self._closing:  # the I/O thread may have looked at its post for the last time
+            settle(future, None, _closed())
+        return future
+
+    def watch(self, box: Box, ids: Sequence[bytes]) -> None:
+        """Put the outcomes of these tasks into a box."""
+        self._post(lambda: self._ledger.watch(box, ids))
+        if self._closing:
+            box.fail(_closed())
+
+    def forget(self, box: Box) -> None:
+        """Nobody reads this box any more. Takes no lock: the garbage collector may call it anywhere."""
+        self._post(lambda: self._ledger.forget(box))
+
+    def close(self) -> None:
+        """Say goodbye, fail what is open, end the thread."""
+        self.stop()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def stop(self) -> None:
+        """As ``close``, without waiting for it."""
+        self._closing = True
+        self._wake(self._cancel)
+
+    def abandon_in_child(self) -> None:
+        """After a fork, in the child, where the thread does not exist: let go of the parent's connection.
+
+        Boxes that were being filled fail; their tasks are watched anew by whoever reads on.
+        """
+        if self._line is not None:
+            self._line.abandon_in_child()
+        self._ledger.give_up(Unreachable("this process was forked while it waited; wait again"))
+        for box, _, error in self._ledger.take_told():
+            if error is not None:
+                box.fail(error)
+
+    def _post(self, action: Callable[[], None]) -> None:
+        self._posted.append(action)
+        if not self._wake_due:  # one wake-up for all that is posted until it is heard
+            self._wake_due = True
+            self._wake(self._perform)
+
+    def _wake(self, callback: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: close() has failed everything, or does so now
+            self._loop.call_soon_threadsafe(callback)
+
+    # the I/O thread
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner, suppress(asyncio.CancelledError):
+            runner.run(self._serve())
+
+    def _cancel(self) -> None:
+        if self._main is not None:
+            self._main.cancel()
+
+    async def _serve(self) -> None:
+        self._main = asyncio.current_task()
+        try:
+            while not self._closing:
+                await self._wanted.wait()
+                line = await self._connect()
+                if line is not None:
+                    await self._use(line)
+        finally:
+            if self._line is not None:
+                self._line.close("the client closed its app")
+            self._perform()
+            self._ledger.give_up(_closed())
+            self._carry()
+
+    async def _connect(self) -> Line | None:
+        """A line; None when everybody was told that there will be none."""
+        now = self._loop.time
+        deadline = None if self._was_connected else now() + self._connect_seconds
+        for attempt in itertools.count(1):
+            rest = self._connect_seconds if deadline is None else max(0.001, deadline - now())
+            pause = _pause_seconds(attempt)
+            try:
+                return await self._open_line(self._reported, rest)
+            except Rejected as error:
+                self._refused = error
+                self._give_up(error)
+                return None
+            except (Unreachable, ProtocolError) as error:
+                stranger = isinstance(error, ProtocolError)
+                if deadline is not None and (stranger or now() + pause > deadline):
+                    self._give_up(error)
+                    return None
+                log.debug("attempt %d: %s", attempt, error)
+            await asyncio.sleep(pause)
+        return None
+
+    async def _use(self, line: Line) -> None:
+        if self._was_connected:
+            log.info("connected again")
+        self._line, self._was_connected = line, True
+        self._ledger.connected()
+        self._carry()
+        reason = await asyncio.shield(line.gone)
+        self._line = None
+        self._ledger.disconnected()
+        self._carry()
+        if self._ledger.has_business:
+            log.warning("%s; what is open goes on as soon as there is a connection again", reason)
+
+    def _give_up(self, error: TqError) -> None:
+        self._perform()
+        self._ledger.give_up(error)
+        self._carry()
+
+    def _perform(self) -> None:
+        """Everything posted, then the effects of it all at once."""
+        self._wake_due = False
+        while self._posted:
+            self._posted.popleft()()
+        if self._refused is not None:
+            self._ledger.give_up(self._refused)
+        self._carry()
+
+    def _reported(self, report: Report) -> None:
+        if report.error is None:
+            self._losses = 0
+            self._ledger.answered(report.number, report.value)
+        elif isinstance(report.error, Unreachable):
+            self._ledger.lost(report.number)
+            self._resume_soon()
+        else:
+            self._ledger.refused(report.number, report.error)
+            if isinstance(report.error, StoreError):  # the master forgets what was watched: say it again
+                self._resume_soon()
+        self._carry()
+
+    def _resume_soon(self) -> None:
+        """A supervisor's line outlives the connection behind it: go on as after a reconnect, for all calls
+        that were lost together once. A network line that loses calls is gone, and ``_use`` sees to it."""
+        if self._line is not None and not self._line.gone.done() and not self._resume_due:
+            self._resume_due = True
+            self._losses += 1
+            self._loop.call_later(_pause_seconds(self._losses), self._resume)
+
+    def _resume(self) -> None:
+        self._resume_due = False
+        if self._line is not None and not self._line.gone.done():
+            self._ledger.connected()
+            self._carry()
+
+    def _carry(self) -> None:
+        """Perform the ledger's effects."""
+        ledger = self._ledger
+        if self._line is not None:
+            for call in ledger.take_outgoing():
+                self._line.send(call)
+        for ticket, value, error in ledger.take_settled():
+            settle(ticket, value, error)
+        for box, rows, error in ledger.take_told():
+            if error is None:
+                self._hand_out(box, rows)
+            else:
+                box.fail(error)
+        if ledger.has_business:
+            self._wanted.set()
+        else:
+            self._wanted.clear()
+
+    def _hand_out(self, box: Box, rows: Sequence[Row]) -> None:
+        """Outcomes, to whoever waits for them."""
+        box.put(rows)
+
+
+def _pause_seconds(failures: int) -> float:
+    """How long to wait after so many failures in a row; spread, so that clients do not come back in step."""
+    spread = random.random()  # noqa: S311 - nothing depends on its being secret
+    return retry_delay(failures, BACKOFF_SECONDS_MIN, BACKOFF_SECONDS_MAX, spread)
+
+
+def settle(future: Future[Any], value: Any, error: BaseException | None) -> None:
+    """Finish a future unless somebody was faster: an ``await`` that was cancelled, or a close."""
+    with suppress(InvalidStateError):
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)
+
+
+def _closed() -> Unreachable:
+    return Unreachable("the app was closed before the answer came; what was sent may have been done")

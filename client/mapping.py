@@ -1,0 +1,105 @@
+"""Submitting many: an iterable in, calls of about a thousand tasks out, a few of them under way at a time.
+
+The iterable is read only as fast as the master stores, so memory is bounded whatever its length.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Final
+
+from ..common.codec import encode_call
+from ..common.ids import new_ids
+from .handles import Handles
+from .outcomes import Box
+
+if TYPE_CHECKING:
+    from .app import App
+    from .task import Submitter
+
+CHUNK_TASKS: Final = 1_000  # in one call: enough that its fixed costs vanish
+CHUNK_BYTES: Final = 1024 * 1024  # of payloads in one call, then it is closed; one payload may be larger
+CALLS_UNDER_WAY: Final = 8
+WATCHED_TASKS_MAX: Final = 100_000  # outcomes sent as they come, before anybody reads: bounds our memory
+
+Tasks = list[list[bytes]]  # [id, payload]
+
+
+def submit_all(
+    app: App, submitter: Submitter[..., Any], calls: Iterable[tuple[Any, ...]], *, single: bool
+) -> Handles[Any]:
+    """``single``: every call has one argument."""
+    submission = _Submission(app, submitter, single)
+    for tasks in submission.chunks(calls):
+        for stored in submission.send(tasks):
+            stored.result()
+    for stored in submission.under_way:
+        stored.result()
+    return submission.handles
+
+
+async def submit_all_async(
+    app: App, submitter: Submitter[..., Any], calls: Iterable[tuple[Any, ...]], *, single: bool
+) -> Handles[Any]:
+    """The same in an event loop."""
+    import asyncio
+
+    submission = _Submission(app, submitter, single)
+    for tasks in submission.chunks(calls):
+        for stored in submission.send(tasks):
+            await asyncio.wrap_future(stored)
+    for stored in submission.under_way:
+        await asyncio.wrap_future(stored)
+    return submission.handles
+
+
+class _Submission:
+    """One map on its way."""
+
+    def __init__(self, app: App, submitter: Submitter[..., Any], single: bool) -> None:
+        self._app, self._link, self._single = app, app.link, single
+        self._definition, self._choice = submitter.parts
+        self._box = Box()
+        self._room = max(0, WATCHED_TASKS_MAX - self._link.watched_tasks)
+        self.handles: Handles[Any] = Handles(app, box=self._box, link=self._link)
+        self.under_way: deque[Future[Any]] = deque()
+
+    def chunks(self, calls: Iterable[tuple[Any, ...]]) -> Iterator[Tasks]:
+        """Tasks with new ids, in lists that make a good call."""
+        arguments = self._definition.arguments
+        names = () if arguments is None else arguments.names
+        fit = None if arguments is None or (self._single and arguments.fits_plainly(1)) else arguments.fit
+        payloads: list[bytes] = []
+        kwargs: dict[str, Any] = {}
+        size = 0
+        for args in calls:
+            if fit is not None:
+                args, kwargs = fit(args, {})
+            payload = encode_call(args, kwargs, names)
+            payloads.append(payload)
+            size += len(payload)
+            if size >= CHUNK_BYTES or len(payloads) >= CHUNK_TASKS:
+                yield _with_ids(payloads)
+                payloads, size = [], 0
+        if payloads:
+            yield _with_ids(payloads)
+
+    def send(self, tasks: Tasks) -> Iterator[Future[Any]]:
+        """Start a call; gives the calls to wait for before the next may start."""
+        ids = [task[0] for task in tasks]
+        watch = len(tasks) <= self._room
+        self._room = self._room - len(tasks) if watch else 0  # the watched ones are the first, without gaps
+        self.under_way.append(
+            self._app.submit_many(
+                self._definition.name, self._choice, tasks, ids, self._box if watch else None, self._link
+            )
+        )
+        self.handles.submitted(ids, len(ids) if watch else 0)
+        while len(self.under_way) >= CALLS_UNDER_WAY:
+            yield self.under_way.popleft()
+
+
+def _with_ids(payloads: list[bytes]) -> Tasks:
+    return [[id, payload] for id, payload in zip(new_ids.many(len(payloads)), payloads, strict=True)]

@@ -1,0 +1,67 @@
+"""Proxies of what a master exposes: ``app.object("get_counter", "visits").add(3)``.
+
+An object is addressed by its name and arguments, so a proxy outlives reconnects and restarts of the
+master. The built-in ones take and give plain envelope values; a user's own take any value of the codec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from .app import App
+
+BUILT_IN: Final = frozenset(
+    {
+        "get_dispatcher",
+        "get_keys",
+        "get_master",
+        "get_queues",
+        "get_result_queue",
+        "get_task_queue",
+        "get_tasks",
+        "get_workers",
+    }
+)
+
+# What has the same effect when it is done twice, and so is repeated after a lost connection. A user's own
+# methods never are: nobody can know.
+_REPEATABLE: Final = {
+    "get_keys": {"list", "revoke"},
+    "get_master": {"info"},
+    "get_queues": {"list"},
+    "get_task_queue": {"submit", "pause", "resume"},
+    "get_tasks": {"states", "show", "list", "cancel"},
+    "get_workers": {"list", "drain"},
+}
+
+
+def is_repeatable(name: str, method: str) -> bool:
+    return method in _REPEATABLE.get(name, ())
+
+
+class RemoteObject:
+    """One exposed object; its methods are called there."""
+
+    def __init__(self, app: App, name: str, args: tuple[Any, ...]) -> None:
+        self._app, self._target = app, (name, *args)
+
+    def __repr__(self) -> str:
+        name, *args = self._target
+        return f"<tq.RemoteObject {name}({', '.join(map(repr, args))})>"
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        if method.startswith("_"):
+            raise AttributeError(method)
+        return lambda *args, **kwargs: self._call(method, args, kwargs)
+
+    def _call(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self._target[0] in BUILT_IN:
+            if kwargs:
+                raise TypeError(f"{method} of {self._target[0]} takes positional arguments only")
+            return self._app.call(self._target, method, *args)
+        from ..common.codec import decode, encode_call
+
+        answer = self._app.call(self._target, method, encode_call(args, kwargs))
+        return decode(answer) if isinstance(answer, bytes) else answer
