@@ -1,0 +1,264 @@
+"""Sending mail: one task a message. ``tq-worker --connect … tq.tasks.mail``
+
+Where to send it is the worker's own configuration, never part of a task::
+
+    TQ_SMTP_URL            smtp://host:25 · smtp+starttls://user@host:587 · smtps://user@host:465
+    TQ_SMTP_PASSWORD_FILE  a file with the password of that user
+    TQ_SMTP_TIMEOUT        seconds for each step of the conversation  [30]
+
+What the server says decides: 2xx delivered to it; 4xx, a lost connection or no connection: tried again
+later; 5xx: given up for good, with the server's own words. The Message-ID is made from the task's id, so
+a message that was sent twice (the worker died after sending, before saying so) can be recognised.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import smtplib
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import formatdate, getaddresses, parseaddr
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import tq
+
+DEFAULT_URL: Final = "smtp://127.0.0.1:25"
+PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+IDLE_SECONDS_MAX: Final = 20.0  # servers hang up on the idle; after this long ask before use
+MESSAGES_PER_CONNECTION_MAX: Final = 500  # some servers count, and refuse more
+HEADER_NAME: Final = re.compile(r"[!-9;-~]+")  # RFC 5322: printable ASCII, no colon
+ADDRESS: Final = re.compile(r"[!-~]+@[!-?A-~]+")  # printable ASCII, as the SMTP commands that carry it
+
+app = tq.App()
+
+
+@app.task(queue="mail", retries=8, backoff=15, backoff_max=3600, timeout=300)
+def send(
+    to: str,
+    subject: str,
+    text: str,
+    sender: str,
+    *,
+    html: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    attachments: Mapping[str, bytes] | None = None,
+    message_id: str | None = None,
+) -> dict[str, Any]:
+    """Send one message to one address; ``{"message_id": …, "to": …, "reply": …}`` when the server took it.
+
+    ``to`` and ``sender`` may be ``Name <address>``. ``attachments``: file names and their bytes.
+    """
+    running = tq.current()  # None in a plain call
+    message_id = message_id or default_message_id(sender, running.id if running else None)
+    message = compose(
+        to,
+        subject,
+        text,
+        sender=sender,
+        html=html,
+        headers=headers,
+        attachments=attachments,
+        message_id=message_id,
+    )
+    reply = _mailer().send(parseaddr(sender)[1], parseaddr(to)[1], message.as_bytes(policy=SMTP))
+    return {"message_id": message_id, "to": to, "reply": reply}
+
+
+def compose(
+    to: str,
+    subject: str,
+    text: str,
+    *,
+    sender: str,
+    html: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    attachments: Mapping[str, bytes] | None = None,
+    message_id: str,
+) -> EmailMessage:
+    """The message; raises tq.Discard for what can never be sent: a bad address, a line break in a header."""
+    message = EmailMessage()
+    try:
+        for name, value in {"To": to, "From": sender, "Subject": subject, **(headers or {})}.items():
+            if not HEADER_NAME.fullmatch(name):  # the library looks for line breaks in values only
+                raise ValueError(f"{name!r} is no name of a header")
+            message[name] = value
+        message["Message-ID"] = message_id
+        message["Date"] = formatdate(localtime=True)
+    except (ValueError, IndexError) as error:
+        raise tq.Discard(f"a header cannot be sent: {error}") from error
+    for address in (to, sender):
+        if not ADDRESS.fullmatch(parseaddr(address)[1]) or len(getaddresses([address])) != 1:
+            raise tq.Discard(f"{address!r} is not a mail address of ASCII characters")
+    message.set_content(text)
+    if html is not None:
+        message.add_alternative(html, subtype="html")
+    for name, data in (attachments or {}).items():
+        message.add_attachment(data, maintype="application", subtype="octet-stream", filename=name)
+    return message
+
+
+def default_message_id(sender: str, task_id: str | None) -> str:
+    """The same for every attempt of a task; unlike any other."""
+    domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+    return f"<tq.{task_id or os.urandom(16).hex()}@{domain}>"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmtpSettings:
+    """Where and as whom to send. The password is in no repr."""
+
+    scheme: str
+    host: str
+    port: int
+    user: str | None
+    password: str | None
+    timeout_seconds: float
+
+    def __repr__(self) -> str:
+        return f"SmtpSettings({self.scheme}://{self.host}:{self.port})"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> SmtpSettings:
+        """Raises tq.ConfigError naming the variable that is wrong."""
+        try:
+            url = urlsplit(environment.get("TQ_SMTP_URL", DEFAULT_URL))
+        except ValueError as error:
+            raise tq.ConfigError(f"TQ_SMTP_URL: {error}") from error
+        if url.scheme not in PORTS or not url.hostname:
+            raise tq.ConfigError(f"TQ_SMTP_URL must be one of {', '.join(f'{s}://host' for s in PORTS)}")
+        password = unquote(url.password) if url.password else None
+        file = environment.get("TQ_SMTP_PASSWORD_FILE")
+        if file:
+            try:
+                password = Path(file).read_text("utf-8").strip()
+            except OSError as error:
+                raise tq.ConfigError(f"TQ_SMTP_PASSWORD_FILE: {error}") from error
+        try:
+            port, timeout = url.port or PORTS[url.scheme], float(environment.get("TQ_SMTP_TIMEOUT", "30"))
+        except ValueError as error:
+            raise tq.ConfigError(f"TQ_SMTP_URL or TQ_SMTP_TIMEOUT: {error}") from error
+        if not (math.isfinite(timeout) and timeout > 0):
+            raise tq.ConfigError(f"TQ_SMTP_TIMEOUT must be a number of seconds above 0, not {timeout:g}")
+        return cls(
+            scheme=url.scheme,
+            host=url.hostname,
+            port=port,
+            user=unquote(url.username) if url.username else None,
+            password=password,
+            timeout_seconds=timeout,
+        )
+
+
+class Mailer:
+    """One connection to one server, made when needed, kept while it is good."""
+
+    def __init__(self, settings: SmtpSettings) -> None:
+        self._settings = settings
+        self._smtp: smtplib.SMTP | None = None
+        self._used_at = 0.0
+        self._messages = 0
+
+    def send(self, sender: str, to: str, content: bytes) -> str:
+        """Hand one message over; the server's reply. Raises tq.Retry or tq.Discard as the server decides."""
+        try:
+            smtp = self._connection()
+            steps: tuple[tuple[Any, str | bytes], ...] = (
+                (smtp.mail, sender),
+                (smtp.rcpt, to),
+                (smtp.data, content),
+            )
+            for command, argument in steps:
+                code, said = command(argument)
+                if code >= 400:
+                    self._refused(code, said, to)
+        except smtplib.SMTPDataError as error:  # DATA itself was refused, before the content
+            self._refused(error.smtp_code, error.smtp_error, to)
+        except smtplib.SMTPAuthenticationError as error:
+            self.close()
+            raise tq.Retry(f"{self._settings.host} refused the login: {_text(error.smtp_error)}") from None
+        except (OSError, smtplib.SMTPException) as error:
+            self.close()
+            raise tq.Retry(f"{self._settings.host}:{self._settings.port}: {error}") from None
+        self._used_at = time.monotonic()
+        self._messages += 1
+        return f"{code} {_text(said)}"
+
+    def close(self) -> None:
+        smtp, self._smtp = self._smtp, None
+        if smtp is not None:
+            smtp.close()
+
+    def _refused(self, code: int, said: bytes | str, to: str) -> None:
+        words = f"{self._settings.host} said {code} {_text(said)} to {to}"
+        if code == 421:  # it is closing the connection
+            self.close()
+        elif self._smtp is not None:
+            try:
+                self._smtp.rset()  # the next message starts afresh
+            except (OSError, smtplib.SMTPException):
+                self.close()
+        raise tq.Retry(words) if code < 500 else tq.Discard(words)
+
+    def _connection(self) -> smtplib.SMTP:
+        if self._smtp is not None and not self._is_good(self._smtp):
+            self.close()
+        if self._smtp is None:
+            self._smtp = self._connect()
+            self._messages = 0
+        return self._smtp
+
+    def _is_good(self, smtp: smtplib.SMTP) -> bool:
+        if self._messages >= MESSAGES_PER_CONNECTION_MAX:
+            return False
+        if time.monotonic() - self._used_at < IDLE_SECONDS_MAX:
+            return True
+        try:
+            return smtp.noop()[0] == 250
+        except (OSError, smtplib.SMTPException):
+            return False
+
+    def _connect(self) -> smtplib.SMTP:
+        settings = self._settings
+        if settings.scheme == "smtps":
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(
+                settings.host,
+                settings.port,
+                timeout=settings.timeout_seconds,
+                context=ssl.create_default_context(),
+            )
+        else:
+            smtp = smtplib.SMTP(settings.host, settings.port, timeout=settings.timeout_seconds)
+        try:
+            if settings.scheme == "smtp+starttls":
+                smtp.starttls(context=ssl.create_default_context())
+            if settings.user is not None:
+                smtp.login(settings.user, settings.password or "")
+            smtp.ehlo_or_helo_if_needed()
+        except BaseException:
+            smtp.close()
+            raise
+        return smtp
+
+
+_kept: Mailer | None = None
+
+
+def _mailer() -> Mailer:
+    """This process's mailer."""
+    global _kept
+    if _kept is None:
+        _kept = Mailer(SmtpSettings.from_environment(os.environ))
+    return _kept
+
+
+def _text(said: bytes | str) -> str:
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    return " ".join(text.split())
