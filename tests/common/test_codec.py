@@ -1,0 +1,263 @@
+"""Values go out and come back exactly, or are refused where they stand; hostile bytes are only ever refused."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import math
+import pathlib
+import random
+import uuid
+import zoneinfo
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tq.common.codec import decode, decode_call, encode, encode_call
+from tq.common.errors import DecodeError, NotSerializable
+from tq.common.values import DEPTH_MAX, TUPLE
+
+UTC = datetime.UTC
+
+
+class Colour(enum.Enum):
+    RED = 1
+    GREEN = "g"
+
+
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+@dataclass
+class Thing:
+    size: int
+
+
+text = st.text(st.characters(exclude_categories=["Cs"]))
+offsets = st.timedeltas(datetime.timedelta(hours=-23), datetime.timedelta(hours=23))
+zones = st.none() | st.just(UTC) | st.builds(datetime.timezone, offsets)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | text
+    | st.binary()
+    | st.datetimes(timezones=zones)
+    | st.dates()
+    | st.times()
+    | st.timedeltas()
+    | st.decimals(allow_nan=False)
+    | st.uuids()
+    | st.sampled_from([Colour.RED, Colour.GREEN, Access.READ | Access.WRITE])
+    | text.map(pathlib.PurePosixPath)
+)
+keys = text | st.integers(-(2**63), 2**64 - 1) | st.binary()
+hashables = st.integers() | text | st.binary() | st.tuples(st.integers(), text)
+values = st.recursive(
+    scalars | st.sets(hashables) | st.frozensets(hashables),
+    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(keys, inner),
+    max_leaves=20,
+)
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equal, and of the same types all the way down: 1, 1.0 and True are three values."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, (list, tuple)):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, dict):
+        return list(left) == list(right) and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, (datetime.datetime, datetime.time)):
+        return left == right and left.tzinfo == right.tzinfo and left.fold == right.fold
+    return bool(left == right)
+
+
+@given(values)
+def test_every_value_comes_back_equal_and_of_the_same_type(value: Any) -> None:
+    assert same(decode(encode(value)), value)
+
+
+@given(st.lists(values, max_size=4), st.dictionaries(text, values, max_size=3))
+def test_the_arguments_of_a_call_come_back(args: list[Any], kwargs: dict[str, Any]) -> None:
+    got_args, got_kwargs = decode_call(encode_call(tuple(args), kwargs))
+    assert same(got_args, args)
+    assert same(got_kwargs, kwargs)
+
+
+@pytest.mark.parametrize(
+    "value", [math.inf, -math.inf, -0.0, 5e-324, 2**64, -(2**63) - 1, 2**2000, True, 1, 1.0]
+)
+def test_numbers_keep_their_bits(value: Any) -> None:
+    got = decode(encode(value))
+    assert (type(got), repr(got)) == (type(value), repr(value))
+
+
+def test_not_a_number_stays_what_it_is() -> None:
+    assert math.isnan(decode(encode(math.nan)))
+    assert decode(encode(decimal.Decimal("NaN"))).is_nan()
+
+
+def test_a_time_keeps_its_zone_and_its_fold() -> None:
+    berlin = zoneinfo.ZoneInfo("Europe/Berlin")
+    moment = datetime.datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=berlin)
+    got = decode(encode(moment))
+    assert (got, got.fold, got.tzinfo.key) == (moment, 1, "Europe/Berlin")
+    named = datetime.timezone(datetime.timedelta(hours=1), "CET")
+    assert decode(encode(moment.replace(tzinfo=named))).tzname() == "CET"
+
+
+def test_a_path_comes_back_as_a_path_of_its_kind() -> None:
+    for path in (pathlib.Path("a/b"), pathlib.PurePosixPath("/x"), pathlib.PureWindowsPath("c:\\x")):
+        assert same(decode(encode(path)), path)
+
+
+def test_numpy_arrays_and_scalars_keep_dtype_and_shape() -> None:
+    numpy = pytest.importorskip("numpy")
+    for array in (
+        numpy.arange(6, dtype="<i2").reshape(2, 3),
+        numpy.zeros((0, 3)),
+        numpy.array(1.5),
+        numpy.array(["a"]),
+    ):
+        got = decode(encode([array]))[0]
+        assert got.dtype == array.dtype
+        assert got.shape == array.shape
+        assert (got == array).all()
+        got[...] = got  # writable, as one's own
+    scalar = decode(encode(numpy.float32(1.5)))
+    assert (type(scalar), scalar) == (numpy.float32, 1.5)
+    with pytest.raises(NotSerializable, match="dtype object"):
+        encode(numpy.array([object()]))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            {"when": [Thing(1)]},
+            r"argument items\.when\[0\]: a Thing cannot be sent; send dataclasses\.asdict",
+        ),
+        (
+            ({1.5: 2},),
+            r"argument items\[0\]: a dict with the key 1\.5 \(float\) cannot be sent; keys must be",
+        ),
+        ([{None: 1}], "keys must be str, int or bytes"),
+        (bytearray(b"x"), r"send bytes\(value\)"),
+        (lambda: 1, "send its name"),
+        ("\ud800", "lone surrogates"),
+        ([{"k\ud800": 1}], "lone surrogates"),
+        (type("MyText", (str,), {})("x"), r"send str\(value\)"),
+        ((number for number in [1]), r"send list\(value\)"),
+        (open, "send its name"),
+        ({2**70: 1}, "beyond 64 bits"),
+    ],
+)
+def test_what_cannot_travel_is_refused_with_its_path_and_a_remedy(value: Any, message: str) -> None:
+    with pytest.raises(NotSerializable, match=message):
+        encode_call((value,), {}, ["items"])
+
+
+def test_a_value_that_contains_itself_is_refused() -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+    with pytest.raises(NotSerializable, match="nested deeper"):
+        encode(loop)
+
+
+def test_nesting_is_accepted_up_to_the_limit_and_not_beyond() -> None:
+    def nested(depth: int) -> Any:
+        value: Any = 1
+        for _ in range(depth):
+            value = (value,)
+        return value
+
+    assert same(decode(encode(nested(DEPTH_MAX))), nested(DEPTH_MAX))
+    with pytest.raises(NotSerializable):
+        encode(nested(DEPTH_MAX + 1))
+
+
+def test_an_enum_nobody_imported_here_is_not_imported_for_the_sender() -> None:
+    data = encode(Colour.RED).replace(b"test_codec", b"no_such_mo")
+    with pytest.raises(DecodeError, match=r"import .* first"):
+        decode(data)
+
+
+def ext(code: int, body: bytes) -> bytes:
+    return bytes(msgpack.packb(msgpack.ExtType(code, body)))
+
+
+def bomb(depth: int) -> bytes:
+    body = b"\xc0"
+    for _ in range(depth):
+        body = ext(TUPLE, b"\x91" + body)
+    return body
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xc1",
+        b"\x01\x02",
+        b"\xdd\xff\xff\xff\xff",
+        b"\xdf\xff\xff\xff\xff",
+        b"\xc6\xff\xff\xff\xff",
+        b"\x91" * 100_000,
+        b"\x81\x90\x01",
+        bomb(DEPTH_MAX + 1),
+        ext(77, b""),
+        ext(TUPLE, b"\x01"),
+        ext(3, b"\x91\x90"),
+        ext(5, b"\x90"),
+        ext(5, b"\x99\xff\x01\x01\x00\x00\x00\x00\x00\xc0"),
+        ext(9, b"abc"),
+        ext(10, b"short"),
+        ext(11, msgpack.packb(["Path"])),
+        ext(12, msgpack.packb(["os:system", "x"])),
+        ext(13, msgpack.packb(["|O", [1], b"12345678"])),
+        ext(13, msgpack.packb(["<i8", [2**40], b"12345678"])),
+        ext(14, msgpack.packb(["no dtype", b""])),
+    ],
+)
+def test_hostile_bytes_are_refused_and_nothing_else_happens(data: bytes) -> None:
+    with pytest.raises(DecodeError):
+        decode(data)
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes_decode_to_a_value_or_are_refused(data: bytes) -> None:
+    try:
+        decode(data)
+    except DecodeError:
+        return
+
+
+@settings(max_examples=300)
+@given(values, st.randoms(use_true_random=False))
+def test_damaged_bytes_decode_to_a_value_or_are_refused(value: Any, chance: random.Random) -> None:
+    data = bytearray(encode(value))
+    for _ in range(chance.randint(1, 4)):
+        data[chance.randrange(len(data))] = chance.randrange(256)
+    try:
+        decode(bytes(data))
+    except DecodeError:
+        return
+
+
+def test_what_is_not_the_arguments_of_a_call_is_refused() -> None:
+    for value in (1, [], [[], {}, 1], [{}, []], [[], {1: 2}]):
+        with pytest.raises(DecodeError):
+            decode_call(encode(value))
+
+
+def test_a_uuid_and_a_decimal_come_back_exactly() -> None:
+    for value in (uuid.uuid4(), decimal.Decimal("1.500"), decimal.Decimal("-Infinity")):
+        assert repr(decode(encode(value))) == repr(value)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from tq.common.errors import InvalidArgument
+from tq.common.ids import IdMaker, key_id, new_ids, parse_id, show_id
+
+
+def test_ids_are_version_7_uuids_in_strictly_increasing_order() -> None:
+    ids = [*new_ids.many(5_000), *(new_ids() for _ in range(100)), *new_ids.many(10)]
+    assert ids == sorted(set(ids))
+    assert {uuid.UUID(bytes=id).version for id in ids} == {7}
+    assert {uuid.UUID(bytes=id).variant for id in ids} == {uuid.RFC_4122}
+
+
+def test_order_survives_a_clock_that_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([2_000_000_000, 1_000_000_000, 3_000_000_000])
+    monkeypatch.setattr("tq.common.ids.time.time_ns", lambda: next(times))
+    make = IdMaker()
+    ids = [make() for _ in range(3)]
+    assert ids == sorted(ids)
+
+
+def test_a_key_always_gives_the_same_id_and_another_name_or_key_another() -> None:
+    assert key_id("m:f", "order-1") == key_id("m:f", "order-1")
+    assert (
+        len(
+            {
+                key_id("m:f", "1"),
+                key_id("m:f", "2"),
+                key_id("m:g", "1"),
+                key_id("m:f1", ""),
+                key_id("m:f", "1 "),
+            }
+        )
+        == 5
+    )
+    assert uuid.UUID(bytes=key_id("m:f", "x")).version == 8
+
+
+def test_text_and_bytes_of_an_id_are_two_forms_of_one() -> None:
+    id = new_ids()
+    assert parse_id(show_id(id)) == id
+    with pytest.raises(InvalidArgument, match="is not a task id; it looks like"):
+        parse_id("nonsense")

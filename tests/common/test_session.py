@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tq.common.errors import Forbidden, ProtocolError, TaskConflict
+from tq.common.frames import FrameReader, Kind, pack
+from tq.common.session import PING, PONG, Abandoned, Answer, Answerer, Caller, Goodbye, Ping, Request, goodbye
+
+
+def carry(frame: bytes, side: Caller | Answerer) -> object:
+    [(kind, body)] = FrameReader(2**24).feed(frame)
+    return side.understand(kind, body)
+
+
+def test_a_call_and_its_answer_find_each_other() -> None:
+    caller, answerer = Caller(), Answerer()
+    call_id, frame = caller.call(["get_x", 1], "method", [b"a"], {"k": 2}, relayed=True)
+    request = carry(frame, answerer)
+    assert isinstance(request, Request)
+    assert (request.call_id, request.target, request.method) == (call_id, ("get_x", 1), "method")
+    assert (request.args, request.kwargs, request.relayed) == ([b"a"], {"k": 2}, True)
+    assert carry(answerer.answer(call_id, [1]), caller) == Answer(call_id, [1], None)
+
+
+def test_an_error_arrives_as_the_class_it_was_if_that_is_a_known_one() -> None:
+    caller, answerer = Caller(), Answerer()
+    for sent in (Forbidden("no"), TaskConflict("twice")):
+        answer = carry(answerer.refuse(7, sent), caller)
+        assert isinstance(answer, Answer)
+        assert (type(answer.error), str(answer.error)) == (type(sent), str(sent))
+
+
+def test_an_unknown_error_code_becomes_a_protocol_error_and_builds_nothing() -> None:
+    answer = Caller().understand(Kind.ERROR, memoryview(pack([1, "SystemExit", "x", {}])))
+    assert isinstance(answer, Answer)
+    assert isinstance(answer.error, ProtocolError)
+
+
+def test_an_answer_over_the_limit_becomes_an_error_that_says_so() -> None:
+    answer = carry(Answerer(100).answer(1, b"x" * 200), Caller())
+    assert isinstance(answer, Answer)
+    assert "ask for less at once" in str(answer.error)
+
+
+def test_the_small_frames_mean_what_they_say() -> None:
+    caller, answerer = Caller(), Answerer()
+    assert carry(PING, answerer) == Ping()
+    assert carry(PONG, caller) is None
+    assert carry(caller.abandon(5), answerer) == Abandoned(5)
+    assert carry(goodbye("tired"), answerer) == carry(goodbye("tired"), caller) == Goodbye("tired")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        [1, ["t"], "m", []],
+        ["1", ["t"], "m", [], {}],
+        [1, [], "m", [], {}],
+        [1, [2], "m", [], {}],
+        [1, ["t"], 5, [], {}],
+        [1, ["t"], "m", {}, {}],
+        [-1, ["t"], "m", [], {}],
+        [1, ["t"] * 9, "m", [], {}],
+    ],
+)
+def test_a_malformed_call_ends_the_connection(body: list[object]) -> None:
+    with pytest.raises(ProtocolError):
+        Answerer().understand(Kind.CALL, memoryview(pack(body)))
+
+
+@given(st.integers(0, 20), st.binary(max_size=60))
+def test_any_frame_is_understood_or_a_protocol_error(kind: int, body: bytes) -> None:
+    for side in (Caller(), Answerer()):
+        try:
+            side.understand(kind, memoryview(body))
+        except ProtocolError:
+            continue
