@@ -1,0 +1,158 @@
+"""A master's mind without its body: the shipped engine over a real store, with sessions made of lists."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from tq.common.errors import StoreError
+from tq.common.ids import new_ids
+from tq.common.keys import Verifier
+from tq.common.model import Role
+from tq.common.session import Request
+from tq.master.clock import Now
+from tq.master.engine import Batch, Engine, EngineLimits
+from tq.master.registry import Registry
+from tq.master.sessions import Call, Session
+from tq.master.store.sqlite import SqliteStore
+
+LEASE_MS, GRACE_MS, TICK_MS = 20_000, 3_000, 5_000
+
+
+class Peer:
+    """A connected client or worker: it asks, and its answers stand in ``answers``."""
+
+    def __init__(self, bench: Bench, role: Role, node: bytes, queues: tuple[str, ...] = ()) -> None:
+        self.bench, self.disconnected = bench, ""
+        self.answers: dict[int, Any] = {}
+        self.announced: Any = None
+        verifier = Verifier(
+            key_id=str(role), role=role, kdf="none", stored_key=b"", server_key=b"", queues=queues
+        )
+        self.session = Session(self, verifier=verifier, role=role, node=node, address="test")
+        self._ids = itertools.count(1)
+        bench.engine.opened(self.session)
+
+    # sessions.Wire
+    def encode(self, call: Call) -> bytes:
+        """Called once for each answer, after its commit: the answer itself is kept, not its bytes."""
+        self.answers[call.call_id] = call.reply
+        return b""
+
+    def send(self, frame: bytes) -> None:
+        """The bytes were not needed."""
+
+    def disconnect(self, reason: str) -> None:
+        self.disconnected = reason
+        self.close()
+
+    # what tests do
+    def ask(self, target: str, method: str, *args: Any, **kwargs: Any) -> int:
+        """Put a call into the next transaction; its id."""
+        name, *arguments = target.split("/")
+        call_id = next(self._ids)
+        request = Request(call_id, (name, *arguments), method, list(args), kwargs, False, 100)
+        invocation = self.bench.registry.invocation(self.session, request)
+        self.bench.engine.call(self.session, call_id, invocation.run, 100)
+        return call_id
+
+    def call(self, target: str, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Ask and run one transaction; the answer, or what it raises."""
+        call_id = self.ask(target, method, *args, **kwargs)
+        self.bench.step()
+        return self.answer(call_id)
+
+    def answer(self, call_id: int) -> Any:
+        value, error = self.answers.pop(call_id)
+        if error is not None:
+            raise error
+        return value
+
+    def close(self) -> None:
+        if self.session.open:
+            self.session.open = False
+            self.bench.engine.closed(self.session)
+
+
+class Bench:
+    """An engine, a clock that stands still unless told, and the transactions in between."""
+
+    def __init__(self, store: SqliteStore, **limits: int) -> None:
+        self.now = Now(1_700_000_000_000, 40 * 24 * 3_600_000)  # a machine that has been up for forty days
+        self.reports: list[tuple[str, dict[str, Any]]] = []
+        counter = itertools.count(1)
+        self.engine = Engine(
+            store,
+            EngineLimits(**{"lease_ms": LEASE_MS, "grace_ms": GRACE_MS, "tick_ms": TICK_MS, **limits}),
+            random=lambda: 0.5,
+            random_bytes=lambda size: next(counter).to_bytes(size, "big"),
+            report=lambda action, **fields: self.reports.append((action, fields)),
+        )
+        self.registry = Registry(self.engine, {})
+        self.engine.start(self.now)
+
+    def step(self, *, commit: Callable[[], None] | None = None) -> Batch:
+        """One transaction; ``commit`` stands in for the disk."""
+        batch = self.engine.run(self.now)
+        if batch.changed:
+            try:
+                (commit or self.engine.store.commit)()
+            except StoreError as error:
+                self.engine.commit_failed(batch, error)
+                return batch
+        self.engine.committed(batch)
+        return batch
+
+    def advance(self, seconds: float, *, silent: Peer | None = None) -> None:
+        """Let time pass in portions no longer than a tick; all but ``silent`` beat meanwhile."""
+        left = int(seconds * 1000)
+        while left > 0:
+            portion = min(left, TICK_MS)
+            self.now = Now(self.now.wall + portion, self.now.mono + portion)
+            for session in self.engine.sessions:
+                if silent is None or session is not silent.session:
+                    self.engine.roster.heard(session, self.now)
+            left -= portion
+            self.step()
+
+    def client(self, queues: tuple[str, ...] = (), role: Role = Role.CLIENT) -> Peer:
+        return Peer(self, role, new_ids(), queues)
+
+    def worker(
+        self, *tasks: str, node: bytes | None = None, held: list[Any] | None = None, slots: int = 2
+    ) -> Peer:
+        """A worker that has announced itself."""
+        peer = Peer(self, Role.WORKER, node or new_ids())
+        info = {
+            "host": "host",
+            "pid": 1,
+            "slots": slots,
+            "labels": {},
+            "tasks": list(tasks),
+            "queues": None,
+            "version": "test",
+        }
+        peer.announced = peer.call("get_dispatcher", "announce", info, held or [])
+        return peer
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    store = SqliteStore(None, "memory")
+    yield Bench(store)
+    store.close()
+
+
+@pytest.fixture
+def make_bench() -> Iterator[Callable[..., Bench]]:
+    stores: list[SqliteStore] = []
+
+    def make(store: SqliteStore | None = None, **limits: int) -> Bench:
+        stores.append(store or SqliteStore(None, "memory"))
+        return Bench(stores[-1], **limits)
+
+    yield make
+    for store in stores:
+        store.close()
