@@ -1,0 +1,191 @@
+"""A master in memory, behind the seam an App has anyway: the line a worker lends to its child."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+import tq
+from tq.common.codec import decode_call, encode
+from tq.common.errors import TqError, Unreachable
+from tq.common.failure import Failure
+from tq.common.link import set_ambient
+from tq.common.model import State
+
+Row = list[Any]
+
+
+class MasterInMemory:
+    """Answers like a master; runs tasks when told to, or at once. Its line can be lost."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self.tasks: dict[bytes, dict[str, Any]] = {}
+        self.functions: dict[str, Callable[..., Any]] = {}
+        self.calls: list[tuple[tuple[Any, ...], str, tuple[Any, ...]]] = []
+        self.runs_at_once = True
+        self.refusals: dict[str, TqError] = {}  # by method
+        self.losses: dict[str, int] = {}  # by method: so many calls are performed and their answers lost
+        self.collected = threading.Event()  # a collect is parked
+        self._watched: dict[str, set[bytes]] = {}
+        self._outcomes: dict[str, list[Row]] = {}
+        self._collects: dict[str, Future[Any]] = {}
+
+    # the line
+
+    def call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        with self._lock:
+            self.calls.append((tuple(target), method, args))
+            try:
+                if method in self.refusals:
+                    raise self.refusals[method]
+                answer = getattr(self, f"_{target[0]}_{method}")(future, *target[1:], *args)
+            except TqError as error:
+                future.set_exception(error)
+                return future
+            if self.losses.get(method, 0):
+                self.losses[method] -= 1
+                self.lose_connection()
+                future.set_exception(Unreachable("the line broke"))
+            elif answer is not future:
+                future.set_result(answer)
+        return future
+
+    def close(self) -> None:
+        pass
+
+    def lose_connection(self) -> None:
+        """The session is gone: what it watched, and every parked call."""
+        with self._lock:
+            self._watched.clear()
+            self._outcomes.clear()
+            collects, self._collects = self._collects, {}
+        for future in collects.values():
+            future.set_exception(Unreachable("the line broke"))
+
+    # what it exposes
+
+    def _get_task_queue_submit(
+        self,
+        _: Future[Any],
+        queue: str,
+        name: str,
+        options: dict[str, Any],
+        tasks: list[Any],
+        stream: str | None,
+    ) -> int:
+        new = 0
+        for id, payload in tasks:
+            known = self.tasks.setdefault(
+                id,
+                {"id": id, "name": name, "queue": queue, "payload": payload, "options": options, "state": 0},
+            )
+            if (known["name"], known["queue"], known["payload"]) != (name, queue, payload):
+                raise tq.TaskConflict("submitted before with other arguments")
+            new += known["options"] is options
+        if stream is not None:
+            self._get_result_queue_watch(_, stream, [id for id, _ in tasks])
+        if self.runs_at_once:
+            for id, _payload in tasks:
+                self.run(id)
+        return new
+
+    def _get_result_queue_watch(self, _: Future[Any], stream: str, ids: list[bytes]) -> None:
+        for id in ids:
+            task = self.tasks.get(id)
+            if task is None or task["state"] >= 10:
+                row = [id, -1, None] if task is None else [id, task["state"], task["body"]]
+                self._outcomes.setdefault(stream, []).append(row)
+            else:
+                self._watched.setdefault(stream, set()).add(id)
+        self._answer_collects()
+
+    def _get_result_queue_unwatch(self, _: Future[Any], stream: str, ids: list[bytes]) -> None:
+        self._watched.get(stream, set()).difference_update(ids)
+
+    def _get_result_queue_collect(self, future: Future[Any], stream: str, tasks_max: int) -> Future[Any]:
+        assert stream not in self._collects, "two collects at once"
+        self._collects[stream] = future
+        self.collected.set()
+        self._answer_collects()
+        return future
+
+    def _get_tasks_states(self, _: Future[Any], ids: list[bytes]) -> list[Row]:
+        return [[id, self.tasks[id]["state"] if id in self.tasks else -1] for id in ids]
+
+    def _get_tasks_cancel(self, _: Future[Any], ids: list[bytes]) -> list[Row]:
+        for id in ids:
+            if id in self.tasks and self.tasks[id]["state"] < 10:
+                self.end(id, State.CANCELLED, None)
+        return [row for row in self._get_tasks_states(_, ids) if row[1] >= 0]
+
+    def _get_tasks_retry(self, _: Future[Any], ids: list[bytes]) -> list[Row]:
+        for id in ids:
+            self.tasks[id]["state"] = int(State.READY)
+        return self._get_tasks_states(_, ids)
+
+    def _get_tasks_show(self, _: Future[Any], id: bytes) -> dict[str, Any]:
+        task = self.tasks[id]
+        attempt = {"attempt": 1, "worker": "here", "outcome": 0, "started": 1.0, "ended": 2.0, "body": None}
+        if task["state"] == State.FAILED:
+            attempt |= {"outcome": 1, "body": task["body"]}
+        return {**task, "attempts": [attempt]}
+
+    def _get_counter_add(self, _: Future[Any], name: str, payload: bytes) -> bytes:
+        [amount], kwargs = decode_call(payload)
+        return encode([name, amount, kwargs])
+
+    # workers
+
+    def run(self, id: bytes) -> None:
+        """Run a task here and now."""
+        task = self.tasks[id]
+        args, kwargs = decode_call(task["payload"])
+        try:
+            result = self.functions[task["name"]](*args, **kwargs)
+        except Exception as error:
+            self.end(id, State.FAILED, Failure.of(error).encode())
+        else:
+            self.end(id, State.SUCCEEDED, encode(result))
+
+    def end(self, id: bytes, state: State, body: bytes | None) -> None:
+        with self._lock:
+            self.tasks[id] |= {"state": int(state), "body": body}
+            for stream, ids in self._watched.items():
+                if id in ids:
+                    ids.discard(id)
+                    self._outcomes.setdefault(stream, []).append([id, int(state), body])
+            self._answer_collects()
+
+    def run_all(self) -> None:
+        with self._lock:
+            for id, task in list(self.tasks.items()):
+                if task["state"] < 10:
+                    self.run(id)
+
+    def _answer_collects(self) -> None:
+        for stream in list(self._collects):
+            if self._outcomes.get(stream):
+                self._collects.pop(stream).set_result(self._outcomes.pop(stream))
+
+    def made(self, method: str) -> list[tuple[Any, ...]]:
+        """The arguments of every call of a method."""
+        return [args for _, name, args in self.calls if name == method]
+
+
+@pytest.fixture
+def master() -> Iterator[MasterInMemory]:
+    master = MasterInMemory()
+    set_ambient(master)
+    yield master
+    set_ambient(None)
+
+
+@pytest.fixture
+def app(master: MasterInMemory) -> Iterator[tq.App]:
+    with tq.App() as app:
+        yield app

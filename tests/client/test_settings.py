@@ -1,0 +1,60 @@
+"""Where the master is and who we are: from arguments and the environment."""
+
+from __future__ import annotations
+
+import pytest
+import tq
+
+KEY = "a-secret-that-nobody-may-see"
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TQ_URL", "TQ_AUTHKEY", "TQ_CONNECT_TIMEOUT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_an_app_without_any_setting_can_be_made_and_says_both_ways_when_it_is_used() -> None:
+    app = tq.App()
+    with pytest.raises(tq.InvalidArgument, match=r"tq\.App\('tq://host:5000'.*TQ_URL"):
+        app.submit("m:f")
+
+
+def test_a_missing_key_is_told_with_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TQ_URL", "tq://localhost:1")
+    with pytest.raises(tq.InvalidArgument, match=r"authkey=.*TQ_AUTHKEY"):
+        tq.App().submit("m:f")
+
+
+@pytest.mark.parametrize("url", ["http://host/", "host:port", "", "tq://host:99999"])
+def test_an_address_that_is_none_is_refused_at_once_with_an_example(url: str) -> None:
+    with pytest.raises(tq.InvalidArgument, match="host:5000"):
+        tq.App(url)
+
+
+def test_a_mistyped_token_is_told_before_anything_is_sent() -> None:
+    with pytest.raises(tq.InvalidArgument, match="mistyped"):
+        tq.App("localhost:1", authkey="tq1.abc").submit("m:f")
+
+
+def test_an_unknown_role_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(tq.InvalidArgument, match="viewer"):
+        tq.App("localhost", role="root")
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), "10"])
+def test_a_connect_timeout_is_a_positive_number(seconds: float) -> None:
+    with pytest.raises(tq.InvalidArgument, match="connect_timeout"):
+        tq.App("localhost", connect_timeout=seconds)
+
+
+def test_the_connect_timeout_of_the_environment_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TQ_CONNECT_TIMEOUT", "soon")
+    with pytest.raises(tq.InvalidArgument, match="TQ_CONNECT_TIMEOUT"):
+        tq.App("localhost", authkey=KEY).submit("m:f")
+
+
+def test_the_key_is_shown_nowhere() -> None:
+    app = tq.App("tq://host:5000", authkey=KEY)
+    assert repr(app) == "<tq.App tq://host:5000>"
+    assert KEY not in repr(vars(app))
