@@ -1,0 +1,174 @@
+"""The tasks of the cluster tests. What they did they tell by lines in a file, which a killed process leaves."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import tq
+
+app = tq.App()
+
+POLL_SECONDS = 0.01
+
+
+def note(path: str, text: str) -> None:
+    """One line, in one write, so that lines of several processes do not mix."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(descriptor, f"{text}\n".encode())
+    os.close(descriptor)
+
+
+def count(path: str) -> int:
+    try:
+        return len(Path(path).read_text("utf-8").splitlines())
+    except FileNotFoundError:
+        return 0
+
+
+@app.task
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+@app.task
+def echo(value: Any) -> Any:
+    return value
+
+
+@app.task
+def noted(path: str, number: int, seconds: float = 0.0) -> int:
+    """Leaves a line for every start."""
+    note(path, str(number))
+    time.sleep(seconds)
+    return number
+
+
+@app.task
+def hold(started: str, release: str) -> int:
+    """Says that it runs, goes on until the file ``release`` is there, gives its process id."""
+    note(started, str(os.getpid()))
+    while not os.path.exists(release):
+        time.sleep(POLL_SECONDS)
+    return os.getpid()
+
+
+@app.task
+def sleep(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+@app.task
+def fail(message: str) -> None:
+    raise LookupError(message)
+
+
+@app.task
+def die(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+@app.task
+def die_once(path: str, number: int) -> str:
+    """Dies of the signal at its first try."""
+    note(path, str(os.getpid()))
+    if count(path) == 1:
+        os.kill(os.getpid(), number)
+    return "alive"
+
+
+@app.task
+def leave(code: int) -> None:
+    os._exit(code)
+
+
+@app.task
+def say_exit(code: int) -> None:
+    sys.exit(code)
+
+
+@app.task
+def spin(started: str) -> None:
+    """An endless loop in C: no signal handler of Python gets a turn."""
+    note(started, str(os.getpid()))
+    sum(itertools.repeat(0))
+
+
+@app.task
+def succeed_after(path: str, failures: int) -> int:
+    """Fails so many times; the number of its tries."""
+    note(path, "try")
+    tries = count(path)
+    if tries <= failures:
+        raise OSError(f"try {tries} fails")
+    return tries
+
+
+@app.task
+def ask_again(path: str, after: float) -> int:
+    note(path, "try")
+    if count(path) == 1:
+        raise tq.Retry("not yet", after=after)
+    return count(path)
+
+
+@app.task
+def doze(path: str, seconds: float) -> int:
+    note(path, "try")
+    if count(path) <= 2:
+        raise tq.Snooze(seconds)
+    return count(path)
+
+
+@app.task
+def give_up(path: str) -> None:
+    note(path, "try")
+    raise tq.Discard("there is no such thing")
+
+
+@app.task
+def tidy(started: str, tidied: str) -> None:
+    """Runs until it is told to end, and then cleans up."""
+    note(started, str(os.getpid()))
+    try:
+        while True:
+            time.sleep(POLL_SECONDS)
+    finally:
+        note(tidied, "done")
+
+
+@app.task
+def deaf(started: str) -> None:
+    """Does not want to end."""
+    note(started, str(os.getpid()))
+    while True:
+        try:
+            time.sleep(POLL_SECONDS)
+        except (tq.TimeLimit, tq.CancelRequested):
+            continue
+
+
+@app.task
+def about_me(ctx: tq.Context) -> list[Any]:
+    return [ctx.id, ctx.attempt, ctx.queue, ctx.name, len(ctx.token)]
+
+
+@app.task
+def total(numbers: list[int]) -> int:
+    """Hands out tasks of its own and waits for them."""
+    return sum(add.submit(number, 0).result(timeout=30) for number in numbers)
+
+
+@app.task
+def environment_names() -> list[str]:
+    return sorted(os.environ)
+
+
+@app.task
+async def soon(value: int) -> int:
+    return value

@@ -1,0 +1,354 @@
+"""The real programs of the installed package as objects, a proxy to cut their connections, and a way to wait.
+
+Programs are started by pytest-xprocess, each under a name of its own, so that no run takes over what an
+earlier one left. Whoever starts one ends it: ``Program.end`` is what the fixtures call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+from xprocess import ProcessStarter, XProcess
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.02
+START_SECONDS = 30.0  # a loaded machine starts a Python with uvloop in one or two
+END_SECONDS = 20.0
+AUTHKEY = "a key for tests on loopback"
+TASKS_FILE = Path(__file__).with_name("cluster_tasks.py")
+# Small enough that a test of what happens after a lease is short, large enough for a machine under load.
+TIMINGS = {"TQ_HEARTBEAT_SECONDS": "0.5", "TQ_LEASE_SECONDS": "4", "TQ_GRACE_SECONDS": "1"}
+MODULES = {"tq-master": "tq.master.cli", "tq-worker": "tq.worker.cli", "tq": "tq.client.commands"}
+
+_numbers = itertools.count(1)
+
+
+def eventually(condition: Callable[[], T], seconds: float = 15.0) -> T:
+    """What the condition gives once it is true. The one place of the suite that sleeps: what it waits for
+    happens in other processes, which have no other way to tell."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not true within {seconds:g} s: {condition}"
+        time.sleep(POLL_SECONDS)
+    return value
+
+
+def let_pass(seconds: float) -> None:
+    """How long a fault lasts. Nothing is waited for by this: what comes of the fault is, by ``eventually``."""
+    time.sleep(seconds)
+
+
+def command(program: str) -> list[str]:
+    """How to start a program of the package that this interpreter imports."""
+    script = Path(sys.executable).with_name(program)
+    return (
+        [str(script)]
+        if script.exists()
+        else [sys.executable, "-c", f"from {MODULES[program]} import main; main()"]
+    )
+
+
+def clean_environment(home: Path, more: Mapping[str, str] = {}) -> dict[str, str]:
+    """Ours without the settings of tq that a developer may have, and with a home of the test's own."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("TQ_", "XDG_"))}
+    return {**ours, "HOME": str(home), "PYTHONUNBUFFERED": "1", **TIMINGS, **more}
+
+
+def run_program(
+    program: str,
+    *arguments: object,
+    home: Path,
+    environment: Mapping[str, str] = {},
+    input: str | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program that ends by itself; its status and what it wrote."""
+    return subprocess.run(
+        [*command(program), *map(str, arguments)],
+        env=clean_environment(home, environment),
+        cwd=home,
+        stdin=subprocess.DEVNULL if input is None else None,
+        input=input,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+
+
+class Program:
+    """One started program."""
+
+    def __init__(self, xprocess: XProcess, program: str, home: Path) -> None:
+        self._xprocess, self._program, self._home = xprocess, program, home
+        self._process: subprocess.Popen[bytes] | None = None
+        self._logs: list[Path] = []
+        self.command = command(program)
+        self.environment: dict[str, str] = {}  # what it is started with besides
+
+    def launch(self, arguments: Sequence[object], pattern: str, environment: Mapping[str, str] = {}) -> None:
+        """Start it and wait until a line of its log matches the pattern."""
+        program, home = self._program, self._home
+        command, environment = self.command, {**environment, **self.environment}
+
+        class Starter(ProcessStarter):  # type: ignore[misc]
+            args = [*command, *map(str, arguments)]  # noqa: RUF012 - xprocess reads attributes of the class
+            env = clean_environment(home, environment)
+            popen_kwargs = {"cwd": str(home)}  # noqa: RUF012
+            max_read_lines = 1_000
+            timeout = START_SECONDS
+
+            @property
+            def pattern(self) -> str:
+                return pattern
+
+        name = f"{program}-{os.getpid()}-{next(_numbers)}"
+        self._logs.append(Path(self._xprocess.rootdir, name, "xprocess.log"))
+        try:
+            with (
+                warnings.catch_warnings()
+            ):  # xprocess runs setpgrp between fork and exec, harmless with threads
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self._xprocess.ensure(name, Starter, persist_logs=False)
+        finally:
+            self._process = self._xprocess.resources[-1].popen
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def log(self) -> str:
+        """Everything it has written, over all its starts."""
+        return "".join(path.read_text("utf-8", "replace") for path in self._logs if path.exists())
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """As the kernel does it: no last word."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def terminate(self) -> int:
+        """SIGTERM; its exit status."""
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self, seconds: float = END_SECONDS) -> int:
+        return self.process.wait(seconds)
+
+    def children(self) -> list[psutil.Process]:
+        """The processes it started."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.pid).children(recursive=True)
+        return []
+
+    def end(self) -> None:
+        """Whatever it does, it is gone after this, and so are its children and its log."""
+        if self._process is None:
+            return
+        family = self.children()
+        if self.running:
+            self.signal(signal.SIGCONT)
+            self.kill()
+        for one in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        for log in self._logs:
+            self._xprocess.config.__dict__.get("_extlogfiles", {}).pop(log.parent.name, None)
+            shutil.rmtree(log.parent, ignore_errors=True)
+        for resource in self._xprocess.resources:
+            if resource.popen is self._process:
+                resource.release()
+
+
+class Master(Program):
+    """``tq-master`` on a port of loopback, and what one needs to reach it."""
+
+    def __init__(
+        self, xprocess: XProcess, home: Path, *options: object, authkey: str | None = AUTHKEY
+    ) -> None:
+        super().__init__(xprocess, "tq-master", home)
+        self.data, self.authkey, self.port = home / "data", authkey or "", 0
+        self._options = list(options)
+        if authkey is not None:
+            key_file = home / "authkey"
+            key_file.write_text(authkey, "utf-8")
+            self._options += ["--authkey-file", key_file]
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"tq://{self.address}"
+
+    def key(self, role: str) -> str:
+        """The join token the master made for a role on its first start."""
+        return (self.data / f"{role}.key").read_text("utf-8").strip()
+
+    def start(self) -> None:
+        """On the port it had before, if it had one."""
+        self.launch(["--bind", self.address, "--data", self.data, *self._options], r"master\.started")
+        found = re.findall(r"listening on 127\.0\.0\.1:(\d+)", self.log)
+        self.port = int(found[-1])
+
+    def restart(self) -> None:
+        """Kill it without warning and start it again."""
+        if self.running:
+            self.kill()
+        self.start()
+
+
+class Worker(Program):
+    """``tq-worker`` with the tasks of the tests."""
+
+    def __init__(
+        self, xprocess: XProcess, home: Path, address: str, authkey: str, *arguments: object
+    ) -> None:
+        super().__init__(xprocess, "tq-worker", home)
+        self._address, self._authkey, self._arguments = address, authkey, arguments
+
+    def start(self, pattern: str = r"worker\.connected") -> None:
+        self.launch(["--connect", self._address, *self._arguments], pattern, {"TQ_AUTHKEY": self._authkey})
+
+    def restart(self) -> None:
+        if self.running:
+            self.kill()
+        self.start()
+
+    def stalled(self) -> contextlib.AbstractContextManager[None]:
+        """Stopped as a whole, children included, as a suspended machine is."""
+        return stalled([self.pid, *(child.pid for child in self.children())])
+
+
+@contextlib.contextmanager
+def stalled(pids: Sequence[int]) -> Iterator[None]:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+class Proxy:
+    """A TCP proxy on loopback whose connections can be cut, held up and turned away."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.accepted = 0
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._flowing = threading.Event()
+        self._flowing.set()
+        self._open = True
+        self._lock = threading.Lock()
+        self._threads = [self._thread(self._accept)]
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def cut(self) -> None:
+        """End every connection now, in the middle of whatever it carries."""
+        with self._lock:
+            for one in itertools.chain.from_iterable(self._pairs):
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+            self._pairs.clear()
+
+    def turn_away(self) -> None:
+        """Cut, and end new connections at once until ``let_in``."""
+        self._open = False
+        self.cut()
+
+    def let_in(self) -> None:
+        self._open = True
+
+    def hold_up(self) -> None:
+        """Bytes go no further, connections stay: a network that swallows everything."""
+        self._flowing.clear()
+
+    def let_flow(self) -> None:
+        self._flowing.set()
+
+    def close(self) -> None:
+        self._flowing.set()
+        self.turn_away()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in self._threads:
+            thread.join(END_SECONDS)
+
+    def _thread(self, target: Callable[..., None], *arguments: Any) -> threading.Thread:
+        thread = threading.Thread(target=target, args=arguments, daemon=True)
+        thread.start()
+        return thread
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                self.accepted += 1
+                self._join(near)
+
+    def _join(self, near: socket.socket) -> None:
+        try:
+            if not self._open:
+                raise ConnectionRefusedError
+            far = socket.create_connection(("127.0.0.1", self._target))
+        except OSError:
+            near.close()
+            return
+        with self._lock:
+            self._pairs.append((near, far))
+        left = [near, far]  # whoever of the two threads ends last closes both
+        self._threads += [
+            self._thread(self._pump, near, far, left),
+            self._thread(self._pump, far, near, left),
+        ]
+
+    def _pump(self, source: socket.socket, target: socket.socket, left: list[socket.socket]) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                self._flowing.wait()
+                target.sendall(data)
+        for one in (source, target):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            left.pop()
+            if not left:
+                source.close()
+                target.close()

@@ -1,0 +1,147 @@
+"""``tq demo`` as a person runs it: with and without deaths, what it checks, and that its checks can fail."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from .programs import clean_environment, command, eventually, run_program
+
+MESSAGES = 60
+SECONDS = 45.0  # a killed master grants every lease in its store 20 s to be announced again
+
+
+@contextlib.contextmanager
+def started(home: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """A demo under way; whatever becomes of it, it and its cluster are gone afterwards."""
+    process = subprocess.Popen(
+        [*command("tq"), "demo", *map(str, arguments)],
+        cwd=home,
+        env=clean_environment(home),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    family: list[psutil.Process] = []
+    try:
+        with process:
+            yield process
+            if process.poll() is None:
+                family = psutil.Process(process.pid).children(recursive=True)
+                process.kill()
+    finally:
+        for one in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+
+
+def mailbox(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "mailbox.jsonl"
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+
+def test_a_quiet_demo_holds_and_leaves_nothing_behind(home: Path, tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    done = run_program(
+        "tq", "demo", "--no-chaos", "--messages", MESSAGES, home=home, environment={"TMPDIR": str(temporary)}
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.rstrip().endswith("every check held")
+    assert re.search(rf"messages delivered +\d+ of {MESSAGES}\b", done.stdout)
+    assert re.search(r"killed +nobody", done.stdout)
+    assert re.search(r"lost +0\b", done.stdout)
+    assert list(temporary.iterdir()) == []
+
+
+def test_the_outcome_as_json_accounts_for_every_address(home: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    arguments = ["--no-chaos", "--messages", MESSAGES, "--json", "--keep", kept]
+    done = run_program("tq", "demo", *arguments, home=home)
+    assert (done.returncode, done.stderr) == (0, "")
+    outcome = json.loads(done.stdout)
+    assert outcome["holds"] is True
+    assert outcome["problems"] == []
+    assert outcome["delivered"] + outcome["refused"] == outcome["messages"] == MESSAGES
+    assert (outcome["duplicates"], outcome["lost"], outcome["killed"]) == (0, 0, [])
+    assert outcome["words"] > outcome["files"] > 0
+    times = Counter(line["to"] for line in mailbox(kept))
+    assert len(times) == outcome["delivered"]
+    assert set(times.values()) == {1}
+    assert len({line["message_id"] for line in mailbox(kept)}) == len(times)
+    assert {path.name for path in kept.glob("*.log")} == {
+        "master.log",
+        "smtp.log",
+        "worker-a.log",
+        "worker-b.log",
+    }
+
+
+def test_a_demo_with_deaths_loses_nothing(home: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    with started(home, "--messages", MESSAGES, "--json", "--keep", kept) as demo:
+        out, err = demo.communicate(timeout=SECONDS)
+    outcome = json.loads(out)
+    assert (demo.returncode, outcome["problems"], err) == (0, [], "")
+    assert [line.split(" (")[0] for line in outcome["killed"]] == ["worker-a", "the master"]
+    assert outcome["lost"] == 0
+    assert outcome["delivered"] + outcome["refused"] == MESSAGES
+    assert len({line["to"] for line in mailbox(kept)}) == outcome["delivered"]
+
+
+def test_a_check_that_does_not_hold_is_told_and_ends_with_status_1(home: Path, tmp_path: Path) -> None:
+    """A stranger's mail in the mailbox: what a mail that went astray would look like."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    stray = {"to": "stranger@tq.example", "message_id": "<stray@tq.example>", "subject": "lost its way"}
+    (kept / "mailbox.jsonl").write_text(json.dumps(stray) + "\n", "utf-8")
+    done = run_program("tq", "demo", "--no-chaos", "--messages", 5, "--json", "--keep", kept, home=home)
+    assert done.returncode == 1
+    outcome = json.loads(done.stdout)
+    assert outcome["holds"] is False
+    assert outcome["problems"] == ["1 addresses got mail and should not have, e.g. stranger@tq.example"]
+    assert f"the logs and the mailbox are in {kept}" in done.stderr
+
+
+def test_a_mail_that_disappears_from_the_mailbox_is_missed(home: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    with started(home, "--no-chaos", "--messages", MESSAGES, "--keep", kept) as demo:
+        eventually(lambda: len(mailbox(kept)) >= 2)
+        (kept / "mailbox.jsonl").write_text("", "utf-8")
+        out, err = demo.communicate(timeout=SECONDS)
+    assert demo.returncode == 1
+    assert re.search(r"\d+ messages were not delivered, e\.g\. to ", out)
+    assert re.search(r"\d checks did not hold", out)
+    assert str(kept) in err
+
+
+def test_an_interrupted_demo_stops_everything_it_started(home: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    with started(home, "--no-chaos", "--keep", kept) as demo:
+        eventually(lambda: mailbox(kept))
+        family = psutil.Process(demo.pid).children(recursive=True)
+        assert len(family) >= 4
+        demo.send_signal(signal.SIGINT)
+        _, err = demo.communicate(timeout=SECONDS)
+    assert demo.returncode == 130
+    assert "interrupted; everything that was started has been stopped" in err
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
+
+
+@pytest.mark.parametrize("messages", ["0", "1001", "many"])
+def test_a_number_of_messages_out_of_range_is_told(home: Path, messages: str) -> None:
+    done = run_program("tq", "demo", "--messages", messages, home=home)
+    assert done.returncode == 2
+    assert "--messages" in done.stderr
