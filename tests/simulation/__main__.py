@@ -1,0 +1,65 @@
+"""A whole cluster in one process: the shipped decision code under a seeded scheduler and virtual time.
+
+``python -m tests.simulation --seeds 500``: that many clusters, on all cores; or one seed and its story.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import time
+from collections import Counter
+
+from .run import Outcome, simulate
+
+STORY_LINES = 120  # of a failing seed; --story shows all
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=500, help="how many [500]")
+    parser.add_argument("--first", type=int, default=0, help="where to begin [0]")
+    parser.add_argument("--seed", type=int, help="only this one")
+    parser.add_argument("--story", action="store_true", help="with --seed: tell everything that happened")
+    options = parser.parse_args()
+    if options.seed is not None:
+        outcome = simulate(options.seed, story=options.story)
+        print(outcome.story)
+        print(outcome.broken or f"seed {outcome.seed}: every invariant held, trace {outcome.trace[:16]}")
+        return 1 if outcome.broken else 0
+    return _many(range(options.first, options.first + options.seeds))
+
+
+def _many(seeds: range) -> int:
+    began = time.perf_counter()
+    faults: Counter[str] = Counter()
+    tasks = extra = 0
+    failed: list[Outcome] = []
+    with multiprocessing.get_context("spawn").Pool() as pool:
+        for number, outcome in enumerate(pool.imap_unordered(simulate, seeds, chunksize=2), 1):
+            faults.update(outcome.faults)
+            tasks += outcome.tasks
+            extra += outcome.extra_starts
+            if outcome.broken:
+                failed.append(outcome)
+            if sys.stderr.isatty():
+                print(f"\r{number}/{len(seeds)} seeds, {len(failed)} failed", end="", file=sys.stderr)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    for outcome in sorted(failed, key=lambda one: one.seed)[:1]:
+        print("\n".join(outcome.story.splitlines()[-STORY_LINES:]))
+    for outcome in sorted(failed, key=lambda one: one.seed):
+        print(f"seed {outcome.seed}: {outcome.broken.strip().splitlines()[-1]}")
+        print(f"    python -m tests.simulation --seed {outcome.seed} --story")
+    told = ", ".join(f"{name.replace('_', ' ')} {times}" for name, times in sorted(faults.items()))
+    print(f"faults: {told}")
+    print(
+        f"{len(seeds)} seeds, {tasks:,} tasks, {extra:,} extra starts, {len(failed)} seeds failed, "
+        f"{time.perf_counter() - began:.0f} s"
+    )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

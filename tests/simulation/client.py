@@ -1,0 +1,181 @@
+"""A client: the shipped ledger on a simulated link. Mirrors ``client/link.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tq.client.ledger import Call, Ledger
+from tq.common.errors import TqError, Unreachable
+from tq.common.history import digest
+from tq.common.model import Role, State
+
+from .caller import Connection, Reconnecting
+from .load import QUEUES, Load, Spec
+from .master import Greeting
+from .network import Network
+from .oracle import Broken, Oracle
+from .world import MS, Process, World
+
+TASKS = ["get_tasks"]
+
+
+class Client(Reconnecting):
+    """Submits, cancels, retries, reads, and waits for every outcome."""
+
+    def __init__(
+        self, world: World, network: Network, oracle: Oracle, load: Load, name: str, until: int
+    ) -> None:
+        super().__init__(Process(world, name), network, Greeting(Role.ADMIN, world.random_bytes(16)))
+        self.world, self._oracle, self._load, self._until = world, oracle, load, until
+        self.ledger = Ledger("outcomes")
+        self.accepted: dict[bytes, Spec] = {}  # acknowledged to this client
+        self.waits_for: dict[bytes, None] = {}
+        oracle.clients.append(self)
+        self.connect()
+        self.process.later(world.between(MS, 300 * MS), self._do_something)
+
+    def adopt(self, specs: dict[bytes, Spec]) -> None:
+        """Take up what a client that died had been promised."""
+        self.accepted.update(specs)
+        self._watch(list(specs))
+
+    def kill(self) -> None:
+        self.process.log("killed")
+        self.drop()
+        self.process.kill()
+        self._oracle.clients.remove(self)
+
+    # what it does
+
+    def _do_something(self) -> None:
+        if self.world.now >= self._until:
+            return
+        self.process.later(self.world.between(MS, 600 * MS), self._do_something)
+        roll = self.world.random.random()
+        some = self.world.random.sample(list(self.accepted), min(3, len(self.accepted)))
+        if roll < 0.62 or not some:
+            self._submit(self._load.batch())
+        elif roll < 0.72:
+            self._call(TASKS, "cancel", [some], ("cancel", some), again=True)
+        elif roll < 0.77:
+            self._call(TASKS, "retry", [some], ("retry", some), again=True)
+        elif roll < 0.87:
+            before = {id: self._oracle.told.get(id) for id in some}
+            self._call(TASKS, "states", [some], ("states", before), again=True)
+        elif roll < 0.92:
+            self._submit_again(self.accepted[some[0]])
+        else:
+            queue = self.world.random.choice(QUEUES)
+            method, args = ("pause", ["a test"]) if self.world.chance(0.4) else ("resume", [])
+            self._call(["get_task_queue", queue], method, args, ("queue", method), again=True)
+
+    def resume_all(self) -> None:
+        for queue in QUEUES:
+            self._call(["get_task_queue", queue], "resume", [], ("queue", "resume"), again=True)
+
+    def _submit(self, specs: list[Spec]) -> None:
+        first = specs[0]
+        ids = [spec.id for spec in specs]
+        args = [first.task, first.options, [[spec.id, spec.payload] for spec in specs], self.ledger.stream]
+        self._oracle.submitting(ids)
+        self.waits_for.update(dict.fromkeys(ids))
+        self.ledger.call(
+            ("submit", specs),
+            ["get_task_queue", first.queue],
+            "submit",
+            args,
+            again=True,
+            ids=ids,
+            listener=self,
+        )
+        self._carry()
+
+    def _submit_again(self, spec: Spec) -> None:
+        """The same id, once with the same content and once with other: one task, and a conflict."""
+        for payload, expected in ((spec.payload, "same"), (spec.payload + b"!", "other")):
+            args = [spec.task, spec.options, [[spec.id, payload]], None]
+            self._call(["get_task_queue", spec.queue], "submit", args, ("again", expected), again=True)
+
+    def _watch(self, ids: Sequence[bytes]) -> None:
+        self.waits_for.update(dict.fromkeys(ids))
+        self.ledger.watch(self, ids)
+        self._carry()
+
+    def _call(
+        self, target: Sequence[Any], method: str, args: Sequence[Any], ticket: Any, *, again: bool
+    ) -> None:
+        self.ledger.call(ticket, target, method, args, again=again)
+        self._carry()
+
+    # what it hears
+
+    def _settled(self, ticket: Any, value: Any, error: TqError | None) -> None:
+        match ticket:
+            case ("again", "other"):
+                if error is None:
+                    raise Broken("H10", "other content was accepted under an id that is taken")
+                return
+            case _ if error is not None:
+                self.process.log(f"refused: {ticket[0]}: {type(error).__name__}")
+                if ticket[0] == "submit":  # the outcome is unknown: ask again with the same ids
+                    self.process.later(200 * MS, lambda: self._submit(ticket[1]))
+                return
+            case ("submit", specs):
+                for spec in specs:
+                    self._oracle.acknowledged(spec.id)
+                    self.accepted[spec.id] = spec
+                self._watch([spec.id for spec in specs if spec.id in self.waits_for])
+            case ("cancel", _):
+                for id, state in value:
+                    if state == State.CANCELLED:
+                        self._oracle.note("cancel-confirmed", id=id, who=self.process.name)
+            case ("retry", _):
+                revived = [id for id, state in value if state == State.READY]
+                if revived:
+                    self._watch(revived)
+            case ("states", before):
+                for id, state in value:
+                    self._oracle.read(id, before.get(id), state)
+
+    def _told(self, rows: list[list[Any]], error: TqError | None) -> None:
+        if error is not None:  # what it waited for will be watched anew, as a program's next wait does
+            self.process.later(
+                200 * MS, lambda: self._watch([id for id in self.waits_for if id in self.accepted])
+            )
+            return
+        for id, state, body in rows:
+            self.waits_for.pop(id, None)
+            self._oracle.heard(self, id, state, digest(body) if state == State.SUCCEEDED else "")
+
+    # the line, as client/link.py has it
+
+    def admitted(self, connection: Connection) -> None:
+        self.connection = connection
+        self.ledger.connected()
+        self._carry()
+
+    def gone(self, reason: str) -> None:
+        self.ledger.disconnected()
+        self._carry()
+
+    def _carry(self) -> None:
+        if self.connection is not None:
+            for call in self.ledger.take_outgoing():
+                self._send(self.connection, call)
+        for settled in self.ledger.take_settled():
+            self._settled(*settled)
+        for told in self.ledger.take_told():
+            self._told(told.rows, told.error)
+
+    def _send(self, connection: Connection, call: Call) -> None:
+        def answered(value: Any, error: TqError | None) -> None:
+            if error is None:
+                self.ledger.answered(call.number, value)
+            elif isinstance(error, Unreachable):
+                self.ledger.lost(call.number)
+            else:
+                self.ledger.refused(call.number, error)
+            self._carry()
+
+        connection.call(call.target, call.method, call.args, answered)

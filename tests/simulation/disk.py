@@ -1,0 +1,63 @@
+"""A real SQLite database on a disk that is slow, full, or fails, and that forgets what was not committed.
+
+A commit that fails says so; whether it took effect, chance decides, as with a real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tq.common.errors import StoreError
+from tq.master.store.sqlite import SqliteStore
+
+from .world import MS, World
+
+
+class Disk:
+    """The disk's mood; it outlives the processes that use it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.slowest = 3 * MS  # of a commit
+        self.fails = 0.0  # chance that a commit does
+        self.full = False
+        self.begun: Callable[[], None] = lambda: None
+        self.took_effect: Callable[[SimulatedStore], None] = lambda store: None
+
+    def latency(self) -> int:
+        return self.world.between(100, self.slowest)
+
+    def fail(self, what: str) -> StoreError:
+        self.world.log("disk", what)
+        return StoreError(f"the disk: {what}")
+
+
+class SimulatedStore(SqliteStore):
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        super().__init__(None, "memory")
+
+    def begin(self) -> None:
+        self._disk.begun()
+        super().begin()
+
+    def commit(self) -> None:
+        disk = self._disk
+        if disk.full:
+            super().rollback()
+            raise disk.fail("full")
+        if disk.world.chance(disk.fails):
+            if disk.world.chance(0.5):
+                super().rollback()
+                raise disk.fail("commit failed")
+            super().commit()
+            disk.took_effect(self)
+            raise disk.fail("commit failed, but took effect")
+        super().commit()
+        disk.took_effect(self)
+
+    def _many(self, name: str, rows: Sequence[Any]) -> int:
+        if self._disk.full and rows:
+            raise self._disk.fail("full")
+        return super()._many(name, rows)

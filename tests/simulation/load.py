@@ -1,0 +1,113 @@
+"""What is asked of the cluster: tasks, each with a character that decides how its attempts go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tq.common.model import Outcome
+
+from .world import MS, SECOND, World
+
+TASKS = ("jobs:short", "jobs:long", "jobs:rare")  # rare: not every worker serves it
+QUEUES = ("default", "bulk")
+
+
+class Attempt(NamedTuple):
+    """How one attempt goes: its length, and how it ends. ``dies``: with its process."""
+
+    duration: int
+    outcome: Outcome = Outcome.SUCCESS
+    dies: int = 0  # the code its process ends with
+    listens: bool = True  # to a request to end
+    after: float | None = None
+
+
+@dataclass(slots=True)
+class Spec:
+    """One task: options as a client gives them, and a character."""
+
+    id: bytes
+    queue: str
+    task: str
+    character: str
+    options: dict[str, Any]
+    duration: int
+    payload: bytes = field(default=b"")
+
+    def attempt(self, number: int) -> Attempt:
+        short = self.duration
+        match self.character:
+            case "fails" if number <= 2:
+                return Attempt(short, Outcome.ERROR)
+            case "hopeless":
+                return Attempt(short, Outcome.ERROR)
+            case "retries" if number <= 2:
+                return Attempt(short, Outcome.RETRY, after=0.3)
+            case "snoozes" if number <= 2:
+                return Attempt(short, Outcome.SNOOZE, after=0.5)
+            case "discards":
+                return Attempt(short, Outcome.DISCARD)
+            case "crashes" if number <= 1:
+                return Attempt(short, dies=-11)
+            case "poison":
+                return Attempt(short, dies=-9)
+            case "hangs" if number <= 1:
+                return Attempt(3600 * SECOND)
+            case "deaf" if number <= 1:
+                return Attempt(3600 * SECOND, listens=False)
+        return Attempt(short)
+
+
+class Load:
+    """Makes tasks up, and remembers them."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.specs: dict[bytes, Spec] = {}
+
+    def batch(self) -> list[Spec]:
+        """Some tasks of one callable, queue and character: what one submit carries."""
+        world = self._world
+        queue, task = world.random.choice(QUEUES), world.random.choice(TASKS)
+        kinds = ["plain"] * 8 + [
+            "fails",
+            "hopeless",
+            "retries",
+            "snoozes",
+            "discards",
+            "crashes",
+            "poison",
+            "hangs",
+            "deaf",
+        ]
+        character = world.random.choice(kinds)
+        options: dict[str, Any] = {}
+        if character in ("fails", "retries"):
+            options |= {"retries": 3, "backoff": 0.2}
+        if character in ("hangs", "deaf"):
+            options |= {"retries": 2, "backoff": 0.1, "timeout": 0.5}
+        if world.chance(0.2):
+            options["delay"] = world.between(1, 4_000) / 1000
+        if world.chance(0.15):
+            options["priority"] = world.between(-100, 100)
+        if world.chance(0.1):
+            options["expires"] = world.between(1_000, 10_000) / 1000
+        if not options.get("retries") and world.chance(0.2):
+            options["delivery"] = "at_most_once"
+        options.setdefault("max_crashes", 4)
+        longest = {"jobs:short": 5 * MS, "jobs:long": 900 * MS, "jobs:rare": 60 * MS}[task]
+        specs = []
+        for _ in range(world.between(1, 12)):
+            id = (world.now // MS).to_bytes(6, "big") + world.random_bytes(10)
+            spec = Spec(
+                id, queue, task, character, options, world.between(100, longest), world.random_bytes(8)
+            )
+            self.specs[id] = spec
+            specs.append(spec)
+        return specs
+
+    @property
+    def longest_wait(self) -> int:
+        """How long a task may honestly take to end once nothing fails any more."""
+        return 20 * SECOND

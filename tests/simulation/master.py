@@ -1,0 +1,211 @@
+"""A master: the shipped server with its pump, engine, registry and session codec, on simulated sockets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tq.common.errors import ProtocolError
+from tq.common.frames import FrameReader
+from tq.common.keys import Verifier
+from tq.common.model import Role
+from tq.common.session import PONG, Abandoned, Answerer, Goodbye, Ping, Request, goodbye
+from tq.master.clock import Now
+from tq.master.engine import Engine, EngineLimits
+from tq.master.registry import Registry
+from tq.master.server import Server
+from tq.master.sessions import Call, Session
+from tq.master.store.recording import RecordingStore
+
+from .disk import Disk, SimulatedStore
+from .network import End, Network
+from .oracle import Oracle
+from .world import SECOND, Process, World
+
+LEASE_SECONDS, GRACE_SECONDS, HEARTBEAT_SECONDS = 4.0, 1.0, 1.0
+SILENT_HEARTBEATS_MAX = 4
+FRAME_BYTES_MAX = 1 << 20
+
+
+class Greeting(NamedTuple):
+    """What a handshake has shown by the time the session begins."""
+
+    role: Role
+    node: bytes
+
+
+class _Done:
+    """As much of a future as the server asks for."""
+
+    def __init__(self) -> None:
+        self._callbacks: list[Callable[[Any], None]] = []
+        self._result: Any = None
+
+    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+        self._callbacks.append(callback)
+
+    def result(self) -> Any:
+        return self._result
+
+    def finish(self, result: Any) -> None:
+        self._result = result
+        for callback in self._callbacks:
+            callback(self)
+
+
+class SimulatedLoop:
+    """As much of an event loop as the server asks for. What it runs in a thread takes a disk's time."""
+
+    def __init__(self, process: Process, disk: Disk) -> None:
+        self._process, self._disk = process, disk
+
+    def time(self) -> float:
+        return self._process.world.now / SECOND
+
+    def call_soon(self, callback: Callable[..., None], *arguments: Any) -> Any:
+        return self._process.later(0, lambda: callback(*arguments))
+
+    def call_later(self, seconds: float, callback: Callable[..., None], *arguments: Any) -> Any:
+        return self._process.later(int(seconds * SECOND), lambda: callback(*arguments))
+
+    def run_in_executor(self, executor: Any, function: Callable[[], Any]) -> _Done:
+        done = _Done()
+
+        def perform() -> None:
+            result = function()
+            self._process.later(self._disk.world.between(10, 200), lambda: done.finish(result))
+
+        self._process.later(self._disk.latency(), perform)
+        return done
+
+
+class Socket:
+    """A session's wire, as ``master/connection.py`` is after WELCOME."""
+
+    def __init__(self, master: Master, end: End, greeting: Greeting) -> None:
+        self._master, self._end = master, end
+        self._frames, self._answerer = FrameReader(FRAME_BYTES_MAX), Answerer(FRAME_BYTES_MAX)
+        self._heard = master.world.now
+        verifier = Verifier(
+            key_id=str(greeting.role), role=greeting.role, kdf="none", stored_key=b"", server_key=b""
+        )
+        self.session = Session(
+            self, verifier=verifier, role=greeting.role, node=greeting.node, address="simulated"
+        )
+        end.received, end.lost = self._received, self._ended
+        master.sockets[self] = None
+        end.send(PONG)  # in the place of WELCOME
+        master.server.opened(self.session)
+        self._watch()
+
+    def encode(self, call: Call) -> bytes:
+        value, error = call.reply or (None, None)
+        if error is not None:
+            return self._answerer.refuse(call.call_id, error)
+        return self._answerer.answer(call.call_id, value)
+
+    def send(self, frame: bytes) -> None:
+        self._end.send(frame)
+
+    def disconnect(self, reason: str) -> None:
+        self._end.send(goodbye(reason))
+        self._end.close()
+        self._ended(reason)
+
+    def _received(self, data: bytes) -> None:
+        self._heard = self._master.world.now
+        for kind, body in self._frames.feed(data):
+            event = self._answerer.understand(kind, body)
+            if isinstance(event, Request):
+                if event.call_id in self.session.calls:
+                    raise ProtocolError(f"call id {event.call_id} is in use")
+                self._master.server.request(self.session, event)
+            elif isinstance(event, Ping):
+                self.send(PONG)
+            elif isinstance(event, Abandoned):
+                self._master.server.abandoned(self.session, event.call_id)
+            elif isinstance(event, Goodbye):
+                self._end.close()
+                self._ended("it said goodbye")
+        if self.session.open:
+            self._master.server.heard(self.session)
+
+    def _ended(self, reason: str) -> None:
+        self._master.sockets.pop(self, None)
+        if self.session.open:
+            self._master.server.closed(self.session)
+
+    def drop(self) -> None:
+        self._end.drop()
+
+    def _watch(self) -> None:
+        if not self.session.open:
+            return
+        silence = (self._master.world.now - self._heard) / SECOND
+        if silence >= HEARTBEAT_SECONDS * SILENT_HEARTBEATS_MAX:
+            self._end.close()
+            self._ended("silent")
+        else:
+            self._master.process.later(int(HEARTBEAT_SECONDS * SECOND), self._watch)
+
+
+class Master:
+    """One life of the master over a store that has had lives before."""
+
+    def __init__(
+        self, world: World, network: Network, disk: Disk, store: SimulatedStore, oracle: Oracle, life: int
+    ) -> None:
+        self.world, self._network = world, network
+        self.process = Process(world, f"master-{life}")
+        self.sockets: dict[Socket, None] = {}
+        store.rollback()  # what the life before had not committed
+        self.engine = Engine(
+            RecordingStore(store, oracle.note),
+            EngineLimits(
+                lease_ms=int(LEASE_SECONDS * 1000),
+                grace_ms=int(GRACE_SECONDS * 1000),
+                tick_ms=int(HEARTBEAT_SECONDS * 1000),
+            ),
+            random=world.random.random,
+            random_bytes=world.random_bytes,
+            report=self._report,
+        )
+        self.engine.start(self._clock())
+        self.server = Server(
+            self.engine,
+            Registry(self.engine, {}),
+            None,  # type: ignore[arg-type]
+            b"",
+            cluster_id=b"",
+            heartbeat_seconds=HEARTBEAT_SECONDS,
+            frame_bytes_max=FRAME_BYTES_MAX,
+            report=self._report,
+            loop=SimulatedLoop(self.process, disk),  # type: ignore[arg-type]
+            clock=self._clock,
+            commit_here_seconds_max=world.random.choice([0.0, 0.0, math.inf]),
+        )
+        network.accept, network.listener = self._accept, self.process
+        oracle.master = self
+        self.server.wake()
+        self.process.log("started")
+
+    def kill(self) -> None:
+        self.process.log("killed")
+        self._network.accept = self._network.listener = None
+        for socket in self.sockets:
+            socket.drop()
+        self.process.kill()
+        self.server.close()
+
+    def _accept(self, end: End, greeting: Any) -> None:
+        Socket(self, end, greeting)
+
+    def _clock(self) -> Now:
+        world = self.world
+        return Now((world.now + world.wall_offset) // 1000, (world.now + world.uptime) // 1000)
+
+    def _report(self, action: str, **fields: Any) -> None:
+        self.process.log(f"{action} {fields.get('error', '') or fields.get('seconds', '')}".strip())
+        if action == "master.bug":
+            raise AssertionError(fields["error"])

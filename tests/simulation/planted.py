@@ -1,0 +1,215 @@
+"""Bugs planted on purpose: a harness that does not find them proves nothing.
+
+Each is a change of a few words in the shipped text. ``python -m tests.simulation.planted`` plants one after
+another and says how many seeds it took to see it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import NamedTuple
+
+from .run import simulate
+
+SEEDS_MAX = 500
+
+
+class Bug(NamedTuple):
+    """Replace ``old`` by ``new`` in a module of tq, or in its SQL."""
+
+    name: str
+    module: str
+    old: str
+    new: str
+
+
+BUGS = (
+    Bug(
+        "drop the fence",
+        "tq.master.ends",
+        "            if held is None or held.attempt != attempt or held.lease != lease:\n                if not",
+        "            if held is not None:\n"
+        "                attempt, lease = held.attempt, held.lease\n"
+        "            if held is None:\n                if not",
+    ),
+    Bug(
+        "reply before the commit",
+        "tq.master.engine",
+        "        return batch\n\n    def committed",
+        "        if not batch.failed:\n            self.committed(batch)\n        return batch\n\n    def committed",
+    ),
+    Bug(
+        "expire too early",
+        "tq.master.ends",
+        "self._store.expire(now.wall,",
+        "self._store.expire(now.wall + 2_000,",
+    ),
+    Bug(
+        "retry one too often",
+        "tq.common.lifecycle",
+        "failures > end.options.retries",
+        "failures > end.options.retries + 1",
+    ),
+    Bug(
+        "forget requeue on disconnect",
+        "tq.master.roster",
+        "            worker.give_up_at = now.mono + self._grace_ms\n",
+        "",
+    ),
+    Bug("reuse an attempt", "tasks.sql", "attempt = attempt + 1", "attempt = max(attempt, 1)"),
+    Bug(
+        "lose a wake-up",
+        "tq.master.watches",
+        "        if stream.outcomes:\n            self._ripe[stream] = None\n        return LATER",
+        "        return LATER",
+    ),
+    Bug(
+        "count twice",
+        "tq.master.ends",
+        "counts[state] += 1\n",
+        "counts[state] += 1 + (state == State.FAILED)\n",
+    ),
+    Bug(
+        "renew after expiry",
+        "tq.master.roster",
+        "if mine is not None and mine.attempt == attempt and mine.lease == lease:\n                        kept",
+        "if mine is None or (mine.attempt == attempt and mine.lease == lease):\n                        kept",
+    ),
+    Bug(
+        "no grace after a stall",
+        "tq.master.roster",
+        '        """This process stood still: nobody is blamed for that time."""\n',
+        "        return\n",
+    ),
+    Bug(
+        "dedupe by id only",
+        "tq.master.intake",
+        "elif before != (submission.lane.number, payload):",
+        "elif False:",
+    ),
+    Bug(
+        "confirm a cancel too early",
+        "tq.master.ends",
+        "                self.cancelling.add(found.id)\n",
+        "                self.cancelling.add(found.id)\n"
+        "                found = found._replace(state=State.CANCELLED)\n",
+    ),
+    Bug(
+        "start a stale prefetch",
+        "tq.worker.agent",
+        "        self.waiting = deque(job for job in self.waiting if job.key not in lost)\n\n    @property",
+        "\n    @property",
+    ),
+    Bug(
+        "number workers by a failed transaction",
+        "tq.master.roster",
+        "        self.by_number.clear()\n        for worker in list(self.by_node.values()):",
+        "        for worker in list[Worker]():",
+    ),
+    Bug(
+        "leave the dead in the line for leases",
+        "tq.master.engine",
+        "            if call.abandon is not None:\n                call.abandon()\n                call.abandon = None\n            call.refuse(error)\n",
+        "            call.abandon = None\n            call.refuse(error)\n",
+    ),
+    Bug(
+        "answer from a void transaction",
+        "tq.master.engine",
+        "for call in [*batch.calls, *batch.replies, *self._replies]:",
+        "for call in batch.calls:",
+    ),
+)
+
+
+def find(bug: Bug, seeds: range) -> tuple[int, str] | None:
+    """The first of these seeds that sees the bug, and what it says; None when none does."""
+    with planted(bug):
+        for seed in seeds:
+            broken = simulate(seed).broken
+            if broken:
+                return seed, broken.strip().splitlines()[-1]
+    return None
+
+
+@contextmanager
+def planted(bug: Bug) -> Iterator[None]:
+    """The bug is there while the context lasts."""
+    undo = _plant_sql(bug) if bug.module.endswith(".sql") else _plant_python(bug)
+    try:
+        yield
+    finally:
+        for owner, name, before in undo:
+            setattr(owner, name, before)
+
+
+def _changed(text: str, bug: Bug) -> str:
+    if bug.old not in text:
+        raise LookupError(f"{bug.name}: the text to change is no longer in {bug.module}; plant it anew")
+    return text.replace(bug.old, bug.new)
+
+
+def _plant_python(bug: Bug) -> list[tuple[object, str, object]]:
+    """Compile the changed text, and give the classes and the module its functions."""
+    module = importlib.import_module(bug.module)
+    file = Path(str(module.__file__))
+    changed = ModuleType(module.__name__)
+    changed.__dict__.update(__package__=module.__package__, __file__=str(file))
+    sys.modules[module.__name__] = changed  # dataclasses look their module up while they are made
+    try:
+        exec(compile(_changed(file.read_text("utf-8"), bug), str(file), "exec"), changed.__dict__)  # noqa: S102
+    finally:
+        sys.modules[module.__name__] = module
+    undo: list[tuple[object, str, object]] = []
+    for name, thing in list(vars(module).items()):
+        other = vars(changed).get(name)
+        if isinstance(thing, type) and thing.__module__ == module.__name__:
+            for method, function in list(vars(thing).items()):
+                if isinstance(function, (FunctionType, staticmethod, property)) and method[:2] != "__":
+                    undo.append((thing, method, function))
+                    setattr(thing, method, vars(other)[method])
+            setattr(changed, name, thing)  # one class, also for the changed functions
+        elif isinstance(thing, FunctionType) and thing.__module__ == module.__name__ and other is not None:
+            undo.append((thing, "__code__", thing.__code__))  # others may have imported it by name
+            thing.__code__ = other.__code__
+    return undo
+
+
+def _plant_sql(bug: Bug) -> list[tuple[object, str, object]]:
+    from tq.master.store import sqlite
+
+    text = resources.files(sqlite.__package__ or "").joinpath("sql", bug.module).read_text("utf-8")
+    _changed(text, bug)
+    before = sqlite._load_statements
+    statements = {name: sql.replace(bug.old, bug.new) for name, sql in before().items()}
+    sqlite._load_statements = lambda: statements
+    return [(sqlite, "_load_statements", before)]
+
+
+def _hunt(index: int) -> tuple[Bug, tuple[int, str] | None, float]:
+    began = time.perf_counter()
+    return BUGS[index], find(BUGS[index], range(SEEDS_MAX)), time.perf_counter() - began
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.planted", description=__doc__)
+    parser.parse_args()
+    missed = 0
+    with multiprocessing.get_context("spawn").Pool() as pool:
+        for bug, found, seconds in pool.imap(_hunt, range(len(BUGS))):
+            missed += found is None
+            seed, said = found or (SEEDS_MAX, "NOT FOUND")
+            print(f"{bug.name:40} {seed + 1:4} seeds {seconds:5.1f} s   {said}", flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,303 @@
+"""One seed: a cluster, a load, a mix of faults; then peace, in which everything has to end."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .client import Client
+from .disk import Disk, SimulatedStore
+from .load import Load
+from .master import Master
+from .network import Network
+from .oracle import Broken, Oracle
+from .worker import Worker
+from .world import MS, SECOND, Process, World
+
+CHAOS = 25 * SECOND  # of faults and submits
+LEASE = 4 * SECOND
+PEACE = 10 * LEASE + 30 * SECOND  # ten leases, and what the slowest task may honestly take
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one seed came to. ``broken`` is empty when every invariant held."""
+
+    seed: int
+    trace: str
+    tasks: int
+    extra_starts: int
+    faults: dict[str, int]
+    broken: str
+    story: str
+    seconds: float
+
+
+class Cluster:
+    """Everything of one run, and the hands that do harm to it."""
+
+    def __init__(self, seed: int) -> None:
+        self.world = world = World(seed)
+        self.load = Load(world)
+        self.oracle = Oracle(world, self.load)
+        self.disk = Disk(world)
+        self.disk.begun, self.disk.took_effect = self.oracle.begun, self.oracle.took_effect
+        self.store = SimulatedStore(self.disk)
+        self.network = Network(world)
+        self.network.slowest = world.random.choice([1 * MS, 5 * MS, 50 * MS])
+        self.nature = Process(world, "nature")  # whose events nobody pauses
+        self._lives = 0
+        self.chaos_ends = CHAOS
+        self.faults: dict[str, int] = {}
+        self.start_master()
+        self.workers = [self._new_worker() for _ in range(world.between(1, 3))]
+        self.clients = [self._new_client() for _ in range(world.between(1, 2))]
+        kinds: list[Callable[[], None]] = [
+            self.kill_master,
+            self.pause_master,
+            self.kill_worker,
+            self.pause_worker,
+            self.pause_supervisor,
+            self.kill_child,
+            self.drain_worker,
+            self.repeat_report,
+            self.cut_link,
+            self.silence_link,
+            self.stall_link,
+            self.slow_disk,
+            self.failing_disk,
+            self.full_disk,
+            self.jump_clock,
+            self.kill_client,
+        ]
+        self._kinds = world.random.sample(kinds, world.between(0, 6))  # a seed has its own mix
+        self._rate = world.random.choice([300 * MS, 1 * SECOND, 4 * SECOND])
+        self._next_fault()
+
+    # making things
+
+    def start_master(self) -> None:
+        self._lives += 1
+        self.master = Master(self.world, self.network, self.disk, self.store, self.oracle, self._lives)
+
+    def _new_worker(self) -> Worker:
+        self._lives += 1
+        slots = self.world.between(1, 3)
+        return Worker(self.world, self.network, self.oracle, self.load, f"worker-{self._lives}", slots)
+
+    def _new_client(self) -> Client:
+        self._lives += 1
+        name = f"client-{self._lives}"
+        return Client(self.world, self.network, self.oracle, self.load, name, self.chaos_ends)
+
+    # harm
+
+    def _next_fault(self) -> None:
+        if self._kinds and self.world.now < self.chaos_ends:
+            self.world.schedule(self.world.between(MS, 2 * self._rate), self.nature, self._do_harm)
+
+    def _do_harm(self) -> None:
+        if self.world.now < self.chaos_ends:
+            fault = self.world.random.choice(self._kinds)
+            name = fault.__name__
+            self.faults[name] = self.faults.get(name, 0) + 1
+            self.world.log("chaos", name)
+            fault()
+            self._next_fault()
+
+    def _later(self, delay: int, action: Callable[[], None]) -> None:
+        self.world.schedule(delay, self.nature, action)
+
+    def _worker(self) -> Worker | None:
+        living = [worker for worker in self.workers if worker.process.alive]
+        return self.world.random.choice(living) if living else None
+
+    def kill_master(self) -> None:
+        if self.master.process.alive:
+            self.master.kill()
+            self._later(self.world.between(0, 5 * SECOND), self.start_master)
+
+    def pause_master(self) -> None:
+        master, length = self.master, self.world.between(MS, 10 * SECOND)
+        master.process.pause()
+        self._later(length, master.process.resume)
+
+    def kill_worker(self) -> None:
+        worker = self._worker()
+        if worker is not None:
+            if self.world.chance(0.3):
+                self._silence(worker)
+            worker.kill()
+            self._later(self.world.between(0, 5 * SECOND), self._replace_workers)
+
+    def _replace_workers(self) -> None:
+        for index, worker in enumerate(self.workers):
+            if not worker.process.alive:
+                self.workers[index] = self._new_worker()
+
+    def pause_worker(self) -> None:
+        self._pause(children=True)
+
+    def pause_supervisor(self) -> None:
+        self._pause(children=False)
+
+    def _pause(self, *, children: bool) -> None:
+        worker = self._worker()
+        if worker is None:
+            return
+        length = self.world.between(MS, 3 * LEASE)
+        self.oracle.disturbed(worker.node, length)
+        paused = [worker.process, *(worker.children.values() if children else ())]
+        for process in paused:
+            process.pause()
+        for process in paused:
+            self._later(length, process.resume)
+
+    def kill_child(self) -> None:
+        worker = self._worker()
+        if worker is not None and worker.children:
+            worker.children[self.world.random.choice(sorted(worker.children))].die(-9)
+
+    def drain_worker(self) -> None:
+        worker = self._worker()
+        if worker is not None:
+            worker.drain()
+            self.oracle.disturbed(worker.node, 10 * SECOND)
+            self._later(self.world.between(SECOND, 8 * SECOND), self._replace_workers)
+
+    def repeat_report(self) -> None:
+        worker = self._worker()
+        if worker is not None:
+            worker.repeat_a_report()
+
+    def cut_link(self) -> None:
+        if self.network.links:
+            link = self.world.random.choice(self.network.links)
+            self._mark(link.client.process.name)
+            link.reset()
+
+    def silence_link(self) -> None:
+        if self.network.links:
+            link = self.world.random.choice(self.network.links)
+            self._mark(link.client.process.name)
+            link.silent = True
+
+    def stall_link(self) -> None:
+        if self.network.links:
+            link, length = self.world.random.choice(self.network.links), self.world.between(MS, 6 * SECOND)
+            self._mark(link.client.process.name, length)
+            link.stalled_until = self.world.now + length
+
+    def _silence(self, worker: Worker) -> None:
+        for link in self.network.links:
+            if link.client.process is worker.process:
+                link.silent = True
+
+    def _mark(self, name: str, lasting: int = 0) -> None:
+        for worker in self.workers:
+            if worker.process.name == name:
+                self.oracle.disturbed(worker.node, lasting)
+
+    def slow_disk(self) -> None:
+        self.disk.slowest = self.world.between(5 * MS, 400 * MS)
+
+    def failing_disk(self) -> None:
+        length = self.world.between(50 * MS, 2 * SECOND)
+        self.disk.fails = 0.5
+        self.oracle.all_disturbed(length)
+        self._later(length, lambda: setattr(self.disk, "fails", 0.0))
+
+    def full_disk(self) -> None:
+        length = self.world.between(50 * MS, 2 * SECOND)
+        self.disk.full = True
+        self.oracle.all_disturbed(length)
+        self._later(length, lambda: setattr(self.disk, "full", False))
+
+    def jump_clock(self) -> None:
+        self.world.jump(self.world.random.choice([-3600, -5, 5, 3600]) * SECOND)
+
+    def kill_client(self) -> None:
+        index = self.world.between(0, len(self.clients) - 1)
+        before = self.clients[index]
+        before.kill()
+        self.clients[index] = self._new_client()
+        self.clients[index].adopt(before.accepted)
+
+    # peace
+
+    def make_peace(self) -> None:
+        self.world.log("chaos", "peace")
+        self.disk.fails, self.disk.full, self.disk.slowest = 0.0, False, 3 * MS
+        self.network.slowest = 2 * MS
+        self.world.wall_offset = (
+            self.world.latest_wall_offset
+        )  # due times are the wall's: let all of them come
+        for link in self.network.links:
+            link.stalled_until = 0
+        self._later(6 * SECOND, self._have_all)
+
+    def _have_all(self) -> None:
+        self._replace_workers()
+        rare = next(
+            (worker for worker in self.workers if len(worker.tasks) == 3 and not worker.agent.draining), None
+        )
+        while rare is None:  # somebody must know every task
+            self.workers.append(self._new_worker())
+            rare = self.workers[-1] if len(self.workers[-1].tasks) == 3 else None
+        self.clients[0].resume_all()
+
+    def work_left(self) -> int:
+        """How long one slot would need for all that is waiting, with the attempts that fail."""
+        waiting = self.store._run("SELECT id FROM tasks WHERE state < 10")
+        return 4 * sum(self.load.specs[id].duration for (id,) in waiting)
+
+    @property
+    def at_rest(self) -> bool:
+        """Every task that anybody was promised has ended, and whoever waits for it has heard so."""
+        if any(client.waits_for for client in self.clients):
+            return False
+        return not self.store._run("SELECT 1 FROM tasks WHERE state < 10 LIMIT 1")
+
+
+def simulate(seed: int, *, story: bool = False) -> Outcome:
+    """Run one seed to its end."""
+    began = time.perf_counter()
+    cluster = Cluster(seed)
+    broken, about, extra = "", None, 0
+    try:
+        cluster.world.run(CHAOS)
+        cluster.make_peace()
+        cluster.world.run(CHAOS + 8 * SECOND)
+        step, patience = 500 * MS, cluster.world.now + PEACE + cluster.work_left()
+        while not cluster.at_rest:
+            if cluster.world.now > patience:
+                raise _stuck(cluster)
+            cluster.world.run(cluster.world.now + step)
+        extra = cluster.oracle.judge(cluster.store)
+    except Broken as found:
+        broken, about = str(found), found.id
+    except Exception:  # a bug of ours, or of tq's: as interesting as a broken invariant
+        broken = traceback.format_exc()
+    told = cluster.world.story(about) if story or broken else ""
+    cluster.store.close()
+    return Outcome(
+        seed,
+        cluster.world.trace,
+        len(cluster.load.specs),
+        extra,
+        cluster.faults,
+        broken,
+        told,
+        time.perf_counter() - began,
+    )
+
+
+def _stuck(cluster: Cluster) -> Broken:
+    rows = cluster.store._run("SELECT id, state, attempt FROM tasks WHERE state < 10 LIMIT 1")
+    if rows:
+        id, state, attempt = rows[0]
+        return Broken("liveness", f"a task has not ended: state {state}, attempt {attempt}", id)
+    id = next(id for client in cluster.clients for id in client.waits_for)
+    return Broken("liveness", "a client was never told of an end", id)

@@ -1,0 +1,327 @@
+"""A worker: the shipped agent, on hands that keep children made of events. Mirrors ``worker/supervisor.py``."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from tq.common.errors import TqError
+from tq.common.history import digest
+from tq.common.model import Outcome, Role
+from tq.worker.agent import TICK_SECONDS, Agent
+from tq.worker.jobs import Death, Job, Report
+
+from .caller import Connection, Reconnecting
+from .load import TASKS, Load
+from .master import HEARTBEAT_SECONDS, Greeting
+from .network import Network
+from .oracle import Oracle
+from .world import MS, SECOND, Handle, Process, World
+
+DISPATCHER = ["get_dispatcher"]
+KILL_GRACE_SECONDS = 0.5
+
+
+class Child(Process):
+    """A process that runs what it has tickets for, in order."""
+
+    def __init__(self, worker: Worker, number: int) -> None:
+        super().__init__(worker.world, f"{worker.process.name}/{number}")
+        self.number, self.ready = number, False
+        self._worker, self._oracle, self._load = worker, worker.oracle, worker.load
+        self._jobs: dict[int, Job] = {}
+        self.tickets: deque[int] = deque()
+        self._current: tuple[Job, Handle] | None = None
+        self._reports: list[Report] = []
+        self._flushing = False
+        self._channel_at = 0
+        self.later(worker.world.between(20 * MS, 200 * MS), self._hello)
+
+    # what the supervisor does with it
+
+    def send(self, jobs: list[Job]) -> None:
+        self._jobs.update((job.ordinal, job) for job in jobs)
+        self.tickets.extend(job.ordinal for job in jobs)
+        self.later(self.world.between(20, 300), self._next)
+
+    def take_back(self) -> list[int]:
+        taken = list(self.tickets)
+        self.tickets.clear()
+        return taken
+
+    def notify(self, ordinal: int, kind: str) -> None:
+        outcome = Outcome.TIMEOUT if kind == "timeout" else Outcome.CANCELLED
+        self.later(self.world.between(20, 300), lambda: self._noticed(ordinal, outcome))
+
+    def die(self, code: int) -> None:
+        if not self.alive:
+            return
+        if self._current is not None:
+            self.log(f"dies with {code}", self._current[0].id)
+        self.kill()
+        self._tell(lambda: self._worker.child_died(self, Death(code)))
+
+    # its own life
+
+    def _hello(self) -> None:
+        self.ready = True
+        self._tell(lambda: self._worker.child_ready(self))
+
+    def _next(self) -> None:
+        if self._current is not None or not self.tickets:
+            return
+        job = self._jobs.pop(self.tickets.popleft())
+        plan = self._load.specs[job.id].attempt(job.attempt)
+        self._oracle.started(self._worker, job.id, job.attempt, self.name)
+        handle = self.later(plan.duration, lambda: self._over(plan.outcome, plan.dies, plan.after))
+        self._current = job, handle
+
+    def _over(self, outcome: Outcome, dies: int, after: float | None) -> None:
+        if dies:
+            self.die(dies)
+            return
+        assert self._current is not None
+        job, _ = self._current
+        self._current = None
+        body = b"result %b %d" % (job.payload, job.attempt) if outcome == Outcome.SUCCESS else None
+        self._oracle.note(
+            "computed",
+            id=job.id,
+            attempt=job.attempt,
+            outcome=int(outcome),
+            digest=digest(body),
+            who=self.name,
+        )
+        started = self.world.now / SECOND
+        self._reports.append(Report(job.ordinal, int(outcome), body, started, 0.001, after))
+        if not self._flushing:
+            self._flushing = True
+            self.later(self.world.between(10, 5 * MS), self._flush)
+        self._next()
+
+    def _noticed(self, ordinal: int, outcome: Outcome) -> None:
+        if self._current is None or self._current[0].ordinal != ordinal:
+            return
+        job, handle = self._current
+        if self._load.specs[job.id].attempt(job.attempt).listens:
+            handle.cancel()
+            self._over(outcome, 0, None)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        reports, self._reports = self._reports, []
+        self._tell(lambda: self._worker.child_reported(self, reports))
+
+    def _tell(self, action: Callable[[], None]) -> None:
+        """To the supervisor, in order."""
+        self._channel_at = max(self._channel_at, self.world.now + self.world.between(20, 500))
+        self.world.schedule(self._channel_at - self.world.now, self._worker.process, action)
+
+
+class Worker(Reconnecting):
+    """One life of a worker process and its children."""
+
+    def __init__(
+        self, world: World, network: Network, oracle: Oracle, load: Load, name: str, slots: int
+    ) -> None:
+        self.world, self.oracle, self.load, self.slots = world, oracle, load, slots
+        self.node = world.random_bytes(16)
+        super().__init__(Process(world, name), network, Greeting(Role.WORKER, self.node))
+        self.tasks = sorted(TASKS if world.chance(0.6) else TASKS[:2])
+        self.children: dict[int, Child] = {}
+        self._next_child = 1
+        self._ticking = False
+        self._told: deque[list[list[Any]]] = deque(maxlen=20)
+        self.ended = False
+        self.agent = Agent(self, slots, kill_grace_seconds=KILL_GRACE_SECONDS, report=self._report)
+        oracle.workers[self.node] = self
+        for _ in range(slots):
+            self._start_child()
+        self.connect()
+        self.process.log("started")
+
+    # what befalls it
+
+    def kill(self) -> None:
+        """SIGKILL, or the host is gone: children die a moment later."""
+        self.process.log("killed")
+        self.drop()
+        self.process.kill()
+        self.oracle.disturbed(self.node)
+        for child in self.children.values():
+            self.world.schedule(self.world.between(0, 2 * MS), child, partial(child.die, -9))
+
+    def drain(self) -> None:
+        """SIGTERM."""
+        if self.process.alive and not self.agent.draining:
+            self.process.log("drains")
+            self.agent.drain(self._now())
+            self._after()
+
+    # the connection
+
+    def admitted(self, connection: Connection) -> None:
+        info = {
+            "host": self.process.name,
+            "pid": 1,
+            "slots": self.slots,
+            "labels": {},
+            "tasks": self.tasks,
+            "queues": None,
+            "version": "simulated",
+        }
+        held, sent = self.agent.held, self.world.now
+
+        def announced(answer: Any, error: TqError | None) -> None:
+            if error is not None:
+                connection.end(str(error))
+                return
+            self.connection = connection
+            self.oracle.announced(self, sent, held, answer["dropped"])
+            self.agent.connect(answer["dropped"], self._now())
+            self._await_orders(connection)
+            self._beat(connection)
+            self._after()
+
+        connection.call(DISPATCHER, "announce", [info, held], announced)
+
+    def gone(self, reason: str) -> None:
+        self.agent.disconnect()
+
+    def _ask(self, method: str, then: Callable[[Any], None], *args: Any) -> None:
+        connection = self.connection
+        if connection is None:
+            return
+
+        def done(answer: Any, error: TqError | None) -> None:
+            if error is None:
+                if connection is self.connection:
+                    then(answer)
+            elif not connection.over:
+                connection.end(f"{method}: {error}")
+
+        connection.call(DISPATCHER, method, args, done)
+
+    def _beat(self, connection: Connection) -> None:
+        if connection is self.connection:
+            self._ask("beat", lambda _: None, self.agent.started)
+            self.process.later(int(HEARTBEAT_SECONDS * SECOND), lambda: self._beat(connection))
+
+    def _await_orders(self, connection: Connection) -> None:
+        def done(orders: list[list[Any]]) -> None:
+            self._await_orders(connection)
+            for order in orders:
+                if order[0] == "cancel":
+                    self.agent.cancel(order[1], order[2], self._now())
+                else:
+                    self.drain()
+            self._after()
+
+        self._ask("orders", done)
+
+    # the agent's hands
+
+    def send(self, child: int, jobs: list[Job]) -> None:
+        self.children[child].send(jobs)
+        self._tick_soon()
+
+    def unread(self, child: int) -> int:
+        return len(self.children[child].tickets)
+
+    def take_back(self, child: int) -> list[int]:
+        return self.children[child].take_back()
+
+    def notify(self, child: int, ordinal: int, kind: str) -> None:
+        self.children[child].notify(ordinal, kind)
+
+    def signal(self, child: int, *, kill: bool) -> None:
+        one = self.children[child]
+        one.later(self.world.between(10, 300), lambda: one.die(-9 if kill else -15))
+
+    def lease(self, want: int) -> None:
+        def granted(answer: Any) -> None:
+            lease, groups = answer
+            self.agent.granted(lease, groups, self._now())
+            self._after()
+
+        self._ask("lease", granted, want)
+
+    def repeat_a_report(self) -> None:
+        """Say again what was said some time ago, as a network or a careless program may."""
+        if self._told and self.connection is not None:
+            rows = self.world.random.choice(self._told)
+            self._ask("finish", lambda _: None, rows)
+
+    def finish(self, rows: list[list[Any]]) -> None:
+        self._told.append(rows)
+
+        def finished(stale: Any) -> None:
+            self.agent.finished(stale, self._now())
+            self._after()
+
+        self._ask("finish", finished, rows)
+
+    def release(self, held: list[list[Any]]) -> None:
+        self._ask("release", lambda _: None, held)
+
+    def starting(self, ids: list[bytes]) -> None:
+        self._ask("starting", lambda _: self.agent.may_start(ids, self._now()), ids)
+
+    # children
+
+    def _start_child(self) -> None:
+        if self.process.alive and not self.agent.draining and not self.ended:
+            self.children[self._next_child] = Child(self, self._next_child)
+            self._next_child += 1
+
+    def child_ready(self, child: Child) -> None:
+        self.agent.child_ready(child.number, self._now())
+
+    def child_reported(self, child: Child, reports: list[Report]) -> None:
+        self.agent.child_reported(child.number, reports, self._now())
+        self._after()
+
+    def child_died(self, child: Child, death: Death) -> None:
+        unread = child.take_back()
+        if child.ready and child.number in self.agent.children:
+            self.agent.child_died(child.number, death, unread, self._now())
+        self.children.pop(child.number, None)
+        self.process.later(10 * MS, self._start_child)
+        self._after()
+
+    # time and the end
+
+    def _tick_soon(self) -> None:
+        if not self._ticking:
+            self._ticking = True
+            self.process.later(int(TICK_SECONDS * SECOND), self._tick)
+
+    def _tick(self) -> None:
+        self._ticking = False
+        self.agent.tick(self._now())
+        self._after()
+        if self.agent.busy or self.agent.waiting:
+            self._tick_soon()
+
+    def _after(self) -> None:
+        if self.agent.draining and self.agent.idle and not self.ended:
+            self.ended = True
+            self.process.log("has drained")
+            self._ask("leave", lambda _: self._leave())
+            self.process.later(5 * SECOND, self._leave)
+
+    def _leave(self) -> None:
+        if self.process.alive:
+            self.process.log("ends")
+            for child in self.children.values():
+                child.kill()
+            self.drop()
+            self.process.kill()
+
+    def _report(self, action: str, **fields: Any) -> None:
+        self.process.log(f"{action} {fields.get('task', '')}")
+
+    def _now(self) -> float:
+        return self.world.now / SECOND
