@@ -1,0 +1,216 @@
+"""The checker under test: for every rule histories that keep it, and histories that break it and no other."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import pytest
+from tq.common.model import Outcome, State
+
+from .checker import Event, Final, check
+
+ID = "task"
+SECONDS_MAX = 10.0  # for a hundred thousand events, on a busy machine; a square of them would take minutes
+
+
+class Said(NamedTuple):
+    what: str
+    fields: dict[str, Any]
+
+
+def said(what: str, **fields: Any) -> Said:
+    return Said(what, fields)
+
+
+def leased(attempt: int) -> Said:
+    return said("leased", attempt=attempt)
+
+
+def started(attempt: int) -> Said:
+    return said("started", attempt=attempt)
+
+
+def computed(attempt: int, digest: str = "d") -> Said:
+    return said("computed", attempt=attempt, outcome=0, digest=digest)
+
+
+def accepted(attempt: int, digest: str = "d") -> Said:
+    return said("accepted", attempt=attempt, digest=digest)
+
+
+def ended(attempt: int, outcome: Outcome, state: State = State.READY) -> Said:
+    return said("ended", attempt=attempt, outcome=int(outcome), state=int(state))
+
+
+def heard(state: State, digest: str = "") -> Said:
+    return said("heard", state=int(state), digest=digest)
+
+
+def read(state: State, before: State | None = None) -> Said:
+    return said("read", state=int(state), before=before)
+
+
+SUBMITTING, ACKNOWLEDGED = said("submitting", once=False), said("acknowledged")
+SUBMITTING_ONCE = said("submitting", once=True)
+SUBMITTED, CANCELLED, CONFIRMED = said("submitted"), said("cancelled"), said("cancel-confirmed")
+REVIVED, EXPIRED = said("revived"), said("expired")
+BEGIN = [SUBMITTING, SUBMITTED, ACKNOWLEDGED]
+LOST_ONCE = [leased(1), started(1), ended(1, Outcome.LOST)]
+DONE = Final(State.SUCCEEDED, 1, "d")
+DONE_AT_TWO = DONE._replace(attempt=2)
+GONE = Final(State.CANCELLED, 0, "")
+GOOD = [*BEGIN, leased(1), started(1), computed(1), accepted(1), heard(State.SUCCEEDED, "d")]
+SECOND = [leased(2), started(2), computed(2), accepted(2)]
+
+
+class Case(NamedTuple):
+    rule: str
+    story: list[Said]
+    final: Final | None
+    why: str
+
+
+KEEPING = [
+    Case("H1", GOOD, DONE, "acknowledged, and there"),
+    Case("H1", [SUBMITTING], None, "never acknowledged, and not there"),
+    Case("H2", GOOD, DONE, "somebody asked for it"),
+    Case("H2", [SUBMITTING, SUBMITTED, CANCELLED], GONE, "asked for, its acknowledgement lost"),
+    Case("H3", [*BEGIN, EXPIRED], Final(State.EXPIRED, 0, ""), "it ended once"),
+    Case(
+        "H3",
+        [*BEGIN, leased(1), ended(1, Outcome.ERROR, State.FAILED), REVIVED, *SECOND],
+        DONE_AT_TWO,
+        "a new life by hand",
+    ),
+    Case("H4", GOOD, DONE, "accepted what was computed"),
+    Case("H4", [*BEGIN, leased(1), started(1), accepted(1)], DONE, "killed before it could say what it was"),
+    Case("H5", [*BEGIN, *LOST_ONCE, *SECOND, computed(1, "late")], DONE_AT_TWO, "the late one was refused"),
+    Case("H6", [*BEGIN, *LOST_ONCE, *SECOND], DONE_AT_TWO, "one, two"),
+    Case("H7", [*BEGIN, *LOST_ONCE, *SECOND], DONE_AT_TWO, "one lease ended before the next began"),
+    Case(
+        "H8",
+        [SUBMITTING_ONCE, SUBMITTED, leased(1), ended(1, Outcome.RELEASED), *SECOND],
+        DONE_AT_TWO,
+        "handed back unstarted, started once",
+    ),
+    Case("H9", [*BEGIN, leased(1), ended(1, Outcome.RELEASED), *SECOND], DONE_AT_TWO, "never begun"),
+    Case("H10", [*GOOD, heard(State.SUCCEEDED, "d")], DONE, "the same answer twice"),
+    Case("H11", [*BEGIN, CANCELLED, CONFIRMED], GONE, "cancelled and confirmed"),
+    Case("H11", [*GOOD, read(State.SUCCEEDED)], DONE, "done before it could be cancelled"),
+    Case("H12", [*GOOD, read(State.SUCCEEDED, State.SUCCEEDED)], DONE, "read again"),
+    Case("H12", [*BEGIN, read(State.READY, None), *GOOD[3:]], DONE, "read before it ended"),
+]
+
+BREAKING = [
+    Case("H1", BEGIN, None, "acknowledged, and not there"),
+    Case(
+        "H1",
+        [*GOOD[:-1], said("heard", state=-1, digest="")],
+        DONE,
+        "acknowledged, and a client is told that nobody knows it",
+    ),
+    Case("H2", [SUBMITTED, leased(1), accepted(1)], DONE, "nobody asked for it"),
+    Case("H3", [*BEGIN, leased(1)], Final(State.RUNNING, 1, ""), "it never ended"),
+    Case("H3", [*BEGIN, CANCELLED, EXPIRED], Final(State.EXPIRED, 0, ""), "it ended twice"),
+    Case("H3", [*BEGIN, CANCELLED], Final(State.EXPIRED, 0, ""), "the store remembers another end"),
+    Case("H3", [*BEGIN, CANCELLED, leased(1)], GONE._replace(attempt=1), "leased after its end"),
+    Case("H4", [*GOOD[:5], computed(1, "other"), *GOOD[6:]], DONE, "accepted what nobody computed"),
+    Case("H4", GOOD, DONE._replace(digest="other"), "the store keeps another result"),
+    Case("H5", [*BEGIN, *LOST_ONCE, leased(2), accepted(1)], DONE_AT_TWO, "a late result was accepted"),
+    Case(
+        "H5",
+        [*BEGIN, *LOST_ONCE, leased(2), ended(1, Outcome.ERROR, State.FAILED)],
+        Final(State.FAILED, 2, ""),
+        "a late failure was accepted",
+    ),
+    Case("H6", [*BEGIN, *LOST_ONCE, leased(3), accepted(3)], DONE._replace(attempt=3), "one, three"),
+    Case("H6", [*BEGIN, *LOST_ONCE, leased(1), accepted(1)], DONE, "one, one"),
+    Case("H6", GOOD, DONE_AT_TWO, "the store counted more attempts than were leased"),
+    Case("H7", [*BEGIN, leased(1), *SECOND], DONE_AT_TWO, "two leases at once"),
+    Case("H8", [SUBMITTING_ONCE, SUBMITTED, *LOST_ONCE, *SECOND], DONE_AT_TWO, "started again"),
+    Case("H9", [*GOOD, started(1)], DONE, "one attempt was started twice"),
+    Case("H9", [*BEGIN, started(1), *GOOD[3:4], *GOOD[5:]], DONE, "started before it was leased"),
+    Case(
+        "H9",
+        [*BEGIN, leased(1), ended(1, Outcome.RELEASED), started(1), *SECOND],
+        DONE_AT_TWO,
+        "handed back, and started all the same",
+    ),
+    Case("H10", [*GOOD, heard(State.SUCCEEDED, "other")], DONE, "another result for another reader"),
+    Case("H10", [*GOOD, heard(State.FAILED)], DONE, "another end for another reader"),
+    Case("H11", [*BEGIN, leased(1), CONFIRMED, accepted(1)], DONE, "accepted after the cancel"),
+    Case("H12", [*GOOD, read(State.RUNNING, State.SUCCEEDED)], DONE, "a read behind the result"),
+]
+
+
+def history(story: list[Said], id: str = ID, since: float = 0.0) -> list[Event]:
+    return [
+        {"t": since + place, "who": "somebody", "what": what, "id": id, **fields}
+        for place, (what, fields) in enumerate(story)
+    ]
+
+
+def violated(case: Case) -> list[str]:
+    rows = {} if case.final is None else {ID: case.final}
+    return [violation.rule for violation in check(history(case.story), rows).violations]
+
+
+@pytest.mark.parametrize("case", KEEPING, ids=lambda case: f"{case.rule}: {case.why}")
+def test_a_history_that_keeps_the_rule_passes(case: Case) -> None:
+    assert violated(case) == []
+
+
+@pytest.mark.parametrize("case", BREAKING, ids=lambda case: f"{case.rule}: {case.why}")
+def test_a_history_that_breaks_the_rule_is_caught_by_that_rule_only(case: Case) -> None:
+    assert set(violated(case)) == {case.rule}
+
+
+def test_two_accepted_results_of_one_task_are_caught_whatever_else_is_wrong_with_them() -> None:
+    assert "H4" in violated(Case("H4", [*GOOD, accepted(1)], DONE, ""))
+
+
+def test_every_rule_has_a_history_that_keeps_it_and_one_that_breaks_it() -> None:
+    rules = {f"H{number}" for number in range(1, 13)}
+    assert {case.rule for case in KEEPING} == rules
+    assert {case.rule for case in BREAKING} == rules
+
+
+def test_a_violation_names_its_rule_and_its_task() -> None:
+    [violation] = check(history(BEGIN), {}).violations
+    assert (violation.rule, violation.id) == ("H1", ID)
+    assert str(violation).startswith("H1: ")
+
+
+def test_events_are_judged_in_the_order_of_their_time_not_of_their_reading() -> None:
+    assert check(reversed(history(GOOD)), {ID: DONE}).violations == []
+
+
+def test_starts_beyond_the_first_of_a_life_are_counted() -> None:
+    report = check(history([*BEGIN, *LOST_ONCE, *SECOND]), {ID: DONE_AT_TWO})
+    assert (report.tasks, report.starts, report.extra_starts) == (1, 2, 1)
+
+
+def test_a_start_in_a_new_life_is_no_extra_one() -> None:
+    failed = [leased(1), started(1), ended(1, Outcome.ERROR, State.FAILED)]
+    report = check(history([*BEGIN, *failed, REVIVED, *SECOND]), {ID: DONE_AT_TWO})
+    assert (report.violations, report.starts, report.extra_starts) == ([], 2, 0)
+
+
+def test_a_hundred_thousand_events_of_many_tasks_are_judged_in_seconds() -> None:
+    tasks = [f"task {number}" for number in range(100_000 // len(GOOD))]
+    events = [event for since, id in enumerate(tasks) for event in history(GOOD, id, since / 100)]
+    began = time.monotonic()
+    assert check(events, dict.fromkeys(tasks, DONE)).violations == []
+    assert time.monotonic() - began < SECONDS_MAX
+
+
+def test_a_hundred_thousand_events_of_one_task_are_judged_in_seconds() -> None:
+    attempts = range(1, 33_334)
+    story = [
+        one for n in attempts for one in (leased(n), started(n), ended(n, Outcome.RETRY, State.SCHEDULED))
+    ]
+    final = Final(State.CANCELLED, len(attempts), "")
+    began = time.monotonic()
+    assert check(history([*BEGIN, *story, CANCELLED]), {ID: final}).violations == []
+    assert time.monotonic() - began < SECONDS_MAX
