@@ -1,0 +1,98 @@
+"""A disk that is full or broken: refused clearly, nothing acknowledged that is not there, and on it goes by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import pytest
+import tq
+
+from ..cluster.programs import let_pass
+from .conftest import TrialFactory
+from .disk import failing_calls, small_disk
+from .trial import SECONDS, Trial
+from .witness import Tasks, Witness
+
+STORE_ERROR_SECONDS = 10.0  # within which the first submit after the fault is refused
+PAYLOAD = "x" * 2_000
+BROKEN_SECONDS = 2.0  # long enough for the master to have tried more than once
+
+
+def submit_until_refused(witness: Witness) -> tuple[Tasks, str]:
+    """What was acknowledged before, and how the first one was refused."""
+    acknowledged: Tasks = []
+    deadline = time.monotonic() + STORE_ERROR_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            acknowledged += witness.submit("cluster_tasks:echo", [(PAYLOAD,)])
+        except tq.StoreError as error:
+            return acknowledged, str(error)
+    raise AssertionError(f"nothing was refused within {STORE_ERROR_SECONDS:g} s")
+
+
+def submit_until_accepted(witness: Witness) -> Tasks:
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            return witness.submit("cluster_tasks:echo", [(PAYLOAD,)])
+        except tq.StoreError:
+            assert time.monotonic() < deadline, "the store has not come back"
+
+
+def endure(trial: Trial, begin: Callable[[], object], end: Callable[[], object], words: str) -> None:
+    """Work, a broken disk, and work again without a restart."""
+    witness = trial.witness()
+    pid = trial.master.pid
+    before = witness.submit("cluster_tasks:echo", [(PAYLOAD,)] * 5)
+    witness.hear(before, SECONDS)
+    begin()
+    amid, refusal = submit_until_refused(witness)
+    assert words in refusal
+    more, refusal = submit_until_refused(witness)  # it goes on refusing, at once and not by a time limit
+    assert words in refusal
+    let_pass(BROKEN_SECONDS)
+    end()
+    since = time.monotonic()
+    after = submit_until_accepted(witness)
+    trial.recovered(since, "acknowledged")
+    witness.hear([*amid, *more, *after], SECONDS)
+    assert trial.master.running
+    assert trial.master.pid == pid
+    assert "master.bug" not in trial.master.log
+    assert "Traceback" not in trial.master.log
+
+
+@pytest.mark.timeout(300)
+def test_a_full_disk_refuses_clearly_and_loses_nothing_and_goes_on_when_there_is_space(
+    new_trial: TrialFactory, times: Callable[[int], int]
+) -> None:
+    for _ in range(times(5)):
+        with new_trial("disk full", start=False) as trial, small_disk(trial.master.data) as disk:
+            trial.master.start()
+            trial.worker()
+            endure(trial, disk.fill, disk.free, "disk is full")
+            trial.judge(times=1)
+
+
+@pytest.mark.parametrize(
+    ("calls", "error", "words"),
+    [
+        ("fdatasync,fsync", "EIO", "disk I/O error"),
+        ("pwrite64", "ENOSPC", "disk is full"),
+        ("pwrite64", "EIO", "disk I/O error"),
+    ],
+)
+def test_a_disk_that_fails_refuses_clearly_and_loses_nothing_and_goes_on_when_it_is_mended(
+    whole_run: None, new_trial: TrialFactory, calls: str, error: str, words: str
+) -> None:
+    with new_trial(f"{error} of {calls}") as trial, ExitStack() as fault:
+        trial.worker()
+        endure(
+            trial,
+            lambda: fault.enter_context(failing_calls(trial.master.pid, calls, error)),
+            fault.close,
+            words,
+        )
+        trial.judge(times=1)
