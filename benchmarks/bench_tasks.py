@@ -1,0 +1,20 @@
+"""What the measured worker serves."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import tq
+
+app = tq.App()
+
+
+@app.task
+def nothing(value: Any) -> Any:
+    return value
+
+
+@app.task
+def sleep(seconds: float) -> None:
+    time.sleep(seconds)

@@ -1,0 +1,122 @@
+"""A cluster to measure: one master and one worker of the installed tq, on loopback, in a directory of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import psutil
+from tq.client.app import App
+
+TASKS: Final = Path(__file__).with_name("bench_tasks.py")
+START_SECONDS_MAX: Final = 30.0
+END_SECONDS_MAX: Final = 30.0
+POLL_SECONDS: Final = 0.005
+
+
+class Measured:
+    """Processes that are up and connected, and an App that is a client of theirs."""
+
+    def __init__(self, directory: Path, durability: str) -> None:
+        self.state, self.port = directory / "state", free_port()
+        self._durability = durability
+        self._log = (directory / "log").open("ab")
+        self._started: list[subprocess.Popen[bytes]] = []
+        self.master = self._start_master()
+        self.app = self.client("client")
+        self.worker: psutil.Process | None = None
+
+    @property
+    def url(self) -> str:
+        return f"tq://127.0.0.1:{self.port}"
+
+    def key(self, role: str) -> Path:
+        return self.state / f"{role}.key"
+
+    def client(self, role: str) -> App:
+        return App(self.url, self.key(role).read_text("utf-8"), role=role)
+
+    def start_worker(self, slots: int) -> None:
+        self.worker = self._start(
+            "tq.worker.cli",
+            f"--connect=127.0.0.1:{self.port}",
+            f"--authkey-file={self.key('worker')}",
+            f"--slots={slots}",
+            str(TASKS),
+        )
+        self.app.named("bench_tasks:nothing").map([None] * slots).wait(START_SECONDS_MAX)
+
+    def restart_master(self) -> float:
+        """Kill it as the kernel does, start it again; seconds from the start until it accepts connections."""
+        killed = next(one for one in self._started if one.pid == self.master.pid)
+        killed.kill()
+        killed.wait()
+        self._started.remove(killed)
+        began = time.perf_counter()
+        self.master = self._start_master()
+        return time.perf_counter() - began
+
+    def stop(self) -> None:
+        self.app.close()
+        for process in reversed(self._started):
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(END_SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._log.close()
+
+    def _start_master(self) -> psutil.Process:
+        bind, data = f"--bind=127.0.0.1:{self.port}", f"--data={self.state}"
+        master = self._start("tq.master.cli", bind, data, f"--durability={self._durability}")
+        await_true(lambda: self.key("worker").exists() and accepts(self.port))
+        return master
+
+    def _start(self, module: str, *arguments: str) -> psutil.Process:
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("TQ_")}
+        command = [sys.executable, "-m", module, *arguments]
+        process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=environment)  # noqa: S603 - ours
+        self._started.append(process)
+        return psutil.Process(process.pid)
+
+
+@contextmanager
+def cluster(*, slots: int = 2, durability: str = "fsync") -> Iterator[Measured]:
+    """A master, and a worker unless ``slots`` is 0; everything is stopped and removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="tq-bench-") as name:
+        measured = Measured(Path(name), durability)
+        try:
+            if slots:
+                measured.start_worker(slots)
+            yield measured
+        finally:
+            measured.stop()
+
+
+def await_true(condition: Callable[[], bool], seconds: float = START_SECONDS_MAX) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("a program to measure did not come to where it is measured")
+        time.sleep(POLL_SECONDS)
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def accepts(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,265 @@
+"""What is shown of a reading: every figure beside a floor or a peer of the same run, and its goal. Pure.
+
+A row is made when its numbers are there; what could not be measured has a row that says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+Numbers = Mapping[str, float]
+
+NOOP_GOAL: Final = 40_000
+ENQUEUE_GOAL: Final = 100_000
+CROWD_SLOTS_PER_WORKER: Final = 8
+PEERS: Final = {
+    "celery": "Celery on Redis",
+    "rq": "RQ on Redis",
+    "dramatiq": "Dramatiq on Redis",
+    "huey": "Huey on Redis",
+    "taskiq": "Taskiq on Redis",
+    "huey-sqlite": "Huey on SQLite",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Goal:
+    """``least`` or ``most``; what is compared may be the figure or its ratio to what stands beside it."""
+
+    words: str
+    value: float
+    bound: float
+    most: bool = False
+
+    @property
+    def met(self) -> bool:
+        return self.value <= self.bound if self.most else self.value >= self.bound
+
+    @property
+    def reached(self) -> float:
+        """How much of it: 1 is met, 2 is twice as good."""
+        if self.most:
+            return self.bound / self.value if self.value > 0 else 10.0
+        return self.value / self.bound
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    title: str
+    figure: str
+    beside: str = ""
+    goal: Goal | None = None
+
+
+def rows(numbers: Numbers, notes: Mapping[str, str]) -> list[Row]:
+    """The table, as far as there are numbers for it."""
+    made: list[Row] = []
+    for maker in (_noop, _enqueue, _trips, _backlog, _short, _values, _crowd, _idle, _restart):
+        try:
+            made += maker(numbers)
+        except KeyError:
+            continue  # not measured this time, or only a part; the notes tell a failure
+    failed = [name for name in notes if name.startswith("failed.")]
+    return made + [Row(title=name.removeprefix("failed."), figure=notes[name]) for name in failed]
+
+
+def floor_rows(numbers: Numbers) -> list[Row]:
+    """The floor's parts."""
+    shown: list[tuple[str, str, Callable[[float], str]]] = [
+        ("msgpack, a small call as bytes and back", "floor.value_pack_seconds", _seconds),
+        ("msgpack, per task of a batch of 1,000, one hop", "floor.batch_pack_seconds", _seconds),
+        ("a function call", "floor.call_seconds", _seconds),
+        ("loopback between two processes", "floor.tcp.bytes", _bytes_rate),
+        ("the same with TLS 1.3", "floor.tls.bytes", _bytes_rate),
+        ("round trip of 128 bytes", "floor.tcp.trip_seconds", _seconds),
+        ("the same with TLS 1.3", "floor.tls.trip_seconds", _seconds),
+        ("fdatasync of a page", "floor.fdatasync_seconds", _seconds),
+        ("SQLite, insert leased + finish, 1,000 a commit, per task", "floor.store.direct_seconds", _seconds),
+        ("SQLite, insert + lease + finish, likewise", "floor.store.leased_seconds", _seconds),
+        ("SQLite, a table without indexes, insert + update, likewise", "floor.store.bare_seconds", _seconds),
+        ("SQLite, one task alone, two commits", "floor.store.trip_fsync_seconds", _seconds),
+        ("**floor of a task**: processor time", "floor.task_busy_seconds", _seconds),
+        ("**floor tasks/s**: that on two cores, or the store alone", "floor.tasks", _rate),
+        ("**floor of 1 MB there and back**", "floor.value_bytes", _bytes_rate),
+        ("**floor of a round trip**: two commits and the hops", "floor.trip_fsync_seconds", _seconds),
+    ]
+    return [Row(title=title, figure=show(numbers[key])) for title, key, show in shown if key in numbers]
+
+
+def peer_rows(numbers: Numbers, notes: Mapping[str, str]) -> list[Row]:
+    """Every peer, measured or not, and its settings."""
+    made = []
+    for peer, title in PEERS.items():
+        for kind, words in (("durable", "every write synced"), ("memory", "nothing written")):
+            key = f"peer.{peer}.{kind}"
+            if key in notes:
+                figure = _rate(numbers[key]) if key in numbers else "not measured"
+                note = notes[key].removeprefix("not measured: ")
+                made.append(Row(title=f"{title}, {words}", figure=figure, beside=note))
+    return made
+
+
+def durable_peers(numbers: Numbers) -> dict[str, float]:
+    return {peer: numbers[f"peer.{peer}.durable"] for peer in PEERS if f"peer.{peer}.durable" in numbers}
+
+
+def _noop(numbers: Numbers) -> list[Row]:
+    tasks = numbers["noop.tasks"]
+    made = [
+        _at_least("no-op tasks end to end, every result in the client's hand", tasks, NOOP_GOAL, _rate(tasks))
+    ]
+    others: list[tuple[str, str, float | None, float]] = [
+        ("the floor", "floor of the same task", numbers.get("floor.tasks"), 0.5),
+        ("`Pool`", "`Pool.imap_unordered(chunksize=1)`, local, in memory", numbers.get("pool.tasks"), 0.9),
+        ("`BaseManager`", "the `BaseManager` tutorial, in memory", numbers.get("tutorial.tasks"), 8),
+    ]
+    if durable := durable_peers(numbers):
+        fastest = max(durable, key=durable.__getitem__)
+        title = f"{PEERS[fastest]}, the fastest durable peer"
+        others.append(("the fastest durable peer", title, durable[fastest], 4))
+    for name, words, other, least in others:
+        if other is not None:
+            beside = f"{words}: {_rate(other)}"
+            made.append(_times(f"… against {name}", tasks, other, beside, least=least))
+    return made
+
+
+def _enqueue(numbers: Numbers) -> list[Row]:
+    rate, floor = numbers["enqueue.tasks"], numbers["floor.enqueue"]
+    beside = f"inserts of the store alone: {_rate(floor)}"
+    return [_at_least("enqueue alone, `map` from one client", rate, ENQUEUE_GOAL, _rate(rate), beside)]
+
+
+def _trips(numbers: Numbers) -> list[Row]:
+    made = []
+    for durability in ("fsync", "os", "memory"):
+        p50, p99 = (numbers[f"trip.{durability}.{share}_seconds"] for share in ("p50", "p99"))
+        floor = numbers[f"floor.trip_{durability}_seconds"]
+        beside = f"two commits and the hops: {_seconds(floor)} ({p50 / floor:.1f} ×)"
+        goal = (
+            Goal(words="≤ 1.2 × of it", value=p50 / floor, bound=1.2, most=True)
+            if durability == "fsync"
+            else Goal(words="p50 ≤ 0.5 ms", value=p50, bound=0.0005, most=True)
+        )
+        figure = f"{p50 * 1e3:.2f} / {p99 * 1e3:.2f} ms"
+        title = f"round trip of one task, {durability}, p50 / p99"
+        made.append(Row(title=title, figure=figure, beside=beside, goal=goal))
+    return made
+
+
+def _backlog(numbers: Numbers) -> list[Row]:
+    made = []
+    for what, title in (("enqueue", "enqueue with a long queue"), ("drain", "drain a long queue")):
+        large, small = numbers[f"backlog.large.{what}"], numbers[f"backlog.small.{what}"]
+        made.append(
+            _times(title, large, small, f"a short queue: {_rate(small)}", least=0.9, figure=_rate(large))
+        )
+    more = numbers["backlog.large.memory_bytes"] - numbers["backlog.small.memory_bytes"]
+    beside = f"a short queue: {_megabytes(numbers['backlog.small.memory_bytes'])}"
+    goal = Goal(words="≤ 50 MB more", value=more, bound=50e6, most=True)
+    figure = _megabytes(numbers["backlog.large.memory_bytes"])
+    return [
+        *made,
+        Row(title="growth of the master's memory by a long queue", figure=figure, beside=beside, goal=goal),
+    ]
+
+
+def _short(numbers: Numbers) -> list[Row]:
+    share = numbers["short.share"]
+    beside = f"a bare loop of such sleeps: {numbers['short.sleep_share']:.1%}"
+    title = "10 ms tasks on 2 slots, of the ideal"
+    return [
+        Row(
+            title=title,
+            figure=f"{share:.1%}",
+            beside=beside,
+            goal=Goal(words="≥ 98 %", value=share, bound=0.98),
+        )
+    ]
+
+
+def _values(numbers: Numbers) -> list[Row]:
+    rate, floor = numbers["values.bytes"], numbers["floor.value_bytes"]
+    beside = f"floor: {_bytes_rate(floor)}"
+    title = "1 MB arguments and results, the bytes of both"
+    return [_times(title, rate, floor, beside, least=0.5, figure=_bytes_rate(rate))]
+
+
+def _crowd(numbers: Numbers) -> list[Row]:
+    made = []
+    for name, length in (("100ms", 0.1), ("1s", 1.0)):
+        busy, slots = numbers[f"crowd.{name}.busy_share"], numbers["crowd.slots"]
+        allowed = min(1.0, numbers["noop.tasks"] * length / slots)
+        fair = f"fairness {numbers[f'crowd.{name}.fairness']:.3f}, the least {numbers[f'crowd.{name}.least_share']:.0%} of the mean"
+        figure = f"{busy:.0%} busy, {_rate(numbers[f'crowd.{name}.tasks'])}; {fair}"
+        beside = f"the no-op rate allows {allowed:.0%}; the simulation takes {numbers[f'crowd.{name}.simulator_share']:.1f} cores"
+        goal = Goal(words="≥ 90 % of that", value=busy / allowed, bound=0.9)
+        title = f"{slots / CROWD_SLOTS_PER_WORKER:,.0f} workers of 8 slots, {length * 1e3:,.0f} ms tasks"
+        made.append(Row(title=title, figure=figure, beside=beside, goal=goal))
+    return made
+
+
+def _idle(numbers: Numbers) -> list[Row]:
+    cpu, resident = numbers["idle.cpu_share"], numbers["idle.all_bytes"]
+    woken = f"{numbers['idle.wakeups']:.1f} wake-ups/s" if "idle.wakeups" in numbers else ""
+    each = ", ".join(
+        f"{who} {_megabytes(numbers[f'idle.{who}_bytes'])}" for who in ("master", "supervisor", "child")
+    )
+    beside = (
+        f"{numbers['idle.processes']:.0f} bare interpreters: {_megabytes(numbers['idle.bare_bytes'])}; {each}"
+    )
+    return [
+        Row(
+            title="idle, master and worker with 2 children: of a core",
+            figure=f"{cpu:.2%}",
+            beside=woken,
+            goal=Goal(words="≤ 0.2 %", value=cpu, bound=0.002, most=True),
+        ),
+        Row(
+            title="… resident, in all",
+            figure=_megabytes(resident),
+            beside=beside,
+            goal=Goal(words="≤ 130 MB", value=resident, bound=130e6, most=True),
+        ),
+    ]
+
+
+def _restart(numbers: Numbers) -> list[Row]:
+    seconds = numbers["restart.large_seconds"]
+    beside = f"with an empty queue: {numbers['restart.empty_seconds']:.2f} s"
+    goal = Goal(words="≤ 2 s", value=seconds, bound=2, most=True)
+    title = "start of a killed master with a long queue, until it accepts"
+    return [Row(title=title, figure=f"{seconds:.2f} s", beside=beside, goal=goal)]
+
+
+def _at_least(title: str, value: float, bound: float, figure: str, beside: str = "") -> Row:
+    goal = Goal(words=f"≥ {bound:,.0f} /s", value=value, bound=bound)
+    return Row(title=title, figure=figure, beside=beside, goal=goal)
+
+
+def _times(
+    title: str, value: float, other: float, beside: str, *, least: float, figure: str | None = None
+) -> Row:
+    goal = Goal(words=f"≥ {least:g} ×", value=value / other, bound=least)
+    ratio = f"{value / other:.2f} ×"
+    return Row(title=title, figure=f"{figure}, {ratio}" if figure else ratio, beside=beside, goal=goal)
+
+
+def _rate(value: float) -> str:
+    """Three digits, for more would be noise."""
+    digits = max(0, len(str(int(value))) - 3)
+    return f"{round(value, -digits):,.0f} /s"
+
+
+def _bytes_rate(value: float) -> str:
+    return f"{value / 1e6:,.0f} MB/s"
+
+
+def _megabytes(value: float) -> str:
+    return f"{value / 1e6:,.0f} MB"
+
+
+def _seconds(value: float) -> str:
+    return f"{value * 1e3:.2f} ms" if value >= 1e-3 else f"{value * 1e6:.2f} µs"

@@ -1,0 +1,76 @@
+"""How much is measured: the sizes of every measurement, for a whole reading and for a quick one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scale:
+    """Sizes. Each is large enough that its figure does not move by more than the machine itself does."""
+
+    noop_tasks: int
+    round_trips: int
+    short_tasks: int  # of 10 ms, for two slots
+    values: int  # of 1 MB, there and back
+    backlog_small: int
+    backlog_large: int
+    backlog_small_times: int  # a small backlog is over in a quarter of a second
+    crowd_workers: int
+    crowd_tasks: int  # at most, for each length
+    crowd_seconds: float
+    idle_seconds: float
+    store_tasks: int
+    packed_tasks: int
+    socket_bytes: int
+    socket_trips: int
+    syncs: int
+    pool_tasks: int
+    tutorial_tasks: int
+    peer_tasks: int
+
+
+FULL: Final = Scale(
+    noop_tasks=100_000,
+    round_trips=1_000,
+    short_tasks=400,
+    values=200,
+    backlog_small=10_000,
+    backlog_large=1_000_000,
+    backlog_small_times=10,
+    crowd_workers=1_000,
+    crowd_tasks=500_000,
+    crowd_seconds=8.0,
+    idle_seconds=20.0,
+    store_tasks=100_000,
+    packed_tasks=100_000,
+    socket_bytes=400_000_000,
+    socket_trips=5_000,
+    syncs=300,
+    pool_tasks=50_000,
+    tutorial_tasks=5_000,
+    peer_tasks=5_000,
+)
+
+QUICK: Final = Scale(
+    noop_tasks=10_000,
+    round_trips=100,
+    short_tasks=100,
+    values=20,
+    backlog_small=5_000,
+    backlog_large=50_000,
+    backlog_small_times=2,
+    crowd_workers=50,
+    crowd_tasks=20_000,
+    crowd_seconds=2.0,
+    idle_seconds=2.0,
+    store_tasks=5_000,
+    packed_tasks=5_000,
+    socket_bytes=20_000_000,
+    socket_trips=200,
+    syncs=20,
+    pool_tasks=5_000,
+    tutorial_tasks=500,
+    peer_tasks=500,
+)

@@ -1,0 +1,65 @@
+"""Which measurements there are, and how they are run: round after round, so that what stands side by side in
+the table was measured within minutes of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from .backlog import backlog
+from .crowd import crowd
+from .floor import floor
+from .idle import idle
+from .peers import peers
+from .readings import Gathered, Measurement
+from .scale import Scale
+from .speed import enqueue, noop, short, trips
+from .stdlib_peers import stdlib_peers
+from .values import values
+
+MEASUREMENTS: Final[dict[str, Measurement]] = {
+    "floor": floor,
+    "noop": noop,
+    "stdlib-peers": stdlib_peers,
+    "enqueue": enqueue,
+    "trips": trips,
+    "short": short,
+    "values": values,
+    "idle": idle,
+    "crowd": crowd,
+    "backlog": backlog,
+    "peers": peers,
+}
+
+BESIDE: Final = {  # what a figure stands beside has to be of the same run
+    "noop": ("floor", "stdlib-peers"),
+    "enqueue": ("floor",),
+    "trips": ("floor",),
+    "values": ("floor",),
+    "crowd": ("noop",),
+}
+
+
+def with_what_stands_beside(names: Sequence[str]) -> list[str]:
+    """The measurements and those that their figures are held against, in the suite's order."""
+    wanted = {*names, *(beside for name in names for beside in BESIDE.get(name, ()))}
+    return [name for name in MEASUREMENTS if name in wanted]
+
+
+def run(
+    names: Sequence[str],
+    scale: Scale,
+    runs: int,
+    begins: Callable[[str, int], None] = lambda name, number: None,
+) -> Gathered:
+    """``begins`` is told the name and the number of every measurement before it. One that fails has a note;
+    the others go on."""
+    gathered = Gathered()
+    for number in range(runs):
+        for name in names:
+            begins(name, number)
+            try:
+                gathered.add(MEASUREMENTS[name](scale))
+            except Exception as error:  # whatever it was, the other figures stand
+                gathered.notes[f"failed.{name}"] = f"not measured: {type(error).__name__}: {error}"
+    return gathered

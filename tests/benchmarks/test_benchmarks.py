@@ -1,0 +1,122 @@
+"""The benchmark suite works: a small reading of the floor by the program, and the table on numbers made here."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FLOOR_AND_FIGURES = {
+    "noop.tasks": 45_000.0,
+    "floor.tasks": 100_000.0,
+    "pool.tasks": 50_000.0,
+    "tutorial.tasks": 5_000.0,
+    "peer.rq.durable": 500.0,
+    "peer.huey-sqlite.durable": 1_000.0,
+}
+
+
+class Benchmarks:
+    """The suite's modules. It is no part of what is installed: it is run in the tree."""
+
+    def __getattr__(self, name: str) -> ModuleType:
+        return importlib.import_module(f"benchmarks.{name}")
+
+
+@pytest.fixture
+def suite(monkeypatch: pytest.MonkeyPatch) -> Benchmarks:
+    monkeypatch.syspath_prepend(ROOT)
+    return Benchmarks()
+
+
+def reading(suite: Benchmarks, notes: dict[str, str] | None = None):  # type: ignore[no-untyped-def]
+    gathered = suite.readings.Gathered()
+    gathered.add(suite.readings.Readings(numbers=FLOOR_AND_FIGURES, notes=notes or {}))
+    return gathered
+
+
+def test_a_quick_reading_of_the_floor_gives_every_part_and_leaves_the_documentation_alone(
+    tmp_path: Path,
+) -> None:
+    document = (ROOT / "docs/performance.md").read_bytes()
+    file = tmp_path / "reading.json"
+    options = ["--quick", "--runs", "1", "--only", "floor", "--json", str(file)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *options], cwd=ROOT, capture_output=True, text=True, timeout=50
+    )
+    assert done.returncode == 0, done.stderr
+    assert "floor tasks/s" in done.stdout
+    kept = json.loads(file.read_text("utf-8"))
+    assert kept["notes"] == {}
+    assert all(number > 0 for numbers in kept["runs"].values() for number in numbers)
+    assert (ROOT / "docs/performance.md").read_bytes() == document
+
+
+def test_every_figure_stands_beside_another_and_its_goal_is_judged(suite: Benchmarks) -> None:
+    text = suite.table.report(reading(suite), machine="a machine", command="a command", runs=3)
+    assert "| no-op tasks end to end, every result in the client's hand | 45,000 /s |" in text
+    assert "| … against the floor | 0.45 × | floor of the same task: 100,000 /s | ≥ 0.5 × | **no** |" in text
+    assert "| … against `Pool` | 0.90 × |" in text
+    assert "Huey on SQLite, the fastest durable peer: 1,000 /s | ≥ 4 × | yes |" in text
+
+
+def test_what_could_not_be_measured_says_why(suite: Benchmarks) -> None:
+    notes = {"peer.celery.durable": "not measured: no redis", "failed.crowd": "not measured: OSError: no"}
+    text = suite.table.report(reading(suite, notes), machine="", command="", runs=1)
+    assert "| Celery on Redis, every write synced | not measured | no redis |" in text
+    assert "not measured: OSError: no" in text
+
+
+def test_a_figure_is_the_median_of_its_runs(suite: Benchmarks) -> None:
+    gathered = suite.readings.Gathered()
+    for number in (1.0, 9.0, 2.0):
+        gathered.add(suite.readings.Readings(numbers={"x": number}))
+    assert gathered.medians == {"x": 2.0}
+
+
+def test_a_measurement_that_fails_is_told_and_the_others_go_on(
+    suite: Benchmarks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(scale: object) -> None:
+        raise OSError("no disk")
+
+    monkeypatch.setitem(suite.suite.MEASUREMENTS, "floor", fails)
+    monkeypatch.setitem(
+        suite.suite.MEASUREMENTS, "noop", lambda scale: suite.readings.Readings(numbers={"noop.tasks": 1.0})
+    )
+    gathered = suite.suite.run(["floor", "noop"], suite.scale.QUICK, 2)
+    assert gathered.runs == {"noop.tasks": [1.0, 1.0]}
+    assert gathered.notes == {"failed.floor": "not measured: OSError: no disk"}
+
+
+def test_what_a_figure_stands_beside_is_measured_with_it(suite: Benchmarks) -> None:
+    assert suite.suite.with_what_stands_beside(["trips"]) == ["floor", "trips"]
+
+
+def test_the_figures_take_their_place_and_the_prose_stays(suite: Benchmarks) -> None:
+    table = suite.table
+    once = table.placed(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n", "new\n")
+    assert once == f"before\n{table.BEGIN}\nnew\n{table.END}\nafter\n"
+    assert table.placed(once, "new\n") == once
+    with pytest.raises(ValueError, match="no place for figures"):
+        table.placed("a document", "new\n")
+
+
+def test_the_documentation_has_the_place(suite: Benchmarks) -> None:
+    document = (ROOT / "docs/performance.md").read_text("utf-8")
+    assert suite.table.placed(document, "") != ""
+
+
+def test_a_picture_is_drawn_where_the_library_is_there(suite: Benchmarks, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    first, second = tmp_path / "first.svg", tmp_path / "second.svg"
+    for file in (first, second):
+        suite.picture.draw(reading(suite), file)
+    assert first.read_text("utf-8").rstrip().endswith("</svg>")
+    assert first.read_bytes() == second.read_bytes()
