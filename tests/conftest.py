@@ -1,0 +1,36 @@
+"""Keeps the tests on the installed package, and registers the suite's own options.
+
+The repository root has an ``__init__.py``, because it is the package. pytest would take it for a package of
+tests and import it under the name of the clone's directory: with a clone called ``tq`` that is the tree in
+place of what was installed, with any other name a second copy. Hence the root is made a plain directory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+class RootIsNoPackageOfTests:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        return pytest.Dir.from_parent(parent, path=path) if path == self._root else None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--faults-scale",
+        type=float,
+        default=1.0,
+        help="how many faults tests/faults injects: 1 a few, 10 all of them, more than that all and more",
+    )
+    parser.addoption(
+        "--store-rows", type=int, default=20_000, help="how long the longest queue of tests/master/store is"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(RootIsNoPackageOfTests(config.rootpath))
