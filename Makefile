@@ -1,0 +1,68 @@
+# make demo    a real job on a real cluster of this machine, with a worker and the master killed on the way
+# make test    everything that must hold: linter, types, the whole suite, the fast part on other Pythons
+# make faults  every fault on real programs: some minutes, and a table at the end
+# make fuzz    a million damaged messages, values, texts and calls: half a minute
+# make proof   the simulator: 500 seeds, then every planted bug: some minutes
+# make bench   measure everything beside floors and peers, and write docs/performance.md
+# make clean   forget what was built and installed here
+#
+# VENV=dir chooses another virtual environment, PYTHON=python3.13 another interpreter.
+
+SHELL := /bin/sh
+VENV ?= .venv
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml README.md LICENSE $(shell find __init__.py py.typed client common configs master tasks worker \
+	-name '*.py' -o -name '*.sql' -o -name '*.toml' -o -name py.typed)
+# One rule for both: what follows the dash is the extra that is installed with the package.
+DEMO := $(VENV)/installed-demo
+DEV := $(VENV)/installed-dev
+BENCH := $(VENV)/installed-bench
+
+.PHONY: demo test lint types suite other-pythons faults fuzz proof bench clean
+
+demo: $(DEMO)
+	$(BIN)/tq demo
+
+test: lint types suite other-pythons
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEV)
+	$(BIN)/mypy -p tq
+
+# The installed package is what is tested: `pytest`, unlike `python -m pytest`, leaves the tree off the path.
+suite: $(DEV)
+	TQ_TEST_INSTALLED=1 $(BIN)/pytest
+
+other-pythons: $(DEV)
+	$(BIN)/python tests/other_pythons.py --cache $(VENV)/other-pythons
+
+faults: $(DEV)
+	$(BIN)/pytest tests/faults --faults-scale 10
+
+fuzz: $(DEV)
+	$(BIN)/python -m tests.fuzz
+
+proof: $(DEV)
+	$(BIN)/python -m tests.simulation --seeds 500
+	$(BIN)/python -m tests.simulation.planted
+
+bench: $(BENCH)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# `build` goes first: setuptools would pack what it finds there, files deleted long ago included.
+$(VENV)/installed-%: $(SOURCES) | $(BIN)/python
+	rm -rf build *.egg-info
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[$*]'
+	touch $@
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "tq needs Python 3.11 or newer; install it, or say make PYTHON=…" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
