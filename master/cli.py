@@ -18,6 +18,7 @@ from ..common.errors import ConfigError, TqError
 from ..common.logs import EventLog
 from ..common.loops import run_loop
 from ..common.model import Role
+from ..common.screen import OneScreen
 from ..common.secrets import take_authkey
 from ..common.version import VERSION
 from .boot import House, key_file, open_house
@@ -30,16 +31,17 @@ DURABILITY = {
 
 
 @click.command(
+    cls=OneScreen,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: tq-master --bind 0.0.0.0:5000 --data /var/lib/tq",
 )
 @click.option("--bind", metavar="HOST:PORT", help="Where to listen.  [127.0.0.1:5000]")
-@click.option("--data", metavar="DIR", help="Where the state lives.  [the user's data directory]")
+@click.option("--data", metavar="DIR", help="Where the state lives.  [the user's own]")
 @click.option(
     "--config", type=click.Path(path_type=Path), envvar="TQ_CONFIG", help="A TOML file of settings."
 )
-@click.option("--authkey", metavar="KEY", help="One plain key for everybody. Prefer --authkey-file.")
-@click.option("--authkey-file", metavar="FILE", help="A file with that key; TQ_AUTHKEY works as well.")
+@click.option("--authkey", metavar="KEY", help="One plain key for all. Prefer a file.")
+@click.option("--authkey-file", metavar="FILE", help="A file with that key; or TQ_AUTHKEY.")
 @click.option("--durability", metavar="fsync|os|memory", help="When a task counts as stored.  [fsync]")
 @click.option("--log-format", metavar="text|json", help="How events are written to stderr.  [text]")
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.  [info]")

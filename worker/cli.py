@@ -16,6 +16,7 @@ from ..common.errors import ConfigError, InvalidArgument, Rejected, TqError
 from ..common.keys import Credential
 from ..common.logs import EventLog
 from ..common.loops import run_loop
+from ..common.screen import OneScreen
 from ..common.secrets import take_authkey
 from ..common.version import VERSION
 from .supervisor import Supervisor
@@ -24,19 +25,24 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
 
 
 @click.command(
+    cls=OneScreen,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: tq-worker --connect queue.example.org:5000 --authkey-file worker.key myapp.tasks",
+    epilog="Example: tq-worker --connect host:5000 --authkey-file worker.key myapp.tasks",
 )
 @click.argument("modules", nargs=-1, metavar="[MODULE[:APP] | FILE.py]...")
 @click.option("--connect", multiple=True, metavar="HOST:PORT", help="The master; several are tried in turn.")
-@click.option("--slots", type=int, help="Tasks run at the same time, each in a process.  [cores]")
+@click.option("--slots", type=int, metavar="N", help="Tasks at the same time, each in a process.  [cores]")
 @click.option("--queue", "queues", multiple=True, metavar="GLOB", help="Serve only these queues.  [all]")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Shown by `tq workers`.")
 @click.option("--authkey", metavar="KEY", help="The key or join token. Prefer --authkey-file.")
 @click.option("--authkey-file", metavar="FILE", help="A file with it; TQ_AUTHKEY works as well.")
-@click.option("--ca-file", metavar="FILE", help="Trust only certificates of this CA.")
-@click.option("--certificate-file", metavar="FILE", help="Show this one, with its key, if the master asks.")
-@click.option("--kill-grace-seconds", type=float, help="From asking a task to stop to killing it.  [5]")
+@click.option("--ca-file", metavar="FILE", hidden=True, help="Trust only certificates of this CA.")
+@click.option(
+    "--certificate-file", metavar="FILE", hidden=True, help="Show this one, with its key, if the master asks."
+)
+@click.option(
+    "--kill-grace-seconds", type=float, hidden=True, help="From asking a task to stop to killing it.  [5]"
+)
 @click.option(
     "--config", type=click.Path(path_type=Path), envvar="TQ_CONFIG", help="A TOML file of settings."
 )

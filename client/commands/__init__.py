@@ -2,92 +2,53 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from ...common.errors import TqError
 from ...common.version import VERSION
-from .failing import exit_status
+from .group import LazyGroup, Section
 
-# name: module and attribute; in the order of the help
-COMMANDS: Final = {
-    "demo": "demo:demo",
-    "submit": "submit:submit",
-    "result": "submit:result",
-    "ls": "tasks:ls",
-    "show": "tasks:show",
-    "why": "why:why",
-    "cancel": "tasks:cancel",
-    "retry": "tasks:retry",
-    "queues": "queues:queues",
-    "pause": "queues:pause",
-    "resume": "queues:resume",
-    "workers": "workers:workers",
-    "drain": "workers:drain",
-    "keys": "keys:keys",
+# A new command: its name, where it is (module:attribute), and at most 26 characters on what it does. Two
+# sections stand beside each other in the help, which is one screen: tests/client/commands/test_help.py
+SECTIONS: Final[dict[str, Section]] = {
+    "Work": {
+        "submit": ("submit:submit", "Submit a task by name"),
+        "result": ("submit:result", "Wait for a result, print it"),
+    },
+    "Look": {
+        "ls": ("tasks:ls", "List tasks, newest first"),
+        "show": ("tasks:show", "Everything about one task"),
+        "why": ("why:why", "Why it waits, how it ended"),
+        "queues": ("queues:queues", "List queues"),
+        "workers": ("workers:workers", "List workers"),
+    },
+    "Act": {
+        "cancel": ("tasks:cancel", "Cancel tasks"),
+        "retry": ("tasks:retry", "Make failed tasks ready"),
+        "pause": ("queues:pause", "Hand out none of a queue"),
+        "resume": ("queues:resume", "Let a paused queue go on"),
+        "drain": ("workers:drain", "Have a worker finish, end"),
+    },
+    "Set up": {
+        "demo": ("demo:demo", "See a cluster survive"),
+        "keys": ("keys:keys", "Make, list, revoke keys"),
+    },
 }
-SUMMARIES: Final = {
-    "demo": "Run a real job on a real cluster of this machine.",
-    "submit": "Submit a task by name.",
-    "result": "Print a task's result, waiting for it.",
-    "ls": "List tasks, newest first.",
-    "show": "Everything about one task.",
-    "why": "Why a task waits, or how it ended.",
-    "cancel": "Cancel tasks.",
-    "retry": "Make failed tasks ready again.",
-    "queues": "List queues.",
-    "pause": "Hand out nothing of a queue.",
-    "resume": "Let a paused queue go on.",
-    "workers": "List workers.",
-    "drain": "Have a worker finish and end.",
-    "keys": "Make, list and revoke keys.",
-}
-
-
-class LazyGroup(click.Group):
-    """Knows its commands by name; imports one when it is called, or its help is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        place = COMMANDS.get(cmd_name)
-        if place is None:
-            return None
-        module, _, attribute = place.partition(":")
-        command: click.Command = getattr(import_module(f".{module}", __name__), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(SUMMARIES.items()))
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except TqError as error:
-            click.echo(f"tq: {error}", err=True)
-            ctx.exit(exit_status(error))
-        except TimeoutError as error:
-            click.echo(f"tq: {error}", err=True)
-            ctx.exit(exit_status(error))
 
 
 @click.group(
     cls=LazyGroup,
+    sections=SECTIONS,
+    subcommand_metavar="COMMAND …",
+    options_metavar="[--version] [-h]",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: tq submit jobs:square 7 --wait",
+    epilog="\b\nExit status: 0 well, 1 failed, 2 wrong command, 3 no master, 4 key refused,\n"
+    "5 no such task, 6 time over.  Example: tq submit jobs:square 7 --wait",
 )
 @click.version_option(VERSION, prog_name="tq")
 def main() -> None:
-    """Submit tasks and see what became of them.
-
-    The master is named by TQ_URL (tq://host:5000) or --url, the key by TQ_AUTHKEY or --authkey-file.
-
-    \b
-    Exit status: 0 well; 1 a task or a check failed; 2 the command is wrong;
-    3 no master answers; 4 the key is refused or not enough; 5 no such task;
-    6 the time is over.
+    """\b
+    Submit tasks and see what became of them; tq COMMAND --help tells more.
+    Master and key: --url and --authkey-file, or TQ_URL and TQ_AUTHKEY.
     """

@@ -9,11 +9,12 @@ import click
 
 from ...common.model import Role
 from ..app import App
+from .group import GuessingGroup
 from .options import connected
 from .output import ago, print_json, print_table
 
 
-@click.group(epilog="Example: tq keys add --role worker --queue 'gpu.*'")
+@click.group(cls=GuessingGroup, epilog="Example: tq keys add --role worker --queue 'gpu.*'")
 def keys() -> None:
     """Make, list and revoke keys. Needs an admin key."""
 
