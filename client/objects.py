@@ -33,7 +33,7 @@ _REPEATABLE: Final = {
     "get_queues": {"list"},
     "get_task_queue": {"submit", "pause", "resume"},
     "get_tasks": {"states", "show", "list", "cancel"},
-    "get_workers": {"list", "drain"},
+    "get_workers": {"list", "drain", "serving"},
 }
 
 

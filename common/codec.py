@@ -59,6 +59,15 @@ def encode_call(args: tuple[Any, ...], kwargs: Mapping[str, Any], names: Sequenc
     return _packer.pack([positional, keywords])  # type: ignore[no-any-return]
 
 
+def encode_chunk(items: Sequence[Any], *, star: bool, first: int = 0) -> bytes:
+    """Many calls of one function as one piece of work: each item the one argument, with ``star`` all of them.
+
+    ``first`` numbers the items in errors.
+    """
+    prepared = [prepare(item, (f"item {index}",)) for index, item in enumerate(items, first)]
+    return _packer.pack([prepared, {}, "starmap" if star else "map"])  # type: ignore[no-any-return]
+
+
 def decode(data: bytes | memoryview) -> Any:
     """The value in ``data``; raises DecodeError for anything else, whatever it is."""
     try:
@@ -80,10 +89,20 @@ def decode(data: bytes | memoryview) -> Any:
 
 def decode_call(data: bytes | memoryview) -> tuple[list[Any], dict[str, Any]]:
     """The arguments in ``data``; raises DecodeError."""
+    args, kwargs, style = decode_work(data)
+    if style is not None:
+        raise DecodeError("these bytes are many calls, not one")
+    return args, kwargs
+
+
+def decode_work(data: bytes | memoryview) -> tuple[list[Any], dict[str, Any], str | None]:
+    """A call's arguments and None, or the items of a chunk and how each is passed; raises DecodeError."""
     match decode(data):
         case [list(args), dict(kwargs)] if not kwargs or all(type(name) is str for name in kwargs):
-            return args, kwargs
+            return args, kwargs, None
+        case [list(items), dict(kwargs), "map" | "starmap" as style] if not kwargs:
+            return items, kwargs, style
     raise DecodeError("these bytes are not the arguments of a call")
 
 
-__all__ = ["NotSerializable", "decode", "decode_call", "encode", "encode_call"]
+__all__ = ["NotSerializable", "decode", "decode_call", "decode_work", "encode", "encode_call", "encode_chunk"]

@@ -67,6 +67,7 @@ class WorkerSettings:
     modules: tuple[str, ...] = ()
     slots: int = field(default_factory=lambda: os.cpu_count() or 1)
     queues: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
     kill_grace_seconds: float = 5.0
     log_format: str = "text"
@@ -158,6 +159,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "modules": _texts,
     "slots": _whole(1, 65_536),
     "queues": _texts,
+    "allow": _texts,
     "labels": _table,
     "kill_grace_seconds": _seconds(0.1),
     "ca_file": _path,

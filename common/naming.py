@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .errors import InvalidArgument, NotNamed
+from .errors import Forbidden, InvalidArgument, NotNamed
 
 
 def callable_name(function: Callable[..., Any]) -> str:
@@ -121,3 +122,26 @@ def load_callable(name: str) -> Callable[..., Any]:
             f"{name!r} is a lambda or a nested function; write `def {qualname}(…): …` at the top of {module_name}"
         )
     return found  # type: ignore[no-any-return]
+
+
+def is_allowed(name: str, patterns: Sequence[str]) -> bool:
+    """Whether ``module:qualname`` fits one of the patterns, in which it is written ``module.qualname``."""
+    dotted = name.replace(":", ".")
+    return any(fnmatchcase(dotted, pattern) for pattern in patterns)
+
+
+def load_allowed(name: str, patterns: Sequence[str]) -> Callable[..., Any]:
+    """Import a callable that one of the patterns allows; raises Forbidden, and as ``load_callable`` does.
+
+    It has to be what it is called: ``myapp:os.system`` fits ``myapp.*`` when myapp imports os, and is
+    ``posix:system`` all the same.
+    """
+    if not is_allowed(name, patterns):
+        raise Forbidden(
+            f"this worker does not allow {name}; start it with --allow '{name.replace(':', '.')}'"
+        )
+    found = load_callable(name)
+    real = callable_name(found)
+    if real != name:
+        raise Forbidden(f"{name} is {real} by its own name, and only that could be allowed")
+    return found

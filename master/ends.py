@@ -105,7 +105,9 @@ class Ends:
         if rows:
             self._store.end_attempts(rows)
 
-    def cancel(self, ids: list[bytes], allows: Callable[[str], bool], now: Now) -> list[Found]:
+    def cancel(
+        self, ids: list[bytes], allows: Callable[[str], bool], now: Now, *, running: bool = True
+    ) -> list[Found]:
         """Cancel what waits, note it for what runs; the tasks as they were found, with the state reached."""
         reached: list[Found] = []
         for found in self._store.find(ids):
@@ -113,8 +115,9 @@ class Ends:
             if not allows(lane.queue.name):
                 continue
             if found.state == State.RUNNING:
-                self._store.request_cancel(found.seq)
-                self.cancelling.add(found.id)
+                if running:
+                    self._store.request_cancel(found.seq)
+                    self.cancelling.add(found.id)
             elif not State(found.state).is_terminal:
                 self._store.cancel_waiting(found.seq, now.wall)
                 self._lanes.move(found.lane, found.state, State.CANCELLED)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from ..common.errors import InvalidArgument
 from ..common.model import State, check_name
+from ..common.naming import is_allowed
 from .sessions import Call
 from .store.interface import Picture, Store
 
@@ -61,6 +62,7 @@ class ParkedLease(NamedTuple):
 
 class CapabilityKey(NamedTuple):
     tasks: frozenset[str]
+    allow: tuple[str, ...]  # patterns of other callables it would import
     queues: tuple[str, ...]  # patterns the worker asked for; empty: all
     allowed: tuple[str, ...]  # patterns its key allows
 
@@ -73,10 +75,9 @@ class Capability:
         self.lanes: list[Lane] = []
         self.parked: deque[ParkedLease] = deque()
 
-    def serves(self, lane: Lane) -> bool:
-        name = lane.queue.name
-        return lane.task in self.key.tasks and all(
-            not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+    def serves(self, queue: str, task: str) -> bool:
+        return (task in self.key.tasks or is_allowed(task, self.key.allow)) and all(
+            not patterns or any(fnmatchcase(queue, pattern) for pattern in patterns)
             for patterns in (self.key.queues, self.key.allowed)
         )
 
@@ -169,7 +170,7 @@ class Lanes:
 
     @staticmethod
     def _introduce(lane: Lane, capability: Capability) -> None:
-        if capability.serves(lane):
+        if capability.serves(lane.queue.name, lane.task):
             capability.lanes.append(lane)
             lane.capabilities.append(capability)
 

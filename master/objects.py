@@ -168,13 +168,16 @@ class Tasks(EngineObject):
         return details(self.engine, task)
 
     @exposed(Role.CLIENT)
-    def cancel(self, call: Call, ids: list[bytes]) -> Rows:
-        """Cancel; the state each task is in now: RUNNING means that its worker has been told."""
+    def cancel(self, call: Call, ids: list[bytes], running: bool = True) -> Rows:
+        """Cancel; the state each task is in now: RUNNING means that its worker has been told, or, without
+        ``running``, that it is left alone."""
         engine = self.engine
         engine.intake.settle(engine.now)
-        reached = engine.ends.cancel(check_ids(ids), call.session.allows_queue, engine.now)
+        reached = engine.ends.cancel(
+            check_ids(ids), call.session.allows_queue, engine.now, running=bool(running)
+        )
         for found in reached:
-            if found.state == State.RUNNING:
+            if running and found.state == State.RUNNING:
                 engine.roster.order_cancel(found.id)
         return [[found.id, found.state] for found in reached]
 
@@ -221,6 +224,11 @@ class Workers(EngineObject):
     @exposed(Role.VIEWER)
     def list(self, call: Call) -> list[dict[str, Any]]:
         return self.engine.roster.listing()
+
+    @exposed(Role.VIEWER)
+    def serving(self, call: Call, queue: str, task: str) -> tuple[int, int]:
+        """How many connected workers serve this callable in this queue, and how many are connected."""
+        return self.engine.roster.serving(_text("queue", queue), _text("task", task))
 
     @exposed(Role.ADMIN)
     def drain(self, call: Call, node: str) -> None:

@@ -45,6 +45,7 @@ class WorkerInfo:
     tasks: list[str]
     queues: list[str] | None
     version: str
+    allow: list[str] = field(default_factory=list)
 
     @classmethod
     def from_wire(cls, info: Any) -> WorkerInfo:
@@ -54,9 +55,9 @@ class WorkerInfo:
             raise InvalidArgument(f"announce: {error}") from None
         if not given._is_well_formed():
             raise InvalidArgument(
-                "announce: host, version, tasks, queues and labels are text, slots 1 to 65536, pid a number"
+                "announce: host, version, tasks, allow, queues and labels are text, slots 1 to 65536, pid a number"
             )
-        if len(given.tasks) > TASKS_ANNOUNCED_MAX:
+        if len(given.tasks) + len(given.allow) > TASKS_ANNOUNCED_MAX:
             raise InvalidArgument(f"announce: more than {TASKS_ANNOUNCED_MAX:,} tasks")
         return given
 
@@ -69,9 +70,10 @@ class WorkerInfo:
                 slots=int(slots),
                 labels=dict(labels),
                 tasks=list(tasks),
+                allow=list(allow),
                 queues=list() | None as queues,
             ):
-                texts = [*tasks, *(queues or []), *labels.values()]
+                texts = [*tasks, *allow, *(queues or []), *labels.values()]
                 return (
                     all(isinstance(text, str) for text in texts)
                     and 1 <= slots <= SLOTS_MAX
@@ -225,6 +227,7 @@ class Roster:
                 "slots": worker.info.slots,
                 "labels": worker.info.labels,
                 "tasks": worker.info.tasks,
+                "allow": worker.info.allow,
                 "queues": worker.info.queues,
                 "version": worker.info.version,
                 "connected": worker.session is not None,
@@ -236,6 +239,12 @@ class Roster:
             for worker in self.by_node.values()
             if worker.info is not None
         ]
+
+    def serving(self, queue: str, task: str) -> tuple[int, int]:
+        """How many connected workers serve a callable in a queue, and how many are connected."""
+        connected = [one.capability for one in self.by_node.values() if one.session is not None]
+        able = {one: one.serves(queue, task) for one in set(connected) if one is not None}
+        return sum(able[one] for one in connected if one is not None), len(connected)
 
     def drain(self, node: str) -> None:
         """Order one worker to drain, by its node id or an unmistakable start of it."""
@@ -343,7 +352,10 @@ class Roster:
 
     def _set_capability(self, worker: Worker, info: WorkerInfo, session: Session) -> None:
         key = CapabilityKey(
-            frozenset(info.tasks), tuple(sorted(info.queues or ())), tuple(session.verifier.queues)
+            frozenset(info.tasks),
+            tuple(sorted(info.allow)),
+            tuple(sorted(info.queues or ())),
+            tuple(session.verifier.queues),
         )
         before, worker.capability = worker.capability, self._lanes.capability(key)
         if before is not None and before is not worker.capability:

@@ -25,8 +25,7 @@ from collections import deque
 from typing import Any, Final, NoReturn
 
 from ..common import context, link
-from ..common.callables import NamedCallable, context_parameter
-from ..common.codec import decode_call, encode
+from ..common.codec import decode_work, encode
 from ..common.context import Context
 from ..common.errors import CancelRequested, ConfigError, Discard, Retry, Snooze, TimeLimit
 from ..common.failure import Failure
@@ -36,6 +35,7 @@ from ..common.ids import show_id
 from ..common.model import Outcome
 from .child_link import ChildLink
 from .loading import load_tasks
+from .served import Served
 
 FLUSH_SECONDS: Final = 0.002  # a finished result waits no longer than this for company
 FLUSH_BYTES: Final = 64 * 1024
@@ -61,7 +61,7 @@ class ChildProcess:
         self._reports: list[list[Any]] = []
         self._reports_bytes = 0
         self._flushed_at = time.perf_counter()
-        self._tasks: dict[str, tuple[NamedCallable, str | None, bool]] = {}
+        self._tasks: Served
         self._loop: Any = None  # of asyncio, made for the first task that is a coroutine
         self._current: _Job | None = None
         self._started = 0.0
@@ -71,18 +71,16 @@ class ChildProcess:
         link.set_ambient(ChildLink(relay))
         signal.signal(signal.SIGUSR1, self._noticed)
 
-    def run(self, sources: list[str]) -> None:
+    def run(self, sources: list[str], allow: list[str]) -> None:
         """Load the user's code, say hello, then serve until the supervisor is gone."""
         try:
-            tasks = load_tasks(sources)
+            self._tasks = Served(load_tasks(sources) if sources else {}, allow)
         except BaseException as error:  # whatever an import does, it is told, not lost
             known = isinstance(error, ConfigError)
             text = str(error) if known else Failure.of(error, skip_frames=3).traceback
             self._work.sendall(encode_frame(Kind.REFUSED, pack([known, text]), PIPE_FRAME_BYTES_MAX))
             return
-        for name, task in tasks.items():
-            self._tasks[name] = (task, context_parameter(task.function), _is_coroutine(task.function))
-        hello = sorted([name, task.queue] for name, task in tasks.items())
+        hello = sorted([name, served.task.queue] for name, served in self._tasks.items())
         self._work.sendall(encode_frame(Kind.HELLO, pack(hello), PIPE_FRAME_BYTES_MAX))
         while (ordinal := self._next_ticket()) is not None:
             job = self._job(ordinal)
@@ -156,17 +154,20 @@ class ChildProcess:
 
     def _run(self, job: _Job, started: float) -> tuple[int, bytes | None, float | None]:
         try:
-            task, context_name, is_coroutine = self._tasks[job[3]]
-            args, kwargs = decode_call(job[7])
+            served = self._tasks[job[3]]
+            args, kwargs, style = decode_work(job[7])
             self._cancelled = False
             self._started = started
             self._current = job
-            if context_name is not None:
-                kwargs[context_name] = self._context()
+            if served.context_name is not None:
+                kwargs[served.context_name] = self._context()
             if self._note is not None:
                 self._note("started", id=job[1], attempt=job[2])
-            value = task.function(*args, **kwargs)
-            if is_coroutine:
+            if style is None:
+                value = served.task.function(*args, **kwargs)
+            else:
+                value = served.run_chunk(args, kwargs, style)
+            if served.is_coroutine:
                 value = self._await(value)
             self._current = None
             return 0, encode(value, root="result"), None
@@ -222,12 +223,6 @@ class ChildProcess:
             self._reports, self._reports_bytes = [], 0
 
 
-def _is_coroutine(function: Any) -> bool:
-    import inspect
-
-    return inspect.iscoroutinefunction(function)
-
-
 def _die_with(supervisor: int) -> None:
     """Have the kernel kill this process when the supervisor dies, however that dies."""
     if sys.platform == "linux":
@@ -253,10 +248,11 @@ def _die(why: str) -> NoReturn:
 
 
 def main() -> None:
-    supervisor, work, tickets, notices, relay, *sources = sys.argv[1:]
+    supervisor, work, tickets, notices, relay, allow, *sources = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
     _die_with(int(supervisor))
-    ChildProcess(int(work), int(tickets), int(notices), int(relay)).run(sources)
+    process = ChildProcess(int(work), int(tickets), int(notices), int(relay))
+    process.run(sources, allow.split(",") if allow else [])
 
 
 if __name__ == "__main__":

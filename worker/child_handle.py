@@ -37,7 +37,7 @@ class Owner(Protocol):
 class ChildHandle:
     """One child, from its start to the moment its death is known."""
 
-    def __init__(self, owner: Owner, number: int, sources: Sequence[str]) -> None:
+    def __init__(self, owner: Owner, number: int, sources: Sequence[str], allow: Sequence[str] = ()) -> None:
         self.number, self._owner = number, owner
         self._loop = asyncio.get_running_loop()
         self.alive = True
@@ -50,7 +50,7 @@ class ChildHandle:
         for descriptor in (tickets, self._tickets, notices, self._notices):
             os.set_blocking(descriptor, False)
         passed = (theirs_work.fileno(), tickets, notices, theirs_relay.fileno())
-        arguments = [str(os.getpid()), *map(str, passed), *sources]
+        arguments = [str(os.getpid()), *map(str, passed), ",".join(allow), *sources]
         self._process = subprocess.Popen(  # noqa: S603 - our own module, started by our own interpreter
             [sys.executable, "-m", "tq.worker.child", *arguments], stdin=subprocess.DEVNULL, pass_fds=passed
         )

@@ -33,6 +33,7 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
 @click.option("--connect", multiple=True, metavar="HOST:PORT", help="The master; several are tried in turn.")
 @click.option("--slots", type=int, metavar="N", help="Tasks at the same time, each in a process.  [cores]")
 @click.option("--queue", "queues", multiple=True, metavar="GLOB", help="Serve only these queues.  [all]")
+@click.option("--allow", multiple=True, metavar="GLOB", help="Run these callables as well: 'math.*'.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Shown by `tq workers`.")
 @click.option("--authkey", metavar="KEY", help="The key or join token. Prefer --authkey-file.")
 @click.option("--authkey-file", metavar="FILE", help="A file with it; TQ_AUTHKEY works as well.")
@@ -58,7 +59,7 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     given = {name: value or None for name, value in options.items()}
     try:
         settings = load_settings(WorkerSettings, config, os.environ, given)
-        if not settings.modules:
+        if not settings.modules and not settings.allow:
             raise ConfigError(
                 "nothing to serve; name a module or a file: tq-worker --connect host:5000 myapp.tasks"
             )
@@ -107,7 +108,9 @@ def _banner(settings: WorkerSettings, tasks: list[list[str]]) -> str:
     masters = ", ".join(map(str, settings.connect))
     shown = "\n".join(f"    {name}  (queue {queue})" for name, queue in tasks[:20])
     more = f"\n    … and {len(tasks) - 20} more" if len(tasks) > 20 else ""
-    return f"tq-worker {VERSION}: {settings.slots} slots for {masters}\n  serves\n{shown}{more}"
+    serves = f"\n  serves\n{shown}{more}" if tasks else ""
+    allows = f"\n  allows {', '.join(settings.allow)}" if settings.allow else ""
+    return f"tq-worker {VERSION}: {settings.slots} slots for {masters}{serves}{allows}"
 
 
 def _complain(error: Exception) -> None:

@@ -135,6 +135,7 @@ class Supervisor:
             "labels": self._settings.labels,
             "tasks": sorted(name for name, _ in self.tasks),
             "queues": list(self._settings.queues) or None,
+            "allow": list(self._settings.allow),
             "version": VERSION,
         }
         try:
@@ -316,7 +317,7 @@ class Supervisor:
     def _start_child(self) -> None:
         if not self._agent.draining and not self._ended.done():
             number, self._next_child = self._next_child, self._next_child + 1
-            self._children[number] = ChildHandle(self, number, self._settings.modules)
+            self._children[number] = ChildHandle(self, number, self._settings.modules, self._settings.allow)
 
     def _kill_children(self) -> None:
         for child in self._children.values():

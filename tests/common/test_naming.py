@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tq.common.errors import InvalidArgument, NotNamed
-from tq.common.naming import callable_name, load_callable
+from tq.common.errors import Forbidden, InvalidArgument, NotNamed
+from tq.common.naming import callable_name, is_allowed, load_allowed, load_callable
 
 
 class Box:
@@ -100,3 +100,32 @@ def test_a_name_that_leads_nowhere_says_what_is_wrong(
 ) -> None:
     with pytest.raises(error, match=message):
         load_callable(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "fits"),
+    [
+        ("math:sqrt", "math.*", True),
+        ("math:sqrt", "math.sqrt", True),
+        ("myapp.jobs:Box.static", "myapp.*", True),
+        ("math:sqrt", "math", False),
+        ("mathematics:sqrt", "math.*", False),
+        ("math:sqrt", "MATH.*", False),
+    ],
+)
+def test_a_pattern_allows_what_it_fits(name: str, pattern: str, fits: bool) -> None:
+    assert is_allowed(name, ["nothing.*", pattern]) is fits
+
+
+def test_an_allowed_callable_is_imported() -> None:
+    assert load_allowed("math:sqrt", ["math.*"])(9.0) == 3.0
+
+
+def test_another_callable_is_refused_with_the_flag_that_would_allow_it() -> None:
+    with pytest.raises(Forbidden, match=r"start it with --allow 'os.system'"):
+        load_allowed("os:system", ["math.*"])
+
+
+def test_what_a_module_only_imports_is_not_allowed_as_its_own() -> None:
+    with pytest.raises(Forbidden, match=r"is posix:system by its own name"):
+        load_allowed("shutil:os.system", ["shutil.*"])

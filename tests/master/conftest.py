@@ -121,7 +121,12 @@ class Bench:
         return Peer(self, role, new_ids(), queues)
 
     def worker(
-        self, *tasks: str, node: bytes | None = None, held: list[Any] | None = None, slots: int = 2
+        self,
+        *tasks: str,
+        node: bytes | None = None,
+        held: list[Any] | None = None,
+        slots: int = 2,
+        allow: tuple[str, ...] = (),
     ) -> Peer:
         """A worker that has announced itself."""
         peer = Peer(self, Role.WORKER, node or new_ids())
@@ -133,6 +138,7 @@ class Bench:
             "tasks": list(tasks),
             "queues": None,
             "version": "test",
+            "allow": list(allow),
         }
         peer.announced = peer.call("get_dispatcher", "announce", info, held or [])
         return peer

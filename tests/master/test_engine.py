@@ -114,6 +114,16 @@ def test_a_worker_gets_only_tasks_it_knows_and_the_others_say_why_they_wait(benc
     )
 
 
+def test_a_worker_is_given_callables_that_a_pattern_of_its_own_allows(bench: Any) -> None:
+    client, worker = bench.client(), bench.worker("m:f", allow=("math.*",))
+    ids = submit(client, b"1", task="math:sqrt")
+    submit(client, b"2", task="cmath:sqrt")
+    _, entries = lease(worker)
+    assert [entry[0] for entry in entries] == ids
+    assert client.call("get_workers", "serving", "q", "math:cos") == (1, 1)
+    assert client.call("get_workers", "serving", "q", "cmath:sqrt") == (0, 1)
+
+
 def test_higher_priority_is_leased_first_then_the_older(bench: Any) -> None:
     client, worker = bench.client(), bench.worker("m:f", "m:g")
     [low] = submit(client, b"")
@@ -292,6 +302,17 @@ def test_a_waiting_task_is_cancelled_at_once_and_its_watcher_is_told(bench: Any)
     client.call("get_result_queue", "watch", [id])
     assert client.call("get_tasks", "cancel", [id]) == [[id, State.CANCELLED]]
     assert client.call("get_result_queue", "collect", 1) == [[id, State.CANCELLED, None]]
+
+
+def test_a_running_task_is_left_alone_when_only_what_waits_is_to_be_cancelled(bench: Any) -> None:
+    client, worker = bench.client(), bench.worker("m:f")
+    running, waiting = submit(client, b"1", b"2")
+    worker.call("get_dispatcher", "lease", 1)
+    assert client.call("get_tasks", "cancel", [running, waiting], False) == [
+        [running, State.RUNNING],
+        [waiting, State.CANCELLED],
+    ]
+    assert bench.engine.ends.cancelling == set()
 
 
 def test_cancelling_a_running_task_orders_its_worker_and_survives_its_loss(bench: Any) -> None:

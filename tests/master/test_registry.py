@@ -39,7 +39,7 @@ MAY_CALL: dict[str, dict[str, set[str]]] = {
     },
     "get_tasks": {"states": VIEWERS, "show": VIEWERS, "list": VIEWERS, "cancel": CLIENTS, "retry": CLIENTS},
     "get_queues": {"list": VIEWERS},
-    "get_workers": {"list": VIEWERS, "drain": ADMINS},
+    "get_workers": {"list": VIEWERS, "serving": VIEWERS, "drain": ADMINS},
     "get_keys": {"add": ADMINS, "revoke": ADMINS, "list": ADMINS},
     "get_master": {"info": VIEWERS},
 }
@@ -258,6 +258,7 @@ GOOD: dict[str, list[Any]] = {
     "get_tasks.retry": [[TASK]],
     "get_queues.list": [],
     "get_workers.list": [],
+    "get_workers.serving": ["q", "m:f"],
     "get_workers.drain": ["00"],
     "get_keys.add": ["client", ["gpu.*"], "note"],
     "get_keys.revoke": ["key"],

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tq.common.codec import decode, encode_call
+from tq.common.codec import decode, encode_call, encode_chunk
 from tq.common.failure import Failure
 from tq.common.model import Outcome
 from tq.common.session import Request
@@ -26,7 +26,7 @@ SECONDS = 20.0
 class Nursery:
     """The owner of one child: everything it hears, in order, and the reports by ordinal."""
 
-    def __init__(self, *sources: str) -> None:
+    def __init__(self, *sources: str, allow: tuple[str, ...] = ()) -> None:
         self.tasks: asyncio.Future[list[list[str]]] = asyncio.get_running_loop().create_future()
         self.failure: asyncio.Future[tuple[bool, str]] = asyncio.get_running_loop().create_future()
         self.death: asyncio.Future[Death] = asyncio.get_running_loop().create_future()
@@ -34,7 +34,7 @@ class Nursery:
         self.unread: list[int] = []  # tickets it left when it died
         self._told = asyncio.Event()
         self._ordinals = 0
-        self.child = ChildHandle(self, 1, sources)
+        self.child = ChildHandle(self, 1, sources, allow)
 
     # child_handle.Owner
 
@@ -61,23 +61,17 @@ class Nursery:
 
     def send(self, *calls: tuple[Any, ...], timeout: float | None = None) -> list[int]:
         """Hand over jobs ``(name, *arguments)`` in one batch; their ordinals."""
+        return self.send_payloads(
+            *((f"child_tasks:{name}", encode_call(tuple(arguments), {})) for name, *arguments in calls),
+            timeout=timeout,
+        )
+
+    def send_payloads(self, *works: tuple[str, bytes], timeout: float | None = None) -> list[int]:
         jobs = []
-        for name, *arguments in calls:
+        for name, payload in works:
             self._ordinals += 1
             number = self._ordinals.to_bytes(16, "big")
-            payload = encode_call(tuple(arguments), {})
-            jobs.append(
-                Job(
-                    number,
-                    1,
-                    number,
-                    "q",
-                    f"child_tasks:{name}",
-                    timeout,
-                    payload,
-                    ordinal=self._ordinals,
-                )
-            )
+            jobs.append(Job(number, 1, number, "q", name, timeout, payload, ordinal=self._ordinals))
         self.child.send(jobs)
         return [job.ordinal for job in jobs]
 
@@ -91,14 +85,18 @@ class Nursery:
         [ordinal] = self.send(call)
         return await self.report(ordinal)
 
+    async def run_chunk(self, name: str, items: list[Any], *, star: bool = False) -> Report:
+        [ordinal] = self.send_payloads((name, encode_chunk(items, star=star)))
+        return await self.report(ordinal)
+
     async def died(self) -> Death:
         return await asyncio.wait_for(self.death, SECONDS)
 
 
 @asynccontextmanager
-async def nursery(*sources: str) -> AsyncIterator[Nursery]:
+async def nursery(*sources: str, allow: tuple[str, ...] = ()) -> AsyncIterator[Nursery]:
     """A child that is ready, and is gone afterwards."""
-    one = Nursery(*(sources or (str(TASKS_FILE),)))
+    one = Nursery(*(sources or (str(TASKS_FILE),)), allow=allow)
     try:
         if not sources:
             await asyncio.wait_for(one.tasks, SECONDS)
@@ -108,9 +106,9 @@ async def nursery(*sources: str) -> AsyncIterator[Nursery]:
         await one.died()
 
 
-def with_child(test: Callable[[Nursery], Awaitable[None]]) -> None:
+def with_child(test: Callable[[Nursery], Awaitable[None]], *, allow: tuple[str, ...] = ()) -> None:
     async def run() -> None:
-        async with nursery() as one:
+        async with nursery(allow=allow) as one:
             await test(one)
 
     asyncio.run(run())
@@ -196,7 +194,7 @@ def test_results_come_back_in_the_order_of_the_jobs() -> None:
     ("call", "type", "words"),
     [
         (("add", 1), "TypeError", "missing 1 required positional argument"),
-        (("no_such_task",), "KeyError", "child_tasks:no_such_task"),
+        (("no_such_task",), "tq.common.errors.Forbidden", "--allow 'child_tasks.no_such_task'"),
         (("sys_exit", 3), "SystemExit", "3"),
         (("recurse", 0), "RecursionError", "maximum recursion depth"),
         (("unsendable",), "tq.common.errors.NotSerializable", "object cannot be sent"),
@@ -423,3 +421,27 @@ def test_nothing_can_be_done_to_a_child_that_is_gone() -> None:
         assert one.reports == {}
 
     with_child(test)
+
+
+def test_a_chunk_is_many_calls_and_one_result() -> None:
+    async def test(one: Nursery) -> None:
+        report = await one.run_chunk("child_tasks:add", [(1, 2), [3, 4]], star=True)
+        assert decode(report.body or b"") == [3, 7]
+        report = await one.run_chunk("child_tasks:later", [1, 2, 3])
+        assert decode(report.body or b"") == [1, 2, 3]
+        report = await one.run_chunk("child_tasks:sys_exit", [3])
+        assert failure(report).type == "SystemExit"
+
+    with_child(test)
+
+
+def test_an_allowed_callable_is_imported_when_it_is_asked_for() -> None:
+    async def test(one: Nursery) -> None:
+        assert decode((await one.run_chunk("math:sqrt", [9.0])).body or b"") == [3.0]
+        refused = failure(await one.run_chunk("os:getpid", []))
+        assert (refused.type, "--allow 'os.getpid'" in refused.message) == (
+            "tq.common.errors.Forbidden",
+            True,
+        )
+
+    with_child(test, allow=("math.*",))
