@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from .errors import InvalidArgument
 
 DEFAULT_PORT: Final = 5000
+HTTP_PORT: Final = 5002  # of health and metrics, when they are asked for
 
 
 class Address(NamedTuple):
@@ -19,12 +20,12 @@ class Address(NamedTuple):
         return f"{host}:{self.port}"
 
 
-def parse_address(text: str, *, listen: bool = False) -> Address:
+def parse_address(text: str, *, listen: bool = False, default_port: int = DEFAULT_PORT) -> Address:
     """The address in ``host``, ``host:port``, ``tq://host:port`` or ``[::1]:port``; raises InvalidArgument."""
     rest = text.strip().removeprefix("tq://").rstrip("/")
     host, colon, port = rest.rpartition(":")
     if not colon or (":" in host and not host.endswith("]")) or rest.endswith("]"):
-        host, port = rest, str(DEFAULT_PORT)
+        host, port = rest, str(default_port)
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     example = "write host:5000, tq://host:5000 or [::1]:5000"
     if any(character in host for character in "/@ ?#") or (not host and not listen):

@@ -15,7 +15,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-from .address import DEFAULT_PORT, Address, parse_address
+from .address import DEFAULT_PORT, HTTP_PORT, Address, parse_address
 from .errors import ConfigError, TqError
 from .frames import FRAME_BYTES_MAX
 
@@ -44,6 +44,7 @@ class MasterSettings:
     result_ttl_seconds: float = 7 * 24 * 3600.0
     results_max: int = 1_000_000
     frame_bytes_max: int = FRAME_BYTES_MAX
+    http: Address | None = None
     log_format: str = "text"
     log_level: str = "info"
     authkey_file: Path | None = None
@@ -70,6 +71,7 @@ class WorkerSettings:
     allow: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
     kill_grace_seconds: float = 5.0
+    http: Address | None = None
     log_format: str = "text"
     log_level: str = "info"
     authkey_file: Path | None = None
@@ -141,6 +143,12 @@ def _listening(value: Any) -> Address:
     return parse_address(value, listen=True)
 
 
+def _http(value: Any) -> Address:
+    if not isinstance(value, str) or value.strip().isdigit():
+        raise ValueError(f"host:port, e.g. 127.0.0.1:{HTTP_PORT}")
+    return parse_address(value, listen=True, default_port=HTTP_PORT)
+
+
 _READERS: dict[str, Callable[[Any], Any]] = {
     "bind": _listening,
     "data": _path,
@@ -151,6 +159,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "result_ttl_seconds": _seconds(0),
     "results_max": _whole(0, 10**12),
     "frame_bytes_max": _whole(64 * 1024, 1024**3),
+    "http": _http,
     "log_format": _choice("text", "json"),
     "log_level": _choice("debug", "info", "warning", "error"),
     "authkey_file": _path,

@@ -30,6 +30,8 @@ SENTENCES: Final[dict[str, str]] = {
     "master.stalled": "this process stood still; nobody is blamed for that time",
     "master.bug": "a bug in tq; please report it with this record",
     "server.full": "no descriptors are left for more connections; raise the limit of open files (ulimit -n)",
+    "http.started": "health and metrics can be read",
+    "http.public": "everybody who reaches this address can read health and metrics; loopback keeps them here",
     "store.failed": "the store failed; its callers were told, nothing unfinished is kept",
     "store.recovered": "the store can be used again",
     "connection.refused": "a stranger was turned away",

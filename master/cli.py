@@ -15,13 +15,17 @@ import click
 from ..common.address import Address
 from ..common.config import MasterSettings, load_settings
 from ..common.errors import ConfigError, TqError
+from ..common.health import Attendant
 from ..common.logs import EventLog
 from ..common.loops import run_loop
 from ..common.model import Role
+from ..common.notify import Notifier
 from ..common.screen import OneScreen
 from ..common.secrets import take_authkey
 from ..common.version import VERSION
 from .boot import House, key_file, open_house
+from .health import MasterVitals
+from .server import Server
 
 DURABILITY = {
     "fsync": "every acknowledged task is on disk",
@@ -43,6 +47,7 @@ DURABILITY = {
 @click.option("--authkey", metavar="KEY", help="One plain key for all. Prefer a file.")
 @click.option("--authkey-file", metavar="FILE", help="A file with that key; or TQ_AUTHKEY.")
 @click.option("--durability", metavar="fsync|os|memory", help="When a task counts as stored.  [fsync]")
+@click.option("--http", metavar="HOST:PORT", help="Serve /livez, /readyz and /metrics there.  [off]")
 @click.option("--log-format", metavar="text|json", help="How events are written to stderr.  [text]")
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.  [info]")
 @click.version_option(VERSION, prog_name="tq-master")
@@ -52,13 +57,14 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     Without --authkey the master makes keys on its first start, keeps them in its data directory and
     prints the line to run on the next host.
     """
+    notifier = Notifier()
     try:
         settings = load_settings(MasterSettings, config, os.environ, options)
         key = take_authkey(authkey, settings.authkey_file)
         log = EventLog(settings.log_format, threshold=settings.log_level)
         house = open_house(settings, key, log.event)
         try:
-            code = run_loop(_serve(house, log, with_authkey=key is not None))
+            code = run_loop(_serve(house, log, notifier, with_authkey=key is not None))
         finally:
             house.close()
     except TqError as error:
@@ -68,24 +74,36 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     sys.exit(code)
 
 
-async def _serve(house: House, log: EventLog, *, with_authkey: bool) -> int:
+async def _serve(house: House, log: EventLog, notifier: Notifier, *, with_authkey: bool) -> int:
     server = house.server(log.event)
-    bind = house.settings.bind
+    vitals = MasterVitals(server)
+    attendant = Attendant(vitals, house.settings.http, log.event, notifier=notifier)
+    stop = asyncio.Event()
+    try:
+        address = await _listen(server, house.settings.bind)
+        await attendant.open()
+        _handle_signals(stop, log)
+        click.echo(_banner(house, address, with_authkey))
+        log.event("master.started", address=str(address), pid=os.getpid())
+        attendant.ready()
+        await stop.wait()
+        log.event("master.draining")
+        vitals.draining = True
+        attendant.ending()
+        await server.drain()
+    finally:
+        attendant.close()
+        server.close()
+    log.event("master.stopped")
+    return 0
+
+
+async def _listen(server: Server, bind: Address) -> Address:
     try:
         addresses = await server.listen(bind.host, bind.port)
     except OSError as error:
-        server.close()
         raise ConfigError(_why_not_listening(bind, error)) from error
-    stop = asyncio.Event()
-    _handle_signals(stop, log)
-    click.echo(_banner(house, Address(*addresses[0]), with_authkey))
-    log.event("master.started", address=str(Address(*addresses[0])), pid=os.getpid())
-    await stop.wait()
-    log.event("master.draining")
-    await server.drain()
-    server.close()
-    log.event("master.stopped")
-    return 0
+    return Address(*addresses[0])
 
 
 def _handle_signals(stop: asyncio.Event, log: EventLog) -> None:

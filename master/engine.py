@@ -110,6 +110,7 @@ class Engine:
         self._purge_at = 0
         self._purge_more = False
         self._unread: StoreError | None = None  # the failure after which the store could not be read back
+        self.failure = ""  # the last one, for people
 
     def start(self, now: Now) -> None:
         """Take up what the store remembers."""
@@ -271,7 +272,7 @@ class Engine:
         """
         if self._unread is None:
             self._report("store.failed", level="error", error=str(error))
-        batch.failed, batch.changed = True, False
+        batch.failed, batch.changed, self.failure = True, False, str(error)
         self.intake.forget()
         for call in [*batch.calls, *batch.replies, *self._replies]:  # parked ones that it answered, too
             if call.abandon is not None:

@@ -13,6 +13,7 @@ transaction at a time; what arrives meanwhile is the next one.
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 import sys
 from collections.abc import Callable
@@ -70,6 +71,8 @@ class Server:
         self._idle = asyncio.Event()
         self._descriptors_max = _descriptors_max()
         self._full = False  # and said so
+        self._concluded_at = self.loop.time()  # the last transaction's end, and the last that failed
+        self._failed_at = -math.inf
 
     async def listen(self, host: str, port: int) -> list[tuple[str, int]]:
         """Open the port; the addresses that were bound."""
@@ -95,6 +98,15 @@ class Server:
         """Give back threads and descriptors. The store is its owner's to close."""
         self._committer.close()
         self._users.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def seconds_since_transaction(self) -> float:
+        return self.loop.time() - self._concluded_at
+
+    @property
+    def seconds_since_failure(self) -> float:
+        """Since a transaction failed, for whatever reason; infinite when none did."""
+        return self.loop.time() - self._failed_at
 
     # what connections bring
 
@@ -184,11 +196,13 @@ class Server:
                 call.frame = call.session.wire.encode(call)
 
     def _conclude(self, batch: Batch, error: StoreError | None) -> None:
+        self._concluded_at = self.loop.time()
         if error is None:
             self.engine.committed(batch)
         else:
             self.engine.commit_failed(batch, error)
         if error is not None or batch.failed:
+            self._failed_at = self._concluded_at
             self.loop.call_later(STORE_PAUSE_SECONDS, self._pump)
         elif self.engine.has_work:
             self.loop.call_soon(self._pump)

@@ -13,12 +13,15 @@ import click
 
 from ..common.config import WorkerSettings, load_settings
 from ..common.errors import ConfigError, InvalidArgument, Rejected, TqError
+from ..common.health import Attendant
 from ..common.keys import Credential
 from ..common.logs import EventLog
 from ..common.loops import run_loop
+from ..common.notify import Notifier
 from ..common.screen import OneScreen
 from ..common.secrets import take_authkey
 from ..common.version import VERSION
+from .health import WorkerVitals
 from .supervisor import Supervisor
 
 EXIT_USAGE, EXIT_REFUSED = 2, 4
@@ -47,6 +50,7 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
 @click.option(
     "--config", type=click.Path(path_type=Path), envvar="TQ_CONFIG", help="A TOML file of settings."
 )
+@click.option("--http", metavar="HOST:PORT", help="Serve /livez, /readyz and /metrics there.  [off]")
 @click.option("--log-format", metavar="text|json", help="How events are written to stderr.  [text]")
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.  [info]")
 @click.version_option(VERSION, prog_name="tq-worker")
@@ -57,6 +61,7 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     """
     options["labels"] = ",".join(options["labels"])
     given = {name: value or None for name, value in options.items()}
+    notifier = Notifier()
     try:
         settings = load_settings(WorkerSettings, config, os.environ, given)
         if not settings.modules and not settings.allow:
@@ -66,7 +71,7 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
         key = take_authkey(authkey, settings.authkey_file) or _ask_for_key()
         credential = Credential.parse(key)
         log = EventLog(settings.log_format, threshold=settings.log_level)
-        code = run_loop(_work(settings, credential, log))
+        code = run_loop(_work(settings, credential, log, notifier))
     except Rejected as error:
         _complain(error)
         sys.exit(EXIT_REFUSED)
@@ -76,14 +81,16 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     sys.exit(code)
 
 
-async def _work(settings: WorkerSettings, credential: Credential, log: EventLog) -> int:
+async def _work(settings: WorkerSettings, credential: Credential, log: EventLog, notifier: Notifier) -> int:
     supervisor = Supervisor(settings, credential, log.event)
+    attendant = Attendant(WorkerVitals(supervisor), settings.http, log.event, notifier=notifier)
     signals = 0
 
     def first_or_second() -> None:
         nonlocal signals
         signals += 1
         if signals == 1:
+            attendant.ending()
             supervisor.drain()
         else:
             supervisor.stop()
@@ -91,9 +98,14 @@ async def _work(settings: WorkerSettings, credential: Credential, log: EventLog)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, first_or_second)
-    await supervisor.load()
-    click.echo(_banner(settings, supervisor.tasks))
-    code = await supervisor.run()
+    try:
+        await attendant.open()
+        await supervisor.load()
+        click.echo(_banner(settings, supervisor.tasks))
+        attendant.ready()
+        code = await supervisor.run()
+    finally:
+        attendant.close()
     log.event("worker.stopped", status=code)
     return code
 

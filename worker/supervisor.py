@@ -93,6 +93,17 @@ class Supervisor:
         if not self._ended.done():
             self._ended.set_result(1)
 
+    # what can be seen of it
+
+    @property
+    def agent(self) -> Agent:
+        return self._agent
+
+    @property
+    def pids(self) -> list[int]:
+        """Of the child processes."""
+        return [child.pid for child in self._children.values()]
+
     # the connection
 
     async def _stay_connected(self) -> None:

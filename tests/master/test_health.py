@@ -1,0 +1,102 @@
+"""When a master calls itself alive and ready, and what feeds the watchdog."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from tq.common.health import Pulse
+from tq.common.notify import Notifier
+from tq.master.health import FAILED_SECONDS, SLOW_SECONDS, STUCK_SECONDS, MasterVitals
+from tq.master.server import Server
+
+
+def vitals(transaction: float = 0.0, failure: float = float("inf")) -> MasterVitals:
+    engine = SimpleNamespace(failure="disk full", roster=SimpleNamespace(by_node={}), sessions={}, running={})
+    server = SimpleNamespace(
+        seconds_since_transaction=transaction, seconds_since_failure=failure, engine=engine
+    )
+    return MasterVitals(cast(Server, server))
+
+
+def test_a_master_whose_transactions_follow_one_another_is_alive_and_ready() -> None:
+    assert (vitals().sick(), vitals().unready()) == ([], [])
+
+
+@pytest.mark.parametrize("seconds", [SLOW_SECONDS, STUCK_SECONDS - 1])
+def test_a_slow_disk_is_no_reason_to_start_anew_but_one_to_go_elsewhere(seconds: float) -> None:
+    slow = vitals(seconds)
+    assert slow.sick() == []
+    assert "slow or stuck" in slow.unready()[0]
+
+
+def test_a_transaction_that_does_not_end_is_a_reason_to_start_anew() -> None:
+    assert "no transaction has ended for 60 s" in vitals(STUCK_SECONDS).sick()[0]
+
+
+def test_a_failed_commit_is_remembered_for_a_while_with_its_cause() -> None:
+    assert "the store failed 3 s ago: disk full" in vitals(failure=3.0).unready()
+    assert vitals(failure=3.0).sick() == []
+    assert vitals(failure=FAILED_SECONDS).unready() == []
+
+
+def test_a_master_that_shuts_down_is_not_ready() -> None:
+    ending = vitals()
+    ending.draining = True
+    assert ending.unready() == ["it is shutting down"]
+
+
+class Patient:
+    """Vitals that can fall ill; how often it was prodded."""
+
+    def __init__(self) -> None:
+        self.prods = 0
+        self.reasons: list[str] = []
+
+    def prod(self) -> None:
+        self.prods += 1
+
+    def sick(self) -> list[str]:
+        return self.reasons
+
+    def unready(self) -> list[str]:
+        return []
+
+    def facts(self) -> dict[str, Any]:
+        return {"prods": self.prods}
+
+
+class Told(Notifier):
+    """A service manager that wants a sign every hundredth of a second, and what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.watchdog_seconds = 0.01
+        self.lines: list[str] = []
+
+    def tell(self, *lines: str) -> None:
+        self.lines += lines
+
+
+def test_the_watchdog_is_fed_only_while_the_program_is_well() -> None:
+    patient, told, lags = Patient(), Told(), list[float]()
+
+    async def play() -> None:
+        pulse = Pulse(patient, told, lags.append)
+        pulse.start()
+        while told.lines.count("WATCHDOG=1") < 3:
+            await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=0.01)
+        patient.reasons = ["ill"]
+        before, prods = told.lines.count("WATCHDOG=1"), patient.prods
+        while patient.prods < prods + 3:
+            await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=0.01)
+        assert told.lines.count("WATCHDOG=1") == before
+        pulse.stopping()
+        pulse.stop()
+
+    asyncio.run(play())
+    assert told.lines[0] == "READY=1"
+    assert told.lines[-2] == "STOPPING=1"
+    assert min(lags) >= 0

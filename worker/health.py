@@ -1,0 +1,38 @@
+"""Whether a worker is well: its loop turns, it is connected, and a child is ready to run something."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .supervisor import Supervisor
+
+
+class WorkerVitals:
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+
+    def prod(self) -> None:
+        """Its loop has no other inner one: the beat that calls this is the sign."""
+
+    def sick(self) -> list[str]:
+        """A lost master or a module that cannot be imported is mended elsewhere, not by starting anew."""
+        return []
+
+    def unready(self) -> list[str]:
+        agent = self._supervisor.agent
+        reasons = []
+        if agent.draining:
+            reasons.append("it is draining: it finishes what runs and takes nothing more")
+        if not agent.connected:
+            reasons.append("it is not connected to a master")
+        if not any(child.ready for child in agent.children.values()):
+            reasons.append("no child process is ready")
+        return reasons
+
+    def facts(self) -> dict[str, Any]:
+        agent = self._supervisor.agent
+        return {
+            "children": len(self._supervisor.pids),
+            "running": len(agent.started),
+            "outbox": len(agent.outbox),
+        }
