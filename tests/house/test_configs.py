@@ -24,6 +24,7 @@ WITHOUT_A_FIXED_DEFAULT = {
     "certificate_file",
     "client_ca_file",
     "expose",
+    "http",
     "labels",
 }
 

@@ -34,7 +34,7 @@ def test_the_tests_run_on_the_installed_package_not_on_the_tree(root: Path) -> N
 def test_every_source_and_data_file_is_packed(root: Path, sources: list[Path], packed: set[str]) -> None:
     wanted = {file.relative_to(root).as_posix() for file in sources} | {"py.typed"}
     wanted |= {file.relative_to(root).as_posix() for file in (root / "master").rglob("*.sql")}
-    wanted |= {file.relative_to(root).as_posix() for file in (root / "configs").glob("*.toml")}
+    wanted |= {file.relative_to(root).as_posix() for file in (root / "configs").rglob("*") if file.is_file()}
     assert wanted - packed == set()
 
 
