@@ -37,7 +37,9 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
 @click.option("--slots", type=int, metavar="N", help="Tasks at the same time, each in a process.  [cores]")
 @click.option("--queue", "queues", multiple=True, metavar="GLOB", help="Serve only these queues.  [all]")
 @click.option("--allow", multiple=True, metavar="GLOB", help="Run these callables as well: 'math.*'.")
-@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Shown by `tq workers`.")
+@click.option(
+    "--label", "labels", multiple=True, metavar="NAME=VALUE", hidden=True, help="Shown by `tq workers`."
+)
 @click.option("--authkey", metavar="KEY", help="The key or join token. Prefer --authkey-file.")
 @click.option("--authkey-file", metavar="FILE", help="A file with it; TQ_AUTHKEY works as well.")
 @click.option("--ca-file", metavar="FILE", hidden=True, help="Trust only certificates of this CA.")
@@ -50,7 +52,9 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
 @click.option(
     "--config", type=click.Path(path_type=Path), envvar="TQ_CONFIG", help="A TOML file of settings."
 )
-@click.option("--http", metavar="HOST:PORT", help="Serve /livez, /readyz and /metrics there.  [off]")
+@click.option(
+    "--http", metavar="HOST:PORT", hidden=True, help="Serve /livez, /readyz and /metrics there.  [off]"
+)
 @click.option("--log-format", metavar="text|json", help="How events are written to stderr.  [text]")
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.  [info]")
 @click.version_option(VERSION, prog_name="tq-worker")
