@@ -21,6 +21,8 @@ DELAY_SECONDS_MAX = 366 * 24 * 3600.0 * 10  # ten years: beyond it a delay is a 
 TASK_ID_BYTES = 16
 LEASE_ID_BYTES = 16
 NODE_ID_BYTES = 16
+OUTPUT_KEPT_BYTES = 64 * 1024  # of what one attempt prints: its end is what explains an end
+NOTE_CHARS_MAX = 200  # of a progress note: one line of a screen, and some
 
 
 class State(enum.IntEnum):

@@ -29,12 +29,14 @@ def summary(engine: Engine, task: FullTask) -> dict[str, Any]:
         "started": _seconds(task.started),
         "finished": _seconds(task.finished),
         "why": why(engine, task),
+        "progress": engine.observations.progress(task),
     }
 
 
 def details(engine: Engine, task: FullTask) -> dict[str, Any]:
     """Everything: the summary, payload and result as they are, and every attempt."""
     store = engine.store
+    logs = engine.observations.texts(task)
     attempts = [
         {
             "attempt": row.attempt,
@@ -43,6 +45,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
             "started": _seconds(row.started),
             "ended": _seconds(row.ended),
             "body": row.body,
+            "log": logs.get(row.attempt),
         }
         for row in store.attempts(task.seq)
     ]
@@ -55,6 +58,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
                 "started": _seconds(task.started),
                 "ended": _seconds(task.finished),
                 "body": None,
+                "log": logs.get(task.attempt),
             }
         )
     return {

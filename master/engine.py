@@ -28,6 +28,7 @@ from .ends import Ends
 from .intake import Intake
 from .keyring import Keyring
 from .lanes import Lanes
+from .observations import Observations
 from .roster import Roster
 from .running import Running
 from .sessions import LATER, Call, Session
@@ -91,6 +92,7 @@ class Engine:
             store, self.lanes, self.running, self.watches, lambda: random_bytes(16), limits.payload_bytes_max
         )
         self.ends = Ends(store, self.lanes, self.running, self.intake, self.watches, random)
+        self.observations = Observations(store, self.running)
         self.keys = Keyring(store, random_bytes, self._close_later)
         self.closing: list[tuple[Session, str]] = []  # an effect: to be closed after the answers have left
         self.sessions: dict[Session, None] = {}
@@ -257,7 +259,8 @@ class Engine:
             rows += self.store.purge(now.wall, surplus - len(rows))
         for lane, state in rows:
             self.lanes.by_number[lane].counts[state] -= 1
-        self._purge_more = len(rows) >= CHORE_TASKS_MAX
+        trimmed = self.observations.trim()
+        self._purge_more = trimmed or len(rows) >= CHORE_TASKS_MAX
         if not self._purge_more:
             self._purge_at = now.mono + PURGE_EVERY_MS
             self.store.forget_workers(now.wall - self.limits.result_ttl_ms)

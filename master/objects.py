@@ -20,7 +20,7 @@ from .intake import LEASE_TASKS_MAX
 from .lanes import ParkedLease
 from .roster import WorkerInfo
 from .sessions import Call
-from .store.interface import TaskFilter
+from .store.interface import FullTask, TaskFilter
 from .watches import UNKNOWN
 
 LIST_TASKS_MAX: Final = 10_000
@@ -139,8 +139,15 @@ class Dispatcher(EngineObject):
         self.engine.roster.starting(call.session, check_ids(ids))
 
     @exposed(Role.WORKER)
-    def beat(self, call: Call, started: list[bytes]) -> None:
-        self.engine.roster.beat(call.session, check_ids(started), self.engine.now)
+    def beat(self, call: Call, started: list[bytes], facts: dict[str, Any] | None = None) -> None:
+        """What is running, and ``{"memory_bytes": …}`` of the worker and its children: for people to look at."""
+        self.engine.roster.beat(call.session, check_ids(started), facts or {})
+
+    @exposed(Role.WORKER)
+    def observe(self, call: Call, rows: list[Any]) -> None:
+        """What running attempts say: ``[[id, attempt, lease, size, text, progress], …]``."""
+        self.engine.roster.of(call.session)
+        self.engine.observations.observe(_list("rows", rows), self.engine.now)
 
     @exposed(Role.WORKER)
     def orders(self, call: Call) -> object:
@@ -160,12 +167,23 @@ class Tasks(EngineObject):
     @exposed(Role.VIEWER)
     def show(self, call: Call, id: bytes) -> dict[str, Any]:
         """Everything known of a task, and why it waits if it does."""
+        return details(self.engine, self._full(call, id))
+
+    @exposed(Role.VIEWER)
+    def log(self, call: Call, id: bytes, attempt: int | None = None, offset: int = 0) -> dict[str, Any]:
+        """What an attempt (None: the latest) printed, from byte ``offset`` on, as far as it is kept."""
+        if attempt is not None:
+            _whole("attempt", attempt, 1, 2**31)
+        _whole("offset", offset, 0, 2**53)
+        return self.engine.observations.log(self._full(call, id), attempt, offset)
+
+    def _full(self, call: Call, id: bytes) -> FullTask:
         self.engine.intake.settle(self.engine.now)
         [id] = check_ids([id])
         task = self.engine.store.full(id)
         if task is None or not call.session.allows_queue(task.queue):
             raise UnknownTask(f"no task has the id {show_id(id)}: never submitted here, or kept no longer")
-        return details(self.engine, task)
+        return task
 
     @exposed(Role.CLIENT)
     def cancel(self, call: Call, ids: list[bytes], running: bool = True) -> Rows:

@@ -30,6 +30,7 @@ from .store.interface import Picture, Store
 TASKS_ANNOUNCED_MAX: Final = 10_000
 SLOTS_MAX: Final = 65_536
 PID_MAX: Final = 2**63 - 1  # what the store can keep
+MEMORY_BYTES_MAX: Final = 2**53
 FORGET_ABSENT_MS: Final = 3_600_000  # an absent worker without leases is listed for an hour
 WORKERS_MAX: Final = 100_000
 
@@ -94,6 +95,7 @@ class Worker:
     heard_wall: int = 0
     give_up_at: int | None = None  # mono ms; while absent
     started: frozenset[bytes] = frozenset()  # as of its last beat, for people to look at
+    memory_bytes: int | None = None  # of it and its children, as of its last beat
     starting: set[bytes] = field(default_factory=set)  # suspects it said it was about to start
     orders: list[list[Any]] = field(default_factory=list)
     orders_call: Call | None = None
@@ -179,9 +181,14 @@ class Roster:
         self._set_capability(worker, info, session)
         return self._reconcile(worker, held, now)
 
-    def beat(self, session: Session, started: list[bytes], now: Now) -> None:
+    def beat(self, session: Session, started: list[bytes], facts: Any) -> None:
         worker = self.of(session)
-        worker.started = frozenset(started)
+        if not isinstance(facts, dict):
+            raise InvalidArgument(f"beat: facts are a map, not {facts!r:.40}")
+        memory = facts.get("memory_bytes")
+        if memory is not None and (type(memory) is not int or not 0 <= memory <= MEMORY_BYTES_MAX):
+            raise InvalidArgument(f"beat: memory_bytes is a number of bytes, not {memory!r:.40}")
+        worker.started, worker.memory_bytes = frozenset(started), memory
         worker.starting &= self._running.keys()
 
     def starting(self, session: Session, ids: list[bytes]) -> None:
@@ -233,6 +240,7 @@ class Roster:
                 "connected": worker.session is not None,
                 "running": len(worker.started) if worker.session is not None else 0,
                 "leased": leased.get(worker.number, 0),
+                "memory_bytes": worker.memory_bytes if worker.session is not None else None,
                 "since": worker.since / 1000,
                 "last_seen": worker.heard_wall / 1000,
             }

@@ -156,6 +156,23 @@ class AttemptRow(NamedTuple):
     body: bytes | None
 
 
+class Observation(NamedTuple):
+    """What an attempt said since it was last heard of; ``text`` ends at byte ``size`` of all it said."""
+
+    seq: int
+    attempt: int
+    progress: bytes | None  # None: as it was
+    size: int
+    text: bytes
+
+
+class LogRow(NamedTuple):
+    attempt: int
+    progress: bytes | None
+    size: int  # bytes said in all
+    text: bytes  # the last of them
+
+
 @dataclass(kw_only=True, slots=True)
 class Picture:
     """What the engine keeps in memory, as the store has it."""
@@ -233,6 +250,21 @@ class Store(Protocol):
     def worker_host(self, worker: int) -> str | None: ...
     def listing(self, what: TaskFilter, limit: int) -> list[FullTask]:
         """Newest first; payload and result are empty."""
+
+    # what attempts say
+    def observe(self, rows: Sequence[Observation], kept_bytes: int) -> None:
+        """Add to what is known of attempts; of each one's text the last ``kept_bytes`` are kept."""
+
+    def progress(self, seq: int, attempt: int) -> bytes | None: ...
+    def logs(self, seq: int, upto_attempt: int, limit: int) -> list[LogRow]:
+        """The latest first. Attempts that said nothing have none."""
+
+    @property
+    def log_bytes(self) -> int:
+        """Of all texts that are kept."""
+
+    def trim_logs(self, attempts: int) -> None:
+        """Forget what the so many oldest attempts said."""
 
     # the rest of what a master remembers
     def add_lane(self, queue: str, task: str) -> int: ...

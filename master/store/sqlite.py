@@ -26,7 +26,9 @@ from .interface import (
     Inconsistent,
     KeyRow,
     Leased,
+    LogRow,
     NewTasks,
+    Observation,
     Picture,
     RunningRow,
     Success,
@@ -205,6 +207,7 @@ class SqliteStore:
         rows = self._all("finished_before", (finished_before, limit))
         sequence = [(seq,) for seq, _, _ in rows]
         self._many("delete_attempts", sequence)
+        self._many("delete_logs", sequence)
         self._exactly("delete", sequence)
         return [(lane, state) for _, lane, state in rows]
 
@@ -234,6 +237,25 @@ class SqliteStore:
         conditions, values = _conditions(what)
         rows = self._run(self._sql["listing"].replace("/*conditions*/", conditions), (*values, limit))
         return [FullTask(*row) for row in rows]
+
+    # what attempts say
+
+    def observe(self, rows: Sequence[Observation], kept_bytes: int) -> None:
+        self._many("observe", [{**row._asdict(), "kept": kept_bytes} for row in rows])
+
+    def progress(self, seq: int, attempt: int) -> bytes | None:
+        rows = self._all("progress", (seq, attempt))
+        return rows[0][0] if rows else None
+
+    def logs(self, seq: int, upto_attempt: int, limit: int) -> list[LogRow]:
+        return [LogRow(*row) for row in self._all("logs", (seq, upto_attempt, limit))]
+
+    @property
+    def log_bytes(self) -> int:
+        return self._value("log_bytes") or 0
+
+    def trim_logs(self, attempts: int) -> None:
+        self._all("trim_logs", (attempts,))
 
     # the rest
 
