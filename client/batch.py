@@ -68,10 +68,15 @@ class Batch:
             group = self._group = self._groups.setdefault(
                 (name, choice.queue, choice.options), _Group(name, choice)
             )
+        if group.size + len(payload) > CHUNK_BYTES and group.tasks:
+            self.flush()
+            group = self._group = self._groups.setdefault(
+                (name, choice.queue, choice.options), _Group(name, choice)
+            )
         group.tasks.append([id, payload])
         group.size += len(payload)
         self._gathered += 1
-        if self._gathered >= CHUNK_TASKS or group.size >= CHUNK_BYTES:
+        if self._gathered >= CHUNK_TASKS:
             self.flush()
         return Handle(self.app, id)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .task import Submitter
 
 CHUNK_TASKS: Final = 1_000  # in one call: enough that its fixed costs vanish
-CHUNK_BYTES: Final = 1024 * 1024  # of payloads in one call, then it is closed; one payload may be larger
+CHUNK_BYTES: Final = 1024 * 1024  # of payloads in one call; a larger one travels alone
 CALLS_UNDER_WAY: Final = 8
 WATCHED_TASKS_MAX: Final = 100_000  # outcomes sent as they come, before anybody reads: bounds our memory
 
@@ -78,11 +78,11 @@ class _Submission:
             if fit is not None:
                 args, kwargs = fit(args, {})
             payload = encode_call(args, kwargs, names)
-            payloads.append(payload)
             size += len(payload)
-            if size >= CHUNK_BYTES or len(payloads) >= CHUNK_TASKS:
+            if (size > CHUNK_BYTES or len(payloads) >= CHUNK_TASKS) and payloads:
                 yield _with_ids(payloads)
-                payloads, size = [], 0
+                payloads, size = [], len(payload)
+            payloads.append(payload)
         if payloads:
             yield _with_ids(payloads)
 

@@ -158,7 +158,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "grace_seconds": _seconds(0),
     "result_ttl_seconds": _seconds(0),
     "results_max": _whole(0, 10**12),
-    "frame_bytes_max": _whole(64 * 1024, 1024**3),
+    "frame_bytes_max": _whole(FRAME_BYTES_MAX, 1024**3),
     "http": _http,
     "log_format": _choice("text", "json"),
     "log_level": _choice("debug", "info", "warning", "error"),

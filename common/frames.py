@@ -53,12 +53,16 @@ KIND_MAX: Final = max(Kind)
 def encode_frame(kind: Kind, body: bytes, frame_bytes_max: int = FRAME_BYTES_MAX) -> bytes:
     """One frame; raises InvalidArgument with both sizes when the body is over the limit."""
     if len(body) > frame_bytes_max:
-        raise InvalidArgument(
-            f"a message of {len(body):,} bytes is over the limit of {frame_bytes_max:,} bytes per frame; "
-            "send less at once, pass large data by a path on shared storage, or raise frame_bytes_max "
-            "on the master"
-        )
+        raise InvalidArgument(too_large("a message has", len(body), frame_bytes_max))
     return HEADER.pack(len(body), kind) + body
+
+
+def too_large(what: str, size: int, limit: int) -> str:
+    """What is told of anything that does not fit a frame, and the ways out."""
+    return (
+        f"{what} {size:,} bytes, the limit is {limit:,}; send large data as a tq.Blob, "
+        "or as a path on shared storage"
+    )
 
 
 class FrameReader:

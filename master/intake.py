@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..common.errors import InvalidArgument, TaskConflict, TqError
-from ..common.frames import pack
+from ..common.frames import pack, too_large
 from ..common.ids import show_id
 from ..common.model import TASK_ID_BYTES, State, TaskOptions
 from .clock import Now
@@ -32,9 +32,7 @@ from .store.interface import Inconsistent, NewTasks, Store
 from .watches import Watches
 
 LEASE_TASKS_MAX: Final = 2_000  # in one reply: a worker that asks for more reads ahead too far
-LEASE_BYTES_MAX: Final = (
-    4 * 1024 * 1024
-)  # of payloads in one reply, then it is cut; one payload may be larger
+LEASE_BYTES_MAX: Final = 4 * 1024 * 1024  # of payloads in one reply; a larger one travels alone
 LARGE_BYTES: Final = LEASE_BYTES_MAX // LEASE_TASKS_MAX  # smaller payloads cannot fill a reply: not measured
 SUBMIT_TASKS_MAX: Final = 10_000  # in one call: bounds the time others wait for its transaction
 RUNNING_STATE, READY_STATE, SCHEDULED_STATE = map(int, (State.RUNNING, State.READY, State.SCHEDULED))
@@ -72,11 +70,13 @@ class _Handover:
     bytes_left: int = LEASE_BYTES_MAX
 
     def upto(self, tasks: list[list[bytes]], start: int, stop: int) -> int:
-        """Where ``tasks[start:stop]`` have to be cut; takes the bytes of what is left off."""
+        """Where ``tasks[start:stop]`` have to be cut so that the reply stays a frame; takes their bytes."""
         for index in range(start, stop):
-            if self.bytes_left <= 0:
+            size = len(tasks[index][1])
+            if size > self.bytes_left and (index > start or self.groups):
+                self.bytes_left = 0
                 return index
-            self.bytes_left -= len(tasks[index][1])
+            self.bytes_left -= size
         return stop
 
 
@@ -121,10 +121,7 @@ class Intake:
         packed = pack(chosen) if chosen else None
         largest = max((len(payload) for _, payload in tasks), default=0)
         if largest > self._payload_bytes_max:
-            raise InvalidArgument(
-                f"the arguments have {largest:,} bytes, the limit is {self._payload_bytes_max:,}; pass large data by "
-                "a path on shared storage, or raise frame_bytes_max on the master"
-            )
+            raise InvalidArgument(too_large("the arguments have", largest, self._payload_bytes_max))
         self._fresh.append(Submission(call, lane, options, packed, tasks, stream, largest > LARGE_BYTES))
         return LATER
 

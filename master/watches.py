@@ -17,7 +17,7 @@ from .sessions import LATER, STREAMS_MAX, WATCHED_TASKS_MAX, Call, Session, Stre
 from .store.interface import Store
 
 BODIES_BYTES_MAX: Final = 8 * 1024 * 1024  # held per stream for a collector that is slow
-COLLECT_BYTES_MAX: Final = 4 * 1024 * 1024  # in one reply, then it is cut; one body may be larger
+COLLECT_BYTES_MAX: Final = 4 * 1024 * 1024  # of bodies in one reply; a larger one travels alone
 COLLECT_TASKS_MAX: Final = 10_000
 UNKNOWN: Final = -1  # the state told of a task nobody submitted
 
@@ -135,12 +135,16 @@ class Watches:
         taken: list[list[Any]] = []
         size = 0
         while stream.outcomes and len(taken) < tasks_max and size < COLLECT_BYTES_MAX:
-            id, state, body = stream.outcomes.popleft()
-            if body is _IN_STORE:
+            id, state, held = stream.outcomes[0]
+            body = held
+            if held is _IN_STORE:
                 rows = self._store.outcomes([id])
                 state, body = rows[0][1:] if rows else (UNKNOWN, None)
-            elif body is not None:
-                stream.bodies_bytes -= len(body)
             size += len(body) if body is not None else 0
+            if taken and size > COLLECT_BYTES_MAX:
+                break
+            stream.outcomes.popleft()
+            if held is body and body is not None:
+                stream.bodies_bytes -= len(body)
             taken.append([id, state, body])
         return taken

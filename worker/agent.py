@@ -25,11 +25,10 @@ from ..common.failure import Failure
 from ..common.ids import show_id
 from ..common.model import Outcome
 from .jobs import Death, Job, Report
+from .outbox import Outbox
 from .pace import LONG_SECONDS, Pace
 
 LEASE_CALLS_MAX: Final = 2  # outstanding: one being answered while another waits in line
-FINISH_ROWS_MAX: Final = 2_000
-FINISH_BYTES_MAX: Final = 4 * 1024 * 1024
 TICK_SECONDS: Final = 0.05
 
 
@@ -83,8 +82,7 @@ class Agent:
         self.children: dict[int, Child] = {}
         self.waiting: deque[Job] = deque()
         self.asked: dict[bytes, Job] = {}  # suspects whose start has been announced, not yet acknowledged
-        self.outbox: dict[tuple[bytes, int], list[Any]] = {}  # by id and attempt
-        self._finishing: list[tuple[bytes, int]] = []  # of the rows in the finish call under way
+        self.outbox = Outbox()
         self.pace = Pace()
         self.connected = False
         self.draining = False
@@ -97,7 +95,7 @@ class Agent:
     @property
     def held(self) -> list[list[Any]]:
         """Every lease in hand, wherever it is."""
-        return [job.held for job in self._jobs()] + [row[:3] for row in self.outbox.values()]
+        return [job.held for job in self._jobs()] + self.outbox.held
 
     @property
     def started(self) -> list[bytes]:
@@ -118,7 +116,7 @@ class Agent:
         """Announced: these leases are lost, everything else is ours. An id stands there once for each."""
         self.connected = True
         self._lease_calls.clear()
-        self._finishing.clear()
+        self.outbox.connected()
         waiting_for_word, self.asked = self.asked, {}
         self.waiting.extendleft(reversed(waiting_for_word.values()))
         self._drop(Counter(dropped), now)
@@ -145,11 +143,8 @@ class Agent:
 
     def finished(self, stale: list[int], now: float) -> None:
         """A finish call was answered: its rows are settled."""
-        for index, key in enumerate(self._finishing):
-            self.outbox.pop(key, None)
-            if index in stale:
-                self._report("task.stale", level="warning", task=show_id(key[0]))
-        self._finishing.clear()
+        for id in self.outbox.answered(stale):
+            self._report("task.stale", level="warning", task=show_id(id))
         self.work(now)
 
     def may_start(self, ids: list[bytes], now: float) -> None:
@@ -309,17 +304,9 @@ class Agent:
             missing -= want
 
     def _tell(self) -> None:
-        if self._finishing or not self.outbox:
-            return
-        rows: list[list[Any]] = []
-        size = 0
-        for key, row in self.outbox.items():
-            if rows and (len(rows) >= FINISH_ROWS_MAX or size > FINISH_BYTES_MAX):
-                break
-            rows.append(row)
-            size += len(row[4]) if row[4] is not None else 0
-            self._finishing.append(key)
-        self._hands.finish(rows)
+        rows = self.outbox.take_call()
+        if rows:
+            self._hands.finish(rows)
 
     def _post(
         self,
@@ -331,7 +318,7 @@ class Agent:
         after: float | None,
     ) -> None:
         row = [job.id, job.attempt, job.lease, int(outcome), body, started, seconds, after]
-        self.outbox[job.key] = row
+        self.outbox.put(job.key, row)
 
     # watching over children
 
@@ -417,7 +404,7 @@ class Agent:
                 dropped[id] -= 1
                 lost.add((id, attempt))
                 self._report("task.dropped", level="warning", task=show_id(id))
-        self.outbox = {key: row for key, row in self.outbox.items() if key not in lost}
+        self.outbox.drop(lost)
         for child in self.children.values():
             if any(job.key in lost for job in child.jobs):
                 self._reclaim(child, self._hands.take_back(child.number))

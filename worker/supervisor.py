@@ -21,6 +21,7 @@ from typing import Any, Final
 from ..common.config import WorkerSettings
 from ..common.connection import CallerConnection
 from ..common.errors import InvalidArgument, ProtocolError, Rejected, StoreError, TqError, Unreachable
+from ..common.frames import FRAME_BYTES_MAX
 from ..common.keys import Credential
 from ..common.model import NODE_ID_BYTES, Role
 from ..common.session import Request
@@ -29,6 +30,7 @@ from ..common.version import VERSION
 from .agent import TICK_SECONDS, Agent
 from .child_handle import ChildHandle
 from .jobs import Death, Job, Report
+from .outbox import BODY_BYTES_MAX
 
 DISPATCHER: Final = ["get_dispatcher"]
 RECONNECT_SECONDS: Final = (0.1, 10.0)  # first and longest wait between tries, doubled each time, jittered
@@ -156,6 +158,8 @@ class Supervisor:
             return
         self._connection = connection
         self._lease_seconds = float(answer["lease_seconds"])
+        frame_bytes_max = connection.welcome.frame_bytes_max
+        self._agent.outbox.body_bytes_max = BODY_BYTES_MAX - FRAME_BYTES_MAX + frame_bytes_max
         self._report(
             "worker.connected", address=str(connection.address), version=connection.welcome.server_version
         )

@@ -218,8 +218,8 @@ class Store(Protocol):
     def lease(
         self, lanes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
     ) -> list[Leased]:
-        """Up to ``limit`` ready tasks of these lanes, highest priority first, then oldest; now RUNNING. No more
-        once their payloads have reached ``bytes_max``; None: they are known to be small.
+        """Up to ``limit`` ready tasks of these lanes, highest priority first, then oldest; now RUNNING. Together
+        their payloads have at most ``bytes_max``, unless it is one alone; None: they are known to be small.
         """
 
     # ends

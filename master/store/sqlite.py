@@ -325,10 +325,10 @@ def _first(heads: list[tuple[int, int, int]], limit: int, bytes_max: int | None)
     chosen: list[int] = []
     size = 0
     for _, seq, payload_bytes in heads[:limit]:
-        if chosen and bytes_max is not None and size >= bytes_max:
+        size += payload_bytes
+        if chosen and bytes_max is not None and size > bytes_max:
             break
         chosen.append(seq)
-        size += payload_bytes
     return chosen
 
 

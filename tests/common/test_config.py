@@ -108,7 +108,7 @@ def test_everything_wrong_is_told_at_once_with_its_place(file: Path) -> None:
         ("heartbeat_seconds = true", "number of seconds"),
         ('heartbeat_seconds = "5"', "number of seconds"),
         ("results_max = 1.5", "whole number"),
-        ("frame_bytes_max = 1024", "whole number from 65,536"),
+        ("frame_bytes_max = 1024", "whole number from 16,777,216"),
         ("bind = 5000.5", "must be host:port"),
         ('data = ""', "a path"),
         ("expose = 3", "a table of texts"),

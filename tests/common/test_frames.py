@@ -27,7 +27,7 @@ def test_the_limit_holds_on_both_sides_to_the_byte(size: int, fits: bool) -> Non
     if fits:
         assert len(reader.feed(encode_frame(Kind.CALL, bytes(size), 100))) == 1
         return
-    with pytest.raises(InvalidArgument, match="over the limit of 100 bytes"):
+    with pytest.raises(InvalidArgument, match="101 bytes, the limit is 100"):
         encode_frame(Kind.CALL, bytes(size), 100)
     with pytest.raises(ProtocolError, match="101 bytes was announced"):
         reader.feed(HEADER.pack(size, Kind.CALL))

@@ -519,6 +519,32 @@ def test_large_tasks_are_leased_in_portions_that_fit_a_frame(bench: Any, waits: 
     assert [len(lease(worker, 100)[1]) for _ in range(2)] == [4, 2]
 
 
+@pytest.mark.parametrize("waits", [True, False], ids=["handed over", "stored before"])
+def test_a_task_of_nearly_a_frame_travels_alone_whatever_stands_before_it(bench: Any, waits: bool) -> None:
+    client, worker = bench.client(), bench.worker("m:f")
+    call = worker.ask("get_dispatcher", "lease", 100) if waits else None
+    bench.step()
+    submit(client, b"small", MEBIBYTE * 15, b"small")
+    if call is None:
+        call = worker.ask("get_dispatcher", "lease", 100)
+        bench.step()
+    _, groups = worker.answer(call)
+    assert [len(entries) for *_, entries in groups] == [1]
+    assert [len(lease(worker, 100)[1]) for _ in range(2)] == [1, 1]
+
+
+def test_a_result_of_nearly_a_frame_is_collected_alone_whatever_stands_before_it(bench: Any) -> None:
+    client, worker = bench.client(), bench.worker("m:f")
+    ids = submit(client, b"1", b"2", b"3")
+    lease_id, _ = lease(worker)
+    rows = [
+        row(id, 1, lease_id, body=body) for id, body in zip(ids, (b"r", MEBIBYTE * 15, b"r"), strict=True)
+    ]
+    client.call("get_result_queue", "watch", ids)
+    worker.call("get_dispatcher", "finish", rows)
+    assert [len(client.call("get_result_queue", "collect", 100)) for _ in range(3)] == [1, 1, 1]
+
+
 def test_small_tasks_after_large_ones_are_leased_by_their_number_again(bench: Any) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     [id] = submit(client, MEBIBYTE)

@@ -7,7 +7,8 @@ import re
 import pytest
 from tq.common.ids import show_id
 from tq.common.model import Outcome
-from tq.worker.agent import FINISH_BYTES_MAX, FINISH_ROWS_MAX, LEASE_CALLS_MAX
+from tq.worker.agent import LEASE_CALLS_MAX
+from tq.worker.outbox import BODY_BYTES_MAX, FINISH_BYTES_MAX, FINISH_ROWS_MAX
 from tq.worker.pace import LONG_SECONDS
 
 from .workshop import LEASE, LONG, SHORT, Workshop, failure_of, outcome_of
@@ -122,6 +123,33 @@ def test_a_finish_call_has_a_bound_of_bytes_and_carries_at_least_one_row(shop: W
     shop.cut()
     shop.agent.connect([], shop.now)
     assert [len(shop.acknowledge()), len(shop.acknowledge())] == [1, 1]
+
+
+def test_a_finish_call_never_grows_over_a_frame_by_its_last_row(shop: Workshop) -> None:
+    shop.grant(2)
+    shop.agent.disconnect()
+    shop.run(1, body=bytes(FINISH_BYTES_MAX))
+    shop.run(2, body=bytes(BODY_BYTES_MAX))
+    shop.cut()
+    shop.agent.connect([], shop.now)
+    assert [len(shop.acknowledge()), len(shop.acknowledge())] == [1, 1]
+
+
+@pytest.mark.parametrize(("size", "outcome"), [(1_000, Outcome.SUCCESS), (1_001, Outcome.ERROR)])
+def test_a_result_over_the_frame_limit_is_a_failure_that_names_the_ways_out(
+    shop: Workshop, size: int, outcome: Outcome
+) -> None:
+    shop.agent.outbox.body_bytes_max = 1_000
+    shop.grant()
+    shop.run(1, body=bytes(size))
+    [row] = shop.acknowledge()
+    assert outcome_of(row) == outcome
+    if outcome == Outcome.ERROR:
+        assert failure_of(row).message == (
+            "the result has 1,001 bytes, the limit is 1,000; send large data as a tq.Blob, "
+            "or as a path on shared storage"
+        )
+        assert not shop.agent.held
 
 
 def test_a_result_that_came_too_late_is_reported_and_forgotten(shop: Workshop) -> None:

@@ -26,11 +26,11 @@ UPDATE tasks
 SET state = 3, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
 WHERE seq IN (
     SELECT seq FROM (
-        SELECT seq, sum(length(payload)) OVER (
-            ORDER BY priority DESC, seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS bytes_before
-        FROM tasks WHERE state = 0 AND lane = :lane ORDER BY priority DESC, seq LIMIT :limit
-    ) WHERE bytes_before IS NULL OR bytes_before < :bytes_max
+        SELECT seq, sum(length(payload)) OVER so_far AS bytes, row_number() OVER so_far AS place
+        FROM tasks WHERE state = 0 AND lane = :lane
+        WINDOW so_far AS (ORDER BY priority DESC, seq ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        ORDER BY priority DESC, seq LIMIT :limit
+    ) WHERE bytes <= :bytes_max OR place = 1
 )
 RETURNING priority, seq, id, lane, attempt, crashes, timeout, payload
 

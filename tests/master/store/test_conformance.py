@@ -271,9 +271,9 @@ def test_reopening_can_fail_and_be_tried_again(tmp_path: Path) -> None:
     store.close()
 
 
-@pytest.mark.parametrize(("bytes_max", "leased"), [(1, 1), (100, 1), (101, 2), (250, 3), (10_000, 4)])
+@pytest.mark.parametrize(("bytes_max", "leased"), [(1, 1), (199, 1), (200, 2), (299, 2), (10_000, 4)])
 @pytest.mark.parametrize("lanes", [1, 2])
-def test_a_lease_ends_with_the_task_that_reaches_its_bytes(
+def test_a_lease_ends_before_the_task_that_goes_over_its_bytes(
     store: Store, lane: int, lanes: int, bytes_max: int, leased: int
 ) -> None:
     served = [lane, *(within(store, lambda: store.add_lane("q", "m:other")) for _ in range(lanes - 1))]

@@ -1,0 +1,79 @@
+"""Reports of ended attempts on their way to the master: kept until it has answered for them. Pure.
+
+A row is ``[id, attempt, lease, outcome, body, started, seconds, after]``. One call is under way at a time,
+and it always fits a frame: a body too large for any frame would be sent, and refused, for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from typing import Any, Final
+
+from ..common.failure import Failure
+from ..common.frames import FRAME_BYTES_MAX, too_large
+from ..common.model import Outcome
+
+FINISH_ROWS_MAX: Final = 2_000
+FINISH_BYTES_MAX: Final = 4 * 1024 * 1024  # of bodies in one finish call; a larger one travels alone
+BODY_BYTES_MAX: Final = FRAME_BYTES_MAX - 4 * 1024  # beside it in its frame: ids, times, numbers
+
+Key = tuple[bytes, int]  # id and attempt
+
+
+class Outbox:
+    def __init__(self) -> None:
+        self.body_bytes_max = BODY_BYTES_MAX
+        self._rows: dict[Key, list[Any]] = {}
+        self._under_way: list[Key] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def held(self) -> list[list[Any]]:
+        """As ``announce`` and ``release`` name them."""
+        return [row[:3] for row in self._rows.values()]
+
+    def put(self, key: Key, row: list[Any]) -> None:
+        self._rows[key] = row
+
+    def take_call(self) -> list[list[Any]]:
+        """The rows of the next call; none while one is under way."""
+        rows: list[list[Any]] = []
+        if self._under_way:
+            return rows
+        size = 0
+        for key, row in self._rows.items():
+            body_bytes = len(row[4]) if row[4] is not None else 0
+            if body_bytes > self.body_bytes_max:
+                body_bytes = self._shorten(row)
+            size += body_bytes
+            if rows and (len(rows) >= FINISH_ROWS_MAX or size > FINISH_BYTES_MAX):
+                break
+            rows.append(row)
+            self._under_way.append(key)
+        return rows
+
+    def answered(self, stale: Sequence[int]) -> list[bytes]:
+        """The call was answered: its rows are settled. The ids of those that came too late."""
+        late = [key[0] for index, key in enumerate(self._under_way) if index in stale]
+        for key in self._under_way:
+            self._rows.pop(key, None)
+        self._under_way.clear()
+        return late
+
+    def connected(self) -> None:
+        """On a new connection nothing is under way."""
+        self._under_way.clear()
+
+    def drop(self, lost: Container[Key]) -> None:
+        """Nobody wants these any more."""
+        self._rows = {key: row for key, row in self._rows.items() if key not in lost}
+
+    def _shorten(self, row: list[Any]) -> int:
+        """Have the attempt fail, and say why; the bytes of that."""
+        text = too_large("the result has", len(row[4]), self.body_bytes_max)
+        if row[3] == Outcome.SUCCESS:
+            row[3] = int(Outcome.ERROR)
+        row[4] = Failure("ResultTooLarge", text).encode()
+        return len(row[4])
