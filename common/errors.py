@@ -26,6 +26,9 @@
 
 Errors that cross the wire travel as ``[code, message, detail]``; ``code`` is a key of WIRE_ERRORS, and
 the receiving side maps it through that closed table. Nothing is ever rebuilt from what a peer names.
+
+Every class here has a section in docs/errors.md, which ``tq help`` prints: what it means, what to do. A traceback
+names it in a note, a command in a second line; both are derived from the class, never stored or sent.
 """
 
 from __future__ import annotations
@@ -33,8 +36,43 @@ from __future__ import annotations
 from typing import Any
 
 
-class TqError(Exception):
+def topic(kind: type[BaseException]) -> str:
+    """What ``tq help`` calls an error: the anchor of its section in docs/errors.md."""
+    ours = (one.__name__ for one in kind.__mro__ if one.__module__ in (__name__, "builtins"))
+    return next(ours).lower()
+
+
+def see(kind: type[BaseException]) -> str:
+    """The line that names the section of an error."""
+    return f"see: tq help {topic(kind)}"
+
+
+class _Notes:
+    """``__notes__`` of an error that has none yet: where to read on. Made when a traceback asks for it, so
+    that raising costs nothing and ``add_note`` appends to a list of the error's own."""
+
+    def __get__(self, error: BaseException | None, kind: type[BaseException]) -> list[str]:
+        notes = [see(kind)]
+        return notes if error is None else error.__dict__.setdefault("__notes__", notes)
+
+
+def _rebuilt(kind: type[Exception], args: tuple[Any, ...], fields: dict[str, Any]) -> Exception:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
+
+
+class _Portable(Exception):
+    """Survives copy and pickle, as multiprocessing needs, whatever arguments its ``__init__`` takes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+class TqError(_Portable):
     """Base of every error tq raises on purpose."""
+
+    __notes__ = _Notes()
 
 
 class InvalidArgument(TqError, ValueError):
@@ -130,7 +168,7 @@ class TaskLost(TaskError):
     """An at_most_once task whose worker vanished: nobody can say whether it ran, so it is not run again."""
 
 
-class Directive(Exception):
+class Directive(_Portable):
     """Base of what a task raises to direct its own fate."""
 
 

@@ -14,7 +14,7 @@ import click
 
 from ..common.address import Address
 from ..common.config import MasterSettings, load_settings
-from ..common.errors import ConfigError, TqError
+from ..common.errors import ConfigError, TqError, see
 from ..common.health import Attendant
 from ..common.logs import EventLog
 from ..common.loops import run_loop
@@ -68,7 +68,7 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
         finally:
             house.close()
     except TqError as error:
-        for line in str(error).splitlines():
+        for line in (*str(error).splitlines(), see(type(error))):
             click.echo(f"tq-master: {line}", err=True)
         sys.exit(2)
     sys.exit(code)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from ..common.config import WorkerSettings, load_settings
-from ..common.errors import ConfigError, InvalidArgument, Rejected, TqError
+from ..common.errors import ConfigError, InvalidArgument, Rejected, TqError, see
 from ..common.health import Attendant
 from ..common.keys import Credential
 from ..common.logs import EventLog
@@ -130,7 +130,7 @@ def _banner(settings: WorkerSettings, tasks: list[list[str]]) -> str:
 
 
 def _complain(error: Exception) -> None:
-    for line in str(error).splitlines():
+    for line in (*str(error).splitlines(), see(type(error))):
         click.echo(f"tq-worker: {line}", err=True)
 
 

@@ -33,6 +33,7 @@ SECTIONS: Final[dict[str, Section]] = {
     "Set up": {
         "demo": ("demo:demo", "See a cluster survive"),
         "keys": ("keys:keys", "Make, list, revoke keys"),
+        "help": ("help:show_help", "What an error means"),
     },
 }
 

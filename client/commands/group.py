@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from ...common.errors import TqError
+from ...common.errors import TqError, see
 from .failing import exit_status
 
 # name: where it is, and what it does in the words of the group's help
@@ -68,7 +68,7 @@ class LazyGroup(GuessingGroup):
         try:
             return super().invoke(ctx)
         except (TqError, TimeoutError) as error:
-            click.echo(f"tq: {error}", err=True)
+            click.echo(f"tq: {error}\ntq: {see(type(error))}", err=True)
             ctx.exit(exit_status(error))
 
 

@@ -172,3 +172,8 @@ def environment_names() -> list[str]:
 @app.task
 async def soon(value: int) -> int:
     return value
+
+
+@app.task
+def submit_nonsense() -> None:
+    app.task(lambda: None).submit()
