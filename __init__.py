@@ -8,6 +8,8 @@ nothing and loads no server code.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .client.app import App as App
+    from .client.exceptions import BrokenCluster as BrokenCluster
+    from .client.executor import Executor as Executor
     from .client.handle import Attempt as Attempt
     from .client.handle import Handle as Handle
     from .client.handles import Handles as Handles
@@ -55,7 +57,9 @@ _ERRORS = (
 _HOMES = {
     "App": "client.app",
     "Attempt": "client.handle",
+    "BrokenCluster": "client.exceptions",
     "Context": "common.context",
+    "Executor": "client.executor",
     "Handle": "client.handle",
     "Handles": "client.handles",
     "State": "common.model",

@@ -20,7 +20,7 @@ from ..common.model import Role
 from .handle import TASKS, Handle
 from .objects import RemoteObject, is_repeatable
 from .options import Choice, Options, choose
-from .outcomes import UNKNOWN, Box, unknown_task
+from .outcomes import UNKNOWN, Box, Listener, unknown_task
 from .settings import Settings
 from .task import Definition, Submitter, Task
 
@@ -208,7 +208,7 @@ class App:
         choice: Choice,
         tasks: list[list[bytes]],
         ids: Iterable[bytes],
-        box: Box | None,
+        box: Listener | None,
         link: ClientLink,
     ) -> Future[Any]:
         stream = None if box is None else link.stream

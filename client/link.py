@@ -31,7 +31,7 @@ from ..common.loops import loop_factory
 from ..common.retry import retry_delay
 from .ledger import Ledger
 from .lines import Line, Opener, Report
-from .outcomes import Box, Row
+from .outcomes import Listener, Row
 
 BACKOFF_SECONDS_MIN: Final = 0.05
 BACKOFF_SECONDS_MAX: Final = 5.0
@@ -74,26 +74,24 @@ class ClientLink:
         *,
         again: bool,
         ids: Sequence[bytes] = (),
-        box: Box | None = None,
+        box: Listener | None = None,
     ) -> Future[Any]:
         """Make a call; ``box`` gets the outcomes of the tasks ``ids`` that it makes."""
         future: Future[Any] = Future()
-        self._post(
-            lambda: self._ledger.call(future, target, method, args, again=again, ids=ids, listener=box)
-        )
+        self.post(lambda: self._ledger.call(future, target, method, args, again=again, ids=ids, listener=box))
         if self._closing:  # the I/O thread may have looked at its post for the last time
             settle(future, None, _closed())
         return future
 
-    def watch(self, box: Box, ids: Sequence[bytes]) -> None:
+    def watch(self, box: Listener, ids: Sequence[bytes]) -> None:
         """Put the outcomes of these tasks into a box."""
-        self._post(lambda: self._ledger.watch(box, ids))
+        self.post(lambda: self._ledger.watch(box, ids))
         if self._closing:
             box.fail(_closed())
 
-    def forget(self, box: Box) -> None:
+    def forget(self, box: Listener) -> None:
         """Nobody reads this box any more. Takes no lock: the garbage collector may call it anywhere."""
-        self._post(lambda: self._ledger.forget(box))
+        self.post(lambda: self._ledger.forget(box))
 
     def close(self) -> None:
         """Say goodbye, fail what is open, end the thread."""
@@ -118,11 +116,13 @@ class ClientLink:
             if error is not None:
                 box.fail(error)
 
-    def _post(self, action: Callable[[], None]) -> None:
+    def post(self, action: Callable[[], None]) -> bool:
+        """Have something done in the I/O thread, in the order of posting; False when that may be over."""
         self._posted.append(action)
         if not self._wake_due:  # one wake-up for all that is posted until it is heard
             self._wake_due = True
             self._wake(self._perform)
+        return not self._closing
 
     def _wake(self, callback: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # the loop is closed: close() has failed everything, or does so now
@@ -247,7 +247,7 @@ class ClientLink:
         else:
             self._wanted.clear()
 
-    def _hand_out(self, box: Box, rows: Sequence[Row]) -> None:
+    def _hand_out(self, box: Listener, rows: Sequence[Row]) -> None:
         """Outcomes, to whoever waits for them."""
         box.put(rows)
 

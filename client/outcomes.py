@@ -19,7 +19,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from ..common.errors import TaskError, TqError, UnknownTask
 from ..common.model import State
@@ -70,6 +70,15 @@ def unknown_task(id: bytes) -> UnknownTask:
     return UnknownTask(
         f"no task has the id {show_id(id)}: it was never submitted to this master, or its result was kept no longer"
     )
+
+
+class Listener(Protocol):
+    """Whom the line tells of outcomes, in its own thread: a Box, or who has other uses for them."""
+
+    def __hash__(self) -> int: ...
+    def put(self, rows: Sequence[Row]) -> None: ...
+    def fail(self, error: TqError) -> None:
+        """What has not arrived never will."""
 
 
 class Box:

@@ -9,7 +9,7 @@ from typing import Any
 from ..common.history import Note, digest
 from .lines import Opener
 from .link import ClientLink, settle
-from .outcomes import SUCCEEDED, Box, Row
+from .outcomes import SUCCEEDED, Listener, Row
 
 
 class RecordingLink(ClientLink):
@@ -27,7 +27,7 @@ class RecordingLink(ClientLink):
         *,
         again: bool,
         ids: Sequence[bytes] = (),
-        box: Box | None = None,
+        box: Listener | None = None,
     ) -> Future[Any]:
         if method == "submit":
             once = args[1].get("delivery") == "at_most_once"
@@ -51,7 +51,7 @@ class RecordingLink(ClientLink):
         answer.add_done_callback(note_and_tell)
         return told
 
-    def _hand_out(self, box: Box, rows: Sequence[Row]) -> None:
+    def _hand_out(self, box: Listener, rows: Sequence[Row]) -> None:
         for id, state, body in rows:
             self._note("heard", id=id, state=state, digest=digest(body) if state == SUCCEEDED else "")
         super()._hand_out(box, rows)

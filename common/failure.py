@@ -1,4 +1,6 @@
-"""Why an attempt failed, as data: type name, message, traceback text. Nothing is ever rebuilt from it."""
+"""Why an attempt failed, as data: type name, message, traceback text, plain arguments. Nothing is rebuilt from it
+here; where the standard library's users expect their own exceptions, ``client/rebuilt.py`` is careful.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,7 @@ from .model import State
 
 MESSAGE_CHARS_MAX: Final = 8 * 1024
 TRACEBACK_CHARS_MAX: Final = 64 * 1024
+ARGS_MAX: Final = 8
 
 _ERROR_OF_STATE: Final[dict[State, type[TaskError]]] = {
     State.DEAD: TaskCrashed,
@@ -64,7 +67,9 @@ class Failure:
         name = (
             kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
         )
-        return cls(name, _clean(message[:MESSAGE_CHARS_MAX]), _clean(text))
+        args = _plain_args(error)
+        detail = {} if args is None else {"args": args}
+        return cls(name, _clean(message[:MESSAGE_CHARS_MAX]), _clean(text), detail)
 
     def encode(self) -> bytes:
         return encode([self.type, self.message, self.traceback, self.detail])
@@ -90,6 +95,23 @@ def to_error(state: State, failure: Failure) -> TaskError:
         kind = TaskTimeout
     message = failure.message or _MESSAGE_OF_STATE.get(state, "the task failed")
     return kind(message, type=failure.type, traceback=failure.traceback, detail=failure.detail)
+
+
+def _plain_args(error: BaseException) -> list[Any] | None:
+    """What the exception was made from, if all of it is plain and small."""
+    args = list(error.args)
+    if isinstance(error, OSError) and error.filename is not None and len(args) == 2:
+        args.append(error.filename)
+    if len(args) > ARGS_MAX:
+        return None
+    for index, value in enumerate(args):
+        if type(value) is str and len(value) <= MESSAGE_CHARS_MAX:
+            args[index] = _clean(value)
+        elif not (
+            value is None or type(value) in (bool, float) or (type(value) is int and abs(value) < 2**63)
+        ):
+            return None
+    return args
 
 
 def _clean(text: str) -> str:

@@ -61,7 +61,7 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
 def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     """Run the tasks of the named modules, as many at a time as there are slots.
 
-    SIGTERM or Ctrl-C: finish what runs, hand back the rest. A second one: hand everything back at once.
+    SIGTERM or Ctrl-C: finish what runs, hand back the rest; twice: at once.
     """
     options["labels"] = ",".join(options["labels"])
     given = {name: value or None for name, value in options.items()}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import tq
-from tq.common.codec import decode_call, encode
+from tq.common.codec import decode_call, decode_work, encode
 from tq.common.errors import TqError, Unreachable
 from tq.common.failure import Failure
 from tq.common.link import set_ambient
@@ -27,6 +27,7 @@ class MasterInMemory:
         self.functions: dict[str, Callable[..., Any]] = {}
         self.calls: list[tuple[tuple[Any, ...], str, tuple[Any, ...]]] = []
         self.runs_at_once = True
+        self.workers = 0  # connected ones that serve nothing
         self.refusals: dict[str, TqError] = {}  # by method
         self.losses: dict[str, int] = {}  # by method: so many calls are performed and their answers lost
         self.collected = threading.Event()  # a collect is parked
@@ -117,9 +118,9 @@ class MasterInMemory:
     def _get_tasks_states(self, _: Future[Any], ids: list[bytes]) -> list[Row]:
         return [[id, self.tasks[id]["state"] if id in self.tasks else -1] for id in ids]
 
-    def _get_tasks_cancel(self, _: Future[Any], ids: list[bytes]) -> list[Row]:
+    def _get_tasks_cancel(self, _: Future[Any], ids: list[bytes], running: bool = True) -> list[Row]:
         for id in ids:
-            if id in self.tasks and self.tasks[id]["state"] < 10:
+            if id in self.tasks and self.tasks[id]["state"] < (10 if running else State.RUNNING):
                 self.end(id, State.CANCELLED, None)
         return [row for row in self._get_tasks_states(_, ids) if row[1] >= 0]
 
@@ -135,6 +136,9 @@ class MasterInMemory:
             attempt |= {"outcome": 1, "body": task["body"]}
         return {**task, "attempts": [attempt]}
 
+    def _get_workers_serving(self, _: Future[Any], queue: str, task: str) -> tuple[int, int]:
+        return (1, 1) if task in self.functions else (0, self.workers)
+
     def _get_counter_add(self, _: Future[Any], name: str, payload: bytes) -> bytes:
         [amount], kwargs = decode_call(payload)
         return encode([name, amount, kwargs])
@@ -144,9 +148,13 @@ class MasterInMemory:
     def run(self, id: bytes) -> None:
         """Run a task here and now."""
         task = self.tasks[id]
-        args, kwargs = decode_call(task["payload"])
+        args, kwargs, style = decode_work(task["payload"])
         try:
-            result = self.functions[task["name"]](*args, **kwargs)
+            function = self.functions[task["name"]]
+            if style is None:
+                result = function(*args, **kwargs)
+            else:
+                result = [function(*item) if style == "starmap" else function(item) for item in args]
         except Exception as error:
             self.end(id, State.FAILED, Failure.of(error).encode())
         else:

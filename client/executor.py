@@ -1,0 +1,232 @@
+"""``tq.Executor``: a ``concurrent.futures.Executor`` whose processes are all the workers of a cluster.
+
+Behaves as the standard library documents it, with the standard library's own ``Future``. What differs is
+what a network makes different: a callable is sent by its name, so it needs one; and the tasks are durable,
+so they go on if this program dies.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import Executor as StandardExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+from ..common.codec import encode_chunk
+from ..common.errors import TaskError, TqError
+from ..common.ids import new_ids, show_id
+from ..common.model import State
+from .app import App
+from .courier import Courier
+from .exceptions import broken, rebuilt
+from .handle import TASKS
+from .outcomes import UNKNOWN, Outcome
+from .sendable import Sendable, Sendables
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from .options import Options
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CANCEL_TASKS_MAX = 10_000  # in one call
+
+
+class TaskFuture(Future[T]):
+    """A standard Future that knows its task. ``cancel`` and ``running`` ask the master, which takes a round trip."""
+
+    def __init__(self, app: App) -> None:
+        super().__init__()
+        self._app = app
+        self._lock = threading.Lock()
+        self._begun = False  # guarded: set_running_or_notify_cancel was called, which may be done once
+        self.task = new_ids()
+
+    @property
+    def task_id(self) -> str:
+        """The id by which `tq show` and ``App.get`` know the task."""
+        return show_id(self.task)
+
+    def cancel(self) -> bool:
+        """Cancel the task if no worker has begun it; False when one has, or it has ended."""
+        if self.done():
+            return self.cancelled()
+        if super().running():
+            return False
+        rows = self._app.call(TASKS, "cancel", [self.task], False)
+        return self._found(rows[0][1] if rows else UNKNOWN)
+
+    def running(self) -> bool:
+        if not self.done() and not super().running():
+            self._found(self._app.call(TASKS, "states", [self.task])[0][1])
+        return super().running()
+
+    def _found(self, state: int) -> bool:
+        """The master told where the task is; whether it is cancelled."""
+        if state == State.CANCELLED:
+            super().cancel()
+        if state in (State.CANCELLED, State.RUNNING):
+            self._begin()
+        return self.cancelled()
+
+    def _begin(self) -> None:
+        """It runs; or it is cancelled, and those in wait() and as_completed() are told."""
+        with self._lock:
+            if not self._begun:
+                self._begun = True
+                self.set_running_or_notify_cancel()
+
+    # courier.Receiver
+
+    def ended(self, outcome: Outcome) -> None:
+        if outcome.state == State.CANCELLED:
+            super().cancel()  # has no effect on one that runs
+        self._begin()
+        if self.cancelled():
+            return
+        try:
+            self.set_result(outcome.value(self.task))
+        except TaskError as error:
+            cancelled = outcome.state == State.CANCELLED
+            self.set_exception(CancelledError(str(error)) if cancelled else rebuilt(error))
+        except TqError as error:
+            self.set_exception(error)
+
+    def failed(self, error: TqError) -> None:
+        self._begin()
+        if not self.cancelled():
+            self.set_exception(broken(error))
+
+
+class Executor(StandardExecutor):
+    """``with tq.Executor("tq://host:5000") as pool: pool.submit(math.sqrt, 2).result()``
+
+    ``url`` and ``authkey`` as for ``tq.App``; ``queue`` and the options of tasks as for ``app.task``. A function
+    must have a name that workers can import: they serve its module, or allow it by ``tq-worker --allow``.
+    ``submit`` returns before the task is stored; a failure to store it is the future's exception.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        authkey: str | None = None,
+        *,
+        app: App | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        self._app = app or App(url, authkey)
+        self._courier = Courier(self._app, (lambda: None) if app is not None else self._app.close)
+        self._sendables = Sendables(self._app, options)
+        self._finalizer = weakref.finalize(self, self._courier.close)
+        self._finalizer.atexit = False  # at the end of the program it is _finish that waits
+        _executors.add(self)
+
+    def __repr__(self) -> str:
+        return f"<tq.Executor {self._app!r}>"
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Submit ``fn(*args, **kwargs)``; its Future.
+
+        Raises RuntimeError after ``shutdown``, NotNamed for a callable without a name, Forbidden when no
+        connected worker would run it, NotSerializable for an argument that cannot travel.
+        """
+        sendable = self._sendables.of(fn)
+        return cast("Future[T]", self._send(sendable, sendable.payload(args, kwargs)))
+
+    def map(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Iterator[T]:
+        """``map(fn, *iterables)``, in order; as ``concurrent.futures.Executor.map`` of Python 3.14.
+
+        ``chunksize`` calls are one task: one start, one retry, one result.
+        """
+        if chunksize < 1:
+            raise ValueError("chunksize must be >= 1.")
+        if buffersize is not None and not isinstance(buffersize, int):
+            raise TypeError("buffersize must be an integer or None")
+        if buffersize is not None and buffersize < 1:
+            raise ValueError("buffersize must be None or > 0")
+        deadline = None if timeout is None else time.monotonic() + timeout
+        sendable = self._sendables.of(fn)
+        calls = zip(*iterables, strict=False)
+        works = (
+            (sendable.payload(call, {}) for call in calls) if chunksize == 1 else _chunks(calls, chunksize)
+        )
+        buffered = None if buffersize is None else -(-buffersize // chunksize)
+        futures = deque(self._send(sendable, work) for work in islice(works, buffered))
+        return self._results(sendable, futures, works, deadline, chunksize > 1)
+
+    def _results(
+        self,
+        sendable: Sendable,
+        futures: deque[Future[Any]],
+        works: Iterator[bytes],
+        deadline: float | None,
+        chunked: bool,
+    ) -> Iterator[Any]:
+        try:
+            while futures:
+                rest = None if deadline is None else deadline - time.monotonic()
+                value = futures[0].result(rest)
+                futures.popleft()
+                futures.extend(self._send(sendable, work) for work in islice(works, 1))
+                if chunked:
+                    yield from value
+                else:
+                    yield value
+        finally:
+            self._cancel([cast("TaskFuture[Any]", future) for future in futures])
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more. ``cancel_futures``: cancel what no worker has begun. ``wait``: for what is left."""
+        self._courier.close()
+        if cancel_futures:
+            self._cancel([one for one in self._courier.waiting() if isinstance(one, TaskFuture)])
+        if wait:
+            self._courier.join()
+
+    def _send(self, sendable: Sendable, payload: bytes) -> Future[Any]:
+        future: TaskFuture[Any] = TaskFuture(self._app)
+        self._courier.send(sendable.name, sendable.choice, payload, future)
+        return future
+
+    def _cancel(self, futures: list[TaskFuture[Any]]) -> None:
+        """Cancel those that wait, in a few calls."""
+        by_id = {future.task: future for future in futures if not future.done()}
+        ids = list(by_id)
+        for start in range(0, len(ids), CANCEL_TASKS_MAX):
+            some = ids[start : start + CANCEL_TASKS_MAX]
+            for id, state in self._app.call(TASKS, "cancel", some, False):
+                by_id[id]._found(state)
+
+
+def _chunks(calls: Iterator[tuple[Any, ...]], size: int) -> Iterator[bytes]:
+    first = 0
+    while chunk := list(islice(calls, size)):
+        yield encode_chunk(chunk, star=True, first=first)
+        first += len(chunk)
+
+
+_executors: weakref.WeakSet[Executor] = weakref.WeakSet()
+
+
+def _finish() -> None:
+    """As the standard library does: the program does not end before its futures have."""
+    for executor in list(_executors):
+        executor.shutdown()
+
+
+atexit.register(_finish)

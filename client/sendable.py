@@ -1,0 +1,75 @@
+"""A function that is to be called elsewhere: its name, its options, and whether anybody would run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..common.callables import NamedCallable
+from ..common.codec import encode_call
+from ..common.errors import Forbidden, TqError
+from .exceptions import broken
+from .options import Choice, choose
+from .task import Definition
+
+if TYPE_CHECKING:
+    from .app import App
+
+
+class Sendable:
+    """One callable with the options it is sent with."""
+
+    def __init__(self, definition: Definition, choice: Choice) -> None:
+        self.name, self.choice = definition.name, choice
+        try:
+            self._arguments = definition.arguments
+        except ValueError:  # a builtin that tells no signature: the worker judges
+            self._arguments = None
+
+    def payload(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
+        """Raises TypeError for arguments that do not fit, NotSerializable for one that cannot travel."""
+        if self._arguments is None:
+            return encode_call(args, kwargs)
+        args, kwargs = self._arguments.fit(args, dict(kwargs))
+        return encode_call(args, kwargs, self._arguments.names)
+
+
+class Sendables:
+    """What an Executor or Pool was asked to call, each judged at its first use."""
+
+    def __init__(self, app: App, options: Mapping[str, Any]) -> None:
+        self._app, self._options = app, options
+        self._choice = choose(options)
+        self._known: dict[Callable[..., Any], Sendable] = {}
+
+    def of(self, function: Callable[..., Any]) -> Sendable:
+        """Raises TypeError for what cannot be called, NotNamed for what has no name, and Forbidden when
+        workers are connected and none of them would run it. With none connected it waits for one that does.
+        """
+        known = self._known.get(function)
+        if known is None:
+            known = self._judged(function)
+            self._known[function] = known
+        return known
+
+    def _judged(self, function: Callable[..., Any]) -> Sendable:
+        if not callable(function):
+            raise TypeError(f"{function!r:.80} is not callable")
+        offer = getattr(function, "__tq_task__", None)
+        if isinstance(offer, NamedCallable):
+            base = Choice(offer.queue, offer.options, offer.options.to_wire())
+            sendable = Sendable(Definition(offer.function, offer.name), choose(self._options, base))
+        else:
+            sendable = Sendable(Definition(function, None), self._choice)
+        target = ("get_workers",)
+        try:
+            able, connected = self._app.call(target, "serving", sendable.choice.queue, sendable.name)
+        except TqError as error:
+            raise broken(error) from error
+        if connected and not able:
+            module, _, qualname = sendable.name.partition(":")
+            raise Forbidden(
+                f"none of the {connected} connected workers runs {sendable.name} in queue {sendable.choice.queue}; "
+                f"start one with --allow '{module}.{qualname}' (or '{module}.*'), or with the module that has it as a task"
+            )
+        return sendable
