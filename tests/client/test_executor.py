@@ -96,7 +96,7 @@ def test_an_exception_is_of_its_own_type_with_the_remote_traceback_as_its_cause(
     assert error.args == ("no such thing",)
     assert isinstance(error.__cause__, RemoteTraceback)
     assert "raise ValueError" in str(error.__cause__)
-    with pytest.raises(ValueError, match="^a$"):
+    with pytest.raises(ValueError, match="a"):
         list(executor.map(jobs.fail, ["a", "b"], chunksize=2))
 
 
