@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .client.handles import Handles as Handles
     from .client.handles import as_completed as as_completed
     from .client.handles import wait as wait
+    from .client.pool import Pool as Pool
     from .client.task import Task as Task
     from .common.context import Context as Context
     from .common.context import current as current
@@ -62,6 +63,7 @@ _HOMES = {
     "Executor": "client.executor",
     "Handle": "client.handle",
     "Handles": "client.handles",
+    "Pool": "client.pool",
     "State": "common.model",
     "Task": "client.task",
     "as_completed": "client.handles",

@@ -1,0 +1,193 @@
+"""The Pool as ``multiprocessing`` documents it, over a master in memory."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import multiprocessing
+import threading
+from collections.abc import Iterator
+
+import pytest
+import tq
+
+from . import jobs
+from .conftest import MasterInMemory
+
+SECONDS = 10
+
+
+@pytest.fixture
+def pool(master: MasterInMemory) -> Iterator[tq.Pool]:
+    for function in (jobs.double, jobs.add, jobs.fail, math.sqrt):
+        master.functions[f"{function.__module__}:{function.__qualname__}"] = function
+    with tq.Pool(2) as pool:
+        yield pool
+
+
+def test_apply_calls_with_arguments_and_keywords(pool: tq.Pool) -> None:
+    assert pool.apply(jobs.double, (4,), {"plus": 1}) == 9
+    assert pool.apply_async(math.sqrt, [9.0]).get(SECONDS) == 3.0
+
+
+@pytest.mark.parametrize("chunksize", [None, 1, 3, 1_000])
+def test_maps_keep_the_order(pool: tq.Pool, chunksize: int | None) -> None:
+    doubled = [2 * number for number in range(25)]
+    assert pool.map(jobs.double, range(25), chunksize) == doubled
+    assert pool.map(jobs.double, iter(range(25)), chunksize) == doubled
+    assert pool.starmap(jobs.add, zip(range(25), range(25), strict=True), chunksize) == doubled
+    assert list(pool.imap(jobs.double, range(25), chunksize or 1)) == doubled
+    assert sorted(pool.imap_unordered(jobs.double, range(25), chunksize or 1)) == doubled
+
+
+def test_nothing_gives_nothing(pool: tq.Pool) -> None:
+    assert pool.map(jobs.double, []) == []
+    assert list(pool.imap(jobs.double, [])) == []
+    assert list(pool.imap_unordered(jobs.double, [])) == []
+
+
+def test_a_result_is_not_ready_until_it_is(pool: tq.Pool, master: MasterInMemory) -> None:
+    master.runs_at_once = False
+    result = pool.map_async(jobs.double, range(3))
+    assert not result.ready()
+    with pytest.raises(ValueError, match="not ready"):
+        result.successful()
+    with pytest.raises(multiprocessing.TimeoutError):
+        result.get(0.01)
+    iterator = pool.imap(jobs.double, [1])
+    with pytest.raises(multiprocessing.TimeoutError):
+        iterator.next(0.01)
+    while not result.ready():  # what the feeder has sent by now
+        master.run_all()
+        result.wait(0.01)
+    assert (result.get(), result.successful()) == ([0, 2, 4], True)
+
+
+def test_an_exception_is_raised_where_the_result_is_asked_for(pool: tq.Pool) -> None:
+    result = pool.apply_async(jobs.fail, ("broken",))
+    with pytest.raises(ValueError, match="broken"):
+        result.get(SECONDS)
+    assert not result.successful()
+    with pytest.raises(ValueError, match="a"):
+        pool.map(jobs.fail, ["a", "b"])
+
+
+def test_imap_goes_on_behind_a_failed_item(pool: tq.Pool) -> None:
+    results = pool.imap(math.sqrt, [4.0, -1.0, 9.0])
+    assert next(results) == 2.0
+    with pytest.raises(ValueError, match="math domain error"):
+        next(results)
+    assert next(results) == 3.0
+    with pytest.raises(StopIteration):
+        next(results)
+
+
+def test_callbacks_get_the_result_or_the_error(pool: tq.Pool) -> None:
+    told: list[object] = []
+    heard = threading.Semaphore(0)
+
+    def tell(value: object) -> None:
+        told.append(value)
+        heard.release()
+
+    pool.map_async(jobs.double, [1, 2], callback=tell)
+    assert heard.acquire(timeout=SECONDS)
+    pool.apply_async(jobs.fail, ("broken",), callback=tell, error_callback=tell)
+    assert heard.acquire(timeout=SECONDS)
+    assert told[0] == [2, 4]
+    assert isinstance(told[1], ValueError)
+
+
+def test_a_callback_that_raises_harms_nobody(pool: tq.Pool, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError("in a callback")
+
+    assert pool.apply_async(jobs.double, (1,), callback=broken).get(SECONDS) == 2
+    assert pool.apply(jobs.double, (2,)) == 4
+    assert "in a callback" in caplog.text
+
+
+def test_an_item_that_cannot_travel_is_its_results_error_and_says_which(pool: tq.Pool) -> None:
+    with pytest.raises(tq.NotSerializable, match=r"item 3"):
+        pool.map(jobs.double, [1, 2, 3, object()], chunksize=2)
+    results = pool.imap(jobs.double, [1, object(), 3])
+    assert next(results) == 2
+    with pytest.raises(tq.NotSerializable):
+        next(results)
+    assert next(results) == 6
+
+
+def test_an_iterable_that_breaks_breaks_its_imap_behind_what_it_gave(pool: tq.Pool) -> None:
+    def numbers() -> Iterator[int]:
+        yield 1
+        raise LookupError("no more")
+
+    results = pool.imap(jobs.double, numbers())
+    assert next(results) == 2
+    with pytest.raises(LookupError, match="no more"):
+        next(results)
+    with pytest.raises(StopIteration):
+        next(results)
+    assert pool.apply(jobs.double, (1,)) == 2
+
+
+def test_imap_takes_an_iterable_without_end(pool: tq.Pool) -> None:
+    results = pool.imap(jobs.double, itertools.count(), chunksize=10)
+    assert list(itertools.islice(results, 25)) == [2 * number for number in range(25)]
+    pool.terminate()
+
+
+def test_a_closed_pool_takes_nothing_and_finishes_what_it_has(pool: tq.Pool) -> None:
+    with pytest.raises(ValueError, match="Pool is still running"):
+        pool.join()
+    results = pool.imap(jobs.double, range(100))
+    pool.close()
+    pool.join()
+    assert list(results) == [2 * number for number in range(100)]
+    for call in (pool.apply_async, pool.map_async, pool.imap, pool.starmap_async):
+        with pytest.raises(ValueError, match="Pool not running"):
+            call(jobs.double, [1])  # type: ignore[operator]
+
+
+def test_terminate_cancels_and_tells_those_who_wait(pool: tq.Pool, master: MasterInMemory) -> None:
+    master.runs_at_once = False
+    result = pool.map_async(jobs.double, range(10), chunksize=1)
+    single = pool.apply_async(jobs.double, (1,))
+    pool.terminate()
+    pool.join()
+    for one in (result, single):
+        with pytest.raises(RuntimeError, match="terminated"):
+            one.get(SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"processes": 0}, ValueError, "Number of processes must be at least 1"),
+        ({"initializer": print}, tq.InvalidArgument, "where the function's module is imported"),
+        ({"maxtasksperchild": 3}, tq.InvalidArgument, "--max-tasks-per-child"),
+    ],
+)
+def test_what_a_pool_cannot_do_it_says_at_once(
+    options: dict[str, object], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        tq.Pool(**options)  # type: ignore[arg-type]
+
+
+def test_a_chunk_size_below_one_is_refused(pool: tq.Pool) -> None:
+    with pytest.raises(ValueError, match=r"Chunksize must be 1\+, not 0"):
+        pool.imap(jobs.double, [1], 0)
+
+
+def test_a_lambda_is_refused_with_the_line_to_write(pool: tq.Pool) -> None:
+    with pytest.raises(tq.NotNamed, match="write: def job"):
+        pool.map(lambda x: x, [1])
+
+
+def test_a_pool_that_is_forgotten_warns_as_the_standard_one_does(master: MasterInMemory) -> None:
+    pool = tq.Pool(1)
+    with pytest.warns(ResourceWarning, match="unclosed running pool"):
+        pool.__del__()
+    with pytest.raises(ValueError, match="Pool not running"):
+        pool.map(jobs.double, [1])
