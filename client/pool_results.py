@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..common.errors import TaskError, TqError
@@ -153,13 +155,19 @@ class MapResult(AsyncResult):
 
 
 class IMapIterator:
-    """The iterator of ``imap``: a chunk's exception is raised in its turn, and ``next`` goes on behind it."""
+    """The iterator of ``imap``: a chunk's exception is raised in its turn, and ``next`` goes on behind it.
+
+    Parts are put in order by whoever iterates: the courier's thread only hands them over.
+    """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._parts: dict[int, list[Any] | BaseException] = {}  # that have arrived and were not begun
+        self._lock = threading.Lock()  # guards what is below but the queue: several threads may iterate
+        self._news: SimpleQueue[tuple[int, Any]] = (
+            SimpleQueue()
+        )  # (index, results or an exception), (-1, pieces)
+        self._parts: dict[int, Any] = {}  # that have arrived and were not begun
         self._part: deque[Any] = deque()  # being given out
-        self._next = 0
+        self._given = 0  # parts
         self._length: int | None = None
 
     def __iter__(self) -> IMapIterator:
@@ -170,32 +178,44 @@ class IMapIterator:
 
     def next(self, timeout: float | None = None) -> Any:
         """The next result. Raises multiprocessing.TimeoutError when there is none within ``timeout`` seconds."""
-        with self._changed:
-            if not self._part:
-                if not self._changed.wait_for(self._has_news, timeout):
-                    raise multiprocessing.TimeoutError
-                if self._next == self._length:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._lock:
+            while not self._part:
+                index = self._next_index()
+                if index is not None:
+                    self._given += 1
+                    part = self._parts.pop(index)
+                    if isinstance(part, BaseException):
+                        raise part
+                    self._part.extend(part)
+                elif self._given == self._length:
                     raise StopIteration
-                self._next += 1
-                part = self._take()
-                if isinstance(part, BaseException):
-                    raise part
-                self._part.extend(part)
+                else:
+                    self._read_news(deadline)
             return self._part.popleft()
 
-    def _has_news(self) -> bool:
-        return self._next in self._parts or self._next == self._length
+    def _next_index(self) -> int | None:
+        """The part that is next, if it is here."""
+        return self._given if self._given in self._parts else None
 
-    def _take(self) -> list[Any] | BaseException:
-        return self._parts.pop(self._next - 1)
+    def _read_news(self, deadline: float | None) -> None:
+        rest = None if deadline is None else max(0.0, deadline - time.monotonic())
+        try:
+            index, part = self._news.get(timeout=rest)
+        except Empty:
+            raise multiprocessing.TimeoutError from None
+        if index < 0:
+            self._length = part
+        else:
+            self._parts[index] = part
 
     # for Piece and the feeder
 
     def piece_done(self, index: int, value: Any) -> None:
-        self._arrived(index, value)
+        self._news.put((index, value))
 
     def piece_failed(self, index: int, error: BaseException) -> None:
-        self._arrived(index, error)
+        self._news.put((index, error))
 
     def abandon(self, index: int, error: BaseException) -> None:
         self.piece_failed(index, error)
@@ -203,21 +223,11 @@ class IMapIterator:
 
     def set_length(self, pieces: int) -> None:
         """So many pieces there are."""
-        with self._changed:
-            self._length = pieces
-            self._changed.notify_all()
-
-    def _arrived(self, index: int, part: list[Any] | BaseException) -> None:
-        with self._changed:
-            self._parts[index] = part
-            self._changed.notify_all()
+        self._news.put((-1, pieces))
 
 
 class IMapUnorderedIterator(IMapIterator):
     """The iterator of ``imap_unordered``."""
 
-    def _has_news(self) -> bool:
-        return bool(self._parts) or self._next == self._length
-
-    def _take(self) -> list[Any] | BaseException:
-        return self._parts.pop(next(iter(self._parts)))
+    def _next_index(self) -> int | None:
+        return next(iter(self._parts), None)

@@ -13,7 +13,8 @@ arguments) never leaves C code but for two look-ups.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgpack
@@ -64,8 +65,16 @@ def encode_chunk(items: Sequence[Any], *, star: bool, first: int = 0) -> bytes:
 
     ``first`` numbers the items in errors.
     """
+    style = "starmap" if star else "map"
+    values: Iterable[Any] = chain.from_iterable(items) if star else items
+    if ATOMS.issuperset(map(type, values)):
+        try:
+            plain = [list(item) for item in items] if star else list(items)
+            return _packer.pack([plain, {}, style])  # type: ignore[no-any-return]
+        except (OverflowError, UnicodeEncodeError):
+            pass  # judged below
     prepared = [prepare(item, (f"item {index}",)) for index, item in enumerate(items, first)]
-    return _packer.pack([prepared, {}, "starmap" if star else "map"])  # type: ignore[no-any-return]
+    return _packer.pack([prepared, {}, style])  # type: ignore[no-any-return]
 
 
 def decode(data: bytes | memoryview) -> Any:
