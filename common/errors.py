@@ -35,11 +35,14 @@ from __future__ import annotations
 
 from typing import Any
 
+_KNOWN_TO_CALLERS = tuple(f"{__name__.partition('.')[0]}.{room}." for room in ("common", "client"))
+
 
 def topic(kind: type[BaseException]) -> str:
-    """What ``tq help`` calls an error: the anchor of its section in docs/errors.md."""
-    ours = (one.__name__ for one in kind.__mro__ if one.__module__ in (__name__, "builtins"))
-    return next(ours).lower()
+    """What ``tq help`` calls an error: the anchor of its section in docs/errors.md. A class of the user's or of
+    the master's inside is explained as the nearest of its bases that callers know."""
+    ours = (one.__name__ for one in kind.__mro__ if one.__module__.startswith(_KNOWN_TO_CALLERS))
+    return next(ours, kind.__name__).lower()
 
 
 def see(kind: type[BaseException]) -> str:

@@ -1,0 +1,89 @@
+"""Every block of README.md, CONTRIBUTING.md and docs/ is true: it is run, or read, or says why it is not.
+
+How a page says what it needs is in pages.py; what may differ from run to run in likeness.py.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tq.common.config import MasterSettings, WorkerSettings, load_settings
+from tq.common.errors import ConfigError
+
+from .conftest import SessionFactory
+from .pages import READ, RUN, SHOWN, Block, blocks_of, commands_of, documents
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = {
+    str(path.relative_to(ROOT)): blocks_of(str(path.relative_to(ROOT)), path.read_text("utf-8"))
+    for path in documents(ROOT)
+}
+EVERY = [block for blocks in PAGES.values() for block in blocks]
+REASONS = ("needs ", "takes minutes", "shown in the abstract")
+NOT_RUN_MAX = 30
+# A page kills what it started by job or process id: by name it would end what belongs to others.
+BY_NAME = re.compile(r"\b(pkill|killall|pgrep|pidof)\b")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("page", [name for name, blocks in PAGES.items() if any(b.runs for b in blocks)])
+def test_a_page_does_what_it_says(page: str, page_session: SessionFactory) -> None:
+    session = page_session(PAGES[page])
+    for block in PAGES[page]:
+        if block.runs or block.note == "file":
+            session.run(block)
+
+
+@pytest.mark.parametrize("block", [b for b in EVERY if b.language in READ], ids=lambda block: block.place)
+def test_a_configuration_is_one(block: Block, tmp_path: Path) -> None:
+    if block.note == "not run":
+        return
+    if block.language == "toml":
+        file = tmp_path / "settings.toml"
+        file.write_text(block.text, "utf-8")
+        assert any(loads(kind, file) for kind in (MasterSettings, WorkerSettings)), block.place
+    elif block.language == "ini":
+        parser = configparser.ConfigParser(strict=False, interpolation=None)
+        parser.optionxform = str  # type: ignore[assignment, method-assign]
+        parser.read_string(block.text)
+        assert parser.sections()
+    elif block.language == "json":
+        json.loads(block.text)
+    else:
+        yaml = pytest.importorskip("yaml")
+        assert all(document is not None for document in yaml.safe_load_all(block.text))
+
+
+def loads(kind: Any, file: Path) -> bool:
+    try:
+        load_settings(kind, file, {}, {})
+    except ConfigError:
+        return False
+    return True
+
+
+def test_every_block_says_its_language() -> None:
+    odd = [b.place for b in EVERY if b.language not in (*RUN, *READ, *SHOWN)]
+    assert not odd, f"a fence is one of {RUN + READ + SHOWN}; mend {odd}"
+
+
+def test_a_console_session_begins_with_a_prompt() -> None:
+    sessions = [b for b in EVERY if b.language == "console"]
+    assert not [b.place for b in sessions if not b.text.startswith("$ ")]
+
+
+def test_what_is_not_run_says_why_and_is_little() -> None:
+    left = [b for b in EVERY if b.note == "not run" and b.language in RUN]
+    vague = [f"{b.place}: {b.detail}" for b in left if not b.detail.startswith(REASONS)]
+    assert not vague, f"say <!-- not run: needs … -->, one of {REASONS}"
+    assert len(left) <= NOT_RUN_MAX, "\n".join(f"{b.place}: {b.detail}" for b in left)
+
+
+def test_no_page_ends_processes_by_name() -> None:
+    commands = [c for b in EVERY if b.language == "console" and b.runs for c in commands_of(b)]
+    assert not [c.text for c in commands if BY_NAME.search(c.text)]
