@@ -4,6 +4,7 @@
 # make fuzz    a million damaged messages, values, texts and calls: half a minute
 # make proof   the simulator: 500 seeds, then every planted bug: some minutes
 # make bench   measure everything beside floors and peers, and write docs/performance.md
+# make docs    the documents as a site, into site/
 # make clean   forget what was built and installed here
 #
 # VENV=dir chooses another virtual environment, PYTHON=python3.13 another interpreter.
@@ -14,13 +15,14 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml README.md LICENSE $(shell find __init__.py py.typed client common configs master tasks worker \
-	-name '*.py' -o -name '*.sql' -o -name '*.toml' -o -path 'configs/*/*' -o -name py.typed)
+	-name '*.py' -o -name '*.sql' -o -name '*.toml' -o -path 'configs/*/*' -o -name py.typed) docs/errors.md
 # One rule for both: what follows the dash is the extra that is installed with the package.
 DEMO := $(VENV)/installed-demo
 DEV := $(VENV)/installed-dev
 BENCH := $(VENV)/installed-bench
+DOCS := $(VENV)/installed-docs
 
-.PHONY: demo test lint types suite other-pythons faults fuzz proof bench clean
+.PHONY: demo test lint types suite other-pythons faults fuzz proof bench docs clean
 
 demo: $(DEMO)
 	$(BIN)/tq demo
@@ -54,8 +56,11 @@ proof: $(DEV)
 bench: $(BENCH)
 	$(BIN)/python -m benchmarks
 
+docs: $(DOCS)
+	$(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # `build` goes first: setuptools would pack what it finds there, files deleted long ago included.
 $(VENV)/installed-%: $(SOURCES) | $(BIN)/python

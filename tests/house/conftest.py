@@ -18,7 +18,7 @@ def walk(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             hidden = path.name.startswith(".") and path.name != ".ci"
-            built = path.name in ("build", "dist", "__pycache__") or path.name.endswith(".egg-info")
+            built = path.name in ("build", "dist", "site", "__pycache__") or path.name.endswith(".egg-info")
             if not hidden and not built and not (path / "pyvenv.cfg").exists():
                 yield from walk(path)
         elif path.suffix in TEXT_SUFFIXES:

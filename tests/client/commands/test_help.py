@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import click
 import pytest
@@ -16,38 +14,17 @@ from tq.client.commands import SECTIONS
 from tq.client.commands import main as tq_main
 from tq.client.commands.group import LEFT_COLUMNS
 
+from ...docs.reference import help_of, programs, walk
+
 COLUMNS, LINES = 80, 24
-PROGRAMS = {"tq": tq_main} | {
-    f"tq-{room}": importlib.import_module(f"tq.{room}.cli").main for room in ("master", "worker")
-}
-Named = tuple[str, click.Command]
 
 
-def walk(path: str, command: click.Command) -> Iterator[Named]:
-    yield path, command
-    if isinstance(command, click.Group):
-        context = click.Context(command, info_name=path)
-        for name in command.list_commands(context):
-            found = command.get_command(context, name)
-            assert found is not None, name
-            yield from walk(f"{path} {name}", found)
-
-
-EVERY = [pair for name, program in PROGRAMS.items() for pair in walk(name, program)]
-
-
-def help_of(path: str) -> list[str]:
-    program, *names = path.split()
-    done = CliRunner().invoke(
-        PROGRAMS[program], [*names, "--help"], prog_name=program, terminal_width=COLUMNS
-    )
-    assert done.exit_code == 0, done.output
-    return done.output.splitlines()
+EVERY = [pair for name, program in programs().items() for pair in walk(name, program)]
 
 
 @pytest.mark.parametrize("path", [path for path, _ in EVERY])
 def test_a_help_screen_fits_a_terminal(path: str) -> None:
-    lines = help_of(path)
+    lines = help_of(path).splitlines()
     wide = [line for line in lines if len(line) > COLUMNS]
     assert not wide, f"{path} --help is wider than {COLUMNS} columns; shorten: {wide}"
     assert len(lines) <= LINES, (
@@ -58,7 +35,7 @@ def test_a_help_screen_fits_a_terminal(path: str) -> None:
 
 @pytest.mark.parametrize("path", [path for path, _ in EVERY])
 def test_a_help_screen_shows_an_example(path: str) -> None:
-    text = "\n".join(help_of(path))
+    text = help_of(path)
     assert f"Example: {path.split()[0]}" in text, (
         f"{path} --help ends without an example: @click.command(epilog='Example: {path} …')"
     )
@@ -80,7 +57,7 @@ def test_every_command_of_tq_is_told_in_one_line_of_its_section() -> None:
 
 
 def test_the_help_of_tq_names_every_command() -> None:
-    text = "\n".join(help_of("tq"))
+    text = help_of("tq")
     assert all(f"  {name} " in text for part in SECTIONS.values() for name in part)
 
 

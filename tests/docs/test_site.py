@@ -1,0 +1,59 @@
+"""The site builds, the reference is the code's, and every command and setting is documented."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import tq
+from tq.client.commands import SECTIONS
+
+from .reference import PAGES, ROOT
+
+
+@pytest.mark.parametrize(("name", "page"), PAGES.items())
+def test_the_reference_is_what_the_code_says(name: str, page: Callable[[], str]) -> None:
+    assert (ROOT / name).read_text("utf-8") == page(), "run: python -m tests.docs.reference"
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    text = (ROOT / "docs/reference/api.md").read_text("utf-8")
+    assert [
+        name for name in tq.__all__ if name[0] != "_" and not re.search(rf"### {name}\n|\[{name}\]", text)
+    ] == []
+
+
+def test_every_public_name_is_explained_where_it_is_defined() -> None:
+    silent = [name for name in tq.__all__ if name[0] != "_" and not getattr(tq, name).__doc__]
+    assert not silent
+
+
+def test_the_page_of_commands_lists_every_command() -> None:
+    text = (ROOT / "docs/commands.md").read_text("utf-8")
+    names = [name for part in SECTIONS.values() for name in part]
+    missing = [name for name in names if not re.search(rf"^\|.*`tq {name}\b", text, re.MULTILINE)]
+    assert not missing, f"docs/commands.md: a row for {missing}"
+
+
+def test_the_site_builds_and_no_link_is_broken(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=55, check=False)
+    assert done.returncode == 0, f"a new page needs a line under nav in mkdocs.yml\n{done.stderr}"
+    assert "A durable, encrypted task queue" in (tmp_path / "index.html").read_text("utf-8")
+    assert (tmp_path / "configs" / "master.toml").exists()
+
+
+def test_nothing_of_the_site_is_fetched_from_others(tmp_path: Path) -> None:
+    """A reader behind a firewall sees all of it, and nobody counts who reads it."""
+    pytest.importorskip("mkdocs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, timeout=55, check=True)
+    fetched = re.compile(r"<(?:script|img|link)[^>]+(?:src|href)=\"https?://[^\"]+\"")
+    assert not [
+        found for page in tmp_path.rglob("*.html") for found in fetched.findall(page.read_text("utf-8"))
+    ]
