@@ -32,7 +32,7 @@ _REPEATABLE: Final = {
     "get_master": {"info"},
     "get_queues": {"list"},
     "get_task_queue": {"submit", "pause", "resume"},
-    "get_tasks": {"states", "show", "log", "list", "cancel"},
+    "get_tasks": {"states", "show", "log", "last_runs", "list", "cancel"},
     "get_workers": {"list", "drain", "serving"},
 }
 

@@ -69,6 +69,19 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
     }
 
 
+def last_run(engine: Engine, task: FullTask) -> list[Any]:
+    """``[id, worker, started, finished]`` of a task's last attempt, as far as it has them."""
+    store = engine.store
+    if task.state in (State.SUCCEEDED, State.RUNNING):
+        host = None if task.worker is None else store.worker_host(task.worker)
+        return [task.id, host, _seconds(task.started), _seconds(task.finished)]
+    attempts = store.attempts(task.seq)
+    if not attempts:
+        return [task.id, None, None, None]
+    last = attempts[-1]
+    return [task.id, last.host, _seconds(last.started), _seconds(last.ended)]
+
+
 def why(engine: Engine, task: FullTask) -> str:
     """Why a task is not finished, and what would change that; empty when it is."""
     state = State(task.state)

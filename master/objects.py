@@ -13,7 +13,7 @@ from ..common.errors import Forbidden, InvalidArgument, ProtocolError, UnknownTa
 from ..common.exposed import exposed
 from ..common.ids import show_id
 from ..common.model import Role, State, TaskOptions, check_name
-from .details import details, summary
+from .details import details, last_run, summary
 from .ends import check_ids, known
 from .engine import Engine
 from .intake import LEASE_TASKS_MAX
@@ -24,6 +24,7 @@ from .store.interface import FullTask, TaskFilter
 from .watches import UNKNOWN
 
 LIST_TASKS_MAX: Final = 10_000
+LAST_RUNS_TASKS_MAX: Final = 1_000  # each is read whole from the store
 UNIX_SECONDS_MAX: Final = 1e11  # the year 5138; in milliseconds it still fits the store's integers
 
 Rows = list[list[Any]]  # spelled out here, for some objects have a method called list
@@ -184,6 +185,16 @@ class Tasks(EngineObject):
         if task is None or not call.session.allows_queue(task.queue):
             raise UnknownTask(f"no task has the id {show_id(id)}: never submitted here, or kept no longer")
         return task
+
+    @exposed(Role.VIEWER)
+    def last_runs(self, call: Call, ids: list[bytes]) -> Rows:
+        """``[id, worker, started, finished]`` of the last attempt of each of these that is known."""
+        engine, allows = self.engine, call.session.allows_queue
+        if len(check_ids(ids)) > LAST_RUNS_TASKS_MAX:
+            raise InvalidArgument(f"at most {LAST_RUNS_TASKS_MAX:,} ids at a time")
+        engine.intake.settle(engine.now)
+        found = (engine.store.full(id) for id in ids)
+        return [last_run(engine, task) for task in found if task is not None and allows(task.queue)]
 
     @exposed(Role.CLIENT)
     def cancel(self, call: Call, ids: list[bytes], running: bool = True) -> Rows:
