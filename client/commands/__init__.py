@@ -15,6 +15,7 @@ SECTIONS: Final[dict[str, Section]] = {
     "Work": {
         "submit": ("submit:submit", "Submit a task by name"),
         "result": ("submit:result", "Wait for a result, print it"),
+        "map": ("fanout.map:map_lines", "A function over many lines"),
     },
     "Look": {
         "ls": ("tasks:ls", "List tasks, newest first"),

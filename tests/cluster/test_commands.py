@@ -432,7 +432,7 @@ def test_the_key_may_stand_in_a_file(cluster: Cluster, home: Path) -> None:
     refused(run_program("tq", "queues", "--url", "nonsense://x", home=home), USAGE, "tq: ")
 
 
-@pytest.mark.parametrize("command", [[], ["submit"], ["keys"], ["keys", "add"], ["demo"]])
+@pytest.mark.parametrize("command", [[], ["submit"], ["map"], ["keys"], ["keys", "add"], ["demo"]])
 def test_help_needs_no_master_and_gives_an_example(home: Path, command: list[str]) -> None:
     text = well(run_program("tq", *command, "--help", home=home))
     assert "Example: tq " in text

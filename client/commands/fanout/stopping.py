@@ -1,0 +1,75 @@
+"""What wakes the loop, and how a person ends it: a bell, and what the signals so far mean.
+
+::
+
+    RUNNING ─1st Ctrl-C─► ASKED ─GRACE_SECONDS─► CANCELLING ─word of all, or WORD_SECONDS_MAX─► the end
+                            └─2nd Ctrl-C─► LEAVING: everything goes on, without us
+
+A handler only counts and rings: nothing of ours is interrupted in the middle.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+from collections.abc import Iterator
+from typing import Any, Final
+
+GRACE_SECONDS: Final = 1.5  # in which a second Ctrl-C means: let them run
+WORD_SECONDS_MAX: Final = (
+    20.0  # for the word that everything cancelled has ended; a stuck task takes three graces
+)
+ACKNOWLEDGE_SECONDS_MAX: Final = 5.0  # for the master to have heard of a cancel, when nobody waits for more
+
+
+class Bell:
+    """Any thread and any signal may ring; one loop waits, also for descriptors."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        os.set_blocking(self._write, False)
+
+    def ring(self) -> None:
+        with contextlib.suppress(BlockingIOError, OSError):  # full: it rings already; closed: nobody listens
+            os.write(self._write, b"!")
+
+    def wait(self, interests: dict[int, int], seconds: float) -> dict[int, int]:
+        """Until it rings or a descriptor has one of its events; the events."""
+        poll = select.poll()
+        poll.register(self._read, select.POLLIN)
+        for descriptor, events in interests.items():
+            poll.register(descriptor, events)
+        found = dict(poll.poll(seconds * 1000))
+        if found.pop(self._read, None):
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._read, 4_096)
+        return found
+
+    def close(self) -> None:
+        os.close(self._read)
+        os.close(self._write)
+
+
+class Interrupts:
+    """How often somebody asked for the end, and by which signal first."""
+
+    def __init__(self, bell: Bell) -> None:
+        self._bell, self.count = bell, 0
+        self.signal = 0  # the first
+
+    @contextlib.contextmanager
+    def counted(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _heard(self, number: int, frame: Any) -> None:
+        self.count += 1
+        self.signal = self.signal or number
+        self._bell.ring()

@@ -1,0 +1,110 @@
+"""What may be sent, and what may be shown: the bounded set of items between input and output. Pure.
+
+::
+
+    room ─► add ─► (a task runs) ─► end ─► take: what may be shown now
+                                 └► drop: it has no end that counts (cancelled); it is shown in another run
+
+Invariants: 1. at most ``items_max`` items are inside, and what they weigh stays about ``bytes_max`` however large
+results turn out to be; 2. every item is taken once or dropped once; 3. in order: items are taken in the
+order in which they were added, and nothing is taken behind one that was dropped.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .items import Item
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """An item inside. ``state`` and ``body``: its outcome, once it has one."""
+
+    item: Item
+    id: bytes
+    weight: int  # bytes
+    retry: bool = False  # it failed in an earlier run and is to be tried again
+    revived: bool = False
+    state: int | None = None
+    body: bytes | None = None
+    error: str = ""  # why there is no task
+
+
+class Window:
+    def __init__(self, *, items_max: int, bytes_max: int, ordered: bool) -> None:
+        self._items_max, self._bytes_max, self._ordered = items_max, bytes_max, ordered
+        self._open: dict[bytes, Entry] = {}
+        self._line: deque[Entry] = deque()  # in order: everything inside; else what has ended
+        self._weight = 0  # of everything inside
+        self._result_bytes = 0.0  # what a result weighs lately: what is still to come will, too
+
+    def __len__(self) -> int:
+        """How many are inside."""
+        return len(self._line) if self._ordered else len(self._open) + len(self._line)
+
+    @property
+    def open_ids(self) -> list[bytes]:
+        return list(self._open)
+
+    @property
+    def room(self) -> int:
+        """How many more may come in. One may always, if there is nothing inside."""
+        inside = len(self)
+        if not inside:
+            return self._items_max
+        expected = self._weight + len(self._open) * self._result_bytes
+        left = self._bytes_max - expected
+        if left <= 0:
+            return 0
+        by_weight = int(left / self._result_bytes) if self._result_bytes else self._items_max
+        return max(0, min(self._items_max - inside, by_weight))
+
+    def add(self, entry: Entry) -> None:
+        self._open[entry.id] = entry
+        self._weight += entry.weight
+        if self._ordered:
+            self._line.append(entry)
+
+    def find(self, id: bytes) -> Entry | None:
+        """An item that has not ended."""
+        return self._open.get(id)
+
+    def end(self, id: bytes, state: int, body: bytes | None, error: str = "") -> None:
+        """An item's outcome; a second one is nobody's."""
+        entry = self._open.pop(id, None)
+        if entry is None:
+            return
+        size = 0 if body is None else len(body)
+        entry.state, entry.body, entry.error = state, body, error
+        entry.weight += size
+        self._weight += size
+        self._result_bytes += (size - self._result_bytes) / 16 if self._result_bytes else size
+        if not self._ordered:
+            self._line.append(entry)
+
+    def drop(self, ids: Iterable[bytes]) -> int:
+        """These have no end that counts; how many were inside."""
+        dropped = 0
+        for id in ids:
+            entry = self._open.pop(id, None)
+            if entry is not None:
+                dropped += 1
+                self._weight -= entry.weight
+        return dropped
+
+    def take(self, most: int) -> list[Entry]:
+        """The next that may be shown."""
+        taken: list[Entry] = []
+        while self._line and len(taken) < most and self._line[0].state is not None:
+            entry = self._line.popleft()
+            self._weight -= entry.weight
+            taken.append(entry)
+        return taken
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left that could be taken."""
+        return not self._open and not (self._line and self._line[0].state is not None)
