@@ -15,7 +15,6 @@ from typing import IO, Any
 
 import psutil
 import pytest
-import tq
 
 from .conftest import Cluster
 from .programs import clean_environment, command, eventually
@@ -165,7 +164,6 @@ def test_every_item_is_a_json_object_when_a_program_reads(shell: Shell) -> None:
     assert rows[0]["result"] == 0.2
     assert 0.2 <= rows[0]["seconds"] < 20
     assert rows[0]["worker"]
-    assert tq.__version__
     assert rows[1]["error"].startswith("TypeError")
     assert rows[2]["id"] is None
     assert done.returncode == FAILED

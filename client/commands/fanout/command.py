@@ -54,13 +54,13 @@ class FanoutCommand(click.Command):
 def shared_options(function: _F) -> _F:
     """Those of both commands, in the order of the help."""
     options = (
-        click.option("--null", is_flag=True, hidden=True),
+        click.option("--null", is_flag=True, hidden=True, help="Items end with a zero byte."),
         click.option("--retries", type=int, metavar="N", help="Further tries of an item that fails.  [0]"),
         click.option("--timeout", type=float, metavar="SECONDS", help="For one try of one item."),
         click.option("--queue", metavar="NAME", help="Where the tasks wait.  [default]"),
         click.option("--priority", type=int, metavar="N", help="Higher first, -100 to 100.  [0]"),
         click.option("--max-failures", type=click.IntRange(1), metavar="N", help="Stop at so many failures."),
-        click.option("--keep-going", is_flag=True, hidden=True),
+        click.option("--keep-going", is_flag=True, hidden=True, help="Whatever fails.  [default]"),
         click.option(
             "--journal", type=click.Path(path_type=Path), metavar="FILE", help="Note what is finished."
         ),
@@ -68,7 +68,7 @@ def shared_options(function: _F) -> _F:
             "--resume", type=click.Path(path_type=Path), metavar="FILE", help="Go on where it ends."
         ),
         click.option("--retry-failed", is_flag=True, help="With --resume: also what failed."),
-        click.option("--reprint", is_flag=True, hidden=True),
+        click.option("--reprint", is_flag=True, hidden=True, help="What an emptied output has lost."),
     )
     for option in reversed(options):
         function = option(function)

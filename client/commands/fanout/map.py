@@ -20,10 +20,10 @@ from .printing import Complaints, Plain, Rows
     "map", cls=FanoutCommand, epilog="Example: tq map jobs:thumb --retries 2 < urls.txt > thumbs.txt"
 )
 @click.argument("task", metavar="MODULE:FUNCTION")
-@click.option("--csv", "is_csv", is_flag=True, hidden=True)
-@click.option("--as-dict", is_flag=True, hidden=True)
-@click.option("--jsonl", is_flag=True, hidden=True)
-@click.option("--star", is_flag=True, hidden=True)
+@click.option("--csv", "is_csv", is_flag=True, hidden=True, help="A header, then rows of keywords.")
+@click.option("--as-dict", is_flag=True, hidden=True, help="With --csv: one dict a row.")
+@click.option("--jsonl", is_flag=True, hidden=True, help="A JSON value a line.")
+@click.option("--star", is_flag=True, hidden=True, help="With --jsonl: spread the value.")
 @click.option("--unordered", is_flag=True, help="Print results as they come, not in order of input.")
 @shared_options
 @connected(Role.CLIENT)
