@@ -26,6 +26,10 @@ BEAT_SECONDS: Final = 1.0
 STATUS_SECONDS: Final = 10.0  # between two lines for the service manager's status
 
 
+MakePage = Callable[[], Awaitable[Page]]
+OnLag = Callable[[float], None]
+
+
 class Vitals(Protocol):
     """What a program knows of itself. Each reason is a sentence."""
 
@@ -45,9 +49,7 @@ class Vitals(Protocol):
 class Pulse:
     """The beat that probes rest on. ``on_lag`` hears by how many seconds each beat came late."""
 
-    def __init__(
-        self, vitals: Vitals, notifier: Notifier, on_lag: Callable[[float], None] | None = None
-    ) -> None:
+    def __init__(self, vitals: Vitals, notifier: Notifier, on_lag: OnLag | None = None) -> None:
         self._vitals, self._notifier, self._on_lag = vitals, notifier, on_lag
         self._loop = asyncio.get_running_loop()
         self._seconds = min(BEAT_SECONDS, notifier.watchdog_seconds or BEAT_SECONDS)
@@ -97,8 +99,8 @@ class Attendant:
         report: Callable[..., None],
         *,
         notifier: Notifier,
-        metrics: Callable[[], Awaitable[Page]] | None = None,
-        on_lag: Callable[[float], None] | None = None,
+        metrics: MakePage | None = None,
+        on_lag: OnLag | None = None,
     ) -> None:
         self._http, self._report, self._notifier = http, report, notifier
         routes = dict(health_routes(vitals))

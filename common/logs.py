@@ -16,6 +16,7 @@ import datetime
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TextIO
 
@@ -71,8 +72,11 @@ class EventLog:
     ) -> None:
         self._json, self._stream, self._clock = format == "json", stream, clock
         self._threshold = LEVELS.index(threshold)
+        self.counted: Counter[str] | None = None  # every event by its action, when somebody wants to know
 
     def event(self, action: str, level: str = "info", **fields: Any) -> None:
+        if self.counted is not None:
+            self.counted[action] += 1
         if LEVELS.index(level) < self._threshold:
             return
         moment = datetime.datetime.fromtimestamp(self._clock(), datetime.UTC)

@@ -15,7 +15,8 @@ import click
 from ..common.address import Address
 from ..common.config import MasterSettings, load_settings
 from ..common.errors import ConfigError, TqError, see
-from ..common.health import Attendant
+from ..common.exposition import Exposition, is_available, missing
+from ..common.health import Attendant, MakePage, OnLag
 from ..common.logs import EventLog
 from ..common.loops import run_loop
 from ..common.model import Role
@@ -25,6 +26,7 @@ from ..common.secrets import take_authkey
 from ..common.version import VERSION
 from .boot import House, key_file, open_house
 from .health import MasterVitals
+from .metrics import MasterMetrics
 from .server import Server
 
 DURABILITY = {
@@ -77,7 +79,10 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
 async def _serve(house: House, log: EventLog, notifier: Notifier, *, with_authkey: bool) -> int:
     server = house.server(log.event)
     vitals = MasterVitals(server)
-    attendant = Attendant(vitals, house.settings.http, log.event, notifier=notifier)
+    metrics, on_lag = _metrics(house, server, log)
+    attendant = Attendant(
+        vitals, house.settings.http, log.event, notifier=notifier, metrics=metrics, on_lag=on_lag
+    )
     stop = asyncio.Event()
     try:
         address = await _listen(server, house.settings.bind)
@@ -96,6 +101,17 @@ async def _serve(house: House, log: EventLog, notifier: Notifier, *, with_authke
         server.close()
     log.event("master.stopped")
     return 0
+
+
+def _metrics(house: House, server: Server, log: EventLog) -> tuple[MakePage | None, OnLag | None]:
+    """What makes /metrics, and what wants to know of the loop's lag; nothing is counted without --http."""
+    if house.settings.http is None:
+        return None, None
+    if not is_available():
+        return missing, None
+    meters = server.measure()
+    log.counted = meters.events
+    return Exposition(MasterMetrics(server, meters, house.settings.data).take).page, meters.lag.observe
 
 
 async def _listen(server: Server, bind: Address) -> Address:

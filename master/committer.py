@@ -34,6 +34,7 @@ class Committer:
         self._loop, self._commit, self._here_seconds_max = loop, commit, here_seconds_max
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tq-commit")
         self._slowest = here_seconds_max  # until the disk has shown itself
+        self.on_seconds: Callable[[float], None] | None = None  # hears how long each took
 
     def may_commit_here(self, size_bytes: int) -> bool:
         """Whether a transaction of so many bytes of calls is not worth a thread."""
@@ -49,7 +50,10 @@ class Committer:
         except Exception as error:  # a bug; whoever waits must still be answered
             return StoreError(f"the commit failed: {error!r}")
         finally:
-            self._slowest = max(time.perf_counter() - began, self._slowest * FORGET)
+            seconds = time.perf_counter() - began
+            self._slowest = max(seconds, self._slowest * FORGET)
+            if self.on_seconds is not None:
+                self.on_seconds(seconds)
         return None
 
     def commit_there(self, then: Callable[[StoreError | None], None]) -> None:

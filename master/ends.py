@@ -24,6 +24,7 @@ from ..common.model import Delivery, Outcome, State, TaskOptions
 from .clock import Now
 from .intake import Intake
 from .lanes import Lanes
+from .meters import Meters
 from .running import Running
 from .store.interface import EndedAttempt, Found, Store, Success
 from .watches import Watches
@@ -52,11 +53,14 @@ class Ends:
     ) -> None:
         self._store, self._lanes, self._running = store, lanes, running
         self._intake, self._watches, self._random = intake, watches, random
+        self.meters: Meters | None = None
         self.cancelling: set[bytes] = set()  # running tasks whose cancel was asked for
 
     def finish(self, rows: list[Any], now: Now) -> list[int]:
         """Take a worker's report; the indices of rows that were stale."""
         check_reports(rows)  # all are judged before one is believed: memory has no rollback
+        if self.meters is not None:
+            self.meters.reported(rows, self._running)
         stale: list[int] = []
         successes: list[Success] = []
         others: list[EndedAttempt] = []
@@ -75,6 +79,8 @@ class Ends:
             self._store.succeed(successes)
         if others:
             self._store.end_attempts(others)
+        if self.meters is not None:
+            self.meters.stale += len(stale)
         return stale
 
     def release(self, rows: list[Any], now: Now, *, begun: bool = False) -> None:
@@ -122,6 +128,8 @@ class Ends:
                 self._store.cancel_waiting(found.seq, now.wall)
                 self._lanes.move(found.lane, found.state, State.CANCELLED)
                 self._watches.ended(found.id, State.CANCELLED, None)
+                if self.meters is not None:
+                    self.meters.ended(found.lane, State.CANCELLED)
                 found = found._replace(state=State.CANCELLED)
             reached.append(found)
         return reached
@@ -146,6 +154,8 @@ class Ends:
         for id, lane, before in expired:
             self._lanes.move(lane, before, State.EXPIRED)
             self._watches.ended(id, State.EXPIRED, None)
+            if self.meters is not None:
+                self.meters.ended(lane, State.EXPIRED)
         return len(expired)
 
     def _unsuccessful(
@@ -168,6 +178,8 @@ class Ends:
             after_seconds=after,
         )
         step = next_step(end, self._random())
+        if self.meters is not None:
+            self.meters.attempt_ended(held.lane, outcome, step.state)
         due = None
         if step.state == State.SCHEDULED:
             due = now.wall + int(step.delay_seconds * 1000)

@@ -29,6 +29,7 @@ class Gate(Generic[S]):
     def __init__(self) -> None:
         self._strangers: dict[S, tuple[str, float]] = {}  # address, since when; in the order they came
         self._of_address: dict[str, dict[S, None]] = {}
+        self.turned_away = 0  # unheard, because there was no place or others wanted it
         self._refused: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address: level, as of
 
     def enter(self, stranger: S, address: str, now: float) -> tuple[bool, S | None]:
@@ -48,6 +49,7 @@ class Gate(Generic[S]):
             else:
                 oldest = next(iter(self._strangers))
         if oldest is not None:
+            self.turned_away += 1
             if now - self._strangers[oldest][1] < patience:
                 return False, None
             self.leave(oldest)

@@ -26,6 +26,7 @@ from ..common.ids import show_id
 from ..common.model import TASK_ID_BYTES, State, TaskOptions
 from .clock import Now
 from .lanes import Capability, Lane, Lanes, ParkedLease, numbers
+from .meters import Meters
 from .running import Grant, Running
 from .sessions import LATER, Call
 from .store.interface import Inconsistent, NewTasks, Store
@@ -102,6 +103,7 @@ class Intake:
     ) -> None:
         self._store, self._lanes, self._running, self._watches = store, lanes, running, watches
         self._new_lease, self._payload_bytes_max = new_lease, payload_bytes_max
+        self.meters: Meters | None = None
         self._fresh: list[Submission] = []
         self.last_seq = 0
         self.next_due: int | None = None  # of the scheduled tasks, wall time; at or before the true one
@@ -247,6 +249,8 @@ class Intake:
             lane.has_large = submission.has_large or (lane.has_large and not lane.is_empty)
         for lane, state, tasks in plan.counts:
             lane.counts[state] += tasks
+        if self.meters is not None:
+            self.meters.accepted(plan.counts)
         for submission in self._fresh:
             if (due := submission.due(now)) is not None:
                 self.expect_due(due)
@@ -271,6 +275,8 @@ class Intake:
                 )
                 if not rows:
                     raise Inconsistent("lease: the store has no ready task where the engine counts some")
+                if self.meters is not None:
+                    self.meters.leased(rows, now.wall)
                 groups: list[list[Any]] = []
                 last: tuple[int, float | None] | None = None
                 for row in rows:

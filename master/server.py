@@ -27,6 +27,7 @@ from .committer import HERE_SECONDS_MAX, Committer
 from .connection import Connection
 from .engine import Batch, Engine
 from .gate import Gate
+from .meters import Meters
 from .registry import Registry
 from .sessions import Call, Session
 
@@ -71,6 +72,7 @@ class Server:
         self._idle = asyncio.Event()
         self._descriptors_max = _descriptors_max()
         self._full = False  # and said so
+        self.meters: Meters | None = None
         self._concluded_at = self.loop.time()  # the last transaction's end, and the last that failed
         self._failed_at = -math.inf
 
@@ -107,6 +109,14 @@ class Server:
     def seconds_since_failure(self) -> float:
         """Since a transaction failed, for whatever reason; infinite when none did."""
         return self.loop.time() - self._failed_at
+
+    def measure(self) -> Meters:
+        """Count from now on."""
+        engine = self.engine
+        meters = self.meters = Meters(engine.store, engine.lanes)
+        engine.intake.meters = engine.ends.meters = meters
+        self._committer.on_seconds = meters.commit.observe
+        return meters
 
     # what connections bring
 
@@ -184,6 +194,8 @@ class Server:
 
     def _pump(self) -> None:
         batch = self.engine.run(self._clock())
+        if self.meters is not None and batch.calls:
+            self.meters.calls.observe(len(batch.calls))
         if not batch.changed:  # it only read, or failed: there is nothing to sync
             self._conclude(batch, None)
             return

@@ -13,7 +13,8 @@ import click
 
 from ..common.config import WorkerSettings, load_settings
 from ..common.errors import ConfigError, InvalidArgument, Rejected, TqError, see
-from ..common.health import Attendant
+from ..common.exposition import Exposition, is_available, missing
+from ..common.health import Attendant, MakePage, OnLag
 from ..common.keys import Credential
 from ..common.logs import EventLog
 from ..common.loops import run_loop
@@ -22,6 +23,7 @@ from ..common.screen import OneScreen
 from ..common.secrets import take_authkey
 from ..common.version import VERSION
 from .health import WorkerVitals
+from .metrics import WorkerMeters, WorkerMetrics
 from .supervisor import Supervisor
 
 EXIT_USAGE, EXIT_REFUSED = 2, 4
@@ -87,7 +89,9 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
 
 async def _work(settings: WorkerSettings, credential: Credential, log: EventLog, notifier: Notifier) -> int:
     supervisor = Supervisor(settings, credential, log.event)
-    attendant = Attendant(WorkerVitals(supervisor), settings.http, log.event, notifier=notifier)
+    metrics, on_lag = _metrics(settings, supervisor, log)
+    vitals = WorkerVitals(supervisor)
+    attendant = Attendant(vitals, settings.http, log.event, notifier=notifier, metrics=metrics, on_lag=on_lag)
     signals = 0
 
     def first_or_second() -> None:
@@ -112,6 +116,19 @@ async def _work(settings: WorkerSettings, credential: Credential, log: EventLog,
         attendant.close()
     log.event("worker.stopped", status=code)
     return code
+
+
+def _metrics(
+    settings: WorkerSettings, supervisor: Supervisor, log: EventLog
+) -> tuple[MakePage | None, OnLag | None]:
+    """What makes /metrics, and what wants to know of the loop's lag; nothing is counted without --http."""
+    if settings.http is None:
+        return None, None
+    if not is_available():
+        return missing, None
+    meters = supervisor.meters = WorkerMeters()
+    log.counted = meters.events
+    return Exposition(WorkerMetrics(supervisor, meters, settings.slots).take).page, meters.lag.observe
 
 
 def _ask_for_key() -> str:

@@ -15,8 +15,8 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
 from ..common.config import WorkerSettings
 from ..common.connection import CallerConnection
@@ -39,6 +39,12 @@ RESTART_SECONDS: Final = (0.0, 30.0)  # a child that dies before it was ready wa
 WELL_SECONDS: Final = 10.0  # a connection or a child that lasted so long was a good one
 
 
+class Meters(Protocol):
+    """Who counts, when somebody asked for it."""
+
+    def acknowledged(self, rows: Sequence[Sequence[Any]], stale: int) -> None: ...
+
+
 class Supervisor:
     """One worker. ``run`` ends with the program's exit status."""
 
@@ -50,6 +56,7 @@ class Supervisor:
             self, settings.slots, kill_grace_seconds=settings.kill_grace_seconds, report=report
         )
         self._children: dict[int, ChildHandle] = {}
+        self.meters: Meters | None = None
         self._next_child = 1
         self._failed_starts = 0
         self._import_error = ""
@@ -251,6 +258,8 @@ class Supervisor:
 
     def finish(self, rows: list[list[Any]]) -> None:
         def finished(stale: Any) -> None:
+            if self.meters is not None:
+                self.meters.acknowledged(rows, len(stale))
             self._agent.finished(stale, self._now())
             self._after()
 

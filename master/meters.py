@@ -1,0 +1,111 @@
+"""What a master counts when somebody asked for it. Pure; the engine's parts tell it, once a batch where they can.
+
+Without ``--http`` there are no meters and their places hold None: nothing is counted. With them, what is paid
+for each task is one look at its lane. Counters of a transaction that failed stay: they say what was tried.
+
+How long tasks waited is sampled: of each lease reply up to ``SAMPLES`` tasks of a kind, evenly spread, stand for
+all of them. Everything else is exact.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from ..common.buckets import DISK_SECONDS, SECONDS, SIZES, Buckets
+from ..common.model import Outcome, State
+from .lanes import Lane, Lanes
+from .running import Running
+from .store.interface import Leased, Store
+
+TASKS_MAX: Final = 200  # pairs of queue and task with labels of their own; the rest is told as one
+OTHER: Final = ("other", "other")
+SAMPLES: Final = 8
+
+Pair = tuple[str, str]  # queue, task
+
+
+class Meters:
+    def __init__(self, store: Store, lanes: Lanes) -> None:
+        self._store, self._lanes = store, lanes
+        self._pairs: set[Pair] = set()
+        self.submitted: Counter[Pair] = Counter()
+        self.started: Counter[Pair] = Counter()
+        self.retried: Counter[Pair] = Counter()
+        self.finished: Counter[tuple[Pair, State]] = Counter()
+        self.unsuccessful: Counter[tuple[Pair, Outcome]] = Counter()
+        self.stale = 0
+        self.wait: defaultdict[Pair, Buckets] = defaultdict(lambda: Buckets(SECONDS))
+        self.run: defaultdict[Pair, Buckets] = defaultdict(lambda: Buckets(SECONDS))
+        self.commit, self.lag, self.calls = Buckets(DISK_SECONDS), Buckets(DISK_SECONDS), Buckets(SIZES)
+        self.events: Counter[str] = Counter()
+
+    def pair(self, lane: Lane) -> Pair:
+        """The labels of a lane: its own while there is room."""
+        pair = (lane.queue.name, lane.task)
+        if pair not in self._pairs:
+            if len(self._pairs) >= TASKS_MAX:
+                return OTHER
+            self._pairs.add(pair)
+        return pair
+
+    def _pair(self, lane: int) -> Pair:
+        return self.pair(self._lanes.by_number[lane])
+
+    # what the engine's parts tell
+
+    def accepted(self, groups: Sequence[tuple[Lane, int, int]]) -> None:
+        """Submitted tasks as they were written: lane, state, how many. RUNNING: a worker was waiting."""
+        for lane, state, tasks in groups:
+            pair = self.pair(lane)
+            self.submitted[pair] += tasks
+            if state == State.RUNNING:
+                self.started[pair] += tasks
+                self.wait[pair].observe(0.0, tasks)
+
+    def leased(self, rows: Sequence[Leased], now: int) -> None:
+        """Stored tasks that go to a worker now."""
+        first: defaultdict[int, list[int]] = defaultdict(list)
+        for row in rows:
+            if row.attempt == 1:  # what waited for another try has run before
+                first[row.lane].append(row.seq)
+        for lane, tasks in Counter([row.lane for row in rows]).items():
+            self.started[self._pair(lane)] += tasks
+        for lane, seqs in first.items():
+            self._sample(self.wait[self._pair(lane)], seqs, now)
+
+    def _sample(self, wait: Buckets, seqs: list[int], now: int) -> None:
+        step = -(-len(seqs) // SAMPLES)
+        sample = seqs[step // 2 :: step]
+        share, rest = divmod(len(seqs), len(sample))
+        for index, created in enumerate(self._store.created(sample)):
+            wait.observe(max(0, now - created) / 1000, share + (index < rest))
+
+    def reported(self, rows: Sequence[Sequence[Any]], running: Mapping[bytes, Running]) -> None:
+        """A worker's reports, before they are believed: how long the current ones ran, and which succeeded."""
+        seconds: defaultdict[int, list[float]] = defaultdict(list)
+        succeeded: list[int] = []
+        for id, attempt, lease, outcome, _, _, took, _ in rows:
+            held = running.get(id)
+            if held is not None and held.lease == lease and held.attempt == attempt:
+                seconds[held.lane].append(took)
+                if outcome == Outcome.SUCCESS:
+                    succeeded.append(held.lane)
+        for lane, all_seconds in seconds.items():
+            self.run[self._pair(lane)].observe_all(all_seconds)
+        for lane, tasks in Counter(succeeded).items():
+            self.finished[self._pair(lane), State.SUCCEEDED] += tasks
+
+    def attempt_ended(self, lane: int, outcome: Outcome, state: State) -> None:
+        """An attempt without success, and where its task goes."""
+        pair = self._pair(lane)
+        self.unsuccessful[pair, outcome] += 1
+        if state.is_terminal:
+            self.finished[pair, state] += 1
+        elif outcome != Outcome.RELEASED:
+            self.retried[pair] += 1
+
+    def ended(self, lane: int, state: State) -> None:
+        """A task that waited ends without another attempt: cancelled or expired."""
+        self.finished[self._pair(lane), state] += 1
