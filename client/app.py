@@ -56,8 +56,9 @@ class TaskDecorator(Protocol):
 class App:
     """The way into tq.
 
-    ``url``: ``tq://host:5000``; without it TQ_URL. ``authkey``: a join token or the master's authkey;
-    without it TQ_AUTHKEY. ``role``: what the key is used as (``client``, ``viewer`` or ``admin``).
+    ``url``: ``tq://host:5000``; ``authkey``: a join token or the master's authkey. What is not given is
+    looked for: a ``tq dev`` that runs in the current directory, TQ_URL and TQ_AUTHKEY, then ``tq/url`` and
+    ``tq/client.key`` in the user's configuration directory. ``role``: what the key is used as (``client``, ``viewer`` or ``admin``).
     ``connect_timeout``: seconds the first connection may take (TQ_CONNECT_TIMEOUT, 10); later ones are
     tried without end, within the timeouts of whoever waits. ``ca_file``: your own CA's
     certificates (TQ_CA_FILE); ``certificate_file``: one of it to show, with its key (TQ_CERTIFICATE_FILE).

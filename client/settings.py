@@ -1,13 +1,14 @@
-"""Where an App's master is and who the App says it is: from arguments and ``TQ_*``, judged on first use.
+"""Where an App's master is and who the App says it is: from arguments, else found, judged on first use.
 
-What is given as an argument is judged at once; the environment is read when a line is needed, so that a
-module with an App can be imported where nothing is configured, as by a worker.
+What is given as an argument is judged at once; the rest is looked for (common/discovery.py) when a line is
+needed, so that a module with an App can be imported where nothing is configured, as by a worker.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS: Final = 10.0
 NETWORK_STREAM: Final = "default"  # the one stream of a session that is ours alone
-
-_NO_URL = (
-    "no master is named; write tq.App('tq://host:5000', authkey=…), or set TQ_URL=tq://host:5000 "
-    "in the environment"
-)
-_NO_KEY = (
-    "no key is given; write tq.App(url, authkey=…), or set TQ_AUTHKEY in the environment; tq-master "
-    "names its keys when it starts, `tq keys add --role client` makes one"
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +64,7 @@ class Settings:
 
     @property
     def shown_url(self) -> str:
-        return self.url or os.environ.get("TQ_URL") or "of TQ_URL"
+        return self.url or "of the master that is found"
 
     def make_link(self) -> ClientLink:
         """A line: the supervisor's inside a task, our own elsewhere. The heavy imports happen here."""
@@ -84,18 +76,18 @@ class Settings:
         if supervisor is not None:  # all children share its session, so each needs a stream of its own name
             return _link(supervisor_opener(supervisor), os.urandom(8).hex(), seconds)
         from ..common.address import parse_address
+        from ..common.discovery import discover
         from ..common.keys import Credential
         from ..common.tls import OwnCa
 
-        url = self.url or os.environ.get("TQ_URL")
-        if not url:
-            raise InvalidArgument(_NO_URL)
-        address = parse_address(url)
-        authkey = self.authkey or os.environ.get("TQ_AUTHKEY")
-        if not authkey:
-            raise InvalidArgument(_NO_KEY)
+        found = discover(self.url, self.authkey, self.role)
+        if found.url is None:
+            raise InvalidArgument(_no_url(found.looked))
+        address = parse_address(found.url)
+        if found.authkey is None:
+            raise InvalidArgument(_no_key(found.url, found.looked))
         own_ca = OwnCa(_path(self.ca_file, "TQ_CA_FILE"), _path(self.certificate_file, "TQ_CERTIFICATE_FILE"))
-        opener = network_opener(address, Credential.parse(authkey), self.role, own_ca)
+        opener = network_opener(address, Credential.parse(found.authkey), self.role, own_ca)
         return _link(opener, NETWORK_STREAM, seconds)
 
     def _connect_seconds(self) -> float:
@@ -108,6 +100,24 @@ class Settings:
             return _check_seconds("TQ_CONNECT_TIMEOUT", float(text))
         except ValueError:
             raise InvalidArgument(f"TQ_CONNECT_TIMEOUT={text!r:.40} is not a number of seconds") from None
+
+
+def _no_url(looked: tuple[str, ...]) -> str:
+    """The two lines to write, the easier one first."""
+    program = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0].endswith(".py") else "FILE.py"
+    return (
+        f"no master is named, and none was found: {'; '.join(looked)}. In another terminal, in this directory:\n"
+        f"    tq dev {program}\n"
+        "or name one, here or as TQ_URL and TQ_AUTHKEY in the environment:\n"
+        "    app = tq.App('tq://host:5000', authkey=…)"
+    )
+
+
+def _no_key(url: str, looked: tuple[str, ...]) -> str:
+    return (
+        f"no key for {url}: {'; '.join(looked)}. Write tq.App(url, authkey=…) or set TQ_AUTHKEY; tq-master names "
+        "its keys when it starts, and `tq keys add --role client` makes one"
+    )
 
 
 def _link(opener: Opener, stream: str, connect_seconds: float) -> ClientLink:

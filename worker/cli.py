@@ -6,18 +6,22 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..common.config import WorkerSettings, load_settings
+from ..common.address import parse_address
+from ..common.config import HERE, WorkerSettings, load_settings
+from ..common.discovery import find_dev
 from ..common.errors import ConfigError, InvalidArgument, Rejected, TqError, see
 from ..common.exposition import Exposition, is_available, missing
 from ..common.health import Attendant, MakePage, OnLag
 from ..common.keys import Credential
 from ..common.logs import EventLog
 from ..common.loops import run_loop
+from ..common.model import Role
 from ..common.notify import Notifier
 from ..common.screen import OneScreen
 from ..common.secrets import take_authkey
@@ -74,7 +78,9 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
             raise ConfigError(
                 "nothing to serve; name a module or a file: tq-worker --connect host:5000 myapp.tasks"
             )
-        key = take_authkey(authkey, settings.authkey_file) or _ask_for_key()
+        key = take_authkey(authkey, settings.authkey_file)
+        if key is None:
+            settings, key = _of_dev(settings)
         credential = Credential.parse(key)
         log = EventLog(settings.log_format, threshold=settings.log_level)
         code = run_loop(_work(settings, credential, log, notifier))
@@ -129,6 +135,14 @@ def _metrics(
     meters = supervisor.meters = WorkerMeters()
     log.counted = meters.events
     return Exposition(WorkerMetrics(supervisor, meters, settings.slots).take).page, meters.lag.observe
+
+
+def _of_dev(settings: WorkerSettings) -> tuple[WorkerSettings, str]:
+    """Beside a `tq dev`, with nothing said: one more worker of it. Elsewhere a person may type the key."""
+    dev = find_dev() if settings.connect == (HERE,) else None
+    if dev is None:
+        return settings, _ask_for_key()
+    return replace(settings, connect=(parse_address(dev.url),)), dev.key(Role.WORKER)
 
 
 def _ask_for_key() -> str:

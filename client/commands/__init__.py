@@ -52,5 +52,5 @@ SECTIONS: Final[dict[str, Section]] = {
 def main() -> None:
     """\b
     Submit tasks and see what became of them; tq COMMAND --help tells more.
-    Master and key: --url and --authkey-file, or TQ_URL and TQ_AUTHKEY.
+    Master and key: --url, --authkey-file; a tq dev here; TQ_URL, TQ_AUTHKEY.
     """

@@ -25,12 +25,11 @@ def connected(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        @click.option("--url", metavar="URL", help="The master, tq://host:5000.  [TQ_URL]")
+        @click.option("--url", metavar="URL", help="The master, tq://host:5000.  [found]")
         @click.option(
             "--authkey-file",
             type=click.Path(path_type=Path),
-            envvar="TQ_AUTHKEY_FILE",
-            help="The key.  [TQ_AUTHKEY]",
+            help="The key.  [found]",
         )
         @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
         @functools.wraps(function)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import tq
 
@@ -9,15 +11,23 @@ KEY = "a-secret-that-nobody-may-see"
 
 
 @pytest.fixture(autouse=True)
-def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TQ_URL", "TQ_AUTHKEY", "TQ_CONNECT_TIMEOUT"):
+def _bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("TQ_URL", "TQ_AUTHKEY", "TQ_AUTHKEY_FILE", "TQ_CONNECT_TIMEOUT", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_an_app_without_any_setting_can_be_made_and_says_both_ways_when_it_is_used() -> None:
+def test_an_app_without_any_setting_says_the_lines_to_write_when_it_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     app = tq.App()
-    with pytest.raises(tq.InvalidArgument, match=r"tq\.App\('tq://host:5000'.*TQ_URL"):
+    assert repr(app) == "<tq.App of the master that is found>"
+    monkeypatch.setattr("sys.argv", ["work/jobs.py"])
+    with pytest.raises(tq.InvalidArgument, match=r"\./\.tq.*TQ_URL.*tq/url") as caught:
         app.submit("m:f")
+    lines = [line.strip() for line in str(caught.value).splitlines() if line.startswith("    ")]
+    assert lines == ["tq dev jobs.py", "app = tq.App('tq://host:5000', authkey=…)"]
 
 
 def test_a_missing_key_is_told_with_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
