@@ -74,8 +74,10 @@ def page_session(tmp_path: Path, variables: Mapping[str, str]) -> Iterator[Sessi
     with contextlib.ExitStack() as stack:
 
         def open_session(blocks: list[Block]) -> Session:
+            ports = dict(stack.enter_context(free_ports()))
             known = {} if starts_a_master(blocks) else variables
-            ports = stack.enter_context(free_ports())
+            if known:
+                ports["5000"] = int(known["TQ_URL"].rpartition(":")[2])
             return stack.enter_context(session(home, clean_environment(home, known), ports))
 
         yield open_session
@@ -83,4 +85,4 @@ def page_session(tmp_path: Path, variables: Mapping[str, str]) -> Iterator[Sessi
 
 def starts_a_master(blocks: list[Block]) -> bool:
     commands = [c.text for b in blocks if b.runs and b.language == "console" for c in commands_of(b)]
-    return any((server := SERVER.match(text)) and server[1] != "tq-worker" for text in commands)
+    return any((server := SERVER.match(text)) and server[1] in ("tq-master", "tq dev") for text in commands)

@@ -26,9 +26,15 @@ from .pages import Block, Command, commands_of
 
 COMMAND_SECONDS = 30.0
 ADDRESS = re.compile(r"\b(127\.0\.0\.1|0\.0\.0\.0|localhost|[\w.-]+\.example\.org|MASTER):(\d{4,5})\b")
-SERVER = re.compile(r"^(?:[A-Z_]+=\S+ )*(tq-master|tq-worker|tq dev)\b(?!.* (check|--help|--version|init)\b)")
-STARTED = re.compile(r"master\.started|worker\.connected|worker\.stopped|ready|Error|see: tq help")
+SERVER = re.compile(
+    r"^(?:[A-Z_]+=\S+ )*(tq-master|tq-worker|tq dev|python -m http\.server)\b(?!.* (?:check|--help|--version)\b)"
+)
+BEHIND = re.compile(r"^(.*[^&])& *([A-Z_]+=\$!)?$", re.DOTALL)
+STARTED = re.compile(
+    r"master\.started|worker\.connected|worker\.stopped|ready|Serving HTTP|Error|see: tq help"
+)
 FAILURE = re.compile(r"^(tq|tq-master|tq-worker): |^Error: |^Traceback ", re.MULTILINE)
+OBITUARY = re.compile(r"^bash: line \d+: +\d+ (Killed|Terminated)")  # at a time of the shell's choice
 MARK = "==the-command-is-over=="
 INTERPRETER = """
 import json, sys, traceback
@@ -81,8 +87,10 @@ class Session:
     def _run_command(self, block: Block, command: Command) -> None:
         text = with_ids(self._moved(command.text), self._ids)
         place = f"{block.page}:{command.line}: $ {command.text}"
-        if SERVER.match(text) or text.endswith("&"):
-            printed, status = self._start(text.removesuffix("&").strip()), 0
+        behind = BEHIND.match(text)
+        if SERVER.match(text) or behind:
+            program, remembered = (behind[1], behind[2] or "") if behind else (text, "")
+            printed, status = self._start(program.strip(), remembered), 0
         else:
             printed, status = self._ask(text)
         shown = self._moved(command.output)
@@ -107,13 +115,14 @@ class Session:
                 ) from None
             if line.startswith(MARK):
                 return "".join(lines).removesuffix("\n"), int(line.split()[1])
-            lines.append(line)
+            if not OBITUARY.match(line):
+                lines.append(line)
 
-    def _start(self, text: str) -> str:
-        """Start a server behind; what it printed by the time it was ready."""
+    def _start(self, text: str, remembered: str) -> str:
+        """Start a program behind; what a server printed by the time it was ready."""
         self._logs += 1
         log = self.home / f".log-{self._logs}"
-        self._say(f"{text} </dev/null >{shlex.quote(str(log))} 2>&1 &")
+        self._say(f"</dev/null >{shlex.quote(str(log))} 2>&1 {text} & {remembered}")
         if not SERVER.match(text):
             return ""
         eventually(lambda: log.exists() and STARTED.search(log.read_text("utf-8")), COMMAND_SECONDS)
@@ -164,7 +173,8 @@ class Session:
 
     def _moved(self, text: str) -> str:
         """The page's addresses as those of this run; a page means one master by all its names."""
-        return ADDRESS.sub(lambda found: f"127.0.0.1:{self._port(found[2])}", text)
+        text = ADDRESS.sub(lambda found: f"127.0.0.1:{self._port(found[2])}", text)
+        return re.sub(r"(?<=http\.server )\d+", lambda found: str(self._port(found[0])), text)
 
     def _port(self, named: str) -> int:
         return self._ports.get(named, int(named))
