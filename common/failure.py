@@ -4,6 +4,8 @@ here; where the standard library's users expect their own exceptions, ``client/r
 
 from __future__ import annotations
 
+import importlib
+import os
 import traceback as tracebacks
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,12 +19,26 @@ from .errors import (
     TaskExpired,
     TaskLost,
     TaskTimeout,
+    TqError,
 )
 from .model import State
 
 MESSAGE_CHARS_MAX: Final = 8 * 1024
 TRACEBACK_CHARS_MAX: Final = 64 * 1024
 ARGS_MAX: Final = 8
+
+_PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_IMPORTING: Final = ("<frozen importlib", os.path.dirname(importlib.__file__) + os.sep)
+_OURS: Final = (
+    *(os.path.join(_PACKAGE, room, "") for room in ("client", "common", "worker")),
+    *_IMPORTING,
+)
+# What runs the user's code and stands above it; `asyncio` without being imported: most tasks need none of it.
+_DRIVERS: Final = (
+    os.path.join(_PACKAGE, "worker", ""),
+    *_IMPORTING,
+    os.path.join(os.path.dirname(os.__file__), "asyncio", ""),
+)
 
 _ERROR_OF_STATE: Final[dict[State, type[TaskError]]] = {
     State.DEAD: TaskCrashed,
@@ -45,20 +61,18 @@ class Failure:
     detail: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, error: BaseException, skip_frames: int = 0, below: str = "") -> Failure:
-        """A failure from an exception. ``skip_frames`` of ours stand above the user's, and those of the
-        file ``below`` under them, when it was a signal that struck.
+    def of(cls, error: BaseException, below: str = "") -> Failure:
+        """A failure from an exception, its traceback with the user's own frames. ``below``: a file of ours
+        whose frames stand under them, when it was a signal that struck.
         """
-        frames = error.__traceback__
-        for _ in range(skip_frames):
-            frames = frames.tb_next if frames is not None and frames.tb_next is not None else frames
         try:
             message = str(error)
         except Exception as broken:  # a user's __str__ may raise; its failure must still be told
             message = f"<its message could not be made: {broken!r:.200}>"
-        report = tracebacks.TracebackException(type(error), error, frames)
+        report = tracebacks.TracebackException.from_exception(error)
         while report.stack and report.stack[-1].filename == below:
             report.stack.pop()
+        _leave_the_users(report, error)
         text = "".join(report.format())
         if len(text) > TRACEBACK_CHARS_MAX:
             half = TRACEBACK_CHARS_MAX // 2
@@ -86,6 +100,30 @@ class Failure:
         except DecodeError as error:
             return cls("DecodeError", f"the report of this failure cannot be read: {error}")
         return cls("DecodeError", "the report of this failure has an unknown form")
+
+
+def _leave_the_users(report: tracebacks.TracebackException, error: BaseException | None) -> None:
+    """Take frames of ours out, here and in what led to it.
+
+    Those that led to the user's code, and those between two parts of it, say nothing. Those below it stay,
+    unless the error is one that we raise on purpose: then its message says all, else there is a bug to find.
+    """
+    frames = list(report.stack)
+    users = [index for index, frame in enumerate(frames) if not frame.filename.startswith(_OURS)]
+    below = len(frames) if isinstance(error, TqError) else users[-1] if users else 0
+    gone = [_IMPORTING if at > below else _OURS for at in range(len(frames))]
+    kept = [frame for frame, those in zip(frames, gone, strict=True) if not frame.filename.startswith(those)]
+    while kept and kept[0].filename.startswith(_DRIVERS):
+        kept.pop(0)
+    report.stack[:] = kept
+    if not kept:  # else its heading would stand above nothing
+        report.stack = None  # type: ignore[assignment]
+    for earlier, cause in (
+        (report.__cause__, error.__cause__ if error else None),
+        (report.__context__, error.__context__ if error else None),
+    ):
+        if earlier is not None:
+            _leave_the_users(earlier, cause)
 
 
 def to_error(state: State, failure: Failure) -> TaskError:

@@ -77,7 +77,7 @@ class ChildProcess:
             self._tasks = Served(load_tasks(sources) if sources else {}, allow)
         except BaseException as error:  # whatever an import does, it is told, not lost
             known = isinstance(error, ConfigError)
-            text = str(error) if known else Failure.of(error, skip_frames=3).traceback
+            text = str(error) if known else Failure.of(error).traceback
             self._work.sendall(encode_frame(Kind.REFUSED, pack([known, text]), PIPE_FRAME_BYTES_MAX))
             return
         hello = sorted([name, served.task.queue] for name, served in self._tasks.items())
@@ -172,18 +172,18 @@ class ChildProcess:
             self._current = None
             return 0, encode(value, root="result"), None
         except Retry as wish:
-            return Outcome.RETRY, Failure.of(wish, 1).encode(), wish.after
+            return Outcome.RETRY, Failure.of(wish).encode(), wish.after
         except Snooze as wish:
-            return Outcome.SNOOZE, Failure.of(wish, 1).encode(), wish.seconds
+            return Outcome.SNOOZE, Failure.of(wish).encode(), wish.seconds
         except Discard as wish:
-            return Outcome.DISCARD, Failure.of(wish, 1).encode(), None
+            return Outcome.DISCARD, Failure.of(wish).encode(), None
         except (TimeLimit, CancelRequested) as struck:
             return (*self._ended(job, struck), None)
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: the task's, not ours
-            return Outcome.ERROR, Failure.of(error, 1).encode(), None
+            return Outcome.ERROR, Failure.of(error).encode(), None
 
     def _ended(self, job: _Job, struck: BaseException) -> tuple[int, bytes]:
-        traceback = Failure.of(struck, 1, below=__file__).traceback
+        traceback = Failure.of(struck, below=__file__).traceback
         if isinstance(struck, TimeLimit):
             message = f"it took longer than its limit of {job[6]:g} s"
             failure = Failure("TimeLimit", message, traceback, {"outcome": "timeout"})

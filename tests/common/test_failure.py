@@ -1,7 +1,20 @@
 from __future__ import annotations
 
+import asyncio
+import re
+from pathlib import Path
+
 import pytest
-from tq.common.errors import TaskCancelled, TaskCrashed, TaskError, TaskExpired, TaskLost, TaskTimeout
+import tq
+from tq.common.errors import (
+    InvalidArgument,
+    TaskCancelled,
+    TaskCrashed,
+    TaskError,
+    TaskExpired,
+    TaskLost,
+    TaskTimeout,
+)
 from tq.common.failure import TRACEBACK_CHARS_MAX, Failure, to_error
 from tq.common.model import State
 
@@ -25,17 +38,62 @@ def test_a_failure_comes_back_from_its_bytes() -> None:
     assert Failure.decode(failure.encode()) == failure
 
 
-def test_frames_above_the_users_can_be_left_out() -> None:
-    def users() -> None:
-        raise ValueError("x")
+def written(file: str, source: str, names: dict[str, object]) -> dict[str, object]:
+    """A namespace with code that says it stands in this file."""
+    exec(compile(source, file, "exec"), names)  # noqa: S102 - ours, from below
+    return names
 
+
+def failed(*files: str, error: str = "ValueError('x')") -> list[str]:
+    """The files in the traceback of functions that call one another, the last of which raises."""
+    names: dict[str, object] = {"InvalidArgument": InvalidArgument}
+    for place, file in enumerate(files):
+        body = f"call{place + 1}()" if place + 1 < len(files) else f"raise {error}"
+        written(file, f"def call{place}():\n    {body}\n", names)
     try:
-        users()
-    except ValueError as error:
-        whole, short = Failure.of(error), Failure.of(error, skip_frames=1)
-    assert "test_frames_above" in whole.traceback
-    assert "test_frames_above" not in short.traceback
-    assert "in users" in short.traceback
+        names["call0"]()  # type: ignore[operator]
+    except Exception as raised:
+        raised.__traceback__ = raised.__traceback__.tb_next if raised.__traceback__ else None
+        text = Failure.of(raised).traceback
+    assert text.startswith("Traceback") is ("File " in text)
+    return re.findall(r'File "(.*?)"', text)
+
+
+ROOM = Path(tq.__file__ or "").parent
+WORKER, CLIENT = str(ROOM / "worker" / "child.py"), str(ROOM / "client" / "task.py")
+ASYNCIO, IMPORTING = asyncio.base_events.__file__, "<frozen importlib._bootstrap>"
+
+
+def test_frames_of_ours_above_and_between_the_users_are_left_out() -> None:
+    assert failed(WORKER, "jobs.py") == ["jobs.py"]
+    assert failed(WORKER, WORKER, ASYNCIO, "jobs.py", "more.py") == ["jobs.py", "more.py"]
+    assert failed(WORKER, "jobs.py", CLIENT, "more.py") == ["jobs.py", "more.py"]
+    assert failed(WORKER, IMPORTING, "jobs.py", IMPORTING, "more.py", IMPORTING) == ["jobs.py", "more.py"]
+    assert failed(WORKER, "jobs.py", ASYNCIO) == ["jobs.py", ASYNCIO]
+
+
+def test_frames_of_ours_below_the_users_stay_unless_we_raised_on_purpose() -> None:
+    assert failed(WORKER, "jobs.py", CLIENT) == ["jobs.py", CLIENT]
+    assert failed(WORKER, "jobs.py", CLIENT, error="InvalidArgument('no')") == ["jobs.py"]
+
+
+def test_a_call_that_never_reached_the_users_code_has_no_frames_and_no_heading() -> None:
+    assert failed(WORKER, error="TypeError('one argument is missing')") == []
+
+
+def test_what_led_to_an_error_is_treated_alike() -> None:
+    names: dict[str, object] = {}
+    written(WORKER, "def ours(call):\n    call()\n", names)
+    written("jobs.py", "def inner():\n    raise KeyError(1)\n", names)
+    source = (
+        "def outer():\n    try:\n        ours(inner)\n    except KeyError:\n        raise ValueError(2)\n"
+    )
+    written("jobs.py", source, names)
+    with pytest.raises(ValueError, match="2") as caught_error:
+        names["outer"]()  # type: ignore[operator]
+    text = Failure.of(caught_error.value).traceback
+    assert text.count("in inner") == text.count("During handling") == 1
+    assert WORKER not in text
 
 
 def test_an_exception_that_cannot_be_shown_is_told_all_the_same() -> None:
