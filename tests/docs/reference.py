@@ -173,8 +173,8 @@ settings have one). An unknown name is an error with a suggestion, and all error
 meant for production. [master.toml](../configs/master.toml) and [worker.toml](../configs/worker.toml) are the same,
 ready to be changed. {WRITTEN}
 
-Programs and `tq` have no file: they read `TQ_URL`, `TQ_AUTHKEY` or `TQ_AUTHKEY_FILE`, `TQ_CONNECT_TIMEOUT`, `TQ_CA_FILE`
-and `TQ_CERTIFICATE_FILE`.
+Programs and `tq` have no such file: they read `TQ_URL`, `TQ_AUTHKEY`, `TQ_CONNECT_TIMEOUT`, `TQ_CA_FILE` and
+`TQ_CERTIFICATE_FILE`; `tq` also `TQ_AUTHKEY_FILE`.
 """
     ]
     for program, kind in (("master", MasterSettings), ("worker", WorkerSettings)):
