@@ -64,6 +64,7 @@ class Ends:
         stale: list[int] = []
         successes: list[Success] = []
         others: list[EndedAttempt] = []
+        ended: list[int] = []  # lanes
         running, wall = self._running, now.wall
         for index, (id, attempt, lease, outcome, body, _, seconds, after) in enumerate(rows):
             held = running.get(id)
@@ -73,14 +74,17 @@ class Ends:
             elif outcome == SUCCESS:
                 successes.append((body, wall - int(seconds * 1000), wall, held.seq, attempt, lease))
                 self._leave(id, held, State.SUCCEEDED, body)
+                ended.append(held.lane)
             else:
                 others.append(self._unsuccessful(id, held, Outcome(outcome), body, seconds, after, now))
+                ended.append(held.lane)
         if successes:
             self._store.succeed(successes)
         if others:
             self._store.end_attempts(others)
         if self.meters is not None:
             self.meters.stale += len(stale)
+        self._lanes.ended(ended, now.mono)
         return stale
 
     def release(self, rows: list[Any], now: Now, *, begun: bool = False) -> None:

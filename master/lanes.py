@@ -9,7 +9,7 @@ Invariant: a lane's counts equal the store's at every commit (``Picture.counts``
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from typing import NamedTuple
 from ..common.errors import InvalidArgument
 from ..common.model import State, check_name
 from ..common.naming import is_allowed
+from .gauges import RECENT_MS, Rate
 from .sessions import Call
 from .store.interface import Picture, Store
 
@@ -25,10 +26,12 @@ _STATES = max(State) + 1
 
 
 class Queue:
-    __slots__ = ("lanes", "name", "paused", "reason")
+    __slots__ = ("lanes", "name", "paused", "rate", "reason", "since")
 
     def __init__(self, name: str) -> None:
         self.name, self.paused, self.reason = name, False, ""
+        self.since: int | None = None  # wall ms; while paused
+        self.rate: Rate | None = None  # of attempts that end; since there was one
         self.lanes: list[Lane] = []
 
     def count(self, state: State) -> int:
@@ -75,8 +78,11 @@ class Capability:
         self.lanes: list[Lane] = []
         self.parked: deque[ParkedLease] = deque()
 
+    def knows(self, task: str) -> bool:
+        return task in self.key.tasks or is_allowed(task, self.key.allow)
+
     def serves(self, queue: str, task: str) -> bool:
-        return (task in self.key.tasks or is_allowed(task, self.key.allow)) and all(
+        return self.knows(task) and all(
             not patterns or any(fnmatchcase(queue, pattern) for pattern in patterns)
             for patterns in (self.key.queues, self.key.allowed)
         )
@@ -102,9 +108,9 @@ class Lanes:
         self._by_name.clear()
         for capability in self.capabilities.values():
             capability.lanes.clear()
-        for name, paused, reason in picture.queues:
+        for name, paused, reason, since in picture.queues:
             queue = self.queue(name)
-            queue.paused, queue.reason = bool(paused), reason
+            queue.paused, queue.reason, queue.since = bool(paused), reason, since
         for number, queue_name, task in picture.lanes:
             self._add(number, queue_name, task)
         for number, state, tasks in picture.counts:
@@ -155,6 +161,14 @@ class Lanes:
         counts = self.by_number[lane].counts
         counts[before] -= 1
         counts[after] += 1
+
+    def ended(self, lanes: Iterable[int], now: int) -> None:
+        """Attempts of these lanes, one each time it is named, have ended: for the queues' rates."""
+        for number, attempts in Counter(lanes).items():
+            queue = self.by_number[number].queue
+            if queue.rate is None:
+                queue.rate = Rate(RECENT_MS, now)
+            queue.rate.add(attempts, now)
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(self.by_number.values())

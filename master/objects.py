@@ -18,6 +18,7 @@ from .ends import check_ids, known
 from .engine import Engine
 from .intake import LEASE_TASKS_MAX
 from .lanes import ParkedLease
+from .overview import queue_rows, worker_rows
 from .roster import WorkerInfo
 from .sessions import Call
 from .store.interface import FullTask, TaskFilter
@@ -70,8 +71,11 @@ class TaskQueue(EngineObject):
         _allow(call, self.name)
         self.engine.intake.settle(self.engine.now)
         queue = self.engine.lanes.queue(self.name)
-        self.engine.store.put_queue(self.name, paused, reason)
-        queue.paused, queue.reason = paused, reason
+        since = self.engine.now.wall if paused else None
+        if paused and queue.paused:
+            since = queue.since  # paused again, for another reason
+        self.engine.store.put_queue(self.name, paused, reason, since)
+        queue.paused, queue.reason, queue.since = paused, reason, since
 
 
 class ResultQueue(EngineObject):
@@ -121,7 +125,9 @@ class Dispatcher(EngineObject):
     def finish(self, call: Call, rows: list[Any]) -> list[int]:
         """Reports of ended attempts; the indices of those that came too late."""
         self.engine.roster.of(call.session)
-        return self.engine.ends.finish(_list("rows", rows), self.engine.now)
+        stale = self.engine.ends.finish(_list("rows", rows), self.engine.now)
+        self.engine.roster.ended(call.session, len(rows) - len(stale), self.engine.now)
+        return stale
 
     @exposed(Role.WORKER)
     def release(self, call: Call, rows: list[Any], begun: bool = False) -> None:
@@ -235,16 +241,7 @@ class Queues(EngineObject):
     @exposed(Role.VIEWER)
     def list(self, call: Call) -> list[dict[str, Any]]:
         self.engine.intake.settle(self.engine.now)
-        return [
-            {
-                "name": queue.name,
-                "paused": queue.paused,
-                "reason": queue.reason,
-                **{str(state): queue.count(state) for state in State},
-            }
-            for queue in sorted(self.engine.lanes.queues.values(), key=lambda queue: queue.name)
-            if call.session.allows_queue(queue.name)
-        ]
+        return queue_rows(self.engine, call.session.allows_queue)
 
 
 class Workers(EngineObject):
@@ -252,7 +249,7 @@ class Workers(EngineObject):
 
     @exposed(Role.VIEWER)
     def list(self, call: Call) -> list[dict[str, Any]]:
-        return self.engine.roster.listing()
+        return worker_rows(self.engine)
 
     @exposed(Role.VIEWER)
     def serving(self, call: Call, queue: str, task: str) -> tuple[int, int]:
@@ -260,9 +257,9 @@ class Workers(EngineObject):
         return self.engine.roster.serving(_text("queue", queue), _text("task", task))
 
     @exposed(Role.ADMIN)
-    def drain(self, call: Call, node: str) -> None:
-        """Have a worker finish what it runs, hand back the rest and end; ``node`` or its start."""
-        self.engine.roster.drain(_text("node", node))
+    def drain(self, call: Call, node: str) -> dict[str, Any]:
+        """Have a worker finish what it runs, hand back the rest and end; its host, or its node's start."""
+        return self.engine.roster.drain(_text("node", node))
 
 
 class Keys(EngineObject):

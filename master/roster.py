@@ -22,6 +22,7 @@ from ..common.failure import Failure
 from ..common.model import Outcome
 from .clock import Now
 from .ends import Ends
+from .gauges import Pace
 from .lanes import Capability, CapabilityKey, Lanes
 from .running import Running
 from .sessions import LATER, Call, Session
@@ -33,6 +34,7 @@ PID_MAX: Final = 2**63 - 1  # what the store can keep
 MEMORY_BYTES_MAX: Final = 2**53
 FORGET_ABSENT_MS: Final = 3_600_000  # an absent worker without leases is listed for an hour
 WORKERS_MAX: Final = 100_000
+CANDIDATES_MAX: Final = 8  # named when a name fits several
 
 
 @dataclass(kw_only=True, slots=True)
@@ -96,9 +98,18 @@ class Worker:
     give_up_at: int | None = None  # mono ms; while absent
     started: frozenset[bytes] = frozenset()  # as of its last beat, for people to look at
     memory_bytes: int | None = None  # of it and its children, as of its last beat
+    draining: bool = False  # ordered to, or it says so
+    pace: Pace | None = None  # since it first announced itself here
     starting: set[bytes] = field(default_factory=set)  # suspects it said it was about to start
     orders: list[list[Any]] = field(default_factory=list)
     orders_call: Call | None = None
+
+    @property
+    def state(self) -> str:
+        """In a word, for people."""
+        if self.session is None:
+            return "absent" if self.give_up_at is None else "reconnecting"
+        return "draining" if self.draining else "here"
 
 
 class Roster:
@@ -176,6 +187,7 @@ class Roster:
             _out_of_line(worker)
         worker.info, worker.session, worker.give_up_at = info, session, None
         worker.since, worker.heard, worker.heard_wall = now.wall, now.mono, now.wall
+        worker.draining, worker.pace = False, worker.pace or Pace(now.mono)
         worker.orders.clear()
         worker.orders_call = None
         self._set_capability(worker, info, session)
@@ -189,6 +201,7 @@ class Roster:
         if memory is not None and (type(memory) is not int or not 0 <= memory <= MEMORY_BYTES_MAX):
             raise InvalidArgument(f"beat: memory_bytes is a number of bytes, not {memory!r:.40}")
         worker.started, worker.memory_bytes = frozenset(started), memory
+        worker.draining |= facts.get("draining") is True
         worker.starting &= self._running.keys()
 
     def starting(self, session: Session, ids: list[bytes]) -> None:
@@ -200,6 +213,12 @@ class Roster:
         worker = self.by_node.get(session.node)
         if worker is not None and worker.session is session:
             worker.heard, worker.heard_wall = now.mono, now.wall
+
+    def ended(self, session: Session, attempts: int, now: Now) -> None:
+        """So many attempts of a worker have ended: for its rate."""
+        worker = self.of(session)
+        if worker.pace is not None and attempts:
+            worker.pace.add(attempts, now.mono)
 
     def leave(self, session: Session, now: Now) -> None:
         """A worker says goodbye: no grace, no blame."""
@@ -221,49 +240,32 @@ class Roster:
             self._called[worker] = None
         return LATER
 
-    def listing(self) -> list[dict[str, Any]]:
-        """Everybody who has announced itself, for people."""
-        leased: dict[int, int] = {}
-        for held in self._running.values():
-            leased[held.worker] = leased.get(held.worker, 0) + 1
-        return [
-            {
-                "node": worker.node.hex(),
-                "host": worker.info.host,
-                "pid": worker.info.pid,
-                "slots": worker.info.slots,
-                "labels": worker.info.labels,
-                "tasks": worker.info.tasks,
-                "allow": worker.info.allow,
-                "queues": worker.info.queues,
-                "version": worker.info.version,
-                "connected": worker.session is not None,
-                "running": len(worker.started) if worker.session is not None else 0,
-                "leased": leased.get(worker.number, 0),
-                "memory_bytes": worker.memory_bytes if worker.session is not None else None,
-                "since": worker.since / 1000,
-                "last_seen": worker.heard_wall / 1000,
-            }
-            for worker in self.by_node.values()
-            if worker.info is not None
-        ]
-
     def serving(self, queue: str, task: str) -> tuple[int, int]:
         """How many connected workers serve a callable in a queue, and how many are connected."""
         connected = [one.capability for one in self.by_node.values() if one.session is not None]
         able = {one: one.serves(queue, task) for one in set(connected) if one is not None}
         return sum(able[one] for one in connected if one is not None), len(connected)
 
-    def drain(self, node: str) -> None:
-        """Order one worker to drain, by its node id or an unmistakable start of it."""
-        fitting = [one for one in self.by_node.values() if node and one.node.hex().startswith(node)]
+    def drain(self, name: str) -> dict[str, Any]:
+        """Order one worker to drain, by an unmistakable start of its node id, or by its host; its row."""
+        present = [one for one in self.by_node.values() if one.session is not None]
+        fitting = _fitting(present, name)
         match fitting:
-            case [worker] if worker.session is not None:
+            case [worker]:
                 self.order(worker.number, ["drain"])
-            case [_]:
-                raise InvalidArgument(f"worker {node} is not connected; there is nothing to drain")
+                worker.draining = True
+                return {"node": worker.node.hex(), "host": worker.info.host if worker.info else ""}
+            case [] if _fitting(list(self.by_node.values()), name):
+                raise InvalidArgument(f"worker {name} is not connected; there is nothing to drain")
+            case []:
+                raise InvalidArgument(f"0 workers fit {name!r:.80}; `tq workers` lists them")
             case _:
-                raise InvalidArgument(f"{len(fitting)} workers fit {node!r}; `tq workers` lists them")
+                named = ", ".join(
+                    f"{one.node.hex()[:8]} on {one.info.host}" for one in fitting[:CANDIDATES_MAX] if one.info
+                )
+                raise InvalidArgument(
+                    f"{len(fitting)} workers fit {name!r:.80}: {named}; give the node of one"
+                )
 
     # what happens to them
 
@@ -391,3 +393,9 @@ def _out_of_line(worker: Worker) -> None:
         for parked in [one for one in worker.capability.parked if one.worker == worker.number]:
             worker.capability.parked.remove(parked)
             parked.call.abandon = None
+
+
+def _fitting(workers: list[Worker], name: str) -> list[Worker]:
+    """Those on a host of this name, or else whose node begins with it."""
+    on_host = [one for one in workers if one.info is not None and one.info.host == name]
+    return on_host or [one for one in workers if name and one.node.hex().startswith(name)]

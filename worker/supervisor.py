@@ -192,7 +192,8 @@ class Supervisor:
 
     def _beat(self, connection: CallerConnection) -> None:
         if connection is self._connection and not connection.closed.done():
-            _ignore(connection.call(DISPATCHER, "beat", self._agent.started))
+            facts = {"draining": True} if self._agent.draining else {}
+            _ignore(connection.call(DISPATCHER, "beat", self._agent.started, facts))
             self._loop.call_later(connection.welcome.heartbeat_seconds, self._beat, connection)
 
     def _await_orders(self, connection: CallerConnection) -> None:

@@ -17,7 +17,8 @@ from .output import ago, print_json
 AGAIN: Final = "`tq retry {id}` makes it ready again"
 ENDS: Final = {
     State.FAILED: "it failed {when} ago, at try {attempt}{what}; `tq show {id}` has the traceback, " + AGAIN,
-    State.DEAD: "it is quarantined{what}; find out what kills its process, then " + AGAIN,
+    State.DEAD: "it is quarantined since {when} ago, after {crashes} deaths{what}; find out what kills its process "
+    "(`tq show {id}`), then " + AGAIN,
     State.CANCELLED: "it was cancelled {when} ago; " + AGAIN,
     State.EXPIRED: "it expired {when} ago: nothing had started it in time; more workers would, and " + AGAIN,
     State.LOST: "its worker vanished {when} ago and at_most_once forbids a second start; look whether it was done, then "
@@ -46,4 +47,6 @@ def _how_it_ended(task: dict[str, Any], task_id: str) -> str:
         return f"it succeeded {when} ago on {worker}, at try {task['attempt']}"
     failure = Failure.decode(task["result"])
     what = f": {failure.type}: {failure.message}".splitlines()[0] if failure.type else ""
-    return ENDS[state].format(when=when, attempt=task["attempt"], what=what, id=task_id)
+    return ENDS[state].format(
+        when=when, attempt=task["attempt"], crashes=task["crashes"], what=what, id=task_id
+    )

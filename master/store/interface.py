@@ -178,7 +178,9 @@ class Picture:
     """What the engine keeps in memory, as the store has it."""
 
     lanes: list[tuple[int, str, str]] = field(default_factory=list)  # lane, queue, task
-    queues: list[tuple[str, int, str]] = field(default_factory=list)  # name, paused, reason
+    queues: list[tuple[str, int, str, int | None]] = field(
+        default_factory=list
+    )  # name, paused, reason, since
     counts: list[tuple[int, int, int]] = field(default_factory=list)  # lane, state, tasks
     running: list[RunningRow] = field(default_factory=list)
     workers: list[tuple[int, bytes, str, int]] = field(default_factory=list)  # worker, node, host, pid
@@ -272,9 +274,16 @@ class Store(Protocol):
     def trim_logs(self, attempts: int) -> None:
         """Forget what the so many oldest attempts said."""
 
+    # what operators ask; each visits a bounded number of rows
+    def count_ahead(self, lane: int, priority: int, seq: int, limit: int) -> int:
+        """How many ready tasks of a lane go before one of this priority and number; counts to ``limit``."""
+
+    def oldest_ready(self, lane: int) -> int | None:
+        """When the ready task of a lane that was submitted first was submitted."""
+
     # the rest of what a master remembers
     def add_lane(self, queue: str, task: str) -> int: ...
-    def put_queue(self, name: str, paused: bool, reason: str) -> None: ...
+    def put_queue(self, name: str, paused: bool, reason: str, since: int | None) -> None: ...
     def put_worker(self, node: bytes, host: str, pid: int, now: int) -> int: ...
     def forget_workers(self, seen_before: int) -> None: ...
     def key_rows(self) -> list[KeyRow]: ...

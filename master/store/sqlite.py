@@ -264,13 +264,23 @@ class SqliteStore:
     def trim_logs(self, attempts: int) -> None:
         self._all("trim_logs", (attempts,))
 
+    # what operators ask
+
+    def count_ahead(self, lane: int, priority: int, seq: int, limit: int) -> int:
+        given = {"lane": lane, "priority": priority, "seq": seq, "limit": limit}
+        return int(self._all("count_ahead", given)[0][0])
+
+    def oldest_ready(self, lane: int) -> int | None:
+        rows = self._all("oldest_ready", {"lane": lane})
+        return rows[0][0] if rows else None
+
     # the rest
 
     def add_lane(self, queue: str, task: str) -> int:
         return int(self._all("add_lane", (queue, task))[0][0])
 
-    def put_queue(self, name: str, paused: bool, reason: str) -> None:
-        self._all("put_queue", (name, int(paused), reason))
+    def put_queue(self, name: str, paused: bool, reason: str, since: int | None) -> None:
+        self._all("put_queue", (name, int(paused), reason, since))
 
     def put_worker(self, node: bytes, host: str, pid: int, now: int) -> int:
         return int(self._all("put_worker", (node, host, pid, now))[0][0])

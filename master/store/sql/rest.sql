@@ -16,11 +16,12 @@ ON CONFLICT (id) DO UPDATE SET
     server_key = excluded.server_key, state = excluded.state, note = excluded.note, last_used = excluded.last_used
 
 -- name: queues
-SELECT name, paused, reason FROM queues
+SELECT name, paused, reason, since FROM queues
 
 -- name: put_queue
-INSERT INTO queues (name, paused, reason) VALUES (?, ?, ?)
-ON CONFLICT (name) DO UPDATE SET paused = excluded.paused, reason = excluded.reason
+INSERT INTO queues (name, paused, reason, since) VALUES (?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET
+    paused = excluded.paused, reason = excluded.reason, since = excluded.since
 
 -- name: lanes
 SELECT lane, queue, task FROM lanes

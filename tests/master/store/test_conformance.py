@@ -232,14 +232,14 @@ def test_keys_queues_workers_and_meta_are_kept(store: Store) -> None:
     store.begin()
     store.put_key(key)
     store.put_key(key._replace(state="revoked", last_used=NOW))
-    store.put_queue("q", True, "why")
+    store.put_queue("q", True, "why", NOW)
     first = store.put_worker(b"n" * 16, "host", 1, NOW)
     assert store.put_worker(b"n" * 16, "host2", 2, NOW) == first
     store.set_meta("x", b"1")
     store.set_meta("x", b"2")
     store.commit()
     assert store.key_rows() == [key._replace(state="revoked", last_used=NOW)]
-    assert store.load().queues == [("q", 1, "why")]
+    assert store.load().queues == [("q", 1, "why", NOW)]
     assert (store.worker_host(first), store.get_meta("x"), store.get_meta("y")) == ("host2", b"2", None)
 
 
