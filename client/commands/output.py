@@ -97,6 +97,26 @@ def ago(seconds: float | None) -> str:
     return span(away) if away >= 0 else f"in {span(-away)}"
 
 
+def count(number: int) -> str:
+    return f"{number:,}"
+
+
+def rate(per_second: float) -> str:
+    """``1,240/s``, ``2.4/s``, ``3/min``; nothing when there is next to none."""
+    if per_second >= 10:
+        return f"{per_second:,.0f}/s"
+    if per_second >= 1:
+        return f"{per_second:.1f}/s"
+    return f"{per_second * 60:.0f}/min" if per_second * 60 >= 1 else ""
+
+
+def memory(size_bytes: int | None) -> str:
+    """``312 MB``, ``4.2 GB``; nothing when it is not known."""
+    if size_bytes is None:
+        return ""
+    return f"{size_bytes / 1e6:,.0f} MB" if size_bytes < 1e9 else f"{size_bytes / 1e9:,.1f} GB"
+
+
 def span(seconds: float) -> str:
     """A duration in one unit a person reads at a glance."""
     for unit, size in (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0)):

@@ -3,52 +3,95 @@
 from __future__ import annotations
 
 import sys
+import threading
+from typing import Any, Final
 
 import click
 
 from ...common.model import Role
 from ..app import App
 from .options import connected
-from .output import ago, print_json, print_table
+from .output import ago, memory, print_json, print_table, rate
+
+COLUMNS: Final = ("node", "host", "state", "#busy", "#rate", "#memory", "version", "#heard", "labels")
+POLL_SECONDS: Final = 0.5
 
 
-@click.command(epilog="Example: tq workers")
+@click.command(epilog="Example: tq workers --tasks")
+@click.option("--tasks", is_flag=True, help="Also what each serves, and from which queues.")
 @connected(Role.VIEWER)
-def workers(app: App, as_json: bool) -> None:
-    """List workers: where they run, what they hold, when they were last heard."""
+def workers(app: App, as_json: bool, tasks: bool) -> None:
+    """List workers: state, busy slots of all, tasks per second, memory, when last heard."""
     rows = app.call(("get_workers",), "list")
     if as_json:
         print_json(rows)
         return
-    shown = [
+    shown: list[tuple[object, ...]] = [
         (
             row["node"][:8],
             row["host"],
-            row["pid"],
-            row["slots"],
-            row["leased"],
-            "yes" if row["connected"] else "no",
+            row["state"],
+            f"{row['running']}/{row['slots']}",
+            rate(row["rate"]),
+            memory(row["memory_bytes"]),
+            row["version"],
             ago(row["last_seen"]),
             " ".join(f"{name}={value}" for name, value in row["labels"].items()),
-            _some(row["tasks"]),
         )
         for row in rows
     ]
-    columns = ("node", "host", "#pid", "#slots", "#leased", "here", "#heard", "labels", "serves")
-    print_table(columns, shown, empty="no workers; start one with tq-worker --connect … MODULE")
+    if not any(row["labels"] for row in rows):  # 80 columns are few
+        shown = [row[:-1] for row in shown]
+    print_table(
+        COLUMNS[: len(shown[0])] if shown else COLUMNS,
+        shown,
+        empty="no workers; start one with tq-worker --connect … MODULE",
+    )
+    if tasks:
+        for row in rows:
+            _say_what_it_serves(row)
 
 
-@click.command(epilog="Example: tq drain 3f9a")
-@click.argument("node")
+@click.command(epilog="Example: tq drain crow --wait")
+@click.argument("worker")
+@click.option("--wait", is_flag=True, help="Until it has finished and is gone.")
 @connected(Role.ADMIN)
-def drain(app: App, as_json: bool, node: str) -> None:
-    """Have a worker finish what it runs, hand back the rest and end. NODE: as listed, or its start."""
-    app.call(("get_workers",), "drain", node)
+def drain(app: App, as_json: bool, worker: str, wait: bool) -> None:
+    """Have a worker finish what it runs, hand back the rest and end.
+
+    WORKER: its host, or the start of its node as `tq workers` lists it.
+    """
+    found = app.call(("get_workers",), "drain", worker)
+    if wait:
+        try:
+            _until_gone(app, found)
+        except KeyboardInterrupt:
+            click.echo(f"\ntq: no longer waiting; {found['host']} goes on draining", err=True)
+            raise SystemExit(1) from None
     if as_json:
-        print_json({"node": node, "draining": True})
+        print_json({**found, "draining": not wait, "gone": wait})
     else:
-        sys.stdout.write(f"{node} was told to drain\n")
+        done = "is gone" if wait else "was told to drain"
+        sys.stdout.write(f"{found['host']} ({found['node'][:8]}) {done}\n")
 
 
-def _some(tasks: list[str]) -> str:
-    return ", ".join(tasks[:3]) + (f" and {len(tasks) - 3} more" if len(tasks) > 3 else "")
+def _until_gone(app: App, found: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    console, pause = Console(stderr=True), threading.Event()
+    with console.status(f"{found['host']}: draining") as status:  # nothing is shown where no terminal is
+        while (row := _row(app, found["node"])) is not None and (row["connected"] or row["leased"]):
+            where = "" if row["connected"] else f", {row['state']}"
+            status.update(f"{row['host']}: {row['leased']:,} tasks to finish{where}")
+            pause.wait(POLL_SECONDS)
+
+
+def _row(app: App, node: str) -> dict[str, Any] | None:
+    return next((row for row in app.call(("get_workers",), "list") if row["node"] == node), None)
+
+
+def _say_what_it_serves(row: dict[str, Any]) -> None:
+    queues = " ".join(row["queues"] or ["all queues"])
+    sys.stdout.write(f"\n{row['host']} ({row['node'][:8]}) serves {queues}:\n")
+    names = [*row["tasks"], *(f"{pattern} (by --allow)" for pattern in row["allow"])]
+    sys.stdout.write("".join(f"  {name}\n" for name in names))

@@ -331,16 +331,20 @@ def test_an_unknown_id_among_known_ones_ends_with_status_5_and_does_the_rest(
 
 
 def test_a_queue_is_paused_listed_and_resumed(run: Run, queue: str, app: tq.App) -> None:
-    assert well(run("pause", queue, "--reason", "the disk is full")) == f"{queue} is paused\n"
+    done = run("pause", queue, "--reason", "the disk is full")
+    assert (done.returncode, done.stdout) == (0, f"{queue} is paused\n")
+    assert f"there has been no task in {queue} yet" in done.stderr
     handle = app.named("cluster_tasks:add", queue=queue).submit(1, 1)
     line = next(line for line in well(run("queues")).splitlines() if line.startswith(queue))
-    assert line.split(maxsplit=8)[1:] == ["1", "0", "0", "0", "0", "0", "0", "paused: the disk is full"]
+    assert line.split()[1:6] == ["1", "0", "0", "0", "0"]
+    assert re.search(rf"^{queue} is paused for .*: the disk is full$", well(run("queues")), re.MULTILINE)
     assert "the disk is full" in well(run("show", handle.id))
     [row] = [row for row in parsed(run("queues", "--json")) if row["name"] == queue]
     assert (row["ready"], row["paused"], row["reason"]) == (1, True, "the disk is full")
     assert well(run("resume", queue)) == f"{queue} goes on\n"
+    assert well(run("resume", queue)) == f"{queue} was not paused\n"
     assert handle.result(timeout=20) == 2
-    assert parsed(run("pause", queue, "--json")) == {"queue": queue, "paused": True}
+    assert parsed(run("pause", queue, "--json")) == {"queue": queue, "paused": True, "running": 0}
     assert parsed(run("resume", queue, "--json")) == {"queue": queue, "paused": False}
 
 
@@ -354,14 +358,16 @@ def test_workers_are_listed_and_one_is_drained(
     assert "no workers; start one with tq-worker" in well(run("workers"))
     worker = worker_factory(options=("--label", "rack=7"))
     head, _, row = well(run("workers")).splitlines()
-    assert head.split() == ["node", "host", "pid", "slots", "leased", "here", "heard", "labels", "serves"]
-    assert re.search(rf"\b{worker.pid} +2 +0 +yes .* rack=7 +cluster_tasks:", row)
+    columns = ["node", "host", "state", "busy", "rate", "memory", "version", "heard", "labels"]
+    assert head.split() == columns
+    assert re.search(r" here +0/2 .* rack=7$", row)
+    assert "  cluster_tasks:add\n" in well(run("workers", "--tasks"))
     [shown] = parsed(run("workers", "--json"))
     assert (shown["pid"], shown["slots"], shown["connected"]) == (worker.pid, 2, True)
     assert shown["labels"] == {"rack": "7"}
     node = row.split()[0]
     assert shown["node"].startswith(node)
-    assert well(run("drain", node)) == f"{node} was told to drain\n"
+    assert well(run("drain", node)) == f"{shown['host']} ({node}) was told to drain\n"
     assert worker.wait() == 0
     refused(run("drain", node), USAGE, "is not connected; there is nothing to drain")
 
@@ -370,7 +376,8 @@ def test_a_drain_tells_programs_as_well(master: Master, worker_factory: WorkerFa
     worker = worker_factory(slots=1)
     run = runner(master, home)
     [shown] = parsed(run("workers", "--json"))
-    assert parsed(run("drain", shown["node"], "--json")) == {"node": shown["node"], "draining": True}
+    told = parsed(run("drain", shown["host"], "--wait", "--json"))
+    assert told == {"node": shown["node"], "host": shown["host"], "draining": False, "gone": True}
     assert worker.wait() == 0
 
 
