@@ -7,25 +7,27 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from xprocess import XProcess
 
 from ..cluster.programs import Master, Worker, clean_environment
-from .execution import SERVER, Session, session
-from .pages import Block, commands_of
+from .execution import SERVER, session
+from .pages import Block, commands_of, read_page
 
 GIVEN = Path(__file__).with_name("given")
 PORTS = ("5000", "5001", "5002", "5003", "8080", "9090")  # what pages name, each gets one of its own
+PAGES_AT_ONCE = 3
+_given: set[int] = set()  # ports
 
 
 @pytest.fixture(scope="session")
 def mail_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """An SMTP server: the one of the demo."""
-    with free_ports() as ports:
-        port = ports["8080"]
+    port = free_ports()["8080"]
     mailbox = tmp_path_factory.mktemp("mail") / "mailbox"
     program = [sys.executable, "-m", "tq.client.commands.demo.smtp_server", str(port), str(mailbox)]
     with subprocess.Popen(program) as server:
@@ -54,33 +56,46 @@ def variables(
         master.end()
 
 
-@contextlib.contextmanager
-def free_ports() -> Iterator[Mapping[str, int]]:
-    """A free port for each that pages name; found together, so that they differ."""
+def free_ports() -> dict[str, int]:
+    """A port of its own for each that pages name, for ever: they are free at once only until somebody takes them."""
     with contextlib.ExitStack() as stack:
-        taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in PORTS]
-        ports = dict(zip(PORTS, (one.getsockname()[1] for one in taken), strict=True))
-    yield ports
+        ports: list[int] = []
+        while len(ports) < len(PORTS):
+            port = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+            if port not in _given:
+                ports.append(port)
+        _given.update(ports)
+    return dict(zip(PORTS, ports, strict=True))
 
 
-SessionFactory = Callable[[list[Block]], Session]
+@pytest.fixture(scope="session")
+def verdicts(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, variables: Mapping[str, str]
+) -> Iterator[Mapping[str, Future[None]]]:
+    """Every page that is asked for, under way or done. They mostly wait for their programs: some run side by side."""
+    asked = [item for item in request.session.items if "verdicts" in getattr(item, "fixturenames", ())]
+    pages = [item.callspec.params["page"] for item in asked if isinstance(item, pytest.Function)]
+    with ThreadPoolExecutor(PAGES_AT_ONCE) as pool:
+        started = {
+            page: pool.submit(run_page, page, tmp_path_factory.mktemp("page") / "home", variables)
+            for page in pages
+        }
+        yield started
+        pool.shutdown(cancel_futures=True)
 
 
-@pytest.fixture
-def page_session(tmp_path: Path, variables: Mapping[str, str]) -> Iterator[SessionFactory]:
-    """A shell for a page. One that starts a master of its own is told of no other, as a newcomer is."""
-    home = tmp_path / "home"
+def run_page(page: str, home: Path, variables: Mapping[str, str]) -> None:
+    """Everything the page says, in order. One that starts a master of its own is told of no other, as a newcomer is."""
+    blocks = read_page(page)
     shutil.copytree(GIVEN, home)
-    with contextlib.ExitStack() as stack:
-
-        def open_session(blocks: list[Block]) -> Session:
-            ports = dict(stack.enter_context(free_ports()))
-            known = {} if starts_a_master(blocks) else variables
-            if known:
-                ports["5000"] = int(known["TQ_URL"].rpartition(":")[2])
-            return stack.enter_context(session(home, clean_environment(home, known), ports))
-
-        yield open_session
+    ports = free_ports()
+    known = {} if starts_a_master(blocks) else variables
+    if known:
+        ports["5000"] = int(known["TQ_URL"].rpartition(":")[2])
+    with session(home, clean_environment(home, known), ports) as opened:
+        for block in blocks:
+            if block.runs or block.note == "file":
+                opened.run(block)
 
 
 def starts_a_master(blocks: list[Block]) -> bool:

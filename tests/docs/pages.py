@@ -102,6 +102,14 @@ def commands_of(block: Block) -> list[Command]:
     return found
 
 
-def documents(root: Path) -> list[Path]:
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def documents() -> list[str]:
     """The pages whose blocks must be true."""
-    return [root / "README.md", root / "CONTRIBUTING.md", *sorted((root / "docs").rglob("*.md"))]
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [str(path.relative_to(ROOT)) for path in pages]
+
+
+def read_page(page: str) -> list[Block]:
+    return blocks_of(page, (ROOT / page).read_text("utf-8"))

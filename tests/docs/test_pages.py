@@ -8,6 +8,8 @@ from __future__ import annotations
 import configparser
 import json
 import re
+from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,9 @@ import pytest
 from tq.common.config import MasterSettings, WorkerSettings, load_settings
 from tq.common.errors import ConfigError
 
-from .conftest import SessionFactory
-from .pages import READ, RUN, SHOWN, Block, blocks_of, commands_of, documents
+from .pages import READ, RUN, SHOWN, Block, commands_of, documents, read_page
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = {
-    str(path.relative_to(ROOT)): blocks_of(str(path.relative_to(ROOT)), path.read_text("utf-8"))
-    for path in documents(ROOT)
-}
+PAGES = {page: read_page(page) for page in documents()}
 EVERY = [block for blocks in PAGES.values() for block in blocks]
 REASONS = ("needs ", "takes minutes", "shown in the abstract")
 NOT_RUN_MAX = 30
@@ -30,13 +27,9 @@ NOT_RUN_MAX = 30
 BY_NAME = re.compile(r"\b(pkill|killall|pgrep|pidof)\b")
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("page", [name for name, blocks in PAGES.items() if any(b.runs for b in blocks)])
-def test_a_page_does_what_it_says(page: str, page_session: SessionFactory) -> None:
-    session = page_session(PAGES[page])
-    for block in PAGES[page]:
-        if block.runs or block.note == "file":
-            session.run(block)
+def test_a_page_does_what_it_says(page: str, verdicts: Mapping[str, Future[None]]) -> None:
+    verdicts[page].result()
 
 
 @pytest.mark.parametrize("block", [b for b in EVERY if b.language in READ], ids=lambda block: block.place)
