@@ -1,20 +1,54 @@
-"""The help of a program with many settings, on one screen: what everybody needs in full, the rest by name."""
+"""The command line of a program with many settings: all of them are options, its help is one screen, and the word
+``check`` before the rest means to look at everything and to start nothing.
+"""
 
 from __future__ import annotations
 
-import textwrap
+import os
+import sys
+from dataclasses import fields
+from typing import Any, Final, NoReturn
 
 import click
 
+from .checkup import ERROR, OK, WARNING, Checkup
+
+CHECK: Final = "check"  # as the first word; a module of that name is named ./check.py
+
 
 class OneScreen(click.Command):
-    """Lists its hidden options by name after the others; the sample configuration file explains them."""
+    """``settings``: the record of them. Those that no option was written for get one that the help does not list;
+    the sample configuration file explains them."""
+
+    def __init__(self, *args: Any, settings: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = {one.name for one in self.params}
+        self.params += [
+            click.Option([f"--{one.name.replace('_', '-')}"], hidden=True, help="See configs/*.toml.")
+            for one in fields(settings)
+            if one.name not in known
+        ]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[CHECK] = args[:1] == [CHECK]
+        return super().parse_args(ctx, args[1:] if ctx.meta[CHECK] else args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_options(ctx, formatter)
-        rare = [one.opts[0] for one in self.params if isinstance(one, click.Option) and one.hidden]
-        if rare:
-            file = f"configs/{ctx.command_path.removeprefix('tq-')}.toml"
-            text = f"Also, see {file}: {' '.join(rare)}"
-            lines = textwrap.wrap(text, formatter.width - 2, break_on_hyphens=False)
-            formatter.write("\n" + textwrap.indent("\n".join(lines), "  ") + "\n")
+        rare = next(one.opts[0] for one in self.params if isinstance(one, click.Option) and one.hidden)
+        file = f"configs/{ctx.command_path.removeprefix('tq-')}.toml"
+        formatter.write(f"\n  Every setting in {file} is an option, too: {rare} …\n")
+
+
+def only_checks() -> bool:
+    """Whether the program was started with the word ``check``."""
+    return bool(click.get_current_context().meta[CHECK])
+
+
+def show(found: Checkup) -> NoReturn:
+    """Print what a checkup found and end: 0 when the program would start, 2 when not."""
+    for one in found.findings:
+        colour = {OK: "green", WARNING: "yellow", ERROR: "red"}[one.level]
+        line = click.style(one.level, fg=colour) + str(one).removeprefix(one.level)
+        click.echo(line, color=False if os.environ.get("NO_COLOR") else None)
+    sys.exit(2 if found.failed else 0)

@@ -21,12 +21,14 @@ from ..common.logs import EventLog
 from ..common.loops import run_loop
 from ..common.model import Role
 from ..common.notify import Notifier
-from ..common.screen import OneScreen
+from ..common.screen import OneScreen, only_checks, show
 from ..common.secrets import take_authkey
 from ..common.version import VERSION
 from .boot import House, key_file, open_house
+from .checkup import check
 from .health import MasterVitals
 from .metrics import MasterMetrics
+from .ports import why_not_listening
 from .server import Server
 
 DURABILITY = {
@@ -38,6 +40,7 @@ DURABILITY = {
 
 @click.command(
     cls=OneScreen,
+    settings=MasterSettings,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: tq-master --bind 0.0.0.0:5000 --data /var/lib/tq",
 )
@@ -56,12 +59,14 @@ DURABILITY = {
 def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     """Accept tasks, keep them, hand them to workers, keep the results.
 
-    Without --authkey the master makes keys on its first start, keeps them in its data directory and
-    prints the line to run on the next host.
+    Without --authkey it makes keys on its first start and prints the line to run on the next host.
+    `tq-master check` with the same options looks at everything and starts nothing.
     """
     notifier = Notifier()
     try:
         settings = load_settings(MasterSettings, config, os.environ, options)
+        if only_checks():
+            show(check(settings, authkey))
         key = take_authkey(authkey, settings.authkey_file)
         log = EventLog(settings.log_format, threshold=settings.log_level)
         house = open_house(settings, key, log.event)
@@ -118,7 +123,7 @@ async def _listen(server: Server, bind: Address) -> Address:
     try:
         addresses = await server.listen(bind.host, bind.port)
     except OSError as error:
-        raise ConfigError(_why_not_listening(bind, error)) from error
+        raise ConfigError(why_not_listening(bind, error)) from error
     return Address(*addresses[0])
 
 
@@ -137,22 +142,6 @@ def _handle_signals(stop: asyncio.Event, log: EventLog) -> None:
             loop.add_signal_handler(number, first_or_second)
         except NotImplementedError:  # Windows has no such thing in asyncio
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(first_or_second))
-
-
-def _why_not_listening(bind: Address, error: OSError) -> str:
-    import errno
-
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"{bind} is in use; another tq-master may run there: stop it, or choose another port with --bind"
-        )
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"this machine has no address {bind.host}; use 0.0.0.0 for all of its addresses"
-    if error.errno == errno.EACCES:
-        return f"this user may not listen on port {bind.port}; choose one above 1023 with --bind"
-    if isinstance(error, socket.gaierror):
-        return f"no address is known for the host {bind.host}; use one of this machine's, or 0.0.0.0 for all"
-    return f"cannot listen on {bind}: {error.strerror or error}"
 
 
 def _banner(house: House, address: Address, with_authkey: bool) -> str:

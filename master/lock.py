@@ -17,10 +17,10 @@ class DataLock:
         path = directory / LOCK_FILE
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if not _lock(self._descriptor):
-            holder = os.pread(self._descriptor, 64, 0).decode("ascii", "replace").strip() or "unknown"
+            other = _name(self._descriptor)
             os.close(self._descriptor)
             raise ConfigError(
-                f"another tq-master (process {holder}) uses {directory}; stop it first, or give this one "
+                f"another tq-master (process {other}) uses {directory}; stop it first, or give this one "
                 "another --data directory"
             )
         os.ftruncate(self._descriptor, 0)
@@ -28,6 +28,22 @@ class DataLock:
 
     def release(self) -> None:
         os.close(self._descriptor)
+
+
+def holder(directory: Path) -> str | None:
+    """The process that holds a directory's lock, if any does. Nothing is written."""
+    try:
+        descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return None if _lock(descriptor) else _name(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _name(descriptor: int) -> str:
+    return os.pread(descriptor, 64, 0).decode("ascii", "replace").strip() or "unknown"
 
 
 def _lock(descriptor: int) -> bool:

@@ -23,9 +23,10 @@ from ..common.logs import EventLog
 from ..common.loops import run_loop
 from ..common.model import Role
 from ..common.notify import Notifier
-from ..common.screen import OneScreen
+from ..common.screen import OneScreen, only_checks, show
 from ..common.secrets import take_authkey
 from ..common.version import VERSION
+from .checkup import check
 from .health import WorkerVitals
 from .metrics import WorkerMeters, WorkerMetrics
 from .supervisor import Supervisor
@@ -35,6 +36,7 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
 
 @click.command(
     cls=OneScreen,
+    settings=WorkerSettings,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: tq-worker --connect host:5000 --authkey-file worker.key myapp.tasks",
 )
@@ -68,12 +70,15 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     """Run the tasks of the named modules, as many at a time as there are slots.
 
     SIGTERM or Ctrl-C: finish what runs, hand back the rest; twice: at once.
+    `tq-worker check` with the same arguments looks at all of it and starts nothing.
     """
     options["labels"] = ",".join(options["labels"])
     given = {name: value or None for name, value in options.items()}
     notifier = Notifier()
     try:
         settings = load_settings(WorkerSettings, config, os.environ, given)
+        if only_checks():
+            show(run_loop(check(settings, authkey)))
         if not settings.modules and not settings.allow:
             raise ConfigError(
                 "nothing to serve; name a module or a file: tq-worker --connect host:5000 myapp.tasks"

@@ -10,9 +10,15 @@ from typing import Any
 
 import pytest
 from tq.common.config import MasterSettings, WorkerSettings, load_settings
+from tq.common.errors import ConfigError
+from tq.master.cli import main as tq_master
+from tq.worker.cli import main as tq_worker
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 KINDS = [("master.toml", MasterSettings), ("worker.toml", WorkerSettings)]
+PROGRAMS = [(tq_master, MasterSettings), (tq_worker, WorkerSettings)]
+SETTINGS_MAX = 30  # of both together: each has to be understood by somebody
+NO_SETTINGS = {"config", "authkey", "version", "help"}  # where the settings are, a secret, and questions
 SETTING = re.compile(r"^#(?=\w+ = |\[)", re.MULTILINE)
 # Their default is of the machine, or is nothing: the file shows an example and says so in words.
 WITHOUT_A_FIXED_DEFAULT = {
@@ -68,3 +74,41 @@ def test_a_default_that_is_not_a_value_is_said_in_words(name: str, kind: Any) ->
         listed = re.findall(r"^#\[?(\w+)(?: = |\])", block, re.MULTILINE)
         if WITHOUT_A_FIXED_DEFAULT.intersection(listed):
             assert "Default: " in block
+
+
+@pytest.mark.parametrize(("program", "kind"), PROGRAMS)
+def test_every_setting_is_an_option_of_its_name_and_every_option_a_setting(program: Any, kind: Any) -> None:
+    names = {one.name for one in dataclasses.fields(kind)}
+    options = {one.name: one for one in program.params if one.name not in NO_SETTINGS}
+    assert set(options) == names
+    for name, option in options.items():
+        if option.param_type_name == "option":
+            spelt = name.replace("_", "-")
+            singular = (
+                f"--{spelt.removesuffix('s')}" if option.multiple else f"--{spelt}"
+            )  # given once for each
+            assert option.opts in ([f"--{spelt}"], [singular])
+
+
+@pytest.mark.parametrize(("name", "kind"), KINDS)
+def test_every_setting_is_a_variable_of_its_name(name: str, kind: Any) -> None:
+    values = {"http": "127.0.0.1:1", "slots": "7", "expose": "a=b:c", "labels": "a=b", "durability": "os"}
+    words = {"log_format": "json", "log_level": "debug", "frame_bytes_max": "20000000"}
+    for one in dataclasses.fields(kind):
+        given = {**values, **words}.get(one.name, "12")
+        settings = load_settings(kind, None, {f"TQ_{one.name.upper()}": given, "TQ_LEASE_SECONDS": "60"}, {})
+        assert getattr(settings, one.name) != getattr(kind(), one.name), one.name
+
+
+def test_there_are_not_too_many_settings() -> None:
+    names = {one.name for _, kind in KINDS for one in dataclasses.fields(kind)}
+    assert len(names) <= SETTINGS_MAX
+
+
+@pytest.mark.parametrize(("name", "kind"), KINDS)
+def test_a_mistyped_key_is_answered_with_the_nearest(name: str, kind: Any, tmp_path: Path) -> None:
+    for one in dataclasses.fields(kind):
+        file = tmp_path / name
+        file.write_text(f"{one.name}x = 1\n", "utf-8")
+        with pytest.raises(ConfigError, match=f"unknown key '{one.name}x'; did you mean {one.name}\\?"):
+            load_settings(kind, file, {}, {})

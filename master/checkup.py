@@ -1,0 +1,161 @@
+"""``tq-master check``: everything a start would need, looked at and left as it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from importlib import resources
+from typing import Final
+
+from ..common.certificate import CERTIFICATE_FILE, KEY_FILE, certificate_der
+from ..common.checkup import Checkup, is_writable, nearest_existing
+from ..common.config import MasterSettings
+from ..common.errors import ConfigError, TqError
+from ..common.keys import check_authkey_strength
+from ..common.naming import load_callable
+from ..common.secrets import take_authkey
+from ..common.tls import server_context
+from .boot import OWN_KEYS, STORE_FILE, key_file
+from .lock import holder
+from .objects import BUILT_IN
+from .ports import why_not_listening
+
+FREE_BYTES_MIN: Final = 1_000_000_000  # less is soon full
+SQLITE_MAGIC: Final = b"SQLite format 3\0"
+VERSION_OFFSET: Final = 60  # of user_version in the file's header, four bytes, the highest first
+
+
+def check(settings: MasterSettings, authkey: str | None) -> Checkup:
+    found = Checkup()
+    running = holder(settings.data)
+    if running is None:
+        found.port("address", settings.bind, why_not_listening)
+        found.http(settings.http)
+    _check_data(found, settings, running)
+    _check_store(found, settings)
+    _check_keys(found, settings, authkey)
+    _check_certificate(found, settings)
+    _check_exposed(found, settings)
+    found.descriptors()
+    return found
+
+
+def _check_data(found: Checkup, settings: MasterSettings, running: str | None) -> None:
+    data = settings.data
+    if running is not None:
+        found.fail(
+            "data", f"another tq-master (process {running}) uses {data}; stop it, or choose another --data"
+        )
+        return
+    there = nearest_existing(data)
+    if not is_writable(there):
+        what = "is not writable for this user" if there == data.absolute() else f"cannot be made in {there}"
+        found.fail("data", f"{data} {what}; chown it, or choose another with --data")
+        return
+    free = shutil.disk_usage(there).free
+    room = f"{free / 1e9:,.1f} GB are free"
+    if free < FREE_BYTES_MIN:
+        found.warn("data", f"{data}: only {room}; a full disk means that nothing more is accepted")
+    else:
+        found.ok("data", f"{data} {'is there' if data.exists() else 'will be made'}; {room}")
+
+
+def _check_store(found: Checkup, settings: MasterSettings) -> None:
+    if settings.durability == "memory":
+        found.warn("store", "durability is memory: nothing survives this process")
+        return
+    file, newest = settings.data / STORE_FILE, _schema_version()
+    try:
+        with file.open("rb") as store:
+            header = store.read(VERSION_OFFSET + 4)
+    except FileNotFoundError:
+        found.ok("store", f"{file} will be made")
+        return
+    except OSError as error:
+        found.fail("store", f"cannot read {file}: {error.strerror}")
+        return
+    version = int.from_bytes(header[VERSION_OFFSET:], "big")
+    if header and not header.startswith(SQLITE_MAGIC):
+        found.fail("store", f"{file} is no store; restore it from a copy, or choose another --data directory")
+    elif version > newest:
+        found.fail(
+            "store",
+            f"{file} has schema version {version}, this tq-master knows {newest}; start the newer one that wrote it",
+        )
+    else:
+        will = (
+            ""
+            if version == newest
+            else f"; it will be brought from version {version} to {newest}: keep a copy"
+        )
+        found.ok(
+            "store", f"{file}, {file.stat().st_size / 1e6:,.1f} MB, durability {settings.durability}{will}"
+        )
+
+
+def _schema_version() -> int:
+    folder = resources.files(__package__).joinpath("store/migrations")
+    return sum(file.name.endswith(".sql") for file in folder.iterdir())
+
+
+def _check_keys(found: Checkup, settings: MasterSettings, authkey: str | None) -> None:
+    try:
+        key = take_authkey(authkey, settings.authkey_file)
+    except ConfigError as error:
+        found.fail("key", str(error))
+        return
+    if settings.authkey_file is not None:
+        found.private("key", settings.authkey_file)
+    if key is not None:
+        found.attempt(
+            "key",
+            lambda: check_authkey_strength(key, settings.bind.host),
+            "one authkey for everybody, long enough",
+        )
+        return
+    files = [key_file(settings.data, role) for role in OWN_KEYS]
+    missing = [file.name for file in files if not file.exists()]
+    for file in files:
+        found.private("key", file)
+    there = f"{', '.join(missing)} will be made" if missing else ", ".join(file.name for file in files)
+    found.ok("key", f"keys by role in {settings.data}: {there}")
+
+
+def _check_certificate(found: Checkup, settings: MasterSettings) -> None:
+    certificate, key = settings.data / CERTIFICATE_FILE, settings.data / KEY_FILE
+    if certificate.exists() != key.exists():
+        there, missing = (certificate, key) if certificate.exists() else (key, certificate)
+        found.fail("certificate", f"{there} is there but {missing.name} is not; restore it, or remove both")
+    elif certificate.exists():
+        found.private("certificate", key)
+        found.attempt("certificate", lambda: certificate_der(certificate), f"{certificate} can be read")
+        found.attempt(
+            "TLS",
+            lambda: server_context(certificate, key, settings.client_ca_file),
+            "certificate and key fit",
+        )
+    else:
+        found.ok("certificate", f"{certificate} will be made")
+    if settings.client_ca_file is not None:
+        ca = settings.client_ca_file
+        found.attempt(
+            "client CA", lambda: certificate_der(ca), f"who connects must have a certificate of {ca}"
+        )
+
+
+def _check_exposed(found: Checkup, settings: MasterSettings) -> None:
+    if settings.expose:
+        sys.path.insert(0, os.getcwd())  # as at a start
+    for name, callable_name in settings.expose.items():
+        if name in BUILT_IN:
+            found.fail("expose", f"{name}: this name is built in; choose another")
+            continue
+        try:
+            load_callable(callable_name)
+        except TqError as error:
+            found.fail("expose", f"{name}: {error}")
+        except Exception as error:  # the user's module itself
+            found.fail("expose", f"{name}: importing {callable_name} raises {type(error).__name__}: {error}")
+        else:
+            found.ok("expose", f"{name} is {callable_name}")
