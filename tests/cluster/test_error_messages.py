@@ -19,6 +19,7 @@ from tq.common.errors import topic
 from tq.common.failure import Failure, to_error
 from tq.master.store.sqlite import _store_error
 
+from .cluster_tasks import add
 from .conftest import Cluster, WorkerFactory
 
 NOBODY = "01890000-0000-7000-8000-000000000000"
@@ -53,6 +54,14 @@ def nobody(cluster: Cluster, home: Path) -> None:
 def ask(url: str, authkey: str, role: str = "client") -> None:
     with tq.App(url, authkey, role=role, connect_timeout=0.5) as app:
         app.call(["get_task_queue", "default"], "pause", "")
+
+
+def broken(cluster: Cluster, home: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        app = tq.App(f"tq://127.0.0.1:{taken.getsockname()[1]}", "some key", connect_timeout=0.5)
+        with app, tq.Executor(app=app) as executor:
+            executor.submit(add, 1, 1).result(timeout=20)
 
 
 def misspelt(cluster: Cluster, home: Path) -> None:
@@ -97,6 +106,7 @@ CASES: dict[type[BaseException], Raising] = {
     tq.NotNamed: lambda cluster, _: cluster.app.task(lambda x: x).submit(1),
     tq.ConfigError: misspelt,
     tq.Unreachable: nobody,
+    tq.BrokenCluster: broken,
     tq.ProtocolError: stranger,
     tq.Rejected: lambda cluster, _: ask(cluster.master.url, "not the key of this master"),
     tq.Forbidden: lambda cluster, _: ask(cluster.master.url, cluster.master.authkey),
@@ -117,6 +127,11 @@ CASES: dict[type[BaseException], Raising] = {
     tq.Discard: directive(tq.Discard("no such customer")),
 }
 NOT_HERE = {tq.RemoteError, tq.TqError, tq.TimeLimit, tq.CancelRequested}  # their own tests raise them
+
+
+def test_every_error_is_produced_here_or_known_to_be_elsewhere() -> None:
+    explained = {name for name, text in sections(PAGE.read_text("utf-8")).items() if text.startswith("### ")}
+    assert explained == {topic(kind) for kind in {*CASES, *NOT_HERE}}
 
 
 @pytest.mark.parametrize("kind", CASES)

@@ -29,6 +29,7 @@ WRITTEN = "Written by `python -m tests.docs.reference`; a test compares."
 GROUPS = {
     "Submitting": ("App", "Task", "Handle", "Handles", "Attempt", "State", "as_completed", "wait"),
     "Inside a task": ("Context", "current"),
+    "In place of the standard library": ("Executor", "Pool"),
     "Objects of your own": ("exposed",),
 }
 MADE_BY_TQ = {"Task", "Handle", "Handles", "Attempt", "Context", "Progress"}  # nobody calls these himself
