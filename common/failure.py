@@ -152,6 +152,15 @@ def _plain_args(error: BaseException) -> list[Any] | None:
     return args
 
 
+def show_bytes(size: float) -> str:
+    """A size at a glance: ``812 MiB``."""
+    units = ["TiB", "GiB", "MiB", "KiB", "B"]
+    while size >= 1024 and len(units) > 1:
+        size /= 1024
+        units.pop()
+    return f"{size:.0f} {units[-1]}" if size >= 10 or units[-1] == "B" else f"{size:.1f} {units[-1]}"
+
+
 def _clean(text: str) -> str:
     """Text that can be sent: lone surrogates, as in odd file names, are shown escaped."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -52,6 +52,8 @@ SENTENCES: Final[dict[str, str]] = {
     "child.started": "a child process is ready",
     "child.died": "a child process died",
     "child.import_failed": "a child process could not import your code",
+    "output.dropped": "tasks print faster than it can be written here; this much was left out",
+    "output.not_kept": "the output of a task could not be written to its file",
     "task.stale": "a result came too late: the task was given to somebody else meanwhile",
     "task.dropped": "the master says this task is no longer ours",
     "task.timeout": "a task ran into its time limit",

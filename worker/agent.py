@@ -21,12 +21,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from ..common.failure import Failure
 from ..common.ids import show_id
 from ..common.model import Outcome
 from .jobs import Death, Job, Report
 from .outbox import Outbox
 from .pace import LONG_SECONDS, Pace
+from .post_mortem import post_mortem
 
 LEASE_CALLS_MAX: Final = 2  # outstanding: one being answered while another waits in line
 TICK_SECONDS: Final = 0.05
@@ -162,6 +162,20 @@ class Agent:
 
     # children
 
+    def job_of(self, number: int, ordinal: int) -> Job | None:
+        """Whose output it is: the job's that it names; or else the first one's that has begun and is not
+        reported, for what a subprocess prints names none."""
+        child = self.children.get(number)
+        if child is None or not child.jobs:
+            return None
+        named = next((job for job in child.jobs if job.ordinal == ordinal), None)
+        return named or (child.jobs[0] if self._running_job(child) is not None else None)
+
+    def last_begun(self, number: int, unread: Iterable[int]) -> Job | None:
+        """What a child was doing, ``unread`` being the ordinals of what it had not begun."""
+        begun = [job for job in self.children[number].jobs if job.ordinal not in set(unread)]
+        return begun[-1] if begun else None
+
     def child_ready(self, number: int, now: float) -> None:
         self.children[number] = Child(number, ready=True)
         self.work(now)
@@ -186,7 +200,7 @@ class Agent:
         started = list(child.jobs)
         for job in started:
             running = job is started[-1]
-            outcome, failure = _post_mortem(child, job, death, running)
+            outcome, failure = post_mortem(job, death, child.pressure, running=running)
             self._post(job, outcome, failure.encode(), now, max(0.0, now - child.since), None)
         self.work(now)
 
@@ -418,18 +432,3 @@ class Agent:
     def _jobs(self) -> list[Job]:
         at_children = [job for child in self.children.values() for job in child.jobs]
         return [*self.waiting, *self.asked.values(), *at_children]
-
-
-def _post_mortem(child: Child, job: Job, death: Death, running: bool) -> tuple[Outcome, Failure]:
-    """What to tell of a job whose child died."""
-    if not running:
-        message = f"it was over, but its process {death} before the result was delivered"
-        return Outcome.CRASH, Failure("ChildDied", message, "", {"code": death.code, "outcome": "crash"})
-    if child.pressure == "timeout":
-        message = f"it took longer than its limit of {job.timeout:g} s and did not stop when asked; killed"
-        return Outcome.TIMEOUT, Failure("TimeLimit", message, "", {"code": death.code, "outcome": "timeout"})
-    if child.pressure == "cancel":
-        message = f"cancelled; it did not stop when asked, its process {death}"
-        return Outcome.CANCELLED, Failure("CancelRequested", message, "", {"code": death.code})
-    detail = {"code": death.code, "outcome": "crash"}
-    return Outcome.CRASH, Failure("ChildDied", f"the process running it {death}", "", detail)

@@ -6,6 +6,8 @@
     work socket ──batches───► the jobs   ◄──reports──    (flushed when there is nothing to start, or every 2 ms)
     notices pipe ─SIGUSR1───► "timeout", "cancel" or "tell" for the ordinal that runs
     relay socket ◄─calls───►  the App inside a task, through the supervisor
+    output pipe  ──text────►  what is printed, with marks (see child_output); a shared page has the progress
+    stacks pipe  ──text────►  what faulthandler writes, on SIGUSR2 and when the process breaks
 
 The supervisor may read unread tickets itself: then those jobs are no longer ours, and the next ticket has
 a higher ordinal than they have. Time limits, cancellation and post-mortems are the supervisor's business;
@@ -34,6 +36,7 @@ from ..common.history import digest, open_history
 from ..common.ids import show_id
 from ..common.model import Outcome
 from .child_link import ChildLink
+from .child_output import Voice, hear_logging, listen
 from .loading import load_tasks
 from .served import Served
 
@@ -51,7 +54,9 @@ _Job = list[Any]  # [ordinal, id, attempt, name, queue, lease, timeout, payload]
 class ChildProcess:
     """The loop and its state."""
 
-    def __init__(self, work: int, tickets: int, notices: int, relay: int) -> None:
+    def __init__(
+        self, work: int, tickets: int, notices: int, relay: int, page: int, stacks: int, nonce: bytes
+    ) -> None:
         self._work = socket.socket(fileno=work)
         self._frames = FrameReader(PIPE_FRAME_BYTES_MAX)
         self._tickets, self._notices = tickets, notices
@@ -67,7 +72,9 @@ class ChildProcess:
         self._started = 0.0
         self._cancelled = False
         self._note = open_history("worker")
-        context.provide(self._context, lambda: self._cancelled)
+        self._voice = Voice(nonce, page, lambda: self._current[0] if self._current is not None else 0)
+        listen(self._voice, stacks)
+        context.provide(self)
         link.set_ambient(ChildLink(relay))
         signal.signal(signal.SIGUSR1, self._noticed)
 
@@ -78,8 +85,10 @@ class ChildProcess:
         except BaseException as error:  # whatever an import does, it is told, not lost
             known = isinstance(error, ConfigError)
             text = str(error) if known else Failure.of(error).traceback
+            self._voice.flush()
             self._work.sendall(encode_frame(Kind.REFUSED, pack([known, text]), PIPE_FRAME_BYTES_MAX))
             return
+        hear_logging()
         hello = sorted([name, served.task.queue] for name, served in self._tasks.items())
         self._work.sendall(encode_frame(Kind.HELLO, pack(hello), PIPE_FRAME_BYTES_MAX))
         while (ordinal := self._next_ticket()) is not None:
@@ -146,11 +155,12 @@ class ChildProcess:
         except (TimeLimit, CancelRequested) as late:  # struck between two lines of ours
             outcome, body = self._ended(job, late)
         self._current = None
+        said = [self._voice.finish()] if self._voice.used else ()
         if self._note is not None:
             self._note("computed", id=job[1], attempt=job[2], outcome=int(outcome), digest=digest(body))
         seconds = time.perf_counter() - clock
         self._reports_bytes += len(body) if body is not None else 0
-        return [job[0], outcome, body, started, seconds, after]
+        return [job[0], outcome, body, started, seconds, after, *said]
 
     def _run(self, job: _Job, started: float) -> tuple[int, bytes | None, float | None]:
         try:
@@ -159,14 +169,15 @@ class ChildProcess:
             self._cancelled = False
             self._started = started
             self._current = job
-            if served.context_name is not None:
-                kwargs[served.context_name] = self._context()
             if self._note is not None:
                 self._note("started", id=job[1], attempt=job[2])
-            if style is None:
-                value = served.task.function(*args, **kwargs)
+            context = None if served.context_name is None else self.context()
+            if style is not None:
+                value = served.run_chunk(args, kwargs, style, context)
+            elif context is not None:
+                value = served.run(args, kwargs, context)
             else:
-                value = served.run_chunk(args, kwargs, style)
+                value = served.task.function(*args, **kwargs)
             if served.is_coroutine:
                 value = self._await(value)
             self._current = None
@@ -201,7 +212,15 @@ class ChildProcess:
             self._loop.close()  # the coroutine is left in the middle: nothing of its loop is used again
             raise
 
-    def _context(self) -> Context | None:
+    # common.context.Surroundings
+
+    def progress(self, done: float, total: float | None, note: str) -> None:
+        self._voice.progress(done, total, note)
+
+    def is_cancelled(self) -> bool:
+        return self._cancelled
+
+    def context(self) -> Context | None:
         job = self._current
         if job is None:
             return None
@@ -248,10 +267,12 @@ def _die(why: str) -> NoReturn:
 
 
 def main() -> None:
-    supervisor, work, tickets, notices, relay, allow, *sources = sys.argv[1:]
+    supervisor, work, tickets, notices, relay, page, stacks, nonce, allow, *sources = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
     _die_with(int(supervisor))
-    process = ChildProcess(int(work), int(tickets), int(notices), int(relay))
+    process = ChildProcess(
+        int(work), int(tickets), int(notices), int(relay), int(page), int(stacks), bytes.fromhex(nonce)
+    )
     process.run(sources, allow.split(",") if allow else [])
 
 

@@ -12,15 +12,20 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ..common.errors import TqError
 from ..common.frames import Kind, pack, unpack
 from ..common.session import Answerer, Request
 from .child import CANCEL_NOTICE, NOTICE, TELL_NOTICE, TICKET_BYTES, TIMEOUT_NOTICE
+from .child_ears import Ears
+from .child_output import DUMP_SIGNAL
 from .jobs import Death, Job, Report
+from .memory import MAXRSS_UNIT
 from .pipe_end import FRAME_BYTES_MAX, PipeEnd
 
+REPORT_FIELDS: Final = len(Report._fields)
+TALK_SECONDS: Final = 0.001  # a job that was over sooner and printed no line by Python is not listened to
 NOTICES = {"timeout": TIMEOUT_NOTICE, "cancel": CANCEL_NOTICE, "tell": TELL_NOTICE}
 
 
@@ -29,6 +34,8 @@ class Owner(Protocol):
 
     def child_hello(self, child: ChildHandle, tasks: list[list[str]]) -> None: ...
     def child_failed(self, child: ChildHandle, known: bool, text: str) -> None: ...
+    def child_said(self, child: ChildHandle, ordinal: int, text: bytes) -> None: ...
+    def child_progressed(self, child: ChildHandle, ordinal: int, progress: list[Any]) -> None: ...
     def child_reported(self, child: ChildHandle, reports: list[Report]) -> None: ...
     def child_asks(self, child: ChildHandle, request: Request) -> None: ...
     def child_died(self, child: ChildHandle, death: Death) -> None: ...
@@ -49,10 +56,15 @@ class ChildHandle:
         notices, self._notices = os.pipe()
         for descriptor in (tickets, self._tickets, notices, self._notices):
             os.set_blocking(descriptor, False)
+        self._ears = Ears(lambda ordinal, text: owner.child_said(self, ordinal, text))
         passed = (theirs_work.fileno(), tickets, notices, theirs_relay.fileno())
-        arguments = [str(os.getpid()), *map(str, passed), ",".join(allow), *sources]
+        arguments = [str(os.getpid()), *map(str, passed), *self._ears.arguments, ",".join(allow), *sources]
         self._process = subprocess.Popen(  # noqa: S603 - our own module, started by our own interpreter
-            [sys.executable, "-m", "tq.worker.child", *arguments], stdin=subprocess.DEVNULL, pass_fds=passed
+            [sys.executable, "-m", "tq.worker.child", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=self._ears.their_output,
+            stderr=self._ears.their_output,
+            pass_fds=passed + self._ears.passed,
         )
         self.pid = self._process.pid
         os.close(notices)
@@ -61,6 +73,8 @@ class ChildHandle:
         self._work = PipeEnd(work, self._on_work)
         self._relay = PipeEnd(relay, self._on_relay)
         self._answerer = Answerer(FRAME_BYTES_MAX)
+        self._ears.started()
+        self._is_killed = False
         threading.Thread(target=self._wait, name=f"tq-wait-{self.pid}", daemon=True).start()
 
     # effects
@@ -96,7 +110,18 @@ class ChildHandle:
             self._send_signal(signal.SIGUSR1)
 
     def signal(self, *, kill: bool) -> None:
+        self._is_killed |= kill
         self._send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+
+    def dump_stacks(self) -> None:
+        """Have it write what all its threads are doing; read when it is buried."""
+        self._send_signal(DUMP_SIGNAL)
+
+    def look(self) -> None:
+        """Tell the owner what progress there is."""
+        found = self._ears.progress() if self.alive else None
+        if found is not None:
+            self._owner.child_progressed(self, *found)
 
     def _send_signal(self, number: int) -> None:
         if self.alive:  # the process is not reaped before _died: its pid is still its own
@@ -123,12 +148,21 @@ class ChildHandle:
     def _on_work(self, kind: int, body: memoryview) -> None:
         value = unpack(body)
         if kind == Kind.RETURN:
-            self._owner.child_reported(self, [Report(*report) for report in value])
+            if any(len(report) > REPORT_FIELDS or report[4] >= TALK_SECONDS for report in value):
+                self._hear_out(value)
+            self._owner.child_reported(self, [Report(*report[:REPORT_FIELDS]) for report in value])
         elif kind == Kind.HELLO:
             self.ready = True
             self._owner.child_hello(self, value)
         else:
             self._owner.child_failed(self, *value)
+
+    def _hear_out(self, reports: list[list[Any]]) -> None:
+        """Before these jobs are taken for over: what they printed, and their last progress."""
+        self._ears.read_rest()
+        for ordinal, *_, progress in (one for one in reports if len(one) > REPORT_FIELDS):
+            if progress is not None:
+                self._owner.child_progressed(self, ordinal, progress)
 
     def _on_relay(self, kind: int, body: memoryview) -> None:
         request = self._answerer.understand(kind, body)
@@ -144,10 +178,24 @@ class ChildHandle:
     def _died(self) -> None:
         self._work.read_rest()
         self._relay.read_rest()
+        self._ears.read_rest()
+        self.look()
         self.alive = False
-        self._owner.child_died(self, Death(self._process.wait()))
+        self._owner.child_died(self, self._bury())
         self._work.close()
         self._relay.close()
+        self._ears.close()
         for descriptor in (self._tickets, self._unread, self._notices):
             if descriptor >= 0:
                 os.close(descriptor)
+
+    def _bury(self) -> Death:
+        """Take what the kernel still knows of the process."""
+        _, status, usage = os.wait4(self.pid, 0)
+        code = self._process.returncode = os.waitstatus_to_exitcode(status)
+        return Death(
+            code,
+            peak_bytes=usage.ru_maxrss * MAXRSS_UNIT,
+            is_ours=self._is_killed,
+            stacks=self._ears.stacks(),
+        )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..common.failure import show_bytes
+
 
 @dataclass(slots=True, eq=False)
 class Job:
@@ -57,18 +59,41 @@ class Report(NamedTuple):
 
 
 class Death(NamedTuple):
-    """How a child process ended: ``code`` as subprocess has it, negative for a signal."""
+    """How a child process ended: ``code`` as subprocess has it, negative for a signal; and what was found."""
 
     code: int
+    peak_bytes: int = 0  # the most physical memory it ever had; 0: not known
+    limit_bytes: int | None = None  # what it could have had, as far as a limit is known
+    is_ours: bool = False  # it was killed by its supervisor
+    is_starved: bool = False  # the kernel has killed something for lack of memory at that time
+    stacks: str = ""  # of its threads, by faulthandler
+    last_lines: str = ""  # of what the job that ran had printed
+
+    @property
+    def signal_name(self) -> str:
+        """Empty when it was no signal."""
+        if self.code >= 0:
+            return ""
+        import signal
+
+        try:
+            return signal.Signals(-self.code).name
+        except ValueError:
+            return f"signal {-self.code}"
+
+    @property
+    def memory_verdict(self) -> str:
+        """What can be said of a SIGKILL that nobody here sent; empty when there is nothing."""
+        if self.signal_name != "SIGKILL" or self.is_ours:
+            return ""
+        peak = f"; it had up to {show_bytes(self.peak_bytes)}" if self.peak_bytes else ""
+        limit = f" of {show_bytes(self.limit_bytes)}" if peak and self.limit_bytes else ""
+        if self.is_starved:
+            return f"out of memory: the kernel killed for lack of it at that time{peak}{limit}"
+        return f"likely out of memory, or killed by hand{peak}{limit}"
 
     def __str__(self) -> str:
         if self.code >= 0:
             return f"exited with status {self.code}"
-        import signal
-
-        try:
-            name = signal.Signals(-self.code).name
-        except ValueError:
-            name = f"signal {-self.code}"
-        hint = " (out of memory, or killed by hand)" if name == "SIGKILL" else ""
-        return f"was killed by {name}{hint}"
+        verdict = self.memory_verdict
+        return f"was killed by {self.signal_name}" + (f" ({verdict})" if verdict else "")

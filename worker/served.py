@@ -13,20 +13,40 @@ from ..common.naming import load_allowed
 class ServedTask(NamedTuple):
     task: NamedCallable
     context_name: str | None  # the parameter that is filled in here
+    context_at: int | None  # its place among the positional ones; None: it comes by name only
     is_coroutine: bool
 
     @classmethod
     def of(cls, task: NamedCallable) -> ServedTask:
-        is_coroutine = inspect.iscoroutinefunction(task.function)
-        return cls(task, context_parameter(task.function), is_coroutine)
+        function = task.function
+        name, place = context_parameter(function), None
+        if name is not None:
+            parameters = list(inspect.signature(function).parameters.values())
+            index = next(at for at, one in enumerate(parameters) if one.name == name)
+            positional = parameters[index].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+            place = index if positional else None
+        return cls(task, name, place, inspect.iscoroutinefunction(function))
 
-    def run_chunk(self, items: Sequence[Any], kwargs: Mapping[str, Any], style: str) -> Any:
+    def run(self, args: Sequence[Any], kwargs: Mapping[str, Any], context: Any) -> Any:
+        """Call it, with the context in its place: who submits by name knows of no such parameter."""
+        if self.context_name is None:
+            return self.task.function(*args, **kwargs)
+        if self.context_at is not None and len(args) > self.context_at:
+            args = [*args[: self.context_at], context, *args[self.context_at :]]
+            return self.task.function(*args, **kwargs)
+        return self.task.function(*args, **{**kwargs, self.context_name: context})
+
+    def run_chunk(self, items: Sequence[Any], kwargs: Mapping[str, Any], style: str, context: Any) -> Any:
         """The results of many calls; see ``codec.encode_chunk``. ``kwargs`` are the same for all."""
-        function = self.task.function
         calls = items if style == "starmap" else [(item,) for item in items]
         if self.is_coroutine:
-            return _one_after_the_other(function, calls, kwargs)
-        return [function(*call, **kwargs) for call in calls]
+            return self._one_after_the_other(calls, kwargs, context)
+        return [self.run(call, kwargs, context) for call in calls]
+
+    async def _one_after_the_other(
+        self, calls: Sequence[Any], kwargs: Mapping[str, Any], context: Any
+    ) -> list[Any]:
+        return [await self.run(call, kwargs, context) for call in calls]
 
 
 class Served(dict[str, ServedTask]):
@@ -39,7 +59,3 @@ class Served(dict[str, ServedTask]):
     def __missing__(self, name: str) -> ServedTask:
         found = self[name] = ServedTask.of(NamedCallable(name=name, function=load_allowed(name, self._allow)))
         return found
-
-
-async def _one_after_the_other(function: Any, calls: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
-    return [await function(*call, **kwargs) for call in calls]

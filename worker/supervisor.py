@@ -12,6 +12,7 @@ place of a dead one, and what the program says when it ends.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import socket
@@ -30,6 +31,8 @@ from ..common.version import VERSION
 from .agent import TICK_SECONDS, Agent
 from .child_handle import ChildHandle
 from .jobs import Death, Job, Report
+from .memory import KernelKills, group_limit_bytes, resident_bytes
+from .observer import SEND_SECONDS, Observer
 from .outbox import BODY_BYTES_MAX
 
 DISPATCHER: Final = ["get_dispatcher"]
@@ -55,6 +58,9 @@ class Supervisor:
         self._agent = Agent(
             self, settings.slots, kill_grace_seconds=settings.kill_grace_seconds, report=report
         )
+        self._observer = Observer(self._observe, None, report)
+        self._kernel_kills = KernelKills()
+        self._looked = 0.0  # when the progress of all children was last looked at
         self._children: dict[int, ChildHandle] = {}
         self.meters: Meters | None = None
         self._next_child = 1
@@ -85,6 +91,7 @@ class Supervisor:
         finally:
             connecting.cancel()
             await self._say_goodbye()
+            self._observer.close()
 
     def drain(self) -> None:
         """First signal: finish what runs, hand back the rest, deliver, end."""
@@ -170,6 +177,7 @@ class Supervisor:
         self._report(
             "worker.connected", address=str(connection.address), version=connection.welcome.server_version
         )
+        self._observer.connected(self._agent.held)
         self._agent.connect(answer["dropped"], self._now())
         self._await_orders(connection)
         self._beat(connection)
@@ -192,9 +200,18 @@ class Supervisor:
 
     def _beat(self, connection: CallerConnection) -> None:
         if connection is self._connection and not connection.closed.done():
-            facts = {"draining": True} if self._agent.draining else {}
+            facts: dict[str, Any] = {"memory_bytes": sum(map(resident_bytes, [os.getpid(), *self.pids]))}
+            if self._agent.draining:
+                facts["draining"] = True
             _ignore(connection.call(DISPATCHER, "beat", self._agent.started, facts))
             self._loop.call_later(connection.welcome.heartbeat_seconds, self._beat, connection)
+
+    def _observe(self, rows: list[list[Any]]) -> None:
+        """What running attempts say. A call that fails costs what it carried, and nothing else."""
+        connection = self._connection
+        if connection is not None and not connection.closed.done():
+            with contextlib.suppress(TqError):
+                _ignore(connection.call(DISPATCHER, "observe", rows))
 
     def _await_orders(self, connection: CallerConnection) -> None:
         def done(orders: list[list[Any]]) -> None:
@@ -259,11 +276,13 @@ class Supervisor:
 
     def finish(self, rows: list[list[Any]]) -> None:
         def finished(stale: Any) -> None:
+            self._observer.finished(rows)
             if self.meters is not None:
                 self.meters.acknowledged(rows, len(stale))
             self._agent.finished(stale, self._now())
             self._after()
 
+        self._observer.before_finish(rows)
         self._ask("finish", finished, rows)
 
     def release(self, held: list[list[Any]]) -> None:
@@ -292,6 +311,14 @@ class Supervisor:
         elif text != self._import_error:
             self._report("child.import_failed", level="error", error=text)
         self._import_error = text
+
+    def child_said(self, child: ChildHandle, ordinal: int, text: bytes) -> None:
+        self._observer.heard(self._agent.job_of(child.number, ordinal), text)
+
+    def child_progressed(self, child: ChildHandle, ordinal: int, progress: list[Any]) -> None:
+        job = self._agent.job_of(child.number, ordinal)
+        if job is not None and job.ordinal == ordinal:
+            self._observer.progressed(job, progress)
 
     def child_reported(self, child: ChildHandle, reports: list[Report]) -> None:
         self._agent.child_reported(child.number, reports, self._now())
@@ -330,7 +357,8 @@ class Supervisor:
             return
         if child.ready:
             self._report("child.died", level="warning", pid=child.pid, how=str(death))
-            self._agent.child_died(child.number, death, child.take_back(), self._now())
+            unread = child.take_back()
+            self._agent.child_died(child.number, self._examined(child, death, unread), unread, self._now())
         else:
             self._failed_starts += 1
         if not self._agent.draining:
@@ -338,6 +366,15 @@ class Supervisor:
             wait = min(longest, 0.5 * 2**self._failed_starts) if self._failed_starts else first
             self._loop.call_later(wait, self._start_child)
         self._after()
+
+    def _examined(self, child: ChildHandle, death: Death, unread: list[int]) -> Death:
+        """With what is known of its last job and of the host."""
+        job = self._agent.last_begun(child.number, unread)
+        return death._replace(
+            limit_bytes=group_limit_bytes(),
+            is_starved=self._kernel_kills.struck(),
+            last_lines=self._observer.last_lines(job) if job is not None else "",
+        )
 
     def _start_child(self) -> None:
         if not self._agent.draining and not self._ended.done():
@@ -360,6 +397,10 @@ class Supervisor:
         now = self._now()
         if self._lease_seconds and now - self._ticked > self._lease_seconds:
             self._report("worker.stalled", level="warning", seconds=now - self._ticked)
+        if now - self._looked >= SEND_SECONDS:
+            self._looked = now
+            for child in self._children.values():
+                child.look()
         self._agent.tick(now)
         self._after()
         if self._agent.busy or self._agent.waiting:

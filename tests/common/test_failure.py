@@ -128,15 +128,3 @@ def test_each_end_has_an_error_of_its_own(
     error = to_error(state, Failure("T", "m", "trace", detail))
     assert type(error) is kind
     assert (error.type, error.message, error.traceback) == ("T", "m", "trace")
-
-
-def test_a_signal_handler_of_ours_leaves_no_frame_under_the_users() -> None:
-    def handler() -> None:
-        raise TimeoutError("struck")
-
-    try:
-        handler()
-    except TimeoutError as error:
-        shown = Failure.of(error, below=__file__).traceback
-    assert "handler" not in shown
-    assert shown.rstrip().endswith("TimeoutError: struck")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
+import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
+import warnings
 from typing import Any
 
 import tq
@@ -109,3 +113,77 @@ def unsendable() -> Any:
 @app.task
 async def later(value: int) -> int:
     return value
+
+
+@app.task
+def talk(words: str) -> None:
+    """Says the words in every way there is, in this order."""
+    print(words, "printed")
+    print(words, "to stderr", file=sys.stderr)
+    warnings.warn(f"{words} warned", stacklevel=1)
+    logging.getLogger("mine").info("%s logged", words)
+    context = tq.current()
+    assert context is not None
+    context.log.warning("%s by the context", words)
+    os.write(1, f"{words} by descriptor\n".encode())
+    subprocess.run([sys.executable, "-c", f"print('{words} by a subprocess')"], check=True)
+    print(words, "without an end", end="")
+
+
+@app.task
+def printed(text: str) -> None:
+    print(text)
+
+
+@app.task
+def by_descriptor(text: str, seconds: float) -> None:
+    """Nothing of Python's takes part in this output."""
+    os.write(1, text.encode())
+    threading.Event().wait(seconds)
+
+
+@app.task
+def advance(steps: int) -> None:
+    context = tq.current()
+    assert context is not None
+    for step in range(steps):
+        context.progress(step + 1, steps, f"step {step + 1}")
+
+
+@app.task
+def talk_and_die(path: str, number: int) -> None:
+    """Says a line, and how far it is; when the gate is passed it dies."""
+    context = tq.current()
+    assert context is not None
+    context.progress(7, 9)
+    print("the last words")
+    with open(path, "wb"):
+        pass
+    signal.raise_signal(number)
+
+
+@app.task
+def break_down() -> None:
+    ctypes.string_at(0)
+
+
+@app.task
+def with_context(ctx: tq.Context) -> list[Any]:
+    current = tq.current()
+    assert current is not None
+    return [ctx.id == current.id, ctx.cancelled, ctx.deadline]
+
+
+@app.task
+def context_first(ctx: tq.Context, a: int, b: int) -> list[int]:
+    return [a, b, ctx.attempt]
+
+
+@app.task
+def context_last(a: int, b: int, ctx: tq.Context) -> list[int]:
+    return [a, b, ctx.attempt]
+
+
+@app.task
+def context_by_name(a: int, b: int, *, ctx: tq.Context) -> list[int]:
+    return [a, b, ctx.attempt]

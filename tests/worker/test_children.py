@@ -32,6 +32,8 @@ class Nursery:
         self.death: asyncio.Future[Death] = asyncio.get_running_loop().create_future()
         self.reports: dict[int, Report] = {}
         self.unread: list[int] = []  # tickets it left when it died
+        self.output: dict[int, bytes] = {}  # by the ordinal of the mark before it
+        self.progress: dict[int, list[Any]] = {}
         self._told = asyncio.Event()
         self._ordinals = 0
         self.child = ChildHandle(self, 1, sources, allow)
@@ -43,6 +45,12 @@ class Nursery:
 
     def child_failed(self, child: ChildHandle, known: bool, text: str) -> None:
         self.failure.set_result((known, text))
+
+    def child_said(self, child: ChildHandle, ordinal: int, text: bytes) -> None:
+        self.output[ordinal] = self.output.get(ordinal, b"") + text
+
+    def child_progressed(self, child: ChildHandle, ordinal: int, progress: list[Any]) -> None:
+        self.progress[ordinal] = progress
 
     def child_reported(self, child: ChildHandle, reports: list[Report]) -> None:
         for report in reports:
@@ -90,7 +98,8 @@ class Nursery:
         return await self.report(ordinal)
 
     async def died(self) -> Death:
-        return await asyncio.wait_for(self.death, SECONDS)
+        self.remains = await asyncio.wait_for(self.death, SECONDS)
+        return Death(self.remains.code)
 
 
 @asynccontextmanager
@@ -296,7 +305,9 @@ def test_a_child_whose_supervisor_is_not_its_parent_ends_at_once() -> None:
             "-m",
             "tq.worker.child",
             "1",
-            *"3456",
+            *"345678",
+            "0" * 16,
+            "",
             str(TASKS_FILE),
             stderr=asyncio.subprocess.PIPE,
         )
