@@ -169,29 +169,30 @@ def configuration_page() -> str:
         f"""# Configuration
 
 Every setting of `tq-master` and `tq-worker`. In rising precedence: the file named by `--config` (or `TQ_CONFIG`), the
-variable, the option of the same name (`lease_seconds`, `TQ_LEASE_SECONDS`, `--lease-seconds`; the help says which
-settings have one). An unknown name is an error with a suggestion, and all errors are told at once. The defaults are
-meant for production. [master.toml](../configs/master.toml) and [worker.toml](../configs/worker.toml) are the same,
-ready to be changed. {WRITTEN}
+variable, the option, whose names stand with each. An unknown name is an error with a suggestion, and all errors are
+told at once. The defaults are meant for production. [master.toml](../configs/master.toml) and
+[worker.toml](../configs/worker.toml) are the same, ready to be changed. {WRITTEN}
 
-Programs and `tq` have no such file: they read `TQ_URL`, `TQ_AUTHKEY`, `TQ_CONNECT_TIMEOUT`, `TQ_CA_FILE` and
-`TQ_CERTIFICATE_FILE`; `tq` also `TQ_AUTHKEY_FILE`.
+Programs and `tq` have no such file; how they find the master and the key is told under
+[commands](commands.md#where-and-who). `TQ_CONNECT_TIMEOUT`, `TQ_CA_FILE` and `TQ_CERTIFICATE_FILE` are theirs, too.
 """
     ]
     for program, kind in (("master", MasterSettings), ("worker", WorkerSettings)):
         parts.append(f"## tq-{program}\n")
         known = {one.name for one in dataclasses.fields(kind)}
+        options = {one.name: one.opts[0] for one in programs()[f"tq-{program}"].params}
         for block in (ROOT / f"configs/{program}.toml").read_text("utf-8").split("\n\n"):
             name = re.search(r"^#\[?(\w+)(?: = |\]$)", block, re.MULTILINE)
             if name and name[1] in known:
-                parts.append(_setting(block, name[1]))
+                parts.append(_setting(block, name[1], options.get(name[1])))
     return "\n".join(parts)
 
 
-def _setting(block: str, name: str) -> str:
+def _setting(block: str, name: str, option: str | None) -> str:
     said = " ".join(line[2:] for line in block.splitlines() if line.startswith("# "))
     shown = "\n".join(line[1:] for line in block.splitlines() if re.match(r"#[\w\[\"'{}\]]", line))
-    return f"### {name}\n\n{_wrapped(said)}\n\n```toml\n{shown}\n```\n"
+    ways = f"`{option}`, `TQ_{name.upper()}`" if option and option[0] == "-" else f"`TQ_{name.upper()}`"
+    return f"### {name}\n\n{_wrapped(f'{ways}. {said}')}\n\n```toml\n{shown}\n```\n"
 
 
 def _wrapped(text: str) -> str:

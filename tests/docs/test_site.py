@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 import tq
 from tq.client.commands import SECTIONS
 
-from .reference import PAGES, ROOT
+from .pages import documents
+from .reference import PAGES, ROOT, programs, walk
 
 
 @pytest.mark.parametrize(("name", "page"), PAGES.items())
@@ -37,6 +39,21 @@ def test_the_page_of_commands_lists_every_command() -> None:
     names = [name for part in SECTIONS.values() for name in part]
     missing = [name for name in names if not re.search(rf"^\|.*`tq {name}\b", text, re.MULTILINE)]
     assert not missing, f"docs/commands.md: a row for {missing}"
+
+
+def test_every_option_of_every_command_is_on_some_page() -> None:
+    """Also those that a help screen leaves out."""
+    text = "".join((ROOT / page).read_text("utf-8") for page in documents())
+    missing = [
+        f"{path} {option}"
+        for name, program in programs().items()
+        for path, command in walk(name, program)
+        for one in command.params
+        if isinstance(one, click.Option)
+        for option in one.opts[:1]
+        if not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", text)
+    ]
+    assert not missing, f"say on a page under docs/ what these are: {missing}"
 
 
 def test_the_site_builds_and_no_link_is_broken(tmp_path: Path) -> None:
