@@ -26,6 +26,7 @@ from ..common.frames import FRAME_BYTES_MAX
 from .clock import Now
 from .ends import Ends
 from .intake import Intake
+from .items import Items
 from .keyring import Keyring
 from .lanes import Lanes
 from .observations import Observations
@@ -105,6 +106,7 @@ class Engine:
             grace_ms=limits.grace_ms,
             closing=self._close_later,
         )
+        self.items = Items(store, lease_ms=limits.lease_ms, grace_ms=limits.grace_ms)
         self._inbox: deque[Call] = deque()
         self._jobs: deque[Callable[[], None]] = deque()  # nobody's calls; done first, all of them
         self._replies: list[Call] = []
@@ -137,6 +139,7 @@ class Engine:
 
     def opened(self, session: Session) -> None:
         self.sessions[session] = None
+        self.items.opened(session)
 
     def closed(self, session: Session) -> None:
         """A connection is gone: what it waited for is forgotten, what it held gets its grace."""
@@ -148,6 +151,7 @@ class Engine:
         session.calls.clear()
         self.watches.close(session)
         self.roster.session_closed(session, self.now)
+        self.items.closed(session, self.now)
 
     def abandoned(self, session: Session, call_id: int) -> None:
         """The caller no longer waits for this call."""
@@ -161,7 +165,7 @@ class Engine:
 
     def next_wakeup(self) -> int | None:
         """Monotonic ms at which ``run`` has something to do even if nobody calls; None: never."""
-        moments: list[int] = []
+        moments = self.items.deadlines()
         for due in (self.intake.next_due, self.intake.next_expiry):
             if due is not None:
                 moments.append(self.now.mono + max(0, due - self.now.wall))
@@ -185,6 +189,7 @@ class Engine:
             self._chores(now)
             self._perform(batch)
             self.intake.settle(now)
+            self.items.settle(now)
             self.watches.flush()
             self.roster.flush()
             batch.changed = self.store.changed
@@ -239,8 +244,10 @@ class Engine:
         if self.roster.watching and gap > self.limits.tick_ms * (1 + STALL_TICKS):
             self._report("master.stalled", level="warning", seconds=gap / 1000)
             self.roster.stalled(gap)
+            self.items.stalled(gap)
         self._ticked = now.mono
         self.roster.tick(now)
+        self.items.tick(now)
         if self.intake.next_due is not None and self.intake.next_due <= now.wall:
             for lane in self.store.promote(now.wall, CHORE_TASKS_MAX):
                 self.lanes.move(lane, 1, 0)
@@ -277,6 +284,7 @@ class Engine:
             self._report("store.failed", level="error", error=str(error))
         batch.failed, batch.changed, self.failure = True, False, str(error)
         self.intake.forget()
+        self.items.forget()
         for call in [*batch.calls, *batch.replies, *self._replies]:  # parked ones that it answered, too
             if call.abandon is not None:
                 call.abandon()
@@ -316,6 +324,7 @@ class Engine:
         self.intake.last_seq = picture.last_seq
         self.intake.next_due, self.intake.next_expiry = self.store.next_due(), self.store.next_expiry()
         self.roster.load(picture, self.now)
+        self.items.load(self.now)
         self.keys.load()
 
     def _close_later(self, session: Session, reason: str) -> None:

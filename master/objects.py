@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..common.errors import Forbidden, InvalidArgument, ProtocolError, UnknownTask
+from ..common.errors import InvalidArgument, ProtocolError, UnknownTask
 from ..common.exposed import exposed
 from ..common.ids import show_id
 from ..common.model import Role, State, TaskOptions, check_name
@@ -17,6 +17,13 @@ from .details import details, last_run, summary
 from .ends import check_ids, known
 from .engine import Engine
 from .intake import LEASE_TASKS_MAX
+from .item_objects import ItemQueueObject, NamedItemQueue
+from .judging import EngineObject
+from .judging import allow_queue as _allow
+from .judging import judge_list as _list
+from .judging import judge_seconds as _seconds
+from .judging import judge_text as _text
+from .judging import judge_whole as _whole
 from .lanes import ParkedLease
 from .overview import queue_rows, worker_rows
 from .roster import WorkerInfo
@@ -26,24 +33,16 @@ from .watches import UNKNOWN
 
 LIST_TASKS_MAX: Final = 10_000
 LAST_RUNS_TASKS_MAX: Final = 1_000  # each is read whole from the store
-UNIX_SECONDS_MAX: Final = 1e11  # the year 5138; in milliseconds it still fits the store's integers
 
 Rows = list[list[Any]]  # spelled out here, for some objects have a method called list
 
 
-class EngineObject:
-    """Base of what is exposed here: it has the engine, and the arguments it was named with are checked."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-
-
-class TaskQueue(EngineObject):
-    """``get_task_queue(name)``: where tasks go in."""
+class TaskQueue(ItemQueueObject):
+    """``get_task_queue(name)``: where tasks go in; and, as in the tutorial, a queue of plain values."""
 
     def __init__(self, engine: Engine, name: str = "default") -> None:
         super().__init__(engine)
-        self.name = check_name("queue", name)
+        self.name = self.item_queue = check_name("queue", name)
 
     @exposed(Role.CLIENT)
     def submit(
@@ -78,12 +77,14 @@ class TaskQueue(EngineObject):
         queue.paused, queue.reason, queue.since = paused, reason, since
 
 
-class ResultQueue(EngineObject):
-    """``get_result_queue(stream)``: where outcomes come out, for those who watch."""
+class ResultQueue(ItemQueueObject):
+    """``get_result_queue(stream)``: where outcomes come out, for those who watch; and, as in the tutorial, a queue
+    of plain values, whose name is the stream's, or ``results``."""
 
     def __init__(self, engine: Engine, stream: str = "default") -> None:
         super().__init__(engine)
         self.stream = check_name("stream", stream)
+        self.item_queue = "results" if stream == "default" else stream
 
     @exposed(Role.CLIENT)
     def watch(self, call: Call, ids: list[bytes]) -> None:
@@ -298,12 +299,6 @@ class Master(EngineObject):
         }
 
 
-def _allow(call: Call, queue: str) -> None:
-    if not call.session.allows_queue(queue):
-        patterns = ", ".join(call.session.verifier.queues)
-        raise Forbidden(f"this key may use the queues {patterns}, not {queue!r}; ask for a key that may")
-
-
 def _filter(given: Any, before_seq: int | None) -> TaskFilter:
     match given:
         case dict() if given.keys() <= {"states", "queue", "name", "since"}:
@@ -321,34 +316,10 @@ def _filter(given: Any, before_seq: int | None) -> TaskFilter:
     raise InvalidArgument("a filter is a map of states, queue, name, since")
 
 
-def _whole(name: str, value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InvalidArgument(f"{name} must be a whole number from {low} to {high}, not {value!r:.40}")
-    return value
-
-
-def _seconds(name: str, value: Any) -> float:
-    """A moment in Unix seconds."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= UNIX_SECONDS_MAX:
-        raise InvalidArgument(f"{name} must be a moment in Unix seconds, not {value!r:.40}")
-    return float(value)
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 1_000:
-        raise InvalidArgument(f"{name} must be text of at most 1,000 characters, not {value!r:.40}")
-    return value
-
-
-def _list(name: str, value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise InvalidArgument(f"{name} must be a list, not {value!r:.40}")
-    return value
-
-
 BUILT_IN: Final[dict[str, type[EngineObject]]] = {
     "get_task_queue": TaskQueue,
     "get_result_queue": ResultQueue,
+    "get_queue": NamedItemQueue,
     "get_dispatcher": Dispatcher,
     "get_tasks": Tasks,
     "get_queues": Queues,

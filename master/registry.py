@@ -22,7 +22,8 @@ from ..common.model import Role
 from ..common.naming import load_callable
 from ..common.session import Request
 from .engine import Engine
-from .objects import BUILT_IN, EngineObject
+from .judging import EngineObject
+from .objects import BUILT_IN
 from .sessions import Call, Session
 
 OBJECTS_MAX: Final = 1_000  # of the user's own kept at once, by name and arguments

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from ...common.errors import StoreError
+from .items import ItemStore
 
 
 class Inconsistent(StoreError):
@@ -212,6 +213,9 @@ class Store(Protocol):
         """Whether this transaction has changed anything, so that committing it costs a sync."""
 
     def load(self) -> Picture: ...
+    @property
+    def items(self) -> ItemStore:
+        """Its part for plain values in named queues."""
 
     # submit and lease
     def insert(self, groups: Sequence[NewTasks]) -> bool:

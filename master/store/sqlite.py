@@ -34,6 +34,7 @@ from .interface import (
     Success,
     TaskFilter,
 )
+from .sqlite_items import SqliteItems
 
 SQLITE_VERSION_MIN: Final = (3, 35, 0)  # RETURNING
 CACHE_KIBIBYTES: Final = 32 * 1024  # the pages of the hot ends of the tables and indexes
@@ -58,6 +59,7 @@ class SqliteStore:
         self._sql = _load_statements()
         self._db = self._open()
         self._changes_before = 0
+        self.items = SqliteItems(self._all, self._many, self._exactly)
 
     def _open(self) -> sqlite3.Connection:
         try:

@@ -49,16 +49,16 @@ class Peer:
         self.close()
 
     # what tests do
-    def ask(self, target: str, method: str, *args: Any, **kwargs: Any) -> int:
+    def ask(self, target: str | tuple[Any, ...], method: str, *args: Any, **kwargs: Any) -> int:
         """Put a call into the next transaction; its id."""
-        name, *arguments = target.split("/")
+        name, *arguments = target.split("/") if isinstance(target, str) else target
         call_id = next(self._ids)
         request = Request(call_id, (name, *arguments), method, list(args), kwargs, False, 100)
         invocation = self.bench.registry.invocation(self.session, request)
         self.bench.engine.call(self.session, call_id, invocation.run, 100)
         return call_id
 
-    def call(self, target: str, method: str, *args: Any, **kwargs: Any) -> Any:
+    def call(self, target: str | tuple[Any, ...], method: str, *args: Any, **kwargs: Any) -> Any:
         """Ask and run one transaction; the answer, or what it raises."""
         call_id = self.ask(target, method, *args, **kwargs)
         self.bench.step()

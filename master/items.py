@@ -1,0 +1,406 @@
+"""Plain values in named queues: who gets what, in which order, and what happens when a taker vanishes.
+
+::
+
+    put ─► a get that waits, else the queue;   full: parked until there is room, or refused
+    get ─► the first item, now *held* by the get's token ─► confirm: it is gone
+                │ the taker's connection is gone for longer than the grace, or it gives up
+                └─► it stands again where it stood
+
+A ``get`` names itself by a random token. Asked again with the same token, after a lost connection, it is
+given the same item; so an item is neither lost nor given twice by what happens on the wire. A ``put`` has a
+number, which grows with each of its putter: one that comes twice is taken once.
+
+Invariants: 1. an item is waiting or held by exactly one token; 2. ``waiting`` of each queue equals the
+store's at every commit; 3. no get is parked while an item waits, no put while there is room; 4. an answer
+leaves after the commit it rests on, as for every call.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from ..common.errors import InvalidArgument
+from ..common.model import check_name
+from ..common.order import comparable
+from .clock import Now
+from .sessions import LATER, Call, Session
+from .store.interface import Store
+from .store.items import NewItem
+
+TOKEN_BYTES: Final = 16
+QUEUES_MAX: Final = 100_000
+NUMBER_MAX: Final = 2**62
+PUTTER_TTL_MS: Final = 24 * 3_600_000  # a put is not repeated after a day
+FIFO, LIFO, PRIORITY = "fifo", "lifo", "priority"
+KINDS: Final = (FIFO, LIFO, PRIORITY)
+FULL: Final = False  # the answer to a put that does not wait, or no longer
+EMPTY: Final = None  # the answer to a get that does not wait, or no longer
+
+
+class _Getter(NamedTuple):
+    token: bytes
+    call: Call
+
+
+class NewPut(NamedTuple):
+    """One put, as it was asked for. ``putter`` is who numbers it."""
+
+    putter: bytes
+    number: int
+    payload: bytes
+    rank: bytes | None
+
+
+class _Putter(NamedTuple):
+    put: NewPut
+    call: Call
+
+
+@dataclass(slots=True, eq=False)
+class ItemQueue:
+    """One queue as the engine sees it. Everything but the parked calls is the store's."""
+
+    number: int
+    name: str
+    kind: str
+    maxsize: int
+    unfinished: int = 0
+    owner: bytes | None = None  # the node with which it goes
+    waiting: int = 0
+    getters: deque[_Getter] = field(default_factory=deque)
+    putters: deque[_Putter] = field(default_factory=deque)
+    joiners: list[Call] = field(default_factory=list)
+
+    @property
+    def is_full(self) -> bool:
+        return 0 < self.maxsize <= self.waiting
+
+
+class _Holder(NamedTuple):
+    queue: int
+    node: bytes
+
+
+class Items:
+    """All item queues of one master. ``grace_ms``: how long a taker whose connection is gone may stay away."""
+
+    def __init__(self, store: Store, *, lease_ms: int, grace_ms: int) -> None:
+        self._store, self._lease_ms, self._grace_ms = store, lease_ms, grace_ms
+        self.by_name: dict[str, ItemQueue] = {}
+        self._by_number: dict[int, ItemQueue] = {}
+        self._holders: dict[bytes, _Holder] = {}  # by token
+        self._numbers: dict[tuple[int, bytes], int] = {}  # of the last put, by queue and putter
+        self._last_seq = 0
+        self._absent: dict[bytes, int] = {}  # node: monotonic ms at which what it holds is given back
+        self._nodes: dict[bytes, int] = {}  # open sessions of each
+        # of the transaction under way
+        self._new: list[NewItem] = []
+        self._numbered: set[tuple[int, bytes]] = set()
+        self._counted: set[ItemQueue] = set()
+
+    def load(self, now: Now) -> None:
+        """Take the store's picture. Parked calls stay: their sessions are as open as before."""
+        picture = self._store.items.load()
+        before, self.by_name = self.by_name, {}
+        self._by_number.clear()
+        for row in picture.queues:
+            queue = before.get(row.name) or ItemQueue(row.queue, row.name, row.kind, row.maxsize)
+            queue.number, queue.kind, queue.maxsize = row.queue, row.kind, row.maxsize
+            queue.unfinished, queue.owner, queue.waiting = row.unfinished, row.owner, row.waiting
+            self.by_name[row.name] = self._by_number[row.queue] = queue
+        self._holders = {row.token: _Holder(row.queue, row.node) for row in picture.held}
+        self._numbers = {(queue, putter): number for queue, putter, number in picture.putters}
+        self._last_seq = picture.last_seq
+        self.forget()
+        owners = {queue.owner for queue in self.by_name.values() if queue.owner is not None}
+        for node in {*(holder.node for holder in self._holders.values()), *owners}:
+            if node not in self._nodes:
+                self._absent.setdefault(node, now.mono + self._lease_ms)
+
+    # queues
+
+    def queue(
+        self, name: str, kind: str | None = None, maxsize: int = 0, owner: bytes | None = None
+    ) -> ItemQueue:
+        """The queue of a name, made on first use (fifo, unless told). InvalidArgument when it is there with another
+        kind or size than is asked for."""
+        queue = self.by_name.get(name)
+        if queue is None:
+            check_name("queue", name)
+            if len(self.by_name) >= QUEUES_MAX:
+                raise InvalidArgument(f"there are {QUEUES_MAX:,} item queues already; use fewer names")
+            number = self._store.items.add_queue(name, kind or FIFO, maxsize, owner)
+            queue = ItemQueue(number, name, kind or FIFO, maxsize, owner=owner)
+            self.by_name[name] = self._by_number[number] = queue
+        elif kind is not None and (queue.kind, queue.maxsize) != (kind, maxsize):
+            raise InvalidArgument(
+                f"queue {name!r} is {queue.kind} with maxsize={queue.maxsize}, not {kind} with maxsize={maxsize}; "
+                "give the same, or use another name"
+            )
+        return queue
+
+    # in
+
+    def put(self, call: Call, queue: ItemQueue, put: NewPut, wait: bool) -> object:
+        """True once it is stored; False when the queue is full and ``wait`` is false, else it waits for room; text
+        that says why it cannot be ordered among what is there."""
+        if self._is_stored(queue, put.putter, put.number):
+            return True
+        if queue.is_full or queue.putters:
+            if not wait:
+                return FULL
+            putter = _Putter(put, call)
+            queue.putters.append(putter)
+            call.abandon = lambda: queue.putters.remove(putter)
+            return LATER
+        return self._accept(queue, put)
+
+    def give_up_put(self, queue: ItemQueue, author: bytes, number: int) -> bool:
+        """A put waits no longer; whether it was stored after all."""
+        for putter in queue.putters:
+            if (putter.put.putter, putter.put.number) == (author, number):
+                queue.putters.remove(putter)
+                putter.call.abandon = None
+                putter.call.answer(FULL)
+                return False
+        return self._is_stored(queue, author, number)
+
+    def _is_stored(self, queue: ItemQueue, putter: bytes, number: int) -> bool:
+        return number <= self._numbers.get((queue.number, putter), 0)
+
+    def _accept(self, queue: ItemQueue, put: NewPut) -> object:
+        if queue.kind == PRIORITY:
+            conflict = self._conflict(queue, put.rank)
+            if conflict is not None:
+                return conflict
+        self._numbers[(queue.number, put.putter)] = put.number
+        self._numbered.add((queue.number, put.putter))
+        self._add(queue, put.payload, put.rank)
+        return True
+
+    def _add(self, queue: ItemQueue, payload: bytes, rank: bytes | None) -> None:
+        """One more item: to whoever waits for one, else into the queue."""
+        self._last_seq += 1
+        place: bytes | int = 0
+        if queue.kind == PRIORITY and rank is not None:
+            place = rank
+        elif queue.kind == LIFO:
+            place = -self._last_seq
+        queue.unfinished += 1
+        self._counted.add(queue)
+        if queue.getters:  # nothing waits, so this one is the first, whatever its rank
+            token, call = queue.getters.popleft()
+            node = call.session.node
+            self._new.append(NewItem(self._last_seq, queue.number, place, token, node, payload))
+            self._holders[token] = _Holder(queue.number, node)
+            call.abandon = None
+            call.answer(payload)
+        else:
+            self._new.append(NewItem(self._last_seq, queue.number, place, None, None, payload))
+            queue.waiting += 1
+
+    def _conflict(self, queue: ItemQueue, rank: bytes | None) -> str | None:
+        """TypeError's words when Python could not compare this item with one that waits: a heap would break.
+
+        Its two neighbours are enough: among items that compare with each other, whatever would not compare
+        with a new one has the same beginning, and so has everything between them.
+        """
+        if rank is None:
+            raise InvalidArgument("an item of a priority queue needs a rank")
+        self._write()
+        comparable(rank, rank)  # DecodeError for bytes that are no rank
+        for other in self._store.items.neighbours(queue.number, rank):
+            kinds = comparable(rank, other)
+            if kinds is not None:
+                return (
+                    f"'<' not supported between {kinds[0]} and {kinds[1]}: this item cannot be ordered among those "
+                    f"in queue {queue.name!r}"
+                )
+        return None
+
+    # out
+
+    def get(self, call: Call, queue: ItemQueue, token: bytes, wait: bool) -> object:
+        """The payload of the first item; None when there is none and ``wait`` is false; else waits for one."""
+        if token in self._holders:  # asked again
+            self._write()
+            return self._store.items.held(token)
+        if not queue.waiting:
+            if not wait:
+                return EMPTY
+            getter = _Getter(token, call)
+            queue.getters.append(getter)
+            call.abandon = lambda: queue.getters.remove(getter)
+            return LATER
+        self._write()
+        payload = self._store.items.take(queue.number, token, call.session.node)
+        self._holders[token] = _Holder(queue.number, call.session.node)
+        queue.waiting -= 1
+        self._admit(queue)
+        return payload
+
+    def give_up_get(self, queue: ItemQueue, token: bytes) -> object:
+        """A get waits no longer; the payload if it was given one after all."""
+        if token in self._holders:
+            self._write()
+            return self._store.items.held(token)
+        for getter in queue.getters:
+            if getter.token == token:
+                queue.getters.remove(getter)
+                getter.call.abandon = None
+                getter.call.answer(EMPTY)
+                break
+        return EMPTY
+
+    def confirm(self, session: Session, tokens: list[bytes]) -> None:
+        """These items have arrived: they are gone. A token nobody knows was confirmed before, or is too late."""
+        mine = self._held_by(session, tokens)
+        self._write()
+        self._store.items.delete(mine)
+        for token in mine:
+            del self._holders[token]
+
+    def release(self, session: Session, tokens: list[bytes]) -> None:
+        """These items are not wanted: they stand again where they stood."""
+        self._give_back(self._held_by(session, tokens))
+
+    def _held_by(self, session: Session, tokens: list[bytes]) -> list[bytes]:
+        return [
+            token
+            for token in dict.fromkeys(tokens)
+            if (holder := self._holders.get(token)) is not None and holder.node == session.node
+        ]
+
+    def _give_back(self, tokens: list[bytes]) -> None:
+        self._write()
+        self._store.items.release(tokens)
+        for token in tokens:
+            queue = self._by_number[self._holders.pop(token).queue]
+            queue.waiting += 1
+            self._serve(queue)
+
+    def _serve(self, queue: ItemQueue) -> None:
+        """Items wait again: those who wait for them first."""
+        while queue.waiting and queue.getters:
+            token, call = queue.getters.popleft()
+            payload = self._store.items.take(queue.number, token, call.session.node)
+            self._holders[token] = _Holder(queue.number, call.session.node)
+            queue.waiting -= 1
+            call.abandon = None
+            call.answer(payload)
+
+    def _admit(self, queue: ItemQueue) -> None:
+        """There is room: those who wait for it, in order."""
+        while queue.putters and not queue.is_full:
+            putter = queue.putters.popleft()
+            putter.call.abandon = None
+            putter.call.answer(self._accept(queue, putter.put))
+
+    # done
+
+    def task_done(self, queue: ItemQueue, count: int) -> None:
+        if count > queue.unfinished:
+            raise InvalidArgument("task_done() called too many times")
+        queue.unfinished -= count
+        self._counted.add(queue)
+        if not queue.unfinished:
+            for call in queue.joiners:
+                call.abandon = None
+                call.answer(None)
+            queue.joiners.clear()
+
+    def join(self, call: Call, queue: ItemQueue) -> object:
+        """Answered when everything put has been told done."""
+        if not queue.unfinished:
+            return None
+        queue.joiners.append(call)
+        call.abandon = lambda: queue.joiners.remove(call)
+        return LATER
+
+    # takers come and go
+
+    def opened(self, session: Session) -> None:
+        self._nodes[session.node] = self._nodes.get(session.node, 0) + 1
+        self._absent.pop(session.node, None)
+
+    def closed(self, session: Session, now: Now) -> None:
+        left = self._nodes.get(session.node, 0) - 1
+        if left > 0:
+            self._nodes[session.node] = left
+            return
+        self._nodes.pop(session.node, None)
+        owns = any(queue.owner == session.node for queue in self.by_name.values())
+        if owns or any(holder.node == session.node for holder in self._holders.values()):
+            self._absent[session.node] = now.mono + self._grace_ms
+
+    def deadlines(self) -> list[int]:
+        """When the absent are given up, monotonic ms."""
+        return list(self._absent.values())
+
+    def stalled(self, missed_ms: int) -> None:
+        """This process stood still: nobody is blamed for that time."""
+        for node in self._absent:
+            self._absent[node] += missed_ms
+
+    def tick(self, now: Now) -> None:
+        """What the absent held is given back, and what they owned is gone."""
+        for node in [node for node, moment in self._absent.items() if now.mono >= moment]:
+            self._give_back([token for token, holder in self._holders.items() if holder.node == node])
+            for queue in [queue for queue in self.by_name.values() if queue.owner == node]:
+                self._drop(queue)
+            del self._absent[node]
+
+    def forget_putters(self, now: Now) -> None:
+        """Of those who have put nothing for long; now and then."""
+        self._write_numbers(now)
+        self._store.items.forget_putters(now.wall - PUTTER_TTL_MS)
+        picture = self._store.items.load()
+        self._numbers = {(queue, putter): number for queue, putter, number in picture.putters}
+
+    def _drop(self, queue: ItemQueue) -> None:
+        gone = InvalidArgument(f"queue {queue.name!r} is gone with the program that made it")
+        calls = [*(one.call for one in queue.getters), *(one.call for one in queue.putters), *queue.joiners]
+        for call in calls:
+            call.abandon = None
+            call.refuse(gone)
+        self._write()
+        self._counted.discard(queue)
+        self._numbered = {key for key in self._numbered if key[0] != queue.number}
+        self._store.items.drop_queue(queue.number)
+        self._holders = {
+            token: holder for token, holder in self._holders.items() if holder.queue != queue.number
+        }
+        del self.by_name[queue.name], self._by_number[queue.number]
+
+    # one transaction
+
+    def settle(self, now: Now) -> None:
+        """Write what was put and counted."""
+        self._write()
+        self._write_numbers(now)
+        for queue in self._counted:
+            self._store.items.set_unfinished(queue.number, queue.unfinished)
+        self._counted.clear()
+
+    def forget(self) -> None:
+        """The transaction failed: nothing of it remains."""
+        self._new.clear()
+        self._numbered.clear()
+        self._counted.clear()
+
+    def _write_numbers(self, now: Now) -> None:
+        if self._numbered:
+            rows = [
+                (queue, putter, self._numbers[(queue, putter)], now.wall) for queue, putter in self._numbered
+            ]
+            self._store.items.put_putters(rows)
+            self._numbered.clear()
+
+    def _write(self) -> None:
+        """New items into the store: before anything is read from it."""
+        if self._new:
+            self._store.items.put(self._new)
+            self._new.clear()
