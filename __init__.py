@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .client.executor import Executor as Executor
     from .client.handle import Attempt as Attempt
     from .client.handle import Handle as Handle
+    from .client.handle import Progress as Progress
     from .client.handles import Handles as Handles
     from .client.handles import as_completed as as_completed
     from .client.handles import wait as wait
@@ -64,6 +65,7 @@ _HOMES = {
     "Handle": "client.handle",
     "Handles": "client.handles",
     "Pool": "client.pool",
+    "Progress": "client.handle",
     "State": "common.model",
     "Task": "client.task",
     "as_completed": "client.handles",

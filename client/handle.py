@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TASKS = ("get_tasks",)
+NO_TEXT = 2**53  # an offset behind every log
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +36,16 @@ class Attempt:
     started: float | None
     ended: float | None
     error: str = ""
+    log: str = ""  # what it printed: the last 64 KiB, of the latest attempts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How far a task said it was. ``total`` None: it did not say how much there is."""
+
+    done: float
+    total: float | None
+    note: str
 
 
 class Handle(Generic[T]):
@@ -139,6 +150,15 @@ class Handle(Generic[T]):
         return self.state.is_terminal
 
     @property
+    def progress(self) -> Progress | None:
+        """What its latest attempt told by ``ctx.progress``; at most a second old. One question to the master."""
+        log = self._app.call(TASKS, "log", self._id, None, NO_TEXT)
+        if log["progress"] is None:
+            return None
+        done, total, note, _ = log["progress"]
+        return Progress(done=done, total=total, note=note)
+
+    @property
     def attempts(self) -> list[Attempt]:
         """Every execution so far, with its worker, times and error."""
         from ..common.failure import Failure
@@ -157,6 +177,7 @@ class Handle(Generic[T]):
                     started=row["started"],
                     ended=row["ended"],
                     error=error,
+                    log=row["log"] or "",
                 )
             )
         return attempts

@@ -73,6 +73,7 @@ class Observations:
             "text": row.text[len(row.text) - (row.size - start) :],
             "size": row.size,
             "state": task.state,
+            "progress": None if row.progress is None else list(unpack(row.progress)),
             "running": task.state == State.RUNNING and wanted == task.attempt,
         }
 

@@ -19,7 +19,7 @@ SECTIONS: Final[dict[str, Section]] = {
     },
     "Look": {
         "ls": ("tasks:ls", "List tasks, newest first"),
-        "show": ("tasks:show", "Everything about one task"),
+        "show": ("show:show", "Everything about one task"),
         "why": ("why:why", "Why it waits, how it ended"),
         "queues": ("queues:queues", "List queues"),
         "workers": ("workers:workers", "List workers"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -177,3 +178,22 @@ async def soon(value: int) -> int:
 @app.task
 def submit_nonsense() -> None:
     app.task(lambda: None).submit()
+
+
+@app.task
+def say(ctx: tq.Context, words: str, times: int, gate: str = "") -> int:
+    """Prints so many lines, tells its progress; with a gate it goes on when that file is there."""
+    for number in range(times):
+        print(words, number)
+        ctx.progress(number + 1, times, words)
+    while gate and not os.path.exists(gate):
+        time.sleep(POLL_SECONDS)
+    if gate:
+        print("at the end")
+    return times
+
+
+@app.task
+def say_and_die(number: int) -> None:
+    print("my last words")
+    signal.raise_signal(number)

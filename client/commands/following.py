@@ -1,0 +1,67 @@
+"""What a task prints, as it is kept on the master: printed once, or as it comes until the task ends."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+import time
+from typing import Any, Final
+
+from ...common.model import State
+from ..app import App
+from ..handle import TASKS
+from .output import print_json
+
+POLL_SECONDS: Final = 0.5  # as often as a worker tells
+_CONTROLS: Final = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n\r"} | {0x7F: 0x2421}
+
+
+def printable(text: str) -> str:
+    """Text that does nothing to a terminal: control characters are shown, not obeyed."""
+    return text.translate(_CONTROLS)
+
+
+def print_log(app: App, id: bytes, attempt: int | None, *, as_json: bool) -> None:
+    """An attempt's output; None: of the latest."""
+    log = app.call(TASKS, "log", id, attempt)
+    if as_json:
+        print_json({**log, "text": log["text"].decode("utf-8", "replace"), "state": str(State(log["state"]))})
+    else:
+        _Printer().put(log)
+
+
+def follow(app: App, id: bytes) -> None:
+    """Print what is there and what comes, of every attempt that is made, until the task has ended."""
+    printer = _Printer()
+    while True:
+        log = app.call(TASKS, "log", id, None, printer.offset)
+        if log["attempt"] != printer.attempt and printer.attempt:
+            printer.put(app.call(TASKS, "log", id, printer.attempt, printer.offset))  # its last words
+            printer.offset = 0
+            sys.stderr.write(f"--- try {log['attempt']} ---\n")
+            log = app.call(TASKS, "log", id, log["attempt"], 0)
+        printer.put(log)
+        if State(log["state"]).is_terminal:
+            return
+        time.sleep(POLL_SECONDS)
+
+
+class _Printer:
+    """Writes pieces of a log to stdout, however they were cut."""
+
+    def __init__(self) -> None:
+        self.attempt = 0
+        self.offset = 0
+        self._is_terminal = sys.stdout.isatty()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def put(self, log: dict[str, Any]) -> None:
+        if log["attempt"] != self.attempt:
+            self.attempt = log["attempt"]
+            self._decoder.reset()
+        if log["start"] > self.offset:
+            sys.stderr.write(f"… {log['start'] - self.offset:,} bytes before this are kept no longer …\n")
+        self.offset = log["start"] + len(log["text"])
+        text = self._decoder.decode(log["text"])
+        sys.stdout.write(printable(text) if self._is_terminal else text)
+        sys.stdout.flush()

@@ -1,0 +1,36 @@
+"""What is not shown of a task's arguments: values whose names look like a secret's, and passwords in addresses."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+HIDDEN: Final = "[hidden]"
+DEPTH_MAX: Final = 50
+_SECRET: Final = re.compile(
+    r"pass(word|wd|phrase|code)|pwd|secret|token|credential|authorization|cookie|private|(^|[_\-.])(key|auth|pin)$"
+    r"|(api|auth|access|join)[_\-.]?key",
+    re.IGNORECASE,
+)
+_ADDRESS: Final = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@")
+
+
+def redacted(value: Any, depth: int = 0) -> Any:
+    """A copy with everything secret replaced, at any depth."""
+    if isinstance(value, str):
+        return _ADDRESS.sub(rf"\1:{HIDDEN}@", value)
+    if depth >= DEPTH_MAX:
+        return HIDDEN
+    if isinstance(value, dict):
+        return {
+            name: HIDDEN if is_secret(name) and item is not None else redacted(item, depth + 1)
+            for name, item in value.items()
+        }
+    if type(value) in (list, tuple, set, frozenset):
+        return type(value)(redacted(item, depth + 1) for item in value)
+    return value
+
+
+def is_secret(name: object) -> bool:
+    """Whether a key or a parameter is called like something nobody should read over a shoulder."""
+    return isinstance(name, str) and _SECRET.search(name) is not None
