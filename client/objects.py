@@ -17,6 +17,7 @@ BUILT_IN: Final = frozenset(
         "get_dispatcher",
         "get_keys",
         "get_master",
+        "get_queue",
         "get_queues",
         "get_result_queue",
         "get_task_queue",
@@ -27,11 +28,14 @@ BUILT_IN: Final = frozenset(
 
 # What has the same effect when it is done twice, and so is repeated after a lost connection. A user's own
 # methods never are: nobody can know.
+_OF_ITEMS: Final = {"put", "give_up_put", "get", "give_up_get", "confirm", "release", "join", "size"}
 _REPEATABLE: Final = {
     "get_keys": {"list", "revoke"},
     "get_master": {"info"},
+    "get_queue": _OF_ITEMS,
     "get_queues": {"list"},
-    "get_task_queue": {"submit", "pause", "resume"},
+    "get_result_queue": _OF_ITEMS,
+    "get_task_queue": _OF_ITEMS | {"submit", "pause", "resume"},
     "get_tasks": {"states", "show", "log", "last_runs", "list", "cancel"},
     "get_workers": {"list", "drain", "serving"},
 }

@@ -1,0 +1,179 @@
+"""A durable queue of plain values, as ``queue.Queue`` documents itself: what the managers' proxies are.
+
+``put`` returns when the item is stored. A ``get`` names itself by a token: the master holds the item for it
+until it is confirmed, which follows at once and is not waited for. If this process dies in between, the item
+is somebody else's a few seconds later; nothing is ever lost, and what was confirmed never comes again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from ..common.codec import decode, encode
+from ..common.errors import InvalidArgument, StoreError
+from ..common.ids import new_ids
+from ..common.order import rank
+
+if TYPE_CHECKING:
+    from .app import App
+
+TOKEN_BYTES: Final = 16
+GIVE_UP_SECONDS: Final = 1.0  # a master that is away does not hold a timeout up for longer than this
+RETRY_SECONDS: Final = 0.2  # between tries while the master's disk fails
+
+
+class ItemQueue:
+    """One queue by its name. Threads may share it. ``kind``: fifo, lifo or priority."""
+
+    def __init__(
+        self, app: App, name: str, kind: str | None = None, maxsize: int = 0, *, mine: bool = False
+    ) -> None:
+        self._app, self._target = app, ("get_queue", name, kind, max(0, maxsize), mine)
+        self._kind = kind
+        self._putter = os.urandom(TOKEN_BYTES)
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()  # puts leave in the order of their numbers
+
+    def __repr__(self) -> str:
+        return f"<tq.ItemQueue {self._target[1]!r}>"
+
+    # as in queue.Queue
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Put an item; when this returns, it is stored. Raises queue.Full as the standard library's does.
+
+        Raises NotSerializable for what cannot travel, with the path to it; TypeError for an item that a priority
+        queue cannot order among those it has; StoreError when the master cannot store it.
+        """
+        _check_timeout(timeout)
+        payload = encode(item, root="item")
+        order = rank(item) if self._is_priority() else None
+        with self._lock:
+            number = next(self._numbers)
+            answer = self._ask("put", self._putter, number, payload, block, order)
+        try:
+            stored = answer.result(timeout if block else None)
+        except TimeoutError:
+            stored = self._given_up("give_up_put", False, self._putter, number)
+        except BaseException:  # Ctrl-C: it is not to be stored behind our back, as far as we can tell
+            self._ask("give_up_put", self._putter, number)
+            raise
+        if isinstance(stored, str):
+            raise TypeError(stored)
+        if not stored:
+            raise queue.Full
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """The next item; waits for it. Raises queue.Empty as the standard library's does."""
+        token, item = self._get(block, timeout)
+        self._ask("confirm", [token])
+        return item
+
+    def put_nowait(self, item: Any) -> None:
+        self.put(item, block=False)
+
+    def get_nowait(self) -> Any:
+        return self.get(block=False)
+
+    def qsize(self) -> int:
+        size: int = self._size()[0]
+        return size
+
+    def empty(self) -> bool:
+        return self.qsize() == 0
+
+    def full(self) -> bool:
+        waiting, maxsize, *_ = self._size()
+        return bool(0 < maxsize <= waiting)
+
+    def task_done(self) -> None:
+        """One item that was taken is done. Raises ValueError when more are told done than were put."""
+        try:
+            self._ask("task_done").result()
+        except InvalidArgument as error:
+            raise ValueError(str(error)) from None
+
+    def join(self) -> None:
+        """Wait until everything that was put has been told done."""
+        self._ask("join").result()
+
+    # more than queue.Queue has
+
+    @contextmanager
+    def lease(self, timeout: float | None = None) -> Iterator[Any]:
+        """``with q.lease() as item:`` takes the item for good when the block ends well, and gives it back when the
+        block raises or its process dies: every item is worked on at least once."""
+        token, item = self._get(True, timeout)
+        try:
+            yield item
+        except BaseException:
+            self._ask("release", [token]).result()
+            raise
+        self._ask("confirm", [token]).result()
+
+    # inside
+
+    def _get(self, block: bool, timeout: float | None) -> tuple[bytes, Any]:
+        _check_timeout(timeout)
+        token = os.urandom(TOKEN_BYTES)
+        deadline = None if timeout is None or not block else time.monotonic() + timeout
+        try:
+            payload = self._payload(token, block, deadline)
+        except BaseException:  # Ctrl-C: an item that is on its way to us goes back
+            self._ask("give_up_get", token)
+            self._ask("release", [token])
+            raise
+        if payload is None:
+            raise queue.Empty
+        return token, decode(payload)
+
+    def _payload(self, token: bytes, block: bool, deadline: float | None) -> Any:
+        while True:
+            answer = self._ask("get", token, block)
+            try:
+                return answer.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            except StoreError:  # of a transaction it was in with others; the same token gets the same item
+                if deadline is not None and time.monotonic() + RETRY_SECONDS > deadline:
+                    raise
+                threading.Event().wait(RETRY_SECONDS)
+            except TimeoutError:
+                return self._given_up("give_up_get", None, token)
+
+    def _given_up(self, method: str, otherwise: Any, *args: Any) -> Any:
+        """The time is over: what the master says became of the call, ``otherwise`` if it does not answer."""
+        try:
+            return self._ask(method, *args).result(GIVE_UP_SECONDS)
+        except TimeoutError:
+            if method == "give_up_get":
+                self._ask("release", [args[0]])
+            return otherwise
+
+    def _is_priority(self) -> bool:
+        if self._kind is None:
+            self._kind = str(self._size()[2])
+        return self._kind == "priority"
+
+    def _size(self) -> list[Any]:
+        size: list[Any] = self._ask("size").result()
+        return size
+
+    def _ask(self, method: str, *args: Any) -> Future[Any]:
+        return self._app.start_call(self._target, method, *args)
+
+
+def own_name(kind: str) -> str:
+    """A name for a queue that nobody else will ask for."""
+    return f"own.{kind}.{new_ids().hex()}"
+
+
+def _check_timeout(timeout: float | None) -> None:
+    if timeout is not None and timeout < 0:
+        raise ValueError("'timeout' must be a non-negative number")

@@ -1,0 +1,178 @@
+"""Queues of plain values over real programs: as ``queue.Queue``, and nothing lost whoever dies."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import tq
+from tq.client.item_queue import ItemQueue
+
+from .programs import AUTHKEY, Master, clean_environment, eventually
+
+SECONDS = 20
+
+
+@pytest.fixture
+def items(app: tq.App) -> ItemQueue:
+    return ItemQueue(app, "items")
+
+
+def test_it_behaves_as_a_queue(app: tq.App) -> None:
+    small = ItemQueue(app, "small", "fifo", 2)
+    assert small.empty()
+    small.put({"a": (1, None)})
+    small.put_nowait(b"b")
+    assert (small.qsize(), small.full()) == (2, True)
+    with pytest.raises(queue.Full):
+        small.put_nowait("c")
+    with pytest.raises(queue.Full):
+        small.put("c", timeout=0.05)
+    assert small.get() == {"a": (1, None)}
+    assert small.get_nowait() == b"b"
+    with pytest.raises(queue.Empty):
+        small.get_nowait()
+    with pytest.raises(queue.Empty):
+        small.get(timeout=0.05)
+    small.task_done()
+    small.task_done()
+    small.join()
+    with pytest.raises(ValueError, match=r"task_done\(\) called too many times"):
+        small.task_done()
+    for call in (small.get, lambda timeout: small.put(1, timeout=timeout)):
+        with pytest.raises(ValueError, match="non-negative"):
+            call(timeout=-1)
+
+
+def test_a_priority_queue_orders_and_a_lifo_turns_round(app: tq.App) -> None:
+    heap = ItemQueue(app, "heap", "priority")
+    for item in [(3, "c"), (1, "z"), (2, "b"), (1, "a")]:
+        heap.put(item)
+    assert [heap.get() for _ in range(4)] == [(1, "a"), (1, "z"), (2, "b"), (3, "c")]
+    heap.put((1, "text"))
+    with pytest.raises(TypeError, match="'<' not supported between a number and text"):
+        heap.put((1, 5))
+    with pytest.raises(TypeError, match="a dict has no order here"):
+        heap.put({})
+    stack = ItemQueue(app, "stack", "lifo")
+    for number in range(3):
+        stack.put(number)
+    assert [stack.get() for _ in range(3)] == [2, 1, 0]
+
+
+def test_an_item_that_cannot_travel_is_refused_with_its_path(items: ItemQueue) -> None:
+    with pytest.raises(tq.NotSerializable, match=r"item\[1\]\.x"):
+        items.put([1, {"x": object()}])
+    assert items.empty()
+
+
+def test_a_get_that_waits_survives_the_masters_death(master: Master, items: ItemQueue, app: tq.App) -> None:
+    got: queue.Queue[object] = queue.Queue()
+    thread = threading.Thread(target=lambda: got.put(items.get()))
+    thread.start()
+    master.kill()
+    master.start()
+    items.put("there it is")
+    assert got.get(timeout=SECONDS) == "there it is"
+    thread.join(SECONDS)
+    eventually(lambda: items.qsize() == 0)
+
+
+def test_items_outlive_the_master(master: Master, items: ItemQueue) -> None:
+    for number in range(50):
+        items.put(number)
+    master.kill()
+    master.start()
+    assert [items.get() for _ in range(50)] == list(range(50))
+
+
+def test_a_timeout_holds_while_the_master_is_away(master: Master, items: ItemQueue) -> None:
+    items.put("later")
+    assert items.get() == "later"
+    master.signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(queue.Empty):
+            items.get(timeout=0.1)
+    finally:
+        master.signal(signal.SIGCONT)
+    items.put("next")
+    assert items.get(timeout=SECONDS) == "next"
+
+
+TAKER = """
+import sys, tq
+from tq.client.item_queue import ItemQueue
+q = ItemQueue(tq.App(), "items")
+with q.lease() as item:
+    print(item, flush=True)
+    sys.stdin.read()
+"""
+LAST_WORDS = """
+import tq
+from tq.client.item_queue import ItemQueue
+print(ItemQueue(tq.App(), "items").get())
+"""
+
+
+def python(program: str, master: Master, home: Path) -> subprocess.Popen[str]:
+    environment = clean_environment(home, {"TQ_URL": master.url, "TQ_AUTHKEY": AUTHKEY})
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_an_item_whose_taker_is_killed_is_the_next_ones(master: Master, items: ItemQueue, home: Path) -> None:
+    items.put("precious")
+    with python(TAKER, master, home) as taker:
+        assert taker.stdout is not None
+        assert taker.stdout.readline() == "precious\n"
+        taker.kill()
+    assert items.get(timeout=SECONDS) == "precious"
+
+
+def test_a_lease_gives_back_what_its_block_could_not_do(items: ItemQueue) -> None:
+    items.put("work")
+    with pytest.raises(LookupError), items.lease():
+        raise LookupError
+    with items.lease(timeout=SECONDS) as item:
+        assert item == "work"
+    with pytest.raises(queue.Empty):
+        items.get(timeout=0.05)
+
+
+def test_a_program_that_gets_and_ends_at_once_has_taken_its_item(
+    master: Master, items: ItemQueue, home: Path
+) -> None:
+    items.put("one")
+    with python(LAST_WORDS, master, home) as taker:
+        assert taker.communicate(timeout=SECONDS)[0] == "one\n"
+    with pytest.raises(queue.Empty):
+        items.get(timeout=2.5)  # longer than the grace of these tests
+
+
+def test_many_takers_share_and_nobody_gets_what_another_has(app: tq.App, items: ItemQueue) -> None:
+    taken: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def take() -> None:
+        while (item := items.get(timeout=SECONDS)) is not None:
+            taken.put(item)
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for number in range(300):
+        items.put(number)
+    for _ in threads:
+        items.put(None)
+    for thread in threads:
+        thread.join(SECONDS)
+    assert sorted(taken.get() for _ in range(taken.qsize())) == list(range(300))
