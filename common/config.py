@@ -19,6 +19,7 @@ from .address import DEFAULT_PORT, HTTP_PORT, Address, parse_address
 from .errors import ConfigError, TqError
 from .frames import FRAME_BYTES_MAX
 
+ALLOW_SHELL: Final = "--allow-shell"  # among the sources of a worker: the tasks that run programs
 HERE: Final = Address("127.0.0.1", DEFAULT_PORT)
 
 Problem = tuple[tuple[str, ...], str]
@@ -69,6 +70,7 @@ class WorkerSettings:
     slots: int = field(default_factory=lambda: os.cpu_count() or 1)
     queues: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
+    allow_shell: bool = False
     labels: dict[str, str] = field(default_factory=dict)
     kill_grace_seconds: float = 5.0
     http: Address | None = None
@@ -78,8 +80,20 @@ class WorkerSettings:
     ca_file: Path | None = None
     certificate_file: Path | None = None
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What is to be served, as the children are told."""
+        return (*self.modules, ALLOW_SHELL) if self.allow_shell else self.modules
+
     def problems(self) -> list[Problem]:
         return []
+
+
+def _switch(value: Any) -> bool:
+    word = str(value).lower()
+    if word not in ("true", "false"):
+        raise ValueError("true or false")
+    return word == "true"
 
 
 def _seconds(low: float) -> Callable[[Any], float]:
@@ -169,6 +183,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "slots": _whole(1, 65_536),
     "queues": _texts,
     "allow": _texts,
+    "allow_shell": _switch,
     "labels": _table,
     "kill_grace_seconds": _seconds(0.1),
     "ca_file": _path,

@@ -82,7 +82,7 @@ class Failure:
             kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
         )
         args = _plain_args(error)
-        detail = {} if args is None else {"args": args}
+        detail = _told(error) if args is None else {**_told(error), "args": args}
         return cls(name, _clean(message[:MESSAGE_CHARS_MAX]), _clean(text), detail)
 
     def encode(self) -> bytes:
@@ -133,6 +133,18 @@ def to_error(state: State, failure: Failure) -> TaskError:
         kind = TaskTimeout
     message = failure.message or _MESSAGE_OF_STATE.get(state, "the task failed")
     return kind(message, type=failure.type, traceback=failure.traceback, detail=failure.detail)
+
+
+def _told(error: BaseException) -> dict[str, Any]:
+    """What an exception wants known besides: its attribute ``tq_detail``, a dict that can travel."""
+    try:
+        told = getattr(error, "tq_detail", None)
+        if type(told) is dict and all(type(name) is str for name in told):
+            encode(told)
+            return told
+    except Exception:
+        return {}  # a user's attribute may raise or hold anything; the failure itself must still be told
+    return {}
 
 
 def _plain_args(error: BaseException) -> list[Any] | None:

@@ -14,9 +14,11 @@ from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from .errors import Forbidden, InvalidArgument, NotNamed
+
+SHELL_TASKS: Final = "tq.tasks.shell"  # a module that is served only by workers with --allow-shell
 
 
 def callable_name(function: Callable[..., Any]) -> str:
@@ -125,7 +127,12 @@ def load_callable(name: str) -> Callable[..., Any]:
 
 
 def is_allowed(name: str, patterns: Sequence[str]) -> bool:
-    """Whether ``module:qualname`` fits one of the patterns, in which it is written ``module.qualname``."""
+    """Whether ``module:qualname`` fits one of the patterns, in which it is written ``module.qualname``.
+
+    No pattern allows to run programs: that has a switch of its own.
+    """
+    if name.startswith(f"{SHELL_TASKS}:"):
+        return False
     dotted = name.replace(":", ".")
     return any(fnmatchcase(dotted, pattern) for pattern in patterns)
 
@@ -137,9 +144,9 @@ def load_allowed(name: str, patterns: Sequence[str]) -> Callable[..., Any]:
     ``posix:system`` all the same.
     """
     if not is_allowed(name, patterns):
-        raise Forbidden(
-            f"this worker does not allow {name}; start it with --allow '{name.replace(':', '.')}'"
-        )
+        shell = name.startswith(f"{SHELL_TASKS}:")
+        option = "--allow-shell" if shell else f"--allow '{name.replace(':', '.')}'"
+        raise Forbidden(f"this worker does not allow {name}; start it with {option}")
     found = load_callable(name)
     real = callable_name(found)
     if real != name:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ..common.model import State
+from ..common.naming import SHELL_TASKS
 from .engine import Engine
 from .gauges import foreseen_seconds
 from .lanes import Lane
@@ -82,7 +83,8 @@ def _nobody(task: FullTask, workers: list[Worker], able: list[Worker]) -> str:
     """Nobody takes it now: who knows it, why that does not help, and the line to write."""
     connected = [one for one in workers if one.session is not None]
     knows = [one for one in workers if one.capability is not None and one.capability.knows(task.task)]
-    start = f"start one with `tq-worker --connect … {task.task.partition(':')[0]}`"
+    module = task.task.partition(":")[0]
+    start = f"start one with `tq-worker --connect … {'--allow-shell' if module == SHELL_TASKS else module}`"
     none = f"none of the {len(connected)} connected workers serves {task.task} in queue {task.queue}"
     if able:
         return f"what serves it is draining and takes no more: {_list(able)}; {start}"

@@ -89,7 +89,9 @@ async def _check_master(
 async def _check_modules(found: Checkup, settings: WorkerSettings) -> None:
     for pattern in settings.allow:
         found.warn("allow", f"whoever may submit runs any callable that {pattern} fits")
-    if not settings.modules:
+    if settings.allow_shell:
+        found.warn("allow_shell", "whoever may submit runs any program as this user")
+    if not settings.sources:
         if not settings.allow:
             found.fail("tasks", "nothing to serve; name a module or a file: tq-worker check myapp.tasks")
         return
@@ -98,7 +100,7 @@ async def _check_modules(found: Checkup, settings: WorkerSettings) -> None:
         await asyncio.wait_for(supervisor.load(), IMPORT_SECONDS)
     except TimeoutError:
         found.fail(
-            "tasks", f"importing {', '.join(settings.modules)} takes longer than {IMPORT_SECONDS:.0f} s"
+            "tasks", f"importing {', '.join(settings.sources)} takes longer than {IMPORT_SECONDS:.0f} s"
         )
     except TqError as error:
         found.fail("tasks", str(error))

@@ -45,6 +45,7 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
 @click.option("--slots", type=int, metavar="N", help="Tasks at the same time, each in a process.  [cores]")
 @click.option("--queue", "queues", multiple=True, metavar="GLOB", help="Serve only these queues.  [all]")
 @click.option("--allow", multiple=True, metavar="GLOB", help="Run these callables as well: 'math.*'.")
+@click.option("--allow-shell", is_flag=True, help="Run any program for whoever may submit.")
 @click.option(
     "--label", "labels", multiple=True, metavar="NAME=VALUE", hidden=True, help="Shown by `tq workers`."
 )
@@ -79,7 +80,7 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
         settings = load_settings(WorkerSettings, config, os.environ, given)
         if only_checks():
             show(run_loop(check(settings, authkey)))
-        if not settings.modules and not settings.allow:
+        if not (settings.modules or settings.allow or settings.allow_shell):
             raise ConfigError(
                 "nothing to serve; name a module or a file: tq-worker --connect host:5000 myapp.tasks"
             )

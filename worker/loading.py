@@ -16,20 +16,32 @@ from types import ModuleType
 from typing import Any
 
 from ..common.callables import NamedCallable, offered
+from ..common.config import ALLOW_SHELL
 from ..common.errors import ConfigError
+from ..common.naming import SHELL_TASKS
 
 
 def load_tasks(sources: Sequence[str]) -> dict[str, NamedCallable]:
-    """Import every source and gather its tasks by name; raises ConfigError, or what the user's code raises."""
+    """Import every source and gather its tasks by name; raises ConfigError, or what the user's code raises.
+
+    What runs programs is left out unless ALLOW_SHELL is among the sources, wherever it was imported to.
+    """
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # as `python -m` does
     tasks: dict[str, NamedCallable] = {}
     for source in sources:
-        found = list(offered(_namespace(source)))
+        found = list(offered(_namespace(SHELL_TASKS if source == ALLOW_SHELL else source)))
         if not found:
             raise ConfigError(
                 f"{source} offers no tasks; mark functions with @app.task (app = tq.App()), or name another module"
             )
+        if ALLOW_SHELL not in sources:
+            found = [task for task in found if task.function.__module__ != SHELL_TASKS]
+            if not found:
+                raise ConfigError(
+                    f"{source} lets everybody who may submit run any program here as you; if that is meant, start the "
+                    "worker with --allow-shell instead of naming it"
+                )
         tasks.update((task.name, task) for task in found)
     if not tasks:
         raise ConfigError(

@@ -379,7 +379,7 @@ class Supervisor:
     def _start_child(self) -> None:
         if not self._agent.draining and not self._ended.done():
             number, self._next_child = self._next_child, self._next_child + 1
-            self._children[number] = ChildHandle(self, number, self._settings.modules, self._settings.allow)
+            self._children[number] = ChildHandle(self, number, self._settings.sources, self._settings.allow)
 
     def _kill_children(self) -> None:
         for child in self._children.values():

@@ -16,6 +16,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "submit": ("submit:submit", "Submit a task by name"),
         "result": ("submit:result", "Wait for a result, print it"),
         "map": ("fanout.map:map_lines", "A function over many lines"),
+        "exec": ("fanout.exec:exec_commands", "A program over many items"),
     },
     "Look": {
         "ls": ("tasks:ls", "List tasks, newest first"),

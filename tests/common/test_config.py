@@ -159,3 +159,15 @@ def test_settings_cannot_be_changed_once_in_force(kind: type) -> None:
 def test_there_are_at_most_thirty_settings_in_all() -> None:
     names = {one.name for kind in (MasterSettings, WorkerSettings) for one in dataclasses.fields(kind)}
     assert len(names) <= 30
+
+
+@pytest.mark.parametrize(("given", "meant"), [("true", True), ("True", True), ("false", False)])
+def test_a_switch_is_true_or_false(given: str, meant: bool) -> None:
+    assert worker(environment={"TQ_ALLOW_SHELL": given}).allow_shell is meant
+    assert worker(allow_shell=True, environment={"TQ_ALLOW_SHELL": given}).allow_shell
+
+
+@pytest.mark.parametrize("given", ["1", "yes", "no", "on"])
+def test_a_switch_is_nothing_else(given: str) -> None:
+    with pytest.raises(ConfigError, match=r"TQ_ALLOW_SHELL: must be true or false, not "):
+        worker(environment={"TQ_ALLOW_SHELL": given})

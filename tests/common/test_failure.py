@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tq
@@ -128,3 +129,28 @@ def test_each_end_has_an_error_of_its_own(
     error = to_error(state, Failure("T", "m", "trace", detail))
     assert type(error) is kind
     assert (error.type, error.message, error.traceback) == ("T", "m", "trace")
+
+
+@pytest.mark.parametrize(
+    ("told", "detail"),
+    [
+        ({"exit_code": 3, "out": b"x"}, {"exit_code": 3, "out": b"x"}),
+        ({"exit_code": object()}, {}),
+        ({1: 2}, {}),
+        ("text", {}),
+    ],
+)
+def test_an_exception_may_bring_plain_details(told: object, detail: dict[str, Any]) -> None:
+    error = LookupError("m")
+    error.tq_detail = told  # type: ignore[attr-defined]
+    failure = Failure.decode(Failure.of(error).encode())
+    assert failure.detail == {**detail, "args": ["m"]}
+
+
+def test_details_that_cannot_be_read_do_not_hide_the_failure() -> None:
+    class Odd(Exception):
+        @property
+        def tq_detail(self) -> dict[str, Any]:
+            raise ValueError("no")
+
+    assert Failure.of(Odd("m")).message == "m"

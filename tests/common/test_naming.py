@@ -129,3 +129,11 @@ def test_another_callable_is_refused_with_the_flag_that_would_allow_it() -> None
 def test_what_a_module_only_imports_is_not_allowed_as_its_own() -> None:
     with pytest.raises(Forbidden, match=r"is posix:system by its own name"):
         load_allowed("shutil:os.system", ["shutil.*"])
+
+
+@pytest.mark.parametrize("pattern", ["*", "tq.*", "tq.tasks.shell.run"])
+def test_no_pattern_allows_to_run_programs(pattern: str) -> None:
+    """That has a switch of its own: --allow-shell."""
+    assert not is_allowed("tq.tasks.shell:run", [pattern])
+    with pytest.raises(Forbidden):
+        load_allowed("tq.tasks.shell:run", [pattern])

@@ -44,7 +44,7 @@ def variables(
     master = Master(xprocess, home, authkey=None)
     try:
         master.start()
-        served = (GIVEN / "jobs.py", "tq.tasks.mail")
+        served = ("--allow-shell", GIVEN / "jobs.py", "tq.tasks.mail")
         worker = Worker(xprocess, home, master.address, master.key("worker"), "--slots", 2, *served)
         worker.environment["TQ_SMTP_URL"] = f"smtp://127.0.0.1:{mail_port}"
         try:

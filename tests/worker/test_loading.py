@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tq.common.config import ALLOW_SHELL
 from tq.common.errors import ConfigError
 from tq.worker.loading import load_tasks
 
@@ -135,3 +136,12 @@ def test_what_the_code_of_the_user_raises_is_not_dressed_up(write: Write, text: 
     write("loading_k.py", text)
     with pytest.raises((ZeroDivisionError, SyntaxError, SystemExit)):
         load_tasks(["loading_k"])
+
+
+def test_what_runs_programs_is_served_only_with_its_switch(write: Write) -> None:
+    write("loading_shell.py", TASKS + "from tq.tasks.shell import run, app as shell\n")
+    assert set(load_tasks(["loading_shell"])) == {"loading_shell:thumb", "loading_shell:mail"}
+    with pytest.raises(ConfigError, match="start the worker with --allow-shell"):
+        load_tasks(["tq.tasks.shell"])
+    assert set(load_tasks([ALLOW_SHELL])) == {"tq.tasks.shell:run"}
+    assert "tq.tasks.shell:run" in load_tasks(["loading_shell", ALLOW_SHELL])

@@ -58,16 +58,21 @@ def shared_options(function: _F) -> _F:
         click.option("--retries", type=int, metavar="N", help="Further tries of an item that fails.  [0]"),
         click.option("--timeout", type=float, metavar="SECONDS", help="For one try of one item."),
         click.option("--queue", metavar="NAME", help="Where the tasks wait.  [default]"),
-        click.option("--priority", type=int, metavar="N", help="Higher first, -100 to 100.  [0]"),
+        click.option(
+            "--priority", type=int, metavar="N", hidden=True, help="Higher first, -100 to 100.  [0]"
+        ),
         click.option("--max-failures", type=click.IntRange(1), metavar="N", help="Stop at so many failures."),
         click.option("--keep-going", is_flag=True, hidden=True, help="Whatever fails.  [default]"),
         click.option(
-            "--journal", type=click.Path(path_type=Path), metavar="FILE", help="Note what is finished."
+            "--journal", type=click.Path(path_type=Path), metavar="FILE", help="Note there what is finished."
         ),
         click.option(
-            "--resume", type=click.Path(path_type=Path), metavar="FILE", help="Go on where it ends."
+            "--resume",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Go on from there (--retry-failed: again what failed).",
         ),
-        click.option("--retry-failed", is_flag=True, help="With --resume: also what failed."),
+        click.option("--retry-failed", is_flag=True, hidden=True, help="With --resume: also what failed."),
         click.option("--reprint", is_flag=True, hidden=True, help="What an emptied output has lost."),
     )
     for option in reversed(options):
@@ -91,7 +96,10 @@ class Job:
 
 def item_word() -> str:
     """What a complaint calls an item."""
-    return "argument" if "tq.items" in click.get_current_context().meta else "line"
+    context = click.get_current_context()
+    if "tq.items" in context.meta:
+        return "argument"
+    return "item" if context.params.get("null") else "line"
 
 
 def run_job(
