@@ -19,7 +19,8 @@ from ..common.exposition import Label, counter, gauge, histogram
 from ..common.model import Role, State
 from ..common.version import VERSION
 from .boot import STORE_FILE
-from .meters import TASKS_MAX, Meters, Pair
+from .meters import Meters, Pair
+from .overview import oldest_ready_seconds
 from .server import Server
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 AGES_SECONDS_MAX: Final = 2.0  # a store that does not answer has other metrics that say so
 QUEUES_MAX: Final = 200  # told by name
+LANES_MAX: Final = (
+    1_000  # looked into for the oldest ready task, so that nobody's transaction waits long for it
+)
 
 PAIR: Final = ("queue", "task")
 
@@ -94,8 +98,8 @@ class MasterMetrics:
         return [
             gauge("tq_queue_paused", "1: paused.", ("queue",), [((one.name,), one.paused) for one in queues]),
             gauge(
-                "tq_queue_next_ready_seconds",
-                "How long the ready tasks that are next have waited, the longest.",
+                "tq_queue_oldest_ready_seconds",
+                "Since the oldest ready task was submitted.",
                 ("queue",),
                 [((name,), seconds) for name, seconds in ages.items()],
             ),
@@ -153,13 +157,15 @@ class MasterMetrics:
     def _look(self, asked: asyncio.Future[dict[str, float]]) -> None:
         """In a transaction. What goes wrong here is nobody's transaction's fault."""
         engine, ages = self._server.engine, dict[str, float]()
-        lanes = [lane for lane in engine.lanes if lane.counts[State.READY]][:TASKS_MAX]
+        left = LANES_MAX
         with contextlib.suppress(StoreError):
-            for lane in lanes:
-                created = engine.store.next_ready(lane.number)
-                if created is not None:
-                    seconds = max(0, engine.now.wall - created) / 1000
-                    ages[lane.queue.name] = max(seconds, ages.get(lane.queue.name, 0.0))
+            for queue in list(engine.lanes.queues.values())[:QUEUES_MAX]:
+                left -= len(queue.lanes)
+                if left < 0:
+                    break
+                seconds = oldest_ready_seconds(engine, queue)
+                if seconds is not None:
+                    ages[queue.name] = seconds
         if not asked.done():
             asked.set_result(ages)
 

@@ -22,7 +22,7 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
             "reason": queue.reason,
             "since": None if queue.since is None else queue.since / 1000,
             "rate": 0.0 if queue.rate is None else queue.rate.per_second(engine.now.mono),
-            "oldest_ready_seconds": _oldest_ready_seconds(engine, queue),
+            "oldest_ready_seconds": oldest_ready_seconds(engine, queue),
             **{str(state): queue.count(state) for state in State},
         }
         for queue in sorted(engine.lanes.queues.values(), key=lambda queue: queue.name)
@@ -30,7 +30,7 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
     ]
 
 
-def _oldest_ready_seconds(engine: Engine, queue: Queue) -> float | None:
+def oldest_ready_seconds(engine: Engine, queue: Queue) -> float | None:
     """How long ago the longest waiting of the ready tasks was submitted."""
     lanes = [lane.number for lane in queue.lanes if lane.counts[State.READY]][:LANES_MAX]
     created = [one for one in map(engine.store.oldest_ready, lanes) if one is not None]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.buckets import DISK_SECONDS, SECONDS, Buckets
 from ..common.exposition import counter, gauge, histogram
-from ..common.memory import resident_bytes
 from ..common.model import Outcome
 from ..common.version import VERSION
+from .memory import resident_bytes
 from .supervisor import Supervisor
 
 if TYPE_CHECKING:

@@ -256,9 +256,6 @@ class Store(Protocol):
     def created(self, seqs: Iterable[int]) -> list[int]:
         """When tasks that are there were submitted."""
 
-    def next_ready(self, lane: int) -> int | None:
-        """When the ready task of a lane that is next to be leased was submitted."""
-
     def worker_host(self, worker: int) -> str | None: ...
     def listing(self, what: TaskFilter, limit: int) -> list[FullTask]:
         """Newest first; payload and result are empty."""

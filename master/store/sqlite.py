@@ -234,10 +234,6 @@ class SqliteStore:
     def created(self, seqs: Iterable[int]) -> list[int]:
         return [self._all("created", (seq,))[0][0] for seq in seqs]
 
-    def next_ready(self, lane: int) -> int | None:
-        rows = self._all("next_ready", (lane,))
-        return rows[0][0] if rows else None
-
     def worker_host(self, worker: int) -> str | None:
         rows = self._all("worker_host", (worker,))
         return rows[0][0] if rows else None

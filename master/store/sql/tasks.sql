@@ -112,9 +112,6 @@ FROM tasks JOIN lanes USING (lane) WHERE /*conditions*/ ORDER BY seq DESC LIMIT 
 -- name: created
 SELECT created FROM tasks WHERE seq = ?
 
--- name: next_ready
-SELECT created FROM tasks WHERE state = 0 AND lane = ? ORDER BY priority DESC, seq LIMIT 1
-
 -- name: facts
 SELECT seq, failures, crashes, cancel, options FROM tasks WHERE seq = ?
 

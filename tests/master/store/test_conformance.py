@@ -313,7 +313,6 @@ def test_a_store_of_a_newer_schema_is_refused_with_the_remedy(tmp_path: Path) ->
         "find",
         "outcome",
         "created",
-        "next_ready",
         "running",
         "count_ready",
         "count_scheduled",
@@ -347,12 +346,9 @@ def test_no_statement_of_the_hot_path_scans_the_table(tmp_path: Path, statement:
     store.close()
 
 
-def test_it_tells_when_tasks_were_submitted_and_which_is_next(store: Store, lane: int) -> None:
+def test_it_tells_when_tasks_were_submitted(store: Store, lane: int) -> None:
     insert(store, task(1, lane, created=NOW + 1), task(2, lane, created=NOW + 2, priority=9))
-    insert(store, task(3, lane, State.SCHEDULED, created=NOW + 3, due=NOW + 9))
     assert within(store, lambda: store.created([2, 1])) == [NOW + 2, NOW + 1]
-    assert within(store, lambda: store.next_ready(lane)) == NOW + 2
-    assert within(store, lambda: store.next_ready(lane + 1)) is None
 
 
 KILLED_WRITER = """
