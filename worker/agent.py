@@ -88,6 +88,7 @@ class Agent:
         self.draining = False
         self._lease_calls: deque[int] = deque()  # what each outstanding one asked for
         self._next_ordinal = 1
+        self.witness: Callable[[Job, int, bytes | None, float], None] | None = None
         self._surplus_since: float | None = None
 
     # the connection
@@ -331,6 +332,8 @@ class Agent:
         seconds: float,
         after: float | None,
     ) -> None:
+        if self.witness is not None:
+            self.witness(job, outcome, body, seconds)
         row = [job.id, job.attempt, job.lease, int(outcome), body, started, seconds, after]
         self.outbox.put(job.key, row)
 

@@ -34,6 +34,7 @@ from ..common.failure import Failure
 from ..common.frames import FrameReader, Kind, encode_frame, pack, unpack
 from ..common.history import digest, open_history
 from ..common.ids import show_id
+from ..common.leash import die_with
 from ..common.model import Outcome
 from .child_link import ChildLink
 from .child_output import Voice, hear_logging, listen
@@ -46,7 +47,6 @@ PIPE_FRAME_BYTES_MAX: Final = 1024**3  # between processes that trust each other
 TICKET_BYTES: Final = 8
 NOTICE: Final = struct.Struct(">QB")
 TIMEOUT_NOTICE, CANCEL_NOTICE, TELL_NOTICE = 1, 2, 3
-PR_SET_PDEATHSIG: Final = 1
 
 _Job = list[Any]  # [ordinal, id, attempt, name, queue, lease, timeout, payload]; see jobs.Job.down
 
@@ -242,25 +242,6 @@ class ChildProcess:
             self._reports, self._reports_bytes = [], 0
 
 
-def _die_with(supervisor: int) -> None:
-    """Have the kernel kill this process when the supervisor dies, however that dies."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    else:
-        import threading
-
-        def watch() -> None:
-            while os.getppid() == supervisor:
-                time.sleep(1.0)  # no kernel to tell us: ask now and then
-            os._exit(1)
-
-        threading.Thread(target=watch, name="tq-supervisor-watch", daemon=True).start()
-    if os.getppid() != supervisor:  # it died before the kernel knew whom to watch
-        _die("the supervisor is gone")
-
-
 def _die(why: str) -> NoReturn:
     sys.stderr.write(f"tq-worker child {os.getpid()}: {why}\n")
     os._exit(1)
@@ -269,7 +250,7 @@ def _die(why: str) -> NoReturn:
 def main() -> None:
     supervisor, work, tickets, notices, relay, page, stacks, nonce, allow, *sources = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
-    _die_with(int(supervisor))
+    die_with(int(supervisor))
     process = ChildProcess(
         int(work), int(tickets), int(notices), int(relay), int(page), int(stacks), bytes.fromhex(nonce)
     )

@@ -30,6 +30,7 @@ from .checkup import check
 from .health import WorkerVitals
 from .metrics import WorkerMeters, WorkerMetrics
 from .supervisor import Supervisor
+from .witness import open_witness
 
 EXIT_USAGE, EXIT_REFUSED = 2, 4
 
@@ -116,12 +117,18 @@ async def _work(settings: WorkerSettings, credential: Credential, log: EventLog,
             supervisor.stop()
 
     loop = asyncio.get_running_loop()
+    witness = open_witness(loop.time, loop.call_later)
+    supervisor.watch(witness)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, first_or_second)
     try:
         await attendant.open()
         await supervisor.load()
-        click.echo(_banner(settings, supervisor.tasks))
+        if witness is None:
+            click.echo(_banner(settings, supervisor.tasks))
+        else:  # the banner is for people: whoever watches has one of its own
+            witness.serves([name for name, _ in supervisor.tasks])
+        log.event("worker.started", slots=settings.slots, tasks=len(supervisor.tasks), pid=os.getpid())
         attendant.ready()
         code = await supervisor.run()
     finally:
@@ -163,7 +170,9 @@ def _banner(settings: WorkerSettings, tasks: list[list[str]]) -> str:
     more = f"\n    … and {len(tasks) - 20} more" if len(tasks) > 20 else ""
     serves = f"\n  serves\n{shown}{more}" if tasks else ""
     allows = f"\n  allows {', '.join(settings.allow)}" if settings.allow else ""
-    return f"tq-worker {VERSION}: {settings.slots} slots for {masters}{serves}{allows}"
+    example = f"tq submit {tasks[0][0] if tasks else 'module:function'} … --wait"
+    following = f"\n  next   from a program, or:  {example}"
+    return f"tq-worker {VERSION}: {settings.slots} slots for {masters}{serves}{allows}{following}"
 
 
 def _complain(error: Exception) -> None:

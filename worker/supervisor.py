@@ -34,6 +34,7 @@ from .jobs import Death, Job, Report
 from .memory import KernelKills, group_limit_bytes, resident_bytes
 from .observer import SEND_SECONDS, Observer
 from .outbox import BODY_BYTES_MAX
+from .witness import Witness
 
 DISPATCHER: Final = ["get_dispatcher"]
 RECONNECT_SECONDS: Final = (0.1, 10.0)  # first and longest wait between tries, doubled each time, jittered
@@ -74,6 +75,10 @@ class Supervisor:
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._lease_seconds = 0.0
         self._relayed: list[tuple[ChildHandle, Request]] = []  # asked while there was no connection
+
+    def watch(self, witness: Witness | None) -> None:
+        """Tell somebody of every attempt that ends."""
+        self._agent.witness = witness
 
     async def load(self) -> None:
         """Start the first child and learn what it serves; raises InvalidArgument when it cannot load it."""

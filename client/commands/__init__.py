@@ -33,6 +33,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "drain": ("workers:drain", "Have a worker finish, end"),
     },
     "Set up": {
+        "dev": ("dev:dev", "Run all here, reload code"),
         "demo": ("demo:demo", "See a cluster survive"),
         "keys": ("keys:keys", "Make, list, revoke keys"),
         "help": ("help:show_help", "What an error means"),

@@ -313,7 +313,7 @@ def test_a_child_whose_supervisor_is_not_its_parent_ends_at_once() -> None:
         )
         _, said = await asyncio.wait_for(process.communicate(), SECONDS)
         assert process.returncode == 1
-        assert b"the supervisor is gone" in said
+        assert b"its parent, process 1, is gone" in said
 
     asyncio.run(test())
 

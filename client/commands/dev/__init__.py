@@ -1,0 +1,35 @@
+"""``tq dev``: master, worker and code reload in one terminal, for the time in which code is written."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ....common.errors import ConfigError
+
+
+@click.command(epilog="Example: tq dev jobs.py")
+@click.argument("modules", nargs=-1, required=True, metavar="[FILE.py | MODULE[:APP]]...")
+@click.option("--slots", type=click.IntRange(1), metavar="N", help="Tasks at the same time.  [cores]")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), metavar="N", help="Of the master.  [5000, else a free one]"
+)
+@click.option("--fresh", is_flag=True, help="Forget the tasks and keys of earlier runs here.")
+def dev(modules: tuple[str, ...], slots: int | None, port: int | None, fresh: bool) -> None:
+    """Master, worker and code reload in one terminal.
+
+    Programs started in this directory find it by themselves, through ./.tq. A change of any .py file below
+    it replaces the code: what runs finishes, what waits runs with the new code.
+
+    Ctrl-C ends everything in good order, a second one at once. Queued tasks are there again next time.
+    """
+    if sys.platform == "win32":
+        raise ConfigError("tq dev needs Linux or macOS; on Windows use WSL")
+    for name in modules:
+        if name.endswith(".py") and not Path(name).is_file():
+            raise ConfigError(f"there is no file {name}; write it first, or name another: tq dev jobs.py")
+    from .session import start
+
+    sys.exit(start(modules, slots, port, fresh=fresh))
