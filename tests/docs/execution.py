@@ -31,7 +31,7 @@ SERVER = re.compile(
 )
 BEHIND = re.compile(r"^(.*[^&])& *([A-Z_]+=\$!)?$", re.DOTALL)
 STARTED = re.compile(
-    r"master\.started|worker\.connected|worker\.stopped|ready|Serving HTTP|Error|see: tq help"
+    r"master\.started|worker\.connected|worker\.stopped|ready|stop    Ctrl-C|Serving HTTP|Error|see: tq help"
 )
 FAILURE = re.compile(r"^(tq|tq-master|tq-worker): |^Error: |^Traceback ", re.MULTILINE)
 OBITUARY = re.compile(r"^bash: line \d+: +\d+ (Killed|Terminated)")  # at a time of the shell's choice
