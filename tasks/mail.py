@@ -6,6 +6,10 @@ Where to send it is the worker's own configuration, never part of a task::
     TQ_SMTP_PASSWORD_FILE  a file with the password of that user
     TQ_SMTP_TIMEOUT        seconds for each step of the conversation  [30]
 
+A task may name the server it is meant for. A worker with a TQ_SMTP_URL sends through no other: whoever may
+submit tasks can neither have the password sent elsewhere nor reach what the worker's network reaches. Only a
+worker without one follows the task, and logs in nowhere.
+
 What the server says decides: 2xx delivered to it; 4xx, a lost connection or no connection: tried again
 later; 5xx: given up for good, with the server's own words. The Message-ID is made from the task's id, so
 a message that was sent twice (the worker died after sending, before saying so) can be recognised.
@@ -13,14 +17,16 @@ a message that was sent twice (the worker died after sending, before saying so) 
 
 from __future__ import annotations
 
+import ipaddress
 import math
+import mimetypes
 import os
 import re
 import smtplib
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, getaddresses, parseaddr
@@ -51,10 +57,13 @@ def send(
     headers: Mapping[str, str] | None = None,
     attachments: Mapping[str, bytes] | None = None,
     message_id: str | None = None,
+    server: str | None = None,
 ) -> dict[str, Any]:
-    """Send one message to one address; ``{"message_id": …, "to": …, "reply": …}`` when the server took it.
+    """Send one message to one address; ``{"message_id": …, "to": …, "reply": …, "attempt": …, "when": …}``
+    when the server took it, at that Unix time.
 
-    ``to`` and ``sender`` may be ``Name <address>``. ``attachments``: file names and their bytes.
+    ``to`` and ``sender`` may be ``Name <address>``. ``attachments``: file names and their bytes. ``server``:
+    the one it is meant for, as TQ_SMTP_URL but without a password; another worker than its own refuses it.
     """
     running = tq.current()  # None in a plain call
     message_id = message_id or default_message_id(sender, running.id if running else None)
@@ -68,8 +77,10 @@ def send(
         attachments=attachments,
         message_id=message_id,
     )
-    reply = _mailer().send(parseaddr(sender)[1], parseaddr(to)[1], message.as_bytes(policy=SMTP))
-    return {"message_id": message_id, "to": to, "reply": reply}
+    attempt = running.attempt if running else 1
+    content = message.as_bytes(policy=SMTP)
+    reply = _mailer(server).send(parseaddr(sender)[1], parseaddr(to)[1], content, attempt)
+    return {"message_id": message_id, "to": to, "reply": reply, "attempt": attempt, "when": time.time()}
 
 
 def compose(
@@ -101,7 +112,11 @@ def compose(
     if html is not None:
         message.add_alternative(html, subtype="html")
     for name, data in (attachments or {}).items():
-        message.add_attachment(data, maintype="application", subtype="octet-stream", filename=name)
+        kind, encoding = mimetypes.guess_type(name, strict=False)
+        maintype, _, subtype = (kind if kind and not encoding else "application/octet-stream").partition("/")
+        if maintype in ("text", "message", "multipart"):  # those would be rewritten on the way
+            maintype, subtype = "application", "octet-stream"
+        message.add_attachment(data, maintype=maintype, subtype=subtype, filename=name)
     return message
 
 
@@ -123,38 +138,84 @@ class SmtpSettings:
     timeout_seconds: float
 
     def __repr__(self) -> str:
-        return f"SmtpSettings({self.scheme}://{self.host}:{self.port})"
+        return f"SmtpSettings({self.shown_url})"
+
+    @property
+    def shown_url(self) -> str:
+        return f"{self.scheme}://{self.host}:{self.port}"
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> SmtpSettings:
-        """Raises tq.ConfigError naming the variable that is wrong."""
-        try:
-            url = urlsplit(environment.get("TQ_SMTP_URL", DEFAULT_URL))
-        except ValueError as error:
-            raise tq.ConfigError(f"TQ_SMTP_URL: {error}") from error
-        if url.scheme not in PORTS or not url.hostname:
-            raise tq.ConfigError(f"TQ_SMTP_URL must be one of {', '.join(f'{s}://host' for s in PORTS)}")
-        password = unquote(url.password) if url.password else None
+    def from_environment(cls, environment: Mapping[str, str], wanted: str | None = None) -> SmtpSettings:
+        """The worker's own; ``wanted``: what a task names. Raises tq.ConfigError naming what is wrong."""
+        own = environment.get("TQ_SMTP_URL")
+        asked = None if wanted is None else cls.parse(wanted, "server")
+        if asked is not None and asked.password is not None:
+            raise tq.ConfigError("server: a task carries no password; it belongs into TQ_SMTP_PASSWORD_FILE")
+        if own is None:
+            settings = asked or cls.parse(DEFAULT_URL, "TQ_SMTP_URL")
+            if settings.user is not None:
+                raise tq.ConfigError(
+                    f"a worker logs in only where its own TQ_SMTP_URL says: start it with TQ_SMTP_URL={wanted} "
+                    "and TQ_SMTP_PASSWORD_FILE"
+                )
+        else:
+            settings = cls.parse(own, "TQ_SMTP_URL")
+            asked = asked or settings
+            if asked.shown_url != settings.shown_url or asked.user not in (None, settings.user):
+                raise tq.ConfigError(
+                    f"the message is meant for {wanted}, and this worker sends through {settings.shown_url} "
+                    f"(its TQ_SMTP_URL); name that one, or start a worker with TQ_SMTP_URL={wanted}"
+                )
+        password = settings.password
         file = environment.get("TQ_SMTP_PASSWORD_FILE")
         if file:
             try:
                 password = Path(file).read_text("utf-8").strip()
             except OSError as error:
                 raise tq.ConfigError(f"TQ_SMTP_PASSWORD_FILE: {error}") from error
+        timeout = _timeout_seconds(environment.get("TQ_SMTP_TIMEOUT", "30"))
+        return replace(settings, password=password, timeout_seconds=timeout)
+
+    @classmethod
+    def parse(cls, text: str, name: str) -> SmtpSettings:
+        """A URL alone; ``name``: what a complaint calls it. No complaint shows a password."""
         try:
-            port, timeout = url.port or PORTS[url.scheme], float(environment.get("TQ_SMTP_TIMEOUT", "30"))
+            url = urlsplit(text)
+            port = url.port
         except ValueError as error:
-            raise tq.ConfigError(f"TQ_SMTP_URL or TQ_SMTP_TIMEOUT: {error}") from error
-        if not (math.isfinite(timeout) and timeout > 0):
-            raise tq.ConfigError(f"TQ_SMTP_TIMEOUT must be a number of seconds above 0, not {timeout:g}")
+            raise tq.ConfigError(f"{name}: {error}") from error
+        if url.scheme not in PORTS or not url.hostname:
+            raise tq.ConfigError(f"{name} must be one of {', '.join(f'{s}://host' for s in PORTS)}")
+        if url.username and url.scheme == "smtp" and not _is_loopback(url.hostname):
+            raise tq.ConfigError(
+                f"{name}: a login over smtp:// would show the password to the network; write "
+                f"smtp+starttls://…@{url.hostname} or smtps://…@{url.hostname}"
+            )
         return cls(
             scheme=url.scheme,
             host=url.hostname,
-            port=port,
+            port=port or PORTS[url.scheme],
             user=unquote(url.username) if url.username else None,
-            password=password,
-            timeout_seconds=timeout,
+            password=unquote(url.password) if url.password else None,
+            timeout_seconds=0.0,
         )
+
+
+def _timeout_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError as error:
+        raise tq.ConfigError(f"TQ_SMTP_TIMEOUT: {error}") from error
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise tq.ConfigError(f"TQ_SMTP_TIMEOUT must be a number of seconds above 0, not {seconds:g}")
+    return seconds
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Mailer:
@@ -166,7 +227,7 @@ class Mailer:
         self._used_at = 0.0
         self._messages = 0
 
-    def send(self, sender: str, to: str, content: bytes) -> str:
+    def send(self, sender: str, to: str, content: bytes, attempt: int = 1) -> str:
         """Hand one message over; the server's reply. Raises tq.Retry or tq.Discard as the server decides."""
         try:
             smtp = self._connection()
@@ -178,9 +239,9 @@ class Mailer:
             for command, argument in steps:
                 code, said = command(argument)
                 if code >= 400:
-                    self._refused(code, said, to)
+                    self._refused(code, said, to, attempt)
         except smtplib.SMTPDataError as error:  # DATA itself was refused, before the content
-            self._refused(error.smtp_code, error.smtp_error, to)
+            self._refused(error.smtp_code, error.smtp_error, to, attempt)
         except smtplib.SMTPAuthenticationError as error:
             self.close()
             raise tq.Retry(f"{self._settings.host} refused the login: {_text(error.smtp_error)}") from None
@@ -196,8 +257,9 @@ class Mailer:
         if smtp is not None:
             smtp.close()
 
-    def _refused(self, code: int, said: bytes | str, to: str) -> None:
-        words = f"{self._settings.host} said {code} {_text(said)} to {to}"
+    def _refused(self, code: int, said: bytes | str, to: str, attempt: int) -> None:
+        """In words that ``tq mail`` takes apart for its report."""
+        words = f"{self._settings.host} said {code} {_text(said)} to {to} at try {attempt}"
         if code == 421:  # it is closing the connection
             self.close()
         elif self._smtp is not None:
@@ -249,13 +311,17 @@ class Mailer:
 
 
 _kept: Mailer | None = None
+_kept_for: str | None = None
 
 
-def _mailer() -> Mailer:
-    """This process's mailer."""
-    global _kept
-    if _kept is None:
-        _kept = Mailer(SmtpSettings.from_environment(os.environ))
+def _mailer(server: str | None) -> Mailer:
+    """This process's mailer; another one when a task names another server."""
+    global _kept, _kept_for
+    if _kept is None or _kept_for != server:
+        settings = SmtpSettings.from_environment(os.environ, server)
+        if _kept is not None:
+            _kept.close()
+        _kept, _kept_for = Mailer(settings), server
     return _kept
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email import message_from_bytes, policy
@@ -198,7 +199,8 @@ def test_a_message_arrives_with_its_headers_and_text(server: Server) -> None:
     assert body(message) == "Liebe Anne,\n\nbis bald.\n"
     assert message["Date"].datetime.tzinfo is not None
     assert message["Message-ID"] == result["message_id"]
-    assert result == {"message_id": result["message_id"], "to": f"Anne <{ANNE}>", "reply": "250 2.0.0 taken"}
+    assert (result["to"], result["reply"], result["attempt"]) == (f"Anne <{ANNE}>", "250 2.0.0 taken", 1)
+    assert abs(result["when"] - time.time()) < 60
 
 
 def test_html_headers_and_attachments_travel_along(server: Server) -> None:
@@ -499,7 +501,7 @@ def test_a_wrong_setting_is_told_with_its_name(environment: dict[str, str], word
 
 
 def test_the_password_is_in_no_repr() -> None:
-    settings = SmtpSettings.from_environment({"TQ_SMTP_URL": "smtp://anne:secret@host"})
+    settings = SmtpSettings.from_environment({"TQ_SMTP_URL": "smtps://anne:secret@host"})
     assert settings.password == "secret"
     assert "secret" not in repr(settings)
     assert "secret" not in repr(Mailer(settings))
@@ -509,6 +511,63 @@ def test_a_wrong_setting_is_what_the_task_raises(server: Server, monkeypatch: py
     monkeypatch.setenv("TQ_SMTP_URL", "nonsense")
     with pytest.raises(tq.ConfigError, match="TQ_SMTP_URL"):
         send(ANNE, "Hello", "text", BOB)
+
+
+# a task that names its server
+
+
+def test_a_worker_without_a_server_of_its_own_follows_the_task(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TQ_SMTP_URL")
+    send(ANNE, "Hello", "text", BOB, server=f"smtp://127.0.0.1:{server.port}")
+    assert len(server.deliveries) == 1
+
+
+def test_a_worker_with_a_server_sends_through_no_other(server: Server) -> None:
+    with pytest.raises(
+        tq.ConfigError, match=r"meant for smtp://127\.0\.0\.1:1, and this worker sends through"
+    ):
+        send(ANNE, "Hello", "text", BOB, server="smtp://127.0.0.1:1")
+    send(ANNE, "Hello", "text", BOB, server=f"smtp://127.0.0.1:{server.port}")
+    assert len(server.deliveries) == 1
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted", "words"),
+    [
+        (None, "smtps://news@host", "logs in only where its own TQ_SMTP_URL says"),
+        (None, "smtps://news:word@host", "a task carries no password"),
+        ("smtps://news@host", "smtps://other@host", "sends through smtps://host:465"),
+        ("smtps://news@host", "smtp+starttls://news@host", "sends through smtps://host:465"),
+        ("smtps://news@host", "smtps://news:word@host", "a task carries no password"),
+        ("smtp://news@host", None, "would show the password to the network"),
+    ],
+)
+def test_a_password_goes_nowhere_but_where_the_worker_says(
+    own: str | None, wanted: str | None, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("right\n")
+    environment = {"TQ_SMTP_PASSWORD_FILE": str(tmp_path / "password")}
+    if own is not None:
+        environment["TQ_SMTP_URL"] = own
+    with pytest.raises(tq.ConfigError, match=words) as caught:
+        SmtpSettings.from_environment(environment, wanted)
+    assert "word@" not in str(caught.value)
+
+
+def test_an_attachment_is_of_the_type_its_name_says() -> None:
+    names = ("bill.pdf", "logo.png", "notes.txt", "more.tar.gz", "unknown")
+    message = compose(
+        ANNE,
+        "Hello",
+        "text",
+        sender=BOB,
+        message_id="<1@tq.example>",
+        attachments=dict.fromkeys(names, b"\r\n"),
+    )
+    kinds = [part.get_content_type() for part in message.iter_attachments()]
+    assert kinds == ["application/pdf", "image/png", *["application/octet-stream"] * 3]
 
 
 def test_composing_needs_no_server() -> None:
