@@ -41,6 +41,7 @@ PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 IDLE_SECONDS_MAX: Final = 20.0  # servers hang up on the idle; after this long ask before use
 MESSAGES_PER_CONNECTION_MAX: Final = 500  # some servers count, and refuse more
 HEADER_NAME: Final = re.compile(r"[!-9;-~]+")  # RFC 5322: printable ASCII, no colon
+SEVEN_BITS: Final = SMTP.clone(cte_type="7bit")  # not every server on the way has 8BITMIME
 ADDRESS: Final = re.compile(r"[!-~]+@[!-?A-~]+")  # printable ASCII, as the SMTP commands that carry it
 
 app = tq.App()
@@ -78,7 +79,7 @@ def send(
         message_id=message_id,
     )
     attempt = running.attempt if running else 1
-    content = message.as_bytes(policy=SMTP)
+    content = message.as_bytes(policy=SEVEN_BITS)
     reply = _mailer(server).send(parseaddr(sender)[1], parseaddr(to)[1], content, attempt)
     return {"message_id": message_id, "to": to, "reply": reply, "attempt": attempt, "when": time.time()}
 
@@ -95,7 +96,7 @@ def compose(
     message_id: str,
 ) -> EmailMessage:
     """The message; raises tq.Discard for what can never be sent: a bad address, a line break in a header."""
-    message = EmailMessage()
+    message = EmailMessage(policy=SEVEN_BITS)
     try:
         for name, value in {"To": to, "From": sender, "Subject": subject, **(headers or {})}.items():
             if not HEADER_NAME.fullmatch(name):  # the library looks for line breaks in values only

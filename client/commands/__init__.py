@@ -17,6 +17,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "result": ("submit:result", "Wait for a result, print it"),
         "map": ("fanout.map:map_lines", "A function over many lines"),
         "exec": ("fanout.exec:exec_commands", "A program over many items"),
+        "mail": ("mail.command:mail", "A letter to a CSV of people"),
     },
     "Look": {
         "ls": ("tasks:ls", "List tasks, newest first"),

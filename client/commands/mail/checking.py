@@ -1,0 +1,119 @@
+"""Everything that can be wrong is found before anything is sent, and told at once. Pure but for ``size_of``."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from ....common.errors import InvalidArgument
+from ....common.frames import FRAME_BYTES_MAX
+from .addresses import Unfit, domain_of, sameness
+from .letter import Letter, Mailbox, Message
+from .table import Problem, Row, Table
+
+MESSAGE_BYTES_MAX: Final = FRAME_BYTES_MAX - 64 * 1024  # what a frame has room for besides its own words
+HEADER_LINE: Final = 1
+
+
+class Recipient(NamedTuple):
+    row: Row
+    address: str
+    domain: str
+
+
+@dataclass(kw_only=True, slots=True)
+class Plan:
+    """Who gets what, and what stands in the way."""
+
+    letter: Letter
+    columns: tuple[str, ...]
+    recipients: list[Recipient] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def message(self, recipient: Recipient) -> Message:
+        return self.letter.write(self.values(recipient.row))
+
+    def values(self, row: Row) -> Mapping[str, str]:
+        return dict(zip(self.columns, row.fields, strict=True))
+
+    @property
+    def domains(self) -> int:
+        return len({recipient.domain for recipient in self.recipients})
+
+
+def check(letter: Letter, table: Table, size_of: Callable[[str], int]) -> Plan:
+    """``size_of``: bytes of an attachment; raises Unfit when it cannot be read."""
+    plan = Plan(letter=letter, columns=table.columns)
+    plan.problems += _unknown_columns(letter, table.columns)
+    if plan.problems:
+        return plan
+    if not letter.sender.names:
+        _check_sender(letter.sender)
+    plan.problems += table.problems
+    lines: dict[str, int] = {}
+    for row in table.rows:
+        try:
+            message = plan.message(Recipient(row, "", ""))
+            _check_size(message, size_of)
+            earlier = lines.setdefault(sameness(message.address), row.line)
+            if earlier != row.line:
+                raise Unfit(f"{message.address} has a message by line {earlier} already")
+        except Unfit as error:
+            plan.problems.append(Problem(row.line, str(error)))
+            continue
+        domain = sys.intern(domain_of(message.address))
+        plan.recipients.append(Recipient(row, message.address, domain))
+    plan.problems.sort()
+    plan.warnings += _empty_fields(letter, table)
+    return plan
+
+
+def _unknown_columns(letter: Letter, columns: tuple[str, ...]) -> list[Problem]:
+    found = []
+    for what, part in letter.parts():
+        for name in part.names:
+            if name not in columns:
+                near = difflib.get_close_matches(name, columns, 1) or [
+                    column for column in columns if column.casefold() == name.casefold()
+                ]
+                hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(columns)}"
+                found.append(
+                    Problem(HEADER_LINE, f"{what} uses ${name:.80}, which is no column; {hint:.300}")
+                )
+    return list(dict.fromkeys(found))
+
+
+def _check_sender(sender: Mailbox) -> None:
+    try:
+        sender.write({})
+    except Unfit as error:
+        raise InvalidArgument(f"--from: {error}") from None
+
+
+def _check_size(message: Message, size_of: Callable[[str], int]) -> None:
+    size = len(message.text.encode()) + len((message.html or "").encode())
+    size += sum(size_of(path) for path in message.attachments)
+    if size > MESSAGE_BYTES_MAX:
+        raise Unfit(
+            f"its message would have {size:,} bytes, and a task may have {MESSAGE_BYTES_MAX:,}; put the large file "
+            "where people can fetch it and write the link, or attach less"
+        )
+    names = [path.rpartition("/")[2] for path in message.attachments]
+    if len(set(names)) < len(names):
+        raise Unfit("two of its attachments have the same name")
+
+
+def _empty_fields(letter: Letter, table: Table) -> list[str]:
+    """``Dear ,`` is nobody's wish."""
+    names = {name for _, part in letter.parts() for name in part.names}
+    told = []
+    for index, column in enumerate(table.columns):
+        if column in names:
+            lines = [row.line for row in table.rows if not row.fields[index].strip()]
+            if lines:
+                told.append(f"${column} is empty in {len(lines):,} rows, first in line {lines[0]}")
+    return told

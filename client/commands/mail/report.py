@@ -1,0 +1,101 @@
+"""The report: a CSV file with a line for every message that has ended, written as they end.
+
+So it is the journal, too: ``--resume FILE`` leaves alone whom the file says is served, even when the master
+has long forgotten, and goes on writing it. A line that was torn by a death is cut off. Of several lines for
+one address the last counts.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import fcntl
+import io
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from ....common.errors import InvalidArgument
+from .addresses import sameness
+from .outcomes import FINAL, Ended
+
+COLUMNS: Final = ("email", "state", "smtp_code", "smtp_text", "attempts", "when", "message_id")
+FORMULA: Final = ("=", "+", "-", "@", "\t")  # a spreadsheet would calculate a server's words
+
+
+class Report:
+    """An open report, locked: two runs never write one."""
+
+    def __init__(self, path: Path, *, resumed: bool) -> None:
+        self.path = path
+        self.served: set[str] = set()
+        self._file = _open(path, resumed)
+        try:
+            self._begin(resumed)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def append(self, rows: Iterable[Ended]) -> None:
+        """After this a killed process has not lost them."""
+        self._file.write(as_csv(rows))
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _begin(self, resumed: bool) -> None:
+        file, path = self._file, self.path
+        size = os.fstat(file.fileno()).st_size
+        if not size:
+            file.write((",".join(COLUMNS) + "\r\n").encode())
+            file.flush()
+            return
+        if not resumed:
+            raise InvalidArgument(f"{path} exists; go on with --resume {path}, or name another file")
+        file.seek(0)
+        data = file.read()
+        whole = data.rfind(b"\n") + 1
+        file.truncate(whole)
+        rows = csv.reader(io.StringIO(data[:whole].decode("utf-8-sig", "replace"), newline=""))
+        if next(rows, None) != list(COLUMNS):
+            raise InvalidArgument(
+                f"{path} is no report of tq mail; its first line would be {','.join(COLUMNS)}"
+            )
+        for row in rows:
+            if len(row) == len(COLUMNS):
+                note = self.served.add if row[1] in FINAL else self.served.discard
+                note(sameness(row[0]))
+
+
+def as_csv(rows: Iterable[Ended]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    for row in rows:
+        said = " ".join(row.smtp_text.split())
+        said = f"'{said}" if said.startswith(FORMULA) else said
+        when = _iso(row.when)
+        writer.writerow((row.email, row.state, row.smtp_code, said, row.attempts, when, row.message_id))
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _iso(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="seconds")
+
+
+def _open(path: Path, resumed: bool) -> BinaryIO:
+    if resumed and not path.exists():
+        raise InvalidArgument(f"there is no report {path}; begin one with --report {path}")
+    try:
+        file = open(path, "a+b")  # noqa: SIM115 - open as long as the run
+    except OSError as error:
+        raise InvalidArgument(f"cannot write the report {path}: {error.strerror}") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise InvalidArgument(f"another tq mail is writing {path}") from None
+    return file

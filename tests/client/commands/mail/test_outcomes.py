@@ -1,0 +1,105 @@
+"""Fates from outcomes, and the report that is a journal."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from tq.client.commands.mail.outcomes import Ended, Fate, ended
+from tq.client.commands.mail.report import COLUMNS, Report
+from tq.common.codec import encode
+from tq.common.errors import InvalidArgument
+from tq.common.failure import Failure
+from tq.common.model import State
+
+ANNE = "anne@tq.example"
+ID = bytes(16)
+
+
+def failed(kind: str, message: str, state: State = State.FAILED) -> Ended:
+    return ended(ANNE, ID, state, Failure(f"tq.common.errors.{kind}", message).encode(), 1.0)
+
+
+def test_a_message_the_server_took() -> None:
+    result = {"message_id": "<1@x>", "to": ANNE, "reply": "250 2.0.0 taken", "attempt": 3, "when": 5.0}
+    assert ended(ANNE, ID, State.SUCCEEDED, encode(result), 9.0) == Ended(
+        ANNE, Fate.SENT, "250", "2.0.0 taken", "3", 5.0, "<1@x>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "fate", "code", "text", "attempts"),
+    [
+        (
+            "Discard",
+            f"mx said 550 5.1.1 no user to {ANNE} at try 1",
+            Fate.BOUNCED,
+            "550",
+            "5.1.1 no user",
+            "1",
+        ),
+        ("Retry", f"mx said 451 busy to {ANNE} at try 9", Fate.DEFERRED, "451", "busy", "9"),
+        ("Retry", "mx:25: refused", Fate.DEFERRED, "", "mx:25: refused", ""),
+        ("Discard", "a header cannot be sent: x", Fate.FAILED, "", "a header cannot be sent: x", ""),
+        ("ConfigError", "TQ_SMTP_URL: x", Fate.FAILED, "", "TQ_SMTP_URL: x", ""),
+    ],
+)
+def test_a_message_that_was_not_taken(
+    kind: str, message: str, fate: Fate, code: str, text: str, attempts: str
+) -> None:
+    assert failed(kind, message) == Ended(ANNE, fate, code, text, attempts, 1.0)
+
+
+def test_other_ends() -> None:
+    assert failed("x", "", State.CANCELLED).state is Fate.CANCELLED
+    assert failed("x", "its process died", State.DEAD).state is Fate.FAILED
+    assert ended(ANNE, ID, State.LOST, None, 1.0).smtp_text
+    assert ended(ANNE, ID, State.SUCCEEDED, b"\xc1", 1.0).state is Fate.SENT  # taken, whatever it said
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_report_is_written_as_messages_end(tmp_path: Path) -> None:
+    path = tmp_path / "report.csv"
+    report = Report(path, resumed=False)
+    report.append([Ended(ANNE, Fate.SENT, "250", "taken, thanks", "1", 0.0, "<1@x>")])
+    [row] = rows(path)
+    assert tuple(row) == COLUMNS
+    assert row["smtp_text"] == "taken, thanks"
+    assert row["when"] == "1970-01-01T00:00:00+00:00"
+    report.append([Ended("b@x", Fate.BOUNCED, "550", "=cmd|x\r\ny")])
+    assert rows(path)[1]["smtp_text"] == "'=cmd|x y"
+    report.close()
+
+
+def test_a_report_goes_on_where_it_was_torn(tmp_path: Path) -> None:
+    path = tmp_path / "report.csv"
+    with pytest.raises(InvalidArgument, match="begin one with --report"):
+        Report(path, resumed=True)
+    report = Report(path, resumed=False)
+    report.append([Ended(f"{fate}@X", fate) for fate in Fate] + [Ended("again@x", Fate.DEFERRED)])
+    report.append([Ended("again@x", Fate.SENT)])
+    report.close()
+    with path.open("ab") as file:
+        file.write(b"torn@x,sen")
+    with pytest.raises(InvalidArgument, match="go on with --resume"):
+        Report(path, resumed=False)
+    resumed = Report(path, resumed=True)
+    assert resumed.served == {"sent@x", "bounced@x", "again@x"}
+    resumed.append([Ended("more@x", Fate.SENT)])
+    assert rows(path)[-1]["email"] == "more@x"
+    with pytest.raises(InvalidArgument, match="another tq mail"):
+        Report(path, resumed=True)
+    resumed.close()
+
+
+def test_another_file_is_not_taken_for_a_report(tmp_path: Path) -> None:
+    path = tmp_path / "recipients.csv"
+    path.write_text("name,email\nAnne,a@b\n")
+    with pytest.raises(InvalidArgument, match="is no report of tq mail"):
+        Report(path, resumed=True)
+    assert path.read_text() == "name,email\nAnne,a@b\n"
