@@ -219,6 +219,22 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+class Deferred(tq.Retry):
+    """Not now. ``tq_detail`` travels to ``TaskError.detail``: attempt, and what the server said, if it spoke."""
+
+    def __init__(self, message: str, detail: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.tq_detail = detail
+
+
+class Bounced(tq.Discard):
+    """Refused for good; ``tq_detail`` as above."""
+
+    def __init__(self, message: str, detail: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.tq_detail = detail
+
+
 class Mailer:
     """One connection to one server, made when needed, kept while it is good."""
 
@@ -245,10 +261,12 @@ class Mailer:
             self._refused(error.smtp_code, error.smtp_error, to, attempt)
         except smtplib.SMTPAuthenticationError as error:
             self.close()
-            raise tq.Retry(f"{self._settings.host} refused the login: {_text(error.smtp_error)}") from None
+            words = f"{self._settings.host} refused the login: {_text(error.smtp_error)}"
+            raise Deferred(words, {"attempt": attempt}) from None
         except (OSError, smtplib.SMTPException) as error:
             self.close()
-            raise tq.Retry(f"{self._settings.host}:{self._settings.port}: {error}") from None
+            words = f"{self._settings.host}:{self._settings.port}: {error}"
+            raise Deferred(words, {"attempt": attempt}) from None
         self._used_at = time.monotonic()
         self._messages += 1
         return f"{code} {_text(said)}"
@@ -259,8 +277,9 @@ class Mailer:
             smtp.close()
 
     def _refused(self, code: int, said: bytes | str, to: str, attempt: int) -> None:
-        """In words that ``tq mail`` takes apart for its report."""
-        words = f"{self._settings.host} said {code} {_text(said)} to {to} at try {attempt}"
+        text = _text(said)
+        words = f"{self._settings.host} said {code} {text} to {to}"
+        detail = {"smtp_code": code, "smtp_text": text, "attempt": attempt}
         if code == 421:  # it is closing the connection
             self.close()
         elif self._smtp is not None:
@@ -268,7 +287,7 @@ class Mailer:
                 self._smtp.rset()  # the next message starts afresh
             except (OSError, smtplib.SMTPException):
                 self.close()
-        raise tq.Retry(words) if code < 500 else tq.Discard(words)
+        raise Deferred(words, detail) if code < 500 else Bounced(words, detail)
 
     def _connection(self) -> smtplib.SMTP:
         if self._smtp is not None and not self._is_good(self._smtp):

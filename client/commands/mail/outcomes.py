@@ -11,7 +11,6 @@ from ....common.failure import Failure
 from ....common.model import State
 from ...outcomes import Outcome
 
-_SAID: Final = re.compile(r" said (\d{3}) (.*) to \S+ at try (\d+)", re.DOTALL)  # as tq.tasks.mail words it
 _REPLY: Final = re.compile(r"(\d{3}) (.*)", re.DOTALL)
 
 
@@ -23,6 +22,7 @@ class Fate(StrEnum):
     CANCELLED = "cancelled"
 
 
+_FATES: Final = {"Deferred": Fate.DEFERRED, "Bounced": Fate.BOUNCED}  # what tq.tasks.mail raises
 FINAL: Final = (Fate.SENT, Fate.BOUNCED)  # what a further run leaves alone
 
 
@@ -51,17 +51,15 @@ def ended(email: str, id: bytes, state: int, body: bytes | None, now: float | No
     failure = Failure.decode(body)
     if state == State.CANCELLED:
         return Ended(email, Fate.CANCELLED, when=now)
-    code, text, attempts = said(failure.message)
-    kind = failure.type.rpartition(".")[2]
-    refusal = Fate.BOUNCED if kind == "Discard" and code else Fate.FAILED
-    fate = Fate.DEFERRED if kind == "Retry" else refusal
-    return Ended(email, fate, code, text or str(outcome.error(id)), attempts, now)
-
-
-def said(message: str) -> tuple[str, str, str]:
-    """Code, text and number of tries in the words of ``tq.tasks.mail``; the whole as text if they are others."""
-    match = _SAID.search(message)
-    return (match[1], match[2], match[3]) if match else ("", message, "")
+    kind, detail = failure.type.rpartition(".")[2], failure.detail
+    return Ended(
+        email,
+        _FATES.get(kind, Fate.FAILED),
+        smtp_code=str(detail.get("smtp_code", "")),
+        smtp_text=str(detail.get("smtp_text", "")) or failure.message or str(outcome.error(id)),
+        attempts=str(detail.get("attempt", "")),
+        when=now,
+    )
 
 
 def refused(email: str, error: str, now: float) -> Ended:
