@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .client.handles import Handles as Handles
     from .client.handles import as_completed as as_completed
     from .client.handles import wait as wait
+    from .client.local import local as local
     from .client.pool import Pool as Pool
     from .client.task import Task as Task
     from .common.context import Context as Context
@@ -71,6 +72,7 @@ _HOMES = {
     "as_completed": "client.handles",
     "current": "common.context",
     "exposed": "common.exposed",
+    "local": "client.local",
     "wait": "client.handles",
     **dict.fromkeys(_ERRORS.split(), "common.errors"),
 }

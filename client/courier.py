@@ -123,7 +123,11 @@ class Courier:
     def join(self, timeout: float | None = None) -> bool:
         """Wait until everybody has heard; False when ``timeout`` seconds pass first."""
         with self._idle:
-            return self._idle.wait_for(lambda: not self._receivers, timeout)
+            if not self._idle.wait_for(lambda: not self._receivers, timeout):
+                return False
+        if self._closed and self._thread not in (None, threading.current_thread()):
+            self._thread.join(timeout)
+        return True
 
     # the I/O thread
 

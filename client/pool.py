@@ -20,11 +20,14 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from ..common.codec import encode_chunk
+from ..common.discovery import discover
 from ..common.errors import InvalidArgument, TqError
 from ..common.ids import new_ids
+from ..common.model import Role
 from .app import App
 from .courier import Courier
 from .handle import TASKS
+from .local import own_cluster
 from .pool_results import AsyncResult, IMapIterator, IMapUnorderedIterator, MapResult, Piece
 from .sendable import Sendable, Sendables
 
@@ -44,10 +47,11 @@ Feed = tuple[Iterator[tuple[Piece, Callable[[], bytes]]], Sendable]
 
 
 class Pool:
-    """``with tq.Pool(url="tq://host:5000") as pool: pool.map(math.sqrt, range(1000))``
+    """``with tq.Pool() as pool: pool.map(math.sqrt, range(1000))``
 
-    ``url`` and ``authkey`` as for ``tq.App``, and the options of tasks as for ``app.task``. ``processes`` is how
-    many the cluster is taken to have when ``map`` chooses its chunks; without it the master is asked.
+    ``url`` and ``authkey`` as for ``tq.App``, and the options of tasks as for ``app.task``. Where no master is
+    named anywhere, the pool has a cluster of its own on this machine, with so many ``processes``. For any other
+    ``processes`` is how many it is taken to have when ``map`` chooses its chunks; without it the master is asked.
     """
 
     def __init__(
@@ -74,8 +78,12 @@ class Pool:
             raise InvalidArgument(
                 "maxtasksperchild and context belong to whoever starts the workers: tq-worker --max-tasks-per-child N"
             )
-        self._app = app or App(url, authkey)
-        self._courier = Courier(self._app, (lambda: None) if app is not None else self._app.close)
+        self._cluster = None
+        if app is None and url is None and discover(None, None, Role.CLIENT).url is None:
+            self._cluster = own_cluster(processes, None)
+            url, authkey = self._cluster.url, self._cluster.key("client")
+        self._app, self._is_own = app or App(url, authkey), app is None
+        self._courier = Courier(self._app, self._end)
         self._sendables = Sendables(self._app, options)
         self._processes = processes
         self._lock = threading.Lock()
@@ -203,6 +211,13 @@ class Pool:
             self.close()
 
     # inside
+
+    def _end(self) -> None:
+        """Everything taken is done after ``close``."""
+        if self._is_own:
+            self._app.close()
+        if self._cluster is not None:
+            self._cluster.stop()
 
     def _check_running(self) -> None:
         if not self._running:

@@ -1,0 +1,177 @@
+"""A master, and a worker if one is wanted, that belong to this program: real ones, as its children.
+
+What ``tq.local()`` and a manager's ``start()`` stand on. The programs are started on a leash: they end with
+this one, however it ends. What they say goes to the log ``tq.local``; why one did not start is the error.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+from ..common.errors import ConfigError, Unreachable
+
+START_SECONDS_MAX: Final = 30.0
+STOP_SECONDS: Final = 10.0  # from SIGTERM to SIGKILL
+COMPLAINT_LINES_MAX: Final = 40
+LOG_LEVELS: Final = {"debug": 10, "info": 10, "warning": 30, "error": 40}  # what is well is nobody's news
+
+# Our worker is on this machine and ends with us: a master that is started again need not wait long for an old one.
+TIMINGS: Final = {"TQ_HEARTBEAT_SECONDS": "1.5", "TQ_LEASE_SECONDS": "5", "TQ_GRACE_SECONDS": "1"}
+
+log = logging.getLogger("tq.local")
+
+
+class OwnProgram:
+    """One started program; ``ready`` is the record of the action that says that it serves."""
+
+    def __init__(
+        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], ready: str
+    ) -> None:
+        self._module, self._arguments = module, ["--log-format", "json", *arguments]
+        self._environment, self._awaited = dict(environment), ready
+        self._started: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._complaints: deque[str] = deque(maxlen=COMPLAINT_LINES_MAX)
+        self.process: subprocess.Popen[bytes]
+        # The kernel ends a program on a leash with the thread that started it, so that one has to last.
+        self._thread = threading.Thread(target=self._run, name=f"tq-own-{module}", daemon=True)
+        self._thread.start()
+        told = self._started.get()
+        if isinstance(told, BaseException):
+            raise told
+        self.ready = self._await_ready()
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """SIGTERM: it finishes what it does; after ``seconds`` SIGKILL."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._thread.join(seconds)
+
+    def _await_ready(self) -> dict[str, Any]:
+        try:
+            told = self._started.get(timeout=START_SECONDS_MAX)
+        except queue.Empty:
+            self.stop(0)
+            raise Unreachable(f"{self._module} did not start within {START_SECONDS_MAX:g} s") from None
+        if told is None:
+            words = " ".join(line.partition(": ")[2] or line for line in self._complaints)
+            raise ConfigError(
+                words or f"{self._module} ended with status {self.process.wait()} and said nothing"
+            )
+        record: dict[str, Any] = told
+        return record
+
+    def _run(self) -> None:
+        leash = ["-P", "-m", "tq.common.leash", str(os.getpid()), self._module]
+        try:
+            self.process = subprocess.Popen(  # noqa: S603 - our own programs
+                [sys.executable, *leash, *self._arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=self._environment,
+                start_new_session=True,  # Ctrl-C is for us: we end them in order
+            )
+        except OSError as error:
+            self._started.put(error)
+            return
+        self._started.put(None)
+        assert self.process.stderr is not None  # noqa: S101 - it is a pipe
+        for line in self.process.stderr:
+            self._take(line.decode("utf-8", "replace").rstrip("\n"))
+        self._started.put(None)  # if nobody has been told yet, it did not start
+        self.process.wait()
+
+    def _take(self, line: str) -> None:
+        record = None
+        if line.startswith('{"'):
+            try:
+                record = json.loads(line)
+            except ValueError:  # printed by a task that looks like one
+                record = None
+        if not isinstance(record, dict) or "action" not in record:
+            self._complaints.append(line)
+            log.info("%s", line)
+            return
+        if record["action"] == self._awaited:
+            self._started.put(record)
+        log.log(LOG_LEVELS.get(str(record.get("level")), 10), "%s", line)
+
+
+class OwnCluster:
+    """A context: inside it the master runs. ``data``: its directory; None: one that goes with it."""
+
+    def __init__(self, data: str | Path | None, *, durability: str = "fsync") -> None:
+        self._temporary = None if data is not None else Path(tempfile.mkdtemp(prefix="tq-"))
+        self.data = Path(data) if data is not None else self._temporary or Path()
+        self._durability = durability
+        self._programs: list[OwnProgram] = []
+        self._stopping = threading.Lock()
+        self.address = ""
+        atexit.register(self.stop)  # a program may end without a word to us
+
+    def start_master(self, bind: str = "127.0.0.1:0", authkey: str | None = None) -> None:
+        """Raises ConfigError with the master's reason when it does not start."""
+        environment = own_environment() | TIMINGS
+        arguments = ["--bind", bind, "--data", str(self.data), "--durability", self._durability]
+        if authkey is not None:
+            environment["TQ_AUTHKEY"] = authkey
+        master = OwnProgram("tq.master.cli", arguments, environment, "master.started")
+        self._programs.append(master)
+        self.address = str(master.ready["address"])
+
+    def start_worker(
+        self, *, slots: int | None, modules: Sequence[str] = (), allow: Sequence[str] = ()
+    ) -> None:
+        arguments = ["--connect", self.address, "--authkey-file", str(self.data / "worker.key")]
+        arguments += [] if slots is None else ["--slots", str(slots)]
+        arguments += [word for pattern in allow for word in ("--allow", pattern)]
+        environment = {**own_environment(), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self._programs.append(
+            OwnProgram("tq.worker.cli", [*arguments, "--", *modules], environment, "worker.connected")
+        )
+
+    @property
+    def url(self) -> str:
+        return f"tq://{self.address}"
+
+    def key(self, role: str) -> str:
+        return (self.data / f"{role}.key").read_text("utf-8").strip()
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Workers first, so that they can hand back what they hold."""
+        with self._stopping:
+            while self._programs:
+                self._programs.pop().stop(seconds)
+            if self._temporary is not None:
+                shutil.rmtree(self._temporary, ignore_errors=True)
+        atexit.unregister(self.stop)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+
+def own_environment() -> dict[str, str]:
+    """Ours, without settings of tq: what is said to our own programs is said by us."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TQ_")}
