@@ -17,6 +17,8 @@ STEADY_MS: Final = 120_000  # long enough to foresee with
 YOUNG_MS: Final = 1_000  # a first batch says nothing about time: it is taken to have been a second's work
 FORGOTTEN: Final = 0.01  # events; with less left of it, a rate begins anew instead of rising slowly
 TRUSTED: Final = 2.0  # events that have to be remembered before anything is foreseen
+IDLE_MS: Final = 5_000
+IDLE_TIMES: Final = 10  # as long as usual
 FAILURES_MAX: Final = 500
 
 
@@ -47,13 +49,36 @@ class Rate:
         return self.weight(now) / full
 
 
+class BusyRate(Rate):
+    """Events per second while there is work: to foresee with. Its time begins with the first batch, which only
+    tells that there is work, and a gap far longer than usual was a time without: neither counts."""
+
+    __slots__ = ("_usual_ms",)
+
+    def __init__(self, memory_ms: int, now: int) -> None:
+        super().__init__(memory_ms, now)
+        self._usual_ms: float | None = None  # between batches
+
+    def add(self, events: int, now: int) -> None:
+        gap = now - self._at
+        if self._usual_ms is None:
+            self._begun = self._at = now
+            self._usual_ms = 0.0
+        elif self._usual_ms and gap > max(IDLE_MS, IDLE_TIMES * self._usual_ms):
+            self._begun += gap
+            self._at = now
+        else:
+            self._usual_ms = 0.9 * self._usual_ms + 0.1 * gap if self._usual_ms else gap
+            super().add(events, now)
+
+
 class Pace:
     """A worker's rates: one to show, one to foresee with."""
 
     __slots__ = ("recent", "steady")
 
     def __init__(self, now: int) -> None:
-        self.recent, self.steady = Rate(RECENT_MS, now), Rate(STEADY_MS, now)
+        self.recent, self.steady = Rate(RECENT_MS, now), BusyRate(STEADY_MS, now)
 
     def add(self, events: int, now: int) -> None:
         self.recent.add(events, now)

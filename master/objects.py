@@ -7,6 +7,7 @@ wire: nothing about them is certain until it is checked here.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 from ..common.errors import InvalidArgument, ProtocolError, UnknownTask
@@ -27,6 +28,16 @@ from .judging import judge_whole as _whole
 from .lanes import ParkedLease
 from .overview import queue_rows, worker_rows
 from .roster import WorkerInfo
+from .selection import (
+    CANCELLABLE,
+    CHANGED_MAX,
+    PURGEABLE,
+    REVIVABLE,
+    VISITED_MAX,
+    Portion,
+    portion,
+    purge,
+)
 from .sessions import Call
 from .store.interface import FullTask, TaskFilter
 from .watches import UNKNOWN
@@ -234,6 +245,47 @@ class Tasks(EngineObject):
         before_seq = None if before is None else known(engine.store, check_ids([before])[0]).seq
         rows = engine.store.listing(_filter(filter, before_seq), _whole("limit", limit, 1, LIST_TASKS_MAX))
         return [summary(engine, row) for row in rows if call.session.allows_queue(row.queue)]
+
+    # many tasks by a filter: each call does a portion and says where the next one begins
+
+    @exposed(Role.VIEWER)
+    def select(
+        self, call: Call, filter: dict[str, Any], limit: int = 0, before: int | None = None
+    ) -> dict[str, Any]:
+        """How many of a portion fit, by state, and the first ``limit`` of them; looks at 5,000 tasks at most."""
+        engine = self.engine
+        limit = _whole("limit", limit, 0, VISITED_MAX)
+        found = self._portion(call, filter, before, frozenset(State), limit or VISITED_MAX)
+        shown = [] if not limit else [engine.store.brief(row.seq) for row in found.rows]
+        return {
+            "states": [list(one) for one in Counter(row.state for row in found.rows).items()],
+            "rows": [summary(engine, task) for task in shown if task is not None],
+            "newest": engine.intake.last_seq + 1 if before is None else before,
+            "before": found.before,
+        }
+
+    @exposed(Role.CLIENT)
+    def cancel_where(self, call: Call, filter: dict[str, Any], before: int | None = None) -> dict[str, Any]:
+        found = self._portion(call, filter, before, CANCELLABLE, CHANGED_MAX)
+        reached = self.cancel(call, [row.id for row in found.rows])
+        return {"tasks": len(reached), "before": found.before}
+
+    @exposed(Role.CLIENT)
+    def retry_where(self, call: Call, filter: dict[str, Any], before: int | None = None) -> dict[str, Any]:
+        found = self._portion(call, filter, before, REVIVABLE, CHANGED_MAX)
+        reached = self.retry(call, [row.id for row in found.rows])
+        return {"tasks": len(reached), "before": found.before}
+
+    @exposed(Role.ADMIN)
+    def purge(self, call: Call, filter: dict[str, Any], before: int | None = None) -> dict[str, Any]:
+        """Delete what does not run; who watches one that waited is told that it was cancelled."""
+        found = self._portion(call, filter, before, PURGEABLE, CHANGED_MAX)
+        purge(self.engine, found.rows)
+        return {"tasks": len(found.rows), "before": found.before}
+
+    def _portion(self, call: Call, *what: Any) -> Portion:
+        self.engine.intake.settle(self.engine.now)
+        return portion(self.engine, call.session.allows_queue, *what)
 
 
 class Queues(EngineObject):

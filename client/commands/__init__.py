@@ -29,6 +29,7 @@ SECTIONS: Final[dict[str, Section]] = {
     "Act": {
         "cancel": ("tasks:cancel", "Cancel tasks"),
         "retry": ("tasks:retry", "Make failed tasks ready"),
+        "purge": ("tasks:purge", "Delete what waits or ended"),
         "pause": ("queues:pause", "Hand out none of a queue"),
         "resume": ("queues:resume", "Let a paused queue go on"),
         "drain": ("workers:drain", "Have a worker finish, end"),

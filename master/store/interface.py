@@ -174,6 +174,17 @@ class LogRow(NamedTuple):
     text: bytes  # the last of them
 
 
+class WindowRow(NamedTuple):
+    """What a filter judges a task by."""
+
+    seq: int
+    id: bytes
+    lane: int
+    state: int
+    created: int
+    failure: bytes | None
+
+
 @dataclass(kw_only=True, slots=True)
 class Picture:
     """What the engine keeps in memory, as the store has it."""
@@ -247,6 +258,9 @@ class Store(Protocol):
     def purge(self, finished_before: int, limit: int) -> list[tuple[int, int]]:
         """Delete up to ``limit`` finished tasks, oldest first; lane and state of each."""
 
+    def delete(self, seqs: Sequence[int]) -> None:
+        """Delete tasks with all that is kept of them."""
+
     # reading
     def find(self, ids: Iterable[bytes]) -> list[Found]: ...
     def outcomes(self, ids: Iterable[bytes]) -> list[tuple[bytes, int, bytes | None]]: ...
@@ -278,6 +292,15 @@ class Store(Protocol):
     # what operators ask; each visits a bounded number of rows
     def count_ahead(self, lane: int, priority: int, seq: int, limit: int) -> int:
         """How many ready tasks of a lane go before one of this priority and number; counts to ``limit``."""
+
+    def window(self, before: int, limit: int, failures: bool) -> list[WindowRow]:
+        """The ``limit`` tasks before that one, newest first; with their failures if asked for."""
+
+    def brief(self, seq: int) -> FullTask | None:
+        """As in a listing: payload and result are empty."""
+
+    def running_oldest(self, limit: int) -> list[tuple[int, int]]:
+        """Number and start of running tasks, those accepted first."""
 
     def oldest_ready(self, lane: int) -> int | None:
         """When the ready task of a lane that was submitted first was submitted."""

@@ -33,6 +33,7 @@ from .interface import (
     RunningRow,
     Success,
     TaskFilter,
+    WindowRow,
 )
 from .sqlite_items import SqliteItems
 
@@ -207,11 +208,14 @@ class SqliteStore:
 
     def purge(self, finished_before: int, limit: int) -> list[tuple[int, int]]:
         rows = self._all("finished_before", (finished_before, limit))
-        sequence = [(seq,) for seq, _, _ in rows]
+        self.delete([seq for seq, _, _ in rows])
+        return [(lane, state) for _, lane, state in rows]
+
+    def delete(self, seqs: Sequence[int]) -> None:
+        sequence = [(seq,) for seq in seqs]
         self._many("delete_attempts", sequence)
         self._many("delete_logs", sequence)
         self._exactly("delete", sequence)
-        return [(lane, state) for _, lane, state in rows]
 
     # reading
 
@@ -267,6 +271,16 @@ class SqliteStore:
     def count_ahead(self, lane: int, priority: int, seq: int, limit: int) -> int:
         given = {"lane": lane, "priority": priority, "seq": seq, "limit": limit}
         return int(self._all("count_ahead", given)[0][0])
+
+    def window(self, before: int, limit: int, failures: bool) -> list[WindowRow]:
+        return [WindowRow(*row) for row in self._all("window", (failures, before, limit))]
+
+    def brief(self, seq: int) -> FullTask | None:
+        rows = self._all("brief", (seq,))
+        return FullTask(*rows[0]) if rows else None
+
+    def running_oldest(self, limit: int) -> list[tuple[int, int]]:
+        return self._all("running_oldest", (limit,))
 
     def oldest_ready(self, lane: int) -> int | None:
         rows = self._all("oldest_ready", {"lane": lane})

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from tq.master.gauges import FAILURES_MAX, RECENT_MS, STEADY_MS, Failed, LastFailures, Rate, foreseen_seconds
+from tq.master.gauges import (
+    FAILURES_MAX,
+    RECENT_MS,
+    STEADY_MS,
+    BusyRate,
+    Failed,
+    LastFailures,
+    Rate,
+    foreseen_seconds,
+)
 
 
 def steady(memory_ms: int, per_second: int, seconds: int, begin: int = 0) -> Rate:
@@ -66,6 +75,15 @@ def test_one_task_seen_is_too_little_to_foresee_with() -> None:
     assert foreseen_seconds(10, [rate], 1_000) is None
     rate.add(2, 60_000)
     assert foreseen_seconds(10, [rate], 60_000) is not None
+
+
+@pytest.mark.parametrize(("events", "gap_ms"), [(1, 20_000), (2, 500), (2_000, 100)])
+def test_only_the_time_with_work_counts_for_a_forecast(events: int, gap_ms: int) -> None:
+    rate, now = BusyRate(STEADY_MS, 0), 8_000_000  # idle before
+    for batch in range(40):
+        now += gap_ms if batch != 20 else 9_000_000  # and in between
+        rate.add(events, now)
+    assert rate.per_second(now) == pytest.approx(events * 1000 / gap_ms, rel=0.4)
 
 
 def test_of_the_failures_the_latest_are_kept() -> None:

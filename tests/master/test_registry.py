@@ -58,6 +58,10 @@ MAY_CALL: dict[str, dict[str, set[str]]] = {
         "list": VIEWERS,
         "cancel": CLIENTS,
         "retry": CLIENTS,
+        "select": VIEWERS,
+        "cancel_where": CLIENTS,
+        "retry_where": CLIENTS,
+        "purge": ADMINS,
     },
     "get_queues": {"list": VIEWERS},
     "get_workers": {"list": VIEWERS, "serving": VIEWERS, "drain": ADMINS},
@@ -269,6 +273,15 @@ ITEMS: dict[str, list[Any]] = {
     "join": [],
     "size": [],
 }
+FILTER: dict[str, Any] = {
+    "states": [0, 11],
+    "queues": ["q", "img.*"],
+    "names": ["m:*"],
+    "errors": ["ValueError"],
+    "text": "smtp",
+    "since": 1.5e9,
+    "until": 2e9,
+}
 GOOD: dict[str, list[Any]] = {
     **{
         f"{name}.{method}": arguments
@@ -281,6 +294,10 @@ GOOD: dict[str, list[Any]] = {
     "get_result_queue.watch": [[TASK]],
     "get_result_queue.unwatch": [[TASK]],
     "get_result_queue.collect": [10],
+    "get_tasks.select": [FILTER, 2, 9],
+    "get_tasks.cancel_where": [FILTER, 9],
+    "get_tasks.retry_where": [FILTER, 9],
+    "get_tasks.purge": [FILTER, 9],
     "get_dispatcher.announce": [INFO, [[TASK, 1, LEASE]]],
     "get_dispatcher.lease": [2],
     "get_dispatcher.finish": [

@@ -20,3 +20,16 @@ SELECT created FROM tasks WHERE seq = (
     SELECT min((SELECT min(seq) FROM tasks WHERE state = 0 AND lane = :lane AND priority = levels.priority))
     FROM levels WHERE priority IS NOT NULL
 )
+
+-- name: window
+SELECT seq, id, lane, state, created, CASE WHEN ? AND state IN (11, 12, 15) THEN result END
+FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?
+
+-- name: brief
+SELECT seq, id, queue, task, state, priority, attempt, failures, crashes, cancel, worker,
+       created, due, expires, started, finished, timeout, options, x'', NULL
+FROM tasks JOIN lanes USING (lane) WHERE seq = ?
+
+-- name: running_oldest
+-- Of those that run, the ones accepted first: where those that run longest are.
+SELECT seq, started FROM tasks WHERE state = 3 ORDER BY seq LIMIT ?
