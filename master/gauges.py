@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 RECENT_MS: Final = 10_000  # what a person calls "now"
@@ -85,7 +85,7 @@ class Pace:
         self.steady.add(events, now)
 
 
-def foreseen_seconds(ahead: int, rates: list[Rate], now: int) -> float | None:
+def foreseen_seconds(ahead: int, rates: Sequence[Rate], now: int) -> float | None:
     """When a task starts that has so many ahead of it, all served by those whose rates these are; None when
     too little was seen of them to say."""
     if sum(rate.weight(now) for rate in rates) < TRUSTED:
