@@ -39,19 +39,26 @@ class Checkup:
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
+        self.on_finding: Callable[[Finding], None] | None = None  # hears of each at once
 
     @property
     def failed(self) -> bool:
         return any(one.level == ERROR for one in self.findings)
 
     def ok(self, about: str, text: str) -> None:
-        self.findings.append(Finding(level=OK, about=about, text=text))
+        self._add(OK, about, text)
 
     def warn(self, about: str, text: str) -> None:
-        self.findings.append(Finding(level=WARNING, about=about, text=text))
+        self._add(WARNING, about, text)
 
     def fail(self, about: str, text: str) -> None:
-        self.findings.append(Finding(level=ERROR, about=about, text=text))
+        self._add(ERROR, about, text)
+
+    def _add(self, level: str, about: str, text: str) -> None:
+        finding = Finding(level=level, about=about, text=text)
+        self.findings.append(finding)
+        if self.on_finding is not None:
+            self.on_finding(finding)
 
     def attempt(self, about: str, what: Callable[[], Any], text: str) -> None:
         """``text`` when ``what`` can be done, else the error it raises."""

@@ -112,10 +112,13 @@ class _Visitor(asyncio.Protocol):
             return  # a body, or a second request: nobody reads it
         self._head += data
         end = re.search(rb"\r?\n\r?\n", self._head)
-        if end is None and len(self._head) <= HEAD_BYTES_MAX:
+        speaks_http = self._head[:1].isupper()  # else it waits for an answer in its own language, such as TLS
+        if end is None and len(self._head) <= HEAD_BYTES_MAX and speaks_http:
             return
         asked: Page | str = _refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too long")
-        if end is not None and end.start() <= HEAD_BYTES_MAX:
+        if not speaks_http:
+            asked = _refusal(HTTPStatus.BAD_REQUEST, "this is no HTTP request")
+        elif end is not None and end.start() <= HEAD_BYTES_MAX:
             asked = self._responder.judge(bytes(self._head[: end.start()]))
         self._set_deadline(ANSWER_SECONDS_MAX)
         self._answering = self._loop.create_task(self._answer(asked, self._head.startswith(b"HEAD ")))

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from .checkup import ERROR, OK, WARNING, Checkup
+from .checkup import ERROR, OK, WARNING, Checkup, Finding
 
 CHECK: Final = "check"  # as the first word; a module of that name is named ./check.py
 
@@ -45,10 +45,14 @@ def only_checks() -> bool:
     return bool(click.get_current_context().meta[CHECK])
 
 
+def print_finding(one: Finding) -> None:
+    colour = {OK: "green", WARNING: "yellow", ERROR: "red"}[one.level]
+    line = click.style(one.level, fg=colour) + str(one).removeprefix(one.level)
+    click.echo(line, color=False if os.environ.get("NO_COLOR") else None)
+
+
 def show(found: Checkup) -> NoReturn:
     """Print what a checkup found and end: 0 when the program would start, 2 when not."""
     for one in found.findings:
-        colour = {OK: "green", WARNING: "yellow", ERROR: "red"}[one.level]
-        line = click.style(one.level, fg=colour) + str(one).removeprefix(one.level)
-        click.echo(line, color=False if os.environ.get("NO_COLOR") else None)
+        print_finding(one)
     sys.exit(2 if found.failed else 0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class House:
 
     def server(self, report: Callable[..., None]) -> Server:
         settings = self.settings
-        return Server(
+        server = Server(
             self.engine,
             self.registry,
             server_context(self.certificate, self.certificate_key, self.settings.client_ca_file),
@@ -61,6 +62,11 @@ class House:
             frame_bytes_max=settings.frame_bytes_max,
             report=report,
         )
+        self.engine.shell_facts = lambda: {
+            "disk_free_bytes": shutil.disk_usage(settings.data).free,
+            "commit_seconds": server.commit_seconds,
+        }
+        return server
 
     def close(self) -> None:
         self.store.close()

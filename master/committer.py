@@ -36,6 +36,11 @@ class Committer:
         self._slowest = here_seconds_max  # until the disk has shown itself
         self.on_seconds: Callable[[float], None] | None = None  # hears how long each took
 
+    @property
+    def slowest_seconds(self) -> float:
+        """Of the commits of late: an old one counts less with each that follows."""
+        return self._slowest
+
     def may_commit_here(self, size_bytes: int) -> bool:
         """Whether a transaction of so many bytes of calls is not worth a thread."""
         return size_bytes <= HERE_BYTES_MAX and self._slowest < self._here_seconds_max

@@ -86,6 +86,7 @@ class Engine:
         self._report = report  # (action, level=…, **fields): the shell's log
         self.now = Now(0, 0)
         self.facts: dict[str, Any] = {}  # of this master, for people: version, where it keeps its state, …
+        self.shell_facts: Callable[[], dict[str, Any]] = dict  # those that change, if the shell has any
         self.running: dict[bytes, Running] = {}
         self.lanes = Lanes(store)
         self.watches = Watches(store)

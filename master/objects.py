@@ -348,6 +348,12 @@ class Master(EngineObject):
             "wall": engine.now.wall / 1000,
             "tasks": sum(sum(lane.counts) for lane in engine.lanes),
             "sessions": len(engine.sessions),
+            "you": {
+                "key": call.session.verifier.key_id,
+                "role": str(call.session.verifier.role),
+                "queues": list(call.session.verifier.queues),
+            },
+            **engine.shell_facts(),
         }
 
 

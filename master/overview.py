@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..common.model import State
+from ..common.probe import PROBE
 from .engine import Engine
 from .lanes import Queue
 
@@ -47,7 +48,7 @@ def worker_rows(engine: Engine) -> list[dict[str, Any]]:
             "pid": worker.info.pid,
             "slots": worker.info.slots,
             "labels": worker.info.labels,
-            "tasks": worker.info.tasks,
+            "tasks": [name for name in worker.info.tasks if name != PROBE],
             "allow": worker.info.allow,
             "queues": worker.info.queues,
             "version": worker.info.version,

@@ -106,6 +106,11 @@ class Server:
         return self.loop.time() - self._concluded_at
 
     @property
+    def commit_seconds(self) -> float:
+        """How long the slowest commit of late took."""
+        return self._committer.slowest_seconds
+
+    @property
     def seconds_since_failure(self) -> float:
         """Since a transaction failed, for whatever reason; infinite when none did."""
         return self.loop.time() - self._failed_at

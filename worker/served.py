@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ..common.callables import NamedCallable, context_parameter
 from ..common.naming import load_allowed
+from ..common.probe import PROBE, probe
 
 
 class ServedTask(NamedTuple):
@@ -57,5 +58,7 @@ class Served(dict[str, ServedTask]):
         self._allow = allow
 
     def __missing__(self, name: str) -> ServedTask:
+        if name == PROBE:
+            return ServedTask.of(NamedCallable(name=PROBE, function=probe))
         found = self[name] = ServedTask.of(NamedCallable(name=name, function=load_allowed(name, self._allow)))
         return found

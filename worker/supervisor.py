@@ -25,6 +25,7 @@ from ..common.errors import InvalidArgument, ProtocolError, Rejected, StoreError
 from ..common.frames import FRAME_BYTES_MAX
 from ..common.keys import Credential
 from ..common.model import NODE_ID_BYTES, Role
+from ..common.probe import PROBE
 from ..common.session import Request
 from ..common.tls import OwnCa
 from ..common.version import VERSION
@@ -165,7 +166,7 @@ class Supervisor:
             "pid": os.getpid(),
             "slots": self._settings.slots,
             "labels": self._settings.labels,
-            "tasks": sorted(name for name, _ in self.tasks),
+            "tasks": sorted([*(name for name, _ in self.tasks), PROBE]),
             "queues": list(self._settings.queues) or None,
             "allow": list(self._settings.allow),
             "version": VERSION,

@@ -98,6 +98,7 @@ def test_head_gives_the_head_alone() -> None:
         (b"GET /hello HTTP/2\r\n\r\n", 400),
         (b"GET /hel\0lo HTTP/1.1\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", 400),
         (b"\r\n\r\n", 400),
         (b"GET /broken HTTP/1.1\r\n\r\n", 500),
     ],
@@ -125,7 +126,7 @@ def test_a_head_that_trickles_in_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
         reading = asyncio.create_task(reader.read())
         with contextlib.suppress(ConnectionError):
             while not reading.done():
-                writer.write(b"x")
+                writer.write(b"G")
                 await writer.drain()
                 await asyncio.wait([reading], timeout=0.05)
             assert await reading == b""
