@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .client.local import local as local
     from .client.pool import Pool as Pool
     from .client.task import Task as Task
+    from .client.throwaway import throwaway_cluster as throwaway_cluster
     from .common.context import Context as Context
     from .common.context import current as current
     from .common.errors import CancelRequested as CancelRequested
@@ -73,6 +74,7 @@ _HOMES = {
     "current": "common.context",
     "exposed": "common.exposed",
     "local": "client.local",
+    "throwaway_cluster": "client.throwaway",
     "wait": "client.handles",
     **dict.fromkeys(_ERRORS.split(), "common.errors"),
 }

@@ -7,10 +7,12 @@ Inside a task the line is the worker's: neither address nor key is needed there.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, overload
 
 from ..common.callables import NamedCallable
@@ -236,6 +238,18 @@ class App:
         if batch is not None:
             batch.flush()
         return self.link
+
+    @contextlib.contextmanager
+    def redirected(self, url: str, authkey: str) -> Iterator[Self]:
+        """Inside the block this app talks to another master; handles belong to the one they came from."""
+        before = self._settings
+        self.close()
+        self._settings = replace(before, url=url, authkey=authkey)
+        try:
+            yield self
+        finally:
+            self.close()
+            self._settings = before
 
     def close(self) -> None:
         """Close the connection; calls under way fail with Unreachable. A later use connects anew."""

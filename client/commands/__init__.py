@@ -35,6 +35,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "drain": ("workers:drain", "Have a worker finish, end"),
     },
     "Set up": {
+        "init": ("init:init", "An example project"),
         "dev": ("dev:dev", "Run all here, reload code"),
         "demo": ("demo:demo", "See a cluster survive"),
         "keys": ("keys:keys", "Make, list, revoke keys"),

@@ -35,7 +35,7 @@ def total(parts: list[dict[str, int]]) -> Counter[str]:
 def main() -> None:
     files = [str(path) for path in Path(sys.argv[1]).rglob("*") if path.is_file()]
     for word, times in total(list(count.map(files).results())).most_common(20):
-        print(f"{times:8} {word}")  # noqa: T201 - this is a program
+        print(f"{times:8} {word}")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ GROUPS = {
     "Inside a task": ("Context", "current"),
     "In place of the standard library": ("Executor", "Pool"),
     "Objects of your own": ("exposed",),
+    "In tests": ("throwaway_cluster",),
 }
 MADE_BY_TQ = {"Task", "Handle", "Handles", "Attempt", "Context", "Progress"}  # nobody calls these himself
 # What parts of the client call on one another.
