@@ -22,6 +22,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..common.errors import TqError, Unreachable
+from .handle import TASKS
 from .mapping import CHUNK_BYTES, CHUNK_TASKS
 from .outcomes import Outcome, Row
 
@@ -73,10 +74,12 @@ class _Shipment:
 
 
 class Courier:
-    """``ended``: called in the courier's thread when it has closed and everybody has heard."""
+    """``at_end``: called in the courier's thread when it has closed and everybody has heard. They must not hold on to
+    who owns the courier, or it is never collected."""
 
-    def __init__(self, app: App, ended: Callable[[], None]) -> None:
-        self._app, self._ended = app, ended
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self.at_end: list[Callable[[], None]] = []
         self._lock = threading.Lock()  # guards the three below
         self._idle = threading.Condition(self._lock)
         self._receivers: dict[bytes, Receiver] = {}
@@ -118,7 +121,11 @@ class Courier:
         if started:
             self._news.put(None)
         else:
-            self._ended()
+            self._end()
+
+    def flush(self) -> None:
+        """Wait until everything sent is stored, or refused: a call is answered after all that were made before it."""
+        self._app.call(TASKS, "states", [])
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until everybody has heard; False when ``timeout`` seconds pass first."""
@@ -168,8 +175,12 @@ class Courier:
                         receiver.ended(Outcome(state, body))
                         self._heard(id)
             if self._closed and not self._receivers:
-                self._ended()
+                self._end()
                 return
+
+    def _end(self) -> None:
+        for step in self.at_end:
+            step()
 
     def _heard(self, id: bytes) -> None:
         with self._idle:

@@ -122,8 +122,10 @@ class Executor(StandardExecutor):
         app: App | None = None,
         **options: Unpack[Options],
     ) -> None:
-        self._app, self._is_own = app or App(url, authkey), app is None
-        self._courier = Courier(self._app, self._end)
+        self._app = app or App(url, authkey)
+        self._courier = Courier(self._app)
+        if app is None:
+            self._courier.at_end.append(self._app.close)
         self._sendables = Sendables(self._app, options)
         self._finalizer = weakref.finalize(self, self._courier.close)
         self._finalizer.atexit = False  # at the end of the program it is _finish that waits
@@ -197,11 +199,6 @@ class Executor(StandardExecutor):
             self._cancel([one for one in self._courier.waiting() if isinstance(one, TaskFuture)])
         if wait:
             self._courier.join()
-
-    def _end(self) -> None:
-        """Everything sent has come home after ``shutdown``."""
-        if self._is_own:
-            self._app.close()
 
     def _send(self, sendable: Sendable, payload: bytes) -> Future[Any]:
         future: TaskFuture[Any] = TaskFuture(self._app)

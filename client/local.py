@@ -46,20 +46,19 @@ class Local(Executor):
         self.cluster = own_cluster(processes, file)
         app = App(self.cluster.url, self.cluster.key("client"))
         super().__init__(app=app, **options)
+        self._courier.at_end += [app.close, self.cluster.stop]
 
     def add_task(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Queue ``fn(*args, **kwargs)``; as ``submit``."""
-        return self.submit(fn, *args, **kwargs)
+        """Queue ``fn(*args, **kwargs)``. As ``submit``, but when this returns, the task is stored."""
+        future = self.submit(fn, *args, **kwargs)
+        self._courier.flush()
+        return future
 
     def join(self) -> None:
         """Wait until everything is done, what an earlier program left in the file included."""
         self._courier.join()
         while any(row[state] for row in self._app.call(("get_queues",), "list") for state in UNFINISHED):
             threading.Event().wait(LOOK_SECONDS)
-
-    def _end(self) -> None:
-        self._app.close()
-        self.cluster.stop()
 
 
 def local(

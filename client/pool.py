@@ -23,6 +23,7 @@ from ..common.codec import encode_chunk
 from ..common.discovery import discover
 from ..common.errors import InvalidArgument, TqError
 from ..common.ids import new_ids
+from ..common.link import ambient
 from ..common.model import Role
 from .app import App
 from .courier import Courier
@@ -78,12 +79,21 @@ class Pool:
             raise InvalidArgument(
                 "maxtasksperchild and context belong to whoever starts the workers: tq-worker --max-tasks-per-child N"
             )
-        self._cluster = None
-        if app is None and url is None and discover(None, None, Role.CLIENT).url is None:
-            self._cluster = own_cluster(processes, None)
-            url, authkey = self._cluster.url, self._cluster.key("client")
-        self._app, self._is_own = app or App(url, authkey), app is None
-        self._courier = Courier(self._app, self._end)
+        cluster = None
+        if (
+            app is None
+            and url is None
+            and ambient() is None
+            and discover(None, None, Role.CLIENT).url is None
+        ):
+            cluster = own_cluster(processes, None)
+            url, authkey = cluster.url, cluster.key("client")
+        self._app = app or App(url, authkey)
+        self._courier = Courier(self._app)
+        if app is None:
+            self._courier.at_end.append(self._app.close)
+        if cluster is not None:
+            self._courier.at_end.append(cluster.stop)
         self._sendables = Sendables(self._app, options)
         self._processes = processes
         self._lock = threading.Lock()
@@ -211,13 +221,6 @@ class Pool:
             self.close()
 
     # inside
-
-    def _end(self) -> None:
-        """Everything taken is done after ``close``."""
-        if self._is_own:
-            self._app.close()
-        if self._cluster is not None:
-            self._cluster.stop()
 
     def _check_running(self) -> None:
         if not self._running:
