@@ -147,7 +147,7 @@ class Courier:
             while (
                 self._unsent
                 and len(tasks) < CHUNK_TASKS
-                and size < CHUNK_BYTES
+                and (not tasks or size + len(self._unsent[0].payload) <= CHUNK_BYTES)
                 and (self._unsent[0].name, self._unsent[0].choice) == (first.name, first.choice)
             ):
                 parcel = self._unsent.popleft()

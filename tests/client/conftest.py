@@ -131,7 +131,15 @@ class MasterInMemory:
 
     def _get_tasks_show(self, _: Future[Any], id: bytes) -> dict[str, Any]:
         task = self.tasks[id]
-        attempt = {"attempt": 1, "worker": "here", "outcome": 0, "started": 1.0, "ended": 2.0, "body": None}
+        attempt = {
+            "attempt": 1,
+            "worker": "here",
+            "outcome": 0,
+            "started": 1.0,
+            "ended": 2.0,
+            "body": None,
+            "log": None,
+        }
         if task["state"] == State.FAILED:
             attempt |= {"outcome": 1, "body": task["body"]}
         return {**task, "attempts": [attempt]}

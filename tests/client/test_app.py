@@ -252,7 +252,7 @@ def test_a_map_reads_a_generator_no_faster_than_tasks_are_stored(
 def test_large_payloads_travel_in_small_calls(app: tq.App, double: Any, master: MasterInMemory) -> None:
     master.functions[double.name] = len
     handles = double.map(b"x" * 400_000 for _ in range(7))
-    assert [len(args[2]) for args in master.made("submit")] == [3, 3, 1]
+    assert [len(args[2]) for args in master.made("submit")] == [2, 2, 2, 1]
     assert list(handles.results(5)) == [400_000] * 7
 
 
