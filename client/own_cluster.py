@@ -95,8 +95,9 @@ class OwnProgram:
             return
         self._started.put(None)
         assert self.process.stderr is not None  # noqa: S101 - it is a pipe
-        for line in self.process.stderr:
-            self._take(line.decode("utf-8", "replace").rstrip("\n"))
+        with self.process.stderr as said:
+            for line in said:
+                self._take(line.decode("utf-8", "replace").rstrip("\n"))
         self._started.put(None)  # if nobody has been told yet, it did not start
         self.process.wait()
 
