@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -73,6 +74,10 @@ class WorkerSettings:
     allow_shell: bool = False
     labels: dict[str, str] = field(default_factory=dict)
     kill_grace_seconds: float = 5.0
+    max_tasks_per_child: int = 0
+    max_memory_per_child: int = 0
+    nice: int = 0
+    task_log_dir: Path | None = None
     http: Address | None = None
     log_format: str = "text"
     log_level: str = "info"
@@ -86,6 +91,8 @@ class WorkerSettings:
         return (*self.modules, ALLOW_SHELL) if self.allow_shell else self.modules
 
     def problems(self) -> list[Problem]:
+        if self.nice < 0 and hasattr(os, "geteuid") and os.geteuid() != 0:
+            return [(("nice",), "must be 0 or more: only root may give its children more of the processor")]
         return []
 
 
@@ -112,6 +119,19 @@ def _whole(low: int, high: int) -> Callable[[Any], int]:
         return value
 
     return read
+
+
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) *([KMGT]?)(i?)B?", re.IGNORECASE)
+
+
+def _bytes(value: Any) -> int:
+    """A size: a number of bytes, or text with a unit (512MiB, 2 GB)."""
+    if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
+        base = 1024 if match[3] else 1000
+        value = int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))
+    if isinstance(value, bool) or not isinstance(value, int) or not (value == 0 or 2**20 <= value <= 2**50):
+        raise ValueError("a size from 1MiB such as 512MiB or 2GiB, or 0 for none")
+    return value
 
 
 def _choice(*words: str) -> Callable[[Any], str]:
@@ -186,6 +206,10 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "allow_shell": _switch,
     "labels": _table,
     "kill_grace_seconds": _seconds(0.1),
+    "max_tasks_per_child": _whole(0, 10**12),
+    "max_memory_per_child": _bytes,
+    "nice": _whole(-20, 19),
+    "task_log_dir": _path,
     "ca_file": _path,
     "certificate_file": _path,
     "client_ca_file": _path,

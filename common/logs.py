@@ -56,6 +56,8 @@ SENTENCES: Final[dict[str, str]] = {
     "output.not_kept": "the output of a task could not be written to its file",
     "task.stale": "a result came too late: the task was given to somebody else meanwhile",
     "task.dropped": "the master says this task is no longer ours",
+    "task.memory": "a task took more memory than its process may have",
+    "child.retired": "a child process has done its part; another takes its place",
     "task.timeout": "a task ran into its time limit",
     "task.cancelled": "a task was cancelled",
     "task.failed": "a task failed",

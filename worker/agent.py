@@ -17,12 +17,12 @@ has answered for it; 4. after ``drain`` nothing new is started.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from ..common.ids import show_id
 from ..common.model import Outcome
+from .hands import Child, Hands
 from .jobs import Death, Job, Report
 from .outbox import Outbox
 from .pace import LONG_SECONDS, Pace
@@ -30,41 +30,7 @@ from .post_mortem import post_mortem
 
 LEASE_CALLS_MAX: Final = 2  # outstanding: one being answered while another waits in line
 TICK_SECONDS: Final = 0.05
-
-
-class Hands(Protocol):
-    """What the agent has done for it."""
-
-    def send(self, child: int, jobs: list[Job]) -> None: ...
-    def unread(self, child: int) -> int:
-        """How many of the jobs sent to a child it has not begun."""
-
-    def take_back(self, child: int) -> list[int]:
-        """Ordinals of jobs that the child has not begun, and now never will."""
-
-    def notify(self, child: int, ordinal: int, kind: str) -> None:
-        """Raise ``timeout`` or ``cancel`` inside the job, if it still runs; ``tell``: report what is over."""
-
-    def signal(self, child: int, *, kill: bool) -> None: ...
-    def lease(self, want: int) -> None: ...
-    def finish(self, rows: list[list[Any]]) -> None: ...
-    def release(self, held: list[list[Any]]) -> None: ...
-    def starting(self, ids: list[bytes]) -> None: ...
-
-
-@dataclass(slots=True, eq=False)
-class Child:
-    """A child process as the agent sees it."""
-
-    number: int
-    ready: bool = False
-    jobs: deque[Job] = field(default_factory=deque)  # sent, not yet reported; the first may be running
-    current: int = 0  # ordinal of the job seen running at the last tick
-    since: float = 0.0  # when it was first seen running
-    pressure: str = ""  # why its job is being ended: "timeout", "cancel", "drain" or ""
-    pressed_at: float = 0.0
-    steps: int = 0  # of pressure applied: 1 asked, 2 terminated, 3 killed
-    prompted: int = 0  # ordinal of the job in whose midst it was asked to tell what is over
+DUMP_SECONDS: Final = 1.0  # at the latest so long after a job was asked to end its stacks are written down
 
 
 class Agent:
@@ -77,7 +43,10 @@ class Agent:
         *,
         kill_grace_seconds: float,
         report: Callable[..., None],
+        max_tasks_per_child: int = 0,
+        max_memory_per_child: int = 0,
     ) -> None:
+        self._max_tasks, self._max_memory = max_tasks_per_child, max_memory_per_child  # 0: no limit
         self._hands, self._slots, self._kill_grace, self._report = hands, slots, kill_grace_seconds, report
         self.children: dict[int, Child] = {}
         self.waiting: deque[Job] = deque()
@@ -174,8 +143,8 @@ class Agent:
 
     def last_begun(self, number: int, unread: Iterable[int]) -> Job | None:
         """What a child was doing, ``unread`` being the ordinals of what it had not begun."""
-        begun = [job for job in self.children[number].jobs if job.ordinal not in set(unread)]
-        return begun[-1] if begun else None
+        jobs, left = self.children[number].jobs, set(unread)
+        return next((job for job in reversed(jobs) if job.ordinal not in left), None)
 
     def child_ready(self, number: int, now: float) -> None:
         self.children[number] = Child(number, ready=True)
@@ -192,6 +161,8 @@ class Agent:
             self._post(job, report.outcome, report.body, report.started, report.seconds, report.after)
             if job.ordinal == child.current:
                 child.pressure, child.steps = "", 0
+        child.ended = now
+        self._retire_if_worn(child)
         self.work(now)
 
     def child_died(self, number: int, death: Death, unread: list[int], now: float) -> None:
@@ -243,6 +214,13 @@ class Agent:
         self._shed(now)
         self.work(now)
 
+    def measured(self, sizes_bytes: Mapping[int, int], now: float) -> None:
+        """How much memory children have."""
+        for number, size_bytes in sizes_bytes.items():
+            if number in self.children:
+                self._weigh(self.children[number], size_bytes, now)
+        self.work(now)
+
     # the work itself
 
     def work(self, now: float) -> None:
@@ -269,6 +247,8 @@ class Agent:
                 continue
             batch = [self.waiting.popleft()]
             size = self.pace.batch(job.name)
+            if self._max_tasks:
+                size = min(size, self._max_tasks - child.given)
             while (
                 len(batch) < size
                 and self.waiting
@@ -285,6 +265,8 @@ class Agent:
         promised = len(self.asked)  # so many idle children are kept free for suspects
         for child in self.children.values():
             load = len(child.jobs)
+            if child.is_worn or (self._max_tasks and child.given >= self._max_tasks):
+                continue
             if child.ready and not load:
                 if not promised:
                     return child
@@ -298,7 +280,8 @@ class Agent:
             job.ordinal = self._next_ordinal
             self._next_ordinal += 1
         if not child.jobs:
-            child.current, child.since = jobs[0].ordinal, now
+            child.begins(jobs[0], now)
+        child.given += len(jobs)
         child.jobs.extend(jobs)
         self._hands.send(child.number, jobs)
 
@@ -344,7 +327,7 @@ class Agent:
         if job is None:
             return
         if job.ordinal != child.current:
-            child.current, child.since = job.ordinal, now
+            child.begins(job, now)
             child.pressure, child.steps = "", 0
             return
         elapsed = now - child.since
@@ -368,30 +351,60 @@ class Agent:
         job = self._running_job(child)
         if job is not None and not child.pressure:
             if job.ordinal != child.current:  # begun since the last tick
-                child.current, child.since = job.ordinal, now
-            child.pressure, child.pressed_at, child.steps = why, now, 1
-            action = {"timeout": "task.timeout", "cancel": "task.cancelled"}[why]
+                child.begins(job, now)
+            child.pressure, child.pressed_at, child.steps, child.is_dumped = why, now, 1, False
+            action = {"timeout": "task.timeout", "cancel": "task.cancelled", "memory": "task.memory"}[why]
             self._report(action, level="warning", task=show_id(job.id), name=job.name)
-            self._hands.notify(child.number, job.ordinal, why)
+            if why == "memory":  # it is not asked: it takes what others need, and is killed at the next tick
+                child.dump(self._hands)
+            else:
+                self._hands.notify(child.number, job.ordinal, why)
 
     def _press_if_running(self, child: Child, keys: set[tuple[bytes, int]], now: float) -> None:
-        """Cancel what the child runs if it is one of these: they may be over, their end not yet told."""
+        """Cancel what the child runs if it is one of these; it may be over, its end not yet told."""
         job = self._running_job(child)
         if job is not None and job.key in keys:
             self._press(child, "cancel", now)
 
     def _press_on(self, child: Child, now: float) -> None:
         """Asking did not help: a time limit is enforced by killing, a cancel by terminating first."""
-        if now - child.pressed_at < self._kill_grace * child.steps:
+        waited = now - child.pressed_at
+        if not child.is_dumped and waited >= min(DUMP_SECONDS, self._kill_grace / 2):
+            child.dump(self._hands)
+        if waited < (TICK_SECONDS if child.pressure == "memory" else self._kill_grace * child.steps):
             return
         child.steps += 1
-        kill = child.pressure == "timeout" or child.steps > 2
+        kill = child.pressure != "cancel" or child.steps > 2
         self._hands.signal(child.number, kill=kill)
+
+    def _weigh(self, child: Child, size_bytes: int, now: float) -> None:
+        """A child beyond its limit gets no more jobs; the job that has grown it there is ended."""
+        last = child.weighs(size_bytes, now)
+        if size_bytes <= self._max_memory:
+            return
+        if not child.is_worn:
+            child.is_worn = True
+            self._reclaim(child, self._hands.take_back(child.number))
+        job = self._running_job(child)
+        if job is not None and not child.pressure:
+            if job.ordinal != child.current:
+                child.begins(job, now)
+            if child.is_to_blame(self._max_memory, last):
+                self._press(child, "memory", now)
+        self._retire_if_worn(child)
+
+    def _retire_if_worn(self, child: Child) -> None:
+        if child.jobs or not child.ready or self.draining:
+            return
+        if child.is_worn or (self._max_tasks and child.given >= self._max_tasks):
+            child.ready = False
+            self._hands.retire(child.number)
 
     def _reclaim(self, child: Child, ordinals: Iterable[int]) -> None:
         """Jobs a child has not begun wait again, before all others."""
         back = set(ordinals)
         jobs = [job for job in child.jobs if job.ordinal in back]
+        child.given -= len(jobs)
         child.jobs = deque(job for job in child.jobs if job.ordinal not in back)
         if self.draining:
             self._release(jobs)

@@ -48,7 +48,7 @@ class ChildHandle:
         self.number, self._owner = number, owner
         self._loop = asyncio.get_running_loop()
         self.alive = True
-        self.ready = False
+        self.ready = self.is_retired = False
         work, theirs_work = socket.socketpair()
         relay, theirs_relay = socket.socketpair()
         tickets, self._tickets = os.pipe()
@@ -74,7 +74,7 @@ class ChildHandle:
         self._relay = PipeEnd(relay, self._on_relay)
         self._answerer = Answerer(FRAME_BYTES_MAX)
         self._ears.started()
-        self._is_killed = False
+        self._is_killed = self._is_dumped = False
         threading.Thread(target=self._wait, name=f"tq-wait-{self.pid}", daemon=True).start()
 
     # effects
@@ -115,6 +115,7 @@ class ChildHandle:
 
     def dump_stacks(self) -> None:
         """Have it write what all its threads are doing; read when it is buried."""
+        self._is_dumped = True
         self._send_signal(DUMP_SIGNAL)
 
     def look(self) -> None:
@@ -137,6 +138,11 @@ class ChildHandle:
             )
             self._relay.write_frame(frame)
 
+    def retire(self) -> None:
+        """It has nothing to do any more, and its end is no loss."""
+        self.is_retired = True
+        self.close_tickets()
+
     def close_tickets(self) -> None:
         """Let the child end by itself once it has nothing to do."""
         if self.alive and self._tickets >= 0:
@@ -150,6 +156,9 @@ class ChildHandle:
         if kind == Kind.RETURN:
             if any(len(report) > REPORT_FIELDS or report[4] >= TALK_SECONDS for report in value):
                 self._hear_out(value)
+            if self._is_dumped:  # what they were written for has ended by itself
+                self._is_dumped = False
+                self._ears.stacks()
             self._owner.child_reported(self, [Report(*report[:REPORT_FIELDS]) for report in value])
         elif kind == Kind.HELLO:
             self.ready = True

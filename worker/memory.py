@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from .jobs import Death
+
 PAGE_SIZE: Final = os.sysconf("SC_PAGE_SIZE")
 MAXRSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes everywhere else
 CGROUPS: Final = Path("/sys/fs/cgroup")
@@ -71,3 +73,17 @@ def _own_cgroups() -> list[Path]:
         if found:
             return list(dict.fromkeys([CGROUPS, CGROUPS / found[1].lstrip("/")]))
     return []
+
+
+class Examiner:
+    """Adds to a death what this host knows of it. ``limit_bytes``: of one child, 0 for none."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes, self._kills = limit_bytes, KernelKills()
+
+    def examined(self, death: Death, last_lines: str) -> Death:
+        return death._replace(
+            limit_bytes=self._limit_bytes or group_limit_bytes(),
+            is_starved=self._kills.struck(),
+            last_lines=last_lines,
+        )

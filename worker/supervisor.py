@@ -32,15 +32,17 @@ from ..common.version import VERSION
 from .agent import TICK_SECONDS, Agent
 from .child_handle import ChildHandle
 from .jobs import Death, Job, Report
-from .memory import KernelKills, group_limit_bytes, resident_bytes
+from .memory import Examiner, resident_bytes
 from .observer import SEND_SECONDS, Observer
 from .outbox import BODY_BYTES_MAX
+from .relay import Relay
 from .witness import Witness
 
 DISPATCHER: Final = ["get_dispatcher"]
 RECONNECT_SECONDS: Final = (0.1, 10.0)  # first and longest wait between tries, doubled each time, jittered
 AFTER_SERVICE_SECONDS_MAX: Final = 0.5  # the longest after one that served us: well within the master's grace
 RESTART_SECONDS: Final = (0.0, 30.0)  # a child that dies before it was ready waits longer each time
+WEIGH_SECONDS: Final = 0.25  # between two looks at the memory of children, while something runs
 WELL_SECONDS: Final = 10.0  # a connection or a child that lasted so long was a good one
 
 
@@ -58,10 +60,16 @@ class Supervisor:
         self._loop = asyncio.get_running_loop()
         self._node = os.urandom(NODE_ID_BYTES)
         self._agent = Agent(
-            self, settings.slots, kill_grace_seconds=settings.kill_grace_seconds, report=report
+            self,
+            settings.slots,
+            kill_grace_seconds=settings.kill_grace_seconds,
+            report=report,
+            max_tasks_per_child=settings.max_tasks_per_child,
+            max_memory_per_child=settings.max_memory_per_child,
         )
-        self._observer = Observer(self._observe, None, report)
-        self._kernel_kills = KernelKills()
+        self._observer = Observer(self._observe, settings.task_log_dir, report)
+        self._examiner = Examiner(settings.max_memory_per_child)
+        self._weighed = 0.0  # when the memory of all children was last measured
         self._looked = 0.0  # when the progress of all children was last looked at
         self._children: dict[int, ChildHandle] = {}
         self.meters: Meters | None = None
@@ -75,7 +83,7 @@ class Supervisor:
         self._ticked = 0.0
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._lease_seconds = 0.0
-        self._relayed: list[tuple[ChildHandle, Request]] = []  # asked while there was no connection
+        self._relay = Relay()
 
     def watch(self, witness: Witness | None) -> None:
         """Tell somebody of every attempt that ends."""
@@ -187,9 +195,7 @@ class Supervisor:
         self._agent.connect(answer["dropped"], self._now())
         self._await_orders(connection)
         self._beat(connection)
-        relayed, self._relayed = self._relayed, []
-        for child, request in relayed:
-            self.child_asks(child, request)
+        self._relay.connected(connection)
         self._end_if_drained()
 
     def _connecting_ended(self, task: asyncio.Task[None]) -> None:
@@ -272,6 +278,17 @@ class Supervisor:
     def signal(self, child: int, *, kill: bool) -> None:
         self._children[child].signal(kill=kill)
 
+    def dump(self, child: int) -> None:
+        self._children[child].dump_stacks()
+
+    def retire(self, child: int) -> None:
+        """The next one is started before this one has ended: the slot is free so much sooner."""
+        worn = self._children[child]
+        self._report("child.retired", level="debug", pid=worn.pid)
+        worn.retire()
+        self._loop.call_later(self._settings.kill_grace_seconds, lambda: worn.signal(kill=True))
+        self._start_child()
+
     def lease(self, want: int) -> None:
         def granted(answer: Any) -> None:
             lease, groups = answer
@@ -331,61 +348,40 @@ class Supervisor:
         self._after()
 
     def child_asks(self, child: ChildHandle, request: Request) -> None:
-        """An App inside a task calls: on our connection, with a client's rights."""
-        connection = self._connection
-        if connection is None or connection.closed.done():
-            self._relayed.append((child, request))
-            return
-
-        def done(future: asyncio.Future[Any]) -> None:
-            error = None if future.cancelled() else future.exception()
-            if isinstance(error, TqError):
-                child.answer(request.call_id, None, error)
-            elif not future.cancelled():
-                child.answer(request.call_id, future.result(), None)
-
-        try:
-            future = connection.call(
-                list(request.target), request.method, *request.args, relayed=True, **request.kwargs
-            )
-        except TqError as error:
-            child.answer(request.call_id, None, error)
-        else:
-            future.add_done_callback(done)
+        self._relay.ask(self._connection, child, request)
 
     def child_died(self, child: ChildHandle, death: Death) -> None:
         del self._children[child.number]
-        self._relayed = [(one, request) for one, request in self._relayed if one is not child]
+        self._relay.forget(child)
         if not self._hello.done():
             self._hello.set_exception(InvalidArgument(f"the first child process {death} before it was ready"))
             return
         if self._ended.done() or (self._agent.draining and not child.ready):
             return
         if child.ready:
-            self._report("child.died", level="warning", pid=child.pid, how=str(death))
             unread = child.take_back()
-            self._agent.child_died(child.number, self._examined(child, death, unread), unread, self._now())
+            job = self._agent.last_begun(child.number, unread)
+            death = self._examiner.examined(death, "" if job is None else self._observer.last_lines(job))
+            if not child.is_retired:
+                self._report("child.died", level="warning", pid=child.pid, how=str(death))
+            self._agent.child_died(child.number, death, unread, self._now())
         else:
             self._failed_starts += 1
-        if not self._agent.draining:
+        if not self._agent.draining and not child.is_retired:
             first, longest = RESTART_SECONDS
             wait = min(longest, 0.5 * 2**self._failed_starts) if self._failed_starts else first
             self._loop.call_later(wait, self._start_child)
         self._after()
 
-    def _examined(self, child: ChildHandle, death: Death, unread: list[int]) -> Death:
-        """With what is known of its last job and of the host."""
-        job = self._agent.last_begun(child.number, unread)
-        return death._replace(
-            limit_bytes=group_limit_bytes(),
-            is_starved=self._kernel_kills.struck(),
-            last_lines=self._observer.last_lines(job) if job is not None else "",
-        )
-
     def _start_child(self) -> None:
         if not self._agent.draining and not self._ended.done():
             number, self._next_child = self._next_child, self._next_child + 1
-            self._children[number] = ChildHandle(self, number, self._settings.sources, self._settings.allow)
+            child = ChildHandle(self, number, self._settings.sources, self._settings.allow)
+            self._children[number] = child
+            if self._settings.nice:
+                niceness = os.getpriority(os.PRIO_PROCESS, 0) + self._settings.nice
+                with contextlib.suppress(OSError):  # dead already, or not allowed: it runs as it is
+                    os.setpriority(os.PRIO_PROCESS, child.pid, niceness)
 
     def _kill_children(self) -> None:
         for child in self._children.values():
@@ -403,14 +399,23 @@ class Supervisor:
         now = self._now()
         if self._lease_seconds and now - self._ticked > self._lease_seconds:
             self._report("worker.stalled", level="warning", seconds=now - self._ticked)
-        if now - self._looked >= SEND_SECONDS:
-            self._looked = now
-            for child in self._children.values():
-                child.look()
+        self._look_around(now)
         self._agent.tick(now)
         self._after()
         if self._agent.busy or self._agent.waiting:
             self._tick_soon()
+
+    def _look_around(self, now: float) -> None:
+        """At the progress of what runs, and, where there is a limit, at everybody's memory."""
+        if now - self._looked >= SEND_SECONDS:
+            self._looked = now
+            for child in self._children.values():
+                child.look()
+        is_due = now - self._weighed >= WEIGH_SECONDS or not self._agent.busy  # the last look finds them idle
+        if self._settings.max_memory_per_child and is_due:
+            self._weighed = now
+            sizes = {one.number: resident_bytes(one.pid) for one in self._children.values() if one.ready}
+            self._agent.measured(sizes, now)
 
     def _after(self) -> None:
         if self._agent.draining:

@@ -197,3 +197,29 @@ def say(ctx: tq.Context, words: str, times: int, gate: str = "") -> int:
 def say_and_die(number: int) -> None:
     print("my last words")
     signal.raise_signal(number)
+
+
+@app.task
+def whoami(seconds: float = 0.0) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+
+kept: list[bytearray] = []
+
+
+@app.task
+def keep(mebibytes: int) -> None:
+    """Leaks."""
+    kept.extend(bytearray(b"x" * 2**20) for _ in range(mebibytes))
+
+
+@app.task
+def grow(mebibytes: int) -> None:
+    """Takes more and more, ten mebibytes at a time, and then goes on for a while."""
+    print("growing")
+    mine = []
+    for _ in range(mebibytes // 10):
+        mine.append(bytearray(b"x" * 10 * 2**20))
+        time.sleep(POLL_SECONDS * 4)
+    time.sleep(60)

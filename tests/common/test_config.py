@@ -171,3 +171,25 @@ def test_a_switch_is_true_or_false(given: str, meant: bool) -> None:
 def test_a_switch_is_nothing_else(given: str) -> None:
     with pytest.raises(ConfigError, match=r"TQ_ALLOW_SHELL: must be true or false, not "):
         worker(environment={"TQ_ALLOW_SHELL": given})
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("512MiB", 512 * 2**20),
+        ("2 GB", 2 * 10**9),
+        ("1.5GiB", 3 * 2**29),
+        ("0", 0),
+        (2**21, 2**21),
+        ("2097152", 2**21),
+    ],
+)
+def test_a_size_is_a_number_of_bytes_or_has_a_unit(text: object, size: int) -> None:
+    settings = load_settings(WorkerSettings, None, {}, {"max_memory_per_child": text})
+    assert settings.max_memory_per_child == size
+
+
+@pytest.mark.parametrize("text", ["much", "512 MB please", "-1MiB", "1KiB", "1e99", True, 2**60])
+def test_what_is_no_size_is_refused_with_an_example(text: object) -> None:
+    with pytest.raises(ConfigError, match="max-memory-per-child: must be a size from 1MiB such as 512MiB"):
+        load_settings(WorkerSettings, None, {}, {"max_memory_per_child": text})

@@ -32,6 +32,7 @@ WITHOUT_A_FIXED_DEFAULT = {
     "expose",
     "http",
     "labels",
+    "task_log_dir",
 }
 
 
@@ -93,7 +94,13 @@ def test_every_setting_is_an_option_of_its_name_and_every_option_a_setting(progr
 @pytest.mark.parametrize(("name", "kind"), KINDS)
 def test_every_setting_is_a_variable_of_its_name(name: str, kind: Any) -> None:
     values = {"http": "127.0.0.1:1", "slots": "7", "expose": "a=b:c", "labels": "a=b", "durability": "os"}
-    words = {"log_format": "json", "log_level": "debug", "frame_bytes_max": "20000000", "allow_shell": "true"}
+    words = {
+        "max_memory_per_child": "1GiB",
+        "log_format": "json",
+        "allow_shell": "true",
+        "log_level": "debug",
+        "frame_bytes_max": "20000000",
+    }
     for one in dataclasses.fields(kind):
         given = {**values, **words}.get(one.name, "12")
         settings = load_settings(kind, None, {f"TQ_{one.name.upper()}": given, "TQ_LEASE_SECONDS": "60"}, {})

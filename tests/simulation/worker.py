@@ -29,7 +29,7 @@ class Child(Process):
 
     def __init__(self, worker: Worker, number: int) -> None:
         super().__init__(worker.world, f"{worker.process.name}/{number}")
-        self.number, self.ready = number, False
+        self.number, self.ready, self.is_retired = number, False, False
         self._worker, self._oracle, self._load = worker, worker.oracle, worker.load
         self._jobs: dict[int, Job] = {}
         self.tickets: deque[int] = deque()
@@ -54,6 +54,13 @@ class Child(Process):
     def notify(self, ordinal: int, kind: str) -> None:
         outcome = Outcome.TIMEOUT if kind == "timeout" else Outcome.CANCELLED
         self.later(self.world.between(20, 300), lambda: self._noticed(ordinal, outcome))
+
+    def retire(self) -> None:
+        """No more tickets: it ends by itself."""
+        assert self._current is None
+        assert not self.tickets
+        self.is_retired = True
+        self.later(self.world.between(10, 300), lambda: self.die(0))
 
     def die(self, code: int) -> None:
         if not self.alive:
@@ -135,7 +142,13 @@ class Worker(Reconnecting):
         self._ticking = False
         self._told: deque[list[list[Any]]] = deque(maxlen=20)
         self.ended = False
-        self.agent = Agent(self, slots, kill_grace_seconds=KILL_GRACE_SECONDS, report=self._report)
+        self.agent = Agent(
+            self,
+            slots,
+            kill_grace_seconds=KILL_GRACE_SECONDS,
+            report=self._report,
+            max_tasks_per_child=world.between(1, 40) if world.chance(0.3) else 0,
+        )
         oracle.workers[self.node] = self
         for _ in range(slots):
             self._start_child()
@@ -240,6 +253,13 @@ class Worker(Reconnecting):
         one = self.children[child]
         one.later(self.world.between(10, 300), lambda: one.die(-9 if kill else -15))
 
+    def dump(self, child: int) -> None:
+        """Nothing that decides depends on it."""
+
+    def retire(self, child: int) -> None:
+        self.children[child].retire()
+        self._start_child()
+
     def lease(self, want: int) -> None:
         def granted(answer: Any) -> None:
             lease, groups = answer
@@ -288,7 +308,8 @@ class Worker(Reconnecting):
         if child.ready and child.number in self.agent.children:
             self.agent.child_died(child.number, death, unread, self._now())
         self.children.pop(child.number, None)
-        self.process.later(10 * MS, self._start_child)
+        if not child.is_retired:
+            self.process.later(10 * MS, self._start_child)
         self._after()
 
     # time and the end

@@ -50,7 +50,7 @@ class SimChild:
 class Workshop:
     """An agent and, as its hands, lists of everything it had done."""
 
-    def __init__(self, slots: int = 2, *, connected: bool = True) -> None:
+    def __init__(self, slots: int = 2, *, connected: bool = True, **limits: int) -> None:
         self.now, self.reports = 1_000.0, list[tuple[str, dict[str, Any]]]()
         self.sims: dict[int, SimChild] = {}
         self.leases: deque[int] = deque()  # what unanswered lease calls want
@@ -59,12 +59,15 @@ class Workshop:
         self.starts: deque[list[bytes]] = deque()  # unanswered announcements of suspects
         self.notices: list[tuple[int, int, str]] = []
         self.signals: list[tuple[int, bool]] = []
+        self.dumped: list[int] = []
+        self.retired: list[int] = []
         self._ids = itertools.count(1)
         self.agent = Agent(
             self,
             slots,
             kill_grace_seconds=KILL_GRACE_SECONDS,
             report=lambda action, **fields: self.reports.append((action, fields)),
+            **limits,
         )
         for _ in range(slots):
             self.hire()
@@ -96,6 +99,14 @@ class Workshop:
 
     def signal(self, child: int, *, kill: bool) -> None:
         self.signals.append((child, kill))
+
+    def dump(self, child: int) -> None:
+        self.dumped.append(child)
+
+    def retire(self, child: int) -> None:
+        assert not self.sims[child].tickets
+        assert self.sims[child].running is None
+        self.retired.append(child)
 
     def lease(self, want: int) -> None:
         self.leases.append(want)

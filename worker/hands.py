@@ -1,0 +1,81 @@
+"""What the agent needs done, and how it sees a child: the records between it and whoever is its body. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from .jobs import Job
+
+
+class Hands(Protocol):
+    """What the agent has done for it."""
+
+    def send(self, child: int, jobs: list[Job]) -> None: ...
+    def unread(self, child: int) -> int:
+        """How many of the jobs sent to a child it has not begun."""
+
+    def take_back(self, child: int) -> list[int]:
+        """Ordinals of jobs that the child has not begun, and now never will."""
+
+    def notify(self, child: int, ordinal: int, kind: str) -> None:
+        """Raise ``timeout`` or ``cancel`` inside the job, if it still runs; ``tell``: report what is over."""
+
+    def signal(self, child: int, *, kill: bool) -> None: ...
+    def dump(self, child: int) -> None:
+        """Have the stacks of its threads written, for its post-mortem."""
+
+    def retire(self, child: int) -> None:
+        """It has no job and gets none: let it end, and put another in its place."""
+
+    def lease(self, want: int) -> None: ...
+    def finish(self, rows: list[list[Any]]) -> None: ...
+    def release(self, held: list[list[Any]]) -> None: ...
+    def starting(self, ids: list[bytes]) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """A child process as the agent sees it."""
+
+    number: int
+    ready: bool = False
+    jobs: deque[Job] = field(default_factory=deque)  # sent, not yet reported; the first may be running
+    current: int = 0  # ordinal of the job seen running at the last tick
+    since: float = 0.0  # when it was first seen running
+    pressure: str = ""  # why its job is being ended: "timeout", "cancel", "memory" or ""
+    pressed_at: float = 0.0
+    steps: int = 0  # of pressure applied: 1 asked, 2 terminated, 3 killed
+    prompted: int = 0  # ordinal of the job in whose midst it was asked to tell what is over
+    is_dumped: bool = False  # its stacks were asked for under this pressure
+    given: int = 0  # jobs it was sent and kept
+    is_worn: bool = (
+        False  # it has grown beyond its limit: it gets no more, and ends when it has nothing to do
+    )
+    ended: float = 0.0  # when a job of its was last reported
+    measured: float = 0.0  # when its memory was, and
+    memory_bytes: int = 0
+    memory_before_bytes: int = 0  # what was measured before its current job began
+
+    def begins(self, job: Job, now: float) -> None:
+        """From now on this is what it is seen running."""
+        self.current, self.since, self.memory_before_bytes = job.ordinal, now, self.memory_bytes
+
+    def weighs(self, size_bytes: int, now: float) -> float:
+        """Note how much memory it has; when that was done last."""
+        last, self.measured, self.memory_bytes = self.measured, now, size_bytes
+        return last
+
+    def is_to_blame(self, limit_bytes: int, last: float) -> bool:
+        """Whether what runs has grown it beyond the limit. A job that began in a process that was beyond it
+        may grow by as much again; so may one that began between two looks behind another."""
+        if self.ended > last and self.since > last:
+            self.memory_before_bytes = self.memory_bytes
+        inherited = self.memory_before_bytes if self.memory_before_bytes > limit_bytes else 0
+        return self.memory_bytes > limit_bytes + inherited
+
+    def dump(self, hands: Hands) -> None:
+        """Have its stacks written, once for each job that is being ended."""
+        self.is_dumped = True
+        hands.dump(self.number)
