@@ -35,14 +35,18 @@ from __future__ import annotations
 
 from typing import Any
 
-_KNOWN_TO_CALLERS = tuple(f"{__name__.partition('.')[0]}.{room}." for room in ("common", "client"))
-
 
 def topic(kind: type[BaseException]) -> str:
     """What ``tq help`` calls an error: the anchor of its section in docs/errors.md. A class of the user's or of
-    the master's inside is explained as the nearest of its bases that callers know."""
-    ours = (one.__name__ for one in kind.__mro__ if one.__module__.startswith(_KNOWN_TO_CALLERS))
+    the inside of a program is explained as the nearest of its bases that callers know."""
+    ours = (one.__name__ for one in kind.__mro__ if _is_known_to_callers(one.__module__))
     return next(ours, kind.__name__).lower()
+
+
+def _is_known_to_callers(module: str) -> bool:
+    """Whether a program can meet the classes of a module: not those of the master's inside or of one command."""
+    package, room, inner = [*module.split("."), "", ""][:3]
+    return package == __name__.partition(".")[0] and room in ("common", "client") and inner != "commands"
 
 
 def see(kind: type[BaseException]) -> str:

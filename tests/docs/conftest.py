@@ -20,7 +20,7 @@ from .pages import Block, commands_of, read_page
 
 GIVEN = Path(__file__).with_name("given")
 PORTS = ("5000", "5001", "5002", "5003", "8080", "9090")  # what pages name, each gets one of its own
-PAGES_AT_ONCE = 3
+PAGES_AT_ONCE = 4
 _given: set[int] = set()  # ports
 
 
