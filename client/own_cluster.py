@@ -7,6 +7,7 @@ this one, however it ends. What they say goes to the log ``tq.local``; why one d
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import logging
 import os
@@ -156,6 +157,12 @@ class OwnCluster:
 
     def key(self, role: str) -> str:
         return (self.data / f"{role}.key").read_text("utf-8").strip()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the programs have ended."""
+        for program in list(self._programs):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                program.process.wait(timeout)
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Workers first, so that they can hand back what they hold."""

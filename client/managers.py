@@ -1,0 +1,317 @@
+"""The managers of the standard library, over tq: ``from tq.managers import QueueManager``.
+
+::
+
+    register(typeid, …) ──► the registry of the class
+    start(), get_server() ──► a real tq-master, a child of this program
+    connect() ──► an App;   manager.typeid(…) ──► a proxy, known by its name: it outlives reconnects and restarts
+
+Argument names, defaults, states and exceptions are those of ``multiprocessing.managers``. What differs is said in
+docs/managers.md: callables need names, values are plain data and never pickled, and with ``data=`` what the
+manager keeps outlives it.
+"""
+
+from __future__ import annotations
+
+import enum
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import AuthenticationError, ProcessError, current_process
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Final, NamedTuple, NoReturn, Self
+
+from ..common.address import Address, is_loopback, parse_address
+from ..common.errors import ConfigError, InvalidArgument, Rejected, Unreachable
+from ..common.keys import AUTHKEY_CHARS_MIN
+from .app import App
+from .item_queue import ItemQueue, own_name
+from .own_cluster import OwnCluster
+
+CONNECT_SECONDS: Final = 5.0
+TASK_QUEUE, RESULT_QUEUE = "default", "results"  # the two that every master has
+
+
+class State(enum.Enum):
+    """Of a manager; the standard library's three."""
+
+    INITIAL = "initial"
+    STARTED = "started"
+    SHUTDOWN = "shutdown"
+
+
+class Registered(NamedTuple):
+    """What ``register`` was told of a typeid. ``make``: a proxy, from the manager and the call's arguments."""
+
+    make: Callable[..., Any] | None = None
+    callable: Callable[..., Any] | None = None
+    exposed: Sequence[str] | None = None
+    method_to_typeid: Mapping[str, str] | None = None
+
+
+class BaseManager:
+    """As ``multiprocessing.managers.BaseManager``.
+
+    ``address``: ``(host, port)``; ``("", port)`` for every interface. ``authkey``: bytes or text, by default this
+    process's. ``data``: a directory that keeps everything for the next start; without it, it goes with the manager.
+    """
+
+    _registry: ClassVar[dict[str, Registered]] = {}
+
+    def __init__(
+        self,
+        address: tuple[str, int] | None = None,
+        authkey: bytes | str | None = None,
+        serializer: str = "msgpack",
+        ctx: Any = None,
+        *,
+        shutdown_timeout: float = 1.0,
+        data: str | Path | None = None,
+    ) -> None:
+        if serializer != "msgpack":
+            raise ValueError(
+                f"serializer={serializer!r} is unknown here: values travel as msgpack, never pickled"
+            )
+        self._address = None if address is None else _address(address)
+        self._authkey = authkey_text(current_process().authkey if authkey is None else authkey)
+        self._state = State.INITIAL
+        self._shutdown_timeout, self._data = shutdown_timeout, data
+        self._cluster: OwnCluster | None = None
+        self._app: App | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._state.value} {self._address or ''}>"
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Where the server is, once that is known."""
+        return None if self._address is None else (self._address.host, self._address.port)
+
+    # the server
+
+    def start(self, initializer: Callable[..., Any] | None = None, initargs: Sequence[Any] = ()) -> None:
+        """Start a tq-master as a child of this program, and connect to it."""
+        self._check_initial()
+        if initializer is not None:
+            raise InvalidArgument(
+                "the server is a program of its own that runs no function of yours when it starts; "
+                "do it in this program, or in a callable that you register"
+            )
+        self._serve()
+        self._connect()
+
+    def get_server(self) -> Server:
+        """An object with ``serve_forever()`` and ``address``."""
+        self._check_initial()
+        return Server(self)
+
+    def connect(self) -> None:
+        """Connect to a server that runs. Raises ConnectionError (ConnectionRefusedError when nobody listens), or
+        multiprocessing.AuthenticationError."""
+        if self._address is None:
+            raise InvalidArgument("connect() needs an address: Manager(address=(host, port), authkey=…)")
+        self._connect()
+
+    def shutdown(self) -> None:
+        """End the server that ``start`` started, in good order; after ``shutdown_timeout`` seconds by force."""
+        if self._cluster is None:
+            raise ProcessError(
+                "only a manager that was started can be shut down; this one is connected, or was never started"
+            )
+        self._state = State.SHUTDOWN
+        if self._app is not None:
+            self._app.close()
+        self._cluster.stop(self._shutdown_timeout)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the server that ``start`` started has ended."""
+        if self._cluster is not None:
+            self._cluster.join(timeout)
+
+    def __enter__(self) -> Self:
+        if self._state == State.INITIAL:
+            self.start()
+        self._check_started()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+
+    # what it serves
+
+    @classmethod
+    def register(
+        cls,
+        typeid: str,
+        callable: Callable[..., Any] | None = None,
+        proxytype: Callable[..., Any] | None = None,
+        exposed: Sequence[str] | None = None,
+        method_to_typeid: Mapping[str, str] | None = None,
+        create_method: bool = True,
+    ) -> None:
+        """Make ``typeid`` known; ``manager.typeid(…)`` then gives a proxy, if ``create_method``."""
+        if "_registry" not in cls.__dict__:
+            cls._registry = cls._registry.copy()
+        if callable is not None or proxytype is not None:
+            raise InvalidArgument(
+                f"{typeid}: this version serves queues; register('get_task_queue') without a callable, or use Queue()"
+            )
+        known = cls._registry.get(typeid, Registered())
+        cls._registry[typeid] = known._replace(exposed=exposed, method_to_typeid=method_to_typeid)
+        if create_method:
+            cls._add_method(typeid)
+
+    @classmethod
+    def _add_method(cls, typeid: str) -> None:
+        def create(self: BaseManager, /, *args: Any, **kwds: Any) -> Any:
+            return self._create(typeid, *args, **kwds)
+
+        create.__name__ = typeid
+        create.__qualname__ = f"{cls.__qualname__}.{typeid}"
+        setattr(cls, typeid, create)
+
+    def _create(self, typeid: str, /, *args: Any, **kwds: Any) -> Any:
+        self._check_started()
+        registered = self._registry[typeid]
+        if registered.make is None:
+            raise InvalidArgument(
+                f"{typeid} is registered without a callable, and no server of tq has it built in"
+            )
+        return registered.make(self, *args, **kwds)
+
+    @property
+    def app(self) -> App:
+        """The App that its proxies use."""
+        self._check_started()
+        assert self._app is not None  # noqa: S101 - started
+        return self._app
+
+    # inside
+
+    def _serve(self) -> None:
+        wanted = self._address or Address("127.0.0.1", 0)
+        host = wanted.host or "0.0.0.0"  # noqa: S104 - what the caller asks for
+        if not is_loopback(host) and len(self._authkey) < AUTHKEY_CHARS_MIN:
+            warnings.warn(
+                f"the authkey has {len(self._authkey)} characters: listening on this machine only; with "
+                f"{AUTHKEY_CHARS_MIN} or more, e.g. secrets.token_hex(16), other hosts can connect",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+            host = "127.0.0.1"
+        self._cluster = OwnCluster(self._data, durability="memory" if self._data is None else "fsync")
+        try:
+            self._cluster.start_master(str(Address(host, wanted.port)), self._authkey)
+        except ConfigError as error:
+            self._cluster.stop()
+            raise OSError(str(error)) from error
+        port = parse_address(self._cluster.address).port
+        self._address = Address("127.0.0.1" if host == "0.0.0.0" else host, port)  # noqa: S104 - compared with
+
+    def _connect(self) -> None:
+        assert self._address is not None  # noqa: S101 - by both who call this
+        address = self._address if self._address.host else Address("127.0.0.1", self._address.port)
+        app = App(f"tq://{address}", self._authkey, connect_timeout=CONNECT_SECONDS)
+        try:
+            app.call(("get_master",), "info")
+        except Rejected as error:
+            app.close()
+            raise AuthenticationError(str(error)) from error
+        except Unreachable as error:
+            app.close()
+            raise ConnectionRefusedError(str(error)) from error
+        self._app, self._state = app, State.STARTED
+
+    def _check_initial(self) -> None:
+        if self._state == State.STARTED:
+            raise ProcessError("Already started server")
+        if self._state == State.SHUTDOWN:
+            raise ProcessError("Manager has shut down")
+
+    def _check_started(self) -> None:
+        if self._state == State.SHUTDOWN:
+            raise ProcessError("Manager has shut down")
+        if self._state != State.STARTED:
+            raise AssertionError("server not yet started")
+
+
+class Server:
+    """What ``get_server`` gives."""
+
+    def __init__(self, manager: BaseManager) -> None:
+        self._manager = manager
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        return self._manager.address
+
+    def serve_forever(self) -> NoReturn:
+        """Serve until this program is interrupted; ends by SystemExit, as the standard library's does."""
+        self._manager._serve()
+        try:
+            self._manager.join()
+        except KeyboardInterrupt:
+            pass  # the usual way to end it
+        finally:
+            if self._manager._cluster is not None:
+                self._manager._cluster.stop()
+        raise SystemExit(0)
+
+
+def _named_queue(kind: str) -> Callable[..., ItemQueue]:
+    """``manager.Queue(maxsize=0, name=None)``: a queue of one's own, or the durable one of a name."""
+
+    def make(manager: BaseManager, maxsize: int = 0, *, name: str | None = None) -> ItemQueue:
+        return ItemQueue(manager.app, name or own_name(kind), kind, maxsize, mine=name is None)
+
+    return make
+
+
+def _simple_queue(manager: BaseManager, *, name: str | None = None) -> ItemQueue:
+    return ItemQueue(manager.app, name or own_name("fifo"), "fifo", mine=name is None)
+
+
+def _fixed_queue(name: str) -> Callable[..., ItemQueue]:
+    def make(manager: BaseManager) -> ItemQueue:
+        return ItemQueue(manager.app, name)
+
+    return make
+
+
+class QueueManager(BaseManager):
+    """The tutorial's manager: ``get_task_queue`` and ``get_result_queue`` are there, and queues of every kind."""
+
+
+for _typeid, _make in {
+    "get_task_queue": _fixed_queue(TASK_QUEUE),
+    "get_result_queue": _fixed_queue(RESULT_QUEUE),
+    "Queue": _named_queue("fifo"),
+    "JoinableQueue": _named_queue("fifo"),
+    "LifoQueue": _named_queue("lifo"),
+    "PriorityQueue": _named_queue("priority"),
+    "SimpleQueue": _simple_queue,
+}.items():
+    if "_registry" not in QueueManager.__dict__:
+        QueueManager._registry = {}
+    QueueManager._registry[_typeid] = Registered(make=_make)
+    QueueManager._add_method(_typeid)
+
+
+def authkey_text(authkey: bytes | str) -> str:
+    """An authkey as tq has it: text. Bytes that are none, such as a process's own random key, in hex."""
+    if isinstance(authkey, str):
+        return authkey
+    try:
+        text = bytes(authkey).decode("ascii")
+    except UnicodeDecodeError:
+        return bytes(authkey).hex()
+    return text if text.isprintable() and text.strip() == text else bytes(authkey).hex()
+
+
+def _address(address: Any) -> Address:
+    match address:
+        case (str(host), int(port)) if 0 <= port <= 65_535:
+            return Address(host, port)
+    raise InvalidArgument(f"an address is (host, port), e.g. ('', 5000), not {address!r:.80}")

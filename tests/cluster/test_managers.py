@@ -1,0 +1,176 @@
+"""The door of ``multiprocessing.managers``: the tutorial's program, and what its documentation promises."""
+
+from __future__ import annotations
+
+import multiprocessing
+import queue
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tq
+from tq.managers import QueueManager
+
+from .programs import clean_environment, eventually
+
+SECONDS = 60
+MASTER = """
+from tq.managers import QueueManager
+
+class Manager(QueueManager):
+    pass
+
+Manager.register("get_task_queue")
+Manager.register("get_result_queue")
+
+if __name__ == "__main__":
+    manager = Manager(address=("127.0.0.1", 0), authkey=b"abc")
+    manager.start()
+    print(manager.address[1], flush=True)
+    task, result = manager.get_task_queue(), manager.get_result_queue()
+    for number in range(10):
+        task.put(number)
+    print(sum(result.get(timeout=60) for _ in range(10)))
+    manager.shutdown()
+"""
+WORKER = """
+import queue, sys
+from tq.managers import QueueManager
+
+QueueManager.register("get_task_queue")
+QueueManager.register("get_result_queue")
+manager = QueueManager(address=("127.0.0.1", int(sys.argv[1])), authkey=b"abc")
+manager.connect()
+task, result = manager.get_task_queue(), manager.get_result_queue()
+while True:
+    try:
+        number = task.get(timeout=1)
+    except queue.Empty:
+        break
+    result.put(number * number)
+    task.task_done()
+"""
+
+
+def python(program: str, home: Path, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=home,
+        env={**clean_environment(home), "TMPDIR": str(home)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_tutorials_two_programs_run_and_leave_nothing(home: Path) -> None:
+    with python(MASTER, home) as master:
+        assert master.stdout is not None
+        port = master.stdout.readline().strip()
+        with python(WORKER, home, port) as worker:
+            assert worker.wait(SECONDS) == 0
+        assert master.communicate(timeout=SECONDS)[0] == "285\n"
+    assert list(home.iterdir()) == []
+
+
+def test_a_manager_has_queues_of_every_kind() -> None:
+    with QueueManager() as manager:
+        fifo, lifo, heap = manager.Queue(2), manager.LifoQueue(), manager.PriorityQueue()
+        for one in (fifo, lifo, heap):
+            one.put(2)
+            one.put(1)
+        assert fifo.full()
+        assert [one.get(timeout=SECONDS) for one in (fifo, lifo, heap)] == [2, 1, 1]
+        with pytest.raises(queue.Empty):
+            manager.SimpleQueue().get(timeout=0.01)
+
+
+def test_a_named_queue_with_a_directory_is_there_the_next_time(tmp_path: Path) -> None:
+    with QueueManager(data=tmp_path / "kept") as manager:
+        manager.Queue(name="work").put("kept")
+        address = manager.address
+    assert address is not None
+    with QueueManager(data=tmp_path / "kept") as manager:
+        assert manager.Queue(name="work").get(timeout=SECONDS) == "kept"
+
+
+def test_states_and_mistakes_are_the_standard_librarys() -> None:
+    manager = QueueManager()
+    with pytest.raises(AssertionError, match="server not yet started"):
+        manager.get_task_queue()
+    with manager:
+        with pytest.raises(multiprocessing.ProcessError, match="Already started server"):
+            manager.start()
+        assert manager.address is not None
+        stranger = QueueManager(manager.address, b"another key")
+        with pytest.raises(multiprocessing.AuthenticationError):
+            stranger.connect()
+        guest = QueueManager(manager.address, multiprocessing.current_process().authkey)
+        guest.connect()
+        assert guest.get_task_queue().empty()
+        with pytest.raises(multiprocessing.ProcessError):
+            guest.shutdown()
+        guest.app.close()
+    with pytest.raises(multiprocessing.ProcessError, match="Manager has shut down"):
+        manager.get_task_queue()
+    with pytest.raises(multiprocessing.ProcessError, match="Manager has shut down"):
+        manager.start()
+    manager.join(SECONDS)
+
+
+def test_nobody_at_the_address_is_a_connection_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()[:2]
+    with pytest.raises(ConnectionRefusedError):
+        QueueManager(address, b"abc").connect()
+
+
+def test_a_short_key_is_for_this_machine_only_and_that_is_told() -> None:
+    manager = QueueManager(("", 0), b"abc")
+    with pytest.warns(RuntimeWarning, match="3 characters: listening on this machine only"):
+        manager.start()
+    assert manager.address is not None
+    assert manager.address[0] == "127.0.0.1"
+    manager.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"address": "host:5000"}, tq.InvalidArgument, "an address is"),
+        ({"serializer": "pickle"}, ValueError, "never pickled"),
+    ],
+)
+def test_what_it_is_not_made_of_is_refused(
+    arguments: dict[str, object], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        QueueManager(**arguments)  # type: ignore[arg-type]
+
+
+def test_serve_forever_serves_until_it_is_interrupted(home: Path) -> None:
+    program = """
+from tq.managers import QueueManager
+if __name__ == "__main__":
+    server = QueueManager(("127.0.0.1", %d), "a key of some length").get_server()
+    server.serve_forever()
+"""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with python(program % port, home) as server:
+        manager = QueueManager(("127.0.0.1", port), "a key of some length")
+
+        def connected() -> bool:
+            try:
+                manager.connect()
+            except ConnectionRefusedError:
+                return False
+            return True
+
+        eventually(connected)
+        manager.get_task_queue().put(1)
+        assert manager.get_task_queue().get(timeout=SECONDS) == 1
+        manager.app.close()
+        server.send_signal(2)
+        assert server.wait(SECONDS) == 0
