@@ -51,7 +51,7 @@ SENTENCES: Final[dict[str, str]] = {
     "worker.stalled": "this process stood still longer than a lease; its results may come too late",
     "child.started": "a child process is ready",
     "child.died": "a child process died",
-    "child.import_failed": "a child process could not import your code",
+    "child.import_failed": "your code cannot be imported any more; it is tried again and again",
     "output.dropped": "tasks print faster than it can be written here; this much was left out",
     "output.not_kept": "the output of a task could not be written to its file",
     "task.stale": "a result came too late: the task was given to somebody else meanwhile",

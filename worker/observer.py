@@ -27,10 +27,12 @@ Send = Callable[[list[list[Any]]], None]
 
 
 class Observer:
-    """``send``: makes the call, if there is a connection; ``look`` has the pages of running jobs read."""
+    """``send``: makes the call, if there is a connection."""
 
-    def __init__(self, send: Send, folder: Path | None, report: Callable[..., None]) -> None:
-        self._send = send
+    def __init__(
+        self, send: Send, folder: Path | None, report: Callable[..., None], log_format: str = "text"
+    ) -> None:
+        self._send, self._report, self._log_format = send, report, log_format
         self._loop = asyncio.get_running_loop()
         self._said = Said()
         self._outlet = Outlet(folder, report)
@@ -69,6 +71,13 @@ class Observer:
         self._said.keep((id, attempt) for id, attempt, _ in held)
         self._said.unsend()
         self._send_soon()
+
+    def import_failed(self, text: str) -> None:
+        """A traceback is for people to read: in a log for people it stands as it is, above its record."""
+        if self._log_format == "text":
+            self._outlet.put("", f"{text.rstrip()}\n".encode())
+            text = text.strip().rpartition("\n")[2]
+        self._report("child.import_failed", level="error", error=text)
 
     def close(self) -> None:
         if self._timer is not None:

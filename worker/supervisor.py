@@ -67,7 +67,7 @@ class Supervisor:
             max_tasks_per_child=settings.max_tasks_per_child,
             max_memory_per_child=settings.max_memory_per_child,
         )
-        self._observer = Observer(self._observe, settings.task_log_dir, report)
+        self._observer = Observer(self._observe, settings.task_log_dir, report, settings.log_format)
         self._examiner = Examiner(settings.max_memory_per_child)
         self._weighed = 0.0  # when the memory of all children was last measured
         self._looked = 0.0  # when the progress of all children was last looked at
@@ -320,7 +320,7 @@ class Supervisor:
     # the children's owner
 
     def child_hello(self, child: ChildHandle, tasks: list[list[str]]) -> None:
-        self._failed_starts = 0
+        self._failed_starts, self._import_error = 0, ""
         self.tasks = tasks
         self._report("child.started", level="debug", pid=child.pid)
         if not self._hello.done():
@@ -332,7 +332,7 @@ class Supervisor:
         if not self._hello.done():
             self._hello.set_exception(error)
         elif text != self._import_error:
-            self._report("child.import_failed", level="error", error=text)
+            self._observer.import_failed(text)
         self._import_error = text
 
     def child_said(self, child: ChildHandle, ordinal: int, text: bytes) -> None:

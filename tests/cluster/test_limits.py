@@ -112,3 +112,23 @@ def test_a_wrong_limit_is_told_before_anything_starts(
     done = run_program("tq-worker", *options, "tasks.py", home=home)
     assert done.returncode == 2
     assert words in done.stderr
+
+
+def test_code_that_can_no_longer_be_imported_is_told_once_and_tried_again(
+    worker_factory: WorkerFactory, admin: tq.App, home: Path
+) -> None:
+    """Here a recycled child finds the module broken; the worker stays, and goes on when it is mended."""
+    good = "import os\nimport tq\napp = tq.App()\n@app.task\ndef where() -> int:\n    return os.getpid()\n"
+    file = home / "mutable.py"
+    file.write_text(good)
+    worker = worker_factory(slots=1, tasks=file, options=("--max-tasks-per-child", 1))
+    first = admin.submit("mutable:where").result(timeout=20)
+    file.write_text("def broken():\n    return not_there\nbroken()\n")
+    again = [admin.submit("mutable:where") for _ in range(3)]  # the child that is ready already runs one at most
+    eventually(lambda: "child.import_failed" in worker.log)
+    assert "in broken\n    return not_there" in worker.log
+    assert "importlib" not in worker.log
+    let_pass(1.5)  # it has tried again meanwhile
+    assert worker.log.count("child.import_failed") == 1
+    file.write_text(good)
+    assert again[-1].result(timeout=30) != first
