@@ -124,7 +124,7 @@ def test_code_that_can_no_longer_be_imported_is_told_once_and_tried_again(
     worker = worker_factory(slots=1, tasks=file, options=("--max-tasks-per-child", 1))
     first = admin.submit("mutable:where").result(timeout=20)
     file.write_text("def broken():\n    return not_there\nbroken()\n")
-    again = [admin.submit("mutable:where") for _ in range(3)]  # the child that is ready already runs one at most
+    again = [admin.submit("mutable:where") for _ in range(3)]
     eventually(lambda: "child.import_failed" in worker.log)
     assert "in broken\n    return not_there" in worker.log
     assert "importlib" not in worker.log
