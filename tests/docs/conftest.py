@@ -19,7 +19,7 @@ from .execution import SERVER, session
 from .pages import Block, commands_of, read_page
 
 GIVEN = Path(__file__).with_name("given")
-PORTS = ("5000", "5001", "5002", "5003", "8080", "9090")  # what pages name, each gets one of its own
+PORTS = ("5000", "5001", "5002", "5003", "8080", "9090", "dev")  # what pages name, each gets one of its own
 PAGES_AT_ONCE = 4
 _given: set[int] = set()  # ports
 

@@ -174,10 +174,11 @@ class Session:
     def _moved(self, text: str) -> str:
         """The page's addresses as those of this run; a page means one master by all its names."""
         text = ADDRESS.sub(lambda found: f"127.0.0.1:{self._port(found[2])}", text)
+        text = re.sub(r"^tq dev(?= \w)", f"tq dev --port {self._port('dev')}", text)
         return re.sub(r"(?<=http\.server )\d+", lambda found: str(self._port(found[0])), text)
 
     def _port(self, named: str) -> int:
-        return self._ports.get(named, int(named))
+        return self._ports[named] if named in self._ports else int(named)
 
     def close(self) -> None:
         family = psutil.Process(self._shell.pid).children(recursive=True)

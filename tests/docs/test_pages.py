@@ -27,6 +27,7 @@ NOT_RUN_MAX = 30
 BY_NAME = re.compile(r"\b(pkill|killall|pgrep|pidof)\b")
 
 
+@pytest.mark.timeout(180)  # the first one waits for all that run beside it
 @pytest.mark.parametrize("page", [name for name, blocks in PAGES.items() if any(b.runs for b in blocks)])
 def test_a_page_does_what_it_says(page: str, verdicts: Mapping[str, Future[None]]) -> None:
     verdicts[page].result()
