@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -12,8 +13,8 @@ from typing import Any
 
 import click
 
-from ..common.address import Address
-from ..common.config import MasterSettings, load_settings
+from ..common.address import Address, is_loopback
+from ..common.config import HERE, MasterSettings, load_settings
 from ..common.errors import ConfigError, TqError, see
 from ..common.exposition import Exposition, is_available, missing
 from ..common.health import Attendant, MakePage, OnLag
@@ -144,6 +145,25 @@ def _handle_signals(stop: asyncio.Event, log: EventLog) -> None:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(first_or_second))
 
 
+def _next_with_key(house: House, seen_as: Address, worker_key: Path) -> list[str]:
+    """The command to type next: here, if nobody else can come in, else on each worker host."""
+    if is_loopback(seen_as.host):
+        where = "" if seen_as == HERE else f"--connect {seen_as} "
+        return [
+            f"  next   tq-worker {where}--authkey-file {shlex.quote(str(worker_key))} jobs.py",
+            "         (for workers on other hosts, start this one with --bind 0.0.0.0:5000)",
+        ]
+    if house.new_keys and sys.stdout.isatty():  # shown to the person who started it, never to a log
+        return [
+            "  next   on each worker host (the key is a secret):",
+            f"         TQ_AUTHKEY={worker_key.read_text().strip()} tq-worker --connect {seen_as} jobs.py",
+        ]
+    return [
+        f"  next   copy {worker_key} to each worker host, there:",
+        f"         tq-worker --connect {seen_as} --authkey-file worker.key jobs.py",
+    ]
+
+
 def _banner(house: House, address: Address, with_authkey: bool) -> str:
     settings = house.settings
     everywhere = address.host in ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
@@ -154,19 +174,12 @@ def _banner(house: House, address: Address, with_authkey: bool) -> str:
         f"  state  {settings.data} ({settings.durability}: {DURABILITY[settings.durability]})",
     ]
     if with_authkey:
-        lines.append(f"  next   tq-worker --connect {seen_as} --authkey-file FILE myapp.tasks")
+        lines.append(f"  next   tq-worker --connect {seen_as} --authkey-file FILE jobs.py")
     else:
         lines.append(
             f"  keys   {', '.join(str(key_file(settings.data, role)) for role in (Role.ADMIN, Role.CLIENT))}"
         )
-        if house.new_keys and sys.stdout.isatty():  # shown to the person who started it, never to a log
-            lines.append("  next   on each worker host (the key is a secret):")
-            lines.append(
-                f"         TQ_AUTHKEY={worker_key.read_text().strip()} tq-worker --connect {seen_as} myapp.tasks"
-            )
-        else:
-            lines.append(f"  next   copy {worker_key} to each worker host, there:")
-            lines.append(f"         tq-worker --connect {seen_as} --authkey-file worker.key myapp.tasks")
+        lines += _next_with_key(house, seen_as, worker_key)
     return "\n".join(lines)
 
 

@@ -114,7 +114,9 @@ def _record(job: Job, outcome: int, body: bytes | None, seconds: float) -> dict[
     if outcome == Outcome.SUCCESS:
         return {**record, "text": _value(body)[:TEXT_CHARS_MAX]}
     failure = Failure.decode(body)
-    text = f"{failure.type}: {failure.message}" if failure.type else failure.message
+    # What the task asked for itself is told in its own words.
+    asked_for = outcome in (Outcome.RETRY, Outcome.SNOOZE, Outcome.DISCARD)
+    text = failure.message if asked_for or not failure.type else f"{failure.type}: {failure.message}"
     return {**record, "text": text[:TEXT_CHARS_MAX], "traceback": failure.traceback}
 
 

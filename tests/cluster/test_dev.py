@@ -155,7 +155,7 @@ def test_a_program_in_a_second_terminal_just_works_and_each_task_is_a_line(
 ) -> None:
     elsewhere = {"TQ_URL": "tq://127.0.0.1:1", "TQ_AUTHKEY": "of another cluster"}
     dev = make_dev(environment=elsewhere)
-    assert "next    python jobs.py " in dev.text
+    assert "next    python jobs.py\n" in dev.text
     assert "serves  jobs:answer jobs:fail jobs:hold" in dev.text
     done = run_jobs(home, elsewhere)
     assert (done.stdout, done.returncode) == ("42\n", 0), done.stderr

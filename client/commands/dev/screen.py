@@ -75,8 +75,8 @@ class Screen:
         head = Text.assemble(*self._head("worker"), (sign, style), f" {_span(record['seconds']):>7}  ")
         rest = Text.assemble(call, (again, "dim"), (" → ", "dim"), (text, "red" if is_failure else ""))
         self._print(head + rest)
-        if is_failure and record.get("traceback"):
-            self._block(str(record["traceback"]))
+        if is_failure:
+            self._block(str(record.get("traceback") or record["text"]))
 
     def more(self, count: int, failed: int) -> None:
         """Attempts that ended besides."""

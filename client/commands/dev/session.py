@@ -282,7 +282,7 @@ class Session:
         facts = [("master", f"{self._url}, state and keys in ./.tq"), ("serves", shown or "nothing yet")]
         if self._sources.is_cut:
             facts.append(("watches", "the nearest files only: there are very many here"))
-        facts.append(("next", f"{self._next(names)}      in a second terminal, in this directory"))
+        facts += [("next", self._next(names)), ("", "in a second terminal, in this directory")]
         facts.append(("stop", "Ctrl-C"))
         self._screen.banner(f"tq dev {VERSION}: {' '.join(self._modules)}", facts)
 
