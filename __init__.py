@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .client.pool import Pool as Pool
     from .client.task import Task as Task
     from .client.throwaway import throwaway_cluster as throwaway_cluster
+    from .common.blob import Blob as Blob
     from .common.context import Context as Context
     from .common.context import current as current
     from .common.errors import CancelRequested as CancelRequested
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from .common.errors import TaskTimeout as TaskTimeout
     from .common.errors import TimeLimit as TimeLimit
     from .common.errors import TqError as TqError
+    from .common.errors import UnknownBlob as UnknownBlob
     from .common.errors import UnknownObject as UnknownObject
     from .common.errors import UnknownTask as UnknownTask
     from .common.errors import Unreachable as Unreachable
@@ -56,12 +58,13 @@ if TYPE_CHECKING:
 _ERRORS = (
     "CancelRequested ConfigError DecodeError Discard Forbidden InvalidArgument NotNamed NotSerializable "
     "ProtocolError Rejected RemoteError Retry Snooze StoreError TaskCancelled TaskConflict TaskCrashed TaskError "
-    "TaskExpired TaskLost TaskTimeout TimeLimit TqError UnknownObject UnknownTask Unreachable"
+    "TaskExpired TaskLost TaskTimeout TimeLimit TqError UnknownBlob UnknownObject UnknownTask Unreachable"
 )
 _HOMES = {
     "App": "client.app",
     "Attempt": "client.handle",
     "BrokenCluster": "client.exceptions",
+    "Blob": "common.blob",
     "Context": "common.context",
     "Executor": "client.executor",
     "Handle": "client.handle",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from .batch import Batch
+    from .blobs import AppBlobs, Named
     from .link import ClientLink
 
 P = ParamSpec("P")
@@ -81,6 +82,7 @@ class App:
         self._link: ClientLink | None = None
         self._links_of_parents: list[ClientLink] = []  # kept, so that nothing in them is closed by collection
         self._tasks: dict[int, Task[..., Any, Any]] = {}
+        self._blobs: AppBlobs | None = None
         self._open_batch: Callable[[App], Batch | None] | None = None  # known since there was one
         self.results_are_wanted = False  # the last task submitted alone was waited for: so will be the next
         _apps.add(self)
@@ -191,10 +193,19 @@ class App:
 
     # for Submitter and its map
 
+    @property
+    def blobs(self) -> AppBlobs:
+        """What brings large content to the master and back."""
+        if self._blobs is None:
+            from .blobs import AppBlobs
+
+            self._blobs = AppBlobs(self)
+        return self._blobs
+
     def submit_one(
-        self, name: str, choice: Choice, id: bytes, payload: bytes
+        self, name: str, choice: Choice, id: bytes, payload: bytes, named: Named | None = None
     ) -> tuple[Handle[Any], Future[Any]]:
-        """Send one task; the future is done when it is stored.
+        """Send one task; the future is done when it is stored. ``named``: its blobs, which the master has.
 
         When results are wanted it is watched from the start, which saves a round trip later.
         """
@@ -202,8 +213,8 @@ class App:
         if self.results_are_wanted:
             box = Box()
             handle: Handle[Any] = Handle(self, id, None, box, link)
-            return handle, self.submit_many(name, choice, [[id, payload]], (id,), box, link)
-        return Handle(self, id), self.submit_many(name, choice, [[id, payload]], (id,), None, link)
+            return handle, self.submit_many(name, choice, [[id, payload]], (id,), box, link, named)
+        return Handle(self, id), self.submit_many(name, choice, [[id, payload]], (id,), None, link, named)
 
     def submit_many(
         self,
@@ -213,10 +224,15 @@ class App:
         ids: Iterable[bytes],
         box: Listener | None,
         link: ClientLink,
+        named: Named | None = None,
     ) -> Future[Any]:
         stream = None if box is None else link.stream
         target = ("get_task_queue", choice.queue)
-        args = (name, choice.wire, tasks, stream)
+        args: tuple[Any, ...] = (name, choice.wire, tasks, stream)
+        if named:
+            from .blobs import to_wire
+
+            args = (*args, to_wire(named))
         return link.call(target, "submit", args, again=True, ids=tuple(ids), box=box)
 
     # the line

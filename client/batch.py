@@ -21,6 +21,7 @@ from .mapping import CALLS_UNDER_WAY, CHUNK_BYTES, CHUNK_TASKS, Tasks
 
 if TYPE_CHECKING:
     from .app import App
+    from .blobs import Named
     from .link import ClientLink
     from .options import Choice
 
@@ -36,11 +37,12 @@ def open_batch(app: App) -> Batch | None:
 class _Group:
     """Tasks of one callable with the same options."""
 
-    __slots__ = ("choice", "name", "size", "tasks")
+    __slots__ = ("choice", "name", "named", "size", "tasks")
 
     def __init__(self, name: str, choice: Choice) -> None:
         self.name, self.choice = name, choice
         self.tasks: Tasks = []
+        self.named: Named = {}
         self.size = 0
 
 
@@ -58,10 +60,19 @@ class Batch:
         self._error: BaseException | None = None
         self._token: Token[Batch | None] | None = None
 
-    def add(self, name: str, choice: Choice, id: bytes, payload: bytes, *, alone: bool) -> Handle[Any]:
+    def add(
+        self,
+        name: str,
+        choice: Choice,
+        id: bytes,
+        payload: bytes,
+        *,
+        alone: bool,
+        named: Named | None = None,
+    ) -> Handle[Any]:
         """A task joins; its handle, which can be waited for at once: that sends what is gathered."""
         if alone:
-            self._send(self.app.link, name, choice, [[id, payload]])
+            self._send(self.app.link, name, choice, [[id, payload]], named)
             return Handle(self.app, id)
         group = self._group
         if group is None or group.choice is not choice or group.name != name:
@@ -73,6 +84,8 @@ class Batch:
             group = self._group = self._groups.setdefault(
                 (name, choice.queue, choice.options), _Group(name, choice)
             )
+        if named:
+            group.named.update(named)
         group.tasks.append([id, payload])
         group.size += len(payload)
         self._gathered += 1
@@ -87,7 +100,7 @@ class Batch:
             groups, self._groups = self._groups, {}
             self._group, self._gathered = None, 0
             for group in groups.values():
-                self._send(link, group.name, group.choice, group.tasks)
+                self._send(link, group.name, group.choice, group.tasks, group.named)
 
     def __enter__(self) -> Self:
         self._token = _open.set(self)
@@ -119,9 +132,9 @@ class Batch:
             _open.reset(self._token)
             self._token = None
 
-    def _send(self, link: ClientLink, name: str, choice: Choice, tasks: Tasks) -> None:
+    def _send(self, link: ClientLink, name: str, choice: Choice, tasks: Tasks, named: Named | None) -> None:
         ids = [task[0] for task in tasks]
-        self._under_way.append(self.app.submit_many(name, choice, tasks, ids, None, link))
+        self._under_way.append(self.app.submit_many(name, choice, tasks, ids, None, link, named))
         while len(self._under_way) > CALLS_UNDER_WAY:
             self._settle(self._under_way.popleft())
 

@@ -93,7 +93,7 @@ class TaskFuture(Future[T]):
         if self.cancelled():
             return
         try:
-            self.set_result(outcome.value(self.task))
+            self.set_result(outcome.value(self.task, self._app))
         except TaskError as error:
             cancelled = outcome.state == State.CANCELLED
             self.set_exception(CancelledError(str(error)) if cancelled else rebuilt(error))

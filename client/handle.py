@@ -88,7 +88,7 @@ class Handle(Generic[T]):
         Raises a TaskError (remote type, message and traceback inside) when it did not succeed,
         TimeoutError when ``timeout`` seconds pass first, UnknownTask when the master knows no such task.
         """
-        return cast(T, (self._outcome or self._wait(timeout)).value(self._id))
+        return cast(T, (self._outcome or self._wait(timeout)).value(self._id, self._app))
 
     def exception(self, timeout: float | None = None) -> TaskError | None:
         """The error the task ended with, None when it succeeded; waits like ``result``."""
@@ -102,7 +102,7 @@ class Handle(Generic[T]):
             box = self._watch()
             await box.wait_async(self._id, None)
             self._outcome = box.peek(self._id)
-        return cast(T, self._outcome.value(self._id))
+        return cast(T, self._outcome.value(self._id, self._app))
 
     def _wait(self, timeout: float | None) -> Outcome:
         deadline = None if timeout is None else time.monotonic() + timeout

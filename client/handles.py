@@ -66,7 +66,7 @@ class Handles(Sequence[Handle[T]]):
         A task that did not succeed raises its TaskError in its turn, and ``next()`` goes on behind it;
         with ``return_exceptions`` the error takes the place of the result. ``timeout``: seconds for all.
         """
-        return Results(self._reading(), timeout, return_exceptions)
+        return Results(self._app, self._reading(), timeout, return_exceptions)
 
     def as_completed(self, timeout: float | None = None) -> Completed[T]:
         """The handles as their tasks end, each with its outcome in hand; ``for`` or ``async for``."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 BUILT_IN: Final = frozenset(
     {
+        "get_blobs",
         "get_dispatcher",
         "get_keys",
         "get_master",
@@ -30,6 +31,7 @@ BUILT_IN: Final = frozenset(
 # methods never are: nobody can know.
 _OF_ITEMS: Final = {"put", "give_up_put", "get", "give_up_get", "confirm", "release", "join", "size"}
 _REPEATABLE: Final = {
+    "get_blobs": {"ask", "put", "get"},
     "get_keys": {"list", "revoke"},
     "get_master": {"info"},
     "get_queue": _OF_ITEMS,

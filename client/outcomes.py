@@ -27,6 +27,8 @@ from ..common.model import State
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from .app import App
+
 SUCCEEDED: Final = int(State.SUCCEEDED)  # compared a hundred thousand times a second: not as an enum
 UNKNOWN: Final = -1  # the state the master tells of a task nobody submitted
 
@@ -44,15 +46,16 @@ class Outcome(NamedTuple):
     state: int
     body: bytes | None
 
-    def value(self, id: bytes) -> Any:
-        """The result; raises TaskError, or UnknownTask when there is no such task."""
+    def value(self, id: bytes, app: App | None = None) -> Any:
+        """The result; raises TaskError, or UnknownTask when there is no such task. ``app``: what fetches its
+        blobs."""
         if self.state != SUCCEEDED:
             raise cast(TaskError, self.error(id))
         if self.body is None:
             return None
-        from ..common.codec import decode
+        from .blobs import decode_result
 
-        return decode(self.body)
+        return decode_result(app, self.body)
 
     def error(self, id: bytes) -> TaskError | None:
         if self.state == SUCCEEDED:

@@ -21,6 +21,7 @@ from ..common.errors import TaskError
 from .outcomes import SUCCEEDED, Box, Outcome, Row
 
 if TYPE_CHECKING:
+    from .app import App
     from .handle import Handle
     from .link import ClientLink
 
@@ -77,11 +78,11 @@ class _Reader(Generic[T]):
 class Results(_Reader[T], Iterator[T], AsyncIterator[T]):
     """See ``Handles.results``."""
 
-    def __init__(self, reading: Reading, timeout: float | None, return_exceptions: bool) -> None:
+    def __init__(self, app: App, reading: Reading, timeout: float | None, return_exceptions: bool) -> None:
         super().__init__(reading, timeout)
-        from ..common.codec import decode
+        from .blobs import decode_result
 
-        self._decode, self._return_exceptions = decode, return_exceptions
+        self._app, self._decode, self._return_exceptions = app, decode_result, return_exceptions
         self._ids: deque[bytes] = deque()  # the next to wait for
         self._rows: deque[Row] = deque()  # the next to give out
 
@@ -125,7 +126,7 @@ class Results(_Reader[T], Iterator[T], AsyncIterator[T]):
     def _take(self) -> T:
         id, state, body = self._rows.popleft()
         if state == SUCCEEDED:
-            return cast(T, None if body is None else self._decode(body))
+            return cast(T, None if body is None else self._decode(self._app, body))
         error = Outcome(state, body).error(id)
         if self._return_exceptions:
             return cast(T, error)

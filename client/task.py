@@ -24,6 +24,7 @@ from .signature import Arguments
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from ..common.blob import Blob
     from .app import App
     from .handle import Handle
     from .handles import Handles
@@ -80,12 +81,15 @@ class Submitter(Generic[P, R]):
         cannot travel, before anything is sent. Inside a running event loop prefer ``asubmit``: this blocks.
         """
         app = self._app
-        id, payload = self._encoded(args, kwargs)
+        id, payload, blobs = self._encoded(args, kwargs)
+        if blobs:
+            app.blobs.send(blobs)
+        named = {id: blobs} if blobs else None
         batch = app.open_batch()
         if batch is not None:
             alone = self._key is not None
-            return batch.add(self._definition.name, self._choice, id, payload, alone=alone)
-        handle, stored = app.submit_one(self._definition.name, self._choice, id, payload)
+            return batch.add(self._definition.name, self._choice, id, payload, alone=alone, named=named)
+        handle, stored = app.submit_one(self._definition.name, self._choice, id, payload, named)
         stored.result()
         return cast("Handle[R]", handle)
 
@@ -93,8 +97,11 @@ class Submitter(Generic[P, R]):
         """``submit`` for an event loop."""
         import asyncio
 
-        id, payload = self._encoded(args, kwargs)
-        handle, stored = self._app.submit_one(self._definition.name, self._choice, id, payload)
+        id, payload, blobs = self._encoded(args, kwargs)
+        if blobs:
+            await asyncio.to_thread(self._app.blobs.send, blobs)
+        named = {id: blobs} if blobs else None
+        handle, stored = self._app.submit_one(self._definition.name, self._choice, id, payload, named)
         await asyncio.wrap_future(stored)
         return cast("Handle[R]", handle)
 
@@ -130,18 +137,20 @@ class Submitter(Generic[P, R]):
             raise InvalidArgument(f"key must be a non-empty str, not {key!r:.80}")
         return Submitter(self._app, self._definition, choose(options, self._choice), key or self._key)
 
-    def _encoded(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, bytes]:
-        """The id and the payload of a task."""
+    def _encoded(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, bytes, list[Blob]]:
+        """The id and the payload of a task, and the blobs it names."""
         from ..common.codec import encode_call
         from ..common.ids import key_id, new_ids
 
         arguments = self._definition.arguments
+        blobs: list[Blob] = []
         if arguments is None:
-            payload = encode_call(args, kwargs)
+            payload = encode_call(args, kwargs, (), blobs)
         else:
             args, kwargs = arguments.fit(args, kwargs)
-            payload = encode_call(args, kwargs, arguments.names)
-        return new_ids() if self._key is None else key_id(self._definition.name, self._key), payload
+            payload = encode_call(args, kwargs, arguments.names, blobs)
+        id = new_ids() if self._key is None else key_id(self._definition.name, self._key)
+        return id, payload, blobs
 
     @property
     def parts(self) -> tuple[Definition, Choice]:

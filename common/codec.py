@@ -19,8 +19,9 @@ from typing import Any, Final
 
 import msgpack
 
+from .blob import Blob
 from .errors import DecodeError, NotSerializable
-from .values import ATOMS, decode_ext, prepare
+from .values import ATOMS, decode_ext, met, prepare
 
 DECODE_ITEMS_MAX: Final = 16 * 1024 * 1024  # elements of one container; the frame limit binds earlier
 
@@ -35,28 +36,45 @@ class _PackerOfThread(threading.local):
 _packer = _PackerOfThread()
 
 
-def encode(value: object, *, root: str = "value") -> bytes:
-    """A value as bytes. Raises NotSerializable with the path below ``root``."""
+def encode(value: object, *, root: str = "value", blobs: list[Blob] | None = None) -> bytes:
+    """A value as bytes. Raises NotSerializable with the path below ``root``.
+
+    ``blobs`` gets the blobs there are in it, whose content the caller sees to; without, they are refused.
+    """
     if type(value) in ATOMS:
         try:
             return _packer.pack(value)  # type: ignore[no-any-return]
         except (OverflowError, UnicodeEncodeError):
             pass  # a large int, or text that is not Unicode: judged below
-    return _packer.pack(prepare(value, (root,)))  # type: ignore[no-any-return]
+    met.blobs = blobs
+    try:
+        return _packer.pack(prepare(value, (root,)))  # type: ignore[no-any-return]
+    finally:
+        met.blobs = None
 
 
-def encode_call(args: tuple[Any, ...], kwargs: Mapping[str, Any], names: Sequence[str] = ()) -> bytes:
-    """The arguments of a call as bytes. ``names`` of the positional parameters make errors readable."""
+def encode_call(
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    names: Sequence[str] = (),
+    blobs: list[Blob] | None = None,
+) -> bytes:
+    """The arguments of a call as bytes. ``names`` of the positional parameters make errors readable;
+    ``blobs`` as for ``encode``."""
     if ATOMS.issuperset(map(type, args)) and (not kwargs or ATOMS.issuperset(map(type, kwargs.values()))):
         try:
             return _packer.pack([list(args), kwargs])  # type: ignore[no-any-return]
         except (OverflowError, UnicodeEncodeError, TypeError):
             pass
-    positional = [
-        prepare(value, (f"argument {names[index] if index < len(names) else index}",))
-        for index, value in enumerate(args)
-    ]
-    keywords = {name: prepare(value, (f"argument {name}",)) for name, value in kwargs.items()}
+    met.blobs = blobs
+    try:
+        positional = [
+            prepare(value, (f"argument {names[index] if index < len(names) else index}",))
+            for index, value in enumerate(args)
+        ]
+        keywords = {name: prepare(value, (f"argument {name}",)) for name, value in kwargs.items()}
+    finally:
+        met.blobs = None
     return _packer.pack([positional, keywords])  # type: ignore[no-any-return]
 
 

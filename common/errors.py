@@ -14,6 +14,7 @@
     ├── Forbidden                  the key is good, its role or queues are not enough
     ├── UnknownObject              no such object or method is exposed
     ├── UnknownTask                no task has this id (any more)
+    ├── UnknownBlob                the master does not have this content (any more)
     ├── TaskConflict               this id was submitted before with other content
     ├── StoreError                 the store could not do it; what the caller must assume is said
     ├── RemoteError                an exposed object of the user's own raised
@@ -130,6 +131,10 @@ class UnknownTask(TqError, LookupError):
     """No task has this id: it was never submitted here, or its result was kept no longer."""
 
 
+class UnknownBlob(TqError, LookupError):
+    """The master does not have this content: it was never sent there, or went with the last task that named it."""
+
+
 class TaskConflict(TqError, ValueError):
     """A task with this id exists and has another name, queue or arguments. Nothing was changed."""
 
@@ -219,9 +224,11 @@ WIRE_ERRORS: dict[str, type[TqError]] = {
         Forbidden,
         UnknownObject,
         UnknownTask,
+        UnknownBlob,
         TaskConflict,
         StoreError,
         RemoteError,
+        Unreachable,  # said by a supervisor to its children: the line behind it broke
     )
 }
 

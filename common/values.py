@@ -16,6 +16,7 @@ code type                         body (msgpack unless said otherwise)
 12   Enum                         ["module:Name", member name, or the value of a Flag]
 13   numpy array                  [dtype, shape, bytes in C order]
 14   numpy scalar                 [dtype, bytes]
+15   Blob                         size in bytes (8, unsigned, big-endian), BLAKE2b-256 of the content (32)
 ==== ============================ ======================================================
 
 zone: nil, an IANA key as text, or [days, seconds, microseconds, name or nil] of a fixed offset.
@@ -37,6 +38,7 @@ from uuid import UUID
 
 import msgpack
 
+from .blob import Blob
 from .errors import DecodeError, NotSerializable
 from .naming import find_loaded, module_name_of
 
@@ -46,7 +48,7 @@ ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes})
 KEYS: Final = frozenset({str, int, bytes})
 
 TUPLE, BIG_INT, SET, FROZENSET, DATETIME, DATE, TIME, TIMEDELTA = range(1, 9)
-DECIMAL, UUID_, PATH, ENUM, ARRAY, SCALAR = range(9, 15)
+DECIMAL, UUID_, PATH, ENUM, ARRAY, SCALAR, BLOB = range(9, 16)
 
 type_of_flavour: Final[dict[str, type[PurePath]]] = {
     "Path": Path,
@@ -188,6 +190,24 @@ def _remedy(value: Any) -> str:
     return "send a dict of its fields"
 
 
+class _Met(threading.local):
+    blobs: list[Blob] | None = None
+
+
+met = _Met()  # the blobs of what is being encoded, when whoever encodes it sees to their content
+
+
+def _blob(value: Blob, path: _Path) -> Any:
+    if met.blobs is None:
+        raise _refusal(
+            path,
+            "a tq.Blob",
+            "task.submit, task.map and the results of tasks bring its content along; nothing else does",
+        )
+    met.blobs.append(value)
+    return _ext(BLOB, value.to_wire())
+
+
 def _refusal(path: _Path, kind: str, remedy: str) -> NotSerializable:
     return NotSerializable("".join(path), kind, remedy)
 
@@ -212,6 +232,7 @@ _EXOTIC: Final[dict[type, Callable[[Any, _Path], Any]]] = {
     ),
     Decimal: lambda value, path: _ext(DECIMAL, str(value).encode("ascii")),
     UUID: lambda value, path: _ext(UUID_, value.bytes),
+    Blob: _blob,
 }
 
 
@@ -331,4 +352,5 @@ _READERS: Final[dict[int, Callable[[bytes], Any]]] = {
     ENUM: _read_enum,
     ARRAY: _read_array,
     SCALAR: _read_scalar,
+    BLOB: Blob.from_wire,
 }

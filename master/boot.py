@@ -23,6 +23,7 @@ from ..common.keys import AUTHKEY_ID, check_authkey_strength, make_authkey_verif
 from ..common.model import Role
 from ..common.tls import server_context
 from ..common.version import VERSION
+from .blobs.files import BlobFiles
 from .clock import read_clock
 from .engine import ENVELOPE_BYTES_MAX, Engine, EngineLimits
 from .lock import DataLock
@@ -33,6 +34,8 @@ from .store.recording import RecordingStore
 from .store.sqlite import SqliteStore
 
 STORE_FILE: Final = "tq.db"
+BLOBS: Final = "blobs"
+VOLATILE_BLOBS: Final = "blobs.volatile"
 OWN_KEYS: Final = (Role.ADMIN, Role.CLIENT, Role.WORKER)  # made on first start when no --authkey is given
 
 
@@ -45,6 +48,7 @@ class House:
     store: Store
     engine: Engine
     registry: Registry
+    blob_files: BlobFiles
     certificate: Path
     certificate_key: Path
     cluster_id: bytes
@@ -61,6 +65,7 @@ class House:
             heartbeat_seconds=settings.heartbeat_seconds,
             frame_bytes_max=settings.frame_bytes_max,
             report=report,
+            blob_files=self.blob_files,
         )
         self.engine.shell_facts = lambda: {
             "disk_free_bytes": shutil.disk_usage(settings.data).free,
@@ -130,6 +135,7 @@ def _open(settings: MasterSettings, authkey: str | None, report: Callable[..., N
         store=store,
         engine=engine,
         registry=Registry(engine, settings.expose),
+        blob_files=_open_blobs(settings),
         certificate=certificate,
         certificate_key=key,
         cluster_id=cluster_id,
@@ -142,6 +148,17 @@ def _open_store(path: Path | None, durability: str) -> Store:
     note = open_history("master")
     store = SqliteStore(path, durability)
     return store if note is None else cast(Store, RecordingStore(store, note))
+
+
+def _open_blobs(settings: MasterSettings) -> BlobFiles:
+    """Content in files, also when tasks are in memory only: then in a directory that begins empty."""
+    volatile = settings.durability == "memory"
+    root = settings.data / (VOLATILE_BLOBS if volatile else BLOBS)
+    if volatile:
+        shutil.rmtree(root, ignore_errors=True)
+    files = BlobFiles(root, sync=settings.durability == "fsync")
+    files.prepare()
+    return files
 
 
 def key_file(data: Path, role: Role) -> Path:

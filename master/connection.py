@@ -169,6 +169,9 @@ class Connection(asyncio.Protocol):
     def send(self, frame: bytes) -> None:
         self._queue(frame)
 
+    def unsent_bytes(self) -> int:
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
     def disconnect(self, reason: str) -> None:
         if self._session is not None:
             self._queue(goodbye(reason))

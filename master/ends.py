@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterable
 from types import NoneType
 from typing import Any, Final
 
-from ..common.errors import InvalidArgument, ProtocolError, UnknownTask
+from ..common.errors import InvalidArgument, ProtocolError, UnknownBlob, UnknownTask
 from ..common.failure import Failure
 from ..common.frames import unpack
 from ..common.ids import show_id
 from ..common.lifecycle import AttemptEnd, next_step
 from ..common.model import Delivery, Outcome, State, TaskOptions
+from .blobs.keeper import Keeper, check_named
 from .clock import Now
 from .intake import Intake
 from .lanes import Lanes
@@ -49,16 +50,18 @@ class Ends:
         running: dict[bytes, Running],
         intake: Intake,
         watches: Watches,
+        blobs: Keeper,
         random: Callable[[], float],
     ) -> None:
         self._store, self._lanes, self._running = store, lanes, running
-        self._intake, self._watches, self._random = intake, watches, random
+        self._intake, self._watches, self._blobs, self._random = intake, watches, blobs, random
         self.meters: Meters | None = None
         self.cancelling: set[bytes] = set()  # running tasks whose cancel was asked for
 
-    def finish(self, rows: list[Any], now: Now) -> list[int]:
-        """Take a worker's report; the indices of rows that were stale."""
+    def finish(self, rows: list[Any], now: Now, named: Any = None) -> list[int]:
+        """Take a worker's report; the indices of rows that were stale. ``named``: the content of results, by index."""
         check_reports(rows)  # all are judged before one is believed: memory has no rollback
+        references = self._references(rows, named) if named else None
         if self.meters is not None:
             self.meters.reported(rows, self._running)
         stale: list[int] = []
@@ -80,12 +83,29 @@ class Ends:
                 ended.append(held.lane)
         if successes:
             self._store.succeed(successes)
+        if references:
+            self._store.blobs.name(references)
         if others:
             self._store.end_attempts(others)
         if self.meters is not None:
             self.meters.stale += len(stale)
         self._lanes.ended(ended, now.mono)
         return stale
+
+    def _references(self, rows: list[Any], named: Any) -> list[tuple[int, int]]:
+        """Which task's row names which content from now on. A result that names what is not here is none."""
+        found: list[tuple[int, int]] = []
+        for index, hashes in check_named(named):
+            if type(index) is not int or not 0 <= index < len(rows):
+                raise ProtocolError(f"blobs of report {index!r:.40}, of {len(rows)}")
+            id, attempt, lease, outcome = rows[index][:4]
+            held = self._running.get(id)
+            if outcome == SUCCESS and held is not None and (held.attempt, held.lease) == (attempt, lease):
+                try:
+                    found += [(held.seq, number) for number in self._blobs.numbers(hashes)]
+                except UnknownBlob as error:
+                    rows[index][3:5] = int(Outcome.ERROR), Failure("UnknownBlob", str(error)).encode()
+        return found
 
     def release(self, rows: list[Any], now: Now, *, begun: bool = False) -> None:
         """A worker hands back what it has not started; what is no longer its own is passed over.

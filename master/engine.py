@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from ..common.errors import StoreError, TqError
 from ..common.frames import FRAME_BYTES_MAX
+from .blobs.keeper import Keeper
 from .clock import Now
 from .ends import Ends
 from .intake import Intake
@@ -90,10 +91,11 @@ class Engine:
         self.running: dict[bytes, Running] = {}
         self.lanes = Lanes(store)
         self.watches = Watches(store)
+        self.blobs = Keeper(store, report)
         self.intake = Intake(
             store, self.lanes, self.running, self.watches, lambda: random_bytes(16), limits.payload_bytes_max
         )
-        self.ends = Ends(store, self.lanes, self.running, self.intake, self.watches, random)
+        self.ends = Ends(store, self.lanes, self.running, self.intake, self.watches, self.blobs, random)
         self.observations = Observations(store, self.running)
         self.keys = Keyring(store, random_bytes, self._close_later)
         self.closing: list[tuple[Session, str]] = []  # an effect: to be closed after the answers have left
@@ -175,6 +177,9 @@ class Engine:
             moments += self.roster.deadlines()
         if self.lanes.finished():
             moments.append(self._purge_at)
+        blobs = self.blobs.next_wakeup()
+        if blobs is not None:
+            moments.append(blobs)
         return min(moments, default=None)
 
     # one transaction
@@ -206,6 +211,7 @@ class Engine:
 
     def committed(self, batch: Batch) -> None:
         """The transaction is durable: its answers leave."""
+        self.blobs.committed()
         for call in batch.replies:
             session = call.session
             if session.open and session.calls.pop(call.call_id, None) is not None:
@@ -258,6 +264,7 @@ class Engine:
             self.intake.next_expiry = self.store.next_expiry()
         if self._purge_more or now.mono >= self._purge_at:
             self._purge(now)
+        self.blobs.chores(now)
 
     def _purge(self, now: Now) -> None:
         """Forget results that are too old or too many, oldest first."""
@@ -286,6 +293,7 @@ class Engine:
         batch.failed, batch.changed, self.failure = True, False, str(error)
         self.intake.forget()
         self.items.forget()
+        self.blobs.void()
         for call in [*batch.calls, *batch.replies, *self._replies]:  # parked ones that it answered, too
             if call.abandon is not None:
                 call.abandon()

@@ -50,6 +50,8 @@ class Submission:
     tasks: list[list[bytes]]  # [id, payload]
     stream: str | None
     has_large: bool
+    blobs: dict[bytes, list[int]] | None = None  # named by these tasks
+    first_seq: int = 0  # that of its first task, less one
 
     def due(self, now: Now) -> int | None:
         if self.options.at is not None:
@@ -57,6 +59,12 @@ class Submission:
         else:
             due = now.wall + int(self.options.delay * 1000)
         return due if due > now.wall else None
+
+    def references(self) -> list[tuple[int, int]]:
+        """Which row names which content."""
+        named = self.blobs or {}
+        numbered = enumerate(self.tasks, self.first_seq + 1)
+        return [(seq, number) for seq, task in numbered for number in named.get(task[0], ())]
 
 
 @dataclass(slots=True)
@@ -111,7 +119,15 @@ class Intake:
 
     # what calls ask for
 
-    def submit(self, call: Call, lane: Lane, options: TaskOptions, tasks: Any, stream: str | None) -> object:
+    def submit(
+        self,
+        call: Call,
+        lane: Lane,
+        options: TaskOptions,
+        tasks: Any,
+        stream: str | None,
+        blobs: dict[bytes, list[int]] | None = None,
+    ) -> object:
         """Note the tasks; the call is answered by ``settle`` with the number that were new."""
         if not isinstance(tasks, list) or len(tasks) > SUBMIT_TASKS_MAX:
             raise InvalidArgument(f"tasks must be a list of at most {SUBMIT_TASKS_MAX:,} [id, payload]")
@@ -124,7 +140,8 @@ class Intake:
         largest = max((len(payload) for _, payload in tasks), default=0)
         if largest > self._payload_bytes_max:
             raise InvalidArgument(too_large("the arguments have", largest, self._payload_bytes_max))
-        self._fresh.append(Submission(call, lane, options, packed, tasks, stream, largest > LARGE_BYTES))
+        has_large = largest > LARGE_BYTES
+        self._fresh.append(Submission(call, lane, options, packed, tasks, stream, has_large, blobs))
         return LATER
 
     def park(self, parked: ParkedLease, capability: Capability) -> object:
@@ -155,7 +172,7 @@ class Intake:
         seq = self.last_seq
         for submission in sorted(self._fresh, key=lambda one: -one.options.priority):
             due = submission.due(now)
-            taken = 0
+            submission.first_seq, taken = seq, 0
             if due is None and not submission.lane.queue.paused:
                 taken = self._hand_over(plan, submission, lines, seq, now)
             state = READY_STATE if due is None else SCHEDULED_STATE
@@ -256,6 +273,8 @@ class Intake:
                 self.expect_due(due)
             if submission.options.expires is not None:
                 self.expect_expiry(now.wall + int(submission.options.expires * 1000))
+            if submission.blobs:
+                self._store.blobs.name(submission.references())
             submission.call.answer(len(submission.tasks))
             if submission.stream is not None:
                 ids = [task[0] for task in submission.tasks]

@@ -14,6 +14,7 @@ from ..common.errors import InvalidArgument, ProtocolError, UnknownTask
 from ..common.exposed import exposed
 from ..common.ids import show_id
 from ..common.model import Role, State, TaskOptions, check_name
+from .blobs.keeper import check_named
 from .details import details, last_run, summary
 from .ends import check_ids, known
 from .engine import Engine
@@ -57,16 +58,25 @@ class TaskQueue(ItemQueueObject):
 
     @exposed(Role.CLIENT)
     def submit(
-        self, call: Call, task: str, options: dict[str, Any], tasks: list[Any], stream: str | None = None
+        self,
+        call: Call,
+        task: str,
+        options: dict[str, Any],
+        tasks: list[Any],
+        stream: str | None = None,
+        blobs: list[Any] | None = None,
     ) -> object:
-        """Accept tasks ``[[id, payload], …]`` of one callable; answers how many were new."""
+        """Accept tasks ``[[id, payload], …]`` of one callable; answers how many were new. ``blobs``: the content
+        they name, ``[[id, [hash, …]], …]``; it is here for as long as they are."""
         _allow(call, self.name)
         if not isinstance(options, dict):
             raise InvalidArgument("options must be a map")
         if stream is not None:
             check_name("stream", stream)
         lane = self.engine.lanes.lane(self.name, _text("task", task))
-        return self.engine.intake.submit(call, lane, TaskOptions.from_wire(options), tasks, stream)
+        numbers = self.engine.blobs.numbers
+        named = {id: numbers(hashes) for id, hashes in check_named(blobs)} if blobs else None
+        return self.engine.intake.submit(call, lane, TaskOptions.from_wire(options), tasks, stream, named)
 
     @exposed(Role.ADMIN)
     def pause(self, call: Call, reason: str = "") -> None:
@@ -134,10 +144,11 @@ class Dispatcher(EngineObject):
         return self.engine.intake.park(ParkedLease(call, want, worker.number), capability)
 
     @exposed(Role.WORKER)
-    def finish(self, call: Call, rows: list[Any]) -> list[int]:
-        """Reports of ended attempts; the indices of those that came too late."""
+    def finish(self, call: Call, rows: list[Any], blobs: list[Any] | None = None) -> list[int]:
+        """Reports of ended attempts; the indices of those that came too late. ``blobs``: the content that
+        results name, ``[[index of the row, [hash, …]], …]``."""
         self.engine.roster.of(call.session)
-        stale = self.engine.ends.finish(_list("rows", rows), self.engine.now)
+        stale = self.engine.ends.finish(_list("rows", rows), self.engine.now, blobs)
         self.engine.roster.ended(call.session, len(rows) - len(stale), self.engine.now)
         return stale
 
@@ -288,6 +299,22 @@ class Tasks(EngineObject):
         return portion(self.engine, call.session.allows_queue, *what)
 
 
+class Blobs(EngineObject):
+    """``get_blobs()``: content too large for messages, by its hash. Who knows a hash has seen the content."""
+
+    @exposed(Role.CLIENT)
+    def ask(self, call: Call, hash: bytes, size: int) -> object:
+        return self.engine.blobs.ask(call, hash, size)
+
+    @exposed(Role.CLIENT)
+    def put(self, call: Call, hash: bytes, size: int, offset: int, data: bytes) -> object:
+        return self.engine.blobs.put(call, hash, size, offset, data)
+
+    @exposed(Role.CLIENT)
+    def get(self, call: Call, hash: bytes, offset: int, length: int) -> object:
+        return self.engine.blobs.get(call, hash, offset, length)
+
+
 class Queues(EngineObject):
     """``get_queues()``"""
 
@@ -380,6 +407,7 @@ BUILT_IN: Final[dict[str, type[EngineObject]]] = {
     "get_queue": NamedItemQueue,
     "get_dispatcher": Dispatcher,
     "get_tasks": Tasks,
+    "get_blobs": Blobs,
     "get_queues": Queues,
     "get_workers": Workers,
     "get_keys": Keys,

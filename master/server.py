@@ -22,6 +22,8 @@ from typing import Any, Final
 
 from ..common.errors import StoreError, TqError
 from ..common.model import Role
+from .blobs.files import BlobFiles
+from .blobs.threads import Threads
 from .clock import Now, read_clock
 from .committer import HERE_SECONDS_MAX, Committer
 from .connection import Connection
@@ -56,6 +58,7 @@ class Server:
         loop: asyncio.AbstractEventLoop | None = None,
         clock: Callable[[], Now] = read_clock,
         commit_here_seconds_max: float = HERE_SECONDS_MAX,
+        blob_files: BlobFiles | None = None,
     ) -> None:
         self.engine, self.registry, self.tls, self.certificate = engine, registry, tls, certificate
         self.cluster_id, self.heartbeat_seconds = cluster_id, heartbeat_seconds
@@ -66,6 +69,9 @@ class Server:
         self.connections: set[Connection] = set()
         self._committer = Committer(self.loop, lambda: engine.store.commit(), commit_here_seconds_max)
         self._users = ThreadPoolExecutor(USER_THREADS, thread_name_prefix="tq-exposed")
+        self._blob_threads = Threads(self.loop, self._later)
+        if blob_files is not None:
+            engine.blobs.serve(blob_files, self._blob_threads)
         self._listener: asyncio.Server | None = None
         self._pumping = False  # a pump is scheduled or a commit is under way
         self._timer: asyncio.TimerHandle | None = None
@@ -99,6 +105,7 @@ class Server:
     def close(self) -> None:
         """Give back threads and descriptors. The store is its owner's to close."""
         self._committer.close()
+        self._blob_threads.close()
         self._users.shutdown(wait=False, cancel_futures=True)
 
     @property
@@ -190,6 +197,10 @@ class Server:
             self.engine.roster.heard(session, self._clock())
 
     # the pump
+
+    def _later(self, job: Callable[[], None]) -> None:
+        self.engine.later(job)
+        self.wake()
 
     def wake(self) -> None:
         """Run a transaction soon; everything that arrives in this turn of the loop joins it."""

@@ -158,7 +158,9 @@ class Agent:
             while job.ordinal != report.ordinal:  # taken back meanwhile: not this child's any more
                 job = child.jobs.popleft()
             self.pace.took(job.name, report.seconds)
-            self._post(job, report.outcome, report.body, report.started, report.seconds, report.after)
+            self._post(
+                job, report.outcome, report.body, report.started, report.seconds, report.after, report.blobs
+            )
             if job.ordinal == child.current:
                 child.pressure, child.steps = "", 0
         child.ended = now
@@ -304,7 +306,7 @@ class Agent:
     def _tell(self) -> None:
         rows = self.outbox.take_call()
         if rows:
-            self._hands.finish(rows)
+            self._hands.finish(rows, self.outbox.blobs_under_way)
 
     def _post(
         self,
@@ -314,11 +316,12 @@ class Agent:
         started: float,
         seconds: float,
         after: float | None,
+        blobs: list[bytes] | None = None,
     ) -> None:
         if self.witness is not None:
             self.witness(job, outcome, body, seconds)
         row = [job.id, job.attempt, job.lease, int(outcome), body, started, seconds, after]
-        self.outbox.put(job.key, row)
+        self.outbox.put(job.key, row, blobs)
 
     # watching over children
 

@@ -27,6 +27,7 @@ from collections import deque
 from typing import Any, Final, NoReturn
 
 from ..common import context, link
+from ..common.blob import Blob, set_ambient_fetcher
 from ..common.codec import decode_work, encode
 from ..common.context import Context
 from ..common.errors import CancelRequested, ConfigError, Discard, Retry, Snooze, TimeLimit
@@ -36,6 +37,7 @@ from ..common.history import digest, open_history
 from ..common.ids import show_id
 from ..common.leash import die_with
 from ..common.model import Outcome
+from .child_blobs import ChildBlobs
 from .child_link import ChildLink
 from .child_output import Voice, hear_logging, listen
 from .loading import load_tasks
@@ -75,7 +77,11 @@ class ChildProcess:
         self._voice = Voice(nonce, page, lambda: self._current[0] if self._current is not None else 0)
         listen(self._voice, stacks)
         context.provide(self)
-        link.set_ambient(ChildLink(relay))
+        line = ChildLink(relay)
+        link.set_ambient(line)
+        self._blobs = ChildBlobs(line)
+        self._named: list[bytes] = []  # the content of the result that is about to be reported
+        set_ambient_fetcher(self._blobs)
         signal.signal(signal.SIGUSR1, self._noticed)
 
     def run(self, sources: list[str], allow: list[str]) -> None:
@@ -155,11 +161,16 @@ class ChildProcess:
         except (TimeLimit, CancelRequested) as late:  # struck between two lines of ours
             outcome, body = self._ended(job, late)
         self._current = None
-        said = [self._voice.finish()] if self._voice.used else ()
+        said: list[Any] = [self._voice.finish()] if self._voice.used else []
         if self._note is not None:
             self._note("computed", id=job[1], attempt=job[2], outcome=int(outcome), digest=digest(body))
         seconds = time.perf_counter() - clock
         self._reports_bytes += len(body) if body is not None else 0
+        if self._named:
+            said = [*(said or [None]), self._named]
+            self._named = []
+        if self._blobs.here:
+            self._blobs.here.clear()
         return [job[0], outcome, body, started, seconds, after, *said]
 
     def _run(self, job: _Job, started: float) -> tuple[int, bytes | None, float | None]:
@@ -181,7 +192,13 @@ class ChildProcess:
             if served.is_coroutine:
                 value = self._await(value)
             self._current = None
-            return 0, encode(value, root="result"), None
+            blobs: list[Blob] = []
+            body = encode(value, root="result", blobs=blobs)
+            if blobs:
+                self._current = job  # sending may take long: the time limit is for all of it
+                self._named = self._blobs.send(blobs)
+                self._current = None
+            return 0, body, None
         except Retry as wish:
             return Outcome.RETRY, Failure.of(wish).encode(), wish.after
         except Snooze as wish:

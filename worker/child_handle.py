@@ -24,7 +24,7 @@ from .jobs import Death, Job, Report
 from .memory import MAXRSS_UNIT
 from .pipe_end import FRAME_BYTES_MAX, PipeEnd
 
-REPORT_FIELDS: Final = len(Report._fields)
+REPORT_FIELDS: Final = 6  # behind them, if there is any: the last progress, the content its result names
 TALK_SECONDS: Final = 0.001  # a job that was over sooner and printed no line by Python is not listened to
 NOTICES = {"timeout": TIMEOUT_NOTICE, "cancel": CANCEL_NOTICE, "tell": TELL_NOTICE}
 
@@ -159,7 +159,9 @@ class ChildHandle:
             if self._is_dumped:  # what they were written for has ended by itself
                 self._is_dumped = False
                 self._ears.stacks()
-            self._owner.child_reported(self, [Report(*report[:REPORT_FIELDS]) for report in value])
+            self._owner.child_reported(
+                self, [Report(*report[:REPORT_FIELDS], *report[REPORT_FIELDS + 1 :]) for report in value]
+            )
         elif kind == Kind.HELLO:
             self.ready = True
             self._owner.child_hello(self, value)
@@ -169,7 +171,9 @@ class ChildHandle:
     def _hear_out(self, reports: list[list[Any]]) -> None:
         """Before these jobs are taken for over: what they printed, and their last progress."""
         self._ears.read_rest()
-        for ordinal, *_, progress in (one for one in reports if len(one) > REPORT_FIELDS):
+        for ordinal, *_, progress in (
+            one[: REPORT_FIELDS + 1] for one in reports if len(one) > REPORT_FIELDS
+        ):
             if progress is not None:
                 self._owner.child_progressed(self, ordinal, progress)
 

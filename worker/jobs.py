@@ -56,6 +56,7 @@ class Report(NamedTuple):
     started: float  # Unix seconds
     seconds: float
     after: float | None
+    blobs: list[bytes] | None = None  # hashes of the content that the result names; the master has it
 
 
 class Death(NamedTuple):

@@ -24,6 +24,7 @@ class Outbox:
     def __init__(self) -> None:
         self.body_bytes_max = BODY_BYTES_MAX
         self._rows: dict[Key, list[Any]] = {}
+        self._blobs: dict[Key, list[bytes]] = {}  # the content that results name
         self._under_way: list[Key] = []
 
     def __len__(self) -> int:
@@ -34,8 +35,18 @@ class Outbox:
         """As ``announce`` and ``release`` name them."""
         return [row[:3] for row in self._rows.values()]
 
-    def put(self, key: Key, row: list[Any]) -> None:
+    def put(self, key: Key, row: list[Any], blobs: list[bytes] | None = None) -> None:
         self._rows[key] = row
+        if blobs:
+            self._blobs[key] = blobs
+
+    @property
+    def blobs_under_way(self) -> list[list[Any]] | None:
+        """``[[index, [hash, …]], …]`` for the rows of the call under way, if any name content."""
+        if not self._blobs:
+            return None
+        found = [[i, self._blobs[key]] for i, key in enumerate(self._under_way) if key in self._blobs]
+        return found or None
 
     def take_call(self) -> list[list[Any]]:
         """The rows of the next call; none while one is under way."""
@@ -59,6 +70,7 @@ class Outbox:
         late = [key[0] for index, key in enumerate(self._under_way) if index in stale]
         for key in self._under_way:
             self._rows.pop(key, None)
+            self._blobs.pop(key, None)
         self._under_way.clear()
         return late
 
@@ -69,6 +81,7 @@ class Outbox:
     def drop(self, lost: Container[Key]) -> None:
         """Nobody wants these any more."""
         self._rows = {key: row for key, row in self._rows.items() if key not in lost}
+        self._blobs = {key: blobs for key, blobs in self._blobs.items() if key not in lost}
 
     def _shorten(self, row: list[Any]) -> int:
         """Have the attempt fail, and say why; the bytes of that."""

@@ -1,25 +1,70 @@
-"""Calls of an App inside a task: made on the worker's connection, with a client's rights, or kept until there is one."""
+"""The calls of Apps inside tasks, on the worker's own connection: made with a client's rights, a few large ones at a time.
+
+What is asked while there is no connection waits for the next one. Chunks of blobs stand in line here, so that no
+more of them than a few are in front of the worker's own words: its beats, its results, its next lease.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections import deque
+from typing import Any, Final
 
 from ..common.connection import CallerConnection
 from ..common.errors import TqError
 from ..common.session import Request
 from .child_handle import ChildHandle
 
+CHUNKS_UNDER_WAY: Final = 8  # of all children: 4 MiB
+CHUNK_CALLS: Final = frozenset({"put", "get"})
+
 
 class Relay:
     def __init__(self) -> None:
-        self._waiting: list[tuple[ChildHandle, Request]] = []  # asked while there was no connection
+        self._connection: CallerConnection | None = None
+        self._waiting: deque[tuple[ChildHandle, Request]] = deque()  # for a connection
+        self._chunks: deque[tuple[ChildHandle, Request]] = deque()  # for their turn
+        self._under_way = 0
+
+    def connected(self, connection: CallerConnection) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for child, request in waiting:
+            self.ask(connection, child, request)
 
     def ask(self, connection: CallerConnection | None, child: ChildHandle, request: Request) -> None:
+        self._connection = connection
         if connection is None or connection.closed.done():
             self._waiting.append((child, request))
-            return
+        elif request.target[0] != "get_blobs" or request.method not in CHUNK_CALLS:
+            self._call(connection, child, request)
+        else:
+            self._chunks.append((child, request))
+            self._next_chunks()
 
+    def forget(self, child: ChildHandle) -> None:
+        """It has died."""
+        self._waiting = deque(one for one in self._waiting if one[0] is not child)
+        self._chunks = deque(one for one in self._chunks if one[0] is not child)
+
+    def _next_chunks(self) -> None:
+        while self._chunks and self._under_way < CHUNKS_UNDER_WAY:
+            child, request = self._chunks.popleft()
+            connection = self._connection
+            if connection is None or connection.closed.done():
+                self._waiting.append((child, request))
+                continue
+            future = self._call(connection, child, request)
+            if future is not None:
+                self._under_way += 1
+                future.add_done_callback(self._chunk_done)
+
+    def _chunk_done(self, _: asyncio.Future[Any]) -> None:
+        self._under_way -= 1
+        self._next_chunks()
+
+    def _call(
+        self, connection: CallerConnection, child: ChildHandle, request: Request
+    ) -> asyncio.Future[Any] | None:
         def done(future: asyncio.Future[Any]) -> None:
             error = None if future.cancelled() else future.exception()
             if isinstance(error, TqError):
@@ -33,14 +78,6 @@ class Relay:
             )
         except TqError as error:
             child.answer(request.call_id, None, error)
-        else:
-            future.add_done_callback(done)
-
-    def connected(self, connection: CallerConnection) -> None:
-        waiting, self._waiting = self._waiting, []
-        for child, request in waiting:
-            self.ask(connection, child, request)
-
-    def forget(self, child: ChildHandle) -> None:
-        """It is dead: nobody waits for the answers."""
-        self._waiting = [(one, request) for one, request in self._waiting if one is not child]
+            return None
+        future.add_done_callback(done)
+        return future

@@ -297,7 +297,7 @@ class Supervisor:
 
         self._ask("lease", granted, want)
 
-    def finish(self, rows: list[list[Any]]) -> None:
+    def finish(self, rows: list[list[Any]], blobs: list[list[Any]] | None) -> None:
         def finished(stale: Any) -> None:
             self._observer.finished(rows)
             if self.meters is not None:
@@ -306,7 +306,7 @@ class Supervisor:
             self._after()
 
         self._observer.before_finish(rows)
-        self._ask("finish", finished, rows)
+        self._ask("finish", finished, rows, *([blobs] if blobs else []))
 
     def release(self, held: list[list[Any]]) -> None:
         self._ask("release", lambda _: None, held)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from ...common.errors import StoreError
+from .blob_rows import BlobRows
 from .items import ItemStore
 
 
@@ -211,6 +212,8 @@ class TaskFilter:
 class Store(Protocol):
     """Every store passes ``tests/master/store/conformance``. Times are milliseconds of Unix time."""
 
+    @property
+    def blobs(self) -> BlobRows: ...
     def begin(self) -> None: ...
     def commit(self) -> None: ...
     def rollback(self) -> None: ...

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...common.errors import ConfigError, StoreError
+from .blob_rows import BlobRows
 from .interface import (
     AttemptRow,
     EndedAttempt,
@@ -58,6 +59,7 @@ class SqliteStore:
             )
         self._path, self._durability = path, durability
         self._sql = _load_statements()
+        self.blobs = BlobRows(self._all, self._many)
         self._db = self._open()
         self._changes_before = 0
         self.items = SqliteItems(self._all, self._many, self._exactly)

@@ -27,6 +27,7 @@ class Peer:
     def __init__(self, bench: Bench, role: Role, node: bytes, queues: tuple[str, ...] = ()) -> None:
         self.bench, self.disconnected = bench, ""
         self.answers: dict[int, Any] = {}
+        self.unsent = 0  # bytes that it has not read
         self.announced: Any = None
         verifier = Verifier(
             key_id=str(role), role=role, kdf="none", stored_key=b"", server_key=b"", queues=queues
@@ -43,6 +44,9 @@ class Peer:
 
     def send(self, frame: bytes) -> None:
         """The bytes were not needed."""
+
+    def unsent_bytes(self) -> int:
+        return self.unsent
 
     def disconnect(self, reason: str) -> None:
         self.disconnected = reason

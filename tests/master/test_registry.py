@@ -50,6 +50,7 @@ MAY_CALL: dict[str, dict[str, set[str]]] = {
         "observe": WORKERS,
         "orders": WORKERS,
     },
+    "get_blobs": {"ask": CLIENTS, "put": CLIENTS, "get": CLIENTS},
     "get_tasks": {
         "states": VIEWERS,
         "show": VIEWERS,
@@ -201,7 +202,7 @@ def test_an_object_that_is_not_exposed_is_refused_with_those_that_are(
     bench: Any, name: str, role: Role
 ) -> None:
     with pytest.raises(
-        UnknownObject, match=re.escape(f"exposes no {name!r}; it exposes get_dispatcher, get_keys")
+        UnknownObject, match=re.escape(f"exposes no {name!r}; it exposes get_blobs, get_dispatcher")
     ):
         bench.client(role=role).call(name or "", "list")
 
@@ -288,7 +289,10 @@ GOOD: dict[str, list[Any]] = {
         for name in ("get_task_queue", "get_result_queue", "get_queue")
         for method, arguments in ITEMS.items()
     },
-    "get_task_queue.submit": ["m:f", OPTIONS, [[TASK, b"payload"]], "stream"],
+    "get_task_queue.submit": ["m:f", OPTIONS, [[TASK, b"payload"]], "stream", [[TASK, [b"h" * 32]]]],
+    "get_blobs.ask": [b"h" * 32, 100],
+    "get_blobs.put": [b"h" * 32, 100, 0, b"data"],
+    "get_blobs.get": [b"h" * 32, 0, 100],
     "get_task_queue.pause": ["reason"],
     "get_task_queue.resume": [],
     "get_result_queue.watch": [[TASK]],
@@ -301,7 +305,8 @@ GOOD: dict[str, list[Any]] = {
     "get_dispatcher.announce": [INFO, [[TASK, 1, LEASE]]],
     "get_dispatcher.lease": [2],
     "get_dispatcher.finish": [
-        [[RUNNING, 1, LEASE, 0, b"r", 0.0, 0.1, None], [TASK, 1, LEASE, 1, b"", 0.0, 0.1, 1.0]]
+        [[RUNNING, 1, LEASE, 0, b"r", 0.0, 0.1, None], [TASK, 1, LEASE, 1, b"", 0.0, 0.1, 1.0]],
+        [[0, [b"h" * 32]], [1, []]],
     ],
     "get_dispatcher.release": [[[RUNNING, 1, LEASE], [TASK, 1, LEASE]]],
     "get_dispatcher.leave": [],

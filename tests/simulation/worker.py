@@ -274,7 +274,7 @@ class Worker(Reconnecting):
             rows = self.world.random.choice(self._told)
             self._ask("finish", lambda _: None, rows)
 
-    def finish(self, rows: list[list[Any]]) -> None:
+    def finish(self, rows: list[list[Any]], blobs: list[list[Any]] | None) -> None:
         self._told.append(rows)
 
         def finished(stale: Any) -> None:

@@ -111,8 +111,9 @@ class Workshop:
     def lease(self, want: int) -> None:
         self.leases.append(want)
 
-    def finish(self, rows: list[Row]) -> None:
+    def finish(self, rows: list[Row], blobs: list[Row] | None) -> None:
         self.finishing.append(rows)
+        self.named = blobs
 
     def release(self, held: list[Row]) -> None:
         self.released += held

@@ -1,0 +1,360 @@
+"""What happens to content here: asked for, taken in, given out, forgotten. Decides; the disk is others' work.
+
+::
+
+    ask, put, get ─► Keeper ─► disk.write / disk.read (threads) ─► a job of a later transaction ─► the answer
+                        └─► rows of the store, in the transaction in which they are changed
+
+Invariants: 1. a row is written only after its file is whole, verified and synced, and a file is removed only
+after the deletion of its row is committed: a task that names content finds it; 2. what a task may name, by a
+row, is kept as long as its references are, and an hour after it was last asked for; 3. files without a row
+are found by ``sweep``, a folder at a time, and removed, unless they are just being put there.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final, Protocol
+
+from ...common.blob import BLOB_BYTES_MAX, HASH_BYTES
+from ...common.errors import InvalidArgument, StoreError, TqError, UnknownBlob
+from ..clock import Now
+from ..sessions import LATER, Call, Session
+from ..store.blob_rows import BlobRow
+from ..store.interface import Store
+from .files import BlobFiles, damaged
+from .reads import Reads
+from .uploads import Client, Upload, Uploads
+
+CHUNK_BYTES_MAX: Final = 1024 * 1024  # in one call
+KEEP_MS: Final = 3_600_000  # content that was sent or asked for stays so long without a task that names it
+KEEP_AGAIN_MS: Final = KEEP_MS // 2  # when less than that is left, asking for it costs a write
+WAITING_BYTES_MAX: Final = 64 * 1024 * 1024  # of chunks for the disk, of everybody; more are not taken
+COLLECT_BLOBS_MAX: Final = 100  # in one transaction
+COLLECT_EVERY_MS: Final = 10_000
+SWEEP_EVERY_MS: Final = 3_600_000
+BLOBS_PER_CALL_MAX: Final = 10_000  # named by one submit or finish
+
+Then = Callable[[Any, BaseException | None], None]
+
+
+class Disk(Protocol):
+    """Does a job off the event loop; ``then`` is told the outcome in a later transaction."""
+
+    def write(self, job: Callable[[], Any], then: Then) -> None:
+        """One after the other, in the order of asking."""
+
+    def read(self, job: Callable[[], Any], then: Then) -> None: ...
+
+
+class Keeper:
+    """Without ``serve`` a master has no blobs."""
+
+    def __init__(self, store: Store, report: Callable[..., None]) -> None:
+        self._store, self._report = store, report
+        self.now = Now(0, 0)
+        self._uploads = Uploads()
+        self._waiting_bytes = 0
+        self._placing: set[bytes] = (
+            set()
+        )  # whose file is put in its place, and whose row is not yet committed
+        self._placed: list[bytes] = []  # of them, those whose row is written in this transaction
+        self._doomed: list[bytes] = []  # whose row this transaction deletes
+        self._damaged: set[bytes] = set()  # whose file was found wanting: it is taken in anew
+        self._collect_at = self._sweep_at = 0
+        self._has_any = True  # there may be rows
+
+    def serve(self, files: BlobFiles, disk: Disk) -> None:
+        self._files, self._disk = files, disk
+        self._reads = Reads(files, disk)
+
+    @property
+    def is_serving(self) -> bool:
+        return hasattr(self, "_files")
+
+    # calls
+
+    def ask(self, call: Call, hash: bytes, size: int) -> object:
+        """How many bytes are here: all (and they stay for an hour), or up to where an upload has come."""
+        self._check(hash, size)
+        row = self._row(hash, size)
+        return self._standing(call, hash) if row is None else self._vouch(call, row)
+
+    def put(self, call: Call, hash: bytes, size: int, offset: int, data: bytes) -> object:
+        """Take the next bytes; answers how many are here then. All: they are verified, synced and stay. An
+        answer short of what was sent means that it was not taken: go on from there."""
+        self._check(hash, size)
+        if type(data) is not bytes or not 0 < len(data) <= min(CHUNK_BYTES_MAX, size):
+            raise InvalidArgument(
+                f"data must be 1 to {CHUNK_BYTES_MAX:,} bytes, and no more than the content"
+            )
+        if type(offset) is not int or not 0 <= offset <= size - len(data):
+            raise InvalidArgument(f"offset must be a whole number from 0 to {size - len(data):,}")
+        upload = self._uploads.find(_client(call.session), hash)
+        if upload is None:
+            row = self._row(hash, size)
+            if row is not None:
+                return self._vouch(call, row)
+            if offset:
+                return 0
+            upload = self._open(call.session, hash, size)
+        if upload.size != size:
+            raise InvalidArgument(f"this content was announced with {upload.size:,} bytes, not {size:,}")
+        upload.touched = self.now.mono
+        if upload.taken == size:
+            upload.last.append(call)
+            return LATER
+        if offset != upload.taken or self._waiting_bytes + len(data) > WAITING_BYTES_MAX:
+            return upload.taken
+        self._take(call, upload, data)
+        return LATER
+
+    def get(self, call: Call, hash: bytes, offset: int, length: int) -> object:
+        """Some bytes of content."""
+        self._check(hash, BLOB_BYTES_MAX)
+        row = self._store.blobs.find(hash)
+        if row is None:
+            raise unknown(hash)
+        if type(length) is not int or not 1 <= length <= CHUNK_BYTES_MAX:
+            raise InvalidArgument(f"length must be a whole number from 1 to {CHUNK_BYTES_MAX:,}")
+        if type(offset) is not int or not 0 <= offset <= row.size - length:
+            raise InvalidArgument(f"offset must be a whole number from 0 to {row.size - length:,}")
+        self._reads.ask(call, row, offset, length)
+        return LATER
+
+    # tasks
+
+    def numbers(self, hashes: Iterable[bytes]) -> list[int]:
+        """The rows of content that a task names; UnknownBlob when one is not here."""
+        found: list[int] = []
+        for hash in hashes:
+            row = self._store.blobs.find(hash)
+            if row is None:
+                raise unknown(hash)
+            self._uploads.settled(hash)
+            found.append(row.number)
+        return found
+
+    # the transaction
+
+    def chores(self, now: Now) -> None:
+        """What is due by the clock, in bounded portions."""
+        self.now = now
+        if not self.is_serving:
+            return
+        self._reads.start()
+        if now.mono >= self._collect_at:
+            self._collect(now)
+        if now.mono >= self._sweep_at:
+            self._sweep_at = now.mono + SWEEP_EVERY_MS
+            self._disk.read(self._files.folders, self._sweep)
+
+    def next_wakeup(self) -> int | None:
+        if not self.is_serving:
+            return None
+        moments = [self._sweep_at]
+        if self._reads.congested:
+            moments.append(self.now.mono + self._reads.PATIENCE_MS)
+        if self._has_any or len(self._uploads):
+            moments.append(self._collect_at)
+        return min(moments)
+
+    def committed(self) -> None:
+        """The transaction is durable: now files may go."""
+        for hash in self._doomed:
+            if hash not in self._placing:
+                self._disk.write(partial(self._files.remove, hash), self._removed)
+        self._end()
+
+    def void(self) -> None:
+        """The transaction failed: its rows are as they were."""
+        self._end()
+
+    def _end(self) -> None:
+        self._placing.difference_update(self._placed)
+        self._placed.clear()
+        self._doomed.clear()
+
+    # inside
+
+    def _check(self, hash: Any, size: Any) -> None:
+        if not self.is_serving:
+            raise InvalidArgument("this master keeps no blobs")
+        if type(hash) is not bytes or len(hash) != HASH_BYTES:
+            raise InvalidArgument(f"a hash has {HASH_BYTES} bytes")
+        if type(size) is not int or not 1 <= size <= BLOB_BYTES_MAX:
+            raise InvalidArgument(f"a blob has 1 to {BLOB_BYTES_MAX:,} bytes, not {size!r:.40}")
+
+    def _row(self, hash: bytes, size: int) -> BlobRow | None:
+        row = None if hash in self._damaged else self._store.blobs.find(hash)
+        if row is not None and row.size != size:
+            raise InvalidArgument(f"the content with this hash has {row.size:,} bytes, not {size:,}")
+        return row
+
+    def _standing(self, call: Call, hash: bytes) -> int:
+        upload = self._uploads.find(_client(call.session), hash)
+        return 0 if upload is None else upload.taken
+
+    def _vouch(self, call: Call, row: BlobRow) -> object:
+        """Answer that it is here, once its file was looked at, and keep it for a while."""
+
+        def looked(size: int | None, error: BaseException | None) -> None:
+            if error is not None:
+                call.refuse(StoreError(damaged(row.hash, f"cannot be read: {error}")))
+                return
+            here = self._store.blobs.find(row.hash)  # it may have been forgotten meanwhile
+            if here is not None and size == here.size:
+                if here.keep < self.now.wall + KEEP_AGAIN_MS:
+                    self._store.blobs.keep(here.number, self.now.wall + KEEP_MS)
+                call.answer(here.size)
+                return
+            if here is not None:
+                self._damaged.add(row.hash)
+                self._report(
+                    "blob.damaged", level="error", blob=row.hash.hex(), bytes=size, of_bytes=row.size
+                )
+            call.answer(self._standing(call, row.hash))
+
+        self._disk.read(lambda: self._files.size_of(row.hash), _answering(call, looked))
+        return LATER
+
+    # taking in
+
+    def _open(self, session: Session, hash: bytes, size: int) -> Upload:
+        part = self._files.new_part(hash)
+        upload = Upload(_client(session), hash, size, part, self.now.mono)
+        self._uploads.open(upload)
+        return upload
+
+    def _take(self, call: Call, upload: Upload, data: bytes) -> None:
+        files, part = self._files, upload.part
+        first, upload.taken = upload.taken == 0, upload.taken + len(data)
+        reached, is_last = upload.taken, upload.taken == upload.size
+        needed = self._uploads.promised_bytes + len(data) if first else 0
+        self._waiting_bytes += len(data)
+        if is_last:
+            self._placing.add(upload.hash)
+
+        def job() -> None:
+            if first:
+                files.check_room(part, needed)
+            files.append(part, data)
+            if is_last:
+                files.finish(part)
+
+        def done(_: Any, error: BaseException | None) -> None:
+            self._waiting_bytes -= len(data)
+            if error is not None:
+                self._give_up(call, upload, error, placing=is_last)
+            elif is_last:
+                self._stored(call, upload)
+            else:
+                call.answer(reached)
+
+        self._disk.write(job, _answering(call, done))
+
+    def _stored(self, call: Call, upload: Upload) -> None:
+        self._placed.append(upload.hash)
+        self._uploads.close(upload)
+        for one in (call, *upload.last):
+            one.answer(upload.size)
+        self._store.blobs.put(upload.hash, upload.size, self.now.wall + KEEP_MS)  # if it fails, so do they
+        self._damaged.discard(upload.hash)
+        self._uploads.stored(upload)
+        self._has_any = True
+
+    def _give_up(self, call: Call, upload: Upload, error: BaseException, *, placing: bool) -> None:
+        if placing:
+            self._placing.discard(upload.hash)
+        self._uploads.close(upload)
+        told = error if isinstance(error, TqError) else StoreError(f"the upload failed: {error!r}")
+        for one in (call, *upload.last):
+            one.refuse(told)
+        upload.last.clear()
+        self._discard(upload)
+
+    def _discard(self, upload: Upload) -> None:
+        self._disk.write(lambda: self._files.discard(upload.part), self._removed)
+
+    # forgetting
+
+    def _collect(self, now: Now) -> None:
+        for upload in self._uploads.idle(now.mono):
+            self._uploads.close(upload)
+            self._discard(upload)
+        self._doomed = self._store.blobs.collect(now.wall, COLLECT_BLOBS_MAX)
+        for hash in self._doomed:
+            self._uploads.settled(hash)
+            self._damaged.discard(hash)
+        self._has_any = self._store.blobs.any()
+        full = len(self._doomed) >= COLLECT_BLOBS_MAX
+        self._collect_at = now.mono if full else now.mono + COLLECT_EVERY_MS
+
+    def _removed(self, _: Any, error: BaseException | None) -> None:
+        if error is not None:
+            self._report("blob.not_removed", level="warning", error=str(error))
+
+    def _sweep(self, folders: list[str], error: BaseException | None) -> None:
+        """Look into one folder after the other for files without a row."""
+        if error is not None:
+            self._report("blob.not_swept", level="warning", error=str(error))
+            return
+        if folders:
+            rest = deque(folders)
+            folder = rest.popleft()
+            self._disk.read(
+                lambda: self._files.hashes(folder), lambda hashes, error: self._swept(hashes, error, rest)
+            )
+
+    def _swept(self, hashes: list[bytes], error: BaseException | None, rest: deque[str]) -> None:
+        for hash in hashes or ():
+            if hash not in self._placing and self._store.blobs.find(hash) is None:
+                self._report("blob.orphan", level="debug", blob=hash.hex())
+                self._disk.write(partial(self._files.remove, hash), self._removed)
+        self._sweep(list(rest), error)
+
+
+def _answering(call: Call, then: Then) -> Then:
+    """Whoever waits for a job is answered even if the store fails in it."""
+
+    def guarded(value: Any, error: BaseException | None) -> None:
+        try:
+            then(value, error)
+        except StoreError as failure:
+            call.refuse(failure)
+            raise
+
+    return guarded
+
+
+def unknown(hash: bytes) -> UnknownBlob:
+    return UnknownBlob(
+        f"the master does not have blob {hash.hex()[:12]}…: it was never sent there, or it went with the last "
+        "task that named it; make it anew with tq.Blob.of"
+    )
+
+
+def check_named(named: Any) -> list[tuple[Any, list[bytes]]]:
+    """What a submit or a finish says of its blobs, ``[[id or index, [hash, …]], …]``; raises InvalidArgument."""
+    total = 0
+    if isinstance(named, list):
+        for one in named:
+            match one:
+                case [bytes() | int(), list(hashes)] if all(
+                    type(hash) is bytes and len(hash) == HASH_BYTES for hash in hashes
+                ):
+                    total += len(hashes)
+                case _:
+                    break
+        else:
+            if total <= BLOBS_PER_CALL_MAX:
+                return [(key, hashes) for key, hashes in named]
+    raise InvalidArgument(
+        f"blobs must be a list of [task, [hash, …]] with at most {BLOBS_PER_CALL_MAX:,} hashes of {HASH_BYTES} bytes"
+    )
+
+
+def _client(session: Session) -> Client:
+    return session.verifier.key_id, session.node

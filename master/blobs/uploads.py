@@ -1,0 +1,95 @@
+"""The uploads under way, and how much each client may have here that no task names. Pure bookkeeping.
+
+An upload belongs to one client (its key and node) and one content, and outlives the client's connections. So
+nobody can spoil what somebody else sends, and who comes back goes on where he was.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from ...common.errors import InvalidArgument
+from ..sessions import Call
+from .files import Part
+
+UPLOADS_MAX: Final = 1_024  # in all; each costs its part of a file and a kilobyte of memory
+UPLOADS_PER_CLIENT_MAX: Final = 64  # a worker counts as one, with all its children
+UNNAMED_BYTES_MAX: Final = 16 * 1024**3  # per client: begun, or whole and not yet named by a task
+UPLOAD_IDLE_MS: Final = 10 * 60_000  # without a chunk, then it is given up
+
+Client = tuple[str, bytes]  # key id, node
+
+
+class Upload:
+    """One content on its way in. ``taken``: bytes accepted, in order; not all of them may be written yet."""
+
+    def __init__(self, client: Client, hash: bytes, size: int, part: Part, now: int) -> None:
+        self.client, self.hash, self.size, self.part = client, hash, size, part
+        self.taken = 0
+        self.touched = now  # monotonic ms
+        self.last: list[Call] = []  # repeated calls that wait for its end
+
+
+class Uploads:
+    def __init__(self) -> None:
+        self._open: dict[tuple[Client, bytes], Upload] = {}
+        self._of_client: Counter[Client] = Counter()
+        self._unnamed: dict[Client, dict[bytes, int]] = {}
+        self._owners: dict[bytes, Client] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def find(self, client: Client, hash: bytes) -> Upload | None:
+        return self._open.get((client, hash))
+
+    @property
+    def promised_bytes(self) -> int:
+        """What the disk is still to take for all of them."""
+        return sum(upload.size - upload.taken for upload in self._open.values())
+
+    def open(self, upload: Upload) -> None:
+        """Begin one; InvalidArgument when its client, or everybody together, has too many."""
+        client = upload.client
+        if len(self._open) >= UPLOADS_MAX or self._of_client[client] >= UPLOADS_PER_CLIENT_MAX:
+            raise InvalidArgument(
+                f"{len(self._open):,} uploads are under way, {self._of_client[client]} of them yours; "
+                f"at most {UPLOADS_MAX:,}, {UPLOADS_PER_CLIENT_MAX} for one client: finish some first"
+            )
+        mine = [one.size for one in self._open.values() if one.client == client]
+        waiting = sum(mine) + sum(self._unnamed.get(client, {}).values())
+        if waiting + upload.size > UNNAMED_BYTES_MAX:
+            raise InvalidArgument(
+                f"you have sent {waiting:,} bytes that no task names yet, and {upload.size:,} more are over the "
+                f"limit of {UNNAMED_BYTES_MAX:,}; submit the tasks that name them first"
+            )
+        self._open[client, upload.hash] = upload
+        self._of_client[client] += 1
+
+    def close(self, upload: Upload) -> None:
+        key = upload.client, upload.hash
+        if self._open.get(key) is upload:  # its client may have begun anew
+            del self._open[key]
+            self._of_client[upload.client] -= 1
+            if not self._of_client[upload.client]:
+                del self._of_client[upload.client]
+
+    def stored(self, upload: Upload) -> None:
+        """It is whole; until a task names it, it counts against its client."""
+        self.settled(upload.hash)
+        self._owners[upload.hash] = upload.client
+        self._unnamed.setdefault(upload.client, {})[upload.hash] = upload.size
+
+    def settled(self, hash: bytes) -> None:
+        """A task names it, or it is gone."""
+        client = self._owners.pop(hash, None)
+        if client is not None:
+            mine = self._unnamed[client]
+            del mine[hash]
+            if not mine:
+                del self._unnamed[client]
+
+    def idle(self, now: int) -> list[Upload]:
+        """Those whose sender has been silent for too long."""
+        return [one for one in self._open.values() if now - one.touched >= UPLOAD_IDLE_MS]
