@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import tq
 from tq.client.commands.help import PAGE, sections
+from tq.common.blob import Blob
 from tq.common.codec import decode
 from tq.common.config import MasterSettings, load_settings
 from tq.common.errors import topic
@@ -112,6 +113,7 @@ CASES: dict[type[BaseException], Raising] = {
     tq.Forbidden: lambda cluster, _: ask(cluster.master.url, cluster.master.authkey),
     tq.UnknownObject: lambda cluster, _: cluster.app.call(["get_nothing"], "look"),
     tq.UnknownTask: lambda cluster, _: cluster.app.get(NOBODY),
+    tq.UnknownBlob: lambda cluster, _: Blob(b"h" * 32, 8, fetcher=cluster.app.blobs).read(),
     tq.TaskConflict: conflicting,
     tq.StoreError: broken_store,
     tq.DecodeError: lambda cluster, _: decode(b"\xc1"),

@@ -27,15 +27,35 @@ from tq.common.model import TaskOptions
 ROOT = Path(__file__).resolve().parents[2]
 WRITTEN = "Written by `python -m tests.docs.reference`; a test compares."
 GROUPS = {
-    "Submitting": ("App", "Task", "Handle", "Handles", "Attempt", "State", "as_completed", "wait"),
+    "Submitting": ("App", "Task", "Handle", "Handles", "Attempt", "State", "as_completed", "wait", "Blob"),
     "Inside a task": ("Context", "current"),
     "In place of the standard library": ("Executor", "Pool"),
     "Objects of your own": ("exposed",),
     "In tests": ("throwaway_cluster",),
 }
-MADE_BY_TQ = {"Task", "Handle", "Handles", "Attempt", "Context", "Progress"}  # nobody calls these himself
+MADE_BY_TQ = {
+    "Blob",
+    "Task",
+    "Handle",
+    "Handles",
+    "Attempt",
+    "Context",
+    "Progress",
+}  # nobody calls these himself
 # What parts of the client call on one another.
-INSIDE = {"open_batch", "link", "sent_link", "start_call", "submit_one", "submit_many", "submitted", "parts"}
+INSIDE = {
+    "blobs",
+    "to_wire",
+    "from_wire",
+    "open_batch",
+    "link",
+    "sent_link",
+    "start_call",
+    "submit_one",
+    "submit_many",
+    "submitted",
+    "parts",
+}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 

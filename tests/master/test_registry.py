@@ -290,9 +290,7 @@ GOOD: dict[str, list[Any]] = {
         for method, arguments in ITEMS.items()
     },
     "get_task_queue.submit": ["m:f", OPTIONS, [[TASK, b"payload"]], "stream", [[TASK, [b"h" * 32]]]],
-    "get_blobs.ask": [b"h" * 32, 100],
-    "get_blobs.put": [b"h" * 32, 100, 0, b"data"],
-    "get_blobs.get": [b"h" * 32, 0, 100],
+    **{f"get_blobs.{name}": [b"h" * 32, 9, 0, b"x"][:n] for name, n in (("ask", 2), ("put", 4), ("get", 3))},
     "get_task_queue.pause": ["reason"],
     "get_task_queue.resume": [],
     "get_result_queue.watch": [[TASK]],
@@ -306,8 +304,8 @@ GOOD: dict[str, list[Any]] = {
     "get_dispatcher.lease": [2],
     "get_dispatcher.finish": [
         [[RUNNING, 1, LEASE, 0, b"r", 0.0, 0.1, None], [TASK, 1, LEASE, 1, b"", 0.0, 0.1, 1.0]],
-        [[0, [b"h" * 32]], [1, []]],
-    ],
+        [[0, [b"h" * 32]]],
+    ],  # fmt: skip
     "get_dispatcher.release": [[[RUNNING, 1, LEASE], [TASK, 1, LEASE]]],
     "get_dispatcher.leave": [],
     "get_dispatcher.starting": [[TASK]],
