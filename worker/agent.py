@@ -158,9 +158,7 @@ class Agent:
             while job.ordinal != report.ordinal:  # taken back meanwhile: not this child's any more
                 job = child.jobs.popleft()
             self.pace.took(job.name, report.seconds)
-            self._post(
-                job, report.outcome, report.body, report.started, report.seconds, report.after, report.blobs
-            )
+            self._post(job, *report[1:])
             if job.ordinal == child.current:
                 child.pressure, child.steps = "", 0
         child.ended = now
@@ -304,8 +302,7 @@ class Agent:
             missing -= want
 
     def _tell(self) -> None:
-        rows = self.outbox.take_call()
-        if rows:
+        if rows := self.outbox.take_call():
             self._hands.finish(rows, self.outbox.blobs_under_way)
 
     def _post(

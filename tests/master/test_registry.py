@@ -302,10 +302,7 @@ GOOD: dict[str, list[Any]] = {
     "get_tasks.purge": [FILTER, 9],
     "get_dispatcher.announce": [INFO, [[TASK, 1, LEASE]]],
     "get_dispatcher.lease": [2],
-    "get_dispatcher.finish": [
-        [[RUNNING, 1, LEASE, 0, b"r", 0.0, 0.1, None], [TASK, 1, LEASE, 1, b"", 0.0, 0.1, 1.0]],
-        [[0, [b"h" * 32]]],
-    ],  # fmt: skip
+    "get_dispatcher.finish": [[[RUNNING, 1, LEASE, 0, b"r", 0.0, 0.1, 1.0]], [[0, [b"h" * 32]]]],
     "get_dispatcher.release": [[[RUNNING, 1, LEASE], [TASK, 1, LEASE]]],
     "get_dispatcher.leave": [],
     "get_dispatcher.starting": [[TASK]],
