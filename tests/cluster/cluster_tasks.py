@@ -65,6 +65,12 @@ def sleep(seconds: float) -> float:
 
 
 @app.task
+def large(seconds: float, size: int) -> str:
+    time.sleep(seconds)
+    return "x" * size
+
+
+@app.task
 def fail(message: str) -> None:
     raise LookupError(message)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import uuid
@@ -19,7 +20,7 @@ import pytest
 from .conftest import Cluster
 from .programs import clean_environment, command, eventually
 
-FAILED, USAGE = 1, 2
+FAILED, USAGE, UNREACHABLE = 1, 2, 3
 RSS_BYTES_MAX = 200 * 1024 * 1024  # some 70 MB are Python, the connection and the window
 
 
@@ -40,16 +41,20 @@ class Shell:
         *arguments: object,
         stdin: int | IO[bytes] = subprocess.PIPE,
         stdout: int | IO[bytes] = subprocess.PIPE,
+        stderr: int | IO[bytes] = subprocess.PIPE,
         more: Mapping[str, str] = {},
     ) -> subprocess.Popen[bytes]:
+        # a suite in the background of a shell ignores Ctrl-C, and so would what it starts
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         process = subprocess.Popen(
             [*command("tq"), *map(str, arguments)],
             env=clean_environment(self.home, {**self._environment, **more}),
             cwd=self.home,
             stdin=stdin,
             stdout=stdout,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
         )
+        signal.signal(signal.SIGINT, before)
         self._started.append(process)
         return process
 
@@ -251,12 +256,21 @@ def test_a_reader_that_goes_away_is_noticed_while_nothing_is_written(shell: Shel
     assert process.wait(30) == 128 + signal.SIGPIPE
 
 
-def test_memory_does_not_grow_with_the_input(shell: Shell) -> None:
-    lines = 50_000
+@pytest.mark.parametrize(
+    ("task", "first", "others", "lines"),
+    [
+        ("echo", '"a"', '"b"', 50_000),
+        ("large", "[3, 1]", "[0, 600000]", 300),  # the first holds back 180 MB of results
+    ],
+)
+def test_memory_does_not_grow_with_the_input(
+    shell: Shell, task: str, first: str, others: str, lines: int
+) -> None:
     source, out = shell.home / "input", shell.home / "out"
-    source.write_text("".join(f"{number}\n" for number in range(lines)))
+    source.write_text(first + "\n" + (others + "\n") * lines)
+    arguments = [f"cluster_tasks:{task}", "--jsonl", "--star"]
     with source.open("rb") as stdin, out.open("wb") as stdout:
-        process = shell.start("map", "cluster_tasks:echo", stdin=stdin, stdout=stdout)
+        process = shell.start("map", *arguments, stdin=stdin, stdout=stdout)
         measured, peak = psutil.Process(process.pid), 0
 
         def over() -> bool:
@@ -267,7 +281,8 @@ def test_memory_does_not_grow_with_the_input(shell: Shell) -> None:
 
         eventually(over, seconds=50)
     assert process.returncode == 0
-    assert out.read_bytes() == source.read_bytes()
+    with out.open("rb") as result:
+        assert sum(1 for _ in result) == lines + 1
     assert 0 < peak < RSS_BYTES_MAX
 
 
@@ -370,6 +385,44 @@ def test_what_failed_is_tried_again_when_asked(shell: Shell) -> None:
     assert (status, err) == (FAILED, "tq: 1 of 2 failed\n")
     assert shell.append(out, "--resume", "j", "--retry-failed", *arguments, input=input) == (0, "")
     assert sorted(out.read_text().split()) == ["1", "2"]
+
+
+def test_what_others_wrote_behind_a_run_that_ended_in_good_order_stays(shell: Shell) -> None:
+    job = Noted(shell.home, lines=5, seconds=0)
+    assert shell.append(job.out, "--journal", "j", *job.arguments, input=job.input) == (0, "")
+    with job.out.open("a") as out:
+        out.write("6\n")
+    assert shell.append(job.out, "--resume", "j", *job.arguments, input=job.input) == (0, "")
+    assert job.shown() == [1, 2, 3, 4, 5, 6]
+
+
+def test_nothing_is_cut_off_a_file_that_complaints_go_to_as_well(shell: Shell) -> None:
+    log, input = shell.home / "log", b'0\n"bad"\n0\n'
+    for option in ("--journal", "--resume"):
+        with log.open("ab") as both:
+            arguments = ["map", option, "j", "cluster_tasks:sleep", "--jsonl"]
+            process = shell.start(*arguments, stdout=both, stderr=both)
+            process.communicate(input, timeout=50)
+        assert process.returncode == FAILED
+    assert log.read_text().count("tq: line 2 'bad'") == 1
+    assert log.read_text().startswith("0\n")
+    assert log.read_text().count("tq: 1 of 3 failed") == 2
+
+
+def test_a_master_that_never_answers_leaves_nothing_to_go_on_with(shell: Shell) -> None:
+    done = shell.start("map", "a:b", "--url", "tq://127.0.0.1:9", ":::", "1")
+    _, err = done.communicate(timeout=50)
+    assert done.returncode == UNREACHABLE
+    assert b"go on with" not in err
+    assert shell.journals == []
+
+
+def test_a_closed_output_is_told(shell: Shell) -> None:
+    words = [*command("tq"), "map", "a:b", ":::", "1"]
+    environment = clean_environment(shell.home, {"TQ_URL": "tq://127.0.0.1:9", "TQ_AUTHKEY": "x" * 20})
+    line = f"exec {shlex.join(words)} >&-"
+    done = subprocess.run(["/bin/sh", "-c", line], env=environment, capture_output=True, timeout=50)
+    assert (done.returncode, b"standard output is closed" in done.stderr) == (USAGE, True)
 
 
 def test_a_refused_key_ends_it_with_its_status(shell: Shell) -> None:

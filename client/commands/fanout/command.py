@@ -145,15 +145,20 @@ def run_job(
     except (TqError, OSError) as error:
         if isinstance(error, OSError) and not isinstance(error, TqError):
             error = InvalidArgument(f"cannot go on: {error}")
-        _say_how_to_go_on(book, run.counts)
+        if run.has_stored:
+            _say_how_to_go_on(book)
+        elif book is not None and not kept:
+            book.remove()
         raise error from None
     finally:
         source.close()
+    if book is not None:
+        book.end(output.shown)
     if book is not None and not kept and ending in (Ending.COMPLETE, Ending.NO_READER):
         book.remove()
     if ending not in (Ending.COMPLETE, Ending.NO_READER):
         _tell(ending, run.counts, job.choice.queue)
-        _say_how_to_go_on(book, run.counts)
+        _say_how_to_go_on(book)
     elif ending is Ending.COMPLETE and run.counts.failed:
         _complain(f"{run.counts.failed:,} of {run.counts.done + run.counts.failed:,} failed")
     sys.exit(_status(ending, run))
@@ -197,7 +202,8 @@ def _fit(book: Journal, output: Output) -> None:
             "by `>`? Go on with `>>`; --reprint prints again what is missing, and what the master has forgotten "
             "by now is run again for that"
         )
-    output.cut(finished.shown)
+    if not finished.in_good_order:
+        output.cut(finished.shown)
 
 
 def _status(ending: Ending, run: Run) -> int:
@@ -218,7 +224,7 @@ def _tell(ending: Ending, counts: Counts, queue: str) -> None:
     _complain(f"{why}: {done}, {counts.cancelled:,} cancelled{left}")
 
 
-def _say_how_to_go_on(book: Journal | None, counts: Counts) -> None:
+def _say_how_to_go_on(book: Journal | None) -> None:
     if book is None:
         _complain("there is no journal of this run (see --journal), so it cannot be gone on with")
         return

@@ -5,6 +5,7 @@
     {"tq": "map", "version": 1, "run": "…", "what": {…}}        once; ids of tasks are made from `run`
     {"output": [device, inode], "shown": 0}                      at every start: where the lines below were shown
     17 9a3c51f0 + 2318                                           number, digest of the item, + or -, bytes shown
+    {"end": 2318}                                                it ended in good order: all it wrote stands above
 
 Task ids follow from the run, the line's number and its content: submitting a line again is the same task,
 which the master does not run twice. So what is not in the journal can be submitted again without harm, and a
@@ -69,6 +70,7 @@ class Finished:
         self.failed = self.lines = 0
         self.shown = 0
         self.output: File | None = None
+        self.in_good_order = False  # the last run ended by itself: nothing it wrote is unknown
 
     def __contains__(self, number: int) -> bool:
         return number <= len(self._digests) and self._digests[number - 1] != 0
@@ -140,6 +142,10 @@ class Journal:
         """What follows is shown in this file behind so many bytes, or in none."""
         self._write(json.dumps({"output": output, "shown": shown}) + "\n")
 
+    def end(self, shown: int) -> None:
+        """The run is over, as it should be."""
+        self._write(json.dumps({"end": shown}) + "\n")
+
     def append(self, records: Iterable[Record]) -> None:
         """Write: after this a killed process has not lost them."""
         self._write("".join(map(str, records)))
@@ -192,6 +198,9 @@ def _read(
             run = _run_of(path, line, what)
             continue
         try:
+            finished.in_good_order = line.startswith(b'{"end"')
+            if finished.in_good_order:
+                continue
             if line.startswith(b"{"):
                 began = json.loads(line)
                 known, shown = began["output"], int(began["shown"])

@@ -8,6 +8,7 @@ import stat
 from collections import deque
 from typing import Final
 
+from ....common.errors import InvalidArgument
 from .journal import File, Record
 
 PIPE_BYTES: Final = 4_096  # a pipe that is ready takes so many without blocking (PIPE_BUF)
@@ -20,9 +21,15 @@ class Output:
 
     def __init__(self, descriptor: int = 1) -> None:
         self.descriptor = descriptor
-        found = os.fstat(descriptor)
+        try:
+            found = os.fstat(descriptor)
+        except OSError:
+            raise InvalidArgument(
+                "standard output is closed; send it to /dev/null if nobody wants it"
+            ) from None
         self.is_file = stat.S_ISREG(found.st_mode)
-        self.file: File | None = (found.st_dev, found.st_ino) if self.is_file else None
+        file = (found.st_dev, found.st_ino) if self.is_file else None
+        self.file: File | None = file if file != _file_of_stderr() else None  # then not all of it is ours
         self.size = found.st_size if self.is_file else 0
         self._written = os.lseek(descriptor, 0, os.SEEK_END) if self.is_file else 0
         self._put = self._written
@@ -34,6 +41,11 @@ class Output:
         os.ftruncate(self.descriptor, size)
         os.lseek(self.descriptor, 0, os.SEEK_END)
         self.size = self._written = self._put = size
+
+    @property
+    def shown(self) -> int:
+        """Bytes written so far, from the beginning of the file."""
+        return self._written
 
     @property
     def waiting_bytes(self) -> int:
@@ -71,6 +83,14 @@ class Output:
         long = memoryview(self._waiting.popleft())
         self._waiting.appendleft(long[most:])
         return long[:most]
+
+
+def _file_of_stderr() -> File | None:
+    try:
+        found = os.fstat(2)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _is_writable(poll: select.poll) -> bool:

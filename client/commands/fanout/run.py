@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import select
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -103,12 +104,18 @@ class Run:
         self._phase, self._ending = Phase.RUNNING, Ending.COMPLETE
         self._deadline = 0.0
         self._failures = 0  # in this run
+        self._unwatched: deque[bytes] = deque()  # tasks whose results stay with the master for now
+        self._watched: set[bytes] = set()  # of those, what was asked for
         self.counts = Counts()
         if journal is not None:
             finished = journal.finished
             self.counts.before = finished.lines - (finished.failed if retry_failed else 0)
             self.counts.failed = 0 if retry_failed else finished.failed
             self.counts.done = self.counts.before - self.counts.failed
+
+    @property
+    def has_stored(self) -> bool:
+        return self._submission.has_stored
 
     @property
     def signal(self) -> int:
@@ -160,6 +167,7 @@ class Run:
             self._source.has_records
             and self._window.room > 0
             and self._submission.calls_under_way < CALLS_UNDER_WAY
+            and not self._unwatched
         )
 
     def _accept(self, item: Item) -> None:
@@ -203,6 +211,25 @@ class Run:
                 self._window.end(id, state, body)
         if revived:
             self._submission.revive(revived)
+        self._balance()
+
+    def _balance(self) -> None:
+        """When results are so large that they would fill the memory, ask for the oldest few only."""
+        if not self._unwatched:
+            if not self._window.is_overweight:
+                return
+            self._submission.stop_watching()
+            self._unwatched.extend(self._window.open_ids)
+            self._watched.clear()
+        self._watched = {id for id in self._watched if self._window.find(id) is not None}
+        room, wanted = self._window.watch_room(len(self._watched)), list[bytes]()
+        while self._unwatched and len(wanted) < room:
+            id = self._unwatched.popleft()
+            if self._window.find(id) is not None:
+                wanted.append(id)
+        if wanted:
+            self._submission.watch(wanted)
+            self._watched.update(wanted)
 
     def _is_to_be_revived(self, entry: Entry, state: int) -> bool:
         """What an earlier run cancelled, or what failed and is to be tried again; once."""

@@ -62,7 +62,8 @@ class Interrupts:
 
     @contextlib.contextmanager
     def counted(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) != signal.SIG_IGN]
+        before = {one: signal.signal(one, self._heard) for one in numbers}  # nohup and & mean what they say
         try:
             yield
         finally:

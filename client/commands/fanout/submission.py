@@ -52,6 +52,7 @@ class Submission:
         self._gathered_bytes = 0
         self._under_way: deque[tuple[Tasks, Future[Any]]] = deque()
         self._cancelled: list[Future[Any]] = []
+        self.has_stored = False  # anything; before, there is nothing to go on with
 
     @property
     def calls_under_way(self) -> int:
@@ -83,6 +84,7 @@ class Submission:
             tasks, answer = self._under_way.popleft()
             error = answer.exception()
             if error is None:
+                self.has_stored = True
                 continue
             if not tasks or not isinstance(error, (InvalidArgument, TaskConflict)):
                 raise error
@@ -98,6 +100,14 @@ class Submission:
 
     def take_outcomes(self) -> list[Row]:
         return self._box.take_arrived() if len(self._box) else []
+
+    def stop_watching(self) -> None:
+        """Let results stay with the master until they are asked for."""
+        self._app.link.forget(self._box)
+
+    def watch(self, ids: list[bytes]) -> None:
+        """Ask for results; of those that have ended they come at once."""
+        self._app.link.watch(self._box, ids)
 
     def revive(self, ids: list[bytes]) -> None:
         """Make tasks that ended without success ready again, and wait for them anew."""

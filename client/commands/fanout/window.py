@@ -62,6 +62,16 @@ class Window:
         by_weight = int(left / self._result_bytes) if self._result_bytes else self._items_max
         return max(0, min(self._items_max - inside, by_weight))
 
+    @property
+    def is_overweight(self) -> bool:
+        """More than it should hold is here, and more would come: results turned out larger than was thought."""
+        return self._weight > self._bytes_max and bool(self._open)
+
+    def watch_room(self, watched: int) -> int:
+        """How many more results may be asked for, one by one, beside those that were; one always may."""
+        size = max(1.0, self._result_bytes)
+        return max(0 if watched else 1, int((self._bytes_max - self._weight) / size) - watched)
+
     def add(self, entry: Entry) -> None:
         self._open[entry.id] = entry
         self._weight += entry.weight

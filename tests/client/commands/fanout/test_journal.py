@@ -150,6 +150,17 @@ def test_a_run_that_showed_nothing_more_keeps_the_place_in_the_output(path: Path
     assert finished_in(path).shown == 10
 
 
+def test_it_is_known_whether_the_last_run_ended_in_good_order(path: Path) -> None:
+    written(path, line(1, 10))
+    assert not finished_in(path).in_good_order
+    with closing(resumed(path)) as journal:
+        journal.end(10)
+    assert finished_in(path).in_good_order
+    with closing(resumed(path)) as journal:
+        journal.shows_in(FILE, 10)
+    assert not finished_in(path).in_good_order
+
+
 @given(st.binary(min_size=16, max_size=16), st.integers(1, 2**32), st.binary(max_size=50))
 def test_ids_are_uuids_that_follow_from_run_number_and_content(run: bytes, number: int, raw: bytes) -> None:
     id = line_id(run, number, raw)
