@@ -27,9 +27,20 @@ from tq.common.model import TaskOptions
 ROOT = Path(__file__).resolve().parents[2]
 WRITTEN = "Written by `python -m tests.docs.reference`; a test compares."
 GROUPS = {
-    "Submitting": ("App", "Task", "Handle", "Handles", "Attempt", "State", "as_completed", "wait", "Blob"),
+    "Submitting": (
+        "App",
+        "Task",
+        "Handle",
+        "Handles",
+        "Attempt",
+        "Progress",
+        "State",
+        "as_completed",
+        "wait",
+    ),
+    "Large data": ("Blob",),
     "Inside a task": ("Context", "current"),
-    "In place of the standard library": ("Executor", "Pool"),
+    "In place of the standard library": ("Executor", "Pool", "local"),
     "Objects of your own": ("exposed",),
     "In tests": ("throwaway_cluster",),
 }
