@@ -272,6 +272,26 @@ def test_programs_that_die_are_started_again(make_dev: MakeDev, home: Path) -> N
     assert run_jobs(home).stdout == "42\n"
 
 
+def test_a_reader_that_goes_away_ends_nothing(home: Path, jobs: Path) -> None:
+    process = subprocess.Popen(
+        [*command("tq"), "dev", "jobs.py", "--slots", "1"],
+        cwd=home,
+        env=clean_environment(home),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        assert process.stdout is not None
+        with process.stdout as shown:
+            while b"Ctrl-C" not in shown.readline():
+                assert process.poll() is None
+        assert [run_jobs(home).stdout for _ in range(2)] == ["42\n", "42\n"]
+    finally:
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(20) == 1
+
+
 def test_a_port_that_is_taken_is_no_obstacle_unless_it_was_asked_for(
     make_dev: MakeDev, home: Path, tmp_path: Path
 ) -> None:

@@ -27,14 +27,21 @@ _OUTCOMES: Final[dict[str, tuple[str, str, bool]]] = {
 }
 _FAILED: Final = ("✗", "bold red", True)
 _SPEAKERS: Final = {"master": "magenta", "worker": "cyan", "dev": "bold"}
-# Told by the task's own line as well.
-_KNOWN_BETTER: Final = frozenset({"task.timeout", "task.cancelled", "child.died"})
+# Told by the task's own line, or by us.
+_KNOWN_BETTER: Final = frozenset({"task.timeout", "task.cancelled", "child.died", "master.stopped"})
+
+
+class _Patient(Console):
+    """Rich ends the program when nobody reads its output any more; a cluster is no reason to do that."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
 
 
 class Screen:
     def __init__(self, folder: str, clock: Any = time.localtime) -> None:
-        console = Console(highlight=False)
-        self._console = console if console.is_terminal else Console(width=PIPE_COLUMNS, highlight=False)
+        console = _Patient(highlight=False)
+        self._console = console if console.is_terminal else _Patient(width=PIPE_COLUMNS, highlight=False)
         self._folder, self._clock = folder, clock
 
     def banner(self, title: str, facts: Sequence[tuple[str, str]]) -> None:
