@@ -33,13 +33,13 @@ _OF_ITEMS: Final = {"put", "give_up_put", "get", "give_up_get", "confirm", "rele
 _REPEATABLE: Final = {
     "get_blobs": {"ask", "put", "get"},
     "get_keys": {"list", "revoke"},
-    "get_master": {"info"},
+    "get_master": {"info", "snapshot"},
     "get_queue": _OF_ITEMS,
     "get_queues": {"list"},
     "get_result_queue": _OF_ITEMS,
     "get_task_queue": _OF_ITEMS | {"submit", "pause", "resume"},
     "get_tasks": {"select", "cancel_where", "purge", "states", "show", "log", "last_runs", "list", "cancel"},
-    "get_workers": {"list", "drain", "serving"},
+    "get_workers": {"list", "drain", "running", "serving"},
 }
 
 

@@ -23,6 +23,7 @@ from ..common.lifecycle import AttemptEnd, next_step
 from ..common.model import Delivery, Outcome, State, TaskOptions
 from .blobs.keeper import Keeper, check_named
 from .clock import Now
+from .gauges import Failed, LastFailures
 from .intake import Intake
 from .lanes import Lanes
 from .meters import Meters
@@ -32,6 +33,8 @@ from .watches import Watches
 
 SUCCESS: Final = int(Outcome.SUCCESS)
 OUTCOMES_OF_WORKERS: Final = frozenset(Outcome) - {Outcome.LOST}
+FAILURES: Final = frozenset({State.FAILED, State.DEAD, State.LOST})
+ERROR_CHARS_MAX: Final = 200  # of one, in the list of what failed last
 SECONDS_MAX: Final = 1e9  # a duration beyond this is a broken clock
 INTERRUPTED: Final = Failure(
     type="WorkerLost",
@@ -56,6 +59,7 @@ class Ends:
         self._store, self._lanes, self._running = store, lanes, running
         self._intake, self._watches, self._blobs, self._random = intake, watches, blobs, random
         self.meters: Meters | None = None
+        self.last_failures = LastFailures()
         self.cancelling: set[bytes] = set()  # running tasks whose cancel was asked for
 
     def finish(self, rows: list[Any], now: Now, named: Any = None) -> list[int]:
@@ -212,6 +216,10 @@ class Ends:
         if step.state == State.DEAD:
             final = _quarantined(step.crashes, body)
         self._leave(id, held, step.state, final)
+        if step.state in FAILURES:
+            failure = Failure.decode(final)
+            error = f"{failure.type}: {failure.message}"[:ERROR_CHARS_MAX]
+            self.last_failures.note(Failed(now.wall, id, held.lane, int(step.state), error))
         return EndedAttempt(
             seq=held.seq,
             attempt=held.attempt,

@@ -27,7 +27,7 @@ from .judging import judge_seconds as _seconds
 from .judging import judge_text as _text
 from .judging import judge_whole as _whole
 from .lanes import ParkedLease
-from .overview import queue_rows, worker_rows
+from .overview import queue_rows, running_rows, snapshot, worker_rows
 from .roster import WorkerInfo
 from .selection import (
     CANCELLABLE,
@@ -336,6 +336,12 @@ class Workers(EngineObject):
         """How many connected workers serve this callable in this queue, and how many are connected."""
         return self.engine.roster.serving(_text("queue", queue), _text("task", task))
 
+    @exposed(Role.VIEWER)
+    def running(self, call: Call, node: str) -> Rows:
+        """What a worker (its whole node) holds, longest first, at most fifty: as in a listing of tasks."""
+        self.engine.intake.settle(self.engine.now)
+        return running_rows(self.engine, _text("node", node), call.session.allows_queue)
+
     @exposed(Role.ADMIN)
     def drain(self, call: Call, node: str) -> dict[str, Any]:
         """Have a worker finish what it runs, hand back the rest and end; its host, or its node's start."""
@@ -382,6 +388,12 @@ class Master(EngineObject):
             },
             **engine.shell_facts(),
         }
+
+    @exposed(Role.VIEWER)
+    def snapshot(self, call: Call) -> dict[str, Any]:
+        """What `tq top` shows: queues, workers, what runs longest, what failed last, and the master itself."""
+        self.engine.intake.settle(self.engine.now)
+        return snapshot(self.engine, call.session.allows_queue)
 
 
 def _filter(given: Any, before_seq: int | None) -> TaskFilter:

@@ -1,4 +1,5 @@
-"""Rows for people who look at a whole master: its queues and its workers. Reads only, and a bounded part of the store."""
+"""Rows for people who look at a whole master: queues, workers, what runs and what fails. Reads only, and a
+bounded part of the store."""
 
 from __future__ import annotations
 
@@ -12,6 +13,9 @@ from .engine import Engine
 from .lanes import Queue
 
 LANES_MAX: Final = 500  # of one queue, looked into for its oldest task
+TOP_MAX: Final = 20  # rows of what runs longest and of what failed last
+SHOWN_MAX: Final = 50  # of what one worker holds; running tasks looked at for what runs longest
+LONG: Final = ("tasks", "allow", "labels")  # of a worker's row: not needed every second
 
 
 def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, Any]]:
@@ -64,3 +68,84 @@ def worker_rows(engine: Engine) -> list[dict[str, Any]]:
         for worker in engine.roster.by_node.values()
         if worker.info is not None
     ]
+
+
+def snapshot(engine: Engine, allows: Callable[[str], bool]) -> dict[str, Any]:
+    """One look at everything; cheap enough for every second."""
+    queues = queue_rows(engine, allows)
+    return {
+        **engine.facts,
+        **engine.shell_facts(),
+        "now": engine.now.wall / 1000,
+        "rate": sum(queue["rate"] for queue in queues),
+        "queues": queues,
+        "workers": [
+            {name: value for name, value in row.items() if name not in LONG} for row in worker_rows(engine)
+        ],
+        "running": _longest(engine, allows),
+        "failing": _failing(engine, allows),
+    }
+
+
+def running_rows(engine: Engine, node: str, allows: Callable[[str], bool]) -> list[list[Any]]:
+    """What a worker holds: ``[id, task, queue, attempt, leased, begun]``, what runs longest first; ``begun`` as of
+    its last beat."""
+    worker = next((one for one in engine.roster.by_node.values() if one.node.hex() == node), None)
+    if worker is None:
+        return []
+    seqs = [held.seq for held in engine.running.values() if held.worker == worker.number]
+    tasks = [task for task in map(engine.store.brief, sorted(seqs)[:SHOWN_MAX]) if task is not None]
+    tasks.sort(key=lambda task: (task.id not in worker.started, task.started or 0))
+    return [
+        [task.id, task.task, task.queue, task.attempt, (task.started or 0) / 1000, task.id in worker.started]
+        for task in tasks
+        if allows(task.queue)
+    ]
+
+
+def _longest(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, Any]]:
+    """What runs longest, of the tasks that had begun at their workers' last beat and were accepted first."""
+    begun = [
+        engine.running[id].seq
+        for worker in engine.roster.by_node.values()
+        for id in worker.started
+        if worker.session is not None and id in engine.running
+    ]
+    tasks = [task for task in map(engine.store.brief, sorted(begun)[:SHOWN_MAX]) if task is not None]
+    tasks.sort(key=lambda task: task.started or 0)
+    return [
+        {
+            "id": task.id,
+            "name": task.task,
+            "queue": task.queue,
+            "attempt": task.attempt,
+            "started": (task.started or 0) / 1000,
+            "worker": None if task.worker is None else engine.store.worker_host(task.worker),
+            "progress": engine.observations.progress(task),
+        }
+        for task in tasks[:TOP_MAX]
+        if allows(task.queue)
+    ]
+
+
+def _failing(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, Any]]:
+    """What failed last, by name, with how many of the latest failures are of it."""
+    by_name: dict[tuple[str, str], dict[str, Any]] = {}
+    for failed in engine.ends.last_failures.newest_first():
+        lane = engine.lanes.by_number.get(failed.lane)
+        if lane is None or not allows(lane.queue.name):
+            continue
+        key = (lane.queue.name, lane.task)
+        if key in by_name:
+            by_name[key]["tasks"] += 1
+        elif len(by_name) < TOP_MAX:
+            by_name[key] = {
+                "name": lane.task,
+                "queue": lane.queue.name,
+                "tasks": 1,
+                "id": failed.id,
+                "at": failed.at / 1000,
+                "state": failed.state,
+                "error": failed.error,
+            }
+    return list(by_name.values())

@@ -25,6 +25,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "why": ("why:why", "Why it waits, how it ended"),
         "queues": ("queues:queues", "List queues"),
         "workers": ("workers:workers", "List workers"),
+        "top": ("top.command:top", "All of it, live"),
     },
     "Act": {
         "cancel": ("tasks:cancel", "Cancel tasks"),

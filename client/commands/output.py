@@ -69,7 +69,12 @@ def _cell(value: object) -> Any:
 
     if isinstance(value, State):
         return Text(str(value), style=STATE_STYLES.get(str(value), ""))
-    return Text("" if value is None else str(value))
+    return Text("" if value is None else printable(str(value)))
+
+
+def printable(text: str) -> str:
+    """Text that somebody else wrote, harmless for a terminal: no escape sequence gets through."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else "\ufffd" for one in text)
 
 
 def task_row(task: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +110,7 @@ def rate(per_second: float) -> str:
     """``1,240/s``, ``2.4/s``, ``3/min``; nothing when there is next to none."""
     if per_second >= 10:
         return f"{per_second:,.0f}/s"
-    if per_second >= 1:
+    if per_second >= 0.1:
         return f"{per_second:.1f}/s"
     return f"{per_second * 60:.0f}/min" if per_second * 60 >= 1 else ""
 

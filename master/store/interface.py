@@ -302,9 +302,6 @@ class Store(Protocol):
     def brief(self, seq: int) -> FullTask | None:
         """As in a listing: payload and result are empty."""
 
-    def running_oldest(self, limit: int) -> list[tuple[int, int]]:
-        """Number and start of running tasks, those accepted first."""
-
     def oldest_ready(self, lane: int) -> int | None:
         """When the ready task of a lane that was submitted first was submitted."""
 

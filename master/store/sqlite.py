@@ -281,9 +281,6 @@ class SqliteStore:
         rows = self._all("brief", (seq,))
         return FullTask(*rows[0]) if rows else None
 
-    def running_oldest(self, limit: int) -> list[tuple[int, int]]:
-        return self._all("running_oldest", (limit,))
-
     def oldest_ready(self, lane: int) -> int | None:
         rows = self._all("oldest_ready", {"lane": lane})
         return rows[0][0] if rows else None

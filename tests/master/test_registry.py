@@ -65,9 +65,9 @@ MAY_CALL: dict[str, dict[str, set[str]]] = {
         "purge": ADMINS,
     },
     "get_queues": {"list": VIEWERS},
-    "get_workers": {"list": VIEWERS, "serving": VIEWERS, "drain": ADMINS},
+    "get_workers": {"list": VIEWERS, "running": VIEWERS, "serving": VIEWERS, "drain": ADMINS},
     "get_keys": {"add": ADMINS, "revoke": ADMINS, "list": ADMINS},
-    "get_master": {"info": VIEWERS},
+    "get_master": {"info": VIEWERS, "snapshot": VIEWERS},
 }
 MODULE = "exposed_by_tests"
 
@@ -320,10 +320,12 @@ GOOD: dict[str, list[Any]] = {
     "get_workers.list": [],
     "get_workers.serving": ["q", "m:f"],
     "get_workers.drain": ["00"],
+    "get_workers.running": ["00"],
     "get_keys.add": ["client", ["gpu.*"], "note"],
     "get_keys.revoke": ["key"],
     "get_keys.list": [],
     "get_master.info": [],
+    "get_master.snapshot": [],
 }
 
 

@@ -29,7 +29,3 @@ FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?
 SELECT seq, id, queue, task, state, priority, attempt, failures, crashes, cancel, worker,
        created, due, expires, started, finished, timeout, options, x'', NULL
 FROM tasks JOIN lanes USING (lane) WHERE seq = ?
-
--- name: running_oldest
--- Of those that run, the ones accepted first: where those that run longest are.
-SELECT seq, started FROM tasks WHERE state = 3 ORDER BY seq LIMIT ?
