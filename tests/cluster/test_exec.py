@@ -157,17 +157,3 @@ def test_a_cancel_ends_the_whole_group_and_the_rest_runs_later(
     assert (done.returncode, done.stdout, done.stderr) == (0, b"1\n2\n3\n", b"")
     other = shell.map("--resume", "j", *arguments[:-1], "other", ":::", "1", "2", "3", program="exec")
     assert (other.returncode, b"a run with command" in other.stderr) == (USAGE, True)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ([], "Missing argument"),
-        (["", ":::", "1"], "there is no command"),
-        (["'open", ":::", "1"], "cannot be taken apart"),
-        (["--env", "A", "true", ":::", "1"], "write --env NAME=VALUE"),
-    ],
-)
-def test_a_wrong_command_is_told(shell: Shell, arguments: list[str], words: str) -> None:
-    done = shell.map(*arguments, program="exec")
-    assert (done.returncode, words in done.stderr.decode()) == (USAGE, True)

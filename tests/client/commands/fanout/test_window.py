@@ -105,6 +105,21 @@ def test_out_of_order_the_others_are_taken() -> None:
     assert window.is_done
 
 
+def test_when_results_are_too_large_they_are_asked_for_one_by_one() -> None:
+    window, [a, b, c, d] = filled(ordered=True)
+    assert not window.is_overweight
+    window.end(b.id, DONE, bytes(980))
+    assert window.is_overweight
+    assert (window.watch_room(0), window.watch_room(1)) == (1, 0)  # the one that holds back the others
+    window.end(a.id, DONE, bytes(10))
+    window.take(9)
+    assert not window.is_overweight
+    assert window.watch_room(0) == 1
+    for one in (c, d):
+        window.end(one.id, DONE, bytes(2_000))
+    assert not window.is_overweight  # nothing more will come
+
+
 @given(st.booleans(), st.lists(st.tuples(st.sampled_from("atd"), st.integers(0, 10**6)), max_size=200))
 def test_whatever_happens_it_stays_bounded_and_gives_everything_once(
     ordered: bool, steps: list[tuple[str, int]]
