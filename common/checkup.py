@@ -20,6 +20,7 @@ from .exposition import is_available
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 ABOUT_COLUMNS: Final = 12
+INDENT_COLUMNS: Final = 9 + ABOUT_COLUMNS
 DESCRIPTORS_MIN: Final = 1_024  # connections and files: fewer are soon used up
 
 
@@ -30,7 +31,7 @@ class Finding:
     text: str
 
     def __str__(self) -> str:
-        indent = "\n" + " " * (9 + ABOUT_COLUMNS)
+        indent = "\n" + " " * INDENT_COLUMNS
         return f"{self.level:<8} {self.about:<{ABOUT_COLUMNS}}{indent.join(self.text.splitlines())}"
 
 

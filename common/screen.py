@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import textwrap
 from dataclasses import fields
 from typing import Any, Final, NoReturn
 
 import click
 
-from .checkup import ERROR, OK, WARNING, Checkup, Finding
+from .checkup import ERROR, INDENT_COLUMNS, OK, WARNING, Checkup, Finding
 
 CHECK: Final = "check"  # as the first word; a module of that name is named ./check.py
 
@@ -47,7 +49,12 @@ def only_checks() -> bool:
 
 def print_finding(one: Finding) -> None:
     colour = {OK: "green", WARNING: "yellow", ERROR: "red"}[one.level]
-    line = click.style(one.level, fg=colour) + str(one).removeprefix(one.level)
+    line = str(one)
+    if sys.stdout.isatty():  # wrapped under its own beginning, for people
+        width, indent = shutil.get_terminal_size().columns, " " * INDENT_COLUMNS
+        parts = [textwrap.fill(part, width, subsequent_indent=indent) for part in line.splitlines()]
+        line = "\n".join(parts)
+    line = click.style(one.level, fg=colour) + line.removeprefix(one.level)
     click.echo(line, color=False if os.environ.get("NO_COLOR") else None)
 
 

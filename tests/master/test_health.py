@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from tq.common.errors import StoreError
 from tq.common.health import Pulse
 from tq.common.notify import Notifier
 from tq.master.health import FAILED_SECONDS, SLOW_SECONDS, STUCK_SECONDS, MasterVitals
 from tq.master.server import Server
+
+from .conftest import Bench
+from .test_connection import Door
 
 
 def vitals(transaction: float = 0.0, failure: float = float("inf")) -> MasterVitals:
@@ -100,3 +107,85 @@ def test_the_watchdog_is_fed_only_while_the_program_is_well() -> None:
     assert told.lines[0] == "READY=1"
     assert told.lines[-2] == "STOPPING=1"
     assert min(lags) >= 0
+
+
+# the real server, its store's commit in our hands, its clock moved by hand
+
+
+@pytest.fixture
+def door(bench: Bench, tmp_path: Path) -> Iterator[Door]:
+    opened = Door(bench, tmp_path)
+    yield opened
+    opened.close()
+
+
+def write(door: Door) -> None:
+    """Something that has to be committed."""
+    engine = door.server.engine
+    engine.later(lambda: engine.store.set_meta("written", b"1"))
+    door.server.wake()
+    door.turn()
+
+
+def until(door: Door, condition: Callable[[], bool]) -> None:
+    """Let the loop turn until another thread has done its part."""
+    pause = threading.Event()
+    for _ in range(1_000):
+        door.turn()
+        if condition():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it did not come to pass")
+
+
+def test_an_idle_master_stays_alive_by_its_beat(door: Door) -> None:
+    patient = MasterVitals(door.server)
+    for seconds in range(0, 200, 20):
+        door.at(seconds)
+        patient.prod()
+        door.turn()
+        assert patient.sick() == []
+
+
+def test_a_commit_that_does_not_end_is_seen_by_everybody(
+    door: Door, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient, disk, commit = MasterVitals(door.server), threading.Event(), bench.engine.store.commit
+
+    def stuck() -> None:
+        disk.wait(10)
+        commit()
+
+    monkeypatch.setattr(bench.engine.store, "commit", stuck)
+    write(door)
+    door.at(5)
+    patient.prod()
+    assert (patient.sick(), patient.unready()) == ([], [])
+    door.at(SLOW_SECONDS)
+    assert patient.sick() == []
+    assert "slow or stuck" in patient.unready()[0]
+    door.at(STUCK_SECONDS)
+    assert "no transaction has ended for 60 s" in patient.sick()[0]
+    disk.set()
+    until(door, lambda: patient.sick() == [])
+    assert patient.unready() == []
+
+
+def test_a_commit_that_fails_makes_it_unready_until_some_time_has_passed(
+    door: Door, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = MasterVitals(door.server)
+
+    def fail() -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.engine.store, "commit", fail)
+        write(door)
+        until(door, lambda: patient.unready() != [])
+    assert patient.unready() == ["the store failed 0 s ago: the disk is full"]
+    assert patient.sick() == []
+    door.at(FAILED_SECONDS)
+    patient.prod()
+    door.turn()
+    assert patient.unready() == []
