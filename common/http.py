@@ -16,7 +16,9 @@ from typing import Final, NamedTuple, cast
 
 from .address import Address, is_loopback
 
-CONNECTIONS_MAX: Final = 32  # a probe or a scraper needs one for milliseconds; more are closed at once
+CONNECTIONS_MAX: Final = (
+    8  # a probe or a scraper needs one for milliseconds; the master's spare descriptors are 16
+)
 HEAD_BYTES_MAX: Final = 8 * 1024  # a browser's worst; a probe sends two hundred
 REQUEST_SECONDS_MAX: Final = 5.0  # for the whole head, however slowly it trickles in
 ANSWER_SECONDS_MAX: Final = 15.0  # for the page to be made and read; a scraper gives up after ten
@@ -41,7 +43,7 @@ class Responder:
 
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
-        self._visitors: set[_Visitor] = set()
+        self._visitors: dict[_Visitor, None] = {}  # in the order they came
         self._listener: asyncio.Server | None = None
         self._local = False
 
@@ -61,13 +63,17 @@ class Responder:
             visitor.end()
 
     def enter(self, visitor: _Visitor) -> bool:
+        """Whether there is a place. Who came first and has not asked yet gives way: silence keeps nobody out."""
         if len(self._visitors) >= CONNECTIONS_MAX:
-            return False
-        self._visitors.add(visitor)
+            silent = next((one for one in self._visitors if not one.has_asked), None)
+            if silent is None:
+                return False
+            silent.end()
+        self._visitors[visitor] = None
         return True
 
     def leave(self, visitor: _Visitor) -> None:
-        self._visitors.discard(visitor)
+        self._visitors.pop(visitor, None)
 
     def judge(self, head: bytes) -> Page | str:
         """The path that is asked for, or the page that says what is wrong with the request."""
@@ -99,6 +105,10 @@ class _Visitor(asyncio.Protocol):
         self._head = bytearray()
         self._answering: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def has_asked(self) -> bool:
+        return self._answering is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)

@@ -151,18 +151,36 @@ def test_who_does_not_read_the_page_is_cut_off(monkeypatch: pytest.MonkeyPatch) 
     run(scene)
 
 
-def test_more_connections_than_there_are_places_are_closed_at_once() -> None:
+def test_silent_connections_keep_nobody_out() -> None:
     async def scene(port: int) -> None:
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS_MAX)]
+        for _ in range(2):
+            assert (await ask(port, b"GET /hello HTTP/1.1\r\n\r\n")).endswith(b"hello\n")
+        assert await silent[0][0].read() == b""  # who came first gave way
+        writer = silent[-1][1]
+        writer.write(b"GET /hello HTTP/1.1\r\n\r\n")
+        assert (await silent[-1][0].read()).endswith(b"hello\n")
+        for _, writer in silent:
+            writer.close()
+
+    run(scene)
+
+
+def test_no_more_pages_are_under_way_than_there_are_places() -> None:
+    async def scene(port: int) -> None:
+        greedy = [
+            await asyncio.open_connection("127.0.0.1", port, limit=1_024) for _ in range(CONNECTIONS_MAX)
+        ]
+        for reader, writer in greedy:
+            writer.write(b"GET /large HTTP/1.1\r\n\r\n")
+            await reader.readexactly(100)  # it is being answered, and does not read on
         assert await ask(port, b"GET /hello HTTP/1.1\r\n\r\n") == b""
-        for _, writer in silent[:2]:
+        for _, writer in greedy:
             writer.close()
         said = b""
         while not said:
             said = await ask(port, b"GET /hello HTTP/1.1\r\n\r\n")
         assert said.endswith(b"hello\n")
-        for _, writer in silent:
-            writer.close()
 
     run(scene)
 
