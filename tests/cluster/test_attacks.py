@@ -253,16 +253,17 @@ def other_pin(token: str) -> str:
 UNKNOWN = (
     "the key was refused: unknown, revoked or not the one this master accepts; `tq keys list` shows them"
 )
+SEE = "tq: see: tq help rejected\n"  # the section of the page of errors
 
 
 def test_a_wrong_key_is_refused_and_says_what_may_be_wrong(tq_command: Command, fortress: Master) -> None:
     done = tq_command(other_secret(fortress.key("client")), "queues")
-    assert (done.returncode, done.stdout, done.stderr) == (REFUSED, "", f"tq: {UNKNOWN}\n")
+    assert (done.returncode, done.stdout, done.stderr) == (REFUSED, "", f"tq: {UNKNOWN}\n{SEE}")
 
 
 def test_a_plain_key_is_refused_where_there_is_none(tq_command: Command) -> None:
     done = tq_command("correct horse battery staple", "queues")
-    assert (done.returncode, done.stdout, done.stderr) == (REFUSED, "", f"tq: {UNKNOWN}\n")
+    assert (done.returncode, done.stdout, done.stderr) == (REFUSED, "", f"tq: {UNKNOWN}\n{SEE}")
 
 
 def test_a_key_of_another_master_is_not_even_shown_to_this_one(tq_command: Command, fortress: Master) -> None:
@@ -285,6 +286,7 @@ def test_a_workers_key_does_not_submit(tq_command: Command, fortress: Master) ->
     assert (done.returncode, done.stdout) == (REFUSED, "")
     assert done.stderr == (
         "tq: this key is a worker key and cannot be used as client; make one with `tq keys add --role client`\n"
+        + SEE
     )
 
 
@@ -303,6 +305,7 @@ def test_a_viewers_key_reads_and_does_not_pause(
     assert (done.returncode, done.stdout) == (REFUSED, "")
     assert done.stderr == (
         "tq: this key is a viewer key and cannot be used as admin; make one with `tq keys add --role admin`\n"
+        + SEE
     )
 
 

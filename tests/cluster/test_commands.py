@@ -165,7 +165,7 @@ def test_a_broken_json_argument_is_told_and_nothing_is_submitted(
         (["result", "not-an-id"], r"not-an-id"),
         (["show", "not-an-id"], r"not-an-id"),
         (["cancel", "not-an-id"], r"not-an-id"),
-        (["cancel"], r"Missing argument"),
+        (["cancel"], r"which tasks\?"),
         (["ls", "--state", "asleep"], r"unknown state 'asleep'; one of: ready"),
         (["ls", "--since", "yesterday"], r"--since 'yesterday': write 30s, 10min, 2h or 7d"),
         (["ls", "--limit", "0"], r"limit must be a whole number from 1"),
