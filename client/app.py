@@ -233,7 +233,10 @@ class App:
             from .blobs import to_wire
 
             args = (*args, to_wire(named))
-        return link.call(target, "submit", args, again=True, ids=tuple(ids), box=box)
+        future = link.call(target, "submit", args, again=True, ids=tuple(ids), box=box)
+        if named:
+            future.add_done_callback(lambda done: self.blobs.submitted(named, done))
+        return future
 
     # the line
 
@@ -296,6 +299,7 @@ class App:
     def _forked(self) -> None:
         """In the child: the I/O thread and its connection belong to the parent."""
         self._lock = threading.Lock()
+        self._blobs = None
         if self._link is not None:
             link, self._link = self._link, None
             self._links_of_parents.append(link)

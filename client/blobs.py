@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..common.blob import WIRE_MARK, Blob, Content, Temporary, fetched_by
 from ..common.codec import decode
+from ..common.errors import UnknownBlob, Unreachable
 from ..common.transfer import download, upload
 
 if TYPE_CHECKING:
@@ -57,12 +58,27 @@ class AppBlobs:
             for blob in missing.values():
                 upload(self, blob)
         else:
-            from concurrent.futures import ThreadPoolExecutor
-
-            with ThreadPoolExecutor(UPLOADS_AT_ONCE, thread_name_prefix="tq-upload") as threads:
-                for _ in threads.map(lambda blob: upload(self, blob), missing.values()):
-                    continue
+            self._send_many(missing.values())
         self._there.update(dict.fromkeys(missing, now))
+
+    def _send_many(self, blobs: Iterable[Blob]) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        line = _Cuttable(self)
+        threads = ThreadPoolExecutor(UPLOADS_AT_ONCE, thread_name_prefix="tq-upload")
+        try:
+            for _ in threads.map(lambda blob: upload(line, blob), blobs):
+                continue
+        finally:  # after an error or Ctrl-C nothing more is begun, and what is under way ends with its next chunk
+            line.is_cut = True
+            threads.shutdown(cancel_futures=True)
+
+    def submitted(self, named: Named, done: Future[Any]) -> None:
+        """The tasks that name these were stored, or not: a master that does not know them is asked again."""
+        if not done.cancelled() and isinstance(done.exception(), UnknownBlob):
+            for blobs in named.values():
+                for blob in blobs:
+                    self._there.pop(blob.digest, None)
 
     def stream(self, blob: Blob, write: Callable[[bytes], object]) -> None:
         download(self, blob, write)
@@ -71,6 +87,21 @@ class AppBlobs:
         copy = Temporary()
         download(self, blob, copy.write)
         return copy
+
+
+class _Cuttable:
+    """A line that several threads use, until one of them has failed."""
+
+    lasting = False
+
+    def __init__(self, blobs: AppBlobs) -> None:
+        self._blobs = blobs
+        self.is_cut = False
+
+    def call(self, method: str, *args: Any) -> Future[Any]:
+        if self.is_cut:
+            raise Unreachable("the upload was given up, for another one failed")
+        return self._blobs.call(method, *args)
 
 
 def to_wire(named: Named | None) -> list[list[Any]]:

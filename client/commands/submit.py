@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ...common.blob import Blob
 from ...common.errors import InvalidArgument
 from ...common.model import Role
 from ..app import App
@@ -79,6 +80,8 @@ def _print_result(handle: Handle[Any], timeout: float | None, as_json: bool) -> 
         print_json({"id": handle.id, "result": value})
     elif isinstance(value, bytes):
         sys.stdout.buffer.write(value)
+    elif isinstance(value, Blob):
+        value.stream(sys.stdout.buffer.write)
     elif isinstance(value, str):
         sys.stdout.write(value + "\n")
     else:

@@ -8,10 +8,13 @@ import pytest
 from tq.common.ids import show_id
 from tq.common.model import Outcome
 from tq.worker.agent import LEASE_CALLS_MAX
+from tq.worker.jobs import Report
 from tq.worker.outbox import BODY_BYTES_MAX, FINISH_BYTES_MAX, FINISH_ROWS_MAX
 from tq.worker.pace import LONG_SECONDS
 
 from .workshop import LEASE, LONG, SHORT, Workshop, failure_of, outcome_of
+
+HASH = b"h" * 32
 
 
 @pytest.fixture
@@ -150,6 +153,23 @@ def test_a_result_over_the_frame_limit_is_a_failure_that_names_the_ways_out(
             "or as a path on shared storage"
         )
         assert not shop.agent.held
+
+
+def test_the_content_a_result_names_is_told_beside_its_row_until_it_is_answered(shop: Workshop) -> None:
+    shop.grant(2)
+    shop.agent.disconnect()
+    shop.run(1)
+    begun = shop.begin(2)
+    [job] = shop.agent.children[2].jobs
+    assert job.id == begun
+    shop.agent.child_reported(2, [Report(job.ordinal, 0, b"r", 0.0, 0.1, None, [HASH])], shop.now)
+    for _ in range(2):  # the second time on a new connection
+        shop.cut()
+        shop.agent.connect([], shop.now)
+        assert shop.named == [[1, [HASH]]]
+    shop.acknowledge()
+    shop.sims[2].tickets.clear()
+    assert shop.agent.outbox.blobs_under_way is None
 
 
 def test_a_result_that_came_too_late_is_reported_and_forgotten(shop: Workshop) -> None:
