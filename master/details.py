@@ -30,7 +30,7 @@ def summary(engine: Engine, task: FullTask, *, position: bool = False) -> dict[s
         "started": _seconds(task.started),
         "finished": _seconds(task.finished),
         "why": why(engine, task, position=position),
-        "progress": engine.observations.progress(task),
+        "progress": engine.observations.progress(task) if task.state == State.RUNNING else None,
     }
 
 
@@ -64,6 +64,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         )
     return {
         **summary(engine, task, position=True),
+        "progress": engine.observations.progress(task),
         "payload": task.payload,
         "result": task.result,
         "attempts": attempts,

@@ -14,6 +14,8 @@ from .marks import NONCE_BYTES, PAGE_BYTES, Splitter, read_progress
 READ_BYTES: Final = 64 * 1024
 READS_MAX: Final = 32  # at once: a child that never stops talking is not listened to for ever
 STACKS_BYTES_MAX: Final = 16 * 1024
+OURS: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+NOT_THE_USERS: Final = (f'  File "{OURS}', '  File "<frozen runpy>"', "Extension modules:")
 
 
 class Ears:
@@ -50,12 +52,13 @@ class Ears:
                 return
 
     def stacks(self) -> str:
-        """What faulthandler has written, the last time."""
+        """What faulthandler has written, without the frames of this worker's own."""
         try:
             text = os.read(self._stacks, READ_BYTES)
         except OSError:
             return ""
-        return text[:STACKS_BYTES_MAX].decode("utf-8", "replace").strip()
+        lines = text[:STACKS_BYTES_MAX].decode("utf-8", "replace").splitlines()
+        return "\n".join(line for line in lines if not line.startswith(NOT_THE_USERS)).strip()
 
     def close(self) -> None:
         self._loop.remove_reader(self._output)

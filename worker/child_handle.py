@@ -162,7 +162,9 @@ class ChildHandle:
             self._owner.child_reported(
                 self, [Report(*report[:REPORT_FIELDS], *report[REPORT_FIELDS + 1 :]) for report in value]
             )
-        elif kind == Kind.HELLO:
+            return
+        self._ears.read_rest()  # what the import printed comes before what came of it
+        if kind == Kind.HELLO:
             self.ready = True
             self._owner.child_hello(self, value)
         else:

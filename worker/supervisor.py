@@ -330,6 +330,7 @@ class Supervisor:
     def child_failed(self, child: ChildHandle, known: bool, text: str) -> None:
         error = InvalidArgument(text if known else f"your code could not be imported:\n{text}")
         if not self._hello.done():
+            self._observer.close()  # what the import printed is wanted now
             self._hello.set_exception(error)
         elif text != self._import_error:
             self._observer.import_failed(text)

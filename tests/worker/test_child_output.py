@@ -90,6 +90,7 @@ def test_a_segmentation_fault_leaves_the_python_stack() -> None:
         assert one.remains.signal_name == "SIGSEGV"
         assert "Segmentation fault" in one.remains.stacks
         assert "in break_down" in one.remains.stacks
+        assert "worker/child.py" not in one.remains.stacks
 
     with_child(test)
 
