@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
@@ -25,6 +26,7 @@ from ..common.tls import server_context
 from ..common.version import VERSION
 from .blobs.files import BlobFiles
 from .clock import read_clock
+from .disk import Disk
 from .engine import ENVELOPE_BYTES_MAX, Engine, EngineLimits
 from .lock import DataLock
 from .registry import Registry
@@ -68,7 +70,6 @@ class House:
             blob_files=self.blob_files,
         )
         self.engine.shell_facts = lambda: {
-            "disk_free_bytes": shutil.disk_usage(settings.data).free,
             "commit_seconds": server.commit_seconds,
         }
         return server
@@ -134,7 +135,7 @@ def _open(settings: MasterSettings, authkey: str | None, report: Callable[..., N
         lock=lock,
         store=store,
         engine=engine,
-        registry=Registry(engine, settings.expose),
+        registry=Registry(engine, settings.expose, {"get_disk": partial(Disk, settings.data)}),
         blob_files=_open_blobs(settings),
         certificate=certificate,
         certificate_key=key,

@@ -39,16 +39,19 @@ class Invocation(NamedTuple):
 class Registry:
     """The names this master serves."""
 
-    def __init__(self, engine: Engine, expose: Mapping[str, str]) -> None:
+    def __init__(
+        self, engine: Engine, expose: Mapping[str, str], own: Mapping[str, Callable[..., Any]] = {}
+    ) -> None:
+        """``own``: the master's objects that run in threads, as users' do."""
         self._engine = engine
-        self._factories: dict[str, Callable[..., Any]] = {}
+        self._factories: dict[str, Callable[..., Any]] = dict(own)
         self._objects: dict[tuple[Any, ...], Any] = {}
         self._making = threading.Lock()  # guards growing _objects: users' objects run in several threads
         for name, callable_name in expose.items():
             self._register(name, callable_name)
 
     def _register(self, name: str, callable_name: str) -> None:
-        if name in BUILT_IN:
+        if name in BUILT_IN or name in self._factories:
             raise ConfigError(f"[expose] {name}: this name is built in; choose another")
         if not name.isidentifier() or name.startswith("_"):
             raise ConfigError(

@@ -40,7 +40,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "dev": ("dev:dev", "Run all here, reload code"),
         "demo": ("demo:demo", "See a cluster survive"),
         "keys": ("keys:keys", "Make, list, revoke keys"),
-        "doctor": ("doctor:doctor", "What is wrong, what to do"),
+        "doctor": ("doctor.command:doctor", "What is wrong, what to do"),
         "help": ("help:show_help", "What an error means"),
     },
 }

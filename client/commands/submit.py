@@ -40,13 +40,13 @@ def submit(
     **options: Any,
 ) -> None:
     """Submit a task by name. Arguments are JSON: 7, '"text"', '[1, 2]'; a bare word is taken as text."""
-    positional = [_argument(text) for text in arguments]
+    positional = [as_argument(text) for text in arguments]
     named: dict[str, Any] = {}
     for keyword in keywords:
         name, equals, text = keyword.partition("=")
         if not equals or not name.isidentifier():
             raise InvalidArgument(f"--kw {keyword!r}: write --kw name=JSON")
-        named[name] = _argument(text)
+        named[name] = as_argument(text)
     given = {name: value for name, value in options.items() if value is not None}
     submitter = app.named(task).using(**given) if given else app.named(task)
     if key is not None:
@@ -88,7 +88,8 @@ def _print_result(handle: Handle[Any], timeout: float | None, as_json: bool) -> 
         sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, default=str) + "\n")
 
 
-def _argument(text: str) -> Any:
+def as_argument(text: str) -> Any:
+    """JSON, or a bare word as text."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from ...common.model import Role
+from ...common.probe import PROBE
 from ..app import App
 from .options import connected
 from .output import ago, memory, print_json, print_table, rate
@@ -93,5 +94,8 @@ def _row(app: App, node: str) -> dict[str, Any] | None:
 def _say_what_it_serves(row: dict[str, Any]) -> None:
     queues = " ".join(row["queues"] or ["all queues"])
     sys.stdout.write(f"\n{row['host']} ({row['node'][:8]}) serves {queues}:\n")
-    names = [*row["tasks"], *(f"{pattern} (by --allow)" for pattern in row["allow"])]
+    names = [
+        *(name for name in row["tasks"] if name != PROBE),
+        *(f"{pattern} (by --allow)" for pattern in row["allow"]),
+    ]
     sys.stdout.write("".join(f"  {name}\n" for name in names))

@@ -1,103 +1,199 @@
-"""``tq doctor`` against real programs: the first step that fails is named, with what to do."""
+"""``tq doctor`` before real programs: each fault is found at its step, told with a remedy, and ends the rest."""
 
 from __future__ import annotations
 
 import json
 import socket
 import subprocess
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
+from xprocess import XProcess
 
-from .conftest import MasterFactory, WorkerFactory
-from .programs import AUTHKEY, Master, run_program
+from .conftest import Cluster, MasterFactory, WorkerFactory
+from .programs import Master, run_program
 
-Doctor = Callable[..., subprocess.CompletedProcess[str]]
+SKEWED = """
+import sys, time
+from tq.master import clock, server
+ahead_ns = 90_000_000_000
+time_ns = time.time_ns
+time.time_ns = lambda: time_ns() + ahead_ns
+from tq.master.cli import main
+main()
+"""
+
+
+class Seen(NamedTuple):
+    status: int
+    levels: dict[str, str]
+    texts: dict[str, str]
+
+
+def doctor(home: Path, *arguments: object, **environment: str) -> Seen:
+    done = run_program("tq", "doctor", "--json", *arguments, home=home, environment=environment)
+    assert done.stderr == "", done
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    levels = {row["about"]: row["level"] for row in rows}
+    return Seen(done.returncode, levels, {row["about"]: row["text"] for row in rows})
+
+
+def of(master: Master, key: str | None = None) -> dict[str, str]:
+    return {"TQ_URL": master.url, "TQ_AUTHKEY": key or master.authkey}
+
+
+def failed_at(seen: Seen, about: str, words: str) -> None:
+    """The last step is the one that failed; those before it went well."""
+    assert seen.status == 1
+    assert list(seen.levels)[-1] == about, seen
+    assert seen.levels[about] == "error"
+    assert words in seen.texts[about], seen.texts[about]
+    assert all(level == "ok" for name, level in seen.levels.items() if name != about), seen
+
+
+def test_a_sound_cluster_is_all_ok(cluster: Cluster, home: Path) -> None:
+    seen = doctor(home, **of(cluster.master))
+    for of_this_machine in ("disk", "commit", "round trip", "workers"):
+        assert seen.levels.pop(of_this_machine) in ("ok", "warning"), seen
+    steps = ("address", "TLS", "pin", "key", "versions", "clock", "probe")
+    assert seen.levels == dict.fromkeys(steps, "ok"), seen
+    assert seen.status == 0
+    assert "TLSv1.3" in seen.texts["TLS"]
+    assert "role admin, for every queue" in seen.texts["key"]
+    assert "back in" in seen.texts["probe"]
+
+
+def test_a_person_reads_lines_and_may_send_a_task_of_his_own(cluster: Cluster, home: Path) -> None:
+    arguments = ("doctor", "--probe", "cluster_tasks:echo", 7)
+    done = run_program("tq", *arguments, home=home, environment=of(cluster.master))
+    assert done.returncode == 0, done
+    assert done.stdout.startswith("ok       address     ")
+    assert "cluster_tasks:echo: stored in" in done.stdout
+
+
+def test_without_any_setting_it_says_what_to_set(home: Path) -> None:
+    failed_at(doctor(home), "address", "no master is named")
+
+
+def test_without_a_key_it_still_looks_at_the_master(cluster: Cluster, home: Path) -> None:
+    seen = doctor(home, TQ_URL=cluster.master.url)
+    assert seen.levels == {"key": "error", "address": "ok", "TLS": "ok"}
+    assert "--authkey-file" in seen.texts["key"]
+
+
+def test_a_port_where_nobody_listens(home: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        seen = doctor(home, TQ_URL=f"tq://127.0.0.1:{port}", TQ_AUTHKEY="a key for tests")
+    failed_at(seen, "address", "nobody listens")
+
+
+def test_a_host_that_is_none(home: Path) -> None:
+    seen = doctor(home, TQ_URL="tq://no-such-host.invalid", TQ_AUTHKEY="a key for tests")
+    failed_at(seen, "address", "no address is known for no-such-host.invalid")
 
 
 @pytest.fixture
-def doctor(home: Path) -> Doctor:
-    def run(
-        *arguments: object, url: str, authkey: str = AUTHKEY, status: int = 0
-    ) -> subprocess.CompletedProcess[str]:
-        variables = {"TQ_URL": url, "TQ_AUTHKEY": authkey}
-        done = run_program("tq", "doctor", *arguments, home=home, environment=variables)
-        assert done.returncode == status, done.stdout + done.stderr
-        return done
-
-    return run
+def http_port() -> Iterator[int]:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
 
 
-def levels(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    """The level of each line by what it is about."""
-    lines = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
-    return {about: level for level, about, _ in lines}
+def test_a_web_server_at_the_port(home: Path, http_port: int) -> None:
+    seen = doctor(home, TQ_URL=f"tq://127.0.0.1:{http_port}", TQ_AUTHKEY="a key for tests")
+    failed_at(seen, "TLS", "does not speak TLS")
 
 
-def test_a_healthy_cluster_is_found_healthy_and_a_task_goes_there_and_back(
-    doctor: Doctor, master: Master, worker_factory: WorkerFactory
-) -> None:
-    worker_factory()
-    done = doctor(url=master.url)
-    assert set(levels(done).values()) == {"ok"}
-    for text in ("1 connected", "back in", "GB are free", "slowest commit"):
-        assert text in done.stdout
-    found = json.loads(doctor("--json", url=master.url).stdout)
-    assert {"level": "ok", "about": "version"}.items() <= found[3].items()
+def test_a_port_that_says_nothing(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        seen = doctor(home, TQ_URL=f"tq://127.0.0.1:{port}", TQ_AUTHKEY="a key for tests")
+    failed_at(seen, "TLS", "says nothing within")
 
 
-def test_a_cluster_without_workers_is_told_what_it_lacks(doctor: Doctor, master: Master) -> None:
-    done = doctor(url=master.url, status=1)
-    assert levels(done)["workers"] == "error"
-    assert "start one: tq-worker --connect" in done.stdout
-    assert levels(done)["disk"] == "ok"
+def test_a_wrong_key(cluster: Cluster, home: Path) -> None:
+    seen = doctor(home, **of(cluster.master, "another key than the right one"))
+    failed_at(seen, "key", "the key was refused")
 
 
-def test_the_probe_goes_to_the_queue_one_asks_about(
-    doctor: Doctor, master: Master, worker_factory: WorkerFactory
+def test_a_key_of_another_master_and_one_for_another_use(master_factory: MasterFactory, home: Path) -> None:
+    master = master_factory(authkey=None)
+    token = master.key("client")
+    failed_at(doctor(home, **of(master, master.key("worker"))), "key", "is a worker key")
+    seen = doctor(home, **of(master, token))
+    assert (seen.status, seen.levels["workers"], list(seen.levels)[-1]) == (1, "error", "workers")
+    assert "none is connected" in seen.texts["workers"]
+    assert "role client, for every queue" in seen.texts["key"]
+    master.terminate()
+    for name in ("master.crt", "master.key"):
+        (master.data / name).unlink()
+    master.start()
+    failed_at(doctor(home, **of(master, token)), "pin", "its data directory was made anew")
+
+
+def test_a_task_that_fails_and_one_that_nobody_serves(cluster: Cluster, home: Path) -> None:
+    seen = doctor(home, "--probe", "cluster_tasks:nobody", **of(cluster.master))
+    assert "no worker serves cluster_tasks:nobody" in seen.texts["probe"]
+    seen = doctor(home, "--probe", "cluster_tasks:echo", 1, 2, 3, **of(cluster.master))
+    assert (seen.status, seen.levels["probe"]) == (1, "error")
+    assert "ran and failed" in seen.texts["probe"]
+
+
+def test_the_task_goes_to_the_queue_one_asks_about(
+    master: Master, worker_factory: WorkerFactory, home: Path
 ) -> None:
     worker_factory(options=("--queue", "mine"))
-    done = doctor("--queue", "mine", url=master.url)
-    assert levels(done)["probe"] == "ok"
+    assert doctor(home, "--queue", "mine", **of(master)).levels["probe"] == "ok"
+    assert "no worker serves from queue default" in doctor(home, **of(master)).texts["probe"]
 
 
 def test_a_paused_queue_is_told_with_the_command_that_resumes_it(
-    doctor: Doctor, master: Master, worker_factory: WorkerFactory, home: Path
+    master: Master, worker_factory: WorkerFactory, home: Path
 ) -> None:
     worker_factory()
-    variables = {"TQ_URL": master.url, "TQ_AUTHKEY": AUTHKEY}
-    run_program("tq", "pause", "default", "--reason", "night", home=home, environment=variables)
-    done = doctor(url=master.url)
-    assert levels(done)["probe"] == "warning"
-    assert "tq resume default" in done.stdout
-
-
-def test_a_wrong_key_is_told_from_a_wrong_address(doctor: Doctor, master: Master) -> None:
-    done = doctor(url=master.url, authkey="not the key of this master", status=1)
-    assert levels(done) == {"address": "ok", "key": "error"}
-    done = doctor(url="tq://127.0.0.1:1", status=1)
-    assert levels(done) == {"address": "error"}
-    assert "is tq-master running" in done.stdout
-
-
-def test_a_port_that_is_not_a_masters_is_recognised(doctor: Doctor, master_factory: MasterFactory) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    master_factory("--http", f"127.0.0.1:{port}")
-    done = doctor(url=f"tq://127.0.0.1:{port}", status=1)
-    assert levels(done) == {"address": "ok", "TLS": "error"}
-    assert "is it a tq-master's port?" in done.stdout
+    run_program("tq", "pause", "default", "--reason", "night", home=home, environment=of(master))
+    seen = doctor(home, **of(master))
+    assert seen.levels["probe"] == "warning"
+    assert "paused (night), so no task was sent; tq resume default" in seen.texts["probe"]
 
 
 def test_a_key_that_may_only_look_sends_no_task(
-    doctor: Doctor, master_factory: MasterFactory, worker_factory: WorkerFactory, home: Path
+    master_factory: MasterFactory, worker_factory: WorkerFactory, home: Path
 ) -> None:
     master = master_factory(authkey=None)
     worker_factory(address=master.address, authkey=master.key("worker"))
-    variables = {"TQ_URL": master.url, "TQ_AUTHKEY": master.key("admin")}
-    added = run_program("tq", "keys", "add", "--role", "viewer", home=home, environment=variables)
-    viewer = next(word for word in added.stdout.split() if word.startswith("tq1."))
-    done = doctor(url=master.url, authkey=viewer)
-    assert levels(done)["probe"] == "warning"
-    assert "role viewer" in done.stdout
+    added = run_program(
+        "tq", "keys", "add", "--role", "viewer", home=home, environment=of(master, master.key("admin"))
+    )
+    seen = doctor(home, **of(master, added.stdout.split()[0]))
+    assert seen.levels["probe"] == "warning"
+    assert "role viewer" in seen.texts["key"]
+
+
+def test_a_master_whose_clock_is_wrong(xprocess: XProcess, home: Path) -> None:
+    master = Master(xprocess, home)
+    master.command = [sys.executable, "-c", SKEWED]
+    try:
+        master.start()
+        seen = doctor(home, **of(master))
+        assert seen.levels["clock"] == "warning"
+        assert "90.0 s ahead of this one" in seen.texts["clock"]
+        assert seen.levels["address"] == "ok"
+    finally:
+        master.end()
+
+
+def test_a_bad_call_is_told(home: Path) -> None:
+    done: subprocess.CompletedProcess[str] = run_program("tq", "doctor", "7", home=home)
+    assert done.returncode == 2
+    assert "name it by --probe" in done.stderr
