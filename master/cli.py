@@ -53,7 +53,7 @@ DURABILITY = {
 @click.option("--authkey", metavar="KEY", help="One plain key for all. Prefer a file.")
 @click.option("--authkey-file", metavar="FILE", help="A file with that key; or TQ_AUTHKEY.")
 @click.option("--durability", metavar="fsync|os|memory", help="When a task counts as stored.  [fsync]")
-@click.option("--http", metavar="HOST:PORT", help="Serve /livez, /readyz and /metrics there.  [off]")
+@click.option("--http", metavar="HOST:PORT", help="Serve health and metrics there.  [off]")
 @click.option("--log-format", metavar="text|json", help="How events are written to stderr.  [text]")
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.  [info]")
 @click.version_option(VERSION, prog_name="tq-master")

@@ -62,9 +62,7 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
 @click.option(
     "--config", type=click.Path(path_type=Path), envvar="TQ_CONFIG", help="A TOML file of settings."
 )
-@click.option(
-    "--http", metavar="HOST:PORT", hidden=True, help="Serve /livez, /readyz and /metrics there.  [off]"
-)
+@click.option("--http", metavar="HOST:PORT", hidden=True, help="Serve health and metrics there.  [off]")
 @click.option("--log-format", metavar="text|json", help="How events are written to stderr.  [text]")
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.  [info]")
 @click.version_option(VERSION, prog_name="tq-worker")
