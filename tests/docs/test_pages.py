@@ -22,7 +22,7 @@ from .pages import READ, RUN, SHOWN, Block, commands_of, documents, read_page
 PAGES = {page: read_page(page) for page in documents()}
 EVERY = [block for blocks in PAGES.values() for block in blocks]
 REASONS = ("needs ", "takes minutes", "shown in the abstract")
-NOT_RUN_MAX = 30
+NOT_RUN_MAX = 22
 # A page kills what it started by job or process id: by name it would end what belongs to others.
 BY_NAME = re.compile(r"\b(pkill|killall|pgrep|pidof)\b")
 

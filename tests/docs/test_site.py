@@ -56,6 +56,12 @@ def test_every_option_of_every_command_is_on_some_page() -> None:
     assert not missing, f"say on a page under docs/ what these are: {missing}"
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    missing = [page for page in documents() if f"({page})" not in text and page != "README.md"]
+    assert not missing, "README.md: link them under More"
+
+
 def test_the_site_builds_and_no_link_is_broken(tmp_path: Path) -> None:
     pytest.importorskip("mkdocs")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
