@@ -261,7 +261,9 @@ def test_a_second_one_here_says_who_is_there_and_a_second_ctrl_c_waits_for_nothi
     dev.leaves_nothing()
 
 
-def test_programs_that_die_are_started_again(make_dev: MakeDev, home: Path) -> None:
+def test_programs_that_die_are_started_again_and_a_worker_without_a_word_joins(
+    make_dev: MakeDev, home: Path
+) -> None:
     dev = make_dev()
     commands = {one: one.cmdline() for one in dev.family}
     victims = [one for one, words in commands.items() if {"tq.master.cli", "tq.worker.cli"} & {*words}]
@@ -270,6 +272,19 @@ def test_programs_that_die_are_started_again(make_dev: MakeDev, home: Path) -> N
         one.kill()
     dev.shows("was killed by SIGKILL", times=2)
     assert run_jobs(home).stdout == "42\n"
+    worker = subprocess.Popen(
+        [*command("tq-worker"), "--slots", "1", "jobs.py"],
+        cwd=home,
+        env=clean_environment(home),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        eventually(lambda: f'"pid": {worker.pid}' in tq(home, "workers", "--json"))
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(20)
 
 
 def test_a_reader_that_goes_away_ends_nothing(home: Path, jobs: Path) -> None:
@@ -312,23 +327,6 @@ def test_a_port_that_is_taken_is_no_obstacle_unless_it_was_asked_for(
         assert f"127.0.0.1:{port} is in use" in refused.stderr
     finally:
         second.end()
-
-
-def test_a_worker_without_a_word_joins_the_dev_of_its_directory(make_dev: MakeDev, home: Path) -> None:
-    make_dev()
-    worker = subprocess.Popen(
-        [*command("tq-worker"), "--slots", "1", "jobs.py"],
-        cwd=home,
-        env=clean_environment(home),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        eventually(lambda: f'"pid": {worker.pid}' in tq(home, "workers", "--json"))
-    finally:
-        worker.send_signal(signal.SIGTERM)
-        worker.wait(20)
 
 
 def test_a_file_that_is_not_there_is_told_before_anything_starts(home: Path) -> None:

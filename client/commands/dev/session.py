@@ -107,8 +107,7 @@ class Session:
         self._stop.set()
 
     async def _work(self, port: int | None) -> None:
-        address = f"127.0.0.1:{free_port(DEFAULT_PORT) if port is None else port}"
-        await self._start_master(address)
+        await self._start_first_master(port)
         await self._start_worker()
         while True:
             began = time.monotonic()
@@ -138,6 +137,18 @@ class Session:
             self._screen.say("dev", f"stopped; what is queued is kept in ./.tq. next: {again}")
 
     # the master
+
+    async def _start_first_master(self, port: int | None) -> None:
+        if port is not None:
+            await self._start_master(f"127.0.0.1:{port}")
+            return
+        usual = free_port(DEFAULT_PORT)
+        try:
+            await self._start_master(f"127.0.0.1:{usual}")
+        except ConfigError:
+            if not usual or free_port(usual):
+                raise
+            await self._start_master("127.0.0.1:0")  # somebody else took it while our master started
 
     async def _start_master(self, address: str) -> None:
         self._listening = asyncio.get_running_loop().create_future()
