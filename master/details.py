@@ -10,8 +10,13 @@ from .engine import Engine
 from .store.interface import FullTask
 from .why import why
 
+Reasons = dict[tuple[str, str], str]
+"""Of one listing: why ready tasks of a queue and name wait, looked for once."""
 
-def summary(engine: Engine, task: FullTask, *, position: bool = False) -> dict[str, Any]:
+
+def summary(
+    engine: Engine, task: FullTask, *, position: bool = False, reasons: Reasons | None = None
+) -> dict[str, Any]:
     """The fields of a listing; times are Unix seconds. ``position``: see ``why``."""
     options = unpack(task.options) if task.options else {}
     return {
@@ -29,7 +34,7 @@ def summary(engine: Engine, task: FullTask, *, position: bool = False) -> dict[s
         "due": _seconds(task.due),
         "started": _seconds(task.started),
         "finished": _seconds(task.finished),
-        "why": why(engine, task, position=position),
+        "why": _reason(engine, task, position, reasons),
         "progress": engine.observations.progress(task) if task.state == State.RUNNING else None,
     }
 
@@ -82,6 +87,15 @@ def last_run(engine: Engine, task: FullTask) -> list[Any]:
         return [task.id, None, None, None]
     last = attempts[-1]
     return [task.id, last.host, _seconds(last.started), _seconds(last.ended)]
+
+
+def _reason(engine: Engine, task: FullTask, position: bool, reasons: Reasons | None) -> str:
+    if reasons is None or task.state != State.READY:
+        return why(engine, task, position=position)
+    key = (task.queue, task.task)
+    if key not in reasons:
+        reasons[key] = why(engine, task)
+    return reasons[key]
 
 
 def _seconds(milliseconds: int | None) -> float | None:

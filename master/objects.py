@@ -15,7 +15,7 @@ from ..common.exposed import exposed
 from ..common.ids import show_id
 from ..common.model import Role, State, TaskOptions, check_name
 from .blobs.keeper import check_named
-from .details import details, last_run, summary
+from .details import Reasons, details, last_run, summary
 from .ends import check_ids, known
 from .engine import Engine
 from .intake import LEASE_TASKS_MAX
@@ -255,7 +255,9 @@ class Tasks(EngineObject):
         engine.intake.settle(engine.now)
         before_seq = None if before is None else known(engine.store, check_ids([before])[0]).seq
         rows = engine.store.listing(_filter(filter, before_seq), _whole("limit", limit, 1, LIST_TASKS_MAX))
-        return [summary(engine, row) for row in rows if call.session.allows_queue(row.queue)]
+        reasons: Reasons = {}
+        allows = call.session.allows_queue
+        return [summary(engine, row, reasons=reasons) for row in rows if allows(row.queue)]
 
     # many tasks by a filter: each call does a portion and says where the next one begins
 
@@ -267,10 +269,11 @@ class Tasks(EngineObject):
         engine = self.engine
         limit = _whole("limit", limit, 0, VISITED_MAX)
         found = self._portion(call, filter, before, frozenset(State), limit or VISITED_MAX)
+        reasons: Reasons = {}
         shown = [] if not limit else [engine.store.brief(row.seq) for row in found.rows]
         return {
             "states": [list(one) for one in Counter(row.state for row in found.rows).items()],
-            "rows": [summary(engine, task) for task in shown if task is not None],
+            "rows": [summary(engine, task, reasons=reasons) for task in shown if task is not None],
             "newest": engine.intake.last_seq + 1 if before is None else before,
             "before": found.before,
         }

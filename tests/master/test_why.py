@@ -193,6 +193,26 @@ def test_a_forecast_is_not_more_exact_than_it_can_be(seconds: float, words: str)
     assert about(seconds) == words
 
 
+def test_a_listing_looks_for_the_reason_of_its_ready_tasks_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, asked = bench.client(), []
+
+    def counted(engine: Any, task: Any, **options: Any) -> str:
+        asked.append(task.task)
+        return f"because of {task.task}"
+
+    monkeypatch.setattr("tq.master.details.why", counted)
+    submit(client, count=50)
+    submit(client, task="m:g", count=50)
+    for rows in (
+        client.call("get_tasks", "select", {}, 1_000)["rows"],
+        client.call("get_tasks", "list", {}, 1_000),
+    ):
+        assert [row["why"] for row in rows] == ["because of m:g"] * 50 + ["because of m:f"] * 50
+    assert asked == ["m:g", "m:f"] * 2
+
+
 # what the rows of queues and workers say besides
 
 
