@@ -398,6 +398,18 @@ def test_a_closed_output_is_told(shell: Shell) -> None:
     assert (done.returncode, b"standard output is closed" in done.stderr) == (USAGE, True)
 
 
+def test_an_output_without_room_ends_it_and_can_be_gone_on_with(shell: Shell) -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = shell.start("map", "cluster_tasks:echo", ":::", "1", stdout=full)
+        _, err = process.communicate(timeout=50)
+    assert process.returncode == FAILED
+    assert b"cannot go on: [Errno 28] No space left on device" in err
+    assert b"go on with: tq map --resume" in err
+    [journal] = shell.journals
+    done = shell.map("--resume", journal, "cluster_tasks:echo", ":::", "1")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"1\n", b"")
+
+
 def test_a_refused_key_ends_it_with_its_status(shell: Shell) -> None:
     process = shell.start("map", "a:b", ":::", "1", more={"TQ_AUTHKEY": "not the key"})
     assert process.wait(30) == 4

@@ -144,7 +144,7 @@ def run_job(
             ending = run.run(shown)
     except (TqError, OSError) as error:
         if isinstance(error, OSError) and not isinstance(error, TqError):
-            error = InvalidArgument(f"cannot go on: {error}")
+            error = TqError(f"cannot go on: {error}; what was submitted does")
         if run.has_stored:
             _say_how_to_go_on(book)
         elif book is not None and not kept:
