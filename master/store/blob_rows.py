@@ -37,6 +37,11 @@ class BlobRows:
         """Tasks name content: ``(seq, number)``; for as long as the task is there."""
         self._many("name_blob", rows)
 
+    def unname(self, seqs: Sequence[tuple[int]]) -> None:
+        """These tasks are deleted. Costs nothing where no task names content."""
+        if self._all("any_blob_named", ())[0][0]:
+            self._many("unname_blobs", seqs)
+
     def collect(self, now: int, limit: int) -> list[bytes]:
         """Forget up to ``limit`` that no task names and nobody is to keep; their hashes."""
         return [row[0] for row in self._all("collect_blobs", (now, limit))]

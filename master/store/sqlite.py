@@ -217,6 +217,7 @@ class SqliteStore:
         sequence = [(seq,) for seq in seqs]
         self._many("delete_attempts", sequence)
         self._many("delete_logs", sequence)
+        self.blobs.unname(sequence)
         self._exactly("delete", sequence)
 
     # reading

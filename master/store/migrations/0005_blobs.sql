@@ -1,5 +1,5 @@
--- Content kept beside the tasks that name it, one file each. Who names it and how many do is kept true by
--- the database: whatever deletes a task takes its references along.
+-- Content kept beside the tasks that name it, one file each. How many name it is kept true by the database. That
+-- a task's references go with it is not left to a trigger: it would make every deletion half as dear again.
 
 CREATE TABLE blobs (
     blob INTEGER PRIMARY KEY,
@@ -21,7 +21,4 @@ CREATE TRIGGER blob_named AFTER INSERT ON task_blobs BEGIN
 END;
 CREATE TRIGGER blob_unnamed AFTER DELETE ON task_blobs BEGIN
     UPDATE blobs SET refs = refs - 1 WHERE blob = old.blob;
-END;
-CREATE TRIGGER task_deleted AFTER DELETE ON tasks BEGIN
-    DELETE FROM task_blobs WHERE seq = old.seq;
 END;

@@ -12,6 +12,12 @@ UPDATE blobs SET keep = ? WHERE blob = ?
 -- name: name_blob
 INSERT OR IGNORE INTO task_blobs (seq, blob) VALUES (?, ?)
 
+-- name: any_blob_named
+SELECT EXISTS (SELECT 1 FROM task_blobs)
+
+-- name: unname_blobs
+DELETE FROM task_blobs WHERE seq = ?
+
 -- name: collect_blobs
 DELETE FROM blobs WHERE blob IN (
     SELECT blob FROM blobs WHERE refs = 0 AND keep <= ? ORDER BY keep LIMIT ?

@@ -551,7 +551,7 @@ def make_purged(bench: BlobBench) -> Any:
         bench.client().call("get_tasks", "cancel", [id])
         store.begin()
         [found] = store.find([id])
-        store._run("DELETE FROM tasks WHERE seq = ?", (found.seq,))  # type: ignore[attr-defined]
+        store.delete([found.seq])
         store.commit()
 
     return purge
