@@ -40,6 +40,7 @@ DEFAULT_URL: Final = "smtp://127.0.0.1:25"
 PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 IDLE_SECONDS_MAX: Final = 20.0  # servers hang up on the idle; after this long ask before use
 MESSAGES_PER_CONNECTION_MAX: Final = 500  # some servers count, and refuse more
+KEPT_BYTES_MAX: Final = 64 * 1024 * 1024  # of attachments, in each process that sends
 HEADER_NAME: Final = re.compile(r"[!-9;-~]+")  # RFC 5322: printable ASCII, no colon
 SEVEN_BITS: Final = SMTP.clone(cte_type="7bit")  # not every server on the way has 8BITMIME
 ADDRESS: Final = re.compile(r"[!-~]+@[!-?A-~]+")  # printable ASCII, as the SMTP commands that carry it
@@ -56,14 +57,15 @@ def send(
     *,
     html: str | None = None,
     headers: Mapping[str, str] | None = None,
-    attachments: Mapping[str, bytes] | None = None,
+    attachments: Mapping[str, bytes | tq.Blob] | None = None,
     message_id: str | None = None,
     server: str | None = None,
 ) -> dict[str, Any]:
     """Send one message to one address; ``{"message_id": …, "to": …, "reply": …, "attempt": …, "when": …}``
     when the server took it, at that Unix time.
 
-    ``to`` and ``sender`` may be ``Name <address>``. ``attachments``: file names and their bytes. ``server``:
+    ``to`` and ``sender`` may be ``Name <address>``. ``attachments``: file names and their bytes, large ones as
+    ``tq.Blob``. ``server``:
     the one it is meant for, as TQ_SMTP_URL but without a password; another worker than its own refuses it.
     """
     running = tq.current()  # None in a plain call
@@ -75,7 +77,7 @@ def send(
         sender=sender,
         html=html,
         headers=headers,
-        attachments=attachments,
+        attachments={name: _content(data) for name, data in (attachments or {}).items()},
         message_id=message_id,
     )
     attempt = running.attempt if running else 1
@@ -328,6 +330,22 @@ class Mailer:
             smtp.close()
             raise
         return smtp
+
+
+_contents: dict[str, bytes] = {}  # of blobs, by hash: as a rule many messages have the same attachment
+
+
+def _content(data: bytes | tq.Blob) -> bytes:
+    if isinstance(data, bytes):
+        return data
+    content = _contents.get(data.hash)
+    if content is None:
+        content = data.read()
+        if sum(map(len, _contents.values())) + len(content) > KEPT_BYTES_MAX:
+            _contents.clear()
+        if len(content) <= KEPT_BYTES_MAX:
+            _contents[data.hash] = content
+    return content
 
 
 _kept: Mailer | None = None

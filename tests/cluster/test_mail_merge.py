@@ -212,6 +212,18 @@ def test_without_a_server_messages_are_deferred_and_tried_again_when_asked(
         merge.post.stop()
 
 
+def test_a_large_attachment_travels_once_and_arrives(merge: Merge, mailing: Cluster) -> None:
+    (merge.home / "large.bin").write_bytes(os.urandom(300_000))
+    merge.to("anne@tq.example", "bob@tq.example", "carl@busy.example")
+    done = merge.run("--yes", "--json", "--attach", "large.bin")
+    assert parsed(done)["sent"] == 3, done
+    assert merge.delivered == {"anne@tq.example": 1, "bob@tq.example": 1, "carl@busy.example": 1}
+    assert all(int(one["bytes"]) > 400_000 for one in merge.post.messages(merge.name))
+    [row] = mailing.app.call(("get_tasks",), "list", {"name": "tq.tasks.mail:send"}, 1)
+    task = mailing.app.call(("get_tasks",), "show", row["id"])
+    assert len(task["payload"]) < 10_000
+
+
 def test_nothing_is_sent_while_there_are_problems(merge: Merge) -> None:
     merge.to("anne@tq.example", "bob", "anne@tq.example")
     done = merge.run("--yes")

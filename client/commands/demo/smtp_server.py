@@ -45,7 +45,12 @@ class Mailbox:
         await asyncio.sleep(DELIVERY_SECONDS)
         message = message_from_bytes(envelope.content)
         for address in envelope.rcpt_tos:
-            line = {"to": address, "message_id": message["Message-ID"], "subject": message["Subject"]}
+            line = {
+                "to": address,
+                "message_id": message["Message-ID"],
+                "subject": message["Subject"],
+                "bytes": len(envelope.content),
+            }
             self._file.write(json.dumps(line) + "\n")
         self._file.flush()
         os.fsync(self._file.fileno())

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from ....common.errors import InvalidArgument
-from ....common.frames import FRAME_BYTES_MAX
 from .addresses import Unfit, domain_of, sameness
 from .letter import Letter, Mailbox, Message
 from .table import Problem, Row, Table
 
-MESSAGE_BYTES_MAX: Final = FRAME_BYTES_MAX - 64 * 1024  # what a frame has room for besides its own words
+TEXT_BYTES_MAX: Final = 4 * 1024 * 1024  # with HTML; it travels in the task
+ATTACHED_BYTES_MAX: Final = 64 * 1024 * 1024  # no public server takes half of it
 HEADER_LINE: Final = 1
 
 
@@ -96,11 +96,15 @@ def _check_sender(sender: Mailbox) -> None:
 
 def _check_size(message: Message, size_of: Callable[[str], int]) -> None:
     size = len(message.text.encode()) + len((message.html or "").encode())
-    size += sum(size_of(path) for path in message.attachments)
-    if size > MESSAGE_BYTES_MAX:
+    if size > TEXT_BYTES_MAX:
         raise Unfit(
-            f"its message would have {size:,} bytes, and a task may have {MESSAGE_BYTES_MAX:,}; put the large file "
-            "where people can fetch it and write the link, or attach less"
+            f"its text would have {size:,} bytes, and may have {TEXT_BYTES_MAX:,}; attach it as a file"
+        )
+    size = sum(size_of(path) for path in message.attachments)
+    if size > ATTACHED_BYTES_MAX:
+        raise Unfit(
+            f"its attachments have {size:,} bytes, and may have {ATTACHED_BYTES_MAX:,}; put the large file where "
+            "people can fetch it and write the link, or attach less"
         )
     names = [path.rpartition("/")[2] for path in message.attachments]
     if len(set(names)) < len(names):

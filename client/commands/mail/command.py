@@ -167,7 +167,7 @@ def _dry_run(plan: Plan, attachments: Attachments, out: Path | None, *, as_json:
         out.mkdir(parents=True, exist_ok=True)
     for recipient in plan.recipients:
         message = plan.message(recipient)
-        data = as_eml(message, attachments.of(message))
+        data = as_eml(message, attachments.read(message))
         total, largest = total + len(data), max(largest, len(data))
         if out is not None:
             safe = "".join(one if one.isalnum() or one in "@.-_+" else "_" for one in recipient.address)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import mimetypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
 from typing import Final
 
+from ....common.blob import Blob
 from ....common.errors import InvalidArgument
 from .addresses import Unfit
 from .letter import Message
 
 SEVEN_BITS: Final = SMTP.clone(cte_type="7bit")
 KEPT_BYTES_MAX: Final = 64 * 1024 * 1024  # of attachments, to read what many get only once
+KEPT_FILES_MAX: Final = 1_000  # large ones, known by their hashes
+SMALL_BYTES_MAX: Final = 32 * 1024  # beside the rest of a task it hardly matters
 TEMPLATE_BYTES_MAX: Final = 4 * 1024 * 1024
 
 
@@ -36,38 +41,57 @@ def read_template(path: Path, what: str) -> str:
 
 
 class Attachments:
-    """Files by path. A file that changes under way is sent as it was first read, as far as there is room."""
+    """Files by path. Small ones travel in each task, large ones as blobs, once however many get them."""
 
     def __init__(self) -> None:
         self._sizes: dict[str, int] = {}
-        self._kept: dict[str, bytes] = {}
-        self._kept_bytes = 0
+        self._small: dict[str, bytes] = {}
+        self._small_bytes = 0
+        self._large: dict[str, Blob] = {}
 
     def size_of(self, path: str) -> int:
         size = self._sizes.get(path)
         if size is None:
-            try:
-                with open(path, "rb") as file:
-                    size = self._sizes[path] = file.seek(0, 2)
-            except OSError as error:
-                raise Unfit(f"its attachment {path} cannot be read: {error.strerror}") from None
+            with _reading(path), open(path, "rb") as file:
+                size = self._sizes[path] = file.seek(0, 2)
         return size
 
-    def of(self, message: Message) -> dict[str, bytes]:
-        """Names and contents. Raises Unfit."""
+    def of(self, message: Message) -> dict[str, bytes | Blob]:
+        """Names and contents, for a task. Raises Unfit."""
+        return {Path(path).name: self._content(path) for path in message.attachments}
+
+    def read(self, message: Message) -> dict[str, bytes]:
+        """Names and contents, for eyes. Raises Unfit."""
         return {Path(path).name: self._read(path) for path in message.attachments}
 
+    def _content(self, path: str) -> bytes | Blob:
+        if self.size_of(path) <= SMALL_BYTES_MAX:
+            return self._read(path)
+        blob = self._large.get(path)
+        if blob is None:
+            with _reading(path):
+                blob = Blob.of(path)
+            if len(self._large) < KEPT_FILES_MAX:
+                self._large[path] = blob
+        return blob
+
     def _read(self, path: str) -> bytes:
-        data = self._kept.get(path)
+        data = self._small.get(path)
         if data is None:
-            try:
+            with _reading(path):
                 data = Path(path).read_bytes()
-            except OSError as error:
-                raise Unfit(f"its attachment {path} cannot be read: {error.strerror}") from None
-            if self._kept_bytes + len(data) <= KEPT_BYTES_MAX:
-                self._kept[path] = data
-                self._kept_bytes += len(data)
+            if self._small_bytes + len(data) <= KEPT_BYTES_MAX:
+                self._small[path] = data
+                self._small_bytes += len(data)
         return data
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unfit(f"its attachment {path} cannot be read: {error.strerror or error}") from None
 
 
 def as_eml(message: Message, attached: dict[str, bytes]) -> bytes:

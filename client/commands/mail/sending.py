@@ -12,12 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, Final, Protocol
 
+from ....common.blob import Blob
 from ....common.codec import encode_call
-from ....common.errors import InvalidArgument, NotSerializable, TaskConflict, TqError
+from ....common.errors import InvalidArgument, NotSerializable, TaskConflict, TqError, UnknownBlob
 from ....common.failure import Failure
 from ....common.ids import key_id
 from ....common.model import State
 from ...app import App
+from ...blobs import Named
 from ...handle import TASKS
 from ...handles import CALL_TASKS_MAX
 from ...mapping import CALLS_UNDER_WAY, CHUNK_BYTES, CHUNK_TASKS, Tasks
@@ -103,7 +105,7 @@ class Sending:
         self._open: dict[bytes, int] = {}
         bell = Bell()
         self._interrupts, self._inbox = Interrupts(bell), Inbox(bell)
-        self._under_way: deque[tuple[Tasks, Future[Any]]] = deque()
+        self._under_way: deque[tuple[Tasks, Named, Future[Any]]] = deque()
         self._looked = self._asked = 0.0
         self._reasons: set[str] = set()
         self._ended = 0
@@ -140,31 +142,40 @@ class Sending:
 
     def _submit(self, numbers: list[int]) -> None:
         tasks: Tasks = []
+        named: Named = {}
         size = 0
         for number in numbers:
             id = self._ids[number]
             self._open[id] = number
             try:
-                payload = self._payload(number)
-            except (Unfit, NotSerializable) as error:  # a file that was there when everything was checked
+                payload, blobs = self._payload(number)
+            except (Unfit, NotSerializable, OSError) as error:  # a file that was there when all was checked
                 self._inbox.put([[id, UNKNOWN, str(error)]])
                 continue
             if tasks and size + len(payload) > CHUNK_BYTES:
-                self._call(tasks)
-                tasks, size = [], 0
+                self._call(tasks, named)
+                tasks, named, size = [], {}, 0
             tasks.append([id, payload])
+            if blobs:
+                named[id] = blobs
             size += len(payload)
         if tasks:
-            self._call(tasks)
+            self._call(tasks, named)
 
-    def _payload(self, number: int) -> bytes:
+    def _payload(self, number: int) -> tuple[bytes, list[Blob]]:
+        """The arguments of a task, and the content they name, which the master has when this returns."""
         message = self._plan.message(self._plan.recipients[number])
-        return encode_call(*message.arguments(self._attachments.of(message), self._server))
+        blobs: list[Blob] = []
+        args, options = message.arguments(self._attachments.of(message), self._server)
+        payload = encode_call(args, options, (), blobs)
+        if blobs:
+            self._app.blobs.send(blobs)
+        return payload, blobs
 
-    def _call(self, tasks: Tasks) -> None:
+    def _call(self, tasks: Tasks, named: Named) -> None:
         ids, app = [task[0] for task in tasks], self._app
-        stored = app.submit_many(TASK, self._choice, tasks, ids, self._inbox, app.link)
-        self._under_way.append((tasks, stored))
+        stored = app.submit_many(TASK, self._choice, tasks, ids, self._inbox, app.link, named)
+        self._under_way.append((tasks, named, stored))
         while len(self._under_way) > CALLS_UNDER_WAY:  # large messages: no more of them in memory
             self._settle_first()
 
@@ -172,7 +183,7 @@ class Sending:
         if numbers:
             ids = [self._ids[number] for number in numbers]
             answer = self._app.link.call(TASKS, "retry", [ids], again=True)
-            self._under_way.append(([], answer))
+            self._under_way.append(([], {}, answer))
             self._watch(numbers)
 
     def _watch(self, numbers: Iterable[int]) -> None:
@@ -219,25 +230,31 @@ class Sending:
 
     def _settle(self) -> None:
         """Look at the calls that are answered. Raises what is not the fault of a task."""
-        while self._under_way and self._under_way[0][1].done():
+        while self._under_way and self._under_way[0][2].done():
             self._settle_first()
         while self._inbox.errors:
             failure = self._inbox.errors.popleft()
-            if not isinstance(failure, (InvalidArgument, TaskConflict)):  # those are told by their call
+            if not isinstance(
+                failure, (InvalidArgument, TaskConflict, UnknownBlob)
+            ):  # those are told by their call
                 raise failure
 
     def _settle_first(self) -> None:
         """A call is refused as a whole: then its tasks go one by one, to find whose fault it was."""
-        tasks, answer = self._under_way.popleft()
+        tasks, named, answer = self._under_way.popleft()
         error = answer.exception()
         if error is None:
+            return
+        if isinstance(error, UnknownBlob):  # kept no longer: it waited too long for its task
+            self._app.blobs.send(blob for blobs in named.values() for blob in blobs)
+            self._call(tasks, named)
             return
         if not tasks or not isinstance(error, (InvalidArgument, TaskConflict)):
             raise error
         if len(tasks) == 1:
             self._inbox.put([[tasks[0][0], UNKNOWN, str(error)]])
         for task in tasks if len(tasks) > 1 else ():
-            self._call([task])
+            self._call([task], {id: blobs for id, blobs in named.items() if id == task[0]})
 
     # who is put off
 
