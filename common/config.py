@@ -21,6 +21,7 @@ from .errors import ConfigError, TqError
 from .frames import FRAME_BYTES_MAX
 
 ALLOW_SHELL: Final = "--allow-shell"  # among the sources of a worker: the tasks that run programs
+APPLY: Final = "--apply="  # begins the source that is one function, for the items of queues
 HERE: Final = Address("127.0.0.1", DEFAULT_PORT)
 
 Problem = tuple[tuple[str, ...], str]
@@ -64,6 +65,13 @@ class MasterSettings:
         return found
 
 
+class Application(NamedTuple):
+    """A function for the items of queues, and the queue that its results go to."""
+
+    function: str
+    results: str | None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerSettings:
     connect: tuple[Address, ...] = (HERE,)
@@ -72,6 +80,7 @@ class WorkerSettings:
     queues: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     allow_shell: bool = False
+    apply: Application | None = None
     labels: dict[str, str] = field(default_factory=dict)
     kill_grace_seconds: float = 5.0
     max_tasks_per_child: int = 0
@@ -88,12 +97,23 @@ class WorkerSettings:
     @property
     def sources(self) -> tuple[str, ...]:
         """What is to be served, as the children are told."""
-        return (*self.modules, ALLOW_SHELL) if self.allow_shell else self.modules
+        shell = (ALLOW_SHELL,) if self.allow_shell else ()
+        applied = () if self.apply is None else (f"{APPLY}{self.apply.function}",)
+        return (*self.modules, *shell, *applied)
 
     def problems(self) -> list[Problem]:
         if self.nice < 0 and hasattr(os, "geteuid") and os.geteuid() != 0:
             return [(("nice",), "must be 0 or more: only root may give its children more of the processor")]
         return []
+
+
+def _application(value: Any) -> Application:
+    """``module:function`` or ``module:function > queue``."""
+    function, arrow, results = (part.strip() for part in str(value).partition(">"))
+    module, colon, name = function.partition(":")
+    if not (module and colon and name) or (arrow and not results):
+        raise ValueError("'module:function' or 'module:function > queue'")
+    return Application(function, results or None)
 
 
 def _switch(value: Any) -> bool:
@@ -204,6 +224,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "queues": _texts,
     "allow": _texts,
     "allow_shell": _switch,
+    "apply": _application,
     "labels": _table,
     "kill_grace_seconds": _seconds(0.1),
     "max_tasks_per_child": _whole(0, 10**12),

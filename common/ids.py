@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 import time
+from collections.abc import Callable
 from uuid import UUID
 
 from .errors import InvalidArgument
@@ -51,6 +52,11 @@ class IdMaker:
 def _shape(timestamp_ms: int, counter: int) -> bytes:
     high, low = counter >> 62, counter & ((1 << 62) - 1)
     return (timestamp_ms << 80 | _VERSION_7 | high << 64 | _VARIANT | low).to_bytes(16, "big")
+
+
+def id_of_moment(timestamp_ms: int, random_bytes: Callable[[int], bytes]) -> bytes:
+    """An id where time and randomness are handed in: for what the master makes itself."""
+    return _shape(timestamp_ms, int.from_bytes(random_bytes(9), "big") >> 1)
 
 
 new_ids = IdMaker()

@@ -11,7 +11,7 @@ acknowledgement are one transaction; 3. whoever watches the task hears of its en
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from types import NoneType
 from typing import Any, Final
 
@@ -61,6 +61,8 @@ class Ends:
         self.meters: Meters | None = None
         self.last_failures = LastFailures()
         self.cancelling: set[bytes] = set()  # running tasks whose cancel was asked for
+        self.fed: Container[int] = ()  # lanes whose tasks were items of a queue: see feeds.py
+        self.fed_ended: Callable[[int, int, bytes | None], None] = _nobody
 
     def finish(self, rows: list[Any], now: Now, named: Any = None) -> list[int]:
         """Take a worker's report; the indices of rows that were stale. ``named``: the content of results, by index."""
@@ -251,6 +253,8 @@ class Ends:
         counts[state] += 1
         if state >= State.SUCCEEDED:
             self._watches.ended(id, int(state), body)
+            if held.lane in self.fed:
+                self.fed_ended(held.lane, int(state), body)
 
     def _was_accepted(self, id: bytes, attempt: int, lease: bytes) -> bool:
         return any(
@@ -311,3 +315,7 @@ def check_ids(ids: Any) -> list[bytes]:
     if isinstance(ids, list) and all(isinstance(id, bytes) and len(id) == 16 for id in ids):
         return ids
     raise InvalidArgument("ids must be a list of 16-byte task ids")
+
+
+def _nobody(lane: int, state: int, body: bytes | None) -> None:
+    """No lane is fed: nobody is told."""

@@ -26,6 +26,7 @@ from ..common.frames import FRAME_BYTES_MAX
 from .blobs.keeper import Keeper
 from .clock import Now
 from .ends import Ends
+from .feeds import Feeds
 from .intake import Intake
 from .items import Items
 from .keyring import Keyring
@@ -110,6 +111,8 @@ class Engine:
             closing=self._close_later,
         )
         self.items = Items(store, lease_ms=limits.lease_ms, grace_ms=limits.grace_ms)
+        self.feeds = Feeds(self.lanes, self.intake, self.items, random_bytes)
+        self.ends.fed, self.ends.fed_ended = self.feeds.lanes, self.feeds.ended
         self._inbox: deque[Call] = deque()
         self._jobs: deque[Callable[[], None]] = deque()  # nobody's calls; done first, all of them
         self._replies: list[Call] = []
@@ -153,6 +156,8 @@ class Engine:
                 call.abandon()
         session.calls.clear()
         self.watches.close(session)
+        if self.roster.is_of(session):
+            self.feeds.forget(session.node)
         self.roster.session_closed(session, self.now)
         self.items.closed(session, self.now)
 
@@ -194,6 +199,7 @@ class Engine:
             self.store.begin()
             self._chores(now)
             self._perform(batch)
+            self.feeds.run(now)
             self.intake.settle(now)
             self.items.settle(now)
             self.watches.flush()

@@ -43,7 +43,7 @@ RUNNING_STATE, READY_STATE, SCHEDULED_STATE = map(int, (State.RUNNING, State.REA
 class Submission:
     """One submit call: tasks that share everything but id and payload."""
 
-    call: Call
+    call: Call | None  # None: the master's own
     lane: Lane
     options: TaskOptions
     options_packed: bytes | None
@@ -143,6 +143,11 @@ class Intake:
         has_large = largest > LARGE_BYTES
         self._fresh.append(Submission(call, lane, options, packed, tasks, stream, has_large, blobs))
         return LATER
+
+    def take_in(self, lane: Lane, options: TaskOptions, tasks: list[list[bytes]]) -> None:
+        """Tasks that the master makes itself, with new ids."""
+        large = any(len(payload) > LARGE_BYTES for _, payload in tasks)
+        self._fresh.append(Submission(None, lane, options, None, tasks, None, large))
 
     def park(self, parked: ParkedLease, capability: Capability) -> object:
         """A lease call stands in line; ``settle`` answers it when there is work."""
@@ -275,8 +280,9 @@ class Intake:
                 self.expect_expiry(now.wall + int(submission.options.expires * 1000))
             if submission.blobs:
                 self._store.blobs.name(submission.references())
-            submission.call.answer(len(submission.tasks))
-            if submission.stream is not None:
+            if submission.call is not None:
+                submission.call.answer(len(submission.tasks))
+            if submission.stream is not None and submission.call is not None:
                 ids = [task[0] for task in submission.tasks]
                 self._watches.expect(submission.call.session, submission.stream, ids)
         self._fresh.clear()
@@ -338,9 +344,10 @@ class Intake:
             try:
                 new = self._new_tasks(submission, known)
             except TqError as error:
-                submission.call.refuse(error)
+                if submission.call is not None:
+                    submission.call.refuse(error)
                 continue
-            if submission.stream is not None:
+            if submission.stream is not None and submission.call is not None:
                 fresh_ids = {task[0] for task in new}
                 old = [task[0] for task in submission.tasks if task[0] not in fresh_ids]
                 self._watches.watch(submission.call.session, submission.stream, old)

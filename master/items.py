@@ -36,6 +36,7 @@ NUMBER_MAX: Final = 2**62
 PUTTER_TTL_MS: Final = 24 * 3_600_000  # a put is not repeated after a day
 FIFO, LIFO, PRIORITY = "fifo", "lifo", "priority"
 KINDS: Final = (FIFO, LIFO, PRIORITY)
+LAST_RANK: Final = b"\xff"  # above every kind of common/order.py
 FULL: Final = False  # the answer to a put that does not wait, or no longer
 EMPTY: Final = None  # the answer to a get that does not wait, or no longer
 
@@ -180,6 +181,26 @@ class Items:
         self._numbered.add((queue.number, put.putter))
         self._add(queue, put.payload, put.rank)
         return True
+
+    def add(self, queue: ItemQueue, payload: bytes) -> None:
+        """An item that the master itself puts: a full queue takes it, too. One without a rank is the last."""
+        self._add(queue, payload, LAST_RANK)
+
+    def take_first(self, queue: ItemQueue, limit: int) -> list[bytes]:
+        """The payloads of the first items, which are the caller's from now on."""
+        if limit <= 0 or not queue.waiting:
+            return []
+        self._write()
+        payloads = self._store.items.take_first(queue.number, limit)
+        queue.waiting -= len(payloads)
+        self._admit(queue)
+        return payloads
+
+    def done_quietly(self, name: str) -> None:
+        """One item is done, if anybody still counts it."""
+        queue = self.by_name.get(name)
+        if queue is not None and queue.unfinished:
+            self.task_done(queue, 1)
 
     def _add(self, queue: ItemQueue, payload: bytes, rank: bytes | None) -> None:
         """One more item: to whoever waits for one, else into the queue."""

@@ -18,6 +18,7 @@ from .blobs.keeper import check_named
 from .details import Reasons, details, last_run, summary
 from .ends import check_ids, known
 from .engine import Engine
+from .feeds import Feed
 from .intake import LEASE_TASKS_MAX
 from .item_objects import ItemQueueObject, NamedItemQueue
 from .judging import EngineObject
@@ -130,7 +131,11 @@ class Dispatcher(EngineObject):
     def announce(self, call: Call, info: dict[str, Any], held: list[Any]) -> dict[str, Any]:
         engine = self.engine
         told = WorkerInfo.from_wire(info)
+        feeds = Feed.from_wire(told.apply)
+        for queue in (name for feed in feeds for name in (feed.queue, feed.results) if name is not None):
+            _allow(call, queue)
         dropped = engine.roster.announce(call.session, told, _list("held", held), engine.now)
+        engine.feeds.announce(call.session.node, feeds)
         return {"lease_seconds": engine.limits.lease_ms / 1000, "dropped": dropped}
 
     @exposed(Role.WORKER)
@@ -162,6 +167,7 @@ class Dispatcher(EngineObject):
     def leave(self, call: Call) -> None:
         """The worker ends: nothing more is leased to it, and what it still holds is handed to others."""
         self.engine.roster.leave(call.session, self.engine.now)
+        self.engine.feeds.forget(call.session.node)
 
     @exposed(Role.WORKER)
     def starting(self, call: Call, ids: list[bytes]) -> None:

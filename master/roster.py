@@ -49,6 +49,7 @@ class WorkerInfo:
     queues: list[str] | None
     version: str
     allow: list[str] = field(default_factory=list)
+    apply: list[Any] = field(default_factory=list)  # see feeds.Feed
 
     @classmethod
     def from_wire(cls, info: Any) -> WorkerInfo:
@@ -239,6 +240,11 @@ class Roster:
         if worker.orders:
             self._called[worker] = None
         return LATER
+
+    def is_of(self, session: Session) -> bool:
+        """Whether a worker serves through this session now."""
+        worker = self.by_node.get(session.node)
+        return worker is not None and worker.session is session
 
     def serving(self, queue: str, task: str) -> tuple[int, int]:
         """How many connected workers serve a callable in a queue, and how many are connected."""

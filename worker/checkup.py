@@ -17,6 +17,7 @@ from ..common.keys import Credential
 from ..common.model import NODE_ID_BYTES, Role
 from ..common.secrets import take_authkey
 from ..common.tls import OwnCa, client_context
+from .announcement import feeds
 from .supervisor import Supervisor
 
 GREETING_SECONDS: Final = 5.0
@@ -91,6 +92,8 @@ async def _check_modules(found: Checkup, settings: WorkerSettings) -> None:
         found.warn("allow", f"whoever may submit runs any callable that {pattern} fits")
     if settings.allow_shell:
         found.warn("allow_shell", "whoever may submit runs any program as this user")
+    if settings.apply is not None:
+        found.attempt("apply", lambda: feeds(settings), "the queues are named")
     if not settings.sources:
         if not settings.allow:
             found.fail("tasks", "nothing to serve; name a module or a file: tq-worker check myapp.tasks")

@@ -26,6 +26,7 @@ from ..common.notify import Notifier
 from ..common.screen import OneScreen, only_checks, show
 from ..common.secrets import take_authkey
 from ..common.version import VERSION
+from .announcement import feeds
 from .checkup import check
 from .health import WorkerVitals
 from .metrics import WorkerMeters, WorkerMetrics
@@ -47,6 +48,8 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
 @click.option("--queue", "queues", multiple=True, metavar="GLOB", help="Serve only these queues.  [all]")
 @click.option("--allow", multiple=True, metavar="GLOB", help="Run these callables as well: 'math.*'.")
 @click.option("--allow-shell", is_flag=True, help="Run any program for whoever may submit.")
+@click.option("--apply", metavar="MODULE:FUNC", hidden=True, help="Call it for every item of --queue.")
+@click.option("--results", metavar="QUEUE", hidden=True, help="Where what --apply returns is put.")
 @click.option(
     "--label", "labels", multiple=True, metavar="NAME=VALUE", hidden=True, help="Shown by `tq workers`."
 )
@@ -73,13 +76,16 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     `tq-worker check` with the same arguments looks at all of it and starts nothing.
     """
     options["labels"] = ",".join(options["labels"])
+    if (results := options.pop("results")) is not None:
+        options["apply"] = f"{options['apply'] or ''} > {results}"
     given = {name: value or None for name, value in options.items()}
     notifier = Notifier()
     try:
         settings = load_settings(WorkerSettings, config, os.environ, given)
         if only_checks():
             show(run_loop(check(settings, authkey)))
-        if not (settings.modules or settings.allow or settings.allow_shell):
+        feeds(settings)
+        if not (settings.sources or settings.allow):
             raise ConfigError(
                 "nothing to serve; name a module or a file: tq-worker --connect host:5000 myapp.tasks"
             )

@@ -11,14 +11,15 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ..common.callables import NamedCallable, offered
-from ..common.config import ALLOW_SHELL
-from ..common.errors import ConfigError
-from ..common.naming import SHELL_TASKS
+from ..common.config import ALLOW_SHELL, APPLY
+from ..common.errors import ConfigError, TqError
+from ..common.naming import SHELL_TASKS, load_callable
 
 
 def load_tasks(sources: Sequence[str]) -> dict[str, NamedCallable]:
@@ -30,6 +31,10 @@ def load_tasks(sources: Sequence[str]) -> dict[str, NamedCallable]:
         sys.path.insert(0, os.getcwd())  # as `python -m` does
     tasks: dict[str, NamedCallable] = {}
     for source in sources:
+        if source.startswith(APPLY):
+            one = _applied(source.removeprefix(APPLY))
+            tasks[one.name] = one
+            continue
         found = list(offered(_namespace(SHELL_TASKS if source == ALLOW_SHELL else source)))
         if not found:
             raise ConfigError(
@@ -48,6 +53,18 @@ def load_tasks(sources: Sequence[str]) -> dict[str, NamedCallable]:
             "no tasks to serve; name a module or a file: tq-worker --connect host:5000 myapp.tasks"
         )
     return tasks
+
+
+def _applied(name: str) -> NamedCallable:
+    """One function, a task or not, under the name that it was given."""
+    try:
+        function = load_callable(name)
+    except TqError as error:
+        raise ConfigError(f"--apply {error}") from error
+    task = getattr(function, "__tq_task__", None)
+    if isinstance(task, NamedCallable):
+        return replace(task, name=name)
+    return NamedCallable(name=name, function=function)
 
 
 def _namespace(source: str) -> dict[str, Any]:

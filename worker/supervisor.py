@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 import os
 import random
-import socket
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -25,11 +24,10 @@ from ..common.errors import InvalidArgument, ProtocolError, Rejected, StoreError
 from ..common.frames import FRAME_BYTES_MAX
 from ..common.keys import Credential
 from ..common.model import NODE_ID_BYTES, Role
-from ..common.probe import PROBE
 from ..common.session import Request
 from ..common.tls import OwnCa
-from ..common.version import VERSION
 from .agent import TICK_SECONDS, Agent
+from .announcement import announcement
 from .child_handle import ChildHandle
 from .jobs import Death, Job, Report
 from .memory import Examiner, resident_bytes
@@ -169,16 +167,7 @@ class Supervisor:
             wait = min(wait * 2, longest)
 
     async def _serve(self, connection: CallerConnection) -> None:
-        info = {
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "slots": self._settings.slots,
-            "labels": self._settings.labels,
-            "tasks": sorted([*(name for name, _ in self.tasks), PROBE]),
-            "queues": list(self._settings.queues) or None,
-            "allow": list(self._settings.allow),
-            "version": VERSION,
-        }
+        info = announcement(self._settings, [name for name, _ in self.tasks])
         try:
             answer = await connection.call(DISPATCHER, "announce", info, self._agent.held)
         except StoreError as error:  # the master lives, its disk is full: no reason to end

@@ -57,6 +57,9 @@ class ItemStore(Protocol):
     def take(self, queue: int, token: bytes, node: bytes) -> bytes:
         """The payload of the first item nobody holds, now held by the token."""
 
+    def take_first(self, queue: int, limit: int) -> list[bytes]:
+        """The payloads of the first items nobody holds, in order; they are gone."""
+
     def held(self, token: bytes) -> bytes: ...
     def delete(self, tokens: Sequence[bytes]) -> None: ...
     def release(self, tokens: Sequence[bytes]) -> None:

@@ -57,6 +57,11 @@ class SqliteItems:
         self._exactly("hold_item", [(token, node, seq)])
         return bytes(payload)
 
+    def take_first(self, queue: int, limit: int) -> list[bytes]:
+        rows = self._all("take_first_items", {"queue": queue, "limit": limit})
+        rows.sort(key=lambda row: row[:2])  # RETURNING promises no order
+        return [bytes(payload) for _, _, payload in rows]
+
     def held(self, token: bytes) -> bytes:
         rows = self._all("held_item", (token,))
         if not rows:

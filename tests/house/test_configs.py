@@ -18,7 +18,8 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 KINDS = [("master.toml", MasterSettings), ("worker.toml", WorkerSettings)]
 PROGRAMS = [(tq_master, MasterSettings), (tq_worker, WorkerSettings)]
 SETTINGS_MAX = 30  # of both together: each has to be understood by somebody
-NO_SETTINGS = {"config", "authkey", "version", "help"}  # where the settings are, a secret, and questions
+# where the settings are, a secret, questions, and the half of a setting
+NO_SETTINGS = {"config", "authkey", "version", "help", "results"}
 SETTING = re.compile(r"^#(?=\w+ = |\[)", re.MULTILINE)
 # Their default is of the machine, or is nothing: the file shows an example and says so in words.
 WITHOUT_A_FIXED_DEFAULT = {
@@ -33,6 +34,7 @@ WITHOUT_A_FIXED_DEFAULT = {
     "http",
     "labels",
     "task_log_dir",
+    "apply",
 }
 
 
@@ -98,6 +100,7 @@ def test_every_setting_is_a_variable_of_its_name(name: str, kind: Any) -> None:
         "max_memory_per_child": "1GiB",
         "log_format": "json",
         "allow_shell": "true",
+        "apply": "m:f > done",
         "log_level": "debug",
         "frame_bytes_max": "20000000",
     }

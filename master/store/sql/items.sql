@@ -43,6 +43,12 @@ SELECT seq, payload FROM items WHERE queue = ? AND holder IS NULL ORDER BY rank,
 -- name: hold_item
 UPDATE items SET holder = ?, node = ? WHERE seq = ? AND holder IS NULL
 
+-- name: take_first_items
+DELETE FROM items WHERE seq IN (
+    SELECT seq FROM items WHERE queue = :queue AND holder IS NULL ORDER BY rank, seq LIMIT :limit
+)
+RETURNING rank, seq, payload
+
 -- name: held_item
 SELECT payload FROM items WHERE holder = ?
 
