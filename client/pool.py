@@ -190,15 +190,7 @@ class Pool:
         """Take no more work, and cancel what was taken, also what runs. Who waits for a result is told."""
         self._terminated = True
         self.close()
-        pieces = [piece for piece in self._courier.waiting() if isinstance(piece, Piece)]
-        ids = [piece.task for piece in pieces]
-        for piece in pieces:
-            piece.give_up(_terminated())
-        try:
-            for start in range(0, len(ids), CANCEL_TASKS_MAX):
-                self._app.call(TASKS, "cancel", ids[start : start + CANCEL_TASKS_MAX])
-        except TqError as error:
-            warnings.warn(f"tasks of the terminated pool may go on: {error}", RuntimeWarning, stacklevel=2)
+        self._give_up([piece for piece in self._courier.waiting() if isinstance(piece, Piece)])
 
     def join(self) -> None:
         """Wait until everything taken is done; after ``close`` or ``terminate``."""
@@ -221,6 +213,17 @@ class Pool:
             self.close()
 
     # inside
+
+    def _give_up(self, pieces: list[Piece]) -> None:
+        """Nobody waits for these any more: tell who did, and the master."""
+        for piece in pieces:
+            piece.give_up(_terminated())
+        ids = [piece.task for piece in pieces]
+        try:
+            for start in range(0, len(ids), CANCEL_TASKS_MAX):
+                self._app.call(TASKS, "cancel", ids[start : start + CANCEL_TASKS_MAX])
+        except TqError as error:
+            warnings.warn(f"tasks of the terminated pool may go on: {error}", RuntimeWarning, stacklevel=3)
 
     def _check_running(self) -> None:
         if not self._running:
@@ -309,6 +312,8 @@ class Pool:
                 except Exception as error:  # an item that cannot travel, or no address: told as its result
                     self._room.release()
                     piece.give_up(error)
+                if self._terminated:  # terminate() may have looked just before this one was sent
+                    self._give_up([piece])
         self._courier.close()
 
 

@@ -40,13 +40,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Path:
-    """An environment without tq; its ``bin``."""
+    """An empty environment; its ``bin``."""
     folder = tmp_path / "environment"
     venv.create(folder, symlinks=True, with_pip=False)
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    site = folder / "lib" / version / "site-packages"
-    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
     return folder / "bin"
+
+
+def borrow_dependencies(fresh: Path) -> None:
+    """After tq is installed: pip would take the borrowed tq for an installed one."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    site = fresh.parent / "lib" / version / "site-packages"
+    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
 
 
 def readme(pattern: str) -> str:
@@ -76,6 +80,7 @@ def test_three_commands_and_twenty_lines_lead_from_nothing_to_a_result(
     install = [*PIP, "--python", str(fresh / "python"), "install", "--no-index", "--no-deps", str(wheel)]
     subprocess.run(install, check=True)
     installed = time.monotonic()
+    borrow_dependencies(fresh)
     assert str(fresh.parent) in imported_by(fresh / "python", home)
     (home / "jobs.py").write_text(code, "utf-8")
     environment = clean_environment(home)
