@@ -47,6 +47,7 @@ class ClientLink:
         self.stream, self._ledger = stream, Ledger(stream)
         self._posted: deque[Callable[[], None]] = deque()
         self._wake_due = False
+        self._performing = 0  # the I/O thread, while it does what was posted
         self._line: Line | None = None
         self._refused: TqError | None = None  # final
         self._was_connected = False
@@ -117,7 +118,14 @@ class ClientLink:
                 box.fail(error)
 
     def post(self, action: Callable[[], None]) -> bool:
-        """Have something done in the I/O thread, in the order of posting; False when that may be over."""
+        """Have something done in the I/O thread, in the order of posting; False when that may be over.
+
+        What is posted by something that is being done is a part of it: behind what others post meanwhile, it
+        would be out of order.
+        """
+        if self._performing == threading.get_ident():
+            action()
+            return True
         self._posted.append(action)
         if not self._wake_due:  # one wake-up for all that is posted until it is heard
             self._wake_due = True
@@ -196,8 +204,10 @@ class ClientLink:
     def _perform(self) -> None:
         """Everything posted, then the effects of it all at once."""
         self._wake_due = False
+        self._performing = threading.get_ident()
         while self._posted:
             self._posted.popleft()()
+        self._performing = 0
         if self._refused is not None:
             self._ledger.give_up(self._refused)
         self._carry()

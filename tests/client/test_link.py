@@ -14,6 +14,8 @@ from tq.client.lines import Line, Report
 from tq.client.link import ClientLink
 from tq.client.outcomes import Box
 
+from .conftest import MasterInMemory
+
 SECONDS = 10.0  # more than anything here takes
 QUEUE = ("get_task_queue", "default")
 
@@ -265,3 +267,21 @@ def test_an_await_that_was_cancelled_does_not_disturb_the_others(link: ClientLin
     for _ in range(2):
         line.answer(line.next(), 1)
     assert kept.result(SECONDS) == 1
+
+
+def test_what_is_posted_by_something_that_was_posted_is_done_with_it(
+    app: tq.App, master: MasterInMemory
+) -> None:
+    """A call behind a courier's submits is a question about them: it must not overtake them."""
+    app.call(("get_tasks",), "states", [])
+    done: list[str] = []
+    over = threading.Event()
+    held = threading.Event()
+    link = app.link
+    link.post(lambda: bool(held.wait(10)))  # so that all of the following is posted before any of it is done
+    link.post(lambda: done.append(f"first {link.post(lambda: done.append('part of the first'))}"))
+    link.post(lambda: done.append("second"))
+    link.post(over.set)
+    held.set()
+    assert over.wait(10)
+    assert done == ["part of the first", "first True", "second"]
