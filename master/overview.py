@@ -19,19 +19,22 @@ LONG: Final = ("tasks", "allow", "labels")  # of a worker's row: not needed ever
 
 
 def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, Any]]:
-    """Every queue that may be seen, by name."""
+    """Every queue that may be seen, of tasks or of plain values, by name. One of a program's own is nobody else's."""
+    items = {one.name: one.waiting for one in engine.items.by_name.values() if one.owner is None}
+    queues = {**{name: Queue(name) for name in items}, **engine.lanes.queues}
     return [
         {
-            "name": queue.name,
+            "name": name,
             "paused": queue.paused,
             "reason": queue.reason,
             "since": None if queue.since is None else queue.since / 1000,
             "rate": 0.0 if queue.rate is None else queue.rate.per_second(engine.now.mono),
             "oldest_ready_seconds": oldest_ready_seconds(engine, queue),
+            "items": items.get(name, 0),
             **{str(state): queue.count(state) for state in State},
         }
-        for queue in sorted(engine.lanes.queues.values(), key=lambda queue: queue.name)
-        if allows(queue.name)
+        for name, queue in sorted(queues.items())
+        if allows(name)
     ]
 
 

@@ -14,20 +14,23 @@ from .options import connected
 from .output import count, print_json, print_table, rate, span
 
 COLUMNS: Final = ("queue", "#ready", "#running", "#scheduled", "#succeeded", "#failed", "#rate", "#oldest")
+ITEMS: Final = "#items"  # behind the name, where there are any
 FAILED: Final = ("failed", "dead", "lost")  # one column: what somebody should look at
 
 
 @click.command(epilog="Example: tq queues")
 @connected(Role.VIEWER)
 def queues(app: App, as_json: bool) -> None:
-    """List queues: tasks by state, how many end per second, how long the oldest ready one waits."""
+    """List queues: tasks by state, ended per second, the age of the oldest ready one; items, if any wait."""
     rows = app.call(("get_queues",), "list")
     if as_json:
         print_json(rows)
         return
+    with_items = any(row["items"] for row in rows)
     shown = [
         (
             row["name"],
+            *([count(row["items"])] if with_items else []),
             *(count(row[state]) for state in ("ready", "running", "scheduled", "succeeded")),
             count(failed(row)),
             rate(row["rate"]),
@@ -35,7 +38,8 @@ def queues(app: App, as_json: bool) -> None:
         )
         for row in rows
     ]
-    print_table(COLUMNS, shown, empty="no queues yet; submit a task")
+    columns = (COLUMNS[0], ITEMS, *COLUMNS[1:]) if with_items else COLUMNS
+    print_table(columns, shown, empty="no queues yet; submit a task")
     for row in rows:
         if row["paused"]:
             sys.stdout.write(f"{row['name']} is {paused_words(row)}\n")

@@ -399,3 +399,11 @@ def test_whatever_happens_every_item_comes_out_once(make_bench: Any, tmp_path: P
     confirmed.update(take_all(peers[0], target))
     assert acknowledged <= set(confirmed) <= asked
     assert not [payload for payload, times in confirmed.items() if times != 1]
+
+
+def test_the_listing_of_queues_has_items_that_wait_and_not_those_of_a_programs_own(bench: Any) -> None:
+    client = bench.client()
+    Putter(client).put(b"a")
+    Putter(client, ("get_queue", "mine", "fifo", 0, True)).put(b"b")
+    [row] = client.call("get_queues", "list")
+    assert (row["name"], row["items"], row["ready"]) == ("q", 1, 0)
