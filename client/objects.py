@@ -38,7 +38,18 @@ _REPEATABLE: Final = {
     "get_queues": {"list"},
     "get_result_queue": _OF_ITEMS,
     "get_task_queue": _OF_ITEMS | {"submit", "pause", "resume"},
-    "get_tasks": {"select", "cancel_where", "purge", "states", "show", "log", "last_runs", "list", "cancel"},
+    "get_tasks": {
+        "select",
+        "cancel_where",
+        "purge",
+        "states",
+        "show",
+        "log",
+        "last_runs",
+        "progress",
+        "list",
+        "cancel",
+    },
     "get_workers": {"list", "drain", "running", "serving"},
 }
 

@@ -45,7 +45,7 @@ class Context:
         return logging.LoggerAdapter(logging.getLogger("tq.task"), {"task": self.id, "attempt": self.attempt})
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
-        """Tell how far the task is: shown by ``tq show``, ``tq top`` and ``handle.progress``.
+        """Tell how far the task is: shown by ``tq show``, ``tq top``, the bar of ``tq map`` and ``handle.progress``.
 
         A million calls cost about a second: nothing is sent by them, the worker looks twice a second at
         what was told last, and at the end. ``note``: a few words, cut after 200 characters. Where the task

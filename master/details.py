@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..common.frames import unpack
@@ -87,6 +88,21 @@ def last_run(engine: Engine, task: FullTask) -> list[Any]:
         return [task.id, None, None, None]
     last = attempts[-1]
     return [task.id, last.host, _seconds(last.started), _seconds(last.ended)]
+
+
+def told_progress(engine: Engine, ids: list[bytes], allows: Callable[[str], bool]) -> list[list[Any]]:
+    """``[id, started, done, total or None, note]`` of those that run and have told it."""
+    rows: list[list[Any]] = []
+    for id in ids:
+        held = engine.running.get(id)
+        if held is None or not allows(engine.lanes.by_number[held.lane].queue.name):
+            continue
+        told = engine.store.progress(held.seq, held.attempt)
+        task = None if told is None else engine.store.brief(held.seq)
+        if told is not None and task is not None:
+            done, total, note, _ = unpack(told)
+            rows.append([id, _seconds(task.started) or 0.0, done, total, note])
+    return rows
 
 
 def _reason(engine: Engine, task: FullTask, position: bool, reasons: Reasons | None) -> str:

@@ -15,7 +15,7 @@ from ..common.exposed import exposed
 from ..common.ids import show_id
 from ..common.model import Role, State, TaskOptions, check_name
 from .blobs.keeper import check_named
-from .details import Reasons, details, last_run, summary
+from .details import Reasons, details, last_run, summary, told_progress
 from .ends import check_ids, known
 from .engine import Engine
 from .feeds import Feed
@@ -46,6 +46,7 @@ from .watches import UNKNOWN
 
 LIST_TASKS_MAX: Final = 10_000
 LAST_RUNS_TASKS_MAX: Final = 1_000  # each is read whole from the store
+PROGRESS_TASKS_MAX: Final = 200  # asked every other second by every bar
 
 Rows = list[list[Any]]  # spelled out here, for some objects have a method called list
 
@@ -230,6 +231,14 @@ class Tasks(EngineObject):
         engine.intake.settle(engine.now)
         found = (engine.store.full(id) for id in ids)
         return [last_run(engine, task) for task in found if task is not None and allows(task.queue)]
+
+    @exposed(Role.VIEWER)
+    def progress(self, call: Call, ids: list[bytes]) -> Rows:
+        """``[id, started, done, total, note]`` of those of these that run and have told it."""
+        if len(check_ids(ids)) > PROGRESS_TASKS_MAX:
+            raise InvalidArgument(f"at most {PROGRESS_TASKS_MAX:,} ids at a time")
+        self.engine.intake.settle(self.engine.now)
+        return told_progress(self.engine, ids, call.session.allows_queue)
 
     @exposed(Role.CLIENT)
     def cancel(self, call: Call, ids: list[bytes], running: bool = True) -> Rows:

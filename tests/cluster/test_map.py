@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+import pty
 import shlex
 import signal
+import struct
 import subprocess
+import termios
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -257,6 +261,37 @@ def test_memory_does_not_grow_with_the_input(
     with out.open("rb") as result:
         assert sum(1 for _ in result) == lines + 1
     assert 0 < peak < RSS_BYTES_MAX
+
+
+# the bar
+
+
+def test_the_bar_names_the_item_that_runs_longest_while_it_runs(shell: Shell) -> None:
+    ours, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    os.set_blocking(ours, False)
+    gate, out, seen = shell.home / "gate", shell.home / "out", bytearray()
+    lines = [json.dumps(["thinking", 3]), json.dumps(["resizing", 4, str(gate)])]
+
+    def shows(words: bytes) -> bool:
+        with contextlib.suppress(BlockingIOError):
+            seen.extend(os.read(ours, 65_536))
+        return words in seen
+
+    try:
+        with out.open("wb") as stdout:
+            arguments = ["map", "cluster_tasks:say", "--jsonl", "--star", ":::", *lines]
+            process = shell.start(*arguments, stdout=stdout, stderr=terminal, more={"TERM": "xterm"})
+            eventually(lambda: shows(b"item 2: 4/4 resizing"))
+            gate.touch()
+            eventually(lambda: shows(b"2/2") and process.poll() is not None)
+        shows(b"")
+    finally:
+        os.close(ours)
+        os.close(terminal)
+    assert (process.returncode, out.read_text()) == (0, "3\n4\n")
+    last_frame = seen.rpartition(b"cluster_tasks:say")[2]
+    assert b"item 2" not in last_frame
 
 
 # killed, interrupted, gone on with

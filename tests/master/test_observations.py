@@ -36,6 +36,22 @@ def test_what_an_attempt_says_is_shown(bench: Bench) -> None:
     assert listed["progress"][:2] == [3, 10]
 
 
+def test_a_bar_is_told_of_what_runs_and_said_something(bench: Bench) -> None:
+    worker, id, lease = started(bench)
+    client = bench.client()
+    silent, unknown = new_ids(), new_ids()
+    client.call("get_task_queue/q", "submit", "m:f", {}, [[silent, b""]])
+    assert client.call("get_tasks", "progress", [id, silent, unknown]) == []
+    say(worker, id, 1, lease, 0, b"", [3, None, "three"])
+    [row] = bench.client(role=Role.VIEWER).call("get_tasks", "progress", [silent, id, unknown])
+    assert row == [id, client.call("get_tasks", "show", id)["started"], 3, None, "three"]
+    assert bench.client(queues=("other",)).call("get_tasks", "progress", [id]) == []
+    with pytest.raises(InvalidArgument, match="at most 200"):
+        client.call("get_tasks", "progress", [new_ids() for _ in range(201)])
+    worker.call("get_dispatcher", "finish", [[id, 1, lease, int(Outcome.SUCCESS), b"", 0.0, 1.0, None]])
+    assert client.call("get_tasks", "progress", [id]) == []
+
+
 def test_it_stays_when_the_attempt_is_over_and_each_has_its_own(bench: Bench) -> None:
     worker, id, lease = started(bench)
     say(worker, id, 1, lease, 5, b"first", None)

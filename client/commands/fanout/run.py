@@ -9,7 +9,7 @@ from __future__ import annotations
 import select
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
@@ -21,6 +21,7 @@ from .items import Item
 from .journal import Journal, item_digest, line_id
 from .output import WAITING_BYTES_MAX, Output
 from .printing import Facts, Printer, Shown
+from .progress import Inquiry, Told
 from .source import Source
 from .stopping import (
     ACKNOWLEDGE_SECONDS_MAX,
@@ -59,11 +60,15 @@ class Ending(Enum):
 class Screen(Protocol):
     """Where people look: complaints and the bar."""
 
+    @property
+    def is_due(self) -> bool:
+        """Whether anything would be drawn now."""
+
     def complain(self, text: str) -> None: ...
     def pass_on(self, data: bytes) -> None:
         """What a command wrote to its stderr."""
 
-    def show(self, counts: Counts, total: int | None, *, last: bool) -> None: ...
+    def show(self, counts: Counts, total: int | None, under_way: UnderWay) -> None: ...
 
 
 @dataclass(slots=True)
@@ -75,6 +80,14 @@ class Counts:
     before: int = 0
     cancelled: int = 0
     left: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnderWay:
+    """Of what is not counted yet. ``ended``: waits for its turn to be shown; ``items``: run, and said how far."""
+
+    ended: int = 0
+    items: Sequence[Told] = ()
 
 
 class Run:
@@ -101,6 +114,7 @@ class Run:
         self._call_of = call_of
         self._window = Window(items_max=WINDOW_ITEMS, bytes_max=WINDOW_BYTES, ordered=ordered)
         self._interrupts = Interrupts(bell)
+        self._inquiry = Inquiry(submission.progress)
         self._phase, self._ending = Phase.RUNNING, Ending.COMPLETE
         self._deadline = 0.0
         self._failures = 0  # in this run
@@ -127,8 +141,15 @@ class Run:
         with self._interrupts.counted():
             while not self._is_over:
                 self._turn()
-                screen.show(self.counts, self._source.total, last=self._is_over)
+                if screen.is_due or self._is_over:
+                    screen.show(self.counts, self._source.total, self._under_way())
         return self._ending
+
+    def _under_way(self) -> UnderWay:
+        """Asks the master: only while a bar is shown."""
+        if self._is_over:
+            return UnderWay()
+        return UnderWay(ended=self._window.ended, items=self._inquiry.look(self._window))
 
     def _turn(self) -> None:
         self._heed()

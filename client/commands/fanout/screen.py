@@ -1,4 +1,4 @@
-"""Where people look, stderr: complaints, and on a terminal a bar with rate, failures and time left."""
+"""Where people look, stderr: complaints, and on a terminal a bar with rate, failures, time left and the slowest item."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from .run import Counts, Screen
+from .progress import slowest
+from .run import Counts, Screen, UnderWay
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.console import Console, Group
 
 REFRESH_SECONDS: Final = 0.1
 
@@ -23,21 +24,21 @@ def screen(label: str) -> Iterator[Screen]:
         yield Lines()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.live import Live
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        TextColumn("{task.fields[counts]}"),
-        TimeRemainingColumn(compact=True),
-    )
     console = Console(stderr=True, highlight=False)
-    with Progress(*columns, console=console, refresh_per_second=1 / REFRESH_SECONDS, expand=True) as progress:
-        yield Bar(progress, label)
+    bar = Bar(console, label)
+    with Live(console=console, get_renderable=bar.drawn, refresh_per_second=1 / REFRESH_SECONDS):
+        try:
+            yield bar
+        finally:
+            bar.end()
 
 
 class Lines:
     """No terminal: complaints only."""
+
+    is_due = False
 
     def complain(self, text: str) -> None:
         sys.stderr.write(f"tq: {text}\n")
@@ -48,39 +49,68 @@ class Lines:
         sys.stderr.buffer.write(data)
         sys.stderr.buffer.flush()
 
-    def show(self, counts: Counts, total: int | None, *, last: bool) -> None:
+    def show(self, counts: Counts, total: int | None, under_way: UnderWay) -> None:
         """There is nothing to draw on."""
 
 
 class Bar:
-    """A bar below the complaints."""
+    """A bar below the complaints, and below it a line on the item that runs longest, if that said how far it is."""
 
-    def __init__(self, progress: Progress, label: str) -> None:
-        self._progress = progress
-        self._task = progress.add_task(label, total=None, counts="")
+    def __init__(self, console: Console, label: str) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[counts]}"),
+            TimeRemainingColumn(compact=True),
+        )
+        self._console, self._progress = console, Progress(*columns, console=console, expand=True)
+        self._task = self._progress.add_task(label, total=None, counts="")
+        self._slowest = ""
         self._began = time.monotonic()
         self._shown_at = 0.0
 
     def complain(self, text: str) -> None:
-        self._progress.console.print(f"tq: {text}", markup=False, soft_wrap=True)
+        self._console.print(f"tq: {text}", markup=False, soft_wrap=True)
 
     def pass_on(self, data: bytes) -> None:
         from rich.text import Text
 
         text = data.decode("utf-8", "replace")
-        self._progress.console.print(Text.from_ansi(text), soft_wrap=True)
+        self._console.print(Text.from_ansi(text), soft_wrap=True)
 
-    def show(self, counts: Counts, total: int | None, *, last: bool) -> None:
+    @property
+    def is_due(self) -> bool:
+        return time.monotonic() - self._shown_at >= REFRESH_SECONDS
+
+    def show(self, counts: Counts, total: int | None, under_way: UnderWay) -> None:
         now = time.monotonic()
-        if now - self._shown_at < REFRESH_SECONDS and not last:
-            return
         self._shown_at = now
         self._progress.update(
             self._task,
-            completed=counts.done + counts.failed,
+            completed=worth(counts, under_way),
             total=total,
             counts=described(counts, total, now - self._began),
         )
+        self._slowest = slowest(under_way.items)
+
+    def end(self) -> None:
+        self._slowest = ""
+
+    def drawn(self) -> Group:
+        """Called by the thread that draws."""
+        from rich.console import Group
+        from rich.text import Text
+
+        line = self._slowest
+        below = [Text(line, style="dim", no_wrap=True, overflow="ellipsis")] if line else []
+        return Group(self._progress, *below)
+
+
+def worth(counts: Counts, under_way: UnderWay) -> float:
+    """How far the bar is: what runs counts by the part that is done, what waits to be shown as a whole."""
+    return counts.done + counts.failed + under_way.ended + sum(item.share for item in under_way.items)
 
 
 def described(counts: Counts, total: int | None, seconds: float) -> str:

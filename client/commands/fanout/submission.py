@@ -144,6 +144,10 @@ class Submission:
                 found[id] = Facts(worker, round(finished - started, 3) if known else None)
         return found
 
+    def progress(self, ids: list[bytes]) -> Future[Any]:
+        """How far those are that run; see ``progress.py``. Rings nothing: the bar can wait."""
+        return self._app.link.call(TASKS, "progress", [ids], again=True)
+
     def _call(self, tasks: Tasks) -> None:
         ids = [task[0] for task in tasks]
         stored = self._app.submit_many(self._name, self._choice, tasks, ids, self._box, self._app.link)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from .items import Item
 
@@ -39,6 +40,7 @@ class Window:
         self._open: dict[bytes, Entry] = {}
         self._line: deque[Entry] = deque()  # in order: everything inside; else what has ended
         self._weight = 0  # of everything inside
+        self._ended = 0
         self._result_bytes = 0.0  # what a result weighs lately: what is still to come will, too
 
     def __len__(self) -> int:
@@ -48,6 +50,14 @@ class Window:
     @property
     def open_ids(self) -> list[bytes]:
         return list(self._open)
+
+    def oldest_open(self, most: int) -> list[bytes]:
+        return list(islice(self._open, most))
+
+    @property
+    def ended(self) -> int:
+        """How many have ended and are not taken yet."""
+        return self._ended
 
     @property
     def room(self) -> int:
@@ -91,6 +101,7 @@ class Window:
         entry.state, entry.body, entry.error = state, body, error
         entry.weight += size
         self._weight += size
+        self._ended += 1
         self._result_bytes += (size - self._result_bytes) / 16 if self._result_bytes else size
         if not self._ordered:
             self._line.append(entry)
@@ -111,6 +122,7 @@ class Window:
         while self._line and len(taken) < most and self._line[0].state is not None:
             entry = self._line.popleft()
             self._weight -= entry.weight
+            self._ended -= 1
             taken.append(entry)
         return taken
 

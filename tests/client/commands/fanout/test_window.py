@@ -31,8 +31,11 @@ def test_in_order_the_first_holds_back_the_others() -> None:
     window.end(c.id, DONE, b"")
     window.end(b.id, DONE, b"")
     assert window.take(9) == []
+    assert window.ended == 2
+    assert window.oldest_open(1) == [a.id]
     window.end(a.id, DONE, b"")
     assert window.take(2) == [a, b]
+    assert window.ended == 1
     assert window.take(9) == [c]
     assert not window.is_done
     window.end(d.id, DONE, b"")
