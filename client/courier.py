@@ -19,7 +19,7 @@ import threading
 from collections import deque
 from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from ..common.errors import TqError, Unreachable
 from .handle import TASKS
@@ -29,9 +29,13 @@ from .outcomes import Outcome, Row
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..common.blob import Blob
     from .app import App
+    from .blobs import Named
     from .link import ClientLink
     from .options import Choice
+
+CHUNK_BLOBS: Final = 1_000  # named by the tasks of one call
 
 
 class Receiver(Protocol):
@@ -51,6 +55,13 @@ class _Parcel(NamedTuple):
     choice: Choice
     id: bytes
     payload: bytes
+    blobs: Sequence[Blob]  # named by the payload
+
+    def goes_with(self, first: _Parcel) -> bool:
+        """Whether one call can hold both. Those that name blobs travel apart: a call is refused as a whole, and
+        content may be gone."""
+        mine, its = (self.name, self.choice, bool(self.blobs)), (first.name, first.choice, bool(first.blobs))
+        return mine == its
 
 
 class _Shipment:
@@ -89,9 +100,16 @@ class Courier:
         self._due = False
         self._news: SimpleQueue[Any] = SimpleQueue()  # rows; (ids, error); None: look whether it is over
 
-    def send(self, name: str, choice: Choice, payload: bytes, receiver: Receiver) -> None:
-        """Start a task. Raises RuntimeError once closed, InvalidArgument without an address or key."""
+    def send(
+        self, name: str, choice: Choice, payload: bytes, receiver: Receiver, blobs: Sequence[Blob] = ()
+    ) -> None:
+        """Start a task. ``blobs``: named by the payload; their content is sent first, in this thread.
+
+        Raises RuntimeError once closed, InvalidArgument without an address or key, and what an upload raises.
+        """
         link = self._app.link
+        if blobs:
+            self._app.blobs.send(blobs)
         id = receiver.task
         with self._lock:
             if self._closed:
@@ -100,7 +118,7 @@ class Courier:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="tq-courier", daemon=True)
                 self._thread.start()
-        self._unsent.append(_Parcel(name, choice, id, payload))
+        self._unsent.append(_Parcel(name, choice, id, payload, blobs))
         if not self._due:
             self._due = True
             if not link.post(lambda: self._ship(link)):
@@ -143,19 +161,24 @@ class Courier:
         while self._unsent:
             first = self._unsent[0]
             tasks: list[list[bytes]] = []
-            size = 0
+            named: Named = {}
+            size = blobs = 0
             while (
                 self._unsent
                 and len(tasks) < CHUNK_TASKS
                 and (not tasks or size + len(self._unsent[0].payload) <= CHUNK_BYTES)
-                and (self._unsent[0].name, self._unsent[0].choice) == (first.name, first.choice)
+                and (not tasks or blobs + len(self._unsent[0].blobs) <= CHUNK_BLOBS)
+                and self._unsent[0].goes_with(first)
             ):
                 parcel = self._unsent.popleft()
                 tasks.append([parcel.id, parcel.payload])
                 size += len(parcel.payload)
+                if parcel.blobs:
+                    named[parcel.id] = list(parcel.blobs)
+                    blobs += len(parcel.blobs)
             ids = [task[0] for task in tasks]
             shipment = _Shipment(self._news, ids)
-            stored = self._app.submit_many(first.name, first.choice, tasks, ids, shipment, link)
+            stored = self._app.submit_many(first.name, first.choice, tasks, ids, shipment, link, named)
             stored.add_done_callback(shipment.stored)
 
     # the courier's thread

@@ -12,12 +12,13 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import Executor as StandardExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+from ..common.blob import Blob
 from ..common.codec import encode_chunk
 from ..common.errors import TaskError, TqError
 from ..common.ids import new_ids, show_id
@@ -38,6 +39,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 CANCEL_TASKS_MAX = 10_000  # in one call
+
+Work = tuple[bytes, list[Blob]]
+"""A payload, and the blobs it names."""
 
 
 class TaskFuture(Future[T]):
@@ -111,7 +115,8 @@ class Executor(StandardExecutor):
 
     ``url`` and ``authkey`` as for ``tq.App``; ``queue`` and the options of tasks as for ``app.task``. A function
     must have a name that workers can import: they serve its module, or allow it by ``tq-worker --allow``.
-    ``submit`` returns before the task is stored; a failure to store it is the future's exception.
+    ``submit`` returns before the task is stored; a failure to store it is the future's exception. Only the content
+    of a ``tq.Blob`` among the arguments is sent before it returns.
     """
 
     def __init__(
@@ -141,7 +146,7 @@ class Executor(StandardExecutor):
         connected worker would run it, NotSerializable for an argument that cannot travel.
         """
         sendable = self._sendables.of(fn)
-        return cast("Future[T]", self._send(sendable, sendable.payload(args, kwargs)))
+        return cast("Future[T]", self._send(sendable, _work(sendable, args, kwargs)))
 
     def map(
         self,
@@ -164,9 +169,7 @@ class Executor(StandardExecutor):
         deadline = None if timeout is None else time.monotonic() + timeout
         sendable = self._sendables.of(fn)
         calls = zip(*iterables, strict=False)
-        works = (
-            (sendable.payload(call, {}) for call in calls) if chunksize == 1 else _chunks(calls, chunksize)
-        )
+        works = (_work(sendable, call, {}) for call in calls) if chunksize == 1 else _chunks(calls, chunksize)
         buffered = None if buffersize is None else -(-buffersize // chunksize)
         futures = deque(self._send(sendable, work) for work in islice(works, buffered))
         return self._results(sendable, futures, works, deadline, chunksize > 1)
@@ -175,7 +178,7 @@ class Executor(StandardExecutor):
         self,
         sendable: Sendable,
         futures: deque[Future[Any]],
-        works: Iterator[bytes],
+        works: Iterator[Work],
         deadline: float | None,
         chunked: bool,
     ) -> Iterator[Any]:
@@ -200,9 +203,10 @@ class Executor(StandardExecutor):
         if wait:
             self._courier.join()
 
-    def _send(self, sendable: Sendable, payload: bytes) -> Future[Any]:
+    def _send(self, sendable: Sendable, work: Work) -> Future[Any]:
         future: TaskFuture[Any] = TaskFuture(self._app)
-        self._courier.send(sendable.name, sendable.choice, payload, future)
+        payload, blobs = work
+        self._courier.send(sendable.name, sendable.choice, payload, future, blobs)
         return future
 
     def _cancel(self, futures: list[TaskFuture[Any]]) -> None:
@@ -215,10 +219,16 @@ class Executor(StandardExecutor):
                 by_id[id]._found(state)
 
 
-def _chunks(calls: Iterator[tuple[Any, ...]], size: int) -> Iterator[bytes]:
+def _work(sendable: Sendable, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Work:
+    blobs: list[Blob] = []
+    return sendable.payload(args, kwargs, blobs), blobs
+
+
+def _chunks(calls: Iterator[tuple[Any, ...]], size: int) -> Iterator[Work]:
     first = 0
     while chunk := list(islice(calls, size)):
-        yield encode_chunk(chunk, star=True, first=first)
+        blobs: list[Blob] = []
+        yield encode_chunk(chunk, blobs, star=True, first=first), blobs
         first += len(chunk)
 
 

@@ -19,6 +19,7 @@ from itertools import islice
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
+from ..common.blob import Blob
 from ..common.codec import encode_chunk
 from ..common.discovery import discover
 from ..common.errors import InvalidArgument, TqError
@@ -44,7 +45,9 @@ CANCEL_TASKS_MAX: Final = 10_000  # in one call
 CHUNKS_PER_SLOT: Final = 4  # of a map, as in the standard library
 
 Callback = Callable[[Any], object]
-Feed = tuple[Iterator[tuple[Piece, Callable[[], bytes]]], Sendable]
+Work = tuple[Piece, Callable[[list[Blob]], bytes]]
+"""Who waits, and what makes the payload; it tells the blobs that this names."""
+Feed = tuple[Iterator[Work], Sendable]
 
 
 class Pool:
@@ -124,7 +127,7 @@ class Pool:
         self._check_running()
         sendable, args = self._sendables.of(func), tuple(args)
         result = AsyncResult(callback, error_callback)
-        self._feed(sendable, iter([(self._piece(result, 0), lambda: sendable.payload(args, kwds))]))
+        self._feed(sendable, iter([(self._piece(result, 0), lambda met: sendable.payload(args, kwds, met))]))
         return result
 
     # many calls, one result
@@ -256,9 +259,7 @@ class Pool:
         self._feed(self._sendables.of(func), self._watched(iter(iterable), chunksize, result))
         return result
 
-    def _watched(
-        self, items: Iterator[Any], size: int, result: IMapIterator
-    ) -> Iterator[tuple[Piece, Callable[[], bytes]]]:
+    def _watched(self, items: Iterator[Any], size: int, result: IMapIterator) -> Iterator[Work]:
         """The chunks of an imap, whose iterator is told how many there were, or that the iterable broke."""
         sent = 0
         try:
@@ -272,7 +273,7 @@ class Pool:
 
     def _chunks(
         self, items: Iterator[Any], size: int, result: AsyncResult | IMapIterator, *, star: bool
-    ) -> Iterator[tuple[Piece, Callable[[], bytes]]]:
+    ) -> Iterator[Work]:
         index = 0
         while chunk := list(islice(items, size)):
             yield (
@@ -282,7 +283,7 @@ class Pool:
             index += 1
 
     def _piece(self, result: AsyncResult | IMapIterator, index: int) -> Piece:
-        return Piece(new_ids(), result, index, self._room.release)
+        return Piece(self._app, new_ids(), result, index, self._room.release)
 
     def _slots(self) -> int:
         """How many processes the cluster has."""
@@ -291,7 +292,7 @@ class Pool:
             self._processes = max(1, sum(row["slots"] for row in rows if row["connected"]))
         return self._processes
 
-    def _feed(self, sendable: Sendable, works: Iterator[tuple[Piece, Callable[[], bytes]]]) -> None:
+    def _feed(self, sendable: Sendable, works: Iterator[Work]) -> None:
         with self._lock:
             self._check_running()
             if self._feeder is None:
@@ -308,7 +309,9 @@ class Pool:
                     break
                 self._room.acquire()
                 try:
-                    self._courier.send(sendable.name, sendable.choice, make_payload(), piece)
+                    blobs: list[Blob] = []
+                    payload = make_payload(blobs)
+                    self._courier.send(sendable.name, sendable.choice, payload, piece, blobs)
                 except Exception as error:  # an item that cannot travel, or no address: told as its result
                     self._room.release()
                     piece.give_up(error)

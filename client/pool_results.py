@@ -9,11 +9,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..common.errors import TaskError, TqError
 from .exceptions import broken, rebuilt
 from .outcomes import Outcome
+
+if TYPE_CHECKING:
+    from .app import App
 
 log = logging.getLogger("tq.client")
 
@@ -25,17 +28,23 @@ _lock = threading.Lock()  # guards ``Piece._told`` and ``MapResult._left``, each
 class Piece:
     """One task of a result: a call or a chunk. A ``courier.Receiver``."""
 
-    __slots__ = ("_answered", "_index", "_result", "_told", "task")
+    __slots__ = ("_answered", "_app", "_index", "_result", "_told", "task")
 
     def __init__(
-        self, task: bytes, result: AsyncResult | IMapIterator, index: int, answered: Callable[[], None]
+        self,
+        app: App,
+        task: bytes,
+        result: AsyncResult | IMapIterator,
+        index: int,
+        answered: Callable[[], None],
     ) -> None:
-        self.task, self._result, self._index, self._answered = task, result, index, answered
+        self._app, self.task, self._answered = app, task, answered
+        self._result, self._index = result, index
         self._told = False
 
     def ended(self, outcome: Outcome) -> None:
         try:
-            value = outcome.value(self.task)
+            value = outcome.value(self.task, self._app)
         except TaskError as error:
             self.give_up(rebuilt(error))
         except TqError as error:

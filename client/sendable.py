@@ -13,6 +13,7 @@ from .options import Choice, choose
 from .task import Definition
 
 if TYPE_CHECKING:
+    from ..common.blob import Blob
     from .app import App
 
 
@@ -26,12 +27,13 @@ class Sendable:
         except ValueError:  # a builtin that tells no signature: the worker judges
             self._arguments = None
 
-    def payload(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
-        """Raises TypeError for arguments that do not fit, NotSerializable for one that cannot travel."""
+    def payload(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], blobs: list[Blob]) -> bytes:
+        """Raises TypeError for arguments that do not fit, NotSerializable for one that cannot travel. ``blobs``
+        gets those among the arguments."""
         if self._arguments is None:
-            return encode_call(args, kwargs)
+            return encode_call(args, kwargs, (), blobs)
         args, kwargs = self._arguments.fit(args, dict(kwargs))
-        return encode_call(args, kwargs, self._arguments.names)
+        return encode_call(args, kwargs, self._arguments.names, blobs)
 
 
 class Sendables:

@@ -78,10 +78,12 @@ def encode_call(
     return _packer.pack([positional, keywords])  # type: ignore[no-any-return]
 
 
-def encode_chunk(items: Sequence[Any], *, star: bool, first: int = 0) -> bytes:
+def encode_chunk(
+    items: Sequence[Any], blobs: list[Blob] | None = None, *, star: bool, first: int = 0
+) -> bytes:
     """Many calls of one function as one piece of work: each item the one argument, with ``star`` all of them.
 
-    ``first`` numbers the items in errors.
+    ``first`` numbers the items in errors; ``blobs`` as for ``encode``.
     """
     style = "starmap" if star else "map"
     values: Iterable[Any] = chain.from_iterable(items) if star else items
@@ -91,7 +93,11 @@ def encode_chunk(items: Sequence[Any], *, star: bool, first: int = 0) -> bytes:
             return _packer.pack([plain, {}, style])  # type: ignore[no-any-return]
         except (OverflowError, UnicodeEncodeError):
             pass  # judged below
-    prepared = [prepare(item, (f"item {index}",)) for index, item in enumerate(items, first)]
+    met.blobs = blobs
+    try:
+        prepared = [prepare(item, (f"item {index}",)) for index, item in enumerate(items, first)]
+    finally:
+        met.blobs = None
     return _packer.pack([prepared, {}, style])  # type: ignore[no-any-return]
 
 

@@ -202,7 +202,7 @@ def _blob(value: Blob, path: _Path) -> Any:
         raise _refusal(
             path,
             "a tq.Blob",
-            "task.submit, task.map and the results of tasks bring its content along; nothing else does",
+            "the arguments and the results of tasks bring its content along; nothing else does",
         )
     met.blobs.append(value)
     return _ext(BLOB, value.to_wire())

@@ -7,7 +7,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import tq
@@ -211,6 +211,63 @@ def test_a_changed_byte_is_found_by_who_reads(shared: Shared) -> None:
     file_of(shared.master, tq.Blob.of(data)).write_bytes(b"?" + data[1:])
     with pytest.raises(tq.TaskError, match="does not have that hash"):
         task.submit(tq.Blob.of(data)).result(timeout=30)
+
+
+@pytest.fixture
+def offered(shared: Shared) -> Callable[[str], tq.Task[..., Any, Any]]:
+    """The worker's tasks, as functions that an Executor or a Pool takes."""
+
+    def task(name: str) -> tq.Task[..., Any, Any]:
+        return shared.app.task(name=f"blob_tasks:{name}")(lambda *args: args)
+
+    return task
+
+
+def test_an_executor_takes_blobs_and_gives_them_back(
+    shared: Shared, offered: Callable[[str], tq.Task[..., Any, Any]]
+) -> None:
+    contents = [noise(size, size) for size in (0, 1, 70_000, MEBIBYTE)]
+    blobs = [tq.Blob.of(content) for content in contents]
+    sizes = [len(content) for content in contents]
+    with tq.Executor(app=shared.app) as executor:
+        given = executor.submit(offered("handed_on"), blobs[-1]).result(30)
+        assert [blob.read() for blob in given] == [contents[-1], contents[-1], b"new"]
+        assert list(executor.map(offered("measured"), blobs, timeout=30)) == sizes
+        assert list(executor.map(offered("measured"), blobs * 2, chunksize=3, timeout=30)) == sizes * 2
+
+
+def test_a_pool_takes_blobs_and_gives_them_back(
+    shared: Shared, offered: Callable[[str], tq.Task[..., Any, Any]], tmp_path: Path
+) -> None:
+    contents = [noise(MEBIBYTE // 2, 11), noise(MEBIBYTE + 9, 12), b""]
+    blobs = [tq.Blob.of(content) for content in contents]
+    calls = [(blob, str(tmp_path / f"turned-{index}")) for index, blob in enumerate(blobs)]
+    with tq.Pool(app=shared.app) as pool:
+        assert pool.apply(offered("measured"), (blobs[0],)) == len(contents[0])
+        turned = pool.starmap(offered("turned"), calls, chunksize=2)
+        assert [blob.size for blob in turned] == [len(content) for content in contents]
+        assert turned[0].read() == contents[0]
+        assert sorted(pool.imap_unordered(offered("measured"), blobs)) == sorted(map(len, contents))
+        [inside] = pool.map(offered("handed_on"), blobs[:1])
+        assert inside[2].read() == b"new"
+
+
+def test_a_file_that_has_changed_is_refused_by_an_executor_and_is_the_result_of_a_pool(
+    shared: Shared, offered: Callable[[str], tq.Task[..., Any, Any]], tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"one" * 1_000)
+    blob = tq.Blob.of(path)
+    path.write_bytes(b"two" * 1_001)
+    task = offered("measured")
+    with tq.Executor(app=shared.app) as executor:
+        with pytest.raises(tq.InvalidArgument, match="has changed since"):
+            executor.submit(task, blob)
+        assert executor.submit(task, tq.Blob.of(path)).result(30) == 3_003
+    with tq.Pool(app=shared.app) as pool:
+        with pytest.raises(tq.InvalidArgument, match="has changed since"):
+            pool.map_async(task, [blob]).get(30)
+        assert pool.map_async(task, [tq.Blob.of(path)]).get(30) == [3_003]
 
 
 def test_a_result_that_changes_while_it_is_sent_fails_its_attempt(shared: Shared, tmp_path: Path) -> None:

@@ -177,7 +177,9 @@ def test_what_holds_blobs_comes_back_and_they_are_told_to_who_sends_it(value: An
 
 @pytest.mark.parametrize("code", [encode, lambda value: encode_call((value,), {})])
 def test_where_nobody_sees_to_the_content_it_is_refused(code: Callable[[Any], bytes]) -> None:
-    with pytest.raises(NotSerializable, match=r"\[1\]: a tq.Blob cannot be sent; task.submit"):
+    with pytest.raises(
+        NotSerializable, match=r"\[1\]: a tq.Blob cannot be sent; the arguments and the results of tasks"
+    ):
         code([1, Blob.of(b"x")])
     encode([1], blobs=[])  # and a call after one that failed finds nothing of it
 
