@@ -26,7 +26,9 @@ from ..common.errors import ConfigError, InvalidArgument, Rejected, Unreachable
 from ..common.keys import AUTHKEY_CHARS_MIN
 from .app import App
 from .item_queue import ItemQueue, own_name
+from .locks import BoundedSemaphore, Condition, Lock, RLock, Semaphore
 from .own_cluster import OwnCluster
+from .sync import Barrier, Event
 
 CONNECT_SECONDS: Final = 5.0
 TASK_QUEUE, RESULT_QUEUE = "default", "results"  # the two that every master has
@@ -297,6 +299,23 @@ for _typeid, _make in {
         QueueManager._registry = {}
     QueueManager._registry[_typeid] = Registered(make=_make)
     QueueManager._add_method(_typeid)
+
+
+class SyncManager(QueueManager):
+    """As ``multiprocessing.managers.SyncManager``: besides queues, what processes wait for each other with. With a
+    ``name`` it is the same for every program that names it; without, it goes with the program that made it."""
+
+
+def _sync(kind: Callable[..., Any]) -> Callable[..., Any]:
+    def make(manager: BaseManager, *args: Any, **kwds: Any) -> Any:
+        return kind(manager.app, *args, **kwds)
+
+    return make
+
+
+for _kind in (Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore):
+    SyncManager.register(_kind.__name__)
+    SyncManager._registry[_kind.__name__] = Registered(make=_sync(_kind))
 
 
 def authkey_text(authkey: bytes | str) -> str:

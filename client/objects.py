@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 BUILT_IN: Final = frozenset(
     {
+        "get_barrier",
         "get_blobs",
         "get_dispatcher",
+        "get_event",
         "get_keys",
+        "get_lock",
         "get_master",
         "get_queue",
         "get_queues",
@@ -30,9 +33,23 @@ BUILT_IN: Final = frozenset(
 # What has the same effect when it is done twice, and so is repeated after a lost connection. A user's own
 # methods never are: nobody can know.
 _OF_ITEMS: Final = {"put", "give_up_put", "get", "give_up_get", "confirm", "release", "join", "size"}
+_OF_LOCKS: Final = {
+    "acquire",
+    "give_up_acquire",
+    "release",
+    "add",
+    "held",
+    "wait",
+    "give_up_wait",
+    "notify",
+    "state",
+}
 _REPEATABLE: Final = {
+    "get_barrier": {"wait", "give_up_wait", "reset", "abort", "state"},
     "get_blobs": {"ask", "put", "get"},
+    "get_event": {"set", "clear", "wait", "give_up_wait", "state"},
     "get_keys": {"list", "revoke"},
+    "get_lock": _OF_LOCKS,
     "get_master": {"info", "snapshot"},
     "get_queue": _OF_ITEMS,
     "get_queues": {"list"},

@@ -31,11 +31,14 @@ from .intake import Intake
 from .items import Items
 from .keyring import Keyring
 from .lanes import Lanes
+from .locks import Locks
+from .meetings import Barriers, Events
 from .observations import Observations
 from .roster import Roster
 from .running import Running
 from .sessions import LATER, Call, Session
 from .store.interface import Store
+from .syncs import Syncs
 from .watches import Watches
 
 BATCH_CALLS_MAX: Final = 2_000  # in one transaction, so that nobody waits long for it
@@ -113,6 +116,8 @@ class Engine:
         self.items = Items(store, lease_ms=limits.lease_ms, grace_ms=limits.grace_ms)
         self.feeds = Feeds(self.lanes, self.intake, self.items, random_bytes)
         self.ends.fed, self.ends.fed_ended = self.feeds.lanes, self.feeds.ended
+        self.syncs = Syncs(store, lease_ms=limits.lease_ms, grace_ms=limits.grace_ms)
+        self.locks, self.events, self.barriers = Locks(self.syncs), Events(self.syncs), Barriers(self.syncs)
         self._inbox: deque[Call] = deque()
         self._jobs: deque[Callable[[], None]] = deque()  # nobody's calls; done first, all of them
         self._replies: list[Call] = []
@@ -146,6 +151,7 @@ class Engine:
     def opened(self, session: Session) -> None:
         self.sessions[session] = None
         self.items.opened(session)
+        self.syncs.opened(session)
 
     def closed(self, session: Session) -> None:
         """A connection is gone: what it waited for is forgotten, what it held gets its grace."""
@@ -160,6 +166,7 @@ class Engine:
             self.feeds.forget(session.node)
         self.roster.session_closed(session, self.now)
         self.items.closed(session, self.now)
+        self.syncs.closed(session, self.now)
 
     def abandoned(self, session: Session, call_id: int) -> None:
         """The caller no longer waits for this call."""
@@ -173,7 +180,7 @@ class Engine:
 
     def next_wakeup(self) -> int | None:
         """Monotonic ms at which ``run`` has something to do even if nobody calls; None: never."""
-        moments = self.items.deadlines()
+        moments = [*self.items.deadlines(), *self.syncs.deadlines()]
         for due in (self.intake.next_due, self.intake.next_expiry):
             if due is not None:
                 moments.append(self.now.mono + max(0, due - self.now.wall))
@@ -202,6 +209,7 @@ class Engine:
             self.feeds.run(now)
             self.intake.settle(now)
             self.items.settle(now)
+            self.syncs.settle()
             self.watches.flush()
             self.roster.flush()
             batch.changed = self.store.changed
@@ -258,9 +266,11 @@ class Engine:
             self._report("master.stalled", level="warning", seconds=gap / 1000)
             self.roster.stalled(gap)
             self.items.stalled(gap)
+            self.syncs.stalled(gap)
         self._ticked = now.mono
         self.roster.tick(now)
         self.items.tick(now)
+        self.syncs.tick(now)
         if self.intake.next_due is not None and self.intake.next_due <= now.wall:
             for lane in self.store.promote(now.wall, CHORE_TASKS_MAX):
                 self.lanes.move(lane, 1, 0)
@@ -299,6 +309,7 @@ class Engine:
         batch.failed, batch.changed, self.failure = True, False, str(error)
         self.intake.forget()
         self.items.forget()
+        self.syncs.forget()
         self.blobs.void()
         for call in [*batch.calls, *batch.replies, *self._replies]:  # parked ones that it answered, too
             if call.abandon is not None:
@@ -340,6 +351,7 @@ class Engine:
         self.intake.next_due, self.intake.next_expiry = self.store.next_due(), self.store.next_expiry()
         self.roster.load(picture, self.now)
         self.items.load(self.now)
+        self.syncs.load(self.now)
         self.keys.load()
 
     def _close_later(self, session: Session, reason: str) -> None:

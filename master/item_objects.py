@@ -47,25 +47,27 @@ class ItemQueueObject(EngineObject):
             raise InvalidArgument(
                 too_large("the item has", len(payload), self.engine.limits.payload_bytes_max)
             )
-        put = NewPut(_token("putter", putter), judge_whole("number", number, 1, NUMBER_MAX), payload, rank)
+        put = NewPut(
+            judge_token("putter", putter), judge_whole("number", number, 1, NUMBER_MAX), payload, rank
+        )
         return self.engine.items.put(call, queue, put, bool(wait))
 
     @exposed(Role.CLIENT)
     def give_up_put(self, call: Call, putter: bytes, number: int) -> bool:
         """A put is not waited for any longer; whether it was stored after all."""
         return self.engine.items.give_up_put(
-            self._queue(call), _token("putter", putter), judge_whole("number", number, 1, NUMBER_MAX)
+            self._queue(call), judge_token("putter", putter), judge_whole("number", number, 1, NUMBER_MAX)
         )
 
     @exposed(Role.CLIENT)
     def get(self, call: Call, token: bytes, wait: bool = True) -> object:
         """The first item, held by the token until it is confirmed; nil when there is none and ``wait`` is false."""
-        return self.engine.items.get(call, self._queue(call), _token("token", token), bool(wait))
+        return self.engine.items.get(call, self._queue(call), judge_token("token", token), bool(wait))
 
     @exposed(Role.CLIENT)
     def give_up_get(self, call: Call, token: bytes) -> object:
         """A get is not waited for any longer; the item if there was one after all, else nil."""
-        return self.engine.items.give_up_get(self._queue(call), _token("token", token))
+        return self.engine.items.give_up_get(self._queue(call), judge_token("token", token))
 
     @exposed(Role.CLIENT)
     def confirm(self, call: Call, tokens: list[bytes]) -> None:
@@ -117,7 +119,7 @@ class NamedItemQueue(ItemQueueObject):
         self.maxsize = judge_whole("maxsize", maxsize, 0, MAXSIZE_MAX)
 
 
-def _token(name: str, token: Any) -> bytes:
+def judge_token(name: str, token: Any) -> bytes:
     if type(token) is not bytes or len(token) != TOKEN_BYTES:
         raise InvalidArgument(f"a {name} is {TASK_ID_BYTES} random bytes")
     return token
@@ -126,4 +128,4 @@ def _token(name: str, token: Any) -> bytes:
 def _tokens(tokens: Any) -> list[bytes]:
     if len(judge_list("tokens", tokens)) > TOKENS_MAX:
         raise InvalidArgument(f"more than {TOKENS_MAX:,} tokens in one call")
-    return [_token("token", token) for token in tokens]
+    return [judge_token("token", token) for token in tokens]

@@ -42,6 +42,7 @@ from .selection import (
 )
 from .sessions import Call
 from .store.interface import FullTask, TaskFilter
+from .sync_objects import Barrier, Event, Lock
 from .watches import UNKNOWN
 
 LIST_TASKS_MAX: Final = 10_000
@@ -435,6 +436,9 @@ BUILT_IN: Final[dict[str, type[EngineObject]]] = {
     "get_task_queue": TaskQueue,
     "get_result_queue": ResultQueue,
     "get_queue": NamedItemQueue,
+    "get_lock": Lock,
+    "get_event": Event,
+    "get_barrier": Barrier,
     "get_dispatcher": Dispatcher,
     "get_tasks": Tasks,
     "get_blobs": Blobs,

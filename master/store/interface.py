@@ -22,6 +22,7 @@ from typing import NamedTuple, Protocol
 from ...common.errors import StoreError
 from .blob_rows import BlobRows
 from .items import ItemStore
+from .syncs import SyncStore
 
 
 class Inconsistent(StoreError):
@@ -230,6 +231,10 @@ class Store(Protocol):
     @property
     def items(self) -> ItemStore:
         """Its part for plain values in named queues."""
+
+    @property
+    def syncs(self) -> SyncStore:
+        """Its part for locks, events and barriers."""
 
     # submit and lease
     def insert(self, groups: Sequence[NewTasks]) -> bool:

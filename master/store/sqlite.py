@@ -37,6 +37,7 @@ from .interface import (
     WindowRow,
 )
 from .sqlite_items import SqliteItems
+from .sqlite_syncs import SqliteSyncs
 
 SQLITE_VERSION_MIN: Final = (3, 35, 0)  # RETURNING
 CACHE_KIBIBYTES: Final = 32 * 1024  # the pages of the hot ends of the tables and indexes
@@ -63,6 +64,7 @@ class SqliteStore:
         self._db = self._open()
         self._changes_before = 0
         self.items = SqliteItems(self._all, self._many, self._exactly)
+        self.syncs = SqliteSyncs(self._all, self._many, self._exactly)
 
     def _open(self) -> sqlite3.Connection:
         try:

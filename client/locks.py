@@ -1,0 +1,343 @@
+"""Locks, semaphores and conditions over the network, as ``threading`` documents them.
+
+A lock is a lease: it is held as long as its holder's connection, and a short grace longer. Each acquisition has a
+fencing token, ``lock.token``, greater than all before it: give it to whatever the lock protects, and let that
+refuse a smaller one than it has seen; then a holder that was stopped and goes on too late does no harm. It learns
+of its loss when it releases: LockLost. Of an RLock the threads of a process are told apart here.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
+
+from ..common.errors import InvalidArgument
+from ..common.ids import new_ids
+from .sync import TOKEN_BYTES, Proxy
+
+if TYPE_CHECKING:
+    from .app import App
+
+T = TypeVar("T")
+
+HELD_MAX: Final = 10_000  # of one semaphore; as the master keeps
+ALL: Final = 2**31 - 1
+
+
+class LockLost(RuntimeError):
+    """A lock or semaphore was somebody else's already: this process was away for longer than its lease."""
+
+
+class _Holdings:
+    """What this process holds of one lock: tokens with their fences; of an RLock, which thread, and how deep."""
+
+    def __init__(self) -> None:
+        self.tokens: deque[tuple[bytes, int]] = deque(maxlen=HELD_MAX)
+        self.owner: int | None = None
+        self.depth = 0
+
+
+class _Permits(Proxy):
+    """Whatever is acquired and released."""
+
+    _object = "get_lock"
+    _kind: ClassVar[str]
+
+    def __init__(self, app: App, name: str | None = None, value: int = 1) -> None:
+        super().__init__(app, name, self._kind, value)
+
+    def acquire(
+        self, block: bool = True, timeout: float | None = None, *, blocking: bool | None = None
+    ) -> bool:
+        """Whether it is held now. ``blocking`` is ``block``, as threading calls it; ``timeout`` in seconds."""
+        return self._acquire(block if blocking is None else blocking, timeout)
+
+    def release(self) -> None:
+        """Raises LockLost when it was lost, RuntimeError when this process does not hold it."""
+        self._release()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
+
+    @property
+    def token(self) -> int | None:
+        """The fencing token of the latest acquisition that this process holds; None when it holds none."""
+        tokens = self._holdings.tokens
+        return tokens[-1][1] if tokens else None
+
+    @property
+    def held(self) -> bool:
+        """Whether the master agrees that this process holds it, this moment."""
+        tokens = self._holdings.tokens
+        return bool(tokens) and bool(self._call("held", tokens[-1][0]))
+
+    @property
+    def _holdings(self) -> _Holdings:
+        with _guard:
+            return _held.setdefault(self._app, {}).setdefault(self.name, _Holdings())
+
+    def _acquire(self, block: bool, timeout: float | None) -> bool:
+        deadline = _deadline(block, timeout)
+        token = os.urandom(TOKEN_BYTES)
+        try:
+            fence = (
+                self._await("acquire", token, True, deadline=deadline)
+                if block
+                else self._call("acquire", token, False)
+            )
+        except TimeoutError:
+            fence = self._given_up(None, "give_up_acquire", token)
+            if fence is None:
+                self._ask("release", token)
+        except BaseException:  # Ctrl-C: it is not to be acquired behind our back
+            self._ask("give_up_acquire", token)
+            self._ask("release", token)
+            raise
+        if fence is None:
+            return False
+        self._holdings.tokens.append((token, fence))
+        return True
+
+    def _release(self) -> None:
+        try:
+            token, fence = self._holdings.tokens.pop()
+        except IndexError:
+            raise self._not_held() from None
+        try:
+            released = self._call("release", token)
+        except BaseException:
+            self._holdings.tokens.append((token, fence))
+            raise
+        if not released:
+            raise self._lost(fence)
+
+    def _lost(self, fence: int) -> LockLost:
+        return LockLost(
+            f"{self!r} with token {fence} was lost: this process was away for longer than its lease; "
+            "what it wrote since may have met another holder's, unless it was refused by its token"
+        )
+
+    def _not_held(self) -> Exception:
+        return RuntimeError("release unlocked lock")
+
+    # for conditions
+
+    def _is_mine(self) -> bool:
+        return bool(self._holdings.tokens)
+
+    def _lay_down(self) -> tuple[tuple[bytes, int], int]:
+        return self._holdings.tokens.pop(), 1
+
+    def _pick_up(self, held: tuple[bytes, int], depth: int) -> None:
+        self._holdings.tokens.append(held)
+
+
+class Lock(_Permits):
+    """As ``threading.Lock``; any thread of the process that holds it may release it."""
+
+    _kind = "lock"
+
+    def locked(self) -> bool:
+        """Whether anybody holds it."""
+        return bool(self._call("state")[0] == 0)
+
+
+class RLock(_Permits):
+    """As ``threading.RLock``: its owner is a thread of a process."""
+
+    _kind = "rlock"
+
+    def locked(self) -> bool:
+        """Whether anybody holds it."""
+        return bool(self._call("state")[0] == 0)
+
+    def _acquire(self, block: bool, timeout: float | None) -> bool:
+        if self._is_mine():
+            _deadline(block, timeout)
+            self._holdings.depth += 1
+            return True
+        acquired = super()._acquire(block, timeout)
+        if acquired:
+            self._own(1)
+        return acquired
+
+    def _release(self) -> None:
+        if not self._is_mine():
+            raise self._not_held()
+        self._holdings.depth -= 1
+        if self._holdings.depth == 0:
+            self._holdings.owner = None
+            try:
+                super()._release()
+            except LockLost:
+                raise
+            except BaseException:
+                self._own(1)
+                raise
+
+    def _not_held(self) -> Exception:
+        return RuntimeError("cannot release un-acquired lock")
+
+    def _own(self, depth: int) -> None:
+        self._holdings.owner, self._holdings.depth = threading.get_ident(), depth
+
+    def _is_mine(self) -> bool:
+        return self._holdings.owner == threading.get_ident()
+
+    def _lay_down(self) -> tuple[tuple[bytes, int], int]:
+        depth, self._holdings.owner = self._holdings.depth, None
+        return super()._lay_down()[0], depth
+
+    def _pick_up(self, held: tuple[bytes, int], depth: int) -> None:
+        super()._pick_up(held, depth)
+        self._own(depth)
+
+
+class Semaphore(_Permits):
+    """As ``threading.Semaphore``. A process that holds no permit may release as well: then there is one more."""
+
+    _kind = "semaphore"
+
+    def __init__(self, app: App, value: int = 1, name: str | None = None) -> None:
+        if value < 0:
+            raise ValueError("semaphore initial value must be >= 0")
+        super().__init__(app, name, value)
+
+    def release(self, n: int = 1) -> None:
+        """Raises LockLost when a permit was lost."""
+        if n < 1:
+            raise ValueError("n must be one or more")
+        mine = min(n, len(self._holdings.tokens))
+        self._check_release(n - mine)
+        for _ in range(mine):
+            self._release()
+        if n > mine:
+            self._await("add", os.urandom(TOKEN_BYTES), n - mine)
+
+    def get_value(self) -> int:
+        """How many permits are free."""
+        return int(self._call("state")[0])
+
+    def _check_release(self, beyond: int) -> None:
+        """How many permits it would add that this process does not hold."""
+
+
+class BoundedSemaphore(Semaphore):
+    """As ``threading.BoundedSemaphore``: each permit is released by the process that holds it."""
+
+    _kind = "bounded"
+
+    def _check_release(self, beyond: int) -> None:
+        if beyond:
+            raise ValueError("Semaphore released too many times")
+
+
+class Condition:
+    """As ``threading.Condition``, over a Lock or RLock of the same manager.
+
+    As there, ``wait`` may return for nothing, here after a lost connection: use ``wait_for``, or a loop.
+    """
+
+    def __init__(self, app: App, lock: Lock | RLock | None = None, name: str | None = None) -> None:
+        if lock is not None and not isinstance(lock, Lock | RLock):
+            raise InvalidArgument(f"a condition needs a Lock or RLock of this manager, not {lock!r:.80}")
+        self._lock = RLock(app, name) if lock is None else lock
+        self.name = name or f"own.condition.{new_ids().hex()}"
+        self.acquire, self.release = self._lock.acquire, self._lock.release
+
+    def __repr__(self) -> str:
+        return f"<tq.Condition {self.name!r} of {self._lock!r}>"
+
+    def __enter__(self) -> bool:
+        return self._lock.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.__exit__(*error)
+
+    @property
+    def token(self) -> int | None:
+        """The fencing token of its lock."""
+        return self._lock.token
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Release the lock, wait to be notified, acquire it again. False: the time was over."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        lock = self._lock
+        if not lock._is_mine():
+            raise RuntimeError("cannot wait on un-acquired lock")
+        (held, fence), depth = lock._lay_down()
+        token, notified = os.urandom(TOKEN_BYTES), True
+        call = ("wait", self.name, held, token)
+        try:
+            new = lock._await(*call, deadline=deadline)
+        except TimeoutError:
+            notified = bool(lock._await("give_up_wait", self.name, token))
+            new = lock._await(*call)
+        except BaseException:  # Ctrl-C: whoever called us expects to hold the lock
+            lock._ask("give_up_wait", self.name, token)
+            new = lock._await(*call)
+            if new is not None:
+                lock._pick_up((token, new), depth)
+            raise
+        if new is None:
+            raise lock._lost(fence)
+        lock._pick_up((token, new), depth)
+        return notified
+
+    def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
+        """Wait until the predicate is true; its last value."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        result = predicate()
+        while not result:
+            rest = None if deadline is None else deadline - time.monotonic()
+            if rest is not None and rest <= 0:
+                break
+            self.wait(rest)
+            result = predicate()
+        return result
+
+    def notify(self, n: int = 1) -> None:
+        """Wake so many of those who wait."""
+        if not self._lock._is_mine():
+            raise RuntimeError("cannot notify on un-acquired lock")
+        token, fence = self._lock._holdings.tokens[-1]
+        if not self._lock._call("notify", self.name, token, n):
+            raise self._lock._lost(fence)
+
+    def notify_all(self) -> None:
+        """Wake all of them."""
+        self.notify(ALL)
+
+
+_held: weakref.WeakKeyDictionary[App, dict[str, _Holdings]] = weakref.WeakKeyDictionary()
+_guard = threading.Lock()
+
+
+def _forked() -> None:
+    """In the child: it holds nothing, and the guard may have been another thread's."""
+    global _guard
+    _guard = threading.Lock()
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
+def _deadline(block: bool, timeout: float | None) -> float | None:
+    """Monotonic; None: no end. Checks arguments as threading does; −1 is its word for no end."""
+    if timeout is None or timeout == -1:
+        return None
+    if not block:
+        raise ValueError("can't specify a timeout for a non-blocking call")
+    if timeout < 0:
+        raise ValueError("timeout value must be a non-negative number")
+    return time.monotonic() + timeout

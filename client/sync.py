@@ -1,0 +1,166 @@
+"""Events and barriers over the network, as ``threading`` documents them; and what their proxies share with locks.
+
+Every call that waits names itself by a random token and is repeated after a lost connection: nothing is done twice,
+nobody misses what happened meanwhile. When the time is over, the master is asked what became of the call.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import BrokenBarrierError
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from ..common.errors import InvalidArgument, StoreError
+from ..common.ids import new_ids
+
+if TYPE_CHECKING:
+    from .app import App
+
+TOKEN_BYTES: Final = 16
+GIVE_UP_SECONDS: Final = 1.0  # a master that is away does not hold a timeout up for longer than this
+RETRY_SECONDS: Final = 0.2  # between tries while the master's disk fails
+STORE_SECONDS: Final = 5.0  # how long that is tried, for calls that nobody parks
+
+
+class Proxy:
+    """What they share. ``mine``: it goes with this process's App."""
+
+    _object: ClassVar[str]
+
+    def __init__(self, app: App, name: str | None, *arguments: Any) -> None:
+        self._app = app
+        self.name = name or f"own.{type(self).__name__.lower()}.{new_ids().hex()}"
+        self._target = (self._object, self.name, *arguments, name is None)
+        self._call("state")  # it is there now, and nothing else is of that name
+
+    def __repr__(self) -> str:
+        return f"<tq.{type(self).__name__} {self.name!r}>"
+
+    def _ask(self, method: str, *args: Any) -> Future[Any]:
+        return self._app.start_call(self._target, method, *args)
+
+    def _call(self, method: str, *args: Any) -> Any:
+        """The answer; a disk that fails is given a few seconds to recover."""
+        until = time.monotonic() + STORE_SECONDS
+        while True:
+            try:
+                return self._ask(method, *args).result()
+            except StoreError:
+                if time.monotonic() > until:
+                    raise
+                threading.Event().wait(RETRY_SECONDS)
+
+    def _await(self, method: str, *args: Any, deadline: float | None = None) -> Any:
+        """The answer to a call that may be parked. Raises TimeoutError at the deadline."""
+        while True:
+            answer = self._ask(method, *args)
+            try:
+                return answer.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            except StoreError:  # of a transaction it was in with others; the same token is the same call
+                if deadline is not None and time.monotonic() + RETRY_SECONDS > deadline:
+                    raise
+                threading.Event().wait(RETRY_SECONDS)
+
+    def _given_up(self, otherwise: Any, method: str, *args: Any) -> Any:
+        """The time is over: what the master says became of the call, ``otherwise`` if it does not answer."""
+        try:
+            return self._ask(method, *args).result(GIVE_UP_SECONDS)
+        except (TimeoutError, StoreError):
+            return otherwise
+
+
+class Event(Proxy):
+    """As ``threading.Event``."""
+
+    _object = "get_event"
+
+    def __init__(self, app: App, name: str | None = None) -> None:
+        super().__init__(app, name)
+
+    def is_set(self) -> bool:
+        return bool(self._call("state")[0])
+
+    def set(self) -> None:
+        self._call("set", os.urandom(TOKEN_BYTES))
+
+    def clear(self) -> None:
+        self._call("clear", os.urandom(TOKEN_BYTES))
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Whether it was set before the time was over."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        is_set, since = self._call("state")
+        if is_set:
+            return True
+        token = os.urandom(TOKEN_BYTES)
+        try:
+            return bool(self._await("wait", token, since, deadline=deadline))
+        except TimeoutError:
+            return bool(self._given_up(False, "give_up_wait", token, since))
+        except BaseException:
+            self._ask("give_up_wait", token, since)
+            raise
+
+
+class Barrier(Proxy):
+    """As ``threading.Barrier``, without an action."""
+
+    _object = "get_barrier"
+
+    def __init__(
+        self,
+        app: App,
+        parties: int,
+        action: Callable[[], object] | None = None,
+        timeout: float | None = None,
+        name: str | None = None,
+    ) -> None:
+        if action is not None:
+            raise InvalidArgument(
+                "a barrier's action would have to run while all wait, and end with its process; write "
+                "`if barrier.wait() == 0: action()` and, if the others have to wait for it, `barrier.wait()` again"
+            )
+        if parties < 1:
+            raise ValueError("parties must be > 0")
+        self._parties, self._timeout = parties, timeout
+        super().__init__(app, name, parties)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the others; each gets another number from 0 on. Raises threading.BrokenBarrierError."""
+        timeout = self._timeout if timeout is None else timeout
+        deadline = None if timeout is None else time.monotonic() + timeout
+        token = os.urandom(TOKEN_BYTES)
+        try:
+            place = self._await("wait", token, deadline=deadline)
+        except TimeoutError:
+            place = self._given_up(-1, "give_up_wait", token)
+        except BaseException:
+            self._ask("give_up_wait", token)
+            raise
+        if place is None or place < 0:
+            raise BrokenBarrierError
+        return int(place)
+
+    def reset(self) -> None:
+        """As new; those who wait get BrokenBarrierError."""
+        self._await("reset", os.urandom(TOKEN_BYTES))
+
+    def abort(self) -> None:
+        """Break it: whoever waits, or comes, gets BrokenBarrierError until it is reset."""
+        self._await("abort")
+
+    @property
+    def parties(self) -> int:
+        return self._parties
+
+    @property
+    def n_waiting(self) -> int:
+        return int(self._call("state")[0])
+
+    @property
+    def broken(self) -> bool:
+        return bool(self._call("state")[1])

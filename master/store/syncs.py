@@ -1,0 +1,42 @@
+"""What a store is asked to do with locks, events and barriers. Part of ``interface.Store``; the same rules."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+
+class SyncRow(NamedTuple):
+    sync: int
+    family: str
+    name: str
+    kind: str
+    size: int
+    owner: bytes | None
+    value: int
+    counter: int
+
+
+class ClaimRow(NamedTuple):
+    sync: int
+    token: bytes
+    node: bytes
+    held: int
+    number: int
+
+
+class SyncStore(Protocol):
+    def load(self) -> tuple[list[SyncRow], list[ClaimRow]]:
+        """All of them; claims in the order they were made."""
+
+    def add_sync(
+        self, family: str, name: str, kind: str, size: int, owner: bytes | None, value: int
+    ) -> int: ...
+    def set_sync(self, sync: int, value: int, counter: int) -> None: ...
+    def drop_sync(self, sync: int) -> None:
+        """It and its claims."""
+
+    def add_claim(self, claim: ClaimRow) -> None: ...
+    def end_claim(self, sync: int, token: bytes, number: int) -> None:
+        """Held no more, but remembered with this number."""
+
+    def delete_claim(self, sync: int, token: bytes) -> None: ...

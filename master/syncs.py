@@ -1,0 +1,290 @@
+"""What locks, events and barriers have in common: names, claims, who waits, and what happens when a node vanishes.
+
+::
+
+    a call with a token ─► held (a permit is out) ─► remembered (it was given back)
+            │                    │ its node is gone for longer than the grace
+            └─► parked, FIFO     └─► forgotten: whoever comes with that token has lost it
+
+Every call that changes something names itself by a random token, so that one repeated after a lost connection
+does nothing twice: while its claim is held or remembered it gets the same answer. A token that nobody knows
+was lost, never silently taken for given back.
+
+Invariants: 1. free permits plus held claims are what the semaphore has; 2. nobody is parked at a lock that has
+a free permit; 3. a fencing token is greater than all before it at that lock, across restarts; 4. memory is
+the store's picture at every commit, but for the parked calls, which their callers repeat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from ..common.errors import InvalidArgument
+from ..common.model import check_name
+from .clock import Now
+from .sessions import Call, Session
+from .store.interface import Store
+from .store.syncs import ClaimRow
+
+SYNCS_MAX: Final = 100_000
+HELD_MAX: Final = 10_000  # of one semaphore; beyond, the oldest is taken for used up
+REMEMBERED_MAX: Final = 128  # ended claims of each, in case a call is repeated
+REMEMBERED_PASSES: Final = 8  # of a barrier
+LOCK, EVENT, BARRIER = "lock", "event", "barrier"
+SEMAPHORE: Final = "semaphore"
+DONE: Final = 0  # what is remembered of a claim that was given back, and of an order that was carried out
+
+
+class Claim(NamedTuple):
+    node: bytes
+    fence: int
+
+
+@dataclass(slots=True, eq=False)
+class Waiter:
+    """A parked call."""
+
+    token: bytes
+    call: Call
+
+
+Parked = dict[bytes, Waiter]  # by token, in order
+
+
+@dataclass(slots=True, eq=False)
+class Sync:
+    """One lock, semaphore, event or barrier."""
+
+    number: int
+    family: str
+    name: str
+    kind: str
+    size: int
+    owner: bytes | None
+    value: int
+    counter: int = 0
+    queue: Parked = field(default_factory=dict)
+    conditions: dict[str, Parked] = field(default_factory=dict)
+    held: dict[bytes, Claim] = field(default_factory=dict)
+    past: dict[bytes, int] = field(default_factory=dict)
+
+    def knows(self, token: bytes) -> bool:
+        return token in self.held or token in self.past
+
+    def waiters(self) -> list[Waiter]:
+        return [waiter for parked in (self.queue, *self.conditions.values()) for waiter in parked.values()]
+
+
+class Syncs:
+    """All of one master. ``grace_ms``: how long a holder whose connection is gone may stay away."""
+
+    def __init__(self, store: Store, *, lease_ms: int, grace_ms: int) -> None:
+        self._store, self._lease_ms, self._grace_ms = store, lease_ms, grace_ms
+        self.by_name: dict[tuple[str, str], Sync] = {}
+        self._of_node: dict[bytes, dict[tuple[Sync, bytes], None]] = {}  # what each holds
+        self._owned: dict[bytes, dict[Sync, None]] = {}
+        self._absent: dict[bytes, int] = {}  # node: monotonic ms at which it has lost what it holds
+        self._nodes: dict[bytes, int] = {}  # open sessions of each
+        self._changed: dict[Sync, None] = {}  # in the transaction under way
+        self._unserved: list[Sync] = []  # found by load with a free permit and somebody who waits for it
+
+    def load(self, now: Now) -> None:
+        """Take the store's picture. Parked calls stay: their sessions are as open as before."""
+        rows, claims = self._store.syncs.load()
+        before, self.by_name = self.by_name, {}
+        by_number: dict[int, Sync] = {}
+        self._of_node, self._owned = {}, {}
+        for row in rows:
+            sync = Sync(*row)
+            if (known := before.get((row.family, row.name))) is not None:
+                sync.queue, sync.conditions = known.queue, known.conditions
+                known.queue, known.conditions = {}, {}
+            self._add(sync)
+            by_number[row.sync] = sync
+        for claim in claims:
+            sync = by_number[claim.sync]
+            if claim.held:
+                self._hold(sync, claim.token, Claim(claim.node, claim.number))
+            else:
+                sync.past[claim.token] = claim.number
+        self.forget()
+        self._unserved = [sync for sync in by_number.values() if sync.family == LOCK and sync.queue]
+        for node in {*self._of_node, *self._owned}:
+            if node not in self._nodes:
+                self._absent.setdefault(node, now.mono + self._lease_ms)
+
+    def get(
+        self, family: str, name: str, kind: str, size: int, value: int, owner: bytes | None = None
+    ) -> Sync:
+        """The one of this name, made on first use. InvalidArgument when it is there as something else."""
+        sync = self.by_name.get((family, name))
+        if sync is None:
+            check_name(family, name)
+            if len(self.by_name) >= SYNCS_MAX:
+                raise InvalidArgument(f"there are {SYNCS_MAX:,} locks, events and barriers already")
+            number = self._store.syncs.add_sync(family, name, kind, size, owner, value)
+            sync = Sync(number, family, name, kind, size, owner, value)
+            self._add(sync)
+        elif (sync.kind, sync.size) != (kind, size):
+            raise InvalidArgument(
+                f"{name!r} is a {sync.kind} of {sync.size} already, not a {kind} of {size}; use another name"
+            )
+        return sync
+
+    def _add(self, sync: Sync) -> None:
+        self.by_name[(sync.family, sync.name)] = sync
+        if sync.owner is not None:
+            self._owned.setdefault(sync.owner, {})[sync] = None
+
+    # claims
+
+    def grant(self, sync: Sync, token: bytes, node: bytes) -> int:
+        """One of its free permits; the fencing token."""
+        sync.value -= 1
+        sync.counter += 1
+        self.changed(sync)
+        self._store.syncs.add_claim(ClaimRow(sync.number, token, node, 1, sync.counter))
+        self._hold(sync, token, Claim(node, sync.counter))
+        if sync.kind == SEMAPHORE and len(sync.held) > HELD_MAX:  # permits used as signals: never given back
+            self._lose(sync, next(iter(sync.held)))
+        return sync.counter
+
+    def give_back(self, sync: Sync, token: bytes) -> None:
+        """The holder does so: its permit is the next one's."""
+        self._let_go(sync, token)
+        self._store.syncs.end_claim(sync.number, token, DONE)
+        sync.past[token] = DONE
+        self._trim(sync)
+        sync.value += 1
+        self.changed(sync)
+        self.serve(sync)
+
+    def remember(self, sync: Sync, token: bytes, node: bytes, number: int) -> None:
+        """What the call of this token was answered."""
+        if sync.knows(token):
+            return
+        self._store.syncs.add_claim(ClaimRow(sync.number, token, node, 0, number))
+        sync.past[token] = number
+        self._trim(sync)
+
+    def serve(self, sync: Sync) -> None:
+        """Free permits to those who wait, in order."""
+        while sync.value > 0 and sync.queue:
+            waiter = sync.queue.pop(next(iter(sync.queue)))
+            waiter.call.abandon = None
+            if sync.knows(waiter.token):  # one token for two calls: a peer that is not honest
+                waiter.call.answer(None)
+            else:
+                waiter.call.answer(self.grant(sync, waiter.token, waiter.call.session.node))
+
+    def changed(self, sync: Sync) -> None:
+        """Its value or counter is to be written."""
+        self._changed[sync] = None
+
+    def _hold(self, sync: Sync, token: bytes, claim: Claim) -> None:
+        sync.held[token] = claim
+        self._of_node.setdefault(claim.node, {})[(sync, token)] = None
+
+    def _let_go(self, sync: Sync, token: bytes) -> None:
+        node = sync.held.pop(token).node
+        of_node = self._of_node[node]
+        del of_node[(sync, token)]
+        if not of_node:
+            del self._of_node[node]
+
+    def _lose(self, sync: Sync, token: bytes) -> None:
+        self._let_go(sync, token)
+        self._store.syncs.delete_claim(sync.number, token)
+
+    def _trim(self, sync: Sync) -> None:
+        most = max(REMEMBERED_MAX, REMEMBERED_PASSES * sync.size if sync.family == BARRIER else 0)
+        while len(sync.past) > most:
+            token = next(iter(sync.past))
+            del sync.past[token]
+            self._store.syncs.delete_claim(sync.number, token)
+
+    # nodes come and go
+
+    def opened(self, session: Session) -> None:
+        self._nodes[session.node] = self._nodes.get(session.node, 0) + 1
+        self._absent.pop(session.node, None)
+
+    def closed(self, session: Session, now: Now) -> None:
+        left = self._nodes.get(session.node, 0) - 1
+        if left > 0:
+            self._nodes[session.node] = left
+            return
+        self._nodes.pop(session.node, None)
+        if session.node in self._of_node or session.node in self._owned:
+            self._absent[session.node] = now.mono + self._grace_ms
+
+    def deadlines(self) -> list[int]:
+        """When the absent are given up, monotonic ms."""
+        return [0] if self._unserved else list(self._absent.values())
+
+    def stalled(self, missed_ms: int) -> None:
+        """This process stood still: nobody is blamed for that time."""
+        for node in self._absent:
+            self._absent[node] += missed_ms
+
+    def tick(self, now: Now) -> None:
+        """What the absent held is free, and what they owned is gone."""
+        unserved, self._unserved = self._unserved, []
+        for sync in unserved:
+            self.serve(sync)
+        for node in [node for node, moment in self._absent.items() if now.mono >= moment]:
+            for sync in list(self._owned.pop(node, {})):
+                self._drop(sync)
+            for sync, token in list(self._of_node.get(node, {})):
+                self._lose(sync, token)
+                sync.value += 1
+                self.changed(sync)
+                self.serve(sync)
+            del self._absent[node]
+
+    def _drop(self, sync: Sync) -> None:
+        gone = InvalidArgument(f"{sync.kind} {sync.name!r} is gone with the program that made it")
+        for waiter in sync.waiters():
+            waiter.call.abandon = None
+            waiter.call.refuse(gone)
+        for token in list(sync.held):
+            self._let_go(sync, token)
+        self._changed.pop(sync, None)
+        self._store.syncs.drop_sync(sync.number)
+        del self.by_name[(sync.family, sync.name)]
+
+    # one transaction
+
+    def settle(self) -> None:
+        for sync in self._changed:
+            self._store.syncs.set_sync(sync.number, sync.value, sync.counter)
+        self._changed.clear()
+
+    def forget(self) -> None:
+        """The transaction failed: nothing of it remains."""
+        self._changed.clear()
+
+
+def park(parked: Parked, waiter: Waiter) -> None:
+    """Let a call wait; one that is repeated keeps its place."""
+    known = parked.setdefault(waiter.token, waiter)
+    if known is not waiter:
+        known.call.abandon = None
+        known.call.answer(None)
+        known.call = waiter.call
+    call = waiter.call
+
+    def abandon() -> None:
+        if parked.get(known.token) is known and known.call is call:
+            del parked[known.token]
+
+    call.abandon = abandon
+
+
+def answer_all(parked: Parked, value: object) -> None:
+    """Nobody waits any more."""
+    for waiter in parked.values():
+        waiter.call.abandon = None
+        waiter.call.answer(value)
+    parked.clear()
