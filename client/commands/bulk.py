@@ -142,10 +142,11 @@ def _say_what_would_be(as_json: bool, verb: Verb, found: Survey, sample: list[di
         sys.stdout.write("no such tasks\n")
         return
     sys.stdout.write(f"would {verb.ask} {found.in_words()}, the newest of them:\n\n")
-    print_table(TASK_COLUMNS, [task_cells(task) for task in sample], empty="")
+    print_table(TASK_COLUMNS, [task_cells(task) for task in sample], empty="", spare=SPARE_COLUMNS)
 
 
 TASK_COLUMNS: Final = ("id", "state", "task", "queue", "#tries", "#age")
+SPARE_COLUMNS: Final = ("queue", "#tries")  # an id takes half of 80 columns
 
 
 def task_cells(task: dict[str, Any]) -> tuple[object, ...]:

@@ -7,11 +7,12 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from ...common.ids import show_id
 from ...common.model import State
 
+GAP: Final = 2  # between two columns of a table
 STATE_STYLES = {
     "succeeded": "green",
     "running": "cyan",
@@ -37,18 +38,27 @@ def plain(value: Any) -> Any:
     return value.hex() if isinstance(value, bytes) else value
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """A table without lines, as wide as it must be; ``empty`` says what it means that there is none."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str, spare: Sequence[str] = ()
+) -> None:
+    """A table without lines, as wide as it must be; ``empty`` says what it means that there is none.
+
+    On a terminal that is too narrow the columns named in ``spare`` are left out, one after the other, until it fits.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    rows = list(rows)
+    rows = [[_cell(value) for value in row] for row in rows]
     if not rows:
         sys.stdout.write(empty + "\n")
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
+    console = Console()
+    if not console.is_terminal:  # a pipe has no width: cut nothing
+        console = Console(width=240)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    shown = _fitting(columns, rows, spare, console.width)
+    for column in (columns[index] for index in shown):
         numeric = column.startswith("#")
         table.add_column(
             column.lstrip("#"),
@@ -57,11 +67,24 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
             overflow="fold",
         )
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    console = Console()
-    if not console.is_terminal:  # a pipe has no width: cut nothing
-        console = Console(width=240)
+        table.add_row(*(row[index] for index in shown))
     console.print(table)
+
+
+def _fitting(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], spare: Sequence[str], width: int
+) -> list[int]:
+    """The columns to show: all, or as many without those that can be spared as fit side by side."""
+    widths = [
+        max(len(column.lstrip("#")), *(row[index].cell_len for row in rows)) + GAP
+        for index, column in enumerate(columns)
+    ]
+    shown = list(range(len(columns)))
+    for column in spare:
+        if sum(widths[index] for index in shown) - GAP <= width:
+            break
+        shown.remove(columns.index(column))
+    return shown
 
 
 def _cell(value: object) -> Any:

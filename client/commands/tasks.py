@@ -14,7 +14,7 @@ from ...common.ids import parse_id, show_id
 from ...common.model import Role, State
 from ..app import App
 from . import failing
-from .bulk import TASK_COLUMNS, TASKS, Verb, act, newest_tasks, task_cells
+from .bulk import SPARE_COLUMNS, TASK_COLUMNS, TASKS, Verb, act, newest_tasks, task_cells
 from .options import connected
 from .output import print_json, print_table, task_row
 from .where import Filter, choosing, to_filter
@@ -51,7 +51,8 @@ def ls(app: App, as_json: bool, terms: Terms, limit: int) -> None:
     if as_json:
         print_json([task_row(task) for task in tasks])
     else:
-        print_table(TASK_COLUMNS, [task_cells(task) for task in tasks], empty="no such tasks")
+        rows = [task_cells(task) for task in tasks]
+        print_table(TASK_COLUMNS, rows, empty="no such tasks", spare=SPARE_COLUMNS)
 
 
 @click.command(epilog="Example: tq cancel --where 'queue=mail state=ready'")

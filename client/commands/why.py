@@ -17,7 +17,7 @@ from .output import ago, print_json
 AGAIN: Final = "`tq retry {id}` makes it ready again"
 ENDS: Final = {
     State.FAILED: "it failed {when} ago, at try {attempt}{what}; `tq show {id}` has the traceback, " + AGAIN,
-    State.DEAD: "it is quarantined since {when} ago, after {crashes} deaths{what}; find out what kills its process "
+    State.DEAD: "it is quarantined since {when} ago, after {deaths}{what}; find out what kills its process "
     "(`tq show {id}`), then " + AGAIN,
     State.CANCELLED: "it was cancelled {when} ago; " + AGAIN,
     State.EXPIRED: "it expired {when} ago: nothing had started it in time; more workers would, and " + AGAIN,
@@ -48,5 +48,9 @@ def _how_it_ended(task: dict[str, Any], task_id: str) -> str:
     failure = Failure.decode(task["result"])
     what = f": {failure.type}: {failure.message}".splitlines()[0] if failure.type else ""
     return ENDS[state].format(
-        when=when, attempt=task["attempt"], crashes=task["crashes"], what=what, id=task_id
+        when=when,
+        attempt=task["attempt"],
+        deaths="1 death" if task["crashes"] == 1 else f"{task['crashes']} deaths",
+        what=what,
+        id=task_id,
     )
