@@ -155,7 +155,8 @@ def _rare(value: Any, path: _Path) -> Any:
         return _path(value, path)
     if kind.__module__ == "numpy":
         return _numpy(value, path)
-    raise _refusal(path, f"a {kind.__qualname__}", _remedy(value))
+    article = "an" if kind.__qualname__[0] in "aeioAEIO" else "a"
+    raise _refusal(path, f"{article} {kind.__qualname__}", _remedy(value))
 
 
 def _numpy(value: Any, path: _Path) -> Any:

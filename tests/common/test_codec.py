@@ -150,6 +150,7 @@ def test_numpy_arrays_and_scalars_keep_dtype_and_shape() -> None:
             r"argument items\[0\]: a dict with the key 1\.5 \(float\) cannot be sent; keys must be",
         ),
         ([{None: 1}], "keys must be str, int or bytes"),
+        (object(), "argument items: an object cannot be sent; send a dict of its fields"),
         (bytearray(b"x"), r"send bytes\(value\)"),
         (lambda: 1, "send its name"),
         ("\ud800", "lone surrogates"),
