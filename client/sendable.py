@@ -71,7 +71,7 @@ class Sendables:
         if connected and not able:
             module, _, qualname = sendable.name.partition(":")
             raise Forbidden(
-                f"none of the {connected} connected workers runs {sendable.name} in queue {sendable.choice.queue}; "
+                f"none of the connected workers ({connected}) runs {sendable.name} in queue {sendable.choice.queue}; "
                 f"start one with --allow '{module}.{qualname}' (or '{module}.*'), or with the module that has it as a task"
             )
         return sendable

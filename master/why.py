@@ -79,13 +79,22 @@ def _paused(engine: Engine, task: FullTask) -> str:
     return f"queue {task.queue} is paused{reason}{since}; `tq resume {task.queue}` lets it run"
 
 
+def _none_serves(connected: int, task: FullTask) -> str:
+    what = f"{task.task} in queue {task.queue}"
+    if connected == 0:
+        return f"no worker is connected that serves {what}"
+    if connected == 1:
+        return f"the only connected worker does not serve {what}"
+    return f"none of the {connected} connected workers serves {what}"
+
+
 def _nobody(task: FullTask, workers: list[Worker], able: list[Worker]) -> str:
     """Nobody takes it now: who knows it, why that does not help, and the line to write."""
     connected = [one for one in workers if one.session is not None]
     knows = [one for one in workers if one.capability is not None and one.capability.knows(task.task)]
     module = task.task.partition(":")[0]
     start = f"start one with `tq-worker --connect … {'--allow-shell' if module == SHELL_TASKS else module}`"
-    none = f"none of the {len(connected)} connected workers serves {task.task} in queue {task.queue}"
+    none = _none_serves(len(connected), task)
     if able:
         return f"what serves it is draining and takes no more: {_list(able)}; {start}"
     kept_out = [one for one in knows if one.session is not None]

@@ -109,7 +109,7 @@ def test_a_worker_gets_only_tasks_it_knows_and_the_others_say_why_they_wait(benc
     _, entries = lease(worker)
     assert [entry[0] for entry in entries] == [known]
     assert (
-        "none of the 1 connected workers serves other:task"
+        "the only connected worker does not serve other:task"
         in client.call("get_tasks", "show", unknown)["why"]
     )
 

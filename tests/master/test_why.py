@@ -67,7 +67,7 @@ def test_a_task_nobody_has_ever_known(bench: Bench) -> None:
     bench.worker("m:f")
     [id] = submit(client, task="other:task")
     assert why(client, id) == (
-        "none of the 1 connected workers serves other:task in queue q; "
+        "the only connected worker does not serve other:task in queue q; "
         "start one with `tq-worker --connect … other`"
     )
 
