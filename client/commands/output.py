@@ -49,15 +49,15 @@ def print_table(
     from rich.console import Console
     from rich.table import Table
 
-    rows = [[_cell(value) for value in row] for row in rows]
-    if not rows:
+    cells = [[_cell(value) for value in row] for row in rows]
+    if not cells:
         sys.stdout.write(empty + "\n")
         return
     console = Console()
     if not console.is_terminal:  # a pipe has no width: cut nothing
         console = Console(width=240)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-    shown = _fitting(columns, rows, spare, console.width)
+    shown = _fitting(columns, cells, spare, console.width)
     for column in (columns[index] for index in shown):
         numeric = column.startswith("#")
         table.add_column(
@@ -66,7 +66,7 @@ def print_table(
             no_wrap=column in ("id", "state") or numeric,
             overflow="fold",
         )
-    for row in rows:
+    for row in cells:
         table.add_row(*(row[index] for index in shown))
     console.print(table)
 
