@@ -13,7 +13,7 @@ from ...common.model import Role
 from ...common.secrets import read_key_file
 from ..app import App
 
-CONNECT_SECONDS = 3.0  # a person waits for the answer; a program gives a master more time to start
+CONNECT_SECONDS = 5.0  # a person waits; it is longer than a master takes to refuse the sixth wrong key
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

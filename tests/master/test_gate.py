@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tq.client.commands import options
+from tq.client.commands.doctor import network
 from tq.master.gate import (
     ADDRESSES_MAX,
     HANDSHAKE_SECONDS_MAX,
@@ -243,3 +245,8 @@ def test_the_limits_are_those_that_are_documented() -> None:
     """docs/protocol.md: TLS in 5 s, the whole handshake in 10 s."""
     assert (TLS_SECONDS_MAX, HANDSHAKE_SECONDS_MAX) == (5.0, 10.0)
     assert SLOW_REFUSAL_DELAY_SECONDS + REFUSAL_DELAY_SECONDS < HANDSHAKE_SECONDS_MAX
+
+
+def test_whoever_is_refused_slowly_still_waits_long_enough_to_read_why() -> None:
+    for patience in (options.CONNECT_SECONDS, network.CONNECT_SECONDS):
+        assert patience > SLOW_REFUSAL_DELAY_SECONDS + 1  # a second for the way and the handshake

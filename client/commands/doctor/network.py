@@ -15,7 +15,7 @@ from ....common.errors import TqError
 from ....common.keys import Credential
 from ....common.tls import ALPN, OwnCa, client_context
 
-CONNECT_SECONDS: Final = 3.0
+CONNECT_SECONDS: Final = 5.0  # longer than a master takes to refuse the sixth wrong key
 SHOWN_BYTES: Final = 8  # of a fingerprint: enough for eyes
 
 _START: Final = "start it, or give the right address by --url tq://HOST:PORT or TQ_URL"
