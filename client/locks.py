@@ -14,7 +14,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeVar
 
 from ..common.errors import InvalidArgument
 from ..common.ids import new_ids
@@ -33,13 +33,53 @@ class LockLost(RuntimeError):
     """A lock or semaphore was somebody else's already: this process was away for longer than its lease."""
 
 
+class _Acquired(NamedTuple):
+    token: bytes
+    fence: int
+    thread: int
+
+
 class _Holdings:
-    """What this process holds of one lock: tokens with their fences; of an RLock, which thread, and how deep."""
+    """What this process holds of one lock, and by which threads; of an RLock, how deep each of them is in it.
+
+    A process that was away may hold what was lost besides what it has now, so each thread gives back its own.
+    """
 
     def __init__(self) -> None:
-        self.tokens: deque[tuple[bytes, int]] = deque(maxlen=HELD_MAX)
-        self.owner: int | None = None
-        self.depth = 0
+        self._acquired: deque[_Acquired] = deque(maxlen=HELD_MAX)
+        self._guard = threading.Lock()
+        self.depths: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._acquired)
+
+    def add(self, token: bytes, fence: int) -> None:
+        with self._guard:
+            self._acquired.append(_Acquired(token, fence, threading.get_ident()))
+
+    def put_back(self, acquired: _Acquired) -> None:
+        with self._guard:
+            self._acquired.append(acquired)
+
+    def latest(self) -> _Acquired | None:
+        """This thread's; if it has none, the one that was there first."""
+        with self._guard:
+            return self._pick()
+
+    def take(self) -> _Acquired | None:
+        """As ``latest``, and it is held no more."""
+        with self._guard:
+            acquired = self._pick()
+            if acquired is not None:
+                self._acquired.remove(acquired)
+            return acquired
+
+    def _pick(self) -> _Acquired | None:
+        mine = threading.get_ident()
+        for acquired in reversed(self._acquired):
+            if acquired.thread == mine:
+                return acquired
+        return self._acquired[0] if self._acquired else None
 
 
 class _Permits(Proxy):
@@ -69,15 +109,15 @@ class _Permits(Proxy):
 
     @property
     def token(self) -> int | None:
-        """The fencing token of the latest acquisition that this process holds; None when it holds none."""
-        tokens = self._holdings.tokens
-        return tokens[-1][1] if tokens else None
+        """The fencing token of this thread's latest acquisition, or another's of this process; None: it holds none."""
+        acquired = self._holdings.latest()
+        return None if acquired is None else acquired.fence
 
     @property
     def held(self) -> bool:
         """Whether the master agrees that this process holds it, this moment."""
-        tokens = self._holdings.tokens
-        return bool(tokens) and bool(self._call("held", tokens[-1][0]))
+        acquired = self._holdings.latest()
+        return acquired is not None and bool(self._call("held", acquired.token))
 
     @property
     def _holdings(self) -> _Holdings:
@@ -103,21 +143,23 @@ class _Permits(Proxy):
             raise
         if fence is None:
             return False
-        self._holdings.tokens.append((token, fence))
+        self._holdings.add(token, fence)
         return True
 
     def _release(self) -> None:
+        acquired = self._holdings.take()
+        if acquired is None:
+            raise self._not_held()
+        self._give_back(acquired)
+
+    def _give_back(self, acquired: _Acquired) -> None:
         try:
-            token, fence = self._holdings.tokens.pop()
-        except IndexError:
-            raise self._not_held() from None
-        try:
-            released = self._call("release", token)
+            released = self._call("release", acquired.token)
         except BaseException:
-            self._holdings.tokens.append((token, fence))
+            self._holdings.put_back(acquired)
             raise
         if not released:
-            raise self._lost(fence)
+            raise self._lost(acquired.fence)
 
     def _lost(self, fence: int) -> LockLost:
         return LockLost(
@@ -131,13 +173,17 @@ class _Permits(Proxy):
     # for conditions
 
     def _is_mine(self) -> bool:
-        return bool(self._holdings.tokens)
+        return len(self._holdings) > 0
 
-    def _lay_down(self) -> tuple[tuple[bytes, int], int]:
-        return self._holdings.tokens.pop(), 1
+    def _lay_down(self) -> tuple[_Acquired, int]:
+        """What is held by this thread, no more, and how deep."""
+        acquired = self._holdings.take()
+        if acquired is None:
+            raise self._not_held()
+        return acquired, 1
 
-    def _pick_up(self, held: tuple[bytes, int], depth: int) -> None:
-        self._holdings.tokens.append(held)
+    def _pick_up(self, token: bytes, fence: int, depth: int) -> None:
+        self._holdings.add(token, fence)
 
 
 class Lock(_Permits):
@@ -162,7 +208,7 @@ class RLock(_Permits):
     def _acquire(self, block: bool, timeout: float | None) -> bool:
         if self._is_mine():
             _deadline(block, timeout)
-            self._holdings.depth += 1
+            self._own(self._depth + 1)
             return True
         acquired = super()._acquire(block, timeout)
         if acquired:
@@ -172,9 +218,8 @@ class RLock(_Permits):
     def _release(self) -> None:
         if not self._is_mine():
             raise self._not_held()
-        self._holdings.depth -= 1
-        if self._holdings.depth == 0:
-            self._holdings.owner = None
+        self._own(self._depth - 1)
+        if not self._is_mine():
             try:
                 super()._release()
             except LockLost:
@@ -186,18 +231,26 @@ class RLock(_Permits):
     def _not_held(self) -> Exception:
         return RuntimeError("cannot release un-acquired lock")
 
+    @property
+    def _depth(self) -> int:
+        return self._holdings.depths.get(threading.get_ident(), 0)
+
     def _own(self, depth: int) -> None:
-        self._holdings.owner, self._holdings.depth = threading.get_ident(), depth
+        if depth:
+            self._holdings.depths[threading.get_ident()] = depth
+        else:
+            self._holdings.depths.pop(threading.get_ident(), None)
 
     def _is_mine(self) -> bool:
-        return self._holdings.owner == threading.get_ident()
+        return self._depth > 0
 
-    def _lay_down(self) -> tuple[tuple[bytes, int], int]:
-        depth, self._holdings.owner = self._holdings.depth, None
+    def _lay_down(self) -> tuple[_Acquired, int]:
+        depth = self._depth
+        self._own(0)
         return super()._lay_down()[0], depth
 
-    def _pick_up(self, held: tuple[bytes, int], depth: int) -> None:
-        super()._pick_up(held, depth)
+    def _pick_up(self, token: bytes, fence: int, depth: int) -> None:
+        super()._pick_up(token, fence, depth)
         self._own(depth)
 
 
@@ -215,19 +268,21 @@ class Semaphore(_Permits):
         """Raises LockLost when a permit was lost."""
         if n < 1:
             raise ValueError("n must be one or more")
-        mine = min(n, len(self._holdings.tokens))
-        self._check_release(n - mine)
-        for _ in range(mine):
-            self._release()
-        if n > mine:
-            self._await("add", os.urandom(TOKEN_BYTES), n - mine)
+        self._check_release(n - len(self._holdings))
+        for released in range(n):
+            acquired = self._holdings.take()
+            if acquired is None:
+                self._check_release(n - released)
+                self._await("add", os.urandom(TOKEN_BYTES), n - released)
+                return
+            self._give_back(acquired)
 
     def get_value(self) -> int:
         """How many permits are free."""
         return int(self._call("state")[0])
 
     def _check_release(self, beyond: int) -> None:
-        """How many permits it would add that this process does not hold."""
+        """May it add so many permits that this process does not hold?"""
 
 
 class BoundedSemaphore(Semaphore):
@@ -236,7 +291,7 @@ class BoundedSemaphore(Semaphore):
     _kind = "bounded"
 
     def _check_release(self, beyond: int) -> None:
-        if beyond:
+        if beyond > 0:
             raise ValueError("Semaphore released too many times")
 
 
@@ -273,9 +328,9 @@ class Condition:
         lock = self._lock
         if not lock._is_mine():
             raise RuntimeError("cannot wait on un-acquired lock")
-        (held, fence), depth = lock._lay_down()
+        laid_down, depth = lock._lay_down()
         token, notified = os.urandom(TOKEN_BYTES), True
-        call = ("wait", self.name, held, token)
+        call = ("wait", self.name, laid_down.token, token)
         try:
             new = lock._await(*call, deadline=deadline)
         except TimeoutError:
@@ -285,11 +340,11 @@ class Condition:
             lock._ask("give_up_wait", self.name, token)
             new = lock._await(*call)
             if new is not None:
-                lock._pick_up((token, new), depth)
+                lock._pick_up(token, new, depth)
             raise
         if new is None:
-            raise lock._lost(fence)
-        lock._pick_up((token, new), depth)
+            raise lock._lost(laid_down.fence)
+        lock._pick_up(token, new, depth)
         return notified
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
@@ -308,9 +363,9 @@ class Condition:
         """Wake so many of those who wait."""
         if not self._lock._is_mine():
             raise RuntimeError("cannot notify on un-acquired lock")
-        token, fence = self._lock._holdings.tokens[-1]
-        if not self._lock._call("notify", self.name, token, n):
-            raise self._lock._lost(fence)
+        acquired = self._lock._holdings.latest()
+        if acquired is not None and not self._lock._call("notify", self.name, acquired.token, n):
+            raise self._lock._lost(acquired.fence)
 
     def notify_all(self) -> None:
         """Wake all of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import signal
 import subprocess
@@ -288,6 +289,24 @@ def test_a_holder_that_was_stopped_for_too_long_has_lost_it_and_is_told(
     )
     assert lock.held
     lock.release()
+
+
+@pytest.mark.parametrize("kind", [Lock, RLock])
+def test_a_thread_that_lost_its_lock_does_not_release_the_next_threads(
+    master: Master, app: tq.App, threads: ThreadPoolExecutor, kind: type[Lock | RLock]
+) -> None:
+    lock = kind(app, "shared")
+    lock.acquire()
+    lost = lock._holdings.latest()
+    assert lost is not None
+    lock._call("release", lost.token)  # as if the master had given it up
+    lock._holdings.take()
+    lock._holdings.put_back(lost._replace(token=os.urandom(16)))
+    assert result(threads.submit(lock.acquire)) is True
+    with pytest.raises(LockLost, match="token 1 was lost"):
+        lock.release()
+    assert lock.locked()
+    assert lock.token == 2
 
 
 def test_a_lock_is_held_and_waited_for_over_the_masters_death(
