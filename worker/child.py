@@ -147,7 +147,7 @@ class ChildProcess:
         if wanted is CancelRequested:
             self._cancelled = True
         if wanted is not None:
-            raise wanted(f"{show_id(self._current[1])}" if self._current else "")
+            raise wanted(_why_struck(self._current, wanted) if self._current else "")
 
     # one job
 
@@ -212,11 +212,11 @@ class ChildProcess:
 
     def _ended(self, job: _Job, struck: BaseException) -> tuple[int, bytes]:
         traceback = Failure.of(struck, below=__file__).traceback
+        message = _why_struck(job, type(struck))
         if isinstance(struck, TimeLimit):
-            message = f"it took longer than its limit of {job[6]:g} s"
             failure = Failure("TimeLimit", message, traceback, {"outcome": "timeout"})
             return Outcome.TIMEOUT, failure.encode()
-        return Outcome.CANCELLED, Failure("CancelRequested", "cancelled while it ran", traceback).encode()
+        return Outcome.CANCELLED, Failure("CancelRequested", message, traceback).encode()
 
     def _await(self, coroutine: Any) -> Any:
         import asyncio
@@ -257,6 +257,10 @@ class ChildProcess:
         if self._reports:
             self._work.sendall(encode_frame(Kind.RETURN, pack(self._reports), PIPE_FRAME_BYTES_MAX))
             self._reports, self._reports_bytes = [], 0
+
+
+def _why_struck(job: _Job, kind: type[BaseException]) -> str:
+    return f"it took longer than its limit of {job[6]:g} s" if kind is TimeLimit else "cancelled while it ran"
 
 
 def _die(why: str) -> NoReturn:

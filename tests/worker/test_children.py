@@ -364,7 +364,9 @@ def test_a_job_that_is_told_to_end_ends_with_that_outcome(
         await pass_gate(gate, os.O_RDONLY)
         one.child.notify(ordinal, kind)
         report = await one.report(ordinal)
-        assert (report.outcome, failure(report).type) == (outcome, type)
+        what = failure(report)
+        assert (report.outcome, what.type) == (outcome, type)
+        assert what.traceback.rstrip().endswith(f"{type}: {what.message}")
         assert decode((await one.run("add", 1, 2)).body or b"") == 3
 
     with_child(test)
