@@ -176,7 +176,8 @@ def _banner(settings: WorkerSettings, tasks: list[list[str]]) -> str:
     allows = f"\n  allows {', '.join(settings.allow)}" if settings.allow else ""
     example = f"tq submit {tasks[0][0] if tasks else 'module:function'} … --wait"
     following = f"\n  next   from a program, or:  {example}"
-    return f"tq-worker {VERSION}: {settings.slots} slots for {masters}{serves}{allows}{following}"
+    slots = "1 slot" if settings.slots == 1 else f"{settings.slots} slots"
+    return f"tq-worker {VERSION}: {slots} for {masters}{serves}{allows}{following}"
 
 
 def _complain(error: Exception) -> None:
