@@ -28,6 +28,15 @@ def print_log(app: App, id: bytes, attempt: int | None, *, as_json: bool) -> Non
         print_json({**log, "text": log["text"].decode("utf-8", "replace"), "state": str(State(log["state"]))})
     else:
         _Printer().put(log)
+        if not log["start"] + len(log["text"]) and sys.stdout.isatty():
+            sys.stderr.write(f"{_silent(log)}\n")
+
+
+def _silent(log: dict[str, Any]) -> str:
+    """What a person is told in place of an empty screen."""
+    if not log["attempt"]:
+        return "it has not been started yet"
+    return f"try {log['attempt']} has printed nothing"
 
 
 def follow(app: App, id: bytes) -> None:
