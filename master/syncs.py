@@ -30,6 +30,7 @@ from .store.syncs import ClaimRow
 SYNCS_MAX: Final = 100_000
 HELD_MAX: Final = 10_000  # of one semaphore; beyond, the oldest is taken for used up
 REMEMBERED_MAX: Final = 128  # ended claims of each, in case a call is repeated
+DROPPED_MAX: Final = 10_000  # whose counters go on, should their owners come back after all
 REMEMBERED_PASSES: Final = 8  # of a barrier
 LOCK, EVENT, BARRIER = "lock", "event", "barrier"
 SEMAPHORE: Final = "semaphore"
@@ -86,6 +87,7 @@ class Syncs:
         self._owned: dict[bytes, dict[Sync, None]] = {}
         self._absent: dict[bytes, int] = {}  # node: monotonic ms at which it has lost what it holds
         self._nodes: dict[bytes, int] = {}  # open sessions of each
+        self._dropped: dict[tuple[str, str], int] = {}  # counters of what went with its owner
         self._changed: dict[Sync, None] = {}  # in the transaction under way
         self._unserved: list[Sync] = []  # found by load with a free permit and somebody who waits for it
 
@@ -124,8 +126,10 @@ class Syncs:
             if len(self.by_name) >= SYNCS_MAX:
                 raise InvalidArgument(f"there are {SYNCS_MAX:,} locks, events and barriers already")
             number = self._store.syncs.add_sync(family, name, kind, size, owner, value)
-            sync = Sync(number, family, name, kind, size, owner, value)
+            sync = Sync(number, family, name, kind, size, owner, value, self._dropped.get((family, name), 0))
             self._add(sync)
+            if sync.counter:
+                self.changed(sync)
         elif (sync.kind, sync.size) != (kind, size):
             raise InvalidArgument(
                 f"{name!r} is a {sync.kind} of {sync.size} already, not a {kind} of {size}; use another name"
@@ -253,6 +257,9 @@ class Syncs:
         self._changed.pop(sync, None)
         self._store.syncs.drop_sync(sync.number)
         del self.by_name[(sync.family, sync.name)]
+        self._dropped[(sync.family, sync.name)] = sync.counter
+        if len(self._dropped) > DROPPED_MAX:
+            del self._dropped[next(iter(self._dropped))]
 
     # one transaction
 

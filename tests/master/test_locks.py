@@ -183,6 +183,18 @@ def test_a_lock_of_ones_own_goes_with_its_owner_and_those_who_wait_are_told(benc
     assert bench.engine.store.syncs.load() == ([], [])
 
 
+def test_tokens_go_on_growing_when_an_owner_comes_back_too_late(bench: Any) -> None:
+    owner, mine = bench.client(), token()
+    own = ("get_lock", "own", "lock", 1, True)
+    assert owner.call(own, "acquire", mine) == 1
+    owner.close()
+    bench.advance(GRACE_SECONDS + 1)
+    back = again(owner)
+    assert back.call(own, "release", mine) is False
+    assert back.call(own, "acquire", token()) == 2
+    assert bench.engine.store.syncs.load()[0][0].counter == 2
+
+
 def test_a_key_reaches_only_its_names(bench: Any) -> None:
     client = bench.client(queues=("mail.*",))
     assert client.call(("get_lock", "mail.x"), "acquire", token()) == 1
