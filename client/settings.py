@@ -108,7 +108,7 @@ def _no_url(looked: tuple[str, ...]) -> str:
     return (
         f"no master is named, and none was found: {'; '.join(looked)}. In another terminal, in this directory:\n"
         f"    tq dev {program}\n"
-        "or name one, here or as TQ_URL and TQ_AUTHKEY in the environment:\n"
+        "or name one: in the environment as TQ_URL and TQ_AUTHKEY, for a command with --url and --authkey-file, in a program:\n"
         "    app = tq.App('tq://host:5000', authkey=…)"
     )
 
