@@ -5,5 +5,19 @@ from .client.managers import BaseManager as BaseManager
 from .client.managers import QueueManager as QueueManager
 from .client.managers import Server as Server
 from .client.managers import SyncManager as SyncManager
+from .client.proxies import AutoProxy as AutoProxy
+from .client.proxies import BaseProxy as BaseProxy
+from .client.proxies import MakeProxyType as MakeProxyType
+from .client.proxies import NamespaceProxy as NamespaceProxy
 
-__all__ = ["BaseManager", "LockLost", "QueueManager", "Server", "SyncManager"]
+__all__ = [
+    "AutoProxy",
+    "BaseManager",
+    "BaseProxy",
+    "LockLost",
+    "MakeProxyType",
+    "NamespaceProxy",
+    "QueueManager",
+    "Server",
+    "SyncManager",
+]

@@ -14,6 +14,7 @@ manager keeps outlives it.
 from __future__ import annotations
 
 import enum
+import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import AuthenticationError, ProcessError, current_process
@@ -22,12 +23,15 @@ from types import TracebackType
 from typing import Any, ClassVar, Final, NamedTuple, NoReturn, Self
 
 from ..common.address import Address, is_loopback, parse_address
+from ..common.codec import encode_call
 from ..common.errors import ConfigError, InvalidArgument, Rejected, Unreachable
 from ..common.keys import AUTHKEY_CHARS_MIN
+from ..common.naming import callable_name
 from .app import App
 from .item_queue import ItemQueue, own_name
 from .locks import BoundedSemaphore, Condition, Lock, RLock, Semaphore
 from .own_cluster import OwnCluster
+from .proxies import TARGET, remember, understood
 from .sync import Barrier, Event
 
 CONNECT_SECONDS: Final = 5.0
@@ -46,7 +50,8 @@ class Registered(NamedTuple):
     """What ``register`` was told of a typeid. ``make``: a proxy, from the manager and the call's arguments."""
 
     make: Callable[..., Any] | None = None
-    callable: Callable[..., Any] | None = None
+    callable: str | None = None  # by name
+    proxytype: Callable[..., Any] | None = None
     exposed: Sequence[str] | None = None
     method_to_typeid: Mapping[str, str] | None = None
 
@@ -156,12 +161,15 @@ class BaseManager:
         """Make ``typeid`` known; ``manager.typeid(…)`` then gives a proxy, if ``create_method``."""
         if "_registry" not in cls.__dict__:
             cls._registry = cls._registry.copy()
-        if callable is not None or proxytype is not None:
-            raise InvalidArgument(
-                f"{typeid}: this version serves queues; register('get_task_queue') without a callable, or use Queue()"
-            )
         known = cls._registry.get(typeid, Registered())
-        cls._registry[typeid] = known._replace(exposed=exposed, method_to_typeid=method_to_typeid)
+        theirs = callable or proxytype or exposed or typeid in ("get_task_queue", "get_result_queue")
+        cls._registry[typeid] = Registered(
+            make=None if theirs else known.make,
+            callable=None if callable is None else callable_name(callable),
+            proxytype=proxytype,
+            exposed=exposed or getattr(proxytype, "_exposed_", None),
+            method_to_typeid=method_to_typeid or getattr(proxytype, "_method_to_typeid_", None),
+        )
         if create_method:
             cls._add_method(typeid)
 
@@ -177,11 +185,16 @@ class BaseManager:
     def _create(self, typeid: str, /, *args: Any, **kwds: Any) -> Any:
         self._check_started()
         registered = self._registry[typeid]
-        if registered.make is None:
-            raise InvalidArgument(
-                f"{typeid} is registered without a callable, and no server of tq has it built in"
-            )
-        return registered.make(self, *args, **kwds)
+        if registered.make is not None:
+            return registered.make(self, *args, **kwds)
+        assert self.address is not None  # noqa: S101 - started
+        answer = self.app.call(TARGET, "create", typeid, encode_call(args, kwds))
+        return understood(answer, self, self.address, self._authkey)
+
+    def proxytype(self, typeid: str) -> Callable[..., Any] | None:
+        """What was registered as the proxies of a typeid."""
+        registered = self._registry.get(typeid)
+        return None if registered is None else registered.proxytype
 
     @property
     def app(self) -> App:
@@ -205,12 +218,21 @@ class BaseManager:
             host = "127.0.0.1"
         self._cluster = OwnCluster(self._data, durability="memory" if self._data is None else "fsync")
         try:
-            self._cluster.start_master(str(Address(host, wanted.port)), self._authkey)
+            self._cluster.start_master(str(Address(host, wanted.port)), self._authkey, self._served())
         except ConfigError as error:
             self._cluster.stop()
             raise OSError(str(error)) from error
         port = parse_address(self._cluster.address).port
         self._address = Address("127.0.0.1" if host == "0.0.0.0" else host, port)  # noqa: S104 - compared with
+
+    def _served(self) -> str | None:
+        """For the master that is started: what was registered here."""
+        served = {
+            typeid: [one.callable, one.exposed and list(one.exposed), dict(one.method_to_typeid or {})]
+            for typeid, one in self._registry.items()
+            if one.callable is not None or one.exposed is not None
+        }
+        return json.dumps(served) if served else None
 
     def _connect(self) -> None:
         assert self._address is not None  # noqa: S101 - by both who call this
@@ -225,6 +247,8 @@ class BaseManager:
             app.close()
             raise ConnectionRefusedError(str(error)) from error
         self._app, self._state = app, State.STARTED
+        if self.address is not None:
+            remember(self.address, app)
 
     def _check_initial(self) -> None:
         if self._state == State.STARTED:
@@ -302,7 +326,8 @@ for _typeid, _make in {
 
 
 class SyncManager(QueueManager):
-    """As ``multiprocessing.managers.SyncManager``: besides queues, what processes wait for each other with. With a
+    """As ``multiprocessing.managers.SyncManager``: besides queues, the types of data and what
+    processes wait for each other with. With a
     ``name`` it is the same for every program that names it; without, it goes with the program that made it."""
 
 
@@ -316,6 +341,9 @@ def _sync(kind: Callable[..., Any]) -> Callable[..., Any]:
 for _kind in (Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore):
     SyncManager.register(_kind.__name__)
     SyncManager._registry[_kind.__name__] = Registered(make=_sync(_kind))
+
+for _typeid in ("dict", "list", "Namespace", "Value", "Array"):
+    SyncManager.register(_typeid)
 
 
 def authkey_text(authkey: bytes | str) -> str:

@@ -130,12 +130,17 @@ class OwnCluster:
         self.address = ""
         atexit.register(self.stop)  # a program may end without a word to us
 
-    def start_master(self, bind: str = "127.0.0.1:0", authkey: str | None = None) -> None:
-        """Raises ConfigError with the master's reason when it does not start."""
+    def start_master(
+        self, bind: str = "127.0.0.1:0", authkey: str | None = None, registered: str | None = None
+    ) -> None:
+        """``registered``: what a manager serves there, as JSON. Raises ConfigError with the master's reason when it does not start."""
         environment = own_environment() | TIMINGS
         arguments = ["--bind", bind, "--data", str(self.data), "--durability", self._durability]
         if authkey is not None:
             environment["TQ_AUTHKEY"] = authkey
+        if registered is not None:  # names that the master imports as this program would
+            environment["TQ_REGISTERED"] = registered
+            environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
         master = OwnProgram("tq.master.cli", arguments, environment, "master.started")
         self._programs.append(master)
         self.address = str(master.ready["address"])

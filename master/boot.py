@@ -31,10 +31,12 @@ from .engine import ENVELOPE_BYTES_MAX, Engine, EngineLimits
 from .lock import DataLock
 from .registry import Registry
 from .server import Server
+from .shared import Shared
 from .store.interface import Store
 from .store.recording import RecordingStore
 from .store.sqlite import SqliteStore
 
+REGISTERED: Final = "TQ_REGISTERED"  # what a manager that starts a master serves there; not a setting
 STORE_FILE: Final = "tq.db"
 BLOBS: Final = "blobs"
 VOLATILE_BLOBS: Final = "blobs.volatile"
@@ -135,7 +137,12 @@ def _open(settings: MasterSettings, authkey: str | None, report: Callable[..., N
         lock=lock,
         store=store,
         engine=engine,
-        registry=Registry(engine, settings.expose, {"get_disk": partial(Disk, settings.data)}),
+        registry=Registry(
+            engine,
+            settings.expose,
+            {"get_disk": partial(Disk, settings.data)},
+            Shared(os.environ.get(REGISTERED), settings.grace_seconds),
+        ),
         blob_files=_open_blobs(settings),
         certificate=certificate,
         certificate_key=key,

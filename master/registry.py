@@ -25,6 +25,8 @@ from .engine import Engine
 from .judging import EngineObject
 from .objects import BUILT_IN
 from .sessions import Call, Session
+from .shared import NAME as SHARED
+from .shared import Shared
 
 OBJECTS_MAX: Final = 1_000  # of the user's own kept at once, by name and arguments
 
@@ -40,9 +42,14 @@ class Registry:
     """The names this master serves."""
 
     def __init__(
-        self, engine: Engine, expose: Mapping[str, str], own: Mapping[str, Callable[..., Any]] = {}
+        self,
+        engine: Engine,
+        expose: Mapping[str, str],
+        own: Mapping[str, Callable[..., Any]] = {},
+        shared: Shared | None = None,
     ) -> None:
-        """``own``: the master's objects that run in threads, as users' do."""
+        """``own``: the master's objects that run in threads, as users' do. ``shared``: those of managers."""
+        self.shared = shared or Shared()
         self._engine = engine
         self._factories: dict[str, Callable[..., Any]] = dict(own)
         self._objects: dict[tuple[Any, ...], Any] = {}
@@ -51,7 +58,7 @@ class Registry:
             self._register(name, callable_name)
 
     def _register(self, name: str, callable_name: str) -> None:
-        if name in BUILT_IN or name in self._factories:
+        if name in BUILT_IN or name == SHARED or name in self._factories:
             raise ConfigError(f"[expose] {name}: this name is built in; choose another")
         if not name.isidentifier() or name.startswith("_"):
             raise ConfigError(
@@ -78,6 +85,8 @@ class Registry:
                 raise Forbidden(f"only a worker relays calls, this key has {role}; make the call itself")
             role = Role.CLIENT
         name, *arguments = request.target
+        if name == SHARED:
+            return Invocation(self.shared.run(session, request, role), engine=False)
         kind = BUILT_IN.get(name)
         if kind is None:
             return self._users(name, tuple(arguments), request, role)

@@ -178,12 +178,16 @@ class Server:
 
     def opened(self, session: Session) -> None:
         self.engine.opened(session)
+        self.registry.shared.opened(session.node)
         key_id = session.verifier.key_id
         self.engine.later(lambda: self.engine.keys.used(key_id, self.engine.now))
         self.wake()
 
     def closed(self, session: Session) -> None:
         self.engine.later(lambda: self.engine.closed(session))
+        shared = self.registry.shared
+        if shared.closed(session.node):
+            self.loop.call_later(shared.grace_seconds, shared.give_up, session.node)
         session.open = False
         self.wake()
 

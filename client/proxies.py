@@ -1,0 +1,316 @@
+"""Proxies of a manager's objects, as ``multiprocessing.managers`` has them: ``BaseProxy`` and its kinds.
+
+A proxy is an ident and a line to the master. Its object goes with the last proxy of the program that made it, unless
+one was pickled; then with that program. A call that a lost connection leaves open is not repeated: nobody can know
+whether it was done.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from multiprocessing import current_process
+from multiprocessing.context import get_spawning_popen
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+
+from ..common.codec import decode, encode_call
+from ..common.errors import InvalidArgument, RemoteError, TaskError, TqError
+from ..common.failure import Failure, to_error
+from ..common.model import State
+from .app import App
+from .exceptions import rebuilt
+from .item_queue import ItemQueue
+
+if TYPE_CHECKING:
+    from .managers import BaseManager
+
+OF_ATTRIBUTES: Final = {"__getattribute__", "__setattr__", "__delattr__"}  # a proxy has attributes of its own
+TARGET: Final = ("get_shared",)
+
+
+class Token(NamedTuple):
+    """What a proxy stands for, by the standard library's names."""
+
+    typeid: str
+    address: tuple[str, int]
+    id: bytes
+
+
+_apps: dict[tuple[str, int], App] = {}  # of this process's managers, and of proxies that came by pickle
+
+
+def remember(address: tuple[str, int], app: App) -> None:
+    """Proxies that are unpickled here use this line."""
+    _apps[address] = app
+
+
+class BaseProxy:
+    """As ``multiprocessing.managers.BaseProxy``: subclasses name ``_exposed_`` and use ``_callmethod``."""
+
+    _exposed_: ClassVar[Sequence[str] | None] = None
+
+    def __init__(
+        self,
+        token: Token,
+        serializer: str = "msgpack",
+        manager: BaseManager | None = None,
+        authkey: str | None = None,
+        exposed: Sequence[str] | None = None,
+        incref: bool = True,
+        manager_owned: bool = False,
+    ) -> None:
+        self._token, self._manager, self._authkey = token, manager, authkey
+        self._app = _app(token.address, authkey) if manager is None else manager.app
+        self._passed_on: list[bool] = []
+        if manager is not None:
+            ours = (self._app, token.id, os.getpid(), self._passed_on)
+            weakref.finalize(self, _let_go, *ours).atexit = False
+
+    def _callmethod(
+        self, methodname: str, args: Sequence[Any] = (), kwds: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Call an exposed method there; its result, a proxy of it, or what it raised."""
+        slices = [at for at, arg in enumerate(args) if isinstance(arg, slice)]
+        plain = tuple((arg.start, arg.stop, arg.step) if isinstance(arg, slice) else arg for arg in args)
+        payload = encode_call(plain, kwds or {})
+        answer = self._app.call(TARGET, "call", self._token.id, methodname, payload, slices)
+        return understood(answer, self._manager, self._token.address, self._authkey)
+
+    def _getvalue(self) -> Any:
+        """A copy of what it stands for."""
+        return self._callmethod("#GETVALUE")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self._passed_on.append(True)
+        key = self._authkey if get_spawning_popen() is not None else None
+        auto = getattr(self, "_isauto", False)
+        return _rebuild, (
+            AutoProxy if auto else type(self),
+            self._token,
+            key,
+            self._exposed_ if auto else None,
+        )
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self._getvalue()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} object, typeid {self._token.typeid!r} at {id(self):#x}>"
+
+    def __str__(self) -> str:
+        try:
+            return str(self._callmethod("__repr__"))
+        except Exception:
+            return repr(self)[:-1] + "; '__str__()' failed>"
+
+
+def MakeProxyType(name: str, exposed: Sequence[str]) -> type[BaseProxy]:  # noqa: N802 - the standard library's name
+    """A class of proxies with these methods."""
+
+    def method(called: str) -> Callable[..., Any]:
+        return lambda self, /, *args, **kwds: self._callmethod(called, args, kwds)
+
+    methods = {one: method(one) for one in exposed if one not in OF_ATTRIBUTES}
+    return type(name, (BaseProxy,), {"_exposed_": tuple(exposed), **methods})
+
+
+def AutoProxy(  # noqa: N802 - the standard library's name
+    token: Token,
+    serializer: str = "msgpack",
+    manager: BaseManager | None = None,
+    authkey: str | None = None,
+    exposed: Sequence[str] | None = None,
+    incref: bool = True,
+    manager_owned: bool = False,
+) -> BaseProxy:
+    """A proxy with the methods the object has exposed."""
+    kind = MakeProxyType(f"AutoProxy[{token.typeid}]", exposed or ())
+    proxy = kind(token, serializer, manager=manager, authkey=authkey, exposed=exposed)
+    proxy._isauto = True  # type: ignore[attr-defined]
+    return proxy
+
+
+class IteratorProxy(BaseProxy):
+    _exposed_ = ("__next__", "send", "throw", "close")
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return self._callmethod("__next__")
+
+    def send(self, value: Any) -> Any:
+        return self._callmethod("send", (value,))
+
+    def close(self) -> None:
+        self._callmethod("close")
+
+
+class NamespaceProxy(BaseProxy):
+    _exposed_ = ("__getattribute__", "__setattr__", "__delattr__")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            return object.__getattribute__(self, name)
+        return self._callmethod("__getattribute__", (name,))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            object.__setattr__(self, name, value)
+        else:
+            self._callmethod("__setattr__", (name, value))
+
+    def __delattr__(self, name: str) -> None:
+        if name.startswith("_"):
+            object.__delattr__(self, name)
+        else:
+            self._callmethod("__delattr__", (name,))
+
+
+class ValueProxy(BaseProxy):
+    _exposed_ = ("get", "set")
+
+    def get(self) -> Any:
+        return self._callmethod("get")
+
+    def set(self, value: Any) -> None:
+        self._callmethod("set", (value,))
+
+    @property
+    def value(self) -> Any:
+        return self.get()
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self.set(value)
+
+
+DictProxy = MakeProxyType(
+    "DictProxy",
+    [
+        "__contains__",
+        "__delitem__",
+        "__getitem__",
+        "__iter__",
+        "__len__",
+        "__setitem__",
+        "clear",
+        "copy",
+        "get",
+        "items",
+        "keys",
+        "pop",
+        "popitem",
+        "setdefault",
+        "update",
+        "values",
+    ],
+)
+_BaseListProxy: Any = MakeProxyType(
+    "_BaseListProxy",
+    [
+        "__contains__",
+        "__delitem__",
+        "__getitem__",
+        "__len__",
+        "__setitem__",
+        "append",
+        "count",
+        "extend",
+        "index",
+        "insert",
+        "pop",
+        "remove",
+        "reverse",
+        "repeated",
+    ],
+)
+
+
+class ListProxy(_BaseListProxy):  # type: ignore[misc]
+    def sort(self, *, key: None = None, reverse: bool = False) -> None:
+        if key is not None:
+            raise InvalidArgument(
+                "sort(key=…) would run your function in the master; sort a copy: sorted(list(l), key=…)"
+            )
+        self._callmethod("sort", (), {"reverse": reverse})
+
+    def __add__(self, other: list[Any]) -> Any:
+        return self._getvalue() + other
+
+    def __mul__(self, times: int) -> Any:
+        return self.repeated(times)
+
+    __rmul__ = __mul__
+
+    def __reversed__(self) -> Iterator[Any]:
+        values: list[Any] = self._getvalue()
+        return iter(values[::-1])
+
+    def __iadd__(self, values: Any) -> ListProxy:  # type: ignore[misc]
+        self.extend(list(values))
+        return self
+
+    def __imul__(self, times: int) -> ListProxy:
+        self[:] = self.repeated(times)
+        return self
+
+
+ArrayProxy = MakeProxyType("ArrayProxy", ("__len__", "__getitem__", "__setitem__"))
+OF_DATA: Final[dict[str, Callable[..., Any]]] = {
+    "dict": DictProxy,
+    "list": ListProxy,
+    "Namespace": NamespaceProxy,
+    "Value": ValueProxy,
+    "Array": ArrayProxy,
+    "Iterator": IteratorProxy,
+}
+
+
+def understood(
+    answer: bytes, manager: BaseManager | None, address: tuple[str, int], authkey: str | None
+) -> Any:
+    """What an answer of the master comes to here."""
+    match decode(answer):
+        case ["value", value]:
+            return value
+        case ["queue", str(name), kind, int(maxsize)] if manager is not None:
+            return ItemQueue(manager.app, name, kind, maxsize)
+        case ["object", str(typeid), bytes(ident), list(exposed)]:
+            proxytype = None if manager is None else manager.proxytype(typeid)
+            make = proxytype or OF_DATA.get(typeid, AutoProxy)
+            token = Token(typeid, address, ident)
+            return make(token, "msgpack", manager=manager, authkey=authkey, exposed=exposed)
+        case ["error", bytes(body)]:
+            raise _raised(body)
+    raise TqError("the master gave an answer that this version does not know")
+
+
+def _raised(body: bytes) -> BaseException:
+    error = rebuilt(to_error(State.FAILED, Failure.decode(body)))
+    if not isinstance(error, TaskError):
+        return error
+    remote = RemoteError(f"{error.type}: {error.message}")
+    remote.__cause__ = error.__cause__
+    return remote
+
+
+def _let_go(app: App, ident: bytes, pid: int, passed_on: list[bool]) -> None:
+    if os.getpid() == pid and not passed_on:
+        with suppress(TqError, RuntimeError):  # the line is closed, and the master lets go by itself
+            app.start_call(TARGET, "drop", ident)
+
+
+def _rebuild(kind: Callable[..., Any], token: Token, authkey: str | None, exposed: Any) -> Any:
+    return kind(token, "msgpack", authkey=authkey, exposed=exposed)
+
+
+def _app(address: tuple[str, int], authkey: str | None) -> App:
+    if address not in _apps:
+        from .managers import authkey_text
+
+        key = authkey or authkey_text(current_process().authkey)
+        _apps[address] = App(f"tq://{address[0]}:{address[1]}", key)
+    return _apps[address]

@@ -1,0 +1,194 @@
+"""Objects of managers: the user's classes, served with exactly what they expose, and the shared types of data."""
+
+from __future__ import annotations
+
+import copy
+import multiprocessing
+import pickle
+import queue
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tq
+from tq.managers import BaseProxy, SyncManager
+
+from .programs import eventually
+
+sys.path.insert(0, str(Path(__file__).parent))
+import objects_of_managers as ours  # type: ignore[import-not-found]
+
+sys.path.pop(0)
+KEY = multiprocessing.current_process().authkey
+
+
+class GeneratorProxy(BaseProxy):
+    _exposed_ = ("__next__",)
+
+    def __iter__(self) -> GeneratorProxy:
+        return self
+
+    def __next__(self) -> Any:
+        return self._callmethod("__next__")
+
+
+class Manager(SyncManager):
+    pass
+
+
+Manager.register("Foo", ours.Foo)
+Manager.register("Few", ours.Foo, exposed=("add", "_hidden"))
+Manager.register("Numbers", ours.Numbers, method_to_typeid={"up_to": "Iterator"})
+Manager.register("squares", ours.squares, proxytype=GeneratorProxy)
+Manager.register("get_jobs", ours.get_jobs)
+Manager.register("attributes", ours.Foo, exposed=("__getattribute__",))
+
+
+@pytest.fixture(scope="module")
+def manager() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parent))
+        running = Manager()
+        running.start()
+    yield running
+    running.shutdown()
+
+
+def other(manager: Any) -> Any:
+    guest: Any = Manager(manager.address, KEY)
+    guest.connect()
+    return guest
+
+
+def test_a_class_is_served_with_its_public_methods_each_call_a_new_object(manager: Any) -> None:
+    one, two = manager.Foo(10), manager.Foo()
+    assert (one.add(1), two.add(1), one.add(1)) == (11, 1, 12)
+    assert repr(one).startswith("<AutoProxy[Foo] object, typeid 'Foo' at 0x")
+    assert "Foo object" in str(one)
+    with pytest.raises(AttributeError, match="not exposed"):
+        one._callmethod("_hidden")
+    with pytest.raises(AttributeError, match="not exposed"):
+        one._callmethod("__getattribute__", ("total",))
+
+
+def test_exposed_names_are_all_there_is(manager: Any) -> None:
+    few = manager.Few()
+    assert few._hidden() == "hidden"
+    assert not hasattr(few, "fail")
+    with pytest.raises(AttributeError, match="not exposed"):
+        few._callmethod("fail")
+    assert manager.attributes(3)._callmethod("__getattribute__", ("total",)) == 3
+
+
+def test_exceptions_arrive_as_their_own_type_with_the_remote_traceback(manager: Any) -> None:
+    foo = manager.Foo()
+    with pytest.raises(KeyError) as caught:
+        foo.fail()
+    assert "in fail" in str(caught.value.__cause__)
+    with pytest.raises(tq.RemoteError, match="Odd"):
+        foo.fail_oddly()
+
+
+def test_generators_and_results_named_in_method_to_typeid_come_as_proxies(manager: Any) -> None:
+    assert list(manager.squares(4)) == [0, 1, 4, 9]
+    assert list(manager.Numbers().up_to(4)) == [0, 1, 4, 9]
+
+
+def test_a_callable_that_gives_a_queue_is_a_durable_queue_of_its_kind(manager: Any) -> None:
+    jobs = manager.get_jobs()
+    jobs.put(1)
+    jobs.put(2)
+    with pytest.raises(queue.Full):
+        jobs.put(3, block=False)
+    guest = other(manager)
+    assert [guest.get_jobs().get(timeout=60) for _ in range(2)] == [2, 1]
+    guest.app.close()
+
+
+@pytest.mark.parametrize("nameless", [lambda: None, partial(ours.Foo, 1), ours.Foo().add])
+def test_what_has_no_name_is_refused_where_it_is_registered(nameless: Any) -> None:
+    with pytest.raises(tq.NotNamed):
+        Manager.register("nameless", nameless)
+
+
+def test_an_unknown_typeid_and_one_without_a_callable_say_so(manager: Any) -> None:
+    class Asking(Manager):
+        pass
+
+    Asking.register("nothing")
+    guest: Any = Asking(manager.address, KEY)
+    guest.connect()
+    with pytest.raises(tq.UnknownObject, match="no typeid 'nothing'"):
+        guest.nothing()
+    guest.app.close()
+
+
+def test_a_dict_behaves_as_one(manager: Any) -> None:
+    shared = manager.dict({"a": 1}, b=2)
+    shared["c"] = (3, "x")
+    assert (len(shared), "a" in shared, shared["c"], shared.get("z", 0)) == (3, True, (3, "x"), 0)
+    assert (list(shared), shared.keys(), shared.pop("a")) == (["a", "b", "c"], ["a", "b", "c"], 1)
+    with pytest.raises(KeyError):
+        shared["a"]
+    assert copy.deepcopy(shared) == shared.copy() == {"b": 2, "c": (3, "x")}
+    assert str(shared) == "{'b': 2, 'c': (3, 'x')}"
+
+
+def test_a_list_behaves_as_one(manager: Any) -> None:
+    shared = manager.list([3, 1, 2])
+    shared.sort()
+    shared += [4]
+    shared[1:2] = [7, 8]
+    assert (list(shared), shared[::2], shared * 2) == ([1, 7, 8, 3, 4], [1, 8, 4], [1, 7, 8, 3, 4] * 2)
+    assert shared.__add__([5]) == [1, 7, 8, 3, 4, 5]
+    shared *= 2
+    assert len(shared) == 10
+    with pytest.raises(IndexError):
+        shared[99]
+    with pytest.raises(ValueError, match="not in list"):
+        shared.remove(99)
+    with pytest.raises(tq.InvalidArgument, match="limit"):
+        shared *= 10**12
+    with pytest.raises(tq.InvalidArgument, match="would run your function"):
+        shared.sort(key=len)
+
+
+def test_namespace_value_and_array(manager: Any) -> None:
+    space, value, array = manager.Namespace(x=1), manager.Value("i", 5), manager.Array("i", [1, 2, 3])
+    space.y = space.x + 1
+    del space.x
+    value.value += 1
+    array[0] = 9
+    assert (space.y, value.value, array[:], len(array)) == (2, 6, [9, 2, 3], 3)
+    with pytest.raises(AttributeError):
+        space.x  # noqa: B018 - it is gone
+    with pytest.raises(TypeError):
+        array[0] = "text"
+
+
+def test_a_pickled_proxy_is_the_same_object(manager: Any) -> None:
+    shared = manager.dict()
+    pickle.loads(pickle.dumps(shared))["k"] = 1  # noqa: S301 - our own
+    foo = pickle.loads(pickle.dumps(manager.Foo(1)))  # noqa: S301 - our own
+    assert (shared["k"], foo.add(1)) == (1, 2)
+
+
+def test_objects_go_with_the_program_that_made_them(manager: Any) -> None:
+    guest = other(manager)
+    proxy = guest.dict(a=1)
+    mine = pickle.loads(pickle.dumps(proxy))  # noqa: S301 - our own
+    assert mine["a"] == 1
+    guest.app.close()
+    kept: Any = BaseProxy(mine._token, manager=manager)
+
+    def is_gone() -> bool:
+        try:
+            kept._getvalue()
+        except tq.UnknownObject:
+            return True
+        return False
+
+    eventually(is_gone)
