@@ -326,9 +326,9 @@ for _typeid, _make in {
 
 
 class SyncManager(QueueManager):
-    """As ``multiprocessing.managers.SyncManager``: besides queues, the types of data and what
-    processes wait for each other with. With a
-    ``name`` it is the same for every program that names it; without, it goes with the program that made it."""
+    """As ``multiprocessing.managers.SyncManager``: besides queues, the types of data, and what processes wait for each
+    other with. With a ``name`` a lock is the same for every program that names it; what has none goes with the
+    program that made it."""
 
 
 def _sync(kind: Callable[..., Any]) -> Callable[..., Any]:
