@@ -149,7 +149,7 @@ class Connection(asyncio.Protocol):
         elif isinstance(event, Abandoned):
             self._server.abandoned(session, event.call_id)
         else:
-            self._end(event.reason or "it said goodbye")
+            self._end(event.reason or "it said goodbye", orderly=True)
 
     def _encourage(self) -> None:
         """A part of a long frame came. Its sender's PING waits behind it, for longer perhaps than our silence is
@@ -236,8 +236,8 @@ class Connection(asyncio.Protocol):
             then = self._silent if self._session is not None else self._too_slow
         self._deadline = self._loop.call_later(seconds, then, *arguments)
 
-    def _end(self, reason: str, *, abort: bool = False) -> None:
-        """The one way out, taken once."""
+    def _end(self, reason: str, *, abort: bool = False, orderly: bool = False) -> None:
+        """The one way out, taken once. ``orderly``: the peer said goodbye."""
         transport, self._transport = self._transport, None
         if transport is None:
             return
@@ -257,4 +257,4 @@ class Connection(asyncio.Protocol):
                 role=str(self._session.role),
                 reason=reason,
             )
-            self._server.closed(self._session)
+            (self._server.left if orderly else self._server.closed)(self._session)

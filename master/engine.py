@@ -104,6 +104,7 @@ class Engine:
         self.keys = Keyring(store, random_bytes, self._close_later)
         self.closing: list[tuple[Session, str]] = []  # an effect: to be closed after the answers have left
         self.sessions: dict[Session, None] = {}
+        self._leaving: dict[Session, None] = {}  # said goodbye; gone when what they asked before is done
         self.roster = Roster(
             store,
             self.lanes,
@@ -168,6 +169,10 @@ class Engine:
         self.items.closed(session, self.now)
         self.syncs.closed(session, self.now)
 
+    def leaving(self, session: Session) -> None:
+        """A session said goodbye: what it asked before is done, then it is closed."""
+        self._leaving[session] = None
+
     def abandoned(self, session: Session, call_id: int) -> None:
         """The caller no longer waits for this call."""
         call = session.calls.pop(call_id, None)
@@ -176,7 +181,7 @@ class Engine:
 
     @property
     def has_work(self) -> bool:
-        return bool(self._inbox or self._jobs) or self._purge_more
+        return bool(self._inbox or self._jobs or self._leaving) or self._purge_more
 
     def next_wakeup(self) -> int | None:
         """Monotonic ms at which ``run`` has something to do even if nobody calls; None: never."""
@@ -206,6 +211,7 @@ class Engine:
             self.store.begin()
             self._chores(now)
             self._perform(batch)
+            self._see_off()
             self.feeds.run(now)
             self.intake.settle(now)
             self.items.settle(now)
@@ -258,6 +264,14 @@ class Engine:
             else:
                 if value is not LATER:
                     call.answer(value)
+
+    def _see_off(self) -> None:
+        """Close the sessions that said goodbye and have nothing left in the inbox."""
+        if self._leaving:
+            asking = {call.session for call in self._inbox}
+            for session in [session for session in self._leaving if session not in asking]:
+                del self._leaving[session]
+                self.closed(session)
 
     def _chores(self, now: Now) -> None:
         """What is due by the clock, in bounded portions."""
@@ -316,6 +330,8 @@ class Engine:
                 call.abandon()
                 call.abandon = None
             call.refuse(error)
+        while self._leaving:
+            self.closed(self._leaving.popitem()[0])
         for session in self.sessions:
             if session.streams or session.node in self.roster.by_node:
                 self._close_later(session, "the store failed; connect again")

@@ -191,6 +191,11 @@ class Server:
         session.open = False
         self.wake()
 
+    def left(self, session: Session) -> None:
+        """It closed with a goodbye: what it asked before is still done."""
+        self.engine.leaving(session)
+        self.wake()
+
     def abandoned(self, session: Session, call_id: int) -> None:
         self.engine.later(lambda: self.engine.abandoned(session, call_id))
         self.wake()

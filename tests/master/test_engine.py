@@ -560,3 +560,25 @@ def test_arguments_that_no_frame_could_bring_to_a_worker_are_refused_at_submit(m
     submit(bench.client(), b"x" * 1_000)
     with pytest.raises(InvalidArgument, match=r"the arguments have 1,001 bytes, the limit is 1,000"):
         submit(bench.client(), b"x" * 1_001)
+
+
+def test_what_a_session_asked_before_its_goodbye_is_done(bench: Any) -> None:
+    client, other = bench.client(), bench.client()
+    id = new_ids()
+    client.ask("get_task_queue/q", "submit", "m:f", {}, [[id, b""]])
+    parked = client.ask("get_result_queue", "collect", 1)
+    bench.engine.leaving(client.session)
+    bench.step()
+    assert not client.session.open
+    assert parked not in client.answers
+    assert state(other, id) == State.READY
+
+
+def test_a_session_that_leaves_while_the_store_fails_is_closed_all_the_same(bench: Any) -> None:
+    client = bench.client()
+    client.ask("get_task_queue/q", "submit", "m:f", {}, [[new_ids(), b""]])
+    bench.engine.store.begin = lambda: (_ for _ in ()).throw(StoreError("the disk is gone"))
+    bench.engine.leaving(client.session)
+    bench.step()
+    assert not client.session.open
+    assert not bench.engine.has_work
