@@ -21,12 +21,7 @@ from .engine import Engine
 from .feeds import Feed
 from .intake import LEASE_TASKS_MAX
 from .item_objects import ItemQueueObject, NamedItemQueue
-from .judging import EngineObject
-from .judging import allow_queue as _allow
-from .judging import judge_list as _list
-from .judging import judge_seconds as _seconds
-from .judging import judge_text as _text
-from .judging import judge_whole as _whole
+from .judging import EngineObject, allow_queue, judge_list, judge_seconds, judge_text, judge_whole
 from .lanes import ParkedLease
 from .overview import queue_rows, running_rows, snapshot, worker_rows
 from .roster import WorkerInfo
@@ -71,12 +66,12 @@ class TaskQueue(ItemQueueObject):
     ) -> object:
         """Accept tasks ``[[id, payload], …]`` of one callable; answers how many were new. ``blobs``: the content
         they name, ``[[id, [hash, …]], …]``; it is here for as long as they are."""
-        _allow(call, self.name)
+        allow_queue(call, self.name)
         if not isinstance(options, dict):
             raise InvalidArgument("options must be a map")
         if stream is not None:
             check_name("stream", stream)
-        lane = self.engine.lanes.lane(self.name, _text("task", task))
+        lane = self.engine.lanes.lane(self.name, judge_text("task", task))
         numbers = self.engine.blobs.numbers
         named = {id: numbers(hashes) for id, hashes in check_named(blobs)} if blobs else None
         return self.engine.intake.submit(call, lane, TaskOptions.from_wire(options), tasks, stream, named)
@@ -84,14 +79,14 @@ class TaskQueue(ItemQueueObject):
     @exposed(Role.ADMIN)
     def pause(self, call: Call, reason: str = "") -> None:
         """Nothing of this queue is handed out until ``resume``; what runs goes on."""
-        self._set(call, True, _text("reason", reason))
+        self._set(call, True, judge_text("reason", reason))
 
     @exposed(Role.ADMIN)
     def resume(self, call: Call) -> None:
         self._set(call, False, "")
 
     def _set(self, call: Call, paused: bool, reason: str) -> None:
-        _allow(call, self.name)
+        allow_queue(call, self.name)
         self.engine.intake.settle(self.engine.now)
         queue = self.engine.lanes.queue(self.name)
         since = self.engine.now.wall if paused else None
@@ -123,7 +118,7 @@ class ResultQueue(ItemQueueObject):
     @exposed(Role.CLIENT)
     def collect(self, call: Call, tasks_max: int = 1_000) -> object:
         """Outcomes ``[[id, state, body], …]``, at least one; waits for it."""
-        return self.engine.watches.collect(call, self.stream, _whole("tasks_max", tasks_max, 1, 2**31))
+        return self.engine.watches.collect(call, self.stream, judge_whole("tasks_max", tasks_max, 1, 2**31))
 
 
 class Dispatcher(EngineObject):
@@ -135,8 +130,8 @@ class Dispatcher(EngineObject):
         told = WorkerInfo.from_wire(info)
         feeds = Feed.from_wire(told.apply)
         for queue in (name for feed in feeds for name in (feed.queue, feed.results) if name is not None):
-            _allow(call, queue)
-        dropped = engine.roster.announce(call.session, told, _list("held", held), engine.now)
+            allow_queue(call, queue)
+        dropped = engine.roster.announce(call.session, told, judge_list("held", held), engine.now)
         engine.feeds.announce(call.session.node, feeds)
         return {"lease_seconds": engine.limits.lease_ms / 1000, "dropped": dropped}
 
@@ -147,7 +142,7 @@ class Dispatcher(EngineObject):
         capability = worker.capability
         if capability is None:
             raise ProtocolError("announce must be a worker's first call on every connection")
-        want = min(_whole("want", want, 1, 2**31), LEASE_TASKS_MAX)
+        want = min(judge_whole("want", want, 1, 2**31), LEASE_TASKS_MAX)
         return self.engine.intake.park(ParkedLease(call, want, worker.number), capability)
 
     @exposed(Role.WORKER)
@@ -155,7 +150,7 @@ class Dispatcher(EngineObject):
         """Reports of ended attempts; the indices of those that came too late. ``blobs``: the content that
         results name, ``[[index of the row, [hash, …]], …]``."""
         self.engine.roster.of(call.session)
-        stale = self.engine.ends.finish(_list("rows", rows), self.engine.now, blobs)
+        stale = self.engine.ends.finish(judge_list("rows", rows), self.engine.now, blobs)
         self.engine.roster.ended(call.session, len(rows) - len(stale), self.engine.now)
         return stale
 
@@ -163,7 +158,7 @@ class Dispatcher(EngineObject):
     def release(self, call: Call, rows: list[Any], begun: bool = False) -> None:
         """Hand back attempts that were not started, or (``begun``) that were and did not end."""
         self.engine.roster.of(call.session)
-        self.engine.ends.release(_list("rows", rows), self.engine.now, begun=bool(begun))
+        self.engine.ends.release(judge_list("rows", rows), self.engine.now, begun=bool(begun))
 
     @exposed(Role.WORKER)
     def leave(self, call: Call) -> None:
@@ -185,7 +180,7 @@ class Dispatcher(EngineObject):
     def observe(self, call: Call, rows: list[Any]) -> None:
         """What running attempts say: ``[[id, attempt, lease, size, text, progress], …]``."""
         self.engine.roster.of(call.session)
-        self.engine.observations.observe(_list("rows", rows), self.engine.now)
+        self.engine.observations.observe(judge_list("rows", rows), self.engine.now)
 
     @exposed(Role.WORKER)
     def orders(self, call: Call) -> object:
@@ -211,8 +206,8 @@ class Tasks(EngineObject):
     def log(self, call: Call, id: bytes, attempt: int | None = None, offset: int = 0) -> dict[str, Any]:
         """What an attempt (None: the latest) printed, from byte ``offset`` on, as far as it is kept."""
         if attempt is not None:
-            _whole("attempt", attempt, 1, 2**31)
-        _whole("offset", offset, 0, 2**53)
+            judge_whole("attempt", attempt, 1, 2**31)
+        judge_whole("offset", offset, 0, 2**53)
         return self.engine.observations.log(self._full(call, id), attempt, offset)
 
     def _full(self, call: Call, id: bytes) -> FullTask:
@@ -270,7 +265,9 @@ class Tasks(EngineObject):
         engine = self.engine
         engine.intake.settle(engine.now)
         before_seq = None if before is None else known(engine.store, check_ids([before])[0]).seq
-        rows = engine.store.listing(_filter(filter, before_seq), _whole("limit", limit, 1, LIST_TASKS_MAX))
+        rows = engine.store.listing(
+            _filter(filter, before_seq), judge_whole("limit", limit, 1, LIST_TASKS_MAX)
+        )
         reasons: Reasons = {}
         allows = call.session.allows_queue
         return [summary(engine, row, reasons=reasons) for row in rows if allows(row.queue)]
@@ -283,7 +280,7 @@ class Tasks(EngineObject):
     ) -> dict[str, Any]:
         """How many of a portion fit, by state, and the first ``limit`` of them; looks at 5,000 tasks at most."""
         engine = self.engine
-        limit = _whole("limit", limit, 0, VISITED_MAX)
+        limit = judge_whole("limit", limit, 0, VISITED_MAX)
         found = self._portion(call, filter, before, frozenset(State), limit or VISITED_MAX)
         reasons: Reasons = {}
         shown = [] if not limit else [engine.store.brief(row.seq) for row in found.rows]
@@ -353,18 +350,18 @@ class Workers(EngineObject):
     @exposed(Role.VIEWER)
     def serving(self, call: Call, queue: str, task: str) -> tuple[int, int]:
         """How many connected workers serve this callable in this queue, and how many are connected."""
-        return self.engine.roster.serving(_text("queue", queue), _text("task", task))
+        return self.engine.roster.serving(judge_text("queue", queue), judge_text("task", task))
 
     @exposed(Role.VIEWER)
     def running(self, call: Call, node: str) -> Rows:
         """What a worker (its whole node) holds, longest first, at most fifty: as in a listing of tasks."""
         self.engine.intake.settle(self.engine.now)
-        return running_rows(self.engine, _text("node", node), call.session.allows_queue)
+        return running_rows(self.engine, judge_text("node", node), call.session.allows_queue)
 
     @exposed(Role.ADMIN)
     def drain(self, call: Call, node: str) -> dict[str, Any]:
         """Have a worker finish what it runs, hand back the rest and end; its host, or its node's start."""
-        return self.engine.roster.drain(_text("node", node))
+        return self.engine.roster.drain(judge_text("node", node))
 
 
 class Keys(EngineObject):
@@ -377,12 +374,14 @@ class Keys(EngineObject):
             wanted = Role(role)
         except ValueError:
             raise InvalidArgument(f"role {role!r:.40} is unknown; one of: {', '.join(Role)}") from None
-        return self.engine.keys.add(wanted, _list("queues", queues), _text("note", note), self.engine.now)
+        return self.engine.keys.add(
+            wanted, judge_list("queues", queues), judge_text("note", note), self.engine.now
+        )
 
     @exposed(Role.ADMIN)
     def revoke(self, call: Call, key_id: str) -> None:
         """The key admits nobody from now on, and its sessions are closed."""
-        self.engine.keys.revoke(_text("key_id", key_id), list(self.engine.sessions))
+        self.engine.keys.revoke(judge_text("key_id", key_id), list(self.engine.sessions))
 
     @exposed(Role.ADMIN)
     def list(self, call: Call) -> list[dict[str, Any]]:
@@ -419,14 +418,15 @@ def _filter(given: Any, before_seq: int | None) -> TaskFilter:
     match given:
         case dict() if given.keys() <= {"states", "queue", "name", "since"}:
             states = tuple(
-                _whole("state", state, 0, 15) for state in _list("states", given.get("states") or [])
+                judge_whole("state", state, 0, 15)
+                for state in judge_list("states", given.get("states") or [])
             )
             queue, task, since = given.get("queue"), given.get("name"), given.get("since")
             return TaskFilter(
                 states=states,
-                queue=None if queue is None else _text("queue", queue),
-                task=None if task is None else _text("name", task),
-                since=None if since is None else int(_seconds("since", since) * 1000),
+                queue=None if queue is None else judge_text("queue", queue),
+                task=None if task is None else judge_text("name", task),
+                since=None if since is None else int(judge_seconds("since", since) * 1000),
                 before_seq=before_seq,
             )
     raise InvalidArgument("a filter is a map of states, queue, name, since")
