@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +288,12 @@ def test_every_commit_is_synced_by_default(tmp_path: Path) -> None:
     assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)
     assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     store.close()
+
+
+def test_migrations_are_numbered_without_gap_or_double() -> None:
+    folder = resources.files("tq.master.store").joinpath("migrations")
+    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
+    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
 
 
 def test_a_store_of_a_newer_schema_is_refused_with_the_remedy(tmp_path: Path) -> None:
