@@ -119,7 +119,7 @@ CASES: dict[type[BaseException], Raising] = {
     tq.DecodeError: lambda cluster, _: decode(b"\xc1"),
     tq.TaskError: task("fail", "no such row"),
     tq.TaskTimeout: task("sleep", 60, timeout=0.3),
-    tq.TaskCrashed: task("leave", 3, max_crashes=1),
+    tq.TaskCrashed: task("leave", 3, max_crashes=2),
     tq.TaskCancelled: task("add", 1, 1, delay=60, cancel=True),
     tq.TaskExpired: task("add", 1, 1, delay=60, expires=0.2),
     tq.TaskLost: lost,

@@ -229,7 +229,7 @@ def test_a_task_that_always_kills_its_child_is_quarantined(app: tq.App) -> None:
 
 
 def test_a_child_that_leaves_says_its_exit_code(app: tq.App) -> None:
-    with pytest.raises(tq.TaskCrashed, match="41"):
+    with pytest.raises(tq.TaskCrashed, match="running it died: the process running it exited with status 41"):
         app.named("cluster_tasks:leave", max_crashes=1).submit(41).result(timeout=20)
 
 
