@@ -84,9 +84,12 @@ def _check_store(found: Checkup, settings: MasterSettings) -> None:
             f"{file} has schema version {version}, this tq-master knows {newest}; start the newer one that wrote it",
         )
     else:
+        log = file.with_name(
+            f"{file.name}-wal"
+        )  # what is in it is newer than the header: nothing is sure then
         will = (
             ""
-            if version == newest
+            if version == newest or (log.exists() and log.stat().st_size)
             else f"; it will be brought from version {version} to {newest}: keep a copy"
         )
         found.ok(
