@@ -185,15 +185,18 @@ class Server:
 
     def closed(self, session: Session) -> None:
         self.engine.later(lambda: self.engine.closed(session))
-        shared = self.registry.shared
-        if shared.closed(session.node):
-            self.loop.call_later(shared.grace_seconds, shared.give_up, session.node)
         session.open = False
-        self.wake()
+        self._gone(session)
 
     def left(self, session: Session) -> None:
         """It closed with a goodbye: what it asked before is still done."""
         self.engine.leaving(session)
+        self._gone(session)
+
+    def _gone(self, session: Session) -> None:
+        shared = self.registry.shared
+        if shared.closed(session.node):
+            self.loop.call_later(shared.grace_seconds, shared.give_up, session.node)
         self.wake()
 
     def abandoned(self, session: Session, call_id: int) -> None:
