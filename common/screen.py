@@ -25,6 +25,7 @@ class OneScreen(click.Command):
     def __init__(self, *args: Any, settings: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         known = {one.name for one in self.params}
+        self._rare = {one.name for one in fields(settings)} - known
         self.params += [
             click.Option([f"--{one.name.replace('_', '-')}"], hidden=True, help="See configs/*.toml.")
             for one in fields(settings)
@@ -37,7 +38,7 @@ class OneScreen(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_options(ctx, formatter)
-        rare = next(one.opts[0] for one in self.params if isinstance(one, click.Option) and one.hidden)
+        rare = next(one.opts[0] for one in self.params if one.name in self._rare)
         file = f"configs/{ctx.command_path.removeprefix('tq-')}.toml"
         formatter.write(f"\n  Every setting in {file} is an option, too: {rare} …\n")
 

@@ -27,6 +27,7 @@ from ..common.secrets import take_authkey
 from ..common.version import VERSION
 from .boot import House, key_file, open_house
 from .checkup import check
+from .gateway.server import Gateway, GatewayOptions, read_options
 from .health import MasterVitals
 from .metrics import MasterMetrics
 from .ports import why_not_listening
@@ -56,8 +57,18 @@ DURABILITY = {
 @click.option("--http", metavar="HOST:PORT", help="Serve health and metrics there.  [off]")
 @click.option("--log-format", metavar="text|json", help="How events are written to stderr.  [text]")
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.  [info]")
+@click.option("--gateway", metavar="HOST:PORT", hidden=True, help="Serve unchanged multiprocessing clients.")
+@click.option("--gateway-authkey-file", type=click.Path(path_type=Path), hidden=True, help="Their key.")
+@click.option("--gateway-public", is_flag=True, hidden=True, help="On an address others reach, in the clear.")
 @click.version_option(VERSION, prog_name="tq-master")
-def main(config: Path | None, authkey: str | None, **options: Any) -> None:
+def main(
+    config: Path | None,
+    authkey: str | None,
+    gateway: str | None,
+    gateway_authkey_file: Path | None,
+    gateway_public: bool,
+    **options: Any,
+) -> None:
     """Accept tasks, keep them, hand them to workers, keep the results.
 
     Without --authkey it makes keys on its first start and prints the line to run on the next host.
@@ -66,13 +77,14 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     notifier = Notifier()
     try:
         settings = load_settings(MasterSettings, config, os.environ, options)
+        door = read_options(gateway, gateway_authkey_file, gateway_public)
         if only_checks():
             show(check(settings, authkey))
         key = take_authkey(authkey, settings.authkey_file)
         log = EventLog(settings.log_format, threshold=settings.log_level)
         house = open_house(settings, key, log.event)
         try:
-            code = run_loop(_serve(house, log, notifier, with_authkey=key is not None))
+            code = run_loop(_serve(house, log, notifier, door, with_authkey=key is not None))
         finally:
             house.close()
     except TqError as error:
@@ -82,8 +94,11 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     sys.exit(code)
 
 
-async def _serve(house: House, log: EventLog, notifier: Notifier, *, with_authkey: bool) -> int:
+async def _serve(
+    house: House, log: EventLog, notifier: Notifier, door: GatewayOptions | None, *, with_authkey: bool
+) -> int:
     server = house.server(log.event)
+    gateway = None if door is None else Gateway(server, door.key)
     vitals = MasterVitals(server)
     metrics, on_lag = _metrics(house, server, log)
     attendant = Attendant(
@@ -93,6 +108,8 @@ async def _serve(house: House, log: EventLog, notifier: Notifier, *, with_authke
     try:
         address = await _listen(server, house.settings.bind)
         await attendant.open()
+        if gateway is not None and door is not None:
+            await gateway.listen(door.address)
         _handle_signals(stop, log)
         click.echo(_banner(house, address, with_authkey))
         log.event("master.started", address=str(address), pid=os.getpid())
@@ -101,6 +118,8 @@ async def _serve(house: House, log: EventLog, notifier: Notifier, *, with_authke
         log.event("master.draining")
         vitals.draining = True
         attendant.ending()
+        if gateway is not None:
+            gateway.close()
         await server.drain()
     finally:
         attendant.close()

@@ -1,0 +1,386 @@
+"""One connection of a stock client: handshake, one question to the server, or calls of queues one after another.
+
+::
+
+    bytes ─► FrameSplitter ─► Handshake ─► decoder ─► requests ─► Engine.call ─► writer ─► bytes
+
+An item that was given out is held by a token until the next request on this connection, or until the program lets go of
+its proxy in good order; a connection that ends before that gives it back at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from ...common.codec import encode
+from ...common.errors import DecodeError, InvalidArgument, NotSerializable, Rejected, TqError
+from ...common.keys import Verifier
+from ...common.model import Role
+from ...common.order import rank
+from ..gate import HANDSHAKE_SECONDS_MAX
+from ..items import PRIORITY, TOKEN_BYTES, NewPut
+from ..sessions import Call, Session
+from .decoder import loads
+from .handshake import FAILURE, FRAME_BYTES_MAX, FrameSplitter, Handshake, frame
+from .requests import (
+    EXPOSED,
+    PUBLIC,
+    QueueRequest,
+    ident_of,
+    read_call,
+    read_creation,
+    split_request,
+)
+from .writer import RETURN, TRACEBACK, UNSERIALIZABLE, raising, reply, returning
+
+if TYPE_CHECKING:
+    from .server import Gateway
+
+KEEPALIVE_SECONDS: Final = 60
+UNREAD_BYTES_MAX: Final = 2 * FRAME_BYTES_MAX  # of requests that come before the last was answered
+
+
+class _Held(NamedTuple):
+    ident: str
+    token: bytes
+
+
+class Connection(asyncio.Protocol):
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway, self._master = gateway, gateway.master
+        self._transport: asyncio.Transport | None = None
+        self._frames = FrameSplitter()
+        self._handshake = Handshake(gateway.key, gateway.random_bytes)
+        self._session: Session | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._timeout: asyncio.TimerHandle | None = None
+        self._serves = False  # calls of queues; else one question to the server
+        self._busy = self._clogged = self._refusing = False
+        self._held: _Held | None = None
+        self._call_ids, self._numbers = itertools.count(1), itertools.count(1)
+        self._putter = gateway.random_bytes(TOKEN_BYTES)
+        self._write_reply: Callable[[Any], bytes] = lambda value: reply(RETURN, value)
+        self._asked: int | None = None
+        self._unreadable = False
+        self._address = ""
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self._address = str(peer[0]) if peer else "unknown"
+        plug = transport.get_extra_info("socket")
+        admitted, evicted = False, None
+        if plug is not None and self._gateway.has_room(plug.fileno()):
+            admitted, evicted = self._gateway.gate.enter(self, self._address, self._master.loop.time())
+        if evicted is not None:
+            evicted.end()
+        if not admitted:
+            self._transport = None
+            transport.abort()
+            return
+        plug.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
+        self._gateway.connections.add(self)
+        self._deadline = self._master.loop.call_later(HANDSHAKE_SECONDS_MAX, self.end)
+        self._send(self._handshake.opening())
+
+    def data_received(self, data: bytes) -> None:
+        if self._transport is None or self._refusing:
+            return
+        self._frames.feed(data)
+        if self._frames.held_bytes > UNREAD_BYTES_MAX:
+            self.end()
+            return
+        self._proceed()
+
+    def pause_writing(self) -> None:
+        self._clogged = True
+
+    def resume_writing(self) -> None:
+        self._clogged = False
+        self._proceed()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.end()
+
+    # requests, one at a time
+
+    def _proceed(self) -> None:
+        try:
+            while not (self._busy or self._clogged or self._refusing) and self._transport is not None:
+                found = self._frames.next()
+                if found is None:
+                    return
+                self._understand(found[0])
+        except TqError as error:
+            self._refuse(error)
+
+    def _understand(self, body: bytes | None) -> None:
+        if self._handshake.done:
+            self._request(body)
+            return
+        answer = self._handshake.on_frame(body or b"")
+        if answer is not None:
+            self._send(answer)
+        if self._handshake.done:
+            self._gateway.gate.leave(self)
+            self._frames.bytes_max, self._frames.skips = FRAME_BYTES_MAX, True
+
+    def _request(self, body: bytes | None) -> None:
+        self._settle_held()
+        try:
+            if body is None:
+                raise InvalidArgument(f"a request of more than {FRAME_BYTES_MAX:,} bytes; send less at once")
+            ident, method, args, kwds = split_request(loads(body))
+            if self._serves:
+                self._call_queue(read_call(ident, method, args, kwds))
+            else:
+                self._serve(method, args, kwds)
+        except NotSerializable as error:
+            self._answer(raising("TypeError", str(error)))
+        except TypeError as error:  # an item without an order, for a priority queue
+            self._answer(raising("TypeError", str(error)))
+        except (ValueError, InvalidArgument, DecodeError) as error:
+            if "non-negative" in str(error):
+                self._answer(raising("ValueError", str(error)))
+            else:
+                self._answer(reply(TRACEBACK, f"{error}\n"))
+
+    def _serve(self, method: str, args: tuple[Any, ...], kwds: dict[str, Any]) -> None:
+        """A question to the server itself; the connection ends with the answer, unless it is to carry calls."""
+        references = self._gateway.references
+        if method not in PUBLIC:
+            raise InvalidArgument(f"{method!r:.60} unrecognized; a server has {', '.join(PUBLIC)}")
+        if method == "create":
+            self._create(args, kwds)
+            return
+        value: Any = None
+        if method == "accept_connection":
+            self._serves = True
+            self._open()
+        elif method == "shutdown":
+            raise InvalidArgument("this is a tq-master, which clients cannot shut down")
+        elif method == "number_of_objects":
+            value = len(references)
+        elif method == "debug_info":
+            value = f"tq-master; {len(references)} references"
+        elif method != "dummy":
+            ident = ident_of(args[0] if len(args) == 1 else None)
+            if method == "incref":
+                references.add(ident)
+            elif method == "decref" and references.drop(ident):
+                self._gateway.let_go(ident)
+            elif method == "get_methods":
+                value = EXPOSED
+        self._answer(reply(RETURN, value))
+
+    def _create(self, args: tuple[Any, ...], kwds: dict[str, Any]) -> None:
+        creation = read_creation(args, kwds)
+        items = self._master.engine.items
+
+        def made(_: Any) -> bytes:
+            return reply(RETURN, (self._gateway.references.new(creation.queue), EXPOSED))
+
+        def run(call: Call) -> None:
+            items.queue(creation.queue, creation.kind, creation.maxsize)
+
+        self._ask(run, made)
+
+    # queues
+
+    def _call_queue(self, request: QueueRequest) -> None:
+        if request.method == "put":
+            self._put(request)
+        elif request.method == "get":
+            self._get(request)
+        elif request.method == "task_done":
+            self._ask(self._on(request, lambda items, call, queue: items.task_done(queue, 1)))
+        elif request.method == "join":
+            self._ask(self._on(request, lambda items, call, queue: items.join(call, queue)))
+        else:
+            read: dict[str, Callable[[Any], Any]] = {
+                "qsize": lambda queue: queue.waiting,
+                "empty": lambda queue: not queue.waiting,
+                "full": lambda queue: queue.is_full,
+            }
+            self._ask(self._on(request, lambda items, call, queue: read[request.method](queue)))
+
+    def _on(self, request: QueueRequest, act: Callable[[Any, Call, Any], Any]) -> Callable[[Call], Any]:
+        items = self._master.engine.items
+        return lambda call: act(items, call, items.queue(request.queue))
+
+    def _put(self, request: QueueRequest) -> None:
+        payload, number = encode(request.item, root="item"), next(self._numbers)
+        if len(payload) > self._master.engine.limits.payload_bytes_max:
+            raise InvalidArgument(f"an item of {len(payload):,} bytes is too large")
+
+        def act(items: Any, call: Call, queue: Any) -> Any:
+            try:
+                order = rank(request.item) if queue.kind == PRIORITY else None
+            except (TypeError, ValueError) as error:
+                return str(error)
+            return items.put(call, queue, NewPut(self._putter, number, payload, order), request.seconds != 0)
+
+        def written(stored: Any) -> bytes:
+            if isinstance(stored, str):
+                return raising("TypeError", stored)
+            return reply(RETURN, None) if stored else raising("Full")
+
+        self._ask(self._on(request, act), written)
+        self._limit(request, lambda items, queue: items.give_up_put(queue, self._putter, number))
+
+    def _get(self, request: QueueRequest) -> None:
+        token = self._gateway.random_bytes(TOKEN_BYTES)
+        self._held = _Held(request.ident, token)
+
+        def written(payload: Any) -> bytes:
+            if payload is None:
+                return raising("Empty")
+            try:
+                return returning(payload)
+            except DecodeError as error:
+                self._unreadable = True
+                return reply(UNSERIALIZABLE, f"{error}\n")
+
+        act = self._on(
+            request, lambda items, call, queue: items.get(call, queue, token, request.seconds != 0)
+        )
+        self._ask(act, written)
+        self._limit(request, lambda items, queue: items.give_up_get(queue, token))
+
+    def _limit(self, request: QueueRequest, give_up: Callable[[Any, Any], Any]) -> None:
+        if not request.seconds:
+            return
+        items = self._master.engine.items
+
+        def over() -> None:
+            self._later(lambda: give_up(items, items.queue(request.queue)))
+
+        self._timeout = self._master.loop.call_later(request.seconds, over)
+
+    # the engine's side (sessions.Wire)
+
+    def _open(self) -> Session:
+        if self._session is None:
+            verifier = Verifier(
+                key_id="gateway", role=Role.CLIENT, kdf="none", stored_key=b"", server_key=b""
+            )
+            node = self._gateway.random_bytes(TOKEN_BYTES)
+            self._session = Session(
+                self, verifier=verifier, role=Role.CLIENT, node=node, address=self._address
+            )
+            self._master.engine.opened(self._session)
+        return self._session
+
+    def _ask(self, run: Callable[[Call], Any], write: Callable[[Any], bytes] | None = None) -> None:
+        self._busy, self._unreadable = True, False
+        self._write_reply = write or (lambda value: reply(RETURN, value))
+        self._asked = next(self._call_ids)
+        self._master.engine.call(self._open(), self._asked, run, FRAME_BYTES_MAX)
+        self._master.wake()
+
+    def encode(self, call: Call) -> bytes:
+        value, error = call.reply or (None, None)
+        if error is None:
+            return self._write_reply(value)
+        if "task_done()" in str(error):
+            return raising("ValueError", str(error))
+        return reply(TRACEBACK, f"{type(error).__name__}: {error}\n")
+
+    def send(self, body: bytes) -> None:
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
+        self._busy = False
+        if self._unreadable:
+            self._give_back()
+        self._answer(body)
+        self._master.loop.call_soon(self._proceed)
+
+    def disconnect(self, reason: str) -> None:
+        self.end()
+
+    def unsent_bytes(self) -> int:
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    # items on their way
+
+    def _settle_held(self) -> None:
+        """The client asks on: what it was given before has arrived."""
+        held, self._held = self._held, None
+        session = self._session
+        if held is not None and session is not None:
+            self._later(lambda: self._master.engine.items.confirm(session, [held.token]))
+
+    def _give_back(self) -> None:
+        held, self._held = self._held, None
+        session = self._session
+        if held is not None and session is not None:
+            self._later(lambda: self._master.engine.items.release(session, [held.token]))
+
+    def let_go(self, ident: str) -> None:
+        if self._held is not None and self._held.ident == ident and not self._busy:
+            self._settle_held()
+
+    def _later(self, job: Callable[[], Any]) -> None:
+        self._master.engine.later(job)
+        self._master.wake()
+
+    # out
+
+    def _answer(self, body: bytes) -> None:
+        self._send(body)
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        if not self._serves:
+            self.end()
+
+    def _send(self, body: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(frame(body))
+
+    def _refuse(self, error: TqError) -> None:
+        self._refusing = True
+        self._master.report("gateway.refused", level="warning", address=self._address, error=str(error))
+        if not isinstance(error, Rejected):
+            self.end()
+            return
+        delay = self._gateway.gate.refusal_delay(self._address, self._master.loop.time())
+        self._master.loop.call_later(delay, self._say_failure)
+
+    def _say_failure(self) -> None:
+        self._send(FAILURE)
+        self.end()
+
+    def end(self) -> None:
+        """The one way out, taken once."""
+        transport, self._transport = self._transport, None
+        if transport is None:
+            return
+        for timer in (self._deadline, self._timeout):
+            if timer is not None:
+                timer.cancel()
+        self._gateway.gate.leave(self)
+        self._gateway.connections.discard(self)
+        transport.close()
+        session = self._session
+        if session is None:
+            return
+        for_good, self._held = self._held, None
+
+        def closed() -> None:
+            self._master.engine.closed(
+                session
+            )  # what waits for an item waits no longer, before any is given back
+            if for_good is not None:
+                self._master.engine.items.release(session, [for_good.token])
+
+        self._later(closed)

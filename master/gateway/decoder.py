@@ -1,0 +1,288 @@
+"""Plain data out of a pickle, without an unpickler: nothing is imported, built or called because bytes say so.
+
+A closed list of opcodes: what stock clients send for plain data in protocols 2 to 5. The one name that is understood is
+``multiprocessing.managers.Token``, which becomes a record of ours. Whatever else there is, is refused.
+
+What it costs is bounded by the frame: every opcode makes at most one node, lengths are compared with what is there before
+anything is taken, a memo gives back text, bytes and numbers only (so there are neither cycles nor shared containers), and
+what it gives back counts towards a limit.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ...common.errors import DecodeError
+
+DEPTH_MAX: Final = 32
+KEYED_MAX: Final = (
+    10_000  # members of one set, keys of one dict: what is found by its hash can be made to collide
+)
+REPEATED_BYTES_MAX: Final = 4 * 1024 * 1024  # that a memo gives back
+INT_BYTES_MAX: Final = 4096
+PROTOCOLS: Final = range(2, 6)
+ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes})
+NODE_BYTES: Final = 8  # of anything that is given back, at least
+TOKEN_NAME: Final = ("multiprocessing.managers", "Token")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRecord:
+    """What a stock client knows of an object of the server."""
+
+    typeid: Any
+    address: Any
+    id: Any
+
+
+class _TokenClass:
+    """Stands for the class on the stack, and for an object of it that has no state yet."""
+
+
+_CLASS, _BLANK = _TokenClass(), _TokenClass()
+
+
+def loads(data: bytes) -> Any:
+    """The value in ``data``; raises DecodeError for anything that is not plain data, whatever it is."""
+    return _Decoder(data).run()
+
+
+class _Decoder:
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+        self._stack: list[Any] = []
+        self._depths: list[int] = []  # of each value on the stack
+        self._marks: list[int] = []
+        self._memo: dict[int, Any] = {}
+        self._repeated = 0
+
+    def run(self) -> Any:
+        if self._take(1) != b"\x80" or self._take(1)[0] not in PROTOCOLS:
+            raise DecodeError("this is no pickle of protocol 2 to 5")
+        while True:
+            code = self._take(1)[0]
+            if code == 0x2E:  # STOP
+                break
+            step = _STEPS.get(code)
+            if step is None:
+                raise DecodeError(
+                    f"the pickle opcode 0x{code:02x} is not for plain data; send numbers, text, bytes, "
+                    "lists, tuples, dicts and sets"
+                )
+            step(self)
+        if len(self._stack) != 1 or self._marks or self._at != len(self._data):
+            raise DecodeError("a pickle that does not end where it says")
+        return self._stack[0]
+
+    # bytes
+
+    def _take(self, size: int) -> bytes:
+        end = self._at + size
+        if size < 0 or end > len(self._data):
+            raise DecodeError("a pickle that is cut off")
+        taken = self._data[self._at : end]
+        self._at = end
+        return taken
+
+    def number(self, form: str) -> Any:
+        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
+
+    def counted(self, form: str) -> bytes:
+        return self._take(self.number(form))
+
+    # the stack
+
+    def push(self, value: Any, depth: int = 0) -> None:
+        if depth > DEPTH_MAX:
+            raise DecodeError(f"values nested deeper than {DEPTH_MAX}")
+        self._stack.append(value)
+        self._depths.append(depth)
+
+    def pop(self, count: int) -> tuple[list[Any], int]:
+        """The last values and how deep the deepest is."""
+        floor = self._marks[-1] if self._marks else 0
+        if len(self._stack) - count < floor:
+            raise DecodeError("a pickle that takes more than it has")
+        if not count:
+            return [], -1
+        values, depths = self._stack[-count:], self._depths[-count:]
+        del self._stack[-count:], self._depths[-count:]
+        return values, max(depths)
+
+    def mark(self) -> None:
+        self._marks.append(len(self._stack))
+
+    def pop_mark(self) -> tuple[list[Any], int]:
+        if not self._marks:
+            raise DecodeError("a pickle without a mark where one is needed")
+        popped = self.pop(len(self._stack) - self._marks[-1])
+        self._marks.pop()
+        return popped
+
+    def top(self, kind: type) -> Any:
+        floor = self._marks[-1] if self._marks else 0
+        if len(self._stack) <= floor or type(self._stack[-1]) is not kind:
+            raise DecodeError(f"a pickle that fills what is no {kind.__name__}")
+        return self._stack[-1]
+
+    def deepen(self, depth: int) -> None:
+        """The container on top has got something in it that is so deep."""
+        self._depths[-1] = max(self._depths[-1], depth + 1)
+        if self._depths[-1] > DEPTH_MAX:
+            raise DecodeError(f"values nested deeper than {DEPTH_MAX}")
+
+    # containers
+
+    def tuple_of(self, popped: tuple[list[Any], int]) -> None:
+        values, depth = popped
+        self.push(tuple(values), depth + 1)
+
+    def extend(self, popped: tuple[list[Any], int]) -> None:
+        self.top(list).extend(popped[0])
+        self.deepen(popped[1])
+
+    def update(self, popped: tuple[list[Any], int]) -> None:
+        values, depth = popped
+        if len(values) % 2:
+            raise DecodeError("a dict with a key and no value")
+        into = self.top(dict)
+        for key, value in zip(values[::2], values[1::2], strict=True):
+            into[_hashable(key)] = value
+        _judge_size(into)
+        self.deepen(depth)
+
+    def add(self, popped: tuple[list[Any], int]) -> None:
+        into = self.top(set)
+        for value in popped[0]:
+            into.add(_hashable(value))
+        _judge_size(into)
+        self.deepen(popped[1])
+
+    def frozen(self, popped: tuple[list[Any], int]) -> None:
+        value = frozenset(_hashable(one) for one in popped[0])
+        _judge_size(value)
+        self.push(value, popped[1] + 1)
+
+    # the memo
+
+    def put(self, place: int) -> None:
+        self.top(type(self._stack[-1]) if self._stack else object)
+        self._memo[place] = self._stack[-1]
+
+    def memoize(self) -> None:
+        self.put(len(self._memo))
+
+    def get(self, place: int) -> None:
+        if place not in self._memo:
+            raise DecodeError("a pickle that repeats what was not there")
+        value = self._memo[place]
+        if type(value) not in ATOMS and value is not _CLASS:
+            raise DecodeError(
+                f"the same {type(value).__name__} stands in it twice; send a copy, or a value that is flat"
+            )
+        self._repeated += NODE_BYTES + (len(value) if isinstance(value, (str, bytes)) else 0)
+        if isinstance(value, int):
+            self._repeated += value.bit_length() // 8
+        if self._repeated > REPEATED_BYTES_MAX:
+            raise DecodeError(f"more than {REPEATED_BYTES_MAX:,} bytes by repetition")
+        self.push(value)
+
+    # the one name
+
+    def name(self) -> None:
+        (module, name), _ = self.pop(2)
+        if (module, name) != TOKEN_NAME:
+            raise DecodeError(
+                f"it names {module!s:.60}.{name!s:.60}, and nothing is imported here; send plain data: numbers, "
+                "text, bytes, lists, tuples, dicts and sets"
+            )
+        self.push(_CLASS)
+
+    def new(self) -> None:
+        (kind, args), _ = self.pop(2)
+        if kind is not _CLASS or args != ():
+            raise DecodeError("an object that is not plain data")
+        self.push(_BLANK)
+
+    def build(self) -> None:
+        (thing, state), depth = self.pop(2)
+        if thing is not _BLANK or type(state) is not tuple or len(state) != 3:
+            raise DecodeError("an object that is not plain data")
+        self.push(TokenRecord(*state), depth)
+
+    def frame(self) -> None:
+        if self.number("<Q") > len(self._data) - self._at:
+            raise DecodeError("a pickle that is cut off")
+
+    def text(self, raw: bytes) -> None:
+        try:
+            self.push(raw.decode("utf-8", "surrogatepass"))
+        except UnicodeDecodeError:
+            raise DecodeError("text that is not UTF-8") from None
+
+    def long(self, size: int) -> None:
+        if size > INT_BYTES_MAX:
+            raise DecodeError(f"a number of more than {INT_BYTES_MAX} bytes")
+        self.push(int.from_bytes(self._take(size), "little", signed=True))
+
+
+def _hashable(value: Any) -> Any:
+    """What may be a key: numbers beyond 64 bits can all be given one hash."""
+    if type(value) is int and not -(2**64) < value < 2**64:
+        raise DecodeError("a number beyond 64 bits as a key or member; use text")
+    try:
+        hash(value)
+    except TypeError:
+        raise DecodeError(f"a {type(value).__name__} as a key or member") from None
+    return value
+
+
+def _judge_size(keyed: Any) -> None:
+    if len(keyed) > KEYED_MAX:
+        raise DecodeError(f"more than {KEYED_MAX:,} keys or members in one dict or set")
+
+
+_STEPS: Final[dict[int, Callable[[_Decoder], None]]] = {
+    ord("N"): lambda d: d.push(None),
+    0x88: lambda d: d.push(True),
+    0x89: lambda d: d.push(False),
+    ord("J"): lambda d: d.push(d.number("<i")),
+    ord("K"): lambda d: d.push(d.number("<B")),
+    ord("M"): lambda d: d.push(d.number("<H")),
+    0x8A: lambda d: d.long(d.number("<B")),
+    0x8B: lambda d: d.long(d.number("<I")),
+    ord("G"): lambda d: d.push(d.number(">d")),
+    ord("X"): lambda d: d.text(d.counted("<I")),
+    0x8C: lambda d: d.text(d.counted("<B")),
+    0x8D: lambda d: d.text(d.counted("<Q")),
+    ord("C"): lambda d: d.push(d.counted("<B")),
+    ord("B"): lambda d: d.push(d.counted("<I")),
+    0x8E: lambda d: d.push(d.counted("<Q")),
+    ord("("): _Decoder.mark,
+    ord(")"): lambda d: d.push(()),
+    0x85: lambda d: d.tuple_of(d.pop(1)),
+    0x86: lambda d: d.tuple_of(d.pop(2)),
+    0x87: lambda d: d.tuple_of(d.pop(3)),
+    ord("t"): lambda d: d.tuple_of(d.pop_mark()),
+    ord("]"): lambda d: d.push([]),
+    ord("a"): lambda d: d.extend(d.pop(1)),
+    ord("e"): lambda d: d.extend(d.pop_mark()),
+    ord("}"): lambda d: d.push({}),
+    ord("s"): lambda d: d.update(d.pop(2)),
+    ord("u"): lambda d: d.update(d.pop_mark()),
+    0x8F: lambda d: d.push(set()),
+    0x90: lambda d: d.add(d.pop_mark()),
+    0x91: lambda d: d.frozen(d.pop_mark()),
+    0x94: _Decoder.memoize,
+    ord("q"): lambda d: d.put(d.number("<B")),
+    ord("r"): lambda d: d.put(d.number("<I")),
+    ord("h"): lambda d: d.get(d.number("<B")),
+    ord("j"): lambda d: d.get(d.number("<I")),
+    0x93: _Decoder.name,
+    0x81: _Decoder.new,
+    ord("b"): _Decoder.build,
+    0x95: _Decoder.frame,
+}

@@ -1,0 +1,98 @@
+"""The listening side of the gateway: who is let in, what is counted, and how it is opened and closed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ...common.address import Address, is_loopback, parse_address
+from ...common.errors import ConfigError, TqError
+from ...common.keys import check_authkey_strength
+from ...common.secrets import read_key_file
+from ..gate import Gate
+from ..server import Server
+from .connection import Connection
+from .requests import References
+
+if TYPE_CHECKING:
+    from .connection import Connection as Stranger
+
+BACKLOG: Final = 128
+CONNECTIONS_MAX: Final = 2_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GatewayOptions:
+    """Where stock clients come in, and their key."""
+
+    address: Address
+    key: bytes = field(repr=False)
+
+
+def read_options(address: str | None, key_file: Path | None, public: bool) -> GatewayOptions | None:
+    """What ``--gateway…`` say; None when there is to be none. Raises ConfigError."""
+    if address is None:
+        if key_file is not None or public:
+            raise ConfigError("--gateway-authkey-file and --gateway-public need --gateway HOST:PORT")
+        return None
+    if key_file is None:
+        raise ConfigError(
+            "--gateway needs --gateway-authkey-file FILE: a key of its own, for these clients only"
+        )
+    try:
+        where = parse_address(address, listen=True, default_port=5001)
+    except TqError as error:
+        raise ConfigError(f"--gateway: {error}") from error
+    if not is_loopback(where.host) and not public:
+        raise ConfigError(
+            f"--gateway {where}: clients of the standard library are not encrypted, everybody on the way reads and alters "
+            "what they send; use 127.0.0.1 and a tunnel, or say --gateway-public"
+        )
+    key = read_key_file(key_file)
+    check_authkey_strength(key, where.host)
+    return GatewayOptions(address=where, key=key.encode())
+
+
+class Gateway:
+    """One open door. ``master``: the server whose engine it asks."""
+
+    def __init__(self, master: Server, key: bytes) -> None:
+        self.master, self.key, self.random_bytes = master, key, os.urandom
+        self.gate: Gate[Stranger] = Gate()
+        self.references = References()
+        self.connections: set[Connection] = set()
+        self._listener: asyncio.Server | None = None
+
+    async def listen(self, address: Address) -> Address:
+        """Open the port; the address that was bound."""
+        try:
+            self._listener = await self.master.loop.create_server(
+                lambda: Connection(self), address.host or None, address.port, backlog=BACKLOG
+            )
+        except OSError as error:
+            raise ConfigError(
+                f"cannot open the gateway on {address}: {error.strerror or error}; choose another address with --gateway"
+            ) from error
+        bound = Address(*self._listener.sockets[0].getsockname()[:2])
+        public = not is_loopback(address.host)
+        self.master.report(
+            "gateway.started", level="warning" if public else "info", address=str(bound), encrypted=False
+        )
+        return bound
+
+    def has_room(self, descriptor: int) -> bool:
+        return len(self.connections) < CONNECTIONS_MAX and self.master.has_room(descriptor)
+
+    def let_go(self, ident: str) -> None:
+        """The last proxy of an ident is gone in good order: what was taken through it has arrived."""
+        for connection in self.connections:
+            connection.let_go(ident)
+
+    def close(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+        for connection in list(self.connections):
+            connection.end()
