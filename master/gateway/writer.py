@@ -101,7 +101,7 @@ def _unpack(data: bytes, depth: int) -> Any:
 def _written(value: Any, depth: int) -> bytes:
     if depth > 2 * DEPTH_MAX:
         raise DecodeError(f"values nested deeper than {DEPTH_MAX}")
-    kind = type(value)
+    kind: type = type(value)
     if value is None:
         return b"N"
     if kind is bool:
@@ -113,7 +113,7 @@ def _written(value: Any, depth: int) -> bytes:
     if kind is str:
         return _text(value)
     if kind is bytes:
-        return b"B" + struct.pack("<I", len(value)) + value
+        return b"".join((b"B", struct.pack("<I", len(value)), value))
     if kind is dict:
         inner = [_written(one, depth + 1) for pair in value.items() for one in pair]
         return b"}(" + b"".join(inner) + b"u"
