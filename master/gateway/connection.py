@@ -66,6 +66,7 @@ class Connection(asyncio.Protocol):
         self._write_reply: Callable[[Any], bytes] = lambda value: reply(RETURN, value)
         self._asked: int | None = None
         self._unreadable = False
+        self._refused: str | None = None
         self._address = ""
 
     # asyncio.Protocol
@@ -147,11 +148,10 @@ class Connection(asyncio.Protocol):
             self._answer(raising("TypeError", str(error)))
         except TypeError as error:  # an item without an order, for a priority queue
             self._answer(raising("TypeError", str(error)))
-        except (ValueError, InvalidArgument, DecodeError) as error:
-            if "non-negative" in str(error):
-                self._answer(raising("ValueError", str(error)))
-            else:
-                self._answer(reply(TRACEBACK, f"{error}\n"))
+        except (InvalidArgument, DecodeError) as error:
+            self._answer(reply(TRACEBACK, f"{error}\n"))
+        except ValueError as error:
+            self._answer(raising("ValueError", str(error)))
 
     def _serve(self, method: str, args: tuple[Any, ...], kwds: dict[str, Any]) -> None:
         """A question to the server itself; the connection ends with the answer, unless it is to carry calls."""
@@ -201,7 +201,9 @@ class Connection(asyncio.Protocol):
         elif request.method == "get":
             self._get(request)
         elif request.method == "task_done":
-            self._ask(self._on(request, lambda items, call, queue: items.task_done(queue, 1)))
+            self._ask(
+                self._on(request, lambda items, call, queue: items.task_done(queue, 1)), refused="ValueError"
+            )
         elif request.method == "join":
             self._ask(self._on(request, lambda items, call, queue: items.join(call, queue)))
         else:
@@ -233,7 +235,7 @@ class Connection(asyncio.Protocol):
                 return raising("TypeError", stored)
             return reply(RETURN, None) if stored else raising("Full")
 
-        self._ask(self._on(request, act), written)
+        self._ask(self._on(request, act), written, size_bytes=len(payload))
         self._limit(request, lambda items, queue: items.give_up_put(queue, self._putter, number))
 
     def _get(self, request: QueueRequest) -> None:
@@ -279,19 +281,27 @@ class Connection(asyncio.Protocol):
             self._master.engine.opened(self._session)
         return self._session
 
-    def _ask(self, run: Callable[[Call], Any], write: Callable[[Any], bytes] | None = None) -> None:
-        self._busy, self._unreadable = True, False
+    def _ask(
+        self,
+        run: Callable[[Call], Any],
+        write: Callable[[Any], bytes] | None = None,
+        *,
+        size_bytes: int = 0,
+        refused: str | None = None,
+    ) -> None:
+        """Have the engine do it. ``refused``: what a client raises when that says no."""
+        self._busy, self._unreadable, self._refused = True, False, refused
         self._write_reply = write or (lambda value: reply(RETURN, value))
         self._asked = next(self._call_ids)
-        self._master.engine.call(self._open(), self._asked, run, FRAME_BYTES_MAX)
+        self._master.engine.call(self._open(), self._asked, run, size_bytes)
         self._master.wake()
 
     def encode(self, call: Call) -> bytes:
         value, error = call.reply or (None, None)
         if error is None:
             return self._write_reply(value)
-        if "task_done()" in str(error):
-            return raising("ValueError", str(error))
+        if self._refused is not None and isinstance(error, InvalidArgument):
+            return raising(self._refused, str(error))
         return reply(TRACEBACK, f"{type(error).__name__}: {error}\n")
 
     def send(self, body: bytes) -> None:

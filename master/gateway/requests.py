@@ -154,7 +154,7 @@ def read_call(ident: Any, method: str, args: tuple[Any, ...], kwds: dict[str, An
 
 def _seconds(value: Any) -> float:
     if type(value) not in (int, float, bool) or math.isnan(value) or value < 0:
-        raise InvalidArgument("'timeout' must be a non-negative number")
+        raise ValueError("'timeout' must be a non-negative number")
     return float(min(value, SECONDS_MAX))
 
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ...common.address import Address, is_loopback, parse_address
 from ...common.errors import ConfigError, TqError
@@ -16,9 +16,6 @@ from ..gate import Gate
 from ..server import Server
 from .connection import Connection
 from .requests import References
-
-if TYPE_CHECKING:
-    from .connection import Connection as Stranger
 
 BACKLOG: Final = 128
 CONNECTIONS_MAX: Final = 2_000
@@ -61,7 +58,7 @@ class Gateway:
 
     def __init__(self, master: Server, key: bytes) -> None:
         self.master, self.key, self.random_bytes = master, key, os.urandom
-        self.gate: Gate[Stranger] = Gate()
+        self.gate: Gate[Connection] = Gate()
         self.references = References()
         self.connections: set[Connection] = set()
         self._listener: asyncio.Server | None = None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import pickle
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
@@ -27,6 +29,8 @@ from tq.common.model import Role
 from tq.common.session import Answerer, Caller, Request
 from tq.master.clock import Now
 from tq.master.engine import Engine, EngineLimits
+from tq.master.gateway.decoder import loads
+from tq.master.gateway.requests import read_call, split_request
 from tq.master.registry import Registry
 from tq.master.sessions import Call, Session
 from tq.master.store.sqlite import SqliteStore
@@ -75,6 +79,28 @@ class CodecTarget:
                 continue
             with suppress(NotSerializable):  # nested deeper than what we would send ourselves
                 encode(value)  # what was understood can be said again
+
+
+class PickleTarget:
+    """Requests of stock clients, as the gateway reads them: refused or understood, and nothing is imported."""
+
+    def __init__(self) -> None:
+        self._good = [
+            pickle.dumps(("1/q", "put", (value,), {"timeout": 1}), protocol)
+            for protocol in range(2, 6)
+            for value in (None, 2**70, "text", b"bytes", [1, (2, 3.5)], {"a": [None]})
+        ]
+
+    def __call__(self, random: Random) -> None:
+        modules = len(sys.modules)
+        try:
+            value = loads(damage(random.choice(self._good), random))
+        except DecodeError:
+            return
+        finally:
+            assert len(sys.modules) == modules
+        with suppress(DecodeError, InvalidArgument, ValueError):
+            read_call(*split_request(value))
 
 
 class FrameTarget:
@@ -319,6 +345,7 @@ class _Wire:
 
 TARGETS: dict[str, Callable[[], Callable[[Random], None]]] = {
     "codec": CodecTarget,
+    "pickles": PickleTarget,
     "frames": FrameTarget,
     "handshake": HandshakeTarget,
     "texts": TextTarget,

@@ -1,0 +1,140 @@
+"""The gateway, with stock clients of every Python that is installed, not changed in one byte."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tq
+from tq.client.item_queue import ItemQueue
+
+from .conftest import MasterFactory
+from .programs import AUTHKEY, Master, eventually, run_program
+
+KEY = "a key for stock clients"
+SECONDS = 60
+HEAD = """
+import queue, sys, time
+from multiprocessing import AuthenticationError
+from multiprocessing.managers import BaseManager
+class Manager(BaseManager): pass
+for name in ("get_task_queue", "get_result_queue", "get_queue", "get_nothing"):
+    Manager.register(name)
+def connect(key):
+    manager = Manager(address=("127.0.0.1", int(sys.argv[1])), authkey=key)
+    manager.connect()
+    return manager
+manager = connect(b"a key for stock clients")
+q = manager.get_task_queue()
+"""
+EVERYTHING = """
+for value in (1, "e\\u0301", b"x" * 500, [1, (2, 3)], {"a": {1, 2}}, 2**70, None, 1.5):
+    q.put(value)
+    assert q.get(timeout=30) == value, value
+assert (q.empty(), q.qsize(), q.full()) == (True, 0, False)
+def raises(kind, call, *args, **kwargs):
+    try:
+        call(*args, **kwargs)
+    except kind as error:
+        return str(error)
+    raise SystemExit("%s was not raised by %s" % (kind, call))
+raises(queue.Empty, q.get, timeout=0.05)
+raises(queue.Empty, q.get_nowait)
+small = manager.get_queue(sys.argv[2], "fifo", 1)
+small.put(1)
+raises(queue.Full, small.put, 2, timeout=0.05)
+raises(queue.Full, small.put_nowait, 2)
+assert small.get() == 1
+small.task_done()
+small.join()
+raises(ValueError, small.task_done)
+raises(ValueError, q.get, timeout=-1)
+raises(Exception, q.put, bytearray(b"x"))
+raises(Exception, manager.get_nothing)
+raises(Exception, q._callmethod, "evil")
+raises(AuthenticationError, connect, b"another key")
+assert q.qsize() == 0
+print("well")
+"""
+BLOCKED = "print('ready', flush=True)\nprint(q.get(), flush=True)\ntime.sleep(60)\n"
+
+
+def interpreters() -> list[str]:
+    """One of each minor version that is here: this one, on the path, or of pyenv."""
+    found = {f"{sys.version_info.major}.{sys.version_info.minor}": sys.executable}
+    for minor in range(8, 15):
+        if path := shutil.which(f"python3.{minor}"):
+            found.setdefault(f"3.{minor}", path)
+    for path in sorted(Path.home().glob(".pyenv/versions/3.*/bin/python")):
+        version = re.match(r"3\.\d+", path.parts[-3])
+        if version and int(version[0][2:]) >= 8:
+            found[version[0]] = str(path)
+    return [path for path in found.values() if works(path)]
+
+
+def works(python: str) -> bool:
+    done = subprocess.run([python, "-c", "import multiprocessing.managers"], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+@pytest.fixture
+def door(master_factory: MasterFactory, home: Path) -> tuple[Master, str]:
+    """A master with a gateway, and its port."""
+    key = home / "gateway.key"
+    key.write_text(KEY, "utf-8")
+    key.chmod(0o600)
+    master = master_factory("--gateway", "127.0.0.1:0", "--gateway-authkey-file", key)
+    [port] = re.findall(r"gateway\.started.*address=127\.0\.0\.1:(\d+)", master.log)
+    return master, port
+
+
+def client(python: str, program: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [python, "-c", HEAD + program, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_stock_clients_of_every_python_here_find_what_their_documentation_says(
+    door: tuple[Master, str],
+) -> None:
+    for number, python in enumerate(interpreters()):  # one after the other: they share a queue
+        with client(python, EVERYTHING, door[1], f"small-{number}") as program:
+            said, complaint = program.communicate(timeout=SECONDS)
+        assert (said, program.returncode) == ("well\n", 0), f"{python}: {complaint}"
+
+
+def test_an_item_whose_taker_was_killed_is_the_next_ones(door: tuple[Master, str]) -> None:
+    master, port = door
+    with tq.App(master.url, AUTHKEY) as app:
+        items = ItemQueue(app, "default")
+        with client(sys.executable, BLOCKED, port) as taker:
+            assert taker.stdout is not None
+            assert taker.stdout.readline() == "ready\n"
+            items.put("precious")
+            assert taker.stdout.readline() == "precious\n"
+            taker.kill()
+            taker.communicate()
+        assert items.get(timeout=SECONDS) == "precious"
+        eventually(lambda: items.qsize() == 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--gateway", "127.0.0.1:0"], "needs --gateway-authkey-file"),
+        (["--gateway", "0.0.0.0:0", "--gateway-authkey-file", "key"], "say --gateway-public"),
+        (["--gateway-public"], "need --gateway HOST:PORT"),
+        (["--gateway", "nonsense:x", "--gateway-authkey-file", "key"], "is not a number"),
+    ],
+)
+def test_a_gateway_that_would_be_a_mistake_is_refused(home: Path, options: list[str], words: str) -> None:
+    (home / "key").write_text(KEY, "utf-8")
+    done = run_program("tq-master", *options, home=home)
+    assert (done.returncode, words in done.stderr) == (2, True), done.stderr
