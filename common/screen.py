@@ -40,7 +40,7 @@ class OneScreen(click.Command):
         super().format_options(ctx, formatter)
         rare = next(one.opts[0] for one in self.params if one.name in self._rare)
         file = f"configs/{ctx.command_path.removeprefix('tq-')}.toml"
-        formatter.write(f"\n  Every setting in {file} is an option, too: {rare} …\n")
+        formatter.write(f"\n  Every setting of {file} is an option: {rare} …\n")
 
 
 def only_checks() -> bool:
