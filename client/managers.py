@@ -7,7 +7,7 @@
     connect() ──► an App;   manager.typeid(…) ──► a proxy, known by its name: it outlives reconnects and restarts
 
 Argument names, defaults, states and exceptions are those of ``multiprocessing.managers``. What differs is said in
-docs/howto/standard-library.md: callables need names, values are plain data and never pickled, and with ``data=`` what the
+docs/howto/from-managers.md: callables need names, values are plain data and never pickled, and with ``data=`` what the
 manager keeps outlives it.
 """
 
