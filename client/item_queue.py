@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..common.codec import decode, encode
 from ..common.errors import InvalidArgument, StoreError
@@ -30,6 +30,15 @@ GIVE_UP_SECONDS: Final = 1.0  # a master that is away does not hold a timeout up
 RETRY_SECONDS: Final = 0.2  # between tries while the master's disk fails
 
 
+class Putter(NamedTuple):
+    """Who numbers puts: one at a time, each when it is known what became of the last. So whatever the master has from
+    this one beyond a number, the put of that number was stored."""
+
+    name: bytes
+    numbers: Iterator[int]
+    pid: int
+
+
 class ItemQueue:
     """One queue by its name. Threads may share it. ``kind``: fifo, lifo or priority."""
 
@@ -38,9 +47,7 @@ class ItemQueue:
     ) -> None:
         self._app, self._target = app, ("get_queue", name, kind, max(0, maxsize), mine)
         self._kind = kind
-        self._putter = os.urandom(TOKEN_BYTES)
-        self._numbers = itertools.count(1)
-        self._lock = threading.Lock()  # puts leave in the order of their numbers
+        self._idle: list[Putter] = []
 
     def __repr__(self) -> str:
         return f"<tq.ItemQueue {self._target[1]!r}>"
@@ -56,16 +63,18 @@ class ItemQueue:
         _check_timeout(timeout)
         payload = encode(item, root="item")
         order = rank(item) if self._is_priority() else None
-        with self._lock:
-            number = next(self._numbers)
-            answer = self._ask("put", self._putter, number, payload, block, order)
+        putter = self._idle_putter()
+        name, number = putter.name, next(putter.numbers)
+        answer = self._ask("put", name, number, payload, block, order)
         try:
             stored = answer.result(timeout if block else None)
         except TimeoutError:
-            stored = self._given_up("give_up_put", False, self._putter, number)
+            stored = self._given_up("give_up_put", None, name, number)
         except BaseException:  # Ctrl-C: it is not to be stored behind our back, as far as we can tell
-            self._ask("give_up_put", self._putter, number)
+            self._ask("give_up_put", name, number)
             raise
+        if stored is not None:
+            self._idle.append(putter)
         if isinstance(stored, str):
             raise TypeError(stored)
         if not stored:
@@ -155,6 +164,16 @@ class ItemQueue:
             if method == "give_up_get":
                 self._ask("release", [args[0]])
             return otherwise
+
+    def _idle_putter(self) -> Putter:
+        """One that nobody uses; a forked process has none of its parent's."""
+        while True:
+            try:
+                putter = self._idle.pop()
+            except IndexError:
+                return Putter(os.urandom(TOKEN_BYTES), itertools.count(1), os.getpid())
+            if putter.pid == os.getpid():
+                return putter
 
     def _is_priority(self) -> bool:
         if self._kind is None:

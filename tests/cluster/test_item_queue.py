@@ -176,3 +176,39 @@ def test_many_takers_share_and_nobody_gets_what_another_has(app: tq.App, items: 
     for thread in threads:
         thread.join(SECONDS)
     assert sorted(taken.get() for _ in range(taken.qsize())) == list(range(300))
+
+
+def test_every_put_under_way_has_a_putter_of_its_own(app: tq.App) -> None:
+    """Else one that was refused, and is asked again after a lost connection, would look like one that was stored."""
+    full = ItemQueue(app, "full", maxsize=1)
+    full.put("first")
+    assert len(full._idle) == 1
+    waiting = [threading.Thread(target=full.put, args=(name,)) for name in ("second", "third")]
+    for thread in waiting:
+        thread.start()
+    assert eventually(lambda: not full._idle)
+    assert sorted(full.get(timeout=SECONDS) for _ in range(3)) == ["first", "second", "third"]
+    for thread in waiting:
+        thread.join(SECONDS)
+    assert len({putter.name for putter in full._idle}) == 2
+
+
+FORK = """
+import os, sys
+import tq
+from tq.client.item_queue import ItemQueue
+
+items = ItemQueue(tq.App(sys.argv[1], sys.argv[2]), "items")
+items.put("before")
+child = os.fork()
+items.put("in the child" if child == 0 else "in the parent")
+if child == 0:
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def test_a_forked_process_puts_as_itself(master: Master, items: ItemQueue, home: Path) -> None:
+    command = [sys.executable, "-c", FORK, master.url, AUTHKEY]
+    subprocess.run(command, check=True, timeout=60, env=clean_environment(home))
+    assert sorted(items.get(timeout=SECONDS) for _ in range(3)) == ["before", "in the child", "in the parent"]

@@ -140,6 +140,20 @@ def test_a_put_that_comes_twice_is_taken_once_even_when_it_is_long_gone(bench: A
     assert take_all(client) == []
 
 
+def test_a_put_that_was_refused_and_is_asked_again_is_tried_anew(bench: Any) -> None:
+    target = ("get_queue", "small", "fifo", 1)
+    client = bench.client()
+    first, other = Putter(client, target), Putter(client, target)
+    assert first.put(b"a") is True
+    assert first.put(b"b", wait=False, number=2) is False  # and say that nobody hears it
+    assert take(client, target) == b"a"
+    assert other.put(b"c") is True
+    assert first.put(b"b", wait=False, number=2) is False
+    assert take(client, target) == b"c"
+    assert first.put(b"b", wait=False, number=2) is True
+    assert take_all(client, target) == [b"b"]
+
+
 def test_a_get_that_is_asked_again_is_given_the_same_item(bench: Any) -> None:
     client, mine = bench.client(), token()
     putter = Putter(client)
@@ -360,6 +374,12 @@ def test_whatever_happens_every_item_comes_out_once(make_bench: Any, tmp_path: P
             asked.add(payload)
             call = peer.ask(target, "put", names[index], number, payload, False, None)
             step()
+            if dice.random() < 0.3:  # the answer is lost on its way, and it is asked again
+                peer.close()
+                connect(index)
+                peer = peers[index]
+                call = peer.ask(target, "put", names[index], number, payload, False, None)
+                step()
             if (value := peer.answers.get(call)) and value[0] is True:
                 acknowledged.add(payload)
         elif what == "get":
