@@ -16,6 +16,7 @@ performed in the order of posting; 3. after ``close`` every future is done.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import itertools
 import logging
 import random
@@ -37,6 +38,16 @@ BACKOFF_SECONDS_MIN: Final = 0.05
 BACKOFF_SECONDS_MAX: Final = 5.0
 
 log = logging.getLogger("tq.client")
+
+
+_ending: set[ClientLink] = set()  # told to end, and not there yet
+
+
+@atexit.register
+def _wait_for_ending() -> None:
+    """Links of apps that nobody holds any more still send what was posted: their threads would die with the program."""
+    for link in list(_ending):
+        link.close()
 
 
 class ClientLink:
@@ -101,7 +112,8 @@ class ClientLink:
             self._thread.join()
 
     def stop(self) -> None:
-        """As ``close``, without waiting for it."""
+        """As ``close``, without waiting for it; the end of the program does."""
+        _ending.add(self)
         self._closing = True
         self._wake(self._cancel)
 
@@ -139,8 +151,11 @@ class ClientLink:
     # the I/O thread
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner, suppress(asyncio.CancelledError):
-            runner.run(self._serve())
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner, suppress(asyncio.CancelledError):
+                runner.run(self._serve())
+        finally:
+            _ending.discard(self)
 
     def _cancel(self) -> None:
         if self._main is not None:
