@@ -9,11 +9,12 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, Self, TypeVar, overload
 
 from ..common.callables import NamedCallable
 from ..common.context import Context
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from .batch import Batch
     from .blobs import AppBlobs, Named
     from .link import ClientLink
+
+AFTER_EVERYTHING: Final = -100  # of what multiprocessing does at a child's end
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -89,6 +92,16 @@ class App:
 
     def __repr__(self) -> str:
         return f"<tq.App {self._settings.shown_url}>"
+
+    @property
+    def url(self) -> str | None:
+        """As it was given; None: it is looked for."""
+        return self._settings.url
+
+    @property
+    def authkey(self) -> str | None:
+        """As it was given; None: it is looked for."""
+        return self._settings.authkey
 
     # tasks
 
@@ -249,6 +262,7 @@ class App:
                 link = self._link
                 if link is None:
                     link = self._link = self._settings.make_link()
+                    _close_with_process()
         return link
 
     def sent_link(self) -> ClientLink:
@@ -317,6 +331,20 @@ def _close_all() -> None:
 def _forked() -> None:
     for app in list(_apps):
         app._forked()
+
+
+def _close_with_process() -> None:
+    """A child that ``multiprocessing`` has forked ends without ``atexit``; what was not sent by then would be lost."""
+    process, util = (sys.modules.get(f"multiprocessing.{part}") for part in ("process", "util"))
+    if process is not None and util is not None and process.parent_process() is not None:
+        util.Finalize(None, _end_as_atexit, exitpriority=AFTER_EVERYTHING)
+
+
+def _end_as_atexit() -> None:
+    from .link import wait_for_ending
+
+    _close_all()
+    wait_for_ending()
 
 
 atexit.register(_close_all)

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..common.codec import decode, encode
 from ..common.errors import InvalidArgument, StoreError
-from ..common.ids import new_ids
 from ..common.order import rank
+from .passing import Way, line, way_of
 
 if TYPE_CHECKING:
     from .app import App
@@ -48,6 +48,11 @@ class ItemQueue:
         self._app, self._target = app, ("get_queue", name, kind, max(0, maxsize), mine)
         self._kind = kind
         self._idle: list[Putter] = []
+        if mine:  # whoever is handed it must find it there
+            self._ask("make").result()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrived, (way_of(self._app), type(self), *self._target[1:4])
 
     def __repr__(self) -> str:
         return f"<tq.ItemQueue {self._target[1]!r}>"
@@ -188,9 +193,9 @@ class ItemQueue:
         return self._app.start_call(self._target, method, *args)
 
 
-def own_name(kind: str) -> str:
-    """A name for a queue that nobody else will ask for."""
-    return f"own.{kind}.{new_ids().hex()}"
+def _arrived(way: Way, kind: type[ItemQueue], *arguments: Any) -> ItemQueue:
+    """A queue that came by pickle; whose it is stays as it was."""
+    return kind(line(way), *arguments)
 
 
 def _check_timeout(timeout: float | None) -> None:

@@ -19,6 +19,7 @@ import asyncio
 import atexit
 import itertools
 import logging
+import os
 import random
 import threading
 from collections import deque
@@ -44,10 +45,14 @@ _ending: set[ClientLink] = set()  # told to end, and not there yet
 
 
 @atexit.register
-def _wait_for_ending() -> None:
+def wait_for_ending() -> None:
     """Links of apps that nobody holds any more still send what was posted: their threads would die with the program."""
     for link in list(_ending):
         link.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ending.clear)  # their threads are the parent's
 
 
 class ClientLink:

@@ -14,10 +14,10 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
 
 from ..common.errors import InvalidArgument
-from ..common.ids import new_ids
+from .passing import own_name
 from .sync import TOKEN_BYTES, Proxy
 
 if TYPE_CHECKING:
@@ -305,8 +305,11 @@ class Condition:
         if lock is not None and not isinstance(lock, Lock | RLock):
             raise InvalidArgument(f"a condition needs a Lock or RLock of this manager, not {lock!r:.80}")
         self._lock = RLock(app, name) if lock is None else lock
-        self.name = name or f"own.condition.{new_ids().hex()}"
+        self.name = name or own_name("condition")
         self.acquire, self.release = self._lock.acquire, self._lock.release
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrived, (self._lock, self.name)
 
     def __repr__(self) -> str:
         return f"<tq.Condition {self.name!r} of {self._lock!r}>"
@@ -370,6 +373,11 @@ class Condition:
     def notify_all(self) -> None:
         """Wake all of them."""
         self.notify(ALL)
+
+
+def _arrived(lock: Lock | RLock, name: str) -> Condition:
+    """A condition that came by pickle."""
+    return Condition(lock._app, lock, name)
 
 
 _held: weakref.WeakKeyDictionary[App, dict[str, _Holdings]] = weakref.WeakKeyDictionary()

@@ -28,10 +28,11 @@ from ..common.errors import ConfigError, InvalidArgument, Rejected, Unreachable
 from ..common.keys import AUTHKEY_CHARS_MIN
 from ..common.naming import callable_name
 from .app import App
-from .item_queue import ItemQueue, own_name
+from .item_queue import ItemQueue
 from .locks import BoundedSemaphore, Condition, Lock, RLock, Semaphore
 from .own_cluster import OwnCluster
-from .proxies import TARGET, remember, understood
+from .passing import authkey_text, own_name, remember, url_of
+from .proxies import TARGET, understood
 from .sync import Barrier, Event
 
 CONNECT_SECONDS: Final = 5.0
@@ -236,8 +237,7 @@ class BaseManager:
 
     def _connect(self) -> None:
         assert self._address is not None  # noqa: S101 - by both who call this
-        address = self._address if self._address.host else Address("127.0.0.1", self._address.port)
-        app = App(f"tq://{address}", self._authkey, connect_timeout=CONNECT_SECONDS)
+        app = App(url_of(self._address), self._authkey, connect_timeout=CONNECT_SECONDS)
         try:
             app.call(("get_master",), "info")
         except Rejected as error:
@@ -247,8 +247,7 @@ class BaseManager:
             app.close()
             raise ConnectionRefusedError(str(error)) from error
         self._app, self._state = app, State.STARTED
-        if self.address is not None:
-            remember(self.address, app)
+        remember(app)
 
     def _check_initial(self) -> None:
         if self._state == State.STARTED:
@@ -344,17 +343,6 @@ for _kind in (Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphor
 
 for _typeid in ("dict", "list", "Namespace", "Value", "Array"):
     SyncManager.register(_typeid)
-
-
-def authkey_text(authkey: bytes | str) -> str:
-    """An authkey as tq has it: text. Bytes that are none, such as a process's own random key, in hex."""
-    if isinstance(authkey, str):
-        return authkey
-    try:
-        text = bytes(authkey).decode("ascii")
-    except UnicodeDecodeError:
-        return bytes(authkey).hex()
-    return text if text.isprintable() and text.strip() == text else bytes(authkey).hex()
 
 
 def _address(address: Any) -> Address:

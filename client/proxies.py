@@ -11,8 +11,6 @@ import os
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from multiprocessing import current_process
-from multiprocessing.context import get_spawning_popen
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from ..common.codec import decode, encode_call
@@ -22,6 +20,7 @@ from ..common.model import State
 from .app import App
 from .exceptions import rebuilt
 from .item_queue import ItemQueue
+from .passing import Way, line, url_of, way_of
 
 if TYPE_CHECKING:
     from .managers import BaseManager
@@ -36,14 +35,6 @@ class Token(NamedTuple):
     typeid: str
     address: tuple[str, int]
     id: bytes
-
-
-_apps: dict[tuple[str, int], App] = {}  # of this process's managers, and of proxies that came by pickle
-
-
-def remember(address: tuple[str, int], app: App) -> None:
-    """Proxies that are unpickled here use this line."""
-    _apps[address] = app
 
 
 class BaseProxy:
@@ -62,7 +53,7 @@ class BaseProxy:
         manager_owned: bool = False,
     ) -> None:
         self._token, self._manager, self._authkey = token, manager, authkey
-        self._app = _app(token.address, authkey) if manager is None else manager.app
+        self._app = line(Way(url_of(token.address), authkey)) if manager is None else manager.app
         self._passed_on: list[bool] = []
         if manager is not None:
             ours = (self._app, token.id, os.getpid(), self._passed_on)
@@ -84,7 +75,7 @@ class BaseProxy:
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._passed_on.append(True)
-        key = self._authkey if get_spawning_popen() is not None else None
+        key = way_of(self._app).authkey
         auto = getattr(self, "_isauto", False)
         return _rebuild, (
             AutoProxy if auto else type(self),
@@ -305,12 +296,3 @@ def _let_go(app: App, ident: bytes, pid: int, passed_on: list[bool]) -> None:
 
 def _rebuild(kind: Callable[..., Any], token: Token, authkey: str | None, exposed: Any) -> Any:
     return kind(token, "msgpack", authkey=authkey, exposed=exposed)
-
-
-def _app(address: tuple[str, int], authkey: str | None) -> App:
-    if address not in _apps:
-        from .managers import authkey_text
-
-        key = authkey or authkey_text(current_process().authkey)
-        _apps[address] = App(f"tq://{address[0]}:{address[1]}", key)
-    return _apps[address]

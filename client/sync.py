@@ -15,7 +15,7 @@ from threading import BrokenBarrierError
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..common.errors import InvalidArgument, StoreError
-from ..common.ids import new_ids
+from .passing import Way, line, own_name, way_of
 
 if TYPE_CHECKING:
     from .app import App
@@ -33,9 +33,13 @@ class Proxy:
 
     def __init__(self, app: App, name: str | None, *arguments: Any) -> None:
         self._app = app
-        self.name = name or f"own.{type(self).__name__.lower()}.{new_ids().hex()}"
+        self.name = name or own_name(type(self).__name__.lower())
         self._target = (self._object, self.name, *arguments, name is None)
         self._call("state")  # it is there now, and nothing else is of that name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rest = {name: value for name, value in vars(self).items() if name != "_app"}
+        return _arrived, (way_of(self._app), type(self), {**rest, "_target": (*self._target[:-1], False)})
 
     def __repr__(self) -> str:
         return f"<tq.{type(self).__name__} {self.name!r}>"
@@ -71,6 +75,13 @@ class Proxy:
             return self._ask(method, *args).result(GIVE_UP_SECONDS)
         except (TimeoutError, StoreError):
             return otherwise
+
+
+def _arrived(way: Way, kind: type[Proxy], rest: dict[str, Any]) -> Proxy:
+    """A proxy that came by pickle; whose it is stays as it was."""
+    proxy = kind.__new__(kind)
+    vars(proxy).update(rest, _app=line(way))
+    return proxy
 
 
 class Event(Proxy):

@@ -17,6 +17,7 @@ from .errors import InvalidArgument
 PRIORITY_MIN, PRIORITY_MAX = -100, 100  # higher runs first; the range keeps it one byte on the wire
 RETRIES_MAX = 10_000
 NAME_CHARS_MAX = 255  # queue and task names: fits one msgpack str8 header, readable in a table
+OWN = "own."  # names of what goes with the program that made it begin so
 DELAY_SECONDS_MAX = 366 * 24 * 3600.0 * 10  # ten years: beyond it a delay is a typing error
 TASK_ID_BYTES = 16
 LEASE_ID_BYTES = 16
@@ -150,6 +151,14 @@ def check_name(kind: str, name: object) -> str:
         raise InvalidArgument(f"{kind} name must be 1 to {NAME_CHARS_MAX} characters, not {name!r:.80}")
     if not name.isprintable() or any(character.isspace() for character in name):
         raise InvalidArgument(f"{kind} name {name!r} has white space or unprintable characters")
+    return name
+
+
+def check_new(kind: str, name: object, mine: bool) -> str:
+    """The name of what is to be made. Raises InvalidArgument also for one that went with the program that made it."""
+    name = check_name(kind, name)
+    if name.startswith(OWN) and not mine:
+        raise InvalidArgument(f"{kind} {name!r} is gone with the program that made it")
     return name
 
 

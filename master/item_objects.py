@@ -11,7 +11,7 @@ from typing import Any
 from ..common.errors import InvalidArgument
 from ..common.exposed import exposed
 from ..common.frames import too_large
-from ..common.model import TASK_ID_BYTES, Role, check_name
+from ..common.model import TASK_ID_BYTES, Role, check_name, check_new
 from .engine import Engine
 from .items import KINDS, NUMBER_MAX, TOKEN_BYTES, ItemQueue, NewPut
 from .judging import EngineObject, allow_queue, judge_list, judge_whole
@@ -28,6 +28,11 @@ class ItemQueueObject(EngineObject):
     kind: str | None = None
     maxsize = 0
     mine = False
+
+    @exposed(Role.CLIENT)
+    def make(self, call: Call) -> None:
+        """The queue is there from now on; refused if it is there as another kind."""
+        self._queue(call)
 
     @exposed(Role.CLIENT)
     def put(
@@ -96,6 +101,7 @@ class ItemQueueObject(EngineObject):
         allow_queue(call, self.item_queue)
         queue = self.engine.items.by_name.get(self.item_queue)
         if queue is None:
+            check_new("queue", self.item_queue, self.mine)
             return [0, self.maxsize, self.kind or KINDS[0], 0]
         return [queue.waiting, queue.maxsize, queue.kind, queue.unfinished]
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from ..common.errors import InvalidArgument
-from ..common.model import check_name
+from ..common.model import check_new
 from ..common.order import comparable
 from .clock import Now
 from .sessions import LATER, Call, Session
@@ -130,7 +130,7 @@ class Items:
         kind or size than is asked for."""
         queue = self.by_name.get(name)
         if queue is None:
-            check_name("queue", name)
+            check_new("queue", name, owner is not None)
             if len(self.by_name) >= QUEUES_MAX:
                 raise InvalidArgument(f"there are {QUEUES_MAX:,} item queues already; use fewer names")
             number = self._store.items.add_queue(name, kind or FIFO, maxsize, owner)

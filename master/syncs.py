@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from ..common.errors import InvalidArgument
-from ..common.model import check_name
+from ..common.model import check_new
 from .clock import Now
 from .sessions import Call, Session
 from .store.interface import Store
@@ -122,7 +122,7 @@ class Syncs:
         """The one of this name, made on first use. InvalidArgument when it is there as something else."""
         sync = self.by_name.get((family, name))
         if sync is None:
-            check_name(family, name)
+            check_new(family, name, owner is not None)
             if len(self.by_name) >= SYNCS_MAX:
                 raise InvalidArgument(f"there are {SYNCS_MAX:,} locks, events and barriers already")
             number = self._store.syncs.add_sync(family, name, kind, size, owner, value)

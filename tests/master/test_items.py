@@ -427,3 +427,15 @@ def test_the_listing_of_queues_has_items_that_wait_and_not_those_of_a_programs_o
     Putter(client, ("get_queue", "mine", "fifo", 0, True)).put(b"b")
     [row] = client.call("get_queues", "list")
     assert (row["name"], row["items"], row["ready"]) == ("q", 1, 0)
+
+
+def test_what_went_with_its_maker_is_not_made_by_another(bench: Any) -> None:
+    maker, other = bench.client(), bench.client()
+    name = "own.fifo.1"
+    maker.call(("get_queue", name, "fifo", 0, True), "make")
+    assert Putter(other, ("get_queue", name, "fifo", 0, False)).put(b"a") is True
+    maker.close()
+    bench.advance(GRACE_SECONDS + 1)
+    for method, arguments in (("make", ()), ("size", ()), ("get", (token(), False))):
+        with pytest.raises(InvalidArgument, match="gone with the program that made it"):
+            other.call(("get_queue", name, "fifo", 0, False), method, *arguments)

@@ -27,6 +27,7 @@ from .sync_calls import GOOD_SYNC_CALLS, TARGETS
 VIEWERS, CLIENTS = {"viewer", "client", "admin"}, {"client", "admin"}
 WORKERS, ADMINS = {"worker", "admin"}, {"admin"}
 OF_ITEMS = {
+    "make": CLIENTS,
     "put": CLIENTS,
     "give_up_put": CLIENTS,
     "get": CLIENTS,
@@ -259,6 +260,7 @@ OPTIONS = {
 # One good call of every method, of which the next test spoils one place after another.
 TOKEN = b"k" * 16
 ITEMS: dict[str, list[Any]] = {
+    "make": [],
     "put": [TOKEN, 1, b"item", True, None],
     "give_up_put": [TOKEN, 2],
     "get": [TOKEN, False],
