@@ -31,7 +31,7 @@ RETRY_SECONDS: Final = 0.2  # between tries while the master's disk fails
 
 
 class Putter(NamedTuple):
-    """Who numbers puts: one at a time, each when it is known what became of the last. So whatever the master has from
+    """Who numbers puts and what is done: one at a time, each when it is known what became of the last. So whatever the master has from
     this one beyond a number, the put of that number was stored."""
 
     name: bytes
@@ -110,10 +110,13 @@ class ItemQueue:
 
     def task_done(self) -> None:
         """One item that was taken is done. Raises ValueError when more are told done than were put."""
+        putter = self._idle_putter()
         try:
-            self._ask("task_done").result()
+            self._ask("task_done", putter.name, next(putter.numbers)).result()
         except InvalidArgument as error:
+            self._idle.append(putter)
             raise ValueError(str(error)) from None
+        self._idle.append(putter)
 
     def join(self) -> None:
         """Wait until everything that was put has been told done."""

@@ -32,7 +32,18 @@ BUILT_IN: Final = frozenset(
 
 # What has the same effect when it is done twice, and so is repeated after a lost connection. A user's own
 # methods never are: nobody can know.
-_OF_ITEMS: Final = {"make", "put", "give_up_put", "get", "give_up_get", "confirm", "release", "join", "size"}
+_OF_ITEMS: Final = {
+    "make",
+    "put",
+    "give_up_put",
+    "get",
+    "give_up_get",
+    "confirm",
+    "release",
+    "task_done",
+    "join",
+    "size",
+}
 _OF_LOCKS: Final = {
     "acquire",
     "give_up_acquire",

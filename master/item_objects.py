@@ -87,8 +87,11 @@ class ItemQueueObject(EngineObject):
         self.engine.items.release(call.session, _tokens(tokens))
 
     @exposed(Role.CLIENT)
-    def task_done(self, call: Call, count: int = 1) -> None:
-        self.engine.items.task_done(self._queue(call), judge_whole("count", count, 1, MAXSIZE_MAX))
+    def task_done(self, call: Call, putter: bytes, number: int, count: int = 1) -> None:
+        """So many items are done, once for each number."""
+        putter, number = judge_token("putter", putter), judge_whole("number", number, 1, NUMBER_MAX)
+        count = judge_whole("count", count, 1, MAXSIZE_MAX)
+        self.engine.items.task_done_once(self._queue(call), putter, number, count)
 
     @exposed(Role.CLIENT)
     def join(self, call: Call) -> object:

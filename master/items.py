@@ -9,7 +9,7 @@
 
 A ``get`` names itself by a random token. Asked again with the same token, after a lost connection, it is
 given the same item; so an item is neither lost nor given twice by what happens on the wire. A ``put`` has a
-number, which grows with each of its putter: one that comes twice is taken once.
+number, which grows with each of its putter: one that comes twice is taken once. So has a ``task_done``.
 
 Invariants: 1. an item is waiting or held by exactly one token; 2. ``waiting`` of each queue equals the
 store's at every commit; 3. no get is parked while an item waits, no put while there is room; 4. an answer
@@ -169,6 +169,10 @@ class Items:
                 return False
         return self._is_stored(queue, author, number)
 
+    def _remember(self, queue: ItemQueue, putter: bytes, number: int) -> None:
+        self._numbers[(queue.number, putter)] = number
+        self._numbered.add((queue.number, putter))
+
     def _is_stored(self, queue: ItemQueue, putter: bytes, number: int) -> bool:
         return number <= self._numbers.get((queue.number, putter), 0)
 
@@ -177,8 +181,7 @@ class Items:
             conflict = self._conflict(queue, put.rank)
             if conflict is not None:
                 return conflict
-        self._numbers[(queue.number, put.putter)] = put.number
-        self._numbered.add((queue.number, put.putter))
+        self._remember(queue, put.putter, put.number)
         self._add(queue, put.payload, put.rank)
         return True
 
@@ -332,6 +335,12 @@ class Items:
                 call.abandon = None
                 call.answer(None)
             queue.joiners.clear()
+
+    def task_done_once(self, queue: ItemQueue, putter: bytes, number: int, count: int) -> None:
+        """As ``task_done``, numbered as puts are: it may come again."""
+        if not self._is_stored(queue, putter, number):
+            self.task_done(queue, count)
+            self._remember(queue, putter, number)
 
     def join(self, call: Call, queue: ItemQueue) -> object:
         """Answered when everything put has been told done."""

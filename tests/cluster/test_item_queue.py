@@ -13,7 +13,7 @@ import pytest
 import tq
 from tq.client.item_queue import ItemQueue
 
-from .programs import AUTHKEY, Master, clean_environment, eventually
+from .programs import AUTHKEY, Master, Proxy, clean_environment, eventually
 
 SECONDS = 20
 
@@ -212,3 +212,30 @@ def test_a_forked_process_puts_as_itself(master: Master, items: ItemQueue, home:
     command = [sys.executable, "-c", FORK, master.url, AUTHKEY]
     subprocess.run(command, check=True, timeout=60, env=clean_environment(home))
     assert sorted(items.get(timeout=SECONDS) for _ in range(3)) == ["before", "in the child", "in the parent"]
+
+
+def test_what_is_done_is_told_once_over_lost_connections(
+    master: Master, proxy: Proxy, app: tq.App, items: ItemQueue
+) -> None:
+    count = 200
+    for number in range(count + 1):
+        items.put(number)
+    with tq.App(f"tq://{proxy.address}", AUTHKEY) as far:
+        worker = ItemQueue(far, "items")
+
+        def work() -> None:
+            for _ in range(count):
+                worker.get(timeout=SECONDS)
+                worker.task_done()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        for left in range(count, 0, -20):
+            eventually(lambda left=left: items.qsize() <= left)  # type: ignore[misc]
+            proxy.cut()
+        thread.join(SECONDS)
+        assert proxy.accepted > 5
+    eventually(lambda: items.qsize() == 1)
+    assert items._size()[3] == 1
+    items.task_done()
+    items.join()

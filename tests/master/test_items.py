@@ -45,6 +45,9 @@ class Putter:
             self.peer.bench.step()
         return call
 
+    def task_done(self, *, number: int | None = None) -> None:
+        self.peer.call(self.target, "task_done", self.name, number or next(self.numbers))
+
 
 def token() -> bytes:
     return os.urandom(16)
@@ -247,12 +250,32 @@ def test_join_waits_until_everything_is_told_done(bench: Any) -> None:
     putter.put(b"a")
     putter.put(b"b")
     waiting = client.ask(QUEUE, "join")
-    client.call(QUEUE, "task_done")
+    putter.task_done()
     assert waiting not in client.answers
-    client.call(QUEUE, "task_done")
+    putter.task_done()
     assert client.answer(waiting) is None
     with pytest.raises(InvalidArgument, match=r"task_done\(\) called too many times"):
-        client.call(QUEUE, "task_done")
+        putter.task_done()
+
+
+def test_an_item_is_told_done_once_however_often_that_is_asked_also_by_the_next_master(
+    make_bench: Any, tmp_path: Path
+) -> None:
+    before = make_bench(SqliteStore(tmp_path / "tq.db"))
+    putter = Putter(before.client())
+    putter.put(b"a")
+    putter.put(b"b")
+    for _ in range(2):
+        putter.task_done(number=3)
+    before.engine.store.close()
+    putter.peer = make_bench(SqliteStore(tmp_path / "tq.db")).client()
+    putter.task_done(number=3)
+    assert putter.peer.call(QUEUE, "size") == [2, 0, "fifo", 1]
+    putter.task_done(number=4)
+    with pytest.raises(InvalidArgument, match="too many times"):
+        putter.task_done(number=5)
+    putter.put(b"c", number=5)
+    assert putter.peer.call(QUEUE, "size") == [3, 0, "fifo", 1]
 
 
 def test_a_queue_is_of_one_kind_and_size(bench: Any) -> None:

@@ -267,7 +267,7 @@ ITEMS: dict[str, list[Any]] = {
     "give_up_get": [TOKEN],
     "confirm": [[TOKEN]],
     "release": [[TOKEN]],
-    "task_done": [1],
+    "task_done": [TOKEN, 3, 1],
     "join": [],
     "size": [],
 }
