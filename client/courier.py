@@ -5,37 +5,52 @@
     any thread: send ──deque──► I/O thread: _ship: submit calls of up to 1,000 tasks ──► master
     receivers  ◄── courier thread: one outcome after the other ◄──queue── _Shipment  ◄──── outcomes
 
-``send`` does not wait: while one submit is on its way, what is sent meanwhile gathers for the next. A task
-is stored some milliseconds after; one that cannot be is told to its receiver. Receivers are called in the
-courier's own thread, never in the one that carries everybody's bytes: they run callbacks of users.
+``send`` does not wait: while submits are on their way, what is sent meanwhile gathers and goes when one of them is
+answered. A task is stored some milliseconds after; one that cannot be is told to its receiver. Receivers are called in
+the courier's own thread, never in the one that carries everybody's bytes: they run callbacks of users.
 
 Invariants: 1. every receiver hears exactly once, ``ended`` or ``failed``; 2. after ``close`` nothing is
-taken, and the thread ends when the last receiver has heard.
+taken, and the thread ends when the last receiver has heard; 3. what has gathered is never left: either a step that
+ships it is posted (``_due``), or a call is under way whose answer ships it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import os
 import threading
+import weakref
 from collections import deque
 from concurrent.futures import Future
+from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ..common.errors import TqError, Unreachable
+from ..common.errors import ProtocolError, Rejected, TqError, Unreachable
 from .handle import TASKS
 from .mapping import CHUNK_BYTES, CHUNK_TASKS
-from .outcomes import Outcome, Row
+from .outcomes import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ..common.blob import Blob
     from .app import App
     from .blobs import Named
     from .link import ClientLink
     from .options import Choice
+    from .outcomes import Row
+
+    Parcel = tuple[str, Choice, bytes, bytes, Sequence[Blob]]
+    """Callable, options, id, payload, and the blobs that it names. A plain tuple: there is one for every task."""
 
 CHUNK_BLOBS: Final = 1_000  # named by the tasks of one call
+CALLS_UNDER_WAY: Final = (
+    2  # from then on tasks gather: one call is with the master while another is on its way
+)
+
+log = logging.getLogger("tq.client")
 
 
 class Receiver(Protocol):
@@ -48,20 +63,6 @@ class Receiver(Protocol):
 
     def failed(self, error: TqError) -> None:
         """It was not stored, or nobody will tell what becomes of it."""
-
-
-class _Parcel(NamedTuple):
-    name: str
-    choice: Choice
-    id: bytes
-    payload: bytes
-    blobs: Sequence[Blob]  # named by the payload
-
-    def goes_with(self, first: _Parcel) -> bool:
-        """Whether one call can hold both. Those that name blobs travel apart: a call is refused as a whole, and
-        content may be gone."""
-        mine, its = (self.name, self.choice, bool(self.blobs)), (first.name, first.choice, bool(first.blobs))
-        return mine == its
 
 
 class _Shipment:
@@ -78,11 +79,6 @@ class _Shipment:
     def fail(self, error: TqError) -> None:
         self._news.put((self._ids, error))
 
-    def stored(self, done: Future[Any]) -> None:
-        error = done.exception()
-        if isinstance(error, TqError):
-            self.fail(error)
-
 
 class Courier:
     """``at_end``: called in the courier's thread when it has closed and everybody has heard. They must not hold on to
@@ -91,13 +87,20 @@ class Courier:
     def __init__(self, app: App) -> None:
         self._app = app
         self.at_end: list[Callable[[], None]] = []
-        self._lock = threading.Lock()  # guards the three below
-        self._idle = threading.Condition(self._lock)
-        self._receivers: dict[bytes, Receiver] = {}
         self._closed = False
+        self._make_anew()
+        _couriers.add(self)
+
+    def _make_anew(self) -> None:
+        """What belongs to one process: after a fork the child has neither the thread nor what was sent."""
+        # Guards the receivers, the thread and ``_closed``; again by who has it: the collector may call close() anywhere.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._receivers: dict[bytes, Receiver] = {}
         self._thread: threading.Thread | None = None
-        self._unsent: deque[_Parcel] = deque()
+        self._unsent: deque[Parcel] = deque()
         self._due = False
+        self._under_way: set[_Shipment] = set()
         self._news: SimpleQueue[Any] = SimpleQueue()  # rows; (ids, error); None: look whether it is over
 
     def send(
@@ -118,11 +121,11 @@ class Courier:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="tq-courier", daemon=True)
                 self._thread.start()
-        self._unsent.append(_Parcel(name, choice, id, payload, blobs))
+        self._unsent.append((name, choice, id, payload, blobs))
         if not self._due:
             self._due = True
-            if not link.post(lambda: self._ship(link)):
-                self._news.put(([id], Unreachable("the app was closed; make a new one")))
+            if not link.post(partial(self._ship, link)):
+                self._lose(Unreachable("the app was closed; make a new one"))
 
     def waiting(self) -> list[Receiver]:
         """Those who have not heard."""
@@ -141,72 +144,142 @@ class Courier:
         else:
             self._end()
 
+    def push(self) -> None:
+        """Send what has gathered, whatever is on its way: a call made after this may be a question about it."""
+        if self._unsent:
+            link = self._app.link
+            link.post(partial(self._ship, link, at_once=True))
+
     def flush(self) -> None:
         """Wait until everything sent is stored, or refused: a call is answered after all that were made before it."""
+        self.push()
         self._app.call(TASKS, "states", [])
+
+    def await_room(self, most: int) -> None:
+        """Wait until fewer than ``most`` have not heard; then for room enough that this is not every time."""
+        if len(self._receivers) >= most:
+            with self._changed:
+                self._changed.wait_for(lambda: len(self._receivers) <= most // 2)
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until everybody has heard; False when ``timeout`` seconds pass first."""
-        with self._idle:
-            if not self._idle.wait_for(lambda: not self._receivers, timeout):
+        thread = self._thread
+        if thread is threading.current_thread():
+            raise RuntimeError("a callback cannot wait for the end of what calls it")
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._receivers, timeout):
                 return False
-        if self._closed and self._thread not in (None, threading.current_thread()):
-            self._thread.join(timeout)
+        if self._closed and thread is not None:
+            thread.join(timeout)
         return True
 
     # the I/O thread
 
-    def _ship(self, link: ClientLink) -> None:
+    def _ship(self, link: ClientLink, at_once: bool = False) -> None:
+        """Send what has gathered, unless enough is on its way: then the next answer comes back here."""
+        if len(self._under_way) >= CALLS_UNDER_WAY and not at_once:
+            return
         self._due = False
-        while self._unsent:
-            first = self._unsent[0]
-            tasks: list[list[bytes]] = []
-            named: Named = {}
-            size = blobs = 0
-            while (
-                self._unsent
-                and len(tasks) < CHUNK_TASKS
-                and (not tasks or size + len(self._unsent[0].payload) <= CHUNK_BYTES)
-                and (not tasks or blobs + len(self._unsent[0].blobs) <= CHUNK_BLOBS)
-                and self._unsent[0].goes_with(first)
-            ):
-                parcel = self._unsent.popleft()
-                tasks.append([parcel.id, parcel.payload])
-                size += len(parcel.payload)
-                if parcel.blobs:
-                    named[parcel.id] = list(parcel.blobs)
-                    blobs += len(parcel.blobs)
+        for name, choice, tasks, named in _calls(self._take_unsent()):
             ids = [task[0] for task in tasks]
             shipment = _Shipment(self._news, ids)
-            stored = self._app.submit_many(first.name, first.choice, tasks, ids, shipment, link, named)
-            stored.add_done_callback(shipment.stored)
+            self._under_way.add(shipment)
+            stored = self._app.submit_many(name, choice, tasks, ids, shipment, link, named)
+            stored.add_done_callback(partial(self._answered, link, shipment))
+
+    def _answered(self, link: ClientLink, shipment: _Shipment, stored: Future[Any]) -> None:
+        self._under_way.discard(shipment)
+        error = stored.exception()
+        if isinstance(error, TqError):
+            shipment.fail(error)
+            if isinstance(error, (Unreachable, Rejected, ProtocolError)):
+                self._lose(error)  # what waits behind it would be tried as long again, and told the same
+        if self._due:
+            self._ship(link)
+
+    def _take_unsent(self) -> Iterator[Parcel]:
+        with contextlib.suppress(IndexError):
+            while True:
+                yield self._unsent.popleft()
+
+    def _lose(self, error: TqError) -> None:
+        """Nothing that has gathered will be sent."""
+        self._due = False
+        if lost := [id for _, _, id, _, _ in self._take_unsent()]:
+            self._news.put((lost, error))
 
     # the courier's thread
 
     def _run(self) -> None:
-        while True:
+        while not (self._closed and not self._receivers):
             news = self._news.get()
             if isinstance(news, tuple):
                 ids, error = news
-                for id in ids:
-                    if (receiver := self._receivers.get(id)) is not None:
-                        receiver.failed(error)
-                        self._heard(id)
+                self._tell([(id, None, error) for id in ids])
             elif news is not None:
-                for id, state, body in news:
-                    if (receiver := self._receivers.get(id)) is not None:
-                        receiver.ended(Outcome(state, body))
-                        self._heard(id)
-            if self._closed and not self._receivers:
-                self._end()
-                return
+                self._tell(news)
+        self._end()
+
+    def _tell(self, rows: Iterable[Row]) -> None:
+        """Outcomes, or ``(id, None, error)``, to those who have not heard."""
+        heard: list[bytes] = []
+        for id, state, body in rows:
+            receiver = self._receivers.get(id)
+            if receiver is None:
+                continue
+            heard.append(id)
+            try:
+                if state is None:
+                    receiver.failed(body)
+                else:
+                    receiver.ended(Outcome(state, body))
+            except BaseException:  # a callback's SystemExit, for one: the others have to hear all the same
+                log.exception("a callback raised")
+        with self._changed:
+            for id in heard:
+                self._receivers.pop(id, None)
+            self._changed.notify_all()
 
     def _end(self) -> None:
         for step in self.at_end:
             step()
 
-    def _heard(self, id: bytes) -> None:
-        with self._idle:
-            del self._receivers[id]
-            if not self._receivers:
-                self._idle.notify_all()
+
+def _calls(parcels: Iterable[Parcel]) -> Iterator[tuple[str, Choice, list[list[bytes]], Named]]:
+    """Submit calls for these, in order. Those that name blobs travel apart: a call is refused as a whole, and content
+    may be gone."""
+    of_name, of_choice = "", None
+    tasks: list[list[bytes]] = []
+    named: Named = {}
+    size = blobs_named = 0
+    for name, choice, id, payload, blobs in parcels:
+        size += len(payload)
+        blobs_named += len(blobs)
+        if of_choice is not None and (
+            len(tasks) >= CHUNK_TASKS
+            or size > CHUNK_BYTES
+            or blobs_named > CHUNK_BLOBS
+            or name != of_name
+            or (choice is not of_choice and choice != of_choice)
+            or bool(blobs) != bool(named)
+        ):
+            yield of_name, of_choice, tasks, named
+            tasks, named, size, blobs_named = [], {}, len(payload), len(blobs)
+        of_name, of_choice = name, choice
+        tasks.append([id, payload])
+        if blobs:
+            named[id] = list(blobs)
+    if of_choice is not None:
+        yield of_name, of_choice, tasks, named
+
+
+_couriers: weakref.WeakSet[Courier] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for courier in list(_couriers):
+        courier._make_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

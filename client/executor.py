@@ -40,6 +40,8 @@ T = TypeVar("T")
 
 CANCEL_TASKS_MAX = 10_000  # in one call
 
+_lock = threading.Lock()  # guards ``TaskFuture._begun``, for a moment
+
 Work = tuple[bytes, list[Blob]]
 """A payload, and the blobs it names."""
 
@@ -47,10 +49,9 @@ Work = tuple[bytes, list[Blob]]
 class TaskFuture(Future[T]):
     """A standard Future that knows its task. ``cancel`` and ``running`` ask the master, which takes a round trip."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, courier: Courier) -> None:
         super().__init__()
-        self._app = app
-        self._lock = threading.Lock()
+        self._app, self._courier = app, courier
         self._begun = False  # guarded: set_running_or_notify_cancel was called, which may be done once
         self.task = new_ids()
 
@@ -65,11 +66,13 @@ class TaskFuture(Future[T]):
             return self.cancelled()
         if super().running():
             return False
+        self._courier.push()
         rows = self._app.call(TASKS, "cancel", [self.task], False)
         return self._found(rows[0][1] if rows else UNKNOWN)
 
     def running(self) -> bool:
         if not self.done() and not super().running():
+            self._courier.push()
             self._found(self._app.call(TASKS, "states", [self.task])[0][1])
         return super().running()
 
@@ -83,10 +86,10 @@ class TaskFuture(Future[T]):
 
     def _begin(self) -> None:
         """It runs; or it is cancelled, and those in wait() and as_completed() are told."""
-        with self._lock:
-            if not self._begun:
-                self._begun = True
-                self.set_running_or_notify_cancel()
+        with _lock:
+            begun, self._begun = self._begun, True
+        if not begun:
+            self.set_running_or_notify_cancel()
 
     # courier.Receiver
 
@@ -204,7 +207,7 @@ class Executor(StandardExecutor):
             self._courier.join()
 
     def _send(self, sendable: Sendable, work: Work) -> Future[Any]:
-        future: TaskFuture[Any] = TaskFuture(self._app)
+        future: TaskFuture[Any] = TaskFuture(self._app, self._courier)
         payload, blobs = work
         self._courier.send(sendable.name, sendable.choice, payload, future, blobs)
         return future
@@ -213,6 +216,7 @@ class Executor(StandardExecutor):
         """Cancel those that wait, in a few calls."""
         by_id = {future.task: future for future in futures if not future.done()}
         ids = list(by_id)
+        self._courier.push()
         for start in range(0, len(ids), CANCEL_TASKS_MAX):
             some = ids[start : start + CANCEL_TASKS_MAX]
             for id, state in self._app.call(TASKS, "cancel", some, False):

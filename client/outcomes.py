@@ -14,11 +14,12 @@ thread that it does not have. Nothing that runs under it may free a handle (whos
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from ..common.errors import TaskError, TqError, UnknownTask
@@ -53,9 +54,7 @@ class Outcome(NamedTuple):
             raise cast(TaskError, self.error(id))
         if self.body is None:
             return None
-        from .blobs import decode_result
-
-        return decode_result(app, self.body)
+        return _decoder()(app, self.body)
 
     def error(self, id: bytes) -> TaskError | None:
         if self.state == SUCCEEDED:
@@ -65,6 +64,14 @@ class Outcome(NamedTuple):
         from ..common.failure import Failure, to_error
 
         return to_error(State(self.state), Failure.decode(self.body))
+
+
+@functools.cache
+def _decoder() -> Callable[[App | None, bytes], Any]:
+    """Loaded for the first result, and not looked up again for each: that would take as long as decoding."""
+    from .blobs import decode_result
+
+    return decode_result
 
 
 def unknown_task(id: bytes) -> UnknownTask:

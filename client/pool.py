@@ -13,41 +13,31 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sized
 from itertools import islice
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
-from ..common.blob import Blob
-from ..common.codec import encode_chunk
 from ..common.discovery import discover
-from ..common.errors import InvalidArgument, TqError
-from ..common.ids import new_ids
+from ..common.errors import InvalidArgument
 from ..common.link import ambient
 from ..common.model import Role
 from .app import App
 from .courier import Courier
-from .handle import TASKS
 from .local import own_cluster
-from .pool_results import AsyncResult, IMapIterator, IMapUnorderedIterator, MapResult, Piece
-from .sendable import Sendable, Sendables
+from .pool_feeder import Feed, Feeder
+from .pool_results import AsyncResult, IMapIterator, IMapUnorderedIterator, MapResult
+from .sendable import Sendables
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from .options import Options
 
-UNDER_WAY_MAX: Final = (
-    20_000  # chunks sent and not yet answered: an iterable without end costs bounded memory
-)
-CANCEL_TASKS_MAX: Final = 10_000  # in one call
 CHUNKS_PER_SLOT: Final = 4  # of a map, as in the standard library
 
+RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"  # as multiprocessing.pool shows them
+
 Callback = Callable[[Any], object]
-Work = tuple[Piece, Callable[[list[Blob]], bytes]]
-"""Who waits, and what makes the payload; it tells the blobs that this names."""
-Feed = tuple[Iterator[Work], Sendable]
 
 
 class Pool:
@@ -99,16 +89,15 @@ class Pool:
             self._courier.at_end.append(cluster.stop)
         self._sendables = Sendables(self._app, options)
         self._processes = processes
-        self._lock = threading.Lock()
-        self._running = True  # guarded by the lock, together with starting the feeder
-        self._terminated = False
-        self._feeder: threading.Thread | None = None
-        self._feeds: SimpleQueue[Feed | None] = SimpleQueue()
-        self._room = threading.Semaphore(UNDER_WAY_MAX)
+        self._feeder = Feeder(self._app, self._courier)
+        self._lock = threading.Lock()  # guards the state, together with starting the feeder
+        self._state = RUN
 
     def __repr__(self) -> str:
-        state = "RUN" if self._running else "TERMINATE" if self._terminated else "CLOSE"
-        return f"<tq.Pool state={state} {self._app!r}>"
+        return f"<tq.Pool state={self._state} {self._app!r}>"
+
+    def __reduce__(self) -> str:
+        raise NotImplementedError("pool objects cannot be passed between processes or pickled")
 
     # one call
 
@@ -125,9 +114,9 @@ class Pool:
         error_callback: Callback | None = None,
     ) -> AsyncResult:
         self._check_running()
-        sendable, args = self._sendables.of(func), tuple(args)
+        sendable, args, kwds = self._sendables.of(func), tuple(args), dict(kwds)
         result = AsyncResult(callback, error_callback)
-        self._feed(sendable, iter([(self._piece(result, 0), lambda met: sendable.payload(args, kwds, met))]))
+        self._feeder.send_one(sendable, lambda met: sendable.payload(args, kwds, met), result)
         return result
 
     # many calls, one result
@@ -162,7 +151,7 @@ class Pool:
         callback: Callback | None = None,
         error_callback: Callback | None = None,
     ) -> MapResult:
-        return self._map_async(func, map(tuple, iterable), chunksize, callback, error_callback, star=True)
+        return self._map_async(func, iterable, chunksize, callback, error_callback, star=True)
 
     # many calls, one result after the other
 
@@ -181,26 +170,21 @@ class Pool:
     def close(self) -> None:
         """Take no more work; what was taken is done."""
         with self._lock:
-            if not self._running:
-                return
-            self._running = False
-            if self._feeder is not None:
-                self._feeds.put(None)
-            else:
-                self._courier.close()
+            if self._state == RUN:
+                self._state = CLOSE
+                self._feeder.close()
 
     def terminate(self) -> None:
         """Take no more work, and cancel what was taken, also what runs. Who waits for a result is told."""
-        self._terminated = True
         self.close()
-        self._give_up([piece for piece in self._courier.waiting() if isinstance(piece, Piece)])
+        self._state = TERMINATE
+        self._feeder.terminate()
 
     def join(self) -> None:
         """Wait until everything taken is done; after ``close`` or ``terminate``."""
-        if self._running:
+        if self._state == RUN:
             raise ValueError("Pool is still running")
-        if self._feeder is not None:
-            self._feeder.join()
+        self._feeder.join()
         self._courier.join()
 
     def __enter__(self) -> Self:
@@ -211,25 +195,14 @@ class Pool:
         self.terminate()
 
     def __del__(self, warn: Callable[..., None] = warnings.warn) -> None:
-        if getattr(self, "_running", False):
-            warn(f"unclosed running pool {self!r}", ResourceWarning, source=self)
+        if getattr(self, "_state", None) == RUN:
+            warn(f"unclosed running multiprocessing pool {self!r}", ResourceWarning, source=self)
             self.close()
 
     # inside
 
-    def _give_up(self, pieces: list[Piece]) -> None:
-        """Nobody waits for these any more: tell who did, and the master."""
-        for piece in pieces:
-            piece.give_up(_terminated())
-        ids = [piece.task for piece in pieces]
-        try:
-            for start in range(0, len(ids), CANCEL_TASKS_MAX):
-                self._app.call(TASKS, "cancel", ids[start : start + CANCEL_TASKS_MAX])
-        except TqError as error:
-            warnings.warn(f"tasks of the terminated pool may go on: {error}", RuntimeWarning, stacklevel=3)
-
     def _check_running(self) -> None:
-        if not self._running:
+        if self._state != RUN:
             raise ValueError("Pool not running")
 
     def _map_async(
@@ -243,47 +216,29 @@ class Pool:
         star: bool,
     ) -> MapResult:
         self._check_running()
+        if chunksize is not None:
+            _check_chunk_size(chunksize)
         sendable = self._sendables.of(func)
-        items = iterable if isinstance(iterable, Sequence) else list(iterable)
-        size = chunksize or max(1, -(-len(items) // (self._slots() * CHUNKS_PER_SLOT)))
-        result = MapResult(-(-len(items) // size), callback, error_callback)
-        self._feed(sendable, self._chunks(iter(items), size, result, star=star))
+        items = iterable if isinstance(iterable, Sized) else list(iterable)
+        length = len(items)
+        size = chunksize or max(1, -(-length // (self._slots() * CHUNKS_PER_SLOT)))
+        result = MapResult(-(-length // size), callback, error_callback)
+        if length:
+            self._feed(Feed(sendable, islice(items, length), size, result, star=star))
         return result
 
     def _imap(
         self, result: IMapIterator, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int
     ) -> IMapIterator:
         self._check_running()
-        if chunksize < 1:
-            raise ValueError(f"Chunksize must be 1+, not {chunksize:n}")
-        self._feed(self._sendables.of(func), self._watched(iter(iterable), chunksize, result))
+        _check_chunk_size(chunksize)
+        self._feed(Feed(self._sendables.of(func), iter(iterable), chunksize, result))
         return result
 
-    def _watched(self, items: Iterator[Any], size: int, result: IMapIterator) -> Iterator[Work]:
-        """The chunks of an imap, whose iterator is told how many there were, or that the iterable broke."""
-        sent = 0
-        try:
-            for chunk in self._chunks(items, size, result, star=False):
-                sent += 1
-                yield chunk
-        except Exception as error:  # of the user's iterable: it is told in its place, as the last result
-            result.piece_failed(sent, error)
-            sent += 1
-        result.set_length(sent)
-
-    def _chunks(
-        self, items: Iterator[Any], size: int, result: AsyncResult | IMapIterator, *, star: bool
-    ) -> Iterator[Work]:
-        index = 0
-        while chunk := list(islice(items, size)):
-            yield (
-                self._piece(result, index),
-                partial(encode_chunk, chunk, star=star, first=index * size),
-            )
-            index += 1
-
-    def _piece(self, result: AsyncResult | IMapIterator, index: int) -> Piece:
-        return Piece(self._app, new_ids(), result, index, self._room.release)
+    def _feed(self, feed: Feed) -> None:
+        with self._lock:
+            self._check_running()
+            self._feeder.feed(feed)
 
     def _slots(self) -> int:
         """How many processes the cluster has."""
@@ -292,33 +247,7 @@ class Pool:
             self._processes = max(1, sum(row["slots"] for row in rows if row["connected"]))
         return self._processes
 
-    def _feed(self, sendable: Sendable, works: Iterator[Work]) -> None:
-        with self._lock:
-            self._check_running()
-            if self._feeder is None:
-                self._feeder = threading.Thread(target=self._run_feeder, name="tq-pool-feeder", daemon=True)
-                self._feeder.start()
-        self._feeds.put((works, sendable))
 
-    def _run_feeder(self) -> None:
-        while (feed := self._feeds.get()) is not None:
-            works, sendable = feed
-            for piece, make_payload in works:
-                if self._terminated:
-                    piece.abandon(_terminated())
-                    break
-                self._room.acquire()
-                try:
-                    blobs: list[Blob] = []
-                    payload = make_payload(blobs)
-                    self._courier.send(sendable.name, sendable.choice, payload, piece, blobs)
-                except Exception as error:  # an item that cannot travel, or no address: told as its result
-                    self._room.release()
-                    piece.give_up(error)
-                if self._terminated:  # terminate() may have looked just before this one was sent
-                    self._give_up([piece])
-        self._courier.close()
-
-
-def _terminated() -> RuntimeError:
-    return RuntimeError("the pool was terminated")
+def _check_chunk_size(chunksize: int) -> None:
+    if chunksize < 1:
+        raise ValueError(f"Chunksize must be 1+, not {chunksize:n}")

@@ -7,9 +7,9 @@ import multiprocessing
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..common.errors import TaskError, TqError
 from .exceptions import broken, rebuilt
@@ -28,18 +28,11 @@ _lock = threading.Lock()  # guards ``Piece._told`` and ``MapResult._left``, each
 class Piece:
     """One task of a result: a call or a chunk. A ``courier.Receiver``."""
 
-    __slots__ = ("_answered", "_app", "_index", "_result", "_told", "task")
+    __slots__ = ("_app", "_result", "_told", "index", "task")
 
-    def __init__(
-        self,
-        app: App,
-        task: bytes,
-        result: AsyncResult | IMapIterator,
-        index: int,
-        answered: Callable[[], None],
-    ) -> None:
-        self._app, self.task, self._answered = app, task, answered
-        self._result, self._index = result, index
+    def __init__(self, app: App, task: bytes, result: Result, index: int) -> None:
+        self._app, self.task = app, task
+        self._result, self.index = result, index
         self._told = False
 
     def ended(self, outcome: Outcome) -> None:
@@ -47,25 +40,21 @@ class Piece:
             value = outcome.value(self.task, self._app)
         except TaskError as error:
             self.give_up(rebuilt(error))
-        except TqError as error:
+        except (
+            Exception
+        ) as error:  # no such task; or a value that cannot be made here, whatever its class raised
             self.give_up(error)
         else:
             if self._claim():
-                self._result.piece_done(self._index, value)
-        self._answered()
+                self._result.piece_done(self.index, value)
 
     def failed(self, error: TqError) -> None:
         self.give_up(broken(error))
-        self._answered()
-
-    def abandon(self, error: BaseException) -> None:
-        """This piece was never sent, and none behind it will be."""
-        self._result.abandon(self._index, error)
 
     def give_up(self, error: BaseException) -> None:
         """The result is this error, unless it is known already."""
         if self._claim():
-            self._result.piece_failed(self._index, error)
+            self._result.piece_failed(self.index, error)
 
     def _claim(self) -> bool:
         """Whether the result has to be told: once, by the courier's thread or by whoever gives up."""
@@ -113,9 +102,6 @@ class AsyncResult:
         self._error = error
         self._finish()
 
-    def abandon(self, index: int, error: BaseException) -> None:
-        self.piece_failed(index, error)
-
     def _finish(self) -> None:
         callback, argument = (
             (self._callback, self._value) if self._error is None else (self._error_callback, self._error)
@@ -125,7 +111,8 @@ class AsyncResult:
                 callback(argument)
         except Exception:
             log.exception("a callback of a pool's result raised")
-        self._event.set()
+        finally:
+            self._event.set()
 
 
 class MapResult(AsyncResult):
@@ -148,19 +135,24 @@ class MapResult(AsyncResult):
             self._error = error
         self._account_for()
 
-    def abandon(self, index: int, error: BaseException) -> None:
-        if self._error is None:
-            self._error = error
-        self._account_for(len(self._parts) - index)
+    def set_length(self, pieces: int) -> None:
+        """So many there are: fewer than was expected, if the iterable broke or shrank."""
+        self._account_for(len(self._parts) - pieces)
 
     def _account_for(self, pieces: int = 1) -> None:
         with _lock:
             self._left -= pieces
-            if self._left:
+            if self._left or not pieces:
                 return
         self._value = [value for part in self._parts for value in part]
         self._parts.clear()
         self._finish()
+
+
+class _Failed(NamedTuple):
+    """In the place of a chunk's results."""
+
+    error: BaseException
 
 
 class IMapIterator:
@@ -170,53 +162,70 @@ class IMapIterator:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards what is below but the queue: several threads may iterate
-        self._news: SimpleQueue[tuple[int, Any]] = (
-            SimpleQueue()
-        )  # (index, results or an exception), (-1, pieces)
-        self._parts: dict[int, Any] = {}  # that have arrived and were not begun
-        self._part: deque[Any] = deque()  # being given out
-        self._given = 0  # parts
+        self._ready: deque[Any] = deque()  # whose turn it is, to be given out
+        self._lock = threading.Lock()  # guards the three below: several threads may iterate
+        self._parts: dict[int, Any] = {}  # that have arrived before their turn
+        self._begun = 0  # parts
         self._length: int | None = None
+        self._news: SimpleQueue[tuple[int, Any]] = SimpleQueue()  # (index, results), (-1, how many parts)
 
     def __iter__(self) -> IMapIterator:
         return self
 
     def __next__(self) -> Any:
-        return self.next()
+        try:
+            item = self._ready.popleft()
+        except IndexError:
+            return self.next()
+        if type(item) is _Failed:
+            raise item.error
+        return item
 
     def next(self, timeout: float | None = None) -> Any:
         """The next result. Raises multiprocessing.TimeoutError when there is none within ``timeout`` seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self._lock:
-            while not self._part:
-                index = self._next_index()
-                if index is not None:
-                    self._given += 1
-                    part = self._parts.pop(index)
-                    if isinstance(part, BaseException):
-                        raise part
-                    self._part.extend(part)
-                elif self._given == self._length:
-                    raise StopIteration
-                else:
-                    self._read_news(deadline)
-            return self._part.popleft()
-
-    def _next_index(self) -> int | None:
-        """The part that is next, if it is here."""
-        return self._given if self._given in self._parts else None
+        if not self._lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
+            raise multiprocessing.TimeoutError
+        try:
+            while True:
+                try:
+                    item = self._ready.popleft()
+                    break
+                except IndexError:
+                    if self._begun == self._length:
+                        raise StopIteration from None
+                self._read_news(deadline)
+        finally:
+            self._lock.release()
+        if type(item) is _Failed:
+            raise item.error
+        return item
 
     def _read_news(self, deadline: float | None) -> None:
+        """All there is; waits for the first."""
         rest = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
             index, part = self._news.get(timeout=rest)
         except Empty:
             raise multiprocessing.TimeoutError from None
-        if index < 0:
-            self._length = part
-        else:
+        while True:
+            if index < 0:
+                self._length = part
+            else:
+                self._arrived(index, part)
+            if self._news.empty():
+                return
+            index, part = self._news.get()
+
+    def _arrived(self, index: int, part: Sequence[Any]) -> None:
+        if index != self._begun:
             self._parts[index] = part
+            return
+        turn: Sequence[Any] | None = part
+        while turn is not None:
+            self._begun += 1
+            self._ready.extend(turn)
+            turn = self._parts.pop(self._begun, None)
 
     # for Piece and the feeder
 
@@ -224,11 +233,7 @@ class IMapIterator:
         self._news.put((index, value))
 
     def piece_failed(self, index: int, error: BaseException) -> None:
-        self._news.put((index, error))
-
-    def abandon(self, index: int, error: BaseException) -> None:
-        self.piece_failed(index, error)
-        self.set_length(index + 1)
+        self._news.put((index, [_Failed(error)]))
 
     def set_length(self, pieces: int) -> None:
         """So many pieces there are."""
@@ -238,5 +243,9 @@ class IMapIterator:
 class IMapUnorderedIterator(IMapIterator):
     """The iterator of ``imap_unordered``."""
 
-    def _next_index(self) -> int | None:
-        return next(iter(self._parts), None)
+    def _arrived(self, index: int, part: Sequence[Any]) -> None:
+        self._begun += 1
+        self._ready.extend(part)
+
+
+Result = AsyncResult | IMapIterator

@@ -41,7 +41,7 @@ def encode(value: object, *, root: str = "value", blobs: list[Blob] | None = Non
 
     ``blobs`` gets the blobs there are in it, whose content the caller sees to; without, they are refused.
     """
-    if type(value) in ATOMS:
+    if type(value) in ATOMS or (type(value) is list and ATOMS.issuperset(map(type, value))):
         try:
             return _packer.pack(value)  # type: ignore[no-any-return]
         except (OverflowError, UnicodeEncodeError):

@@ -13,6 +13,9 @@ from .errors import InvalidArgument
 
 _VERSION_7, _VERSION_8, _VARIANT = 0x7 << 76, 0x8 << 76, 0x2 << 62
 _COUNTER_BITS = 74  # below the timestamp, without version and variant
+_RANDOM_BYTES = (
+    4096  # drawn at once: every draw lets the other threads of a busy program in, which costs more than an id
+)
 
 
 class IdMaker:
@@ -23,30 +26,42 @@ class IdMaker:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._last_ms = 0
         self._counter = 0
+        self.make_anew()
+
+    def make_anew(self) -> None:
+        """In a child after a fork: what was drawn is the parent's, which would make the same ids of it."""
+        self._lock = threading.Lock()
+        self._drawn, self._used = b"", 0  # guarded, as are the two above
 
     def __call__(self) -> bytes:
         return self.many(1)[0]
 
     def many(self, count: int) -> list[bytes]:
         """``count`` ids in order."""
-        randomness = os.urandom(9 + 4 * count)
         with self._lock:
             now_ms = time.time_ns() // 1_000_000
             if now_ms > self._last_ms:
                 self._last_ms = now_ms
-                self._counter = int.from_bytes(randomness[:9], "big") >> 1
+                self._counter = self._random(9) >> 1
             ids = []
-            for index in range(count):
-                step = int.from_bytes(randomness[9 + 4 * index : 13 + 4 * index], "big") + 1
+            for _ in range(count):
+                step = self._random(4) + 1
                 self._counter += step
                 if self._counter >> _COUNTER_BITS:
                     self._last_ms += 1
                     self._counter = step
                 ids.append(_shape(self._last_ms, self._counter))
             return ids
+
+    def _random(self, size: int) -> int:
+        """A random number of so many bytes, each of which is used once."""
+        start = self._used
+        self._used += size
+        if self._used > len(self._drawn):
+            self._drawn, start, self._used = os.urandom(_RANDOM_BYTES), 0, size
+        return int.from_bytes(self._drawn[start : self._used], "big")
 
 
 def _shape(timestamp_ms: int, counter: int) -> bytes:
@@ -60,6 +75,8 @@ def id_of_moment(timestamp_ms: int, random_bytes: Callable[[int], bytes]) -> byt
 
 
 new_ids = IdMaker()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=new_ids.make_anew)
 
 
 def key_id(task_name: str, key: str) -> bytes:

@@ -184,7 +184,7 @@ class ChildProcess:
                 self._note("started", id=job[1], attempt=job[2])
             context = None if served.context_name is None else self.context()
             if style is not None:
-                value = served.run_chunk(args, kwargs, style, context)
+                value = served.run_chunk(args, style, context)
             elif context is not None:
                 value = served.run(args, kwargs, context)
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from itertools import starmap
 from typing import Any, NamedTuple
 
 from ..common.callables import NamedCallable, context_parameter
@@ -37,17 +38,18 @@ class ServedTask(NamedTuple):
             return self.task.function(*args, **kwargs)
         return self.task.function(*args, **{**kwargs, self.context_name: context})
 
-    def run_chunk(self, items: Sequence[Any], kwargs: Mapping[str, Any], style: str, context: Any) -> Any:
-        """The results of many calls; see ``codec.encode_chunk``. ``kwargs`` are the same for all."""
+    def run_chunk(self, items: Sequence[Any], style: str, context: Any) -> Any:
+        """The results of many calls; see ``codec.encode_chunk``."""
+        if self.context_name is None and not self.is_coroutine:  # nothing but the calls themselves
+            function = self.task.function
+            return list(map(function, items) if style == "map" else starmap(function, items))
         calls = items if style == "starmap" else [(item,) for item in items]
         if self.is_coroutine:
-            return self._one_after_the_other(calls, kwargs, context)
-        return [self.run(call, kwargs, context) for call in calls]
+            return self._one_after_the_other(calls, context)
+        return [self.run(call, {}, context) for call in calls]
 
-    async def _one_after_the_other(
-        self, calls: Sequence[Any], kwargs: Mapping[str, Any], context: Any
-    ) -> list[Any]:
-        return [await self.run(call, kwargs, context) for call in calls]
+    async def _one_after_the_other(self, calls: Sequence[Any], context: Any) -> list[Any]:
+        return [await self.run(call, {}, context) for call in calls]
 
 
 class Served(dict[str, ServedTask]):

@@ -187,7 +187,7 @@ def test_a_lambda_is_refused_with_the_line_to_write(pool: tq.Pool) -> None:
 
 def test_a_pool_that_is_forgotten_warns_as_the_standard_one_does(master: MasterInMemory) -> None:
     pool = tq.Pool(1)
-    with pytest.warns(ResourceWarning, match="unclosed running pool"):
+    with pytest.warns(ResourceWarning, match="unclosed running multiprocessing pool"):
         pool.__del__()
     with pytest.raises(ValueError, match="Pool not running"):
         pool.map(jobs.double, [1])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import uuid
 
 import pytest
@@ -20,6 +21,22 @@ def test_order_survives_a_clock_that_goes_back(monkeypatch: pytest.MonkeyPatch) 
     make = IdMaker()
     ids = [make() for _ in range(3)]
     assert ids == sorted(ids)
+
+
+def test_a_forked_child_makes_other_ids_than_its_parent() -> None:
+    new_ids()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writer, b"".join(new_ids.many(100)))
+        os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as told:
+        theirs = told.read()
+    os.waitpid(child, 0)
+    its = {theirs[at : at + 16] for at in range(0, len(theirs), 16)}
+    assert len(its) == 100
+    assert its.isdisjoint(new_ids.many(100))
 
 
 def test_a_key_always_gives_the_same_id_and_another_name_or_key_another() -> None:
