@@ -45,12 +45,13 @@ class Measured:
     def client(self, role: str) -> App:
         return App(self.url, self.key(role).read_text("utf-8"), role=role)
 
-    def start_worker(self, slots: int) -> None:
+    def start_worker(self, slots: int, allow: str | None = None) -> None:
         self.worker = self._start(
             "tq.worker.cli",
             f"--connect=127.0.0.1:{self.port}",
             f"--authkey-file={self.key('worker')}",
             f"--slots={slots}",
+            *([] if allow is None else [f"--allow={allow}"]),
             str(TASKS),
         )
         self.app.named("bench_tasks:nothing").map([None] * slots).wait(START_SECONDS_MAX)
@@ -91,13 +92,14 @@ class Measured:
 
 
 @contextmanager
-def cluster(*, slots: int = 2, durability: str = "fsync") -> Iterator[Measured]:
-    """A master, and a worker unless ``slots`` is 0; everything is stopped and removed at the end."""
+def cluster(*, slots: int = 2, durability: str = "fsync", allow: str | None = None) -> Iterator[Measured]:
+    """A master, and a worker unless ``slots`` is 0; everything is stopped and removed at the end. ``allow``: of the
+    worker."""
     with tempfile.TemporaryDirectory(prefix="tq-bench-") as name:
         measured = Measured(Path(name), durability)
         try:
             if slots:
-                measured.start_worker(slots)
+                measured.start_worker(slots, allow)
             yield measured
         finally:
             measured.stop()

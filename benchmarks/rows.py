@@ -13,6 +13,7 @@ Numbers = Mapping[str, float]
 
 NOOP_GOAL: Final = 40_000
 ENQUEUE_GOAL: Final = 100_000
+POOLS: Final = {"pool": "`Pool.imap_unordered`", "executor": "`Executor.map`"}
 CROWD_SLOTS_PER_WORKER: Final = 8
 PEERS: Final = {
     "celery": "Celery on Redis",
@@ -86,6 +87,28 @@ def floor_rows(numbers: Numbers) -> list[Row]:
         ("**floor of a round trip**: two commits and the hops", "floor.trip_fsync_seconds", _seconds),
     ]
     return [Row(title=title, figure=show(numbers[key])) for title, key, show in shown if key in numbers]
+
+
+def pool_rows(numbers: Numbers) -> list[tuple[str, ...]]:
+    """Kind by kind and chunk size by chunk size: both rates, their ratio, and that of the processor time."""
+    made = []
+    for kind, title in POOLS.items():
+        for name in numbers:
+            if not name.startswith(f"pools.{kind}.") or not name.endswith(".tq.items"):
+                continue
+            chunk = name.split(".")[2]
+            rate, other, busy, other_busy = (
+                numbers[f"pools.{kind}.{chunk}.{who}.{what}"]
+                for what in ("items", "busy_seconds")
+                for who in ("tq", "local")
+            )
+            times = (
+                f"{busy / other_busy:.1f} × ({_seconds(busy)}, {_seconds(other_busy)})" if other_busy else ""
+            )
+            made.append(
+                (f"{title}, {int(chunk):,}", _rate(rate), _rate(other), f"{rate / other:.2f} ×", times)
+            )
+    return made
 
 
 def peer_rows(numbers: Numbers, notes: Mapping[str, str]) -> list[Row]:

@@ -27,6 +27,7 @@ class Scale:
     socket_trips: int
     syncs: int
     pool_tasks: int
+    pool_items: int  # one by one; more in chunks
     tutorial_tasks: int
     peer_tasks: int
 
@@ -49,6 +50,7 @@ FULL: Final = Scale(
     socket_trips=5_000,
     syncs=300,
     pool_tasks=50_000,
+    pool_items=20_000,
     tutorial_tasks=5_000,
     peer_tasks=5_000,
 )
@@ -71,6 +73,7 @@ QUICK: Final = Scale(
     socket_trips=200,
     syncs=20,
     pool_tasks=5_000,
+    pool_items=2_000,
     tutorial_tasks=500,
     peer_tasks=500,
 )

@@ -11,6 +11,7 @@ from .crowd import crowd
 from .floor import floor
 from .idle import idle
 from .peers import peers
+from .pools import pools
 from .readings import Gathered, Measurement
 from .scale import Scale
 from .speed import enqueue, noop, short, trips
@@ -21,6 +22,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "floor": floor,
     "noop": noop,
     "stdlib-peers": stdlib_peers,
+    "pools": pools,
     "enqueue": enqueue,
     "trips": trips,
     "short": short,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from .readings import Gathered
-from .rows import Row, floor_rows, peer_rows, rows
+from .rows import Row, floor_rows, peer_rows, pool_rows, rows
 
 BEGIN: Final = "<!-- measured: begin; written by `python -m benchmarks` -->"
 END: Final = "<!-- measured: end -->"
@@ -23,6 +23,9 @@ def report(gathered: Gathered, *, machine: str, command: str, runs: int, picture
         parts.append(markdown(head, map(_cells, made)))
     if limits := _limits(gathered):
         parts.append(limits)
+    if pools := pool_rows(numbers):
+        head = "items of `abs`, chunk size", "tq", "the standard library's", "ratio", "processor time an item"
+        parts.append(markdown(head, pools))
     if floors := floor_rows(numbers):
         parts.append(markdown(("the floor's parts", ""), ((row.title, row.figure) for row in floors)))
     if peers := peer_rows(numbers, notes):
