@@ -204,6 +204,11 @@ class App:
     def start_call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
         return self.sent_link().call(target, method, args, again=is_repeatable(target[0], method))
 
+    @property
+    def away_seconds(self) -> float:
+        """For how long the line has been without a connection; 0 while there is one, or no line."""
+        return 0.0 if self._link is None else self._link.away_seconds
+
     # for Submitter and its map
 
     @property

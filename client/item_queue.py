@@ -21,6 +21,7 @@ from ..common.codec import decode, encode
 from ..common.errors import InvalidArgument, StoreError
 from ..common.order import rank
 from .passing import Way, line, way_of
+from .patience import answer_of
 
 if TYPE_CHECKING:
     from .app import App
@@ -49,7 +50,7 @@ class ItemQueue:
         self._kind = kind
         self._idle: list[Putter] = []
         if mine:  # whoever is handed it must find it there
-            self._ask("make").result()
+            self._now("make")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _arrived, (way_of(self._app), type(self), *self._target[1:4])
@@ -67,12 +68,12 @@ class ItemQueue:
         """
         _check_timeout(timeout)
         payload = encode(item, root="item")
-        order = rank(item) if self._is_priority() else None
+        order = rank(item) if self._is_priority(block, timeout) else None
         putter = self._idle_putter()
         name, number = putter.name, next(putter.numbers)
         answer = self._ask("put", name, number, payload, block, order)
         try:
-            stored = answer.result(timeout if block else None)
+            stored = self._waited(answer, block, timeout)
         except TimeoutError:
             stored = self._given_up("give_up_put", None, name, number)
         except BaseException:  # Ctrl-C: it is not to be stored behind our back, as far as we can tell
@@ -112,7 +113,7 @@ class ItemQueue:
         """One item that was taken is done. Raises ValueError when more are told done than were put."""
         putter = self._idle_putter()
         try:
-            self._ask("task_done", putter.name, next(putter.numbers)).result()
+            self._now("task_done", putter.name, next(putter.numbers))
         except InvalidArgument as error:
             self._idle.append(putter)
             raise ValueError(str(error)) from None
@@ -132,9 +133,9 @@ class ItemQueue:
         try:
             yield item
         except BaseException:
-            self._ask("release", [token]).result()
+            self._now("release", [token])
             raise
-        self._ask("confirm", [token]).result()
+        self._now("confirm", [token])
 
     # inside
 
@@ -156,7 +157,8 @@ class ItemQueue:
         while True:
             answer = self._ask("get", token, block)
             try:
-                return answer.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                return self._waited(answer, block, left)
             except StoreError:  # of a transaction it was in with others; the same token gets the same item
                 if deadline is not None and time.monotonic() + RETRY_SECONDS > deadline:
                     raise
@@ -183,14 +185,25 @@ class ItemQueue:
             if putter.pid == os.getpid():
                 return putter
 
-    def _is_priority(self) -> bool:
+    def _is_priority(self, block: bool, timeout: float | None) -> bool:
         if self._kind is None:
-            self._kind = str(self._size()[2])
+            try:
+                self._kind = str(self._waited(self._ask("size"), block, timeout)[2])
+            except TimeoutError:
+                raise queue.Full from None
         return self._kind == "priority"
 
     def _size(self) -> list[Any]:
-        size: list[Any] = self._ask("size").result()
+        size: list[Any] = self._now("size")
         return size
+
+    def _waited(self, answer: Future[Any], block: bool, timeout: float | None) -> Any:
+        """The answer to what may be parked; who does not block did not ask to wait for a master, either."""
+        return answer.result(timeout) if block else answer_of(self._app, answer)
+
+    def _now(self, method: str, *args: Any) -> Any:
+        """The answer to what is answered at once."""
+        return answer_of(self._app, self._ask(method, *args))
 
     def _ask(self, method: str, *args: Any) -> Future[Any]:
         return self._app.start_call(self._target, method, *args)

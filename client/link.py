@@ -22,6 +22,7 @@ import logging
 import os
 import random
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
@@ -67,6 +68,7 @@ class ClientLink:
         self._line: Line | None = None
         self._refused: TqError | None = None  # final
         self._was_connected = False
+        self._away_since: float | None = time.monotonic()
         self._loop = (loop_factory() or asyncio.new_event_loop)()
         self._wanted = asyncio.Event()
         self._main: asyncio.Task[None] | None = None
@@ -82,6 +84,12 @@ class ClientLink:
     def watched_tasks(self) -> int:
         """How many tasks' outcomes are still to come; a moment old at best."""
         return self._ledger.watched_tasks
+
+    @property
+    def away_seconds(self) -> float:
+        """For how long there has been no connection; 0 while there is one."""
+        since = self._away_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def call(
         self,
@@ -206,11 +214,11 @@ class ClientLink:
     async def _use(self, line: Line) -> None:
         if self._was_connected:
             log.info("connected again")
-        self._line, self._was_connected = line, True
+        self._line, self._was_connected, self._away_since = line, True, None
         self._ledger.connected()
         self._carry()
         reason = await asyncio.shield(line.gone)
-        self._line = None
+        self._line, self._away_since = None, time.monotonic()
         self._ledger.disconnected()
         self._carry()
         if self._ledger.has_business:

@@ -32,6 +32,7 @@ from .item_queue import ItemQueue
 from .locks import BoundedSemaphore, Condition, Lock, RLock, Semaphore
 from .own_cluster import OwnCluster
 from .passing import authkey_text, own_name, remember, url_of
+from .patience import answer_of
 from .proxies import TARGET, understood
 from .sync import Barrier, Event
 
@@ -189,7 +190,7 @@ class BaseManager:
         if registered.make is not None:
             return registered.make(self, *args, **kwds)
         assert self.address is not None  # noqa: S101 - started
-        answer = self.app.call(TARGET, "create", typeid, encode_call(args, kwds))
+        answer = answer_of(self.app, self.app.start_call(TARGET, "create", typeid, encode_call(args, kwds)))
         return understood(answer, self, self.address, self._authkey)
 
     def proxytype(self, typeid: str) -> Callable[..., Any] | None:

@@ -21,6 +21,7 @@ from .app import App
 from .exceptions import rebuilt
 from .item_queue import ItemQueue
 from .passing import Way, line, url_of, way_of
+from .patience import answer_of
 
 if TYPE_CHECKING:
     from .managers import BaseManager
@@ -66,7 +67,9 @@ class BaseProxy:
         slices = [at for at, arg in enumerate(args) if isinstance(arg, slice)]
         plain = tuple((arg.start, arg.stop, arg.step) if isinstance(arg, slice) else arg for arg in args)
         payload = encode_call(plain, kwds or {})
-        answer = self._app.call(TARGET, "call", self._token.id, methodname, payload, slices)
+        answer = answer_of(
+            self._app, self._app.start_call(TARGET, "call", self._token.id, methodname, payload, slices)
+        )
         return understood(answer, self._manager, self._token.address, self._authkey)
 
     def _getvalue(self) -> Any:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..common.errors import InvalidArgument, StoreError
 from .passing import Way, line, own_name, way_of
+from .patience import answer_of
 
 if TYPE_CHECKING:
     from .app import App
@@ -52,7 +53,7 @@ class Proxy:
         until = time.monotonic() + STORE_SECONDS
         while True:
             try:
-                return self._ask(method, *args).result()
+                return answer_of(self._app, self._ask(method, *args))
             except StoreError:
                 if time.monotonic() > until:
                     raise

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import tq
-from tq.managers import QueueManager
+from tq.managers import QueueManager, SyncManager
 
 from .programs import clean_environment, eventually
 
@@ -174,3 +174,25 @@ if __name__ == "__main__":
         manager.app.close()
         server.send_signal(2)
         assert server.wait(SECONDS) == 0
+
+
+def test_nobody_waits_for_ever_for_a_master_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tq.client.patience.PATIENCE_SECONDS", 0.5)
+    with SyncManager() as manager:
+        other = SyncManager(manager.address, multiprocessing.current_process().authkey)
+        other.connect()
+        known, new = other.Queue(name="known"), other.get_task_queue()
+        lock, numbers = other.Lock(), other.list([1])
+        known.put(1)
+    for call in (
+        known.qsize, known.get_nowait, lambda: known.put_nowait(1), lambda: new.put_nowait(1), known.task_done,
+        lambda: lock.acquire(block=False), numbers.__len__, other.dict, other.Lock,
+    ):  # fmt: skip
+        with pytest.raises(tq.Unreachable, match="has been away for"):
+            call()
+    for one in (known, new):
+        with pytest.raises(queue.Full):
+            one.put(1, timeout=0.1)
+        with pytest.raises(queue.Empty):
+            one.get(timeout=0.1)
+    assert not lock.acquire(timeout=0.1)
