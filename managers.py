@@ -1,5 +1,6 @@
 """The managers of ``multiprocessing``, over tq: the tutorial's program runs with this one import changed."""
 
+from .client.item_queue import ShutDown as ShutDown
 from .client.locks import LockLost as LockLost
 from .client.managers import BaseManager as BaseManager
 from .client.managers import QueueManager as QueueManager
@@ -19,5 +20,6 @@ __all__ = [
     "NamespaceProxy",
     "QueueManager",
     "Server",
+    "ShutDown",
     "SyncManager",
 ]

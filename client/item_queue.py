@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import queue
-import threading
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ..common.codec import decode, encode
 from ..common.errors import InvalidArgument, StoreError
 from ..common.order import rank
+from .deadlines import GIVE_UP_SECONDS, deadline_in, pause_before, rest_of
 from .passing import Way, line, way_of
 from .patience import answer_of
 
@@ -27,21 +28,27 @@ if TYPE_CHECKING:
     from .app import App
 
 TOKEN_BYTES: Final = 16
-GIVE_UP_SECONDS: Final = 1.0  # a master that is away does not hold a timeout up for longer than this
-RETRY_SECONDS: Final = 0.2  # between tries while the master's disk fails
+UNKNOWN: Final = object()  # what became of a put
+
+if sys.version_info >= (3, 13):
+    from queue import ShutDown
+else:
+
+    class ShutDown(Exception):
+        """Raised by put and get of a queue that was shut down; ``queue.ShutDown`` where the running Python has that."""
 
 
 class Putter(NamedTuple):
-    """Who numbers puts and what is done: one at a time, each when it is known what became of the last. So whatever the master has from
-    this one beyond a number, the put of that number was stored."""
+    """Who numbers puts and what is done: one at a time, each when it is known what became of the last. So whatever
+    the master has from this one beyond a number, the put of that number was stored."""
 
     name: bytes
     numbers: Iterator[int]
     pid: int
 
 
-class ItemQueue:
-    """One queue by its name. Threads may share it. ``kind``: fifo, lifo or priority."""
+class SimpleQueue:
+    """One queue by its name, with what ``queue.SimpleQueue`` has. Threads may share it. ``kind``: fifo, lifo or priority."""
 
     def __init__(
         self, app: App, name: str, kind: str | None = None, maxsize: int = 0, *, mine: bool = False
@@ -56,38 +63,19 @@ class ItemQueue:
         return _arrived, (way_of(self._app), type(self), *self._target[1:4])
 
     def __repr__(self) -> str:
-        return f"<tq.ItemQueue {self._target[1]!r}>"
-
-    # as in queue.Queue
+        return f"<tq.{type(self).__name__} {self._target[1]!r}>"
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Put an item; when this returns, it is stored. Raises queue.Full as the standard library's does.
+        """Put an item; when this returns, it is stored. It never blocks for room, so ``block`` and ``timeout`` say
+        nothing.
 
-        Raises NotSerializable for what cannot travel, with the path to it; TypeError for an item that a priority
-        queue cannot order among those it has; StoreError when the master cannot store it.
+        Raises NotSerializable for what cannot travel, with the path to it; StoreError when the master cannot store it.
         """
-        _check_timeout(timeout)
-        payload = encode(item, root="item")
-        order = rank(item) if self._is_priority(block, timeout) else None
-        putter = self._idle_putter()
-        name, number = putter.name, next(putter.numbers)
-        answer = self._ask("put", name, number, payload, block, order)
-        try:
-            stored = self._waited(answer, block, timeout)
-        except TimeoutError:
-            stored = self._given_up("give_up_put", None, name, number)
-        except BaseException:  # Ctrl-C: it is not to be stored behind our back, as far as we can tell
-            self._ask("give_up_put", name, number)
-            raise
-        if stored is not None:
-            self._idle.append(putter)
-        if isinstance(stored, str):
-            raise TypeError(stored)
-        if not stored:
-            raise queue.Full
+        self._put(item, True, None)
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """The next item; waits for it. Raises queue.Empty as the standard library's does."""
+        """The next item; waits for it. Raises queue.Empty as the standard library's does, and ShutDown when the queue was
+        shut down and is empty."""
         token, item = self._get(block, timeout)
         self._ask("confirm", [token])
         return item
@@ -105,25 +93,7 @@ class ItemQueue:
     def empty(self) -> bool:
         return self.qsize() == 0
 
-    def full(self) -> bool:
-        waiting, maxsize, *_ = self._size()
-        return bool(0 < maxsize <= waiting)
-
-    def task_done(self) -> None:
-        """One item that was taken is done. Raises ValueError when more are told done than were put."""
-        putter = self._idle_putter()
-        try:
-            self._now("task_done", putter.name, next(putter.numbers))
-        except InvalidArgument as error:
-            self._idle.append(putter)
-            raise ValueError(str(error)) from None
-        self._idle.append(putter)
-
-    def join(self) -> None:
-        """Wait until everything that was put has been told done."""
-        self._ask("join").result()
-
-    # more than queue.Queue has
+    # more than queues have
 
     @contextmanager
     def lease(self, timeout: float | None = None) -> Iterator[Any]:
@@ -139,10 +109,32 @@ class ItemQueue:
 
     # inside
 
+    def _put(self, item: Any, block: bool, timeout: float | None) -> None:
+        deadline = _deadline(block, timeout)
+        payload = encode(item, root="item")
+        order = rank(item) if self._is_priority(block, deadline) else None
+        putter = self._idle_putter()
+        name, number = putter.name, next(putter.numbers)
+        answer = self._ask("put", name, number, payload, block, order)
+        try:
+            stored = self._waited(answer, block, deadline)
+        except TimeoutError:
+            stored = self._given_up("give_up_put", UNKNOWN, name, number)
+        except BaseException:  # Ctrl-C: it is not to be stored behind our back, as far as we can tell
+            self._ask("give_up_put", name, number)
+            raise
+        if stored is not UNKNOWN:
+            self._idle.append(putter)
+        if isinstance(stored, str):
+            raise TypeError(stored)
+        if stored is None:
+            raise ShutDown
+        if stored is not True:
+            raise queue.Full
+
     def _get(self, block: bool, timeout: float | None) -> tuple[bytes, Any]:
-        _check_timeout(timeout)
+        deadline = _deadline(block, timeout)
         token = os.urandom(TOKEN_BYTES)
-        deadline = None if timeout is None or not block else time.monotonic() + timeout
         try:
             payload = self._payload(token, block, deadline)
         except BaseException:  # Ctrl-C: an item that is on its way to us goes back
@@ -151,18 +143,18 @@ class ItemQueue:
             raise
         if payload is None:
             raise queue.Empty
+        if payload is False:
+            raise ShutDown
         return token, decode(payload)
 
     def _payload(self, token: bytes, block: bool, deadline: float | None) -> Any:
         while True:
             answer = self._ask("get", token, block)
             try:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                return self._waited(answer, block, left)
+                return self._waited(answer, block, deadline)
             except StoreError:  # of a transaction it was in with others; the same token gets the same item
-                if deadline is not None and time.monotonic() + RETRY_SECONDS > deadline:
+                if not pause_before(deadline):
                     raise
-                threading.Event().wait(RETRY_SECONDS)
             except TimeoutError:
                 return self._given_up("give_up_get", None, token)
 
@@ -185,10 +177,12 @@ class ItemQueue:
             if putter.pid == os.getpid():
                 return putter
 
-    def _is_priority(self, block: bool, timeout: float | None) -> bool:
+    def _is_priority(self, block: bool, deadline: float | None) -> bool:
         if self._kind is None:
+            if deadline is not None:  # a timeout of nothing is for room in the queue
+                deadline = max(deadline, time.monotonic() + GIVE_UP_SECONDS)
             try:
-                self._kind = str(self._waited(self._ask("size"), block, timeout)[2])
+                self._kind = str(self._waited(self._ask("size"), block, deadline)[2])
             except TimeoutError:
                 raise queue.Full from None
         return self._kind == "priority"
@@ -197,9 +191,9 @@ class ItemQueue:
         size: list[Any] = self._now("size")
         return size
 
-    def _waited(self, answer: Future[Any], block: bool, timeout: float | None) -> Any:
+    def _waited(self, answer: Future[Any], block: bool, deadline: float | None) -> Any:
         """The answer to what may be parked; who does not block did not ask to wait for a master, either."""
-        return answer.result(timeout) if block else answer_of(self._app, answer)
+        return answer.result(rest_of(deadline)) if block else answer_of(self._app, answer)
 
     def _now(self, method: str, *args: Any) -> Any:
         """The answer to what is answered at once."""
@@ -209,11 +203,57 @@ class ItemQueue:
         return self._app.start_call(self._target, method, *args)
 
 
-def _arrived(way: Way, kind: type[ItemQueue], *arguments: Any) -> ItemQueue:
+class ItemQueue(SimpleQueue):
+    """With what ``queue.Queue`` and its kinds have."""
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Put an item; when this returns, it is stored. Raises queue.Full as the standard library's does, and ShutDown
+        when the queue was shut down.
+
+        Raises NotSerializable for what cannot travel, with the path to it; TypeError for an item that a priority
+        queue cannot order among those it has; StoreError when the master cannot store it.
+        """
+        self._put(item, block, timeout)
+
+    def full(self) -> bool:
+        waiting, maxsize, *_ = self._size()
+        return bool(0 < maxsize <= waiting)
+
+    def task_done(self) -> None:
+        """One item that was taken is done. Raises ValueError when more are told done than were put."""
+        putter = self._idle_putter()
+        try:
+            self._now("task_done", putter.name, next(putter.numbers))
+        except InvalidArgument as error:
+            self._idle.append(putter)
+            raise ValueError(str(error)) from None
+        self._idle.append(putter)
+
+    def join(self) -> None:
+        """Wait until everything that was put has been told done."""
+        self._ask("join").result()
+
+    def shutdown(self, immediate: bool = False) -> None:
+        """From now on ``put`` raises ShutDown, and so does ``get`` once the queue is empty; those who wait are told.
+
+        ``immediate``: it is emptied, each item counts as done, and one that is given back is dropped. As in Python
+        3.13, for every program that uses the queue, and over restarts of the master: see ``reopen``.
+        """
+        self._now("shutdown", immediate)
+
+    def reopen(self) -> None:
+        """The end of ``shutdown``: items are put again. The standard library's queues have no such thing."""
+        self._now("reopen")
+
+
+def _arrived(way: Way, kind: type[SimpleQueue], *arguments: Any) -> SimpleQueue:
     """A queue that came by pickle; whose it is stays as it was."""
     return kind(line(way), *arguments)
 
 
-def _check_timeout(timeout: float | None) -> None:
-    if timeout is not None and timeout < 0:
+def _deadline(block: bool, timeout: float | None) -> float | None:
+    if not block or timeout is None:
+        return None
+    if timeout < 0:
         raise ValueError("'timeout' must be a non-negative number")
+    return deadline_in(timeout)

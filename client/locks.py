@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
 
 from ..common.errors import InvalidArgument
+from .deadlines import deadline_in, rest_of
 from .passing import own_name
 from .sync import TOKEN_BYTES, Proxy
 
@@ -125,7 +125,7 @@ class _Permits(Proxy):
             return _held.setdefault(self._app, {}).setdefault(self.name, _Holdings())
 
     def _acquire(self, block: bool, timeout: float | None) -> bool:
-        deadline = _deadline(block, timeout)
+        deadline = self._deadline(block, timeout)
         token = os.urandom(TOKEN_BYTES)
         try:
             fence = (
@@ -145,6 +145,16 @@ class _Permits(Proxy):
             return False
         self._holdings.add(token, fence)
         return True
+
+    def _deadline(self, block: bool, timeout: float | None) -> float | None:
+        """Checks arguments as locks of ``threading`` do; −1 is their word for no end."""
+        if timeout is None or timeout == -1:
+            return None
+        if not block:
+            raise ValueError("can't specify a timeout for a non-blocking call")
+        if timeout < 0:
+            raise ValueError("timeout value must be a non-negative number")
+        return deadline_in(timeout)
 
     def _release(self) -> None:
         acquired = self._holdings.take()
@@ -207,7 +217,7 @@ class RLock(_Permits):
 
     def _acquire(self, block: bool, timeout: float | None) -> bool:
         if self._is_mine():
-            _deadline(block, timeout)
+            self._deadline(block, timeout)
             self._own(self._depth + 1)
             return True
         acquired = super()._acquire(block, timeout)
@@ -281,6 +291,12 @@ class Semaphore(_Permits):
         """How many permits are free."""
         return int(self._call("state")[0])
 
+    def _deadline(self, block: bool, timeout: float | None) -> float | None:
+        """To semaphores of ``threading`` a negative timeout is one that is over."""
+        if not block and timeout is not None:
+            raise ValueError("can't specify timeout for non-blocking acquire")
+        return deadline_in(timeout)
+
     def _check_release(self, beyond: int) -> None:
         """May it add so many permits that this process does not hold?"""
 
@@ -327,7 +343,7 @@ class Condition:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Release the lock, wait to be notified, acquire it again. False: the time was over."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = deadline_in(timeout)
         lock = self._lock
         if not lock._is_mine():
             raise RuntimeError("cannot wait on un-acquired lock")
@@ -352,11 +368,11 @@ class Condition:
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
         """Wait until the predicate is true; its last value."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = deadline_in(timeout)
         result = predicate()
         while not result:
-            rest = None if deadline is None else deadline - time.monotonic()
-            if rest is not None and rest <= 0:
+            rest = rest_of(deadline)
+            if rest == 0:
                 break
             self.wait(rest)
             result = predicate()
@@ -393,14 +409,3 @@ def _forked() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
-
-
-def _deadline(block: bool, timeout: float | None) -> float | None:
-    """Monotonic; None: no end. Checks arguments as threading does; −1 is its word for no end."""
-    if timeout is None or timeout == -1:
-        return None
-    if not block:
-        raise ValueError("can't specify a timeout for a non-blocking call")
-    if timeout < 0:
-        raise ValueError("timeout value must be a non-negative number")
-    return time.monotonic() + timeout

@@ -28,7 +28,7 @@ from ..common.errors import ConfigError, InvalidArgument, Rejected, Unreachable
 from ..common.keys import AUTHKEY_CHARS_MIN
 from ..common.naming import callable_name
 from .app import App
-from .item_queue import ItemQueue
+from .item_queue import ItemQueue, SimpleQueue
 from .locks import BoundedSemaphore, Condition, Lock, RLock, Semaphore
 from .own_cluster import OwnCluster
 from .passing import authkey_text, own_name, remember, url_of
@@ -295,8 +295,8 @@ def _named_queue(kind: str) -> Callable[..., ItemQueue]:
     return make
 
 
-def _simple_queue(manager: BaseManager, *, name: str | None = None) -> ItemQueue:
-    return ItemQueue(manager.app, name or own_name("fifo"), "fifo", mine=name is None)
+def _simple_queue(manager: BaseManager, *, name: str | None = None) -> SimpleQueue:
+    return SimpleQueue(manager.app, name or own_name("fifo"), "fifo", mine=name is None)
 
 
 def _fixed_queue(name: str) -> Callable[..., ItemQueue]:

@@ -34,6 +34,8 @@ BUILT_IN: Final = frozenset(
 # methods never are: nobody can know.
 _OF_ITEMS: Final = {
     "make",
+    "shutdown",
+    "reopen",
     "put",
     "give_up_put",
     "get",

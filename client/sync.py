@@ -7,14 +7,13 @@ nobody misses what happened meanwhile. When the time is over, the master is aske
 from __future__ import annotations
 
 import os
-import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import BrokenBarrierError
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..common.errors import InvalidArgument, StoreError
+from .deadlines import GIVE_UP_SECONDS, deadline_in, pause_before, rest_of
 from .passing import Way, line, own_name, way_of
 from .patience import answer_of
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from .app import App
 
 TOKEN_BYTES: Final = 16
-GIVE_UP_SECONDS: Final = 1.0  # a master that is away does not hold a timeout up for longer than this
-RETRY_SECONDS: Final = 0.2  # between tries while the master's disk fails
 STORE_SECONDS: Final = 5.0  # how long that is tried, for calls that nobody parks
 
 
@@ -50,25 +47,23 @@ class Proxy:
 
     def _call(self, method: str, *args: Any) -> Any:
         """The answer; a disk that fails is given a few seconds to recover."""
-        until = time.monotonic() + STORE_SECONDS
+        until = deadline_in(STORE_SECONDS)
         while True:
             try:
                 return answer_of(self._app, self._ask(method, *args))
             except StoreError:
-                if time.monotonic() > until:
+                if not pause_before(until):
                     raise
-                threading.Event().wait(RETRY_SECONDS)
 
     def _await(self, method: str, *args: Any, deadline: float | None = None) -> Any:
         """The answer to a call that may be parked. Raises TimeoutError at the deadline."""
         while True:
             answer = self._ask(method, *args)
             try:
-                return answer.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
+                return answer.result(rest_of(deadline))
             except StoreError:  # of a transaction it was in with others; the same token is the same call
-                if deadline is not None and time.monotonic() + RETRY_SECONDS > deadline:
+                if not pause_before(deadline):
                     raise
-                threading.Event().wait(RETRY_SECONDS)
 
     def _given_up(self, otherwise: Any, method: str, *args: Any) -> Any:
         """The time is over: what the master says became of the call, ``otherwise`` if it does not answer."""
@@ -104,7 +99,7 @@ class Event(Proxy):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Whether it was set before the time was over."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = deadline_in(timeout)
         is_set, since = self._call("state")
         if is_set:
             return True
@@ -144,7 +139,7 @@ class Barrier(Proxy):
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the others; each gets another number from 0 on. Raises threading.BrokenBarrierError."""
         timeout = self._timeout if timeout is None else timeout
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = deadline_in(timeout)
         token = os.urandom(TOKEN_BYTES)
         try:
             place = self._await("wait", token, deadline=deadline)

@@ -13,7 +13,8 @@ from ..common.exposed import exposed
 from ..common.frames import too_large
 from ..common.model import TASK_ID_BYTES, Role, check_name, check_new
 from .engine import Engine
-from .items import KINDS, NUMBER_MAX, TOKEN_BYTES, ItemQueue, NewPut
+from .item_queue import KINDS, ItemQueue, NewPut
+from .items import NUMBER_MAX, TOKEN_BYTES
 from .judging import EngineObject, allow_queue, judge_list, judge_whole
 from .sessions import Call
 
@@ -44,7 +45,8 @@ class ItemQueueObject(EngineObject):
         wait: bool = True,
         rank: bytes | None = None,
     ) -> object:
-        """True: stored. False: the queue is full and ``wait`` is false. Text: why it cannot be ordered here."""
+        """True: stored. False: the queue is full and ``wait`` is false. Nil: it was shut down. Text: why it cannot be
+        ordered here."""
         queue = self._queue(call)
         if type(payload) is not bytes or (rank is not None and type(rank) is not bytes):
             raise InvalidArgument("an item is bytes, and so is its rank")
@@ -66,7 +68,8 @@ class ItemQueueObject(EngineObject):
 
     @exposed(Role.CLIENT)
     def get(self, call: Call, token: bytes, wait: bool = True) -> object:
-        """The first item, held by the token until it is confirmed; nil when there is none and ``wait`` is false."""
+        """The first item, held by the token until it is confirmed; nil when there is none and ``wait`` is false; false when
+        the queue is shut down and there will be none."""
         return self.engine.items.get(call, self._queue(call), judge_token("token", token), bool(wait))
 
     @exposed(Role.CLIENT)
@@ -92,6 +95,17 @@ class ItemQueueObject(EngineObject):
         putter, number = judge_token("putter", putter), judge_whole("number", number, 1, NUMBER_MAX)
         count = judge_whole("count", count, 1, MAXSIZE_MAX)
         self.engine.items.task_done_once(self._queue(call), putter, number, count)
+
+    @exposed(Role.CLIENT)
+    def shutdown(self, call: Call, immediate: bool = False) -> None:
+        """No more puts, and no more gets once it is empty; ``immediate``: it is emptied, and what is taken and comes
+        back is dropped."""
+        self.engine.items.shut_down(self._queue(call), bool(immediate))
+
+    @exposed(Role.CLIENT)
+    def reopen(self, call: Call) -> None:
+        """As before it was shut down."""
+        self.engine.items.reopen(self._queue(call))
 
     @exposed(Role.CLIENT)
     def join(self, call: Call) -> object:

@@ -18,14 +18,28 @@ leaves after the commit it rests on, as for every call.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from ..common.errors import InvalidArgument
 from ..common.model import check_new
 from ..common.order import comparable
 from .clock import Now
+from .item_queue import (
+    DRAINED,
+    EMPTY,
+    FIFO,
+    FULL,
+    LIFO,
+    NO_MORE,
+    NOT_PUT,
+    OPEN,
+    PRIORITY,
+    SHUT,
+    Getter,
+    ItemQueue,
+    NewPut,
+    Putter,
+)
 from .sessions import LATER, Call, Session
 from .store.interface import Store
 from .store.items import NewItem
@@ -34,50 +48,7 @@ TOKEN_BYTES: Final = 16
 QUEUES_MAX: Final = 100_000
 NUMBER_MAX: Final = 2**62
 PUTTER_TTL_MS: Final = 24 * 3_600_000  # a put is not repeated after a day
-FIFO, LIFO, PRIORITY = "fifo", "lifo", "priority"
-KINDS: Final = (FIFO, LIFO, PRIORITY)
 LAST_RANK: Final = b"\xff"  # above every kind of common/order.py
-FULL: Final = False  # the answer to a put that does not wait, or no longer
-EMPTY: Final = None  # the answer to a get that does not wait, or no longer
-
-
-class _Getter(NamedTuple):
-    token: bytes
-    call: Call
-
-
-class NewPut(NamedTuple):
-    """One put, as it was asked for. ``putter`` is who numbers it."""
-
-    putter: bytes
-    number: int
-    payload: bytes
-    rank: bytes | None
-
-
-class _Putter(NamedTuple):
-    put: NewPut
-    call: Call
-
-
-@dataclass(slots=True, eq=False)
-class ItemQueue:
-    """One queue as the engine sees it. Everything but the parked calls is the store's."""
-
-    number: int
-    name: str
-    kind: str
-    maxsize: int
-    unfinished: int = 0
-    owner: bytes | None = None  # the node with which it goes
-    waiting: int = 0
-    getters: deque[_Getter] = field(default_factory=deque)
-    putters: deque[_Putter] = field(default_factory=deque)
-    joiners: list[Call] = field(default_factory=list)
-
-    @property
-    def is_full(self) -> bool:
-        return 0 < self.maxsize <= self.waiting
 
 
 class _Holder(NamedTuple):
@@ -110,7 +81,12 @@ class Items:
         for row in picture.queues:
             queue = before.get(row.name) or ItemQueue(row.queue, row.name, row.kind, row.maxsize)
             queue.number, queue.kind, queue.maxsize = row.queue, row.kind, row.maxsize
-            queue.unfinished, queue.owner, queue.waiting = row.unfinished, row.owner, row.waiting
+            queue.unfinished, queue.shut, queue.owner, queue.waiting = (
+                row.unfinished,
+                row.shut,
+                row.owner,
+                row.waiting,
+            )
             self.by_name[row.name] = self._by_number[row.queue] = queue
         self._holders = {row.token: _Holder(row.queue, row.node) for row in picture.held}
         self._numbers = {(queue, putter): number for queue, putter, number in picture.putters}
@@ -146,14 +122,16 @@ class Items:
     # in
 
     def put(self, call: Call, queue: ItemQueue, put: NewPut, wait: bool) -> object:
-        """True once it is stored; False when the queue is full and ``wait`` is false, else it waits for room; text
-        that says why it cannot be ordered among what is there."""
+        """True once it is stored; False when the queue is full and ``wait`` is false, else it waits for room; None when
+        it is shut; text that says why it cannot be ordered among what is there."""
         if self._is_stored(queue, put.putter, put.number):
             return True
+        if queue.shut:
+            return NOT_PUT
         if queue.is_full or queue.putters:
             if not wait:
                 return FULL
-            putter = _Putter(put, call)
+            putter = Putter(put, call)
             queue.putters.append(putter)
             call.abandon = lambda: queue.putters.remove(putter)
             return LATER
@@ -186,7 +164,8 @@ class Items:
         return True
 
     def add(self, queue: ItemQueue, payload: bytes) -> None:
-        """An item that the master itself puts: a full queue takes it, too. One without a rank is the last."""
+        """An item that the master itself puts: a full or shut queue takes it, too, for it is a result of work. One
+        without a rank is the last."""
         self._add(queue, payload, LAST_RANK)
 
     def take_first(self, queue: ItemQueue, limit: int) -> list[bytes]:
@@ -248,14 +227,17 @@ class Items:
     # out
 
     def get(self, call: Call, queue: ItemQueue, token: bytes, wait: bool) -> object:
-        """The payload of the first item; None when there is none and ``wait`` is false; else waits for one."""
+        """The payload of the first item; None when there is none and ``wait`` is false; False when there will be none;
+        else waits for one."""
         if token in self._holders:  # asked again
             self._write()
             return self._store.items.held(token)
         if not queue.waiting:
+            if queue.shut:
+                return NO_MORE
             if not wait:
                 return EMPTY
-            getter = _Getter(token, call)
+            getter = Getter(token, call)
             queue.getters.append(getter)
             call.abandon = lambda: queue.getters.remove(getter)
             return LATER
@@ -300,11 +282,15 @@ class Items:
 
     def _give_back(self, tokens: list[bytes]) -> None:
         self._write()
-        self._store.items.release(tokens)
-        for token in tokens:
-            queue = self._by_number[self._holders.pop(token).queue]
-            queue.waiting += 1
-            self._serve(queue)
+        back = {token: self._by_number[self._holders.pop(token).queue] for token in tokens}
+        self._store.items.delete([token for token, queue in back.items() if queue.shut == DRAINED])
+        self._store.items.release([token for token, queue in back.items() if queue.shut != DRAINED])
+        for queue in back.values():
+            if queue.shut == DRAINED:
+                self.task_done(queue, min(1, queue.unfinished))
+            else:
+                queue.waiting += 1
+                self._serve(queue)
 
     def _serve(self, queue: ItemQueue) -> None:
         """Items wait again: those who wait for them first."""
@@ -323,7 +309,29 @@ class Items:
             putter.call.abandon = None
             putter.call.answer(self._accept(queue, putter.put))
 
-    # done
+    # shut down, and done
+
+    def shut_down(self, queue: ItemQueue, immediate: bool) -> None:
+        """No more puts; no more gets once it is empty, which it is now if ``immediate``. Twice is as once."""
+        queue.shut = max(queue.shut, DRAINED if immediate else SHUT)
+        self._counted.add(queue)
+        for putter in queue.putters:
+            putter.call.abandon = None
+            putter.call.answer(NOT_PUT)
+        for getter in queue.getters:
+            getter.call.abandon = None
+            getter.call.answer(NO_MORE)
+        queue.putters.clear()
+        queue.getters.clear()
+        if immediate and queue.waiting:
+            self._write()
+            self._store.items.drop_waiting(queue.number)
+            dropped, queue.waiting = queue.waiting, 0
+            self.task_done(queue, min(dropped, queue.unfinished))
+
+    def reopen(self, queue: ItemQueue) -> None:
+        queue.shut = OPEN
+        self._counted.add(queue)
 
     def task_done(self, queue: ItemQueue, count: int) -> None:
         if count > queue.unfinished:
@@ -412,7 +420,7 @@ class Items:
         self._write()
         self._write_numbers(now)
         for queue in self._counted:
-            self._store.items.set_unfinished(queue.number, queue.unfinished)
+            self._store.items.set_queue(queue.number, queue.unfinished, queue.shut)
         self._counted.clear()
 
     def forget(self) -> None:

@@ -22,7 +22,8 @@ from ...common.keys import Verifier
 from ...common.model import Role
 from ...common.order import rank
 from ..gate import HANDSHAKE_SECONDS_MAX
-from ..items import PRIORITY, TOKEN_BYTES, NewPut
+from ..item_queue import EMPTY, NO_MORE, NOT_PUT, PRIORITY, NewPut
+from ..items import TOKEN_BYTES
 from ..sessions import Call, Session
 from .decoder import loads
 from .handshake import FAILURE, FRAME_BYTES_MAX, FrameSplitter, Handshake, frame
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .server import Gateway
 
 KEEPALIVE_SECONDS: Final = 60
+SHUT_DOWN: Final = "the queue was shut down"
 UNREAD_BYTES_MAX: Final = 2 * FRAME_BYTES_MAX  # of requests that come before the last was answered
 
 
@@ -204,6 +206,8 @@ class Connection(asyncio.Protocol):
             self._ask(
                 self._on(request, lambda items, call, queue: items.task_done(queue, 1)), refused="ValueError"
             )
+        elif request.method == "shutdown":
+            self._ask(self._on(request, lambda items, call, queue: items.shut_down(queue, request.immediate)))
         elif request.method == "join":
             self._ask(self._on(request, lambda items, call, queue: items.join(call, queue)))
         else:
@@ -233,6 +237,8 @@ class Connection(asyncio.Protocol):
         def written(stored: Any) -> bytes:
             if isinstance(stored, str):
                 return raising("TypeError", stored)
+            if stored is NOT_PUT:
+                return raising("ShutDown", SHUT_DOWN)
             return reply(RETURN, None) if stored else raising("Full")
 
         self._ask(self._on(request, act), written, size_bytes=len(payload))
@@ -243,8 +249,10 @@ class Connection(asyncio.Protocol):
         self._held = _Held(request.ident, token)
 
         def written(payload: Any) -> bytes:
-            if payload is None:
+            if payload is EMPTY:
                 return raising("Empty")
+            if payload is NO_MORE:
+                return raising("ShutDown", SHUT_DOWN)
             try:
                 return returning(payload)
             except DecodeError as error:

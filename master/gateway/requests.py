@@ -14,7 +14,7 @@ from typing import Any, Final
 from ...common.errors import InvalidArgument
 from ...common.model import check_name
 from ..item_objects import MAXSIZE_MAX
-from ..items import KINDS
+from ..item_queue import KINDS
 from .decoder import TokenRecord
 
 EXPOSED: Final = (
@@ -27,6 +27,7 @@ EXPOSED: Final = (
     "full",
     "task_done",
     "join",
+    "shutdown",
 )
 PUBLIC: Final = (
     "dummy",
@@ -44,6 +45,7 @@ PARAMETERS: Final = {
     "put": ("item", "block", "timeout"),
     "get": ("block", "timeout"),
     "put_nowait": ("item",),
+    "shutdown": ("immediate",),
 }
 SECONDS_MAX: Final = 1e8
 REFERENCES_MAX: Final = 10_000  # counted; the oldest are forgotten, their queues stay reachable
@@ -58,6 +60,7 @@ class QueueRequest:
     method: str
     item: Any = None
     seconds: float | None = None
+    immediate: bool = False  # of a shutdown
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,7 +152,10 @@ def read_call(ident: Any, method: str, args: tuple[Any, ...], kwds: dict[str, An
         seconds = 0.0
     elif given.get("timeout") is not None:
         seconds = _seconds(given["timeout"])
-    return QueueRequest(ident=ident, queue=queue, method=method, item=given.get("item"), seconds=seconds)
+    immediate = bool(given.get("immediate"))
+    return QueueRequest(
+        ident=ident, queue=queue, method=method, item=given.get("item"), seconds=seconds, immediate=immediate
+    )
 
 
 def _seconds(value: Any) -> float:

@@ -62,8 +62,9 @@ def reply(kind: str, value: Any) -> bytes:
 
 
 def raising(name: str, *args: str) -> bytes:
-    """The reply that makes a stock client raise one of ``EXCEPTIONS``."""
-    made = _text(EXCEPTIONS[name]) + _text(name) + b"\x93" + _written(args, 0) + b"R"
+    """The reply that makes a stock client raise one of ``EXCEPTIONS``, or ShutDown."""
+    kind = _SHUT_DOWN if name == "ShutDown" else _global(EXCEPTIONS[name], name)
+    made = kind + _written(args, 0) + b"R"
     return b"\x80\x04" + _text(ERROR) + made + b"\x86."
 
 
@@ -141,3 +142,20 @@ def _int(value: int) -> bytes:
 def _text(value: str) -> bytes:
     raw = value.encode("utf-8", "surrogatepass")
     return b"X" + struct.pack("<I", len(raw)) + raw
+
+
+def _global(module: str, name: str) -> bytes:
+    return _text(module) + _text(name) + b"\x93"
+
+
+def _call(function: bytes, *arguments: bytes) -> bytes:
+    return function + b"(" + b"".join(arguments) + b"tR"
+
+
+# queue.ShutDown where the client's Python has it, from 3.13 on: getattr(import_module("queue"), "ShutDown", ValueError)
+_SHUT_DOWN: Final = _call(
+    _global("builtins", "getattr"),
+    _call(_global("importlib", "import_module"), _text("queue")),
+    _text("ShutDown"),
+    _global("builtins", "ValueError"),
+)

@@ -13,6 +13,7 @@ class ItemQueueRow(NamedTuple):
     kind: str
     maxsize: int
     unfinished: int
+    shut: int
     owner: bytes | None
     waiting: int  # items nobody holds
 
@@ -48,7 +49,10 @@ class ItemStore(Protocol):
     def drop_queue(self, queue: int) -> None:
         """The queue and everything in it."""
 
-    def set_unfinished(self, queue: int, count: int) -> None: ...
+    def drop_waiting(self, queue: int) -> None:
+        """The items that nobody holds."""
+
+    def set_queue(self, queue: int, unfinished: int, shut: int) -> None: ...
     def put(self, items: Sequence[NewItem]) -> None: ...
     def put_putters(self, rows: Sequence[tuple[int, bytes, int, int]]) -> None:
         """``queue, putter, number, seen``: the last put of each there."""

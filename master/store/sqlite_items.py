@@ -37,8 +37,11 @@ class SqliteItems:
             self._many(name, [(queue,)])
         self._exactly("drop_item_queue", [(queue,)])
 
-    def set_unfinished(self, queue: int, count: int) -> None:
-        self._exactly("set_unfinished", [(count, queue)])
+    def drop_waiting(self, queue: int) -> None:
+        self._many("drop_waiting_items", [(queue,)])
+
+    def set_queue(self, queue: int, unfinished: int, shut: int) -> None:
+        self._exactly("set_item_queue", [(unfinished, shut, queue)])
 
     def put(self, items: Sequence[NewItem]) -> None:
         self._many("put_item", items)

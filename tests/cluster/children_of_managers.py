@@ -10,7 +10,8 @@ def move(source: Any, target: Any, count: int) -> None:
     """Take so many items, put them there, and end at once."""
     for _ in range(count):
         target.put(source.get(timeout=30))
-        source.task_done()
+        if hasattr(source, "task_done"):  # a SimpleQueue has none
+            source.task_done()
 
 
 def take_part(lock: Any, shared: Any, turns: int) -> None:

@@ -53,6 +53,13 @@ small.task_done()
 small.join()
 raises(ValueError, small.task_done)
 raises(ValueError, q.get, timeout=-1)
+small.put(1)
+small.shutdown()
+ShutDown = getattr(queue, "ShutDown", ValueError)
+assert raises(ShutDown, small.put, 2) == "the queue was shut down"
+assert small.get() == 1
+raises(ShutDown, small.get)
+small.shutdown(immediate=True)
 raises(Exception, q.put, bytearray(b"x"))
 raises(Exception, manager.get_nothing)
 raises(Exception, q._callmethod, "evil")

@@ -51,15 +51,51 @@ def test_it_is_acquired_and_released(manager: Any, threads: ThreadPoolExecutor, 
     assert result(threads.submit(lock.acquire, timeout=0.05)) is False
     with pytest.raises(ValueError, match="non-blocking"):
         lock.acquire(False, 1)
-    with pytest.raises(ValueError, match="non-negative"):
-        lock.acquire(timeout=-2)
+    with pytest.raises(OverflowError, match="too large"):
+        lock.acquire(timeout=threading.TIMEOUT_MAX * 2)
+    with pytest.raises(ValueError, match="NaN"):
+        lock.acquire(timeout=float("nan"))
     lock.release()
     assert (lock.token, lock.held) == (None, False)
     with lock as entered:
         assert entered is True
         assert lock.token == first + 1
+
+
+@pytest.mark.parametrize("kind", ["Lock", "RLock"])
+def test_to_a_lock_minus_one_is_no_end_and_no_other_number_below_zero_is_a_timeout(
+    manager: Any, kind: str
+) -> None:
+    lock = getattr(manager, kind)()
     assert lock.acquire(blocking=True, timeout=-1) is True
     lock.release()
+    assert lock.acquire(False, -1) is True
+    with pytest.raises(ValueError, match="timeout value must be a non-negative number"):
+        lock.acquire(timeout=-2)
+    lock.release()
+
+
+@pytest.mark.parametrize("kind", ["Semaphore", "BoundedSemaphore"])
+def test_to_a_semaphore_a_negative_timeout_is_over(manager: Any, kind: str) -> None:
+    semaphore = getattr(manager, kind)()
+    assert semaphore.acquire(timeout=-1) is True
+    assert semaphore.acquire(timeout=-1) is False
+    with pytest.raises(ValueError, match="can't specify timeout for non-blocking acquire"):
+        semaphore.acquire(False, -1)
+    semaphore.release()
+
+
+def test_to_whatever_waits_a_negative_timeout_is_over(manager: Any) -> None:
+    condition = manager.Condition()
+    with condition:
+        assert condition.wait(-1) is False
+        assert condition.wait_for(list, -1) == []
+    assert manager.Event().wait(-1) is False
+    with pytest.raises(threading.BrokenBarrierError):
+        manager.Barrier(2).wait(-1)
+    for wait in (manager.Event().wait, manager.Barrier(2).wait):
+        with pytest.raises(OverflowError):
+            wait(float("inf"))
 
 
 @pytest.mark.parametrize(

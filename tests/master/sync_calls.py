@@ -1,4 +1,4 @@
-"""One good call of every method of locks, events and barriers: part of the tables of ``test_registry.py``."""
+"""One good call of every method of item queues, locks, events and barriers: part of the tables of ``test_registry.py``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,20 @@ TARGETS: dict[str, tuple[Any, ...]] = {
     "get_lock": ("q", "semaphore", 1),
     "get_event": ("q",),
     "get_barrier": ("q", 2),
+}
+GOOD_ITEM_CALLS: dict[str, list[Any]] = {
+    "make": [],
+    "shutdown": [True],
+    "reopen": [],
+    "put": [TOKEN, 1, b"item", True, None],
+    "give_up_put": [TOKEN, 2],
+    "get": [TOKEN, False],
+    "give_up_get": [TOKEN],
+    "confirm": [[TOKEN]],
+    "release": [[TOKEN]],
+    "task_done": [TOKEN, 3, 1],
+    "join": [],
+    "size": [],
 }
 GOOD_SYNC_CALLS: dict[str, dict[str, list[Any]]] = {
     "get_lock": {

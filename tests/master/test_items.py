@@ -462,3 +462,74 @@ def test_what_went_with_its_maker_is_not_made_by_another(bench: Any) -> None:
     for method, arguments in (("make", ()), ("size", ()), ("get", (token(), False))):
         with pytest.raises(InvalidArgument, match="gone with the program that made it"):
             other.call(("get_queue", name, "fifo", 0, False), method, *arguments)
+
+
+def test_a_queue_that_was_shut_down_takes_nothing_and_gives_what_it_has(bench: Any) -> None:
+    client = bench.client()
+    putter = Putter(client)
+    putter.put(b"a")
+    for _ in range(2):
+        client.call(QUEUE, "shutdown")
+    assert putter.put(b"b") is None
+    assert take(client) == b"a"
+    for wait in (True, False):
+        assert client.call(QUEUE, "get", token(), wait) is False
+    assert client.call(QUEUE, "size") == [0, 0, "fifo", 1]
+    client.call(QUEUE, "reopen")
+    assert putter.put(b"b") is True
+    assert take_all(client) == [b"b"]
+
+
+def test_those_who_wait_at_a_queue_are_told_when_it_is_shut_down(bench: Any) -> None:
+    client, target = bench.client(), ("get_queue", "small", "fifo", 1)
+    getting = client.ask(target, "get", token())
+    client.call(target, "shutdown")
+    assert client.answer(getting) is False
+    client.call(target, "reopen")
+    putter, other = Putter(client, target), Putter(client, target)
+    putter.put(b"a")
+    parked = other.ask(b"b", step=True)
+    joining = client.ask(target, "join")
+    client.call(target, "shutdown")
+    assert client.answer(parked) is None
+    assert joining not in client.answers
+    client.call(target, "shutdown", True)
+    assert client.answer(joining) is None
+    assert client.call(target, "size") == [0, 1, "fifo", 0]
+
+
+def test_what_comes_back_to_a_queue_that_was_shut_down_at_once_is_dropped_and_done(
+    make_bench: Any, tmp_path: Path
+) -> None:
+    before = make_bench(SqliteStore(tmp_path / "tq.db"))
+    client = before.client()
+    putter, one, two = Putter(client), token(), token()
+    for payload in (b"a", b"b", b"c"):
+        putter.put(payload)
+    assert client.call(QUEUE, "get", one) == b"a"
+    assert client.call(QUEUE, "get", two) == b"b"
+    joining = client.ask(QUEUE, "join")
+    client.call(QUEUE, "shutdown", True)
+    assert client.call(QUEUE, "size") == [0, 0, "fifo", 2]
+    client.call(QUEUE, "release", [one])
+    assert client.call(QUEUE, "size") == [0, 0, "fifo", 1]
+    assert client.call(QUEUE, "get", two) == b"b"
+    before.engine.store.close()
+    after = make_bench(SqliteStore(tmp_path / "tq.db"))
+    after.advance(LEASE_SECONDS + 1)  # the taker has not come back
+    other = after.client()
+    assert other.call(QUEUE, "size") == [0, 0, "fifo", 0]
+    assert other.call(QUEUE, "join") is None
+    assert other.call(QUEUE, "get", token()) is False
+    assert Putter(other).put(b"d") is None
+    assert joining not in client.answers
+
+
+def test_a_put_that_was_stored_before_the_queue_was_shut_down_stays_stored(bench: Any) -> None:
+    client = bench.client()
+    putter = Putter(client)
+    assert putter.put(b"a", number=1) is True
+    client.call(QUEUE, "shutdown")
+    assert putter.put(b"a", number=1) is True
+    assert putter.put(b"b", number=2) is None
+    assert client.call(QUEUE, "give_up_put", putter.name, 2) is False

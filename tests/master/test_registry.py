@@ -21,13 +21,15 @@ from tq.common.session import Request
 from tq.master.registry import OBJECTS_MAX, Registry
 from tq.master.sessions import Call
 
-from .sync_calls import GOOD_SYNC_CALLS, TARGETS
+from .sync_calls import GOOD_ITEM_CALLS, GOOD_SYNC_CALLS, TARGETS
 
 # The whole table, written down a second time: a new or changed method is to be judged by a person.
 VIEWERS, CLIENTS = {"viewer", "client", "admin"}, {"client", "admin"}
 WORKERS, ADMINS = {"worker", "admin"}, {"admin"}
 OF_ITEMS = {
     "make": CLIENTS,
+    "shutdown": CLIENTS,
+    "reopen": CLIENTS,
     "put": CLIENTS,
     "give_up_put": CLIENTS,
     "get": CLIENTS,
@@ -259,18 +261,6 @@ OPTIONS = {
 }
 # One good call of every method, of which the next test spoils one place after another.
 TOKEN = b"k" * 16
-ITEMS: dict[str, list[Any]] = {
-    "make": [],
-    "put": [TOKEN, 1, b"item", True, None],
-    "give_up_put": [TOKEN, 2],
-    "get": [TOKEN, False],
-    "give_up_get": [TOKEN],
-    "confirm": [[TOKEN]],
-    "release": [[TOKEN]],
-    "task_done": [TOKEN, 3, 1],
-    "join": [],
-    "size": [],
-}
 FILTER: dict[str, Any] = {
     "states": [0, 11],
     "queues": ["q", "img.*"],
@@ -284,7 +274,7 @@ GOOD: dict[str, list[Any]] = {
     **{
         f"{name}.{method}": arguments
         for name in ("get_task_queue", "get_result_queue", "get_queue")
-        for method, arguments in ITEMS.items()
+        for method, arguments in GOOD_ITEM_CALLS.items()
     },
     "get_task_queue.submit": ["m:f", OPTIONS, [[TASK, b"payload"]], "stream", [[TASK, [b"h" * 32]]]],
     **{f"get_blobs.{name}": [b"h" * 32, 9, 0, b"x"][:n] for name, n in (("ask", 2), ("put", 4), ("get", 3))},

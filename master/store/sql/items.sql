@@ -1,5 +1,5 @@
 -- name: item_queues
-SELECT queue, name, kind, maxsize, unfinished, owner,
+SELECT queue, name, kind, maxsize, unfinished, shut, owner,
        (SELECT count(*) FROM items WHERE items.queue = item_queues.queue AND holder IS NULL)
 FROM item_queues
 
@@ -15,14 +15,17 @@ SELECT coalesce(max(seq), 0) FROM items
 -- name: add_item_queue
 INSERT INTO item_queues (name, kind, maxsize, unfinished, owner) VALUES (?, ?, ?, 0, ?) RETURNING queue
 
--- name: set_unfinished
-UPDATE item_queues SET unfinished = ? WHERE queue = ?
+-- name: set_item_queue
+UPDATE item_queues SET unfinished = ?, shut = ? WHERE queue = ?
 
 -- name: drop_item_queue
 DELETE FROM item_queues WHERE queue = ?
 
 -- name: drop_items
 DELETE FROM items WHERE queue = ?
+
+-- name: drop_waiting_items
+DELETE FROM items WHERE queue = ? AND holder IS NULL
 
 -- name: drop_putters
 DELETE FROM putters WHERE queue = ?

@@ -61,11 +61,11 @@ def test_neighbours_are_the_nearest_on_both_sides(store: Store) -> None:
 def test_the_picture_has_queues_holders_and_numbers(store: Store) -> None:
     queue = store.items.add_queue("q", "lifo", 7, NODE)
     store.items.put([item(5, queue, -5), item(6, queue, -6, token=ONE)])
-    store.items.set_unfinished(queue, 2)
+    store.items.set_queue(queue, 2, 1)
     store.items.put_putters([(queue, TWO, 3, 100), (queue, ONE, 9, 200)])
     store.items.put_putters([(queue, TWO, 4, 100)])
     assert store.items.load() == ItemPicture(
-        queues=[(queue, "q", "lifo", 7, 2, NODE, 1)],  # type: ignore[list-item]
+        queues=[(queue, "q", "lifo", 7, 2, 1, NODE, 1)],  # type: ignore[list-item]
         held=[HeldRow(ONE, NODE, queue)],
         putters=[(queue, ONE, 9), (queue, TWO, 4)],
         last_seq=6,
@@ -74,6 +74,14 @@ def test_the_picture_has_queues_holders_and_numbers(store: Store) -> None:
     assert store.items.load().putters == [(queue, ONE, 9)]
     store.items.drop_queue(queue)
     assert store.items.load() == ItemPicture()
+
+
+def test_what_nobody_holds_is_dropped_at_once(store: Store) -> None:
+    queue, other = (store.items.add_queue(name, "fifo", 0, None) for name in "ab")
+    store.items.put([item(1, queue), item(2, queue, token=ONE), item(3, other), item(4, queue)])
+    store.items.drop_waiting(queue)
+    assert [row.waiting for row in store.items.load().queues] == [0, 1]
+    assert [row.token for row in store.items.load().held] == [ONE]
 
 
 @pytest.mark.parametrize(
