@@ -24,10 +24,11 @@ import weakref
 from collections import deque
 from concurrent.futures import Future
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..common.errors import ProtocolError, Rejected, TqError, Unreachable
+from .exceptions import BrokenCluster, nobody_runs
 from .handle import TASKS
 from .mapping import CHUNK_BYTES, CHUNK_TASKS
 from .outcomes import Outcome
@@ -49,6 +50,11 @@ CHUNK_BLOBS: Final = 1_000  # named by the tasks of one call
 CALLS_UNDER_WAY: Final = (
     2  # from then on tasks gather: one call is with the master while another is on its way
 )
+
+AWAY_SECONDS_MAX: Final = 300.0  # a master's restart, an upgrade or a reboot of its host take less
+LOOK_SECONDS: Final = 5.0  # without an outcome, until it is found out whether one can come
+CANCEL_SECONDS: Final = 5.0  # for the master to answer; who cancels has something else to do
+CANCEL_TASKS_MAX: Final = 10_000  # in one call
 
 log = logging.getLogger("tq.client")
 
@@ -81,11 +87,11 @@ class _Shipment:
 
 
 class Courier:
-    """``at_end``: called in the courier's thread when it has closed and everybody has heard. They must not hold on to
+    """``patience``: for how many seconds the master may be out of reach, until everybody is told BrokenCluster. ``at_end``: called in the courier's thread when it has closed and everybody has heard. They must not hold on to
     who owns the courier, or it is never collected."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, app: App, patience: float | None = AWAY_SECONDS_MAX) -> None:
+        self._app, self._patience = app, patience
         self.at_end: list[Callable[[], None]] = []
         self._closed = False
         self._make_anew()
@@ -98,6 +104,8 @@ class Courier:
         self._changed = threading.Condition(self._lock)
         self._receivers: dict[bytes, Receiver] = {}
         self._thread: threading.Thread | None = None
+        self._last = ("", "")  # that was sent: what, and into which queue
+        self._looked = False  # since the last outcome
         self._unsent: deque[Parcel] = deque()
         self._due = False
         self._under_way: set[_Shipment] = set()
@@ -115,12 +123,12 @@ class Courier:
             self._app.blobs.send(blobs)
         id = receiver.task
         with self._lock:
-            if self._closed:
-                raise RuntimeError("cannot schedule new futures after shutdown")
+            self.check_open()
             self._receivers[id] = receiver
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="tq-courier", daemon=True)
                 self._thread.start()
+        self._last = name, choice.queue
         self._unsent.append((name, choice, id, payload, blobs))
         if not self._due:
             self._due = True
@@ -154,6 +162,25 @@ class Courier:
         """Wait until everything sent is stored, or refused: a call is answered after all that were made before it."""
         self.push()
         self._app.call(TASKS, "states", [])
+
+    def cancel(self, ids: Sequence[bytes], *, running: bool) -> list[Future[Any]]:
+        """Have the master cancel tasks, those that run too or not; its answers, ``[[id, state], …]`` each."""
+        self.push()
+        parts = [ids[start : start + CANCEL_TASKS_MAX] for start in range(0, len(ids), CANCEL_TASKS_MAX)]
+        return [self._app.start_call(TASKS, "cancel", part, running) for part in parts]
+
+    def forget(self, ids: Iterable[bytes]) -> None:
+        """These have been told by somebody else."""
+        with self._changed:
+            for id in ids:
+                self._receivers.pop(id, None)
+            self._changed.notify_all()
+        self._news.put(None)
+
+    def check_open(self) -> None:
+        """Raises RuntimeError once closed."""
+        if self._closed:
+            raise RuntimeError("cannot schedule new futures after shutdown")
 
     def await_room(self, most: int) -> None:
         """Wait until fewer than ``most`` have not heard; then for room enough that this is not every time."""
@@ -212,7 +239,12 @@ class Courier:
 
     def _run(self) -> None:
         while not (self._closed and not self._receivers):
-            news = self._news.get()
+            try:
+                news = self._news.get(timeout=self._look_seconds if self._receivers else None)
+            except Empty:
+                self._look()
+                continue
+            self._looked = False
             if isinstance(news, tuple):
                 ids, error = news
                 self._tell([(id, None, error) for id in ids])
@@ -222,12 +254,10 @@ class Courier:
 
     def _tell(self, rows: Iterable[Row]) -> None:
         """Outcomes, or ``(id, None, error)``, to those who have not heard."""
-        heard: list[bytes] = []
         for id, state, body in rows:
             receiver = self._receivers.get(id)
             if receiver is None:
                 continue
-            heard.append(id)
             try:
                 if state is None:
                     receiver.failed(body)
@@ -235,10 +265,37 @@ class Courier:
                     receiver.ended(Outcome(state, body))
             except BaseException:  # a callback's SystemExit, for one: the others have to hear all the same
                 log.exception("a callback raised")
+            self._receivers.pop(id, None)
         with self._changed:
-            for id in heard:
-                self._receivers.pop(id, None)
             self._changed.notify_all()
+
+    @property
+    def _look_seconds(self) -> float:
+        return LOOK_SECONDS if self._patience is None else min(LOOK_SECONDS, self._patience)
+
+    def _look(self) -> None:
+        """Nothing has come for a while. Who waits must not wait for what will never be."""
+        away = self._app.away_seconds
+        if self._patience is not None and away > self._patience:
+            error = BrokenCluster(
+                f"the master has been out of reach for {away:.0f} s; what it has stored goes on when it is back: `tq ls` lists it"
+            )
+            self._lose(error)
+            self._tell([(id, None, error) for id in list(self._receivers)])
+        elif not self._looked and not away:
+            self._looked = True
+            name, queue = self._last
+            asked = self._app.start_call(("get_workers",), "serving", queue, name)
+            asked.add_done_callback(partial(self._warn_of_workers, name, queue))
+
+    def _warn_of_workers(self, name: str, queue: str, asked: Future[Any]) -> None:
+        if asked.exception() is not None:
+            return  # whoever waits for the outcomes is told of it
+        able, connected = asked.result()
+        if not able:
+            count = len(self._receivers)
+            waiting = "1 task waits" if count == 1 else f"{count:,} tasks wait"
+            log.warning("%s: %s", waiting, nobody_runs(name, queue, connected))
 
     def _end(self) -> None:
         for step in self.at_end:

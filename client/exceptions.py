@@ -26,15 +26,28 @@ def broken(error: TqError) -> TqError:
     return BrokenCluster(str(error)) if lost else error
 
 
+def nobody_runs(name: str, queue: str, connected: int) -> str:
+    """That no worker would run this, and the flag of one that would."""
+    allow = name.replace(":", ".")
+    module = name.partition(":")[0]
+    none = (
+        f"none of the connected workers ({connected}) runs" if connected else "no worker is connected to run"
+    )
+    return (
+        f"{none} {name} in queue {queue}; start one with --allow '{allow}' (or '{module}.*'), or with the module that "
+        "has it as a task"
+    )
+
+
 class RemoteTraceback(Exception):
     """Where the task failed, as text: the cause of a rebuilt exception. As in ``multiprocessing.pool``."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
+    def __init__(self, tb: str) -> None:
+        super().__init__(tb)
+        self.tb = tb
 
     def __str__(self) -> str:
-        return f'\n"""\n{self.text}"""'
+        return f'\n"""\n{self.tb}"""'
 
 
 def rebuilt(error: TaskError) -> BaseException:

@@ -16,15 +16,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import Executor as StandardExecutor
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from ..common.blob import Blob
 from ..common.codec import encode_chunk
-from ..common.errors import TaskError, TqError
+from ..common.errors import InvalidArgument, TaskError, TqError
 from ..common.ids import new_ids, show_id
 from ..common.model import State
 from .app import App
-from .courier import Courier
+from .courier import AWAY_SECONDS_MAX, CANCEL_SECONDS, Courier
 from .exceptions import broken, rebuilt
 from .handle import TASKS
 from .outcomes import UNKNOWN, Outcome
@@ -38,7 +38,14 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-CANCEL_TASKS_MAX = 10_000  # in one call
+THEIRS: Final = {
+    "max_workers",
+    "mp_context",
+    "initializer",
+    "initargs",
+    "max_tasks_per_child",
+    "thread_name_prefix",
+}
 
 _lock = threading.Lock()  # guards ``TaskFuture._begun``, for a moment
 
@@ -66,18 +73,22 @@ class TaskFuture(Future[T]):
             return self.cancelled()
         if super().running():
             return False
-        self._courier.push()
-        rows = self._app.call(TASKS, "cancel", [self.task], False)
-        return self._found(rows[0][1] if rows else UNKNOWN)
+        [answer] = self._courier.cancel([self.task], running=False)
+        return self._found(answer)
 
     def running(self) -> bool:
         if not self.done() and not super().running():
             self._courier.push()
-            self._found(self._app.call(TASKS, "states", [self.task])[0][1])
+            self._found(self._app.start_call(TASKS, "states", [self.task]))
         return super().running()
 
-    def _found(self, state: int) -> bool:
-        """The master told where the task is; whether it is cancelled."""
+    def _found(self, answer: Future[list[list[Any]]]) -> bool:
+        """The master tells where the task is, unless it is away; whether the task is cancelled."""
+        try:
+            rows = answer.result(CANCEL_SECONDS)
+        except (TqError, TimeoutError):
+            return self.cancelled()
+        state = rows[0][1] if rows else UNKNOWN
         if state == State.CANCELLED:
             super().cancel()
         if state in (State.CANCELLED, State.RUNNING):
@@ -119,7 +130,8 @@ class Executor(StandardExecutor):
     ``url`` and ``authkey`` as for ``tq.App``; ``queue`` and the options of tasks as for ``app.task``. A function
     must have a name that workers can import: they serve its module, or allow it by ``tq-worker --allow``.
     ``submit`` returns before the task is stored; a failure to store it is the future's exception. Only the content
-    of a ``tq.Blob`` among the arguments is sent before it returns.
+    of a ``tq.Blob`` among the arguments is sent before it returns. ``patience``: for how many seconds the master may be
+    out of reach, until what waits ends with BrokenCluster; None: without end.
     """
 
     def __init__(
@@ -128,10 +140,12 @@ class Executor(StandardExecutor):
         authkey: str | None = None,
         *,
         app: App | None = None,
+        patience: float | None = AWAY_SECONDS_MAX,
         **options: Unpack[Options],
     ) -> None:
+        _check_foreign(url, options)
         self._app = app or App(url, authkey)
-        self._courier = Courier(self._app)
+        self._courier = Courier(self._app, patience)
         if app is None:
             self._courier.at_end.append(self._app.close)
         self._sendables = Sendables(self._app, options)
@@ -148,6 +162,7 @@ class Executor(StandardExecutor):
         Raises RuntimeError after ``shutdown``, NotNamed for a callable without a name, Forbidden when no
         connected worker would run it, NotSerializable for an argument that cannot travel.
         """
+        self._courier.check_open()
         sendable = self._sendables.of(fn)
         return cast("Future[T]", self._send(sendable, _work(sendable, args, kwargs)))
 
@@ -171,32 +186,37 @@ class Executor(StandardExecutor):
             raise ValueError("buffersize must be None or > 0")
         deadline = None if timeout is None else time.monotonic() + timeout
         sendable = self._sendables.of(fn)
-        calls = zip(*iterables, strict=False)
-        works = (_work(sendable, call, {}) for call in calls) if chunksize == 1 else _chunks(calls, chunksize)
-        buffered = None if buffersize is None else -(-buffersize // chunksize)
-        futures = deque(self._send(sendable, work) for work in islice(works, buffered))
+        works = _works(sendable, iterables, chunksize)
+        futures: deque[TaskFuture[Any]] = deque()
+        try:
+            futures.extend(self._send(sendable, work) for work in islice(works, buffersize))
+        except BaseException:  # of an iterable, or a value that cannot travel: nobody will ask for the others
+            self._cancel(futures)
+            raise
         return self._results(sendable, futures, works, deadline, chunksize > 1)
 
     def _results(
         self,
         sendable: Sendable,
-        futures: deque[Future[Any]],
+        futures: deque[TaskFuture[Any]],
         works: Iterator[Work],
         deadline: float | None,
         chunked: bool,
     ) -> Iterator[Any]:
         try:
             while futures:
+                futures.extend(
+                    self._send(sendable, work) for work in islice(works, 1)
+                )  # for the one that goes
                 rest = None if deadline is None else deadline - time.monotonic()
-                value = futures[0].result(rest)
+                value = [futures[0].result(rest)]
                 futures.popleft()
-                futures.extend(self._send(sendable, work) for work in islice(works, 1))
                 if chunked:
-                    yield from value
+                    yield from value.pop()
                 else:
-                    yield value
+                    yield value.pop()  # nothing here holds on to it
         finally:
-            self._cancel([cast("TaskFuture[Any]", future) for future in futures])
+            self._cancel(futures)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more. ``cancel_futures``: cancel what no worker has begun. ``wait``: for what is left."""
@@ -206,21 +226,27 @@ class Executor(StandardExecutor):
         if wait:
             self._courier.join()
 
-    def _send(self, sendable: Sendable, work: Work) -> Future[Any]:
+    def _send(self, sendable: Sendable, work: Work) -> TaskFuture[Any]:
         future: TaskFuture[Any] = TaskFuture(self._app, self._courier)
         payload, blobs = work
         self._courier.send(sendable.name, sendable.choice, payload, future, blobs)
         return future
 
-    def _cancel(self, futures: list[TaskFuture[Any]]) -> None:
-        """Cancel those that wait, in a few calls."""
-        by_id = {future.task: future for future in futures if not future.done()}
-        ids = list(by_id)
-        self._courier.push()
-        for start in range(0, len(ids), CANCEL_TASKS_MAX):
-            some = ids[start : start + CANCEL_TASKS_MAX]
-            for id, state in self._app.call(TASKS, "cancel", some, False):
-                by_id[id]._found(state)
+    def _cancel(self, futures: Iterable[TaskFuture[Any]]) -> None:
+        """Cancel those that wait, without waiting for it: their outcomes come as any other's."""
+        ids = [future.task for future in futures if not future.done()]
+        if ids:
+            self._courier.cancel(ids, running=False)
+
+
+def _check_foreign(url: Any, options: Mapping[str, Any]) -> None:
+    """What ProcessPoolExecutor takes and has no meaning here."""
+    theirs = sorted(THEIRS & options.keys())
+    if theirs or not isinstance(url, str | None):
+        raise InvalidArgument(
+            f"{theirs[0] if theirs else f'{url!r:.40} as the first argument'}: the processes are the workers', not this "
+            "executor's: tq-worker --slots N --max-tasks-per-child N; write tq.Executor('tq://host:5000', authkey)"
+        )
 
 
 def _work(sendable: Sendable, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Work:
@@ -228,11 +254,18 @@ def _work(sendable: Sendable, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
     return sendable.payload(args, kwargs, blobs), blobs
 
 
-def _chunks(calls: Iterator[tuple[Any, ...]], size: int) -> Iterator[Work]:
+def _works(sendable: Sendable, iterables: tuple[Iterable[Any], ...], size: int) -> Iterator[Work]:
+    """The calls of a map, ``size`` at a time."""
+    if size == 1:
+        for call in zip(*iterables, strict=False):
+            yield _work(sendable, call, {})
+        return
+    star = len(iterables) != 1
+    calls: Iterator[Any] = zip(*iterables, strict=False) if star else iter(iterables[0])
     first = 0
     while chunk := list(islice(calls, size)):
         blobs: list[Blob] = []
-        yield encode_chunk(chunk, blobs, star=True, first=first), blobs
+        yield encode_chunk(chunk, blobs, star=star, first=first), blobs
         first += len(chunk)
 
 

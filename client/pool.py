@@ -22,8 +22,9 @@ from ..common.errors import InvalidArgument
 from ..common.link import ambient
 from ..common.model import Role
 from .app import App
-from .courier import Courier
+from .courier import AWAY_SECONDS_MAX, Courier
 from .local import own_cluster
+from .patience import answer_of
 from .pool_feeder import Feed, Feeder
 from .pool_results import AsyncResult, IMapIterator, IMapUnorderedIterator, MapResult
 from .sendable import Sendables
@@ -59,6 +60,7 @@ class Pool:
         url: str | None = None,
         authkey: str | None = None,
         app: App | None = None,
+        patience: float | None = AWAY_SECONDS_MAX,
         **options: Unpack[Options],
     ) -> None:
         if processes is not None and processes < 1:
@@ -82,7 +84,7 @@ class Pool:
             cluster = own_cluster(processes, None)
             url, authkey = cluster.url, cluster.key("client")
         self._app = app or App(url, authkey)
-        self._courier = Courier(self._app)
+        self._courier = Courier(self._app, patience)
         if app is None:
             self._courier.at_end.append(self._app.close)
         if cluster is not None:
@@ -243,7 +245,7 @@ class Pool:
     def _slots(self) -> int:
         """How many processes the cluster has."""
         if self._processes is None:
-            rows = self._app.call(("get_workers",), "list")
+            rows = answer_of(self._app, self._app.start_call(("get_workers",), "list"))
             self._processes = max(1, sum(row["slots"] for row in rows if row["connected"]))
         return self._processes
 

@@ -12,15 +12,15 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from functools import partial
 from itertools import islice
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from ..common.codec import encode_chunk
-from ..common.errors import TqError
 from ..common.ids import new_ids
-from .handle import TASKS
+from .courier import CANCEL_SECONDS
 from .pool_results import Piece
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 UNDER_WAY_MAX: Final = (
     20_000  # chunks sent and not yet answered: an iterable without end costs bounded memory
 )
-CANCEL_TASKS_MAX: Final = 10_000  # in one call
 
 
 class Feed:
@@ -126,12 +125,12 @@ class Feeder:
         for piece in pieces:
             piece.give_up(_terminated())
         ids = [piece.task for piece in pieces]
-        try:
-            self._courier.push()
-            for start in range(0, len(ids), CANCEL_TASKS_MAX):
-                self._app.call(TASKS, "cancel", ids[start : start + CANCEL_TASKS_MAX])
-        except TqError as error:
-            warnings.warn(f"tasks of the terminated pool may go on: {error}", RuntimeWarning, stacklevel=3)
+        answers = self._courier.cancel(ids, running=True)
+        done, late = wait(answers, CANCEL_SECONDS)
+        if late or any(answer.exception() for answer in done):
+            self._courier.forget(ids)
+            words = "the master did not answer; tasks of the terminated pool may go on"
+            warnings.warn(words, RuntimeWarning, stacklevel=3)
 
 
 def _terminated() -> RuntimeError:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..common.callables import NamedCallable
 from ..common.codec import encode_call
+from ..common.context import is_importing
 from ..common.errors import Forbidden, TqError
-from .exceptions import broken
+from .exceptions import broken, nobody_runs
 from .options import Choice, choose
+from .patience import answer_of
 from .task import Definition
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ class Sendables:
         """Raises TypeError for what cannot be called, NotNamed for what has no name, and Forbidden when
         workers are connected and none of them would run it. With none connected it waits for one that does.
         """
+        if not isinstance(function, Hashable):
+            return self._judged(function)
         known = self._known.get(function)
         if known is None:
             known = self._judged(function)
@@ -63,15 +67,17 @@ class Sendables:
             sendable = Sendable(Definition(offer.function, offer.name), choose(self._options, base))
         else:
             sendable = Sendable(Definition(function, None), self._choice)
-        target = ("get_workers",)
+        if is_importing():
+            raise RuntimeError(
+                "a worker imports this module to run its functions, and the module starts work when it is imported; "
+                'put what starts the work under: if __name__ == "__main__":'
+            )
+        name, queue = sendable.name, sendable.choice.queue
         try:
-            able, connected = self._app.call(target, "serving", sendable.choice.queue, sendable.name)
+            asked = self._app.start_call(("get_workers",), "serving", queue, name)
+            able, connected = answer_of(self._app, asked)
         except TqError as error:
             raise broken(error) from error
         if connected and not able:
-            module, _, qualname = sendable.name.partition(":")
-            raise Forbidden(
-                f"none of the connected workers ({connected}) runs {sendable.name} in queue {sendable.choice.queue}; "
-                f"start one with --allow '{module}.{qualname}' (or '{module}.*'), or with the module that has it as a task"
-            )
+            raise Forbidden(nobody_runs(name, queue, connected))
         return sendable

@@ -64,6 +64,11 @@ def current() -> Context | None:
     return _surroundings.context() if _surroundings is not None else None
 
 
+def is_importing() -> bool:
+    """Whether this is a worker's child in which no task runs: what runs is what a module does when it is imported."""
+    return _surroundings is not None and _surroundings.context() is None
+
+
 def provide(surroundings: Surroundings | None) -> None:
     """Called once by a worker's child: how a Context finds its answers."""
     global _surroundings

@@ -29,6 +29,11 @@ def callable_name(function: Callable[..., Any]) -> str:
             f"{getattr(function.func, '__name__', 'function')}(…, x)"
         )
     owner = getattr(function, "__self__", None)
+    if isinstance(owner, type):
+        call = f"{owner.__name__}.{function.__name__}"
+        raise NotNamed(
+            f"{call} is a class method, which is not found by name; write a function: def job(…): return {call}(…)"
+        )
     if owner is not None and not isinstance(owner, ModuleType):
         raise NotNamed(
             f"the bound method {function.__qualname__} carries an object along; write a function that makes "

@@ -84,6 +84,7 @@ def test_map_in_time_or_timeout_error_and_the_rest_is_cancelled(
     results = executor.map(jobs.double, range(3), timeout=0.05)
     with pytest.raises(TimeoutError):
         next(results)
+    assert executor._courier.join(SECONDS)
     assert {task["state"] for task in master.tasks.values()} == {State.CANCELLED}
 
 

@@ -44,6 +44,26 @@ def cluster(xprocess: XProcess, tmp_path_factory: pytest.TempPathFactory) -> Ite
         master.end()
 
 
+@pytest.fixture(scope="session")
+def doors(xprocess: XProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The same with a worker of four slots that runs whatever has a name: for Executor and Pool."""
+    home = tmp_path_factory.mktemp("doors")
+    master = Master(xprocess, home)
+    try:
+        master.start()
+        worker = Worker(
+            xprocess, home, master.address, master.authkey, "--slots", 4, "--allow", "*", TASKS_FILE
+        )
+        try:
+            worker.start()
+            with tq.App(master.url, master.authkey) as app:
+                yield Cluster(master, app)
+        finally:
+            worker.end()
+    finally:
+        master.end()
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """Where the programs are started: their current directory and their user's home."""

@@ -70,6 +70,21 @@ def clean_environment(home: Path, more: Mapping[str, str] = {}) -> dict[str, str
     return {**ours, "HOME": str(home), "PYTHONUNBUFFERED": "1", **TIMINGS, **more}
 
 
+def run_script(text: str, folder: Path, master: Master, *arguments: str) -> tuple[int, str, str]:
+    """Run a program of a user of this master; its status and what it wrote, which is nothing to stderr when all is well."""
+    (folder / "script.py").write_text(text, "utf-8")
+    settings = {"TQ_URL": master.url, "TQ_AUTHKEY": master.authkey, "PYTHONPATH": str(TASKS_FILE.parent)}
+    done = subprocess.run(
+        [sys.executable, "script.py", *arguments],
+        cwd=folder,
+        env=clean_environment(folder, settings),
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
 def run_program(
     program: str,
     *arguments: object,
