@@ -278,4 +278,11 @@ def _finish() -> None:
         executor.shutdown()
 
 
-atexit.register(_finish)
+def finish_first() -> None:
+    """What is registered last is done first at the program's end: called by who has registered an end of what the
+    futures are waiting for."""
+    atexit.unregister(_finish)
+    atexit.register(_finish)
+
+
+finish_first()

@@ -21,8 +21,10 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
+from ..common.address import parse_address
+from ..common.config import WorkerSettings
 from ..common.errors import ConfigError, Unreachable
 
 START_SECONDS_MAX: Final = 30.0
@@ -32,6 +34,8 @@ LOG_LEVELS: Final = {"debug": 10, "info": 10, "warning": 30, "error": 40}  # wha
 
 # Our worker is on this machine and ends with us: a master that is started again need not wait long for an old one.
 TIMINGS: Final = {"TQ_HEARTBEAT_SECONDS": "1.5", "TQ_LEASE_SECONDS": "5", "TQ_GRACE_SECONDS": "1"}
+# Threads share one lock: C code of a task that keeps it that long must not look like a dead worker.
+TIMINGS_OF_THREADS: Final = {**TIMINGS, "TQ_LEASE_SECONDS": "20"}
 
 log = logging.getLogger("tq.local")
 
@@ -54,6 +58,10 @@ class OwnProgram:
         if isinstance(told, BaseException):
             raise told
         self.ready = self._await_ready()
+
+    def join(self, timeout: float | None = None) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout)
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """SIGTERM: it finishes what it does; after ``seconds`` SIGKILL."""
@@ -115,17 +123,26 @@ class OwnProgram:
             return
         if record["action"] == self._awaited:
             self._started.put(record)
-        log.log(LOG_LEVELS.get(str(record.get("level")), 10), "%s", line)
+        log.log(_log_level(record.get("level")), "%s", line)
+
+
+class _Program(Protocol):
+    """A child process of ours, or what is a program of its own inside this one."""
+
+    def join(self, timeout: float | None = None) -> None: ...
+    def stop(self, seconds: float) -> None: ...
 
 
 class OwnCluster:
     """A context: inside it the master runs. ``data``: its directory; None: one that goes with it."""
 
-    def __init__(self, data: str | Path | None, *, durability: str = "fsync") -> None:
+    def __init__(
+        self, data: str | Path | None, *, durability: str = "fsync", timings: Mapping[str, str] = TIMINGS
+    ) -> None:
         self._temporary = None if data is not None else Path(tempfile.mkdtemp(prefix="tq-"))
         self.data = Path(data) if data is not None else self._temporary or Path()
-        self._durability = durability
-        self._programs: list[OwnProgram] = []
+        self._durability, self._timings = durability, timings
+        self._programs: list[_Program] = []
         self._stopping = threading.Lock()
         self.address = ""
         atexit.register(self.stop)  # a program may end without a word to us
@@ -134,7 +151,7 @@ class OwnCluster:
         self, bind: str = "127.0.0.1:0", authkey: str | None = None, registered: str | None = None
     ) -> None:
         """``registered``: what a manager serves there, as JSON. Raises ConfigError with the master's reason when it does not start."""
-        environment = own_environment() | TIMINGS
+        environment = {**own_environment(), **self._timings}
         arguments = ["--bind", bind, "--data", str(self.data), "--durability", self._durability]
         if authkey is not None:
             environment["TQ_AUTHKEY"] = authkey
@@ -156,6 +173,13 @@ class OwnCluster:
             OwnProgram("tq.worker.cli", [*arguments, "--", *modules], environment, "worker.connected")
         )
 
+    def start_threads(self, slots: int) -> None:
+        """A worker inside this program, which runs whatever it is sent in threads."""
+        from ..worker.threads import ThreadWorker
+
+        settings = WorkerSettings(connect=(parse_address(self.address),), allow=("*",), slots=slots)
+        self._programs.append(ThreadWorker(settings, self.key("worker"), _log_event))
+
     @property
     def url(self) -> str:
         return f"tq://{self.address}"
@@ -166,8 +190,7 @@ class OwnCluster:
     def join(self, timeout: float | None = None) -> None:
         """Wait until the programs have ended."""
         for program in list(self._programs):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                program.process.wait(timeout)
+            program.join(timeout)
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Workers first, so that they can hand back what they hold."""
@@ -183,6 +206,14 @@ class OwnCluster:
 
     def __exit__(self, *error: object) -> None:
         self.stop()
+
+
+def _log_level(word: object) -> int:
+    return LOG_LEVELS.get(str(word), logging.DEBUG)
+
+
+def _log_event(action: str, *, level: str = "info", **fields: object) -> None:
+    log.log(_log_level(level), "%s", json.dumps({"action": action, **fields}, default=str))
 
 
 def own_environment() -> dict[str, str]:

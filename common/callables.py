@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .context import Context
@@ -21,6 +21,14 @@ class NamedCallable:
     function: Callable[..., Any]
     queue: str = "default"
     options: TaskOptions = field(default_factory=TaskOptions)
+
+
+def named(name: str, function: Callable[..., Any]) -> NamedCallable:
+    """One function, a task or not, under the name that it was asked for by."""
+    task = getattr(function, "__tq_task__", None)
+    if isinstance(task, NamedCallable):
+        return replace(task, name=name)
+    return NamedCallable(name=name, function=function)
 
 
 def offered(namespace: Mapping[str, Any]) -> Iterator[NamedCallable]:

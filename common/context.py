@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 class Surroundings(Protocol):
-    """Where a task runs: a worker's child."""
+    """Where a task runs: a worker's child, or a thread of a program that is its own worker."""
+
+    owns_process: bool  # nothing but tasks runs here
 
     def context(self) -> Context | None: ...
     def is_cancelled(self) -> bool: ...
@@ -60,17 +62,17 @@ _surroundings: Surroundings | None = None
 
 
 def current() -> Context | None:
-    """The context of the task that runs in this process; None outside a worker's child."""
+    """The context of the task that runs here; None where none does."""
     return _surroundings.context() if _surroundings is not None else None
 
 
 def is_importing() -> bool:
     """Whether this is a worker's child in which no task runs: what runs is what a module does when it is imported."""
-    return _surroundings is not None and _surroundings.context() is None
+    return _surroundings is not None and _surroundings.owns_process and _surroundings.context() is None
 
 
 def provide(surroundings: Surroundings | None) -> None:
-    """Called once by a worker's child: how a Context finds its answers."""
+    """Called where tasks run: how a Context finds its answers."""
     global _surroundings
     _surroundings = surroundings
 

@@ -30,7 +30,7 @@ from ..common import context, link
 from ..common.blob import Blob, set_ambient_fetcher
 from ..common.codec import decode_work, encode
 from ..common.context import Context
-from ..common.errors import CancelRequested, ConfigError, Discard, Retry, Snooze, TimeLimit
+from ..common.errors import CancelRequested, ConfigError, TimeLimit
 from ..common.failure import Failure
 from ..common.frames import FrameReader, Kind, encode_frame, pack, unpack
 from ..common.history import digest, open_history
@@ -42,6 +42,7 @@ from .child_link import ChildLink
 from .child_output import Voice, hear_logging, listen
 from .loading import load_tasks
 from .served import Served
+from .verdict import Verdict, verdict
 
 FLUSH_SECONDS: Final = 0.002  # a finished result waits no longer than this for company
 FLUSH_BYTES: Final = 64 * 1024
@@ -55,6 +56,8 @@ _Job = list[Any]  # [ordinal, id, attempt, name, queue, lease, timeout, payload]
 
 class ChildProcess:
     """The loop and its state."""
+
+    owns_process = True
 
     def __init__(
         self, work: int, tickets: int, notices: int, relay: int, page: int, stacks: int, nonce: bytes
@@ -173,7 +176,7 @@ class ChildProcess:
             self._blobs.here.clear()
         return [job[0], outcome, body, started, seconds, after, *said]
 
-    def _run(self, job: _Job, started: float) -> tuple[int, bytes | None, float | None]:
+    def _run(self, job: _Job, started: float) -> Verdict:
         try:
             served = self._tasks[job[3]]
             args, kwargs, style = decode_work(job[7])
@@ -199,16 +202,10 @@ class ChildProcess:
                 self._named = self._blobs.send(blobs)
                 self._current = None
             return 0, body, None
-        except Retry as wish:
-            return Outcome.RETRY, Failure.of(wish).encode(), wish.after
-        except Snooze as wish:
-            return Outcome.SNOOZE, Failure.of(wish).encode(), wish.seconds
-        except Discard as wish:
-            return Outcome.DISCARD, Failure.of(wish).encode(), None
         except (TimeLimit, CancelRequested) as struck:
             return (*self._ended(job, struck), None)
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: the task's, not ours
-            return Outcome.ERROR, Failure.of(error).encode(), None
+            return verdict(error)
 
     def _ended(self, job: _Job, struck: BaseException) -> tuple[int, bytes]:
         traceback = Failure.of(struck, below=__file__).traceback

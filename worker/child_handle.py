@@ -12,11 +12,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ..common.errors import TqError
 from ..common.frames import Kind, pack, unpack
 from ..common.session import Answerer, Request
+from .body import Owner
 from .child import CANCEL_NOTICE, NOTICE, TELL_NOTICE, TICKET_BYTES, TIMEOUT_NOTICE
 from .child_ears import Ears
 from .child_output import DUMP_SIGNAL
@@ -27,18 +28,6 @@ from .pipe_end import FRAME_BYTES_MAX, PipeEnd
 REPORT_FIELDS: Final = 6  # behind them, if there is any: the last progress, the content its result names
 TALK_SECONDS: Final = 0.001  # a job that was over sooner and printed no line by Python is not listened to
 NOTICES = {"timeout": TIMEOUT_NOTICE, "cancel": CANCEL_NOTICE, "tell": TELL_NOTICE}
-
-
-class Owner(Protocol):
-    """Who hears of a child's doings."""
-
-    def child_hello(self, child: ChildHandle, tasks: list[list[str]]) -> None: ...
-    def child_failed(self, child: ChildHandle, known: bool, text: str) -> None: ...
-    def child_said(self, child: ChildHandle, ordinal: int, text: bytes) -> None: ...
-    def child_progressed(self, child: ChildHandle, ordinal: int, progress: list[Any]) -> None: ...
-    def child_reported(self, child: ChildHandle, reports: list[Report]) -> None: ...
-    def child_asks(self, child: ChildHandle, request: Request) -> None: ...
-    def child_died(self, child: ChildHandle, death: Death) -> None: ...
 
 
 class ChildHandle:

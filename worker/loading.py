@@ -11,12 +11,11 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..common.callables import NamedCallable, offered
+from ..common.callables import NamedCallable, named, offered
 from ..common.config import ALLOW_SHELL, APPLY
 from ..common.errors import ConfigError, TqError
 from ..common.naming import SHELL_TASKS, load_callable
@@ -61,10 +60,7 @@ def _applied(name: str) -> NamedCallable:
         function = load_callable(name)
     except TqError as error:
         raise ConfigError(f"--apply {error}") from error
-    task = getattr(function, "__tq_task__", None)
-    if isinstance(task, NamedCallable):
-        return replace(task, name=name)
-    return NamedCallable(name=name, function=function)
+    return named(name, function)
 
 
 def _namespace(source: str) -> dict[str, Any]:

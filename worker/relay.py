@@ -13,7 +13,7 @@ from typing import Any, Final
 from ..common.connection import CallerConnection
 from ..common.errors import TqError
 from ..common.session import Request
-from .child_handle import ChildHandle
+from .body import Body
 
 CHUNKS_UNDER_WAY: Final = 8  # of all children: 4 MiB
 CHUNK_CALLS: Final = frozenset({"put", "get"})
@@ -22,8 +22,8 @@ CHUNK_CALLS: Final = frozenset({"put", "get"})
 class Relay:
     def __init__(self) -> None:
         self._connection: CallerConnection | None = None
-        self._waiting: deque[tuple[ChildHandle, Request]] = deque()  # for a connection
-        self._chunks: deque[tuple[ChildHandle, Request]] = deque()  # for their turn
+        self._waiting: deque[tuple[Body, Request]] = deque()  # for a connection
+        self._chunks: deque[tuple[Body, Request]] = deque()  # for their turn
         self._under_way = 0
 
     def connected(self, connection: CallerConnection) -> None:
@@ -31,7 +31,7 @@ class Relay:
         for child, request in waiting:
             self.ask(connection, child, request)
 
-    def ask(self, connection: CallerConnection | None, child: ChildHandle, request: Request) -> None:
+    def ask(self, connection: CallerConnection | None, child: Body, request: Request) -> None:
         self._connection = connection
         if connection is None or connection.closed.done():
             self._waiting.append((child, request))
@@ -41,7 +41,7 @@ class Relay:
             self._chunks.append((child, request))
             self._next_chunks()
 
-    def forget(self, child: ChildHandle) -> None:
+    def forget(self, child: Body) -> None:
         """It has died."""
         self._waiting = deque(one for one in self._waiting if one[0] is not child)
         self._chunks = deque(one for one in self._chunks if one[0] is not child)
@@ -63,7 +63,7 @@ class Relay:
         self._next_chunks()
 
     def _call(
-        self, connection: CallerConnection, child: ChildHandle, request: Request
+        self, connection: CallerConnection, child: Body, request: Request
     ) -> asyncio.Future[Any] | None:
         def done(future: asyncio.Future[Any]) -> None:
             error = None if future.cancelled() else future.exception()

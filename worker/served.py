@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import starmap
 from typing import Any, NamedTuple
 
-from ..common.callables import NamedCallable, context_parameter
+from ..common.callables import NamedCallable, context_parameter, named
 from ..common.naming import load_allowed
 from ..common.probe import PROBE, probe
 
@@ -62,5 +62,5 @@ class Served(dict[str, ServedTask]):
     def __missing__(self, name: str) -> ServedTask:
         if name == PROBE:
             return ServedTask.of(NamedCallable(name=PROBE, function=probe))
-        found = self[name] = ServedTask.of(NamedCallable(name=name, function=load_allowed(name, self._allow)))
+        found = self[name] = ServedTask.of(named(name, load_allowed(name, self._allow)))
         return found

@@ -28,6 +28,7 @@ from ..common.session import Request
 from ..common.tls import OwnCa
 from .agent import TICK_SECONDS, Agent
 from .announcement import announcement
+from .body import Body, MakeBody
 from .child_handle import ChildHandle
 from .jobs import Death, Job, Report
 from .memory import Examiner, resident_bytes
@@ -53,8 +54,15 @@ class Meters(Protocol):
 class Supervisor:
     """One worker. ``run`` ends with the program's exit status."""
 
-    def __init__(self, settings: WorkerSettings, credential: Credential, report: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        credential: Credential,
+        report: Callable[..., None],
+        make_child: MakeBody = ChildHandle,
+    ) -> None:
         self._settings, self._credential, self._report = settings, credential, report
+        self._make_child = make_child
         self._loop = asyncio.get_running_loop()
         self._node = os.urandom(NODE_ID_BYTES)
         self._agent = Agent(
@@ -69,7 +77,7 @@ class Supervisor:
         self._examiner = Examiner(settings.max_memory_per_child)
         self._weighed = 0.0  # when the memory of all children was last measured
         self._looked = 0.0  # when the progress of all children was last looked at
-        self._children: dict[int, ChildHandle] = {}
+        self._children: dict[int, Body] = {}
         self.meters: Meters | None = None
         self._next_child = 1
         self._failed_starts = 0
@@ -128,9 +136,9 @@ class Supervisor:
         return self._agent
 
     @property
-    def pids(self) -> list[int]:
-        """Of the child processes."""
-        return [child.pid for child in self._children.values()]
+    def pids(self) -> set[int]:
+        """Of the child processes; threads have ours."""
+        return {child.pid for child in self._children.values()}
 
     # the connection
 
@@ -201,7 +209,7 @@ class Supervisor:
 
     def _beat(self, connection: CallerConnection) -> None:
         if connection is self._connection and not connection.closed.done():
-            facts: dict[str, Any] = {"memory_bytes": sum(map(resident_bytes, [os.getpid(), *self.pids]))}
+            facts: dict[str, Any] = {"memory_bytes": sum(map(resident_bytes, {os.getpid(), *self.pids}))}
             if self._agent.draining:
                 facts["draining"] = True
             _ignore(connection.call(DISPATCHER, "beat", self._agent.started, facts))
@@ -308,7 +316,7 @@ class Supervisor:
 
     # the children's owner
 
-    def child_hello(self, child: ChildHandle, tasks: list[list[str]]) -> None:
+    def child_hello(self, child: Body, tasks: list[list[str]]) -> None:
         self._failed_starts, self._import_error = 0, ""
         self.tasks = tasks
         self._report("child.started", level="debug", pid=child.pid)
@@ -316,7 +324,7 @@ class Supervisor:
             self._hello.set_result(None)
         self._agent.child_ready(child.number, self._now())
 
-    def child_failed(self, child: ChildHandle, known: bool, text: str) -> None:
+    def child_failed(self, child: Body, known: bool, text: str) -> None:
         error = InvalidArgument(text if known else f"your code could not be imported:\n{text}")
         if not self._hello.done():
             self._observer.close()  # what the import printed is wanted now
@@ -325,22 +333,22 @@ class Supervisor:
             self._observer.import_failed(text)
         self._import_error = text
 
-    def child_said(self, child: ChildHandle, ordinal: int, text: bytes) -> None:
+    def child_said(self, child: Body, ordinal: int, text: bytes) -> None:
         self._observer.heard(self._agent.job_of(child.number, ordinal), text)
 
-    def child_progressed(self, child: ChildHandle, ordinal: int, progress: list[Any]) -> None:
+    def child_progressed(self, child: Body, ordinal: int, progress: list[Any]) -> None:
         job = self._agent.job_of(child.number, ordinal)
         if job is not None and job.ordinal == ordinal:
             self._observer.progressed(job, progress)
 
-    def child_reported(self, child: ChildHandle, reports: list[Report]) -> None:
+    def child_reported(self, child: Body, reports: list[Report]) -> None:
         self._agent.child_reported(child.number, reports, self._now())
         self._after()
 
-    def child_asks(self, child: ChildHandle, request: Request) -> None:
+    def child_asks(self, child: Body, request: Request) -> None:
         self._relay.ask(self._connection, child, request)
 
-    def child_died(self, child: ChildHandle, death: Death) -> None:
+    def child_died(self, child: Body, death: Death) -> None:
         del self._children[child.number]
         self._relay.forget(child)
         if not self._hello.done():
@@ -366,7 +374,7 @@ class Supervisor:
     def _start_child(self) -> None:
         if not self._agent.draining and not self._ended.done():
             number, self._next_child = self._next_child, self._next_child + 1
-            child = ChildHandle(self, number, self._settings.sources, self._settings.allow)
+            child = self._make_child(self, number, self._settings.sources, self._settings.allow)
             self._children[number] = child
             if self._settings.nice:
                 niceness = os.getpriority(os.PRIO_PROCESS, 0) + self._settings.nice

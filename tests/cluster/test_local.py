@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 from .programs import clean_environment, eventually
 
@@ -54,6 +55,85 @@ def double(number):
 
 with tq.local(1) as q:
     q.add_task(double, 1).result()
+"""
+THREADS = """
+import logging, sys, threading, time, tq
+
+logging.getLogger("tq.local").setLevel(logging.ERROR)  # a warning tells of what is cancelled
+seen = []
+
+def note(number):
+    seen.append(number)
+    return threading.current_thread() is threading.main_thread()
+
+def flaky():
+    context = tq.current()
+    seen.append(context.attempt)
+    context.progress(context.attempt, 3)
+    if context.attempt < 3:
+        raise ValueError("not yet")
+    return context.name
+
+def patient(begun):
+    seen.append(begun)
+    while not tq.current().cancelled:
+        time.sleep(0.001)
+    raise tq.CancelRequested("seen")
+
+async def later(number):
+    return number + 1
+
+def copied(blob):
+    return tq.Blob.of(blob.read() * 2)
+
+with tq.local(2, workers="threads") as q:
+    print([q.add_task(note, number).result() for number in range(3)], seen)
+    print(q._app.named("program:flaky").using(retries=2, backoff=0.01).submit().result(), seen[3:])
+    print(q.submit(later, 1).result(), list(q.map(later, [1, 2], chunksize=2)))
+    print(q.submit(copied, tq.Blob.of(b"ab")).result().read())
+    handle = q._app.named("program:patient").submit("begun")
+    while seen[-1] != "begun":
+        time.sleep(0.001)
+    handle.cancel()
+    try:
+        handle.result(timeout=30)
+    except tq.TaskCancelled:
+        print("cancelled")
+    try:
+        q.submit(sys.exit, 3).result()
+    except tq.TaskError as error:
+        print(error.type)
+"""
+REFUSED = """
+import tq
+
+app = tq.App("tq://127.0.0.1:1", "unused")
+
+@app.task(timeout=5)
+def limited():
+    pass
+
+def refuse(make):
+    try:
+        make()
+    except tq.InvalidArgument as error:
+        print(error)
+
+for workers in ("thread", None, 2):
+    refuse(lambda: tq.local(workers=workers))
+for processes in (0, -1, 1.5, "2"):
+    refuse(lambda: tq.local(processes, workers="threads"))
+refuse(lambda: tq.local(workers="threads", timeout=5))
+with tq.local(1, workers="threads") as q:
+    refuse(lambda: q.add_task(limited))
+"""
+UNCLOSED = """
+import time, tq
+
+if __name__ == "__main__":
+    q = tq.local(1, workers="WORKERS")
+    for _ in range(3):
+        q.add_task(time.sleep, 0.05).add_done_callback(lambda future: print("done"))
 """
 
 
@@ -111,3 +191,54 @@ def test_ctrl_c_ends_it_and_its_programs(home: Path) -> None:
         program.send_signal(signal.SIGINT)
         program.communicate(timeout=SECONDS)
     eventually(lambda: not any(one.is_running() and one.status() != "zombie" for one in family))
+
+
+def test_tasks_run_in_threads_of_the_program_that_started_them(home: Path) -> None:
+    with start(THREADS, home) as program:
+        said, complaints = program.communicate(timeout=SECONDS)
+    assert complaints == ""
+    assert said.splitlines() == [
+        "[False, False, False] [0, 1, 2]",
+        "program:flaky [1, 2, 3]",
+        "2 [2, 3]",
+        "b'abab'",
+        "cancelled",
+        "SystemExit",
+    ]
+    assert [path.name for path in home.iterdir()] == ["program.py"]
+
+
+def test_what_threads_cannot_do_is_refused(home: Path) -> None:
+    with start(REFUSED, home) as program:
+        said, complaints = program.communicate(timeout=SECONDS)
+    assert complaints == ""
+    lines = said.splitlines()
+    assert [line.partition(",")[0] for line in lines[:3]] == ["workers must be 'processes' or 'threads'"] * 3
+    assert [line.partition(",")[0] for line in lines[3:7]] == ["processes must be a whole number from 1"] * 4
+    assert [line.partition(": nobody can end a thread")[0] for line in lines[7:]] == [
+        "tq.local: timeout=5",
+        "program:limited: timeout=5",
+    ]
+
+
+def test_threads_of_the_next_program_finish_what_a_killed_one_had_begun(home: Path) -> None:
+    keeper = KEEPER.replace('file="kept"', 'file="kept", workers="threads"')
+    with start(keeper, home, "12") as program:
+        assert program.stdout is not None
+        assert program.stdout.readline().startswith("tq://127.0.0.1:")
+        family = psutil.Process(program.pid).children(recursive=True)
+        program.send_signal(signal.SIGKILL)
+    eventually(lambda: not any(one.is_running() and one.status() != "zombie" for one in family))
+    (home / "go").touch()
+    with start(keeper, home, "0") as program:
+        program.communicate("\n", timeout=SECONDS)
+        assert program.returncode == 0
+    assert sorted({*map(int, (home / "notes").read_text().split())}) == list(range(12))
+
+
+@pytest.mark.parametrize("workers", ["processes", "threads"])
+def test_a_program_that_ends_without_closing_it_ends_when_its_tasks_have(home: Path, workers: str) -> None:
+    with start(UNCLOSED.replace("WORKERS", workers), home) as program:
+        said, complaints = program.communicate(timeout=SECONDS)
+    assert (said, complaints) == ("done\n" * 3, "")
+    assert program.returncode == 0

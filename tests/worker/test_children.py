@@ -16,6 +16,7 @@ from tq.common.codec import decode, encode_call, encode_chunk
 from tq.common.failure import Failure
 from tq.common.model import Outcome
 from tq.common.session import Request
+from tq.worker.body import Body
 from tq.worker.child_handle import ChildHandle
 from tq.worker.jobs import Death, Job, Report
 
@@ -40,28 +41,28 @@ class Nursery:
 
     # child_handle.Owner
 
-    def child_hello(self, child: ChildHandle, tasks: list[list[str]]) -> None:
+    def child_hello(self, child: Body, tasks: list[list[str]]) -> None:
         self.tasks.set_result(tasks)
 
-    def child_failed(self, child: ChildHandle, known: bool, text: str) -> None:
+    def child_failed(self, child: Body, known: bool, text: str) -> None:
         self.failure.set_result((known, text))
 
-    def child_said(self, child: ChildHandle, ordinal: int, text: bytes) -> None:
+    def child_said(self, child: Body, ordinal: int, text: bytes) -> None:
         self.output[ordinal] = self.output.get(ordinal, b"") + text
 
-    def child_progressed(self, child: ChildHandle, ordinal: int, progress: list[Any]) -> None:
+    def child_progressed(self, child: Body, ordinal: int, progress: list[Any]) -> None:
         self.progress[ordinal] = progress
 
-    def child_reported(self, child: ChildHandle, reports: list[Report]) -> None:
+    def child_reported(self, child: Body, reports: list[Report]) -> None:
         for report in reports:
             assert report.ordinal not in self.reports
             self.reports[report.ordinal] = report
         self._told.set()
 
-    def child_asks(self, child: ChildHandle, request: Request) -> None:
+    def child_asks(self, child: Body, request: Request) -> None:
         raise AssertionError(f"no task here asks for anything: {request}")
 
-    def child_died(self, child: ChildHandle, death: Death) -> None:
+    def child_died(self, child: Body, death: Death) -> None:
         self.unread = child.take_back()
         self.death.set_result(death)
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 from tq.common.connection import CallerConnection
 from tq.common.errors import Unreachable
 from tq.common.session import Request
-from tq.worker.child_handle import ChildHandle
+from tq.worker.body import Body
 from tq.worker.relay import CHUNKS_UNDER_WAY, Relay
 
 
@@ -57,7 +57,7 @@ class Desk:
 
     def ask(self, child: Child, method: str, target: str = "get_blobs") -> None:
         request = Request(1, (target,), method, [], {}, True, 100)
-        self.relay.ask(cast(CallerConnection, self.line), cast(ChildHandle, child), request)
+        self.relay.ask(cast(CallerConnection, self.line), cast(Body, child), request)
 
     def connect(self) -> Line:
         self.line = Line()
@@ -104,7 +104,7 @@ def test_a_dead_childs_chunks_leave_the_line_and_give_their_places_back() -> Non
         desk, dead, alive = Desk(), Child(), Child()
         for _ in range(2 * CHUNKS_UNDER_WAY):
             desk.ask(dead, "put")
-        desk.relay.forget(cast(ChildHandle, dead))
+        desk.relay.forget(cast(Body, dead))
         desk.ask(alive, "get")
         await desk.line.answer(CHUNKS_UNDER_WAY)
         assert desk.line.open_calls() == ["get"]
