@@ -8,6 +8,7 @@ import sys
 from importlib import resources
 from typing import Final
 
+from ..common.address import is_loopback
 from ..common.certificate import CERTIFICATE_FILE, KEY_FILE, certificate_der
 from ..common.checkup import Checkup, is_writable, nearest_existing
 from ..common.config import MasterSettings
@@ -17,6 +18,7 @@ from ..common.naming import load_callable
 from ..common.secrets import take_authkey
 from ..common.tls import server_context
 from .boot import OWN_KEYS, STORE_FILE, key_file
+from .gateway.server import AskedFor, read_options
 from .lock import holder
 from .objects import BUILT_IN
 from .ports import why_not_listening
@@ -26,12 +28,13 @@ SQLITE_MAGIC: Final = b"SQLite format 3\0"
 VERSION_OFFSET: Final = 60  # of user_version in the file's header, four bytes, the highest first
 
 
-def check(settings: MasterSettings, authkey: str | None) -> Checkup:
+def check(settings: MasterSettings, authkey: str | None, gateway: AskedFor) -> Checkup:
     found = Checkup()
     running = holder(settings.data)
     if running is None:
         found.port("address", settings.bind, why_not_listening)
         found.http(settings.http)
+    _check_gateway(found, settings, gateway, running)
     _check_data(found, settings, running)
     _check_store(found, settings)
     _check_keys(found, settings, authkey)
@@ -39,6 +42,26 @@ def check(settings: MasterSettings, authkey: str | None) -> Checkup:
     _check_exposed(found, settings)
     found.descriptors()
     return found
+
+
+def _check_gateway(found: Checkup, settings: MasterSettings, asked: AskedFor, running: str | None) -> None:
+    try:
+        door = read_options(asked)
+    except ConfigError as error:
+        found.fail("gateway", str(error))
+        return
+    if door is None:
+        return
+    if asked.key_file is not None:
+        found.private("gateway", asked.key_file)
+    if door.address in (settings.bind, settings.http) and door.address.port:
+        found.fail("gateway", f"{door.address} is this master's own already; choose another with --gateway")
+    elif running is None:
+        found.port("gateway", door.address, lambda at, error: why_not_listening(at, error, "--gateway"))
+    if not is_loopback(door.address.host):
+        found.warn(
+            "gateway", f"whoever is on the way to {door.address} reads and alters what its clients send"
+        )
 
 
 def _check_data(found: Checkup, settings: MasterSettings, running: str | None) -> None:

@@ -27,7 +27,7 @@ from ..common.secrets import take_authkey
 from ..common.version import VERSION
 from .boot import House, key_file, open_house
 from .checkup import check
-from .gateway.server import Gateway, GatewayOptions, read_options
+from .gateway.server import AskedFor, Gateway, GatewayOptions, read_options
 from .health import MasterVitals
 from .metrics import MasterMetrics
 from .ports import why_not_listening
@@ -77,9 +77,10 @@ def main(
     notifier = Notifier()
     try:
         settings = load_settings(MasterSettings, config, os.environ, options)
-        door = read_options(gateway, gateway_authkey_file, gateway_public)
+        asked = AskedFor(gateway, gateway_authkey_file, gateway_public)
         if only_checks():
-            show(check(settings, authkey))
+            show(check(settings, authkey, asked))
+        door = read_options(asked)
         key = take_authkey(authkey, settings.authkey_file)
         log = EventLog(settings.log_format, threshold=settings.log_level)
         house = open_house(settings, key, log.event)

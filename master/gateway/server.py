@@ -6,19 +6,28 @@ import asyncio
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from ...common.address import Address, is_loopback, parse_address
 from ...common.errors import ConfigError, TqError
 from ...common.keys import check_authkey_strength
 from ...common.secrets import read_key_file
 from ..gate import Gate
+from ..ports import why_not_listening
 from ..server import Server
 from .connection import Connection
 from .requests import References
 
 BACKLOG: Final = 128
 CONNECTIONS_MAX: Final = 2_000
+
+
+class AskedFor(NamedTuple):
+    """What ``--gateway``, ``--gateway-authkey-file`` and ``--gateway-public`` say, as they stand."""
+
+    address: str | None
+    key_file: Path | None
+    public: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,8 +38,9 @@ class GatewayOptions:
     key: bytes = field(repr=False)
 
 
-def read_options(address: str | None, key_file: Path | None, public: bool) -> GatewayOptions | None:
-    """What ``--gateway…`` say; None when there is to be none. Raises ConfigError."""
+def read_options(asked: AskedFor) -> GatewayOptions | None:
+    """None when there is to be none. Raises ConfigError."""
+    address, key_file, public = asked
     if address is None:
         if key_file is not None or public:
             raise ConfigError("--gateway-authkey-file and --gateway-public need --gateway HOST:PORT")
@@ -70,9 +80,7 @@ class Gateway:
                 lambda: Connection(self), address.host or None, address.port, backlog=BACKLOG
             )
         except OSError as error:
-            raise ConfigError(
-                f"cannot open the gateway on {address}: {error.strerror or error}; choose another address with --gateway"
-            ) from error
+            raise ConfigError(f"the gateway: {why_not_listening(address, error, '--gateway')}") from error
         bound = Address(*self._listener.sockets[0].getsockname()[:2])
         public = not is_loopback(address.host)
         self.master.report(

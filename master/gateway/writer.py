@@ -1,9 +1,20 @@
-"""Replies as stock clients read them: pickles of protocol 4, written from plain data and a few templates."""
+"""Replies as stock clients read them: pickles of protocol 4, written from plain data and a few templates.
+
+What the codec knows beyond plain data is written as a call of the standard library's own name for it, which every
+client from 3.8 on has: ``datetime.date``, ``decimal.Decimal``, ``uuid.UUID``, ``pathlib.Path`` and their like. No name
+comes from an item: an enum and what numpy makes are plain tuples here, for the class of an enum would have to be
+imported by the client because an item says so. So whatever a program of tq puts, a stock client can take.
+"""
 
 from __future__ import annotations
 
+import datetime
 import struct
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from typing import Any, Final
+from uuid import UUID
 
 import msgpack
 
@@ -25,6 +36,7 @@ from ...common.values import (
     TIMEDELTA,
     TUPLE,
     UUID_,
+    decode_ext,
 )
 
 RETURN, ERROR = "#RETURN", "#ERROR"
@@ -35,20 +47,23 @@ EXCEPTIONS: Final = {  # in every stock client; queue.Empty is _queue.Empty wher
     "ValueError": "builtins",
     "TypeError": "builtins",
 }
-_NAMES: Final = {
-    DATETIME: "datetime",
-    DATE: "date",
-    TIME: "time",
-    TIMEDELTA: "timedelta",
-    DECIMAL: "Decimal",
-    UUID_: "UUID",
-    PATH: "Path",
-    ENUM: "Enum",
-    ARRAY: "numpy array",
-    SCALAR: "numpy scalar",
-    BLOB: "tq.Blob",
-}
+_MADE: Final = frozenset({DATETIME, DATE, TIME, TIMEDELTA, DECIMAL, UUID_, PATH})  # by templates
 _CONTAINERS: Final[dict[int, type]] = {TUPLE: tuple, SET: set, FROZENSET: frozenset}
+# numpy's numbers, as .item() gives them: kind and size of a dtype, and struct's letter for it
+_NUMBERS: Final = {
+    "b1": "?",
+    "f2": "e",
+    "f4": "f",
+    "f8": "d",
+    "i1": "b",
+    "i2": "h",
+    "i4": "i",
+    "i8": "q",
+    "u1": "B",
+    "u2": "H",
+    "u4": "I",
+    "u8": "Q",
+}
 
 
 def dumps(value: Any) -> bytes:
@@ -74,7 +89,7 @@ def returning(payload: bytes) -> bytes:
 
 
 def read_item(payload: bytes) -> Any:
-    """An item's value from the codec's bytes, if it is of plain types only. Nothing is imported for it."""
+    """An item's value from the codec's bytes, as a stock client is to have it. Nothing is imported for it."""
     return _unpack(payload, 0)
 
 
@@ -87,16 +102,36 @@ def _unpack(data: bytes, depth: int) -> Any:
             return int.from_bytes(body, "big", signed=True)
         if code in _CONTAINERS:
             return _CONTAINERS[code](_unpack(body, depth + 1))
+        if code in _MADE:
+            return _without_zone_file(decode_ext(code, body))
+        if code in _STAND_INS:
+            return _STAND_INS[code](*_unpack(body, depth + 1))
+        what = "tq.Blob" if code == BLOB else "value of a newer version"
         raise DecodeError(
-            f"the next item has a {_NAMES.get(code, 'value of a newer version')} in it, which clients of the standard "
-            "library cannot have from here; take it with tq.managers, or put numbers, text, bytes, lists, tuples, "
-            "dicts and sets only"
+            f"the next item has a {what} in it, which clients of the standard library cannot have from here; "
+            "take it with tq.managers"
         )
 
     try:
         return msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=extended)
-    except (ValueError, TypeError, msgpack.UnpackException) as error:
-        raise DecodeError(f"the next item is not a value: {error or type(error).__name__}") from None
+    except _NO_VALUE as error:
+        raise DecodeError(f"the next item cannot be read here: {error or type(error).__name__}") from None
+
+
+def _without_zone_file(value: Any) -> Any:
+    """The same instant at a fixed offset that bears the zone's name: 3.8 has no zoneinfo, other hosts no zone files."""
+    zone = getattr(value, "tzinfo", None)
+    if zone is None or type(zone) is datetime.timezone:
+        return value
+    offset = value.utcoffset()
+    return value.replace(tzinfo=None if offset is None else datetime.timezone(offset, str(zone)))
+
+
+def _numpy_scalar(dtype: Any, data: Any) -> Any:
+    letter = _NUMBERS.get(dtype[1:])
+    if letter is None:
+        return dtype, (), data
+    return struct.unpack((">" if dtype[0] == ">" else "<") + letter, data)[0]
 
 
 def _written(value: Any, depth: int) -> bytes:
@@ -118,6 +153,10 @@ def _written(value: Any, depth: int) -> bytes:
     if kind is dict:
         inner = [_written(one, depth + 1) for pair in value.items() for one in pair]
         return b"}(" + b"".join(inner) + b"u"
+    template = _TEMPLATES.get(kind)
+    if template is not None:
+        module, name, arguments = template
+        return _call(_global(module, name), *(_written(one, depth + 1) for one in arguments(value)))
     if kind not in (list, tuple, set, frozenset):
         raise DecodeError(f"a {kind.__name__} is not plain data")
     members: bytes = b"(" + b"".join([_written(one, depth + 1) for one in value])
@@ -159,3 +198,45 @@ _SHUT_DOWN: Final = _call(
     _text("ShutDown"),
     _global("builtins", "ValueError"),
 )
+
+_NO_VALUE: Final = (  # what the constructors of values raise, and msgpack
+    ArithmeticError,
+    LookupError,
+    OSError,
+    TypeError,
+    ValueError,
+    struct.error,
+    msgpack.UnpackException,
+)
+_Arguments = Callable[[Any], tuple[Any, ...]]
+
+
+def _as_text(value: Any) -> tuple[Any, ...]:
+    return (str(value),)
+
+
+def _as_pickled(value: Any) -> tuple[Any, ...]:
+    """The arguments pickle gives it: the fields in a few bytes, and the zone."""
+    arguments: tuple[Any, ...] = value.__reduce_ex__(4)[1]
+    return arguments
+
+
+_PATH: Final[tuple[str, str, _Arguments]] = ("pathlib", "Path", _as_text)  # of the client's own kind
+_TEMPLATES: Final[dict[type, tuple[str, str, _Arguments]]] = {
+    datetime.datetime: ("datetime", "datetime", _as_pickled),
+    datetime.date: ("datetime", "date", _as_pickled),
+    datetime.time: ("datetime", "time", _as_pickled),
+    datetime.timedelta: ("datetime", "timedelta", _as_pickled),
+    datetime.timezone: ("datetime", "timezone", lambda value: value.__getinitargs__()),
+    Decimal: ("decimal", "Decimal", _as_text),
+    UUID: ("uuid", "UUID", lambda value: (value.hex,)),
+    PosixPath: _PATH,
+    WindowsPath: _PATH,
+    PurePosixPath: ("pathlib", "PurePosixPath", _as_text),
+    PureWindowsPath: ("pathlib", "PureWindowsPath", _as_text),
+}
+_STAND_INS: Final[dict[int, Callable[..., Any]]] = {
+    ENUM: lambda name, member: (name, member),
+    ARRAY: lambda dtype, shape, data: (dtype, tuple(shape), data),
+    SCALAR: _numpy_scalar,
+}

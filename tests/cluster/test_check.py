@@ -94,6 +94,57 @@ def test_a_store_of_a_newer_tq_is_recognised_without_opening_it(check: Check, ho
     assert level_of(done, "has schema version 99") == "error"
 
 
+GATEWAY_KEY = "a key for stock clients"
+
+
+def test_a_gateway_that_would_open_is_told(check: Check, home: Path) -> None:
+    (home / "gateway.key").write_text(GATEWAY_KEY)
+    (home / "gateway.key").chmod(0o600)
+    own = ("--bind", "127.0.0.1:0", "--gateway-authkey-file", "gateway.key")
+    done = check("tq-master", *own, "--gateway", "127.0.0.1:0")
+    [line] = [line for line in done.stdout.splitlines() if " gateway " in line]
+    assert line.split() == [
+        "ok",
+        "gateway",
+        "127.0.0.1:0",
+        "is",
+        "free;",
+        "it",
+        "can",
+        "be",
+        "reached",
+        "only",
+        "from",
+        "this",
+        "host",
+    ]
+    done = check("tq-master", *own, "--gateway", "0.0.0.0:0", "--gateway-public")
+    assert level_of(done, "reads and alters what its clients send") == "warning"
+
+
+def test_everything_wrong_with_a_gateway_is_told(check: Check, home: Path) -> None:
+    (home / "gateway.key").write_text(GATEWAY_KEY)
+    (home / "gateway.key").chmod(0o644)
+    own = ("--bind", "127.0.0.1:0", "--gateway-authkey-file", "gateway.key")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = check("tq-master", *own, "--gateway", address, status=2)
+        assert level_of(done, f"{address} is in use") == "error"
+        assert "choose another port with --gateway" in done.stdout
+        assert level_of(done, "gateway.key can be read by others: chmod 600") == "warning"
+    twice = ("--bind", address, "--gateway-authkey-file", "gateway.key", "--gateway", address)
+    assert level_of(check("tq-master", *twice, status=2), "is this master's own already") == "error"
+    for options, words in (
+        (("--gateway", "0.0.0.0:0"), "say --gateway-public"),
+        (("--gateway-public",), "need --gateway HOST:PORT"),
+    ):
+        assert level_of(check("tq-master", *own, *options, status=2), words) == "error"
+    done = check(
+        "tq-master", "--bind", "127.0.0.1:0", "--gateway", address, "--gateway-authkey-file", "no", status=2
+    )
+    assert level_of(done, "cannot read") == "error"
+
+
 def test_a_wrong_setting_ends_the_check_with_all_wrong_settings(check: Check) -> None:
     done = check(
         "tq-master", "--lease-seconds", "1", "--durability", "sometimes", TQ_BIND="nowhere:x", status=2

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import shutil
 import subprocess
 import sys
+import zoneinfo
+from decimal import Decimal
 from pathlib import Path
+from types import ModuleType
+from uuid import UUID
 
 import pytest
 import tq
@@ -108,13 +113,60 @@ def client(python: str, program: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def run_client(python: str, program: str, *arguments: str) -> str:
+    """What it prints; it ends well."""
+    with client(python, program, *arguments) as started:
+        said, complaint = started.communicate(timeout=SECONDS)
+    assert started.returncode == 0, f"{python}: {complaint}"
+    return said
+
+
 def test_stock_clients_of_every_python_here_find_what_their_documentation_says(
     door: tuple[Master, str],
 ) -> None:
     for number, python in enumerate(interpreters()):  # one after the other: they share a queue
-        with client(python, EVERYTHING, door[1], f"small-{number}") as program:
-            said, complaint = program.communicate(timeout=SECONDS)
-        assert (said, program.returncode) == ("well\n", 0), f"{python}: {complaint}"
+        assert run_client(python, EVERYTHING, door[1], f"small-{number}") == "well\n"
+
+
+COLOURS = "import enum\nclass Colour(enum.Enum):\n    RED = 1\n"
+RICH = """
+import datetime, decimal, pathlib, uuid
+expected = [
+    datetime.datetime(2026, 10, 25, 0, 30, tzinfo=datetime.timezone.utc), datetime.date(2026, 1, 2),
+    datetime.timedelta(days=-1, microseconds=7), decimal.Decimal("1E+9"), uuid.UUID(int=7), pathlib.Path("/srv/x"),
+    ("colours:Colour", "RED"),
+]
+for value in expected:
+    got = q.get(timeout=30)
+    assert got == value and type(got) is type(value), got
+assert q.get(timeout=30) == "next"
+assert "colours" not in sys.modules
+print("well")
+"""
+
+
+def test_items_of_more_than_plain_data_reach_stock_clients_of_every_python(
+    door: tuple[Master, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    master, port = door
+    colours = ModuleType("colours")
+    exec(COLOURS, colours.__dict__)  # noqa: S102 - a module that no client has
+    monkeypatch.setitem(sys.modules, "colours", colours)
+    with tq.App(master.url, AUTHKEY) as app:
+        items = ItemQueue(app, "default")
+        for python in interpreters():
+            for item in (
+                datetime.datetime(2026, 10, 25, 2, 30, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")),
+                datetime.date(2026, 1, 2),
+                datetime.timedelta(days=-1, microseconds=7),
+                Decimal("1E+9"),
+                UUID(int=7),
+                Path("/srv/x"),
+                colours.Colour.RED,
+                "next",
+            ):
+                items.put(item)
+            assert run_client(python, RICH, port) == "well\n"
 
 
 def test_an_item_whose_taker_was_killed_is_the_next_ones(door: tuple[Master, str]) -> None:

@@ -17,7 +17,9 @@ from pathlib import PurePosixPath
 from random import Random
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from msgpack import ExtType, packb
 from tq.common.address import parse_address
 from tq.common.codec import decode, decode_call, encode, encode_call
 from tq.common.errors import DecodeError, InvalidArgument, NotSerializable, ProtocolError, Rejected, TqError
@@ -27,10 +29,12 @@ from tq.common.handshake import ClientHandshake, ServerHandshake
 from tq.common.keys import Credential, make_token_verifier, mint_token
 from tq.common.model import Role
 from tq.common.session import Answerer, Caller, Request
+from tq.common.values import ARRAY, ENUM, SCALAR
 from tq.master.clock import Now
 from tq.master.engine import Engine, EngineLimits
 from tq.master.gateway.decoder import loads
 from tq.master.gateway.requests import read_call, split_request
+from tq.master.gateway.writer import returning
 from tq.master.registry import Registry
 from tq.master.sessions import Call, Session
 from tq.master.store.sqlite import SqliteStore
@@ -51,6 +55,7 @@ VALUES: tuple[Any, ...] = (
     {1, 2},
     frozenset({"x"}),
     datetime.datetime(2026, 3, 29, 2, 30, tzinfo=datetime.UTC),
+    datetime.datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")),
     datetime.date(1, 1, 1),
     datetime.time(23, 59),
     datetime.timedelta(days=-1, microseconds=1),
@@ -58,6 +63,8 @@ VALUES: tuple[Any, ...] = (
     UUID(int=7),
     PurePosixPath("/tmp/x"),  # noqa: S108 - a value, not a file
 )
+
+FOREIGN = ((ENUM, ["colours:Colour", "RED"]), (ARRAY, ["<i4", [1], b"1234"]), (SCALAR, ["<f8", b"12345678"]))
 
 
 class CodecTarget:
@@ -101,6 +108,21 @@ class PickleTarget:
             assert len(sys.modules) == modules
         with suppress(DecodeError, InvalidArgument, ValueError):
             read_call(*split_request(value))
+
+
+class GatewayItemTarget:
+    """Items of programs of tq, as the gateway writes them for stock clients: written or refused, nothing is imported."""
+
+    def __init__(self) -> None:
+        foreign = [ExtType(code, packb(body)) for code, body in FOREIGN]
+        self._good = [encode(value) for value in VALUES] + [packb(value) for value in foreign]
+
+    def __call__(self, random: Random) -> None:
+        modules = len(sys.modules)
+        data = hostile_msgpack(random) if random.random() < 0.1 else damage(random.choice(self._good), random)
+        with suppress(DecodeError):
+            returning(data)
+        assert len(sys.modules) == modules
 
 
 class FrameTarget:
@@ -346,6 +368,7 @@ class _Wire:
 TARGETS: dict[str, Callable[[], Callable[[Random], None]]] = {
     "codec": CodecTarget,
     "pickles": PickleTarget,
+    "gateway_items": GatewayItemTarget,
     "frames": FrameTarget,
     "handshake": HandshakeTarget,
     "texts": TextTarget,

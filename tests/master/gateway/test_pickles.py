@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import datetime
+import enum
 import pickle
 import random
 import sys
+import tracemalloc
+import zoneinfo
+from decimal import Decimal
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgpack import ExtType, packb
 from tq.common.codec import encode
 from tq.common.errors import DecodeError
-from tq.master.gateway.decoder import DEPTH_MAX, loads
+from tq.common.values import BLOB, DATE, DATETIME, DECIMAL, PATH, SCALAR, TIME
+from tq.master.gateway.decoder import _STEPS, DEPTH_MAX, loads
+from tq.master.gateway.handshake import FRAME_BYTES_MAX
 from tq.master.gateway.writer import dumps, raising, read_item, returning
 
 from ...fuzz.mutation import damage
@@ -96,6 +105,17 @@ def test_a_value_is_as_deep_as_the_limit_and_no_deeper() -> None:
         loads(pickle.dumps([value]))
 
 
+@pytest.mark.parametrize("code", sorted(_STEPS))
+def test_a_frame_full_of_one_opcode_costs_a_bounded_amount_of_memory(code: int) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(DecodeError):
+            loads(b"\x80\x04" + bytes([code]) * (FRAME_BYTES_MAX - 2))
+        assert tracemalloc.get_traced_memory()[1] < 300 * FRAME_BYTES_MAX
+    finally:
+        tracemalloc.stop()
+
+
 def test_damaged_requests_are_refused_and_import_nothing() -> None:
     dice = random.Random(1)  # noqa: S311 - the same cases every time
     requests = [
@@ -112,7 +132,86 @@ def test_damaged_requests_are_refused_and_import_nothing() -> None:
     assert set(sys.modules) == before
 
 
-def test_an_item_that_stock_clients_cannot_have_is_named() -> None:
+BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
+EAST = datetime.timezone(datetime.timedelta(hours=3), "east")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        datetime.date(2026, 1, 2),
+        datetime.datetime(2026, 10, 25, 2, 30, fold=1),
+        datetime.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=EAST),
+        datetime.time(23, 59, 0, 1, tzinfo=datetime.UTC),
+        datetime.timedelta(days=-1, microseconds=7),
+        Decimal("1E+9"),
+        UUID(int=7),
+        Path("/srv/x"),
+        PurePosixPath("a/b"),
+        PureWindowsPath("c:\\x"),
+    ],
+)
+def test_what_the_standard_library_has_a_name_for_comes_as_that(value: Any) -> None:
+    assert pickle.loads(returning(encode(value))) == ("#RETURN", value)  # noqa: S301 - our own
+    _, [[(inner,)]] = pickle.loads(returning(encode([[(value,)]])))  # noqa: S301
+    assert (type(inner), repr(inner)) == (type(value), repr(value))
+
+
+def test_a_time_in_a_named_zone_is_the_same_instant_at_a_fixed_offset() -> None:
+    value = datetime.datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=BERLIN)
+    _, read = pickle.loads(returning(encode(value)))  # noqa: S301 - our own
+    assert (read.astimezone(datetime.UTC), read.tzname()) == (
+        value.astimezone(datetime.UTC),
+        "Europe/Berlin",
+    )
+    assert read.tzinfo == datetime.timezone(datetime.timedelta(hours=1), "Europe/Berlin")
+    _, read = pickle.loads(returning(encode(datetime.time(2, 30, tzinfo=BERLIN))))  # noqa: S301
+    assert read == datetime.time(2, 30)  # a zone's offset depends on the day
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+class Access(enum.Flag):
+    READ, WRITE = 1, 2
+
+
+def test_of_an_enum_a_stock_client_gets_the_names_and_imports_nothing() -> None:
+    value = [Colour.RED, Access.READ | Access.WRITE, {Colour.RED}]
+    colour = (f"{__name__}:Colour", "RED")
+    assert read_item(encode(value)) == [colour, (f"{__name__}:Access", 3), {colour}]
+    assert b"\x93" not in returning(encode(value))  # the opcode of a global
+
+
+def test_numbers_of_numpy_are_numbers_and_arrays_can_be_made_again() -> None:
+    numpy = pytest.importorskip("numpy")
+    value = [numpy.float32(1.5), numpy.int64(-7), numpy.bool_(True), numpy.datetime64("2026-01-02")]
+    half, seven, true, day = read_item(encode(value))
+    assert (half, seven, true, type(true)) == (1.5, -7, True, bool)
+    array = numpy.arange(6, dtype=">i2").reshape(2, 3)
+    for made, (dtype, shape, data) in ((array, read_item(encode(array))), (value[3], day)):
+        assert (numpy.frombuffer(data, dtype).reshape(shape) == made).all()
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        (packb(ExtType(99, b"")), "has a value of a newer version in it"),
+        (packb(ExtType(BLOB, b"x" * 40)), "has a tq.Blob in it"),
+        (packb(ExtType(DATETIME, packb([2026, 13, 1, 0, 0, 0, 0, 0, None]))), "cannot be read here: month"),
+        (packb(ExtType(DATE, packb([10**30 % 2**63, 1, 1]))), "cannot be read here"),
+        (packb(ExtType(TIME, packb([1, 0, 0, 0, 0, "Mars/Olympus"]))), "No time zone found"),
+        (packb(ExtType(DECIMAL, b"ten")), "cannot be read here"),
+        (packb(ExtType(PATH, packb(["Registry", "x"]))), "cannot be read here"),
+        (packb(ExtType(SCALAR, packb(["<f8", b"1234"]))), "cannot be read here: unpack"),
+        (b"\xc1", "cannot be read here"),
+    ],
+)
+def test_an_item_that_stock_clients_cannot_have_is_named(payload: bytes, words: str) -> None:
+    with pytest.raises(DecodeError, match=words):
+        returning(payload)
+
+
+def test_plain_data_stays_what_it_is() -> None:
     assert read_item(encode([1, (2, {3}), 2**80])) == [1, (2, {3}), 2**80]
-    with pytest.raises(DecodeError, match="has a date in it"):
-        returning(encode([datetime.date(2026, 1, 2)]))
