@@ -114,10 +114,14 @@ class Engine:
             grace_ms=limits.grace_ms,
             closing=self._close_later,
         )
-        self.items = Items(store, lease_ms=limits.lease_ms, grace_ms=limits.grace_ms)
+        self.items = Items(
+            store, lease_ms=limits.lease_ms, grace_ms=limits.grace_ms, is_paused=self.lanes.is_paused
+        )
         self.feeds = Feeds(self.lanes, self.intake, self.items, random_bytes)
         self.ends.fed, self.ends.fed_ended = self.feeds.lanes, self.feeds.ended
-        self.syncs = Syncs(store, lease_ms=limits.lease_ms, grace_ms=limits.grace_ms)
+        self.syncs = Syncs(
+            store, lease_ms=limits.lease_ms, grace_ms=limits.grace_ms, wall=lambda: self.now.wall
+        )
         self.locks, self.events, self.barriers = Locks(self.syncs), Events(self.syncs), Barriers(self.syncs)
         self._inbox: deque[Call] = deque()
         self._jobs: deque[Callable[[], None]] = deque()  # nobody's calls; done first, all of them

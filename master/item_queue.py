@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from ..common.errors import InvalidArgument
+from ..common.order import comparable
 from .sessions import Call
+from .store.items import ItemQueueRow
 
 FIFO, LIFO, PRIORITY = "fifo", "lifo", "priority"
 KINDS: Final = (FIFO, LIFO, PRIORITY)
@@ -52,6 +56,30 @@ class ItemQueue:
     putters: deque[Putter] = field(default_factory=deque)
     joiners: list[Call] = field(default_factory=list)
 
+    def restore(self, row: ItemQueueRow) -> None:
+        """As the store has it."""
+        self.number, self.kind, self.maxsize, self.owner = row.queue, row.kind, row.maxsize, row.owner
+        self.unfinished, self.shut, self.waiting = row.unfinished, row.shut, row.waiting
+
     @property
     def is_full(self) -> bool:
         return 0 < self.maxsize <= self.waiting
+
+
+def conflict(name: str, rank: bytes | None, neighbours: Callable[[bytes], list[bytes]]) -> str | None:
+    """TypeError's words when Python could not compare an item with one that waits: a heap would break.
+
+    Its two neighbours are enough: among items that compare with each other, whatever would not compare
+    with a new one has the same beginning, and so has everything between them.
+    """
+    if rank is None:
+        raise InvalidArgument("an item of a priority queue needs a rank")
+    comparable(rank, rank)  # DecodeError for bytes that are no rank
+    for other in neighbours(rank):
+        kinds = comparable(rank, other)
+        if kinds is not None:
+            return (
+                f"'<' not supported between {kinds[0]} and {kinds[1]}: this item cannot be ordered among those "
+                f"in queue {name!r}"
+            )
+    return None

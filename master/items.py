@@ -12,17 +12,19 @@ given the same item; so an item is neither lost nor given twice by what happens 
 number, which grows with each of its putter: one that comes twice is taken once. So has a ``task_done``.
 
 Invariants: 1. an item is waiting or held by exactly one token; 2. ``waiting`` of each queue equals the
-store's at every commit; 3. no get is parked while an item waits, no put while there is room; 4. an answer
-leaves after the commit it rests on, as for every call.
+store's at every commit; 3. no get is parked while an item waits, unless the queue is paused, and no put while there
+is room; 4. an answer leaves after the commit it rests on, as for every call.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 from ..common.errors import InvalidArgument
 from ..common.model import check_new
-from ..common.order import comparable
 from .clock import Now
 from .item_queue import (
     DRAINED,
@@ -39,6 +41,7 @@ from .item_queue import (
     ItemQueue,
     NewPut,
     Putter,
+    conflict,
 )
 from .sessions import LATER, Call, Session
 from .store.interface import Store
@@ -59,8 +62,11 @@ class _Holder(NamedTuple):
 class Items:
     """All item queues of one master. ``grace_ms``: how long a taker whose connection is gone may stay away."""
 
-    def __init__(self, store: Store, *, lease_ms: int, grace_ms: int) -> None:
+    def __init__(
+        self, store: Store, *, lease_ms: int, grace_ms: int, is_paused: Callable[[str], bool]
+    ) -> None:
         self._store, self._lease_ms, self._grace_ms = store, lease_ms, grace_ms
+        self._is_paused = is_paused
         self.by_name: dict[str, ItemQueue] = {}
         self._by_number: dict[int, ItemQueue] = {}
         self._holders: dict[bytes, _Holder] = {}  # by token
@@ -80,13 +86,7 @@ class Items:
         self._by_number.clear()
         for row in picture.queues:
             queue = before.get(row.name) or ItemQueue(row.queue, row.name, row.kind, row.maxsize)
-            queue.number, queue.kind, queue.maxsize = row.queue, row.kind, row.maxsize
-            queue.unfinished, queue.shut, queue.owner, queue.waiting = (
-                row.unfinished,
-                row.shut,
-                row.owner,
-                row.waiting,
-            )
+            queue.restore(row)
             self.by_name[row.name] = self._by_number[row.queue] = queue
         self._holders = {row.token: _Holder(row.queue, row.node) for row in picture.held}
         self._numbers = {(queue, putter): number for queue, putter, number in picture.putters}
@@ -156,9 +156,10 @@ class Items:
 
     def _accept(self, queue: ItemQueue, put: NewPut) -> object:
         if queue.kind == PRIORITY:
-            conflict = self._conflict(queue, put.rank)
-            if conflict is not None:
-                return conflict
+            self._write()
+            told = conflict(queue.name, put.rank, partial(self._store.items.neighbours, queue.number))
+            if told is not None:
+                return told
         self._remember(queue, put.putter, put.number)
         self._add(queue, put.payload, put.rank)
         return True
@@ -170,7 +171,7 @@ class Items:
 
     def take_first(self, queue: ItemQueue, limit: int) -> list[bytes]:
         """The payloads of the first items, which are the caller's from now on."""
-        if limit <= 0 or not queue.waiting:
+        if limit <= 0 or not queue.waiting or self._is_paused(queue.name):
             return []
         self._write()
         payloads = self._store.items.take_first(queue.number, limit)
@@ -194,7 +195,9 @@ class Items:
             place = -self._last_seq
         queue.unfinished += 1
         self._counted.add(queue)
-        if queue.getters:  # nothing waits, so this one is the first, whatever its rank
+        if queue.getters and not self._is_paused(
+            queue.name
+        ):  # nothing waits: this is the first, whatever its rank
             token, call = queue.getters.popleft()
             node = call.session.node
             self._new.append(NewItem(self._last_seq, queue.number, place, token, node, payload))
@@ -205,25 +208,6 @@ class Items:
             self._new.append(NewItem(self._last_seq, queue.number, place, None, None, payload))
             queue.waiting += 1
 
-    def _conflict(self, queue: ItemQueue, rank: bytes | None) -> str | None:
-        """TypeError's words when Python could not compare this item with one that waits: a heap would break.
-
-        Its two neighbours are enough: among items that compare with each other, whatever would not compare
-        with a new one has the same beginning, and so has everything between them.
-        """
-        if rank is None:
-            raise InvalidArgument("an item of a priority queue needs a rank")
-        self._write()
-        comparable(rank, rank)  # DecodeError for bytes that are no rank
-        for other in self._store.items.neighbours(queue.number, rank):
-            kinds = comparable(rank, other)
-            if kinds is not None:
-                return (
-                    f"'<' not supported between {kinds[0]} and {kinds[1]}: this item cannot be ordered among those "
-                    f"in queue {queue.name!r}"
-                )
-        return None
-
     # out
 
     def get(self, call: Call, queue: ItemQueue, token: bytes, wait: bool) -> object:
@@ -232,8 +216,8 @@ class Items:
         if token in self._holders:  # asked again
             self._write()
             return self._store.items.held(token)
-        if not queue.waiting:
-            if queue.shut:
+        if not queue.waiting or self._is_paused(queue.name):
+            if queue.shut and not queue.waiting:
                 return NO_MORE
             if not wait:
                 return EMPTY
@@ -294,6 +278,8 @@ class Items:
 
     def _serve(self, queue: ItemQueue) -> None:
         """Items wait again: those who wait for them first."""
+        if self._is_paused(queue.name):
+            return
         while queue.waiting and queue.getters:
             token, call = queue.getters.popleft()
             payload = self._store.items.take(queue.number, token, call.session.node)
@@ -309,6 +295,20 @@ class Items:
             putter.call.abandon = None
             putter.call.answer(self._accept(queue, putter.put))
 
+    # operators
+
+    def resumed(self, name: str) -> None:
+        """It is not paused any more: those who wait for its items, then those who wait for room."""
+        queue = self.by_name.get(name)
+        if queue is not None:
+            self._serve(queue)
+            self._admit(queue)
+            self._turn_away(queue)
+
+    def taken(self) -> Counter[int]:
+        """How many items of each queue, by its number, are held."""
+        return Counter(holder.queue for holder in self._holders.values())
+
     # shut down, and done
 
     def shut_down(self, queue: ItemQueue, immediate: bool) -> None:
@@ -318,16 +318,21 @@ class Items:
         for putter in queue.putters:
             putter.call.abandon = None
             putter.call.answer(NOT_PUT)
-        for getter in queue.getters:
-            getter.call.abandon = None
-            getter.call.answer(NO_MORE)
         queue.putters.clear()
-        queue.getters.clear()
         if immediate and queue.waiting:
             self._write()
             self._store.items.drop_waiting(queue.number)
             dropped, queue.waiting = queue.waiting, 0
             self.task_done(queue, min(dropped, queue.unfinished))
+        self._turn_away(queue)
+
+    def _turn_away(self, queue: ItemQueue) -> None:
+        """Those who wait for items of a queue that is shut and has none."""
+        if queue.shut and not queue.waiting:
+            for getter in queue.getters:
+                getter.call.abandon = None
+                getter.call.answer(NO_MORE)
+            queue.getters.clear()
 
     def reopen(self, queue: ItemQueue) -> None:
         queue.shut = OPEN
@@ -388,7 +393,7 @@ class Items:
         for node in [node for node, moment in self._absent.items() if now.mono >= moment]:
             self._give_back([token for token, holder in self._holders.items() if holder.node == node])
             for queue in [queue for queue in self.by_name.values() if queue.owner == node]:
-                self._drop(queue)
+                self.drop(queue, "is gone with the program that made it")
             del self._absent[node]
 
     def forget_putters(self, now: Now) -> None:
@@ -398,8 +403,9 @@ class Items:
         picture = self._store.items.load()
         self._numbers = {(queue, putter): number for queue, putter, number in picture.putters}
 
-    def _drop(self, queue: ItemQueue) -> None:
-        gone = InvalidArgument(f"queue {queue.name!r} is gone with the program that made it")
+    def drop(self, queue: ItemQueue, why: str) -> None:
+        """It and what is in it; ``why`` is told to those who still wait there."""
+        gone = InvalidArgument(f"queue {queue.name!r} {why}")
         calls = [*(one.call for one in queue.getters), *(one.call for one in queue.putters), *queue.joiners]
         for call in calls:
             call.abandon = None

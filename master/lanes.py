@@ -139,6 +139,10 @@ class Lanes:
             queue = self.queues[name] = Queue(check_name("queue", name))
         return queue
 
+    def is_paused(self, name: str) -> bool:
+        queue = self.queues.get(name)
+        return queue is not None and queue.paused
+
     def capability(self, key: CapabilityKey) -> Capability:
         capability = self.capabilities.get(key)
         if capability is None:

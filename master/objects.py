@@ -23,7 +23,8 @@ from .intake import LEASE_TASKS_MAX
 from .item_objects import ItemQueueObject, NamedItemQueue
 from .judging import EngineObject, allow_queue, judge_list, judge_seconds, judge_text, judge_whole
 from .lanes import ParkedLease
-from .overview import queue_rows, running_rows, snapshot, worker_rows
+from .named import Locks, Queues
+from .overview import running_rows, snapshot, worker_rows
 from .roster import WorkerInfo
 from .selection import (
     CANCELLABLE,
@@ -78,7 +79,7 @@ class TaskQueue(ItemQueueObject):
 
     @exposed(Role.ADMIN)
     def pause(self, call: Call, reason: str = "") -> None:
-        """Nothing of this queue is handed out until ``resume``; what runs goes on."""
+        """Nothing of this queue, tasks or items, is handed out until ``resume``; what runs goes on."""
         self._set(call, True, judge_text("reason", reason))
 
     @exposed(Role.ADMIN)
@@ -94,6 +95,8 @@ class TaskQueue(ItemQueueObject):
             since = queue.since  # paused again, for another reason
         self.engine.store.put_queue(self.name, paused, reason, since)
         queue.paused, queue.reason, queue.since = paused, reason, since
+        if not paused:
+            self.engine.items.resumed(self.name)
 
 
 class ResultQueue(ItemQueueObject):
@@ -331,15 +334,6 @@ class Blobs(EngineObject):
         return self.engine.blobs.get(call, hash, offset, length)
 
 
-class Queues(EngineObject):
-    """``get_queues()``"""
-
-    @exposed(Role.VIEWER)
-    def list(self, call: Call) -> list[dict[str, Any]]:
-        self.engine.intake.settle(self.engine.now)
-        return queue_rows(self.engine, call.session.allows_queue)
-
-
 class Workers(EngineObject):
     """``get_workers()``"""
 
@@ -443,6 +437,7 @@ BUILT_IN: Final[dict[str, type[EngineObject]]] = {
     "get_tasks": Tasks,
     "get_blobs": Blobs,
     "get_queues": Queues,
+    "get_locks": Locks,
     "get_workers": Workers,
     "get_keys": Keys,
     "get_master": Master,

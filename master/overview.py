@@ -10,6 +10,7 @@ from typing import Any, Final
 from ..common.model import State
 from ..common.probe import PROBE
 from .engine import Engine
+from .item_queue import ItemQueue
 from .lanes import Queue
 
 LANES_MAX: Final = 500  # of one queue, looked into for its oldest task
@@ -20,7 +21,8 @@ LONG: Final = ("tasks", "allow", "labels")  # of a worker's row: not needed ever
 
 def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, Any]]:
     """Every queue that may be seen, of tasks or of plain values, by name. One of a program's own is nobody else's."""
-    items = {one.name: one.waiting for one in engine.items.by_name.values() if one.owner is None}
+    items = {one.name: one for one in engine.items.by_name.values() if one.owner is None}
+    taken = engine.items.taken()
     queues = {**{name: Queue(name) for name in items}, **engine.lanes.queues}
     return [
         {
@@ -30,12 +32,28 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
             "since": None if queue.since is None else queue.since / 1000,
             "rate": 0.0 if queue.rate is None else queue.rate.per_second(engine.now.mono),
             "oldest_ready_seconds": oldest_ready_seconds(engine, queue),
-            "items": items.get(name, 0),
+            "items": items[name].waiting if name in items else 0,
+            "item_queue": _item_row(items[name], taken) if name in items else None,
             **{str(state): queue.count(state) for state in State},
         }
         for name, queue in sorted(queues.items())
         if allows(name)
     ]
+
+
+def _item_row(queue: ItemQueue, taken: Counter[int]) -> dict[str, Any]:
+    """What else there is to know of one of plain values. ``taken``: by a get that is not confirmed; ``getting`` and
+    ``putting``: how many wait for an item, and for room."""
+    return {
+        "kind": queue.kind,
+        "maxsize": queue.maxsize,
+        "taken": taken[queue.number],
+        "unfinished": queue.unfinished,
+        "getting": len(queue.getters),
+        "putting": len(queue.putters),
+        "joining": len(queue.joiners),
+        "shut": bool(queue.shut),
+    }
 
 
 def oldest_ready_seconds(engine: Engine, queue: Queue) -> float | None:

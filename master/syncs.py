@@ -17,6 +17,7 @@ the store's picture at every commit, but for the parked calls, which their calle
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -40,6 +41,7 @@ DONE: Final = 0  # what is remembered of a claim that was given back, and of an 
 class Claim(NamedTuple):
     node: bytes
     fence: int
+    since: int | None = None  # wall ms; None: since before this master started
 
 
 @dataclass(slots=True, eq=False)
@@ -78,10 +80,11 @@ class Sync:
 
 
 class Syncs:
-    """All of one master. ``grace_ms``: how long a holder whose connection is gone may stay away."""
+    """All of one master. ``grace_ms``: how long a holder whose connection is gone may stay away. ``wall``: the time in ms,
+    for people."""
 
-    def __init__(self, store: Store, *, lease_ms: int, grace_ms: int) -> None:
-        self._store, self._lease_ms, self._grace_ms = store, lease_ms, grace_ms
+    def __init__(self, store: Store, *, lease_ms: int, grace_ms: int, wall: Callable[[], int]) -> None:
+        self._store, self._lease_ms, self._grace_ms, self._wall = store, lease_ms, grace_ms, wall
         self.by_name: dict[tuple[str, str], Sync] = {}
         self._of_node: dict[bytes, dict[tuple[Sync, bytes], None]] = {}  # what each holds
         self._owned: dict[bytes, dict[Sync, None]] = {}
@@ -96,6 +99,7 @@ class Syncs:
         rows, claims = self._store.syncs.load()
         before, self.by_name = self.by_name, {}
         by_number: dict[int, Sync] = {}
+        since = {token: claim.since for sync in before.values() for token, claim in sync.held.items()}
         self._of_node, self._owned = {}, {}
         for row in rows:
             sync = Sync(*row)
@@ -107,7 +111,7 @@ class Syncs:
         for claim in claims:
             sync = by_number[claim.sync]
             if claim.held:
-                self._hold(sync, claim.token, Claim(claim.node, claim.number))
+                self._hold(sync, claim.token, Claim(claim.node, claim.number, since.get(claim.token)))
             else:
                 sync.past[claim.token] = claim.number
         self.forget()
@@ -149,7 +153,7 @@ class Syncs:
         sync.counter += 1
         self.changed(sync)
         self._store.syncs.add_claim(ClaimRow(sync.number, token, node, 1, sync.counter))
-        self._hold(sync, token, Claim(node, sync.counter))
+        self._hold(sync, token, Claim(node, sync.counter, self._wall()))
         if sync.kind == SEMAPHORE and len(sync.held) > HELD_MAX:  # permits used as signals: never given back
             self._lose(sync, next(iter(sync.held)))
         return sync.counter
@@ -239,16 +243,25 @@ class Syncs:
             self.serve(sync)
         for node in [node for node, moment in self._absent.items() if now.mono >= moment]:
             for sync in list(self._owned.pop(node, {})):
-                self._drop(sync)
+                self.drop(sync, "is gone with the program that made it")
             for sync, token in list(self._of_node.get(node, {})):
-                self._lose(sync, token)
-                sync.value += 1
-                self.changed(sync)
-                self.serve(sync)
+                self.take_away(sync, token)
             del self._absent[node]
 
-    def _drop(self, sync: Sync) -> None:
-        gone = InvalidArgument(f"{sync.kind} {sync.name!r} is gone with the program that made it")
+    def take_away(self, sync: Sync, token: bytes) -> None:
+        """The holder has lost it, and is told when it asks; its permit is the next one's."""
+        self._lose(sync, token)
+        sync.value += 1
+        self.changed(sync)
+        self.serve(sync)
+
+    def gives_up_at(self, node: bytes) -> int | None:
+        """Monotonic ms at which a node loses what it holds; None while it is connected."""
+        return self._absent.get(node)
+
+    def drop(self, sync: Sync, why: str) -> None:
+        """``why`` is told to those who still wait."""
+        gone = InvalidArgument(f"{sync.kind} {sync.name!r} {why}")
         for waiter in sync.waiters():
             waiter.call.abandon = None
             waiter.call.refuse(gone)

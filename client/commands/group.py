@@ -36,6 +36,15 @@ class GuessingGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
+class ListingGroup(GuessingGroup):
+    """Lists when it is told nothing else: ``tq queues --json`` is ``tq queues list --json``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
 class LazyGroup(GuessingGroup):
     """Knows its commands by name; imports one when it is called, or its help is asked for."""
 

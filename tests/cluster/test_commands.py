@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,9 +14,10 @@ from typing import Any
 
 import pytest
 import tq
+from tq.client.item_queue import ItemQueue
 
 from .conftest import Cluster, MasterFactory, WorkerFactory
-from .programs import Master, eventually, run_program
+from .programs import Master, clean_environment, eventually, run_program
 
 FAILED, USAGE, UNREACHABLE, REFUSED, UNKNOWN, TIMED_OUT = 1, 2, 3, 4, 5, 6
 NOBODY = "01890000-0000-7000-8000-000000000000"
@@ -333,7 +335,7 @@ def test_an_unknown_id_among_known_ones_ends_with_status_5_and_does_the_rest(
 def test_a_queue_is_paused_listed_and_resumed(run: Run, queue: str, app: tq.App) -> None:
     done = run("pause", queue, "--reason", "the disk is full")
     assert (done.returncode, done.stdout) == (0, f"{queue} is paused\n")
-    assert f"there has been no task in {queue} yet" in done.stderr
+    assert f"there has been nothing in {queue} yet" in done.stderr
     handle = app.named("cluster_tasks:add", queue=queue).submit(1, 1)
     line = next(line for line in well(run("queues")).splitlines() if line.startswith(queue))
     assert line.split()[1:6] == ["1", "0", "0", "0", "0"]
@@ -449,3 +451,63 @@ def test_help_needs_no_master_and_gives_an_example(home: Path, command: list[str
 def test_the_help_of_tq_tells_the_exit_statuses(home: Path) -> None:
     text = well(run_program("tq", "--help", home=home))
     assert "Exit status: 0 well, 1 failed, 2 wrong command, 3 no master, 4 key refused," in text
+
+
+# what managers keep
+
+
+HOLDER = """
+import sys, tq
+from tq.client.locks import Lock, LockLost
+from tq.client.item_queue import ItemQueue
+
+app = tq.App()
+lock = Lock(app, sys.argv[1])
+lock.acquire()
+print("held", flush=True)
+sys.stdin.readline()
+print(lock.held)
+try:
+    lock.release()
+except LockLost:
+    print("lost")
+print(ItemQueue(app, sys.argv[1]).get(timeout=30))
+"""
+
+
+def test_a_stuck_lock_is_seen_and_broken_and_deleted(
+    cluster: Cluster, home: Path, run: Run, queue: str
+) -> None:
+    (home / "holder.py").write_text(HOLDER, "utf-8")
+    environment = {"TQ_URL": cluster.master.url, "TQ_AUTHKEY": cluster.master.authkey}
+    with subprocess.Popen(
+        [sys.executable, "holder.py", queue],
+        cwd=home,
+        env={**clean_environment(home), **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        row = next(one for one in json.loads(run("locks", "--json").stdout) if one["name"] == queue)
+        assert (row["kind"], row["holders"][0]["token"], row["holders"][0]["address"]) == (
+            "lock",
+            1,
+            "127.0.0.1",
+        )
+        assert re.search(rf"{queue} +lock +held +127\.0\.0\.1 \([0-9a-f]{{8}}\)", run("locks").stdout)
+        refused = run("locks", "delete", queue)
+        assert (refused.returncode, f"`tq locks break {queue}` frees it" in refused.stderr) == (USAGE, True)
+        assert run("locks", "break", queue).stdout == f"{queue} is taken from token 1\n"
+        assert run("locks", "delete", queue).stdout == f"lock {queue} is deleted\n"
+        assert run("pause", queue).returncode == 0
+        ItemQueue(cluster.app, queue).put("item")
+        assert re.search(rf"{queue} +fifo +1 ", run("queues").stdout)
+        holder.stdin.write("\n")  # type: ignore[union-attr]
+        holder.stdin.flush()  # type: ignore[union-attr]
+        eventually(lambda: "1 to get" in run("queues").stdout)
+        assert run("resume", queue).stdout == f"{queue} goes on\n"
+        assert holder.stdout.read().splitlines() == ["False", "lost", "item"]
+    deleted = run("queues", "delete", queue, "--json")
+    assert json.loads(deleted.stdout) == {"queue": queue, "deleted": True, "items": 0}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tq.common.errors import DecodeError, Forbidden, InvalidArgument, StoreError
+from tq.common.model import Role
 from tq.common.order import rank
 from tq.master.store.sqlite import SqliteStore
 
@@ -209,7 +210,6 @@ def test_what_a_vanished_client_had_not_confirmed_stands_where_it_stood(bench: A
 
 
 def test_a_client_that_comes_back_in_time_keeps_what_it_has(bench: Any) -> None:
-    from tq.common.model import Role
 
     from .conftest import Peer
 
@@ -371,7 +371,6 @@ def test_whatever_happens_every_item_comes_out_once(make_bench: Any, tmp_path: P
     peers: list[Any] = [None] * len(nodes)
 
     def connect(index: int) -> None:
-        from tq.common.model import Role
 
         from .conftest import Peer
 
