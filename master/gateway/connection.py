@@ -29,6 +29,7 @@ from .decoder import loads
 from .handshake import FAILURE, FRAME_BYTES_MAX, FrameSplitter, Handshake, frame
 from .requests import (
     EXPOSED,
+    GET_VALUE,
     PUBLIC,
     QueueRequest,
     ident_of,
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
 KEEPALIVE_SECONDS: Final = 60
 SHUT_DOWN: Final = "the queue was shut down"
 UNREAD_BYTES_MAX: Final = 2 * FRAME_BYTES_MAX  # of requests that come before the last was answered
+
+
+def repr_of_queue(queue: Any) -> str:
+    return f"<{queue.kind} queue {queue.name!r} of a tq-master>"
 
 
 class _Held(NamedTuple):
@@ -208,6 +213,8 @@ class Connection(asyncio.Protocol):
             )
         elif request.method == "shutdown":
             self._ask(self._on(request, lambda items, call, queue: items.shut_down(queue, request.immediate)))
+        elif request.method == GET_VALUE:
+            self._answer(reply(UNSERIALIZABLE, "a queue stays with the tq-master; call its methods\n"))
         elif request.method == "join":
             self._ask(self._on(request, lambda items, call, queue: items.join(call, queue)))
         else:
@@ -215,6 +222,8 @@ class Connection(asyncio.Protocol):
                 "qsize": lambda queue: queue.waiting,
                 "empty": lambda queue: not queue.waiting,
                 "full": lambda queue: queue.is_full,
+                "__str__": repr_of_queue,
+                "__repr__": repr_of_queue,
             }
             self._ask(self._on(request, lambda items, call, queue: read[request.method](queue)))
 

@@ -29,6 +29,8 @@ EXPOSED: Final = (
     "join",
     "shutdown",
 )
+GET_VALUE: Final = "#GETVALUE"
+OF_EVERY_OBJECT: Final = ("__str__", "__repr__", GET_VALUE)  # for str(proxy) and proxy._getvalue()
 PUBLIC: Final = (
     "dummy",
     "create",
@@ -71,11 +73,15 @@ class Creation:
 
 
 class References:
-    """How many proxies there are of each ident. Zero: its program has let go of it in good order."""
+    """How many proxies there are of each ident. Zero: its program has let go of it in good order.
 
-    def __init__(self) -> None:
+    ``start``: where the numbers of idents begin; at random, so that a program that had one before a restart of the master
+    does not let go of another's.
+    """
+
+    def __init__(self, start: int) -> None:
         self._counts: OrderedDict[str, int] = OrderedDict()
-        self._last = 0
+        self._last = start
 
     def __len__(self) -> int:
         return len(self._counts)
@@ -140,7 +146,7 @@ def read_creation(args: tuple[Any, ...], kwds: dict[str, Any]) -> Creation:
 
 def read_call(ident: Any, method: str, args: tuple[Any, ...], kwds: dict[str, Any]) -> QueueRequest:
     queue = queue_of(ident)
-    if method not in EXPOSED:
+    if method not in EXPOSED and method not in OF_EVERY_OBJECT:
         raise InvalidArgument(f"method {method!r:.60} is not in exposed={EXPOSED!r}")
     given = _bound(method, PARAMETERS.get(method, ()), args, kwds)
     if method.startswith("put") and "item" not in given:

@@ -69,7 +69,7 @@ class Gateway:
     def __init__(self, master: Server, key: bytes) -> None:
         self.master, self.key, self.random_bytes = master, key, os.urandom
         self.gate: Gate[Connection] = Gate()
-        self.references = References()
+        self.references = References(int.from_bytes(os.urandom(6), "big"))
         self.connections: set[Connection] = set()
         self._listener: asyncio.Server | None = None
 

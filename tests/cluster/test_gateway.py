@@ -100,13 +100,18 @@ def door(master_factory: MasterFactory, home: Path) -> tuple[Master, str]:
     key.write_text(KEY, "utf-8")
     key.chmod(0o600)
     master = master_factory("--gateway", "127.0.0.1:0", "--gateway-authkey-file", key)
-    [port] = re.findall(r"gateway\.started.*address=127\.0\.0\.1:(\d+)", master.log)
-    return master, port
+    return master, gateway_port(master)
+
+
+def gateway_port(master: Master) -> str:
+    """Where it listens since its last start."""
+    return re.findall(r"gateway\.started.*address=127\.0\.0\.1:(\d+)", master.log)[-1]
 
 
 def client(python: str, program: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [python, "-c", HEAD + program, *arguments],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
