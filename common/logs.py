@@ -35,6 +35,8 @@ SENTENCES: Final[dict[str, str]] = {
     "http.public": "everybody who reaches this address can read health and metrics; loopback keeps them here",
     "store.failed": "the store failed; its callers were told, nothing unfinished is kept",
     "store.recovered": "the store can be used again",
+    "gateway.started": "clients of multiprocessing.managers can come; what they send is not encrypted",
+    "gateway.refused": "a connection to the gateway was turned away",
     "connection.refused": "a stranger was turned away",
     "connection.broken": "a session broke the rules and was ended",
     "session.opened": "somebody came in",

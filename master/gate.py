@@ -24,9 +24,13 @@ ADDRESSES_MAX: Final = 10_000  # remembered, oldest forgotten first
 
 
 class Gate(Generic[S]):
-    """``S``: a stranger, whatever the owner takes for one."""
+    """``S``: a stranger, whatever the owner takes for one. ``per_address_max``, ``patience``: how many of one address
+    there may be, and for how many seconds a place is its own when others want it."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, per_address_max: int = STRANGERS_PER_ADDRESS_MAX, patience: float = UNDISTURBED_SECONDS
+    ) -> None:
+        self._per_address_max, self._patience = per_address_max, patience
         self._strangers: dict[S, tuple[str, float]] = {}  # address, since when; in the order they came
         self._of_address: dict[str, dict[S, None]] = {}
         self.turned_away = 0  # unheard, because there was no place or others wanted it
@@ -35,12 +39,12 @@ class Gate(Generic[S]):
     def enter(self, stranger: S, address: str, now: float) -> tuple[bool, S | None]:
         """Whether there is a place, and who has to give it up for that: one of the address that has most, or the
         oldest who has had his time. So a thousand silent connections keep out nobody from elsewhere, and
-        nobody of their own address for longer than ``UNDISTURBED_SECONDS``.
+        nobody of their own address for longer than ``patience``.
         """
         mine = self._of_address.get(address, {})
-        patience = UNDISTURBED_SECONDS
+        patience = self._patience
         oldest: S | None = None
-        if len(mine) >= STRANGERS_PER_ADDRESS_MAX:
+        if len(mine) >= self._per_address_max:
             oldest = next(iter(mine))
         elif len(self._strangers) >= STRANGERS_MAX:
             crowd = max(self._of_address.values(), key=len)

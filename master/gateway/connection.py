@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 KEEPALIVE_SECONDS: Final = 60
 SHUT_DOWN: Final = "the queue was shut down"
+TOO_SLOW: Final = f"no handshake and no request within {HANDSHAKE_SECONDS_MAX:g} s"
 UNREAD_BYTES_MAX: Final = 2 * FRAME_BYTES_MAX  # of requests that come before the last was answered
 
 
@@ -87,8 +88,9 @@ class Connection(asyncio.Protocol):
         if plug is not None and self._gateway.has_room(plug.fileno()):
             admitted, evicted = self._gateway.gate.enter(self, self._address, self._master.loop.time())
         if evicted is not None:
-            evicted.end()
+            evicted.end("its place went to the next: too many connections have not shown the key yet")
         if not admitted:
+            self._gateway.complain(self._address, "no room for one more connection")
             self._transport = None
             transport.abort()
             return
@@ -96,7 +98,7 @@ class Connection(asyncio.Protocol):
         if hasattr(socket, "TCP_KEEPIDLE"):
             plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
         self._gateway.connections.add(self)
-        self._deadline = self._master.loop.call_later(HANDSHAKE_SECONDS_MAX, self.end)
+        self._deadline = self._master.loop.call_later(HANDSHAKE_SECONDS_MAX, self.end, TOO_SLOW)
         self._send(self._handshake.opening())
 
     def data_received(self, data: bytes) -> None:
@@ -104,7 +106,7 @@ class Connection(asyncio.Protocol):
             return
         self._frames.feed(data)
         if self._frames.held_bytes > UNREAD_BYTES_MAX:
-            self.end()
+            self.end("it asks on and on without waiting for answers")
             return
         self._proceed()
 
@@ -376,10 +378,10 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, error: TqError) -> None:
         self._refusing = True
-        self._master.report("gateway.refused", level="warning", address=self._address, error=str(error))
         if not isinstance(error, Rejected):
-            self.end()
+            self.end(str(error))
             return
+        self._gateway.complain(self._address, str(error))
         delay = self._gateway.gate.refusal_delay(self._address, self._master.loop.time())
         self._master.loop.call_later(delay, self._say_failure)
 
@@ -387,11 +389,13 @@ class Connection(asyncio.Protocol):
         self._send(FAILURE)
         self.end()
 
-    def end(self) -> None:
+    def end(self, complaint: str | None = None) -> None:
         """The one way out, taken once."""
         transport, self._transport = self._transport, None
         if transport is None:
             return
+        if complaint is not None:
+            self._gateway.complain(self._address, complaint)
         for timer in (self._deadline, self._timeout):
             if timer is not None:
                 timer.cancel()

@@ -12,9 +12,10 @@ from ...common.address import Address, is_loopback, parse_address
 from ...common.errors import ConfigError, TqError
 from ...common.keys import check_authkey_strength
 from ...common.secrets import read_key_file
-from ..gate import Gate
+from ..gate import STRANGERS_MAX, Gate
 from ..ports import why_not_listening
 from ..server import Server
+from .complaints import Complaints
 from .connection import Connection
 from .requests import References
 
@@ -68,7 +69,10 @@ class Gateway:
 
     def __init__(self, master: Server, key: bytes) -> None:
         self.master, self.key, self.random_bytes = master, key, os.urandom
-        self.gate: Gate[Connection] = Gate()
+        # Stock clients connect several times for one queue and do not try again: each has to get in the first time,
+        # and a place goes to whoever comes last, for an honest handshake is over before so many more have come.
+        self.gate: Gate[Connection] = Gate(per_address_max=STRANGERS_MAX, patience=0.0)
+        self._complaints = Complaints(master.report)
         self.references = References(int.from_bytes(os.urandom(6), "big"))
         self.connections: set[Connection] = set()
         self._listener: asyncio.Server | None = None
@@ -90,6 +94,9 @@ class Gateway:
 
     def has_room(self, descriptor: int) -> bool:
         return len(self.connections) < CONNECTIONS_MAX and self.master.has_room(descriptor)
+
+    def complain(self, address: str, error: str) -> None:
+        self._complaints.tell(address, error, self.master.loop.time())
 
     def let_go(self, ident: str) -> None:
         """The last proxy of an ident is gone in good order: what was taken through it has arrived."""

@@ -1,0 +1,28 @@
+"""What is wrong with strangers, told in a bounded number of lines. Pure: time is handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+LINES_AT_ONCE: Final = 10
+SECONDS_A_LINE: Final = 6.0  # after those; what is left out is counted in the next that is told
+
+
+class Complaints:
+    """``report``: as the master's, ``report(action, level, **fields)``."""
+
+    def __init__(self, report: Callable[..., Any]) -> None:
+        self._report = report
+        self._lines, self._as_of, self._left_out = float(LINES_AT_ONCE), 0.0, 0
+
+    def tell(self, address: str, error: str, now: float) -> None:
+        self._lines = min(LINES_AT_ONCE, self._lines + (now - self._as_of) / SECONDS_A_LINE)
+        self._as_of = now
+        if self._lines < 1:
+            self._left_out += 1
+            return
+        self._lines -= 1
+        more = {"left_out": self._left_out} if self._left_out else {}
+        self._left_out = 0
+        self._report("gateway.refused", level="warning", address=address, error=error, **more)

@@ -1,0 +1,183 @@
+"""Strangers at the gateway's port. Stock clients do not try again: they have to be served the first time."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+import tq
+from tq.client.item_queue import ItemQueue
+from tq.master.gate import STRANGERS_MAX
+from tq.master.gateway.complaints import LINES_AT_ONCE
+from xprocess import XProcess
+
+from .programs import AUTHKEY, Master, eventually
+from .test_gateway import KEY, gateway_port, run_client
+
+FLOOD = STRANGERS_MAX + 100
+IN_TIME_SECONDS = 15.0  # an interpreter starts, and twenty handshakes; on a loaded machine
+GROWTH_BYTES_MAX = 64 * 2**20
+LINES_MAX = 2 * LINES_AT_ONCE  # of one flood, which is over within seconds
+
+
+@pytest.fixture(scope="module")
+def fortress(xprocess: XProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Master]:
+    home = tmp_path_factory.mktemp("gateway")
+    key = home / "gateway.key"
+    key.write_text(KEY, "utf-8")
+    key.chmod(0o600)
+    master = Master(xprocess, home, "--gateway", "127.0.0.1:0", "--gateway-authkey-file", key)
+    try:
+        master.start()
+        yield master
+    finally:
+        master.end()
+
+
+def knock(master: Master) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", int(gateway_port(master))), timeout=10)
+
+
+def assert_all_are_served(master: Master) -> None:
+    """A stock client that has never been here, and a program of tq, use one queue."""
+    began = time.monotonic()
+    with tq.App(master.url, AUTHKEY) as app:
+        items = ItemQueue(app, "default")
+        items.put("from tq")
+        assert run_client(sys.executable, "print(q.get()); q.put('for tq')", gateway_port(master)) == (
+            "from tq\n"
+        )
+        assert items.get(timeout=IN_TIME_SECONDS) == "for tq"
+    assert time.monotonic() - began < IN_TIME_SECONDS
+
+
+def nothing(connection: socket.socket) -> None:
+    """Says nothing."""
+
+
+def half_a_header(connection: socket.socket) -> None:
+    connection.sendall(b"\0\0")
+
+
+def half_a_proof(connection: socket.socket) -> None:
+    connection.sendall(struct.pack("!i", 16) + b"x" * 8)
+
+
+def half_a_handshake(connection: socket.socket) -> None:
+    """A proof that is wrong, and no wish to hear it."""
+    connection.sendall(struct.pack("!i", 16) + b"x" * 16)
+
+
+def a_huge_length(connection: socket.socket) -> None:
+    connection.sendall(struct.pack("!i", 2**31 - 1) + b"x" * 1_000)
+
+
+def a_negative_length(connection: socket.socket) -> None:
+    connection.sendall(struct.pack("!i", -1) + struct.pack("!Q", 2**63))
+
+
+def a_page_request(connection: socket.socket) -> None:
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: queue.example.org\r\n\r\n")
+
+
+def a_pickle(connection: socket.socket) -> None:
+    connection.sendall(struct.pack("!i", 9) + b"\x80\x04\x95]q\x00\x85R.")
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        nothing, half_a_header, half_a_proof, half_a_handshake, a_huge_length, a_negative_length, a_page_request,
+        a_pickle,
+    ],
+)  # fmt: skip
+def test_a_flood_keeps_nobody_out_and_leaves_nothing_behind(
+    fortress: Master, say: Callable[[socket.socket], None]
+) -> None:
+    assert_all_are_served(fortress)
+    process = psutil.Process(fortress.pid)
+    descriptors, threads, memory = process.num_fds(), process.num_threads(), process.memory_info().rss
+    lines = fortress.log.count("gateway.refused")
+    with contextlib.ExitStack() as stack:
+        for _ in range(FLOOD):
+            stranger = stack.enter_context(knock(fortress))
+            with contextlib.suppress(ConnectionError):
+                say(stranger)
+        assert_all_are_served(fortress)
+        assert process.num_fds() <= descriptors + STRANGERS_MAX
+        assert process.memory_info().rss < memory + GROWTH_BYTES_MAX
+    eventually(lambda: process.num_fds() <= descriptors)
+    assert process.num_threads() <= threads
+    assert fortress.log.count("gateway.refused") - lines <= LINES_MAX
+    assert "Traceback" not in fortress.log
+
+
+def test_strangers_who_come_again_and_again_keep_nobody_out(fortress: Master) -> None:
+    over = threading.Event()
+    came = []
+
+    def come_again() -> None:
+        held: deque[socket.socket] = deque()
+        while not over.is_set():
+            held.append(knock(fortress))
+            came.append(1)
+            if len(held) > FLOOD:
+                held.popleft().close()
+        for stranger in held:
+            stranger.close()
+
+    flood = threading.Thread(target=come_again)
+    flood.start()
+    try:
+        eventually(lambda: len(came) > FLOOD)
+        for _ in range(3):
+            assert_all_are_served(fortress)
+    finally:
+        over.set()
+        flood.join()
+    assert len(came) > 2 * FLOOD
+
+
+def test_who_drips_single_bytes_is_out_when_his_time_is_up(fortress: Master) -> None:
+    told = fortress.log.count("no handshake and no request within 10 s")
+    with knock(fortress) as stranger:
+        stranger.settimeout(0.2)
+        stranger.recv(1_000)  # the challenge
+        began = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            for byte in struct.pack("!i", 200) + b"x" * 196:
+                stranger.sendall(bytes((byte,)))
+                with contextlib.suppress(TimeoutError):
+                    if stranger.recv(1) == b"":
+                        break
+        assert time.monotonic() - began < 2 * IN_TIME_SECONDS
+    eventually(lambda: fortress.log.count("no handshake and no request within 10 s") > told)
+
+
+CROWD = """
+import threading
+problems = []
+def come():
+    try:
+        connect(b"a key for stock clients").get_result_queue().put(1)
+    except Exception as error:
+        problems.append(repr(error))
+threads = [threading.Thread(target=come) for _ in range(60)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(problems or manager.get_result_queue().qsize())
+"""
+
+
+def test_a_crowd_of_honest_clients_of_one_host_comes_in_at_once(fortress: Master) -> None:
+    assert run_client(sys.executable, CROWD, gateway_port(fortress)) == "60\n"
