@@ -9,7 +9,7 @@ from ..common.frames import unpack
 from ..common.model import Outcome, State
 from .engine import Engine
 from .store.interface import FullTask
-from .why import why
+from .why import is_stuck, why
 
 Reasons = dict[tuple[str, str], str]
 """Of one listing: why ready tasks of a queue and name wait, looked for once."""
@@ -70,6 +70,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         )
     return {
         **summary(engine, task, position=True),
+        "stuck": is_stuck(engine, task),
         "progress": engine.observations.progress(task),
         "payload": task.payload,
         "result": task.result,

@@ -30,13 +30,22 @@ def why(engine: Engine, task: FullTask, *, position: bool = False) -> str:
     if state == State.RUNNING:
         return _why_running(engine, task)
     if state == State.SCHEDULED:
-        reason = "before the next try" if task.attempt else "as it was asked to"
+        reason = "before the next attempt" if task.attempt else "as it was asked to"
         left = max(0, (task.due or 0) - engine.now.wall)
         paused = f"; besides, {_paused(engine, task)}" if engine.lanes.queue(task.queue).paused else ""
         return f"it waits {in_words(left / 1000)} more, {reason}{paused}"
     if state == State.BLOCKED:
         return "it waits for other tasks"
     return _why_ready(engine, task, position)
+
+
+def is_stuck(engine: Engine, task: FullTask) -> bool:
+    """Whether it waits for what only a person does: its queue is paused, or no worker takes it."""
+    if task.state != State.READY:
+        return False
+    lane = engine.lanes.lane(task.queue, task.task)
+    takers = (one for one in engine.roster.by_node.values() if one.session is not None and not one.draining)
+    return lane.queue.paused or all(one.capability not in lane.capabilities for one in takers)
 
 
 def _why_running(engine: Engine, task: FullTask) -> str:

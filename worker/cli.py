@@ -29,6 +29,7 @@ from ..common.version import VERSION
 from .announcement import feeds
 from .checkup import check
 from .health import WorkerVitals
+from .loading import BrokenCode
 from .metrics import WorkerMeters, WorkerMetrics
 from .supervisor import Supervisor
 from .witness import open_witness
@@ -181,7 +182,8 @@ def _banner(settings: WorkerSettings, tasks: list[list[str]]) -> str:
 
 
 def _complain(error: Exception) -> None:
-    for line in (*str(error).splitlines(), see(type(error))):
+    read_on = () if isinstance(error, BrokenCode) else (see(type(error)),)
+    for line in (*str(error).splitlines(), *read_on):
         click.echo(f"tq-worker: {line}", err=True)
 
 

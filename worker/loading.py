@@ -21,6 +21,15 @@ from ..common.errors import ConfigError, TqError
 from ..common.naming import SHELL_TASKS, load_callable
 
 
+class BrokenCode(ConfigError):
+    """The user's code raised when it was imported; the text is the traceback. Nothing of ours explains it further."""
+
+
+def import_failure(known: bool, text: str) -> ConfigError:
+    """What a child tells of its start. ``known``: one of our own refusals."""
+    return ConfigError(text) if known else BrokenCode(f"your code could not be imported:\n{text}")
+
+
 def load_tasks(sources: Sequence[str]) -> dict[str, NamedCallable]:
     """Import every source and gather its tasks by name; raises ConfigError, or what the user's code raises.
 

@@ -31,6 +31,7 @@ from .announcement import announcement
 from .body import Body, MakeBody
 from .child_handle import ChildHandle
 from .jobs import Death, Job, Report
+from .loading import BrokenCode, import_failure
 from .memory import Examiner, resident_bytes
 from .observer import SEND_SECONDS, Observer
 from .outbox import BODY_BYTES_MAX
@@ -96,7 +97,7 @@ class Supervisor:
         self._agent.witness = witness
 
     async def load(self) -> None:
-        """Start the first child and learn what it serves; raises InvalidArgument when it cannot load it."""
+        """Start the first child and learn what it serves; raises ConfigError when it cannot load it."""
         self._start_child()
         await self._hello
 
@@ -325,7 +326,7 @@ class Supervisor:
         self._agent.child_ready(child.number, self._now())
 
     def child_failed(self, child: Body, known: bool, text: str) -> None:
-        error = InvalidArgument(text if known else f"your code could not be imported:\n{text}")
+        error = import_failure(known, text)
         if not self._hello.done():
             self._observer.close()  # what the import printed is wanted now
             self._hello.set_exception(error)
@@ -352,7 +353,7 @@ class Supervisor:
         del self._children[child.number]
         self._relay.forget(child)
         if not self._hello.done():
-            self._hello.set_exception(InvalidArgument(f"the first child process {death} before it was ready"))
+            self._hello.set_exception(BrokenCode(f"the first child process {death} before it was ready"))
             return
         if self._ended.done() or (self._agent.draining and not child.ready):
             return

@@ -145,8 +145,8 @@ def _say_what_would_be(as_json: bool, verb: Verb, found: Survey, sample: list[di
     print_table(TASK_COLUMNS, [task_cells(task) for task in sample], empty="", spare=SPARE_COLUMNS)
 
 
-TASK_COLUMNS: Final = ("id", "state", "task", "queue", "#tries", "#age")
-SPARE_COLUMNS: Final = ("queue", "#tries")  # an id takes half of 80 columns
+TASK_COLUMNS: Final = ("id", "state", "task", "queue", "#attempt", "#age")
+SPARE_COLUMNS: Final = ("queue", "#attempt")  # an id takes half of 80 columns
 
 
 def task_cells(task: dict[str, Any]) -> tuple[object, ...]:

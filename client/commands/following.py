@@ -36,7 +36,7 @@ def _silent(log: dict[str, Any]) -> str:
     """What a person is told in place of an empty screen."""
     if not log["attempt"]:
         return "it has not been started yet"
-    return f"try {log['attempt']} has printed nothing"
+    return f"attempt {log['attempt']} has printed nothing"
 
 
 def follow(app: App, id: bytes) -> None:
@@ -47,7 +47,7 @@ def follow(app: App, id: bytes) -> None:
         if log["attempt"] != printer.attempt and printer.attempt:
             printer.put(app.call(TASKS, "log", id, printer.attempt, printer.offset))  # its last words
             printer.offset = 0
-            sys.stderr.write(f"--- try {log['attempt']} ---\n")
+            sys.stderr.write(f"--- attempt {log['attempt']} ---\n")
             log = app.call(TASKS, "log", id, log["attempt"], 0)
         printer.put(log)
         if State(log["state"]).is_terminal:

@@ -25,12 +25,12 @@ BAR_CHARS = 30
 
 @click.command(epilog="Example: tq show 019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b --follow")
 @click.argument("task_id", metavar="ID")
-@click.option("--logs", is_flag=True, help="Print what its last try printed, and nothing else.")
+@click.option("--logs", is_flag=True, help="Print what its last attempt printed, and nothing else.")
 @click.option("--follow", "is_followed", is_flag=True, help="Go on printing that until the task ends.")
-@click.option("--attempt", type=click.IntRange(1), metavar="N", help="With --logs: of this try.")
+@click.option("--attempt", type=click.IntRange(1), metavar="N", help="With --logs: of this attempt.")
 @connected(Role.VIEWER)
 def show(app: App, as_json: bool, task_id: str, logs: bool, is_followed: bool, attempt: int | None) -> None:
-    """Everything about one task: arguments, tries, progress, result, and why it waits.
+    """Everything about one task: arguments, attempts, progress, result, and why it waits.
 
     Values whose names look like a secret's (password, token, key, …) are hidden.
     """
@@ -86,11 +86,11 @@ def _print_attempts(attempts: list[dict[str, Any]]) -> None:
         )
         for attempt in attempts
     ]
-    print_table(("#try", "outcome", "worker", "started", "#took", "what"), rows, empty="")
+    print_table(("#attempt", "outcome", "worker", "started", "#took", "what"), rows, empty="")
 
 
 def _last_failure(task: dict[str, Any]) -> Failure | None:
-    """What a task ended with, or, while it is not over, what its last try did."""
+    """What a task ended with, or, while it is not over, what its last attempt did."""
     if task["state"] == State.SUCCEEDED:
         return None
     bodies = [attempt["body"] for attempt in task["attempts"] if attempt["body"]]

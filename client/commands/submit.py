@@ -15,6 +15,7 @@ from ..app import App
 from ..handle import Handle
 from .options import connected
 from .output import plain, print_json
+from .stuck import told_if_stuck
 
 
 @click.command(epilog="Example: tq submit jobs:thumb '\"http://…\"' --kw size=256 --wait")
@@ -24,7 +25,7 @@ from .output import plain, print_json
 @click.option("--queue", metavar="NAME", help="Where it waits.  [default]")
 @click.option("--delay", type=float, metavar="SECONDS", help="Not before so long from now.")
 @click.option("--priority", type=int, metavar="N", help="Higher first, -100 to 100.  [0]")
-@click.option("--retries", type=int, metavar="N", help="Further tries after a failure.  [0]")
+@click.option("--retries", type=int, metavar="N", help="Further attempts after a failure.  [0]")
 @click.option("--timeout", type=float, metavar="SECONDS", help="For one attempt.")
 @click.option("--key", metavar="TEXT", help="The same key is the same task, however often submitted.")
 @click.option("--wait", is_flag=True, help="Wait for the result and print it.")
@@ -39,7 +40,11 @@ def submit(
     key: str | None,
     **options: Any,
 ) -> None:
-    """Submit a task by name. Arguments are JSON: 7, '"text"', '[1, 2]'; a bare word is taken as text."""
+    """Submit a task by name. Arguments are JSON: 7, '"text"', '[1, 2]'; a bare word is taken as text.
+
+    What @app.task says of queue, retries, timeout and so on is the submitting program's,
+    and unknown here: say it by these options.
+    """
     positional = [as_argument(text) for text in arguments]
     named: dict[str, Any] = {}
     for keyword in keywords:
@@ -53,7 +58,7 @@ def submit(
         submitter = submitter.using(key=key)
     handle = submitter.submit(*positional, **named)
     if wait:
-        _print_result(handle, None, as_json)
+        _print_result(app, handle, None, as_json)
     elif as_json:
         print_json({"id": handle.id})
     else:
@@ -66,11 +71,12 @@ def submit(
 @connected(Role.CLIENT)
 def result(app: App, as_json: bool, task_id: str, timeout: float | None) -> None:
     """Print a task's result, waiting for it. A failed task's traceback goes to stderr, exit status 1."""
-    _print_result(app.get(task_id), timeout, as_json)
+    _print_result(app, app.get(task_id), timeout, as_json)
 
 
-def _print_result(handle: Handle[Any], timeout: float | None, as_json: bool) -> None:
-    error = handle.exception(timeout)
+def _print_result(app: App, handle: Handle[Any], timeout: float | None, as_json: bool) -> None:
+    with told_if_stuck(app, handle):
+        error = handle.exception(timeout)
     if error is not None:
         if error.traceback:
             click.echo(error.traceback.rstrip(), err=True)

@@ -16,7 +16,8 @@ from .output import ago, print_json
 
 AGAIN: Final = "`tq retry {id}` makes it ready again"
 ENDS: Final = {
-    State.FAILED: "it failed {when} ago, at try {attempt}{what}; `tq show {id}` has the traceback, " + AGAIN,
+    State.FAILED: "it failed {when} ago, at attempt {attempt}{what}; `tq show {id}` has the traceback, "
+    + AGAIN,
     State.DEAD: "it is quarantined since {when} ago, after {deaths}{what}; find out what kills its process "
     "(`tq show {id}`), then " + AGAIN,
     State.CANCELLED: "it was cancelled {when} ago; " + AGAIN,
@@ -44,7 +45,7 @@ def _how_it_ended(task: dict[str, Any], task_id: str) -> str:
     when = ago(task["finished"])
     if state == State.SUCCEEDED:
         worker = task["attempts"][-1]["worker"] or "a worker that is forgotten by now"
-        return f"it succeeded {when} ago on {worker}, at try {task['attempt']}"
+        return f"it succeeded {when} ago on {worker}, at attempt {task['attempt']}"
     failure = Failure.decode(task["result"])
     what = f": {failure.type}: {failure.message}".splitlines()[0] if failure.type else ""
     return ENDS[state].format(

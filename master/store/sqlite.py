@@ -365,11 +365,26 @@ def _first(heads: list[tuple[int, int, int]], limit: int, bytes_max: int | None)
 
 def _store_error(error: sqlite3.Error) -> StoreError:
     text = str(error)
+    if text == "disk I/O error":
+        return StoreError(f"the store says: {text}{_disk_remedy()}")
     remedy = {
         "database or disk is full": "; free some space on the master's disk, it goes on by itself",
         "attempt to write a readonly database": "; make the data directory writable",
     }.get(text, "")
     return StoreError(f"the store says: {text}{remedy}")
+
+
+def _disk_remedy() -> str:
+    """What to look at: SQLite tells a limit of this process and a quota as it tells a broken disk."""
+    look = "; look at its disk: space and quota (df, quota), and what the kernel says (dmesg)"
+    try:
+        from resource import RLIM_INFINITY, RLIMIT_FSIZE, getrlimit
+    except ImportError:  # Windows
+        return look
+    limit, _ = getrlimit(RLIMIT_FSIZE)
+    if limit == RLIM_INFINITY:
+        return look
+    return f"; files of this process may have {limit:,} bytes only: raise that (ulimit -f, LimitFSIZE=) and start it again"
 
 
 def _conditions(what: TaskFilter) -> tuple[str, list[Any]]:

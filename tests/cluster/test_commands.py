@@ -201,7 +201,7 @@ def test_ls_shows_a_table_and_json(run: Run, queue: str, app: tq.App) -> None:
     for id in ids:
         app.get(id).result(timeout=20)
     head, _, *rows = well(run("ls", "--queue", queue)).splitlines()
-    assert head.split() == ["id", "state", "task", "queue", "tries", "age"]
+    assert head.split() == ["id", "state", "task", "queue", "attempt", "age"]
     assert [row.split()[:5] for row in rows] == [
         [id, "succeeded", "cluster_tasks:add", queue, "1"] for id in reversed(ids)
     ]
@@ -273,11 +273,11 @@ def test_why_tells_of_one_that_waits_and_what_would_change_that(run: Run, queue:
 @pytest.mark.parametrize(
     ("task", "status", "words"),
     [
-        (("cluster_tasks:add", 1, 2), 0, r"it succeeded .* ago on .*, at try 1"),
+        (("cluster_tasks:add", 1, 2), 0, r"it succeeded .* ago on .*, at attempt 1"),
         (
             ("cluster_tasks:fail", "too bad"),
             1,
-            r"it failed .* ago, at try 1: .*too bad; `tq show .* `tq retry",
+            r"it failed .* ago, at attempt 1: .*too bad; `tq show .* `tq retry",
         ),
     ],
 )
@@ -511,3 +511,13 @@ def test_a_stuck_lock_is_seen_and_broken_and_deleted(
         assert holder.stdout.read().splitlines() == ["False", "lost", "item"]
     deleted = run("queues", "delete", queue, "--json")
     assert json.loads(deleted.stdout) == {"queue": queue, "deleted": True, "items": 0}
+
+
+def test_who_waits_for_what_nobody_runs_is_told_so(run: Run, queue: str) -> None:
+    id = run("submit", "nowhere:f", "--queue", queue).stdout.strip()
+    waited = run("result", id, "--timeout", 3)
+    assert waited.returncode == TIMED_OUT
+    first, second, _ = waited.stderr.splitlines()
+    assert f" nowhere:f in queue {queue}; start one with" in first
+    assert first.endswith(f"; `tq why {id}` looks again")
+    assert second == f"tq: task {id} has no result after 3 s; it goes on"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -241,3 +243,53 @@ def test_a_refused_master_holds_nothing_that_the_next_one_needs(
     refuse("--config", "master.toml", "--authkey-file", key, data=master.data)
     master.start()
     assert master.running
+
+
+# a worker
+
+
+def test_a_worker_with_a_clients_key_is_not_ready_before_it_is_refused(master: Master, home: Path) -> None:
+    (home / "jobs.py").write_text("import tq\n\n@tq.App().task\ndef job(): pass\n", "utf-8")
+    admin = {"TQ_URL": master.url, "TQ_AUTHKEY": AUTHKEY}
+    key = run_program("tq", "keys", "add", "--role", "client", home=home, environment=admin).stdout.strip()
+    arguments = ["--connect", master.address, "jobs.py"]
+    done = run_program("tq-worker", *arguments, home=home, environment={"TQ_AUTHKEY": key})
+    assert done.returncode == 4
+    assert "ready" not in done.stderr
+    assert "this key is a client key and cannot be used as worker" in done.stderr
+
+
+def test_code_that_cannot_be_imported_is_told_by_its_traceback_and_nothing_else(home: Path) -> None:
+    (home / "bad.py").write_text("import no_such_module\n", "utf-8")
+    done = run_program("tq-worker", "--authkey", AUTHKEY, "bad.py", home=home)
+    assert done.returncode == 2
+    first, *_, last = done.stderr.splitlines()
+    assert first == "tq-worker: your code could not be imported:"
+    assert last == "tq-worker: ModuleNotFoundError: No module named 'no_such_module'"
+
+
+# the disk
+
+FILL = """
+import resource, sys
+from pathlib import Path
+from tq.common.errors import StoreError
+from tq.master.store.sqlite import SqliteStore
+
+store = SqliteStore(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, resource.RLIM_INFINITY))
+try:
+    for number in range(100_000):
+        store.begin()
+        store.items.add_queue(f"{number:0200}", "fifo", 0, None)
+        store.commit()
+except StoreError as error:
+    print(error)
+"""
+
+
+def test_a_limit_on_the_size_of_files_is_not_told_as_a_broken_disk(home: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FILL, "tq.db"], cwd=home, capture_output=True, text=True, timeout=60
+    )
+    assert "disk I/O error; files of this process may have 1,048,576 bytes only: raise that" in done.stdout

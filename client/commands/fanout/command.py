@@ -55,8 +55,8 @@ def shared_options(function: _F) -> _F:
     """Those of both commands, in the order of the help."""
     options = (
         click.option("--null", is_flag=True, hidden=True, help="Items end with a zero byte."),
-        click.option("--retries", type=int, metavar="N", help="Further tries of an item that fails.  [0]"),
-        click.option("--timeout", type=float, metavar="SECONDS", help="For one try of one item."),
+        click.option("--retries", type=int, metavar="N", help="Further attempts at an item that fails.  [0]"),
+        click.option("--timeout", type=float, metavar="SECONDS", help="For one attempt at one item."),
         click.option("--queue", metavar="NAME", help="Where the tasks wait.  [default]"),
         click.option(
             "--priority", type=int, metavar="N", hidden=True, help="Higher first, -100 to 100.  [0]"

@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from ....common.errors import NotSerializable
 from ....common.model import State
 from ...outcomes import SUCCEEDED
+from .concern import Concern
 from .items import Item
 from .journal import Journal, item_digest, line_id
 from .output import WAITING_BYTES_MAX, Output
@@ -115,6 +116,7 @@ class Run:
         self._window = Window(items_max=WINDOW_ITEMS, bytes_max=WINDOW_BYTES, ordered=ordered)
         self._interrupts = Interrupts(bell)
         self._inquiry = Inquiry(submission.progress)
+        self._concern = Concern(submission.show)
         self._phase, self._ending = Phase.RUNNING, Ending.COMPLETE
         self._deadline = 0.0
         self._failures = 0  # in this run
@@ -156,6 +158,8 @@ class Run:
         if self._phase is Phase.RUNNING:
             self._take_in()
         self._hear()
+        if words := self._concern.look(self._window):
+            self._screen.complain(words)
         try:
             self._show()
         except BrokenPipeError:
@@ -220,6 +224,7 @@ class Run:
             self._window.end(id, REFUSED, None, error)
         revived: list[bytes] = []
         for id, state, body in self._submission.take_outcomes():
+            self._concern.ease()
             entry = self._window.find(id)
             if entry is None:
                 continue

@@ -148,6 +148,10 @@ class Submission:
         """How far those are that run; see ``progress.py``. Rings nothing: the bar can wait."""
         return self._app.link.call(TASKS, "progress", [ids], again=True)
 
+    def show(self, id: bytes) -> Future[Any]:
+        """Everything about one; see ``concern.py``."""
+        return self._app.link.call(TASKS, "show", [id], again=True)
+
     def _call(self, tasks: Tasks) -> None:
         ids = [task[0] for task in tasks]
         stored = self._app.submit_many(self._name, self._choice, tasks, ids, self._box, self._app.link)

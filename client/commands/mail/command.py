@@ -67,7 +67,7 @@ OPTIONS: Final[dict[str, Any]] = {
 @click.option(
     "--retry-failed", is_flag=True, hidden=True, help="Again what was deferred or failed; what bounced stays."
 )
-@click.option("--retries", type=int, hidden=True, help="Further tries after a 4xx.  [8]")
+@click.option("--retries", type=int, hidden=True, help="Further attempts after a 4xx.  [8]")
 @click.option("--backoff", type=float, hidden=True, help="Seconds before the first; doubles.  [15]")
 @click.option("--queue", hidden=True, help="Where the tasks wait.  [mail]")
 @connected(Role.CLIENT)

@@ -151,7 +151,7 @@ def tally(total: int, *, quiet: bool) -> Iterator[Tally]:
 
 WORDS: Final = {
     Fate.SENT: "the server took it",
-    Fate.DEFERRED: "refused for now, at every try (4xx or no connection)",
+    Fate.DEFERRED: "refused for now, at every attempt (4xx or no connection)",
     Fate.BOUNCED: "refused for good (5xx)",
     Fate.FAILED: "no server was asked, or its worker failed",
     Fate.CANCELLED: "stopped before it was begun",

@@ -95,7 +95,7 @@ def _held_rows(detail: list[list[Any]], now: float) -> list[Text]:
         Text.assemble(
             f"{show_id(id)[-12:]}  {span(max(0.0, now - started)):>8}  ",
             (name, "cyan"),
-            f"  {queue}" + (f", try {attempt}" if attempt > 1 else ""),
+            f"  {queue}" + (f", attempt {attempt}" if attempt > 1 else ""),
             ("" if begun else "  waits its turn there", "dim"),
         )
         for id, name, queue, attempt, started, begun in detail
@@ -133,7 +133,7 @@ def _attempt(row: dict[str, Any], now: float) -> Text:
     started, ended = row["started"], row["ended"]
     took = "" if started is None else f" {span(max(0.0, (ended or now) - started))}"
     return Text(
-        f"  try {row['attempt']}: {outcome}{took} on {row['worker'] or 'a forgotten worker'}", style="dim"
+        f"  attempt {row['attempt']}: {outcome}{took} on {row['worker'] or 'a forgotten worker'}", style="dim"
     )
 
 

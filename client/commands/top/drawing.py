@@ -230,7 +230,7 @@ def _worker(row: dict[str, Any], width: int, now: float) -> Text:
 def _running(row: dict[str, Any], width: int, now: float) -> Text:
     took = span(max(0.0, now - row["started"])) if row["started"] else ""
     where = f" on {row['worker']}" if row["worker"] else ""
-    attempt = f", try {row['attempt']}" if row["attempt"] > 1 else ""
+    attempt = f", attempt {row['attempt']}" if row["attempt"] > 1 else ""
     return Text.assemble(
         f"{took:>8}  ", (row["name"], "cyan"), f"  {row['queue']}{where}{attempt}", _progress(row)
     )

@@ -24,7 +24,7 @@ class OneAnswer:
     ("attempt", "text", "terminal", "err"),
     [
         (0, b"", True, "it has not been started yet\n"),
-        (2, b"", True, "try 2 has printed nothing\n"),
+        (2, b"", True, "attempt 2 has printed nothing\n"),
         (2, b"", False, ""),
         (2, b"hello\n", True, ""),
     ],

@@ -27,7 +27,7 @@ def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 @pytest.mark.parametrize(
     ("columns", "shown"),
-    [(120, "id state task queue tries age"), (80, "id state task tries age"), (70, "id state task age")],
+    [(120, "id state task queue attempt age"), (80, "id state task attempt age"), (70, "id state task age")],
 )
 def test_a_narrow_terminal_sees_fewer_columns_and_one_line_a_task(
     columns: int, shown: str, terminal: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -47,5 +47,5 @@ def test_a_pipe_gets_every_column(
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     monkeypatch.setenv("COLUMNS", "60")
     head, _, row = printed(capsys)
-    assert head.split() == ["id", "state", "task", "queue", "tries", "age"]
+    assert head.split() == ["id", "state", "task", "queue", "attempt", "age"]
     assert "default" in row

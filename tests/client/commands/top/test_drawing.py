@@ -126,7 +126,7 @@ def test_a_task_shows_its_attempts_traceback_and_output_and_scrolls(model: Model
     model = replace(model, views=(*model.views, View("task", ID.hex())))
     model = detailed(model, model.view, a_task())
     shown = text(model)
-    for words in ("failed", "try 1: error 1.0 s on crow", "ValueError: no address", "boom", "sending …"):
+    for words in ("failed", "attempt 1: error 1.0 s on crow", "ValueError: no address", "boom", "sending …"):
         assert words in shown, shown
     assert text(replace(model, row=99), height=8) != text(model, height=8)
     assert "sending …" in text(replace(model, row=99), height=8)
@@ -147,7 +147,7 @@ def test_a_queue_and_a_worker_show_their_tasks(model: Model) -> None:
     held = [[ID, "app:send", "mail", 2, NOW - 3, True], [b"\x02" * 16, "app:send", "mail", 1, NOW - 1, False]]
     shown = text(detailed(opened, opened.view, held))
     assert "worker crow (pid 7)" in shown
-    assert "3.0 s  app:send  mail, try 2" in shown
+    assert "3.0 s  app:send  mail, attempt 2" in shown
     assert "mail  waits its turn there" in shown
 
 

@@ -1,0 +1,51 @@
+"""Whether anybody runs the items at all: asked once, when none has ended for a while, and never waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from ....common.errors import TqError
+from ..stuck import STUCK_SECONDS, complaint
+from .window import Window
+
+Ask = Callable[[bytes], "Future[Any]"]
+
+
+class Concern:
+    """``ask``: everything about one task."""
+
+    def __init__(self, ask: Ask, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ask, self._clock = ask, clock
+        self._since: float | None = None  # there are items that have not ended
+        self._question: Future[Any] | None = None
+        self._is_over = False
+
+    def ease(self) -> None:
+        """An item has ended: somebody runs them."""
+        self._is_over = True
+
+    def look(self, window: Window) -> str:
+        """What to say; empty when there is nothing, or nothing yet."""
+        if self._is_over:
+            return ""
+        if self._question is not None:
+            return self._hear(self._question) if self._question.done() else ""
+        oldest = window.oldest_open(1)
+        if not oldest:
+            self._since = None
+        elif self._since is None:
+            self._since = self._clock()
+        elif self._clock() - self._since >= STUCK_SECONDS:
+            try:
+                self._question = self._ask(oldest[0])
+            except TqError:
+                self._is_over = True  # the run itself is told of it
+        return ""
+
+    def _hear(self, question: Future[Any]) -> str:
+        self._is_over = True
+        failed = question.cancelled() or question.exception() is not None
+        return "" if failed else complaint(question.result())
