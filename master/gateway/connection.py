@@ -42,10 +42,18 @@ from .writer import RETURN, TRACEBACK, UNSERIALIZABLE, raising, reply, returning
 if TYPE_CHECKING:
     from .server import Gateway
 
-KEEPALIVE_SECONDS: Final = 60
+# A peer whose host is gone without a word is noticed within two minutes: stock clients have no heartbeat.
+KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 SHUT_DOWN: Final = "the queue was shut down"
 TOO_SLOW: Final = f"no handshake and no request within {HANDSHAKE_SECONDS_MAX:g} s"
 UNREAD_BYTES_MAX: Final = 2 * FRAME_BYTES_MAX  # of requests that come before the last was answered
+
+
+def _notice_its_end(plug: socket.socket) -> None:
+    plug.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        if hasattr(socket, name):  # not on every system
+            plug.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def repr_of_queue(queue: Any) -> str:
@@ -94,9 +102,7 @@ class Connection(asyncio.Protocol):
             self._transport = None
             transport.abort()
             return
-        plug.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if hasattr(socket, "TCP_KEEPIDLE"):
-            plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
+        _notice_its_end(plug)
         self._gateway.connections.add(self)
         self._deadline = self._master.loop.call_later(HANDSHAKE_SECONDS_MAX, self.end, TOO_SLOW)
         self._send(self._handshake.opening())
@@ -258,6 +264,7 @@ class Connection(asyncio.Protocol):
     def _get(self, request: QueueRequest) -> None:
         token = self._gateway.random_bytes(TOKEN_BYTES)
         self._held = _Held(request.ident, token)
+        self._gateway.references.used(request.ident)
 
         def written(payload: Any) -> bytes:
             if payload is EMPTY:

@@ -50,7 +50,7 @@ PARAMETERS: Final = {
     "shutdown": ("immediate",),
 }
 SECONDS_MAX: Final = 1e8
-REFERENCES_MAX: Final = 10_000  # counted; the oldest are forgotten, their queues stay reachable
+REFERENCES_MAX: Final = 10_000  # counted; those unused for longest are forgotten, their queues stay reachable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +97,10 @@ class References:
     def add(self, ident: str) -> None:
         if ident in self._counts:
             self._counts[ident] += 1
+
+    def used(self, ident: str) -> None:
+        if ident in self._counts:
+            self._counts.move_to_end(ident)
 
     def drop(self, ident: str) -> bool:
         """Whether that was the last."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -151,11 +151,14 @@ print(sorted(q.get(timeout=30) for _ in range(2)))
 """
 
 
-def test_a_master_killed_in_mid_call_ends_the_call_and_keeps_the_items(door: Door) -> None:
+@pytest.mark.parametrize("end", [Master.kill, Master.terminate])
+def test_a_master_that_ends_in_mid_call_ends_the_call_and_keeps_the_items(
+    door: Door, end: Callable[[Master], Any]
+) -> None:
     master, port = door
     with client(sys.executable, OUTLIVING, port) as taker:
         assert heard(taker) == "a b\n"
-        master.kill()
+        end(master)
         assert heard(taker) == "cut off\n"
         master.start()
         said, complaint = taker.communicate(f"{gateway_port(master)}\n", timeout=SECONDS)
