@@ -1,0 +1,192 @@
+"""A thread in place of a child process: what it runs, what is taken back from it, and what it tells its owner."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from tq.common import context
+from tq.common.blob import Blob
+from tq.common.codec import decode, encode_call
+from tq.common.failure import Failure
+from tq.common.model import Outcome
+from tq.common.session import Request
+from tq.worker.body import Body
+from tq.worker.jobs import Death, Job, Report
+from tq.worker.thread_child import ThreadChild
+
+SECONDS = 20.0
+TASK, LEASE = bytes(16), b"lease-of-16-byte"
+
+begun, may_end = threading.Event(), threading.Event()
+
+
+def add(left: int, right: int) -> int:
+    return left + right
+
+
+def wait() -> None:
+    begun.set()
+    may_end.wait(SECONDS)
+
+
+def until_cancelled() -> bool:
+    begun.set()
+    task = context.current()
+    assert task is not None
+    task.progress(1, 2, "waiting")
+    while not task.cancelled:
+        may_end.wait(0.001)
+    return True
+
+
+def leave() -> None:
+    raise SystemExit(3)
+
+
+def length(blob: Blob) -> int:
+    return len(blob.read())
+
+
+class Owner:
+    """Everything one child tells, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self.reports: dict[int, Report] = {}
+        self.progress: dict[int, list[Any]] = {}
+        self.requests: list[Request] = []
+        self.is_ready = False
+        self._told = asyncio.Event()
+        self.child = ThreadChild(self, 1, [], ["*"])
+
+    def child_hello(self, child: Body, tasks: list[list[str]]) -> None:
+        self.is_ready = True
+        self._told.set()
+
+    def child_failed(self, child: Body, known: bool, text: str) -> None:
+        raise AssertionError("a thread imports nothing before it is asked to")
+
+    def child_said(self, child: Body, ordinal: int, text: bytes) -> None:
+        raise AssertionError("what a thread prints is the program's")
+
+    def child_progressed(self, child: Body, ordinal: int, progress: list[Any]) -> None:
+        self.progress[ordinal] = progress
+
+    def child_reported(self, child: Body, reports: list[Report]) -> None:
+        for report in reports:
+            assert report.ordinal not in self.reports
+            self.reports[report.ordinal] = report
+        self._told.set()
+
+    def child_asks(self, child: Body, request: Request) -> None:
+        self.requests.append(request)
+        self._told.set()
+
+    def child_died(self, child: Body, death: Death) -> None:
+        raise AssertionError("a thread dies with its program")
+
+    def send(self, ordinal: int, function: str, *arguments: Any) -> None:
+        payload = encode_call(arguments, {}, (), [])
+        self.child.send([Job(TASK, 1, LEASE, "q", f"{__name__}:{function}", None, payload, ordinal=ordinal)])
+
+    async def until(self, is_so: Any) -> None:
+        async with asyncio.timeout(SECONDS):
+            while not is_so():
+                self._told.clear()
+                await self._told.wait()
+
+    async def report(self, ordinal: int) -> Report:
+        await self.until(lambda: ordinal in self.reports)
+        return self.reports[ordinal]
+
+
+def in_a_loop(scenario: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    @functools.wraps(scenario)
+    def test(**given: Any) -> None:
+        asyncio.run(scenario(**given))
+
+    return test
+
+
+@asynccontextmanager
+async def hired() -> AsyncIterator[Owner]:
+    begun.clear()
+    may_end.clear()
+    owner = Owner()
+    await owner.until(lambda: owner.is_ready)
+    try:
+        yield owner
+    finally:
+        may_end.set()
+        owner.child.close_tickets()
+
+
+@in_a_loop
+async def test_it_runs_one_job_after_the_other_and_reports_each() -> None:
+    async with hired() as owner:
+        for ordinal in range(1, 101):
+            owner.send(ordinal, "add", ordinal, 1)
+        await owner.report(100)
+        assert [decode(owner.reports[one].body or b"") for one in range(1, 101)] == list(range(2, 102))
+        assert context.current() is None
+
+
+@in_a_loop
+async def test_what_is_not_begun_can_be_taken_back_and_is_never_run() -> None:
+    async with hired() as owner:
+        owner.send(1, "wait")
+        await asyncio.to_thread(begun.wait, SECONDS)
+        owner.send(2, "add", 1, 1)
+        owner.send(3, "add", 1, 1)
+        assert owner.child.unread() == 2
+        assert owner.child.take_back() == [2, 3]
+        assert owner.child.unread() == 0
+        owner.send(4, "add", 2, 2)
+        may_end.set()
+        assert decode((await owner.report(4)).body or b"") == 4
+        assert sorted(owner.reports) == [1, 4]
+
+
+@in_a_loop
+async def test_a_cancel_is_for_the_job_that_is_meant_and_is_seen_by_it() -> None:
+    async with hired() as owner:
+        owner.send(1, "until_cancelled")
+        await asyncio.to_thread(begun.wait, SECONDS)
+        owner.child.notify(7, "cancel")
+        owner.child.notify(1, "timeout")
+        owner.child.signal(kill=True)
+        assert owner.reports == {}
+        owner.child.notify(1, "cancel")
+        report = await owner.report(1)
+        assert (report.outcome, decode(report.body or b"")) == (Outcome.SUCCESS, True)
+        assert owner.progress == {1: [1, 2, "waiting"]}
+
+
+@pytest.mark.parametrize(
+    ("function", "kind"), [("leave", "SystemExit"), ("nothing_there", "tq.common.errors.NotNamed")]
+)
+@in_a_loop
+async def test_whatever_a_task_raises_is_its_own_end_and_not_the_threads(function: str, kind: str) -> None:
+    async with hired() as owner:
+        owner.send(1, function)
+        owner.send(2, "add", 1, 1)
+        report = await owner.report(1)
+        assert (report.outcome, Failure.decode(report.body).type) == (Outcome.ERROR, kind)
+        assert (await owner.report(2)).outcome == Outcome.SUCCESS
+
+
+@in_a_loop
+async def test_the_content_of_a_blob_is_asked_of_the_owner() -> None:
+    async with hired() as owner:
+        blob = Blob.of(b"content")
+        owner.send(1, "length", blob)
+        await owner.until(lambda: owner.requests)
+        [request] = owner.requests
+        assert (request.target, request.method, request.relayed) == (("get_blobs",), "get", True)
+        owner.child.answer(request.call_id, b"content", None)
+        assert decode((await owner.report(1)).body or b"") == len(b"content")
