@@ -36,7 +36,7 @@ class Queues(EngineObject):
         """Delete a queue of plain values that nobody uses; how many items went with it, which needs ``items``."""
         allow_queue(call, judge_text("name", name))
         queue = self.engine.items.by_name.get(name)
-        if queue is None:
+        if queue is None or queue.owner is not None:
             raise InvalidArgument(f"there is no item queue {name!r:.80}; `tq queues` lists them")
         uses = {
             "taken and not confirmed": self.engine.items.taken()[queue.number],
@@ -108,7 +108,7 @@ class Locks(EngineObject):
         if family is not None and family not in FAMILIES:
             raise InvalidArgument(f"kind must be one of {', '.join(FAMILIES)}, not {family!r:.40}")
         found = [self.engine.syncs.by_name.get((one, name)) for one in FAMILIES]
-        there = [one for one in found if one is not None]
+        there = [one for one in found if one is not None and one.owner is None]
         fits = [one for one in there if family in (None, one.family)]
         if len(fits) > 1:
             raise InvalidArgument(

@@ -11,7 +11,7 @@ from tq.common.model import Role
 from tq.master.store.sqlite import SqliteStore
 
 from .test_items import QUEUE, Putter, take, token
-from .test_locks import LEASE_SECONDS, LOCK, SEMAPHORE
+from .test_locks import GRACE_SECONDS, LEASE_SECONDS, LOCK, SEMAPHORE
 
 LOCKS = "get_locks"
 
@@ -203,3 +203,20 @@ def test_a_key_of_some_queues_sees_and_breaks_only_locks_of_those_names(bench: A
     assert bound.call(LOCKS, "list")["rows"] == []
     with pytest.raises(Forbidden):
         bound.call(LOCKS, "take_away", "x")
+
+
+def test_what_belongs_to_a_program_is_not_an_operators(bench: Any) -> None:
+    client, admin = bench.client(), bench.client(role=Role.ADMIN)
+    client.call(("get_lock", "own.x", "lock", 1, True), "acquire", token())
+    client.call(("get_event", "own.e", True), "state")
+    client.call(("get_queue", "own.q", "fifo", 0, True), "make")
+    for target, method, name in (
+        (LOCKS, "take_away", "own.x"),
+        (LOCKS, "delete", "own.e"),
+        ("get_queues", "delete", "own.q"),
+    ):
+        with pytest.raises(InvalidArgument, match="there is no"):
+            admin.call(target, method, name)
+    client.close()
+    bench.advance(GRACE_SECONDS + 1)
+    assert admin.call(LOCKS, "list")["rows"] == []
