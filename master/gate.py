@@ -24,17 +24,23 @@ ADDRESSES_MAX: Final = 10_000  # remembered, oldest forgotten first
 
 
 class Gate(Generic[S]):
-    """``S``: a stranger, whatever the owner takes for one. ``per_address_max``, ``patience``: how many of one address
-    there may be, and for how many seconds a place is its own when others want it."""
+    """``S``: a stranger, whatever the owner takes for one. ``places``, ``per_address``: how many there may be, in all and
+    of one address. ``patience``: for how many seconds a place is its own when others want it."""
 
     def __init__(
-        self, per_address_max: int = STRANGERS_PER_ADDRESS_MAX, patience: float = UNDISTURBED_SECONDS
+        self,
+        places: int = STRANGERS_MAX,
+        per_address: int = STRANGERS_PER_ADDRESS_MAX,
+        patience: float = UNDISTURBED_SECONDS,
     ) -> None:
-        self._per_address_max, self._patience = per_address_max, patience
+        self._places, self._per_address, self._patience = places, per_address, patience
         self._strangers: dict[S, tuple[str, float]] = {}  # address, since when; in the order they came
         self._of_address: dict[str, dict[S, None]] = {}
         self.turned_away = 0  # unheard, because there was no place or others wanted it
         self._refused: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address: level, as of
+
+    def __len__(self) -> int:
+        return len(self._strangers)
 
     def enter(self, stranger: S, address: str, now: float) -> tuple[bool, S | None]:
         """Whether there is a place, and who has to give it up for that: one of the address that has most, or the
@@ -44,9 +50,9 @@ class Gate(Generic[S]):
         mine = self._of_address.get(address, {})
         patience = self._patience
         oldest: S | None = None
-        if len(mine) >= self._per_address_max:
+        if len(mine) >= self._per_address:
             oldest = next(iter(mine))
-        elif len(self._strangers) >= STRANGERS_MAX:
+        elif len(self._strangers) >= self._places:
             crowd = max(self._of_address.values(), key=len)
             if len(crowd) > len(mine) + 1:  # many from one address are nobody's guests: at once
                 oldest, patience = next(iter(crowd)), 0.0

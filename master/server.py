@@ -76,7 +76,7 @@ class Server:
         self._pumping = False  # a pump is scheduled or a commit is under way
         self._timer: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
-        self._descriptors_max = _descriptors_max()
+        self.descriptors_max = _descriptors_max()
         self._full = False  # and said so
         self.meters: Meters | None = None
         self._concluded_at = self.loop.time()  # the last transaction's end, and the last that failed
@@ -136,7 +136,7 @@ class Server:
         """Whether a new connection may stay. The system gives the lowest free number: a high one means that
         few are left. A connection that is accepted and closed is out of the way; one that cannot be
         accepted would keep the loop busy."""
-        full = descriptor >= self._descriptors_max
+        full = descriptor >= self.descriptors_max
         if full and not self._full:
             self.report("server.full", level="error", connections=len(self.connections))
         self._full = full

@@ -98,7 +98,10 @@ class Connection(asyncio.Protocol):
         if evicted is not None:
             evicted.end("its place went to the next: too many connections have not shown the key yet")
         if not admitted:
-            self._gateway.complain(self._address, "no room for one more connection")
+            self._gateway.complain(
+                self._address,
+                "no room for one more connection: too many clients, or too low a limit of open files (ulimit -n)",
+            )
             self._transport = None
             transport.abort()
             return

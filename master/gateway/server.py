@@ -20,7 +20,7 @@ from .connection import Connection
 from .requests import References
 
 BACKLOG: Final = 128
-CONNECTIONS_MAX: Final = 2_000
+CLIENTS_MAX: Final = 2_000  # connections that have shown the key
 
 
 class AskedFor(NamedTuple):
@@ -71,7 +71,10 @@ class Gateway:
         self.master, self.key, self.random_bytes = master, key, os.urandom
         # Stock clients connect several times for one queue and do not try again: each has to get in the first time,
         # and a place goes to whoever comes last, for an honest handshake is over before so many more have come.
-        self.gate: Gate[Connection] = Gate(per_address_max=STRANGERS_MAX, patience=0.0)
+        share = master.descriptors_max // 4  # half of what the process may open stays for everybody else
+        places = min(STRANGERS_MAX, share)
+        self.gate: Gate[Connection] = Gate(places=places, per_address=places, patience=0.0)
+        self._clients_max = min(CLIENTS_MAX, share)
         self._complaints = Complaints(master.report)
         self.references = References(int.from_bytes(os.urandom(6), "big"))
         self.connections: set[Connection] = set()
@@ -93,7 +96,8 @@ class Gateway:
         return bound
 
     def has_room(self, descriptor: int) -> bool:
-        return len(self.connections) < CONNECTIONS_MAX and self.master.has_room(descriptor)
+        clients = len(self.connections) - len(self.gate)
+        return clients < self._clients_max and self.master.has_room(descriptor)
 
     def complain(self, address: str, error: str) -> None:
         self._complaints.tell(address, error, self.master.loop.time())

@@ -253,9 +253,10 @@ def test_whoever_is_refused_slowly_still_waits_long_enough_to_read_why() -> None
 
 
 def test_a_gate_for_those_who_do_not_try_again_gives_the_oldest_place_to_whoever_comes() -> None:
-    gate: Gate[int] = Gate(per_address_max=STRANGERS_MAX, patience=0.0)
-    for stranger in range(STRANGERS_MAX):
+    gate: Gate[int] = Gate(places=3, per_address=3, patience=0.0)
+    for stranger in range(3):
         assert gate.enter(stranger, "127.0.0.1", NOW) == (True, None)
-    assert gate.enter(-1, "127.0.0.1", NOW) == (True, 0)
-    assert gate.enter(-2, "10.0.0.1", NOW) == (True, 1)  # from elsewhere: one of the crowd's places
-    assert gate.enter(-3, "127.0.0.1", NOW) == (True, 2)
+    assert gate.enter(3, "127.0.0.1", NOW) == (True, 0)
+    assert gate.enter(4, "10.0.0.1", NOW) == (True, 1)  # from elsewhere: one of the crowd's places
+    assert gate.enter(5, "127.0.0.1", NOW) == (True, 2)
+    assert len(gate) == 3
