@@ -186,6 +186,11 @@ kind, words = why(q._callmethod, "queue")
 assert kind == "RemoteError" and "method 'queue' is not in exposed=" in words, words
 kind, words = why(q.put, object())
 assert kind == "RemoteError" and "nothing is imported here; send plain data" in words, words
+kind, words = why(q.put, {(1, 2): 3})
+assert kind == "TypeError" and "keys must be str, int or bytes" in words, words
+one = []
+kind, words = why(q.put, [one, one])
+assert kind == "RemoteError" and "the same list stands in it twice; send a copy" in words, words
 kind, words = why(q.put, "x" * 300000)
 assert kind == "RemoteError" and "a request of more than 262,144 bytes" in words, words
 kind, words = why(manager.get_queue, "default", "lifo", 3)
