@@ -48,7 +48,7 @@ class Queues(EngineObject):
             raise InvalidArgument(f"item queue {name!r} is in use: {_told(uses)}; stop who uses it first")
         if queue.waiting and not items:
             raise InvalidArgument(
-                f"item queue {name!r} holds {queue.waiting:,} items; get them, or delete them with it: "
+                f"item queue {name!r} is not empty ({queue.waiting:,} in it); get them, or delete them with it: "
                 f"tq queues delete {name} --items"
             )
         waiting = queue.waiting

@@ -114,7 +114,7 @@ def test_a_queue_is_deleted_only_when_nobody_uses_it_and_with_its_items_only_whe
     with pytest.raises(InvalidArgument, match="in use: 1 taken and not confirmed"):
         admin.call("get_queues", "delete", "q", True)
     client.call(QUEUE, "confirm", [mine])
-    with pytest.raises(InvalidArgument, match=r"holds 1 items.*tq queues delete q --items"):
+    with pytest.raises(InvalidArgument, match=r"is not empty .1 in it.*tq queues delete q --items"):
         admin.call("get_queues", "delete", "q")
     assert admin.call("get_queues", "delete", "q", True) == 1
     with pytest.raises(InvalidArgument, match="no item queue 'q'"):
