@@ -20,13 +20,13 @@ import atexit
 import itertools
 import logging
 import os
-import random
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from random import SystemRandom
 from typing import Any, Final
 
 from ..common.errors import ProtocolError, Rejected, StoreError, TqError, Unreachable
@@ -38,6 +38,8 @@ from .outcomes import Listener, Row
 
 BACKOFF_SECONDS_MIN: Final = 0.05
 BACKOFF_SECONDS_MAX: Final = 5.0
+# Not the program's own: what it does with a seed has to be the same with us in it.
+_chance: Final = SystemRandom()
 
 log = logging.getLogger("tq.client")
 
@@ -292,8 +294,7 @@ class ClientLink:
 
 def _pause_seconds(failures: int) -> float:
     """How long to wait after so many failures in a row; spread, so that clients do not come back in step."""
-    spread = random.random()  # noqa: S311 - nothing depends on its being secret
-    return retry_delay(failures, BACKOFF_SECONDS_MIN, BACKOFF_SECONDS_MAX, spread)
+    return retry_delay(failures, BACKOFF_SECONDS_MIN, BACKOFF_SECONDS_MAX, _chance.random())
 
 
 def settle(future: Future[Any], value: Any, error: BaseException | None) -> None:

@@ -14,8 +14,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import random
 from collections.abc import Callable, Sequence
+from random import SystemRandom
 from typing import Any, Final, Protocol
 
 from ..common.config import WorkerSettings
@@ -44,6 +44,8 @@ AFTER_SERVICE_SECONDS_MAX: Final = 0.5  # the longest after one that served us: 
 RESTART_SECONDS: Final = (0.0, 30.0)  # a child that dies before it was ready waits longer each time
 WEIGH_SECONDS: Final = 0.25  # between two looks at the memory of children, while something runs
 WELL_SECONDS: Final = 10.0  # a connection or a child that lasted so long was a good one
+# A worker in threads shares a program, whose seeded ``random`` is not ours to draw from.
+_chance: Final = SystemRandom()
 
 
 class Meters(Protocol):
@@ -172,7 +174,7 @@ class Supervisor:
                     self._report("worker.disconnected", level="warning", reason=str(error))
             finally:
                 self._disconnected()
-            await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads workers, guards nothing
+            await asyncio.sleep(wait * _chance.uniform(0.5, 1.0))  # workers do not come back in step
             wait = min(wait * 2, longest)
 
     async def _serve(self, connection: CallerConnection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -158,6 +159,16 @@ def test_a_master_that_comes_late_but_in_time_is_found(link: ClientLink, door: D
     line = door.line()
     line.answer(line.next(), 1)
     assert future.result(SECONDS) == 1
+
+
+def test_a_program_with_a_seed_gets_the_same_numbers_while_we_reconnect(link: ClientLink, door: Door) -> None:
+    before = random.getstate()
+    door.errors = [tq.Unreachable("not yet"), tq.Unreachable("not yet")]
+    future = submit(link)
+    line = door.line()
+    line.answer(line.next(), 1)
+    assert future.result(SECONDS) == 1
+    assert random.getstate() == before
 
 
 def test_a_refused_key_is_told_to_everybody_at_once_and_never_tried_again(

@@ -70,6 +70,32 @@ def test_nothing_prints_that_is_not_a_command(root: Path, sources: list[Path]) -
     assert [name for name in stray if not name.startswith(PRINTS_ALLOWED)] == []
 
 
+def test_nothing_draws_from_the_random_numbers_of_the_program_it_runs_in(
+    root: Path, sources: list[Path]
+) -> None:
+    """A thread of ours that did would change what a program gets for its seed, from run to run."""
+
+    def draws(file: Path) -> bool:
+        nodes = list(ast.walk(ast.parse(file.read_text("utf-8"))))
+        drawn = {
+            node.attr
+            for node in nodes
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "random"
+        }
+        named = {
+            alias.name
+            for node in nodes
+            if isinstance(node, ast.ImportFrom) and node.module == "random"
+            for alias in node.names
+        }
+        imported = any(
+            alias.name == "random" for node in nodes if isinstance(node, ast.Import) for alias in node.names
+        )
+        return bool((named | (drawn if imported else set())) - {"Random", "SystemRandom"})
+
+    assert shown([file for file in sources if draws(file)], root) == []
+
+
 def test_no_test_sleeps(root: Path, files: list[Path]) -> None:
     """``sleep(0)`` gives way and is no wait."""
 
