@@ -7,7 +7,6 @@ is somebody else's a few seconds later; nothing is ever lost, and what was confi
 
 from __future__ import annotations
 
-import itertools
 import os
 import queue
 import sys
@@ -15,12 +14,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from ..common.codec import decode, encode
 from ..common.errors import InvalidArgument, StoreError
 from ..common.order import rank
 from .deadlines import GIVE_UP_SECONDS, deadline_in, pause_before, rest_of
+from .numbering import Callers
 from .passing import Way, line, way_of
 from .patience import answer_of
 
@@ -38,15 +38,6 @@ else:
         """Raised by put and get of a queue that was shut down; ``queue.ShutDown`` where the running Python has that."""
 
 
-class Putter(NamedTuple):
-    """Who numbers puts and what is done: one at a time, each when it is known what became of the last. So whatever
-    the master has from this one beyond a number, the put of that number was stored."""
-
-    name: bytes
-    numbers: Iterator[int]
-    pid: int
-
-
 class SimpleQueue:
     """One queue by its name, with what ``queue.SimpleQueue`` has. Threads may share it. ``kind``: fifo, lifo or priority."""
 
@@ -55,7 +46,7 @@ class SimpleQueue:
     ) -> None:
         self._app, self._target = app, ("get_queue", name, kind, max(0, maxsize), mine)
         self._kind = kind
-        self._idle: list[Putter] = []
+        self._putters = Callers()
         if mine:  # whoever is handed it must find it there
             self._now("make")
 
@@ -113,7 +104,7 @@ class SimpleQueue:
         deadline = _deadline(block, timeout)
         payload = encode(item, root="item")
         order = rank(item) if self._is_priority(block, deadline) else None
-        putter = self._idle_putter()
+        putter = self._putters.take()
         name, number = putter.name, next(putter.numbers)
         answer = self._ask("put", name, number, payload, block, order)
         try:
@@ -124,7 +115,7 @@ class SimpleQueue:
             self._ask("give_up_put", name, number)
             raise
         if stored is not UNKNOWN:
-            self._idle.append(putter)
+            self._putters.give_back(putter)
         if isinstance(stored, str):
             raise TypeError(stored)
         if stored is None:
@@ -166,16 +157,6 @@ class SimpleQueue:
             if method == "give_up_get":
                 self._ask("release", [args[0]])
             return otherwise
-
-    def _idle_putter(self) -> Putter:
-        """One that nobody uses; a forked process has none of its parent's."""
-        while True:
-            try:
-                putter = self._idle.pop()
-            except IndexError:
-                return Putter(os.urandom(TOKEN_BYTES), itertools.count(1), os.getpid())
-            if putter.pid == os.getpid():
-                return putter
 
     def _is_priority(self, block: bool, deadline: float | None) -> bool:
         if self._kind is None:
@@ -221,13 +202,13 @@ class ItemQueue(SimpleQueue):
 
     def task_done(self) -> None:
         """One item that was taken is done. Raises ValueError when more are told done than were put."""
-        putter = self._idle_putter()
+        putter = self._putters.take()
         try:
             self._now("task_done", putter.name, next(putter.numbers))
         except InvalidArgument as error:
-            self._idle.append(putter)
+            self._putters.give_back(putter)
             raise ValueError(str(error)) from None
-        self._idle.append(putter)
+        self._putters.give_back(putter)
 
     def join(self) -> None:
         """Wait until everything that was put has been told done."""

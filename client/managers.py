@@ -189,8 +189,11 @@ class BaseManager:
         registered = self._registry[typeid]
         if registered.make is not None:
             return registered.make(self, *args, **kwds)
+        return self._ask(TARGET, "create", typeid, encode_call(args, kwds))
+
+    def _ask(self, target: tuple[Any, ...], method: str, *args: Any) -> Any:
         assert self.address is not None  # noqa: S101 - started
-        answer = answer_of(self.app, self.app.start_call(TARGET, "create", typeid, encode_call(args, kwds)))
+        answer = answer_of(self.app, self.app.start_call(target, method, *args))
         return understood(answer, self, self.address, self._authkey)
 
     def proxytype(self, typeid: str) -> Callable[..., Any] | None:
@@ -342,8 +345,22 @@ for _kind in (Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphor
     SyncManager.register(_kind.__name__)
     SyncManager._registry[_kind.__name__] = Registered(make=_sync(_kind))
 
+
+def _data(typeid: str) -> Callable[..., Any]:
+    """``manager.dict(…, name=None)``: one that goes with this program, or the durable one of a name, made with these
+    arguments if it is not there."""
+
+    def make(manager: BaseManager, /, *args: Any, name: str | None = None, **kwds: Any) -> Any:
+        if name is None:
+            return manager._ask(TARGET, "create", typeid, encode_call(args, kwds))
+        return manager._ask(("get_datum", typeid, name), "make", encode_call(args, kwds))
+
+    return make
+
+
 for _typeid in ("dict", "list", "Namespace", "Value", "Array"):
     SyncManager.register(_typeid)
+    SyncManager._registry[_typeid] = Registered(make=_data(_typeid))
 
 
 def _address(address: Any) -> Address:

@@ -3,6 +3,9 @@
 A proxy is an ident and a line to the master. Its object goes with the last proxy of the program that made it, unless
 one was pickled; then with that program. A call that a lost connection leaves open is not repeated: nobody can know
 whether it was done.
+
+What has a name is known by it, and outlives programs and restarts. Its calls are numbered, so they are repeated after a
+lost connection, and done once.
 """
 
 from __future__ import annotations
@@ -14,12 +17,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from ..common.codec import decode, encode_call
-from ..common.errors import InvalidArgument, RemoteError, TaskError, TqError
+from ..common.errors import InvalidArgument, RemoteError, TaskError, TqError, Unreachable
 from ..common.failure import Failure, to_error
 from ..common.model import State
 from .app import App
 from .exceptions import rebuilt
 from .item_queue import ItemQueue
+from .numbering import Callers
 from .passing import Way, line, url_of, way_of
 from .patience import answer_of
 
@@ -30,12 +34,15 @@ OF_ATTRIBUTES: Final = {"__getattribute__", "__setattr__", "__delattr__"}  # a p
 TARGET: Final = ("get_shared",)
 
 
+_callers = Callers()  # of this process, for what has a name
+
+
 class Token(NamedTuple):
-    """What a proxy stands for, by the standard library's names."""
+    """What a proxy stands for, by the standard library's names. ``id``: an ident, or the name of what has one."""
 
     typeid: str
     address: tuple[str, int]
-    id: bytes
+    id: bytes | str
 
 
 class BaseProxy:
@@ -56,7 +63,7 @@ class BaseProxy:
         self._token, self._manager, self._authkey = token, manager, authkey
         self._app = line(Way(url_of(token.address), authkey)) if manager is None else manager.app
         self._passed_on: list[bool] = []
-        if manager is not None:
+        if manager is not None and isinstance(token.id, bytes):
             ours = (self._app, token.id, os.getpid(), self._passed_on)
             weakref.finalize(self, _let_go, *ours).atexit = False
 
@@ -66,11 +73,26 @@ class BaseProxy:
         """Call an exposed method there; its result, a proxy of it, or what it raised."""
         slices = [at for at, arg in enumerate(args) if isinstance(arg, slice)]
         plain = tuple((arg.start, arg.stop, arg.step) if isinstance(arg, slice) else arg for arg in args)
-        payload = encode_call(plain, kwds or {})
-        answer = answer_of(
-            self._app, self._app.start_call(TARGET, "call", self._token.id, methodname, payload, slices)
-        )
+        call = methodname, encode_call(plain, kwds or {}), slices
+        if isinstance(self._token.id, str):
+            answer = self._call_named(self._token.id, *call)
+        else:
+            answer = answer_of(self._app, self._app.start_call(TARGET, "call", self._token.id, *call))
         return understood(answer, self._manager, self._token.address, self._authkey)
+
+    def _call_named(self, name: str, *call: Any) -> Any:
+        target = ("get_datum", self._token.typeid, name)
+        caller = _callers.take()
+        try:
+            future = self._app.start_call(target, "call", caller.name, next(caller.numbers), *call)
+            answer = answer_of(self._app, future)
+        except Unreachable:  # nobody knows what became of it
+            raise
+        except TqError:
+            _callers.give_back(caller)
+            raise
+        _callers.give_back(caller)
+        return answer
 
     def _getvalue(self) -> Any:
         """A copy of what it stands for."""
@@ -181,8 +203,8 @@ class ValueProxy(BaseProxy):
         self.set(value)
 
 
-DictProxy = MakeProxyType(
-    "DictProxy",
+_BaseDictProxy: Any = MakeProxyType(
+    "_BaseDictProxy",
     [
         "__contains__",
         "__delitem__",
@@ -202,6 +224,17 @@ DictProxy = MakeProxyType(
         "values",
     ],
 )
+
+
+class DictProxy(_BaseDictProxy):  # type: ignore[misc]
+    def __iter__(self) -> Iterator[Any]:
+        """Of what has a name, over the keys as they are now: nothing else of it lives in the master but its value."""
+        keys: Iterator[Any] = (
+            iter(self.keys()) if isinstance(self._token.id, str) else self._callmethod("__iter__")
+        )
+        return keys
+
+
 _BaseListProxy: Any = MakeProxyType(
     "_BaseListProxy",
     [
@@ -272,7 +305,7 @@ def understood(
             return value
         case ["queue", str(name), kind, int(maxsize)] if manager is not None:
             return ItemQueue(manager.app, name, kind, maxsize)
-        case ["object", str(typeid), bytes(ident), list(exposed)]:
+        case ["object", str(typeid), bytes(ident) | str(ident), list(exposed)]:
             proxytype = None if manager is None else manager.proxytype(typeid)
             make = proxytype or OF_DATA.get(typeid, AutoProxy)
             token = Token(typeid, address, ident)

@@ -25,6 +25,7 @@ from ..common.errors import StoreError, TqError
 from ..common.frames import FRAME_BYTES_MAX
 from .blobs.keeper import Keeper
 from .clock import Now
+from .data import Data
 from .ends import Ends
 from .feeds import Feeds
 from .intake import Intake
@@ -122,6 +123,7 @@ class Engine:
         self.syncs = Syncs(
             store, lease_ms=limits.lease_ms, grace_ms=limits.grace_ms, wall=lambda: self.now.wall
         )
+        self.data = Data(store)
         self.locks, self.events, self.barriers = Locks(self.syncs), Events(self.syncs), Barriers(self.syncs)
         self._inbox: deque[Call] = deque()
         self._jobs: deque[Callable[[], None]] = deque()  # nobody's calls; done first, all of them
@@ -220,6 +222,7 @@ class Engine:
             self.intake.settle(now)
             self.items.settle(now)
             self.syncs.settle()
+            self.data.settle()
             self.watches.flush()
             self.roster.flush()
             batch.changed = self.store.changed
@@ -328,6 +331,7 @@ class Engine:
         self.intake.forget()
         self.items.forget()
         self.syncs.forget()
+        self.data.forget()
         self.blobs.void()
         for call in [*batch.calls, *batch.replies, *self._replies]:  # parked ones that it answered, too
             if call.abandon is not None:
@@ -372,6 +376,7 @@ class Engine:
         self.roster.load(picture, self.now)
         self.items.load(self.now)
         self.syncs.load(self.now)
+        self.data.load()
         self.keys.load()
 
     def _close_later(self, session: Session, reason: str) -> None:

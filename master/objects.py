@@ -15,6 +15,7 @@ from ..common.exposed import exposed
 from ..common.ids import show_id
 from ..common.model import Role, State, TaskOptions, check_name
 from .blobs.keeper import check_named
+from .data_objects import NamedData, NamedDatum
 from .details import Reasons, details, last_run, summary, told_progress
 from .ends import check_ids, known
 from .engine import Engine
@@ -433,11 +434,13 @@ BUILT_IN: Final[dict[str, type[EngineObject]]] = {
     "get_lock": Lock,
     "get_event": Event,
     "get_barrier": Barrier,
+    "get_datum": NamedDatum,
     "get_dispatcher": Dispatcher,
     "get_tasks": Tasks,
     "get_blobs": Blobs,
     "get_queues": Queues,
     "get_locks": Locks,
+    "get_data": NamedData,
     "get_workers": Workers,
     "get_keys": Keys,
     "get_master": Master,

@@ -18,6 +18,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "map": ("fanout.map:map_lines", "A function over many lines"),
         "exec": ("fanout.exec:exec_commands", "A program over many items"),
         "mail": ("mail.command:mail", "A letter to a CSV of people"),
+        "data": ("data:data", "Named dicts, lists, values"),
     },
     "Look": {
         "ls": ("tasks:ls", "List tasks, newest first"),

@@ -21,6 +21,7 @@ from typing import NamedTuple, Protocol
 
 from ...common.errors import StoreError
 from .blob_rows import BlobRows
+from .data import DataStore
 from .items import ItemStore
 from .syncs import SyncStore
 
@@ -235,6 +236,10 @@ class Store(Protocol):
     @property
     def syncs(self) -> SyncStore:
         """Its part for locks, events and barriers."""
+
+    @property
+    def data(self) -> DataStore:
+        """Its part for named values."""
 
     # submit and lease
     def insert(self, groups: Sequence[NewTasks]) -> bool:

@@ -36,6 +36,7 @@ from .interface import (
     TaskFilter,
     WindowRow,
 )
+from .sqlite_data import SqliteData
 from .sqlite_items import SqliteItems
 from .sqlite_syncs import SqliteSyncs
 
@@ -65,6 +66,7 @@ class SqliteStore:
         self._changes_before = 0
         self.items = SqliteItems(self._all, self._many, self._exactly)
         self.syncs = SqliteSyncs(self._all, self._many, self._exactly)
+        self.data = SqliteData(self._all, self._many, self._exactly)
 
     def _open(self) -> sqlite3.Connection:
         try:

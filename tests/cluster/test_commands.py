@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import tq
 from tq.client.item_queue import ItemQueue
+from tq.managers import SyncManager
 
 from .conftest import Cluster, MasterFactory, WorkerFactory
 from .programs import Master, clean_environment, eventually, run_program
@@ -511,6 +512,22 @@ def test_a_stuck_lock_is_seen_and_broken_and_deleted(
         assert holder.stdout.read().splitlines() == ["False", "lost", "item"]
     deleted = run("queues", "delete", queue, "--json")
     assert json.loads(deleted.stdout) == {"queue": queue, "deleted": True, "items": 0}
+
+
+def test_a_named_value_is_listed_printed_and_deleted(cluster: Cluster, run: Run, queue: str) -> None:
+    host, _, port = cluster.master.address.rpartition(":")
+    manager: Any = SyncManager((host, int(port)), cluster.master.authkey)
+    manager.connect()
+    manager.dict({"a": (1, b"x"), "b": None}, name=queue)
+    assert re.search(rf"{queue} +dict +\d+\n", run("data").stdout)
+    assert [row["type"] for row in json.loads(run("data", "--json").stdout) if row["name"] == queue] == [
+        "dict"
+    ]
+    assert json.loads(run("data", "show", queue).stdout) == {"a": [1, "78"], "b": None}
+    assert run("data", "delete", queue).stdout == f"dict {queue} is deleted\n"
+    gone = run("data", "show", queue, "--json")
+    assert (gone.returncode, f"there is nothing named '{queue}'" in gone.stderr) == (USAGE, True)
+    manager.app.close()
 
 
 def test_who_waits_for_what_nobody_runs_is_told_so(run: Run, queue: str) -> None:

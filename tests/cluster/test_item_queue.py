@@ -182,15 +182,15 @@ def test_every_put_under_way_has_a_putter_of_its_own(app: tq.App) -> None:
     """Else one that was refused, and is asked again after a lost connection, would look like one that was stored."""
     full = ItemQueue(app, "full", maxsize=1)
     full.put("first")
-    assert len(full._idle) == 1
+    assert len(full._putters.idle) == 1
     waiting = [threading.Thread(target=full.put, args=(name,)) for name in ("second", "third")]
     for thread in waiting:
         thread.start()
-    assert eventually(lambda: not full._idle)
+    assert eventually(lambda: not full._putters.idle)
     assert sorted(full.get(timeout=SECONDS) for _ in range(3)) == ["first", "second", "third"]
     for thread in waiting:
         thread.join(SECONDS)
-    assert len({putter.name for putter in full._idle}) == 2
+    assert len({putter.name for putter in full._putters.idle}) == 2
 
 
 FORK = """

@@ -106,6 +106,16 @@ def test_a_child_that_ends_at_once_has_taken_what_it_took(manager: Any, run: Cal
 @pytest.mark.parametrize("kind", ["Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition"])
 def test_children_take_turns(manager: Any, run: Callable[..., Any], kind: str) -> None:
     lock, shared = getattr(manager, kind)(), manager.dict(sum=0)
+    check_turns(run, lock, shared)
+
+
+def test_children_use_what_has_a_name(manager: Any, context: Any, run: Callable[..., Any]) -> None:
+    name = f"sums.{context.get_start_method()}"
+    check_turns(run, manager.Lock(name=name), manager.dict({"sum": 0}, name=name))
+    assert manager.dict(name=name).copy() == {"sum": 30}
+
+
+def check_turns(run: Callable[..., Any], lock: Any, shared: Any) -> None:
     running = [run(children.take_part, lock, shared, 10) for _ in range(2)]
     children.take_part(lock, shared, 10)
     for child in running:

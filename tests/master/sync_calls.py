@@ -1,8 +1,10 @@
-"""One good call of every method of item queues, locks, events and barriers: part of the tables of ``test_registry.py``."""
+"""One good call of every method of item queues, locks, events, barriers and named values: part of the tables of ``test_registry.py``."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from tq.common.codec import encode_call
 
 TOKEN = b"k" * 16
 TARGETS: dict[str, tuple[Any, ...]] = {
@@ -10,6 +12,7 @@ TARGETS: dict[str, tuple[Any, ...]] = {
     "get_lock": ("q", "semaphore", 1),
     "get_event": ("q",),
     "get_barrier": ("q", 2),
+    "get_datum": ("dict", "q"),
 }
 GOOD_ITEM_CALLS: dict[str, list[Any]] = {
     "make": [],
@@ -50,5 +53,9 @@ GOOD_SYNC_CALLS: dict[str, dict[str, list[Any]]] = {
         "reset": [TOKEN],
         "abort": [],
         "state": [],
+    },
+    "get_datum": {
+        "make": [encode_call(({"k": 1},), {})],
+        "call": [TOKEN, 1, "get", encode_call(("k",), {}), []],
     },
 }

@@ -64,6 +64,7 @@ MAY_CALL: dict[str, dict[str, set[str]]] = {
     },
     "get_queues": {"list": VIEWERS, "delete": ADMINS},
     "get_locks": {"list": VIEWERS, "take_away": ADMINS, "delete": ADMINS},
+    "get_data": {"list": VIEWERS, "show": VIEWERS, "delete": ADMINS},
     "get_workers": {"list": VIEWERS, "running": VIEWERS, "serving": VIEWERS, "drain": ADMINS},
     "get_keys": {"add": ADMINS, "revoke": ADMINS, "list": ADMINS},
     "get_master": {"info": VIEWERS, "snapshot": VIEWERS},
@@ -201,7 +202,7 @@ def test_an_object_that_is_not_exposed_is_refused_with_those_that_are(
     bench: Any, name: str, role: Role
 ) -> None:
     with pytest.raises(
-        UnknownObject, match=re.escape(f"exposes no {name!r}; it exposes get_barrier, get_blobs, get_di")
+        UnknownObject, match=re.escape(f"exposes no {name!r}; it exposes get_barrier, get_blobs, get_data")
     ):
         bench.client(role=role).call(name or "", "list")
 
@@ -311,6 +312,9 @@ GOOD: dict[str, list[Any]] = {
     "get_locks.list": [],
     "get_locks.take_away": ["q", 1],
     "get_locks.delete": ["q", "lock"],
+    "get_data.list": [],
+    "get_data.show": ["q"],
+    "get_data.delete": ["q"],
     "get_workers.list": [],
     "get_workers.serving": ["q", "m:f"],
     "get_workers.drain": ["00"],

@@ -1,0 +1,221 @@
+"""The types of data that every master has for managers: what can be called of each, and what it is as plain values.
+
+A ``Datum`` is one of them, with a bound on its size. Who holds it decides where it lives: ``shared.py`` in memory,
+for as long as the program that made it; ``data.py`` under a name, in the store.
+
+What is called here is deterministic: the same calls on the same value come to the same value, in any process.
+"""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from types import SimpleNamespace
+from typing import Any, Final
+
+from ..common.codec import decode, decode_call, encode
+from ..common.errors import DecodeError, InvalidArgument
+
+ALWAYS: Final = frozenset({"__repr__", "#GETVALUE"})
+VIEWS: Final[tuple[type[Any], ...]] = (type({}.keys()), type({}.values()), type({}.items()))
+
+
+class SharedList(list[Any]):
+    """A list that a small request cannot make large; the other half of that is the client's ``__imul__``."""
+
+    bytes_max: int
+
+    def repeated(self, times: int) -> list[Any]:
+        check_bytes(len(encode(list(self))) * max(0, times), self.bytes_max)
+        return list(self) * times
+
+
+class SharedNamespace(SimpleNamespace):
+    def __repr__(self) -> str:
+        public = sorted((name, value) for name, value in vars(self).items() if not name.startswith("_"))
+        return f"Namespace({', '.join(f'{name}={value!r}' for name, value in public)})"
+
+
+class SharedValue:
+    def __init__(self, typecode: str, value: Any, lock: bool = True) -> None:
+        self.typecode, self._value = typecode, value
+
+    def get(self) -> Any:
+        return self._value
+
+    def set(self, value: Any) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return f"Value({self.typecode!r}, {self._value!r})"
+
+
+def make_array(typecode: str, sequence: Sequence[Any], lock: bool = True) -> array.array[Any]:
+    return array.array(typecode, sequence)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+def _flat(pairs: dict[Any, Any]) -> list[Any]:
+    return list(chain.from_iterable(pairs.items()))
+
+
+def _paired(parts: list[Any]) -> dict[Any, Any]:
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataType:
+    """``changing``: what may change the value, all else only reads it. ``growing``: what may make it larger, of those.
+    ``linear``: what takes the longer the larger it is. ``parts``: the value as a list of plain values, for ``whole``."""
+
+    make: Callable[..., Any]
+    reading: tuple[str, ...]
+    changing: tuple[str, ...]
+    growing: tuple[str, ...]
+    linear: tuple[str, ...] = ()
+    parts: Callable[[Any], list[Any]]
+    whole: Callable[[list[Any]], Any]
+
+    @property
+    def exposed(self) -> tuple[str, ...]:
+        return self.reading + self.changing
+
+
+DATA: Final = {
+    "dict": DataType(
+        make=dict,
+        reading=_words("__contains__ __getitem__ __iter__ __len__ copy get items keys values"),
+        changing=_words("__delitem__ __setitem__ clear pop popitem setdefault update"),
+        growing=_words("__setitem__ setdefault update"),
+        parts=_flat,  # no dict: a key may be a tuple
+        whole=_paired,
+    ),
+    "list": DataType(
+        make=SharedList,
+        reading=_words("__contains__ __getitem__ __len__ copy count index repeated"),
+        changing=_words("__delitem__ __setitem__ append clear extend insert pop remove reverse sort"),
+        growing=_words("__setitem__ append extend insert"),
+        linear=_words("__delitem__ __setitem__ insert pop remove reverse sort"),
+        parts=list,
+        whole=SharedList,
+    ),
+    "Namespace": DataType(
+        make=SharedNamespace,
+        reading=_words("__getattribute__"),
+        changing=_words("__setattr__ __delattr__"),
+        growing=_words("__setattr__"),
+        parts=lambda thing: _flat(vars(thing)),
+        whole=lambda parts: SharedNamespace(**_paired(parts)),
+    ),
+    "Value": DataType(
+        make=SharedValue,
+        reading=_words("get"),
+        changing=_words("set"),
+        growing=_words("set"),
+        parts=lambda thing: [thing.typecode, thing.get()],
+        whole=lambda parts: SharedValue(*parts),
+    ),
+    "Array": DataType(
+        make=make_array,
+        reading=_words("__len__ __getitem__"),
+        changing=_words("__setitem__"),
+        growing=_words("__setitem__"),
+        parts=lambda thing: [thing.typecode, *thing],
+        whole=lambda parts: make_array(parts[0], parts[1:]),
+    ),
+}
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class Datum:
+    """One of them. ``size_bytes``: how large it is at most, as far as was counted."""
+
+    type: DataType
+    thing: Any
+    size_bytes: int
+    bytes_max: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.thing, SharedList):
+            self.thing.bytes_max = self.bytes_max
+
+    def call(self, method: str, args: Sequence[Any], kwargs: dict[str, Any], payload_bytes: int) -> Any:
+        """What an exposed method gives, or raises; as plain values, but for what ``method_to_typeid`` names.
+
+        InvalidArgument, and nothing changed, when it would make this too large.
+        """
+        if method == "#GETVALUE":
+            return plain(self.thing)
+        if method not in self.type.exposed and method not in ALWAYS:
+            raise not_exposed(method, self.thing)
+        if method in self.type.growing:
+            self._reserve(payload_bytes)
+        return getattr(self.thing, method)(*args, **kwargs)
+
+    def frozen(self) -> bytes:
+        """All of it, for ``thawed``."""
+        return encode(self.type.parts(self.thing))
+
+    def _reserve(self, more_bytes: int) -> None:
+        """Counted is what was ever put in; only when that is too much, what is there."""
+        if self.size_bytes + more_bytes > self.bytes_max:
+            self.size_bytes = len(self.frozen())
+            check_bytes(self.size_bytes + more_bytes, self.bytes_max)
+        self.size_bytes += more_bytes
+
+
+def thawed(type: DataType, frozen: bytes) -> Any:
+    """Raises DecodeError for what cannot be read in this process."""
+    parts = decode(frozen)
+    if not isinstance(parts, list):
+        raise DecodeError("these bytes are not a stored value")
+    return type.whole(parts)
+
+
+def arguments(payload: bytes, slices: list[Any], *, kept: bool) -> tuple[list[Any], dict[str, Any]]:
+    """Of a call. ``slices``: the places of those that are ``[start, stop, step]``, for a slice does not travel.
+
+    ``kept``: they are going to stay. NotSerializable for what could not be given out again in a list of pairs: what a
+    peer that is not tq may send, and what is as deep as a value may be.
+    """
+    args, kwargs = decode_call(payload)
+    if kept:
+        encode([[args, kwargs]], root="arguments")
+    for at in slices:
+        if type(at) is not int or not 0 <= at < len(args) or not _is_slice(args[at]):
+            raise InvalidArgument(f"argument {at!r:.40} is no slice: [start, stop, step]")
+        args[at] = slice(*args[at])
+    return args, kwargs
+
+
+def _is_slice(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 3
+
+
+def plain(value: Any) -> Any:
+    """What of a result the codec would refuse for its type, and the standard library's proxies give as data; nothing of
+    it changes while it is encoded."""
+    if isinstance(value, SimpleNamespace):
+        return dict(vars(value))
+    if isinstance(value, SharedValue):
+        return value.get()
+    if type(value) is dict:
+        return value.copy()
+    is_list = isinstance(value, (*VIEWS, SharedList, array.array))
+    return list(value) if is_list else value
+
+
+def not_exposed(method: str, thing: Any) -> AttributeError:
+    return AttributeError(f"method {method!r:.80} of {type(thing).__name__!r} object is not exposed")
+
+
+def check_bytes(size_bytes: int, bytes_max: int) -> None:
+    if size_bytes > bytes_max:
+        raise InvalidArgument(
+            f"this object would have {size_bytes:,} bytes, and {bytes_max:,} is the limit; keep it in several"
+        )
