@@ -17,6 +17,8 @@ code type                         body (msgpack unless said otherwise)
 13   numpy array                  [dtype, shape, bytes in C order]
 14   numpy scalar                 [dtype, bytes]
 15   Blob                         size in bytes (8, unsigned, big-endian), BLAKE2b-256 of the content (32)
+16   dict with other keys than    array of keys and values in turn
+     str, bytes, 64-bit int
 ==== ============================ ======================================================
 
 zone: nil, an IANA key as text, or [days, seconds, microseconds, name or nil] of a fixed offset.
@@ -48,7 +50,7 @@ ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes})
 KEYS: Final = frozenset({str, int, bytes})
 
 TUPLE, BIG_INT, SET, FROZENSET, DATETIME, DATE, TIME, TIMEDELTA = range(1, 9)
-DECIMAL, UUID_, PATH, ENUM, ARRAY, SCALAR, BLOB = range(9, 16)
+DECIMAL, UUID_, PATH, ENUM, ARRAY, SCALAR, BLOB, PAIRS = range(9, 17)
 
 type_of_flavour: Final[dict[str, type[PurePath]]] = {
     "Path": Path,
@@ -78,8 +80,12 @@ def prepare(value: Any, path: _Path) -> Any:
     return _rare(value, path)
 
 
+def _is_64_bits(value: int) -> bool:
+    return INT64_MIN <= value <= UINT64_MAX
+
+
 def _atom(value: Any, kind: type, path: _Path) -> Any:
-    if kind is int and not INT64_MIN <= value <= UINT64_MAX:
+    if kind is int and not _is_64_bits(value):
         return _ext(BIG_INT, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
     if kind is str and not value.isascii():
         try:
@@ -91,20 +97,22 @@ def _atom(value: Any, kind: type, path: _Path) -> Any:
     return value
 
 
-def _dict(value: dict[Any, Any], path: _Path) -> dict[Any, Any]:
-    result = {}
+def _dict(value: dict[Any, Any], path: _Path) -> Any:
+    if not all(type(key) in KEYS and (type(key) is not int or _is_64_bits(key)) for key in value):
+        return _pairs(value, path)
+    return {_atom(key, type(key), path): prepare(item, _below(path, key)) for key, item in value.items()}
+
+
+def _pairs(value: dict[Any, Any], path: _Path) -> Any:
+    """Keys and values in turn: msgpack's own maps have plain keys."""
+    parts: list[Any] = []
     for key, item in value.items():
-        if type(key) not in KEYS:
-            raise _refusal(
-                path,
-                f"a dict with the key {key!r:.40} ({type(key).__name__})",
-                "keys must be str, int or bytes",
-            )
-        step = f".{key}" if type(key) is str and key.isidentifier() else f"[{key!r:.40}]"
-        if type(key) is int and not INT64_MIN <= key <= UINT64_MAX:
-            raise _refusal(path, "a dict with a key beyond 64 bits", "use str(key)")
-        result[_atom(key, type(key), path)] = prepare(item, (*path, step))
-    return result
+        parts += prepare(key, (*path, f"[key {key!r:.40}]")), prepare(item, _below(path, key))
+    return _ext(PAIRS, _pack(parts))
+
+
+def _below(path: _Path, key: Any) -> _Path:
+    return (*path, f".{key}" if type(key) is str and key.isidentifier() else f"[{key!r:.40}]")
 
 
 def _items(code: int) -> Callable[[Any, _Path], Any]:
@@ -177,7 +185,7 @@ def _numpy(value: Any, path: _Path) -> Any:
 def _remedy(value: Any) -> str:
     if isinstance(value, (bytearray, memoryview)):
         return "send bytes(value)"
-    if hasattr(value, "__dataclass_fields__"):
+    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
         return "send dataclasses.asdict(value), or its fields as arguments"
     for plain in (str, bytes, int, float, list, tuple, dict, set):
         if isinstance(value, plain):
@@ -311,6 +319,11 @@ def _read_enum(body: bytes) -> enum.Enum:
     return kind(member) if issubclass(kind, enum.Flag) else kind[member]
 
 
+def _read_pairs(body: bytes) -> dict[Any, Any]:
+    parts = _unpack_list(body)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
 def _read_array(body: bytes) -> Any:
     dtype, shape, data = _unpack_list(body)
     return _numpy_module().frombuffer(data, dtype=_dtype(dtype)).reshape(shape).copy()
@@ -354,4 +367,5 @@ _READERS: Final[dict[int, Callable[[bytes], Any]]] = {
     ARRAY: _read_array,
     SCALAR: _read_scalar,
     BLOB: Blob.from_wire,
+    PAIRS: _read_pairs,
 }

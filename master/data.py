@@ -254,5 +254,5 @@ def _perform(datum: Datum, method: str, payload: bytes, slices: list[Any]) -> by
 def _answer(result: Any) -> bytes:
     try:
         return encode(["value", plain(result)], root="result")
-    except TqError as error:  # a dict's copy, say, with a key that no message can have
+    except TqError as error:  # a Namespace's __class__, say
         return encode(["error", Failure.of(error).encode()])

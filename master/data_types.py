@@ -92,7 +92,7 @@ DATA: Final = {
         reading=_words("__contains__ __getitem__ __iter__ __len__ copy get items keys values"),
         changing=_words("__delitem__ __setitem__ clear pop popitem setdefault update"),
         growing=_words("__setitem__ setdefault update"),
-        parts=_flat,  # no dict: a key may be a tuple
+        parts=_flat,
         whole=_paired,
     ),
     "list": DataType(

@@ -29,6 +29,7 @@ from ...common.values import (
     DEPTH_MAX,
     ENUM,
     FROZENSET,
+    PAIRS,
     PATH,
     SCALAR,
     SET,
@@ -102,6 +103,9 @@ def _unpack(data: bytes, depth: int) -> Any:
             return int.from_bytes(body, "big", signed=True)
         if code in _CONTAINERS:
             return _CONTAINERS[code](_unpack(body, depth + 1))
+        if code == PAIRS:
+            parts = _unpack(body, depth + 1)
+            return dict(zip(parts[::2], parts[1::2], strict=True))
         if code in _MADE:
             return _without_zone_file(decode_ext(code, body))
         if code in _STAND_INS:

@@ -70,6 +70,17 @@ def clean_environment(home: Path, more: Mapping[str, str] = {}) -> dict[str, str
     return {**ours, "HOME": str(home), "PYTHONUNBUFFERED": "1", **TIMINGS, **more}
 
 
+@contextlib.contextmanager
+def text_process(*arguments: Any, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A ``Popen`` that does not outlive a test that fails. Popen's own ``with`` waits for its end, whatever its time limit."""
+    with subprocess.Popen(*arguments, **options, text=True) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
+
+
 def run_script(text: str, folder: Path, master: Master, *arguments: str) -> tuple[int, str, str]:
     """Run a program of a user of this master; its status and what it wrote, which is nothing to stderr when all is well."""
     (folder / "script.py").write_text(text, "utf-8")

@@ -18,7 +18,7 @@ from tq.client.item_queue import ItemQueue
 from tq.managers import SyncManager
 
 from .conftest import Cluster, MasterFactory, WorkerFactory
-from .programs import Master, clean_environment, eventually, run_program
+from .programs import Master, clean_environment, eventually, run_program, text_process
 
 FAILED, USAGE, UNREACHABLE, REFUSED, UNKNOWN, TIMED_OUT = 1, 2, 3, 4, 5, 6
 NOBODY = "01890000-0000-7000-8000-000000000000"
@@ -481,13 +481,12 @@ def test_a_stuck_lock_is_seen_and_broken_and_deleted(
 ) -> None:
     (home / "holder.py").write_text(HOLDER, "utf-8")
     environment = {"TQ_URL": cluster.master.url, "TQ_AUTHKEY": cluster.master.authkey}
-    with subprocess.Popen(
+    with text_process(
         [sys.executable, "holder.py", queue],
         cwd=home,
         env={**clean_environment(home), **environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
 import shutil
@@ -18,7 +19,7 @@ import tq
 from tq.client.item_queue import ItemQueue
 
 from .conftest import MasterFactory
-from .programs import AUTHKEY, Master, eventually, run_program
+from .programs import AUTHKEY, Master, eventually, run_program, text_process
 
 KEY = "a key for stock clients"
 SECONDS = 60
@@ -108,13 +109,14 @@ def gateway_port(master: Master) -> str:
     return re.findall(r"gateway\.started.*address=127\.0\.0\.1:(\d+)", master.log)[-1]
 
 
-def client(python: str, program: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def client(
+    python: str, program: str, *arguments: str
+) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
+    return text_process(
         [python, "-c", HEAD + program, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
 
 

@@ -58,8 +58,8 @@ scalars = (
     | st.sampled_from([Colour.RED, Colour.GREEN, Access.READ | Access.WRITE])
     | text.map(pathlib.PurePosixPath)
 )
-keys = text | st.integers(-(2**63), 2**64 - 1) | st.binary()
 hashables = st.integers() | text | st.binary() | st.tuples(st.integers(), text)
+keys = hashables | scalars | st.frozensets(hashables)
 values = st.recursive(
     scalars | st.sets(hashables) | st.frozensets(hashables),
     lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(keys, inner),
@@ -74,7 +74,7 @@ def same(left: Any, right: Any) -> bool:
     if isinstance(left, (list, tuple)):
         return len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, dict):
-        return list(left) == list(right) and all(same(left[key], right[key]) for key in left)
+        return same(list(left), list(right)) and all(same(left[key], right[key]) for key in left)
     if isinstance(left, (datetime.datetime, datetime.time)):
         return left == right and left.tzinfo == right.tzinfo and left.fold == right.fold
     return bool(left == right)
@@ -145,11 +145,9 @@ def test_numpy_arrays_and_scalars_keep_dtype_and_shape() -> None:
             {"when": [Thing(1)]},
             r"argument items\.when\[0\]: a Thing cannot be sent; send dataclasses\.asdict",
         ),
-        (
-            ({1.5: 2},),
-            r"argument items\[0\]: a dict with the key 1\.5 \(float\) cannot be sent; keys must be",
-        ),
-        ([{None: 1}], "keys must be str, int or bytes"),
+        (({Thing: 2},), r"argument items\[0\]\[key <class .*: a type cannot be sent; send its name"),
+        ([{(1, len): 1}], r"argument items\[0\]\[key \(1, <built-in .*\]\[1\]: a builtin_function"),
+        ([{(1, 2): len}], r"argument items\[0\]\[\(1, 2\)\]: a builtin_function"),
         (object(), "argument items: an object cannot be sent; send a dict of its fields"),
         (bytearray(b"x"), r"send bytes\(value\)"),
         (lambda: 1, "send its name"),
@@ -158,7 +156,6 @@ def test_numpy_arrays_and_scalars_keep_dtype_and_shape() -> None:
         (type("MyText", (str,), {})("x"), r"send str\(value\)"),
         ((number for number in [1]), r"send list\(value\)"),
         (open, "send its name"),
-        ({2**70: 1}, "beyond 64 bits"),
     ],
 )
 def test_what_cannot_travel_is_refused_with_its_path_and_a_remedy(value: Any, message: str) -> None:

@@ -16,6 +16,7 @@ from tq.common.connection import CallerConnection
 from tq.common.keys import Credential
 from tq.common.model import NODE_ID_BYTES, Role
 
+from ..cluster.programs import text_process
 from .conftest import TrialFactory
 from .test_descriptor_faults import many_descriptors
 
@@ -50,11 +51,10 @@ def test_a_good_client_gets_in_among_thousands_of_slow_handshakes(
     with many_descriptors(strangers + 500), new_trial("slow handshakes") as trial:
         token = trial.witness(role="admin").app.call(["get_keys"], "add", "client", [], "")
 
-        with subprocess.Popen(
+        with text_process(
             [sys.executable, SIEGE, str(trial.master.port), str(strangers)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
         ) as siege:
             assert siege.stdin is not None
             assert siege.stdout is not None
