@@ -25,7 +25,7 @@ from ..common.errors import InvalidArgument
 from ..common.link import ambient
 from .app import App
 from .executor import Executor, TaskFuture, Work, finish_first
-from .own_cluster import TIMINGS, TIMINGS_OF_THREADS, OwnCluster
+from .own_cluster import IMPORTED, TIMINGS, TIMINGS_OF_THREADS, OwnCluster
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -118,10 +118,7 @@ def own_cluster(processes: int | None, file: str | Path | None, workers: Workers
     if processes is not None and (not isinstance(processes, int) or processes < 1):
         raise InvalidArgument(f"processes must be a whole number from 1, not {processes!r:.80}")
     if ambient() is not None:
-        raise RuntimeError(
-            "a worker imports this module to run its functions, and the module starts a cluster when it is imported; "
-            'put what starts the work under: if __name__ == "__main__":'
-        )
+        raise RuntimeError(IMPORTED)
     timings = TIMINGS_OF_THREADS if workers == "threads" else TIMINGS
     cluster = OwnCluster(file, durability="memory" if file is None else "fsync", timings=timings)
     try:

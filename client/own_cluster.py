@@ -25,7 +25,9 @@ from typing import Any, Final, Protocol, Self
 
 from ..common.address import parse_address
 from ..common.config import WorkerSettings
+from ..common.context import is_importing
 from ..common.errors import ConfigError, Unreachable
+from ..common.naming import is_loading
 
 START_SECONDS_MAX: Final = 30.0
 STOP_SECONDS: Final = 10.0  # from SIGTERM to SIGKILL
@@ -36,6 +38,11 @@ LOG_LEVELS: Final = {"debug": 10, "info": 10, "warning": 30, "error": 40}  # wha
 TIMINGS: Final = {"TQ_HEARTBEAT_SECONDS": "1.5", "TQ_LEASE_SECONDS": "5", "TQ_GRACE_SECONDS": "1"}
 # Threads share one lock: C code of a task that keeps it that long must not look like a dead worker.
 TIMINGS_OF_THREADS: Final = {**TIMINGS, "TQ_LEASE_SECONDS": "20"}
+
+IMPORTED: Final = (
+    "this module is imported to run its functions, and starts a cluster when it is imported, which would import it, and so "
+    "on without end; put what starts it under `if __name__ == '__main__':`"
+)
 
 log = logging.getLogger("tq.local")
 
@@ -139,6 +146,8 @@ class OwnCluster:
     def __init__(
         self, data: str | Path | None, *, durability: str = "fsync", timings: Mapping[str, str] = TIMINGS
     ) -> None:
+        if is_importing() or is_loading():
+            raise RuntimeError(IMPORTED)
         self._temporary = None if data is not None else Path(tempfile.mkdtemp(prefix="tq-"))
         self.data = Path(data) if data is not None else self._temporary or Path()
         self._durability, self._timings = durability, timings

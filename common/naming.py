@@ -92,6 +92,14 @@ def find_loaded(name: str) -> Any:
     return found
 
 
+_loading: list[str] = []
+
+
+def is_loading() -> bool:
+    """Whether a module is being imported at this moment because somebody named a callable of it."""
+    return bool(_loading)
+
+
 def load_callable(name: str) -> Callable[..., Any]:
     """Import what ``module:qualname`` names; raises NotNamed or InvalidArgument with the line to write."""
     module_name, colon, qualname = name.partition(":")
@@ -104,6 +112,7 @@ def load_callable(name: str) -> Callable[..., Any]:
             f"{name!r} is a lambda or a nested function; write a function at the top of {module_name} and name it: "
             f"'{module_name}:make_queue'"
         )
+    _loading.append(name)
     try:
         found: Any = importlib.import_module(module_name)
     except ImportError as error:
@@ -117,6 +126,8 @@ def load_callable(name: str) -> Callable[..., Any]:
             f"{name!r}: importing {module_name} raised {type(error).__name__}: {error}; "
             f"`python -c 'import {module_name}'` shows where"
         ) from error
+    finally:
+        _loading.remove(name)
     for part in qualname.split("."):
         found = getattr(found, "__dict__", {}).get(part)
         if found is None:

@@ -54,6 +54,39 @@ while True:
 """
 
 
+UNGUARDED = """
+from tq.managers import BaseManager
+
+class Manager(BaseManager):
+    pass
+
+class Foo:
+    pass
+
+Manager.register("Foo", Foo)
+Manager().start()
+"""
+
+
+def test_a_program_that_starts_a_manager_when_it_is_imported_is_told_so_and_starts_no_chain(
+    home: Path,
+) -> None:
+    (home / "unguarded.py").write_text(UNGUARDED, "utf-8")
+    ended = subprocess.run(
+        [sys.executable, "unguarded.py"],
+        cwd=home,
+        env=clean_environment(home),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    assert ended.returncode == 1
+    assert (
+        "OSError: register('Foo'): 'unguarded:Foo': importing unguarded raised RuntimeError" in ended.stderr
+    )
+    assert "put what starts it under `if __name__ == '__main__':`" in ended.stderr
+
+
 def python(program: str, home: Path, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
