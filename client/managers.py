@@ -30,9 +30,11 @@ from ..common.naming import callable_name
 from .app import App
 from .item_queue import ItemQueue, SimpleQueue
 from .locks import BoundedSemaphore, Condition, Lock, RLock, Semaphore
+from .manager_pool import pool_of
 from .own_cluster import OwnCluster
 from .passing import authkey_text, own_name, remember, url_of
 from .patience import answer_of
+from .pool import Pool
 from .proxies import TARGET, understood
 from .sync import Barrier, Event
 
@@ -87,6 +89,7 @@ class BaseManager:
         self._shutdown_timeout, self._data = shutdown_timeout, data
         self._cluster: OwnCluster | None = None
         self._app: App | None = None
+        self._pools = 0  # made so far
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._state.value} {self._address or ''}>"
@@ -340,6 +343,14 @@ def _sync(kind: Callable[..., Any]) -> Callable[..., Any]:
 
     return make
 
+
+def _pool(manager: BaseManager, /, *args: Any, **kwds: Any) -> Pool:
+    manager._pools += 1
+    return pool_of(manager.app, manager._cluster, manager._pools, *args, **kwds)
+
+
+SyncManager.register("Pool")
+SyncManager._registry["Pool"] = Registered(make=_pool)
 
 for _kind in (Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore):
     SyncManager.register(_kind.__name__)

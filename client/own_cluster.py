@@ -19,11 +19,11 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
-from ..common.address import parse_address
+from ..common.address import Address, parse_address
 from ..common.config import WorkerSettings
 from ..common.context import is_importing
 from ..common.errors import ConfigError, Unreachable
@@ -153,6 +153,7 @@ class OwnCluster:
         self._durability, self._timings = durability, timings
         self._programs: list[_Program] = []
         self._stopping = threading.Lock()
+        self._authkey: str | None = None  # None: the master makes keys by role
         self.address = ""
         atexit.register(self.stop)  # a program may end without a word to us
 
@@ -163,7 +164,7 @@ class OwnCluster:
         environment = {**own_environment(), **self._timings}
         arguments = ["--bind", bind, "--data", str(self.data), "--durability", self._durability]
         if authkey is not None:
-            environment["TQ_AUTHKEY"] = authkey
+            self._authkey = environment["TQ_AUTHKEY"] = authkey
         if registered is not None:  # names that the master imports as this program would
             environment["TQ_REGISTERED"] = registered
             environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
@@ -172,15 +173,33 @@ class OwnCluster:
         self.address = str(master.ready["address"])
 
     def start_worker(
-        self, *, slots: int | None, modules: Sequence[str] = (), allow: Sequence[str] = ()
-    ) -> None:
-        arguments = ["--connect", self.address, "--authkey-file", str(self.data / "worker.key")]
+        self,
+        *,
+        slots: int | None,
+        modules: Sequence[str] = (),
+        allow: Sequence[str] = (),
+        queue: str | None = None,
+        tasks_per_child: int | None = None,
+    ) -> Callable[[], None]:
+        """One that serves all queues, or one alone; what ends it before the cluster does."""
+        arguments = ["--connect", self._address_here()]
+        arguments += [] if self._authkey is not None else ["--authkey-file", str(self.data / "worker.key")]
         arguments += [] if slots is None else ["--slots", str(slots)]
         arguments += [word for pattern in allow for word in ("--allow", pattern)]
+        arguments += [] if queue is None else ["--queue", queue]
+        arguments += [] if tasks_per_child is None else ["--max-tasks-per-child", str(tasks_per_child)]
         environment = {**own_environment(), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        self._programs.append(
-            OwnProgram("tq.worker.cli", [*arguments, "--", *modules], environment, "worker.connected")
-        )
+        if self._authkey is not None:
+            environment["TQ_AUTHKEY"] = self._authkey
+        worker = OwnProgram("tq.worker.cli", [*arguments, "--", *modules], environment, "worker.connected")
+        self._programs.append(worker)
+        return lambda: self._end(worker)
+
+    def _end(self, program: _Program) -> None:
+        with self._stopping:
+            if program in self._programs:
+                self._programs.remove(program)
+                program.stop(STOP_SECONDS)
 
     def start_threads(self, slots: int) -> None:
         """A worker inside this program, which runs whatever it is sent in threads."""
@@ -188,6 +207,11 @@ class OwnCluster:
 
         settings = WorkerSettings(connect=(parse_address(self.address),), allow=("*",), slots=slots)
         self._programs.append(ThreadWorker(settings, self.key("worker"), _log_event))
+
+    def _address_here(self) -> str:
+        """As this host reaches it: the master may listen on every interface."""
+        address = parse_address(self.address)
+        return str(Address("127.0.0.1", address.port)) if address.host == "0.0.0.0" else self.address  # noqa: S104
 
     @property
     def url(self) -> str:

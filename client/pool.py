@@ -101,6 +101,10 @@ class Pool:
     def __reduce__(self) -> str:
         raise NotImplementedError("pool objects cannot be passed between processes or pickled")
 
+    def at_end(self, step: Callable[[], None]) -> None:
+        """Something to do when it has ended and everybody has heard; it must not hold on to the pool."""
+        self._courier.at_end.append(step)
+
     # one call
 
     def apply(self, func: Callable[..., Any], args: Iterable[Any] = (), kwds: Mapping[str, Any] = {}) -> Any:

@@ -178,7 +178,7 @@ def test_a_script_that_starts_a_cluster_when_it_is_imported_is_told_what_to_writ
     with start(UNGUARDED, home) as program:
         _, complaints = program.communicate(timeout=SECONDS)
     assert program.returncode == 1
-    assert 'put what starts the work under: if __name__ == "__main__":' in complaints
+    assert "put what starts it under `if __name__ == '__main__':`" in complaints
 
 
 def test_ctrl_c_ends_it_and_its_programs(home: Path) -> None:

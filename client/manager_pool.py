@@ -1,0 +1,47 @@
+"""``manager.Pool(…)``: a pool whose processes belong to the manager, as the standard library's are in its server.
+
+A manager that was started has worker processes started for each pool, which serve a queue of its own. One that is
+connected to a master elsewhere has what workers there are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from .pool import Pool
+
+if TYPE_CHECKING:
+    from .app import App
+    from .own_cluster import OwnCluster
+
+
+def pool_of(
+    app: App,
+    cluster: OwnCluster | None,
+    number: int,
+    processes: int | None = None,
+    initializer: Callable[..., Any] | None = None,
+    initargs: Iterable[Any] = (),
+    maxtasksperchild: int | None = None,
+    context: Any = None,
+    **options: Any,
+) -> Pool:
+    """``number``: which of this manager's pools it is. ``options``: of its tasks, as for ``tq.Pool``."""
+    if cluster is None:
+        return Pool(processes, initializer, initargs, maxtasksperchild, context, app=app, **options)
+    if maxtasksperchild is not None and (not isinstance(maxtasksperchild, int) or maxtasksperchild < 1):
+        raise ValueError("maxtasksperchild must be a positive int or None")
+    queue = f"pool-{number}"
+    slots = (os.cpu_count() or 1) if processes is None else processes
+    pool = Pool(slots, initializer, initargs, None, context, app=app, **{"queue": queue, **options})
+    try:
+        end = cluster.start_worker(
+            slots=slots, allow=("*",), queue=queue, tasks_per_child=maxtasksperchild
+        )  # ours alone: only we have its key
+    except BaseException:
+        pool.terminate()
+        raise
+    pool.at_end(end)
+    return pool
