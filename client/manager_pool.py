@@ -43,5 +43,5 @@ def pool_of(
     except BaseException:
         pool.terminate()
         raise
-    pool.at_end(end)
+    pool._at_end(end)
     return pool

@@ -101,10 +101,6 @@ class Pool:
     def __reduce__(self) -> str:
         raise NotImplementedError("pool objects cannot be passed between processes or pickled")
 
-    def at_end(self, step: Callable[[], None]) -> None:
-        """Something to do when it has ended and everybody has heard; it must not hold on to the pool."""
-        self._courier.at_end.append(step)
-
     # one call
 
     def apply(self, func: Callable[..., Any], args: Iterable[Any] = (), kwds: Mapping[str, Any] = {}) -> Any:
@@ -206,6 +202,10 @@ class Pool:
             self.close()
 
     # inside
+
+    def _at_end(self, step: Callable[[], None]) -> None:
+        """Something to do when it has ended and everybody has heard; it must not hold on to the pool."""
+        self._courier.at_end.append(step)
 
     def _check_running(self) -> None:
         if self._state != RUN:
