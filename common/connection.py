@@ -27,7 +27,7 @@ from .frames import HANDSHAKE_FRAME_BYTES_MAX, FrameReader, Kind, encode_frame, 
 from .handshake import ClientHandshake, Welcome
 from .keys import Credential
 from .model import Role
-from .session import PING, Caller, Goodbye, goodbye
+from .session import PING, Caller, Goodbye, child_word, goodbye
 from .tls import NO_CA, OwnCa, TlsPipe, client_context
 
 SILENT_HEARTBEATS_MAX: Final = 3  # a master that says nothing for so many heartbeats is taken for gone
@@ -98,20 +98,26 @@ class CallerConnection(asyncio.Protocol):
         return connection
 
     def call(
-        self, target: Sequence[Any], method: str, *args: Any, relayed: bool = False, **kwargs: Any
+        self, target: Sequence[Any], method: str, *args: Any, child: bytes | None = None, **kwargs: Any
     ) -> asyncio.Future[Any]:
         """Send a call; the future gives the answer or raises what the master answered.
 
-        Calls made in one turn of the event loop leave in one write. InvalidArgument when it is too large.
+        Calls made in one turn of the event loop leave in one write. InvalidArgument when it is too large. ``child``: the
+        node of a worker's child, which makes it.
         """
         if self._caller is None or self.closed.done():
             raise Unreachable(f"the connection to {self.address} is closed")
-        call_id, frame = self._caller.call(target, method, args, kwargs, relayed)
+        call_id, frame = self._caller.call(target, method, args, kwargs, child)
         future: asyncio.Future[Any] = self._loop.create_future()
         self._pending[call_id] = future
         future.add_done_callback(lambda done: self._forget(call_id, done))
         self._send(frame)
         return future
+
+    def say_of_child(self, node: bytes, *, here: bool) -> None:
+        """That a child of this worker is here, or has died."""
+        if not self.closed.done():
+            self._send(child_word(node, here))
 
     def close(self, reason: str = "") -> None:
         """Say goodbye and close. Pending calls fail with Unreachable."""

@@ -45,6 +45,7 @@ class Kind(enum.IntEnum):
     PING = 11
     PONG = 12
     GOODBYE = 13
+    CHILD = 14
 
 
 KIND_MAX: Final = max(Kind)

@@ -4,6 +4,8 @@
 
     caller                                   answerer
     CALL [id, target, method, args, kwargs] ──►
+    RELAYED_CALL [id, target, method, args, kwargs, child] ──►   a worker's, for one of its children
+    CHILD [child, here] ──►                   it may have asked before; it has died
            ◄── RETURN [id, value]  |  ERROR [id, code, message, detail]      later, in any order
     ABANDON id ──►                            the caller no longer waits; no answer follows
     PING ──►  ◄── PONG                        either side's proof of life when it has nothing else to say
@@ -23,6 +25,7 @@ from typing import Any, Final
 
 from .errors import ProtocolError, TqError, from_wire, to_wire
 from .frames import FRAME_BYTES_MAX, Kind, encode_frame, pack, unpack
+from .model import NODE_ID_BYTES
 
 TARGET_PARTS_MAX: Final = 8  # an object's name and its arguments
 CALL_ID_MAX: Final = 2**63 - 1
@@ -43,15 +46,27 @@ class Answer:
 
 @dataclass(slots=True, frozen=True)
 class Request:
-    """A call as it arrived. ``relayed``: made by a child of the worker that sent it."""
+    """A call as it arrived. ``child``: the node of the worker's child that made it."""
 
     call_id: int
     target: tuple[Any, ...]
     method: str
     args: list[Any]
     kwargs: dict[str, Any]
-    relayed: bool
+    child: bytes | None
     size_bytes: int
+
+    @property
+    def relayed(self) -> bool:
+        return self.child is not None
+
+
+@dataclass(slots=True, frozen=True)
+class Child:
+    """Word of a worker's child: it is here, on this connection too, or has died."""
+
+    node: bytes
+    here: bool
 
 
 @dataclass(slots=True, frozen=True)
@@ -77,12 +92,20 @@ class Caller:
         self._next_call_id = 1
 
     def call(
-        self, target: Sequence[Any], method: str, args: Sequence[Any], kwargs: dict[str, Any], relayed: bool
+        self,
+        target: Sequence[Any],
+        method: str,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        child: bytes | None = None,
     ) -> tuple[int, bytes]:
         """A new call: its id and its frame. InvalidArgument when it is over the frame limit."""
         call_id = self._next_call_id
-        kind = Kind.RELAYED_CALL if relayed else Kind.CALL
-        frame = encode_frame(kind, pack([call_id, target, method, args, kwargs]), self.frame_bytes_max)
+        body = [call_id, target, method, args, kwargs]
+        kind = Kind.CALL
+        if child is not None:
+            kind, body = Kind.RELAYED_CALL, [*body, child]
+        frame = encode_frame(kind, pack(body), self.frame_bytes_max)
         self._next_call_id += 1
         return call_id, frame
 
@@ -112,20 +135,26 @@ class Answerer:
     def __init__(self, frame_bytes_max: int = FRAME_BYTES_MAX) -> None:
         self.frame_bytes_max = frame_bytes_max
 
-    def understand(self, kind: int, body: memoryview) -> Request | Abandoned | Ping | Goodbye:
-        """The event in a frame; ProtocolError for anything that is not one of its four."""
+    def understand(self, kind: int, body: memoryview) -> Request | Child | Abandoned | Ping | Goodbye:
+        """The event in a frame; ProtocolError for anything that is not one of them."""
         if kind in (Kind.CALL, Kind.RELAYED_CALL):
             match unpack(body):
-                case [int(call_id), [str(), *_] as target, str(method), list(args), dict(kwargs)] if (
+                case [int(call_id), [str(), *_] as target, str(method), list(args), dict(kwargs), *child] if (
                     0 <= call_id <= CALL_ID_MAX
                     and len(target) <= TARGET_PARTS_MAX
                     and not _deeper_than(CALL_DEPTH_MAX, [target, args, kwargs])
+                    and (_is_node(child) if kind == Kind.RELAYED_CALL else not child)
                 ):
-                    relayed = kind == Kind.RELAYED_CALL
-                    return Request(call_id, tuple(target), method, args, kwargs, relayed, len(body))
+                    node = child[0] if child else None
+                    return Request(call_id, tuple(target), method, args, kwargs, node, len(body))
             raise ProtocolError(
-                f"a call is [id, [object, …], method, args, kwargs], nested at most {CALL_DEPTH_MAX} deep"
+                f"a call is [id, [object, …], method, args, kwargs], nested at most {CALL_DEPTH_MAX} deep, and a relayed "
+                "one has its child's node besides"
             )
+        if kind == Kind.CHILD:
+            match unpack(body):
+                case [bytes(node), bool(here)] if _is_node([node]):
+                    return Child(node, here)
         if kind == Kind.ABANDON:
             match unpack(body):
                 case int(call_id):
@@ -148,8 +177,16 @@ class Answerer:
         return encode_frame(Kind.ERROR, pack([call_id, *to_wire(error)]), self.frame_bytes_max)
 
 
+def child_word(node: bytes, here: bool) -> bytes:
+    return encode_frame(Kind.CHILD, pack([node, here]))
+
+
 def goodbye(reason: str) -> bytes:
     return encode_frame(Kind.GOODBYE, pack(reason))
+
+
+def _is_node(parts: list[Any]) -> bool:
+    return len(parts) == 1 and type(parts[0]) is bytes and len(parts[0]) == NODE_ID_BYTES
 
 
 def _goodbye(body: memoryview) -> Goodbye:

@@ -15,9 +15,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..common.errors import ProtocolError, Rejected, TqError, to_wire
+from ..common.exposed import ALLOWED
 from ..common.frames import HANDSHAKE_FRAME_BYTES_MAX, FrameReader, Kind, encode_frame, pack
 from ..common.handshake import Admitted, ServerHandshake
-from ..common.session import PONG, Abandoned, Answerer, Goodbye, Ping, Request, goodbye
+from ..common.model import Role
+from ..common.session import PONG, Abandoned, Answerer, Child, Goodbye, Ping, Request, goodbye
 from ..common.tls import TlsPipe
 from ..common.version import VERSION
 from .gate import HANDSHAKE_SECONDS_MAX, TLS_SECONDS_MAX
@@ -26,6 +28,7 @@ from .sessions import CALLS_OUTSTANDING_MAX, Call, Session
 if TYPE_CHECKING:
     from .server import Server
 
+CHILDREN_MAX: Final = 65_536  # of one worker: as many as slots
 SEND_QUEUE_BYTES_MAX: Final = 64 * 1024 * 1024  # a peer that does not read is not waited for
 SILENT_HEARTBEATS_MAX: Final = 4  # one more than the caller allows the master: it speaks, we listen
 
@@ -137,8 +140,10 @@ class Connection(asyncio.Protocol):
         self._set_deadline(self._server.heartbeat_seconds * SILENT_HEARTBEATS_MAX)
         self._server.opened(self._session)
 
-    def _take(self, session: Session, event: Request | Abandoned | Ping | Goodbye) -> None:
+    def _take(self, session: Session, event: Request | Child | Abandoned | Ping | Goodbye) -> None:
         if isinstance(event, Request):
+            if event.child is not None and session.role in ALLOWED[Role.WORKER]:
+                session = self._child(session, event.child)
             if event.call_id in session.calls:
                 raise ProtocolError(f"call id {event.call_id} is in use")
             if len(session.calls) >= CALLS_OUTSTANDING_MAX:
@@ -147,9 +152,29 @@ class Connection(asyncio.Protocol):
         elif isinstance(event, Ping):
             self._queue(PONG)
         elif isinstance(event, Abandoned):
-            self._server.abandoned(session, event.call_id)
+            asked = next((one for one in session.children.values() if event.call_id in one.calls), session)
+            self._server.abandoned(asked, event.call_id)
+        elif isinstance(event, Child):
+            self._hear_of_child(session, event)
         else:
             self._end(event.reason or "it said goodbye", orderly=True)
+
+    def _child(self, session: Session, node: bytes) -> Session:
+        known = session.children.get(node)
+        if known is None:
+            if len(session.children) >= CHILDREN_MAX:
+                raise ProtocolError(f"more than {CHILDREN_MAX:,} children of one worker")
+            known = session.child(node)
+            self._server.opened(known)
+        return known
+
+    def _hear_of_child(self, session: Session, word: Child) -> None:
+        if session.role not in ALLOWED[Role.WORKER]:
+            raise ProtocolError("only a worker has children")
+        if word.here:
+            self._child(session, word.node)
+        elif (gone := session.children.pop(word.node, None)) is not None:
+            self._server.left(gone)
 
     def _encourage(self) -> None:
         """A part of a long frame came. Its sender's PING waits behind it, for longer perhaps than our silence is
@@ -257,4 +282,5 @@ class Connection(asyncio.Protocol):
                 role=str(self._session.role),
                 reason=reason,
             )
-            (self._server.left if orderly else self._server.closed)(self._session)
+            for one in (*self._session.children.values(), self._session):
+                (self._server.left if orderly else self._server.closed)(one)

@@ -265,6 +265,7 @@ class Engine:
             try:
                 value = call.run(call)
             except StoreError:
+                self._have_connect_again(call.session)
                 raise
             except TqError as error:
                 call.refuse(error)
@@ -342,7 +343,7 @@ class Engine:
             self.closed(self._leaving.popitem()[0])
         for session in self.sessions:
             if session.streams or session.node in self.roster.by_node:
-                self._close_later(session, "the store failed; connect again")
+                self._have_connect_again(session)
         try:
             if self._unread is None:
                 self._read_back()
@@ -350,7 +351,14 @@ class Engine:
             self._unread = error
         if self._unread is not None:  # nothing can be done for anybody now: nobody is left waiting for it
             while self._inbox:
-                self._inbox.popleft().refuse(self._unread)
+                call = self._inbox.popleft()
+                call.refuse(self._unread)
+                self._have_connect_again(call.session)
+
+    def _have_connect_again(self, session: Session) -> None:
+        """Also for a call that was not done, or not to its end: it may have been its first watch."""
+        if session.reconnects:
+            self._close_later(session, "the store failed; connect again")
 
     def _read_back(self) -> None:
         """Memory from what the store really has. While this raises StoreError, nothing else is tried."""

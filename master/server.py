@@ -113,6 +113,11 @@ class Server:
         return self.loop.time() - self._concluded_at
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a transaction is under way or due."""
+        return self._pumping
+
+    @property
     def commit_seconds(self) -> float:
         """How long the slowest commit of late took."""
         return self._committer.slowest_seconds

@@ -45,14 +45,31 @@ class Stream:
 
 
 class Session:
-    """One admitted connection."""
+    """One admitted connection, or a worker's child on it."""
 
-    def __init__(self, wire: Wire, *, verifier: Verifier, role: Role, node: bytes, address: str) -> None:
-        self.wire = wire
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        verifier: Verifier,
+        role: Role,
+        node: bytes,
+        address: str,
+        reconnects: bool = True,
+    ) -> None:
+        """``reconnects``: its peer comes again when it is hung up on, and says again what it waits for."""
+        self.wire, self.reconnects = wire, reconnects
         self.verifier, self.role, self.node, self.address = verifier, role, node, address
         self.open = True
         self.calls: dict[int, Call] = {}
         self.streams: dict[str, Stream] = {}
+        self.children: dict[bytes, Session] = {}  # of a worker: those of its children, on the same connection
+
+    def child(self, node: bytes) -> Session:
+        """A new session for a child of this worker: what it holds is its own, its rights are judged call by call."""
+        made = Session(self.wire, verifier=self.verifier, role=self.role, node=node, address=self.address)
+        self.children[node] = made
+        return made
 
     def allows_queue(self, queue: str) -> bool:
         return self.verifier.allows_queue(queue)

@@ -34,7 +34,7 @@ class ChildLink:
             if self._socket is None:
                 self._socket = socket.socket(fileno=self._descriptor)
                 threading.Thread(target=self._read, name="tq-relay", daemon=True).start()
-            call_id, frame = self._caller.call(target, method, args, {}, relayed=True)
+            call_id, frame = self._caller.call(target, method, args, {})
             self._pending[call_id] = future
             self._socket.sendall(frame)
         return future

@@ -1,5 +1,8 @@
 """The calls of Apps inside tasks, on the worker's own connection: made with a client's rights, a few large ones at a time.
 
+Each child is a node of its own for the master: what it holds, items and locks, is given back when it dies, and stays its own
+over a lost connection.
+
 What is asked while there is no connection waits for the next one. Chunks of blobs stand in line here, so that no
 more of them than a few are in front of the worker's own words: its beats, its results, its next lease.
 """
@@ -7,11 +10,14 @@ more of them than a few are in front of the worker's own words: its beats, its r
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
 from ..common.connection import CallerConnection
 from ..common.errors import TqError
+from ..common.model import NODE_ID_BYTES
 from ..common.session import Request
 from .body import Body
 
@@ -20,13 +26,20 @@ CHUNK_CALLS: Final = frozenset({"put", "get"})
 
 
 class Relay:
-    def __init__(self) -> None:
+    """``random_bytes``: for the names of children."""
+
+    def __init__(self, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
+        self._random_bytes = random_bytes
+        self._nodes: dict[Body, bytes] = {}  # of children that have asked for something
         self._connection: CallerConnection | None = None
         self._waiting: deque[tuple[Body, Request]] = deque()  # for a connection
         self._chunks: deque[tuple[Body, Request]] = deque()  # for their turn
         self._under_way = 0
 
     def connected(self, connection: CallerConnection) -> None:
+        self._connection = connection
+        for node in self._nodes.values():
+            connection.say_of_child(node, here=True)
         waiting, self._waiting = self._waiting, deque()
         for child, request in waiting:
             self.ask(connection, child, request)
@@ -43,6 +56,9 @@ class Relay:
 
     def forget(self, child: Body) -> None:
         """It has died."""
+        node = self._nodes.pop(child, None)
+        if node is not None and self._connection is not None:
+            self._connection.say_of_child(node, here=False)
         self._waiting = deque(one for one in self._waiting if one[0] is not child)
         self._chunks = deque(one for one in self._chunks if one[0] is not child)
 
@@ -72,9 +88,15 @@ class Relay:
             elif not future.cancelled():
                 child.answer(request.call_id, future.result(), None)
 
+        if child not in self._nodes:
+            self._nodes[child] = self._random_bytes(NODE_ID_BYTES)
         try:
             future = connection.call(
-                list(request.target), request.method, *request.args, relayed=True, **request.kwargs
+                list(request.target),
+                request.method,
+                *request.args,
+                child=self._nodes[child],
+                **request.kwargs,
             )
         except TqError as error:
             child.answer(request.call_id, None, error)

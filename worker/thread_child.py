@@ -218,7 +218,7 @@ class ThreadChild:
         future: Future[Any] = Future()
         call_id = next(self._call_ids)
         self._calls[call_id] = future
-        request = Request(call_id, tuple(target), method, list(args), {}, relayed=True, size_bytes=0)
+        request = Request(call_id, tuple(target), method, list(args), {}, child=None, size_bytes=0)
         self._post(lambda: self._owner.child_asks(self, request))
         return future
 

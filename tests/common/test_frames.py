@@ -33,7 +33,7 @@ def test_the_limit_holds_on_both_sides_to_the_byte(size: int, fits: bool) -> Non
         reader.feed(HEADER.pack(size, Kind.CALL))
 
 
-@pytest.mark.parametrize("kind", [0, 14, 255])
+@pytest.mark.parametrize("kind", [0, 15, 255])
 def test_an_unknown_kind_is_refused_by_its_header_alone(kind: int) -> None:
     with pytest.raises(ProtocolError, match="unknown"):
         FrameReader().feed(HEADER.pack(0, kind))

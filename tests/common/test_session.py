@@ -5,7 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tq.common.errors import Forbidden, ProtocolError, TaskConflict
 from tq.common.frames import FrameReader, Kind, pack
-from tq.common.session import PING, PONG, Abandoned, Answer, Answerer, Caller, Goodbye, Ping, Request, goodbye
+from tq.common.session import (
+    PING,
+    PONG,
+    Abandoned,
+    Answer,
+    Answerer,
+    Caller,
+    Child,
+    Goodbye,
+    Ping,
+    Request,
+    child_word,
+    goodbye,
+)
+
+CHILD = b"c" * 16
 
 
 def carry(frame: bytes, side: Caller | Answerer) -> object:
@@ -15,11 +30,11 @@ def carry(frame: bytes, side: Caller | Answerer) -> object:
 
 def test_a_call_and_its_answer_find_each_other() -> None:
     caller, answerer = Caller(), Answerer()
-    call_id, frame = caller.call(["get_x", 1], "method", [b"a"], {"k": 2}, relayed=True)
+    call_id, frame = caller.call(["get_x", 1], "method", [b"a"], {"k": 2}, CHILD)
     request = carry(frame, answerer)
     assert isinstance(request, Request)
     assert (request.call_id, request.target, request.method) == (call_id, ("get_x", 1), "method")
-    assert (request.args, request.kwargs, request.relayed) == ([b"a"], {"k": 2}, True)
+    assert (request.args, request.kwargs, request.child) == ([b"a"], {"k": 2}, CHILD)
     assert carry(answerer.answer(call_id, [1]), caller) == Answer(call_id, [1], None)
 
 
@@ -48,6 +63,7 @@ def test_the_small_frames_mean_what_they_say() -> None:
     assert carry(PING, answerer) == Ping()
     assert carry(PONG, caller) is None
     assert carry(caller.abandon(5), answerer) == Abandoned(5)
+    assert carry(child_word(CHILD, False), answerer) == Child(CHILD, False)
     assert carry(goodbye("tired"), answerer) == carry(goodbye("tired"), caller) == Goodbye("tired")
 
 
@@ -68,6 +84,17 @@ def test_the_small_frames_mean_what_they_say() -> None:
 def test_a_malformed_call_ends_the_connection(body: list[object]) -> None:
     with pytest.raises(ProtocolError):
         Answerer().understand(Kind.CALL, memoryview(pack(body)))
+
+
+@pytest.mark.parametrize("child", [[], ["c" * 16], [CHILD[:-1]], [CHILD, CHILD]])
+def test_a_relayed_call_names_one_child_and_another_call_none(child: list[object]) -> None:
+    call = [1, ["t"], "m", [], {}, *child]
+    with pytest.raises(ProtocolError):
+        Answerer().understand(Kind.RELAYED_CALL, memoryview(pack(call)))
+    with pytest.raises(ProtocolError):
+        Answerer().understand(Kind.CALL, memoryview(pack([1, ["t"], "m", [], {}, CHILD])))
+    with pytest.raises(ProtocolError):
+        Answerer().understand(Kind.CHILD, memoryview(pack([*child, 1])))
 
 
 @given(st.integers(0, 20), st.binary(max_size=60))

@@ -130,7 +130,7 @@ class FrameTarget:
 
     def __init__(self) -> None:
         caller, answerer = Caller(), Answerer()
-        _, call = caller.call(["get_task_queue", "q"], "submit", ["m:f", {}, [[b"i" * 16, b"p"]]], {}, False)
+        _, call = caller.call(["get_task_queue", "q"], "submit", ["m:f", {}, [[b"i" * 16, b"p"]]], {})
         to_master = [
             call,
             caller.abandon(1),
@@ -303,7 +303,7 @@ class EngineTarget:
         self, session: Session, target: tuple[Any, ...], method: str, args: list[Any], kwargs: Any
     ) -> int:
         call_id = next(self._calls)
-        request = Request(call_id, target, method, args, kwargs, False, 100)
+        request = Request(call_id, target, method, args, kwargs, None, 100)
         try:
             invocation = self._registry.invocation(session, request)
         except TqError:

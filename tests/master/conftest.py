@@ -57,7 +57,7 @@ class Peer:
         """Put a call into the next transaction; its id."""
         name, *arguments = target.split("/") if isinstance(target, str) else target
         call_id = next(self._ids)
-        request = Request(call_id, (name, *arguments), method, list(args), kwargs, False, 100)
+        request = Request(call_id, (name, *arguments), method, list(args), kwargs, None, 100)
         invocation = self.bench.registry.invocation(self.session, request)
         self.bench.engine.call(self.session, call_id, invocation.run, 100)
         return call_id

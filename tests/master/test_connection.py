@@ -22,7 +22,7 @@ from tq.common.frames import HANDSHAKE_FRAME_BYTES_MAX, HEADER, FrameReader, Kin
 from tq.common.handshake import CLUSTER_ID_BYTES, ClientHandshake
 from tq.common.keys import Credential
 from tq.common.model import Role
-from tq.common.session import PING, Caller
+from tq.common.session import PING, Caller, child_word
 from tq.common.tls import TlsPipe, client_context, server_context
 from tq.master.connection import SILENT_HEARTBEATS_MAX, Connection
 from tq.master.gate import (
@@ -35,6 +35,8 @@ from tq.master.gate import (
 )
 from tq.master.registry import Registry
 from tq.master.server import Server
+
+from .conftest import GRACE_MS
 
 HEARTBEAT, FRAME_BYTES_MAX = 5.0, 2**20
 START = 1_024.0  # eighths of seconds from here are exact
@@ -61,7 +63,7 @@ class Door:
         self.loop = HandLoop()
         self.reports: list[tuple[str, dict[str, Any]]] = []
         bench.engine.keys.pin = fingerprint(certificate_der(files[0]))
-        self.token = bench.client(role=Role.ADMIN).call("get_keys", "add", "client", [], "")
+        self.token = self.clients = bench.client(role=Role.ADMIN).call("get_keys", "add", "client", [], "")
         self.server = Server(
             bench.engine,
             bench.registry,
@@ -82,6 +84,11 @@ class Door:
                 await asyncio.sleep(0)
 
         self.loop.run_until_complete(turns())
+
+    def settle(self) -> None:
+        """Until no transaction is under way; the test's time limit ends it. Before the bench makes one itself."""
+        while self.server.is_busy:
+            self.turn()
 
     def at(self, seconds: float) -> None:
         """So many seconds after the start."""
@@ -377,7 +384,7 @@ def test_a_right_proof_for_another_role_is_refused_alike_and_says_which_key_is_n
 
 def test_nothing_that_comes_after_a_wrong_proof_is_listened_to(door: Door) -> None:
     peer = door.knock().do_tls().prove(WRONG)
-    _, call = Caller().call(["get_master"], "info", [], {}, False)
+    _, call = Caller().call(["get_master"], "info", [], {})
     peer.say(call)
     door.at(REFUSAL_DELAY_SECONDS)
     assert isinstance(peer.refusal, Rejected)
@@ -426,7 +433,7 @@ def test_who_has_come_in_has_the_masters_limit(door: Door, length: int, ended: b
 
 def test_two_calls_of_one_number_end_the_session(door: Door) -> None:
     peer = door.knock().come_in()
-    _, call = Caller().call(["get_result_queue", "s"], "collect", [1], {}, False)
+    _, call = Caller().call(["get_result_queue", "s"], "collect", [1], {})
     peer.say(call + call)
     assert peer.hung_up
     assert peer.frames[-1] == (Kind.GOODBYE, "call id 1 is in use")
@@ -434,7 +441,7 @@ def test_two_calls_of_one_number_end_the_session(door: Door) -> None:
 
 def test_a_call_that_is_forbidden_is_answered_and_the_session_goes_on(door: Door) -> None:
     peer = door.knock().come_in()
-    _, call = Caller().call(["get_keys"], "list", [], {}, False)
+    _, call = Caller().call(["get_keys"], "list", [], {})
     peer.say(call)
     peer.listen()
     kind, (call_id, *fields) = peer.frames[-1]
@@ -448,8 +455,8 @@ def test_calls_of_a_users_own_object_count_like_others(door: Door, slow: Slow) -
     peer = door.knock().come_in()
     payload = encode_call((), {})
     caller = Caller()
-    _, first = caller.call(["get_slow"], "work", [payload], {}, False)
-    _, second = caller.call(["get_slow"], "work", [payload], {}, False)
+    _, first = caller.call(["get_slow"], "work", [payload], {})
+    _, second = caller.call(["get_slow"], "work", [payload], {})
     peer.say(first + second)
     [session] = [one for one in door.server.engine.sessions if one.role == Role.CLIENT]
     assert set(session.calls) == {1, 2}
@@ -464,6 +471,88 @@ def test_calls_of_a_users_own_object_count_like_others(door: Door, slow: Slow) -
     peer.say(first + first)
     assert peer.hung_up
     assert peer.frames[-1] == (Kind.GOODBYE, "call id 1 is in use")
+
+
+# a worker's children
+
+
+@pytest.fixture
+def worker(door: Door, bench: Any) -> Peer:
+    door.token = bench.client(role=Role.ADMIN).call("get_keys", "add", "worker", [], "")
+    return door.knock().do_tls().prove(role=Role.WORKER)
+
+
+LOCK, TOKEN = ["get_lock", "l"], b"t" * 16
+CHILD, SIBLING = b"c" * 16, b"s" * 16
+
+
+def answers(peer: Peer) -> dict[int, Any]:
+    peer.door.settle()
+    peer.listen()
+    return {body[0]: body[1] for kind, body in peer.frames if kind == Kind.RETURN}
+
+
+def test_what_a_child_holds_is_its_own_and_is_given_back_when_it_has_died(
+    door: Door, worker: Peer, bench: Any
+) -> None:
+    caller = Caller()
+    _, acquire = caller.call(LOCK, "acquire", [TOKEN, False], {}, CHILD)
+    _, by_sibling = caller.call(LOCK, "acquire", [SIBLING, True], {}, SIBLING)
+    _, held = caller.call(LOCK, "held", [TOKEN], {}, SIBLING)
+    worker.say(acquire + by_sibling + held)
+    assert answers(worker) == {1: 1, 3: False}
+    worker.say(child_word(CHILD, False))
+    assert answers(worker) == {1: 1, 3: False}
+    bench.advance(GRACE_MS / 1000 + 1)
+    door.turn()
+    assert answers(worker) == {1: 1, 3: False, 2: 2}
+
+
+def test_a_child_that_dies_waits_for_nothing_any_more(door: Door, worker: Peer, bench: Any) -> None:
+    """A parked call of the dead would be given what the living wait for."""
+    caller = Caller()
+    _, parked = caller.call(["get_queue", "q"], "get", [TOKEN, True], {}, CHILD)
+    _, other = caller.call(["get_queue", "q"], "get", [SIBLING, True], {}, SIBLING)
+    worker.say(parked + other)
+    door.settle()
+    worker.say(child_word(CHILD, False))
+    door.settle()
+    _, put = caller.call(["get_queue", "q"], "put", [b"p" * 16, 1, b"item"], {}, SIBLING)
+    worker.say(put)
+    assert answers(worker) == {2: b"item", 3: True}
+
+
+def test_a_child_that_is_named_on_the_next_connection_keeps_what_it_holds(
+    door: Door, worker: Peer, bench: Any
+) -> None:
+    _, acquire = Caller().call(LOCK, "acquire", [TOKEN, False], {}, CHILD)
+    worker.say(acquire)
+    assert answers(worker) == {1: 1}
+    worker.socket.close()
+    door.turn()
+    again = door.knock().do_tls().prove(role=Role.WORKER)
+    again.say(child_word(CHILD, True))
+    door.settle()
+    bench.advance(GRACE_MS / 1000 + 1)
+    _, held = Caller().call(LOCK, "held", [TOKEN], {}, CHILD)
+    again.say(held)
+    assert answers(again) == {1: True}
+
+
+def test_a_child_gives_up_a_call_and_nobody_but_a_worker_has_children(door: Door, worker: Peer) -> None:
+    caller = Caller()
+    _, parked = caller.call(["get_queue", "q"], "get", [TOKEN, True], {}, CHILD)
+    worker.say(parked + caller.abandon(1))
+    door.settle()
+    _, put = caller.call(["get_queue", "q"], "put", [b"p" * 16, 1, b"item"], {}, CHILD)
+    _, size = caller.call(["get_queue", "q"], "size", [], {}, CHILD)
+    worker.say(put + size)
+    assert answers(worker) == {2: True, 3: [1, 0, "fifo", 1]}
+    door.token = door.clients
+    stranger = door.knock().come_in()
+    stranger.say(child_word(CHILD, True))
+    assert stranger.hung_up
+    assert stranger.frames[-1] == (Kind.GOODBYE, "only a worker has children")
 
 
 def test_what_is_told_of_a_stranger_names_its_address_and_its_fault(door: Door) -> None:

@@ -446,12 +446,27 @@ def test_a_store_that_cannot_be_opened_again_is_tried_until_it_can_and_everybody
     for _ in range(3):
         with pytest.raises(StoreError, match="disk I/O error"):
             client.answer(call)
+        client = bench.client()
         call = client.ask(*submit_it)
         assert bench.step().failed, "its shell has to come back by itself"
+    assert client.disconnected == "the store failed; connect again"
     away.rename(disk)
+    client = bench.client()
     assert client.call(*submit_it) == 1
     assert client.call("get_tasks", "states", [kept, id]) == [[kept, State.READY], [id, State.READY]]
     assert [action for action, _ in bench.reports] == ["store.failed", "store.recovered"]
+
+
+def test_a_first_watch_that_met_a_failing_store_is_said_again_on_the_next_connection(bench: Any) -> None:
+    """Its call is refused before the session has a stream, and its client relies on being hung up on."""
+    client, other = bench.client(), bench.client()
+
+    def failing(call: Any) -> None:
+        raise StoreError("the disk: full")
+
+    bench.engine.call(client.session, 10_000, failing)
+    bench.step()
+    assert (client.disconnected, other.disconnected) == ("the store failed; connect again", "")
 
 
 def test_a_bug_in_one_transaction_is_reported_and_the_next_one_works(bench: Any) -> None:

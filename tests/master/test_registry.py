@@ -122,7 +122,7 @@ def module() -> Iterator[types.ModuleType]:
 def request(
     target: tuple[Any, ...], method: str, *args: Any, relayed: bool = False, **kwargs: Any
 ) -> Request:
-    return Request(1, target, method, list(args), kwargs, relayed, 100)
+    return Request(1, target, method, list(args), kwargs, b"c" * 16 if relayed else None, 100)
 
 
 def pairs() -> list[tuple[str, str, str]]:

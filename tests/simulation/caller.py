@@ -36,7 +36,7 @@ class Connection:
         if self.over:
             then(None, Unreachable("closed"))
             return
-        call_id, frame = self._caller.call(target, method, args, {}, False)
+        call_id, frame = self._caller.call(target, method, args, {})
         self._pending[call_id] = then
         self._end.send(frame)
 

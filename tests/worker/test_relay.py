@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from tq.common.connection import CallerConnection
 from tq.common.errors import Unreachable
+from tq.common.model import NODE_ID_BYTES
 from tq.common.session import Request
 from tq.worker.body import Body
 from tq.worker.relay import CHUNKS_UNDER_WAY, Relay
@@ -18,12 +19,18 @@ class Line:
     def __init__(self) -> None:
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.calls: list[tuple[str, asyncio.Future[Any]]] = []
+        self.nodes: list[bytes] = []  # who made them
+        self.words: list[tuple[bytes, bool]] = []  # of children
 
-    def call(self, target: list[Any], method: str, *args: Any, relayed: bool) -> asyncio.Future[Any]:
-        assert relayed
+    def call(self, target: list[Any], method: str, *args: Any, child: bytes) -> asyncio.Future[Any]:
+        assert len(child) == NODE_ID_BYTES
+        self.nodes.append(child)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.calls.append((method, future))
         return future
+
+    def say_of_child(self, node: bytes, *, here: bool) -> None:
+        self.words.append((node, here))
 
     def open_calls(self) -> list[str]:
         return [method for method, future in self.calls if not future.done()]
@@ -56,7 +63,7 @@ class Desk:
         self.relay.connected(cast(CallerConnection, self.line))
 
     def ask(self, child: Child, method: str, target: str = "get_blobs") -> None:
-        request = Request(1, (target,), method, [], {}, True, 100)
+        request = Request(1, (target,), method, [], {}, None, 100)
         self.relay.ask(cast(CallerConnection, self.line), cast(Body, child), request)
 
     def connect(self) -> Line:
@@ -108,5 +115,23 @@ def test_a_dead_childs_chunks_leave_the_line_and_give_their_places_back() -> Non
         desk.ask(alive, "get")
         await desk.line.answer(CHUNKS_UNDER_WAY)
         assert desk.line.open_calls() == ["get"]
+
+    asyncio.run(story())
+
+
+def test_each_child_is_a_node_of_its_own_that_is_named_again_on_the_next_connection_until_it_dies() -> None:
+    async def story() -> None:
+        desk, one, two, silent = Desk(), Child(), Child(), Child()
+        for child in (one, two, one):
+            desk.ask(child, "acquire", "get_lock")
+        first, second, third = desk.line.nodes
+        assert (first == third, first == second, desk.line.words) == (True, False, [])
+        await desk.line.break_down()
+        line = desk.connect()
+        assert line.words == [(first, True), (second, True)]
+        for child in (one, silent):
+            desk.relay.forget(cast(Body, child))
+        assert line.words[2:] == [(first, False)]
+        assert desk.connect().words == [(second, True)]
 
     asyncio.run(story())
