@@ -15,7 +15,7 @@ app = tq.App()
 POLL_SECONDS = 0.01
 
 
-@app.task(max_crashes=1)
+@app.task
 def take_and_die(name: str) -> None:
     """Holds the lock and the queue's first item, and is killed in the middle of waiting for a second one."""
     Lock(app, name).acquire()

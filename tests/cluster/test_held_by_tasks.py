@@ -27,7 +27,7 @@ def test_what_a_task_held_is_free_when_its_process_died_and_what_it_waited_for_g
     worker = worker_factory(slots=1, tasks=TASKS)
     queue = ItemQueue(app, "x")
     queue.put("first")
-    handle = app.submit("holding_tasks:take_and_die", "x")
+    handle = app.named("holding_tasks:take_and_die").using(max_crashes=1).submit("x")
     with pytest.raises(tq.TaskCrashed):
         handle.result(timeout=30)
     lock = Lock(app, "x")
