@@ -3,14 +3,15 @@
 A closed list of opcodes: what stock clients send for plain data in protocols 2 to 5. The one name that is understood is
 ``multiprocessing.managers.Token``, which becomes a record of ours. Whatever else there is, is refused.
 
-What it costs is bounded by the frame: every opcode makes at most one node, lengths are compared with what is there before
-anything is taken, a memo gives back text, bytes and numbers only (so there are neither cycles nor shared containers), and
-what it gives back counts towards a limit.
+What it costs is bounded by the frame: every opcode makes at most one node, containers are counted, lengths are compared
+with what is there before anything is taken, a memo gives back text, bytes and numbers only (so there are neither cycles nor
+shared containers), what it gives back counts towards a limit, and members whose hashes were made alike are refused.
 """
 
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,9 +19,13 @@ from typing import Any, Final
 from ...common.errors import DecodeError
 
 DEPTH_MAX: Final = 32
-KEYED_MAX: Final = (
-    10_000  # members of one set, keys of one dict: what is found by its hash can be made to collide
+CONTAINERS_MAX: Final = (
+    50_000  # each costs some 2 µs to read and 3 to store; a flat list of a frame's size has one
 )
+KEYED_MAX: Final = 10_000  # members of one set, keys of one dict
+# Of one set or dict: tuples can be made to have any hash, and then each is compared with all before it. Those of small
+# numbers are alike by chance, (-1, -2) and (-2, -1), but never so many.
+ALIKE_MAX: Final = 128
 REPEATED_BYTES_MAX: Final = 4 * 1024 * 1024  # that a memo gives back
 INT_BYTES_MAX: Final = 4096
 PROTOCOLS: Final = range(2, 6)
@@ -41,6 +46,9 @@ class TokenRecord:
 class _TokenClass:
     """Stands for the class on the stack, and for an object of it that has no state yet."""
 
+    def __repr__(self) -> str:  # in error messages: an address in memory is nobody's business
+        return ".".join(TOKEN_NAME)
+
 
 _CLASS, _BLANK = _TokenClass(), _TokenClass()
 
@@ -57,7 +65,8 @@ class _Decoder:
         self._depths: list[int] = []  # of each value on the stack
         self._marks: list[int] = []
         self._memo: dict[int, Any] = {}
-        self._repeated = 0
+        self._repeated = self._containers = 0
+        self._alike: Counter[tuple[int, int]] = Counter()  # by container and hash
 
     def run(self) -> Any:
         if self._take(1) != b"\x80" or self._take(1)[0] not in PROTOCOLS:
@@ -101,6 +110,15 @@ class _Decoder:
         self._stack.append(value)
         self._depths.append(depth)
 
+    def contain(self, value: Any, depth: int = 0) -> None:
+        """Push a container, or an object."""
+        self._containers += 1
+        if self._containers > CONTAINERS_MAX:
+            raise DecodeError(
+                f"more than {CONTAINERS_MAX:,} lists, tuples, dicts and sets; send less at once"
+            )
+        self.push(value, depth)
+
     def pop(self, count: int) -> tuple[list[Any], int]:
         """The last values and how deep the deepest is."""
         floor = self._marks[-1] if self._marks else 0
@@ -138,7 +156,7 @@ class _Decoder:
 
     def tuple_of(self, popped: tuple[list[Any], int]) -> None:
         values, depth = popped
-        self.push(tuple(values), depth + 1)
+        self.contain(tuple(values), depth + 1)
 
     def extend(self, popped: tuple[list[Any], int]) -> None:
         self.top(list).extend(popped[0])
@@ -149,22 +167,35 @@ class _Decoder:
         if len(values) % 2:
             raise DecodeError("a dict with a key and no value")
         into = self.top(dict)
-        for key, value in zip(values[::2], values[1::2], strict=True):
-            into[_hashable(key)] = value
-        _judge_size(into)
+        keys = self.judged(values[::2], id(into), len(into))
+        into.update(zip(keys, values[1::2], strict=True))
         self.deepen(depth)
 
     def add(self, popped: tuple[list[Any], int]) -> None:
         into = self.top(set)
-        for value in popped[0]:
-            into.add(_hashable(value))
-        _judge_size(into)
+        into.update(self.judged(popped[0], id(into), len(into)))
         self.deepen(popped[1])
 
     def frozen(self, popped: tuple[list[Any], int]) -> None:
-        value = frozenset(_hashable(one) for one in popped[0])
-        _judge_size(value)
-        self.push(value, popped[1] + 1)
+        self.contain(frozenset(self.judged(popped[0], -self._containers, 0)), popped[1] + 1)
+
+    def judged(self, keys: list[Any], container: int, present: int) -> list[Any]:
+        """Keys or members, before they are looked up by their hashes. ``container``: a number that no other one has."""
+        if present + len(keys) > KEYED_MAX:
+            raise DecodeError(f"more than {KEYED_MAX:,} keys or members in one dict or set")
+        for key in keys:
+            if type(key) in ATOMS:
+                if type(key) is int and not -(2**64) < key < 2**64:  # beyond, all can be given one hash
+                    raise DecodeError("a number beyond 64 bits as a key or member; use text")
+                continue
+            try:
+                place = container, hash(key)
+            except TypeError:
+                raise DecodeError(f"a {type(key).__name__} as a key or member") from None
+            self._alike[place] += 1
+            if self._alike[place] > ALIKE_MAX:
+                raise DecodeError("keys or members that were made to have one hash")
+        return keys
 
     # the memo
 
@@ -194,18 +225,20 @@ class _Decoder:
 
     def name(self) -> None:
         (module, name), _ = self.pop(2)
+        if type(module) is not str or type(name) is not str:
+            raise DecodeError("a name that is no text")
         if (module, name) != TOKEN_NAME:
             raise DecodeError(
-                f"it names {module!s:.60}.{name!s:.60}, and nothing is imported here; send plain data: numbers, "
+                f"it names {module:.60}.{name:.60}, and nothing is imported here; send plain data: numbers, "
                 "text, bytes, lists, tuples, dicts and sets"
             )
         self.push(_CLASS)
 
     def new(self) -> None:
         (kind, args), _ = self.pop(2)
-        if kind is not _CLASS or args != ():
+        if kind is not _CLASS or type(args) is not tuple or args:
             raise DecodeError("an object that is not plain data")
-        self.push(_BLANK)
+        self.contain(_BLANK)
 
     def build(self) -> None:
         (thing, state), depth = self.pop(2)
@@ -229,22 +262,6 @@ class _Decoder:
         self.push(int.from_bytes(self._take(size), "little", signed=True))
 
 
-def _hashable(value: Any) -> Any:
-    """What may be a key: numbers beyond 64 bits can all be given one hash."""
-    if type(value) is int and not -(2**64) < value < 2**64:
-        raise DecodeError("a number beyond 64 bits as a key or member; use text")
-    try:
-        hash(value)
-    except TypeError:
-        raise DecodeError(f"a {type(value).__name__} as a key or member") from None
-    return value
-
-
-def _judge_size(keyed: Any) -> None:
-    if len(keyed) > KEYED_MAX:
-        raise DecodeError(f"more than {KEYED_MAX:,} keys or members in one dict or set")
-
-
 _STEPS: Final[dict[int, Callable[[_Decoder], None]]] = {
     ord("N"): lambda d: d.push(None),
     0x88: lambda d: d.push(True),
@@ -262,18 +279,18 @@ _STEPS: Final[dict[int, Callable[[_Decoder], None]]] = {
     ord("B"): lambda d: d.push(d.counted("<I")),
     0x8E: lambda d: d.push(d.counted("<Q")),
     ord("("): _Decoder.mark,
-    ord(")"): lambda d: d.push(()),
+    ord(")"): lambda d: d.contain(()),
     0x85: lambda d: d.tuple_of(d.pop(1)),
     0x86: lambda d: d.tuple_of(d.pop(2)),
     0x87: lambda d: d.tuple_of(d.pop(3)),
     ord("t"): lambda d: d.tuple_of(d.pop_mark()),
-    ord("]"): lambda d: d.push([]),
+    ord("]"): lambda d: d.contain([]),
     ord("a"): lambda d: d.extend(d.pop(1)),
     ord("e"): lambda d: d.extend(d.pop_mark()),
-    ord("}"): lambda d: d.push({}),
+    ord("}"): lambda d: d.contain({}),
     ord("s"): lambda d: d.update(d.pop(2)),
     ord("u"): lambda d: d.update(d.pop_mark()),
-    0x8F: lambda d: d.push(set()),
+    0x8F: lambda d: d.contain(set()),
     0x90: lambda d: d.add(d.pop_mark()),
     0x91: lambda d: d.frozen(d.pop_mark()),
     0x94: _Decoder.memoize,

@@ -1,0 +1,103 @@
+"""What a request may cost that is written to be dear: by hashes, by empty containers, by names that are no names."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import struct
+from collections.abc import Iterator
+
+import pytest
+from tq.common.codec import encode
+from tq.common.errors import DecodeError
+from tq.master.gateway.decoder import ALIKE_MAX, CONTAINERS_MAX, KEYED_MAX, loads
+from tq.master.gateway.handshake import FRAME_BYTES_MAX
+
+# as CPython mixes the hashes of a tuple's members (xxHash's round), and back
+ROUND, MIX, SEED = 11400714785074694791, 14029467366897019727, 2870177450012600261
+WORD = 2**64
+
+
+def turned(word: int, bits: int) -> int:
+    return (word << bits | word >> (64 - bits)) % WORD
+
+
+def alike() -> Iterator[tuple[int, int]]:
+    """Pairs that all have one hash."""
+    back = turned(123456789 * pow(ROUND, -1, WORD) % WORD, 64 - 31)
+    for first in itertools.count(1):
+        mixed = turned((SEED + first * MIX) % WORD, 31) * ROUND % WORD
+        second = (back - mixed) * pow(MIX, -1, WORD) % WORD
+        second -= WORD if second >= WORD // 2 else 0
+        if abs(second) < 2**61 - 1 and second != -1:
+            yield first, second
+
+
+def a_frame(body: bytes) -> bytes:
+    return b"\x80\x04" + body + b"."
+
+
+def pairs(count: int, after: bytes = b"") -> bytes:
+    """So many of them as a pickle has them."""
+    return b"".join(
+        struct.pack("<ciccqc", b"J", first, b"\x8a", b"\x08", second, b"\x86") + after
+        for first, second in itertools.islice(alike(), count)
+    )
+
+
+def test_the_pairs_of_this_test_have_one_hash() -> None:
+    assert len({hash(pair) for pair in itertools.islice(alike(), 100)}) == 1
+
+
+@pytest.mark.parametrize(("before", "after"), [(b"\x8f(", b"\x90"), (b"(", b"\x91")])
+def test_members_that_were_made_to_have_one_hash_are_not_compared_with_each_other(
+    before: bytes, after: bytes
+) -> None:
+    as_many = set(itertools.islice(alike(), ALIKE_MAX))
+    assert loads(a_frame(before + pairs(ALIKE_MAX) + after)) == as_many
+    with pytest.raises(DecodeError, match="made to have one hash"):
+        loads(a_frame(before + pairs(ALIKE_MAX + 1) + after))
+
+
+def test_keys_that_come_one_by_one_are_counted_together() -> None:
+    with pytest.raises(DecodeError, match="made to have one hash"):
+        loads(a_frame(b"}" + pairs(ALIKE_MAX + 1, after=b"Ns")))
+
+
+def test_many_sets_may_have_the_same_member() -> None:
+    many = range(4 * ALIKE_MAX)
+    honest = [[{(0, number % 2)} for number in many], [frozenset({("a", number % 2)}) for number in many]]
+    assert loads(pickle.dumps(honest, 4)) == honest
+    grid = {(x, y, z) for x in range(-9, 9) for y in range(-9, 9) for z in range(-9, 9)}
+    assert loads(pickle.dumps(grid, 5)) == grid
+
+
+@pytest.mark.parametrize("unit", [b")", b"]", b"}", b"\x8f", b"(\x91", b"N\x85"])
+def test_containers_are_counted(unit: bytes) -> None:
+    with pytest.raises(DecodeError, match="more than 50,000 lists, tuples, dicts and sets"):
+        loads(a_frame(b"](" + unit * (CONTAINERS_MAX + 1) + b"e"))
+
+
+def test_as_many_pairs_as_a_frame_has_room_for_are_no_attack() -> None:
+    points = [(number % 100, number // 100 % 256) for number in range(FRAME_BYTES_MAX // 7)]
+    assert loads(pickle.dumps(points, 5)) == points
+    assert encode(points)
+
+
+def test_keys_are_counted_before_they_are_looked_up() -> None:
+    with pytest.raises(DecodeError, match="more than 10,000 keys or members"):
+        loads(a_frame(b"}(" + b"K\x00N" * (KEYED_MAX + 1) + b"u"))
+
+
+HUGE = b"\x8b" + struct.pack("<i", 4096) + b"\x7f" * 4096  # beyond what Python turns into text
+
+
+@pytest.mark.parametrize("name", [HUGE + b"\x8c\x01x", b"\x8c\x01x" + HUGE, b"(" + HUGE + b"t\x8c\x01x"])
+def test_a_name_that_is_no_text_is_refused_as_anything_else(name: bytes) -> None:
+    with pytest.raises(DecodeError, match="a name that is no text"):
+        loads(a_frame(name + b"\x93"))
+
+
+def test_what_stands_for_the_class_shows_no_address_in_memory() -> None:
+    stands = loads(a_frame(b"\x8c\x18multiprocessing.managers\x8c\x05Token\x93"))
+    assert repr(stands) == "multiprocessing.managers.Token"
