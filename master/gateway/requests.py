@@ -6,7 +6,6 @@ calls of objects. An object is a queue; its ident is ``number/name``, so that no
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Final
@@ -72,6 +71,14 @@ class Creation:
     maxsize: int = 0
 
 
+def shown(value: Any) -> str:
+    """The beginning of how Python shows it, for an error message."""
+    try:
+        return f"{value!r:.60}"
+    except ValueError:  # a number of thousands of digits, which Python does not turn into text
+        return f"a {type(value).__name__}"
+
+
 class References:
     """How many proxies there are of each ident. Zero: its program has let go of it in good order.
 
@@ -121,7 +128,7 @@ def split_request(request: Any) -> tuple[Any, str, tuple[Any, ...], dict[str, An
 def queue_of(ident: Any) -> str:
     number, slash, name = ident.partition("/") if type(ident) is str else ("", "", "")
     if not (number and slash):
-        raise InvalidArgument(f"no object is known as {ident!r:.60}")
+        raise InvalidArgument(f"no object is known as {shown(ident)}")
     return check_name("queue", name)
 
 
@@ -136,12 +143,12 @@ def read_creation(args: tuple[Any, ...], kwds: dict[str, Any]) -> Creation:
     typeid, *rest = args or ("",)
     if type(typeid) is not str or typeid not in DEFAULT_NAMES:
         known = ", ".join(DEFAULT_NAMES)
-        raise InvalidArgument(f"the typeid {typeid!r:.60} is not served here; there are {known}")
+        raise InvalidArgument(f"the typeid {shown(typeid)} is not served here; there are {known}")
     names = ("name", "kind", "maxsize") if typeid == "get_queue" else ("name",)
     given = _bound(typeid, names, tuple(rest), kwds)
     kind, maxsize = given.get("kind"), given.get("maxsize", 0)
     if kind is not None and kind not in KINDS:
-        raise InvalidArgument(f"kind must be one of {', '.join(KINDS)}, not {kind!r:.40}")
+        raise InvalidArgument(f"kind must be one of {', '.join(KINDS)}, not {shown(kind)}")
     if type(maxsize) is not int or not 0 <= maxsize <= MAXSIZE_MAX:
         raise InvalidArgument(f"maxsize is a whole number from 0 to {MAXSIZE_MAX:,}")
     name = check_name("queue", given.get("name", DEFAULT_NAMES[typeid]))
@@ -169,7 +176,7 @@ def read_call(ident: Any, method: str, args: tuple[Any, ...], kwds: dict[str, An
 
 
 def _seconds(value: Any) -> float:
-    if type(value) not in (int, float, bool) or math.isnan(value) or value < 0:
+    if type(value) not in (int, float, bool) or not value >= 0:  # a NaN is not, either
         raise ValueError("'timeout' must be a non-negative number")
     return float(min(value, SECONDS_MAX))
 

@@ -33,6 +33,7 @@ from tq.master.gateway.requests import (
         ("put_nowait", (7,), {}, ("put", 7, 0.0)),
         ("get", (), {}, ("get", None, None)),
         ("get", (True, 1e300), {}, ("get", None, SECONDS_MAX)),
+        ("get", (True, 10**400), {}, ("get", None, SECONDS_MAX)),
         ("get", (), {"block": False}, ("get", None, 0.0)),
         ("get_nowait", (), {}, ("get", None, 0.0)),
         ("qsize", (), {}, ("qsize", None, None)),
@@ -46,7 +47,7 @@ def test_a_call_is_understood_as_the_queue_module_documents_it(
     assert (request.queue, request.method, request.item, request.seconds) == ("jobs", *expected)
 
 
-@pytest.mark.parametrize("timeout", [-1, -0.1, float("nan"), "1", [1]])
+@pytest.mark.parametrize("timeout", [-1, -0.1, -(10**400), float("nan"), "1", [1]])
 def test_a_timeout_that_is_none_is_a_value_error(timeout: Any) -> None:
     with pytest.raises(ValueError, match="'timeout' must be a non-negative number"):
         read_call("1/q", "get", (True, timeout), {})
@@ -57,6 +58,7 @@ def test_a_timeout_that_is_none_is_a_value_error(timeout: Any) -> None:
     [
         (None, "get", (), {}, "no object is known as None"),
         ("q", "get", (), {}, "no object is known as 'q'"),
+        ([10**9000], "get", (), {}, "no object is known as a list"),
         ("/q", "get", (), {}, "no object is known as"),
         ("1/", "get", (), {}, "no object is known as|queue"),
         ("1/q\n", "get", (), {}, "queue"),
@@ -114,6 +116,7 @@ def test_the_three_typeids_are_queues_that_need_no_making() -> None:
         (("get_nothing",), "there are " + ", ".join(DEFAULT_NAMES)),
         (("get_queue",), "name"),
         (("get_queue", "q", "heap"), "kind must be one of"),
+        (("get_queue", "q", 10**9000), "kind must be one of"),
         (("get_queue", "q", "fifo", -1), "maxsize is a whole number"),
         (("get_queue", "q", "fifo", True), "maxsize is a whole number"),
         (("get_task_queue", "q", "fifo"), "does not take these arguments"),
