@@ -16,29 +16,9 @@ from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from typing import Any, Final
 from uuid import UUID
 
-import msgpack
-
 from ...common.errors import DecodeError
-from ...common.values import (
-    ARRAY,
-    BIG_INT,
-    BLOB,
-    DATE,
-    DATETIME,
-    DECIMAL,
-    DEPTH_MAX,
-    ENUM,
-    FROZENSET,
-    PAIRS,
-    PATH,
-    SCALAR,
-    SET,
-    TIME,
-    TIMEDELTA,
-    TUPLE,
-    UUID_,
-    decode_ext,
-)
+from ...common.values import DEPTH_MAX
+from .item_reader import UnmadeDict, UnmadeFrozenSet, UnmadeSet, read_item
 
 RETURN, ERROR = "#RETURN", "#ERROR"
 TRACEBACK, UNSERIALIZABLE = "#TRACEBACK", "#UNSERIALIZABLE"
@@ -47,23 +27,6 @@ EXCEPTIONS: Final = {  # in every stock client; queue.Empty is _queue.Empty wher
     "Full": "queue",
     "ValueError": "builtins",
     "TypeError": "builtins",
-}
-_MADE: Final = frozenset({DATETIME, DATE, TIME, TIMEDELTA, DECIMAL, UUID_, PATH})  # by templates
-_CONTAINERS: Final[dict[int, type]] = {TUPLE: tuple, SET: set, FROZENSET: frozenset}
-# numpy's numbers, as .item() gives them: kind and size of a dtype, and struct's letter for it
-_NUMBERS: Final = {
-    "b1": "?",
-    "f2": "e",
-    "f4": "f",
-    "f8": "d",
-    "i1": "b",
-    "i2": "h",
-    "i4": "i",
-    "i8": "q",
-    "u1": "B",
-    "u2": "H",
-    "u4": "I",
-    "u8": "Q",
 }
 
 
@@ -89,56 +52,8 @@ def returning(payload: bytes) -> bytes:
     return reply(RETURN, read_item(payload))
 
 
-def read_item(payload: bytes) -> Any:
-    """An item's value from the codec's bytes, as a stock client is to have it. Nothing is imported for it."""
-    return _unpack(payload, 0)
-
-
-def _unpack(data: bytes, depth: int) -> Any:
-    if depth > DEPTH_MAX:
-        raise DecodeError(f"values nested deeper than {DEPTH_MAX}")
-
-    def extended(code: int, body: bytes) -> Any:
-        if code == BIG_INT:
-            return int.from_bytes(body, "big", signed=True)
-        if code in _CONTAINERS:
-            return _CONTAINERS[code](_unpack(body, depth + 1))
-        if code == PAIRS:
-            parts = _unpack(body, depth + 1)
-            return dict(zip(parts[::2], parts[1::2], strict=True))
-        if code in _MADE:
-            return _without_zone_file(decode_ext(code, body))
-        if code in _STAND_INS:
-            return _STAND_INS[code](*_unpack(body, depth + 1))
-        what = "tq.Blob" if code == BLOB else "value of a newer version"
-        raise DecodeError(
-            f"the next item has a {what} in it, which clients of the standard library cannot have from here; "
-            "take it with tq.managers"
-        )
-
-    try:
-        return msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=extended)
-    except _NO_VALUE as error:
-        raise DecodeError(f"the next item cannot be read here: {error or type(error).__name__}") from None
-
-
-def _without_zone_file(value: Any) -> Any:
-    """The same instant at a fixed offset that bears the zone's name: 3.8 has no zoneinfo, other hosts no zone files."""
-    zone = getattr(value, "tzinfo", None)
-    if zone is None or type(zone) is datetime.timezone:
-        return value
-    offset = value.utcoffset()
-    return value.replace(tzinfo=None if offset is None else datetime.timezone(offset, str(zone)))
-
-
-def _numpy_scalar(dtype: Any, data: Any) -> Any:
-    letter = _NUMBERS.get(dtype[1:])
-    if letter is None:
-        return dtype, (), data
-    return struct.unpack((">" if dtype[0] == ">" else "<") + letter, data)[0]
-
-
-def _written(value: Any, depth: int) -> bytes:
+def _written(value: Any, depth: int, hashed: bool = False) -> bytes:
+    """``hashed``: it is a member of a set or a key, or stands in one, and the client has to be able to hash it."""
     if depth > 2 * DEPTH_MAX:
         raise DecodeError(f"values nested deeper than {DEPTH_MAX}")
     kind: type = type(value)
@@ -154,21 +69,35 @@ def _written(value: Any, depth: int) -> bytes:
         return _text(value)
     if kind is bytes:
         return b"".join((b"B", struct.pack("<I", len(value)), value))
-    if kind is dict:
-        inner = [_written(one, depth + 1) for pair in value.items() for one in pair]
-        return b"}(" + b"".join(inner) + b"u"
     template = _TEMPLATES.get(kind)
     if template is not None:
         module, name, arguments = template
         return _call(_global(module, name), *(_written(one, depth + 1) for one in arguments(value)))
-    if kind not in (list, tuple, set, frozenset):
+    if kind not in _WRAPPED:
         raise DecodeError(f"a {kind.__name__} is not plain data")
-    members: bytes = b"(" + b"".join([_written(one, depth + 1) for one in value])
-    if kind is list:
-        return b"]" + members + b"e"
-    if kind is set:
-        return b"\x8f" + members + b"\x90"
-    return members + (b"t" if kind is tuple else b"\x91")
+    before, after, hashable, hashes = _WRAPPED[kind]
+    if hashed and not hashable:
+        raise DecodeError("the next item has a key or a member of a set that cannot be one")
+    if kind is dict:
+        value, kind = list(value.items()), UnmadeDict
+    if kind is UnmadeDict:
+        inner = [_written(key, depth + 1, True) + _written(one, depth + 1) for key, one in value]
+    else:
+        inner = [_written(one, depth + 1, hashed or hashes) for one in value]
+    return before + b"".join(inner) + after
+
+
+# before and after what is in it; whether it can be hashed; whether what is in it has to be
+_WRAPPED: Final[dict[type, tuple[bytes, bytes, bool, bool]]] = {
+    list: (b"](", b"e", False, False),
+    tuple: (b"(", b"t", True, False),
+    dict: (b"}(", b"u", False, False),
+    UnmadeDict: (b"}(", b"u", False, False),
+    set: (b"\x8f(", b"\x90", False, True),
+    UnmadeSet: (b"\x8f(", b"\x90", False, True),
+    frozenset: (b"(", b"\x91", True, True),
+    UnmadeFrozenSet: (b"(", b"\x91", True, True),
+}
 
 
 def _int(value: int) -> bytes:
@@ -203,15 +132,6 @@ _SHUT_DOWN: Final = _call(
     _global("builtins", "ValueError"),
 )
 
-_NO_VALUE: Final = (  # what the constructors of values raise, and msgpack
-    ArithmeticError,
-    LookupError,
-    OSError,
-    TypeError,
-    ValueError,
-    struct.error,
-    msgpack.UnpackException,
-)
 _Arguments = Callable[[Any], tuple[Any, ...]]
 
 
@@ -238,9 +158,4 @@ _TEMPLATES: Final[dict[type, tuple[str, str, _Arguments]]] = {
     WindowsPath: _PATH,
     PurePosixPath: ("pathlib", "PurePosixPath", _as_text),
     PureWindowsPath: ("pathlib", "PureWindowsPath", _as_text),
-}
-_STAND_INS: Final[dict[int, Callable[..., Any]]] = {
-    ENUM: lambda name, member: (name, member),
-    ARRAY: lambda dtype, shape, data: (dtype, tuple(shape), data),
-    SCALAR: _numpy_scalar,
 }

@@ -7,6 +7,7 @@ once and asked many times, so that what one case leaves behind meets the next.
 from __future__ import annotations
 
 import datetime
+import importlib
 import itertools
 import pickle
 import sys
@@ -17,7 +18,7 @@ from pathlib import PurePosixPath
 from random import Random
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgpack import ExtType, packb
 from tq.common.address import parse_address
@@ -114,15 +115,21 @@ class GatewayItemTarget:
     """Items of programs of tq, as the gateway writes them for stock clients: written or refused, nothing is imported."""
 
     def __init__(self) -> None:
+        importlib.import_module(
+            "importlib.readers"
+        )  # and what else looks for zones, where the system has none
+        with suppress(ZoneInfoNotFoundError):
+            ZoneInfo("No/Where")
         foreign = [ExtType(code, packb(body)) for code, body in FOREIGN]
         self._good = [encode(value) for value in VALUES] + [packb(value) for value in foreign]
 
     def __call__(self, random: Random) -> None:
-        modules = len(sys.modules)
+        before = set(sys.modules)
         data = hostile_msgpack(random) if random.random() < 0.1 else damage(random.choice(self._good), random)
         with suppress(DecodeError):
             returning(data)
-        assert len(sys.modules) == modules
+        new = set(sys.modules) - before
+        assert all(name.startswith("tzdata") for name in new), new  # where zones are
 
 
 class FrameTarget:

@@ -6,10 +6,13 @@ import datetime
 import enum
 import pickle
 import random
+import struct
 import sys
+import time
 import tracemalloc
 import zoneinfo
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from uuid import UUID
@@ -20,12 +23,14 @@ from hypothesis import strategies as st
 from msgpack import ExtType, packb
 from tq.common.codec import encode
 from tq.common.errors import DecodeError
-from tq.common.values import BLOB, DATE, DATETIME, DECIMAL, PATH, SCALAR, TIME
+from tq.common.values import BLOB, DATE, DATETIME, DECIMAL, FROZENSET, PAIRS, PATH, SCALAR, SET, TIME, TUPLE
 from tq.master.gateway.decoder import _STEPS, DEPTH_MAX, loads
 from tq.master.gateway.handshake import FRAME_BYTES_MAX
-from tq.master.gateway.writer import dumps, raising, read_item, returning
+from tq.master.gateway.item_reader import VALUES_MAX, read_item
+from tq.master.gateway.writer import dumps, raising, returning
 
 from ...fuzz.mutation import damage
+from .test_decoder import alike
 
 KEYS = st.integers(-(2**63), 2**63) | st.text(max_size=5) | st.binary(max_size=5)
 ATOMS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
@@ -180,7 +185,11 @@ class Access(enum.Flag):
 def test_of_an_enum_a_stock_client_gets_the_names_and_imports_nothing() -> None:
     value = [Colour.RED, Access.READ | Access.WRITE, {Colour.RED}]
     colour = (f"{__name__}:Colour", "RED")
-    assert read_item(encode(value)) == [colour, (f"{__name__}:Access", 3), {colour}]
+    assert pickle.loads(returning(encode(value)))[1] == [  # noqa: S301 - our own
+        colour,
+        (f"{__name__}:Access", 3),
+        {colour},
+    ]
     assert b"\x93" not in returning(encode(value))  # the opcode of a global
 
 
@@ -214,4 +223,71 @@ def test_an_item_that_stock_clients_cannot_have_is_named(payload: bytes, words: 
 
 
 def test_plain_data_stays_what_it_is() -> None:
-    assert read_item(encode([1, (2, {3}), 2**80])) == [1, (2, {3}), 2**80]
+    value = [1, (2, {3}), 2**80, {"a": {1: b"x"}, b"k": frozenset({(4, "5")})}, []]
+    assert pickle.loads(returning(encode(value))) == ("#RETURN", value)  # noqa: S301 - our own
+
+
+# items that were made to do harm
+
+
+def of_one_hash(count: int) -> list[ExtType]:
+    return [ExtType(TUPLE, packb(pair)) for pair in islice(alike(), count)]
+
+
+def test_what_was_made_to_have_one_hash_is_not_looked_up_here() -> None:
+    began = time.process_time()
+    returning(packb(ExtType(SET, packb(of_one_hash(20_000)))))
+    assert time.process_time() - began < 2  # of 20,000 x 20,000 / 2 comparisons it would be six
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"\xdd" + struct.pack(">I", VALUES_MAX + 1) + b"\x01" * (VALUES_MAX + 1),
+        packb([[0] * 1_000] * (VALUES_MAX // 1_000)),
+        packb([[]] * (VALUES_MAX // 2 + 1)),
+        packb([{}] * (VALUES_MAX // 2 + 1)),
+        packb([ExtType(TUPLE, b"\x90")] * (VALUES_MAX // 2 + 1)),
+        packb([ExtType(DATE, packb([2026, 1, 2]))] * (VALUES_MAX // 10)),
+    ],
+)
+def test_an_item_of_too_many_values_is_refused_before_they_fill_the_memory(payload: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(DecodeError, match="more than 1,000,000 values"):
+            returning(payload)
+        assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_text_is_one_value() -> None:
+    value = ["x" * 2_000_000, b"y" * 2_000_000]
+    assert pickle.loads(returning(encode(value))) == ("#RETURN", value)  # noqa: S301 - our own
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (ExtType(SET, packb([[1]])), "a member of a set that cannot be one"),
+        (ExtType(SET, packb([ExtType(TUPLE, packb([{}]))])), "a member of a set that cannot be one"),
+        (ExtType(FROZENSET, packb([ExtType(SET, b"\x90")])), "a member of a set that cannot be one"),
+        (ExtType(TUPLE, packb("text")), "a list was expected"),
+        (ExtType(TUPLE, packb({})), "a list was expected"),
+        (ExtType(PATH, packb(["Path", "a/" * 2**16])), "a path of more than"),
+        (ExtType(PATH, packb(["Path", 7])), "a path of more than"),
+        (ExtType(DATE, packb([0] * 1_000)), "that is none"),
+    ],
+)
+def test_an_item_that_no_program_of_tq_writes_is_refused(value: ExtType, words: str) -> None:
+    with pytest.raises(DecodeError, match=words):
+        returning(packb(value))
+
+
+def test_the_keys_of_a_dict_may_be_of_any_kind_that_can_be_hashed() -> None:
+    value = {(1, "a"): 1, None: 2, 1.5: {frozenset({7}): 3}, "k": 4}
+    assert pickle.loads(returning(encode(value))) == ("#RETURN", value)  # noqa: S301 - our own
+    with pytest.raises(DecodeError, match="a key or a member of a set that cannot be one"):
+        returning(packb(ExtType(PAIRS, packb([[1], 2]))))
+    with pytest.raises(DecodeError, match="cannot be read here"):
+        returning(packb(ExtType(PAIRS, packb([1, 2, 3]))))
