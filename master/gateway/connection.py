@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import socket
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
@@ -27,6 +27,7 @@ from ..items import TOKEN_BYTES
 from ..sessions import Call, Session
 from .decoder import loads
 from .handshake import FAILURE, FRAME_BYTES_MAX, FrameSplitter, Handshake, frame
+from .plug import notice_its_end
 from .requests import (
     EXPOSED,
     GET_VALUE,
@@ -42,18 +43,12 @@ from .writer import RETURN, TRACEBACK, UNSERIALIZABLE, raising, reply, returning
 if TYPE_CHECKING:
     from .server import Gateway
 
-# A peer whose host is gone without a word is noticed within two minutes: stock clients have no heartbeat.
-KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 SHUT_DOWN: Final = "the queue was shut down"
 TOO_SLOW: Final = f"no handshake and no request within {HANDSHAKE_SECONDS_MAX:g} s"
 UNREAD_BYTES_MAX: Final = 2 * FRAME_BYTES_MAX  # of requests that come before the last was answered
-
-
-def _notice_its_end(plug: socket.socket) -> None:
-    plug.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEPALIVE.items():
-        if hasattr(socket, name):  # not on every system
-            plug.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+LINGER_SECONDS: Final = 10.0  # for who has not read its last answer yet
+WORDS_MAX: Final = 2_000  # characters of an error: a path to the bad part of an item has keys in it
+REQUESTS_A_TURN: Final = 16  # of the loop: those of others come in between
 
 
 def repr_of_queue(queue: Any) -> str:
@@ -105,7 +100,7 @@ class Connection(asyncio.Protocol):
             self._transport = None
             transport.abort()
             return
-        _notice_its_end(plug)
+        notice_its_end(plug)
         self._gateway.connections.add(self)
         self._deadline = self._master.loop.call_later(HANDSHAKE_SECONDS_MAX, self.end, TOO_SLOW)
         self._send(self._handshake.opening())
@@ -121,25 +116,43 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._clogged = True
+        self._gateway.clogged(self)
 
     def resume_writing(self) -> None:
         self._clogged = False
+        self._gateway.unread.pop(self, None)
         self._proceed()
+
+    def eof_received(self) -> None:
+        self.end()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.end()
+        self._gateway.connections.discard(self)
+        if self._deadline is not None:
+            self._deadline.cancel()
 
     # requests, one at a time
 
     def _proceed(self) -> None:
         try:
-            while not (self._busy or self._clogged or self._refusing) and self._transport is not None:
+            for _ in range(REQUESTS_A_TURN):
+                if self._busy or self._clogged or self._refusing or self._transport is None:
+                    return
                 found = self._frames.next()
                 if found is None:
                     return
                 self._understand(found[0])
         except TqError as error:
             self._refuse(error)
+        except Exception as error:  # a bug costs this connection and nobody else's
+            self._report_bug(error)
+            self.end("a bug of the master's")
+        else:
+            self._master.loop.call_soon(self._proceed)
+
+    def _report_bug(self, error: Exception) -> None:
+        self._master.report("master.bug", level="error", error="".join(traceback.format_exception(error)))
 
     def _understand(self, body: bytes | None) -> None:
         if self._handshake.done:
@@ -163,13 +176,11 @@ class Connection(asyncio.Protocol):
             else:
                 self._serve(method, args, kwds)
         except NotSerializable as error:
-            self._answer(raising("TypeError", str(error)))
-        except TypeError as error:  # an item without an order, for a priority queue
-            self._answer(raising("TypeError", str(error)))
+            self._answer(raising("TypeError", f"{error!s:.{WORDS_MAX}}"))
         except (InvalidArgument, DecodeError) as error:
-            self._answer(reply(TRACEBACK, f"{error}\n"))
+            self._answer(reply(TRACEBACK, f"{error!s:.{WORDS_MAX}}\n"))
         except ValueError as error:
-            self._answer(raising("ValueError", str(error)))
+            self._answer(raising("ValueError", f"{error!s:.{WORDS_MAX}}"))
 
     def _serve(self, method: str, args: tuple[Any, ...], kwds: dict[str, Any]) -> None:
         """A question to the server itself; the connection ends with the answer, unless it is to carry calls."""
@@ -328,7 +339,11 @@ class Connection(asyncio.Protocol):
     def encode(self, call: Call) -> bytes:
         value, error = call.reply or (None, None)
         if error is None:
-            return self._write_reply(value)
+            try:
+                return self._write_reply(value)
+            except Exception as bug:  # or there is no memory: the answers to others have to leave
+                self._report_bug(bug)
+                self._unreadable, error = True, TqError(f"the master could not write it: {bug!r:.200}")
         if self._refused is not None and isinstance(error, InvalidArgument):
             return raising(self._refused, str(error))
         return reply(TRACEBACK, f"{type(error).__name__}: {error}\n")
@@ -410,8 +425,13 @@ class Connection(asyncio.Protocol):
             if timer is not None:
                 timer.cancel()
         self._gateway.gate.leave(self)
-        self._gateway.connections.discard(self)
-        transport.close()
+        self._gateway.unread.pop(self, None)
+        if complaint is None:
+            transport.close()
+            if transport.get_write_buffer_size():  # else it would stay for as long as it does not read
+                self._deadline = self._master.loop.call_later(LINGER_SECONDS, transport.abort)
+        else:
+            transport.abort()
         session = self._session
         if session is None:
             return

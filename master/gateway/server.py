@@ -21,6 +21,7 @@ from .requests import References
 
 BACKLOG: Final = 128
 CLIENTS_MAX: Final = 2_000  # connections that have shown the key
+UNREAD_BYTES_MAX: Final = 64 * 1024 * 1024  # of answers that wait for clients to read them, of all together
 
 
 class AskedFor(NamedTuple):
@@ -78,6 +79,9 @@ class Gateway:
         self._complaints = Complaints(master.report)
         self.references = References(int.from_bytes(os.urandom(6), "big"))
         self.connections: set[Connection] = set()
+        self.unread: dict[
+            Connection, None
+        ] = {}  # those that do not read as fast as they are answered, in order
         self._listener: asyncio.Server | None = None
 
     async def listen(self, address: Address) -> Address:
@@ -101,6 +105,17 @@ class Gateway:
 
     def complain(self, address: str, error: str) -> None:
         self._complaints.tell(address, error, self.master.loop.time())
+
+    def clogged(self, connection: Connection) -> None:
+        """More waits for this one to be read. When it is too much of all, those go that have not read for longest; what
+        they asked for is there for the next."""
+        self.unread[connection] = None
+        waiting = {one: one.unsent_bytes() for one in self.unread}
+        too_much = sum(waiting.values()) - UNREAD_BYTES_MAX
+        for one, size in waiting.items():
+            if too_much > 0 and one is not connection:
+                too_much -= size
+                one.end("it does not read its answers, and too many do not")
 
     def let_go(self, ident: str) -> None:
         """The last proxy of an ident is gone in good order: what was taken through it has arrived."""
