@@ -27,12 +27,13 @@ class Getter(NamedTuple):
 
 
 class NewPut(NamedTuple):
-    """One put, as it was asked for. ``putter`` is who numbers it."""
+    """One put, as it was asked for. ``putter`` is who numbers it; ``numbered``: it may come again, and is taken once."""
 
     putter: bytes
     number: int
     payload: bytes
     rank: bytes | None
+    numbered: bool = True
 
 
 class Putter(NamedTuple):

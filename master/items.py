@@ -43,6 +43,7 @@ from .item_queue import (
     Putter,
     conflict,
 )
+from .put_numbers import PutNumbers
 from .sessions import LATER, Call, Session
 from .store.interface import Store
 from .store.items import NewItem
@@ -50,7 +51,6 @@ from .store.items import NewItem
 TOKEN_BYTES: Final = 16
 QUEUES_MAX: Final = 100_000
 NUMBER_MAX: Final = 2**62
-PUTTER_TTL_MS: Final = 24 * 3_600_000  # a put is not repeated after a day
 LAST_RANK: Final = b"\xff"  # above every kind of common/order.py
 
 
@@ -70,13 +70,12 @@ class Items:
         self.by_name: dict[str, ItemQueue] = {}
         self._by_number: dict[int, ItemQueue] = {}
         self._holders: dict[bytes, _Holder] = {}  # by token
-        self._numbers: dict[tuple[int, bytes], int] = {}  # of the last put, by queue and putter
+        self._numbers = PutNumbers(store.items)
         self._last_seq = 0
         self._absent: dict[bytes, int] = {}  # node: monotonic ms at which what it holds is given back
         self._nodes: dict[bytes, int] = {}  # open sessions of each
         # of the transaction under way
         self._new: list[NewItem] = []
-        self._numbered: set[tuple[int, bytes]] = set()
         self._counted: set[ItemQueue] = set()
 
     def load(self, now: Now) -> None:
@@ -89,7 +88,7 @@ class Items:
             queue.restore(row)
             self.by_name[row.name] = self._by_number[row.queue] = queue
         self._holders = {row.token: _Holder(row.queue, row.node) for row in picture.held}
-        self._numbers = {(queue, putter): number for queue, putter, number in picture.putters}
+        self._numbers.load(picture.putters)
         self._last_seq = picture.last_seq
         self.forget()
         owners = {queue.owner for queue in self.by_name.values() if queue.owner is not None}
@@ -124,7 +123,7 @@ class Items:
     def put(self, call: Call, queue: ItemQueue, put: NewPut, wait: bool) -> object:
         """True once it is stored; False when the queue is full and ``wait`` is false, else it waits for room; None when
         it is shut; text that says why it cannot be ordered among what is there."""
-        if self._is_stored(queue, put.putter, put.number):
+        if put.numbered and self._numbers.is_known(queue.number, put.putter, put.number):
             return True
         if queue.shut:
             return NOT_PUT
@@ -145,14 +144,7 @@ class Items:
                 putter.call.abandon = None
                 putter.call.answer(FULL)
                 return False
-        return self._is_stored(queue, author, number)
-
-    def _remember(self, queue: ItemQueue, putter: bytes, number: int) -> None:
-        self._numbers[(queue.number, putter)] = number
-        self._numbered.add((queue.number, putter))
-
-    def _is_stored(self, queue: ItemQueue, putter: bytes, number: int) -> bool:
-        return number <= self._numbers.get((queue.number, putter), 0)
+        return self._numbers.is_known(queue.number, author, number)
 
     def _accept(self, queue: ItemQueue, put: NewPut) -> object:
         if queue.kind == PRIORITY:
@@ -160,7 +152,8 @@ class Items:
             told = conflict(queue.name, put.rank, partial(self._store.items.neighbours, queue.number))
             if told is not None:
                 return told
-        self._remember(queue, put.putter, put.number)
+        if put.numbered:
+            self._numbers.remember(queue.number, put.putter, put.number)
         self._add(queue, put.payload, put.rank)
         return True
 
@@ -351,9 +344,9 @@ class Items:
 
     def task_done_once(self, queue: ItemQueue, putter: bytes, number: int, count: int) -> None:
         """As ``task_done``, numbered as puts are: it may come again."""
-        if not self._is_stored(queue, putter, number):
+        if not self._numbers.is_known(queue.number, putter, number):
             self.task_done(queue, count)
-            self._remember(queue, putter, number)
+            self._numbers.remember(queue.number, putter, number)
 
     def join(self, call: Call, queue: ItemQueue) -> object:
         """Answered when everything put has been told done."""
@@ -395,13 +388,7 @@ class Items:
             for queue in [queue for queue in self.by_name.values() if queue.owner == node]:
                 self.drop(queue, "is gone with the program that made it")
             del self._absent[node]
-
-    def forget_putters(self, now: Now) -> None:
-        """Of those who have put nothing for long; now and then."""
-        self._write_numbers(now)
-        self._store.items.forget_putters(now.wall - PUTTER_TTL_MS)
-        picture = self._store.items.load()
-        self._numbers = {(queue, putter): number for queue, putter, number in picture.putters}
+        self._numbers.tick(now)
 
     def drop(self, queue: ItemQueue, why: str) -> None:
         """It and what is in it; ``why`` is told to those who still wait there."""
@@ -412,7 +399,7 @@ class Items:
             call.refuse(gone)
         self._write()
         self._counted.discard(queue)
-        self._numbered = {key for key in self._numbered if key[0] != queue.number}
+        self._numbers.drop(queue.number)
         self._store.items.drop_queue(queue.number)
         self._holders = {
             token: holder for token, holder in self._holders.items() if holder.queue != queue.number
@@ -424,7 +411,7 @@ class Items:
     def settle(self, now: Now) -> None:
         """Write what was put and counted."""
         self._write()
-        self._write_numbers(now)
+        self._numbers.write(now)
         for queue in self._counted:
             self._store.items.set_queue(queue.number, queue.unfinished, queue.shut)
         self._counted.clear()
@@ -432,16 +419,8 @@ class Items:
     def forget(self) -> None:
         """The transaction failed: nothing of it remains."""
         self._new.clear()
-        self._numbered.clear()
+        self._numbers.void()
         self._counted.clear()
-
-    def _write_numbers(self, now: Now) -> None:
-        if self._numbered:
-            rows = [
-                (queue, putter, self._numbers[(queue, putter)], now.wall) for queue, putter in self._numbered
-            ]
-            self._store.items.put_putters(rows)
-            self._numbered.clear()
 
     def _write(self) -> None:
         """New items into the store: before anything is read from it."""

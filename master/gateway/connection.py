@@ -263,7 +263,8 @@ class Connection(asyncio.Protocol):
                 order = rank(request.item) if queue.kind == PRIORITY else None
             except (TypeError, ValueError) as error:
                 return str(error)
-            return items.put(call, queue, NewPut(self._putter, number, payload, order), request.seconds != 0)
+            put = NewPut(self._putter, number, payload, order, numbered=False)  # stock clients ask once
+            return items.put(call, queue, put, request.seconds != 0)
 
         def written(stored: Any) -> bytes:
             if isinstance(stored, str):

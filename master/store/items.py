@@ -57,7 +57,9 @@ class ItemStore(Protocol):
     def put_putters(self, rows: Sequence[tuple[int, bytes, int, int]]) -> None:
         """``queue, putter, number, seen``: the last put of each there."""
 
-    def forget_putters(self, seen_before: int) -> None: ...
+    def forget_putters(self, seen_before: int, limit: int) -> list[tuple[int, bytes]]:
+        """Some of those not seen since: ``queue, putter`` of each."""
+
     def take(self, queue: int, token: bytes, node: bytes) -> bytes:
         """The payload of the first item nobody holds, now held by the token."""
 

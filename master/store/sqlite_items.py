@@ -49,8 +49,8 @@ class SqliteItems:
     def put_putters(self, rows: Sequence[tuple[int, bytes, int, int]]) -> None:
         self._many("put_putter", rows)
 
-    def forget_putters(self, seen_before: int) -> None:
-        self._all("forget_putters", (seen_before,))
+    def forget_putters(self, seen_before: int, limit: int) -> list[tuple[int, bytes]]:
+        return self._all("forget_putters", (seen_before, limit))
 
     def take(self, queue: int, token: bytes, node: bytes) -> bytes:
         rows = self._all("first_item", (queue,))

@@ -13,6 +13,7 @@ import pytest
 from tq.common.errors import DecodeError, Forbidden, InvalidArgument, StoreError
 from tq.common.model import Role
 from tq.common.order import rank
+from tq.master.put_numbers import FORGET_EVERY_MS, FORGOTTEN_AT_ONCE, PUTTER_TTL_MS
 from tq.master.store.sqlite import SqliteStore
 
 QUEUE = ("get_queue", "q")
@@ -532,3 +533,38 @@ def test_a_put_that_was_stored_before_the_queue_was_shut_down_stays_stored(bench
     assert putter.put(b"a", number=1) is True
     assert putter.put(b"b", number=2) is None
     assert client.call(QUEUE, "give_up_put", putter.name, 2) is False
+
+
+# what is remembered
+
+
+def putters(bench: Any) -> int:
+    return len(bench.engine.store.items.load().putters)
+
+
+def test_who_has_put_nothing_for_a_day_is_forgotten_and_puts_on_all_the_same(bench: Any) -> None:
+    here, gone = Putter(bench.client()), Putter(bench.client())
+    for putter in (here, gone):
+        putter.put(b"first")
+    bench.advance(PUTTER_TTL_MS / 2_000)
+    here.put(b"second")
+    assert putters(bench) == 2
+    bench.advance(PUTTER_TTL_MS / 2_000 + FORGET_EVERY_MS / 1_000)
+    here.put(b"third")
+    assert putters(bench) == 1
+    assert here.put(b"third", number=3) is True  # again, and not once more
+    gone.put(b"fourth")
+    assert take_all(here.peer) == [b"first", b"first", b"second", b"third", b"fourth"]
+
+
+def test_many_who_are_gone_are_forgotten_in_portions(bench: Any) -> None:
+    store = bench.engine.store
+    store.begin()
+    queue = store.items.add_queue("old", "fifo", 0, None)
+    rows = [(queue, number.to_bytes(16, "big"), 1, 0) for number in range(FORGOTTEN_AT_ONCE + 5)]
+    store.items.put_putters(rows)
+    store.commit()
+    bench.step()
+    assert putters(bench) == 5
+    bench.step()
+    assert putters(bench) == 0

@@ -38,7 +38,8 @@ INSERT INTO putters (queue, putter, number, seen) VALUES (?, ?, ?, ?)
 ON CONFLICT (queue, putter) DO UPDATE SET number = excluded.number, seen = excluded.seen
 
 -- name: forget_putters
-DELETE FROM putters WHERE seen < ?
+DELETE FROM putters WHERE (queue, putter) IN (SELECT queue, putter FROM putters WHERE seen < ? LIMIT ?)
+RETURNING queue, putter
 
 -- name: first_item
 SELECT seq, payload FROM items WHERE queue = ? AND holder IS NULL ORDER BY rank, seq LIMIT 1

@@ -161,6 +161,13 @@ def test_what_is_put_is_got_and_counted(door: Door) -> None:
     assert client.call("get") == ("#RETURN", [1, {"a": (2,)}])
 
 
+def test_of_puts_that_cannot_come_again_nothing_is_remembered(door: Door) -> None:
+    for number in range(3):
+        door.come_in().call("put", number)
+    picture = door.bench.engine.store.items.load()
+    assert (picture.putters, picture.queues[0].waiting) == ([], 3)
+
+
 # who does not read
 
 

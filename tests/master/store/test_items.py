@@ -70,7 +70,8 @@ def test_the_picture_has_queues_holders_and_numbers(store: Store) -> None:
         putters=[(queue, ONE, 9), (queue, TWO, 4)],
         last_seq=6,
     )
-    store.items.forget_putters(150)
+    assert store.items.forget_putters(150, 0) == []
+    assert store.items.forget_putters(150, 10) == [(queue, TWO)]
     assert store.items.load().putters == [(queue, ONE, 9)]
     store.items.drop_queue(queue)
     assert store.items.load() == ItemPicture()
