@@ -105,7 +105,7 @@ class Handshake:
         digest, given = ("md5", proof) if len(proof) == MD5_BYTES else ("sha256", proof[len(MODERN) :])
         if digest == "sha256" and not proof.startswith(MODERN):
             raise Rejected("the proof of a client of the standard library is of an unknown kind")
-        if not hmac.compare_digest(hmac.digest(self._key, self._message, digest), given):
+        if not hmac.compare_digest(self._sign(self._message, digest), given):
             raise Rejected("wrong key; the client needs that of --gateway-authkey-file")
 
     def _prove(self, body: bytes) -> bytes:
@@ -113,7 +113,15 @@ class Handshake:
         if len(message) == len(body):
             raise ProtocolError("a challenge was expected")
         if len(message) == OLD_RANDOM_BYTES:
-            return hmac.digest(self._key, message, "md5")
+            return self._sign(message, "md5")
         if not message.startswith(MODERN) or len(message) < len(MODERN) + OLD_RANDOM_BYTES:
             raise ProtocolError("a challenge of an unknown kind")
-        return MODERN + hmac.digest(self._key, message, "sha256")
+        return MODERN + self._sign(message, "sha256")
+
+    def _sign(self, message: bytes, digest: str) -> bytes:
+        try:
+            return hmac.digest(self._key, message, digest)
+        except ValueError:  # a system that allows only what FIPS does
+            raise Rejected(
+                f"this host has no {digest}; clients before Python 3.12 know nothing else"
+            ) from None

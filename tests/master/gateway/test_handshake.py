@@ -110,6 +110,21 @@ def test_a_client_that_does_not_believe_us_is_not_in(handshake: Handshake) -> No
     assert not handshake.done
 
 
+def test_a_host_without_md5_refuses_old_clients_as_it_would_a_wrong_key(
+    handshake: Handshake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def allowed(key: bytes, message: bytes, digest: str) -> bytes:
+        if digest == "md5":
+            raise ValueError("unsupported hash type")
+        return sha256(key, message, digest)
+
+    sha256 = hmac.digest
+    monkeypatch.setattr(hmac, "digest", allowed)
+    with pytest.raises(Rejected, match="no md5"):
+        handshake.on_frame(b"x" * 16)
+    assert handshake.on_frame(MODERN + sha256(KEY, MESSAGE, "sha256")) == WELCOME
+
+
 # frames
 
 
