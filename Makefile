@@ -1,7 +1,7 @@
 # make demo    a real job on a real cluster of this machine, with a worker and the master killed on the way
 # make test    everything that must hold: linter, types, the whole suite, the fast part on other Pythons
 # make faults  every fault on real programs: some minutes, and a table at the end
-# make fuzz    a million damaged messages, values, texts and calls: half a minute
+# make fuzz    two million damaged messages, values, texts and calls: a minute
 # make proof   the simulator: 500 seeds, then every planted bug: some minutes
 # make bench   measure everything beside floors and peers, and write docs/performance.md
 # make docs    the documents as a site, into site/

@@ -1,4 +1,4 @@
-"""``python -m tests.fuzz --cases 1000000``: damaged input for everything that reads input, on all cores.
+"""``python -m tests.fuzz --cases 2000000``: damaged input for everything that reads input, on all cores.
 
 A case that is not answered with one of tq's own errors is shown with the command that repeats it.
 """
@@ -6,26 +6,28 @@ A case that is not answered with one of tq's own errors is shown with the comman
 from __future__ import annotations
 
 import argparse
+import math
 import multiprocessing
 import sys
 import time
 
 from .runner import CASES_OF_CHUNK, Chunk, run
-from .targets import TARGETS
+from .targets import SHARES, TARGETS
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--cases", type=int, default=1_000_000, help="in all [1000000]")
+    parser.add_argument("--cases", type=int, default=2_000_000, help="in all [2000000]")
     parser.add_argument("--first", type=int, default=0, help="the first seed [0]")
     parser.add_argument("--target", choices=sorted(TARGETS), help="only this one")
     options = parser.parse_args()
     names = [options.target] if options.target else list(TARGETS)
-    each = -(-options.cases // len(names))
+    share = options.cases / sum(SHARES.get(name, 1) for name in names)
     chunks = [
-        Chunk(name, options.first + number, min(CASES_OF_CHUNK, each - number * CASES_OF_CHUNK))
-        for number in range(-(-each // CASES_OF_CHUNK))
+        Chunk(name, options.first + first // CASES_OF_CHUNK, min(CASES_OF_CHUNK, cases - first))
         for name in names
+        for cases in [math.ceil(share * SHARES.get(name, 1))]
+        for first in range(0, cases, CASES_OF_CHUNK)
     ]
     began, done, failed = time.perf_counter(), 0, 0
     with multiprocessing.get_context("spawn").Pool() as pool:

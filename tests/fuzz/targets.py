@@ -41,6 +41,7 @@ from tq.master.sessions import Call, Session
 from tq.master.store.sqlite import SqliteStore
 
 from .mutation import damage, hostile_msgpack
+from .stock_clients import StreamTarget
 
 VALUES: tuple[Any, ...] = (
     None,
@@ -376,8 +377,13 @@ TARGETS: dict[str, Callable[[], Callable[[Random], None]]] = {
     "codec": CodecTarget,
     "pickles": PickleTarget,
     "gateway_items": GatewayItemTarget,
+    "gateway_streams": StreamTarget,
     "frames": FrameTarget,
     "handshake": HandshakeTarget,
     "texts": TextTarget,
     "engine": EngineTarget,
 }
+
+# How much of a run is of a target; 1, if nothing is said. What has no key of tq's own sends requests of pickles, and a
+# stream is some ten of them.
+SHARES: dict[str, float] = {"pickles": 9, "gateway_streams": 0.5}

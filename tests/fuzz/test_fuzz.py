@@ -1,4 +1,4 @@
-"""A short run of every target, from the same seeds each time; ``make fuzz`` runs a million cases."""
+"""A short run of every target, from the same seeds each time; ``make fuzz`` runs two million cases."""
 
 from __future__ import annotations
 
