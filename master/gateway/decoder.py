@@ -4,8 +4,8 @@ A closed list of opcodes: what stock clients send for plain data in protocols 2 
 ``multiprocessing.managers.Token``, which becomes a record of ours. Whatever else there is, is refused.
 
 What it costs is bounded by the frame: every opcode makes at most one node, containers are counted, lengths are compared
-with what is there before anything is taken, a memo gives back text, bytes and numbers only (so there are neither cycles nor
-shared containers), what it gives back counts towards a limit, and members whose hashes were made alike are refused.
+with what is there before anything is taken, a memo gives back only what cannot be changed (so there are no cycles, and nothing
+shared that could tell), what it gives back counts towards a limit, and members whose hashes were made alike are refused.
 """
 
 from __future__ import annotations
@@ -112,12 +112,15 @@ class _Decoder:
 
     def contain(self, value: Any, depth: int = 0) -> None:
         """Push a container, or an object."""
+        self.count_container()
+        self.push(value, depth)
+
+    def count_container(self) -> None:
         self._containers += 1
         if self._containers > CONTAINERS_MAX:
             raise DecodeError(
                 f"more than {CONTAINERS_MAX:,} lists, tuples, dicts and sets; send less at once"
             )
-        self.push(value, depth)
 
     def pop(self, count: int) -> tuple[list[Any], int]:
         """The last values and how deep the deepest is."""
@@ -210,7 +213,15 @@ class _Decoder:
         if place not in self._memo:
             raise DecodeError("a pickle that repeats what was not there")
         value = self._memo[place]
-        if type(value) not in ATOMS and value is not _CLASS:
+        self.push(value, 0 if value is _CLASS else self.repeated(value))
+
+    def repeated(self, value: Any) -> int:
+        """How deep it is. What cannot be changed may stand in an item twice, as a constant of a program does, and counts
+        each time as if it were written there."""
+        if type(value) in (tuple, frozenset):
+            self.count_container()
+            return 1 + max(map(self.repeated, value), default=-1)
+        if type(value) not in ATOMS:
             raise DecodeError(
                 f"the same {type(value).__name__} stands in it twice; send a copy, or a value that is flat"
             )
@@ -219,7 +230,7 @@ class _Decoder:
             self._repeated += value.bit_length() // 8
         if self._repeated > REPEATED_BYTES_MAX:
             raise DecodeError(f"more than {REPEATED_BYTES_MAX:,} bytes by repetition")
-        self.push(value)
+        return 0
 
     # the one name
 

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
+from multiprocessing.managers import Token
 from pathlib import PurePosixPath
 from random import Random
 from typing import Any
@@ -66,6 +67,8 @@ VALUES: tuple[Any, ...] = (
     PurePosixPath("/tmp/x"),  # noqa: S108 - a value, not a file
 )
 
+PAIR = (1, "one")
+SHARED = [PAIR, PAIR, (PAIR, frozenset({PAIR, 2})), {PAIR, 3}, {"text": PAIR}, "text"]
 FOREIGN = ((ENUM, ["colours:Colour", "RED"]), (ARRAY, ["<i4", [1], b"1234"]), (SCALAR, ["<f8", b"12345678"]))
 
 
@@ -97,7 +100,12 @@ class PickleTarget:
         self._good = [
             pickle.dumps(("1/q", "put", (value,), {"timeout": 1}), protocol)
             for protocol in range(2, 6)
-            for value in (None, 2**70, "text", b"bytes", [1, (2, 3.5)], {"a": [None]})
+            for value in (None, 2**70, "text", b"bytes", [1, (2, 3.5)], {"a": [None]}, SHARED)
+        ] + [
+            pickle.dumps(
+                (None, "get_methods", (Token("get_queue", ("127.0.0.1", 5001), "1/q"),), {}), protocol
+            )
+            for protocol in range(2, 6)
         ]
 
     def __call__(self, random: Random) -> None:

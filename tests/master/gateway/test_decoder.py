@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from tq.common.codec import encode
 from tq.common.errors import DecodeError
-from tq.master.gateway.decoder import ALIKE_MAX, CONTAINERS_MAX, KEYED_MAX, loads
+from tq.master.gateway.decoder import ALIKE_MAX, CONTAINERS_MAX, DEPTH_MAX, KEYED_MAX, loads
 from tq.master.gateway.handshake import FRAME_BYTES_MAX
 
 # as CPython mixes the hashes of a tuple's members (xxHash's round), and back
@@ -101,3 +101,40 @@ def test_a_name_that_is_no_text_is_refused_as_anything_else(name: bytes) -> None
 def test_what_stands_for_the_class_shows_no_address_in_memory() -> None:
     stands = loads(a_frame(b"\x8c\x18multiprocessing.managers\x8c\x05Token\x93"))
     assert repr(stands) == "multiprocessing.managers.Token"
+
+
+# what stands in it twice
+
+
+def test_a_constant_may_stand_in_an_item_as_often_as_a_program_puts_it_there() -> None:
+    origin, sizes = (0, 0.0), frozenset({(1, "small"), (2, "large")})
+    value = [[origin, sizes, {"at": origin}] for _ in range(1_000)] + [[(origin, (origin, None))]]
+    for protocol in (4, 5):
+        assert loads(pickle.dumps(value, protocol)) == value
+
+
+def test_what_can_be_changed_stands_in_an_item_once() -> None:
+    row: list[int] = []
+    for shared in (row, (1, row), ((row,),)):
+        with pytest.raises(DecodeError, match="the same list stands in it twice"):
+            loads(pickle.dumps([shared, shared]))
+
+
+def test_tuples_of_tuples_of_the_same_tuples_count_as_often_as_they_would_be_written() -> None:
+    value: tuple[object, ...] = (1, 2)
+    for _ in range(25):
+        value = (value, value)
+    with pytest.raises(DecodeError, match="more than 50,000 lists, tuples"):
+        loads(pickle.dumps(value))
+    long = ("x" * 60_000,)
+    with pytest.raises(DecodeError, match="bytes by repetition"):
+        loads(pickle.dumps([long] * 100))
+
+
+def test_a_repeated_tuple_is_as_deep_as_it_is() -> None:
+    deep: tuple[object, ...] = ()
+    for _ in range(DEPTH_MAX - 1):
+        deep = (deep,)
+    assert loads(pickle.dumps([deep, deep])) == [deep, deep]
+    with pytest.raises(DecodeError, match="nested deeper"):
+        loads(pickle.dumps([[deep, 1], [deep]]))
