@@ -27,7 +27,7 @@ from ..items import TOKEN_BYTES
 from ..sessions import Call, Session
 from .decoder import loads
 from .handshake import FAILURE, FRAME_BYTES_MAX, FrameSplitter, Handshake, frame
-from .plug import notice_its_end
+from .plug import acknowledge_at_once, notice_its_end
 from .requests import (
     EXPOSED,
     GET_VALUE,
@@ -162,6 +162,7 @@ class Connection(asyncio.Protocol):
         if answer is not None:
             self._send(answer)
         if self._handshake.done:
+            acknowledge_at_once(cast(asyncio.Transport, self._transport).get_extra_info("socket"))
             self._gateway.gate.leave(self)
             self._frames.bytes_max, self._frames.skips = FRAME_BYTES_MAX, True
 

@@ -1,4 +1,4 @@
-"""What the system is told about a stock client's socket: they have no heartbeat, and somebody has to notice their end."""
+"""What the system is told about a stock client's socket, for they tell it nothing: no heartbeat, and small writes wait."""
 
 from __future__ import annotations
 
@@ -21,3 +21,10 @@ def notice_its_end(plug: socket.socket) -> None:
     for name, value in NOTICED.items():
         if hasattr(socket, name):  # not on every system
             plug.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def acknowledge_at_once(plug: socket.socket) -> None:
+    """What came last is not answered, and a stock client's system keeps its request back until it is acknowledged, for
+    which ours would take 40 ms: each of the four connections that one queue needs."""
+    if hasattr(socket, "TCP_QUICKACK"):
+        plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)

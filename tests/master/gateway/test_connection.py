@@ -127,7 +127,8 @@ class StockClient:
         assert self.hear() == WELCOME
         self.say(CHALLENGE + b"c" * 20)
         assert self.hear() == hmac.digest(KEY, b"c" * 20, "md5")
-        self.say(WELCOME, self.request("accept_connection", "name"))
+        self.say(WELCOME)  # and a second small write, as theirs
+        self.say(self.request("accept_connection", "name"))
         assert self.answer() == ("#RETURN", None)
         return self
 
@@ -166,6 +167,14 @@ def test_of_puts_that_cannot_come_again_nothing_is_remembered(door: Door) -> Non
         door.come_in().call("put", number)
     picture = door.bench.engine.store.items.load()
     assert (picture.putters, picture.queues[0].waiting) == ([], 3)
+
+
+def test_a_request_does_not_wait_for_an_acknowledgement_of_the_handshake(door: Door) -> None:
+    many, delay_seconds = 40, 0.04  # with which a system acknowledges what is not answered
+    began = time.monotonic()
+    for _ in range(many):
+        door.come_in()
+    assert time.monotonic() - began < many * delay_seconds / 2
 
 
 # who does not read
