@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import itertools
 import pickle
+import weakref
 from collections import deque
 from collections.abc import Callable
 from multiprocessing.managers import Token
@@ -180,6 +181,7 @@ class StreamTarget:
     def __init__(self) -> None:
         counter = itertools.count(1)
         self._store, self._cases = SqliteStore(None, "memory"), 0
+        weakref.finalize(self, self._store.close)
         engine = Engine(
             self._store,
             EngineLimits(),

@@ -11,6 +11,7 @@ import importlib
 import itertools
 import pickle
 import sys
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
@@ -245,6 +246,7 @@ class EngineTarget:
         counter = itertools.count(1)
         self._now = Now(1_700_000_000_000, 1_000_000)
         self._store = SqliteStore(None, "memory")
+        weakref.finalize(self, self._store.close)
         self._engine = Engine(
             self._store,
             EngineLimits(),
