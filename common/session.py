@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .errors import ProtocolError, TqError, from_wire, to_wire
+from .errors import InvalidArgument, ProtocolError, TqError, from_wire, to_wire
 from .frames import FRAME_BYTES_MAX, Kind, encode_frame, pack, unpack
 from .model import NODE_ID_BYTES
 
@@ -99,13 +99,18 @@ class Caller:
         kwargs: dict[str, Any],
         child: bytes | None = None,
     ) -> tuple[int, bytes]:
-        """A new call: its id and its frame. InvalidArgument when it is over the frame limit."""
+        """A new call: its id and its frame. InvalidArgument when it is over the frame limit, or holds what no frame can:
+        whoever sends for others must be able to tell the one who asked."""
         call_id = self._next_call_id
-        body = [call_id, target, method, args, kwargs]
+        parts = [call_id, target, method, args, kwargs]
         kind = Kind.CALL
         if child is not None:
-            kind, body = Kind.RELAYED_CALL, [*body, child]
-        frame = encode_frame(kind, pack(body), self.frame_bytes_max)
+            kind, parts = Kind.RELAYED_CALL, [*parts, child]
+        try:
+            body = pack(parts)
+        except (OverflowError, TypeError, ValueError) as error:  # 2**70, a class, text with half a character
+            raise InvalidArgument(f"{method} cannot be asked of {target[0]} with these: {error}") from error
+        frame = encode_frame(kind, body, self.frame_bytes_max)
         self._next_call_id += 1
         return call_id, frame
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tq.common.errors import Forbidden, ProtocolError, TaskConflict
+from tq.common.errors import Forbidden, InvalidArgument, ProtocolError, TaskConflict
 from tq.common.frames import FrameReader, Kind, pack
 from tq.common.session import (
     PING,
@@ -36,6 +36,17 @@ def test_a_call_and_its_answer_find_each_other() -> None:
     assert (request.call_id, request.target, request.method) == (call_id, ("get_x", 1), "method")
     assert (request.args, request.kwargs, request.child) == ([b"a"], {"k": 2}, CHILD)
     assert carry(answerer.answer(call_id, [1]), caller) == Answer(call_id, [1], None)
+
+
+@pytest.mark.parametrize("unsendable", [2**70, object(), "\ud800", {1: int}])
+def test_what_no_frame_can_hold_is_refused_and_the_next_call_is_as_if_nothing_had_been(
+    unsendable: object,
+) -> None:
+    caller = Caller()
+    for target, args in ((["get_x", unsendable], []), (["get_x"], [unsendable])):
+        with pytest.raises(InvalidArgument, match="method cannot be asked of get_x with these: "):
+            caller.call(target, "method", args, {}, relayed=False)
+    assert caller.call(["get_x"], "method", [], {}, relayed=False)[0] == 1
 
 
 def test_an_error_arrives_as_the_class_it_was_if_that_is_a_known_one() -> None:
