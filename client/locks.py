@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
 
-from ..common.errors import InvalidArgument
+from ..common.errors import InvalidArgument, StoreError
 from .deadlines import deadline_in, rest_of
 from .passing import own_name
 from .sync import TOKEN_BYTES, Proxy
@@ -165,7 +165,7 @@ class _Permits(Proxy):
     def _give_back(self, acquired: _Acquired) -> None:
         try:
             released = self._call("release", acquired.token)
-        except BaseException:
+        except StoreError:  # after anything else it is on its way, and is done when the master is back
             self._holdings.put_back(acquired)
             raise
         if not released:
@@ -232,9 +232,7 @@ class RLock(_Permits):
         if not self._is_mine():
             try:
                 super()._release()
-            except LockLost:
-                raise
-            except BaseException:
+            except StoreError:
                 self._own(1)
                 raise
 
@@ -283,7 +281,7 @@ class Semaphore(_Permits):
             acquired = self._holdings.take()
             if acquired is None:
                 self._check_release(n - released)
-                self._await("add", os.urandom(TOKEN_BYTES), n - released)
+                self._call("add", os.urandom(TOKEN_BYTES), n - released)
                 return
             self._give_back(acquired)
 
@@ -353,18 +351,36 @@ class Condition:
         try:
             new = lock._await(*call, deadline=deadline)
         except TimeoutError:
-            notified = bool(lock._await("give_up_wait", self.name, token))
-            new = lock._await(*call)
+            notified, new = self._given_up(call, laid_down, depth)
         except BaseException:  # Ctrl-C: whoever called us expects to hold the lock
-            lock._ask("give_up_wait", self.name, token)
-            new = lock._await(*call)
+            _, new = self._given_up(call, laid_down, depth)
             if new is not None:
                 lock._pick_up(token, new, depth)
             raise
         if new is None:
+            lock._pick_up(
+                laid_down.token, laid_down.fence, depth
+            )  # so that the end of a ``with`` says the same
             raise lock._lost(laid_down.fence)
         lock._pick_up(token, new, depth)
         return notified
+
+    def _given_up(self, call: tuple[Any, ...], laid_down: _Acquired, depth: int) -> tuple[bool, int | None]:
+        """Wait for the lock only: whether it was notified before, and the fencing token.
+
+        Raises Unreachable when the master stays away. It is told then that this process does not want the lock, and
+        who called us has it as after a loss: it is told at its release.
+        """
+        _, name, _, token = call
+        try:
+            notified = bool(self._lock._insisted("give_up_wait", name, token))
+            return notified, self._lock._insisted(*call)
+        except BaseException:
+            self._lock._ask("give_up_wait", name, token)
+            self._lock._ask("give_up_acquire", token)
+            self._lock._ask("release", token)
+            self._lock._pick_up(laid_down.token, laid_down.fence, depth)
+            raise
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
         """Wait until the predicate is true; its last value."""

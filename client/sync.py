@@ -7,6 +7,7 @@ nobody misses what happened meanwhile. When the time is over, the master is aske
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import BrokenBarrierError
@@ -65,6 +66,14 @@ class Proxy:
                 if not pause_before(deadline):
                     raise
 
+    def _insisted(self, method: str, *args: Any) -> Any:
+        """The answer, however long it takes while there is a master: Unreachable when that stays away."""
+        while True:
+            try:
+                return answer_of(self._app, self._ask(method, *args))
+            except StoreError:
+                pause_before(None)
+
     def _given_up(self, otherwise: Any, method: str, *args: Any) -> Any:
         """The time is over: what the master says became of the call, ``otherwise`` if it does not answer."""
         try:
@@ -100,7 +109,14 @@ class Event(Proxy):
     def wait(self, timeout: float | None = None) -> bool:
         """Whether it was set before the time was over."""
         deadline = deadline_in(timeout)
-        is_set, since = self._call("state")
+        if deadline is None:
+            is_set, since = self._call("state")
+        else:  # a time that is over at once still asks, and a master that is away does not hold it up
+            try:
+                patience = max(deadline, time.monotonic() + GIVE_UP_SECONDS)
+                is_set, since = self._await("state", deadline=patience)
+            except TimeoutError:
+                return False
         if is_set:
             return True
         token = os.urandom(TOKEN_BYTES)
@@ -154,11 +170,11 @@ class Barrier(Proxy):
 
     def reset(self) -> None:
         """As new; those who wait get BrokenBarrierError."""
-        self._await("reset", os.urandom(TOKEN_BYTES))
+        self._call("reset", os.urandom(TOKEN_BYTES))
 
     def abort(self) -> None:
         """Break it: whoever waits, or comes, gets BrokenBarrierError until it is reset."""
-        self._await("abort")
+        self._call("abort")
 
     @property
     def parties(self) -> int:

@@ -1,0 +1,92 @@
+"""Locks, events, conditions and barriers while the master is away, or has given up who holds one."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import tq
+from tq.client.locks import Condition, Lock, RLock, Semaphore
+from tq.client.sync import Barrier, Event
+
+from .programs import Master
+
+SECONDS = 20
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tq.client.patience.PATIENCE_SECONDS", 0.5)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_nothing_that_asked_for_no_waiting_waits_for_ever(
+    master: Master, app: tq.App, threads: ThreadPoolExecutor
+) -> None:
+    barrier, semaphore, event = Barrier(app, 2, name="b"), Semaphore(app, 0, "s"), Event(app, "e")
+    master.kill()
+    calls: list[Callable[[], Any]] = [barrier.abort, barrier.reset, semaphore.release, event.set]
+    for future in [threads.submit(call) for call in calls]:
+        with pytest.raises(tq.Unreachable, match="has been away for"):
+            future.result(SECONDS)
+    master.start()
+    assert semaphore.acquire(timeout=SECONDS), "what was asked is done when the master is back"
+
+
+def test_an_events_timeout_holds_while_the_master_is_away(master: Master, app: tq.App) -> None:
+    event = Event(app, "e")
+    master.signal(signal.SIGSTOP)
+    try:
+        assert event.wait(0.1) is False
+    finally:
+        master.signal(signal.SIGCONT)
+    event.set()
+    assert event.wait(0.1) is True
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("kind", [Lock, RLock])
+def test_a_wait_whose_time_is_over_ends_without_a_master_and_keeps_no_lock(
+    master: Master, app: tq.App, kind: type[Lock | RLock]
+) -> None:
+    lock = kind(app, "l")
+    condition = Condition(app, lock, "c")
+
+    def wait() -> None:
+        with condition:
+            master.kill()
+            condition.wait(0.1)
+
+    with pytest.raises(tq.Unreachable, match="has been away for"):
+        wait()
+    assert lock.token is None
+    master.start()
+    with tq.App(master.url, master.authkey) as other:
+        assert kind(other, "l").acquire(timeout=SECONDS)
+    assert lock.acquire(timeout=SECONDS)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("kind", [Lock, RLock])
+def test_a_release_that_was_asked_without_a_master_is_done_and_the_next_acquire_is_a_new_one(
+    master: Master, app: tq.App, kind: type[Lock | RLock]
+) -> None:
+    lock = kind(app, "l")
+    lock.acquire()
+    assert lock.token == 1
+    master.kill()
+    with pytest.raises(tq.Unreachable):
+        lock.release()
+    assert lock.token is None
+    master.start()
+    assert lock.acquire(timeout=SECONDS)
+    assert lock.token == 2
