@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 import tq
 from tq.client.locks import Condition, Lock, RLock, Semaphore
 from tq.client.sync import Barrier, Event
+from tq.managers import LockLost
 
 from .programs import Master
 
@@ -90,3 +93,25 @@ def test_a_release_that_was_asked_without_a_master_is_done_and_the_next_acquire_
     master.start()
     assert lock.acquire(timeout=SECONDS)
     assert lock.token == 2
+
+
+@pytest.mark.parametrize("kind", [Lock, RLock])
+def test_a_loss_that_a_wait_finds_is_what_the_with_block_raises(
+    app: tq.App, kind: type[Lock | RLock]
+) -> None:
+    lock = kind(app, "l")
+    condition = Condition(app, lock, "c")
+
+    def lose() -> None:
+        with condition, condition if kind is RLock else threading.Lock():
+            held = lock._holdings.take()
+            assert held is not None
+            lock._call("release", held.token)  # as if the master had given it up
+            lock._holdings.put_back(held._replace(token=os.urandom(16)))
+            condition.wait(SECONDS)
+
+    with pytest.raises(LockLost, match="token 1 was lost"):
+        lose()
+    assert lock.token is None
+    with condition:
+        assert condition.token == 2
