@@ -8,6 +8,7 @@ of its loss when it releases: LockLost. Of an RLock the threads of a process are
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
 import weakref
@@ -399,7 +400,8 @@ class Condition:
         if not self._lock._is_mine():
             raise RuntimeError("cannot notify on un-acquired lock")
         acquired = self._lock._holdings.latest()
-        if acquired is not None and not self._lock._call("notify", self.name, acquired.token, n):
+        count = max(0, min(operator.index(n), ALL))
+        if acquired is not None and not self._lock._call("notify", self.name, acquired.token, count):
             raise self._lock._lost(acquired.fence)
 
     def notify_all(self) -> None:

@@ -15,7 +15,7 @@ from tq.client.locks import Condition, Lock, RLock, Semaphore
 from tq.client.sync import Barrier, Event
 from tq.managers import LockLost
 
-from .programs import Master
+from .programs import Master, eventually
 
 SECONDS = 20
 
@@ -115,3 +115,26 @@ def test_a_loss_that_a_wait_finds_is_what_the_with_block_raises(
     assert lock.token is None
     with condition:
         assert condition.token == 2
+
+
+def test_how_many_are_notified_is_any_whole_number(app: tq.App, threads: ThreadPoolExecutor) -> None:
+    condition = Condition(app, Lock(app, "l"), "c")
+    ready = threading.Semaphore(0)
+
+    def wait() -> bool:
+        with condition:
+            ready.release()
+            return condition.wait()
+
+    waiting = [threads.submit(wait) for _ in range(2)]
+    for _ in waiting:
+        assert ready.acquire(timeout=SECONDS)
+    with condition:
+        condition.notify(0)
+        condition.notify(-1)
+        with pytest.raises(TypeError):
+            condition.notify(1.5)  # type: ignore[arg-type]
+        assert condition._lock._call("state")[1] == 0
+        condition.notify(2**40)
+        eventually(lambda: condition._lock._call("state")[1] == 2)
+    assert [future.result(SECONDS) for future in waiting] == [True, True]
