@@ -28,17 +28,20 @@ class Locks:
     def __init__(self, syncs: Syncs) -> None:
         self._syncs = syncs
 
-    def acquire(self, call: Call, sync: Sync, token: bytes, wait: bool) -> object:
+    def acquire(
+        self, call: Call, sync: Sync, token: bytes, wait: bool, laid_down: bytes | None = None
+    ) -> object:
         """The fencing token; None when there is no free permit and ``wait`` is false; else waits for one."""
         if token in sync.held:  # asked again
             return self._held_by(call.session, sync, token)
-        if token in sync.past:
+        if sync.ended(token):
             return NONE
         if sync.value > 0:
+            self._syncs.picked_up(sync, laid_down)
             return self._syncs.grant(sync, token, call.session.node)
         if not wait:
             return NONE
-        park(sync.queue, Waiter(token, call))
+        park(sync.queue, Waiter(token, call, laid_down))
         return LATER
 
     def give_up(self, session: Session, sync: Sync, token: bytes) -> int | None:
@@ -47,12 +50,13 @@ class Locks:
         if waiter is not None:
             waiter.call.abandon = None
             waiter.call.answer(NONE)
+            self._syncs.picked_up(sync, waiter.laid_down)
         return self._held_by(session, sync, token)
 
     def release(self, session: Session, sync: Sync, token: bytes) -> bool:
         """Whether the permit was given back, now or before; False: it had been lost."""
         if self._held_by(session, sync, token) is None:
-            return token in sync.past
+            return sync.ended(token)
         self._syncs.give_back(sync, token)
         return True
 
@@ -60,7 +64,7 @@ class Locks:
         """Permits from one who holds none: a semaphore may be used as a signal."""
         if sync.kind != SEMAPHORE:
             raise InvalidArgument(f"a {sync.kind} is released by who holds it")
-        if token in sync.past or token in sync.held:
+        if sync.knows(token):
             return
         if sync.value + count > VALUE_MAX:
             raise InvalidArgument(f"a semaphore's value is at most {VALUE_MAX:,}")
@@ -77,13 +81,13 @@ class Locks:
     def wait(self, call: Call, sync: Sync, condition: str, held: bytes, token: bytes) -> object:
         """Give the lock back and wait; the new fencing token once it is held again. None: it was lost before."""
         again = token in sync.conditions.get(condition, {})
-        if not again and (token in sync.held or token in sync.queue or held in sync.past):
-            return self.acquire(call, sync, token, True)
+        if not again and (token in sync.held or token in sync.queue or sync.ended(held)):
+            return self.acquire(call, sync, token, True, held)
         if not again and (held == token or self._held_by(call.session, sync, held) is None):
             return NONE
-        park(sync.conditions.setdefault(condition, {}), Waiter(token, call))
+        park(sync.conditions.setdefault(condition, {}), Waiter(token, call, held))
         if not again:
-            self._syncs.give_back(sync, held)
+            self._syncs.lay_down(sync, held)
         return LATER
 
     def notify(self, session: Session, sync: Sync, condition: str, held: bytes, count: int) -> bool:

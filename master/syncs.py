@@ -36,6 +36,7 @@ REMEMBERED_PASSES: Final = 8  # of a barrier
 LOCK, EVENT, BARRIER = "lock", "event", "barrier"
 SEMAPHORE: Final = "semaphore"
 DONE: Final = 0  # what is remembered of a claim that was given back, and of an order that was carried out
+LAID_DOWN: Final = -2  # of one that was given back by a wait, as long as that waits
 
 
 class Claim(NamedTuple):
@@ -50,6 +51,7 @@ class Waiter:
 
     token: bytes
     call: Call
+    laid_down: bytes | None = None  # the claim it gave back to wait
 
 
 Parked = dict[bytes, Waiter]  # by token, in order
@@ -71,9 +73,13 @@ class Sync:
     conditions: dict[str, Parked] = field(default_factory=dict)
     held: dict[bytes, Claim] = field(default_factory=dict)
     past: dict[bytes, int] = field(default_factory=dict)
+    laid_down: dict[bytes, bytes] = field(default_factory=dict)  # their nodes; by waits that still wait
 
     def knows(self, token: bytes) -> bool:
-        return token in self.held or token in self.past
+        return token in self.held or self.ended(token)
+
+    def ended(self, token: bytes) -> bool:
+        return token in self.past or token in self.laid_down
 
     def waiters(self) -> list[Waiter]:
         return [waiter for parked in (self.queue, *self.conditions.values()) for waiter in parked.values()]
@@ -87,6 +93,7 @@ class Syncs:
         self._store, self._lease_ms, self._grace_ms, self._wall = store, lease_ms, grace_ms, wall
         self.by_name: dict[tuple[str, str], Sync] = {}
         self._of_node: dict[bytes, dict[tuple[Sync, bytes], None]] = {}  # what each holds
+        self._laid_down: dict[bytes, dict[tuple[Sync, bytes], None]] = {}
         self._owned: dict[bytes, dict[Sync, None]] = {}
         self._absent: dict[bytes, int] = {}  # node: monotonic ms at which it has lost what it holds
         self._nodes: dict[bytes, int] = {}  # open sessions of each
@@ -100,7 +107,7 @@ class Syncs:
         before, self.by_name = self.by_name, {}
         by_number: dict[int, Sync] = {}
         since = {token: claim.since for sync in before.values() for token, claim in sync.held.items()}
-        self._of_node, self._owned = {}, {}
+        self._of_node, self._laid_down, self._owned = {}, {}, {}
         for row in rows:
             sync = Sync(*row)
             if (known := before.get((row.family, row.name))) is not None:
@@ -112,11 +119,13 @@ class Syncs:
             sync = by_number[claim.sync]
             if claim.held:
                 self._hold(sync, claim.token, Claim(claim.node, claim.number, since.get(claim.token)))
+            elif claim.number == LAID_DOWN:
+                self._lay(sync, claim.token, claim.node)
             else:
                 sync.past[claim.token] = claim.number
         self.forget()
         self._unserved = [sync for sync in by_number.values() if sync.family == LOCK and sync.queue]
-        for node in {*self._of_node, *self._owned}:
+        for node in {*self._of_node, *self._laid_down, *self._owned}:
             if node not in self._nodes:
                 self._absent.setdefault(node, now.mono + self._lease_ms)
 
@@ -168,6 +177,32 @@ class Syncs:
         self.changed(sync)
         self.serve(sync)
 
+    def lay_down(self, sync: Sync, token: bytes) -> None:
+        """Its holder waits: as ``give_back``, but remembered until the wait is over, however many turns others take."""
+        node = sync.held[token].node
+        self._let_go(sync, token)
+        self._store.syncs.end_claim(sync.number, token, LAID_DOWN)
+        self._lay(sync, token, node)
+        if len(sync.laid_down) > HELD_MAX:
+            self.picked_up(sync, next(iter(sync.laid_down)))
+        sync.value += 1
+        self.changed(sync)
+        self.serve(sync)
+
+    def picked_up(self, sync: Sync, token: bytes | None) -> None:
+        """The wait that laid it down is over: it is remembered as any other."""
+        node = sync.laid_down.pop(token, None) if token is not None else None
+        if node is None or token is None:
+            return
+        of_node = self._laid_down[node]
+        del of_node[(sync, token)]
+        if not of_node:
+            del self._laid_down[node]
+        self._store.syncs.delete_claim(sync.number, token)
+        self.remember(
+            sync, token, node, DONE
+        )  # as the newest: anew, so that the store has it in the same order
+
     def remember(self, sync: Sync, token: bytes, node: bytes, number: int) -> None:
         """What the call of this token was answered."""
         if sync.knows(token):
@@ -185,6 +220,7 @@ class Syncs:
                 waiter.call.answer(None)
             else:
                 waiter.call.answer(self.grant(sync, waiter.token, waiter.call.session.node))
+            self.picked_up(sync, waiter.laid_down)
 
     def changed(self, sync: Sync) -> None:
         """Its value or counter is to be written."""
@@ -193,6 +229,10 @@ class Syncs:
     def _hold(self, sync: Sync, token: bytes, claim: Claim) -> None:
         sync.held[token] = claim
         self._of_node.setdefault(claim.node, {})[(sync, token)] = None
+
+    def _lay(self, sync: Sync, token: bytes, node: bytes) -> None:
+        sync.laid_down[token] = node
+        self._laid_down.setdefault(node, {})[(sync, token)] = None
 
     def _let_go(self, sync: Sync, token: bytes) -> None:
         node = sync.held.pop(token).node
@@ -224,7 +264,7 @@ class Syncs:
             self._nodes[session.node] = left
             return
         self._nodes.pop(session.node, None)
-        if session.node in self._of_node or session.node in self._owned:
+        if any(session.node in one for one in (self._of_node, self._laid_down, self._owned)):
             self._absent[session.node] = now.mono + self._grace_ms
 
     def deadlines(self) -> list[int]:
@@ -246,6 +286,8 @@ class Syncs:
                 self.drop(sync, "is gone with the program that made it")
             for sync, token in list(self._of_node.get(node, {})):
                 self.take_away(sync, token)
+            for sync, token in list(self._laid_down.get(node, {})):
+                self.picked_up(sync, token)
             del self._absent[node]
 
     def take_away(self, sync: Sync, token: bytes) -> None:
@@ -267,6 +309,8 @@ class Syncs:
             waiter.call.refuse(gone)
         for token in list(sync.held):
             self._let_go(sync, token)
+        for token in list(sync.laid_down):
+            self.picked_up(sync, token)
         self._changed.pop(sync, None)
         self._store.syncs.drop_sync(sync.number)
         del self.by_name[(sync.family, sync.name)]
