@@ -320,7 +320,7 @@ class Condition:
         if lock is not None and not isinstance(lock, Lock | RLock):
             raise InvalidArgument(f"a condition needs a Lock or RLock of this manager, not {lock!r:.80}")
         self._lock = RLock(app, name) if lock is None else lock
-        self.name = name or own_name("condition")
+        self.name = own_name("condition") if name is None else name
         self.acquire, self.release = self._lock.acquire, self._lock.release
 
     def __reduce__(self) -> tuple[Any, ...]:

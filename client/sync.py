@@ -32,7 +32,7 @@ class Proxy:
 
     def __init__(self, app: App, name: str | None, *arguments: Any) -> None:
         self._app = app
-        self.name = name or own_name(type(self).__name__.lower())
+        self.name = own_name(type(self).__name__.lower()) if name is None else name
         self._target = (self._object, self.name, *arguments, name is None)
         self._call("state")  # it is there now, and nothing else is of that name
 

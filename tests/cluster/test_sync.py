@@ -161,6 +161,12 @@ def test_one_name_is_one_lock(manager: Any) -> None:
         manager.Semaphore(3, name="report")
 
 
+@pytest.mark.parametrize("kind", ["Lock", "RLock", "Semaphore", "Event", "Condition"])
+def test_an_empty_name_is_no_name(manager: Any, kind: str) -> None:
+    with pytest.raises(tq.InvalidArgument, match="name must be 1 to 255 characters"):
+        getattr(manager, kind)(name="")
+
+
 def test_threads_take_turns(manager: Any, threads: ThreadPoolExecutor) -> None:
     lock, inside = manager.Lock(), []
 
