@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 TOKEN_BYTES: Final = 16
 UNKNOWN: Final = object()  # what became of a put
+SILENT: Final = "the master did not answer in time; the item may still be stored when it does: is tq-master running there?"
 
 if sys.version_info >= (3, 13):
     from queue import ShutDown
@@ -120,6 +121,8 @@ class SimpleQueue:
             raise TypeError(stored)
         if stored is None:
             raise ShutDown
+        if stored is UNKNOWN:
+            raise queue.Full(SILENT)
         if stored is not True:
             raise queue.Full
 

@@ -104,6 +104,19 @@ def test_a_timeout_holds_while_the_master_is_away(master: Master, items: ItemQue
     assert items.get(timeout=SECONDS) == "next"
 
 
+def test_a_put_whose_time_is_over_without_an_answer_says_that_it_may_be_stored(
+    master: Master, items: ItemQueue
+) -> None:
+    items.put("first")
+    master.signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(queue.Full, match="did not answer in time; the item may still be stored"):
+            items.put("second", timeout=0.1)
+    finally:
+        master.signal(signal.SIGCONT)
+    assert [items.get(timeout=SECONDS) for _ in range(2)] == ["first", "second"]
+
+
 TAKER = """
 import sys, tq
 from tq.client.item_queue import ItemQueue
