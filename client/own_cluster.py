@@ -152,6 +152,7 @@ class OwnCluster:
         self.data = Path(data) if data is not None else self._temporary or Path()
         self._durability, self._timings = durability, timings
         self._programs: list[_Program] = []
+        self._pid = os.getpid()
         self._stopping = threading.Lock()
         self._authkey: str | None = None  # None: the master makes keys by role
         self.address = ""
@@ -227,6 +228,8 @@ class OwnCluster:
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Workers first, so that they can hand back what they hold."""
+        if os.getpid() != self._pid:
+            return  # a forked child that ends: programs and directory are its parent's
         with self._stopping:
             while self._programs:
                 self._programs.pop().stop(seconds)

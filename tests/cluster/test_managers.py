@@ -209,6 +209,30 @@ if __name__ == "__main__":
         assert server.wait(SECONDS) == 0
 
 
+FORKING = """
+import os, sys
+from tq.managers import QueueManager
+
+if __name__ == "__main__":
+    with QueueManager() as manager:
+        queue = manager.get_task_queue()
+        for end in (sys.exit, manager.shutdown):
+            child = os.fork()
+            if child == 0:
+                end()
+                sys.exit()
+            os.waitpid(child, 0)
+            queue.put(1)
+        print(manager._cluster.data.exists(), manager._cluster._programs[0].process.poll())
+"""
+
+
+def test_a_forked_child_that_ends_or_shuts_down_leaves_its_parents_server_alone(home: Path) -> None:
+    with python(FORKING, home) as program:
+        assert program.communicate(timeout=SECONDS)[0] == "True None\n"
+    assert list(home.iterdir()) == []
+
+
 def test_nobody_waits_for_ever_for_a_master_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tq.client.patience.PATIENCE_SECONDS", 0.5)
     with SyncManager() as manager:
