@@ -86,6 +86,8 @@ def encode_chunk(
     ``first`` numbers the items in errors; ``blobs`` as for ``encode``.
     """
     style = "starmap" if star else "map"
+    if star:  # an item that can be read only once is read once
+        items = [item if type(item) is tuple or type(item) is list else tuple(item) for item in items]
     values: Iterable[Any] = chain.from_iterable(items) if star else items
     if ATOMS.issuperset(map(type, values)):
         try:

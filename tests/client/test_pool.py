@@ -46,6 +46,14 @@ def test_nothing_gives_nothing(pool: tq.Pool) -> None:
     assert list(pool.imap_unordered(jobs.double, [])) == []
 
 
+@pytest.mark.parametrize("chunksize", [1, 2])
+def test_arguments_of_starmap_may_come_from_anything_that_can_be_read_once(
+    pool: tq.Pool, chunksize: int
+) -> None:
+    calls = [iter([1, 2]), range(3, 5), (number for number in (5, 6)), {7: "a", 8: "b"}]
+    assert pool.starmap(jobs.add, calls, chunksize) == [3, 7, 11, 15]
+
+
 def test_a_result_is_not_ready_until_it_is(pool: tq.Pool, master: MasterInMemory) -> None:
     master.runs_at_once = False
     result = pool.map_async(jobs.double, range(3))
