@@ -151,7 +151,7 @@ class Executor(StandardExecutor):
         self._sendables = Sendables(self._app, options)
         self._finalizer = weakref.finalize(self, self._courier.close)
         self._finalizer.atexit = False  # at the end of the program it is _finish that waits
-        _executors.add(self)
+        _couriers.add(self._courier)
 
     def __repr__(self) -> str:
         return f"<tq.Executor {self._app!r}>"
@@ -269,13 +269,16 @@ def _works(sendable: Sendable, iterables: tuple[Iterable[Any], ...], size: int) 
         first += len(chunk)
 
 
-_executors: weakref.WeakSet[Executor] = weakref.WeakSet()
+_couriers: weakref.WeakSet[Courier] = (
+    weakref.WeakSet()
+)  # of executors, also of those that nobody holds any more
 
 
 def _finish() -> None:
     """As the standard library does: the program does not end before its futures have."""
-    for executor in list(_executors):
-        executor.shutdown()
+    for courier in list(_couriers):
+        courier.close()
+        courier.join()
 
 
 def finish_first() -> None:
