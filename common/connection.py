@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from .address import Address
@@ -196,11 +196,18 @@ class CallerConnection(asyncio.Protocol):
 
     async def _prove(self, handshake: ClientHandshake, challenge: bytes) -> None:
         try:  # stretching a plain authkey takes a tenth of a second of computing: not on the loop
-            proof = await self._loop.run_in_executor(None, handshake.on_challenge, challenge)
+            proof = await self._off_the_loop(handshake.on_challenge, challenge)
         except TqError as error:
             self._end(error)
         else:
             self._send(encode_frame(Kind.PROOF, proof))
+
+    async def _off_the_loop(self, compute: Callable[[bytes], bytes], challenge: bytes) -> bytes:
+        try:
+            computing = self._loop.run_in_executor(None, compute, challenge)
+        except RuntimeError:  # the interpreter is ending, its pools take nothing; who waits needs the line
+            return compute(challenge)
+        return await computing
 
     def _take(self, kind: int, body: memoryview) -> None:
         event = self._caller.understand(kind, body)  # type: ignore[union-attr]

@@ -18,7 +18,10 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     try:
         import uvloop
-    except ImportError:
+    except (
+        ImportError,
+        RuntimeError,
+    ):  # not there; or the interpreter is ending, and it wants a pool of threads
         return None
     return uvloop.new_event_loop
 

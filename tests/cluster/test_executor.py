@@ -326,6 +326,18 @@ if __name__ == "__main__":
     executor.submit(plain.write, os.path.abspath("notes"), "done", 0.5)
     if sys.argv[1] == "shutdown":
         executor.shutdown(wait=False)
+    if sys.argv[1] == "forget":
+        del executor
+"""
+LATE_THREAD = """
+import threading, tq
+
+def work():
+    threading.main_thread().join()
+    print(app.call(("get_tasks",), "states", []))
+
+app = tq.App()
+threading.Thread(target=work).start()
 """
 TOO_LATE = """
 import atexit, tq
@@ -354,10 +366,14 @@ GUARDED = UNGUARDED.replace("with tq", 'if __name__ == "__main__":\n  with tq').
 )
 
 
-@pytest.mark.parametrize("how", ["nothing", "shutdown"])
+@pytest.mark.parametrize("how", ["nothing", "shutdown", "forget"])
 def test_a_program_does_not_end_before_its_futures(doors: Cluster, home: Path, how: str) -> None:
     assert run_script(ENDING, home, doors.master, how) == (0, "", "")
     assert (home / "notes").read_text("utf-8") == "done"
+
+
+def test_a_thread_that_outlives_the_main_one_may_be_the_first_to_connect(doors: Cluster, home: Path) -> None:
+    assert run_script(LATE_THREAD, home, doors.master) == (0, "[]\n", "")
 
 
 def test_at_the_end_of_the_interpreter_nothing_more_is_taken(doors: Cluster, home: Path) -> None:
