@@ -11,7 +11,6 @@ documentation. A chunk is one task: durable, retried as the pool's options say, 
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sized
 from itertools import islice
@@ -92,8 +91,7 @@ class Pool:
         self._sendables = Sendables(self._app, options)
         self._processes = processes
         self._feeder = Feeder(self._app, self._courier)
-        self._lock = threading.Lock()  # guards the state, together with starting the feeder
-        self._state = RUN
+        self._state = RUN  # guarded by the feeder's lock
 
     def __repr__(self) -> str:
         return f"<tq.Pool state={self._state} {self._app!r}>"
@@ -171,7 +169,7 @@ class Pool:
 
     def close(self) -> None:
         """Take no more work; what was taken is done."""
-        with self._lock:
+        with self._feeder.lock:
             if self._state == RUN:
                 self._state = CLOSE
                 self._feeder.close()
@@ -242,7 +240,7 @@ class Pool:
         return result
 
     def _feed(self, feed: Feed) -> None:
-        with self._lock:
+        with self._feeder.lock:
             self._check_running()
             self._feeder.feed(feed)
 

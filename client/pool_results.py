@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..common.errors import TaskError, TqError
 from .exceptions import broken, rebuilt
@@ -20,9 +21,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tq.client")
 
+NEWS_AT_ONCE: Final = (
+    1_000  # that an iterator of imap reads: the feeder is to hear of it before all has been given out
+)
+
 Callback = Callable[[Any], object]
 
 _lock = threading.Lock()  # guards ``Piece._told`` and ``MapResult._left``, each for a moment
+if hasattr(os, "register_at_fork"):  # so that no child inherits it locked by a thread that it does not have
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 class Piece:
@@ -162,6 +169,8 @@ class IMapIterator:
     """
 
     def __init__(self) -> None:
+        self.taken = 0  # parts that have been given out; a few more may have been
+        self._wake: Callable[[], None] | None = None
         self._ready: deque[Any] = deque()  # whose turn it is, to be given out
         self._lock = threading.Lock()  # guards the three below: several threads may iterate
         self._parts: dict[int, Any] = {}  # that have arrived before their turn
@@ -202,18 +211,22 @@ class IMapIterator:
         return item
 
     def _read_news(self, deadline: float | None) -> None:
-        """All there is; waits for the first."""
+        """What there is, as far as it is read at once; waits for the first. All that was ready has been given out."""
+        self.taken = self._begun
+        wake, self._wake = self._wake, None
+        if wake is not None:
+            wake()
         rest = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
             index, part = self._news.get(timeout=rest)
         except Empty:
             raise multiprocessing.TimeoutError from None
-        while True:
+        for read in range(1, NEWS_AT_ONCE + 1):
             if index < 0:
                 self._length = part
             else:
                 self._arrived(index, part)
-            if self._news.empty():
+            if read == NEWS_AT_ONCE or self._news.empty():
                 return
             index, part = self._news.get()
 
@@ -228,6 +241,10 @@ class IMapIterator:
             turn = self._parts.pop(self._begun, None)
 
     # for Piece and the feeder
+
+    def call_when_taken(self, wake: Callable[[], None]) -> None:
+        """Call this once when ``taken`` changes."""
+        self._wake = wake
 
     def piece_done(self, index: int, value: Any) -> None:
         self._news.put((index, value))
@@ -248,4 +265,15 @@ class IMapUnorderedIterator(IMapIterator):
         self._ready.extend(part)
 
 
-Result = AsyncResult | IMapIterator
+class Nobody:
+    """In the place of an iterator that nobody holds any more: nothing is kept for it."""
+
+    def piece_done(self, index: int, value: Any) -> None: ...
+    def piece_failed(self, index: int, error: BaseException) -> None: ...
+    def set_length(self, pieces: int) -> None: ...
+
+
+NOBODY: Final = Nobody()
+
+Parts = MapResult | IMapIterator | Nobody
+Result = AsyncResult | Parts

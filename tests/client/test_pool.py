@@ -145,6 +145,71 @@ def test_imap_takes_an_iterable_without_end(pool: tq.Pool) -> None:
     pool.terminate()
 
 
+@pytest.fixture
+def short_rope(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Of an imap so many chunks of one are sent further than its results were taken, and never as many as are returned."""
+    for name, value in {"UNTAKEN_ITEMS_MAX": 8, "UNTAKEN_CHUNKS_MIN": 8, "TURN_CHUNKS": 2}.items():
+        monkeypatch.setattr(f"tq.client.pool_feeder.{name}", value)
+    return 10
+
+
+def test_an_iterable_without_end_is_read_as_its_results_are_taken_and_holds_up_nobody(
+    pool: tq.Pool, short_rope: int
+) -> None:
+    read: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        for number in itertools.count():
+            read.append(number)
+            yield number
+
+    results = pool.imap(jobs.double, numbers())
+    unordered = pool.imap_unordered(jobs.double, itertools.count())
+    for taken in range(1, 50):
+        assert next(results) == 2 * (taken - 1)
+        next(unordered)
+        assert pool.map(jobs.double, [1, 2]) == [2, 4]  # behind two that have no end
+        assert len(read) < taken + short_rope
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_who_joins_a_pool_waits_for_all_of_an_imap_taken_or_not(
+    pool: tq.Pool, master: MasterInMemory, short_rope: int, is_held: bool
+) -> None:
+    results = pool.imap(jobs.double, range(100)) if is_held else None
+    if not is_held:
+        pool.imap_unordered(jobs.double, range(100))
+    pool.close()
+    pool.join()
+    assert len(master.tasks) == 100
+    assert results is None or list(results) == [2 * number for number in range(100)]
+
+
+def test_an_imap_that_is_let_go_is_done_all_the_same(
+    pool: tq.Pool, master: MasterInMemory, short_rope: int
+) -> None:
+    done = threading.Event()
+
+    def numbers() -> Iterator[int]:
+        yield from range(100)
+        done.set()
+
+    results = pool.imap(jobs.double, numbers())
+    assert next(results) == 0
+    assert pool.map(jobs.double, [1]) == [2]
+    del results
+    assert done.wait(SECONDS)
+
+
+def test_terminate_ends_an_imap_that_rests(pool: tq.Pool, short_rope: int) -> None:
+    results = pool.imap(jobs.double, itertools.count())
+    assert pool.map(jobs.double, [1]) == [2]
+    pool.terminate()
+    pool.join()
+    with pytest.raises(RuntimeError, match="terminated"):
+        list(results)
+
+
 def test_a_closed_pool_takes_nothing_and_finishes_what_it_has(pool: tq.Pool) -> None:
     with pytest.raises(ValueError, match="Pool is still running"):
         pool.join()
