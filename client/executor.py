@@ -8,6 +8,7 @@ so they go on if this program dies.
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import time
 import weakref
@@ -48,6 +49,8 @@ THEIRS: Final = {
 }
 
 _lock = threading.Lock()  # guards ``TaskFuture._begun``, for a moment
+if hasattr(os, "register_at_fork"):  # so that no child inherits it locked by a thread that it does not have
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 Work = tuple[bytes, list[Blob]]
 """A payload, and the blobs it names."""

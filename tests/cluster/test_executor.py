@@ -317,6 +317,18 @@ def test_a_forked_child_uses_it_as_its_parent_does(executor: tq.Executor) -> Non
     assert executor.submit(abs, -4).result(SECONDS) == 4
 
 
+def test_a_forked_child_uses_a_pool_as_its_parent_does(doors: Cluster) -> None:
+    with tq.Pool(2, app=doors.app) as pool:
+        assert pool.map(abs, [-1, -2]) == [1, 2]
+        results = pool.imap(plain.square, range(5))
+        child = os.fork()
+        if child == 0:
+            good = pool.map_async(abs, [-3]).get(SECONDS) == [3] and pool.imap(abs, [-4]).next(SECONDS) == 4
+            os._exit(0 if good else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert list(results) == [0, 1, 4, 9, 16]
+
+
 ENDING = """
 import os, sys, tq
 import plain_functions as plain
