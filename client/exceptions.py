@@ -52,16 +52,19 @@ class RemoteTraceback(Exception):
 
 def rebuilt(error: TaskError) -> BaseException:
     """The exception the task raised, its ``__cause__`` the remote traceback; the error itself if that cannot be."""
+    error.__cause__ = RemoteTraceback(error.traceback) if error.traceback else None
     kind = _loaded_class(error.type)
     args = error.detail.get("args")
     if kind is None or not isinstance(args, list):
-        error.__cause__ = RemoteTraceback(error.traceback) if error.traceback else None
         return error
     try:
         own = kind(*args)
     except Exception:  # a class of Python's own that wants other arguments
         return error
     own.__cause__ = RemoteTraceback(error.traceback)
+    notes = error.detail.get("notes")
+    for note in notes if isinstance(notes, list) else ():
+        own.add_note(str(note))
     return own
 
 

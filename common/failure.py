@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib
 import os
 import traceback as tracebacks
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -81,8 +82,12 @@ class Failure:
         name = (
             kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
         )
-        args = _plain_args(error)
-        detail = _told(error) if args is None else {**_told(error), "args": args}
+        args, notes = _plain_args(error), _notes(error)
+        detail = _told(error)
+        if args is not None:
+            detail = {**detail, "args": args}
+        if notes:
+            detail = {**detail, "notes": notes}
         return cls(name, _clean(message[:MESSAGE_CHARS_MAX]), _clean(text), detail)
 
     def encode(self) -> bytes:
@@ -152,16 +157,41 @@ def _plain_args(error: BaseException) -> list[Any] | None:
     args = list(error.args)
     if isinstance(error, OSError) and error.filename is not None and len(args) == 2:
         args.append(error.filename)
-    if len(args) > ARGS_MAX:
+        if error.filename2 is not None:  # the fourth is for Windows
+            args += [None, error.filename2]
+    try:
+        return list(_plain(args))
+    except ValueError:
         return None
-    for index, value in enumerate(args):
-        if type(value) is str and len(value) <= MESSAGE_CHARS_MAX:
-            args[index] = _clean(value)
-        elif not (
-            value is None or type(value) in (bool, float) or (type(value) is int and abs(value) < 2**63)
+
+
+def _plain(values: Sequence[Any]) -> Iterator[Any]:
+    """The values, fit to be sent; raises ValueError when one is not. A SyntaxError has a tuple of them inside."""
+    if len(values) > ARGS_MAX:
+        raise ValueError("too many")
+    for value in values:
+        kind = type(value)
+        if kind is str and len(value) <= MESSAGE_CHARS_MAX:
+            yield _clean(value)
+        elif kind is tuple and values.__class__ is list:
+            yield tuple(_plain(value))
+        elif (
+            value is None
+            or kind in (bool, float)
+            or (kind is int and abs(value) < 2**63)
+            or (kind is bytes and len(value) <= MESSAGE_CHARS_MAX)
         ):
-            return None
-    return args
+            yield value
+        else:
+            raise ValueError("not plain")
+
+
+def _notes(error: BaseException) -> list[str]:
+    """What ``add_note`` has added; the notes of our own errors are made where they are shown."""
+    notes = None if isinstance(error, TqError) else error.__dict__.get("__notes__")
+    if not isinstance(notes, list):
+        return []
+    return [_clean(note[:MESSAGE_CHARS_MAX]) for note in notes[:ARGS_MAX] if type(note) is str]
 
 
 def show_bytes(size: float) -> str:
