@@ -94,6 +94,7 @@ class Courier:
         self._app, self._patience = app, patience
         self.at_end: list[Callable[[], None]] = []
         self._closed = False
+        self._broken: BrokenCluster | None = None
         self._make_anew()
         _couriers.add(self)
 
@@ -152,6 +153,14 @@ class Courier:
         else:
             self._end()
 
+    def break_off(self, words: str) -> None:
+        """There is no way to the cluster any more, and there will be none: tell everybody who waits, and who comes."""
+        with self._lock:
+            if self._receivers or not self._closed:
+                self._broken = BrokenCluster(words)
+                self._news.put((list(self._receivers), self._broken))
+        self._app.close()  # what else waits for an answer
+
     def push(self) -> None:
         """Send what has gathered, whatever is on its way: a call made after this may be a question about it."""
         if self._unsent:
@@ -161,7 +170,11 @@ class Courier:
     def flush(self) -> None:
         """Wait until everything sent is stored, or refused: a call is answered after all that were made before it."""
         self.push()
-        self._app.call(TASKS, "states", [])
+        try:
+            self._app.call(TASKS, "states", [])
+        except Unreachable:
+            self.check_whole()
+            raise
 
     def cancel(self, ids: Sequence[bytes], *, running: bool) -> list[Future[Any]]:
         """Have the master cancel tasks, those that run too or not; its answers, ``[[id, state], …]`` each."""
@@ -177,10 +190,20 @@ class Courier:
             self._changed.notify_all()
         self._news.put(None)
 
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
     def check_open(self) -> None:
-        """Raises RuntimeError once closed."""
+        """Raises RuntimeError once closed, BrokenCluster once broken off."""
         if self._closed:
             raise RuntimeError("cannot schedule new futures after shutdown")
+        self.check_whole()
+
+    def check_whole(self) -> None:
+        """Raises BrokenCluster once broken off."""
+        if self._broken is not None:
+            raise BrokenCluster(str(self._broken))
 
     def await_room(self, most: int) -> None:
         """Wait until fewer than ``most`` have not heard; then for room enough that this is not every time."""

@@ -187,6 +187,7 @@ class Executor(StandardExecutor):
             raise TypeError("buffersize must be an integer or None")
         if buffersize is not None and buffersize < 1:
             raise ValueError("buffersize must be None or > 0")
+        self._courier.check_whole()
         deadline = None if timeout is None else time.monotonic() + timeout
         sendable = self._sendables.of(fn)
         works = _works(sendable, iterables, chunksize)

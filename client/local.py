@@ -21,7 +21,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar
 
-from ..common.errors import InvalidArgument
+from ..common.errors import InvalidArgument, Unreachable
 from ..common.link import ambient
 from .app import App
 from .executor import Executor, TaskFuture, Work, finish_first
@@ -59,13 +59,14 @@ class Local(Executor):
     ) -> None:
         if workers not in WORKERS:
             raise InvalidArgument(f"workers must be 'processes' or 'threads', not {workers!r:.80}")
-        self._is_of_threads = workers == "threads"
+        self._is_of_threads, self._is_kept = workers == "threads", file is not None
         self._check_limit("tq.local", options.get("timeout"))
         self.cluster = own_cluster(processes, file, workers)
         finish_first()
         app = App(self.cluster.url, self.cluster.key("client"))
         super().__init__(app=app, **options)
-        self._courier.at_end += [app.close, self.cluster.stop]
+        self.cluster.at_end.append(self._courier.break_off)
+        self._courier.at_end.append(self.cluster.stop)
 
     def add_task(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Queue ``fn(*args, **kwargs)``. As ``submit``, but when this returns, the task is stored."""
@@ -74,10 +75,28 @@ class Local(Executor):
         return future
 
     def join(self) -> None:
-        """Wait until everything is done, what an earlier program left in the file included."""
+        """Wait until everything is done, what an earlier program left in the file included.
+
+        After ``shutdown``, for what it was given; with a file that raises RuntimeError, for nobody knows about the rest.
+        Raises BrokenExecutor when the cluster has died.
+        """
         self._courier.join()
-        while any(row[state] for row in self._app.call(("get_queues",), "list") for state in UNFINISHED):
-            threading.Event().wait(LOOK_SECONDS)
+        try:
+            while self._has_unfinished():
+                threading.Event().wait(LOOK_SECONDS)
+        except Unreachable:
+            if self._has_unfinished():  # it has ended meanwhile; or this is told once more
+                raise
+
+    def _has_unfinished(self) -> bool:
+        self._courier.check_whole()
+        if self._courier.is_closed:
+            if self._is_kept:
+                raise RuntimeError(
+                    "the cluster has ended: join() inside the with block, or before shutdown()"
+                )
+            return False
+        return any(row[state] for row in self._app.call(("get_queues",), "list") for state in UNFINISHED)
 
     def _send(self, sendable: Sendable, work: Work) -> TaskFuture[Any]:
         self._check_limit(sendable.name, sendable.choice.options.timeout)

@@ -36,12 +36,18 @@ def pool_of(
     queue = f"pool-{number}"
     slots = (os.cpu_count() or 1) if processes is None else processes
     pool = Pool(slots, initializer, initargs, None, context, app=app, **{"queue": queue, **options})
+    courier = pool._courier  # the pool itself must not be held on to, or it is never collected
+
+    def died(how: str) -> None:
+        courier.break_off(f"the worker processes of this pool have ended: their worker {how}; make a new one")
+
     try:
-        end = cluster.start_worker(
-            slots=slots, allow=("*",), queue=queue, tasks_per_child=maxtasksperchild
-        )  # ours alone: only we have its key
+        end = cluster.start_worker(  # ours alone: only we have its key
+            slots=slots, allow=("*",), queue=queue, tasks_per_child=maxtasksperchild, at_death=died
+        )
     except BaseException:
         pool.terminate()
         raise
-    pool._at_end(end)
+    cluster.at_end.append(courier.break_off)
+    courier.at_end += [end, lambda: cluster.at_end.remove(courier.break_off)]
     return pool

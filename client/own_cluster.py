@@ -31,6 +31,7 @@ from ..common.naming import is_loading
 
 START_SECONDS_MAX: Final = 30.0
 STOP_SECONDS: Final = 10.0  # from SIGTERM to SIGKILL
+STOP_SECONDS_OF_BROKEN: Final = 1.0  # a worker whose master has died has nobody to hand anything back to
 COMPLAINT_LINES_MAX: Final = 40
 LOG_LEVELS: Final = {"debug": 10, "info": 10, "warning": 30, "error": 40}  # what is well is nobody's news
 
@@ -48,11 +49,18 @@ log = logging.getLogger("tq.local")
 
 
 class OwnProgram:
-    """One started program; ``ready`` is the record of the action that says that it serves."""
+    """One started program; ``ready`` is the record of the action that says that it serves. ``at_death`` is told how it
+    ended, in its thread, when nobody has stopped it."""
 
     def __init__(
-        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], ready: str
+        self,
+        module: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        ready: str,
+        at_death: Callable[[str], None],
     ) -> None:
+        self._at_death, self._is_ready, self._is_stopped = at_death, False, False
         self._module, self._arguments = module, ["--log-format", "json", *arguments]
         self._environment, self._awaited = dict(environment), ready
         self._started: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -72,6 +80,7 @@ class OwnProgram:
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """SIGTERM: it finishes what it does; after ``seconds`` SIGKILL."""
+        self._is_stopped = True
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -88,11 +97,13 @@ class OwnProgram:
             self.stop(0)
             raise Unreachable(f"{self._module} did not start within {START_SECONDS_MAX:g} s") from None
         if told is None:
-            words = " ".join(line.partition(": ")[2] or line for line in self._complaints)
+            said = [line.partition(": ")[2] or line for line in self._complaints]
+            words = " ".join(line for line in said if not line.startswith("see: "))  # our own error says it
             raise ConfigError(
                 words or f"{self._module} ended with status {self.process.wait()} and said nothing"
             )
         record: dict[str, Any] = told
+        self._is_ready = True
         return record
 
     def _run(self) -> None:
@@ -115,7 +126,9 @@ class OwnProgram:
             for line in said:
                 self._take(line.decode("utf-8", "replace").rstrip("\n"))
         self._started.put(None)  # if nobody has been told yet, it did not start
-        self.process.wait()
+        status = self.process.wait()
+        if self._is_ready and not self._is_stopped:
+            self._at_death(_ending(status))
 
     def _take(self, line: str) -> None:
         record = None
@@ -141,7 +154,11 @@ class _Program(Protocol):
 
 
 class OwnCluster:
-    """A context: inside it the master runs. ``data``: its directory; None: one that goes with it."""
+    """A context: inside it the master runs. ``data``: its directory; None: one that goes with it.
+
+    ``at_end``: told why there is no way any more: before the programs are stopped, or when one of them ends by itself, in a
+    thread of ours.
+    """
 
     def __init__(
         self, data: str | Path | None, *, durability: str = "fsync", timings: Mapping[str, str] = TIMINGS
@@ -151,8 +168,9 @@ class OwnCluster:
         self._temporary = None if data is not None else Path(tempfile.mkdtemp(prefix="tq-"))
         self.data = Path(data) if data is not None else self._temporary or Path()
         self._durability, self._timings = durability, timings
+        self.at_end: list[Callable[[str], None]] = []
+        self._process, self._is_broken = os.getpid(), False
         self._programs: list[_Program] = []
-        self._pid = os.getpid()
         self._stopping = threading.Lock()
         self._authkey: str | None = None  # None: the master makes keys by role
         self.address = ""
@@ -169,7 +187,7 @@ class OwnCluster:
         if registered is not None:  # names that the master imports as this program would
             environment["TQ_REGISTERED"] = registered
             environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
-        master = OwnProgram("tq.master.cli", arguments, environment, "master.started")
+        master = OwnProgram("tq.master.cli", arguments, environment, "master.started", self._died("master"))
         self._programs.append(master)
         self.address = str(master.ready["address"])
 
@@ -181,8 +199,10 @@ class OwnCluster:
         allow: Sequence[str] = (),
         queue: str | None = None,
         tasks_per_child: int | None = None,
+        at_death: Callable[[str], None] | None = None,
     ) -> Callable[[], None]:
-        """One that serves all queues, or one alone; what ends it before the cluster does."""
+        """One that serves all queues, or one alone; what ends it before the cluster does. ``at_death``: told how it ended
+        by itself, in place of whoever is told of the cluster's end."""
         arguments = ["--connect", self._address_here()]
         arguments += [] if self._authkey is not None else ["--authkey-file", str(self.data / "worker.key")]
         arguments += [] if slots is None else ["--slots", str(slots)]
@@ -192,7 +212,13 @@ class OwnCluster:
         environment = {**own_environment(), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         if self._authkey is not None:
             environment["TQ_AUTHKEY"] = self._authkey
-        worker = OwnProgram("tq.worker.cli", [*arguments, "--", *modules], environment, "worker.connected")
+        worker = OwnProgram(
+            "tq.worker.cli",
+            [*arguments, "--", *modules],
+            environment,
+            "worker.connected",
+            at_death or self._died("worker"),
+        )
         self._programs.append(worker)
         return lambda: self._end(worker)
 
@@ -214,6 +240,21 @@ class OwnCluster:
         address = parse_address(self.address)
         return str(Address("127.0.0.1", address.port)) if address.host == "0.0.0.0" else self.address  # noqa: S104
 
+    def _died(self, program: str) -> Callable[[str], None]:
+        rest = f"is in {self.data} and is finished by the next program that opens it"
+        if self._temporary is not None:
+            rest = "is gone; make a new one"
+
+        def tell(how: str) -> None:
+            self._is_broken = True
+            self._tell(f"the {program} of this program's own cluster {how}; what was not finished {rest}")
+
+        return tell
+
+    def _tell(self, words: str) -> None:
+        for step in self.at_end:
+            step(words)
+
     @property
     def url(self) -> str:
         return f"tq://{self.address}"
@@ -228,11 +269,14 @@ class OwnCluster:
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Workers first, so that they can hand back what they hold."""
-        if os.getpid() != self._pid:
-            return  # a forked child that ends: programs and directory are its parent's
+        if os.getpid() != self._process:
+            return  # a forked child ends, and the cluster is its parent's
+        self._tell("this program's own cluster was stopped")
         with self._stopping:
             while self._programs:
-                self._programs.pop().stop(seconds)
+                self._programs.pop().stop(
+                    min(seconds, STOP_SECONDS_OF_BROKEN) if self._is_broken else seconds
+                )
             if self._temporary is not None:
                 shutil.rmtree(self._temporary, ignore_errors=True)
         atexit.unregister(self.stop)
@@ -242,6 +286,16 @@ class OwnCluster:
 
     def __exit__(self, *error: object) -> None:
         self.stop()
+
+
+def _ending(status: int) -> str:
+    """How a program has ended."""
+    if status >= 0:
+        return f"ended with status {status}"
+    try:
+        return f"was killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was killed by signal {-status}"
 
 
 def _log_level(word: object) -> int:

@@ -87,6 +87,7 @@ class Pool:
         if app is None:
             self._courier.at_end.append(self._app.close)
         if cluster is not None:
+            cluster.at_end.append(self._courier.break_off)
             self._courier.at_end.append(cluster.stop)
         self._sendables = Sendables(self._app, options)
         self._processes = processes
@@ -201,13 +202,10 @@ class Pool:
 
     # inside
 
-    def _at_end(self, step: Callable[[], None]) -> None:
-        """Something to do when it has ended and everybody has heard; it must not hold on to the pool."""
-        self._courier.at_end.append(step)
-
     def _check_running(self) -> None:
         if self._state != RUN:
             raise ValueError("Pool not running")
+        self._courier.check_whole()
 
     def _map_async(
         self,

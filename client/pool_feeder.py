@@ -176,6 +176,7 @@ class Feeder:
                 if not (self._awaited or feed.has_room()):
                     return
                 self._courier.await_room(UNDER_WAY_MAX)
+                self._courier.check_whole()
                 chunk = list(islice(feed.items, feed.size))
                 if not chunk:
                     break

@@ -136,6 +136,59 @@ if __name__ == "__main__":
         q.add_task(time.sleep, 0.05).add_done_callback(lambda future: print("done"))
 """
 
+KILLED = """
+import concurrent.futures, itertools, os, signal, sys, time, tq
+
+def kill(index, cluster):
+    os.kill(cluster._programs[index].process.pid, signal.SIGKILL)
+
+def tell(call):
+    try:
+        call()
+    except concurrent.futures.BrokenExecutor as error:
+        print(error)
+
+if __name__ == "__main__":
+    index, where = int(sys.argv[1]), {"file": sys.argv[2]} if sys.argv[2:] else {}
+    with tq.local(1, **where) as q:
+        waiting = [q.add_task(time.sleep, 600) for _ in range(2)]
+        kill(index, q.cluster)
+        for future in waiting:
+            tell(future.result)
+        for call in (q.submit, q.add_task, q.map):
+            tell(lambda: call(abs, [1]))
+        tell(q.join)
+    pool = tq.Pool(1)
+    results = pool.imap(abs, itertools.count())
+    next(results)
+    kill(index, pool._courier.at_end[-1].__self__)
+    tell(lambda: [number for number in results])
+    tell(lambda: pool.map(abs, [1]))
+    pool.close()
+    pool.join()
+"""
+FORKED = """
+import os, sys, tq
+
+if __name__ == "__main__":
+    with tq.local(1) as q:
+        print(q.add_task(abs, -1).result(), flush=True)
+        child = os.fork()
+        if not child:
+            sys.exit(3)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        print(os.path.isdir(q.cluster.data), q.add_task(abs, -2).result())
+    q.join()
+"""
+UNJOINED = """
+import time, tq
+
+if __name__ == "__main__":
+    pool = tq.Pool(1)
+    results = pool.imap(time.sleep, [600] * 10)
+    waiting = pool.map_async(time.sleep, [600] * 10)
+"""
+
 
 def start(program: str, home: Path, *arguments: str) -> subprocess.Popen[str]:
     (home / "program.py").write_text(program, "utf-8")
@@ -242,3 +295,46 @@ def test_a_program_that_ends_without_closing_it_ends_when_its_tasks_have(home: P
         said, complaints = program.communicate(timeout=SECONDS)
     assert (said, complaints) == ("done\n" * 3, "")
     assert program.returncode == 0
+
+
+@pytest.mark.parametrize(("program", "index"), [("master", 0), ("worker", 1)])
+def test_a_cluster_of_ones_own_that_has_died_is_a_broken_executor_at_once(
+    home: Path, program: str, index: int
+) -> None:
+    with start(KILLED, home, str(index)) as running:
+        said, _ = running.communicate(timeout=SECONDS)
+    words = f"the {program} of this program's own cluster was killed by SIGKILL; what was not finished is gone; make a new one"
+    assert said.splitlines() == [words] * 8
+    assert [path.name for path in home.iterdir()] == ["program.py"]
+
+
+def test_a_cluster_that_has_died_tells_where_its_tasks_are(home: Path) -> None:
+    with start(KILLED, home, "1", "kept") as running:
+        said, _ = running.communicate(timeout=SECONDS)
+    assert "what was not finished is in kept and is finished by the next program that opens it" in said
+
+
+def test_the_end_of_a_forked_child_is_not_the_end_of_its_parents_cluster(home: Path) -> None:
+    with start(FORKED, home) as program:
+        said, complaints = program.communicate(timeout=SECONDS)
+    assert (said, complaints) == ("1\n3\nTrue 2\n", "")
+
+
+def test_a_program_that_does_not_join_its_pool_ends_without_a_word(home: Path) -> None:
+    with start(UNJOINED, home) as program:
+        said, complaints = program.communicate(timeout=SECONDS)
+    assert (program.returncode, said, complaints) == (0, "", "")
+    assert [path.name for path in home.iterdir()] == ["program.py"]
+
+
+def test_two_programs_cannot_have_the_same_file_at_once(home: Path) -> None:
+    with start(KEEPER, home, "0") as first:
+        assert first.stdout is not None
+        first.stdout.readline()
+        with start(KEEPER, home, "0") as second:
+            _, complaints = second.communicate("\n", timeout=SECONDS)
+        assert (second.returncode, complaints.count("see: tq help")) == (1, 1)
+        assert "another tq-master" in complaints
+        assert "stop it first, or give this one another" in complaints
+        first.communicate("\n", timeout=SECONDS)
+    assert first.returncode == 0
