@@ -200,6 +200,14 @@ class Courier:
             raise RuntimeError("cannot schedule new futures after shutdown")
         self.check_whole()
 
+    def check_may_wait(self) -> None:
+        """Raises RuntimeError in a callback: what it waits for would never come, since it is told one after the other."""
+        if self._thread is threading.current_thread():
+            raise RuntimeError(
+                "a callback cannot wait for the end of what calls it, nor for a result that comes behind it; "
+                "give that one a callback, or wait in another thread"
+            )
+
     def check_whole(self) -> None:
         """Raises BrokenCluster once broken off."""
         if self._broken is not None:
@@ -213,9 +221,8 @@ class Courier:
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until everybody has heard; False when ``timeout`` seconds pass first."""
+        self.check_may_wait()
         thread = self._thread
-        if thread is threading.current_thread():
-            raise RuntimeError("a callback cannot wait for the end of what calls it")
         with self._changed:
             if not self._changed.wait_for(lambda: not self._receivers, timeout):
                 return False

@@ -70,6 +70,18 @@ class TaskFuture(Future[T]):
         """The id by which `tq show` and ``App.get`` know the task."""
         return show_id(self.task)
 
+    def result(self, timeout: float | None = None) -> T:
+        self._check_may_wait(timeout)
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        self._check_may_wait(timeout)
+        return super().exception(timeout)
+
+    def _check_may_wait(self, timeout: float | None) -> None:
+        if timeout is None and not self.done():
+            self._courier.check_may_wait()
+
     def cancel(self) -> bool:
         """Cancel the task if no worker has begun it; False when one has, or it has ended."""
         if self.done():

@@ -116,7 +116,7 @@ class Pool:
     ) -> AsyncResult:
         self._check_running()
         sendable, args, kwds = self._sendables.of(func), tuple(args), dict(kwds)
-        result = AsyncResult(callback, error_callback)
+        result = AsyncResult(self._courier.check_may_wait, callback, error_callback)
         self._feeder.send_one(sendable, lambda met: sendable.payload(args, kwds, met), result)
         return result
 
@@ -158,13 +158,13 @@ class Pool:
 
     def imap(self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1) -> IMapIterator:
         """Results in order, each as soon as it is its turn. ``iterable`` may have no end."""
-        return self._imap(IMapIterator(), func, iterable, chunksize)
+        return self._imap(IMapIterator(self._courier.check_may_wait), func, iterable, chunksize)
 
     def imap_unordered(
         self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1
     ) -> IMapIterator:
         """Results as they come."""
-        return self._imap(IMapUnorderedIterator(), func, iterable, chunksize)
+        return self._imap(IMapUnorderedIterator(self._courier.check_may_wait), func, iterable, chunksize)
 
     # the end
 
@@ -224,7 +224,7 @@ class Pool:
         items = iterable if isinstance(iterable, Sized) else list(iterable)
         length = len(items)
         size = chunksize or max(1, -(-length // (self._slots() * CHUNKS_PER_SLOT)))
-        result = MapResult(-(-length // size), callback, error_callback)
+        result = MapResult(self._courier.check_may_wait, callback, error_callback, -(-length // size))
         if length:
             self._feed(Feed(sendable, islice(items, length), size, result, star=star))
         return result

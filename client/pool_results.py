@@ -71,9 +71,15 @@ class Piece:
 
 
 class AsyncResult:
-    """The result of ``apply_async``."""
+    """The result of ``apply_async``. ``check_may_wait`` raises where waiting without an end would have none."""
 
-    def __init__(self, callback: Callback | None, error_callback: Callback | None) -> None:
+    def __init__(
+        self,
+        check_may_wait: Callable[[], None],
+        callback: Callback | None,
+        error_callback: Callback | None,
+    ) -> None:
+        self._check_may_wait = check_may_wait
         self._callback, self._error_callback = callback, error_callback
         self._event = threading.Event()
         self._value: Any = None
@@ -81,13 +87,16 @@ class AsyncResult:
 
     def get(self, timeout: float | None = None) -> Any:
         """The result, when it arrives. Raises what the call raised; multiprocessing.TimeoutError after ``timeout`` s."""
-        if not self._event.wait(timeout):
+        self.wait(timeout)
+        if not self._event.is_set():
             raise multiprocessing.TimeoutError
         if self._error is not None:
             raise self._error
         return self._value
 
     def wait(self, timeout: float | None = None) -> None:
+        if timeout is None and not self._event.is_set():
+            self._check_may_wait()
         self._event.wait(timeout)
 
     def ready(self) -> bool:
@@ -125,8 +134,14 @@ class AsyncResult:
 class MapResult(AsyncResult):
     """The result of ``map_async``: a list, complete; or the first exception, once all pieces have ended."""
 
-    def __init__(self, pieces: int, callback: Callback | None, error_callback: Callback | None) -> None:
-        super().__init__(callback, error_callback)
+    def __init__(
+        self,
+        check_may_wait: Callable[[], None],
+        callback: Callback | None,
+        error_callback: Callback | None,
+        pieces: int,
+    ) -> None:
+        super().__init__(check_may_wait, callback, error_callback)
         self._parts: list[list[Any]] = [[]] * pieces
         self._left = pieces
         if not pieces:
@@ -168,7 +183,8 @@ class IMapIterator:
     Parts are put in order by whoever iterates: the courier's thread only hands them over.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, check_may_wait: Callable[[], None]) -> None:
+        self._check_may_wait = check_may_wait
         self.taken = 0  # parts that have been given out; a few more may have been
         self._wake: Callable[[], None] | None = None
         self._ready: deque[Any] = deque()  # whose turn it is, to be given out
@@ -216,6 +232,8 @@ class IMapIterator:
         wake, self._wake = self._wake, None
         if wake is not None:
             wake()
+        if deadline is None and self._news.empty():
+            self._check_may_wait()
         rest = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
             index, part = self._news.get(timeout=rest)

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from functools import partial
 from pathlib import Path
@@ -226,6 +226,35 @@ def test_a_callback_cannot_wait_for_its_own_executor_and_is_told(
     executor.submit(abs, 1).add_done_callback(lambda done: executor.shutdown(wait=True))
     executor.shutdown()
     assert "a callback cannot wait for the end of what calls it" in caplog.text
+
+
+def test_a_callback_cannot_wait_for_another_result_and_is_told(doors: Cluster) -> None:
+    told: list[str] = []
+
+    def wait_for(result: Callable[[], object]) -> None:
+        try:
+            result()
+        except RuntimeError as error:
+            told.append(str(error))
+
+    with tq.Executor(app=doors.app) as executor, tq.Pool(1, app=doors.app) as pool:
+        calls = [
+            lambda: executor.submit(plain.square, 2, 0.1).result(),
+            lambda: executor.submit(plain.square, 2, 0.1).exception(),
+            lambda: list(executor.map(plain.square, [2], [0.1])),
+        ]
+        for call in calls:
+            executor.submit(abs, 1).add_done_callback(lambda _, call=call: wait_for(call))
+        calls = [
+            lambda: pool.apply(plain.square, (2, 0.1)),
+            lambda: pool.map(time.sleep, [0.1]),
+            lambda: next(pool.imap(time.sleep, [0.1])),
+        ]
+        for call in calls:
+            pool.apply_async(abs, (1,), callback=lambda _, call=call: wait_for(call)).get(SECONDS)
+        executor.shutdown()
+    assert len(told) == 6
+    assert all("give that one a callback, or wait in another thread" in words for words in told)
 
 
 @pytest.mark.parametrize(
