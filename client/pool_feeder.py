@@ -86,8 +86,9 @@ class Feed:
         if taker is None:
             return True
         self._watched = weakref.ref(taker, lambda _: wake())
-        taker.call_when_taken(wake)  # before the look: what is taken after it is told
-        return self.sent - taker.taken < self.ahead_max // 2
+        enough = self.sent - self.ahead_max // 2
+        taker.call_when_taken(enough, wake)  # before the look: what is taken after it is told
+        return taker.taken >= enough
 
 
 class Feeder:

@@ -186,7 +186,7 @@ class IMapIterator:
     def __init__(self, check_may_wait: Callable[[], None]) -> None:
         self._check_may_wait = check_may_wait
         self.taken = 0  # parts that have been given out; a few more may have been
-        self._wake: Callable[[], None] | None = None
+        self._wake: tuple[int, Callable[[], None]] | None = None
         self._ready: deque[Any] = deque()  # whose turn it is, to be given out
         self._lock = threading.Lock()  # guards the three below: several threads may iterate
         self._parts: dict[int, Any] = {}  # that have arrived before their turn
@@ -229,8 +229,8 @@ class IMapIterator:
     def _read_news(self, deadline: float | None) -> None:
         """What there is, as far as it is read at once; waits for the first. All that was ready has been given out."""
         self.taken = self._begun
-        wake, self._wake = self._wake, None
-        if wake is not None:
+        if self._wake is not None and self.taken >= self._wake[0]:
+            (_, wake), self._wake = self._wake, None
             wake()
         if deadline is None and self._news.empty():
             self._check_may_wait()
@@ -260,9 +260,9 @@ class IMapIterator:
 
     # for Piece and the feeder
 
-    def call_when_taken(self, wake: Callable[[], None]) -> None:
-        """Call this once when ``taken`` changes."""
-        self._wake = wake
+    def call_when_taken(self, parts: int, wake: Callable[[], None]) -> None:
+        """Call this once when so many have been taken."""
+        self._wake = parts, wake
 
     def piece_done(self, index: int, value: Any) -> None:
         self._news.put((index, value))
