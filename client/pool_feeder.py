@@ -102,8 +102,8 @@ class Feeder:
         """What belongs to one process: after a fork the child has neither the thread nor what it was to send."""
         self.lock = threading.Lock()  # the Pool's: guards its state, together with starting the thread
         self._thread: threading.Thread | None = None
-        self._news: SimpleQueue[Feed | None] = SimpleQueue()  # None: look again
-        self._feeds: deque[Feed] = deque()  # the thread's
+        self._wakes: SimpleQueue[None] = SimpleQueue()  # of the thread: look again
+        self._feeds: deque[Feed] = deque()  # appended to by any thread, the rest is the thread's
         self._closed = self._awaited = False
 
     def feed(self, feed: Feed) -> None:
@@ -111,7 +111,8 @@ class Feeder:
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name="tq-pool-feeder", daemon=True)
             self._thread.start()
-        self._news.put(feed)
+        self._feeds.append(feed)
+        self._wake()
 
     def send_one(self, sendable: Sendable, payload: Callable[[list[Blob]], bytes], result: Result) -> None:
         """Send a call at once. What cannot be sent is told as its result."""
@@ -129,17 +130,20 @@ class Feeder:
         """Send nothing more, and cancel what was sent, also what runs. Who waits for a result is told."""
         self._terminated = True
         self._wake()
+        for feed in list(self._feeds):  # the thread may be waiting for the next item of one, for ever
+            feed.result.abort(_terminated())
         self._give_up([piece for piece in self._courier.waiting() if isinstance(piece, Piece)])
+        self._courier.close()
 
     def join(self) -> None:
         """Wait until all is sent, taken or not: who waits here takes nothing."""
         if self._thread is not None:
             self._awaited = True
             self._wake()
-            self._thread.join()
+            self._thread.join(CANCEL_SECONDS if self._terminated else None)
 
     def _wake(self) -> None:
-        self._news.put(None)
+        self._wakes.put(None)
 
     # the thread
 
@@ -148,20 +152,14 @@ class Feeder:
             feed = self._next_with_room()
             if feed is not None:
                 self._send_some(feed)
-                continue
-            if self._closed and not self._feeds and self._news.empty():
+            elif self._closed and not self._feeds:
                 break
-            self._hear(self._news.get())
+            else:
+                self._wakes.get()
         self._courier.close()
-
-    def _hear(self, news: Feed | None) -> None:
-        if news is not None:
-            self._feeds.append(news)
 
     def _next_with_room(self) -> Feed | None:
         """The one whose turn it is; it stands last then."""
-        while not self._news.empty():
-            self._hear(self._news.get())
         for _ in range(len(self._feeds)):
             feed = self._feeds[0]
             self._feeds.rotate(-1)
@@ -200,7 +198,7 @@ class Feeder:
             blobs: list[Blob] = []
             self._courier.send(sendable.name, sendable.choice, payload(blobs), piece, blobs)
         except Exception as error:  # a value that cannot travel, or no address: told as its result
-            piece.give_up(error)
+            piece.give_up(_terminated() if self._terminated else error)
         if self._terminated:  # terminate() may have looked just before this one was sent
             self._give_up([piece])
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tq.client")
 
+LENGTH, ABORTED = -1, -2  # in the place of a part's index
 NEWS_AT_ONCE: Final = (
     1_000  # that an iterator of imap reads: the feeder is to hear of it before all has been given out
 )
@@ -142,8 +143,8 @@ class MapResult(AsyncResult):
         pieces: int,
     ) -> None:
         super().__init__(check_may_wait, callback, error_callback)
-        self._parts: list[list[Any]] = [[]] * pieces
-        self._left = pieces
+        self._parts: dict[int, list[Any]] = {}
+        self._pieces = self._left = pieces
         if not pieces:
             self._value = []
             self._finish()
@@ -159,14 +160,20 @@ class MapResult(AsyncResult):
 
     def set_length(self, pieces: int) -> None:
         """So many there are: fewer than was expected, if the iterable broke or shrank."""
-        self._account_for(len(self._parts) - pieces)
+        self._account_for(self._pieces - pieces)
+
+    def abort(self, error: BaseException) -> None:
+        """There will be no more, and nobody knows how many there would have been."""
+        if self._error is None:
+            self._error = error
+        self._account_for(self._left)
 
     def _account_for(self, pieces: int = 1) -> None:
         with _lock:
             self._left -= pieces
             if self._left or not pieces:
                 return
-        self._value = [value for part in self._parts for value in part]
+        self._value = [value for index in sorted(self._parts) for value in self._parts[index]]
         self._parts.clear()
         self._finish()
 
@@ -192,7 +199,8 @@ class IMapIterator:
         self._parts: dict[int, Any] = {}  # that have arrived before their turn
         self._begun = 0  # parts
         self._length: int | None = None
-        self._news: SimpleQueue[tuple[int, Any]] = SimpleQueue()  # (index, results), (-1, how many parts)
+        self._is_aborted = False
+        self._news: SimpleQueue[tuple[int, Any]] = SimpleQueue()  # (index, results), (LENGTH, how many parts)
 
     def __iter__(self) -> IMapIterator:
         return self
@@ -217,7 +225,7 @@ class IMapIterator:
                     item = self._ready.popleft()
                     break
                 except IndexError:
-                    if self._begun == self._length:
+                    if self._begun == self._length or self._is_aborted:
                         raise StopIteration from None
                 self._read_news(deadline)
         finally:
@@ -240,7 +248,11 @@ class IMapIterator:
         except Empty:
             raise multiprocessing.TimeoutError from None
         for read in range(1, NEWS_AT_ONCE + 1):
-            if index < 0:
+            if index == ABORTED:
+                self._is_aborted = True
+                self._ready.append(part)
+                return
+            if index == LENGTH:
                 self._length = part
             else:
                 self._arrived(index, part)
@@ -272,7 +284,11 @@ class IMapIterator:
 
     def set_length(self, pieces: int) -> None:
         """So many pieces there are."""
-        self._news.put((-1, pieces))
+        self._news.put((LENGTH, pieces))
+
+    def abort(self, error: BaseException) -> None:
+        """There will be no more: this stands behind what has arrived."""
+        self._news.put((ABORTED, _Failed(error)))
 
 
 class IMapUnorderedIterator(IMapIterator):
@@ -289,6 +305,7 @@ class Nobody:
     def piece_done(self, index: int, value: Any) -> None: ...
     def piece_failed(self, index: int, error: BaseException) -> None: ...
     def set_length(self, pieces: int) -> None: ...
+    def abort(self, error: BaseException) -> None: ...
 
 
 NOBODY: Final = Nobody()

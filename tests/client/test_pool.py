@@ -210,6 +210,30 @@ def test_terminate_ends_an_imap_that_rests(pool: tq.Pool, short_rope: int) -> No
         list(results)
 
 
+def test_terminate_tells_who_waits_behind_an_iterable_that_blocks(
+    pool: tq.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tq.client.pool_feeder.CANCEL_SECONDS", 0.1)
+    blocks, is_blocking = threading.Event(), threading.Event()
+
+    def numbers() -> Iterator[int]:
+        yield 1
+        is_blocking.set()
+        blocks.wait()
+
+    results = pool.imap(jobs.double, numbers())
+    assert next(results) == 2
+    assert is_blocking.wait(SECONDS)
+    behind = [pool.imap_unordered(jobs.double, [1]), pool.map_async(jobs.double, [1, 2])]
+    pool.terminate()
+    pool.join()
+    for told in (lambda: next(results), lambda: next(behind[0]), lambda: behind[1].get()):  # type: ignore[call-overload, union-attr]
+        with pytest.raises(RuntimeError, match="terminated"):
+            told()
+    assert list(results) == []
+    blocks.set()
+
+
 def test_a_closed_pool_takes_nothing_and_finishes_what_it_has(pool: tq.Pool) -> None:
     with pytest.raises(ValueError, match="Pool is still running"):
         pool.join()
