@@ -169,6 +169,11 @@ class ClientLink:
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner, suppress(asyncio.CancelledError):
                 runner.run(self._serve())
+        except (
+            RuntimeError
+        ):  # Python 3.12 starts no thread at its end, and asyncio wants one if it looked up a name
+            if not self._closing:
+                raise
         finally:
             _ending.discard(self)
 

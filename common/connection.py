@@ -18,7 +18,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any, Final, cast
 
 from .address import Address
@@ -203,11 +205,21 @@ class CallerConnection(asyncio.Protocol):
             self._send(encode_frame(Kind.PROOF, proof))
 
     async def _off_the_loop(self, compute: Callable[[bytes], bytes], challenge: bytes) -> bytes:
+        """In a thread of its own. The loop's pool takes nothing, and cannot be ended everywhere, when the interpreter is
+        ending; and who waits for results needs the line even then."""
+        computed: Future[bytes] = Future()
+
+        def run() -> None:
+            try:
+                computed.set_result(compute(challenge))
+            except BaseException as error:
+                computed.set_exception(error)
+
         try:
-            computing = self._loop.run_in_executor(None, compute, challenge)
-        except RuntimeError:  # the interpreter is ending, its pools take nothing; who waits needs the line
+            threading.Thread(target=run, name="tq-proof", daemon=True).start()
+        except RuntimeError:  # no more threads
             return compute(challenge)
-        return await computing
+        return await asyncio.wrap_future(computed)
 
     def _take(self, kind: int, body: memoryview) -> None:
         event = self._caller.understand(kind, body)  # type: ignore[union-attr]

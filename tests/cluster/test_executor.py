@@ -413,6 +413,7 @@ def test_a_program_does_not_end_before_its_futures(doors: Cluster, home: Path, h
     assert (home / "notes").read_text("utf-8") == "done"
 
 
+@pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="starts no thread when its main one has ended")
 def test_a_thread_that_outlives_the_main_one_may_be_the_first_to_connect(doors: Cluster, home: Path) -> None:
     assert run_script(LATE_THREAD, home, doors.master) == (0, "[]\n", "")
 
