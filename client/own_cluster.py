@@ -252,7 +252,7 @@ class OwnCluster:
         return tell
 
     def _tell(self, words: str) -> None:
-        for step in self.at_end:
+        for step in list(self.at_end):  # one that ends takes itself away
             step(words)
 
     @property

@@ -32,6 +32,7 @@ import datetime
 import enum
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
@@ -45,6 +46,7 @@ from .errors import DecodeError, NotSerializable
 from .naming import find_loaded, module_name_of
 
 DEPTH_MAX: Final = 64  # containers within containers; deeper is a mistake or an attack
+SAME_HASH_MAX: Final = 128  # keys or members of one hash; in honest values there are two or three
 INT64_MIN, UINT64_MAX = -(2**63), 2**64 - 1
 ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes})
 KEYS: Final = frozenset({str, int, bytes})
@@ -320,8 +322,20 @@ def _read_enum(body: bytes) -> enum.Enum:
 
 
 def _read_pairs(body: bytes) -> dict[Any, Any]:
-    parts = _unpack_list(body)
-    return dict(zip(parts[::2], parts[1::2], strict=True))
+    return paired(_unpack_list(body))
+
+
+def paired(parts: list[Any]) -> dict[Any, Any]:
+    """The dict of keys and values in turn. DecodeError for keys that were made to have one hash."""
+    return dict(zip(_hashed_apart(parts[::2]), parts[1::2], strict=True))
+
+
+def _hashed_apart(members: list[Any]) -> list[Any]:
+    """As they are, unless so many have one hash that a set of them, each compared with all, would take minutes. Tuples can
+    be made so; text and bytes cannot, for their hash has a secret."""
+    if len(members) > SAME_HASH_MAX and max(Counter(map(hash, members)).values()) > SAME_HASH_MAX:
+        raise DecodeError("keys or members that were made to have one hash")
+    return members
 
 
 def _read_array(body: bytes) -> Any:
@@ -354,8 +368,8 @@ def _numpy_module() -> Any:
 _READERS: Final[dict[int, Callable[[bytes], Any]]] = {
     TUPLE: lambda body: tuple(_unpack_list(body)),
     BIG_INT: lambda body: int.from_bytes(body, "big", signed=True),
-    SET: lambda body: set(_unpack_list(body)),
-    FROZENSET: lambda body: frozenset(_unpack_list(body)),
+    SET: lambda body: set(_hashed_apart(_unpack_list(body))),
+    FROZENSET: lambda body: frozenset(_hashed_apart(_unpack_list(body))),
     DATETIME: _read_datetime,
     DATE: lambda body: datetime.date(*_unpack_list(body)),
     TIME: _read_time,

@@ -110,6 +110,7 @@ class Data:
             check_new(type, name, False)
             if len(self.by_name) >= NAMES_MAX:
                 raise InvalidArgument(f"there are {NAMES_MAX:,} named values already; `tq data` lists them")
+            check_bytes(len(payload), BYTES_MAX)
             args, kwargs = arguments(payload, [], kept=True)
             try:
                 thing = kind.make(*args, **kwargs)
@@ -135,6 +136,7 @@ class Data:
                     "this call was done, and its answer was lost with the connection and is not known any more"
                 )
             return answer
+        check_bytes(len(payload), BYTES_MAX)
         answer = _perform(datum, method, payload, slices)
         if method in datum.type.changing:
             named.remember(caller, number, answer)

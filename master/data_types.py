@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from ..common.codec import decode, decode_call, encode
 from ..common.errors import DecodeError, InvalidArgument
+from ..common.values import paired
 
 ALWAYS: Final = frozenset({"__repr__", "#GETVALUE"})
 VIEWS: Final[tuple[type[Any], ...]] = (type({}.keys()), type({}.values()), type({}.items()))
@@ -64,10 +65,6 @@ def _flat(pairs: dict[Any, Any]) -> list[Any]:
     return list(chain.from_iterable(pairs.items()))
 
 
-def _paired(parts: list[Any]) -> dict[Any, Any]:
-    return dict(zip(parts[::2], parts[1::2], strict=True))
-
-
 @dataclass(frozen=True, kw_only=True)
 class DataType:
     """``changing``: what may change the value, all else only reads it. ``growing``: what may make it larger, of those.
@@ -93,7 +90,7 @@ DATA: Final = {
         changing=_words("__delitem__ __setitem__ clear pop popitem setdefault update"),
         growing=_words("__setitem__ setdefault update"),
         parts=_flat,
-        whole=_paired,
+        whole=paired,
     ),
     "list": DataType(
         make=SharedList,
@@ -110,7 +107,7 @@ DATA: Final = {
         changing=_words("__setattr__ __delattr__"),
         growing=_words("__setattr__"),
         parts=lambda thing: _flat(vars(thing)),
-        whole=lambda parts: SharedNamespace(**_paired(parts)),
+        whole=lambda parts: SharedNamespace(**paired(parts)),
     ),
     "Value": DataType(
         make=SharedValue,

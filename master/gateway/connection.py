@@ -313,12 +313,10 @@ class Connection(asyncio.Protocol):
 
     def _open(self) -> Session:
         if self._session is None:
-            verifier = Verifier(
-                key_id="gateway", role=Role.CLIENT, kdf="none", stored_key=b"", server_key=b""
-            )
-            node = self._gateway.random_bytes(TOKEN_BYTES)
+            key = Verifier(key_id="gateway", role=Role.CLIENT, kdf="none", stored_key=b"", server_key=b"")
+            node, address = self._gateway.random_bytes(TOKEN_BYTES), self._address
             self._session = Session(
-                self, verifier=verifier, role=Role.CLIENT, node=node, address=self._address
+                self, verifier=key, role=Role.CLIENT, node=node, address=address, reconnects=False
             )
             self._master.engine.opened(self._session)
         return self._session

@@ -11,6 +11,7 @@ import random
 import uuid
 import zoneinfo
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import msgpack
@@ -19,7 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tq.common.codec import decode, decode_call, encode, encode_call
 from tq.common.errors import DecodeError, NotSerializable
-from tq.common.values import DEPTH_MAX, TUPLE
+from tq.common.values import DEPTH_MAX, SAME_HASH_MAX, TUPLE
+
+from .alike import alike
 
 UTC = datetime.UTC
 
@@ -259,3 +262,13 @@ def test_what_is_not_the_arguments_of_a_call_is_refused() -> None:
 def test_a_uuid_and_a_decimal_come_back_exactly() -> None:
     for value in (uuid.uuid4(), decimal.Decimal("1.500"), decimal.Decimal("-Infinity")):
         assert repr(decode(encode(value))) == repr(value)
+
+
+def test_members_and_keys_that_were_made_to_have_one_hash_are_refused_and_few_of_them_are_not() -> None:
+    """A set of 100,000 of them would take minutes to make."""
+    few, many = (list(islice(alike(), count)) for count in (SAME_HASH_MAX, SAME_HASH_MAX + 1))
+    for value in (set(few), frozenset(few), dict.fromkeys(few)):
+        assert same(decode(encode(value)), value)
+    for value in (set(many), frozenset(many), dict.fromkeys(many)):
+        with pytest.raises(DecodeError, match="made to have one hash"):
+            decode(encode(value))

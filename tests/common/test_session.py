@@ -45,8 +45,8 @@ def test_what_no_frame_can_hold_is_refused_and_the_next_call_is_as_if_nothing_ha
     caller = Caller()
     for target, args in ((["get_x", unsendable], []), (["get_x"], [unsendable])):
         with pytest.raises(InvalidArgument, match="method cannot be asked of get_x with these: "):
-            caller.call(target, "method", args, {}, relayed=False)
-    assert caller.call(["get_x"], "method", [], {}, relayed=False)[0] == 1
+            caller.call(target, "method", args, {})
+    assert caller.call(["get_x"], "method", [], {})[0] == 1
 
 
 def test_an_error_arrives_as_the_class_it_was_if_that_is_a_known_one() -> None:

@@ -29,8 +29,8 @@ from tq.master.gateway.handshake import FRAME_BYTES_MAX
 from tq.master.gateway.item_reader import VALUES_MAX, read_item
 from tq.master.gateway.writer import dumps, raising, returning
 
+from ...common.alike import alike
 from ...fuzz.mutation import damage
-from .test_decoder import alike
 
 KEYS = st.integers(-(2**63), 2**63) | st.text(max_size=5) | st.binary(max_size=5)
 ATOMS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
