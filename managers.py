@@ -2,10 +2,10 @@
 
 from .client.item_queue import ShutDown as ShutDown
 from .client.locks import LockLost as LockLost
+from .client.manager_types import QueueManager as QueueManager
+from .client.manager_types import SyncManager as SyncManager
 from .client.managers import BaseManager as BaseManager
-from .client.managers import QueueManager as QueueManager
 from .client.managers import Server as Server
-from .client.managers import SyncManager as SyncManager
 from .client.proxies import AutoProxy as AutoProxy
 from .client.proxies import BaseProxy as BaseProxy
 from .client.proxies import MakeProxyType as MakeProxyType

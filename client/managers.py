@@ -1,4 +1,4 @@
-"""The managers of the standard library, over tq: ``from tq.managers import QueueManager``.
+"""The manager of the standard library, over tq: ``BaseManager``. Those that serve something are in ``manager_types.py``.
 
 ::
 
@@ -14,8 +14,10 @@ manager keeps outlives it.
 from __future__ import annotations
 
 import enum
+import errno
 import json
 import warnings
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import AuthenticationError, ProcessError, current_process
 from pathlib import Path
@@ -28,18 +30,12 @@ from ..common.errors import ConfigError, InvalidArgument, Rejected, Unreachable
 from ..common.keys import AUTHKEY_CHARS_MIN
 from ..common.naming import callable_name
 from .app import App
-from .item_queue import ItemQueue, SimpleQueue
-from .locks import BoundedSemaphore, Condition, Lock, RLock, Semaphore
-from .manager_pool import pool_of
 from .own_cluster import OwnCluster
-from .passing import authkey_text, own_name, remember, url_of
+from .passing import authkey_text, remember, url_of
 from .patience import answer_of
-from .pool import Pool
 from .proxies import TARGET, understood
-from .sync import Barrier, Event
 
 CONNECT_SECONDS: Final = 5.0
-TASK_QUEUE, RESULT_QUEUE = "default", "results"  # the two that every master has
 
 
 class State(enum.Enum):
@@ -84,6 +80,8 @@ class BaseManager:
                 f"serializer={serializer!r} is unknown here: values travel as msgpack, never pickled"
             )
         self._address = None if address is None else _address(address)
+        if authkey is not None and len(authkey) == 0:
+            raise InvalidArgument("the authkey is empty: anybody would have it; None is this process's own")
         self._authkey = authkey_text(current_process().authkey if authkey is None else authkey)
         self._state = State.INITIAL
         self._shutdown_timeout, self._data = shutdown_timeout, data
@@ -111,6 +109,9 @@ class BaseManager:
             )
         self._serve()
         self._connect()
+        assert self._cluster is not None  # noqa: S101 - just started
+        # When neither the manager nor any proxy is there any more, its server ends, as the documentation has it.
+        weakref.finalize(self.app, self._cluster.stop, self._shutdown_timeout).atexit = False
 
     def get_server(self) -> Server:
         """An object with ``serve_forever()`` and ``address``."""
@@ -118,8 +119,9 @@ class BaseManager:
         return Server(self)
 
     def connect(self) -> None:
-        """Connect to a server that runs. Raises ConnectionError (ConnectionRefusedError when nobody listens), or
-        multiprocessing.AuthenticationError."""
+        """Connect to a server that runs; for up to five seconds, for one that is being started. Raises
+        ConnectionRefusedError when nobody listens, multiprocessing.AuthenticationError for a wrong key, ProtocolError when
+        it is no tq-master, which a manager of the standard library is not."""
         if self._address is None:
             raise InvalidArgument("connect() needs an address: Manager(address=(host, port), authkey=…)")
         self._connect()
@@ -179,6 +181,16 @@ class BaseManager:
             cls._add_method(typeid)
 
     @classmethod
+    def _offer(cls, makers: Mapping[str, Callable[..., Any]]) -> None:
+        """Typeids of our own, each with what makes its proxies."""
+        cls._registry = {
+            **cls._registry,
+            **{typeid: Registered(make=make) for typeid, make in makers.items()},
+        }
+        for typeid in makers:
+            cls._add_method(typeid)
+
+    @classmethod
     def _add_method(cls, typeid: str) -> None:
         def create(self: BaseManager, /, *args: Any, **kwds: Any) -> Any:
             return self._create(typeid, *args, **kwds)
@@ -229,7 +241,8 @@ class BaseManager:
             self._cluster.start_master(str(Address(host, wanted.port)), self._authkey, self._served())
         except ConfigError as error:
             self._cluster.stop()
-            raise OSError(str(error)) from error
+            number = errno.EADDRINUSE if " is in use; " in str(error) else None
+            raise (OSError(str(error)) if number is None else OSError(number, str(error))) from error
         port = parse_address(self._cluster.address).port
         self._address = Address("127.0.0.1" if host == "0.0.0.0" else host, port)  # noqa: S104 - compared with
 
@@ -290,88 +303,6 @@ class Server:
             if self._manager._cluster is not None:
                 self._manager._cluster.stop()
         raise SystemExit(0)
-
-
-def _named_queue(kind: str) -> Callable[..., ItemQueue]:
-    """``manager.Queue(maxsize=0, name=None)``: a queue of one's own, or the durable one of a name."""
-
-    def make(manager: BaseManager, maxsize: int = 0, *, name: str | None = None) -> ItemQueue:
-        return ItemQueue(manager.app, name or own_name(kind), kind, maxsize, mine=name is None)
-
-    return make
-
-
-def _simple_queue(manager: BaseManager, *, name: str | None = None) -> SimpleQueue:
-    return SimpleQueue(manager.app, name or own_name("fifo"), "fifo", mine=name is None)
-
-
-def _fixed_queue(name: str) -> Callable[..., ItemQueue]:
-    def make(manager: BaseManager) -> ItemQueue:
-        return ItemQueue(manager.app, name)
-
-    return make
-
-
-class QueueManager(BaseManager):
-    """The tutorial's manager: ``get_task_queue`` and ``get_result_queue`` are there, and queues of every kind."""
-
-
-for _typeid, _make in {
-    "get_task_queue": _fixed_queue(TASK_QUEUE),
-    "get_result_queue": _fixed_queue(RESULT_QUEUE),
-    "Queue": _named_queue("fifo"),
-    "JoinableQueue": _named_queue("fifo"),
-    "LifoQueue": _named_queue("lifo"),
-    "PriorityQueue": _named_queue("priority"),
-    "SimpleQueue": _simple_queue,
-}.items():
-    if "_registry" not in QueueManager.__dict__:
-        QueueManager._registry = {}
-    QueueManager._registry[_typeid] = Registered(make=_make)
-    QueueManager._add_method(_typeid)
-
-
-class SyncManager(QueueManager):
-    """As ``multiprocessing.managers.SyncManager``: besides queues, the types of data, and what processes wait for each
-    other with. With a ``name`` a lock is the same for every program that names it; what has none goes with the
-    program that made it."""
-
-
-def _sync(kind: Callable[..., Any]) -> Callable[..., Any]:
-    def make(manager: BaseManager, *args: Any, **kwds: Any) -> Any:
-        return kind(manager.app, *args, **kwds)
-
-    return make
-
-
-def _pool(manager: BaseManager, /, *args: Any, **kwds: Any) -> Pool:
-    manager._pools += 1
-    return pool_of(manager.app, manager._cluster, manager._pools, *args, **kwds)
-
-
-SyncManager.register("Pool")
-SyncManager._registry["Pool"] = Registered(make=_pool)
-
-for _kind in (Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore):
-    SyncManager.register(_kind.__name__)
-    SyncManager._registry[_kind.__name__] = Registered(make=_sync(_kind))
-
-
-def _data(typeid: str) -> Callable[..., Any]:
-    """``manager.dict(…, name=None)``: one that goes with this program, or the durable one of a name, made with these
-    arguments if it is not there."""
-
-    def make(manager: BaseManager, /, *args: Any, name: str | None = None, **kwds: Any) -> Any:
-        if name is None:
-            return manager._ask(TARGET, "create", typeid, encode_call(args, kwds))
-        return manager._ask(("get_datum", typeid, name), "make", encode_call(args, kwds))
-
-    return make
-
-
-for _typeid in ("dict", "list", "Namespace", "Value", "Array"):
-    SyncManager.register(_typeid)
-    SyncManager._registry[_typeid] = Registered(make=_data(_typeid))
 
 
 def _address(address: Any) -> Address:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from multiprocessing import current_process
 from multiprocessing.context import get_spawning_popen
 from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
 
 from ..common.address import Address
 from ..common.ids import new_ids
@@ -17,7 +18,10 @@ from .app import App
 
 LOOPBACK: Final = "127.0.0.1"  # where a manager is that listens on every interface
 
-_apps: dict[str | None, App] = {}  # of this process's managers, and of proxies that came by pickle
+_apps: dict[str | None, App] = {}  # of proxies that came by pickle
+_managers: WeakValueDictionary[str | None, App] = (
+    WeakValueDictionary()
+)  # as long as a manager or a proxy has it
 
 
 class Way(NamedTuple):
@@ -33,12 +37,12 @@ def way_of(app: App) -> Way:
 
 def remember(app: App) -> None:
     """Proxies that are unpickled here use this line."""
-    _apps[app.url] = app
+    _managers[app.url] = app
 
 
 def line(way: Way) -> App:
     """This process's line to the master of a proxy that has arrived."""
-    known = _apps.get(way.url)
+    known = _managers.get(way.url) or _apps.get(way.url)
     if known is None:
         given = way.url is not None and way.authkey is None
         key = authkey_text(current_process().authkey) if given else way.authkey

@@ -234,6 +234,24 @@ class DictProxy(_BaseDictProxy):  # type: ignore[misc]
         )
         return keys
 
+    def __reversed__(self) -> Iterator[Any]:
+        keys: list[Any] = self.keys()
+        return reversed(keys)
+
+    def __or__(self, other: Mapping[Any, Any]) -> Any:
+        return self.copy() | _as_plain(other)
+
+    def __ror__(self, other: Mapping[Any, Any]) -> Any:
+        return _as_plain(other) | self.copy()
+
+    def __ior__(self, other: Any) -> DictProxy:  # type: ignore[misc]
+        self.update(other)
+        return self
+
+    def update(self, *args: Any, **kwds: Any) -> None:
+        """The pairs may come from any iterable, or another proxy."""
+        self._callmethod("update", (dict(*args),) if args else (), kwds)
+
 
 _BaseListProxy: Any = MakeProxyType(
     "_BaseListProxy",
@@ -244,6 +262,8 @@ _BaseListProxy: Any = MakeProxyType(
         "__len__",
         "__setitem__",
         "append",
+        "clear",
+        "copy",
         "count",
         "extend",
         "index",
@@ -264,6 +284,14 @@ class ListProxy(_BaseListProxy):  # type: ignore[misc]
             )
         self._callmethod("sort", (), {"reverse": reverse})
 
+    def __setitem__(self, place: Any, value: Any) -> None:
+        """A slice is set from any iterable."""
+        self._callmethod("__setitem__", (place, list(value) if isinstance(place, slice) else value))
+
+    def extend(self, values: Any) -> None:
+        """From any iterable."""
+        self._callmethod("extend", (list(values),))
+
     def __add__(self, other: list[Any]) -> Any:
         return self._getvalue() + other
 
@@ -277,12 +305,16 @@ class ListProxy(_BaseListProxy):  # type: ignore[misc]
         return iter(values[::-1])
 
     def __iadd__(self, values: Any) -> ListProxy:  # type: ignore[misc]
-        self.extend(list(values))
+        self.extend(values)
         return self
 
     def __imul__(self, times: int) -> ListProxy:
         self[:] = self.repeated(times)
         return self
+
+
+def _as_plain(mapping: Any) -> Any:
+    return mapping.copy() if isinstance(mapping, DictProxy) else mapping
 
 
 ArrayProxy = MakeProxyType("ArrayProxy", ("__len__", "__getitem__", "__setitem__"))

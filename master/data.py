@@ -23,10 +23,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..common.codec import decode, encode
-from ..common.errors import DecodeError, InvalidArgument, TqError, UnknownObject, Unreachable
+from ..common.errors import DecodeError, InvalidArgument, NotSerializable, TqError, UnknownObject, Unreachable
 from ..common.failure import Failure
 from ..common.model import check_new
-from .data_types import DATA, Datum, arguments, check_bytes, plain, thawed
+from .data_types import DATA, Datum, answered, arguments, check_bytes, plain, thawed
 from .store.data import DataCall
 from .store.interface import Store
 
@@ -115,7 +115,7 @@ class Data:
             try:
                 thing = kind.make(*args, **kwargs)
             except Exception as error:
-                return encode(["error", Failure.of(error).encode()])
+                return _failed(error)
             self._add(name, type, Datum(type=kind, thing=thing, size_bytes=0, bytes_max=BYTES_MAX))
         elif named.type != type:
             raise InvalidArgument(f"{name!r} is a {named.type} already, not a {type}; use another name")
@@ -249,12 +249,12 @@ def _perform(datum: Datum, method: str, payload: bytes, slices: list[Any]) -> by
     except TqError:
         raise
     except Exception as error:
-        return encode(["error", Failure.of(error).encode()])
-    return _answer(result)
-
-
-def _answer(result: Any) -> bytes:
+        return _failed(error)
     try:
-        return encode(["value", plain(result)], root="result")
-    except TqError as error:  # a Namespace's __class__, say
-        return encode(["error", Failure.of(error).encode()])
+        return answered(plain(result))
+    except NotSerializable as error:  # a Namespace's __class__, say
+        return _failed(error)
+
+
+def _failed(error: Exception) -> bytes:
+    return encode(["error", Failure.of(error).encode()])

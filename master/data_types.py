@@ -33,13 +33,13 @@ class SharedList(list[Any]):
         return list(self) * times
 
 
-class SharedNamespace(SimpleNamespace):
+class Namespace(SimpleNamespace):
     def __repr__(self) -> str:
         public = sorted((name, value) for name, value in vars(self).items() if not name.startswith("_"))
         return f"Namespace({', '.join(f'{name}={value!r}' for name, value in public)})"
 
 
-class SharedValue:
+class Value:
     def __init__(self, typecode: str, value: Any, lock: bool = True) -> None:
         self.typecode, self._value = typecode, value
 
@@ -102,20 +102,20 @@ DATA: Final = {
         whole=SharedList,
     ),
     "Namespace": DataType(
-        make=SharedNamespace,
+        make=Namespace,
         reading=_words("__getattribute__"),
         changing=_words("__setattr__ __delattr__"),
         growing=_words("__setattr__"),
         parts=lambda thing: _flat(vars(thing)),
-        whole=lambda parts: SharedNamespace(**paired(parts)),
+        whole=lambda parts: Namespace(**paired(parts)),
     ),
     "Value": DataType(
-        make=SharedValue,
+        make=Value,
         reading=_words("get"),
         changing=_words("set"),
         growing=_words("set"),
         parts=lambda thing: [thing.typecode, thing.get()],
-        whole=lambda parts: SharedValue(*parts),
+        whole=lambda parts: Value(*parts),
     ),
     "Array": DataType(
         make=make_array,
@@ -194,12 +194,17 @@ def _is_slice(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and len(value) == 3
 
 
+def answered(result: Any) -> bytes:
+    """The encoded answer of a call that gave this plain value. NotSerializable with the path below the result."""
+    return b"\x92\xa5value" + encode(result, root="result")  # an array of two: as encode(["value", …])
+
+
 def plain(value: Any) -> Any:
     """What of a result the codec would refuse for its type, and the standard library's proxies give as data; nothing of
     it changes while it is encoded."""
     if isinstance(value, SimpleNamespace):
         return dict(vars(value))
-    if isinstance(value, SharedValue):
+    if isinstance(value, Value):
         return value.get()
     if type(value) is dict:
         return value.copy()

@@ -19,13 +19,21 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..common.codec import encode
-from ..common.errors import ConfigError, Forbidden, InvalidArgument, TqError, UnknownObject
+from ..common.errors import (
+    ConfigError,
+    Forbidden,
+    InvalidArgument,
+    NotSerializable,
+    RemoteError,
+    TqError,
+    UnknownObject,
+)
 from ..common.exposed import ALLOWED
 from ..common.failure import Failure
 from ..common.model import Role
 from ..common.naming import load_callable
 from ..common.session import Request
-from .data_types import ALWAYS, DATA, DataType, Datum, arguments, not_exposed, plain
+from .data_types import ALWAYS, DATA, DataType, Datum, answered, arguments, not_exposed, plain
 from .sessions import Call, Session
 
 NAME: Final = "get_shared"
@@ -100,11 +108,17 @@ class Shared:
 
     def _answer(self, work: Callable[[], list[Any]]) -> bytes:
         try:
-            return encode(work(), root="result")
+            answer = work()
         except TqError:
             raise
         except Exception as error:
             return encode(["error", Failure.of(error).encode()])
+        if answer[0] != "value":
+            return encode(answer)
+        try:
+            return answered(answer[1])
+        except NotSerializable as error:
+            raise RemoteError(str(error)) from error
 
     def _make(self, node: bytes, typeid: str, payload: bytes) -> list[Any]:
         served = self._served.get(typeid)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import multiprocessing
 import queue
 import socket
@@ -9,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import tq
 from tq.managers import QueueManager, SyncManager
@@ -52,6 +55,31 @@ while True:
     result.put(number * number)
     task.task_done()
 """
+
+
+def test_a_port_that_is_taken_and_a_key_of_nothing_are_told_as_what_they_are() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with pytest.raises(OSError, match="is in use") as caught:
+            QueueManager(taken.getsockname(), b"abc").start()
+        assert caught.value.errno == errno.EADDRINUSE
+    with pytest.raises(tq.InvalidArgument, match="the authkey is empty"):
+        QueueManager(authkey=b"")
+
+
+def test_a_server_ends_with_the_last_that_holds_its_manager_or_a_proxy_of_it() -> None:
+    before = set(psutil.Process().children())
+    manager = SyncManager()
+    manager.start()
+    [server] = set(psutil.Process().children()) - before
+    proxies = [manager.Queue(), manager.Lock(), manager.dict()]
+    proxies[0].put(1)
+    del manager
+    while proxies:
+        gc.collect()
+        assert server.is_running()
+        proxies.pop()
+    gc.collect()
+    eventually(lambda: not server.is_running())
 
 
 UNGUARDED = """

@@ -156,6 +156,25 @@ def test_a_list_behaves_as_one(manager: Any) -> None:
         shared.sort(key=len)
 
 
+def test_data_is_made_and_grows_from_any_iterable(manager: Any) -> None:
+    numbers = manager.list(range(3))
+    numbers.extend(number for number in (3, 4))
+    numbers[:1] = iter([8, 9])
+    numbers += map(abs, [-5])
+    assert (numbers[:], numbers.copy()) == ([8, 9, 1, 2, 3, 4, 5], [8, 9, 1, 2, 3, 4, 5])
+    numbers.clear()
+    assert len(numbers) == 0
+    pairs = manager.dict(zip("ab", [1, 2], strict=True), c=3)
+    pairs.update({"d": 4}.items(), e=5)
+    pairs |= manager.dict(f=6)
+    assert list(reversed(pairs)) == list("fedcba")
+    assert (pairs | {"a": 0}, {"z": 1} | pairs) == ({**pairs.copy(), "a": 0}, {"z": 1, **pairs.copy()})
+    assert manager.Array("i", (number for number in (1, 2)))[:] == [1, 2]
+    assert manager.Array("b", b"\x01\x02")[:] == [1, 2]
+    with pytest.raises(TypeError, match="'int' object is not iterable"):
+        manager.list(5)
+
+
 def test_namespace_value_and_array(manager: Any) -> None:
     space, value, array = manager.Namespace(x=1), manager.Value("i", 5), manager.Array("i", [1, 2, 3])
     space.y = space.x + 1
@@ -163,8 +182,11 @@ def test_namespace_value_and_array(manager: Any) -> None:
     value.value += 1
     array[0] = 9
     assert (space.y, value.value, array[:], len(array)) == (2, 6, [9, 2, 3], 3)
-    with pytest.raises(AttributeError):
+    assert (str(space), str(value)) == ("Namespace(y=2)", "Value('i', 6)")
+    with pytest.raises(AttributeError, match="'Namespace' object has no attribute 'x'"):
         space.x  # noqa: B018 - it is gone
+    with pytest.raises(tq.RemoteError, match=r"^result: a type cannot be sent"):
+        space._callmethod("__getattribute__", ("__class__",))
     with pytest.raises(TypeError):
         array[0] = "text"
 
