@@ -87,6 +87,7 @@ class App:
         self._tasks: dict[int, Task[..., Any, Any]] = {}
         self._blobs: AppBlobs | None = None
         self._open_batch: Callable[[App], Batch | None] | None = None  # known since there was one
+        self.known_cluster: str | None = None  # the id of its master, once asked for
         self.results_are_wanted = False  # the last task submitted alone was waited for: so will be the next
         _apps.add(self)
 
@@ -183,6 +184,15 @@ class App:
     def object(self, name: str, /, *args: Any) -> RemoteObject:
         """A proxy of an object the master exposes, e.g. ``app.object("get_counter", "visits").add(1)``."""
         return RemoteObject(self, name, args)
+
+    def cluster_id(self) -> str:
+        """Of its master; hex. The first time it is asked for."""
+        if self.known_cluster is None:
+            from .patience import answer_of  # loads what a plain program need not have
+
+            info = answer_of(self, self.start_call(("get_master",), "info"))
+            self.known_cluster = str(info["cluster_id"])
+        return self.known_cluster
 
     def call(self, target: Sequence[Any], method: str, *args: Any, timeout: float | None = None) -> Any:
         """One call on an exposed object ``(name, *arguments)``, in plain envelope values; its answer."""
@@ -326,6 +336,11 @@ class App:
 
 
 _apps: weakref.WeakSet[App] = weakref.WeakSet()
+
+
+def every_app() -> list[App]:
+    """Of this process."""
+    return list(_apps)
 
 
 def _close_all() -> None:

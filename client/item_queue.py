@@ -17,8 +17,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from ..common.codec import decode, encode
-from ..common.errors import InvalidArgument, StoreError
+from ..common.errors import DecodeError, InvalidArgument, StoreError
 from ..common.order import rank
+from ..common.references import Reference
 from .deadlines import GIVE_UP_SECONDS, deadline_in, pause_before, rest_of
 from .numbering import Callers
 from .passing import Way, line, way_of
@@ -53,6 +54,10 @@ class SimpleQueue:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _arrived, (way_of(self._app), type(self), *self._target[1:4])
+
+    def _tq_reference(self) -> Reference:
+        """As it travels in values."""
+        return Reference("queue", (type(self).__name__, *self._target[1:4]), self._app.cluster_id())
 
     def __repr__(self) -> str:
         return f"<tq.{type(self).__name__} {self._target[1]!r}>"
@@ -139,7 +144,11 @@ class SimpleQueue:
             raise queue.Empty
         if payload is False:
             raise ShutDown
-        return token, decode(payload)
+        try:
+            return token, decode(payload)
+        except DecodeError:  # somebody else may be able to read it
+            self._now("release", [token])
+            raise
 
     def _payload(self, token: bytes, block: bool, deadline: float | None) -> Any:
         while True:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
 
 from ..common.errors import InvalidArgument, StoreError
+from ..common.references import Reference
 from .deadlines import deadline_in, rest_of
 from .passing import own_name
 from .sync import TOKEN_BYTES, Proxy
@@ -325,6 +326,11 @@ class Condition:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _arrived, (self._lock, self.name)
+
+    def _tq_reference(self) -> Reference:
+        """As it travels in values: with its lock."""
+        lock = self._lock._tq_reference()
+        return Reference("sync", ("Condition", self.name, lock.where), lock.cluster)
 
     def __repr__(self) -> str:
         return f"<tq.Condition {self.name!r} of {self._lock!r}>"

@@ -11,7 +11,7 @@ from multiprocessing.context import get_spawning_popen
 from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
-from ..common.address import Address
+from ..common.address import Address, parse_address
 from ..common.ids import new_ids
 from ..common.model import OWN
 from .app import App
@@ -54,6 +54,14 @@ def url_of(address: tuple[str, int]) -> str:
     """Of the master at a manager's address."""
     host, port = address
     return f"tq://{Address(host or LOOPBACK, port)}"
+
+
+def address_of(app: App) -> tuple[str, int]:
+    """Of its master, as a proxy's token has it; nothing where it is found by itself."""
+    if app.url is None:
+        return "", 0
+    address = parse_address(app.url.removeprefix("tq://"))
+    return address.host, address.port
 
 
 def own_name(kind: str) -> str:

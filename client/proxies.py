@@ -20,6 +20,8 @@ from ..common.codec import decode, encode_call
 from ..common.errors import InvalidArgument, RemoteError, TaskError, TqError, Unreachable
 from ..common.failure import Failure, to_error
 from ..common.model import State
+from ..common.naming import callable_name
+from ..common.references import Reference
 from .app import App
 from .exceptions import rebuilt
 from .item_queue import ItemQueue
@@ -59,9 +61,13 @@ class BaseProxy:
         exposed: Sequence[str] | None = None,
         incref: bool = True,
         manager_owned: bool = False,
+        *,
+        app: App | None = None,
     ) -> None:
         self._token, self._manager, self._authkey = token, manager, authkey
-        self._app = line(Way(url_of(token.address), authkey)) if manager is None else manager.app
+        if manager is not None:
+            app = manager.app
+        self._app = line(Way(url_of(token.address), authkey)) if app is None else app
         self._passed_on: list[bool] = []
         if manager is not None and isinstance(token.id, bytes):
             ours = (self._app, token.id, os.getpid(), self._passed_on)
@@ -109,6 +115,15 @@ class BaseProxy:
             self._exposed_ if auto else None,
         )
 
+    def _tq_reference(self) -> Reference:
+        """As it travels in values."""
+        self._passed_on.append(True)
+        auto = getattr(self, "_isauto", False)
+        known = auto or OF_DATA.get(self._token.typeid) is type(self)
+        exposed = tuple(self._exposed_ or ()) if auto else None
+        where = (self._token.typeid, self._token.id, exposed, None if known else callable_name(type(self)))
+        return Reference("object", where, self._app.cluster_id())
+
     def __deepcopy__(self, memo: Any) -> Any:
         return self._getvalue()
 
@@ -140,10 +155,12 @@ def AutoProxy(  # noqa: N802 - the standard library's name
     exposed: Sequence[str] | None = None,
     incref: bool = True,
     manager_owned: bool = False,
+    *,
+    app: App | None = None,
 ) -> BaseProxy:
     """A proxy with the methods the object has exposed."""
     kind = MakeProxyType(f"AutoProxy[{token.typeid}]", exposed or ())
-    proxy = kind(token, serializer, manager=manager, authkey=authkey, exposed=exposed)
+    proxy = kind(token, serializer, manager=manager, authkey=authkey, exposed=exposed, app=app)
     proxy._isauto = True  # type: ignore[attr-defined]
     return proxy
 
@@ -236,7 +253,7 @@ class DictProxy(_BaseDictProxy):  # type: ignore[misc]
 
     def __reversed__(self) -> Iterator[Any]:
         keys: list[Any] = self.keys()
-        return reversed(keys)
+        return iter(keys[::-1])
 
     def __or__(self, other: Mapping[Any, Any]) -> Any:
         return self.copy() | _as_plain(other)

@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import BrokenBarrierError
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from ..common.errors import InvalidArgument, StoreError
+from ..common.references import Reference
 from .deadlines import GIVE_UP_SECONDS, deadline_in, pause_before, rest_of
 from .passing import Way, line, own_name, way_of
 from .patience import answer_of
@@ -39,6 +40,21 @@ class Proxy:
     def __reduce__(self) -> tuple[Any, ...]:
         rest = {name: value for name, value in vars(self).items() if name != "_app"}
         return _arrived, (way_of(self._app), type(self), {**rest, "_target": (*self._target[:-1], False)})
+
+    def _tq_reference(self) -> Reference:
+        """As it travels in values."""
+        return Reference("sync", (type(self).__name__, *self._where()), self._app.cluster_id())
+
+    def _where(self) -> tuple[Any, ...]:
+        """What ``_found`` is to be called with."""
+        return self._target[1:-1]
+
+    @classmethod
+    def _found(cls, app: App, name: str, *arguments: Any) -> Self:
+        """One that is there, as whoever it was that arrived here has it; whose it is stays as it was."""
+        proxy = cls.__new__(cls)
+        proxy._app, proxy.name, proxy._target = app, name, (cls._object, name, *arguments, False)
+        return proxy
 
     def __repr__(self) -> str:
         return f"<tq.{type(self).__name__} {self.name!r}>"
@@ -151,6 +167,16 @@ class Barrier(Proxy):
             raise ValueError("parties must be > 0")
         self._parties, self._timeout = parties, timeout
         super().__init__(app, name, parties)
+
+    def _where(self) -> tuple[Any, ...]:
+        return self.name, self._parties, self._timeout
+
+    @classmethod
+    def _found(cls, app: App, name: str, *arguments: Any) -> Self:
+        parties, timeout = arguments
+        proxy = super()._found(app, name, parties)
+        proxy._parties, proxy._timeout = parties, timeout
+        return proxy
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the others; each gets another number from 0 on. Raises threading.BrokenBarrierError."""

@@ -36,21 +36,24 @@ class _PackerOfThread(threading.local):
 _packer = _PackerOfThread()
 
 
-def encode(value: object, *, root: str = "value", blobs: list[Blob] | None = None) -> bytes:
+def encode(
+    value: object, *, root: str = "value", blobs: list[Blob] | None = None, must_stay: bool = False
+) -> bytes:
     """A value as bytes. Raises NotSerializable with the path below ``root``.
 
-    ``blobs`` gets the blobs there are in it, whose content the caller sees to; without, they are refused.
+    ``blobs`` gets the blobs there are in it, whose content the caller sees to; without, they are refused. ``must_stay``: so
+    are references to what goes with a program.
     """
     if type(value) in ATOMS or (type(value) is list and ATOMS.issuperset(map(type, value))):
         try:
             return _packer.pack(value)  # type: ignore[no-any-return]
         except (OverflowError, UnicodeEncodeError):
             pass  # a large int, or text that is not Unicode: judged below
-    met.blobs = blobs
+    met.blobs, met.must_stay = blobs, must_stay
     try:
         return _packer.pack(prepare(value, (root,)))  # type: ignore[no-any-return]
     finally:
-        met.blobs = None
+        met.blobs, met.must_stay = None, False
 
 
 def encode_call(
@@ -103,8 +106,12 @@ def encode_chunk(
     return _packer.pack([prepared, {}, style])  # type: ignore[no-any-return]
 
 
-def decode(data: bytes | memoryview) -> Any:
-    """The value in ``data``; raises DecodeError for anything else, whatever it is."""
+def decode(data: bytes | memoryview, *, as_is: bool = False) -> Any:
+    """The value in ``data``; raises DecodeError for anything else, whatever it is.
+
+    ``as_is``: proxies in it stay the references that they travel as: for who keeps values, and does not use them.
+    """
+    before, met.as_is = met.as_is, as_is
     try:
         return msgpack.unpackb(
             data,
@@ -120,19 +127,23 @@ def decode(data: bytes | memoryview) -> Any:
         raise DecodeError(f"these bytes are not a value: {error or type(error).__name__}") from None
     except msgpack.UnpackException as error:
         raise DecodeError(f"these bytes are not a value: {error or type(error).__name__}") from None
+    finally:
+        met.as_is = before
 
 
-def decode_call(data: bytes | memoryview) -> tuple[list[Any], dict[str, Any]]:
-    """The arguments in ``data``; raises DecodeError."""
-    args, kwargs, style = decode_work(data)
+def decode_call(data: bytes | memoryview, *, as_is: bool = False) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments in ``data``; raises DecodeError. ``as_is`` as for ``decode``."""
+    args, kwargs, style = decode_work(data, as_is=as_is)
     if style is not None:
         raise DecodeError("these bytes are many calls, not one")
     return args, kwargs
 
 
-def decode_work(data: bytes | memoryview) -> tuple[list[Any], dict[str, Any], str | None]:
+def decode_work(
+    data: bytes | memoryview, *, as_is: bool = False
+) -> tuple[list[Any], dict[str, Any], str | None]:
     """A call's arguments and None, or the items of a chunk and how each is passed; raises DecodeError."""
-    match decode(data):
+    match decode(data, as_is=as_is):
         case [list(args), dict(kwargs)] if not kwargs or all(type(name) is str for name in kwargs):
             return args, kwargs, None
         case [list(items), dict(kwargs), "map" | "starmap" as style] if not kwargs:

@@ -19,6 +19,7 @@ code type                         body (msgpack unless said otherwise)
 15   Blob                         size in bytes (8, unsigned, big-endian), BLAKE2b-256 of the content (32)
 16   dict with other keys than    array of keys and values in turn
      str, bytes, 64-bit int
+17   a manager's object           [kind, where it is, its master's cluster id]
 ==== ============================ ======================================================
 
 zone: nil, an IANA key as text, or [days, seconds, microseconds, name or nil] of a fixed offset.
@@ -43,7 +44,8 @@ import msgpack
 
 from .blob import Blob
 from .errors import DecodeError, NotSerializable
-from .naming import find_loaded, module_name_of
+from .naming import find_loaded, load_callable, module_name_of
+from .references import REVIVED_BY, WIRE_BYTES_MAX, Reference
 
 DEPTH_MAX: Final = 64  # containers within containers; deeper is a mistake or an attack
 SAME_HASH_MAX: Final = 128  # keys or members of one hash; in honest values there are two or three
@@ -52,7 +54,7 @@ ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes})
 KEYS: Final = frozenset({str, int, bytes})
 
 TUPLE, BIG_INT, SET, FROZENSET, DATETIME, DATE, TIME, TIMEDELTA = range(1, 9)
-DECIMAL, UUID_, PATH, ENUM, ARRAY, SCALAR, BLOB, PAIRS = range(9, 17)
+DECIMAL, UUID_, PATH, ENUM, ARRAY, SCALAR, BLOB, PAIRS, REFERENCE = range(9, 18)
 
 type_of_flavour: Final[dict[str, type[PurePath]]] = {
     "Path": Path,
@@ -165,6 +167,9 @@ def _rare(value: Any, path: _Path) -> Any:
         return _path(value, path)
     if kind.__module__ == "numpy":
         return _numpy(value, path)
+    refer = getattr(kind, "_tq_reference", None)  # asked of the class: a proxy's attributes may be calls
+    if refer is not None:
+        return _reference(refer(value), path)
     article = "an" if kind.__qualname__[0] in "aeioAEIO" else "a"
     raise _refusal(path, f"{article} {kind.__qualname__}", _remedy(value))
 
@@ -203,9 +208,13 @@ def _remedy(value: Any) -> str:
 
 class _Met(threading.local):
     blobs: list[Blob] | None = None
+    must_stay = False  # references are kept by what stays, and must not go with a program
+    as_is = False  # references are not to become proxies here
 
 
-met = _Met()  # the blobs of what is being encoded, when whoever encodes it sees to their content
+met = (
+    _Met()
+)  # what whoever encodes or decodes in this thread wants of it: blobs, when he sees to their content
 
 
 def _blob(value: Blob, path: _Path) -> Any:
@@ -217,6 +226,16 @@ def _blob(value: Blob, path: _Path) -> Any:
         )
     met.blobs.append(value)
     return _ext(BLOB, value.to_wire())
+
+
+def _reference(value: Reference, path: _Path) -> Any:
+    if met.must_stay and not value.stays:
+        raise _refusal(
+            path,
+            f"{value!r}, which goes with the program that made it,",
+            "give it a name, as has what is to keep it",
+        )
+    return _ext(REFERENCE, _pack(value.to_wire()))
 
 
 def _refusal(path: _Path, kind: str, remedy: str) -> NotSerializable:
@@ -244,6 +263,7 @@ _EXOTIC: Final[dict[type, Callable[[Any, _Path], Any]]] = {
     Decimal: lambda value, path: _ext(DECIMAL, str(value).encode("ascii")),
     UUID: lambda value, path: _ext(UUID_, value.bytes),
     Blob: _blob,
+    Reference: _reference,
 }
 
 
@@ -338,6 +358,13 @@ def _hashed_apart(members: list[Any]) -> list[Any]:
     return members
 
 
+def _read_reference(body: bytes) -> Any:
+    if len(body) > WIRE_BYTES_MAX:
+        raise DecodeError("a reference to a manager's object that is too long to be one")
+    reference = Reference.from_wire(_unpack_list(body))
+    return reference if met.as_is else load_callable(REVIVED_BY)(reference)
+
+
 def _read_array(body: bytes) -> Any:
     dtype, shape, data = _unpack_list(body)
     return _numpy_module().frombuffer(data, dtype=_dtype(dtype)).reshape(shape).copy()
@@ -382,4 +409,5 @@ _READERS: Final[dict[int, Callable[[bytes], Any]]] = {
     SCALAR: _read_scalar,
     BLOB: Blob.from_wire,
     PAIRS: _read_pairs,
+    REFERENCE: _read_reference,
 }

@@ -111,7 +111,7 @@ class Data:
             if len(self.by_name) >= NAMES_MAX:
                 raise InvalidArgument(f"there are {NAMES_MAX:,} named values already; `tq data` lists them")
             check_bytes(len(payload), BYTES_MAX)
-            args, kwargs = arguments(payload, [], kept=True)
+            args, kwargs = arguments(payload, [], kept=True, must_stay=True)
             try:
                 thing = kind.make(*args, **kwargs)
             except Exception as error:
@@ -243,7 +243,7 @@ class Data:
 
 def _perform(datum: Datum, method: str, payload: bytes, slices: list[Any]) -> bytes:
     """The encoded answer to a call. TqError when it was not done."""
-    args, kwargs = arguments(payload, slices, kept=method in datum.type.growing)
+    args, kwargs = arguments(payload, slices, kept=method in datum.type.growing, must_stay=True)
     try:
         result = datum.call(method, args, kwargs, len(payload))
     except TqError:

@@ -168,21 +168,23 @@ class Datum:
 
 def thawed(type: DataType, frozen: bytes) -> Any:
     """Raises DecodeError for what cannot be read in this process."""
-    parts = decode(frozen)
+    parts = decode(frozen, as_is=True)
     if not isinstance(parts, list):
         raise DecodeError("these bytes are not a stored value")
     return type.whole(parts)
 
 
-def arguments(payload: bytes, slices: list[Any], *, kept: bool) -> tuple[list[Any], dict[str, Any]]:
+def arguments(
+    payload: bytes, slices: list[Any], *, kept: bool, must_stay: bool = False
+) -> tuple[list[Any], dict[str, Any]]:
     """Of a call. ``slices``: the places of those that are ``[start, stop, step]``, for a slice does not travel.
 
     ``kept``: they are going to stay. NotSerializable for what could not be given out again in a list of pairs: what a
-    peer that is not tq may send, and what is as deep as a value may be.
+    peer that is not tq may send, and what is as deep as a value may be. ``must_stay``: nor for what goes with a program.
     """
-    args, kwargs = decode_call(payload)
+    args, kwargs = decode_call(payload, as_is=True)
     if kept:
-        encode([[args, kwargs]], root="arguments")
+        encode([[args, kwargs]], root="arguments", must_stay=must_stay)
     for at in slices:
         if type(at) is not int or not 0 <= at < len(args) or not _is_slice(args[at]):
             raise InvalidArgument(f"argument {at!r:.40} is no slice: [start, stop, step]")

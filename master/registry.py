@@ -109,7 +109,7 @@ class Registry:
             _allow(name, type(target), request.method, role)
             match request.args:
                 case [bytes(payload)] if not request.kwargs:
-                    positional, keywords = decode_call(payload)
+                    positional, keywords = decode_call(payload, as_is=True)
                 case _:
                     raise InvalidArgument("an exposed object's method takes one payload of [args, kwargs]")
             try:

@@ -27,6 +27,7 @@ from ...common.values import (
     FROZENSET,
     PAIRS,
     PATH,
+    REFERENCE,
     SCALAR,
     SET,
     TIME,
@@ -37,6 +38,7 @@ from ...common.values import (
     type_of_flavour,
 )
 
+_NOT_THEIRS: Final = {BLOB: "tq.Blob", REFERENCE: "manager's object"}
 VALUES_MAX: Final = 1_000_000  # in one item: half a second
 _TOO_MANY: Final = (
     f"the next item has more than {VALUES_MAX:,} values in it, too many for clients of the standard library; "
@@ -146,7 +148,7 @@ class _Item:
         if code in _STAND_INS:
             return _STAND_INS[code](*self._unpacked_list(body, depth))
         if code not in _MADE:
-            what = "tq.Blob" if code == BLOB else "value of a newer version"
+            what = _NOT_THEIRS.get(code, "value of a newer version")
             raise DecodeError(
                 f"the next item has a {what} in it, which clients of the standard library cannot have from here; "
                 "take it with tq.managers"

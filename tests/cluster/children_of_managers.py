@@ -73,3 +73,7 @@ def set_authkey(authkey: bytes) -> None:
 
 def qsize(queue: Any) -> int:
     return int(queue.qsize())
+
+
+def same(value: Any) -> Any:
+    return value

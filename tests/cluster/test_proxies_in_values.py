@@ -1,0 +1,126 @@
+"""Proxies inside values: in lists and dicts of managers, in items, in the arguments and results of tasks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tq
+from tq.managers import BaseProxy, SyncManager
+
+from .programs import AUTHKEY, Master
+
+sys.path.insert(0, str(Path(__file__).parent))
+import children_of_managers as children  # type: ignore[import-not-found]
+import objects_of_managers as ours  # type: ignore[import-not-found]
+
+sys.path.pop(0)
+SECONDS = 30
+
+
+class CounterProxy(BaseProxy):
+    _exposed_ = ("add",)
+
+    def add(self, amount: int) -> Any:
+        return self._callmethod("add", (amount,))
+
+
+class Manager(SyncManager):
+    pass
+
+
+Manager.register("Foo", ours.Foo)
+Manager.register("Counter", ours.Foo, proxytype=CounterProxy)
+
+
+@pytest.fixture(scope="module")
+def manager() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parent))
+        with Manager(authkey=b"a key of more than sixteen characters") as manager:
+            yield manager
+
+
+def test_shared_objects_can_be_nested(manager: Any) -> None:
+    inner = manager.dict(a=1)
+    outer = manager.list([inner, {"deep": (inner,)}])
+    outer[0]["b"] = 2
+    assert inner.copy() == {"a": 1, "b": 2}
+    assert outer[1]["deep"][0]["b"] == 2
+    tree = manager.dict()
+    tree["numbers"] = manager.list(range(3))
+    tree["numbers"].append(3)
+    del inner
+    assert (tree["numbers"][:], outer[0].copy()) == ([0, 1, 2, 3], {"a": 1, "b": 2})
+    assert str(outer) == "[<dict of a manager>, {'deep': (<dict of a manager>,)}]"
+    space = manager.Namespace(foo=manager.Foo(10))
+    assert space.foo.add(1) == 11
+
+
+@pytest.mark.parametrize("make", ["Queue", "SimpleQueue", "Lock", "RLock", "Semaphore", "Event"])
+def test_every_kind_of_proxy_can_be_an_item(manager: Any, make: str) -> None:
+    queue, proxy = manager.Queue(), getattr(manager, make)()
+    queue.put([proxy])
+    [arrived] = queue.get(timeout=SECONDS)
+    assert (type(arrived), repr(arrived)) == (type(proxy), repr(proxy))
+
+
+def test_barriers_conditions_and_objects_of_ones_own_can_be_items(manager: Any) -> None:
+    queue = manager.Queue()
+    queue.put((manager.Barrier(1, timeout=SECONDS), manager.Condition(), manager.Counter(5)))
+    barrier, condition, counter = queue.get(timeout=SECONDS)
+    assert barrier.wait() == 0
+    with condition:
+        condition.notify_all()
+    assert (type(counter), counter.add(2)) == (CounterProxy, 7)
+
+
+def test_tasks_of_a_pool_use_them(manager: Any) -> None:
+    lock, shared, answers = manager.Lock(), manager.dict(sum=0), manager.Queue()
+    with manager.Pool(2) as pool:
+        pool.starmap(children.take_part, [(lock, shared, 5)] * 4, chunksize=1)
+        assert shared["sum"] == 20
+        answers.put(1)
+        moved = manager.Queue()
+        pool.apply(children.move, (answers, moved, 1))
+        assert moved.get(timeout=SECONDS) == 1
+        assert pool.apply(children.same, (shared,)).copy() == {"sum": 20}
+
+
+def test_what_stays_keeps_only_what_stays(manager: Any) -> None:
+    tree = manager.dict(name="tree")
+    tree["branch"] = manager.list([1], name="branch")
+    assert manager.dict(name="tree")["branch"][:] == [1]
+    for passing in (manager.list(), manager.Queue(), manager.Lock()):
+        with pytest.raises(
+            tq.InvalidArgument, match=r"which goes with the program that made it.*give it a name"
+        ):
+            tree["leaf"] = [passing]
+    assert list(tree) == ["branch"]
+
+
+def test_a_proxy_of_a_master_that_is_not_known_here_is_refused_and_its_item_stays(
+    manager: Any, master: Master
+) -> None:
+    host, _, port = master.address.rpartition(":")
+    elsewhere: Any = SyncManager((host, int(port)), AUTHKEY)
+    elsewhere.connect()
+    queue = elsewhere.Queue(name="q")
+    queue.put(manager.dict(a=1))
+    assert queue.get(timeout=SECONDS)["a"] == 1
+    stranger = manager.dict(a=1)
+    queue.put(stranger)
+    known, stranger._app.known_cluster = stranger._app.known_cluster, None
+    try:
+        with pytest.raises(
+            tq.TqError, match=r"<dict of a manager> is at a master that this process has no line to"
+        ):
+            queue.get(timeout=SECONDS)
+        assert queue.qsize() == 1
+    finally:
+        stranger._app.known_cluster = known
+    assert queue.get(timeout=SECONDS)["a"] == 1
+    elsewhere.app.close()
