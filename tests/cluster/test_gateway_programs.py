@@ -14,7 +14,7 @@ from tq.client.item_queue import ItemQueue
 from xprocess import XProcess
 
 from .conftest import MasterFactory
-from .programs import AUTHKEY, TASKS_FILE, Master, Program, Worker
+from .programs import AUTHKEY, TASKS_FILE, Master, Program, Worker, text_process
 from .test_gateway import client, door, gateway_port, interpreters, run_client
 
 __all__ = ["door"]
@@ -300,10 +300,10 @@ def test_the_tutorials_two_programs_run_unchanged(master_factory: MasterFactory,
     master = master_factory("--gateway", "127.0.0.1:0", "--gateway-authkey-file", key)
     port = gateway_port(master)
     for python in interpreters():
-        run: dict[str, Any] = {"stdout": subprocess.PIPE, "text": True}
+        run: dict[str, Any] = {"stdout": subprocess.PIPE}
         with (
-            subprocess.Popen([python, "-c", TUTORIAL + TUTORIALS_MASTER, port], **run) as asks,
-            subprocess.Popen([python, "-c", TUTORIAL + TUTORIALS_WORKER, port], **run) as works,
+            text_process([python, "-c", TUTORIAL + TUTORIALS_MASTER, port], **run) as asks,
+            text_process([python, "-c", TUTORIAL + TUTORIALS_WORKER, port], **run) as works,
         ):
             squares = [f"{number} * {number} = {number * number}" for number in range(10)]
             assert asks.communicate(timeout=SECONDS)[0].splitlines() == squares

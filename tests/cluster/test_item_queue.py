@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 import tq
 from tq.client.item_queue import ItemQueue
 
-from .programs import AUTHKEY, Master, Proxy, clean_environment, eventually
+from .programs import AUTHKEY, Master, Proxy, clean_environment, eventually, text_process
 
 SECONDS = 20
 
@@ -132,14 +133,13 @@ print(ItemQueue(tq.App(), "items").get())
 """
 
 
-def python(program: str, master: Master, home: Path) -> subprocess.Popen[str]:
+def python(program: str, master: Master, home: Path) -> AbstractContextManager[subprocess.Popen[str]]:
     environment = clean_environment(home, {"TQ_URL": master.url, "TQ_AUTHKEY": AUTHKEY})
-    return subprocess.Popen(
+    return text_process(
         [sys.executable, "-c", program],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
     )
 
 

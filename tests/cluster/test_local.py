@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
 import pytest
 
-from .programs import clean_environment, eventually
+from .programs import clean_environment, eventually, text_process
 
 SECONDS = 60
 
@@ -190,16 +191,15 @@ if __name__ == "__main__":
 """
 
 
-def start(program: str, home: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(program: str, home: Path, *arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
     (home / "program.py").write_text(program, "utf-8")
-    return subprocess.Popen(
+    return text_process(
         [sys.executable, "program.py", *arguments],
         cwd=home,
         env={**clean_environment(home), "TMPDIR": str(home)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
 
 

@@ -9,6 +9,7 @@ import queue
 import socket
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,7 @@ import pytest
 import tq
 from tq.managers import QueueManager, SyncManager
 
-from .programs import clean_environment, eventually
+from .programs import clean_environment, eventually, text_process
 
 SECONDS = 60
 MASTER = """
@@ -115,13 +116,12 @@ def test_a_program_that_starts_a_manager_when_it_is_imported_is_told_so_and_star
     assert "put what starts it under `if __name__ == '__main__':`" in ended.stderr
 
 
-def python(program: str, home: Path, *arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def python(program: str, home: Path, *arguments: object) -> AbstractContextManager[subprocess.Popen[str]]:
+    return text_process(
         [sys.executable, "-c", program, *map(str, arguments)],
         cwd=home,
         env={**clean_environment(home), "TMPDIR": str(home)},
         stdout=subprocess.PIPE,
-        text=True,
     )
 
 
