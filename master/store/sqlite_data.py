@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from .data import DataCall, DataRow, StoredDatum
+from .sqlite_part import SqlitePart
 
 
-class SqliteData:
-    """``all``, ``many`` and ``exactly`` run the named statements of the store that this is a part of."""
-
-    def __init__(
-        self,
-        all: Callable[..., list[Any]],
-        many: Callable[[str, Sequence[Any]], int],
-        exactly: Callable[[str, Sequence[Any]], None],
-    ) -> None:
-        self._all, self._many, self._exactly = all, many, exactly
-
+class SqliteData(SqlitePart):
     def load(self) -> list[DataRow]:
         return [DataRow(*row) for row in self._all("data")]
 

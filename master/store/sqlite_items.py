@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from .interface import Inconsistent
 from .items import HeldRow, ItemPicture, ItemQueueRow, NewItem
+from .sqlite_part import SqlitePart
 
 
-class SqliteItems:
-    """``all``, ``many`` and ``exactly`` run the named statements of the store that this is a part of."""
-
-    def __init__(
-        self,
-        all: Callable[..., list[Any]],
-        many: Callable[[str, Sequence[Any]], int],
-        exactly: Callable[[str, Sequence[Any]], None],
-    ) -> None:
-        self._all, self._many, self._exactly = all, many, exactly
-
+class SqliteItems(SqlitePart):
     def load(self) -> ItemPicture:
         run = self._all
         return ItemPicture(

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
+from .sqlite_part import SqlitePart
 from .syncs import ClaimRow, SyncRow
 
 
-class SqliteSyncs:
-    """``all``, ``many`` and ``exactly`` run the named statements of the store that this is a part of."""
-
-    def __init__(
-        self,
-        all: Callable[..., list[Any]],
-        many: Callable[[str, Sequence[Any]], int],
-        exactly: Callable[[str, Sequence[Any]], None],
-    ) -> None:
-        self._all, self._many, self._exactly = all, many, exactly
-
+class SqliteSyncs(SqlitePart):
     def load(self) -> tuple[list[SyncRow], list[ClaimRow]]:
         return (
             [SyncRow(*row) for row in self._all("syncs")],
