@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -364,9 +366,18 @@ def test_whatever_is_called_and_whenever_it_starts_anew_it_is_as_in_one_process(
 ) -> None:
     monkeypatch.setattr(data_module, "CALLS_BYTES_MIN", 0 if small else CALLS_BYTES_MIN)
     file = tmp_path_factory.mktemp("data") / "tq.db"
+    with contextlib.ExitStack() as stores:  # an example may be given up anywhere
+
+        def start() -> Bench:
+            stores.close()
+            return Bench(stores.enter_context(contextlib.closing(SqliteStore(file))))
+
+        check_story(start, drawn, type, steps)
+
+
+def check_story(start: Callable[[], Bench], drawn: st.DataObject, type: str, steps: list[str]) -> None:
     model: Any = OrderedDict() if type == "dict" else []
-    bench = Bench(SqliteStore(file))
-    named = Named(bench.client(), type, "x")
+    named = Named(start().client(), type, "x")
     number, last = 0, ("ok", None)
 
     def disk_full() -> None:
@@ -374,26 +385,22 @@ def test_whatever_is_called_and_whenever_it_starts_anew_it_is_as_in_one_process(
 
     for step in steps:
         if step == "restart":
-            bench.engine.store.close()
-            bench = Bench(SqliteStore(file))
-            named.peer = bench.client()
+            named.peer = start().client()
         elif step == "again" and number:
             assert outcome(lambda: named("copy", number=number)) == last  # noqa: B023 - called at once
         else:
             method, *args = drawn.draw(DICT_CALLS if type == "dict" else LIST_CALLS)
             number += 1
             if step == "fail":
-                named.peer.ask(
-                    named.target, "call", named.caller, number, method, encode_call(tuple(args), {}), []
-                )
-                bench.step(commit=disk_full)
+                call = named.caller, number, method, encode_call(tuple(args), {}), []
+                named.peer.ask(named.target, "call", *call)
+                named.peer.bench.step(commit=disk_full)
                 number -= 1
             else:
                 last = outcome(lambda: named(method, *args, number=number))  # noqa: B023 - called at once
                 assert last == outcome(lambda: getattr(model, method)(*args))  # noqa: B023
     got = named("items", number=number + 1) if type == "dict" else named("copy", number=number + 1)
     assert list(got) == (list(model.items()) if type == "dict" else model)
-    bench.engine.store.close()
 
 
 def outcome(call: Any) -> tuple[str, Any]:
