@@ -171,7 +171,7 @@ def _progress(progress: list[Any]) -> str:
 def _call(payload: bytes) -> Any:
     """The arguments for a program."""
     try:
-        args, kwargs, _ = decode_work(payload)
+        args, kwargs, _ = decode_work(payload, as_is=True)
     except DecodeError as error:
         return f"<{error}>"
     return plain([redacted(args), redacted(kwargs)])
@@ -180,14 +180,14 @@ def _call(payload: bytes) -> Any:
 def _decoded(body: bytes | None) -> Any:
     """A value for a program; what this side cannot read is said, not hidden."""
     try:
-        return None if body is None else plain(decode(body))
+        return None if body is None else plain(decode(body, as_is=True))
     except DecodeError as error:
         return f"<{error}>"
 
 
 def _value(body: bytes | None) -> str:
     try:
-        text = "None" if body is None else repr(decode(body))
+        text = "None" if body is None else repr(decode(body, as_is=True))
     except DecodeError as error:
         text = f"<{error}>"
     return text if len(text) <= TEXT_CHARS_MAX else f"{text[:TEXT_CHARS_MAX]}… ({len(text):,} characters)"
@@ -195,7 +195,7 @@ def _value(body: bytes | None) -> str:
 
 def _arguments(payload: bytes) -> str:
     try:
-        args, kwargs, _ = decode_work(payload)
+        args, kwargs, _ = decode_work(payload, as_is=True)
     except DecodeError as error:
         return f"(<{error}>)"
     args, kwargs = redacted(list(args)), redacted(kwargs)

@@ -517,12 +517,17 @@ def test_a_named_value_is_listed_printed_and_deleted(cluster: Cluster, run: Run,
     host, _, port = cluster.master.address.rpartition(":")
     manager: Any = SyncManager((host, int(port)), cluster.master.authkey)
     manager.connect()
-    manager.dict({"a": (1, b"x"), "b": None}, name=queue)
+    named = manager.dict({"a": (1, b"x"), "b": None}, name=queue)
+    named["me"] = named
     assert re.search(rf"{queue} +dict +\d+\n", run("data").stdout)
     assert [row["type"] for row in json.loads(run("data", "--json").stdout) if row["name"] == queue] == [
         "dict"
     ]
-    assert json.loads(run("data", "show", queue).stdout) == {"a": [1, "78"], "b": None}
+    assert json.loads(run("data", "show", queue).stdout) == {
+        "a": [1, "78"],
+        "b": None,
+        "me": f"<dict '{queue}' of a manager>",
+    }
     assert run("data", "delete", queue).stdout == f"dict {queue} is deleted\n"
     gone = run("data", "show", queue, "--json")
     assert (gone.returncode, f"there is nothing named '{queue}'" in gone.stderr) == (USAGE, True)
