@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..common.codec import encode
-from ..common.errors import InvalidArgument
+from ..common.errors import InvalidArgument, UnknownObject
 from ..common.exposed import exposed
 from ..common.model import Role, check_name
+from .data import Named
 from .engine import Engine
 from .item_objects import judge_token
 from .items import NUMBER_MAX
@@ -76,17 +77,22 @@ class NamedData(EngineObject):
     def show(self, call: Call, name: str) -> dict[str, Any]:
         """``type``, and ``parts``, encoded: keys and values in turn of a dict or Namespace, the type code and what it
         has of a Value or Array, all there is of a list."""
-        allow_queue(call, judge_text("name", name))
-        named = self.engine.data.get(name)
+        named = self._named(call, name)
         return {"type": named.type, "parts": encode(self.engine.data.parts(named))}
 
     @exposed(Role.ADMIN)
     def delete(self, call: Call, name: str) -> str:
         """Its type. Whoever still uses it is told UnknownObject."""
-        allow_queue(call, judge_text("name", name))
-        named = self.engine.data.get(name)
+        named = self._named(call, name)
         self.engine.data.drop(named)
         return named.type
+
+    def _named(self, call: Call, name: str) -> Named:
+        allow_queue(call, judge_text("name", name))
+        named = self.engine.data.by_name.get(name)
+        if named is None:
+            raise UnknownObject(f"there is no dict, list or other value {name!r:.80}; `tq data` lists them")
+        return named
 
 
 def _judge_bytes(name: str, value: object) -> bytes:

@@ -530,7 +530,10 @@ def test_a_named_value_is_listed_printed_and_deleted(cluster: Cluster, run: Run,
     }
     assert run("data", "delete", queue).stdout == f"dict {queue} is deleted\n"
     gone = run("data", "show", queue, "--json")
-    assert (gone.returncode, f"there is nothing named '{queue}'" in gone.stderr) == (USAGE, True)
+    assert (
+        gone.returncode,
+        f"no dict, list or other value '{queue}'; `tq data` lists them" in gone.stderr,
+    ) == (USAGE, True)
     manager.app.close()
 
 
