@@ -28,7 +28,8 @@ def parse_address(text: str, *, listen: bool = False, default_port: int = DEFAUL
         host, port = rest, str(default_port)
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     example = "write host:5000, tq://host:5000 or [::1]:5000"
-    if any(character in host for character in "/@ ?#") or (not host and not listen):
+    is_number = host.isdigit()  # a port alone: it would be taken for a host
+    if is_number or any(character in host for character in "/@ ?#") or (not host and not listen):
         raise InvalidArgument(f"{text!r:.80} is not an address; {example}")
     if not port.isascii() or not port.isdigit() or not (0 if listen else 1) <= int(port) <= 65_535:
         raise InvalidArgument(

@@ -26,7 +26,9 @@ def test_every_usual_way_of_writing_an_address_is_understood(text: str, host: st
     assert parse_address(text) == Address(host, port)
 
 
-@pytest.mark.parametrize("text", ["", ":5000", "tq://", "a b:5000", "me@host:5000", "host/x:5000", "a?b"])
+@pytest.mark.parametrize(
+    "text", ["", ":5000", "tq://", "a b:5000", "me@host:5000", "host/x:5000", "a?b", "5000", "5001:5000"]
+)
 def test_what_names_no_host_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InvalidArgument, match=r"write host:5000, tq://host:5000 or \[::1\]:5000"):
         parse_address(text)

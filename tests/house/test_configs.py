@@ -96,7 +96,8 @@ def test_every_setting_is_an_option_of_its_name_and_every_option_a_setting(progr
 
 @pytest.mark.parametrize(("name", "kind"), KINDS)
 def test_every_setting_is_a_variable_of_its_name(name: str, kind: Any) -> None:
-    values = {"http": "127.0.0.1:1", "slots": "7", "expose": "a=b:c", "labels": "a=b", "durability": "os"}
+    addresses = dict.fromkeys(("bind", "connect", "gateway", "http"), "127.0.0.1:1")
+    values = {**addresses, "slots": "7", "expose": "a=b:c", "labels": "a=b", "durability": "os"}
     words = {
         "max_memory_per_child": "1GiB",
         "log_format": "json",
