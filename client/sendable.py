@@ -70,7 +70,7 @@ class Sendables:
         if is_importing():
             raise RuntimeError(
                 "a worker imports this module to run its functions, and the module starts work when it is imported; "
-                'put what starts the work under: if __name__ == "__main__":'
+                "put what starts the work under `if __name__ == '__main__':`"
             )
         name, queue = sendable.name, sendable.choice.queue
         try:

@@ -445,4 +445,4 @@ def test_a_script_that_starts_work_when_it_is_imported_is_told_what_to_write(
     worker_factory(options=("--allow", "script.*"))
     status, _, complaints = run_script(UNGUARDED, home, master)
     assert status == 1
-    assert 'put what starts the work under: if __name__ == "__main__":' in complaints
+    assert "put what starts the work under `if __name__ == '__main__':`" in complaints
