@@ -16,6 +16,7 @@ from __future__ import annotations
 import enum
 import errno
 import json
+import sys
 import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +34,7 @@ from .app import App
 from .own_cluster import OwnCluster
 from .passing import authkey_text, remember, url_of
 from .patience import answer_of
-from .proxies import TARGET, understood
+from .proxies import OF_DATA, TARGET, understood
 
 CONNECT_SECONDS: Final = 5.0
 
@@ -168,6 +169,7 @@ class BaseManager:
         """Make ``typeid`` known; ``manager.typeid(…)`` then gives a proxy, if ``create_method``."""
         if "_registry" not in cls.__dict__:
             cls._registry = cls._registry.copy()
+        _check_proxytype(proxytype)
         known = cls._registry.get(typeid, Registered())
         theirs = callable or proxytype or exposed or typeid in ("get_task_queue", "get_result_queue")
         cls._registry[typeid] = Registered(
@@ -280,6 +282,29 @@ class BaseManager:
             raise ProcessError("Manager has shut down")
         if self._state != State.STARTED:
             raise AssertionError("server not yet started")
+
+
+def _check_proxytype(proxytype: Any) -> None:
+    """Those of the standard library talk to its servers alone, and would say so as KeyError: 'msgpack'."""
+    theirs = sys.modules.get("multiprocessing.managers")
+    if theirs is None or proxytype is None:
+        return
+    name = getattr(proxytype, "__name__", repr(proxytype))
+    if proxytype is getattr(theirs, name, None):
+        raise InvalidArgument(f"{name} of multiprocessing.managers talks to its servers alone; {_ours(name)}")
+    if isinstance(proxytype, type) and issubclass(proxytype, theirs.BaseProxy):
+        raise InvalidArgument(
+            f"{name} is made of a proxy of multiprocessing.managers, which talks to its servers alone; "
+            "derive it from BaseProxy of tq.managers"
+        )
+
+
+def _ours(name: str) -> str:
+    if name in ("AutoProxy", "BaseProxy", "NamespaceProxy", *(kind.__name__ for kind in OF_DATA.values())):
+        return f"import it from tq.managers: from tq.managers import {name}"
+    return (
+        "tq.managers.SyncManager has locks, events, conditions, barriers and pools without registering them"
+    )
 
 
 class Server:

@@ -244,6 +244,8 @@ _BaseDictProxy: Any = MakeProxyType(
 
 
 class DictProxy(_BaseDictProxy):  # type: ignore[misc]
+    _method_to_typeid_: ClassVar[Mapping[str, str]] = {"__iter__": "Iterator"}
+
     def __iter__(self) -> Iterator[Any]:
         """Of what has a name, over the keys as they are now: nothing else of it lives in the master but its value."""
         keys: Iterator[Any] = (
@@ -289,6 +291,7 @@ _BaseListProxy: Any = MakeProxyType(
         "remove",
         "reverse",
         "repeated",
+        "sort",
     ],
 )
 
@@ -313,7 +316,8 @@ class ListProxy(_BaseListProxy):  # type: ignore[misc]
         return self._getvalue() + other
 
     def __mul__(self, times: int) -> Any:
-        return self.repeated(times)
+        """A manager's own list refuses what would be too large; a list that somebody registered does not know how."""
+        return self.repeated(times) if self._token.typeid == "list" else self._getvalue() * times
 
     __rmul__ = __mul__
 
@@ -326,7 +330,7 @@ class ListProxy(_BaseListProxy):  # type: ignore[misc]
         return self
 
     def __imul__(self, times: int) -> ListProxy:
-        self[:] = self.repeated(times)
+        self[:] = self * times
         return self
 
 

@@ -43,3 +43,14 @@ jobs = queue.LifoQueue[int](2)
 
 def get_jobs() -> queue.LifoQueue[int]:
     return jobs
+
+
+_settings, _scores = {"a": 1}, [3, 1, 2]
+
+
+def get_settings() -> dict[str, int]:
+    return _settings
+
+
+def get_scores() -> list[int]:
+    return _scores

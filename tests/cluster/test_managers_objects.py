@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import multiprocessing
+import multiprocessing.managers
 import pickle
 import queue
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 import tq
-from tq.managers import BaseProxy, SyncManager
+from tq.managers import BaseProxy, DictProxy, ListProxy, SyncManager
 
 from .programs import eventually
 
@@ -45,6 +46,8 @@ Manager.register("Numbers", ours.Numbers, method_to_typeid={"up_to": "Iterator"}
 Manager.register("squares", ours.squares, proxytype=GeneratorProxy)
 Manager.register("get_jobs", ours.get_jobs)
 Manager.register("attributes", ours.Foo, exposed=("__getattribute__",))
+Manager.register("get_settings", ours.get_settings, DictProxy)
+Manager.register("get_scores", ours.get_scores, ListProxy)
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +115,35 @@ def test_a_callable_that_gives_a_queue_is_a_durable_queue_of_its_kind(manager: A
 def test_what_has_no_name_is_refused_where_it_is_registered(nameless: Any) -> None:
     with pytest.raises(tq.NotNamed):
         Manager.register("nameless", nameless)
+
+
+def test_a_dict_and_a_list_of_a_program_have_the_proxies_of_a_dict_and_a_list(manager: Any) -> None:
+    settings, scores = manager.get_settings(), manager.get_scores()
+    settings["b"] = 2
+    assert (list(settings), settings | {"c": 3}) == (["a", "b"], {"a": 1, "b": 2, "c": 3})
+    assert manager.get_settings().copy() == {"a": 1, "b": 2}
+    scores.sort()
+    assert (list(scores), scores * 2, scores[1:]) == ([1, 2, 3], [1, 2, 3, 1, 2, 3], [2, 3])
+
+
+class StockProxy(multiprocessing.managers.BaseProxy):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("proxytype", "remedy"),
+    [
+        (multiprocessing.managers.DictProxy, "from tq.managers import DictProxy"),
+        (multiprocessing.managers.AutoProxy, "from tq.managers import AutoProxy"),  # type: ignore[attr-defined]
+        (multiprocessing.managers.AcquirerProxy, "SyncManager has locks"),  # type: ignore[attr-defined]
+        (StockProxy, "derive it from BaseProxy of tq.managers"),
+    ],
+)
+def test_proxies_of_the_standard_library_are_refused_where_they_are_registered(
+    proxytype: Any, remedy: str
+) -> None:
+    with pytest.raises(tq.InvalidArgument, match=remedy):
+        Manager.register("theirs", dict, proxytype)
 
 
 def test_an_unknown_typeid_and_one_without_a_callable_say_so(manager: Any) -> None:
