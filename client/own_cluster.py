@@ -27,6 +27,7 @@ from ..common.address import Address, parse_address
 from ..common.config import WorkerSettings
 from ..common.context import is_importing
 from ..common.errors import ConfigError, Unreachable
+from ..common.logs import as_text
 from ..common.naming import is_loading
 
 START_SECONDS_MAX: Final = 30.0
@@ -143,7 +144,8 @@ class OwnProgram:
             return
         if record["action"] == self._awaited:
             self._started.put(record)
-        log.log(_log_level(record.get("level")), "%s", line)
+        fields = {name: value for name, value in record.items() if name not in ("time", "level", "action")}
+        log.log(_log_level(record.get("level")), "%s", as_text(str(record["action"]), fields))
 
 
 class _Program(Protocol):
@@ -169,7 +171,7 @@ class OwnCluster:
         self.data = Path(data) if data is not None else self._temporary or Path()
         self._durability, self._timings = durability, timings
         self.at_end: list[Callable[[str], None]] = []
-        self._process, self._is_broken = os.getpid(), False
+        self._process, self.is_broken = os.getpid(), False  # one of its programs has died
         self._programs: list[_Program] = []
         self._stopping = threading.Lock()
         self._authkey: str | None = None  # None: the master makes keys by role
@@ -246,7 +248,7 @@ class OwnCluster:
             rest = "is gone; make a new one"
 
         def tell(how: str) -> None:
-            self._is_broken = True
+            self.is_broken = True
             self._tell(f"the {program} of this program's own cluster {how}; what was not finished {rest}")
 
         return tell
@@ -274,9 +276,7 @@ class OwnCluster:
         self._tell("this program's own cluster was stopped")
         with self._stopping:
             while self._programs:
-                self._programs.pop().stop(
-                    min(seconds, STOP_SECONDS_OF_BROKEN) if self._is_broken else seconds
-                )
+                self._programs.pop().stop(min(seconds, STOP_SECONDS_OF_BROKEN) if self.is_broken else seconds)
             if self._temporary is not None:
                 shutil.rmtree(self._temporary, ignore_errors=True)
         atexit.unregister(self.stop)
@@ -303,7 +303,7 @@ def _log_level(word: object) -> int:
 
 
 def _log_event(action: str, *, level: str = "info", **fields: object) -> None:
-    log.log(_log_level(level), "%s", json.dumps({"action": action, **fields}, default=str))
+    log.log(_log_level(level), "%s", as_text(action, fields))
 
 
 def own_environment() -> dict[str, str]:

@@ -91,12 +91,17 @@ class EventLog:
         if self._json:
             line = json.dumps({"time": stamp, "level": level, "action": action, **shown}, default=str)
         else:
-            words = " ".join(f"{name}={_quoted(value)}" for name, value in shown.items())
-            line = "  ".join(filter(None, (f"{stamp} {level} {action}", SENTENCES.get(action, ""), words)))
+            line = f"{stamp} {level} {as_text(action, shown)}"
         stream = self._stream or sys.stderr
         with contextlib.suppress(OSError, ValueError):  # test: a log that nobody takes costs no work
             stream.write(line + "\n")
             stream.flush()
+
+
+def as_text(action: str, shown: Mapping[str, Any]) -> str:
+    """An event without time and level: of a record, or for a log that has both of its own."""
+    words = " ".join(f"{name}={_quoted(value)}" for name, value in shown.items())
+    return "  ".join(filter(None, (action, SENTENCES.get(action, ""), words)))
 
 
 def _shown(name: str, value: Any) -> Any:

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from tq.common.logs import LEVELS, SENTENCES, VALUE_CHARS_MAX, EventLog
+from tq.common.logs import LEVELS, SENTENCES, VALUE_CHARS_MAX, EventLog, as_text
 
 MOMENT = 1_767_323_045.0  # 2026-01-02T03:04:05Z
 
@@ -25,6 +25,14 @@ def test_a_text_line_has_time_level_action_sentence_and_fields() -> None:
     line = written("text", "worker.lost", "warning", host="a2", leases=3)
     assert line == (
         "2026-01-02T03:04:05Z warning worker.lost  a worker vanished; its tasks run elsewhere  host=a2 leases=3\n"
+    )
+
+
+def test_a_log_that_has_times_and_levels_of_its_own_gets_the_rest() -> None:
+    fields = {"host": "a2", "leases": 3}
+    assert (
+        as_text("worker.lost", fields)
+        == "worker.lost  a worker vanished; its tasks run elsewhere  host=a2 leases=3"
     )
 
 
