@@ -301,10 +301,17 @@ class App:
 
     def close(self) -> None:
         """Close the connection; calls under way fail with Unreachable. A later use connects anew."""
+        self._let_go()
+
+    def _break_off(self, why: str) -> None:
+        """As ``close``, when it is known that no master will come back: calls under way are told why."""
+        self._let_go(why)
+
+    def _let_go(self, *why: str) -> None:
         with self._lock:
             link, self._link = self._link, None
         if link is not None:
-            link.close()
+            link.close(*why)
 
     def __enter__(self) -> Self:
         return self

@@ -41,6 +41,8 @@ BACKOFF_SECONDS_MAX: Final = 5.0
 # Not the program's own: what it does with a seed has to be the same with us in it.
 _chance: Final = SystemRandom()
 
+CLOSED: Final = "the app was closed before the answer came; what was sent may have been done"
+
 log = logging.getLogger("tq.client")
 
 
@@ -74,7 +76,7 @@ class ClientLink:
         self._loop = (loop_factory() or asyncio.new_event_loop)()
         self._wanted = asyncio.Event()
         self._main: asyncio.Task[None] | None = None
-        self._closing = False
+        self._closing, self._why_closed = False, CLOSED
         self._losses = 0  # in a row, on a supervisor's line
         self._resume_due = False
         self._thread = threading.Thread(target=self._run, name="tq-client", daemon=True)
@@ -107,21 +109,23 @@ class ClientLink:
         future: Future[Any] = Future()
         self.post(lambda: self._ledger.call(future, target, method, args, again=again, ids=ids, listener=box))
         if self._closing:  # the I/O thread may have looked at its post for the last time
-            settle(future, None, _closed())
+            settle(future, None, self._closed())
         return future
 
     def watch(self, box: Listener, ids: Sequence[bytes]) -> None:
         """Put the outcomes of these tasks into a box."""
         self.post(lambda: self._ledger.watch(box, ids))
         if self._closing:
-            box.fail(_closed())
+            box.fail(self._closed())
 
     def forget(self, box: Listener) -> None:
         """Nobody reads this box any more. Takes no lock: the garbage collector may call it anywhere."""
         self.post(lambda: self._ledger.forget(box))
 
-    def close(self) -> None:
+    def close(self, why: str = CLOSED) -> None:
         """Say goodbye, fail what is open, end the thread."""
+        if not self._closing:
+            self._why_closed = why
         self.stop()
         if threading.current_thread() is not self._thread:
             self._thread.join()
@@ -163,6 +167,9 @@ class ClientLink:
         with suppress(RuntimeError):  # the loop is closed: close() has failed everything, or does so now
             self._loop.call_soon_threadsafe(callback)
 
+    def _closed(self) -> Unreachable:
+        return Unreachable(self._why_closed)
+
     # the I/O thread
 
     def _run(self) -> None:
@@ -193,7 +200,7 @@ class ClientLink:
             if self._line is not None:
                 self._line.close("the client closed its app")
             self._perform()
-            self._ledger.give_up(_closed())
+            self._ledger.give_up(self._closed())
             self._carry()
 
     async def _connect(self) -> Line | None:
@@ -309,7 +316,3 @@ def settle(future: Future[Any], value: Any, error: BaseException | None) -> None
             future.set_result(value)
         else:
             future.set_exception(error)
-
-
-def _closed() -> Unreachable:
-    return Unreachable("the app was closed before the answer came; what was sent may have been done")

@@ -113,6 +113,7 @@ class BaseManager:
         assert self._cluster is not None  # noqa: S101 - just started
         # When neither the manager nor any proxy is there any more, its server ends, as the documentation has it.
         weakref.finalize(self.app, self._cluster.stop, self._shutdown_timeout).atexit = False
+        self._cluster.at_end.append(_breaking_off(self._cluster, self.app))
 
     def get_server(self) -> Server:
         """An object with ``serve_forever()`` and ``address``."""
@@ -282,6 +283,19 @@ class BaseManager:
             raise ProcessError("Manager has shut down")
         if self._state != State.STARTED:
             raise AssertionError("server not yet started")
+
+
+def _breaking_off(cluster: OwnCluster, app: App) -> Callable[[str], None]:
+    """When our server has died nobody starts it again: those who wait for it are told. It does not hold the app, whose
+    end is the server's."""
+    held = weakref.ref(app)
+
+    def tell(why: str) -> None:
+        known = held()
+        if known is not None and cluster.is_broken:
+            known._break_off(why)
+
+    return tell
 
 
 def _check_proxytype(proxytype: Any) -> None:

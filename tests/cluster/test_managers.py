@@ -9,6 +9,7 @@ import queue
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -259,6 +260,21 @@ def test_a_forked_child_that_ends_or_shuts_down_leaves_its_parents_server_alone(
     with python(FORKING, home) as program:
         assert program.communicate(timeout=SECONDS)[0] == "True None\n"
     assert list(home.iterdir()) == []
+
+
+def test_who_waits_for_a_server_of_the_programs_own_that_dies_is_told_at_once() -> None:
+    before = set(psutil.Process().children())
+    with SyncManager() as manager:
+        [server] = set(psutil.Process().children()) - before
+        jobs, barrier = manager.Queue(name="jobs"), manager.Barrier(2)
+        with ThreadPoolExecutor() as pool:
+            waiting = [pool.submit(jobs.get), pool.submit(barrier.wait)]
+            eventually(lambda: barrier.n_waiting == 1)
+            eventually(lambda: manager.app.object("get_queues").list()[0]["item_queue"]["getting"] == 1)
+            server.kill()
+            for one in waiting:
+                with pytest.raises(tq.Unreachable, match="own cluster was killed by SIGKILL"):
+                    one.result(SECONDS)
 
 
 def test_nobody_waits_for_ever_for_a_master_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
