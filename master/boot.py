@@ -5,6 +5,7 @@ Owns the data directory: lock, store, certificate, keys. Decides nothing about t
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -38,6 +39,7 @@ from .store.sqlite import SqliteStore
 
 REGISTERED: Final = "TQ_REGISTERED"  # what a manager that starts a master serves there; not a setting
 STORE_FILE: Final = "tq.db"
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)  # a disk, or one's part of it
 BLOBS: Final = "blobs"
 VOLATILE_BLOBS: Final = "blobs.volatile"
 OWN_KEYS: Final = (Role.ADMIN, Role.CLIENT, Role.WORKER)  # made on first start when no --authkey is given
@@ -88,9 +90,11 @@ def open_house(settings: MasterSettings, authkey: str | None, report: Callable[.
     except TqError:  # some are OSErrors as well
         raise
     except OSError as error:
+        where = "" if error.filename is None else f": {error.filename}"
+        remedy = "free some space there" if error.errno in FULL else "make it writable for this user"
         raise ConfigError(
-            f"cannot use the data directory {settings.data}: {error.strerror}: {error.filename}; "
-            "make it writable for this user, or choose another with --data"
+            f"cannot use the data directory {settings.data}: {error.strerror}{where}; "
+            f"{remedy}, or choose another with --data"
         ) from error
 
 
