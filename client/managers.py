@@ -245,7 +245,8 @@ class BaseManager:
         except ConfigError as error:
             self._cluster.stop()
             number = errno.EADDRINUSE if " is in use; " in str(error) else None
-            raise (OSError(str(error)) if number is None else OSError(number, str(error))) from error
+            words = str(error).replace("with --bind", "in address=").replace("with --data", "with data=")
+            raise (OSError(words) if number is None else OSError(number, words)) from error
         port = parse_address(self._cluster.address).port
         self._address = Address("127.0.0.1" if host == "0.0.0.0" else host, port)  # noqa: S104 - compared with
 
