@@ -61,8 +61,8 @@ def encode_frame(kind: Kind, body: bytes, frame_bytes_max: int = FRAME_BYTES_MAX
 def too_large(what: str, size: int, limit: int) -> str:
     """What is told of anything that does not fit a frame, and the ways out."""
     return (
-        f"{what} {size:,} bytes, the limit is {limit:,}; send large data as a tq.Blob, "
-        "or as a path on shared storage"
+        f"{what} {size:,} bytes, the limit is {limit:,}; large data travels with a task as a tq.Blob, "
+        "and anywhere as a path on shared storage"
     )
 
 

@@ -279,7 +279,7 @@ def test_a_result_that_changes_while_it_is_sent_fails_its_attempt(shared: Shared
 
 def test_what_is_over_the_frame_limit_is_refused_with_size_limit_and_the_ways_out(shared: Shared) -> None:
     app = shared.app
-    ways_out = "send large data as a tq.Blob, or as a path on shared storage"
+    ways_out = "large data travels with a task as a tq.Blob, and anywhere as a path on shared storage"
     with pytest.raises(
         tq.InvalidArgument, match=rf"20,971,\d\d\d bytes, the limit is 16,7\d\d,\d\d\d; {ways_out}"
     ):

@@ -149,8 +149,8 @@ def test_a_result_over_the_frame_limit_is_a_failure_that_names_the_ways_out(
     assert outcome_of(row) == outcome
     if outcome == Outcome.ERROR:
         assert failure_of(row).message == (
-            "the result has 1,001 bytes, the limit is 1,000; send large data as a tq.Blob, "
-            "or as a path on shared storage"
+            "the result has 1,001 bytes, the limit is 1,000; large data travels with a task as a tq.Blob, "
+            "and anywhere as a path on shared storage"
         )
         assert not shop.agent.held
 
