@@ -145,7 +145,7 @@ class Syncs:
                 self.changed(sync)
         elif (sync.kind, sync.size) != (kind, size):
             raise InvalidArgument(
-                f"{name!r} is a {sync.kind} of {sync.size} already, not a {kind} of {size}; use another name"
+                f"{name!r} is {_a(sync.kind, sync.size)} already, not {_a(kind, size)}; use another name"
             )
         return sync
 
@@ -352,3 +352,9 @@ def answer_all(parked: Parked, value: object) -> None:
         waiter.call.abandon = None
         waiter.call.answer(value)
     parked.clear()
+
+
+def _a(kind: str, size: int) -> str:
+    """As it is said: a semaphore of 3, an rlock."""
+    article = "an" if kind in ("event", "rlock") else "a"
+    return f"{article} {kind}" + ("" if kind in ("lock", "rlock", "event") else f" of {size}")

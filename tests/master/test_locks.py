@@ -160,7 +160,7 @@ def test_a_bounded_number_is_kept(bench: Any) -> None:
 def test_a_name_is_one_thing(bench: Any) -> None:
     client = bench.client()
     client.call(LOCK, "state")
-    with pytest.raises(InvalidArgument, match="'x' is a lock of 1 already, not a semaphore of 2"):
+    with pytest.raises(InvalidArgument, match="'x' is a lock already, not a semaphore of 2"):
         client.call(("get_lock", "x", "semaphore", 2), "state")
     assert client.call(("get_event", "x"), "state") == [False, 0]
     with pytest.raises(InvalidArgument, match="has the value 1, not 2"):
