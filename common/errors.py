@@ -155,7 +155,8 @@ class TaskError(TqError):
     def __init__(
         self, message: str, *, type: str = "", traceback: str = "", detail: dict[str, Any] | None = None
     ) -> None:
-        super().__init__(f"{type}: {message}" if type else message)
+        own = type == self.__class__.__name__  # a traceback begins with it already
+        super().__init__(f"{type}: {message}" if type and not own else message)
         self.type, self.message, self.traceback = type, message, traceback
         self.detail = detail or {}
 

@@ -131,6 +131,11 @@ def test_each_end_has_an_error_of_its_own(
     assert (error.type, error.message, error.traceback) == ("T", "m", "trace")
 
 
+def test_an_error_of_ours_does_not_say_its_type_twice() -> None:
+    assert str(to_error(State.DEAD, Failure("TaskCrashed", "it died"))) == "it died"
+    assert str(to_error(State.FAILED, Failure("ValueError", "bad"))) == "ValueError: bad"
+
+
 @pytest.mark.parametrize(
     ("told", "detail"),
     [
