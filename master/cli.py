@@ -171,7 +171,7 @@ def _next_with_key(house: House, seen_as: Address, worker_key: Path) -> list[str
         where = "" if seen_as == HERE else f"--connect {seen_as} "
         return [
             f"  next   tq-worker {where}--authkey-file {shlex.quote(str(worker_key))} jobs.py",
-            "         (for workers on other hosts, start this one with --bind 0.0.0.0:5000)",
+            f"         (for workers on other hosts, start this one with --bind 0.0.0.0:{seen_as.port})",
         ]
     if house.new_keys and sys.stdout.isatty():  # shown to the person who started it, never to a log
         return [

@@ -121,6 +121,7 @@ def test_keys_made_at_the_first_start_open_their_doors(
     app = app_factory(master.url, master.key("client"))
     assert app.submit("cluster_tasks:add", 1, 2).result(timeout=20) == 3
     assert "tq1." not in master.log
+    assert f"start this one with --bind 0.0.0.0:{master.address.rpartition(':')[2]})" in master.log
 
 
 def test_the_tq_command_submits_and_waits(cluster: Cluster, home: Path) -> None:
