@@ -61,7 +61,7 @@ while True:
 
 def test_a_port_that_is_taken_and_a_key_of_nothing_are_told_as_what_they_are() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        with pytest.raises(OSError, match="is in use.* or choose another port in address=") as caught:
+        with pytest.raises(OSError, match=r"is in use.* or choose another port in address=") as caught:
             QueueManager(taken.getsockname(), b"abc").start()
         assert caught.value.errno == errno.EADDRINUSE
     with pytest.raises(tq.InvalidArgument, match="the authkey is empty"):
