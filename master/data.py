@@ -114,9 +114,14 @@ class Data:
             args, kwargs = arguments(payload, [], kept=True, must_stay=True)
             try:
                 thing = kind.make(*args, **kwargs)
-            except Exception as error:
+                value = encode(kind.parts(thing))
+            except TqError:
+                raise
+            except Exception as error:  # an array's bytes may be no characters
                 return _failed(error)
-            self._add(name, type, Datum(type=kind, thing=thing, size_bytes=0, bytes_max=BYTES_MAX))
+            check_bytes(len(value), BYTES_MAX)
+            datum = Datum(type=kind, thing=thing, size_bytes=len(value), bytes_max=BYTES_MAX)
+            self._add(name, type, datum, value)
         elif named.type != type:
             raise InvalidArgument(f"{name!r} is a {named.type} already, not a {type}; use another name")
         return encode(["object", type, name, list(kind.exposed)])
@@ -191,10 +196,7 @@ class Data:
 
     # inside
 
-    def _add(self, name: str, type: str, datum: Datum) -> None:
-        value = datum.frozen()
-        check_bytes(len(value), BYTES_MAX)
-        datum.size_bytes = len(value)
+    def _add(self, name: str, type: str, datum: Datum, value: bytes) -> None:
         number = self._store.data.add(name, type, value, encode([]))
         named = Named(number=number, name=name, type=type, stored_bytes=len(value), datum=datum)
         self.by_name[name] = named

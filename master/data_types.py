@@ -20,6 +20,7 @@ from ..common.errors import DecodeError, InvalidArgument
 from ..common.values import paired
 
 ALWAYS: Final = frozenset({"__repr__", "#GETVALUE"})
+TAKING_APART: Final = frozenset({"__setitem__", "extend", "update"})
 VIEWS: Final[tuple[type[Any], ...]] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
@@ -68,13 +69,15 @@ def _flat(pairs: dict[Any, Any]) -> list[Any]:
 @dataclass(frozen=True, kw_only=True)
 class DataType:
     """``changing``: what may change the value, all else only reads it. ``growing``: what may make it larger, of those.
-    ``linear``: what takes the longer the larger it is. ``parts``: the value as a list of plain values, for ``whole``."""
+    ``linear``: what takes the longer the larger it is. ``sliced``: what takes a slice. ``parts``: the value as a list of
+    plain values, for ``whole``."""
 
     make: Callable[..., Any]
     reading: tuple[str, ...]
     changing: tuple[str, ...]
     growing: tuple[str, ...]
     linear: tuple[str, ...] = ()
+    sliced: tuple[str, ...] = ()
     parts: Callable[[Any], list[Any]]
     whole: Callable[[list[Any]], Any]
 
@@ -98,6 +101,7 @@ DATA: Final = {
         changing=_words("__delitem__ __setitem__ append clear extend insert pop remove reverse sort"),
         growing=_words("__setitem__ append extend insert"),
         linear=_words("__delitem__ __setitem__ insert pop remove reverse sort"),
+        sliced=_words("__delitem__ __getitem__ __setitem__"),
         parts=list,
         whole=SharedList,
     ),
@@ -122,6 +126,7 @@ DATA: Final = {
         reading=_words("__len__ __getitem__"),
         changing=_words("__setitem__"),
         growing=_words("__setitem__"),
+        sliced=_words("__getitem__ __setitem__"),
         parts=lambda thing: [thing.typecode, *thing],
         whole=lambda parts: make_array(parts[0], parts[1:]),
     ),
@@ -150,13 +155,36 @@ class Datum:
             return plain(self.thing)
         if method not in self.type.exposed and method not in ALWAYS:
             raise not_exposed(method, self.thing)
+        self._check_slices(method, args)
+        self._check_pieces(method, args)
         if method in self.type.growing:
             self._reserve(payload_bytes)
-        return getattr(self.thing, method)(*args, **kwargs)
+        called = getattr(type(self.thing), method)  # a Namespace may have an attribute of that name
+        return called(self.thing, *args, **kwargs)
 
     def frozen(self) -> bytes:
         """All of it, for ``thawed``."""
         return encode(self.type.parts(self.thing))
+
+    def _check_slices(self, method: str, args: Sequence[Any]) -> None:
+        """A slice is a place. Kept as a value, it could be given out to nobody, nor stored."""
+        for at, arg in enumerate(args):
+            if isinstance(arg, slice) and (at > 0 or method not in self.type.sliced):
+                raise InvalidArgument(
+                    f"argument {at} of {method} cannot be a slice; send a tuple: (start, stop, step)"
+                )
+
+    def _check_pieces(self, method: str, args: Sequence[Any]) -> None:
+        """What is taken apart has an order, the same in every process, and pieces that are no larger than they came."""
+        if method not in TAKING_APART or (
+            method == "__setitem__" and not (args and isinstance(args[0], slice))
+        ):
+            return
+        for arg in args:
+            pairs = arg if method == "update" and isinstance(arg, list | tuple) else ()
+            for one in (arg, *pairs):
+                if isinstance(one, set | frozenset) or type(one).__module__ == "numpy":
+                    raise InvalidArgument(f"{method} takes no {type(one).__name__}; send list(value)")
 
     def _reserve(self, more_bytes: int) -> None:
         """Counted is what was ever put in; only when that is too much, what is there."""
@@ -171,7 +199,10 @@ def thawed(type: DataType, frozen: bytes) -> Any:
     parts = decode(frozen, as_is=True)
     if not isinstance(parts, list):
         raise DecodeError("these bytes are not a stored value")
-    return type.whole(parts)
+    try:
+        return type.whole(parts)
+    except (ValueError, TypeError, LookupError) as error:  # a type code of another Python, say
+        raise DecodeError(f"these bytes are not a stored value: {error}") from error
 
 
 def arguments(
