@@ -15,6 +15,7 @@ from .model import OWN
 REVIVED_BY: Final = "tq.client.references:revived"
 KINDS: Final = ("object", "queue", "sync")
 WIRE_BYTES_MAX: Final = 16 * 1024  # names, and what can be called
+DEPTH_MAX: Final = 4  # of lists in where it is: a list of names, in a Condition's lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ class Reference:
     def from_wire(cls, wire: list[Any]) -> Reference:
         """Raises DecodeError."""
         match wire:
-            case [str(kind), [str(), *_] as where, str(cluster)] if kind in KINDS and len(where) > 1:
-                return cls(kind, _tupled(where), cluster)
+            case [str(kind), [str(), _, *_] as where, str(cluster)] if kind in KINDS:
+                return cls(kind, _tupled(where, DEPTH_MAX), cluster)
         raise DecodeError("these bytes are no reference to a manager's object")
 
 
@@ -51,5 +52,14 @@ def _listed(parts: tuple[Any, ...]) -> list[Any]:
     return [_listed(part) if isinstance(part, tuple) else part for part in parts]
 
 
-def _tupled(parts: list[Any]) -> tuple[Any, ...]:
-    return tuple(_tupled(part) if isinstance(part, list) else part for part in parts)
+def _tupled(parts: list[Any], depth: int) -> tuple[Any, ...]:
+    """Nothing but names and numbers: what else a peer could send might not be sent on, or not be hashed."""
+    if depth == 0 or not all(isinstance(part, list) or _is_plain(part) for part in parts):
+        raise DecodeError("these bytes are no reference to a manager's object: it stands nowhere")
+    return tuple(_tupled(part, depth - 1) if isinstance(part, list) else part for part in parts)
+
+
+def _is_plain(part: Any) -> bool:
+    if isinstance(part, int):
+        return part.bit_length() < 64
+    return part is None or isinstance(part, str | bytes)

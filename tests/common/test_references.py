@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgpack
 import pytest
 from hypothesis import given
@@ -70,3 +72,37 @@ def test_hostile_bytes_are_only_ever_refused(body: bytes) -> None:
 def encode_ext(body: bytes) -> bytes:
     packed: bytes = msgpack.packb(msgpack.ExtType(REFERENCE, body))
     return packed
+
+
+def deep(depth: int) -> Any:
+    part: Any = "x"
+    for _ in range(depth):
+        part = [part]
+    return part
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        deep(9),
+        deep(470),
+        {"a": 1},
+        1.5,
+        msgpack.Timestamp(1),
+        msgpack.ExtType(2, b"\x01" * 9),  # an int that msgpack has not
+        msgpack.ExtType(3, msgpack.packb([1, 2])),  # a set
+        msgpack.ExtType(16, msgpack.packb([[], 2])),
+    ],
+    ids=repr,
+)
+def test_one_that_could_not_be_sent_on_is_refused_where_it_arrives(part: Any) -> None:
+    body = msgpack.packb(["object", ["dict", "x", part], "00"])
+    with pytest.raises(DecodeError):
+        decode(msgpack.packb(msgpack.ExtType(17, body)), as_is=True)
+
+
+def test_one_whose_parts_are_names_and_numbers_is_what_it_was() -> None:
+    where = ("Condition", "c", ("Lock", "l", None, 2**63 - 1, b"x", ("a", ("b",))))
+    reference = Reference("sync", where, "00")
+    assert decode(encode(reference), as_is=True) == reference
+    assert {reference: 1}[decode(encode(reference), as_is=True)] == 1
