@@ -31,6 +31,7 @@ class Relay:
     def __init__(self, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
         self._random_bytes = random_bytes
         self._nodes: dict[Body, bytes] = {}  # of children that have asked for something
+        self._open: dict[Body, set[asyncio.Future[Any]]] = {}  # what they wait for
         self._connection: CallerConnection | None = None
         self._waiting: deque[tuple[Body, Request]] = deque()  # for a connection
         self._chunks: deque[tuple[Body, Request]] = deque()  # for their turn
@@ -55,10 +56,13 @@ class Relay:
             self._next_chunks()
 
     def forget(self, child: Body) -> None:
-        """It has died."""
+        """It has died. The master answers the dead no more: nothing here may wait for it, or a chunk of theirs would keep
+        its place for ever."""
         node = self._nodes.pop(child, None)
         if node is not None and self._connection is not None:
             self._connection.say_of_child(node, here=False)
+        for future in self._open.pop(child, set()):
+            future.cancel()
         self._waiting = deque(one for one in self._waiting if one[0] is not child)
         self._chunks = deque(one for one in self._chunks if one[0] is not child)
 
@@ -82,6 +86,7 @@ class Relay:
         self, connection: CallerConnection, child: Body, request: Request
     ) -> asyncio.Future[Any] | None:
         def done(future: asyncio.Future[Any]) -> None:
+            self._open.get(child, set()).discard(future)
             error = None if future.cancelled() else future.exception()
             if isinstance(error, TqError):
                 child.answer(request.call_id, None, error)
@@ -101,5 +106,6 @@ class Relay:
         except TqError as error:
             child.answer(request.call_id, None, error)
             return None
+        self._open.setdefault(child, set()).add(future)
         future.add_done_callback(done)
         return future
