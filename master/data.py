@@ -23,7 +23,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..common.codec import decode, encode
-from ..common.errors import DecodeError, InvalidArgument, NotSerializable, TqError, UnknownObject, Unreachable
+from ..common.errors import (
+    DecodeError,
+    InvalidArgument,
+    NotSerializable,
+    RemoteError,
+    TqError,
+    UnknownObject,
+)
 from ..common.failure import Failure
 from ..common.model import check_new
 from .data_types import DATA, Datum, answered, arguments, check_bytes, plain, thawed
@@ -137,7 +144,7 @@ class Data:
         done, answer = named.last.get(caller, (0, None))
         if number <= done:
             if number < done or answer is None:
-                raise Unreachable(
+                raise RemoteError(  # not Unreachable: that would be asked again, for ever
                     "this call was done, and its answer was lost with the connection and is not known any more"
                 )
             return answer

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import tq
+from tq.common.codec import encode, encode_call
 from tq.managers import SyncManager
 
 from .programs import AUTHKEY, Master, Proxy, eventually
@@ -134,3 +135,19 @@ def test_a_call_ends_when_the_master_stays_away(
     master.wait()
     with pytest.raises(tq.Unreachable, match=r"away for 0\.3 s"):
         counts["a"] = 1
+
+
+def test_who_asks_for_an_answer_that_is_not_known_any_more_is_told_so(
+    master: Master, connect: Connect
+) -> None:
+    """And does not ask again and again: of a call that was lost with its connection, nothing else would be heard."""
+    manager = connect(master.address)
+    numbers, target = manager.list(name="numbers"), ("get_datum", "list", "numbers")
+    one, two = (
+        manager.app.start_call(target, "call", b"c" * 16, number, "append", encode_call((number,), {}), [])
+        for number in (2, 1)
+    )
+    assert one.result(SECONDS) == encode(["value", None])
+    with pytest.raises(tq.RemoteError, match="this call was done, and its answer was lost"):
+        two.result(SECONDS)
+    assert numbers[:] == [2]

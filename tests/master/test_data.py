@@ -19,10 +19,10 @@ from tq.common.errors import (
     DecodeError,
     InvalidArgument,
     NotSerializable,
+    RemoteError,
     StoreError,
     TqError,
     UnknownObject,
-    Unreachable,
 )
 from tq.common.failure import Failure
 from tq.common.model import Role
@@ -190,7 +190,7 @@ def test_an_answer_that_is_forgotten_is_not_made_up_and_its_call_not_done_again(
     others = [Named(named.peer, "list", "x") for _ in range(2)]
     for other in others:
         other("append", 1)
-    with pytest.raises(Unreachable, match="was done"):
+    with pytest.raises(RemoteError, match="was done"):
         named("pop", 0, number=1)
     assert named("copy", number=2) == [b"y", 1, 1]
 
