@@ -29,6 +29,7 @@ SENTENCES: Final[dict[str, str]] = {
     "master.draining": "finishing what is under way; a second signal ends it at once",
     "master.stopped": "stopped",
     "master.stalled": "this process stood still; nobody is blamed for that time",
+    "data.not_written": "a named value could not be written anew; its calls are kept; please report it",
     "master.bug": "a bug in tq; please report it with this record",
     "server.full": "no descriptors are left for more connections; raise the limit of open files (ulimit -n)",
     "http.started": "health and metrics can be read",

@@ -19,6 +19,8 @@ be read back stands in nobody's way but of who asks for it, and is not lost.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -39,10 +41,11 @@ from .store.interface import Store
 
 NAMES_MAX: Final = 10_000
 BYTES_MAX: Final = 4 * 1024 * 1024  # of one: whatever is done with all of it holds up everybody for that long
-RESIDENT_BYTES_MAX: Final = 256 * 1024 * 1024  # of all that are in memory; others are read when asked for
+RESIDENT_BYTES_MAX: Final = 64 * 1024 * 1024  # of all in memory, as stored; there they take many times that
 CALLS_BYTES_MIN: Final = 64 * 1024  # of calls, before the value is written anew
 CALL_BYTES: Final = 64  # what a row costs besides its content
 LINEAR: Final = 64  # what goes through all of a value counts as one such part of it written
+CALLER_BYTES: Final = 200  # what one takes in memory besides its answer
 CALLERS_MAX: Final = 1_000  # of each, the latest
 ANSWERS_BYTES_MAX: Final = 1024 * 1024  # of each; beyond, the oldest answers are forgotten, not their numbers
 
@@ -64,6 +67,10 @@ class Named:
     @property
     def size_bytes(self) -> int:
         return self.stored_bytes + self.calls_bytes
+
+    @property
+    def memory_bytes(self) -> int:
+        return self.size_bytes + self.answers_bytes + CALLER_BYTES * len(self.last)
 
     def remember(self, caller: bytes, number: int, answer: bytes | None) -> None:
         _, before = self.last.pop(caller, (0, None))
@@ -89,18 +96,22 @@ class Named:
 class Data:
     """All of one master."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, report: Callable[..., None]) -> None:
+        self._store, self._report = store, report
         self.by_name: dict[str, Named] = {}
-        self._resident: dict[Named, None] = {}  # those in memory, the latest used last
+        self._resident: dict[Named, int] = {}  # those in memory and their bytes, the latest used last
+        self._resident_bytes = 0
         # of the transaction under way
+        self.worked_bytes = 0  # looked at, read and answered: whoever fills the transaction stops in time
         self._calls: list[DataCall] = []
         self._outgrown: dict[Named, None] = {}
+        self._used: dict[Named, None] = {}
 
     def load(self) -> None:
         """Take the store's picture; values are read when they are asked for."""
         self.forget()
         self._resident.clear()
+        self._resident_bytes = 0
         self.by_name = {
             row.name: Named(number=row.data, name=row.name, type=row.type, stored_bytes=row.size_bytes)
             for row in self._store.data.load()
@@ -150,6 +161,7 @@ class Data:
             return answer
         check_bytes(len(payload), BYTES_MAX)
         answer = _perform(datum, method, payload, slices)
+        self.worked_bytes += len(answer) + _looked_at(datum, method)
         if method in datum.type.changing:
             named.remember(caller, number, answer)
             self._note(
@@ -171,12 +183,14 @@ class Data:
     def parts(self, named: Named) -> list[Any]:
         """All of it: see ``DataType.parts``."""
         datum = self._datum(named)
+        self.worked_bytes += datum.size_bytes
         return datum.type.parts(datum.thing)
 
     def drop(self, named: Named) -> None:
         self._calls = [call for call in self._calls if call.data != named.number]
         self._outgrown.pop(named, None)
-        self._resident.pop(named, None)
+        self._used.pop(named, None)
+        self._resident_bytes -= self._resident.pop(named, 0)
         self._store.data.drop(named.number)
         del self.by_name[named.name]
 
@@ -187,19 +201,22 @@ class Data:
         self._store.data.add_calls(self._calls)
         self._calls.clear()
         for named in self._outgrown:
-            datum = self._datum(named)
-            value = datum.frozen()
-            datum.size_bytes = named.stored_bytes = len(value)
-            named.calls_bytes = 0
-            self._store.data.replace(named.number, value, named.callers())
+            self._write_anew(named, self._datum(named))
         self._outgrown.clear()
-        if len(self._resident) > 1 and sum(one.size_bytes for one in self._resident) > RESIDENT_BYTES_MAX:
+        for named in self._used:
+            self._resident_bytes += named.memory_bytes - self._resident[named]
+            self._resident[named] = named.memory_bytes
+        self._used.clear()
+        self.worked_bytes = 0
+        while len(self._resident) > 1 and self._resident_bytes > RESIDENT_BYTES_MAX:
             self._let_go(next(iter(self._resident)))
 
     def forget(self) -> None:
         """The transaction failed: nothing of it remains."""
         self._calls.clear()
         self._outgrown.clear()
+        self._used.clear()
+        self.worked_bytes = 0
 
     # inside
 
@@ -207,7 +224,19 @@ class Data:
         number = self._store.data.add(name, type, value, encode([]))
         named = Named(number=number, name=name, type=type, stored_bytes=len(value), datum=datum)
         self.by_name[name] = named
-        self._resident[named] = None
+        self._resident[named] = 0
+        self._used[named] = None
+
+    def _write_anew(self, named: Named, datum: Datum) -> None:
+        """One that cannot be written stays the calls that it is: everybody else's calls are in this transaction too."""
+        try:
+            value = datum.frozen()
+        except Exception as error:
+            self._report("data.not_written", level="error", name=named.name, error=repr(error))
+        else:
+            datum.size_bytes = named.stored_bytes = len(value)
+            self._store.data.replace(named.number, value, named.callers())
+        named.calls_bytes = 0
 
     def _note(self, named: Named, datum: Datum, call: DataCall) -> None:
         self._calls.append(call)
@@ -218,41 +247,50 @@ class Data:
     def _let_go(self, named: Named) -> None:
         named.datum = None
         named.last.clear()
-        del self._resident[named]
+        self._resident_bytes -= self._resident.pop(named)
 
     def _datum(self, named: Named) -> Datum:
         """In memory. What cannot be read there now raises DecodeError and stays as it is stored."""
         if named.datum is None:
+            self.worked_bytes += named.size_bytes
             self._read(named)
-        else:
-            self._resident.pop(named, None)
-        self._resident[named] = None
+        self._resident[named] = self._resident.pop(named, 0)
+        self._used[named] = None
         assert named.datum is not None  # noqa: S101 - just read
         return named.datum
 
     def _read(self, named: Named) -> None:
         stored = self._store.data.read(named.number)
-        kind = DATA[named.type]
         try:
+            kind = DATA[named.type]
             thing = thawed(kind, stored.value)
-            datum = Datum(type=kind, thing=thing, size_bytes=len(stored.value), bytes_max=BYTES_MAX)
+            datum = Datum(type=kind, thing=thing, size_bytes=len(stored.value), bytes_max=sys.maxsize)
             named.last = {caller: (number, answer) for caller, number, answer in decode(stored.callers)}
             named.answers_bytes = sum(len(answer or b"") for _, answer in named.last.values())
             for caller, number, call in stored.calls:
                 method, payload, slices = decode(call)
-                named.remember(caller, number, _perform(datum, method, payload, slices))
-        except DecodeError as error:
+                named.remember(caller, number, _perform(datum, method, payload, slices, again=True))
+        except Exception as error:  # whatever it is, it is this value's, and nobody else's
+            named.last, named.answers_bytes = {}, 0
             raise DecodeError(
                 f"{named.type} {named.name!r} cannot be read in this master: {error}"
             ) from error
-        named.datum = datum
+        named.datum = Datum(type=kind, thing=thing, size_bytes=datum.size_bytes, bytes_max=BYTES_MAX)
         named.stored_bytes = len(stored.value)
         named.calls_bytes = sum(len(call) + CALL_BYTES for _, _, call in stored.calls)
 
 
-def _perform(datum: Datum, method: str, payload: bytes, slices: list[Any]) -> bytes:
-    """The encoded answer to a call. TqError when it was not done."""
-    args, kwargs = arguments(payload, slices, kept=method in datum.type.growing, must_stay=True)
+def _looked_at(datum: Datum, method: str) -> int:
+    """As many of its bytes as take the time that the call takes."""
+    if method in datum.type.scanning:
+        return datum.size_bytes
+    return datum.size_bytes // LINEAR if method in datum.type.linear else 0
+
+
+def _perform(datum: Datum, method: str, payload: bytes, slices: list[Any], *, again: bool = False) -> bytes:
+    """The encoded answer to a call. TqError when it was not done. ``again``: it was judged when it was."""
+    kept = method in datum.type.growing and not again
+    args, kwargs = arguments(payload, slices, kept=kept, must_stay=True)
     try:
         result = datum.call(method, args, kwargs, len(payload))
     except TqError:

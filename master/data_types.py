@@ -69,14 +69,15 @@ def _flat(pairs: dict[Any, Any]) -> list[Any]:
 @dataclass(frozen=True, kw_only=True)
 class DataType:
     """``changing``: what may change the value, all else only reads it. ``growing``: what may make it larger, of those.
-    ``linear``: what takes the longer the larger it is. ``sliced``: what takes a slice. ``parts``: the value as a list of
-    plain values, for ``whole``."""
+    ``linear``: what moves all of it, the longer the larger it is; ``scanning``: what looks at all of it. ``sliced``: what
+    takes a slice. ``parts``: the value as a list of plain values, for ``whole``."""
 
     make: Callable[..., Any]
     reading: tuple[str, ...]
     changing: tuple[str, ...]
     growing: tuple[str, ...]
     linear: tuple[str, ...] = ()
+    scanning: tuple[str, ...] = ()
     sliced: tuple[str, ...] = ()
     parts: Callable[[Any], list[Any]]
     whole: Callable[[list[Any]], Any]
@@ -101,6 +102,7 @@ DATA: Final = {
         changing=_words("__delitem__ __setitem__ append clear extend insert pop remove reverse sort"),
         growing=_words("__setitem__ append extend insert"),
         linear=_words("__delitem__ __setitem__ insert pop remove reverse sort"),
+        scanning=_words("__contains__ count index remove repeated sort"),
         sliced=_words("__delitem__ __getitem__ __setitem__"),
         parts=list,
         whole=SharedList,

@@ -44,6 +44,7 @@ from .watches import Watches
 
 BATCH_CALLS_MAX: Final = 2_000  # in one transaction, so that nobody waits long for it
 BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
+WORKED_BYTES_MAX: Final = 1024 * 1024  # of named values, in one: a megabyte of small lists takes a second
 CHORE_TASKS_MAX: Final = 1_000  # promoted, expired or purged in one transaction
 PURGE_EVERY_MS: Final = 10_000
 STALL_TICKS: Final = (
@@ -123,7 +124,7 @@ class Engine:
         self.syncs = Syncs(
             store, lease_ms=limits.lease_ms, grace_ms=limits.grace_ms, wall=lambda: self.now.wall
         )
-        self.data = Data(store)
+        self.data = Data(store, report)
         self.locks, self.events, self.barriers = Locks(self.syncs), Events(self.syncs), Barriers(self.syncs)
         self._inbox: deque[Call] = deque()
         self._jobs: deque[Callable[[], None]] = deque()  # nobody's calls; done first, all of them
@@ -256,7 +257,12 @@ class Engine:
         while self._jobs:
             self._jobs.popleft()()
         size = 0
-        while self._inbox and len(batch.calls) < BATCH_CALLS_MAX and size < BATCH_BYTES_MAX:
+        while (
+            self._inbox
+            and len(batch.calls) < BATCH_CALLS_MAX
+            and size < BATCH_BYTES_MAX
+            and self.data.worked_bytes < WORKED_BYTES_MAX
+        ):
             call = self._inbox.popleft()
             if not call.session.open or call.call_id not in call.session.calls:
                 continue
