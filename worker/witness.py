@@ -126,7 +126,7 @@ def _call(job: Job) -> str:
     if len(job.payload) > DECODE_BYTES_MAX:
         return f"{function}(… {len(job.payload) // 1024:,} KiB)"
     try:
-        args, kwargs, style = decode_work(job.payload)
+        args, kwargs, style = decode_work(job.payload, as_is=True)
     except DecodeError:
         return f"{function}(…)"
     if style is not None:
@@ -144,7 +144,7 @@ def _value(body: bytes | None) -> str:
     if len(body) > DECODE_BYTES_MAX:
         return f"{len(body) // 1024:,} KiB"
     try:
-        return reprlib.repr(decode(body))
+        return reprlib.repr(decode(body, as_is=True))
     except DecodeError:
         return "a value that cannot be shown"
 

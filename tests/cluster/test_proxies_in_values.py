@@ -11,7 +11,7 @@ import pytest
 import tq
 from tq.managers import BaseProxy, SyncManager
 
-from .programs import AUTHKEY, Master
+from .programs import AUTHKEY, Master, run_program
 
 sys.path.insert(0, str(Path(__file__).parent))
 import children_of_managers as children  # type: ignore[import-not-found]
@@ -124,3 +124,18 @@ def test_a_proxy_of_a_master_that_is_not_known_here_is_refused_and_its_item_stay
         stranger._app.known_cluster = known
     assert queue.get(timeout=SECONDS)["a"] == 1
     elsewhere.app.close()
+
+
+def test_the_commands_print_values_that_hold_them(manager: Any, tmp_path: Path) -> None:
+    """They use none of it, and need no line to any master but their own."""
+    host, port = manager.address
+    key = "a key of more than sixteen characters"
+    settings = {"TQ_URL": f"tq://{host}:{port}", "TQ_AUTHKEY": key}
+    counts = manager.dict(name="shown.counts")
+    manager.dict({counts: [counts]}, name="shown.dict")
+    with tq.App(settings["TQ_URL"], key) as app:
+        id = app.named("nobody:serves").submit([counts]).id
+    for arguments in (("data", "show", "shown.dict"), ("show", id), ("show", id, "--json"), ("why", id)):
+        done = run_program("tq", *arguments, home=tmp_path, environment=settings)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "why" in arguments or "<dict 'shown.counts' of a manager>" in done.stdout

@@ -11,6 +11,7 @@ import pytest
 from tq.common.codec import encode, encode_call, encode_chunk
 from tq.common.failure import Failure
 from tq.common.model import Outcome
+from tq.common.references import Reference
 from tq.worker.jobs import Job
 from tq.worker.witness import FAILED_MAX, RECORD_BYTES_MAX, WELL_MAX, Witness
 
@@ -80,6 +81,16 @@ def test_what_is_large_or_cannot_be_read_is_told_in_few_words(watched: Watched) 
     assert chunk["call"] == "square(… 3 calls)"
     assert len(long["call"]) < 100
     assert len(long["text"]) < 100
+
+
+def test_managers_objects_are_told_by_their_names(watched: Watched) -> None:
+    counts = Reference("object", ("dict", "counts", None, None), "00")
+    watched.end(counts, body=counts)
+    [record] = watched.told()
+    assert (record["call"], record["text"]) == (
+        "square(<dict 'counts' of a manager>)",
+        "<dict 'counts' of a manager>",
+    )
 
 
 def test_of_many_a_second_few_are_told_and_the_others_counted(watched: Watched) -> None:
