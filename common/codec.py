@@ -21,6 +21,7 @@ import msgpack
 
 from .blob import Blob
 from .errors import DecodeError, NotSerializable
+from .places import place
 from .values import ATOMS, decode_ext, met, prepare
 
 DECODE_ITEMS_MAX: Final = 16 * 1024 * 1024  # elements of one container; the frame limit binds earlier
@@ -51,7 +52,7 @@ def encode(
             pass  # a large int, or text that is not Unicode: judged below
     met.blobs, met.must_stay = blobs, must_stay
     try:
-        return _packer.pack(prepare(value, (root,)))  # type: ignore[no-any-return]
+        return _packer.pack(prepare(value, place(root)))  # type: ignore[no-any-return]
     finally:
         met.blobs, met.must_stay = None, False
 
@@ -72,10 +73,10 @@ def encode_call(
     met.blobs = blobs
     try:
         positional = [
-            prepare(value, (f"argument {names[index] if index < len(names) else index}",))
+            prepare(value, place(f"argument {names[index] if index < len(names) else index}"))
             for index, value in enumerate(args)
         ]
-        keywords = {name: prepare(value, (f"argument {name}",)) for name, value in kwargs.items()}
+        keywords = {name: prepare(value, place(f"argument {name}")) for name, value in kwargs.items()}
     finally:
         met.blobs = None
     return _packer.pack([positional, keywords])  # type: ignore[no-any-return]
@@ -100,7 +101,7 @@ def encode_chunk(
             pass  # judged below
     met.blobs = blobs
     try:
-        prepared = [prepare(item, (f"item {index}",)) for index, item in enumerate(items, first)]
+        prepared = [prepare(item, place(f"item {index}")) for index, item in enumerate(items, first)]
     finally:
         met.blobs = None
     return _packer.pack([prepared, {}, style])  # type: ignore[no-any-return]

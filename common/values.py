@@ -45,12 +45,14 @@ import msgpack
 from .blob import Blob
 from .errors import DecodeError, NotSerializable
 from .naming import find_loaded, load_callable, module_name_of
+from .places import Key, Place, written
 from .references import REVIVED_BY, WIRE_BYTES_MAX, Reference
 
 DEPTH_MAX: Final = 64  # containers within containers; deeper is a mistake or an attack
 SAME_HASH_MAX: Final = 128  # keys or members of one hash; in honest values there are two or three
 INT64_MIN, UINT64_MAX = -(2**63), 2**64 - 1
 ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes})
+AS_THEY_ARE: Final = frozenset({type(None), bool, float, bytes})  # others of them are looked at
 KEYS: Final = frozenset({str, int, bytes})
 
 TUPLE, BIG_INT, SET, FROZENSET, DATETIME, DATE, TIME, TIMEDELTA = range(1, 9)
@@ -62,20 +64,19 @@ type_of_flavour: Final[dict[str, type[PurePath]]] = {
     "PureWindowsPath": PureWindowsPath,
 }
 
-_Path = tuple[str, ...]  # where a value stands: the root, then one part a step
 
-
-def prepare(value: Any, path: _Path) -> Any:
+def prepare(value: Any, path: Place) -> Any:
     """``value`` in terms msgpack packs as it is; raises NotSerializable with the path."""
     kind = type(value)
     if kind in ATOMS:
         return _atom(value, kind, path)
-    if len(path) > DEPTH_MAX:
-        raise _refusal(
-            (*path[:6], "…"), f"a value nested deeper than {DEPTH_MAX}", "flatten it, or break its cycle"
-        )
+    depth = path[0] + 1
+    if depth > DEPTH_MAX + 1:
+        raise _refusal(path, f"a value nested deeper than {DEPTH_MAX}", "flatten it, or break its cycle")
     if kind is list:
-        return [prepare(item, (*path, f"[{index}]")) for index, item in enumerate(value)]
+        return (
+            value if _is_flat(value) else [prepare(item, (depth, path, at)) for at, item in enumerate(value)]
+        )
     if kind is dict:
         return _dict(value, path)
     exotic = _EXOTIC.get(kind)
@@ -84,11 +85,19 @@ def prepare(value: Any, path: _Path) -> Any:
     return _rare(value, path)
 
 
+def _is_flat(values: list[Any]) -> bool:
+    """Whether it is packed as it is, seen at a glance: as long lists are, of one type."""
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        return _is_64_bits(min(values)) and _is_64_bits(max(values))
+    return kinds <= AS_THEY_ARE or (kinds == {str} and all(map(str.isascii, values)))
+
+
 def _is_64_bits(value: int) -> bool:
     return INT64_MIN <= value <= UINT64_MAX
 
 
-def _atom(value: Any, kind: type, path: _Path) -> Any:
+def _atom(value: Any, kind: type, path: Place) -> Any:
     if kind is int and not _is_64_bits(value):
         return _ext(BIG_INT, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
     if kind is str and not value.isascii():
@@ -101,42 +110,43 @@ def _atom(value: Any, kind: type, path: _Path) -> Any:
     return value
 
 
-def _dict(value: dict[Any, Any], path: _Path) -> Any:
+def _dict(value: dict[Any, Any], path: Place) -> Any:
     if not all(type(key) in KEYS and (type(key) is not int or _is_64_bits(key)) for key in value):
         return _pairs(value, path)
-    return {_atom(key, type(key), path): prepare(item, _below(path, key)) for key, item in value.items()}
+    depth = path[0] + 1
+    return {
+        _atom(key, type(key), path): prepare(item, (depth, path, Key(key))) for key, item in value.items()
+    }
 
 
-def _pairs(value: dict[Any, Any], path: _Path) -> Any:
+def _pairs(value: dict[Any, Any], path: Place) -> Any:
     """Keys and values in turn: msgpack's own maps have plain keys."""
     parts: list[Any] = []
+    depth = path[0] + 1
     for key, item in value.items():
-        parts += prepare(key, (*path, f"[key {key!r:.40}]")), prepare(item, _below(path, key))
+        parts += prepare(key, (depth, path, Key(key, True))), prepare(item, (depth, path, Key(key)))
     return _ext(PAIRS, _pack(parts))
 
 
-def _below(path: _Path, key: Any) -> _Path:
-    return (*path, f".{key}" if type(key) is str and key.isidentifier() else f"[{key!r:.40}]")
-
-
-def _items(code: int) -> Callable[[Any, _Path], Any]:
-    def prepare_items(value: Any, path: _Path) -> Any:
-        return _ext(code, _pack([prepare(item, (*path, f"[{index}]")) for index, item in enumerate(value)]))
+def _items(code: int) -> Callable[[Any, Place], Any]:
+    def prepare_items(value: Any, path: Place) -> Any:
+        depth = path[0] + 1
+        return _ext(code, _pack([prepare(item, (depth, path, at)) for at, item in enumerate(value)]))
 
     return prepare_items
 
 
-def _datetime(value: datetime.datetime, path: _Path) -> Any:
+def _datetime(value: datetime.datetime, path: Place) -> Any:
     day = (value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond)
     return _ext(DATETIME, _pack([*day, value.fold, _zone(value.tzinfo, path)]))
 
 
-def _time(value: datetime.time, path: _Path) -> Any:
+def _time(value: datetime.time, path: Place) -> Any:
     clock = (value.hour, value.minute, value.second, value.microsecond)
     return _ext(TIME, _pack([*clock, value.fold, _zone(value.tzinfo, path)]))
 
 
-def _zone(zone: datetime.tzinfo | None, path: _Path) -> Any:
+def _zone(zone: datetime.tzinfo | None, path: Place) -> Any:
     if zone is None:
         return None
     if type(zone) is datetime.timezone:
@@ -152,12 +162,12 @@ def _zone(zone: datetime.tzinfo | None, path: _Path) -> Any:
     )
 
 
-def _path(value: PurePath, path: _Path) -> Any:
+def _path(value: PurePath, path: Place) -> Any:
     flavour = "Path" if isinstance(value, Path) else type(value).__name__
     return _ext(PATH, _pack([flavour, str(value)]))
 
 
-def _rare(value: Any, path: _Path) -> Any:
+def _rare(value: Any, path: Place) -> Any:
     kind = type(value)
     if isinstance(value, enum.Enum):
         name = f"{module_name_of(kind)}:{kind.__qualname__}"
@@ -174,7 +184,7 @@ def _rare(value: Any, path: _Path) -> Any:
     raise _refusal(path, f"{article} {kind.__qualname__}", _remedy(value))
 
 
-def _numpy(value: Any, path: _Path) -> Any:
+def _numpy(value: Any, path: Place) -> Any:
     dtype = getattr(value, "dtype", None)
     if dtype is None or dtype.hasobject or dtype.names is not None:
         raise _refusal(
@@ -212,12 +222,11 @@ class _Met(threading.local):
     as_is = False  # references are not to become proxies here
 
 
-met = (
-    _Met()
-)  # what whoever encodes or decodes in this thread wants of it: blobs, when he sees to their content
+# What whoever encodes or decodes in this thread wants of it: blobs, when he sees to their content.
+met = _Met()
 
 
-def _blob(value: Blob, path: _Path) -> Any:
+def _blob(value: Blob, path: Place) -> Any:
     if met.blobs is None:
         raise _refusal(
             path,
@@ -228,7 +237,7 @@ def _blob(value: Blob, path: _Path) -> Any:
     return _ext(BLOB, value.to_wire())
 
 
-def _reference(value: Reference, path: _Path) -> Any:
+def _reference(value: Reference, path: Place) -> Any:
     if met.must_stay and not value.stays:
         raise _refusal(
             path,
@@ -238,8 +247,8 @@ def _reference(value: Reference, path: _Path) -> Any:
     return _ext(REFERENCE, _pack(value.to_wire()))
 
 
-def _refusal(path: _Path, kind: str, remedy: str) -> NotSerializable:
-    return NotSerializable("".join(path), kind, remedy)
+def _refusal(path: Place, kind: str, remedy: str) -> NotSerializable:
+    return NotSerializable(written(path, DEPTH_MAX), kind, remedy)
 
 
 def _ext(code: int, body: bytes) -> Any:
@@ -250,7 +259,7 @@ def _pack(value: Any) -> bytes:
     return msgpack.packb(value, use_bin_type=True, strict_types=False)  # type: ignore[no-any-return]
 
 
-_EXOTIC: Final[dict[type, Callable[[Any, _Path], Any]]] = {
+_EXOTIC: Final[dict[type, Callable[[Any, Place], Any]]] = {
     tuple: _items(TUPLE),
     set: _items(SET),
     frozenset: _items(FROZENSET),

@@ -272,3 +272,32 @@ def test_members_and_keys_that_were_made_to_have_one_hash_are_refused_and_few_of
     for value in (set(many), frozenset(many), dict.fromkeys(many)):
         with pytest.raises(DecodeError, match="made to have one hash"):
             decode(encode(value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {10**5_000: 1},
+        [{10**5_000: (1, 10**5_000)}],
+        [2**64, 1],
+        [-(2**63) - 1],
+        [2**64 - 1, -(2**63)],
+        ["a", "ä"],
+        [True, 1, 1.5, None, b""],
+        [[1, 2], ["a"], [], [[]]],
+    ],
+    ids=["large key", "deep", "large", "small", "fits", "texts", "mixed", "nested"],
+)
+def test_lists_that_are_packed_at_a_glance_come_back_as_they_were(value: Any) -> None:
+    back = decode(encode([value, (value,)]))
+    assert back == [value, (value,)]
+    assert [type(one) for one in back[0]] == [type(one) for one in value]
+
+
+def test_the_way_to_a_bad_part_is_told_whatever_the_keys_are() -> None:
+    with pytest.raises(NotSerializable, match=r"value\[1\]\[…\]\.when: a Thing cannot be sent"):
+        encode([1, {10**5_000: {"when": Thing(1)}}])
+    with pytest.raises(NotSerializable, match=r"value\[key .*\]\[0\]: a type"):
+        encode({(frozenset, 1): 1})
+    with pytest.raises(NotSerializable, match=r"value\[0\]\[0\]\.k\[1\]: text with lone surrogates"):
+        encode([[{"k": ["a", "\ud800"]}]])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tq.common.codec import encode
 from tq.common.errors import InvalidArgument
 from tq.master import data as data_module
 from tq.master.store.sqlite import SqliteStore
@@ -113,3 +114,15 @@ def test_a_stored_value_that_is_none_of_its_type_is_refused_to_who_asks_for_it(
         with pytest.raises(Exception, match="cannot be read in this master"):
             named("__len__")
     assert bugs(bench) == []
+
+
+@pytest.mark.parametrize(
+    "value", [{10**5_000: 1}, [(1, {10**5_000: [2]})], {(10**5_000,): 1}], ids=["key", "deep", "in a key"]
+)
+def test_a_number_that_python_does_not_write_out_may_be_a_key(bench: Bench, value: Any) -> None:
+    """A client of another make may send one. Nothing writes it out on its way in."""
+    client = bench.client()
+    named = Named(client, "list", "x")
+    payload = encode([[value], {}])
+    client.call(named.target, "call", named.caller, 1, "append", payload, [])
+    assert (named.value, bugs(bench)) == ([value], [])

@@ -1,0 +1,48 @@
+"""Where in a value something stands, for whoever has to find it: ``argument items[3].when``.
+
+A place is written out for a refusal only, or most of encoding a long list would be that.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+STEPS_SHOWN: Final = 6  # of a place that is deeper than any may be
+
+Place = tuple[
+    int, Any, Any
+]  # how deep, the place of what it is in, and the step from there: an index, a Key, a name
+
+
+class Key(NamedTuple):
+    key: Any
+    itself: bool = False  # it is not what stands below the key
+
+
+def place(name: str) -> Place:
+    """Of the whole value."""
+    return 1, None, name
+
+
+def written(place: Place, depth_max: int) -> str:
+    steps: list[str] = []
+    at: Place | None = place
+    while at is not None:
+        _, at, step = at
+        steps.append(_step(step))
+    steps.reverse()
+    return "".join(steps if len(steps) <= depth_max else [*steps[:STEPS_SHOWN], "…"])
+
+
+def _step(step: Any) -> str:
+    if isinstance(step, str):
+        return step
+    if not isinstance(step, Key):
+        return f"[{step}]"
+    if type(step.key) is str and step.key.isidentifier() and not step.itself:
+        return f".{step.key}"
+    try:
+        text = f"{step.key!r:.40}"
+    except ValueError:  # an int of more digits than Python writes
+        text = "…"
+    return f"[key {text}]" if step.itself else f"[{text}]"
