@@ -187,6 +187,11 @@ class Engine:
             call.abandon()
 
     @property
+    def connections(self) -> list[Session]:
+        """The sessions but for those of workers' children."""
+        return [session for session in self.sessions if not session.is_child]
+
+    @property
     def has_work(self) -> bool:
         return bool(self._inbox or self._jobs or self._leaving) or self._purge_more
 

@@ -46,4 +46,4 @@ class MasterVitals:
     def facts(self) -> dict[str, Any]:
         engine = self._server.engine
         workers = sum(worker.session is not None for worker in engine.roster.by_node.values())
-        return {"workers": workers, "sessions": len(engine.sessions), "running": len(engine.running)}
+        return {"workers": workers, "sessions": len(engine.connections), "running": len(engine.running)}

@@ -110,7 +110,7 @@ class MasterMetrics:
         workers = [one for one in engine.roster.by_node.values() if one.info is not None]
         here = [one for one in workers if one.session is not None]
         sessions = Counter({str(role): 0 for role in Role})
-        sessions.update(str(session.role) for session in engine.sessions)
+        sessions.update(str(session.role) for session in engine.connections)
         counts: list[tuple[Label, float]] = [
             (("connected",), len(here)),
             (("absent",), len(workers) - len(here)),

@@ -393,7 +393,7 @@ class Master(EngineObject):
             **engine.facts,
             "wall": engine.now.wall / 1000,
             "tasks": sum(sum(lane.counts) for lane in engine.lanes),
-            "sessions": len(engine.sessions),
+            "sessions": len(engine.connections),
             "you": {
                 "key": call.session.verifier.key_id,
                 "role": str(call.session.verifier.role),

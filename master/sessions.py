@@ -56,9 +56,11 @@ class Session:
         node: bytes,
         address: str,
         reconnects: bool = True,
+        is_child: bool = False,
     ) -> None:
-        """``reconnects``: its peer comes again when it is hung up on, and says again what it waits for."""
-        self.wire, self.reconnects = wire, reconnects
+        """``reconnects``: its peer comes again when it is hung up on, and says again what it waits for. ``is_child``: a
+        worker's, on the connection of that."""
+        self.wire, self.reconnects, self.is_child = wire, reconnects, is_child
         self.verifier, self.role, self.node, self.address = verifier, role, node, address
         self.open = True
         self.calls: dict[int, Call] = {}
@@ -67,7 +69,14 @@ class Session:
 
     def child(self, node: bytes) -> Session:
         """A new session for a child of this worker: what it holds is its own, its rights are judged call by call."""
-        made = Session(self.wire, verifier=self.verifier, role=self.role, node=node, address=self.address)
+        made = Session(
+            self.wire,
+            verifier=self.verifier,
+            role=self.role,
+            node=node,
+            address=self.address,
+            is_child=True,
+        )
         self.children[node] = made
         return made
 
