@@ -24,13 +24,31 @@ _QUEUES: Final = {kind.__name__: kind for kind in (ItemQueue, SimpleQueue)}
 _SYNCS: Final[dict[str, type[Proxy]]] = {
     kind.__name__: kind for kind in (Barrier, BoundedSemaphore, Event, Lock, RLock, Semaphore)
 }
+# What makes a proxy one. In a class that was made of somebody's words, these would be called where nobody calls them.
+RESERVED: Final = (
+    vars(BaseProxy).keys() | {"__new__", "__del__", "__class__", "__slots__", "__getattr__"}
+) - {
+    "__repr__",
+    "__str__",
+}
 
 
 def revived(reference: Reference) -> Any:
     """The proxy. Raises DecodeError when its master is not known here, or it is of no kind that is."""
     app = _app_of(reference)
+    try:
+        return _made(reference, app)
+    except DecodeError:
+        raise
+    except Exception as error:  # what it was made of was made up; whoever reads it, reads no value
+        raise DecodeError(f"{reference!r} is none that can be made here: {error}") from error
+
+
+def _made(reference: Reference, app: App) -> Any:
     match reference.kind, reference.where:
         case "object", (str(typeid), (str() | bytes()) as ident, exposed, proxytype):
+            if exposed is not None and not RESERVED.isdisjoint(exposed):
+                raise DecodeError(f"{reference!r} has methods that no object has: a proxy's own")
             token = Token(typeid, address_of(app), ident)
             return _class_of(typeid, proxytype)(token, authkey=app.authkey, exposed=exposed, app=app)
         case "queue", (str(kind), str(name), rank, int(maxsize)) if kind in _QUEUES:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import tq
+from tq.common.references import Reference
 from tq.managers import BaseProxy, SyncManager
 
 from .programs import AUTHKEY, Master, run_program
@@ -139,3 +140,24 @@ def test_the_commands_print_values_that_hold_them(manager: Any, tmp_path: Path) 
         done = run_program("tq", *arguments, home=tmp_path, environment=settings)
         assert (done.returncode, done.stderr) == (0, "")
         assert "why" in arguments or "<dict 'shown.counts' of a manager>" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "where"),
+    [
+        ("object", ("Foo", b"i" * 16, ("__init__",), None)),
+        ("object", ("Foo", b"i" * 16, ("add", "__del__"), None)),
+        ("object", ("Foo", b"i" * 16, ("_callmethod",), None)),
+        ("object", ("Foo", b"i" * 16, 7, None)),
+        ("queue", ("ItemQueue", "q", "fifo", None)),
+    ],
+)
+def test_one_that_somebody_made_up_is_no_value_and_its_item_stays(
+    manager: Any, kind: str, where: tuple[Any, ...]
+) -> None:
+    items = manager.Queue()
+    items.put([Reference(kind, where, manager.app.cluster_id())])
+    for _ in range(2):
+        with pytest.raises(tq.DecodeError):
+            items.get(timeout=SECONDS)
+    assert items.qsize() == 1
