@@ -542,12 +542,12 @@ def test_a_child_that_is_named_on_the_next_connection_keeps_what_it_holds(
 def test_a_child_is_no_connection_of_its_own_where_connections_are_counted(
     door: Door, worker: Peer, bench: Any
 ) -> None:
-    admin = bench.client(role=Role.ADMIN)
-    before = admin.call("get_master", "info")["sessions"]
+    door.settle()
+    before = list(bench.engine.connections)
     _, acquire = Caller().call(LOCK, "acquire", [TOKEN, False], {}, CHILD)
     worker.say(acquire)
     assert answers(worker) == {1: 1}
-    assert admin.call("get_master", "info")["sessions"] == before
+    assert (bench.engine.connections, len(bench.engine.sessions)) == (before, len(before) + 1)
 
 
 def test_a_child_gives_up_a_call_and_nobody_but_a_worker_has_children(door: Door, worker: Peer) -> None:
