@@ -87,7 +87,7 @@ class App:
         self._tasks: dict[int, Task[..., Any, Any]] = {}
         self._blobs: AppBlobs | None = None
         self._open_batch: Callable[[App], Batch | None] | None = None  # known since there was one
-        self.known_cluster: str | None = None  # the id of its master, once asked for
+        self._cluster: str | None = None  # the id of its master, once it is known
         self.results_are_wanted = False  # the last task submitted alone was waited for: so will be the next
         _apps.add(self)
 
@@ -185,14 +185,23 @@ class App:
         """A proxy of an object the master exposes, e.g. ``app.object("get_counter", "visits").add(1)``."""
         return RemoteObject(self, name, args)
 
+    @property
+    def known_cluster(self) -> str | None:
+        """The id of its master, if it has been connected; asks nobody."""
+        link = self._link
+        if self._cluster is None and link is not None:
+            self._cluster = link.cluster
+        return self._cluster
+
     def cluster_id(self) -> str:
         """Of its master; hex. The first time it is asked for."""
-        if self.known_cluster is None:
+        known = self.known_cluster
+        if known is None:
             from .patience import answer_of  # loads what a plain program need not have
 
             info = answer_of(self, self.start_call(("get_master",), "info"))
-            self.known_cluster = str(info["cluster_id"])
-        return self.known_cluster
+            known = self._cluster = str(info["cluster_id"])
+        return known
 
     def call(self, target: Sequence[Any], method: str, *args: Any, timeout: float | None = None) -> Any:
         """One call on an exposed object ``(name, *arguments)``, in plain envelope values; its answer."""

@@ -32,6 +32,7 @@ class Report(NamedTuple):
 
 class Line(Protocol):
     gone: asyncio.Future[str]
+    cluster: str | None  # the master's id, hex; None: it has to be asked
 
     def send(self, call: Call) -> None: ...
 
@@ -47,6 +48,7 @@ class NetworkLine:
     def __init__(self, connection: CallerConnection, report: Callable[[Report], None]) -> None:
         self._connection, self._report = connection, report
         self.gone = connection.closed
+        self.cluster: str | None = connection.welcome.cluster_id.hex()
 
     def send(self, call: Call) -> None:
         try:
@@ -77,6 +79,7 @@ class SupervisorLine:
         self._link, self._report = link, report
         self._loop = asyncio.get_running_loop()
         self.gone: asyncio.Future[str] = self._loop.create_future()
+        self.cluster: str | None = None
 
     def send(self, call: Call) -> None:
         try:

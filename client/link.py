@@ -72,6 +72,7 @@ class ClientLink:
         self._line: Line | None = None
         self._refused: TqError | None = None  # final
         self._was_connected = False
+        self.cluster: str | None = None  # the id of the master, from the first connection on
         self._away_since: float | None = time.monotonic()
         self._loop = (loop_factory() or asyncio.new_event_loop)()
         self._wanted = asyncio.Event()
@@ -229,6 +230,7 @@ class ClientLink:
         if self._was_connected:
             log.info("connected again")
         self._line, self._was_connected, self._away_since = line, True, None
+        self.cluster = line.cluster
         self._ledger.connected()
         self._carry()
         reason = await asyncio.shield(line.gone)

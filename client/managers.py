@@ -263,7 +263,7 @@ class BaseManager:
         assert self._address is not None  # noqa: S101 - by both who call this
         app = App(url_of(self._address), self._authkey, connect_timeout=CONNECT_SECONDS)
         try:
-            app.known_cluster = app.call(("get_master",), "info")["cluster_id"]
+            app.call(("get_master",), "info")
         except Rejected as error:
             app.close()
             raise AuthenticationError(str(error)) from error

@@ -31,6 +31,7 @@ class HandLine:
         self.sent: list[Call] = []
         self.something = threading.Semaphore(0)
         self.closed_with: str | None = None
+        self.cluster: str | None = "c1"
 
     def send(self, call: Call) -> None:
         self.sent.append(call)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import tq
+from tq.client.item_queue import ItemQueue
 from tq.common.references import Reference
 from tq.managers import BaseProxy, SyncManager
 
@@ -104,7 +105,7 @@ def test_what_stays_keeps_only_what_stays(manager: Any) -> None:
 
 
 def test_a_proxy_of_a_master_that_is_not_known_here_is_refused_and_its_item_stays(
-    manager: Any, master: Master
+    manager: Any, master: Master, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host, _, port = master.address.rpartition(":")
     elsewhere: Any = SyncManager((host, int(port)), AUTHKEY)
@@ -112,19 +113,25 @@ def test_a_proxy_of_a_master_that_is_not_known_here_is_refused_and_its_item_stay
     queue = elsewhere.Queue(name="q")
     queue.put(manager.dict(a=1))
     assert queue.get(timeout=SECONDS)["a"] == 1
-    stranger = manager.dict(a=1)
-    queue.put(stranger)
-    known, stranger._app.known_cluster = stranger._app.known_cluster, None
-    try:
+    queue.put(manager.dict(a=1))
+    with monkeypatch.context() as patch:
+        patch.setattr("tq.client.references.every_app", lambda: [elsewhere.app])
         with pytest.raises(
             tq.TqError, match=r"<dict of a manager> is at a master that this process has no line to"
         ):
             queue.get(timeout=SECONDS)
-        assert queue.qsize() == 1
-    finally:
-        stranger._app.known_cluster = known
-    assert queue.get(timeout=SECONDS)["a"] == 1
+    assert queue.qsize() == 1
     elsewhere.app.close()
+
+
+def test_a_program_without_a_manager_reads_those_of_its_own_master(
+    manager: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager.Queue(name="shown.q").put(manager.dict({"a": 1}, name="shown.d"))
+    host, port = manager.address
+    with tq.App(f"tq://{host}:{port}", "a key of more than sixteen characters") as app:
+        monkeypatch.setattr("tq.client.references.every_app", lambda: [app])
+        assert ItemQueue(app, "shown.q").get(timeout=SECONDS)["a"] == 1
 
 
 def test_the_commands_print_values_that_hold_them(manager: Any, tmp_path: Path) -> None:
