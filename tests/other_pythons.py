@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -73,8 +74,13 @@ def probe(python: str) -> int | None:
 
 
 def build_wheel(into: Path) -> Path:
+    """Of a copy: a test of the suite, which runs beside us, may build in the tree."""
+    copy = into / "tree"
+    shutil.copytree(
+        ROOT, copy, ignore=shutil.ignore_patterns(".*", "build", "site", "*.egg-info", "__pycache__")
+    )
     source = ["-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
-    subprocess.run([sys.executable, *source, "--wheel-dir", str(into), str(ROOT)], check=True)
+    subprocess.run([sys.executable, *source, "--wheel-dir", str(into), str(copy)], check=True)
     return next(into.glob("*.whl"))
 
 
@@ -89,7 +95,19 @@ def passes(python: str, wheel: Path, venv: Path) -> bool:
     folders = [str(folder) for name in FAST if (folder := ROOT / "tests" / name).is_dir()]
     command = [str(venv / "bin" / "pytest"), "-q", "-p", "no:cacheprovider", *folders]
     environment = {**os.environ, "TQ_TEST_INSTALLED": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment,
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if done.returncode:
+        sys.stdout.write(done.stdout)
+    say(f"{venv.name}: {(done.stdout.splitlines() or ['nothing was said'])[-1]}")
+    return done.returncode == 0
 
 
 def test_requirements() -> list[str]:

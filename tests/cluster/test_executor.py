@@ -191,7 +191,7 @@ def test_a_result_that_cannot_travel_is_the_futures_exception(executor: tq.Execu
     with pytest.raises(tq.TaskError, match="result: a Thing cannot be sent; send a dict of its fields"):
         executor.submit(plain.a_thing).result(SECONDS)
     assert len(executor.submit(plain.megabytes, 8).result(SECONDS)) == 8 * 1024 * 1024
-    with pytest.raises(tq.TaskError, match=r"send large data as a tq\.Blob"):
+    with pytest.raises(tq.TaskError, match=r"large data travels with a task as a tq\.Blob"):
         executor.submit(plain.megabytes, 20).result(SECONDS)
     assert executor.submit(plain.multiply, 2, 2).result(SECONDS) == 4
 
