@@ -44,6 +44,9 @@ def test_a_slice_is_refused_where_it_is_no_place(
     assert (named.value, bugs(bench)) == (before, [])
 
 
+@pytest.mark.filterwarnings(
+    "ignore:The 'u' type code is deprecated:DeprecationWarning"
+)  # from Python 3.13 on
 @pytest.mark.parametrize(
     ("content", "error"),
     [(b"\xff" * 4, "ValueError: chr"), (b"\x00\xd8\x00\x00", "lone surrogates")],
