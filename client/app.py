@@ -186,7 +186,7 @@ class App:
         return RemoteObject(self, name, args)
 
     @property
-    def known_cluster(self) -> str | None:
+    def _known_cluster(self) -> str | None:
         """The id of its master, if it has been connected; asks nobody."""
         link = self._link
         if self._cluster is None and link is not None:
@@ -195,7 +195,7 @@ class App:
 
     def cluster_id(self) -> str:
         """Of its master; hex. The first time it is asked for."""
-        known = self.known_cluster
+        known = self._known_cluster
         if known is None:
             from .patience import answer_of  # loads what a plain program need not have
 

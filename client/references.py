@@ -74,7 +74,7 @@ def _class_of(typeid: str, proxytype: Any) -> Callable[..., Any]:
 
 def _app_of(reference: Reference) -> App:
     """This process's line to its master."""
-    known = next((app for app in every_app() if app.known_cluster == reference.cluster), None)
+    known = next((app for app in every_app() if app._known_cluster == reference.cluster), None)
     if known is not None:
         return known
     if ambient() is not None:
