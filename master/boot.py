@@ -27,6 +27,7 @@ from ..common.tls import server_context
 from ..common.version import VERSION
 from .blobs.files import BlobFiles
 from .clock import read_clock
+from .directory import make_directory
 from .disk import Disk
 from .engine import ENVELOPE_BYTES_MAX, Engine, EngineLimits
 from .lock import DataLock
@@ -102,7 +103,7 @@ def _open(settings: MasterSettings, authkey: str | None, report: Callable[..., N
     if authkey is not None:
         check_authkey_strength(authkey, settings.bind.host)
     os.umask(0o077)  # whatever is written below is nobody else's to read
-    _make_directory(settings.data)
+    make_directory(settings.data)
     lock = DataLock(settings.data)
     path = None if settings.durability == "memory" else settings.data / STORE_FILE
     try:
@@ -176,19 +177,6 @@ def _open_blobs(settings: MasterSettings) -> BlobFiles:
 def key_file(data: Path, role: Role) -> Path:
     """Where the key made for a role on first start is kept."""
     return data / f"{role}.key"
-
-
-def _make_directory(data: Path) -> None:
-    try:
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot make the data directory {data}: {error.strerror}; choose another with --data"
-        ) from error
-    if not os.access(data, os.W_OK | os.X_OK):
-        raise ConfigError(
-            f"the data directory {data} is not writable for this user; chown it, or choose another with --data"
-        )
 
 
 def _prepare_keys(

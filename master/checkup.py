@@ -18,6 +18,7 @@ from ..common.naming import load_callable
 from ..common.secrets import take_authkey
 from ..common.tls import server_context
 from .boot import OWN_KEYS, STORE_FILE, key_file
+from .directory import fault
 from .gateway.server import AskedFor, read_options
 from .lock import holder
 from .objects import BUILT_IN
@@ -75,6 +76,9 @@ def _check_data(found: Checkup, settings: MasterSettings, running: str | None) -
     if not is_writable(there):
         what = "is not writable for this user" if there == data.absolute() else f"cannot be made in {there}"
         found.fail("data", f"{data} {what}; chown it, or choose another with --data")
+        return
+    if (problem := fault(data)) is not None:
+        found.fail("data", problem)
         return
     free = shutil.disk_usage(there).free
     room = f"{free / 1e9:,.1f} GB are free"

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
+from typing import Final
 
 from ..common.errors import ConfigError
 
-LOCK_FILE = "master.lock"
+LOCK_FILE: Final = "master.lock"
+PID_CHARS: Final = 20  # written over as a whole, so that the file is never cut: a number of 64 bits
+# A link would lead to a file that is somebody's, a FIFO would stop the start: neither is a lock.
+OPENING: Final = (
+    os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+)
 
 
 class DataLock:
     """Held from creation to ``release``; the file names the process that holds it."""
 
     def __init__(self, directory: Path) -> None:
-        path = directory / LOCK_FILE
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptor = _open(directory / LOCK_FILE)
         if not _lock(self._descriptor):
             other = _name(self._descriptor)
             os.close(self._descriptor)
@@ -23,8 +30,7 @@ class DataLock:
                 f"another tq-master (process {other}) uses {directory}; stop it first, or give this one "
                 "another --data directory"
             )
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
+        os.pwrite(self._descriptor, str(os.getpid()).ljust(PID_CHARS).encode(), 0)
 
     def release(self) -> None:
         os.close(self._descriptor)
@@ -33,7 +39,7 @@ class DataLock:
 def holder(directory: Path) -> str | None:
     """The process that holds a directory's lock, if any does. Nothing is written."""
     try:
-        descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(directory / LOCK_FILE, OPENING)
     except OSError:
         return None
     try:
@@ -42,8 +48,26 @@ def holder(directory: Path) -> str | None:
         os.close(descriptor)
 
 
+def _open(path: Path) -> int:
+    """The lock's own file: regular, under no other name, reached by no link."""
+    remedy = f"stop what made it so, then: rm {path}"
+    try:
+        descriptor = os.open(path, OPENING | os.O_CREAT, 0o600)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise ConfigError(f"{path} is a link or a device, not the lock of a master; {remedy}") from None
+        raise
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(descriptor)
+        raise ConfigError(
+            f"{path} is no regular file, or has other names, so it is not the lock of a master; {remedy}"
+        )
+    return descriptor
+
+
 def _name(descriptor: int) -> str:
-    return os.pread(descriptor, 64, 0).decode("ascii", "replace").strip() or "unknown"
+    return os.pread(descriptor, PID_CHARS, 0).decode("ascii", "replace").strip() or "unknown"
 
 
 def _lock(descriptor: int) -> bool:
