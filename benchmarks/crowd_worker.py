@@ -20,7 +20,7 @@ from tq.common.address import Address
 from tq.common.connection import CallerConnection
 from tq.common.keys import Credential
 from tq.common.loops import run_loop
-from tq.common.model import Outcome, Role
+from tq.common.model import OutcomeNumber, Role
 from tq.common.version import VERSION
 
 DISPATCHER: Final = ["get_dispatcher"]
@@ -88,7 +88,7 @@ class Worker:
         self._running -= 1
         self.done += 1
         started = time.time() - length_seconds
-        self._outbox.append([*held, int(Outcome.SUCCESS), RESULT, started, length_seconds, None])
+        self._outbox.append([*held, int(OutcomeNumber.SUCCESS), RESULT, started, length_seconds, None])
         if len(self._outbox) == 1:
             self._loop.call_soon(self.work)
 

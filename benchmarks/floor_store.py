@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from tq.common.ids import new_ids
-from tq.common.model import State
+from tq.common.model import StateNumber
 from tq.master.store.interface import NewTasks, Success
 from tq.master.store.sqlite import SqliteStore
 
@@ -65,7 +65,9 @@ def _store(durability: str = "fsync") -> Iterator[SqliteStore]:
             db.close()
 
 
-def _rows(first: int, count: int, state: State, lease: bytes | None, payload: bytes = PAYLOAD) -> NewTasks:
+def _rows(
+    first: int, count: int, state: StateNumber, lease: bytes | None, payload: bytes = PAYLOAD
+) -> NewTasks:
     now = time.time_ns() // 1_000_000
     tasks = [(seq, id, payload) for seq, id in enumerate(new_ids.many(count), first)]
     if lease is None:
@@ -85,7 +87,7 @@ def _successes(seqs: range, lease: bytes, result: bytes = RESULT) -> list[Succes
 def _direct(db: SqliteStore, tasks: int) -> tuple[Spent, Spent]:
     """Inserted as leased, finished: two writes a task, as when a worker waits. Rows are made before."""
     lease = os.urandom(16)
-    groups = [_rows(first, GROUP_TASKS, State.RUNNING, lease) for first in range(1, tasks, GROUP_TASKS)]
+    groups = [_rows(first, GROUP_TASKS, StateNumber.RUNNING, lease) for first in range(1, tasks, GROUP_TASKS)]
     ends = [_successes(_seqs(rows), lease) for rows in groups]
     inserted = (0.0, 0.0)
     finished = (0.0, 0.0)
@@ -98,7 +100,7 @@ def _direct(db: SqliteStore, tasks: int) -> tuple[Spent, Spent]:
 def _leased(db: SqliteStore, tasks: int) -> tuple[Spent, Spent]:
     """Inserted as ready, leased, finished: three writes a task, as when it has to wait for a worker."""
     lease = os.urandom(16)
-    groups = [_rows(first, GROUP_TASKS, State.READY, None) for first in range(1, tasks, GROUP_TASKS)]
+    groups = [_rows(first, GROUP_TASKS, StateNumber.READY, None) for first in range(1, tasks, GROUP_TASKS)]
     inserted = (0.0, 0.0)
     for rows in groups:
         inserted = _added(inserted, _committed(db, lambda rows=rows: db.insert([rows])))  # type: ignore[misc]
@@ -114,7 +116,7 @@ def _alone(db: SqliteStore, count: int) -> float:
     """Median seconds of one task alone: insert, commit, finish, commit."""
     lease, times = os.urandom(16), []
     for seq in range(1, count + 1):
-        rows, end = _rows(seq, 1, State.RUNNING, lease), _successes(range(seq, seq + 1), lease)
+        rows, end = _rows(seq, 1, StateNumber.RUNNING, lease), _successes(range(seq, seq + 1), lease)
         began = time.perf_counter()
         _committed(db, lambda rows=rows: db.insert([rows]))  # type: ignore[misc]
         _committed(db, lambda end=end: db.succeed(end))  # type: ignore[misc]
@@ -127,7 +129,7 @@ def _values(db: SqliteStore) -> Spent:
     lease, value = os.urandom(16), os.urandom(VALUE_BYTES)
     spent = (0.0, 0.0)
     for seq in range(1, VALUES + 1):
-        rows = _rows(seq, 1, State.RUNNING, lease, value)
+        rows = _rows(seq, 1, StateNumber.RUNNING, lease, value)
         end = _successes(range(seq, seq + 1), lease, value)
         spent = _added(spent, _committed(db, lambda rows=rows: db.insert([rows])))  # type: ignore[misc]
         spent = _added(spent, _committed(db, lambda end=end: db.succeed(end)))  # type: ignore[misc]

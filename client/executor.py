@@ -23,7 +23,7 @@ from ..common.blob import Blob
 from ..common.codec import encode_chunk
 from ..common.errors import InvalidArgument, TaskError, TqError
 from ..common.ids import new_ids, show_id
-from ..common.model import State
+from ..common.model import StateNumber
 from .app import App
 from .courier import AWAY_SECONDS_MAX, CANCEL_SECONDS, Courier
 from .exceptions import broken, rebuilt
@@ -104,9 +104,9 @@ class TaskFuture(Future[T]):
         except (TqError, TimeoutError):
             return self.cancelled()
         state = rows[0][1] if rows else UNKNOWN
-        if state == State.CANCELLED:
+        if state == StateNumber.CANCELLED:
             super().cancel()
-        if state in (State.CANCELLED, State.RUNNING):
+        if state in (StateNumber.CANCELLED, StateNumber.RUNNING):
             self._begin()
         return self.cancelled()
 
@@ -120,7 +120,7 @@ class TaskFuture(Future[T]):
     # courier.Receiver
 
     def ended(self, outcome: Outcome) -> None:
-        if outcome.state == State.CANCELLED:
+        if outcome.state == StateNumber.CANCELLED:
             super().cancel()  # has no effect on one that runs
         self._begin()
         if self.cancelled():
@@ -128,7 +128,7 @@ class TaskFuture(Future[T]):
         try:
             self.set_result(outcome.value(self.task, self._app))
         except TaskError as error:
-            cancelled = outcome.state == State.CANCELLED
+            cancelled = outcome.state == StateNumber.CANCELLED
             self.set_exception(CancelledError(str(error)) if cancelled else rebuilt(error))
         except TqError as error:
             self.set_exception(error)

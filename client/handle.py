@@ -71,7 +71,11 @@ class Handle(Generic[T]):
         return show_id(self._id)
 
     def __repr__(self) -> str:
-        seen = f" {State(self._outcome.state)}" if self._outcome and self._outcome.state != UNKNOWN else ""
+        seen = (
+            f" {State.from_number(self._outcome.state)}"
+            if self._outcome and self._outcome.state != UNKNOWN
+            else ""
+        )
         return f"<tq.Handle {self.id}{seen}>"
 
     def __eq__(self, other: object) -> bool:
@@ -142,7 +146,7 @@ class Handle(Generic[T]):
     def state(self) -> State:
         """Where the task is now; one question to the master unless its end has been seen."""
         if self._outcome is not None and self._outcome.state != UNKNOWN:
-            return State(self._outcome.state)
+            return State.from_number(self._outcome.state)
         return self._known_state(self._app.call(TASKS, "states", [self._id]))
 
     def done(self) -> bool:
@@ -166,8 +170,8 @@ class Handle(Generic[T]):
         shown = self._app.call(TASKS, "show", self._id)
         attempts = []
         for row in shown["attempts"]:
-            outcome = None if row["outcome"] is None else AttemptOutcome(row["outcome"])
-            failure = Failure.decode(row["body"]) if outcome else None  # SUCCESS is 0
+            outcome = None if row["outcome"] is None else AttemptOutcome.from_number(row["outcome"])
+            failure = Failure.decode(row["body"]) if row["outcome"] else None  # SUCCESS is 0
             error = f"{failure.type}: {failure.message}" if failure and failure.type else ""
             attempts.append(
                 Attempt(
@@ -197,4 +201,4 @@ class Handle(Generic[T]):
     def _known_state(self, rows: list[list[Any]]) -> State:
         if not rows or rows[0][1] == UNKNOWN:
             raise unknown_task(self._id)
-        return State(rows[0][1])
+        return State.from_number(rows[0][1])

@@ -13,7 +13,7 @@ from itertools import chain
 from struct import iter_unpack
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
 
-from ..common.model import State
+from ..common.model import State, StateNumber
 from .handle import TASKS, Handle
 from .outcomes import Box, Outcome
 from .readers import Completed, Reading, Results
@@ -87,12 +87,12 @@ class Handles(Sequence[Handle[T]]):
     def states(self) -> Counter[State]:
         """How many tasks are in each state."""
         rows = self._in_chunks("states")
-        return Counter(State(state) for _, state in rows if state >= 0)
+        return Counter(State.from_number(state) for _, state in rows if state >= 0)
 
     def cancel(self) -> int:
         """Cancel all; how many will not run to their end: cancelled, or their worker has been told."""
         rows = self._in_chunks("cancel")
-        return sum(state in (State.CANCELLED, State.RUNNING) for _, state in rows)
+        return sum(state in (StateNumber.CANCELLED, StateNumber.RUNNING) for _, state in rows)
 
     def _in_chunks(self, method: str) -> Iterator[list[Any]]:
         starts = range(0, len(self), CALL_TASKS_MAX)

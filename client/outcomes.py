@@ -23,14 +23,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from ..common.errors import TaskError, TqError, UnknownTask
-from ..common.model import State
+from ..common.model import StateNumber
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from .app import App
 
-SUCCEEDED: Final = int(State.SUCCEEDED)  # compared a hundred thousand times a second: not as an enum
+SUCCEEDED: Final = int(StateNumber.SUCCEEDED)  # compared a hundred thousand times a second: not as an enum
 UNKNOWN: Final = -1  # the state the master tells of a task nobody submitted
 
 _lock = threading.Lock()
@@ -63,7 +63,7 @@ class Outcome(NamedTuple):
             raise unknown_task(id)
         from ..common.failure import Failure, to_error
 
-        return to_error(State(self.state), Failure.decode(self.body))
+        return to_error(StateNumber(self.state), Failure.decode(self.body))
 
 
 @functools.cache

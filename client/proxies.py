@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 from ..common.codec import decode, encode_call
 from ..common.errors import InvalidArgument, RemoteError, TaskError, TqError, Unreachable
 from ..common.failure import Failure, to_error
-from ..common.model import State
+from ..common.model import StateNumber
 from ..common.naming import callable_name
 from ..common.references import Reference
 from .app import App
@@ -369,7 +369,7 @@ def understood(
 
 
 def _raised(body: bytes) -> BaseException:
-    error = rebuilt(to_error(State.FAILED, Failure.decode(body)))
+    error = rebuilt(to_error(StateNumber.FAILED, Failure.decode(body)))
     if not isinstance(error, TaskError):
         return error
     remote = RemoteError(f"{error.type}: {error.message}")

@@ -22,7 +22,7 @@ from .errors import (
     TaskTimeout,
     TqError,
 )
-from .model import State
+from .model import StateNumber
 
 MESSAGE_CHARS_MAX: Final = 8 * 1024
 TRACEBACK_CHARS_MAX: Final = 64 * 1024
@@ -41,16 +41,16 @@ _DRIVERS: Final = (
     os.path.join(os.path.dirname(os.__file__), "asyncio", ""),
 )
 
-_ERROR_OF_STATE: Final[dict[State, type[TaskError]]] = {
-    State.DEAD: TaskCrashed,
-    State.CANCELLED: TaskCancelled,
-    State.EXPIRED: TaskExpired,
-    State.LOST: TaskLost,
+_ERROR_OF_STATE: Final[dict[StateNumber, type[TaskError]]] = {
+    StateNumber.DEAD: TaskCrashed,
+    StateNumber.CANCELLED: TaskCancelled,
+    StateNumber.EXPIRED: TaskExpired,
+    StateNumber.LOST: TaskLost,
 }
-_MESSAGE_OF_STATE: Final[dict[State, str]] = {
-    State.CANCELLED: "the task was cancelled",
-    State.EXPIRED: "the task was not started in time",
-    State.LOST: "the worker vanished and the task may not be started twice",
+_MESSAGE_OF_STATE: Final[dict[StateNumber, str]] = {
+    StateNumber.CANCELLED: "the task was cancelled",
+    StateNumber.EXPIRED: "the task was not started in time",
+    StateNumber.LOST: "the worker vanished and the task may not be started twice",
 }
 
 
@@ -131,10 +131,10 @@ def _leave_the_users(report: tracebacks.TracebackException, error: BaseException
             _leave_the_users(earlier, cause)
 
 
-def to_error(state: State, failure: Failure) -> TaskError:
+def to_error(state: StateNumber, failure: Failure) -> TaskError:
     """The exception a caller gets for a task that ended in ``state``."""
     kind = _ERROR_OF_STATE.get(state, TaskError)
-    if state == State.FAILED and failure.detail.get("outcome") == "timeout":
+    if state == StateNumber.FAILED and failure.detail.get("outcome") == "timeout":
         kind = TaskTimeout
     message = failure.message or _MESSAGE_OF_STATE.get(state, "the task failed")
     return kind(message, type=failure.type, traceback=failure.traceback, detail=failure.detail)

@@ -19,32 +19,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from .model import Delivery, Outcome, State, TaskOptions
+from .model import Delivery, OutcomeNumber, StateNumber, TaskOptions
 from .retry import retry_delay
 
-_WAITING = frozenset({State.READY, State.SCHEDULED, State.BLOCKED})
+_WAITING = frozenset({StateNumber.READY, StateNumber.SCHEDULED, StateNumber.BLOCKED})
 
-TRANSITIONS: Final[dict[State, frozenset[State]]] = {
-    State.READY: frozenset({State.RUNNING, State.CANCELLED, State.EXPIRED}),
-    State.SCHEDULED: frozenset({State.READY, State.CANCELLED, State.EXPIRED}),
-    State.BLOCKED: frozenset({State.READY, State.SCHEDULED, State.CANCELLED, State.EXPIRED}),
-    State.RUNNING: frozenset(
+TRANSITIONS: Final[dict[StateNumber, frozenset[StateNumber]]] = {
+    StateNumber.READY: frozenset({StateNumber.RUNNING, StateNumber.CANCELLED, StateNumber.EXPIRED}),
+    StateNumber.SCHEDULED: frozenset({StateNumber.READY, StateNumber.CANCELLED, StateNumber.EXPIRED}),
+    StateNumber.BLOCKED: frozenset(
+        {StateNumber.READY, StateNumber.SCHEDULED, StateNumber.CANCELLED, StateNumber.EXPIRED}
+    ),
+    StateNumber.RUNNING: frozenset(
         {
-            State.READY,
-            State.SCHEDULED,
-            State.SUCCEEDED,
-            State.FAILED,
-            State.DEAD,
-            State.CANCELLED,
-            State.LOST,
+            StateNumber.READY,
+            StateNumber.SCHEDULED,
+            StateNumber.SUCCEEDED,
+            StateNumber.FAILED,
+            StateNumber.DEAD,
+            StateNumber.CANCELLED,
+            StateNumber.LOST,
         }
     ),
-    State.SUCCEEDED: frozenset(),
-    State.FAILED: frozenset({State.READY}),
-    State.DEAD: frozenset({State.READY}),
-    State.CANCELLED: frozenset({State.READY}),
-    State.EXPIRED: frozenset({State.READY}),
-    State.LOST: frozenset({State.READY}),
+    StateNumber.SUCCEEDED: frozenset(),
+    StateNumber.FAILED: frozenset({StateNumber.READY}),
+    StateNumber.DEAD: frozenset({StateNumber.READY}),
+    StateNumber.CANCELLED: frozenset({StateNumber.READY}),
+    StateNumber.EXPIRED: frozenset({StateNumber.READY}),
+    StateNumber.LOST: frozenset({StateNumber.READY}),
 }
 
 
@@ -52,7 +54,7 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
 class AttemptEnd:
     """An attempt that did not succeed, and what its task had behind it before."""
 
-    outcome: Outcome
+    outcome: OutcomeNumber
     failures: int
     crashes: int
     cancel_requested: bool
@@ -64,7 +66,7 @@ class AttemptEnd:
 class NextStep:
     """Where a task goes: ``delay_seconds`` counts only for SCHEDULED."""
 
-    state: State
+    state: StateNumber
     failures: int
     crashes: int
     delay_seconds: float = 0.0
@@ -72,28 +74,32 @@ class NextStep:
 
 def next_step(end: AttemptEnd, random: float) -> NextStep:
     """What follows an attempt that did not succeed. ``random`` in [0, 1) spreads retries apart."""
-    failures = end.failures + (end.outcome in (Outcome.ERROR, Outcome.RETRY, Outcome.TIMEOUT))
-    crashes = end.crashes + (end.outcome in (Outcome.CRASH, Outcome.LOST))
+    failures = end.failures + (
+        end.outcome in (OutcomeNumber.ERROR, OutcomeNumber.RETRY, OutcomeNumber.TIMEOUT)
+    )
+    crashes = end.crashes + (end.outcome in (OutcomeNumber.CRASH, OutcomeNumber.LOST))
 
-    def step(state: State, delay_seconds: float = 0.0) -> NextStep:
+    def step(state: StateNumber, delay_seconds: float = 0.0) -> NextStep:
         return NextStep(state=state, failures=failures, crashes=crashes, delay_seconds=delay_seconds)
 
-    if end.outcome == Outcome.CANCELLED or end.cancel_requested:
-        return step(State.CANCELLED)
+    if end.outcome == OutcomeNumber.CANCELLED or end.cancel_requested:
+        return step(StateNumber.CANCELLED)
     once = end.options.delivery == Delivery.AT_MOST_ONCE
     match end.outcome:
-        case Outcome.RELEASED:  # certainly not started: even at_most_once may be handed out again
-            return step(State.READY)
-        case Outcome.CRASH | Outcome.LOST if once:
-            return step(State.LOST)
-        case Outcome.CRASH | Outcome.LOST:
-            return step(State.DEAD if crashes >= end.options.max_crashes else State.READY)
-        case Outcome.DISCARD:
-            return step(State.FAILED)
-        case Outcome.SNOOZE if not once:
-            return step(State.SCHEDULED, end.after_seconds or 0.0)
+        case OutcomeNumber.RELEASED:  # certainly not started: even at_most_once may be handed out again
+            return step(StateNumber.READY)
+        case OutcomeNumber.CRASH | OutcomeNumber.LOST if once:
+            return step(StateNumber.LOST)
+        case OutcomeNumber.CRASH | OutcomeNumber.LOST:
+            return step(StateNumber.DEAD if crashes >= end.options.max_crashes else StateNumber.READY)
+        case OutcomeNumber.DISCARD:
+            return step(StateNumber.FAILED)
+        case OutcomeNumber.SNOOZE if not once:
+            return step(StateNumber.SCHEDULED, end.after_seconds or 0.0)
     if failures > end.options.retries or once:
-        return step(State.FAILED)
+        return step(StateNumber.FAILED)
     if end.after_seconds is not None:
-        return step(State.SCHEDULED, end.after_seconds)
-    return step(State.SCHEDULED, retry_delay(failures, end.options.backoff, end.options.backoff_max, random))
+        return step(StateNumber.SCHEDULED, end.after_seconds)
+    return step(
+        StateNumber.SCHEDULED, retry_delay(failures, end.options.backoff, end.options.backoff_max, random)
+    )

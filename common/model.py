@@ -26,8 +26,8 @@ OUTPUT_KEPT_BYTES = 64 * 1024  # of what one attempt prints: its end is what exp
 NOTE_CHARS_MAX = 200  # of a progress note: one line of a screen, and some
 
 
-class State(enum.IntEnum):
-    """Where a task is in its life. ``str()`` gives the word shown to people and programs."""
+class StateNumber(enum.IntEnum):
+    """A state as it stands in the store and on the wire, and so within tq. ``str()`` gives its name."""
 
     READY = 0  # may be leased now
     SCHEDULED = 1  # becomes ready at its due time: a delay, or the wait before a retry
@@ -45,23 +45,50 @@ class State(enum.IntEnum):
 
     @property
     def is_terminal(self) -> bool:
-        return self >= State.SUCCEEDED
+        return self >= StateNumber.SUCCEEDED
+
+
+TERMINAL_STATES = frozenset(state for state in StateNumber if state.is_terminal)
+
+
+class State(enum.StrEnum):
+    """Where a task is in its life. It is text, its name: ``h.state == "succeeded"`` holds, and JSON has the name."""
+
+    READY = "ready"
+    SCHEDULED = "scheduled"
+    BLOCKED = "blocked"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    LOST = "lost"
+
+    @classmethod
+    def from_number(cls, number: int) -> State:
+        return cls[StateNumber(number).name]
+
+    @property
+    def number(self) -> StateNumber:
+        return StateNumber[self.name]
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a task has ended that is in it."""
+        return self.number.is_terminal
 
     @classmethod
     def parse(cls, word: str) -> State:
         """The state of a word such as ``failed``; raises InvalidArgument naming the legal words."""
         try:
-            return cls[word.upper()]
-        except KeyError:
-            words = ", ".join(str(state) for state in cls)
-            raise InvalidArgument(f"unknown state {word!r}; one of: {words}") from None
+            return cls(word.lower())
+        except ValueError:
+            raise InvalidArgument(f"unknown state {word!r}; one of: {', '.join(cls)}") from None
 
 
-TERMINAL_STATES = frozenset(state for state in State if state.is_terminal)
-
-
-class Outcome(enum.IntEnum):
-    """How an attempt ended, as the worker (or, for LOST, the master) says it."""
+class OutcomeNumber(enum.IntEnum):
+    """How an attempt ended, as the worker (or, for LOST, the master) reports it. ``str()`` gives its name."""
 
     SUCCESS = 0  # body: the encoded result
     ERROR = 1  # the callable raised; body: an encoded Failure
@@ -76,6 +103,25 @@ class Outcome(enum.IntEnum):
 
     def __str__(self) -> str:
         return self.name.lower()
+
+
+class Outcome(enum.StrEnum):
+    """How an attempt ended. It is text, its name: ``attempt.outcome == "crash"`` holds, and JSON has the name."""
+
+    SUCCESS = "success"
+    ERROR = "error"
+    RETRY = "retry"
+    DISCARD = "discard"
+    SNOOZE = "snooze"
+    TIMEOUT = "timeout"
+    CRASH = "crash"
+    CANCELLED = "cancelled"
+    RELEASED = "released"
+    LOST = "lost"
+
+    @classmethod
+    def from_number(cls, number: int) -> Outcome:
+        return cls[OutcomeNumber(number).name]
 
 
 class Role(enum.StrEnum):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..common.frames import unpack
-from ..common.model import Outcome, State
+from ..common.model import OutcomeNumber, StateNumber
 from .engine import Engine
 from .store.interface import FullTask
 from .why import is_stuck, why
@@ -36,7 +36,7 @@ def summary(
         "started": _seconds(task.started),
         "finished": _seconds(task.finished),
         "why": _reason(engine, task, position, reasons),
-        "progress": engine.observations.progress(task) if task.state == State.RUNNING else None,
+        "progress": engine.observations.progress(task) if task.state == StateNumber.RUNNING else None,
     }
 
 
@@ -56,12 +56,12 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         }
         for row in store.attempts(task.seq)
     ]
-    if task.state in (State.SUCCEEDED, State.RUNNING):  # the attempt that stands in the task's own row
+    if task.state in (StateNumber.SUCCEEDED, StateNumber.RUNNING):  # the attempt is in the task's own row
         attempts.append(
             {
                 "attempt": task.attempt,
                 "worker": None if task.worker is None else store.worker_host(task.worker),
-                "outcome": int(Outcome.SUCCESS) if task.state == State.SUCCEEDED else None,
+                "outcome": int(OutcomeNumber.SUCCESS) if task.state == StateNumber.SUCCEEDED else None,
                 "started": _seconds(task.started),
                 "ended": _seconds(task.finished),
                 "body": None,
@@ -81,7 +81,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
 def last_run(engine: Engine, task: FullTask) -> list[Any]:
     """``[id, worker, started, finished]`` of a task's last attempt, as far as it has them."""
     store = engine.store
-    if task.state in (State.SUCCEEDED, State.RUNNING):
+    if task.state in (StateNumber.SUCCEEDED, StateNumber.RUNNING):
         host = None if task.worker is None else store.worker_host(task.worker)
         return [task.id, host, _seconds(task.started), _seconds(task.finished)]
     attempts = store.attempts(task.seq)
@@ -107,7 +107,7 @@ def told_progress(engine: Engine, ids: list[bytes], allows: Callable[[str], bool
 
 
 def _reason(engine: Engine, task: FullTask, position: bool, reasons: Reasons | None) -> str:
-    if reasons is None or task.state != State.READY:
+    if reasons is None or task.state != StateNumber.READY:
         return why(engine, task, position=position)
     key = (task.queue, task.task)
     if key not in reasons:

@@ -20,7 +20,7 @@ from ..common.failure import Failure
 from ..common.frames import unpack
 from ..common.ids import show_id
 from ..common.lifecycle import AttemptEnd, next_step
-from ..common.model import Delivery, Outcome, State, TaskOptions
+from ..common.model import Delivery, OutcomeNumber, StateNumber, TaskOptions
 from .blobs.keeper import Keeper, check_named
 from .clock import Now
 from .gauges import Failed, LastFailures
@@ -31,9 +31,9 @@ from .running import Running
 from .store.interface import EndedAttempt, Found, Store, Success
 from .watches import Watches
 
-SUCCESS: Final = int(Outcome.SUCCESS)
-OUTCOMES_OF_WORKERS: Final = frozenset(Outcome) - {Outcome.LOST}
-FAILURES: Final = frozenset({State.FAILED, State.DEAD, State.LOST})
+SUCCESS: Final = int(OutcomeNumber.SUCCESS)
+OUTCOMES_OF_WORKERS: Final = frozenset(OutcomeNumber) - {OutcomeNumber.LOST}
+FAILURES: Final = frozenset({StateNumber.FAILED, StateNumber.DEAD, StateNumber.LOST})
 ERROR_CHARS_MAX: Final = 200  # of one, in the list of what failed last
 SECONDS_MAX: Final = 1e9  # a duration beyond this is a broken clock
 INTERRUPTED: Final = Failure(
@@ -82,10 +82,10 @@ class Ends:
                     stale.append(index)
             elif outcome == SUCCESS:
                 successes.append((body, wall - int(seconds * 1000), wall, held.seq, attempt, lease))
-                self._leave(id, held, State.SUCCEEDED, body)
+                self._leave(id, held, StateNumber.SUCCEEDED, body)
                 ended.append(held.lane)
             else:
-                others.append(self._unsuccessful(id, held, Outcome(outcome), body, seconds, after, now))
+                others.append(self._unsuccessful(id, held, OutcomeNumber(outcome), body, seconds, after, now))
                 ended.append(held.lane)
         if successes:
             self._store.succeed(successes)
@@ -110,7 +110,7 @@ class Ends:
                 try:
                     found += [(held.seq, number) for number in self._blobs.numbers(hashes)]
                 except UnknownBlob as error:
-                    rows[index][3:5] = int(Outcome.ERROR), Failure("UnknownBlob", str(error)).encode()
+                    rows[index][3:5] = int(OutcomeNumber.ERROR), Failure("UnknownBlob", str(error)).encode()
         return found
 
     def release(self, rows: list[Any], now: Now, *, begun: bool = False) -> None:
@@ -128,10 +128,12 @@ class Ends:
                 case _:
                     raise ProtocolError(f"not a held lease: {row!r:.200}")
         if begun:
-            self.take_back([id for id in mine if self._is_at_most_once(id)], Outcome.LOST, INTERRUPTED, now)
-        self.take_back(mine, Outcome.RELEASED, None, now)
+            self.take_back(
+                [id for id in mine if self._is_at_most_once(id)], OutcomeNumber.LOST, INTERRUPTED, now
+            )
+        self.take_back(mine, OutcomeNumber.RELEASED, None, now)
 
-    def take_back(self, ids: Iterable[bytes], outcome: Outcome, body: bytes | None, now: Now) -> None:
+    def take_back(self, ids: Iterable[bytes], outcome: OutcomeNumber, body: bytes | None, now: Now) -> None:
         """End leases without a report: RELEASED (certainly not started) or LOST (nobody knows)."""
         rows = [
             self._unsuccessful(id, held, outcome, body, None, None, now)
@@ -150,17 +152,17 @@ class Ends:
             lane = self._lanes.by_number[found.lane]
             if not allows(lane.queue.name):
                 continue
-            if found.state == State.RUNNING:
+            if found.state == StateNumber.RUNNING:
                 if running:
                     self._store.request_cancel(found.seq)
                     self.cancelling.add(found.id)
-            elif not State(found.state).is_terminal:
+            elif not StateNumber(found.state).is_terminal:
                 self._store.cancel_waiting(found.seq, now.wall)
-                self._lanes.move(found.lane, found.state, State.CANCELLED)
-                self._watches.ended(found.id, State.CANCELLED, None)
+                self._lanes.move(found.lane, found.state, StateNumber.CANCELLED)
+                self._watches.ended(found.id, StateNumber.CANCELLED, None)
                 if self.meters is not None:
-                    self.meters.ended(found.lane, State.CANCELLED)
-                found = found._replace(state=State.CANCELLED)
+                    self.meters.ended(found.lane, StateNumber.CANCELLED)
+                found = found._replace(state=StateNumber.CANCELLED)
             reached.append(found)
         return reached
 
@@ -170,11 +172,11 @@ class Ends:
         for found in self._store.find(ids):
             if not allows(self._lanes.by_number[found.lane].queue.name):
                 continue
-            state = State(found.state)
-            if state.is_terminal and state != State.SUCCEEDED:
+            state = StateNumber(found.state)
+            if state.is_terminal and state != StateNumber.SUCCEEDED:
                 self._store.revive(found.seq)
-                self._lanes.move(found.lane, state, State.READY)
-                state = State.READY
+                self._lanes.move(found.lane, state, StateNumber.READY)
+                state = StateNumber.READY
             reached.append((found.id, int(state)))
         return reached
 
@@ -182,17 +184,17 @@ class Ends:
         """Tasks that were not started in time; how many."""
         expired = self._store.expire(now.wall, limit)
         for id, lane, before in expired:
-            self._lanes.move(lane, before, State.EXPIRED)
-            self._watches.ended(id, State.EXPIRED, None)
+            self._lanes.move(lane, before, StateNumber.EXPIRED)
+            self._watches.ended(id, StateNumber.EXPIRED, None)
             if self.meters is not None:
-                self.meters.ended(lane, State.EXPIRED)
+                self.meters.ended(lane, StateNumber.EXPIRED)
         return len(expired)
 
     def _unsuccessful(
         self,
         id: bytes,
         held: Running,
-        outcome: Outcome,
+        outcome: OutcomeNumber,
         body: bytes | None,
         seconds: float | None,
         after: float | None,
@@ -211,11 +213,11 @@ class Ends:
         if self.meters is not None:
             self.meters.attempt_ended(held.lane, outcome, step.state)
         due = None
-        if step.state == State.SCHEDULED:
+        if step.state == StateNumber.SCHEDULED:
             due = now.wall + int(step.delay_seconds * 1000)
             self._intake.expect_due(due)
         final = body if step.state.is_terminal else None
-        if step.state == State.DEAD:
+        if step.state == StateNumber.DEAD:
             final = _quarantined(step.crashes, body)
         self._leave(id, held, step.state, final)
         if step.state in FAILURES:
@@ -230,7 +232,7 @@ class Ends:
             outcome=int(outcome),
             started=None if seconds is None else now.wall - int(seconds * 1000),
             ended=now.wall,
-            body=final if step.state == State.DEAD else body,
+            body=final if step.state == StateNumber.DEAD else body,
             state=int(step.state),
             due=due,
             failures=step.failures,
@@ -244,21 +246,21 @@ class Ends:
             options is not None and TaskOptions.from_wire(unpack(options)).delivery == Delivery.AT_MOST_ONCE
         )
 
-    def _leave(self, id: bytes, held: Running, state: State, body: bytes | None) -> None:
+    def _leave(self, id: bytes, held: Running, state: StateNumber, body: bytes | None) -> None:
         """A task is no longer running: in memory, for the counts, and for those who watch it."""
         del self._running[id]
         self.cancelling.discard(id)
         counts = self._lanes.by_number[held.lane].counts
-        counts[State.RUNNING] -= 1
+        counts[StateNumber.RUNNING] -= 1
         counts[state] += 1
-        if state >= State.SUCCEEDED:
+        if state >= StateNumber.SUCCEEDED:
             self._watches.ended(id, int(state), body)
             if held.lane in self.fed:
                 self.fed_ended(held.lane, int(state), body)
 
     def _was_accepted(self, id: bytes, attempt: int, lease: bytes) -> bool:
         return any(
-            found.attempt == attempt and found.lease == lease and found.state != State.RUNNING
+            found.attempt == attempt and found.lease == lease and found.state != StateNumber.RUNNING
             for found in self._store.find([id])
         )
 

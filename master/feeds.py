@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from ..common.errors import InvalidArgument
 from ..common.ids import id_of_moment
-from ..common.model import State, TaskOptions, check_name
+from ..common.model import StateNumber, TaskOptions, check_name
 from .clock import Now
 from .intake import Intake
 from .items import Items
@@ -81,7 +81,7 @@ class Feeds:
             queue = self._items.by_name.get(feed.queue)
             if queue is None or not queue.waiting or lane.queue.paused:
                 continue
-            payloads = self._items.take_first(queue, READY_MAX - lane.counts[State.READY])
+            payloads = self._items.take_first(queue, READY_MAX - lane.counts[StateNumber.READY])
             tasks = [
                 [id_of_moment(now.wall, self._random_bytes), CALL_BEGINS + payload + CALL_ENDS]
                 for payload in payloads
@@ -92,6 +92,6 @@ class Feeds:
     def ended(self, lane: int, state: int, body: bytes | None) -> None:
         """A task that was an item has ended: its result is put, and the item is done."""
         feed = self.lanes[lane]
-        if state == State.SUCCEEDED and feed.results is not None and body is not None:
+        if state == StateNumber.SUCCEEDED and feed.results is not None and body is not None:
             self._items.add(self._items.queue(feed.results), body)
         self._items.done_quietly(feed.queue)

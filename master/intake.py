@@ -23,7 +23,7 @@ from typing import Any, Final
 from ..common.errors import InvalidArgument, TaskConflict, TqError
 from ..common.frames import pack, too_large
 from ..common.ids import show_id
-from ..common.model import TASK_ID_BYTES, State, TaskOptions
+from ..common.model import TASK_ID_BYTES, StateNumber, TaskOptions
 from .clock import Now
 from .lanes import Capability, Lane, Lanes, ParkedLease, numbers
 from .meters import Meters
@@ -36,7 +36,9 @@ LEASE_TASKS_MAX: Final = 2_000  # in one reply: a worker that asks for more read
 LEASE_BYTES_MAX: Final = 4 * 1024 * 1024  # of payloads in one reply; a larger one travels alone
 LARGE_BYTES: Final = LEASE_BYTES_MAX // LEASE_TASKS_MAX  # smaller payloads cannot fill a reply: not measured
 SUBMIT_TASKS_MAX: Final = 10_000  # in one call: bounds the time others wait for its transaction
-RUNNING_STATE, READY_STATE, SCHEDULED_STATE = map(int, (State.RUNNING, State.READY, State.SCHEDULED))
+RUNNING_STATE, READY_STATE, SCHEDULED_STATE = map(
+    int, (StateNumber.RUNNING, StateNumber.READY, StateNumber.SCHEDULED)
+)
 
 
 @dataclass(slots=True)

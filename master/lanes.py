@@ -15,14 +15,14 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from ..common.errors import InvalidArgument
-from ..common.model import State, check_name
+from ..common.model import StateNumber, check_name
 from ..common.naming import is_allowed
 from .gauges import RECENT_MS, Rate
 from .sessions import Call
 from .store.interface import Picture, Store
 
 LANES_MAX = 100_000  # callables × queues; a bound on what a client can make the master remember
-_STATES = max(State) + 1
+_STATES = max(StateNumber) + 1
 
 
 class Queue:
@@ -34,7 +34,7 @@ class Queue:
         self.rate: Rate | None = None  # of attempts that end; since there was one
         self.lanes: list[Lane] = []
 
-    def count(self, state: State) -> int:
+    def count(self, state: StateNumber) -> int:
         return sum(lane.counts[state] for lane in self.lanes)
 
 
@@ -50,7 +50,7 @@ class Lane:
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits or runs."""
-        return not any(self.counts[: State.RUNNING + 1])
+        return not any(self.counts[: StateNumber.RUNNING + 1])
 
     @property
     def has_work(self) -> bool:
@@ -116,9 +116,9 @@ class Lanes:
         for number, state, tasks in picture.counts:
             lane = self.by_number[number]
             lane.counts[state] = tasks
-            lane.has_large |= state < State.RUNNING  # nobody knows how large they are
+            lane.has_large |= state < StateNumber.RUNNING  # nobody knows how large they are
         for row in picture.running:
-            self.by_number[row.lane].counts[State.RUNNING] += 1
+            self.by_number[row.lane].counts[StateNumber.RUNNING] += 1
 
     def lane(self, queue: str, task: str) -> Lane:
         """The lane of a callable in a queue, made on first use."""
@@ -159,7 +159,7 @@ class Lanes:
 
     def finished(self) -> int:
         """How many terminal tasks the store keeps."""
-        return sum(sum(lane.counts[State.SUCCEEDED :]) for lane in self.by_number.values())
+        return sum(sum(lane.counts[StateNumber.SUCCEEDED :]) for lane in self.by_number.values())
 
     def move(self, lane: int, before: int, after: int) -> None:
         counts = self.by_number[lane].counts

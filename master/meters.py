@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ..common.buckets import DISK_SECONDS, SECONDS, SIZES, Buckets
-from ..common.model import Outcome, State
+from ..common.model import OutcomeNumber, StateNumber
 from .lanes import Lane, Lanes
 from .running import Running
 from .store.interface import Leased, Store
@@ -33,8 +33,8 @@ class Meters:
         self.submitted: Counter[Pair] = Counter()
         self.started: Counter[Pair] = Counter()
         self.retried: Counter[Pair] = Counter()
-        self.finished: Counter[tuple[Pair, State]] = Counter()
-        self.unsuccessful: Counter[tuple[Pair, Outcome]] = Counter()
+        self.finished: Counter[tuple[Pair, StateNumber]] = Counter()
+        self.unsuccessful: Counter[tuple[Pair, OutcomeNumber]] = Counter()
         self.stale = 0
         self.wait: defaultdict[Pair, Buckets] = defaultdict(lambda: Buckets(SECONDS))
         self.run: defaultdict[Pair, Buckets] = defaultdict(lambda: Buckets(SECONDS))
@@ -60,7 +60,7 @@ class Meters:
         for lane, state, tasks in groups:
             pair = self.pair(lane)
             self.submitted[pair] += tasks
-            if state == State.RUNNING:
+            if state == StateNumber.RUNNING:
                 self.started[pair] += tasks
                 self.wait[pair].observe(0.0, tasks)
 
@@ -90,22 +90,22 @@ class Meters:
             held = running.get(id)
             if held is not None and held.lease == lease and held.attempt == attempt:
                 seconds[held.lane].append(took)
-                if outcome == Outcome.SUCCESS:
+                if outcome == OutcomeNumber.SUCCESS:
                     succeeded.append(held.lane)
         for lane, all_seconds in seconds.items():
             self.run[self._pair(lane)].observe_all(all_seconds)
         for lane, tasks in Counter(succeeded).items():
-            self.finished[self._pair(lane), State.SUCCEEDED] += tasks
+            self.finished[self._pair(lane), StateNumber.SUCCEEDED] += tasks
 
-    def attempt_ended(self, lane: int, outcome: Outcome, state: State) -> None:
+    def attempt_ended(self, lane: int, outcome: OutcomeNumber, state: StateNumber) -> None:
         """An attempt without success, and where its task goes."""
         pair = self._pair(lane)
         self.unsuccessful[pair, outcome] += 1
         if state.is_terminal:
             self.finished[pair, state] += 1
-        elif outcome != Outcome.RELEASED:
+        elif outcome != OutcomeNumber.RELEASED:
             self.retried[pair] += 1
 
-    def ended(self, lane: int, state: State) -> None:
+    def ended(self, lane: int, state: StateNumber) -> None:
         """A task that waited ends without another attempt: cancelled or expired."""
         self.finished[self._pair(lane), state] += 1

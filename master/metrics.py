@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..common.errors import StoreError
 from ..common.exposition import Label, counter, gauge, histogram
-from ..common.model import Role, State
+from ..common.model import Role, StateNumber
 from ..common.version import VERSION
 from .boot import STORE_FILE
 from .meters import Meters, Pair
@@ -58,7 +58,7 @@ class MasterMetrics:
         now: Counter[tuple[Pair, str]] = Counter()
         for lane in self._server.engine.lanes:
             pair = meters.pair(lane)
-            for state in State:
+            for state in StateNumber:
                 if tasks := lane.counts[state]:
                     now[pair, str(state)] += tasks
         return [

@@ -13,7 +13,7 @@ from typing import Any, Final
 from ..common.errors import InvalidArgument, ProtocolError, UnknownTask
 from ..common.exposed import exposed
 from ..common.ids import show_id
-from ..common.model import Role, State, TaskOptions, check_name
+from ..common.model import Role, StateNumber, TaskOptions, check_name
 from .blobs.keeper import check_named
 from .data_objects import NamedData, NamedDatum
 from .details import Reasons, details, last_run, summary, told_progress
@@ -250,7 +250,7 @@ class Tasks(EngineObject):
             check_ids(ids), call.session.allows_queue, engine.now, running=bool(running)
         )
         for found in reached:
-            if running and found.state == State.RUNNING:
+            if running and found.state == StateNumber.RUNNING:
                 engine.roster.order_cancel(found.id)
         return [[found.id, found.state] for found in reached]
 
@@ -285,7 +285,7 @@ class Tasks(EngineObject):
         """How many of a portion fit, by state, and the first ``limit`` of them; looks at 5,000 tasks at most."""
         engine = self.engine
         limit = judge_whole("limit", limit, 0, VISITED_MAX)
-        found = self._portion(call, filter, before, frozenset(State), limit or VISITED_MAX)
+        found = self._portion(call, filter, before, frozenset(StateNumber), limit or VISITED_MAX)
         reasons: Reasons = {}
         shown = [] if not limit else [engine.store.brief(row.seq) for row in found.rows]
         return {

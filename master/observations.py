@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ..common.errors import InvalidArgument
 from ..common.frames import pack, unpack
-from ..common.model import NOTE_CHARS_MAX, OUTPUT_KEPT_BYTES, State
+from ..common.model import NOTE_CHARS_MAX, OUTPUT_KEPT_BYTES, StateNumber
 from .clock import Now
 from .running import Running
 from .store.interface import FullTask, LogRow, Observation, Store
@@ -74,7 +74,7 @@ class Observations:
             "size": row.size,
             "state": task.state,
             "progress": None if row.progress is None else list(unpack(row.progress)),
-            "running": task.state == State.RUNNING and wanted == task.attempt,
+            "running": task.state == StateNumber.RUNNING and wanted == task.attempt,
         }
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..common.model import State
+from ..common.model import StateNumber
 from ..common.probe import PROBE
 from .engine import Engine
 from .item_queue import ItemQueue
@@ -34,7 +34,7 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
             "oldest_ready_seconds": oldest_ready_seconds(engine, queue),
             "items": items[name].waiting if name in items else 0,
             "item_queue": _item_row(items[name], taken) if name in items else None,
-            **{str(state): queue.count(state) for state in State},
+            **{str(state): queue.count(state) for state in StateNumber},
         }
         for name, queue in sorted(queues.items())
         if allows(name)
@@ -58,7 +58,7 @@ def _item_row(queue: ItemQueue, taken: Counter[int]) -> dict[str, Any]:
 
 def oldest_ready_seconds(engine: Engine, queue: Queue) -> float | None:
     """How long ago the longest waiting of the ready tasks was submitted."""
-    lanes = [lane.number for lane in queue.lanes if lane.counts[State.READY]][:LANES_MAX]
+    lanes = [lane.number for lane in queue.lanes if lane.counts[StateNumber.READY]][:LANES_MAX]
     created = [one for one in map(engine.store.oldest_ready, lanes) if one is not None]
     return max(0, engine.now.wall - min(created)) / 1000 if created else None
 

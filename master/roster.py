@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from ..common.errors import InvalidArgument, ProtocolError
 from ..common.failure import Failure
-from ..common.model import Outcome
+from ..common.model import OutcomeNumber
 from .clock import Now
 from .ends import Ends
 from .gauges import Pace
@@ -226,7 +226,7 @@ class Roster:
         worker = self.of(session)
         _out_of_line(worker)
         mine = [id for id, held in self._running.items() if held.worker == worker.number]
-        self._ends.take_back(mine, Outcome.RELEASED, None, now)
+        self._ends.take_back(mine, OutcomeNumber.RELEASED, None, now)
         worker.session = worker.orders_call = None
 
     def orders(self, call: Call) -> object:
@@ -337,14 +337,14 @@ class Roster:
         mine = [(id, held) for id, held in self._running.items() if held.worker == worker.number]
         spared = [id for id, held in mine if held.suspect and id not in worker.starting]
         worker.starting.clear()
-        self._ends.take_back(spared, Outcome.RELEASED, None, now)
+        self._ends.take_back(spared, OutcomeNumber.RELEASED, None, now)
         host = worker.info.host if worker.info else "unknown host"
         body = Failure(
             type="WorkerLost",
             message=f"the worker on {host} vanished while it held the task",
             detail={"outcome": "lost"},
         ).encode()
-        self._ends.take_back([id for id, _ in mine], Outcome.LOST, body, now)
+        self._ends.take_back([id for id, _ in mine], OutcomeNumber.LOST, body, now)
 
     def _reconcile(self, worker: Worker, held: list[list[Any]], now: Now) -> list[bytes]:
         kept: dict[bytes, None] = {}
@@ -360,7 +360,7 @@ class Roster:
                 case _:
                     raise ProtocolError(f"not a held lease: {entry!r:.200}")
         left = [id for id, mine in self._running.items() if mine.worker == worker.number and id not in kept]
-        self._ends.take_back(left, Outcome.RELEASED, None, now)
+        self._ends.take_back(left, OutcomeNumber.RELEASED, None, now)
         for id in kept:
             if id in self._ends.cancelling:
                 self.order_cancel(id)

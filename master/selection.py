@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from ..common.errors import InvalidArgument
 from ..common.failure import Failure
-from ..common.model import State
+from ..common.model import StateNumber
 from .engine import Engine
 from .store.interface import WindowRow
 
@@ -28,10 +28,10 @@ PATTERNS_MAX: Final = 100
 TEXT_CHARS_MAX: Final = 1_000
 UNIX_SECONDS_MAX: Final = 1e11
 
-WAITING: Final = frozenset({State.READY, State.SCHEDULED, State.BLOCKED})
-CANCELLABLE: Final = WAITING | {State.RUNNING}
-REVIVABLE: Final = frozenset(state for state in State if state.is_terminal) - {State.SUCCEEDED}
-PURGEABLE: Final = frozenset(State) - {State.RUNNING}
+WAITING: Final = frozenset({StateNumber.READY, StateNumber.SCHEDULED, StateNumber.BLOCKED})
+CANCELLABLE: Final = WAITING | {StateNumber.RUNNING}
+REVIVABLE: Final = frozenset(state for state in StateNumber if state.is_terminal) - {StateNumber.SUCCEEDED}
+PURGEABLE: Final = frozenset(StateNumber) - {StateNumber.RUNNING}
 
 
 class Portion(NamedTuple):
@@ -58,7 +58,7 @@ class Selection:
         if not isinstance(given, dict) or not given.keys() <= known:
             raise InvalidArgument(f"a filter is a map of {', '.join(sorted(known))}")
         states = given.get("states") or []
-        if not isinstance(states, list) or not set(map(type, states)) <= {int, State}:
+        if not isinstance(states, list) or not set(map(type, states)) <= {int, StateNumber}:
             raise InvalidArgument("a filter's states are a list of numbers")
         text = given.get("text") or ""
         if not isinstance(text, str) or len(text) > TEXT_CHARS_MAX:
@@ -103,7 +103,7 @@ def portion(
     allows: Callable[[str], bool],
     given: Any,
     before: Any,
-    possible: frozenset[State],
+    possible: frozenset[StateNumber],
     matches_max: int,
 ) -> Portion:
     """The next tasks that fit a filter as it comes from the wire, newest first, of those in ``possible`` states."""
@@ -132,7 +132,7 @@ def purge(engine: Engine, rows: list[WindowRow]) -> None:
     engine.ends.cancel(waiting, lambda queue: True, engine.now)
     engine.store.delete([row.seq for row in rows])
     for row in rows:
-        state = State.CANCELLED if row.state in WAITING else row.state
+        state = StateNumber.CANCELLED if row.state in WAITING else row.state
         engine.lanes.by_number[row.lane].counts[state] -= 1
 
 

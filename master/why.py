@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from ..common.model import State
+from ..common.model import StateNumber
 from ..common.naming import SHELL_TASKS
 from .engine import Engine
 from .gauges import foreseen_seconds
@@ -24,24 +24,24 @@ NAMED_MAX: Final = 3  # workers in a sentence
 
 def why(engine: Engine, task: FullTask, *, position: bool = False) -> str:
     """Empty when the task has ended. ``position``: look for its place in line, which costs a count."""
-    state = State(task.state)
+    state = StateNumber(task.state)
     if state.is_terminal:
         return ""
-    if state == State.RUNNING:
+    if state == StateNumber.RUNNING:
         return _why_running(engine, task)
-    if state == State.SCHEDULED:
+    if state == StateNumber.SCHEDULED:
         reason = "before the next attempt" if task.attempt else "as it was asked to"
         left = max(0, (task.due or 0) - engine.now.wall)
         paused = f"; besides, {_paused(engine, task)}" if engine.lanes.queue(task.queue).paused else ""
         return f"it waits {in_words(left / 1000)} more, {reason}{paused}"
-    if state == State.BLOCKED:
+    if state == StateNumber.BLOCKED:
         return "it waits for other tasks"
     return _why_ready(engine, task, position)
 
 
 def is_stuck(engine: Engine, task: FullTask) -> bool:
     """Whether it waits for what only a person does: its queue is paused, or no worker takes it."""
-    if task.state != State.READY:
+    if task.state != StateNumber.READY:
         return False
     lane = engine.lanes.lane(task.queue, task.task)
     takers = (one for one in engine.roster.by_node.values() if one.session is not None and not one.draining)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from ..common.ids import show_id
-from ..common.model import Outcome
+from ..common.model import OutcomeNumber
 from .hands import Child, Hands
 from .jobs import Death, Job, Report
 from .outbox import Outbox
@@ -189,7 +189,7 @@ class Agent:
         for job in list(self.waiting):
             if job.key == (id, attempt):
                 self.waiting.remove(job)
-                self._post(job, Outcome.CANCELLED, None, now, 0.0, None)
+                self._post(job, OutcomeNumber.CANCELLED, None, now, 0.0, None)
         self.work(now)
 
     def drain(self, now: float) -> None:

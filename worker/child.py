@@ -36,7 +36,7 @@ from ..common.frames import FrameReader, Kind, encode_frame, pack, unpack
 from ..common.history import digest, open_history
 from ..common.ids import show_id
 from ..common.leash import die_with
-from ..common.model import Outcome
+from ..common.model import OutcomeNumber
 from .child_blobs import ChildBlobs
 from .child_link import ChildLink
 from .child_output import Voice, hear_logging, listen
@@ -212,8 +212,8 @@ class ChildProcess:
         message = _why_struck(job, type(struck))
         if isinstance(struck, TimeLimit):
             failure = Failure("TimeLimit", message, traceback, {"outcome": "timeout"})
-            return Outcome.TIMEOUT, failure.encode()
-        return Outcome.CANCELLED, Failure("CancelRequested", message, traceback).encode()
+            return OutcomeNumber.TIMEOUT, failure.encode()
+        return OutcomeNumber.CANCELLED, Failure("CancelRequested", message, traceback).encode()
 
     def _await(self, coroutine: Any) -> Any:
         import asyncio

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.buckets import DISK_SECONDS, SECONDS, Buckets
 from ..common.exposition import counter, gauge, histogram
-from ..common.model import Outcome
+from ..common.model import OutcomeNumber
 from ..common.version import VERSION
 from .memory import resident_bytes
 from .supervisor import Supervisor
@@ -21,14 +21,14 @@ class WorkerMeters:
     """Fed by the supervisor for every report that the master has taken."""
 
     def __init__(self) -> None:
-        self.outcomes: Counter[Outcome] = Counter()
+        self.outcomes: Counter[OutcomeNumber] = Counter()
         self.stale = 0
         self.run, self.lag = Buckets(SECONDS), Buckets(DISK_SECONDS)
         self.events: Counter[str] = Counter()
 
     def acknowledged(self, rows: Sequence[Sequence[Any]], stale: int) -> None:
         for outcome, count in Counter([row[3] for row in rows]).items():
-            self.outcomes[Outcome(outcome)] += count
+            self.outcomes[OutcomeNumber(outcome)] += count
         self.run.observe_all([row[6] for row in rows])
         self.stale += stale
 

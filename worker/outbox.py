@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ..common.failure import Failure
 from ..common.frames import FRAME_BYTES_MAX, too_large
-from ..common.model import Outcome
+from ..common.model import OutcomeNumber
 
 FINISH_ROWS_MAX: Final = 2_000
 FINISH_BYTES_MAX: Final = 4 * 1024 * 1024  # of bodies in one finish call; a larger one travels alone
@@ -86,7 +86,7 @@ class Outbox:
     def _shorten(self, row: list[Any]) -> int:
         """Have the attempt fail, and say why; the bytes of that."""
         text = too_large("the result has", len(row[4]), self.body_bytes_max)
-        if row[3] == Outcome.SUCCESS:
-            row[3] = int(Outcome.ERROR)
+        if row[3] == OutcomeNumber.SUCCESS:
+            row[3] = int(OutcomeNumber.ERROR)
         row[4] = Failure("ResultTooLarge", text).encode()
         return len(row[4])

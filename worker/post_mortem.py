@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from ..common.failure import Failure, show_bytes
-from ..common.model import Outcome
+from ..common.model import OutcomeNumber
 from .jobs import Death, Job
 
 
-def post_mortem(job: Job, death: Death, pressure: str, *, running: bool) -> tuple[Outcome, Failure]:
+def post_mortem(job: Job, death: Death, pressure: str, *, running: bool) -> tuple[OutcomeNumber, Failure]:
     """Of a job whose child died. ``pressure``: why it was being ended, if it was."""
     if not running:
         message = f"it was over, but its process {death} before the result was delivered"
-        return Outcome.CRASH, Failure("ChildDied", message, "", {"code": death.code, "outcome": "crash"})
+        return OutcomeNumber.CRASH, Failure(
+            "ChildDied", message, "", {"code": death.code, "outcome": "crash"}
+        )
     detail = _found(death)
     match pressure:
         case "timeout":
@@ -21,21 +23,21 @@ def post_mortem(job: Job, death: Death, pressure: str, *, running: bool) -> tupl
                 f"it took longer than its limit of {job.timeout:g} s and did not stop when asked; killed"
             )
             detail["outcome"] = "timeout"
-            return Outcome.TIMEOUT, Failure("TimeLimit", message, death.stacks, detail)
+            return OutcomeNumber.TIMEOUT, Failure("TimeLimit", message, death.stacks, detail)
         case "cancel":
             message = f"cancelled; it did not stop when asked, its process {death}"
-            return Outcome.CANCELLED, Failure("CancelRequested", message, death.stacks, detail)
+            return OutcomeNumber.CANCELLED, Failure("CancelRequested", message, death.stacks, detail)
         case "memory":
             limit, peak = death.limit_bytes or 0, death.peak_bytes
             message = (
                 f"its process had {show_bytes(peak)} of memory, the limit is {show_bytes(limit)} "
                 "(max_memory_per_child); killed"
             )
-            return Outcome.ERROR, Failure(
+            return OutcomeNumber.ERROR, Failure(
                 "MemoryLimit", message, death.stacks, {**detail, "outcome": "memory"}
             )
     detail["outcome"] = "crash"
-    return Outcome.CRASH, Failure("ChildDied", f"the process running it {death}", death.stacks, detail)
+    return OutcomeNumber.CRASH, Failure("ChildDied", f"the process running it {death}", death.stacks, detail)
 
 
 def _found(death: Death) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from ..common.context import Context
 from ..common.errors import CancelRequested, NotNamed, TqError
 from ..common.failure import Failure
 from ..common.ids import show_id
-from ..common.model import Outcome
+from ..common.model import OutcomeNumber
 from ..common.naming import callable_name, find_loaded, module_name_of
 from ..common.session import Request
 from .body import Owner
@@ -165,7 +165,7 @@ class ThreadChild:
         try:
             outcome, body, after = self._perform(job, named)
         except CancelRequested as end:  # raised by the task, which has seen that it is wanted
-            outcome, body, after = Outcome.CANCELLED, Failure.of(end).encode(), None
+            outcome, body, after = OutcomeNumber.CANCELLED, Failure.of(end).encode(), None
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: the task's, not ours
             outcome, body, after = verdict(error)
         self._blobs.here.clear()
@@ -187,7 +187,7 @@ class ThreadChild:
         blobs: list[Blob] = []
         body = encode(value, root="result", blobs=blobs)
         named += self._blobs.send(blobs)
-        return Outcome.SUCCESS, body, None
+        return OutcomeNumber.SUCCESS, body, None
 
     # common.context.Surroundings, as far as they are this thread's
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..common.errors import Discard, Retry, Snooze
 from ..common.failure import Failure
-from ..common.model import Outcome
+from ..common.model import OutcomeNumber
 
 Verdict = tuple[int, bytes | None, float | None]
 """The outcome, its body, and after how many seconds the task wishes to be run again."""
@@ -14,9 +14,9 @@ def verdict(error: BaseException) -> Verdict:
     body = Failure.of(error).encode()
     match error:
         case Retry():
-            return Outcome.RETRY, body, error.after
+            return OutcomeNumber.RETRY, body, error.after
         case Snooze():
-            return Outcome.SNOOZE, body, error.seconds
+            return OutcomeNumber.SNOOZE, body, error.seconds
         case Discard():
-            return Outcome.DISCARD, body, None
-    return Outcome.ERROR, body, None
+            return OutcomeNumber.DISCARD, body, None
+    return OutcomeNumber.ERROR, body, None

@@ -24,7 +24,7 @@ from ..common.errors import DecodeError
 from ..common.failure import Failure
 from ..common.ids import show_id
 from ..common.logs import SECRETS
-from ..common.model import Outcome
+from ..common.model import OutcomeNumber
 from .jobs import Job
 
 VARIABLE: Final = "TQ_WITNESS"
@@ -37,7 +37,9 @@ CALL_CHARS_MAX: Final = 160
 TEXT_CHARS_MAX: Final = 400
 NAMES_MAX, NAME_CHARS_MAX = 20, 150  # of what is served: together no more than a record takes
 
-_CALM: Final = frozenset({Outcome.SUCCESS, Outcome.RETRY, Outcome.SNOOZE, Outcome.CANCELLED})
+_CALM: Final = frozenset(
+    {OutcomeNumber.SUCCESS, OutcomeNumber.RETRY, OutcomeNumber.SNOOZE, OutcomeNumber.CANCELLED}
+)
 
 
 class Timer(Protocol):
@@ -108,14 +110,14 @@ def _record(job: Job, outcome: int, body: bytes | None, seconds: float) -> dict[
         "task": show_id(job.id),
         "attempt": job.attempt,
         "call": _call(job)[:CALL_CHARS_MAX],
-        "outcome": str(Outcome(outcome)),
+        "outcome": str(OutcomeNumber(outcome)),
         "seconds": seconds,
     }
-    if outcome == Outcome.SUCCESS:
+    if outcome == OutcomeNumber.SUCCESS:
         return {**record, "text": _value(body)[:TEXT_CHARS_MAX]}
     failure = Failure.decode(body)
     # What the task asked for itself is told in its own words.
-    asked_for = outcome in (Outcome.RETRY, Outcome.SNOOZE, Outcome.DISCARD)
+    asked_for = outcome in (OutcomeNumber.RETRY, OutcomeNumber.SNOOZE, OutcomeNumber.DISCARD)
     text = failure.message if asked_for or not failure.type else f"{failure.type}: {failure.message}"
     return {**record, "text": text[:TEXT_CHARS_MAX], "traceback": failure.traceback}
 

@@ -43,7 +43,7 @@ class Verb:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Survey:
-    states: Counter[int]
+    states: Counter[int]  # by their numbers
     newest: int  # tasks that come later are not meant
 
     @property
@@ -52,7 +52,9 @@ class Survey:
 
     def in_words(self) -> str:
         """``1,204 tasks (1,200 failed, 4 dead)``"""
-        parts = ", ".join(f"{count(tasks)} {State(state)}" for state, tasks in sorted(self.states.items()))
+        parts = ", ".join(
+            f"{count(tasks)} {State.from_number(number)}" for number, tasks in sorted(self.states.items())
+        )
         return f"{count(self.tasks)} {'task' if self.tasks == 1 else 'tasks'} ({parts})"
 
 
@@ -153,7 +155,7 @@ def task_cells(task: dict[str, Any]) -> tuple[object, ...]:
     """A task's row in a table of them."""
     return (
         show_id(task["id"]),
-        State(task["state"]),
+        State.from_number(task["state"]),
         task["name"],
         task["queue"],
         task["attempt"],

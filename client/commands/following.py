@@ -25,7 +25,9 @@ def print_log(app: App, id: bytes, attempt: int | None, *, as_json: bool) -> Non
     """An attempt's output; None: of the latest."""
     log = app.call(TASKS, "log", id, attempt)
     if as_json:
-        print_json({**log, "text": log["text"].decode("utf-8", "replace"), "state": str(State(log["state"]))})
+        print_json(
+            {**log, "text": log["text"].decode("utf-8", "replace"), "state": State.from_number(log["state"])}
+        )
     else:
         _Printer().put(log)
         if not log["start"] + len(log["text"]) and sys.stdout.isatty():
@@ -50,7 +52,7 @@ def follow(app: App, id: bytes) -> None:
             sys.stderr.write(f"--- attempt {log['attempt']} ---\n")
             log = app.call(TASKS, "log", id, log["attempt"], 0)
         printer.put(log)
-        if State(log["state"]).is_terminal:
+        if State.from_number(log["state"]).is_terminal:
             return
         time.sleep(POLL_SECONDS)
 

@@ -91,7 +91,7 @@ def _cell(value: object) -> Any:
     from rich.text import Text
 
     if isinstance(value, State):
-        return Text(str(value), style=STATE_STYLES.get(str(value), ""))
+        return Text(value, style=STATE_STYLES.get(value, ""))
     return Text("" if value is None else printable(str(value)))
 
 
@@ -106,7 +106,7 @@ def task_row(task: dict[str, Any]) -> dict[str, Any]:
     return {
         **task,
         "id": show_id(task["id"]),
-        "state": str(State(task["state"])),
+        "state": State.from_number(task["state"]),
         **{name: iso(task[name]) for name in times},
     }
 

@@ -121,7 +121,7 @@ def _row(app: App, queue: str) -> dict[str, Any]:
 
 def has_tasks(row: dict[str, Any]) -> bool:
     """Whether there are any that are remembered."""
-    return any(row[str(state)] for state in State)
+    return any(row[state] for state in State)
 
 
 def _task_cells(row: dict[str, Any]) -> tuple[object, ...]:

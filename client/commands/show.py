@@ -12,7 +12,7 @@ from ...common.codec import decode, decode_work
 from ...common.errors import DecodeError
 from ...common.failure import Failure, show_bytes
 from ...common.ids import parse_id, show_id
-from ...common.model import Outcome, Role, State
+from ...common.model import Outcome, Role, State, StateNumber
 from ..app import App
 from .following import follow, print_log, printable
 from .options import connected
@@ -53,14 +53,14 @@ def show(app: App, as_json: bool, task_id: str, logs: bool, is_followed: bool, a
 
 def _print(task: dict[str, Any]) -> None:
     write = sys.stdout.write
-    write(f"{show_id(task['id'])}  {State(task['state'])}\n")
+    write(f"{show_id(task['id'])}  {State.from_number(task['state'])}\n")
     write(f"  {task['name']}{_arguments(task['payload'])}\n")
     write(f"  queue {task['queue']}, priority {task['priority']}, submitted {ago(task['created'])} ago\n")
     if task["why"]:
         write(f"  {task['why']}\n")
     if task["progress"] is not None:
         write(f"  {_progress(task['progress'])}\n")
-    if task["state"] == State.SUCCEEDED:
+    if task["state"] == StateNumber.SUCCEEDED:
         write(f"  result: {_value(task['result'])}\n")
     if task["attempts"]:
         write("\n")
@@ -78,7 +78,7 @@ def _print_attempts(attempts: list[dict[str, Any]]) -> None:
     rows = [
         (
             attempt["attempt"],
-            "running" if attempt["outcome"] is None else Outcome(attempt["outcome"]),
+            "running" if attempt["outcome"] is None else Outcome.from_number(attempt["outcome"]),
             attempt["worker"],
             time.strftime("%H:%M:%S", time.localtime(attempt["started"])) if attempt["started"] else "",
             _took(attempt),
@@ -91,10 +91,14 @@ def _print_attempts(attempts: list[dict[str, Any]]) -> None:
 
 def _last_failure(task: dict[str, Any]) -> Failure | None:
     """What a task ended with, or, while it is not over, what its last attempt did."""
-    if task["state"] == State.SUCCEEDED:
+    if task["state"] == StateNumber.SUCCEEDED:
         return None
     bodies = [attempt["body"] for attempt in task["attempts"] if attempt["body"]]
-    body = task["result"] if State(task["state"]).is_terminal and task["result"] else (bodies or [None])[-1]
+    body = (
+        task["result"]
+        if StateNumber(task["state"]).is_terminal and task["result"]
+        else (bodies or [None])[-1]
+    )
     return Failure.decode(body) if body else None
 
 
@@ -120,7 +124,7 @@ def _print_post_mortem(failure: Failure) -> None:
 
 def _for_programs(task: dict[str, Any]) -> dict[str, Any]:
     row = task_row(task)
-    succeeded = task["state"] == State.SUCCEEDED
+    succeeded = task["state"] == StateNumber.SUCCEEDED
     row["arguments"] = _call(task["payload"])
     del row["payload"]
     row["result"] = _decoded(task["result"]) if succeeded else None
@@ -129,7 +133,7 @@ def _for_programs(task: dict[str, Any]) -> dict[str, Any]:
     row["attempts"] = [
         {
             **attempt,
-            "outcome": None if attempt["outcome"] is None else str(Outcome(attempt["outcome"])),
+            "outcome": None if attempt["outcome"] is None else Outcome.from_number(attempt["outcome"]),
             "started": iso(attempt["started"]),
             "ended": iso(attempt["ended"]),
             "seconds": _seconds(attempt),

@@ -125,24 +125,23 @@ def _are_named(task_ids: tuple[str, ...], terms: Terms, command: str) -> bool:
 def _with_states(terms: Terms, usual: tuple[State, ...], possible: tuple[State, ...], done: str) -> Filter:
     """The filter with the states a command is for; raises InvalidArgument for others."""
     wanted = to_filter(terms, time.time())
-    for number in wanted.get("states", ()):
-        if number not in possible:
-            words = ", ".join(map(str, possible))
-            raise InvalidArgument(f"{State(number)} tasks cannot be {done}; those that are {words} can")
-    wanted.setdefault("states", list(map(int, usual)))
+    for state in map(State.from_number, wanted.get("states", ())):
+        if state not in possible:
+            words = ", ".join(possible)
+            raise InvalidArgument(f"{state} tasks cannot be {done}; those that are {words} can")
+    wanted.setdefault("states", [int(state.number) for state in usual])
     return wanted
 
 
 def _each(app: App, as_json: bool, task_ids: tuple[str, ...], method: str, words: dict[State, str]) -> None:
     ids = [parse_id(text) for text in task_ids]
     reached = dict(app.call(TASKS, method, ids))
-    states = {show_id(id): str(State(reached[id])) if id in reached else "unknown" for id in ids}
+    states = {id: State.from_number(number) for id, number in reached.items()}
     if as_json:
-        print_json(states)
+        print_json({show_id(id): states.get(id, "unknown") for id in ids})
     else:
         for id in ids:
-            state = State(reached[id]) if id in reached else None
-            word = "no such task" if state is None else words.get(state, str(state))
+            word = words.get(states[id], states[id]) if id in states else "no such task"
             sys.stdout.write(f"{show_id(id)}  {word}\n")
     if len(reached) < len(set(ids)):
         raise SystemExit(failing.UNKNOWN)

@@ -101,7 +101,7 @@ def _meaning(word: str, sign: str, value: str, now: float) -> tuple[str, Any]:
         raise InvalidArgument(f"{word}{sign}{value!s:.40}: {word} has no {sign}; write {word}=…")
     match word:
         case "state":
-            return "states", [int(_state(one)) for one in values]
+            return "states", [int(_state(one).number) for one in values]
         case "since":
             return "since", now - age(value, "since")
         case "older":
@@ -121,7 +121,7 @@ def _state(word: str) -> State:
     try:
         return State.parse(word)
     except InvalidArgument as error:
-        near = difflib.get_close_matches(word.lower(), [str(state) for state in State], 1)
+        near = difflib.get_close_matches(word.lower(), list(State), 1)
         raise InvalidArgument(f"did you mean {near[0]}? {error}" if near else str(error)) from None
 
 

@@ -35,13 +35,13 @@ def why(app: App, as_json: bool, task_id: str) -> None:
     task = app.call(("get_tasks",), "show", parse_id(task_id))
     sentence = task["why"] or _how_it_ended(task, task_id)
     if as_json:
-        print_json({"id": task_id, "state": str(State(task["state"])), "why": sentence})
+        print_json({"id": task_id, "state": State.from_number(task["state"]), "why": sentence})
     else:
         sys.stdout.write(sentence + "\n")
 
 
 def _how_it_ended(task: dict[str, Any], task_id: str) -> str:
-    state = State(task["state"])
+    state = State.from_number(task["state"])
     when = ago(task["finished"])
     if state == State.SUCCEEDED:
         worker = task["attempts"][-1]["worker"] or "a worker that is forgotten by now"

@@ -13,7 +13,7 @@ from tq.common.codec import decode_call, decode_work, encode
 from tq.common.errors import TqError, Unreachable
 from tq.common.failure import Failure
 from tq.common.link import set_ambient
-from tq.common.model import State
+from tq.common.model import StateNumber
 
 Row = list[Any]
 
@@ -120,13 +120,13 @@ class MasterInMemory:
 
     def _get_tasks_cancel(self, _: Future[Any], ids: list[bytes], running: bool = True) -> list[Row]:
         for id in ids:
-            if id in self.tasks and self.tasks[id]["state"] < (10 if running else State.RUNNING):
-                self.end(id, State.CANCELLED, None)
+            if id in self.tasks and self.tasks[id]["state"] < (10 if running else StateNumber.RUNNING):
+                self.end(id, StateNumber.CANCELLED, None)
         return [row for row in self._get_tasks_states(_, ids) if row[1] >= 0]
 
     def _get_tasks_retry(self, _: Future[Any], ids: list[bytes]) -> list[Row]:
         for id in ids:
-            self.tasks[id]["state"] = int(State.READY)
+            self.tasks[id]["state"] = int(StateNumber.READY)
         return self._get_tasks_states(_, ids)
 
     def _get_tasks_show(self, _: Future[Any], id: bytes) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class MasterInMemory:
             "body": None,
             "log": None,
         }
-        if task["state"] == State.FAILED:
+        if task["state"] == StateNumber.FAILED:
             attempt |= {"outcome": 1, "body": task["body"]}
         return {**task, "attempts": [attempt]}
 
@@ -164,11 +164,11 @@ class MasterInMemory:
             else:
                 result = [function(*item) if style == "starmap" else function(item) for item in args]
         except Exception as error:
-            self.end(id, State.FAILED, Failure.of(error).encode())
+            self.end(id, StateNumber.FAILED, Failure.of(error).encode())
         else:
-            self.end(id, State.SUCCEEDED, encode(result))
+            self.end(id, StateNumber.SUCCEEDED, encode(result))
 
-    def end(self, id: bytes, state: State, body: bytes | None) -> None:
+    def end(self, id: bytes, state: StateNumber, body: bytes | None) -> None:
         with self._lock:
             self.tasks[id] |= {"state": int(state), "body": body}
             for stream, ids in self._watched.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import os
 import threading
 import time
@@ -134,6 +135,7 @@ def test_a_handle_gives_the_result(double: Any) -> None:
     assert handle.result(timeout=5) == 8
     assert handle.result() == 8
     assert handle.state is State.SUCCEEDED
+    assert handle.state == "succeeded"
     assert handle.done()
     assert handle.exception() is None
     assert "succeeded" in repr(handle)
@@ -149,6 +151,7 @@ def test_a_failure_arrives_with_type_message_and_traceback(app: tq.App, master: 
     assert isinstance(handle.exception(), tq.TaskError)
     [attempt] = handle.attempts
     assert (attempt.outcome, attempt.error) == (Outcome.ERROR, "ValueError: bad")
+    assert json.dumps([handle.state, attempt.outcome]) == '["failed", "error"]'
 
 
 def test_a_result_that_does_not_come_is_a_timeout_and_can_be_waited_for_again(
@@ -455,7 +458,7 @@ def test_a_user_s_object_is_called_with_values_of_the_codec_and_never_twice(
 
 def test_a_built_in_object_is_called_with_plain_values(app: tq.App, double: Any) -> None:
     id = double.submit(1)._id
-    assert app.object("get_tasks").states([id]) == [[id, State.SUCCEEDED]]
+    assert app.object("get_tasks").states([id]) == [[id, State.SUCCEEDED.number]]
     with pytest.raises(TypeError, match="positional"):
         app.object("get_tasks").states(ids=[id])
 

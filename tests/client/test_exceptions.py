@@ -10,7 +10,7 @@ import pytest
 from tq.client.exceptions import rebuilt
 from tq.common.errors import InvalidArgument, TaskError
 from tq.common.failure import Failure, to_error
-from tq.common.model import State
+from tq.common.model import StateNumber
 
 
 def travelled(call: Callable[[], object]) -> tuple[BaseException, BaseException]:
@@ -18,7 +18,7 @@ def travelled(call: Callable[[], object]) -> tuple[BaseException, BaseException]
     try:
         call()
     except BaseException as raised:
-        return raised, rebuilt(to_error(State.FAILED, Failure.decode(Failure.of(raised).encode())))
+        return raised, rebuilt(to_error(StateNumber.FAILED, Failure.decode(Failure.of(raised).encode())))
     raise AssertionError("nothing was raised")
 
 

@@ -14,7 +14,7 @@ import pytest
 import tq
 from tq.client.exceptions import RemoteTraceback
 from tq.client.executor import TaskFuture
-from tq.common.model import State
+from tq.common.model import StateNumber
 
 from . import jobs
 from .conftest import MasterInMemory
@@ -85,7 +85,7 @@ def test_map_in_time_or_timeout_error_and_the_rest_is_cancelled(
     with pytest.raises(TimeoutError):
         next(results)
     assert executor._courier.join(SECONDS)
-    assert {task["state"] for task in master.tasks.values()} == {State.CANCELLED}
+    assert {task["state"] for task in master.tasks.values()} == {StateNumber.CANCELLED}
 
 
 def test_an_exception_is_of_its_own_type_with_the_remote_traceback_as_its_cause(
@@ -123,7 +123,7 @@ def test_what_runs_is_not_cancelled(executor: tq.Executor, master: MasterInMemor
     future = executor.submit(jobs.double, 1)
     assert isinstance(future, TaskFuture)
     assert not future.running()  # the answer comes after the submit: the task is stored
-    master.tasks[future.task]["state"] = int(State.RUNNING)
+    master.tasks[future.task]["state"] = int(StateNumber.RUNNING)
     assert not future.cancel()
     assert future.running()
     master.run_all()

@@ -11,13 +11,13 @@ import tq
 from tq.client.outcomes import UNKNOWN, Box, Outcome
 from tq.common.codec import encode
 from tq.common.failure import Failure
-from tq.common.model import State
+from tq.common.model import StateNumber
 
 A, B = b"a" * 16, b"b" * 16
 
 
 def row(id: bytes, value: object = None) -> list[object]:
-    return [id, int(State.SUCCEEDED), encode(value)]
+    return [id, int(StateNumber.SUCCEEDED), encode(value)]
 
 
 def late() -> float:
@@ -113,14 +113,14 @@ def test_an_abandoned_wait_does_not_disturb_the_box() -> None:
 @pytest.mark.parametrize(
     ("state", "kind"),
     [
-        (State.FAILED, tq.TaskError),
-        (State.DEAD, tq.TaskCrashed),
-        (State.CANCELLED, tq.TaskCancelled),
-        (State.EXPIRED, tq.TaskExpired),
-        (State.LOST, tq.TaskLost),
+        (StateNumber.FAILED, tq.TaskError),
+        (StateNumber.DEAD, tq.TaskCrashed),
+        (StateNumber.CANCELLED, tq.TaskCancelled),
+        (StateNumber.EXPIRED, tq.TaskExpired),
+        (StateNumber.LOST, tq.TaskLost),
     ],
 )
-def test_every_bad_end_has_its_error(state: State, kind: type[tq.TaskError]) -> None:
+def test_every_bad_end_has_its_error(state: StateNumber, kind: type[tq.TaskError]) -> None:
     outcome = Outcome(int(state), Failure("ValueError", "bad", "Traceback …").encode())
     with pytest.raises(tq.TaskError) as raised:
         outcome.value(A)
@@ -130,7 +130,7 @@ def test_every_bad_end_has_its_error(state: State, kind: type[tq.TaskError]) -> 
 
 
 def test_a_bad_end_without_a_report_still_has_a_message() -> None:
-    assert "cancelled" in str(Outcome(int(State.CANCELLED), None).error(A))
+    assert "cancelled" in str(Outcome(int(StateNumber.CANCELLED), None).error(A))
 
 
 def test_a_task_nobody_knows_is_an_unknown_task() -> None:

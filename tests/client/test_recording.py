@@ -42,7 +42,7 @@ def test_submits_and_outcomes_are_written_down(history: Path, app: tq.App, maste
     ]
     assert [event["once"] for event in told if event["what"] == "submitting"] == [False, True]
     [heard] = [event for event in told if event["what"] == "heard"]
-    assert (heard["state"], heard["digest"]) == (int(tq.State.SUCCEEDED), digest(encode(8)))
+    assert (heard["state"], heard["digest"]) == (tq.State.SUCCEEDED.number, digest(encode(8)))
 
 
 def test_a_refused_submit_is_not_acknowledged(history: Path, app: tq.App, master: MasterInMemory) -> None:

@@ -98,7 +98,7 @@ def broken_store(cluster: Cluster, home: Path) -> None:
 
 
 def lost(cluster: Cluster, home: Path) -> None:
-    raise to_error(tq.State.LOST, Failure("", ""))
+    raise to_error(tq.State.LOST.number, Failure("", ""))
 
 
 CASES: dict[type[BaseException], Raising] = {

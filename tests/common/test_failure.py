@@ -17,7 +17,7 @@ from tq.common.errors import (
     TaskTimeout,
 )
 from tq.common.failure import TRACEBACK_CHARS_MAX, Failure, to_error
-from tq.common.model import State
+from tq.common.model import StateNumber
 
 
 class BrokenText(Exception):
@@ -115,16 +115,16 @@ def test_a_report_that_cannot_be_read_is_still_a_report(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("state", "detail", "kind"),
     [
-        (State.FAILED, {}, TaskError),
-        (State.FAILED, {"outcome": "timeout"}, TaskTimeout),
-        (State.DEAD, {}, TaskCrashed),
-        (State.CANCELLED, {}, TaskCancelled),
-        (State.EXPIRED, {}, TaskExpired),
-        (State.LOST, {}, TaskLost),
+        (StateNumber.FAILED, {}, TaskError),
+        (StateNumber.FAILED, {"outcome": "timeout"}, TaskTimeout),
+        (StateNumber.DEAD, {}, TaskCrashed),
+        (StateNumber.CANCELLED, {}, TaskCancelled),
+        (StateNumber.EXPIRED, {}, TaskExpired),
+        (StateNumber.LOST, {}, TaskLost),
     ],
 )
 def test_each_end_has_an_error_of_its_own(
-    state: State, detail: dict[str, str], kind: type[TaskError]
+    state: StateNumber, detail: dict[str, str], kind: type[TaskError]
 ) -> None:
     error = to_error(state, Failure("T", "m", "trace", detail))
     assert type(error) is kind
@@ -132,8 +132,8 @@ def test_each_end_has_an_error_of_its_own(
 
 
 def test_an_error_of_ours_does_not_say_its_type_twice() -> None:
-    assert str(to_error(State.DEAD, Failure("TaskCrashed", "it died"))) == "it died"
-    assert str(to_error(State.FAILED, Failure("ValueError", "bad"))) == "ValueError: bad"
+    assert str(to_error(StateNumber.DEAD, Failure("TaskCrashed", "it died"))) == "it died"
+    assert str(to_error(StateNumber.FAILED, Failure("ValueError", "bad"))) == "ValueError: bad"
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tq.common.lifecycle import TRANSITIONS, AttemptEnd, next_step
-from tq.common.model import Delivery, Outcome, State, TaskOptions
+from tq.common.model import Delivery, OutcomeNumber, StateNumber, TaskOptions
 
-ENDS = [outcome for outcome in Outcome if outcome != Outcome.SUCCESS]
+ENDS = [outcome for outcome in OutcomeNumber if outcome != OutcomeNumber.SUCCESS]
 
 
-def end(outcome: Outcome, **fields: object) -> AttemptEnd:
+def end(outcome: OutcomeNumber, **fields: object) -> AttemptEnd:
     values: dict[str, object] = {
         "outcome": outcome,
         "failures": 0,
@@ -30,7 +30,7 @@ def end(outcome: Outcome, **fields: object) -> AttemptEnd:
     st.none() | st.floats(0, 100),
 )
 def test_every_end_leads_to_a_legal_state_and_counts_only_grow(
-    outcome: Outcome,
+    outcome: OutcomeNumber,
     failures: int,
     crashes: int,
     cancel: bool,
@@ -48,29 +48,33 @@ def test_every_end_leads_to_a_legal_state_and_counts_only_grow(
         after_seconds=after,
     )
     step = next_step(before, 0.5)
-    assert step.state in TRANSITIONS[State.RUNNING]
+    assert step.state in TRANSITIONS[StateNumber.RUNNING]
     assert 0 <= step.failures - failures <= 1
     assert 0 <= step.crashes - crashes <= 1
     if cancel:
-        assert step.state == State.CANCELLED
-    if delivery == Delivery.AT_MOST_ONCE and outcome != Outcome.RELEASED:
+        assert step.state == StateNumber.CANCELLED
+    if delivery == Delivery.AT_MOST_ONCE and outcome != OutcomeNumber.RELEASED:
         assert step.state.is_terminal, "never started twice"
 
 
 def test_no_state_that_ended_well_is_ever_left() -> None:
-    assert not TRANSITIONS[State.SUCCEEDED]
-    assert set(TRANSITIONS) == set(State)
+    assert not TRANSITIONS[StateNumber.SUCCEEDED]
+    assert set(TRANSITIONS) == set(StateNumber)
 
 
-@pytest.mark.parametrize(("crashes", "state"), [(0, State.READY), (1, State.READY), (2, State.DEAD)])
-def test_a_task_is_quarantined_at_its_last_allowed_crash(crashes: int, state: State) -> None:
-    for outcome in (Outcome.CRASH, Outcome.LOST):
+@pytest.mark.parametrize(
+    ("crashes", "state"), [(0, StateNumber.READY), (1, StateNumber.READY), (2, StateNumber.DEAD)]
+)
+def test_a_task_is_quarantined_at_its_last_allowed_crash(crashes: int, state: StateNumber) -> None:
+    for outcome in (OutcomeNumber.CRASH, OutcomeNumber.LOST):
         assert next_step(end(outcome, crashes=crashes), 0.0).state == state
 
 
 def test_retries_are_counted_apart_from_crashes() -> None:
     options = TaskOptions(retries=1)
-    step = next_step(end(Outcome.CRASH, options=options), 0.0)
+    step = next_step(end(OutcomeNumber.CRASH, options=options), 0.0)
     assert (step.failures, step.crashes) == (0, 1)
-    assert next_step(end(Outcome.ERROR, failures=0, options=options), 0.0).state == State.SCHEDULED
-    assert next_step(end(Outcome.ERROR, failures=1, options=options), 0.0).state == State.FAILED
+    assert (
+        next_step(end(OutcomeNumber.ERROR, failures=0, options=options), 0.0).state == StateNumber.SCHEDULED
+    )
+    assert next_step(end(OutcomeNumber.ERROR, failures=1, options=options), 0.0).state == StateNumber.FAILED

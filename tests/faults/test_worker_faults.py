@@ -8,7 +8,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 import tq
-from tq.common.model import Outcome
+from tq.common.model import OutcomeNumber
 
 from ..cluster.cluster_tasks import count
 from ..cluster.programs import eventually, let_pass
@@ -44,7 +44,7 @@ def test_a_killed_worker_takes_its_children_along_and_its_tasks_run_again_within
                 lost = [
                     event
                     for event in trial.events("ended")
-                    if event["t"] > since and event["outcome"] == Outcome.LOST
+                    if event["t"] > since and event["outcome"] == OutcomeNumber.LOST
                 ]
                 assert len(lost) >= 2
                 assert all(event["t"] - since < GRACE_SECONDS + LATE_SECONDS for event in lost)

@@ -51,7 +51,7 @@ class Witness:
             error = handle.exception()
             given[id] = handle.result() if error is None else error
             body = "" if error is not None else digest(encode(given[id], root="result"))
-            self._told[id] = int(handle.state)
+            self._told[id] = int(handle.state.number)
             self._note("heard", id=id, state=self._told[id], digest=body)
         return given
 
@@ -59,15 +59,15 @@ class Witness:
         return [self._confirm(id, state) for id, state in self.app.call(TASKS, "cancel", tasks)]
 
     def _confirm(self, id: bytes, state: int) -> tq.State:
-        if state == tq.State.CANCELLED:
+        if state == tq.State.CANCELLED.number:
             self._note("cancel-confirmed", id=id)
-        return tq.State(state)
+        return tq.State.from_number(state)
 
     def read(self, tasks: Tasks) -> list[tq.State]:
         before = {id: self._told.get(id) for id in tasks}
         states = self.app.call(TASKS, "states", tasks)
         for id, state in states:
             self._note("read", id=id, before=before[id], state=state)
-            if tq.State(state).is_terminal:
+            if tq.State.from_number(state).is_terminal:
                 self._told.setdefault(id, state)
-        return [tq.State(state) for _, state in states]
+        return [tq.State.from_number(state) for _, state in states]

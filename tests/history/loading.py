@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tq.common.history import digest
-from tq.common.model import State
+from tq.common.model import StateNumber
 
 from .checker import TERMINAL, Event, Final, Report, check
 
@@ -57,7 +57,7 @@ def final(store: Path) -> dict[str, Final]:
     with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
         rows = db.execute("SELECT id, state, attempt, result FROM tasks").fetchall()
     return {
-        id.hex(): Final(state, attempt, digest(result) if state == State.SUCCEEDED else "")
+        id.hex(): Final(state, attempt, digest(result) if state == StateNumber.SUCCEEDED else "")
         for id, state, attempt, result in rows
     }
 
@@ -122,13 +122,13 @@ def _leads_to_row(event: Event, row: Final | None) -> bool:
         case "submitted" | "revived":
             return row.state < TERMINAL
         case "leased":
-            return row.state == State.RUNNING and row.attempt == event["attempt"]
+            return row.state == StateNumber.RUNNING and row.attempt == event["attempt"]
         case "accepted":
-            return row.state == State.SUCCEEDED and row.attempt == event["attempt"]
+            return row.state == StateNumber.SUCCEEDED and row.attempt == event["attempt"]
         case "ended":
-            return row.state != State.RUNNING and row.attempt == event["attempt"]
+            return row.state != StateNumber.RUNNING and row.attempt == event["attempt"]
         case "cancelled":
-            return row.state == State.CANCELLED
+            return row.state == StateNumber.CANCELLED
         case "expired":
-            return row.state == State.EXPIRED
+            return row.state == StateNumber.EXPIRED
     return False

@@ -6,7 +6,7 @@ import time
 from typing import Any, NamedTuple
 
 import pytest
-from tq.common.model import Outcome, State
+from tq.common.model import OutcomeNumber, StateNumber
 
 from .checker import Event, Final, check
 
@@ -39,15 +39,15 @@ def accepted(attempt: int, digest: str = "d") -> Said:
     return said("accepted", attempt=attempt, digest=digest)
 
 
-def ended(attempt: int, outcome: Outcome, state: State = State.READY) -> Said:
+def ended(attempt: int, outcome: OutcomeNumber, state: StateNumber = StateNumber.READY) -> Said:
     return said("ended", attempt=attempt, outcome=int(outcome), state=int(state))
 
 
-def heard(state: State, digest: str = "") -> Said:
+def heard(state: StateNumber, digest: str = "") -> Said:
     return said("heard", state=int(state), digest=digest)
 
 
-def read(state: State, before: State | None = None) -> Said:
+def read(state: StateNumber, before: StateNumber | None = None) -> Said:
     return said("read", state=int(state), before=before)
 
 
@@ -56,11 +56,11 @@ SUBMITTING_ONCE = said("submitting", once=True)
 SUBMITTED, CANCELLED, CONFIRMED = said("submitted"), said("cancelled"), said("cancel-confirmed")
 REVIVED, EXPIRED = said("revived"), said("expired")
 BEGIN = [SUBMITTING, SUBMITTED, ACKNOWLEDGED]
-LOST_ONCE = [leased(1), started(1), ended(1, Outcome.LOST)]
-DONE = Final(State.SUCCEEDED, 1, "d")
+LOST_ONCE = [leased(1), started(1), ended(1, OutcomeNumber.LOST)]
+DONE = Final(StateNumber.SUCCEEDED, 1, "d")
 DONE_AT_TWO = DONE._replace(attempt=2)
-GONE = Final(State.CANCELLED, 0, "")
-GOOD = [*BEGIN, leased(1), started(1), computed(1), accepted(1), heard(State.SUCCEEDED, "d")]
+GONE = Final(StateNumber.CANCELLED, 0, "")
+GOOD = [*BEGIN, leased(1), started(1), computed(1), accepted(1), heard(StateNumber.SUCCEEDED, "d")]
 SECOND = [leased(2), started(2), computed(2), accepted(2)]
 
 
@@ -76,10 +76,10 @@ KEEPING = [
     Case("H1", [SUBMITTING], None, "never acknowledged, and not there"),
     Case("H2", GOOD, DONE, "somebody asked for it"),
     Case("H2", [SUBMITTING, SUBMITTED, CANCELLED], GONE, "asked for, its acknowledgement lost"),
-    Case("H3", [*BEGIN, EXPIRED], Final(State.EXPIRED, 0, ""), "it ended once"),
+    Case("H3", [*BEGIN, EXPIRED], Final(StateNumber.EXPIRED, 0, ""), "it ended once"),
     Case(
         "H3",
-        [*BEGIN, leased(1), ended(1, Outcome.ERROR, State.FAILED), REVIVED, *SECOND],
+        [*BEGIN, leased(1), ended(1, OutcomeNumber.ERROR, StateNumber.FAILED), REVIVED, *SECOND],
         DONE_AT_TWO,
         "a new life by hand",
     ),
@@ -90,16 +90,16 @@ KEEPING = [
     Case("H7", [*BEGIN, *LOST_ONCE, *SECOND], DONE_AT_TWO, "one lease ended before the next began"),
     Case(
         "H8",
-        [SUBMITTING_ONCE, SUBMITTED, leased(1), ended(1, Outcome.RELEASED), *SECOND],
+        [SUBMITTING_ONCE, SUBMITTED, leased(1), ended(1, OutcomeNumber.RELEASED), *SECOND],
         DONE_AT_TWO,
         "handed back unstarted, started once",
     ),
-    Case("H9", [*BEGIN, leased(1), ended(1, Outcome.RELEASED), *SECOND], DONE_AT_TWO, "never begun"),
-    Case("H10", [*GOOD, heard(State.SUCCEEDED, "d")], DONE, "the same answer twice"),
+    Case("H9", [*BEGIN, leased(1), ended(1, OutcomeNumber.RELEASED), *SECOND], DONE_AT_TWO, "never begun"),
+    Case("H10", [*GOOD, heard(StateNumber.SUCCEEDED, "d")], DONE, "the same answer twice"),
     Case("H11", [*BEGIN, CANCELLED, CONFIRMED], GONE, "cancelled and confirmed"),
-    Case("H11", [*GOOD, read(State.SUCCEEDED)], DONE, "done before it could be cancelled"),
-    Case("H12", [*GOOD, read(State.SUCCEEDED, State.SUCCEEDED)], DONE, "read again"),
-    Case("H12", [*BEGIN, read(State.READY, None), *GOOD[3:]], DONE, "read before it ended"),
+    Case("H11", [*GOOD, read(StateNumber.SUCCEEDED)], DONE, "done before it could be cancelled"),
+    Case("H12", [*GOOD, read(StateNumber.SUCCEEDED, StateNumber.SUCCEEDED)], DONE, "read again"),
+    Case("H12", [*BEGIN, read(StateNumber.READY, None), *GOOD[3:]], DONE, "read before it ended"),
 ]
 
 BREAKING = [
@@ -111,17 +111,17 @@ BREAKING = [
         "acknowledged, and a client is told that nobody knows it",
     ),
     Case("H2", [SUBMITTED, leased(1), accepted(1)], DONE, "nobody asked for it"),
-    Case("H3", [*BEGIN, leased(1)], Final(State.RUNNING, 1, ""), "it never ended"),
-    Case("H3", [*BEGIN, CANCELLED, EXPIRED], Final(State.EXPIRED, 0, ""), "it ended twice"),
-    Case("H3", [*BEGIN, CANCELLED], Final(State.EXPIRED, 0, ""), "the store remembers another end"),
+    Case("H3", [*BEGIN, leased(1)], Final(StateNumber.RUNNING, 1, ""), "it never ended"),
+    Case("H3", [*BEGIN, CANCELLED, EXPIRED], Final(StateNumber.EXPIRED, 0, ""), "it ended twice"),
+    Case("H3", [*BEGIN, CANCELLED], Final(StateNumber.EXPIRED, 0, ""), "the store remembers another end"),
     Case("H3", [*BEGIN, CANCELLED, leased(1)], GONE._replace(attempt=1), "leased after its end"),
     Case("H4", [*GOOD[:5], computed(1, "other"), *GOOD[6:]], DONE, "accepted what nobody computed"),
     Case("H4", GOOD, DONE._replace(digest="other"), "the store keeps another result"),
     Case("H5", [*BEGIN, *LOST_ONCE, leased(2), accepted(1)], DONE_AT_TWO, "a late result was accepted"),
     Case(
         "H5",
-        [*BEGIN, *LOST_ONCE, leased(2), ended(1, Outcome.ERROR, State.FAILED)],
-        Final(State.FAILED, 2, ""),
+        [*BEGIN, *LOST_ONCE, leased(2), ended(1, OutcomeNumber.ERROR, StateNumber.FAILED)],
+        Final(StateNumber.FAILED, 2, ""),
         "a late failure was accepted",
     ),
     Case("H6", [*BEGIN, *LOST_ONCE, leased(3), accepted(3)], DONE._replace(attempt=3), "one, three"),
@@ -133,14 +133,14 @@ BREAKING = [
     Case("H9", [*BEGIN, started(1), *GOOD[3:4], *GOOD[5:]], DONE, "started before it was leased"),
     Case(
         "H9",
-        [*BEGIN, leased(1), ended(1, Outcome.RELEASED), started(1), *SECOND],
+        [*BEGIN, leased(1), ended(1, OutcomeNumber.RELEASED), started(1), *SECOND],
         DONE_AT_TWO,
         "handed back, and started all the same",
     ),
-    Case("H10", [*GOOD, heard(State.SUCCEEDED, "other")], DONE, "another result for another reader"),
-    Case("H10", [*GOOD, heard(State.FAILED)], DONE, "another end for another reader"),
+    Case("H10", [*GOOD, heard(StateNumber.SUCCEEDED, "other")], DONE, "another result for another reader"),
+    Case("H10", [*GOOD, heard(StateNumber.FAILED)], DONE, "another end for another reader"),
     Case("H11", [*BEGIN, leased(1), CONFIRMED, accepted(1)], DONE, "accepted after the cancel"),
-    Case("H12", [*GOOD, read(State.RUNNING, State.SUCCEEDED)], DONE, "a read behind the result"),
+    Case("H12", [*GOOD, read(StateNumber.RUNNING, StateNumber.SUCCEEDED)], DONE, "a read behind the result"),
 ]
 
 
@@ -192,7 +192,7 @@ def test_starts_beyond_the_first_of_a_life_are_counted() -> None:
 
 
 def test_a_start_in_a_new_life_is_no_extra_one() -> None:
-    failed = [leased(1), started(1), ended(1, Outcome.ERROR, State.FAILED)]
+    failed = [leased(1), started(1), ended(1, OutcomeNumber.ERROR, StateNumber.FAILED)]
     report = check(history([*BEGIN, *failed, REVIVED, *SECOND]), {ID: DONE_AT_TWO})
     assert (report.violations, report.starts, report.extra_starts) == ([], 2, 0)
 
@@ -208,9 +208,11 @@ def test_a_hundred_thousand_events_of_many_tasks_are_judged_in_seconds() -> None
 def test_a_hundred_thousand_events_of_one_task_are_judged_in_seconds() -> None:
     attempts = range(1, 33_334)
     story = [
-        one for n in attempts for one in (leased(n), started(n), ended(n, Outcome.RETRY, State.SCHEDULED))
+        one
+        for n in attempts
+        for one in (leased(n), started(n), ended(n, OutcomeNumber.RETRY, StateNumber.SCHEDULED))
     ]
-    final = Final(State.CANCELLED, len(attempts), "")
+    final = Final(StateNumber.CANCELLED, len(attempts), "")
     began = time.monotonic()
     assert check(history([*BEGIN, *story, CANCELLED]), {ID: final}).violations == []
     assert time.monotonic() - began < SECONDS_MAX

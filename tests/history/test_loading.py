@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tq.common.history import digest
-from tq.common.model import State
+from tq.common.model import StateNumber
 
 from .checker import Event, Final
 from .loading import Torn, certain, final, judge, read
@@ -60,25 +60,29 @@ def test_a_committed_transaction_is_kept() -> None:
 @pytest.mark.parametrize(
     ("event", "happened", "did_not"),
     [
-        (of_master(1, "submitted", 1.0), Final(State.READY, 0, ""), None),
+        (of_master(1, "submitted", 1.0), Final(StateNumber.READY, 0, ""), None),
         (
             of_master(1, "leased", 1.0, attempt=2, lease="l"),
-            Final(State.RUNNING, 2, ""),
-            Final(State.READY, 1, ""),
+            Final(StateNumber.RUNNING, 2, ""),
+            Final(StateNumber.READY, 1, ""),
         ),
         (
             of_master(1, "accepted", 1.0, attempt=2, lease="l", digest="d"),
-            Final(State.SUCCEEDED, 2, "d"),
-            Final(State.RUNNING, 2, ""),
+            Final(StateNumber.SUCCEEDED, 2, "d"),
+            Final(StateNumber.RUNNING, 2, ""),
         ),
         (
             of_master(1, "ended", 1.0, attempt=1, lease="l", state=1),
-            Final(State.READY, 1, ""),
-            Final(State.RUNNING, 1, ""),
+            Final(StateNumber.READY, 1, ""),
+            Final(StateNumber.RUNNING, 1, ""),
         ),
-        (of_master(1, "cancelled", 1.0), Final(State.CANCELLED, 0, ""), Final(State.READY, 0, "")),
-        (of_master(1, "expired", 1.0), Final(State.EXPIRED, 0, ""), Final(State.READY, 0, "")),
-        (of_master(1, "revived", 1.0), Final(State.READY, 1, ""), Final(State.FAILED, 1, "")),
+        (
+            of_master(1, "cancelled", 1.0),
+            Final(StateNumber.CANCELLED, 0, ""),
+            Final(StateNumber.READY, 0, ""),
+        ),
+        (of_master(1, "expired", 1.0), Final(StateNumber.EXPIRED, 0, ""), Final(StateNumber.READY, 0, "")),
+        (of_master(1, "revived", 1.0), Final(StateNumber.READY, 1, ""), Final(StateNumber.FAILED, 1, "")),
     ],
     ids=lambda value: value["what"] if isinstance(value, dict) else "",
 )
@@ -128,7 +132,7 @@ def test_the_last_uncertain_transaction_of_a_task_is_decided_by_its_row(
 def test_an_earlier_uncertain_transaction_is_decided_by_what_happened_to_the_task_next(
     event: Event, happened: Event | None, did_not: Event
 ) -> None:
-    rows = {ID: Final(State.SUCCEEDED, 1, "d")}
+    rows = {ID: Final(StateNumber.SUCCEEDED, 1, "d")}
     assert kept([event, *([happened, committed(2, 3.0)] if happened else [])], rows)[0] == (
         event["what"],
         1.0,
@@ -138,7 +142,7 @@ def test_an_earlier_uncertain_transaction_is_decided_by_what_happened_to_the_tas
 
 def test_an_uncertain_transaction_is_kept_or_dropped_as_a_whole() -> None:
     events = [of_master(1, "submitted", 1.0), of_master(1, "submitted", 1.1, id=OTHER)]
-    ready = Final(State.READY, 0, "")
+    ready = Final(StateNumber.READY, 0, "")
     assert len(kept(events, {ID: ready, OTHER: ready})) == 2
     assert kept(events, {}) == []
     with pytest.raises(Torn, match="transaction 1 of master"):
@@ -149,9 +153,11 @@ def test_a_directory_is_judged_by_the_stores_file(tmp_path: Path) -> None:
     store, result = tmp_path / "tq.db", b"result"
     with closing(sqlite3.connect(store)) as db:
         db.execute("CREATE TABLE tasks (id BLOB, state INTEGER, attempt INTEGER, result BLOB)")
-        db.execute("INSERT INTO tasks VALUES (?, ?, 1, ?)", (bytes.fromhex(ID), State.SUCCEEDED, result))
+        db.execute(
+            "INSERT INTO tasks VALUES (?, ?, 1, ?)", (bytes.fromhex(ID), StateNumber.SUCCEEDED, result)
+        )
         db.commit()
-    assert final(store) == {ID: Final(State.SUCCEEDED, 1, digest(result))}
+    assert final(store) == {ID: Final(StateNumber.SUCCEEDED, 1, digest(result))}
     lease = {"attempt": 1, "lease": "l"}
     write(tmp_path, "client-1", {"t": 0.5, "who": "client", "what": "submitting", "id": ID, "once": False})
     write(

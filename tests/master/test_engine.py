@@ -9,10 +9,10 @@ import pytest
 from tq.common.errors import Forbidden, InvalidArgument, ProtocolError, StoreError, TaskConflict, UnknownTask
 from tq.common.failure import Failure
 from tq.common.ids import new_ids
-from tq.common.model import Outcome, Role, State
+from tq.common.model import OutcomeNumber, Role, StateNumber
 from tq.master.store.sqlite import SqliteStore
 
-SUCCESS, ERROR, CRASH = int(Outcome.SUCCESS), int(Outcome.ERROR), int(Outcome.CRASH)
+SUCCESS, ERROR, CRASH = int(OutcomeNumber.SUCCESS), int(OutcomeNumber.ERROR), int(OutcomeNumber.CRASH)
 
 
 def submit(client: Any, *payloads: bytes, task: str = "m:f", queue: str = "q", **options: Any) -> list[bytes]:
@@ -44,8 +44,8 @@ def row(
     return [id, attempt, lease_id, outcome, body, 0.0, 0.1, after]
 
 
-def state(client: Any, id: bytes) -> State:
-    return State(client.call("get_tasks", "states", [id])[0][1])
+def state(client: Any, id: bytes) -> StateNumber:
+    return StateNumber(client.call("get_tasks", "states", [id])[0][1])
 
 
 def test_a_submitted_task_goes_through_a_worker_and_its_result_comes_back(bench: Any) -> None:
@@ -55,9 +55,9 @@ def test_a_submitted_task_goes_through_a_worker_and_its_result_comes_back(bench:
     lease_id, [entry] = lease(worker)
     assert entry == [id, 1, b"args"]
     assert worker.call("get_dispatcher", "finish", [row(id, 1, lease_id, body=b"result")]) == []
-    assert client.call("get_result_queue", "collect", 10) == [[id, State.SUCCEEDED, b"result"]]
+    assert client.call("get_result_queue", "collect", 10) == [[id, StateNumber.SUCCEEDED, b"result"]]
     shown = client.call("get_tasks", "show", id)
-    assert (shown["state"], shown["result"], shown["attempt"]) == (State.SUCCEEDED, b"result", 1)
+    assert (shown["state"], shown["result"], shown["attempt"]) == (StateNumber.SUCCEEDED, b"result", 1)
 
 
 def test_a_worker_that_already_waits_gets_the_task_in_the_transaction_that_stores_it(bench: Any) -> None:
@@ -68,7 +68,7 @@ def test_a_worker_that_already_waits_gets_the_task_in_the_transaction_that_store
     ids = submit(client, b"1", b"2")
     _, groups = worker.answer(waiting)
     assert [entry[0] for entry in groups[0][3]] == ids
-    assert state(client, ids[0]) == State.RUNNING
+    assert state(client, ids[0]) == StateNumber.RUNNING
 
 
 def test_no_answer_leaves_before_its_commit(bench: Any) -> None:
@@ -139,7 +139,7 @@ def test_a_delayed_task_becomes_ready_at_its_time(bench: Any) -> None:
     waiting = worker.ask("get_dispatcher", "lease", 1)
     bench.advance(29)
     assert waiting not in worker.answers
-    assert state(client, id) == State.SCHEDULED
+    assert state(client, id) == StateNumber.SCHEDULED
     bench.advance(2)
     assert worker.answer(waiting)[1][0][3][0][0] == id
 
@@ -150,28 +150,28 @@ def test_a_failed_attempt_is_retried_after_its_backoff_and_then_fails_for_good(b
     body = Failure("ValueError", "no").encode()
     lease_id, _ = lease(worker)
     worker.call("get_dispatcher", "finish", [row(id, 1, lease_id, ERROR, body)])
-    assert state(client, id) == State.SCHEDULED
+    assert state(client, id) == StateNumber.SCHEDULED
     bench.advance(10)
     lease_id, [entry] = lease(worker)
     assert entry[1] == 2
     worker.call("get_dispatcher", "finish", [row(id, 2, lease_id, ERROR, body)])
     shown = client.call("get_tasks", "show", id)
-    assert (shown["state"], shown["failures"], len(shown["attempts"])) == (State.FAILED, 2, 2)
+    assert (shown["state"], shown["failures"], len(shown["attempts"])) == (StateNumber.FAILED, 2, 2)
 
 
 @pytest.mark.parametrize(
     ("outcome", "after", "state_after", "failures"),
     [
-        (Outcome.RETRY, 5.0, State.SCHEDULED, 1),
-        (Outcome.SNOOZE, 5.0, State.SCHEDULED, 0),
-        (Outcome.DISCARD, None, State.FAILED, 0),
-        (Outcome.TIMEOUT, None, State.SCHEDULED, 1),
-        (Outcome.RELEASED, None, State.READY, 0),
-        (Outcome.CANCELLED, None, State.CANCELLED, 0),
+        (OutcomeNumber.RETRY, 5.0, StateNumber.SCHEDULED, 1),
+        (OutcomeNumber.SNOOZE, 5.0, StateNumber.SCHEDULED, 0),
+        (OutcomeNumber.DISCARD, None, StateNumber.FAILED, 0),
+        (OutcomeNumber.TIMEOUT, None, StateNumber.SCHEDULED, 1),
+        (OutcomeNumber.RELEASED, None, StateNumber.READY, 0),
+        (OutcomeNumber.CANCELLED, None, StateNumber.CANCELLED, 0),
     ],
 )
 def test_each_outcome_leads_where_the_life_cycle_says(
-    bench: Any, outcome: Outcome, after: float | None, state_after: State, failures: int
+    bench: Any, outcome: OutcomeNumber, after: float | None, state_after: StateNumber, failures: int
 ) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     [id] = submit(client, b"", retries=3)
@@ -200,8 +200,8 @@ def test_a_closed_worker_may_resume_within_the_grace_and_keeps_its_leases(bench:
     bench.advance(2)
     again = bench.worker("m:f", node=worker.session.node, held=[[kept, 1, lease_id]])
     assert again.announced["dropped"] == []
-    assert state(client, kept) == State.RUNNING
-    assert state(client, lost_reply) == State.READY, "a lease the worker never heard of is taken back"
+    assert state(client, kept) == StateNumber.RUNNING
+    assert state(client, lost_reply) == StateNumber.READY, "a lease the worker never heard of is taken back"
     assert again.call("get_dispatcher", "finish", [row(kept, 1, lease_id)]) == []
 
 
@@ -211,7 +211,7 @@ def test_a_worker_that_stays_away_loses_its_tasks_and_its_late_result_is_stale(b
     lease_id, _ = lease(worker)
     worker.close()
     bench.advance(4)
-    assert state(client, id) == State.READY
+    assert state(client, id) == StateNumber.READY
     other = bench.worker("m:f")
     other_lease, [entry] = lease(other)
     assert entry[:2] == [id, 2]
@@ -228,9 +228,9 @@ def test_a_silent_worker_is_given_up_after_one_lease_however_its_connection_look
     lease(worker)
     bench.advance(60)
     bench.advance(15, silent=worker)
-    assert state(client, id) == State.RUNNING
+    assert state(client, id) == StateNumber.RUNNING
     bench.advance(10, silent=worker)
-    assert state(client, id) == State.READY
+    assert state(client, id) == StateNumber.READY
     assert worker.disconnected
 
 
@@ -240,7 +240,7 @@ def test_a_master_that_stood_still_blames_nobody_for_that_time(bench: Any) -> No
     lease(worker)
     bench.now = bench.now._replace(wall=bench.now.wall + 60_000, mono=bench.now.mono + 60_000)
     bench.step()
-    assert state(client, id) == State.RUNNING
+    assert state(client, id) == StateNumber.RUNNING
     assert not worker.disconnected
 
 
@@ -251,7 +251,7 @@ def test_a_jump_of_the_wall_clock_ends_no_lease(bench: Any) -> None:
     for jump in (3_600_000, -7_200_000):
         bench.now = bench.now._replace(wall=bench.now.wall + jump)
         bench.step()
-    assert state(client, id) == State.RUNNING
+    assert state(client, id) == StateNumber.RUNNING
 
 
 def test_a_task_that_kills_its_worker_is_quarantined_and_its_neighbours_are_not(bench: Any) -> None:
@@ -267,8 +267,8 @@ def test_a_task_that_kills_its_worker_is_quarantined_and_its_neighbours_are_not(
             worker.call("get_dispatcher", "starting", [poison])
         worker.close()
         bench.advance(4)
-    assert state(client, poison) == State.DEAD
-    assert {state(client, id) for id in ids[1:]} == {State.READY}
+    assert state(client, poison) == StateNumber.DEAD
+    assert {state(client, id) for id in ids[1:]} == {StateNumber.READY}
     shown = Failure.decode(client.call("get_tasks", "show", poison)["result"])
     assert "died 3 times" in shown.message
 
@@ -279,7 +279,7 @@ def test_a_worker_that_leaves_hands_back_what_it_holds_without_grace_or_blame(be
     lease(worker)
     worker.call("get_dispatcher", "leave")
     shown = client.call("get_tasks", "show", id)
-    assert (shown["state"], shown["crashes"]) == (State.READY, 0)
+    assert (shown["state"], shown["crashes"]) == (StateNumber.READY, 0)
 
 
 def test_at_most_once_ends_lost_when_nobody_can_say_whether_it_ran(bench: Any) -> None:
@@ -288,7 +288,7 @@ def test_at_most_once_ends_lost_when_nobody_can_say_whether_it_ran(bench: Any) -
     lease(worker)
     worker.close()
     bench.advance(4)
-    assert state(client, id) == State.LOST
+    assert state(client, id) == StateNumber.LOST
 
 
 def test_at_most_once_and_retries_exclude_each_other(bench: Any) -> None:
@@ -300,8 +300,8 @@ def test_a_waiting_task_is_cancelled_at_once_and_its_watcher_is_told(bench: Any)
     client = bench.client()
     [id] = submit(client, b"")
     client.call("get_result_queue", "watch", [id])
-    assert client.call("get_tasks", "cancel", [id]) == [[id, State.CANCELLED]]
-    assert client.call("get_result_queue", "collect", 1) == [[id, State.CANCELLED, None]]
+    assert client.call("get_tasks", "cancel", [id]) == [[id, StateNumber.CANCELLED]]
+    assert client.call("get_result_queue", "collect", 1) == [[id, StateNumber.CANCELLED, None]]
 
 
 def test_a_running_task_is_left_alone_when_only_what_waits_is_to_be_cancelled(bench: Any) -> None:
@@ -309,8 +309,8 @@ def test_a_running_task_is_left_alone_when_only_what_waits_is_to_be_cancelled(be
     running, waiting = submit(client, b"1", b"2")
     worker.call("get_dispatcher", "lease", 1)
     assert client.call("get_tasks", "cancel", [running, waiting], False) == [
-        [running, State.RUNNING],
-        [waiting, State.CANCELLED],
+        [running, StateNumber.RUNNING],
+        [waiting, StateNumber.CANCELLED],
     ]
     assert bench.engine.ends.cancelling == set()
 
@@ -321,11 +321,11 @@ def test_cancelling_a_running_task_orders_its_worker_and_survives_its_loss(bench
     lease(worker)
     orders = worker.ask("get_dispatcher", "orders")
     bench.step()
-    assert client.call("get_tasks", "cancel", [id]) == [[id, State.RUNNING]]
+    assert client.call("get_tasks", "cancel", [id]) == [[id, StateNumber.RUNNING]]
     assert worker.answer(orders) == [["cancel", id, 1]]
     worker.close()
     bench.advance(4)
-    assert state(client, id) == State.CANCELLED, "a task whose end was asked for is not run again"
+    assert state(client, id) == StateNumber.CANCELLED, "a task whose end was asked for is not run again"
 
 
 def test_a_paused_queue_hands_out_nothing_and_says_so(bench: Any) -> None:
@@ -343,7 +343,7 @@ def test_a_task_not_started_in_time_expires(bench: Any) -> None:
     client = bench.client()
     [id] = submit(client, b"", expires=5)
     bench.advance(6)
-    assert state(client, id) == State.EXPIRED
+    assert state(client, id) == StateNumber.EXPIRED
 
 
 def test_a_task_that_failed_can_be_made_ready_again(bench: Any) -> None:
@@ -351,7 +351,7 @@ def test_a_task_that_failed_can_be_made_ready_again(bench: Any) -> None:
     [id] = submit(client, b"")
     lease_id, _ = lease(worker)
     worker.call("get_dispatcher", "finish", [row(id, 1, lease_id, ERROR, Failure("E", "").encode())])
-    assert client.call("get_tasks", "retry", [id]) == [[id, State.READY]]
+    assert client.call("get_tasks", "retry", [id]) == [[id, StateNumber.READY]]
     _, [entry] = lease(worker)
     assert entry[1] == 2, "an attempt number is never used again"
 
@@ -367,8 +367,8 @@ def test_results_are_forgotten_when_they_are_too_old_or_too_many(make_bench: Any
     bench.advance(10)
     assert [one[1] for one in client.call("get_tasks", "states", ids)] == [
         -1,
-        State.SUCCEEDED,
-        State.SUCCEEDED,
+        StateNumber.SUCCEEDED,
+        StateNumber.SUCCEEDED,
     ]
     bench.advance(60)
     with pytest.raises(UnknownTask):
@@ -408,7 +408,7 @@ def test_a_restarted_master_knows_its_leases_and_gives_workers_a_lease_to_come_b
     assert back.call("get_dispatcher", "finish", [row(ids[0], 1, lease_id)]) == []
     later = make_bench(SqliteStore(tmp_path / "tq.db"))
     later.advance(25)
-    assert state(later.client(), ids[1]) == State.READY
+    assert state(later.client(), ids[1]) == StateNumber.READY
 
 
 def test_a_failed_commit_acknowledges_nothing_and_leaves_the_engine_usable(bench: Any) -> None:
@@ -453,7 +453,8 @@ def test_a_store_that_cannot_be_opened_again_is_tried_until_it_can_and_everybody
     away.rename(disk)
     client = bench.client()
     assert client.call(*submit_it) == 1
-    assert client.call("get_tasks", "states", [kept, id]) == [[kept, State.READY], [id, State.READY]]
+    states = client.call("get_tasks", "states", [kept, id])
+    assert states == [[kept, StateNumber.READY], [id, StateNumber.READY]]
     assert [action for action, _ in bench.reports] == ["store.failed", "store.recovered"]
 
 
@@ -586,7 +587,7 @@ def test_what_a_session_asked_before_its_goodbye_is_done(bench: Any) -> None:
     bench.step()
     assert not client.session.open
     assert parked not in client.answers
-    assert state(other, id) == State.READY
+    assert state(other, id) == StateNumber.READY
 
 
 def test_a_session_that_leaves_while_the_store_fails_is_closed_all_the_same(bench: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tq.common.ids import new_ids
-from tq.common.model import Outcome, State
+from tq.common.model import OutcomeNumber, StateNumber
 from tq.master import meters as module
 from tq.master.meters import OTHER, SAMPLES, Meters
 
@@ -34,7 +34,7 @@ def lease(worker: Peer, want: int = 100) -> list[list[Any]]:
     return [[id, attempt, lease] for *_, entries in groups for id, attempt, *_ in entries]
 
 
-def finish(worker: Peer, held: list[list[Any]], outcome: Outcome, seconds: float = 0.02) -> None:
+def finish(worker: Peer, held: list[list[Any]], outcome: OutcomeNumber, seconds: float = 0.02) -> None:
     worker.call("get_dispatcher", "finish", [[*one, int(outcome), b"", 0.0, seconds, None] for one in held])
 
 
@@ -42,9 +42,9 @@ def test_tasks_are_counted_from_submit_to_end(bench: Bench, meters: Meters) -> N
     client, worker = bench.client(), bench.worker("m:f")
     submit(client, 10)
     held = lease(worker)
-    finish(worker, held, Outcome.SUCCESS)
+    finish(worker, held, OutcomeNumber.SUCCESS)
     assert (meters.submitted[PAIR], meters.started[PAIR]) == (10, 10)
-    assert meters.finished == {(PAIR, State.SUCCEEDED): 10}
+    assert meters.finished == {(PAIR, StateNumber.SUCCEEDED): 10}
     assert sum(meters.run[PAIR].counts) == 10
     assert meters.run[PAIR].sum == pytest.approx(0.2)
 
@@ -53,9 +53,9 @@ def test_a_report_that_comes_twice_is_counted_once(bench: Bench, meters: Meters)
     client, worker = bench.client(), bench.worker("m:f")
     submit(client)
     held = lease(worker)
-    finish(worker, held, Outcome.SUCCESS)
-    finish(worker, held, Outcome.SUCCESS)
-    assert meters.finished == {(PAIR, State.SUCCEEDED): 1}
+    finish(worker, held, OutcomeNumber.SUCCESS)
+    finish(worker, held, OutcomeNumber.SUCCESS)
+    assert meters.finished == {(PAIR, StateNumber.SUCCEEDED): 1}
     assert meters.stale == 0
 
 
@@ -63,7 +63,7 @@ def test_a_stale_report_is_counted_as_that_and_nothing_else(bench: Bench, meters
     client, worker = bench.client(), bench.worker("m:f")
     submit(client)
     [[id, attempt, _]] = lease(worker)
-    finish(worker, [[id, attempt, b"x" * 16]], Outcome.SUCCESS)
+    finish(worker, [[id, attempt, b"x" * 16]], OutcomeNumber.SUCCESS)
     assert meters.stale == 1
     assert not meters.finished
 
@@ -71,18 +71,18 @@ def test_a_stale_report_is_counted_as_that_and_nothing_else(bench: Bench, meters
 def test_an_attempt_that_fails_is_told_from_a_task_that_does(bench: Bench, meters: Meters) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     submit(client, retries=1)
-    finish(worker, lease(worker), Outcome.ERROR)
+    finish(worker, lease(worker), OutcomeNumber.ERROR)
     assert (meters.retried[PAIR], dict(meters.finished)) == (1, {})
     bench.advance(3_600)
-    finish(worker, lease(worker), Outcome.CRASH)
-    assert meters.unsuccessful == {(PAIR, Outcome.ERROR): 1, (PAIR, Outcome.CRASH): 1}
+    finish(worker, lease(worker), OutcomeNumber.CRASH)
+    assert meters.unsuccessful == {(PAIR, OutcomeNumber.ERROR): 1, (PAIR, OutcomeNumber.CRASH): 1}
 
 
 def test_what_is_handed_back_is_no_retry(bench: Bench, meters: Meters) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     submit(client)
     worker.call("get_dispatcher", "release", lease(worker))
-    assert meters.unsuccessful == {(PAIR, Outcome.RELEASED): 1}
+    assert meters.unsuccessful == {(PAIR, OutcomeNumber.RELEASED): 1}
     assert not meters.retried
 
 
@@ -92,7 +92,7 @@ def test_cancelled_and_expired_tasks_come_to_an_end(bench: Bench, meters: Meters
     client.call("get_tasks", "cancel", [id])
     submit(client, expires=1.0)
     bench.advance(3)
-    assert meters.finished == {(PAIR, State.CANCELLED): 1, (PAIR, State.EXPIRED): 1}
+    assert meters.finished == {(PAIR, StateNumber.CANCELLED): 1, (PAIR, StateNumber.EXPIRED): 1}
 
 
 def test_a_task_a_worker_waits_for_has_not_waited(bench: Bench, meters: Meters) -> None:

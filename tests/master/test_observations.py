@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tq.common.errors import Forbidden, InvalidArgument, UnknownTask
 from tq.common.ids import new_ids
-from tq.common.model import OUTPUT_KEPT_BYTES, Outcome, Role
+from tq.common.model import OUTPUT_KEPT_BYTES, OutcomeNumber, Role
 from tq.master import observations
 
 from .conftest import Bench, Peer
@@ -48,7 +48,7 @@ def test_a_bar_is_told_of_what_runs_and_said_something(bench: Bench) -> None:
     assert bench.client(queues=("other",)).call("get_tasks", "progress", [id]) == []
     with pytest.raises(InvalidArgument, match="at most 200"):
         client.call("get_tasks", "progress", [new_ids() for _ in range(201)])
-    worker.call("get_dispatcher", "finish", [[id, 1, lease, int(Outcome.SUCCESS), b"", 0.0, 1.0, None]])
+    worker.call("get_dispatcher", "finish", [[id, 1, lease, int(OutcomeNumber.SUCCESS), b"", 0.0, 1.0, None]])
     assert client.call("get_tasks", "progress", [id]) == []
 
 
@@ -56,7 +56,7 @@ def test_it_stays_when_the_attempt_is_over_and_each_has_its_own(bench: Bench) ->
     worker, id, lease = started(bench)
     say(worker, id, 1, lease, 5, b"first", None)
     waiting = worker.ask("get_dispatcher", "lease", 1)
-    worker.call("get_dispatcher", "finish", [[id, 1, lease, int(Outcome.CRASH), None, 0.0, 1.0, None]])
+    worker.call("get_dispatcher", "finish", [[id, 1, lease, int(OutcomeNumber.CRASH), None, 0.0, 1.0, None]])
     lease, _ = worker.answer(waiting)
     say(worker, id, 2, lease, 6, b"second", None)
     shown = bench.client().call("get_tasks", "show", id)

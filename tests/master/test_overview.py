@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tq.common.failure import Failure
-from tq.common.model import Outcome, Role, State
+from tq.common.model import OutcomeNumber, Role, StateNumber
 
 from .conftest import Bench, Peer
 from .test_why import lease, submit
@@ -15,7 +15,7 @@ def fail(bench: Bench, worker: Peer, error: str) -> None:
     """The next task of the line fails a second later."""
     bench.advance(1)
     body = Failure("ValueError", error).encode()
-    rows = [[*one, int(Outcome.ERROR), body, 0.0, 0.1, None] for one in lease(worker, 1)]
+    rows = [[*one, int(OutcomeNumber.ERROR), body, 0.0, 0.1, None] for one in lease(worker, 1)]
     worker.call("get_dispatcher", "finish", rows)
 
 
@@ -44,8 +44,8 @@ def test_what_failed_last_stands_by_name_with_a_count(bench: Bench) -> None:
         fail(bench, worker, f"no luck with {name}")
     failing = client.call("get_master", "snapshot")["failing"]
     assert [(one["name"], one["tasks"], one["state"]) for one in failing] == [
-        ("m:g", 1, State.FAILED),
-        ("m:f", 2, State.FAILED),
+        ("m:g", 1, StateNumber.FAILED),
+        ("m:f", 2, StateNumber.FAILED),
     ]
     assert failing[0]["error"] == "ValueError: no luck with m:g"
 

@@ -16,7 +16,7 @@ from tq.common.codec import decode, encode_call
 from tq.common.errors import ConfigError, Forbidden, InvalidArgument, RemoteError, TqError, UnknownObject
 from tq.common.exposed import exposed
 from tq.common.ids import new_ids
-from tq.common.model import Role, State
+from tq.common.model import Role, StateNumber
 from tq.common.session import Request
 from tq.master.registry import OBJECTS_MAX, Registry
 from tq.master.sessions import Call
@@ -401,7 +401,7 @@ def test_nothing_that_a_peer_may_send_disturbs_the_others(bench: Any, called: st
             faults += [
                 (path, f"{other!r:.20}" if other is not spoils[-1] else "bottomless", bug) for bug in bugs
             ]
-            stored = bench.engine.store.find([running])[0].state == State.RUNNING
+            stored = bench.engine.store.find([running])[0].state == StateNumber.RUNNING
             if stored != (running in bench.engine.running):
                 faults.append((path, f"{other!r:.20}", "the engine and the store disagree about a task"))
             peer.close()

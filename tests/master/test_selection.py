@@ -8,7 +8,7 @@ import pytest
 from tq.common.errors import InvalidArgument
 from tq.common.failure import Failure
 from tq.common.ids import new_ids
-from tq.common.model import Outcome, Role, State
+from tq.common.model import OutcomeNumber, Role, StateNumber
 from tq.master.selection import CHANGED_MAX, VISITED_MAX
 
 from .conftest import Bench, Peer
@@ -42,7 +42,7 @@ def performed(peer: Peer, method: str, wanted: dict[str, Any]) -> list[int]:
 def fail(worker: Peer, count: int, error: str) -> None:
     kind, _, message = error.partition(": ")
     body = Failure(kind, message).encode()
-    rows = [[*one, int(Outcome.ERROR), body, 0.0, 0.1, None] for one in lease(worker, count)]
+    rows = [[*one, int(OutcomeNumber.ERROR), body, 0.0, 0.1, None] for one in lease(worker, count)]
     worker.call("get_dispatcher", "finish", rows)
 
 
@@ -67,16 +67,19 @@ def mixed(bench: Bench, client: Peer) -> Peer:
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        ({}, {State.FAILED: 3, State.SUCCEEDED: 1, State.READY: 3, State.SCHEDULED: 2}),
-        ({"states": [State.FAILED]}, {State.FAILED: 3}),
-        ({"queues": ["img.*"]}, {State.SCHEDULED: 2}),
-        ({"queues": ["img.*", "q"], "states": [State.READY, State.SCHEDULED]}, {0: 3, 1: 2}),
-        ({"names": ["*g"]}, {State.SCHEDULED: 2}),
+        (
+            {},
+            {StateNumber.FAILED: 3, StateNumber.SUCCEEDED: 1, StateNumber.READY: 3, StateNumber.SCHEDULED: 2},
+        ),
+        ({"states": [StateNumber.FAILED]}, {StateNumber.FAILED: 3}),
+        ({"queues": ["img.*"]}, {StateNumber.SCHEDULED: 2}),
+        ({"queues": ["img.*", "q"], "states": [StateNumber.READY, StateNumber.SCHEDULED]}, {0: 3, 1: 2}),
+        ({"names": ["*g"]}, {StateNumber.SCHEDULED: 2}),
         ({"names": ["m"]}, {}),
-        ({"text": "smtp"}, {State.FAILED: 2}),
-        ({"text": "NO ADDRESS"}, {State.FAILED: 1}),
-        ({"errors": ["ValueError"]}, {State.FAILED: 1}),
-        ({"errors": ["smtplib.*"], "text": "bye"}, {State.FAILED: 2}),
+        ({"text": "smtp"}, {StateNumber.FAILED: 2}),
+        ({"text": "NO ADDRESS"}, {StateNumber.FAILED: 1}),
+        ({"errors": ["ValueError"]}, {StateNumber.FAILED: 1}),
+        ({"errors": ["smtplib.*"], "text": "bye"}, {StateNumber.FAILED: 2}),
         ({"since": 1_700_000_000 + 1}, {}),
         ({"until": 1_700_000_000 - 1}, {}),
     ],
@@ -130,10 +133,10 @@ def test_cancelling_many_goes_by_portions_and_tells_watchers_and_workers(bench: 
     client.call("get_result_queue/s", "watch", ids[-1:])
     portions = performed(client, "cancel_where", {"queues": ["q"]})
     assert portions == [CHANGED_MAX, CHANGED_MAX, 500]
-    assert client.call("get_result_queue/s", "collect") == [[ids[-1], State.CANCELLED, None]]
+    assert client.call("get_result_queue/s", "collect") == [[ids[-1], StateNumber.CANCELLED, None]]
     assert worker.answer(orders) == [["cancel", id, 1] for id in reversed([one[0] for one in held])]
-    assert counted(client, {}) == {State.RUNNING: 3, State.CANCELLED: tasks - 3}
-    assert performed(client, "cancel_where", {"states": [State.READY]}) == [0]
+    assert counted(client, {}) == {StateNumber.RUNNING: 3, StateNumber.CANCELLED: tasks - 3}
+    assert performed(client, "cancel_where", {"states": [StateNumber.READY]}) == [0]
 
 
 def test_one_portion_visits_a_bounded_number_of_tasks(client: Peer) -> None:
@@ -149,28 +152,28 @@ def test_one_portion_visits_a_bounded_number_of_tasks(client: Peer) -> None:
 def test_retrying_takes_what_ended_without_success(client: Peer) -> None:
     assert performed(client, "retry_where", {"text": "smtp"}) == [2]
     assert performed(client, "retry_where", {}) == [1]
-    assert counted(client, {"queues": ["q"]}) == {State.READY: 6, State.SUCCEEDED: 1}
+    assert counted(client, {"queues": ["q"]}) == {StateNumber.READY: 6, StateNumber.SUCCEEDED: 1}
 
 
 @pytest.mark.usefixtures("mixed")
 def test_purging_deletes_what_is_asked_for_and_the_counts_stay_right(bench: Bench, client: Peer) -> None:
-    assert performed(client, "purge", {"states": [State.FAILED], "text": "smtp"}) == [2]
-    assert performed(client, "purge", {"states": [State.READY, State.SCHEDULED]}) == [5]
-    assert counted(client, {}) == {State.FAILED: 1, State.SUCCEEDED: 1}
+    assert performed(client, "purge", {"states": [StateNumber.FAILED], "text": "smtp"}) == [2]
+    assert performed(client, "purge", {"states": [StateNumber.READY, StateNumber.SCHEDULED]}) == [5]
+    assert counted(client, {}) == {StateNumber.FAILED: 1, StateNumber.SUCCEEDED: 1}
     rows = client.call("get_queues", "list")
-    told = {row["name"]: [row[str(state)] for state in State] for row in rows}
+    told = {row["name"]: [row[str(state)] for state in StateNumber] for row in rows}
     bench.engine.store.begin()
     bench.engine._load()
     bench.engine.store.rollback()
     rows = client.call("get_queues", "list")
-    assert told == {row["name"]: [row[str(state)] for state in State] for row in rows}
+    assert told == {row["name"]: [row[str(state)] for state in StateNumber] for row in rows}
 
 
 def test_who_watches_a_purged_task_hears_that_it_was_cancelled(client: Peer) -> None:
     [id] = submit(client)
     client.call("get_result_queue/s", "watch", [id])
-    assert performed(client, "purge", {"states": [State.READY]}) == [1]
-    assert client.call("get_result_queue/s", "collect") == [[id, State.CANCELLED, None]]
+    assert performed(client, "purge", {"states": [StateNumber.READY]}) == [1]
+    assert client.call("get_result_queue/s", "collect") == [[id, StateNumber.CANCELLED, None]]
     assert client.call("get_tasks", "states", [id]) == [[id, -1]]
 
 
@@ -187,10 +190,10 @@ def test_a_key_reaches_its_own_queues_only(bench: Bench, client: Peer) -> None:
     submit(client, count=2)
     submit(client, count=3, queue="img")
     theirs = bench.client(queues=("img",))
-    assert counted(theirs, {}) == {State.READY: 3}
+    assert counted(theirs, {}) == {StateNumber.READY: 3}
     assert performed(theirs, "cancel_where", {}) == [3]
     assert performed(theirs, "retry_where", {"queues": ["q"]}) == [0]
-    assert counted(client, {}) == {State.READY: 2, State.CANCELLED: 3}
+    assert counted(client, {}) == {StateNumber.READY: 2, StateNumber.CANCELLED: 3}
 
 
 def test_a_task_that_was_purged_can_be_submitted_anew(client: Peer) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from tq.client.ledger import Call, Ledger
 from tq.common.errors import TqError, Unreachable
 from tq.common.history import digest
-from tq.common.model import Role, State
+from tq.common.model import Role, StateNumber
 
 from .caller import Connection, Reconnecting
 from .load import QUEUES, Load, Spec
@@ -128,10 +128,10 @@ class Client(Reconnecting):
                 self._watch([spec.id for spec in specs if spec.id in self.waits_for])
             case ("cancel", _):
                 for id, state in value:
-                    if state == State.CANCELLED:
+                    if state == StateNumber.CANCELLED:
                         self._oracle.note("cancel-confirmed", id=id, who=self.process.name)
             case ("retry", _):
-                revived = [id for id, state in value if state == State.READY]
+                revived = [id for id, state in value if state == StateNumber.READY]
                 if revived:
                     self._watch(revived)
             case ("states", before):
@@ -146,7 +146,7 @@ class Client(Reconnecting):
             return
         for id, state, body in rows:
             self.waits_for.pop(id, None)
-            self._oracle.heard(self, id, state, digest(body) if state == State.SUCCEEDED else "")
+            self._oracle.heard(self, id, state, digest(body) if state == StateNumber.SUCCEEDED else "")
 
     # the line, as client/link.py has it
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tq.common.model import Outcome
+from tq.common.model import OutcomeNumber
 
 from .world import MS, SECOND, World
 
@@ -17,7 +17,7 @@ class Attempt(NamedTuple):
     """How one attempt goes: its length, and how it ends. ``dies``: with its process."""
 
     duration: int
-    outcome: Outcome = Outcome.SUCCESS
+    outcome: OutcomeNumber = OutcomeNumber.SUCCESS
     dies: int = 0  # the code its process ends with
     listens: bool = True  # to a request to end
     after: float | None = None
@@ -39,15 +39,15 @@ class Spec:
         short = self.duration
         match self.character:
             case "fails" if number <= 2:
-                return Attempt(short, Outcome.ERROR)
+                return Attempt(short, OutcomeNumber.ERROR)
             case "hopeless":
-                return Attempt(short, Outcome.ERROR)
+                return Attempt(short, OutcomeNumber.ERROR)
             case "retries" if number <= 2:
-                return Attempt(short, Outcome.RETRY, after=0.3)
+                return Attempt(short, OutcomeNumber.RETRY, after=0.3)
             case "snoozes" if number <= 2:
-                return Attempt(short, Outcome.SNOOZE, after=0.5)
+                return Attempt(short, OutcomeNumber.SNOOZE, after=0.5)
             case "discards":
-                return Attempt(short, Outcome.DISCARD)
+                return Attempt(short, OutcomeNumber.DISCARD)
             case "crashes" if number <= 1:
                 return Attempt(short, dies=-11)
             case "poison":

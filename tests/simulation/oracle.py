@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tq.common.model import Outcome, State
+from tq.common.model import OutcomeNumber, StateNumber
 
 from ..history.checker import Final, check
 from .world import SECOND, World
@@ -73,7 +73,7 @@ class Oracle:
                 self._ended_at[event["id"], event["attempt"]] = self._world.now
             if event["what"] == "ended":
                 self._charge(event)
-                if event["outcome"] == Outcome.LOST:
+                if event["outcome"] == OutcomeNumber.LOST:
                     self._lost(event)
             elif event["what"] == "expired":
                 self._expired(store, event["id"])
@@ -95,11 +95,11 @@ class Oracle:
         """I8: what the master believes is what the store has."""
         assert self.master is not None
         engine, picture = self.master.engine, store.load()
-        have = {(lane, State(state)): tasks for lane, state, tasks in picture.counts}
+        have = {(lane, StateNumber(state)): tasks for lane, state, tasks in picture.counts}
         for row in picture.running:
-            have[row.lane, State.RUNNING] = have.get((row.lane, State.RUNNING), 0) + 1
+            have[row.lane, StateNumber.RUNNING] = have.get((row.lane, StateNumber.RUNNING), 0) + 1
         believed = {
-            (lane.number, State(state)): tasks
+            (lane.number, StateNumber(state)): tasks
             for lane in engine.lanes
             for state, tasks in enumerate(lane.counts)
             if tasks
@@ -111,7 +111,7 @@ class Oracle:
 
     def _charge(self, event: dict[str, Any]) -> None:
         """I4: a task is tried again as often as it may be, and not once more."""
-        if event["outcome"] in (Outcome.ERROR, Outcome.RETRY, Outcome.TIMEOUT):
+        if event["outcome"] in (OutcomeNumber.ERROR, OutcomeNumber.RETRY, OutcomeNumber.TIMEOUT):
             id = event["id"]
             self._failures[id] = self._failures.get(id, 0) + 1
             if self._failures[id] > self._load.specs[id].options.get("retries", 0) + 1:
@@ -193,7 +193,7 @@ class Oracle:
         from tq.common.history import digest
 
         final = {
-            id: Final(state, attempt, digest(result) if state == State.SUCCEEDED else "")
+            id: Final(state, attempt, digest(result) if state == StateNumber.SUCCEEDED else "")
             for id, state, attempt, result in rows
         }
         report = check(self.events, final)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tq.common.errors import TqError
 from tq.common.history import digest
-from tq.common.model import Outcome, Role
+from tq.common.model import OutcomeNumber, Role
 from tq.worker.agent import TICK_SECONDS, Agent
 from tq.worker.jobs import Death, Job, Report
 
@@ -52,7 +52,7 @@ class Child(Process):
         return taken
 
     def notify(self, ordinal: int, kind: str) -> None:
-        outcome = Outcome.TIMEOUT if kind == "timeout" else Outcome.CANCELLED
+        outcome = OutcomeNumber.TIMEOUT if kind == "timeout" else OutcomeNumber.CANCELLED
         self.later(self.world.between(20, 300), lambda: self._noticed(ordinal, outcome))
 
     def retire(self) -> None:
@@ -85,14 +85,14 @@ class Child(Process):
         handle = self.later(plan.duration, lambda: self._over(plan.outcome, plan.dies, plan.after))
         self._current = job, handle
 
-    def _over(self, outcome: Outcome, dies: int, after: float | None) -> None:
+    def _over(self, outcome: OutcomeNumber, dies: int, after: float | None) -> None:
         if dies:
             self.die(dies)
             return
         assert self._current is not None
         job, _ = self._current
         self._current = None
-        body = b"result %b %d" % (job.payload, job.attempt) if outcome == Outcome.SUCCESS else None
+        body = b"result %b %d" % (job.payload, job.attempt) if outcome == OutcomeNumber.SUCCESS else None
         self._oracle.note(
             "computed",
             id=job.id,
@@ -108,7 +108,7 @@ class Child(Process):
             self.later(self.world.between(10, 5 * MS), self._flush)
         self._next()
 
-    def _noticed(self, ordinal: int, outcome: Outcome) -> None:
+    def _noticed(self, ordinal: int, outcome: OutcomeNumber) -> None:
         if self._current is None or self._current[0].ordinal != ordinal:
             return
         job, handle = self._current

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from tq.common.ids import show_id
-from tq.common.model import Outcome
+from tq.common.model import OutcomeNumber
 from tq.worker.agent import LEASE_CALLS_MAX
 from tq.worker.jobs import Report
 from tq.worker.outbox import BODY_BYTES_MAX, FINISH_BYTES_MAX, FINISH_ROWS_MAX
@@ -89,7 +89,7 @@ def test_an_end_is_told_with_attempt_lease_and_body(shop: Workshop) -> None:
     [id] = shop.grant([[b"i" * 16, 7, b"payload"]], lease=b"of the seventh")
     shop.run(1, seconds=0.25, body=b"42")
     [[row]] = shop.finishing
-    assert row == [id, 7, b"of the seventh", Outcome.SUCCESS, b"42", 1.7e9, 0.25, None]
+    assert row == [id, 7, b"of the seventh", OutcomeNumber.SUCCESS, b"42", 1.7e9, 0.25, None]
 
 
 def test_ends_are_told_in_one_call_at_a_time(shop: Workshop) -> None:
@@ -138,16 +138,16 @@ def test_a_finish_call_never_grows_over_a_frame_by_its_last_row(shop: Workshop) 
     assert [len(shop.acknowledge()), len(shop.acknowledge())] == [1, 1]
 
 
-@pytest.mark.parametrize(("size", "outcome"), [(1_000, Outcome.SUCCESS), (1_001, Outcome.ERROR)])
+@pytest.mark.parametrize(("size", "outcome"), [(1_000, OutcomeNumber.SUCCESS), (1_001, OutcomeNumber.ERROR)])
 def test_a_result_over_the_frame_limit_is_a_failure_that_names_the_ways_out(
-    shop: Workshop, size: int, outcome: Outcome
+    shop: Workshop, size: int, outcome: OutcomeNumber
 ) -> None:
     shop.agent.outbox.body_bytes_max = 1_000
     shop.grant()
     shop.run(1, body=bytes(size))
     [row] = shop.acknowledge()
     assert outcome_of(row) == outcome
-    if outcome == Outcome.ERROR:
+    if outcome == OutcomeNumber.ERROR:
         assert failure_of(row).message == (
             "the result has 1,001 bytes, the limit is 1,000; large data travels with a task as a tq.Blob, "
             "and anywhere as a path on shared storage"
@@ -473,7 +473,7 @@ def test_unstarted_jobs_of_a_child_that_dies_while_draining_are_handed_back(shop
     shop.agent.drain(shop.now)
     shop.die(1)
     [row] = shop.acknowledge()
-    assert (row[0], outcome_of(row)) == (running, Outcome.CRASH)
+    assert (row[0], outcome_of(row)) == (running, OutcomeNumber.CRASH)
     assert {row[0] for row in shop.released} == set(ids) - {running}
 
 
@@ -506,7 +506,7 @@ def test_a_dead_child_costs_its_running_job_one_crash_and_the_others_nothing(sho
     running = shop.begin(1)
     shop.die(1, code=-11)
     [row] = shop.acknowledge()
-    assert (row[0], outcome_of(row)) == (running, Outcome.CRASH)
+    assert (row[0], outcome_of(row)) == (running, OutcomeNumber.CRASH)
     assert "SIGSEGV" in failure_of(row).message
     assert {row[0] for row in shop.agent.held} == set(ids) - {running}
     done = set()

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tq.common.model import Outcome
+from tq.common.model import OutcomeNumber
 
 from .workshop import KILL_GRACE_SECONDS, Workshop
 
@@ -76,7 +76,7 @@ class AnyOrder(RuleBasedStateMachine):
             if self.leased.get(id) != (attempt, lease):
                 stale.append(index)
                 continue
-            if outcome == Outcome.CANCELLED:
+            if outcome == OutcomeNumber.CANCELLED:
                 assert (id, attempt) in self.doomed, "nobody asked for this task to be ended"
             else:
                 assert self.begun[id, attempt], "over before it began"
@@ -149,7 +149,7 @@ class AnyOrder(RuleBasedStateMachine):
         child = data.draw(st.sampled_from(busy))
         running = self.shop.sims[child].running
         asked = {kind for n, ordinal, kind in self.shop.notices if (n, ordinal) == (child, running.ordinal)}  # type: ignore[union-attr]
-        outcome = Outcome.CANCELLED if "cancel" in asked else Outcome.SUCCESS
+        outcome = OutcomeNumber.CANCELLED if "cancel" in asked else OutcomeNumber.SUCCESS
         self.shop.sims[child].end(outcome, seconds)
 
     @rule()

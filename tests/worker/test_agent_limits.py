@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tq.common.model import Outcome
+from tq.common.model import OutcomeNumber
 from tq.worker.agent import DUMP_SECONDS, TICK_SECONDS
 from tq.worker.jobs import Death
 
@@ -38,7 +38,7 @@ def test_a_child_gets_as_many_tasks_as_it_may_run_and_is_replaced() -> None:
     assert len(shop.sims[2].tickets) == 1
     shop.die(1, code=0)
     shop.run(2, seconds=LONG)
-    assert [outcome_of(row) for row in shop.acknowledge()] == [Outcome.SUCCESS]
+    assert [outcome_of(row) for row in shop.acknowledge()] == [OutcomeNumber.SUCCESS]
 
 
 def test_a_batch_is_no_larger_than_what_the_child_may_still_run() -> None:
@@ -81,7 +81,7 @@ def test_the_death_of_a_retired_child_costs_nothing(code: int) -> None:
     shop.die(1, code=code)
     shop.run(2, seconds=LONG)
     rows = shop.acknowledge() + shop.acknowledge()
-    assert [outcome_of(row) for row in rows] == [Outcome.SUCCESS] * 2
+    assert [outcome_of(row) for row in rows] == [OutcomeNumber.SUCCESS] * 2
     assert not shop.agent.held
 
 
@@ -92,7 +92,7 @@ def test_a_child_that_dies_in_its_last_task_is_charged_for_that_one_only() -> No
     shop.begin(1)
     shop.die(1)
     [row] = shop.acknowledge()
-    assert outcome_of(row) == Outcome.CRASH
+    assert outcome_of(row) == OutcomeNumber.CRASH
     assert len(shop.agent.waiting) == 2
     assert not shop.retired
 
@@ -131,7 +131,11 @@ def test_a_task_that_grows_its_process_beyond_the_limit_is_ended_and_told_why(sh
     shop.agent.child_died(1, death, [], shop.now)
     [row] = shop.acknowledge()
     failure = failure_of(row)
-    assert (outcome_of(row), failure.type, failure.traceback) == (Outcome.ERROR, "MemoryLimit", "the stacks")
+    assert (outcome_of(row), failure.type, failure.traceback) == (
+        OutcomeNumber.ERROR,
+        "MemoryLimit",
+        "the stacks",
+    )
     assert "130 MiB" in failure.message
     assert "the limit is 100 MiB (max_memory_per_child)" in failure.message
 
@@ -151,7 +155,7 @@ def test_a_task_is_not_blamed_for_what_others_left_but_the_child_goes_after_it(s
     shop.sims[1].end(seconds=LONG)
     shop.tell(1)
     assert shop.retired == [1]
-    assert [outcome_of(row) for row in shop.acknowledge()] == [Outcome.SUCCESS]
+    assert [outcome_of(row) for row in shop.acknowledge()] == [OutcomeNumber.SUCCESS]
 
 
 def test_even_then_it_may_not_grow_without_end(shop: Workshop) -> None:
@@ -194,7 +198,7 @@ def test_the_stacks_of_a_task_that_does_not_stop_are_written_before_it_is_killed
     shop.agent.child_died(1, Death(-9, is_ours=True, stacks="in spin", last_lines="a line"), [], shop.now)
     [row] = shop.acknowledge()
     failure = failure_of(row)
-    assert (outcome_of(row), failure.traceback) == (Outcome.TIMEOUT, "in spin")
+    assert (outcome_of(row), failure.traceback) == (OutcomeNumber.TIMEOUT, "in spin")
     assert failure.detail["last_lines"] == "a line"
     assert "out_of_memory" not in failure.detail
 
@@ -204,7 +208,7 @@ def test_a_task_that_stops_when_asked_leaves_no_stacks() -> None:
     shop.grant(1, timeout=1.0)
     shop.begin(1)
     shop.wait(1.1)
-    shop.sims[1].end(Outcome.TIMEOUT)
+    shop.sims[1].end(OutcomeNumber.TIMEOUT)
     shop.tell(1)
     shop.grant(1)
     shop.begin(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tq.common.model import Outcome
+from tq.common.model import OutcomeNumber
 from tq.worker.agent import TICK_SECONDS
 
 from .workshop import KILL_GRACE_SECONDS, LEASE, SHORT, Workshop, failure_of, outcome_of
@@ -45,7 +45,7 @@ def test_a_job_over_its_limit_is_told_and_then_killed(shop: Workshop) -> None:
     assert shop.signals == [(1, True)]
     shop.die(1)
     [row] = shop.acknowledge()
-    assert (row[0], outcome_of(row)) == (id, Outcome.TIMEOUT)
+    assert (row[0], outcome_of(row)) == (id, OutcomeNumber.TIMEOUT)
     assert "longer than its limit of 2 s and did not stop when asked" in failure_of(row).message
 
 
@@ -68,18 +68,18 @@ def test_every_job_has_its_limit_to_itself(shop: Workshop) -> None:
 def test_a_job_that_ends_in_its_grace_is_not_killed(shop: Workshop) -> None:
     id, _ = start(shop, LIMIT)
     shop.wait(LIMIT + KILL_GRACE_SECONDS / 2)
-    shop.sims[1].end(Outcome.TIMEOUT)
+    shop.sims[1].end(OutcomeNumber.TIMEOUT)
     shop.tell(1)
     shop.wait(10 * KILL_GRACE_SECONDS)
     assert shop.signals == []
     [row] = shop.acknowledge()
-    assert (row[0], outcome_of(row)) == (id, Outcome.TIMEOUT)
+    assert (row[0], outcome_of(row)) == (id, OutcomeNumber.TIMEOUT)
 
 
 def test_the_job_after_one_that_was_told_to_end_is_left_alone(shop: Workshop) -> None:
     start(shop, LIMIT)
     shop.wait(LIMIT)
-    shop.sims[1].end(Outcome.TIMEOUT)
+    shop.sims[1].end(OutcomeNumber.TIMEOUT)
     shop.tell(1)
     shop.grant(1, timeout=60.0)
     shop.begin(1)
@@ -111,7 +111,7 @@ def test_a_cancelled_job_that_waits_ends_at_once(shop: Workshop) -> None:
     shop.begin(1)
     shop.agent.cancel(ids[2], 1, shop.now)
     [row] = shop.acknowledge()
-    assert (row[0], outcome_of(row)) == (ids[2], Outcome.CANCELLED)
+    assert (row[0], outcome_of(row)) == (ids[2], OutcomeNumber.CANCELLED)
     assert shop.notices == []
     shop.sims[1].end()
     shop.tell(1)
@@ -132,7 +132,7 @@ def test_a_cancelled_job_that_runs_is_told_then_terminated_then_killed(shop: Wor
     assert shop.signals == [(1, False), (1, True)]
     shop.die(1)
     [row] = shop.acknowledge()
-    assert (row[0], outcome_of(row)) == (id, Outcome.CANCELLED)
+    assert (row[0], outcome_of(row)) == (id, OutcomeNumber.CANCELLED)
     assert "SIGKILL" in failure_of(row).message
 
 
@@ -197,7 +197,7 @@ def test_a_cancel_of_what_is_over_ends_no_neighbour(shop: Workshop) -> None:
     shop.sims[1].end()
     shop.tell(1)
     assert {row[0]: outcome_of(row) for row in shop.acknowledge()} == dict.fromkeys(
-        (over, innocent), Outcome.SUCCESS
+        (over, innocent), OutcomeNumber.SUCCESS
     )
 
 
@@ -207,7 +207,7 @@ def test_a_suspect_cancelled_between_its_announcement_and_the_answer_does_not_st
     shop.agent.may_start(shop.starts.popleft(), shop.now)
     assert not shop.sims[1].tickets
     [row] = shop.acknowledge()
-    assert (row[0], outcome_of(row)) == (id, Outcome.CANCELLED)
+    assert (row[0], outcome_of(row)) == (id, OutcomeNumber.CANCELLED)
 
 
 def test_a_cancel_beats_no_limit_that_was_passed_before(shop: Workshop) -> None:
@@ -218,7 +218,7 @@ def test_a_cancel_beats_no_limit_that_was_passed_before(shop: Workshop) -> None:
     shop.wait(KILL_GRACE_SECONDS + TICK_SECONDS)
     shop.die(1)
     [row] = shop.acknowledge()
-    assert outcome_of(row) == Outcome.TIMEOUT
+    assert outcome_of(row) == OutcomeNumber.TIMEOUT
 
 
 def test_nothing_is_sent_to_a_child_whose_job_is_being_ended() -> None:

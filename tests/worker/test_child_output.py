@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 from tq.common.codec import decode
-from tq.common.model import Outcome
+from tq.common.model import OutcomeNumber
 from tq.worker.child_output import Voice
 from tq.worker.marks import PAGE_BYTES
 
@@ -122,7 +122,7 @@ def test_a_task_knows_itself_by_its_parameter_and_by_current() -> None:
 def test_a_child_without_descriptors_still_reports() -> None:
     async def test(one: Nursery) -> None:
         assert decode((await one.run("close_standard_streams")).body or b"") == "still here"
-        assert (await one.run("printed", "nobody hears it")).outcome == Outcome.SUCCESS
+        assert (await one.run("printed", "nobody hears it")).outcome == OutcomeNumber.SUCCESS
 
     with_child(test)
 

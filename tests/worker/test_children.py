@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tq.common.codec import decode, encode_call, encode_chunk
 from tq.common.failure import Failure
-from tq.common.model import Outcome
+from tq.common.model import OutcomeNumber
 from tq.common.session import Request
 from tq.worker.body import Body
 from tq.worker.child_handle import ChildHandle
@@ -213,7 +213,7 @@ def test_results_come_back_in_the_order_of_the_jobs() -> None:
 def test_an_error_is_the_tasks_own_and_the_child_lives(call: tuple[Any, ...], type: str, words: str) -> None:
     async def test(one: Nursery) -> None:
         report = await one.run(*call)
-        assert report.outcome == Outcome.ERROR
+        assert report.outcome == OutcomeNumber.ERROR
         assert failure(report).type == type
         assert words in failure(report).message
         assert decode((await one.run("add", 1, 2)).body or b"") == 3
@@ -355,10 +355,10 @@ def test_every_ticket_has_one_reader_however_often_it_is_asked_back() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "outcome", "type"),
-    [("timeout", Outcome.TIMEOUT, "TimeLimit"), ("cancel", Outcome.CANCELLED, "CancelRequested")],
+    [("timeout", OutcomeNumber.TIMEOUT, "TimeLimit"), ("cancel", OutcomeNumber.CANCELLED, "CancelRequested")],
 )
 def test_a_job_that_is_told_to_end_ends_with_that_outcome(
-    gate: Path, kind: str, outcome: Outcome, type: str
+    gate: Path, kind: str, outcome: OutcomeNumber, type: str
 ) -> None:
     async def test(one: Nursery) -> None:
         [ordinal] = one.send(("sleep_after", str(gate)), timeout=1.5)
@@ -379,7 +379,7 @@ def test_a_job_may_catch_what_strikes_it_and_give_a_result(gate: Path) -> None:
         await pass_gate(gate, os.O_RDONLY)
         one.child.notify(ordinal, "cancel")
         report = await one.report(ordinal)
-        assert (report.outcome, decode(report.body or b"")) == (Outcome.SUCCESS, "CancelRequested")
+        assert (report.outcome, decode(report.body or b"")) == (OutcomeNumber.SUCCESS, "CancelRequested")
 
     with_child(test)
 
@@ -394,7 +394,7 @@ def test_what_is_over_is_told_in_the_midst_of_the_next_job_when_asked(gate: Path
             await one.report(ordinal)
         assert running not in one.reports
         os.close(writer)
-        assert (await one.report(running)).outcome == Outcome.SUCCESS
+        assert (await one.report(running)).outcome == OutcomeNumber.SUCCESS
 
     with_child(test)
 
@@ -407,7 +407,7 @@ def test_a_notice_for_a_job_that_is_over_strikes_nobody(gate: Path) -> None:
         one.child.notify(over, "timeout")
         one.child.notify(over, "cancel")
         os.close(writer)
-        assert (await one.report(running)).outcome == Outcome.SUCCESS
+        assert (await one.report(running)).outcome == OutcomeNumber.SUCCESS
 
     with_child(test)
 

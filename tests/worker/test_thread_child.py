@@ -14,7 +14,7 @@ from tq.common import context
 from tq.common.blob import Blob
 from tq.common.codec import decode, encode_call
 from tq.common.failure import Failure
-from tq.common.model import Outcome
+from tq.common.model import OutcomeNumber
 from tq.common.session import Request
 from tq.worker.body import Body
 from tq.worker.jobs import Death, Job, Report
@@ -163,7 +163,7 @@ async def test_a_cancel_is_for_the_job_that_is_meant_and_is_seen_by_it() -> None
         assert owner.reports == {}
         owner.child.notify(1, "cancel")
         report = await owner.report(1)
-        assert (report.outcome, decode(report.body or b"")) == (Outcome.SUCCESS, True)
+        assert (report.outcome, decode(report.body or b"")) == (OutcomeNumber.SUCCESS, True)
         assert owner.progress == {1: [1, 2, "waiting"]}
 
 
@@ -176,8 +176,8 @@ async def test_whatever_a_task_raises_is_its_own_end_and_not_the_threads(functio
         owner.send(1, function)
         owner.send(2, "add", 1, 1)
         report = await owner.report(1)
-        assert (report.outcome, Failure.decode(report.body).type) == (Outcome.ERROR, kind)
-        assert (await owner.report(2)).outcome == Outcome.SUCCESS
+        assert (report.outcome, Failure.decode(report.body).type) == (OutcomeNumber.ERROR, kind)
+        assert (await owner.report(2)).outcome == OutcomeNumber.SUCCESS
 
 
 @in_a_loop

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tq.common.codec import encode, encode_call, encode_chunk
 from tq.common.failure import Failure
-from tq.common.model import Outcome
+from tq.common.model import OutcomeNumber
 from tq.common.references import Reference
 from tq.worker.jobs import Job
 from tq.worker.witness import FAILED_MAX, RECORD_BYTES_MAX, WELL_MAX, Witness
@@ -33,7 +33,9 @@ class Watched:
             return []
         return [json.loads(line) for line in text.splitlines()]
 
-    def end(self, *args: Any, outcome: Outcome = Outcome.SUCCESS, body: Any = 49, **kwargs: Any) -> None:
+    def end(
+        self, *args: Any, outcome: OutcomeNumber = OutcomeNumber.SUCCESS, body: Any = 49, **kwargs: Any
+    ) -> None:
         data = body if isinstance(body, bytes) or body is None else encode(body)
         self.witness(job(encode_call(args, kwargs)), outcome, data, 0.25)
 
@@ -59,7 +61,7 @@ def test_a_call_is_told_as_one_would_write_it_with_what_came_of_it(watched: Watc
 
 def test_a_failure_is_told_with_its_traceback(watched: Watched) -> None:
     failure = Failure("KeyError", "'x'", "Traceback …\nKeyError: 'x'\n")
-    watched.end(outcome=Outcome.ERROR, body=failure.encode())
+    watched.end(outcome=OutcomeNumber.ERROR, body=failure.encode())
     [record] = watched.told()
     assert (record["outcome"], record["text"]) == ("error", "KeyError: 'x'")
     assert record["traceback"] == failure.traceback
@@ -72,8 +74,8 @@ def test_a_keyword_that_names_a_secret_is_not_shown(watched: Watched) -> None:
 
 def test_what_is_large_or_cannot_be_read_is_told_in_few_words(watched: Watched) -> None:
     watched.end("x" * 100_000, body="y" * 100_000)
-    watched.witness(job(b"\xc1"), Outcome.SUCCESS, b"\xc1", 0.0)
-    watched.witness(job(encode_chunk([1, 2, 3], star=False)), Outcome.SUCCESS, None, 0.0)
+    watched.witness(job(b"\xc1"), OutcomeNumber.SUCCESS, b"\xc1", 0.0)
+    watched.witness(job(encode_chunk([1, 2, 3], star=False)), OutcomeNumber.SUCCESS, None, 0.0)
     watched.end(list(range(1_000)), body={"a": "z" * 5_000})
     large, damaged, chunk, long = watched.told()
     assert (large["call"], large["text"]) == ("square(… 97 KiB)", "97 KiB")
@@ -97,7 +99,7 @@ def test_of_many_a_second_few_are_told_and_the_others_counted(watched: Watched) 
     failure = Failure("E", "no").encode()
     for _ in range(1_000):
         watched.end(1)
-        watched.end(1, outcome=Outcome.ERROR, body=failure)
+        watched.end(1, outcome=OutcomeNumber.ERROR, body=failure)
     assert [one["action"] for one in watched.told()] == ["task.ended"] * (WELL_MAX + FAILED_MAX)
     [sum_up] = watched.timers
     sum_up()
@@ -112,7 +114,7 @@ def test_a_reader_that_does_not_read_costs_records_and_no_wait(watched: Watched)
     text = "t" * 100_000
     for _ in range(100):
         watched.now += 1.0
-        watched.end(outcome=Outcome.ERROR, body=Failure("E", "m", text).encode())
+        watched.end(outcome=OutcomeNumber.ERROR, body=Failure("E", "m", text).encode())
     told = watched.told()
     assert 0 < len(told) < 100
     assert all(len(json.dumps(one)) < RECORD_BYTES_MAX for one in told)

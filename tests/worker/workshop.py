@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tq.common.failure import Failure
-from tq.common.model import Outcome
+from tq.common.model import OutcomeNumber
 from tq.worker.agent import TICK_SECONDS, Agent
 from tq.worker.jobs import Death, Job, Report
 
@@ -39,7 +39,7 @@ class SimChild:
         return self.running
 
     def end(
-        self, outcome: int = Outcome.SUCCESS, seconds: float = SHORT, body: bytes | None = b"result"
+        self, outcome: int = OutcomeNumber.SUCCESS, seconds: float = SHORT, body: bytes | None = b"result"
     ) -> None:
         """What runs is over; nobody has been told yet."""
         assert self.running is not None
@@ -139,7 +139,11 @@ class Workshop:
         self.agent.child_reported(child, unsaid, self.now)
 
     def run(
-        self, child: int, outcome: int = Outcome.SUCCESS, seconds: float = SHORT, body: bytes = b"result"
+        self,
+        child: int,
+        outcome: int = OutcomeNumber.SUCCESS,
+        seconds: float = SHORT,
+        body: bytes = b"result",
     ) -> bytes:
         """Begin, end and tell one job; its id."""
         id = self.begin(child)
@@ -206,8 +210,8 @@ class Workshop:
             self.acknowledge()
 
 
-def outcome_of(row: Row) -> Outcome:
-    return Outcome(row[3])
+def outcome_of(row: Row) -> OutcomeNumber:
+    return OutcomeNumber(row[3])
 
 
 def failure_of(row: Row) -> Failure:

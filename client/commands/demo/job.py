@@ -173,7 +173,7 @@ class Demo:
         single = count_here(files)
         problems += check_words(single, words)
         tasks = all_tasks(app)
-        unfinished = [task for task in tasks if not State(task["state"]).is_terminal]
+        unfinished = [task for task in tasks if not State.from_number(task["state"]).is_terminal]
         lost = mail.total + words.total - len(tasks) + len(unfinished)
         if lost:
             problems.append(f"{lost} tasks have no end")

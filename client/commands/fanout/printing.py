@@ -60,10 +60,10 @@ def ended(entry: Entry) -> Ended:
     try:
         error = outcome.error(entry.id)
         if error is None:
-            return Ended(str(State.SUCCEEDED), outcome.value(entry.id), "", {})
-        return Ended(str(State(outcome.state)), None, str(error), error.detail)
+            return Ended(State.SUCCEEDED, outcome.value(entry.id), "", {})
+        return Ended(State.from_number(outcome.state), None, str(error), error.detail)
     except TqError as unreadable:  # forgotten by the master, or a value that cannot be read here
-        state = "unknown" if outcome.state != SUCCEEDED else str(State.SUCCEEDED)
+        state = "unknown" if outcome.state != SUCCEEDED else State.SUCCEEDED
         return Ended(state, None, str(unreadable), {})
 
 

@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 from ....common.errors import NotSerializable
-from ....common.model import State
+from ....common.model import StateNumber
 from ...outcomes import SUCCEEDED
 from .concern import Concern
 from .items import Item
@@ -39,8 +39,8 @@ WINDOW_BYTES: Final = 64 * 1024 * 1024
 TURN_ITEMS: Final = 1_000  # of input or output in one turn of the loop: neither starves the other
 CALLS_UNDER_WAY: Final = 8
 TICK_SECONDS: Final = 0.25  # for the bar and for deadlines
-CANCELLED: Final = int(State.CANCELLED)
-REFUSED: Final = int(State.FAILED)  # what never became a task counts as failed
+CANCELLED: Final = int(StateNumber.CANCELLED)
+REFUSED: Final = int(StateNumber.FAILED)  # what never became a task counts as failed
 
 
 class Phase(Enum):

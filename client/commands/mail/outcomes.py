@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from ....common.errors import TqError
 from ....common.failure import Failure
-from ....common.model import State
+from ....common.model import StateNumber
 from ...outcomes import Outcome
 
 _REPLY: Final = re.compile(r"(\d{3}) (.*)", re.DOTALL)
@@ -42,14 +42,14 @@ def ended(email: str, id: bytes, state: int, body: bytes | None, now: float | No
     """``now``: when its end was heard of; None if that was before this run."""
     outcome = Outcome(state, body)
     try:
-        if state == State.SUCCEEDED:
+        if state == StateNumber.SUCCEEDED:
             return _sent(email, outcome.value(id), now)
         outcome.error(id)
     except TqError as unreadable:  # forgotten by the master, or of another version
-        fate = Fate.SENT if state == State.SUCCEEDED else Fate.FAILED
+        fate = Fate.SENT if state == StateNumber.SUCCEEDED else Fate.FAILED
         return Ended(email, fate, smtp_text=str(unreadable), when=now)
     failure = Failure.decode(body)
-    if state == State.CANCELLED:
+    if state == StateNumber.CANCELLED:
         return Ended(email, Fate.CANCELLED, when=now)
     kind, detail = failure.type.rpartition(".")[2], failure.detail
     return Ended(

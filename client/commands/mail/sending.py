@@ -17,7 +17,7 @@ from ....common.codec import encode_call
 from ....common.errors import InvalidArgument, NotSerializable, TaskConflict, TqError, UnknownBlob
 from ....common.failure import Failure
 from ....common.ids import key_id
-from ....common.model import State
+from ....common.model import StateNumber
 from ...app import App
 from ...blobs import Named
 from ...handle import TASKS
@@ -95,7 +95,9 @@ class Sending:
         self._ids = [task_id(campaign, recipient.address) for recipient in plan.recipients]
         self._retry_failed = retry_failed
         states = self._known_states()
-        self.known = sum(state != State.CANCELLED for state in states.values())  # the master has them already
+        self.known = sum(
+            state != StateNumber.CANCELLED for state in states.values()
+        )  # the master has them already
         self._known = set(states)  # of those, the ones not revived
         self._seen = deque(states)
         self._revived: set[int] = set()
@@ -266,7 +268,7 @@ class Sending:
         scheduled = {
             id
             for id, state in self._states_of(list(self._open))
-            if state == State.SCHEDULED and id in self._open
+            if state == StateNumber.SCHEDULED and id in self._open
         }
         self._places.note_put_off({self._open[id] for id in scheduled})
         if scheduled and now - self._asked >= REASON_SECONDS:

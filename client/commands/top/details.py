@@ -55,7 +55,7 @@ def _queue_head(model: Model, now: float) -> Text:
     row = _row(model, "queues", "name")
     if row is None:
         return Text(f"queue {model.view.key}", style="bold")
-    states = "  ".join(f"{count(row[str(state)])} {state}" for state in State if row[str(state)])
+    states = "  ".join(f"{count(row[state])} {state}" for state in State if row[state])
     line = Text.assemble((f"queue {row['name']}", "bold"), f"  {states}  {rate(row['rate'])}")
     if row["paused"]:
         line.append(f"  {paused_words(row)}", style="yellow")
@@ -83,10 +83,11 @@ def _task_rows(detail: dict[str, Any], now: float) -> list[Text]:
     return [
         Text.assemble(
             f"{show_id(row['id'])[-12:]}  ",
-            (f"{State(row['state'])!s:10}", STATE_STYLES.get(str(State(row["state"])), "")),
+            (f"{state:10}", STATE_STYLES.get(state, "")),
             f" {span(max(0.0, now - row['created'])):>8}  {row['name']}",
         )
         for row in detail["rows"]
+        for state in [State.from_number(row["state"])]
     ]
 
 
@@ -105,9 +106,9 @@ def _held_rows(detail: list[list[Any]], now: float) -> list[Text]:
 def _task(task: dict[str, Any], now: float) -> list[Text]:
     if "error" in task:
         return [Text(), Text(task["error"], style="red")]
-    state = State(task["state"])
+    state = State.from_number(task["state"])
     lines = [
-        Text.assemble((show_id(task["id"]), "bold"), "  ", (str(state), STATE_STYLES.get(str(state), ""))),
+        Text.assemble((show_id(task["id"]), "bold"), "  ", (str(state), STATE_STYLES.get(state, ""))),
         Text(f"{task['name']}  queue {task['queue']}, priority {task['priority']}"),
         Text(f"submitted {span(max(0.0, now - task['created']))} ago, attempt {task['attempt']}"),
     ]
@@ -129,7 +130,7 @@ def _task(task: dict[str, Any], now: float) -> list[Text]:
 
 
 def _attempt(row: dict[str, Any], now: float) -> Text:
-    outcome = "running" if row["outcome"] is None else str(Outcome(row["outcome"]))
+    outcome = "running" if row["outcome"] is None else Outcome.from_number(row["outcome"])
     started, ended = row["started"], row["ended"]
     took = "" if started is None else f" {span(max(0.0, (ended or now) - started))}"
     return Text(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tq.client.commands.bulk import Verb, act, survey
 from tq.common.errors import InvalidArgument, Unreachable
-from tq.common.model import State
+from tq.common.model import StateNumber
 
 VERB = Verb(method="retry_where", ask="retry", done="ready again")
 PORTION = 1_000
@@ -50,7 +50,7 @@ def test_a_survey_adds_up_all_portions() -> None:
     found = survey(Numbers(3_500), {})  # type: ignore[arg-type]
     assert (found.tasks, found.newest) == (3_500, 3_501)
     assert found.in_words() == "3,500 tasks (3,500 failed)"
-    found.states[State.DEAD] = 2
+    found.states[StateNumber.DEAD] = 2
     assert found.in_words() == "3,502 tasks (3,500 failed, 2 dead)"
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 from tq.client.commands.following import print_log
-from tq.common.model import State
+from tq.common.model import StateNumber
 
 
 class OneAnswer:
     """An App whose master has this log."""
 
     def __init__(self, attempt: int, text: bytes) -> None:
-        self.log = {"attempt": attempt, "start": 0, "text": text, "state": int(State.READY)}
+        self.log = {"attempt": attempt, "start": 0, "text": text, "state": int(StateNumber.READY)}
 
     def call(self, *_: object) -> dict[str, Any]:
         return self.log

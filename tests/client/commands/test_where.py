@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tq.client.commands.where import age, split, to_filter
 from tq.common.errors import InvalidArgument
-from tq.common.model import State
+from tq.common.model import StateNumber
 
 NOW = 1_700_000_000.0
 
@@ -16,8 +16,8 @@ NOW = 1_700_000_000.0
     ("expression", "meaning"),
     [
         ("", {}),
-        ("state=failed", {"states": [State.FAILED]}),
-        ("state=failed,dead", {"states": [State.FAILED, State.DEAD]}),
+        ("state=failed", {"states": [StateNumber.FAILED]}),
+        ("state=failed,dead", {"states": [StateNumber.FAILED, StateNumber.DEAD]}),
         ("queue=mail", {"queues": ["mail"]}),
         ("queue=img.*,mail", {"queues": ["img.*", "mail"]}),
         ("name=app:send", {"names": ["app:send"]}),
@@ -29,7 +29,7 @@ NOW = 1_700_000_000.0
         ("older=7d", {"until": NOW - 7 * 86_400}),
         (
             "state=failed queue=mail error~SMTP since=2h",
-            {"states": [State.FAILED], "queues": ["mail"], "text": "SMTP", "since": NOW - 7_200},
+            {"states": [StateNumber.FAILED], "queues": ["mail"], "text": "SMTP", "since": NOW - 7_200},
         ),
         ("error=ValueError error~limit", {"errors": ["ValueError"], "text": "limit"}),
     ],

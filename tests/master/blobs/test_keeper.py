@@ -12,7 +12,7 @@ from tq.common.blob import BLOB_BYTES_MAX, Blob
 from tq.common.errors import InvalidArgument, StoreError, TqError, UnknownBlob
 from tq.common.failure import Failure
 from tq.common.ids import new_ids
-from tq.common.model import Outcome, State
+from tq.common.model import OutcomeNumber, StateNumber
 from tq.master.blobs import keeper, uploads
 from tq.master.blobs.keeper import CHUNK_BYTES_MAX, COLLECT_BLOBS_MAX, KEEP_MS
 from tq.master.store.sqlite import SqliteStore
@@ -33,13 +33,13 @@ def submit(bench: BlobBench, client: Any, *blobs: Blob, id: bytes | None = None)
 def finish(bench: BlobBench, worker: Any, *blobs: Blob) -> bytes:
     """Lease a task and report a result that names content; the id."""
     lease, [[_, _, _, [[id, attempt, _]]]] = worker.call("get_dispatcher", "lease", 1)
-    row = [id, attempt, lease, int(Outcome.SUCCESS), b"result", 0.0, 0.1, None]
+    row = [id, attempt, lease, int(OutcomeNumber.SUCCESS), b"result", 0.0, 0.1, None]
     worker.call("get_dispatcher", "finish", [row], [[0, [blob.digest for blob in blobs]]])
     return bytes(id)
 
 
-def state(client: Any, id: bytes) -> State:
-    return State(client.call("get_tasks", "states", [id])[0][1])
+def state(client: Any, id: bytes) -> StateNumber:
+    return StateNumber(client.call("get_tasks", "states", [id])[0][1])
 
 
 # in and out
@@ -379,7 +379,7 @@ def test_a_result_names_content_from_the_moment_it_is_accepted(make_purged: Any,
     id = submit(bench, client)
     blob = bench.upload(worker_as_client(bench), DATA)
     finish(bench, worker, blob)
-    assert state(client, id) == State.SUCCEEDED
+    assert state(client, id) == StateNumber.SUCCEEDED
     bench.advance(2 * HOUR)
     bench.settle()
     assert bench.content(blob) == DATA
@@ -398,7 +398,7 @@ def test_a_result_that_names_what_is_not_here_is_a_failure_that_says_so(bench: B
     client, worker = bench.client(), bench.worker("m:f")
     id = submit(bench, client)
     finish(bench, worker, Blob.of(b"never sent"))
-    assert state(client, id) == State.FAILED
+    assert state(client, id) == StateNumber.FAILED
     failure = Failure.decode(client.call("get_tasks", "show", id)["result"])
     assert failure.type == "UnknownBlob"
 
@@ -410,7 +410,7 @@ def test_content_of_a_result_that_came_too_late_is_forgotten_in_time(bench: Blob
     lease, [[_, _, _, [[id, attempt, _]]]] = worker.call("get_dispatcher", "lease", 1)
     worker.call("get_dispatcher", "release", [[id, attempt, lease]])
     worker.call("get_dispatcher", "lease", 1)
-    row = [id, attempt, lease, int(Outcome.SUCCESS), b"result", 0.0, 0.1, None]
+    row = [id, attempt, lease, int(OutcomeNumber.SUCCESS), b"result", 0.0, 0.1, None]
     assert worker.call("get_dispatcher", "finish", [row], [[0, [blob.digest]]]) == [0]
     bench.advance(HOUR)
     bench.settle()

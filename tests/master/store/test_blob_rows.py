@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tq.common.model import State
+from tq.common.model import StateNumber
 from tq.master.store.interface import NewTasks, Store
 from tq.master.store.sqlite import SqliteStore
 
@@ -26,7 +26,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 def finished_tasks(store: Store, *seqs: int) -> None:
     tasks = [(seq, seq.to_bytes(16, "big"), b"") for seq in seqs]
     lane = store.add_lane("q", "m:f")
-    assert store.insert([NewTasks(lane=lane, state=int(State.READY), created=NOW, tasks=tasks)])
+    assert store.insert([NewTasks(lane=lane, state=int(StateNumber.READY), created=NOW, tasks=tasks)])
     for seq in seqs:
         store.cancel_waiting(seq, NOW)
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tq.common.errors import ConfigError, StoreError
 from tq.common.ids import new_ids
-from tq.common.model import Outcome, State
+from tq.common.model import OutcomeNumber, StateNumber
 from tq.master.store.interface import EndedAttempt, Inconsistent, KeyRow, NewTasks, Store, TaskFilter
 from tq.master.store.sqlite import SqliteStore
 
@@ -37,8 +37,8 @@ def lane(store: Store) -> int:
     return lane
 
 
-def task(seq: int, lane: int, state: State = State.READY, **fields: Any) -> NewTasks:
-    leased = state == State.RUNNING
+def task(seq: int, lane: int, state: StateNumber = StateNumber.READY, **fields: Any) -> NewTasks:
+    leased = state == StateNumber.RUNNING
     base = NewTasks(
         lane=lane,
         state=int(state),
@@ -70,18 +70,18 @@ def within(store: Store, verb: Callable[[], object]) -> object:
     return result
 
 
-def state_of(store: Store, seq: int) -> State:
+def state_of(store: Store, seq: int) -> StateNumber:
     [found] = store.find([seq.to_bytes(16, "big")])
-    return State(found.state)
+    return StateNumber(found.state)
 
 
-def ended(seq: int, state: State, **fields: object) -> EndedAttempt:
+def ended(seq: int, state: StateNumber, **fields: object) -> EndedAttempt:
     values: dict[str, object] = {
         "seq": seq,
         "attempt": 1,
         "lease": LEASE,
         "worker": 1,
-        "outcome": int(Outcome.ERROR),
+        "outcome": int(OutcomeNumber.ERROR),
         "started": NOW,
         "ended": NOW + 5,
         "body": b"why",
@@ -130,33 +130,38 @@ def test_leases_come_by_priority_then_age_and_only_from_the_lanes_asked_for(stor
     assert [one.seq for one in leased] == [3, 1]
     leased = within(store, lambda: store.lease([other], 5, None, LEASE, 1, NOW))
     assert [(one.seq, one.attempt, one.payload) for one in leased] == [(2, 1, b"payload")]
-    assert state_of(store, 4) == State.READY
+    assert state_of(store, 4) == StateNumber.READY
 
 
 def test_a_success_needs_the_current_attempt_and_lease(store: Store, lane: int) -> None:
-    insert(store, task(1, lane, State.RUNNING))
+    insert(store, task(1, lane, StateNumber.RUNNING))
     for attempt, lease in ((2, LEASE), (1, b"X" * 16)):
         with pytest.raises(Inconsistent):
             within(store, lambda a=attempt, le=lease: store.succeed([(b"r", NOW, NOW, 1, a, le)]))
     within(store, lambda: store.succeed([(b"r", NOW, NOW + 1, 1, 1, LEASE)]))
-    assert store.outcomes([(1).to_bytes(16, "big")]) == [((1).to_bytes(16, "big"), State.SUCCEEDED, b"r")]
+    assert store.outcomes([(1).to_bytes(16, "big")]) == [
+        ((1).to_bytes(16, "big"), StateNumber.SUCCEEDED, b"r")
+    ]
     with pytest.raises(Inconsistent):
         within(store, lambda: store.succeed([(b"again", NOW, NOW, 1, 1, LEASE)]))
 
 
 def test_an_ended_attempt_is_kept_and_its_task_goes_where_it_is_sent(store: Store, lane: int) -> None:
-    insert(store, task(1, lane, State.RUNNING), task(2, lane, State.RUNNING))
+    insert(store, task(1, lane, StateNumber.RUNNING), task(2, lane, StateNumber.RUNNING))
     within(
-        store, lambda: store.end_attempts([ended(1, State.SCHEDULED, due=NOW + 100), ended(2, State.FAILED)])
+        store,
+        lambda: store.end_attempts(
+            [ended(1, StateNumber.SCHEDULED, due=NOW + 100), ended(2, StateNumber.FAILED)]
+        ),
     )
-    assert (state_of(store, 1), state_of(store, 2)) == (State.SCHEDULED, State.FAILED)
+    assert (state_of(store, 1), state_of(store, 2)) == (StateNumber.SCHEDULED, StateNumber.FAILED)
     assert store.next_due() == NOW + 100
     [attempt] = store.attempts(1)
-    assert (attempt.attempt, attempt.outcome, attempt.body) == (1, Outcome.ERROR, b"why")
+    assert (attempt.attempt, attempt.outcome, attempt.body) == (1, OutcomeNumber.ERROR, b"why")
 
 
 def test_scheduled_tasks_become_ready_at_their_time_in_bounded_portions(store: Store, lane: int) -> None:
-    insert(store, *(task(seq, lane, State.SCHEDULED, due=NOW + seq) for seq in range(1, 6)))
+    insert(store, *(task(seq, lane, StateNumber.SCHEDULED, due=NOW + seq) for seq in range(1, 6)))
     assert within(store, lambda: store.promote(NOW + 3, 2)) == [lane, lane]
     assert within(store, lambda: store.promote(NOW + 3, 10)) == [lane]
     assert store.next_due() == NOW + 4
@@ -166,32 +171,35 @@ def test_waiting_tasks_expire_and_running_ones_do_not(store: Store, lane: int) -
     insert(
         store,
         task(1, lane, expires=NOW),
-        task(2, lane, State.RUNNING, expires=NOW),
+        task(2, lane, StateNumber.RUNNING, expires=NOW),
         task(3, lane, expires=NOW + 9),
     )
-    assert within(store, lambda: store.expire(NOW, 10)) == [((1).to_bytes(16, "big"), lane, State.READY)]
+    assert within(store, lambda: store.expire(NOW, 10)) == [
+        ((1).to_bytes(16, "big"), lane, StateNumber.READY)
+    ]
     assert store.next_expiry() == NOW + 9
 
 
 def test_purging_takes_the_oldest_finished_first_with_their_attempts(store: Store, lane: int) -> None:
-    insert(store, *(task(seq, lane, State.RUNNING) for seq in (1, 2, 3)))
+    insert(store, *(task(seq, lane, StateNumber.RUNNING) for seq in (1, 2, 3)))
     within(
-        store, lambda: store.end_attempts([ended(seq, State.FAILED, finished=NOW + seq) for seq in (1, 2)])
+        store,
+        lambda: store.end_attempts([ended(seq, StateNumber.FAILED, finished=NOW + seq) for seq in (1, 2)]),
     )
-    assert within(store, lambda: store.purge(NOW + 2, 1)) == [(lane, State.FAILED)]
+    assert within(store, lambda: store.purge(NOW + 2, 1)) == [(lane, StateNumber.FAILED)]
     assert store.find([(1).to_bytes(16, "big")]) == []
     assert store.attempts(1) == []
     assert len(store.attempts(2)) == 1
 
 
 def test_cancel_and_revive_are_conditional(store: Store, lane: int) -> None:
-    insert(store, task(1, lane), task(2, lane, State.RUNNING))
+    insert(store, task(1, lane), task(2, lane, StateNumber.RUNNING))
     within(store, lambda: store.cancel_waiting(1, NOW))
     with pytest.raises(Inconsistent):
         within(store, lambda: store.cancel_waiting(2, NOW))
     within(store, lambda: store.request_cancel(2))
     within(store, lambda: store.revive(1))
-    assert state_of(store, 1) == State.READY
+    assert state_of(store, 1) == StateNumber.READY
     with pytest.raises(Inconsistent):
         within(store, lambda: store.revive(1))
 
@@ -200,16 +208,16 @@ def test_the_picture_counts_every_task_once(store: Store, lane: int) -> None:
     insert(
         store,
         task(1, lane),
-        task(2, lane, State.SCHEDULED, due=NOW),
-        task(3, lane, State.RUNNING),
-        task(4, lane, State.RUNNING),
+        task(2, lane, StateNumber.SCHEDULED, due=NOW),
+        task(3, lane, StateNumber.RUNNING),
+        task(4, lane, StateNumber.RUNNING),
     )
-    within(store, lambda: store.end_attempts([ended(4, State.FAILED)]))
+    within(store, lambda: store.end_attempts([ended(4, StateNumber.FAILED)]))
     picture = store.load()
     assert sorted(picture.counts) == [
-        (lane, State.READY, 1),
-        (lane, State.SCHEDULED, 1),
-        (lane, State.FAILED, 1),
+        (lane, StateNumber.READY, 1),
+        (lane, StateNumber.SCHEDULED, 1),
+        (lane, StateNumber.FAILED, 1),
     ]
     assert [(row.seq, row.attempt, row.lease) for row in picture.running] == [(3, 1, LEASE)]
     assert (picture.last_seq, picture.lanes) == (4, [(lane, "q", "m:f")])
@@ -225,7 +233,7 @@ def test_listings_are_newest_first_and_filtered(store: Store, lane: int) -> None
     assert seqs(TaskFilter(queue="r")) == [2]
     assert seqs(TaskFilter(task="m:f", before_seq=3)) == [1]
     assert seqs(TaskFilter(since=NOW + 1)) == [3]
-    assert seqs(TaskFilter(states=(int(State.FAILED),))) == []
+    assert seqs(TaskFilter(states=(int(StateNumber.FAILED),))) == []
 
 
 def test_keys_queues_workers_and_meta_are_kept(store: Store) -> None:

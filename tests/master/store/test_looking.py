@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tq.common.model import State
+from tq.common.model import StateNumber
 from tq.master.store.interface import NewTasks
 from tq.master.store.sqlite import SqliteStore
 
@@ -23,7 +23,7 @@ def store() -> Iterator[SqliteStore]:
 
 
 def insert(
-    store: SqliteStore, *seqs: int, lane: int = 1, priority: int = 0, state: int = State.READY
+    store: SqliteStore, *seqs: int, lane: int = 1, priority: int = 0, state: int = StateNumber.READY
 ) -> None:
     tasks = [(seq, seq.to_bytes(16, "big"), b"payload") for seq in seqs]
     group = NewTasks(lane=lane, state=int(state), created=NOW + seqs[0], tasks=tasks, priority=priority)
@@ -35,7 +35,7 @@ def test_those_ahead_are_of_a_higher_priority_or_came_before(store: SqliteStore)
     insert(store, 4, 5, priority=7)
     insert(store, 6, priority=-1)
     insert(store, 7, lane=2, priority=9)
-    insert(store, 8, priority=9, state=State.SCHEDULED)
+    insert(store, 8, priority=9, state=StateNumber.SCHEDULED)
     assert store.count_ahead(1, 0, 3, 100) == 4
     assert store.count_ahead(1, 0, 1, 100) == 2
     assert store.count_ahead(1, 7, 4, 100) == 0
@@ -47,7 +47,7 @@ def test_the_oldest_ready_task_is_found_whatever_its_priority(store: SqliteStore
     assert store.oldest_ready(1) is None
     insert(store, 5, priority=100)
     insert(store, 3, priority=-100)
-    insert(store, 1, state=State.SCHEDULED)
+    insert(store, 1, state=StateNumber.SCHEDULED)
     insert(store, 2, lane=2)
     assert store.oldest_ready(1) == NOW + 3
 

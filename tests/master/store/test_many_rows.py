@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tq.common.model import State
+from tq.common.model import StateNumber
 from tq.master.store.interface import NewTasks
 from tq.master.store.sqlite import SqliteStore
 
@@ -26,13 +26,13 @@ def test_a_store_of_many_rows_serves_as_one_of_few(tmp_path: Path, pytestconfig:
         seqs = range(first, min(first + GROUP, rows + 1))
         tasks = [(seq, seq.to_bytes(16, "big"), b"payload") for seq in seqs]
         store.begin()
-        assert store.insert([NewTasks(lane=lane, state=int(State.READY), created=NOW, tasks=tasks)])
+        assert store.insert([NewTasks(lane=lane, state=int(StateNumber.READY), created=NOW, tasks=tasks)])
         store.commit()
     store.close()
 
     store = SqliteStore(tmp_path / "tq.db", "os")
     picture = store.load()
-    assert (picture.counts, picture.last_seq) == ([(lane, State.READY, rows)], rows)
+    assert (picture.counts, picture.last_seq) == ([(lane, StateNumber.READY, rows)], rows)
     store.begin()
     leased = store.lease([lane], PORTION, None, LEASE, 1, NOW)
     assert [row.seq for row in leased] == list(range(1, PORTION + 1))
@@ -41,9 +41,12 @@ def test_a_store_of_many_rows_serves_as_one_of_few(tmp_path: Path, pytestconfig:
         [NewTasks(lane=lane, state=0, created=NOW, tasks=[(rows + 1, rows.to_bytes(16, "big"), b"again")])]
     )
     store.commit()
-    assert store.load().counts == [(lane, State.READY, rows - PORTION), (lane, State.SUCCEEDED, PORTION)]
+    assert store.load().counts == [
+        (lane, StateNumber.READY, rows - PORTION),
+        (lane, StateNumber.SUCCEEDED, PORTION),
+    ]
     store.begin()
     assert len(store.purge(NOW, 2 * PORTION)) == PORTION
     store.commit()
-    assert store.load().counts == [(lane, State.READY, rows - PORTION)]
+    assert store.load().counts == [(lane, StateNumber.READY, rows - PORTION)]
     store.close()

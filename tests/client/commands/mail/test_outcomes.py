@@ -12,20 +12,20 @@ from tq.client.commands.mail.report import COLUMNS, Report
 from tq.common.codec import encode
 from tq.common.errors import InvalidArgument
 from tq.common.failure import Failure
-from tq.common.model import State
+from tq.common.model import StateNumber
 
 ANNE = "anne@tq.example"
 ID = bytes(16)
 
 
-def failed(kind: str, message: str, state: State = State.FAILED, **detail: Any) -> Ended:
+def failed(kind: str, message: str, state: StateNumber = StateNumber.FAILED, **detail: Any) -> Ended:
     failure = Failure(f"tq.tasks.mail.{kind}", message, detail=detail)
     return ended(ANNE, ID, state, failure.encode(), 1.0)
 
 
 def test_a_message_the_server_took() -> None:
     result = {"message_id": "<1@x>", "to": ANNE, "reply": "250 2.0.0 taken", "attempt": 3, "when": 5.0}
-    assert ended(ANNE, ID, State.SUCCEEDED, encode(result), 9.0) == Ended(
+    assert ended(ANNE, ID, StateNumber.SUCCEEDED, encode(result), 9.0) == Ended(
         ANNE, Fate.SENT, "250", "2.0.0 taken", "3", 5.0, "<1@x>"
     )
 
@@ -46,10 +46,10 @@ def test_a_message_no_server_was_asked_about() -> None:
 
 
 def test_other_ends() -> None:
-    assert failed("x", "", State.CANCELLED).state is Fate.CANCELLED
-    assert failed("x", "its process died", State.DEAD).state is Fate.FAILED
-    assert ended(ANNE, ID, State.LOST, None, 1.0).smtp_text
-    assert ended(ANNE, ID, State.SUCCEEDED, b"\xc1", 1.0).state is Fate.SENT  # taken, whatever it said
+    assert failed("x", "", StateNumber.CANCELLED).state is Fate.CANCELLED
+    assert failed("x", "its process died", StateNumber.DEAD).state is Fate.FAILED
+    assert ended(ANNE, ID, StateNumber.LOST, None, 1.0).smtp_text
+    assert ended(ANNE, ID, StateNumber.SUCCEEDED, b"\xc1", 1.0).state is Fate.SENT  # taken, whatever it said
 
 
 def rows(path: Path) -> list[dict[str, str]]:

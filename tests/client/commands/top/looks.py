@@ -23,7 +23,7 @@ def worker(host: str, node: str, **fields: Any) -> dict[str, Any]:
 
 def failing(name: str, number: int, **fields: Any) -> dict[str, Any]:
     row = {"name": name, "queue": "mail", "id": number.to_bytes(16, "big"), "tasks": 3, "at": NOW - 5}
-    return {**row, "state": int(State.FAILED), "error": "ValueError: no address", **fields}
+    return {**row, "state": int(State.FAILED.number), "error": "ValueError: no address", **fields}
 
 
 def running(name: str, number: int, **fields: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tq.client.commands.top.drawing import bar, draw, shares, sparkline, window
 from tq.client.commands.top.state import Effect, Model, Question, View, detailed, looked, lost, press
 from tq.client.commands.top.terminal import keys
 from tq.common.failure import Failure
-from tq.common.model import Outcome, State
+from tq.common.model import OutcomeNumber, StateNumber
 
 from .looks import NOW, failing, look, queue, worker
 
@@ -103,7 +103,7 @@ def test_a_question_and_a_message_stand_in_the_last_line(model: Model) -> None:
 def a_task() -> dict[str, Any]:
     attempt = {
         "attempt": 1,
-        "outcome": int(Outcome.ERROR),
+        "outcome": int(OutcomeNumber.ERROR),
         "worker": "crow",
         "started": NOW - 9,
         "ended": NOW - 8,
@@ -112,7 +112,7 @@ def a_task() -> dict[str, Any]:
         "id": ID,
         "name": "app:send",
         "queue": "mail",
-        "state": int(State.FAILED),
+        "state": int(StateNumber.FAILED),
         "priority": 0,
         "attempt": 1,
         "created": NOW - 10,
@@ -138,7 +138,7 @@ def test_a_task_that_is_gone_says_so(model: Model) -> None:
 
 
 def test_a_queue_and_a_worker_show_their_tasks(model: Model) -> None:
-    row = {"id": ID, "state": int(State.READY), "created": NOW - 60, "name": "app:send"}
+    row = {"id": ID, "state": int(StateNumber.READY), "created": NOW - 60, "name": "app:send"}
     opened, _ = press(press(model, "down")[0], "enter")
     shown = text(detailed(opened, opened.view, {"rows": [row]}))
     assert "queue mail  5 ready  3 failed  1 dead  40/s  paused" in shown
