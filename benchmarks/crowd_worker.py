@@ -104,7 +104,7 @@ class Worker:
         self._since = now
 
     def _beat(self) -> None:
-        if not self._connection.closed.done():
+        if not self._connection.is_closed:
             self._connection.call(DISPATCHER, "beat", [])
             self._loop.call_later(self._connection.welcome.heartbeat_seconds, self._beat)
 

@@ -31,7 +31,12 @@ class Report(NamedTuple):
 
 
 class Line(Protocol):
-    gone: asyncio.Future[str]
+    @property
+    def is_gone(self) -> bool: ...
+
+    async def wait_gone(self) -> str:
+        """Wait for its end; why it ended. To stop waiting ends nothing but the wait."""
+
     cluster: str | None  # the master's id, hex; None: it has to be asked
 
     def send(self, call: Call) -> None: ...
@@ -47,7 +52,6 @@ class NetworkLine:
 
     def __init__(self, connection: CallerConnection, report: Callable[[Report], None]) -> None:
         self._connection, self._report = connection, report
-        self.gone = connection.closed
         self.cluster: str | None = connection.welcome.cluster_id.hex()
 
     def send(self, call: Call) -> None:
@@ -58,6 +62,13 @@ class NetworkLine:
         else:
             number = call.number
             future.add_done_callback(lambda done: self._report(_report_of(number, done)))
+
+    @property
+    def is_gone(self) -> bool:
+        return self._connection.is_closed
+
+    async def wait_gone(self) -> str:
+        return await self._connection.wait_closed()
 
     def close(self, reason: str) -> None:
         self._connection.close(reason)
@@ -78,7 +89,7 @@ class SupervisorLine:
     def __init__(self, link: Link, report: Callable[[Report], None]) -> None:
         self._link, self._report = link, report
         self._loop = asyncio.get_running_loop()
-        self.gone: asyncio.Future[str] = self._loop.create_future()
+        self._gone: asyncio.Future[str] = self._loop.create_future()
         self.cluster: str | None = None
 
     def send(self, call: Call) -> None:
@@ -95,9 +106,16 @@ class SupervisorLine:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._report, report)
 
+    @property
+    def is_gone(self) -> bool:
+        return self._gone.done()
+
+    async def wait_gone(self) -> str:
+        return await asyncio.shield(self._gone)
+
     def close(self, reason: str) -> None:
-        if not self.gone.done():
-            self.gone.set_result(reason)  # the supervisor's line itself is not ours to close
+        if not self.is_gone:
+            self._gone.set_result(reason)  # the supervisor's line itself is not ours to close
 
     def abandon_in_child(self) -> None:
         pass  # a task that forks: the line belongs to the worker's child, which sees to it

@@ -233,7 +233,7 @@ class ClientLink:
         self.cluster = line.cluster
         self._ledger.connected()
         self._carry()
-        reason = await asyncio.shield(line.gone)
+        reason = await line.wait_gone()
         self._line, self._away_since = None, time.monotonic()
         self._ledger.disconnected()
         self._carry()
@@ -272,14 +272,14 @@ class ClientLink:
     def _resume_soon(self) -> None:
         """A supervisor's line outlives the connection behind it: go on as after a reconnect, for all calls
         that were lost together once. A network line that loses calls is gone, and ``_use`` sees to it."""
-        if self._line is not None and not self._line.gone.done() and not self._resume_due:
+        if self._line is not None and not self._line.is_gone and not self._resume_due:
             self._resume_due = True
             self._losses += 1
             self._loop.call_later(_pause_seconds(self._losses), self._resume)
 
     def _resume(self) -> None:
         self._resume_due = False
-        if self._line is not None and not self._line.gone.done():
+        if self._line is not None and not self._line.is_gone:
             self._ledger.connected()
             self._carry()
 

@@ -58,7 +58,7 @@ class CallerConnection(asyncio.Protocol):
         self._heartbeat: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._admitted: asyncio.Future[None] = self._loop.create_future()
-        self.closed: asyncio.Future[str] = self._loop.create_future()
+        self._closed: asyncio.Future[str] = self._loop.create_future()
 
     @classmethod
     async def open(
@@ -107,7 +107,7 @@ class CallerConnection(asyncio.Protocol):
         Calls made in one turn of the event loop leave in one write. InvalidArgument when it is too large. ``child``: the
         node of a worker's child, which makes it.
         """
-        if self._caller is None or self.closed.done():
+        if self._caller is None or self.is_closed:
             raise Unreachable(f"the connection to {self.address} is closed")
         call_id, frame = self._caller.call(target, method, args, kwargs, child)
         future: asyncio.Future[Any] = self._loop.create_future()
@@ -118,16 +118,25 @@ class CallerConnection(asyncio.Protocol):
 
     def say_of_child(self, node: bytes, *, here: bool) -> None:
         """That a child of this worker is here, or has died."""
-        if not self.closed.done():
+        if not self.is_closed:
             self._send(child_word(node, here))
 
     def close(self, reason: str = "") -> None:
         """Say goodbye and close. Pending calls fail with Unreachable."""
-        if not self.closed.done():
+        if not self.is_closed:
             if self._caller is not None:
                 self._send(goodbye(reason))
                 self._flush()
             self._end(Unreachable(reason or "closed on this side"))
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed.done()
+
+    async def wait_closed(self) -> str:
+        """Wait for the end; why it ended. Shielded: whoever stops waiting cancels its own wait, never the
+        future itself, from which everybody else learns whether the connection is still there."""
+        return await asyncio.shield(self._closed)
 
     def fileno(self) -> int:
         """The socket's descriptor; -1 when there is none (any more)."""
@@ -250,7 +259,7 @@ class CallerConnection(asyncio.Protocol):
 
     def _flush(self) -> None:
         self._flush_due = False
-        if self._outgoing and not self.closed.done():
+        if self._outgoing and not self.is_closed:
             self._tls.send(b"".join(self._outgoing))
             self._outgoing.clear()
             self._write()
@@ -273,9 +282,9 @@ class CallerConnection(asyncio.Protocol):
 
     def _end(self, error: TqError) -> None:
         """The one way out: everything that waits learns of it, once."""
-        if self.closed.done():
+        if self.is_closed:
             return
-        self.closed.set_result(str(error))
+        self._closed.set_result(str(error))
         if self._heartbeat is not None:
             self._heartbeat.cancel()
         if self._task is not None and not self._task.done():

@@ -107,7 +107,7 @@ class MasterMetrics:
 
     def _people(self) -> list[Metric]:
         engine, server = self._server.engine, self._server
-        workers = [one for one in engine.roster.by_node.values() if one.info is not None]
+        workers = engine.roster.listed()
         here = [one for one in workers if one.session is not None]
         sessions = Counter({str(role): 0 for role in Role})
         sessions.update(str(session.role) for session in engine.connections)

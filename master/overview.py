@@ -86,7 +86,7 @@ def worker_rows(engine: Engine) -> list[dict[str, Any]]:
             "since": worker.since / 1000,
             "last_seen": worker.heard_wall / 1000,
         }
-        for worker in engine.roster.by_node.values()
+        for worker in engine.roster.listed()
         if worker.info is not None
     ]
 

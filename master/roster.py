@@ -100,6 +100,7 @@ class Worker:
     started: frozenset[bytes] = frozenset()  # as of its last beat, for people to look at
     memory_bytes: int | None = None  # of it and its children, as of its last beat
     draining: bool = False  # ordered to, or it says so
+    has_left: bool = False  # with a goodbye: it is not expected back, and not listed
     pace: Pace | None = None  # since it first announced itself here
     starting: set[bytes] = field(default_factory=set)  # suspects it said it was about to start
     orders: list[list[Any]] = field(default_factory=list)
@@ -162,6 +163,10 @@ class Roster:
             worker.session is not None or worker.give_up_at is not None for worker in self.by_node.values()
         )
 
+    def listed(self) -> list[Worker]:
+        """Those that are here or may come back, as far as they are known."""
+        return [one for one in self.by_node.values() if one.info is not None and not one.has_left]
+
     def deadlines(self) -> list[int]:
         """When the absent are given up, monotonic ms."""
         return [worker.give_up_at for worker in self.by_node.values() if worker.give_up_at is not None]
@@ -188,7 +193,8 @@ class Roster:
             _out_of_line(worker)
         worker.info, worker.session, worker.give_up_at = info, session, None
         worker.since, worker.heard, worker.heard_wall = now.wall, now.mono, now.wall
-        worker.draining, worker.pace = False, worker.pace or Pace(now.mono)
+        worker.draining = worker.has_left = False
+        worker.pace = worker.pace or Pace(now.mono)
         worker.orders.clear()
         worker.orders_call = None
         self._set_capability(worker, info, session)
@@ -202,7 +208,9 @@ class Roster:
         if memory is not None and (type(memory) is not int or not 0 <= memory <= MEMORY_BYTES_MAX):
             raise InvalidArgument(f"beat: memory_bytes is a number of bytes, not {memory!r:.40}")
         worker.started, worker.memory_bytes = frozenset(started), memory
-        worker.draining |= facts.get("draining") is True
+        if facts.get("draining") is True:  # its parked lease calls are not answered: it would only hand back
+            worker.draining = True
+            _out_of_line(worker)
         worker.starting &= self._running.keys()
 
     def starting(self, session: Session, ids: list[bytes]) -> None:
@@ -222,12 +230,14 @@ class Roster:
             worker.pace.add(attempts, now.mono)
 
     def leave(self, session: Session, now: Now) -> None:
-        """A worker says goodbye: no grace, no blame."""
+        """A worker says goodbye: no grace, no blame, and no longer in any list. What it
+        served is remembered as long as an absent one's, for `tq why`."""
         worker = self.of(session)
         _out_of_line(worker)
         mine = [id for id, held in self._running.items() if held.worker == worker.number]
         self._ends.take_back(mine, OutcomeNumber.RELEASED, None, now)
         worker.session = worker.orders_call = None
+        worker.has_left = True
 
     def orders(self, call: Call) -> object:
         worker = self.of(call.session)

@@ -24,7 +24,7 @@ from ..common.ids import show_id
 from ..common.model import OutcomeNumber
 from .hands import Child, Hands
 from .jobs import Death, Job, Report
-from .outbox import Outbox
+from .outbox import Call, Outbox
 from .pace import LONG_SECONDS, Pace
 from .post_mortem import post_mortem
 
@@ -202,9 +202,9 @@ class Agent:
         self.asked.clear()
         self.work(now)
 
-    def give_up(self) -> list[list[Any]]:
-        """The second signal: every lease in hand. After a drain all of them are of begun jobs."""
-        return self.held
+    def give_up(self) -> tuple[list[Call], list[list[Any]]]:
+        """The second signal, after a drain: reports to be sent at once, leases of begun jobs to be handed back."""
+        return self.outbox.take_rest(), [job.held for job in self._jobs()]
 
     def tick(self, now: float) -> None:
         """Look at what runs: time limits, jobs stuck behind a long one, pressure that did not help."""

@@ -73,7 +73,7 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
 def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     """Run the tasks of the named modules, as many at a time as there are slots.
 
-    SIGTERM or Ctrl-C: finish what runs, hand back the rest; twice: at once.
+    SIGTERM or Ctrl-C: finish what runs, hand back the rest; twice: at once; three times: without the master.
     `tq-worker check` with the same arguments looks at all of it and starts nothing.
     """
     options["labels"] = ",".join(options["labels"])
@@ -112,20 +112,22 @@ async def _work(settings: WorkerSettings, credential: Credential, log: EventLog,
     attendant = Attendant(vitals, settings.http, log.event, notifier=notifier, metrics=metrics, on_lag=on_lag)
     signals = 0
 
-    def first_or_second() -> None:
+    def signalled() -> None:
         nonlocal signals
         signals += 1
         if signals == 1:
             attendant.ending()
             supervisor.drain()
-        else:
+        elif signals == 2:
             supervisor.stop()
+        else:
+            supervisor.abandon()
 
     loop = asyncio.get_running_loop()
     witness = open_witness(loop.time, loop.call_later)
     supervisor.watch(witness)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, first_or_second)
+        loop.add_signal_handler(number, signalled)
     try:
         await attendant.open()
         await supervisor.load()

@@ -18,6 +18,7 @@ FINISH_BYTES_MAX: Final = 4 * 1024 * 1024  # of bodies in one finish call; a lar
 BODY_BYTES_MAX: Final = FRAME_BYTES_MAX - 4 * 1024  # beside it in its frame: ids, times, numbers
 
 Key = tuple[bytes, int]  # id and attempt
+Call = tuple[list[list[Any]], list[list[Any]] | None]  # the arguments of one finish call: rows, named content
 
 
 class Outbox:
@@ -65,13 +66,20 @@ class Outbox:
             self._under_way.append(key)
         return rows
 
+    def take_rest(self) -> list[Call]:
+        """All that is not under way, in calls that are made one behind the other: the worker ends, and waits for
+        no answer to any of them."""
+        calls: list[Call] = []
+        self._settle()
+        while rows := self.take_call():
+            calls.append((rows, self.blobs_under_way))
+            self._settle()
+        return calls
+
     def answered(self, stale: Sequence[int]) -> list[bytes]:
         """The call was answered: its rows are settled. The ids of those that came too late."""
         late = [key[0] for index, key in enumerate(self._under_way) if index in stale]
-        for key in self._under_way:
-            self._rows.pop(key, None)
-            self._blobs.pop(key, None)
-        self._under_way.clear()
+        self._settle()
         return late
 
     def connected(self) -> None:
@@ -82,6 +90,13 @@ class Outbox:
         """Nobody wants these any more."""
         self._rows = {key: row for key, row in self._rows.items() if key not in lost}
         self._blobs = {key: blobs for key, blobs in self._blobs.items() if key not in lost}
+
+    def _settle(self) -> None:
+        """What is under way is no longer ours to tell."""
+        for key in self._under_way:
+            self._rows.pop(key, None)
+            self._blobs.pop(key, None)
+        self._under_way.clear()
 
     def _shorten(self, row: list[Any]) -> int:
         """Have the attempt fail, and say why; the bytes of that."""

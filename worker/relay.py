@@ -47,7 +47,7 @@ class Relay:
 
     def ask(self, connection: CallerConnection | None, child: Body, request: Request) -> None:
         self._connection = connection
-        if connection is None or connection.closed.done():
+        if connection is None or connection.is_closed:
             self._waiting.append((child, request))
         elif request.target[0] != "get_blobs" or request.method not in CHUNK_CALLS:
             self._call(connection, child, request)
@@ -70,7 +70,7 @@ class Relay:
         while self._chunks and self._under_way < CHUNKS_UNDER_WAY:
             child, request = self._chunks.popleft()
             connection = self._connection
-            if connection is None or connection.closed.done():
+            if connection is None or connection.is_closed:
                 self._waiting.append((child, request))
                 continue
             future = self._call(connection, child, request)

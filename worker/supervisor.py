@@ -2,11 +2,16 @@
 
 ::
 
-    master ◄─ CallerConnection ─► Supervisor ─► Agent (decides) ─► Supervisor (the agent's hands) ─► children
-                                     └ ticks while something runs, beats while connected
+    master ◄─ MasterLine ─► Supervisor ─► Agent (decides) ─► Supervisor (the agent's hands) ─► children
+                               └ ticks while something runs, beats while connected
 
-Nothing is decided here about jobs. What is decided here: when to connect again, when to start a child in
-place of a dead one, and what the program says when it ends.
+Nothing is decided here about jobs. What is decided here: when to start a child in place of a dead one, and
+how the program ends::
+
+    drain (1st signal) ─► what runs is finished, the rest handed back ─┐
+    stop  (2nd signal) ─► children killed, what ended reported, ───────┼─► goodbye, answered ─► ended
+                          the rest handed back uncharged               │
+    abandon (3rd)      ─► no goodbye ──────────────────────────────────┴─► ended
 """
 
 from __future__ import annotations
@@ -15,37 +20,28 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from random import SystemRandom
 from typing import Any, Final, Protocol
 
 from ..common.config import WorkerSettings
 from ..common.connection import CallerConnection
-from ..common.errors import InvalidArgument, ProtocolError, Rejected, StoreError, TqError, Unreachable
 from ..common.frames import FRAME_BYTES_MAX
 from ..common.keys import Credential
-from ..common.model import NODE_ID_BYTES, Role
 from ..common.session import Request
-from ..common.tls import OwnCa
 from .agent import TICK_SECONDS, Agent
 from .announcement import announcement
 from .body import Body, MakeBody
 from .child_handle import ChildHandle
 from .jobs import Death, Job, Report
 from .loading import BrokenCode, import_failure
+from .master_line import MasterLine
 from .memory import Examiner, resident_bytes
 from .observer import SEND_SECONDS, Observer
 from .outbox import BODY_BYTES_MAX
 from .relay import Relay
 from .witness import Witness
 
-DISPATCHER: Final = ["get_dispatcher"]
-RECONNECT_SECONDS: Final = (0.1, 10.0)  # first and longest wait between tries, doubled each time, jittered
-AFTER_SERVICE_SECONDS_MAX: Final = 0.5  # the longest after one that served us: well within the master's grace
 RESTART_SECONDS: Final = (0.0, 30.0)  # a child that dies before it was ready waits longer each time
 WEIGH_SECONDS: Final = 0.25  # between two looks at the memory of children, while something runs
-WELL_SECONDS: Final = 10.0  # a connection or a child that lasted so long was a good one
-# A worker in threads shares a program, whose seeded ``random`` is not ours to draw from.
-_chance: Final = SystemRandom()
 
 
 class Meters(Protocol):
@@ -64,10 +60,10 @@ class Supervisor:
         report: Callable[..., None],
         make_child: MakeBody = ChildHandle,
     ) -> None:
-        self._settings, self._credential, self._report = settings, credential, report
+        self._settings, self._report = settings, report
         self._make_child = make_child
         self._loop = asyncio.get_running_loop()
-        self._node = os.urandom(NODE_ID_BYTES)
+        self._line = MasterLine(settings, credential, self, report)
         self._agent = Agent(
             self,
             settings.slots,
@@ -87,7 +83,6 @@ class Supervisor:
         self._import_error = ""
         self.tasks: list[list[str]] = []  # [name, queue] as the children tell them
         self._hello: asyncio.Future[None] = self._loop.create_future()
-        self._connection: CallerConnection | None = None
         self._ticking: asyncio.TimerHandle | None = None
         self._ticked = 0.0
         self._ended: asyncio.Future[int] = self._loop.create_future()
@@ -107,13 +102,15 @@ class Supervisor:
         """Serve until drained; the exit status. Raises Rejected when the master refuses the key."""
         for _ in range(self._settings.slots - 1):
             self._start_child()
-        connecting = self._loop.create_task(self._stay_connected())
+        connecting = self._loop.create_task(self._line.keep())
         connecting.add_done_callback(self._connecting_ended)
         try:
             return await self._ended
         finally:
             connecting.cancel()
-            await self._say_goodbye()
+            await self._line.say_goodbye()
+            for child in self._children.values():
+                child.close_tickets()
             self._observer.close()
 
     def drain(self) -> None:
@@ -121,16 +118,28 @@ class Supervisor:
         if not self._agent.draining:
             self._report("worker.draining")
             self._agent.drain(self._now())
+            self._tell_state()  # the master stops leasing to us: see Roster.beat
         self._end_if_drained()
 
     def stop(self) -> None:
-        """Second signal: end what runs now, hand everything back."""
-        held = self._agent.give_up()
+        """Second signal: end what runs now, report what has ended, hand the rest back. What is told here is
+        told in this order on one connection, and the goodbye after it."""
+        self.drain()
+        if self._ended.done():
+            return
         self._kill_children()
+        reports, held = self._agent.give_up()
+        for rows, blobs in reports:
+            self._observer.before_finish(rows)
+            self._line.tell("finish", rows, *([blobs] if blobs else []))
         if held:
-            self._ask("release", lambda _: None, held, True)
-        if not self._ended.done():
-            self._ended.set_result(1)
+            self._line.tell("release", held, True)
+        self._ended.set_result(1)
+
+    def abandon(self) -> None:
+        """Third signal: the master is not waited for any more."""
+        self.stop()
+        self._line.hang_up()
 
     # what can be seen of it
 
@@ -145,58 +154,22 @@ class Supervisor:
 
     # the connection
 
-    async def _stay_connected(self) -> None:
-        """Connect, and again when it broke, for ever. Raises Rejected: a refused key is final."""
-        first, longest = RECONNECT_SECONDS
-        wait, turn, told = first, 0, False
-        while True:
-            address = self._settings.connect[turn % len(self._settings.connect)]
-            turn += 1
-            try:
-                connection = await CallerConnection.open(
-                    address,
-                    self._credential,
-                    role=Role.WORKER,
-                    node=self._node,
-                    own_ca=OwnCa(self._settings.ca_file, self._settings.certificate_file),
-                )
-                began = self._now()
-                await self._serve(connection)
-                reason = await connection.closed
-                self._report("worker.disconnected", level="warning", reason=reason)
-                told = True
-                wait = first if self._now() - began > WELL_SECONDS else min(wait, AFTER_SERVICE_SECONDS_MAX)
-            except Rejected:
-                raise
-            except (Unreachable, ProtocolError, InvalidArgument) as error:
-                if not told:
-                    told = True
-                    self._report("worker.disconnected", level="warning", reason=str(error))
-            finally:
-                self._disconnected()
-            await asyncio.sleep(wait * _chance.uniform(0.5, 1.0))  # workers do not come back in step
-            wait = min(wait * 2, longest)
+    def announcement(self) -> tuple[dict[str, Any], list[list[Any]]]:
+        return announcement(self._settings, [name for name, _ in self.tasks]), self._agent.held
 
-    async def _serve(self, connection: CallerConnection) -> None:
-        info = announcement(self._settings, [name for name, _ in self.tasks])
-        try:
-            answer = await connection.call(DISPATCHER, "announce", info, self._agent.held)
-        except StoreError as error:  # the master lives, its disk is full: no reason to end
-            connection.close(str(error))
-            return
-        self._connection = connection
+    def line_opened(self, connection: CallerConnection, answer: Any) -> None:
         self._lease_seconds = float(answer["lease_seconds"])
         frame_bytes_max = connection.welcome.frame_bytes_max
         self._agent.outbox.body_bytes_max = BODY_BYTES_MAX - FRAME_BYTES_MAX + frame_bytes_max
-        self._report(
-            "worker.connected", address=str(connection.address), version=connection.welcome.server_version
-        )
         self._observer.connected(self._agent.held)
         self._agent.connect(answer["dropped"], self._now())
         self._await_orders(connection)
         self._beat(connection)
         self._relay.connected(connection)
         self._end_if_drained()
+
+    def line_closed(self) -> None:
+        self._agent.disconnect()
 
     def _connecting_ended(self, task: asyncio.Task[None]) -> None:
         """It never ends by itself but by an error: a refused key, or a bug."""
@@ -205,25 +178,20 @@ class Supervisor:
             self._kill_children()
             self._ended.set_exception(error)
 
-    def _disconnected(self) -> None:
-        if self._connection is not None:
-            self._connection = None
-            self._agent.disconnect()
-
     def _beat(self, connection: CallerConnection) -> None:
-        if connection is self._connection and not connection.closed.done():
-            facts: dict[str, Any] = {"memory_bytes": sum(map(resident_bytes, {os.getpid(), *self.pids}))}
-            if self._agent.draining:
-                facts["draining"] = True
-            _ignore(connection.call(DISPATCHER, "beat", self._agent.started, facts))
+        if connection is self._line.current and not connection.is_closed:
+            self._tell_state()
             self._loop.call_later(connection.welcome.heartbeat_seconds, self._beat, connection)
 
+    def _tell_state(self) -> None:
+        facts: dict[str, Any] = {"memory_bytes": sum(map(resident_bytes, {os.getpid(), *self.pids}))}
+        if self._agent.draining:
+            facts["draining"] = True
+        self._line.tell("beat", self._agent.started, facts)
+
     def _observe(self, rows: list[list[Any]]) -> None:
-        """What running attempts say. A call that fails costs what it carried, and nothing else."""
-        connection = self._connection
-        if connection is not None and not connection.closed.done():
-            with contextlib.suppress(TqError):
-                _ignore(connection.call(DISPATCHER, "observe", rows))
+        """What running attempts say."""
+        self._line.tell("observe", rows)
 
     def _await_orders(self, connection: CallerConnection) -> None:
         def done(orders: list[list[Any]]) -> None:
@@ -236,29 +204,7 @@ class Supervisor:
                         self.drain()
             self._after()
 
-        self._ask("orders", done)
-
-    def _ask(self, method: str, then: Callable[[Any], None], *args: Any) -> None:
-        """Call the dispatcher; ``then`` gets the answer. A call that fails ends the connection: the next
-        one announces what is held, and that settles whatever this call was about."""
-        connection = self._connection
-        if connection is None:
-            return
-
-        def done(future: asyncio.Future[Any]) -> None:
-            if future.cancelled():
-                return
-            error = future.exception()
-            if error is None:
-                if connection is self._connection:
-                    then(future.result())
-            elif not connection.closed.done():
-                connection.close(f"{method}: {error}")
-
-        try:
-            connection.call(DISPATCHER, method, *args).add_done_callback(done)
-        except TqError as error:
-            connection.close(f"{method}: {error}")
+        self._line.ask("orders", done)
 
     # the agent's hands
 
@@ -295,7 +241,7 @@ class Supervisor:
             self._agent.granted(lease, groups, self._now())
             self._after()
 
-        self._ask("lease", granted, want)
+        self._line.ask("lease", granted, want)
 
     def finish(self, rows: list[list[Any]], blobs: list[list[Any]] | None) -> None:
         def finished(stale: Any) -> None:
@@ -306,16 +252,16 @@ class Supervisor:
             self._after()
 
         self._observer.before_finish(rows)
-        self._ask("finish", finished, rows, *([blobs] if blobs else []))
+        self._line.ask("finish", finished, rows, *([blobs] if blobs else []))
 
     def release(self, held: list[list[Any]]) -> None:
-        self._ask("release", lambda _: None, held)
+        self._line.ask("release", lambda _: None, held)
 
     def starting(self, ids: list[bytes]) -> None:
         def known(_: Any) -> None:
             self._agent.may_start(ids, self._now())
 
-        self._ask("starting", known, ids)
+        self._line.ask("starting", known, ids)
 
     # the children's owner
 
@@ -349,7 +295,7 @@ class Supervisor:
         self._after()
 
     def child_asks(self, child: Body, request: Request) -> None:
-        self._relay.ask(self._connection, child, request)
+        self._relay.ask(self._line.current, child, request)
 
     def child_died(self, child: Body, death: Death) -> None:
         del self._children[child.number]
@@ -426,24 +372,5 @@ class Supervisor:
         if self._agent.draining and self._agent.idle and not self._ended.done():
             self._ended.set_result(0)
 
-    async def _say_goodbye(self) -> None:
-        """Leave in good order: nothing more is leased to us, nothing we hold has to wait for a grace."""
-        connection, self._connection = self._connection, None
-        if connection is not None and not connection.closed.done():
-            try:
-                await asyncio.wait_for(connection.call(DISPATCHER, "leave"), timeout=5.0)
-            except (TqError, TimeoutError) as error:
-                self._report(
-                    "worker.disconnected", level="warning", reason=str(error) or "no answer to leave"
-                )
-            connection.close("the worker has ended")
-        for child in self._children.values():
-            child.close_tickets()
-
     def _now(self) -> float:
         return self._loop.time()
-
-
-def _ignore(future: asyncio.Future[Any]) -> None:
-    """A call whose failure is the connection's, told elsewhere."""
-    future.add_done_callback(lambda done: done.cancelled() or done.exception())

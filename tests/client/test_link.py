@@ -27,7 +27,7 @@ class HandLine:
     def __init__(self, report: Callable[[Report], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._report = report
-        self.gone: asyncio.Future[str] = self._loop.create_future()
+        self._gone: asyncio.Future[str] = self._loop.create_future()
         self.sent: list[Call] = []
         self.something = threading.Semaphore(0)
         self.closed_with: str | None = None
@@ -36,6 +36,13 @@ class HandLine:
     def send(self, call: Call) -> None:
         self.sent.append(call)
         self.something.release()
+
+    @property
+    def is_gone(self) -> bool:
+        return self._gone.done()
+
+    async def wait_gone(self) -> str:
+        return await asyncio.shield(self._gone)
 
     def close(self, reason: str) -> None:
         self.closed_with = reason
@@ -54,7 +61,7 @@ class HandLine:
 
     def lose(self) -> None:
         def lost() -> None:
-            self.gone.set_result("cut")
+            self._gone.set_result("cut")
 
         self._loop.call_soon_threadsafe(lost)
 

@@ -55,6 +55,7 @@ def hold(started: str, release: str) -> int:
     note(started, str(os.getpid()))
     while not os.path.exists(release):
         time.sleep(POLL_SECONDS)
+    print("let go", end="")  # no end of line: it leaves with the report that this is over
     return os.getpid()
 
 

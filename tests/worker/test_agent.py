@@ -488,13 +488,16 @@ def test_drained_without_a_connection_nothing_is_held_that_was_not_started(shop:
     assert [row[0] for row in shop.agent.held] == [running]
 
 
-def test_after_a_drain_giving_up_names_what_was_begun_and_nothing_else(shop: Workshop) -> None:
+def test_after_a_drain_giving_up_reports_what_has_ended_and_hands_back_what_has_begun(shop: Workshop) -> None:
     shop.warm_up()
     shop.grant(20)
     shop.grant(shop.tasks(1, suspect=True))
-    over, running = shop.run(1), shop.begin(1)
+    under_way, waiting, running = shop.run(1), shop.run(1), shop.begin(1)
     shop.agent.drain(shop.now)
-    assert {row[0] for row in shop.agent.give_up()} == {over, running}
+    reports, held = shop.agent.give_up()
+    assert [row[0] for row in shop.finishing[0]] == [under_way], "it is told already"
+    assert [row[0] for rows, _ in reports for row in rows] == [waiting]
+    assert [row[0] for row in held] == [running]
 
 
 # dead children
