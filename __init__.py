@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .common.errors import NotNamed as NotNamed
     from .common.errors import NotSerializable as NotSerializable
     from .common.errors import ProtocolError as ProtocolError
+    from .common.errors import QuotaExceeded as QuotaExceeded
     from .common.errors import Rejected as Rejected
     from .common.errors import RemoteError as RemoteError
     from .common.errors import Retry as Retry
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 
 _ERRORS = (
     "CancelRequested ConfigError DecodeError Discard Forbidden InvalidArgument NotNamed NotSerializable "
-    "ProtocolError Rejected RemoteError Retry Snooze StoreError TaskCancelled TaskConflict TaskCrashed TaskError "
+    "ProtocolError QuotaExceeded Rejected RemoteError Retry Snooze StoreError TaskCancelled TaskConflict TaskCrashed TaskError "
     "TaskExpired TaskLost TaskTimeout TimeLimit TqError UnknownBlob UnknownObject UnknownTask Unreachable"
 )
 _HOMES = {

@@ -29,7 +29,7 @@ from contextlib import suppress
 from random import SystemRandom
 from typing import Any, Final
 
-from ..common.errors import ProtocolError, Rejected, StoreError, TqError, Unreachable
+from ..common.errors import ProtocolError, QuotaExceeded, Rejected, StoreError, TqError, Unreachable
 from ..common.loops import loop_factory
 from ..common.retry import retry_delay
 from .ledger import Ledger
@@ -217,7 +217,7 @@ class ClientLink:
                 self._refused = error
                 self._give_up(error)
                 return None
-            except (Unreachable, ProtocolError) as error:
+            except (Unreachable, ProtocolError, QuotaExceeded) as error:
                 stranger = isinstance(error, ProtocolError)
                 if deadline is not None and (stranger or now() + pause > deadline):
                     self._give_up(error)

@@ -5,7 +5,8 @@
     TqError
     ├── InvalidArgument            what was given cannot be used; nothing happened
     │   ├── NotSerializable        a value that cannot travel, with its path
-    │   └── NotNamed               a callable that a worker could not find by name
+    │   ├── NotNamed               a callable that a worker could not find by name
+    │   └── QuotaExceeded           the key has as much here as one key may
     ├── ConfigError                a setting or a start-up condition; the program did not start
     ├── DecodeError                bytes that are not a value
     ├── ProtocolError              the other side does not speak tq, or speaks it wrongly
@@ -97,6 +98,10 @@ class NotSerializable(InvalidArgument, TypeError):
 
 class NotNamed(InvalidArgument):
     """A callable no worker could find by name: a lambda, a nested function, something typed at a prompt."""
+
+
+class QuotaExceeded(InvalidArgument):
+    """The key has as much at the master as one key may have at a time. Nothing was done; it can be asked again."""
 
 
 class ConfigError(TqError):
@@ -220,6 +225,7 @@ WIRE_ERRORS: dict[str, type[TqError]] = {
     kind.__name__: kind
     for kind in (
         InvalidArgument,
+        QuotaExceeded,
         ProtocolError,
         Rejected,
         Forbidden,

@@ -12,9 +12,10 @@ ends the connection with a sentence; it never ends the master.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ..common.errors import ProtocolError, Rejected, TqError, to_wire
+from ..common.errors import ProtocolError, QuotaExceeded, Rejected, TqError, to_wire
 from ..common.exposed import ALLOWED
 from ..common.frames import HANDSHAKE_FRAME_BYTES_MAX, FrameReader, Kind, encode_frame, pack
 from ..common.handshake import Admitted, ServerHandshake
@@ -22,13 +23,13 @@ from ..common.model import Role
 from ..common.session import PONG, Abandoned, Answerer, Child, Goodbye, Ping, Request, goodbye
 from ..common.tls import TlsPipe
 from ..common.version import VERSION
+from .accounts import What
 from .gate import HANDSHAKE_SECONDS_MAX, TLS_SECONDS_MAX
-from .sessions import CALLS_OUTSTANDING_MAX, Call, Session
+from .sessions import Call, Session
 
 if TYPE_CHECKING:
     from .server import Server
 
-CHILDREN_MAX: Final = 65_536  # of one worker: as many as slots
 SEND_QUEUE_BYTES_MAX: Final = 64 * 1024 * 1024  # a peer that does not read is not waited for
 SILENT_HEARTBEATS_MAX: Final = 4  # one more than the caller allows the master: it speaks, we listen
 
@@ -126,6 +127,8 @@ class Connection(asyncio.Protocol):
             raise ProtocolError(f"a frame of kind {kind} before WELCOME")
 
     def _admit(self, admitted: Admitted, welcome: bytes) -> None:
+        account = self._server.accounts.of(admitted.verifier.key_id)
+        self._server.admit(account)
         self._server.gate.leave(self)
         self._handshake = None
         self._frames.frame_bytes_max = self._server.frame_bytes_max
@@ -135,6 +138,7 @@ class Connection(asyncio.Protocol):
             role=admitted.role,
             node=admitted.node,
             address=self._address,
+            account=account,
         )
         self._queue(encode_frame(Kind.WELCOME, welcome))
         self._set_deadline(self._server.heartbeat_seconds * SILENT_HEARTBEATS_MAX)
@@ -143,11 +147,13 @@ class Connection(asyncio.Protocol):
     def _take(self, session: Session, event: Request | Child | Abandoned | Ping | Goodbye) -> None:
         if isinstance(event, Request):
             if event.child is not None and session.role in ALLOWED[Role.WORKER]:
-                session = self._child(session, event.child)
+                try:
+                    session = self._child(session, event.child)
+                except QuotaExceeded as error:
+                    self._queue(self._answerer.refuse(event.call_id, error))
+                    return
             if event.call_id in session.calls:
                 raise ProtocolError(f"call id {event.call_id} is in use")
-            if len(session.calls) >= CALLS_OUTSTANDING_MAX:
-                raise ProtocolError(f"more than {CALLS_OUTSTANDING_MAX:,} calls without an answer")
             self._server.request(session, event)
         elif isinstance(event, Ping):
             self._queue(PONG)
@@ -162,8 +168,7 @@ class Connection(asyncio.Protocol):
     def _child(self, session: Session, node: bytes) -> Session:
         known = session.children.get(node)
         if known is None:
-            if len(session.children) >= CHILDREN_MAX:
-                raise ProtocolError(f"more than {CHILDREN_MAX:,} children of one worker")
+            session.account.take(What.CHILDREN)
             known = session.child(node)
             self._server.opened(known)
         return known
@@ -172,8 +177,10 @@ class Connection(asyncio.Protocol):
         if session.role not in ALLOWED[Role.WORKER]:
             raise ProtocolError("only a worker has children")
         if word.here:
-            self._child(session, word.node)
+            with contextlib.suppress(QuotaExceeded):  # its next call is told
+                self._child(session, word.node)
         elif (gone := session.children.pop(word.node, None)) is not None:
+            session.account.give(What.CHILDREN)
             self._server.left(gone)
 
     def _encourage(self) -> None:
@@ -274,6 +281,9 @@ class Connection(asyncio.Protocol):
             transport.abort()
         else:
             transport.close()
+        if self._session is not None:
+            self._session.account.give(What.SESSIONS)
+            self._session.account.give(What.CHILDREN, len(self._session.children))
         if self._session is not None and self._session.open:
             self._server.report(
                 "session.closed",

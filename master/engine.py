@@ -147,9 +147,9 @@ class Engine:
     # intake
 
     def call(self, session: Session, call_id: int, run: Callable[[Call], Any], size_bytes: int = 0) -> None:
-        """A session asks: ``run`` will be performed in the next transaction."""
+        """A session asks: ``run`` will be performed in the next transaction. Raises QuotaExceeded."""
         call = Call(session, call_id, run, self._replies, size_bytes)
-        session.calls[call_id] = call
+        session.expect(call)
         self._inbox.append(call)
 
     def later(self, job: Callable[[], None]) -> None:
@@ -168,7 +168,7 @@ class Engine:
         for call in list(session.calls.values()):
             if call.abandon is not None:
                 call.abandon()
-        session.calls.clear()
+        session.settle_all()
         self.watches.close(session)
         if self.roster.is_of(session):
             self.feeds.forget(session.node)
@@ -182,7 +182,7 @@ class Engine:
 
     def abandoned(self, session: Session, call_id: int) -> None:
         """The caller no longer waits for this call."""
-        call = session.calls.pop(call_id, None)
+        call = session.settle(call_id)
         if call is not None and call.abandon is not None:
             call.abandon()
 
@@ -247,7 +247,7 @@ class Engine:
         self.blobs.committed()
         for call in batch.replies:
             session = call.session
-            if session.open and session.calls.pop(call.call_id, None) is not None:
+            if session.open and session.settle(call.call_id) is not None:
                 session.wire.send(call.frame or session.wire.encode(call))
         self._close_sessions()
 

@@ -20,8 +20,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from ..common.errors import StoreError, TqError
+from ..common.errors import QuotaExceeded, StoreError, TqError
 from ..common.model import Role
+from ..common.session import Request
+from .accounts import Account, Accounts, What
 from .blobs.files import BlobFiles
 from .blobs.threads import Threads
 from .clock import Now, read_clock
@@ -38,6 +40,7 @@ USER_THREADS: Final = 8  # for the user's own exposed objects
 DESCRIPTORS_RESERVED: Final = (
     16  # not for connections: the store's files when it is opened anew, and users' own
 )
+KEY_SHARE: Final = 0.75  # of all connections, for one key: others get in, whatever it does
 STORE_PAUSE_SECONDS: Final = 0.2  # after a failed transaction, so that a full disk is not hammered
 
 
@@ -64,6 +67,7 @@ class Server:
         self.cluster_id, self.heartbeat_seconds = cluster_id, heartbeat_seconds
         self.frame_bytes_max, self.report = frame_bytes_max, report
         self.gate: Gate[Connection] = Gate()
+        self.accounts = Accounts()
         self.loop = loop or asyncio.get_running_loop()  # a simulator hands in its own, and its clock
         self._clock = clock
         self.connections: set[Connection] = set()
@@ -147,26 +151,43 @@ class Server:
         self._full = full
         return not full
 
-    def request(self, session: Session, request: Any) -> None:
+    def admit(self, account: Account) -> None:
+        """One more session of this key. Raises QuotaExceeded."""
+        share = int(self.descriptors_max * KEY_SHARE)
+        if not account.is_shared and account.held[What.SESSIONS] >= share:
+            raise QuotaExceeded(
+                f"this key has {account.held[What.SESSIONS]:,} connections; at most {share:,}, so that others find room in "
+                "the files that the master may open: close some, or raise its limit of open files (LimitNOFILE, ulimit -n)"
+            )
+        account.take(What.SESSIONS)
+
+    def request(self, session: Session, request: Request) -> None:
         """A call arrived: into the next transaction, or into a user's thread."""
         try:
             invocation = self.registry.invocation(session, request)
+            if invocation.engine:
+                self.engine.call(session, request.call_id, invocation.run, request.size_bytes)
+                self.wake()
+            else:
+                self._ask_user(session, request, invocation.run)
         except TqError as error:
             refusal = Call(session, request.call_id, lambda call: None, [])
             refusal.refuse(error)
             session.wire.send(session.wire.encode(refusal))
-            return
-        if invocation.engine:
-            self.engine.call(session, request.call_id, invocation.run, request.size_bytes)
-            self.wake()
-        else:
-            self._ask_user(session, request.call_id, invocation.run)
 
-    def _ask_user(self, session: Session, call_id: int, run: Callable[[Call], Any]) -> None:
-        call = session.calls[call_id] = Call(session, call_id, run, [])  # counts like any other
+    def _ask_user(self, session: Session, request: Request, run: Callable[[Call], Any]) -> None:
+        call_id, account, size = request.call_id, session.account, request.size_bytes
+        account.take(What.PARKED_BYTES, size)  # until it ends, whoever waits for it
+        call = Call(session, call_id, run, [])
+        try:
+            session.expect(call)
+        except TqError:
+            account.give(What.PARKED_BYTES, size)
+            raise
 
         def done(future: asyncio.Future[Any]) -> None:
-            if session.calls.pop(call_id, None) is None or future.cancelled():
+            account.give(What.PARKED_BYTES, size)
+            if session.settle(call_id) is None or future.cancelled():
                 return  # abandoned, its session ended, or the master ends
             error = future.exception()
             if error is None:

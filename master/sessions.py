@@ -10,14 +10,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from ..common.errors import TqError
+from ..common.errors import QuotaExceeded, TqError
 from ..common.keys import Verifier
 from ..common.model import Role
+from .accounts import Account, What
 
 LATER: Final = object()  # returned by an exposed method that will answer its call itself
 
 CALLS_OUTSTANDING_MAX: Final = 20_000  # per session: parked and unanswered; far above any honest use
-WATCHED_TASKS_MAX: Final = 1_000_000  # per session; about 200 bytes of the master's memory each
 STREAMS_MAX: Final = 1_024  # per session: one for a client, one for each child of a worker
 
 
@@ -34,13 +34,14 @@ class Wire(Protocol):
 class Stream:
     """Outcomes of watched tasks on their way to one collector."""
 
-    __slots__ = ("bodies_bytes", "collect", "outcomes", "session", "watched")
+    __slots__ = ("bodies_bytes", "collect", "outcomes", "room_bytes", "session", "watched")
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.watched: set[bytes] = set()
         self.outcomes: deque[tuple[bytes, int, Any]] = deque()
         self.bodies_bytes = 0  # of the bodies held in outcomes
+        self.room_bytes = 0  # for them, accounted for
         self.collect: tuple[Call, int] | None = None  # the parked call and the most tasks it wants
 
 
@@ -55,12 +56,14 @@ class Session:
         role: Role,
         node: bytes,
         address: str,
+        account: Account | None = None,
         reconnects: bool = True,
         is_child: bool = False,
     ) -> None:
-        """``reconnects``: its peer comes again when it is hung up on, and says again what it waits for. ``is_child``: a
-        worker's, on the connection of that."""
+        """``account``: its key's; None: nothing is limited. ``reconnects``: its peer comes again when it is hung up on,
+        and says again what it waits for. ``is_child``: a worker's, on the connection of that."""
         self.wire, self.reconnects, self.is_child = wire, reconnects, is_child
+        self.account = account or Account()
         self.verifier, self.role, self.node, self.address = verifier, role, node, address
         self.open = True
         self.calls: dict[int, Call] = {}
@@ -75,6 +78,7 @@ class Session:
             role=self.role,
             node=node,
             address=self.address,
+            account=self.account,
             is_child=True,
         )
         self.children[node] = made
@@ -83,11 +87,43 @@ class Session:
     def allows_queue(self, queue: str) -> bool:
         return self.verifier.allows_queue(queue)
 
+    def expect(self, call: Call) -> None:
+        """A call is to be answered from now on. Raises QuotaExceeded."""
+        if len(self.calls) >= CALLS_OUTSTANDING_MAX:
+            raise QuotaExceeded(
+                f"this connection has {len(self.calls):,} calls without an answer; at most "
+                f"{CALLS_OUTSTANDING_MAX:,}: wait for some of them"
+            )
+        self.account.take(What.CALLS)
+        self.calls[call.call_id] = call
+
+    def settle(self, call_id: int) -> Call | None:
+        """A call is answered, or not waited for any more; None: it was so before."""
+        call = self.calls.pop(call_id, None)
+        if call is not None:
+            self.account.give(What.CALLS)
+            call.let_go()
+        return call
+
+    def settle_all(self) -> None:
+        for call_id in list(self.calls):
+            self.settle(call_id)
+
 
 class Call:
     """One call of a session, from its arrival to its answer."""
 
-    __slots__ = ("_replies", "abandon", "call_id", "frame", "reply", "run", "session", "size_bytes")
+    __slots__ = (
+        "_held_bytes",
+        "_replies",
+        "abandon",
+        "call_id",
+        "frame",
+        "reply",
+        "run",
+        "session",
+        "size_bytes",
+    )
 
     def __init__(
         self,
@@ -102,6 +138,18 @@ class Call:
         self.reply: tuple[Any, TqError | None] | None = None
         self.frame: bytes | None = None  # the reply encoded, as soon as there is time for it
         self.abandon: Callable[[], None] | None = None  # undoes the parking, when the caller gives up
+        self._held_bytes = 0
+
+    def hold(self, size_bytes: int) -> None:
+        """It is parked with so much of its content. Raises QuotaExceeded."""
+        self.session.account.take(What.PARKED_BYTES, size_bytes)
+        self._held_bytes += size_bytes
+
+    def let_go(self) -> None:
+        """What it was parked with is gone."""
+        if self._held_bytes:
+            self.session.account.give(What.PARKED_BYTES, self._held_bytes)
+            self._held_bytes = 0
 
     def answer(self, value: Any) -> None:
         self._write(value, None)

@@ -13,10 +13,12 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from ..common.errors import InvalidArgument
-from .sessions import LATER, STREAMS_MAX, WATCHED_TASKS_MAX, Call, Session, Stream
+from .accounts import What
+from .sessions import LATER, STREAMS_MAX, Call, Session, Stream
 from .store.interface import Store
 
 BODIES_BYTES_MAX: Final = 8 * 1024 * 1024  # held per stream for a collector that is slow
+ROOM_BYTES: Final = 4 * 1024  # of them, accounted for at once
 COLLECT_BYTES_MAX: Final = 4 * 1024 * 1024  # of bodies in one reply; a larger one travels alone
 COLLECT_TASKS_MAX: Final = 10_000
 UNKNOWN: Final = -1  # the state told of a task nobody submitted
@@ -33,16 +35,15 @@ class Watches:
         self._ripe: dict[Stream, None] = {}  # streams with news, in order; a dict so that order is certain
 
     def check_room(self, session: Session, name: str, tasks: int) -> None:
-        """InvalidArgument when a stream cannot watch so many more tasks."""
-        if len(self._stream(session, name).watched) + tasks > WATCHED_TASKS_MAX:
-            raise InvalidArgument(
-                f"more than {WATCHED_TASKS_MAX:,} tasks watched by one connection; collect some first"
-            )
+        """QuotaExceeded when a stream cannot watch so many more tasks."""
+        self._stream(session, name)
+        session.account.check(What.WATCHED, tasks)
 
     def expect(self, session: Session, name: str, ids: Iterable[bytes]) -> None:
         """Watch tasks that have certainly not ended."""
         stream, streams = self._stream(session, name), self._streams
         new = [id for id in ids if id not in stream.watched]
+        session.account.note(What.WATCHED, len(new))  # until they are collected: see check_room
         stream.watched.update(new)
         if streams.keys().isdisjoint(new):  # as a rule nobody else watches a task
             streams.update(dict.fromkeys(new, (stream,)))
@@ -67,6 +68,7 @@ class Watches:
         for id in ids:
             if id in stream.watched:
                 self._forget(id, stream)
+                session.account.give(What.WATCHED)
 
     def ended(self, id: bytes, state: int, body: bytes | None) -> None:
         """A task became terminal in this transaction."""
@@ -100,9 +102,12 @@ class Watches:
 
     def close(self, session: Session) -> None:
         for stream in session.streams.values():
+            session.account.give(What.WATCHED, len(stream.watched) + len(stream.outcomes))
+            self._give_back_room(stream)
             for id in list(stream.watched):
                 self._forget(id, stream)
             self._ripe.pop(stream, None)
+        session.account.give(What.STREAMS, len(session.streams))
         session.streams.clear()
 
     def _stream(self, session: Session, name: str) -> Stream:
@@ -110,6 +115,7 @@ class Watches:
         if stream is None:
             if len(session.streams) >= STREAMS_MAX:
                 raise InvalidArgument(f"more than {STREAMS_MAX} result streams on one connection")
+            session.account.take(What.STREAMS)
             stream = session.streams[name] = Stream(session)
         return stream
 
@@ -124,12 +130,27 @@ class Watches:
     def _tell(self, stream: Stream, id: bytes, state: int, body: bytes | None) -> None:
         told: Any = body
         if body is not None:
-            if stream.bodies_bytes + len(body) > BODIES_BYTES_MAX:
+            size = stream.bodies_bytes + len(body)
+            if size > stream.room_bytes and not self._make_room(stream, size):
                 told = _IN_STORE
             else:
-                stream.bodies_bytes += len(body)
+                stream.bodies_bytes = size
         stream.outcomes.append((id, state, told))
         self._ripe[stream] = None
+
+    def _make_room(self, stream: Stream, size: int) -> bool:
+        """Whether so many bytes of bodies may be held for a stream: in portions, for one is asked for by every task."""
+        if size > BODIES_BYTES_MAX:
+            return False
+        more = max(ROOM_BYTES, size - stream.room_bytes)
+        if not stream.session.account.takes(What.OUTCOME_BYTES, more):
+            return False
+        stream.room_bytes += more
+        return True
+
+    def _give_back_room(self, stream: Stream) -> None:
+        stream.session.account.give(What.OUTCOME_BYTES, stream.room_bytes)
+        stream.room_bytes = 0
 
     def _take(self, stream: Stream, tasks_max: int) -> list[list[Any]]:
         taken: list[list[Any]] = []
@@ -147,4 +168,7 @@ class Watches:
             if held is body and body is not None:
                 stream.bodies_bytes -= len(body)
             taken.append([id, state, body])
+        stream.session.account.give(What.WATCHED, len(taken))
+        if stream.room_bytes and not stream.bodies_bytes:
+            self._give_back_room(stream)
         return taken
