@@ -156,7 +156,7 @@ class ServerHandshake:
         self._settings = (heartbeat_seconds, frame_bytes_max, version)
         self._random = random
         self._verifier: Verifier | None = None
-        self._known = False
+        self._key_id = ""
         self._role = Role.VIEWER
         self._node = b""
         self._transcript = b""
@@ -181,7 +181,7 @@ class ServerHandshake:
                 f"this master speaks tq/{PROTOCOL_VERSION}, not {versions!r:.40}; upgrade the older side"
             )
         found = self._lookup(key_id)
-        self._known = found is not None and found.state != "revoked"
+        self._key_id = key_id
         self._verifier = found if found is not None else _made_up(key_id, self._random)
         self._role, self._node = Role(role), node
         challenge = pack([PROTOCOL_VERSION, self._cluster_id, self._random(NONCE_BYTES), self._verifier.kdf])
@@ -202,8 +202,10 @@ class ServerHandshake:
         signature = hmac.digest(verifier.stored_key, _CLIENT_LABEL + self._transcript, "sha256")
         client_key = _xor(proof, signature)
         right = hmac.compare_digest(hashlib.sha256(client_key).digest(), verifier.stored_key)
-        if not (right and self._known):
+        known = self._lookup(self._key_id)  # as it is now: it may have been revoked or replaced since HELLO
+        if not right or known is None or known.is_revoked or known.stored_key != verifier.stored_key:
             raise Rejected(_REFUSED)
+        verifier = known
         if not verifier.allows(self._role):
             raise Rejected(
                 f"this key is a {verifier.role} key and cannot be used as {self._role}; "

@@ -20,7 +20,7 @@ import binascii
 import hashlib
 import hmac
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -29,6 +29,7 @@ from typing import Final
 from .address import is_loopback
 from .errors import ConfigError, InvalidArgument
 from .model import Role
+from .patterns import lies_within
 
 TOKEN_PREFIX: Final = "tq1"
 AUTHKEY_ID: Final = "authkey"  # the key id of a plain authkey
@@ -143,6 +144,18 @@ class Verifier:
 
     def allows_queue(self, queue: str) -> bool:
         return not self.queues or any(fnmatchcase(queue, pattern) for pattern in self.queues)
+
+    @property
+    def is_revoked(self) -> bool:
+        return self.state == "revoked"
+
+    def covers(self, role: Role, queues: Sequence[str]) -> bool:
+        """Whether a key of this role, bound to these patterns (none: to nothing), may do no more than this one."""
+        if not self.allows(role):
+            return False
+        if not self.queues:
+            return True
+        return bool(queues) and all(any(lies_within(one, own) for own in self.queues) for one in queues)
 
 
 def make_token_verifier(

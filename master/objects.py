@@ -23,6 +23,7 @@ from .feeds import Feed
 from .intake import LEASE_TASKS_MAX
 from .item_objects import ItemQueueObject, NamedItemQueue
 from .judging import EngineObject, allow_queue, judge_list, judge_seconds, judge_text, judge_whole
+from .key_objects import Keys
 from .lanes import ParkedLease
 from .named import Locks, Queues
 from .overview import running_rows, snapshot, worker_rows
@@ -357,30 +358,6 @@ class Workers(EngineObject):
     def drain(self, call: Call, node: str) -> dict[str, Any]:
         """Have a worker finish what it runs, hand back the rest and end; its host, or its node's start."""
         return self.engine.roster.drain(judge_text("node", node))
-
-
-class Keys(EngineObject):
-    """``get_keys()``"""
-
-    @exposed(Role.ADMIN)
-    def add(self, call: Call, role: str, queues: list[str], note: str = "") -> str:
-        """A new key's join token. It is shown this once."""
-        try:
-            wanted = Role(role)
-        except ValueError:
-            raise InvalidArgument(f"role {role!r:.40} is unknown; one of: {', '.join(Role)}") from None
-        return self.engine.keys.add(
-            wanted, judge_list("queues", queues), judge_text("note", note), self.engine.now
-        )
-
-    @exposed(Role.ADMIN)
-    def revoke(self, call: Call, key_id: str) -> None:
-        """The key admits nobody from now on, and its sessions are closed."""
-        self.engine.keys.revoke(judge_text("key_id", key_id), list(self.engine.sessions))
-
-    @exposed(Role.ADMIN)
-    def list(self, call: Call) -> list[dict[str, Any]]:
-        return self.engine.keys.listing()
 
 
 class Master(EngineObject):

@@ -31,6 +31,7 @@ from .committer import HERE_SECONDS_MAX, Committer
 from .connection import Connection
 from .engine import Batch, Engine
 from .gate import Gate
+from .keyring import KEY_REVOKED
 from .meters import Meters
 from .registry import Registry
 from .sessions import Call, Session
@@ -163,6 +164,9 @@ class Server:
 
     def request(self, session: Session, request: Request) -> None:
         """A call arrived: into the next transaction, or into a user's thread."""
+        if not self.engine.keys.admits(session):
+            session.wire.disconnect(KEY_REVOKED)
+            return
         try:
             invocation = self.registry.invocation(session, request)
             if invocation.engine:

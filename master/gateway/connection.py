@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from ...common.codec import encode
 from ...common.errors import DecodeError, InvalidArgument, NotSerializable, Rejected, TqError
-from ...common.keys import Verifier
 from ...common.model import Role
 from ...common.order import rank
 from ..gate import HANDSHAKE_SECONDS_MAX
 from ..item_queue import EMPTY, NO_MORE, NOT_PUT, PRIORITY, NewPut
 from ..items import TOKEN_BYTES
+from ..keyring import KEY_REVOKED
 from ..sessions import Call, Session
 from .decoder import loads
 from .handshake import FAILURE, FRAME_BYTES_MAX, FrameSplitter, Handshake, frame
@@ -155,6 +155,8 @@ class Connection(asyncio.Protocol):
         self._master.report("master.bug", level="error", error="".join(traceback.format_exception(error)))
 
     def _understand(self, body: bytes | None) -> None:
+        if self._gateway.verifier.is_revoked:  # asked each time: also in the middle of a handshake
+            raise Rejected(KEY_REVOKED)
         if self._handshake.done:
             self._request(body)
             return
@@ -313,10 +315,9 @@ class Connection(asyncio.Protocol):
 
     def _open(self) -> Session:
         if self._session is None:
-            key = Verifier(key_id="gateway", role=Role.CLIENT, kdf="none", stored_key=b"", server_key=b"")
-            node, address = self._gateway.random_bytes(TOKEN_BYTES), self._address
+            node, key = self._gateway.random_bytes(TOKEN_BYTES), self._gateway.verifier
             self._session = Session(
-                self, verifier=key, role=Role.CLIENT, node=node, address=address, reconnects=False
+                self, verifier=key, role=Role.CLIENT, node=node, address=self._address, reconnects=False
             )
             self._master.engine.opened(self._session)
         return self._session
@@ -403,7 +404,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, error: TqError) -> None:
         self._refusing = True
-        if not isinstance(error, Rejected):
+        if not isinstance(error, Rejected) or self._handshake.done:
             self.end(str(error))
             return
         self._gateway.complain(self._address, str(error))

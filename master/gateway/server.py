@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from ...common.address import Address, is_loopback, parse_address
 from ...common.errors import ConfigError, TqError
-from ...common.keys import check_authkey_strength
+from ...common.keys import KDF_NONE, Verifier, check_authkey_strength
+from ...common.model import Role
 from ...common.secrets import read_key_file
 from ..gate import STRANGERS_MAX, Gate
 from ..ports import why_not_listening
@@ -20,6 +21,8 @@ from .connection import Connection
 from .requests import References
 
 BACKLOG: Final = 128
+KEY_ID: Final = "gateway"  # by which `tq keys` shows and revokes it
+NOTE: Final = "--gateway-authkey-file"
 CLIENTS_MAX: Final = 2_000  # connections that have shown the key
 UNREAD_BYTES_MAX: Final = 64 * 1024 * 1024  # of answers that wait for clients to read them, of all together
 
@@ -77,6 +80,10 @@ class Gateway:
         self.gate: Gate[Connection] = Gate(places=places, per_address=places, patience=0.0)
         self._clients_max = min(CLIENTS_MAX, share)
         self._complaints = Complaints(master.report)
+        verifier = Verifier(
+            key_id=KEY_ID, role=Role.CLIENT, kdf=KDF_NONE, stored_key=b"", server_key=b"", note=NOTE
+        )
+        master.engine.keys.add_door(verifier)
         self.references = References(int.from_bytes(os.urandom(6), "big"))
         self.connections: set[Connection] = set()
         self.unread: dict[
@@ -102,6 +109,11 @@ class Gateway:
     def has_room(self, descriptor: int) -> bool:
         clients = len(self.connections) - len(self.gate)
         return clients < self._clients_max and self.master.has_room(descriptor)
+
+    @property
+    def verifier(self) -> Verifier:
+        """The key as it is now: it may have been revoked."""
+        return self.master.engine.keys.door(KEY_ID)
 
     def complain(self, address: str, error: str) -> None:
         self._complaints.tell(address, error, self.master.loop.time())

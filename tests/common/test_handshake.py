@@ -397,6 +397,31 @@ def test_wrong_unknown_and_revoked_keys_cannot_be_told_apart() -> None:
     assert len(forms) == 1
 
 
+def test_a_key_is_looked_up_again_when_it_is_proven() -> None:
+    """A handshake may be as old as its deadline lets it: what was true at HELLO is not asked of the past."""
+    good = make_token_verifier(KEY_ID, SECRET, role=Role.CLIENT)
+    known: dict[str, Verifier] = {}
+
+    def begun() -> tuple[Talk, bytes]:
+        known[KEY_ID] = good
+        talk = Talk()
+        talk.server._lookup = known.get
+        return talk, talk.client.on_challenge(talk.server.on_hello(talk.client.hello()))
+
+    for later in (replace(good, state="revoked"), make_token_verifier(KEY_ID, b"n" * 32, role=Role.CLIENT)):
+        talk, proof = begun()
+        known[KEY_ID] = later
+        with pytest.raises(Rejected, match="unknown, revoked"):
+            talk.server.on_proof(proof)
+    talk, proof = begun()
+    del known[KEY_ID]
+    with pytest.raises(Rejected, match="unknown, revoked"):
+        talk.server.on_proof(proof)
+    talk, proof = begun()
+    known[KEY_ID] = replace(good, queues=("gpu*",))
+    assert talk.server.on_proof(proof)[0].verifier.queues == ("gpu*",)
+
+
 def test_an_unknown_authkey_is_challenged_like_a_known_one() -> None:
     with_one = Talk(verifiers=[make_authkey_verifier("a plain authkey", CLUSTER)], key_id=AUTHKEY_ID)
     without = Talk(verifiers=[], key_id=AUTHKEY_ID)
