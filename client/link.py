@@ -29,6 +29,7 @@ from contextlib import suppress
 from random import SystemRandom
 from typing import Any, Final
 
+from ..common.connection import CONNECT_SECONDS
 from ..common.errors import ProtocolError, QuotaExceeded, Rejected, StoreError, TqError, Unreachable
 from ..common.loops import loop_factory
 from ..common.retry import retry_delay
@@ -210,6 +211,7 @@ class ClientLink:
         deadline = None if self._was_connected else now() + self._connect_seconds
         for attempt in itertools.count(1):
             rest = self._connect_seconds if deadline is None else max(0.001, deadline - now())
+            rest = min(rest, CONNECT_SECONDS)  # one that falls silent half-way leaves time for another
             pause = _pause_seconds(attempt)
             try:
                 return await self._open_line(self._reported, rest)

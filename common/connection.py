@@ -10,7 +10,8 @@ a lost connection means are its owner's business. Everything here runs on one ev
 
 Invariants: 1. nothing of tq is sent before the certificate's pin was checked; 2. no call is sent before
 WELCOME proved that the master knows the key; 3. every call's future is done at the latest when the
-connection is.
+connection is; 4. only what was decrypted counts as a sign of the master's life, bytes do not; 5. every callback ends
+with a deadline armed or the connection closed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from concurrent.futures import Future
 from typing import Any, Final, cast
 
 from .address import Address
+from .callbacks import contained
 from .errors import ProtocolError, Rejected, TqError, Unreachable, from_wire
 from .frames import HANDSHAKE_FRAME_BYTES_MAX, FrameReader, Kind, encode_frame, unpack
 from .handshake import ClientHandshake, Welcome
@@ -33,6 +35,7 @@ from .session import PING, Caller, Goodbye, child_word, goodbye
 from .tls import NO_CA, OwnCa, TlsPipe, client_context
 
 SILENT_HEARTBEATS_MAX: Final = 3  # a master that says nothing for so many heartbeats is taken for gone
+LINGER_SECONDS: Final = 10.0  # for a master to read what was sent before the end
 CONNECT_SECONDS: Final = 10.0  # TCP, TLS and the proof together
 
 
@@ -54,7 +57,7 @@ class CallerConnection(asyncio.Protocol):
         self._pending: dict[int, asyncio.Future[Any]] = {}
         self._outgoing: list[bytes] = []
         self._flush_due = False
-        self._heard = self._spoke = self._loop.time()
+        self._heard = self._spoke = self._loop.time()  # heard: when something was last decrypted
         self._heartbeat: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._admitted: asyncio.Future[None] = self._loop.create_future()
@@ -124,7 +127,7 @@ class CallerConnection(asyncio.Protocol):
     def close(self, reason: str = "") -> None:
         """Say goodbye and close. Pending calls fail with Unreachable."""
         if not self.is_closed:
-            if self._caller is not None:
+            if self._caller is not None and not self._tls.broken:
                 self._send(goodbye(reason))
                 self._flush()
             self._end(Unreachable(reason or "closed on this side"))
@@ -145,18 +148,22 @@ class CallerConnection(asyncio.Protocol):
 
     # asyncio.Protocol
 
+    @contained
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast(asyncio.Transport, transport)
         self._write()  # the TLS client hello
 
+    @contained
     def data_received(self, data: bytes) -> None:
-        self._heard = self._loop.time()
+        if self.is_closed:
+            return
         try:
             plaintext = self._tls.receive(data)
             self._write()
             if self._handshake is None and self._tls.established:
                 self._say_hello()
             if plaintext:
+                self._heard = self._loop.time()
                 for kind, body in self._frames.feed(plaintext):
                     self._understand(kind, body)
             if self._tls.eof:
@@ -165,9 +172,11 @@ class CallerConnection(asyncio.Protocol):
             self._write()  # a TLS alert may explain it to the other side
             self._end(error)
 
+    @contained
     def eof_received(self) -> None:
         self._end(Unreachable("the master closed the connection"))
 
+    @contained
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(Unreachable(f"the connection broke: {exc}" if exc else "the connection was closed"))
 
@@ -208,8 +217,8 @@ class CallerConnection(asyncio.Protocol):
     async def _prove(self, handshake: ClientHandshake, challenge: bytes) -> None:
         try:  # stretching a plain authkey takes a tenth of a second of computing: not on the loop
             proof = await self._off_the_loop(handshake.on_challenge, challenge)
-        except TqError as error:
-            self._end(error)
+        except Exception as error:
+            self.broke(error)
         else:
             self._send(encode_frame(Kind.PROOF, proof))
 
@@ -257,11 +266,12 @@ class CallerConnection(asyncio.Protocol):
             self._flush_due = True
             self._loop.call_soon(self._flush)
 
+    @contained
     def _flush(self) -> None:
         self._flush_due = False
         if self._outgoing and not self.is_closed:
-            self._tls.send(b"".join(self._outgoing))
-            self._outgoing.clear()
+            frames, self._outgoing = self._outgoing, []
+            self._tls.send(b"".join(frames))
             self._write()
             self._spoke = self._loop.time()
 
@@ -270,15 +280,23 @@ class CallerConnection(asyncio.Protocol):
         if ciphertext and self._transport is not None:
             self._transport.write(ciphertext)
 
+    @contained
     def _beat(self) -> None:
         every = self.welcome.heartbeat_seconds
         now = self._loop.time()
-        if now - self._heard > every * SILENT_HEARTBEATS_MAX:
-            self._end(Unreachable(f"the master said nothing for {now - self._heard:.0f} s"))
+        left = self._heard + every * SILENT_HEARTBEATS_MAX - now
+        if left <= 0:
+            self._end(
+                Unreachable(f"nothing that could be read came from the master for {now - self._heard:.0f} s")
+            )
             return
         if now - self._spoke >= every * 0.9 or now - self._heard >= every * 0.9:
             self._send(PING)
-        self._heartbeat = self._loop.call_later(every, self._beat)
+        self._heartbeat = self._loop.call_later(min(every, left), self._beat)
+
+    def broke(self, error: Exception) -> None:
+        """A callback of this connection failed. See ``common/callbacks.py``."""
+        self._end(error if isinstance(error, TqError) else ProtocolError(f"the connection failed: {error!r}"))
 
     def _end(self, error: TqError) -> None:
         """The one way out: everything that waits learns of it, once."""
@@ -298,3 +316,5 @@ class CallerConnection(asyncio.Protocol):
                 future.set_exception(Unreachable(str(error)))
         if self._transport is not None:
             self._transport.close()
+            if self._transport.get_write_buffer_size():  # else it would stay for as long as nobody reads it
+                self._loop.call_later(LINGER_SECONDS, self._transport.abort)

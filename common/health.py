@@ -71,6 +71,13 @@ class Pulse:
 
     def _beat(self) -> None:
         now = self._loop.time()
+        try:
+            self._show_life(now)
+        finally:
+            self._due = now + self._seconds
+            self._handle = self._loop.call_at(self._due, self._beat)
+
+    def _show_life(self, now: float) -> None:
         if self._on_lag is not None:
             self._on_lag(max(0.0, now - self._due))
         if self._notifier.watchdog_seconds is not None and not self._vitals.sick():
@@ -79,8 +86,6 @@ class Pulse:
             self._told = now
             self._notifier.tell(self._status())
         self._vitals.prod()
-        self._due = now + self._seconds
-        self._handle = self._loop.call_at(self._due, self._beat)
 
     def _status(self) -> str:
         state = "; ".join([*self._vitals.sick(), *self._vitals.unready()]) or "ready"

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import Final, NamedTuple, cast
 
 from .address import Address, is_loopback
+from .callbacks import contained
 
 CONNECTIONS_MAX: Final = (
     8  # a probe or a scraper needs one for milliseconds; the master's spare descriptors are 16
@@ -110,6 +111,7 @@ class _Visitor(asyncio.Protocol):
     def has_asked(self) -> bool:
         return self._answering is not None
 
+    @contained
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         if not self._responder.enter(self):
@@ -117,6 +119,7 @@ class _Visitor(asyncio.Protocol):
             return
         self._deadline = self._loop.call_later(REQUEST_SECONDS_MAX, self.end)
 
+    @contained
     def data_received(self, data: bytes) -> None:
         if self._answering is not None or self._transport is None:
             return  # a body, or a second request: nobody reads it
@@ -134,6 +137,7 @@ class _Visitor(asyncio.Protocol):
         self._answering = self._loop.create_task(self._answer(asked, self._head.startswith(b"HEAD ")))
         self._head.clear()
 
+    @contained
     def connection_lost(self, exc: Exception | None) -> None:
         self.end()
 
@@ -150,6 +154,10 @@ class _Visitor(asyncio.Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
         self._deadline = self._loop.call_later(seconds, self.end)
+
+    def broke(self, error: Exception) -> None:
+        """A callback failed: that costs this request."""
+        self.end()
 
     def end(self) -> None:
         """The one way out; more than once does no harm."""

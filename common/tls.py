@@ -77,7 +77,11 @@ def _harden(context: ssl.SSLContext) -> None:
 
 
 class TlsPipe:
-    """One connection's TLS. Feed what arrives to ``receive``; write what ``take_output`` gives."""
+    """One connection's TLS. Feed what arrives to ``receive``; write what ``take_output`` gives.
+
+    ``broken``: an error has ended it. Nothing can be sent or received any more but the alert that waits in
+    ``take_output``, so its connection is closed at once.
+    """
 
     def __init__(
         self, context: ssl.SSLContext, *, server_side: bool, server_hostname: str | None = None
@@ -91,14 +95,22 @@ class TlsPipe:
         )
         self._server_side = server_side
         self._begun = False
-        self.established = False
+        self.established = self.broken = False
         self.eof = False  # the peer said that it sends no more
         self.peer_certificate: bytes | None = None  # DER
         if not server_side:
             self._shake_hands()
 
     def receive(self, ciphertext: bytes) -> bytes:
-        """Plaintext that has become available. ProtocolError when the peer does not speak TLS, or badly."""
+        """Plaintext that has become available: only what was decrypted shows that the peer is there. ProtocolError when
+        the peer does not speak TLS, or badly."""
+        try:
+            return self._receive(ciphertext)
+        except BaseException:
+            self.broken = True
+            raise
+
+    def _receive(self, ciphertext: bytes) -> bytes:
         if not self._begun and self._server_side:
             _recognise(ciphertext)
             self._begun = True
@@ -110,10 +122,11 @@ class TlsPipe:
         return self._read()
 
     def send(self, plaintext: bytes) -> None:
-        """Encrypt; the result waits in ``take_output``."""
+        """Encrypt; the result waits in ``take_output``. ProtocolError when that is over."""
         try:
             self._ssl.write(plaintext)
         except ssl.SSLError as error:
+            self.broken = True
             raise ProtocolError(f"TLS cannot send: {_reason(error)}") from None
 
     def take_output(self) -> bytes:

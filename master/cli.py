@@ -8,8 +8,9 @@ import shlex
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -31,8 +32,9 @@ from .gateway.server import AskedFor, Gateway, GatewayOptions, read_options
 from .health import MasterVitals
 from .metrics import MasterMetrics
 from .ports import why_not_listening
-from .server import Server
+from .server import DRAIN_SECONDS_MAX, Server
 
+END_SECONDS_MAX: Final = DRAIN_SECONDS_MAX + 5.0  # from the signal to the end of the process, whatever hangs
 DURABILITY = {
     "fsync": "every acknowledged task is on disk",
     "os": "survives a killed process, not a power cut",
@@ -121,12 +123,31 @@ async def _serve(
         attendant.ending()
         if gateway is not None:
             gateway.close()
-        await server.drain()
+        _end_at_latest(log)
+        if not await server.drain():
+            _give_up(log, "a transaction has not ended: the disk does not answer")
     finally:
         attendant.close()
         server.close()
     log.event("master.stopped")
     return 0
+
+
+def _end_at_latest(log: EventLog) -> None:
+    """However many threads wait for a disk or for a user's own object: none of them keeps this process."""
+    timer = threading.Timer(
+        END_SECONDS_MAX,
+        _give_up,
+        [log, "a thread has not ended: the disk or an exposed object does not answer"],
+    )
+    timer.daemon = True
+    timer.start()
+
+
+def _give_up(log: EventLog, reason: str) -> None:
+    """What was acknowledged is on disk; what was not is asked again."""
+    log.event("master.stopped", level="warning", reason=reason)
+    os._exit(1)
 
 
 def _metrics(house: House, server: Server, log: EventLog) -> tuple[MakePage | None, OnLag | None]:

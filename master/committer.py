@@ -55,16 +55,26 @@ class Committer:
         except Exception as error:  # a bug; whoever waits must still be answered
             return StoreError(f"the commit failed: {error!r}")
         finally:
-            seconds = time.perf_counter() - began
-            self._slowest = max(seconds, self._slowest * FORGET)
-            if self.on_seconds is not None:
-                self.on_seconds(seconds)
+            self._took(time.perf_counter() - began)
         return None
 
     def commit_there(self, then: Callable[[StoreError | None], None]) -> None:
         """Commit in the thread; ``then`` is told on the loop what went wrong."""
         future = self._loop.run_in_executor(self._thread, self.commit_here)
-        future.add_done_callback(lambda done: then(done.result()))
+        future.add_done_callback(lambda done: then(_outcome(done)))
 
     def close(self) -> None:
         self._thread.shutdown()
+
+    def _took(self, seconds: float) -> None:
+        self._slowest = max(seconds, self._slowest * FORGET)
+        if self.on_seconds is not None:
+            self.on_seconds(seconds)
+
+
+def _outcome(done: asyncio.Future[StoreError | None]) -> StoreError | None:
+    """Whatever became of the thread, the transaction has an end."""
+    try:
+        return done.result()
+    except (Exception, asyncio.CancelledError) as error:
+        return StoreError(f"the commit did not end: {error!r}")

@@ -7,14 +7,19 @@
 
 Owns the transport, the deadlines of the handshake and the bound on what waits to be sent. A wrong frame
 ends the connection with a sentence; it never ends the master.
+
+Invariants: 1. every callback ends with a deadline armed or the connection closed, its session told; 2. nothing that the
+engine calls here raises; 3. only what was decrypted counts as a sign of life, bytes do not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import traceback
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from ..common.callbacks import contained
 from ..common.errors import ProtocolError, QuotaExceeded, Rejected, TqError, to_wire
 from ..common.exposed import ALLOWED
 from ..common.frames import HANDSHAKE_FRAME_BYTES_MAX, FrameReader, Kind, encode_frame, pack
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
 
 SEND_QUEUE_BYTES_MAX: Final = 64 * 1024 * 1024  # a peer that does not read is not waited for
 SILENT_HEARTBEATS_MAX: Final = 4  # one more than the caller allows the master: it speaks, we listen
+LINGER_SECONDS: Final = 10.0  # for a peer to read what was sent before the end, then its socket is closed
 
 
 class Connection(asyncio.Protocol):
@@ -47,12 +53,13 @@ class Connection(asyncio.Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._outgoing: list[bytes] = []
         self._flush_due = False
-        self._heard = 0.0
+        self._heard = 0.0  # when something was last decrypted
         self._encouraged = 0.0
         self._refusing = False
 
     # asyncio.Protocol
 
+    @contained
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
@@ -71,11 +78,12 @@ class Connection(asyncio.Protocol):
         self._deadline = self._loop.call_later(TLS_SECONDS_MAX, self._too_slow)
         transport.set_write_buffer_limits(high=SEND_QUEUE_BYTES_MAX)
 
+    @contained
     def pause_writing(self) -> None:
         self._end(f"more than {SEND_QUEUE_BYTES_MAX:,} bytes wait for it to read", abort=True)
 
+    @contained
     def data_received(self, data: bytes) -> None:
-        self._heard = self._loop.time()
         if self._refusing or self._transport is None:
             return
         try:
@@ -84,18 +92,20 @@ class Connection(asyncio.Protocol):
             if self._handshake is None and self._tls.established:
                 self._expect_hello()
             if plaintext:
+                self._heard = self._loop.time()
                 frames = self._frames.feed(plaintext)
                 for kind, body in frames:
                     self._understand(kind, body)
                 if not frames:
                     self._encourage()
-            if self._session is not None:
-                self._server.heard(self._session)
+                if self._session is not None:
+                    self._server.heard(self._session)
             if self._tls.eof:
                 self._end("it closed the connection")
         except TqError as error:
             self._refuse(error)
 
+    @contained
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(f"the connection broke: {exc}" if exc else "it closed the connection")
 
@@ -194,9 +204,15 @@ class Connection(asyncio.Protocol):
 
     def encode(self, call: Call) -> bytes:
         value, error = call.reply or (None, None)
-        if error is not None:
-            return self._answerer.refuse(call.call_id, error)
-        return self._answerer.answer(call.call_id, value)
+        try:
+            if error is not None:
+                return self._answerer.refuse(call.call_id, error)
+            return self._answerer.answer(call.call_id, value)
+        except Exception as bug:  # or there is no memory: the answers to others have to leave
+            self._report_bug(bug)
+            return self._answerer.refuse(
+                call.call_id, TqError(f"the master could not write the answer: {bug!r:.200}")
+            )
 
     def send(self, frame: bytes) -> None:
         self._queue(frame)
@@ -204,10 +220,11 @@ class Connection(asyncio.Protocol):
     def unsent_bytes(self) -> int:
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
+    @contained
     def disconnect(self, reason: str) -> None:
-        if self._session is not None:
+        if self._session is not None and not self._tls.broken:
             self._queue(goodbye(reason))
-            self._flush()
+            self._send_all()
         self._end(reason)
 
     def _queue(self, frame: bytes) -> None:
@@ -216,11 +233,15 @@ class Connection(asyncio.Protocol):
             self._flush_due = True
             self._loop.call_soon(self._flush)
 
+    @contained
     def _flush(self) -> None:
         self._flush_due = False
+        self._send_all()
+
+    def _send_all(self) -> None:
         if self._outgoing and self._transport is not None:
-            self._tls.send(b"".join(self._outgoing))
-            self._outgoing.clear()
+            frames, self._outgoing = self._outgoing, []
+            self._tls.send(b"".join(frames))
             self._write()
 
     def _write(self) -> None:
@@ -231,27 +252,47 @@ class Connection(asyncio.Protocol):
     # endings
 
     def _refuse(self, error: TqError) -> None:
-        """Tell a peer what is wrong, after a uniform delay when its proof was, and close."""
+        """Tell a peer what is wrong, after a uniform delay when its proof was, and close; at once when nothing can be
+        told it any more, for TLS is broken."""
         action = "connection.refused" if self._session is None else "connection.broken"
         self._server.report(action, level="warning", address=self._address, error=str(error))
+        if self._tls.broken:
+            self._write()  # the alert that says so
+            self._end(str(error))
+            return
         delay = 0.0
         if isinstance(error, Rejected):
             delay = self._server.gate.refusal_delay(self._address, self._loop.time())
         self._refusing = True
         self._set_deadline(delay, self._say_refusal, error)
 
+    @contained
     def _say_refusal(self, error: TqError) -> None:
         if self._session is not None:
             self._queue(goodbye(str(error)))
         elif self._tls.established:
             self._queue(encode_frame(Kind.REFUSED, pack(to_wire(error))))
-        self._flush()
-        self._write()  # at least the TLS alert
+        self._send_all()
         self._end(str(error))
 
+    def broke(self, error: Exception) -> None:
+        """A callback of this connection failed: that costs this connection. See ``common/callbacks.py``."""
+        if self._transport is None:
+            return
+        if isinstance(error, TqError):
+            self._server.report("connection.broken", level="warning", address=self._address, error=str(error))
+        else:
+            self._report_bug(error)
+        self._end(str(error), abort=True)
+
+    def _report_bug(self, error: Exception) -> None:
+        self._server.report("master.bug", level="error", error="".join(traceback.format_exception(error)))
+
+    @contained
     def _too_slow(self) -> None:
         self._end("it did not prove itself in time", abort=True)
 
+    @contained
     def _silent(self) -> None:
         """The session's deadline: checked lazily, so that traffic costs no timer."""
         limit = self._server.heartbeat_seconds * SILENT_HEARTBEATS_MAX
@@ -281,6 +322,8 @@ class Connection(asyncio.Protocol):
             transport.abort()
         else:
             transport.close()
+            if transport.get_write_buffer_size():  # else it would stay for as long as it does not read
+                self._loop.call_later(LINGER_SECONDS, transport.abort)
         if self._session is not None:
             self._session.account.give(What.SESSIONS)
             self._session.account.give(What.CHILDREN, len(self._session.children))

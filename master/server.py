@@ -16,8 +16,10 @@ import asyncio
 import math
 import ssl
 import sys
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Final
 
 from ..common.errors import QuotaExceeded, StoreError, TqError
@@ -42,6 +44,7 @@ DESCRIPTORS_RESERVED: Final = (
     16  # not for connections: the store's files when it is opened anew, and users' own
 )
 KEY_SHARE: Final = 0.75  # of all connections, for one key: others get in, whatever it does
+DRAIN_SECONDS_MAX: Final = 10.0  # for a commit, when it is told to end: a slow disk's worst is half of it
 STORE_PAUSE_SECONDS: Final = 0.2  # after a failed transaction, so that a full disk is not hammered
 
 
@@ -79,6 +82,7 @@ class Server:
             engine.blobs.serve(blob_files, self._blob_threads)
         self._listener: asyncio.Server | None = None
         self._pumping = False  # a pump is scheduled or a commit is under way
+        self._committing = self._draining = False
         self._timer: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
         self.descriptors_max = _descriptors_max()
@@ -95,17 +99,22 @@ class Server:
         self.wake()
         return [socket.getsockname()[:2] for socket in self._listener.sockets]
 
-    async def drain(self) -> None:
-        """Stop accepting, finish the transaction under way, say goodbye."""
+    async def drain(self) -> bool:
+        """Stop accepting, finish the transaction under way, say goodbye. False: that transaction has not ended within
+        DRAIN_SECONDS_MAX, for its disk does not answer. What is asked meanwhile is asked again of the next master."""
+        self._draining = True
         if self._listener is not None:
             self._listener.close()
-        while self._pumping:
-            self._idle.clear()
-            await self._idle.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS_MAX):
+                while self._pumping:
+                    self._idle.clear()
+                    await self._idle.wait()
         for connection in list(self.connections):
             connection.disconnect("the master is shutting down")
         if self._timer is not None:
             self._timer.cancel()
+        return not self._committing
 
     def close(self) -> None:
         """Give back threads and descriptors. The store is its owner's to close."""
@@ -246,40 +255,86 @@ class Server:
 
     def wake(self) -> None:
         """Run a transaction soon; everything that arrives in this turn of the loop joins it."""
-        if not self._pumping:
+        if not self._pumping and not self._draining:
             self._pumping = True
             self.loop.call_soon(self._pump)
 
     def _pump(self) -> None:
+        """One transaction. Whatever happens in it, another one follows: nobody else answers the callers."""
+        if self._committing:
+            return  # its conclusion arms the next
+        concludes = False
+        try:
+            concludes = self._transact()
+        except Exception as error:  # a bug of this shell: the engine answers for its own
+            self._report_bug(error)
+        finally:
+            if not concludes:
+                self._arm(failed=True)
+
+    def _transact(self) -> bool:
+        """Run one and have it committed; its conclusion is certain to come."""
         batch = self.engine.run(self._clock())
         if self.meters is not None and batch.calls:
             self.meters.calls.observe(len(batch.calls))
         if not batch.changed:  # it only read, or failed: there is nothing to sync
             self._conclude(batch, None)
-            return
+            return True
         if self._committer.may_commit_here(sum(call.size_bytes for call in batch.calls)):
             self._conclude(batch, self._committer.commit_here())
-            return
+            return True
+        self._committing = True
         self._committer.commit_there(lambda error: self._conclude(batch, error))
-        for call in batch.replies:
-            if call.session.open:
-                call.frame = call.session.wire.encode(call)
+        self._encode(batch)
+        return True
+
+    def _encode(self, batch: Batch) -> None:
+        """While the disk works."""
+        try:
+            for call in batch.replies:
+                if call.session.open:
+                    call.frame = call.session.wire.encode(call)
+        except Exception as bug:
+            self._report_bug(bug)
 
     def _conclude(self, batch: Batch, error: StoreError | None) -> None:
+        failed = True
+        try:
+            if error is None:
+                self.engine.committed(batch)
+            else:
+                self.engine.commit_failed(batch, error)
+            failed = error is not None or batch.failed
+        except Exception as bug:
+            self._report_bug(bug)
+        finally:
+            self._arm(failed=failed)
+
+    def _arm(self, *, failed: bool) -> None:
+        """A transaction has ended: when is the next one?"""
+        self._committing = False
         self._concluded_at = self.loop.time()
-        if error is None:
-            self.engine.committed(batch)
-        else:
-            self.engine.commit_failed(batch, error)
-        if error is not None or batch.failed:
+        if not failed and not self._draining and not self.engine.has_work:
+            try:
+                self._set_timer()
+            except Exception as bug:
+                self._report_bug(bug)
+                failed = True
+            else:
+                self._pumping = False
+        if failed:
             self._failed_at = self._concluded_at
-            self.loop.call_later(STORE_PAUSE_SECONDS, self._pump)
-        elif self.engine.has_work:
-            self.loop.call_soon(self._pump)
-        else:
+        if self._draining:
             self._pumping = False
-            self._idle.set()
-            self._set_timer()
+        elif failed:
+            self._pumping = True
+            self.loop.call_later(STORE_PAUSE_SECONDS, self._pump)
+        elif self._pumping:
+            self.loop.call_soon(self._pump)
+        self._idle.set()
+
+    def _report_bug(self, error: Exception) -> None:
+        self.report("master.bug", level="error", error="".join(traceback.format_exception(error)))
 
     def _set_timer(self) -> None:
         if self._timer is not None:

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
+from ...common.callbacks import contained
 from ...common.codec import encode
 from ...common.errors import DecodeError, InvalidArgument, NotSerializable, Rejected, TqError
 from ...common.model import Role
@@ -32,6 +33,7 @@ from .requests import (
     EXPOSED,
     GET_VALUE,
     PUBLIC,
+    READS,
     QueueRequest,
     ident_of,
     read_call,
@@ -49,10 +51,6 @@ UNREAD_BYTES_MAX: Final = 2 * FRAME_BYTES_MAX  # of requests that come before th
 LINGER_SECONDS: Final = 10.0  # for who has not read its last answer yet
 WORDS_MAX: Final = 2_000  # characters of an error: a path to the bad part of an item has keys in it
 REQUESTS_A_TURN: Final = 16  # of the loop: those of others come in between
-
-
-def repr_of_queue(queue: Any) -> str:
-    return f"<{queue.kind} queue {queue.name!r} of a tq-master>"
 
 
 class _Held(NamedTuple):
@@ -82,6 +80,7 @@ class Connection(asyncio.Protocol):
 
     # asyncio.Protocol
 
+    @contained
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
@@ -105,6 +104,7 @@ class Connection(asyncio.Protocol):
         self._deadline = self._master.loop.call_later(HANDSHAKE_SECONDS_MAX, self.end, TOO_SLOW)
         self._send(self._handshake.opening())
 
+    @contained
     def data_received(self, data: bytes) -> None:
         if self._transport is None or self._refusing:
             return
@@ -114,18 +114,22 @@ class Connection(asyncio.Protocol):
             return
         self._proceed()
 
+    @contained
     def pause_writing(self) -> None:
         self._clogged = True
         self._gateway.clogged(self)
 
+    @contained
     def resume_writing(self) -> None:
         self._clogged = False
         self._gateway.unread.pop(self, None)
         self._proceed()
 
+    @contained
     def eof_received(self) -> None:
         self.end()
 
+    @contained
     def connection_lost(self, exc: Exception | None) -> None:
         self.end()
         self._gateway.connections.discard(self)
@@ -134,6 +138,7 @@ class Connection(asyncio.Protocol):
 
     # requests, one at a time
 
+    @contained
     def _proceed(self) -> None:
         try:
             for _ in range(REQUESTS_A_TURN):
@@ -145,11 +150,13 @@ class Connection(asyncio.Protocol):
                 self._understand(found[0])
         except TqError as error:
             self._refuse(error)
-        except Exception as error:  # a bug costs this connection and nobody else's
-            self._report_bug(error)
-            self.end("a bug of the master's")
         else:
             self._master.loop.call_soon(self._proceed)
+
+    def broke(self, error: Exception) -> None:
+        """A callback failed: a bug costs this connection and nobody else's. See ``common/callbacks.py``."""
+        self._report_bug(error)
+        self.end("a bug of the master's")
 
     def _report_bug(self, error: Exception) -> None:
         self._master.report("master.bug", level="error", error="".join(traceback.format_exception(error)))
@@ -243,14 +250,7 @@ class Connection(asyncio.Protocol):
         elif request.method == "join":
             self._ask(self._on(request, lambda items, call, queue: items.join(call, queue)))
         else:
-            read: dict[str, Callable[[Any], Any]] = {
-                "qsize": lambda queue: queue.waiting,
-                "empty": lambda queue: not queue.waiting,
-                "full": lambda queue: queue.is_full,
-                "__str__": repr_of_queue,
-                "__repr__": repr_of_queue,
-            }
-            self._ask(self._on(request, lambda items, call, queue: read[request.method](queue)))
+            self._ask(self._on(request, lambda items, call, queue: READS[request.method](queue)))
 
     def _on(self, request: QueueRequest, act: Callable[[Any, Call, Any], Any]) -> Callable[[Call], Any]:
         items = self._master.engine.items
@@ -305,11 +305,9 @@ class Connection(asyncio.Protocol):
         if not request.seconds:
             return
         items = self._master.engine.items
-
-        def over() -> None:
-            self._later(lambda: give_up(items, items.queue(request.queue)))
-
-        self._timeout = self._master.loop.call_later(request.seconds, over)
+        self._timeout = self._master.loop.call_later(
+            request.seconds, self._later, lambda: give_up(items, items.queue(request.queue))
+        )
 
     # the engine's side (sessions.Wire)
 
@@ -349,6 +347,7 @@ class Connection(asyncio.Protocol):
             return raising(self._refused, str(error))
         return reply(TRACEBACK, f"{type(error).__name__}: {error}\n")
 
+    @contained
     def send(self, body: bytes) -> None:
         if self._timeout is not None:
             self._timeout.cancel()
@@ -359,6 +358,7 @@ class Connection(asyncio.Protocol):
         self._answer(body)
         self._master.loop.call_soon(self._proceed)
 
+    @contained
     def disconnect(self, reason: str) -> None:
         self.end()
 
@@ -384,6 +384,7 @@ class Connection(asyncio.Protocol):
         if self._held is not None and self._held.ident == ident and not self._busy:
             self._settle_held()
 
+    @contained
     def _later(self, job: Callable[[], Any]) -> None:
         self._master.engine.later(job)
         self._master.wake()
@@ -411,6 +412,7 @@ class Connection(asyncio.Protocol):
         delay = self._gateway.gate.refusal_delay(self._address, self._master.loop.time())
         self._master.loop.call_later(delay, self._say_failure)
 
+    @contained
     def _say_failure(self) -> None:
         self._send(FAILURE)
         self.end()

@@ -7,6 +7,7 @@ calls of objects. An object is a queue; its ident is ``number/name``, so that no
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,6 +49,13 @@ PARAMETERS: Final = {
     "put_nowait": ("item",),
     "shutdown": ("immediate",),
 }
+READS: Final[dict[str, Callable[[Any], Any]]] = {  # what a queue says of itself
+    "qsize": lambda queue: queue.waiting,
+    "empty": lambda queue: not queue.waiting,
+    "full": lambda queue: queue.is_full,
+    "__str__": lambda queue: f"<{queue.kind} queue {queue.name!r} of a tq-master>",
+}
+READS["__repr__"] = READS["__str__"]
 SECONDS_MAX: Final = 1e8
 REFERENCES_MAX: Final = 10_000  # counted; those unused for longest are forgotten, their queues stay reachable
 

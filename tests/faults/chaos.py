@@ -15,6 +15,8 @@ from enum import StrEnum
 from ..cluster.programs import Proxy
 
 HEADER = struct.Struct(">BHH")
+LENGTH_HIGH = 3  # the high byte of the length in a header
+LONGER = 0x04  # a bit of it: the record seems to have 1,024 bytes more, which what follows has to fill
 SLOW_CHUNK = 16 * 1024
 
 
@@ -27,6 +29,8 @@ class Harm(StrEnum):
     CUT = "cut behind a record"
     CUT_INSIDE = "cut inside a record"
     HALF_OPEN = "half-open behind a record"
+    DAMAGED = "with a damaged record, then silent"
+    LENGTH = "with a damaged record length"
     DELAY = "delayed"
     SINGLE_BYTES = "in single bytes"
     SLOW = "slow"
@@ -60,6 +64,7 @@ class ChaosProxy(Proxy):
     ) -> None:
         self.harm, self._direction, self.record, self.seconds = harm, direction, record, seconds
         self.struck = threading.Event()
+        self.silent = threading.Event()  # the first connection is, both ways: a host without power
         self.ended = threading.Event()
         super().__init__(port)
 
@@ -75,6 +80,8 @@ class ChaosProxy(Proxy):
             target = _Hampered(target, self)  # type: ignore[assignment]
         elif is_it and self.accepted == 1:
             target = _Counted(target, self)  # type: ignore[assignment]
+        elif self.accepted == 1:
+            target = _Silenced(target, self)  # type: ignore[assignment]
         super()._pump(source, target, left)
 
 
@@ -98,8 +105,26 @@ class _Hampered:
         self._target.close()
 
 
+class _Silenced:
+    """A socket whose sending ends, without a word, when its proxy is silent."""
+
+    def __init__(self, target: socket.socket, proxy: ChaosProxy) -> None:
+        self._target, self._proxy = target, proxy
+
+    def sendall(self, data: bytes) -> None:
+        if not self._proxy.silent.is_set():
+            self._target.sendall(data)
+
+    def shutdown(self, how: int) -> None:
+        if not self._proxy.silent.is_set():
+            self._target.shutdown(how)
+
+    def close(self) -> None:
+        self._target.close()
+
+
 class _Counted:
-    """A socket whose sending ends behind a record."""
+    """A socket whose sending ends, or is damaged, behind so many records."""
 
     def __init__(self, target: socket.socket, proxy: ChaosProxy) -> None:
         self._target, self._proxy = target, proxy
@@ -110,13 +135,22 @@ class _Counted:
             if self._left == 0:
                 self._strike(record)
                 return
-            self._target.sendall(record)
+            if not self._proxy.silent.is_set():
+                self._target.sendall(record)
             self._left -= 1
 
     def _strike(self, record: bytes) -> None:
         self._proxy.struck.set()
-        if self._proxy.harm == Harm.HALF_OPEN:
+        harm = self._proxy.harm
+        if harm == Harm.HALF_OPEN:
             return  # swallowed, like everything after it: nobody is told
+        if harm in (Harm.DAMAGED, Harm.LENGTH):
+            at, mask = (LENGTH_HIGH, LONGER) if harm == Harm.LENGTH else (len(record) // 2, 1)
+            self._target.sendall(record[:at] + bytes([record[at] ^ mask]) + record[at + 1 :])
+            if harm == Harm.DAMAGED:
+                self._proxy.silent.set()
+            self._left -= 1  # what follows goes on, as far as anything does
+            return
         if self._proxy.harm == Harm.CUT_INSIDE:
             self._target.sendall(record[: len(record) // 2])
         raise ConnectionAbortedError

@@ -44,14 +44,14 @@ def worker_behind(trial: Trial, proxy: ChaosProxy) -> Iterator[Worker]:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("harm", [Harm.CUT, Harm.CUT_INSIDE, Harm.HALF_OPEN])
+@pytest.mark.parametrize("harm", [Harm.CUT, Harm.CUT_INSIDE, Harm.HALF_OPEN, Harm.DAMAGED, Harm.LENGTH])
 @pytest.mark.parametrize("direction", Direction)
 def test_a_clients_connection_may_break_at_any_edge(
     new_trial: TrialFactory, scale: float, harm: Harm, direction: Direction
 ) -> None:
     if harm != Harm.CUT and scale < ALL:
         pytest.skip(f"a long one: it runs with --faults-scale {ALL:g}")
-    with new_trial(f"client's connection {harm}") as trial:
+    with new_trial(f"client's connection {harm}", **PATIENT) as trial:
         trial.worker()
         times = 0
         for place in places(scale):
@@ -68,7 +68,7 @@ def test_a_clients_connection_may_break_at_any_edge(
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("harm", [Harm.CUT, Harm.CUT_INSIDE, Harm.HALF_OPEN])
+@pytest.mark.parametrize("harm", [Harm.CUT, Harm.CUT_INSIDE, Harm.HALF_OPEN, Harm.DAMAGED, Harm.LENGTH])
 @pytest.mark.parametrize("direction", Direction)
 def test_a_workers_connection_may_break_at_any_edge(
     whole_run: None, new_trial: TrialFactory, scale: float, harm: Harm, direction: Direction
