@@ -5,13 +5,13 @@ conditional update. A report that is not of the current attempt and lease is *st
 and its sender is told so. A report that was accepted before and comes again is neither.
 
 Invariants: 1. at most one result is accepted per task, of its current attempt; 2. result, count and
-acknowledgement are one transaction; 3. whoever watches the task hears of its end in that transaction.
+acknowledgement are one transaction; 3. whatever ends a task raises ``Endings.ended`` in that transaction, once.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from types import NoneType
 from typing import Any, Final
 
@@ -23,18 +23,18 @@ from ..common.lifecycle import AttemptEnd, next_step
 from ..common.model import Delivery, OutcomeNumber, StateNumber, TaskOptions
 from .blobs.keeper import Keeper, check_named
 from .clock import Now
-from .gauges import Failed, LastFailures
+from .endings import Ended, Endings
 from .intake import Intake
 from .lanes import Lanes
 from .meters import Meters
 from .running import Running
 from .store.interface import EndedAttempt, Found, Store, Success
-from .watches import Watches
 
 SUCCESS: Final = int(OutcomeNumber.SUCCESS)
 OUTCOMES_OF_WORKERS: Final = frozenset(OutcomeNumber) - {OutcomeNumber.LOST}
-FAILURES: Final = frozenset({StateNumber.FAILED, StateNumber.DEAD, StateNumber.LOST})
-ERROR_CHARS_MAX: Final = 200  # of one, in the list of what failed last
+RUNNING, SUCCEEDED, CANCELLED, EXPIRED = map(
+    int, (StateNumber.RUNNING, StateNumber.SUCCEEDED, StateNumber.CANCELLED, StateNumber.EXPIRED)
+)
 SECONDS_MAX: Final = 1e9  # a duration beyond this is a broken clock
 INTERRUPTED: Final = Failure(
     type="WorkerLost",
@@ -52,17 +52,15 @@ class Ends:
         lanes: Lanes,
         running: dict[bytes, Running],
         intake: Intake,
-        watches: Watches,
+        endings: Endings,
         blobs: Keeper,
         random: Callable[[], float],
     ) -> None:
         self._store, self._lanes, self._running = store, lanes, running
-        self._intake, self._watches, self._blobs, self._random = intake, watches, blobs, random
+        self._intake, self._endings, self._blobs, self._random = intake, endings, blobs, random
         self.meters: Meters | None = None
-        self.last_failures = LastFailures()
-        self.cancelling: set[bytes] = set()  # running tasks whose cancel was asked for
-        self.fed: Container[int] = ()  # lanes whose tasks were items of a queue: see feeds.py
-        self.fed_ended: Callable[[int, int, bytes | None], None] = _nobody
+        self.cancelling: set[bytes] = set()  # leased tasks whose cancel was asked for; in their rows, too
+        self.revived: Callable[[int], None] = _nothing  # a task of this origin goes on after its end
 
     def finish(self, rows: list[Any], now: Now, named: Any = None) -> list[int]:
         """Take a worker's report; the indices of rows that were stale. ``named``: the content of results, by index."""
@@ -73,7 +71,8 @@ class Ends:
         stale: list[int] = []
         successes: list[Success] = []
         others: list[EndedAttempt] = []
-        ended: list[int] = []  # lanes
+        ended: list[Ended] = []
+        lanes: list[int] = []  # of attempts that ended
         running, wall = self._running, now.wall
         for index, (id, attempt, lease, outcome, body, _, seconds, after) in enumerate(rows):
             held = running.get(id)
@@ -82,11 +81,14 @@ class Ends:
                     stale.append(index)
             elif outcome == SUCCESS:
                 successes.append((body, wall - int(seconds * 1000), wall, held.seq, attempt, lease))
-                self._leave(id, held, StateNumber.SUCCEEDED, body)
-                ended.append(held.lane)
+                ended.append((id, held.lane, RUNNING, SUCCEEDED, body, held.origin))
+                lanes.append(held.lane)
+                del running[id]
             else:
-                others.append(self._unsuccessful(id, held, OutcomeNumber(outcome), body, seconds, after, now))
-                ended.append(held.lane)
+                others.append(
+                    self._unsuccessful(id, held, OutcomeNumber(outcome), body, seconds, after, now, ended)
+                )
+                lanes.append(held.lane)
         if successes:
             self._store.succeed(successes)
         if references:
@@ -95,7 +97,8 @@ class Ends:
             self._store.end_attempts(others)
         if self.meters is not None:
             self.meters.stale += len(stale)
-        self._lanes.ended(ended, now.mono)
+        self._lanes.attempts_ended(lanes, now.mono)
+        self._ended(ended, now)
         return stale
 
     def _references(self, rows: list[Any], named: Any) -> list[tuple[int, int]]:
@@ -135,20 +138,23 @@ class Ends:
 
     def take_back(self, ids: Iterable[bytes], outcome: OutcomeNumber, body: bytes | None, now: Now) -> None:
         """End leases without a report: RELEASED (certainly not started) or LOST (nobody knows)."""
+        ended: list[Ended] = []
         rows = [
-            self._unsuccessful(id, held, outcome, body, None, None, now)
+            self._unsuccessful(id, held, outcome, body, None, None, now, ended)
             for id in ids
             if (held := self._running.get(id)) is not None
         ]
         if rows:
             self._store.end_attempts(rows)
+        self._ended(ended, now)
 
     def cancel(
         self, ids: list[bytes], allows: Callable[[str], bool], now: Now, *, running: bool = True
     ) -> list[Found]:
         """Cancel what waits, note it for what runs; the tasks as they were found, with the state reached."""
         reached: list[Found] = []
-        for found in self._store.find(ids):
+        ended: list[Ended] = []
+        for found in self._store.find(dict.fromkeys(ids)):
             lane = self._lanes.by_number[found.lane]
             if not allows(lane.queue.name):
                 continue
@@ -158,24 +164,24 @@ class Ends:
                     self.cancelling.add(found.id)
             elif not StateNumber(found.state).is_terminal:
                 self._store.cancel_waiting(found.seq, now.wall)
-                self._lanes.move(found.lane, found.state, StateNumber.CANCELLED)
-                self._watches.ended(found.id, StateNumber.CANCELLED, None)
-                if self.meters is not None:
-                    self.meters.ended(found.lane, StateNumber.CANCELLED)
-                found = found._replace(state=StateNumber.CANCELLED)
+                ended.append((found.id, found.lane, found.state, CANCELLED, None, found.origin))
+                found = found._replace(state=CANCELLED)
             reached.append(found)
+        self._ended(ended, now)
         return reached
 
     def revive(self, ids: list[bytes], allows: Callable[[str], bool]) -> list[tuple[bytes, int]]:
         """Make terminal tasks that did not succeed ready again, with a clean record."""
         reached: list[tuple[bytes, int]] = []
-        for found in self._store.find(ids):
+        for found in self._store.find(dict.fromkeys(ids)):
             if not allows(self._lanes.by_number[found.lane].queue.name):
                 continue
             state = StateNumber(found.state)
             if state.is_terminal and state != StateNumber.SUCCEEDED:
                 self._store.revive(found.seq)
                 self._lanes.move(found.lane, state, StateNumber.READY)
+                if found.origin is not None:
+                    self.revived(found.origin)
                 state = StateNumber.READY
             reached.append((found.id, int(state)))
         return reached
@@ -183,11 +189,7 @@ class Ends:
     def expire(self, now: Now, limit: int) -> int:
         """Tasks that were not started in time; how many."""
         expired = self._store.expire(now.wall, limit)
-        for id, lane, before in expired:
-            self._lanes.move(lane, before, StateNumber.EXPIRED)
-            self._watches.ended(id, StateNumber.EXPIRED, None)
-            if self.meters is not None:
-                self.meters.ended(lane, StateNumber.EXPIRED)
+        self._ended([(row.id, row.lane, row.state, EXPIRED, None, row.origin) for row in expired], now)
         return len(expired)
 
     def _unsuccessful(
@@ -199,7 +201,9 @@ class Ends:
         seconds: float | None,
         after: float | None,
         now: Now,
+        ended: list[Ended],
     ) -> EndedAttempt:
+        """What becomes of a leased task; if it is its end, it is added to ``ended``."""
         facts = self._store.facts(held.seq)
         end = AttemptEnd(
             outcome=outcome,
@@ -219,14 +223,16 @@ class Ends:
         final = body if step.state.is_terminal else None
         if step.state == StateNumber.DEAD:
             final = _quarantined(step.crashes, body)
-        self._leave(id, held, step.state, final)
-        if step.state in FAILURES:
-            failure = Failure.decode(final)
-            error = f"{failure.type}: {failure.message}"[:ERROR_CHARS_MAX]
-            self.last_failures.note(Failed(now.wall, id, held.lane, int(step.state), error))
+        del self._running[id]
+        if step.state.is_terminal:
+            ended.append((id, held.lane, RUNNING, int(step.state), final, held.origin))
+        else:
+            self.cancelling.discard(id)
+            self._lanes.move(held.lane, RUNNING, step.state)
         return EndedAttempt(
             seq=held.seq,
             attempt=held.attempt,
+            number=held.number,
             lease=held.lease,
             worker=held.worker,
             outcome=int(outcome),
@@ -246,17 +252,11 @@ class Ends:
             options is not None and TaskOptions.from_wire(unpack(options)).delivery == Delivery.AT_MOST_ONCE
         )
 
-    def _leave(self, id: bytes, held: Running, state: StateNumber, body: bytes | None) -> None:
-        """A task is no longer running: in memory, for the counts, and for those who watch it."""
-        del self._running[id]
-        self.cancelling.discard(id)
-        counts = self._lanes.by_number[held.lane].counts
-        counts[StateNumber.RUNNING] -= 1
-        counts[state] += 1
-        if state >= StateNumber.SUCCEEDED:
-            self._watches.ended(id, int(state), body)
-            if held.lane in self.fed:
-                self.fed_ended(held.lane, int(state), body)
+    def _ended(self, tasks: list[Ended], now: Now) -> None:
+        """The only place from which the end of a task is told."""
+        if self.cancelling:
+            self.cancelling.difference_update(task[0] for task in tasks)
+        self._endings.ended(tasks, now)
 
     def _was_accepted(self, id: bytes, attempt: int, lease: bytes) -> bool:
         return any(
@@ -320,5 +320,5 @@ def check_ids(ids: Any) -> list[bytes]:
     raise InvalidArgument("ids must be a list of 16-byte task ids")
 
 
-def _nobody(lane: int, state: int, body: bytes | None) -> None:
-    """No lane is fed: nobody is told."""
+def _nothing(origin: int) -> None:
+    """No queue's items become tasks."""

@@ -26,15 +26,19 @@ from ..common.frames import FRAME_BYTES_MAX
 from .blobs.keeper import Keeper
 from .clock import Now
 from .data import Data
+from .endings import Endings
 from .ends import Ends
 from .feeds import Feeds
+from .gauges import LastFailures
 from .intake import Intake
 from .items import Items
 from .keyring import Keyring
 from .lanes import Lanes
 from .locks import Locks
 from .meetings import Barriers, Events
+from .meters import Meters
 from .observations import Observations
+from .origins import Origins
 from .roster import Roster
 from .running import Running
 from .sessions import LATER, Call, Session
@@ -97,11 +101,12 @@ class Engine:
         self.running: dict[bytes, Running] = {}
         self.lanes = Lanes(store)
         self.watches = Watches(store)
+        self.endings, self.origins, self.last_failures = Endings(), Origins(store), LastFailures()
         self.blobs = Keeper(store, report)
         self.intake = Intake(
             store, self.lanes, self.running, self.watches, lambda: random_bytes(16), limits.payload_bytes_max
         )
-        self.ends = Ends(store, self.lanes, self.running, self.intake, self.watches, self.blobs, random)
+        self.ends = Ends(store, self.lanes, self.running, self.intake, self.endings, self.blobs, random)
         self.observations = Observations(store, self.running)
         self.keys = Keyring(store, random_bytes, self._close_later)
         self.closing: list[tuple[Session, str]] = []  # an effect: to be closed after the answers have left
@@ -117,10 +122,16 @@ class Engine:
             closing=self._close_later,
         )
         self.items = Items(
-            store, lease_ms=limits.lease_ms, grace_ms=limits.grace_ms, is_paused=self.lanes.is_paused
+            store,
+            lease_ms=limits.lease_ms,
+            grace_ms=limits.grace_ms,
+            is_paused=self.lanes.is_paused,
+            deleted=self.origins.queue_deleted,
         )
-        self.feeds = Feeds(self.lanes, self.intake, self.items, random_bytes)
-        self.ends.fed, self.ends.fed_ended = self.feeds.lanes, self.feeds.ended
+        self.feeds = Feeds(self.lanes, self.intake, self.items, self.origins, random_bytes, report)
+        self.ends.revived = self.feeds.revived
+        for listener in (self.lanes.ended, self.watches.ended, self.feeds.ended, self.last_failures.ended):
+            self.endings.listen(listener)
         self.syncs = Syncs(
             store, lease_ms=limits.lease_ms, grace_ms=limits.grace_ms, wall=lambda: self.now.wall
         )
@@ -143,6 +154,11 @@ class Engine:
         self.store.begin()
         self._load()
         self.store.rollback()
+
+    def measure(self, meters: Meters) -> None:
+        """Have everything counted from now on."""
+        self.intake.meters = self.ends.meters = meters
+        self.endings.listen(meters.ended)
 
     # intake
 
@@ -384,10 +400,14 @@ class Engine:
     def _load(self) -> None:
         picture = self.store.load()
         self.lanes.load(picture)
+        self.origins.load(picture)
         self.running.clear()
         self.ends.cancelling.clear()
         for row in picture.running:
-            self.running[row.id] = Running(row.seq, row.lane, row.attempt, row.lease, row.worker, False)
+            number = row.attempt - row.returned
+            self.running[row.id] = Running(
+                row.seq, row.lane, row.attempt, number, row.lease, row.worker, False, row.origin
+            )
             if row.cancel:
                 self.ends.cancelling.add(row.id)
         self.intake.last_seq = picture.last_seq

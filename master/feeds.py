@@ -7,24 +7,28 @@
     queue jobs ──a few at a time──► tasks mymodule:square in queue jobs ──success──► queue done
 
 An item becomes a task in the transaction that takes it out of its queue, and from then on has what every task has:
-leases, crash counts, post-mortems, `tq why`. Its result is put in the transaction that ends the task. Only so many
-items are tasks at a time: the rest stay items, which others may get.
+leases, crash counts, post-mortems, `tq why`. That it was an item stands in the task's row, as its *origin*. Its result is
+put, and the item is done, in the transaction that ends the task, in whatever way it ends. Only so many items are tasks at
+a time: the rest stay items, which others may get.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from ..common.errors import InvalidArgument
-from ..common.ids import id_of_moment
-from ..common.model import StateNumber, TaskOptions, check_name
+from ..common.ids import id_of_moment, show_id
+from ..common.model import StateNumber, TaskOptions, check_name, check_new
 from .clock import Now
+from .endings import Ended
 from .intake import Intake
 from .items import Items
 from .lanes import Lanes
+from .origins import Origins
 
 READY_MAX: Final = 2_000  # tasks of one feed that wait: some hundred milliseconds of the shortest work
+OPTIONS: Final = TaskOptions()  # of a task that was an item
 FEEDS_MAX: Final = 1_000  # of one worker
 # A call with one argument, of which the item is the encoding: [[item], {}] in msgpack.
 CALL_BEGINS, CALL_ENDS = b"\x92\x91", b"\x80"
@@ -46,24 +50,34 @@ class Feed(NamedTuple):
     def _checked(cls, feed: Any) -> Feed:
         match feed:
             case [queue, task, None]:
-                return cls(check_name("queue", queue), check_name("task", task), None)
+                return cls(check_new("queue", queue, mine=False), check_name("task", task), None)
             case [queue, task, results]:
-                names = check_name("queue", queue), check_name("task", task), check_name("queue", results)
-                return cls(*names)
+                queues = [check_new("queue", name, mine=False) for name in (queue, results)]
+                return cls(queues[0], check_name("task", task), queues[1])
         raise InvalidArgument(f"not [queue, task, results]: {feed!r:.80}")
 
 
 class Feeds:
-    """All of them, by the worker that announced them."""
+    """All of them, by the worker that announced them; and what comes of their tasks, by the tasks' origin."""
 
     def __init__(
-        self, lanes: Lanes, intake: Intake, items: Items, random_bytes: Callable[[int], bytes]
+        self,
+        lanes: Lanes,
+        intake: Intake,
+        items: Items,
+        origins: Origins,
+        random_bytes: Callable[[int], bytes],
+        report: Callable[..., None],
     ) -> None:
-        self._lanes, self._intake, self._items, self._random_bytes = lanes, intake, items, random_bytes
+        self._lanes, self._intake, self._items, self._origins = lanes, intake, items, origins
+        self._random_bytes, self._report = random_bytes, report
         self._of: dict[bytes, list[Feed]] = {}
-        self.lanes: dict[int, Feed] = {}  # whose tasks were items
 
     def announce(self, node: bytes, feeds: list[Feed]) -> None:
+        """Raises InvalidArgument when there are too many names: what ``run`` needs is made here, at one worker's cost."""
+        for feed in feeds:
+            self._lanes.lane(feed.queue, feed.task)
+            self._origins.number(feed.queue, feed.results)
         if feeds:
             self._of[node] = feeds
         else:
@@ -77,7 +91,6 @@ class Feeds:
         """Make tasks of the first items, as many as there is room for."""
         for feed in dict.fromkeys(feed for feeds in self._of.values() for feed in feeds):
             lane = self._lanes.lane(feed.queue, feed.task)
-            self.lanes[lane.number] = feed
             queue = self._items.by_name.get(feed.queue)
             if queue is None or not queue.waiting or lane.queue.paused:
                 continue
@@ -87,11 +100,32 @@ class Feeds:
                 for payload in payloads
             ]
             if tasks:
-                self._intake.take_in(lane, TaskOptions(), tasks)
+                origin = self._origins.number(feed.queue, feed.results)
+                self._intake.take_in(lane, OPTIONS, tasks, origin)
 
-    def ended(self, lane: int, state: int, body: bytes | None) -> None:
-        """A task that was an item has ended: its result is put, and the item is done."""
-        feed = self.lanes[lane]
-        if state == StateNumber.SUCCEEDED and feed.results is not None and body is not None:
-            self._items.add(self._items.queue(feed.results), body)
-        self._items.done_quietly(feed.queue)
+    def ended(self, tasks: Sequence[Ended], now: Now) -> None:
+        """Tasks that were items have ended: their results are put if they succeeded, and the items are done."""
+        for id, _, _, state, body, origin in tasks:
+            if origin is None:
+                continue
+            queue, results = self._origins.of(origin)
+            if state == StateNumber.SUCCEEDED and results is not None and body is not None:
+                self._put(results, body, id)
+            if queue is not None:
+                self._items.done_quietly(queue)
+
+    def revived(self, origin: int) -> None:
+        """A task of this origin that had ended goes on: so does its item."""
+        queue, _ = self._origins.of(origin)
+        if queue is not None:
+            self._items.not_done(queue)
+
+    def _put(self, results: str, body: bytes, id: bytes) -> None:
+        try:
+            queue = self._items.queue(results)
+        except InvalidArgument as error:  # deleted meanwhile, and there are as many as there may be
+            self._report(
+                "item.result_kept", level="warning", task=show_id(id), queue=results, error=str(error)
+            )
+        else:
+            self._items.add(queue, body)

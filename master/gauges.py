@@ -12,6 +12,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from ..common.failure import Failure
+from ..common.model import StateNumber
+from .clock import Now
+from .endings import Ended
+
 RECENT_MS: Final = 10_000  # what a person calls "now"
 STEADY_MS: Final = 120_000  # long enough to foresee with
 YOUNG_MS: Final = 1_000  # a first batch says nothing about time: it is taken to have been a second's work
@@ -20,6 +25,8 @@ TRUSTED: Final = 2.0  # events that have to be remembered before anything is for
 IDLE_MS: Final = 5_000
 IDLE_TIMES: Final = 10  # as long as usual
 FAILURES_MAX: Final = 500
+FAILURES: Final = frozenset(map(int, (StateNumber.FAILED, StateNumber.DEAD, StateNumber.LOST)))
+ERROR_CHARS_MAX: Final = 200  # of one
 
 
 class Rate:
@@ -110,8 +117,12 @@ class LastFailures:
     def __init__(self) -> None:
         self._rows: deque[Failed] = deque(maxlen=FAILURES_MAX)
 
-    def note(self, row: Failed) -> None:
-        self._rows.append(row)
+    def ended(self, tasks: Sequence[Ended], now: Now) -> None:
+        for id, lane, _, state, body, _ in tasks:
+            if state in FAILURES:
+                failure = Failure.decode(body)
+                error = f"{failure.type}: {failure.message}"[:ERROR_CHARS_MAX]
+                self._rows.append(Failed(now.wall, id, lane, state, error))
 
     def newest_first(self) -> Iterator[Failed]:
         return reversed(self._rows)

@@ -53,6 +53,7 @@ class Submission:
     stream: str | None
     has_large: bool
     blobs: dict[bytes, list[int]] | None = None  # named by these tasks
+    origin: int | None = None
     first_seq: int = 0  # that of its first task, less one
 
     def due(self, now: Now) -> int | None:
@@ -146,10 +147,12 @@ class Intake:
         self._fresh.append(Submission(call, lane, options, packed, tasks, stream, has_large, blobs))
         return LATER
 
-    def take_in(self, lane: Lane, options: TaskOptions, tasks: list[list[bytes]]) -> None:
+    def take_in(self, lane: Lane, options: TaskOptions, tasks: list[list[bytes]], origin: int) -> None:
         """Tasks that the master makes itself, with new ids."""
         large = any(len(payload) > LARGE_BYTES for _, payload in tasks)
-        self._fresh.append(Submission(None, lane, options, None, tasks, None, large))
+        chosen = options.to_wire()
+        packed = pack(chosen) if chosen else None
+        self._fresh.append(Submission(None, lane, options, packed, tasks, None, large, origin=origin))
 
     def park(self, parked: ParkedLease, capability: Capability) -> object:
         """A lease call stands in line; ``settle`` answers it when there is work."""
@@ -244,7 +247,8 @@ class Intake:
             group = [[id, 1, payload] for _, id, payload in rows]
             handover.groups.append([lane.queue.name, lane.task, options.timeout, group])
             handover.running += [
-                (id, Running(number, lane.number, 1, lease, worker, False)) for number, id, _ in rows
+                (id, Running(number, lane.number, 1, 1, lease, worker, False, submission.origin))
+                for number, id, _ in rows
             ]
         plan.groups.append(
             NewTasks(
@@ -261,6 +265,7 @@ class Intake:
                 expires=None if options.expires is None else now.wall + int(options.expires * 1000),
                 timeout=options.timeout,
                 options=submission.options_packed,
+                origin=submission.origin,
             )
         )
         plan.tasks += stop - start
@@ -314,8 +319,9 @@ class Intake:
                     suspect = row.crashes > 0
                     entry = [row.id, row.attempt, row.payload]
                     groups[-1][3].append([*entry, True] if suspect else entry)
+                    number = row.attempt - row.returned
                     self._running[row.id] = Running(
-                        row.seq, row.lane, row.attempt, lease, parked.worker, suspect
+                        row.seq, row.lane, row.attempt, number, lease, parked.worker, suspect, row.origin
                     )
                     self._lanes.move(row.lane, READY_STATE, RUNNING_STATE)
                 self._grant(Grant(parked, lease, groups))

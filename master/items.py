@@ -63,10 +63,16 @@ class Items:
     """All item queues of one master. ``grace_ms``: how long a taker whose connection is gone may stay away."""
 
     def __init__(
-        self, store: Store, *, lease_ms: int, grace_ms: int, is_paused: Callable[[str], bool]
+        self,
+        store: Store,
+        *,
+        lease_ms: int,
+        grace_ms: int,
+        is_paused: Callable[[str], bool],
+        deleted: Callable[[str], None],
     ) -> None:
         self._store, self._lease_ms, self._grace_ms = store, lease_ms, grace_ms
-        self._is_paused = is_paused
+        self._is_paused, self._deleted = is_paused, deleted
         self.by_name: dict[str, ItemQueue] = {}
         self._by_number: dict[int, ItemQueue] = {}
         self._holders: dict[bytes, _Holder] = {}  # by token
@@ -173,10 +179,17 @@ class Items:
         return payloads
 
     def done_quietly(self, name: str) -> None:
-        """One item is done, if anybody still counts it."""
+        """One item is done, unless a program has told so before."""
         queue = self.by_name.get(name)
         if queue is not None and queue.unfinished:
             self.task_done(queue, 1)
+
+    def not_done(self, name: str) -> None:
+        """One item that was done is not: its task goes on."""
+        queue = self.by_name.get(name)
+        if queue is not None:
+            queue.unfinished += 1
+            self._counted.add(queue)
 
     def _add(self, queue: ItemQueue, payload: bytes, rank: bytes | None) -> None:
         """One more item: to whoever waits for one, else into the queue."""
@@ -405,6 +418,7 @@ class Items:
             token: holder for token, holder in self._holders.items() if holder.queue != queue.number
         }
         del self.by_name[queue.name], self._by_number[queue.number]
+        self._deleted(queue.name)
 
     # one transaction
 

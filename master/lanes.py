@@ -10,13 +10,15 @@ Invariant: a lane's counts equal the store's at every commit (``Picture.counts``
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from ..common.errors import InvalidArgument
 from ..common.model import StateNumber, check_name
 from ..common.naming import is_allowed
+from .clock import Now
+from .endings import Ended
 from .gauges import RECENT_MS, Rate
 from .sessions import Call
 from .store.interface import Picture, Store
@@ -118,7 +120,9 @@ class Lanes:
             lane.counts[state] = tasks
             lane.has_large |= state < StateNumber.RUNNING  # nobody knows how large they are
         for row in picture.running:
-            self.by_number[row.lane].counts[StateNumber.RUNNING] += 1
+            lane = self.by_number[row.lane]
+            lane.counts[StateNumber.RUNNING] += 1
+            lane.has_large = True  # nor of what comes back
 
     def lane(self, queue: str, task: str) -> Lane:
         """The lane of a callable in a queue, made on first use."""
@@ -166,7 +170,15 @@ class Lanes:
         counts[before] -= 1
         counts[after] += 1
 
-    def ended(self, lanes: Iterable[int], now: int) -> None:
+    def ended(self, tasks: Sequence[Ended], now: Now) -> None:
+        """Tasks have ended: for the counts."""
+        lanes = self.by_number
+        for _, lane, before, state, _, _ in tasks:
+            counts = lanes[lane].counts
+            counts[before] -= 1
+            counts[state] += 1
+
+    def attempts_ended(self, lanes: Iterable[int], now: int) -> None:
         """Attempts of these lanes, one each time it is named, have ended: for the queues' rates."""
         for number, attempts in Counter(lanes).items():
             queue = self.by_number[number].queue

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from ..common.buckets import DISK_SECONDS, SECONDS, SIZES, Buckets
 from ..common.model import OutcomeNumber, StateNumber
+from .clock import Now
+from .endings import Ended
 from .lanes import Lane, Lanes
 from .running import Running
 from .store.interface import Leased, Store
@@ -83,29 +85,23 @@ class Meters:
             wait.observe(max(0, now - created) / 1000, share + (index < rest))
 
     def reported(self, rows: Sequence[Sequence[Any]], running: Mapping[bytes, Running]) -> None:
-        """A worker's reports, before they are believed: how long the current ones ran, and which succeeded."""
+        """A worker's reports, before they are believed: how long the current ones ran."""
         seconds: defaultdict[int, list[float]] = defaultdict(list)
-        succeeded: list[int] = []
-        for id, attempt, lease, outcome, _, _, took, _ in rows:
+        for id, attempt, lease, _, _, _, took, _ in rows:
             held = running.get(id)
             if held is not None and held.lease == lease and held.attempt == attempt:
                 seconds[held.lane].append(took)
-                if outcome == OutcomeNumber.SUCCESS:
-                    succeeded.append(held.lane)
         for lane, all_seconds in seconds.items():
             self.run[self._pair(lane)].observe_all(all_seconds)
-        for lane, tasks in Counter(succeeded).items():
-            self.finished[self._pair(lane), StateNumber.SUCCEEDED] += tasks
 
     def attempt_ended(self, lane: int, outcome: OutcomeNumber, state: StateNumber) -> None:
         """An attempt without success, and where its task goes."""
         pair = self._pair(lane)
         self.unsuccessful[pair, outcome] += 1
-        if state.is_terminal:
-            self.finished[pair, state] += 1
-        elif outcome != OutcomeNumber.RELEASED:
+        if not state.is_terminal and outcome != OutcomeNumber.RELEASED:
             self.retried[pair] += 1
 
-    def ended(self, lane: int, state: StateNumber) -> None:
-        """A task that waited ends without another attempt: cancelled or expired."""
-        self.finished[self._pair(lane), state] += 1
+    def ended(self, tasks: Sequence[Ended], now: Now) -> None:
+        """Tasks have ended, in whatever way."""
+        for (lane, state), count in Counter((task[1], task[3]) for task in tasks).items():
+            self.finished[self._pair(lane), StateNumber(state)] += count

@@ -152,7 +152,7 @@ def _longest(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, An
 def _failing(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, Any]]:
     """What failed last, by name, with how many of the latest failures are of it."""
     by_name: dict[tuple[str, str], dict[str, Any]] = {}
-    for failed in engine.ends.last_failures.newest_first():
+    for failed in engine.last_failures.newest_first():
         lane = engine.lanes.by_number.get(failed.lane)
         if lane is None or not allows(lane.queue.name):
             continue

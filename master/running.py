@@ -12,10 +12,12 @@ class Running(NamedTuple):
 
     seq: int
     lane: int
-    attempt: int
+    attempt: int  # the fence: grows with every lease
+    number: int  # of this attempt as people count, which leaves out the leases that came back unstarted
     lease: bytes
     worker: int  # its number in the store
     suspect: bool  # a worker died before while it held this task: see Roster.starting
+    origin: int | None = None  # see origins.py; None: it was submitted
 
 
 class Grant(NamedTuple):

@@ -145,7 +145,7 @@ class Server:
         """Count from now on."""
         engine = self.engine
         meters = self.meters = Meters(engine.store, engine.lanes)
-        engine.intake.meters = engine.ends.meters = meters
+        engine.measure(meters)
         self._committer.on_seconds = meters.commit.observe
         return meters
 

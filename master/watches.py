@@ -9,11 +9,13 @@ reply, hence after its commit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from ..common.errors import InvalidArgument
 from .accounts import What
+from .clock import Now
+from .endings import Ended
 from .sessions import LATER, STREAMS_MAX, Call, Session, Stream
 from .store.interface import Store
 
@@ -70,11 +72,15 @@ class Watches:
                 self._forget(id, stream)
                 session.account.give(What.WATCHED)
 
-    def ended(self, id: bytes, state: int, body: bytes | None) -> None:
-        """A task became terminal in this transaction."""
-        for stream in self._streams.pop(id, ()):
-            stream.watched.discard(id)
-            self._tell(stream, id, state, body)
+    def ended(self, tasks: Sequence[Ended], now: Now) -> None:
+        """Tasks became terminal in this transaction."""
+        streams = self._streams
+        if not streams:
+            return
+        for id, _, _, state, body, _ in tasks:
+            for stream in streams.pop(id, ()):
+                stream.watched.discard(id)
+                self._tell(stream, id, state, body)
 
     def collect(self, call: Call, name: str, tasks_max: int) -> object:
         """Answer with outcomes, at least one; parked until there is one."""

@@ -47,6 +47,7 @@ class NewTasks:
     expires: int | None = None
     timeout: float | None = None
     options: bytes | None = None
+    origin: int | None = None  # of ``Picture.origins``
 
 
 class Leased(NamedTuple):
@@ -55,8 +56,10 @@ class Leased(NamedTuple):
     id: bytes
     lane: int
     attempt: int
+    returned: int
     crashes: int
     timeout: float | None
+    origin: int | None
     payload: bytes
 
 
@@ -70,6 +73,7 @@ class EndedAttempt:
 
     seq: int
     attempt: int
+    number: int  # as people count it: without the leases that came back unstarted
     lease: bytes
     worker: int | None
     outcome: int
@@ -83,6 +87,16 @@ class EndedAttempt:
     finished: int | None
 
 
+class Returned(NamedTuple):
+    """A lease that ended before its task began, and where the task goes: READY, or CANCELLED."""
+
+    state: int
+    finished: int | None
+    seq: int
+    attempt: int
+    lease: bytes
+
+
 class Found(NamedTuple):
     seq: int
     id: bytes
@@ -91,6 +105,7 @@ class Found(NamedTuple):
     attempt: int
     lease: bytes | None
     cancel: int
+    origin: int | None
     payload: bytes
 
 
@@ -107,10 +122,20 @@ class RunningRow(NamedTuple):
     id: bytes
     lane: int
     attempt: int
+    returned: int
     lease: bytes
     worker: int
     cancel: int
     started: int
+    origin: int | None
+
+
+class Expired(NamedTuple):
+    seq: int
+    id: bytes
+    lane: int
+    state: int  # before
+    origin: int | None
 
 
 class KeyRow(NamedTuple):
@@ -136,6 +161,7 @@ class FullTask(NamedTuple):
     state: int
     priority: int
     attempt: int
+    returned: int
     failures: int
     crashes: int
     cancel: int
@@ -152,7 +178,7 @@ class FullTask(NamedTuple):
 
 
 class AttemptRow(NamedTuple):
-    attempt: int
+    attempt: int  # its number, as people count
     host: str | None
     outcome: int
     started: int | None
@@ -164,7 +190,7 @@ class Observation(NamedTuple):
     """What an attempt said since it was last heard of; ``text`` ends at byte ``size`` of all it said."""
 
     seq: int
-    attempt: int
+    attempt: int  # its number, as people count
     progress: bytes | None  # None: as it was
     size: int
     text: bytes
@@ -199,12 +225,14 @@ class Picture:
     counts: list[tuple[int, int, int]] = field(default_factory=list)  # lane, state, tasks
     running: list[RunningRow] = field(default_factory=list)
     workers: list[tuple[int, bytes, str, int]] = field(default_factory=list)  # worker, node, host, pid
+    origins: list[tuple[int, str | None, str | None]] = field(default_factory=list)  # origin, queue, results
     last_seq: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskFilter:
-    states: tuple[int, ...] = ()
+    states: tuple[int, ...] = ()  # as they are shown: what is leased and not ``begun`` is READY
+    begun: frozenset[int] = frozenset()  # numbers of the leased tasks that are known to have begun
     queue: str | None = None
     task: str | None = None
     since: int | None = None  # created at or after, ms
@@ -255,6 +283,7 @@ class Store(Protocol):
     # ends
     def succeed(self, rows: Sequence[Success]) -> None: ...
     def end_attempts(self, rows: Sequence[EndedAttempt]) -> None: ...
+    def return_unstarted(self, rows: Sequence[Returned]) -> None: ...
     def request_cancel(self, seq: int) -> None: ...
     def cancel_waiting(self, seq: int, now: int) -> None: ...
     def revive(self, seq: int) -> None: ...
@@ -265,8 +294,8 @@ class Store(Protocol):
         """Up to ``limit`` scheduled tasks whose time has come, now READY; the lane of each."""
 
     def next_expiry(self) -> int | None: ...
-    def expire(self, now: int, limit: int) -> list[tuple[bytes, int, int]]:
-        """Up to ``limit`` waiting tasks past their ``expires``, now EXPIRED: id, lane, former state."""
+    def expire(self, now: int, limit: int) -> list[Expired]:
+        """Up to ``limit`` waiting tasks past their ``expires``, now EXPIRED."""
 
     def purge(self, finished_before: int, limit: int) -> list[tuple[int, int]]:
         """Delete up to ``limit`` finished tasks, oldest first; lane and state of each."""
@@ -317,6 +346,10 @@ class Store(Protocol):
 
     # the rest of what a master remembers
     def add_lane(self, queue: str, task: str) -> int: ...
+    def add_origin(self, queue: str, results: str | None) -> int: ...
+    def orphan_origins(self, queue: str) -> None:
+        """Tasks that came from this item queue come from none: it is deleted."""
+
     def put_queue(self, name: str, paused: bool, reason: str, since: int | None) -> None: ...
     def put_worker(self, node: bytes, host: str, pid: int, now: int) -> int: ...
     def forget_workers(self, seen_before: int) -> None: ...

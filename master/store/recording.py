@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ...common.history import Note, digest
-from .interface import EndedAttempt, Found, Leased, NewTasks, Picture, Store, Success
+from .interface import EndedAttempt, Expired, Found, Leased, NewTasks, Picture, Returned, Store, Success
 
 
 class RecordingStore:
@@ -73,6 +73,12 @@ class RecordingStore:
             id = self._ids.pop(row.seq)
             self._say("ended", id, attempt=row.attempt, lease=row.lease, outcome=row.outcome, state=row.state)
 
+    def return_unstarted(self, rows: Sequence[Returned]) -> None:
+        self._store.return_unstarted(rows)
+        for row in rows:
+            id = self._ids.pop(row.seq)
+            self._say("returned", id, attempt=row.attempt, lease=row.lease, state=row.state)
+
     def find(self, ids: Iterable[bytes]) -> list[Found]:
         found = self._store.find(ids)
         self._ids.update((row.seq, row.id) for row in found)
@@ -86,10 +92,10 @@ class RecordingStore:
         self._store.revive(seq)
         self._say("revived", self._ids[seq])
 
-    def expire(self, now: int, limit: int) -> list[tuple[bytes, int, int]]:
+    def expire(self, now: int, limit: int) -> list[Expired]:
         rows = self._store.expire(now, limit)
-        for id, _, _ in rows:
-            self._say("expired", id)
+        for row in rows:
+            self._say("expired", row.id)
         return rows
 
     def _leased(self, seq: int, id: bytes, attempt: int, lease: bytes, worker: int | None) -> None:

@@ -21,6 +21,7 @@ from .blob_rows import BlobRows
 from .interface import (
     AttemptRow,
     EndedAttempt,
+    Expired,
     Facts,
     Found,
     FullTask,
@@ -31,6 +32,7 @@ from .interface import (
     NewTasks,
     Observation,
     Picture,
+    Returned,
     RunningRow,
     Success,
     TaskFilter,
@@ -38,6 +40,7 @@ from .interface import (
 )
 from .sqlite_data import SqliteData
 from .sqlite_items import SqliteItems
+from .sqlite_listing import conditions
 from .sqlite_syncs import SqliteSyncs
 
 SQLITE_VERSION_MIN: Final = (3, 35, 0)  # RETURNING
@@ -48,7 +51,14 @@ SYNCHRONOUS: Final = {
     "os": 0,
     "memory": 0,
 }  # FULL; OFF: the operating system writes when it likes
-PLAIN: Final = (0, None, None, None, None)  # priority, due, expires, timeout and options of most tasks
+PLAIN: Final = (
+    0,
+    None,
+    None,
+    None,
+    None,
+    None,
+)  # priority, due, expires, timeout, options, origin: of most tasks
 
 
 class SqliteStore:
@@ -129,6 +139,7 @@ class SqliteStore:
             counts=count,
             running=[RunningRow(*row) for row in self._all("running")],
             workers=self._all("workers"),
+            origins=self._all("origins"),
             last_seq=self._all("last_seq")[0][0],
         )
 
@@ -147,7 +158,7 @@ class SqliteStore:
                 group.created,
                 group.started,
             )
-            rest = group.priority, group.due, group.expires, group.timeout, group.options
+            rest = group.priority, group.due, group.expires, group.timeout, group.options, group.origin
             if rest == PLAIN:
                 plain += [(*task, *shared) for task in group.tasks]
             else:
@@ -185,6 +196,9 @@ class SqliteStore:
         self._exactly("end_attempt", fields)
         self._many("log_attempt", fields)
 
+    def return_unstarted(self, rows: Sequence[Returned]) -> None:
+        self._exactly("return_unstarted", rows)
+
     def request_cancel(self, seq: int) -> None:
         self._exactly("request_cancel", [(seq,)])
 
@@ -207,10 +221,10 @@ class SqliteStore:
     def next_expiry(self) -> int | None:
         return self._value("next_expiry")
 
-    def expire(self, now: int, limit: int) -> list[tuple[bytes, int, int]]:
-        rows = self._all("overdue", (now, limit))
-        self._exactly("expire", [(now, seq, state) for seq, _, _, state in rows])
-        return [(id, lane, state) for _, id, lane, state in rows]
+    def expire(self, now: int, limit: int) -> list[Expired]:
+        rows = [Expired(*row) for row in self._all("overdue", (now, limit))]
+        self._exactly("expire", [(now, row.seq, row.state) for row in rows])
+        return rows
 
     def purge(self, finished_before: int, limit: int) -> list[tuple[int, int]]:
         rows = self._all("finished_before", (finished_before, limit))
@@ -250,8 +264,8 @@ class SqliteStore:
         return rows[0][0] if rows else None
 
     def listing(self, what: TaskFilter, limit: int) -> list[FullTask]:
-        conditions, values = _conditions(what)
-        rows = self._run(self._sql["listing"].replace("/*conditions*/", conditions), (*values, limit))
+        where, values = conditions(what)
+        rows = self._run(self._sql["listing"].replace("/*conditions*/", where), (*values, limit))
         return [FullTask(*row) for row in rows]
 
     # what attempts say
@@ -294,6 +308,12 @@ class SqliteStore:
 
     def add_lane(self, queue: str, task: str) -> int:
         return int(self._all("add_lane", (queue, task))[0][0])
+
+    def add_origin(self, queue: str, results: str | None) -> int:
+        return int(self._all("add_origin", (queue, results))[0][0])
+
+    def orphan_origins(self, queue: str) -> None:
+        self._all("orphan_origins", (queue,))
 
     def put_queue(self, name: str, paused: bool, reason: str, since: int | None) -> None:
         self._all("put_queue", (name, int(paused), reason, since))
@@ -387,24 +407,6 @@ def _disk_remedy() -> str:
     if limit == RLIM_INFINITY:
         return look
     return f"; files of this process may have {limit:,} bytes only: raise that (ulimit -f, LimitFSIZE=) and start it again"
-
-
-def _conditions(what: TaskFilter) -> tuple[str, list[Any]]:
-    """The WHERE of a listing. Only fixed text is assembled; every value is a parameter."""
-    terms: list[str] = []
-    values: list[Any] = []
-    if what.states:
-        terms.append(f"state IN ({', '.join('?' * len(what.states))})")
-        values += what.states
-    for column, value in (("queue = ?", what.queue), ("task = ?", what.task)):
-        if value is not None:
-            terms.append(column)
-            values.append(value)
-    for column, number in (("created >= ?", what.since), ("seq < ?", what.before_seq)):
-        if number is not None:
-            terms.append(column)
-            values.append(number)
-    return " AND ".join(terms) or "1", values
 
 
 def _load_statements() -> dict[str, str]:

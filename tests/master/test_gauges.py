@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tq.master.clock import Now
 from tq.master.gauges import (
     FAILURES_MAX,
     RECENT_MS,
     STEADY_MS,
     BusyRate,
-    Failed,
     LastFailures,
     Rate,
     foreseen_seconds,
@@ -89,6 +89,6 @@ def test_only_the_time_with_work_counts_for_a_forecast(events: int, gap_ms: int)
 def test_of_the_failures_the_latest_are_kept() -> None:
     failures = LastFailures()
     for number in range(FAILURES_MAX + 5):
-        failures.note(Failed(number, b"", 1, 11, ""))
+        failures.ended([(b"", 1, 3, 11, None, None), (b"", 1, 3, 10, None, None)], Now(number, number))
     kept = [row.at for row in failures.newest_first()]
     assert kept == list(range(FAILURES_MAX + 4, 4, -1))

@@ -19,7 +19,7 @@ PAIR = ("q", "m:f")
 @pytest.fixture
 def meters(bench: Bench) -> Iterator[Meters]:
     made = Meters(bench.engine.store, bench.engine.lanes)
-    bench.engine.intake.meters = bench.engine.ends.meters = made
+    bench.engine.measure(made)
     return made
 
 

@@ -74,9 +74,9 @@ BUGS = (
     ),
     Bug(
         "count twice",
-        "tq.master.ends",
-        "counts[state] += 1\n",
-        "counts[state] += 1 + (state == State.FAILED)\n",
+        "tq.master.lanes",
+        "            counts[state] += 1\n",
+        "            counts[state] += 1 + (state == StateNumber.FAILED)\n",
     ),
     Bug(
         "renew after expiry",
@@ -101,7 +101,7 @@ BUGS = (
         "tq.master.ends",
         "                self.cancelling.add(found.id)\n",
         "                self.cancelling.add(found.id)\n"
-        "                found = found._replace(state=State.CANCELLED)\n",
+        "                found = found._replace(state=StateNumber.CANCELLED)\n",
     ),
     Bug(
         "start a stale prefetch",

@@ -26,6 +26,6 @@ SELECT seq, id, lane, state, created, CASE WHEN ? AND state IN (11, 12, 15) THEN
 FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?
 
 -- name: brief
-SELECT seq, id, queue, task, state, priority, attempt, failures, crashes, cancel, worker,
+SELECT seq, id, queue, task, state, priority, attempt, returned, failures, crashes, cancel, worker,
        created, due, expires, started, finished, timeout, options, x'', NULL
 FROM tasks JOIN lanes USING (lane) WHERE seq = ?

@@ -39,3 +39,12 @@ RETURNING worker
 
 -- name: forget_workers
 DELETE FROM workers WHERE seen < ? AND worker NOT IN (SELECT worker FROM tasks WHERE state = 3)
+
+-- name: origins
+SELECT origin, queue, results FROM origins
+
+-- name: add_origin
+INSERT INTO origins (queue, results) VALUES (?, ?) RETURNING origin
+
+-- name: orphan_origins
+UPDATE origins SET queue = NULL WHERE queue = ?

@@ -6,8 +6,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)
 -- name: insert
 INSERT OR IGNORE INTO tasks
     (seq, id, payload, lane, state, attempt, lease, worker, created, started,
-     priority, due, expires, timeout, options, failures, crashes, cancel)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)
+     priority, due, expires, timeout, options, origin, failures, crashes, cancel)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)
 
 -- name: ready_heads
 SELECT priority, seq, length(payload) FROM tasks
@@ -19,7 +19,7 @@ SET state = 3, attempt = attempt + 1, lease = :lease, worker = :worker, started 
 WHERE seq IN (
     SELECT seq FROM tasks WHERE state = 0 AND lane = :lane ORDER BY priority DESC, seq LIMIT :limit
 )
-RETURNING priority, seq, id, lane, attempt, crashes, timeout, payload
+RETURNING priority, seq, id, lane, attempt, returned, crashes, timeout, origin, payload
 
 -- name: lease_lane_measured
 UPDATE tasks
@@ -32,13 +32,13 @@ WHERE seq IN (
         ORDER BY priority DESC, seq LIMIT :limit
     ) WHERE bytes <= :bytes_max OR place = 1
 )
-RETURNING priority, seq, id, lane, attempt, crashes, timeout, payload
+RETURNING priority, seq, id, lane, attempt, returned, crashes, timeout, origin, payload
 
 -- name: lease_one
 UPDATE tasks
 SET state = 3, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
 WHERE seq = :seq AND state = 0
-RETURNING priority, seq, id, lane, attempt, crashes, timeout, payload
+RETURNING priority, seq, id, lane, attempt, returned, crashes, timeout, origin, payload
 
 -- name: succeed
 UPDATE tasks SET state = 10, result = ?, started = ?, finished = ?
@@ -52,7 +52,11 @@ WHERE seq = :seq AND state = 3 AND attempt = :attempt AND lease = :lease
 
 -- name: log_attempt
 INSERT INTO attempts (seq, attempt, worker, outcome, started, ended, body)
-VALUES (:seq, :attempt, :worker, :outcome, :started, :ended, :body)
+VALUES (:seq, :number, :worker, :outcome, :started, :ended, :body)
+
+-- name: return_unstarted
+UPDATE tasks SET state = ?, finished = ?, returned = returned + 1, started = NULL, result = NULL
+WHERE seq = ? AND state = 3 AND attempt = ? AND lease = ?
 
 -- name: request_cancel
 UPDATE tasks SET cancel = 1 WHERE seq = ? AND state = 3
@@ -75,7 +79,7 @@ UPDATE tasks SET state = 0, due = NULL WHERE seq = ? AND state = 1
 SELECT min(due) FROM tasks WHERE state = 1
 
 -- name: overdue
-SELECT seq, id, lane, state FROM tasks
+SELECT seq, id, lane, state, origin FROM tasks
 WHERE expires IS NOT NULL AND state < 3 AND expires <= ? ORDER BY expires LIMIT ?
 
 -- name: expire
@@ -94,18 +98,18 @@ DELETE FROM attempts WHERE seq = ?
 DELETE FROM tasks WHERE seq = ?
 
 -- name: find
-SELECT seq, id, lane, state, attempt, lease, cancel, payload FROM tasks WHERE id = ?
+SELECT seq, id, lane, state, attempt, lease, cancel, origin, payload FROM tasks WHERE id = ?
 
 -- name: outcome
 SELECT id, state, result FROM tasks WHERE id = ?
 
 -- name: full
-SELECT seq, id, queue, task, state, priority, attempt, failures, crashes, cancel, worker,
+SELECT seq, id, queue, task, state, priority, attempt, returned, failures, crashes, cancel, worker,
        created, due, expires, started, finished, timeout, options, payload, result
 FROM tasks JOIN lanes USING (lane) WHERE id = ?
 
 -- name: listing
-SELECT seq, id, queue, task, state, priority, attempt, failures, crashes, cancel, worker,
+SELECT seq, id, queue, task, state, priority, attempt, returned, failures, crashes, cancel, worker,
        created, due, expires, started, finished, timeout, options, x'', NULL
 FROM tasks JOIN lanes USING (lane) WHERE /*conditions*/ ORDER BY seq DESC LIMIT ?
 
@@ -123,7 +127,7 @@ FROM attempts LEFT JOIN workers USING (worker) WHERE seq = ? ORDER BY attempt
 SELECT host FROM workers WHERE worker = ?
 
 -- name: running
-SELECT seq, id, lane, attempt, lease, worker, cancel, started FROM tasks WHERE state = 3
+SELECT seq, id, lane, attempt, returned, lease, worker, cancel, started, origin FROM tasks WHERE state = 3
 
 -- name: count_ready
 SELECT lane, 0, count(*) FROM tasks WHERE state = 0 GROUP BY lane

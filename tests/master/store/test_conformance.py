@@ -79,6 +79,7 @@ def ended(seq: int, state: StateNumber, **fields: object) -> EndedAttempt:
     values: dict[str, object] = {
         "seq": seq,
         "attempt": 1,
+        "number": 1,
         "lease": LEASE,
         "worker": 1,
         "outcome": int(OutcomeNumber.ERROR),
@@ -175,7 +176,7 @@ def test_waiting_tasks_expire_and_running_ones_do_not(store: Store, lane: int) -
         task(3, lane, expires=NOW + 9),
     )
     assert within(store, lambda: store.expire(NOW, 10)) == [
-        ((1).to_bytes(16, "big"), lane, StateNumber.READY)
+        (1, (1).to_bytes(16, "big"), lane, StateNumber.READY, None)
     ]
     assert store.next_expiry() == NOW + 9
 
@@ -296,6 +297,47 @@ def test_every_commit_is_synced_by_default(tmp_path: Path) -> None:
     assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)
     assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     store.close()
+
+
+def test_a_store_from_before_tasks_had_origins_keeps_every_task_and_index(tmp_path: Path) -> None:
+    folder = resources.files("tq.master.store").joinpath("migrations")
+    files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
+    db = sqlite3.connect(tmp_path / "tq.db", isolation_level=None)
+    for number, name in enumerate(files[:8], start=1):
+        db.executescript(f"{folder.joinpath(name).read_text('utf-8')}; PRAGMA user_version = {number}")
+    db.execute("INSERT INTO lanes (queue, task) VALUES ('q', 'm:f')")
+    for seq, state in enumerate(StateNumber, start=1):
+        leased, done = state == StateNumber.RUNNING, state.is_terminal
+        db.execute(
+            "INSERT INTO tasks (seq, id, lane, state, priority, attempt, failures, crashes, cancel, lease, worker, created,"
+            " due, expires, started, finished, timeout, options, payload, result)"
+            " VALUES (?, ?, 1, ?, 5, 4, 2, 1, 0, ?, 1, 7, ?, ?, 8, ?, 1.5, x'80', zeroblob(9000), ?)",
+            (
+                seq,
+                seq.to_bytes(16, "big"),
+                int(state),
+                LEASE if leased else None,
+                NOW if state == StateNumber.SCHEDULED else None,
+                NOW if state < StateNumber.RUNNING else None,
+                9 if done else None,
+                b"r" if done else None,
+            ),
+        )
+    indexes = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'tasks' ORDER BY name"
+    before = db.execute(indexes).fetchall()
+    db.close()
+    store = SqliteStore(tmp_path / "tq.db")
+    for seq, state in enumerate(StateNumber, start=1):
+        task = store.full(seq.to_bytes(16, "big"))
+        assert task is not None
+        assert (task.state, task.attempt, task.returned, task.failures, task.crashes) == (state, 4, 0, 2, 1)
+        assert (task.priority, task.timeout, task.options, task.payload) == (5, 1.5, b"\x80", bytes(9000))
+    assert [row.lease for row in store.load().running] == [LEASE]
+    assert (store.next_due(), store.next_expiry()) == (NOW, NOW)
+    store.close()
+    db = sqlite3.connect(tmp_path / "tq.db")
+    assert db.execute(indexes).fetchall() == before
+    db.close()
 
 
 def test_migrations_are_numbered_without_gap_or_double() -> None:

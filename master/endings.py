@@ -1,0 +1,37 @@
+"""One event: tasks have ended. Whatever ends a task raises it, and whoever has to know of ends listens. Pure.
+
+::
+
+    a report · a lost worker · a cancel · an expiry · a purge ─► Endings.ended ─┬► lanes     counts
+                                                                                ├► watches   those who wait for results
+                                                                                ├► feeds     item queues, by the origin
+                                                                                └► meters, last failures
+
+It is raised in the transaction that ends the tasks, once for each. A listener may not raise: memory has no rollback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .clock import Now
+
+Ended = tuple[bytes, int, int, int, bytes | None, int | None]
+"""Id, lane, state before, state now, result or failure, origin: a plain tuple, for one is made for every task there is."""
+
+Listener = Callable[[Sequence[Ended], Now], None]
+
+
+class Endings:
+    """Who listens, in order."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    def ended(self, tasks: Sequence[Ended], now: Now) -> None:
+        if tasks:
+            for listener in self._listeners:
+                listener(tasks, now)
