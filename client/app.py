@@ -266,11 +266,16 @@ class App:
         stream = None if box is None else link.stream
         target = ("get_task_queue", choice.queue)
         args: tuple[Any, ...] = (name, choice.wire, tasks, stream)
+        ids = tuple(ids)
+        from ..common.ids import COMPUTED, proofs
+
         if named:
             from .blobs import to_wire
 
             args = (*args, to_wire(named))
-        future = link.call(target, "submit", args, again=True, ids=tuple(ids), box=box)
+        if ids and max(ids) >= COMPUTED:
+            args = (*args, *(() if named else (None,)), proofs(ids))
+        future = link.call(target, "submit", args, again=True, ids=ids, box=box)
         if named:
             future.add_done_callback(lambda done: self.blobs.submitted(named, done))
         return future

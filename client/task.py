@@ -130,8 +130,8 @@ class Submitter(Generic[P, R]):
     def using(self, *, key: str | None = None, **options: Unpack[Options]) -> Submitter[P, R]:
         """The same callable with other options; those not given stay as they are.
 
-        ``key``: names the task. Submitting again with the same key and arguments gives the same task; with
-        other arguments it raises TaskConflict.
+        ``key``: names the task, in its queue. Submitting again with the same key and arguments gives the same task;
+        with other arguments it raises TaskConflict.
         """
         if key is not None and (not isinstance(key, str) or not key):
             raise InvalidArgument(f"key must be a non-empty str, not {key!r:.80}")
@@ -149,7 +149,7 @@ class Submitter(Generic[P, R]):
         else:
             args, kwargs = arguments.fit(args, kwargs)
             payload = encode_call(args, kwargs, arguments.names, blobs)
-        id = new_ids() if self._key is None else key_id(self._definition.name, self._key)
+        id = new_ids() if self._key is None else key_id(self._choice.queue, self._definition.name, self._key)
         return id, payload, blobs
 
     @property

@@ -1,4 +1,10 @@
-"""Task ids: UUIDs of version 7 (RFC 9562), made by the client, in order of time; or derived from a key."""
+"""Task ids: UUIDs (RFC 9562) made by the client, of version 7, in order of time; or of version 8, computed from a key.
+
+An id that is computed can be computed by others. So it names its queue, and nobody takes it who may not use that::
+
+    id    = ff ff ff ff, then SHA-256 of (queue, task, proof), cut to the rest of a UUID of version 8
+    proof = SHA-256 of the key, which travels with the submit: the master computes the id again
+"""
 
 from __future__ import annotations
 
@@ -6,7 +12,8 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Final
 from uuid import UUID
 
 from .errors import InvalidArgument
@@ -79,12 +86,36 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=new_ids.make_anew)
 
 
-def key_id(task_name: str, key: str) -> bytes:
-    """The id of a task submitted with ``key``: the same name and key always give the same id."""
-    digest = hashlib.sha256(f"{len(task_name)}:{task_name}{key}".encode()).digest()
-    number = int.from_bytes(digest[:16], "big")
+COMPUTED: Final = b"\xff" * 4  # how computed ids begin, and no others: as a time it is the year 10889
+PROOF_BYTES: Final = 32
+
+
+class ComputedId(bytes):
+    """An id made from a key, with the proof that it was."""
+
+    proof: bytes
+
+
+def key_id(queue: str, task_name: str, key: str) -> ComputedId:
+    """The id of a task submitted with ``key``: the same queue, name and key always give the same id."""
+    proof = hashlib.sha256(key.encode()).digest()
+    id = ComputedId(id_of_proof(queue, task_name, proof))
+    id.proof = proof
+    return id
+
+
+def id_of_proof(queue: str, task_name: str, proof: bytes) -> bytes:
+    """What a master that is shown a proof takes for the id."""
+    text = f"{len(queue)}:{queue}{len(task_name)}:{task_name}".encode()
+    digest = hashlib.sha256(b"tq1 task id" + text + proof).digest()
+    number = int.from_bytes(COMPUTED + digest[: 16 - len(COMPUTED)], "big")
     number = number & ~(0xF << 76) & ~(0x3 << 62) | _VERSION_8 | _VARIANT
     return number.to_bytes(16, "big")
+
+
+def proofs(ids: Iterable[bytes]) -> list[list[bytes]]:
+    """``[[id, proof], …]`` of those that are computed, as they travel with a submit."""
+    return [[bytes(id), id.proof] for id in ids if type(id) is ComputedId]
 
 
 def show_id(id: bytes) -> str:

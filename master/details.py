@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 from ..common.frames import unpack
 from ..common.model import OutcomeNumber, StateNumber
 from .engine import Engine
-from .store.interface import FullTask
+from .store.interface import Found, FullTask
 from .why import is_stuck, why
 
 Reasons = dict[tuple[str, str], str]
@@ -91,18 +91,17 @@ def last_run(engine: Engine, task: FullTask) -> list[Any]:
     return [task.id, last.host, _seconds(last.started), _seconds(last.ended)]
 
 
-def told_progress(engine: Engine, ids: list[bytes], allows: Callable[[str], bool]) -> list[list[Any]]:
+def told_progress(engine: Engine, found: Iterable[Found]) -> list[list[Any]]:
     """``[id, started, done, total or None, note]`` of those that run and have told it."""
     rows: list[list[Any]] = []
-    for id in ids:
-        held = engine.running.get(id)
-        if held is None or not allows(engine.lanes.by_number[held.lane].queue.name):
+    for one in found:
+        if one.id not in engine.running:
             continue
-        told = engine.store.progress(held.seq, held.attempt)
-        task = None if told is None else engine.store.brief(held.seq)
+        told = engine.store.progress(one.seq, one.attempt)
+        task = None if told is None else engine.store.brief(one.seq)
         if told is not None and task is not None:
             done, total, note, _ = unpack(told)
-            rows.append([id, _seconds(task.started) or 0.0, done, total, note])
+            rows.append([one.id, _seconds(task.started) or 0.0, done, total, note])
     return rows
 
 

@@ -15,10 +15,9 @@ from collections.abc import Callable, Iterable
 from types import NoneType
 from typing import Any, Final
 
-from ..common.errors import InvalidArgument, ProtocolError, UnknownBlob, UnknownTask
+from ..common.errors import ProtocolError, UnknownBlob
 from ..common.failure import Failure
 from ..common.frames import unpack
-from ..common.ids import show_id
 from ..common.lifecycle import AttemptEnd, next_step
 from ..common.model import Delivery, OutcomeNumber, StateNumber, TaskOptions
 from .blobs.keeper import Keeper, check_named
@@ -148,16 +147,11 @@ class Ends:
             self._store.end_attempts(rows)
         self._ended(ended, now)
 
-    def cancel(
-        self, ids: list[bytes], allows: Callable[[str], bool], now: Now, *, running: bool = True
-    ) -> list[Found]:
-        """Cancel what waits, note it for what runs; the tasks as they were found, with the state reached."""
+    def cancel(self, tasks: Iterable[Found], now: Now, *, running: bool = True) -> list[Found]:
+        """Cancel what waits, note it for what runs; the tasks, each named once, with the state reached."""
         reached: list[Found] = []
         ended: list[Ended] = []
-        for found in self._store.find(dict.fromkeys(ids)):
-            lane = self._lanes.by_number[found.lane]
-            if not allows(lane.queue.name):
-                continue
+        for found in tasks:
             if found.state == StateNumber.RUNNING:
                 if running:
                     self._store.request_cancel(found.seq)
@@ -170,12 +164,10 @@ class Ends:
         self._ended(ended, now)
         return reached
 
-    def revive(self, ids: list[bytes], allows: Callable[[str], bool]) -> list[tuple[bytes, int]]:
-        """Make terminal tasks that did not succeed ready again, with a clean record."""
+    def revive(self, tasks: Iterable[Found]) -> list[tuple[bytes, int]]:
+        """Make terminal tasks that did not succeed ready again, with a clean record; each named once."""
         reached: list[tuple[bytes, int]] = []
-        for found in self._store.find(dict.fromkeys(ids)):
-            if not allows(self._lanes.by_number[found.lane].queue.name):
-                continue
+        for found in tasks:
             state = StateNumber(found.state)
             if state.is_terminal and state != StateNumber.SUCCEEDED:
                 self._store.revive(found.seq)
@@ -265,13 +257,6 @@ class Ends:
         )
 
 
-def known(store: Store, id: bytes) -> Found:
-    """The task of an id; raises UnknownTask."""
-    for found in store.find([id]):
-        return found
-    raise UnknownTask(f"no task has the id {show_id(id)}: never submitted here, or kept no longer")
-
-
 def check_reports(rows: list[Any]) -> None:
     """Judge reports ``[id, attempt, lease, outcome, body, started, seconds, after]``; raises ProtocolError.
 
@@ -311,13 +296,6 @@ def _quarantined(crashes: int, body: bytes | None) -> bytes:
         traceback=last.traceback,
         detail=last.detail,
     ).encode()
-
-
-def check_ids(ids: Any) -> list[bytes]:
-    """A list of task ids from the wire; raises InvalidArgument."""
-    if isinstance(ids, list) and all(isinstance(id, bytes) and len(id) == 16 for id in ids):
-        return ids
-    raise InvalidArgument("ids must be a list of 16-byte task ids")
 
 
 def _nothing(origin: int) -> None:

@@ -100,7 +100,7 @@ class Engine:
         self.shell_facts: Callable[[], dict[str, Any]] = dict  # those that change, if the shell has any
         self.running: dict[bytes, Running] = {}
         self.lanes = Lanes(store)
-        self.watches = Watches(store)
+        self.watches = Watches(store, self.lanes)
         self.endings, self.origins, self.last_failures = Endings(), Origins(store), LastFailures()
         self.blobs = Keeper(store, report)
         self.intake = Intake(

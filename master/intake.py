@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from ..common.errors import InvalidArgument, TaskConflict, TqError
 from ..common.frames import pack, too_large
-from ..common.ids import show_id
+from ..common.ids import COMPUTED, PROOF_BYTES, id_of_proof, show_id
 from ..common.model import TASK_ID_BYTES, StateNumber, TaskOptions
 from .clock import Now
 from .lanes import Capability, Lane, Lanes, ParkedLease, numbers
@@ -130,12 +130,15 @@ class Intake:
         tasks: Any,
         stream: str | None,
         blobs: dict[bytes, list[int]] | None = None,
+        proofs: Any = None,
     ) -> object:
         """Note the tasks; the call is answered by ``settle`` with the number that were new."""
         if not isinstance(tasks, list) or len(tasks) > SUBMIT_TASKS_MAX:
             raise InvalidArgument(f"tasks must be a list of at most {SUBMIT_TASKS_MAX:,} [id, payload]")
         if not _are_tasks(tasks):
             raise InvalidArgument(f"a task is [id, payload], {TASK_ID_BYTES} and any number of bytes")
+        if tasks and max(tasks)[0] >= COMPUTED:
+            _check_computed(lane, tasks, proofs)
         if stream is not None:
             self._watches.check_room(call.session, stream, len(tasks))
         chosen = options.to_wire()
@@ -378,6 +381,30 @@ class Intake:
                     "use another key, or none"
                 )
         return [[id, payload] for id, payload in new.items()]
+
+
+def _check_computed(lane: Lane, tasks: list[list[bytes]], proofs: Any) -> None:
+    """Ids that can be computed are taken only with the proof that they were, for this queue: or whoever may use another
+    queue could take the id before its owner does."""
+    shown: dict[bytes, bytes] = {}
+    match proofs:
+        case list() if all(
+            type(one) is list and len(one) == 2 and set(map(type, one)) == {bytes} for one in proofs
+        ):
+            shown.update(proofs)
+        case None:
+            pass
+        case _:
+            raise InvalidArgument("proofs are a list of [id, proof], both bytes")
+    for id, _ in tasks:
+        if id < COMPUTED:
+            continue
+        proof = shown.get(id, b"")
+        if len(proof) != PROOF_BYTES or id_of_proof(lane.queue.name, lane.task, proof) != id:
+            raise InvalidArgument(
+                f"the id {show_id(id)} is of a task with a key, and not of {lane.task} in queue {lane.queue.name} with the key "
+                "whose proof came with it; other ids begin with less than ffffffff"
+            )
 
 
 def _are_tasks(tasks: list[Any]) -> bool:

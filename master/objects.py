@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
-from ..common.errors import InvalidArgument, ProtocolError, UnknownTask
+from ..common.errors import InvalidArgument, ProtocolError
 from ..common.exposed import exposed
-from ..common.ids import show_id
 from ..common.model import Role, StateNumber, TaskOptions, check_name
+from . import reach
 from .blobs.keeper import check_named
 from .data_objects import NamedData, NamedDatum
 from .details import Reasons, details, last_run, summary, told_progress
-from .ends import check_ids, known
 from .engine import Engine
 from .feeds import Feed
 from .intake import LEASE_TASKS_MAX
@@ -27,6 +26,7 @@ from .key_objects import Keys
 from .lanes import ParkedLease
 from .named import Locks, Queues
 from .overview import running_rows, snapshot, worker_rows
+from .reach import check_ids
 from .roster import WorkerInfo
 from .selection import (
     CANCELLABLE,
@@ -39,7 +39,7 @@ from .selection import (
     purge,
 )
 from .sessions import Call
-from .store.interface import FullTask, TaskFilter
+from .store.interface import TaskFilter
 from .sync_objects import Barrier, Event, Lock
 from .watches import UNKNOWN
 
@@ -66,9 +66,11 @@ class TaskQueue(ItemQueueObject):
         tasks: list[Any],
         stream: str | None = None,
         blobs: list[Any] | None = None,
+        proofs: list[Any] | None = None,
     ) -> object:
         """Accept tasks ``[[id, payload], …]`` of one callable; answers how many were new. ``blobs``: the content
-        they name, ``[[id, [hash, …]], …]``; it is here for as long as they are."""
+        they name, ``[[id, [hash, …]], …]``; it is here for as long as they are. ``proofs``: of ids that were computed from a key,
+        ``[[id, proof], …]``."""
         allow_queue(call, self.name)
         if not isinstance(options, dict):
             raise InvalidArgument("options must be a map")
@@ -77,7 +79,9 @@ class TaskQueue(ItemQueueObject):
         lane = self.engine.lanes.lane(self.name, judge_text("task", task))
         numbers = self.engine.blobs.numbers
         named = {id: numbers(hashes) for id, hashes in check_named(blobs)} if blobs else None
-        return self.engine.intake.submit(call, lane, TaskOptions.from_wire(options), tasks, stream, named)
+        return self.engine.intake.submit(
+            call, lane, TaskOptions.from_wire(options), tasks, stream, named, proofs
+        )
 
     @exposed(Role.ADMIN)
     def pause(self, call: Call, reason: str = "") -> None:
@@ -198,14 +202,13 @@ class Tasks(EngineObject):
 
     @exposed(Role.VIEWER)
     def states(self, call: Call, ids: list[bytes]) -> Rows:
-        self.engine.intake.settle(self.engine.now)
-        found = {one.id: one.state for one in self.engine.store.find(check_ids(ids))}
+        found = {one.id: one.state for one in reach.tasks(self.engine, call.session, ids)}
         return [[id, found.get(id, UNKNOWN)] for id in ids]
 
     @exposed(Role.VIEWER)
     def show(self, call: Call, id: bytes) -> dict[str, Any]:
         """Everything known of a task, and why it waits if it does."""
-        return details(self.engine, self._full(call, id))
+        return details(self.engine, reach.full(self.engine, call.session, id))
 
     @exposed(Role.VIEWER)
     def log(self, call: Call, id: bytes, attempt: int | None = None, offset: int = 0) -> dict[str, Any]:
@@ -213,53 +216,40 @@ class Tasks(EngineObject):
         if attempt is not None:
             judge_whole("attempt", attempt, 1, 2**31)
         judge_whole("offset", offset, 0, 2**53)
-        return self.engine.observations.log(self._full(call, id), attempt, offset)
-
-    def _full(self, call: Call, id: bytes) -> FullTask:
-        self.engine.intake.settle(self.engine.now)
-        [id] = check_ids([id])
-        task = self.engine.store.full(id)
-        if task is None or not call.session.allows_queue(task.queue):
-            raise UnknownTask(f"no task has the id {show_id(id)}: never submitted here, or kept no longer")
-        return task
+        return self.engine.observations.log(reach.full(self.engine, call.session, id), attempt, offset)
 
     @exposed(Role.VIEWER)
     def last_runs(self, call: Call, ids: list[bytes]) -> Rows:
         """``[id, worker, started, finished]`` of the last attempt of each of these that is known."""
-        engine, allows = self.engine, call.session.allows_queue
+        engine = self.engine
         if len(check_ids(ids)) > LAST_RUNS_TASKS_MAX:
             raise InvalidArgument(f"at most {LAST_RUNS_TASKS_MAX:,} ids at a time")
-        engine.intake.settle(engine.now)
-        found = (engine.store.full(id) for id in ids)
-        return [last_run(engine, task) for task in found if task is not None and allows(task.queue)]
+        found = reach.full_ones(engine, reach.tasks(engine, call.session, ids))
+        return [last_run(engine, task) for task in found]
 
     @exposed(Role.VIEWER)
     def progress(self, call: Call, ids: list[bytes]) -> Rows:
         """``[id, started, done, total, note]`` of those of these that run and have told it."""
         if len(check_ids(ids)) > PROGRESS_TASKS_MAX:
             raise InvalidArgument(f"at most {PROGRESS_TASKS_MAX:,} ids at a time")
-        self.engine.intake.settle(self.engine.now)
-        return told_progress(self.engine, ids, call.session.allows_queue)
+        return told_progress(self.engine, reach.tasks(self.engine, call.session, ids))
 
     @exposed(Role.CLIENT)
     def cancel(self, call: Call, ids: list[bytes], running: bool = True) -> Rows:
         """Cancel; the state each task is in now: RUNNING means that its worker has been told, or, without
         ``running``, that it is left alone."""
         engine = self.engine
-        engine.intake.settle(engine.now)
-        reached = engine.ends.cancel(
-            check_ids(ids), call.session.allows_queue, engine.now, running=bool(running)
-        )
-        for found in reached:
-            if running and found.state == StateNumber.RUNNING:
-                engine.roster.order_cancel(found.id)
-        return [[found.id, found.state] for found in reached]
+        found = reach.tasks(engine, call.session, ids)
+        reached = engine.ends.cancel(found, engine.now, running=bool(running))
+        for one in reached:
+            if running and one.state == StateNumber.RUNNING:
+                engine.roster.order_cancel(one.id)
+        return [[one.id, one.state] for one in reached]
 
     @exposed(Role.CLIENT)
     def retry(self, call: Call, ids: list[bytes]) -> Rows:
         """Make failed, dead, cancelled, expired or lost tasks ready again."""
-        self.engine.intake.settle(self.engine.now)
-        reached = self.engine.ends.revive(check_ids(ids), call.session.allows_queue)
+        reached = self.engine.ends.revive(reach.tasks(self.engine, call.session, ids))
         return [[id, state] for id, state in reached]
 
     @exposed(Role.VIEWER)
@@ -269,7 +259,7 @@ class Tasks(EngineObject):
         """The newest tasks that fit, newest first; ``before``: those older than that task."""
         engine = self.engine
         engine.intake.settle(engine.now)
-        before_seq = None if before is None else known(engine.store, check_ids([before])[0]).seq
+        before_seq = None if before is None else reach.task(engine, call.session, before).seq
         rows = engine.store.listing(
             _filter(filter, before_seq), judge_whole("limit", limit, 1, LIST_TASKS_MAX)
         )
@@ -346,6 +336,7 @@ class Workers(EngineObject):
     @exposed(Role.VIEWER)
     def serving(self, call: Call, queue: str, task: str) -> tuple[int, int]:
         """How many connected workers serve this callable in this queue, and how many are connected."""
+        allow_queue(call, judge_text("queue", queue))
         return self.engine.roster.serving(judge_text("queue", queue), judge_text("task", task))
 
     @exposed(Role.VIEWER)
@@ -357,7 +348,7 @@ class Workers(EngineObject):
     @exposed(Role.ADMIN)
     def drain(self, call: Call, node: str) -> dict[str, Any]:
         """Have a worker finish what it runs, hand back the rest and end; its host, or its node's start."""
-        return self.engine.roster.drain(judge_text("node", node))
+        return self.engine.roster.drain(judge_text("node", node), call.session.verifier)
 
 
 class Master(EngineObject):

@@ -17,9 +17,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ..common.errors import InvalidArgument, ProtocolError
+from ..common.errors import Forbidden, InvalidArgument, ProtocolError
 from ..common.failure import Failure
-from ..common.model import OutcomeNumber
+from ..common.keys import Verifier
+from ..common.model import OutcomeNumber, Role
 from .clock import Now
 from .ends import Ends
 from .gauges import Pace
@@ -207,7 +208,7 @@ class Roster:
         memory = facts.get("memory_bytes")
         if memory is not None and (type(memory) is not int or not 0 <= memory <= MEMORY_BYTES_MAX):
             raise InvalidArgument(f"beat: memory_bytes is a number of bytes, not {memory!r:.40}")
-        worker.started, worker.memory_bytes = frozenset(started), memory
+        worker.started, worker.memory_bytes = frozenset(self._own(worker, started)), memory
         if facts.get("draining") is True:  # its parked lease calls are not answered: it would only hand back
             worker.draining = True
             _out_of_line(worker)
@@ -215,7 +216,13 @@ class Roster:
 
     def starting(self, session: Session, ids: list[bytes]) -> None:
         """A worker is about to start suspects: should it die now, they are charged, their neighbours are not."""
-        self.of(session).starting.update(ids)
+        worker = self.of(session)
+        worker.starting.update(self._own(worker, ids))
+
+    def _own(self, worker: Worker, ids: list[bytes]) -> list[bytes]:
+        """Of these, the tasks whose lease is this worker's: of others it has nothing to say."""
+        found = ((id, self._running.get(id)) for id in ids)
+        return [id for id, held in found if held is not None and held.worker == worker.number]
 
     def heard(self, session: Session, now: Now) -> None:
         """Any bytes from a worker keep its leases alive."""
@@ -262,12 +269,17 @@ class Roster:
         able = {one: one.serves(queue, task) for one in set(connected) if one is not None}
         return sum(able[one] for one in connected if one is not None), len(connected)
 
-    def drain(self, name: str) -> dict[str, Any]:
-        """Order one worker to drain, by an unmistakable start of its node id, or by its host; its row."""
+    def drain(self, name: str, by: Verifier) -> dict[str, Any]:
+        """Order one worker to drain, by an unmistakable start of its node id, or by its host; its row. ``by``: the key that
+        asks, within whose queues everything lies that the worker serves."""
         present = [one for one in self.by_node.values() if one.session is not None]
         fitting = _fitting(present, name)
         match fitting:
             case [worker]:
+                if not _serves_within(worker, by):
+                    raise Forbidden(
+                        f"worker {name} serves other queues than this key's, {', '.join(by.queues)}; ask for a key that may"
+                    )
                 self.order(worker.number, ["drain"])
                 worker.draining = True
                 return {"node": worker.node.hex(), "host": worker.info.host if worker.info else ""}
@@ -409,6 +421,13 @@ def _out_of_line(worker: Worker) -> None:
         for parked in [one for one in worker.capability.parked if one.worker == worker.number]:
             worker.capability.parked.remove(parked)
             parked.call.abandon = None
+
+
+def _serves_within(worker: Worker, key: Verifier) -> bool:
+    if worker.capability is None:
+        return key.covers(Role.WORKER, [])
+    bounds = worker.capability.key
+    return key.covers(Role.WORKER, bounds.allowed) or key.covers(Role.WORKER, bounds.queues)
 
 
 def _fitting(workers: list[Worker], name: str) -> list[Worker]:

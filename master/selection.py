@@ -129,7 +129,7 @@ def portion(
 def purge(engine: Engine, rows: list[WindowRow]) -> None:
     """Delete tasks that do not run. Those that waited are cancelled before, so that who watches them hears of it."""
     waiting = [row.id for row in rows if row.state in WAITING]
-    engine.ends.cancel(waiting, lambda queue: True, engine.now)
+    engine.ends.cancel(engine.store.find(waiting), engine.now)
     engine.store.delete([row.seq for row in rows])
     for row in rows:
         state = StateNumber.CANCELLED if row.state in WAITING else row.state

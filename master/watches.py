@@ -16,6 +16,8 @@ from ..common.errors import InvalidArgument
 from .accounts import What
 from .clock import Now
 from .endings import Ended
+from .lanes import Lanes
+from .reach import within
 from .sessions import LATER, STREAMS_MAX, Call, Session, Stream
 from .store.interface import Store
 
@@ -31,8 +33,8 @@ _IN_STORE: Final = object()  # in place of a body that was too much to hold
 class Watches:
     """All streams of all sessions, by the task ids they wait for."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, lanes: Lanes) -> None:
+        self._store, self._lanes = store, lanes
         self._streams: dict[bytes, tuple[Stream, ...]] = {}
         self._ripe: dict[Stream, None] = {}  # streams with news, in order; a dict so that order is certain
 
@@ -54,11 +56,12 @@ class Watches:
                 streams[id] = (*streams.get(id, ()), stream)
 
     def watch(self, session: Session, name: str, ids: list[bytes]) -> None:
-        """Watch tasks whatever their state: those that have ended, or never were, are told at once."""
+        """Watch tasks whatever their state: those that have ended, or never were for this key, are told at once."""
         self.check_room(session, name, len(ids))
         self.expect(session, name, ids)
         stream = self._stream(session, name)
-        known = {id: (state, body) for id, state, body in self._store.outcomes(ids)}
+        is_within = within(self._lanes, session)
+        known = {row.id: (row.state, row.body) for row in self._store.outcomes(ids) if is_within(row.lane)}
         for id in ids:
             state, body = known.get(id, (UNKNOWN, None))
             if (state == UNKNOWN or state >= 10) and id in stream.watched:
@@ -166,7 +169,7 @@ class Watches:
             body = held
             if held is _IN_STORE:
                 rows = self._store.outcomes([id])
-                state, body = rows[0][1:] if rows else (UNKNOWN, None)
+                state, body = (rows[0].state, rows[0].body) if rows else (UNKNOWN, None)
             size += len(body) if body is not None else 0
             if taken and size > COLLECT_BYTES_MAX:
                 break

@@ -109,6 +109,15 @@ class Found(NamedTuple):
     payload: bytes
 
 
+class OutcomeRow(NamedTuple):
+    """How a task ended, or its state if it has not."""
+
+    id: bytes
+    lane: int
+    state: int
+    body: bytes | None
+
+
 class Facts(NamedTuple):
     seq: int
     failures: int
@@ -305,7 +314,7 @@ class Store(Protocol):
 
     # reading
     def find(self, ids: Iterable[bytes]) -> list[Found]: ...
-    def outcomes(self, ids: Iterable[bytes]) -> list[tuple[bytes, int, bytes | None]]: ...
+    def outcomes(self, ids: Iterable[bytes]) -> list[OutcomeRow]: ...
     def facts(self, seq: int) -> Facts: ...
     def full(self, id: bytes) -> FullTask | None: ...
     def attempts(self, seq: int) -> list[AttemptRow]: ...

@@ -31,6 +31,7 @@ from .interface import (
     LogRow,
     NewTasks,
     Observation,
+    OutcomeRow,
     Picture,
     Returned,
     RunningRow,
@@ -243,8 +244,8 @@ class SqliteStore:
     def find(self, ids: Iterable[bytes]) -> list[Found]:
         return [Found(*row) for id in ids for row in self._all("find", (id,))]
 
-    def outcomes(self, ids: Iterable[bytes]) -> list[tuple[bytes, int, bytes | None]]:
-        return [row for id in ids for row in self._all("outcome", (id,))]
+    def outcomes(self, ids: Iterable[bytes]) -> list[OutcomeRow]:
+        return [OutcomeRow(*row) for id in ids for row in self._all("outcome", (id,))]
 
     def facts(self, seq: int) -> Facts:
         return Facts(*self._all("facts", (seq,))[0])

@@ -12,6 +12,7 @@ import tq
 from tq.common.codec import decode_call, decode_work, encode
 from tq.common.errors import TqError, Unreachable
 from tq.common.failure import Failure
+from tq.common.ids import COMPUTED, id_of_proof
 from tq.common.link import set_ambient
 from tq.common.model import StateNumber
 
@@ -78,8 +79,12 @@ class MasterInMemory:
         options: dict[str, Any],
         tasks: list[Any],
         stream: str | None,
+        blobs: list[Any] | None = None,
+        proofs: list[Any] | None = None,
     ) -> int:
-        new = 0
+        shown, new = dict(proofs or []), 0
+        for id in (id for id, _ in tasks if id >= COMPUTED):
+            assert id_of_proof(queue, name, shown[id]) == id
         for id, payload in tasks:
             known = self.tasks.setdefault(
                 id,

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import uuid
 
 import pytest
 from tq.common.errors import InvalidArgument
-from tq.common.ids import IdMaker, key_id, new_ids, parse_id, show_id
+from tq.common.ids import COMPUTED, IdMaker, id_of_proof, key_id, new_ids, parse_id, proofs, show_id
 
 
 def test_ids_are_version_7_uuids_in_strictly_increasing_order() -> None:
@@ -39,21 +40,26 @@ def test_a_forked_child_makes_other_ids_than_its_parent() -> None:
     assert its.isdisjoint(new_ids.many(100))
 
 
-def test_a_key_always_gives_the_same_id_and_another_name_or_key_another() -> None:
-    assert key_id("m:f", "order-1") == key_id("m:f", "order-1")
-    assert (
-        len(
-            {
-                key_id("m:f", "1"),
-                key_id("m:f", "2"),
-                key_id("m:g", "1"),
-                key_id("m:f1", ""),
-                key_id("m:f", "1 "),
-            }
-        )
-        == 5
-    )
-    assert uuid.UUID(bytes=key_id("m:f", "x")).version == 8
+def test_a_key_always_gives_the_same_id_and_another_queue_name_or_key_another() -> None:
+    assert key_id("q", "m:f", "order-1") == key_id("q", "m:f", "order-1")
+    others = [("q", "m:f", "1"), ("q", "m:f", "2"), ("q", "m:g", "1"), ("q", "m:f1", ""), ("q", "m:f", "1 ")]
+    others += [("r", "m:f", "1"), ("q1", "m:f", "1"), ("q", "1m:f", "1")]
+    assert len({key_id(*one) for one in others}) == len(others)
+    id = key_id("q", "m:f", "x")
+    assert (uuid.UUID(bytes=bytes(id)).version, id[: len(COMPUTED)]) == (8, COMPUTED)
+
+
+def test_a_computed_id_carries_the_proof_from_which_a_master_computes_it_again() -> None:
+    """The bytes are those of docs/protocol.md."""
+    id = key_id("mail", "m:f", "order-1")
+    proof = hashlib.sha256(b"order-1").digest()
+    digest = hashlib.sha256(b"tq1 task id" + b"4:mail3:m:f" + proof).digest()
+    expected = bytearray(COMPUTED + digest[:12])
+    expected[6] = expected[6] & 0x0F | 0x80
+    expected[8] = expected[8] & 0x3F | 0x80
+    assert id == bytes(expected) == id_of_proof("mail", "m:f", proof)
+    assert proofs([new_ids(), id]) == [[id, proof]]
+    assert new_ids() < COMPUTED
 
 
 def test_text_and_bytes_of_an_id_are_two_forms_of_one() -> None:

@@ -263,6 +263,7 @@ OPTIONS = {
 }
 # One good call of every method, of which the next test spoils one place after another.
 TOKEN = b"k" * 16
+BLOBS_AND_PROOFS = [[TASK, [b"h" * 32]]], [[TASK, b"p" * 32]]
 FILTER: dict[str, Any] = {
     "states": [0, 11],
     "queues": ["q", "img.*"],
@@ -278,7 +279,7 @@ GOOD: dict[str, list[Any]] = {
         for name in ("get_task_queue", "get_result_queue", "get_queue")
         for method, arguments in GOOD_ITEM_CALLS.items()
     },
-    "get_task_queue.submit": ["m:f", OPTIONS, [[TASK, b"payload"]], "stream", [[TASK, [b"h" * 32]]]],
+    "get_task_queue.submit": ["m:f", OPTIONS, [[TASK, b"payload"]], "stream", *BLOBS_AND_PROOFS],
     **{f"get_blobs.{name}": [b"h" * 32, 9, 0, b"x"][:n] for name, n in (("ask", 2), ("put", 4), ("get", 3))},
     **{f"{name}.{method}": args for name, calls in GOOD_SYNC_CALLS.items() for method, args in calls.items()},
     "get_task_queue.pause": ["reason"],
@@ -304,7 +305,7 @@ GOOD: dict[str, list[Any]] = {
     "get_tasks.progress": [[TASK]],
     "get_tasks.show": [TASK],
     "get_tasks.log": [TASK, 1, 0],
-    "get_tasks.list": [{"states": [0], "queue": "q", "name": "m:f", "since": 1.0}, 10, None],
+    "get_tasks.list": [{"states": [0], "queue": "q", "name": "m:f", "since": 1.0}, 10, TASK],
     "get_tasks.cancel": [[TASK]],
     "get_tasks.retry": [[TASK]],
     "get_queues.list": [],

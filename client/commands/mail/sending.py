@@ -1,7 +1,7 @@
 """The loop: messages out as places get free, outcomes in, until all have ended or somebody wants the end.
 
 One thread; it waits for outcomes in one place, and looks after retries now and then. A task's id is made from
-the campaign and the address (``task_id``), so a message that the master has is watched and not sent again.
+the queue, the campaign and the address (``task_id``), so a message that the master has is watched and not sent again.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Watcher(Protocol):
     def complain(self, text: str) -> None: ...
 
 
-def task_id(campaign: str, address: str) -> bytes:
-    return key_id(TASK, f"{campaign}:{sameness(address)}")
+def task_id(queue: str, campaign: str, address: str) -> bytes:
+    return key_id(queue, TASK, f"{campaign}:{sameness(address)}")
 
 
 class Inbox:
@@ -92,7 +92,7 @@ class Sending:
     ) -> None:
         self._app, self._plan, self._choice = app, plan, choice
         self._attachments, self._server = attachments, server
-        self._ids = [task_id(campaign, recipient.address) for recipient in plan.recipients]
+        self._ids = [task_id(choice.queue, campaign, recipient.address) for recipient in plan.recipients]
         self._retry_failed = retry_failed
         states = self._known_states()
         self.known = sum(

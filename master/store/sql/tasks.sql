@@ -101,7 +101,7 @@ DELETE FROM tasks WHERE seq = ?
 SELECT seq, id, lane, state, attempt, lease, cancel, origin, payload FROM tasks WHERE id = ?
 
 -- name: outcome
-SELECT id, state, result FROM tasks WHERE id = ?
+SELECT id, lane, state, result FROM tasks WHERE id = ?
 
 -- name: full
 SELECT seq, id, queue, task, state, priority, attempt, returned, failures, crashes, cancel, worker,

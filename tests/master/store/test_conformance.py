@@ -141,7 +141,7 @@ def test_a_success_needs_the_current_attempt_and_lease(store: Store, lane: int) 
             within(store, lambda a=attempt, le=lease: store.succeed([(b"r", NOW, NOW, 1, a, le)]))
     within(store, lambda: store.succeed([(b"r", NOW, NOW + 1, 1, 1, LEASE)]))
     assert store.outcomes([(1).to_bytes(16, "big")]) == [
-        ((1).to_bytes(16, "big"), StateNumber.SUCCEEDED, b"r")
+        ((1).to_bytes(16, "big"), lane, StateNumber.SUCCEEDED, b"r")
     ]
     with pytest.raises(Inconsistent):
         within(store, lambda: store.succeed([(b"again", NOW, NOW, 1, 1, LEASE)]))

@@ -1,0 +1,67 @@
+"""From an id that came over the wire to a task: the one way, and it knows the queues of the key that asks.
+
+Ids are no secrets: people read them to each other, and those of tasks with a key can be computed. So an id of a task
+in a queue that is not the key's is answered as one that does not exist, by every method and down to the wording. The
+exposed objects look tasks up here and nowhere else, which a test sees to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from ..common.errors import InvalidArgument, UnknownTask
+from ..common.ids import show_id
+from ..common.model import TASK_ID_BYTES
+from .lanes import Lanes
+from .sessions import Session
+from .store.interface import Found, FullTask
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+
+def within(lanes: Lanes, session: Session) -> Callable[[int], bool]:
+    """Whether a lane, by its number, is in a queue of the session's key; each lane is judged once."""
+    judged: dict[int, bool] = {}
+
+    def is_within(number: int) -> bool:
+        may = judged.get(number)
+        if may is None:
+            may = judged[number] = session.allows_queue(lanes.by_number[number].queue.name)
+        return may
+
+    return is_within
+
+
+def tasks(engine: Engine, session: Session, ids: Any) -> list[Found]:
+    """Those of these ids that exist for this key, in their order, each once however often it is named."""
+    engine.intake.settle(engine.now)
+    is_within = within(engine.lanes, session)
+    found = engine.store.find(dict.fromkeys(check_ids(ids)))
+    return [one for one in found if is_within(one.lane)]
+
+
+def task(engine: Engine, session: Session, id: Any) -> Found:
+    """The task of an id; raises UnknownTask."""
+    for one in tasks(engine, session, [id]):
+        return one
+    raise UnknownTask(f"no task has the id {show_id(id)}: never submitted here, or kept no longer")
+
+
+def full(engine: Engine, session: Session, id: Any) -> FullTask:
+    """As ``task``, with everything that stands in its row."""
+    [one] = full_ones(engine, [task(engine, session, id)])
+    return one
+
+
+def full_ones(engine: Engine, found: Iterable[Found]) -> list[FullTask]:
+    rows = (engine.store.full(one.id) for one in found)
+    return [row for row in rows if row is not None]
+
+
+def check_ids(ids: Any) -> list[bytes]:
+    """A list of task ids from the wire; raises InvalidArgument."""
+    if isinstance(ids, list) and all(isinstance(id, bytes) and len(id) == TASK_ID_BYTES for id in ids):
+        return ids
+    raise InvalidArgument(f"ids must be a list of {TASK_ID_BYTES}-byte task ids")
