@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Final
 
 from .errors import ConfigError
+from .hiding import take_variable
 
 VARIABLE: Final = "TQ_AUTHKEY"
 
@@ -15,9 +15,9 @@ VARIABLE: Final = "TQ_AUTHKEY"
 def take_authkey(option: str | None, file: Path | None) -> str | None:
     """The key as given: option, file, or TQ_AUTHKEY, which is taken out of the environment of our children.
 
-    The option disappears from the process title at once; the other ways never show it.
+    The option disappears from the process title at once, the variable from what ``/proc`` shows of this process.
     """
-    from_environment = os.environ.pop(VARIABLE, None)
+    from_environment = take_variable(VARIABLE)
     if option is not None:
         hide_from_title(option)
         return option

@@ -19,6 +19,7 @@ from ..common.config import HERE, MasterSettings, load_settings
 from ..common.errors import ConfigError, TqError, see
 from ..common.exposition import Exposition, is_available, missing
 from ..common.health import Attendant, MakePage, OnLag
+from ..common.hiding import hide_process
 from ..common.logs import EventLog
 from ..common.loops import run_loop
 from ..common.model import Role
@@ -76,6 +77,7 @@ def main(
     Without --authkey it makes keys on its first start and prints the line to run on the next host.
     `tq-master check` with the same options looks at everything and starts nothing.
     """
+    hide_process()
     notifier = Notifier()
     try:
         settings = load_settings(MasterSettings, config, os.environ, options)

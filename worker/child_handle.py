@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from ..common.errors import TqError
 from ..common.frames import Kind, pack, unpack
+from ..common.hiding import show_child
 from ..common.session import Answerer, Request
 from .body import Owner
 from .child import CANCEL_NOTICE, NOTICE, TELL_NOTICE, TICKET_BYTES, TIMEOUT_NOTICE
@@ -56,6 +57,7 @@ class ChildHandle:
             pass_fds=passed + self._ears.passed,
         )
         self.pid = self._process.pid
+        show_child(self.pid)
         os.close(notices)
         theirs_work.close()
         theirs_relay.close()

@@ -18,6 +18,7 @@ from ..common.discovery import find_dev
 from ..common.errors import ConfigError, InvalidArgument, Rejected, TqError, see
 from ..common.exposition import Exposition, is_available, missing
 from ..common.health import Attendant, MakePage, OnLag
+from ..common.hiding import hide_process
 from ..common.keys import Credential
 from ..common.logs import EventLog
 from ..common.loops import run_loop
@@ -80,6 +81,7 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     if (results := options.pop("results")) is not None:
         options["apply"] = f"{options['apply'] or ''} > {results}"
     given = {name: value or None for name, value in options.items()}
+    hide_process()
     notifier = Notifier()
     try:
         settings = load_settings(WorkerSettings, config, os.environ, given)

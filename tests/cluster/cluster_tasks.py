@@ -230,3 +230,16 @@ def grow(mebibytes: int) -> None:
         mine.append(bytearray(b"x" * 10 * 2**20))
         time.sleep(POLL_SECONDS * 4)
     time.sleep(60)
+
+
+@app.task
+def supervisor_shows() -> list[str]:
+    """What a task finds of its worker: everything readable, and the limits of both."""
+    mine, its = ("self", str(os.getppid()))
+    found = []
+    for name in ("environ", "cmdline", "status", "limits"):
+        try:
+            found.append(Path(f"/proc/{its}/{name}").read_bytes().decode("utf-8", "replace"))
+        except PermissionError:
+            found.append("")
+    return [*found, Path(f"/proc/{mine}/limits").read_text("utf-8")]
