@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, TypedDict
 
+from ..common.durations import check_delay
 from ..common.errors import InvalidArgument
 from ..common.model import TaskOptions, check_name
 
@@ -56,6 +57,8 @@ def choose(given: Mapping[str, Any], base: Choice | None = None) -> Choice:
 
 def _plain(name: str, value: Any) -> Any:
     """Seconds from a timedelta, Unix time from a datetime."""
+    if name == "delay":
+        return check_delay(name, value)
     if isinstance(value, timedelta) and name != "at":
         return value.total_seconds()
     if isinstance(value, datetime) and name == "at":

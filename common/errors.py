@@ -35,7 +35,10 @@ names it in a note, a command in a second line; both are derived from the class,
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 
 def topic(kind: type[BaseException]) -> str:
@@ -191,11 +194,12 @@ class Directive(_Portable):
 
 
 class Retry(Directive):
-    """Try this task again, after ``after`` seconds or its usual backoff. Counts against ``retries``."""
+    """Try this task again, after ``after`` (seconds or a timedelta, from 0 to ten years) or its usual backoff. Counts
+    against ``retries``. Raises InvalidArgument for any other ``after``."""
 
-    def __init__(self, message: str = "", *, after: float | None = None) -> None:
+    def __init__(self, message: str = "", *, after: float | timedelta | None = None) -> None:
         super().__init__(message or "the task asked to be tried again")
-        self.after = after
+        self.after = None if after is None else _delay("tq.Retry(after=…): after", after)
 
 
 class Discard(Directive):
@@ -206,11 +210,18 @@ class Discard(Directive):
 
 
 class Snooze(Directive):
-    """Run this task again in ``seconds``. Counts against nothing."""
+    """Run this task again in ``seconds`` (or a timedelta, from 0 to ten years; a tenth of a second passes at least).
+    Counts against nothing. Raises InvalidArgument for any other time."""
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"the task asked to be run again in {seconds:g} s")
-        self.seconds = seconds
+    def __init__(self, seconds: float | timedelta) -> None:
+        self.seconds = _delay("tq.Snooze(…): seconds", seconds)
+        super().__init__(f"the task asked to be run again in {self.seconds:g} s")
+
+
+def _delay(name: str, value: object) -> float:
+    from .durations import check_delay  # not above: it raises what is defined here
+
+    return check_delay(name, value)
 
 
 class TimeLimit(BaseException):

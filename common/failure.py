@@ -22,6 +22,7 @@ from .errors import (
     TaskTimeout,
     TqError,
 )
+from .exception_text import ask, message, notes, plain_text, slot, traceback_text, type_name
 from .model import StateNumber
 
 MESSAGE_CHARS_MAX: Final = 8 * 1024
@@ -64,34 +65,30 @@ class Failure:
     @classmethod
     def of(cls, error: BaseException, below: str = "") -> Failure:
         """A failure from an exception, its traceback with the user's own frames. ``below``: a file of ours
-        whose frames stand under them, when it was a signal that struck.
+        whose frames stand under them, when it was a signal that struck. Never raises: see exception_text.py.
         """
-        try:
-            message = str(error)
-        except Exception as broken:  # a user's __str__ may raise; its failure must still be told
-            message = f"<its message could not be made: {broken!r:.200}>"
-        report = tracebacks.TracebackException.from_exception(error)
-        while report.stack and report.stack[-1].filename == below:
-            report.stack.pop()
-        _leave_the_users(report, error)
-        text = "".join(report.format())
-        if len(text) > TRACEBACK_CHARS_MAX:
-            half = TRACEBACK_CHARS_MAX // 2
-            text = f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
-        kind = type(error)
-        name = (
-            kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-        )
-        args, notes = _plain_args(error), _notes(error)
+
+        def trim(stack: tracebacks.StackSummary, one: BaseException) -> list[tracebacks.FrameSummary]:
+            frames = list(stack)
+            while one is error and frames and frames[-1].filename == below:
+                frames.pop()
+            return _the_users(frames, on_purpose=issubclass(type(one), TqError))
+
         detail = _told(error)
-        if args is not None:
+        if (args := ask(lambda: _plain_args(error), None)) is not None:
             detail = {**detail, "args": args}
-        if notes:
-            detail = {**detail, "notes": notes}
-        return cls(name, _clean(message[:MESSAGE_CHARS_MAX]), _clean(text), detail)
+        # The notes of our own errors are made where they are shown.
+        if not issubclass(type(error), TqError) and (added := notes(error, MESSAGE_CHARS_MAX)):
+            detail = {**detail, "notes": added}
+        text = traceback_text(error, trim, TRACEBACK_CHARS_MAX)
+        return cls(type_name(error), message(error, MESSAGE_CHARS_MAX), text, detail)
 
     def encode(self) -> bytes:
-        return encode([self.type, self.message, self.traceback, self.detail])
+        """Never raises: a detail that has become something else meanwhile is left out."""
+        try:
+            return encode([self.type, self.message, self.traceback, self.detail])
+        except Exception:  # test: test_a_detail_that_changes_after_it_was_judged_is_left_out
+            return encode([self.type, self.message, self.traceback, {}])
 
     @classmethod
     def decode(cls, body: bytes | None) -> Failure:
@@ -107,28 +104,17 @@ class Failure:
         return cls("DecodeError", "the report of this failure has an unknown form")
 
 
-def _leave_the_users(report: tracebacks.TracebackException, error: BaseException | None) -> None:
-    """Take frames of ours out, here and in what led to it.
-
-    Those that led to the user's code, and those between two parts of it, say nothing. Those below it stay,
-    unless the error is one that we raise on purpose: then its message says all, else there is a bug to find.
-    """
-    frames = list(report.stack)
+def _the_users(frames: list[tracebacks.FrameSummary], *, on_purpose: bool) -> list[tracebacks.FrameSummary]:
+    """Frames without ours: those that led to the user's code, and those between two parts of it, say nothing. Those
+    below it stay, unless the error is one that we raise ``on_purpose``: then its message says all, else there is a
+    bug to find."""
     users = [index for index, frame in enumerate(frames) if not frame.filename.startswith(_OURS)]
-    below = len(frames) if isinstance(error, TqError) else users[-1] if users else 0
+    below = len(frames) if on_purpose else users[-1] if users else 0
     gone = [_IMPORTING if at > below else _OURS for at in range(len(frames))]
     kept = [frame for frame, those in zip(frames, gone, strict=True) if not frame.filename.startswith(those)]
     while kept and kept[0].filename.startswith(_DRIVERS):
         kept.pop(0)
-    report.stack[:] = kept
-    if not kept:  # else its heading would stand above nothing
-        report.stack = None  # type: ignore[assignment]
-    for earlier, cause in (
-        (report.__cause__, error.__cause__ if error else None),
-        (report.__context__, error.__context__ if error else None),
-    ):
-        if earlier is not None:
-            _leave_the_users(earlier, cause)
+    return kept
 
 
 def to_error(state: StateNumber, failure: Failure) -> TaskError:
@@ -142,23 +128,21 @@ def to_error(state: StateNumber, failure: Failure) -> TaskError:
 
 def _told(error: BaseException) -> dict[str, Any]:
     """What an exception wants known besides: its attribute ``tq_detail``, a dict that can travel."""
-    try:
-        told = getattr(error, "tq_detail", None)
-        if type(told) is dict and all(type(name) is str for name in told):
-            encode(told)
-            return told
-    except Exception:
-        return {}  # a user's attribute may raise or hold anything; the failure itself must still be told
-    return {}
+    told = ask(lambda: getattr(error, "tq_detail", None), None)
+    if type(told) is not dict or not all(type(name) is str for name in told):
+        return {}
+    return ask(lambda: dict(decode(encode(told), as_is=True)), {})  # a copy: the user's own may change
 
 
 def _plain_args(error: BaseException) -> list[Any] | None:
     """What the exception was made from, if all of it is plain and small."""
-    args = list(error.args)
-    if isinstance(error, OSError) and error.filename is not None and len(args) == 2:
-        args.append(error.filename)
-        if error.filename2 is not None:  # the fourth is for Windows
-            args += [None, error.filename2]
+    args = list(slot(error, "args"))
+    if issubclass(type(error), OSError) and len(args) == 2:
+        first, second = (vars(OSError)[name].__get__(error) for name in ("filename", "filename2"))
+        if first is not None:
+            args.append(first)
+            if second is not None:  # the fourth is for Windows
+                args += [None, second]
     try:
         return list(_plain(args))
     except ValueError:
@@ -172,7 +156,7 @@ def _plain(values: Sequence[Any]) -> Iterator[Any]:
     for value in values:
         kind = type(value)
         if kind is str and len(value) <= MESSAGE_CHARS_MAX:
-            yield _clean(value)
+            yield plain_text(value, MESSAGE_CHARS_MAX)
         elif kind is tuple and values.__class__ is list:
             yield tuple(_plain(value))
         elif (
@@ -186,14 +170,6 @@ def _plain(values: Sequence[Any]) -> Iterator[Any]:
             raise ValueError("not plain")
 
 
-def _notes(error: BaseException) -> list[str]:
-    """What ``add_note`` has added; the notes of our own errors are made where they are shown."""
-    notes = None if isinstance(error, TqError) else error.__dict__.get("__notes__")
-    if not isinstance(notes, list):
-        return []
-    return [_clean(note[:MESSAGE_CHARS_MAX]) for note in notes[:ARGS_MAX] if type(note) is str]
-
-
 def show_bytes(size: float) -> str:
     """A size at a glance: ``812 MiB``."""
     units = ["TiB", "GiB", "MiB", "KiB", "B"]
@@ -201,8 +177,3 @@ def show_bytes(size: float) -> str:
         size /= 1024
         units.pop()
     return f"{size:.0f} {units[-1]}" if size >= 10 or units[-1] == "B" else f"{size:.1f} {units[-1]}"
-
-
-def _clean(text: str) -> str:
-    """Text that can be sent: lone surrogates, as in odd file names, are shown escaped."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

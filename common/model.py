@@ -7,18 +7,17 @@ meaning. Knows nothing of sockets, files or clocks.
 from __future__ import annotations
 
 import enum
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+from .durations import DELAY_SECONDS_MAX, check_number
 from .errors import InvalidArgument
 
 PRIORITY_MIN, PRIORITY_MAX = -100, 100  # higher runs first; the range keeps it one byte on the wire
 RETRIES_MAX = 10_000
 NAME_CHARS_MAX = 255  # queue and task names: fits one msgpack str8 header, readable in a table
 OWN = "own."  # names of what goes with the program that made it begin so
-DELAY_SECONDS_MAX = 366 * 24 * 3600.0 * 10  # ten years: beyond it a delay is a typing error
 TASK_ID_BYTES = 16
 LEASE_ID_BYTES = 16
 NODE_ID_BYTES = 16
@@ -154,15 +153,15 @@ class TaskOptions:
     max_crashes: int = 3  # deaths of its process before the task is quarantined as dead
 
     def __post_init__(self) -> None:
-        _number("priority", self.priority, PRIORITY_MIN, PRIORITY_MAX, whole=True)
-        _number("delay", self.delay, 0, DELAY_SECONDS_MAX)
-        _number("at", self.at, 0, 1e11, none=True)
-        _number("retries", self.retries, 0, RETRIES_MAX, whole=True)
-        _number("backoff", self.backoff, 0, DELAY_SECONDS_MAX)
-        _number("backoff_max", self.backoff_max, 0, DELAY_SECONDS_MAX)
-        _number("timeout", self.timeout, 0.001, DELAY_SECONDS_MAX, none=True)
-        _number("expires", self.expires, 0.001, DELAY_SECONDS_MAX, none=True)
-        _number("max_crashes", self.max_crashes, 1, RETRIES_MAX, whole=True)
+        check_number("priority", self.priority, PRIORITY_MIN, PRIORITY_MAX, whole=True)
+        check_number("delay", self.delay, 0, DELAY_SECONDS_MAX)
+        check_number("at", self.at, 0, 1e11, none=True)
+        check_number("retries", self.retries, 0, RETRIES_MAX, whole=True)
+        check_number("backoff", self.backoff, 0, DELAY_SECONDS_MAX)
+        check_number("backoff_max", self.backoff_max, 0, DELAY_SECONDS_MAX)
+        check_number("timeout", self.timeout, 0.001, DELAY_SECONDS_MAX, none=True)
+        check_number("expires", self.expires, 0.001, DELAY_SECONDS_MAX, none=True)
+        check_number("max_crashes", self.max_crashes, 1, RETRIES_MAX, whole=True)
         if self.delivery not in tuple(Delivery):
             raise InvalidArgument(
                 f"delivery={self.delivery!r} is unknown; use 'at_least_once' or 'at_most_once'"
@@ -206,15 +205,3 @@ def check_new(kind: str, name: object, mine: bool) -> str:
     if name.startswith(OWN) and not mine:
         raise InvalidArgument(f"{kind} {name!r} is gone with the program that made it")
     return name
-
-
-def _number(
-    name: str, value: object, low: float, high: float, *, whole: bool = False, none: bool = False
-) -> None:
-    if value is None and none:
-        return
-    kinds = int if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
-        raise InvalidArgument(f"{name} must be a {'whole ' if whole else ''}number, not {value!r:.80}")
-    if not low <= value <= high:
-        raise InvalidArgument(f"{name}={value} is out of range; {low:g} to {high:g}")

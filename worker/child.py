@@ -36,13 +36,12 @@ from ..common.frames import FrameReader, Kind, encode_frame, pack, unpack
 from ..common.history import digest, open_history
 from ..common.ids import show_id
 from ..common.leash import die_with
-from ..common.model import OutcomeNumber
 from .child_blobs import ChildBlobs
 from .child_link import ChildLink
 from .child_output import Voice, hear_logging, listen
 from .loading import load_tasks
 from .served import Served
-from .verdict import Verdict, verdict
+from .verdict import Verdict, verdict, why_struck
 
 FLUSH_SECONDS: Final = 0.002  # a finished result waits no longer than this for company
 FLUSH_BYTES: Final = 64 * 1024
@@ -150,19 +149,18 @@ class ChildProcess:
         if wanted is CancelRequested:
             self._cancelled = True
         if wanted is not None:
-            raise wanted(_why_struck(self._current, wanted) if self._current else "")
+            raise wanted(why_struck(wanted, self._current[6] if self._current else None))
 
     # one job
 
     def _attempt(self, job: _Job) -> list[Any]:
         """Run a job; its report. Nothing a task does ends this loop, short of ending the process."""
         started, clock = time.time(), time.perf_counter()
-        after: float | None = None
-        body: bytes | None
         try:
             outcome, body, after = self._run(job, started)
-        except (TimeLimit, CancelRequested) as late:  # struck between two lines of ours
-            outcome, body = self._ended(job, late)
+        except BaseException as late:  # struck between two lines of ours
+            self._current = None
+            outcome, body, after = verdict(late, job[6], __file__)
         self._current = None
         said: list[Any] = [self._voice.finish()] if self._voice.used else []
         if self._note is not None:
@@ -202,18 +200,9 @@ class ChildProcess:
                 self._named = self._blobs.send(blobs)
                 self._current = None
             return 0, body, None
-        except (TimeLimit, CancelRequested) as struck:
-            return (*self._ended(job, struck), None)
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: the task's, not ours
-            return verdict(error)
-
-    def _ended(self, job: _Job, struck: BaseException) -> tuple[int, bytes]:
-        traceback = Failure.of(struck, below=__file__).traceback
-        message = _why_struck(job, type(struck))
-        if isinstance(struck, TimeLimit):
-            failure = Failure("TimeLimit", message, traceback, {"outcome": "timeout"})
-            return OutcomeNumber.TIMEOUT, failure.encode()
-        return OutcomeNumber.CANCELLED, Failure("CancelRequested", message, traceback).encode()
+            self._current = None  # it is over: nothing strikes what describes its end
+            return verdict(error, job[6], __file__)
 
     def _await(self, coroutine: Any) -> Any:
         import asyncio
@@ -254,10 +243,6 @@ class ChildProcess:
         if self._reports:
             self._work.sendall(encode_frame(Kind.RETURN, pack(self._reports), PIPE_FRAME_BYTES_MAX))
             self._reports, self._reports_bytes = [], 0
-
-
-def _why_struck(job: _Job, kind: type[BaseException]) -> str:
-    return f"it took longer than its limit of {job[6]:g} s" if kind is TimeLimit else "cancelled while it ran"
 
 
 def _die(why: str) -> NoReturn:

@@ -29,8 +29,7 @@ from ..common.blob import Blob, fetched_by
 from ..common.callables import named
 from ..common.codec import decode_work, encode
 from ..common.context import Context
-from ..common.errors import CancelRequested, NotNamed, TqError
-from ..common.failure import Failure
+from ..common.errors import NotNamed, TqError
 from ..common.ids import show_id
 from ..common.model import OutcomeNumber
 from ..common.naming import callable_name, find_loaded, module_name_of
@@ -164,10 +163,8 @@ class ThreadChild:
         named: list[bytes] = []
         try:
             outcome, body, after = self._perform(job, named)
-        except CancelRequested as end:  # raised by the task, which has seen that it is wanted
-            outcome, body, after = OutcomeNumber.CANCELLED, Failure.of(end).encode(), None
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: the task's, not ours
-            outcome, body, after = verdict(error)
+            outcome, body, after = verdict(error, job.timeout)
         self._blobs.here.clear()
         return Report(
             job.ordinal, int(outcome), body, self._started, time.perf_counter() - clock, after, named or None

@@ -14,6 +14,7 @@ import warnings
 from typing import Any
 
 import tq
+from tq.common.errors import TimeLimit
 
 app = tq.App()
 
@@ -103,6 +104,38 @@ def fork_and_leave(path: str) -> None:
 @app.task
 def recurse(depth: int) -> int:
     return recurse(depth + 1)
+
+
+class Undescribable(Exception):
+    @property
+    def args(self) -> Any:
+        raise AttributeError("response")
+
+    @property  # type: ignore[override]
+    def __class__(self) -> Any:
+        raise KeyboardInterrupt
+
+    def __str__(self) -> str:
+        sys.exit(3)
+
+
+@app.task
+def raise_undescribable() -> None:
+    raise Undescribable
+
+
+@app.task
+def raise_chain(links: int) -> None:
+    error = ValueError("the first")
+    for link in range(links):
+        later = ValueError(link)
+        later.__context__, error = error, later
+    raise error
+
+
+@app.task
+def raise_own_limit() -> None:
+    raise TimeLimit
 
 
 @app.task

@@ -208,6 +208,12 @@ def test_results_come_back_in_the_order_of_the_jobs() -> None:
         (("sys_exit", 3), "SystemExit", "3"),
         (("recurse", 0), "RecursionError", "maximum recursion depth"),
         (("unsendable",), "tq.common.errors.NotSerializable", "object cannot be sent"),
+        (
+            ("raise_undescribable",),
+            "child_tasks.Undescribable",
+            "its message could not be made: SystemExit(3)",
+        ),
+        (("raise_chain", 5_000), "ValueError", "4999"),
     ],
 )
 def test_an_error_is_the_tasks_own_and_the_child_lives(call: tuple[Any, ...], type: str, words: str) -> None:
@@ -217,6 +223,14 @@ def test_an_error_is_the_tasks_own_and_the_child_lives(call: tuple[Any, ...], ty
         assert failure(report).type == type
         assert words in failure(report).message
         assert decode((await one.run("add", 1, 2)).body or b"") == 3
+
+    with_child(test)
+
+
+def test_a_task_without_a_limit_that_raises_one_itself_is_told_as_that() -> None:
+    async def test(one: Nursery) -> None:
+        report = await one.run("raise_own_limit")
+        assert (report.outcome, failure(report).message) == (OutcomeNumber.TIMEOUT, "a time limit was raised")
 
     with_child(test)
 

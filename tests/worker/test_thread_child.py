@@ -49,6 +49,27 @@ def leave() -> None:
     raise SystemExit(3)
 
 
+class Undescribable(Exception):
+    @property
+    def args(self) -> Any:
+        raise AttributeError("response")
+
+    def __str__(self) -> str:
+        raise SystemExit
+
+
+def raise_undescribable() -> None:
+    raise Undescribable
+
+
+def raise_chain() -> None:
+    error = ValueError("the first")
+    for link in range(5_000):
+        later = ValueError(link)
+        later.__context__, error = error, later
+    raise error
+
+
 def length(blob: Blob) -> int:
     return len(blob.read())
 
@@ -168,7 +189,13 @@ async def test_a_cancel_is_for_the_job_that_is_meant_and_is_seen_by_it() -> None
 
 
 @pytest.mark.parametrize(
-    ("function", "kind"), [("leave", "SystemExit"), ("nothing_there", "tq.common.errors.NotNamed")]
+    ("function", "kind"),
+    [
+        ("leave", "SystemExit"),
+        ("nothing_there", "tq.common.errors.NotNamed"),
+        ("raise_undescribable", f"{__name__}.Undescribable"),
+        ("raise_chain", "ValueError"),
+    ],
 )
 @in_a_loop
 async def test_whatever_a_task_raises_is_its_own_end_and_not_the_threads(function: str, kind: str) -> None:
