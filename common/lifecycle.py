@@ -22,6 +22,8 @@ from typing import Final
 from .model import Delivery, OutcomeNumber, StateNumber, TaskOptions
 from .retry import retry_delay
 
+SNOOZE_SECONDS_MIN: Final = 0.1  # Snooze(0) is no busy loop of lease, start, report and commit
+
 _WAITING = frozenset({StateNumber.READY, StateNumber.SCHEDULED, StateNumber.BLOCKED})
 
 TRANSITIONS: Final[dict[StateNumber, frozenset[StateNumber]]] = {
@@ -95,7 +97,7 @@ def next_step(end: AttemptEnd, random: float) -> NextStep:
         case OutcomeNumber.DISCARD:
             return step(StateNumber.FAILED)
         case OutcomeNumber.SNOOZE if not once:
-            return step(StateNumber.SCHEDULED, end.after_seconds or 0.0)
+            return step(StateNumber.SCHEDULED, max(end.after_seconds or 0.0, SNOOZE_SECONDS_MIN))
     if failures > end.options.retries or once:
         return step(StateNumber.FAILED)
     if end.after_seconds is not None:

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable
 from types import NoneType
 from typing import Any, Final
 
-from ..common.errors import ProtocolError, UnknownBlob
+from ..common.durations import DELAY_SECONDS_MAX
+from ..common.errors import InvalidArgument, ProtocolError, UnknownBlob
 from ..common.failure import Failure
 from ..common.frames import unpack
 from ..common.lifecycle import AttemptEnd, next_step
@@ -258,14 +259,14 @@ class Ends:
 
 
 def check_reports(rows: list[Any]) -> None:
-    """Judge reports ``[id, attempt, lease, outcome, body, started, seconds, after]``; raises ProtocolError.
+    """Judge reports ``[id, attempt, lease, outcome, body, started, seconds, after]``; raises InvalidArgument.
 
     In columns, because one is made for every task there is; only when something is wrong, row by row.
     """
     if not (set(map(type, rows)) <= {list} and set(map(len, rows)) <= {8} and _are_reports(rows)):
         for row in rows:
             if type(row) is not list or len(row) != 8 or not _are_reports([row]):
-                raise ProtocolError(f"not a report of an attempt: {row!r:.200}")
+                raise InvalidArgument(f"not a report of an attempt: {row!r:.200}")
 
 
 def _are_reports(rows: list[list[Any]]) -> bool:
@@ -282,7 +283,7 @@ def _are_reports(rows: list[list[Any]]) -> bool:
         and min(seconds) >= 0
         and math.isfinite(sum(seconds))  # finds NaN, which no comparison does
         and max(seconds) <= SECONDS_MAX
-        and all(math.isfinite(after) and after <= SECONDS_MAX for after in set(afters) - {None})
+        and all(0 <= after <= DELAY_SECONDS_MAX for after in set(afters) - {None})  # false for NaN
     )
 
 

@@ -23,7 +23,7 @@ from typing import Any, Final
 from ..common.ids import show_id
 from ..common.model import OutcomeNumber
 from .hands import Child, Hands
-from .jobs import Death, Job, Report
+from .jobs import Death, Job, Report, granted_jobs
 from .outbox import Call, Outbox
 from .pace import LONG_SECONDS, Pace
 from .post_mortem import post_mortem
@@ -100,11 +100,7 @@ class Agent:
         """A lease call was answered."""
         if self._lease_calls:
             self._lease_calls.popleft()
-        jobs = [
-            Job(entry[0], entry[1], lease, queue, name, timeout, entry[2], suspect=len(entry) > 3)
-            for queue, name, timeout, entries in groups
-            for entry in entries
-        ]
+        jobs = granted_jobs(lease, groups)
         if self.draining:
             self._hands.release([job.held for job in jobs])
             return
@@ -154,9 +150,12 @@ class Agent:
         """Jobs of a child have ended."""
         child = self.children[number]
         for report in reports:
+            if child.is_distrusted:
+                return None
+            if not child.jobs or child.jobs[0].ordinal != report.ordinal:
+                self.distrust(number, f"it reported job {report.ordinal}, which it does not run")
+                return self._hands.signal(number, kill=True)
             job = child.jobs.popleft()
-            while job.ordinal != report.ordinal:  # taken back meanwhile: not this child's any more
-                job = child.jobs.popleft()
             self.pace.took(job.name, report.seconds)
             self._post(job, *report[1:])
             if job.ordinal == child.current:
@@ -164,6 +163,13 @@ class Agent:
         child.ended = now
         self._retire_if_worn(child)
         self.work(now)
+        return None
+
+    def distrust(self, number: int, why: str) -> None:
+        """A child says what it cannot say: nothing of it is believed any more. Who found out kills it."""
+        self._report("child.distrusted", level="error", child=number, why=why)
+        if number in self.children:
+            self.children[number].is_distrusted = self.children[number].is_worn = True
 
     def child_died(self, number: int, death: Death, unread: list[int], now: float) -> None:
         """A child is gone; ``unread``: ordinals whose tickets it never took."""
@@ -172,7 +178,7 @@ class Agent:
         started = list(child.jobs)
         for job in started:
             running = job is started[-1]
-            outcome, failure = post_mortem(job, death, child.pressure, running=running)
+            outcome, failure = post_mortem(job, death, child.why_ended, running=running)
             self._post(job, outcome, failure.encode(), now, max(0.0, now - child.since), None)
         self.work(now)
 
@@ -228,7 +234,8 @@ class Agent:
         if not self.draining:
             self._hand_out(now)
         if self.connected:
-            self._tell()
+            if rows := self.outbox.take_call():
+                self._hands.finish(rows, self.outbox.blobs_under_way)
             if not self.draining:
                 self._ask()
 
@@ -300,10 +307,6 @@ class Agent:
             self._lease_calls.append(want)
             self._hands.lease(want)
             missing -= want
-
-    def _tell(self) -> None:
-        if rows := self.outbox.take_call():
-            self._hands.finish(rows, self.outbox.blobs_under_way)
 
     def _post(
         self,
@@ -402,10 +405,7 @@ class Agent:
 
     def _reclaim(self, child: Child, ordinals: Iterable[int]) -> None:
         """Jobs a child has not begun wait again, before all others."""
-        back = set(ordinals)
-        jobs = [job for job in child.jobs if job.ordinal in back]
-        child.given -= len(jobs)
-        child.jobs = deque(job for job in child.jobs if job.ordinal not in back)
+        jobs = child.gives_back(set(ordinals))
         if self.draining:
             self._release(jobs)
         else:

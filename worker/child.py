@@ -12,6 +12,10 @@
 The supervisor may read unread tickets itself: then those jobs are no longer ours, and the next ticket has
 a higher ordinal than they have. Time limits, cancellation and post-mortems are the supervisor's business;
 all this process does about them is to let a signal raise an exception inside the running task.
+
+What a task does to its process (clocks and functions of ``os`` replaced, by itself or by a library for tests) does not
+reach this loop: what it needs is bound to the class, where nobody looks for it. A process that a task forks ends where it falls out
+of the task: see own_process.py.
 """
 
 from __future__ import annotations
@@ -40,6 +44,7 @@ from .child_blobs import ChildBlobs
 from .child_link import ChildLink
 from .child_output import Voice, hear_logging, listen
 from .loading import load_tasks
+from .own_process import OwnProcess
 from .served import Served
 from .verdict import Verdict, verdict, why_struck
 
@@ -57,11 +62,15 @@ class ChildProcess:
     """The loop and its state."""
 
     owns_process = True
+    _clock, _wall = staticmethod(time.perf_counter), staticmethod(time.time)
+    _read = staticmethod(os.read)
 
     def __init__(
         self, work: int, tickets: int, notices: int, relay: int, page: int, stacks: int, nonce: bytes
     ) -> None:
+        self._own = OwnProcess((work, tickets, notices, relay))
         self._work = socket.socket(fileno=work)
+        self._send, self._receive = self._work.sendall, self._work.recv
         self._frames = FrameReader(PIPE_FRAME_BYTES_MAX)
         self._tickets, self._notices = tickets, notices
         self._poll = select.poll()
@@ -69,7 +78,7 @@ class ChildProcess:
         self._local: deque[_Job] = deque()
         self._reports: list[list[Any]] = []
         self._reports_bytes = 0
-        self._flushed_at = time.perf_counter()
+        self._flushed_at = self._clock()
         self._tasks: Served
         self._loop: Any = None  # of asyncio, made for the first task that is a coroutine
         self._current: _Job | None = None
@@ -79,7 +88,8 @@ class ChildProcess:
         self._voice = Voice(nonce, page, lambda: self._current[0] if self._current is not None else 0)
         listen(self._voice, stacks)
         context.provide(self)
-        line = ChildLink(relay)
+        line = ChildLink(relay, self._own)
+        self._own.at_fork += [self._work.detach, line.detach, self._voice.forked]
         link.set_ambient(line)
         self._blobs = ChildBlobs(line)
         self._named: list[bytes] = []  # the content of the result that is about to be reported
@@ -91,19 +101,21 @@ class ChildProcess:
         try:
             self._tasks = Served(load_tasks(sources) if sources else {}, allow)
         except BaseException as error:  # whatever an import does, it is told, not lost
-            known = isinstance(error, ConfigError)
+            self._own.leave_if_forked(error)
+            known = issubclass(type(error), ConfigError)
             text = str(error) if known else Failure.of(error).traceback
             self._voice.flush()
-            self._work.sendall(encode_frame(Kind.REFUSED, pack([known, text]), PIPE_FRAME_BYTES_MAX))
+            self._send(encode_frame(Kind.REFUSED, pack([known, text]), PIPE_FRAME_BYTES_MAX))
             return
+        self._own.leave_if_forked()
         hear_logging()
         hello = sorted([name, served.task.queue] for name, served in self._tasks.items())
-        self._work.sendall(encode_frame(Kind.HELLO, pack(hello), PIPE_FRAME_BYTES_MAX))
+        self._send(encode_frame(Kind.HELLO, pack(hello), PIPE_FRAME_BYTES_MAX))
         while (ordinal := self._next_ticket()) is not None:
             job = self._job(ordinal)
             report = self._attempt(job)  # not inside append: what is told meanwhile makes a new list
             self._reports.append(report)
-            now = time.perf_counter()
+            now = self._clock()
             if now - self._flushed_at > FLUSH_SECONDS or self._reports_bytes > FLUSH_BYTES or not self._local:
                 self._flush(now)
 
@@ -112,9 +124,9 @@ class ChildProcess:
     def _next_ticket(self) -> int | None:
         while True:
             try:
-                ticket = os.read(self._tickets, TICKET_BYTES)
+                ticket = self._read(self._tickets, TICKET_BYTES)
             except BlockingIOError:
-                self._flush(time.perf_counter())
+                self._flush(self._clock())
                 self._poll.poll()
                 continue
             return int.from_bytes(ticket, "big") if ticket else None
@@ -126,7 +138,7 @@ class ChildProcess:
                 job = self._local.popleft()
                 if job[0] == ordinal:
                     return job
-            data = self._work.recv(1024 * 1024)
+            data = self._receive(1024 * 1024)
             if not data:
                 _die("the supervisor closed the work socket")
             for _, body in self._frames.feed(data):
@@ -134,8 +146,10 @@ class ChildProcess:
 
     def _noticed(self, number: int, frame: Any) -> None:
         """SIGUSR1: end the job that runs, or tell what is over, if it is the one that is meant."""
+        if not self._own.is_here:
+            return
         try:
-            data = os.read(self._notices, 4096)
+            data = self._read(self._notices, 4096)
         except BlockingIOError:
             return
         wanted: type[BaseException] | None = None
@@ -143,7 +157,7 @@ class ChildProcess:
             if self._current is None or self._current[0] != ordinal:
                 continue
             if kind == TELL_NOTICE:  # a job runs: no report is being written in the midst of which we are
-                self._flush(time.perf_counter())
+                self._flush(self._clock())
             else:
                 wanted = TimeLimit if kind == TIMEOUT_NOTICE else CancelRequested
         if wanted is CancelRequested:
@@ -155,17 +169,18 @@ class ChildProcess:
 
     def _attempt(self, job: _Job) -> list[Any]:
         """Run a job; its report. Nothing a task does ends this loop, short of ending the process."""
-        started, clock = time.time(), time.perf_counter()
+        started, clock = self._wall(), self._clock()
         try:
             outcome, body, after = self._run(job, started)
         except BaseException as late:  # struck between two lines of ours
+            self._own.leave_if_forked(late)
             self._current = None
             outcome, body, after = verdict(late, job[6], __file__)
         self._current = None
         said: list[Any] = [self._voice.finish()] if self._voice.used else []
         if self._note is not None:
             self._note("computed", id=job[1], attempt=job[2], outcome=int(outcome), digest=digest(body))
-        seconds = time.perf_counter() - clock
+        seconds = self._clock() - clock
         self._reports_bytes += len(body) if body is not None else 0
         if self._named:
             said = [*(said or [None]), self._named]
@@ -192,6 +207,7 @@ class ChildProcess:
                 value = served.task.function(*args, **kwargs)
             if served.is_coroutine:
                 value = self._await(value)
+            self._own.leave_if_forked()
             self._current = None
             blobs: list[Blob] = []
             body = encode(value, root="result", blobs=blobs)
@@ -201,6 +217,7 @@ class ChildProcess:
                 self._current = None
             return 0, body, None
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: the task's, not ours
+            self._own.leave_if_forked(error)
             self._current = None  # it is over: nothing strikes what describes its end
             return verdict(error, job[6], __file__)
 
@@ -241,7 +258,7 @@ class ChildProcess:
     def _flush(self, now: float) -> None:
         self._flushed_at = now
         if self._reports:
-            self._work.sendall(encode_frame(Kind.RETURN, pack(self._reports), PIPE_FRAME_BYTES_MAX))
+            self._send(encode_frame(Kind.RETURN, pack(self._reports), PIPE_FRAME_BYTES_MAX))
             self._reports, self._reports_bytes = [], 0
 
 

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
-from ..common.errors import TqError
+from ..common.errors import ProtocolError, TqError
 from ..common.frames import Kind, pack, unpack
 from ..common.hiding import show_child
 from ..common.session import Answerer, Request
@@ -22,11 +22,10 @@ from .body import Owner
 from .child import CANCEL_NOTICE, NOTICE, TELL_NOTICE, TICKET_BYTES, TIMEOUT_NOTICE
 from .child_ears import Ears
 from .child_output import DUMP_SIGNAL
-from .jobs import Death, Job, Report
+from .jobs import REPORT_FIELDS, Death, Job, read_reports
 from .memory import MAXRSS_UNIT
 from .pipe_end import FRAME_BYTES_MAX, PipeEnd
 
-REPORT_FIELDS: Final = 6  # behind them, if there is any: the last progress, the content its result names
 TALK_SECONDS: Final = 0.001  # a job that was over sooner and printed no line by Python is not listened to
 NOTICES = {"timeout": TIMEOUT_NOTICE, "cancel": CANCEL_NOTICE, "tell": TELL_NOTICE}
 
@@ -61,8 +60,9 @@ class ChildHandle:
         os.close(notices)
         theirs_work.close()
         theirs_relay.close()
-        self._work = PipeEnd(work, self._on_work)
-        self._relay = PipeEnd(relay, self._on_relay)
+        self._work = PipeEnd(work, self._on_work, self._distrust)
+        self._relay = PipeEnd(relay, self._on_relay, self._distrust)
+        self._is_distrusted = False
         self._answerer = Answerer(FRAME_BYTES_MAX)
         self._ears.started()
         self._is_killed = self._is_dumped = False
@@ -143,23 +143,35 @@ class ChildHandle:
     # events
 
     def _on_work(self, kind: int, body: memoryview) -> None:
+        if self._is_distrusted:
+            return
         value = unpack(body)
         if kind == Kind.RETURN:
+            reports = read_reports(value)
+            if not self.ready:
+                raise ProtocolError("it reported before it was ready")
             if any(len(report) > REPORT_FIELDS or report[4] >= TALK_SECONDS for report in value):
                 self._hear_out(value)
             if self._is_dumped:  # what they were written for has ended by itself
                 self._is_dumped = False
                 self._ears.stacks()
-            self._owner.child_reported(
-                self, [Report(*report[:REPORT_FIELDS], *report[REPORT_FIELDS + 1 :]) for report in value]
-            )
+            self._owner.child_reported(self, reports)
             return
         self._ears.read_rest()  # what the import printed comes before what came of it
-        if kind == Kind.HELLO:
-            self.ready = True
-            self._owner.child_hello(self, value)
-        else:
-            self._owner.child_failed(self, *value)
+        match kind, value:
+            case Kind.HELLO, list() if not self.ready:
+                self.ready = True
+                self._owner.child_hello(self, value)
+            case Kind.REFUSED, [bool(known), str(text)]:
+                self._owner.child_failed(self, known, text)
+            case _:
+                raise ProtocolError(f"it sent a frame of kind {kind} that has no place here")
+
+    def _distrust(self, error: ProtocolError) -> None:
+        """It says what it cannot say: a part of it that is not ours speaks. Nothing more of it is believed."""
+        if not self._is_distrusted:
+            self._is_distrusted = True
+            self._owner.child_distrusted(self, str(error))
 
     def _hear_out(self, reports: list[list[Any]]) -> None:
         """Before these jobs are taken for over: what they printed, and their last progress."""
@@ -171,6 +183,8 @@ class ChildHandle:
                 self._owner.child_progressed(self, ordinal, progress)
 
     def _on_relay(self, kind: int, body: memoryview) -> None:
+        if self._is_distrusted:
+            return
         request = self._answerer.understand(kind, body)
         if isinstance(request, Request):
             self._owner.child_asks(self, request)

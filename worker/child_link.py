@@ -14,6 +14,7 @@ from typing import Any, Final
 from ..common.errors import Unreachable
 from ..common.frames import FRAME_BYTES_MAX, FrameReader
 from ..common.session import Answer, Caller
+from .own_process import OwnProcess
 
 READ_BYTES: Final = 256 * 1024
 
@@ -21,14 +22,15 @@ READ_BYTES: Final = 256 * 1024
 class ChildLink:
     """See ``common.link.Link``. Thread-safe."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, descriptor: int, own: OwnProcess) -> None:
+        self._descriptor, self._own = descriptor, own
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._caller = Caller(FRAME_BYTES_MAX)
         self._pending: dict[int, Future[Any]] = {}
 
     def call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
+        self._own.check()
         future: Future[Any] = Future()
         with self._lock:
             if self._socket is None:
@@ -38,6 +40,11 @@ class ChildLink:
             self._pending[call_id] = future
             self._socket.sendall(frame)
         return future
+
+    def detach(self) -> None:
+        """In a fork: the descriptor is closed by whoever opened it, not by the object that is forgotten."""
+        if self._socket is not None:
+            self._socket.detach()
 
     def close(self) -> None:
         """The line is the process's own: it ends with it."""

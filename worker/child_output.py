@@ -40,6 +40,7 @@ class Voice:
         self._nonce, self._current = nonce, current
         self._page = mmap.mmap(page, 0)
         os.close(page)
+        self._write = os.write  # ours, whatever a task puts in its place
         self._marks = os.dup(2)  # marks keep their way, wherever a task may turn 1 and 2
         self._parts: deque[bytes] = deque()
         self._held_bytes = 0
@@ -69,10 +70,15 @@ class Voice:
         descriptor, ordinal = self._where
         with contextlib.suppress(OSError):
             if rest and ordinal != self._marked:
-                os.write(self._marks, mark(self._nonce, ordinal))
+                self._write(self._marks, mark(self._nonce, ordinal))
                 self._marked = ordinal
             while rest:
-                rest = rest[os.write(descriptor, rest) :]
+                rest = rest[self._write(descriptor, rest) :]
+
+    def forked(self) -> None:
+        """In a fork: what is held is the task's process's to say."""
+        self._parts.clear()
+        self._held_bytes = 0
 
     def progress(self, done: float, total: float | None, note: str) -> None:
         """Written into shared memory, where the supervisor looks now and then."""

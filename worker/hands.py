@@ -53,6 +53,7 @@ class Child:
     is_worn: bool = (
         False  # it has grown beyond its limit: it gets no more, and ends when it has nothing to do
     )
+    is_distrusted: bool = False  # it said what it cannot say: it is being killed, and not believed any more
     ended: float = 0.0  # when a job of its was last reported
     measured: float = 0.0  # when its memory was, and
     memory_bytes: int = 0
@@ -74,6 +75,18 @@ class Child:
             self.memory_before_bytes = self.memory_bytes
         inherited = self.memory_before_bytes if self.memory_before_bytes > limit_bytes else 0
         return self.memory_bytes > limit_bytes + inherited
+
+    def gives_back(self, ordinals: set[int]) -> list[Job]:
+        """Take away the jobs of these ordinals, which it has not begun."""
+        jobs = [job for job in self.jobs if job.ordinal in ordinals]
+        self.given -= len(jobs)
+        self.jobs = deque(job for job in self.jobs if job.ordinal not in ordinals)
+        return jobs
+
+    @property
+    def why_ended(self) -> str:
+        """For the post-mortem: "distrust", or the pressure it was under, if it was."""
+        return "distrust" if self.is_distrusted else self.pressure
 
     def dump(self, hands: Hands) -> None:
         """Have its stacks written, once for each job that is being ended."""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from types import NoneType
+from typing import Any, Final, NamedTuple
 
+from ..common.errors import ProtocolError
 from ..common.failure import show_bytes
+from ..common.model import OutcomeNumber
+
+OUTCOMES: Final = frozenset(OutcomeNumber)
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +53,15 @@ class Job:
         ]
 
 
+def granted_jobs(lease: bytes, groups: list[list[Any]]) -> list[Job]:
+    """The jobs of a lease reply, in which a suspect has a fourth field."""
+    return [
+        Job(entry[0], entry[1], lease, queue, name, timeout, entry[2], suspect=len(entry) > 3)
+        for queue, name, timeout, entries in groups
+        for entry in entries
+    ]
+
+
 class Report(NamedTuple):
     """What a child says of one job."""
 
@@ -57,6 +72,35 @@ class Report(NamedTuple):
     seconds: float
     after: float | None
     blobs: list[bytes] | None = None  # hashes of the content that the result names; the master has it
+
+
+REPORT_FIELDS: Final = 6  # behind them, if there is any: the last progress, the content its result names
+
+
+def read_reports(rows: Any) -> list[Report]:
+    """What a child says of jobs, each ``[ordinal, outcome, body, started, seconds, after, (progress, (blobs))]``.
+    Raises ProtocolError for anything else: the process may be a fork of the child's, or its memory damaged.
+
+    In columns, because one is made for every task there is.
+    """
+    if type(rows) is not list or not set(map(type, rows)) <= {list} or not set(map(len, rows)) <= {6, 7, 8}:
+        raise ProtocolError("its reports have an unknown form")
+    if not rows:
+        return []
+    whole = [Report(*row) if len(row) == 6 else Report(*row[:6], *row[7:]) for row in rows]
+    ordinals, outcomes, bodies, started, seconds, afters, blobs = zip(*whole, strict=True)
+    if not (
+        set(map(type, ordinals)) == {int} == set(map(type, outcomes))
+        and OUTCOMES.issuperset(outcomes)
+        and set(map(type, bodies)) <= {bytes, NoneType}
+        and set(map(type, started)) == {float} == set(map(type, seconds))
+        and set(map(type, afters)) <= {float, NoneType}
+        and set(map(type, blobs)) <= {list, NoneType}
+        and min(seconds) >= 0
+        and math.isfinite(sum(seconds) + sum(started))
+    ):
+        raise ProtocolError("its reports have fields of unknown kinds")
+    return whole
 
 
 class Death(NamedTuple):

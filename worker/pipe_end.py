@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from ..common.errors import ProtocolError
 from ..common.frames import FrameReader, Kind, encode_frame
 
 READ_BYTES: Final = 256 * 1024
@@ -18,8 +19,15 @@ FRAME_BYTES_MAX: Final = 1024**3  # between processes that trust each other
 
 
 class PipeEnd:
-    def __init__(self, end: socket.socket, on_frame: Callable[[int, memoryview], None]) -> None:
-        self._socket, self._on_frame = end, on_frame
+    """``on_frame`` may raise ProtocolError, as the stream itself may: ``on_garbage`` is told, and no more is read."""
+
+    def __init__(
+        self,
+        end: socket.socket,
+        on_frame: Callable[[int, memoryview], None],
+        on_garbage: Callable[[ProtocolError], None],
+    ) -> None:
+        self._socket, self._on_frame, self._on_garbage = end, on_frame, on_garbage
         self._loop = asyncio.get_running_loop()
         self._frames = FrameReader(FRAME_BYTES_MAX)
         self._unsent = bytearray()
@@ -61,8 +69,12 @@ class PipeEnd:
             return empty
         except OSError:
             return False
-        for kind, body in self._frames.feed(data) if data else ():
-            self._on_frame(kind, body)
+        try:
+            for kind, body in self._frames.feed(data) if data else ():
+                self._on_frame(kind, body)
+        except ProtocolError as error:
+            self._on_garbage(error)
+            return False
         return bool(data)
 
     def _writable(self) -> None:

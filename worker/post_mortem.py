@@ -24,6 +24,13 @@ def post_mortem(job: Job, death: Death, pressure: str, *, running: bool) -> tupl
             )
             detail["outcome"] = "timeout"
             return OutcomeNumber.TIMEOUT, Failure("TimeLimit", message, death.stacks, detail)
+        case "distrust":
+            message = (
+                "its process sent reports that cannot be its own (did the task write to a descriptor it had not opened, "
+                "or fork in C code?); killed"
+            )
+            detail["outcome"] = "crash"
+            return OutcomeNumber.CRASH, Failure("ChildDied", message, death.stacks, detail)
         case "cancel":
             message = f"cancelled; it did not stop when asked, its process {death}"
             return OutcomeNumber.CANCELLED, Failure("CancelRequested", message, death.stacks, detail)

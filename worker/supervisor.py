@@ -24,7 +24,9 @@ from typing import Any, Final, Protocol
 
 from ..common.config import WorkerSettings
 from ..common.connection import CallerConnection
+from ..common.errors import InvalidArgument, TqError
 from ..common.frames import FRAME_BYTES_MAX
+from ..common.ids import show_id
 from ..common.keys import Credential
 from ..common.session import Request
 from .agent import TICK_SECONDS, Agent
@@ -251,8 +253,24 @@ class Supervisor:
             self._agent.finished(stale, self._now())
             self._after()
 
+        def refused(error: TqError) -> bool:
+            certain = isinstance(error, InvalidArgument)
+            refusal = self._agent.outbox.refused(str(error), certain=certain)
+            if refusal is not None:
+                self._report(
+                    "task.report_refused",
+                    level="error",
+                    task=show_id(refusal.id),
+                    attempt=refusal.attempt,
+                    reason=str(error),
+                )
+            if not certain or (refusal is not None and refusal.is_final):
+                return False
+            self._agent.work(self._now())
+            return True
+
         self._observer.before_finish(rows)
-        self._line.ask("finish", finished, rows, *([blobs] if blobs else []))
+        self._line.ask("finish", finished, rows, *([blobs] if blobs else []), refused=refused)
 
     def release(self, held: list[list[Any]]) -> None:
         self._line.ask("release", lambda _: None, held)
@@ -293,6 +311,10 @@ class Supervisor:
     def child_reported(self, child: Body, reports: list[Report]) -> None:
         self._agent.child_reported(child.number, reports, self._now())
         self._after()
+
+    def child_distrusted(self, child: Body, why: str) -> None:
+        self._agent.distrust(child.number, why)
+        child.signal(kill=True)
 
     def child_asks(self, child: Body, request: Request) -> None:
         self._relay.ask(self._line.current, child, request)

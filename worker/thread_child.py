@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import os
 import sys
 import threading
 import time
@@ -37,6 +36,7 @@ from ..common.session import Request
 from .body import Owner
 from .child_blobs import ChildBlobs
 from .jobs import Job, Report
+from .own_process import OwnProcess
 from .served import Served, ServedTask
 from .verdict import Verdict, verdict
 
@@ -44,8 +44,11 @@ from .verdict import Verdict, verdict
 class ThreadChild:
     """See ``body.Body``."""
 
+    _clock, _wall = staticmethod(time.perf_counter), staticmethod(time.time)  # as in child.py
+
     def __init__(self, owner: Owner, number: int, sources: Sequence[str], allow: Sequence[str]) -> None:
-        self.number, self.pid, self._owner = number, os.getpid(), owner
+        self._own = OwnProcess()
+        self.number, self.pid, self._owner = number, self._own.pid, owner
         self.ready = self.is_retired = False
         self._loop = asyncio.get_running_loop()
         self._changed = threading.Condition()  # guards the next three
@@ -159,15 +162,16 @@ class ThreadChild:
             return job
 
     def _attempt(self, job: Job) -> Report:
-        self._started, clock = time.time(), time.perf_counter()
+        self._started, clock = self._wall(), self._clock()
         named: list[bytes] = []
         try:
             outcome, body, after = self._perform(job, named)
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: the task's, not ours
+            self._own.leave_if_forked(error)
             outcome, body, after = verdict(error, job.timeout)
         self._blobs.here.clear()
         return Report(
-            job.ordinal, int(outcome), body, self._started, time.perf_counter() - clock, after, named or None
+            job.ordinal, int(outcome), body, self._started, self._clock() - clock, after, named or None
         )
 
     def _perform(self, job: Job, named: list[bytes]) -> Verdict:
@@ -181,6 +185,7 @@ class ThreadChild:
         if served.is_coroutine:
             self._runner = self._runner or asyncio.Runner()
             value = self._runner.run(value)
+        self._own.leave_if_forked()
         blobs: list[Blob] = []
         body = encode(value, root="result", blobs=blobs)
         named += self._blobs.send(blobs)
@@ -212,6 +217,7 @@ class ThreadChild:
     # common.link.Link, for the content of blobs
 
     def call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
+        self._own.check()
         future: Future[Any] = Future()
         call_id = next(self._call_ids)
         self._calls[call_id] = future

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import itertools
 import logging
+import multiprocessing
 import os
+import random
 import signal
+import socket
+import stat
 import subprocess
 import sys
 import threading
+import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import tq
+from tq.common import link
 from tq.common.errors import TimeLimit
 
 app = tq.App()
@@ -102,6 +110,107 @@ def fork_and_leave(path: str) -> None:
 
 
 @app.task
+def fork_and(how: str) -> int:
+    """Forks a process that does not end by itself; its exit status."""
+    pid = ctypes.CDLL(None).fork() if how == "c" else os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if how == "exit":
+        sys.exit(3)
+    if how == "words":
+        sys.exit("the fork has words")
+    if how == "raise":
+        raise RuntimeError("the fork raises")
+    if how == "ask":
+        with contextlib.suppress(tq.InvalidArgument):
+            line = link.ambient()
+            assert line is not None
+            line.call(("get_tasks",), "states", [])
+            os._exit(9)  # it was let
+    return 77
+
+
+@app.task
+async def fork_in_a_coroutine() -> int:
+    return fork_and.function("return")
+
+
+@app.task
+def fork_after_closing(path: str) -> bytes:
+    """The numbers of the worker's descriptors are this task's own by now."""
+    reader, writer = os.pipe()
+    for number in range(3, 1024):
+        with contextlib.suppress(OSError):
+            if not os.get_inheritable(number) and number not in (reader, writer):
+                os.dup2(writer, number, inheritable=False)
+    if not (pid := os.fork()):
+        for number in range(3, 1024):
+            with contextlib.suppress(OSError):
+                if number not in (reader, writer) and os.fstat(number).st_ino == os.fstat(writer).st_ino:
+                    os.write(number, b"x")
+        os._exit(0)
+    os.waitpid(pid, 0)
+    Path(path).write_bytes(os.read(reader, 100))
+    os._exit(0)  # nothing can be reported any more
+
+
+def _double(number: int) -> int:
+    return 2 * number
+
+
+@app.task
+def double_in_a_pool(numbers: list[int]) -> list[int]:
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return pool.map(_double, numbers)
+
+
+@app.task
+def replace_everything() -> None:
+    """What a library for tests does, and forgets to undo."""
+    for module, names in (
+        (time, ["time", "monotonic", "perf_counter", "time_ns"]),
+        (os, ["read", "write", "close", "getpid", "urandom", "fstat"]),
+        (random, ["random", "uniform"]),
+        (socket.socket, ["send", "sendall", "recv"]),
+    ):
+        for name in names:
+            setattr(module, name, lambda *_, **__: "replaced")
+
+
+class Wish(tq.Retry):
+    """Its time is judged when it is made; this one is made otherwise afterwards."""
+
+    def __init__(self, after: Any) -> None:
+        super().__init__("again")
+        self.after = after
+
+
+@app.task
+def retry_after(after: Any) -> None:
+    raise tq.Retry(after=after)
+
+
+@app.task
+def retry_by_another_class(after: Any) -> None:
+    raise Wish(after)
+
+
+@app.task
+def snooze(seconds: Any) -> None:
+    raise tq.Snooze(seconds)
+
+
+@app.task
+def write_to_every_socket(data: bytes) -> None:
+    """What a task does that takes a number for its own."""
+    for number in range(3, 1024):
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(number).st_mode):
+                os.write(number, data)
+    threading.Event().wait()
+
+
+@app.task
 def recurse(depth: int) -> int:
     return recurse(depth + 1)
 
@@ -127,8 +236,8 @@ def raise_undescribable() -> None:
 @app.task
 def raise_chain(links: int) -> None:
     error = ValueError("the first")
-    for link in range(links):
-        later = ValueError(link)
+    for number in range(links):
+        later = ValueError(number)
         later.__context__, error = error, later
     raise error
 

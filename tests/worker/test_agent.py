@@ -560,3 +560,37 @@ def test_a_busy_worker_goes_on_with_the_children_it_has(shop: Workshop) -> None:
     shop.die(1)
     [id] = shop.grant(1)
     assert shop.run(2, seconds=SHORT) == id
+
+
+# children that are not believed
+
+
+@pytest.mark.parametrize("ordinal", [0, 7_777])
+def test_a_report_of_a_job_that_is_not_held_is_ignored_and_its_child_replaced(
+    shop: Workshop, ordinal: int
+) -> None:
+    shop.warm_up()
+    ids = shop.grant(10)
+    running = shop.begin(1)
+    lie = Report(ordinal, int(OutcomeNumber.SUCCESS), b"a lie", 1.7e9, SHORT, None)
+    shop.agent.child_reported(1, [lie, lie], shop.now)
+    assert shop.signals == [(1, True)]
+    assert not shop.finishing
+    shop.sims[1].end()
+    shop.tell(1)
+    assert not shop.finishing, "nothing of it is believed any more"
+    shop.die(1)
+    [row] = shop.acknowledge()
+    assert (row[0], outcome_of(row)) == (running, OutcomeNumber.CRASH)
+    assert "reports that cannot be its own" in failure_of(row).message
+    assert {job.id for job in shop.agent._jobs()} == set(ids) - {running}
+
+
+def test_a_report_out_of_order_is_not_believed(shop: Workshop) -> None:
+    shop.warm_up()
+    shop.grant(10)
+    first, second, *_ = shop.agent.children[1].jobs
+    late = Report(second.ordinal, int(OutcomeNumber.SUCCESS), b"late", 1.7e9, SHORT, None)
+    shop.agent.child_reported(1, [late], shop.now)
+    assert shop.signals == [(1, True)]
+    assert first in shop.agent.children[1].jobs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -58,6 +59,12 @@ class Undescribable(Exception):
         raise SystemExit
 
 
+def fork_and_return() -> int:
+    if pid := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return 77
+
+
 def raise_undescribable() -> None:
     raise Undescribable
 
@@ -103,6 +110,9 @@ class Owner:
             assert report.ordinal not in self.reports
             self.reports[report.ordinal] = report
         self._told.set()
+
+    def child_distrusted(self, child: Body, why: str) -> None:
+        raise AssertionError("a thread says what it means")
 
     def child_asks(self, child: Body, request: Request) -> None:
         self.requests.append(request)
@@ -186,6 +196,13 @@ async def test_a_cancel_is_for_the_job_that_is_meant_and_is_seen_by_it() -> None
         report = await owner.report(1)
         assert (report.outcome, decode(report.body or b"")) == (OutcomeNumber.SUCCESS, True)
         assert owner.progress == {1: [1, 2, "waiting"]}
+
+
+@in_a_loop
+async def test_a_fork_that_leaves_a_tasks_function_ends_and_speaks_for_nobody() -> None:
+    async with hired() as owner:
+        owner.send(1, "fork_and_return")
+        assert decode((await owner.report(1)).body or b"") == 0
 
 
 @pytest.mark.parametrize(

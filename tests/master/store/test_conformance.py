@@ -15,7 +15,15 @@ import pytest
 from tq.common.errors import ConfigError, StoreError
 from tq.common.ids import new_ids
 from tq.common.model import OutcomeNumber, StateNumber
-from tq.master.store.interface import EndedAttempt, Inconsistent, KeyRow, NewTasks, Store, TaskFilter
+from tq.master.store.interface import (
+    EndedAttempt,
+    Inconsistent,
+    KeyRow,
+    NewTasks,
+    Observation,
+    Store,
+    TaskFilter,
+)
 from tq.master.store.sqlite import SqliteStore
 
 LEASE = b"L" * 16
@@ -159,6 +167,30 @@ def test_an_ended_attempt_is_kept_and_its_task_goes_where_it_is_sent(store: Stor
     assert store.next_due() == NOW + 100
     [attempt] = store.attempts(1)
     assert (attempt.attempt, attempt.outcome, attempt.body) == (1, OutcomeNumber.ERROR, b"why")
+
+
+def test_of_a_task_that_snoozes_without_end_the_last_attempts_are_kept_and_all_that_ended_otherwise(
+    store: Store, lane: int
+) -> None:
+    insert(store, task(1, lane), task(2, lane))
+    snooze, error = int(OutcomeNumber.SNOOZE), int(OutcomeNumber.ERROR)
+    for attempt in range(1, 321):
+        lease = attempt.to_bytes(16, "big")
+        within(store, lambda le=lease: store.lease([lane], 1, None, le, 1, NOW))
+        said = [Observation(1, attempt, None, 1, b"x")]
+        within(store, lambda said=said: store.observe(said, 100))
+        end = ended(
+            1,
+            StateNumber.READY,
+            attempt=attempt,
+            lease=lease,
+            outcome=error if attempt in (1, 7) else snooze,
+            failures=0,
+        )
+        within(store, lambda end=end: store.end_attempts([end]))
+    assert [one.attempt for one in store.attempts(1)] == [1, 7, *range(221, 321)]
+    assert {row.attempt for row in store.logs(1, 320, 1_000)} == {1, 7, *range(221, 321)}
+    assert store.log_bytes == 102
 
 
 def test_scheduled_tasks_become_ready_at_their_time_in_bounded_portions(store: Store, lane: int) -> None:
