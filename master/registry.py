@@ -17,7 +17,9 @@ from typing import Any, Final, NamedTuple
 
 from ..common.codec import decode_call, encode
 from ..common.errors import ConfigError, Forbidden, InvalidArgument, RemoteError, TqError, UnknownObject
+from ..common.exception_text import message, type_name
 from ..common.exposed import ALLOWED, declared_role, exposed_methods
+from ..common.failure import MESSAGE_CHARS_MAX
 from ..common.model import Role
 from ..common.naming import load_callable
 from ..common.session import Request
@@ -114,8 +116,10 @@ class Registry:
                     raise InvalidArgument("an exposed object's method takes one payload of [args, kwargs]")
             try:
                 result = getattr(target, request.method)(*positional, **keywords)
-            except Exception as error:
-                raise RemoteError(f"{type(error).__name__}: {error}") from error
+            except (
+                BaseException
+            ) as error:  # SystemExit too: it is the object's answer, not the end of a thread
+                raise _remote(error) from error
             return encode(result, root=f"result of {name}.{request.method}")
 
         return Invocation(run, engine=False)
@@ -134,8 +138,13 @@ class Registry:
             raise InvalidArgument(f"{key[0]}: {error}") from None
         except TqError:
             raise
-        except Exception as error:
-            raise RemoteError(f"{type(error).__name__}: {error}") from error
+        except BaseException as error:
+            raise _remote(error) from error
+
+
+def _remote(error: BaseException) -> RemoteError:
+    """What a user's object raised, as its caller is told. Never raises, whatever the error does."""
+    return RemoteError(f"{type_name(error)}: {message(error, MESSAGE_CHARS_MAX)}")
 
 
 def _allow(name: str, kind: type, method: str, role: Role) -> None:

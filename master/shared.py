@@ -111,7 +111,7 @@ class Shared:
             answer = work()
         except TqError:
             raise
-        except Exception as error:
+        except BaseException as error:  # SystemExit too: it is the object's answer, not the end of a thread
             return encode(["error", Failure.of(error).encode()])
         if answer[0] != "value":
             return encode(answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import starmap
 from types import NoneType
 from typing import Any, Final, NamedTuple
 
@@ -83,12 +84,18 @@ def read_reports(rows: Any) -> list[Report]:
 
     In columns, because one is made for every task there is.
     """
-    if type(rows) is not list or not set(map(type, rows)) <= {list} or not set(map(len, rows)) <= {6, 7, 8}:
+    if type(rows) is not list or not set(map(type, rows)) <= {list}:
         raise ProtocolError("its reports have an unknown form")
     if not rows:
         return []
-    whole = [Report(*row) if len(row) == 6 else Report(*row[:6], *row[7:]) for row in rows]
-    ordinals, outcomes, bodies, started, seconds, afters, blobs = zip(*whole, strict=True)
+    sizes = set(map(len, rows))
+    if sizes == {REPORT_FIELDS}:
+        reports = list(starmap(Report, rows))
+    elif sizes <= {REPORT_FIELDS, REPORT_FIELDS + 1, REPORT_FIELDS + 2}:
+        reports = [Report(*row[:REPORT_FIELDS], *row[REPORT_FIELDS + 1 :]) for row in rows]
+    else:
+        raise ProtocolError("its reports have an unknown form")
+    ordinals, outcomes, bodies, started, seconds, afters, blobs = zip(*reports, strict=True)
     if not (
         set(map(type, ordinals)) == {int} == set(map(type, outcomes))
         and OUTCOMES.issuperset(outcomes)
@@ -100,7 +107,7 @@ def read_reports(rows: Any) -> list[Report]:
         and math.isfinite(sum(seconds) + sum(started))
     ):
         raise ProtocolError("its reports have fields of unknown kinds")
-    return whole
+    return reports
 
 
 class Death(NamedTuple):

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...common.errors import ConfigError, StoreError
-from ...common.model import OutcomeNumber
 from .blob_rows import BlobRows
 from .interface import (
     AttemptRow,
@@ -197,9 +196,8 @@ class SqliteStore:
         fields = [{name: getattr(row, name) for name in EndedAttempt.__slots__} for row in rows]
         self._exactly("end_attempt", fields)
         self._many("log_attempt", fields)
-        if snoozed := [one for one in fields if one["outcome"] == OutcomeNumber.SNOOZE]:
-            self._many("forget_snoozed_logs", snoozed)
-            self._many("forget_snoozed", snoozed)
+        self._many("forget_snoozed_logs", fields)
+        self._many("forget_snoozed", fields)
 
     def return_unstarted(self, rows: Sequence[Returned]) -> None:
         self._exactly("return_unstarted", rows)
