@@ -9,7 +9,6 @@ import pytest
 from tq.common.errors import Forbidden, InvalidArgument, ProtocolError, StoreError, TaskConflict, UnknownTask
 from tq.common.failure import Failure
 from tq.common.ids import new_ids
-from tq.common.lifecycle import SNOOZE_SECONDS_MIN
 from tq.common.model import OutcomeNumber, Role, StateNumber
 from tq.master.store.sqlite import SqliteStore
 
@@ -180,29 +179,6 @@ def test_each_outcome_leads_where_the_life_cycle_says(
     worker.call("get_dispatcher", "finish", [row(id, 1, lease_id, int(outcome), None, after)])
     shown = client.call("get_tasks", "show", id)
     assert (shown["state"], shown["failures"]) == (state_after, failures)
-
-
-@pytest.mark.parametrize("after", [float("inf"), float("nan"), -1.0, 4e8, True, "30"])
-def test_a_report_that_is_refused_costs_the_call_and_not_the_connection(bench: Any, after: Any) -> None:
-    client, worker = bench.client(), bench.worker("m:f")
-    [id] = submit(client, b"", retries=3)
-    lease_id, _ = lease(worker)
-    with pytest.raises(InvalidArgument, match="not a report of an attempt"):
-        worker.call("get_dispatcher", "finish", [row(id, 1, lease_id, int(OutcomeNumber.RETRY), None, after)])
-    assert not worker.disconnected
-    assert state(client, id) == StateNumber.RUNNING
-    worker.call("get_dispatcher", "finish", [row(id, 1, lease_id, int(OutcomeNumber.SUCCESS), b"\xc0")])
-    assert state(client, id) == StateNumber.SUCCEEDED
-
-
-def test_a_snooze_of_no_time_waits_for_a_little(bench: Any) -> None:
-    client, worker = bench.client(), bench.worker("m:f")
-    [id] = submit(client, b"")
-    lease_id, _ = lease(worker)
-    worker.call("get_dispatcher", "finish", [row(id, 1, lease_id, int(OutcomeNumber.SNOOZE), None, 0.0)])
-    assert state(client, id) == StateNumber.SCHEDULED
-    bench.advance(SNOOZE_SECONDS_MIN)
-    assert state(client, id) == StateNumber.READY
 
 
 def test_a_repeated_report_is_accepted_silently_and_a_late_one_is_stale(bench: Any) -> None:

@@ -597,19 +597,3 @@ def test_exposed_objects_are_kept_up_to_the_limit(ask: Ask, made: int, refused: 
     else:
         assert ask(Role.CLIENT, ("get_counter", -1), "read") == -1
     assert ask(Role.CLIENT, ("get_counter", 5), "read") == 5
-
-
-@pytest.mark.usefixtures("module")
-@pytest.mark.parametrize("kind", [Exception, SystemExit])
-def test_what_an_exposed_object_raises_is_told_even_if_it_cannot_be_described(
-    bench: Any, kind: type[BaseException]
-) -> None:
-    class Odd(kind):  # type: ignore[misc,valid-type]
-        def __str__(self) -> str:
-            raise SystemExit(3)
-
-    def factory() -> Counter:
-        raise Odd
-
-    with pytest.raises(RemoteError, match=r"Odd: <its message could not be made: SystemExit\(3\)>"):
-        expose(bench, factory)()

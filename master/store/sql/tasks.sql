@@ -61,13 +61,13 @@ WHERE seq = ? AND state = 3 AND attempt = ? AND lease = ?
 -- name: forget_snoozed
 -- A task may snooze without end: of each task the last hundred are kept, and all that ended otherwise.
 DELETE FROM attempts
-WHERE :outcome = 4 AND seq = :seq AND attempt BETWEEN :attempt - 200 AND :attempt - 100 AND outcome = 4
+WHERE :outcome = 4 AND seq = :seq AND attempt BETWEEN :number - 200 AND :number - 100 AND outcome = 4
 
 -- name: forget_snoozed_logs
 DELETE FROM attempt_logs
-WHERE :outcome = 4 AND seq = :seq AND attempt BETWEEN :attempt - 200 AND :attempt - 100 AND attempt IN (
+WHERE :outcome = 4 AND seq = :seq AND attempt BETWEEN :number - 200 AND :number - 100 AND attempt IN (
     SELECT attempt FROM attempts
-    WHERE seq = :seq AND attempt BETWEEN :attempt - 200 AND :attempt - 100 AND outcome = 4
+    WHERE seq = :seq AND attempt BETWEEN :number - 200 AND :number - 100 AND outcome = 4
 )
 
 -- name: request_cancel

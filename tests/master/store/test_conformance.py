@@ -183,6 +183,7 @@ def test_of_a_task_that_snoozes_without_end_the_last_attempts_are_kept_and_all_t
             1,
             StateNumber.READY,
             attempt=attempt,
+            number=attempt,
             lease=lease,
             outcome=error if attempt in (1, 7) else snooze,
             failures=0,
