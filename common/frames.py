@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import enum
 import struct
+import sys
 from typing import Any, Final
 
 import msgpack
@@ -72,21 +73,42 @@ class FrameReader:
     def __init__(self, frame_bytes_max: int = HANDSHAKE_FRAME_BYTES_MAX) -> None:
         self.frame_bytes_max = frame_bytes_max
         self._chunks: list[bytes] = []
-        self._have = 0
+        self._at = 0  # how much of the first chunk was handed out
         self._need = HEADER.size
+        self.held_bytes = 0  # that were not handed out yet
 
     def feed(self, data: bytes) -> list[tuple[int, memoryview]]:
         """The frames that ``data`` completes, each as (kind, body)."""
+        self.add(data)
+        return self.take()
+
+    def add(self, data: bytes) -> None:
+        """Bytes have come; ``take`` gives what they complete."""
         self._chunks.append(data)
-        self._have += len(data)
-        if self._have < self._need:
+        self.held_bytes += len(data)
+
+    @property
+    def under_way_bytes(self) -> int:
+        """How long the frame is that has begun and is not whole, if its header is here; else at most a header."""
+        return self._need if self.held_bytes < self._need else 0
+
+    @property
+    def may_have_one(self) -> bool:
+        """Whether there is enough of the next frame to look."""
+        return self.held_bytes >= self._need
+
+    def take(self, most: int = sys.maxsize) -> list[tuple[int, memoryview]]:
+        """Whole frames, in order, at most so many; each as (kind, body)."""
+        if not self.may_have_one:
             return []
         if len(self._chunks) > 1:  # joined only when a frame is whole: linear for any size of chunk
-            data = b"".join(self._chunks)
+            self._chunks[0] = self._chunks[0][self._at :]
+            self._chunks, self._at = [b"".join(self._chunks)], 0
+        [data] = self._chunks
         frames: list[tuple[int, memoryview]] = []
-        view, position, end = memoryview(data), 0, len(data)
+        view, position, end = memoryview(data), self._at, len(data)
         self._need = HEADER.size
-        while end - position >= HEADER.size:
+        while end - position >= HEADER.size and len(frames) < most:
             length, kind = HEADER.unpack_from(data, position)
             if length > self.frame_bytes_max:
                 raise ProtocolError(
@@ -101,9 +123,17 @@ class FrameReader:
             position += HEADER.size
             frames.append((kind, view[position : position + length]))
             position += length
-        self._chunks = [data[position:]] if position < end else []
-        self._have = end - position
+        self._keep(data, position, whole=len(frames) == most)
         return frames
+
+    def _keep(self, data: bytes, position: int, *, whole: bool) -> None:
+        """What was not handed out. ``whole``: there may be frames in it, and it is asked for them soon: not copied."""
+        self.held_bytes = len(data) - position
+        self._chunks, self._at = [data], position
+        if not self.held_bytes:
+            self._chunks, self._at = [], 0
+        elif not whole:
+            self._chunks, self._at = [data[position:]], 0
 
 
 _packer = msgpack.Packer(autoreset=True)

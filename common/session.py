@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from .elements import check_elements
 from .errors import InvalidArgument, ProtocolError, TqError, from_wire, to_wire
 from .frames import FRAME_BYTES_MAX, Kind, encode_frame, pack, unpack
 from .model import NODE_ID_BYTES
@@ -143,6 +144,7 @@ class Answerer:
     def understand(self, kind: int, body: memoryview) -> Request | Child | Abandoned | Ping | Goodbye:
         """The event in a frame; ProtocolError for anything that is not one of them."""
         if kind in (Kind.CALL, Kind.RELAYED_CALL):
+            check_elements(body)
             match unpack(body):
                 case [int(call_id), [str(), *_] as target, str(method), list(args), dict(kwargs), *child] if (
                     0 <= call_id <= CALL_ID_MAX

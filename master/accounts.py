@@ -19,9 +19,8 @@ from typing import Final, NamedTuple
 
 from ..common.errors import QuotaExceeded
 from ..common.keys import AUTHKEY_ID
+from .flow import KIB, MIB, Flow
 
-KIB: Final = 1024
-MIB: Final = 1024 * KIB
 KEY_BYTES_MAX: Final = 240 * MIB  # of memory, by weight: what one key may cost the master
 ALL_BYTES_MAX: Final = 1024 * MIB
 
@@ -94,12 +93,13 @@ class Account:
     """What one key has, or, without ``everybody``, all have. ``is_shared``: the key is the only one there is, and its
     limits are those of all."""
 
-    __slots__ = ("bytes", "everybody", "held", "is_shared")
+    __slots__ = ("bytes", "everybody", "flow", "held", "is_shared")
 
     def __init__(self, everybody: Account | None = None, *, is_shared: bool = False) -> None:
         self.everybody, self.is_shared = everybody, is_shared
         self.held = [0] * len(What)
         self.bytes = 0  # of memory, by weight
+        self.flow = Flow()
 
     def take(self, what: What, count: int = 1) -> None:
         """So many more. Raises QuotaExceeded, with nothing taken."""

@@ -22,21 +22,26 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ..common.callbacks import contained
 from ..common.errors import ProtocolError, QuotaExceeded, Rejected, TqError, to_wire
 from ..common.exposed import ALLOWED
-from ..common.frames import HANDSHAKE_FRAME_BYTES_MAX, FrameReader, Kind, encode_frame, pack
+from ..common.frames import Kind, encode_frame, pack
 from ..common.handshake import Admitted, ServerHandshake
 from ..common.model import Role
 from ..common.session import PONG, Abandoned, Answerer, Child, Goodbye, Ping, Request, goodbye
 from ..common.tls import TlsPipe
 from ..common.version import VERSION
 from .accounts import What
+from .flow import Flow
 from .gate import HANDSHAKE_SECONDS_MAX, TLS_SECONDS_MAX
+from .inbound import Inbound
 from .sessions import Call, Session
+from .unread import CLOGGED_BYTES
 
 if TYPE_CHECKING:
     from .server import Server
 
-SEND_QUEUE_BYTES_MAX: Final = 64 * 1024 * 1024  # a peer that does not read is not waited for
 SILENT_HEARTBEATS_MAX: Final = 4  # one more than the caller allows the master: it speaks, we listen
+LINGER_BYTES_MAX: Final = (
+    256 * 1024
+)  # that wait for a peer when its connection ends; beyond, nothing is waited for
 LINGER_SECONDS: Final = 10.0  # for a peer to read what was sent before the end, then its socket is closed
 
 
@@ -45,7 +50,7 @@ class Connection(asyncio.Protocol):
         self._server, self._loop = server, server.loop
         self._transport: asyncio.Transport | None = None
         self._tls = TlsPipe(server.tls, server_side=True)
-        self._frames = FrameReader(HANDSHAKE_FRAME_BYTES_MAX)
+        self._inbound = Inbound(self, self._understand)
         self._handshake: ServerHandshake | None = None
         self._answerer = Answerer(server.frame_bytes_max)
         self._session: Session | None = None
@@ -55,7 +60,7 @@ class Connection(asyncio.Protocol):
         self._flush_due = False
         self._heard = 0.0  # when something was last decrypted
         self._encouraged = 0.0
-        self._refusing = False
+        self._refusing = self._clogged = self._paused = False
 
     # asyncio.Protocol
 
@@ -76,11 +81,16 @@ class Connection(asyncio.Protocol):
             return
         self._server.connections.add(self)
         self._deadline = self._loop.call_later(TLS_SECONDS_MAX, self._too_slow)
-        transport.set_write_buffer_limits(high=SEND_QUEUE_BYTES_MAX)
+        transport.set_write_buffer_limits(high=CLOGGED_BYTES)
 
     @contained
     def pause_writing(self) -> None:
-        self._end(f"more than {SEND_QUEUE_BYTES_MAX:,} bytes wait for it to read", abort=True)
+        self._clogged = True
+
+    @contained
+    def resume_writing(self) -> None:
+        self._clogged = False
+        self._server.unread.read(self)
 
     @contained
     def data_received(self, data: bytes) -> None:
@@ -93,10 +103,7 @@ class Connection(asyncio.Protocol):
                 self._expect_hello()
             if plaintext:
                 self._heard = self._loop.time()
-                frames = self._frames.feed(plaintext)
-                for kind, body in frames:
-                    self._understand(kind, body)
-                if not frames:
+                if not self._inbound.add(plaintext):
                     self._encourage()
                 if self._session is not None:
                     self._server.heard(self._session)
@@ -141,7 +148,7 @@ class Connection(asyncio.Protocol):
         self._server.admit(account)
         self._server.gate.leave(self)
         self._handshake = None
-        self._frames.frame_bytes_max = self._server.frame_bytes_max
+        self._inbound.admit(account, self._server.frame_bytes_max)
         self._session = Session(
             self,
             verifier=admitted.verifier,
@@ -200,6 +207,36 @@ class Connection(asyncio.Protocol):
             self._encouraged = self._heard
             self._queue(PONG)
 
+    # when its key has too much here (inbound.Peer)
+
+    def hold_up(self, flow: Flow) -> None:
+        if self._transport is not None:
+            self._transport.pause_reading()
+            self._paused = True
+            self._server.hold_up(flow)
+            self._set_deadline(self._server.heartbeat_seconds, self._bear_with_it)
+
+    def resume(self) -> None:
+        if self._transport is not None and self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+            self._heard = self._loop.time()
+            self._set_deadline(self._server.heartbeat_seconds * SILENT_HEARTBEATS_MAX)
+
+    def fail(self, error: Exception) -> None:
+        if isinstance(error, TqError):
+            self._refuse(error)
+            return
+        self.broke(error)
+
+    @contained
+    def _bear_with_it(self) -> None:
+        """It is we who do not read: it lives, as far as we know, and is to know that we do."""
+        if self._session is not None:
+            self._queue(PONG)
+            self._server.heard(self._session)
+            self._set_deadline(self._server.heartbeat_seconds, self._bear_with_it)
+
     # sending; the engine's side of a session (sessions.Wire)
 
     def encode(self, call: Call) -> bytes:
@@ -219,6 +256,9 @@ class Connection(asyncio.Protocol):
 
     def unsent_bytes(self) -> int:
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def cut_off(self, reason: str) -> None:
+        self._end(reason, abort=True)
 
     @contained
     def disconnect(self, reason: str) -> None:
@@ -248,6 +288,8 @@ class Connection(asyncio.Protocol):
         ciphertext = self._tls.take_output()
         if ciphertext and self._transport is not None:
             self._transport.write(ciphertext)
+            if self._clogged and self._session is not None:
+                self._server.unread.look(self, self._session.account)
 
     # endings
 
@@ -318,7 +360,9 @@ class Connection(asyncio.Protocol):
             self._deadline.cancel()
         self._server.gate.leave(self)
         self._server.connections.discard(self)
-        if abort:
+        self._server.unread.read(self)
+        self._inbound.close()
+        if abort or transport.get_write_buffer_size() > LINGER_BYTES_MAX:
             transport.abort()
         else:
             transport.close()

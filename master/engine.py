@@ -30,6 +30,7 @@ from .endings import Endings
 from .ends import Ends
 from .feeds import Feeds
 from .gauges import LastFailures
+from .inbox import Inbox
 from .intake import Intake
 from .items import Items
 from .keyring import Keyring
@@ -45,6 +46,7 @@ from .sessions import LATER, Call, Session
 from .store.interface import Store
 from .syncs import Syncs
 from .watches import Watches
+from .work import Work
 
 BATCH_CALLS_MAX: Final = 2_000  # in one transaction, so that nobody waits long for it
 BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -99,12 +101,19 @@ class Engine:
         self.facts: dict[str, Any] = {}  # of this master, for people: version, where it keeps its state, …
         self.shell_facts: Callable[[], dict[str, Any]] = dict  # those that change, if the shell has any
         self.running: dict[bytes, Running] = {}
+        self.work, self._leasing, self._telling = Work(), Work(), Work()
         self.lanes = Lanes(store)
-        self.watches = Watches(store, self.lanes)
+        self.watches = Watches(store, self.lanes, self._telling)
         self.endings, self.origins, self.last_failures = Endings(), Origins(store), LastFailures()
         self.blobs = Keeper(store, report)
         self.intake = Intake(
-            store, self.lanes, self.running, self.watches, lambda: random_bytes(16), limits.payload_bytes_max
+            store,
+            self.lanes,
+            self.running,
+            self.watches,
+            self._leasing,
+            lambda: random_bytes(16),
+            limits.payload_bytes_max,
         )
         self.ends = Ends(store, self.lanes, self.running, self.intake, self.endings, self.blobs, random)
         self.observations = Observations(store, self.running)
@@ -137,7 +146,7 @@ class Engine:
         )
         self.data = Data(store, report)
         self.locks, self.events, self.barriers = Locks(self.syncs), Events(self.syncs), Barriers(self.syncs)
-        self._inbox: deque[Call] = deque()
+        self._inbox = Inbox()
         self._jobs: deque[Callable[[], None]] = deque()  # nobody's calls; done first, all of them
         self._replies: list[Call] = []
         self._ticked = 0
@@ -162,11 +171,14 @@ class Engine:
 
     # intake
 
-    def call(self, session: Session, call_id: int, run: Callable[[Call], Any], size_bytes: int = 0) -> None:
-        """A session asks: ``run`` will be performed in the next transaction. Raises QuotaExceeded."""
-        call = Call(session, call_id, run, self._replies, size_bytes)
+    def call(
+        self, session: Session, call_id: int, run: Callable[[Call], Any], size_bytes: int = 0, rows: int = 0
+    ) -> None:
+        """A session asks: ``run`` will be performed in the next transaction. ``rows``: what it names, ids, tasks or
+        reports. Raises QuotaExceeded."""
+        call = Call(session, call_id, run, self._replies, size_bytes, rows)
         session.expect(call)
-        self._inbox.append(call)
+        self._inbox.add(call)
 
     def later(self, job: Callable[[], None]) -> None:
         """Something nobody waits for, to be done in the next transaction, before its calls."""
@@ -209,7 +221,11 @@ class Engine:
 
     @property
     def has_work(self) -> bool:
-        return bool(self._inbox or self._jobs or self._leaving) or self._purge_more
+        return bool(self._inbox or self._jobs or self._leaving or self._put_off()) or self._purge_more
+
+    def _put_off(self) -> bool:
+        """Whether something that was due had to wait for the next transaction."""
+        return self.intake.has_more or self.watches.has_more
 
     def next_wakeup(self) -> int | None:
         """Monotonic ms at which ``run`` has something to do even if nobody calls; None: never."""
@@ -232,6 +248,8 @@ class Engine:
     def run(self, now: Now) -> Batch:
         """Perform what is in the inbox and what is due. The shell commits, then says how that went."""
         self.now = now
+        for share in (self.work, self._leasing, self._telling):
+            share.begin()
         batch = Batch()
         try:
             if self._unread is not None:
@@ -282,15 +300,17 @@ class Engine:
             self._inbox
             and len(batch.calls) < BATCH_CALLS_MAX
             and size < BATCH_BYTES_MAX
+            and self.work.is_left
             and self.data.worked_bytes < WORKED_BYTES_MAX
         ):
-            call = self._inbox.popleft()
+            call = self._inbox.pop()
             if not call.session.open or call.call_id not in call.session.calls:
                 continue
             batch.calls.append(call)
             size += call.size_bytes
+            self.work.asked(call.rows)
             try:
-                value = call.run(call)
+                value = call.perform()
             except StoreError:
                 self._have_connect_again(call.session)
                 raise
@@ -298,6 +318,7 @@ class Engine:
                 call.refuse(error)
             else:
                 if value is not LATER:
+                    self.work.answered(value)
                     call.answer(value)
 
     def _see_off(self) -> None:
@@ -378,7 +399,7 @@ class Engine:
             self._unread = error
         if self._unread is not None:  # nothing can be done for anybody now: nobody is left waiting for it
             while self._inbox:
-                call = self._inbox.popleft()
+                call = self._inbox.pop()
                 call.refuse(self._unread)
                 self._have_connect_again(call.session)
 

@@ -31,6 +31,7 @@ from .running import Grant, Running
 from .sessions import LATER, Call
 from .store.interface import Inconsistent, NewTasks, Store
 from .watches import Watches
+from .work import Work
 
 LEASE_TASKS_MAX: Final = 2_000  # in one reply: a worker that asks for more reads ahead too far
 LEASE_BYTES_MAX: Final = 4 * 1024 * 1024  # of payloads in one reply; a larger one travels alone
@@ -109,10 +110,13 @@ class Intake:
         lanes: Lanes,
         running: dict[bytes, Running],
         watches: Watches,
+        work: Work,
         new_lease: Callable[[], bytes],
         payload_bytes_max: int,
     ) -> None:
         self._store, self._lanes, self._running, self._watches = store, lanes, running, watches
+        self._work = work
+        self.has_more = False  # leases that could be given out were put off
         self._new_lease, self._payload_bytes_max = new_lease, payload_bytes_max
         self.meters: Meters | None = None
         self._fresh: list[Submission] = []
@@ -301,8 +305,13 @@ class Intake:
             self._grant(Grant(handover.parked, handover.lease, handover.groups))
 
     def _feed_parked(self, now: Now) -> None:
+        """As many as this transaction has room for; the rest in the next."""
+        self.has_more = False
         for capability in self._lanes.capabilities.values():
             while capability.parked and (lanes := capability.lanes_with_work()):
+                if not self._work.is_left:
+                    self.has_more = True
+                    return
                 parked, lease = capability.parked[0], self._new_lease()
                 bytes_max = LEASE_BYTES_MAX if any(lane.has_large for lane in lanes) else None
                 rows = self._store.lease(
@@ -310,6 +319,7 @@ class Intake:
                 )
                 if not rows:
                     raise Inconsistent("lease: the store has no ready task where the engine counts some")
+                self._work.gave(len(rows), sum(len(row.payload) for row in rows) if bytes_max else 0)
                 if self.meters is not None:
                     self.meters.leased(rows, now.wall)
                 groups: list[list[Any]] = []

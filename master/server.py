@@ -32,11 +32,13 @@ from .clock import Now, read_clock
 from .committer import HERE_SECONDS_MAX, Committer
 from .connection import Connection
 from .engine import Batch, Engine
+from .flow import Flow
 from .gate import Gate
 from .keyring import KEY_REVOKED
 from .meters import Meters
 from .registry import Registry
 from .sessions import Call, Session
+from .unread import Unread
 
 LISTEN_BACKLOG: Final = 1_024  # connections the kernel keeps while the loop is busy
 USER_THREADS: Final = 8  # for the user's own exposed objects
@@ -72,6 +74,9 @@ class Server:
         self.frame_bytes_max, self.report = frame_bytes_max, report
         self.gate: Gate[Connection] = Gate()
         self.accounts = Accounts()
+        self.unread = Unread(self.accounts.everybody)
+        self._flows: dict[Flow, None] = {}  # of keys that have connections held up
+        self._turn_due = False
         self.loop = loop or asyncio.get_running_loop()  # a simulator hands in its own, and its clock
         self._clock = clock
         self.connections: set[Connection] = set()
@@ -171,6 +176,25 @@ class Server:
             )
         account.take(What.SESSIONS)
 
+    def hold_up(self, flow: Flow) -> None:
+        """Connections of a key wait, until it has room in the inbox or others have had their turn."""
+        self._flows[flow] = None
+        if flow.waits_for_turn:
+            self._take_turns()
+
+    def _take_turns(self) -> None:
+        if self._flows and not self._turn_due:
+            self._turn_due = True
+            self.loop.call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._turn_due = False
+        flows, self._flows = self._flows, {}
+        for flow in flows:
+            flow.next_turn()
+            if flow.is_waited_for:
+                self.hold_up(flow)
+
     def request(self, session: Session, request: Request) -> None:
         """A call arrived: into the next transaction, or into a user's thread."""
         if not self.engine.keys.admits(session):
@@ -179,7 +203,8 @@ class Server:
         try:
             invocation = self.registry.invocation(session, request)
             if invocation.engine:
-                self.engine.call(session, request.call_id, invocation.run, request.size_bytes)
+                rows = sum(len(one) for one in request.args if type(one) is list)
+                self.engine.call(session, request.call_id, invocation.run, request.size_bytes, rows)
                 self.wake()
             else:
                 self._ask_user(session, request, invocation.run)
@@ -314,6 +339,7 @@ class Server:
         """A transaction has ended: when is the next one?"""
         self._committing = False
         self._concluded_at = self.loop.time()
+        self._take_turns()
         if not failed and not self._draining and not self.engine.has_work:
             try:
                 self._set_timer()

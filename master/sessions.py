@@ -120,6 +120,7 @@ class Call:
         "call_id",
         "frame",
         "reply",
+        "rows",
         "run",
         "session",
         "size_bytes",
@@ -132,13 +133,22 @@ class Call:
         run: Callable[[Call], Any],
         replies: list[Call],
         size_bytes: int = 0,
+        rows: int = 0,
     ) -> None:
-        self.session, self.call_id, self.run, self.size_bytes = session, call_id, run, size_bytes
+        """``rows``: how many ids, tasks, reports and so on it names."""
+        self.session, self.call_id, self.size_bytes, self.rows = session, call_id, size_bytes, rows
+        self.run: Callable[[Call], Any] | None = run
         self._replies = replies
         self.reply: tuple[Any, TqError | None] | None = None
         self.frame: bytes | None = None  # the reply encoded, as soon as there is time for it
         self.abandon: Callable[[], None] | None = None  # undoes the parking, when the caller gives up
         self._held_bytes = 0
+
+    def perform(self) -> Any:
+        """Once. Its arguments go: a call that is parked keeps what it waits with, and nothing else of them."""
+        run, self.run = self.run, None
+        assert run is not None  # noqa: S101 - see inbox.py
+        return run(self)
 
     def hold(self, size_bytes: int) -> None:
         """It is parked with so much of its content. Raises QuotaExceeded."""

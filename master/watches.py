@@ -20,6 +20,7 @@ from .lanes import Lanes
 from .reach import within
 from .sessions import LATER, STREAMS_MAX, Call, Session, Stream
 from .store.interface import Store
+from .work import Work
 
 BODIES_BYTES_MAX: Final = 8 * 1024 * 1024  # held per stream for a collector that is slow
 ROOM_BYTES: Final = 4 * 1024  # of them, accounted for at once
@@ -33,8 +34,8 @@ _IN_STORE: Final = object()  # in place of a body that was too much to hold
 class Watches:
     """All streams of all sessions, by the task ids they wait for."""
 
-    def __init__(self, store: Store, lanes: Lanes) -> None:
-        self._store, self._lanes = store, lanes
+    def __init__(self, store: Store, lanes: Lanes, work: Work) -> None:
+        self._store, self._lanes, self._work = store, lanes, work
         self._streams: dict[bytes, tuple[Stream, ...]] = {}
         self._ripe: dict[Stream, None] = {}  # streams with news, in order; a dict so that order is certain
 
@@ -47,8 +48,9 @@ class Watches:
         """Watch tasks that have certainly not ended."""
         stream, streams = self._stream(session, name), self._streams
         new = [id for id in ids if id not in stream.watched]
-        session.account.note(What.WATCHED, len(new))  # until they are collected: see check_room
+        before = len(stream.watched)
         stream.watched.update(new)
+        session.account.note(What.WATCHED, len(stream.watched) - before)  # until collected: see check_room
         if streams.keys().isdisjoint(new):  # as a rule nobody else watches a task
             streams.update(dict.fromkeys(new, (stream,)))
         else:
@@ -101,13 +103,22 @@ class Watches:
         return LATER
 
     def flush(self) -> None:
-        """Answer every parked collect that has something to get."""
-        for stream in self._ripe:
+        """Answer the parked collects that have something to get, as many as this transaction has room for."""
+        for stream in list(self._ripe):
+            if not self._work.is_left:
+                break
+            del self._ripe[stream]
             if stream.collect is not None and stream.outcomes:
                 call, tasks_max = stream.collect
                 stream.collect = call.abandon = None
-                call.answer(self._take(stream, tasks_max))
-        self._ripe.clear()
+                taken, size = self._take(stream, tasks_max)
+                self._work.gave(len(taken), size)
+                call.answer(taken)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether collects were put off that could be answered."""
+        return bool(self._ripe)
 
     def close(self, session: Session) -> None:
         for stream in session.streams.values():
@@ -161,7 +172,8 @@ class Watches:
         stream.session.account.give(What.OUTCOME_BYTES, stream.room_bytes)
         stream.room_bytes = 0
 
-    def _take(self, stream: Stream, tasks_max: int) -> list[list[Any]]:
+    def _take(self, stream: Stream, tasks_max: int) -> tuple[list[list[Any]], int]:
+        """Outcomes, and about how many bytes their bodies have."""
         taken: list[list[Any]] = []
         size = 0
         while stream.outcomes and len(taken) < tasks_max and size < COLLECT_BYTES_MAX:
@@ -180,4 +192,4 @@ class Watches:
         stream.session.account.give(What.WATCHED, len(taken))
         if stream.room_bytes and not stream.bodies_bytes:
             self._give_back_room(stream)
-        return taken
+        return taken, size

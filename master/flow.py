@@ -1,0 +1,100 @@
+"""How fast a key's messages are taken in: what is beyond that stays with its peers, and others' are taken meanwhile.
+
+::
+
+    a connection's bytes ─► FrameReader ─► may this key have more done now? ─yes─► a call into the inbox
+                                                │ no: it is not read from
+                                                └──────── told to go on, in order, once there is room
+
+Two things are bounded for each key: its calls that wait for a transaction, and what is taken of it in one turn of
+the event loop. And long messages arrive a few at a time: else the halves of very many would fill the memory. Nobody is
+refused here; whoever waits is told PONG meanwhile, so that it knows that the master lives.
+
+Pure: connections are told what they may do, and do it themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+WAITING_BYTES_MAX: Final = (
+    512 * KIB
+)  # of one key's calls in the inbox; decoded they take up to seventy times that
+FRAMES_A_TURN: Final = 1_000  # of one key, those without content: some 30 ms
+FRAME_BYTES: Final = 1 * KIB  # of content count as another frame
+FRAMES_AT_ONCE: Final = 64  # from one connection, before it is looked whether there may be more
+LONG_BYTES: Final = 256 * KIB  # a message from here on needs room before it is read to its end
+ARRIVING_BYTES_MAX: Final = 48 * MIB  # of one key's long messages; a single one may be longer
+
+
+class Reading(Protocol):
+    """A connection that waits here."""
+
+    def go_on(self) -> None:
+        """There may be room now: try again."""
+
+
+class Flow:
+    """Of one key."""
+
+    def __init__(self) -> None:
+        self.waiting_bytes = 0  # of calls in the inbox
+        self._frames_left = FRAMES_A_TURN
+        self._held_up: dict[Reading, None] = {}  # connections whose messages wait to be taken, in order
+        self._arriving_bytes = 0
+        self._asking: dict[Reading, int] = {}  # connections whose long message waits for room, in order
+
+    @property
+    def is_open(self) -> bool:
+        """Whether another message may be taken now."""
+        return self._frames_left > 0 and self.waiting_bytes < WAITING_BYTES_MAX
+
+    @property
+    def is_waited_for(self) -> bool:
+        return bool(self._held_up)
+
+    @property
+    def waits_for_turn(self) -> bool:
+        """Whether connections are held up by nothing but the end of this turn."""
+        return bool(self._held_up) and self.waiting_bytes < WAITING_BYTES_MAX
+
+    def took(self, frames: int, size_bytes: int) -> None:
+        self._frames_left -= frames + size_bytes // FRAME_BYTES
+
+    def hold_up(self, reading: Reading) -> None:
+        """It has messages that may not be taken now; it is told to ``go_on``."""
+        self._held_up[reading] = None
+
+    def next_turn(self) -> None:
+        """Others have had theirs, or a transaction is over: those who waited go on, as far as there is room."""
+        self._frames_left = FRAMES_A_TURN
+        for reading in list(self._held_up):
+            if not self.is_open:
+                break
+            self._held_up.pop(reading, None)
+            reading.go_on()
+
+    def grant(self, reading: Reading, size_bytes: int) -> bool:
+        """Whether a long message may be read to its end. If not, it is told to ``go_on``, and asks again."""
+        if self._arriving_bytes and self._arriving_bytes + size_bytes > ARRIVING_BYTES_MAX:
+            self._asking[reading] = size_bytes
+            return False
+        self._asking.pop(reading, None)
+        self._arriving_bytes += size_bytes
+        return True
+
+    def arrived(self, size_bytes: int) -> None:
+        """One that was granted is here, or will not come."""
+        self._arriving_bytes -= size_bytes
+        for reading, wanted in list(self._asking.items()):
+            if self._arriving_bytes and self._arriving_bytes + wanted > ARRIVING_BYTES_MAX:
+                break
+            if self._asking.pop(reading, None) is not None:
+                reading.go_on()
+
+    def forget(self, reading: Reading) -> None:
+        """It is closed."""
+        self._held_up.pop(reading, None)
+        self._asking.pop(reading, None)
