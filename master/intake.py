@@ -356,8 +356,8 @@ class Intake:
 
     def _drop_known(self) -> None:
         """Take out of ``fresh`` what is stored already; refuse the calls that contradict it."""
-        known: dict[bytes, tuple[int, bytes]] = {
-            found.id: (found.lane, found.payload)
+        known: dict[bytes, tuple[int, int | bytes]] = {
+            found.id: (found.lane, found.seq)
             for found in self._store.find(task[0] for one in self._fresh for task in one.tasks)
         }
         kept: list[Submission] = []
@@ -371,21 +371,27 @@ class Intake:
             if submission.stream is not None and submission.call is not None:
                 fresh_ids = {task[0] for task in new}
                 old = [task[0] for task in submission.tasks if task[0] not in fresh_ids]
-                self._watches.watch(submission.call.session, submission.stream, old)
+                self._watches.watch_known(submission.call.session, submission.stream, old)
             for id, payload in new:
                 known[id] = (submission.lane.number, payload)
             submission.tasks = new
             kept.append(submission)
         self._fresh = kept
 
-    @staticmethod
-    def _new_tasks(submission: Submission, known: dict[bytes, tuple[int, bytes]]) -> list[list[bytes]]:
+    def _new_tasks(
+        self, submission: Submission, known: dict[bytes, tuple[int, int | bytes]]
+    ) -> list[list[bytes]]:
+        """``known``: the lane, and the payload or the number of the row that has it."""
         new: dict[bytes, bytes] = {}
         for id, payload in submission.tasks:
             before = known.get(id) or ((submission.lane.number, new[id]) if id in new else None)
             if before is None:
                 new[id] = payload
-            elif before != (submission.lane.number, payload):
+                continue
+            lane, kept = before
+            if lane != submission.lane.number or payload != (
+                kept if isinstance(kept, bytes) else self._store.payload(kept)
+            ):
                 raise TaskConflict(
                     f"task {show_id(id)} was submitted before with another name, queue or arguments; "
                     "use another key, or none"

@@ -12,10 +12,11 @@ from ..common.errors import InvalidArgument
 from ..common.exposed import exposed
 from ..common.frames import too_large
 from ..common.model import TASK_ID_BYTES, Role, check_name, check_new
+from ..common.order import RANK_BYTES_MAX
 from .engine import Engine
 from .item_queue import KINDS, ItemQueue, NewPut
 from .items import NUMBER_MAX, TOKEN_BYTES
-from .judging import EngineObject, allow_queue, judge_list, judge_whole
+from .judging import EngineObject, allow_queue, judge_flag, judge_list, judge_whole
 from .sessions import Call
 
 MAXSIZE_MAX = 2**31 - 1
@@ -50,6 +51,8 @@ class ItemQueueObject(EngineObject):
         queue = self._queue(call)
         if type(payload) is not bytes or (rank is not None and type(rank) is not bytes):
             raise InvalidArgument("an item is bytes, and so is its rank")
+        if rank is not None and len(rank) > RANK_BYTES_MAX:
+            raise InvalidArgument(f"a rank has at most {RANK_BYTES_MAX:,} bytes, not {len(rank):,}")
         if len(payload) > self.engine.limits.payload_bytes_max:
             raise InvalidArgument(
                 too_large("the item has", len(payload), self.engine.limits.payload_bytes_max)
@@ -57,7 +60,7 @@ class ItemQueueObject(EngineObject):
         put = NewPut(
             judge_token("putter", putter), judge_whole("number", number, 1, NUMBER_MAX), payload, rank
         )
-        return self.engine.items.put(call, queue, put, bool(wait))
+        return self.engine.items.put(call, queue, put, judge_flag("wait", wait))
 
     @exposed(Role.CLIENT)
     def give_up_put(self, call: Call, putter: bytes, number: int) -> bool:
@@ -70,7 +73,9 @@ class ItemQueueObject(EngineObject):
     def get(self, call: Call, token: bytes, wait: bool = True) -> object:
         """The first item, held by the token until it is confirmed; nil when there is none and ``wait`` is false; false when
         the queue is shut down and there will be none."""
-        return self.engine.items.get(call, self._queue(call), judge_token("token", token), bool(wait))
+        return self.engine.items.get(
+            call, self._queue(call), judge_token("token", token), judge_flag("wait", wait)
+        )
 
     @exposed(Role.CLIENT)
     def give_up_get(self, call: Call, token: bytes) -> object:
@@ -100,7 +105,7 @@ class ItemQueueObject(EngineObject):
     def shutdown(self, call: Call, immediate: bool = False) -> None:
         """No more puts, and no more gets once it is empty; ``immediate``: it is emptied, and what is taken and comes
         back is dropped."""
-        self.engine.items.shut_down(self._queue(call), bool(immediate))
+        self.engine.items.shut_down(self._queue(call), judge_flag("immediate", immediate))
 
     @exposed(Role.CLIENT)
     def reopen(self, call: Call) -> None:
@@ -138,7 +143,7 @@ class NamedItemQueue(ItemQueueObject):
         self.item_queue = check_name("queue", name)
         if kind is not None and kind not in KINDS:
             raise InvalidArgument(f"kind must be one of {', '.join(KINDS)}, not {kind!r:.40}")
-        self.kind, self.mine = kind, bool(mine)
+        self.kind, self.mine = kind, judge_flag("mine", mine)
         self.maxsize = judge_whole("maxsize", maxsize, 0, MAXSIZE_MAX)
 
 

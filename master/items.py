@@ -136,6 +136,7 @@ class Items:
         if queue.is_full or queue.putters:
             if not wait:
                 return FULL
+            call.hold(len(put.payload))
             putter = Putter(put, call)
             queue.putters.append(putter)
             call.abandon = lambda: queue.putters.remove(putter)

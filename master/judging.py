@@ -8,6 +8,7 @@ from ..common.errors import Forbidden, InvalidArgument
 from .engine import Engine
 from .sessions import Call
 
+TEXT_CHARS_MAX: Final = 1_000  # of any text from a peer that has no tighter limit
 UNIX_SECONDS_MAX: Final = 1e11  # the year 5138; in milliseconds it still fits the store's integers
 
 
@@ -37,10 +38,25 @@ def judge_seconds(name: str, value: Any) -> float:
     return float(value)
 
 
-def judge_text(name: str, value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 1_000:
-        raise InvalidArgument(f"{name} must be text of at most 1,000 characters, not {value!r:.40}")
+def judge_flag(name: str, value: Any) -> bool:
+    if type(value) is not bool:
+        raise InvalidArgument(f"{name} must be true or false, not {value!r:.40}")
     return value
+
+
+def judge_text(name: str, value: Any) -> str:
+    if not isinstance(value, str) or len(value) > TEXT_CHARS_MAX:
+        raise InvalidArgument(
+            f"{name} must be text of at most {TEXT_CHARS_MAX:,} characters, not {value!r:.40}"
+        )
+    return value
+
+
+def judge_texts(name: str, value: Any, most: int) -> list[str]:
+    """At most so many."""
+    if len(judge_list(name, value)) > most:
+        raise InvalidArgument(f"{name}: {len(value):,} of them; at most {most:,}")
+    return [judge_text(name, one) for one in value]
 
 
 def judge_list(name: str, value: Any) -> list[Any]:

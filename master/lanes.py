@@ -36,6 +36,11 @@ class Queue:
         self.rate: Rate | None = None  # of attempts that end; since there was one
         self.lanes: list[Lane] = []
 
+    @property
+    def is_used(self) -> bool:
+        """Whether anything waits or runs in it, or it is paused."""
+        return self.paused or not all(lane.is_empty for lane in self.lanes)
+
     def count(self, state: StateNumber) -> int:
         return sum(lane.counts[state] for lane in self.lanes)
 

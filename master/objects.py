@@ -21,13 +21,12 @@ from .engine import Engine
 from .feeds import Feed
 from .intake import LEASE_TASKS_MAX
 from .item_objects import ItemQueueObject, NamedItemQueue
-from .judging import EngineObject, allow_queue, judge_list, judge_seconds, judge_text, judge_whole
+from .judging import EngineObject, allow_queue, judge_flag, judge_list, judge_seconds, judge_text, judge_whole
 from .key_objects import Keys
 from .lanes import ParkedLease
 from .named import Locks, Queues
 from .overview import running_rows, snapshot, worker_rows
 from .reach import check_ids
-from .roster import WorkerInfo
 from .selection import (
     CANCELLABLE,
     CHANGED_MAX,
@@ -42,9 +41,11 @@ from .sessions import Call
 from .store.interface import TaskFilter
 from .sync_objects import Barrier, Event, Lock
 from .watches import UNKNOWN
+from .worker_info import SLOTS_MAX, WorkerInfo
 
-LIST_TASKS_MAX: Final = 10_000
+LIST_TASKS_MAX: Final = 2_000  # each row costs some 20 µs
 LAST_RUNS_TASKS_MAX: Final = 1_000  # each is read whole from the store
+HELD_MAX: Final = 100_000  # leases that a worker announces again
 PROGRESS_TASKS_MAX: Final = 200  # asked every other second by every bar
 
 Rows = list[list[Any]]  # spelled out here, for some objects have a method called list
@@ -140,7 +141,7 @@ class Dispatcher(EngineObject):
         feeds = Feed.from_wire(told.apply)
         for queue in (name for feed in feeds for name in (feed.queue, feed.results) if name is not None):
             allow_queue(call, queue)
-        dropped = engine.roster.announce(call.session, told, judge_list("held", held), engine.now)
+        dropped = engine.roster.announce(call.session, told, _judge_held(held), engine.now)
         engine.feeds.announce(call.session.node, feeds)
         return {"lease_seconds": engine.limits.lease_ms / 1000, "dropped": dropped}
 
@@ -167,7 +168,7 @@ class Dispatcher(EngineObject):
     def release(self, call: Call, rows: list[Any], begun: bool = False) -> None:
         """Hand back attempts that were not started, or (``begun``) that were and did not end."""
         self.engine.roster.of(call.session)
-        self.engine.ends.release(judge_list("rows", rows), self.engine.now, begun=bool(begun))
+        self.engine.ends.release(judge_list("rows", rows), self.engine.now, begun=judge_flag("begun", begun))
 
     @exposed(Role.WORKER)
     def leave(self, call: Call) -> None:
@@ -183,7 +184,7 @@ class Dispatcher(EngineObject):
     @exposed(Role.WORKER)
     def beat(self, call: Call, started: list[bytes], facts: dict[str, Any] | None = None) -> None:
         """What is running, and ``{"memory_bytes": …}`` of the worker and its children: for people to look at."""
-        self.engine.roster.beat(call.session, check_ids(started), facts or {})
+        self.engine.roster.beat(call.session, check_ids(started, SLOTS_MAX), facts or {})
 
     @exposed(Role.WORKER)
     def observe(self, call: Call, rows: list[Any]) -> None:
@@ -224,8 +225,8 @@ class Tasks(EngineObject):
         engine = self.engine
         if len(check_ids(ids)) > LAST_RUNS_TASKS_MAX:
             raise InvalidArgument(f"at most {LAST_RUNS_TASKS_MAX:,} ids at a time")
-        found = reach.full_ones(engine, reach.tasks(engine, call.session, ids))
-        return [last_run(engine, task) for task in found]
+        found = (engine.store.brief(one.seq) for one in reach.tasks(engine, call.session, ids))
+        return [last_run(engine, task) for task in found if task is not None]
 
     @exposed(Role.VIEWER)
     def progress(self, call: Call, ids: list[bytes]) -> Rows:
@@ -240,7 +241,7 @@ class Tasks(EngineObject):
         ``running``, that it is left alone."""
         engine = self.engine
         found = reach.tasks(engine, call.session, ids)
-        reached = engine.ends.cancel(found, engine.now, running=bool(running))
+        reached = engine.ends.cancel(found, engine.now, running=judge_flag("running", running))
         for one in reached:
             if running and one.state == StateNumber.RUNNING:
                 engine.roster.order_cancel(one.id)
@@ -375,6 +376,12 @@ class Master(EngineObject):
         """What `tq top` shows: queues, workers, what runs longest, what failed last, and the master itself."""
         self.engine.intake.settle(self.engine.now)
         return snapshot(self.engine, call.session.allows_queue)
+
+
+def _judge_held(held: Any) -> list[Any]:
+    if len(judge_list("held", held)) > HELD_MAX:
+        raise InvalidArgument(f"announce: {len(held):,} held leases; at most {HELD_MAX:,}")
+    return list(held)
 
 
 def _filter(given: Any, before_seq: int | None) -> TaskFilter:

@@ -7,23 +7,37 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
+from ..common.frames import pack
 from ..common.model import StateNumber
 from ..common.probe import PROBE
 from .engine import Engine
 from .item_queue import ItemQueue
 from .lanes import Queue
+from .roster import Worker
+from .worker_info import WorkerInfo
 
 LANES_MAX: Final = 500  # of one queue, looked into for its oldest task
 TOP_MAX: Final = 20  # rows of what runs longest and of what failed last
 SHOWN_MAX: Final = 50  # of what one worker holds; running tasks looked at for what runs longest
-LONG: Final = ("tasks", "allow", "labels")  # of a worker's row: not needed every second
+# Of the rows of workers in one answer, which has to stay below the limit of a frame whatever workers say.
+ROWS_BYTES_MAX: Final = 5 * 1024 * 1024
+ROW_BYTES: Final = 400  # without its host and what is long
+DETAILS_BYTES_MAX: Final = 5 * 1024 * 1024
+QUEUES_SHOWN_MAX: Final = 3_000  # each has a name of up to a kilobyte and some thirty numbers
+LEFT_OUT: Final = "…"
+LONG: Final = ("tasks", "allow", "labels", "queues")  # of a worker's row: not needed every second
 
 
 def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, Any]]:
-    """Every queue that may be seen, of tasks or of plain values, by name. One of a program's own is nobody else's."""
+    """Every queue that may be seen, of tasks or of plain values, by name; as many as fit one answer, those with
+    something in them first. One of a program's own is nobody else's."""
     items = {one.name: one for one in engine.items.by_name.values() if one.owner is None}
     taken = engine.items.taken()
     queues = {**{name: Queue(name) for name in items}, **engine.lanes.queues}
+    seen = [name for name in queues if allows(name)]
+    if len(seen) > QUEUES_SHOWN_MAX:
+        empty = {name: not (queues[name].is_used or (name in items and items[name].waiting)) for name in seen}
+        seen = sorted(seen, key=lambda name: (empty[name], name))[:QUEUES_SHOWN_MAX]
     return [
         {
             "name": name,
@@ -36,8 +50,7 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
             "item_queue": _item_row(items[name], taken) if name in items else None,
             **{str(state): queue.count(state) for state in StateNumber},
         }
-        for name, queue in sorted(queues.items())
-        if allows(name)
+        for name, queue in ((name, queues[name]) for name in sorted(seen))
     ]
 
 
@@ -64,31 +77,49 @@ def oldest_ready_seconds(engine: Engine, queue: Queue) -> float | None:
 
 
 def worker_rows(engine: Engine) -> list[dict[str, Any]]:
-    """Everybody who has announced itself."""
+    """Everybody who has announced itself, as far as it fits one answer: who is here first, and who says little. What
+    one says at length (see LONG) is left out where it would be too much."""
+    workers = [one for one in engine.roster.listed() if one.info is not None]
     leased = Counter(held.worker for held in engine.running.values())
-    return [
-        {
-            "node": worker.node.hex(),
-            "host": worker.info.host,
-            "pid": worker.info.pid,
-            "slots": worker.info.slots,
-            "labels": worker.info.labels,
-            "tasks": [name for name in worker.info.tasks if name != PROBE],
-            "allow": worker.info.allow,
-            "queues": worker.info.queues,
-            "version": worker.info.version,
-            "state": worker.state,
-            "connected": worker.session is not None,
-            "running": len(worker.started) if worker.session is not None else 0,
-            "leased": leased[worker.number],
-            "rate": 0.0 if worker.pace is None else worker.pace.recent.per_second(engine.now.mono),
-            "memory_bytes": worker.memory_bytes if worker.session is not None else None,
-            "since": worker.since / 1000,
-            "last_seen": worker.heard_wall / 1000,
-        }
-        for worker in engine.roster.listed()
-        if worker.info is not None
-    ]
+    rows = {
+        one: _worker_row(engine, one, one.info, leased[one.number]) for one in workers if one.info is not None
+    }
+    long = {one: len(pack([row[name] for name in LONG])) for one, row in rows.items()}
+    left, details_left = ROWS_BYTES_MAX, DETAILS_BYTES_MAX
+    shown: set[Worker] = set()
+    for one in sorted(rows, key=lambda one: (one.session is None, long[one], len(rows[one]["host"]))):
+        left -= ROW_BYTES + len(rows[one]["host"].encode("utf-8", "replace"))
+        if left < 0:
+            break
+        shown.add(one)
+        details_left -= long[one]
+        if details_left < 0:
+            asked_for = rows[one]["queues"]
+            rows[one] |= {"tasks": [], "allow": [], "labels": {}, "queues": asked_for and [LEFT_OUT]}
+    return [row for one, row in rows.items() if one in shown]
+
+
+def _worker_row(engine: Engine, worker: Worker, info: WorkerInfo, leased: int) -> dict[str, Any]:
+    here = worker.session is not None
+    return {
+        "node": worker.node.hex(),
+        "host": info.host,
+        "pid": info.pid,
+        "slots": info.slots,
+        "labels": info.labels,
+        "tasks": [name for name in info.tasks if name != PROBE],
+        "allow": info.allow,
+        "queues": info.queues,
+        "version": info.version,
+        "state": worker.state,
+        "connected": here,
+        "running": len(worker.started) if here else 0,
+        "leased": leased,
+        "rate": 0.0 if worker.pace is None else worker.pace.recent.per_second(engine.now.mono),
+        "memory_bytes": worker.memory_bytes if here else None,
+        "since": worker.since / 1000,
+        "last_seen": worker.heard_wall / 1000,
+    }
 
 
 def snapshot(engine: Engine, allows: Callable[[str], bool]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ exposed objects look tasks up here and nowhere else, which a test sees to.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..common.errors import InvalidArgument, UnknownTask
 from ..common.ids import show_id
@@ -19,6 +19,9 @@ from .store.interface import Found, FullTask
 
 if TYPE_CHECKING:
     from .engine import Engine
+
+
+IDS_MAX: Final = 10_000  # in one call: each costs a look into the store
 
 
 def within(lanes: Lanes, session: Session) -> Callable[[int], bool]:
@@ -60,8 +63,10 @@ def full_ones(engine: Engine, found: Iterable[Found]) -> list[FullTask]:
     return [row for row in rows if row is not None]
 
 
-def check_ids(ids: Any) -> list[bytes]:
-    """A list of task ids from the wire; raises InvalidArgument."""
+def check_ids(ids: Any, most: int = IDS_MAX) -> list[bytes]:
+    """A list of task ids from the wire, at most so many; raises InvalidArgument."""
+    if isinstance(ids, list) and len(ids) > most:
+        raise InvalidArgument(f"{len(ids):,} task ids in one call; at most {most:,}: ask in portions")
     if isinstance(ids, list) and all(isinstance(id, bytes) and len(id) == TASK_ID_BYTES for id in ids):
         return ids
     raise InvalidArgument(f"ids must be a list of {TASK_ID_BYTES}-byte task ids")

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..common.errors import Forbidden, InvalidArgument, ProtocolError
 from ..common.failure import Failure
 from ..common.keys import Verifier
 from ..common.model import OutcomeNumber, Role
+from .accounts import Account, What
 from .clock import Now
 from .ends import Ends
 from .gauges import Pace
@@ -28,63 +29,23 @@ from .lanes import Capability, CapabilityKey, Lanes
 from .running import Running
 from .sessions import LATER, Call, Session
 from .store.interface import Picture, Store
+from .worker_info import WorkerInfo
 
-TASKS_ANNOUNCED_MAX: Final = 10_000
-SLOTS_MAX: Final = 65_536
-PID_MAX: Final = 2**63 - 1  # what the store can keep
 MEMORY_BYTES_MAX: Final = 2**53
 FORGET_ABSENT_MS: Final = 3_600_000  # an absent worker without leases is listed for an hour
+WORKER_BYTES: Final = 1_024  # what one that is listed takes in memory besides what it says
 WORKERS_MAX: Final = 100_000
 CANDIDATES_MAX: Final = 8  # named when a name fits several
 
 
-@dataclass(kw_only=True, slots=True)
-class WorkerInfo:
-    """What a worker says of itself; judged when it announces."""
+class Cost(NamedTuple):
+    """What a worker's announcement takes of its key's account."""
 
-    host: str
-    pid: int
-    slots: int
-    labels: dict[str, str]
-    tasks: list[str]
-    queues: list[str] | None
-    version: str
-    allow: list[str] = field(default_factory=list)
-    apply: list[Any] = field(default_factory=list)  # see feeds.Feed
+    account: Account
+    size_bytes: int
 
-    @classmethod
-    def from_wire(cls, info: Any) -> WorkerInfo:
-        try:
-            given = cls(**info)
-        except TypeError as error:
-            raise InvalidArgument(f"announce: {error}") from None
-        if not given._is_well_formed():
-            raise InvalidArgument(
-                "announce: host, version, tasks, allow, queues and labels are text, slots 1 to 65536, pid a number"
-            )
-        if len(given.tasks) + len(given.allow) > TASKS_ANNOUNCED_MAX:
-            raise InvalidArgument(f"announce: more than {TASKS_ANNOUNCED_MAX:,} tasks")
-        return given
-
-    def _is_well_formed(self) -> bool:
-        match self:
-            case WorkerInfo(
-                host=str(),
-                version=str(),
-                pid=int(pid),
-                slots=int(slots),
-                labels=dict(labels),
-                tasks=list(tasks),
-                allow=list(allow),
-                queues=list() | None as queues,
-            ):
-                texts = [*tasks, *allow, *(queues or []), *labels.values()]
-                return (
-                    all(isinstance(text, str) for text in texts)
-                    and 1 <= slots <= SLOTS_MAX
-                    and 0 <= pid <= PID_MAX
-                )
-        return False
+    def give_back(self) -> None:
+        self.account.give(What.ANNOUNCED_BYTES, self.size_bytes)
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -92,6 +53,7 @@ class Worker:
     node: bytes
     number: int
     info: WorkerInfo | None = None  # None: known from the store, not announced since this master started
+    cost: Cost | None = None
     session: Session | None = None
     capability: Capability | None = None
     since: int = 0  # wall ms
@@ -183,12 +145,17 @@ class Roster:
 
     def announce(self, session: Session, info: WorkerInfo, held: list[list[Any]], now: Now) -> list[bytes]:
         """A worker is here, or here again; the ids of ``held`` that are no longer its own."""
-        number = self._store.put_worker(session.node, info.host, info.pid, now.wall)
+        if session.node not in self.by_node and len(self.by_node) >= WORKERS_MAX:
+            raise InvalidArgument(f"more than {WORKERS_MAX:,} workers")
+        cost = Cost(session.account, WORKER_BYTES + info.size_bytes)
+        self._pay(cost)
         worker = self.by_node.get(session.node)
+        number = self._store.put_worker(session.node, info.host, info.pid, now.wall)
         if worker is None:
-            if len(self.by_node) >= WORKERS_MAX:
-                raise InvalidArgument(f"more than {WORKERS_MAX:,} workers")
             worker = self._add(Worker(node=session.node, number=number))
+        if worker.cost is not None:
+            worker.cost.give_back()
+        worker.cost = cost
         if worker.session is not None and worker.session is not session:
             self._closing(worker.session, "the same worker connected again")
             _out_of_line(worker)
@@ -200,6 +167,15 @@ class Roster:
         worker.orders_call = None
         self._set_capability(worker, info, session)
         return self._reconcile(worker, held, now)
+
+    def _pay(self, cost: Cost) -> None:
+        """Raises QuotaExceeded. Absent workers of its key are listed no longer, if that makes room."""
+        absent = (one for one in list(self.by_node.values()) if one.cost and one.cost.account is cost.account)
+        while not cost.account.takes(What.ANNOUNCED_BYTES, cost.size_bytes):
+            gone = next((one for one in absent if one.session is None and one.give_up_at is None), None)
+            if gone is None:
+                raise cost.account.refusal(What.ANNOUNCED_BYTES, cost.size_bytes)
+            self._remove(gone)
 
     def beat(self, session: Session, started: list[bytes], facts: Any) -> None:
         worker = self.of(session)
@@ -413,6 +389,9 @@ class Roster:
         capability, worker.capability = worker.capability, None
         if capability is not None:
             self._retire(capability)
+        if worker.cost is not None:
+            worker.cost.give_back()
+            worker.cost = None
 
 
 def _out_of_line(worker: Worker) -> None:

@@ -12,7 +12,7 @@ from ..common.exposed import exposed
 from ..common.model import Role, check_name
 from .engine import Engine
 from .item_objects import judge_token
-from .judging import EngineObject, allow_queue, judge_whole
+from .judging import EngineObject, allow_queue, judge_flag, judge_whole
 from .locks import LOCK_KINDS, VALUE_MAX
 from .sessions import Call
 from .syncs import BARRIER, EVENT, LOCK, Sync
@@ -29,7 +29,7 @@ class SyncObject(EngineObject):
     def __init__(self, engine: Engine, name: str, kind: str, size: int, value: int, mine: object) -> None:
         super().__init__(engine)
         self.name, self.kind, self.size, self.value = check_name(self.family, name), kind, size, value
-        self.mine = bool(mine)
+        self.mine = judge_flag("mine", mine)
 
     def _sync(self, call: Call) -> Sync:
         allow_queue(call, self.name)
@@ -55,7 +55,9 @@ class Lock(SyncObject):
     @exposed(Role.CLIENT)
     def acquire(self, call: Call, token: bytes, wait: bool = True) -> object:
         """The fencing token, parked until there is a permit; nil when there is none and ``wait`` is false."""
-        return self.engine.locks.acquire(call, self._sync(call), judge_token("token", token), bool(wait))
+        return self.engine.locks.acquire(
+            call, self._sync(call), judge_token("token", token), judge_flag("wait", wait)
+        )
 
     @exposed(Role.CLIENT)
     def give_up_acquire(self, call: Call, token: bytes) -> object:

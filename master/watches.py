@@ -45,7 +45,9 @@ class Watches:
         session.account.check(What.WATCHED, tasks)
 
     def expect(self, session: Session, name: str, ids: Iterable[bytes]) -> None:
-        """Watch tasks that have certainly not ended."""
+        """Watch tasks that have certainly not ended. That there is room was checked before."""
+        if not session.open:
+            return
         stream, streams = self._stream(session, name), self._streams
         new = [id for id in ids if id not in stream.watched]
         before = len(stream.watched)
@@ -58,17 +60,32 @@ class Watches:
                 streams[id] = (*streams.get(id, ()), stream)
 
     def watch(self, session: Session, name: str, ids: list[bytes]) -> None:
-        """Watch tasks whatever their state: those that have ended, or never were for this key, are told at once."""
+        """Watch tasks whatever their state: those that have ended, or never were for this key, are told at once. Raises
+        QuotaExceeded."""
         self.check_room(session, name, len(ids))
+        self.watch_known(session, name, ids)
+
+    def watch_known(self, session: Session, name: str, ids: list[bytes]) -> None:
+        """As ``watch``; that there is room was checked before."""
+        if not session.open:  # it said goodbye in this transaction
+            return
         self.expect(session, name, ids)
         stream = self._stream(session, name)
         is_within = within(self._lanes, session)
-        known = {row.id: (row.state, row.body) for row in self._store.outcomes(ids) if is_within(row.lane)}
+        found = self._store.find(dict.fromkeys(ids))
+        states = {one.id: one.state for one in found if is_within(one.lane)}
+        room = True  # for bodies: when one finds none, the rest are read when they are collected
         for id in ids:
-            state, body = known.get(id, (UNKNOWN, None))
+            state = states.get(id, UNKNOWN)
             if (state == UNKNOWN or state >= 10) and id in stream.watched:
                 self._forget(id, stream)
-                self._tell(stream, id, state, body)
+                if state == UNKNOWN:
+                    self._tell(stream, id, state, None)
+                elif room:
+                    body = self._store.outcomes([id])[0].body
+                    room = self._tell(stream, id, state, body)
+                else:
+                    self._tell(stream, id, state, _IN_STORE)
 
     def unwatch(self, session: Session, name: str, ids: Iterable[bytes]) -> None:
         stream = self._stream(session, name)
@@ -147,9 +164,10 @@ class Watches:
         else:
             self._streams.pop(id, None)
 
-    def _tell(self, stream: Stream, id: bytes, state: int, body: bytes | None) -> None:
-        told: Any = body
-        if body is not None:
+    def _tell(self, stream: Stream, id: bytes, state: int, body: bytes | object | None) -> bool:
+        """``body``: or _IN_STORE. Whether there was room for it."""
+        told = body
+        if isinstance(body, bytes):
             size = stream.bodies_bytes + len(body)
             if size > stream.room_bytes and not self._make_room(stream, size):
                 told = _IN_STORE
@@ -157,6 +175,7 @@ class Watches:
                 stream.bodies_bytes = size
         stream.outcomes.append((id, state, told))
         self._ripe[stream] = None
+        return told is body
 
     def _make_room(self, stream: Stream, size: int) -> bool:
         """Whether so many bytes of bodies may be held for a stream: in portions, for one is asked for by every task."""

@@ -106,7 +106,6 @@ class Found(NamedTuple):
     lease: bytes | None
     cancel: int
     origin: int | None
-    payload: bytes
 
 
 class OutcomeRow(NamedTuple):
@@ -314,6 +313,9 @@ class Store(Protocol):
 
     # reading
     def find(self, ids: Iterable[bytes]) -> list[Found]: ...
+    def payload(self, seq: int) -> bytes:
+        """Of a task that is there: read one by one, for they may be large."""
+
     def outcomes(self, ids: Iterable[bytes]) -> list[OutcomeRow]: ...
     def facts(self, seq: int) -> Facts: ...
     def full(self, id: bytes) -> FullTask | None: ...

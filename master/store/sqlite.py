@@ -246,6 +246,9 @@ class SqliteStore:
     def find(self, ids: Iterable[bytes]) -> list[Found]:
         return [Found(*row) for id in ids for row in self._all("find", (id,))]
 
+    def payload(self, seq: int) -> bytes:
+        return bytes(self._all("payload", (seq,))[0][0])
+
     def outcomes(self, ids: Iterable[bytes]) -> list[OutcomeRow]:
         return [OutcomeRow(*row) for id in ids for row in self._all("outcome", (id,))]
 

@@ -30,6 +30,7 @@ PROTOCOL: Final = {
 # file, callback as it is written: why an exception there leaves nothing open
 NAMED: Final = {
     ("master/server.py", "self._pump"): "arms the next transaction in `finally`",
+    ("master/server.py", "self._next_turn"): "tells connections, each of which contains what it raises",
     ("master/server.py", "self.wake"): "only schedules the pump",
     ("master/server.py", "shared.give_up"): "forgets in a dict of the server's own",
     ("master/connection.py", "then"): "one of this class's deadlines, each of them contained",

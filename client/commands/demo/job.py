@@ -33,7 +33,7 @@ KILL_WORKER_AT, KILL_MASTER_AT = 0.25, 0.55  # of all tasks
 REFRESH_SECONDS: Final = 0.1
 JOB_SECONDS_MAX: Final = 300.0
 SOURCES_MAX: Final = 900  # files: a few seconds of counting on two cores
-LIST_PAGE: Final = 10_000
+LIST_PAGE: Final = 2_000
 WORD: Final = re.compile(r"[^\W\d_]{2,}")  # the example's own; here for the single-process count
 
 

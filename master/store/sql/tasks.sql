@@ -110,7 +110,10 @@ DELETE FROM attempts WHERE seq = ?
 DELETE FROM tasks WHERE seq = ?
 
 -- name: find
-SELECT seq, id, lane, state, attempt, lease, cancel, origin, payload FROM tasks WHERE id = ?
+SELECT seq, id, lane, state, attempt, lease, cancel, origin FROM tasks WHERE id = ?
+
+-- name: payload
+SELECT payload FROM tasks WHERE seq = ?
 
 -- name: outcome
 SELECT id, lane, state, result FROM tasks WHERE id = ?
