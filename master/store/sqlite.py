@@ -43,6 +43,7 @@ from .sqlite_data import SqliteData
 from .sqlite_items import SqliteItems
 from .sqlite_listing import conditions
 from .sqlite_syncs import SqliteSyncs
+from .statements import load_statements
 
 SQLITE_VERSION_MIN: Final = (3, 35, 0)  # RETURNING
 CACHE_KIBIBYTES: Final = 32 * 1024  # the pages of the hot ends of the tables and indexes
@@ -71,7 +72,7 @@ class SqliteStore:
                 f"this Python has SQLite {sqlite3.sqlite_version}; tq needs 3.35 or newer: use a newer Python build"
             )
         self._path, self._durability = path, durability
-        self._sql = _load_statements()
+        self._sql = load_statements()
         self.blobs = BlobRows(self._all, self._many)
         self._db = self._open()
         self._changes_before = 0
@@ -413,16 +414,6 @@ def _disk_remedy() -> str:
     if limit == RLIM_INFINITY:
         return look
     return f"; files of this process may have {limit:,} bytes only: raise that (ulimit -f, LimitFSIZE=) and start it again"
-
-
-def _load_statements() -> dict[str, str]:
-    """The statements of ``sql/*.sql`` by the name in their ``-- name:`` line."""
-    statements: dict[str, str] = {}
-    for file in sorted(resources.files(__package__).joinpath("sql").iterdir(), key=lambda file: file.name):
-        for part in file.read_text("utf-8").split("-- name: ")[1:]:
-            name, _, sql = part.partition("\n")
-            statements[name.strip()] = sql.strip()
-    return statements
 
 
 def _configure(db: sqlite3.Connection, durability: str) -> None:
