@@ -19,31 +19,26 @@ from __future__ import annotations
 
 import ipaddress
 import math
-import mimetypes
 import os
-import re
 import smtplib
 import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import formatdate, getaddresses, parseaddr
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import tq
 
+from .message import compose, finished
+
 DEFAULT_URL: Final = "smtp://127.0.0.1:25"
 PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 IDLE_SECONDS_MAX: Final = 20.0  # servers hang up on the idle; after this long ask before use
 MESSAGES_PER_CONNECTION_MAX: Final = 500  # some servers count, and refuse more
 KEPT_BYTES_MAX: Final = 64 * 1024 * 1024  # of attachments, in each process that sends
-HEADER_NAME: Final = re.compile(r"[!-9;-~]+")  # RFC 5322: printable ASCII, no colon
-SEVEN_BITS: Final = SMTP.clone(cte_type="7bit")  # not every server on the way has 8BITMIME
-ADDRESS: Final = re.compile(r"[!-~]+@[!-?A-~]+")  # printable ASCII, as the SMTP commands that carry it
 
 app = tq.App()
 
@@ -81,46 +76,9 @@ def send(
         message_id=message_id,
     )
     attempt = running.attempt if running else 1
-    content = message.as_bytes(policy=SEVEN_BITS)
+    content = finished(message)
     reply = _mailer(server).send(parseaddr(sender)[1], parseaddr(to)[1], content, attempt)
     return {"message_id": message_id, "to": to, "reply": reply, "attempt": attempt, "when": time.time()}
-
-
-def compose(
-    to: str,
-    subject: str,
-    text: str,
-    *,
-    sender: str,
-    html: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    attachments: Mapping[str, bytes] | None = None,
-    message_id: str,
-) -> EmailMessage:
-    """The message; raises tq.Discard for what can never be sent: a bad address, a line break in a header."""
-    message = EmailMessage(policy=SEVEN_BITS)
-    try:
-        for name, value in {"To": to, "From": sender, "Subject": subject, **(headers or {})}.items():
-            if not HEADER_NAME.fullmatch(name):  # the library looks for line breaks in values only
-                raise ValueError(f"{name!r} is no name of a header")
-            message[name] = value
-        message["Message-ID"] = message_id
-        message["Date"] = formatdate(localtime=True)
-    except (ValueError, IndexError) as error:
-        raise tq.Discard(f"a header cannot be sent: {error}") from error
-    for address in (to, sender):
-        if not ADDRESS.fullmatch(parseaddr(address)[1]) or len(getaddresses([address])) != 1:
-            raise tq.Discard(f"{address!r} is not a mail address of ASCII characters")
-    message.set_content(text)
-    if html is not None:
-        message.add_alternative(html, subtype="html")
-    for name, data in (attachments or {}).items():
-        kind, encoding = mimetypes.guess_type(name, strict=False)
-        maintype, _, subtype = (kind if kind and not encoding else "application/octet-stream").partition("/")
-        if maintype in ("text", "message", "multipart"):  # those would be rewritten on the way
-            maintype, subtype = "application", "octet-stream"
-        message.add_attachment(data, maintype=maintype, subtype=subtype, filename=name)
-    return message
 
 
 def default_message_id(sender: str, task_id: str | None) -> str:

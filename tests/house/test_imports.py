@@ -20,7 +20,11 @@ MAY_IMPORT = {
 
 
 # The embedded form is a worker inside a client's program by its definition; imported where it is started, and not before.
-EMBEDS = {("client", "own_cluster"): ("worker", "threads")}
+EMBEDS = {
+    ("client", "own_cluster"): ("worker", "threads"),
+    # A dry run shows the very bytes that the task would send.
+    ("client", "commands", "mail", "files"): ("tasks", "message"),
+}
 
 
 def imported(tree: ast.AST, module: tuple[str, ...], *, is_package: bool) -> Iterator[tuple[str, ...]]:

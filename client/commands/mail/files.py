@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email.message import EmailMessage
-from email.policy import SMTP
 from pathlib import Path
 from typing import Final
 
 from ....common.blob import Blob
-from ....common.errors import InvalidArgument
+from ....common.errors import Discard, InvalidArgument
+from ....tasks.message import compose, finished
 from .addresses import Unfit
 from .letter import Message
 
-SEVEN_BITS: Final = SMTP.clone(cte_type="7bit")
 KEPT_BYTES_MAX: Final = 64 * 1024 * 1024  # of attachments, to read what many get only once
 KEPT_FILES_MAX: Final = 1_000  # large ones, known by their hashes
 SMALL_BYTES_MAX: Final = 32 * 1024  # beside the rest of a task it hardly matters
@@ -95,18 +92,9 @@ def _reading(path: str) -> Iterator[None]:
 
 
 def as_eml(message: Message, attached: dict[str, bytes]) -> bytes:
-    """The message as ``tq.tasks.mail`` makes it, but for Message-ID and Date, which the sending gives it."""
-    mail = EmailMessage(policy=SEVEN_BITS)
-    own = {"To": message.to, "From": message.sender, "Subject": message.subject}
-    for name, value in {**own, **message.headers}.items():
-        mail[name] = value
-    mail.set_content(message.text)
-    if message.html is not None:
-        mail.add_alternative(message.html, subtype="html")
-    for name, data in attached.items():
-        kind, encoding = mimetypes.guess_type(name, strict=False)
-        maintype, _, subtype = (kind if kind and not encoding else "application/octet-stream").partition("/")
-        if maintype in ("text", "message", "multipart"):
-            maintype, subtype = "application", "octet-stream"
-        mail.add_attachment(data, maintype=maintype, subtype=subtype, filename=name)
-    return mail.as_bytes()
+    """The message as ``tq.tasks.mail`` makes it, but for Message-ID and Date, which the sending gives it. Raises Unfit."""
+    (to, subject, text, sender), options = message.arguments(attached, None)
+    try:
+        return finished(compose(to, subject, text, sender=sender, message_id=None, **options))
+    except Discard as error:
+        raise Unfit(str(error)) from None
