@@ -90,7 +90,7 @@ def said(end: Ended) -> str:
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND...")
 @click.option("--keep-order", "-k", is_flag=True, help="Print in order of input, not as they end.")
 @click.option("--tag", is_flag=True, help="Begin every line of output with its item.")
-@click.option("--shell", is_flag=True, help="COMMAND is a line for /bin/sh; items are quoted.")
+@click.option("--shell", is_flag=True, help="COMMAND is a line for /bin/sh; items are its parameters.")
 @click.option("--cwd", metavar="DIR", help="Where to run; see also --env.  [the worker's]")
 @click.option(
     "--env", "variables", multiple=True, metavar="NAME=VALUE", hidden=True, help="A variable; repeatable."

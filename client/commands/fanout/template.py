@@ -10,7 +10,7 @@
 ========= ==============================================
 
 A template becomes words first and gets items in their places after: whatever an item contains, it stays (part of)
-one word. In a line for a shell, it is quoted.
+one word. A line for a shell gets them as parameters, see ``shell_line.py``.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from ....common.errors import InvalidArgument
+from .shell_line import AS_PARAMETER, ShellLine
 
 PLACE: Final = re.compile(r"\{(/?\.|//?|#|)\}")
+HARMLESS: Final = frozenset({"{#}"})  # a number, whatever reads it
 SHELL: Final = "/bin/sh"
+_SHELL: Final = re.compile(r"(?:ba|da|k|z|a|mk|fi)?sh")
+_PROGRAM_OPTION: Final = re.compile(r"-\w*c")
 
 
 def _stem(text: str) -> str:
@@ -51,7 +56,6 @@ class Template:
     """``words``: of the command line. One word is taken apart as a shell would; several are words as they are."""
 
     def __init__(self, words: Sequence[str], *, for_shell: bool) -> None:
-        self._for_shell = for_shell
         self.text = words[0] if len(words) == 1 else shlex.join(words)
         if for_shell:
             self._words = [words[0] if len(words) == 1 else " ".join(words)]
@@ -64,24 +68,37 @@ class Template:
             )
         if not any(self._words):
             raise InvalidArgument("there is no command; write e.g. tq exec 'gzip -k {}' ::: *.log")
+        if not for_shell:
+            _check_programs(self._words)
         if not any(PLACE.search(word) for word in self._words):  # as GNU parallel: it goes behind
             self._words = [f"{self._words[0]} {{}}"] if for_shell else [*self._words, "{}"]
+        self._line = ShellLine(self._words[0], PLACE, HARMLESS) if for_shell else None
 
     def fill(self, item: str, number: int) -> list[str | bytes]:
         """The command for an item; words that are not text are bytes."""
-        words = [self._fill_word(word, item, number) for word in self._words]
-        if self._for_shell:
-            words = [SHELL, "-c", *words]
+
+        def value(place: re.Match[str]) -> str:
+            return str(number) if place[1] == "#" else _PARTS[place[1]](item)
+
+        if self._line is not None:
+            words = self._line.words(SHELL, lambda place: PLACE.sub(value, place))
+        else:
+            words = [PLACE.sub(value, word) for word in self._words]
         if any("\0" in word for word in words):
             raise InvalidArgument("a word of a command cannot hold a zero byte")
         return [_sendable(word) for word in words]
 
-    def _fill_word(self, word: str, item: str, number: int) -> str:
-        def part(place: re.Match[str]) -> str:
-            text = str(number) if place[1] == "#" else _PARTS[place[1]](item)
-            return shlex.quote(text) if self._for_shell else text
 
-        return PLACE.sub(part, word)
+def _check_programs(words: Sequence[str]) -> None:
+    """``sh -c 'wc {}'`` would run what an item says: its program is text for another shell."""
+    for at, (option, word) in enumerate(pairwise(words)):
+        shells = [one for one in words[: at + 1] if _SHELL.fullmatch(_name(one))]
+        places = [place[0] for place in PLACE.finditer(word) if place[0] not in HARMLESS]
+        if shells and places and _PROGRAM_OPTION.fullmatch(option):
+            raise InvalidArgument(
+                f"{places[0]} stands in a program for a shell, {word!r:.120}, where an item could be run as a program; "
+                f"{AS_PARAMETER}"
+            )
 
 
 def _split(text: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 
 import pytest
@@ -45,7 +44,13 @@ def test_one_word_is_taken_apart_and_several_are_not() -> None:
 
 def test_without_a_place_the_item_goes_behind() -> None:
     assert filled("gzip -k", "a b") == ["gzip", "-k", "a b"]
-    assert filled("gzip -k", "a b", for_shell=True) == ["/bin/sh", "-c", "gzip -k 'a b'"]
+    assert filled("gzip -k", "a b", for_shell=True) == [
+        "/bin/sh",
+        "-c",
+        '_tq_1=${1}; gzip -k "${_tq_1}"',
+        "/bin/sh",
+        "a b",
+    ]
 
 
 @pytest.mark.parametrize("template", ["", "  ", "'open"])
@@ -71,9 +76,7 @@ def test_a_zero_byte_is_refused() -> None:
 @given(st.text().filter(lambda item: "\0" not in item and item.isprintable() | ("\n" in item)))
 def test_an_item_stays_one_word(item: str) -> None:
     assert filled("do {} {}", item) == ["do", item, item]
-    [_, _, line] = filled("do x{} {}", item, for_shell=True)
-    assert isinstance(line, str)
-    assert shlex.split(line) == ["do", f"x{item}", item]
+    assert filled("do x{} {}", item, for_shell=True)[-1] == item
 
 
 @pytest.mark.parametrize(
