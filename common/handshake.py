@@ -30,7 +30,7 @@ from typing import Any, Final
 
 from .errors import ProtocolError, Rejected
 from .frames import pack, unpack
-from .keys import AUTHKEY_ID, KDF_NONE, KDF_SCRYPT, Credential, Verifier, key_pair
+from .keys import AUTHKEY_ID, KDF_NONE, KDF_SCRYPT, Credential, Verifier, key_pair, node_of
 from .model import NODE_ID_BYTES, Role
 
 PROTOCOL_VERSION: Final = 1
@@ -60,7 +60,7 @@ class Welcome:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Admitted:
-    """Whom the server let in."""
+    """Whom the server let in. ``node``: the one it says it is, of this key; see ``keys.node_of``."""
 
     verifier: Verifier
     role: Role
@@ -215,7 +215,8 @@ class ServerHandshake:
         settings = pack([session, *self._settings])
         signed = _SERVER_LABEL + self._transcript + body + settings
         welcome = pack([hmac.digest(verifier.server_key, signed, "sha256"), settings])
-        return Admitted(verifier=verifier, role=self._role, node=self._node, session=session), welcome
+        node = node_of(verifier.key_id, self._node)
+        return Admitted(verifier=verifier, role=self._role, node=node, session=session), welcome
 
 
 def _transcript(hello: bytes, challenge: bytes, certificate: bytes) -> bytes:

@@ -28,7 +28,7 @@ from typing import Final
 
 from .address import is_loopback
 from .errors import ConfigError, InvalidArgument
-from .model import Role
+from .model import NODE_ID_BYTES, Role
 from .patterns import lies_within
 
 TOKEN_PREFIX: Final = "tq1"
@@ -90,6 +90,15 @@ def mint_token(key_id: str, secret: bytes, pin: bytes) -> str:
     """The text of a join token."""
     body = ".".join((TOKEN_PREFIX, key_id, _base64(secret), _base64(pin)))
     return f"{body}.{zlib.crc32(body.encode()):08x}"
+
+
+def node_of(key_id: str, stated: bytes) -> bytes:
+    """Who a peer is that was let in by a key and says that it is this node.
+
+    What it says is a name that anybody can say; what it holds, leases, locks and uploads, is kept under this one, which
+    nobody can reach with another key.
+    """
+    return hmac.digest(key_id.encode("utf-8", "replace"), b"tq1 node" + stated, "sha256")[:NODE_ID_BYTES]
 
 
 def new_key_id(random_bytes: Callable[[int], bytes]) -> str:

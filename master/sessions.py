@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from ..common.errors import QuotaExceeded, TqError
-from ..common.keys import Verifier
+from ..common.keys import Verifier, node_of
 from ..common.model import Role
 from .accounts import Account, What
 
@@ -71,12 +71,13 @@ class Session:
         self.children: dict[bytes, Session] = {}  # of a worker: those of its children, on the same connection
 
     def child(self, node: bytes) -> Session:
-        """A new session for a child of this worker: what it holds is its own, its rights are judged call by call."""
+        """A new session for a child of this worker, which says that it is ``node``: what it holds is its own, its rights are
+        judged call by call."""
         made = Session(
             self.wire,
             verifier=self.verifier,
             role=self.role,
-            node=node,
+            node=node_of(self.verifier.key_id, node),
             address=self.address,
             account=self.account,
             is_child=True,

@@ -224,7 +224,7 @@ class Keeper:
 
     def _open(self, session: Session, hash: bytes, size: int) -> Upload:
         part = self._files.new_part(hash)
-        upload = Upload(_client(session), hash, size, part, self.now.mono)
+        upload = Upload(_client(session), hash, size, part, self.now.mono, session.account)
         self._uploads.open(upload)
         return upload
 

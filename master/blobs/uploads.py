@@ -10,12 +10,16 @@ from collections import Counter
 from typing import Final
 
 from ...common.errors import InvalidArgument
+from ..accounts import Account, What
 from ..sessions import Call
 from .files import Part
 
 UPLOADS_MAX: Final = 1_024  # in all; each costs its part of a file and a kilobyte of memory
 UPLOADS_PER_CLIENT_MAX: Final = 64  # a worker counts as one, with all its children
 UNNAMED_BYTES_MAX: Final = 16 * 1024**3  # per client: begun, or whole and not yet named by a task
+UNNAMED_BYTES_OF_KEY_MAX: Final = (
+    4 * UNNAMED_BYTES_MAX
+)  # of all clients of one key: or it would make up more of them
 UPLOAD_IDLE_MS: Final = 10 * 60_000  # without a chunk, then it is given up
 
 Client = tuple[str, bytes]  # key id, node
@@ -24,8 +28,11 @@ Client = tuple[str, bytes]  # key id, node
 class Upload:
     """One content on its way in. ``taken``: bytes accepted, in order; not all of them may be written yet."""
 
-    def __init__(self, client: Client, hash: bytes, size: int, part: Part, now: int) -> None:
-        self.client, self.hash, self.size, self.part = client, hash, size, part
+    def __init__(
+        self, client: Client, hash: bytes, size: int, part: Part, now: int, account: Account
+    ) -> None:
+        """``account``: its key's, which has so many places whatever number of clients the key lets in."""
+        self.client, self.hash, self.size, self.part, self.account = client, hash, size, part, account
         self.taken = 0
         self.touched = now  # monotonic ms
         self.last: list[Call] = []  # repeated calls that wait for its end
@@ -36,6 +43,7 @@ class Uploads:
         self._open: dict[tuple[Client, bytes], Upload] = {}
         self._of_client: Counter[Client] = Counter()
         self._unnamed: dict[Client, dict[bytes, int]] = {}
+        self._unnamed_of_key: Counter[str] = Counter()
         self._owners: dict[bytes, Client] = {}
 
     def __len__(self) -> int:
@@ -57,20 +65,33 @@ class Uploads:
                 f"{len(self._open):,} uploads are under way, {self._of_client[client]} of them yours; "
                 f"at most {UPLOADS_MAX:,}, {UPLOADS_PER_CLIENT_MAX} for one client: finish some first"
             )
-        mine = [one.size for one in self._open.values() if one.client == client]
-        waiting = sum(mine) + sum(self._unnamed.get(client, {}).values())
-        if waiting + upload.size > UNNAMED_BYTES_MAX:
-            raise InvalidArgument(
-                f"you have sent {waiting:,} bytes that no task names yet, and {upload.size:,} more are over the "
-                f"limit of {UNNAMED_BYTES_MAX:,}; submit the tasks that name them first"
-            )
+        for whose, waiting, limit in (
+            ("you have", self._waiting_bytes(client), UNNAMED_BYTES_MAX),
+            ("the clients of this key have", self._waiting_bytes_of_key(client[0]), UNNAMED_BYTES_OF_KEY_MAX),
+        ):
+            if waiting + upload.size > limit:
+                raise InvalidArgument(
+                    f"{whose} sent {waiting:,} bytes that no task names yet, and {upload.size:,} more are over the "
+                    f"limit of {limit:,}; submit the tasks that name them first"
+                )
+        upload.account.take(What.UPLOADS)
         self._open[client, upload.hash] = upload
         self._of_client[client] += 1
+
+    def _waiting_bytes(self, client: Client) -> int:
+        """Of content that is on its way, or here without a task that names it."""
+        begun = sum(one.size for one in self._open.values() if one.client == client)
+        return begun + sum(self._unnamed.get(client, {}).values())
+
+    def _waiting_bytes_of_key(self, key_id: str) -> int:
+        begun = sum(one.size for one in self._open.values() if one.client[0] == key_id)
+        return begun + self._unnamed_of_key[key_id]
 
     def close(self, upload: Upload) -> None:
         key = upload.client, upload.hash
         if self._open.get(key) is upload:  # its client may have begun anew
             del self._open[key]
+            upload.account.give(What.UPLOADS)
             self._of_client[upload.client] -= 1
             if not self._of_client[upload.client]:
                 del self._of_client[upload.client]
@@ -80,13 +101,16 @@ class Uploads:
         self.settled(upload.hash)
         self._owners[upload.hash] = upload.client
         self._unnamed.setdefault(upload.client, {})[upload.hash] = upload.size
+        self._unnamed_of_key[upload.client[0]] += upload.size
 
     def settled(self, hash: bytes) -> None:
         """A task names it, or it is gone."""
         client = self._owners.pop(hash, None)
         if client is not None:
             mine = self._unnamed[client]
-            del mine[hash]
+            self._unnamed_of_key[client[0]] -= mine.pop(hash)
+            if not self._unnamed_of_key[client[0]]:
+                del self._unnamed_of_key[client[0]]
             if not mine:
                 del self._unnamed[client]
 

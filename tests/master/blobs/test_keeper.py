@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from tq.common.blob import BLOB_BYTES_MAX, Blob
-from tq.common.errors import InvalidArgument, StoreError, TqError, UnknownBlob
+from tq.common.errors import InvalidArgument, QuotaExceeded, StoreError, TqError, UnknownBlob
 from tq.common.failure import Failure
 from tq.common.ids import new_ids
 from tq.common.model import OutcomeNumber, StateNumber
+from tq.master.accounts import LIMITS, Account, What
 from tq.master.blobs import keeper, uploads
 from tq.master.blobs.keeper import CHUNK_BYTES_MAX, COLLECT_BLOBS_MAX, KEEP_MS
 from tq.master.store.sqlite import SqliteStore
@@ -206,6 +207,43 @@ def test_what_no_task_names_is_bounded_for_each_client(
     bench.upload(bench.client(), b"y" * 100)
     submit(bench, client, blobs[0])
     bench.upload(client, b"z" * 100)
+
+
+def test_a_key_does_not_have_more_places_for_letting_in_more_clients(
+    bench: BlobBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LIMITS, What.UPLOADS, LIMITS[What.UPLOADS]._replace(key=3))
+    account, everybody = Account(Account()), Account()
+    clients = [bench.client() for _ in range(4)]
+    for client in clients:
+        client.session.account = account
+    for number, client in enumerate(clients[:3]):
+        bench.ask_blobs(client, "put", bytes([number]) * 32, 100, 0, b"x")
+    with pytest.raises(QuotaExceeded, match="this key has 3 uploads under way; at most 3"):
+        bench.ask_blobs(clients[3], "put", b"h" * 32, 100, 0, b"x")
+    other = bench.client()
+    other.session.account = Account(everybody)
+    assert bench.upload(other, DATA).size == 100
+    assert everybody.held[What.UPLOADS] == 0  # it has ended
+    clients[0].close()  # an upload outlives its connection
+    with pytest.raises(InvalidArgument, match="not the content"):
+        bench.ask_blobs(clients[1], "put", bytes([1]) * 32, 100, 1, b"x" * 99)
+    assert bench.ask_blobs(clients[3], "put", b"h" * 32, 100, 0, b"x") == 1
+
+
+def test_what_no_task_names_is_bounded_for_all_clients_of_a_key(
+    bench: BlobBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "UNNAMED_BYTES_OF_KEY_MAX", 250)
+    first, second, third = bench.client(), bench.client(), bench.client()
+    blob = bench.upload(first, b"a" * 100)
+    bench.upload(second, b"b" * 100)
+    with pytest.raises(
+        InvalidArgument, match="the clients of this key have sent 200 bytes that no task names"
+    ):
+        bench.upload(third, b"c" * 100)
+    submit(bench, first, blob)
+    bench.upload(third, b"c" * 100)
 
 
 def test_chunks_the_disk_cannot_follow_are_not_taken(
