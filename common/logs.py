@@ -28,6 +28,8 @@ SENTENCES: Final[dict[str, str]] = {
     "master.started": "ready",
     "master.draining": "finishing what is under way; a second signal ends it at once",
     "master.stopped": "stopped",
+    "clock.jumped": "the wall's clock was set; delays, retries, expiries and retention go on as if it had not been",
+    "clock.behind": "the clock is behind what the store has seen; delays and expiries go on from there",
     "master.stalled": "this process stood still; nobody is blamed for that time",
     "data.not_written": "a named value could not be written anew; its calls are kept; please report it",
     "master.bug": "a bug in tq; please report it with this record",

@@ -183,9 +183,10 @@ def _prepare_keys(
     engine: Engine, settings: MasterSettings, authkey: str | None, pin: bytes
 ) -> tuple[bytes, bool]:
     """The cluster's id, made once, and its first keys."""
-    store, now = engine.store, read_clock()
+    store = engine.store
     engine.keys.pin = pin
-    engine.start(now)
+    engine.start(read_clock())
+    now = engine.now
     try:
         store.begin()
         cluster_id = store.get_meta("cluster_id")
@@ -194,7 +195,7 @@ def _prepare_keys(
             store.set_meta("cluster_id", cluster_id)
         new_keys = False
         if authkey is not None:
-            engine.keys.put(make_authkey_verifier(authkey, cluster_id, created=now.wall))
+            engine.keys.put(make_authkey_verifier(authkey, cluster_id, created=now.steady))
         else:
             if engine.keys.find(AUTHKEY_ID) is not None:
                 engine.keys.revoke(AUTHKEY_ID, [])  # it was for an earlier start

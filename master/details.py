@@ -7,6 +7,7 @@ from typing import Any
 
 from ..common.frames import unpack
 from ..common.model import OutcomeNumber, StateNumber
+from .clock import Now
 from .engine import Engine
 from .store.interface import Found, FullTask
 from .why import is_stuck, why
@@ -31,10 +32,10 @@ def summary(
         "crashes": task.crashes,
         "retries": options.get("retries", 0),
         "timeout": task.timeout,
-        "created": task.created / 1000,
-        "due": _seconds(task.due),
-        "started": _seconds(task.started),
-        "finished": _seconds(task.finished),
+        "created": engine.now.shown(task.created),
+        "due": task.at / 1000 if task.at is not None else _seconds(engine.now, task.due),
+        "started": _seconds(engine.now, task.started),
+        "finished": _seconds(engine.now, task.finished),
         "why": _reason(engine, task, position, reasons),
         "progress": engine.observations.progress(task) if task.state == StateNumber.RUNNING else None,
     }
@@ -49,8 +50,8 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
             "attempt": row.attempt,
             "worker": row.host,
             "outcome": row.outcome,
-            "started": _seconds(row.started),
-            "ended": _seconds(row.ended),
+            "started": _seconds(engine.now, row.started),
+            "ended": _seconds(engine.now, row.ended),
             "body": row.body,
             "log": logs.get(row.attempt),
         }
@@ -62,8 +63,8 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
                 "attempt": task.attempt,
                 "worker": None if task.worker is None else store.worker_host(task.worker),
                 "outcome": int(OutcomeNumber.SUCCESS) if task.state == StateNumber.SUCCEEDED else None,
-                "started": _seconds(task.started),
-                "ended": _seconds(task.finished),
+                "started": _seconds(engine.now, task.started),
+                "ended": _seconds(engine.now, task.finished),
                 "body": None,
                 "log": logs.get(task.attempt),
             }
@@ -83,12 +84,12 @@ def last_run(engine: Engine, task: FullTask) -> list[Any]:
     store = engine.store
     if task.state in (StateNumber.SUCCEEDED, StateNumber.RUNNING):
         host = None if task.worker is None else store.worker_host(task.worker)
-        return [task.id, host, _seconds(task.started), _seconds(task.finished)]
+        return [task.id, host, _seconds(engine.now, task.started), _seconds(engine.now, task.finished)]
     attempts = store.attempts(task.seq)
     if not attempts:
         return [task.id, None, None, None]
     last = attempts[-1]
-    return [task.id, last.host, _seconds(last.started), _seconds(last.ended)]
+    return [task.id, last.host, _seconds(engine.now, last.started), _seconds(engine.now, last.ended)]
 
 
 def told_progress(engine: Engine, found: Iterable[Found]) -> list[list[Any]]:
@@ -101,7 +102,7 @@ def told_progress(engine: Engine, found: Iterable[Found]) -> list[list[Any]]:
         task = None if told is None else engine.store.brief(one.seq)
         if told is not None and task is not None:
             done, total, note, _ = unpack(told)
-            rows.append([one.id, _seconds(task.started) or 0.0, done, total, note])
+            rows.append([one.id, _seconds(engine.now, task.started) or 0.0, done, total, note])
     return rows
 
 
@@ -114,5 +115,6 @@ def _reason(engine: Engine, task: FullTask, position: bool, reasons: Reasons | N
     return reasons[key]
 
 
-def _seconds(milliseconds: int | None) -> float | None:
-    return None if milliseconds is None else milliseconds / 1000
+def _seconds(now: Now, moment: int | None) -> float | None:
+    """A moment of the store's, as people see it."""
+    return None if moment is None else now.shown(moment)

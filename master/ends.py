@@ -73,14 +73,14 @@ class Ends:
         others: list[EndedAttempt] = []
         ended: list[Ended] = []
         lanes: list[int] = []  # of attempts that ended
-        running, wall = self._running, now.wall
+        running, moment = self._running, now.steady
         for index, (id, attempt, lease, outcome, body, _, seconds, after) in enumerate(rows):
             held = running.get(id)
             if held is None or held.attempt != attempt or held.lease != lease:
                 if not self._was_accepted(id, attempt, lease):
                     stale.append(index)
             elif outcome == SUCCESS:
-                successes.append((body, wall - int(seconds * 1000), wall, held.seq, attempt, lease))
+                successes.append((body, moment - int(seconds * 1000), moment, held.seq, attempt, lease))
                 ended.append((id, held.lane, RUNNING, SUCCEEDED, body, held.origin))
                 lanes.append(held.lane)
                 del running[id]
@@ -158,7 +158,7 @@ class Ends:
                     self._store.request_cancel(found.seq)
                     self.cancelling.add(found.id)
             elif not StateNumber(found.state).is_terminal:
-                self._store.cancel_waiting(found.seq, now.wall)
+                self._store.cancel_waiting(found.seq, now.steady)
                 ended.append((found.id, found.lane, found.state, CANCELLED, None, found.origin))
                 found = found._replace(state=CANCELLED)
             reached.append(found)
@@ -181,7 +181,7 @@ class Ends:
 
     def expire(self, now: Now, limit: int) -> int:
         """Tasks that were not started in time; how many."""
-        expired = self._store.expire(now.wall, limit)
+        expired = self._store.expire(now.steady, limit)
         self._ended([(row.id, row.lane, row.state, EXPIRED, None, row.origin) for row in expired], now)
         return len(expired)
 
@@ -211,8 +211,8 @@ class Ends:
             self.meters.attempt_ended(held.lane, outcome, step.state)
         due = None
         if step.state == StateNumber.SCHEDULED:
-            due = now.wall + int(step.delay_seconds * 1000)
-            self._intake.expect_due(due)
+            due = now.steady + int(step.delay_seconds * 1000)
+            self._intake.dues.expect(due=due)
         final = body if step.state.is_terminal else None
         if step.state == StateNumber.DEAD:
             final = _quarantined(step.crashes, body)
@@ -229,14 +229,14 @@ class Ends:
             lease=held.lease,
             worker=held.worker,
             outcome=int(outcome),
-            started=None if seconds is None else now.wall - int(seconds * 1000),
-            ended=now.wall,
+            started=None if seconds is None else now.steady - int(seconds * 1000),
+            ended=now.steady,
             body=final if step.state == StateNumber.DEAD else body,
             state=int(step.state),
             due=due,
             failures=step.failures,
             crashes=step.crashes,
-            finished=now.wall if step.state.is_terminal else None,
+            finished=now.steady if step.state.is_terminal else None,
         )
 
     def _is_at_most_once(self, id: bytes) -> bool:

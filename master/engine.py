@@ -24,7 +24,7 @@ from typing import Any, Final
 from ..common.errors import StoreError, TqError
 from ..common.frames import FRAME_BYTES_MAX
 from .blobs.keeper import Keeper
-from .clock import Now
+from .clock import Now, Timeline
 from .data import Data
 from .endings import Endings
 from .ends import Ends
@@ -98,6 +98,7 @@ class Engine:
         self.store, self.limits = store, limits
         self._report = report  # (action, level=…, **fields): the shell's log
         self.now = Now(0, 0)
+        self.timeline = Timeline(store, report)
         self.facts: dict[str, Any] = {}  # of this master, for people: version, where it keeps its state, …
         self.shell_facts: Callable[[], dict[str, Any]] = dict  # those that change, if the shell has any
         self.running: dict[bytes, Running] = {}
@@ -142,7 +143,7 @@ class Engine:
         for listener in (self.lanes.ended, self.watches.ended, self.feeds.ended, self.last_failures.ended):
             self.endings.listen(listener)
         self.syncs = Syncs(
-            store, lease_ms=limits.lease_ms, grace_ms=limits.grace_ms, wall=lambda: self.now.wall
+            store, lease_ms=limits.lease_ms, grace_ms=limits.grace_ms, moment=lambda: self.now.steady
         )
         self.data = Data(store, report)
         self.locks, self.events, self.barriers = Locks(self.syncs), Events(self.syncs), Barriers(self.syncs)
@@ -157,10 +158,11 @@ class Engine:
 
     def start(self, now: Now) -> None:
         """Take up what the store remembers."""
-        self.now = now
         self._ticked = now.mono
         self._purge_at = now.mono + PURGE_EVERY_MS
         self.store.begin()
+        self.timeline.load()
+        self.now = self.timeline.start(now)
         self._load()
         self.store.rollback()
 
@@ -229,10 +231,7 @@ class Engine:
 
     def next_wakeup(self) -> int | None:
         """Monotonic ms at which ``run`` has something to do even if nobody calls; None: never."""
-        moments = [*self.items.deadlines(), *self.syncs.deadlines()]
-        for due in (self.intake.next_due, self.intake.next_expiry):
-            if due is not None:
-                moments.append(self.now.mono + max(0, due - self.now.wall))
+        moments = [*self.items.deadlines(), *self.syncs.deadlines(), *self.intake.dues.deadlines(self.now)]
         if self.roster.watching:
             moments.append(self._ticked + self.limits.tick_ms)
             moments += self.roster.deadlines()
@@ -247,7 +246,7 @@ class Engine:
 
     def run(self, now: Now) -> Batch:
         """Perform what is in the inbox and what is due. The shell commits, then says how that went."""
-        self.now = now
+        self.now = now = self.timeline.look(now)
         for share in (self.work, self._leasing, self._telling):
             share.begin()
         batch = Batch()
@@ -265,6 +264,7 @@ class Engine:
             self.data.settle()
             self.watches.flush()
             self.roster.flush()
+            self.timeline.keep(now)
             batch.changed = self.store.changed
             if not batch.changed:
                 self.store.rollback()  # it only read
@@ -341,30 +341,28 @@ class Engine:
         self.roster.tick(now)
         self.items.tick(now)
         self.syncs.tick(now)
-        if self.intake.next_due is not None and self.intake.next_due <= now.wall:
-            for lane in self.store.promote(now.wall, CHORE_TASKS_MAX):
-                self.lanes.move(lane, 1, 0)
-            self.intake.next_due = self.store.next_due()
-        if self.intake.next_expiry is not None and self.intake.next_expiry <= now.wall:
-            self.ends.expire(now, CHORE_TASKS_MAX)
-            self.intake.next_expiry = self.store.next_expiry()
-        if self._purge_more or now.mono >= self._purge_at:
-            self._purge(now)
+        self.intake.dues.promote(now, CHORE_TASKS_MAX)
+        if not self.timeline.jumped:  # then nothing ends, in a tick whose time is in doubt
+            if self.intake.dues.has_expired(now):
+                self.ends.expire(now, CHORE_TASKS_MAX)
+                self.intake.dues.expired()
+            if self._purge_more or now.mono >= self._purge_at:
+                self._purge(now)
         self.blobs.chores(now)
 
     def _purge(self, now: Now) -> None:
         """Forget results that are too old or too many, oldest first."""
         surplus = min(CHORE_TASKS_MAX, self.lanes.finished() - self.limits.results_max)
-        rows = self.store.purge(now.wall - self.limits.result_ttl_ms, CHORE_TASKS_MAX)
+        rows = self.store.purge(now.steady - self.limits.result_ttl_ms, CHORE_TASKS_MAX)
         if surplus > len(rows):
-            rows += self.store.purge(now.wall, surplus - len(rows))
+            rows += self.store.purge(now.steady, surplus - len(rows))
         for lane, state in rows:
             self.lanes.by_number[lane].counts[state] -= 1
         trimmed = self.observations.trim()
         self._purge_more = trimmed or len(rows) >= CHORE_TASKS_MAX
         if not self._purge_more:
             self._purge_at = now.mono + PURGE_EVERY_MS
-            self.store.forget_workers(now.wall - self.limits.result_ttl_ms)
+            self.store.forget_workers(now.steady - self.limits.result_ttl_ms)
 
     # when the store fails
 
@@ -432,7 +430,8 @@ class Engine:
             if row.cancel:
                 self.ends.cancelling.add(row.id)
         self.intake.last_seq = picture.last_seq
-        self.intake.next_due, self.intake.next_expiry = self.store.next_due(), self.store.next_expiry()
+        self.intake.dues.load()
+        self.timeline.load()
         self.roster.load(picture, self.now)
         self.items.load(self.now)
         self.syncs.load(self.now)

@@ -104,7 +104,7 @@ def foreseen_seconds(ahead: int, rates: Sequence[Rate], now: int) -> float | Non
 class Failed(NamedTuple):
     """A task that ended without success: for a list of what fails."""
 
-    at: int  # wall ms
+    at: int  # steady ms
     id: bytes
     lane: int
     state: int
@@ -122,7 +122,7 @@ class LastFailures:
             if state in FAILURES:
                 failure = Failure.decode(body)
                 error = f"{failure.type}: {failure.message}"[:ERROR_CHARS_MAX]
-                self._rows.append(Failed(now.wall, id, lane, state, error))
+                self._rows.append(Failed(now.steady, id, lane, state, error))
 
     def newest_first(self) -> Iterator[Failed]:
         return reversed(self._rows)

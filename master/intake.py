@@ -25,6 +25,7 @@ from ..common.frames import pack, too_large
 from ..common.ids import COMPUTED, PROOF_BYTES, id_of_proof, show_id
 from ..common.model import TASK_ID_BYTES, StateNumber, TaskOptions
 from .clock import Now
+from .dues import Dues
 from .lanes import Capability, Lane, Lanes, ParkedLease, numbers
 from .meters import Meters
 from .running import Grant, Running
@@ -37,6 +38,7 @@ LEASE_TASKS_MAX: Final = 2_000  # in one reply: a worker that asks for more read
 LEASE_BYTES_MAX: Final = 4 * 1024 * 1024  # of payloads in one reply; a larger one travels alone
 LARGE_BYTES: Final = LEASE_BYTES_MAX // LEASE_TASKS_MAX  # smaller payloads cannot fill a reply: not measured
 SUBMIT_TASKS_MAX: Final = 10_000  # in one call: bounds the time others wait for its transaction
+AT_ONCE: Final = None, None
 RUNNING_STATE, READY_STATE, SCHEDULED_STATE = map(
     int, (StateNumber.RUNNING, StateNumber.READY, StateNumber.SCHEDULED)
 )
@@ -57,12 +59,18 @@ class Submission:
     origin: int | None = None
     first_seq: int = 0  # that of its first task, less one
 
-    def due(self, now: Now) -> int | None:
-        if self.options.at is not None:
-            due = int(self.options.at * 1000)
-        else:
-            due = now.wall + int(self.options.delay * 1000)
-        return due if due > now.wall else None
+    def due(self, now: Now) -> tuple[int | None, int | None]:
+        """When it becomes ready: on the steady clock, or at an instant of the wall's; neither: at once."""
+        if self.options.at is None:
+            delay = int(self.options.delay * 1000)
+            return (now.steady + delay if delay else None), None
+        at = int(self.options.at * 1000)
+        return None, (at if at > now.wall else None)
+
+    def expires(self, now: Now) -> int | None:
+        """When it expires, on the steady clock."""
+        seconds = self.options.expires
+        return None if seconds is None else now.steady + int(seconds * 1000)
 
     def references(self) -> list[tuple[int, int]]:
         """Which row names which content."""
@@ -121,8 +129,7 @@ class Intake:
         self.meters: Meters | None = None
         self._fresh: list[Submission] = []
         self.last_seq = 0
-        self.next_due: int | None = None  # of the scheduled tasks, wall time; at or before the true one
-        self.next_expiry: int | None = None
+        self.dues = Dues(store, lanes)
 
     # what calls ask for
 
@@ -190,9 +197,9 @@ class Intake:
         for submission in sorted(self._fresh, key=lambda one: -one.options.priority):
             due = submission.due(now)
             submission.first_seq, taken = seq, 0
-            if due is None and not submission.lane.queue.paused:
+            if due == AT_ONCE and not submission.lane.queue.paused:
                 taken = self._hand_over(plan, submission, lines, seq, now)
-            state = READY_STATE if due is None else SCHEDULED_STATE
+            state = READY_STATE if due == AT_ONCE else SCHEDULED_STATE
             self._rows(plan, submission, taken, len(submission.tasks), seq, state, None, now, due)
             seq += len(submission.tasks)
         return plan
@@ -221,7 +228,7 @@ class Intake:
                 upto = min(wanted, taken + handover.room)
                 if submission.has_large:
                     upto = handover.upto(submission.tasks, taken, upto)
-                self._rows(plan, submission, taken, upto, seq, RUNNING_STATE, handover, now, None)
+                self._rows(plan, submission, taken, upto, seq, RUNNING_STATE, handover, now, AT_ONCE)
                 handover.room -= upto - taken
                 taken = upto
                 if not handover.room or handover.bytes_left <= 0:
@@ -238,7 +245,7 @@ class Intake:
         state: int,
         handover: _Handover | None,
         now: Now,
-        due: int | None,
+        due: tuple[int | None, int | None],
     ) -> None:
         """Rows for ``tasks[start:stop]``; seq numbers follow the order of submission."""
         if start == stop:
@@ -250,7 +257,7 @@ class Intake:
         rows = [(number, task[0], task[1]) for number, task in enumerate(tasks, seq + start + 1)]
         attempt, lease, worker, started = 0, None, None, None
         if handover is not None:
-            attempt, lease, worker, started = 1, handover.lease, handover.parked.worker, now.wall
+            attempt, lease, worker, started = 1, handover.lease, handover.parked.worker, now.steady
             group = [[id, 1, payload] for _, id, payload in rows]
             handover.groups.append([lane.queue.name, lane.task, options.timeout, group])
             handover.running += [
@@ -261,15 +268,16 @@ class Intake:
             NewTasks(
                 lane=lane.number,
                 state=state,
-                created=now.wall,
+                created=now.steady,
                 tasks=rows,
                 attempt=attempt,
                 lease=lease,
                 worker=worker,
                 started=started,
                 priority=options.priority,
-                due=due,
-                expires=None if options.expires is None else now.wall + int(options.expires * 1000),
+                due=due[0],
+                at=due[1],
+                expires=submission.expires(now),
                 timeout=options.timeout,
                 options=submission.options_packed,
                 origin=submission.origin,
@@ -288,10 +296,8 @@ class Intake:
         if self.meters is not None:
             self.meters.accepted(plan.counts)
         for submission in self._fresh:
-            if (due := submission.due(now)) is not None:
-                self.expect_due(due)
-            if submission.options.expires is not None:
-                self.expect_expiry(now.wall + int(submission.options.expires * 1000))
+            due, at = submission.due(now)
+            self.dues.expect(due=due, at=at, expires=submission.expires(now))
             if submission.blobs:
                 self._store.blobs.name(submission.references())
             if submission.call is not None:
@@ -315,13 +321,13 @@ class Intake:
                 parked, lease = capability.parked[0], self._new_lease()
                 bytes_max = LEASE_BYTES_MAX if any(lane.has_large for lane in lanes) else None
                 rows = self._store.lease(
-                    numbers(lanes), parked.want, bytes_max, lease, parked.worker, now.wall
+                    numbers(lanes), parked.want, bytes_max, lease, parked.worker, now.steady
                 )
                 if not rows:
                     raise Inconsistent("lease: the store has no ready task where the engine counts some")
                 self._work.gave(len(rows), sum(len(row.payload) for row in rows) if bytes_max else 0)
                 if self.meters is not None:
-                    self.meters.leased(rows, now.wall)
+                    self.meters.leased(rows, now.steady)
                 groups: list[list[Any]] = []
                 last: tuple[int, float | None] | None = None
                 for row in rows:
@@ -345,12 +351,6 @@ class Intake:
             call.abandon()  # out of the line
             call.abandon = None
         call.answer([grant.lease, grant.groups])
-
-    def expect_due(self, due: int) -> None:
-        self.next_due = due if self.next_due is None else min(self.next_due, due)
-
-    def expect_expiry(self, expires: int) -> None:
-        self.next_expiry = expires if self.next_expiry is None else min(self.next_expiry, expires)
 
     # an id was there before: a repeated submit, or a mistake
 

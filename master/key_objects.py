@@ -41,4 +41,4 @@ class Keys(EngineObject):
     @exposed(Role.ADMIN)
     def list(self, call: Call) -> list[dict[str, Any]]:
         """Those that the asking key could have made, and itself."""
-        return self.engine.keys.listing(call.session.verifier)
+        return self.engine.keys.listing(self.engine.now, call.session.verifier)

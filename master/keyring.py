@@ -79,7 +79,9 @@ class Keyring:
             )
         secret, key_id = self._random_bytes(TOKEN_SECRET_BYTES), new_key_id(self._random_bytes)
         self.put(
-            make_token_verifier(key_id, secret, role=role, queues=tuple(queues), note=note, created=now.wall)
+            make_token_verifier(
+                key_id, secret, role=role, queues=tuple(queues), note=note, created=now.steady
+            )
         )
         return mint_token(key_id, secret, self.pin)
 
@@ -99,10 +101,10 @@ class Keyring:
     def used(self, key_id: str, now: Now) -> None:
         """A key admitted somebody."""
         verifier = self._verifiers.get(key_id)
-        if verifier is not None and now.wall - (verifier.last_used or 0) >= USED_EVERY_MS:
-            self.put(replace(verifier, last_used=now.wall))
+        if verifier is not None and now.steady - (verifier.last_used or 0) >= USED_EVERY_MS:
+            self.put(replace(verifier, last_used=now.steady))
 
-    def listing(self, grantor: Verifier | None = None) -> list[dict[str, Any]]:
+    def listing(self, now: Now, grantor: Verifier | None = None) -> list[dict[str, Any]]:
         """All that ``grantor`` could have made."""
         return [
             {
@@ -111,8 +113,8 @@ class Keyring:
                 "queues": list(key.queues),
                 "note": key.note,
                 "state": key.state,
-                "created": key.created / 1000,
-                "last_used": None if key.last_used is None else key.last_used / 1000,
+                "created": now.shown(key.created),
+                "last_used": None if key.last_used is None else now.shown(key.last_used),
             }
             for key in (*self._verifiers.values(), *self._of_doors.values())
             if _may_see(grantor, key)

@@ -32,7 +32,7 @@ class Queue:
 
     def __init__(self, name: str) -> None:
         self.name, self.paused, self.reason = name, False, ""
-        self.since: int | None = None  # wall ms; while paused
+        self.since: int | None = None  # steady ms; while paused
         self.rate: Rate | None = None  # of attempts that end; since there was one
         self.lanes: list[Lane] = []
 

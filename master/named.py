@@ -136,7 +136,7 @@ class Locks(EngineObject):
                     "address": addresses.get(claim.node),
                     "lost_in_seconds": self._left(claim.node),
                     "token": claim.fence,
-                    "since": None if claim.since is None else claim.since / 1000,
+                    "since": None if claim.since is None else self.engine.now.shown(claim.since),
                 }
                 for claim in [*sync.held.values()][:HOLDERS_SHOWN_MAX]
             ],

@@ -15,6 +15,7 @@ from ..common.exposed import exposed
 from ..common.model import Role, StateNumber, TaskOptions, check_name
 from . import reach
 from .blobs.keeper import check_named
+from .clock import Now
 from .data_objects import NamedData, NamedDatum
 from .details import Reasons, details, last_run, summary, told_progress
 from .engine import Engine
@@ -97,7 +98,7 @@ class TaskQueue(ItemQueueObject):
         allow_queue(call, self.name)
         self.engine.intake.settle(self.engine.now)
         queue = self.engine.lanes.queue(self.name)
-        since = self.engine.now.wall if paused else None
+        since = self.engine.now.steady if paused else None
         if paused and queue.paused:
             since = queue.since  # paused again, for another reason
         self.engine.store.put_queue(self.name, paused, reason, since)
@@ -262,7 +263,7 @@ class Tasks(EngineObject):
         engine.intake.settle(engine.now)
         before_seq = None if before is None else reach.task(engine, call.session, before).seq
         rows = engine.store.listing(
-            _filter(filter, before_seq), judge_whole("limit", limit, 1, LIST_TASKS_MAX)
+            _filter(filter, before_seq, engine.now), judge_whole("limit", limit, 1, LIST_TASKS_MAX)
         )
         reasons: Reasons = {}
         allows = call.session.allows_queue
@@ -384,7 +385,7 @@ def _judge_held(held: Any) -> list[Any]:
     return list(held)
 
 
-def _filter(given: Any, before_seq: int | None) -> TaskFilter:
+def _filter(given: Any, before_seq: int | None, now: Now) -> TaskFilter:
     match given:
         case dict() if given.keys() <= {"states", "queue", "name", "since"}:
             states = tuple(
@@ -396,7 +397,7 @@ def _filter(given: Any, before_seq: int | None) -> TaskFilter:
                 states=states,
                 queue=None if queue is None else judge_text("queue", queue),
                 task=None if task is None else judge_text("name", task),
-                since=None if since is None else int(judge_seconds("since", since) * 1000),
+                since=None if since is None else int(judge_seconds("since", since) * 1000) - now.shift,
                 before_seq=before_seq,
             )
     raise InvalidArgument("a filter is a map of states, queue, name, since")

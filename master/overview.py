@@ -43,7 +43,7 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
             "name": name,
             "paused": queue.paused,
             "reason": queue.reason,
-            "since": None if queue.since is None else queue.since / 1000,
+            "since": None if queue.since is None else engine.now.shown(queue.since),
             "rate": 0.0 if queue.rate is None else queue.rate.per_second(engine.now.mono),
             "oldest_ready_seconds": oldest_ready_seconds(engine, queue),
             "items": items[name].waiting if name in items else 0,
@@ -73,7 +73,7 @@ def oldest_ready_seconds(engine: Engine, queue: Queue) -> float | None:
     """How long ago the longest waiting of the ready tasks was submitted."""
     lanes = [lane.number for lane in queue.lanes if lane.counts[StateNumber.READY]][:LANES_MAX]
     created = [one for one in map(engine.store.oldest_ready, lanes) if one is not None]
-    return max(0, engine.now.wall - min(created)) / 1000 if created else None
+    return max(0, engine.now.steady - min(created)) / 1000 if created else None
 
 
 def worker_rows(engine: Engine) -> list[dict[str, Any]]:
@@ -117,7 +117,7 @@ def _worker_row(engine: Engine, worker: Worker, info: WorkerInfo, leased: int) -
         "leased": leased,
         "rate": 0.0 if worker.pace is None else worker.pace.recent.per_second(engine.now.mono),
         "memory_bytes": worker.memory_bytes if here else None,
-        "since": worker.since / 1000,
+        "since": engine.now.shown(worker.since),
         "last_seen": worker.heard_wall / 1000,
     }
 
@@ -149,7 +149,14 @@ def running_rows(engine: Engine, node: str, allows: Callable[[str], bool]) -> li
     tasks = [task for task in map(engine.store.brief, sorted(seqs)[:SHOWN_MAX]) if task is not None]
     tasks.sort(key=lambda task: (task.id not in worker.started, task.started or 0))
     return [
-        [task.id, task.task, task.queue, task.attempt, (task.started or 0) / 1000, task.id in worker.started]
+        [
+            task.id,
+            task.task,
+            task.queue,
+            task.attempt,
+            engine.now.shown(task.started or 0),
+            task.id in worker.started,
+        ]
         for task in tasks
         if allows(task.queue)
     ]
@@ -171,7 +178,7 @@ def _longest(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, An
             "name": task.task,
             "queue": task.queue,
             "attempt": task.attempt,
-            "started": (task.started or 0) / 1000,
+            "started": engine.now.shown(task.started or 0),
             "worker": None if task.worker is None else engine.store.worker_host(task.worker),
             "progress": engine.observations.progress(task),
         }
@@ -196,7 +203,7 @@ def _failing(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, An
                 "queue": lane.queue.name,
                 "tasks": 1,
                 "id": failed.id,
-                "at": failed.at / 1000,
+                "at": engine.now.shown(failed.at),
                 "state": failed.state,
                 "error": failed.error,
             }

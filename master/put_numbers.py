@@ -46,7 +46,7 @@ class PutNumbers:
     def write(self, now: Now) -> None:
         if self._new:
             self._store.put_putters(
-                [(queue, putter, self._last[queue][putter], now.wall) for queue, putter in self._new]
+                [(queue, putter, self._last[queue][putter], now.steady) for queue, putter in self._new]
             )
             self._new.clear()
 
@@ -55,7 +55,7 @@ class PutNumbers:
         if now.mono < self._forget_at:
             return
         self.write(now)
-        gone = self._store.forget_putters(now.wall - PUTTER_TTL_MS, FORGOTTEN_AT_ONCE)
+        gone = self._store.forget_putters(now.steady - PUTTER_TTL_MS, FORGOTTEN_AT_ONCE)
         for queue, putter in gone:
             self._last.get(queue, {}).pop(putter, None)
         self._forget_at = now.mono + (0 if len(gone) == FORGOTTEN_AT_ONCE else FORGET_EVERY_MS)

@@ -56,7 +56,7 @@ class Worker:
     cost: Cost | None = None
     session: Session | None = None
     capability: Capability | None = None
-    since: int = 0  # wall ms
+    since: int = 0  # steady ms
     heard: int = 0  # mono ms
     heard_wall: int = 0
     give_up_at: int | None = None  # mono ms; while absent
@@ -150,7 +150,7 @@ class Roster:
         cost = Cost(session.account, WORKER_BYTES + info.size_bytes)
         self._pay(cost)
         worker = self.by_node.get(session.node)
-        number = self._store.put_worker(session.node, info.host, info.pid, now.wall)
+        number = self._store.put_worker(session.node, info.host, info.pid, now.steady)
         if worker is None:
             worker = self._add(Worker(node=session.node, number=number))
         if worker.cost is not None:
@@ -160,7 +160,7 @@ class Roster:
             self._closing(worker.session, "the same worker connected again")
             _out_of_line(worker)
         worker.info, worker.session, worker.give_up_at = info, session, None
-        worker.since, worker.heard, worker.heard_wall = now.wall, now.mono, now.wall
+        worker.since, worker.heard, worker.heard_wall = now.steady, now.mono, now.wall
         worker.draining = worker.has_left = False
         worker.pace = worker.pace or Pace(now.mono)
         worker.orders.clear()

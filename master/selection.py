@@ -48,12 +48,12 @@ class Selection:
     names: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()  # the type of the failure
     text: str = ""  # stands in the failure's type or message, whatever its case
-    since: int | None = None  # submitted at or after, wall ms
+    since: int | None = None  # submitted at or after, steady ms
     until: int | None = None
 
     @classmethod
-    def from_wire(cls, given: Any) -> Selection:
-        """A filter as a client wrote it; raises InvalidArgument."""
+    def from_wire(cls, given: Any, shift: int = 0) -> Selection:
+        """A filter as a client wrote it, whose moments are the wall's; raises InvalidArgument."""
         known = {"states", "queues", "names", "errors", "text", "since", "until"}
         if not isinstance(given, dict) or not given.keys() <= known:
             raise InvalidArgument(f"a filter is a map of {', '.join(sorted(known))}")
@@ -69,8 +69,8 @@ class Selection:
             names=_patterns("names", given.get("names")),
             errors=_patterns("errors", given.get("errors")),
             text=text.casefold(),
-            since=_moment("since", given.get("since")),
-            until=_moment("until", given.get("until")),
+            since=_moment("since", given.get("since"), shift),
+            until=_moment("until", given.get("until"), shift),
         )
 
     def fits_lane(self, queue: str, task: str) -> bool:
@@ -107,7 +107,7 @@ def portion(
     matches_max: int,
 ) -> Portion:
     """The next tasks that fit a filter as it comes from the wire, newest first, of those in ``possible`` states."""
-    wanted, before = Selection.from_wire(given), _check_before(before)
+    wanted, before = Selection.from_wire(given, engine.now.shift), _check_before(before)
     lanes = {
         lane.number
         for lane in engine.lanes
@@ -159,9 +159,9 @@ def _patterns(name: str, given: Any) -> tuple[str, ...]:
     raise InvalidArgument(f"a filter's {name} are at most {PATTERNS_MAX} patterns, each a text")
 
 
-def _moment(name: str, given: Any) -> int | None:
+def _moment(name: str, given: Any, shift: int) -> int | None:
     if given is None:
         return None
     if isinstance(given, bool) or not isinstance(given, (int, float)) or not abs(given) <= UNIX_SECONDS_MAX:
         raise InvalidArgument(f"a filter's {name} is a moment in Unix seconds, not {given!r:.40}")
-    return int(given * 1000)
+    return int(given * 1000) - shift

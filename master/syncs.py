@@ -42,7 +42,7 @@ LAID_DOWN: Final = -2  # of one that was given back by a wait, as long as that w
 class Claim(NamedTuple):
     node: bytes
     fence: int
-    since: int | None = None  # wall ms; None: since before this master started
+    since: int | None = None  # steady ms; None: since before this master started
 
 
 @dataclass(slots=True, eq=False)
@@ -86,11 +86,11 @@ class Sync:
 
 
 class Syncs:
-    """All of one master. ``grace_ms``: how long a holder whose connection is gone may stay away. ``wall``: the time in ms,
+    """All of one master. ``grace_ms``: how long a holder whose connection is gone may stay away. ``moment``: the time in ms,
     for people."""
 
-    def __init__(self, store: Store, *, lease_ms: int, grace_ms: int, wall: Callable[[], int]) -> None:
-        self._store, self._lease_ms, self._grace_ms, self._wall = store, lease_ms, grace_ms, wall
+    def __init__(self, store: Store, *, lease_ms: int, grace_ms: int, moment: Callable[[], int]) -> None:
+        self._store, self._lease_ms, self._grace_ms, self._moment = store, lease_ms, grace_ms, moment
         self.by_name: dict[tuple[str, str], Sync] = {}
         self._of_node: dict[bytes, dict[tuple[Sync, bytes], None]] = {}  # what each holds
         self._laid_down: dict[bytes, dict[tuple[Sync, bytes], None]] = {}
@@ -162,7 +162,7 @@ class Syncs:
         sync.counter += 1
         self.changed(sync)
         self._store.syncs.add_claim(ClaimRow(sync.number, token, node, 1, sync.counter))
-        self._hold(sync, token, Claim(node, sync.counter, self._wall()))
+        self._hold(sync, token, Claim(node, sync.counter, self._moment()))
         if sync.kind == SEMAPHORE and len(sync.held) > HELD_MAX:  # permits used as signals: never given back
             self._lose(sync, next(iter(sync.held)))
         return sync.counter

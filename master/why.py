@@ -31,7 +31,8 @@ def why(engine: Engine, task: FullTask, *, position: bool = False) -> str:
         return _why_running(engine, task)
     if state == StateNumber.SCHEDULED:
         reason = "before the next attempt" if task.attempt else "as it was asked to"
-        left = max(0, (task.due or 0) - engine.now.wall)
+        now = engine.now
+        left = max(0, task.at - now.wall if task.at is not None else (task.due or 0) - now.steady)
         paused = f"; besides, {_paused(engine, task)}" if engine.lanes.queue(task.queue).paused else ""
         return f"it waits {in_words(left / 1000)} more, {reason}{paused}"
     if state == StateNumber.BLOCKED:
@@ -50,7 +51,7 @@ def is_stuck(engine: Engine, task: FullTask) -> bool:
 
 def _why_running(engine: Engine, task: FullTask) -> str:
     worker = engine.roster.by_number.get(task.worker or 0)
-    since = in_words((engine.now.wall - (task.started or 0)) / 1000)
+    since = in_words((engine.now.steady - (task.started or 0)) / 1000)
     if worker is None or worker.info is None:
         host = engine.store.worker_host(task.worker or 0) or "a worker that is forgotten by now"
         who = f"{host} has had attempt {task.attempt} for {since}, and has not connected since the master started"
@@ -83,7 +84,7 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
 
 def _paused(engine: Engine, task: FullTask) -> str:
     queue = engine.lanes.queue(task.queue)
-    since = "" if queue.since is None else f", for {in_words((engine.now.wall - queue.since) / 1000)} now"
+    since = "" if queue.since is None else f", for {in_words((engine.now.steady - queue.since) / 1000)} now"
     reason = f" ({queue.reason})" if queue.reason else ""
     return f"queue {task.queue} is paused{reason}{since}; `tq resume {task.queue}` lets it run"
 

@@ -206,8 +206,8 @@ class Keeper:
                 return
             here = self._store.blobs.find(row.hash)  # it may have been forgotten meanwhile
             if here is not None and size == here.size:
-                if here.keep < self.now.wall + KEEP_AGAIN_MS:
-                    self._store.blobs.keep(here.number, self.now.wall + KEEP_MS)
+                if here.keep < self.now.steady + KEEP_AGAIN_MS:
+                    self._store.blobs.keep(here.number, self.now.steady + KEEP_MS)
                 call.answer(here.size)
                 return
             if here is not None:
@@ -260,7 +260,7 @@ class Keeper:
         self._uploads.close(upload)
         for one in (call, *upload.last):
             one.answer(upload.size)
-        self._store.blobs.put(upload.hash, upload.size, self.now.wall + KEEP_MS)  # if it fails, so do they
+        self._store.blobs.put(upload.hash, upload.size, self.now.steady + KEEP_MS)  # if it fails, so do they
         self._damaged.discard(upload.hash)
         self._uploads.stored(upload)
         self._has_any = True
@@ -284,7 +284,7 @@ class Keeper:
         for upload in self._uploads.idle(now.mono):
             self._uploads.close(upload)
             self._discard(upload)
-        self._doomed = self._store.blobs.collect(now.wall, COLLECT_BLOBS_MAX)
+        self._doomed = self._store.blobs.collect(now.steady, COLLECT_BLOBS_MAX)
         for hash in self._doomed:
             self._uploads.settled(hash)
             self._damaged.discard(hash)

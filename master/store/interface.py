@@ -44,6 +44,7 @@ class NewTasks:
     started: int | None = None
     priority: int = 0
     due: int | None = None
+    at: int | None = None  # instead of due, on the wall's clock
     expires: int | None = None
     timeout: float | None = None
     options: bytes | None = None
@@ -176,6 +177,7 @@ class FullTask(NamedTuple):
     worker: int | None
     created: int
     due: int | None
+    at: int | None
     expires: int | None
     started: int | None
     finished: int | None
@@ -243,12 +245,13 @@ class TaskFilter:
     begun: frozenset[int] = frozenset()  # numbers of the leased tasks that are known to have begun
     queue: str | None = None
     task: str | None = None
-    since: int | None = None  # created at or after, ms
+    since: int | None = None  # created at or after, steady ms
     before_seq: int | None = None
 
 
 class Store(Protocol):
-    """Every store passes ``tests/master/store/conformance``. Times are milliseconds of Unix time."""
+    """Every store passes ``tests/master/store/conformance``. Times are milliseconds of Unix time, on the
+    master's steady clock (see ``clock.py``), but for ``at``: that is the wall's."""
 
     @property
     def blobs(self) -> BlobRows: ...
@@ -299,7 +302,11 @@ class Store(Protocol):
     # time
     def next_due(self) -> int | None: ...
     def promote(self, now: int, limit: int) -> list[int]:
-        """Up to ``limit`` scheduled tasks whose time has come, now READY; the lane of each."""
+        """Up to ``limit`` scheduled tasks whose ``due`` has come, now READY; the lane of each."""
+
+    def next_at(self) -> int | None: ...
+    def promote_at(self, wall: int, limit: int) -> list[int]:
+        """The same for those whose ``at`` has come."""
 
     def next_expiry(self) -> int | None: ...
     def expire(self, now: int, limit: int) -> list[Expired]:

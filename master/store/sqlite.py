@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from ...common.errors import ConfigError, StoreError
+from ...common.errors import ConfigError
 from .blob_rows import BlobRows
 from .interface import (
     AttemptRow,
@@ -39,6 +39,7 @@ from .interface import (
     TaskFilter,
     WindowRow,
 )
+from .remedies import store_error, why_not_open
 from .sqlite_data import SqliteData
 from .sqlite_items import SqliteItems
 from .sqlite_listing import conditions
@@ -53,14 +54,7 @@ SYNCHRONOUS: Final = {
     "os": 0,
     "memory": 0,
 }  # FULL; OFF: the operating system writes when it likes
-PLAIN: Final = (
-    0,
-    None,
-    None,
-    None,
-    None,
-    None,
-)  # priority, due, expires, timeout, options, origin: of most tasks
+PLAIN: Final = (0, *[None] * 5)  # priority, due, expires, timeout, options, origin: of most tasks
 
 
 class SqliteStore:
@@ -84,7 +78,7 @@ class SqliteStore:
         try:
             return self._connect()
         except sqlite3.Error as error:
-            raise ConfigError(_why_not_open(self._path, error)) from error
+            raise ConfigError(why_not_open(self._path, error)) from error
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(
@@ -126,7 +120,7 @@ class SqliteStore:
             self._db.close()  # closed it stays if opening fails: then every use of it is an error
             self._db = self._connect()
         except sqlite3.Error as error:
-            raise _store_error(error) from error
+            raise store_error(error) from error
 
     def close(self) -> None:
         self._db.close()
@@ -160,7 +154,8 @@ class SqliteStore:
                 group.created,
                 group.started,
             )
-            rest = group.priority, group.due, group.expires, group.timeout, group.options, group.origin
+            due = group.due if group.at is None else -group.at
+            rest = group.priority, due, group.expires, group.timeout, group.options, group.origin
             if rest == PLAIN:
                 plain += [(*task, *shared) for task in group.tasks]
             else:
@@ -217,8 +212,16 @@ class SqliteStore:
     def next_due(self) -> int | None:
         return self._value("next_due")
 
+    def next_at(self) -> int | None:
+        return self._value("next_at")
+
     def promote(self, now: int, limit: int) -> list[int]:
-        rows = self._all("due", (now, limit))
+        return self._promoted(self._all("due", (now, limit)))
+
+    def promote_at(self, wall: int, limit: int) -> list[int]:
+        return self._promoted(self._all("due_at", (wall, limit)))
+
+    def _promoted(self, rows: list[tuple[int, int]]) -> list[int]:
         self._exactly("promote", [(seq,) for seq, _ in rows])
         return [lane for _, lane in rows]
 
@@ -350,7 +353,7 @@ class SqliteStore:
         try:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            raise _store_error(error) from error
+            raise store_error(error) from error
 
     def _all(self, name: str, values: Any = ()) -> list[Any]:
         return self._run(self._sql[name], values)
@@ -361,7 +364,7 @@ class SqliteStore:
         try:
             return self._db.executemany(self._sql[name], rows).rowcount
         except sqlite3.Error as error:
-            raise _store_error(error) from error
+            raise store_error(error) from error
 
     def _exactly(self, name: str, rows: Sequence[Any]) -> None:
         applied = self._many(name, rows)
@@ -371,12 +374,6 @@ class SqliteStore:
     def _value(self, name: str) -> int | None:
         value = self._all(name)[0][0]
         return None if value is None else int(value)
-
-
-def _why_not_open(path: Path | None, error: sqlite3.Error) -> str:
-    return (
-        f"cannot open the store {path}: {error}; restore it from a copy, or choose another --data directory"
-    )
 
 
 def _first(heads: list[tuple[int, int, int]], limit: int, bytes_max: int | None) -> list[int]:
@@ -390,30 +387,6 @@ def _first(heads: list[tuple[int, int, int]], limit: int, bytes_max: int | None)
             break
         chosen.append(seq)
     return chosen
-
-
-def _store_error(error: sqlite3.Error) -> StoreError:
-    text = str(error)
-    if text == "disk I/O error":
-        return StoreError(f"the store says: {text}{_disk_remedy()}")
-    remedy = {
-        "database or disk is full": "; free some space on the master's disk, it goes on by itself",
-        "attempt to write a readonly database": "; make the data directory writable",
-    }.get(text, "")
-    return StoreError(f"the store says: {text}{remedy}")
-
-
-def _disk_remedy() -> str:
-    """What to look at: SQLite tells a limit of this process and a quota as it tells a broken disk."""
-    look = "; look at its disk: space and quota (df, quota), and what the kernel says (dmesg)"
-    try:
-        from resource import RLIM_INFINITY, RLIMIT_FSIZE, getrlimit
-    except ImportError:  # Windows
-        return look
-    limit, _ = getrlimit(RLIMIT_FSIZE)
-    if limit == RLIM_INFINITY:
-        return look
-    return f"; files of this process may have {limit:,} bytes only: raise that (ulimit -f, LimitFSIZE=) and start it again"
 
 
 def _configure(db: sqlite3.Connection, durability: str) -> None:

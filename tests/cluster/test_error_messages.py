@@ -18,7 +18,7 @@ from tq.common.codec import decode
 from tq.common.config import MasterSettings, load_settings
 from tq.common.errors import topic
 from tq.common.failure import Failure, to_error
-from tq.master.store.sqlite import _store_error
+from tq.master.store.remedies import store_error
 
 from .cluster_tasks import add
 from .conftest import Cluster, WorkerFactory
@@ -94,7 +94,7 @@ def directive(error: Exception) -> Raising:
 
 
 def broken_store(cluster: Cluster, home: Path) -> None:
-    raise _store_error(sqlite3.OperationalError("database or disk is full"))
+    raise store_error(sqlite3.OperationalError("database or disk is full"))
 
 
 def lost(cluster: Cluster, home: Path) -> None:

@@ -114,12 +114,21 @@ class Bench:
         left = int(seconds * 1000)
         while left > 0:
             portion = min(left, TICK_MS)
-            self.now = Now(self.now.wall + portion, self.now.mono + portion)
+            self.now = self.now._replace(wall=self.now.wall + portion, mono=self.now.mono + portion)
             for session in self.engine.sessions:
                 if silent is None or session is not silent.session:
                     self.engine.roster.heard(session, self.now)
             left -= portion
             self.step()
+
+    def set_clock(self, seconds: float) -> None:
+        """The wall's clock is set by so much; the next transaction sees it."""
+        self.now = self.now._replace(wall=self.now.wall + int(seconds * 1000))
+
+    def let_host_sleep(self, seconds: float) -> None:
+        """The host sleeps: the wall goes on, the monotonic clock stands still."""
+        ms = int(seconds * 1000)
+        self.now = self.now._replace(wall=self.now.wall + ms, asleep=self.now.asleep + ms)
 
     def client(self, queues: tuple[str, ...] = (), role: Role = Role.CLIENT) -> Peer:
         return Peer(self, role, new_ids(), queues)

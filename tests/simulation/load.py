@@ -89,6 +89,8 @@ class Load:
             options |= {"retries": 2, "backoff": 0.1, "timeout": 0.5}
         if world.chance(0.2):
             options["delay"] = world.between(1, 4_000) / 1000
+        elif world.chance(0.05):
+            options["at"] = (world.now + world.wall_offset) // MS / 1000 + world.between(0, 4)
         if world.chance(0.15):
             options["priority"] = world.between(-100, 100)
         if world.chance(0.1):

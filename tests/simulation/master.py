@@ -188,6 +188,7 @@ class Master:
         )
         network.accept, network.listener = self._accept, self.process
         oracle.master = self
+        oracle.reborn(self.engine)
         self.server.wake()
         self.process.log("started")
 

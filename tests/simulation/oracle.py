@@ -15,6 +15,8 @@ from ..history.checker import Final, check
 from .world import SECOND, World
 
 if TYPE_CHECKING:
+    from tq.master.engine import Engine
+
     from .client import Client
     from .disk import SimulatedStore
     from .load import Load
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 
 LEASES_OF_DOUBT = 4  # after a fault that touched a worker its tasks may be taken from it for so long
 LEASE = 4 * SECOND
+TICKS_MS = 5  # readings of the clock are rounded
+SEEN_MS = 1_000  # the store of a busy master knows how late it is to this much
+RESULT_TTL_MS = 7 * 24 * 3_600_000
+LATE_MS = 60_000  # no task is told to wait for longer than a few seconds
 
 
 class Broken(BaseException):
@@ -47,6 +53,14 @@ class Oracle:
         self._disturbed: dict[bytes, int] = {}  # node: until when a fault excuses the loss of its tasks
         self._failures: dict[bytes, int] = {}  # of each task's life
         self._all_disturbed = -LEASES_OF_DOUBT * LEASE
+        self._begun = self._committed = (
+            0,
+            0,
+        )  # steady and monotonic ms: of this life, of the last transaction
+        self._committed_at = 0
+        self._knows_time = False  # the store does
+        self._revived: set[bytes] = set()  # by hand: they wait for nothing any more
+        self._gained_ms = 0  # time that passed for masters only: the wall's clock jumped while none ran
 
     # the store's side
 
@@ -76,9 +90,14 @@ class Oracle:
                 if event["outcome"] == OutcomeNumber.LOST:
                     self._lost(event)
             elif event["what"] == "expired":
-                self._expired(store, event["id"])
+                self._expired(event["id"])
+            elif event["what"] == "leased" and event["attempt"] == 1:
+                self._leased(event["id"])
             elif event["what"] == "revived":
                 self._failures.pop(event["id"], None)
+                self._revived.add(event["id"])
+        if self.master is not None:
+            self._time(store, self.master.engine)
         if self._world.chance(0.05):
             self._count(store)
 
@@ -117,10 +136,50 @@ class Oracle:
             if self._failures[id] > self._load.specs[id].options.get("retries", 0) + 1:
                 raise Broken("I4", "it was tried more often than its retries allow", id)
 
-    def _expired(self, store: SimulatedStore, id: bytes) -> None:
-        [(expires,)] = store._run("SELECT expires FROM tasks WHERE id = ?", (id,))
-        if expires is not None and self._world.latest_wall // 1000 < expires:
+    # the master's clock
+
+    def reborn(self, engine: Engine) -> None:
+        """C2: a restart knows the time that its store was kept by, as far as the wall's clock lets it."""
+        steady, mono = engine.now.steady, engine.now.mono
+        self._begun = steady, mono
+        if not self._knows_time:
+            return
+        before, at = self._committed
+        gained = steady - before - (mono - at)
+        if steady < before - SEEN_MS:
+            raise Broken("C2", f"a master began {before - steady} ms before the end of the last one")
+        if abs(gained) > SEEN_MS and self._world.jumped_at < self._committed_at:
+            raise Broken("C2", f"a restart changed the time by {gained} ms, and no clock was set")
+        self._gained_ms += max(0, gained)
+
+    def _time(self, store: SimulatedStore, engine: Engine) -> None:
+        """C1: in one life of a master its own time passes as the world's. C3: nothing waits for an hour."""
+        steady, mono = engine.now.steady, engine.now.mono
+        self._committed, self._committed_at = (steady, mono), self._world.now
+        self._knows_time = self._knows_time or store.get_meta("clock") is not None
+        if abs(steady - self._begun[0] - (mono - self._begun[1])) > TICKS_MS:
+            raise Broken("C1", "the master's own time does not pass as the world's")
+        due = store.next_due()
+        if due is not None and due - steady > LATE_MS:
+            raise Broken("C3", f"the next delayed task is due in {(due - steady) // 1000} s")
+
+    def _passed_ms(self, id: bytes) -> int:
+        """Since a task was made up: its id says when."""
+        return self._world.now // 1000 - int.from_bytes(id[:6], "big") + self._gained_ms + TICKS_MS
+
+    def _expired(self, id: bytes) -> None:
+        expires = self._load.specs[id].options.get("expires")
+        if expires is not None and self._passed_ms(id) < expires * 1000:
             raise Broken("I6", "it expired before its time", id)
+
+    def _leased(self, id: bytes) -> None:
+        options = self._load.specs[id].options
+        if id in self._revived:
+            return
+        if self._passed_ms(id) < options.get("delay", 0) * 1000:
+            raise Broken("C3", "it was started before its delay was over", id)
+        if self._world.latest_wall < options.get("at", 0) * SECOND:
+            raise Broken("C3", "it was started before its instant", id)
 
     # faults and what they excuse
 
@@ -198,5 +257,7 @@ class Oracle:
         }
         report = check(self.events, final)
         for violation in report.violations:
+            if violation.rule == "H1" and self._gained_ms >= RESULT_TTL_MS:
+                continue  # a week went by, for a master that was not there: what had ended is forgotten
             raise Broken(violation.rule, violation.text, violation.id)
         return report.extra_starts

@@ -50,8 +50,8 @@ BUGS = (
     Bug(
         "expire too early",
         "tq.master.ends",
-        "self._store.expire(now.wall,",
-        "self._store.expire(now.wall + 2_000,",
+        "self._store.expire(now.steady,",
+        "self._store.expire(now.steady + 2_000,",
     ),
     Bug(
         "retry one too often",
@@ -126,6 +126,19 @@ BUGS = (
         "tq.master.engine",
         "for call in [*batch.calls, *batch.replies, *self._replies]:",
         "for call in batch.calls:",
+    ),
+    Bug("follow the clock when it is set", "tq.master.clock", "            self._shift += moved\n", ""),
+    Bug(
+        "forget at a restart that the clock was set",
+        "tq.master.clock",
+        "self._shift, self._last = self._kept_shift, now",
+        "self._shift, self._last = 0, now",
+    ),
+    Bug(
+        "forget a jump with its transaction",
+        "tq.master.clock",
+        "            self._kept_shift, self._kept_moment = int(shift), int(moment)\n",
+        "            self._shift = self._kept_shift = int(shift)\n            self._kept_moment = int(moment)\n",
     ),
 )
 

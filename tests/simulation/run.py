@@ -216,7 +216,7 @@ class Cluster:
         self._later(length, lambda: setattr(self.disk, "full", False))
 
     def jump_clock(self) -> None:
-        self.world.jump(self.world.random.choice([-3600, -5, 5, 3600]) * SECOND)
+        self.world.jump(self.world.random.choice([-3600, 5, 3600, 8 * 24 * 3600]) * SECOND)
 
     def kill_client(self) -> None:
         index = self.world.between(0, len(self.clients) - 1)
@@ -231,9 +231,9 @@ class Cluster:
         self.world.log("chaos", "peace")
         self.disk.fails, self.disk.full, self.disk.slowest = 0.0, False, 3 * MS
         self.network.slowest = 2 * MS
-        self.world.wall_offset = (
-            self.world.latest_wall_offset
-        )  # due times are the wall's: let all of them come
+        self.world.jump(
+            self.world.latest_wall_offset - self.world.wall_offset
+        )  # at= is the wall's: let all come
         for link in self.network.links:
             link.stalled_until = 0
         self._later(6 * SECOND, self._have_all)

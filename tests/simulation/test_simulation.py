@@ -27,6 +27,7 @@ QUICK = {
     "renew after expiry",
     "confirm a cancel too early",
     "dedupe by id only",
+    "follow the clock when it is set",
 }
 
 

@@ -73,6 +73,7 @@ class World:
         self.now = 0
         self.wall_offset = WALL_OFFSET  # the wall clock is this far ahead, until it jumps
         self.latest_wall_offset = self.wall_offset
+        self.jumped_at = -1
         self.uptime = (
             self.random.choice([0, 3600, 40 * 24 * 3600]) * SECOND
         )  # what the monotonic clock begins with
@@ -123,6 +124,7 @@ class World:
 
     def jump(self, amount: int) -> None:
         self.wall_offset += amount
+        self.jumped_at = self.now
         self.latest_wall_offset = max(self.latest_wall_offset, self.wall_offset)
 
     def between(self, low: int, high: int) -> int:

@@ -27,5 +27,5 @@ FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?
 
 -- name: brief
 SELECT seq, id, queue, task, state, priority, attempt, returned, failures, crashes, cancel, worker,
-       created, due, expires, started, finished, timeout, options, x'', NULL
+       created, iif(due >= 0, due, NULL), iif(due < 0, -due, NULL), expires, started, finished, timeout, options, x'', NULL
 FROM tasks JOIN lanes USING (lane) WHERE seq = ?

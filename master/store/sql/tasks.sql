@@ -82,13 +82,19 @@ SET state = 0, failures = 0, crashes = 0, cancel = 0, finished = NULL, result = 
 WHERE seq = ? AND state IN (11, 12, 13, 14, 15)
 
 -- name: due
-SELECT seq, lane FROM tasks WHERE state = 1 AND due <= ? ORDER BY due LIMIT ?
+SELECT seq, lane FROM tasks WHERE state = 1 AND due BETWEEN 0 AND ? ORDER BY due LIMIT ?
+
+-- name: due_at
+SELECT seq, lane FROM tasks WHERE state = 1 AND due BETWEEN -? AND -1 ORDER BY due DESC LIMIT ?
+
+-- name: next_at
+SELECT -max(due) FROM tasks WHERE state = 1 AND due < 0
 
 -- name: promote
 UPDATE tasks SET state = 0, due = NULL WHERE seq = ? AND state = 1
 
 -- name: next_due
-SELECT min(due) FROM tasks WHERE state = 1
+SELECT min(due) FROM tasks WHERE state = 1 AND due >= 0
 
 -- name: overdue
 SELECT seq, id, lane, state, origin FROM tasks
@@ -120,12 +126,12 @@ SELECT id, lane, state, result FROM tasks WHERE id = ?
 
 -- name: full
 SELECT seq, id, queue, task, state, priority, attempt, returned, failures, crashes, cancel, worker,
-       created, due, expires, started, finished, timeout, options, payload, result
+       created, iif(due >= 0, due, NULL), iif(due < 0, -due, NULL), expires, started, finished, timeout, options, payload, result
 FROM tasks JOIN lanes USING (lane) WHERE id = ?
 
 -- name: listing
 SELECT seq, id, queue, task, state, priority, attempt, returned, failures, crashes, cancel, worker,
-       created, due, expires, started, finished, timeout, options, x'', NULL
+       created, iif(due >= 0, due, NULL), iif(due < 0, -due, NULL), expires, started, finished, timeout, options, x'', NULL
 FROM tasks JOIN lanes USING (lane) WHERE /*conditions*/ ORDER BY seq DESC LIMIT ?
 
 -- name: created
