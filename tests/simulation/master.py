@@ -88,9 +88,8 @@ class Socket:
         self._master, self._end = master, end
         self._frames, self._answerer = FrameReader(FRAME_BYTES_MAX), Answerer(FRAME_BYTES_MAX)
         self._heard = master.world.now
-        verifier = Verifier(
-            key_id=str(greeting.role), role=greeting.role, kdf="none", stored_key=b"", server_key=b""
-        )
+        verifier = master.engine.keys.find(str(greeting.role))
+        assert verifier is not None
         self.session = Session(
             self, verifier=verifier, role=greeting.role, node=greeting.node, address="simulated"
         )
@@ -173,6 +172,10 @@ class Master:
             report=self._report,
         )
         self.engine.start(self._clock())
+        for role in Role:
+            self.engine.keys.add_door(
+                Verifier(key_id=str(role), role=role, kdf="none", stored_key=b"", server_key=b"")
+            )
         self.server = Server(
             self.engine,
             Registry(self.engine, {}),
