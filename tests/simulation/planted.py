@@ -201,10 +201,10 @@ def _plant_sql(bug: Bug) -> list[tuple[object, str, object]]:
 
     text = resources.files(sqlite.__package__ or "").joinpath("sql", bug.module).read_text("utf-8")
     _changed(text, bug)
-    before = sqlite._load_statements
+    before = sqlite.load_statements
     statements = {name: sql.replace(bug.old, bug.new) for name, sql in before().items()}
-    sqlite._load_statements = lambda: statements
-    return [(sqlite, "_load_statements", before)]
+    sqlite.load_statements = lambda: statements
+    return [(sqlite, "load_statements", before)]
 
 
 def _hunt(index: int) -> tuple[Bug, tuple[int, str] | None, float]:
