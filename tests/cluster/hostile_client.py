@@ -19,7 +19,7 @@ from tq.common.frames import FrameReader, Kind, encode_frame, pack, unpack
 from tq.common.handshake import ClientHandshake
 from tq.common.keys import Credential
 from tq.common.model import NODE_ID_BYTES, Role
-from tq.common.tls import ALPN, client_context
+from tq.common.tls import client_context
 
 FRAME_BYTES_MAX = 64 * 1024 * 1024
 SECONDS_MAX = 30.0
@@ -33,9 +33,12 @@ class Hostile:
         raw.settimeout(SECONDS_MAX)
         if reads is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, reads)
-        raw.connect(("127.0.0.1", port))
-        self.channel: ssl.SSLSocket = client_context().wrap_socket(raw)
-        assert self.channel.selected_alpn_protocol() == ALPN
+        try:
+            raw.connect(("127.0.0.1", port))
+            self.channel: ssl.SSLSocket = client_context().wrap_socket(raw)
+        except BaseException:
+            raw.close()
+            raise
         self._frames, self._answers = FrameReader(FRAME_BYTES_MAX), list[tuple[int, bytes]]()
         self._last_id = 0
         try:
