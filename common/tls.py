@@ -7,6 +7,7 @@ can stand between any two records, and an idle connection holds no 256 KiB read 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -14,6 +15,9 @@ from typing import Final, NamedTuple
 from .errors import ConfigError, ProtocolError, Rejected
 
 ALPN: Final = "tq/1"
+PORTION_BYTES: Final = (
+    64 * 1024
+)  # put into a memory BIO at once: it keeps the room that it once needed, for good
 READ_BYTES: Final = 256 * 1024  # asked of ssl at once; it gives what it has
 
 
@@ -93,6 +97,7 @@ class TlsPipe:
             server_side=server_side,
             server_hostname=None if server_side or not context.check_hostname else server_hostname,
         )
+        self._encrypted: list[bytes] = []  # of a long message, on its way to take_output
         self._server_side = server_side
         self._begun = False
         self.established = self.broken = False
@@ -114,6 +119,11 @@ class TlsPipe:
         if not self._begun and self._server_side:
             _recognise(ciphertext)
             self._begun = True
+        if len(ciphertext) <= PORTION_BYTES:
+            return self._receive_portion(ciphertext)
+        return b"".join(map(self._receive_portion, _portions(ciphertext)))
+
+    def _receive_portion(self, ciphertext: bytes | memoryview) -> bytes:
         self._incoming.write(ciphertext)
         if not self.established:
             self._shake_hands()
@@ -124,13 +134,21 @@ class TlsPipe:
     def send(self, plaintext: bytes) -> None:
         """Encrypt; the result waits in ``take_output``. ProtocolError when that is over."""
         try:
-            self._ssl.write(plaintext)
+            if len(plaintext) <= PORTION_BYTES:
+                self._ssl.write(plaintext)
+            else:
+                for portion in _portions(plaintext):
+                    self._ssl.write(portion)
+                    self._encrypted.append(self._outgoing.read())
         except ssl.SSLError as error:
             self.broken = True
             raise ProtocolError(f"TLS cannot send: {_reason(error)}") from None
 
     def take_output(self) -> bytes:
-        return self._outgoing.read()
+        if not self._encrypted:
+            return self._outgoing.read()
+        encrypted, self._encrypted = self._encrypted, []
+        return b"".join([*encrypted, self._outgoing.read()])
 
     def _shake_hands(self) -> None:
         try:
@@ -161,6 +179,11 @@ class TlsPipe:
         except ssl.SSLError as error:
             raise ProtocolError(f"TLS broke: {_reason(error)}") from None
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _portions(data: bytes) -> Iterator[memoryview]:
+    view = memoryview(data)
+    return (view[start : start + PORTION_BYTES] for start in range(0, len(data), PORTION_BYTES))
 
 
 def _recognise(first: bytes) -> None:

@@ -23,7 +23,7 @@ WAITING_BYTES_MAX: Final = (
     512 * KIB
 )  # of one key's calls in the inbox; decoded they take up to seventy times that
 FRAMES_A_TURN: Final = 1_000  # of one key, those without content: some 30 ms
-FRAME_BYTES: Final = 1 * KIB  # of content count as another frame
+FRAME_BYTES: Final = 256  # of content count as another frame
 FRAMES_AT_ONCE: Final = 64  # from one connection, before it is looked whether there may be more
 LONG_BYTES: Final = 256 * KIB  # a message from here on needs room before it is read to its end
 ARRIVING_BYTES_MAX: Final = 48 * MIB  # of one key's long messages; a single one may be longer

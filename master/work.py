@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-ROWS_MAX: Final = 20_000  # named, looked up or answered: some tenths of a second
+ROWS_MAX: Final = 10_000  # named, looked up or answered: up to a quarter of a second
 ROW_BYTES: Final = 512  # of content take as long as a row
 
 
