@@ -74,12 +74,9 @@ LIMITS: Final[dict[What, Limit]] = {
         "bytes of announcements of workers",
         "announce fewer tasks, or use a second key",
     ),
+    # A lane, once it is there, stays; half of what the master has is left to others.
     What.NAMES: Limit(
-        20_000,
-        1_000_000,
-        1 * KIB,
-        "new names since the master started",
-        "use fewer names of queues, tasks and locks",
+        50_000, 100_000, KIB, "names of tasks in queues since the master started", "use fewer names"
     ),
     What.UPLOADS: Limit(256, 1_024, 1 * KIB, "uploads under way", "finish some first"),
     What.INCOMING_BYTES: Limit(

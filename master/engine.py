@@ -227,7 +227,7 @@ class Engine:
 
     def _put_off(self) -> bool:
         """Whether something that was due had to wait for the next transaction."""
-        return self.intake.has_more or self.watches.has_more
+        return self.intake.has_more or self.watches.has_more or self.feeds.has_more
 
     def next_wakeup(self) -> int | None:
         """Monotonic ms at which ``run`` has something to do even if nobody calls; None: never."""

@@ -20,14 +20,17 @@ from typing import Any, Final, NamedTuple
 from ..common.errors import InvalidArgument
 from ..common.ids import id_of_moment, show_id
 from ..common.model import StateNumber, TaskOptions, check_name, check_new
+from .accounts import Account
 from .clock import Now
 from .endings import Ended
 from .intake import Intake
 from .items import Items
 from .lanes import Lanes
 from .origins import Origins
+from .work import Work
 
 READY_MAX: Final = 2_000  # tasks of one feed that wait: some hundred milliseconds of the shortest work
+ITEMS_AT_ONCE: Final = 16  # taken out of a queue: they may be large
 OPTIONS: Final = TaskOptions()  # of a task that was an item
 FEEDS_MAX: Final = 1_000  # of one worker
 # A call with one argument, of which the item is the encoding: [[item], {}] in msgpack.
@@ -72,11 +75,12 @@ class Feeds:
         self._lanes, self._intake, self._items, self._origins = lanes, intake, items, origins
         self._random_bytes, self._report = random_bytes, report
         self._of: dict[bytes, list[Feed]] = {}
+        self.has_more = False  # items that could be tasks were put off
 
-    def announce(self, node: bytes, feeds: list[Feed]) -> None:
-        """Raises InvalidArgument when there are too many names: what ``run`` needs is made here, at one worker's cost."""
+    def announce(self, node: bytes, feeds: list[Feed], account: Account | None = None) -> None:
+        """Raises InvalidArgument or QuotaExceeded when there are too many names: what ``run`` needs is made here, at one worker's cost."""
         for feed in feeds:
-            self._lanes.lane(feed.queue, feed.task)
+            self._lanes.lane(feed.queue, feed.task, account)
             self._origins.number(feed.queue, feed.results)
         if feeds:
             self._of[node] = feeds
@@ -88,13 +92,23 @@ class Feeds:
         self._of.pop(node, None)
 
     def run(self, now: Now) -> None:
-        """Make tasks of the first items, as many as there is room for."""
+        """Make tasks of the first items, as many as there is room for, and time: the rest in the next transaction."""
+        work = Work()
+        self.has_more = False
         for feed in dict.fromkeys(feed for feeds in self._of.values() for feed in feeds):
             lane = self._lanes.lane(feed.queue, feed.task)
             queue = self._items.by_name.get(feed.queue)
             if queue is None or not queue.waiting or lane.queue.paused:
                 continue
-            payloads = self._items.take_first(queue, READY_MAX - lane.counts[StateNumber.READY])
+            if not work.is_left:
+                self.has_more = True
+                break
+            room = READY_MAX - lane.counts[StateNumber.READY]
+            payloads: list[bytes] = []
+            while work.is_left and (some := self._items.take_first(queue, min(room, ITEMS_AT_ONCE))):
+                payloads += some
+                room -= len(some)
+                work.gave(len(some), sum(map(len, some)))
             tasks = [
                 [id_of_moment(now.wall, self._random_bytes), CALL_BEGINS + payload + CALL_ENDS]
                 for payload in payloads

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from ..common.errors import InvalidArgument
 from ..common.model import StateNumber, check_name
 from ..common.naming import is_allowed
+from .accounts import Account, What
 from .clock import Now
 from .endings import Ended
 from .gauges import RECENT_MS, Rate
@@ -129,8 +130,8 @@ class Lanes:
             lane.counts[StateNumber.RUNNING] += 1
             lane.has_large = True  # nor of what comes back
 
-    def lane(self, queue: str, task: str) -> Lane:
-        """The lane of a callable in a queue, made on first use."""
+    def lane(self, queue: str, task: str, account: Account | None = None) -> Lane:
+        """The lane of a callable in a queue, made on first use: for ``account``, which may raise QuotaExceeded."""
         lane = self._by_name.get((queue, task))
         if lane is None:
             check_name("queue", queue)
@@ -139,6 +140,8 @@ class Lanes:
                 raise InvalidArgument(
                     f"there are {LANES_MAX:,} task names in queues already; use fewer names"
                 )
+            if account is not None:
+                account.take(What.NAMES)
             lane = self._add(self._store.add_lane(queue, task), queue, task)
         return lane
 

@@ -78,7 +78,7 @@ class TaskQueue(ItemQueueObject):
             raise InvalidArgument("options must be a map")
         if stream is not None:
             check_name("stream", stream)
-        lane = self.engine.lanes.lane(self.name, judge_text("task", task))
+        lane = self.engine.lanes.lane(self.name, judge_text("task", task), call.session.account)
         numbers = self.engine.blobs.numbers
         named = {id: numbers(hashes) for id, hashes in check_named(blobs)} if blobs else None
         return self.engine.intake.submit(
@@ -143,7 +143,7 @@ class Dispatcher(EngineObject):
         for queue in (name for feed in feeds for name in (feed.queue, feed.results) if name is not None):
             allow_queue(call, queue)
         dropped = engine.roster.announce(call.session, told, _judge_held(held), engine.now)
-        engine.feeds.announce(call.session.node, feeds)
+        engine.feeds.announce(call.session.node, feeds, call.session.account)
         return {"lease_seconds": engine.limits.lease_ms / 1000, "dropped": dropped}
 
     @exposed(Role.WORKER)

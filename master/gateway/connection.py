@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from ...common.callbacks import contained
 from ...common.codec import encode
 from ...common.errors import DecodeError, InvalidArgument, NotSerializable, Rejected, TqError
-from ...common.model import Role
 from ...common.order import rank
 from ..gate import HANDSHAKE_SECONDS_MAX
 from ..item_queue import EMPTY, NO_MORE, NOT_PUT, PRIORITY, NewPut
@@ -313,10 +312,7 @@ class Connection(asyncio.Protocol):
 
     def _open(self) -> Session:
         if self._session is None:
-            node, key = self._gateway.random_bytes(TOKEN_BYTES), self._gateway.verifier
-            self._session = Session(
-                self, verifier=key, role=Role.CLIENT, node=node, address=self._address, reconnects=False
-            )
+            self._session = self._gateway.session(self, self._address)
             self._master.engine.opened(self._session)
         return self._session
 
@@ -329,10 +325,10 @@ class Connection(asyncio.Protocol):
         refused: str | None = None,
     ) -> None:
         """Have the engine do it. ``refused``: what a client raises when that says no."""
-        self._busy, self._unreadable, self._refused = True, False, refused
-        self._write_reply = write or (lambda value: reply(RETURN, value))
         self._asked = next(self._call_ids)
         self._master.engine.call(self._open(), self._asked, run, size_bytes)
+        self._busy, self._unreadable, self._refused = True, False, refused
+        self._write_reply = write or (lambda value: reply(RETURN, value))
         self._master.wake()
 
     def encode(self, call: Call) -> bytes:

@@ -11,11 +11,12 @@ from typing import Final, NamedTuple
 from ...common.address import Address, is_loopback, parse_address
 from ...common.errors import ConfigError, TqError
 from ...common.keys import KDF_NONE, Verifier, check_authkey_strength
-from ...common.model import Role
+from ...common.model import NODE_ID_BYTES, Role
 from ...common.secrets import read_key_file
 from ..gate import STRANGERS_MAX, Gate
 from ..ports import why_not_listening
 from ..server import Server
+from ..sessions import Session, Wire
 from .complaints import Complaints
 from .connection import Connection
 from .requests import References
@@ -114,6 +115,19 @@ class Gateway:
     def verifier(self) -> Verifier:
         """The key as it is now: it may have been revoked."""
         return self.master.engine.keys.door(KEY_ID)
+
+    def session(self, wire: Wire, address: str) -> Session:
+        """Of one more connection. All share one account: their key is one."""
+        node, account = self.random_bytes(NODE_ID_BYTES), self.master.accounts.of(KEY_ID)
+        return Session(
+            wire,
+            verifier=self.verifier,
+            role=Role.CLIENT,
+            node=node,
+            address=address,
+            account=account,
+            reconnects=False,
+        )
 
     def complain(self, address: str, error: str) -> None:
         self._complaints.tell(address, error, self.master.loop.time())

@@ -22,7 +22,7 @@ from tq.common.session import PING
 from xprocess import XProcess
 
 from .hostile_client import Hostile
-from .programs import Master, eventually
+from .programs import Master, eventually, let_pass
 
 MIB = 1024 * 1024
 PATIENT = {"TQ_HEARTBEAT_SECONDS": "15", "TQ_LEASE_SECONDS": "60"}  # hostile clients send no heartbeats
@@ -103,7 +103,7 @@ def asks_for_lists_and_does_not_read_them(attack: Attack) -> None:
     client = attack.connect()
     for _ in range(400):
         client.post(TASK_LIST, "list", {}, 2_000)
-    time.sleep(3)
+    let_pass(3.0)  # it reads nothing for so long
 
 
 def sends_a_message_of_sixteen_million_lists(attack: Attack) -> None:
@@ -144,7 +144,7 @@ def takes_large_answers_on_many_connections_and_does_not_read_them(attack: Attac
     def ask(client: Hostile) -> None:
         for _ in range(8):
             client.post(TASK_LIST, "show", attack.target.large)
-        time.sleep(3)
+        let_pass(3.0)  # it reads nothing for so long
 
     attack.at_once(30, ask)
 

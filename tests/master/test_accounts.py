@@ -85,3 +85,23 @@ def test_honest_crowds_fit() -> None:
     collector.take(What.SESSIONS, 100)
     collector.take(What.WATCHED, 1_000_000)
     assert max(crowd.bytes, collector.bytes) <= KEY_BYTES_MAX < ALL_BYTES_MAX
+
+
+def test_the_page_on_security_lists_every_limit(pytestconfig: pytest.Config) -> None:
+    page = (pytestconfig.rootpath / "docs" / "security.md").read_text("utf-8")
+    section = page.partition("## Limits of one key")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if "|" in line][
+        2:
+    ]
+
+    def written(count: int) -> str:
+        return f"{count // MIB:,} MiB" if count >= MIB and not count % MIB else f"{count:,}"
+
+    wanted = [
+        (written(KEY_BYTES_MAX), "1 GiB"),
+        *((written(one.key), written(one.all)) for one in LIMITS.values()),
+    ]
+    assert len(rows) == len(wanted)
+    for row, (key, all) in zip(rows, wanted, strict=True):
+        assert row[1].startswith(key), row
+        assert row[2].startswith(all), row
