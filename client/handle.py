@@ -28,7 +28,7 @@ NO_TEXT = 2**53  # an offset behind every log
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    """One execution of a task. Times are Unix seconds; ``error`` is what it ended with, if not well."""
+    """One start of a task. Times are Unix seconds; ``error`` is what it ended with, if not well."""
 
     attempt: int
     worker: str | None
@@ -164,7 +164,7 @@ class Handle(Generic[T]):
 
     @property
     def attempts(self) -> list[Attempt]:
-        """Every execution so far, with its worker, times and error."""
+        """Every start so far, with its worker, times and error; what a worker handed back before it began is none."""
         from ..common.failure import Failure
 
         shown = self._app.call(TASKS, "show", self._id)

@@ -27,7 +27,7 @@ class Context:
     """One attempt of one task."""
 
     id: str  # the task's id, as text
-    attempt: int  # 1, 2, …: grows with every try
+    attempt: int  # 1, 2, …: how many times it began, or may have; 1: no attempt before this one began
     queue: str
     name: str
     token: str  # of this attempt's lease: nobody else ever has the same; for fencing side effects

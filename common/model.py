@@ -97,7 +97,7 @@ class OutcomeNumber(enum.IntEnum):
     TIMEOUT = 5  # the time limit struck; counts against retries like an error
     CRASH = 6  # the child process died; counts against max_crashes
     CANCELLED = 7  # ended because a cancel was asked for
-    RELEASED = 8  # handed back unstarted; counts against nothing
+    RELEASED = 8  # handed back while it ran; counts against nothing
     LOST = 9  # the worker vanished while it held the lease; counts against max_crashes
 
     def __str__(self) -> str:

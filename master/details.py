@@ -9,6 +9,7 @@ from ..common.frames import unpack
 from ..common.model import OutcomeNumber, StateNumber
 from .clock import Now
 from .engine import Engine
+from .shown import attempts_of, began_at, shown_state
 from .store.interface import Found, FullTask
 from .why import is_stuck, why
 
@@ -21,29 +22,31 @@ def summary(
 ) -> dict[str, Any]:
     """The fields of a listing; times are Unix seconds. ``position``: see ``why``."""
     options = unpack(task.options) if task.options else {}
+    began = began_at(engine, task.id)
+    state = shown_state(engine, task.id, task.state)
     return {
         "id": task.id,
         "name": task.task,
         "queue": task.queue,
-        "state": task.state,
+        "state": state,
         "priority": task.priority,
-        "attempt": task.attempt,
+        "attempt": attempts_of(engine, task),
         "failures": task.failures,
         "crashes": task.crashes,
         "retries": options.get("retries", 0),
         "timeout": task.timeout,
         "created": engine.now.shown(task.created),
         "due": task.at / 1000 if task.at is not None else _seconds(engine.now, task.due),
-        "started": _seconds(engine.now, task.started),
+        "started": _seconds(engine.now, began if task.state == StateNumber.RUNNING else task.started),
         "finished": _seconds(engine.now, task.finished),
         "why": _reason(engine, task, position, reasons),
-        "progress": engine.observations.progress(task) if task.state == StateNumber.RUNNING else None,
+        "progress": engine.observations.progress(task) if state == StateNumber.RUNNING else None,
     }
 
 
 def details(engine: Engine, task: FullTask) -> dict[str, Any]:
     """Everything: the summary, payload and result as they are, and every attempt."""
-    store = engine.store
+    store, current = engine.store, task.attempt - task.returned
     logs = engine.observations.texts(task)
     attempts = [
         {
@@ -57,20 +60,22 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         }
         for row in store.attempts(task.seq)
     ]
-    if task.state in (StateNumber.SUCCEEDED, StateNumber.RUNNING):  # the attempt is in the task's own row
+    began = began_at(engine, task.id)
+    if task.state == StateNumber.SUCCEEDED or began is not None:  # the attempt is in the task's own row
         attempts.append(
             {
-                "attempt": task.attempt,
+                "attempt": current,
                 "worker": None if task.worker is None else store.worker_host(task.worker),
                 "outcome": int(OutcomeNumber.SUCCESS) if task.state == StateNumber.SUCCEEDED else None,
-                "started": _seconds(engine.now, task.started),
+                "started": _seconds(engine.now, task.started if began is None else began),
                 "ended": _seconds(engine.now, task.finished),
                 "body": None,
-                "log": logs.get(task.attempt),
+                "log": logs.get(current),
             }
         )
     return {
         **summary(engine, task, position=True),
+        "returned": task.returned,
         "stuck": is_stuck(engine, task),
         "progress": engine.observations.progress(task),
         "payload": task.payload,
@@ -82,9 +87,11 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
 def last_run(engine: Engine, task: FullTask) -> list[Any]:
     """``[id, worker, started, finished]`` of a task's last attempt, as far as it has them."""
     store = engine.store
-    if task.state in (StateNumber.SUCCEEDED, StateNumber.RUNNING):
+    began = began_at(engine, task.id)
+    if task.state == StateNumber.SUCCEEDED or began is not None:
         host = None if task.worker is None else store.worker_host(task.worker)
-        return [task.id, host, _seconds(engine.now, task.started), _seconds(engine.now, task.finished)]
+        started = task.started if began is None else began
+        return [task.id, host, _seconds(engine.now, started), _seconds(engine.now, task.finished)]
     attempts = store.attempts(task.seq)
     if not attempts:
         return [task.id, None, None, None]
@@ -96,13 +103,13 @@ def told_progress(engine: Engine, found: Iterable[Found]) -> list[list[Any]]:
     """``[id, started, done, total or None, note]`` of those that run and have told it."""
     rows: list[list[Any]] = []
     for one in found:
-        if one.id not in engine.running:
+        held = engine.running.get(one.id)
+        if held is None:
             continue
-        told = engine.store.progress(one.seq, one.attempt)
-        task = None if told is None else engine.store.brief(one.seq)
-        if told is not None and task is not None:
+        told = engine.store.progress(held.seq, held.number)
+        if told is not None:
             done, total, note, _ = unpack(told)
-            rows.append([one.id, _seconds(engine.now, task.started) or 0.0, done, total, note])
+            rows.append([one.id, _seconds(engine.now, held.begun) or 0.0, done, total, note])
     return rows
 
 

@@ -11,7 +11,7 @@ acknowledgement are one transaction; 3. whatever ends a task raises ``Endings.en
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 from typing import Any, Final
 
@@ -28,18 +28,31 @@ from .intake import Intake
 from .lanes import Lanes
 from .meters import Meters
 from .running import Running
-from .store.interface import EndedAttempt, Found, Store, Success
+from .store.interface import EndedAttempt, Found, Returned, Store, Success
 
 SUCCESS: Final = int(OutcomeNumber.SUCCESS)
 OUTCOMES_OF_WORKERS: Final = frozenset(OutcomeNumber) - {OutcomeNumber.LOST}
-RUNNING, SUCCEEDED, CANCELLED, EXPIRED = map(
-    int, (StateNumber.RUNNING, StateNumber.SUCCEEDED, StateNumber.CANCELLED, StateNumber.EXPIRED)
+OUTCOMES_REPORTED: Final = OUTCOMES_OF_WORKERS - {
+    OutcomeNumber.RELEASED
+}  # LOST, RELEASED: there was no report
+READY, RUNNING, SUCCEEDED, CANCELLED, EXPIRED = map(
+    int,
+    (
+        StateNumber.READY,
+        StateNumber.RUNNING,
+        StateNumber.SUCCEEDED,
+        StateNumber.CANCELLED,
+        StateNumber.EXPIRED,
+    ),
 )
 SECONDS_MAX: Final = 1e9  # a duration beyond this is a broken clock
 INTERRUPTED: Final = Failure(
     type="WorkerLost",
     message="its worker was told to end at once while it ran, and it may not be started twice",
     detail={"outcome": "lost"},
+).encode()
+HANDED_BACK: Final = Failure(
+    type="Interrupted", message="its worker was told to end at once while it ran"
 ).encode()
 
 
@@ -117,30 +130,79 @@ class Ends:
         return found
 
     def release(self, rows: list[Any], now: Now, *, begun: bool = False) -> None:
-        """A worker hands back what it has not started; what is no longer its own is passed over.
+        """A worker hands back what has not ended; what is no longer its own is passed over.
 
-        ``begun``: it had, and was told to end at once. Nobody is charged, but an at_most_once task is lost.
+        A row is ``[id, attempt, lease]``, and ``begun``: ``[…, seconds]``. Begun: it ran, and its worker was told to end
+        at once. Nobody is charged, but an at_most_once task is lost.
         """
-        mine: list[bytes] = []
-        for row in rows:
-            match row:
-                case [bytes(id), int(attempt), bytes(lease)]:
-                    held = self._running.get(id)
-                    if held is not None and held.attempt == attempt and held.lease == lease:
-                        mine.append(id)
-                case _:
-                    raise ProtocolError(f"not a held lease: {row!r:.200}")
-        if begun:
-            self.take_back(
-                [id for id in mine if self._is_at_most_once(id)], OutcomeNumber.LOST, INTERRUPTED, now
-            )
-        self.take_back(mine, OutcomeNumber.RELEASED, None, now)
+        mine: dict[bytes, int | None] = {}
+        for id, attempt, lease, seconds in map(held_row, rows):
+            held = self._running.get(id)
+            if held is not None and held.attempt == attempt and held.lease == lease:
+                mine[id] = now.steady - int((seconds or 0.0) * 1000) if begun else None
+        self.hand_back(mine, now)
 
-    def take_back(self, ids: Iterable[bytes], outcome: OutcomeNumber, body: bytes | None, now: Now) -> None:
-        """End leases without a report: RELEASED (certainly not started) or LOST (nobody knows)."""
+    def began(self, rows: Iterable[tuple[bytes, int, bytes, float | None]], now: Now) -> list[bytes]:
+        """A worker tells which of what it holds has begun (``held_row``); the ids of those that are its own."""
+        mine: list[bytes] = []
+        for id, attempt, lease, seconds in rows:
+            held = self._running.get(id)
+            if held is None or held.attempt != attempt or held.lease != lease or seconds is None:
+                continue
+            mine.append(id)
+            if held.begun is None:
+                self._running[id] = held._replace(begun=now.steady - int(seconds * 1000))
+                if self.meters is not None:
+                    self.meters.begun(held.lane)
+        return mine
+
+    def hand_back(self, began: Mapping[bytes, int | None], now: Now) -> None:
+        """End leases that nobody is to be charged for: by id, at what steady time it began, None if it has not.
+
+        What a worker once told to have begun has begun, whatever is said of it later.
+        """
+        ended: list[Ended] = []
+        returned: list[Returned] = []
+        interrupted: list[EndedAttempt] = []
+        for id, moment in began.items():
+            held = self._running.get(id)
+            if held is None:
+                continue
+            moment = held.begun if held.begun is not None else moment
+            if moment is None:
+                returned.append(self._unstarted(id, held, now, ended))
+                continue
+            held = held._replace(begun=moment)
+            once = self._is_at_most_once(held)
+            outcome, body = (
+                (OutcomeNumber.LOST, INTERRUPTED) if once else (OutcomeNumber.RELEASED, HANDED_BACK)
+            )
+            interrupted.append(self._unsuccessful(id, held, outcome, body, None, None, now, ended))
+        if returned:
+            self._store.return_unstarted(returned)
+        if interrupted:
+            self._store.end_attempts(interrupted)
+        self._ended(ended, now)
+
+    def _unstarted(self, id: bytes, held: Running, now: Now, ended: list[Ended]) -> Returned:
+        """A lease that ends before its task began: no attempt of the task, and no cause for anything but a cancel that
+        was asked for meanwhile."""
+        del self._running[id]
+        is_cancelled = id in self.cancelling
+        if is_cancelled:
+            ended.append((id, held.lane, RUNNING, CANCELLED, None, held.origin))
+        else:
+            self._lanes.move(held.lane, RUNNING, READY)
+        if self.meters is not None:
+            self.meters.came_back(held.lane)
+        finished = now.steady if is_cancelled else None
+        return Returned(CANCELLED if is_cancelled else READY, finished, held.seq, held.attempt, held.lease)
+
+    def lose(self, ids: Iterable[bytes], body: bytes, now: Now) -> None:
+        """Nobody can say what became of these."""
         ended: list[Ended] = []
         rows = [
-            self._unsuccessful(id, held, outcome, body, None, None, now, ended)
+            self._unsuccessful(id, held, OutcomeNumber.LOST, body, None, None, now, ended)
             for id in ids
             if (held := self._running.get(id)) is not None
         ]
@@ -208,7 +270,7 @@ class Ends:
         )
         step = next_step(end, self._random())
         if self.meters is not None:
-            self.meters.attempt_ended(held.lane, outcome, step.state)
+            self.meters.attempt_ended(held, outcome, step.state)
         due = None
         if step.state == StateNumber.SCHEDULED:
             due = now.steady + int(step.delay_seconds * 1000)
@@ -229,7 +291,7 @@ class Ends:
             lease=held.lease,
             worker=held.worker,
             outcome=int(outcome),
-            started=None if seconds is None else now.steady - int(seconds * 1000),
+            started=held.begun if seconds is None else now.steady - int(seconds * 1000),
             ended=now.steady,
             body=final if step.state == StateNumber.DEAD else body,
             state=int(step.state),
@@ -239,8 +301,8 @@ class Ends:
             finished=now.steady if step.state.is_terminal else None,
         )
 
-    def _is_at_most_once(self, id: bytes) -> bool:
-        options = self._store.facts(self._running[id].seq).options
+    def _is_at_most_once(self, held: Running) -> bool:
+        options = self._store.facts(held.seq).options
         return (
             options is not None and TaskOptions.from_wire(unpack(options)).delivery == Delivery.AT_MOST_ONCE
         )
@@ -252,10 +314,13 @@ class Ends:
         self._endings.ended(tasks, now)
 
     def _was_accepted(self, id: bytes, attempt: int, lease: bytes) -> bool:
-        return any(
-            found.attempt == attempt and found.lease == lease and found.state != StateNumber.RUNNING
-            for found in self._store.find([id])
-        )
+        """Whether this is a report that comes again. One of a lease that was taken back, and is the task's last, is not."""
+        for found in self._store.find([id]):
+            if found.attempt == attempt and found.lease == lease and found.state != RUNNING:
+                number = attempt - found.returned
+                ends = (row.outcome for row in self._store.attempts(found.seq) if row.attempt == number)
+                return found.state == SUCCEEDED or any(end in OUTCOMES_REPORTED for end in ends)
+        return False
 
 
 def check_reports(rows: list[Any]) -> None:
@@ -285,6 +350,18 @@ def _are_reports(rows: list[list[Any]]) -> bool:
         and max(seconds) <= SECONDS_MAX
         and all(0 <= after <= DELAY_SECONDS_MAX for after in set(afters) - {None})  # false for NaN
     )
+
+
+def held_row(row: Any) -> tuple[bytes, int, bytes, float | None]:
+    """``[id, attempt, lease]`` from the wire, and if its task has begun, for how many seconds; raises ProtocolError."""
+    match row:
+        case [bytes(id), int(attempt), bytes(lease)]:
+            return id, attempt, lease, None
+        case [bytes(id), int(attempt), bytes(lease), int() | float() as seconds] if (
+            0 <= seconds <= SECONDS_MAX
+        ):
+            return id, attempt, lease, seconds
+    raise ProtocolError(f"not a held lease: {row!r:.200}")
 
 
 def _quarantined(crashes: int, body: bytes | None) -> bytes:

@@ -117,7 +117,7 @@ class Engine:
             limits.payload_bytes_max,
         )
         self.ends = Ends(store, self.lanes, self.running, self.intake, self.endings, self.blobs, random)
-        self.observations = Observations(store, self.running)
+        self.observations = Observations(store, self.running, self.ends.began)
         self.keys = Keyring(store, random_bytes, self._close_later)
         self.closing: list[tuple[Session, str]] = []  # an effect: to be closed after the answers have left
         self.sessions: dict[Session, None] = {}

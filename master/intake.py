@@ -336,9 +336,11 @@ class Intake:
                         lane = self._lanes.by_number[row.lane]
                         groups.append([lane.queue.name, lane.task, row.timeout, []])
                     suspect = row.crashes > 0
-                    entry = [row.id, row.attempt, row.payload]
-                    groups[-1][3].append([*entry, True] if suspect else entry)
                     number = row.attempt - row.returned
+                    entry = [row.id, row.attempt, row.payload]
+                    if suspect or row.returned:
+                        entry += [suspect, number]
+                    groups[-1][3].append(entry)
                     self._running[row.id] = Running(
                         row.seq, row.lane, row.attempt, number, lease, parked.worker, suspect, row.origin
                     )

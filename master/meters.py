@@ -34,6 +34,7 @@ class Meters:
         self._pairs: set[Pair] = set()
         self.submitted: Counter[Pair] = Counter()
         self.started: Counter[Pair] = Counter()
+        self.returned: Counter[Pair] = Counter()
         self.retried: Counter[Pair] = Counter()
         self.finished: Counter[tuple[Pair, StateNumber]] = Counter()
         self.unsuccessful: Counter[tuple[Pair, OutcomeNumber]] = Counter()
@@ -63,7 +64,6 @@ class Meters:
             pair = self.pair(lane)
             self.submitted[pair] += tasks
             if state == StateNumber.RUNNING:
-                self.started[pair] += tasks
                 self.wait[pair].observe(0.0, tasks)
 
     def leased(self, rows: Sequence[Leased], now: int) -> None:
@@ -72,8 +72,6 @@ class Meters:
         for row in rows:
             if row.attempt == 1:  # what waited for another try has run before
                 first[row.lane].append(row.seq)
-        for lane, tasks in Counter([row.lane for row in rows]).items():
-            self.started[self._pair(lane)] += tasks
         for lane, seqs in first.items():
             self._sample(self.wait[self._pair(lane)], seqs, now)
 
@@ -85,18 +83,33 @@ class Meters:
             wait.observe(max(0, now - created) / 1000, share + (index < rest))
 
     def reported(self, rows: Sequence[Sequence[Any]], running: Mapping[bytes, Running]) -> None:
-        """A worker's reports, before they are believed: how long the current ones ran."""
+        """A worker's reports, before they are believed: how long the current ones ran, and which starts are news."""
         seconds: defaultdict[int, list[float]] = defaultdict(list)
+        started: list[int] = []
         for id, attempt, lease, _, _, _, took, _ in rows:
             held = running.get(id)
             if held is not None and held.lease == lease and held.attempt == attempt:
                 seconds[held.lane].append(took)
+                if held.begun is None:
+                    started.append(held.lane)
         for lane, all_seconds in seconds.items():
             self.run[self._pair(lane)].observe_all(all_seconds)
+        for lane, tasks in Counter(started).items():
+            self.started[self._pair(lane)] += tasks
 
-    def attempt_ended(self, lane: int, outcome: OutcomeNumber, state: StateNumber) -> None:
+    def begun(self, lane: int) -> None:
+        """A worker told of a start before its end."""
+        self.started[self._pair(lane)] += 1
+
+    def came_back(self, lane: int) -> None:
+        """A lease ended before its task began."""
+        self.returned[self._pair(lane)] += 1
+
+    def attempt_ended(self, held: Running, outcome: OutcomeNumber, state: StateNumber) -> None:
         """An attempt without success, and where its task goes."""
-        pair = self._pair(lane)
+        pair = self._pair(held.lane)
+        if held.begun is None and outcome == OutcomeNumber.LOST:  # reports are counted by themselves
+            self.started[pair] += 1
         self.unsuccessful[pair, outcome] += 1
         if not state.is_terminal and outcome != OutcomeNumber.RELEASED:
             self.retried[pair] += 1

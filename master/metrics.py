@@ -22,6 +22,7 @@ from .boot import STORE_FILE
 from .meters import Meters, Pair
 from .overview import oldest_ready_seconds
 from .server import Server
+from .shown import running_by_lane, shown_counts
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -56,10 +57,12 @@ class MasterMetrics:
     def _tasks(self) -> list[Metric]:
         meters = self._meters
         now: Counter[tuple[Pair, str]] = Counter()
+        running = running_by_lane(self._server.engine)
         for lane in self._server.engine.lanes:
             pair = meters.pair(lane)
+            counts = shown_counts(lane, running[lane.number])
             for state in StateNumber:
-                if tasks := lane.counts[state]:
+                if tasks := counts[state]:
                     now[pair, str(state)] += tasks
         return [
             gauge(
@@ -69,7 +72,13 @@ class MasterMetrics:
                 [((*pair, state), tasks) for (pair, state), tasks in now.items()],
             ),
             counter("tq_tasks_submitted", "Tasks accepted.", PAIR, list(meters.submitted.items())),
-            counter("tq_tasks_started", "Tasks handed to a worker.", PAIR, list(meters.started.items())),
+            counter("tq_tasks_started", "Attempts that began.", PAIR, list(meters.started.items())),
+            counter(
+                "tq_tasks_returned",
+                "Tasks that a worker handed back before they began.",
+                PAIR,
+                list(meters.returned.items()),
+            ),
             counter(
                 "tq_tasks_finished",
                 "Tasks that came to their end.",

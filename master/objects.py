@@ -15,7 +15,6 @@ from ..common.exposed import exposed
 from ..common.model import Role, StateNumber, TaskOptions, check_name
 from . import reach
 from .blobs.keeper import check_named
-from .clock import Now
 from .data_objects import NamedData, NamedDatum
 from .details import Reasons, details, last_run, summary, told_progress
 from .engine import Engine
@@ -39,10 +38,11 @@ from .selection import (
     purge,
 )
 from .sessions import Call
+from .shown import begun, shown_state
 from .store.interface import TaskFilter
 from .sync_objects import Barrier, Event, Lock
 from .watches import UNKNOWN
-from .worker_info import SLOTS_MAX, WorkerInfo
+from .worker_info import WorkerInfo
 
 LIST_TASKS_MAX: Final = 2_000  # each row costs some 20 µs
 LAST_RUNS_TASKS_MAX: Final = 1_000  # each is read whole from the store
@@ -183,9 +183,10 @@ class Dispatcher(EngineObject):
         self.engine.roster.starting(call.session, check_ids(ids))
 
     @exposed(Role.WORKER)
-    def beat(self, call: Call, started: list[bytes], facts: dict[str, Any] | None = None) -> None:
-        """What is running, and ``{"memory_bytes": …}`` of the worker and its children: for people to look at."""
-        self.engine.roster.beat(call.session, check_ids(started, SLOTS_MAX), facts or {})
+    def beat(self, call: Call, started: list[Any], facts: dict[str, Any] | None = None) -> None:
+        """What is running, ``[[id, attempt, lease, seconds], …]``, and ``{"memory_bytes": …}`` of the worker and its
+        children: for people to look at."""
+        self.engine.roster.beat(call.session, judge_list("started", started), facts, self.engine.now)
 
     @exposed(Role.WORKER)
     def observe(self, call: Call, rows: list[Any]) -> None:
@@ -204,7 +205,10 @@ class Tasks(EngineObject):
 
     @exposed(Role.VIEWER)
     def states(self, call: Call, ids: list[bytes]) -> Rows:
-        found = {one.id: one.state for one in reach.tasks(self.engine, call.session, ids)}
+        engine = self.engine
+        found = {
+            one.id: shown_state(engine, one.id, one.state) for one in reach.tasks(engine, call.session, ids)
+        }
         return [[id, found.get(id, UNKNOWN)] for id in ids]
 
     @exposed(Role.VIEWER)
@@ -263,7 +267,7 @@ class Tasks(EngineObject):
         engine.intake.settle(engine.now)
         before_seq = None if before is None else reach.task(engine, call.session, before).seq
         rows = engine.store.listing(
-            _filter(filter, before_seq, engine.now), judge_whole("limit", limit, 1, LIST_TASKS_MAX)
+            _filter(engine, filter, before_seq), judge_whole("limit", limit, 1, LIST_TASKS_MAX)
         )
         reasons: Reasons = {}
         allows = call.session.allows_queue
@@ -282,7 +286,10 @@ class Tasks(EngineObject):
         reasons: Reasons = {}
         shown = [] if not limit else [engine.store.brief(row.seq) for row in found.rows]
         return {
-            "states": [list(one) for one in Counter(row.state for row in found.rows).items()],
+            "states": [
+                list(one)
+                for one in Counter(shown_state(engine, row.id, row.state) for row in found.rows).items()
+            ],
             "rows": [summary(engine, task, reasons=reasons) for task in shown if task is not None],
             "newest": engine.intake.last_seq + 1 if before is None else before,
             "before": found.before,
@@ -385,7 +392,7 @@ def _judge_held(held: Any) -> list[Any]:
     return list(held)
 
 
-def _filter(given: Any, before_seq: int | None, now: Now) -> TaskFilter:
+def _filter(engine: Engine, given: Any, before_seq: int | None) -> TaskFilter:
     match given:
         case dict() if given.keys() <= {"states", "queue", "name", "since"}:
             states = tuple(
@@ -395,9 +402,10 @@ def _filter(given: Any, before_seq: int | None, now: Now) -> TaskFilter:
             queue, task, since = given.get("queue"), given.get("name"), given.get("since")
             return TaskFilter(
                 states=states,
+                begun=frozenset(held.seq for held in begun(engine)) if states else frozenset(),
                 queue=None if queue is None else judge_text("queue", queue),
                 task=None if task is None else judge_text("name", task),
-                since=None if since is None else int(judge_seconds("since", since) * 1000) - now.shift,
+                since=None if since is None else int(judge_seconds("since", since) * 1000) - engine.now.shift,
                 before_seq=before_seq,
             )
     raise InvalidArgument("a filter is a map of states, queue, name, since")

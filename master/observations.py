@@ -8,6 +8,7 @@ it: what gets lost on the way is lost to a reader, never to a task.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Final
 
 from ..common.errors import InvalidArgument
@@ -28,8 +29,13 @@ LOGS_SHOWN: Final = 8  # attempts whose output goes along when a task is shown: 
 class Observations:
     """Takes in what workers tell, gives out what people ask."""
 
-    def __init__(self, store: Store, running: dict[bytes, Running]) -> None:
-        self._store, self._running = store, running
+    def __init__(
+        self,
+        store: Store,
+        running: dict[bytes, Running],
+        began: Callable[[list[tuple[bytes, int, bytes, float | None]], Now], object],
+    ) -> None:
+        self._store, self._running, self._began = store, running, began
 
     def observe(self, rows: list[Any], now: Now) -> None:
         """Rows ``[id, attempt, lease, size, text, progress]``; those that are not of a running attempt are
@@ -39,8 +45,10 @@ class Observations:
         for id, attempt, lease, size, text, progress in rows:
             held = self._running.get(id)
             if held is not None and held.attempt == attempt and held.lease == lease:
+                if held.begun is None:  # what says something has begun, whether that was told or not
+                    self._began([(id, attempt, lease, 0.0)], now)
                 told = None if progress is None else pack([*progress, now.wall / 1000])
-                heard.append(Observation(held.seq, attempt, told, size, text[-OUTPUT_KEPT_BYTES:]))
+                heard.append(Observation(held.seq, held.number, told, size, text[-OUTPUT_KEPT_BYTES:]))
         if heard:
             self._store.observe(heard, OUTPUT_KEPT_BYTES)
 
@@ -53,28 +61,33 @@ class Observations:
 
     def progress(self, task: FullTask) -> list[Any] | None:
         """``[done, total or nil, note, unix seconds]`` of the latest attempt."""
-        told = self._store.progress(task.seq, task.attempt) if task.attempt else None
+        told = self._store.progress(task.seq, task.attempt - task.returned) if task.attempt else None
         return None if told is None else list(unpack(told))
 
     def texts(self, task: FullTask) -> dict[int, str]:
         """The output of the latest attempts, as far as it is kept."""
-        rows = self._store.logs(task.seq, task.attempt, LOGS_SHOWN)
+        rows = self._store.logs(task.seq, task.attempt - task.returned, LOGS_SHOWN)
         return {row.attempt: row.text.decode("utf-8", "replace") for row in rows if row.text}
 
     def log(self, task: FullTask, attempt: int | None, offset: int) -> dict[str, Any]:
         """An attempt's output from a byte of it on, or from the first one kept."""
-        wanted = task.attempt if attempt is None else attempt
+        current = task.attempt - task.returned
+        held = self._running.get(task.id)
+        runs = held is not None and held.begun is not None
+        latest = current - (held is not None and not runs)
+        wanted = latest if attempt is None else attempt
         rows = self._store.logs(task.seq, wanted, 1)
         row = rows[0] if rows and rows[0].attempt == wanted else LogRow(wanted, None, 0, b"")
         start = min(max(offset, row.size - len(row.text)), row.size)
+        state = task.state if held is None else StateNumber.RUNNING if runs else StateNumber.READY
         return {
             "attempt": wanted,
             "start": start,
             "text": row.text[len(row.text) - (row.size - start) :],
             "size": row.size,
-            "state": task.state,
+            "state": int(state),
             "progress": None if row.progress is None else list(unpack(row.progress)),
-            "running": task.state == StateNumber.RUNNING and wanted == task.attempt,
+            "running": runs and wanted == current,
         }
 
 

@@ -3,6 +3,7 @@ bounded part of the store."""
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
@@ -14,6 +15,7 @@ from .engine import Engine
 from .item_queue import ItemQueue
 from .lanes import Queue
 from .roster import Worker
+from .shown import attempts_of, begun, running_by_lane, shown_counts
 from .worker_info import WorkerInfo
 
 LANES_MAX: Final = 500  # of one queue, looked into for its oldest task
@@ -34,6 +36,7 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
     items = {one.name: one for one in engine.items.by_name.values() if one.owner is None}
     taken = engine.items.taken()
     queues = {**{name: Queue(name) for name in items}, **engine.lanes.queues}
+    running = running_by_lane(engine)
     seen = [name for name in queues if allows(name)]
     if len(seen) > QUEUES_SHOWN_MAX:
         empty = {name: not (queues[name].is_used or (name in items and items[name].waiting)) for name in seen}
@@ -48,10 +51,20 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
             "oldest_ready_seconds": oldest_ready_seconds(engine, queue),
             "items": items[name].waiting if name in items else 0,
             "item_queue": _item_row(items[name], taken) if name in items else None,
-            **{str(state): queue.count(state) for state in StateNumber},
+            **_states(queue, running),
         }
         for name, queue in ((name, queues[name]) for name in sorted(seen))
     ]
+
+
+def _states(queue: Queue, running: Counter[int]) -> dict[str, int]:
+    """How many tasks are in each state, as it is shown; ``assigned``: those of the ready ones that wait at a worker."""
+    sums = [0] * (max(StateNumber) + 1)
+    for lane in queue.lanes:
+        for state, tasks in enumerate(shown_counts(lane, running[lane.number])):
+            sums[state] += tasks
+    assigned = queue.count(StateNumber.RUNNING) - sums[StateNumber.RUNNING]
+    return {**{str(state): sums[state] for state in StateNumber}, "assigned": assigned}
 
 
 def _item_row(queue: ItemQueue, taken: Counter[int]) -> dict[str, Any]:
@@ -113,7 +126,7 @@ def _worker_row(engine: Engine, worker: Worker, info: WorkerInfo, leased: int) -
         "version": info.version,
         "state": worker.state,
         "connected": here,
-        "running": len(worker.started) if here else 0,
+        "running": min(leased, info.slots) if here else 0,
         "leased": leased,
         "rate": 0.0 if worker.pace is None else worker.pace.recent.per_second(engine.now.mono),
         "memory_bytes": worker.memory_bytes if here else None,
@@ -140,50 +153,48 @@ def snapshot(engine: Engine, allows: Callable[[str], bool]) -> dict[str, Any]:
 
 
 def running_rows(engine: Engine, node: str, allows: Callable[[str], bool]) -> list[list[Any]]:
-    """What a worker holds: ``[id, task, queue, attempt, leased, begun]``, what runs longest first; ``begun`` as of
-    its last beat."""
+    """What a worker holds: ``[id, task, queue, attempts, since, begun]``, what runs longest first; ``since``: it
+    began, or, when that is not told, was given to the worker."""
     worker = next((one for one in engine.roster.by_node.values() if one.node.hex() == node), None)
     if worker is None:
         return []
-    seqs = [held.seq for held in engine.running.values() if held.worker == worker.number]
-    tasks = [task for task in map(engine.store.brief, sorted(seqs)[:SHOWN_MAX]) if task is not None]
-    tasks.sort(key=lambda task: (task.id not in worker.started, task.started or 0))
-    return [
-        [
-            task.id,
-            task.task,
-            task.queue,
-            task.attempt,
-            engine.now.shown(task.started or 0),
-            task.id in worker.started,
-        ]
-        for task in tasks
-        if allows(task.queue)
-    ]
+    mine = [held for held in engine.running.values() if held.worker == worker.number]
+    mine.sort(key=lambda held: (held.begun is None, held.begun or 0, held.seq))
+    rows: list[list[Any]] = []
+    for held in mine[:SHOWN_MAX]:
+        task = engine.store.brief(held.seq)
+        if task is not None and allows(task.queue):
+            since = held.begun or task.started or 0
+            has_begun = held.begun is not None
+            rows.append(
+                [
+                    task.id,
+                    task.task,
+                    task.queue,
+                    attempts_of(engine, task),
+                    engine.now.shown(since),
+                    has_begun,
+                ]
+            )
+    return rows
 
 
 def _longest(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, Any]]:
-    """What runs longest, of the tasks that had begun at their workers' last beat and were accepted first."""
-    begun = [
-        engine.running[id].seq
-        for worker in engine.roster.by_node.values()
-        for id in worker.started
-        if worker.session is not None and id in engine.running
-    ]
-    tasks = [task for task in map(engine.store.brief, sorted(begun)[:SHOWN_MAX]) if task is not None]
-    tasks.sort(key=lambda task: task.started or 0)
+    """What runs longest, of the tasks that run as of their workers' last beat."""
+    longest = heapq.nsmallest(SHOWN_MAX, begun(engine), key=lambda held: held.begun or 0)
+    found = [(held, engine.store.brief(held.seq)) for held in longest]
+    tasks = [(held, task) for held, task in found if task is not None and allows(task.queue)]
     return [
         {
             "id": task.id,
             "name": task.task,
             "queue": task.queue,
-            "attempt": task.attempt,
-            "started": engine.now.shown(task.started or 0),
+            "attempt": attempts_of(engine, task),
+            "started": engine.now.shown(held.begun or 0),
             "worker": None if task.worker is None else engine.store.worker_host(task.worker),
             "progress": engine.observations.progress(task),
         }
-        for task in tasks[:TOP_MAX]
-        if allows(task.queue)
+        for held, task in tasks[:TOP_MAX]
     ]
 
 

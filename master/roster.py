@@ -20,10 +20,10 @@ from typing import Any, Final, NamedTuple
 from ..common.errors import Forbidden, InvalidArgument, ProtocolError
 from ..common.failure import Failure
 from ..common.keys import Verifier
-from ..common.model import OutcomeNumber, Role
+from ..common.model import Role
 from .accounts import Account, What
 from .clock import Now
-from .ends import Ends
+from .ends import Ends, held_row
 from .gauges import Pace
 from .lanes import Capability, CapabilityKey, Lanes
 from .running import Running
@@ -60,7 +60,7 @@ class Worker:
     heard: int = 0  # mono ms
     heard_wall: int = 0
     give_up_at: int | None = None  # mono ms; while absent
-    started: frozenset[bytes] = frozenset()  # as of its last beat, for people to look at
+    started: frozenset[bytes] = frozenset()  # what it runs, as of its last beat
     memory_bytes: int | None = None  # of it and its children, as of its last beat
     draining: bool = False  # ordered to, or it says so
     has_left: bool = False  # with a goodbye: it is not expected back, and not listed
@@ -162,6 +162,7 @@ class Roster:
         worker.info, worker.session, worker.give_up_at = info, session, None
         worker.since, worker.heard, worker.heard_wall = now.steady, now.mono, now.wall
         worker.draining = worker.has_left = False
+        worker.started = frozenset()  # a beat follows
         worker.pace = worker.pace or Pace(now.mono)
         worker.orders.clear()
         worker.orders_call = None
@@ -177,14 +178,19 @@ class Roster:
                 raise cost.account.refusal(What.ANNOUNCED_BYTES, cost.size_bytes)
             self._remove(gone)
 
-    def beat(self, session: Session, started: list[bytes], facts: Any) -> None:
+    def beat(self, session: Session, started: list[Any], facts: Any, now: Now) -> None:
+        """What a worker runs, as many as it has slots; ``facts`` None: it is about nothing else."""
         worker = self.of(session)
+        slots = worker.info.slots if worker.info is not None else 0
+        worker.started = frozenset(self._ends.began(map(held_row, started[:slots]), now))
+        if facts is None:
+            return
         if not isinstance(facts, dict):
             raise InvalidArgument(f"beat: facts are a map, not {facts!r:.40}")
         memory = facts.get("memory_bytes")
         if memory is not None and (type(memory) is not int or not 0 <= memory <= MEMORY_BYTES_MAX):
             raise InvalidArgument(f"beat: memory_bytes is a number of bytes, not {memory!r:.40}")
-        worker.started, worker.memory_bytes = frozenset(self._own(worker, started)), memory
+        worker.memory_bytes = memory
         if facts.get("draining") is True:  # its parked lease calls are not answered: it would only hand back
             worker.draining = True
             _out_of_line(worker)
@@ -218,7 +224,7 @@ class Roster:
         worker = self.of(session)
         _out_of_line(worker)
         mine = [id for id, held in self._running.items() if held.worker == worker.number]
-        self._ends.take_back(mine, OutcomeNumber.RELEASED, None, now)
+        self._ends.hand_back(dict.fromkeys(mine), now)
         worker.session = worker.orders_call = None
         worker.has_left = True
 
@@ -335,30 +341,28 @@ class Roster:
         mine = [(id, held) for id, held in self._running.items() if held.worker == worker.number]
         spared = [id for id, held in mine if held.suspect and id not in worker.starting]
         worker.starting.clear()
-        self._ends.take_back(spared, OutcomeNumber.RELEASED, None, now)
+        self._ends.hand_back(dict.fromkeys(spared), now)
         host = worker.info.host if worker.info else "unknown host"
         body = Failure(
             type="WorkerLost",
             message=f"the worker on {host} vanished while it held the task",
             detail={"outcome": "lost"},
         ).encode()
-        self._ends.take_back([id for id, _ in mine], OutcomeNumber.LOST, body, now)
+        self._ends.lose([id for id, _ in mine], body, now)
 
     def _reconcile(self, worker: Worker, held: list[list[Any]], now: Now) -> list[bytes]:
         kept: dict[bytes, None] = {}
         dropped: list[bytes] = []
-        for entry in held:
-            match entry:
-                case [bytes(id), int(attempt), bytes(lease)]:
-                    mine = self._running.get(id)
-                    if mine is not None and mine.attempt == attempt and mine.lease == lease:
-                        kept[id] = None
-                    else:
-                        dropped.append(id)
-                case _:
-                    raise ProtocolError(f"not a held lease: {entry!r:.200}")
+        rows = list(map(held_row, held))
+        for id, attempt, lease, _ in rows:
+            mine = self._running.get(id)
+            if mine is not None and mine.attempt == attempt and mine.lease == lease:
+                kept[id] = None
+            else:
+                dropped.append(id)
         left = [id for id, mine in self._running.items() if mine.worker == worker.number and id not in kept]
-        self._ends.take_back(left, OutcomeNumber.RELEASED, None, now)
+        self._ends.hand_back(dict.fromkeys(left), now)
+        self._ends.began(rows, now)
         for id in kept:
             if id in self._ends.cancelling:
                 self.order_cancel(id)

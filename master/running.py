@@ -18,10 +18,14 @@ class Running(NamedTuple):
     worker: int  # its number in the store
     suspect: bool  # a worker died before while it held this task: see Roster.starting
     origin: int | None = None  # see origins.py; None: it was submitted
+    begun: int | None = (
+        None  # steady ms at which it began, as its worker told; None: not told, it may wait there
+    )
 
 
 class Grant(NamedTuple):
-    """What a lease call is answered with: groups of ``[queue, task, timeout, [[id, attempt, payload], …]]``."""
+    """What a lease call is answered with: groups of ``[queue, task, timeout, [[id, attempt, payload], …]]``.
+    An entry that is a suspect, or whose number is not its attempt's, says both behind that."""
 
     parked: ParkedLease
     lease: bytes

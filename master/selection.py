@@ -20,6 +20,7 @@ from ..common.errors import InvalidArgument
 from ..common.failure import Failure
 from ..common.model import StateNumber
 from .engine import Engine
+from .shown import shown_state
 from .store.interface import WindowRow
 
 VISITED_MAX: Final = 5_000  # rows looked at in one portion: some ten milliseconds
@@ -31,7 +32,7 @@ UNIX_SECONDS_MAX: Final = 1e11
 WAITING: Final = frozenset({StateNumber.READY, StateNumber.SCHEDULED, StateNumber.BLOCKED})
 CANCELLABLE: Final = WAITING | {StateNumber.RUNNING}
 REVIVABLE: Final = frozenset(state for state in StateNumber if state.is_terminal) - {StateNumber.SUCCEEDED}
-PURGEABLE: Final = frozenset(StateNumber) - {StateNumber.RUNNING}
+PURGEABLE: Final = frozenset(StateNumber) - {StateNumber.RUNNING}  # what waits at a worker stays, too
 
 
 class Portion(NamedTuple):
@@ -76,10 +77,10 @@ class Selection:
     def fits_lane(self, queue: str, task: str) -> bool:
         return _fits(queue, self.queues) and _fits(task, self.names)
 
-    def fits(self, row: WindowRow) -> bool:
-        """Its lane has been judged."""
+    def fits(self, row: WindowRow, state: int) -> bool:
+        """``state``: as it is shown. Its lane has been judged."""
         return (
-            (not self.states or row.state in self.states)
+            (not self.states or state in self.states)
             and (self.since is None or row.created >= self.since)
             and (self.until is None or row.created <= self.until)
             and (not self.asks_for_failure or self._fits_failure(row))
@@ -119,7 +120,8 @@ def portion(
     window = engine.store.window(upper, VISITED_MAX, wanted.asks_for_failure)
     rows: list[WindowRow] = []
     for row in window:
-        if row.lane in lanes and row.state in possible and wanted.fits(row):
+        shown = shown_state(engine, row.id, row.state)
+        if row.lane in lanes and row.state in possible and wanted.fits(row, shown):
             rows.append(row)
             if len(rows) == matches_max:
                 return Portion(rows, row.seq)
@@ -127,7 +129,7 @@ def portion(
 
 
 def purge(engine: Engine, rows: list[WindowRow]) -> None:
-    """Delete tasks that do not run. Those that waited are cancelled before, so that who watches them hears of it."""
+    """Delete tasks that no worker has. Those that waited are cancelled before, so that who watches them hears of it."""
     waiting = [row.id for row in rows if row.state in WAITING]
     engine.ends.cancel(engine.store.find(waiting), engine.now)
     engine.store.delete([row.seq for row in rows])

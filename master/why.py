@@ -15,6 +15,7 @@ from .engine import Engine
 from .gauges import foreseen_seconds
 from .lanes import Lane
 from .roster import Worker
+from .shown import attempts_of, began_at
 from .store.interface import FullTask
 
 AHEAD_MAX: Final = 10_000  # counted; beyond it a person is told "more than"
@@ -28,9 +29,9 @@ def why(engine: Engine, task: FullTask, *, position: bool = False) -> str:
     if state.is_terminal:
         return ""
     if state == StateNumber.RUNNING:
-        return _why_running(engine, task)
+        return _why_leased(engine, task)
     if state == StateNumber.SCHEDULED:
-        reason = "before the next attempt" if task.attempt else "as it was asked to"
+        reason = "before the next attempt" if attempts_of(engine, task) else "as it was asked to"
         now = engine.now
         left = max(0, task.at - now.wall if task.at is not None else (task.due or 0) - now.steady)
         paused = f"; besides, {_paused(engine, task)}" if engine.lanes.queue(task.queue).paused else ""
@@ -49,14 +50,20 @@ def is_stuck(engine: Engine, task: FullTask) -> bool:
     return lane.queue.paused or all(one.capability not in lane.capabilities for one in takers)
 
 
-def _why_running(engine: Engine, task: FullTask) -> str:
+def _why_leased(engine: Engine, task: FullTask) -> str:
     worker = engine.roster.by_number.get(task.worker or 0)
-    since = in_words((engine.now.steady - (task.started or 0)) / 1000)
+    began = began_at(engine, task.id)
+    since = in_words((engine.now.steady - (began or task.started or 0)) / 1000)
     if worker is None or worker.info is None:
         host = engine.store.worker_host(task.worker or 0) or "a worker that is forgotten by now"
-        who = f"{host} has had attempt {task.attempt} for {since}, and has not connected since the master started"
+        who = (
+            f"{host} has had it for {since}, and has not connected since the master started: "
+            "whether it has begun is not known"
+        )
+    elif began is None:
+        who = f"it waits for a slot of {_named(worker)}, which was given it {since} ago"
     else:
-        who = f"{_named(worker)} has had attempt {task.attempt} for {since}"
+        who = f"{_named(worker)} has run attempt {attempts_of(engine, task)} for {since}"
     if worker is not None and worker.session is None and worker.give_up_at is not None:
         left = in_words(max(0, worker.give_up_at - engine.now.mono) / 1000)
         return f"{who}; it is not connected: unless it is back in {left}, the task is handed out again"

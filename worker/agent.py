@@ -21,12 +21,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from ..common.ids import show_id
-from ..common.model import OutcomeNumber
 from .hands import Child, Hands
 from .jobs import Death, Job, Report, granted_jobs
 from .outbox import Call, Outbox
 from .pace import LONG_SECONDS, Pace
 from .post_mortem import post_mortem
+from .starts import Starts
 
 LEASE_CALLS_MAX: Final = 2  # outstanding: one being answered while another waits in line
 TICK_SECONDS: Final = 0.05
@@ -49,6 +49,7 @@ class Agent:
         self._max_tasks, self._max_memory = max_tasks_per_child, max_memory_per_child  # 0: no limit
         self._hands, self._slots, self._kill_grace, self._report = hands, slots, kill_grace_seconds, report
         self.children: dict[int, Child] = {}
+        self.starts = Starts(self.children, hands)
         self.waiting: deque[Job] = deque()
         self.asked: dict[bytes, Job] = {}  # suspects whose start has been announced, not yet acknowledged
         self.outbox = Outbox()
@@ -67,11 +68,11 @@ class Agent:
         """Every lease in hand, wherever it is."""
         return [job.held for job in self._jobs()] + self.outbox.held
 
-    @property
-    def started(self) -> list[bytes]:
-        """The tasks that children are running."""
-        running = [self._running_job(child) for child in self.children.values() if child.jobs]
-        return [job.id for job in running if job is not None]
+    def holding(self, now: float) -> list[list[Any]]:
+        """The same, with the seconds it has run behind each that has begun."""
+        begun = self.starts.begun(now)
+        jobs = [[*job.held, begun[job.ordinal]] if job.ordinal in begun else job.held for job in self._jobs()]
+        return jobs + self.outbox.ended
 
     @property
     def idle(self) -> bool:
@@ -135,7 +136,7 @@ class Agent:
         if child is None or not child.jobs:
             return None
         named = next((job for job in child.jobs if job.ordinal == ordinal), None)
-        return named or (child.jobs[0] if self._running_job(child) is not None else None)
+        return named or (child.jobs[0] if child.running(self._hands) is not None else None)
 
     def last_begun(self, number: int, unread: Iterable[int]) -> Job | None:
         """What a child was doing, ``unread`` being the ordinals of what it had not begun."""
@@ -195,7 +196,7 @@ class Agent:
         for job in list(self.waiting):
             if job.key == (id, attempt):
                 self.waiting.remove(job)
-                self._post(job, OutcomeNumber.CANCELLED, None, now, 0.0, None)
+                self._release([job])  # what comes back unstarted, the master cancels
         self.work(now)
 
     def drain(self, now: float) -> None:
@@ -208,15 +209,18 @@ class Agent:
         self.asked.clear()
         self.work(now)
 
-    def give_up(self) -> tuple[list[Call], list[list[Any]]]:
+    def give_up(self, now: float) -> tuple[list[Call], list[list[Any]]]:
         """The second signal, after a drain: reports to be sent at once, leases of begun jobs to be handed back."""
-        return self.outbox.take_rest(), [job.held for job in self._jobs()]
+        begun = self.starts.begun(now)
+        return self.outbox.take_rest(), [[*job.held, begun.get(job.ordinal, 0.0)] for job in self._jobs()]
 
     def tick(self, now: float) -> None:
         """Look at what runs: time limits, jobs stuck behind a long one, pressure that did not help."""
         for child in list(self.children.values()):
             if child.jobs:
                 self._look_at(child, now)
+        if self.connected:
+            self.starts.tell(now)
         self._shed(now)
         self.work(now)
 
@@ -326,7 +330,7 @@ class Agent:
     # watching over children
 
     def _look_at(self, child: Child, now: float) -> None:
-        job = self._running_job(child)
+        job = child.running(self._hands)
         if job is None:
             return
         if job.ordinal != child.current:
@@ -346,12 +350,8 @@ class Agent:
         elif job.timeout is not None and elapsed >= job.timeout:
             self._press(child, "timeout", now)
 
-    def _running_job(self, child: Child) -> Job | None:
-        begun = len(child.jobs) - self._hands.unread(child.number)
-        return child.jobs[begun - 1] if 0 < begun <= len(child.jobs) else None
-
     def _press(self, child: Child, why: str, now: float) -> None:
-        job = self._running_job(child)
+        job = child.running(self._hands)
         if job is not None and not child.pressure:
             if job.ordinal != child.current:  # begun since the last tick
                 child.begins(job, now)
@@ -365,7 +365,7 @@ class Agent:
 
     def _press_if_running(self, child: Child, keys: set[tuple[bytes, int]], now: float) -> None:
         """Cancel what the child runs if it is one of these; it may be over, its end not yet told."""
-        job = self._running_job(child)
+        job = child.running(self._hands)
         if job is not None and job.key in keys:
             self._press(child, "cancel", now)
 
@@ -388,7 +388,7 @@ class Agent:
         if not child.is_worn:
             child.is_worn = True
             self._reclaim(child, self._hands.take_back(child.number))
-        job = self._running_job(child)
+        job = child.running(self._hands)
         if job is not None and not child.pressure:
             if job.ordinal != child.current:
                 child.begins(job, now)

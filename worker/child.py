@@ -55,7 +55,7 @@ TICKET_BYTES: Final = 8
 NOTICE: Final = struct.Struct(">QB")
 TIMEOUT_NOTICE, CANCEL_NOTICE, TELL_NOTICE = 1, 2, 3
 
-_Job = list[Any]  # [ordinal, id, attempt, name, queue, lease, timeout, payload]; see jobs.Job.down
+_Job = list[Any]  # [ordinal, id, attempt, name, queue, lease, timeout, payload, number]; see jobs.Job.down
 
 
 class ChildProcess:
@@ -197,7 +197,7 @@ class ChildProcess:
             self._started = started
             self._current = job
             if self._note is not None:
-                self._note("started", id=job[1], attempt=job[2])
+                self._note("started", id=job[1], attempt=job[2], number=job[8])
             context = None if served.context_name is None else self.context()
             if style is not None:
                 value = served.run_chunk(args, style, context)
@@ -246,7 +246,7 @@ class ChildProcess:
             return None
         return Context(
             id=show_id(job[1]),
-            attempt=job[2],
+            attempt=job[8],
             name=job[3],
             queue=job[4],
             token=job[5].hex(),

@@ -29,6 +29,9 @@ class Hands(Protocol):
     def retire(self, child: int) -> None:
         """It has no job and gets none: let it end, and put another in its place."""
 
+    def began(self, rows: list[list[Any]]) -> None:
+        """Tell the master what runs: see ``starts.py``."""
+
     def lease(self, want: int) -> None: ...
     def finish(self, rows: list[list[Any]], blobs: list[list[Any]] | None) -> None: ...
     def release(self, held: list[list[Any]]) -> None: ...
@@ -58,6 +61,11 @@ class Child:
     measured: float = 0.0  # when its memory was, and
     memory_bytes: int = 0
     memory_before_bytes: int = 0  # what was measured before its current job began
+
+    def running(self, hands: Hands) -> Job | None:
+        """The job it is at: the last one whose ticket it has taken."""
+        begun = len(self.jobs) - hands.unread(self.number)
+        return self.jobs[begun - 1] if 0 < begun <= len(self.jobs) else None
 
     def begins(self, job: Job, now: float) -> None:
         """From now on this is what it is seen running."""

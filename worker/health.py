@@ -33,6 +33,6 @@ class WorkerVitals:
         agent = self._supervisor.agent
         return {
             "children": len(self._supervisor.pids),
-            "running": len(agent.started),
+            "running": len(agent.starts.running()),
             "outbox": len(agent.outbox),
         }

@@ -27,6 +27,7 @@ class Job:
     timeout: float | None
     payload: bytes
     suspect: bool = False
+    number: int = 1  # of this attempt as people count; ``attempt`` counts leases and is the fence
     ordinal: int = 0
     cancelled: bool = False
 
@@ -51,13 +52,25 @@ class Job:
             self.lease,
             self.timeout,
             self.payload,
+            self.number,
         ]
 
 
 def granted_jobs(lease: bytes, groups: list[list[Any]]) -> list[Job]:
-    """The jobs of a lease reply, in which a suspect has a fourth field."""
+    """The jobs of a lease reply. An entry is ``[id, attempt, payload]``, and where they are not as usual, whether it is a
+    suspect (it is not) and its number (``attempt``)."""
     return [
-        Job(entry[0], entry[1], lease, queue, name, timeout, entry[2], suspect=len(entry) > 3)
+        Job(
+            entry[0],
+            entry[1],
+            lease,
+            queue,
+            name,
+            timeout,
+            entry[2],
+            len(entry) > 3 and entry[3],
+            entry[4] if len(entry) > 4 else entry[1],
+        )
         for queue, name, timeout, entries in groups
         for entry in entries
     ]

@@ -48,7 +48,7 @@ class WorkerMetrics:
             counter("tq_worker_results_stale", "Results that came too late.", (), [((), meters.stale)]),
             histogram("tq_worker_run_seconds", "From start to end.", (), [((), meters.run)]),
             gauge("tq_worker_slots", "Tasks that may run at a time.", (), [((), self._slots)]),
-            gauge("tq_worker_running", "Tasks that run.", (), [((), len(agent.started))]),
+            gauge("tq_worker_running", "Tasks that run.", (), [((), len(agent.starts.running()))]),
             gauge("tq_worker_waiting", "Tasks in hand that no child has.", (), [((), len(agent.waiting))]),
             gauge("tq_worker_outbox", "Results the master has not taken.", (), [((), len(agent.outbox))]),
             gauge("tq_worker_connected", "1: connected to a master.", (), [((), agent.connected)]),

@@ -43,7 +43,7 @@ class Observer:
         if job is None:
             self._outlet.put("", text)
             return
-        self._outlet.put(f"{show_id(job.id)}.{job.attempt}.log", text)
+        self._outlet.put(f"{show_id(job.id)}.{job.number}.log", text)
         self._said.text(job, text)
         self._send_soon()
 

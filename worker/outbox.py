@@ -54,6 +54,11 @@ class Outbox:
         """As ``announce`` and ``release`` name them."""
         return [row[:3] for row in self._rows.values()]
 
+    @property
+    def ended(self) -> list[list[Any]]:
+        """The same, with the seconds that each has run."""
+        return [[*row[:3], row[6]] for row in self._rows.values()]
+
     def put(self, key: Key, row: list[Any], blobs: list[bytes] | None = None) -> None:
         self._rows[key] = row
         if blobs:

@@ -130,7 +130,7 @@ class Supervisor:
         if self._ended.done():
             return
         self._kill_children()
-        reports, held = self._agent.give_up()
+        reports, held = self._agent.give_up(self._now())
         for rows, blobs in reports:
             self._observer.before_finish(rows)
             self._line.tell("finish", rows, *([blobs] if blobs else []))
@@ -157,7 +157,9 @@ class Supervisor:
     # the connection
 
     def announcement(self) -> tuple[dict[str, Any], list[list[Any]]]:
-        return announcement(self._settings, [name for name, _ in self.tasks]), self._agent.held
+        return announcement(self._settings, [name for name, _ in self.tasks]), self._agent.holding(
+            self._now()
+        )
 
     def line_opened(self, connection: CallerConnection, answer: Any) -> None:
         self._lease_seconds = float(answer["lease_seconds"])
@@ -189,7 +191,7 @@ class Supervisor:
         facts: dict[str, Any] = {"memory_bytes": sum(map(resident_bytes, {os.getpid(), *self.pids}))}
         if self._agent.draining:
             facts["draining"] = True
-        self._line.tell("beat", self._agent.started, facts)
+        self._line.tell("beat", self._agent.starts.rows(self._now()), facts)
 
     def _observe(self, rows: list[list[Any]]) -> None:
         """What running attempts say."""
@@ -236,6 +238,9 @@ class Supervisor:
         worn.retire()
         self._loop.call_later(self._settings.kill_grace_seconds, lambda: worn.signal(kill=True))
         self._start_child()
+
+    def began(self, rows: list[list[Any]]) -> None:
+        self._line.tell("beat", rows)
 
     def lease(self, want: int) -> None:
         def granted(answer: Any) -> None:

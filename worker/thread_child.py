@@ -200,7 +200,7 @@ class ThreadChild:
         deadline = None if job.timeout is None else self._started + job.timeout
         return Context(
             id=show_id(job.id),
-            attempt=job.attempt,
+            attempt=job.number,
             name=job.name,
             queue=job.queue,
             token=job.lease.hex(),

@@ -108,7 +108,7 @@ def _record(job: Job, outcome: int, body: bytes | None, seconds: float) -> dict[
     record = {
         "action": "task.ended",
         "task": show_id(job.id),
-        "attempt": job.attempt,
+        "attempt": job.number,
         "call": _call(job)[:CALL_CHARS_MAX],
         "outcome": str(OutcomeNumber(outcome)),
         "seconds": seconds,

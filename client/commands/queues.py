@@ -79,9 +79,10 @@ def pause(app: App, as_json: bool, queue: str, reason: str) -> None:
     app.call(("get_task_queue", queue), "pause", reason)
     row = _row(app, queue)
     if as_json:
-        print_json({"queue": queue, "paused": True, "running": row["running"]})
+        print_json({"queue": queue, "paused": True, "running": row["running"], "assigned": row["assigned"]})
         return
-    goes_on = f"; {count(row['running'])} already with workers will still run" if row["running"] else ""
+    given = row["running"] + row["assigned"]
+    goes_on = f"; {count(given)} already with workers will still run" if given else ""
     sys.stdout.write(f"{queue} is paused{goes_on}\n")
     if not has_tasks(row) and row["item_queue"] is None:
         click.echo(f"(there has been nothing in {queue} yet: is the name right?)", err=True)
@@ -115,7 +116,8 @@ def paused_words(row: dict[str, Any]) -> str:
 def _row(app: App, queue: str) -> dict[str, Any]:
     """A queue as it is now; one of nothing when it was never heard of."""
     rows = app.call(("get_queues",), "list")
-    nothing = {"name": queue, "paused": False, "item_queue": None, **dict.fromkeys(map(str, State), 0)}
+    no_tasks = dict.fromkeys([*map(str, State), "assigned"], 0)
+    nothing = {"name": queue, "paused": False, "item_queue": None, **no_tasks}
     return next((row for row in rows if row["name"] == queue), nothing)
 
 

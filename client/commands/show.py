@@ -58,6 +58,9 @@ def _print(task: dict[str, Any]) -> None:
     write(f"  queue {task['queue']}, priority {task['priority']}, submitted {ago(task['created'])} ago\n")
     if task["why"]:
         write(f"  {task['why']}\n")
+    if task["returned"]:
+        times = "once" if task["returned"] == 1 else f"{task['returned']:,} times"
+        write(f"  {times} a worker handed it back before it began\n")
     if task["progress"] is not None:
         write(f"  {_progress(task['progress'])}\n")
     if task["state"] == StateNumber.SUCCEEDED:

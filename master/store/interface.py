@@ -104,6 +104,7 @@ class Found(NamedTuple):
     lane: int
     state: int
     attempt: int
+    returned: int
     lease: bytes | None
     cancel: int
     origin: int | None

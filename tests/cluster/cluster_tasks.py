@@ -42,6 +42,13 @@ def echo(value: Any) -> Any:
 
 
 @app.task
+def attempt_after(ctx: tq.Context, seconds: float) -> int:
+    """The number of its attempt, as it is told."""
+    time.sleep(seconds)
+    return ctx.attempt
+
+
+@app.task
 def noted(path: str, number: int, seconds: float = 0.0) -> int:
     """Leaves a line for every start."""
     note(path, str(number))

@@ -347,7 +347,12 @@ def test_a_queue_is_paused_listed_and_resumed(run: Run, queue: str, app: tq.App)
     assert well(run("resume", queue)) == f"{queue} goes on\n"
     assert well(run("resume", queue)) == f"{queue} was not paused\n"
     assert handle.result(timeout=20) == 2
-    assert parsed(run("pause", queue, "--json")) == {"queue": queue, "paused": True, "running": 0}
+    assert parsed(run("pause", queue, "--json")) == {
+        "queue": queue,
+        "paused": True,
+        "running": 0,
+        "assigned": 0,
+    }
     assert parsed(run("resume", queue, "--json")) == {"queue": queue, "paused": False}
 
 

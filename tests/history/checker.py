@@ -3,8 +3,12 @@
 Events are dicts with ``t``, ``who``, ``what`` and mostly ``id``. Who says what:
 
     client   submitting (once?) · acknowledged · cancel-confirmed · heard (state, digest) · read (before, state)
-    master   submitted · leased · ended (outcome, state) · accepted (digest) · cancelled · expired · revived
-    worker   started · computed (outcome, digest)
+    master   submitted · leased · ended (outcome, state) · returned (state) · accepted (digest) · cancelled · expired ·
+             revived
+    worker   started (number) · computed (outcome, digest)
+
+An attempt is numbered twice: ``attempt`` counts leases and is the fence, ``number`` is what the task is told and leaves out
+the leases that were returned unstarted.
 
 ``final`` is what the store says at the end: id -> Final. A task brought back by hand (``revived``) begins a
 new *life*; the rules hold within each.
@@ -18,7 +22,6 @@ from typing import Any, NamedTuple
 
 TERMINAL = 10  # states from here on are final
 SUCCEEDED, CANCELLED = 10, 13
-RELEASED = 8  # an outcome: certainly not started
 
 Event = Mapping[str, Any]
 
@@ -80,7 +83,7 @@ class _Judge:
         self._accepted: tuple[int, str] | None = None
         self._started: set[int] = set()
         self._starts_of_life = 0
-        self._ended: dict[int, int] = {}  # attempt: outcome
+        self._returned: set[int] = set()  # attempts that were handed back as unstarted
         self._computed: dict[int, str] = {}
         self._heard: dict[tuple[int, str], str] = {}  # per life: (state, digest): who
 
@@ -165,9 +168,14 @@ class _Judge:
         if event["attempt"] != self._attempt or not self._leased:
             self._fail("H5", f"attempt {event['attempt']} ended, the current one is {self._attempt}")
         self._leased = False
-        self._ended[event["attempt"]] = event["outcome"]
         if event["state"] >= TERMINAL:
             self._end(event["state"])
+
+    def _on_returned(self, event: Event) -> None:
+        self._on_ended(event)
+        self._returned.add(event["attempt"])
+        if event["attempt"] in self._started:
+            self._fail("H9", f"attempt {event['attempt']} was started, and handed back as unstarted")
 
     def _on_cancelled(self, event: Event) -> None:
         self._end(CANCELLED)
@@ -195,10 +203,19 @@ class _Judge:
             self._fail("H9", f"attempt {attempt} was started twice")
         if self._once and self._starts_of_life > 1:
             self._fail("H8", f"at_most_once, and started again as attempt {attempt}")
-        if self._ended.get(attempt) == RELEASED:
+        if attempt in self._returned:
             self._fail("H9", f"attempt {attempt} was handed back as unstarted, and started")
         if attempt > self._attempt:
             self._fail("H9", f"attempt {attempt} was started before it was leased")
+        number = event.get("number")
+        if number is not None:
+            if number != attempt - sum(one < attempt for one in self._returned):
+                self._fail("H13", f"attempt {attempt} was told that it is number {number}")
+            earlier = sum(one < attempt for one in self._started)
+            if number <= earlier:
+                self._fail(
+                    "H13", f"attempt {attempt} was told that it is number {number}, after {earlier} starts"
+                )
         self._started.add(attempt)
 
     def _on_computed(self, event: Event) -> None:

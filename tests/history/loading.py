@@ -99,15 +99,15 @@ def _happened(events: list[Event], following: Mapping[Any, Event], rows: Mapping
 def _leads_to(event: Event, next: Event) -> bool:
     """Whether a task to which this had happened could be the one to which that happened next."""
     match event["what"], next["what"]:
-        case "leased", "ended" | "accepted":
+        case "leased", "ended" | "accepted" | "returned":
             return bool(event["lease"] == next["lease"] and event["attempt"] == next["attempt"])
         case "submitted" | "revived", "leased" | "cancelled" | "expired":
             return True
-        case "ended", "leased":
+        case "ended" | "returned", "leased":
             return bool(next["attempt"] == event["attempt"] + 1)
-        case "ended", "cancelled" | "expired":
+        case "ended" | "returned", "cancelled" | "expired":
             return bool(event["state"] < TERMINAL)
-        case "ended", "revived":
+        case "ended" | "returned", "revived":
             return bool(event["state"] >= TERMINAL)
         case "cancelled" | "expired", "revived":
             return True
@@ -125,7 +125,7 @@ def _leads_to_row(event: Event, row: Final | None) -> bool:
             return row.state == StateNumber.RUNNING and row.attempt == event["attempt"]
         case "accepted":
             return row.state == StateNumber.SUCCEEDED and row.attempt == event["attempt"]
-        case "ended":
+        case "ended" | "returned":
             return row.state != StateNumber.RUNNING and row.attempt == event["attempt"]
         case "cancelled":
             return row.state == StateNumber.CANCELLED

@@ -27,8 +27,12 @@ def leased(attempt: int) -> Said:
     return said("leased", attempt=attempt)
 
 
-def started(attempt: int) -> Said:
-    return said("started", attempt=attempt)
+def started(attempt: int, number: int | None = None) -> Said:
+    return said("started", attempt=attempt, number=number)
+
+
+def returned(attempt: int) -> Said:
+    return said("returned", attempt=attempt, state=int(StateNumber.READY))
 
 
 def computed(attempt: int, digest: str = "d") -> Said:
@@ -90,16 +94,23 @@ KEEPING = [
     Case("H7", [*BEGIN, *LOST_ONCE, *SECOND], DONE_AT_TWO, "one lease ended before the next began"),
     Case(
         "H8",
-        [SUBMITTING_ONCE, SUBMITTED, leased(1), ended(1, OutcomeNumber.RELEASED), *SECOND],
+        [SUBMITTING_ONCE, SUBMITTED, leased(1), returned(1), *SECOND],
         DONE_AT_TWO,
         "handed back unstarted, started once",
     ),
-    Case("H9", [*BEGIN, leased(1), ended(1, OutcomeNumber.RELEASED), *SECOND], DONE_AT_TWO, "never begun"),
+    Case("H9", [*BEGIN, leased(1), returned(1), *SECOND], DONE_AT_TWO, "never begun"),
     Case("H10", [*GOOD, heard(StateNumber.SUCCEEDED, "d")], DONE, "the same answer twice"),
     Case("H11", [*BEGIN, CANCELLED, CONFIRMED], GONE, "cancelled and confirmed"),
     Case("H11", [*GOOD, read(StateNumber.SUCCEEDED)], DONE, "done before it could be cancelled"),
     Case("H12", [*GOOD, read(StateNumber.SUCCEEDED, StateNumber.SUCCEEDED)], DONE, "read again"),
     Case("H12", [*BEGIN, read(StateNumber.READY, None), *GOOD[3:]], DONE, "read before it ended"),
+    Case(
+        "H13",
+        [*BEGIN, leased(1), returned(1), leased(2), started(2, 1), *SECOND[2:]],
+        DONE_AT_TWO,
+        "a lease that came back unstarted is no attempt",
+    ),
+    Case("H13", [*BEGIN, *LOST_ONCE, leased(2), started(2, 2), *SECOND[2:]], DONE_AT_TWO, "a lost one is"),
 ]
 
 BREAKING = [
@@ -133,7 +144,7 @@ BREAKING = [
     Case("H9", [*BEGIN, started(1), *GOOD[3:4], *GOOD[5:]], DONE, "started before it was leased"),
     Case(
         "H9",
-        [*BEGIN, leased(1), ended(1, OutcomeNumber.RELEASED), started(1), *SECOND],
+        [*BEGIN, leased(1), returned(1), started(1), *SECOND],
         DONE_AT_TWO,
         "handed back, and started all the same",
     ),
@@ -141,6 +152,18 @@ BREAKING = [
     Case("H10", [*GOOD, heard(StateNumber.FAILED)], DONE, "another end for another reader"),
     Case("H11", [*BEGIN, leased(1), CONFIRMED, accepted(1)], DONE, "accepted after the cancel"),
     Case("H12", [*GOOD, read(StateNumber.RUNNING, StateNumber.SUCCEEDED)], DONE, "a read behind the result"),
+    Case(
+        "H13",
+        [*BEGIN, leased(1), returned(1), leased(2), started(2, 2), *SECOND[2:]],
+        DONE_AT_TWO,
+        "told that it is a repetition, and never begun before",
+    ),
+    Case(
+        "H13",
+        [*BEGIN, *LOST_ONCE, leased(2), started(2, 1), *SECOND[2:]],
+        DONE_AT_TWO,
+        "told that it is the first, and begun before",
+    ),
 ]
 
 
@@ -171,7 +194,7 @@ def test_two_accepted_results_of_one_task_are_caught_whatever_else_is_wrong_with
 
 
 def test_every_rule_has_a_history_that_keeps_it_and_one_that_breaks_it() -> None:
-    rules = {f"H{number}" for number in range(1, 13)}
+    rules = {f"H{number}" for number in range(1, 14)}
     assert {case.rule for case in KEEPING} == rules
     assert {case.rule for case in BREAKING} == rules
 

@@ -82,8 +82,26 @@ def test_what_is_handed_back_is_no_retry(bench: Bench, meters: Meters) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     submit(client)
     worker.call("get_dispatcher", "release", lease(worker))
-    assert meters.unsuccessful == {(PAIR, OutcomeNumber.RELEASED): 1}
-    assert not meters.retried
+    assert meters.returned == {PAIR: 1}
+    assert (meters.started, meters.unsuccessful, meters.retried) == ({}, {}, {})
+
+
+def test_a_start_is_counted_once_whether_it_is_told_by_a_beat_or_by_its_end(
+    bench: Bench, meters: Meters
+) -> None:
+    client, worker = bench.client(), bench.worker("m:f")
+    submit(client, 3)
+    told, short, lost = lease(worker)
+    for _ in range(2):
+        worker.call("get_dispatcher", "beat", [[*told, 0.5]])
+    assert meters.started == {PAIR: 1}
+    finish(worker, [told, short], OutcomeNumber.SUCCESS)
+    assert meters.started == {PAIR: 2}
+    worker.close()
+    bench.advance(4)
+    assert meters.started == {PAIR: 3}, "the lost one may have begun"
+    finish(bench.worker("m:f"), [lost], OutcomeNumber.SUCCESS)
+    assert (meters.started, meters.stale) == ({PAIR: 3}, 1)
 
 
 def test_cancelled_and_expired_tasks_come_to_an_end(bench: Bench, meters: Meters) -> None:

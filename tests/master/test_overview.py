@@ -22,15 +22,16 @@ def fail(bench: Bench, worker: Peer, error: str) -> None:
 def test_a_snapshot_has_everything_and_nothing_long(bench: Bench) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     [first, second, _] = submit(client, count=3)
-    lease(worker, 1)
+    held = lease(worker, 1)
     bench.advance(90)
     lease(worker, 1)
-    worker.call("get_dispatcher", "beat", [first])
+    worker.call("get_dispatcher", "beat", [[*held[0], 89.5]])
     taken: dict[str, Any] = client.call("get_master", "snapshot")
     [longest] = taken["running"]
     assert second != longest["id"], "it is only read ahead"
-    assert (longest["id"], taken["now"] - longest["started"]) == (first, 90)
-    assert [one["name"] for one in taken["queues"]] == ["q"]
+    assert (longest["id"], taken["now"] - longest["started"]) == (first, 89.5)
+    [queue] = taken["queues"]
+    assert (queue["name"], queue["running"], queue["ready"], queue["assigned"]) == ("q", 2, 1, 0)
     [row] = taken["workers"]
     assert (row["host"], row["slots"], row["leased"], "tasks" in row) == ("host", 2, 2, False)
     assert taken["failing"] == []
@@ -74,11 +75,11 @@ def test_what_a_worker_holds_is_listed_what_runs_first(bench: Bench) -> None:
     ids = submit(client, count=2)
     lease(worker, 1)
     bench.advance(5)
-    lease(worker, 1)
-    worker.call("get_dispatcher", "beat", ids[1:])
+    held = lease(worker, 1)
+    worker.call("get_dispatcher", "beat", [[*held[0], 0.0]])
     rows = client.call("get_workers", "running", worker.session.node.hex())
     assert [(row[0], row[1], row[3], row[5]) for row in rows] == [
         (ids[1], "m:f", 1, True),
-        (ids[0], "m:f", 1, False),
+        (ids[0], "m:f", 0, False),
     ]
     assert rows[0][4] - rows[1][4] == 5

@@ -297,7 +297,7 @@ GOOD: dict[str, list[Any]] = {
     "get_dispatcher.release": [[[RUNNING, 1, LEASE], [TASK, 1, LEASE]]],
     "get_dispatcher.leave": [],
     "get_dispatcher.starting": [[TASK]],
-    "get_dispatcher.beat": [[TASK], {"memory_bytes": 1}],
+    "get_dispatcher.beat": [[[TASK, 1, LEASE, 0.5]], {"memory_bytes": 1}],
     "get_dispatcher.observe": [[[RUNNING, 1, LEASE, 3, b"abc", [1, 2.0, "note"]]]],
     "get_dispatcher.orders": [],
     "get_tasks.states": [[TASK]],

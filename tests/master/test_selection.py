@@ -135,8 +135,8 @@ def test_cancelling_many_goes_by_portions_and_tells_watchers_and_workers(bench: 
     assert portions == [CHANGED_MAX, CHANGED_MAX, 500]
     assert client.call("get_result_queue/s", "collect") == [[ids[-1], StateNumber.CANCELLED, None]]
     assert worker.answer(orders) == [["cancel", id, 1] for id in reversed([one[0] for one in held])]
-    assert counted(client, {}) == {StateNumber.RUNNING: 3, StateNumber.CANCELLED: tasks - 3}
-    assert performed(client, "cancel_where", {"states": [StateNumber.READY]}) == [0]
+    assert counted(client, {}) == {StateNumber.READY: 3, StateNumber.CANCELLED: tasks - 3}, "none has begun"
+    assert performed(client, "cancel_where", {"states": [StateNumber.RUNNING]}) == [0]
 
 
 def test_one_portion_visits_a_bounded_number_of_tasks(client: Peer) -> None:

@@ -150,11 +150,13 @@ def test_tasks_of_other_names_that_the_same_workers_serve_stand_in_the_same_line
 def test_a_leased_task_names_its_worker_and_attempt(bench: Bench) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     [id] = submit(client)
-    lease(worker, 1)
+    [held] = lease(worker, 1)
     bench.advance(150)
-    assert why(client, id) == "host (pid 1) has had attempt 1 for 2 min"
+    assert why(client, id) == "it waits for a slot of host (pid 1), which was given it 2 min ago"
+    worker.call("get_dispatcher", "beat", [[*held, 5.0]])
+    assert why(client, id) == "host (pid 1) has run attempt 1 for 5.0 s"
     client.call("get_tasks", "cancel", [id])
-    assert why(client, id) == "host (pid 1) has had attempt 1 for 2 min, and was told to cancel it"
+    assert why(client, id) == "host (pid 1) has run attempt 1 for 5.0 s, and was told to cancel it"
 
 
 def test_a_task_of_a_worker_that_is_away_says_how_long_it_is_waited_for(bench: Bench) -> None:

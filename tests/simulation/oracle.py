@@ -83,7 +83,7 @@ class Oracle:
         for event in pending:
             event["t"] = self._world.now
             self._say(event)
-            if event["what"] in ("ended", "accepted"):
+            if event["what"] in ("ended", "accepted", "returned"):
                 self._ended_at[event["id"], event["attempt"]] = self._world.now
             if event["what"] == "ended":
                 self._charge(event)
@@ -211,8 +211,8 @@ class Oracle:
 
     # the workers' side
 
-    def started(self, worker: Worker, id: bytes, attempt: int, who: str) -> None:
-        self.note("started", id=id, attempt=attempt, who=who)
+    def started(self, worker: Worker, id: bytes, attempt: int, number: int, who: str) -> None:
+        self.note("started", id=id, attempt=attempt, number=number, who=who)
         if (worker.node, id, attempt) in self._dropped:
             raise Broken("I7", f"attempt {attempt} was started by a worker that was told to drop it", id)
 

@@ -81,7 +81,7 @@ class Child(Process):
             return
         job = self._jobs.pop(self.tickets.popleft())
         plan = self._load.specs[job.id].attempt(job.attempt)
-        self._oracle.started(self._worker, job.id, job.attempt, self.name)
+        self._oracle.started(self._worker, job.id, job.attempt, job.number, self.name)
         handle = self.later(plan.duration, lambda: self._over(plan.outcome, plan.dies, plan.after))
         self._current = job, handle
 
@@ -186,6 +186,7 @@ class Worker(Reconnecting):
             "version": "simulated",
         }
         held, sent = self.agent.held, self.world.now
+        holding = self.agent.holding(self._now())
 
         def announced(answer: Any, error: TqError | None) -> None:
             if error is not None:
@@ -198,7 +199,7 @@ class Worker(Reconnecting):
             self._beat(connection)
             self._after()
 
-        connection.call(DISPATCHER, "announce", [info, held], announced)
+        connection.call(DISPATCHER, "announce", [info, holding], announced)
 
     def gone(self, reason: str) -> None:
         self.agent.disconnect()
@@ -219,7 +220,7 @@ class Worker(Reconnecting):
 
     def _beat(self, connection: Connection) -> None:
         if connection is self.connection:
-            self._ask("beat", lambda _: None, self.agent.started)
+            self._ask("beat", lambda _: None, self.agent.starts.rows(self._now()))
             self.process.later(int(HEARTBEAT_SECONDS * SECOND), lambda: self._beat(connection))
 
     def _await_orders(self, connection: Connection) -> None:
@@ -285,6 +286,9 @@ class Worker(Reconnecting):
 
     def release(self, held: list[list[Any]]) -> None:
         self._ask("release", lambda _: None, held)
+
+    def began(self, rows: list[list[Any]]) -> None:
+        self._ask("beat", lambda _: None, rows)
 
     def starting(self, ids: list[bytes]) -> None:
         self._ask("starting", lambda _: self.agent.may_start(ids, self._now()), ids)

@@ -193,9 +193,9 @@ def test_what_is_acknowledged_is_held_no_longer(shop: Workshop) -> None:
 def test_only_what_children_have_begun_counts_as_started(shop: Workshop) -> None:
     shop.warm_up()
     shop.grant(20)
-    assert shop.agent.started == []
+    assert shop.agent.starts.running() == []
     begun = shop.begin(2)
-    assert shop.agent.started == [begun]
+    assert [job.id for job in shop.agent.starts.running()] == [begun]
 
 
 # tasks stuck behind a long one
@@ -494,10 +494,10 @@ def test_after_a_drain_giving_up_reports_what_has_ended_and_hands_back_what_has_
     shop.grant(shop.tasks(1, suspect=True))
     under_way, waiting, running = shop.run(1), shop.run(1), shop.begin(1)
     shop.agent.drain(shop.now)
-    reports, held = shop.agent.give_up()
+    reports, held = shop.agent.give_up(shop.now)
     assert [row[0] for row in shop.finishing[0]] == [under_way], "it is told already"
     assert [row[0] for rows, _ in reports for row in rows] == [waiting]
-    assert [row[0] for row in held] == [running]
+    assert [(row[0], len(row)) for row in held] == [(running, 4)], "with the seconds it has run"
 
 
 # dead children

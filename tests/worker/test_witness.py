@@ -41,7 +41,7 @@ class Watched:
 
 
 def job(payload: bytes) -> Job:
-    return Job(bytes(16), 2, bytes(8), "default", "jobs:square", None, payload)
+    return Job(bytes(16), 3, bytes(8), "default", "jobs:square", None, payload, number=2)
 
 
 @pytest.fixture

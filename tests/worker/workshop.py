@@ -61,6 +61,7 @@ class Workshop:
         self.signals: list[tuple[int, bool]] = []
         self.dumped: list[int] = []
         self.retired: list[int] = []
+        self.told: list[list[Row]] = []  # what runs, each time it was told besides the beats
         self._ids = itertools.count(1)
         self.agent = Agent(
             self,
@@ -107,6 +108,9 @@ class Workshop:
         assert not self.sims[child].tickets
         assert self.sims[child].running is None
         self.retired.append(child)
+
+    def began(self, rows: list[Row]) -> None:
+        self.told.append(rows)
 
     def lease(self, want: int) -> None:
         self.leases.append(want)

@@ -23,7 +23,7 @@ HELP: Final = """\
 
  rate     attempts that ended per second, of late
  oldest   how long ago the oldest ready task was submitted
- slots    leased tasks of all slots; a worker may hold more, read ahead
+ slots    that run a task, of all; a worker may hold more tasks, which wait
  failed   failed, dead and lost tasks that are kept
  away     its connection is lost; its tasks are handed out again if that lasts"""
 

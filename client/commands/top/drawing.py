@@ -211,7 +211,7 @@ def _queue(row: dict[str, Any], width: int, now: float) -> Text:
 
 
 def _worker(row: dict[str, Any], width: int, now: float) -> Text:
-    busy = min(row["leased"], row["slots"])
+    busy = row["running"]
     cells = (
         f"{busy}/{row['slots']}",
         bar(busy, row["slots"], 8),

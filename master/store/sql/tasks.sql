@@ -116,7 +116,7 @@ DELETE FROM attempts WHERE seq = ?
 DELETE FROM tasks WHERE seq = ?
 
 -- name: find
-SELECT seq, id, lane, state, attempt, lease, cancel, origin FROM tasks WHERE id = ?
+SELECT seq, id, lane, state, attempt, returned, lease, cancel, origin FROM tasks WHERE id = ?
 
 -- name: payload
 SELECT payload FROM tasks WHERE seq = ?
