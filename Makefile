@@ -1,4 +1,5 @@
 # make demo    a real job on a real cluster of this machine, with a worker and the master killed on the way
+# make quick   what to run before each commit, under a minute: linter, types, the tests that start no program
 # make test    everything that must hold: linter, types, the whole suite, the fast part on other Pythons
 # make faults  every fault on real programs: some minutes, and a table at the end
 # make fuzz    two million damaged messages, values, texts and calls: a minute
@@ -7,10 +8,11 @@
 # make docs    the documents as a site, into site/
 # make clean   forget what was built and installed here
 #
-# VENV=dir chooses another virtual environment, PYTHON=python3.13 another interpreter.
+# JOBS=4 is how many processes share the suite; VENV=dir chooses another virtual environment, PYTHON=python3.13 another interpreter.
 
 SHELL := /bin/sh
 VENV ?= .venv
+JOBS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := $(VENV)/bin
@@ -22,12 +24,15 @@ DEV := $(VENV)/installed-dev
 BENCH := $(VENV)/installed-bench
 DOCS := $(VENV)/installed-docs
 
-.PHONY: demo test lint types suite other-pythons faults fuzz proof bench docs clean
+.PHONY: demo test quick lint types suite other-pythons faults fuzz proof bench docs clean
 
 demo: $(DEMO)
 	$(BIN)/tq demo
 
-# The suite waits more than it computes: the other Pythons run beside it, and say what came of them.
+quick: lint types
+	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m 'not alone and not slow' $(QUICK)
+
+# The suite waits more than it computes: its tests run side by side, and the other Pythons beside it.
 test: lint types
 	$(MAKE) -j2 suite other-pythons
 
@@ -40,7 +45,8 @@ types: $(DEV)
 
 # The installed package is what is tested: `pytest`, unlike `python -m pytest`, leaves the tree off the path.
 suite: $(DEV)
-	TQ_TEST_INSTALLED=1 $(BIN)/pytest
+	TQ_TEST_INSTALLED=1 $(BIN)/pytest -q -n $(JOBS) --dist worksteal -m 'not alone'
+	TQ_TEST_INSTALLED=1 $(BIN)/pytest -q -m alone
 
 other-pythons: $(DEV)
 	$(BIN)/python tests/other_pythons.py --cache $(VENV)/other-pythons

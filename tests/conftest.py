@@ -7,10 +7,13 @@ place of what was installed, with any other name a second copy. Hence the root i
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xprocess import XProcess
 
 
 class RootIsNoPackageOfTests:
@@ -31,6 +34,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--store-rows", type=int, default=20_000, help="how long the longest queue of tests/master/store is"
     )
+
+
+@pytest.fixture(scope="session")
+def xprocess(request: pytest.FixtureRequest) -> Iterator[XProcess]:
+    """As pytest-xprocess has it, with a directory for each process of a parallel run: each sees to its own programs only."""
+    process = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    folder = request.config.cache.makedir(f"xprocess-{process}")  # type: ignore[union-attr]
+    with XProcess(request.config, folder) as programs:
+        yield programs
 
 
 def pytest_configure(config: pytest.Config) -> None:

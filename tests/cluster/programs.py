@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import re
 import shutil
 import signal
 import socket
@@ -36,7 +35,25 @@ TASKS_FILE = Path(__file__).with_name("cluster_tasks.py")
 TIMINGS = {"TQ_HEARTBEAT_SECONDS": "0.5", "TQ_LEASE_SECONDS": "4", "TQ_GRACE_SECONDS": "1"}
 MODULES = {"tq-master": "tq.master.cli", "tq-worker": "tq.worker.cli", "tq": "tq.client.commands"}
 
+# Below the range from which the system draws ports for outgoing connections: while a killed master is away, no connection
+# of another test may get its port. Each process of a parallel run has ports of its own.
+PORTS_FIRST = 10_000
+PORTS_OF_PROCESS = 2_000
+
 _numbers = itertools.count(1)
+_ports = itertools.cycle(range(PORTS_OF_PROCESS))
+
+
+def free_port() -> int:
+    """A port of loopback that nothing listens on, and that no other test is given."""
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for number in itertools.islice(_ports, PORTS_OF_PROCESS):
+        port = PORTS_FIRST + process * PORTS_OF_PROCESS + number
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"all {PORTS_OF_PROCESS} ports of this test process are in use")
 
 
 def eventually(condition: Callable[[], T], seconds: float = 15.0) -> T:
@@ -220,7 +237,7 @@ class Master(Program):
         self, xprocess: XProcess, home: Path, *options: object, authkey: str | None = AUTHKEY
     ) -> None:
         super().__init__(xprocess, "tq-master", home)
-        self.data, self.authkey, self.port = home / "data", authkey or "", 0
+        self.data, self.authkey, self.port = home / "data", authkey or "", free_port()
         self._options = list(options)
         if authkey is not None:
             key_file = home / "authkey"
@@ -240,10 +257,8 @@ class Master(Program):
         return (self.data / f"{role}.key").read_text("utf-8").strip()
 
     def start(self) -> None:
-        """On the port it had before, if it had one."""
+        """Always on the same port."""
         self.launch(["--bind", self.address, "--data", self.data, *self._options], r"master\.started")
-        found = re.findall(r"listening on 127\.0\.0\.1:(\d+)", self.log)
-        self.port = int(found[-1])
 
     def restart(self) -> None:
         """Kill it without warning and start it again."""

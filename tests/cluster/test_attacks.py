@@ -23,6 +23,8 @@ from xprocess import XProcess
 from .conftest import AppFactory, MasterFactory, WorkerFactory
 from .programs import TASKS_FILE, Master, eventually, run_program
 
+pytestmark = pytest.mark.alone
+
 IN_TIME_SECONDS = 1.0  # for a good client, whatever strangers do
 ATTACKERS = STRANGERS_PER_ADDRESS_MAX - 2  # as many as leave a place for others of the same host
 REFUSED = 4  # exit status

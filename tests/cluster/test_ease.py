@@ -19,6 +19,8 @@ import pytest
 
 from .programs import clean_environment, eventually
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).parents[2]
 COMMANDS_MAX, LINES_MAX = 3, 20
 WORKSHOP = shutil.ignore_patterns(".*", "build", "*.egg-info", "tests", "benchmarks", "__pycache__")

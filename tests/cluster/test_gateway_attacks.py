@@ -24,6 +24,8 @@ from xprocess import XProcess
 from .programs import AUTHKEY, Master, Program, eventually
 from .test_gateway import KEY, gateway_port, run_client
 
+pytestmark = pytest.mark.alone
+
 FLOOD = STRANGERS_MAX + 100
 IN_TIME_SECONDS = 15.0  # an interpreter starts, and twenty handshakes; on a loaded machine
 GROWTH_BYTES_MAX = 64 * 2**20

@@ -24,6 +24,8 @@ from xprocess import XProcess
 from .hostile_client import Hostile
 from .programs import Master, eventually, let_pass
 
+pytestmark = pytest.mark.alone
+
 MIB = 1024 * 1024
 PATIENT = {"TQ_HEARTBEAT_SECONDS": "15", "TQ_LEASE_SECONDS": "60"}  # hostile clients send no heartbeats
 MEMORY_BYTES_MAX = 256 * MIB  # above rest

@@ -24,6 +24,8 @@ from ..cluster.programs import eventually
 from .conftest import ALL, TrialFactory
 from .trial import SECONDS
 
+pytestmark = pytest.mark.alone
+
 DESCRIPTORS = 64
 ADDRESSES = [f"127.0.0.{number}" for number in range(2, 8)]  # all of 127/8 is loopback on Linux
 SESSIONS = 10_000

@@ -20,6 +20,8 @@ from ..cluster.programs import text_process
 from .conftest import TrialFactory
 from .test_descriptor_faults import many_descriptors
 
+pytestmark = pytest.mark.alone
+
 SIEGE = Path(__file__).with_name("siege.py")
 STRANGERS = 5_000
 GOOD_SECONDS_MAX = 1.0

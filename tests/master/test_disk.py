@@ -11,6 +11,8 @@ from tq.common.model import Role
 from tq.master import disk
 from tq.master.disk import PROBE_FILE, REST_SECONDS, Disk
 
+pytestmark = pytest.mark.alone
+
 
 class Clock:
     now = 100.0
