@@ -7,6 +7,7 @@ is ``contained``; ``tests/house/test_callbacks.py`` looks for those that are not
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -34,3 +35,8 @@ def contained(callback: Callable[Concatenate[_B, _P], None]) -> Callable[Concate
             self.broke(error)
 
     return run
+
+
+def report_bug(report: Callable[..., None], error: Exception) -> None:
+    """To a master's log."""
+    report("master.bug", level="error", error="".join(traceback.format_exception(error)))

@@ -26,10 +26,11 @@ from ..common.model import Role
 from ..common.tls import server_context
 from ..common.version import VERSION
 from .blobs.files import BlobFiles
+from .chores import ENVELOPE_BYTES_MAX, EngineLimits
 from .clock import read_clock
 from .directory import make_directory
 from .disk import Disk
-from .engine import ENVELOPE_BYTES_MAX, Engine, EngineLimits
+from .engine import Engine
 from .lock import DataLock
 from .registry import Registry
 from .server import Server

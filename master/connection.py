@@ -16,10 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import traceback
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ..common.callbacks import contained
+from ..common.callbacks import contained, report_bug
 from ..common.errors import ProtocolError, QuotaExceeded, Rejected, TqError, to_wire
 from ..common.exposed import ALLOWED
 from ..common.frames import Kind, encode_frame, pack
@@ -328,7 +327,7 @@ class Connection(asyncio.Protocol):
         self._end(str(error), abort=True)
 
     def _report_bug(self, error: Exception) -> None:
-        self._server.report("master.bug", level="error", error="".join(traceback.format_exception(error)))
+        report_bug(self._server.report, error)
 
     @contained
     def _too_slow(self) -> None:

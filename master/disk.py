@@ -36,18 +36,24 @@ class Disk:
     @exposed(Role.VIEWER)
     def measure(self) -> dict[str, Any]:
         """``free_bytes``, ``total_bytes`` and ``fsync_seconds``; the last ones while somebody else measures, and
-        an empty map if there are none yet."""
+        an empty map if there are none yet; only ``error`` when nothing can be written there."""
         if not self._measuring.acquire(blocking=False):
             return self._last
         try:
             if self._clock() - self._measured_at >= REST_SECONDS:
-                room = shutil.disk_usage(self._directory)
-                seconds = _fsync_seconds(self._directory / PROBE_FILE)
-                self._last = {"free_bytes": room.free, "total_bytes": room.total, "fsync_seconds": seconds}
+                self._last = self._look()
                 self._measured_at = self._clock()
             return self._last
         finally:
             self._measuring.release()
+
+    def _look(self) -> dict[str, Any]:
+        try:
+            room = shutil.disk_usage(self._directory)
+            seconds = _fsync_seconds(self._directory / PROBE_FILE)
+        except OSError as error:
+            return {"error": f"{self._directory}: {error.strerror}"}
+        return {"free_bytes": room.free, "total_bytes": room.total, "fsync_seconds": seconds}
 
 
 def _fsync_seconds(file: Path) -> float:

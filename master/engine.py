@@ -15,15 +15,15 @@ effects, and so does a simulator.
 
 from __future__ import annotations
 
-import traceback
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
+from ..common.callbacks import report_bug
 from ..common.errors import StoreError, TqError
-from ..common.frames import FRAME_BYTES_MAX
+from .batch import Batch
 from .blobs.keeper import Keeper
+from .chores import Chores, EngineLimits
 from .clock import Now, Timeline
 from .data import Data
 from .endings import Endings
@@ -33,6 +33,7 @@ from .gauges import LastFailures
 from .inbox import Inbox
 from .intake import Intake
 from .items import Items
+from .jobs import Jobs
 from .keyring import Keyring
 from .lanes import Lanes
 from .locks import Locks
@@ -45,42 +46,13 @@ from .running import Running
 from .sessions import LATER, Call, Session
 from .store.interface import Store
 from .syncs import Syncs
+from .trouble import PAUSE_MS_MAX, PAUSE_MS_MIN, Chore, Trouble, Turn, readers_among
 from .watches import Watches
 from .work import Work
 
 BATCH_CALLS_MAX: Final = 2_000  # in one transaction, so that nobody waits long for it
 BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
 WORKED_BYTES_MAX: Final = 1024 * 1024  # of named values, in one: a megabyte of small lists takes a second
-CHORE_TASKS_MAX: Final = 1_000  # promoted, expired or purged in one transaction
-PURGE_EVERY_MS: Final = 10_000
-STALL_TICKS: Final = (
-    0.25  # a tick that comes later than this much of one was held up: the process stood still
-)
-
-
-ENVELOPE_BYTES_MAX: Final = 4 * 1024  # of a frame that carries one payload: names, ids, options
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EngineLimits:
-    """The durations and bounds the engine decides by."""
-
-    lease_ms: int = 20_000
-    grace_ms: int = 3_000
-    tick_ms: int = 5_000
-    result_ttl_ms: int = 7 * 24 * 3_600_000
-    results_max: int = 1_000_000
-    payload_bytes_max: int = FRAME_BYTES_MAX - ENVELOPE_BYTES_MAX
-
-
-@dataclass(slots=True)
-class Batch:
-    """What one transaction did: its answers, and whether it has to be made durable first."""
-
-    replies: list[Call] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
-    changed: bool = False
-    failed: bool = False  # it is void, its callers are told so
 
 
 class Engine:
@@ -96,7 +68,7 @@ class Engine:
         report: Callable[..., None],
     ) -> None:
         self.store, self.limits = store, limits
-        self._report = report  # (action, level=…, **fields): the shell's log
+        self._report_bug = partial(report_bug, report)  # report: (action, level=…, **fields), the shell's log
         self.now = Now(0, 0)
         self.timeline = Timeline(store, report)
         self.facts: dict[str, Any] = {}  # of this master, for people: version, where it keeps its state, …
@@ -107,59 +79,43 @@ class Engine:
         self.watches = Watches(store, self.lanes, self._telling)
         self.endings, self.origins, self.last_failures = Endings(), Origins(store), LastFailures()
         self.blobs = Keeper(store, report)
-        self.intake = Intake(
-            store,
-            self.lanes,
-            self.running,
-            self.watches,
-            self._leasing,
-            lambda: random_bytes(16),
-            limits.payload_bytes_max,
-        )
-        self.ends = Ends(store, self.lanes, self.running, self.intake, self.endings, self.blobs, random)
+        parts = (store, self.lanes, self.running)
+        new_lease, largest = lambda: random_bytes(16), limits.payload_bytes_max
+        self.intake = Intake(*parts, self.watches, self._leasing, new_lease, largest)
+        self.ends = Ends(*parts, self.intake, self.endings, self.blobs, random)
         self.observations = Observations(store, self.running, self.ends.began)
         self.keys = Keyring(store, random_bytes, self._close_later)
         self.closing: list[tuple[Session, str]] = []  # an effect: to be closed after the answers have left
         self.sessions: dict[Session, None] = {}
         self._leaving: dict[Session, None] = {}  # said goodbye; gone when what they asked before is done
+        patience = {"lease_ms": limits.lease_ms, "grace_ms": limits.grace_ms}
         self.roster = Roster(
-            store,
-            self.lanes,
-            self.running,
-            self.ends,
-            lease_ms=limits.lease_ms,
-            grace_ms=limits.grace_ms,
-            closing=self._close_later,
+            store, self.lanes, self.running, self.ends, closing=self._close_later, **patience
         )
         self.items = Items(
-            store,
-            lease_ms=limits.lease_ms,
-            grace_ms=limits.grace_ms,
-            is_paused=self.lanes.is_paused,
-            deleted=self.origins.queue_deleted,
+            store, is_paused=self.lanes.is_paused, deleted=self.origins.queue_deleted, **patience
         )
         self.feeds = Feeds(self.lanes, self.intake, self.items, self.origins, random_bytes, report)
         self.ends.revived = self.feeds.revived
         for listener in (self.lanes.ended, self.watches.ended, self.feeds.ended, self.last_failures.ended):
             self.endings.listen(listener)
-        self.syncs = Syncs(
-            store, lease_ms=limits.lease_ms, grace_ms=limits.grace_ms, moment=lambda: self.now.steady
-        )
+        self.syncs = Syncs(store, moment=lambda: self.now.steady, **patience)
         self.data = Data(store, report)
         self.locks, self.events, self.barriers = Locks(self.syncs), Events(self.syncs), Barriers(self.syncs)
         self._inbox = Inbox()
-        self._jobs: deque[Callable[[], None]] = deque()  # nobody's calls; done first, all of them
+        self._jobs = Jobs()
         self._replies: list[Call] = []
-        self._ticked = 0
-        self._purge_at = 0
-        self._purge_more = False
         self._unread: StoreError | None = None  # the failure after which the store could not be read back
-        self.failure = ""  # the last one, for people
+        self._read_at, self._read_pause_ms = 0, PAUSE_MS_MIN  # when that is tried again, monotonic ms
+        work = (self.lanes, self.roster, self.items, self.syncs, self.intake, self.ends)
+        self._chores = Chores(
+            store, lambda: self.limits, *work, self.observations, self.blobs, self.timeline, report
+        )
+        self.trouble = Trouble([*self._chores.each, Chore("give out tasks", self._give_out)], report)
 
     def start(self, now: Now) -> None:
         """Take up what the store remembers."""
-        self._ticked = now.mono
-        self._purge_at = now.mono + PURGE_EVERY_MS
+        self._chores.start(now)
         self.store.begin()
         self.timeline.load()
         self.now = self.timeline.start(now)
@@ -174,17 +130,29 @@ class Engine:
     # intake
 
     def call(
-        self, session: Session, call_id: int, run: Callable[[Call], Any], size_bytes: int = 0, rows: int = 0
+        self,
+        session: Session,
+        call_id: int,
+        run: Callable[[Call], Any],
+        size_bytes: int = 0,
+        rows: int = 0,
+        *,
+        reads: bool = False,
     ) -> None:
         """A session asks: ``run`` will be performed in the next transaction. ``rows``: what it names, ids, tasks or
-        reports. Raises QuotaExceeded."""
-        call = Call(session, call_id, run, self._replies, size_bytes, rows)
+        reports. ``reads``: it changes nothing, whatever happens in it. Raises QuotaExceeded."""
+        call = Call(session, call_id, run, self._replies, size_bytes, rows, reads=reads)
         session.expect(call)
         self._inbox.add(call)
 
-    def later(self, job: Callable[[], None]) -> None:
-        """Something nobody waits for, to be done in the next transaction, before its calls."""
-        self._jobs.append(job)
+    def note(self, job: Callable[[], None]) -> None:
+        """Something that changes memory only, to be done soon, whatever the store does."""
+        self._jobs.note(job)
+
+    def later(self, job: Callable[[], None], *, again: bool = False) -> None:
+        """Something nobody waits for, to be done in the next transaction, before its calls. ``again``: and in another
+        one for as long as they fail; doing it twice has to be as doing it once."""
+        self._jobs.add(job, again=again)
 
     def opened(self, session: Session) -> None:
         self.sessions[session] = None
@@ -223,24 +191,22 @@ class Engine:
 
     @property
     def has_work(self) -> bool:
-        return bool(self._inbox or self._jobs or self._leaving or self._put_off()) or self._purge_more
-
-    def _put_off(self) -> bool:
-        """Whether something that was due had to wait for the next transaction."""
-        return self.intake.has_more or self.watches.has_more or self.feeds.has_more
+        if self._inbox or self._jobs.has_notes:
+            return True
+        if self._unread is not None:
+            return False
+        if self._jobs.has_jobs or self._leaving or self.watches.has_more:
+            return True
+        put_off = self._chores.has_more or self.intake.has_more or self.feeds.has_more
+        return put_off and self.trouble.since is None
 
     def next_wakeup(self) -> int | None:
         """Monotonic ms at which ``run`` has something to do even if nobody calls; None: never."""
-        moments = [*self.items.deadlines(), *self.syncs.deadlines(), *self.intake.dues.deadlines(self.now)]
-        if self.roster.watching:
-            moments.append(self._ticked + self.limits.tick_ms)
-            moments += self.roster.deadlines()
-        if self.lanes.finished():
-            moments.append(self._purge_at)
-        blobs = self.blobs.next_wakeup()
-        if blobs is not None:
-            moments.append(blobs)
-        return min(moments, default=None)
+        if self._unread is not None:
+            return self._read_at
+        if self.trouble.since is not None:  # all else waits for its turn
+            return self.trouble.wakeup()
+        return self._chores.next_wakeup(self.now)
 
     # one transaction
 
@@ -250,35 +216,81 @@ class Engine:
         for share in (self.work, self._leasing, self._telling):
             share.begin()
         batch = Batch()
+        self._jobs.take_notes(self._report_bug)
+        self._chores.look_for_stall(now)
         try:
-            if self._unread is not None:
-                self._read_back()
-            self.store.begin()
-            self._chores(now)
-            self._perform(batch)
-            self._see_off()
-            self.feeds.run(now)
-            self.intake.settle(now)
-            self.items.settle(now)
-            self.syncs.settle()
-            self.data.settle()
-            self.watches.flush()
-            self.roster.flush()
-            self.timeline.keep(now)
-            batch.changed = self.store.changed
-            if not batch.changed:
-                self.store.rollback()  # it only read
+            if self._unread is None or now.mono >= self._read_at:
+                self._transact(batch, now)
+            else:
+                self._refuse_all(self._unread)
         except StoreError as error:
             self._fail(batch, error)
         except Exception as error:  # a bug: nothing of this transaction is to be trusted
-            self._report("master.bug", level="error", error="".join(traceback.format_exception(error)))
+            self._report_bug(error)
             self._fail(batch, StoreError(f"the master has a bug: {error!r}; its log says more"))
         batch.replies, self._replies[:] = list(self._replies), []
         return batch
 
+    def _transact(self, batch: Batch, now: Now) -> None:
+        if self._unread is not None:
+            self._read_back()
+        readers = [] if self.trouble.since is None else readers_among(self._inbox)[:BATCH_CALLS_MAX]
+        others = self._jobs.has_jobs or self._leaving or self.watches.has_more
+        writes = bool(others) or len(readers) < len(self._inbox)
+        turn = batch.turn = self.trouble.turn(now, reads=bool(readers), writes=writes)
+        if turn is Turn.NONE:
+            return
+        if turn is Turn.CHORE:
+            batch.chore = self.trouble.next_chore()
+        self._begin(turn)
+        if turn is Turn.READ:
+            self._read(batch, readers)
+        else:
+            if batch.chore is not None:
+                batch.chore.run(now)
+            else:
+                if turn is Turn.ALL:
+                    self._chores.run(now)
+                self._perform(batch)
+                self._see_off()
+            self._settle(now, turn)
+        batch.changed = self.store.changed
+        if not batch.changed:
+            self.store.rollback()  # it only read
+
+    def _begin(self, turn: Turn) -> None:
+        try:
+            self.store.begin(reading=turn is Turn.READ)
+        except StoreError:
+            if turn is not Turn.WRITE:
+                raise
+            self.store.begin(reading=True)  # whoever writes is told so by itself
+
+    def _settle(self, now: Now, turn: Turn) -> None:
+        """What its calls and chores came to is written."""
+        if turn is Turn.ALL:
+            self._give_out(now)
+        else:
+            self.intake.settle(now)
+        self.items.settle(now)
+        self.syncs.settle()
+        self.data.settle()
+        self.watches.flush()
+        self.roster.flush()
+        self.timeline.keep(now)
+
+    def _give_out(self, now: Now) -> None:
+        self.feeds.run(now)
+        self.intake.settle(now)
+        self.intake.feed_parked(now)
+
     def committed(self, batch: Batch) -> None:
         """The transaction is durable: its answers leave."""
         self.blobs.committed()
+        self.watches.committed()
+        self._jobs.committed()
+        if batch.chore is not None and not batch.failed:
+            self.trouble.succeeded(batch.chore, self.now)
         for call in batch.replies:
             session = call.session
             if session.open and session.settle(call.call_id) is not None:
@@ -292,9 +304,32 @@ class Engine:
         self._replies.clear()
         self.committed(batch)
 
+    def _read(self, batch: Batch, readers: list[Call]) -> None:
+        self._inbox.take(readers)
+        for call in readers:
+            if call.session.open and call.call_id in call.session.calls:
+                batch.calls.append(call)
+                self._run(call)
+
+    def _run(self, call: Call) -> None:
+        self.work.asked(call.rows)
+        try:
+            value = call.perform()
+        except StoreError as error:
+            if not (call.reads and self.store.in_transaction):
+                self._have_connect_again(call.session)
+                raise
+            call.refuse(error)  # it has changed nothing: it costs nobody else
+            self.trouble.failed(str(error), self.now)
+        except TqError as error:
+            call.refuse(error)
+        else:
+            if value is not LATER:
+                self.work.answered(value)
+                call.answer(value)
+
     def _perform(self, batch: Batch) -> None:
-        while self._jobs:
-            self._jobs.popleft()()
+        self._jobs.do()
         size = 0
         while (
             self._inbox
@@ -308,18 +343,7 @@ class Engine:
                 continue
             batch.calls.append(call)
             size += call.size_bytes
-            self.work.asked(call.rows)
-            try:
-                value = call.perform()
-            except StoreError:
-                self._have_connect_again(call.session)
-                raise
-            except TqError as error:
-                call.refuse(error)
-            else:
-                if value is not LATER:
-                    self.work.answered(value)
-                    call.answer(value)
+            self._run(call)
 
     def _see_off(self) -> None:
         """Close the sessions that said goodbye and have nothing left in the inbox."""
@@ -329,65 +353,32 @@ class Engine:
                 del self._leaving[session]
                 self.closed(session)
 
-    def _chores(self, now: Now) -> None:
-        """What is due by the clock, in bounded portions."""
-        gap = now.mono - self._ticked
-        if self.roster.watching and gap > self.limits.tick_ms * (1 + STALL_TICKS):
-            self._report("master.stalled", level="warning", seconds=gap / 1000)
-            self.roster.stalled(gap)
-            self.items.stalled(gap)
-            self.syncs.stalled(gap)
-        self._ticked = now.mono
-        self.roster.tick(now)
-        self.items.tick(now)
-        self.syncs.tick(now)
-        self.intake.dues.promote(now, CHORE_TASKS_MAX)
-        if not self.timeline.jumped:  # then nothing ends, in a tick whose time is in doubt
-            if self.intake.dues.has_expired(now):
-                self.ends.expire(now, CHORE_TASKS_MAX)
-                self.intake.dues.expired()
-            if self._purge_more or now.mono >= self._purge_at:
-                self._purge(now)
-        self.blobs.chores(now)
-
-    def _purge(self, now: Now) -> None:
-        """Forget results that are too old or too many, oldest first."""
-        surplus = min(CHORE_TASKS_MAX, self.lanes.finished() - self.limits.results_max)
-        rows = self.store.purge(now.steady - self.limits.result_ttl_ms, CHORE_TASKS_MAX)
-        if surplus > len(rows):
-            rows += self.store.purge(now.steady, surplus - len(rows))
-        for lane, state in rows:
-            self.lanes.by_number[lane].counts[state] -= 1
-        trimmed = self.observations.trim()
-        self._purge_more = trimmed or len(rows) >= CHORE_TASKS_MAX
-        if not self._purge_more:
-            self._purge_at = now.mono + PURGE_EVERY_MS
-            self.store.forget_workers(now.steady - self.limits.result_ttl_ms)
-
     # when the store fails
 
     def _fail(self, batch: Batch, error: StoreError) -> None:
         """The transaction is void. Its callers are told; memory is rebuilt from what the store really has.
 
         Sessions with watches or leases are closed after their answer: what they were told, or were about
-        to be, may rest on the lost transaction, and reconnecting is how they say again what they hold.
+        to be, may rest on the lost transaction, and reconnecting is how they say again what they hold. Of a chore that
+        was done by itself it is known who was told anything.
         """
-        if self._unread is None:
-            self._report("store.failed", level="error", error=str(error))
-        batch.failed, batch.changed, self.failure = True, False, str(error)
+        self.trouble.failed(str(error), self.now, batch.chore)
+        batch.failed, batch.changed = True, False
         self.intake.forget()
         self.items.forget()
         self.syncs.forget()
         self.data.forget()
         self.blobs.void()
+        self._jobs.void()
+        told = self.watches.void()
         for call in [*batch.calls, *batch.replies, *self._replies]:  # parked ones that it answered, too
-            if call.abandon is not None:
-                call.abandon()
-                call.abandon = None
+            call.withdraw(self._report_bug)
             call.refuse(error)
+            told.append(call.session)
         while self._leaving:
             self.closed(self._leaving.popitem()[0])
-        for session in self.sessions:
+        touched = told if batch.turn in (Turn.CHORE, Turn.READ) else self.sessions
+        for session in touched:
             if session.streams or session.node in self.roster.by_node:
                 self._have_connect_again(session)
         try:
@@ -396,10 +387,15 @@ class Engine:
         except StoreError:
             self._unread = error
         if self._unread is not None:  # nothing can be done for anybody now: nobody is left waiting for it
-            while self._inbox:
-                call = self._inbox.pop()
-                call.refuse(self._unread)
-                self._have_connect_again(call.session)
+            self._read_at = self.now.mono + self._read_pause_ms
+            self._read_pause_ms = min(PAUSE_MS_MAX, 2 * self._read_pause_ms)
+            self._refuse_all(self._unread)
+
+    def _refuse_all(self, error: StoreError) -> None:
+        while self._inbox:
+            call = self._inbox.pop()
+            call.refuse(error)
+            self._have_connect_again(call.session)
 
     def _have_connect_again(self, session: Session) -> None:
         """Also for a call that was not done, or not to its end: it may have been its first watch."""
@@ -408,13 +404,17 @@ class Engine:
 
     def _read_back(self) -> None:
         """Memory from what the store really has. While this raises StoreError, nothing else is tried."""
-        self.store.reopen()
-        self.store.begin()
-        self._load()
-        self.store.rollback()
-        if self._unread is not None:
-            self._unread = None
-            self._report("store.recovered")
+        try:
+            self.store.reopen()
+            self.store.begin(reading=True)
+            self._load()
+            self.store.rollback()
+        except Exception as error:
+            if isinstance(error, StoreError):
+                raise
+            self._report_bug(error)  # what is read there makes no sense
+            raise StoreError(f"the store cannot be read: {error!r}; restore it from a copy") from error
+        self._unread, self._read_pause_ms = None, PAUSE_MS_MIN
 
     def _load(self) -> None:
         picture = self.store.load()

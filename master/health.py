@@ -10,7 +10,6 @@ STUCK_SECONDS: Final = (
     60.0  # a transaction that takes longer will not end; a slow disk's worst is a tenth of it
 )
 SLOW_SECONDS: Final = 10.0  # nobody should be sent here while one takes so long
-FAILED_SECONDS: Final = 10.0  # a failed commit is remembered; then it is somebody's next call that shows
 
 
 class MasterVitals:
@@ -37,9 +36,9 @@ class MasterVitals:
         seconds = server.seconds_since_transaction
         if SLOW_SECONDS <= seconds < STUCK_SECONDS:
             reasons.append(f"the last transaction ended {seconds:.0f} s ago: the disk is slow or stuck")
-        if server.seconds_since_failure < FAILED_SECONDS:
+        if server.engine.trouble.since is not None:
             reasons.append(
-                f"the store failed {server.seconds_since_failure:.0f} s ago: {server.engine.failure}"
+                f"the store has failed for {server.trouble_seconds:.0f} s: {server.engine.trouble.error}"
             )
         return reasons
 

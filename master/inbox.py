@@ -13,7 +13,7 @@ bytes that wait are counted for each key: what it sends beyond that is left with
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .accounts import Account
 from .sessions import Call
@@ -38,6 +38,22 @@ class Inbox:
             self._turns.append(account)
         line.append(call)
         account.flow.waiting_bytes += call.size_bytes
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lines.values()))
+
+    def take(self, calls: Iterable[Call]) -> None:
+        """These are done out of their turn."""
+        taken = set(calls)
+        for account in {call.session.account for call in taken}:
+            line = self._lines[account]
+            left = deque(call for call in line if call not in taken)
+            account.flow.waiting_bytes -= sum(call.size_bytes for call in line if call in taken)
+            if left:
+                self._lines[account] = left
+            else:
+                del self._lines[account]
+                self._turns.remove(account)
 
     def pop(self) -> Call:
         """The next one. There has to be one."""

@@ -177,14 +177,13 @@ class Intake:
     # what a transaction does with it
 
     def settle(self, now: Now) -> None:
-        """Write all fresh tasks, and give out what waits. Afterwards the store knows everything."""
+        """Write all fresh tasks, those that are wanted as given out. Afterwards the store knows everything."""
         while self._fresh:
             plan = self._plan(now)
             if self._store.insert(plan.groups):
                 self._apply(plan, now)
                 break
             self._drop_known()
-        self._feed_parked(now)
 
     def forget(self) -> None:
         """The transaction failed: its submits were refused, nothing of them remains."""
@@ -310,8 +309,8 @@ class Intake:
             self._running.update(handover.running)
             self._grant(Grant(handover.parked, handover.lease, handover.groups))
 
-    def _feed_parked(self, now: Now) -> None:
-        """As many as this transaction has room for; the rest in the next."""
+    def feed_parked(self, now: Now) -> None:
+        """Give out what is ready to those who wait for it: as many as this transaction has room for; the rest in the next."""
         self.has_more = False
         for capability in self._lanes.capabilities.values():
             while capability.parked and (lanes := capability.lanes_with_work()):

@@ -371,6 +371,7 @@ class Master(EngineObject):
             "wall": engine.now.wall / 1000,
             "tasks": sum(sum(lane.counts) for lane in engine.lanes),
             "sessions": len(engine.connections),
+            "trouble": engine.trouble.told(engine.now),
             "you": {
                 "key": call.session.verifier.key_id,
                 "role": str(call.session.verifier.role),

@@ -34,10 +34,12 @@ OBJECTS_MAX: Final = 1_000  # of the user's own kept at once, by name and argume
 
 
 class Invocation(NamedTuple):
-    """A call that may be made. ``engine``: inside a transaction, with the call as its argument."""
+    """A call that may be made. ``engine``: inside a transaction, with the call as its argument. ``reads``: it changes
+    nothing, as every method that viewers may call."""
 
     run: Callable[[Call], Any]
     engine: bool
+    reads: bool = False
 
 
 class Registry:
@@ -95,7 +97,11 @@ class Registry:
         _allow(name, kind, request.method, role)
         target = _construct(kind, self._engine, arguments)
         bound = _bind(kind, request, target)
-        return Invocation(lambda call: bound(call, *request.args, **request.kwargs), engine=True)
+        return Invocation(
+            lambda call: bound(call, *request.args, **request.kwargs),
+            engine=True,
+            reads=declared_role(kind, request.method) == Role.VIEWER,
+        )
 
     def _users(self, name: str, arguments: tuple[Any, ...], request: Request, role: Role) -> Invocation:
         factory = self._factories.get(name)

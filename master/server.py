@@ -13,25 +13,25 @@ transaction at a time; what arrives meanwhile is the next one.
 from __future__ import annotations
 
 import asyncio
-import math
 import ssl
 import sys
-import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final
 
+from ..common.callbacks import report_bug
 from ..common.errors import QuotaExceeded, StoreError, TqError
 from ..common.model import Role
 from ..common.session import Request
 from .accounts import Account, Accounts, What
+from .batch import Batch
 from .blobs.files import BlobFiles
 from .blobs.threads import Threads
 from .clock import Now, read_clock
 from .committer import HERE_SECONDS_MAX, Committer
 from .connection import Connection
-from .engine import Batch, Engine
+from .engine import Engine
 from .flow import Flow
 from .gate import Gate
 from .keyring import KEY_REVOKED
@@ -93,8 +93,7 @@ class Server:
         self.descriptors_max = _descriptors_max()
         self._full = False  # and said so
         self.meters: Meters | None = None
-        self._concluded_at = self.loop.time()  # the last transaction's end, and the last that failed
-        self._failed_at = -math.inf
+        self._concluded_at = self.loop.time()  # the last transaction's end
 
     async def listen(self, host: str, port: int) -> list[tuple[str, int]]:
         """Open the port; the addresses that were bound."""
@@ -142,9 +141,9 @@ class Server:
         return self._committer.slowest_seconds
 
     @property
-    def seconds_since_failure(self) -> float:
-        """Since a transaction failed, for whatever reason; infinite when none did."""
-        return self.loop.time() - self._failed_at
+    def trouble_seconds(self) -> float:
+        """For how long the store has failed; 0: it does not."""
+        return self.engine.trouble.seconds(self._clock())
 
     def measure(self) -> Meters:
         """Count from now on."""
@@ -204,7 +203,8 @@ class Server:
             invocation = self.registry.invocation(session, request)
             if invocation.engine:
                 rows = sum(len(one) for one in request.args if type(one) is list)
-                self.engine.call(session, request.call_id, invocation.run, request.size_bytes, rows)
+                size_bytes, reads = request.size_bytes, invocation.reads
+                self.engine.call(session, request.call_id, invocation.run, size_bytes, rows, reads=reads)
                 self.wake()
             else:
                 self._ask_user(session, request, invocation.run)
@@ -248,7 +248,7 @@ class Server:
         self.wake()
 
     def closed(self, session: Session) -> None:
-        self.engine.later(lambda: self.engine.closed(session))
+        self.engine.note(lambda: self.engine.closed(session))
         session.open = False
         self._gone(session)
 
@@ -264,7 +264,7 @@ class Server:
         self.wake()
 
     def abandoned(self, session: Session, call_id: int) -> None:
-        self.engine.later(lambda: self.engine.abandoned(session, call_id))
+        self.engine.note(lambda: self.engine.abandoned(session, call_id))
         self.wake()
 
     def heard(self, session: Session) -> None:
@@ -348,8 +348,6 @@ class Server:
                 failed = True
             else:
                 self._pumping = False
-        if failed:
-            self._failed_at = self._concluded_at
         if self._draining:
             self._pumping = False
         elif failed:
@@ -360,7 +358,7 @@ class Server:
         self._idle.set()
 
     def _report_bug(self, error: Exception) -> None:
-        self.report("master.bug", level="error", error="".join(traceback.format_exception(error)))
+        report_bug(self.report, error)
 
     def _set_timer(self) -> None:
         if self._timer is not None:

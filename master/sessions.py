@@ -120,6 +120,7 @@ class Call:
         "abandon",
         "call_id",
         "frame",
+        "reads",
         "reply",
         "rows",
         "run",
@@ -135,10 +136,13 @@ class Call:
         replies: list[Call],
         size_bytes: int = 0,
         rows: int = 0,
+        *,
+        reads: bool = False,
     ) -> None:
-        """``rows``: how many ids, tasks, reports and so on it names."""
+        """``rows``: how many ids, tasks, reports and so on it names. ``reads``: it changes nothing, whatever happens."""
         self.session, self.call_id, self.size_bytes, self.rows = session, call_id, size_bytes, rows
         self.run: Callable[[Call], Any] | None = run
+        self.reads = reads
         self._replies = replies
         self.reply: tuple[Any, TqError | None] | None = None
         self.frame: bytes | None = None  # the reply encoded, as soon as there is time for it
@@ -161,6 +165,15 @@ class Call:
         if self._held_bytes:
             self.session.account.give(What.PARKED_BYTES, self._held_bytes)
             self._held_bytes = 0
+
+    def withdraw(self, on_bug: Callable[[Exception], None]) -> None:
+        """It is parked no more: the transaction that answered it is void."""
+        leave, self.abandon = self.abandon, None
+        if leave is not None:
+            try:
+                leave()
+            except Exception as error:  # the others are to be told all the same
+                on_bug(error)
 
     def answer(self, value: Any) -> None:
         self._write(value, None)

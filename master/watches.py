@@ -38,6 +38,7 @@ class Watches:
         self._store, self._lanes, self._work = store, lanes, work
         self._streams: dict[bytes, tuple[Stream, ...]] = {}
         self._ripe: dict[Stream, None] = {}  # streams with news, in order; a dict so that order is certain
+        self._told: dict[Stream, None] = {}  # those that were told something in this transaction
 
     def check_room(self, session: Session, name: str, tasks: int) -> None:
         """QuotaExceeded when a stream cannot watch so many more tasks."""
@@ -137,6 +138,15 @@ class Watches:
         """Whether collects were put off that could be answered."""
         return bool(self._ripe)
 
+    def committed(self) -> None:
+        """What was told in the transaction is so."""
+        self._told.clear()
+
+    def void(self) -> list[Session]:
+        """The transaction failed: whose streams were told what is not so."""
+        told, self._told = self._told, {}
+        return list(dict.fromkeys(stream.session for stream in told))
+
     def close(self, session: Session) -> None:
         for stream in session.streams.values():
             session.account.give(What.WATCHED, len(stream.watched) + len(stream.outcomes))
@@ -144,6 +154,7 @@ class Watches:
             for id in list(stream.watched):
                 self._forget(id, stream)
             self._ripe.pop(stream, None)
+            self._told.pop(stream, None)
         session.account.give(What.STREAMS, len(session.streams))
         session.streams.clear()
 
@@ -174,7 +185,7 @@ class Watches:
             else:
                 stream.bodies_bytes = size
         stream.outcomes.append((id, state, told))
-        self._ripe[stream] = None
+        self._ripe[stream] = self._told[stream] = None
         return told is body
 
     def _make_room(self, stream: Stream, size: int) -> bool:

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from ...common.callbacks import contained
+from ...common.callbacks import contained, report_bug
 from ...common.codec import encode
 from ...common.errors import DecodeError, InvalidArgument, NotSerializable, Rejected, TqError
 from ...common.order import rank
@@ -158,7 +157,7 @@ class Connection(asyncio.Protocol):
         self.end("a bug of the master's")
 
     def _report_bug(self, error: Exception) -> None:
-        self._master.report("master.bug", level="error", error="".join(traceback.format_exception(error)))
+        report_bug(self._master.report, error)
 
     def _understand(self, body: bytes | None) -> None:
         if self._gateway.verifier.is_revoked:  # asked each time: also in the middle of a handshake

@@ -256,7 +256,13 @@ class Store(Protocol):
 
     @property
     def blobs(self) -> BlobRows: ...
-    def begin(self) -> None: ...
+    def begin(self, *, reading: bool = False) -> None:
+        """``reading``: a transaction that can be begun when nothing can be written; a write in it is a StoreError."""
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the one that was begun still stands; some errors end it."""
+
     def commit(self) -> None: ...
     def rollback(self) -> None: ...
     def reopen(self) -> None:

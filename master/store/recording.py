@@ -26,9 +26,9 @@ class RecordingStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def begin(self) -> None:
+    def begin(self, *, reading: bool = False) -> None:
         self._events.clear()
-        self._store.begin()
+        self._store.begin(reading=reading)
 
     def commit(self) -> None:
         self._transaction += 1

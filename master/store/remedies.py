@@ -14,7 +14,9 @@ def why_not_open(path: Path | None, error: sqlite3.Error) -> str:
     )
 
 
-def store_error(error: sqlite3.Error) -> StoreError:
+def store_error(error: sqlite3.Error | MemoryError) -> StoreError:
+    if isinstance(error, MemoryError):
+        return StoreError("the store has no memory left; give the master's host or container more")
     text = str(error)
     if text == "disk I/O error":
         return StoreError(f"the store says: {text}{_disk_remedy()}")

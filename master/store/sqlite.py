@@ -57,6 +57,9 @@ SYNCHRONOUS: Final = {
 PLAIN: Final = (0, *[None] * 5)  # priority, due, expires, timeout, options, origin: of most tasks
 
 
+FAILURES: Final = (sqlite3.Error, MemoryError)  # SQLite's own want of memory comes as Python's
+
+
 class SqliteStore:
     """See ``interface.Store``. ``path`` None: in memory, gone with the process."""
 
@@ -101,8 +104,12 @@ class SqliteStore:
     def changed(self) -> bool:
         return self._db.total_changes != self._changes_before
 
-    def begin(self) -> None:
-        self._run("BEGIN IMMEDIATE")
+    @property
+    def in_transaction(self) -> bool:
+        return self._db.in_transaction
+
+    def begin(self, *, reading: bool = False) -> None:
+        self._run("BEGIN" if reading else "BEGIN IMMEDIATE")
         self._changes_before = self._db.total_changes
 
     def commit(self) -> None:
@@ -119,7 +126,7 @@ class SqliteStore:
         try:
             self._db.close()  # closed it stays if opening fails: then every use of it is an error
             self._db = self._connect()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise store_error(error) from error
 
     def close(self) -> None:
@@ -352,7 +359,7 @@ class SqliteStore:
     def _run(self, sql: str, values: Any = ()) -> list[Any]:
         try:
             return self._db.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise store_error(error) from error
 
     def _all(self, name: str, values: Any = ()) -> list[Any]:
@@ -363,7 +370,7 @@ class SqliteStore:
             return 0
         try:
             return self._db.executemany(self._sql[name], rows).rowcount
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise store_error(error) from error
 
     def _exactly(self, name: str, rows: Sequence[Any]) -> None:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.alone
 
 STORE_ERROR_SECONDS = 10.0  # within which the first submit after the fault is refused
 PAYLOAD = "x" * 2_000
+DUE_SECONDS = 1.0
 BROKEN_SECONDS = 2.0  # long enough for the master to have tried more than once
 
 
@@ -49,17 +50,19 @@ def endure(trial: Trial, begin: Callable[[], object], end: Callable[[], object],
     pid = trial.master.pid
     before = witness.submit("cluster_tasks:echo", [(PAYLOAD,)] * 5)
     witness.hear(before, SECONDS)
+    due = witness.submit("cluster_tasks:echo", [(PAYLOAD,)], delay=DUE_SECONDS)  # falls due amid the fault
     begin()
     amid, refusal = submit_until_refused(witness)
     assert words in refusal
     more, refusal = submit_until_refused(witness)  # it goes on refusing, at once and not by a time limit
     assert words in refusal
     let_pass(BROKEN_SECONDS)
+    witness.read(before)  # who reads is answered
     end()
     since = time.monotonic()
     after = submit_until_accepted(witness)
     trial.recovered(since, "acknowledged")
-    witness.hear([*amid, *more, *after], SECONDS)
+    witness.hear([*amid, *more, *due, *after], SECONDS)
     assert trial.master.running
     assert trial.master.pid == pid
     assert "master.bug" not in trial.master.log
@@ -84,6 +87,7 @@ def test_a_full_disk_refuses_clearly_and_loses_nothing_and_goes_on_when_there_is
         ("fdatasync,fsync", "EIO", "disk I/O error"),
         ("pwrite64", "ENOSPC", "disk is full"),
         ("pwrite64", "EIO", "disk I/O error"),
+        ("pwrite64", "EROFS", "disk I/O error"),
     ],
 )
 def test_a_disk_that_fails_refuses_clearly_and_loses_nothing_and_goes_on_when_it_is_mended(

@@ -59,7 +59,7 @@ class Peer:
         call_id = next(self._ids)
         request = Request(call_id, (name, *arguments), method, list(args), kwargs, None, 100)
         invocation = self.bench.registry.invocation(self.session, request)
-        self.bench.engine.call(self.session, call_id, invocation.run, 100)
+        self.bench.engine.call(self.session, call_id, invocation.run, 100, reads=invocation.reads)
         return call_id
 
     def call(self, target: str | tuple[Any, ...], method: str, *args: Any, **kwargs: Any) -> Any:
@@ -120,6 +120,8 @@ class Bench:
                     self.engine.roster.heard(session, self.now)
             left -= portion
             self.step()
+            while self.engine.trouble.since is not None and self.engine.next_wakeup() <= self.now.mono:
+                self.step()  # one chore by itself
 
     def set_clock(self, seconds: float) -> None:
         """The wall's clock is set by so much; the next transaction sees it."""

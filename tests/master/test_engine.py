@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -395,7 +394,6 @@ def test_two_streams_of_one_session_each_hear_of_their_own_tasks(bench: Any) -> 
 def test_a_restarted_master_knows_its_leases_and_gives_workers_a_lease_to_come_back(
     make_bench: Any, tmp_path: Any
 ) -> None:
-    from tq.master.store.sqlite import SqliteStore
 
     before = make_bench(SqliteStore(tmp_path / "tq.db"))
     client, worker = before.client(), before.worker("m:f")
@@ -425,37 +423,6 @@ def test_a_failed_commit_acknowledges_nothing_and_leaves_the_engine_usable(bench
     assert worker.disconnected, "it connects again and says what it holds"
     assert client.call("get_tasks", "states", [id]) == [[id, -1]]
     assert client.call("get_task_queue/q", "submit", "m:f", {}, [[id, b"x"]]) == 1
-
-
-def test_a_store_that_cannot_be_opened_again_is_tried_until_it_can_and_everybody_is_told_why(
-    make_bench: Any, tmp_path: Path
-) -> None:
-    disk, away = tmp_path / "disk", tmp_path / "away"
-    disk.mkdir()
-    bench = make_bench(SqliteStore(disk / "tq.db"))
-    client = bench.client()
-    [kept], id = submit(client, b"kept"), new_ids()
-
-    def unplugged() -> None:
-        disk.rename(away)
-        raise StoreError("the store says: disk I/O error")
-
-    submit_it = ("get_task_queue/q", "submit", "m:f", {}, [[id, b"x"]])
-    call = client.ask(*submit_it)
-    bench.step(commit=unplugged)
-    for _ in range(3):
-        with pytest.raises(StoreError, match="disk I/O error"):
-            client.answer(call)
-        client = bench.client()
-        call = client.ask(*submit_it)
-        assert bench.step().failed, "its shell has to come back by itself"
-    assert client.disconnected == "the store failed; connect again"
-    away.rename(disk)
-    client = bench.client()
-    assert client.call(*submit_it) == 1
-    states = client.call("get_tasks", "states", [kept, id])
-    assert states == [[kept, StateNumber.READY], [id, StateNumber.READY]]
-    assert [action for action, _ in bench.reports] == ["store.failed", "store.recovered"]
 
 
 def test_a_first_watch_that_met_a_failing_store_is_said_again_on_the_next_connection(bench: Any) -> None:

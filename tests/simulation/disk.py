@@ -5,6 +5,7 @@ A commit that fails says so; whether it took effect, chance decides, as with a r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from tq.common.errors import StoreError
 from tq.master.store.sqlite import SqliteStore
 
 from .world import MS, World
+
+WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 
 
 class Disk:
@@ -22,6 +25,9 @@ class Disk:
         self.slowest = 3 * MS  # of a commit
         self.fails = 0.0  # chance that a commit does
         self.full = False
+        self.read_only = False  # a file system that was remounted: nothing that is written is taken
+        self.damaged: frozenset[str] = frozenset()  # the statements that meet a damaged page
+        self.starved = 0.0  # chance that a statement finds no memory
         self.begun: Callable[[], None] = lambda: None
         self.took_effect: Callable[[SimulatedStore], None] = lambda store: None
 
@@ -38,9 +44,9 @@ class SimulatedStore(SqliteStore):
         self._disk = disk
         super().__init__(None, "memory")
 
-    def begin(self) -> None:
+    def begin(self, *, reading: bool = False) -> None:
         self._disk.begun()
-        super().begin()
+        super().begin(reading=reading)
 
     def commit(self) -> None:
         disk = self._disk
@@ -57,7 +63,23 @@ class SimulatedStore(SqliteStore):
         super().commit()
         disk.took_effect(self)
 
+    def _all(self, name: str, values: Any = ()) -> list[Any]:
+        self._meet(name)
+        return super()._all(name, values)
+
     def _many(self, name: str, rows: Sequence[Any]) -> int:
         if self._disk.full and rows:
             raise self._disk.fail("full")
+        if rows:
+            self._meet(name)
         return super()._many(name, rows)
+
+    def _meet(self, name: str) -> None:
+        """What a statement meets on its way."""
+        disk = self._disk
+        if name in disk.damaged:
+            raise disk.fail("database disk image is malformed")
+        if disk.read_only and WRITES.search(self._sql[name]):
+            raise disk.fail("attempt to write a readonly database")
+        if disk.starved and disk.world.chance(disk.starved):
+            raise disk.fail("out of memory")

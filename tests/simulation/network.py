@@ -23,6 +23,8 @@ class End:
         self.open = True
         self._ready_at = 0  # nothing arrives before what was sent before it
 
+        self.deaf = False  # what arrives only fills a record whose length was damaged
+
     def send(self, data: bytes) -> None:
         if self.open:
             self._link.carry(self, data)
@@ -64,7 +66,7 @@ class Link:
             receiver.deliver(at, partial(self._arrive, receiver, piece))
 
     def _arrive(self, receiver: End, piece: bytes) -> None:
-        if receiver.open and not self.silent:
+        if receiver.open and not self.silent and not receiver.deaf:
             receiver.received(piece)
 
     def finish(self, sender: End) -> None:
@@ -77,6 +79,17 @@ class Link:
         if end.open:
             end.open = False
             end.lost(reason)
+
+    def damage(self, receiver: End, *, silent: bool) -> None:
+        """A record on its way to one side is damaged: its length, so that what follows only fills it, or its content,
+        which ends that side at once. ``silent``: its peer's host is gone, too, and never learns of it."""
+        if self.world.chance(0.5):
+            receiver.deaf = True
+        else:
+            receiver.deliver(self.world.now + self.network.delay(), lambda: self.end(receiver, "TLS broke"))
+            if not silent:
+                self.finish(receiver)
+        self.silent |= silent
 
     def reset(self) -> None:
         """Both sides learn of it; what was under way is gone."""

@@ -117,9 +117,9 @@ BUGS = (
     ),
     Bug(
         "leave the dead in the line for leases",
-        "tq.master.engine",
-        "            if call.abandon is not None:\n                call.abandon()\n                call.abandon = None\n            call.refuse(error)\n",
-        "            call.abandon = None\n            call.refuse(error)\n",
+        "tq.master.sessions",
+        "        leave, self.abandon = self.abandon, None\n",
+        "        leave = self.abandon = None\n",
     ),
     Bug(
         "answer from a void transaction",

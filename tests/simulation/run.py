@@ -18,6 +18,16 @@ from .world import MS, SECOND, Process, World
 
 CHAOS = 25 * SECOND  # of faults and submits
 LEASE = 4 * SECOND
+DAMAGED = (
+    "due",
+    "overdue",
+    "finished_before",
+    "lease_lane",
+    "ready_heads",
+    "find",
+    "put_worker",
+    "log_attempt",
+)
 PEACE = 10 * LEASE + 30 * SECOND  # ten leases, and what the slowest task may honestly take
 
 
@@ -69,6 +79,10 @@ class Cluster:
             self.slow_disk,
             self.failing_disk,
             self.full_disk,
+            self.read_only_disk,
+            self.damaged_page,
+            self.no_memory,
+            self.damage_record,
             self.jump_clock,
             self.kill_client,
         ]
@@ -215,6 +229,30 @@ class Cluster:
         self.oracle.all_disturbed(length)
         self._later(length, lambda: setattr(self.disk, "full", False))
 
+    def read_only_disk(self) -> None:
+        self._trouble(50 * MS, 3 * SECOND, "read_only", True, False)
+
+    def damaged_page(self) -> None:
+        """What is read or written there fails, all else works."""
+        statement = self.world.random.choice(DAMAGED)
+        self._trouble(50 * MS, 3 * SECOND, "damaged", frozenset({statement}), frozenset())
+
+    def no_memory(self) -> None:
+        self._trouble(50 * MS, SECOND, "starved", 0.1, 0.0)
+
+    def _trouble(self, shortest: int, longest: int, name: str, value: object, well: object) -> None:
+        length = self.world.between(shortest, longest)
+        setattr(self.disk, name, value)
+        self.oracle.all_disturbed(length)
+        self._later(length, lambda: setattr(self.disk, name, well))
+
+    def damage_record(self) -> None:
+        """A link's bytes to one side are no frames any more; often the other side falls silent, too."""
+        if self.network.links:
+            link = self.world.random.choice(self.network.links)
+            self._mark(link.client.process.name)
+            link.damage(self.world.random.choice((link.client, link.server)), silent=self.world.chance(0.5))
+
     def jump_clock(self) -> None:
         self.world.jump(self.world.random.choice([-3600, 5, 3600, 8 * 24 * 3600]) * SECOND)
 
@@ -230,6 +268,7 @@ class Cluster:
     def make_peace(self) -> None:
         self.world.log("chaos", "peace")
         self.disk.fails, self.disk.full, self.disk.slowest = 0.0, False, 3 * MS
+        self.disk.read_only, self.disk.damaged, self.disk.starved = False, frozenset(), 0.0
         self.network.slowest = 2 * MS
         self.world.jump(
             self.world.latest_wall_offset - self.world.wall_offset

@@ -52,6 +52,7 @@ def look_at_master(found: Checkup, app: App) -> bool:
     judging.judge_clock(found, difference, quickest)
     judging.judge_round_trip(found, took)
     _look_at_disk(found, app, info)
+    judging.judge_store(found, info)
     judging.judge_commit(found, info)
     judging.judge_workers(found, rows)
     return any(row["connected"] for row in rows)

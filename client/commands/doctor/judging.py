@@ -13,6 +13,7 @@ from ..output import span
 AHEAD_SECONDS_MAX: Final = 1.0  # beyond it due times and expiries are visibly wrong
 ROUND_TRIP_SECONDS_MAX: Final = 0.25  # one submit each: four a second
 FSYNC_SECONDS_MAX: Final = 0.05  # healthy disks take less than 10 ms; group commit hides some of it
+FAILED_SECONDS_MAX: Final = 3_600.0  # a store that failed within the hour is worth a look
 COMMIT_SECONDS_MAX: Final = 0.1  # everybody waits for it
 FREE_SHARE_MIN: Final = 0.05
 FREE_BYTES_MIN: Final = 1_000_000_000  # as tq-master check has it
@@ -61,6 +62,13 @@ def judge_disk(found: Checkup, measured: Mapping[str, Any]) -> None:
     if not measured:
         found.warn("disk", "somebody else measures it just now; ask again")
         return
+    if "error" in measured:
+        found.fail(
+            "disk",
+            f"nothing can be written in {measured['error']}; see what the kernel says on the master's host (dmesg, mount), "
+            "mend or remount it: the master goes on by itself",
+        )
+        return
     free, total, seconds = measured["free_bytes"], measured["total_bytes"], measured["fsync_seconds"]
     text = f"{free / 1e9:,.1f} GB of {total / 1e9:,.1f} GB are free; fsync takes {brief(seconds)}"
     remedies = []
@@ -72,6 +80,20 @@ def judge_disk(found: Checkup, measured: Mapping[str, Any]) -> None:
         found.warn("disk", "; ".join([text, *remedies]))
     else:
         found.ok("disk", text)
+
+
+def judge_store(found: Checkup, info: Mapping[str, Any]) -> None:
+    """Whether transactions fail, or did of late."""
+    trouble = info.get("trouble")
+    if not trouble:
+        return
+    where = f"{info.get('data', 'the store')}: {trouble['error']}"
+    if trouble["seconds"]:
+        found.fail(
+            "store", f"it has failed for {span(trouble['seconds'])}, nothing more is accepted; {where}"
+        )
+    elif trouble["last_seconds_ago"] < FAILED_SECONDS_MAX:
+        found.warn("store", f"it failed {span(trouble['last_seconds_ago'])} ago and works again; {where}")
 
 
 def judge_commit(found: Checkup, info: Mapping[str, Any]) -> None:
