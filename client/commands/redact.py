@@ -1,4 +1,4 @@
-"""What is not shown of a task's arguments: values whose names look like a secret's, and passwords in addresses."""
+"""What is not shown of a task's arguments, its result and what its failure tells: values whose names look like a secret's, and passwords in addresses."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def _failure(body: bytes) -> dict[str, Any]:
         "type": failure.type,
         "message": failure.message,
         "traceback": failure.traceback,
-        "detail": failure.detail,
+        "detail": plain(redacted(failure.detail)),
     }
 
 
@@ -187,14 +187,14 @@ def _call(payload: bytes) -> Any:
 def _decoded(body: bytes | None) -> Any:
     """A value for a program; what this side cannot read is said, not hidden."""
     try:
-        return None if body is None else plain(decode(body, as_is=True))
+        return None if body is None else plain(redacted(decode(body, as_is=True)))
     except DecodeError as error:
         return f"<{error}>"
 
 
 def _value(body: bytes | None) -> str:
     try:
-        text = "None" if body is None else repr(decode(body, as_is=True))
+        text = "None" if body is None else repr(redacted(decode(body, as_is=True)))
     except DecodeError as error:
         text = f"<{error}>"
     return text if len(text) <= TEXT_CHARS_MAX else f"{text[:TEXT_CHARS_MAX]}… ({len(text):,} characters)"

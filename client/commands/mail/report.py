@@ -21,7 +21,9 @@ from .addresses import sameness
 from .outcomes import FINAL, Ended
 
 COLUMNS: Final = ("email", "state", "smtp_code", "smtp_text", "attempts", "when", "message_id")
-FORMULA: Final = ("=", "+", "-", "@", "\t")  # a spreadsheet would calculate a server's words
+# What a spreadsheet would calculate, whoever wrote it: a server, or a stranger who chose an address. An apostrophe says
+# that a cell is text; one that is there already gets another, so that the first is always ours.
+FORMULA: Final = ("=", "+", "-", "@", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'")
 
 
 class Report:
@@ -66,18 +68,22 @@ class Report:
         for row in rows:
             if len(row) == len(COLUMNS):
                 note = self.served.add if row[1] in FINAL else self.served.discard
-                note(sameness(row[0]))
+                note(sameness(row[0].removeprefix("'")))
 
 
 def as_csv(rows: Iterable[Ended]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)
     for row in rows:
-        said = " ".join(row.smtp_text.split())
-        said = f"'{said}" if said.startswith(FORMULA) else said
-        when = _iso(row.when)
-        writer.writerow((row.email, row.state, row.smtp_code, said, row.attempts, when, row.message_id))
+        columns = row._asdict() | {"when": _iso(row.when)}
+        writer.writerow([_cell(str(columns[name])) for name in COLUMNS])
     return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _cell(text: str) -> str:
+    """One line of text, for every program that opens the file."""
+    text = " ".join(text.split())
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _iso(seconds: float | None) -> str:

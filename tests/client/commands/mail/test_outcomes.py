@@ -70,6 +70,23 @@ def test_the_report_is_written_as_messages_end(tmp_path: Path) -> None:
     report.close()
 
 
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "|", "%", "\t=", "\r\n=", " =", "\uff1d", "'", "'="])
+def test_no_cell_of_a_report_is_a_formula_and_every_address_is_known_again(
+    begin: str, tmp_path: Path
+) -> None:
+    path, text = tmp_path / "report.csv", f"{begin}1+1@example.org"
+    report = Report(path, resumed=False)
+    report.append([Ended(text, Fate.SENT, text, text, text, 0.0, text)])
+    report.close()
+    [row] = rows(path)
+    shown = "'" + " ".join(text.split())
+    for column in ("email", "smtp_code", "smtp_text", "attempts", "message_id"):
+        assert row[column] == shown
+    resumed = Report(path, resumed=True)
+    assert resumed.served == {" ".join(text.split())}
+    resumed.close()
+
+
 def test_a_report_goes_on_where_it_was_torn(tmp_path: Path) -> None:
     path = tmp_path / "report.csv"
     with pytest.raises(InvalidArgument, match="begin one with --report"):
