@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import textwrap
@@ -14,6 +13,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from .checkup import ERROR, INDENT_COLUMNS, OK, WARNING, Checkup, Finding
+from .terminal import prepare, write_line
 
 CHECK: Final = "check"  # as the first word; a module of that name is named ./check.py
 
@@ -31,6 +31,10 @@ class OneScreen(click.Command):
             for one in fields(settings)
             if one.name not in known
         ]
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        prepare()
+        return super().main(*args, **kwargs)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[CHECK] = args[:1] == [CHECK]
@@ -55,8 +59,7 @@ def print_finding(one: Finding) -> None:
         width, indent = shutil.get_terminal_size().columns, " " * INDENT_COLUMNS
         parts = [textwrap.fill(part, width, subsequent_indent=indent) for part in line.splitlines()]
         line = "\n".join(parts)
-    line = click.style(one.level, fg=colour) + line.removeprefix(one.level)
-    click.echo(line, color=False if os.environ.get("NO_COLOR") else None)
+    write_line(line, level=one.level, colour=colour)
 
 
 def show(found: Checkup) -> NoReturn:

@@ -26,6 +26,7 @@ from ..common.model import Role
 from ..common.notify import Notifier
 from ..common.screen import OneScreen, only_checks, show
 from ..common.secrets import take_authkey
+from ..common.terminal import say, write_line
 from ..common.version import VERSION
 from .boot import House, key_file, open_house
 from .checkup import check
@@ -94,7 +95,7 @@ def main(
             house.close()
     except TqError as error:
         for line in (*str(error).splitlines(), see(type(error))):
-            click.echo(f"tq-master: {line}", err=True)
+            say(f"tq-master: {line}")
         sys.exit(2)
     sys.exit(code)
 
@@ -116,7 +117,7 @@ async def _serve(
         if gateway is not None and door is not None:
             await gateway.listen(door.address)
         _handle_signals(stop, log)
-        click.echo(_banner(house, address, with_authkey))
+        write_line(_banner(house, address, with_authkey))
         log.event("master.started", address=str(address), pid=os.getpid())
         attendant.ready()
         await stop.wait()

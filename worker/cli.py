@@ -26,6 +26,7 @@ from ..common.model import Role
 from ..common.notify import Notifier
 from ..common.screen import OneScreen, only_checks, show
 from ..common.secrets import take_authkey
+from ..common.terminal import ask_secret, say, write_line
 from ..common.version import VERSION
 from .announcement import feeds
 from .checkup import check
@@ -134,7 +135,7 @@ async def _work(settings: WorkerSettings, credential: Credential, log: EventLog,
         await attendant.open()
         await supervisor.load()
         if witness is None:
-            click.echo(_banner(settings, supervisor.tasks))
+            write_line(_banner(settings, supervisor.tasks))
         else:  # the banner is for people: whoever watches has one of its own
             witness.serves([name for name, _ in supervisor.tasks])
         log.event("worker.started", slots=settings.slots, tasks=len(supervisor.tasks), pid=os.getpid())
@@ -170,7 +171,7 @@ def _of_dev(settings: WorkerSettings) -> tuple[WorkerSettings, str]:
 def _ask_for_key() -> str:
     if not sys.stdin.isatty():
         raise ConfigError("no key; give --authkey-file FILE, or set TQ_AUTHKEY")
-    return str(click.prompt("authkey or join token", hide_input=True))
+    return ask_secret("authkey or join token")
 
 
 def _banner(settings: WorkerSettings, tasks: list[list[str]]) -> str:
@@ -188,7 +189,7 @@ def _banner(settings: WorkerSettings, tasks: list[list[str]]) -> str:
 def _complain(error: Exception) -> None:
     read_on = () if isinstance(error, BrokenCode) else (see(type(error)),)
     for line in (*str(error).splitlines(), *read_on):
-        click.echo(f"tq-worker: {line}", err=True)
+        say(f"tq-worker: {line}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from ..common.terminal import clean
+
 WAITING_BYTES_MAX: Final = 8 * 1024 * 1024
 STDERR: Final = 2
 
@@ -55,7 +57,9 @@ class Outlet:
         while (entry := self._queue.get()) is not None:
             name, text = entry
             with contextlib.suppress(OSError):  # nobody takes it
-                _write_all(STDERR, text)
+                _write_all(
+                    STDERR, clean(text.decode("utf-8", "replace")).encode()
+                )  # a log is read on terminals
             if self._folder is not None and name:
                 self._append(self._folder / name, text)
             with self._lock:

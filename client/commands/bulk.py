@@ -22,6 +22,7 @@ import click
 from ...common.errors import InvalidArgument, TqError
 from ...common.ids import show_id
 from ...common.model import State
+from ...common.terminal import ask, console, say, write
 from ..app import App
 from .failing import FAILED
 from .output import ago, count, print_json, print_table
@@ -96,15 +97,15 @@ def act(app: App, as_json: bool, verb: Verb, wanted: Filter, *, yes: bool, dry_r
                 done = so_far
             stopped = bool(stop)
     except (TqError, TimeoutError):
-        click.echo(f"tq: {count(done)} of {count(found.tasks)} are {verb.done}, then:", err=True)
+        say(f"tq: {count(done)} of {count(found.tasks)} are {verb.done}, then:")
         raise
     if as_json:
         print_json({"tasks": done, "matched": found.tasks, "stopped": stopped})
     elif stopped:
         rest = "the rest is as it was; the same command goes on"
-        click.echo(f"tq: stopped: {count(done)} of {count(found.tasks)} are {verb.done}, {rest}", err=True)
+        say(f"tq: stopped: {count(done)} of {count(found.tasks)} are {verb.done}, {rest}")
     else:
-        sys.stdout.write(f"{count(done)} {'task is' if done == 1 else 'tasks are'} {verb.done}\n")
+        write(f"{count(done)} {'task is' if done == 1 else 'tasks are'} {verb.done}\n")
     if stopped:
         raise SystemExit(FAILED)
 
@@ -115,18 +116,18 @@ def _ask(verb: Verb, found: Survey) -> None:
         raise InvalidArgument(
             f"would {verb.ask} {found.in_words()}; nobody is here to be asked: write {line}"
         )
-    click.confirm(f"{verb.ask} {found.in_words()}?", abort=True, err=True)
+    if not ask(f"{verb.ask} {found.in_words()}?"):
+        raise click.Abort
 
 
 def _portions(app: App, verb: Verb, wanted: Filter, found: Survey, stop: list[int]) -> Iterator[int]:
     """Perform; yields how many are done so far. Nothing is interrupted in the middle of a portion."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    screen = console(stderr=True)
     columns = (TextColumn(verb.ask), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     done, before = 0, found.newest
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
         bar = progress.add_task("", total=found.tasks)
         while before is not None and not stop:
             answer = app.call(TASKS, verb.method, wanted, before)
@@ -141,9 +142,9 @@ def _say_what_would_be(as_json: bool, verb: Verb, found: Survey, sample: list[di
         print_json({"tasks": 0, "matched": found.tasks, "sample": ids, "stopped": False})
         return
     if not found.tasks:
-        sys.stdout.write("no such tasks\n")
+        write("no such tasks\n")
         return
-    sys.stdout.write(f"would {verb.ask} {found.in_words()}, the newest of them:\n\n")
+    write(f"would {verb.ask} {found.in_words()}, the newest of them:\n\n")
     print_table(TASK_COLUMNS, [task_cells(task) for task in sample], empty="", spare=SPARE_COLUMNS)
 
 
@@ -172,7 +173,7 @@ def _stopping() -> Iterator[list[int]]:
         if stop:
             raise KeyboardInterrupt
         stop.append(number)
-        click.echo("\ntq: stopping after this portion; once more ends at once", err=True)
+        say("\ntq: stopping after this portion; once more ends at once")
 
     before = signal.signal(signal.SIGINT, note)
     try:

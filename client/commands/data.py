@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Any, Final
 
 import click
 
 from ...common.codec import decode
 from ...common.model import Role
+from ...common.terminal import write, write_json
 from ..app import App
 from .group import ListingGroup
 from .options import connected
@@ -34,7 +33,7 @@ def list_data(app: App, as_json: bool) -> None:
     cells = [(row["name"], row["type"], count(row["size_bytes"])) for row in answer["rows"]]
     print_table(COLUMNS, cells, empty="no named dicts, lists or values")
     if answer["left_out"]:
-        sys.stdout.write(f"… and {count(answer['left_out'])} more\n")
+        write(f"… and {count(answer['left_out'])} more\n")
 
 
 @data.command(epilog="Example: tq data show counts")
@@ -47,7 +46,7 @@ def show(app: App, as_json: bool, name: str) -> None:
     if as_json:
         print_json({"name": name, "type": row["type"], "value": value})
     else:
-        sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+        write_json(value, indent=2, default=str)
 
 
 @data.command(epilog="Example: tq data delete counts")
@@ -59,7 +58,7 @@ def delete(app: App, as_json: bool, name: str) -> None:
     if as_json:
         print_json({"name": name, "type": kind, "deleted": True})
     else:
-        sys.stdout.write(f"{kind} {name} is deleted\n")
+        write(f"{kind} {name} is deleted\n")
 
 
 def _whole(kind: str, parts: list[Any]) -> Any:

@@ -8,17 +8,12 @@ import time
 from typing import Any, Final
 
 from ...common.model import State
+from ...common.terminal import say, write_exact
 from ..app import App
 from ..handle import TASKS
 from .output import print_json
 
 POLL_SECONDS: Final = 0.5  # as often as a worker tells
-_CONTROLS: Final = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n\r"} | {0x7F: 0x2421}
-
-
-def printable(text: str) -> str:
-    """Text that does nothing to a terminal: control characters are shown, not obeyed."""
-    return text.translate(_CONTROLS)
 
 
 def print_log(app: App, id: bytes, attempt: int | None, *, as_json: bool) -> None:
@@ -31,7 +26,7 @@ def print_log(app: App, id: bytes, attempt: int | None, *, as_json: bool) -> Non
     else:
         _Printer().put(log)
         if not log["start"] + len(log["text"]) and sys.stdout.isatty():
-            sys.stderr.write(f"{_silent(log)}\n")
+            say(f"{_silent(log)}")
 
 
 def _silent(log: dict[str, Any]) -> str:
@@ -49,7 +44,7 @@ def follow(app: App, id: bytes) -> None:
         if log["attempt"] != printer.attempt and printer.attempt:
             printer.put(app.call(TASKS, "log", id, printer.attempt, printer.offset))  # its last words
             printer.offset = 0
-            sys.stderr.write(f"--- attempt {log['attempt']} ---\n")
+            say(f"--- attempt {log['attempt']} ---")
             log = app.call(TASKS, "log", id, log["attempt"], 0)
         printer.put(log)
         if State.from_number(log["state"]).is_terminal:
@@ -63,7 +58,6 @@ class _Printer:
     def __init__(self) -> None:
         self.attempt = 0
         self.offset = 0
-        self._is_terminal = sys.stdout.isatty()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def put(self, log: dict[str, Any]) -> None:
@@ -71,8 +65,8 @@ class _Printer:
             self.attempt = log["attempt"]
             self._decoder.reset()
         if log["start"] > self.offset:
-            sys.stderr.write(f"… {log['start'] - self.offset:,} bytes before this are kept no longer …\n")
+            say(f"… {log['start'] - self.offset:,} bytes before this are kept no longer …")
         self.offset = log["start"] + len(log["text"])
         text = self._decoder.decode(log["text"])
-        sys.stdout.write(printable(text) if self._is_terminal else text)
+        write_exact(text)
         sys.stdout.flush()

@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 
 from ...common.errors import TqError, see
+from ...common.terminal import prepare, say
 from .failing import exit_status
 
 # name: where it is, and what it does in the words of the group's help
@@ -53,6 +54,10 @@ class LazyGroup(GuessingGroup):
         self.sections = sections
         self._places = {name: place for part in sections.values() for name, (place, _) in part.items()}
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        prepare()
+        return super().main(*args, **kwargs)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._places)
 
@@ -77,7 +82,7 @@ class LazyGroup(GuessingGroup):
         try:
             return super().invoke(ctx)
         except (TqError, TimeoutError) as error:
-            click.echo(f"tq: {error}\ntq: {see(type(error))}", err=True)
+            say(f"tq: {error}\ntq: {see(type(error))}")
             ctx.exit(exit_status(error))
 
 

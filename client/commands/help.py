@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-import sys
 from pathlib import Path
 from typing import Final
 
 import click
+
+from ...common.terminal import console
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "errors.md"
 WIDTH_MAX: Final = 100  # of prose; a wider line is not read, it is searched for its beginning
@@ -59,10 +60,7 @@ def _contents(topics: dict[str, str]) -> str:
 
 
 def _render(markdown: str) -> None:
-    from rich.console import Console
     from rich.markdown import Markdown
 
     plain = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", markdown)  # a link leads nowhere on a terminal
-    console = Console(file=sys.stdout)
-    console = Console(file=sys.stdout, width=min(console.width, WIDTH_MAX))
-    console.print(Markdown(plain))
+    console(width=min(console().width, WIDTH_MAX)).print(Markdown(plain))

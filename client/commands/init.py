@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from ...common.errors import ConfigError
+from ...common.terminal import write_line
 
 # Where a file of the project comes from, in the package.
 FILES: Final = {
@@ -48,7 +49,7 @@ def init(directory: Path) -> None:
         raise ConfigError(
             f"cannot write {error.filename}: {error.strerror}; name another directory"
         ) from error
-    click.echo(_banner(directory))
+    write_line(_banner(directory))
 
 
 def _content(name: str, source: str) -> str:

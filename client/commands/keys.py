@@ -8,6 +8,7 @@ import sys
 import click
 
 from ...common.model import Role
+from ...common.terminal import say, write
 from ..app import App
 from .group import GuessingGroup
 from .options import connected
@@ -34,11 +35,11 @@ def add(app: App, as_json: bool, role: str, queues: tuple[str, ...], note: str) 
     if as_json:
         print_json({"token": token, "role": role, "queues": list(queues)})
         return
-    sys.stdout.write(token + "\n")
+    write(token + "\n")
     if sys.stdout.isatty():
         url = (os.environ.get("TQ_URL") or "HOST:5000").removeprefix("tq://")
         use = f"tq-worker --connect {url} --authkey-file FILE MODULE" if role == Role.WORKER else "tq …"
-        click.echo(f"\nPut it into a file only its user can read, or:\n  TQ_AUTHKEY={token} {use}", err=True)
+        say(f"\nPut it into a file only its user can read, or:\n  TQ_AUTHKEY={token} {use}")
 
 
 @keys.command("list", epilog="Example: tq keys list")
@@ -73,4 +74,4 @@ def revoke(app: App, as_json: bool, key_id: str) -> None:
     if as_json:
         print_json({"key": key_id, "state": "revoked"})
     else:
-        sys.stdout.write(f"{key_id} is revoked\n")
+        write(f"{key_id} is revoked\n")

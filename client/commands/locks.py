@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any, Final
 
 import click
 
 from ...common.model import Role
+from ...common.terminal import write
 from ..app import App
 from .group import ListingGroup
 from .options import connected
@@ -39,7 +39,7 @@ def list_locks(app: App, as_json: bool) -> None:
     cells = [line for row in answer["rows"] for line in _cells(row)]
     print_table(COLUMNS, cells, empty="no named locks, events or barriers")
     if answer["left_out"]:
-        sys.stdout.write(f"… and {count(answer['left_out'])} more that nobody uses\n")
+        write(f"… and {count(answer['left_out'])} more that nobody uses\n")
 
 
 @locks.command("break", epilog="Example: tq locks break nightly-report")
@@ -58,7 +58,7 @@ def break_lock(app: App, as_json: bool, name: str, token: int | None) -> None:
         print_json({"name": name, "lost": lost})
     else:
         which = "token " + ", ".join(map(str, lost)) if len(lost) < 10 else f"{count(len(lost))} holders"
-        sys.stdout.write(f"{name} is taken from {which}\n")
+        write(f"{name} is taken from {which}\n")
 
 
 @locks.command(epilog="Example: tq locks delete nightly-report")
@@ -75,7 +75,7 @@ def delete(app: App, as_json: bool, name: str, kind: str | None) -> None:
     if as_json:
         print_json({"name": name, "kind": deleted, "deleted": True})
     else:
-        sys.stdout.write(f"{deleted} {name} is deleted\n")
+        write(f"{deleted} {name} is deleted\n")
 
 
 def _json_row(row: dict[str, Any]) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import json
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from ...common.ids import show_id
 from ...common.model import State
+from ...common.terminal import clean_line, console, write, write_json
 
 GAP: Final = 2  # between two columns of a table
 STATE_STYLES = {
@@ -26,7 +25,7 @@ STATE_STYLES = {
 
 def print_json(value: Any) -> None:
     """One JSON document; what JSON does not know (bytes, dates, …) as text."""
-    sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False, default=str) + "\n")
+    write_json(plain(value), indent=2, default=str)
 
 
 def plain(value: Any) -> Any:
@@ -46,18 +45,17 @@ def print_table(
     On a terminal that is too narrow the columns named in ``spare`` are left out, one after the other, until it fits.
     """
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
     cells = [[_cell(value) for value in row] for row in rows]
     if not cells:
-        sys.stdout.write(empty + "\n")
+        write(empty + "\n")
         return
-    console = Console()
-    if not console.is_terminal:  # a pipe has no width: cut nothing
-        console = Console(width=240)
+    screen = console()
+    if not screen.is_terminal:  # a pipe has no width: cut nothing
+        screen = console(width=240)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-    shown = _fitting(columns, cells, spare, console.width)
+    shown = _fitting(columns, cells, spare, screen.width)
     for column in (columns[index] for index in shown):
         numeric = column.startswith("#")
         table.add_column(
@@ -68,7 +66,7 @@ def print_table(
         )
     for row in cells:
         table.add_row(*(row[index] for index in shown))
-    console.print(table)
+    screen.print(table)
 
 
 def _fitting(
@@ -92,12 +90,7 @@ def _cell(value: object) -> Any:
 
     if isinstance(value, State):
         return Text(value, style=STATE_STYLES.get(value, ""))
-    return Text("" if value is None else printable(str(value)))
-
-
-def printable(text: str) -> str:
-    """Text that somebody else wrote, harmless for a terminal: no escape sequence gets through."""
-    return text if text.isprintable() else "".join(one if one.isprintable() else "\ufffd" for one in text)
+    return Text("" if value is None else clean_line(str(value)))
 
 
 def task_row(task: dict[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any, Final
 
 import click
 
 from ...common.model import Role, State
+from ...common.terminal import say, write
 from ..app import App
 from .group import ListingGroup
 from .options import connected
@@ -42,12 +42,12 @@ def list_queues(app: App, as_json: bool) -> None:
     if of_tasks or not of_items:
         print_table(COLUMNS, map(_task_cells, of_tasks), empty="no queues yet; submit a task")
     if of_tasks and of_items:
-        sys.stdout.write("\n")
+        write("\n")
     if of_items:
         print_table(ITEM_COLUMNS, map(_item_cells, of_items), empty="")
     for row in rows:
         if row["paused"]:
-            sys.stdout.write(f"{row['name']} is {paused_words(row)}\n")
+            write(f"{row['name']} is {paused_words(row)}\n")
 
 
 @queues.command(epilog="Example: tq queues delete results --items")
@@ -64,7 +64,7 @@ def delete(app: App, as_json: bool, queue: str, items: bool) -> None:
         print_json({"queue": queue, "deleted": True, "items": lost})
         return
     with_items = f", and {count(lost)} {'item' if lost == 1 else 'items'} with it" if lost else ""
-    sys.stdout.write(f"{queue} is deleted{with_items}\n")
+    write(f"{queue} is deleted{with_items}\n")
 
 
 @click.command(epilog="Example: tq pause mail --reason 'the mail server moves'")
@@ -83,9 +83,9 @@ def pause(app: App, as_json: bool, queue: str, reason: str) -> None:
         return
     given = row["running"] + row["assigned"]
     goes_on = f"; {count(given)} already with workers will still run" if given else ""
-    sys.stdout.write(f"{queue} is paused{goes_on}\n")
+    write(f"{queue} is paused{goes_on}\n")
     if not has_tasks(row) and row["item_queue"] is None:
-        click.echo(f"(there has been nothing in {queue} yet: is the name right?)", err=True)
+        say(f"(there has been nothing in {queue} yet: is the name right?)")
 
 
 @click.command(epilog="Example: tq resume mail")
@@ -98,9 +98,9 @@ def resume(app: App, as_json: bool, queue: str) -> None:
     if as_json:
         print_json({"queue": queue, "paused": False})
     elif before["paused"]:
-        sys.stdout.write(f"{queue} goes on\n")
+        write(f"{queue} goes on\n")
     else:
-        sys.stdout.write(f"{queue} was not paused\n")
+        write(f"{queue} was not paused\n")
 
 
 def failed(row: dict[str, Any]) -> int:

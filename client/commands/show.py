@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
@@ -13,8 +12,9 @@ from ...common.errors import DecodeError
 from ...common.failure import Failure, show_bytes
 from ...common.ids import parse_id, show_id
 from ...common.model import Outcome, Role, State, StateNumber
+from ...common.terminal import clean_line, write
 from ..app import App
-from .following import follow, print_log, printable
+from .following import follow, print_log
 from .options import connected
 from .output import ago, iso, plain, print_json, print_table, span, task_row
 from .redact import redacted
@@ -52,7 +52,6 @@ def show(app: App, as_json: bool, task_id: str, logs: bool, is_followed: bool, a
 
 
 def _print(task: dict[str, Any]) -> None:
-    write = sys.stdout.write
     write(f"{show_id(task['id'])}  {State.from_number(task['state'])}\n")
     write(f"  {task['name']}{_arguments(task['payload'])}\n")
     write(f"  queue {task['queue']}, priority {task['priority']}, submitted {ago(task['created'])} ago\n")
@@ -118,11 +117,11 @@ def _print_post_mortem(failure: Failure) -> None:
     if verdict := detail.get("out_of_memory"):
         facts.append(str(verdict).partition(";")[0])
     if facts:
-        sys.stdout.write(f"\n  {'; '.join(facts)}\n")
+        write(f"\n  {'; '.join(facts)}\n")
     if lines := detail.get("last_lines"):
-        sys.stdout.write("  it printed last:\n")
+        write("  it printed last:\n")
         for line in str(lines).splitlines():
-            sys.stdout.write(f"    {printable(line)}\n")
+            write(f"    {clean_line(line)}\n")
 
 
 def _for_programs(task: dict[str, Any]) -> dict[str, Any]:
@@ -167,7 +166,7 @@ def _progress_row(progress: list[Any] | None) -> dict[str, Any] | None:
 def _progress(progress: list[Any]) -> str:
     """A bar, if it is known how much there is."""
     done, total, note, at = progress
-    words = f"{printable(note)}, {ago(at)} ago" if note else f"{ago(at)} ago"
+    words = f"{clean_line(note)}, {ago(at)} ago" if note else f"{ago(at)} ago"
     if not total:
         return f"{done:,} done, {words}"
     share = min(1.0, max(0.0, done / total))

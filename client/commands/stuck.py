@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-import click
-
 from ...common.errors import TqError
 from ...common.ids import parse_id, show_id
+from ...common.terminal import say
 from ..app import App
 from ..handle import TASKS, Handle
 
@@ -32,7 +31,7 @@ def told_if_stuck(app: App, handle: Handle[Any]) -> Iterator[None]:
         except (TqError, TimeoutError):  # whoever waits for the result is told
             return
         if words:
-            click.echo(f"tq: {words}", err=True)
+            say(f"tq: {words}")
 
     timer = threading.Timer(STUCK_SECONDS, look)
     timer.daemon = True

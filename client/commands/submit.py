@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 import click
@@ -11,6 +10,7 @@ import click
 from ...common.blob import Blob
 from ...common.errors import InvalidArgument
 from ...common.model import Role
+from ...common.terminal import say, write, write_exact, write_json
 from ..app import App
 from ..handle import Handle
 from .options import connected
@@ -62,7 +62,7 @@ def submit(
     elif as_json:
         print_json({"id": handle.id})
     else:
-        sys.stdout.write(handle.id + "\n")
+        write(handle.id + "\n")
 
 
 @click.command(epilog="Example: tq result 019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b --timeout 60")
@@ -79,19 +79,19 @@ def _print_result(app: App, handle: Handle[Any], timeout: float | None, as_json:
         error = handle.exception(timeout)
     if error is not None:
         if error.traceback:
-            click.echo(error.traceback.rstrip(), err=True)
+            say(error.traceback.rstrip())
         raise error
     value = handle.result()
     if as_json:
         print_json({"id": handle.id, "result": value})
     elif isinstance(value, bytes):
-        sys.stdout.buffer.write(value)
+        write_exact(value)
     elif isinstance(value, Blob):
-        value.stream(sys.stdout.buffer.write)
+        value.stream(write_exact)
     elif isinstance(value, str):
-        sys.stdout.write(value + "\n")
+        write_exact(value + "\n")
     else:
-        sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, default=str) + "\n")
+        write_json(plain(value), default=str)
 
 
 def as_argument(text: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -12,6 +11,7 @@ import click
 from ...common.errors import InvalidArgument
 from ...common.ids import parse_id, show_id
 from ...common.model import Role, State
+from ...common.terminal import write
 from ..app import App
 from . import failing
 from .bulk import SPARE_COLUMNS, TASK_COLUMNS, TASKS, Verb, act, newest_tasks, task_cells
@@ -142,6 +142,6 @@ def _each(app: App, as_json: bool, task_ids: tuple[str, ...], method: str, words
     else:
         for id in ids:
             word = words.get(states[id], states[id]) if id in states else "no such task"
-            sys.stdout.write(f"{show_id(id)}  {word}\n")
+            write(f"{show_id(id)}  {word}\n")
     if len(reached) < len(set(ids)):
         raise SystemExit(failing.UNKNOWN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Final
 
 import click
@@ -10,6 +9,7 @@ import click
 from ...common.failure import Failure
 from ...common.ids import parse_id
 from ...common.model import Role, State
+from ...common.terminal import write
 from ..app import App
 from .options import connected
 from .output import ago, print_json
@@ -37,7 +37,7 @@ def why(app: App, as_json: bool, task_id: str) -> None:
     if as_json:
         print_json({"id": task_id, "state": State.from_number(task["state"]), "why": sentence})
     else:
-        sys.stdout.write(sentence + "\n")
+        write(sentence + "\n")
 
 
 def _how_it_ended(task: dict[str, Any], task_id: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ import click
 
 from ...common.model import Role
 from ...common.probe import PROBE
+from ...common.terminal import console, say, write
 from ..app import App
 from .options import connected
 from .output import ago, memory, print_json, print_table, rate
@@ -67,23 +67,24 @@ def drain(app: App, as_json: bool, worker: str, wait: bool) -> None:
         try:
             _until_gone(app, found)
         except KeyboardInterrupt:
-            click.echo(f"\ntq: no longer waiting; {found['host']} goes on draining", err=True)
+            say(f"\ntq: no longer waiting; {found['host']} goes on draining")
             raise SystemExit(1) from None
     if as_json:
         print_json({**found, "draining": not wait, "gone": wait})
     else:
         done = "is gone" if wait else "was told to drain"
-        sys.stdout.write(f"{found['host']} ({found['node'][:8]}) {done}\n")
+        write(f"{found['host']} ({found['node'][:8]}) {done}\n")
 
 
 def _until_gone(app: App, found: dict[str, Any]) -> None:
-    from rich.console import Console
+    from rich.markup import escape
 
-    console, pause = Console(stderr=True), threading.Event()
-    with console.status(f"{found['host']}: draining") as status:  # nothing is shown where no terminal is
+    screen, pause = console(stderr=True), threading.Event()
+    host = escape(found["host"])
+    with screen.status(f"{host}: draining") as status:  # nothing is shown where no terminal is
         while (row := _row(app, found["node"])) is not None and (row["connected"] or row["leased"]):
             where = "" if row["connected"] else f", {row['state']}"
-            status.update(f"{row['host']}: {row['leased']:,} tasks to finish{where}")
+            status.update(f"{host}: {row['leased']:,} tasks to finish{where}")
             pause.wait(POLL_SECONDS)
 
 
@@ -93,9 +94,9 @@ def _row(app: App, node: str) -> dict[str, Any] | None:
 
 def _say_what_it_serves(row: dict[str, Any]) -> None:
     queues = " ".join(row["queues"] or ["all queues"])
-    sys.stdout.write(f"\n{row['host']} ({row['node'][:8]}) serves {queues}:\n")
+    write(f"\n{row['host']} ({row['node'][:8]}) serves {queues}:\n")
     names = [
         *(name for name in row["tasks"] if name != PROBE),
         *(f"{pattern} (by --allow)" for pattern in row["allow"]),
     ]
-    sys.stdout.write("".join(f"  {name}\n" for name in names))
+    write("".join(f"  {name}\n" for name in names))

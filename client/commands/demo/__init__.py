@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from ....common.terminal import say
 from ...commands import failing
 from ..output import print_json
 from .cluster import Cluster
@@ -33,7 +34,7 @@ def demo(no_chaos: bool, messages: int, keep: Path | None, as_json: bool) -> Non
     try:
         import aiosmtpd  # noqa: F401 - only whether it is there
     except ImportError:
-        click.echo("tq: the demo needs an SMTP server to send to; pip install 'tq[demo]'", err=True)
+        say("tq: the demo needs an SMTP server to send to; pip install 'tq[demo]'")
         raise SystemExit(failing.USAGE) from None
     directory = keep or Path(tempfile.mkdtemp(prefix="tq-demo-"))
     directory.mkdir(parents=True, exist_ok=True)
@@ -46,11 +47,11 @@ def demo(no_chaos: bool, messages: int, keep: Path | None, as_json: bool) -> Non
         if as_json:
             print_json(outcome.as_dict())
     except KeyboardInterrupt:
-        click.echo("tq: interrupted; everything that was started has been stopped", err=True)
+        say("tq: interrupted; everything that was started has been stopped")
         raise SystemExit(130) from None
     finally:
         if keep is None and well:
             shutil.rmtree(directory)
         elif not well:
-            click.echo(f"tq: the logs and the mailbox are in {directory}", err=True)
+            say(f"tq: the logs and the mailbox are in {directory}")
     sys.exit(0 if well else failing.FAILED)

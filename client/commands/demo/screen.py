@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
+
+from ....common.console import CleanConsole
 
 
 class Bars(Protocol):
@@ -18,7 +20,7 @@ class Bars(Protocol):
 
 class Screen:
     def __init__(self, *, quiet: bool) -> None:
-        self._console = Console(quiet=quiet, highlight=False, soft_wrap=True)
+        self._console = CleanConsole(quiet=quiet, highlight=False, soft_wrap=True, markup=False)
 
     def say(self, text: str) -> None:
         self._console.print(text)
@@ -52,7 +54,7 @@ class Screen:
         self._console.print(table)
 
     def verdict(self, holds: bool, text: str) -> None:
-        self._console.print(f"\n[{'bold green' if holds else 'bold red'}]{text}[/]")
+        self._console.print(Text(f"\n{text}", style="bold green" if holds else "bold red"))
 
 
 class _Lines:

@@ -10,10 +10,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from rich.console import Console
 from rich.text import Text
 
+from ....common.console import CleanConsole
 from ....common.logs import SENTENCES
+from ....common.terminal import clean_line, prepare
 
 PIPE_COLUMNS: Final = 240
 CALL_CHARS_MAX: Final = 44  # of a line of 80: the rest is for what came of it
@@ -31,7 +32,7 @@ _SPEAKERS: Final = {"master": "magenta", "worker": "cyan", "dev": "bold"}
 _KNOWN_BETTER: Final = frozenset({"task.timeout", "task.cancelled", "child.died", "master.stopped"})
 
 
-class _Patient(Console):
+class _Patient(CleanConsole):
     """Rich ends the program when nobody reads its output any more; a cluster is no reason to do that."""
 
     def on_broken_pipe(self) -> None:
@@ -40,6 +41,7 @@ class _Patient(Console):
 
 class Screen:
     def __init__(self, folder: str, clock: Any = time.localtime) -> None:
+        prepare()
         console = _Patient(highlight=False)
         self._console = console if console.is_terminal else _Patient(width=PIPE_COLUMNS, highlight=False)
         self._folder, self._clock = folder, clock
@@ -60,7 +62,7 @@ class Screen:
     def printed(self, who: str, line: str) -> None:
         """Something that a task, or whatever it started, wrote."""
         with contextlib.suppress(OSError):
-            self._console.file.write(f"{INDENT}{line}\n")
+            self._console.file.write(f"{INDENT}{clean_line(line)}\n")
             self._console.file.flush()
 
     def event(self, who: str, record: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ import click
 
 from ....common.errors import InvalidArgument, TqError
 from ....common.ids import new_ids
+from ....common.terminal import say
 from ...app import App
 from ...options import Choice
 from .. import failing
@@ -260,4 +261,4 @@ def _file_of(descriptor: int, sign: str) -> str:
 
 
 def _complain(text: str) -> None:
-    click.echo(f"tq: {text}", err=True)
+    say(f"tq: {text}")

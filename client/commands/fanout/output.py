@@ -9,6 +9,7 @@ from collections import deque
 from typing import Final
 
 from ....common.errors import InvalidArgument
+from ....common.terminal import clean
 from .journal import File, Record
 
 PIPE_BYTES: Final = 4_096  # a pipe that is ready takes so many without blocking (PIPE_BUF)
@@ -27,7 +28,7 @@ class Output:
             raise InvalidArgument(
                 "standard output is closed; send it to /dev/null if nobody wants it"
             ) from None
-        self.is_file = stat.S_ISREG(found.st_mode)
+        self.is_file, self._is_terminal = stat.S_ISREG(found.st_mode), os.isatty(descriptor)
         file = (found.st_dev, found.st_ino) if self.is_file else None
         self.file: File | None = file if file != _file_of_stderr() else None  # then not all of it is ours
         self.size = found.st_size if self.is_file else 0
@@ -52,7 +53,9 @@ class Output:
         return self._put - self._written
 
     def put(self, data: bytes, number: int, digest: int, succeeded: bool) -> None:
-        """What is to be written for a line, perhaps nothing."""
+        """What is to be written for a line, perhaps nothing; into a file or a pipe as it is."""
+        if data and self._is_terminal:
+            data = clean(data.decode("utf-8", "replace")).encode()
         if data:
             self._waiting.append(data)
             self._put += len(data)

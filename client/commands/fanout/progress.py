@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from typing import Any, Final, NamedTuple
 
 from ....common.errors import TqError, Unreachable
-from ..output import printable
+from ....common.terminal import clean_line
 from .window import Window
 
 ASK_SECONDS: Final = 1.5
@@ -102,7 +102,7 @@ def slowest(items: Sequence[Told]) -> str:
         return ""
     item = min(items, key=lambda one: (one.started, one.number))
     total = "" if item.total is None else f"/{_count(item.total)}"
-    note = printable(" ".join(item.note.split()))
+    note = clean_line(" ".join(item.note.split()))
     return f"item {item.number:,}: {_count(item.done)}{total} {note}".rstrip()
 
 

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from ....common.terminal import console, pass_on, say
 from .progress import slowest
 from .run import Counts, Screen, UnderWay
 
 if TYPE_CHECKING:
-    from rich.console import Console, Group
+    from rich.console import Group
+
+    from ....common.console import CleanConsole
 
 REFRESH_SECONDS: Final = 0.1
 
@@ -23,12 +26,11 @@ def screen(label: str) -> Iterator[Screen]:
     if not sys.stderr.isatty() or sys.stdout.isatty():
         yield Lines()
         return
-    from rich.console import Console
     from rich.live import Live
 
-    console = Console(stderr=True, highlight=False)
-    bar = Bar(console, label)
-    with Live(console=console, get_renderable=bar.drawn, refresh_per_second=1 / REFRESH_SECONDS):
+    shown = console(stderr=True)
+    bar = Bar(shown, label)
+    with Live(console=shown, get_renderable=bar.drawn, refresh_per_second=1 / REFRESH_SECONDS):
         try:
             yield bar
         finally:
@@ -41,13 +43,10 @@ class Lines:
     is_due = False
 
     def complain(self, text: str) -> None:
-        sys.stderr.write(f"tq: {text}\n")
-        sys.stderr.flush()
+        say(f"tq: {text}")
 
     def pass_on(self, data: bytes) -> None:
-        sys.stderr.flush()
-        sys.stderr.buffer.write(data)
-        sys.stderr.buffer.flush()
+        pass_on(data)
 
     def show(self, counts: Counts, total: int | None, under_way: UnderWay) -> None:
         """There is nothing to draw on."""
@@ -56,7 +55,7 @@ class Lines:
 class Bar:
     """A bar below the complaints, and below it a line on the item that runs longest, if that said how far it is."""
 
-    def __init__(self, console: Console, label: str) -> None:
+    def __init__(self, console: CleanConsole, label: str) -> None:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (

@@ -13,6 +13,7 @@ import click
 
 from ....common.errors import InvalidArgument, TqError
 from ....common.model import Role
+from ....common.terminal import ask, say, write
 from ...app import App
 from ...options import choose
 from .. import failing
@@ -185,14 +186,13 @@ def _dry_run(plan: Plan, attachments: Attachments, out: Path | None, *, as_json:
     _show_first(plan, attachments)
     words = f"{screen.messages(len(plan.recipients))} to {screen.domains(plan.domains)}"
     sizes = f"{screen.size_text(total)} in all, the largest {screen.size_text(largest)}"
-    sys.stdout.write(f"\nA dry run: {words}, {sizes}; nothing was sent\n")
+    write(f"\nA dry run: {words}, {sizes}; nothing was sent\n")
 
 
 def _show_first(plan: Plan, attachments: Attachments, number: int = 0) -> None:
     message = plan.message(plan.recipients[number])
     sizes = [(Path(path).name, attachments.size_of(path)) for path in message.attachments]
-    sys.stdout.write(screen.preview(message, sizes) + "\n")
-    sys.stdout.flush()
+    write(screen.preview(message, sizes) + "\n")
 
 
 def _send(
@@ -224,9 +224,7 @@ def _send(
             plan.recipients = [one for one in plan.recipients if sameness(one.address) not in book.served]
             served = total - len(plan.recipients)
         if not plan.recipients:
-            sys.stdout.write(
-                f"the report says that all {screen.messages(served)} ended; nothing is left to do\n"
-            )
+            write(f"the report says that all {screen.messages(served)} ended; nothing is left to do\n")
             return
         sending = Sending(
             app,
@@ -269,23 +267,23 @@ def _ask(
     """Show what will happen; end here if it is not to."""
     serving, connected_ = app.call(("get_workers",), "serving", queue, TASK)
     if not serving:
-        screen.say(
+        say(
             f"note: none of {connected_} connected workers sends mail, so messages wait; start one: "
             "TQ_SMTP_URL=… tq-worker --connect … tq.tasks.mail"
         )
     total, known = len(plan.recipients), sending.known
     if known:
-        screen.say(
+        say(
             f"note: {known:,} of {total:,} were handed over before and are not sent again (--campaign NAME would)"
         )
     if yes or as_json:
         return
     if total > known:
         _show_first(plan, attachments, sending.first)
-        click.echo(err=True)
+        say()
         question = f"Send {screen.messages(total - known)} to {screen.domains(plan.domains)}?"
-        if not click.confirm(question, err=True):
-            click.echo("nothing was sent", err=True)
+        if not ask(question):
+            say("nothing was sent")
             raise SystemExit(failing.FAILED)
 
 
@@ -300,10 +298,10 @@ def _tell(
     else:
         screen.print_outcome(tally, left)
     if not complete:
-        screen.say("tq: stopped; the same command again sends what was not sent, to nobody twice")
+        say("tq: stopped; the same command again sends what was not sent, to nobody twice")
         raise SystemExit(INTERRUPTED)
     again = tally.counts[Fate.DEFERRED] + tally.counts[Fate.FAILED]
     if again and not as_json:
-        screen.say(f"tq: the same command with --retry-failed tries the {again:,} deferred or failed again")
+        say(f"tq: the same command with --retry-failed tries the {again:,} deferred or failed again")
     if ended > tally.counts[Fate.SENT]:
         raise SystemExit(failing.FAILED)

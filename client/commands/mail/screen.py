@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from ....common.terminal import clean_line, console, say, write
 from ..output import print_table
 from .checking import Plan
 from .letter import Message
@@ -22,16 +23,6 @@ FAILURES_SHOWN: Final = 5
 SAID_CHARS_MAX: Final = 120
 LINES_BESIDES: Final = 8  # of a screen, for what stands around the preview
 REFRESH_SECONDS: Final = 0.1
-
-
-def say(text: str) -> None:
-    sys.stderr.write(clean(text) + "\n")
-    sys.stderr.flush()
-
-
-def clean(text: str) -> str:
-    """What a CSV field or a server said, without what a terminal obeys."""
-    return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
 def tell_problems(plan: Plan, file: str) -> None:
@@ -56,7 +47,7 @@ def preview(message: Message, sizes: Sequence[tuple[str, int]]) -> str:
     room = max(3, lines - LINES_BESIDES - len(shown))
     if len(text) > room:
         text = [*text[: room - 1], f"… {len(text) - room + 1:,} more lines"]
-    return "\n".join(_cut(clean(line), columns) for line in [*shown, *text])
+    return "\n".join(_cut(clean_line(line), columns) for line in [*shown, *text])
 
 
 def _cut(line: str, columns: int) -> str:
@@ -127,7 +118,7 @@ class Bar:
         self._progress.update(self._task, completed=ended, counts="  ".join(filter(None, words)))
 
     def complain(self, text: str) -> None:
-        self._progress.console.print(f"tq: {clean(text)}", markup=False, soft_wrap=True)
+        self._progress.console.print(f"tq: {text}", markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -135,7 +126,6 @@ def tally(total: int, *, quiet: bool) -> Iterator[Tally]:
     if quiet or not sys.stderr.isatty():
         yield Tally(None)
         return
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -144,8 +134,8 @@ def tally(total: int, *, quiet: bool) -> Iterator[Tally]:
         TextColumn("{task.fields[counts]}"),
         TimeRemainingColumn(compact=True),
     )
-    console = Console(stderr=True, highlight=False)
-    with Progress(*columns, console=console, refresh_per_second=1 / REFRESH_SECONDS, expand=True) as progress:
+    screen = console(stderr=True)
+    with Progress(*columns, console=screen, refresh_per_second=1 / REFRESH_SECONDS, expand=True) as progress:
         yield Tally(Bar(progress, total))
 
 
@@ -165,13 +155,12 @@ def print_outcome(tally: Tally, not_begun: int) -> None:
     print_table(("state", "#messages", ""), rows, empty="no messages")
     if tally.unsent:
         shown = [
-            (row.email, row.state, row.smtp_code, clean(row.smtp_text)[:SAID_CHARS_MAX])
+            (row.email, row.state, row.smtp_code, clean_line(row.smtp_text)[:SAID_CHARS_MAX])
             for row in tally.unsent
         ]
-        sys.stdout.write("\n")
-        sys.stdout.flush()
+        write("\n")
         print_table(("email", "state", "code", "what was said"), shown, empty="")
         more = sum(tally.counts[fate] for fate in (Fate.DEFERRED, Fate.BOUNCED, Fate.FAILED)) - len(shown)
         if more:
             has = "the report has them all" if tally.report is not None else "--report FILE lists all"
-            sys.stdout.write(f"and {more:,} more; {has}\n")
+            write(f"and {more:,} more; {has}\n")

@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 from ....common.model import Role
+from ....common.terminal import write
 from ...app import App
 from ..options import connected
 from ..output import print_json
@@ -50,6 +51,6 @@ def top(app: App, as_json: bool, interval: float, once: bool) -> None:
         rows = sum(len(snapshot[name]) for name in ("queues", "workers", "running", "failing"))
         model = looked(Model(), snapshot)
         frame = draw(model, columns, max(ONCE_LINES_MIN, rows + 16), time.time())[:-1]  # without the keys
-        sys.stdout.write("\n".join(line.plain.rstrip() for line in frame).rstrip() + "\n")
+        write("\n".join(line.plain.rstrip() for line in frame).rstrip() + "\n")
     else:
         run(app, interval, snapshot)

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from ..output import count, memory, printable, rate, span
+from ....common.terminal import clean_line
+from ..output import count, memory, rate, span
 from .details import draw_detail
 from .state import SECTIONS, Item, Model
 
@@ -44,7 +45,7 @@ def draw(model: Model, width: int, height: int, now: float) -> list[Text]:
     lines = [*lines, *body, _footer(model)]
     for line in lines:
         if not line.plain.isprintable():
-            line.plain = printable(line.plain)
+            line.plain = clean_line(line.plain)
         line.truncate(width, overflow="ellipsis")
         line.no_wrap = True
     return lines

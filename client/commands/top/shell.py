@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 
+from ....common.console import CleanConsole
 from ....common.errors import Forbidden, Rejected, TqError
 from ....common.model import Role
+from ....common.terminal import console as new_console
 from ...app import App
 from ..options import with_role
 from .drawing import draw
@@ -158,7 +160,7 @@ def first_look(app: App) -> Snapshot:
 def run(app: App, interval: float, snapshot: Snapshot) -> None:
     """Until q, Ctrl-C or the end of the terminal."""
     model = looked(Model(), snapshot)
-    console = Console()
+    console = new_console()
     with Terminal() as terminal:
         asker = Asker(app, interval, terminal.wake)
         with (
@@ -193,6 +195,6 @@ def _serve(model: Model, terminal: Terminal, asker: Asker, show: Callable[[Model
         show(model)
 
 
-def _frame(model: Model, console: Console) -> Group:
+def _frame(model: Model, console: CleanConsole) -> Group:
     width, height = console.size
     return Group(*draw(model, width, height, time.time()))

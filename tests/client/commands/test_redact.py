@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tq.client.commands.following import printable
 from tq.client.commands.redact import HIDDEN, is_secret, redacted
 
 
@@ -34,7 +33,3 @@ def test_what_has_no_secret_stays_as_it_is_and_deep_nests_end() -> None:
     for _ in range(500):
         deep = [deep]
     assert HIDDEN in str(redacted(deep))
-
-
-def test_what_a_task_printed_does_nothing_to_a_terminal() -> None:
-    assert printable("a\x1b[2Jb\x07\n\tc\r") == "a␛[2Jb␇\n\tc\r"

@@ -127,7 +127,7 @@ def test_an_answer_that_is_none_shows_nothing(answer: Any) -> None:
         ([], ""),
         ([Told(17, 5.0, 3, 10, "resizing"), Told(18, 6.0, 0, 1, "")], "item 17: 3/10 resizing"),
         ([Told(18, 6.0, 0, 1, ""), Told(1_017, 5.0, 0.1 + 0.2, None, "")], "item 1,017: 0.3"),
-        ([Told(2, 5.0, 1, 2, "two\nlines \x1b[2Jand more")], "item 2: 1/2 two lines \ufffd[2Jand more"),
+        ([Told(2, 5.0, 1, 2, "two\nlines \x1b[2Jand more")], "item 2: 1/2 two lines ␛[2Jand more"),
         ([Told(2, 5.0, 1_234_567, 2_500_000.5, "bytes")], "item 2: 1,234,567/2,500,000.5 bytes"),
     ],
 )
