@@ -1,4 +1,4 @@
-"""How much a message would become if it were decoded, from a look at its headers. Pure; nothing is decoded.
+"""How much a message or a value would become if it were decoded, from a look at its headers. Pure; nothing is decoded.
 
 An empty list is one byte on the wire and seventy in memory, so a limit of bytes bounds no memory: 16 MiB of empty
 lists take 1.2 GB, also when they are refused right after. Every element has at least one byte, so a message of fewer
@@ -16,6 +16,19 @@ from typing import Final
 from .errors import ProtocolError
 
 MESSAGE_ELEMENTS_MAX: Final = 500_000  # of up to 80 bytes each; 100,000 leases announced again have 400,002
+
+# What values take in memory besides their bytes here.
+PLACE_BYTES: Final = 8  # in a list
+SCALAR_BYTES: Final = 56  # a number or a text, and its place
+CONTAINER_BYTES: Final = 72  # an empty list, and its place
+MAP_BYTES: Final = 160  # a dict or a set, besides
+ENTRY_BYTES: Final = (
+    72  # one in a dict, besides its key and value, while the dict has grown for the next ones
+)
+TUPLE: Final = 1
+NESTING: Final = frozenset(
+    {TUPLE, 3, 4, 16}
+)  # ext types of values whose body is one more value: see values.py
 
 # What to do at each first byte: skip so many bytes, or one of those below.
 _ARRAY, _MAP, _SIZED_ARRAY, _SIZED_MAP, _BYTES_8, _SIZED, _EXT = range(-7, 0)
@@ -80,3 +93,51 @@ def _has_more(data: bytes, most: int) -> bool:
                 if found > most:
                     return True
     return False
+
+
+def weight(data: bytes) -> int:
+    """About how many bytes of memory an encoded value takes when it is decoded; no less than four fifths of it. Bytes that
+    are no value have some weight, too."""
+    steps, single, at, left, end = _STEPS, _SINGLE.match, 0, 1, len(data) - 1
+    heavy = 0
+    while left > 0 and at <= end:
+        first = data[at]
+        step = steps[first]
+        left -= 1
+        if step == 1:
+            run = single(data, at + 1, at + 1 + left).end()  # type: ignore[union-attr] # it matches nothing, too
+            heavy += (data.count(b"\x90", at, run) + data.count(b"\x80", at, run)) * CONTAINER_BYTES
+            heavy += (run - at) * PLACE_BYTES
+            left -= run - at - 1
+            at = run
+        elif step > 0 and not (0xD4 <= first <= 0xD8 and at < end and data[at + 1] in NESTING):
+            at += step
+            heavy += SCALAR_BYTES
+        elif step > 0:
+            heavy += 0 if data[at + 1] == TUPLE else MAP_BYTES
+            at += 2
+            left += 1  # the value in its body
+        elif step == _BYTES_8:
+            at += 2 + (data[at + 1] if at < end else 0)
+            heavy += SCALAR_BYTES
+        else:
+            width = _WIDTHS.get(first, 0)
+            size = int.from_bytes(data[at + 1 : at + 1 + width], "big")
+            at += 1 + width
+            if step == _SIZED:
+                at += size
+                heavy += SCALAR_BYTES
+            elif step == _EXT:
+                if at <= end and data[at] in NESTING:
+                    heavy += 0 if data[at] == TUPLE else MAP_BYTES
+                    at += 1
+                    left += 1
+                else:
+                    heavy += CONTAINER_BYTES + MAP_BYTES
+                    at += 1 + size
+            else:
+                size = size if width else first & 0x0F
+                is_map = step in (_MAP, _SIZED_MAP)
+                heavy += CONTAINER_BYTES + (MAP_BYTES + ENTRY_BYTES * size if is_map else 0)
+                left += 2 * size if is_map else size
+    return len(data) + heavy

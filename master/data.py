@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..common.codec import decode, encode
+from ..common.elements import weight
 from ..common.errors import (
     DecodeError,
     InvalidArgument,
@@ -35,13 +36,15 @@ from ..common.errors import (
 )
 from ..common.failure import Failure
 from ..common.model import check_new
-from .data_types import DATA, Datum, answered, arguments, check_bytes, plain, thawed
+from .data_types import DATA, Datum, answered, arguments, check_bytes, check_weight, plain, thawed
 from .store.data import DataCall
 from .store.interface import Store
 
 NAMES_MAX: Final = 10_000
 BYTES_MAX: Final = 4 * 1024 * 1024  # of one: whatever is done with all of it holds up everybody for that long
-RESIDENT_BYTES_MAX: Final = 64 * 1024 * 1024  # of all in memory, as stored; there they take many times that
+RESIDENT_BYTES_MAX: Final = (
+    128 * 1024 * 1024
+)  # of memory that all take; the latest used is kept whatever it takes
 CALLS_BYTES_MIN: Final = 64 * 1024  # of calls, before the value is written anew
 CALL_BYTES: Final = 64  # what a row costs besides its content
 LINEAR: Final = 64  # what goes through all of a value counts as one such part of it written
@@ -63,6 +66,7 @@ class Named:
     datum: Datum | None = None
     last: dict[bytes, tuple[int, bytes | None]] = field(default_factory=dict)
     answers_bytes: int = 0
+    weight: int = 0  # of memory that its value takes, about; while it is there
 
     @property
     def size_bytes(self) -> int:
@@ -70,7 +74,7 @@ class Named:
 
     @property
     def memory_bytes(self) -> int:
-        return self.size_bytes + self.answers_bytes + CALLER_BYTES * len(self.last)
+        return self.weight + self.answers_bytes + CALLER_BYTES * len(self.last)
 
     def remember(self, caller: bytes, number: int, answer: bytes | None) -> None:
         _, before = self.last.pop(caller, (0, None))
@@ -129,6 +133,7 @@ class Data:
             if len(self.by_name) >= NAMES_MAX:
                 raise InvalidArgument(f"there are {NAMES_MAX:,} named values already; `tq data` lists them")
             check_bytes(len(payload), BYTES_MAX)
+            check_weight(payload)
             args, kwargs = arguments(payload, [], kept=True, must_stay=True)
             try:
                 thing = kind.make(*args, **kwargs)
@@ -160,10 +165,12 @@ class Data:
                 )
             return answer
         check_bytes(len(payload), BYTES_MAX)
+        check_weight(payload)
         answer = _perform(datum, method, payload, slices)
         self.worked_bytes += len(answer) + _looked_at(datum, method)
         if method in datum.type.changing:
             named.remember(caller, number, answer)
+            named.weight += weight(payload) if method in datum.type.growing else 0
             self._note(
                 named, datum, DataCall(named.number, caller, number, encode([method, payload, slices]))
             )
@@ -222,7 +229,9 @@ class Data:
 
     def _add(self, name: str, type: str, datum: Datum, value: bytes) -> None:
         number = self._store.data.add(name, type, value, encode([]))
-        named = Named(number=number, name=name, type=type, stored_bytes=len(value), datum=datum)
+        named = Named(
+            number=number, name=name, type=type, stored_bytes=len(value), datum=datum, weight=weight(value)
+        )
         self.by_name[name] = named
         self._resident[named] = 0
         self._used[named] = None
@@ -235,6 +244,7 @@ class Data:
             self._report("data.not_written", level="error", name=named.name, error=repr(error))
         else:
             datum.size_bytes = named.stored_bytes = len(value)
+            named.weight = weight(value)
             self._store.data.replace(named.number, value, named.callers())
         named.calls_bytes = 0
 
@@ -263,20 +273,21 @@ class Data:
         stored = self._store.data.read(named.number)
         try:
             kind = DATA[named.type]
-            thing = thawed(kind, stored.value)
+            thing, taken = thawed(kind, stored.value), weight(stored.value)
             datum = Datum(type=kind, thing=thing, size_bytes=len(stored.value), bytes_max=sys.maxsize)
             named.last = {caller: (number, answer) for caller, number, answer in decode(stored.callers)}
             named.answers_bytes = sum(len(answer or b"") for _, answer in named.last.values())
             for caller, number, call in stored.calls:
                 method, payload, slices = decode(call)
                 named.remember(caller, number, _perform(datum, method, payload, slices, again=True))
+                taken += weight(payload)
         except Exception as error:  # whatever it is, it is this value's, and nobody else's
             named.last, named.answers_bytes = {}, 0
             raise DecodeError(
                 f"{named.type} {named.name!r} cannot be read in this master: {error}"
             ) from error
         named.datum = Datum(type=kind, thing=thing, size_bytes=datum.size_bytes, bytes_max=BYTES_MAX)
-        named.stored_bytes = len(stored.value)
+        named.stored_bytes, named.weight = len(stored.value), taken
         named.calls_bytes = sum(len(call) + CALL_BYTES for _, _, call in stored.calls)
 
 

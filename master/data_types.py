@@ -16,9 +16,12 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from ..common.codec import decode, decode_call, encode
+from ..common.elements import weight
 from ..common.errors import DecodeError, InvalidArgument
 from ..common.values import paired
 
+VALUE_BYTES_MAX: Final = 128 * 1024 * 1024  # of memory, for the arguments of one call
+HEAVIEST: Final = 80  # bytes of memory for one of a value, at most
 ALWAYS: Final = frozenset({"__repr__", "#GETVALUE"})
 TAKING_APART: Final = frozenset({"__setitem__", "extend", "update"})
 VIEWS: Final[tuple[type[Any], ...]] = (type({}.keys()), type({}.values()), type({}.items()))
@@ -255,4 +258,13 @@ def check_bytes(size_bytes: int, bytes_max: int) -> None:
     if size_bytes > bytes_max:
         raise InvalidArgument(
             f"this object would have {size_bytes:,} bytes, and {bytes_max:,} is the limit; keep it in several"
+        )
+
+
+def check_weight(payload: bytes) -> None:
+    """InvalidArgument for a value that would take very much memory for its size: it is not decoded."""
+    if len(payload) * HEAVIEST > VALUE_BYTES_MAX and (taken := weight(payload)) > VALUE_BYTES_MAX:
+        raise InvalidArgument(
+            f"these arguments have {len(payload):,} bytes and would take {taken:,} of memory, for they are very many "
+            f"small lists, dicts or texts; at most {VALUE_BYTES_MAX:,}: send them in several calls"
         )

@@ -23,6 +23,7 @@ from ..common.failure import MESSAGE_CHARS_MAX
 from ..common.model import Role
 from ..common.naming import load_callable
 from ..common.session import Request
+from .data_types import check_weight
 from .engine import Engine
 from .judging import EngineObject
 from .objects import BUILT_IN
@@ -117,6 +118,7 @@ class Registry:
             _allow(name, type(target), request.method, role)
             match request.args:
                 case [bytes(payload)] if not request.kwargs:
+                    check_weight(payload)
                     positional, keywords = decode_call(payload, as_is=True)
                 case _:
                     raise InvalidArgument("an exposed object's method takes one payload of [args, kwargs]")

@@ -14,31 +14,38 @@ import json
 import os
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..common.codec import encode
+from ..common.elements import weight
 from ..common.errors import (
     ConfigError,
     Forbidden,
     InvalidArgument,
     NotSerializable,
+    QuotaExceeded,
     RemoteError,
     TqError,
     UnknownObject,
 )
 from ..common.exposed import ALLOWED
 from ..common.failure import Failure
+from ..common.keys import AUTHKEY_ID
 from ..common.model import Role
 from ..common.naming import load_callable
 from ..common.session import Request
-from .data_types import ALWAYS, DATA, DataType, Datum, answered, arguments, not_exposed, plain
+from .data_types import ALWAYS, DATA, DataType, Datum, answered, arguments, check_weight, not_exposed, plain
 from .sessions import Call, Session
 
 NAME: Final = "get_shared"
 OBJECTS_MAX: Final = 10_000
 DATA_BYTES_MAX: Final = 64 * 1024 * 1024  # in one dict, list, Namespace, Value or Array
+MEMORY_BYTES_MAX: Final = 512 * 1024 * 1024  # that all of those take, about
+KEY_OBJECTS_MAX: Final = 5_000  # of one key; a plain authkey is everybody's
+KEY_MEMORY_BYTES_MAX: Final = 128 * 1024 * 1024
 IDENT_BYTES: Final = 16
 QUEUES: Final = {"get_task_queue": "default", "get_result_queue": "results"}
 KINDS: Final = {queue.Queue: "fifo", queue.LifoQueue: "lifo", queue.PriorityQueue: "priority"}
@@ -67,8 +74,18 @@ class _Object:
     served: Served
     exposed: frozenset[str]
     owner: bytes
+    key: str
     datum: Datum | None = None  # if it is of ours
+    weight: int = 0  # of memory, about, if it is of ours: what was ever put in, or less
+    gone: bool = False
     lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+class _Maker(NamedTuple):
+    """Who asks."""
+
+    node: bytes
+    key: str
 
 
 class Shared:
@@ -80,6 +97,8 @@ class Shared:
         self._served = {**OF_DATA, "Iterator": OF_ITERATORS}
         self._objects: dict[bytes, _Object] = {}
         self._sessions: dict[bytes, int] = {}  # open ones of each node
+        self._counts: Counter[str] = Counter()  # of each key's objects
+        self._weights: Counter[str] = Counter()
         self._lock = threading.Lock()
         for typeid, (name, exposed, methods) in json.loads(registered or "{}").items():
             try:
@@ -96,14 +115,14 @@ class Shared:
         """What answers ``create``, ``call`` or ``drop``."""
         if role not in ALLOWED[Role.CLIENT]:
             raise Forbidden(f"objects of managers need the role client, this key has {role}")
-        node = session.node
+        maker = _Maker(session.node, session.verifier.key_id)
         match request.method, request.args:
             case "create", [str(typeid), bytes(payload)]:
-                return lambda call: self._answer(lambda: self._make(node, typeid, payload))
+                return lambda call: self._answer(lambda: self._make(maker, typeid, payload))
             case "call", [bytes(ident), str(method), bytes(payload), list(slices)]:
-                return lambda call: self._answer(lambda: self._call(node, ident, method, payload, slices))
+                return lambda call: self._answer(lambda: self._call(maker, ident, method, payload, slices))
             case "drop", [bytes(ident)]:
-                return lambda call: self._answer(lambda: self._drop(node, ident))
+                return lambda call: self._answer(lambda: self._drop(maker.node, ident))
         raise InvalidArgument(f"{NAME} has create, call and drop; see docs/protocol.md")
 
     def _answer(self, work: Callable[[], list[Any]]) -> bytes:
@@ -120,7 +139,7 @@ class Shared:
         except NotSerializable as error:
             raise RemoteError(str(error)) from error
 
-    def _make(self, node: bytes, typeid: str, payload: bytes) -> list[Any]:
+    def _make(self, maker: _Maker, typeid: str, payload: bytes) -> list[Any]:
         served = self._served.get(typeid)
         if served is None:
             if typeid in QUEUES:
@@ -132,56 +151,114 @@ class Shared:
             raise InvalidArgument(
                 f"{typeid} is registered without a callable: there is nothing to make it with"
             )
+        check_weight(payload)
         args, kwargs = arguments(payload, [], kept=served.data is not None)
         thing = served.make(*args, **kwargs)
         if isinstance(thing, queue.Queue | queue.SimpleQueue):
             return _as_queue(typeid, thing)
-        return self._keep(node, typeid, served, thing, len(payload))
+        return self._keep(maker, typeid, served, thing, payload)
 
-    def _keep(self, node: bytes, typeid: str, served: Served, thing: Any, size_bytes: int = 0) -> list[Any]:
+    def _keep(
+        self, maker: _Maker, typeid: str, served: Served, thing: Any, payload: bytes = b""
+    ) -> list[Any]:
         exposed = served.exposed if served.exposed is not None else public_methods(thing)
         ident = os.urandom(IDENT_BYTES)
-        kept = _Object(thing=thing, served=served, exposed=frozenset(exposed), owner=node)
+        kept = _Object(
+            thing=thing, served=served, exposed=frozenset(exposed), owner=maker.node, key=maker.key
+        )
         if served.data is not None:
-            kept.datum = Datum(type=served.data, thing=thing, size_bytes=size_bytes, bytes_max=DATA_BYTES_MAX)
+            size = len(payload)
+            kept.datum = Datum(type=served.data, thing=thing, size_bytes=size, bytes_max=DATA_BYTES_MAX)
         with self._lock:
             if len(self._objects) >= OBJECTS_MAX:
                 raise InvalidArgument(f"managers have {OBJECTS_MAX:,} objects in this master; let some go")
+            if self._counts[maker.key] >= KEY_OBJECTS_MAX and maker.key != AUTHKEY_ID:
+                raise QuotaExceeded(
+                    f"this key has {KEY_OBJECTS_MAX:,} objects of managers; at most so many: let some go"
+                )
+            if kept.datum is not None:
+                more = weight(payload)
+                if not self._has_room(kept, more):
+                    raise self._refusal(kept)
+                self._count(kept, more)
+            self._counts[maker.key] += 1
             self._objects[ident] = kept
         return ["object", typeid, ident, list(exposed)]
 
-    def _call(self, node: bytes, ident: bytes, method: str, payload: bytes, slices: list[Any]) -> list[Any]:
+    def _call(self, maker: _Maker, ident: bytes, method: str, payload: bytes, slices: list[Any]) -> list[Any]:
         kept = self._objects.get(ident)
         if kept is None:
             raise UnknownObject(
                 "this object is gone: with the program that made it, or with the master's last run"
             )
         kept_there = kept.datum is not None and method in kept.datum.type.growing
+        check_weight(payload)
         args, kwargs = arguments(payload, slices, kept=kept_there)
         if kept.datum is not None:
             with kept.lock:
+                if kept_there:
+                    self._grow(kept, kept.datum, weight(payload))
                 result = kept.datum.call(method, args, kwargs, len(payload))
-                return self._result(node, kept, method, result)
+                return self._result(maker, kept, method, result)
         if method == "#GETVALUE":
             return ["value", plain(kept.thing)]
         if method not in kept.exposed and method not in ALWAYS:
             raise not_exposed(method, kept.thing)
-        return self._result(node, kept, method, getattr(kept.thing, method)(*args, **kwargs))
+        return self._result(maker, kept, method, getattr(kept.thing, method)(*args, **kwargs))
 
-    def _result(self, node: bytes, kept: _Object, method: str, result: Any) -> list[Any]:
+    def _result(self, maker: _Maker, kept: _Object, method: str, result: Any) -> list[Any]:
         typeid = kept.served.method_to_typeid.get(method)
         if typeid is None:
             return ["value", plain(result)]
         served = self._served.get(typeid)
         if served is None:
             raise UnknownObject(f"method_to_typeid of {method} names {typeid!r}, which is not registered")
-        return self._keep(node, typeid, served, result)
+        return self._keep(maker, typeid, served, result)
 
     def _drop(self, node: bytes, ident: bytes) -> list[Any]:
         kept = self._objects.get(ident)
         if kept is not None and kept.owner == node:
-            self._objects.pop(ident, None)
+            self._forget(ident)
         return ["value", None]
+
+    # how much memory they take
+
+    def _grow(self, kept: _Object, datum: Datum, more: int) -> None:
+        """Raises QuotaExceeded. Counted is what was ever put in; only when that is too much, what is there."""
+        with self._lock:
+            if self._has_room(kept, more):
+                self._count(kept, more)
+                return
+        there = weight(datum.frozen())
+        with self._lock:
+            self._count(kept, there - kept.weight)
+            if not self._has_room(kept, more):
+                raise self._refusal(kept)
+            self._count(kept, more)
+
+    def _refusal(self, kept: _Object) -> QuotaExceeded:
+        return QuotaExceeded(
+            f"the objects of managers that this key made take {self._weights[kept.key]:,} bytes of memory, about, and all "
+            f"{self._weights.total():,}; at most {KEY_MEMORY_BYTES_MAX:,} and {MEMORY_BYTES_MAX:,}: let some go, or take "
+            "something out"
+        )
+
+    def _has_room(self, kept: _Object, more: int) -> bool:
+        mine = kept.key == AUTHKEY_ID or self._weights[kept.key] + more <= KEY_MEMORY_BYTES_MAX
+        return mine and self._weights.total() + more <= MEMORY_BYTES_MAX
+
+    def _count(self, kept: _Object, more: int) -> None:
+        if not kept.gone:
+            kept.weight += more
+            self._weights[kept.key] += more
+
+    def _forget(self, ident: bytes) -> None:
+        with self._lock:
+            kept = self._objects.pop(ident, None)
+            if kept is not None:
+                self._counts[kept.key] -= 1
+                self._count(kept, -kept.weight)
+                kept.gone = True
 
     # who comes and goes
 
@@ -198,7 +275,7 @@ class Shared:
     def give_up(self, node: bytes) -> None:
         if node not in self._sessions:
             for ident in [ident for ident, kept in self._objects.copy().items() if kept.owner == node]:
-                self._objects.pop(ident, None)
+                self._forget(ident)
 
 
 def public_methods(thing: Any) -> tuple[str, ...]:

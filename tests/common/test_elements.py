@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tq.common.elements import MESSAGE_ELEMENTS_MAX, check_elements
+from tq.common.codec import decode, encode
+from tq.common.elements import MESSAGE_ELEMENTS_MAX, check_elements, weight
 from tq.common.errors import ProtocolError
 from tq.common.frames import Kind
 from tq.common.session import Answerer
@@ -76,3 +78,37 @@ def test_the_longest_honest_messages_pass() -> None:
         body = memoryview(msgpack.packb(message))
         assert len(body) > MESSAGE_ELEMENTS_MAX
         assert Answerer().understand(Kind.CALL, body).args == message[3]  # type: ignore[union-attr]
+
+
+SHAPES: dict[str, Any] = {
+    "empty lists": [[] for _ in range(20_000)],
+    "dicts of one": [{"a": n} for n in range(10_000)],
+    "short texts": [f"{n % 1_000:03}" for n in range(20_000)],
+    "numbers": list(range(70_000, 90_000)),
+    "small numbers": [n % 100 for n in range(20_000)],
+    "fractions": [n * 1.1 for n in range(20_000)],
+    "tuples": [(n, n) for n in range(10_000)],
+    "tuples of one": [(n,) for n in range(10_000)],
+    "sets": [{n} for n in range(5_000)],
+    "frozen sets": [frozenset([n]) for n in range(5_000)],
+    "dicts with tuples as keys": [{(n,): n} for n in range(5_000)],
+    "bytes": [bytes([n % 256]) * 100 for n in range(5_000)],
+    "one large dict": {str(n): n for n in range(20_000)},
+    "lists in lists": [[[n]] for n in range(10_000)],
+}
+
+
+@pytest.mark.parametrize("value", SHAPES.values(), ids=SHAPES)
+def test_the_weight_of_a_value_is_about_the_memory_that_it_takes(value: Any) -> None:
+    data = encode(value)
+    tracemalloc.start()
+    decoded = decode(data)
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert decoded == value
+    assert taken * 0.8 < weight(data) < taken * 2.5
+
+
+@given(data=st.binary(max_size=200))
+def test_bytes_that_are_no_value_have_some_weight(data: bytes) -> None:
+    assert weight(data) >= len(data)
