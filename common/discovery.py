@@ -5,7 +5,8 @@
     given ─► ./.tq of a `tq dev` that runs here ─► TQ_URL, TQ_AUTHKEY ─► url and client.key in the user's
     configuration directory
 
-``./.tq`` counts only while its ``tq dev`` lives: that one holds a lock on ``.tq/live``, which the kernel drops
+Every file that is found, not named, is opened without waiting and used only if it is a regular one of our own or of
+root's (found_files.py). ``./.tq`` counts only while its ``tq dev`` lives: that one holds a lock on ``.tq/live``, which the kernel drops
 however it dies, and has written its address into it. A forgotten directory captures nobody. It is looked for in
 the current directory and never above it, and is not used when it belongs to somebody else: whoever can write
 to a directory above (``/tmp``, a shared disk) would otherwise choose where a program sends its tasks.
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from .errors import ConfigError, Unreachable
+from .found_files import Unfit, open_found, read_found
 from .model import Role
 from .secrets import read_key_file
 
@@ -39,7 +41,13 @@ class Dev(NamedTuple):
     folder: Path
 
     def key(self, role: Role) -> str:
-        return read_key_file(self.folder / STATE_FOLDER / f"{_holder(role)}.key")
+        file = self.folder / STATE_FOLDER / f"{_holder(role)}.key"
+        try:
+            return read_found(file)
+        except OSError as error:
+            raise ConfigError(f"cannot read the key file {file}: {error}") from error
+        except Unfit as error:
+            raise ConfigError(f"the key file {file} {error}") from None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,9 +87,12 @@ def find_dev(looked: list[str] | None = None) -> Dev | None:
     folder = Path(DEV_FOLDER)
     try:
         folder = folder.absolute()
-        descriptor = os.open(folder / LIVE_FILE, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_found(folder / LIVE_FILE)
     except OSError:  # there is none, or no current directory any more
         looked.append(f"no `tq dev` runs here (there is no ./{DEV_FOLDER})")
+        return None
+    except Unfit as error:
+        looked.append(f"./{DEV_FOLDER}/{LIVE_FILE} {error}: not used")
         return None
     try:
         if not (_is_ours(os.stat(folder)) and _is_ours(os.fstat(descriptor))):
@@ -126,14 +137,14 @@ def _configured(name: str, looked: list[str], variable: str) -> str | None:
     """What the user's directory holds under this name."""
     looked.append(f"{variable} is not set")
     file = own_directory() / name
+    kind = "key file" if name.endswith(".key") else "file"
     try:
-        mode = file.stat().st_mode
+        return read_found(file, private=name.endswith(".key"))
     except OSError:
         looked.append(f"there is no {file}")
         return None
-    if name.endswith(".key") and stat.S_IMODE(mode) & 0o077:
-        raise ConfigError(f"the key file {file} can be read by others; chmod 600 {file}")
-    return read_key_file(file)
+    except Unfit as error:
+        raise ConfigError(f"the {kind} {file} {error}") from None
 
 
 def _is_ours(status: os.stat_result) -> bool:

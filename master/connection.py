@@ -29,7 +29,7 @@ from ..common.tls import TlsPipe
 from ..common.version import VERSION
 from .accounts import What
 from .flow import Flow
-from .gate import HANDSHAKE_SECONDS_MAX, TLS_SECONDS_MAX
+from .gate import HANDSHAKE_SECONDS_MAX, REFUSAL_DELAY_SECONDS, TLS_SECONDS_MAX
 from .inbound import Inbound
 from .sessions import Call, Session
 from .unread import CLOGGED_BYTES
@@ -60,6 +60,7 @@ class Connection(asyncio.Protocol):
         self._heard = 0.0  # when something was last decrypted
         self._encouraged = 0.0
         self._refusing = self._clogged = self._paused = False
+        self._challenged = False  # and neither proven nor refused
 
     # asyncio.Protocol
 
@@ -98,8 +99,8 @@ class Connection(asyncio.Protocol):
         try:
             plaintext = self._tls.receive(data)
             self._write()
-            if self._handshake is None and self._tls.established:
-                self._expect_hello()
+            if self._is_to_say_hello and not self._expect_hello():
+                return
             if plaintext:
                 self._heard = self._loop.time()
                 if not self._inbound.add(plaintext):
@@ -107,18 +108,30 @@ class Connection(asyncio.Protocol):
                 if self._session is not None:
                     self._server.heard(self._session)
             if self._tls.eof:
-                self._end("it closed the connection")
+                self._leave("it closed the connection")
         except TqError as error:
             self._refuse(error)
 
     @contained
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end(f"the connection broke: {exc}" if exc else "it closed the connection")
+        self._leave(f"the connection broke: {exc}" if exc else "it closed the connection")
 
     # the phases, in order
 
-    def _expect_hello(self) -> None:
+    @property
+    def _is_to_say_hello(self) -> bool:
+        """TLS is done, and its handshake has not begun."""
+        return self._handshake is None and self._session is None and self._tls.established
+
+    def _expect_hello(self) -> bool:
+        """TLS is done. Whether there is a place for its handshake."""
         server = self._server
+        admitted, evicted = server.gate.established(self, self._loop.time())
+        if evicted is not None:
+            evicted._end("it was slow to prove itself, and others wait", abort=True)
+        if not admitted:
+            self._end("too many of its address are about to prove themselves", abort=True)
+            return False
         self._handshake = ServerHandshake(
             lookup=server.engine.keys.find,
             cluster_id=server.cluster_id,
@@ -128,6 +141,7 @@ class Connection(asyncio.Protocol):
             version=VERSION,
         )
         self._set_deadline(HANDSHAKE_SECONDS_MAX - TLS_SECONDS_MAX)
+        return True
 
     def _understand(self, kind: int, body: memoryview) -> None:
         if self._session is not None:
@@ -135,7 +149,13 @@ class Connection(asyncio.Protocol):
         elif self._handshake is None:
             raise ProtocolError("a frame before the TLS handshake was complete")
         elif kind == Kind.HELLO:
-            self._queue(encode_frame(Kind.CHALLENGE, self._handshake.on_hello(bytes(body))))
+            challenge = encode_frame(Kind.CHALLENGE, self._handshake.on_hello(bytes(body)))
+            self._challenged = True
+            delay = self._server.gate.challenge_delay(self._address, self._loop.time())
+            if delay:
+                self._loop.call_later(delay, self._queue, challenge)
+            else:
+                self._queue(challenge)
         elif kind == Kind.PROOF:
             admitted, welcome = self._handshake.on_proof(bytes(body))
             self._admit(admitted, welcome)
@@ -143,6 +163,7 @@ class Connection(asyncio.Protocol):
             raise ProtocolError(f"a frame of kind {kind} before WELCOME")
 
     def _admit(self, admitted: Admitted, welcome: bytes) -> None:
+        self._challenged = False
         account = self._server.accounts.of(admitted.verifier.key_id)
         self._server.admit(account)
         self._server.gate.leave(self)
@@ -295,15 +316,19 @@ class Connection(asyncio.Protocol):
     def _refuse(self, error: TqError) -> None:
         """Tell a peer what is wrong, after a uniform delay when its proof was, and close; at once when nothing can be
         told it any more, for TLS is broken."""
-        action = "connection.refused" if self._session is None else "connection.broken"
-        self._server.report(action, level="warning", address=self._address, error=str(error))
+        self._challenged = False
+        if self._session is None:
+            self._server.complain(self._address, error)
+        else:
+            self._server.report("connection.broken", level="warning", address=self._address, error=str(error))
         if self._tls.broken:
             self._write()  # the alert that says so
             self._end(str(error))
             return
         delay = 0.0
         if isinstance(error, Rejected):
-            delay = self._server.gate.refusal_delay(self._address, self._loop.time())
+            self._server.gate.failed(self._address, self._loop.time())
+            delay = REFUSAL_DELAY_SECONDS
         self._refusing = True
         self._set_deadline(delay, self._say_refusal, error)
 
@@ -316,11 +341,19 @@ class Connection(asyncio.Protocol):
         self._send_all()
         self._end(str(error))
 
+    def _leave(self, reason: str) -> None:
+        """The peer has gone. One that was given a challenge and shows no proof waits for its next."""
+        if self._challenged and self._transport is not None:
+            self._server.gate.failed(self._address, self._loop.time())
+        self._end(reason)
+
     def broke(self, error: Exception) -> None:
         """A callback of this connection failed: that costs this connection. See ``common/callbacks.py``."""
         if self._transport is None:
             return
-        if isinstance(error, TqError):
+        if isinstance(error, TqError) and self._session is None:
+            self._server.complain(self._address, error)
+        elif isinstance(error, TqError):
             self._server.report("connection.broken", level="warning", address=self._address, error=str(error))
         else:
             self._report_bug(error)

@@ -124,7 +124,7 @@ class MasterMetrics:
             (("connected",), len(here)),
             (("absent",), len(workers) - len(here)),
         ]
-        refused = self._meters.events["connection.refused"]
+        refused = server.strangers_refused
         return [
             gauge("tq_workers", "Workers.", ("state",), counts),
             gauge(

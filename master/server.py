@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from ..common.callbacks import report_bug
-from ..common.errors import QuotaExceeded, StoreError, TqError
+from ..common.errors import QuotaExceeded, Rejected, StoreError, TqError
 from ..common.model import Role
 from ..common.session import Request
 from .accounts import Account, Accounts, What
@@ -30,6 +30,7 @@ from .blobs.files import BlobFiles
 from .blobs.threads import Threads
 from .clock import Now, read_clock
 from .committer import HERE_SECONDS_MAX, Committer
+from .complaints import Complaints
 from .connection import Connection
 from .engine import Engine
 from .flow import Flow
@@ -73,6 +74,8 @@ class Server:
         self.cluster_id, self.heartbeat_seconds = cluster_id, heartbeat_seconds
         self.frame_bytes_max, self.report = frame_bytes_max, report
         self.gate: Gate[Connection] = Gate()
+        # Apart, so that a flood of those who speak no tq does not hide whose key is wrong.
+        self._wrong_keys, self._strangers = (Complaints(report, "connection.refused") for _ in range(2))
         self.accounts = Accounts()
         self.unread = Unread(self.accounts.everybody)
         self._flows: dict[Flow, None] = {}  # of keys that have connections held up
@@ -154,6 +157,15 @@ class Server:
         return meters
 
     # what connections bring
+
+    def complain(self, address: str, error: TqError) -> None:
+        """What was wrong with a stranger: a few lines of it in the log, however many there are."""
+        complaints = self._wrong_keys if isinstance(error, Rejected) else self._strangers
+        complaints.tell(address, str(error), self.loop.time())
+
+    @property
+    def strangers_refused(self) -> int:
+        return self._wrong_keys.total + self._strangers.total
 
     def has_room(self, descriptor: int) -> bool:
         """Whether a new connection may stay. The system gives the lowest free number: a high one means that

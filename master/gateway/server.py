@@ -13,11 +13,11 @@ from ...common.errors import ConfigError, TqError
 from ...common.keys import KDF_NONE, Verifier, check_authkey_strength
 from ...common.model import NODE_ID_BYTES, Role
 from ...common.secrets import read_key_file
+from ..complaints import Complaints
 from ..gate import STRANGERS_MAX, Gate
 from ..ports import why_not_listening
 from ..server import Server
 from ..sessions import Session, Wire
-from .complaints import Complaints
 from .connection import Connection
 from .requests import References
 
@@ -80,7 +80,7 @@ class Gateway:
         places = min(STRANGERS_MAX, share)
         self.gate: Gate[Connection] = Gate(places=places, per_address=places, patience=0.0)
         self._clients_max = min(CLIENTS_MAX, share)
-        self._complaints = Complaints(master.report)
+        self._complaints = Complaints(master.report, "gateway.refused")
         verifier = Verifier(
             key_id=KEY_ID, role=Role.CLIENT, kdf=KDF_NONE, stored_key=b"", server_key=b"", note=NOTE
         )

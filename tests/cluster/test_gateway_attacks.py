@@ -17,8 +17,8 @@ import psutil
 import pytest
 import tq
 from tq.client.item_queue import ItemQueue
+from tq.master.complaints import LINES_AT_ONCE
 from tq.master.gate import STRANGERS_MAX
-from tq.master.gateway.complaints import LINES_AT_ONCE
 from xprocess import XProcess
 
 from .programs import AUTHKEY, Master, Program, eventually

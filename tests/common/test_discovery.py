@@ -82,6 +82,53 @@ def test_each_place_gives_way_to_the_one_before_it(
     assert found("tq://given:3", "given") == ("tq://given:3", "given")
 
 
+@pytest.mark.timeout(20)
+def test_a_pipe_in_the_place_of_a_file_stops_nobody(
+    make_dev: MakeDev, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever opens a pipe for reading waits until somebody opens it for writing."""
+    (here / ".tq").mkdir(mode=0o700)
+    os.mkfifo(here / ".tq" / "live")
+    monkeypatch.setenv("TQ_URL", URL)
+    where = discover(None, "given", Role.CLIENT)
+    assert (where.url, where.looked) == (URL, ("./.tq/live is no regular file: not used",))
+    monkeypatch.delenv("TQ_URL")
+    for name in ("url", "client.key"):
+        file = configure(name, "x")
+        file.unlink()
+        os.mkfifo(file, 0o600)
+        with pytest.raises(tq.ConfigError, match=f"{file} is no regular file"):
+            discover(None, None, Role.CLIENT)
+        file.unlink()
+        configure("url", OWN_URL)
+    assert discover(None, "given", Role.CLIENT).url == OWN_URL
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_in_the_place_of_a_devs_key_is_told(make_dev: MakeDev) -> None:
+    key = make_dev() / "state" / "client.key"
+    key.unlink()
+    os.mkfifo(key, 0o600)
+    with pytest.raises(tq.ConfigError, match=r"client\.key is no regular file"):
+        discover(None, None, Role.CLIENT)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to another user")
+@pytest.mark.parametrize("name", ["url", "client.key"])
+def test_a_file_of_another_user_is_not_used(name: str) -> None:
+    configure("url", OWN_URL)
+    configure("client.key", "mine")
+    os.chown(own_directory() / name, 12_345, -1)
+    with pytest.raises(tq.ConfigError, match="belongs to user 12345"):
+        discover(None, None, Role.CLIENT)
+
+
+def test_a_file_that_others_may_write_to_is_not_used() -> None:
+    configure("url", OWN_URL, 0o666)
+    with pytest.raises(tq.ConfigError, match="may be written to by others"):
+        discover(None, "given", Role.CLIENT)
+
+
 def test_the_key_of_a_dev_is_for_its_own_address_only(
     make_dev: MakeDev, monkeypatch: pytest.MonkeyPatch
 ) -> None:

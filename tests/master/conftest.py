@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from tq.master.engine import Batch, Engine, EngineLimits
 from tq.master.registry import Registry
 from tq.master.sessions import Call, Session
 from tq.master.store.sqlite import SqliteStore
+
+from .door import Door
 
 LEASE_MS, GRACE_MS, TICK_MS = 20_000, 3_000, 5_000
 
@@ -177,3 +180,15 @@ def make_bench() -> Iterator[Callable[..., Bench]]:
     yield make
     for store in stores:
         store.close()
+
+
+@pytest.fixture(scope="module")
+def certificate_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("certificate")
+
+
+@pytest.fixture
+def door(bench: Any, certificate_folder: Path) -> Iterator[Door]:
+    door = Door(bench, certificate_folder)
+    yield door
+    door.close()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tq.master.gateway.complaints import LINES_AT_ONCE, SECONDS_A_LINE, Complaints
+from tq.master.complaints import LINES_AT_ONCE, SECONDS_A_LINE, Complaints
 
 NOW = 1_000.0
 
 
 def test_a_flood_is_told_in_a_few_lines_and_counted() -> None:
     lines: list[dict[str, Any]] = []
-    complaints = Complaints(lambda action, **fields: lines.append(fields))
+    complaints = Complaints(lambda action, **fields: lines.append(fields), "connection.refused")
     for _ in range(1_000):
         complaints.tell("10.0.0.1", "wrong key", NOW)
     assert lines == [{"level": "warning", "address": "10.0.0.1", "error": "wrong key"}] * LINES_AT_ONCE
@@ -22,3 +22,4 @@ def test_a_flood_is_told_in_a_few_lines_and_counted() -> None:
     }  # fmt: skip
     complaints.tell("10.0.0.2", "no pickle", NOW + 100 * SECONDS_A_LINE)
     assert "left_out" not in lines[-1]
+    assert complaints.total == 1_002

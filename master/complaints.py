@@ -1,4 +1,4 @@
-"""What is wrong with strangers, told in a bounded number of lines. Pure: time is handed in."""
+"""What is wrong with strangers, told in a bounded number of lines, and all of it counted. Pure: time is handed in."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ SECONDS_A_LINE: Final = 6.0  # after those; what is left out is counted in the n
 
 
 class Complaints:
-    """``report``: as the master's, ``report(action, level, **fields)``."""
+    """``report``: as the master's, ``report(action, level, **fields)``; of this ``action``."""
 
-    def __init__(self, report: Callable[..., Any]) -> None:
-        self._report = report
+    def __init__(self, report: Callable[..., Any], action: str) -> None:
+        self._report, self._action = report, action
+        self.total = 0  # told or not
         self._lines, self._as_of, self._left_out = float(LINES_AT_ONCE), 0.0, 0
 
     def tell(self, address: str, error: str, now: float) -> None:
+        self.total += 1
         self._lines = min(LINES_AT_ONCE, self._lines + (now - self._as_of) / SECONDS_A_LINE)
         self._as_of = now
         if self._lines < 1:
@@ -25,4 +27,4 @@ class Complaints:
         self._lines -= 1
         more = {"left_out": self._left_out} if self._left_out else {}
         self._left_out = 0
-        self._report("gateway.refused", level="warning", address=address, error=error, **more)
+        self._report(self._action, level="warning", address=address, error=error, **more)

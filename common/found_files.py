@@ -1,0 +1,60 @@
+"""Files that a program finds by itself, which nobody named on its command line: whose they are, and that they are files.
+
+What stands in a directory that others can write to may be a pipe that never answers, a device, or another user's.
+So such a file is opened without waiting, and used only if it is a regular one of our own or of root.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = 0
+OPENING: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+BYTES_MAX: Final = 64 * 1024  # of an address, a key or a list of known masters
+
+
+class Unfit(Exception):
+    """It is there and is not used; the text says why, to follow the file's name."""
+
+
+def open_found(path: Path) -> int:
+    """A descriptor of the file. Raises OSError where there is none, Unfit for what is none of ours."""
+    descriptor = os.open(path, OPENING)
+    try:
+        _judge(os.fstat(descriptor))
+    except Unfit:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def read_found(path: Path, *, private: bool = False) -> str:
+    """Its text, stripped. ``private``: it holds a secret, so that others must not even read it."""
+    descriptor = open_found(path)
+    try:
+        if private and stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+            raise Unfit(f"can be read by others; chmod 600 {path}")
+        data = os.read(descriptor, BYTES_MAX + 1)
+    finally:
+        os.close(descriptor)
+    try:
+        text = data.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        raise Unfit("is not UTF-8 text") from None
+    if not text or len(data) > BYTES_MAX:
+        raise Unfit("is empty" if not text else f"has more than {BYTES_MAX:,} bytes")
+    return text
+
+
+def _judge(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise Unfit("is no regular file")
+    if not hasattr(os, "geteuid"):  # Windows
+        return
+    if status.st_uid not in (ROOT, os.geteuid()):
+        raise Unfit(f"belongs to user {status.st_uid}")
+    if stat.S_IMODE(status.st_mode) & 0o022:
+        raise Unfit("may be written to by others")
