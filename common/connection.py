@@ -8,7 +8,7 @@
 Owns the transport, the order of the phases and the heartbeat. Reconnecting, resending and deciding what
 a lost connection means are its owner's business. Everything here runs on one event loop.
 
-Invariants: 1. nothing of tq is sent before the certificate's pin was checked; 2. no call is sent before
+Invariants: 1. nothing of tq is sent before the certificate was checked, by the key's pin or by what is known of this address; 2. no call is sent before
 WELCOME proved that the master knows the key; 3. every call's future is done at the latest when the
 connection is; 4. only what was decrypted counts as a sign of the master's life, bytes do not; 5. every callback ends
 with a deadline armed or the connection closed.
@@ -30,6 +30,7 @@ from .errors import ProtocolError, Rejected, TqError, Unreachable, from_wire
 from .frames import HANDSHAKE_FRAME_BYTES_MAX, FrameReader, Kind, encode_frame, unpack
 from .handshake import ClientHandshake, Welcome
 from .keys import Credential
+from .known_masters import memory_of
 from .model import Role
 from .session import PING, Caller, Goodbye, child_word, goodbye
 from .tls import NO_CA, OwnCa, TlsPipe, client_context
@@ -49,6 +50,7 @@ class CallerConnection(asyncio.Protocol):
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.address, self._credential, self._role, self._node = address, credential, role, node
+        self._memory = memory_of(address, credential, own_ca)
         self._tls = TlsPipe(client_context(*own_ca), server_side=False, server_hostname=address.host)
         self._frames = FrameReader(HANDSHAKE_FRAME_BYTES_MAX)
         self._handshake: ClientHandshake | None = None
@@ -191,8 +193,13 @@ class CallerConnection(asyncio.Protocol):
                 "differs from the pin in the key); make a new key there with `tq keys add`, or "
                 "beware of an impostor"
             )
+        known = None if self._memory is None else self._memory.check(certificate)
         self._handshake = ClientHandshake(
-            credential=self._credential, role=self._role, node=self._node, certificate=certificate
+            credential=self._credential,
+            role=self._role,
+            node=self._node,
+            certificate=certificate,
+            cluster_id=known,
         )
         self._send(encode_frame(Kind.HELLO, self._handshake.hello()))
 
@@ -207,6 +214,8 @@ class CallerConnection(asyncio.Protocol):
             self._task = self._loop.create_task(self._prove(self._handshake, bytes(body)))
         elif kind == Kind.WELCOME:
             self.welcome = self._handshake.on_welcome(bytes(body))
+            if self._memory is not None:
+                self._memory.keep(self.welcome.cluster_id, self._tls.peer_certificate or b"")
             self._caller = Caller(self.welcome.frame_bytes_max)
             self._frames.frame_bytes_max = self.welcome.frame_bytes_max
             self._heartbeat = self._loop.call_later(self.welcome.heartbeat_seconds, self._beat)

@@ -19,6 +19,8 @@ BYTES_MAX: Final = 64 * 1024  # of an address, a key or a list of known masters
 class Unfit(Exception):
     """It is there and is not used; the text says why, to follow the file's name."""
 
+    is_empty = False
+
 
 def open_found(path: Path) -> int:
     """A descriptor of the file. Raises OSError where there is none, Unfit for what is none of ours."""
@@ -31,21 +33,25 @@ def open_found(path: Path) -> int:
     return descriptor
 
 
-def read_found(path: Path, *, private: bool = False) -> str:
+def read_found(path: Path, *, private: bool = False, bytes_max: int = BYTES_MAX) -> str:
     """Its text, stripped. ``private``: it holds a secret, so that others must not even read it."""
     descriptor = open_found(path)
     try:
         if private and stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
             raise Unfit(f"can be read by others; chmod 600 {path}")
-        data = os.read(descriptor, BYTES_MAX + 1)
+        data = os.read(descriptor, bytes_max + 1)
     finally:
         os.close(descriptor)
     try:
         text = data.decode("utf-8").strip()
     except UnicodeDecodeError:
         raise Unfit("is not UTF-8 text") from None
-    if not text or len(data) > BYTES_MAX:
-        raise Unfit("is empty" if not text else f"has more than {BYTES_MAX:,} bytes")
+    if len(data) > bytes_max:
+        raise Unfit(f"has more than {bytes_max:,} bytes")
+    if not text:
+        empty = Unfit("is empty")
+        empty.is_empty = True
+        raise empty
     return text
 
 

@@ -78,9 +78,12 @@ class ClientHandshake:
         role: Role,
         node: bytes,
         certificate: bytes,
+        cluster_id: bytes | None = None,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        self._credential, self._certificate = credential, certificate
+        """``cluster_id``: that which the master must have, if it is known. It salts a plain key: whoever chose it could
+        have a list of guesses ready for it."""
+        self._credential, self._certificate, self._expected = credential, certificate, cluster_id
         self._hello = pack([[PROTOCOL_VERSION], str(role), credential.key_id, random(NONCE_BYTES), node])
         self._server_key = b""
         self._signed = b""
@@ -106,6 +109,10 @@ class ClientHandshake:
             kdf != self._credential.kdf
         ):  # only the known one: a false master must not choose a weak or a costly one
             raise Rejected(_REFUSED)
+        if self._expected is not None and cluster_id != self._expected:
+            raise Rejected(
+                "the master has the certificate that it had before and another cluster id; it may be an impostor"
+            )
         keys = key_pair(self._credential.secret, kdf, cluster_id)
         transcript = _transcript(self._hello, body, self._certificate)
         signature = hmac.digest(keys.stored_key, _CLIENT_LABEL + transcript, "sha256")

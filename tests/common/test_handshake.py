@@ -399,6 +399,21 @@ def test_wrong_unknown_and_revoked_keys_cannot_be_told_apart() -> None:
     assert len(forms) == 1
 
 
+def test_a_master_with_another_cluster_id_than_it_had_gets_no_proof() -> None:
+    """Its id salts a plain key: a list of guesses could lie ready for it."""
+    talk = Talk()
+    talk.client = ClientHandshake(
+        credential=Credential(key_id=KEY_ID, secret=SECRET),
+        role=Role.CLIENT,
+        node=NODE,
+        certificate=CERTIFICATE,
+        cluster_id=b"o" * len(CLUSTER),
+    )
+    challenge = talk.server.on_hello(talk.client.hello())
+    with pytest.raises(Rejected, match="another cluster id; it may be an impostor"):
+        talk.client.on_challenge(challenge)
+
+
 def test_a_key_is_looked_up_again_when_it_is_proven() -> None:
     """A handshake may be as old as its deadline lets it: what was true at HELLO is not asked of the past."""
     good = make_token_verifier(KEY_ID, SECRET, role=Role.CLIENT)

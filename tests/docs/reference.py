@@ -206,7 +206,8 @@ told at once. The defaults are meant for production. [master.toml](../configs/ma
 [worker.toml](../configs/worker.toml) are the same, ready to be changed. {WRITTEN}
 
 Programs and `tq` have no such file; how they find the master and the key is told under
-[commands](commands.md#where-and-who). `TQ_CONNECT_TIMEOUT`, `TQ_CA_FILE` and `TQ_CERTIFICATE_FILE` are theirs, too.
+[commands](commands.md#where-and-who). `TQ_CONNECT_TIMEOUT`, `TQ_CA_FILE` and `TQ_CERTIFICATE_FILE` are theirs, too; `TQ_KNOWN_MASTERS`, for
+plain authkeys, names the file of [masters that were met](security.md), or is `off`.
 """
     ]
     for program, kind in (("master", MasterSettings), ("worker", WorkerSettings)):
