@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .server import Server
 
 SILENT_HEARTBEATS_MAX: Final = 4  # one more than the caller allows the master: it speaks, we listen
+CHILDREN_A_FRAME: Final = 256  # looked through for a call that is abandoned, in the time that a message takes
 LINGER_BYTES_MAX: Final = (
     256 * 1024
 )  # that wait for a peer when its connection ends; beyond, nothing is waited for
@@ -195,6 +196,7 @@ class Connection(asyncio.Protocol):
         elif isinstance(event, Ping):
             self._queue(PONG)
         elif isinstance(event, Abandoned):
+            session.account.flow.took(len(session.children) // CHILDREN_A_FRAME, 0)
             asked = next((one for one in session.children.values() if event.call_id in one.calls), session)
             self._server.abandoned(asked, event.call_id)
         elif isinstance(event, Child):
