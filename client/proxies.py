@@ -353,7 +353,7 @@ def understood(
     answer: bytes, manager: BaseManager | None, address: tuple[str, int], authkey: str | None
 ) -> Any:
     """What an answer of the master comes to here."""
-    match decode(answer):
+    match decode(answer, judged=True):  # by the master, when it was accepted there
         case ["value", value]:
             return value
         case ["queue", str(name), kind, int(maxsize)] if manager is not None:

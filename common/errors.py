@@ -255,7 +255,8 @@ def to_wire(error: TqError) -> list[Any]:
     """``[code, message, detail]`` of an error, its nearest class in the closed table."""
     names = (kind.__name__ for kind in type(error).__mro__)
     code = next((name for name in names if name in WIRE_ERRORS), "RemoteError")
-    return [code, str(error), {}]
+    text = str(error).encode("utf-8", "backslashreplace").decode()  # a user's own may name an odd file
+    return [code, text, {}]
 
 
 def from_wire(fields: Any) -> TqError:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import enum
 import struct
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgpack
@@ -158,6 +159,41 @@ def unpack(body: bytes | memoryview) -> Any:
         )
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
         raise ProtocolError(f"a frame body is not a msgpack value tq knows: {error}") from None
+
+
+class Skimmed:
+    """Reads the parts of a body one by one, and only those that are asked for: the others are passed over, and cost the
+    time to pass over them, but no memory. Raises ProtocolError."""
+
+    def __init__(self, body: bytes | memoryview) -> None:
+        self._body = body
+        self._unpacker = msgpack.Unpacker(max_buffer_size=max(1, len(body)))
+        self._unpacker.feed(body)
+
+    def array(self) -> int:
+        """How many elements there are in the array that stands here, which are the next parts."""
+        return int(self._do(self._unpacker.read_array_header))
+
+    def map(self) -> int:
+        """How many pairs are in the map that stands here: its keys and values are the next parts."""
+        return int(self._do(self._unpacker.read_map_header))
+
+    def skip(self) -> None:
+        self._do(self._unpacker.skip)
+
+    def take(self, bytes_max: int) -> Any:
+        start = self._unpacker.tell()
+        self.skip()
+        part = self._body[start : self._unpacker.tell()]
+        if len(part) > bytes_max:
+            raise ProtocolError(f"a name or number of {len(part):,} bytes in a frame")
+        return unpack(part)
+
+    def _do(self, step: Callable[[], Any]) -> Any:
+        try:
+            return step()
+        except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
+            raise ProtocolError(f"a frame body is not a msgpack value tq knows: {error}") from None
 
 
 def _refuse_ext(code: int, data: bytes) -> Any:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 from uuid import UUID
 
-from .errors import InvalidArgument
+from .errors import InvalidArgument, NotSerializable
 
 _VERSION_7, _VERSION_8, _VARIANT = 0x7 << 76, 0x8 << 76, 0x2 << 62
 _COUNTER_BITS = 74  # below the timestamp, without version and variant
@@ -98,7 +98,10 @@ class ComputedId(bytes):
 
 def key_id(queue: str, task_name: str, key: str) -> ComputedId:
     """The id of a task submitted with ``key``: the same queue, name and key always give the same id."""
-    proof = hashlib.sha256(key.encode()).digest()
+    try:
+        proof = hashlib.sha256(key.encode()).digest()
+    except UnicodeEncodeError:
+        raise NotSerializable(f"key={key!r}", "text with lone surrogates", "use plain text") from None
     id = ComputedId(id_of_proof(queue, task_name, proof))
     id.proof = proof
     return id

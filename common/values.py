@@ -31,10 +31,8 @@ from __future__ import annotations
 
 import datetime
 import enum
-import sys
 import threading
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, Final
@@ -42,18 +40,25 @@ from uuid import UUID
 
 import msgpack
 
+from .arrays import is_plain, read_array, read_scalar
 from .blob import Blob
 from .errors import DecodeError, NotSerializable
+from .hashing import ALIKE_MAX, chosen, complaint
 from .naming import find_loaded, load_callable, module_name_of
 from .places import Key, Place, written
 from .references import REVIVED_BY, WIRE_BYTES_MAX, Reference
+from .unmade import Unmade, UnmadeEnum
+from .wants import met
+from .zones import key_of, zone_of
 
 DEPTH_MAX: Final = 64  # containers within containers; deeper is a mistake or an attack
-SAME_HASH_MAX: Final = 128  # keys or members of one hash; in honest values there are two or three
+DECODE_ITEMS_MAX: Final = 16 * 1024 * 1024  # elements of one container; the frame limit binds earlier
+GLANCED_MAX: Final = 128  # keys of a map that msgpack may make; no chain of so few takes long
 INT64_MIN, UINT64_MAX = -(2**63), 2**64 - 1
 ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes})
 AS_THEY_ARE: Final = frozenset({type(None), bool, float, bytes})  # others of them are looked at
 KEYS: Final = frozenset({str, int, bytes})
+SEND_BYTES: Final = "send the bytes instead: os.fsencode(…)"
 
 TUPLE, BIG_INT, SET, FROZENSET, DATETIME, DATE, TIME, TIMEDELTA = range(1, 9)
 DECIMAL, UUID_, PATH, ENUM, ARRAY, SCALAR, BLOB, PAIRS, REFERENCE = range(9, 18)
@@ -100,30 +105,42 @@ def _is_64_bits(value: int) -> bool:
 def _atom(value: Any, kind: type, path: Place) -> Any:
     if kind is int and not _is_64_bits(value):
         return _ext(BIG_INT, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
-    if kind is str and not value.isascii():
+    return text_for(value, path) if kind is str else value
+
+
+def text_for(text: str, path: Place, what: str = "text", remedy: str = SEND_BYTES) -> str:
+    """As it is. NotSerializable for half a character, as there is in the name of a file that is not UTF-8."""
+    if not text.isascii():
         try:
-            value.encode()
+            text.encode()
         except UnicodeEncodeError:
-            raise _refusal(
-                path, "text with lone surrogates", "send the bytes instead: os.fsencode(text)"
-            ) from None
-    return value
+            raise _refusal(path, f"{what} with lone surrogates", remedy) from None
+    return text
+
+
+def _looked_up(members: list[Any], path: Place) -> None:
+    """Keys or members: raises NotSerializable for what whoever reads them would refuse."""
+    wrong = None if met.writing.judged else complaint(members)
+    if wrong is not None:
+        raise _refusal(path, wrong, "send a list, and make the dict or set where it is used")
 
 
 def _dict(value: dict[Any, Any], path: Place) -> Any:
+    if len(value) > ALIKE_MAX:
+        _looked_up(list(value), path)
     if not all(type(key) in KEYS and (type(key) is not int or _is_64_bits(key)) for key in value):
-        return _pairs(value, path)
+        return _pairs(value.items(), path)
     depth = path[0] + 1
     return {
         _atom(key, type(key), path): prepare(item, (depth, path, Key(key))) for key, item in value.items()
     }
 
 
-def _pairs(value: dict[Any, Any], path: Place) -> Any:
+def _pairs(pairs: Iterable[tuple[Any, Any]], path: Place) -> Any:
     """Keys and values in turn: msgpack's own maps have plain keys."""
     parts: list[Any] = []
     depth = path[0] + 1
-    for key, item in value.items():
+    for key, item in pairs:
         parts += prepare(key, (depth, path, Key(key, True))), prepare(item, (depth, path, Key(key)))
     return _ext(PAIRS, _pack(parts))
 
@@ -131,6 +148,8 @@ def _pairs(value: dict[Any, Any], path: Place) -> Any:
 def _items(code: int) -> Callable[[Any, Place], Any]:
     def prepare_items(value: Any, path: Place) -> Any:
         depth = path[0] + 1
+        if code != TUPLE and len(value) > ALIKE_MAX:
+            _looked_up(list(value), path)
         return _ext(code, _pack([prepare(item, (depth, path, at)) for at, item in enumerate(value)]))
 
     return prepare_items
@@ -153,9 +172,11 @@ def _zone(zone: datetime.tzinfo | None, path: Place) -> Any:
         offset = zone.utcoffset(None)
         name = zone.tzname(None)
         fixed = None if name == datetime.timezone(offset).tzname(None) else name
+        if fixed is not None:
+            text_for(fixed, path, "the name of a time zone", "name it in plain text")
         return [offset.days, offset.seconds, offset.microseconds, fixed]
-    key = getattr(zone, "key", None)
-    if type(zone).__module__.partition(".")[0] == "zoneinfo" and isinstance(key, str):
+    key = key_of(zone)
+    if key is not None:
         return key
     raise _refusal(
         path, f"a time in a {type(zone).__name__}", "use datetime.timezone or zoneinfo.ZoneInfo('Area/City')"
@@ -164,7 +185,7 @@ def _zone(zone: datetime.tzinfo | None, path: Place) -> Any:
 
 def _path(value: PurePath, path: Place) -> Any:
     flavour = "Path" if isinstance(value, Path) else type(value).__name__
-    return _ext(PATH, _pack([flavour, str(value)]))
+    return _ext(PATH, _pack([flavour, text_for(str(value), path, f"a {flavour}")]))
 
 
 def _rare(value: Any, path: Place) -> Any:
@@ -172,7 +193,7 @@ def _rare(value: Any, path: Place) -> Any:
     if isinstance(value, enum.Enum):
         name = f"{module_name_of(kind)}:{kind.__qualname__}"
         member = value.value if isinstance(value, enum.Flag) else value.name
-        return _ext(ENUM, _pack([name, member]))
+        return _ext(ENUM, _pack([text_for(name, path), prepare(member, path)]))
     if isinstance(value, PurePath):
         return _path(value, path)
     if kind.__module__ == "numpy":
@@ -186,7 +207,7 @@ def _rare(value: Any, path: Place) -> Any:
 
 def _numpy(value: Any, path: Place) -> Any:
     dtype = getattr(value, "dtype", None)
-    if dtype is None or dtype.hasobject or dtype.names is not None:
+    if dtype is None or not is_plain(dtype):
         raise _refusal(
             path,
             f"a numpy {type(value).__name__} of dtype {dtype}",
@@ -216,29 +237,19 @@ def _remedy(value: Any) -> str:
     return "send a dict of its fields"
 
 
-class _Met(threading.local):
-    blobs: list[Blob] | None = None
-    must_stay = False  # references are kept by what stays, and must not go with a program
-    as_is = False  # references are not to become proxies here
-
-
-# What whoever encodes or decodes in this thread wants of it: blobs, when he sees to their content.
-met = _Met()
-
-
 def _blob(value: Blob, path: Place) -> Any:
-    if met.blobs is None:
+    if met.writing.blobs is None:
         raise _refusal(
             path,
             "a tq.Blob",
             "the arguments and the results of tasks bring its content along; nothing else does",
         )
-    met.blobs.append(value)
+    met.writing.blobs.append(value)
     return _ext(BLOB, value.to_wire())
 
 
 def _reference(value: Reference, path: Place) -> Any:
-    if met.must_stay and not value.stays:
+    if met.writing.must_stay and not value.stays:
         raise _refusal(
             path,
             f"{value!r}, which goes with the program that made it,",
@@ -273,6 +284,9 @@ _EXOTIC: Final[dict[type, Callable[[Any, Place], Any]]] = {
     UUID: lambda value, path: _ext(UUID_, value.bytes),
     Blob: _blob,
     Reference: _reference,
+    Unmade: lambda value, path: _EXOTIC[value.kind](value.members, path),
+    UnmadeEnum: lambda value, path: _ext(ENUM, _pack([value.name, prepare(value.member, path)])),
+    dict: lambda value, path: _pairs(value, path),  # of pairs: a dict itself never comes here
 }
 
 
@@ -300,12 +314,30 @@ def decode_ext(code: int, body: bytes) -> Any:
         _depth.value -= 1
 
 
-def _unpack(body: bytes) -> Any:
-    return msgpack.unpackb(body, raw=False, strict_map_key=False, ext_hook=decode_ext)
+def unpack(body: bytes | memoryview) -> Any:
+    """The value of msgpack in ``body``; raises whatever there is to raise.
+
+    msgpack makes a map by itself, before anybody sees its keys. So one of more than a glance's worth is an error, after which
+    the whole value is read once more, carefully: each map as its pairs.
+    """
+    careful = met.reading.careful
+    return msgpack.unpackb(
+        body,
+        raw=False,
+        strict_map_key=False,
+        ext_hook=decode_ext,
+        object_pairs_hook=_map if careful else None,
+        max_array_len=DECODE_ITEMS_MAX,
+        max_map_len=DECODE_ITEMS_MAX if careful else GLANCED_MAX,
+    )
+
+
+def _map(pairs: list[tuple[Any, Any]]) -> Any:
+    return dict(pairs) if len(pairs) <= GLANCED_MAX else _keyed(dict, pairs, [key for key, _ in pairs])
 
 
 def _unpack_list(body: bytes) -> list[Any]:
-    value = _unpack(body)
+    value = unpack(body)
     if type(value) is not list:
         raise DecodeError("an array was expected in an ext body")
     return value
@@ -316,12 +348,11 @@ def _read_zone(zone: Any) -> datetime.tzinfo | None:
         case None:
             return None
         case str(key):
-            from zoneinfo import ZoneInfo  # loads the zone database: only for those who use it
-
-            return ZoneInfo(key)
-        case [int(days), int(seconds), int(microseconds), name]:
+            zones = met.reading.zones = met.reading.zones or {}
+            return zones.get(key) or zones.setdefault(key, zone_of(key))
+        case [int(days), int(seconds), int(microseconds), None | str() as name]:
             offset = datetime.timedelta(days, seconds, microseconds)
-            return datetime.timezone(offset) if name is None else datetime.timezone(offset, str(name))
+            return datetime.timezone(offset) if name is None else datetime.timezone(offset, name)
     raise DecodeError("not a time zone")
 
 
@@ -340,72 +371,61 @@ def _read_path(body: bytes) -> PurePath:
     return type_of_flavour[flavour](text)
 
 
-def _read_enum(body: bytes) -> enum.Enum:
+def _read_enum(body: bytes) -> enum.Enum | UnmadeEnum:
     name, member = _unpack_list(body)
     if type(name) is not str:
         raise DecodeError("the name of an enum is a str")
     kind = find_loaded(name)
     if not (isinstance(kind, type) and issubclass(kind, enum.Enum)):
+        if met.reading.unmade and met.reading.judged:  # it was known when it was accepted
+            return UnmadeEnum(name, member)
         raise DecodeError(f"the enum {name} is not known here; import {name.partition(':')[0]} first")
     return kind(member) if issubclass(kind, enum.Flag) else kind[member]
 
 
-def _read_pairs(body: bytes) -> dict[Any, Any]:
-    return paired(_unpack_list(body))
+def _read_pairs(body: bytes) -> Any:
+    parts = _unpack_list(body)
+    return _keyed(dict, list(zip(parts[::2], parts[1::2], strict=True)), parts[::2])
 
 
-def paired(parts: list[Any]) -> dict[Any, Any]:
-    """The dict of keys and values in turn. DecodeError for keys that were made to have one hash."""
-    return dict(zip(_hashed_apart(parts[::2]), parts[1::2], strict=True))
+def _read_set(body: bytes) -> Any:
+    members = _unpack_list(body)
+    return _keyed(set, members, members)
 
 
-def _hashed_apart(members: list[Any]) -> list[Any]:
-    """As they are, unless so many have one hash that a set of them, each compared with all, would take minutes. Tuples can
-    be made so; text and bytes cannot, for their hash has a secret."""
-    if len(members) > SAME_HASH_MAX and max(Counter(map(hash, members)).values()) > SAME_HASH_MAX:
-        raise DecodeError("keys or members that were made to have one hash")
-    return members
+def _read_frozenset(body: bytes) -> Any:
+    members = _unpack_list(body)
+    return _keyed(frozenset, members, members)
+
+
+def _keyed(kind: type, content: list[Any], keys: list[Any]) -> Any:
+    """The dict or set of this content, or what stands for it. DecodeError when it would take too long to make."""
+    if len(keys) > ALIKE_MAX and (count := chosen(keys)) > ALIKE_MAX:
+        reading = met.reading
+        wrong = None if reading.judged else complaint(keys)
+        if wrong is not None:
+            raise DecodeError(f"{wrong} are refused: they can be made so that it takes minutes to make")
+        if reading.unmade:
+            return Unmade(kind, content)
+        if reading.work_left is not None:
+            reading.work_left -= count * count
+            if reading.work_left < 0:
+                raise DecodeError("too many large dicts and sets of keys that are neither text nor bytes")
+    return kind(content)
 
 
 def _read_reference(body: bytes) -> Any:
     if len(body) > WIRE_BYTES_MAX:
         raise DecodeError("a reference to a manager's object that is too long to be one")
     reference = Reference.from_wire(_unpack_list(body))
-    return reference if met.as_is else load_callable(REVIVED_BY)(reference)
-
-
-def _read_array(body: bytes) -> Any:
-    dtype, shape, data = _unpack_list(body)
-    return _numpy_module().frombuffer(data, dtype=_dtype(dtype)).reshape(shape).copy()
-
-
-def _read_scalar(body: bytes) -> Any:
-    dtype, data = _unpack_list(body)
-    return _numpy_module().frombuffer(data, dtype=_dtype(dtype), count=1)[0]
-
-
-def _dtype(text: Any) -> Any:
-    dtype = _numpy_module().dtype(str(text))
-    if dtype.hasobject or dtype.names is not None:
-        raise DecodeError(f"dtype {text} is not plain")
-    return dtype
-
-
-def _numpy_module() -> Any:
-    module = sys.modules.get("numpy")
-    if module is None:
-        try:
-            import numpy as module
-        except ImportError:
-            raise DecodeError("this value is a numpy array; install numpy here to read it") from None
-    return module
+    return reference if met.reading.as_is else load_callable(REVIVED_BY)(reference)
 
 
 _READERS: Final[dict[int, Callable[[bytes], Any]]] = {
     TUPLE: lambda body: tuple(_unpack_list(body)),
     BIG_INT: lambda body: int.from_bytes(body, "big", signed=True),
-    SET: lambda body: set(_hashed_apart(_unpack_list(body))),
-    FROZENSET: lambda body: frozenset(_hashed_apart(_unpack_list(body))),
+    SET: _read_set,
+    FROZENSET: _read_frozenset,
     DATETIME: _read_datetime,
     DATE: lambda body: datetime.date(*_unpack_list(body)),
     TIME: _read_time,
@@ -414,8 +434,8 @@ _READERS: Final[dict[int, Callable[[bytes], Any]]] = {
     UUID_: lambda body: UUID(bytes=body),
     PATH: _read_path,
     ENUM: _read_enum,
-    ARRAY: _read_array,
-    SCALAR: _read_scalar,
+    ARRAY: lambda body: read_array(*_unpack_list(body)),
+    SCALAR: lambda body: read_scalar(*_unpack_list(body)),
     BLOB: Blob.from_wire,
     PAIRS: _read_pairs,
     REFERENCE: _read_reference,

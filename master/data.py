@@ -29,14 +29,23 @@ from ..common.elements import weight
 from ..common.errors import (
     DecodeError,
     InvalidArgument,
-    NotSerializable,
     RemoteError,
     TqError,
     UnknownObject,
 )
 from ..common.failure import Failure
 from ..common.model import check_new
-from .data_types import DATA, Datum, answered, arguments, check_bytes, check_weight, plain, thawed
+from .data_types import (
+    DATA,
+    Datum,
+    answered,
+    arguments,
+    check_bytes,
+    check_weight,
+    plain,
+    takes_apart,
+    thawed,
+)
 from .store.data import DataCall
 from .store.interface import Store
 
@@ -134,10 +143,10 @@ class Data:
                 raise InvalidArgument(f"there are {NAMES_MAX:,} named values already; `tq data` lists them")
             check_bytes(len(payload), BYTES_MAX)
             check_weight(payload)
-            args, kwargs = arguments(payload, [], kept=True, must_stay=True)
+            args, kwargs = arguments(payload, [], kept=True, must_stay=True, whole=type != "dict")
             try:
                 thing = kind.make(*args, **kwargs)
-                value = encode(kind.parts(thing))
+                value = encode(kind.parts(thing), judged=True)
             except TqError:
                 raise
             except Exception as error:  # an array's bytes may be no characters
@@ -274,7 +283,9 @@ class Data:
         try:
             kind = DATA[named.type]
             thing, taken = thawed(kind, stored.value), weight(stored.value)
-            datum = Datum(type=kind, thing=thing, size_bytes=len(stored.value), bytes_max=sys.maxsize)
+            datum = Datum(
+                type=kind, thing=thing, size_bytes=len(stored.value), bytes_max=sys.maxsize, again=True
+            )
             named.last = {caller: (number, answer) for caller, number, answer in decode(stored.callers)}
             named.answers_bytes = sum(len(answer or b"") for _, answer in named.last.values())
             for caller, number, call in stored.calls:
@@ -301,7 +312,8 @@ def _looked_at(datum: Datum, method: str) -> int:
 def _perform(datum: Datum, method: str, payload: bytes, slices: list[Any], *, again: bool = False) -> bytes:
     """The encoded answer to a call. TqError when it was not done. ``again``: it was judged when it was."""
     kept = method in datum.type.growing and not again
-    args, kwargs = arguments(payload, slices, kept=kept, must_stay=True)
+    whole = takes_apart(method, slices)
+    args, kwargs = arguments(payload, slices, kept=kept, must_stay=True, whole=whole, judged=again)
     try:
         result = datum.call(method, args, kwargs, len(payload))
     except TqError:
@@ -309,8 +321,8 @@ def _perform(datum: Datum, method: str, payload: bytes, slices: list[Any], *, ag
     except Exception as error:
         return _failed(error)
     try:
-        return answered(plain(result))
-    except NotSerializable as error:  # a Namespace's __class__, say
+        return answered(plain(result), judged=True)
+    except Exception as error:  # a Namespace's __class__, say; what was done is done
         return _failed(error)
 
 

@@ -78,7 +78,7 @@ class NamedData(EngineObject):
         """``type``, and ``parts``, encoded: keys and values in turn of a dict or Namespace, the type code and what it
         has of a Value or Array, all there is of a list."""
         named = self._named(call, name)
-        return {"type": named.type, "parts": encode(self.engine.data.parts(named))}
+        return {"type": named.type, "parts": encode(self.engine.data.parts(named), judged=True)}
 
     @exposed(Role.ADMIN)
     def delete(self, call: Call, name: str) -> str:

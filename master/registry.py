@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from ..common.codec import decode_call, encode
+from ..common.codec import encode
 from ..common.errors import ConfigError, Forbidden, InvalidArgument, RemoteError, TqError, UnknownObject
 from ..common.exception_text import message, type_name
 from ..common.exposed import ALLOWED, declared_role, exposed_methods
@@ -23,7 +23,7 @@ from ..common.failure import MESSAGE_CHARS_MAX
 from ..common.model import Role
 from ..common.naming import load_callable
 from ..common.session import Request
-from .data_types import check_weight
+from .data_types import check_weight, foreign_arguments
 from .engine import Engine
 from .judging import EngineObject
 from .objects import BUILT_IN
@@ -31,6 +31,7 @@ from .sessions import Call, Session
 from .shared import NAME as SHARED
 from .shared import Shared
 
+ONE_PAYLOAD: Final = "an exposed object's method takes one payload of [args, kwargs]"
 OBJECTS_MAX: Final = 1_000  # of the user's own kept at once, by name and arguments
 
 
@@ -78,6 +79,16 @@ class Registry:
         """Every built-in object's exposed methods and the role each declares."""
         return {name: exposed_methods(kind) for name, kind in BUILT_IN.items()}
 
+    def judge(self, session: Session, head: Request) -> None:
+        """As ``invocation``, of a call whose arguments are not read yet: their number and their names."""
+        name = head.target[0]
+        if name == SHARED:
+            self.shared.judge(head)
+            return
+        self.invocation(session, head)
+        if name not in BUILT_IN and (len(head.args) != 1 or head.kwargs):
+            raise InvalidArgument(ONE_PAYLOAD)
+
     def invocation(self, session: Session, request: Request) -> Invocation:
         """What a request comes to; raises UnknownObject, Forbidden or InvalidArgument.
 
@@ -119,11 +130,12 @@ class Registry:
             match request.args:
                 case [bytes(payload)] if not request.kwargs:
                     check_weight(payload)
-                    positional, keywords = decode_call(payload, as_is=True)
+                    called = getattr(target, request.method)
+                    positional, keywords = foreign_arguments(called, payload)
                 case _:
-                    raise InvalidArgument("an exposed object's method takes one payload of [args, kwargs]")
+                    raise InvalidArgument(ONE_PAYLOAD)
             try:
-                result = getattr(target, request.method)(*positional, **keywords)
+                result = called(*positional, **keywords)
             except (
                 BaseException
             ) as error:  # SystemExit too: it is the object's answer, not the end of a thread

@@ -17,6 +17,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from ..common.codec import encode
@@ -37,7 +38,19 @@ from ..common.keys import AUTHKEY_ID
 from ..common.model import Role
 from ..common.naming import load_callable
 from ..common.session import Request
-from .data_types import ALWAYS, DATA, DataType, Datum, answered, arguments, check_weight, not_exposed, plain
+from .data_types import (
+    ALWAYS,
+    DATA,
+    DataType,
+    Datum,
+    answered,
+    arguments,
+    check_weight,
+    foreign_arguments,
+    not_exposed,
+    plain,
+    takes_apart,
+)
 from .sessions import Call, Session
 
 NAME: Final = "get_shared"
@@ -47,6 +60,8 @@ MEMORY_BYTES_MAX: Final = 512 * 1024 * 1024  # that all of those take, about
 KEY_OBJECTS_MAX: Final = 5_000  # of one key; a plain authkey is everybody's
 KEY_MEMORY_BYTES_MAX: Final = 128 * 1024 * 1024
 IDENT_BYTES: Final = 16
+USAGE: Final = f"{NAME} has create, call and drop; see docs/protocol.md"
+ARGUMENTS: Final = {"create": 2, "call": 4, "drop": 1}
 QUEUES: Final = {"get_task_queue": "default", "get_result_queue": "results"}
 KINDS: Final = {queue.Queue: "fifo", queue.LifoQueue: "lifo", queue.PriorityQueue: "priority"}
 
@@ -120,12 +135,22 @@ class Shared:
             case "create", [str(typeid), bytes(payload)]:
                 return lambda call: self._answer(lambda: self._make(maker, typeid, payload))
             case "call", [bytes(ident), str(method), bytes(payload), list(slices)]:
-                return lambda call: self._answer(lambda: self._call(maker, ident, method, payload, slices))
+                work = partial(self._call, maker, ident, method, payload, slices)
+                return lambda call: self._answer(work, judged=self._is_ours(ident))
             case "drop", [bytes(ident)]:
                 return lambda call: self._answer(lambda: self._drop(maker.node, ident))
-        raise InvalidArgument(f"{NAME} has create, call and drop; see docs/protocol.md")
+        raise InvalidArgument(USAGE)
 
-    def _answer(self, work: Callable[[], list[Any]]) -> bytes:
+    def judge(self, head: Request) -> None:
+        """Of a call that is not read yet, the number of its arguments."""
+        if ARGUMENTS.get(head.method) != len(head.args) or head.kwargs:
+            raise InvalidArgument(USAGE)
+
+    def _is_ours(self, ident: bytes) -> bool:
+        kept = self._objects.get(ident)
+        return kept is not None and kept.datum is not None
+
+    def _answer(self, work: Callable[[], list[Any]], *, judged: bool = False) -> bytes:
         try:
             answer = work()
         except TqError:
@@ -135,7 +160,7 @@ class Shared:
         if answer[0] != "value":
             return encode(answer)
         try:
-            return answered(answer[1])
+            return answered(answer[1], judged=judged)
         except NotSerializable as error:
             raise RemoteError(str(error)) from error
 
@@ -152,7 +177,10 @@ class Shared:
                 f"{typeid} is registered without a callable: there is nothing to make it with"
             )
         check_weight(payload)
-        args, kwargs = arguments(payload, [], kept=served.data is not None)
+        if served.data is None:
+            args, kwargs = foreign_arguments(served.make, payload)
+        else:
+            args, kwargs = arguments(payload, [], kept=True, whole=typeid != "dict")
         thing = served.make(*args, **kwargs)
         if isinstance(thing, queue.Queue | queue.SimpleQueue):
             return _as_queue(typeid, thing)
@@ -191,12 +219,12 @@ class Shared:
             raise UnknownObject(
                 "this object is gone: with the program that made it, or with the master's last run"
             )
-        kept_there = kept.datum is not None and method in kept.datum.type.growing
         check_weight(payload)
-        args, kwargs = arguments(payload, slices, kept=kept_there)
         if kept.datum is not None:
+            grows, whole = method in kept.datum.type.growing, takes_apart(method, slices)
+            args, kwargs = arguments(payload, slices, kept=grows, whole=whole)
             with kept.lock:
-                if kept_there:
+                if grows:
                     self._grow(kept, kept.datum, weight(payload))
                 result = kept.datum.call(method, args, kwargs, len(payload))
                 return self._result(maker, kept, method, result)
@@ -204,7 +232,9 @@ class Shared:
             return ["value", plain(kept.thing)]
         if method not in kept.exposed and method not in ALWAYS:
             raise not_exposed(method, kept.thing)
-        return self._result(maker, kept, method, getattr(kept.thing, method)(*args, **kwargs))
+        called = getattr(kept.thing, method)
+        args, kwargs = foreign_arguments(called, payload, slices)
+        return self._result(maker, kept, method, called(*args, **kwargs))
 
     def _result(self, maker: _Maker, kept: _Object, method: str, result: Any) -> list[Any]:
         typeid = kept.served.method_to_typeid.get(method)

@@ -133,10 +133,10 @@ def _call(job: Job) -> str:
         return f"{function}(…)"
     if style is not None:
         return f"{function}(… {len(args):,} calls)"
-    words = [reprlib.repr(one) for one in args]
+    words = [_shown(one) for one in args]
     for name, value in kwargs.items():
         hidden = any(secret in name.lower() for secret in SECRETS)
-        words.append(f"{name}={'[hidden]' if hidden else reprlib.repr(value)}")
+        words.append(f"{name}={'[hidden]' if hidden else _shown(value)}")
     return f"{function}({', '.join(words)})"
 
 
@@ -146,9 +146,16 @@ def _value(body: bytes | None) -> str:
     if len(body) > DECODE_BYTES_MAX:
         return f"{len(body) // 1024:,} KiB"
     try:
-        return reprlib.repr(decode(body, as_is=True))
+        return _shown(decode(body, as_is=True))
     except DecodeError:
         return "a value that cannot be shown"
+
+
+def _shown(value: Any) -> str:
+    try:
+        return reprlib.repr(value)
+    except Exception:  # a number of more digits than Python writes
+        return f"a {type(value).__name__}"
 
 
 def _line(record: dict[str, Any]) -> bytes:

@@ -12,6 +12,7 @@ from ...common.model import State
 from ...common.terminal import clean_line, console, write, write_json
 
 GAP: Final = 2  # between two columns of a table
+DECIMAL_BITS_MAX: Final = 14_000  # of a number that Python writes in decimal: 4,300 digits
 STATE_STYLES = {
     "succeeded": "green",
     "running": "cyan",
@@ -34,7 +35,17 @@ def plain(value: Any) -> Any:
         return {str(plain(key)): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item) for item in value]
+    if type(value) is int and value.bit_length() > DECIMAL_BITS_MAX:
+        return hex(value)
     return value.hex() if isinstance(value, bytes) else value
+
+
+def shown(value: Any) -> str:
+    """As Python writes it, or why it does not: a value that somebody else made must not keep the rest from being seen."""
+    try:
+        return repr(value)
+    except Exception as error:
+        return f"<a {type(value).__name__} that cannot be written out: {error}>"
 
 
 def print_table(

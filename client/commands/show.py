@@ -16,7 +16,7 @@ from ...common.terminal import clean_line, write
 from ..app import App
 from .following import follow, print_log
 from .options import connected
-from .output import ago, iso, plain, print_json, print_table, span, task_row
+from .output import ago, iso, plain, print_json, print_table, shown, span, task_row
 from .redact import redacted
 
 TEXT_CHARS_MAX = 2_000  # of an argument list or a result shown to a person
@@ -193,7 +193,7 @@ def _decoded(body: bytes | None) -> Any:
 
 def _value(body: bytes | None) -> str:
     try:
-        text = "None" if body is None else repr(redacted(decode(body, as_is=True)))
+        text = "None" if body is None else shown(redacted(decode(body, as_is=True)))
     except DecodeError as error:
         text = f"<{error}>"
     return text if len(text) <= TEXT_CHARS_MAX else f"{text[:TEXT_CHARS_MAX]}… ({len(text):,} characters)"
@@ -205,7 +205,7 @@ def _arguments(payload: bytes) -> str:
     except DecodeError as error:
         return f"(<{error}>)"
     args, kwargs = redacted(list(args)), redacted(kwargs)
-    text = ", ".join([*(repr(arg) for arg in args), *(f"{name}={value!r}" for name, value in kwargs.items())])
+    text = ", ".join([*map(shown, args), *(f"{name}={shown(value)}" for name, value in kwargs.items())])
     return f"({text})" if len(text) <= TEXT_CHARS_MAX else f"({text[:TEXT_CHARS_MAX]}…)"
 
 

@@ -17,15 +17,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...common.errors import DecodeError
+from ...common.hashing import ALIKE_MAX
 
 DEPTH_MAX: Final = 32
 CONTAINERS_MAX: Final = (
     50_000  # each costs some 2 µs to read and 3 to store; a flat list of a frame's size has one
 )
 KEYED_MAX: Final = 10_000  # members of one set, keys of one dict
-# Of one set or dict: tuples can be made to have any hash, and then each is compared with all before it. Those of small
-# numbers are alike by chance, (-1, -2) and (-2, -1), but never so many.
-ALIKE_MAX: Final = 128
 REPEATED_BYTES_MAX: Final = 4 * 1024 * 1024  # that a memo gives back
 INT_BYTES_MAX: Final = 4096
 PROTOCOLS: Final = range(2, 6)

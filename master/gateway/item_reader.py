@@ -37,6 +37,7 @@ from ...common.values import (
     decode_ext,
     type_of_flavour,
 )
+from ...common.wants import Reading, met
 
 _NOT_THEIRS: Final = {BLOB: "tq.Blob", REFERENCE: "manager's object"}
 VALUES_MAX: Final = 1_000_000  # in one item: half a second
@@ -71,20 +72,13 @@ _NUMBERS: Final = {
 }
 
 
-_NO_VALUE: Final = (  # what the constructors of values raise, and msgpack
-    ArithmeticError,
-    LookupError,
-    OSError,
-    TypeError,
-    ValueError,
-    struct.error,
-    msgpack.UnpackException,
-)
-
-
 def read_item(payload: bytes) -> Any:
     """An item's value from the codec's bytes, as it is to be written. Nothing is imported for it, nothing hashed."""
-    return _Item().unpack(payload, 0)
+    before, met.reading = met.reading, Reading()
+    try:
+        return _Item().unpack(payload, 0)
+    finally:
+        met.reading = before
 
 
 class UnmadeDict(list[Any]):
@@ -128,7 +122,7 @@ class _Item:
                 object_pairs_hook=lambda pairs: UnmadeDict(self._counted(pairs)),
                 ext_hook=lambda code, body: self._extended(code, body, depth),
             )
-        except _NO_VALUE as error:
+        except Exception as error:  # of msgpack, or of any constructor of values: it is this item's
             if "exceeds max_" in str(error):
                 raise DecodeError(_TOO_MANY) from None
             raise DecodeError(f"the next item cannot be read here: {error or type(error).__name__}") from None

@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 import tq
 from tq.client.item_queue import ItemQueue
+from tq.common.ids import new_ids, show_id
+from tq.common.model import StateNumber
 from tq.managers import SyncManager
 
 from .conftest import Cluster, MasterFactory, WorkerFactory
@@ -254,6 +257,26 @@ def test_show_tells_of_every_try_of_a_task_that_failed(run: Run, app: tq.App, qu
     assert (shown["failure"]["type"], shown["failure"]["message"]) == ("LookupError", "no such thing")
     assert [attempt["outcome"] for attempt in shown["attempts"]] == ["error", "error"]
     assert shown["attempts"][0]["body"]["message"] == "no such thing"
+
+
+def test_show_and_why_tell_of_what_nobody_can_read_or_write_out(run: Run, app: tq.App, queue: str) -> None:
+    """A result of a number of 5,000 digits, and the report of a worker that is not tq's: neither ends with a traceback."""
+    large = app.named("cluster_tasks:echo", queue=queue).submit(10**5_000)
+    assert large.result(timeout=20) == 10**5_000
+    text = well(run("show", large.id))
+    assert "result: <a int that cannot be written out" in text
+    assert "cluster_tasks:echo(<a int that cannot be written out" in text
+    assert parsed(run("show", large.id, "--json"))["result"] == hex(10**5_000)
+    by_hand = (
+        b"\x92\x91" + msgpack.packb(msgpack.ExtType(7, msgpack.packb([1, 2, 3, 4, 0, "Europe"]))) + b"\x80"
+    )
+    id = new_ids()
+    app.call(("get_task_queue", queue), "submit", "cluster_tasks:echo", {"retries": 0}, [[id, by_hand]])
+    eventually(lambda: app.call(("get_tasks",), "states", [id])[0][1] == StateNumber.FAILED)
+    text = well(run("show", show_id(id)))
+    assert "cluster_tasks:echo(<the time zone Europe is not known here>)" in text
+    assert "DecodeError: the time zone Europe is not known here" in text
+    assert well(run("why", show_id(id)))
 
 
 # cancel and retry

@@ -6,23 +6,22 @@ import datetime
 import decimal
 import enum
 import math
+import os
 import pathlib
 import random
 import uuid
 import zoneinfo
 from dataclasses import dataclass
-from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import msgpack
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tq.common.codec import decode, decode_call, encode, encode_call
+from tq.common.codec import decode, decode_call, encode, encode_call, encode_chunk
 from tq.common.errors import DecodeError, NotSerializable
-from tq.common.values import DEPTH_MAX, SAME_HASH_MAX, TUPLE
-
-from .alike import alike
+from tq.common.values import DEPTH_MAX, TUPLE
 
 UTC = datetime.UTC
 
@@ -264,14 +263,163 @@ def test_a_uuid_and_a_decimal_come_back_exactly() -> None:
         assert repr(decode(encode(value))) == repr(value)
 
 
-def test_members_and_keys_that_were_made_to_have_one_hash_are_refused_and_few_of_them_are_not() -> None:
-    """A set of 100,000 of them would take minutes to make."""
-    few, many = (list(islice(alike(), count)) for count in (SAME_HASH_MAX, SAME_HASH_MAX + 1))
-    for value in (set(few), frozenset(few), dict.fromkeys(few)):
-        assert same(decode(encode(value)), value)
-    for value in (set(many), frozenset(many), dict.fromkeys(many)):
-        with pytest.raises(DecodeError, match="made to have one hash"):
-            decode(encode(value))
+def test_a_zone_that_is_none_of_the_ianas_is_refused_where_it_is_sent() -> None:
+    with Path(zoneinfo.TZPATH[0], "UTC").open("rb") as file:
+        zone = zoneinfo.ZoneInfo.from_file(file, key="my zone")
+    with pytest.raises(NotSerializable, match=r"value: a time in a ZoneInfo cannot be sent"):
+        encode(datetime.datetime(2026, 1, 1, tzinfo=zone))
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["Europe", "x" * 4096, "../etc/passwd", "Europe/../Europe/Berlin", "/etc/localtime", "", "a" * 65, "é"],
+)
+def test_a_zone_is_never_looked_for_where_none_can_be(key: str) -> None:
+    """``ZoneInfo`` raises what the system does for such a file: IsADirectoryError, OSError, PermissionError."""
+    for code, fields in ((5, [1, 2, 3, 4, 5, 6, 7, 0, key]), (7, [1, 2, 3, 4, 0, key])):
+        with pytest.raises(DecodeError, match="time zone"):
+            decode(ext(code, msgpack.packb(fields)))
+
+
+DTYPES = [
+    *(
+        "(((",
+        "f8,f8",
+        "<M8[ns",
+        "i4,(2)",
+        "|O",
+        "object",
+        "U",
+        "<M8[0s]",
+        "m8[99999999999999999s]",
+        "<f3",
+        "int",
+    ),
+    *(
+        "{'a': 1}",
+        "float64",
+        "|T16",
+        "<i4\x00",
+        "f8" * 1000,
+        "datetime64[s]",
+        "i4",
+        "=i4",
+        "<M8[2Y/3]",
+        "|S-1",
+    ),
+    *("<i4,", "[('a', '<i4')]", "b1" * 10_000),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=range(len(DTYPES)))
+def test_a_dtype_that_is_no_plain_ones_name_never_reaches_numpy(dtype: str) -> None:
+    """Its parser of such texts raises SyntaxError and SystemError, and makes scalars that cannot be shown."""
+    for code, body in ((13, [dtype, [1], b"12345678"]), (14, [dtype, b"12345678"]), (14, [dtype, b""])):
+        with pytest.raises(DecodeError, match="dtype"):
+            decode(ext(code, msgpack.packb(body)))
+
+
+def test_numpy_values_come_back_or_are_refused_where_they_are_sent() -> None:
+    numpy = pytest.importorskip("numpy")
+    for scalar in (
+        *(numpy.str_(""), numpy.bytes_(b""), numpy.str_("x"), numpy.bool_(True), numpy.longdouble(1.5)),
+        *(
+            numpy.datetime64("2026-01-01"),
+            numpy.datetime64("NaT"),
+            numpy.timedelta64(5, "ns"),
+            numpy.void(b"ab"),
+        ),
+        *(numpy.complex64(1j), numpy.uint8(255), numpy.float16(0.5), numpy.timedelta64(3)),
+    ):
+        got = decode(encode(scalar))
+        assert (type(got), got.dtype, repr(got)) == (type(scalar), scalar.dtype, repr(scalar))
+    for array in (
+        *(numpy.zeros(2, "V8"), numpy.zeros(2, ">i4"), numpy.array(["2026"], dtype="M8[25s]")),
+        *(numpy.zeros(3, "S0"), numpy.array([""]), numpy.zeros((2, 3)).T),
+    ):
+        got = decode(encode(array))
+        assert (got.dtype, got.tolist()) == (array.dtype, array.tolist())
+
+
+def test_whatever_reading_a_value_raises_is_a_decode_error() -> None:
+    class Odd(enum.Enum):
+        A = 1
+
+        @classmethod
+        def _missing_(cls, value: object) -> Any:
+            raise OSError(value)
+
+    class OddFlag(enum.Flag):
+        A = 1
+
+        @classmethod
+        def _missing_(cls, value: object) -> Any:
+            raise SystemError(value)
+
+    globals().update(Odd=Odd, OddFlag=OddFlag)
+    for kind in (Odd, OddFlag):
+        kind.__qualname__ = kind.__name__
+    for name, member in (("Odd", "B"), ("OddFlag", 2**40)):
+        with pytest.raises(DecodeError):
+            decode(ext(12, msgpack.packb([f"{__name__}:{name}", member])))
+
+
+def test_whatever_looking_at_a_value_raises_means_that_it_cannot_be_sent() -> None:
+    class Broken(enum.Enum):
+        A = 1
+
+        @property
+        def name(self) -> str:  # type: ignore[override]
+            raise ZeroDivisionError
+
+    for send in (
+        encode,
+        lambda value: encode_call((value,), {}),
+        lambda value: encode_chunk([value], star=False),
+    ):
+        with pytest.raises(NotSerializable, match="raises ZeroDivisionError when it is read") as caught:
+            send([Broken.A])
+        assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+ODD = os.fsdecode(b"scan-\xff.tif")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            [ODD],
+            r"argument files\[0\]: text with lone surrogates cannot be sent; send the bytes instead: os.fsencode",
+        ),
+        ({"a": [pathlib.Path(ODD)]}, r"argument files\.a\[0\]: a Path with lone surrogates"),
+        ([pathlib.PureWindowsPath(ODD)], r"argument files\[0\]: a PureWindowsPath with lone surrogates"),
+        ({ODD: 1}, r"argument files: text with lone surrogates"),
+        ({(ODD, 1): 1}, r"argument files\[key .*\]\[0\]: text with lone surrogates"),
+        ({ODD}, r"argument files\[0\]: text with lone surrogates"),
+        (
+            [datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone(datetime.timedelta(0), ODD))],
+            r"argument files\[0\]: the name of a time zone with lone surrogates",
+        ),
+        (
+            datetime.time(1, tzinfo=datetime.timezone(datetime.timedelta(0), ODD)),
+            "argument files: the name of a time zone",
+        ),
+        (enum.Enum("Functional", {ODD: 1})[ODD], "argument files: text with lone surrogates"),
+    ],
+    ids=["text", "path", "windows path", "key", "in a key", "member", "zone", "zone of a time", "enum"],
+)
+def test_half_a_character_is_refused_with_its_place_wherever_it_stands(value: Any, message: str) -> None:
+    """As in the name of a file that is not UTF-8."""
+    with pytest.raises(NotSerializable, match=message):
+        encode_call((value,), {}, ["files"])
+
+
+def test_half_a_character_in_a_keyword_is_refused_with_its_place() -> None:
+    with pytest.raises(NotSerializable, match=r"the name of argument 'scan-\\udcff.tif': text with lone"):
+        encode_call((), {ODD: 1})
+    with pytest.raises(NotSerializable, match=r"item 7: a Path with lone surrogates"):
+        encode_chunk([pathlib.Path(ODD)], star=False, first=7)
 
 
 @pytest.mark.parametrize(

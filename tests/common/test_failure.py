@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 import tq
 from tq.common.errors import (
@@ -107,7 +108,20 @@ def test_a_very_long_traceback_keeps_its_ends() -> None:
     assert "characters left out" in text
 
 
-@pytest.mark.parametrize("body", [b"", b"\xc1", b"\x01", b"\x94\x01\x02\x03\x04"])
+HOSTILE_ZONE = msgpack.packb(msgpack.ExtType(7, msgpack.packb([1, 2, 3, 4, 0, "Europe"])))
+HOSTILE_DTYPE = msgpack.packb(msgpack.ExtType(14, msgpack.packb(["(((", b"12345678"])))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xc1",
+        b"\x01",
+        b"\x94\x01\x02\x03\x04",
+        *(b"\x94\xa1x\xa1x\xa1x\x81\xa1x" + value for value in (HOSTILE_ZONE, HOSTILE_DTYPE)),
+    ],
+)
 def test_a_report_that_cannot_be_read_is_still_a_report(body: bytes) -> None:
     assert Failure.decode(body).type == "DecodeError"
 

@@ -5,7 +5,7 @@ import os
 import uuid
 
 import pytest
-from tq.common.errors import InvalidArgument
+from tq.common.errors import InvalidArgument, NotSerializable
 from tq.common.ids import COMPUTED, IdMaker, id_of_proof, key_id, new_ids, parse_id, proofs, show_id
 
 
@@ -67,3 +67,8 @@ def test_text_and_bytes_of_an_id_are_two_forms_of_one() -> None:
     assert parse_id(show_id(id)) == id
     with pytest.raises(InvalidArgument, match="is not a task id; it looks like"):
         parse_id("nonsense")
+
+
+def test_a_key_with_half_a_character_is_refused_with_its_place() -> None:
+    with pytest.raises(NotSerializable, match=r"key='scan-\\udcff.tif': text with lone surrogates"):
+        key_id("q", "m:f", "scan-\udcff.tif")

@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from multiprocessing.managers import Token
 from pathlib import PurePosixPath
 from random import Random
@@ -23,6 +24,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgpack import ExtType, packb
+from tq.client.commands.output import shown
 from tq.common.address import parse_address
 from tq.common.codec import decode, decode_call, encode, encode_call
 from tq.common.errors import DecodeError, InvalidArgument, NotSerializable, ProtocolError, Rejected, TqError
@@ -32,8 +34,9 @@ from tq.common.handshake import ClientHandshake, ServerHandshake
 from tq.common.keys import Credential, make_token_verifier, mint_token
 from tq.common.model import Role
 from tq.common.session import Answerer, Caller, Request
-from tq.common.values import ARRAY, ENUM, SCALAR
+from tq.common.values import ARRAY, DATETIME, ENUM, PAIRS, SCALAR, SET, TIME, TUPLE
 from tq.master.clock import Now
+from tq.master.data_types import DATA
 from tq.master.engine import Engine, EngineLimits
 from tq.master.gateway.decoder import loads
 from tq.master.gateway.requests import read_call, split_request
@@ -68,6 +71,24 @@ VALUES: tuple[Any, ...] = (
     PurePosixPath("/tmp/x"),  # noqa: S108 - a value, not a file
 )
 
+# What once got past the codec: constructors that raise what no list of errors foresees, and hashes that were chosen.
+HOSTILE: tuple[Any, ...] = (
+    *(
+        ExtType(DATETIME, packb([1, 2, 3, 4, 5, 6, 7, 0, zone]))
+        for zone in ("Europe", "x" * 4096, "../zone", "é")
+    ),
+    *(ExtType(TIME, packb([1, 2, 3, 4, 0, zone])) for zone in ("Europe/", "Area/City", [1, 2, 3, []])),
+    *(
+        ExtType(code, packb(body))
+        for dtype in ("(((", "f8,f8", "|O", "<M8[0s]", "<M8[2Y/3]", "|T16", "<U0", "|V0", "<i4", "{'a'")
+        for code, body in ((ARRAY, [dtype, [2**62, -1], b"12345678"]), (SCALAR, [dtype, b"12345678"]))
+    ),
+    *(ExtType(ENUM, packb(["http:HTTPStatus", member])) for member in ("OK", "no", 200, [], None)),
+    ExtType(SET, packb([ExtType(TUPLE, packb(key)) for key in itertools.product((-1, -2), repeat=7)])),
+    ExtType(PAIRS, packb([part for number in range(200) for part in (number, [number])])),
+    dict.fromkeys(range(300)),
+)
+
 PAIR = (1, "one")
 SHARED = [PAIR, PAIR, (PAIR, frozenset({PAIR, 2})), {PAIR, 3}, {"text": PAIR}, "text"]
 FOREIGN = ((ENUM, ["colours:Colour", "RED"]), (ARRAY, ["<i4", [1], b"1234"]), (SCALAR, ["<f8", b"12345678"]))
@@ -80,16 +101,24 @@ class CodecTarget:
         self._good = [encode(value) for value in VALUES] + [
             encode(list(VALUES)),
             encode_call((1, "x"), {"y": 2}),
+            *map(packb, HOSTILE),
+            packb([list(HOSTILE), {}]),
         ]
 
     def __call__(self, random: Random) -> None:
         data = hostile_msgpack(random) if random.random() < 0.1 else damage(random.choice(self._good), random)
         Failure.decode(data)  # never raises
-        for read in (decode, decode_call):
+        for read in (
+            decode,
+            decode_call,
+            partial(decode, unmade=True),
+            partial(decode, judged=True, work_max=0),
+        ):
             try:
                 value: Any = read(data)
             except DecodeError:
                 continue
+            shown(value)
             with suppress(NotSerializable):  # nested deeper than what we would send ourselves
                 encode(value)  # what was understood can be said again
 
@@ -266,12 +295,14 @@ class EngineTarget:
     def __call__(self, random: Random) -> None:
         role = random.choice(list(Role))
         name, method = random.choice(self._methods)
-        target = (
+        target: tuple[Any, ...] = (
             (name, random.choice(["q", "default", "", "x" * 300, 7, None]))
             if random.random() < 0.5
             else (name,)
         )
         args = [self._argument(random, 0) for _ in range(random.randint(0, 5))]
+        if name == "get_datum":
+            target, args = self._datum(random, method)
         kwargs = {"begun": True} if random.random() < 0.05 else {}
         self._ask(self._session(role), target, method, args, kwargs)
         self._now = Now(self._now.wall + random.randint(0, 50), self._now.mono + random.randint(0, 50))
@@ -279,6 +310,26 @@ class EngineTarget:
         self._cases += 1
         if self._cases % self.CHECK_EVERY == 0:
             self._check(random)
+
+    def _datum(self, random: Random, method: str) -> tuple[tuple[Any, ...], list[Any]]:
+        """A call of a named value that reaches it, as a rule, with something in it that was made to do harm."""
+        type = random.choice(list(DATA))
+        payload = packb(
+            [[random.choice([0, "x", random.choice(HOSTILE)]) for _ in range(random.randint(0, 2))], {}]
+        )
+        if random.random() < 0.2:
+            payload = damage(payload, random)
+        if method == "make":
+            return ("get_datum", type, f"v-{type}"), [payload]
+        called = random.choice([*DATA[type].exposed, "__repr__", "#GETVALUE"])
+        number = next(self._calls)
+        return ("get_datum", type, f"v-{type}"), [
+            b"c" * 16,
+            number,
+            called,
+            payload,
+            random.choice([[], [], [0]]),
+        ]
 
     def _argument(self, random: Random, depth: int) -> Any:
         some: tuple[Callable[[], Any], ...] = (
@@ -292,6 +343,8 @@ class EngineTarget:
             lambda: [[b"i" * 16, b"p"], [random.randbytes(16), b"p"]],
             lambda: [b"i" * 16, 1, b"L" * 16],
             lambda: [[b"i" * 16, 1, b"L" * 16, 0, b"r", 1.0, 0.1, None]],
+            lambda: packb([[random.choice(HOSTILE)], {}]),
+            lambda: damage(packb([[random.choice(HOSTILE)], {}]), random),
             lambda: {
                 "host": "h",
                 "pid": 1,

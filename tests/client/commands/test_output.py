@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from tq.client.commands.bulk import SPARE_COLUMNS, TASK_COLUMNS
-from tq.client.commands.output import print_table
+from tq.client.commands.output import plain, print_table, shown
 
 ID = "019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b"
 ROW = (ID, "succeeded", "jobs:square", "default", 1, "1.6 s")
@@ -49,3 +50,16 @@ def test_a_pipe_gets_every_column(
     head, _, row = printed(capsys)
     assert head.split() == ["id", "state", "task", "queue", "attempt", "age"]
     assert "default" in row
+
+
+class Unshowable:
+    def __repr__(self) -> str:
+        raise OSError("no")
+
+
+def test_a_value_that_cannot_be_written_out_is_named_and_keeps_nothing_else_from_being_shown() -> None:
+    assert shown([1, "x"]) == "[1, 'x']"
+    assert shown(10**5_000).startswith("<a int that cannot be written out: Exceeds the limit")
+    assert shown(Unshowable()) == "<a Unshowable that cannot be written out: no>"
+    assert plain({10**5_000: [-(10**5_000)]}) == {hex(10**5_000): [hex(-(10**5_000))]}
+    assert json.loads(json.dumps(plain([10**4_000]))) == [10**4_000]

@@ -9,7 +9,8 @@ import struct
 import pytest
 from tq.common.codec import encode
 from tq.common.errors import DecodeError
-from tq.master.gateway.decoder import ALIKE_MAX, CONTAINERS_MAX, DEPTH_MAX, KEYED_MAX, loads
+from tq.common.hashing import ALIKE_MAX
+from tq.master.gateway.decoder import CONTAINERS_MAX, DEPTH_MAX, KEYED_MAX, loads
 from tq.master.gateway.handshake import FRAME_BYTES_MAX
 
 from ...common.alike import alike

@@ -210,7 +210,7 @@ def test_numbers_of_numpy_are_numbers_and_arrays_can_be_made_again() -> None:
         (packb(ExtType(BLOB, b"x" * 40)), "has a tq.Blob in it"),
         (packb(ExtType(DATETIME, packb([2026, 13, 1, 0, 0, 0, 0, 0, None]))), "cannot be read here: month"),
         (packb(ExtType(DATE, packb([10**30 % 2**63, 1, 1]))), "cannot be read here"),
-        (packb(ExtType(TIME, packb([1, 0, 0, 0, 0, "Mars/Olympus"]))), "No time zone found"),
+        (packb(ExtType(TIME, packb([1, 0, 0, 0, 0, "Mars/Olympus"]))), "zone Mars/Olympus is not known"),
         (packb(ExtType(DECIMAL, b"ten")), "cannot be read here"),
         (packb(ExtType(PATH, packb(["Registry", "x"]))), "cannot be read here"),
         (packb(ExtType(SCALAR, packb(["<f8", b"1234"]))), "cannot be read here: unpack"),
