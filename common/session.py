@@ -25,11 +25,14 @@ from typing import Any, Final
 
 from .elements import check_elements
 from .errors import InvalidArgument, ProtocolError, TqError, from_wire, to_wire
-from .frames import FRAME_BYTES_MAX, Kind, encode_frame, pack, unpack
+from .frames import FRAME_BYTES_MAX, Kind, Skimmed, encode_frame, pack, unpack
 from .model import NODE_ID_BYTES
 
 TARGET_PARTS_MAX: Final = 8  # an object's name and its arguments
 CALL_ID_MAX: Final = 2**63 - 1
+ARGUMENTS_MAX: Final = 32  # of one call; the longest method has a dozen
+SKIMMED_BYTES_MIN: Final = 64 * 1024  # of a call whose head is judged before the rest is read
+HEAD_BYTES_MAX: Final = 4 * 1024  # of one part of it: a name, an argument of the object
 CALL_DEPTH_MAX: Final = 32  # of containers in a call; values of users travel as bytes and nest as they like
 
 PING: Final = encode_frame(Kind.PING, b"")
@@ -141,23 +144,31 @@ class Answerer:
     def __init__(self, frame_bytes_max: int = FRAME_BYTES_MAX) -> None:
         self.frame_bytes_max = frame_bytes_max
 
+    def head(self, kind: int, body: memoryview) -> Request | None:
+        """A large call without its content, to be judged before memory is spent on that: ``args`` and ``kwargs`` have None for
+        each value. None for whatever need not be looked at twice; ProtocolError as from ``understand``."""
+        if kind not in (Kind.CALL, Kind.RELAYED_CALL) or len(body) < SKIMMED_BYTES_MIN:
+            return None
+        skimmed = Skimmed(body)
+        parts = skimmed.array()
+        call_id = skimmed.take(HEAD_BYTES_MAX)
+        target = [skimmed.take(HEAD_BYTES_MAX) for _ in range(_few(skimmed.array(), TARGET_PARTS_MAX))]
+        method = skimmed.take(HEAD_BYTES_MAX)
+        count = _few(skimmed.array(), ARGUMENTS_MAX)
+        for _ in range(count):
+            skimmed.skip()
+        kwargs: dict[str, Any] = {}
+        for _ in range(_few(skimmed.map(), ARGUMENTS_MAX)):
+            kwargs[skimmed.take(HEAD_BYTES_MAX)] = None
+            skimmed.skip()
+        child = [skimmed.take(HEAD_BYTES_MAX) for _ in range(_few(parts - 5, 1))]
+        return self._call(kind, [call_id, target, method, [None] * count, kwargs, *child], len(body))
+
     def understand(self, kind: int, body: memoryview) -> Request | Child | Abandoned | Ping | Goodbye:
         """The event in a frame; ProtocolError for anything that is not one of them."""
         if kind in (Kind.CALL, Kind.RELAYED_CALL):
             check_elements(body)
-            match unpack(body):
-                case [int(call_id), [str(), *_] as target, str(method), list(args), dict(kwargs), *child] if (
-                    0 <= call_id <= CALL_ID_MAX
-                    and len(target) <= TARGET_PARTS_MAX
-                    and not _deeper_than(CALL_DEPTH_MAX, [target, args, kwargs])
-                    and (_is_node(child) if kind == Kind.RELAYED_CALL else not child)
-                ):
-                    node = child[0] if child else None
-                    return Request(call_id, tuple(target), method, args, kwargs, node, len(body))
-            raise ProtocolError(
-                f"a call is [id, [object, …], method, args, kwargs], nested at most {CALL_DEPTH_MAX} deep, and a relayed "
-                "one has its child's node besides"
-            )
+            return self._call(kind, unpack(body), len(body))
         if kind == Kind.CHILD:
             match unpack(body):
                 case [bytes(node), bool(here)] if _is_node([node]):
@@ -171,6 +182,21 @@ class Answerer:
         elif kind == Kind.GOODBYE:
             return _goodbye(body)
         raise ProtocolError(f"a frame of kind {kind} has no meaning here")
+
+    def _call(self, kind: int, parts: Any, size_bytes: int) -> Request:
+        match parts:
+            case [int(call_id), [str(), *_] as target, str(method), list(args), dict(kwargs), *child] if (
+                0 <= call_id <= CALL_ID_MAX
+                and len(target) <= TARGET_PARTS_MAX
+                and not _deeper_than(CALL_DEPTH_MAX, [target, args, kwargs])
+                and (_is_node(child) if kind == Kind.RELAYED_CALL else not child)
+            ):
+                node = child[0] if child else None
+                return Request(call_id, tuple(target), method, args, kwargs, node, size_bytes)
+        raise ProtocolError(
+            f"a call is [id, [object, …], method, args, kwargs], nested at most {CALL_DEPTH_MAX} deep, and a relayed "
+            "one has its child's node besides"
+        )
 
     def answer(self, call_id: int, value: Any) -> bytes:
         """A RETURN frame. A value over the frame limit becomes an ERROR that says so."""
@@ -190,6 +216,12 @@ def child_word(node: bytes, here: bool) -> bytes:
 
 def goodbye(reason: str) -> bytes:
     return encode_frame(Kind.GOODBYE, pack(reason))
+
+
+def _few(count: int, most: int) -> int:
+    if not 0 <= count <= most:
+        raise ProtocolError(f"a call with {count:,} parts where at most {most} have a meaning")
+    return count
 
 
 def _is_node(parts: list[Any]) -> bool:

@@ -146,7 +146,9 @@ class Connection(asyncio.Protocol):
 
     def _understand(self, kind: int, body: memoryview) -> None:
         if self._session is not None:
-            self._take(self._session, self._answerer.understand(kind, body))
+            head = self._answerer.head(kind, body)
+            if head is None or self._server.may_ask(self._session, head):
+                self._take(self._session, self._answerer.understand(kind, body))
         elif self._handshake is None:
             raise ProtocolError("a frame before the TLS handshake was complete")
         elif kind == Kind.HELLO:

@@ -8,9 +8,8 @@
                                                      committed: answers leave ◄──┤
                                   failed: answers become StoreError, reload ◄────┘
 
-All calls that arrive during one commit form the next transaction. No answer leaves before the commit it
-rests on. The engine touches no socket, thread or clock: a shell hands it time and carries out its
-effects, and so does a simulator.
+All calls that arrive during one commit form the next transaction. No answer leaves before the commit it rests on. The engine
+touches no socket, thread or clock: a shell hands it time and carries out its effects, and so does a simulator.
 """
 
 from __future__ import annotations
@@ -323,6 +322,10 @@ class Engine:
             self.trouble.failed(str(error), self.now)
         except TqError as error:
             call.refuse(error)
+        except Exception as error:
+            if not call.meets_bug(error):  # who knows what it has done already: memory has no rollback
+                raise
+            self._report_bug(error)
         else:
             if value is not LATER:
                 self.work.answered(value)
@@ -358,9 +361,8 @@ class Engine:
     def _fail(self, batch: Batch, error: StoreError) -> None:
         """The transaction is void. Its callers are told; memory is rebuilt from what the store really has.
 
-        Sessions with watches or leases are closed after their answer: what they were told, or were about
-        to be, may rest on the lost transaction, and reconnecting is how they say again what they hold. Of a chore that
-        was done by itself it is known who was told anything.
+        Sessions with watches or leases are closed after their answer: what they were told, or were about to be, may rest on the
+        lost transaction, and reconnecting is how they say again what they hold. Of a chore done by itself it is known who was told.
         """
         self.trouble.failed(str(error), self.now, batch.chore)
         batch.failed, batch.changed = True, False

@@ -221,9 +221,21 @@ class Server:
             else:
                 self._ask_user(session, request, invocation.run)
         except TqError as error:
-            refusal = Call(session, request.call_id, lambda call: None, [])
-            refusal.refuse(error)
-            session.wire.send(session.wire.encode(refusal))
+            self._refuse(session, request.call_id, error)
+
+    def may_ask(self, session: Session, head: Request) -> bool:
+        """Whether a large call is worth reading. It is refused here if it is for nobody, or not with so many arguments."""
+        try:
+            self.registry.judge(session, head)
+        except TqError as error:
+            self._refuse(session, head.call_id, error)
+            return False
+        return True
+
+    def _refuse(self, session: Session, call_id: int, error: TqError) -> None:
+        refusal = Call(session, call_id, lambda call: None, [])
+        refusal.refuse(error)
+        session.wire.send(session.wire.encode(refusal))
 
     def _ask_user(self, session: Session, request: Request, run: Callable[[Call], Any]) -> None:
         call_id, account, size = request.call_id, session.account, request.size_bytes

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from ..common.errors import QuotaExceeded, TqError
+from ..common.errors import QuotaExceeded, RemoteError, TqError
 from ..common.keys import Verifier, node_of
 from ..common.model import Role
 from .accounts import Account, What
@@ -116,6 +116,7 @@ class Call:
 
     __slots__ = (
         "_held_bytes",
+        "_is_final",
         "_replies",
         "abandon",
         "call_id",
@@ -148,6 +149,7 @@ class Call:
         self.frame: bytes | None = None  # the reply encoded, as soon as there is time for it
         self.abandon: Callable[[], None] | None = None  # undoes the parking, when the caller gives up
         self._held_bytes = 0
+        self._is_final = False
 
     def perform(self) -> Any:
         """Once. Its arguments go: a call that is parked keeps what it waits with, and nothing else of them."""
@@ -181,7 +183,16 @@ class Call:
     def refuse(self, error: TqError) -> None:
         self._write(None, error)
 
+    def meets_bug(self, error: Exception) -> bool:
+        """It is refused for good, whatever becomes of its transaction: asked again, it would meet the bug again. Whether it
+        is the only one whom that concerns."""
+        self.refuse(RemoteError(f"the master has a bug: {error!r}; its log says more"))
+        self._is_final = True
+        return self.reads
+
     def _write(self, value: Any, error: TqError | None) -> None:
+        if self._is_final:
+            return
         if self.reply is None:
             self._replies.append(self)
         self.reply, self.frame = (value, error), None

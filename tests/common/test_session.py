@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tq.common.errors import Forbidden, InvalidArgument, ProtocolError, TaskConflict
+from tq.common.errors import Forbidden, InvalidArgument, ProtocolError, RemoteError, TaskConflict
 from tq.common.frames import FrameReader, Kind, pack
 from tq.common.session import (
     PING,
     PONG,
+    SKIMMED_BYTES_MIN,
     Abandoned,
     Answer,
     Answerer,
@@ -55,6 +58,14 @@ def test_an_error_arrives_as_the_class_it_was_if_that_is_a_known_one() -> None:
         answer = carry(answerer.refuse(7, sent), caller)
         assert isinstance(answer, Answer)
         assert (type(answer.error), str(answer.error)) == (type(sent), str(sent))
+
+
+def test_an_error_whose_text_has_half_a_character_arrives_with_it_written_out() -> None:
+    """As of a user's exposed object that raised for the name of a file."""
+    frame = Answerer().refuse(1, RemoteError("OSError: scan-\udcff.tif"))
+    answer = carry(frame, Caller())
+    assert isinstance(answer, Answer)
+    assert str(answer.error) == "OSError: scan-\\udcff.tif"
 
 
 def test_an_unknown_error_code_becomes_a_protocol_error_and_builds_nothing() -> None:
@@ -115,3 +126,60 @@ def test_any_frame_is_understood_or_a_protocol_error(kind: int, body: bytes) -> 
             side.understand(kind, memoryview(body))
         except ProtocolError:
             continue
+
+
+LARGE = b"x" * SKIMMED_BYTES_MIN
+
+
+def test_a_large_call_is_judged_by_its_head_and_none_of_its_content_is_read() -> None:
+    lists = [[[]] * 65_535] * 16
+    tracemalloc.start()
+    try:
+        body = memoryview(pack([7, ["get_disk", 1], "measure", [lists, LARGE], {"x": lists}]))
+        before = tracemalloc.get_traced_memory()[0]
+        head = Answerer().head(Kind.CALL, body)
+        assert tracemalloc.get_traced_memory()[1] - before < 4 * len(body)
+    finally:
+        tracemalloc.stop()
+    assert head == Request(7, ("get_disk", 1), "measure", [None, None], {"x": None}, None, len(body))
+    relayed = memoryview(pack([7, ["t"], "m", [LARGE], {}, CHILD]))
+    head = Answerer().head(Kind.RELAYED_CALL, relayed)
+    assert head is not None
+    assert head.child == CHILD
+
+
+def test_what_is_small_and_what_is_no_call_is_read_once() -> None:
+    assert Answerer().head(Kind.CALL, memoryview(pack([7, ["t"], "m", [], {}]))) is None
+    assert Answerer().head(Kind.GOODBYE, memoryview(pack("x" * 100_000))) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        LARGE,
+        [1, ["t"], "m", [LARGE]],
+        [1, ["t"], [[]] * 100_000, [], {}],
+        [1, ["t", LARGE], "m", [], {}],
+        [LARGE, ["t"], "m", [], {}],
+        [1, ["t"], "m", [1] * 100_000, {}],
+        [1, ["t"], "m", [LARGE], {LARGE.decode(): 1}],
+        [1, ["t"], "m", [LARGE], {str(number): 1 for number in range(40)}],
+        [1, ["t"], "m", [LARGE], {}, CHILD],
+        [1, ["t"], "m", [LARGE], {}, CHILD, CHILD],
+        [1, [2], "m", [LARGE], {}],
+        [1, 2, "m", [LARGE], {}],
+        [1, ["t"], "m", LARGE, {}],
+    ],
+    ids=range(13),
+)
+def test_a_large_call_of_another_form_ends_the_connection(body: object) -> None:
+    with pytest.raises(ProtocolError):
+        Answerer().head(Kind.CALL, memoryview(pack(body)))
+
+
+def test_a_large_call_that_is_cut_off_ends_the_connection() -> None:
+    body = pack([1, ["t"], "m", [LARGE], {}])
+    with pytest.raises(ProtocolError):
+        Answerer().head(Kind.CALL, memoryview(body[:-1]))
+    with pytest.raises(ProtocolError):
+        Answerer().understand(Kind.CALL, memoryview(body + b"\x01"))

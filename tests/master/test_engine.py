@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tq.common.errors import Forbidden, InvalidArgument, ProtocolError, StoreError, TaskConflict, UnknownTask
+from tq.common.errors import (
+    Forbidden,
+    InvalidArgument,
+    ProtocolError,
+    StoreError,
+    TaskConflict,
+    UnknownTask,
+)
 from tq.common.failure import Failure
 from tq.common.ids import new_ids
 from tq.common.model import OutcomeNumber, Role, StateNumber
@@ -435,20 +442,6 @@ def test_a_first_watch_that_met_a_failing_store_is_said_again_on_the_next_connec
     bench.engine.call(client.session, 10_000, failing)
     bench.step()
     assert (client.disconnected, other.disconnected) == ("the store failed; connect again", "")
-
-
-def test_a_bug_in_one_transaction_is_reported_and_the_next_one_works(bench: Any) -> None:
-    client = bench.client()
-
-    def broken(call: Any) -> None:
-        raise ZeroDivisionError
-
-    bench.engine.call(client.session, 10_000, broken)
-    bench.step()
-    with pytest.raises(StoreError, match="bug"):
-        client.answer(10_000)
-    assert any(action == "master.bug" for action, _ in bench.reports)
-    assert submit(client, b"")
 
 
 def test_a_key_for_some_queues_can_use_no_other(bench: Any) -> None:
