@@ -75,8 +75,8 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
 def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     """Run the tasks of the named modules, as many at a time as there are slots.
 
-    SIGTERM or Ctrl-C: finish what runs, hand back the rest; twice: at once; three times: without the master.
-    `tq-worker check` with the same arguments looks at all of it and starts nothing.
+    SIGTERM or Ctrl-C: finish what runs, hand back the rest; twice: at once; thrice: without the master.
+    `tq-worker check …` starts nothing.
     """
     options["labels"] = ",".join(options["labels"])
     if (results := options.pop("results")) is not None:
