@@ -10,7 +10,12 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
+
+OUT_OF_MEMORY: Final = (
+    "the master has no more memory; what was asked for is not done. Give its host or its control group more (MemoryMax=, "
+    "docker --memory), or look for what fills it with `tq top`"
+)
 
 
 class Breakable(Protocol):
@@ -37,6 +42,10 @@ def contained(callback: Callable[Concatenate[_B, _P], None]) -> Callable[Concate
     return run
 
 
-def report_bug(report: Callable[..., None], error: Exception) -> None:
-    """To a master's log."""
+def report_bug(report: Callable[..., None], error: BaseException) -> str:
+    """What nobody foresaw, into a master's log as what it is; the words for whoever waits. A lack of memory is no bug of tq."""
+    if isinstance(error, MemoryError):
+        report("master.out_of_memory", level="error")
+        return OUT_OF_MEMORY
     report("master.bug", level="error", error="".join(traceback.format_exception(error)))
+    return f"the master has a bug: {error!r:.200}; its log says more"

@@ -13,6 +13,8 @@ from .errors import ConfigError
 
 CERTIFICATE_FILE: Final = "master.crt"
 KEY_FILE: Final = "master.key"
+PART_FILE: Final = "master.key.part"  # the key, until its certificate is there
+COMMON_NAME: Final = "tq-master"  # of a certificate that is made here
 VALID_YEARS: Final = (
     50  # trust rests on the pin and the proof, not on a date; an expiry would only break clusters
 )
@@ -21,16 +23,21 @@ VALID_YEARS: Final = (
 def ensure_certificate(directory: Path) -> tuple[Path, Path]:
     """Paths of certificate and key, made on first use; the key is readable by its owner only."""
     certificate, key = directory / CERTIFICATE_FILE, directory / KEY_FILE
+    part = directory / PART_FILE
+    if certificate.exists() and not key.exists() and part.exists():
+        os.replace(part, key)  # a first start ended between the two
     if certificate.exists() and key.exists():
         return certificate, key
     if certificate.exists() or key.exists():
         there, missing = (certificate, key) if certificate.exists() else (key, certificate)
         raise ConfigError(
-            f"{there} is there but {missing.name} is not; restore it, or remove both: then every join token must be made anew"
+            f"{there} is there but {missing.name} is not; restore it, or remove both and start tq-master once with "
+            "--new-certificate: then every join token must be made again"
         )
     key_pem, certificate_pem = _make()
-    write_private(key, key_pem)
+    write_private(part, key_pem)
     write_private(certificate, certificate_pem)
+    os.replace(part, key)
     return certificate, key
 
 
@@ -47,6 +54,18 @@ def certificate_der(path: Path) -> bytes:
     if not der:
         raise ConfigError(f"{path} holds no PEM certificate; restore it from a copy")
     return der
+
+
+def is_self_made(path: Path) -> bool:
+    """Whether a certificate is one that tq made, of whatever cluster, and not its user's own."""
+    from cryptography import x509
+
+    try:
+        certificate = x509.load_der_x509_certificate(certificate_der(path))
+        names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    except (ConfigError, ValueError):  # it is none at all: who needs it says so
+        return False
+    return certificate.issuer == certificate.subject and [name.value for name in names] == [COMMON_NAME]
 
 
 def fingerprint(der: bytes) -> bytes:
@@ -73,7 +92,7 @@ def _make() -> tuple[bytes, bytes]:
     from cryptography.x509.oid import NameOID
 
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tq-master")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, COMMON_NAME)])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()

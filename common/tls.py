@@ -30,7 +30,8 @@ def server_context(certificate: Path, key: Path, client_ca: Path | None = None) 
         context.load_cert_chain(certificate, key)
     except (ssl.SSLError, OSError) as error:
         raise ConfigError(
-            f"cannot use the certificate {certificate}: {error}; remove both files to have new ones made"
+            f"cannot use the certificate {certificate} with {key}: {error}; restore both from a copy, or remove both and start "
+            "tq-master once with --new-certificate: then every join token must be made again"
         ) from error
     if client_ca is not None:
         try:

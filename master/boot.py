@@ -14,17 +14,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
-from ..common.certificate import certificate_der, ensure_certificate, fingerprint, write_private
+from ..common.certificate import certificate_der
 from ..common.config import MasterSettings
 from ..common.errors import ConfigError, StoreError, TqError
-from ..common.handshake import CLUSTER_ID_BYTES
 from ..common.history import open_history
 from ..common.keys import AUTHKEY_ID, check_authkey_strength, make_authkey_verifier
-from ..common.model import Role
 from ..common.tls import server_context
 from ..common.version import VERSION
+from .belongings import (
+    BLOBS,
+    CERTIFICATE,
+    NOTHING_MEANT,
+    STORE_FILE,
+    Meant,
+    claim_store,
+    has_lost_log,
+    log_of,
+    problems,
+    settle_certificate,
+)
 from .blobs.files import BlobFiles
 from .chores import ENVELOPE_BYTES_MAX, EngineLimits
 from .clock import read_clock
@@ -32,6 +42,7 @@ from .directory import make_directory
 from .disk import Disk
 from .engine import Engine
 from .lock import DataLock
+from .own_keys import OwnKeys
 from .registry import Registry
 from .server import Server
 from .shared import Shared
@@ -40,11 +51,8 @@ from .store.recording import RecordingStore
 from .store.sqlite import SqliteStore
 
 REGISTERED: Final = "TQ_REGISTERED"  # what a manager that starts a master serves there; not a setting
-STORE_FILE: Final = "tq.db"
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)  # a disk, or one's part of it
-BLOBS: Final = "blobs"
 VOLATILE_BLOBS: Final = "blobs.volatile"
-OWN_KEYS: Final = (Role.ADMIN, Role.CLIENT, Role.WORKER)  # made on first start when no --authkey is given
 
 
 @dataclass(kw_only=True)
@@ -82,13 +90,15 @@ class House:
 
     def close(self) -> None:
         self.store.close()
-        self.lock.release()
+        self.lock.release(closed=True)
 
 
-def open_house(settings: MasterSettings, authkey: str | None, report: Callable[..., None]) -> House:
+def open_house(
+    settings: MasterSettings, authkey: str | None, report: Callable[..., None], meant: Meant = NOTHING_MEANT
+) -> House:
     """Check and open everything; raises ConfigError with what to do."""
     try:
-        return _open(settings, authkey, report)
+        return _open(settings, authkey, report, meant)
     except TqError:  # some are OSErrors as well
         raise
     except OSError as error:
@@ -100,19 +110,39 @@ def open_house(settings: MasterSettings, authkey: str | None, report: Callable[.
         ) from error
 
 
-def _open(settings: MasterSettings, authkey: str | None, report: Callable[..., None]) -> House:
+def _open(settings: MasterSettings, authkey: str | None, report: Callable[..., None], meant: Meant) -> House:
     if authkey is not None:
         check_authkey_strength(authkey, settings.bind.host)
     os.umask(0o077)  # whatever is written below is nobody else's to read
     make_directory(settings.data)
     lock = DataLock(settings.data)
-    path = None if settings.durability == "memory" else settings.data / STORE_FILE
+    store: Store | None = None
     try:
-        store = _open_store(path, settings.durability)
+        durable = settings.durability != "memory"
+        wrong = problems(settings.data, durable=durable, own_keys=authkey is None, meant=meant)
+        if wrong:
+            raise ConfigError("\n".join(wrong))
+        path = settings.data / STORE_FILE if durable else None
+        if path is not None and not lock.was_closed and has_lost_log(path):
+            report("store.log_missing", level="error", file=str(log_of(path)))
+        store = _open_store(path, settings.durability, report)
+        return _furnish(settings, authkey, report, meant, lock, store)
     except BaseException:
+        if store is not None:
+            store.close()
         lock.release()
         raise
-    certificate, key = ensure_certificate(settings.data)
+
+
+def _furnish(
+    settings: MasterSettings,
+    authkey: str | None,
+    report: Callable[..., None],
+    meant: Meant,
+    lock: DataLock,
+    store: Store,
+) -> House:
+    """The house around an opened store."""
     engine = Engine(
         store,
         EngineLimits(
@@ -127,10 +157,10 @@ def _open(settings: MasterSettings, authkey: str | None, report: Callable[..., N
         random_bytes=os.urandom,
         report=report,
     )
-    cluster_id, new_keys = _prepare_keys(engine, settings, authkey, fingerprint(certificate_der(certificate)))
+    identity = _identify(engine, settings, authkey, report, meant)
     engine.facts = {
         "version": VERSION,
-        "cluster_id": cluster_id.hex(),
+        "cluster_id": identity.cluster_id.hex(),
         "started": read_clock().wall / 1000,
         "data": str(settings.data),
         "durability": settings.durability,
@@ -149,67 +179,68 @@ def _open(settings: MasterSettings, authkey: str | None, report: Callable[..., N
             {"get_disk": partial(Disk, settings.data)},
             Shared(os.environ.get(REGISTERED), settings.grace_seconds),
         ),
-        blob_files=_open_blobs(settings),
-        certificate=certificate,
-        certificate_key=key,
-        cluster_id=cluster_id,
-        new_keys=new_keys,
+        blob_files=_open_blobs(settings, store, report),
+        certificate=identity.certificate,
+        certificate_key=identity.certificate_key,
+        cluster_id=identity.cluster_id,
+        new_keys=identity.new_keys,
     )
 
 
-def _open_store(path: Path | None, durability: str) -> Store:
+def _open_store(path: Path | None, durability: str, report: Callable[..., None]) -> Store:
     """The store; one that tells what is written through it when a history is asked for."""
     note = open_history("master")
-    store = SqliteStore(path, durability)
+    store = SqliteStore(path, durability, lambda text: report("store.damaged", level="error", error=text))
     return store if note is None else cast(Store, RecordingStore(store, note))
 
 
-def _open_blobs(settings: MasterSettings) -> BlobFiles:
+def _open_blobs(settings: MasterSettings, store: Store, report: Callable[..., None]) -> BlobFiles:
     """Content in files, also when tasks are in memory only: then in a directory that begins empty."""
     volatile = settings.durability == "memory"
     root = settings.data / (VOLATILE_BLOBS if volatile else BLOBS)
     if volatile:
         shutil.rmtree(root, ignore_errors=True)
+    elif not root.exists() and store.blobs.any():
+        report("blobs.missing", level="error", folder=str(root))
     files = BlobFiles(root, sync=settings.durability == "fsync")
     files.prepare()
     return files
 
 
-def key_file(data: Path, role: Role) -> Path:
-    """Where the key made for a role on first start is kept."""
-    return data / f"{role}.key"
+class Identity(NamedTuple):
+    cluster_id: bytes
+    certificate: Path
+    certificate_key: Path
+    new_keys: bool
 
 
-def _prepare_keys(
-    engine: Engine, settings: MasterSettings, authkey: str | None, pin: bytes
-) -> tuple[bytes, bool]:
-    """The cluster's id, made once, and its first keys."""
-    store = engine.store
-    engine.keys.pin = pin
-    engine.start(read_clock())
-    now = engine.now
+def _identify(
+    engine: Engine, settings: MasterSettings, authkey: str | None, report: Callable[..., None], meant: Meant
+) -> Identity:
+    """Which cluster this is, made once: its id, then its certificate, then its keys, each kept before the next is made."""
+    store, durable = engine.store, settings.durability != "memory"
     try:
+        cluster_id = claim_store(store, settings.data, os.urandom, durable=durable, meant=meant)
         store.begin()
-        cluster_id = store.get_meta("cluster_id")
-        if cluster_id is None:
-            cluster_id = os.urandom(CLUSTER_ID_BYTES)
-            store.set_meta("cluster_id", cluster_id)
-        new_keys = False
+        known = store.get_meta(CERTIFICATE)
+        store.rollback()
+        certificate, key, pin = settle_certificate(known, settings.data, meant, report)
+        engine.keys.pin = pin
+        engine.start(read_clock())
+        now = engine.now
+        store.begin()
+        if pin != known:
+            store.set_meta(CERTIFICATE, pin)
+        own, new_keys = OwnKeys(engine.keys, settings.data, adopt=meant.new_store or not durable), False
         if authkey is not None:
             engine.keys.put(make_authkey_verifier(authkey, cluster_id, created=now.steady))
         else:
             if engine.keys.find(AUTHKEY_ID) is not None:
                 engine.keys.revoke(AUTHKEY_ID, [])  # it was for an earlier start
-            new_keys = not all(_has_own(engine, settings.data, role) for role in OWN_KEYS)
-            for role in OWN_KEYS:
-                if not _has_own(engine, settings.data, role):
-                    token = engine.keys.add(role, [], f"{role}.key, made on first start", now)
-                    write_private(key_file(settings.data, role), token.encode() + b"\n")
+            new_keys = own.prepare(now)
+        engine.timeline.keep(now, always=True)  # so that the log of a store that is open is never empty
         store.commit()
+        own.write()
     except StoreError as error:
         raise ConfigError(f"cannot write to the store in {settings.data}: {error}") from error
-    return cluster_id, new_keys
-
-
-def _has_own(engine: Engine, data: Path, role: Role) -> bool:
-    return key_file(data, role).exists() and engine.keys.has_role(role)
+    return Identity(cluster_id, certificate, key, new_keys)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from contextlib import suppress
 from importlib import resources
+from pathlib import Path
 from typing import Final
 
 from ..common.address import is_loopback
@@ -17,19 +19,37 @@ from ..common.keys import check_authkey_strength
 from ..common.naming import load_callable
 from ..common.secrets import take_authkey
 from ..common.tls import server_context
-from .boot import OWN_KEYS, STORE_FILE, key_file
+from .belongings import (
+    KNOWS_NONE,
+    NEW_CERTIFICATE,
+    NOTHING_MEANT,
+    OWN_KEYS,
+    STORE_FILE,
+    Meant,
+    certificate_problem,
+    key_file,
+    log_of,
+    lost_store,
+    problems,
+    traces,
+)
 from .directory import fault
 from .gateway.server import AskedFor, read_options
 from .lock import holder
 from .objects import BUILT_IN
+from .own_keys import fits, read, unknown
 from .ports import why_not_listening
+from .store.inspection import SECONDS_MAX, inspect
+from .store.remedies import RESTORE
 
 FREE_BYTES_MIN: Final = 1_000_000_000  # less is soon full
 SQLITE_MAGIC: Final = b"SQLite format 3\0"
 VERSION_OFFSET: Final = 60  # of user_version in the file's header, four bytes, the highest first
 
 
-def check(settings: MasterSettings, authkey: str | None, gateway: AskedFor) -> Checkup:
+def check(
+    settings: MasterSettings, authkey: str | None, gateway: AskedFor, meant: Meant = NOTHING_MEANT
+) -> Checkup:
     found = Checkup()
     running = holder(settings.data)
     if running is None:
@@ -37,7 +57,12 @@ def check(settings: MasterSettings, authkey: str | None, gateway: AskedFor) -> C
         found.http(settings.http)
     _check_gateway(found, settings, gateway, running)
     _check_data(found, settings, running)
-    _check_store(found, settings)
+    own_keys = authkey is None and settings.authkey_file is None
+    for problem in problems(
+        settings.data, durable=settings.durability != "memory", own_keys=own_keys, meant=meant
+    ):
+        found.fail("data", problem)
+    _check_store(found, settings, meant, own_keys=own_keys)
     _check_keys(found, settings, authkey)
     _check_certificate(found, settings)
     _check_exposed(found, settings)
@@ -88,7 +113,7 @@ def _check_data(found: Checkup, settings: MasterSettings, running: str | None) -
         found.ok("data", f"{data} {'is there' if data.exists() else 'will be made'}; {room}")
 
 
-def _check_store(found: Checkup, settings: MasterSettings) -> None:
+def _check_store(found: Checkup, settings: MasterSettings, meant: Meant, *, own_keys: bool) -> None:
     if settings.durability == "memory":
         found.warn("store", "durability is memory: nothing survives this process")
         return
@@ -97,23 +122,22 @@ def _check_store(found: Checkup, settings: MasterSettings) -> None:
         with file.open("rb") as store:
             header = store.read(VERSION_OFFSET + 4)
     except FileNotFoundError:
-        found.ok("store", f"{file} will be made")
+        if meant.new_store or not traces(settings.data, log=True):
+            found.ok("store", f"{file} will be made")
         return
     except OSError as error:
         found.fail("store", f"cannot read {file}: {error.strerror}")
         return
     version = int.from_bytes(header[VERSION_OFFSET:], "big")
     if header and not header.startswith(SQLITE_MAGIC):
-        found.fail("store", f"{file} is no store; restore it from a copy, or choose another --data directory")
+        found.fail("store", f"{file} is no store; {RESTORE}, or choose another --data directory")
     elif version > newest:
         found.fail(
             "store",
             f"{file} has schema version {version}, this tq-master knows {newest}; start the newer one that wrote it",
         )
-    else:
-        log = file.with_name(
-            f"{file.name}-wal"
-        )  # what is in it is newer than the header: nothing is sure then
+    elif header:
+        log = log_of(file)  # what is in it is newer than the header: nothing is sure then
         will = (
             ""
             if version == newest or (log.exists() and log.stat().st_size)
@@ -122,6 +146,46 @@ def _check_store(found: Checkup, settings: MasterSettings) -> None:
         found.ok(
             "store", f"{file}, {file.stat().st_size / 1e6:,.1f} MB, durability {settings.durability}{will}"
         )
+        _inspect(found, settings, file, meant, own_keys=own_keys)
+
+
+def _inspect(found: Checkup, settings: MasterSettings, file: Path, meant: Meant, *, own_keys: bool) -> None:
+    """What SQLite finds in it, and whether certificate and keys are its own."""
+    seen, data = inspect(file), settings.data
+    if seen.wrong:
+        found.fail("store", f"{file}: {seen.wrong}")
+    elif not seen.whole:
+        found.warn(
+            "store", f"nothing damaged was found in {SECONDS_MAX:g} s; the rest of the file was not read"
+        )
+    else:
+        found.ok("store", "SQLite finds it whole (quick_check)")
+    if seen.facts is None:
+        return
+    there = [] if seen.facts.knows_cluster or meant.new_store else traces(data)
+    if there:
+        found.fail("store", lost_store(file, KNOWS_NONE, there))
+        return
+    try:
+        problem = certificate_problem(seen.facts.pin, data, meant)
+    except ConfigError:
+        problem = None  # it is none: see below
+    if problem is not None:
+        found.fail("certificate", problem)
+    for key in _readable_keys(settings) if own_keys else []:
+        credential = read(key)
+        if credential is not None and not fits(credential, seen.facts.stored_keys):
+            found.fail("key", unknown(key, data))
+
+
+def _readable_keys(settings: MasterSettings) -> list[Path]:
+    """Of the keys that a master makes for itself, the files that hold one. What is wrong with others is told elsewhere."""
+    keys = []
+    for role in OWN_KEYS:
+        with suppress(ConfigError, OSError):
+            if read(key_file(settings.data, role)) is not None:
+                keys.append(key_file(settings.data, role))
+    return keys
 
 
 def _schema_version() -> int:
@@ -145,6 +209,11 @@ def _check_keys(found: Checkup, settings: MasterSettings, authkey: str | None) -
         )
         return
     files = [key_file(settings.data, role) for role in OWN_KEYS]
+    for file in files:
+        try:
+            read(file)
+        except (ConfigError, OSError) as error:
+            found.fail("key", str(error))
     missing = [file.name for file in files if not file.exists()]
     for file in files:
         found.private("key", file)
@@ -156,7 +225,10 @@ def _check_certificate(found: Checkup, settings: MasterSettings) -> None:
     certificate, key = settings.data / CERTIFICATE_FILE, settings.data / KEY_FILE
     if certificate.exists() != key.exists():
         there, missing = (certificate, key) if certificate.exists() else (key, certificate)
-        found.fail("certificate", f"{there} is there but {missing.name} is not; restore it, or remove both")
+        found.fail(
+            "certificate",
+            f"{there} is there but {missing.name} is not; restore it, or remove both and say {NEW_CERTIFICATE}",
+        )
     elif certificate.exists():
         found.private("certificate", key)
         found.attempt("certificate", lambda: certificate_der(certificate), f"{certificate} can be read")

@@ -28,7 +28,8 @@ from ..common.screen import OneScreen, only_checks, show
 from ..common.secrets import take_authkey
 from ..common.terminal import say, write_line
 from ..common.version import VERSION
-from .boot import House, key_file, open_house
+from .belongings import Meant, key_file
+from .boot import House, open_house
 from .checkup import check
 from .gateway.server import AskedFor, Gateway, GatewayOptions, read_options
 from .health import MasterVitals
@@ -64,6 +65,12 @@ DURABILITY = {
 @click.option("--gateway", metavar="HOST:PORT", hidden=True, help="Serve unchanged multiprocessing clients.")
 @click.option("--gateway-authkey-file", type=click.Path(path_type=Path), hidden=True, help="Their key.")
 @click.option("--gateway-public", is_flag=True, hidden=True, help="On an address others reach, in the clear.")
+@click.option(
+    "--new-store", is_flag=True, hidden=True, help="Begin with no tasks beside the keys that are there."
+)
+@click.option(
+    "--new-certificate", is_flag=True, hidden=True, help="Take a certificate that no key names yet."
+)
 @click.version_option(VERSION, prog_name="tq-master")
 def main(
     config: Path | None,
@@ -71,6 +78,8 @@ def main(
     gateway: str | None,
     gateway_authkey_file: Path | None,
     gateway_public: bool,
+    new_store: bool,
+    new_certificate: bool,
     **options: Any,
 ) -> None:
     """Accept tasks, keep them, hand them to workers, keep the results.
@@ -83,12 +92,13 @@ def main(
     try:
         settings = load_settings(MasterSettings, config, os.environ, options)
         asked = AskedFor(gateway, gateway_authkey_file, gateway_public)
+        meant = Meant(new_store, new_certificate)
         if only_checks():
-            show(check(settings, authkey, asked))
+            show(check(settings, authkey, asked, meant))
         door = read_options(asked)
         key = take_authkey(authkey, settings.authkey_file)
         log = EventLog(settings.log_format, threshold=settings.log_level)
-        house = open_house(settings, key, log.event)
+        house = open_house(settings, key, log.event, meant)
         try:
             code = run_loop(_serve(house, log, notifier, door, with_authkey=key is not None))
         finally:

@@ -115,7 +115,7 @@ class Timeline:
             self._report("clock.jumped", level="warning", direction=direction, seconds=abs(moved) / 1000)
         return now._replace(shift=self._shift)
 
-    def keep(self, now: Now) -> None:
+    def keep(self, now: Now, *, always: bool = False) -> None:
         """Tell the store, in the transaction under way: with what others write, or now and then by itself."""
         late, jumped = now.steady - self._kept_moment, now.shift != self._kept_shift
         if self._store.changed:
@@ -123,6 +123,6 @@ class Timeline:
         else:
             due = (jumped or late >= SEEN_IDLE_MS) and now.mono >= self._alone_at
             self._alone_at = now.mono + ALONE_AGAIN_MS if due else self._alone_at
-        if due:
+        if due or always:
             self._store.set_meta(CLOCK, pack([now.shift, now.steady]))
             self._kept_shift, self._kept_moment = now.shift, now.steady

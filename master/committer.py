@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from ..common.callbacks import OUT_OF_MEMORY
 from ..common.errors import StoreError
 
 HERE_SECONDS_MAX: Final = 0.0005  # what a thread's beginning and its answer cost, several times over
@@ -52,6 +53,8 @@ class Committer:
             self._commit()
         except StoreError as error:
             return error
+        except MemoryError:
+            return StoreError(OUT_OF_MEMORY)
         except Exception as error:  # a bug; whoever waits must still be answered
             return StoreError(f"the commit failed: {error!r}")
         finally:

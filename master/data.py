@@ -24,12 +24,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ..common.callbacks import OUT_OF_MEMORY
 from ..common.codec import decode, encode
 from ..common.elements import weight
 from ..common.errors import (
     DecodeError,
     InvalidArgument,
     RemoteError,
+    StoreError,
     TqError,
     UnknownObject,
 )
@@ -292,6 +294,8 @@ class Data:
                 method, payload, slices = decode(call)
                 named.remember(caller, number, _perform(datum, method, payload, slices, again=True))
                 taken += weight(payload)
+        except MemoryError as error:
+            raise StoreError(OUT_OF_MEMORY) from error
         except Exception as error:  # whatever it is, it is this value's, and nobody else's
             named.last, named.answers_bytes = {}, 0
             raise DecodeError(

@@ -224,9 +224,8 @@ class Engine:
                 self._refuse_all(self._unread)
         except StoreError as error:
             self._fail(batch, error)
-        except Exception as error:  # a bug: nothing of this transaction is to be trusted
-            self._report_bug(error)
-            self._fail(batch, StoreError(f"the master has a bug: {error!r}; its log says more"))
+        except Exception as error:  # a bug, or no memory: nothing of this transaction is to be trusted
+            self._fail(batch, StoreError(self._report_bug(error)))
         batch.replies, self._replies[:] = list(self._replies), []
         return batch
 

@@ -45,4 +45,5 @@ class MasterVitals:
     def facts(self) -> dict[str, Any]:
         engine = self._server.engine
         workers = sum(worker.session is not None for worker in engine.roster.by_node.values())
-        return {"workers": workers, "sessions": len(engine.connections), "running": len(engine.running)}
+        facts = {"workers": workers, "sessions": len(engine.connections), "running": len(engine.running)}
+        return facts if not engine.store.damage else {"damage": engine.store.damage, **facts}

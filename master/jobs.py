@@ -36,7 +36,7 @@ class Jobs:
     def add(self, job: Job, *, again: bool) -> None:
         self._jobs.append((job, again))
 
-    def take_notes(self, on_bug: Callable[[Exception], None]) -> None:
+    def take_notes(self, on_bug: Callable[[Exception], object]) -> None:
         while self._notes:
             note = self._notes.popleft()
             try:

@@ -18,7 +18,7 @@ from ..common.errors import StoreError
 from ..common.exposition import Label, counter, gauge, histogram
 from ..common.model import Role, StateNumber
 from ..common.version import VERSION
-from .boot import STORE_FILE
+from .belongings import STORE_FILE
 from .meters import Meters, Pair
 from .overview import oldest_ready_seconds
 from .server import Server

@@ -369,6 +369,7 @@ class Master(EngineObject):
         return {
             **engine.facts,
             "wall": engine.now.wall / 1000,
+            "damage": engine.store.damage,
             "tasks": sum(sum(lane.counts) for lane in engine.lanes),
             "sessions": len(engine.connections),
             "trouble": engine.trouble.told(engine.now),

@@ -257,8 +257,7 @@ class Server:
             elif isinstance(error, TqError):
                 call.refuse(error)
             else:
-                self.report("master.bug", level="error", error=repr(error))
-                call.refuse(TqError(f"the master failed: {error!r}"))
+                call.refuse(TqError(report_bug(self.report, error)))
             if session.open:
                 session.wire.send(session.wire.encode(call))
 

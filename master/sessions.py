@@ -168,7 +168,7 @@ class Call:
             self.session.account.give(What.PARKED_BYTES, self._held_bytes)
             self._held_bytes = 0
 
-    def withdraw(self, on_bug: Callable[[Exception], None]) -> None:
+    def withdraw(self, on_bug: Callable[[Exception], object]) -> None:
         """It is parked no more: the transaction that answered it is void."""
         leave, self.abandon = self.abandon, None
         if leave is not None:

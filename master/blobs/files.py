@@ -52,8 +52,11 @@ class BlobFiles:
         """Make the directory; parts that an earlier process left are of no use any more."""
         uploads = self.root / UPLOADS
         uploads.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in os.listdir(uploads):
-            (uploads / name).unlink()
+        for entry in uploads.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
 
     def new_part(self, hash: bytes) -> Part:
         """Its file is made by the first ``append``."""

@@ -255,6 +255,10 @@ class Store(Protocol):
     master's steady clock (see ``clock.py``), but for ``at``: that is the wall's."""
 
     @property
+    def damage(self) -> str:
+        """What was said of a part of its file that could not be read, with the remedy; empty: none was met so far."""
+
+    @property
     def blobs(self) -> BlobRows: ...
     def begin(self, *, reading: bool = False) -> None:
         """``reading``: a transaction that can be begun when nothing can be written; a write in it is a StoreError."""

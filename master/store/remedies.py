@@ -1,23 +1,48 @@
-"""What SQLite says when it fails, and what to do about it: for callers, for the log, for ``check``."""
+"""What SQLite says when it fails, and what to do about it: for callers, for the log, for ``check`` and doctor."""
 
 from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Final
 
+from ...common.callbacks import OUT_OF_MEMORY
 from ...common.errors import StoreError
 
+RESTORE: Final = "restore it from a copy (docs/deployment.md, Backup)"
+DAMAGED: Final = (
+    "the file is damaged: stop the master and copy its directory; then either put a backup of tq.db back and remove tq.db-wal "
+    'and tq.db-shm, or save what can be read: sqlite3 tq.db ".recover" | sqlite3 new.db, and put new.db in its place '
+    "(docs/deployment.md, A damaged store); look at the disk, too (dmesg)"
+)
+CORRUPT, NOT_A_DATABASE = 11, 26  # SQLITE_CORRUPT, SQLITE_NOTADB; the lowest byte of a code is its kind
 
-def why_not_open(path: Path | None, error: sqlite3.Error) -> str:
-    return (
-        f"cannot open the store {path}: {error}; restore it from a copy, or choose another --data directory"
-    )
+
+Trouble = sqlite3.Error | MemoryError
+"""What the module raises; the second for SQLITE_NOMEM."""
 
 
-def store_error(error: sqlite3.Error | MemoryError) -> StoreError:
+def is_damage(error: Trouble) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)  # None: of the module itself
+    return code is not None and code & 0xFF in (CORRUPT, NOT_A_DATABASE)
+
+
+def why_not_open(path: Path | None, error: Trouble) -> str:
     if isinstance(error, MemoryError):
-        return StoreError("the store has no memory left; give the master's host or container more")
+        return f"cannot open the store {path}: {OUT_OF_MEMORY}"
+    whole = (
+        not is_damage(error) or error.sqlite_errorcode == NOT_A_DATABASE
+    )  # there is nothing to recover in that
+    remedy = f"{RESTORE}, or choose another --data directory" if whole else DAMAGED
+    return f"cannot open the store {path}: {error}; {remedy}"
+
+
+def store_error(error: Trouble) -> StoreError:
+    if isinstance(error, MemoryError):
+        return StoreError(OUT_OF_MEMORY)
     text = str(error)
+    if is_damage(error):
+        return StoreError(f"the store says: {text}; {DAMAGED}")
     if text == "disk I/O error":
         return StoreError(f"the store says: {text}{_disk_remedy()}")
     remedy = {

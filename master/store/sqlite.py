@@ -11,12 +11,12 @@ nobody knows what reached the disk, so that handle is never used again (``reopen
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from ...common.errors import ConfigError
+from ...common.errors import ConfigError, StoreError
 from .blob_rows import BlobRows
 from .interface import (
     AttemptRow,
@@ -39,7 +39,7 @@ from .interface import (
     TaskFilter,
     WindowRow,
 )
-from .remedies import store_error, why_not_open
+from .remedies import Trouble, is_damage, store_error, why_not_open
 from .sqlite_data import SqliteData
 from .sqlite_items import SqliteItems
 from .sqlite_listing import conditions
@@ -63,12 +63,18 @@ FAILURES: Final = (sqlite3.Error, MemoryError)  # SQLite's own want of memory co
 class SqliteStore:
     """See ``interface.Store``. ``path`` None: in memory, gone with the process."""
 
-    def __init__(self, path: Path | None, durability: str = "fsync") -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        durability: str = "fsync",
+        on_damage: Callable[[str], None] = lambda text: None,
+    ) -> None:
         if sqlite3.sqlite_version_info < SQLITE_VERSION_MIN:
             raise ConfigError(
                 f"this Python has SQLite {sqlite3.sqlite_version}; tq needs 3.35 or newer: use a newer Python build"
             )
         self._path, self._durability = path, durability
+        self.damage, self._on_damage = "", on_damage
         self._sql = load_statements()
         self.blobs = BlobRows(self._all, self._many)
         self._db = self._open()
@@ -80,7 +86,7 @@ class SqliteStore:
     def _open(self) -> sqlite3.Connection:
         try:
             return self._connect()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise ConfigError(why_not_open(self._path, error)) from error
 
     def _connect(self) -> sqlite3.Connection:
@@ -127,7 +133,7 @@ class SqliteStore:
             self._db.close()  # closed it stays if opening fails: then every use of it is an error
             self._db = self._connect()
         except FAILURES as error:
-            raise store_error(error) from error
+            raise self._failed(error) from error
 
     def close(self) -> None:
         self._db.close()
@@ -360,7 +366,14 @@ class SqliteStore:
         try:
             return self._db.execute(sql, values).fetchall()
         except FAILURES as error:
-            raise store_error(error) from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: Trouble) -> StoreError:
+        failure = store_error(error)
+        if is_damage(error) and not self.damage:
+            self.damage = str(failure)
+            self._on_damage(self.damage)
+        return failure
 
     def _all(self, name: str, values: Any = ()) -> list[Any]:
         return self._run(self._sql[name], values)
@@ -371,7 +384,7 @@ class SqliteStore:
         try:
             return self._db.executemany(self._sql[name], rows).rowcount
         except FAILURES as error:
-            raise store_error(error) from error
+            raise self._failed(error) from error
 
     def _exactly(self, name: str, rows: Sequence[Any]) -> None:
         applied = self._many(name, rows)

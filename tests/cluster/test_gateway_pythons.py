@@ -167,7 +167,7 @@ def test_two_hundred_clients_at_once_are_all_served(door: Door) -> None:
 
 def keep_its_port(master: Master, port: str) -> None:
     """The gateway listens there after a restart, too."""
-    options = master._options
+    options = master.options
     options[options.index("127.0.0.1:0")] = f"127.0.0.1:{port}"
 
 

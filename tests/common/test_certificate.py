@@ -93,7 +93,7 @@ def test_a_key_of_another_certificate_is_refused_with_the_remedy(tmp_path: Path)
         (tmp_path / name).mkdir()
         ensure_certificate(tmp_path / name)
     with pytest.raises(
-        ConfigError, match=r"cannot use the certificate .*; remove both files to have new ones made"
+        ConfigError, match=r"cannot use the certificate .*; restore both from a copy, or remove both"
     ):
         server_context(tmp_path / "one" / CERTIFICATE_FILE, tmp_path / "other" / KEY_FILE)
 

@@ -21,6 +21,7 @@ SETTINGS_MAX = 30  # of both together: each has to be understood by somebody
 # where the settings are, a secret, questions, and the half of a setting
 NO_SETTINGS = {"config", "authkey", "version", "help", "results"}
 NO_SETTINGS |= {"gateway", "gateway_authkey_file", "gateway_public"}  # one thing, off, opened by hand only
+NO_SETTINGS |= {"new_store", "new_certificate"}  # said once, by hand, and never kept
 SETTING = re.compile(r"^#(?=\w+ = |\[)", re.MULTILINE)
 # Their default is of the machine, or is nothing: the file shows an example and says so in words.
 WITHOUT_A_FIXED_DEFAULT = {

@@ -83,7 +83,10 @@ def judge_disk(found: Checkup, measured: Mapping[str, Any]) -> None:
 
 
 def judge_store(found: Checkup, info: Mapping[str, Any]) -> None:
-    """Whether transactions fail, or did of late."""
+    """Whether transactions fail, or did of late, and whether a part of its file could not be read when it was asked for."""
+    if info.get("damage"):
+        found.fail("store", f"{info.get('data', 'the store')}: {info['damage']}")
+        return
     trouble = info.get("trouble")
     if not trouble:
         return
