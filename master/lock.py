@@ -80,10 +80,10 @@ def _open(path: Path) -> int:
     try:
         descriptor = os.open(path, OPENING | os.O_CREAT, 0o600)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
-            raise ConfigError(
-                f"{path} is a link, a device or a directory, not the lock of a master; move it away"
-            ) from None
+        if error.errno == errno.EISDIR:
+            raise ConfigError(f"{path} is a directory, not the lock of a master; move it away") from None
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise ConfigError(f"{path} is a link or a device, not the lock of a master; {remedy}") from None
         raise
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:

@@ -238,11 +238,11 @@ class Master(Program):
     ) -> None:
         super().__init__(xprocess, "tq-master", home)
         self.data, self.authkey, self.port = home / "data", authkey or "", free_port()
-        self._options = list(options)
+        self.options = list(options)
         if authkey is not None:
             key_file = home / "authkey"
             key_file.write_text(authkey, "utf-8")
-            self._options += ["--authkey-file", key_file]
+            self.options += ["--authkey-file", key_file]
 
     @property
     def address(self) -> str:
@@ -258,7 +258,7 @@ class Master(Program):
 
     def start(self) -> None:
         """Always on the same port."""
-        self.launch(["--bind", self.address, "--data", self.data, *self._options], r"master\.started")
+        self.launch(["--bind", self.address, "--data", self.data, *self.options], r"master\.started")
 
     def restart(self) -> None:
         """Kill it without warning and start it again."""

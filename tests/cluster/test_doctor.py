@@ -137,6 +137,7 @@ def test_a_key_of_another_master_and_one_for_another_use(master_factory: MasterF
     master.terminate()
     for name in ("master.crt", "master.key"):
         (master.data / name).unlink()
+    master.options.append("--new-certificate")
     master.start()
     failed_at(doctor(home, **of(master, token)), "pin", "its data directory was made anew")
 

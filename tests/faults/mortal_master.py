@@ -2,6 +2,7 @@
 
 FAULT_STORE_CALL=17 with FAULT_MOMENT=before or after: the process kills itself at the 17th call of its store.
 FAULT_DESCRIPTORS=64: it may open no more files and connections than that.
+FAULT_CLOCK=file: at SIGUSR2 its wall clock is set by the seconds that stand there, against what it was at the start.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import itertools
 import os
 import resource
 import signal
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tq.master import boot, cli
@@ -41,7 +44,22 @@ def mortal(number: int, moment: str) -> type[SqliteStore]:
     return type("MortalStore", (SqliteStore,), {name: deadly(getattr(SqliteStore, name)) for name in CALLS})
 
 
+def set_by(file: Path) -> None:
+    """The wall's clock of this process is what can be set without root; all of tq reads it so."""
+    real, ahead_ns = time.time_ns, 0
+
+    def set_clock(*_: object) -> None:
+        nonlocal ahead_ns
+        ahead_ns = int(float(file.read_text()) * 1e9)
+
+    time.time_ns = lambda: real() + ahead_ns
+    time.time = lambda: time.time_ns() / 1e9
+    signal.signal(signal.SIGUSR2, set_clock)
+
+
 if __name__ == "__main__":
+    if clock := os.environ.get("FAULT_CLOCK"):
+        set_by(Path(clock))
     if number := os.environ.get("FAULT_STORE_CALL"):
         boot.SqliteStore = mortal(int(number), os.environ["FAULT_MOMENT"])  # type: ignore[misc]
     if descriptors := os.environ.get("FAULT_DESCRIPTORS"):

@@ -84,9 +84,12 @@ def judge_disk(found: Checkup, measured: Mapping[str, Any]) -> None:
 
 def judge_store(found: Checkup, info: Mapping[str, Any]) -> None:
     """Whether transactions fail, or did of late, and whether a part of its file could not be read when it was asked for."""
+    _judge_trouble(found, info)
     if info.get("damage"):
         found.fail("store", f"{info.get('data', 'the store')}: {info['damage']}")
-        return
+
+
+def _judge_trouble(found: Checkup, info: Mapping[str, Any]) -> None:
     trouble = info.get("trouble")
     if not trouble:
         return
