@@ -46,6 +46,12 @@ def report_bug(report: Callable[..., None], error: BaseException) -> str:
     """What nobody foresaw, into a master's log as what it is; the words for whoever waits. A lack of memory is no bug of tq."""
     if isinstance(error, MemoryError):
         report("master.out_of_memory", level="error")
+    else:
+        report("master.bug", level="error", error="".join(traceback.format_exception(error)))
+    return words_of(error)
+
+
+def words_of(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
         return OUT_OF_MEMORY
-    report("master.bug", level="error", error="".join(traceback.format_exception(error)))
     return f"the master has a bug: {error!r:.200}; its log says more"

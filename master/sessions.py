@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from ..common.callbacks import words_of
 from ..common.errors import QuotaExceeded, RemoteError, TqError
 from ..common.keys import Verifier, node_of
 from ..common.model import Role
@@ -186,7 +187,7 @@ class Call:
     def meets_bug(self, error: Exception) -> bool:
         """It is refused for good, whatever becomes of its transaction: asked again, it would meet the bug again. Whether it
         is the only one whom that concerns."""
-        self.refuse(RemoteError(f"the master has a bug: {error!r}; its log says more"))
+        self.refuse(RemoteError(words_of(error)))
         self._is_final = True
         return self.reads
 

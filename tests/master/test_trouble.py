@@ -196,7 +196,7 @@ def test_want_of_memory_in_the_store_is_told_as_that(bench: Any) -> None:
 
     store = SqliteStore(None, "memory")
     real, store._db = store._db, Starved()  # type: ignore[assignment]
-    with pytest.raises(StoreError, match="no memory left"):
+    with pytest.raises(StoreError, match="no more memory"):
         store.next_due()
     store._db = real
     store.close()
