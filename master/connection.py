@@ -156,7 +156,7 @@ class Connection(asyncio.Protocol):
             self._challenged = True
             delay = self._server.gate.challenge_delay(self._address, self._loop.time())
             if delay:
-                self._loop.call_later(delay, self._queue, challenge)
+                self._loop.call_later(delay, self._send_late, challenge)
             else:
                 self._queue(challenge)
         elif kind == Kind.PROOF:
@@ -290,6 +290,10 @@ class Connection(asyncio.Protocol):
             self._queue(goodbye(reason))
             self._send_all()
         self._end(reason)
+
+    @contained
+    def _send_late(self, frame: bytes) -> None:
+        self._queue(frame)
 
     def _queue(self, frame: bytes) -> None:
         self._outgoing.append(frame)

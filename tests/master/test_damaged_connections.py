@@ -20,9 +20,7 @@ from tq.master.gate import Gate
 from tq.master.server import DRAIN_SECONDS_MAX, STORE_PAUSE_SECONDS, Server
 
 from .conftest import GRACE_MS
-from .test_connection import HEARTBEAT, SILENCE, Door, door, folder
-
-__all__ = ["door", "folder"]  # fixtures
+from .door import HEARTBEAT, SILENCE, Door
 
 TOKEN = b"t" * 16
 LOCK = ["get_lock", "held"]

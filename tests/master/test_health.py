@@ -18,7 +18,7 @@ from tq.master.health import SLOW_SECONDS, STUCK_SECONDS, MasterVitals
 from tq.master.server import Server
 
 from .conftest import Bench
-from .test_connection import START, Door
+from .door import START, Door
 
 
 def vitals(transaction: float = 0.0, failing: float = 0.0) -> MasterVitals:

@@ -17,7 +17,7 @@ from tq.common.session import SKIMMED_BYTES_MIN
 from tq.master.registry import Registry
 from tq.master.sessions import Call
 
-from .test_connection import FRAME_BYTES_MAX, Door
+from .door import FRAME_BYTES_MAX, Door
 from .test_registry import request
 
 

@@ -26,7 +26,7 @@ from tq.master.gateway.server import UNREAD_BYTES_MAX as UNREAD_ANSWERS_MAX
 from tq.master.gateway.server import Gateway
 from tq.master.server import Server
 
-from ..test_connection import HandLoop
+from ..door import HandLoop
 
 KEY = b"a key for stock clients"
 SECONDS_MAX = 10.0  # for what other threads and the system do
