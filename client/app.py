@@ -223,6 +223,10 @@ class App:
     def start_call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
         return self.sent_link().call(target, method, args, again=is_repeatable(target[0], method))
 
+    def insist(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
+        """Start a call that is repeated until the master has done it, whether its answer is waited for or not."""
+        return self.sent_link().call(target, method, args, again=True, insists=True)
+
     @property
     def away_seconds(self) -> float:
         """For how long the line has been without a connection; 0 while there is one, or no line."""

@@ -1,8 +1,9 @@
 """A durable queue of plain values, as ``queue.Queue`` documents itself: what the managers' proxies are.
 
 ``put`` returns when the item is stored. A ``get`` names itself by a token: the master holds the item for it
-until it is confirmed, which follows at once and is not waited for. If this process dies in between, the item
-is somebody else's a few seconds later; nothing is ever lost, and what was confirmed never comes again.
+until it is confirmed, which follows at once and is not waited for: it is repeated until the master has it. If this
+process dies in between, the item is somebody else's a few seconds later; nothing is ever lost, and what was
+confirmed never comes again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ..common.references import Reference
 from .deadlines import GIVE_UP_SECONDS, deadline_in, pause_before, rest_of
 from .numbering import Callers
 from .passing import Way, line, way_of
-from .patience import answer_of
+from .patience import answer_of, insisted
 
 if TYPE_CHECKING:
     from .app import App
@@ -74,7 +75,7 @@ class SimpleQueue:
         """The next item; waits for it. Raises queue.Empty as the standard library's does, and ShutDown when the queue was
         shut down and is empty."""
         token, item = self._get(block, timeout)
-        self._ask("confirm", [token])
+        self._insist("confirm", [token])
         return item
 
     def put_nowait(self, item: Any) -> None:
@@ -100,9 +101,9 @@ class SimpleQueue:
         try:
             yield item
         except BaseException:
-            self._now("release", [token])
+            self._insist("release", [token])
             raise
-        self._now("confirm", [token])
+        insisted(self._app, self._insist("confirm", [token]))
 
     # inside
 
@@ -118,7 +119,7 @@ class SimpleQueue:
         except TimeoutError:
             stored = self._given_up("give_up_put", UNKNOWN, name, number)
         except BaseException:  # Ctrl-C: it is not to be stored behind our back, as far as we can tell
-            self._ask("give_up_put", name, number)
+            self._insist("give_up_put", name, number)
             raise
         if stored is not UNKNOWN:
             self._putters.give_back(putter)
@@ -137,8 +138,7 @@ class SimpleQueue:
         try:
             payload = self._payload(token, block, deadline)
         except BaseException:  # Ctrl-C: an item that is on its way to us goes back
-            self._ask("give_up_get", token)
-            self._ask("release", [token])
+            self._insist("release", [token])
             raise
         if payload is None:
             raise queue.Empty
@@ -147,7 +147,7 @@ class SimpleQueue:
         try:
             return token, decode(payload)
         except DecodeError:  # somebody else may be able to read it
-            self._now("release", [token])
+            self._insist("release", [token])
             raise
 
     def _payload(self, token: bytes, block: bool, deadline: float | None) -> Any:
@@ -164,10 +164,10 @@ class SimpleQueue:
     def _given_up(self, method: str, otherwise: Any, *args: Any) -> Any:
         """The time is over: what the master says became of the call, ``otherwise`` if it does not answer."""
         try:
-            return self._ask(method, *args).result(GIVE_UP_SECONDS)
+            return self._insist(method, *args).result(GIVE_UP_SECONDS)
         except TimeoutError:
             if method == "give_up_get":
-                self._ask("release", [args[0]])
+                self._insist("release", [args[0]])
             return otherwise
 
     def _is_priority(self, block: bool, deadline: float | None) -> bool:
@@ -194,6 +194,10 @@ class SimpleQueue:
 
     def _ask(self, method: str, *args: Any) -> Future[Any]:
         return self._app.start_call(self._target, method, *args)
+
+    def _insist(self, method: str, *args: Any) -> Future[Any]:
+        """Repeated until it is done: its failure would be seen by nobody."""
+        return self._app.insist(self._target, method, *args)
 
 
 class ItemQueue(SimpleQueue):

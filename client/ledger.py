@@ -10,7 +10,8 @@
 Events in, effects out: no socket, clock, thread or lock. Its owner performs the effects, in order. A
 ticket and a listener are whatever the owner wants back; the ledger never looks inside.
 
-Invariants: 1. every call is settled once: by an answer, a refusal, or ``give_up``; 2. a call that may be
+Invariants: 1. every call is settled once: by an answer, a refusal, or ``give_up``, and one that insists by no refusal that
+passes; 2. a call that may be
 repeated goes out again, unchanged and in its old order, on the next connection, any other is settled as
 Unreachable; 3. a watched task is told once to each of its listeners, whatever connections came and went;
 4. a task is never watched before the submit that makes it; 5. at most one collect is under way, and none
@@ -23,10 +24,12 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from ..common.errors import StoreError, TqError, Unreachable
+from ..common.errors import QuotaExceeded, StoreError, TqError, Unreachable
 
 WATCH_TASKS_MAX: Final = 10_000  # ids in one watch or unwatch call: 180 KB
 COLLECT_TASKS_MAX: Final = 4_000  # outcomes in one answer: some milliseconds of work for whoever gets them
+
+PASSING: Final = (StoreError, QuotaExceeded)  # refusals that pass by themselves
 
 _WATCH, _UNWATCH, _COLLECT = "watch", "unwatch", "collect"
 
@@ -41,6 +44,9 @@ class Call:
     args: Sequence[Any]
     ticket: Any = None  # None: the ledger's own; nobody waits for the answer
     again: bool = False  # repeating it has the effect of doing it once
+    insists: bool = (
+        False  # it is repeated until it is done, also when the store fails: nobody may be waiting for it
+    )
     ids: Sequence[bytes] = ()  # the tasks it makes and watches, or watches
 
 
@@ -85,12 +91,13 @@ class Ledger:
         args: Sequence[Any],
         *,
         again: bool,
+        insists: bool = False,
         ids: Sequence[bytes] = (),
         listener: Hashable | None = None,
     ) -> None:
-        """A call whose answer is wanted. With a listener, it is one that makes ``ids`` and watches them."""
+        """A call whose answer is wanted; ``insists``: or at least that it is done. With a listener, it is one that makes ``ids`` and watches them."""
         made = ids if listener is not None else ()
-        call = Call(self._take_number(), target, method, args, ticket, again, made)
+        call = Call(self._take_number(), target, method, args, ticket, again, insists, made)
         if listener is not None:
             self._listen(listener, made)
         if self._connected:
@@ -131,6 +138,11 @@ class Ledger:
         been forgotten wants nothing."""
         others = len(self._in_flight) - (self._collecting is not None)
         return bool(self._waiting or self._watched or others)
+
+    @property
+    def is_insisting(self) -> bool:
+        """Whether something is still to be done that nobody may be waiting for."""
+        return any(call.insists for call in (*self._waiting, *self._in_flight.values()))
 
     # what the line reports
 
@@ -185,6 +197,9 @@ class Ledger:
         """
         call = self._in_flight.pop(number, None)
         if call is None:
+            return
+        if call.insists and isinstance(error, PASSING):
+            self._waiting.append(call)
             return
         passes = isinstance(error, StoreError) and call.ticket is None
         if number == self._collecting:

@@ -10,7 +10,8 @@ Unreachable; once there has been a connection it is restored without end, as lon
 (callers have timeouts of their own). A refused key is final: it is told to everybody, now and later.
 
 Invariants: 1. the ledger and the line are touched by the I/O thread only; 2. what any thread posts is
-performed in the order of posting; 3. after ``close`` every future is done.
+performed in the order of posting; 3. after ``close`` every future is done;
+4. ``close`` waits for what was insisted on, at most FINISH_SECONDS.
 """
 
 from __future__ import annotations
@@ -30,15 +31,16 @@ from random import SystemRandom
 from typing import Any, Final
 
 from ..common.connection import CONNECT_SECONDS
-from ..common.errors import ProtocolError, QuotaExceeded, Rejected, StoreError, TqError, Unreachable
+from ..common.errors import ProtocolError, QuotaExceeded, Rejected, TqError, Unreachable
 from ..common.loops import loop_factory
 from ..common.retry import retry_delay
-from .ledger import Ledger
+from .ledger import PASSING, Ledger
 from .lines import Line, Opener, Report
 from .outcomes import Listener, Row
 
 BACKOFF_SECONDS_MIN: Final = 0.05
 BACKOFF_SECONDS_MAX: Final = 5.0
+FINISH_SECONDS: Final = 5.0  # at its end a program waits so long for what it insisted on: a master's restart
 # Not the program's own: what it does with a seed has to be the same with us in it.
 _chance: Final = SystemRandom()
 
@@ -79,6 +81,7 @@ class ClientLink:
         self._wanted = asyncio.Event()
         self._main: asyncio.Task[None] | None = None
         self._closing, self._why_closed = False, CLOSED
+        self._finishing = False
         self._losses = 0  # in a row, on a supervisor's line
         self._resume_due = False
         self._thread = threading.Thread(target=self._run, name="tq-client", daemon=True)
@@ -104,12 +107,18 @@ class ClientLink:
         args: Sequence[Any],
         *,
         again: bool,
+        insists: bool = False,
         ids: Sequence[bytes] = (),
         box: Listener | None = None,
     ) -> Future[Any]:
-        """Make a call; ``box`` gets the outcomes of the tasks ``ids`` that it makes."""
+        """Make a call; ``box`` gets the outcomes of the tasks ``ids`` that it makes. ``insists``: it is repeated until the
+        master has done it, in the background too, and ``close`` waits for that, for a while."""
         future: Future[Any] = Future()
-        self.post(lambda: self._ledger.call(future, target, method, args, again=again, ids=ids, listener=box))
+        self.post(
+            lambda: self._ledger.call(
+                future, target, method, args, again=again, insists=insists, ids=ids, listener=box
+            )
+        )
         if self._closing:  # the I/O thread may have looked at its post for the last time
             settle(future, None, self._closed())
         return future
@@ -136,7 +145,7 @@ class ClientLink:
         """As ``close``, without waiting for it; the end of the program does."""
         _ending.add(self)
         self._closing = True
-        self._wake(self._cancel)
+        self._wake(self._finish)
 
     def abandon_in_child(self) -> None:
         """After a fork, in the child, where the thread does not exist: let go of the parent's connection.
@@ -186,6 +195,13 @@ class ClientLink:
         finally:
             _ending.discard(self)
 
+    def _finish(self) -> None:
+        """End, as soon as what was insisted on is done."""
+        if not self._finishing:
+            self._finishing = True
+            self._perform()
+            self._loop.call_later(FINISH_SECONDS, self._cancel)
+
     def _cancel(self) -> None:
         if self._main is not None:
             self._main.cancel()
@@ -193,7 +209,7 @@ class ClientLink:
     async def _serve(self) -> None:
         self._main = asyncio.current_task()
         try:
-            while not self._closing:
+            while True:
                 await self._wanted.wait()
                 line = await self._connect()
                 if line is not None:
@@ -267,7 +283,7 @@ class ClientLink:
             self._resume_soon()
         else:
             self._ledger.refused(report.number, report.error)
-            if isinstance(report.error, StoreError):  # the master forgets what was watched: say it again
+            if isinstance(report.error, PASSING):  # the master forgets what was watched: say it again
                 self._resume_soon()
         self._carry()
 
@@ -302,6 +318,8 @@ class ClientLink:
             self._wanted.set()
         else:
             self._wanted.clear()
+        if self._finishing and not ledger.is_insisting:
+            self._cancel()
 
     def _hand_out(self, box: Listener, rows: Sequence[Row]) -> None:
         """Outcomes, to whoever waits for them."""

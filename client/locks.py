@@ -16,10 +16,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
 
-from ..common.errors import InvalidArgument, StoreError
+from ..common.errors import InvalidArgument
 from ..common.references import Reference
 from .deadlines import deadline_in, rest_of
 from .passing import own_name
+from .patience import insisted
 from .sync import TOKEN_BYTES, Proxy
 
 if TYPE_CHECKING:
@@ -58,10 +59,6 @@ class _Holdings:
     def add(self, token: bytes, fence: int) -> None:
         with self._guard:
             self._acquired.append(_Acquired(token, fence, threading.get_ident()))
-
-    def put_back(self, acquired: _Acquired) -> None:
-        with self._guard:
-            self._acquired.append(acquired)
 
     def latest(self) -> _Acquired | None:
         """This thread's; if it has none, the one that was there first."""
@@ -138,10 +135,9 @@ class _Permits(Proxy):
         except TimeoutError:
             fence = self._given_up(None, "give_up_acquire", token)
             if fence is None:
-                self._ask("release", token)
+                self._insist("release", token)
         except BaseException:  # Ctrl-C: it is not to be acquired behind our back
-            self._ask("give_up_acquire", token)
-            self._ask("release", token)
+            self._insist("release", token)
             raise
         if fence is None:
             return False
@@ -165,11 +161,7 @@ class _Permits(Proxy):
         self._give_back(acquired)
 
     def _give_back(self, acquired: _Acquired) -> None:
-        try:
-            released = self._call("release", acquired.token)
-        except StoreError:  # after anything else it is on its way, and is done when the master is back
-            self._holdings.put_back(acquired)
-            raise
+        released = insisted(self._app, self._insist("release", acquired.token))
         if not released:
             raise self._lost(acquired.fence)
 
@@ -232,11 +224,7 @@ class RLock(_Permits):
             raise self._not_held()
         self._own(self._depth - 1)
         if not self._is_mine():
-            try:
-                super()._release()
-            except StoreError:
-                self._own(1)
-                raise
+            super()._release()
 
     def _not_held(self) -> Exception:
         return RuntimeError("cannot release un-acquired lock")
@@ -383,9 +371,7 @@ class Condition:
             notified = bool(self._lock._insisted("give_up_wait", name, token))
             return notified, self._lock._insisted(*call)
         except BaseException:
-            self._lock._ask("give_up_wait", name, token)
-            self._lock._ask("give_up_acquire", token)
-            self._lock._ask("release", token)
+            self._lock._insist("release", token)
             self._lock._pick_up(laid_down.token, laid_down.fence, depth)
             raise
 

@@ -9,12 +9,30 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 
-from ..common.errors import Unreachable
+from ..common.errors import StoreError, Unreachable
 
 if TYPE_CHECKING:
     from .app import App
 
 PATIENCE_SECONDS: Final = 30.0  # without a connection; a master that is restarted is back in a few
+
+
+def insisted(app: App, future: Future[Any], seconds: float = PATIENCE_SECONDS) -> Any:
+    """The answer to a call that is repeated until it is done. Raises Unreachable or StoreError when it was not within so
+    many seconds; it goes on all the same."""
+    try:
+        return future.result(seconds)
+    except TimeoutError:
+        if future.done():
+            raise
+        if app.away_seconds:
+            raise Unreachable(
+                f"the master has been away for {app.away_seconds:.0f} s; what was asked is done when it is back"
+            ) from None
+        raise StoreError(
+            f"the master's store has failed for {seconds:g} s; what was asked is done when it works again: `tq doctor` "
+            "says what is wrong there"
+        ) from None
 
 
 def answer_of(app: App, future: Future[Any]) -> Any:

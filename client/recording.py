@@ -26,6 +26,7 @@ class RecordingLink(ClientLink):
         args: Sequence[Any],
         *,
         again: bool,
+        insists: bool = False,
         ids: Sequence[bytes] = (),
         box: Listener | None = None,
     ) -> Future[Any]:
@@ -33,7 +34,7 @@ class RecordingLink(ClientLink):
             once = args[1].get("delivery") == "at_most_once"
             for id in ids:
                 self._note("submitting", id=id, once=once)
-        future = super().call(target, method, args, again=again, ids=ids, box=box)
+        future = super().call(target, method, args, again=again, insists=insists, ids=ids, box=box)
         return self._written_first(future, ids) if method == "submit" else future
 
     def _written_first(self, answer: Future[Any], ids: Sequence[bytes]) -> Future[Any]:

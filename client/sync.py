@@ -62,6 +62,10 @@ class Proxy:
     def _ask(self, method: str, *args: Any) -> Future[Any]:
         return self._app.start_call(self._target, method, *args)
 
+    def _insist(self, method: str, *args: Any) -> Future[Any]:
+        """Repeated until it is done: its failure would be seen by nobody."""
+        return self._app.insist(self._target, method, *args)
+
     def _call(self, method: str, *args: Any) -> Any:
         """The answer; a disk that fails is given a few seconds to recover."""
         until = deadline_in(STORE_SECONDS)
@@ -93,8 +97,8 @@ class Proxy:
     def _given_up(self, otherwise: Any, method: str, *args: Any) -> Any:
         """The time is over: what the master says became of the call, ``otherwise`` if it does not answer."""
         try:
-            return self._ask(method, *args).result(GIVE_UP_SECONDS)
-        except (TimeoutError, StoreError):
+            return self._insist(method, *args).result(GIVE_UP_SECONDS)
+        except TimeoutError:
             return otherwise
 
 
@@ -141,7 +145,7 @@ class Event(Proxy):
         except TimeoutError:
             return bool(self._given_up(False, "give_up_wait", token, since))
         except BaseException:
-            self._ask("give_up_wait", token, since)
+            self._insist("give_up_wait", token, since)
             raise
 
 
@@ -188,7 +192,7 @@ class Barrier(Proxy):
         except TimeoutError:
             place = self._given_up(-1, "give_up_wait", token)
         except BaseException:
-            self._ask("give_up_wait", token)
+            self._insist("give_up_wait", token)
             raise
         if place is None or place < 0:
             raise BrokenBarrierError

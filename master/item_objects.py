@@ -90,9 +90,8 @@ class ItemQueueObject(EngineObject):
 
     @exposed(Role.CLIENT)
     def release(self, call: Call, tokens: list[bytes]) -> None:
-        """These items are not wanted after all; they stand where they stood."""
-        self._queue(call)
-        self.engine.items.release(call.session, _tokens(tokens))
+        """These items are not wanted after all; they stand where they stood. A get that still waits does so no more."""
+        self.engine.items.release(call.session, _tokens(tokens), self._queue(call))
 
     @exposed(Role.CLIENT)
     def task_done(self, call: Call, putter: bytes, number: int, count: int = 1) -> None:

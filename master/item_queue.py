@@ -66,6 +66,14 @@ class ItemQueue:
     def is_full(self) -> bool:
         return 0 < self.maxsize <= self.waiting
 
+    def end_get(self, token: bytes) -> None:
+        """A get that is parked, if it is, is answered that there is no item."""
+        getter = next((one for one in self.getters if one.token == token), None)
+        if getter is not None:
+            self.getters.remove(getter)
+            getter.call.abandon = None
+            getter.call.answer(EMPTY)
+
 
 def conflict(name: str, rank: bytes | None, neighbours: Callable[[bytes], list[bytes]]) -> str | None:
     """TypeError's words when Python could not compare an item with one that waits: a heap would break.

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from ..common.errors import InvalidArgument
 from ..common.model import check_new
@@ -43,6 +43,7 @@ from .item_queue import (
     Putter,
     conflict,
 )
+from .lost_items import Holder, LostItems
 from .put_numbers import PutNumbers
 from .sessions import LATER, Call, Session
 from .store.interface import Store
@@ -52,11 +53,6 @@ TOKEN_BYTES: Final = 16
 QUEUES_MAX: Final = 100_000
 NUMBER_MAX: Final = 2**62
 LAST_RANK: Final = b"\xff"  # above every kind of common/order.py
-
-
-class _Holder(NamedTuple):
-    queue: int
-    node: bytes
 
 
 class Items:
@@ -75,7 +71,8 @@ class Items:
         self._is_paused, self._deleted = is_paused, deleted
         self.by_name: dict[str, ItemQueue] = {}
         self._by_number: dict[int, ItemQueue] = {}
-        self._holders: dict[bytes, _Holder] = {}  # by token
+        self._holders: dict[bytes, Holder] = {}  # by token
+        self._lost = LostItems(store.items)
         self._numbers = PutNumbers(store.items)
         self._last_seq = 0
         self._absent: dict[bytes, int] = {}  # node: monotonic ms at which what it holds is given back
@@ -93,9 +90,9 @@ class Items:
             queue = before.get(row.name) or ItemQueue(row.queue, row.name, row.kind, row.maxsize)
             queue.restore(row)
             self.by_name[row.name] = self._by_number[row.queue] = queue
-        self._holders = {row.token: _Holder(row.queue, row.node) for row in picture.held}
+        self._holders = {row.token: Holder(row.queue, row.node) for row in picture.held}
         self._numbers.load(picture.putters)
-        self._last_seq = picture.last_seq
+        self._last_seq = max(self._last_seq, picture.last_seq)  # no number is used twice: see ``_lost``
         self.forget()
         owners = {queue.owner for queue in self.by_name.values() if queue.owner is not None}
         for node in {*(holder.node for holder in self._holders.values()), *owners}:
@@ -208,7 +205,7 @@ class Items:
             token, call = queue.getters.popleft()
             node = call.session.node
             self._new.append(NewItem(self._last_seq, queue.number, place, token, node, payload))
-            self._holders[token] = _Holder(queue.number, node)
+            self._holders[token] = Holder(queue.number, node)
             call.abandon = None
             call.answer(payload)
         else:
@@ -234,7 +231,7 @@ class Items:
             return LATER
         self._write()
         payload = self._store.items.take(queue.number, token, call.session.node)
-        self._holders[token] = _Holder(queue.number, call.session.node)
+        self._holders[token] = Holder(queue.number, call.session.node)
         queue.waiting -= 1
         self._admit(queue)
         return payload
@@ -244,24 +241,28 @@ class Items:
         if token in self._holders:
             self._write()
             return self._store.items.held(token)
-        for getter in queue.getters:
-            if getter.token == token:
-                queue.getters.remove(getter)
-                getter.call.abandon = None
-                getter.call.answer(EMPTY)
-                break
+        queue.end_get(token)
         return EMPTY
 
     def confirm(self, session: Session, tokens: list[bytes]) -> None:
-        """These items have arrived: they are gone. A token nobody knows was confirmed before, or is too late."""
+        """These items have arrived: they are gone, also those that were given back meanwhile and still wait. A token nobody
+        knows was confirmed before, or is too late."""
         mine = self._held_by(session, tokens)
         self._write()
+        for number in self._lost.arrived(session.node, tokens):
+            queue = self._by_number[number]
+            queue.waiting -= 1
+            self._admit(queue)
         self._store.items.delete(mine)
         for token in mine:
             del self._holders[token]
 
-    def release(self, session: Session, tokens: list[bytes]) -> None:
-        """These items are not wanted: they stand again where they stood."""
+    def release(self, session: Session, tokens: list[bytes], queue: ItemQueue | None = None) -> None:
+        """These items are not wanted: they stand again where they stood. ``queue``: nor does any of these tokens' gets
+        wait there any longer."""
+        if queue is not None and queue.getters:
+            for token in tokens:
+                queue.end_get(token)
         self._give_back(self._held_by(session, tokens))
 
     def _held_by(self, session: Session, tokens: list[bytes]) -> list[bytes]:
@@ -290,7 +291,7 @@ class Items:
         while queue.waiting and queue.getters:
             token, call = queue.getters.popleft()
             payload = self._store.items.take(queue.number, token, call.session.node)
-            self._holders[token] = _Holder(queue.number, call.session.node)
+            self._holders[token] = Holder(queue.number, call.session.node)
             queue.waiting -= 1
             call.abandon = None
             call.answer(payload)
@@ -398,7 +399,9 @@ class Items:
     def tick(self, now: Now) -> None:
         """What the absent held is given back, and what they owned is gone."""
         for node in [node for node, moment in self._absent.items() if now.mono >= moment]:
-            self._give_back([token for token, holder in self._holders.items() if holder.node == node])
+            held = {token: holder for token, holder in self._holders.items() if holder.node == node}
+            self._lost.remember(held)
+            self._give_back(list(held))
             for queue in [queue for queue in self.by_name.values() if queue.owner == node]:
                 self.drop(queue, "is gone with the program that made it")
             del self._absent[node]

@@ -46,19 +46,27 @@ class Locks:
 
     def give_up(self, session: Session, sync: Sync, token: bytes) -> int | None:
         """An acquire waits no longer; its fencing token if it was given a permit after all."""
+        self._end_acquire(sync, token)
+        return self._held_by(session, sync, token)
+
+    def release(self, session: Session, sync: Sync, token: bytes) -> bool:
+        """Whether the permit was given back, now or before; False: it had been lost. Who still waits with this token, for
+        the lock or for a condition, does so no more."""
+        for condition in [name for name, parked in sync.conditions.items() if token in parked]:
+            park(sync.queue, sync.conditions[condition].pop(token))
+            self._tidy(sync, condition)
+        self._end_acquire(sync, token)
+        if self._held_by(session, sync, token) is None:
+            return sync.ended(token)
+        self._syncs.give_back(sync, token)
+        return True
+
+    def _end_acquire(self, sync: Sync, token: bytes) -> None:
         waiter = sync.queue.pop(token, None)
         if waiter is not None:
             waiter.call.abandon = None
             waiter.call.answer(NONE)
             self._syncs.picked_up(sync, waiter.laid_down)
-        return self._held_by(session, sync, token)
-
-    def release(self, session: Session, sync: Sync, token: bytes) -> bool:
-        """Whether the permit was given back, now or before; False: it had been lost."""
-        if self._held_by(session, sync, token) is None:
-            return sync.ended(token)
-        self._syncs.give_back(sync, token)
-        return True
 
     def add(self, session: Session, sync: Sync, token: bytes, count: int) -> None:
         """Permits from one who holds none: a semaphore may be used as a signal."""

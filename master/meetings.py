@@ -66,10 +66,11 @@ class Barriers:
             self._end(sync, passed=True)
         return LATER
 
-    def give_up(self, sync: Sync, token: bytes) -> int:
-        """A wait whose time is over breaks the barrier, unless it has passed."""
+    def give_up(self, session: Session, sync: Sync, token: bytes) -> int:
+        """A wait whose time is over breaks the barrier, once, unless it has passed."""
         if token not in sync.past:
             self.abort(sync)
+            self._syncs.remember(sync, token, session.node, BROKEN)
         return sync.past.get(token, BROKEN)
 
     def abort(self, sync: Sync) -> None:

@@ -157,7 +157,7 @@ class Barrier(SyncObject):
     @exposed(Role.CLIENT)
     def give_up_wait(self, call: Call, token: bytes) -> int:
         """The place if it has passed; else the barrier is broken, and −1."""
-        return self.engine.barriers.give_up(self._sync(call), judge_token("token", token))
+        return self.engine.barriers.give_up(call.session, self._sync(call), judge_token("token", token))
 
     @exposed(Role.CLIENT)
     def reset(self, call: Call, token: bytes) -> None:

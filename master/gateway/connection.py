@@ -381,7 +381,8 @@ class Connection(asyncio.Protocol):
 
     @contained
     def _later(self, job: Callable[[], Any]) -> None:
-        self._master.engine.later(job)
+        """Once, whatever becomes of the transactions: done twice, each of these is as done once."""
+        self._master.engine.later(job, again=True)
         self._master.wake()
 
     # out
@@ -435,11 +436,8 @@ class Connection(asyncio.Protocol):
             return
         for_good, self._held = self._held, None
 
-        def closed() -> None:
-            self._master.engine.closed(
-                session
-            )  # what waits for an item waits no longer, before any is given back
-            if for_good is not None:
-                self._master.engine.items.release(session, [for_good.token])
-
-        self._later(closed)
+        engine = self._master.engine
+        engine.note(lambda: engine.closed(session))  # it waits for no item any more when one is given back
+        if for_good is not None:
+            self._later(lambda: engine.items.release(session, [for_good.token]))
+        self._master.wake()

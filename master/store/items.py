@@ -67,6 +67,12 @@ class ItemStore(Protocol):
         """The payloads of the first items nobody holds, in order; they are gone."""
 
     def held(self, token: bytes) -> bytes: ...
+    def seq_of(self, token: bytes) -> int:
+        """Of the item that it holds."""
+
+    def take_waiting(self, seq: int) -> bool:
+        """The item is gone, if it is there and nobody holds it; whether it was."""
+
     def delete(self, tokens: Sequence[bytes]) -> None: ...
     def release(self, tokens: Sequence[bytes]) -> None:
         """Nobody holds these any more; they stand where they stood before."""

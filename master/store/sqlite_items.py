@@ -61,6 +61,15 @@ class SqliteItems(SqlitePart):
             raise Inconsistent("held: the store has no item for a token that the engine knows")
         return bytes(rows[0][0])
 
+    def seq_of(self, token: bytes) -> int:
+        rows = self._all("seq_of_item", (token,))
+        if not rows:
+            raise Inconsistent("seq_of: the store has no item for a token that the engine knows")
+        return int(rows[0][0])
+
+    def take_waiting(self, seq: int) -> bool:
+        return self._many("delete_waiting_item", [(seq,)]) == 1
+
     def delete(self, tokens: Sequence[bytes]) -> None:
         self._exactly("delete_item", [(token,) for token in tokens])
 

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 from tq.client.ledger import COLLECT_TASKS_MAX, WATCH_TASKS_MAX, Call, Ledger
-from tq.common.errors import Forbidden, StoreError, Unreachable
+from tq.common.errors import Forbidden, QuotaExceeded, StoreError, Unreachable
 
 QUEUE = ("get_task_queue", "default")
 
@@ -67,6 +67,42 @@ def test_an_answer_settles_its_call_once() -> None:
     ledger.answered(call.number, 8)
     assert ledger.take_settled() == [("a", 7, None)]
     assert not ledger.has_business
+
+
+def test_what_is_insisted_on_goes_out_again_until_it_is_done() -> None:
+    ledger = Ledger("default")
+    ledger.connected()
+    ask(ledger, "a", insists=True)
+    ask(ledger, "b")
+    for refusal in (
+        StoreError("the disk is full"),
+        QuotaExceeded("too many calls"),
+        None,
+        StoreError("it is full"),
+    ):
+        call = ledger.take_outgoing()[0]
+        assert call.args[0] == "a"
+        if refusal is None:
+            ledger.lost(call.number)
+        else:
+            ledger.refused(call.number, refusal)
+        assert ledger.take_settled() == []
+        assert ledger.is_insisting
+        ledger.connected()
+    [call] = [one for one in ledger.take_outgoing() if one.args[0] == "a"]
+    ledger.answered(call.number, 7)
+    assert ledger.take_settled() == [("a", 7, None)]
+    assert not ledger.is_insisting
+
+
+def test_who_insists_is_told_of_a_refusal_that_stays() -> None:
+    ledger = Ledger("default")
+    ledger.connected()
+    ask(ledger, "a", insists=True)
+    [call] = ledger.take_outgoing()
+    ledger.refused(call.number, error := Forbidden("no"))
+    assert ledger.take_settled() == [("a", None, error)]
+    assert not ledger.is_insisting
 
 
 def test_a_refusal_settles_with_the_error() -> None:

@@ -304,3 +304,59 @@ def test_what_is_posted_by_something_that_was_posted_is_done_with_it(
     held.set()
     assert over.wait(10)
     assert done == ["part of the first", "first True", "second"]
+
+
+def insist(link: ClientLink) -> Any:
+    return link.call(("get_queue", "q"), "confirm", ([b"t" * 16],), again=True, insists=True)
+
+
+def test_what_is_insisted_on_is_asked_again_on_the_same_line_after_the_store_has_failed(
+    link: ClientLink, door: Door
+) -> None:
+    future = insist(link)
+    line = door.line()
+    for _ in range(3):
+        line.answer(line.next(), error=tq.StoreError("the disk is full"))
+    line.answer(line.next(), "done")
+    assert future.result(SECONDS) == "done"
+
+
+def test_closing_waits_for_what_was_insisted_on_and_for_nothing_else(link: ClientLink, door: Door) -> None:
+    future, other = insist(link), submit(link)
+    line = door.line()
+    first, _ = line.next(), line.next()
+    line.answer(first, error=tq.StoreError("the disk is full"))
+    closing = threading.Thread(target=link.close)
+    closing.start()
+    line.answer(line.next(), "done")
+    closing.join(SECONDS)
+    assert future.result(0) == "done"
+    with pytest.raises(tq.Unreachable, match="closed"):
+        other.result(0)
+    assert line.closed_with is not None
+
+
+def test_closing_comes_back_for_what_was_insisted_on_when_its_connection_is_lost(
+    link: ClientLink, door: Door
+) -> None:
+    future = insist(link)
+    line = door.line()
+    line.next()
+    closing = threading.Thread(target=link.close)
+    closing.start()
+    line.lose()
+    line = door.line()
+    line.answer(line.next(), "done")
+    closing.join(SECONDS)
+    assert future.result(0) == "done"
+
+
+def test_closing_has_an_end_though_what_was_insisted_on_is_never_answered(
+    link: ClientLink, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tq.client.link.FINISH_SECONDS", 0.1)
+    future = insist(link)
+    door.line().next()
+    link.close()
+    with pytest.raises(tq.Unreachable, match="closed"):
+        future.result(0)

@@ -343,7 +343,7 @@ def test_a_thread_that_lost_its_lock_does_not_release_the_next_threads(
     assert lost is not None
     lock._call("release", lost.token)  # as if the master had given it up
     lock._holdings.take()
-    lock._holdings.put_back(lost._replace(token=os.urandom(16)))
+    lock._holdings._acquired.append(lost._replace(token=os.urandom(16)))
     assert result(threads.submit(lock.acquire)) is True
     with pytest.raises(LockLost, match="token 1 was lost"):
         lock.release()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import queue
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import tq
+from tq.client.item_queue import ItemQueue
 
 from ..cluster.programs import let_pass
 from .conftest import TrialFactory
@@ -20,6 +25,10 @@ pytestmark = pytest.mark.alone
 STORE_ERROR_SECONDS = 10.0  # within which the first submit after the fault is refused
 PAYLOAD = "x" * 2_000
 DUE_SECONDS = 1.0
+ITEMS = 1_000
+FULL_SECONDS = 0.15  # and as long not
+ROOM_BYTES = 24 * 1024 * 1024  # a log that is full of items, and its database
+LEFT_SECONDS = 6.0  # more than the grace of a taker that has ended
 BROKEN_SECONDS = 2.0  # long enough for the master to have tried more than once
 
 
@@ -102,3 +111,45 @@ def test_a_disk_that_fails_refuses_clearly_and_loses_nothing_and_goes_on_when_it
             words,
         )
         trial.judge(times=1)
+
+
+def take(items: ItemQueue, seconds: float) -> Iterator[Any]:
+    """Items as they come; the end is a queue that is empty for so long. A disk that is full is waited for."""
+    while True:
+        try:
+            yield items.get(timeout=seconds)
+        except queue.Empty:
+            return
+        except tq.StoreError:
+            continue
+
+
+@pytest.mark.timeout(120)
+def test_an_item_is_got_once_though_the_disk_is_full_when_that_is_confirmed(new_trial: TrialFactory) -> None:
+    with (
+        new_trial("disk full at a get", start=False) as trial,
+        small_disk(trial.master.data, ROOM_BYTES) as disk,
+    ):
+        trial.master.start()
+        url, key = trial.master.url, trial.master.authkey
+        with tq.App(url, key) as app:
+            for number in range(ITEMS):
+                ItemQueue(app, "items").put(number)
+        over = threading.Event()
+
+        def be_full_now_and_then() -> None:
+            while not over.wait(FULL_SECONDS):
+                disk.fill()
+                over.wait(FULL_SECONDS)
+                disk.free()
+
+        filling = threading.Thread(target=be_full_now_and_then)
+        with tq.App(url, key) as first:
+            filling.start()
+            taken = list(itertools.islice(take(ItemQueue(first, "items"), SECONDS), ITEMS // 2))
+        over.set()
+        filling.join()
+        with tq.App(url, key) as second:
+            taken += take(ItemQueue(second, "items"), LEFT_SECONDS)
+        assert sorted(taken) == list(range(ITEMS))
+        assert "master.bug" not in trial.master.log

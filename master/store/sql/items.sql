@@ -56,6 +56,12 @@ RETURNING rank, seq, payload
 -- name: held_item
 SELECT payload FROM items WHERE holder = ?
 
+-- name: seq_of_item
+SELECT seq FROM items WHERE holder = ?
+
+-- name: delete_waiting_item
+DELETE FROM items WHERE seq = ? AND holder IS NULL
+
 -- name: delete_item
 DELETE FROM items WHERE holder = ?
 

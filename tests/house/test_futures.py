@@ -1,0 +1,60 @@
+"""Every answer that is asked for is awaited, insisted on, or named here as one that may be lost."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ASKING: Final = {
+    "start_call",
+    "_ask",
+    "create_task",
+    "ensure_future",
+    "run_in_executor",
+    "call",
+}  # give a future back
+ROOMS: Final = ("client", "worker", "common", "master")
+
+# file and method: why nothing is lost with the answer
+DROPPABLE: Final = {
+    ("client/proxies.py", "start_call"): "a master lets go of the object by itself when this node is gone",
+    ("client/courier.py", "call"): "waited for, its answer says nothing: it is about what was sent before it",
+    (
+        "client/managers.py",
+        "call",
+    ): "waited for, its answer says nothing: it is about whether a master is there",
+    (
+        "worker/agent.py",
+        "_ask",
+    ): "asks by its hands; a failure ends the connection, and the next one announces all",
+    ("master/gateway/connection.py", "_ask"): "the engine's: its answer comes to `send`",
+    ("master/gateway/connection.py", "call"): "the engine's: its answer comes to `send`",
+    ("master/server.py", "call"): "the engine's: its answer leaves by the session's wire",
+}
+
+
+@pytest.fixture(scope="module")
+def discarded(root: Path, sources: list[Path]) -> set[tuple[str, str]]:
+    """Where a statement is nothing but such a call."""
+    found = set()
+    for path in sources:
+        file = str(path.relative_to(root))
+        if file.split("/")[0] not in ROOMS or file.startswith("client/commands"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                function = node.value.func
+                if isinstance(function, ast.Attribute) and function.attr in ASKING:
+                    found.add((file, function.attr))
+    return found
+
+
+def test_no_answer_is_asked_for_and_forgotten(discarded: set[tuple[str, str]]) -> None:
+    assert discarded <= set(DROPPABLE)
+
+
+def test_what_is_named_as_droppable_is_in_the_code(discarded: set[tuple[str, str]]) -> None:
+    assert set(DROPPABLE) <= discarded
