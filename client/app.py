@@ -223,8 +223,8 @@ class App:
     def start_call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
         return self.sent_link().call(target, method, args, again=is_repeatable(target[0], method))
 
+    # Repeated until the master has done it, whether its answer is waited for or not.
     def insist(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
-        """Start a call that is repeated until the master has done it, whether its answer is waited for or not."""
         return self.sent_link().call(target, method, args, again=True, insists=True)
 
     @property
