@@ -237,6 +237,10 @@ class CallerConnection(asyncio.Protocol):
         computed: Future[bytes] = Future()
 
         def run() -> None:
+            if (
+                not computed.set_running_or_notify_cancel()
+            ):  # from here on it can be cancelled no more: the result has its place
+                return
             try:
                 computed.set_result(compute(challenge))
             except BaseException as error:

@@ -17,6 +17,7 @@ from multiprocessing.managers import Token
 from random import Random
 from typing import Any
 
+from tq.master.accounts import Accounts
 from tq.master.clock import Now
 from tq.master.engine import Engine, EngineLimits
 from tq.master.gateway.connection import Connection
@@ -165,6 +166,7 @@ class _Master:
 
     def __init__(self, engine: Engine, report: Callable[..., None]) -> None:
         self.engine, self.report, self.loop = engine, report, _Loop()
+        self.accounts = Accounts()
 
     def has_room(self, _: int) -> bool:
         return True

@@ -7,6 +7,8 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tq.common.errors import StoreError
+
 from .client import Client
 from .disk import Disk, SimulatedStore
 from .load import Load
@@ -93,8 +95,12 @@ class Cluster:
     # making things
 
     def start_master(self) -> None:
+        """One that cannot read its store says so and ends, and its service manager starts it again."""
         self._lives += 1
-        self.master = Master(self.world, self.network, self.disk, self.store, self.oracle, self._lives)
+        try:
+            self.master = Master(self.world, self.network, self.disk, self.store, self.oracle, self._lives)
+        except StoreError:
+            self._later(SECOND, self.start_master)
 
     def _new_worker(self) -> Worker:
         self._lives += 1
