@@ -1,5 +1,5 @@
 # make demo    a real job on a real cluster of this machine, with a worker and the master killed on the way
-# make quick   what to run before each commit, under a minute: linter, types, the tests that start no program
+# make quick   what to run before each commit: linter, types, the tests that start no program
 # make test    everything that must hold: linter, types, the whole suite, the fast part on other Pythons
 # make faults  every fault on real programs: some minutes, and a table at the end
 # make fuzz    two million damaged messages, values, texts and calls: a minute
@@ -30,11 +30,10 @@ demo: $(DEMO)
 	$(BIN)/tq demo
 
 quick: lint types
-	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m 'not alone and not slow' $(QUICK)
+	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m 'not alone' $(addprefix tests/,common client history house)
 
-# The suite waits more than it computes: its tests run side by side, and the other Pythons beside it.
-test: lint types
-	$(MAKE) -j2 suite other-pythons
+# One after the other, each on all cores: what runs beside a test that waits must not make it late.
+test: lint types suite other-pythons
 
 lint: $(DEV)
 	$(BIN)/ruff check .
@@ -44,12 +43,13 @@ types: $(DEV)
 	$(BIN)/mypy -p tq
 
 # The installed package is what is tested: `pytest`, unlike `python -m pytest`, leaves the tree off the path.
+# The suite waits more than it computes: its tests run side by side, but for those that measure or fill the machine.
 suite: $(DEV)
 	TQ_TEST_INSTALLED=1 $(BIN)/pytest -q -n $(JOBS) --dist worksteal -m 'not alone'
 	TQ_TEST_INSTALLED=1 $(BIN)/pytest -q -m alone
 
 other-pythons: $(DEV)
-	$(BIN)/python tests/other_pythons.py --cache $(VENV)/other-pythons
+	$(BIN)/python tests/other_pythons.py --cache $(VENV)/other-pythons --jobs $(JOBS)
 
 faults: $(DEV)
 	$(BIN)/pytest tests/faults --faults-scale 10

@@ -27,7 +27,9 @@ PROBE = "import ensurepip, sys; print(sys.implementation.name, *sys.version_info
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, default=ROOT / ".venv" / "other-pythons")
-    cache = parser.parse_args().cache.resolve()
+    parser.add_argument("--jobs", default="2", help="how many processes share the tests [2]")
+    options = parser.parse_args()
+    cache = options.cache.resolve()
     found = dict(other_interpreters())
     absent = [f"3.{minor}" for minor in MINORS if minor not in found and minor != sys.version_info.minor]
     if absent:
@@ -37,7 +39,7 @@ def main() -> int:
         wheel = build_wheel(Path(wheels)) if found else Path()
         for minor, python in sorted(found.items()):
             say(f"Python 3.{minor}: {python}")
-            if not passes(python, wheel, cache / f"3.{minor}"):
+            if not passes(python, wheel, cache / f"3.{minor}", options.jobs):
                 failed.append(f"3.{minor}")
     if failed:
         say(f"failed on {', '.join(failed)}")
@@ -84,7 +86,7 @@ def build_wheel(into: Path) -> Path:
     return next(into.glob("*.whl"))
 
 
-def passes(python: str, wheel: Path, venv: Path) -> bool:
+def passes(python: str, wheel: Path, venv: Path, jobs: str) -> bool:
     inside = venv / "bin" / "python"
     if not inside.exists():
         subprocess.run([python, "-m", "venv", str(venv)], check=True)
@@ -93,7 +95,8 @@ def passes(python: str, wheel: Path, venv: Path) -> bool:
     subprocess.run([*pip, str(wheel)], check=True)
     subprocess.run([*pip, "--force-reinstall", "--no-deps", str(wheel)], check=True)
     folders = [str(folder) for name in FAST if (folder := ROOT / "tests" / name).is_dir()]
-    command = [str(venv / "bin" / "pytest"), "-q", "-p", "no:cacheprovider", *folders]
+    shared = ["-n", jobs, "--dist", "worksteal", "-m", "not alone"]
+    command = [str(venv / "bin" / "pytest"), "-q", "-p", "no:cacheprovider", *shared, *folders]
     environment = {**os.environ, "TQ_TEST_INSTALLED": "1"}
     done = subprocess.run(
         command,

@@ -128,7 +128,13 @@ CASES: dict[type[BaseException], Raising] = {
     tq.Snooze: directive(tq.Snooze(60)),
     tq.Discard: directive(tq.Discard("no such customer")),
 }
-NOT_HERE = {tq.RemoteError, tq.TqError, tq.TimeLimit, tq.CancelRequested}  # their own tests raise them
+NOT_HERE = {
+    tq.QuotaExceeded,
+    tq.RemoteError,
+    tq.TqError,
+    tq.TimeLimit,
+    tq.CancelRequested,
+}  # their own tests raise them
 
 
 def test_every_error_is_produced_here_or_known_to_be_elsewhere() -> None:

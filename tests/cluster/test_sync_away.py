@@ -107,7 +107,7 @@ def test_a_loss_that_a_wait_finds_is_what_the_with_block_raises(
             held = lock._holdings.take()
             assert held is not None
             lock._call("release", held.token)  # as if the master had given it up
-            lock._holdings.put_back(held._replace(token=os.urandom(16)))
+            lock._holdings.add(os.urandom(16), held.fence)
             condition.wait(SECONDS)
 
     with pytest.raises(LockLost, match="token 1 was lost"):

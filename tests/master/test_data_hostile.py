@@ -132,7 +132,7 @@ def test_a_chain_of_numbers_holds_nobody_up_neither_when_it_is_sent_nor_when_it_
     board.peer = make_bench(SqliteStore(path)).client()
     assert board("__len__") == 20
     assert (
-        time.process_time() - began < 20 * to_make_one
+        time.process_time() - began < 30 * to_make_one
     )  # made at each call and at each reading, it would be 40
     assert board("__getitem__", 0) == dict.fromkeys(chain)
 

@@ -44,8 +44,8 @@ BUGS = (
     Bug(
         "reply before the commit",
         "tq.master.engine",
-        "        return batch\n\n    def committed",
-        "        if not batch.failed:\n            self.committed(batch)\n        return batch\n\n    def committed",
+        "list(self._replies), []\n        return batch\n",
+        "list(self._replies), []\n        if not batch.failed:\n            self.committed(batch)\n        return batch\n",
     ),
     Bug(
         "expire too early",
@@ -81,8 +81,8 @@ BUGS = (
     Bug(
         "renew after expiry",
         "tq.master.roster",
-        "if mine is not None and mine.attempt == attempt and mine.lease == lease:\n                        kept",
-        "if mine is None or (mine.attempt == attempt and mine.lease == lease):\n                        kept",
+        "if mine is not None and mine.attempt == attempt and mine.lease == lease:\n                kept",
+        "if mine is None or (mine.attempt == attempt and mine.lease == lease):\n                kept",
     ),
     Bug(
         "no grace after a stall",
@@ -93,8 +93,8 @@ BUGS = (
     Bug(
         "dedupe by id only",
         "tq.master.intake",
-        "elif before != (submission.lane.number, payload):",
-        "elif False:",
+        "if lane != submission.lane.number or payload != (",
+        "if False and payload != (",
     ),
     Bug(
         "confirm a cancel too early",
