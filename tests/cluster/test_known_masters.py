@@ -47,7 +47,7 @@ def test_a_master_that_was_set_up_anew_is_refused_until_its_line_is_deleted(
     master.kill()
     for name in ("master.crt", "master.key"):
         (master.data / name).unlink()
-    master._options.append("--new-certificate")
+    master.options.append("--new-certificate")
     master.start()
     with pytest.raises(tq.Rejected, match=r"shows another certificate .* delete line 1 of"):
         meet(master.port)

@@ -65,7 +65,7 @@ def test_a_worker_with_another_key_does_not_take_the_place_of_one(admin: tq.App,
     once = {"delivery": "at_most_once"}
     admin.call(["get_task_queue", "q"], "submit", "m:f", once, [[id, b"\x92\x90\x80"]])
     lease, _ = worker.call("get_dispatcher", "lease", 1)
-    worker.call("get_dispatcher", "beat", [id])  # it has begun
+    worker.call("get_dispatcher", "beat", [[id, 1, lease, 0.5]])  # it has begun
     other = connect(new_key(admin, "worker"), "worker", node)
     other.call("get_dispatcher", "announce", INFO, [[id, 1, lease]])
     assert admin.call(["get_tasks"], "states", [id]) == [[id, StateNumber.RUNNING]]
