@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import shutil
+import stat
 import time
 from pathlib import Path
 from typing import Final, Self
@@ -22,6 +23,9 @@ from ....common.errors import ConfigError
 
 LOCK_SECONDS: Final = 1.0  # those who look hold the lock for a moment
 POLL_SECONDS: Final = 0.02
+
+
+OPENING: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class Home:
@@ -35,9 +39,10 @@ class Home:
     def __enter__(self) -> Self:
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
+            self._refuse_what_is_not_ours()
             self.folder.chmod(0o700)
             (self.folder / ".gitignore").write_text("*\n", "utf-8")
-            self._live = os.open(self.folder / LIVE_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._live = os.open(self.folder / LIVE_FILE, OPENING, 0o600)
         except OSError as error:
             raise ConfigError(
                 f"cannot keep state in {self.folder}: {error.strerror}; start tq dev in a directory of your own"
@@ -46,6 +51,17 @@ class Home:
             raise ConfigError(self._who_is_here())
         self.withdraw()
         return self
+
+    def _refuse_what_is_not_ours(self) -> None:
+        """What another user has put here, or a link, would have us cut and overwrite files elsewhere."""
+        status = self.folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            raise ConfigError(
+                f"{self.folder} is a link, or belongs to another user; remove it, or start tq dev in a directory of your own"
+            )
+        live = self.folder / LIVE_FILE
+        if os.path.lexists(live) and not stat.S_ISREG(live.lstat().st_mode):
+            raise ConfigError(f"{live} is no regular file; remove it: rm {live}")
 
     def __exit__(self, *error: object) -> None:
         if self._live >= 0:
