@@ -110,7 +110,7 @@ def asks_for_lists_and_does_not_read_them(attack: Attack) -> None:
 
 def sends_a_message_of_sixteen_million_lists(attack: Attack) -> None:
     client = attack.connect()
-    body = b"\x95\x01\x91\xaaget_master\xa4info\x91\xdc\x00\xfa" + EMPTY * 250 + b"\x80"
+    body = b"\x95\x01\x91\xa9get_tasks\xa6states\x91\xdc\x00\xfa" + EMPTY * 250 + b"\x80"
     client.send(encode_frame(Kind.CALL, body))
     with pytest.raises(ConnectionResetError, match="more than 500,000 values"):
         client.answer(1)
