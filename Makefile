@@ -1,6 +1,7 @@
 # make demo    a real job on a real cluster of this machine, with a worker and the master killed on the way
 # make quick   what to run before each commit: linter, types, the tests that start no program
-# make test    everything that must hold: linter, types, the whole suite, the fast part on other Pythons
+# make test    what must hold before a change lands: linter, types, the whole suite
+# make other-pythons   the fast part of the suite on every other Python of this machine: some minutes
 # make faults  every fault on real programs: some minutes, and a table at the end
 # make fuzz    two million damaged messages, values, texts and calls: a minute
 # make proof   the simulator: 500 seeds, then every planted bug: some minutes
@@ -32,8 +33,7 @@ demo: $(DEMO)
 quick: lint types
 	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m 'not alone' $(addprefix tests/,common client history house)
 
-# One after the other, each on all cores: what runs beside a test that waits must not make it late.
-test: lint types suite other-pythons
+test: lint types suite
 
 lint: $(DEV)
 	$(BIN)/ruff check .
