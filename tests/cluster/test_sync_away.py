@@ -28,7 +28,9 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tq.client.patience.PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(
+        "tq.client.patience.PATIENCE_SECONDS", 3.0
+    )  # longer than the pause between two tries to connect
 
 
 @pytest.mark.usefixtures("impatient")
