@@ -28,9 +28,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "tq.client.patience.PATIENCE_SECONDS", 3.0
-    )  # longer than the pause between two tries to connect
+    monkeypatch.setattr("tq.client.patience.PATIENCE_SECONDS", 1.0)
 
 
 @pytest.mark.usefixtures("impatient")
