@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS: Final = 30.0  # without a connection; a master that is restarted is back in a few
 
 
-def insisted(app: App, future: Future[Any], seconds: float = PATIENCE_SECONDS) -> Any:
+def insisted(app: App, future: Future[Any], seconds: float | None = None) -> Any:
     """The answer to a call that is repeated until it is done. Raises Unreachable or StoreError when it was not within so
-    many seconds; it goes on all the same."""
+    many seconds (None: PATIENCE_SECONDS); it goes on all the same."""
+    seconds = PATIENCE_SECONDS if seconds is None else seconds
     try:
         return future.result(seconds)
     except TimeoutError:

@@ -28,7 +28,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tq.client.patience.PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr("tq.client.patience.PATIENCE_SECONDS", 0.5)
 
 
 @pytest.mark.usefixtures("impatient")
