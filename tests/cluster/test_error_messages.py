@@ -53,7 +53,7 @@ def nobody(cluster: Cluster, home: Path) -> None:
 
 
 def ask(url: str, authkey: str, role: str = "client") -> None:
-    with tq.App(url, authkey, role=role, connect_timeout=0.5) as app:
+    with tq.App(url, authkey, role=role, connect_timeout=10.0) as app:
         app.call(["get_task_queue", "default"], "pause", "")
 
 
