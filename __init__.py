@@ -8,21 +8,22 @@ nothing and loads no server code.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .client.app import App as App
-    from .client.exceptions import BrokenCluster as BrokenCluster
-    from .client.executor import Executor as Executor
-    from .client.handle import Attempt as Attempt
-    from .client.handle import Handle as Handle
-    from .client.handle import Progress as Progress
-    from .client.handles import Handles as Handles
-    from .client.handles import as_completed as as_completed
-    from .client.handles import wait as wait
-    from .client.local import local as local
-    from .client.pool import Pool as Pool
-    from .client.task import Task as Task
-    from .client.throwaway import throwaway_cluster as throwaway_cluster
-    from .common.blob import Blob as Blob
-    from .common.context import Context as Context
-    from .common.context import current as current
+    from .client.local.local import local as local
+    from .client.local.throwaway import throwaway_cluster as throwaway_cluster
+    from .client.stdlib.exceptions import BrokenCluster as BrokenCluster
+    from .client.stdlib.executor import Executor as Executor
+    from .client.stdlib.pool import Pool as Pool
+    from .client.tasks.handle import Attempt as Attempt
+    from .client.tasks.handle import Handle as Handle
+    from .client.tasks.handle import Progress as Progress
+    from .client.tasks.handles import Handles as Handles
+    from .client.tasks.handles import as_completed as as_completed
+    from .client.tasks.handles import wait as wait
+    from .client.tasks.task import Task as Task
+    from .common.contract.exposed import exposed as exposed
+    from .common.domain.context import Context as Context
+    from .common.domain.context import current as current
+    from .common.domain.model import State as State
     from .common.errors import CancelRequested as CancelRequested
     from .common.errors import ConfigError as ConfigError
     from .common.errors import DecodeError as DecodeError
@@ -51,8 +52,7 @@ if TYPE_CHECKING:
     from .common.errors import UnknownObject as UnknownObject
     from .common.errors import UnknownTask as UnknownTask
     from .common.errors import Unreachable as Unreachable
-    from .common.exposed import exposed as exposed
-    from .common.model import State as State
+    from .common.values.blob import Blob as Blob
 
     __version__: str
 
@@ -63,23 +63,23 @@ _ERRORS = (
 )
 _HOMES = {
     "App": "client.app",
-    "Attempt": "client.handle",
-    "BrokenCluster": "client.exceptions",
-    "Blob": "common.blob",
-    "Context": "common.context",
-    "Executor": "client.executor",
-    "Handle": "client.handle",
-    "Handles": "client.handles",
-    "Pool": "client.pool",
-    "Progress": "client.handle",
-    "State": "common.model",
-    "Task": "client.task",
-    "as_completed": "client.handles",
-    "current": "common.context",
-    "exposed": "common.exposed",
-    "local": "client.local",
-    "throwaway_cluster": "client.throwaway",
-    "wait": "client.handles",
+    "Attempt": "client.tasks.handle",
+    "BrokenCluster": "client.stdlib.exceptions",
+    "Blob": "common.values.blob",
+    "Context": "common.domain.context",
+    "Executor": "client.stdlib.executor",
+    "Handle": "client.tasks.handle",
+    "Handles": "client.tasks.handles",
+    "Pool": "client.stdlib.pool",
+    "Progress": "client.tasks.handle",
+    "State": "common.domain.model",
+    "Task": "client.tasks.task",
+    "as_completed": "client.tasks.handles",
+    "current": "common.domain.context",
+    "exposed": "common.contract.exposed",
+    "local": "client.local.local",
+    "throwaway_cluster": "client.local.throwaway",
+    "wait": "client.tasks.handles",
     **dict.fromkeys(_ERRORS.split(), "common.errors"),
 }
 

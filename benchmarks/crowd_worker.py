@@ -16,12 +16,12 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from tq.common.address import Address
-from tq.common.connection import CallerConnection
-from tq.common.keys import Credential
-from tq.common.loops import run_loop
-from tq.common.model import OutcomeNumber, Role
+from tq.common.auth.keys import Credential
+from tq.common.domain.model import OutcomeNumber, Role
+from tq.common.runtime.event_loop import run_loop
 from tq.common.version import VERSION
+from tq.common.wire.address import Address
+from tq.common.wire.connection import CallerConnection
 
 DISPATCHER: Final = ["get_dispatcher"]
 CONNECTING_AT_ONCE: Final = 4  # a master lets few strangers of one address in at a time

@@ -15,8 +15,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
-from tq.common.certificate import ensure_certificate
-from tq.common.tls import client_context, server_context
+from tq.common.auth.certificate import ensure_certificate
+from tq.common.wire.tls import client_context, server_context
 
 from .readings import Readings, percentile
 from .scale import Scale

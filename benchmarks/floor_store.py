@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tq.common.ids import new_ids
-from tq.common.model import StateNumber
-from tq.master.store.interface import NewTasks, Success
-from tq.master.store.sqlite import SqliteStore
+from tq.common.domain.ids import new_ids
+from tq.common.domain.model import StateNumber
+from tq.master.store.interface.store import NewTasks, Success
+from tq.master.store.sqlite.store import SqliteStore
 
 from .readings import Readings, percentile
 from .scale import Scale

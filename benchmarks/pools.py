@@ -13,8 +13,8 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any, Final
 
 import psutil
-from tq.client.executor import Executor
-from tq.client.pool import Pool
+from tq.client.stdlib.executor import Executor
+from tq.client.stdlib.pool import Pool
 
 from .cluster import cluster
 from .readings import Readings

@@ -16,25 +16,25 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Se
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, Self, TypeVar, overload
 
-from ..common.callables import NamedCallable
-from ..common.context import Context
+from ..common.domain.callables import NamedCallable
+from ..common.domain.context import Context
+from ..common.domain.model import Role
 from ..common.errors import InvalidArgument
-from ..common.model import Role
-from .handle import TASKS, Handle
-from .objects import RemoteObject, is_repeatable
-from .options import Choice, Options, choose
-from .outcomes import UNKNOWN, Box, Listener, unknown_task
-from .settings import Settings
-from .task import Definition, Submitter, Task
+from .core.objects import RemoteObject, is_repeatable
+from .core.settings import Settings
+from .tasks.handle import TASKS, Handle
+from .tasks.options import Choice, Options, choose
+from .tasks.outcomes import UNKNOWN, Box, Listener, unknown_task
+from .tasks.task import Definition, Submitter, Task
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
     from typing import Unpack
 
-    from .batch import Batch
-    from .blobs import AppBlobs, Named
-    from .link import ClientLink
+    from .blobs.blobs import AppBlobs, Named
+    from .core.io_thread import ClientLink
+    from .tasks.batch import Batch
 
 AFTER_EVERYTHING: Final = -100  # of what multiprocessing does at a child's end
 
@@ -160,7 +160,7 @@ class App:
         the same time. Waiting for a result inside the block sends what has been gathered. ``async with``
         works as well. Raises, at its end, the first error there was.
         """
-        from .batch import Batch, open_batch
+        from .tasks.batch import Batch, open_batch
 
         self._open_batch = open_batch
         return Batch(self)
@@ -171,7 +171,7 @@ class App:
 
     def get(self, task_id: str) -> Handle[Any]:
         """The handle of a task submitted by anybody; raises UnknownTask at once when there is none."""
-        from ..common.ids import parse_id
+        from ..common.domain.ids import parse_id
 
         id = parse_id(task_id)
         [[_, state]] = self.call(TASKS, "states", [id])
@@ -197,7 +197,7 @@ class App:
         """Of its master; hex. The first time it is asked for."""
         known = self._known_cluster
         if known is None:
-            from .patience import answer_of  # loads what a plain program need not have
+            from .core.master_timeout import answer_of  # loads what a plain program need not have
 
             info = answer_of(self, self.start_call(("get_master",), "info"))
             known = self._cluster = str(info["cluster_id"])
@@ -238,7 +238,7 @@ class App:
     def blobs(self) -> AppBlobs:
         """What brings large content to the master and back."""
         if self._blobs is None:
-            from .blobs import AppBlobs
+            from .blobs.blobs import AppBlobs
 
             self._blobs = AppBlobs(self)
         return self._blobs
@@ -271,10 +271,10 @@ class App:
         target = ("get_task_queue", choice.queue)
         args: tuple[Any, ...] = (name, choice.wire, tasks, stream)
         ids = tuple(ids)
-        from ..common.ids import COMPUTED, proofs
+        from ..common.domain.ids import COMPUTED, proofs
 
         if named:
-            from .blobs import to_wire
+            from .blobs.blobs import to_wire
 
             args = (*args, to_wire(named))
         if ids and max(ids) >= COMPUTED:
@@ -386,7 +386,7 @@ def _close_with_process() -> None:
 
 
 def _end_as_atexit() -> None:
-    from .link import wait_for_ending
+    from .core.io_thread import wait_for_ending
 
     _close_all()
     wait_for_ending()

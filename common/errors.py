@@ -51,7 +51,7 @@ def topic(kind: type[BaseException]) -> str:
 def _is_known_to_callers(module: str) -> bool:
     """Whether a program can meet the classes of a module: not those of the master's inside or of one command."""
     package, room, inner = [*module.split("."), "", ""][:3]
-    return package == __name__.partition(".")[0] and room in ("common", "client") and inner != "commands"
+    return package == __name__.partition(".")[0] and room in ("common", "client") and inner != "cli"
 
 
 def see(kind: type[BaseException]) -> str:
@@ -219,7 +219,7 @@ class Snooze(Directive):
 
 
 def _delay(name: str, value: object) -> float:
-    from .durations import check_delay  # not above: it raises what is defined here
+    from .domain.durations import check_delay  # not above: it raises what is defined here
 
     return check_delay(name, value)
 

@@ -14,28 +14,28 @@ from typing import Any, Final
 
 import click
 
-from ..common.address import Address, is_loopback
-from ..common.config import HERE, MasterSettings, load_settings
+from ..common.auth.key_files import take_authkey
+from ..common.domain.model import Role
 from ..common.errors import ConfigError, TqError, see
-from ..common.exposition import Exposition, is_available, missing
-from ..common.health import Attendant, MakePage, OnLag
-from ..common.hiding import hide_process
-from ..common.logs import EventLog
-from ..common.loops import run_loop
-from ..common.model import Role
-from ..common.notify import Notifier
-from ..common.screen import OneScreen, only_checks, show
-from ..common.secrets import take_authkey
-from ..common.terminal import say, write_line
+from ..common.runtime.command_line import OneScreen, only_checks, show
+from ..common.runtime.config import HERE, MasterSettings, load_settings
+from ..common.runtime.event_loop import run_loop
+from ..common.runtime.exposition import Exposition, is_available, missing
+from ..common.runtime.health import Attendant, MakePage, OnLag
+from ..common.runtime.hiding import hide_process
+from ..common.runtime.logs import EventLog
+from ..common.runtime.sd_notify import Notifier
+from ..common.runtime.terminal import say, write_line
 from ..common.version import VERSION
-from .belongings import Meant, key_file
-from .boot import House, open_house
-from .checkup import check
+from ..common.wire.address import Address, is_loopback
+from .app import House, open_house
+from .check import check
 from .gateway.server import AskedFor, Gateway, GatewayOptions, read_options
-from .health import MasterVitals
-from .metrics import MasterMetrics
-from .ports import why_not_listening
-from .server import DRAIN_SECONDS_MAX, Server
+from .net.ports import why_not_listening
+from .net.server import DRAIN_SECONDS_MAX, Server
+from .observe.health import MasterVitals
+from .observe.metrics import MasterMetrics
+from .store.cluster_files import Meant, key_file
 
 END_SECONDS_MAX: Final = DRAIN_SECONDS_MAX + 5.0  # from the signal to the end of the process, whatever hangs
 DURABILITY = {

@@ -12,29 +12,29 @@ from typing import Any
 
 import click
 
-from ..common.address import parse_address
-from ..common.config import HERE, WorkerSettings, load_settings
-from ..common.discovery import find_dev
+from ..common.auth.key_files import take_authkey
+from ..common.auth.keys import Credential
+from ..common.domain.model import Role
 from ..common.errors import ConfigError, InvalidArgument, Rejected, TqError, see
-from ..common.exposition import Exposition, is_available, missing
-from ..common.health import Attendant, MakePage, OnLag
-from ..common.hiding import hide_process
-from ..common.keys import Credential
-from ..common.logs import EventLog
-from ..common.loops import run_loop
-from ..common.model import Role
-from ..common.notify import Notifier
-from ..common.screen import OneScreen, only_checks, show
-from ..common.secrets import take_authkey
-from ..common.terminal import ask_secret, say, write_line
+from ..common.runtime.command_line import OneScreen, only_checks, show
+from ..common.runtime.config import HERE, WorkerSettings, load_settings
+from ..common.runtime.discovery import find_dev
+from ..common.runtime.event_loop import run_loop
+from ..common.runtime.exposition import Exposition, is_available, missing
+from ..common.runtime.health import Attendant, MakePage, OnLag
+from ..common.runtime.hiding import hide_process
+from ..common.runtime.logs import EventLog
+from ..common.runtime.sd_notify import Notifier
+from ..common.runtime.terminal import ask_secret, say, write_line
 from ..common.version import VERSION
-from .announcement import feeds
-from .checkup import check
-from .health import WorkerVitals
-from .loading import BrokenCode
-from .metrics import WorkerMeters, WorkerMetrics
-from .supervisor import Supervisor
-from .witness import open_witness
+from ..common.wire.address import parse_address
+from .agent.announcement import feeds
+from .check import check
+from .child.loading import BrokenCode
+from .supervisor.event_pipe import open_witness
+from .supervisor.health import WorkerVitals
+from .supervisor.metrics import WorkerMeters, WorkerMetrics
+from .supervisor.supervisor import Supervisor
 
 EXIT_USAGE, EXIT_REFUSED = 2, 4
 

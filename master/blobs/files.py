@@ -18,8 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from ...common.blob import HASH_BYTES, new_hash
 from ...common.errors import InvalidArgument, StoreError, UnknownBlob
+from ...common.values.blob import HASH_BYTES, new_hash
 
 RESERVE_BYTES: Final = 256 * 1024 * 1024  # of the disk, left to the store: tasks go before content
 SYNC_EVERY_BYTES: Final = 16 * 1024 * 1024  # so that the last sync of a large file is a short one

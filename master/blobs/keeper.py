@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final, Protocol
 
-from ...common.blob import BLOB_BYTES_MAX, HASH_BYTES
 from ...common.errors import InvalidArgument, StoreError, TqError, UnknownBlob
-from ..clock import Now
-from ..sessions import LATER, Call, Session
-from ..store.blob_rows import BlobRow
-from ..store.interface import Store
+from ...common.values.blob import BLOB_BYTES_MAX, HASH_BYTES
+from ..engine.clock import Now
+from ..engine.session import LATER, Call, Session
+from ..store.interface.store import Store
+from ..store.sqlite.blobs import BlobRow
 from .files import BlobFiles, damaged
 from .reads import Reads
 from .uploads import Client, Upload, Uploads

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
 from ...common.errors import StoreError, TqError
-from ..sessions import Call, Session
-from ..store.blob_rows import BlobRow
+from ..engine.session import Call, Session
+from ..store.sqlite.blobs import BlobRow
 from .files import BlobFiles
 
 READS_MAX: Final = 16  # at a time, of everybody

@@ -10,8 +10,8 @@ from collections import Counter
 from typing import Final
 
 from ...common.errors import InvalidArgument
-from ..accounts import Account, What
-from ..sessions import Call
+from ..engine.accounts import Account, What
+from ..engine.session import Call
 from .files import Part
 
 UPLOADS_MAX: Final = 1_024  # in all; each costs its part of a file and a kilobyte of memory

@@ -15,18 +15,17 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from ...common.callbacks import contained, report_bug
-from ...common.codec import encode
 from ...common.errors import DecodeError, InvalidArgument, NotSerializable, Rejected, TqError
-from ...common.order import rank
-from ..gate import HANDSHAKE_SECONDS_MAX
-from ..item_queue import EMPTY, NO_MORE, NOT_PUT, PRIORITY, NewPut
-from ..items import TOKEN_BYTES
-from ..keyring import KEY_REVOKED
-from ..sessions import Call, Session
+from ...common.runtime.callbacks import contained, report_bug
+from ...common.values.codec import encode
+from ...common.values.sort_keys import rank
+from ..engine.session import Call, Session
+from ..items.items import TOKEN_BYTES
+from ..items.queue import EMPTY, NO_MORE, NOT_PUT, PRIORITY, NewPut
+from ..keys.keyring import KEY_REVOKED
+from ..net.admission import HANDSHAKE_SECONDS_MAX
 from .decoder import loads
 from .handshake import FAILURE, FRAME_BYTES_MAX, FrameSplitter, Handshake, frame
-from .plug import acknowledge_at_once, notice_its_end
 from .requests import (
     EXPOSED,
     GET_VALUE,
@@ -38,6 +37,7 @@ from .requests import (
     read_creation,
     split_request,
 )
+from .socket_options import acknowledge_at_once, notice_its_end
 from .writer import RETURN, TRACEBACK, UNSERIALIZABLE, raising, reply, returning
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Connection(asyncio.Protocol):
             self._master.loop.call_soon(self._proceed)
 
     def broke(self, error: Exception) -> None:
-        """A callback failed: a bug costs this connection and nobody else's. See ``common/callbacks.py``."""
+        """A callback failed: a bug costs this connection and nobody else's. See ``common/runtime/callbacks.py``."""
         self._report_bug(error)
         self.end("a bug of the master's")
 

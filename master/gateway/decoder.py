@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...common.errors import DecodeError
-from ...common.hashing import ALIKE_MAX
+from ...common.values.hashing import ALIKE_MAX
 
 DEPTH_MAX: Final = 32
 CONTAINERS_MAX: Final = (

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgpack
 
 from ...common.errors import DecodeError
-from ...common.values import (
+from ...common.values.extension_types import (
     ARRAY,
     BIG_INT,
     BLOB,
@@ -37,7 +37,7 @@ from ...common.values import (
     decode_ext,
     type_of_flavour,
 )
-from ...common.wants import Reading, met
+from ...common.values.wants import Reading, met
 
 _NOT_THEIRS: Final = {BLOB: "tq.Blob", REFERENCE: "manager's object"}
 VALUES_MAX: Final = 1_000_000  # in one item: half a second

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ...common.domain.model import check_name
 from ...common.errors import InvalidArgument
-from ...common.model import check_name
-from ..item_objects import MAXSIZE_MAX
-from ..item_queue import KINDS
+from ..items.calls import MAXSIZE_MAX
+from ..items.queue import KINDS
 from .decoder import TokenRecord
 
 EXPOSED: Final = (

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ...common.address import Address, is_loopback, parse_address
+from ...common.auth.key_files import read_key_file
+from ...common.auth.keys import KDF_NONE, Verifier, check_authkey_strength
+from ...common.domain.model import NODE_ID_BYTES, Role
 from ...common.errors import ConfigError, TqError
-from ...common.keys import KDF_NONE, Verifier, check_authkey_strength
-from ...common.model import NODE_ID_BYTES, Role
-from ...common.secrets import read_key_file
-from ..complaints import Complaints
-from ..gate import STRANGERS_MAX, Gate
-from ..ports import why_not_listening
-from ..server import Server
-from ..sessions import Session, Wire
+from ...common.wire.address import Address, is_loopback, parse_address
+from ..engine.session import Session, Wire
+from ..net.admission import STRANGERS_MAX, Gate
+from ..net.complaints import Complaints
+from ..net.ports import why_not_listening
+from ..net.server import Server
 from .connection import Connection
 from .requests import References
 

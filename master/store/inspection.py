@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from .remedies import DAMAGED, is_damage, why_not_open
+from .sqlite.remedies import DAMAGED, is_damage, why_not_open
 
 SECONDS_MAX: Final = 60.0  # a check reads the whole file: of a large one as much as this allows
 LOOK_EVERY: Final = 1_000  # instructions of SQLite's machine, less than a millisecond

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ...common.history import Note, digest
-from .interface import EndedAttempt, Expired, Found, Leased, NewTasks, Picture, Returned, Store, Success
+from ...common.runtime.history import Note, digest
+from .interface.store import EndedAttempt, Expired, Found, Leased, NewTasks, Picture, Returned, Store, Success
 
 
 class RecordingStore:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import tq
-from tq.common.codec import decode_call, decode_work, encode
+from tq.common.domain.ids import COMPUTED, id_of_proof
+from tq.common.domain.model import StateNumber
 from tq.common.errors import TqError, Unreachable
-from tq.common.failure import Failure
-from tq.common.ids import COMPUTED, id_of_proof
-from tq.common.link import set_ambient
-from tq.common.model import StateNumber
+from tq.common.values.codec import decode_call, decode_work, encode
+from tq.common.values.failure import Failure
+from tq.common.wire.caller import set_ambient
 
 Row = list[Any]
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import tq
-from tq.common.callables import NamedCallable, offered
-from tq.common.model import Outcome, State
+from tq.common.domain.callables import NamedCallable, offered
+from tq.common.domain.model import Outcome, State
 
 from . import jobs
 from .conftest import MasterInMemory
@@ -360,7 +360,7 @@ def test_a_map_can_be_cancelled_as_a_whole(double: Any, master: MasterInMemory) 
 def test_more_tasks_than_are_watched_from_the_start_are_asked_for_while_reading(
     double: Any, master: MasterInMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tq.client.mapping.WATCHED_TASKS_MAX", 2_000)
+    monkeypatch.setattr("tq.client.tasks.mapping.WATCHED_TASKS_MAX", 2_000)
     for read in (
         lambda handles: list(handles.results(10)),
         lambda handles: sorted(handle.result() for handle in handles.as_completed(10)),

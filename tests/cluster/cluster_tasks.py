@@ -141,7 +141,7 @@ class Unchecked(tq.Retry):
 @app.task
 def retry_unchecked(after: float) -> None:
     """As a worker's child that does not look at what it reports."""
-    from tq.worker import verdict
+    from tq.worker.child import verdict
 
     verdict.check_delay = lambda name, value: value
     raise Unchecked(after)

@@ -7,8 +7,8 @@ import signal
 import time
 
 import tq
-from tq.client.item_queue import ItemQueue
-from tq.client.locks import Lock
+from tq.client.items.queue import ItemQueue
+from tq.client.locks.locks import Lock
 
 app = tq.App()
 

@@ -14,12 +14,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgpack
+from tq.common.auth.keys import Credential
+from tq.common.domain.model import NODE_ID_BYTES, Role
 from tq.common.errors import QuotaExceeded, TqError, from_wire
-from tq.common.frames import FrameReader, Kind, encode_frame, pack, unpack
-from tq.common.handshake import ClientHandshake
-from tq.common.keys import Credential
-from tq.common.model import NODE_ID_BYTES, Role
-from tq.common.tls import client_context
+from tq.common.wire.frames import FrameReader, Kind, encode_frame, pack, unpack
+from tq.common.wire.handshake import ClientHandshake
+from tq.common.wire.tls import client_context
 
 FRAME_BYTES_MAX = 64 * 1024 * 1024
 SECONDS_MAX = 30.0

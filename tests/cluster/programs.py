@@ -33,7 +33,7 @@ AUTHKEY = "a key for tests on loopback"
 TASKS_FILE = Path(__file__).with_name("cluster_tasks.py")
 # Small enough that a test of what happens after a lease is short, large enough for a machine under load.
 TIMINGS = {"TQ_HEARTBEAT_SECONDS": "0.5", "TQ_LEASE_SECONDS": "4", "TQ_GRACE_SECONDS": "1"}
-MODULES = {"tq-master": "tq.master.cli", "tq-worker": "tq.worker.cli", "tq": "tq.client.commands"}
+MODULES = {"tq-master": "tq.master.cli", "tq-worker": "tq.worker.cli", "tq": "tq.client.cli"}
 
 # Below the range from which the system draws ports for outgoing connections: while a killed master is away, no connection
 # of another test may get its port. Each process of a parallel run has ports of its own.

@@ -7,12 +7,12 @@ import os
 import socket
 from typing import Any
 
-from tq.common.frames import FRAME_BYTES_MAX, FrameReader, Kind, encode_frame, unpack
-from tq.common.handshake import ClientHandshake
-from tq.common.keys import Credential
-from tq.common.model import Role
-from tq.common.session import Answer, Caller, child_word
-from tq.common.tls import client_context
+from tq.common.auth.keys import Credential
+from tq.common.domain.model import Role
+from tq.common.wire.frames import FRAME_BYTES_MAX, FrameReader, Kind, encode_frame, unpack
+from tq.common.wire.handshake import ClientHandshake
+from tq.common.wire.protocol import Answer, Caller, child_word
+from tq.common.wire.tls import client_context
 
 SECONDS = 20.0  # for an answer, on a loaded machine
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import tq
-from tq.client.item_queue import ItemQueue
+from tq.client.items.queue import ItemQueue
 from xprocess import XProcess
 
 from .programs import TASKS_FILE, Master, Program, Worker, eventually

@@ -15,11 +15,11 @@ from pathlib import Path
 import psutil
 import pytest
 import tq
-from tq.common.frames import Kind, encode_frame, pack
-from tq.common.keys import Credential, mint_token
-from tq.common.tls import client_context
-from tq.master.complaints import LINES_AT_ONCE
-from tq.master.gate import STRANGERS_PER_ADDRESS_MAX
+from tq.common.auth.keys import Credential, mint_token
+from tq.common.wire.frames import Kind, encode_frame, pack
+from tq.common.wire.tls import client_context
+from tq.master.net.admission import STRANGERS_PER_ADDRESS_MAX
+from tq.master.net.complaints import LINES_AT_ONCE
 from xprocess import XProcess
 
 from .conftest import AppFactory, MasterFactory, WorkerFactory

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 import tq
 from tq.common.errors import UnknownBlob
-from tq.common.frames import FRAME_BYTES_MAX
+from tq.common.wire.frames import FRAME_BYTES_MAX
 from xprocess import XProcess
 
 from . import blob_tasks

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tq.master.store.sqlite import SqliteStore
+from tq.master.store.sqlite.store import SqliteStore
 
 from .programs import AUTHKEY, TASKS_FILE, Master, run_program
 

@@ -15,9 +15,9 @@ from typing import Any
 import msgpack
 import pytest
 import tq
-from tq.client.item_queue import ItemQueue
-from tq.common.ids import new_ids, show_id
-from tq.common.model import StateNumber
+from tq.client.items.queue import ItemQueue
+from tq.common.domain.ids import new_ids, show_id
+from tq.common.domain.model import StateNumber
 from tq.managers import SyncManager
 
 from .conftest import Cluster, MasterFactory, WorkerFactory
@@ -487,8 +487,8 @@ def test_the_help_of_tq_tells_the_exit_statuses(home: Path) -> None:
 
 HOLDER = """
 import sys, tq
-from tq.client.locks import Lock, LockLost
-from tq.client.item_queue import ItemQueue
+from tq.client.locks.locks import Lock, LockLost
+from tq.client.items.queue import ItemQueue
 
 app = tq.App()
 lock = Lock(app, sys.argv[1])

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 import tq
-from tq.client.commands.help import PAGE, sections
-from tq.common.blob import Blob
-from tq.common.codec import decode
-from tq.common.config import MasterSettings, load_settings
+from tq.client.cli.help import PAGE, sections
 from tq.common.errors import topic
-from tq.common.failure import Failure, to_error
-from tq.master.store.remedies import store_error
+from tq.common.runtime.config import MasterSettings, load_settings
+from tq.common.values.blob import Blob
+from tq.common.values.codec import decode
+from tq.common.values.failure import Failure, to_error
+from tq.master.store.sqlite.remedies import store_error
 
 from .cluster_tasks import add
 from .conftest import Cluster, WorkerFactory

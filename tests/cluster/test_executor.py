@@ -322,7 +322,7 @@ def test_who_waits_and_no_worker_is_there_is_told_how_to_start_one(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tq.client.courier.LOOK_SECONDS", 0.2)
+    monkeypatch.setattr("tq.client.stdlib.submission_queue.LOOK_SECONDS", 0.2)
     with tq.Executor(master.url, master.authkey) as executor:
         waiting = executor.submit(math.sqrt, 4)
         with pytest.raises(futures.TimeoutError):

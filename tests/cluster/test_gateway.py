@@ -16,7 +16,7 @@ from uuid import UUID
 
 import pytest
 import tq
-from tq.client.item_queue import ItemQueue
+from tq.client.items.queue import ItemQueue
 
 from .conftest import MasterFactory
 from .programs import AUTHKEY, Master, eventually, run_program, text_process

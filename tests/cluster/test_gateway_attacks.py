@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 import tq
-from tq.client.item_queue import ItemQueue
-from tq.master.complaints import LINES_AT_ONCE
-from tq.master.gate import STRANGERS_MAX
+from tq.client.items.queue import ItemQueue
+from tq.master.net.admission import STRANGERS_MAX
+from tq.master.net.complaints import LINES_AT_ONCE
 from xprocess import XProcess
 
 from .programs import AUTHKEY, Master, Program, eventually

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import tq
-from tq.client.item_queue import ItemQueue
+from tq.client.items.queue import ItemQueue
 from xprocess import XProcess
 
 from .conftest import MasterFactory

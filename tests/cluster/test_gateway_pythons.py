@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import tq
-from tq.client.item_queue import ItemQueue
+from tq.client.items.queue import ItemQueue
 
 from .programs import AUTHKEY, Master
 from .test_gateway import EVERYTHING, HEAD, client, door, interpreters, run_client

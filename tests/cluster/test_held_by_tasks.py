@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import tq
-from tq.client.item_queue import ItemQueue
-from tq.client.locks import Lock
+from tq.client.items.queue import ItemQueue
+from tq.client.locks.locks import Lock
 
 from .conftest import MasterFactory, ProxyFactory, WorkerFactory
 from .programs import Master, eventually, let_pass

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import tq
-from tq.client.commands.init import FILES
+from tq.client.cli.init import FILES
 
 from .programs import clean_environment, run_program
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import tq
-from tq.client.item_queue import ItemQueue
+from tq.client.items.queue import ItemQueue
 
 from .programs import AUTHKEY, Master, Proxy, clean_environment, eventually, text_process
 
@@ -120,7 +120,7 @@ def test_a_put_whose_time_is_over_without_an_answer_says_that_it_may_be_stored(
 
 TAKER = """
 import sys, tq
-from tq.client.item_queue import ItemQueue
+from tq.client.items.queue import ItemQueue
 q = ItemQueue(tq.App(), "items")
 with q.lease() as item:
     print(item, flush=True)
@@ -128,7 +128,7 @@ with q.lease() as item:
 """
 LAST_WORDS = """
 import tq
-from tq.client.item_queue import ItemQueue
+from tq.client.items.queue import ItemQueue
 print(ItemQueue(tq.App(), "items").get())
 """
 
@@ -209,7 +209,7 @@ def test_every_put_under_way_has_a_putter_of_its_own(app: tq.App) -> None:
 FORK = """
 import os, sys
 import tq
-from tq.client.item_queue import ItemQueue
+from tq.client.items.queue import ItemQueue
 
 items = ItemQueue(tq.App(sys.argv[1], sys.argv[2]), "items")
 items.put("before")

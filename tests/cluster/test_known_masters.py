@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 import tq
-from tq.common.address import Address
-from tq.common.certificate import ensure_certificate
-from tq.common.connection import CallerConnection
+from tq.common.auth.certificate import ensure_certificate
+from tq.common.auth.keys import Credential
+from tq.common.auth.known_masters import OFF, VARIABLE
+from tq.common.domain.model import Role
 from tq.common.errors import Rejected
-from tq.common.keys import Credential
-from tq.common.known_masters import OFF, VARIABLE
-from tq.common.model import Role
-from tq.common.tls import server_context
+from tq.common.wire.address import Address
+from tq.common.wire.connection import CallerConnection
+from tq.common.wire.tls import server_context
 
 from .conftest import MasterFactory
 from .programs import AUTHKEY, TASKS_FILE, run_program

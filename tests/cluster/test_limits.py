@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 import tq
-from tq.common.model import Outcome
+from tq.common.domain.model import Outcome
 
 from .conftest import WorkerFactory
 from .programs import eventually, let_pass, run_program

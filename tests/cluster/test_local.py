@@ -139,7 +139,7 @@ if __name__ == "__main__":
 
 # The time that threads have, which is long for the sake of C code that keeps the interpreter's lock, cut to a quarter.
 SOON = """
-import tq.client.local as own
+import tq.client.local.local as own
 own.TIMINGS_OF_THREADS = {**own.TIMINGS_OF_THREADS, "TQ_LEASE_SECONDS": "5"}
 """
 KILLED = """

@@ -36,7 +36,7 @@ class Post:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        module = "tq.client.commands.demo.smtp_server"
+        module = "tq.client.cli.demo.smtp_server"
         self._process = subprocess.Popen([sys.executable, "-m", module, str(self.port), str(self.mailbox)])
         eventually(self._accepts, SECONDS)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import tq
-from tq.common.codec import encode, encode_call
+from tq.common.values.codec import encode, encode_call
 from tq.managers import SyncManager
 
 from .programs import AUTHKEY, Master, Proxy, eventually
@@ -129,7 +129,7 @@ def test_who_uses_one_that_was_deleted_is_told_so(master: Master, connect: Conne
 def test_a_call_ends_when_the_master_stays_away(
     master: Master, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tq.client.patience.PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("tq.client.core.master_timeout.PATIENCE_SECONDS", 0.3)
     counts = connect(master.address).dict(name="counts")
     master.signal(signal.SIGTERM)
     master.wait()

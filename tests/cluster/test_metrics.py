@@ -139,7 +139,7 @@ def expressions(document: Any) -> list[str]:
 def test_without_the_library_the_page_says_how_to_get_it() -> None:
     import asyncio
 
-    from tq.common.exposition import missing
+    from tq.common.runtime.exposition import missing
 
     page = asyncio.run(missing())
     assert page.status == 501

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import tq
-from tq.common.keys import node_of
-from tq.common.model import StateNumber
+from tq.common.auth.keys import node_of
+from tq.common.domain.model import StateNumber
 from xprocess import XProcess
 
 from .programs import Master, eventually

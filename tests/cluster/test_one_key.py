@@ -13,12 +13,12 @@ import msgpack
 import psutil
 import pytest
 import tq
-from tq.common.codec import encode_call
+from tq.common.domain.ids import new_ids
+from tq.common.domain.model import Role
 from tq.common.errors import QuotaExceeded
-from tq.common.frames import HEADER, Kind, encode_frame
-from tq.common.ids import new_ids
-from tq.common.model import Role
-from tq.common.session import PING
+from tq.common.values.codec import encode_call
+from tq.common.wire.frames import HEADER, Kind, encode_frame
+from tq.common.wire.protocol import PING
 from xprocess import XProcess
 
 from .hostile_client import Hostile

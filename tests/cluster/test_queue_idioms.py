@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import tq
-from tq.client.item_queue import ItemQueue
+from tq.client.items.queue import ItemQueue
 from tq.managers import QueueManager, ShutDown, SyncManager
 
 from .programs import AUTHKEY, Master, eventually

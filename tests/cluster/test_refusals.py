@@ -274,7 +274,7 @@ FILL = """
 import resource, sys
 from pathlib import Path
 from tq.common.errors import StoreError
-from tq.master.store.sqlite import SqliteStore
+from tq.master.store.sqlite.store import SqliteStore
 
 store = SqliteStore(Path(sys.argv[1]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, resource.RLIM_INFINITY))

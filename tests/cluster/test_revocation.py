@@ -10,8 +10,8 @@ from multiprocessing.connection import Client
 
 import pytest
 import tq
+from tq.common.auth.keys import Credential
 from tq.common.errors import TqError
-from tq.common.keys import Credential
 from xprocess import XProcess
 
 from .programs import Master, eventually

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 import tq
-from tq.client.locks import BoundedSemaphore, Condition, Lock, RLock, Semaphore
-from tq.client.sync import Barrier, Event
+from tq.client.locks.events_and_barriers import Barrier, Event
+from tq.client.locks.locks import BoundedSemaphore, Condition, Lock, RLock, Semaphore
 from tq.managers import LockLost, SyncManager
 
 from .programs import AUTHKEY, Master, clean_environment, eventually
@@ -254,7 +254,7 @@ def test_a_barrier_lets_all_pass_and_breaks(manager: Any, threads: ThreadPoolExe
 
 HOLDER = """
 import sys, tq
-from tq.client.locks import Lock
+from tq.client.locks.locks import Lock
 from tq.managers import LockLost
 lock = Lock(tq.App(), "report")
 lock.acquire()

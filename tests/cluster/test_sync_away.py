@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import tq
-from tq.client.locks import Condition, Lock, RLock, Semaphore
-from tq.client.sync import Barrier, Event
+from tq.client.locks.events_and_barriers import Barrier, Event
+from tq.client.locks.locks import Condition, Lock, RLock, Semaphore
 from tq.managers import LockLost
 
 from .programs import Master, eventually
@@ -28,7 +28,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tq.client.patience.PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("tq.client.core.master_timeout.PATIENCE_SECONDS", 0.5)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import tq
-from tq.worker.master_line import GOODBYE_SECONDS
+from tq.worker.supervisor.master_connection import GOODBYE_SECONDS
 
 from .conftest import MasterFactory, WorkerFactory
 from .programs import Master, Worker, eventually, stalled

@@ -29,7 +29,7 @@ def mail_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """An SMTP server: the one of the demo."""
     port = free_ports()["8080"]
     mailbox = tmp_path_factory.mktemp("mail") / "mailbox"
-    program = [sys.executable, "-m", "tq.client.commands.demo.smtp_server", str(port), str(mailbox)]
+    program = [sys.executable, "-m", "tq.client.cli.demo.smtp_server", str(port), str(mailbox)]
     with subprocess.Popen(program) as server:
         yield port
         server.terminate()

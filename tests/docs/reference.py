@@ -20,9 +20,9 @@ from typing import Any
 import click
 import tq
 from click.testing import CliRunner
-from tq.client.commands import main as tq_main
-from tq.common.config import MasterSettings, WorkerSettings
-from tq.common.model import TaskOptions
+from tq.client.cli import main as tq_main
+from tq.common.domain.model import TaskOptions
+from tq.common.runtime.config import MasterSettings, WorkerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITTEN = "Written by `python -m tests.docs.reference`; a test compares."

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import tq
 from click.testing import CliRunner
-from tq.client.commands import main
-from tq.client.commands.help import PAGE, sections
+from tq.client.cli import main
+from tq.client.cli.help import PAGE, sections
 from tq.common import errors
 from tq.common.errors import TqError, see, topic
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tq.common.config import MasterSettings, WorkerSettings, load_settings
 from tq.common.errors import ConfigError
+from tq.common.runtime.config import MasterSettings, WorkerSettings, load_settings
 
 from .pages import READ, RUN, SHOWN, Block, commands_of, documents, read_page
 

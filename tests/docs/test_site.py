@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 import tq
-from tq.client.commands import SECTIONS
+from tq.client.cli import SECTIONS
 
 from .pages import documents
 from .reference import PAGES, ROOT, programs, walk

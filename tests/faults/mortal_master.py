@@ -17,9 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tq.master import boot, cli
-from tq.master.store.interface import Store
-from tq.master.store.sqlite import SqliteStore
+from tq.master import app as boot
+from tq.master import cli
+from tq.master.store.interface.store import Store
+from tq.master.store.sqlite.store import SqliteStore
 
 CALLS = [name for name, value in vars(Store).items() if callable(value) and not name.startswith("_")]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from tq.common.tls import TlsPipe, client_context
+from tq.common.wire.tls import TlsPipe, client_context
 
 ADDRESSES = 250  # 127.0.1.1 and so on: all of 127/8 is loopback on Linux
 TRICKLE_SECONDS = 0.2  # between two bytes of a hello that never ends

@@ -8,7 +8,7 @@ import signal
 from typing import Any, NamedTuple
 
 import tq
-from tq.common.model import Outcome
+from tq.common.domain.model import Outcome
 
 from .conftest import TrialFactory
 from .trial import SECONDS

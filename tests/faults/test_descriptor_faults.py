@@ -14,11 +14,11 @@ from collections.abc import Iterator
 import psutil
 import pytest
 import tq
-from tq.common.address import parse_address
-from tq.common.connection import CallerConnection
-from tq.common.keys import Credential
-from tq.common.model import NODE_ID_BYTES, Role
-from tq.master.gate import STRANGERS_PER_ADDRESS_MAX
+from tq.common.auth.keys import Credential
+from tq.common.domain.model import NODE_ID_BYTES, Role
+from tq.common.wire.address import parse_address
+from tq.common.wire.connection import CallerConnection
+from tq.master.net.admission import STRANGERS_PER_ADDRESS_MAX
 
 from ..cluster.programs import eventually
 from .conftest import ALL, TrialFactory

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import tq
-from tq.client.item_queue import ItemQueue
+from tq.client.items.queue import ItemQueue
 
 from ..cluster.programs import let_pass
 from .conftest import TrialFactory

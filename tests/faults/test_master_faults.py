@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import pytest
 import tq
-from tq.common.codec import encode_call
-from tq.common.ids import new_ids
+from tq.common.domain.ids import new_ids
+from tq.common.values.codec import encode_call
 
 from ..cluster.programs import clean_environment, let_pass, stalled
 from .conftest import ALL, TrialFactory

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tq.common.address import parse_address
-from tq.common.connection import CallerConnection
-from tq.common.keys import Credential
-from tq.common.model import NODE_ID_BYTES, Role
+from tq.common.auth.keys import Credential
+from tq.common.domain.model import NODE_ID_BYTES, Role
+from tq.common.wire.address import parse_address
+from tq.common.wire.connection import CallerConnection
 
 from ..cluster.programs import text_process
 from .conftest import TrialFactory

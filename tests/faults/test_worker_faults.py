@@ -8,7 +8,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 import tq
-from tq.common.model import OutcomeNumber
+from tq.common.domain.model import OutcomeNumber
 
 from ..cluster.cluster_tasks import count
 from ..cluster.programs import eventually, let_pass

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import tq
-from tq.common.history import VARIABLE, History
+from tq.common.runtime.history import VARIABLE, History
 from xprocess import XProcess
 
 from ..cluster.programs import TASKS_FILE, Master, Program, Worker, eventually

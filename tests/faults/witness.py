@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tq
-from tq.client.handles import Handles
-from tq.common.codec import encode, encode_call
-from tq.common.history import Note, digest
-from tq.common.ids import new_ids, parse_id
+from tq.client.tasks.handles import Handles
+from tq.common.domain.ids import new_ids, parse_id
+from tq.common.runtime.history import Note, digest
+from tq.common.values.codec import encode, encode_call
 
 QUEUE = ("get_task_queue", "default")
 TASKS = ("get_tasks",)

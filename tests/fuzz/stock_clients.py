@@ -17,14 +17,14 @@ from multiprocessing.managers import Token
 from random import Random
 from typing import Any
 
-from tq.master.accounts import Accounts
-from tq.master.clock import Now
-from tq.master.engine import Engine, EngineLimits
+from tq.master.engine.accounts import Accounts
+from tq.master.engine.clock import Now
+from tq.master.engine.engine import Engine, EngineLimits
 from tq.master.gateway.connection import Connection
 from tq.master.gateway.handshake import CHALLENGE, FAILURE, MODERN, WELCOME, FrameSplitter, frame
 from tq.master.gateway.server import Gateway
 from tq.master.gateway.writer import ERROR, RETURN, TRACEBACK, UNSERIALIZABLE
-from tq.master.store.sqlite import SqliteStore
+from tq.master.store.sqlite.store import SqliteStore
 
 from .mutation import damage
 
@@ -160,7 +160,7 @@ class _Client:
 
 
 class _Master:
-    """As much of ``master.server.Server`` as a gateway asks for."""
+    """As much of ``master.net.server.Server`` as a gateway asks for."""
 
     descriptors_max = 10_000
 

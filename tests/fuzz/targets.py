@@ -24,26 +24,26 @@ from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgpack import ExtType, packb
-from tq.client.commands.output import shown
-from tq.common.address import parse_address
-from tq.common.codec import decode, decode_call, encode, encode_call
+from tq.client.cli.output import shown
+from tq.common.auth.keys import Credential, make_token_verifier, mint_token
+from tq.common.domain.model import Role
 from tq.common.errors import DecodeError, InvalidArgument, NotSerializable, ProtocolError, Rejected, TqError
-from tq.common.failure import Failure
-from tq.common.frames import FrameReader, Kind, encode_frame, pack
-from tq.common.handshake import ClientHandshake, ServerHandshake
-from tq.common.keys import Credential, make_token_verifier, mint_token
-from tq.common.model import Role
-from tq.common.session import Answerer, Caller, Request
-from tq.common.values import ARRAY, DATETIME, ENUM, PAIRS, SCALAR, SET, TIME, TUPLE
-from tq.master.clock import Now
-from tq.master.data_types import DATA
-from tq.master.engine import Engine, EngineLimits
+from tq.common.values.codec import decode, decode_call, encode, encode_call
+from tq.common.values.extension_types import ARRAY, DATETIME, ENUM, PAIRS, SCALAR, SET, TIME, TUPLE
+from tq.common.values.failure import Failure
+from tq.common.wire.address import parse_address
+from tq.common.wire.frames import FrameReader, Kind, encode_frame, pack
+from tq.common.wire.handshake import ClientHandshake, ServerHandshake
+from tq.common.wire.protocol import Answerer, Caller, Request
+from tq.master.api.registry import Registry
+from tq.master.data.types import DATA
+from tq.master.engine.clock import Now
+from tq.master.engine.engine import Engine, EngineLimits
+from tq.master.engine.session import Call, Session
 from tq.master.gateway.decoder import loads
 from tq.master.gateway.requests import read_call, split_request
 from tq.master.gateway.writer import returning
-from tq.master.registry import Registry
-from tq.master.sessions import Call, Session
-from tq.master.store.sqlite import SqliteStore
+from tq.master.store.sqlite.store import SqliteStore
 
 from .mutation import damage, hostile_msgpack
 from .stock_clients import StreamTarget

@@ -19,8 +19,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tq.common.history import digest
-from tq.common.model import StateNumber
+from tq.common.domain.model import StateNumber
+from tq.common.runtime.history import digest
 
 from .checker import TERMINAL, Event, Final, Report, check
 

@@ -6,7 +6,7 @@ import time
 from typing import Any, NamedTuple
 
 import pytest
-from tq.common.model import OutcomeNumber, StateNumber
+from tq.common.domain.model import OutcomeNumber, StateNumber
 
 from .checker import Event, Final, check
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tq.common.history import digest
-from tq.common.model import StateNumber
+from tq.common.domain.model import StateNumber
+from tq.common.runtime.history import digest
 
 from .checker import Event, Final
 from .loading import Torn, certain, final, judge, read

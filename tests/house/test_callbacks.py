@@ -29,17 +29,17 @@ PROTOCOL: Final = {
 
 # file, callback as it is written: why an exception there leaves nothing open
 NAMED: Final = {
-    ("master/server.py", "self._pump"): "arms the next transaction in `finally`",
-    ("master/server.py", "self._next_turn"): "tells connections, each of which contains what it raises",
-    ("master/server.py", "self.wake"): "only schedules the pump",
-    ("master/server.py", "shared.give_up"): "forgets in a dict of the server's own",
-    ("master/connection.py", "then"): "one of this class's deadlines, each of them contained",
-    ("master/connection.py", "transport.abort"): "asyncio's own; there is nothing behind it",
+    ("master/net/server.py", "self._pump"): "arms the next transaction in `finally`",
+    ("master/net/server.py", "self._next_turn"): "tells connections, each of which contains what it raises",
+    ("master/net/server.py", "self.wake"): "only schedules the pump",
+    ("master/net/server.py", "shared.give_up"): "forgets in a dict of the server's own",
+    ("master/net/connection.py", "then"): "one of this class's deadlines, each of them contained",
+    ("master/net/connection.py", "transport.abort"): "asyncio's own; there is nothing behind it",
     ("master/gateway/connection.py", "transport.abort"): "asyncio's own; there is nothing behind it",
     ("master/gateway/connection.py", "self.end"): "the one way out itself",
-    ("common/connection.py", "self._transport.abort"): "asyncio's own; there is nothing behind it",
-    ("common/http.py", "self.end"): "the one way out itself",
-    ("common/health.py", "self._beat"): "arms the next beat in `finally`",
+    ("common/wire/connection.py", "self._transport.abort"): "asyncio's own; there is nothing behind it",
+    ("common/runtime/http.py", "self.end"): "the one way out itself",
+    ("common/runtime/health.py", "self._beat"): "arms the next beat in `finally`",
     ("master/cli.py", "first_or_second"): "a signal: it takes note, or ends the process",
 }
 ROOMS: Final = ("master", "common")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tq.common.config import MasterSettings, WorkerSettings, load_settings
 from tq.common.errors import ConfigError
+from tq.common.runtime.config import MasterSettings, WorkerSettings, load_settings
 from tq.master.cli import main as tq_master
 from tq.worker.cli import main as tq_worker
 

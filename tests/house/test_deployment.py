@@ -15,7 +15,7 @@ from typing import Any
 import click
 import pytest
 import yaml
-from tq.common.config import MasterSettings, WorkerSettings, load_settings
+from tq.common.runtime.config import MasterSettings, WorkerSettings, load_settings
 from tq.master.cli import main as tq_master
 from tq.worker.cli import main as tq_worker
 
@@ -155,8 +155,8 @@ def test_there_is_one_master() -> None:
 
 
 def test_the_secret_as_shipped_lets_nobody_in() -> None:
+    from tq.common.auth.keys import check_authkey_strength
     from tq.common.errors import ConfigError
-    from tq.common.keys import check_authkey_strength
 
     [secret] = manifests("Secret")
     with pytest.raises(ConfigError, match="characters"):

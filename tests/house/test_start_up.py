@@ -62,6 +62,6 @@ def test_importing_tq_stays_small(with_tq: set[str]) -> None:
 
 
 def test_the_help_of_tq_needs_neither_network_nor_tables(bare: set[str]) -> None:
-    program = "import sys; from tq.client.commands import main; sys.argv = ['tq', '--help']; main()"
+    program = "import sys; from tq.client.cli import main; sys.argv = ['tq', '--help']; main()"
     loaded = set(loaded_by("-c", program)) - bare
     assert loaded & (HEAVY - {"click"}) == set()

@@ -1,4 +1,4 @@
-"""Nothing writes to a terminal but ``common/terminal.py``: what others wrote is cleaned there, and nowhere forgotten."""
+"""Nothing writes to a terminal but ``common/runtime/terminal.py``: what others wrote is cleaned there, and nowhere forgotten."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 WRITERS = {
-    "common/terminal.py",
-    "common/console.py",
-    "common/logs.py",  # its values are quoted: tests/common/test_logs.py
-    "common/leash.py",  # a number, before anything is imported
-    "worker/own_process.py",  # a task's own process: its stderr is read by its worker, which cleans
-    "worker/child.py",  # the same
+    "common/runtime/terminal.py",
+    "common/runtime/console.py",
+    "common/runtime/logs.py",  # its values are quoted: tests/common/runtime/test_logs.py
+    "common/runtime/parent_death.py",  # a number, before anything is imported
+    "worker/child/own_process.py",  # a task's own process: its stderr is read by its worker, which cleans
+    "worker/child/loop.py",  # the same
 }
 HARMLESS = {"isatty", "fileno", "flush", "encoding"}
 OF_CLICK = {"echo", "echo_via_pager", "secho", "style", "confirm", "prompt"}

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tq.common.auth.keys import Verifier
+from tq.common.domain.ids import new_ids
+from tq.common.domain.model import Role
 from tq.common.errors import StoreError
-from tq.common.ids import new_ids
-from tq.common.keys import Verifier
-from tq.common.model import Role
-from tq.common.session import Request
-from tq.master.clock import Now
-from tq.master.engine import Batch, Engine, EngineLimits
-from tq.master.registry import Registry
-from tq.master.sessions import Call, Session
-from tq.master.store.sqlite import SqliteStore
+from tq.common.wire.protocol import Request
+from tq.master.api.registry import Registry
+from tq.master.engine.clock import Now
+from tq.master.engine.engine import Batch, Engine, EngineLimits
+from tq.master.engine.session import Call, Session
+from tq.master.store.sqlite.store import SqliteStore
 
-from .door import Door
+from tests.master.net.door import Door
 
 LEASE_MS, GRACE_MS, TICK_MS = 20_000, 3_000, 5_000
 

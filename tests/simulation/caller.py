@@ -1,4 +1,4 @@
-"""The calling side of a link, as ``common/connection.py`` is after WELCOME: calls, answers, heartbeats."""
+"""The calling side of a link, as ``common/wire/connection.py`` is after WELCOME: calls, answers, heartbeats."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tq.common.errors import TqError, Unreachable
-from tq.common.frames import FrameReader
-from tq.common.session import PING, Caller, Goodbye
+from tq.common.wire.frames import FrameReader
+from tq.common.wire.protocol import PING, Caller, Goodbye
 
 from .master import FRAME_BYTES_MAX, HEARTBEAT_SECONDS, Greeting
 from .network import End, Network

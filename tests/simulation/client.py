@@ -1,14 +1,14 @@
-"""A client: the shipped ledger on a simulated link. Mirrors ``client/link.py``."""
+"""A client: the shipped ledger on a simulated link. Mirrors ``client/core/io_thread.py``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from tq.client.ledger import Call, Ledger
+from tq.client.core.pending_calls import Call, Ledger
+from tq.common.domain.model import Role, StateNumber
 from tq.common.errors import TqError, Unreachable
-from tq.common.history import digest
-from tq.common.model import Role, StateNumber
+from tq.common.runtime.history import digest
 
 from .caller import Connection, Reconnecting
 from .load import QUEUES, Load, Spec
@@ -148,7 +148,7 @@ class Client(Reconnecting):
             self.waits_for.pop(id, None)
             self._oracle.heard(self, id, state, digest(body) if state == StateNumber.SUCCEEDED else "")
 
-    # the line, as client/link.py has it
+    # the line, as client/core/io_thread.py has it
 
     def admitted(self, connection: Connection) -> None:
         self.connection = connection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tq.common.model import OutcomeNumber
+from tq.common.domain.model import OutcomeNumber
 
 from .world import MS, SECOND, World
 

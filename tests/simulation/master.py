@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tq.common.auth.keys import Verifier
+from tq.common.domain.model import Role
 from tq.common.errors import ProtocolError
-from tq.common.frames import FrameReader
-from tq.common.keys import Verifier
-from tq.common.model import Role
-from tq.common.session import PONG, Abandoned, Answerer, Goodbye, Ping, Request, goodbye
-from tq.master.clock import Now
-from tq.master.engine import Engine, EngineLimits
-from tq.master.registry import Registry
-from tq.master.server import Server
-from tq.master.sessions import Call, Session
+from tq.common.wire.frames import FrameReader
+from tq.common.wire.protocol import PONG, Abandoned, Answerer, Goodbye, Ping, Request, goodbye
+from tq.master.api.registry import Registry
+from tq.master.engine.clock import Now
+from tq.master.engine.engine import Engine, EngineLimits
+from tq.master.engine.session import Call, Session
+from tq.master.net.server import Server
 from tq.master.store.recording import RecordingStore
 
 from .disk import Disk, SimulatedStore
@@ -82,7 +82,7 @@ class SimulatedLoop:
 
 
 class Socket:
-    """A session's wire, as ``master/connection.py`` is after WELCOME."""
+    """A session's wire, as ``master/net/connection.py`` is after WELCOME."""
 
     def __init__(self, master: Master, end: End, greeting: Greeting) -> None:
         self._master, self._end = master, end

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tq.common.model import OutcomeNumber, StateNumber
+from tq.common.domain.model import OutcomeNumber, StateNumber
 
 from ..history.checker import Final, check
 from .world import SECOND, World
 
 if TYPE_CHECKING:
-    from tq.master.engine import Engine
+    from tq.master.engine.engine import Engine
 
     from .client import Client
     from .disk import SimulatedStore
@@ -249,7 +249,7 @@ class Oracle:
         """Judge the whole history; the number of extra starts. Raises Broken."""
         self._count(store)
         rows = store._run("SELECT id, state, attempt, result FROM tasks")
-        from tq.common.history import digest
+        from tq.common.runtime.history import digest
 
         final = {
             id: Final(state, attempt, digest(result) if state == StateNumber.SUCCEEDED else "")

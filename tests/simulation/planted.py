@@ -35,7 +35,7 @@ class Bug(NamedTuple):
 BUGS = (
     Bug(
         "drop the fence",
-        "tq.master.ends",
+        "tq.master.tasks.completion",
         "            if held is None or held.attempt != attempt or held.lease != lease:\n                if not",
         "            if held is not None:\n"
         "                attempt, lease = held.attempt, held.lease\n"
@@ -43,100 +43,102 @@ BUGS = (
     ),
     Bug(
         "reply before the commit",
-        "tq.master.engine",
+        "tq.master.engine.engine",
         "list(self._replies), []\n        return batch\n",
         "list(self._replies), []\n        if not batch.failed:\n            self.committed(batch)\n        return batch\n",
     ),
     Bug(
         "expire too early",
-        "tq.master.ends",
+        "tq.master.tasks.completion",
         "self._store.expire(now.steady,",
         "self._store.expire(now.steady + 2_000,",
     ),
     Bug(
         "retry one too often",
-        "tq.common.lifecycle",
+        "tq.common.domain.lifecycle",
         "failures > end.options.retries",
         "failures > end.options.retries + 1",
     ),
     Bug(
         "forget requeue on disconnect",
-        "tq.master.roster",
+        "tq.master.workers.membership",
         "            worker.give_up_at = now.mono + self._grace_ms\n",
         "",
     ),
     Bug("reuse an attempt", "tasks.sql", "attempt = attempt + 1", "attempt = max(attempt, 1)"),
     Bug(
         "lose a wake-up",
-        "tq.master.watches",
+        "tq.master.tasks.subscriptions",
         "        if stream.outcomes:\n            self._ripe[stream] = None\n        return LATER",
         "        return LATER",
     ),
     Bug(
         "count twice",
-        "tq.master.lanes",
+        "tq.master.tasks.routes",
         "            counts[state] += 1\n",
         "            counts[state] += 1 + (state == StateNumber.FAILED)\n",
     ),
     Bug(
         "renew after expiry",
-        "tq.master.roster",
+        "tq.master.workers.membership",
         "if mine is not None and mine.attempt == attempt and mine.lease == lease:\n                kept",
         "if mine is None or (mine.attempt == attempt and mine.lease == lease):\n                kept",
     ),
     Bug(
         "no grace after a stall",
-        "tq.master.roster",
+        "tq.master.workers.membership",
         '        """This process stood still: nobody is blamed for that time."""\n',
         "        return\n",
     ),
     Bug(
         "dedupe by id only",
-        "tq.master.intake",
+        "tq.master.tasks.dispatch",
         "if lane != submission.lane.number or payload != (",
         "if False and payload != (",
     ),
     Bug(
         "confirm a cancel too early",
-        "tq.master.ends",
+        "tq.master.tasks.completion",
         "                self.cancelling.add(found.id)\n",
         "                self.cancelling.add(found.id)\n"
         "                found = found._replace(state=StateNumber.CANCELLED)\n",
     ),
     Bug(
         "start a stale prefetch",
-        "tq.worker.agent",
+        "tq.worker.agent.agent",
         "        self.waiting = deque(job for job in self.waiting if job.key not in lost)\n\n    @property",
         "\n    @property",
     ),
     Bug(
         "number workers by a failed transaction",
-        "tq.master.roster",
+        "tq.master.workers.membership",
         "        self.by_number.clear()\n        for worker in list(self.by_node.values()):",
         "        for worker in list[Worker]():",
     ),
     Bug(
         "leave the dead in the line for leases",
-        "tq.master.sessions",
+        "tq.master.engine.session",
         "        leave, self.abandon = self.abandon, None\n",
         "        leave = self.abandon = None\n",
     ),
     Bug(
         "answer from a void transaction",
-        "tq.master.engine",
+        "tq.master.engine.engine",
         "for call in [*batch.calls, *batch.replies, *self._replies]:",
         "for call in batch.calls:",
     ),
-    Bug("follow the clock when it is set", "tq.master.clock", "            self._shift += moved\n", ""),
+    Bug(
+        "follow the clock when it is set", "tq.master.engine.clock", "            self._shift += moved\n", ""
+    ),
     Bug(
         "forget at a restart that the clock was set",
-        "tq.master.clock",
+        "tq.master.engine.clock",
         "self._shift, self._last = self._kept_shift, now",
         "self._shift, self._last = 0, now",
     ),
     Bug(
         "forget a jump with its transaction",
-        "tq.master.clock",
+        "tq.master.engine.clock",
         "            self._kept_shift, self._kept_moment = int(shift), int(moment)\n",
         "            self._shift = self._kept_shift = int(shift)\n            self._kept_moment = int(moment)\n",
     ),
@@ -197,7 +199,7 @@ def _plant_python(bug: Bug) -> list[tuple[object, str, object]]:
 
 
 def _plant_sql(bug: Bug) -> list[tuple[object, str, object]]:
-    from tq.master.store import sqlite
+    from tq.master.store.sqlite import store as sqlite
 
     text = resources.files(sqlite.__package__ or "").joinpath("sql", bug.module).read_text("utf-8")
     _changed(text, bug)

@@ -1,4 +1,4 @@
-"""A worker: the shipped agent, on hands that keep children made of events. Mirrors ``worker/supervisor.py``."""
+"""A worker: the shipped agent, on hands that keep children made of events. Mirrors ``worker/supervisor/supervisor.py``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from tq.common.domain.model import OutcomeNumber, Role
 from tq.common.errors import TqError
-from tq.common.history import digest
-from tq.common.model import OutcomeNumber, Role
-from tq.worker.agent import TICK_SECONDS, Agent
-from tq.worker.jobs import Death, Job, Report
+from tq.common.runtime.history import digest
+from tq.worker.agent.agent import TICK_SECONDS, Agent
+from tq.worker.agent.jobs import Death, Job, Report
 
 from .caller import Connection, Reconnecting
 from .load import TASKS, Load

@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from tq.common.failure import Failure
-from tq.common.model import OutcomeNumber
-from tq.worker.agent import TICK_SECONDS, Agent
-from tq.worker.jobs import Death, Job, Report
+from tq.common.domain.model import OutcomeNumber
+from tq.common.values.failure import Failure
+from tq.worker.agent.agent import TICK_SECONDS, Agent
+from tq.worker.agent.jobs import Death, Job, Report
 
 KILL_GRACE_SECONDS = 5.0
 LEASE = b"lease"

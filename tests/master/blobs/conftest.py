@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tq.common.blob import Blob
+from tq.common.values.blob import Blob
 from tq.master.blobs.files import RESERVE_BYTES, BlobFiles
-from tq.master.store.sqlite import SqliteStore
+from tq.master.store.sqlite.store import SqliteStore
 
 from ..conftest import Bench, Peer
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tq.common.blob import Blob
-from tq.common.ids import new_ids
+from tq.common.domain.ids import new_ids
+from tq.common.values.blob import Blob
 from tq.master.blobs.keeper import KEEP_MS
-from tq.master.store.sqlite import SqliteStore
+from tq.master.store.sqlite.store import SqliteStore
 
 from .conftest import BlobBench
 

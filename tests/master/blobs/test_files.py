@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from tq.common.blob import Blob
 from tq.common.errors import InvalidArgument, StoreError, UnknownBlob
+from tq.common.values.blob import Blob
 from tq.master.blobs.files import SYNC_EVERY_BYTES, UPLOADS, BlobFiles, Part
 
 DATA = b"some content"

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tq.common.blob import BLOB_BYTES_MAX, Blob
+from tq.common.domain.ids import new_ids
+from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.common.errors import InvalidArgument, QuotaExceeded, StoreError, TqError, UnknownBlob
-from tq.common.failure import Failure
-from tq.common.ids import new_ids
-from tq.common.model import OutcomeNumber, StateNumber
-from tq.master.accounts import LIMITS, Account, What
+from tq.common.values.blob import BLOB_BYTES_MAX, Blob
+from tq.common.values.failure import Failure
 from tq.master.blobs import keeper, uploads
 from tq.master.blobs.keeper import CHUNK_BYTES_MAX, COLLECT_BLOBS_MAX, KEEP_MS
-from tq.master.store.sqlite import SqliteStore
+from tq.master.engine.accounts import LIMITS, Account, What
+from tq.master.store.sqlite.store import SqliteStore
 
 from .conftest import BlobBench
 

@@ -16,17 +16,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tq.common.address import Address
-from tq.common.codec import encode
+from tq.common.values.codec import encode
+from tq.common.wire.address import Address
 from tq.master.gateway import connection as connection_module
 from tq.master.gateway.connection import LINGER_SECONDS, UNREAD_BYTES_MAX, WORDS_MAX
 from tq.master.gateway.handshake import CHALLENGE, FRAME_BYTES_MAX, WELCOME, FrameSplitter, frame
-from tq.master.gateway.plug import NOTICED
 from tq.master.gateway.server import UNREAD_BYTES_MAX as UNREAD_ANSWERS_MAX
 from tq.master.gateway.server import Gateway
-from tq.master.server import Server
+from tq.master.gateway.socket_options import NOTICED
+from tq.master.net.server import Server
 
-from ..door import HandLoop
+from tests.master.net.door import HandLoop
 
 KEY = b"a key for stock clients"
 SECONDS_MAX = 10.0  # for what other threads and the system do

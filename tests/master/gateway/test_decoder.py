@@ -7,13 +7,13 @@ import pickle
 import struct
 
 import pytest
-from tq.common.codec import encode
 from tq.common.errors import DecodeError
-from tq.common.hashing import ALIKE_MAX
+from tq.common.values.codec import encode
+from tq.common.values.hashing import ALIKE_MAX
 from tq.master.gateway.decoder import CONTAINERS_MAX, DEPTH_MAX, KEYED_MAX, loads
 from tq.master.gateway.handshake import FRAME_BYTES_MAX
 
-from ...common.alike import alike
+from ...common.values.alike import alike
 
 
 def a_frame(body: bytes) -> bytes:

@@ -21,15 +21,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgpack import ExtType, packb
-from tq.common.codec import encode
 from tq.common.errors import DecodeError
-from tq.common.values import BLOB, DATE, DATETIME, DECIMAL, FROZENSET, PAIRS, PATH, SCALAR, SET, TIME, TUPLE
+from tq.common.values.codec import encode
+from tq.common.values.extension_types import (
+    BLOB,
+    DATE,
+    DATETIME,
+    DECIMAL,
+    FROZENSET,
+    PAIRS,
+    PATH,
+    SCALAR,
+    SET,
+    TIME,
+    TUPLE,
+)
 from tq.master.gateway.decoder import _STEPS, DEPTH_MAX, loads
 from tq.master.gateway.handshake import FRAME_BYTES_MAX
 from tq.master.gateway.item_reader import VALUES_MAX, read_item
 from tq.master.gateway.writer import dumps, raising, returning
 
-from ...common.alike import alike
+from ...common.values.alike import alike
 from ...fuzz.mutation import damage
 
 KEYS = st.integers(-(2**63), 2**63) | st.text(max_size=5) | st.binary(max_size=5)

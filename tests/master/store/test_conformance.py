@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tq.common.domain.ids import new_ids
+from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.common.errors import ConfigError, StoreError
-from tq.common.ids import new_ids
-from tq.common.model import OutcomeNumber, StateNumber
-from tq.master.store.interface import (
+from tq.master.store.interface.store import (
     EndedAttempt,
     Inconsistent,
     KeyRow,
@@ -24,7 +24,7 @@ from tq.master.store.interface import (
     Store,
     TaskFilter,
 )
-from tq.master.store.sqlite import SqliteStore
+from tq.master.store.sqlite.store import SqliteStore
 
 LEASE = b"L" * 16
 NOW = 1_700_000_000_000
@@ -333,7 +333,7 @@ def test_every_commit_is_synced_by_default(tmp_path: Path) -> None:
 
 
 def test_a_store_from_before_tasks_had_origins_keeps_every_task_and_index(tmp_path: Path) -> None:
-    folder = resources.files("tq.master.store").joinpath("migrations")
+    folder = resources.files("tq.master.store.sqlite").joinpath("migrations")
     files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
     db = sqlite3.connect(tmp_path / "tq.db", isolation_level=None)
     for number, name in enumerate(files[:8], start=1):
@@ -374,7 +374,7 @@ def test_a_store_from_before_tasks_had_origins_keeps_every_task_and_index(tmp_pa
 
 
 def test_migrations_are_numbered_without_gap_or_double() -> None:
-    folder = resources.files("tq.master.store").joinpath("migrations")
+    folder = resources.files("tq.master.store.sqlite").joinpath("migrations")
     names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
     assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
 
@@ -444,8 +444,8 @@ def test_it_tells_when_tasks_were_submitted(store: Store, lane: int) -> None:
 KILLED_WRITER = """
 import os, sys
 from pathlib import Path
-from tq.master.store.sqlite import SqliteStore
-from tq.master.store.interface import NewTasks
+from tq.master.store.sqlite.store import SqliteStore
+from tq.master.store.interface.store import NewTasks
 store = SqliteStore(Path(sys.argv[1]))
 store.begin(); lane = store.add_lane("q", "m:f"); store.commit()
 for seq in range(1, 1000):

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from tq.common.errors import ConfigError, StoreError
 from tq.master.store.inspection import Facts, inspect
-from tq.master.store.interface import NewTasks
-from tq.master.store.sqlite import SqliteStore
+from tq.master.store.interface.store import NewTasks
+from tq.master.store.sqlite.store import SqliteStore
 
 TASKS = 300
 MARK = b"the task with the number %d "

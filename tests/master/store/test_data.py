@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from tq.common.errors import StoreError
-from tq.master.store.data import DataCall, DataRow, StoredDatum
-from tq.master.store.sqlite import SqliteStore
+from tq.master.store.interface.data import DataCall, DataRow, StoredDatum
+from tq.master.store.sqlite.store import SqliteStore
 
 CALLER = b"c" * 16
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tq.master.store.interface import Inconsistent, Store
-from tq.master.store.items import HeldRow, ItemPicture, NewItem
-from tq.master.store.sqlite import SqliteStore
+from tq.master.store.interface.items import HeldRow, ItemPicture, NewItem
+from tq.master.store.interface.store import Inconsistent, Store
+from tq.master.store.sqlite.store import SqliteStore
 
 NODE, ONE, TWO = b"n" * 16, b"1" * 16, b"2" * 16
 

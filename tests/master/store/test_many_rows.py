@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tq.common.model import StateNumber
-from tq.master.store.interface import NewTasks
-from tq.master.store.sqlite import SqliteStore
+from tq.common.domain.model import StateNumber
+from tq.master.store.interface.store import NewTasks
+from tq.master.store.sqlite.store import SqliteStore
 
 GROUP = 100_000
 LEASE = b"L" * 16

@@ -1,0 +1,182 @@
+"""Acting on many tasks: count, ask, then go on in portions that can be stopped between any two.
+
+::
+
+    survey (select, portion by portion) ─► "retry 1,204 tasks (1,200 failed, 4 dead)?" ─► portions with a bar
+                                                                 └ no terminal: --yes, or nothing is done
+"""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+
+from ...common.domain.ids import show_id
+from ...common.domain.model import State
+from ...common.errors import InvalidArgument, TqError
+from ...common.runtime.terminal import ask, console, say, write
+from ..app import App
+from .failing import FAILED
+from .output import ago, count, print_json, print_table
+from .where import Filter
+
+TASKS: Final = ("get_tasks",)
+SAMPLE: Final = 5
+PAGE: Final = 1_000  # tasks in one answer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verb:
+    """What is done, in words and as a method."""
+
+    method: str
+    ask: str  # retry
+    done: str  # ready again
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Survey:
+    states: Counter[int]  # by their numbers
+    newest: int  # tasks that come later are not meant
+
+    @property
+    def tasks(self) -> int:
+        return sum(self.states.values())
+
+    def in_words(self) -> str:
+        """``1,204 tasks (1,200 failed, 4 dead)``"""
+        parts = ", ".join(
+            f"{count(tasks)} {State.from_number(number)}" for number, tasks in sorted(self.states.items())
+        )
+        return f"{count(self.tasks)} {'task' if self.tasks == 1 else 'tasks'} ({parts})"
+
+
+def survey(app: App, wanted: Filter) -> Survey:
+    """Look through all tasks there are, a portion at a time."""
+    answer = app.call(TASKS, "select", wanted)
+    newest, states = answer["newest"], Counter(dict(answer["states"]))
+    while answer["before"] is not None:
+        answer = app.call(TASKS, "select", wanted, 0, answer["before"])
+        states.update(dict(answer["states"]))
+    return Survey(states=states, newest=newest)
+
+
+def newest_tasks(app: App, wanted: Filter, limit: int) -> list[dict[str, Any]]:
+    """The newest that fit, as ``tq ls`` shows them."""
+    tasks: list[dict[str, Any]] = []
+    before: int | None = None
+    while True:
+        answer = app.call(TASKS, "select", wanted, min(limit - len(tasks), PAGE), before)
+        tasks += answer["rows"]
+        before = answer["before"]
+        if before is None or len(tasks) >= limit:
+            return tasks
+
+
+def act(app: App, as_json: bool, verb: Verb, wanted: Filter, *, yes: bool, dry_run: bool) -> None:
+    """The whole of it; ends with a sentence or a JSON document."""
+    found = survey(app, wanted)
+    if dry_run or not found.tasks:
+        sample = newest_tasks(app, wanted, SAMPLE) if found.tasks else []
+        _say_what_would_be(as_json, verb, found, sample)
+        return
+    if not yes:
+        _ask(verb, found)
+    done, stopped = 0, False
+    try:
+        with _stopping() as stop:
+            for so_far in _portions(app, verb, wanted, found, stop):
+                done = so_far
+            stopped = bool(stop)
+    except (TqError, TimeoutError):
+        say(f"tq: {count(done)} of {count(found.tasks)} are {verb.done}, then:")
+        raise
+    if as_json:
+        print_json({"tasks": done, "matched": found.tasks, "stopped": stopped})
+    elif stopped:
+        rest = "the rest is as it was; the same command goes on"
+        say(f"tq: stopped: {count(done)} of {count(found.tasks)} are {verb.done}, {rest}")
+    else:
+        write(f"{count(done)} {'task is' if done == 1 else 'tasks are'} {verb.done}\n")
+    if stopped:
+        raise SystemExit(FAILED)
+
+
+def _ask(verb: Verb, found: Survey) -> None:
+    if not sys.stdin.isatty():
+        line = shlex.join(["tq", *sys.argv[1:], "--yes"])
+        raise InvalidArgument(
+            f"would {verb.ask} {found.in_words()}; nobody is here to be asked: write {line}"
+        )
+    if not ask(f"{verb.ask} {found.in_words()}?"):
+        raise click.Abort
+
+
+def _portions(app: App, verb: Verb, wanted: Filter, found: Survey, stop: list[int]) -> Iterator[int]:
+    """Perform; yields how many are done so far. Nothing is interrupted in the middle of a portion."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    screen = console(stderr=True)
+    columns = (TextColumn(verb.ask), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    done, before = 0, found.newest
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        bar = progress.add_task("", total=found.tasks)
+        while before is not None and not stop:
+            answer = app.call(TASKS, verb.method, wanted, before)
+            done, before = done + answer["tasks"], answer["before"]
+            progress.update(bar, completed=done)
+            yield done
+
+
+def _say_what_would_be(as_json: bool, verb: Verb, found: Survey, sample: list[dict[str, Any]]) -> None:
+    if as_json:
+        ids = [show_id(task["id"]) for task in sample]
+        print_json({"tasks": 0, "matched": found.tasks, "sample": ids, "stopped": False})
+        return
+    if not found.tasks:
+        write("no such tasks\n")
+        return
+    write(f"would {verb.ask} {found.in_words()}, the newest of them:\n\n")
+    print_table(TASK_COLUMNS, [task_cells(task) for task in sample], empty="", spare=SPARE_COLUMNS)
+
+
+TASK_COLUMNS: Final = ("id", "state", "task", "queue", "#attempt", "#age")
+SPARE_COLUMNS: Final = ("queue", "#attempt")  # an id takes half of 80 columns
+
+
+def task_cells(task: dict[str, Any]) -> tuple[object, ...]:
+    """A task's row in a table of them."""
+    return (
+        show_id(task["id"]),
+        State.from_number(task["state"]),
+        task["name"],
+        task["queue"],
+        task["attempt"],
+        ago(task["created"]),
+    )
+
+
+@contextmanager
+def _stopping() -> Iterator[list[int]]:
+    """A list that gets an entry with the first Ctrl-C; the second one is as usual."""
+    stop: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        if stop:
+            raise KeyboardInterrupt
+        stop.append(number)
+        say("\ntq: stopping after this portion; once more ends at once")
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,83 @@
+"""What became of a message, from the outcome of its task. Pure."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from ....common.domain.model import StateNumber
+from ....common.errors import TqError
+from ....common.values.failure import Failure
+from ...tasks.outcomes import Outcome
+
+_REPLY: Final = re.compile(r"(\d{3}) (.*)", re.DOTALL)
+
+
+class Fate(StrEnum):
+    SENT = "sent"  # the server took it
+    DEFERRED = "deferred"  # the server, or the way to it, refused for now, at every try
+    BOUNCED = "bounced"  # the server refused for good
+    FAILED = "failed"  # something else: see its text
+    CANCELLED = "cancelled"
+
+
+_FATES: Final = {"Deferred": Fate.DEFERRED, "Bounced": Fate.BOUNCED}  # what tq.tasks.mail raises
+FINAL: Final = (Fate.SENT, Fate.BOUNCED)  # what a further run leaves alone
+
+
+class Ended(NamedTuple):
+    """A row of the report."""
+
+    email: str
+    state: Fate
+    smtp_code: str = ""
+    smtp_text: str = ""
+    attempts: str = ""
+    when: float | None = None  # Unix seconds
+    message_id: str = ""
+
+
+def ended(email: str, id: bytes, state: int, body: bytes | None, now: float | None) -> Ended:
+    """``now``: when its end was heard of; None if that was before this run."""
+    outcome = Outcome(state, body)
+    try:
+        if state == StateNumber.SUCCEEDED:
+            return _sent(email, outcome.value(id), now)
+        outcome.error(id)
+    except TqError as unreadable:  # forgotten by the master, or of another version
+        fate = Fate.SENT if state == StateNumber.SUCCEEDED else Fate.FAILED
+        return Ended(email, fate, smtp_text=str(unreadable), when=now)
+    failure = Failure.decode(body)
+    if state == StateNumber.CANCELLED:
+        return Ended(email, Fate.CANCELLED, when=now)
+    kind, detail = failure.type.rpartition(".")[2], failure.detail
+    return Ended(
+        email,
+        _FATES.get(kind, Fate.FAILED),
+        smtp_code=str(detail.get("smtp_code", "")),
+        smtp_text=str(detail.get("smtp_text", "")) or failure.message or str(outcome.error(id)),
+        attempts=str(detail.get("attempt", "")),
+        when=now,
+    )
+
+
+def refused(email: str, error: str, now: float) -> Ended:
+    """It never became a task."""
+    return Ended(email, Fate.FAILED, smtp_text=error, when=now)
+
+
+def _sent(email: str, result: Any, now: float | None) -> Ended:
+    if not isinstance(result, dict):
+        return Ended(email, Fate.SENT, when=now)
+    match = _REPLY.fullmatch(str(result.get("reply", "")))
+    when = result.get("when")
+    return Ended(
+        email,
+        Fate.SENT,
+        smtp_code=match[1] if match else "",
+        smtp_text=match[2] if match else "",
+        attempts=str(result.get("attempt", "")),
+        when=when if isinstance(when, float) else now,
+        message_id=str(result.get("message_id", "")),
+    )

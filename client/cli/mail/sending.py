@@ -1,0 +1,307 @@
+"""The loop: messages out as places get free, outcomes in, until all have ended or somebody wants the end.
+
+One thread; it waits for outcomes in one place, and looks after retries now and then. A task's id is made from
+the queue, the campaign and the address (``task_id``), so a message that the master has is watched and not sent again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any, Final, Protocol
+
+from ....common.domain.ids import key_id
+from ....common.domain.model import StateNumber
+from ....common.errors import InvalidArgument, NotSerializable, TaskConflict, TqError, UnknownBlob
+from ....common.values.blob import Blob
+from ....common.values.codec import encode_call
+from ....common.values.failure import Failure
+from ...app import App
+from ...blobs.blobs import Named
+from ...tasks.handle import TASKS
+from ...tasks.handles import CALL_TASKS_MAX
+from ...tasks.mapping import CALLS_UNDER_WAY, CHUNK_BYTES, CHUNK_TASKS, Tasks
+from ...tasks.options import Choice
+from ...tasks.outcomes import UNKNOWN, Row
+from ..map.stopping import Bell, Interrupts
+from .addresses import Unfit, sameness
+from .checking import Plan
+from .files import Attachments
+from .outcomes import Ended, Fate, ended, refused
+from .places import Places
+
+TASK: Final = "tq.tasks.mail:send"
+UNDER_WAY_MAX: Final = 5_000  # not put off: enough for hundreds of workers' slots
+OPEN_MAX: Final = 20_000  # put off or not: what one look at their states costs
+TICK_SECONDS: Final = 0.25
+LOOK_SECONDS: Final = 2.0  # between looks at who is put off
+REASON_SECONDS: Final = 10.0  # between questions why
+END_SECONDS_MAX: Final = 20.0  # for what was running when somebody wanted the end
+
+
+class Watcher(Protocol):
+    """Who wants to know."""
+
+    def ended(self, rows: Sequence[Ended]) -> None: ...
+    def progress(self, ended: int, put_off: int) -> None: ...
+    def complain(self, text: str) -> None: ...
+
+
+def task_id(queue: str, campaign: str, address: str) -> bytes:
+    return key_id(queue, TASK, f"{campaign}:{sameness(address)}")
+
+
+class Inbox:
+    """Where the line puts outcomes; errors are kept for the loop."""
+
+    def __init__(self, bell: Bell) -> None:
+        self._rows: deque[Row] = deque()
+        self._bell = bell
+        self.errors: deque[TqError] = deque()
+
+    def put(self, rows: Sequence[Row]) -> None:
+        self._rows.extend(rows)
+        self._bell.ring()
+
+    def fail(self, error: TqError) -> None:
+        self.errors.append(error)
+        self._bell.ring()
+
+    def wait(self, seconds: float) -> list[Row]:
+        if not self._rows:
+            self._bell.wait({}, seconds)
+        return [self._rows.popleft() for _ in range(len(self._rows))]
+
+
+class Sending:
+    """One run of one campaign."""
+
+    def __init__(
+        self,
+        app: App,
+        plan: Plan,
+        *,
+        campaign: str,
+        choice: Choice,
+        attachments: Attachments,
+        server: str | None,
+        per_domain: int,
+        retry_failed: bool,
+    ) -> None:
+        self._app, self._plan, self._choice = app, plan, choice
+        self._attachments, self._server = attachments, server
+        self._ids = [task_id(choice.queue, campaign, recipient.address) for recipient in plan.recipients]
+        self._retry_failed = retry_failed
+        states = self._known_states()
+        self.known = sum(
+            state != StateNumber.CANCELLED for state in states.values()
+        )  # the master has them already
+        self._known = set(states)  # of those, the ones not revived
+        self._seen = deque(states)
+        self._revived: set[int] = set()
+        new = [number for number in range(len(self._ids)) if number not in states]
+        self.first = new[0] if new else 0  # of those to send
+        self._places = Places(((n, plan.recipients[n].domain) for n in new), per_domain=per_domain)
+        self._open: dict[bytes, int] = {}
+        bell = Bell()
+        self._interrupts, self._inbox = Interrupts(bell), Inbox(bell)
+        self._under_way: deque[tuple[Tasks, Named, Future[Any]]] = deque()
+        self._looked = self._asked = 0.0
+        self._reasons: set[str] = set()
+        self._ended = 0
+
+    def run(self, watcher: Watcher) -> bool:
+        """Until everything has ended; False when a signal ended it before."""
+        with self._interrupts.counted():
+            while not self._interrupts.count:
+                self._send()
+                self._hear(watcher)
+                if self._is_done:
+                    return True
+                self._look(watcher)
+            self._stop(watcher)
+        return False
+
+    @property
+    def _is_done(self) -> bool:
+        return self._places.is_empty and not (self._seen or self._open or self._under_way)
+
+    # out
+
+    def _send(self) -> None:
+        while self._seen and len(self._open) < OPEN_MAX:
+            some = [self._seen.popleft() for _ in range(min(len(self._seen), CHUNK_TASKS))]
+            self._watch(some)
+        while len(self._under_way) < CALLS_UNDER_WAY:
+            room = min(UNDER_WAY_MAX - self._places.under_way, OPEN_MAX - len(self._open), CHUNK_TASKS)
+            numbers = self._places.take(room)
+            if not numbers:
+                break
+            self._submit([number for number in numbers if number not in self._revived])
+            self._revive([number for number in numbers if number in self._revived])
+
+    def _submit(self, numbers: list[int]) -> None:
+        tasks: Tasks = []
+        named: Named = {}
+        size = 0
+        for number in numbers:
+            id = self._ids[number]
+            self._open[id] = number
+            try:
+                payload, blobs = self._payload(number)
+            except (Unfit, NotSerializable, OSError) as error:  # a file that was there when all was checked
+                self._inbox.put([[id, UNKNOWN, str(error)]])
+                continue
+            if tasks and size + len(payload) > CHUNK_BYTES:
+                self._call(tasks, named)
+                tasks, named, size = [], {}, 0
+            tasks.append([id, payload])
+            if blobs:
+                named[id] = blobs
+            size += len(payload)
+        if tasks:
+            self._call(tasks, named)
+
+    def _payload(self, number: int) -> tuple[bytes, list[Blob]]:
+        """The arguments of a task, and the content they name, which the master has when this returns."""
+        message = self._plan.message(self._plan.recipients[number])
+        blobs: list[Blob] = []
+        args, options = message.arguments(self._attachments.of(message), self._server)
+        payload = encode_call(args, options, (), blobs)
+        if blobs:
+            self._app.blobs.send(blobs)
+        return payload, blobs
+
+    def _call(self, tasks: Tasks, named: Named) -> None:
+        ids, app = [task[0] for task in tasks], self._app
+        stored = app.submit_many(TASK, self._choice, tasks, ids, self._inbox, app.link, named)
+        self._under_way.append((tasks, named, stored))
+        while len(self._under_way) > CALLS_UNDER_WAY:  # large messages: no more of them in memory
+            self._settle_first()
+
+    def _revive(self, numbers: list[int]) -> None:
+        if numbers:
+            ids = [self._ids[number] for number in numbers]
+            answer = self._app.link.call(TASKS, "retry", [ids], again=True)
+            self._under_way.append(([], {}, answer))
+            self._watch(numbers)
+
+    def _watch(self, numbers: Iterable[int]) -> None:
+        ids = [self._ids[number] for number in numbers]
+        self._open.update(zip(ids, numbers, strict=True))
+        self._app.link.watch(self._inbox, ids)
+
+    # in
+
+    def _hear(self, watcher: Watcher) -> None:
+        self._settle()
+        told: list[Ended] = []
+        now = time.time()
+        for id, state, body in self._inbox.wait(TICK_SECONDS):
+            number = self._open.pop(id, None)
+            if number is None:
+                continue
+            row = self._row(number, id, state, body, now)
+            if self._is_to_be_revived(number, row.state):
+                self._known.discard(number)
+                self._revived.add(number)
+                self._places.add(number, self._plan.recipients[number].domain)
+                continue
+            if number not in self._known:
+                self._places.end(number)
+            told.append(row)
+        self._ended += len(told)
+        watcher.ended(told)
+        watcher.progress(self._ended, self._places.put_off)
+
+    def _row(self, number: int, id: bytes, state: int, body: bytes | str | None, now: float) -> Ended:
+        email = self._plan.recipients[number].address
+        if isinstance(body, str) or state == UNKNOWN:
+            return refused(
+                email, body if isinstance(body, str) else "the master does not know it any more", now
+            )
+        return ended(email, id, state, body, None if number in self._known else now)
+
+    def _is_to_be_revived(self, number: int, fate: Fate) -> bool:
+        """What an earlier run left without its being sent. What bounced stays so."""
+        if number not in self._known or self._interrupts.count:
+            return False
+        return fate is Fate.CANCELLED or (self._retry_failed and fate in (Fate.DEFERRED, Fate.FAILED))
+
+    def _settle(self) -> None:
+        """Look at the calls that are answered. Raises what is not the fault of a task."""
+        while self._under_way and self._under_way[0][2].done():
+            self._settle_first()
+        while self._inbox.errors:
+            failure = self._inbox.errors.popleft()
+            if not isinstance(
+                failure, (InvalidArgument, TaskConflict, UnknownBlob)
+            ):  # those are told by their call
+                raise failure
+
+    def _settle_first(self) -> None:
+        """A call is refused as a whole: then its tasks go one by one, to find whose fault it was."""
+        tasks, named, answer = self._under_way.popleft()
+        error = answer.exception()
+        if error is None:
+            return
+        if isinstance(error, UnknownBlob):  # kept no longer: it waited too long for its task
+            self._app.blobs.send(blob for blobs in named.values() for blob in blobs)
+            self._call(tasks, named)
+            return
+        if not tasks or not isinstance(error, (InvalidArgument, TaskConflict)):
+            raise error
+        if len(tasks) == 1:
+            self._inbox.put([[tasks[0][0], UNKNOWN, str(error)]])
+        for task in tasks if len(tasks) > 1 else ():
+            self._call([task], {id: blobs for id, blobs in named.items() if id == task[0]})
+
+    # who is put off
+
+    def _look(self, watcher: Watcher) -> None:
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS or not self._open:
+            return
+        self._looked = now
+        scheduled = {
+            id
+            for id, state in self._states_of(list(self._open))
+            if state == StateNumber.SCHEDULED and id in self._open
+        }
+        self._places.note_put_off({self._open[id] for id in scheduled})
+        if scheduled and now - self._asked >= REASON_SECONDS:
+            self._asked = now
+            self._tell_why(next(iter(scheduled)), watcher)
+
+    def _tell_why(self, id: bytes, watcher: Watcher) -> None:
+        """One of the reasons there are, each once: a server that nobody reaches is to be seen at once."""
+        attempts = self._app.call(TASKS, "show", id)["attempts"]
+        reason = Failure.decode(attempts[-1]["body"]).message if attempts else ""
+        kind = reason.partition(" to ")[0]  # without whom it met
+        if kind and kind not in self._reasons:
+            self._reasons.add(kind)
+            watcher.complain(f"put off, tried again later: {reason}")
+
+    def _known_states(self) -> dict[int, int]:
+        states = (state for _, state in self._states_of(self._ids))
+        return {number: state for number, state in enumerate(states) if state != UNKNOWN}
+
+    def _states_of(self, ids: list[bytes]) -> Iterator[list[Any]]:
+        for start in range(0, len(ids), CALL_TASKS_MAX):
+            yield from self._app.call(TASKS, "states", ids[start : start + CALL_TASKS_MAX])
+
+    # the end
+
+    def _stop(self, watcher: Watcher) -> None:
+        """What no worker has begun is cancelled; what is being sent is let come to its end."""
+        watcher.complain(f"stopping: {len(self._open):,} under way are cancelled, or finished if begun")
+        deadline, wishes = time.monotonic() + END_SECONDS_MAX, self._interrupts.count
+        while self._under_way and time.monotonic() < deadline:
+            self._hear(watcher)
+        ids = list(self._open)
+        for start in range(0, len(ids), CALL_TASKS_MAX):
+            self._app.call(TASKS, "cancel", ids[start : start + CALL_TASKS_MAX], False)
+        while self._open and time.monotonic() < deadline and self._interrupts.count == wishes:
+            self._hear(watcher)

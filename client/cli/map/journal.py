@@ -1,0 +1,250 @@
+"""The journal of a run: an append-only file that says which lines are finished, so that another run goes on.
+
+::
+
+    {"tq": "map", "version": 1, "run": "…", "what": {…}}        once; ids of tasks are made from `run`
+    {"output": [device, inode], "shown": 0}                      at every start: where the lines below were shown
+    17 9a3c51f0 + 2318                                           number, digest of the item, + or -, bytes shown
+    {"end": 2318}                                                it ended in good order: all it wrote stands above
+
+Task ids follow from the run, the line's number and its content: submitting a line again is the same task,
+which the master does not run twice. So what is not in the journal can be submitted again without harm, and a
+line gets in only after its result is in the output. If the program dies in between and the output is a file,
+the bytes behind the last entry are cut off by the next run, and the line is shown again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from array import array
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, BinaryIO, Final, NamedTuple
+
+from ....common.domain.ids import new_ids
+from ....common.errors import InvalidArgument
+
+VERSION: Final = 1
+DIGEST_BITS: Final = 31  # of an item, as the journal has it; the bit above says that it succeeded
+SUCCEEDED_BIT: Final = 1 << DIGEST_BITS
+NUMBER_MAX: Final = 1 << 32  # lines of one run: their digests are kept while it is resumed, four bytes each
+
+File = tuple[int, int]  # device and inode: which output it was
+
+
+class Record(NamedTuple):
+    """A line is finished, and ``shown`` bytes are in the output."""
+
+    number: int
+    digest: int
+    succeeded: bool
+    shown: int
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.digest:08x} {'+' if self.succeeded else '-'} {self.shown}\n"
+
+
+def item_digest(raw: bytes) -> int:
+    """Never 0, which means `not finished`."""
+    return int.from_bytes(blake2b(raw, digest_size=4).digest(), "big") >> 1 or 1
+
+
+def line_id(run: bytes, number: int, raw: bytes) -> bytes:
+    """The id of a line's task: a UUID of version 8. In order of lines, which the master's index likes."""
+    digest = int.from_bytes(blake2b(raw, key=run, digest_size=4).digest(), "big") & 0xFFFFFFF
+    low = (number & 0x3FFFFFFFF) << 28 | digest
+    mark = int.from_bytes(run[14:16], "big") & 0xFFF
+    return (int.from_bytes(run[:6], "big") << 80 | 0x8 << 76 | mark << 64 | 0x2 << 62 | low).to_bytes(
+        16, "big"
+    )
+
+
+class Finished:
+    """What earlier runs have finished. Four bytes a line."""
+
+    def __init__(self) -> None:
+        self._digests = array("I")
+        self.failed = self.lines = 0
+        self.shown = 0
+        self.output: File | None = None
+        self.in_good_order = False  # the last run ended by itself: nothing it wrote is unknown
+
+    def __contains__(self, number: int) -> bool:
+        return number <= len(self._digests) and self._digests[number - 1] != 0
+
+    def succeeded(self, number: int) -> bool:
+        return number in self and bool(self._digests[number - 1] & SUCCEEDED_BIT)
+
+    def check(self, number: int, raw: bytes) -> None:
+        """InvalidArgument when the line is not what it was."""
+        if number in self and self._digests[number - 1] & ~SUCCEEDED_BIT != item_digest(raw):
+            raise InvalidArgument(
+                f"line {number} of the input is not what it was when the journal was written; "
+                "give the same input, or begin a new journal"
+            )
+
+    def check_end(self, last: int) -> None:
+        if last < len(self._digests):
+            raise InvalidArgument(
+                f"the input has {last:,} lines, but the journal knows of line {len(self._digests):,}; "
+                "give the same input, or begin a new journal"
+            )
+
+    def note(self, record: Record) -> None:
+        digests = self._digests
+        if record.number > len(digests):
+            digests.extend([0] * (record.number - len(digests)))
+        before = digests[record.number - 1]
+        self.lines += not before
+        self.failed += (not record.succeeded) - (before != 0 and not before & SUCCEEDED_BIT)
+        digests[record.number - 1] = record.digest | (SUCCEEDED_BIT if record.succeeded else 0)
+
+
+class Journal:
+    """An open journal, locked: nobody else goes on with the same run."""
+
+    def __init__(self, path: Path, file: BinaryIO, run: bytes, finished: Finished) -> None:
+        self.path, self.run, self.finished, self._file = path, run, finished, file
+
+    @classmethod
+    def begin(cls, path: Path, what: Mapping[str, Any]) -> Journal:
+        """A new one; InvalidArgument if there is one already."""
+        file = _open(path)
+        if os.fstat(file.fileno()).st_size:
+            file.close()
+            raise InvalidArgument(f"{path} exists; go on with --resume {path}, or name another file")
+        run = new_ids()
+        _head(file, run, what)
+        return cls(path, file, run, Finished())
+
+    @classmethod
+    def resume(
+        cls, path: Path, what: Mapping[str, Any], output: File | None, *, bytes_shown: int | None
+    ) -> Journal:
+        """Go on with one. ``bytes_shown``: believe only what was shown in that much of the output file."""
+        if not path.exists():
+            raise InvalidArgument(f"there is no journal {path}; begin one with --journal {path}")
+        file = _open(path)
+        try:
+            run, finished = _read(path, file, what, output, bytes_shown)
+        except BaseException:
+            file.close()
+            raise
+        if run is None:  # it died before it had begun
+            run = new_ids()
+            _head(file, run, what)
+        return cls(path, file, run, finished)
+
+    def shows_in(self, output: File | None, shown: int) -> None:
+        """What follows is shown in this file behind so many bytes, or in none."""
+        self._write(json.dumps({"output": output, "shown": shown}) + "\n")
+
+    def end(self, shown: int) -> None:
+        """The run is over, as it should be."""
+        self._write(json.dumps({"end": shown}) + "\n")
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Write: after this a killed process has not lost them."""
+        self._write("".join(map(str, records)))
+
+    def _write(self, text: str) -> None:
+        self._file.write(text.encode("ascii"))
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def remove(self) -> None:
+        """It is of no use any more."""
+        self.path.unlink(missing_ok=True)
+        self.close()
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "a+b")  # noqa: SIM115 - open as long as the run
+    except OSError as error:
+        raise InvalidArgument(f"cannot write the journal {path}: {error.strerror}") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise InvalidArgument(f"another process is using the journal {path}") from None
+    return file
+
+
+def _head(file: BinaryIO, run: bytes, what: Mapping[str, Any]) -> None:
+    head = {"tq": "map", "version": VERSION, "run": run.hex(), "what": dict(what)}
+    file.write(json.dumps(head).encode("ascii") + b"\n")
+    file.flush()
+
+
+def _read(
+    path: Path, file: BinaryIO, what: Mapping[str, Any], output: File | None, bytes_shown: int | None
+) -> tuple[bytes | None, Finished]:
+    """The run and what it has finished; a torn last line is cut off."""
+    finished, run = Finished(), None
+    whole, here = 0, False
+    file.seek(0)
+    for number, line in enumerate(file, 1):
+        if not line.endswith(b"\n"):
+            break
+        whole += len(line)
+        if run is None:
+            run = _run_of(path, line, what)
+            continue
+        try:
+            finished.in_good_order = line.startswith(b'{"end"')
+            if finished.in_good_order:
+                continue
+            if line.startswith(b"{"):
+                began = json.loads(line)
+                known, shown = began["output"], int(began["shown"])
+                finished.output = None if known is None else (int(known[0]), int(known[1]))
+                here = output is not None and finished.output == output
+                if not (here and bytes_shown is not None and shown > bytes_shown):
+                    finished.shown = shown
+                continue
+            record = _record(line)
+        except (ValueError, LookupError, TypeError):
+            raise InvalidArgument(f"line {number} of {path} is not of a journal; it was damaged") from None
+        if here and bytes_shown is not None and record.shown > bytes_shown:
+            continue
+        finished.note(record)
+        finished.shown = record.shown
+    file.truncate(whole)
+    return run, finished
+
+
+def _run_of(path: Path, line: bytes, what: Mapping[str, Any]) -> bytes:
+    try:
+        head = json.loads(line)
+        run, before = bytes.fromhex(head["run"]), head["what"]
+        right = head["tq"] == "map" and head["version"] == VERSION and len(run) == 16
+    except (ValueError, LookupError, TypeError):
+        right = False
+    if not right:
+        raise InvalidArgument(f"{path} is not a journal of this version of tq")
+    for name, value in what.items():
+        if before.get(name) != value:
+            raise InvalidArgument(
+                f"the journal is of a run with {name} {before.get(name)!r}, not {value!r}; "
+                "repeat the command as it was, or begin a new journal"
+            )
+    return run
+
+
+def _record(line: bytes) -> Record:
+    number, digest, sign, shown = line.split()
+    record = Record(int(number), int(digest, 16), sign == b"+", int(shown))
+    if (
+        sign not in (b"+", b"-")
+        or not 0 < record.number < NUMBER_MAX
+        or not 0 < record.digest < SUCCEEDED_BIT
+    ):
+        raise ValueError(line)
+    return record

@@ -1,0 +1,138 @@
+"""Outcomes as text: results for stdout, failures for stderr. Pure.
+
+A printer gives for an entry the bytes of stdout and the complaint, or neither. What a printer cannot know
+from an outcome (which worker, how long) it asks for by ``wants_facts``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, Protocol
+
+from ....common.domain.ids import show_id
+from ....common.domain.model import State
+from ....common.errors import TqError
+from ...tasks.outcomes import SUCCEEDED, UNKNOWN, Outcome
+from ..output import plain
+from .window import Entry
+
+INPUT_CHARS_MAX: Final = 60  # of an input in a complaint
+ERROR_CHARS_MAX: Final = 500
+
+
+class Facts(NamedTuple):
+    """Of a task's last attempt."""
+
+    worker: str | None
+    seconds: float | None
+
+
+class Shown(NamedTuple):
+    out: bytes
+    err: bytes
+    complaint: str  # one line, empty when all is well
+
+    @property
+    def succeeded(self) -> bool:
+        return not self.complaint
+
+
+class Printer(Protocol):
+    wants_facts: bool
+
+    def show(self, entry: Entry, facts: Mapping[bytes, Facts]) -> Shown: ...
+
+
+class Ended(NamedTuple):
+    """An outcome, decoded."""
+
+    state: str
+    value: Any
+    error: str
+    detail: Mapping[str, Any]
+
+
+def ended(entry: Entry) -> Ended:
+    if entry.error:
+        return Ended("refused", None, entry.error, {})
+    outcome = Outcome(UNKNOWN if entry.state is None else entry.state, entry.body)
+    try:
+        error = outcome.error(entry.id)
+        if error is None:
+            return Ended(State.SUCCEEDED, outcome.value(entry.id), "", {})
+        return Ended(State.from_number(outcome.state), None, str(error), error.detail)
+    except TqError as unreadable:  # forgotten by the master, or a value that cannot be read here
+        state = "unknown" if outcome.state != SUCCEEDED else State.SUCCEEDED
+        return Ended(state, None, str(unreadable), {})
+
+
+class Complaints:
+    """One line for each failure. ``kind``: what an item is called, line or argument."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    def about(self, entry: Entry, error: str) -> str:
+        item = entry.item
+        text = item.shown if isinstance(item.shown, str) else json.dumps(plain(item.shown), default=str)
+        return f"{self._kind} {item.number} {cut(text, INPUT_CHARS_MAX)!r}: {cut(error, ERROR_CHARS_MAX)}"
+
+
+class Plain:
+    """A result a line: text as it is, anything else as JSON."""
+
+    wants_facts = False
+
+    def __init__(self, complaints: Complaints) -> None:
+        self._complaints = complaints
+
+    def show(self, entry: Entry, facts: Mapping[bytes, Facts]) -> Shown:
+        end = ended(entry)
+        if end.error:
+            return Shown(b"", b"", self._complaints.about(entry, end.error))
+        if isinstance(end.value, bytes):
+            return Shown(end.value + b"\n", b"", "")
+        text = end.value if isinstance(end.value, str) else as_json(end.value)
+        return Shown(text.encode("utf-8", "backslashreplace") + b"\n", b"", "")
+
+
+class Rows:
+    """One JSON object a line, also for what failed."""
+
+    wants_facts = True
+
+    def __init__(self, complaints: Complaints) -> None:
+        self._complaints = complaints
+
+    def show(self, entry: Entry, facts: Mapping[bytes, Facts]) -> Shown:
+        end = ended(entry)
+        row = row_of(entry, end, facts)
+        row.update({"error": end.error} if end.error else {"result": end.value})
+        complaint = self._complaints.about(entry, end.error) if end.error else ""
+        return Shown(as_json(row).encode() + b"\n", b"", complaint)
+
+
+def row_of(entry: Entry, end: Ended, facts: Mapping[bytes, Facts]) -> dict[str, Any]:
+    """What every row begins with."""
+    fact = facts.get(entry.id, Facts(None, None))
+    shown = entry.item.shown
+    return {
+        "number": entry.item.number,
+        "input": shown.encode("utf-8", "backslashreplace").decode() if isinstance(shown, str) else shown,
+        "id": None if entry.error else show_id(entry.id),
+        "state": end.state,
+        "seconds": fact.seconds,
+        "worker": fact.worker,
+    }
+
+
+def as_json(value: Any) -> str:
+    text = json.dumps(plain(value), ensure_ascii=False, default=str)
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def cut(text: str, chars_max: int) -> str:
+    """One line of it."""
+    line = " ".join(text.split())
+    return line if len(line) <= chars_max else line[: chars_max - 1] + "…"

@@ -1,0 +1,367 @@
+"""The loop of ``tq map`` and ``tq exec``: input in, tasks out, outcomes in, lines out, until all is done or told to stop.
+
+Everything that waits does so in one place (``_wait``), for whatever comes first. How a run can end is in
+``stopping.py``; what it leaves for another run in ``journal.py``.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Protocol
+
+from ....common.domain.model import StateNumber
+from ....common.errors import NotSerializable
+from ...tasks.outcomes import SUCCEEDED
+from .concern import Concern
+from .items import Item
+from .journal import Journal, item_digest, line_id
+from .output import WAITING_BYTES_MAX, Output
+from .printing import Facts, Printer, Shown
+from .progress import Inquiry, Told
+from .source import Source
+from .stopping import (
+    ACKNOWLEDGE_SECONDS_MAX,
+    GRACE_SECONDS,
+    WORD_SECONDS_MAX,
+    Bell,
+    Interrupts,
+)
+from .submission import Submission
+from .window import Entry, Window
+
+WINDOW_ITEMS: Final = 20_000  # enough to keep thousands of slots busy between two looks
+WINDOW_BYTES: Final = 64 * 1024 * 1024
+TURN_ITEMS: Final = 1_000  # of input or output in one turn of the loop: neither starves the other
+CALLS_UNDER_WAY: Final = 8
+TICK_SECONDS: Final = 0.25  # for the bar and for deadlines
+CANCELLED: Final = int(StateNumber.CANCELLED)
+REFUSED: Final = int(StateNumber.FAILED)  # what never became a task counts as failed
+
+
+class Phase(Enum):
+    RUNNING = 0
+    ASKED = 1  # to end; a second wish would mean: leave everything running
+    CANCELLING = 2
+    OVER = 3
+
+
+class Ending(Enum):
+    COMPLETE = 0
+    INTERRUPTED = 1  # by a signal; what was not finished is cancelled
+    LEFT = 2  # by two signals; what was submitted goes on
+    TOO_MANY_FAILURES = 3
+    NO_READER = 4  # of stdout
+
+
+class Screen(Protocol):
+    """Where people look: complaints and the bar."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether anything would be drawn now."""
+
+    def complain(self, text: str) -> None: ...
+    def pass_on(self, data: bytes) -> None:
+        """What a command wrote to its stderr."""
+
+    def show(self, counts: Counts, total: int | None, under_way: UnderWay) -> None: ...
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the lines. ``before``: finished by earlier runs, also in the other numbers."""
+
+    done: int = 0
+    failed: int = 0
+    before: int = 0
+    cancelled: int = 0
+    left: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnderWay:
+    """Of what is not counted yet. ``ended``: waits for its turn to be shown; ``items``: run, and said how far."""
+
+    ended: int = 0
+    items: Sequence[Told] = ()
+
+
+class Run:
+    def __init__(
+        self,
+        *,
+        source: Source,
+        submission: Submission,
+        journal: Journal | None,
+        run_id: bytes,
+        output: Output,
+        printer: Printer,
+        bell: Bell,
+        ordered: bool,
+        max_failures: int | None,
+        retry_failed: bool,
+        resumed: bool,
+        call_of: Callable[[Item], Item],
+    ) -> None:
+        self._source, self._submission, self._journal, self._run_id = source, submission, journal, run_id
+        self._output, self._printer, self._bell = output, printer, bell
+        self._screen: Screen  # while it runs
+        self._max_failures, self._retry_failed, self._resumed = max_failures, retry_failed, resumed
+        self._call_of = call_of
+        self._window = Window(items_max=WINDOW_ITEMS, bytes_max=WINDOW_BYTES, ordered=ordered)
+        self._interrupts = Interrupts(bell)
+        self._inquiry = Inquiry(submission.progress)
+        self._concern = Concern(submission.show)
+        self._phase, self._ending = Phase.RUNNING, Ending.COMPLETE
+        self._deadline = 0.0
+        self._failures = 0  # in this run
+        self._unwatched: deque[bytes] = deque()  # tasks whose results stay with the master for now
+        self._watched: set[bytes] = set()  # of those, what was asked for
+        self.counts = Counts()
+        if journal is not None:
+            finished = journal.finished
+            self.counts.before = finished.lines - (finished.failed if retry_failed else 0)
+            self.counts.failed = 0 if retry_failed else finished.failed
+            self.counts.done = self.counts.before - self.counts.failed
+
+    @property
+    def has_stored(self) -> bool:
+        return self._submission.has_stored
+
+    @property
+    def signal(self) -> int:
+        """The one that ended it."""
+        return self._interrupts.signal
+
+    def run(self, screen: Screen) -> Ending:
+        self._screen = screen
+        with self._interrupts.counted():
+            while not self._is_over:
+                self._turn()
+                if screen.is_due or self._is_over:
+                    screen.show(self.counts, self._source.total, self._under_way())
+        return self._ending
+
+    def _under_way(self) -> UnderWay:
+        """Asks the master: only while a bar is shown."""
+        if self._is_over:
+            return UnderWay()
+        return UnderWay(ended=self._window.ended, items=self._inquiry.look(self._window))
+
+    def _turn(self) -> None:
+        self._heed()
+        if self._phase is Phase.RUNNING:
+            self._take_in()
+        self._hear()
+        if words := self._concern.look(self._window):
+            self._screen.complain(words)
+        try:
+            self._show()
+        except BrokenPipeError:
+            self._stop(Ending.NO_READER)
+        self._finish()
+        if not self._is_over:
+            self._wait()
+
+    @property
+    def _is_over(self) -> bool:
+        return self._phase is Phase.OVER
+
+    # in
+
+    def _take_in(self) -> None:
+        """Items into the window and on to the master."""
+        while self._may_take:
+            for item in self._source.take(min(TURN_ITEMS, self._window.room)):
+                self._accept(item)
+            if not self._source.has_records:
+                break
+        if not self._source.has_records or not self._window.room:
+            self._submission.send()  # nothing more comes at once
+        if self._source.is_exhausted and self._journal is not None:
+            self._journal.finished.check_end(self._source.last_number)
+
+    @property
+    def _may_take(self) -> bool:
+        return (
+            self._source.has_records
+            and self._window.room > 0
+            and self._submission.calls_under_way < CALLS_UNDER_WAY
+            and not self._unwatched
+        )
+
+    def _accept(self, item: Item) -> None:
+        number = item.number
+        finished = None if self._journal is None else self._journal.finished
+        again = False
+        if finished is not None and number in finished:
+            finished.check(number, item.raw)
+            again = self._retry_failed and not finished.succeeded(number)
+            if not again:
+                return
+        entry = Entry(item, line_id(self._run_id, number, item.raw), len(item.raw), retry=again)
+        error = item.error
+        if not error:
+            try:
+                call = self._call_of(item)
+                entry.weight += self._submission.add(entry.id, call.args, call.kwargs)
+            except (NotSerializable, ValueError) as cause:
+                error = str(cause)
+        self._window.add(entry)
+        if error:
+            self._window.end(entry.id, REFUSED, None, error)
+
+    # back
+
+    def _hear(self) -> None:
+        """Outcomes, and what the master refused."""
+        for id, error in self._submission.settle():
+            self._window.end(id, REFUSED, None, error)
+        revived: list[bytes] = []
+        for id, state, body in self._submission.take_outcomes():
+            self._concern.ease()
+            entry = self._window.find(id)
+            if entry is None:
+                continue
+            if state != SUCCEEDED and self._is_to_be_revived(entry, state):
+                entry.revived = True
+                revived.append(id)
+            elif state == CANCELLED and self._phase is Phase.CANCELLING:
+                self.counts.cancelled += self._window.drop([id])
+            else:
+                self._window.end(id, state, body)
+        if revived:
+            self._submission.revive(revived)
+        self._balance()
+
+    def _balance(self) -> None:
+        """When results are so large that they would fill the memory, ask for the oldest few only."""
+        if not self._unwatched:
+            if not self._window.is_overweight:
+                return
+            self._submission.stop_watching()
+            self._unwatched.extend(self._window.open_ids)
+            self._watched.clear()
+        self._watched = {id for id in self._watched if self._window.find(id) is not None}
+        room, wanted = self._window.watch_room(len(self._watched)), list[bytes]()
+        while self._unwatched and len(wanted) < room:
+            id = self._unwatched.popleft()
+            if self._window.find(id) is not None:
+                wanted.append(id)
+        if wanted:
+            self._submission.watch(wanted)
+            self._watched.update(wanted)
+
+    def _is_to_be_revived(self, entry: Entry, state: int) -> bool:
+        """What an earlier run cancelled, or what failed and is to be tried again; once."""
+        if entry.revived or self._phase is not Phase.RUNNING:
+            return False
+        return entry.retry or (self._resumed and state == CANCELLED)
+
+    # out
+
+    def _show(self) -> None:
+        """Everything that may be shown, as far as stdout takes it."""
+        while True:
+            room = self._output.waiting_bytes < WAITING_BYTES_MAX
+            entries = self._window.take(TURN_ITEMS) if room and not self._is_enough else []
+            facts = self._facts(entries)
+            for entry in entries:
+                if not self._is_enough:
+                    self._put(entry, self._printer.show(entry, facts))
+            records = self._output.write()
+            if self._journal is not None and records:
+                self._journal.append(records)
+            if not entries:
+                break
+        if self._is_enough:
+            self._stop(Ending.TOO_MANY_FAILURES)
+
+    def _facts(self, entries: list[Entry]) -> dict[bytes, Facts]:
+        if not entries or not self._printer.wants_facts:
+            return {}
+        return self._submission.facts([entry.id for entry in entries if not entry.error])
+
+    def _put(self, entry: Entry, shown: Shown) -> None:
+        if shown.succeeded:
+            self.counts.done += 1
+        else:
+            self.counts.failed += 1
+            self._failures += 1
+        item = entry.item
+        self._output.put(shown.out, item.number, item_digest(item.raw), shown.succeeded)
+        if shown.err:
+            self._screen.pass_on(shown.err)
+        if shown.complaint:
+            self._screen.complain(shown.complaint)
+
+    @property
+    def _is_enough(self) -> bool:
+        return self._max_failures is not None and self._failures >= self._max_failures
+
+    # the end
+
+    def _finish(self) -> None:
+        """Over, if nothing is left to do."""
+        if self._phase is Phase.RUNNING:
+            idle = self._window.is_done and not self._submission.calls_under_way
+            if self._source.is_exhausted and idle and not self._output.waiting_bytes:
+                self._phase = Phase.OVER
+        elif self._phase is Phase.CANCELLING:
+            heard = self._submission.is_cancel_heard
+            told = self._is_enough or self._window.is_done
+            told = told and not self._window.open_ids and not self._output.waiting_bytes
+            if (heard and (told or self._ending is Ending.NO_READER)) or time.monotonic() >= self._deadline:
+                self.counts.left = len(self._window.open_ids)
+                self._phase = Phase.OVER
+
+    def _heed(self) -> None:
+        """What signals want, and what time has come for."""
+        wishes = self._interrupts.count
+        if self._phase is Phase.RUNNING and wishes:
+            self._phase, self._ending = Phase.ASKED, Ending.INTERRUPTED
+            self._submission.send()
+            self._deadline = time.monotonic() + GRACE_SECONDS
+            self._screen.complain(
+                f"cancelling {len(self._window.open_ids):,} unfinished in {GRACE_SECONDS:g} s; "
+                "Ctrl-C again leaves them running"
+            )
+        if self._phase is Phase.ASKED:
+            if wishes > 1:
+                self._ending, self._phase = Ending.LEFT, Phase.OVER
+                self.counts.left = len(self._window.open_ids)
+            elif time.monotonic() >= self._deadline:
+                self._stop(Ending.INTERRUPTED)
+        elif self._phase is Phase.CANCELLING and wishes > 1:
+            self._deadline = 0.0  # no word is waited for any more
+
+    def _stop(self, ending: Ending) -> None:
+        """Cancel what has not ended."""
+        if self._phase in (Phase.CANCELLING, Phase.OVER):
+            return
+        self._phase, self._ending = Phase.CANCELLING, ending
+        seconds = ACKNOWLEDGE_SECONDS_MAX if ending is Ending.NO_READER else WORD_SECONDS_MAX
+        self._deadline = time.monotonic() + seconds
+        self._submission.cancel(self._window.open_ids)
+
+    def _wait(self) -> None:
+        source, output = self._source.descriptor, self._output
+        interests: dict[int, int] = {}
+        if not output.is_file and self._ending is not Ending.NO_READER:
+            interests[output.descriptor] = (
+                select.POLLOUT if output.waiting_bytes else 0
+            )  # a lost reader is told
+        wants = self._phase is Phase.RUNNING and not self._source.has_records and self._window.room > 0
+        if wants and source is not None:
+            interests[source] = interests.get(source, 0) | select.POLLIN
+        may_go_on = self._phase is Phase.RUNNING and self._may_take
+        found = self._bell.wait(interests, 0.0 if may_go_on else TICK_SECONDS)
+        if wants and source is not None and found.get(source):
+            self._source.read()
+        if found.get(output.descriptor, 0) & (select.POLLERR | select.POLLHUP) and not output.is_file:
+            self._stop(Ending.NO_READER)

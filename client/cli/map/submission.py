@@ -1,0 +1,159 @@
+"""Tasks on their way to the master, in calls of about a thousand, and their outcomes on the way back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from typing import Any, Final
+
+from ....common.errors import InvalidArgument, TaskConflict, TqError
+from ....common.values.codec import encode_call
+from ...app import App
+from ...tasks.handle import TASKS
+from ...tasks.handles import CALL_TASKS_MAX
+from ...tasks.mapping import CHUNK_BYTES, CHUNK_TASKS
+from ...tasks.options import Choice
+from ...tasks.outcomes import Box, Row
+from .printing import Facts
+from .stopping import Bell
+
+FACTS_TASKS_MAX: Final = 1_000  # as the master answers at a time
+FACTS_SECONDS_MAX: Final = 30.0
+
+Tasks = list[list[bytes]]  # [id, payload]
+
+
+class _RingingBox(Box):
+    """Rings for everything that comes in. Its errors are kept for the loop, which knows what was refused alone."""
+
+    __slots__ = ("_bell", "errors")
+
+    def __init__(self, bell: Bell) -> None:
+        super().__init__()
+        self._bell, self.errors = bell, list[TqError]()
+
+    def put(self, rows: Sequence[Row]) -> None:
+        super().put(rows)
+        self._bell.ring()
+
+    def fail(self, error: TqError) -> None:
+        self.errors.append(error)
+        self._bell.ring()
+
+
+class Submission:
+    """One callable, one choice of options, any number of tasks."""
+
+    def __init__(self, app: App, name: str, choice: Choice, bell: Bell) -> None:
+        self._app, self._name, self._choice, self._bell = app, name, choice, bell
+        self._box = _RingingBox(bell)
+        self._gathered: Tasks = []
+        self._gathered_bytes = 0
+        self._under_way: deque[tuple[Tasks, Future[Any]]] = deque()
+        self._cancelled: list[Future[Any]] = []
+        self.has_stored = False  # anything; before, there is nothing to go on with
+
+    @property
+    def calls_under_way(self) -> int:
+        return len(self._under_way)
+
+    def add(self, id: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+        """One more task; the bytes of its payload. Raises NotSerializable."""
+        payload = encode_call(args, kwargs)
+        self._gathered.append([id, payload])
+        self._gathered_bytes += len(payload)
+        if len(self._gathered) >= CHUNK_TASKS or self._gathered_bytes >= CHUNK_BYTES:
+            self.send()
+        return len(payload)
+
+    def send(self) -> None:
+        """Send what is gathered."""
+        if self._gathered:
+            tasks, self._gathered, self._gathered_bytes = self._gathered, [], 0
+            self._call(tasks)
+
+    def settle(self) -> list[tuple[bytes, str]]:
+        """Look at the calls that are answered; tasks that the master refused, with its words.
+
+        A call is refused as a whole: then its tasks go again one by one, to find whose fault it was. Raises what
+        is not the fault of a task.
+        """
+        refused: list[tuple[bytes, str]] = []
+        while self._under_way and self._under_way[0][1].done():
+            tasks, answer = self._under_way.popleft()
+            error = answer.exception()
+            if error is None:
+                self.has_stored = True
+                continue
+            if not tasks or not isinstance(error, (InvalidArgument, TaskConflict)):
+                raise error
+            if len(tasks) == 1:
+                refused.append((tasks[0][0], str(error)))
+            for task in tasks if len(tasks) > 1 else ():
+                self._call([task])
+        while self._box.errors:
+            failure = self._box.errors.pop()
+            if not isinstance(failure, (InvalidArgument, TaskConflict)):  # those were told by the call, above
+                raise failure
+        return refused
+
+    def take_outcomes(self) -> list[Row]:
+        return self._box.take_arrived() if len(self._box) else []
+
+    def stop_watching(self) -> None:
+        """Let results stay with the master until they are asked for."""
+        self._app.link.forget(self._box)
+
+    def watch(self, ids: list[bytes]) -> None:
+        """Ask for results; of those that have ended they come at once."""
+        self._app.link.watch(self._box, ids)
+
+    def revive(self, ids: list[bytes]) -> None:
+        """Make tasks that ended without success ready again, and wait for them anew."""
+        link = self._app.link
+        for start in range(0, len(ids), CALL_TASKS_MAX):
+            some = ids[start : start + CALL_TASKS_MAX]
+            answer = link.call(
+                TASKS, "retry", [some], again=True
+            )  # twice is as good: a ready task stays ready
+            self._under_way.append(([], answer))
+            link.watch(self._box, some)
+
+    def cancel(self, ids: list[bytes]) -> None:
+        """Have tasks ended that have not."""
+        self.send()
+        for start in range(0, len(ids), CALL_TASKS_MAX):
+            some = ids[start : start + CALL_TASKS_MAX]
+            answer = self._app.link.call(TASKS, "cancel", [some], again=True)
+            answer.add_done_callback(lambda _: self._bell.ring())
+            self._cancelled.append(answer)
+
+    @property
+    def is_cancel_heard(self) -> bool:
+        return all(answer.done() for answer in self._cancelled)
+
+    def facts(self, ids: Sequence[bytes]) -> dict[bytes, Facts]:
+        """Who ran them and how long their last attempt took; of those the master still knows."""
+        found: dict[bytes, Facts] = {}
+        for start in range(0, len(ids), FACTS_TASKS_MAX):
+            some = list(ids[start : start + FACTS_TASKS_MAX])
+            rows: Iterable[list[Any]] = self._app.call(TASKS, "last_runs", some, timeout=FACTS_SECONDS_MAX)
+            for id, worker, started, finished in rows:
+                known = started is not None and finished is not None
+                found[id] = Facts(worker, round(finished - started, 3) if known else None)
+        return found
+
+    def progress(self, ids: list[bytes]) -> Future[Any]:
+        """How far those are that run; see ``progress.py``. Rings nothing: the bar can wait."""
+        return self._app.link.call(TASKS, "progress", [ids], again=True)
+
+    def show(self, id: bytes) -> Future[Any]:
+        """Everything about one; see ``concern.py``."""
+        return self._app.link.call(TASKS, "show", [id], again=True)
+
+    def _call(self, tasks: Tasks) -> None:
+        ids = [task[0] for task in tasks]
+        stored = self._app.submit_many(self._name, self._choice, tasks, ids, self._box, self._app.link)
+        stored.add_done_callback(lambda _: self._bell.ring())
+        self._under_way.append((tasks, stored))

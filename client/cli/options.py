@@ -1,0 +1,49 @@
+"""What all commands share: where the master is, whose key, and whether a person or a program reads."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ...common.auth.key_files import read_key_file
+from ...common.domain.model import Role
+from ..app import App
+
+CONNECT_SECONDS = 5.0  # a person waits; it is longer than a master takes to refuse the sixth wrong key
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def connected(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command an App of the least role that can do it, and the option ``--json``.
+
+    The function gets ``app`` and ``as_json``; the connection is closed when it returns.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @click.option("--url", metavar="URL", help="The master, tq://host:5000.  [found]")
+        @click.option(
+            "--authkey-file",
+            type=click.Path(path_type=Path),
+            help="The key.  [found]",
+        )
+        @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+        @functools.wraps(function)
+        def command(url: str | None, authkey_file: Path | None, as_json: bool, **given: Any) -> Any:
+            authkey = None if authkey_file is None else read_key_file(authkey_file)
+            with App(url, authkey, role=role, connect_timeout=CONNECT_SECONDS) as app:
+                return function(app=app, as_json=as_json, **given)
+
+        return command
+
+    return decorate
+
+
+def with_role(app: App, role: Role) -> App:
+    """Another App of the same master, for what the first one's role may not do."""
+    settings = app._settings
+    return App(settings.url, settings.authkey, role=role, connect_timeout=CONNECT_SECONDS)

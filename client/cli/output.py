@@ -1,0 +1,159 @@
+"""What is printed: tables and sentences for people, JSON for programs. Colour only on a terminal."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from ...common.domain.ids import show_id
+from ...common.domain.model import State
+from ...common.runtime.terminal import clean_line, console, write, write_json
+
+GAP: Final = 2  # between two columns of a table
+DECIMAL_BITS_MAX: Final = 14_000  # of a number that Python writes in decimal: 4,300 digits
+STATE_STYLES = {
+    "succeeded": "green",
+    "running": "cyan",
+    "failed": "red",
+    "dead": "bold red",
+    "lost": "bold red",
+    "expired": "yellow",
+    "cancelled": "yellow",
+}
+
+
+def print_json(value: Any) -> None:
+    """One JSON document; what JSON does not know (bytes, dates, …) as text."""
+    write_json(plain(value), indent=2, default=str)
+
+
+def plain(value: Any) -> Any:
+    """A value in JSON's terms: bytes as hex, tuples and sets as lists, keys as text."""
+    if isinstance(value, dict):
+        return {str(plain(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if type(value) is int and value.bit_length() > DECIMAL_BITS_MAX:
+        return hex(value)
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def shown(value: Any) -> str:
+    """As Python writes it, or why it does not: a value that somebody else made must not keep the rest from being seen."""
+    try:
+        return repr(value)
+    except Exception as error:
+        return f"<a {type(value).__name__} that cannot be written out: {error}>"
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str, spare: Sequence[str] = ()
+) -> None:
+    """A table without lines, as wide as it must be; ``empty`` says what it means that there is none.
+
+    On a terminal that is too narrow the columns named in ``spare`` are left out, one after the other, until it fits.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    cells = [[_cell(value) for value in row] for row in rows]
+    if not cells:
+        write(empty + "\n")
+        return
+    screen = console()
+    if not screen.is_terminal:  # a pipe has no width: cut nothing
+        screen = console(width=240)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    shown = _fitting(columns, cells, spare, screen.width)
+    for column in (columns[index] for index in shown):
+        numeric = column.startswith("#")
+        table.add_column(
+            column.lstrip("#"),
+            justify="right" if numeric else "left",
+            no_wrap=column in ("id", "state") or numeric,
+            overflow="fold",
+        )
+    for row in cells:
+        table.add_row(*(row[index] for index in shown))
+    screen.print(table)
+
+
+def _fitting(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], spare: Sequence[str], width: int
+) -> list[int]:
+    """The columns to show: all, or as many without those that can be spared as fit side by side."""
+    widths = [
+        max(len(column.lstrip("#")), *(row[index].cell_len for row in rows)) + GAP
+        for index, column in enumerate(columns)
+    ]
+    shown = list(range(len(columns)))
+    for column in spare:
+        if sum(widths[index] for index in shown) - GAP <= width:
+            break
+        shown.remove(columns.index(column))
+    return shown
+
+
+def _cell(value: object) -> Any:
+    from rich.text import Text
+
+    if isinstance(value, State):
+        return Text(value, style=STATE_STYLES.get(value, ""))
+    return Text("" if value is None else clean_line(str(value)))
+
+
+def task_row(task: dict[str, Any]) -> dict[str, Any]:
+    """A task as ``--json`` shows it: id and state as text, times as ISO 8601."""
+    times = ("created", "due", "started", "finished")
+    return {
+        **task,
+        "id": show_id(task["id"]),
+        "state": State.from_number(task["state"]),
+        **{name: iso(task[name]) for name in times},
+    }
+
+
+def iso(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def ago(seconds: float | None) -> str:
+    """How long ago, or in how long, in one unit: ``3 min``, ``in 20 s``."""
+    if seconds is None:
+        return ""
+    away = time.time() - seconds
+    return span(away) if away >= 0 else f"in {span(-away)}"
+
+
+def count(number: int) -> str:
+    return f"{number:,}"
+
+
+def rate(per_second: float) -> str:
+    """``1,240/s``, ``2.4/s``, ``3/min``; nothing when there is next to none."""
+    if per_second >= 10:
+        return f"{per_second:,.0f}/s"
+    if per_second >= 0.1:
+        return f"{per_second:.1f}/s"
+    return f"{per_second * 60:.0f}/min" if per_second * 60 >= 1 else ""
+
+
+def memory(size_bytes: int | None) -> str:
+    """``312 MB``, ``4.2 GB``; nothing when it is not known."""
+    if size_bytes is None:
+        return ""
+    return f"{size_bytes / 1e6:,.0f} MB" if size_bytes < 1e9 else f"{size_bytes / 1e9:,.1f} GB"
+
+
+def span(seconds: float) -> str:
+    """A duration in one unit a person reads at a glance."""
+    for unit, size in (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    return f"{seconds * 1000:.0f} ms"

@@ -1,0 +1,151 @@
+"""``tq queues``, ``tq pause``, ``tq resume``"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+import click
+
+from ...common.domain.model import Role, State
+from ...common.runtime.terminal import say, write
+from ..app import App
+from .group import ListingGroup
+from .options import connected
+from .output import count, print_json, print_table, rate, span
+
+COLUMNS: Final = ("queue", "#ready", "#running", "#scheduled", "#succeeded", "#failed", "#rate", "#oldest")
+ITEM_COLUMNS: Final = ("item queue", "kind", "#items", "#most", "#taken", "#unfinished", "waiting")
+FAILED: Final = ("failed", "dead", "lost")  # one column: what somebody should look at
+
+
+@click.group(cls=ListingGroup, epilog="Example: tq queues")
+def queues() -> None:
+    """List queues, of tasks and of items; delete one of items."""
+
+
+@queues.command("list", epilog="Example: tq queues")
+@connected(Role.VIEWER)
+def list_queues(app: App, as_json: bool) -> None:
+    """List queues, of tasks and of items.
+
+    Of tasks: how many by state, ended per second, the age of the oldest ready one.
+    Of items (manager.Queue, get_task_queue): what waits, what is taken and not
+    confirmed, what was not told done, and who waits for what.
+    """
+    rows = app.call(("get_queues",), "list")
+    if as_json:
+        print_json(rows)
+        return
+    of_items = [row for row in rows if row["item_queue"] is not None]
+    of_tasks = [row for row in rows if row["item_queue"] is None or has_tasks(row)]
+    if of_tasks or not of_items:
+        print_table(COLUMNS, map(_task_cells, of_tasks), empty="no queues yet; submit a task")
+    if of_tasks and of_items:
+        write("\n")
+    if of_items:
+        print_table(ITEM_COLUMNS, map(_item_cells, of_items), empty="")
+    for row in rows:
+        if row["paused"]:
+            write(f"{row['name']} is {paused_words(row)}\n")
+
+
+@queues.command(epilog="Example: tq queues delete results --items")
+@click.argument("queue")
+@click.option("--items", is_flag=True, help="Also if there are items in it: they are lost.")
+@connected(Role.ADMIN)
+def delete(app: App, as_json: bool, queue: str, items: bool) -> None:
+    """Delete a queue of items that nobody uses.
+
+    Who names it later makes it anew. Tasks are not items: `tq purge QUEUE` deletes those.
+    """
+    lost = app.call(("get_queues",), "delete", queue, items)
+    if as_json:
+        print_json({"queue": queue, "deleted": True, "items": lost})
+        return
+    with_items = f", and {count(lost)} {'item' if lost == 1 else 'items'} with it" if lost else ""
+    write(f"{queue} is deleted{with_items}\n")
+
+
+@click.command(epilog="Example: tq pause mail --reason 'the mail server moves'")
+@click.argument("queue")
+@click.option("--reason", default="", metavar="TEXT", help="Shown to whoever asks why.")
+@connected(Role.ADMIN)
+def pause(app: App, as_json: bool, queue: str, reason: str) -> None:
+    """Hand out nothing of a queue, no task and no item; what runs goes on.
+
+    What is submitted and put meanwhile waits; so does who wants an item.
+    """
+    app.call(("get_task_queue", queue), "pause", reason)
+    row = _row(app, queue)
+    if as_json:
+        print_json({"queue": queue, "paused": True, "running": row["running"], "assigned": row["assigned"]})
+        return
+    given = row["running"] + row["assigned"]
+    goes_on = f"; {count(given)} already with workers will still run" if given else ""
+    write(f"{queue} is paused{goes_on}\n")
+    if not has_tasks(row) and row["item_queue"] is None:
+        say(f"(there has been nothing in {queue} yet: is the name right?)")
+
+
+@click.command(epilog="Example: tq resume mail")
+@click.argument("queue")
+@connected(Role.ADMIN)
+def resume(app: App, as_json: bool, queue: str) -> None:
+    """Let a paused queue go on."""
+    before = _row(app, queue)
+    app.call(("get_task_queue", queue), "resume")
+    if as_json:
+        print_json({"queue": queue, "paused": False})
+    elif before["paused"]:
+        write(f"{queue} goes on\n")
+    else:
+        write(f"{queue} was not paused\n")
+
+
+def failed(row: dict[str, Any]) -> int:
+    return sum(row[state] for state in FAILED)
+
+
+def paused_words(row: dict[str, Any]) -> str:
+    """``paused for 3 min: the disk is full``"""
+    since = "" if row["since"] is None else f" for {span(max(0.0, time.time() - row['since']))}"
+    return f"paused{since}" + (f": {row['reason']}" if row["reason"] else "")
+
+
+def _row(app: App, queue: str) -> dict[str, Any]:
+    """A queue as it is now; one of nothing when it was never heard of."""
+    rows = app.call(("get_queues",), "list")
+    no_tasks = dict.fromkeys([*map(str, State), "assigned"], 0)
+    nothing = {"name": queue, "paused": False, "item_queue": None, **no_tasks}
+    return next((row for row in rows if row["name"] == queue), nothing)
+
+
+def has_tasks(row: dict[str, Any]) -> bool:
+    """Whether there are any that are remembered."""
+    return any(row[state] for state in State)
+
+
+def _task_cells(row: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        row["name"],
+        *(count(row[state]) for state in ("ready", "running", "scheduled", "succeeded")),
+        count(failed(row)),
+        rate(row["rate"]),
+        "" if row["oldest_ready_seconds"] is None else span(row["oldest_ready_seconds"]),
+    )
+
+
+def _item_cells(row: dict[str, Any]) -> tuple[object, ...]:
+    one = row["item_queue"]
+    waits = {"to get": one["getting"], "to put": one["putting"], "to join": one["joining"]}
+    words = ", ".join(f"{count(calls)} {what}" for what, calls in waits.items() if calls)
+    return (
+        row["name"],
+        one["kind"] + (", shut" if one["shut"] else ""),
+        count(row["items"]),
+        count(one["maxsize"]) if one["maxsize"] else "",
+        count(one["taken"]),
+        count(one["unfinished"]),
+        words,
+    )

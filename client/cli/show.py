@@ -1,0 +1,225 @@
+"""``tq show``: everything about one task; with ``--logs`` or ``--follow`` what it prints."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from ...common.domain.ids import parse_id, show_id
+from ...common.domain.model import Outcome, Role, State, StateNumber
+from ...common.errors import DecodeError
+from ...common.runtime.terminal import clean_line, write
+from ...common.values.codec import decode, decode_work
+from ...common.values.failure import Failure, show_bytes
+from ..app import App
+from .following import follow, print_log
+from .options import connected
+from .output import ago, iso, plain, print_json, print_table, shown, span, task_row
+from .redact import redacted
+
+TEXT_CHARS_MAX = 2_000  # of an argument list or a result shown to a person
+BAR_CHARS = 30
+
+
+@click.command(epilog="Example: tq show 019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b --follow")
+@click.argument("task_id", metavar="ID")
+@click.option("--logs", is_flag=True, help="Print what its last attempt printed, and nothing else.")
+@click.option("--follow", "is_followed", is_flag=True, help="Go on printing that until the task ends.")
+@click.option("--attempt", type=click.IntRange(1), metavar="N", help="With --logs: of this attempt.")
+@connected(Role.VIEWER)
+def show(app: App, as_json: bool, task_id: str, logs: bool, is_followed: bool, attempt: int | None) -> None:
+    """Everything about one task: arguments, attempts, progress, result, and why it waits.
+
+    Values whose names look like a secret's (password, token, key, …) are hidden.
+    """
+    id = parse_id(task_id)
+    if is_followed:
+        if as_json or attempt is not None:
+            raise click.UsageError(
+                "--follow prints text as it comes: neither --json nor --attempt goes with it"
+            )
+        follow(app, id)
+    elif logs or attempt is not None:
+        print_log(app, id, attempt, as_json=as_json)
+    else:
+        task = app.call(("get_tasks",), "show", id)
+        if as_json:
+            print_json(_for_programs(task))
+        else:
+            _print(task)
+
+
+def _print(task: dict[str, Any]) -> None:
+    write(f"{show_id(task['id'])}  {State.from_number(task['state'])}\n")
+    write(f"  {task['name']}{_arguments(task['payload'])}\n")
+    write(f"  queue {task['queue']}, priority {task['priority']}, submitted {ago(task['created'])} ago\n")
+    if task["why"]:
+        write(f"  {task['why']}\n")
+    if task["returned"]:
+        times = "once" if task["returned"] == 1 else f"{task['returned']:,} times"
+        write(f"  {times} a worker handed it back before it began\n")
+    if task["progress"] is not None:
+        write(f"  {_progress(task['progress'])}\n")
+    if task["state"] == StateNumber.SUCCEEDED:
+        write(f"  result: {_value(task['result'])}\n")
+    if task["attempts"]:
+        write("\n")
+        _print_attempts(task["attempts"])
+    failure = _last_failure(task)
+    if failure is not None:
+        _print_post_mortem(failure)
+        if failure.traceback:
+            write(f"\n{failure.traceback.rstrip()}\n")
+    if any(attempt["log"] for attempt in task["attempts"]):
+        write(f"\n  what it printed: tq show {show_id(task['id'])} --logs\n")
+
+
+def _print_attempts(attempts: list[dict[str, Any]]) -> None:
+    rows = [
+        (
+            attempt["attempt"],
+            "running" if attempt["outcome"] is None else Outcome.from_number(attempt["outcome"]),
+            attempt["worker"],
+            time.strftime("%H:%M:%S", time.localtime(attempt["started"])) if attempt["started"] else "",
+            _took(attempt),
+            _first_line(attempt["body"]),
+        )
+        for attempt in attempts
+    ]
+    print_table(("#attempt", "outcome", "worker", "started", "#took", "what"), rows, empty="")
+
+
+def _last_failure(task: dict[str, Any]) -> Failure | None:
+    """What a task ended with, or, while it is not over, what its last attempt did."""
+    if task["state"] == StateNumber.SUCCEEDED:
+        return None
+    bodies = [attempt["body"] for attempt in task["attempts"] if attempt["body"]]
+    body = (
+        task["result"]
+        if StateNumber(task["state"]).is_terminal and task["result"]
+        else (bodies or [None])[-1]
+    )
+    return Failure.decode(body) if body else None
+
+
+def _print_post_mortem(failure: Failure) -> None:
+    """What was found of a process that died; nothing for an ordinary error."""
+    detail = failure.detail
+    peak, limit = detail.get("peak_memory_bytes"), detail.get("memory_limit_bytes")
+    facts = []
+    if code := detail.get("code"):
+        facts.append(f"signal {detail['signal']}" if "signal" in detail else f"exit status {code}")
+    if isinstance(peak, int):
+        allowed = f", the limit {show_bytes(limit)}" if isinstance(limit, int) else ""
+        facts.append(f"its process had up to {show_bytes(peak)} of memory{allowed}")
+    if verdict := detail.get("out_of_memory"):
+        facts.append(str(verdict).partition(";")[0])
+    if facts:
+        write(f"\n  {'; '.join(facts)}\n")
+    if lines := detail.get("last_lines"):
+        write("  it printed last:\n")
+        for line in str(lines).splitlines():
+            write(f"    {clean_line(line)}\n")
+
+
+def _for_programs(task: dict[str, Any]) -> dict[str, Any]:
+    row = task_row(task)
+    succeeded = task["state"] == StateNumber.SUCCEEDED
+    row["arguments"] = _call(task["payload"])
+    del row["payload"]
+    row["result"] = _decoded(task["result"]) if succeeded else None
+    row["failure"] = None if succeeded or not task["result"] else _failure(task["result"])
+    row["progress"] = _progress_row(task["progress"])
+    row["attempts"] = [
+        {
+            **attempt,
+            "outcome": None if attempt["outcome"] is None else Outcome.from_number(attempt["outcome"]),
+            "started": iso(attempt["started"]),
+            "ended": iso(attempt["ended"]),
+            "seconds": _seconds(attempt),
+            "body": None if not attempt["body"] else _failure(attempt["body"]),
+        }
+        for attempt in task["attempts"]
+    ]
+    return row
+
+
+def _failure(body: bytes) -> dict[str, Any]:
+    failure = Failure.decode(body)
+    return {
+        "type": failure.type,
+        "message": failure.message,
+        "traceback": failure.traceback,
+        "detail": plain(redacted(failure.detail)),
+    }
+
+
+def _progress_row(progress: list[Any] | None) -> dict[str, Any] | None:
+    if progress is None:
+        return None
+    done, total, note, at = progress
+    return {"done": done, "total": total, "note": note, "at": iso(at)}
+
+
+def _progress(progress: list[Any]) -> str:
+    """A bar, if it is known how much there is."""
+    done, total, note, at = progress
+    words = f"{clean_line(note)}, {ago(at)} ago" if note else f"{ago(at)} ago"
+    if not total:
+        return f"{done:,} done, {words}"
+    share = min(1.0, max(0.0, done / total))
+    full = round(share * BAR_CHARS)
+    return f"[{'#' * full}{'.' * (BAR_CHARS - full)}] {share:.0%}, {done:,} of {total:,}, {words}"
+
+
+def _call(payload: bytes) -> Any:
+    """The arguments for a program."""
+    try:
+        args, kwargs, _ = decode_work(payload, as_is=True)
+    except DecodeError as error:
+        return f"<{error}>"
+    return plain([redacted(args), redacted(kwargs)])
+
+
+def _decoded(body: bytes | None) -> Any:
+    """A value for a program; what this side cannot read is said, not hidden."""
+    try:
+        return None if body is None else plain(redacted(decode(body, as_is=True)))
+    except DecodeError as error:
+        return f"<{error}>"
+
+
+def _value(body: bytes | None) -> str:
+    try:
+        text = "None" if body is None else shown(redacted(decode(body, as_is=True)))
+    except DecodeError as error:
+        text = f"<{error}>"
+    return text if len(text) <= TEXT_CHARS_MAX else f"{text[:TEXT_CHARS_MAX]}… ({len(text):,} characters)"
+
+
+def _arguments(payload: bytes) -> str:
+    try:
+        args, kwargs, _ = decode_work(payload, as_is=True)
+    except DecodeError as error:
+        return f"(<{error}>)"
+    args, kwargs = redacted(list(args)), redacted(kwargs)
+    text = ", ".join([*map(shown, args), *(f"{name}={shown(value)}" for name, value in kwargs.items())])
+    return f"({text})" if len(text) <= TEXT_CHARS_MAX else f"({text[:TEXT_CHARS_MAX]}…)"
+
+
+def _first_line(body: bytes | None) -> str:
+    failure = Failure.decode(body)
+    return f"{failure.type}: {failure.message}".splitlines()[0] if failure.type else ""
+
+
+def _seconds(attempt: dict[str, Any]) -> float | None:
+    if attempt["started"] is None:
+        return None
+    return float((attempt["ended"] or time.time()) - attempt["started"])
+
+
+def _took(attempt: dict[str, Any]) -> str:
+    seconds = _seconds(attempt)
+    return "" if seconds is None else span(seconds)

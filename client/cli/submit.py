@@ -1,0 +1,104 @@
+"""``tq submit`` and ``tq result``"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from ...common.domain.model import Role
+from ...common.errors import InvalidArgument
+from ...common.runtime.terminal import say, write, write_exact, write_json
+from ...common.values.blob import Blob
+from ..app import App
+from ..tasks.handle import Handle
+from .options import connected
+from .output import plain, print_json
+from .stuck import told_if_stuck
+
+
+@click.command(epilog="Example: tq submit jobs:thumb '\"http://…\"' --kw size=256 --wait")
+@click.argument("task", metavar="MODULE:FUNCTION")
+@click.argument("arguments", nargs=-1, metavar="[JSON]...")
+@click.option("--kw", "keywords", multiple=True, metavar="NAME=JSON", help="A keyword argument.")
+@click.option("--queue", metavar="NAME", help="Where it waits.  [default]")
+@click.option("--delay", type=float, metavar="SECONDS", help="Not before so long from now.")
+@click.option("--priority", type=int, metavar="N", help="Higher first, -100 to 100.  [0]")
+@click.option("--retries", type=int, metavar="N", help="Further attempts after a failure.  [0]")
+@click.option("--timeout", type=float, metavar="SECONDS", help="For one attempt.")
+@click.option("--key", metavar="TEXT", help="The same key is the same task, however often submitted.")
+@click.option("--wait", is_flag=True, help="Wait for the result and print it.")
+@connected(Role.CLIENT)
+def submit(
+    app: App,
+    as_json: bool,
+    task: str,
+    arguments: tuple[str, ...],
+    keywords: tuple[str, ...],
+    wait: bool,
+    key: str | None,
+    **options: Any,
+) -> None:
+    """Submit a task by name. Arguments are JSON: 7, '"text"', '[1, 2]'; a bare word is taken as text.
+
+    What @app.task says of queue, retries, timeout and so on is the submitting program's,
+    and unknown here: say it by these options.
+    """
+    positional = [as_argument(text) for text in arguments]
+    named: dict[str, Any] = {}
+    for keyword in keywords:
+        name, equals, text = keyword.partition("=")
+        if not equals or not name.isidentifier():
+            raise InvalidArgument(f"--kw {keyword!r}: write --kw name=JSON")
+        named[name] = as_argument(text)
+    given = {name: value for name, value in options.items() if value is not None}
+    submitter = app.named(task).using(**given) if given else app.named(task)
+    if key is not None:
+        submitter = submitter.using(key=key)
+    handle = submitter.submit(*positional, **named)
+    if wait:
+        _print_result(app, handle, None, as_json)
+    elif as_json:
+        print_json({"id": handle.id})
+    else:
+        write(handle.id + "\n")
+
+
+@click.command(epilog="Example: tq result 019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b --timeout 60")
+@click.argument("task_id", metavar="ID")
+@click.option("--timeout", type=float, metavar="SECONDS", help="Wait no longer.  [without end]")
+@connected(Role.CLIENT)
+def result(app: App, as_json: bool, task_id: str, timeout: float | None) -> None:
+    """Print a task's result, waiting for it. A failed task's traceback goes to stderr, exit status 1."""
+    _print_result(app, app.get(task_id), timeout, as_json)
+
+
+def _print_result(app: App, handle: Handle[Any], timeout: float | None, as_json: bool) -> None:
+    with told_if_stuck(app, handle):
+        error = handle.exception(timeout)
+    if error is not None:
+        if error.traceback:
+            say(error.traceback.rstrip())
+        raise error
+    value = handle.result()
+    if as_json:
+        print_json({"id": handle.id, "result": value})
+    elif isinstance(value, bytes):
+        write_exact(value)
+    elif isinstance(value, Blob):
+        value.stream(write_exact)
+    elif isinstance(value, str):
+        write_exact(value + "\n")
+    else:
+        write_json(plain(value), default=str)
+
+
+def as_argument(text: str) -> Any:
+    """JSON, or a bare word as text."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        if text.startswith(("{", "[", '"')):
+            raise InvalidArgument(f"{text!r:.80} is not JSON; quote it for the shell: '[1, 2]'") from None
+        return text

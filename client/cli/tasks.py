@@ -1,0 +1,147 @@
+"""``tq ls``, ``tq cancel``, ``tq retry``, ``tq purge``: commands for tasks named by id, or chosen by a filter."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+from ...common.domain.ids import parse_id, show_id
+from ...common.domain.model import Role, State
+from ...common.errors import InvalidArgument
+from ...common.runtime.terminal import write
+from ..app import App
+from . import failing
+from .bulk import SPARE_COLUMNS, TASK_COLUMNS, TASKS, Verb, act, newest_tasks, task_cells
+from .options import connected
+from .output import print_json, print_table, task_row
+from .where import Filter, choosing, to_filter
+
+Terms = list[tuple[str, str, str]]
+
+WAITING: Final = (State.READY, State.SCHEDULED, State.BLOCKED)
+FINISHED: Final = tuple(state for state in State if state.is_terminal)
+CANCELLABLE: Final = (*WAITING, State.RUNNING)
+REVIVED: Final = (State.FAILED, State.DEAD, State.EXPIRED, State.LOST)  # cancelled ones were meant to end
+
+CANCEL: Final = Verb(method="cancel_where", ask="cancel", done="cancelled, or their worker was told")
+RETRY: Final = Verb(method="retry_where", ask="retry", done="ready again")
+PURGE: Final = Verb(method="purge", ask="delete for good", done="deleted")
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def acting(function: _F) -> _F:
+    """The options of every command that acts on many."""
+    function = click.option("--dry-run", is_flag=True, help="Only count, and show some.")(function)
+    return click.option("--yes", is_flag=True, help="Do not ask.")(function)
+
+
+@click.command(epilog="Example: tq ls --where 'state=failed error~SMTP' --since 2h")
+@choosing
+@click.option("--limit", default=30, show_default=True, metavar="N", help="At most so many.")
+@connected(Role.VIEWER)
+def ls(app: App, as_json: bool, terms: Terms, limit: int) -> None:
+    """List tasks, newest first."""
+    if limit < 1:
+        raise InvalidArgument(f"--limit {limit}: limit must be a whole number from 1")
+    tasks = newest_tasks(app, to_filter(terms, time.time()), limit)
+    if as_json:
+        print_json([task_row(task) for task in tasks])
+    else:
+        rows = [task_cells(task) for task in tasks]
+        print_table(TASK_COLUMNS, rows, empty="no such tasks", spare=SPARE_COLUMNS)
+
+
+@click.command(epilog="Example: tq cancel --where 'queue=mail state=ready'")
+@click.argument("task_ids", nargs=-1, metavar="[ID]...")
+@choosing
+@acting
+@connected(Role.CLIENT)
+def cancel(
+    app: App, as_json: bool, task_ids: tuple[str, ...], terms: Terms, yes: bool, dry_run: bool
+) -> None:
+    """Cancel tasks, by id or by what they are. One that runs is asked to stop, then made to."""
+    if _are_named(task_ids, terms, "cancel"):
+        words = {State.RUNNING: "running; its worker has been told to end it"}
+        _each(app, as_json, task_ids, "cancel", words)
+        return
+    wanted = _with_states(terms, CANCELLABLE, CANCELLABLE, "cancelled")
+    act(app, as_json, CANCEL, wanted, yes=yes, dry_run=dry_run)
+
+
+@click.command(epilog="Example: tq retry --where 'state=failed error~SMTP since=2h'")
+@click.argument("task_ids", nargs=-1, metavar="[ID]...")
+@choosing
+@acting
+@connected(Role.CLIENT)
+def retry(app: App, as_json: bool, task_ids: tuple[str, ...], terms: Terms, yes: bool, dry_run: bool) -> None:
+    """Make failed, dead, cancelled, expired or lost tasks ready again.
+
+    By id or by what they are; cancelled ones only if state=cancelled is asked for.
+    """
+    if _are_named(task_ids, terms, "retry"):
+        _each(app, as_json, task_ids, "retry", {})
+        return
+    wanted = _with_states(terms, REVIVED, (*REVIVED, State.CANCELLED), "retried")
+    act(app, as_json, RETRY, wanted, yes=yes, dry_run=dry_run)
+
+
+@click.command(epilog="Example: tq purge mail; tq purge --finished --where older=7d")
+@click.argument("queue_name", required=False, metavar="[QUEUE]")
+@click.option("--finished", is_flag=True, help="What has ended, instead of what waits.")
+@choosing
+@acting
+@connected(Role.ADMIN)
+def purge(
+    app: App,
+    as_json: bool,
+    queue_name: str | None,
+    finished: bool,
+    terms: Terms,
+    yes: bool,
+    dry_run: bool,
+) -> None:
+    """Empty a queue: delete what waits there, unrun. What runs is never touched."""
+    if queue_name is not None:
+        terms = [*terms, ("queue", "=", queue_name)]
+    if not terms:
+        raise InvalidArgument("purge what? name a queue, or choose with --where; --queue '*' means all")
+    usual = FINISHED if finished else WAITING
+    wanted = _with_states(terms, usual, FINISHED if finished else (*WAITING, *FINISHED), "purged")
+    act(app, as_json, PURGE, wanted, yes=yes, dry_run=dry_run)
+
+
+def _are_named(task_ids: tuple[str, ...], terms: Terms, command: str) -> bool:
+    if task_ids and terms:
+        raise InvalidArgument("give ids or a filter, not both")
+    if not task_ids and not terms:
+        raise InvalidArgument(f"which tasks? tq {command} ID…, or tq {command} --where 'queue=mail'")
+    return bool(task_ids)
+
+
+def _with_states(terms: Terms, usual: tuple[State, ...], possible: tuple[State, ...], done: str) -> Filter:
+    """The filter with the states a command is for; raises InvalidArgument for others."""
+    wanted = to_filter(terms, time.time())
+    for state in map(State.from_number, wanted.get("states", ())):
+        if state not in possible:
+            words = ", ".join(possible)
+            raise InvalidArgument(f"{state} tasks cannot be {done}; those that are {words} can")
+    wanted.setdefault("states", [int(state.number) for state in usual])
+    return wanted
+
+
+def _each(app: App, as_json: bool, task_ids: tuple[str, ...], method: str, words: dict[State, str]) -> None:
+    ids = [parse_id(text) for text in task_ids]
+    reached = dict(app.call(TASKS, method, ids))
+    states = {id: State.from_number(number) for id, number in reached.items()}
+    if as_json:
+        print_json({show_id(id): states.get(id, "unknown") for id in ids})
+    else:
+        for id in ids:
+            word = words.get(states[id], states[id]) if id in states else "no such task"
+            write(f"{show_id(id)}  {word}\n")
+    if len(reached) < len(set(ids)):
+        raise SystemExit(failing.UNKNOWN)

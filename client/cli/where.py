@@ -1,0 +1,146 @@
+"""Which tasks are meant: ``--where`` and its short forms, one small language for all commands that choose. Pure.
+
+A filter is words; every one has to fit. ``--where 'state=failed,dead queue=mail error~SMTP since=2h'`` is
+
+=========  ==========================================================================================
+``state``  ready, scheduled, running, succeeded, failed, dead, cancelled, expired, lost; several by commas
+``queue``  name or glob: ``queue=img.*``; several by commas
+``name``   of the callable, the same way: ``name=app:send``; ``name~send`` has it somewhere inside
+``error``  type of the failure: ``error=ValueError``; ``error~SMTP`` stands in its type or message
+``since``  submitted in the last 30s, 10min, 2h, 7d
+``older``  submitted longer ago than that
+=========  ==========================================================================================
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+import shlex
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
+
+import click
+
+from ...common.domain.model import State
+from ...common.errors import InvalidArgument
+
+WORDS: Final = ("state", "queue", "name", "error", "since", "older")
+UNITS: Final = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
+TERM: Final = re.compile(r"([a-z_]+)(=|~|!=|>=?|<=?|:)(.*)", re.DOTALL)
+
+Filter = dict[str, Any]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def choosing(function: _F) -> _F:
+    """Give a command ``--where`` and its short forms; the function gets them as ``terms``."""
+
+    @click.option("--where", multiple=True, metavar="EXPR", help="state= queue= name= error~ since= older=")
+    @click.option("--state", multiple=True, metavar="STATE", help="ready, running, failed, …; repeatable.")
+    @click.option("--queue", multiple=True, metavar="NAME", help="Of this queue; a glob is allowed.")
+    @click.option("--name", multiple=True, metavar="MODULE:FUNCTION", help="Of this callable; or a glob.")
+    @click.option("--since", metavar="AGE", help="Submitted in the last 30s, 10min, 2h, 7d.")
+    @functools.wraps(function)
+    def command(
+        where: tuple[str, ...],
+        state: tuple[str, ...],
+        queue: tuple[str, ...],
+        name: tuple[str, ...],
+        since: str | None,
+        **given: Any,
+    ) -> Any:
+        terms = [term for expression in where for term in split(expression)]
+        for word, values in (("state", state), ("queue", queue), ("name", name)):
+            if values:
+                terms.append((word, "=", ",".join(values)))
+        if since is not None:
+            terms.append(("since", "=", since))
+        return function(terms=terms, **given)
+
+    return command  # type: ignore[return-value]
+
+
+def split(expression: str) -> list[tuple[str, str, str]]:
+    """``word=value word~value …`` in parts; values with blanks are quoted. Raises InvalidArgument."""
+    try:
+        parts = shlex.split(expression)
+    except ValueError as error:
+        raise InvalidArgument(f"--where {expression!r:.80}: {error}; close the quotation mark") from None
+    terms = []
+    for part in parts:
+        match = TERM.fullmatch(part)
+        if match is None:
+            raise InvalidArgument(f"--where: {part!r:.80} is no word=value; write e.g. state=failed")
+        word, sign, value = match.groups()
+        _check_word(word, sign, value)
+        terms.append((word, sign, value))
+    return terms
+
+
+def to_filter(terms: Iterable[tuple[str, str, str]], now: float) -> Filter:
+    """The filter a master understands; ``now`` in Unix seconds. Raises InvalidArgument."""
+    found: Filter = {}
+    for word, sign, value in terms:
+        key, one = _meaning(word, sign, value, now)
+        if key in found:
+            raise InvalidArgument(f"{word} is given twice; several values go into one: {word}=one,other")
+        found[key] = one
+    return found
+
+
+def _meaning(word: str, sign: str, value: str, now: float) -> tuple[str, Any]:
+    values = [one for one in value.split(",") if one]
+    if sign == "~" and word == "error":
+        return "text", value
+    if sign == "~" and word in ("name", "queue"):
+        return f"{word}s", [f"*{one}*" for one in values]
+    if sign != "=":
+        raise InvalidArgument(f"{word}{sign}{value!s:.40}: {word} has no {sign}; write {word}=…")
+    match word:
+        case "state":
+            return "states", [int(_state(one).number) for one in values]
+        case "since":
+            return "since", now - age(value, "since")
+        case "older":
+            return "until", now - age(value, "older")
+    return f"{word}s", values
+
+
+def age(text: str, option: str) -> float:
+    """Seconds of ``2h``; raises InvalidArgument."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)", text)
+    if match is None:
+        raise InvalidArgument(f"--{option} {text!r:.40}: write 30s, 10min, 2h or 7d")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def _state(word: str) -> State:
+    try:
+        return State.parse(word)
+    except InvalidArgument as error:
+        near = difflib.get_close_matches(word.lower(), list(State), 1)
+        raise InvalidArgument(f"did you mean {near[0]}? {error}" if near else str(error)) from None
+
+
+def _check_word(word: str, sign: str, value: str) -> None:
+    if word not in WORDS:
+        near = difflib.get_close_matches(word, WORDS, 1) or difflib.get_close_matches(word, ALIKE, 1)
+        known = f"known are {', '.join(WORDS)}"
+        hint = f"did you mean {ALIKE.get(near[0], near[0])}? {known}" if near else known
+        raise InvalidArgument(f"--where: there is no word {word!r:.40}; {hint}")
+    if sign not in ("=", "~"):
+        raise InvalidArgument(f"--where {word}{sign}…: the signs are = and ~ (has it somewhere inside)")
+    if not value:
+        raise InvalidArgument(f"--where {word}{sign}: a value is missing")
+
+
+ALIKE: Final = {
+    "task": "name",
+    "function": "name",
+    "status": "state",
+    "exception": "error",
+    "before": "older",
+}

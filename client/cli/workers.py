@@ -1,0 +1,102 @@
+"""``tq workers``, ``tq drain``"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Final
+
+import click
+
+from ...common.domain.model import Role
+from ...common.domain.probe import PROBE
+from ...common.runtime.terminal import console, say, write
+from ..app import App
+from .options import connected
+from .output import ago, memory, print_json, print_table, rate
+
+COLUMNS: Final = ("node", "host", "state", "#busy", "#rate", "#memory", "version", "#heard", "labels")
+POLL_SECONDS: Final = 0.5
+
+
+@click.command(epilog="Example: tq workers --tasks")
+@click.option("--tasks", is_flag=True, help="Also what each serves, and from which queues.")
+@connected(Role.VIEWER)
+def workers(app: App, as_json: bool, tasks: bool) -> None:
+    """List workers: state, busy slots of all, tasks per second, memory, when last heard."""
+    rows = app.call(("get_workers",), "list")
+    if as_json:
+        print_json(rows)
+        return
+    shown: list[tuple[object, ...]] = [
+        (
+            row["node"][:8],
+            row["host"],
+            row["state"],
+            f"{row['running']}/{row['slots']}",
+            rate(row["rate"]),
+            memory(row["memory_bytes"]),
+            row["version"],
+            ago(row["last_seen"]),
+            " ".join(f"{name}={value}" for name, value in row["labels"].items()),
+        )
+        for row in rows
+    ]
+    if not any(row["labels"] for row in rows):  # 80 columns are few
+        shown = [row[:-1] for row in shown]
+    print_table(
+        COLUMNS[: len(shown[0])] if shown else COLUMNS,
+        shown,
+        empty="no workers; start one with tq-worker --connect … MODULE",
+    )
+    if tasks:
+        for row in rows:
+            _say_what_it_serves(row)
+
+
+@click.command(epilog="Example: tq drain crow --wait")
+@click.argument("worker")
+@click.option("--wait", is_flag=True, help="Until it has finished and is gone.")
+@connected(Role.ADMIN)
+def drain(app: App, as_json: bool, worker: str, wait: bool) -> None:
+    """Have a worker finish what it runs, hand back the rest and end.
+
+    WORKER: its host, or the start of its node as `tq workers` lists it.
+    """
+    found = app.call(("get_workers",), "drain", worker)
+    if wait:
+        try:
+            _until_gone(app, found)
+        except KeyboardInterrupt:
+            say(f"\ntq: no longer waiting; {found['host']} goes on draining")
+            raise SystemExit(1) from None
+    if as_json:
+        print_json({**found, "draining": not wait, "gone": wait})
+    else:
+        done = "is gone" if wait else "was told to drain"
+        write(f"{found['host']} ({found['node'][:8]}) {done}\n")
+
+
+def _until_gone(app: App, found: dict[str, Any]) -> None:
+    from rich.markup import escape
+
+    screen, pause = console(stderr=True), threading.Event()
+    host = escape(found["host"])
+    with screen.status(f"{host}: draining") as status:  # nothing is shown where no terminal is
+        while (row := _row(app, found["node"])) is not None and (row["connected"] or row["leased"]):
+            where = "" if row["connected"] else f", {row['state']}"
+            status.update(f"{host}: {row['leased']:,} tasks to finish{where}")
+            pause.wait(POLL_SECONDS)
+
+
+def _row(app: App, node: str) -> dict[str, Any] | None:
+    return next((row for row in app.call(("get_workers",), "list") if row["node"] == node), None)
+
+
+def _say_what_it_serves(row: dict[str, Any]) -> None:
+    queues = " ".join(row["queues"] or ["all queues"])
+    write(f"\n{row['host']} ({row['node'][:8]}) serves {queues}:\n")
+    names = [
+        *(name for name in row["tasks"] if name != PROBE),
+        *(f"{pattern} (by --allow)" for pattern in row["allow"]),
+    ]
+    write("".join(f"  {name}\n" for name in names))

@@ -1,0 +1,1 @@
+"""The client's connection: the I/O thread, pending calls, transports, settings."""

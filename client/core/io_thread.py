@@ -1,0 +1,340 @@
+"""The I/O thread of an App: an event loop of its own that owns the ledger and the line to the master.
+
+::
+
+    any thread:  call, watch, forget ──deque──► I/O thread: Ledger ◄──► Line (network, or the supervisor's)
+    any thread:  Future, Box         ◄─────────────┘
+
+Owns reconnecting: the first connection is tried for ``connect_seconds``, then everybody who waits gets
+Unreachable; once there has been a connection it is restored without end, as long as anything is open
+(callers have timeouts of their own). A refused key is final: it is told to everybody, now and later.
+
+Invariants: 1. the ledger and the line are touched by the I/O thread only; 2. what any thread posts is
+performed in the order of posting; 3. after ``close`` every future is done;
+4. ``close`` waits for what was insisted on, at most FINISH_SECONDS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import itertools
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from random import SystemRandom
+from typing import Any, Final
+
+from ...common.domain.retry import retry_delay
+from ...common.errors import ProtocolError, QuotaExceeded, Rejected, TqError, Unreachable
+from ...common.runtime.event_loop import loop_factory
+from ...common.wire.connection import CONNECT_SECONDS
+from ..tasks.outcomes import Listener, Row
+from .pending_calls import PASSING, Ledger
+from .transports import Line, Opener, Report
+
+BACKOFF_SECONDS_MIN: Final = 0.05
+BACKOFF_SECONDS_MAX: Final = 5.0
+FINISH_SECONDS: Final = 5.0  # at its end a program waits so long for what it insisted on: a master's restart
+# Not the program's own: what it does with a seed has to be the same with us in it.
+_chance: Final = SystemRandom()
+
+CLOSED: Final = "the app was closed before the answer came; what was sent may have been done"
+
+log = logging.getLogger("tq.client")
+
+
+_ending: set[ClientLink] = set()  # told to end, and not there yet
+
+
+@atexit.register
+def wait_for_ending() -> None:
+    """Links of apps that nobody holds any more still send what was posted: their threads would die with the program."""
+    for link in list(_ending):
+        link.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ending.clear)  # their threads are the parent's
+
+
+class ClientLink:
+    """One App's line in this process. Made on first use; ``close`` ends its thread."""
+
+    def __init__(self, opener: Opener, *, stream: str, connect_seconds: float) -> None:
+        self._open_line, self._connect_seconds = opener, connect_seconds
+        self.stream, self._ledger = stream, Ledger(stream)
+        self._posted: deque[Callable[[], None]] = deque()
+        self._wake_due = False
+        self._performing = 0  # the I/O thread, while it does what was posted
+        self._line: Line | None = None
+        self._refused: TqError | None = None  # final
+        self._was_connected = False
+        self.cluster: str | None = None  # the id of the master, from the first connection on
+        self._away_since: float | None = time.monotonic()
+        self._loop = (loop_factory() or asyncio.new_event_loop)()
+        self._wanted = asyncio.Event()
+        self._main: asyncio.Task[None] | None = None
+        self._closing, self._why_closed = False, CLOSED
+        self._finishing = False
+        self._losses = 0  # in a row, on a supervisor's line
+        self._resume_due = False
+        self._thread = threading.Thread(target=self._run, name="tq-client", daemon=True)
+        self._thread.start()
+
+    # for any thread
+
+    @property
+    def watched_tasks(self) -> int:
+        """How many tasks' outcomes are still to come; a moment old at best."""
+        return self._ledger.watched_tasks
+
+    @property
+    def away_seconds(self) -> float:
+        """For how long there has been no connection; 0 while there is one."""
+        since = self._away_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def call(
+        self,
+        target: Sequence[Any],
+        method: str,
+        args: Sequence[Any],
+        *,
+        again: bool,
+        insists: bool = False,
+        ids: Sequence[bytes] = (),
+        box: Listener | None = None,
+    ) -> Future[Any]:
+        """Make a call; ``box`` gets the outcomes of the tasks ``ids`` that it makes. ``insists``: it is repeated until the
+        master has done it, in the background too, and ``close`` waits for that, for a while."""
+        future: Future[Any] = Future()
+        self.post(
+            lambda: self._ledger.call(
+                future, target, method, args, again=again, insists=insists, ids=ids, listener=box
+            )
+        )
+        if self._closing:  # the I/O thread may have looked at its post for the last time
+            settle(future, None, self._closed())
+        return future
+
+    def watch(self, box: Listener, ids: Sequence[bytes]) -> None:
+        """Put the outcomes of these tasks into a box."""
+        self.post(lambda: self._ledger.watch(box, ids))
+        if self._closing:
+            box.fail(self._closed())
+
+    def forget(self, box: Listener) -> None:
+        """Nobody reads this box any more. Takes no lock: the garbage collector may call it anywhere."""
+        self.post(lambda: self._ledger.forget(box))
+
+    def close(self, why: str = CLOSED) -> None:
+        """Say goodbye, fail what is open, end the thread."""
+        if not self._closing:
+            self._why_closed = why
+        self.stop()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def stop(self) -> None:
+        """As ``close``, without waiting for it; the end of the program does."""
+        _ending.add(self)
+        self._closing = True
+        self._wake(self._finish)
+
+    def abandon_in_child(self) -> None:
+        """After a fork, in the child, where the thread does not exist: let go of the parent's connection.
+
+        Boxes that were being filled fail; their tasks are watched anew by whoever reads on.
+        """
+        if self._line is not None:
+            self._line.abandon_in_child()
+        self._ledger.give_up(Unreachable("this process was forked while it waited; wait again"))
+        for box, _, error in self._ledger.take_told():
+            if error is not None:
+                box.fail(error)
+
+    def post(self, action: Callable[[], None]) -> bool:
+        """Have something done in the I/O thread, in the order of posting; False when that may be over.
+
+        What is posted by something that is being done is a part of it: behind what others post meanwhile, it
+        would be out of order.
+        """
+        if self._performing == threading.get_ident():
+            action()
+            return True
+        self._posted.append(action)
+        if not self._wake_due:  # one wake-up for all that is posted until it is heard
+            self._wake_due = True
+            self._wake(self._perform)
+        return not self._closing
+
+    def _wake(self, callback: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: close() has failed everything, or does so now
+            self._loop.call_soon_threadsafe(callback)
+
+    def _closed(self) -> Unreachable:
+        return Unreachable(self._why_closed)
+
+    # the I/O thread
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner, suppress(asyncio.CancelledError):
+                runner.run(self._serve())
+        except (
+            RuntimeError
+        ):  # Python 3.12 starts no thread at its end, and asyncio wants one if it looked up a name
+            if not self._closing:
+                raise
+        finally:
+            _ending.discard(self)
+
+    def _finish(self) -> None:
+        """End, as soon as what was insisted on is done."""
+        if not self._finishing:
+            self._finishing = True
+            self._perform()
+            self._loop.call_later(FINISH_SECONDS, self._cancel)
+
+    def _cancel(self) -> None:
+        if self._main is not None:
+            self._main.cancel()
+
+    async def _serve(self) -> None:
+        self._main = asyncio.current_task()
+        try:
+            while True:
+                await self._wanted.wait()
+                line = await self._connect()
+                if line is not None:
+                    await self._use(line)
+        finally:
+            if self._line is not None:
+                self._line.close("the client closed its app")
+            self._perform()
+            self._ledger.give_up(self._closed())
+            self._carry()
+
+    async def _connect(self) -> Line | None:
+        """A line; None when everybody was told that there will be none."""
+        now = self._loop.time
+        deadline = None if self._was_connected else now() + self._connect_seconds
+        for attempt in itertools.count(1):
+            rest = self._connect_seconds if deadline is None else max(0.001, deadline - now())
+            rest = min(rest, CONNECT_SECONDS)  # one that falls silent half-way leaves time for another
+            pause = _pause_seconds(attempt)
+            try:
+                return await self._open_line(self._reported, rest)
+            except Rejected as error:
+                self._refused = error
+                self._give_up(error)
+                return None
+            except (Unreachable, ProtocolError, QuotaExceeded) as error:
+                stranger = isinstance(error, ProtocolError)
+                if deadline is not None and (stranger or now() + pause > deadline):
+                    self._give_up(error)
+                    return None
+                log.debug("attempt %d: %s", attempt, error)
+            await asyncio.sleep(pause)
+        return None
+
+    async def _use(self, line: Line) -> None:
+        if self._was_connected:
+            log.info("connected again")
+        self._line, self._was_connected, self._away_since = line, True, None
+        self.cluster = line.cluster
+        self._ledger.connected()
+        self._carry()
+        reason = await line.wait_gone()
+        self._line, self._away_since = None, time.monotonic()
+        self._ledger.disconnected()
+        self._carry()
+        if self._ledger.has_business:
+            log.warning("%s; what is open goes on as soon as there is a connection again", reason)
+
+    def _give_up(self, error: TqError) -> None:
+        self._perform()
+        self._ledger.give_up(error)
+        self._carry()
+
+    def _perform(self) -> None:
+        """Everything posted, then the effects of it all at once."""
+        self._wake_due = False
+        self._performing = threading.get_ident()
+        while self._posted:
+            self._posted.popleft()()
+        self._performing = 0
+        if self._refused is not None:
+            self._ledger.give_up(self._refused)
+        self._carry()
+
+    def _reported(self, report: Report) -> None:
+        if report.error is None:
+            self._losses = 0
+            self._ledger.answered(report.number, report.value)
+        elif isinstance(report.error, Unreachable):
+            self._ledger.lost(report.number)
+            self._resume_soon()
+        else:
+            self._ledger.refused(report.number, report.error)
+            if isinstance(report.error, PASSING):  # the master forgets what was watched: say it again
+                self._resume_soon()
+        self._carry()
+
+    def _resume_soon(self) -> None:
+        """A supervisor's line outlives the connection behind it: go on as after a reconnect, for all calls
+        that were lost together once. A network line that loses calls is gone, and ``_use`` sees to it."""
+        if self._line is not None and not self._line.is_gone and not self._resume_due:
+            self._resume_due = True
+            self._losses += 1
+            self._loop.call_later(_pause_seconds(self._losses), self._resume)
+
+    def _resume(self) -> None:
+        self._resume_due = False
+        if self._line is not None and not self._line.is_gone:
+            self._ledger.connected()
+            self._carry()
+
+    def _carry(self) -> None:
+        """Perform the ledger's effects."""
+        ledger = self._ledger
+        if self._line is not None:
+            for call in ledger.take_outgoing():
+                self._line.send(call)
+        for ticket, value, error in ledger.take_settled():
+            settle(ticket, value, error)
+        for box, rows, error in ledger.take_told():
+            if error is None:
+                self._hand_out(box, rows)
+            else:
+                box.fail(error)
+        if ledger.has_business:
+            self._wanted.set()
+        else:
+            self._wanted.clear()
+        if self._finishing and not ledger.is_insisting:
+            self._cancel()
+
+    def _hand_out(self, box: Listener, rows: Sequence[Row]) -> None:
+        """Outcomes, to whoever waits for them."""
+        box.put(rows)
+
+
+def _pause_seconds(failures: int) -> float:
+    """How long to wait after so many failures in a row; spread, so that clients do not come back in step."""
+    return retry_delay(failures, BACKOFF_SECONDS_MIN, BACKOFF_SECONDS_MAX, _chance.random())
+
+
+def settle(future: Future[Any], value: Any, error: BaseException | None) -> None:
+    """Finish a future unless somebody was faster: an ``await`` that was cancelled, or a close."""
+    with suppress(InvalidStateError):
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)

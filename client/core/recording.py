@@ -1,0 +1,58 @@
+"""A line that writes down what its program asked for and was told: for the checker of histories, and only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from ...common.runtime.history import Note, digest
+from ..tasks.outcomes import SUCCEEDED, Listener, Row
+from .io_thread import ClientLink, settle
+from .transports import Opener
+
+
+class RecordingLink(ClientLink):
+    """A ``ClientLink``; see ``common/runtime/history.py`` and the rules in docs/reliability.md."""
+
+    def __init__(self, opener: Opener, *, stream: str, connect_seconds: float, note: Note) -> None:
+        self._note = note  # before the thread starts
+        super().__init__(opener, stream=stream, connect_seconds=connect_seconds)
+
+    def call(
+        self,
+        target: Sequence[Any],
+        method: str,
+        args: Sequence[Any],
+        *,
+        again: bool,
+        insists: bool = False,
+        ids: Sequence[bytes] = (),
+        box: Listener | None = None,
+    ) -> Future[Any]:
+        if method == "submit":
+            once = args[1].get("delivery") == "at_most_once"
+            for id in ids:
+                self._note("submitting", id=id, once=once)
+        future = super().call(target, method, args, again=again, insists=insists, ids=ids, box=box)
+        return self._written_first(future, ids) if method == "submit" else future
+
+    def _written_first(self, answer: Future[Any], ids: Sequence[bytes]) -> Future[Any]:
+        """The same answer, told to the caller only after the history has it."""
+        told: Future[Any] = Future()
+
+        def note_and_tell(answer: Future[Any]) -> None:
+            if answer.exception() is None:
+                for id in ids:
+                    self._note("acknowledged", id=id)
+                settle(told, answer.result(), None)
+            else:
+                settle(told, None, answer.exception())
+
+        answer.add_done_callback(note_and_tell)
+        return told
+
+    def _hand_out(self, box: Listener, rows: Sequence[Row]) -> None:
+        for id, state, body in rows:
+            self._note("heard", id=id, state=state, digest=digest(body) if state == SUCCEEDED else "")
+        super()._hand_out(box, rows)

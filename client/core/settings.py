@@ -1,0 +1,152 @@
+"""Where an App's master is and who the App says it is: from arguments, else found, judged on first use.
+
+What is given as an argument is judged at once; the rest is looked for (common/runtime/discovery.py) when a line is
+needed, so that a module with an App can be imported where nothing is configured, as by a worker.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from ...common.domain.model import Role
+from ...common.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .io_thread import ClientLink
+    from .transports import Opener
+
+CONNECT_SECONDS: Final = 10.0
+NETWORK_STREAM: Final = "default"  # the one stream of a session that is ours alone
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    url: str | None
+    authkey: str | None = field(repr=False)
+    role: Role
+    connect_seconds: float | None
+    ca_file: str | Path | None
+    certificate_file: str | Path | None
+
+    @classmethod
+    def of(
+        cls,
+        url: str | None,
+        authkey: str | None,
+        role: str,
+        connect_timeout: float | None,
+        ca_file: str | Path | None,
+        certificate_file: str | Path | None,
+    ) -> Settings:
+        """Arguments of an App; raises InvalidArgument."""
+        if url is not None:
+            from ...common.wire.address import parse_address
+
+            parse_address(url)
+        if role not in tuple(Role):
+            raise InvalidArgument(f"role={role!r:.40} is unknown; one of: {', '.join(Role)}")
+        if connect_timeout is not None:
+            _check_seconds("connect_timeout", connect_timeout)
+        return cls(
+            url=url,
+            authkey=authkey,
+            role=Role(role),
+            connect_seconds=connect_timeout,
+            ca_file=ca_file,
+            certificate_file=certificate_file,
+        )
+
+    @property
+    def shown_url(self) -> str:
+        return self.url or "of the master that is found"
+
+    def make_link(self) -> ClientLink:
+        """A line: the supervisor's inside a task, our own elsewhere. The heavy imports happen here."""
+        from ...common.wire.caller import ambient
+        from .transports import network_opener, supervisor_opener
+
+        seconds = self._connect_seconds()
+        supervisor = ambient()
+        if supervisor is not None:  # all children share its session, so each needs a stream of its own name
+            return _link(supervisor_opener(supervisor), os.urandom(8).hex(), seconds)
+        from ...common.auth.keys import Credential
+        from ...common.runtime.discovery import discover
+        from ...common.wire.address import parse_address
+        from ...common.wire.tls import OwnCa
+
+        found = discover(self.url, self.authkey, self.role)
+        if found.url is None:
+            raise InvalidArgument(_no_url(found.looked))
+        address = parse_address(found.url)
+        if found.authkey is None:
+            raise InvalidArgument(_no_key(found.url, found.looked))
+        own_ca = OwnCa(_path(self.ca_file, "TQ_CA_FILE"), _path(self.certificate_file, "TQ_CERTIFICATE_FILE"))
+        opener = network_opener(address, Credential.parse(found.authkey), self.role, own_ca)
+        return _link(opener, NETWORK_STREAM, seconds)
+
+    def _connect_seconds(self) -> float:
+        if self.connect_seconds is not None:
+            return self.connect_seconds
+        text = os.environ.get("TQ_CONNECT_TIMEOUT")
+        if not text:
+            return CONNECT_SECONDS
+        try:
+            return _check_seconds("TQ_CONNECT_TIMEOUT", float(text))
+        except ValueError:
+            raise InvalidArgument(f"TQ_CONNECT_TIMEOUT={text!r:.40} is not a number of seconds") from None
+
+
+def _no_url(looked: tuple[str, ...]) -> str:
+    """The two lines to write, the easier one first."""
+    program = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0].endswith(".py") else "FILE.py"
+    return (
+        f"no master is named, and none was found: {'; '.join(looked)}. In another terminal, in this directory:\n"
+        f"    tq dev {program}\n"
+        "or name one: in the environment as TQ_URL and TQ_AUTHKEY, for a command with --url and --authkey-file, in a program:\n"
+        "    app = tq.App('tq://host:5000', authkey=…)"
+    )
+
+
+def _no_key(url: str, looked: tuple[str, ...]) -> str:
+    return (
+        f"no key for {url}: {'; '.join(looked)}. Write tq.App(url, authkey=…) or set TQ_AUTHKEY; tq-master names "
+        "its keys when it starts, and `tq keys add --role client` makes one"
+    )
+
+
+def _link(opener: Opener, stream: str, connect_seconds: float) -> ClientLink:
+    """A line; one that writes its history when that is asked for."""
+    if os.environ.get("TQ_HISTORY"):
+        from ...common.runtime.history import open_history
+        from .recording import RecordingLink
+
+        note = open_history("client")
+        if note is not None:
+            return RecordingLink(opener, stream=stream, connect_seconds=connect_seconds, note=note)
+    from .io_thread import ClientLink
+
+    return ClientLink(opener, stream=stream, connect_seconds=connect_seconds)
+
+
+def _path(given: str | Path | None, variable: str) -> Path | None:
+    from pathlib import Path
+
+    text = given or os.environ.get(variable)
+    return Path(text) if text else None
+
+
+def _check_seconds(name: str, seconds: float) -> float:
+    if (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, int | float)
+        or not math.isfinite(seconds)
+        or seconds <= 0
+    ):
+        raise InvalidArgument(f"{name} must be a positive number of seconds, not {seconds!r:.40}")
+    return float(seconds)

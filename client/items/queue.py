@@ -1,0 +1,256 @@
+"""A durable queue of plain values, as ``queue.Queue`` documents itself: what the managers' proxies are.
+
+``put`` returns when the item is stored. A ``get`` names itself by a token: the master holds the item for it
+until it is confirmed, which follows at once and is not waited for: it is repeated until the master has it. If this
+process dies in between, the item is somebody else's a few seconds later; nothing is ever lost, and what was
+confirmed never comes again.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from ...common.errors import DecodeError, InvalidArgument, StoreError
+from ...common.values.codec import decode, encode
+from ...common.values.references import Reference
+from ...common.values.sort_keys import rank
+from ..core.deadlines import GIVE_UP_SECONDS, deadline_in, pause_before, rest_of
+from ..core.master_timeout import answer_of, insisted
+from ..core.numbering import Callers
+from ..stdlib.pickling import Way, line, way_of
+
+if TYPE_CHECKING:
+    from ..app import App
+
+TOKEN_BYTES: Final = 16
+UNKNOWN: Final = object()  # what became of a put
+SILENT: Final = "the master did not answer in time; the item may still be stored when it does: is tq-master running there?"
+
+if sys.version_info >= (3, 13):
+    from queue import ShutDown
+else:
+
+    class ShutDown(Exception):
+        """Raised by put and get of a queue that was shut down; ``queue.ShutDown`` where the running Python has that."""
+
+
+class SimpleQueue:
+    """One queue by its name, with what ``queue.SimpleQueue`` has. Threads may share it. ``kind``: fifo, lifo or priority."""
+
+    def __init__(
+        self, app: App, name: str, kind: str | None = None, maxsize: int = 0, *, mine: bool = False
+    ) -> None:
+        self._app, self._target = app, ("get_queue", name, kind, max(0, maxsize), mine)
+        self._kind = kind
+        self._putters = Callers()
+        if mine:  # whoever is handed it must find it there
+            self._now("make")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrived, (way_of(self._app), type(self), *self._target[1:4])
+
+    def _tq_reference(self) -> Reference:
+        """As it travels in values."""
+        return Reference("queue", (type(self).__name__, *self._target[1:4]), self._app.cluster_id())
+
+    def __repr__(self) -> str:
+        return f"<tq.{type(self).__name__} {self._target[1]!r}>"
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Put an item; when this returns, it is stored. It never blocks for room, so ``block`` and ``timeout`` say
+        nothing.
+
+        Raises NotSerializable for what cannot travel, with the path to it; StoreError when the master cannot store it.
+        """
+        self._put(item, True, None)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """The next item; waits for it. Raises queue.Empty as the standard library's does, and ShutDown when the queue was
+        shut down and is empty."""
+        token, item = self._get(block, timeout)
+        self._insist("confirm", [token])
+        return item
+
+    def put_nowait(self, item: Any) -> None:
+        self.put(item, block=False)
+
+    def get_nowait(self) -> Any:
+        return self.get(block=False)
+
+    def qsize(self) -> int:
+        size: int = self._size()[0]
+        return size
+
+    def empty(self) -> bool:
+        return self.qsize() == 0
+
+    # more than queues have
+
+    @contextmanager
+    def lease(self, timeout: float | None = None) -> Iterator[Any]:
+        """``with q.lease() as item:`` takes the item for good when the block ends well, and gives it back when the
+        block raises or its process dies: every item is worked on at least once."""
+        token, item = self._get(True, timeout)
+        try:
+            yield item
+        except BaseException:
+            self._insist("release", [token])
+            raise
+        insisted(self._app, self._insist("confirm", [token]))
+
+    # inside
+
+    def _put(self, item: Any, block: bool, timeout: float | None) -> None:
+        deadline = _deadline(block, timeout)
+        payload = encode(item, root="item")
+        order = rank(item) if self._is_priority(block, deadline) else None
+        putter = self._putters.take()
+        name, number = putter.name, next(putter.numbers)
+        answer = self._ask("put", name, number, payload, block, order)
+        try:
+            stored = self._waited(answer, block, deadline)
+        except TimeoutError:
+            stored = self._given_up("give_up_put", UNKNOWN, name, number)
+        except BaseException:  # Ctrl-C: it is not to be stored behind our back, as far as we can tell
+            self._insist("give_up_put", name, number)
+            raise
+        if stored is not UNKNOWN:
+            self._putters.give_back(putter)
+        if isinstance(stored, str):
+            raise TypeError(stored)
+        if stored is None:
+            raise ShutDown
+        if stored is UNKNOWN:
+            raise queue.Full(SILENT)
+        if stored is not True:
+            raise queue.Full
+
+    def _get(self, block: bool, timeout: float | None) -> tuple[bytes, Any]:
+        deadline = _deadline(block, timeout)
+        token = os.urandom(TOKEN_BYTES)
+        try:
+            payload = self._payload(token, block, deadline)
+        except BaseException:  # Ctrl-C: an item that is on its way to us goes back
+            self._insist("release", [token])
+            raise
+        if payload is None:
+            raise queue.Empty
+        if payload is False:
+            raise ShutDown
+        try:
+            return token, decode(payload)
+        except DecodeError:  # somebody else may be able to read it
+            self._insist("release", [token])
+            raise
+
+    def _payload(self, token: bytes, block: bool, deadline: float | None) -> Any:
+        while True:
+            answer = self._ask("get", token, block)
+            try:
+                return self._waited(answer, block, deadline)
+            except StoreError:  # of a transaction it was in with others; the same token gets the same item
+                if not pause_before(deadline):
+                    raise
+            except TimeoutError:
+                return self._given_up("give_up_get", None, token)
+
+    def _given_up(self, method: str, otherwise: Any, *args: Any) -> Any:
+        """The time is over: what the master says became of the call, ``otherwise`` if it does not answer."""
+        try:
+            return self._insist(method, *args).result(GIVE_UP_SECONDS)
+        except TimeoutError:
+            if method == "give_up_get":
+                self._insist("release", [args[0]])
+            return otherwise
+
+    def _is_priority(self, block: bool, deadline: float | None) -> bool:
+        if self._kind is None:
+            if deadline is not None:  # a timeout of nothing is for room in the queue
+                deadline = max(deadline, time.monotonic() + GIVE_UP_SECONDS)
+            try:
+                self._kind = str(self._waited(self._ask("size"), block, deadline)[2])
+            except TimeoutError:
+                raise queue.Full from None
+        return self._kind == "priority"
+
+    def _size(self) -> list[Any]:
+        size: list[Any] = self._now("size")
+        return size
+
+    def _waited(self, answer: Future[Any], block: bool, deadline: float | None) -> Any:
+        """The answer to what may be parked; who does not block did not ask to wait for a master, either."""
+        return answer.result(rest_of(deadline)) if block else answer_of(self._app, answer)
+
+    def _now(self, method: str, *args: Any) -> Any:
+        """The answer to what is answered at once."""
+        return answer_of(self._app, self._ask(method, *args))
+
+    def _ask(self, method: str, *args: Any) -> Future[Any]:
+        return self._app.start_call(self._target, method, *args)
+
+    def _insist(self, method: str, *args: Any) -> Future[Any]:
+        """Repeated until it is done: its failure would be seen by nobody."""
+        return self._app.insist(self._target, method, *args)
+
+
+class ItemQueue(SimpleQueue):
+    """With what ``queue.Queue`` and its kinds have."""
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Put an item; when this returns, it is stored. Raises queue.Full as the standard library's does, and ShutDown
+        when the queue was shut down.
+
+        Raises NotSerializable for what cannot travel, with the path to it; TypeError for an item that a priority
+        queue cannot order among those it has; StoreError when the master cannot store it.
+        """
+        self._put(item, block, timeout)
+
+    def full(self) -> bool:
+        waiting, maxsize, *_ = self._size()
+        return bool(0 < maxsize <= waiting)
+
+    def task_done(self) -> None:
+        """One item that was taken is done. Raises ValueError when more are told done than were put."""
+        putter = self._putters.take()
+        try:
+            self._now("task_done", putter.name, next(putter.numbers))
+        except InvalidArgument as error:
+            self._putters.give_back(putter)
+            raise ValueError(str(error)) from None
+        self._putters.give_back(putter)
+
+    def join(self) -> None:
+        """Wait until everything that was put has been told done."""
+        self._ask("join").result()
+
+    def shutdown(self, immediate: bool = False) -> None:
+        """From now on ``put`` raises ShutDown, and so does ``get`` once the queue is empty; those who wait are told.
+
+        ``immediate``: it is emptied, each item counts as done, and one that is given back is dropped. As in Python
+        3.13, for every program that uses the queue, and over restarts of the master: see ``reopen``.
+        """
+        self._now("shutdown", immediate)
+
+    def reopen(self) -> None:
+        """The end of ``shutdown``: items are put again. The standard library's queues have no such thing."""
+        self._now("reopen")
+
+
+def _arrived(way: Way, kind: type[SimpleQueue], *arguments: Any) -> SimpleQueue:
+    """A queue that came by pickle; whose it is stays as it was."""
+    return kind(line(way), *arguments)
+
+
+def _deadline(block: bool, timeout: float | None) -> float | None:
+    if not block or timeout is None:
+        return None
+    if timeout < 0:
+        raise ValueError("'timeout' must be a non-negative number")
+    return deadline_in(timeout)

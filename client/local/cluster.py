@@ -1,0 +1,311 @@
+"""A master, and a worker if one is wanted, that belong to this program: real ones, as its children.
+
+What ``tq.local()`` and a manager's ``start()`` stand on. The programs are started on a leash: they end with
+this one, however it ends. What they say goes to the log ``tq.local``; why one did not start is the error.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import logging
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol, Self
+
+from ...common.domain.context import is_importing
+from ...common.domain.naming import is_loading
+from ...common.errors import ConfigError, Unreachable
+from ...common.runtime.config import WorkerSettings
+from ...common.runtime.logs import as_text
+from ...common.wire.address import Address, parse_address
+
+START_SECONDS_MAX: Final = 30.0
+STOP_SECONDS: Final = 10.0  # from SIGTERM to SIGKILL
+STOP_SECONDS_OF_BROKEN: Final = 1.0  # a worker whose master has died has nobody to hand anything back to
+COMPLAINT_LINES_MAX: Final = 40
+LOG_LEVELS: Final = {"debug": 10, "info": 10, "warning": 30, "error": 40}  # what is well is nobody's news
+
+# Our worker is on this machine and ends with us: a master that is started again need not wait long for an old one.
+TIMINGS: Final = {"TQ_HEARTBEAT_SECONDS": "1.5", "TQ_LEASE_SECONDS": "5", "TQ_GRACE_SECONDS": "1"}
+# Threads share one lock: C code of a task that keeps it that long must not look like a dead worker.
+TIMINGS_OF_THREADS: Final = {**TIMINGS, "TQ_LEASE_SECONDS": "20"}
+
+IMPORTED: Final = (
+    "this module is imported to run its functions, and starts a cluster when it is imported, which would import it, and so "
+    "on without end; put what starts it under `if __name__ == '__main__':`"
+)
+
+log = logging.getLogger("tq.local")
+
+
+class OwnProgram:
+    """One started program; ``ready`` is the record of the action that says that it serves. ``at_death`` is told how it
+    ended, in its thread, when nobody has stopped it."""
+
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        ready: str,
+        at_death: Callable[[str], None],
+    ) -> None:
+        self._at_death, self._is_ready, self._is_stopped = at_death, False, False
+        self._module, self._arguments = module, ["--log-format", "json", *arguments]
+        self._environment, self._awaited = dict(environment), ready
+        self._started: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._complaints: deque[str] = deque(maxlen=COMPLAINT_LINES_MAX)
+        self.process: subprocess.Popen[bytes]
+        # The kernel ends a program on a leash with the thread that started it, so that one has to last.
+        self._thread = threading.Thread(target=self._run, name=f"tq-own-{module}", daemon=True)
+        self._thread.start()
+        told = self._started.get()
+        if isinstance(told, BaseException):
+            raise told
+        self.ready = self._await_ready()
+
+    def join(self, timeout: float | None = None) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout)
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """SIGTERM: it finishes what it does; after ``seconds`` SIGKILL."""
+        self._is_stopped = True
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._thread.join(seconds)
+
+    def _await_ready(self) -> dict[str, Any]:
+        try:
+            told = self._started.get(timeout=START_SECONDS_MAX)
+        except queue.Empty:
+            self.stop(0)
+            raise Unreachable(f"{self._module} did not start within {START_SECONDS_MAX:g} s") from None
+        if told is None:
+            said = [line.partition(": ")[2] or line for line in self._complaints]
+            words = " ".join(line for line in said if not line.startswith("see: "))  # our own error says it
+            raise ConfigError(
+                words or f"{self._module} ended with status {self.process.wait()} and said nothing"
+            )
+        record: dict[str, Any] = told
+        self._is_ready = True
+        return record
+
+    def _run(self) -> None:
+        leash = ["-P", "-m", "tq.common.runtime.parent_death", str(os.getpid()), self._module]
+        try:
+            self.process = subprocess.Popen(  # noqa: S603 - our own programs
+                [sys.executable, *leash, *self._arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=self._environment,
+                start_new_session=True,  # Ctrl-C is for us: we end them in order
+            )
+        except OSError as error:
+            self._started.put(error)
+            return
+        self._started.put(None)
+        assert self.process.stderr is not None  # noqa: S101 - it is a pipe
+        with self.process.stderr as said:
+            for line in said:
+                self._take(line.decode("utf-8", "replace").rstrip("\n"))
+        self._started.put(None)  # if nobody has been told yet, it did not start
+        status = self.process.wait()
+        if self._is_ready and not self._is_stopped:
+            self._at_death(_ending(status))
+
+    def _take(self, line: str) -> None:
+        record = None
+        if line.startswith('{"'):
+            try:
+                record = json.loads(line)
+            except ValueError:  # printed by a task that looks like one
+                record = None
+        if not isinstance(record, dict) or "action" not in record:
+            self._complaints.append(line)
+            log.info("%s", line)
+            return
+        if record["action"] == self._awaited:
+            self._started.put(record)
+        fields = {name: value for name, value in record.items() if name not in ("time", "level", "action")}
+        log.log(_log_level(record.get("level")), "%s", as_text(str(record["action"]), fields))
+
+
+class _Program(Protocol):
+    """A child process of ours, or what is a program of its own inside this one."""
+
+    def join(self, timeout: float | None = None) -> None: ...
+    def stop(self, seconds: float) -> None: ...
+
+
+class OwnCluster:
+    """A context: inside it the master runs. ``data``: its directory; None: one that goes with it.
+
+    ``at_end``: told why there is no way any more: before the programs are stopped, or when one of them ends by itself, in a
+    thread of ours.
+    """
+
+    def __init__(
+        self, data: str | Path | None, *, durability: str = "fsync", timings: Mapping[str, str] = TIMINGS
+    ) -> None:
+        if is_importing() or is_loading():
+            raise RuntimeError(IMPORTED)
+        self._temporary = None if data is not None else Path(tempfile.mkdtemp(prefix="tq-"))
+        self.data = Path(data) if data is not None else self._temporary or Path()
+        self._durability, self._timings = durability, timings
+        self.at_end: list[Callable[[str], None]] = []
+        self._process, self.is_broken = os.getpid(), False  # one of its programs has died
+        self._programs: list[_Program] = []
+        self._stopping = threading.Lock()
+        self._authkey: str | None = None  # None: the master makes keys by role
+        self.address = ""
+        atexit.register(self.stop)  # a program may end without a word to us
+
+    def start_master(
+        self, bind: str = "127.0.0.1:0", authkey: str | None = None, registered: str | None = None
+    ) -> None:
+        """``registered``: what a manager serves there, as JSON. Raises ConfigError with the master's reason when it does not start."""
+        environment = {**own_environment(), **self._timings}
+        arguments = ["--bind", bind, "--data", str(self.data), "--durability", self._durability]
+        if authkey is not None:
+            self._authkey = environment["TQ_AUTHKEY"] = authkey
+        if registered is not None:  # names that the master imports as this program would
+            environment["TQ_REGISTERED"] = registered
+            environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
+        master = OwnProgram("tq.master.cli", arguments, environment, "master.started", self._died("master"))
+        self._programs.append(master)
+        self.address = str(master.ready["address"])
+
+    def start_worker(
+        self,
+        *,
+        slots: int | None,
+        modules: Sequence[str] = (),
+        allow: Sequence[str] = (),
+        queue: str | None = None,
+        tasks_per_child: int | None = None,
+        at_death: Callable[[str], None] | None = None,
+    ) -> Callable[[], None]:
+        """One that serves all queues, or one alone; what ends it before the cluster does. ``at_death``: told how it ended
+        by itself, in place of whoever is told of the cluster's end."""
+        arguments = ["--connect", self._address_here()]
+        arguments += [] if self._authkey is not None else ["--authkey-file", str(self.data / "worker.key")]
+        arguments += [] if slots is None else ["--slots", str(slots)]
+        arguments += [word for pattern in allow for word in ("--allow", pattern)]
+        arguments += [] if queue is None else ["--queue", queue]
+        arguments += [] if tasks_per_child is None else ["--max-tasks-per-child", str(tasks_per_child)]
+        environment = {**own_environment(), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        if self._authkey is not None:
+            environment["TQ_AUTHKEY"] = self._authkey
+        worker = OwnProgram(
+            "tq.worker.cli",
+            [*arguments, "--", *modules],
+            environment,
+            "worker.connected",
+            at_death or self._died("worker"),
+        )
+        self._programs.append(worker)
+        return lambda: self._end(worker)
+
+    def _end(self, program: _Program) -> None:
+        with self._stopping:
+            if program in self._programs:
+                self._programs.remove(program)
+                program.stop(STOP_SECONDS)
+
+    def start_threads(self, slots: int) -> None:
+        """A worker inside this program, which runs whatever it is sent in threads."""
+        from ...worker.pools.thread_worker import ThreadWorker
+
+        settings = WorkerSettings(connect=(parse_address(self.address),), allow=("*",), slots=slots)
+        self._programs.append(ThreadWorker(settings, self.key("worker"), _log_event))
+
+    def _address_here(self) -> str:
+        """As this host reaches it: the master may listen on every interface."""
+        address = parse_address(self.address)
+        return str(Address("127.0.0.1", address.port)) if address.host == "0.0.0.0" else self.address  # noqa: S104
+
+    def _died(self, program: str) -> Callable[[str], None]:
+        rest = f"is in {self.data} and is finished by the next program that opens it"
+        if self._temporary is not None:
+            rest = "is gone; make a new one"
+
+        def tell(how: str) -> None:
+            self.is_broken = True
+            self._tell(f"the {program} of this program's own cluster {how}; what was not finished {rest}")
+
+        return tell
+
+    def _tell(self, words: str) -> None:
+        for step in list(self.at_end):  # one that ends takes itself away
+            step(words)
+
+    @property
+    def url(self) -> str:
+        return f"tq://{self.address}"
+
+    def key(self, role: str) -> str:
+        return (self.data / f"{role}.key").read_text("utf-8").strip()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the programs have ended."""
+        for program in list(self._programs):
+            program.join(timeout)
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Workers first, so that they can hand back what they hold."""
+        if os.getpid() != self._process:
+            return  # a forked child ends, and the cluster is its parent's
+        self._tell("this program's own cluster was stopped")
+        with self._stopping:
+            while self._programs:
+                self._programs.pop().stop(min(seconds, STOP_SECONDS_OF_BROKEN) if self.is_broken else seconds)
+            if self._temporary is not None:
+                shutil.rmtree(self._temporary, ignore_errors=True)
+        atexit.unregister(self.stop)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+
+def _ending(status: int) -> str:
+    """How a program has ended."""
+    if status >= 0:
+        return f"ended with status {status}"
+    try:
+        return f"was killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was killed by signal {-status}"
+
+
+def _log_level(word: object) -> int:
+    return LOG_LEVELS.get(str(word), logging.DEBUG)
+
+
+def _log_event(action: str, *, level: str = "info", **fields: object) -> None:
+    log.log(_log_level(level), "%s", as_text(action, fields))
+
+
+def own_environment() -> dict[str, str]:
+    """Ours, without settings of tq: what is said to our own programs is said by us."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TQ_")}

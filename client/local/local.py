@@ -1,0 +1,152 @@
+"""``tq.local()``: a cluster inside one program, for work that fits one machine.
+
+::
+
+    with tq.local() as q:
+        for path in paths:
+            q.add_task(resize, path, width=300)
+        q.join()
+
+A real master and a real worker belong to this program and end with it; the worker runs tasks in child processes, or
+in threads of this program. With ``file`` the queue is kept in that directory: tasks that were not finished when the
+program ended, however it ended, are finished next time.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar
+
+from ...common.errors import InvalidArgument, Unreachable
+from ...common.wire.caller import ambient
+from ..app import App
+from ..stdlib.executor import Executor, TaskFuture, Work, finish_first
+from .cluster import IMPORTED, TIMINGS, TIMINGS_OF_THREADS, OwnCluster
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ..tasks.options import Options
+    from ..tasks.sendable import Sendable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Workers = Literal["processes", "threads"]
+
+LOOK_SECONDS: Final = 0.1  # between looks at what an earlier program left
+UNFINISHED: Final = ("ready", "scheduled", "blocked", "running")
+THREADS_MAX: Final = (
+    32  # unless somebody says; this, and four more than cores, is as ThreadPoolExecutor has it
+)
+WORKERS: Final = ("processes", "threads")
+
+
+class Local(Executor):
+    """An Executor with a cluster of its own; see ``tq.local``."""
+
+    def __init__(
+        self,
+        processes: int | None = None,
+        *,
+        workers: Workers = "processes",
+        file: str | Path | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        if workers not in WORKERS:
+            raise InvalidArgument(f"workers must be 'processes' or 'threads', not {workers!r:.80}")
+        self._is_of_threads, self._is_kept = workers == "threads", file is not None
+        self._check_limit("tq.local", options.get("timeout"))
+        self.cluster = own_cluster(processes, file, workers)
+        finish_first()
+        app = App(self.cluster.url, self.cluster.key("client"))
+        super().__init__(app=app, **options)
+        self.cluster.at_end.append(self._courier.break_off)
+        self._courier.at_end.append(self.cluster.stop)
+
+    def add_task(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Queue ``fn(*args, **kwargs)``. As ``submit``, but when this returns, the task is stored."""
+        future = self.submit(fn, *args, **kwargs)
+        self._courier.flush()
+        return future
+
+    def join(self) -> None:
+        """Wait until everything is done, what an earlier program left in the file included.
+
+        After ``shutdown``, for what it was given; with a file that raises RuntimeError, for nobody knows about the rest.
+        Raises BrokenExecutor when the cluster has died.
+        """
+        self._courier.join()
+        try:
+            while self._has_unfinished():
+                threading.Event().wait(LOOK_SECONDS)
+        except Unreachable:
+            if self._has_unfinished():  # it has ended meanwhile; or this is told once more
+                raise
+
+    def _has_unfinished(self) -> bool:
+        self._courier.check_whole()
+        if self._courier.is_closed:
+            if self._is_kept:
+                raise RuntimeError(
+                    "the cluster has ended: join() inside the with block, or before shutdown()"
+                )
+            return False
+        return any(row[state] for row in self._app.call(("get_queues",), "list") for state in UNFINISHED)
+
+    def _send(self, sendable: Sendable, work: Work) -> TaskFuture[Any]:
+        self._check_limit(sendable.name, sendable.choice.options.timeout)
+        return super()._send(sendable, work)
+
+    def _check_limit(self, what: str, timeout: object) -> None:
+        if self._is_of_threads and timeout is not None:
+            raise InvalidArgument(
+                f"{what}: timeout={timeout}: nobody can end a thread, so its time limit would be a promise that is not "
+                "kept; take workers='processes', or let the function watch the clock itself"
+            )
+
+
+def local(
+    processes: int | None = None,
+    *,
+    workers: Workers = "processes",
+    file: str | Path | None = None,
+    **options: Unpack[Options],
+) -> Local:
+    """A cluster of this program's own, as an Executor: ``with tq.local() as q: q.add_task(fn, 1); q.join()``.
+
+    ``processes``: how many tasks run at a time; as many as the machine has cores. ``file``: a directory that keeps the queue.
+    ``options``: of its tasks, as for ``app.task``. Functions are found by their names, as always: those of a script need
+    its ``if __name__ == "__main__":`` around what starts the work, as with multiprocessing.
+
+    ``workers="threads"`` runs them in threads of this program, for work that waits more than it computes:
+    ``with tq.local(20, workers="threads") as q: q.map(fetch, urls)``. They share its memory, its modules and what it
+    prints to, start at once, and need no ``if __name__``; there are as many as in a ThreadPoolExecutor. Retries, delays and ``file`` are as with processes. Nobody can end a
+    thread: ``timeout=`` raises InvalidArgument, a cancelled task goes on until it looks at
+    ``tq.current().cancelled``, and one that takes the program down takes all down.
+    """
+    return Local(processes, workers=workers, file=file, **options)
+
+
+def own_cluster(processes: int | None, file: str | Path | None, workers: Workers = "processes") -> OwnCluster:
+    """A started master and worker. Raises RuntimeError where that would start them without end."""
+    if processes is not None and (not isinstance(processes, int) or processes < 1):
+        raise InvalidArgument(f"processes must be a whole number from 1, not {processes!r:.80}")
+    if ambient() is not None:
+        raise RuntimeError(IMPORTED)
+    timings = TIMINGS_OF_THREADS if workers == "threads" else TIMINGS
+    cluster = OwnCluster(file, durability="memory" if file is None else "fsync", timings=timings)
+    try:
+        cluster.start_master()
+        if workers == "threads":
+            cluster.start_threads(processes or min(THREADS_MAX, (os.cpu_count() or 1) + 4))
+        else:
+            cluster.start_worker(slots=processes, allow=("*",))  # ours alone: only we have its key
+    except BaseException:
+        cluster.stop()
+        raise
+    return cluster

@@ -1,0 +1,43 @@
+"""A cluster for as long as a test takes: a real master and a real worker, which nobody has to start by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...common.errors import InvalidArgument
+from ..app import App
+from .cluster import OwnCluster
+
+
+@contextlib.contextmanager
+def throwaway_cluster(app: App, *, slots: int = 2) -> Iterator[App]:
+    """A master and a worker that serves the tasks of ``app``, which talks to them inside the block::
+
+        with tq.throwaway_cluster(app):
+            assert square.submit(7).result(timeout=10) == 49
+
+    Wherever the app sends its tasks otherwise, here they go nowhere else, and nothing of them is kept. Raises
+    ConfigError, with what the worker said, when it cannot load your code.
+    """
+    modules = _modules(app)
+    with OwnCluster(None, durability="memory") as cluster:
+        cluster.start_master()
+        cluster.start_worker(slots=slots, modules=modules)
+        with app.redirected(cluster.url, cluster.key("client")):
+            yield app
+
+
+def _modules(app: App) -> list[str]:
+    """What a worker has to be given to serve the tasks of an app: files for what is no part of a package."""
+    names = sorted({task.function.__module__ for task in app.__tq_tasks__.values()})
+    if not names:
+        raise InvalidArgument(f"{app!r} has no tasks: mark functions with @app.task before the block begins")
+    return [_source(name) for name in names]
+
+
+def _source(module: str) -> str:
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return str(Path(file).resolve()) if file and "." not in module else module

@@ -1,0 +1,1 @@
+"""Locks, events and barriers over the network."""

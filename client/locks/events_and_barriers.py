@@ -1,0 +1,219 @@
+"""Events and barriers over the network, as ``threading`` documents them; and what their proxies share with locks.
+
+Every call that waits names itself by a random token and is repeated after a lost connection: nothing is done twice,
+nobody misses what happened meanwhile. When the time is over, the master is asked what became of the call.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import BrokenBarrierError
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+from ...common.errors import InvalidArgument, StoreError
+from ...common.values.references import Reference
+from ..core.deadlines import GIVE_UP_SECONDS, deadline_in, pause_before, rest_of
+from ..core.master_timeout import answer_of
+from ..stdlib.pickling import Way, line, own_name, way_of
+
+if TYPE_CHECKING:
+    from ..app import App
+
+TOKEN_BYTES: Final = 16
+STORE_SECONDS: Final = 5.0  # how long that is tried, for calls that nobody parks
+
+
+class Proxy:
+    """What they share. ``mine``: it goes with this process's App."""
+
+    _object: ClassVar[str]
+
+    def __init__(self, app: App, name: str | None, *arguments: Any) -> None:
+        self._app = app
+        self.name = own_name(type(self).__name__.lower()) if name is None else name
+        self._target = (self._object, self.name, *arguments, name is None)
+        self._call("state")  # it is there now, and nothing else is of that name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rest = {name: value for name, value in vars(self).items() if name != "_app"}
+        return _arrived, (way_of(self._app), type(self), {**rest, "_target": (*self._target[:-1], False)})
+
+    def _tq_reference(self) -> Reference:
+        """As it travels in values."""
+        return Reference("sync", (type(self).__name__, *self._where()), self._app.cluster_id())
+
+    def _where(self) -> tuple[Any, ...]:
+        """What ``_found`` is to be called with."""
+        return self._target[1:-1]
+
+    @classmethod
+    def _found(cls, app: App, name: str, *arguments: Any) -> Self:
+        """One that is there, as whoever it was that arrived here has it; whose it is stays as it was."""
+        proxy = cls.__new__(cls)
+        proxy._app, proxy.name, proxy._target = app, name, (cls._object, name, *arguments, False)
+        return proxy
+
+    def __repr__(self) -> str:
+        return f"<tq.{type(self).__name__} {self.name!r}>"
+
+    def _ask(self, method: str, *args: Any) -> Future[Any]:
+        return self._app.start_call(self._target, method, *args)
+
+    def _insist(self, method: str, *args: Any) -> Future[Any]:
+        """Repeated until it is done: its failure would be seen by nobody."""
+        return self._app.insist(self._target, method, *args)
+
+    def _call(self, method: str, *args: Any) -> Any:
+        """The answer; a disk that fails is given a few seconds to recover."""
+        until = deadline_in(STORE_SECONDS)
+        while True:
+            try:
+                return answer_of(self._app, self._ask(method, *args))
+            except StoreError:
+                if not pause_before(until):
+                    raise
+
+    def _await(self, method: str, *args: Any, deadline: float | None = None) -> Any:
+        """The answer to a call that may be parked. Raises TimeoutError at the deadline."""
+        while True:
+            answer = self._ask(method, *args)
+            try:
+                return answer.result(rest_of(deadline))
+            except StoreError:  # of a transaction it was in with others; the same token is the same call
+                if not pause_before(deadline):
+                    raise
+
+    def _insisted(self, method: str, *args: Any) -> Any:
+        """The answer, however long it takes while there is a master: Unreachable when that stays away."""
+        while True:
+            try:
+                return answer_of(self._app, self._ask(method, *args))
+            except StoreError:
+                pause_before(None)
+
+    def _given_up(self, otherwise: Any, method: str, *args: Any) -> Any:
+        """The time is over: what the master says became of the call, ``otherwise`` if it does not answer."""
+        try:
+            return self._insist(method, *args).result(GIVE_UP_SECONDS)
+        except TimeoutError:
+            return otherwise
+
+
+def _arrived(way: Way, kind: type[Proxy], rest: dict[str, Any]) -> Proxy:
+    """A proxy that came by pickle; whose it is stays as it was."""
+    proxy = kind.__new__(kind)
+    vars(proxy).update(rest, _app=line(way))
+    return proxy
+
+
+class Event(Proxy):
+    """As ``threading.Event``."""
+
+    _object = "get_event"
+
+    def __init__(self, app: App, name: str | None = None) -> None:
+        super().__init__(app, name)
+
+    def is_set(self) -> bool:
+        return bool(self._call("state")[0])
+
+    def set(self) -> None:
+        self._call("set", os.urandom(TOKEN_BYTES))
+
+    def clear(self) -> None:
+        self._call("clear", os.urandom(TOKEN_BYTES))
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Whether it was set before the time was over."""
+        deadline = deadline_in(timeout)
+        if deadline is None:
+            is_set, since = self._call("state")
+        else:  # a time that is over at once still asks, and a master that is away does not hold it up
+            try:
+                patience = max(deadline, time.monotonic() + GIVE_UP_SECONDS)
+                is_set, since = self._await("state", deadline=patience)
+            except TimeoutError:
+                return False
+        if is_set:
+            return True
+        token = os.urandom(TOKEN_BYTES)
+        try:
+            return bool(self._await("wait", token, since, deadline=deadline))
+        except TimeoutError:
+            return bool(self._given_up(False, "give_up_wait", token, since))
+        except BaseException:
+            self._insist("give_up_wait", token, since)
+            raise
+
+
+class Barrier(Proxy):
+    """As ``threading.Barrier``, without an action."""
+
+    _object = "get_barrier"
+
+    def __init__(
+        self,
+        app: App,
+        parties: int,
+        action: Callable[[], object] | None = None,
+        timeout: float | None = None,
+        name: str | None = None,
+    ) -> None:
+        if action is not None:
+            raise InvalidArgument(
+                "a barrier's action would have to run while all wait, and end with its process; write "
+                "`if barrier.wait() == 0: action()` and, if the others have to wait for it, `barrier.wait()` again"
+            )
+        if parties < 1:
+            raise ValueError("parties must be > 0")
+        self._parties, self._timeout = parties, timeout
+        super().__init__(app, name, parties)
+
+    def _where(self) -> tuple[Any, ...]:
+        return self.name, self._parties, self._timeout
+
+    @classmethod
+    def _found(cls, app: App, name: str, *arguments: Any) -> Self:
+        parties, timeout = arguments
+        proxy = super()._found(app, name, parties)
+        proxy._parties, proxy._timeout = parties, timeout
+        return proxy
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the others; each gets another number from 0 on. Raises threading.BrokenBarrierError."""
+        timeout = self._timeout if timeout is None else timeout
+        deadline = deadline_in(timeout)
+        token = os.urandom(TOKEN_BYTES)
+        try:
+            place = self._await("wait", token, deadline=deadline)
+        except TimeoutError:
+            place = self._given_up(-1, "give_up_wait", token)
+        except BaseException:
+            self._insist("give_up_wait", token)
+            raise
+        if place is None or place < 0:
+            raise BrokenBarrierError
+        return int(place)
+
+    def reset(self) -> None:
+        """As new; those who wait get BrokenBarrierError."""
+        self._call("reset", os.urandom(TOKEN_BYTES))
+
+    def abort(self) -> None:
+        """Break it: whoever waits, or comes, gets BrokenBarrierError until it is reset."""
+        self._call("abort")
+
+    @property
+    def parties(self) -> int:
+        return self._parties
+
+    @property
+    def n_waiting(self) -> int:
+        return int(self._call("state")[0])
+
+    @property
+    def broken(self) -> bool:
+        return bool(self._call("state")[1])

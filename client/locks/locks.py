@@ -1,0 +1,421 @@
+"""Locks, semaphores and conditions over the network, as ``threading`` documents them.
+
+A lock is a lease: it is held as long as its holder's connection, and a short grace longer. Each acquisition has a
+fencing token, ``lock.token``, greater than all before it: give it to whatever the lock protects, and let that
+refuse a smaller one than it has seen; then a holder that was stopped and goes on too late does no harm. It learns
+of its loss when it releases: LockLost. Of an RLock the threads of a process are told apart here.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
+
+from ...common.errors import InvalidArgument
+from ...common.values.references import Reference
+from ..core.deadlines import deadline_in, rest_of
+from ..core.master_timeout import insisted
+from ..stdlib.pickling import own_name
+from .events_and_barriers import TOKEN_BYTES, Proxy
+
+if TYPE_CHECKING:
+    from ..app import App
+
+T = TypeVar("T")
+
+HELD_MAX: Final = 10_000  # of one semaphore; as the master keeps
+ALL: Final = 2**31 - 1
+
+
+class LockLost(RuntimeError):
+    """A lock or semaphore was somebody else's already: this process was away for longer than its lease."""
+
+
+class _Acquired(NamedTuple):
+    token: bytes
+    fence: int
+    thread: int
+
+
+class _Holdings:
+    """What this process holds of one lock, and by which threads; of an RLock, how deep each of them is in it.
+
+    A process that was away may hold what was lost besides what it has now, so each thread gives back its own.
+    """
+
+    def __init__(self) -> None:
+        self._acquired: deque[_Acquired] = deque(maxlen=HELD_MAX)
+        self._guard = threading.Lock()
+        self.depths: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._acquired)
+
+    def add(self, token: bytes, fence: int) -> None:
+        with self._guard:
+            self._acquired.append(_Acquired(token, fence, threading.get_ident()))
+
+    def latest(self) -> _Acquired | None:
+        """This thread's; if it has none, the one that was there first."""
+        with self._guard:
+            return self._pick()
+
+    def take(self) -> _Acquired | None:
+        """As ``latest``, and it is held no more."""
+        with self._guard:
+            acquired = self._pick()
+            if acquired is not None:
+                self._acquired.remove(acquired)
+            return acquired
+
+    def _pick(self) -> _Acquired | None:
+        mine = threading.get_ident()
+        for acquired in reversed(self._acquired):
+            if acquired.thread == mine:
+                return acquired
+        return self._acquired[0] if self._acquired else None
+
+
+class _Permits(Proxy):
+    """Whatever is acquired and released."""
+
+    _object = "get_lock"
+    _kind: ClassVar[str]
+
+    def __init__(self, app: App, name: str | None = None, value: int = 1) -> None:
+        super().__init__(app, name, self._kind, value)
+
+    def acquire(
+        self, block: bool = True, timeout: float | None = None, *, blocking: bool | None = None
+    ) -> bool:
+        """Whether it is held now. ``blocking`` is ``block``, as threading calls it; ``timeout`` in seconds."""
+        return self._acquire(block if blocking is None else blocking, timeout)
+
+    def release(self) -> None:
+        """Raises LockLost when it was lost, RuntimeError when this process does not hold it."""
+        self._release()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
+
+    @property
+    def token(self) -> int | None:
+        """The fencing token of this thread's latest acquisition, or another's of this process; None: it holds none."""
+        acquired = self._holdings.latest()
+        return None if acquired is None else acquired.fence
+
+    @property
+    def held(self) -> bool:
+        """Whether the master agrees that this process holds it, this moment."""
+        acquired = self._holdings.latest()
+        return acquired is not None and bool(self._call("held", acquired.token))
+
+    @property
+    def _holdings(self) -> _Holdings:
+        with _guard:
+            return _held.setdefault(self._app, {}).setdefault(self.name, _Holdings())
+
+    def _acquire(self, block: bool, timeout: float | None) -> bool:
+        deadline = self._deadline(block, timeout)
+        token = os.urandom(TOKEN_BYTES)
+        try:
+            fence = (
+                self._await("acquire", token, True, deadline=deadline)
+                if block
+                else self._call("acquire", token, False)
+            )
+        except TimeoutError:
+            fence = self._given_up(None, "give_up_acquire", token)
+            if fence is None:
+                self._insist("release", token)
+        except BaseException:  # Ctrl-C: it is not to be acquired behind our back
+            self._insist("release", token)
+            raise
+        if fence is None:
+            return False
+        self._holdings.add(token, fence)
+        return True
+
+    def _deadline(self, block: bool, timeout: float | None) -> float | None:
+        """Checks arguments as locks of ``threading`` do; −1 is their word for no end."""
+        if timeout is None or timeout == -1:
+            return None
+        if not block:
+            raise ValueError("can't specify a timeout for a non-blocking call")
+        if timeout < 0:
+            raise ValueError("timeout value must be a non-negative number")
+        return deadline_in(timeout)
+
+    def _release(self) -> None:
+        acquired = self._holdings.take()
+        if acquired is None:
+            raise self._not_held()
+        self._give_back(acquired)
+
+    def _give_back(self, acquired: _Acquired) -> None:
+        released = insisted(self._app, self._insist("release", acquired.token))
+        if not released:
+            raise self._lost(acquired.fence)
+
+    def _lost(self, fence: int) -> LockLost:
+        return LockLost(
+            f"{self!r} with token {fence} was lost: this process was away for longer than its lease; "
+            "what it wrote since may have met another holder's, unless it was refused by its token"
+        )
+
+    def _not_held(self) -> Exception:
+        return RuntimeError("release unlocked lock")
+
+    # for conditions
+
+    def _is_mine(self) -> bool:
+        return len(self._holdings) > 0
+
+    def _lay_down(self) -> tuple[_Acquired, int]:
+        """What is held by this thread, no more, and how deep."""
+        acquired = self._holdings.take()
+        if acquired is None:
+            raise self._not_held()
+        return acquired, 1
+
+    def _pick_up(self, token: bytes, fence: int, depth: int) -> None:
+        self._holdings.add(token, fence)
+
+
+class Lock(_Permits):
+    """As ``threading.Lock``; any thread of the process that holds it may release it."""
+
+    _kind = "lock"
+
+    def locked(self) -> bool:
+        """Whether anybody holds it."""
+        return bool(self._call("state")[0] == 0)
+
+
+class RLock(_Permits):
+    """As ``threading.RLock``: its owner is a thread of a process."""
+
+    _kind = "rlock"
+
+    def locked(self) -> bool:
+        """Whether anybody holds it."""
+        return bool(self._call("state")[0] == 0)
+
+    def _acquire(self, block: bool, timeout: float | None) -> bool:
+        if self._is_mine():
+            self._deadline(block, timeout)
+            self._own(self._depth + 1)
+            return True
+        acquired = super()._acquire(block, timeout)
+        if acquired:
+            self._own(1)
+        return acquired
+
+    def _release(self) -> None:
+        if not self._is_mine():
+            raise self._not_held()
+        self._own(self._depth - 1)
+        if not self._is_mine():
+            super()._release()
+
+    def _not_held(self) -> Exception:
+        return RuntimeError("cannot release un-acquired lock")
+
+    @property
+    def _depth(self) -> int:
+        return self._holdings.depths.get(threading.get_ident(), 0)
+
+    def _own(self, depth: int) -> None:
+        if depth:
+            self._holdings.depths[threading.get_ident()] = depth
+        else:
+            self._holdings.depths.pop(threading.get_ident(), None)
+
+    def _is_mine(self) -> bool:
+        return self._depth > 0
+
+    def _lay_down(self) -> tuple[_Acquired, int]:
+        depth = self._depth
+        self._own(0)
+        return super()._lay_down()[0], depth
+
+    def _pick_up(self, token: bytes, fence: int, depth: int) -> None:
+        super()._pick_up(token, fence, depth)
+        self._own(depth)
+
+
+class Semaphore(_Permits):
+    """As ``threading.Semaphore``. A process that holds no permit may release as well: then there is one more."""
+
+    _kind = "semaphore"
+
+    def __init__(self, app: App, value: int = 1, name: str | None = None) -> None:
+        if value < 0:
+            raise ValueError("semaphore initial value must be >= 0")
+        super().__init__(app, name, value)
+
+    def release(self, n: int = 1) -> None:
+        """Raises LockLost when a permit was lost."""
+        if n < 1:
+            raise ValueError("n must be one or more")
+        self._check_release(n - len(self._holdings))
+        for released in range(n):
+            acquired = self._holdings.take()
+            if acquired is None:
+                self._check_release(n - released)
+                self._call("add", os.urandom(TOKEN_BYTES), n - released)
+                return
+            self._give_back(acquired)
+
+    def get_value(self) -> int:
+        """How many permits are free."""
+        return int(self._call("state")[0])
+
+    def _deadline(self, block: bool, timeout: float | None) -> float | None:
+        """To semaphores of ``threading`` a negative timeout is one that is over."""
+        if not block and timeout is not None:
+            raise ValueError("can't specify timeout for non-blocking acquire")
+        return deadline_in(timeout)
+
+    def _check_release(self, beyond: int) -> None:
+        """May it add so many permits that this process does not hold?"""
+
+
+class BoundedSemaphore(Semaphore):
+    """As ``threading.BoundedSemaphore``: each permit is released by the process that holds it."""
+
+    _kind = "bounded"
+
+    def _check_release(self, beyond: int) -> None:
+        if beyond > 0:
+            raise ValueError("Semaphore released too many times")
+
+
+class Condition:
+    """As ``threading.Condition``, over a Lock or RLock of the same manager.
+
+    As there, ``wait`` may return for nothing, here after a lost connection: use ``wait_for``, or a loop.
+    """
+
+    def __init__(self, app: App, lock: Lock | RLock | None = None, name: str | None = None) -> None:
+        if lock is not None and not isinstance(lock, Lock | RLock):
+            raise InvalidArgument(f"a condition needs a Lock or RLock of this manager, not {lock!r:.80}")
+        self._lock = RLock(app, name) if lock is None else lock
+        self.name = own_name("condition") if name is None else name
+        self.acquire, self.release = self._lock.acquire, self._lock.release
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrived, (self._lock, self.name)
+
+    def _tq_reference(self) -> Reference:
+        """As it travels in values: with its lock."""
+        lock = self._lock._tq_reference()
+        return Reference("sync", ("Condition", self.name, lock.where), lock.cluster)
+
+    def __repr__(self) -> str:
+        return f"<tq.Condition {self.name!r} of {self._lock!r}>"
+
+    def __enter__(self) -> bool:
+        return self._lock.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.__exit__(*error)
+
+    @property
+    def token(self) -> int | None:
+        """The fencing token of its lock."""
+        return self._lock.token
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Release the lock, wait to be notified, acquire it again. False: the time was over."""
+        deadline = deadline_in(timeout)
+        lock = self._lock
+        if not lock._is_mine():
+            raise RuntimeError("cannot wait on un-acquired lock")
+        laid_down, depth = lock._lay_down()
+        token, notified = os.urandom(TOKEN_BYTES), True
+        call = ("wait", self.name, laid_down.token, token)
+        try:
+            new = lock._await(*call, deadline=deadline)
+        except TimeoutError:
+            notified, new = self._given_up(call, laid_down, depth)
+        except BaseException:  # Ctrl-C: whoever called us expects to hold the lock
+            _, new = self._given_up(call, laid_down, depth)
+            if new is not None:
+                lock._pick_up(token, new, depth)
+            raise
+        if new is None:
+            lock._pick_up(
+                laid_down.token, laid_down.fence, depth
+            )  # so that the end of a ``with`` says the same
+            raise lock._lost(laid_down.fence)
+        lock._pick_up(token, new, depth)
+        return notified
+
+    def _given_up(self, call: tuple[Any, ...], laid_down: _Acquired, depth: int) -> tuple[bool, int | None]:
+        """Wait for the lock only: whether it was notified before, and the fencing token.
+
+        Raises Unreachable when the master stays away. It is told then that this process does not want the lock, and
+        who called us has it as after a loss: it is told at its release.
+        """
+        _, name, _, token = call
+        try:
+            notified = bool(self._lock._insisted("give_up_wait", name, token))
+            return notified, self._lock._insisted(*call)
+        except BaseException:
+            self._lock._insist("release", token)
+            self._lock._pick_up(laid_down.token, laid_down.fence, depth)
+            raise
+
+    def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
+        """Wait until the predicate is true; its last value."""
+        deadline = deadline_in(timeout)
+        result = predicate()
+        while not result:
+            rest = rest_of(deadline)
+            if rest == 0:
+                break
+            self.wait(rest)
+            result = predicate()
+        return result
+
+    def notify(self, n: int = 1) -> None:
+        """Wake so many of those who wait."""
+        if not self._lock._is_mine():
+            raise RuntimeError("cannot notify on un-acquired lock")
+        acquired = self._lock._holdings.latest()
+        count = max(0, min(operator.index(n), ALL))
+        if acquired is not None and not self._lock._call("notify", self.name, acquired.token, count):
+            raise self._lock._lost(acquired.fence)
+
+    def notify_all(self) -> None:
+        """Wake all of them."""
+        self.notify(ALL)
+
+
+def _arrived(lock: Lock | RLock, name: str) -> Condition:
+    """A condition that came by pickle."""
+    return Condition(lock._app, lock, name)
+
+
+_held: weakref.WeakKeyDictionary[App, dict[str, _Holdings]] = weakref.WeakKeyDictionary()
+_guard = threading.Lock()
+
+
+def _forked() -> None:
+    """In the child: it holds nothing, and the guard may have been another thread's."""
+    global _guard
+    _guard = threading.Lock()
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

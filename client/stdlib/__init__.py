@@ -1,0 +1,1 @@
+"""The standard library's interfaces: Executor, Pool, managers and their proxies."""

@@ -1,0 +1,88 @@
+"""Errors as the standard library's users expect them: a task's exception of its own type, not a TaskError.
+
+A failure travels as text and plain arguments, and nothing of it is trusted: an exception is made anew only
+if its class is loaded in this process already and is built as Exception itself is, so that making it runs
+nobody's code. Any other is told as the TaskError it is.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from concurrent.futures import BrokenExecutor
+from types import BuiltinMethodType, WrapperDescriptorType
+from typing import Any
+
+from ...common.errors import ProtocolError, Rejected, TaskError, TqError, Unreachable
+
+
+class BrokenCluster(BrokenExecutor, TqError):
+    """There is no way to the cluster any more: the key is refused, or nothing answered in time."""
+
+
+def broken(error: TqError) -> TqError:
+    """What a caller of an Executor or Pool is told when his task could not be sent."""
+    lost = isinstance(error, (Unreachable, Rejected, ProtocolError))
+    return BrokenCluster(str(error)) if lost else error
+
+
+def nobody_runs(name: str, queue: str, connected: int) -> str:
+    """That no worker would run this, and the flag of one that would."""
+    allow = name.replace(":", ".")
+    module = name.partition(":")[0]
+    none = (
+        f"none of the connected workers ({connected}) runs" if connected else "no worker is connected to run"
+    )
+    return (
+        f"{none} {name} in queue {queue}; start one with --allow '{allow}' (or '{module}.*'), or with the module that "
+        "has it as a task"
+    )
+
+
+class RemoteTraceback(Exception):
+    """Where the task failed, as text: the cause of a rebuilt exception. As in ``multiprocessing.pool``."""
+
+    def __init__(self, tb: str) -> None:
+        super().__init__(tb)
+        self.tb = tb
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.tb}"""'
+
+
+def rebuilt(error: TaskError) -> BaseException:
+    """The exception the task raised, its ``__cause__`` the remote traceback; the error itself if that cannot be."""
+    error.__cause__ = RemoteTraceback(error.traceback) if error.traceback else None
+    kind = _loaded_class(error.type)
+    args = error.detail.get("args")
+    if kind is None or not isinstance(args, list):
+        return error
+    try:
+        own = kind(*args)
+    except Exception:  # a class of Python's own that wants other arguments
+        return error
+    own.__cause__ = RemoteTraceback(error.traceback)
+    notes = error.detail.get("notes")
+    for note in notes if isinstance(notes, list) else ():
+        own.add_note(str(note))
+    return own
+
+
+def _loaded_class(name: str) -> type[BaseException] | None:
+    found: Any = vars(builtins).get(name)
+    parts = name.split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        module = sys.modules.get(".".join(parts[:cut]))
+        if module is not None:
+            found = module
+            for part in parts[cut:]:
+                found = getattr(found, "__dict__", {}).get(part)
+            break
+    if not (isinstance(found, type) and issubclass(found, Exception)):
+        return None
+    plain = (
+        type(found) is type  # no metaclass of its own
+        and isinstance(found.__init__, WrapperDescriptorType)
+        and isinstance(found.__new__, BuiltinMethodType)
+    )
+    return found if plain else None

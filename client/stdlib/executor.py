@@ -1,0 +1,307 @@
+"""``tq.Executor``: a ``concurrent.futures.Executor`` whose processes are all the workers of a cluster.
+
+Behaves as the standard library documents it, with the standard library's own ``Future``. What differs is
+what a network makes different: a callable is sent by its name, so it needs one; and the tasks are durable,
+so they go on if this program dies.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import Executor as StandardExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
+
+from ...common.domain.ids import new_ids, show_id
+from ...common.domain.model import StateNumber
+from ...common.errors import InvalidArgument, TaskError, TqError
+from ...common.values.blob import Blob
+from ...common.values.codec import encode_chunk
+from ..app import App
+from ..tasks.handle import TASKS
+from ..tasks.outcomes import UNKNOWN, Outcome
+from ..tasks.sendable import Sendable, Sendables
+from .exceptions import broken, rebuilt
+from .submission_queue import AWAY_SECONDS_MAX, CANCEL_SECONDS, Courier
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ..tasks.options import Options
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+THEIRS: Final = {
+    "max_workers",
+    "mp_context",
+    "initializer",
+    "initargs",
+    "max_tasks_per_child",
+    "thread_name_prefix",
+}
+
+_lock = threading.Lock()  # guards ``TaskFuture._begun``, for a moment
+if hasattr(os, "register_at_fork"):  # so that no child inherits it locked by a thread that it does not have
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+
+Work = tuple[bytes, list[Blob]]
+"""A payload, and the blobs it names."""
+
+
+class TaskFuture(Future[T]):
+    """A standard Future that knows its task. ``cancel`` and ``running`` ask the master, which takes a round trip."""
+
+    def __init__(self, app: App, courier: Courier) -> None:
+        super().__init__()
+        self._app, self._courier = app, courier
+        self._begun = False  # guarded: set_running_or_notify_cancel was called, which may be done once
+        self.task = new_ids()
+
+    @property
+    def task_id(self) -> str:
+        """The id by which `tq show` and ``App.get`` know the task."""
+        return show_id(self.task)
+
+    def result(self, timeout: float | None = None) -> T:
+        self._check_may_wait(timeout)
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        self._check_may_wait(timeout)
+        return super().exception(timeout)
+
+    def _check_may_wait(self, timeout: float | None) -> None:
+        if timeout is None and not self.done():
+            self._courier.check_may_wait()
+
+    def cancel(self) -> bool:
+        """Cancel the task if no worker has begun it; False when one has, or it has ended."""
+        if self.done():
+            return self.cancelled()
+        if super().running():
+            return False
+        [answer] = self._courier.cancel([self.task], running=False)
+        return self._found(answer)
+
+    def running(self) -> bool:
+        if not self.done() and not super().running():
+            self._courier.push()
+            self._found(self._app.start_call(TASKS, "states", [self.task]))
+        return super().running()
+
+    def _found(self, answer: Future[list[list[Any]]]) -> bool:
+        """The master tells where the task is, unless it is away; whether the task is cancelled."""
+        try:
+            rows = answer.result(CANCEL_SECONDS)
+        except (TqError, TimeoutError):
+            return self.cancelled()
+        state = rows[0][1] if rows else UNKNOWN
+        if state == StateNumber.CANCELLED:
+            super().cancel()
+        if state in (StateNumber.CANCELLED, StateNumber.RUNNING):
+            self._begin()
+        return self.cancelled()
+
+    def _begin(self) -> None:
+        """It runs; or it is cancelled, and those in wait() and as_completed() are told."""
+        with _lock:
+            begun, self._begun = self._begun, True
+        if not begun:
+            self.set_running_or_notify_cancel()
+
+    # courier.Receiver
+
+    def ended(self, outcome: Outcome) -> None:
+        if outcome.state == StateNumber.CANCELLED:
+            super().cancel()  # has no effect on one that runs
+        self._begin()
+        if self.cancelled():
+            return
+        try:
+            self.set_result(outcome.value(self.task, self._app))
+        except TaskError as error:
+            cancelled = outcome.state == StateNumber.CANCELLED
+            self.set_exception(CancelledError(str(error)) if cancelled else rebuilt(error))
+        except TqError as error:
+            self.set_exception(error)
+
+    def failed(self, error: TqError) -> None:
+        self._begin()
+        if not self.cancelled():
+            self.set_exception(broken(error))
+
+
+class Executor(StandardExecutor):
+    """``with tq.Executor("tq://host:5000") as pool: pool.submit(math.sqrt, 2).result()``
+
+    ``url`` and ``authkey`` as for ``tq.App``; ``queue`` and the options of tasks as for ``app.task``. A function
+    must have a name that workers can import: they serve its module, or allow it by ``tq-worker --allow``.
+    ``submit`` returns before the task is stored; a failure to store it is the future's exception. Only the content
+    of a ``tq.Blob`` among the arguments is sent before it returns. ``patience``: for how many seconds the master may be
+    out of reach, until what waits ends with BrokenCluster; None: without end.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        authkey: str | None = None,
+        *,
+        app: App | None = None,
+        patience: float | None = AWAY_SECONDS_MAX,
+        **options: Unpack[Options],
+    ) -> None:
+        _check_foreign(url, options)
+        self._app = app or App(url, authkey)
+        self._courier = Courier(self._app, patience)
+        if app is None:
+            self._courier.at_end.append(self._app.close)
+        self._sendables = Sendables(self._app, options)
+        self._finalizer = weakref.finalize(self, self._courier.close)
+        self._finalizer.atexit = False  # at the end of the program it is _finish that waits
+        _couriers.add(self._courier)
+
+    def __repr__(self) -> str:
+        return f"<tq.Executor {self._app!r}>"
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Submit ``fn(*args, **kwargs)``; its Future.
+
+        Raises RuntimeError after ``shutdown``, NotNamed for a callable without a name, Forbidden when no
+        connected worker would run it, NotSerializable for an argument that cannot travel.
+        """
+        self._courier.check_open()
+        sendable = self._sendables.of(fn)
+        return cast("Future[T]", self._send(sendable, _work(sendable, args, kwargs)))
+
+    def map(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Iterator[T]:
+        """``map(fn, *iterables)``, in order; as ``concurrent.futures.Executor.map`` of Python 3.14.
+
+        ``chunksize`` calls are one task: one start, one retry, one result.
+        """
+        if chunksize < 1:
+            raise ValueError("chunksize must be >= 1.")
+        if buffersize is not None and not isinstance(buffersize, int):
+            raise TypeError("buffersize must be an integer or None")
+        if buffersize is not None and buffersize < 1:
+            raise ValueError("buffersize must be None or > 0")
+        self._courier.check_whole()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        sendable = self._sendables.of(fn)
+        works = _works(sendable, iterables, chunksize)
+        futures: deque[TaskFuture[Any]] = deque()
+        try:
+            futures.extend(self._send(sendable, work) for work in islice(works, buffersize))
+        except BaseException:  # of an iterable, or a value that cannot travel: nobody will ask for the others
+            self._cancel(futures)
+            raise
+        return self._results(sendable, futures, works, deadline, chunksize > 1)
+
+    def _results(
+        self,
+        sendable: Sendable,
+        futures: deque[TaskFuture[Any]],
+        works: Iterator[Work],
+        deadline: float | None,
+        chunked: bool,
+    ) -> Iterator[Any]:
+        try:
+            while futures:
+                futures.extend(
+                    self._send(sendable, work) for work in islice(works, 1)
+                )  # for the one that goes
+                rest = None if deadline is None else deadline - time.monotonic()
+                value = [futures[0].result(rest)]
+                futures.popleft()
+                if chunked:
+                    yield from value.pop()
+                else:
+                    yield value.pop()  # nothing here holds on to it
+        finally:
+            self._cancel(futures)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more. ``cancel_futures``: cancel what no worker has begun. ``wait``: for what is left."""
+        self._courier.close()
+        if cancel_futures:
+            self._cancel([one for one in self._courier.waiting() if isinstance(one, TaskFuture)])
+        if wait:
+            self._courier.join()
+
+    def _send(self, sendable: Sendable, work: Work) -> TaskFuture[Any]:
+        future: TaskFuture[Any] = TaskFuture(self._app, self._courier)
+        payload, blobs = work
+        self._courier.send(sendable.name, sendable.choice, payload, future, blobs)
+        return future
+
+    def _cancel(self, futures: Iterable[TaskFuture[Any]]) -> None:
+        """Cancel those that wait, without waiting for it: their outcomes come as any other's."""
+        ids = [future.task for future in futures if not future.done()]
+        if ids:
+            self._courier.cancel(ids, running=False)
+
+
+def _check_foreign(url: Any, options: Mapping[str, Any]) -> None:
+    """What ProcessPoolExecutor takes and has no meaning here."""
+    theirs = sorted(THEIRS & options.keys())
+    if theirs or not isinstance(url, str | None):
+        raise InvalidArgument(
+            f"{theirs[0] if theirs else f'{url!r:.40} as the first argument'}: the processes are the workers', not this "
+            "executor's: tq-worker --slots N --max-tasks-per-child N; write tq.Executor('tq://host:5000', authkey)"
+        )
+
+
+def _work(sendable: Sendable, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Work:
+    blobs: list[Blob] = []
+    return sendable.payload(args, kwargs, blobs), blobs
+
+
+def _works(sendable: Sendable, iterables: tuple[Iterable[Any], ...], size: int) -> Iterator[Work]:
+    """The calls of a map, ``size`` at a time."""
+    if size == 1:
+        for call in zip(*iterables, strict=False):
+            yield _work(sendable, call, {})
+        return
+    star = len(iterables) != 1
+    calls: Iterator[Any] = zip(*iterables, strict=False) if star else iter(iterables[0])
+    first = 0
+    while chunk := list(islice(calls, size)):
+        blobs: list[Blob] = []
+        yield encode_chunk(chunk, blobs, star=star, first=first), blobs
+        first += len(chunk)
+
+
+_couriers: weakref.WeakSet[Courier] = (
+    weakref.WeakSet()
+)  # of executors, also of those that nobody holds any more
+
+
+def _finish() -> None:
+    """As the standard library does: the program does not end before its futures have."""
+    for courier in list(_couriers):
+        courier.close()
+        courier.join()
+
+
+def finish_first() -> None:
+    """What is registered last is done first at the program's end: called by who has registered an end of what the
+    futures are waiting for."""
+    atexit.unregister(_finish)
+    atexit.register(_finish)
+
+
+finish_first()

@@ -1,0 +1,53 @@
+"""``manager.Pool(…)``: a pool whose processes belong to the manager, as the standard library's are in its server.
+
+A manager that was started has worker processes started for each pool, which serve a queue of its own. One that is
+connected to a master elsewhere has what workers there are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from .pool import Pool
+
+if TYPE_CHECKING:
+    from ..app import App
+    from ..local.cluster import OwnCluster
+
+
+def pool_of(
+    app: App,
+    cluster: OwnCluster | None,
+    number: int,
+    processes: int | None = None,
+    initializer: Callable[..., Any] | None = None,
+    initargs: Iterable[Any] = (),
+    maxtasksperchild: int | None = None,
+    context: Any = None,
+    **options: Any,
+) -> Pool:
+    """``number``: which of this manager's pools it is. ``options``: of its tasks, as for ``tq.Pool``."""
+    if cluster is None:
+        return Pool(processes, initializer, initargs, maxtasksperchild, context, app=app, **options)
+    if maxtasksperchild is not None and (not isinstance(maxtasksperchild, int) or maxtasksperchild < 1):
+        raise ValueError("maxtasksperchild must be a positive int or None")
+    queue = f"pool-{number}"
+    slots = (os.cpu_count() or 1) if processes is None else processes
+    pool = Pool(slots, initializer, initargs, None, context, app=app, **{"queue": queue, **options})
+    courier = pool._courier  # the pool itself must not be held on to, or it is never collected
+
+    def died(how: str) -> None:
+        courier.break_off(f"the worker processes of this pool have ended: their worker {how}; make a new one")
+
+    try:
+        end = cluster.start_worker(  # ours alone: only we have its key
+            slots=slots, allow=("*",), queue=queue, tasks_per_child=maxtasksperchild, at_death=died
+        )
+    except BaseException:
+        pool.terminate()
+        raise
+    cluster.at_end.append(courier.break_off)
+    courier.at_end += [end, lambda: cluster.at_end.remove(courier.break_off)]
+    return pool

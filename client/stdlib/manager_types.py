@@ -1,0 +1,122 @@
+"""The managers with something to serve: ``QueueManager`` the tutorial's queues and all other kinds, ``SyncManager`` also data,
+locks, what processes wait for, and pools. Each typeid is a function that makes a proxy of a manager's App.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...common.values.codec import encode_call
+from ..items.queue import ItemQueue, SimpleQueue
+from ..locks.events_and_barriers import Barrier, Event
+from ..locks.locks import BoundedSemaphore, Condition, Lock, RLock, Semaphore
+from .manager_pool import pool_of
+from .managers import BaseManager
+from .pickling import own_name
+from .pool import Pool
+from .proxies import TARGET
+
+TASK_QUEUE, RESULT_QUEUE = "default", "results"  # the two that every master has
+
+
+class QueueManager(BaseManager):
+    """The tutorial's manager: ``get_task_queue`` and ``get_result_queue`` are there, and queues of every kind."""
+
+
+class SyncManager(QueueManager):
+    """As ``multiprocessing.managers.SyncManager``: besides queues, the types of data, and what processes wait for each
+    other with. With a ``name`` each is the same for every program that names it; what has none goes with the
+    program that made it."""
+
+
+def _fixed_queue(name: str) -> Callable[..., ItemQueue]:
+    def make(manager: BaseManager) -> ItemQueue:
+        return ItemQueue(manager.app, name)
+
+    return make
+
+
+def _named_queue(kind: str) -> Callable[..., ItemQueue]:
+    """``manager.Queue(maxsize=0, name=None)``: a queue of one's own, or the durable one of a name."""
+
+    def make(manager: BaseManager, maxsize: int = 0, *, name: str | None = None) -> ItemQueue:
+        mine = name is None
+        return ItemQueue(manager.app, own_name(kind) if name is None else name, kind, maxsize, mine=mine)
+
+    return make
+
+
+def _simple_queue(manager: BaseManager, *, name: str | None = None) -> SimpleQueue:
+    return SimpleQueue(manager.app, own_name("fifo") if name is None else name, "fifo", mine=name is None)
+
+
+def _sync(kind: Callable[..., Any]) -> Callable[..., Any]:
+    def make(manager: BaseManager, /, *args: Any, **kwds: Any) -> Any:
+        return kind(manager.app, *args, **kwds)
+
+    return make
+
+
+def _data(typeid: str, made_here: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:
+    """``manager.dict(…, name=None)``: one that goes with this program, or the durable one of a name, made with these
+    arguments if it is not there. ``made_here``: what has to be said, where an argument cannot travel as it is."""
+
+    def make(manager: BaseManager, /, *args: Any, name: str | None = None, **kwds: Any) -> Any:
+        payload = encode_call(made_here(*args), kwds)
+        if name is None:
+            return manager._ask(TARGET, "create", typeid, payload)
+        return manager._ask(("get_datum", typeid, name), "make", payload)
+
+    return make
+
+
+def _as_given(*args: Any) -> tuple[Any, ...]:
+    return args
+
+
+def _as_dict(*args: Any) -> tuple[Any, ...]:
+    """Pairs may come from a zip, or any other iterable."""
+    return (dict(*args),) if args else args
+
+
+def _as_list(*args: Any) -> tuple[Any, ...]:
+    return (list(*args),) if args else args
+
+
+def _as_array(*args: Any) -> tuple[Any, ...]:
+    """Bytes stay what they are: an array's machine values."""
+    typecode, *rest = args if args else ("",)
+    if len(rest) == 1 and not isinstance(rest[0], (bytes, str)):
+        return typecode, list(rest[0])
+    return args
+
+
+def _pool(manager: BaseManager, /, *args: Any, **kwds: Any) -> Pool:
+    manager._pools += 1
+    return pool_of(manager.app, manager._cluster, manager._pools, *args, **kwds)
+
+
+QueueManager._offer(
+    {
+        "get_task_queue": _fixed_queue(TASK_QUEUE),
+        "get_result_queue": _fixed_queue(RESULT_QUEUE),
+        "Queue": _named_queue("fifo"),
+        "JoinableQueue": _named_queue("fifo"),
+        "LifoQueue": _named_queue("lifo"),
+        "PriorityQueue": _named_queue("priority"),
+        "SimpleQueue": _simple_queue,
+    }
+)
+SyncManager._offer(
+    {
+        **{kind.__name__: _sync(kind) for kind in (Barrier, BoundedSemaphore, Condition, Event)},
+        **{kind.__name__: _sync(kind) for kind in (Lock, RLock, Semaphore)},
+        "dict": _data("dict", _as_dict),
+        "list": _data("list", _as_list),
+        "Namespace": _data("Namespace", _as_given),
+        "Value": _data("Value", _as_given),
+        "Array": _data("Array", _as_array),
+        "Pool": _pool,
+    }
+)

@@ -1,0 +1,352 @@
+"""The manager of the standard library, over tq: ``BaseManager``. Those that serve something are in ``manager_types.py``.
+
+::
+
+    register(typeid, …) ──► the registry of the class
+    start(), get_server() ──► a real tq-master, a child of this program
+    connect() ──► an App;   manager.typeid(…) ──► a proxy, known by its name: it outlives reconnects and restarts
+
+Argument names, defaults, states and exceptions are those of ``multiprocessing.managers``. What differs is said in
+docs/howto/from-managers.md: callables need names, values are plain data and never pickled, and with ``data=`` what the
+manager keeps outlives it.
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+import json
+import sys
+import warnings
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import AuthenticationError, ProcessError, current_process
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Final, NamedTuple, NoReturn, Self
+
+from ...common.auth.keys import AUTHKEY_CHARS_MIN
+from ...common.domain.naming import callable_name
+from ...common.errors import ConfigError, InvalidArgument, Rejected, Unreachable
+from ...common.values.codec import encode_call
+from ...common.wire.address import Address, is_loopback, parse_address
+from ..app import App
+from ..core.master_timeout import answer_of
+from ..local.cluster import OwnCluster
+from .pickling import authkey_text, remember, url_of
+from .proxies import OF_DATA, TARGET, understood
+
+CONNECT_SECONDS: Final = 5.0
+
+
+class State(enum.Enum):
+    """Of a manager; the standard library's three."""
+
+    INITIAL = "initial"
+    STARTED = "started"
+    SHUTDOWN = "shutdown"
+
+
+class Registered(NamedTuple):
+    """What ``register`` was told of a typeid. ``make``: a proxy, from the manager and the call's arguments."""
+
+    make: Callable[..., Any] | None = None
+    callable: str | None = None  # by name
+    proxytype: Callable[..., Any] | None = None
+    exposed: Sequence[str] | None = None
+    method_to_typeid: Mapping[str, str] | None = None
+
+
+class BaseManager:
+    """As ``multiprocessing.managers.BaseManager``.
+
+    ``address``: ``(host, port)``; ``("", port)`` for every interface. ``authkey``: bytes or text, by default this
+    process's. ``data``: a directory that keeps everything for the next start; without it, it goes with the manager.
+    """
+
+    _registry: ClassVar[dict[str, Registered]] = {}
+
+    def __init__(
+        self,
+        address: tuple[str, int] | None = None,
+        authkey: bytes | str | None = None,
+        serializer: str = "msgpack",
+        ctx: Any = None,
+        *,
+        shutdown_timeout: float = 1.0,
+        data: str | Path | None = None,
+    ) -> None:
+        if serializer != "msgpack":
+            raise ValueError(
+                f"serializer={serializer!r} is unknown here: values travel as msgpack, never pickled"
+            )
+        self._address = None if address is None else _address(address)
+        if authkey is not None and len(authkey) == 0:
+            raise InvalidArgument("the authkey is empty: anybody would have it; None is this process's own")
+        self._authkey = authkey_text(current_process().authkey if authkey is None else authkey)
+        self._state = State.INITIAL
+        self._shutdown_timeout, self._data = shutdown_timeout, data
+        self._cluster: OwnCluster | None = None
+        self._app: App | None = None
+        self._pools = 0  # made so far
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._state.value} {self._address or ''}>"
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Where the server is, once that is known."""
+        return None if self._address is None else (self._address.host, self._address.port)
+
+    # the server
+
+    def start(self, initializer: Callable[..., Any] | None = None, initargs: Sequence[Any] = ()) -> None:
+        """Start a tq-master as a child of this program, and connect to it."""
+        self._check_initial()
+        if initializer is not None:
+            raise InvalidArgument(
+                "the server is a program of its own that runs no function of yours when it starts; "
+                "do it in this program, or in a callable that you register"
+            )
+        self._serve()
+        self._connect()
+        assert self._cluster is not None  # noqa: S101 - just started
+        # When neither the manager nor any proxy is there any more, its server ends, as the documentation has it.
+        weakref.finalize(self.app, self._cluster.stop, self._shutdown_timeout).atexit = False
+        self._cluster.at_end.append(_breaking_off(self._cluster, self.app))
+
+    def get_server(self) -> Server:
+        """An object with ``serve_forever()`` and ``address``."""
+        self._check_initial()
+        return Server(self)
+
+    def connect(self) -> None:
+        """Connect to a server that runs; for up to five seconds, for one that is being started. Raises
+        ConnectionRefusedError when nobody listens, multiprocessing.AuthenticationError for a wrong key, ProtocolError when
+        it is no tq-master, which a manager of the standard library is not."""
+        if self._address is None:
+            raise InvalidArgument("connect() needs an address: Manager(address=(host, port), authkey=…)")
+        self._connect()
+
+    def shutdown(self) -> None:
+        """End the server that ``start`` started, in good order; after ``shutdown_timeout`` seconds by force."""
+        if self._cluster is None:
+            raise ProcessError(
+                "only a manager that was started can be shut down; this one is connected, or was never started"
+            )
+        self._state = State.SHUTDOWN
+        if self._app is not None:
+            self._app.close()
+        self._cluster.stop(self._shutdown_timeout)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the server that ``start`` started has ended."""
+        if self._cluster is not None:
+            self._cluster.join(timeout)
+
+    def __enter__(self) -> Self:
+        if self._state == State.INITIAL:
+            self.start()
+        self._check_started()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+
+    # what it serves
+
+    @classmethod
+    def register(
+        cls,
+        typeid: str,
+        callable: Callable[..., Any] | None = None,
+        proxytype: Callable[..., Any] | None = None,
+        exposed: Sequence[str] | None = None,
+        method_to_typeid: Mapping[str, str] | None = None,
+        create_method: bool = True,
+    ) -> None:
+        """Make ``typeid`` known; ``manager.typeid(…)`` then gives a proxy, if ``create_method``."""
+        if "_registry" not in cls.__dict__:
+            cls._registry = cls._registry.copy()
+        _check_proxytype(proxytype)
+        known = cls._registry.get(typeid, Registered())
+        theirs = callable or proxytype or exposed or typeid in ("get_task_queue", "get_result_queue")
+        cls._registry[typeid] = Registered(
+            make=None if theirs else known.make,
+            callable=None if callable is None else callable_name(callable),
+            proxytype=proxytype,
+            exposed=exposed or getattr(proxytype, "_exposed_", None),
+            method_to_typeid=method_to_typeid or getattr(proxytype, "_method_to_typeid_", None),
+        )
+        if create_method:
+            cls._add_method(typeid)
+
+    @classmethod
+    def _offer(cls, makers: Mapping[str, Callable[..., Any]]) -> None:
+        """Typeids of our own, each with what makes its proxies."""
+        cls._registry = {
+            **cls._registry,
+            **{typeid: Registered(make=make) for typeid, make in makers.items()},
+        }
+        for typeid in makers:
+            cls._add_method(typeid)
+
+    @classmethod
+    def _add_method(cls, typeid: str) -> None:
+        def create(self: BaseManager, /, *args: Any, **kwds: Any) -> Any:
+            return self._create(typeid, *args, **kwds)
+
+        create.__name__ = typeid
+        create.__qualname__ = f"{cls.__qualname__}.{typeid}"
+        setattr(cls, typeid, create)
+
+    def _create(self, typeid: str, /, *args: Any, **kwds: Any) -> Any:
+        self._check_started()
+        registered = self._registry[typeid]
+        if registered.make is not None:
+            return registered.make(self, *args, **kwds)
+        return self._ask(TARGET, "create", typeid, encode_call(args, kwds))
+
+    def _ask(self, target: tuple[Any, ...], method: str, *args: Any) -> Any:
+        assert self.address is not None  # noqa: S101 - started
+        answer = answer_of(self.app, self.app.start_call(target, method, *args))
+        return understood(answer, self, self.address, self._authkey)
+
+    def proxytype(self, typeid: str) -> Callable[..., Any] | None:
+        """What was registered as the proxies of a typeid."""
+        registered = self._registry.get(typeid)
+        return None if registered is None else registered.proxytype
+
+    @property
+    def app(self) -> App:
+        """The App that its proxies use."""
+        self._check_started()
+        assert self._app is not None  # noqa: S101 - started
+        return self._app
+
+    # inside
+
+    def _serve(self) -> None:
+        wanted = self._address or Address("127.0.0.1", 0)
+        host = wanted.host or "0.0.0.0"  # noqa: S104 - what the caller asks for
+        if not is_loopback(host) and len(self._authkey) < AUTHKEY_CHARS_MIN:
+            warnings.warn(
+                f"the authkey has {len(self._authkey)} characters: listening on this machine only; with "
+                f"{AUTHKEY_CHARS_MIN} or more, e.g. secrets.token_hex(16), other hosts can connect",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+            host = "127.0.0.1"
+        self._cluster = OwnCluster(self._data, durability="memory" if self._data is None else "fsync")
+        try:
+            self._cluster.start_master(str(Address(host, wanted.port)), self._authkey, self._served())
+        except ConfigError as error:
+            self._cluster.stop()
+            number = errno.EADDRINUSE if " is in use; " in str(error) else None
+            words = str(error).replace("with --bind", "in address=").replace("with --data", "with data=")
+            raise (OSError(words) if number is None else OSError(number, words)) from error
+        port = parse_address(self._cluster.address).port
+        self._address = Address("127.0.0.1" if host == "0.0.0.0" else host, port)  # noqa: S104 - compared with
+
+    def _served(self) -> str | None:
+        """For the master that is started: what was registered here."""
+        served = {
+            typeid: [one.callable, one.exposed and list(one.exposed), dict(one.method_to_typeid or {})]
+            for typeid, one in self._registry.items()
+            if one.callable is not None or one.exposed is not None
+        }
+        return json.dumps(served) if served else None
+
+    def _connect(self) -> None:
+        assert self._address is not None  # noqa: S101 - by both who call this
+        app = App(url_of(self._address), self._authkey, connect_timeout=CONNECT_SECONDS)
+        try:
+            app.call(("get_master",), "info")
+        except Rejected as error:
+            app.close()
+            raise AuthenticationError(str(error)) from error
+        except Unreachable as error:
+            app.close()
+            raise ConnectionRefusedError(str(error)) from error
+        self._app, self._state = app, State.STARTED
+        remember(app)
+
+    def _check_initial(self) -> None:
+        if self._state == State.STARTED:
+            raise ProcessError("Already started server")
+        if self._state == State.SHUTDOWN:
+            raise ProcessError("Manager has shut down")
+
+    def _check_started(self) -> None:
+        if self._state == State.SHUTDOWN:
+            raise ProcessError("Manager has shut down")
+        if self._state != State.STARTED:
+            raise AssertionError("server not yet started")
+
+
+def _breaking_off(cluster: OwnCluster, app: App) -> Callable[[str], None]:
+    """When our server has died nobody starts it again: those who wait for it are told. It does not hold the app, whose
+    end is the server's."""
+    held = weakref.ref(app)
+
+    def tell(why: str) -> None:
+        known = held()
+        if known is not None and cluster.is_broken:
+            known._break_off(why)
+
+    return tell
+
+
+def _check_proxytype(proxytype: Any) -> None:
+    """Those of the standard library talk to its servers alone, and would say so as KeyError: 'msgpack'."""
+    theirs = sys.modules.get("multiprocessing.managers")
+    if theirs is None or proxytype is None:
+        return
+    name = getattr(proxytype, "__name__", repr(proxytype))
+    if proxytype is getattr(theirs, name, None):
+        raise InvalidArgument(f"{name} of multiprocessing.managers talks to its servers alone; {_ours(name)}")
+    if isinstance(proxytype, type) and issubclass(proxytype, theirs.BaseProxy):
+        raise InvalidArgument(
+            f"{name} is made of a proxy of multiprocessing.managers, which talks to its servers alone; "
+            "derive it from BaseProxy of tq.managers"
+        )
+
+
+def _ours(name: str) -> str:
+    if name in ("AutoProxy", "BaseProxy", "NamespaceProxy", *(kind.__name__ for kind in OF_DATA.values())):
+        return f"import it from tq.managers: from tq.managers import {name}"
+    return (
+        "tq.managers.SyncManager has locks, events, conditions, barriers and pools without registering them"
+    )
+
+
+class Server:
+    """What ``get_server`` gives."""
+
+    def __init__(self, manager: BaseManager) -> None:
+        self._manager = manager
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        return self._manager.address
+
+    def serve_forever(self) -> NoReturn:
+        """Serve until this program is interrupted; ends by SystemExit, as the standard library's does."""
+        self._manager._serve()
+        try:
+            self._manager.join()
+        except KeyboardInterrupt:
+            pass  # the usual way to end it
+        finally:
+            if self._manager._cluster is not None:
+                self._manager._cluster.stop()
+        raise SystemExit(0)
+
+
+def _address(address: Any) -> Address:
+    match address:
+        case (str(host), int(port)) if 0 <= port <= 65_535:
+            return Address(host, port)
+    raise InvalidArgument(f"an address is (host, port), e.g. ('', 5000), not {address!r:.80}")

@@ -1,0 +1,255 @@
+"""``tq.Pool``: ``multiprocessing.Pool`` whose processes are all the workers of a cluster.
+
+Argument names, defaults, blocking, exceptions and the order of results are those of the standard library's
+documentation. A chunk is one task: durable, retried as the pool's options say, and run by whoever is free.
+
+::
+
+    map, imap, … ──► feeder thread: encodes chunks, a bounded number under way ──► Courier
+    AsyncResult, iterators of imap  ◄────────── courier thread ◄─────────────────────┘
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sized
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Self, cast
+
+from ...common.domain.model import Role
+from ...common.errors import InvalidArgument
+from ...common.runtime.discovery import discover
+from ...common.wire.caller import ambient
+from ..app import App
+from ..core.master_timeout import answer_of
+from ..local.local import own_cluster
+from ..tasks.sendable import Sendables
+from .pool_feeder import Feed, Feeder
+from .pool_results import AsyncResult, IMapIterator, IMapUnorderedIterator, MapResult
+from .submission_queue import AWAY_SECONDS_MAX, Courier
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ..tasks.options import Options
+
+CHUNKS_PER_SLOT: Final = 4  # of a map, as in the standard library
+
+RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"  # as multiprocessing.pool shows them
+
+Callback = Callable[[Any], object]
+
+
+class Pool:
+    """``with tq.Pool() as pool: pool.map(math.sqrt, range(1000))``
+
+    ``url`` and ``authkey`` as for ``tq.App``, and the options of tasks as for ``app.task``. Where no master is
+    named anywhere, the pool has a cluster of its own on this machine, with so many ``processes``. For any other
+    ``processes`` is how many it is taken to have when ``map`` chooses its chunks; without it the master is asked.
+    """
+
+    def __init__(
+        self,
+        processes: int | None = None,
+        initializer: Callable[..., Any] | None = None,
+        initargs: Iterable[Any] = (),
+        maxtasksperchild: int | None = None,
+        context: Any = None,
+        *,
+        url: str | None = None,
+        authkey: str | None = None,
+        app: App | None = None,
+        patience: float | None = AWAY_SECONDS_MAX,
+        **options: Unpack[Options],
+    ) -> None:
+        if processes is not None and processes < 1:
+            raise ValueError("Number of processes must be at least 1")
+        if initializer is not None or tuple(initargs):
+            raise InvalidArgument(
+                "a worker's processes are not this pool's to initialise; do it where the function's module is imported, "
+                "or in a function with functools.cache that it calls first"
+            )
+        if maxtasksperchild is not None or context is not None:
+            raise InvalidArgument(
+                "maxtasksperchild and context belong to whoever starts the workers: tq-worker --max-tasks-per-child N"
+            )
+        cluster = None
+        if (
+            app is None
+            and url is None
+            and ambient() is None
+            and discover(None, None, Role.CLIENT).url is None
+        ):
+            cluster = own_cluster(processes, None)
+            url, authkey = cluster.url, cluster.key("client")
+        self._app = app or App(url, authkey)
+        self._courier = Courier(self._app, patience)
+        if app is None:
+            self._courier.at_end.append(self._app.close)
+        if cluster is not None:
+            cluster.at_end.append(self._courier.break_off)
+            self._courier.at_end.append(cluster.stop)
+        self._sendables = Sendables(self._app, options)
+        self._processes = processes
+        self._feeder = Feeder(self._app, self._courier)
+        self._state = RUN  # guarded by the feeder's lock
+
+    def __repr__(self) -> str:
+        return f"<tq.Pool state={self._state} {self._app!r}>"
+
+    def __reduce__(self) -> str:
+        raise NotImplementedError("pool objects cannot be passed between processes or pickled")
+
+    # one call
+
+    def apply(self, func: Callable[..., Any], args: Iterable[Any] = (), kwds: Mapping[str, Any] = {}) -> Any:
+        """``func(*args, **kwds)`` on a worker; waits for it."""
+        return self.apply_async(func, args, kwds).get()
+
+    def apply_async(
+        self,
+        func: Callable[..., Any],
+        args: Iterable[Any] = (),
+        kwds: Mapping[str, Any] = {},
+        callback: Callback | None = None,
+        error_callback: Callback | None = None,
+    ) -> AsyncResult:
+        self._check_running()
+        sendable, args, kwds = self._sendables.of(func), tuple(args), dict(kwds)
+        result = AsyncResult(self._courier.check_may_wait, callback, error_callback)
+        self._feeder.send_one(sendable, lambda met: sendable.payload(args, kwds, met), result)
+        return result
+
+    # many calls, one result
+
+    def map(
+        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int | None = None
+    ) -> list[Any]:
+        """``list(map(func, iterable))`` on the workers; waits for all."""
+        return cast("list[Any]", self.map_async(func, iterable, chunksize).get())
+
+    def map_async(
+        self,
+        func: Callable[[Any], Any],
+        iterable: Iterable[Any],
+        chunksize: int | None = None,
+        callback: Callback | None = None,
+        error_callback: Callback | None = None,
+    ) -> MapResult:
+        return self._map_async(func, iterable, chunksize, callback, error_callback, star=False)
+
+    def starmap(
+        self, func: Callable[..., Any], iterable: Iterable[Iterable[Any]], chunksize: int | None = None
+    ) -> list[Any]:
+        """As ``map``, but each item is all arguments of a call."""
+        return cast("list[Any]", self.starmap_async(func, iterable, chunksize).get())
+
+    def starmap_async(
+        self,
+        func: Callable[..., Any],
+        iterable: Iterable[Iterable[Any]],
+        chunksize: int | None = None,
+        callback: Callback | None = None,
+        error_callback: Callback | None = None,
+    ) -> MapResult:
+        return self._map_async(func, iterable, chunksize, callback, error_callback, star=True)
+
+    # many calls, one result after the other
+
+    def imap(self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1) -> IMapIterator:
+        """Results in order, each as soon as it is its turn. ``iterable`` may have no end."""
+        return self._imap(IMapIterator(self._courier.check_may_wait), func, iterable, chunksize)
+
+    def imap_unordered(
+        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1
+    ) -> IMapIterator:
+        """Results as they come."""
+        return self._imap(IMapUnorderedIterator(self._courier.check_may_wait), func, iterable, chunksize)
+
+    # the end
+
+    def close(self) -> None:
+        """Take no more work; what was taken is done."""
+        with self._feeder.lock:
+            if self._state == RUN:
+                self._state = CLOSE
+                self._feeder.close()
+
+    def terminate(self) -> None:
+        """Take no more work, and cancel what was taken, also what runs. Who waits for a result is told."""
+        self.close()
+        self._state = TERMINATE
+        self._feeder.terminate()
+
+    def join(self) -> None:
+        """Wait until everything taken is done; after ``close`` or ``terminate``."""
+        if self._state == RUN:
+            raise ValueError("Pool is still running")
+        self._feeder.join()
+        self._courier.join()
+
+    def __enter__(self) -> Self:
+        self._check_running()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.terminate()
+
+    def __del__(self, warn: Callable[..., None] = warnings.warn) -> None:
+        if getattr(self, "_state", None) == RUN:
+            warn(f"unclosed running multiprocessing pool {self!r}", ResourceWarning, source=self)
+            self.close()
+
+    # inside
+
+    def _check_running(self) -> None:
+        if self._state != RUN:
+            raise ValueError("Pool not running")
+        self._courier.check_whole()
+
+    def _map_async(
+        self,
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        chunksize: int | None,
+        callback: Callback | None,
+        error_callback: Callback | None,
+        *,
+        star: bool,
+    ) -> MapResult:
+        self._check_running()
+        if chunksize is not None:
+            _check_chunk_size(chunksize)
+        sendable = self._sendables.of(func)
+        items = iterable if isinstance(iterable, Sized) else list(iterable)
+        length = len(items)
+        size = chunksize or max(1, -(-length // (self._slots() * CHUNKS_PER_SLOT)))
+        result = MapResult(self._courier.check_may_wait, callback, error_callback, -(-length // size))
+        if length:
+            self._feed(Feed(sendable, islice(items, length), size, result, star=star))
+        return result
+
+    def _imap(
+        self, result: IMapIterator, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int
+    ) -> IMapIterator:
+        self._check_running()
+        _check_chunk_size(chunksize)
+        self._feed(Feed(self._sendables.of(func), iter(iterable), chunksize, result))
+        return result
+
+    def _feed(self, feed: Feed) -> None:
+        with self._feeder.lock:
+            self._check_running()
+            self._feeder.feed(feed)
+
+    def _slots(self) -> int:
+        """How many processes the cluster has."""
+        if self._processes is None:
+            rows = answer_of(self._app, self._app.start_call(("get_workers",), "list"))
+            self._processes = max(1, sum(row["slots"] for row in rows if row["connected"]))
+        return self._processes
+
+
+def _check_chunk_size(chunksize: int) -> None:
+    if chunksize < 1:
+        raise ValueError(f"Chunksize must be 1+, not {chunksize:n}")

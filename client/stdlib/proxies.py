@@ -1,0 +1,387 @@
+"""Proxies of a manager's objects, as ``multiprocessing.managers`` has them: ``BaseProxy`` and its kinds.
+
+A proxy is an ident and a line to the master. Its object goes with the last proxy of the program that made it, unless
+one was pickled; then with that program. A call that a lost connection leaves open is not repeated: nobody can know
+whether it was done.
+
+What has a name is known by it, and outlives programs and restarts. Its calls are numbered, so they are repeated after a
+lost connection, and done once.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+
+from ...common.domain.model import StateNumber
+from ...common.domain.naming import callable_name
+from ...common.errors import InvalidArgument, RemoteError, TaskError, TqError, Unreachable
+from ...common.values.codec import decode, encode_call
+from ...common.values.failure import Failure, to_error
+from ...common.values.references import Reference
+from ..app import App
+from ..core.master_timeout import answer_of
+from ..core.numbering import Callers
+from ..items.queue import ItemQueue
+from .exceptions import rebuilt
+from .pickling import Way, line, url_of, way_of
+
+if TYPE_CHECKING:
+    from .managers import BaseManager
+
+OF_ATTRIBUTES: Final = {"__getattribute__", "__setattr__", "__delattr__"}  # a proxy has attributes of its own
+TARGET: Final = ("get_shared",)
+
+
+_callers = Callers()  # of this process, for what has a name
+
+
+class Token(NamedTuple):
+    """What a proxy stands for, by the standard library's names. ``id``: an ident, or the name of what has one."""
+
+    typeid: str
+    address: tuple[str, int]
+    id: bytes | str
+
+
+class BaseProxy:
+    """As ``multiprocessing.managers.BaseProxy``: subclasses name ``_exposed_`` and use ``_callmethod``."""
+
+    _exposed_: ClassVar[Sequence[str] | None] = None
+
+    def __init__(
+        self,
+        token: Token,
+        serializer: str = "msgpack",
+        manager: BaseManager | None = None,
+        authkey: str | None = None,
+        exposed: Sequence[str] | None = None,
+        incref: bool = True,
+        manager_owned: bool = False,
+        *,
+        app: App | None = None,
+    ) -> None:
+        self._token, self._manager, self._authkey = token, manager, authkey
+        if manager is not None:
+            app = manager.app
+        self._app = line(Way(url_of(token.address), authkey)) if app is None else app
+        self._passed_on: list[bool] = []
+        if manager is not None and isinstance(token.id, bytes):
+            ours = (self._app, token.id, os.getpid(), self._passed_on)
+            weakref.finalize(self, _let_go, *ours).atexit = False
+
+    def _callmethod(
+        self, methodname: str, args: Sequence[Any] = (), kwds: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Call an exposed method there; its result, a proxy of it, or what it raised."""
+        slices = [at for at, arg in enumerate(args) if isinstance(arg, slice)]
+        plain = tuple((arg.start, arg.stop, arg.step) if isinstance(arg, slice) else arg for arg in args)
+        call = methodname, encode_call(plain, kwds or {}), slices
+        if isinstance(self._token.id, str):
+            answer = self._call_named(self._token.id, *call)
+        else:
+            answer = answer_of(self._app, self._app.start_call(TARGET, "call", self._token.id, *call))
+        return understood(answer, self._manager, self._token.address, self._authkey)
+
+    def _call_named(self, name: str, *call: Any) -> Any:
+        target = ("get_datum", self._token.typeid, name)
+        caller = _callers.take()
+        try:
+            future = self._app.start_call(target, "call", caller.name, next(caller.numbers), *call)
+            answer = answer_of(self._app, future)
+        except Unreachable:  # nobody knows what became of it
+            raise
+        except TqError:
+            _callers.give_back(caller)
+            raise
+        _callers.give_back(caller)
+        return answer
+
+    def _getvalue(self) -> Any:
+        """A copy of what it stands for."""
+        return self._callmethod("#GETVALUE")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self._passed_on.append(True)
+        key = way_of(self._app).authkey
+        auto = getattr(self, "_isauto", False)
+        return _rebuild, (
+            AutoProxy if auto else type(self),
+            self._token,
+            key,
+            self._exposed_ if auto else None,
+        )
+
+    def _tq_reference(self) -> Reference:
+        """As it travels in values."""
+        self._passed_on.append(True)
+        auto = getattr(self, "_isauto", False)
+        known = auto or OF_DATA.get(self._token.typeid) is type(self)
+        exposed = tuple(self._exposed_ or ()) if auto else None
+        where = (self._token.typeid, self._token.id, exposed, None if known else callable_name(type(self)))
+        return Reference("object", where, self._app.cluster_id())
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self._getvalue()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} object, typeid {self._token.typeid!r} at {id(self):#x}>"
+
+    def __str__(self) -> str:
+        try:
+            return str(self._callmethod("__repr__"))
+        except Exception:
+            return repr(self)[:-1] + "; '__str__()' failed>"
+
+
+def MakeProxyType(name: str, exposed: Sequence[str]) -> type[BaseProxy]:  # noqa: N802 - the standard library's name
+    """A class of proxies with these methods."""
+
+    def method(called: str) -> Callable[..., Any]:
+        return lambda self, /, *args, **kwds: self._callmethod(called, args, kwds)
+
+    methods = {one: method(one) for one in exposed if one not in OF_ATTRIBUTES}
+    return type(name, (BaseProxy,), {"_exposed_": tuple(exposed), **methods})
+
+
+def AutoProxy(  # noqa: N802 - the standard library's name
+    token: Token,
+    serializer: str = "msgpack",
+    manager: BaseManager | None = None,
+    authkey: str | None = None,
+    exposed: Sequence[str] | None = None,
+    incref: bool = True,
+    manager_owned: bool = False,
+    *,
+    app: App | None = None,
+) -> BaseProxy:
+    """A proxy with the methods the object has exposed."""
+    kind = MakeProxyType(f"AutoProxy[{token.typeid}]", exposed or ())
+    proxy = kind(token, serializer, manager=manager, authkey=authkey, exposed=exposed, app=app)
+    proxy._isauto = True  # type: ignore[attr-defined]
+    return proxy
+
+
+class IteratorProxy(BaseProxy):
+    _exposed_ = ("__next__", "send", "throw", "close")
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return self._callmethod("__next__")
+
+    def send(self, value: Any) -> Any:
+        return self._callmethod("send", (value,))
+
+    def close(self) -> None:
+        self._callmethod("close")
+
+
+class NamespaceProxy(BaseProxy):
+    _exposed_ = ("__getattribute__", "__setattr__", "__delattr__")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            return object.__getattribute__(self, name)
+        return self._callmethod("__getattribute__", (name,))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            object.__setattr__(self, name, value)
+        else:
+            self._callmethod("__setattr__", (name, value))
+
+    def __delattr__(self, name: str) -> None:
+        if name.startswith("_"):
+            object.__delattr__(self, name)
+        else:
+            self._callmethod("__delattr__", (name,))
+
+
+class ValueProxy(BaseProxy):
+    _exposed_ = ("get", "set")
+
+    def get(self) -> Any:
+        return self._callmethod("get")
+
+    def set(self, value: Any) -> None:
+        self._callmethod("set", (value,))
+
+    @property
+    def value(self) -> Any:
+        return self.get()
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self.set(value)
+
+
+_BaseDictProxy: Any = MakeProxyType(
+    "_BaseDictProxy",
+    [
+        "__contains__",
+        "__delitem__",
+        "__getitem__",
+        "__iter__",
+        "__len__",
+        "__setitem__",
+        "clear",
+        "copy",
+        "get",
+        "items",
+        "keys",
+        "pop",
+        "popitem",
+        "setdefault",
+        "update",
+        "values",
+    ],
+)
+
+
+class DictProxy(_BaseDictProxy):  # type: ignore[misc]
+    _method_to_typeid_: ClassVar[Mapping[str, str]] = {"__iter__": "Iterator"}
+
+    def __iter__(self) -> Iterator[Any]:
+        """Of what has a name, over the keys as they are now: nothing else of it lives in the master but its value."""
+        keys: Iterator[Any] = (
+            iter(self.keys()) if isinstance(self._token.id, str) else self._callmethod("__iter__")
+        )
+        return keys
+
+    def __reversed__(self) -> Iterator[Any]:
+        keys: list[Any] = self.keys()
+        return iter(keys[::-1])
+
+    def __or__(self, other: Mapping[Any, Any]) -> Any:
+        return self.copy() | _as_plain(other)
+
+    def __ror__(self, other: Mapping[Any, Any]) -> Any:
+        return _as_plain(other) | self.copy()
+
+    def __ior__(self, other: Any) -> DictProxy:  # type: ignore[misc]
+        self.update(other)
+        return self
+
+    def update(self, *args: Any, **kwds: Any) -> None:
+        """The pairs may come from any iterable, or another proxy."""
+        self._callmethod("update", (dict(*args),) if args else (), kwds)
+
+
+_BaseListProxy: Any = MakeProxyType(
+    "_BaseListProxy",
+    [
+        "__contains__",
+        "__delitem__",
+        "__getitem__",
+        "__len__",
+        "__setitem__",
+        "append",
+        "clear",
+        "copy",
+        "count",
+        "extend",
+        "index",
+        "insert",
+        "pop",
+        "remove",
+        "reverse",
+        "repeated",
+        "sort",
+    ],
+)
+
+
+class ListProxy(_BaseListProxy):  # type: ignore[misc]
+    def sort(self, *, key: None = None, reverse: bool = False) -> None:
+        if key is not None:
+            raise InvalidArgument(
+                "sort(key=…) would run your function in the master; sort a copy: sorted(list(l), key=…)"
+            )
+        self._callmethod("sort", (), {"reverse": reverse})
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        """A slice is set from any iterable."""
+        self._callmethod("__setitem__", (place, list(value) if isinstance(place, slice) else value))
+
+    def extend(self, values: Any) -> None:
+        """From any iterable."""
+        self._callmethod("extend", (list(values),))
+
+    def __add__(self, other: list[Any]) -> Any:
+        return self._getvalue() + other
+
+    def __mul__(self, times: int) -> Any:
+        """A manager's own list refuses what would be too large; a list that somebody registered does not know how."""
+        return self.repeated(times) if self._token.typeid == "list" else self._getvalue() * times
+
+    __rmul__ = __mul__
+
+    def __reversed__(self) -> Iterator[Any]:
+        values: list[Any] = self._getvalue()
+        return iter(values[::-1])
+
+    def __iadd__(self, values: Any) -> ListProxy:  # type: ignore[misc]
+        self.extend(values)
+        return self
+
+    def __imul__(self, times: int) -> ListProxy:
+        self[:] = self * times
+        return self
+
+
+def _as_plain(mapping: Any) -> Any:
+    return mapping.copy() if isinstance(mapping, DictProxy) else mapping
+
+
+ArrayProxy = MakeProxyType("ArrayProxy", ("__len__", "__getitem__", "__setitem__"))
+OF_DATA: Final[dict[str, Callable[..., Any]]] = {
+    "dict": DictProxy,
+    "list": ListProxy,
+    "Namespace": NamespaceProxy,
+    "Value": ValueProxy,
+    "Array": ArrayProxy,
+    "Iterator": IteratorProxy,
+}
+
+
+def understood(
+    answer: bytes, manager: BaseManager | None, address: tuple[str, int], authkey: str | None
+) -> Any:
+    """What an answer of the master comes to here."""
+    match decode(answer, judged=True):  # by the master, when it was accepted there
+        case ["value", value]:
+            return value
+        case ["queue", str(name), kind, int(maxsize)] if manager is not None:
+            return ItemQueue(manager.app, name, kind, maxsize)
+        case ["object", str(typeid), bytes(ident) | str(ident), list(exposed)]:
+            proxytype = None if manager is None else manager.proxytype(typeid)
+            make = proxytype or OF_DATA.get(typeid, AutoProxy)
+            token = Token(typeid, address, ident)
+            return make(token, "msgpack", manager=manager, authkey=authkey, exposed=exposed)
+        case ["error", bytes(body)]:
+            raise _raised(body)
+    raise TqError("the master gave an answer that this version does not know")
+
+
+def _raised(body: bytes) -> BaseException:
+    error = rebuilt(to_error(StateNumber.FAILED, Failure.decode(body)))
+    if not isinstance(error, TaskError):
+        return error
+    remote = RemoteError(f"{error.type}: {error.message}")
+    remote.__cause__ = error.__cause__
+    return remote
+
+
+def _let_go(app: App, ident: bytes, pid: int, passed_on: list[bool]) -> None:
+    if os.getpid() == pid and not passed_on:
+        with suppress(TqError, RuntimeError):  # the line is closed, and the master lets go by itself
+            app.start_call(TARGET, "drop", ident)
+
+
+def _rebuild(kind: Callable[..., Any], token: Token, authkey: str | None, exposed: Any) -> Any:
+    return kind(token, "msgpack", authkey=authkey, exposed=exposed)

@@ -1,0 +1,87 @@
+"""Proxies in values: what each kind says of itself, and how one is made of it where it arrives.
+
+A reference names its master. Whoever reads it uses the line this process has to that master: a manager's, any App's, or,
+in a task, its worker's. The classes are a closed list; a user's own class of proxies is found if it is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from ...common.domain.naming import find_loaded
+from ...common.errors import DecodeError
+from ...common.values.references import Reference
+from ...common.wire.caller import ambient
+from ..app import App, every_app
+from ..items.queue import ItemQueue, SimpleQueue
+from ..locks.events_and_barriers import Barrier, Event, Proxy
+from ..locks.locks import BoundedSemaphore, Condition, Lock, RLock, Semaphore
+from .pickling import Way, address_of, line
+from .proxies import OF_DATA, AutoProxy, BaseProxy, Token
+
+_QUEUES: Final = {kind.__name__: kind for kind in (ItemQueue, SimpleQueue)}
+_SYNCS: Final[dict[str, type[Proxy]]] = {
+    kind.__name__: kind for kind in (Barrier, BoundedSemaphore, Event, Lock, RLock, Semaphore)
+}
+# What makes a proxy one. In a class that was made of somebody's words, these would be called where nobody calls them.
+RESERVED: Final = (
+    vars(BaseProxy).keys() | {"__new__", "__del__", "__class__", "__slots__", "__getattr__"}
+) - {
+    "__repr__",
+    "__str__",
+}
+
+
+def revived(reference: Reference) -> Any:
+    """The proxy. Raises DecodeError when its master is not known here, or it is of no kind that is."""
+    app = _app_of(reference)
+    try:
+        return _made(reference, app)
+    except DecodeError:
+        raise
+    except Exception as error:  # what it was made of was made up; whoever reads it, reads no value
+        raise DecodeError(f"{reference!r} is none that can be made here: {error}") from error
+
+
+def _made(reference: Reference, app: App) -> Any:
+    match reference.kind, reference.where:
+        case "object", (str(typeid), (str() | bytes()) as ident, exposed, proxytype):
+            if exposed is not None and not RESERVED.isdisjoint(exposed):
+                raise DecodeError(f"{reference!r} has methods that no object has: a proxy's own")
+            token = Token(typeid, address_of(app), ident)
+            return _class_of(typeid, proxytype)(token, authkey=app.authkey, exposed=exposed, app=app)
+        case "queue", (str(kind), str(name), rank, int(maxsize)) if kind in _QUEUES:
+            return _QUEUES[kind](app, name, rank, maxsize)
+        case "sync", ("Condition", str(name), (str(kind), *rest)) if kind in ("Lock", "RLock"):
+            lock: Any = _sync(app, kind, rest)
+            return Condition(app, lock, name)
+        case "sync", (str(kind), *rest) if kind in _SYNCS:
+            return _sync(app, kind, rest)
+    raise DecodeError(f"{reference!r} is of a kind that this version does not know")
+
+
+def _sync(app: App, kind: str, rest: list[Any]) -> Proxy:
+    return _SYNCS[kind]._found(app, *rest)
+
+
+def _class_of(typeid: str, proxytype: Any) -> Callable[..., Any]:
+    found = find_loaded(proxytype) if isinstance(proxytype, str) else None
+    if isinstance(found, type) and issubclass(found, BaseProxy):
+        return found
+    return OF_DATA.get(typeid, AutoProxy)
+
+
+def _app_of(reference: Reference) -> App:
+    """This process's line to its master."""
+    known = next((app for app in every_app() if app._known_cluster == reference.cluster), None)
+    if known is not None:
+        return known
+    if ambient() is not None:
+        app = line(Way(None, None))
+        if app.cluster_id() == reference.cluster:
+            return app
+    raise DecodeError(
+        f"{reference!r} is at a master that this process has no line to; connect a manager to that one first, or have "
+        "tasks that use it run there: manager.Pool(), tq.Pool(app=manager.app)"
+    )

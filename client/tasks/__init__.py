@@ -1,0 +1,1 @@
+"""Tasks as a program submits them, and the handles it gets."""

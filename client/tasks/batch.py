@@ -1,0 +1,152 @@
+"""``with app.batch():`` single submits that travel together and are stored when the block ends. No threads of its own.
+
+::
+
+    submit ─► a list per callable and options ─ 1,000 tasks, or the end ─► one call, a few under way at a time
+    submit with a key ─────────────────────────────────────────────────► a call of its own: it may be refused alone
+
+The open batch belongs to its thread, or its asyncio task: others that submit meanwhile are not in it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any, Self
+
+from ...common.domain.model import TaskOptions
+from .handle import Handle
+from .mapping import CALLS_UNDER_WAY, CHUNK_BYTES, CHUNK_TASKS, Tasks
+
+if TYPE_CHECKING:
+    from ..app import App
+    from ..blobs.blobs import Named
+    from ..core.io_thread import ClientLink
+    from .options import Choice
+
+_open: ContextVar[Batch | None] = ContextVar("tq_batch", default=None)
+
+
+def open_batch(app: App) -> Batch | None:
+    """The batch that a submit of this app in this thread joins."""
+    batch = _open.get()
+    return batch if batch is not None and batch.app is app else None
+
+
+class _Group:
+    """Tasks of one callable with the same options."""
+
+    __slots__ = ("choice", "name", "named", "size", "tasks")
+
+    def __init__(self, name: str, choice: Choice) -> None:
+        self.name, self.choice = name, choice
+        self.tasks: Tasks = []
+        self.named: Named = {}
+        self.size = 0
+
+
+class Batch:
+    """What ``app.batch()`` gives. At the end of the block everything submitted in it is stored, or the first
+    error is raised; so it is when the block ends by an exception of its own, which then goes on.
+    """
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self._groups: dict[tuple[str, str, TaskOptions], _Group] = {}
+        self._group: _Group | None = None  # of the last task: as a rule the next one's, too
+        self._gathered = 0
+        self._under_way: deque[Future[Any]] = deque()
+        self._error: BaseException | None = None
+        self._token: Token[Batch | None] | None = None
+
+    def add(
+        self,
+        name: str,
+        choice: Choice,
+        id: bytes,
+        payload: bytes,
+        *,
+        alone: bool,
+        named: Named | None = None,
+    ) -> Handle[Any]:
+        """A task joins; its handle, which can be waited for at once: that sends what is gathered."""
+        if alone:
+            self._send(self.app.link, name, choice, [[id, payload]], named)
+            return Handle(self.app, id)
+        group = self._group
+        if group is None or group.choice is not choice or group.name != name:
+            group = self._group = self._groups.setdefault(
+                (name, choice.queue, choice.options), _Group(name, choice)
+            )
+        if group.size + len(payload) > CHUNK_BYTES and group.tasks:
+            self.flush()
+            group = self._group = self._groups.setdefault(
+                (name, choice.queue, choice.options), _Group(name, choice)
+            )
+        if named:
+            group.named.update(named)
+        group.tasks.append([id, payload])
+        group.size += len(payload)
+        self._gathered += 1
+        if self._gathered >= CHUNK_TASKS:
+            self.flush()
+        return Handle(self.app, id)
+
+    def flush(self) -> None:
+        """Send what is gathered, without waiting for it to be stored."""
+        if self._groups:
+            link = self.app.link
+            groups, self._groups = self._groups, {}
+            self._group, self._gathered = None, 0
+            for group in groups.values():
+                self._send(link, group.name, group.choice, group.tasks, group.named)
+
+    def __enter__(self) -> Self:
+        self._token = _open.set(self)
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        self._leave()
+        self.flush()
+        while self._under_way:
+            self._settle(self._under_way.popleft())
+        self._raise(error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        import asyncio
+
+        self._leave()
+        self.flush()
+        while self._under_way:
+            stored = self._under_way.popleft()
+            await asyncio.wait([asyncio.wrap_future(stored)])
+            self._settle(stored)
+        self._raise(error)
+
+    def _leave(self) -> None:
+        if self._token is not None:
+            _open.reset(self._token)
+            self._token = None
+
+    def _send(self, link: ClientLink, name: str, choice: Choice, tasks: Tasks, named: Named | None) -> None:
+        ids = [task[0] for task in tasks]
+        self._under_way.append(self.app.submit_many(name, choice, tasks, ids, None, link, named))
+        while len(self._under_way) > CALLS_UNDER_WAY:
+            self._settle(self._under_way.popleft())
+
+    def _settle(self, stored: Future[Any]) -> None:
+        error = stored.exception()
+        if self._error is None:
+            self._error = error
+
+    def _raise(self, error: BaseException | None) -> None:
+        if self._error is None:
+            return
+        if error is not None:
+            error.add_note(f"and not everything submitted in the batch was stored: {self._error}")
+            return
+        raise self._error

@@ -1,0 +1,184 @@
+"""Many handles as one light sequence: sixteen bytes a task, however many there are.
+
+A Box fills since the submit for the first ``watched`` of them. It is handed to the first reader; any
+further reader fills a box of its own (see ``readers.py``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from struct import iter_unpack
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
+
+from ...common.domain.model import State, StateNumber
+from .handle import TASKS, Handle
+from .outcomes import Box, Outcome
+from .readers import Completed, Reading, Results
+
+if TYPE_CHECKING:
+    from ..app import App
+    from ..core.io_thread import ClientLink
+
+T = TypeVar("T")
+
+ID_BYTES: Final = 16
+CALL_TASKS_MAX: Final = 10_000  # ids in one question to the master
+
+
+class Handles(Sequence[Handle[T]]):
+    """The handles of a map. A Handle is made when it is asked for."""
+
+    def __init__(
+        self, app: App, ids: bytes | bytearray = b"", box: Box | None = None, link: ClientLink | None = None
+    ) -> None:
+        self._app, self._ids = app, bytearray(ids)
+        self._box, self._link = box, link
+        self._watched = 0  # so many from the start: their outcomes come into the box, through that link
+
+    def __len__(self) -> int:
+        return len(self._ids) // ID_BYTES
+
+    @overload
+    def __getitem__(self, index: int) -> Handle[T]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Handles[T]: ...
+    def __getitem__(self, index: int | slice) -> Handle[T] | Handles[T]:
+        if isinstance(index, slice):
+            chosen = range(len(self))[index]
+            return Handles(self._app, b"".join(self._id(one) for one in chosen))
+        id = self._id(range(len(self))[index])
+        return Handle(self._app, id, None if self._box is None else self._box.peek(id))
+
+    def __repr__(self) -> str:
+        return f"<tq.Handles of {len(self):,} tasks>"
+
+    @property
+    def ids(self) -> list[str]:
+        """The task ids as text."""
+        return [handle.id for handle in self]
+
+    def results(self, timeout: float | None = None, *, return_exceptions: bool = False) -> Results[T]:
+        """What the tasks returned, in the order of submission; iterate with ``for`` or ``async for``.
+
+        A task that did not succeed raises its TaskError in its turn, and ``next()`` goes on behind it;
+        with ``return_exceptions`` the error takes the place of the result. ``timeout``: seconds for all.
+        """
+        return Results(self._app, self._reading(), timeout, return_exceptions)
+
+    def as_completed(self, timeout: float | None = None) -> Completed[T]:
+        """The handles as their tasks end, each with its outcome in hand; ``for`` or ``async for``."""
+        return Completed(self._reading(), timeout, self._handle)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until all have ended; False when ``timeout`` seconds pass first."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            if self._box is not None and self._watched == len(self) and self._link is self._app.link:
+                return self._box.wait(len(self), deadline)
+            for _ in self.as_completed(timeout):
+                continue
+        except TimeoutError:
+            return False
+        return True
+
+    def states(self) -> Counter[State]:
+        """How many tasks are in each state."""
+        rows = self._in_chunks("states")
+        return Counter(State.from_number(state) for _, state in rows if state >= 0)
+
+    def cancel(self) -> int:
+        """Cancel all; how many will not run to their end: cancelled, or their worker has been told."""
+        rows = self._in_chunks("cancel")
+        return sum(state in (StateNumber.CANCELLED, StateNumber.RUNNING) for _, state in rows)
+
+    def _in_chunks(self, method: str) -> Iterator[list[Any]]:
+        starts = range(0, len(self), CALL_TASKS_MAX)
+        answers = (
+            self._app.call(TASKS, method, self._range(start, start + CALL_TASKS_MAX)) for start in starts
+        )
+        return chain.from_iterable(answers)
+
+    def _id(self, index: int) -> bytes:
+        return bytes(self._ids[index * ID_BYTES : (index + 1) * ID_BYTES])
+
+    def _range(self, start: int, stop: int) -> list[bytes]:
+        return [id for (id,) in iter_unpack("16s", self._ids[start * ID_BYTES : stop * ID_BYTES])]
+
+    def _handle(self, id: bytes, outcome: Outcome) -> list[Handle[T]]:
+        return [Handle(self._app, id, outcome)]
+
+    def _reading(self) -> Reading:
+        """The box filled since the submit, if nobody has it yet and its link still lives; else a new one."""
+        link = self._app.link
+        box, self._box = self._box, None
+        if box is not None and self._link is link:
+            return Reading([link], box, self._range, len(self), self._watched)
+        return Reading([link], Box(), self._range, len(self), 0)
+
+    def submitted(self, ids: Iterable[bytes], watched: int) -> None:
+        """More tasks, as they are sent; ``watched``: how many of them fill the box."""
+        self._ids += b"".join(ids)
+        self._watched += watched
+
+    def __del__(self) -> None:
+        if self._box is not None and self._link is not None and len(self._box) < self._watched:
+            self._link.forget(self._box)
+
+
+class Waited(NamedTuple):
+    """What ``wait`` found, each in the order given."""
+
+    done: list[Handle[Any]]
+    not_done: list[Handle[Any]]
+
+
+def as_completed(handles: Iterable[Handle[T]], timeout: float | None = None) -> Completed[T]:
+    """Handles as their tasks end, each with its outcome in hand; iterate with ``for`` or ``async for``.
+
+    ``handles``: of a map, or any others, of any apps. TimeoutError when ``timeout`` seconds pass before
+    the last has ended.
+    """
+    if isinstance(handles, Handles):
+        return handles.as_completed(timeout)
+    by_id: dict[bytes, list[Handle[T]]] = {}
+    for handle in handles:
+        by_id.setdefault(handle._id, []).append(handle)
+
+    def seen(id: bytes, outcome: Outcome) -> list[Handle[T]]:
+        for handle in by_id[id]:
+            handle._outcome = outcome
+        return by_id[id]
+
+    return Completed(_reading_of(by_id), timeout, seen)
+
+
+def wait(handles: Iterable[Handle[T]], timeout: float | None = None) -> Waited:
+    """Wait until all tasks have ended, or ``timeout`` seconds have passed; raises nothing for either."""
+    given = list(handles)
+    done: set[bytes] = set()
+    try:
+        for handle in as_completed(handles if isinstance(handles, Handles) else given, timeout):
+            done.add(handle._id)
+    except TimeoutError:
+        pass  # told by what is not done
+    return Waited(
+        [handle for handle in given if handle._id in done],
+        [handle for handle in given if handle._id not in done],
+    )
+
+
+def _reading_of(by_id: dict[bytes, list[Handle[T]]]) -> Reading:
+    """Everything asked for at once: whoever can hold the handles can hold their outcomes."""
+    box = Box()
+    by_link: dict[ClientLink, list[bytes]] = {}
+    for id, (handle, *_) in by_id.items():
+        if handle._outcome is not None:
+            box.put([(id, *handle._outcome)])
+        else:
+            by_link.setdefault(handle._app.sent_link(), []).append(id)
+    for link, ids in by_link.items():
+        link.watch(box, ids)
+    return Reading(list(by_link), box, lambda start, stop: [], len(by_id), len(by_id))

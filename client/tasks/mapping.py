@@ -1,0 +1,130 @@
+"""Submitting many: an iterable in, calls of about a thousand tasks out, a few of them under way at a time.
+
+The iterable is read only as fast as the master stores, so memory is bounded whatever its length.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Final
+
+from ...common.domain.ids import new_ids
+from ...common.values.codec import encode_call
+from .handles import Handles
+from .outcomes import Box
+
+if TYPE_CHECKING:
+    from ...common.values.blob import Blob
+    from ..app import App
+    from ..blobs.blobs import Named
+    from .task import Submitter
+
+CHUNK_TASKS: Final = 1_000  # in one call: enough that its fixed costs vanish
+CHUNK_BYTES: Final = 1024 * 1024  # of payloads in one call; a larger one travels alone
+CHUNK_BLOB_BYTES: Final = 256 * 1024 * 1024  # sent ahead of the tasks that name them, in one call
+CALLS_UNDER_WAY: Final = 8
+WATCHED_TASKS_MAX: Final = 100_000  # outcomes sent as they come, before anybody reads: bounds our memory
+
+Tasks = list[list[bytes]]  # [id, payload]
+
+
+def submit_all(
+    app: App, submitter: Submitter[..., Any], calls: Iterable[tuple[Any, ...]], *, single: bool
+) -> Handles[Any]:
+    """``single``: every call has one argument."""
+    submission = _Submission(app, submitter, single)
+    for tasks, named in submission.chunks(calls):
+        if named:
+            app.blobs.send(_all_of(named))
+        for stored in submission.send(tasks, named):
+            stored.result()
+    for stored in submission.under_way:
+        stored.result()
+    return submission.handles
+
+
+async def submit_all_async(
+    app: App, submitter: Submitter[..., Any], calls: Iterable[tuple[Any, ...]], *, single: bool
+) -> Handles[Any]:
+    """The same in an event loop."""
+    import asyncio
+
+    submission = _Submission(app, submitter, single)
+    for tasks, named in submission.chunks(calls):
+        if named:
+            await asyncio.to_thread(app.blobs.send, _all_of(named))
+        for stored in submission.send(tasks, named):
+            await asyncio.wrap_future(stored)
+    for stored in submission.under_way:
+        await asyncio.wrap_future(stored)
+    return submission.handles
+
+
+class _Submission:
+    """One map on its way."""
+
+    def __init__(self, app: App, submitter: Submitter[..., Any], single: bool) -> None:
+        self._app, self._link, self._single = app, app.link, single
+        self._definition, self._choice = submitter.parts
+        self._box = Box()
+        self._room = max(0, WATCHED_TASKS_MAX - self._link.watched_tasks)
+        self.handles: Handles[Any] = Handles(app, box=self._box, link=self._link)
+        self.under_way: deque[Future[Any]] = deque()
+
+    def chunks(self, calls: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Tasks, Named]]:
+        """Tasks with new ids, in lists that make a good call, and the blobs that they name."""
+        arguments = self._definition.arguments
+        names = () if arguments is None else arguments.names
+        fit = None if arguments is None or (self._single and arguments.fits_plainly(1)) else arguments.fit
+        payloads: list[bytes] = []
+        kwargs: dict[str, Any] = {}
+        met: list[Blob] = []
+        named: dict[int, list[Blob]] = {}  # by the place in the chunk
+        size = blobs_bytes = 0
+        for args in calls:
+            if fit is not None:
+                args, kwargs = fit(args, {})
+            payload = encode_call(args, kwargs, names, met)
+            size += len(payload)
+            if payloads and (
+                size > CHUNK_BYTES or len(payloads) >= CHUNK_TASKS or blobs_bytes > CHUNK_BLOB_BYTES
+            ):
+                yield _with_ids(payloads, named)
+                payloads, named, size, blobs_bytes = [], {}, len(payload), 0
+            if met:
+                named[len(payloads)], met = met, []
+                blobs_bytes += sum(blob.size for blob in named[len(payloads)])
+            payloads.append(payload)
+        if payloads:
+            yield _with_ids(payloads, named)
+
+    def send(self, tasks: Tasks, named: Named) -> Iterator[Future[Any]]:
+        """Start a call; gives the calls to wait for before the next may start."""
+        ids = [task[0] for task in tasks]
+        watch = len(tasks) <= self._room
+        self._room = self._room - len(tasks) if watch else 0  # the watched ones are the first, without gaps
+        self.under_way.append(
+            self._app.submit_many(
+                self._definition.name,
+                self._choice,
+                tasks,
+                ids,
+                self._box if watch else None,
+                self._link,
+                named,
+            )
+        )
+        self.handles.submitted(ids, len(ids) if watch else 0)
+        while len(self.under_way) >= CALLS_UNDER_WAY:
+            yield self.under_way.popleft()
+
+
+def _with_ids(payloads: list[bytes], named: dict[int, list[Blob]]) -> tuple[Tasks, Named]:
+    tasks = [[id, payload] for id, payload in zip(new_ids.many(len(payloads)), payloads, strict=True)]
+    return tasks, {tasks[place][0]: blobs for place, blobs in named.items()}
+
+
+def _all_of(named: Named) -> list[Blob]:
+    return [blob for blobs in named.values() for blob in blobs]

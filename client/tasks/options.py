@@ -1,0 +1,71 @@
+"""Options of tasks as a program writes them: keyword arguments with times in several shapes, judged at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple, TypedDict
+
+from ...common.domain.durations import check_delay
+from ...common.domain.model import TaskOptions, check_name
+from ...common.errors import InvalidArgument
+
+
+class Options(TypedDict, total=False):
+    """How and where a task runs; see TaskOptions for the units and limits."""
+
+    queue: str
+    priority: int
+    delay: float | timedelta
+    at: datetime | float
+    retries: int
+    backoff: float | timedelta
+    backoff_max: float | timedelta
+    timeout: float | timedelta | None
+    expires: float | timedelta | None
+    delivery: str
+    max_crashes: int
+
+
+class Choice(NamedTuple):
+    """Where and how, decided. ``wire``: the options as they travel."""
+
+    queue: str
+    options: TaskOptions
+    wire: dict[str, Any]
+
+
+_NAMES: Final = frozenset(field.name for field in fields(TaskOptions))
+
+
+def choose(given: Mapping[str, Any], base: Choice | None = None) -> Choice:
+    """A choice from options over those of ``base``; raises InvalidArgument naming the bad one."""
+    unknown = given.keys() - _NAMES - {"queue"}
+    if unknown:
+        known = ", ".join(sorted(_NAMES | {"queue"}))
+        raise InvalidArgument(f"unknown option {min(unknown)!r}; one of: {known}")
+    values = {name: _plain(name, value) for name, value in given.items() if name != "queue"}
+    if "at" in values and "delay" not in values:
+        values["delay"] = 0.0  # the nearer word counts: using(at=…) replaces a delay given before
+    elif values.get("delay") and "at" not in values:
+        values["at"] = None
+    options = replace(base.options if base else TaskOptions(), **values)
+    queue = given.get("queue", base.queue if base else "default")
+    return Choice(check_name("queue", queue), options, options.to_wire())
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Seconds from a timedelta, Unix time from a datetime."""
+    if name == "delay":
+        return check_delay(name, value)
+    if isinstance(value, timedelta) and name != "at":
+        return value.total_seconds()
+    if isinstance(value, datetime) and name == "at":
+        if value.tzinfo is None:
+            raise InvalidArgument(
+                f"at={value!r} has no time zone, and the master may live in another; "
+                "write at=moment.astimezone() for local time"
+            )
+        return value.timestamp()
+    return value

@@ -1,0 +1,218 @@
+"""Outcomes of tasks in this process: what one is, and the box in which they wait for their reader.
+
+::
+
+    I/O thread: put(rows) ──► Box ──► one reader: take(id), take_any(), await future(id)
+
+A box has one reader: what it takes is gone from the box, so that results can stream through any number
+of tasks in bounded memory. Knows nothing of connections; bodies are decoded by the reader, in its thread.
+
+One lock guards all boxes. It is held across a fork, so that a child never inherits it locked by a
+thread that it does not have. Nothing that runs under it may free a handle (whose end asks for nothing here).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
+
+from ...common.domain.model import StateNumber
+from ...common.errors import TaskError, TqError, UnknownTask
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from ..app import App
+
+SUCCEEDED: Final = int(StateNumber.SUCCEEDED)  # compared a hundred thousand times a second: not as an enum
+UNKNOWN: Final = -1  # the state the master tells of a task nobody submitted
+
+_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+
+
+Row = Sequence[Any]  # [id, state, body]: an outcome as it came
+
+
+class Outcome(NamedTuple):
+    """How a task ended, undecoded."""
+
+    state: int
+    body: bytes | None
+
+    def value(self, id: bytes, app: App | None = None) -> Any:
+        """The result; raises TaskError, or UnknownTask when there is no such task. ``app``: what fetches its
+        blobs."""
+        if self.state != SUCCEEDED:
+            raise cast(TaskError, self.error(id))
+        if self.body is None:
+            return None
+        return _decoder()(app, self.body)
+
+    def error(self, id: bytes) -> TaskError | None:
+        if self.state == SUCCEEDED:
+            return None
+        if self.state == UNKNOWN:
+            raise unknown_task(id)
+        from ...common.values.failure import Failure, to_error
+
+        return to_error(StateNumber(self.state), Failure.decode(self.body))
+
+
+@functools.cache
+def _decoder() -> Callable[[App | None, bytes], Any]:
+    """Loaded for the first result, and not looked up again for each: that would take as long as decoding."""
+    from ..blobs.blobs import decode_result
+
+    return decode_result
+
+
+def unknown_task(id: bytes) -> UnknownTask:
+    from ...common.domain.ids import show_id
+
+    return UnknownTask(
+        f"no task has the id {show_id(id)}: it was never submitted to this master, or its result was kept no longer"
+    )
+
+
+class Listener(Protocol):
+    """Whom the line tells of outcomes, in its own thread: a Box, or who has other uses for them."""
+
+    def __hash__(self) -> int: ...
+    def put(self, rows: Sequence[Row]) -> None: ...
+    def fail(self, error: TqError) -> None:
+        """What has not arrived never will."""
+
+
+class Box:
+    """Outcomes that arrived and were not yet taken.
+
+    What a reader waits for is a task, by its id, or a number of outcomes, of whatever tasks.
+    """
+
+    __slots__ = ("__weakref__", "_arrived", "_changed", "_error", "_futures", "_readers")
+
+    def __init__(self) -> None:
+        self._arrived: dict[bytes, Row] = {}
+        self._changed = threading.Condition(_lock)
+        self._futures: dict[bytes | int, list[Future[None]]] = {}
+        self._readers = 0
+        self._error: TqError | None = None
+
+    # the I/O thread's side
+
+    def put(self, rows: Sequence[Row]) -> None:
+        with _lock:
+            arrived = self._arrived
+            for row in rows:
+                arrived[row[0]] = row
+            woken = self._take_woken([row[0] for row in rows]) if self._futures else ()
+            if self._readers:
+                self._changed.notify_all()
+        _wake(woken)
+
+    def fail(self, error: TqError) -> None:
+        """What has not arrived never will."""
+        with _lock:
+            self._error = error
+            woken = [future for futures in self._futures.values() for future in futures]
+            self._futures.clear()
+            self._changed.notify_all()
+        _wake(woken)
+
+    def _take_woken(self, ids: Sequence[bytes]) -> list[Future[None]]:
+        numbers = [want for want in self._futures if isinstance(want, int) and self._is_here(want)]
+        wants: list[bytes | int] = [*numbers, *ids]
+        return [future for want in wants for future in self._futures.pop(want, [])]
+
+    # the reader's side
+
+    def restart(self) -> None:
+        """Forget an earlier failure: the tasks are about to be watched anew."""
+        self._error = None
+
+    def __len__(self) -> int:
+        return len(self._arrived)
+
+    def peek(self, id: bytes) -> Outcome | None:
+        """The outcome of a task if it is here."""
+        row = self._arrived.get(id)
+        return None if row is None else Outcome(row[1], row[2])
+
+    def take_leading(self, ids: deque[bytes]) -> list[Row]:
+        """The outcomes of the first tasks, as far as they are here without a gap; their ids are taken too."""
+        pop, rows = self._arrived.pop, []
+        while ids and (row := pop(ids[0], None)) is not None:
+            rows.append(row)
+            ids.popleft()
+        return rows
+
+    def take_arrived(self) -> list[Row]:
+        """Everything that is here, in the order it arrived."""
+        with _lock:
+            rows = list(self._arrived.values())
+            self._arrived.clear()
+        return rows
+
+    def wait(self, want: bytes | int, deadline: float | None) -> bool:
+        """Block until what is wanted is here; False when the (monotonic) deadline passed before."""
+        with _lock:
+            self._readers += 1
+            try:
+                while not self.check(want):
+                    rest = None if deadline is None else deadline - time.monotonic()
+                    if rest is not None and rest <= 0:
+                        return False
+                    self._changed.wait(rest)
+            finally:
+                self._readers -= 1
+        return True
+
+    async def wait_async(self, want: bytes | int, deadline: float | None) -> bool:
+        """The same for an event loop: nothing blocks."""
+        import asyncio
+
+        while not self.check(want):
+            rest = None if deadline is None else deadline - time.monotonic()
+            if rest is not None and rest <= 0:
+                return False
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.wrap_future(self._future(want)), rest)
+        return True
+
+    def check(self, want: bytes | int) -> bool:
+        """Whether what is wanted is here; raises what the box failed with."""
+        if self._is_here(want):
+            return True
+        if self._error is not None:
+            raise self._error
+        return False
+
+    def _future(self, want: bytes | int) -> Future[None]:
+        """Done when ``check`` has something to say."""
+        from concurrent.futures import Future
+
+        future: Future[None] = Future()
+        with _lock:
+            ready = self._is_here(want) or self._error is not None
+            if not ready:
+                self._futures.setdefault(want, []).append(future)
+        if ready:
+            future.set_result(None)
+        return future
+
+    def _is_here(self, want: bytes | int) -> bool:
+        return len(self._arrived) >= want if isinstance(want, int) else want in self._arrived
+
+
+def _wake(futures: Sequence[Future[None]]) -> None:
+    for future in futures:
+        if future.set_running_or_notify_cancel():  # else its `await` was cancelled
+            future.set_result(None)

@@ -1,0 +1,183 @@
+"""Readers: outcomes of many tasks as a stream, for ``for`` and ``async for`` alike.
+
+::
+
+    Reading: ask ahead (watch) ─► Box ─► Results (in order of submission) | Completed (as the tasks end)
+
+Readers take what they give out, so any number of tasks streams through bounded memory; what was taken can
+be read again, from the master, as long as it keeps the results. A reader belongs to one thread.
+
+Invariant: a task is watched once per reading, before it is waited for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
+
+from ...common.errors import TaskError
+from .outcomes import SUCCEEDED, Box, Outcome, Row
+
+if TYPE_CHECKING:
+    from ..app import App
+    from ..core.io_thread import ClientLink
+    from .handle import Handle
+
+T = TypeVar("T")
+
+ASK_TASKS: Final = 5_000  # watched at a time
+AHEAD_TASKS: Final = 10_000  # watched before they are needed: hides the round trip, bounds the memory
+
+
+class Reading:
+    """One reader's box, and how far its tasks have been asked for. ``ids``: those from start to stop."""
+
+    def __init__(
+        self,
+        links: Sequence[ClientLink],
+        box: Box,
+        ids: Callable[[int, int], list[bytes]],
+        total: int,
+        asked: int,
+    ) -> None:
+        self._links, self.box, self.ids, self.total, self._asked = links, box, ids, total, asked
+        self.taken = 0
+
+    @property
+    def missing(self) -> int:
+        return self.total - self.taken
+
+    def ask_ahead(self) -> None:
+        """Watch the next tasks in time. Only a reading with one link has tasks left to ask for."""
+        while self._asked < self.total and self._asked - self.taken < AHEAD_TASKS:
+            stop = min(self.total, self._asked + ASK_TASKS)
+            self._links[0].watch(self.box, self.ids(self._asked, stop))
+            self._asked = stop
+
+    def __del__(self) -> None:
+        if self.taken < self.total:
+            for link in self._links:
+                link.forget(self.box)
+
+
+class _Reader(Generic[T]):
+    """What both readers share."""
+
+    def __init__(self, reading: Reading, timeout: float | None) -> None:
+        self._reading, self._timeout = reading, timeout
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+
+    def _late(self) -> TimeoutError:
+        return TimeoutError(
+            f"{self._reading.missing:,} tasks did not end within {self._timeout:g} s; they go on"
+        )
+
+
+class Results(_Reader[T], Iterator[T], AsyncIterator[T]):
+    """See ``Handles.results``."""
+
+    def __init__(self, app: App, reading: Reading, timeout: float | None, return_exceptions: bool) -> None:
+        super().__init__(reading, timeout)
+        from ..blobs.blobs import decode_result
+
+        self._app, self._decode, self._return_exceptions = app, decode_result, return_exceptions
+        self._ids: deque[bytes] = deque()  # the next to wait for
+        self._rows: deque[Row] = deque()  # the next to give out
+
+    def __iter__(self) -> Results[T]:
+        return self
+
+    def __aiter__(self) -> Results[T]:
+        return self
+
+    def __next__(self) -> T:
+        while not self._rows:
+            if self._fill():
+                continue
+            if not self._ids:
+                raise StopIteration
+            if not self._reading.box.wait(self._ids[0], self._deadline):
+                raise self._late()
+        return self._take()
+
+    async def __anext__(self) -> T:
+        while not self._rows:
+            if self._fill():
+                continue
+            if not self._ids:
+                raise StopAsyncIteration
+            if not await self._reading.box.wait_async(self._ids[0], self._deadline):
+                raise self._late()
+        return self._take()
+
+    def _fill(self) -> bool:
+        """Take the next outcomes that are here, if any."""
+        reading = self._reading
+        if not self._ids and reading.missing:
+            reading.ask_ahead()
+            self._ids.extend(reading.ids(reading.taken, reading.taken + ASK_TASKS))
+        rows = reading.box.take_leading(self._ids)
+        reading.taken += len(rows)
+        self._rows.extend(rows)
+        return bool(rows)
+
+    def _take(self) -> T:
+        id, state, body = self._rows.popleft()
+        if state == SUCCEEDED:
+            return cast(T, None if body is None else self._decode(self._app, body))
+        error = Outcome(state, body).error(id)
+        if self._return_exceptions:
+            return cast(T, error)
+        raise cast(TaskError, error)
+
+
+class Completed(_Reader[T], Iterator["Handle[T]"], AsyncIterator["Handle[T]"]):
+    """See ``tq.as_completed``. ``seen`` gives the handles for an outcome."""
+
+    def __init__(
+        self, reading: Reading, timeout: float | None, seen: Callable[[bytes, Outcome], list[Handle[T]]]
+    ) -> None:
+        super().__init__(reading, timeout)
+        self._seen = seen
+        self._arrived: deque[Row] = deque()
+        self._ready: deque[Handle[T]] = deque()
+
+    def __iter__(self) -> Completed[T]:
+        return self
+
+    def __aiter__(self) -> Completed[T]:
+        return self
+
+    def __next__(self) -> Handle[T]:
+        while not self._ready:
+            if self._fill():
+                continue
+            if not self._reading.missing:
+                raise StopIteration
+            if not self._reading.box.wait(1, self._deadline):
+                raise self._late()
+        return self._ready.popleft()
+
+    async def __anext__(self) -> Handle[T]:
+        while not self._ready:
+            if self._fill():
+                continue
+            if not self._reading.missing:
+                raise StopAsyncIteration
+            if not await self._reading.box.wait_async(1, self._deadline):
+                raise self._late()
+        return self._ready.popleft()
+
+    def _fill(self) -> bool:
+        """Make the handles of one outcome that is here; False when none is."""
+        if not self._arrived:
+            self._reading.ask_ahead()
+            self._arrived.extend(self._reading.box.take_arrived())
+            if not self._arrived:
+                return False
+        id, state, body = self._arrived.popleft()
+        self._reading.taken += 1
+        self._ready.extend(self._seen(id, Outcome(state, body)))
+        return True

@@ -1,0 +1,83 @@
+"""A function that is to be called elsewhere: its name, its options, and whether anybody would run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...common.domain.callables import NamedCallable
+from ...common.domain.context import is_importing
+from ...common.errors import Forbidden, TqError
+from ...common.values.codec import encode_call
+from ..core.master_timeout import answer_of
+from ..stdlib.exceptions import broken, nobody_runs
+from .options import Choice, choose
+from .task import Definition
+
+if TYPE_CHECKING:
+    from ...common.values.blob import Blob
+    from ..app import App
+
+
+class Sendable:
+    """One callable with the options it is sent with."""
+
+    def __init__(self, definition: Definition, choice: Choice) -> None:
+        self.name, self.choice = definition.name, choice
+        try:
+            self._arguments = definition.arguments
+        except ValueError:  # a builtin that tells no signature: the worker judges
+            self._arguments = None
+
+    def payload(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], blobs: list[Blob]) -> bytes:
+        """Raises TypeError for arguments that do not fit, NotSerializable for one that cannot travel. ``blobs``
+        gets those among the arguments."""
+        if self._arguments is None:
+            return encode_call(args, kwargs, (), blobs)
+        args, kwargs = self._arguments.fit(args, dict(kwargs))
+        return encode_call(args, kwargs, self._arguments.names, blobs)
+
+
+class Sendables:
+    """What an Executor or Pool was asked to call, each judged at its first use."""
+
+    def __init__(self, app: App, options: Mapping[str, Any]) -> None:
+        self._app, self._options = app, options
+        self._choice = choose(options)
+        self._known: dict[Callable[..., Any], Sendable] = {}
+
+    def of(self, function: Callable[..., Any]) -> Sendable:
+        """Raises TypeError for what cannot be called, NotNamed for what has no name, and Forbidden when
+        workers are connected and none of them would run it. With none connected it waits for one that does.
+        """
+        if not isinstance(function, Hashable):
+            return self._judged(function)
+        known = self._known.get(function)
+        if known is None:
+            known = self._judged(function)
+            self._known[function] = known
+        return known
+
+    def _judged(self, function: Callable[..., Any]) -> Sendable:
+        if not callable(function):
+            raise TypeError(f"{function!r:.80} is not callable")
+        offer = getattr(function, "__tq_task__", None)
+        if isinstance(offer, NamedCallable):
+            base = Choice(offer.queue, offer.options, offer.options.to_wire())
+            sendable = Sendable(Definition(offer.function, offer.name), choose(self._options, base))
+        else:
+            sendable = Sendable(Definition(function, None), self._choice)
+        if is_importing():
+            raise RuntimeError(
+                "a worker imports this module to run its functions, and the module starts work when it is imported; "
+                "put what starts the work under `if __name__ == '__main__':`"
+            )
+        name, queue = sendable.name, sendable.choice.queue
+        try:
+            asked = self._app.start_call(("get_workers",), "serving", queue, name)
+            able, connected = answer_of(self._app, asked)
+        except TqError as error:
+            raise broken(error) from error
+        if connected and not able:
+            raise Forbidden(nobody_runs(name, queue, connected))
+        return sendable

@@ -1,0 +1,198 @@
+"""What can be submitted: a callable's name, with where and how to run it.
+
+::
+
+    Submitter: submit, asubmit, map, starmap, amap, using      (also what ``using`` and ``app.named`` give)
+        └── Task: a decorated function; calling it runs it here
+
+Options never share a namespace with the function's arguments: ``thumb.using(delay=30).submit(url)``.
+Arguments are judged and encoded in the caller's thread; what leaves here is bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+
+from ...common.domain.callables import NamedCallable
+from ...common.domain.model import check_name
+from ...common.errors import InvalidArgument
+from .options import Choice, Options, choose
+from .signature import Arguments
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ...common.values.blob import Blob
+    from ..app import App
+    from .handle import Handle
+    from .handles import Handles
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C")
+
+
+class Definition:
+    """A callable as others know it. The name is made when it is needed: a function that no worker could
+    find may still be decorated and called here; submitting it raises NotNamed."""
+
+    def __init__(self, function: Callable[..., Any] | None, name: str | None) -> None:
+        self.function = function
+        self._name = None if name is None else check_name("task", name)
+
+    @property
+    def name(self) -> str:
+        if self._name is None:
+            from ...common.domain.naming import callable_name
+
+            self._name = check_name("task", callable_name(cast(Callable[..., Any], self.function)))
+        return self._name
+
+    @functools.cached_property
+    def arguments(self) -> Arguments | None:
+        """None when only the name is known: then the worker judges."""
+        return None if self.function is None else Arguments(self.function)
+
+
+class Submitter(Generic[P, R]):
+    """Submits one callable, with one choice of options."""
+
+    def __init__(self, app: App, definition: Definition, choice: Choice, key: str | None = None) -> None:
+        self._app, self._definition, self._choice, self._key = app, definition, choice, key
+
+    def __repr__(self) -> str:
+        function = self._definition.function
+        shown = (
+            self._definition.name if function is None else f"{function.__module__}:{function.__qualname__}"
+        )
+        return f"<tq.{type(self).__name__} {shown}>"
+
+    @property
+    def name(self) -> str:
+        """What workers know it by; raises NotNamed."""
+        return self._definition.name
+
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+        """Submit one task. When this returns, it is stored; inside ``with app.batch():``, when the block ends.
+
+        Raises TypeError for arguments that do not fit the function and NotSerializable for a value that
+        cannot travel, before anything is sent. Inside a running event loop prefer ``asubmit``: this blocks.
+        """
+        app = self._app
+        id, payload, blobs = self._encoded(args, kwargs)
+        if blobs:
+            app.blobs.send(blobs)
+        named = {id: blobs} if blobs else None
+        batch = app.open_batch()
+        if batch is not None:
+            alone = self._key is not None
+            return batch.add(self._definition.name, self._choice, id, payload, alone=alone, named=named)
+        handle, stored = app.submit_one(self._definition.name, self._choice, id, payload, named)
+        stored.result()
+        return cast("Handle[R]", handle)
+
+    async def asubmit(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+        """``submit`` for an event loop."""
+        import asyncio
+
+        id, payload, blobs = self._encoded(args, kwargs)
+        if blobs:
+            await asyncio.to_thread(self._app.blobs.send, blobs)
+        named = {id: blobs} if blobs else None
+        handle, stored = self._app.submit_one(self._definition.name, self._choice, id, payload, named)
+        await asyncio.wrap_future(stored)
+        return cast("Handle[R]", handle)
+
+    def map(self, items: Iterable[Any]) -> Handles[R]:
+        """Submit one task per item, each item its one positional argument. When this returns, all are stored.
+
+        ``items`` may be a generator of any length: it is read as fast as the tasks can be stored, and no
+        more than a few thousand are held. When one cannot be sent, those before it have been submitted.
+        """
+        from .mapping import submit_all
+
+        return cast("Handles[R]", submit_all(self._app, self, zip(items), single=True))
+
+    def starmap(self, items: Iterable[Iterable[Any]]) -> Handles[R]:
+        """As ``map``; each item is a tuple of positional arguments."""
+        from .mapping import submit_all
+
+        return cast("Handles[R]", submit_all(self._app, self, map(tuple, items), single=False))
+
+    async def amap(self, items: Iterable[Any]) -> Handles[R]:
+        """``map`` for an event loop; the items are read and encoded in it, a thousand at a time."""
+        from .mapping import submit_all_async
+
+        return cast("Handles[R]", await submit_all_async(self._app, self, zip(items), single=True))
+
+    def using(self, *, key: str | None = None, **options: Unpack[Options]) -> Submitter[P, R]:
+        """The same callable with other options; those not given stay as they are.
+
+        ``key``: names the task, in its queue. Submitting again with the same key and arguments gives the same task;
+        with other arguments it raises TaskConflict.
+        """
+        if key is not None and (not isinstance(key, str) or not key):
+            raise InvalidArgument(f"key must be a non-empty str, not {key!r:.80}")
+        return Submitter(self._app, self._definition, choose(options, self._choice), key or self._key)
+
+    def _encoded(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, bytes, list[Blob]]:
+        """The id and the payload of a task, and the blobs it names."""
+        from ...common.domain.ids import key_id, new_ids
+        from ...common.values.codec import encode_call
+
+        arguments = self._definition.arguments
+        blobs: list[Blob] = []
+        if arguments is None:
+            payload = encode_call(args, kwargs, (), blobs)
+        else:
+            args, kwargs = arguments.fit(args, kwargs)
+            payload = encode_call(args, kwargs, arguments.names, blobs)
+        id = new_ids() if self._key is None else key_id(self._choice.queue, self._definition.name, self._key)
+        return id, payload, blobs
+
+    @property
+    def parts(self) -> tuple[Definition, Choice]:
+        """For a submission of many; refuses one that is named by a key."""
+        if self._key is not None:
+            raise InvalidArgument(
+                f"key={self._key!r} names one task, and a map makes many; submit them one by one"
+            )
+        return self._definition, self._choice
+
+
+class Task(Submitter[P, R], Generic[P, R, C]):
+    """A function that can be submitted. Calling it runs it here and now, as if it were not decorated."""
+
+    def __init__(self, app: App, function: Callable[P, C], name: str | None, choice: Choice) -> None:
+        super().__init__(app, Definition(function, name), choice)
+        self.function: Callable[P, C] = function
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
+        arguments = self._definition.arguments
+        if arguments is None or arguments.context is None:
+            return self.function(*args, **kwargs)
+        return cast(C, arguments.call_here(self.function, _context_here(self), (args, kwargs)))
+
+    @property
+    def __tq_task__(self) -> NamedCallable:
+        """How a worker that imports this module sees it."""
+        return NamedCallable(
+            name=self.name, function=self.function, queue=self._choice.queue, options=self._choice.options
+        )
+
+
+def _context_here(task: Task[..., Any, Any]) -> Any:
+    """The context of a task that is called like a function: the caller's own if it is a task, else a made-up one."""
+    from ...common.domain.context import Context, current
+
+    return current() or Context(
+        id="00000000-0000-0000-0000-000000000000",
+        attempt=1,
+        queue=task._choice.queue,
+        name=task._definition.arguments.function_name if task._definition.arguments else task.name,
+        token="",
+        deadline=None,
+    )

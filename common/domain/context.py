@@ -1,0 +1,97 @@
+"""What a running task may know of itself, and say: ``tq.Context``, injected by annotation or asked for by ``current``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import InvalidArgument
+from .model import NOTE_CHARS_MAX
+
+if TYPE_CHECKING:
+    from logging import LoggerAdapter
+
+
+class Surroundings(Protocol):
+    """Where a task runs: a worker's child, or a thread of a program that is its own worker."""
+
+    owns_process: bool  # nothing but tasks runs here
+
+    def context(self) -> Context | None: ...
+    def is_cancelled(self) -> bool: ...
+    def progress(self, done: float, total: float | None, note: str) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """One attempt of one task."""
+
+    id: str  # the task's id, as text
+    attempt: int  # 1, 2, …: how many times it began, or may have; 1: no attempt before this one began
+    queue: str
+    name: str
+    token: str  # of this attempt's lease: nobody else ever has the same; for fencing side effects
+    deadline: float | None  # Unix seconds at which its time limit strikes; None: no limit
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked for this task's end. Always False where a task is called as a function."""
+        return _surroundings is not None and _surroundings.is_cancelled()
+
+    @property
+    def log(self) -> LoggerAdapter[Any]:
+        """A logger of the standard library; its records carry ``task`` and ``attempt`` and stand in the
+        attempt's log (``tq show ID --logs``)."""
+        import logging
+
+        return logging.LoggerAdapter(logging.getLogger("tq.task"), {"task": self.id, "attempt": self.attempt})
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Tell how far the task is: shown by ``tq show``, ``tq top``, the bar of ``tq map`` and ``handle.progress``.
+
+        A million calls cost about a second: nothing is sent by them, the worker looks twice a second at
+        what was told last, and at the end. ``note``: a few words, cut after 200 characters. Where the task
+        is called as a function nothing happens. Raises InvalidArgument for what is not a finite number.
+        """
+        done, total = _number("done", done), None if total is None else _number("total", total)
+        if _surroundings is not None:
+            _surroundings.progress(done, total, _words(note) if note else "")
+
+
+_surroundings: Surroundings | None = None
+
+
+def current() -> Context | None:
+    """The context of the task that runs here; None where none does."""
+    return _surroundings.context() if _surroundings is not None else None
+
+
+def is_importing() -> bool:
+    """Whether this is a worker's child in which no task runs: what runs is what a module does when it is imported."""
+    return _surroundings is not None and _surroundings.owns_process and _surroundings.context() is None
+
+
+def provide(surroundings: Surroundings | None) -> None:
+    """Called where tasks run: how a Context finds its answers."""
+    global _surroundings
+    _surroundings = surroundings
+
+
+def _number(name: str, value: Any) -> float:
+    """A finite int or float; other kinds of number (numpy's) become a float."""
+    if type(value) is int and -(2**63) <= value < 2**63:
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidArgument(f"progress: {name} must be a number, not {value!r:.80}") from None
+    if number - number != 0:  # inf, nan
+        raise InvalidArgument(f"progress: {name} must be finite, not {number}")
+    return number
+
+
+def _words(note: str) -> str:
+    """A note as it can be sent."""
+    if not note.isascii():
+        note = note.encode("utf-8", "backslashreplace").decode("utf-8")
+    return note[:NOTE_CHARS_MAX]

@@ -1,0 +1,207 @@
+"""The words of tq as records: states, options, outcomes. Pure data, no behaviour beyond validation.
+
+Owns the numbers that stand in the store and on the wire for a state or an outcome; they never change
+meaning. Knows nothing of sockets, files or clocks.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from ..errors import InvalidArgument
+from .durations import DELAY_SECONDS_MAX, check_number
+
+PRIORITY_MIN, PRIORITY_MAX = -100, 100  # higher runs first; the range keeps it one byte on the wire
+RETRIES_MAX = 10_000
+NAME_CHARS_MAX = 255  # queue and task names: fits one msgpack str8 header, readable in a table
+OWN = "own."  # names of what goes with the program that made it begin so
+TASK_ID_BYTES = 16
+LEASE_ID_BYTES = 16
+NODE_ID_BYTES = 16
+OUTPUT_KEPT_BYTES = 64 * 1024  # of what one attempt prints: its end is what explains an end
+NOTE_CHARS_MAX = 200  # of a progress note: one line of a screen, and some
+
+
+class StateNumber(enum.IntEnum):
+    """A state as it stands in the store and on the wire, and so within tq. ``str()`` gives its name."""
+
+    READY = 0  # may be leased now
+    SCHEDULED = 1  # becomes ready at its due time: a delay, or the wait before a retry
+    BLOCKED = 2  # waits for other tasks (flows)
+    RUNNING = 3  # leased to a worker
+    SUCCEEDED = 10
+    FAILED = 11  # its own doing: an exception, a time limit, a discard, retries exhausted
+    DEAD = 12  # quarantined: its process or worker died too often while it ran
+    CANCELLED = 13
+    EXPIRED = 14  # not started before its ``expires``
+    LOST = 15  # at_most_once, and nobody can say whether it ran
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+    @property
+    def is_terminal(self) -> bool:
+        return self >= StateNumber.SUCCEEDED
+
+
+TERMINAL_STATES = frozenset(state for state in StateNumber if state.is_terminal)
+
+
+class State(enum.StrEnum):
+    """Where a task is in its life. It is text, its name: ``h.state == "succeeded"`` holds, and JSON has the name."""
+
+    READY = "ready"
+    SCHEDULED = "scheduled"
+    BLOCKED = "blocked"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    LOST = "lost"
+
+    @classmethod
+    def from_number(cls, number: int) -> State:
+        return cls[StateNumber(number).name]
+
+    @property
+    def number(self) -> StateNumber:
+        return StateNumber[self.name]
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a task has ended that is in it."""
+        return self.number.is_terminal
+
+    @classmethod
+    def parse(cls, word: str) -> State:
+        """The state of a word such as ``failed``; raises InvalidArgument naming the legal words."""
+        try:
+            return cls(word.lower())
+        except ValueError:
+            raise InvalidArgument(f"unknown state {word!r}; one of: {', '.join(cls)}") from None
+
+
+class OutcomeNumber(enum.IntEnum):
+    """How an attempt ended, as the worker (or, for LOST, the master) reports it. ``str()`` gives its name."""
+
+    SUCCESS = 0  # body: the encoded result
+    ERROR = 1  # the callable raised; body: an encoded Failure
+    RETRY = 2  # the callable asked for another try (tq.Retry); counts against retries
+    DISCARD = 3  # the callable gave up for good (tq.Discard)
+    SNOOZE = 4  # the callable asked to be run later (tq.Snooze); counts against nothing
+    TIMEOUT = 5  # the time limit struck; counts against retries like an error
+    CRASH = 6  # the child process died; counts against max_crashes
+    CANCELLED = 7  # ended because a cancel was asked for
+    RELEASED = 8  # handed back while it ran; counts against nothing
+    LOST = 9  # the worker vanished while it held the lease; counts against max_crashes
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+class Outcome(enum.StrEnum):
+    """How an attempt ended. It is text, its name: ``attempt.outcome == "crash"`` holds, and JSON has the name."""
+
+    SUCCESS = "success"
+    ERROR = "error"
+    RETRY = "retry"
+    DISCARD = "discard"
+    SNOOZE = "snooze"
+    TIMEOUT = "timeout"
+    CRASH = "crash"
+    CANCELLED = "cancelled"
+    RELEASED = "released"
+    LOST = "lost"
+
+    @classmethod
+    def from_number(cls, number: int) -> Outcome:
+        return cls[OutcomeNumber(number).name]
+
+
+class Role(enum.StrEnum):
+    """What a key may do: read; submit and cancel; lease and finish; everything."""
+
+    VIEWER = "viewer"
+    CLIENT = "client"
+    WORKER = "worker"
+    ADMIN = "admin"
+
+
+class Delivery(enum.StrEnum):
+    AT_LEAST_ONCE = "at_least_once"
+    AT_MOST_ONCE = "at_most_once"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskOptions:
+    """How a task is to be run. Travels as a map of the fields that differ from their defaults."""
+
+    priority: int = 0  # higher first, PRIORITY_MIN..PRIORITY_MAX
+    delay: float = 0.0  # seconds from the moment the master accepts it
+    at: float | None = None  # Unix time in seconds; excludes delay
+    retries: int = 0  # further tries after an error, a Retry or a time limit
+    backoff: float = 1.0  # seconds before the first retry; doubles each time, with jitter
+    backoff_max: float = 600.0  # seconds; no wait before a retry is longer
+    timeout: float | None = None  # seconds one attempt may take
+    expires: float | None = None  # seconds after acceptance; not started by then: expired
+    delivery: Delivery = Delivery.AT_LEAST_ONCE
+    max_crashes: int = 3  # deaths of its process before the task is quarantined as dead
+
+    def __post_init__(self) -> None:
+        check_number("priority", self.priority, PRIORITY_MIN, PRIORITY_MAX, whole=True)
+        check_number("delay", self.delay, 0, DELAY_SECONDS_MAX)
+        check_number("at", self.at, 0, 1e11, none=True)
+        check_number("retries", self.retries, 0, RETRIES_MAX, whole=True)
+        check_number("backoff", self.backoff, 0, DELAY_SECONDS_MAX)
+        check_number("backoff_max", self.backoff_max, 0, DELAY_SECONDS_MAX)
+        check_number("timeout", self.timeout, 0.001, DELAY_SECONDS_MAX, none=True)
+        check_number("expires", self.expires, 0.001, DELAY_SECONDS_MAX, none=True)
+        check_number("max_crashes", self.max_crashes, 1, RETRIES_MAX, whole=True)
+        if self.delivery not in tuple(Delivery):
+            raise InvalidArgument(
+                f"delivery={self.delivery!r} is unknown; use 'at_least_once' or 'at_most_once'"
+            )
+        if self.at is not None and self.delay:
+            raise InvalidArgument("delay and at exclude each other; give one of them")
+        if self.delivery == Delivery.AT_MOST_ONCE and self.retries:
+            raise InvalidArgument(
+                "retries need delivery='at_least_once': an at_most_once task is never started twice"
+            )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            field.name: str(value) if isinstance(value, Delivery) else value
+            for field in fields(self)
+            if (value := getattr(self, field.name)) != field.default
+        }
+
+    @classmethod
+    def from_wire(cls, options: Mapping[str, Any]) -> Self:
+        """Validated options; raises InvalidArgument naming the bad one."""
+        known = {field.name for field in fields(cls)}
+        for name in options:
+            if name not in known:
+                raise InvalidArgument(f"unknown option {name!r}; one of: {', '.join(sorted(known))}")
+        return cls(**options)
+
+
+def check_name(kind: str, name: object) -> str:
+    """A queue or task name: 1..255 printable characters without white space; raises InvalidArgument."""
+    if not isinstance(name, str) or not 1 <= len(name) <= NAME_CHARS_MAX:
+        raise InvalidArgument(f"{kind} name must be 1 to {NAME_CHARS_MAX} characters, not {name!r:.80}")
+    if not name.isprintable() or any(character.isspace() for character in name):
+        raise InvalidArgument(f"{kind} name {name!r} has white space or unprintable characters")
+    return name
+
+
+def check_new(kind: str, name: object, mine: bool) -> str:
+    """The name of what is to be made. Raises InvalidArgument also for one that went with the program that made it."""
+    name = check_name(kind, name)
+    if name.startswith(OWN) and not mine:
+        raise InvalidArgument(f"{kind} {name!r} is gone with the program that made it")
+    return name

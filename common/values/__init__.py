@@ -1,0 +1,1 @@
+"""Data as bytes and back: arguments, results, items, failures, large content."""

@@ -1,0 +1,442 @@
+"""The types that msgpack does not know, as its ext types. One table: a type, its code, both directions.
+
+==== ============================ ======================================================
+code type                         body (msgpack unless said otherwise)
+==== ============================ ======================================================
+1    tuple                        array of the items
+2    int beyond 64 bits           two's complement, big-endian bytes
+3, 4 set, frozenset               array of the items, in no particular order
+5    datetime                     [year, month, day, hour, minute, second, microsecond, fold, zone]
+6    date                         [year, month, day]
+7    time                         [hour, minute, second, microsecond, fold, zone]
+8    timedelta                    [days, seconds, microseconds]
+9    Decimal                      its text, ASCII bytes
+10   UUID                         its 16 bytes
+11   Path, PurePath               [flavour, text]
+12   Enum                         ["module:Name", member name, or the value of a Flag]
+13   numpy array                  [dtype, shape, bytes in C order]
+14   numpy scalar                 [dtype, bytes]
+15   Blob                         size in bytes (8, unsigned, big-endian), BLAKE2b-256 of the content (32)
+16   dict with other keys than    array of keys and values in turn
+     str, bytes, 64-bit int
+17   a manager's object           [kind, where it is, its master's cluster id]
+==== ============================ ======================================================
+
+zone: nil, an IANA key as text, or [days, seconds, microseconds, name or nil] of a fixed offset.
+
+Nothing is imported because data names it: an Enum is looked up among the modules that are there.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import threading
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from typing import Any, Final
+from uuid import UUID
+
+import msgpack
+
+from ..domain.naming import find_loaded, load_callable, module_name_of
+from ..errors import DecodeError, NotSerializable
+from .arrays import is_plain, read_array, read_scalar
+from .blob import Blob
+from .hashing import ALIKE_MAX, chosen, complaint
+from .paths import Key, Place, written
+from .references import REVIVED_BY, WIRE_BYTES_MAX, Reference
+from .unmade import Unmade, UnmadeEnum
+from .wants import met
+from .zones import key_of, zone_of
+
+DEPTH_MAX: Final = 64  # containers within containers; deeper is a mistake or an attack
+DECODE_ITEMS_MAX: Final = 16 * 1024 * 1024  # elements of one container; the frame limit binds earlier
+GLANCED_MAX: Final = 128  # keys of a map that msgpack may make; no chain of so few takes long
+INT64_MIN, UINT64_MAX = -(2**63), 2**64 - 1
+ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes})
+AS_THEY_ARE: Final = frozenset({type(None), bool, float, bytes})  # others of them are looked at
+KEYS: Final = frozenset({str, int, bytes})
+SEND_BYTES: Final = "send the bytes instead: os.fsencode(…)"
+
+TUPLE, BIG_INT, SET, FROZENSET, DATETIME, DATE, TIME, TIMEDELTA = range(1, 9)
+DECIMAL, UUID_, PATH, ENUM, ARRAY, SCALAR, BLOB, PAIRS, REFERENCE = range(9, 18)
+
+type_of_flavour: Final[dict[str, type[PurePath]]] = {
+    "Path": Path,
+    "PurePosixPath": PurePosixPath,
+    "PureWindowsPath": PureWindowsPath,
+}
+
+
+def prepare(value: Any, path: Place) -> Any:
+    """``value`` in terms msgpack packs as it is; raises NotSerializable with the path."""
+    kind = type(value)
+    if kind in ATOMS:
+        return _atom(value, kind, path)
+    depth = path[0] + 1
+    if depth > DEPTH_MAX + 1:
+        raise _refusal(path, f"a value nested deeper than {DEPTH_MAX}", "flatten it, or break its cycle")
+    if kind is list:
+        return (
+            value if _is_flat(value) else [prepare(item, (depth, path, at)) for at, item in enumerate(value)]
+        )
+    if kind is dict:
+        return _dict(value, path)
+    exotic = _EXOTIC.get(kind)
+    if exotic is not None:
+        return exotic(value, path)
+    return _rare(value, path)
+
+
+def _is_flat(values: list[Any]) -> bool:
+    """Whether it is packed as it is, seen at a glance: as long lists are, of one type."""
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        return _is_64_bits(min(values)) and _is_64_bits(max(values))
+    return kinds <= AS_THEY_ARE or (kinds == {str} and all(map(str.isascii, values)))
+
+
+def _is_64_bits(value: int) -> bool:
+    return INT64_MIN <= value <= UINT64_MAX
+
+
+def _atom(value: Any, kind: type, path: Place) -> Any:
+    if kind is int and not _is_64_bits(value):
+        return _ext(BIG_INT, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    return text_for(value, path) if kind is str else value
+
+
+def text_for(text: str, path: Place, what: str = "text", remedy: str = SEND_BYTES) -> str:
+    """As it is. NotSerializable for half a character, as there is in the name of a file that is not UTF-8."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise _refusal(path, f"{what} with lone surrogates", remedy) from None
+    return text
+
+
+def _looked_up(members: list[Any], path: Place) -> None:
+    """Keys or members: raises NotSerializable for what whoever reads them would refuse."""
+    wrong = None if met.writing.judged else complaint(members)
+    if wrong is not None:
+        raise _refusal(path, wrong, "send a list, and make the dict or set where it is used")
+
+
+def _dict(value: dict[Any, Any], path: Place) -> Any:
+    if len(value) > ALIKE_MAX:
+        _looked_up(list(value), path)
+    if not all(type(key) in KEYS and (type(key) is not int or _is_64_bits(key)) for key in value):
+        return _pairs(value.items(), path)
+    depth = path[0] + 1
+    return {
+        _atom(key, type(key), path): prepare(item, (depth, path, Key(key))) for key, item in value.items()
+    }
+
+
+def _pairs(pairs: Iterable[tuple[Any, Any]], path: Place) -> Any:
+    """Keys and values in turn: msgpack's own maps have plain keys."""
+    parts: list[Any] = []
+    depth = path[0] + 1
+    for key, item in pairs:
+        parts += prepare(key, (depth, path, Key(key, True))), prepare(item, (depth, path, Key(key)))
+    return _ext(PAIRS, _pack(parts))
+
+
+def _items(code: int) -> Callable[[Any, Place], Any]:
+    def prepare_items(value: Any, path: Place) -> Any:
+        depth = path[0] + 1
+        if code != TUPLE and len(value) > ALIKE_MAX:
+            _looked_up(list(value), path)
+        return _ext(code, _pack([prepare(item, (depth, path, at)) for at, item in enumerate(value)]))
+
+    return prepare_items
+
+
+def _datetime(value: datetime.datetime, path: Place) -> Any:
+    day = (value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond)
+    return _ext(DATETIME, _pack([*day, value.fold, _zone(value.tzinfo, path)]))
+
+
+def _time(value: datetime.time, path: Place) -> Any:
+    clock = (value.hour, value.minute, value.second, value.microsecond)
+    return _ext(TIME, _pack([*clock, value.fold, _zone(value.tzinfo, path)]))
+
+
+def _zone(zone: datetime.tzinfo | None, path: Place) -> Any:
+    if zone is None:
+        return None
+    if type(zone) is datetime.timezone:
+        offset = zone.utcoffset(None)
+        name = zone.tzname(None)
+        fixed = None if name == datetime.timezone(offset).tzname(None) else name
+        if fixed is not None:
+            text_for(fixed, path, "the name of a time zone", "name it in plain text")
+        return [offset.days, offset.seconds, offset.microseconds, fixed]
+    key = key_of(zone)
+    if key is not None:
+        return key
+    raise _refusal(
+        path, f"a time in a {type(zone).__name__}", "use datetime.timezone or zoneinfo.ZoneInfo('Area/City')"
+    )
+
+
+def _path(value: PurePath, path: Place) -> Any:
+    flavour = "Path" if isinstance(value, Path) else type(value).__name__
+    return _ext(PATH, _pack([flavour, text_for(str(value), path, f"a {flavour}")]))
+
+
+def _rare(value: Any, path: Place) -> Any:
+    kind = type(value)
+    if isinstance(value, enum.Enum):
+        name = f"{module_name_of(kind)}:{kind.__qualname__}"
+        member = value.value if isinstance(value, enum.Flag) else value.name
+        return _ext(ENUM, _pack([text_for(name, path), prepare(member, path)]))
+    if isinstance(value, PurePath):
+        return _path(value, path)
+    if kind.__module__ == "numpy":
+        return _numpy(value, path)
+    refer = getattr(kind, "_tq_reference", None)  # asked of the class: a proxy's attributes may be calls
+    if refer is not None:
+        return _reference(refer(value), path)
+    article = "an" if kind.__qualname__[0] in "aeioAEIO" else "a"
+    raise _refusal(path, f"{article} {kind.__qualname__}", _remedy(value))
+
+
+def _numpy(value: Any, path: Place) -> Any:
+    dtype = getattr(value, "dtype", None)
+    if dtype is None or not is_plain(dtype):
+        raise _refusal(
+            path,
+            f"a numpy {type(value).__name__} of dtype {dtype}",
+            "use a plain numeric dtype, or .tolist()",
+        )
+    if type(value).__name__ == "ndarray":
+        return _ext(ARRAY, _pack([dtype.str, list(value.shape), value.tobytes()]))
+    if not hasattr(value, "shape") or value.shape != ():
+        raise _refusal(path, f"a numpy {type(value).__name__}", "use numpy.asarray(value)")
+    return _ext(SCALAR, _pack([dtype.str, value.tobytes()]))
+
+
+def _remedy(value: Any) -> str:
+    if isinstance(value, (bytearray, memoryview)):
+        return "send bytes(value)"
+    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+        return "send dataclasses.asdict(value), or its fields as arguments"
+    for plain in (str, bytes, int, float, list, tuple, dict, set):
+        if isinstance(value, plain):
+            return f"subclasses lose their type on the way: send {plain.__name__}(value)"
+    if hasattr(value, "__next__"):
+        return "send list(value)"
+    if callable(value):
+        return "send its name, 'module:function', and look it up in the task"
+    if hasattr(value, "read"):
+        return "send its content, or a path both hosts can read"
+    return "send a dict of its fields"
+
+
+def _blob(value: Blob, path: Place) -> Any:
+    if met.writing.blobs is None:
+        raise _refusal(
+            path,
+            "a tq.Blob",
+            "the arguments and the results of tasks bring its content along; nothing else does",
+        )
+    met.writing.blobs.append(value)
+    return _ext(BLOB, value.to_wire())
+
+
+def _reference(value: Reference, path: Place) -> Any:
+    if met.writing.must_stay and not value.stays:
+        raise _refusal(
+            path,
+            f"{value!r}, which goes with the program that made it,",
+            "give it a name, as has what is to keep it",
+        )
+    return _ext(REFERENCE, _pack(value.to_wire()))
+
+
+def _refusal(path: Place, kind: str, remedy: str) -> NotSerializable:
+    return NotSerializable(written(path, DEPTH_MAX), kind, remedy)
+
+
+def _ext(code: int, body: bytes) -> Any:
+    return msgpack.ExtType(code, body)
+
+
+def _pack(value: Any) -> bytes:
+    return msgpack.packb(value, use_bin_type=True, strict_types=False)  # type: ignore[no-any-return]
+
+
+_EXOTIC: Final[dict[type, Callable[[Any, Place], Any]]] = {
+    tuple: _items(TUPLE),
+    set: _items(SET),
+    frozenset: _items(FROZENSET),
+    datetime.datetime: _datetime,
+    datetime.date: lambda value, path: _ext(DATE, _pack([value.year, value.month, value.day])),
+    datetime.time: _time,
+    datetime.timedelta: lambda value, path: _ext(
+        TIMEDELTA, _pack([value.days, value.seconds, value.microseconds])
+    ),
+    Decimal: lambda value, path: _ext(DECIMAL, str(value).encode("ascii")),
+    UUID: lambda value, path: _ext(UUID_, value.bytes),
+    Blob: _blob,
+    Reference: _reference,
+    Unmade: lambda value, path: _EXOTIC[value.kind](value.members, path),
+    UnmadeEnum: lambda value, path: _ext(ENUM, _pack([value.name, prepare(value.member, path)])),
+    dict: lambda value, path: _pairs(value, path),  # of pairs: a dict itself never comes here
+}
+
+
+# back again
+
+
+class _Depth(threading.local):
+    value = 0
+
+
+_depth = _Depth()
+
+
+def decode_ext(code: int, body: bytes) -> Any:
+    """The value of an ext; raises DecodeError (or what its constructor raises, which codec.py maps)."""
+    reader = _READERS.get(code)
+    if reader is None:
+        raise DecodeError(f"ext code {code} is unknown; the sender has a newer version of tq")
+    if _depth.value >= DEPTH_MAX:
+        raise DecodeError(f"values nested deeper than {DEPTH_MAX}")
+    _depth.value += 1
+    try:
+        return reader(body)
+    finally:
+        _depth.value -= 1
+
+
+def unpack(body: bytes | memoryview) -> Any:
+    """The value of msgpack in ``body``; raises whatever there is to raise.
+
+    msgpack makes a map by itself, before anybody sees its keys. So one of more than a glance's worth is an error, after which
+    the whole value is read once more, carefully: each map as its pairs.
+    """
+    careful = met.reading.careful
+    return msgpack.unpackb(
+        body,
+        raw=False,
+        strict_map_key=False,
+        ext_hook=decode_ext,
+        object_pairs_hook=_map if careful else None,
+        max_array_len=DECODE_ITEMS_MAX,
+        max_map_len=DECODE_ITEMS_MAX if careful else GLANCED_MAX,
+    )
+
+
+def _map(pairs: list[tuple[Any, Any]]) -> Any:
+    return dict(pairs) if len(pairs) <= GLANCED_MAX else _keyed(dict, pairs, [key for key, _ in pairs])
+
+
+def _unpack_list(body: bytes) -> list[Any]:
+    value = unpack(body)
+    if type(value) is not list:
+        raise DecodeError("an array was expected in an ext body")
+    return value
+
+
+def _read_zone(zone: Any) -> datetime.tzinfo | None:
+    match zone:
+        case None:
+            return None
+        case str(key):
+            zones = met.reading.zones = met.reading.zones or {}
+            return zones.get(key) or zones.setdefault(key, zone_of(key))
+        case [int(days), int(seconds), int(microseconds), None | str() as name]:
+            offset = datetime.timedelta(days, seconds, microseconds)
+            return datetime.timezone(offset) if name is None else datetime.timezone(offset, name)
+    raise DecodeError("not a time zone")
+
+
+def _read_datetime(body: bytes) -> datetime.datetime:
+    *fields, fold, zone = _unpack_list(body)
+    return datetime.datetime(*fields, fold=fold).replace(tzinfo=_read_zone(zone))
+
+
+def _read_time(body: bytes) -> datetime.time:
+    *fields, fold, zone = _unpack_list(body)
+    return datetime.time(*fields, fold=fold).replace(tzinfo=_read_zone(zone))
+
+
+def _read_path(body: bytes) -> PurePath:
+    flavour, text = _unpack_list(body)
+    return type_of_flavour[flavour](text)
+
+
+def _read_enum(body: bytes) -> enum.Enum | UnmadeEnum:
+    name, member = _unpack_list(body)
+    if type(name) is not str:
+        raise DecodeError("the name of an enum is a str")
+    kind = find_loaded(name)
+    if not (isinstance(kind, type) and issubclass(kind, enum.Enum)):
+        if met.reading.unmade and met.reading.judged:  # it was known when it was accepted
+            return UnmadeEnum(name, member)
+        raise DecodeError(f"the enum {name} is not known here; import {name.partition(':')[0]} first")
+    return kind(member) if issubclass(kind, enum.Flag) else kind[member]
+
+
+def _read_pairs(body: bytes) -> Any:
+    parts = _unpack_list(body)
+    return _keyed(dict, list(zip(parts[::2], parts[1::2], strict=True)), parts[::2])
+
+
+def _read_set(body: bytes) -> Any:
+    members = _unpack_list(body)
+    return _keyed(set, members, members)
+
+
+def _read_frozenset(body: bytes) -> Any:
+    members = _unpack_list(body)
+    return _keyed(frozenset, members, members)
+
+
+def _keyed(kind: type, content: list[Any], keys: list[Any]) -> Any:
+    """The dict or set of this content, or what stands for it. DecodeError when it would take too long to make."""
+    if len(keys) > ALIKE_MAX and (count := chosen(keys)) > ALIKE_MAX:
+        reading = met.reading
+        wrong = None if reading.judged else complaint(keys)
+        if wrong is not None:
+            raise DecodeError(f"{wrong} are refused: they can be made so that it takes minutes to make")
+        if reading.unmade:
+            return Unmade(kind, content)
+        if reading.work_left is not None:
+            reading.work_left -= count * count
+            if reading.work_left < 0:
+                raise DecodeError("too many large dicts and sets of keys that are neither text nor bytes")
+    return kind(content)
+
+
+def _read_reference(body: bytes) -> Any:
+    if len(body) > WIRE_BYTES_MAX:
+        raise DecodeError("a reference to a manager's object that is too long to be one")
+    reference = Reference.from_wire(_unpack_list(body))
+    return reference if met.reading.as_is else load_callable(REVIVED_BY)(reference)
+
+
+_READERS: Final[dict[int, Callable[[bytes], Any]]] = {
+    TUPLE: lambda body: tuple(_unpack_list(body)),
+    BIG_INT: lambda body: int.from_bytes(body, "big", signed=True),
+    SET: _read_set,
+    FROZENSET: _read_frozenset,
+    DATETIME: _read_datetime,
+    DATE: lambda body: datetime.date(*_unpack_list(body)),
+    TIME: _read_time,
+    TIMEDELTA: lambda body: datetime.timedelta(*_unpack_list(body)),
+    DECIMAL: lambda body: Decimal(body.decode("ascii")),
+    UUID_: lambda body: UUID(bytes=body),
+    PATH: _read_path,
+    ENUM: _read_enum,
+    ARRAY: lambda body: read_array(*_unpack_list(body)),
+    SCALAR: lambda body: read_scalar(*_unpack_list(body)),
+    BLOB: Blob.from_wire,
+    PAIRS: _read_pairs,
+    REFERENCE: _read_reference,
+}

@@ -1,0 +1,180 @@
+"""Why an attempt failed, as data: type name, message, traceback text, plain arguments. Nothing is rebuilt from it
+here; where the standard library's users expect their own exceptions, ``client/rebuilt.py`` is careful.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import traceback as tracebacks
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from ..domain.model import StateNumber
+from ..errors import (
+    DecodeError,
+    TaskCancelled,
+    TaskCrashed,
+    TaskError,
+    TaskExpired,
+    TaskLost,
+    TaskTimeout,
+    TqError,
+)
+from .codec import decode, encode
+from .exception_text import ask, message, notes, plain_text, slot, traceback_text, type_name
+
+MESSAGE_CHARS_MAX: Final = 8 * 1024
+TRACEBACK_CHARS_MAX: Final = 64 * 1024
+ARGS_MAX: Final = 8
+
+_PACKAGE: Final = str(Path(os.path.abspath(__file__)).parents[2])
+_IMPORTING: Final = ("<frozen importlib", os.path.dirname(importlib.__file__) + os.sep)
+_OURS: Final = (
+    *(os.path.join(_PACKAGE, room, "") for room in ("client", "common", "worker")),
+    *_IMPORTING,
+)
+# What runs the user's code and stands above it; `asyncio` without being imported: most tasks need none of it.
+_DRIVERS: Final = (
+    os.path.join(_PACKAGE, "worker", ""),
+    *_IMPORTING,
+    os.path.join(os.path.dirname(os.__file__), "asyncio", ""),
+)
+
+_ERROR_OF_STATE: Final[dict[StateNumber, type[TaskError]]] = {
+    StateNumber.DEAD: TaskCrashed,
+    StateNumber.CANCELLED: TaskCancelled,
+    StateNumber.EXPIRED: TaskExpired,
+    StateNumber.LOST: TaskLost,
+}
+_MESSAGE_OF_STATE: Final[dict[StateNumber, str]] = {
+    StateNumber.CANCELLED: "the task was cancelled",
+    StateNumber.EXPIRED: "the task was not started in time",
+    StateNumber.LOST: "the worker vanished and the task may not be started twice",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    type: str
+    message: str
+    traceback: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, error: BaseException, below: str = "") -> Failure:
+        """A failure from an exception, its traceback with the user's own frames. ``below``: a file of ours
+        whose frames stand under them, when it was a signal that struck. Never raises: see exception_text.py.
+        """
+
+        def trim(stack: tracebacks.StackSummary, one: BaseException) -> list[tracebacks.FrameSummary]:
+            frames = list(stack)
+            while one is error and frames and frames[-1].filename == below:
+                frames.pop()
+            return _the_users(frames, on_purpose=issubclass(type(one), TqError))
+
+        detail = _told(error)
+        if (args := ask(lambda: _plain_args(error), None)) is not None:
+            detail = {**detail, "args": args}
+        # The notes of our own errors are made where they are shown.
+        if not issubclass(type(error), TqError) and (added := notes(error, MESSAGE_CHARS_MAX)):
+            detail = {**detail, "notes": added}
+        text = traceback_text(error, trim, TRACEBACK_CHARS_MAX)
+        return cls(type_name(error), message(error, MESSAGE_CHARS_MAX), text, detail)
+
+    def encode(self) -> bytes:
+        """Never raises: a detail that has become something else meanwhile is left out."""
+        try:
+            return encode([self.type, self.message, self.traceback, self.detail])
+        except Exception:  # test: test_a_detail_that_changes_after_it_was_judged_is_left_out
+            return encode([self.type, self.message, self.traceback, {}])
+
+    @classmethod
+    def decode(cls, body: bytes | None) -> Failure:
+        """The failure in ``body``. Never raises: a report that cannot be read must still be shown."""
+        if body is None:
+            return cls("", "")
+        try:
+            match decode(body):
+                case [str(kind), str(message), str(text), dict(detail)]:
+                    return cls(kind, message, text, detail)
+        except DecodeError as error:
+            return cls("DecodeError", f"the report of this failure cannot be read: {error}")
+        return cls("DecodeError", "the report of this failure has an unknown form")
+
+
+def _the_users(frames: list[tracebacks.FrameSummary], *, on_purpose: bool) -> list[tracebacks.FrameSummary]:
+    """Frames without ours: those that led to the user's code, and those between two parts of it, say nothing. Those
+    below it stay, unless the error is one that we raise ``on_purpose``: then its message says all, else there is a
+    bug to find."""
+    users = [index for index, frame in enumerate(frames) if not frame.filename.startswith(_OURS)]
+    below = len(frames) if on_purpose else users[-1] if users else 0
+    gone = [_IMPORTING if at > below else _OURS for at in range(len(frames))]
+    kept = [frame for frame, those in zip(frames, gone, strict=True) if not frame.filename.startswith(those)]
+    while kept and kept[0].filename.startswith(_DRIVERS):
+        kept.pop(0)
+    return kept
+
+
+def to_error(state: StateNumber, failure: Failure) -> TaskError:
+    """The exception a caller gets for a task that ended in ``state``."""
+    kind = _ERROR_OF_STATE.get(state, TaskError)
+    if state == StateNumber.FAILED and failure.detail.get("outcome") == "timeout":
+        kind = TaskTimeout
+    message = failure.message or _MESSAGE_OF_STATE.get(state, "the task failed")
+    return kind(message, type=failure.type, traceback=failure.traceback, detail=failure.detail)
+
+
+def _told(error: BaseException) -> dict[str, Any]:
+    """What an exception wants known besides: its attribute ``tq_detail``, a dict that can travel."""
+    told = ask(lambda: getattr(error, "tq_detail", None), None)
+    if type(told) is not dict or not all(type(name) is str for name in told):
+        return {}
+    return ask(lambda: dict(decode(encode(told), as_is=True)), {})  # a copy: the user's own may change
+
+
+def _plain_args(error: BaseException) -> list[Any] | None:
+    """What the exception was made from, if all of it is plain and small."""
+    args = list(slot(error, "args"))
+    if issubclass(type(error), OSError) and len(args) == 2:
+        first, second = (vars(OSError)[name].__get__(error) for name in ("filename", "filename2"))
+        if first is not None:
+            args.append(first)
+            if second is not None:  # the fourth is for Windows
+                args += [None, second]
+    try:
+        return list(_plain(args))
+    except ValueError:
+        return None
+
+
+def _plain(values: Sequence[Any]) -> Iterator[Any]:
+    """The values, fit to be sent; raises ValueError when one is not. A SyntaxError has a tuple of them inside."""
+    if len(values) > ARGS_MAX:
+        raise ValueError("too many")
+    for value in values:
+        kind = type(value)
+        if kind is str and len(value) <= MESSAGE_CHARS_MAX:
+            yield plain_text(value, MESSAGE_CHARS_MAX)
+        elif kind is tuple and values.__class__ is list:
+            yield tuple(_plain(value))
+        elif (
+            value is None
+            or kind in (bool, float)
+            or (kind is int and abs(value) < 2**63)
+            or (kind is bytes and len(value) <= MESSAGE_CHARS_MAX)
+        ):
+            yield value
+        else:
+            raise ValueError("not plain")
+
+
+def show_bytes(size: float) -> str:
+    """A size at a glance: ``812 MiB``."""
+    units = ["TiB", "GiB", "MiB", "KiB", "B"]
+    while size >= 1024 and len(units) > 1:
+        size /= 1024
+        units.pop()
+    return f"{size:.0f} {units[-1]}" if size >= 10 or units[-1] == "B" else f"{size:.1f} {units[-1]}"

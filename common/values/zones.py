@@ -1,0 +1,31 @@
+"""Time zones by the IANA's keys, read from the system's files: by a closed grammar, so that no key is a path of another kind."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Any, Final
+
+from ..errors import DecodeError
+
+# As the zones of the IANA are called. What it is not is never looked for among files.
+ZONE: Final = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9][A-Za-z0-9_+-]*(?:/[A-Za-z0-9][A-Za-z0-9_+-]*){0,3}")
+
+
+def key_of(zone: Any) -> str | None:
+    """The key of a ZoneInfo that others find by it; None for any other zone."""
+    key = getattr(zone, "key", None)
+    is_zone = type(zone).__module__.partition(".")[0] == "zoneinfo"
+    return key if is_zone and isinstance(key, str) and ZONE.fullmatch(key) else None
+
+
+def zone_of(key: str) -> datetime.tzinfo:
+    """Raises DecodeError."""
+    if not ZONE.fullmatch(key):
+        raise DecodeError(f"{key!r:.80} is not the name of a time zone")
+    from zoneinfo import ZoneInfo  # loads the zone database: only for those who use it
+
+    try:
+        return ZoneInfo(key)
+    except Exception:  # a folder of zones, say: which error that is depends on Python and the system
+        raise DecodeError(f"the time zone {key} is not known here") from None

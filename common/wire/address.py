@@ -1,0 +1,48 @@
+"""Where a master is: ``host:port`` as people write it. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final, NamedTuple
+
+from ..errors import InvalidArgument
+
+DEFAULT_PORT: Final = 5000
+HTTP_PORT: Final = 5002  # of health and metrics, when they are asked for
+
+
+class Address(NamedTuple):
+    host: str  # empty: every interface, for listening only
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def parse_address(text: str, *, listen: bool = False, default_port: int = DEFAULT_PORT) -> Address:
+    """The address in ``host``, ``host:port``, ``tq://host:port`` or ``[::1]:port``; raises InvalidArgument."""
+    rest = text.strip().removeprefix("tq://").rstrip("/")
+    host, colon, port = rest.rpartition(":")
+    if not colon or (":" in host and not host.endswith("]")) or rest.endswith("]"):
+        host, port = rest, str(default_port)
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    example = "write host:5000, tq://host:5000 or [::1]:5000"
+    is_number = host.isdigit()  # a port alone: it would be taken for a host
+    if is_number or any(character in host for character in "/@ ?#") or (not host and not listen):
+        raise InvalidArgument(f"{text!r:.80} is not an address; {example}")
+    if not port.isascii() or not port.isdigit() or not (0 if listen else 1) <= int(port) <= 65_535:
+        raise InvalidArgument(
+            f"{text!r:.80}: the port {port!r:.20} is not a number from 1 to 65535; {example}"
+        )
+    return Address(host, int(port))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

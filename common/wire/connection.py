@@ -1,0 +1,333 @@
+"""One authenticated connection to a master, for those who call: the client's link and the worker's agent.
+
+::
+
+    TCP bytes ─► TlsPipe ─► FrameReader ─► ClientHandshake ─► Caller ─► futures
+                                 (until WELCOME)      (after it)
+
+Owns the transport, the order of the phases and the heartbeat. Reconnecting, resending and deciding what
+a lost connection means are its owner's business. Everything here runs on one event loop.
+
+Invariants: 1. nothing of tq is sent before the certificate was checked, by the key's pin or by what is known of this address; 2. no call is sent before
+WELCOME proved that the master knows the key; 3. every call's future is done at the latest when the
+connection is; 4. only what was decrypted counts as a sign of the master's life, bytes do not; 5. every callback ends
+with a deadline armed or the connection closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, Final, cast
+
+from ..auth.keys import Credential
+from ..auth.known_masters import memory_of
+from ..domain.model import Role
+from ..errors import ProtocolError, Rejected, TqError, Unreachable, from_wire
+from ..runtime.callbacks import contained
+from .address import Address
+from .frames import HANDSHAKE_FRAME_BYTES_MAX, FrameReader, Kind, encode_frame, unpack
+from .handshake import ClientHandshake, Welcome
+from .protocol import PING, Caller, Goodbye, child_word, goodbye
+from .tls import NO_CA, OwnCa, TlsPipe, client_context
+
+SILENT_HEARTBEATS_MAX: Final = 3  # a master that says nothing for so many heartbeats is taken for gone
+LINGER_SECONDS: Final = 10.0  # for a master to read what was sent before the end
+CONNECT_SECONDS: Final = 10.0  # TCP, TLS and the proof together
+
+
+class CallerConnection(asyncio.Protocol):
+    """One connection, from TCP to the last answer. Made by ``open``; single use."""
+
+    welcome: Welcome
+
+    def __init__(
+        self, address: Address, credential: Credential, role: Role, node: bytes, own_ca: OwnCa
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.address, self._credential, self._role, self._node = address, credential, role, node
+        self._memory = memory_of(address, credential, own_ca)
+        self._tls = TlsPipe(client_context(*own_ca), server_side=False, server_hostname=address.host)
+        self._frames = FrameReader(HANDSHAKE_FRAME_BYTES_MAX)
+        self._handshake: ClientHandshake | None = None
+        self._caller: Caller | None = None
+        self._transport: asyncio.Transport | None = None
+        self._pending: dict[int, asyncio.Future[Any]] = {}
+        self._outgoing: list[bytes] = []
+        self._flush_due = False
+        self._heard = self._spoke = self._loop.time()  # heard: when something was last decrypted
+        self._heartbeat: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._admitted: asyncio.Future[None] = self._loop.create_future()
+        self._closed: asyncio.Future[str] = self._loop.create_future()
+
+    @classmethod
+    async def open(
+        cls,
+        address: Address,
+        credential: Credential,
+        *,
+        role: Role,
+        node: bytes,
+        timeout: float = CONNECT_SECONDS,
+        own_ca: OwnCa = NO_CA,
+    ) -> CallerConnection:
+        """A connection that has been admitted.
+
+        Raises Unreachable (nobody there, or too slow), Rejected (wrong key, role or pin) or
+        ProtocolError (somebody else lives at that port). ``timeout`` is in seconds, for everything.
+        """
+        connection: CallerConnection | None = None
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout):
+                _, connection = await loop.create_connection(
+                    lambda: cls(address, credential, role, node, own_ca), address.host, address.port
+                )
+                await asyncio.shield(connection._admitted)
+        except TimeoutError:
+            if connection is not None:
+                connection._end(Unreachable("no answer in time"))
+            raise Unreachable(
+                f"{address} did not answer within {timeout:g} s; is tq-master running there, "
+                "and does no firewall stand between?"
+            ) from None
+        except OSError as error:
+            if isinstance(error, TqError):
+                raise
+            raise Unreachable(
+                f"cannot connect to {address}: {error.strerror or error}; is tq-master running there?"
+            ) from None
+        return connection
+
+    def call(
+        self, target: Sequence[Any], method: str, *args: Any, child: bytes | None = None, **kwargs: Any
+    ) -> asyncio.Future[Any]:
+        """Send a call; the future gives the answer or raises what the master answered.
+
+        Calls made in one turn of the event loop leave in one write. InvalidArgument when it is too large. ``child``: the
+        node of a worker's child, which makes it.
+        """
+        if self._caller is None or self.is_closed:
+            raise Unreachable(f"the connection to {self.address} is closed")
+        call_id, frame = self._caller.call(target, method, args, kwargs, child)
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._pending[call_id] = future
+        future.add_done_callback(lambda done: self._forget(call_id, done))
+        self._send(frame)
+        return future
+
+    def say_of_child(self, node: bytes, *, here: bool) -> None:
+        """That a child of this worker is here, or has died."""
+        if not self.is_closed:
+            self._send(child_word(node, here))
+
+    def close(self, reason: str = "") -> None:
+        """Say goodbye and close. Pending calls fail with Unreachable."""
+        if not self.is_closed:
+            if self._caller is not None and not self._tls.broken:
+                self._send(goodbye(reason))
+                self._flush()
+            self._end(Unreachable(reason or "closed on this side"))
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed.done()
+
+    async def wait_closed(self) -> str:
+        """Wait for the end; why it ended. Shielded: whoever stops waiting cancels its own wait, never the
+        future itself, from which everybody else learns whether the connection is still there."""
+        return await asyncio.shield(self._closed)
+
+    def fileno(self) -> int:
+        """The socket's descriptor; -1 when there is none (any more)."""
+        socket = None if self._transport is None else self._transport.get_extra_info("socket")
+        return -1 if socket is None else int(socket.fileno())
+
+    # asyncio.Protocol
+
+    @contained
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport = cast(asyncio.Transport, transport)
+        self._write()  # the TLS client hello
+
+    @contained
+    def data_received(self, data: bytes) -> None:
+        if self.is_closed:
+            return
+        try:
+            plaintext = self._tls.receive(data)
+            self._write()
+            if self._handshake is None and self._tls.established:
+                self._say_hello()
+            if plaintext:
+                self._heard = self._loop.time()
+                for kind, body in self._frames.feed(plaintext):
+                    self._understand(kind, body)
+            if self._tls.eof:
+                self._end(Unreachable("the master closed the connection"))
+        except TqError as error:
+            self._write()  # a TLS alert may explain it to the other side
+            self._end(error)
+
+    @contained
+    def eof_received(self) -> None:
+        self._end(Unreachable("the master closed the connection"))
+
+    @contained
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(Unreachable(f"the connection broke: {exc}" if exc else "the connection was closed"))
+
+    # the phases, in order
+
+    def _say_hello(self) -> None:
+        certificate = self._tls.peer_certificate or b""
+        pin = self._credential.pin
+        if pin is not None and not hmac.compare_digest(pin, hashlib.sha256(certificate).digest()):
+            raise Rejected(
+                f"the master at {self.address} is not the one this key was made for (its certificate "
+                "differs from the pin in the key); make a new key there with `tq keys add`, or "
+                "beware of an impostor"
+            )
+        known = None if self._memory is None else self._memory.check(certificate)
+        self._handshake = ClientHandshake(
+            credential=self._credential,
+            role=self._role,
+            node=self._node,
+            certificate=certificate,
+            cluster_id=known,
+        )
+        self._send(encode_frame(Kind.HELLO, self._handshake.hello()))
+
+    def _understand(self, kind: int, body: memoryview) -> None:
+        if self._caller is not None:
+            self._take(kind, body)
+        elif kind == Kind.REFUSED:
+            raise from_wire(unpack(body))
+        elif self._handshake is None:
+            raise ProtocolError("the master spoke before it was greeted")
+        elif kind == Kind.CHALLENGE and self._task is None:
+            self._task = self._loop.create_task(self._prove(self._handshake, bytes(body)))
+        elif kind == Kind.WELCOME:
+            self.welcome = self._handshake.on_welcome(bytes(body))
+            if self._memory is not None:
+                self._memory.keep(self.welcome.cluster_id, self._tls.peer_certificate or b"")
+            self._caller = Caller(self.welcome.frame_bytes_max)
+            self._frames.frame_bytes_max = self.welcome.frame_bytes_max
+            self._heartbeat = self._loop.call_later(self.welcome.heartbeat_seconds, self._beat)
+            self._admitted.set_result(None)
+        else:
+            raise ProtocolError(f"the master sent a frame of kind {kind} in the middle of the handshake")
+
+    async def _prove(self, handshake: ClientHandshake, challenge: bytes) -> None:
+        try:  # stretching a plain authkey takes a tenth of a second of computing: not on the loop
+            proof = await self._off_the_loop(handshake.on_challenge, challenge)
+        except Exception as error:
+            self.broke(error)
+        else:
+            self._send(encode_frame(Kind.PROOF, proof))
+
+    async def _off_the_loop(self, compute: Callable[[bytes], bytes], challenge: bytes) -> bytes:
+        """In a thread of its own. The loop's pool takes nothing, and cannot be ended everywhere, when the interpreter is
+        ending; and who waits for results needs the line even then."""
+        computed: Future[bytes] = Future()
+
+        def run() -> None:
+            if (
+                not computed.set_running_or_notify_cancel()
+            ):  # from here on it can be cancelled no more: the result has its place
+                return
+            try:
+                computed.set_result(compute(challenge))
+            except BaseException as error:
+                computed.set_exception(error)
+
+        try:
+            threading.Thread(target=run, name="tq-proof", daemon=True).start()
+        except RuntimeError:  # no more threads
+            return compute(challenge)
+        return await asyncio.wrap_future(computed)
+
+    def _take(self, kind: int, body: memoryview) -> None:
+        event = self._caller.understand(kind, body)  # type: ignore[union-attr]
+        if event is None:
+            return
+        if isinstance(event, Goodbye):
+            self._end(Unreachable(f"the master closed the connection: {event.reason}"))
+            return
+        future = self._pending.pop(event.call_id, None)
+        if future is None or future.done():
+            return  # abandoned; the answer crossed the word of it
+        if event.error is None:
+            future.set_result(event.value)
+        else:
+            future.set_exception(event.error)
+
+    def _forget(self, call_id: int, future: asyncio.Future[Any]) -> None:
+        if self._pending.pop(call_id, None) is not None and future.cancelled() and self._caller is not None:
+            self._send(self._caller.abandon(call_id))
+
+    # sending
+
+    def _send(self, frame: bytes) -> None:
+        self._outgoing.append(frame)
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
+    @contained
+    def _flush(self) -> None:
+        self._flush_due = False
+        if self._outgoing and not self.is_closed:
+            frames, self._outgoing = self._outgoing, []
+            self._tls.send(b"".join(frames))
+            self._write()
+            self._spoke = self._loop.time()
+
+    def _write(self) -> None:
+        ciphertext = self._tls.take_output()
+        if ciphertext and self._transport is not None:
+            self._transport.write(ciphertext)
+
+    @contained
+    def _beat(self) -> None:
+        every = self.welcome.heartbeat_seconds
+        now = self._loop.time()
+        left = self._heard + every * SILENT_HEARTBEATS_MAX - now
+        if left <= 0:
+            self._end(
+                Unreachable(f"nothing that could be read came from the master for {now - self._heard:.0f} s")
+            )
+            return
+        if now - self._spoke >= every * 0.9 or now - self._heard >= every * 0.9:
+            self._send(PING)
+        self._heartbeat = self._loop.call_later(min(every, left), self._beat)
+
+    def broke(self, error: Exception) -> None:
+        """A callback of this connection failed. See ``common/runtime/callbacks.py``."""
+        self._end(error if isinstance(error, TqError) else ProtocolError(f"the connection failed: {error!r}"))
+
+    def _end(self, error: TqError) -> None:
+        """The one way out: everything that waits learns of it, once."""
+        if self.is_closed:
+            return
+        self._closed.set_result(str(error))
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+        if not self._admitted.done():
+            self._admitted.set_exception(error)
+            self._admitted.exception()  # open() may have given up waiting: then nobody else retrieves it
+        pending, self._pending = self._pending, {}
+        for future in pending.values():
+            if not future.done():
+                future.set_exception(Unreachable(str(error)))
+        if self._transport is not None:
+            self._transport.close()
+            if self._transport.get_write_buffer_size():  # else it would stay for as long as nobody reads it
+                self._loop.call_later(LINGER_SECONDS, self._transport.abort)

@@ -1,0 +1,250 @@
+"""The proof that both sides know the key, bound to the channel they speak through. Pure: bytes in, bytes out.
+
+::
+
+    client                                                     server
+    HELLO      [versions, role, key id, client nonce, node] ──►
+               ◄── CHALLENGE  [version, cluster id, server nonce, kdf]
+    PROOF      [client_key XOR HMAC(stored_key, "tq1 client" ‖ TH)] ──►
+               ◄── WELCOME    [HMAC(server_key, "tq1 server" ‖ TH ‖ proof), settings]
+
+    TH = SHA-256 over HELLO, CHALLENGE and SHA-256(certificate), each preceded by its length (u32)
+
+The shape is SCRAM's (RFC 5802), the binding ``tls-server-end-point``'s (RFC 5929): whoever relays the
+conversation under another certificate gets proofs that are worthless elsewhere. WELCOME's signature also
+covers its settings. A key id nobody knows runs through the same computation with a key made up from it,
+so that neither the answer nor its time tells which ids exist.
+
+Errors: Rejected when a proof does not hold (final), ProtocolError when a message is not one of these.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..auth.keys import AUTHKEY_ID, KDF_NONE, KDF_SCRYPT, Credential, Verifier, key_pair, node_of
+from ..domain.model import NODE_ID_BYTES, Role
+from ..errors import ProtocolError, Rejected
+from .frames import pack, unpack
+
+PROTOCOL_VERSION: Final = 1
+NONCE_BYTES: Final = 32
+CLUSTER_ID_BYTES: Final = 16
+SESSION_ID_BYTES: Final = 16
+DIGEST_BYTES: Final = 32
+KEY_ID_BYTES_MAX: Final = 64
+
+_CLIENT_LABEL: Final = b"tq1 client"
+_SERVER_LABEL: Final = b"tq1 server"
+_REFUSED: Final = (
+    "the key was refused: unknown, revoked or not the one this master accepts; `tq keys list` shows them"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Welcome:
+    """What a client is told when it is in."""
+
+    session: bytes
+    cluster_id: bytes
+    heartbeat_seconds: float
+    frame_bytes_max: int
+    server_version: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Admitted:
+    """Whom the server let in. ``node``: the one it says it is, of this key; see ``keys.node_of``."""
+
+    verifier: Verifier
+    role: Role
+    node: bytes
+    session: bytes
+
+
+class ClientHandshake:
+    """hello, on_challenge, on_welcome: each once, in this order."""
+
+    def __init__(
+        self,
+        *,
+        credential: Credential,
+        role: Role,
+        node: bytes,
+        certificate: bytes,
+        cluster_id: bytes | None = None,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        """``cluster_id``: that which the master must have, if it is known. It salts a plain key: whoever chose it could
+        have a list of guesses ready for it."""
+        self._credential, self._certificate, self._expected = credential, certificate, cluster_id
+        self._hello = pack([[PROTOCOL_VERSION], str(role), credential.key_id, random(NONCE_BYTES), node])
+        self._server_key = b""
+        self._signed = b""
+        self._cluster_id = b""
+
+    def hello(self) -> bytes:
+        return self._hello
+
+    def on_challenge(self, body: bytes) -> bytes:
+        """The PROOF for a CHALLENGE. A plain authkey is stretched here: a tenth of a second, once."""
+        match unpack(body):
+            case [int(version), bytes(cluster_id), bytes(nonce), str(kdf)] if (
+                len(cluster_id) == CLUSTER_ID_BYTES and len(nonce) == NONCE_BYTES
+            ):
+                pass
+            case _:
+                raise ProtocolError("the master's CHALLENGE has an unknown form")
+        if version != PROTOCOL_VERSION:
+            raise ProtocolError(
+                f"the master speaks tq/{version}, this side tq/{PROTOCOL_VERSION}; upgrade the older one"
+            )
+        if (
+            kdf != self._credential.kdf
+        ):  # only the known one: a false master must not choose a weak or a costly one
+            raise Rejected(_REFUSED)
+        if self._expected is not None and cluster_id != self._expected:
+            raise Rejected(
+                "the master has the certificate that it had before and another cluster id; it may be an impostor"
+            )
+        keys = key_pair(self._credential.secret, kdf, cluster_id)
+        transcript = _transcript(self._hello, body, self._certificate)
+        signature = hmac.digest(keys.stored_key, _CLIENT_LABEL + transcript, "sha256")
+        proof = pack([_xor(keys.client_key, signature)])
+        self._server_key, self._cluster_id = keys.server_key, cluster_id
+        self._signed = _SERVER_LABEL + transcript + proof
+        return proof
+
+    def on_welcome(self, body: bytes) -> Welcome:
+        """What WELCOME says, once its signature shows that the master knows the key as well."""
+        if not self._signed:
+            raise ProtocolError("the master welcomed before it was given a proof")
+        match unpack(body):
+            case [bytes(signature), bytes(settings)]:
+                pass
+            case _:
+                raise ProtocolError("the master's WELCOME has an unknown form")
+        expected = hmac.digest(self._server_key, self._signed + settings, "sha256")
+        if not hmac.compare_digest(expected, signature):
+            raise Rejected("the master could not prove that it knows the key; it may be an impostor")
+        match unpack(settings):
+            case [bytes(session), float(heartbeat), int(frame_bytes_max), str(version)]:
+                return Welcome(
+                    session=session,
+                    cluster_id=self._cluster_id,
+                    heartbeat_seconds=heartbeat,
+                    frame_bytes_max=frame_bytes_max,
+                    server_version=version,
+                )
+        raise ProtocolError("the master's settings have an unknown form")
+
+
+class ServerHandshake:
+    """on_hello, on_proof: each once, in this order."""
+
+    def __init__(
+        self,
+        *,
+        lookup: Callable[[str], Verifier | None],
+        cluster_id: bytes,
+        certificate: bytes,
+        heartbeat_seconds: float,
+        frame_bytes_max: int,
+        version: str = "",
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._lookup, self._cluster_id, self._certificate = lookup, cluster_id, certificate
+        self._settings = (heartbeat_seconds, frame_bytes_max, version)
+        self._random = random
+        self._verifier: Verifier | None = None
+        self._key_id = ""
+        self._role = Role.VIEWER
+        self._node = b""
+        self._transcript = b""
+
+    def on_hello(self, body: bytes) -> bytes:
+        """The CHALLENGE for a HELLO."""
+        if self._transcript:
+            raise ProtocolError("a second HELLO")
+        match unpack(body):
+            case [list(versions), str(role), str(key_id), bytes(nonce), bytes(node)] if (
+                len(nonce) == NONCE_BYTES
+                and len(node) == NODE_ID_BYTES
+                and len(key_id.encode("utf-8", "replace")) <= KEY_ID_BYTES_MAX
+                and role in tuple(Role)
+                and all(isinstance(version, int) for version in versions)  # and may be shown: nothing nested
+            ):
+                pass
+            case _:
+                raise ProtocolError("a HELLO is [versions, role, key id, nonce of 32 bytes, node id of 16]")
+        if PROTOCOL_VERSION not in versions:
+            raise ProtocolError(
+                f"this master speaks tq/{PROTOCOL_VERSION}, not {versions!r:.40}; upgrade the older side"
+            )
+        found = self._lookup(key_id)
+        self._key_id = key_id
+        self._verifier = found if found is not None else _made_up(key_id, self._random)
+        self._role, self._node = Role(role), node
+        challenge = pack([PROTOCOL_VERSION, self._cluster_id, self._random(NONCE_BYTES), self._verifier.kdf])
+        self._transcript = _transcript(body, challenge, self._certificate)
+        return challenge
+
+    def on_proof(self, body: bytes) -> tuple[Admitted, bytes]:
+        """Who came in and the WELCOME for it; raises Rejected."""
+        verifier = self._verifier
+        if verifier is None:
+            raise ProtocolError("a PROOF before HELLO")
+        self._verifier = None  # one try per connection
+        match unpack(body):
+            case [bytes(proof)] if len(proof) == DIGEST_BYTES:
+                pass
+            case _:
+                raise ProtocolError("a PROOF is [32 bytes]")
+        signature = hmac.digest(verifier.stored_key, _CLIENT_LABEL + self._transcript, "sha256")
+        client_key = _xor(proof, signature)
+        right = hmac.compare_digest(hashlib.sha256(client_key).digest(), verifier.stored_key)
+        known = self._lookup(self._key_id)  # as it is now: it may have been revoked or replaced since HELLO
+        if not right or known is None or known.is_revoked or known.stored_key != verifier.stored_key:
+            raise Rejected(_REFUSED)
+        verifier = known
+        if not verifier.allows(self._role):
+            raise Rejected(
+                f"this key is a {verifier.role} key and cannot be used as {self._role}; "
+                f"make one with `tq keys add --role {self._role}`"
+            )
+        session = self._random(SESSION_ID_BYTES)
+        settings = pack([session, *self._settings])
+        signed = _SERVER_LABEL + self._transcript + body + settings
+        welcome = pack([hmac.digest(verifier.server_key, signed, "sha256"), settings])
+        node = node_of(verifier.key_id, self._node)
+        return Admitted(verifier=verifier, role=self._role, node=node, session=session), welcome
+
+
+def _transcript(hello: bytes, challenge: bytes, certificate: bytes) -> bytes:
+    digest = hashlib.sha256()
+    for part in (hello, challenge, hashlib.sha256(certificate).digest()):
+        digest.update(struct.pack(">I", len(part)) + part)
+    return digest.digest()
+
+
+def _xor(left: bytes, right: bytes) -> bytes:
+    return (int.from_bytes(left, "big") ^ int.from_bytes(right, "big")).to_bytes(len(left), "big")
+
+
+def _made_up(key_id: str, random: Callable[[int], bytes]) -> Verifier:
+    """A verifier nobody can satisfy, of the kind a key of that id would have."""
+    secret: Any = random(DIGEST_BYTES)
+    return Verifier(
+        key_id=key_id,
+        role=Role.VIEWER,
+        kdf=KDF_SCRYPT if key_id == AUTHKEY_ID else KDF_NONE,
+        stored_key=secret,
+        server_key=secret,
+        state="revoked",
+    )

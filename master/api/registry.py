@@ -1,0 +1,202 @@
+"""What can be called here: named callables, each giving an object, whose exposed methods can be called.
+
+As in ``BaseManager``, a name stands for a callable; unlike there, the callable has a name of its own
+(``module:callable``), never a lambda, so that a restarted master serves the same thing. Built-in objects
+run inside the engine's transaction; a user's objects run in a thread of their own pool.
+
+Deny by default: a method without a declared role does not exist on the wire.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from ...common.contract.exposed import ALLOWED, declared_role, exposed_methods
+from ...common.domain.model import Role
+from ...common.domain.naming import load_callable
+from ...common.errors import ConfigError, Forbidden, InvalidArgument, RemoteError, TqError, UnknownObject
+from ...common.values.codec import encode
+from ...common.values.exception_text import message, type_name
+from ...common.values.failure import MESSAGE_CHARS_MAX
+from ...common.wire.protocol import Request
+from ..data.types import check_weight, foreign_arguments
+from ..engine.engine import Engine
+from ..engine.session import Call, Session
+from ..objects.shared import NAME as SHARED
+from ..objects.shared import Shared
+from ..tasks.calls import BUILT_IN
+from .validation import EngineObject
+
+ONE_PAYLOAD: Final = "an exposed object's method takes one payload of [args, kwargs]"
+OBJECTS_MAX: Final = 1_000  # of the user's own kept at once, by name and arguments
+
+
+class Invocation(NamedTuple):
+    """A call that may be made. ``engine``: inside a transaction, with the call as its argument. ``reads``: it changes
+    nothing, as every method that viewers may call."""
+
+    run: Callable[[Call], Any]
+    engine: bool
+    reads: bool = False
+
+
+class Registry:
+    """The names this master serves."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        expose: Mapping[str, str],
+        own: Mapping[str, Callable[..., Any]] = {},
+        shared: Shared | None = None,
+    ) -> None:
+        """``own``: the master's objects that run in threads, as users' do. ``shared``: those of managers."""
+        self.shared = shared or Shared()
+        self._engine = engine
+        self._factories: dict[str, Callable[..., Any]] = dict(own)
+        self._objects: dict[tuple[Any, ...], Any] = {}
+        self._making = threading.Lock()  # guards growing _objects: users' objects run in several threads
+        for name, callable_name in expose.items():
+            self._register(name, callable_name)
+
+    def _register(self, name: str, callable_name: str) -> None:
+        if name in BUILT_IN or name == SHARED or name in self._factories:
+            raise ConfigError(f"[expose] {name}: this name is built in; choose another")
+        if not name.isidentifier() or name.startswith("_"):
+            raise ConfigError(
+                f"[expose] {name!r} cannot be a name; write e.g. get_counter = {callable_name!r}"
+            )
+        try:
+            self._factories[name] = load_callable(callable_name)
+        except TqError as error:
+            raise ConfigError(f"[expose] {name}: {error}") from error
+
+    def methods(self) -> dict[str, dict[str, Role]]:
+        """Every built-in object's exposed methods and the role each declares."""
+        return {name: exposed_methods(kind) for name, kind in BUILT_IN.items()}
+
+    def judge(self, session: Session, head: Request) -> None:
+        """As ``invocation``, of a call whose arguments are not read yet: their number and their names."""
+        name = head.target[0]
+        if name == SHARED:
+            self.shared.judge(head)
+            return
+        self.invocation(session, head)
+        if name not in BUILT_IN and (len(head.args) != 1 or head.kwargs):
+            raise InvalidArgument(ONE_PAYLOAD)
+
+    def invocation(self, session: Session, request: Request) -> Invocation:
+        """What a request comes to; raises UnknownObject, Forbidden or InvalidArgument.
+
+        A relayed call is a child's: it has the rights of a client, whatever its worker may do. Only workers
+        relay, or a viewer would gain those rights by calling its own calls relayed.
+        """
+        role = session.role
+        if request.relayed:
+            if role not in ALLOWED[Role.WORKER]:
+                raise Forbidden(f"only a worker relays calls, this key has {role}; make the call itself")
+            role = Role.CLIENT
+        name, *arguments = request.target
+        if name == SHARED:
+            return Invocation(self.shared.run(session, request, role), engine=False)
+        kind = BUILT_IN.get(name)
+        if kind is None:
+            return self._users(name, tuple(arguments), request, role)
+        _allow(name, kind, request.method, role)
+        target = _construct(kind, self._engine, arguments)
+        bound = _bind(kind, request, target)
+        return Invocation(
+            lambda call: bound(call, *request.args, **request.kwargs),
+            engine=True,
+            reads=declared_role(kind, request.method) == Role.VIEWER,
+        )
+
+    def _users(self, name: str, arguments: tuple[Any, ...], request: Request, role: Role) -> Invocation:
+        factory = self._factories.get(name)
+        if factory is None:
+            served = ", ".join(sorted([*BUILT_IN, *self._factories]))
+            raise UnknownObject(f"this master exposes no {name!r:.80}; it exposes {served}")
+
+        if isinstance(factory, type):  # else what it makes is known when it is made
+            _allow(name, factory, request.method, role)
+
+        def run(call: Call) -> Any:
+            target = self._object(factory, (name, *arguments))
+            _allow(name, type(target), request.method, role)
+            match request.args:
+                case [bytes(payload)] if not request.kwargs:
+                    check_weight(payload)
+                    called = getattr(target, request.method)
+                    positional, keywords = foreign_arguments(called, payload)
+                case _:
+                    raise InvalidArgument(ONE_PAYLOAD)
+            try:
+                result = called(*positional, **keywords)
+            except (
+                BaseException
+            ) as error:  # SystemExit too: it is the object's answer, not the end of a thread
+                raise _remote(error) from error
+            return encode(result, root=f"result of {name}.{request.method}")
+
+        return Invocation(run, engine=False)
+
+    def _object(self, factory: Callable[..., Any], key: tuple[Any, ...]) -> Any:
+        """The object of a name and arguments, made on first use, once however many threads ask."""
+        try:
+            if key not in self._objects:
+                with self._making:
+                    if key not in self._objects:
+                        if len(self._objects) >= OBJECTS_MAX:
+                            raise InvalidArgument(f"more than {OBJECTS_MAX:,} exposed objects in use")
+                        self._objects[key] = factory(*key[1:])
+            return self._objects[key]
+        except TypeError as error:
+            raise InvalidArgument(f"{key[0]}: {error}") from None
+        except TqError:
+            raise
+        except BaseException as error:
+            raise _remote(error) from error
+
+
+def _remote(error: BaseException) -> RemoteError:
+    """What a user's object raised, as its caller is told. Never raises, whatever the error does."""
+    return RemoteError(f"{type_name(error)}: {message(error, MESSAGE_CHARS_MAX)}")
+
+
+def _allow(name: str, kind: type, method: str, role: Role) -> None:
+    needed = declared_role(kind, method)
+    if needed is None:
+        served = (
+            ", ".join(sorted(exposed_methods(kind))) or "no methods; mark them with @tq.exposed('client')"
+        )
+        raise UnknownObject(f"{name} has no method {method!r:.80}; it has {served}")
+    if role not in ALLOWED[needed]:
+        raise Forbidden(
+            f"{name}.{method} needs the role {needed}, this key has {role}; ask for a {needed} key"
+        )
+
+
+def _construct(kind: type[EngineObject], engine: Engine, arguments: list[Any]) -> EngineObject:
+    try:
+        return kind(engine, *arguments)
+    except TypeError:
+        raise InvalidArgument(f"{kind.__name__} is not named by {arguments!r:.80}") from None
+
+
+def _bind(kind: type, request: Request, target: EngineObject) -> Callable[..., Any]:
+    """The bound method, its arguments checked against its signature before it runs."""
+    try:
+        _signature(kind, request.method).bind(None, None, *request.args, **request.kwargs)
+    except TypeError as error:
+        raise InvalidArgument(f"{request.method}: {error}") from None
+    method: Callable[..., Any] = getattr(target, request.method)
+    return method
+
+
+@lru_cache(maxsize=1_000)
+def _signature(kind: type, method: str) -> inspect.Signature:
+    return inspect.signature(getattr(kind, method))

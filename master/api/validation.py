@@ -1,0 +1,65 @@
+"""What every exposed object needs: the engine, and judges of arguments, for nothing about those is certain."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ...common.errors import Forbidden, InvalidArgument
+from ..engine.engine import Engine
+from ..engine.session import Call
+
+TEXT_CHARS_MAX: Final = 1_000  # of any text from a peer that has no tighter limit
+UNIX_SECONDS_MAX: Final = 1e11  # the year 5138; in milliseconds it still fits the store's integers
+
+
+class EngineObject:
+    """Base of what is exposed here: it has the engine, and the arguments it was named with are checked."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+
+def allow_queue(call: Call, queue: str) -> None:
+    if not call.session.allows_queue(queue):
+        patterns = ", ".join(call.session.verifier.queues)
+        raise Forbidden(f"this key may use the queues {patterns}, not {queue!r}; ask for a key that may")
+
+
+def judge_whole(name: str, value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InvalidArgument(f"{name} must be a whole number from {low} to {high}, not {value!r:.40}")
+    return value
+
+
+def judge_seconds(name: str, value: Any) -> float:
+    """A moment in Unix seconds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= UNIX_SECONDS_MAX:
+        raise InvalidArgument(f"{name} must be a moment in Unix seconds, not {value!r:.40}")
+    return float(value)
+
+
+def judge_flag(name: str, value: Any) -> bool:
+    if type(value) is not bool:
+        raise InvalidArgument(f"{name} must be true or false, not {value!r:.40}")
+    return value
+
+
+def judge_text(name: str, value: Any) -> str:
+    if not isinstance(value, str) or len(value) > TEXT_CHARS_MAX:
+        raise InvalidArgument(
+            f"{name} must be text of at most {TEXT_CHARS_MAX:,} characters, not {value!r:.40}"
+        )
+    return value
+
+
+def judge_texts(name: str, value: Any, most: int) -> list[str]:
+    """At most so many."""
+    if len(judge_list(name, value)) > most:
+        raise InvalidArgument(f"{name}: {len(value):,} of them; at most {most:,}")
+    return [judge_text(name, one) for one in value]
+
+
+def judge_list(name: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise InvalidArgument(f"{name} must be a list, not {value!r:.40}")
+    return value

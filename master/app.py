@@ -1,0 +1,246 @@
+"""From settings to a running master: everything that can be wrong is found before the port opens.
+
+Owns the data directory: lock, store, certificate, keys. Decides nothing about tasks.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, NamedTuple, cast
+
+from ..common.auth.certificate import certificate_der
+from ..common.auth.keys import AUTHKEY_ID, check_authkey_strength, make_authkey_verifier
+from ..common.errors import ConfigError, StoreError, TqError
+from ..common.runtime.config import MasterSettings
+from ..common.runtime.history import open_history
+from ..common.version import VERSION
+from ..common.wire.tls import server_context
+from .api.registry import Registry
+from .blobs.files import BlobFiles
+from .engine.chores import ENVELOPE_BYTES_MAX, EngineLimits
+from .engine.clock import read_clock
+from .engine.engine import Engine
+from .keys.own_keys import OwnKeys
+from .net.server import Server
+from .objects.shared import Shared
+from .observe.disk import Disk
+from .store.cluster_files import (
+    BLOBS,
+    CERTIFICATE,
+    NOTHING_MEANT,
+    STORE_FILE,
+    Meant,
+    claim_store,
+    has_lost_log,
+    log_of,
+    problems,
+    settle_certificate,
+)
+from .store.data_directory import make_directory
+from .store.directory_lock import DataLock
+from .store.interface.store import Store
+from .store.recording import RecordingStore
+from .store.sqlite.store import SqliteStore
+
+REGISTERED: Final = "TQ_REGISTERED"  # what a manager that starts a master serves there; not a setting
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)  # a disk, or one's part of it
+VOLATILE_BLOBS: Final = "blobs.volatile"
+
+
+@dataclass(kw_only=True)
+class House:
+    """What a master owns on disk, opened."""
+
+    settings: MasterSettings
+    lock: DataLock
+    store: Store
+    engine: Engine
+    registry: Registry
+    blob_files: BlobFiles
+    certificate: Path
+    certificate_key: Path
+    cluster_id: bytes
+    new_keys: bool  # keys were made just now
+
+    def server(self, report: Callable[..., None]) -> Server:
+        settings = self.settings
+        server = Server(
+            self.engine,
+            self.registry,
+            server_context(self.certificate, self.certificate_key, self.settings.client_ca_file),
+            certificate_der(self.certificate),
+            cluster_id=self.cluster_id,
+            heartbeat_seconds=settings.heartbeat_seconds,
+            frame_bytes_max=settings.frame_bytes_max,
+            report=report,
+            blob_files=self.blob_files,
+        )
+        self.engine.shell_facts = lambda: {
+            "commit_seconds": server.commit_seconds,
+        }
+        return server
+
+    def close(self) -> None:
+        self.store.close()
+        self.lock.release(closed=True)
+
+
+def open_house(
+    settings: MasterSettings, authkey: str | None, report: Callable[..., None], meant: Meant = NOTHING_MEANT
+) -> House:
+    """Check and open everything; raises ConfigError with what to do."""
+    try:
+        return _open(settings, authkey, report, meant)
+    except TqError:  # some are OSErrors as well
+        raise
+    except OSError as error:
+        where = "" if error.filename is None else f": {error.filename}"
+        remedy = "free some space there" if error.errno in FULL else "make it writable for this user"
+        raise ConfigError(
+            f"cannot use the data directory {settings.data}: {error.strerror}{where}; "
+            f"{remedy}, or choose another with --data"
+        ) from error
+
+
+def _open(settings: MasterSettings, authkey: str | None, report: Callable[..., None], meant: Meant) -> House:
+    if authkey is not None:
+        check_authkey_strength(authkey, settings.bind.host)
+    os.umask(0o077)  # whatever is written below is nobody else's to read
+    make_directory(settings.data)
+    lock = DataLock(settings.data)
+    store: Store | None = None
+    try:
+        durable = settings.durability != "memory"
+        wrong = problems(settings.data, durable=durable, own_keys=authkey is None, meant=meant)
+        if wrong:
+            raise ConfigError("\n".join(wrong))
+        path = settings.data / STORE_FILE if durable else None
+        if path is not None and not lock.was_closed and has_lost_log(path):
+            report("store.log_missing", level="error", file=str(log_of(path)))
+        store = _open_store(path, settings.durability, report)
+        return _furnish(settings, authkey, report, meant, lock, store)
+    except BaseException:
+        if store is not None:
+            store.close()
+        lock.release()
+        raise
+
+
+def _furnish(
+    settings: MasterSettings,
+    authkey: str | None,
+    report: Callable[..., None],
+    meant: Meant,
+    lock: DataLock,
+    store: Store,
+) -> House:
+    """The house around an opened store."""
+    engine = Engine(
+        store,
+        EngineLimits(
+            lease_ms=int(settings.lease_seconds * 1000),
+            grace_ms=int(settings.grace_seconds * 1000),
+            tick_ms=int(settings.heartbeat_seconds * 1000),
+            result_ttl_ms=int(settings.result_ttl_seconds * 1000),
+            results_max=settings.results_max,
+            payload_bytes_max=settings.frame_bytes_max - ENVELOPE_BYTES_MAX,
+        ),
+        random=random.SystemRandom().random,
+        random_bytes=os.urandom,
+        report=report,
+    )
+    identity = _identify(engine, settings, authkey, report, meant)
+    engine.facts = {
+        "version": VERSION,
+        "cluster_id": identity.cluster_id.hex(),
+        "started": read_clock().wall / 1000,
+        "data": str(settings.data),
+        "durability": settings.durability,
+        "pid": os.getpid(),
+    }
+    if settings.expose:
+        sys.path.insert(0, os.getcwd())  # the user's own modules, as `python -m` would find them
+    return House(
+        settings=settings,
+        lock=lock,
+        store=store,
+        engine=engine,
+        registry=Registry(
+            engine,
+            settings.expose,
+            {"get_disk": partial(Disk, settings.data)},
+            Shared(os.environ.get(REGISTERED), settings.grace_seconds),
+        ),
+        blob_files=_open_blobs(settings, store, report),
+        certificate=identity.certificate,
+        certificate_key=identity.certificate_key,
+        cluster_id=identity.cluster_id,
+        new_keys=identity.new_keys,
+    )
+
+
+def _open_store(path: Path | None, durability: str, report: Callable[..., None]) -> Store:
+    """The store; one that tells what is written through it when a history is asked for."""
+    note = open_history("master")
+    store = SqliteStore(path, durability, lambda text: report("store.damaged", level="error", error=text))
+    return store if note is None else cast(Store, RecordingStore(store, note))
+
+
+def _open_blobs(settings: MasterSettings, store: Store, report: Callable[..., None]) -> BlobFiles:
+    """Content in files, also when tasks are in memory only: then in a directory that begins empty."""
+    volatile = settings.durability == "memory"
+    root = settings.data / (VOLATILE_BLOBS if volatile else BLOBS)
+    if volatile:
+        shutil.rmtree(root, ignore_errors=True)
+    elif not root.exists() and store.blobs.any():
+        report("blobs.missing", level="error", folder=str(root))
+    files = BlobFiles(root, sync=settings.durability == "fsync")
+    files.prepare()
+    return files
+
+
+class Identity(NamedTuple):
+    cluster_id: bytes
+    certificate: Path
+    certificate_key: Path
+    new_keys: bool
+
+
+def _identify(
+    engine: Engine, settings: MasterSettings, authkey: str | None, report: Callable[..., None], meant: Meant
+) -> Identity:
+    """Which cluster this is, made once: its id, then its certificate, then its keys, each kept before the next is made."""
+    store, durable = engine.store, settings.durability != "memory"
+    try:
+        cluster_id = claim_store(store, settings.data, os.urandom, durable=durable, meant=meant)
+        store.begin()
+        known = store.get_meta(CERTIFICATE)
+        store.rollback()
+        certificate, key, pin = settle_certificate(known, settings.data, meant, report)
+        engine.keys.pin = pin
+        engine.start(read_clock())
+        now = engine.now
+        store.begin()
+        if pin != known:
+            store.set_meta(CERTIFICATE, pin)
+        own, new_keys = OwnKeys(engine.keys, settings.data, adopt=meant.new_store or not durable), False
+        if authkey is not None:
+            engine.keys.put(make_authkey_verifier(authkey, cluster_id, created=now.steady))
+        else:
+            if engine.keys.find(AUTHKEY_ID) is not None:
+                engine.keys.revoke(AUTHKEY_ID, [])  # it was for an earlier start
+            new_keys = own.prepare(now)
+        engine.timeline.keep(now, always=True)  # so that the log of a store that is open is never empty
+        store.commit()
+        own.write()
+    except StoreError as error:
+        raise ConfigError(f"cannot write to the store in {settings.data}: {error}") from error
+    return Identity(cluster_id, certificate, key, new_keys)

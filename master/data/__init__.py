@@ -1,0 +1,1 @@
+"""Named values: a manager's dicts, lists, Namespaces, Values and Arrays."""

@@ -1,0 +1,101 @@
+"""What every master exposes of named values. See ``master/tasks/calls.py`` for the rules, ``named_values.py`` for what happens.
+
+``get_datum(type, name)`` is one of them; ``get_data()`` is what operators see of all.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ...common.contract.exposed import exposed
+from ...common.domain.model import Role, check_name
+from ...common.errors import InvalidArgument, UnknownObject
+from ...common.values.codec import encode
+from ..api.validation import EngineObject, allow_queue, judge_list, judge_text, judge_whole
+from ..engine.engine import Engine
+from ..engine.session import Call
+from ..items.calls import judge_token
+from ..items.items import NUMBER_MAX
+from .named_values import Named
+
+SHOWN_MAX: Final = 5_000
+
+
+class NamedDatum(EngineObject):
+    """``get_datum(type, name)``: a dict, list, Namespace, Value or Array that outlives who made it."""
+
+    def __init__(self, engine: Engine, type: str, name: str) -> None:
+        super().__init__(engine)
+        self.type, self.name = judge_text("type", type), check_name("data", name)
+
+    @exposed(Role.CLIENT)
+    def make(self, call: Call, payload: bytes) -> bytes:
+        """Make it of these arguments unless it is there: ``["object", type, name, what can be called]``, encoded, or
+        ``["error", failure]``."""
+        allow_queue(call, self.name)
+        return self.engine.data.make(self.type, self.name, _judge_bytes("arguments", payload))
+
+    @exposed(Role.CLIENT)
+    def call(
+        self,
+        call: Call,
+        caller: bytes,
+        number: int,
+        method: str,
+        payload: bytes,
+        slices: list[int],
+    ) -> bytes:
+        """Do it, once for each number of a caller: ``["value", …]``, encoded, or ``["error", failure]``."""
+        allow_queue(call, self.name)
+        return self.engine.data.call(
+            self.type,
+            self.name,
+            judge_token("caller", caller),
+            judge_whole("number", number, 1, NUMBER_MAX),
+            judge_text("method", method),
+            _judge_bytes("arguments", payload),
+            judge_list("slices", slices),
+        )
+
+
+class NamedData(EngineObject):
+    """``get_data()``"""
+
+    @exposed(Role.VIEWER)
+    def list(self, call: Call) -> dict[str, Any]:
+        """``rows``, by name; and how many more there are."""
+        allows = call.session.allows_queue
+        named = sorted(
+            (one for one in self.engine.data.by_name.values() if allows(one.name)), key=lambda one: one.name
+        )
+        rows = [
+            {"name": one.name, "type": one.type, "size_bytes": one.size_bytes} for one in named[:SHOWN_MAX]
+        ]
+        return {"rows": rows, "left_out": len(named) - len(rows)}
+
+    @exposed(Role.VIEWER)
+    def show(self, call: Call, name: str) -> dict[str, Any]:
+        """``type``, and ``parts``, encoded: keys and values in turn of a dict or Namespace, the type code and what it
+        has of a Value or Array, all there is of a list."""
+        named = self._named(call, name)
+        return {"type": named.type, "parts": encode(self.engine.data.parts(named), judged=True)}
+
+    @exposed(Role.ADMIN)
+    def delete(self, call: Call, name: str) -> str:
+        """Its type. Whoever still uses it is told UnknownObject."""
+        named = self._named(call, name)
+        self.engine.data.drop(named)
+        return named.type
+
+    def _named(self, call: Call, name: str) -> Named:
+        allow_queue(call, judge_text("name", name))
+        named = self.engine.data.by_name.get(name)
+        if named is None:
+            raise UnknownObject(f"there is no dict, list or other value {name!r:.80}; `tq data` lists them")
+        return named
+
+
+def _judge_bytes(name: str, value: object) -> bytes:
+    if type(value) is not bytes:
+        raise InvalidArgument(f"{name} are bytes, not {value!r:.40}")
+    return value

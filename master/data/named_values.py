@@ -1,0 +1,334 @@
+"""Named values of the types of data: a manager's dict, list, Namespace, Value and Array that outlive everything.
+
+::
+
+    make ─► a row with the value
+    call ─► done in memory ─► if it may have changed the value: a row of the call ─┬─► one commit ─► its answer
+                                       calls that outgrow the value: a new value ──┘
+    asked for after a start ─► the stored value, and every call since made on it again, in order
+
+What changes a value is stored, not what it is then: a large dict is not written anew for each of its keys. Calls on
+the types of data are deterministic (``types.py``), so made again they come to the same, answers included.
+
+Whoever calls has a number, which grows with each of its caller's calls; the last one of each is remembered with its
+answer. One that is asked again after a lost connection is answered again, and done once.
+
+Invariants: 1. memory is what the stored value and calls come to; 2. a call is done once for its number; 3. what cannot
+be read back stands in nobody's way but of who asks for it, and is not lost.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ...common.domain.model import check_new
+from ...common.errors import (
+    DecodeError,
+    InvalidArgument,
+    RemoteError,
+    StoreError,
+    TqError,
+    UnknownObject,
+)
+from ...common.runtime.callbacks import OUT_OF_MEMORY
+from ...common.values.codec import decode, encode
+from ...common.values.elements import weight
+from ...common.values.failure import Failure
+from ..store.interface.data import DataCall
+from ..store.interface.store import Store
+from .types import (
+    DATA,
+    Datum,
+    answered,
+    arguments,
+    check_bytes,
+    check_weight,
+    plain,
+    takes_apart,
+    thawed,
+)
+
+NAMES_MAX: Final = 10_000
+BYTES_MAX: Final = 4 * 1024 * 1024  # of one: whatever is done with all of it holds up everybody for that long
+RESIDENT_BYTES_MAX: Final = (
+    128 * 1024 * 1024
+)  # of memory that all take; the latest used is kept whatever it takes
+CALLS_BYTES_MIN: Final = 64 * 1024  # of calls, before the value is written anew
+CALL_BYTES: Final = 64  # what a row costs besides its content
+LINEAR: Final = 64  # what goes through all of a value counts as one such part of it written
+CALLER_BYTES: Final = 200  # what one takes in memory besides its answer
+CALLERS_MAX: Final = 1_000  # of each, the latest
+ANSWERS_BYTES_MAX: Final = 1024 * 1024  # of each; beyond, the oldest answers are forgotten, not their numbers
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class Named:
+    """``datum``: None until it is asked for. ``stored_bytes``: of the value as it is stored, ``calls_bytes``: of the calls
+    since. ``last``: number and answer of each caller's last call, the latest last."""
+
+    number: int
+    name: str
+    type: str
+    stored_bytes: int
+    calls_bytes: int = 0
+    datum: Datum | None = None
+    last: dict[bytes, tuple[int, bytes | None]] = field(default_factory=dict)
+    answers_bytes: int = 0
+    weight: int = 0  # of memory that its value takes, about; while it is there
+
+    @property
+    def size_bytes(self) -> int:
+        return self.stored_bytes + self.calls_bytes
+
+    @property
+    def memory_bytes(self) -> int:
+        return self.weight + self.answers_bytes + CALLER_BYTES * len(self.last)
+
+    def remember(self, caller: bytes, number: int, answer: bytes | None) -> None:
+        _, before = self.last.pop(caller, (0, None))
+        self.last[caller] = number, answer
+        self.answers_bytes += len(answer or b"") - len(before or b"")
+        if len(self.last) > CALLERS_MAX:
+            _, before = self.last.pop(next(iter(self.last)))
+            self.answers_bytes -= len(before or b"")
+        if self.answers_bytes > ANSWERS_BYTES_MAX:
+            self._forget_answers()
+
+    def _forget_answers(self) -> None:
+        for caller, (number, answer) in list(self.last.items())[:-1]:
+            if self.answers_bytes <= ANSWERS_BYTES_MAX:
+                break
+            self.last[caller] = number, None
+            self.answers_bytes -= len(answer or b"")
+
+    def callers(self) -> bytes:
+        return encode([[caller, number, answer] for caller, (number, answer) in self.last.items()])
+
+
+class Data:
+    """All of one master."""
+
+    def __init__(self, store: Store, report: Callable[..., None]) -> None:
+        self._store, self._report = store, report
+        self.by_name: dict[str, Named] = {}
+        self._resident: dict[Named, int] = {}  # those in memory and their bytes, the latest used last
+        self._resident_bytes = 0
+        # of the transaction under way
+        self.worked_bytes = 0  # looked at, read and answered: whoever fills the transaction stops in time
+        self._calls: list[DataCall] = []
+        self._outgrown: dict[Named, None] = {}
+        self._used: dict[Named, None] = {}
+
+    def load(self) -> None:
+        """Take the store's picture; values are read when they are asked for."""
+        self.forget()
+        self._resident.clear()
+        self._resident_bytes = 0
+        self.by_name = {
+            row.name: Named(number=row.data, name=row.name, type=row.type, stored_bytes=row.size_bytes)
+            for row in self._store.data.load()
+        }
+
+    def make(self, type: str, name: str, payload: bytes) -> bytes:
+        """The one of this name, made on first use with these arguments. The encoded answer: ``["object", type, name,
+        what can be called of it]``, or ``["error", failure]`` for what making it raised."""
+        kind = DATA.get(type)
+        if kind is None:
+            raise UnknownObject(f"{type!r:.80} cannot be named; what can is {', '.join(DATA)}")
+        named = self.by_name.get(name)
+        if named is None:
+            check_new(type, name, False)
+            if len(self.by_name) >= NAMES_MAX:
+                raise InvalidArgument(f"there are {NAMES_MAX:,} named values already; `tq data` lists them")
+            check_bytes(len(payload), BYTES_MAX)
+            check_weight(payload)
+            args, kwargs = arguments(payload, [], kept=True, must_stay=True, whole=type != "dict")
+            try:
+                thing = kind.make(*args, **kwargs)
+                value = encode(kind.parts(thing), judged=True)
+            except TqError:
+                raise
+            except Exception as error:  # an array's bytes may be no characters
+                return _failed(error)
+            check_bytes(len(value), BYTES_MAX)
+            datum = Datum(type=kind, thing=thing, size_bytes=len(value), bytes_max=BYTES_MAX)
+            self._add(name, type, datum, value)
+        elif named.type != type:
+            raise InvalidArgument(f"{name!r} is a {named.type} already, not a {type}; use another name")
+        return encode(["object", type, name, list(kind.exposed)])
+
+    def call(
+        self, type: str, name: str, caller: bytes, number: int, method: str, payload: bytes, slices: list[Any]
+    ) -> bytes:
+        """The encoded answer: ``["value", …]``, or ``["error", failure]`` for what the method raised."""
+        named = self.get(name)
+        if named.type != type:
+            raise InvalidArgument(f"{name!r} is a {named.type}, not a {type}")
+        datum = self._datum(named)
+        done, answer = named.last.get(caller, (0, None))
+        if number <= done:
+            if number < done or answer is None:
+                raise RemoteError(  # not Unreachable: that would be asked again, for ever
+                    "this call was done, and its answer was lost with the connection and is not known any more"
+                )
+            return answer
+        check_bytes(len(payload), BYTES_MAX)
+        check_weight(payload)
+        answer = _perform(datum, method, payload, slices)
+        self.worked_bytes += len(answer) + _looked_at(datum, method)
+        if method in datum.type.changing:
+            named.remember(caller, number, answer)
+            named.weight += weight(payload) if method in datum.type.growing else 0
+            self._note(
+                named, datum, DataCall(named.number, caller, number, encode([method, payload, slices]))
+            )
+            if method in datum.type.linear:
+                named.calls_bytes += datum.size_bytes // LINEAR
+        return answer
+
+    def get(self, name: str) -> Named:
+        named = self.by_name.get(name)
+        if named is None:
+            raise UnknownObject(
+                f"there is nothing named {name!r:.80} (any more); whoever makes it makes it anew: "
+                f"manager.dict(name={name!r:.80})"
+            )
+        return named
+
+    def parts(self, named: Named) -> list[Any]:
+        """All of it: see ``DataType.parts``."""
+        datum = self._datum(named)
+        self.worked_bytes += datum.size_bytes
+        return datum.type.parts(datum.thing)
+
+    def drop(self, named: Named) -> None:
+        self._calls = [call for call in self._calls if call.data != named.number]
+        self._outgrown.pop(named, None)
+        self._used.pop(named, None)
+        self._resident_bytes -= self._resident.pop(named, 0)
+        self._store.data.drop(named.number)
+        del self.by_name[named.name]
+
+    # one transaction
+
+    def settle(self) -> None:
+        """Write what was called, and anew the values whose calls have outgrown them."""
+        self._store.data.add_calls(self._calls)
+        self._calls.clear()
+        for named in self._outgrown:
+            self._write_anew(named, self._datum(named))
+        self._outgrown.clear()
+        for named in self._used:
+            self._resident_bytes += named.memory_bytes - self._resident[named]
+            self._resident[named] = named.memory_bytes
+        self._used.clear()
+        self.worked_bytes = 0
+        while len(self._resident) > 1 and self._resident_bytes > RESIDENT_BYTES_MAX:
+            self._let_go(next(iter(self._resident)))
+
+    def forget(self) -> None:
+        """The transaction failed: nothing of it remains."""
+        self._calls.clear()
+        self._outgrown.clear()
+        self._used.clear()
+        self.worked_bytes = 0
+
+    # inside
+
+    def _add(self, name: str, type: str, datum: Datum, value: bytes) -> None:
+        number = self._store.data.add(name, type, value, encode([]))
+        named = Named(
+            number=number, name=name, type=type, stored_bytes=len(value), datum=datum, weight=weight(value)
+        )
+        self.by_name[name] = named
+        self._resident[named] = 0
+        self._used[named] = None
+
+    def _write_anew(self, named: Named, datum: Datum) -> None:
+        """One that cannot be written stays the calls that it is: everybody else's calls are in this transaction too."""
+        try:
+            value = datum.frozen()
+        except Exception as error:
+            self._report("data.not_written", level="error", name=named.name, error=repr(error))
+        else:
+            datum.size_bytes = named.stored_bytes = len(value)
+            named.weight = weight(value)
+            self._store.data.replace(named.number, value, named.callers())
+        named.calls_bytes = 0
+
+    def _note(self, named: Named, datum: Datum, call: DataCall) -> None:
+        self._calls.append(call)
+        named.calls_bytes += len(call.call) + CALL_BYTES
+        if named.calls_bytes > max(CALLS_BYTES_MIN, 2 * named.stored_bytes):
+            self._outgrown[named] = None
+
+    def _let_go(self, named: Named) -> None:
+        named.datum = None
+        named.last.clear()
+        self._resident_bytes -= self._resident.pop(named)
+
+    def _datum(self, named: Named) -> Datum:
+        """In memory. What cannot be read there now raises DecodeError and stays as it is stored."""
+        if named.datum is None:
+            self.worked_bytes += named.size_bytes
+            self._read(named)
+        self._resident[named] = self._resident.pop(named, 0)
+        self._used[named] = None
+        assert named.datum is not None  # noqa: S101 - just read
+        return named.datum
+
+    def _read(self, named: Named) -> None:
+        stored = self._store.data.read(named.number)
+        try:
+            kind = DATA[named.type]
+            thing, taken = thawed(kind, stored.value), weight(stored.value)
+            datum = Datum(
+                type=kind, thing=thing, size_bytes=len(stored.value), bytes_max=sys.maxsize, again=True
+            )
+            named.last = {caller: (number, answer) for caller, number, answer in decode(stored.callers)}
+            named.answers_bytes = sum(len(answer or b"") for _, answer in named.last.values())
+            for caller, number, call in stored.calls:
+                method, payload, slices = decode(call)
+                named.remember(caller, number, _perform(datum, method, payload, slices, again=True))
+                taken += weight(payload)
+        except MemoryError as error:
+            raise StoreError(OUT_OF_MEMORY) from error
+        except Exception as error:  # whatever it is, it is this value's, and nobody else's
+            named.last, named.answers_bytes = {}, 0
+            raise DecodeError(
+                f"{named.type} {named.name!r} cannot be read in this master: {error}"
+            ) from error
+        named.datum = Datum(type=kind, thing=thing, size_bytes=datum.size_bytes, bytes_max=BYTES_MAX)
+        named.stored_bytes, named.weight = len(stored.value), taken
+        named.calls_bytes = sum(len(call) + CALL_BYTES for _, _, call in stored.calls)
+
+
+def _looked_at(datum: Datum, method: str) -> int:
+    """As many of its bytes as take the time that the call takes."""
+    if method in datum.type.scanning:
+        return datum.size_bytes
+    return datum.size_bytes // LINEAR if method in datum.type.linear else 0
+
+
+def _perform(datum: Datum, method: str, payload: bytes, slices: list[Any], *, again: bool = False) -> bytes:
+    """The encoded answer to a call. TqError when it was not done. ``again``: it was judged when it was."""
+    kept = method in datum.type.growing and not again
+    whole = takes_apart(method, slices)
+    args, kwargs = arguments(payload, slices, kept=kept, must_stay=True, whole=whole, judged=again)
+    try:
+        result = datum.call(method, args, kwargs, len(payload))
+    except TqError:
+        raise
+    except Exception as error:
+        return _failed(error)
+    try:
+        return answered(plain(result), judged=True)
+    except Exception as error:  # a Namespace's __class__, say; what was done is done
+        return _failed(error)
+
+
+def _failed(error: Exception) -> bytes:
+    return encode(["error", Failure.of(error).encode()])

@@ -1,0 +1,1 @@
+"""The transaction loop, and what it is handed: sessions, the clock, the commit."""

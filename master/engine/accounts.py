@@ -1,0 +1,167 @@
+"""What each key has here now, and all keys together: counted in things, and in the bytes that those take. Pure.
+
+::
+
+    whoever holds something ──take(what, how many)──► the account of its key ──► the account of all
+                             ◄─ QuotaExceeded ─┘  ◄──────────── give(what, how many), once it is gone
+
+A session, a parked call or a watched task is small, and a million of them are not: so every kind of thing has a
+weight, and a key that stays below each limit still has a bound on the memory that it uses up here.
+
+Invariants: 1. nothing is taken when ``take`` raises; 2. what was taken is given back exactly once; 3. the account of
+all is the sum of the others.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final, NamedTuple
+
+from ...common.auth.keys import AUTHKEY_ID
+from ...common.errors import QuotaExceeded
+from ..net.flow import KIB, MIB, Flow
+
+KEY_BYTES_MAX: Final = 240 * MIB  # of memory, by weight: what one key may cost the master
+ALL_BYTES_MAX: Final = 1024 * MIB
+
+
+class What(enum.IntEnum):
+    """The kinds of things that are counted."""
+
+    SESSIONS = 0
+    CHILDREN = 1
+    STREAMS = 2
+    CALLS = 3
+    PARKED_BYTES = 4
+    WATCHED = 5
+    OUTCOME_BYTES = 6
+    ANNOUNCED_BYTES = 7
+    NAMES = 8
+    UPLOADS = 9
+    INCOMING_BYTES = 10
+    UNREAD_BYTES = 11
+
+
+class Limit(NamedTuple):
+    """``key``, ``all``: how many one key, and all together, may have. ``weight``: bytes of memory each, as measured."""
+
+    key: int
+    all: int
+    weight: int
+    words: str  # for people: "this key has 10 <words>"
+    remedy: str
+
+
+LIMITS: Final[dict[What, Limit]] = {
+    # Besides, three quarters of the descriptors. Workers of a large cluster share a key: so many are honest.
+    What.SESSIONS: Limit(10_000, 1_000_000, 18 * KIB, "connections", "close some, or use a second key"),
+    What.CHILDREN: Limit(
+        20_000, 200_000, 2 * KIB, "children of workers that call the master", "use a second key"
+    ),
+    What.STREAMS: Limit(20_000, 200_000, 1_536, "result streams", "use one for all tasks of a program"),
+    What.CALLS: Limit(50_000, 500_000, 1_280, "calls without an answer", "wait for some of them"),
+    What.PARKED_BYTES: Limit(
+        32 * MIB, 128 * MIB, 1, "bytes in calls that wait", "wait until there is room for what was put"
+    ),
+    What.WATCHED: Limit(
+        1_000_000, 4_000_000, 220, "tasks whose outcomes are not collected yet", "collect some first"
+    ),
+    What.OUTCOME_BYTES: Limit(16 * MIB, 128 * MIB, 1, "bytes of outcomes", "collect some first"),
+    What.ANNOUNCED_BYTES: Limit(
+        32 * MIB,
+        256 * MIB,
+        1,
+        "bytes of announcements of workers",
+        "announce fewer tasks, or use a second key",
+    ),
+    # A lane, once it is there, stays; half of what the master has is left to others.
+    What.NAMES: Limit(
+        50_000, 100_000, KIB, "names of tasks in queues since the master started", "use fewer names"
+    ),
+    What.UPLOADS: Limit(256, 1_024, 1 * KIB, "uploads under way", "finish some first"),
+    What.INCOMING_BYTES: Limit(
+        80 * MIB, 256 * MIB, 1, "bytes of messages that have not arrived whole", "send fewer at a time"
+    ),
+    What.UNREAD_BYTES: Limit(64 * MIB, 256 * MIB, 1, "bytes of answers that it does not read", "read them"),
+}
+
+
+class Account:
+    """What one key has, or, without ``everybody``, all have. ``is_shared``: the key is the only one there is, and its
+    limits are those of all."""
+
+    __slots__ = ("bytes", "everybody", "flow", "held", "is_shared")
+
+    def __init__(self, everybody: Account | None = None, *, is_shared: bool = False) -> None:
+        self.everybody, self.is_shared = everybody, is_shared
+        self.held = [0] * len(What)
+        self.bytes = 0  # of memory, by weight
+        self.flow = Flow()
+
+    def take(self, what: What, count: int = 1) -> None:
+        """So many more. Raises QuotaExceeded, with nothing taken."""
+        limit, everybody = LIMITS[what], self.everybody
+        size = count * limit.weight
+        if everybody is not None:
+            if everybody.held[what] + count > limit.all or everybody.bytes + size > ALL_BYTES_MAX:
+                raise everybody.refusal(what, count)
+            if not self.is_shared and (
+                self.held[what] + count > limit.key or self.bytes + size > KEY_BYTES_MAX
+            ):
+                raise self.refusal(what, count)
+            everybody.held[what] += count
+            everybody.bytes += size
+        self.held[what] += count
+        self.bytes += size
+
+    def note(self, what: What, count: int) -> None:
+        """So many more, whatever the limits: of what was judged a moment ago, and cannot be refused any more."""
+        size = count * LIMITS[what].weight
+        for account in (self, self.everybody):
+            if account is not None:
+                account.held[what] += count
+                account.bytes += size
+
+    def give(self, what: What, count: int = 1) -> None:
+        """So many are gone."""
+        self.note(what, -count)
+
+    def takes(self, what: What, count: int) -> bool:
+        """``take`` for those who can do without: whether there was room."""
+        try:
+            self.take(what, count)
+        except QuotaExceeded:
+            return False
+        return True
+
+    def check(self, what: What, count: int) -> None:
+        """Raises QuotaExceeded where ``take`` would."""
+        self.take(what, count)
+        self.give(what, count)
+
+    def refusal(self, what: What, count: int = 1) -> QuotaExceeded:
+        """Why so many more are too many, and what to do."""
+        limit, who, most, bytes_max = LIMITS[what], "this key has", LIMITS[what].key, KEY_BYTES_MAX
+        if self.everybody is None:
+            who, most, bytes_max = "all keys together have", limit.all, ALL_BYTES_MAX
+        if self.held[what] + count > most:
+            return QuotaExceeded(f"{who} {self.held[what]:,} {limit.words}; at most {most:,}: {limit.remedy}")
+        return QuotaExceeded(
+            f"what {who} here takes {self.bytes // MIB:,} MiB of the master's memory, {self.held[what]:,} "
+            f"{limit.words} among it; at most {bytes_max // MIB:,} MiB: {limit.remedy}"
+        )
+
+
+class Accounts:
+    """One account for each key that has been here, and one of all. A plain authkey is one key for everybody."""
+
+    def __init__(self) -> None:
+        self.everybody = Account()
+        self._of_key: dict[str, Account] = {}
+
+    def of(self, key_id: str) -> Account:
+        account = self._of_key.get(key_id)
+        if account is None:
+            account = Account(self.everybody, is_shared=key_id == AUTHKEY_ID)
+            self._of_key[key_id] = account
+        return account

@@ -1,0 +1,1 @@
+"""Queues of plain values, and the workers that consume them."""

@@ -1,0 +1,158 @@
+"""The queues of plain values that every master exposes. See ``master/tasks/calls.py`` for the rules, ``items.py`` for what happens.
+
+``get_queue(name, kind, maxsize, mine)`` is any of them; ``get_task_queue`` and ``get_result_queue`` are, besides
+what they are for tasks, the two of the well-known tutorial.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...common.contract.exposed import exposed
+from ...common.domain.model import TASK_ID_BYTES, Role, check_name, check_new
+from ...common.errors import InvalidArgument
+from ...common.values.sort_keys import RANK_BYTES_MAX
+from ...common.wire.frames import too_large
+from ..api.validation import EngineObject, allow_queue, judge_flag, judge_list, judge_whole
+from ..engine.engine import Engine
+from ..engine.session import Call
+from .items import NUMBER_MAX, TOKEN_BYTES
+from .queue import KINDS, ItemQueue, NewPut
+
+MAXSIZE_MAX = 2**31 - 1
+TOKENS_MAX = 10_000  # in one call
+
+
+class ItemQueueObject(EngineObject):
+    """What all of them do. ``item_queue``: its name, and how it is made if it is not there."""
+
+    item_queue: str
+    kind: str | None = None
+    maxsize = 0
+    mine = False
+
+    @exposed(Role.CLIENT)
+    def make(self, call: Call) -> None:
+        """The queue is there from now on; refused if it is there as another kind."""
+        self._queue(call)
+
+    @exposed(Role.CLIENT)
+    def put(
+        self,
+        call: Call,
+        putter: bytes,
+        number: int,
+        payload: bytes,
+        wait: bool = True,
+        rank: bytes | None = None,
+    ) -> object:
+        """True: stored. False: the queue is full and ``wait`` is false. Nil: it was shut down. Text: why it cannot be
+        ordered here."""
+        queue = self._queue(call)
+        if type(payload) is not bytes or (rank is not None and type(rank) is not bytes):
+            raise InvalidArgument("an item is bytes, and so is its rank")
+        if rank is not None and len(rank) > RANK_BYTES_MAX:
+            raise InvalidArgument(f"a rank has at most {RANK_BYTES_MAX:,} bytes, not {len(rank):,}")
+        if len(payload) > self.engine.limits.payload_bytes_max:
+            raise InvalidArgument(
+                too_large("the item has", len(payload), self.engine.limits.payload_bytes_max)
+            )
+        put = NewPut(
+            judge_token("putter", putter), judge_whole("number", number, 1, NUMBER_MAX), payload, rank
+        )
+        return self.engine.items.put(call, queue, put, judge_flag("wait", wait))
+
+    @exposed(Role.CLIENT)
+    def give_up_put(self, call: Call, putter: bytes, number: int) -> bool:
+        """A put is not waited for any longer; whether it was stored after all."""
+        return self.engine.items.give_up_put(
+            self._queue(call), judge_token("putter", putter), judge_whole("number", number, 1, NUMBER_MAX)
+        )
+
+    @exposed(Role.CLIENT)
+    def get(self, call: Call, token: bytes, wait: bool = True) -> object:
+        """The first item, held by the token until it is confirmed; nil when there is none and ``wait`` is false; false when
+        the queue is shut down and there will be none."""
+        return self.engine.items.get(
+            call, self._queue(call), judge_token("token", token), judge_flag("wait", wait)
+        )
+
+    @exposed(Role.CLIENT)
+    def give_up_get(self, call: Call, token: bytes) -> object:
+        """A get is not waited for any longer; the item if there was one after all, else nil."""
+        return self.engine.items.give_up_get(self._queue(call), judge_token("token", token))
+
+    @exposed(Role.CLIENT)
+    def confirm(self, call: Call, tokens: list[bytes]) -> None:
+        """These items have arrived and are gone."""
+        self._queue(call)
+        self.engine.items.confirm(call.session, _tokens(tokens))
+
+    @exposed(Role.CLIENT)
+    def release(self, call: Call, tokens: list[bytes]) -> None:
+        """These items are not wanted after all; they stand where they stood. A get that still waits does so no more."""
+        self.engine.items.release(call.session, _tokens(tokens), self._queue(call))
+
+    @exposed(Role.CLIENT)
+    def task_done(self, call: Call, putter: bytes, number: int, count: int = 1) -> None:
+        """So many items are done, once for each number."""
+        putter, number = judge_token("putter", putter), judge_whole("number", number, 1, NUMBER_MAX)
+        count = judge_whole("count", count, 1, MAXSIZE_MAX)
+        self.engine.items.task_done_once(self._queue(call), putter, number, count)
+
+    @exposed(Role.CLIENT)
+    def shutdown(self, call: Call, immediate: bool = False) -> None:
+        """No more puts, and no more gets once it is empty; ``immediate``: it is emptied, and what is taken and comes
+        back is dropped."""
+        self.engine.items.shut_down(self._queue(call), judge_flag("immediate", immediate))
+
+    @exposed(Role.CLIENT)
+    def reopen(self, call: Call) -> None:
+        """As before it was shut down."""
+        self.engine.items.reopen(self._queue(call))
+
+    @exposed(Role.CLIENT)
+    def join(self, call: Call) -> object:
+        """Answered when everything put has been told done."""
+        return self.engine.items.join(call, self._queue(call))
+
+    @exposed(Role.VIEWER)
+    def size(self, call: Call) -> list[Any]:
+        """How many items wait, the bound (0: none), the kind, and how many are not told done."""
+        allow_queue(call, self.item_queue)
+        queue = self.engine.items.by_name.get(self.item_queue)
+        if queue is None:
+            check_new("queue", self.item_queue, self.mine)
+            return [0, self.maxsize, self.kind or KINDS[0], 0]
+        return [queue.waiting, queue.maxsize, queue.kind, queue.unfinished]
+
+    def _queue(self, call: Call) -> ItemQueue:
+        allow_queue(call, self.item_queue)
+        owner = call.session.node if self.mine else None
+        return self.engine.items.queue(self.item_queue, self.kind, self.maxsize, owner)
+
+
+class NamedItemQueue(ItemQueueObject):
+    """``get_queue(name)``: a queue of plain values. ``mine``: it goes when the program that made it is gone."""
+
+    def __init__(
+        self, engine: Engine, name: str, kind: str | None = None, maxsize: int = 0, mine: bool = False
+    ) -> None:
+        super().__init__(engine)
+        self.item_queue = check_name("queue", name)
+        if kind is not None and kind not in KINDS:
+            raise InvalidArgument(f"kind must be one of {', '.join(KINDS)}, not {kind!r:.40}")
+        self.kind, self.mine = kind, judge_flag("mine", mine)
+        self.maxsize = judge_whole("maxsize", maxsize, 0, MAXSIZE_MAX)
+
+
+def judge_token(name: str, token: Any) -> bytes:
+    if type(token) is not bytes or len(token) != TOKEN_BYTES:
+        raise InvalidArgument(f"a {name} is {TASK_ID_BYTES} random bytes")
+    return token
+
+
+def _tokens(tokens: Any) -> list[bytes]:
+    if len(judge_list("tokens", tokens)) > TOKENS_MAX:
+        raise InvalidArgument(f"more than {TOKENS_MAX:,} tokens in one call")
+    return [judge_token("token", token) for token in tokens]

@@ -1,0 +1,61 @@
+"""The number of the last put of each putter in each queue, so that one that comes again is taken once. So with task_done.
+
+They are forgotten a day after the last, in portions: programs come and go, and each has a name of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..engine.clock import Now
+from ..store.interface.items import ItemStore
+
+PUTTER_TTL_MS: Final = 24 * 3_600_000  # a put is not repeated after a day
+FORGET_EVERY_MS: Final = 3_600_000
+FORGOTTEN_AT_ONCE: Final = 10_000
+
+
+class PutNumbers:
+    def __init__(self, store: ItemStore) -> None:
+        self._store = store
+        self._last: dict[int, dict[bytes, int]] = {}  # by queue and putter
+        self._new: set[tuple[int, bytes]] = set()  # of the transaction under way
+        self._forget_at = 0
+
+    def load(self, rows: list[tuple[int, bytes, int]]) -> None:
+        self._last = {}
+        for queue, putter, number in rows:
+            self._last.setdefault(queue, {})[putter] = number
+
+    def is_known(self, queue: int, putter: bytes, number: int) -> bool:
+        return number <= self._last.get(queue, {}).get(putter, 0)
+
+    def remember(self, queue: int, putter: bytes, number: int) -> None:
+        self._last.setdefault(queue, {})[putter] = number
+        self._new.add((queue, putter))
+
+    def drop(self, queue: int) -> None:
+        """The queue is gone; in the store its numbers went with it."""
+        self._last.pop(queue, None)
+        self._new = {key for key in self._new if key[0] != queue}
+
+    def void(self) -> None:
+        """The transaction failed: nothing of it remains."""
+        self._new.clear()
+
+    def write(self, now: Now) -> None:
+        if self._new:
+            self._store.put_putters(
+                [(queue, putter, self._last[queue][putter], now.steady) for queue, putter in self._new]
+            )
+            self._new.clear()
+
+    def tick(self, now: Now) -> None:
+        """Forget those who have put nothing for long."""
+        if now.mono < self._forget_at:
+            return
+        self.write(now)
+        gone = self._store.forget_putters(now.steady - PUTTER_TTL_MS, FORGOTTEN_AT_ONCE)
+        for queue, putter in gone:
+            self._last.get(queue, {}).pop(putter, None)
+        self._forget_at = now.mono + (0 if len(gone) == FORGOTTEN_AT_ONCE else FORGET_EVERY_MS)

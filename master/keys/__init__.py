@@ -1,0 +1,1 @@
+"""The keys that this master accepts."""

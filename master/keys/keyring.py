@@ -1,0 +1,159 @@
+"""The keys this master accepts: verifiers in memory, kept in the store, changed only through it.
+
+A verifier admits nobody by itself: from it no key can be computed (see common/auth/keys.py). Revoking closes
+the sessions that the key opened.
+
+Invariants: 1. what a key grants, or takes away, lies within what it has itself, role and queues, by whatever method:
+``add``, ``revoke`` and ``listing`` are given the key that asks; 2. a session is admitted, and each of its calls, by the
+verifier as it is at that moment, so a revoked key's sessions end whatever their age (``admits``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from ...common.auth.keys import Verifier, make_token_verifier, mint_token, new_key_id
+from ...common.domain.model import Role, check_name
+from ...common.errors import Forbidden, InvalidArgument
+from ..engine.clock import Now
+from ..engine.session import Session
+from ..store.interface.store import KeyRow, Store
+
+TOKEN_SECRET_BYTES: Final = 32
+KEYS_MAX: Final = 10_000
+KEY_REVOKED: Final = "its key was revoked"
+USED_EVERY_MS: Final = 60_000  # "last used" is this coarse, so that a busy key costs no writes
+
+
+class Keyring:
+    def __init__(
+        self,
+        store: Store,
+        random_bytes: Callable[[int], bytes],
+        closing: Callable[[Session, str], None],
+    ) -> None:
+        self._store, self._random_bytes, self._closing = store, random_bytes, closing
+        self._verifiers: dict[str, Verifier] = {}
+        self._of_doors: dict[str, Verifier] = {}  # of keys that are a file's, read at each start: not stored
+        self.pin = b""  # SHA-256 of the master's certificate, part of every token
+
+    def load(self) -> None:
+        self._verifiers = {row.id: _verifier(row) for row in self._store.key_rows()}
+
+    def find(self, key_id: str) -> Verifier | None:
+        """The verifier of a key, whatever its state; the handshake judges that."""
+        return self._verifiers.get(key_id) or self._of_doors.get(key_id)
+
+    def admits(self, session: Session) -> bool:
+        """Whether the key that a session was opened with is still one."""
+        verifier = self.find(session.verifier.key_id)
+        return verifier is not None and not verifier.is_revoked
+
+    def door(self, key_id: str) -> Verifier:
+        return self._of_doors[key_id]
+
+    def add_door(self, verifier: Verifier) -> None:
+        """The key of another way in than the main port, until this process ends."""
+        self._of_doors[verifier.key_id] = verifier
+
+    def has_role(self, role: Role) -> bool:
+        return any(key.role == role and key.state != "revoked" for key in self._verifiers.values())
+
+    def put(self, verifier: Verifier) -> None:
+        """Keep a verifier, in place of an earlier one of the same id."""
+        if verifier.key_id not in self._verifiers and len(self._verifiers) >= KEYS_MAX:
+            raise InvalidArgument(f"more than {KEYS_MAX:,} keys; revoked ones count until they are forgotten")
+        self._store.put_key(_row(verifier))
+        self._verifiers[verifier.key_id] = verifier
+
+    def add(self, role: Role, queues: list[str], note: str, now: Now, grantor: Verifier | None = None) -> str:
+        """A new key; its join token, which exists nowhere else. ``grantor``: the key that asks; None: the master itself."""
+        for pattern in queues:
+            check_name("queue", pattern)
+        if grantor is not None and not grantor.covers(role, queues):
+            raise Forbidden(
+                f"this key is {_words(grantor.role, grantor.queues)} and grants no more than that, not {_words(role, queues)}; "
+                "name queues within its own, or ask for a key that may"
+            )
+        secret, key_id = self._random_bytes(TOKEN_SECRET_BYTES), new_key_id(self._random_bytes)
+        self.put(
+            make_token_verifier(
+                key_id, secret, role=role, queues=tuple(queues), note=note, created=now.steady
+            )
+        )
+        return mint_token(key_id, secret, self.pin)
+
+    def revoke(self, key_id: str, sessions: list[Session], grantor: Verifier | None = None) -> None:
+        verifier = self.find(key_id)
+        if verifier is None or not _may_see(grantor, verifier):
+            raise InvalidArgument(f"there is no key {key_id!r}; `tq keys list` shows them")
+        revoked = replace(verifier, state="revoked")
+        if key_id in self._of_doors:
+            self.add_door(revoked)
+        else:
+            self.put(revoked)
+        for session in sessions:
+            if session.verifier.key_id == key_id:
+                self._closing(session, KEY_REVOKED)
+
+    def used(self, key_id: str, now: Now) -> None:
+        """A key admitted somebody."""
+        verifier = self._verifiers.get(key_id)
+        if verifier is not None and now.steady - (verifier.last_used or 0) >= USED_EVERY_MS:
+            self.put(replace(verifier, last_used=now.steady))
+
+    def listing(self, now: Now, grantor: Verifier | None = None) -> list[dict[str, Any]]:
+        """All that ``grantor`` could have made."""
+        return [
+            {
+                "id": key.key_id,
+                "role": str(key.role),
+                "queues": list(key.queues),
+                "note": key.note,
+                "state": key.state,
+                "created": now.shown(key.created),
+                "last_used": None if key.last_used is None else now.shown(key.last_used),
+            }
+            for key in (*self._verifiers.values(), *self._of_doors.values())
+            if _may_see(grantor, key)
+        ]
+
+
+def _may_see(grantor: Verifier | None, key: Verifier) -> bool:
+    return grantor is None or grantor.key_id == key.key_id or grantor.covers(key.role, key.queues)
+
+
+def _words(role: Role, queues: Sequence[str]) -> str:
+    return f"a {role} key for {', '.join(queues) if queues else 'all queues'}"
+
+
+def _row(key: Verifier) -> KeyRow:
+    return KeyRow(
+        key.key_id,
+        str(key.role),
+        "\n".join(key.queues),
+        key.kdf,
+        key.stored_key,
+        key.server_key,
+        key.state,
+        key.note,
+        key.created,
+        key.last_used,
+    )
+
+
+def _verifier(row: KeyRow) -> Verifier:
+    return Verifier(
+        key_id=row.id,
+        role=Role(row.role),
+        queues=tuple(filter(None, row.queues.split("\n"))),
+        kdf=row.kdf,
+        stored_key=row.stored_key,
+        server_key=row.server_key,
+        state=row.state,
+        note=row.note,
+        created=row.created,
+        last_used=row.last_used,
+    )

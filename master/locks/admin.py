@@ -1,0 +1,154 @@
+"""What operators see of the named things that programs keep here, and do with those that are stuck or left over.
+
+``get_queues()``, ``get_locks()``. What belongs to a program goes with it, and is nobody else's: it is not shown.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ...common.contract.exposed import exposed
+from ...common.domain.model import Role
+from ...common.errors import InvalidArgument
+from ..api.validation import EngineObject, allow_queue, judge_text, judge_whole
+from ..engine.session import Call
+from ..observe.overview import queue_rows
+from .calls import COUNTER_MAX
+from .claims import BARRIER, EVENT, LOCK, Sync
+
+FAMILIES: Final = (LOCK, EVENT, BARRIER)
+LOCKS_SHOWN_MAX: Final = 5_000  # those in use first
+HOLDERS_SHOWN_MAX: Final = 20  # of one semaphore
+
+Tokens = list[int]  # spelled out here, for the objects have a method called list
+
+
+class Queues(EngineObject):
+    """``get_queues()``"""
+
+    @exposed(Role.VIEWER)
+    def list(self, call: Call) -> list[dict[str, Any]]:
+        self.engine.intake.settle(self.engine.now)
+        return queue_rows(self.engine, call.session.allows_queue)
+
+    @exposed(Role.ADMIN)
+    def delete(self, call: Call, name: str, items: bool = False) -> int:
+        """Delete a queue of plain values that nobody uses; how many items went with it, which needs ``items``."""
+        allow_queue(call, judge_text("name", name))
+        queue = self.engine.items.by_name.get(name)
+        if queue is None or queue.owner is not None:
+            raise InvalidArgument(f"there is no item queue {name!r:.80}; `tq queues` lists them")
+        uses = {
+            "taken and not confirmed": self.engine.items.taken()[queue.number],
+            "waiting to get one": len(queue.getters),
+            "waiting for room": len(queue.putters),
+            "waiting for its end": len(queue.joiners),
+        }
+        if any(uses.values()):
+            raise InvalidArgument(f"item queue {name!r} is in use: {_told(uses)}; stop who uses it first")
+        if queue.waiting and not items:
+            raise InvalidArgument(
+                f"item queue {name!r} is not empty ({queue.waiting:,} in it); get them, or delete them with it: "
+                f"tq queues delete {name} --items"
+            )
+        waiting = queue.waiting
+        self.engine.items.drop(queue, "was deleted")
+        return waiting
+
+
+class Locks(EngineObject):
+    """``get_locks()``: locks, semaphores, events and barriers."""
+
+    @exposed(Role.VIEWER)
+    def list(self, call: Call) -> dict[str, Any]:
+        """``rows``, by name; and how many more there are."""
+        allows = call.session.allows_queue
+        syncs = [one for one in self.engine.syncs.by_name.values() if one.owner is None and allows(one.name)]
+        syncs.sort(key=lambda one: (not (one.held or one.queue or one.conditions), one.name, one.family))
+        shown = syncs[:LOCKS_SHOWN_MAX]
+        addresses = {session.node: session.address for session in self.engine.sessions}
+        rows = [self._row(sync, addresses) for sync in sorted(shown, key=lambda one: (one.name, one.family))]
+        return {"rows": rows, "left_out": len(syncs) - len(shown)}
+
+    @exposed(Role.ADMIN)
+    def take_away(self, call: Call, name: str, token: int | None = None) -> Tokens:
+        """Have whoever holds a lock or semaphore lose it, or only who holds that fencing token; the tokens that were
+        lost. Holders find out when they release it, or by their token."""
+        sync = self._find(call, name, LOCK)
+        if token is not None:
+            token = judge_whole("token", token, 1, COUNTER_MAX)
+        lost = {claim.fence: key for key, claim in sync.held.items() if token in (None, claim.fence)}
+        if not lost:
+            held = ", ".join(str(claim.fence) for claim in sync.held.values())
+            raise InvalidArgument(
+                f"token {token} does not hold {sync.kind} {name!r}; held by {held}"
+                if held
+                else f"nobody holds {sync.kind} {name!r}"
+            )
+        for key in lost.values():
+            self.engine.syncs.take_away(sync, key)
+        return [*lost]
+
+    @exposed(Role.ADMIN)
+    def delete(self, call: Call, name: str, kind: str | None = None) -> str:
+        """Delete one that nobody holds or waits for; its kind. ``kind``: lock, event or barrier, where a name is several."""
+        sync = self._find(call, name, kind)
+        uses = {
+            "held": len(sync.held),
+            "waiting": len(sync.waiters()),
+        }
+        if any(uses.values()):
+            remedy = f"`tq locks break {name}` frees it" if sync.held else "stop who waits first"
+            raise InvalidArgument(f"{sync.kind} {name!r} is in use: {_told(uses)}; {remedy}")
+        self.engine.syncs.drop(sync, "was deleted")
+        return sync.kind
+
+    def _find(self, call: Call, name: str, family: str | None) -> Sync:
+        allow_queue(call, judge_text("name", name))
+        if family is not None and family not in FAMILIES:
+            raise InvalidArgument(f"kind must be one of {', '.join(FAMILIES)}, not {family!r:.40}")
+        found = [self.engine.syncs.by_name.get((one, name)) for one in FAMILIES]
+        there = [one for one in found if one is not None and one.owner is None]
+        fits = [one for one in there if family in (None, one.family)]
+        if len(fits) > 1:
+            raise InvalidArgument(
+                f"{name!r} is {' and '.join(one.kind for one in fits)}; say which: --kind {fits[0].family}"
+            )
+        if not fits and there:
+            raise InvalidArgument(
+                f"{name!r} is no {family}; it is: {' and '.join(one.kind for one in there)}"
+            )
+        if not fits:
+            raise InvalidArgument(f"there is no lock, event or barrier {name!r:.80}; `tq locks` lists them")
+        return fits[0]
+
+    def _row(self, sync: Sync, addresses: dict[bytes, str]) -> dict[str, Any]:
+        return {
+            "name": sync.name,
+            "kind": sync.kind,
+            "size": sync.size,
+            "value": sync.value,
+            "token": sync.counter if sync.family == LOCK else None,
+            "held": len(sync.held),
+            "holders": [
+                {
+                    "node": claim.node.hex(),
+                    "address": addresses.get(claim.node),
+                    "lost_in_seconds": self._left(claim.node),
+                    "token": claim.fence,
+                    "since": None if claim.since is None else self.engine.now.shown(claim.since),
+                }
+                for claim in [*sync.held.values()][:HOLDERS_SHOWN_MAX]
+            ],
+            "waiting": [addresses.get(one.call.session.node) for one in sync.waiters()[:HOLDERS_SHOWN_MAX]],
+            "waiters": len(sync.waiters()),
+        }
+
+    def _left(self, node: bytes) -> float | None:
+        """In how many seconds a holder that is not connected loses what it holds."""
+        moment = self.engine.syncs.gives_up_at(node)
+        return None if moment is None else max(0, moment - self.engine.now.mono) / 1000
+
+
+def _told(uses: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {what}" for what, count in uses.items() if count)

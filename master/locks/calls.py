@@ -1,0 +1,174 @@
+"""The locks, events and barriers that every master exposes. See ``master/tasks/calls.py`` for the rules, ``claims.py`` for what happens.
+
+``mine`` in a target: it goes when the program that made it is gone. Tokens are 16 random bytes that name a call.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ...common.contract.exposed import exposed
+from ...common.domain.model import Role, check_name
+from ...common.errors import InvalidArgument
+from ..api.validation import EngineObject, allow_queue, judge_flag, judge_whole
+from ..engine.engine import Engine
+from ..engine.session import Call
+from ..items.calls import judge_token
+from .claims import BARRIER, EVENT, LOCK, Sync
+from .locks import LOCK_KINDS, VALUE_MAX
+
+PARTIES_MAX: Final = 10_000
+COUNTER_MAX: Final = 2**62
+
+
+class SyncObject(EngineObject):
+    """What all of them share."""
+
+    family: str
+
+    def __init__(self, engine: Engine, name: str, kind: str, size: int, value: int, mine: object) -> None:
+        super().__init__(engine)
+        self.name, self.kind, self.size, self.value = check_name(self.family, name), kind, size, value
+        self.mine = judge_flag("mine", mine)
+
+    def _sync(self, call: Call) -> Sync:
+        allow_queue(call, self.name)
+        owner = call.session.node if self.mine else None
+        return self.engine.syncs.get(self.family, self.name, self.kind, self.size, self.value, owner)
+
+
+class Lock(SyncObject):
+    """``get_lock(name, kind, value)``: a lock, rlock, semaphore or bounded semaphore, and its conditions."""
+
+    family = LOCK
+
+    def __init__(
+        self, engine: Engine, name: str, kind: str = "lock", value: int = 1, mine: bool = False
+    ) -> None:
+        if kind not in LOCK_KINDS:
+            raise InvalidArgument(f"kind must be one of {', '.join(LOCK_KINDS)}, not {kind!r:.40}")
+        value = judge_whole("value", value, 0, VALUE_MAX)
+        if kind in ("lock", "rlock") and value != 1:
+            raise InvalidArgument(f"a {kind} has the value 1, not {value}")
+        super().__init__(engine, name, kind, value, value, mine)
+
+    @exposed(Role.CLIENT)
+    def acquire(self, call: Call, token: bytes, wait: bool = True) -> object:
+        """The fencing token, parked until there is a permit; nil when there is none and ``wait`` is false."""
+        return self.engine.locks.acquire(
+            call, self._sync(call), judge_token("token", token), judge_flag("wait", wait)
+        )
+
+    @exposed(Role.CLIENT)
+    def give_up_acquire(self, call: Call, token: bytes) -> object:
+        """An acquire is not waited for any longer; its fencing token if it has a permit after all."""
+        return self.engine.locks.give_up(call.session, self._sync(call), judge_token("token", token))
+
+    @exposed(Role.CLIENT)
+    def release(self, call: Call, token: bytes) -> bool:
+        """The permit of this acquire is given back; false: it had been lost."""
+        return self.engine.locks.release(call.session, self._sync(call), judge_token("token", token))
+
+    @exposed(Role.CLIENT)
+    def add(self, call: Call, token: bytes, count: int = 1) -> None:
+        """More permits of a semaphore, from one who holds none."""
+        count = judge_whole("count", count, 1, VALUE_MAX)
+        self.engine.locks.add(call.session, self._sync(call), judge_token("token", token), count)
+
+    @exposed(Role.CLIENT)
+    def held(self, call: Call, token: bytes) -> bool:
+        return self.engine.locks.is_held(call.session, self._sync(call), judge_token("token", token))
+
+    @exposed(Role.CLIENT)
+    def wait(self, call: Call, condition: str, held: bytes, token: bytes) -> object:
+        """Give back ``held``, wait to be notified, acquire as ``token``; nil: ``held`` had been lost."""
+        condition = check_name("condition", condition)
+        held, token = judge_token("token", held), judge_token("token", token)
+        return self.engine.locks.wait(call, self._sync(call), condition, held, token)
+
+    @exposed(Role.CLIENT)
+    def give_up_wait(self, call: Call, condition: str, token: bytes) -> bool:
+        """A wait is for the lock only from now on; whether it was notified before."""
+        condition = check_name("condition", condition)
+        return self.engine.locks.give_up_wait(self._sync(call), condition, judge_token("token", token))
+
+    @exposed(Role.CLIENT)
+    def notify(self, call: Call, condition: str, held: bytes, count: int = 1) -> bool:
+        """Wake so many waiters; false: the lock had been lost."""
+        condition, count = check_name("condition", condition), judge_whole("count", count, 0, VALUE_MAX)
+        held = judge_token("token", held)
+        return self.engine.locks.notify(call.session, self._sync(call), condition, held, count)
+
+    @exposed(Role.CLIENT)
+    def state(self, call: Call) -> list[Any]:
+        """Free permits, how many wait for one, the last fencing token."""
+        sync = self._sync(call)
+        return [sync.value, len(sync.queue), sync.counter]
+
+
+class Event(SyncObject):
+    """``get_event(name)``."""
+
+    family = EVENT
+
+    def __init__(self, engine: Engine, name: str, mine: bool = False) -> None:
+        super().__init__(engine, name, EVENT, 0, 0, mine)
+
+    @exposed(Role.CLIENT)
+    def set(self, call: Call, token: bytes) -> None:
+        self.engine.events.put(call.session, self._sync(call), judge_token("token", token), True)
+
+    @exposed(Role.CLIENT)
+    def clear(self, call: Call, token: bytes) -> None:
+        self.engine.events.put(call.session, self._sync(call), judge_token("token", token), False)
+
+    @exposed(Role.CLIENT)
+    def wait(self, call: Call, token: bytes, since: int) -> object:
+        """True, parked until it is set, or was since ``state`` said that it had been set so often."""
+        since = judge_whole("since", since, 0, COUNTER_MAX)
+        return self.engine.events.wait(call, self._sync(call), judge_token("token", token), since)
+
+    @exposed(Role.CLIENT)
+    def give_up_wait(self, call: Call, token: bytes, since: int) -> bool:
+        """A wait is answered false; whether it was set after all."""
+        since = judge_whole("since", since, 0, COUNTER_MAX)
+        return self.engine.events.give_up(self._sync(call), judge_token("token", token), since)
+
+    @exposed(Role.CLIENT)
+    def state(self, call: Call) -> list[Any]:
+        """Whether it is set, and how often it was."""
+        sync = self._sync(call)
+        return [bool(sync.value), sync.counter]
+
+
+class Barrier(SyncObject):
+    """``get_barrier(name, parties)``."""
+
+    family = BARRIER
+
+    def __init__(self, engine: Engine, name: str, parties: int, mine: bool = False) -> None:
+        super().__init__(engine, name, BARRIER, judge_whole("parties", parties, 1, PARTIES_MAX), 0, mine)
+
+    @exposed(Role.CLIENT)
+    def wait(self, call: Call, token: bytes) -> object:
+        """Parked until all are here: the place among them, from 0; −1: it is broken."""
+        return self.engine.barriers.wait(call, self._sync(call), judge_token("token", token))
+
+    @exposed(Role.CLIENT)
+    def give_up_wait(self, call: Call, token: bytes) -> int:
+        """The place if it has passed; else the barrier is broken, and −1."""
+        return self.engine.barriers.give_up(call.session, self._sync(call), judge_token("token", token))
+
+    @exposed(Role.CLIENT)
+    def reset(self, call: Call, token: bytes) -> None:
+        self.engine.barriers.reset(call.session, self._sync(call), judge_token("token", token))
+
+    @exposed(Role.CLIENT)
+    def abort(self, call: Call) -> None:
+        self.engine.barriers.abort(self._sync(call))
+
+    @exposed(Role.CLIENT)
+    def state(self, call: Call) -> list[Any]:
+        """How many wait, and whether it is broken."""
+        sync = self._sync(call)
+        return [len(sync.queue), bool(sync.value)]

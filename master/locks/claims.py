@@ -1,0 +1,360 @@
+"""What locks, events and barriers have in common: names, claims, who waits, and what happens when a node vanishes.
+
+::
+
+    a call with a token ─► held (a permit is out) ─► remembered (it was given back)
+            │                    │ its node is gone for longer than the grace
+            └─► parked, FIFO     └─► forgotten: whoever comes with that token has lost it
+
+Every call that changes something names itself by a random token, so that one repeated after a lost connection
+does nothing twice: while its claim is held or remembered it gets the same answer. A token that nobody knows
+was lost, never silently taken for given back.
+
+Invariants: 1. free permits plus held claims are what the semaphore has; 2. nobody is parked at a lock that has
+a free permit; 3. a fencing token is greater than all before it at that lock, across restarts; 4. memory is
+the store's picture at every commit, but for the parked calls, which their callers repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from ...common.domain.model import check_new
+from ...common.errors import InvalidArgument
+from ..engine.clock import Now
+from ..engine.session import Call, Session
+from ..store.interface.locks import ClaimRow
+from ..store.interface.store import Store
+
+SYNCS_MAX: Final = 100_000
+HELD_MAX: Final = 10_000  # of one semaphore; beyond, the oldest is taken for used up
+REMEMBERED_MAX: Final = 128  # ended claims of each, in case a call is repeated
+DROPPED_MAX: Final = 10_000  # whose counters go on, should their owners come back after all
+REMEMBERED_PASSES: Final = 8  # of a barrier
+LOCK, EVENT, BARRIER = "lock", "event", "barrier"
+SEMAPHORE: Final = "semaphore"
+DONE: Final = 0  # what is remembered of a claim that was given back, and of an order that was carried out
+LAID_DOWN: Final = -2  # of one that was given back by a wait, as long as that waits
+
+
+class Claim(NamedTuple):
+    node: bytes
+    fence: int
+    since: int | None = None  # steady ms; None: since before this master started
+
+
+@dataclass(slots=True, eq=False)
+class Waiter:
+    """A parked call."""
+
+    token: bytes
+    call: Call
+    laid_down: bytes | None = None  # the claim it gave back to wait
+
+
+Parked = dict[bytes, Waiter]  # by token, in order
+
+
+@dataclass(slots=True, eq=False)
+class Sync:
+    """One lock, semaphore, event or barrier."""
+
+    number: int
+    family: str
+    name: str
+    kind: str
+    size: int
+    owner: bytes | None
+    value: int
+    counter: int = 0
+    queue: Parked = field(default_factory=dict)
+    conditions: dict[str, Parked] = field(default_factory=dict)
+    held: dict[bytes, Claim] = field(default_factory=dict)
+    past: dict[bytes, int] = field(default_factory=dict)
+    laid_down: dict[bytes, bytes] = field(default_factory=dict)  # their nodes; by waits that still wait
+
+    def knows(self, token: bytes) -> bool:
+        return token in self.held or self.ended(token)
+
+    def ended(self, token: bytes) -> bool:
+        return token in self.past or token in self.laid_down
+
+    def waiters(self) -> list[Waiter]:
+        return [waiter for parked in (self.queue, *self.conditions.values()) for waiter in parked.values()]
+
+
+class Syncs:
+    """All of one master. ``grace_ms``: how long a holder whose connection is gone may stay away. ``moment``: the time in ms,
+    for people."""
+
+    def __init__(self, store: Store, *, lease_ms: int, grace_ms: int, moment: Callable[[], int]) -> None:
+        self._store, self._lease_ms, self._grace_ms, self._moment = store, lease_ms, grace_ms, moment
+        self.by_name: dict[tuple[str, str], Sync] = {}
+        self._of_node: dict[bytes, dict[tuple[Sync, bytes], None]] = {}  # what each holds
+        self._laid_down: dict[bytes, dict[tuple[Sync, bytes], None]] = {}
+        self._owned: dict[bytes, dict[Sync, None]] = {}
+        self._absent: dict[bytes, int] = {}  # node: monotonic ms at which it has lost what it holds
+        self._nodes: dict[bytes, int] = {}  # open sessions of each
+        self._dropped: dict[tuple[str, str], int] = {}  # counters of what went with its owner
+        self._changed: dict[Sync, None] = {}  # in the transaction under way
+        self._unserved: list[Sync] = []  # found by load with a free permit and somebody who waits for it
+
+    def load(self, now: Now) -> None:
+        """Take the store's picture. Parked calls stay: their sessions are as open as before."""
+        rows, claims = self._store.syncs.load()
+        before, self.by_name = self.by_name, {}
+        by_number: dict[int, Sync] = {}
+        since = {token: claim.since for sync in before.values() for token, claim in sync.held.items()}
+        self._of_node, self._laid_down, self._owned = {}, {}, {}
+        for row in rows:
+            sync = Sync(*row)
+            if (known := before.get((row.family, row.name))) is not None:
+                sync.queue, sync.conditions = known.queue, known.conditions
+                known.queue, known.conditions = {}, {}
+            self._add(sync)
+            by_number[row.sync] = sync
+        for claim in claims:
+            sync = by_number[claim.sync]
+            if claim.held:
+                self._hold(sync, claim.token, Claim(claim.node, claim.number, since.get(claim.token)))
+            elif claim.number == LAID_DOWN:
+                self._lay(sync, claim.token, claim.node)
+            else:
+                sync.past[claim.token] = claim.number
+        self.forget()
+        self._unserved = [sync for sync in by_number.values() if sync.family == LOCK and sync.queue]
+        for node in {*self._of_node, *self._laid_down, *self._owned}:
+            if node not in self._nodes:
+                self._absent.setdefault(node, now.mono + self._lease_ms)
+
+    def get(
+        self, family: str, name: str, kind: str, size: int, value: int, owner: bytes | None = None
+    ) -> Sync:
+        """The one of this name, made on first use. InvalidArgument when it is there as something else."""
+        sync = self.by_name.get((family, name))
+        if sync is None:
+            check_new(family, name, owner is not None)
+            if len(self.by_name) >= SYNCS_MAX:
+                raise InvalidArgument(f"there are {SYNCS_MAX:,} locks, events and barriers already")
+            number = self._store.syncs.add_sync(family, name, kind, size, owner, value)
+            sync = Sync(number, family, name, kind, size, owner, value, self._dropped.get((family, name), 0))
+            self._add(sync)
+            if sync.counter:
+                self.changed(sync)
+        elif (sync.kind, sync.size) != (kind, size):
+            raise InvalidArgument(
+                f"{name!r} is {_a(sync.kind, sync.size)} already, not {_a(kind, size)}; use another name"
+            )
+        return sync
+
+    def _add(self, sync: Sync) -> None:
+        self.by_name[(sync.family, sync.name)] = sync
+        if sync.owner is not None:
+            self._owned.setdefault(sync.owner, {})[sync] = None
+
+    # claims
+
+    def grant(self, sync: Sync, token: bytes, node: bytes) -> int:
+        """One of its free permits; the fencing token."""
+        sync.value -= 1
+        sync.counter += 1
+        self.changed(sync)
+        self._store.syncs.add_claim(ClaimRow(sync.number, token, node, 1, sync.counter))
+        self._hold(sync, token, Claim(node, sync.counter, self._moment()))
+        if sync.kind == SEMAPHORE and len(sync.held) > HELD_MAX:  # permits used as signals: never given back
+            self._lose(sync, next(iter(sync.held)))
+        return sync.counter
+
+    def give_back(self, sync: Sync, token: bytes) -> None:
+        """The holder does so: its permit is the next one's."""
+        self._let_go(sync, token)
+        self._store.syncs.end_claim(sync.number, token, DONE)
+        sync.past[token] = DONE
+        self._trim(sync)
+        sync.value += 1
+        self.changed(sync)
+        self.serve(sync)
+
+    def lay_down(self, sync: Sync, token: bytes) -> None:
+        """Its holder waits: as ``give_back``, but remembered until the wait is over, however many turns others take."""
+        node = sync.held[token].node
+        self._let_go(sync, token)
+        self._store.syncs.end_claim(sync.number, token, LAID_DOWN)
+        self._lay(sync, token, node)
+        if len(sync.laid_down) > HELD_MAX:
+            self.picked_up(sync, next(iter(sync.laid_down)))
+        sync.value += 1
+        self.changed(sync)
+        self.serve(sync)
+
+    def picked_up(self, sync: Sync, token: bytes | None) -> None:
+        """The wait that laid it down is over: it is remembered as any other."""
+        node = sync.laid_down.pop(token, None) if token is not None else None
+        if node is None or token is None:
+            return
+        of_node = self._laid_down[node]
+        del of_node[(sync, token)]
+        if not of_node:
+            del self._laid_down[node]
+        self._store.syncs.delete_claim(sync.number, token)
+        self.remember(
+            sync, token, node, DONE
+        )  # as the newest: anew, so that the store has it in the same order
+
+    def remember(self, sync: Sync, token: bytes, node: bytes, number: int) -> None:
+        """What the call of this token was answered."""
+        if sync.knows(token):
+            return
+        self._store.syncs.add_claim(ClaimRow(sync.number, token, node, 0, number))
+        sync.past[token] = number
+        self._trim(sync)
+
+    def serve(self, sync: Sync) -> None:
+        """Free permits to those who wait, in order."""
+        while sync.value > 0 and sync.queue:
+            waiter = sync.queue.pop(next(iter(sync.queue)))
+            waiter.call.abandon = None
+            if sync.knows(waiter.token):  # one token for two calls: a peer that is not honest
+                waiter.call.answer(None)
+            else:
+                waiter.call.answer(self.grant(sync, waiter.token, waiter.call.session.node))
+            self.picked_up(sync, waiter.laid_down)
+
+    def changed(self, sync: Sync) -> None:
+        """Its value or counter is to be written."""
+        self._changed[sync] = None
+
+    def _hold(self, sync: Sync, token: bytes, claim: Claim) -> None:
+        sync.held[token] = claim
+        self._of_node.setdefault(claim.node, {})[(sync, token)] = None
+
+    def _lay(self, sync: Sync, token: bytes, node: bytes) -> None:
+        sync.laid_down[token] = node
+        self._laid_down.setdefault(node, {})[(sync, token)] = None
+
+    def _let_go(self, sync: Sync, token: bytes) -> None:
+        node = sync.held.pop(token).node
+        of_node = self._of_node[node]
+        del of_node[(sync, token)]
+        if not of_node:
+            del self._of_node[node]
+
+    def _lose(self, sync: Sync, token: bytes) -> None:
+        self._let_go(sync, token)
+        self._store.syncs.delete_claim(sync.number, token)
+
+    def _trim(self, sync: Sync) -> None:
+        most = max(REMEMBERED_MAX, REMEMBERED_PASSES * sync.size if sync.family == BARRIER else 0)
+        while len(sync.past) > most:
+            token = next(iter(sync.past))
+            del sync.past[token]
+            self._store.syncs.delete_claim(sync.number, token)
+
+    # nodes come and go
+
+    def opened(self, session: Session) -> None:
+        self._nodes[session.node] = self._nodes.get(session.node, 0) + 1
+        self._absent.pop(session.node, None)
+
+    def closed(self, session: Session, now: Now) -> None:
+        left = self._nodes.get(session.node, 0) - 1
+        if left > 0:
+            self._nodes[session.node] = left
+            return
+        self._nodes.pop(session.node, None)
+        if any(session.node in one for one in (self._of_node, self._laid_down, self._owned)):
+            self._absent[session.node] = now.mono + self._grace_ms
+
+    def deadlines(self) -> list[int]:
+        """When the absent are given up, monotonic ms."""
+        return [0] if self._unserved else list(self._absent.values())
+
+    def stalled(self, missed_ms: int) -> None:
+        """This process stood still: nobody is blamed for that time."""
+        for node in self._absent:
+            self._absent[node] += missed_ms
+
+    def tick(self, now: Now) -> None:
+        """What the absent held is free, and what they owned is gone."""
+        unserved, self._unserved = self._unserved, []
+        for sync in unserved:
+            self.serve(sync)
+        for node in [node for node, moment in self._absent.items() if now.mono >= moment]:
+            for sync in list(self._owned.pop(node, {})):
+                self.drop(sync, "is gone with the program that made it")
+            for sync, token in list(self._of_node.get(node, {})):
+                self.take_away(sync, token)
+            for sync, token in list(self._laid_down.get(node, {})):
+                self.picked_up(sync, token)
+            del self._absent[node]
+
+    def take_away(self, sync: Sync, token: bytes) -> None:
+        """The holder has lost it, and is told when it asks; its permit is the next one's."""
+        self._lose(sync, token)
+        sync.value += 1
+        self.changed(sync)
+        self.serve(sync)
+
+    def gives_up_at(self, node: bytes) -> int | None:
+        """Monotonic ms at which a node loses what it holds; None while it is connected."""
+        return self._absent.get(node)
+
+    def drop(self, sync: Sync, why: str) -> None:
+        """``why`` is told to those who still wait."""
+        gone = InvalidArgument(f"{sync.kind} {sync.name!r} {why}")
+        for waiter in sync.waiters():
+            waiter.call.abandon = None
+            waiter.call.refuse(gone)
+        for token in list(sync.held):
+            self._let_go(sync, token)
+        for token in list(sync.laid_down):
+            self.picked_up(sync, token)
+        self._changed.pop(sync, None)
+        self._store.syncs.drop_sync(sync.number)
+        del self.by_name[(sync.family, sync.name)]
+        self._dropped[(sync.family, sync.name)] = sync.counter
+        if len(self._dropped) > DROPPED_MAX:
+            del self._dropped[next(iter(self._dropped))]
+
+    # one transaction
+
+    def settle(self) -> None:
+        for sync in self._changed:
+            self._store.syncs.set_sync(sync.number, sync.value, sync.counter)
+        self._changed.clear()
+
+    def forget(self) -> None:
+        """The transaction failed: nothing of it remains."""
+        self._changed.clear()
+
+
+def park(parked: Parked, waiter: Waiter) -> None:
+    """Let a call wait; one that is repeated keeps its place."""
+    known = parked.setdefault(waiter.token, waiter)
+    if known is not waiter:
+        known.call.abandon = None
+        known.call.answer(None)
+        known.call = waiter.call
+    call = waiter.call
+
+    def abandon() -> None:
+        if parked.get(known.token) is known and known.call is call:
+            del parked[known.token]
+
+    call.abandon = abandon
+
+
+def answer_all(parked: Parked, value: object) -> None:
+    """Nobody waits any more."""
+    for waiter in parked.values():
+        waiter.call.abandon = None
+        waiter.call.answer(value)
+    parked.clear()
+
+
+def _a(kind: str, size: int) -> str:
+    """As it is said: a semaphore of 3, an rlock."""
+    article = "an" if kind in ("event", "rlock") else "a"
+    return f"{article} {kind}" + ("" if kind in ("lock", "rlock", "event") else f" of {size}")

@@ -1,0 +1,62 @@
+"""Answers that wait for their peers to read them: how many bytes, of each key and of all, and who has to go for it.
+
+As long as a peer reads, nothing here takes time. One that does not is waited for, until it and others like it hold too
+much: then those go that have not read for longest. What they asked for is there for the next connection.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from ..engine.accounts import LIMITS, Account, What
+from .flow import MIB
+
+CONNECTION_BYTES_MAX: Final = 64 * MIB  # of one connection, whatever its key may have
+CLOGGED_BYTES: Final = 4 * 1024  # that wait for a peer, before it is looked at
+LIMIT: Final = LIMITS[What.UNREAD_BYTES]
+
+
+class Reader(Protocol):
+    """A connection."""
+
+    def unsent_bytes(self) -> int: ...
+    def cut_off(self, reason: str) -> None:
+        """End it at once; it calls ``read``."""
+
+
+class Unread:
+    """``everybody``: the account of all."""
+
+    def __init__(self, everybody: Account) -> None:
+        self._everybody = everybody
+        self._waiting: dict[Reader, tuple[Account, int]] = {}  # in the order in which they stopped reading
+
+    def look(self, reader: Reader, account: Account) -> None:
+        """It does not read as fast as it is answered: more waits for it."""
+        size = reader.unsent_bytes()
+        _, before = self._waiting.get(reader, (account, 0))
+        self._waiting[reader] = account, size
+        account.note(What.UNREAD_BYTES, size - before)
+        if size > CONNECTION_BYTES_MAX:
+            reader.cut_off(f"more than {CONNECTION_BYTES_MAX:,} bytes wait for it to read")
+        if not account.is_shared:
+            self._keep_to(LIMIT.key, account)
+        self._keep_to(LIMIT.all, self._everybody)
+
+    def read(self, reader: Reader) -> None:
+        """It has read what waited for it, or is gone."""
+        account, size = self._waiting.pop(reader, (None, 0))
+        if account is not None:
+            account.give(What.UNREAD_BYTES, size)
+
+    def _keep_to(self, most: int, account: Account) -> None:
+        if account.held[What.UNREAD_BYTES] <= most:
+            return
+        for reader, (its, _) in list(self._waiting.items()):
+            if account.held[What.UNREAD_BYTES] <= most:
+                break
+            if account in (its, its.everybody):
+                reader.cut_off(
+                    f"it does not read its answers, and {account.held[What.UNREAD_BYTES]:,} bytes wait for it and others "
+                    f"of its {'key' if its is account else 'kind'}; at most {most:,}"
+                )

@@ -1,0 +1,1 @@
+"""Objects of managers that live in the master's memory."""

@@ -1,0 +1,323 @@
+"""Objects of managers: made when a manager's typeid is called, known by an ident, gone with the program that made them.
+
+``register`` tells the names (``module:callable``) and what of each may be called; the master of a manager that was
+started is handed them when it starts. The types of data are every master's. Calls run in threads, as for all
+objects of users, and nothing here is stored.
+
+Invariants: 1. what is not among an object's exposed names cannot be called; 2. an object goes when the node that
+made it has had no connection for the grace; 3. objects, and the bytes in one of ours, are bounded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from ...common.auth.keys import AUTHKEY_ID
+from ...common.contract.exposed import ALLOWED
+from ...common.domain.model import Role
+from ...common.domain.naming import load_callable
+from ...common.errors import (
+    ConfigError,
+    Forbidden,
+    InvalidArgument,
+    NotSerializable,
+    QuotaExceeded,
+    RemoteError,
+    TqError,
+    UnknownObject,
+)
+from ...common.values.codec import encode
+from ...common.values.elements import weight
+from ...common.values.failure import Failure
+from ...common.wire.protocol import Request
+from ..data.types import (
+    ALWAYS,
+    DATA,
+    DataType,
+    Datum,
+    answered,
+    arguments,
+    check_weight,
+    foreign_arguments,
+    not_exposed,
+    plain,
+    takes_apart,
+)
+from ..engine.session import Call, Session
+
+NAME: Final = "get_shared"
+OBJECTS_MAX: Final = 10_000
+DATA_BYTES_MAX: Final = 64 * 1024 * 1024  # in one dict, list, Namespace, Value or Array
+MEMORY_BYTES_MAX: Final = 512 * 1024 * 1024  # that all of those take, about
+KEY_OBJECTS_MAX: Final = 5_000  # of one key; a plain authkey is everybody's
+KEY_MEMORY_BYTES_MAX: Final = 128 * 1024 * 1024
+IDENT_BYTES: Final = 16
+USAGE: Final = f"{NAME} has create, call and drop; see docs/protocol.md"
+ARGUMENTS: Final = {"create": 2, "call": 4, "drop": 1}
+QUEUES: Final = {"get_task_queue": "default", "get_result_queue": "results"}
+KINDS: Final = {queue.Queue: "fifo", queue.LifoQueue: "lifo", queue.PriorityQueue: "priority"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """One typeid. ``exposed``: None is every public method."""
+
+    make: Callable[..., Any] | None
+    exposed: tuple[str, ...] | None = None
+    method_to_typeid: Mapping[str, str] = field(default_factory=dict)
+    data: DataType | None = None
+
+
+OF_ITERATORS: Final = Served(make=None, exposed=("__next__", "send", "throw", "close"))
+OF_DATA: Final = {
+    typeid: Served(make=one.make, exposed=one.exposed, method_to_typeid={"__iter__": "Iterator"}, data=one)
+    for typeid, one in DATA.items()
+}
+
+
+@dataclass(eq=False, kw_only=True)
+class _Object:
+    thing: Any
+    served: Served
+    exposed: frozenset[str]
+    owner: bytes
+    key: str
+    datum: Datum | None = None  # if it is of ours
+    weight: int = 0  # of memory, about, if it is of ours: what was ever put in, or less
+    gone: bool = False
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+class _Maker(NamedTuple):
+    """Who asks."""
+
+    node: bytes
+    key: str
+
+
+class Shared:
+    """All of them in one master. Threads call; the loop tells who comes and goes."""
+
+    def __init__(self, registered: str | None = None, grace_seconds: float = 0.0) -> None:
+        """``registered``: JSON of ``{typeid: [callable, exposed, method_to_typeid]}``."""
+        self.grace_seconds = grace_seconds
+        self._served = {**OF_DATA, "Iterator": OF_ITERATORS}
+        self._objects: dict[bytes, _Object] = {}
+        self._sessions: dict[bytes, int] = {}  # open ones of each node
+        self._counts: Counter[str] = Counter()  # of each key's objects
+        self._weights: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        for typeid, (name, exposed, methods) in json.loads(registered or "{}").items():
+            try:
+                make = None if name is None else load_callable(name)
+            except TqError as error:
+                raise ConfigError(f"register({typeid!r}): {error}") from error
+            self._served[typeid] = Served(
+                make=make, exposed=None if exposed is None else tuple(exposed), method_to_typeid=methods
+            )
+
+    # calls
+
+    def run(self, session: Session, request: Request, role: Role) -> Callable[[Call], bytes]:
+        """What answers ``create``, ``call`` or ``drop``."""
+        if role not in ALLOWED[Role.CLIENT]:
+            raise Forbidden(f"objects of managers need the role client, this key has {role}")
+        maker = _Maker(session.node, session.verifier.key_id)
+        match request.method, request.args:
+            case "create", [str(typeid), bytes(payload)]:
+                return lambda call: self._answer(lambda: self._make(maker, typeid, payload))
+            case "call", [bytes(ident), str(method), bytes(payload), list(slices)]:
+                work = partial(self._call, maker, ident, method, payload, slices)
+                return lambda call: self._answer(work, judged=self._is_ours(ident))
+            case "drop", [bytes(ident)]:
+                return lambda call: self._answer(lambda: self._drop(maker.node, ident))
+        raise InvalidArgument(USAGE)
+
+    def judge(self, head: Request) -> None:
+        """Of a call that is not read yet, the number of its arguments."""
+        if ARGUMENTS.get(head.method) != len(head.args) or head.kwargs:
+            raise InvalidArgument(USAGE)
+
+    def _is_ours(self, ident: bytes) -> bool:
+        kept = self._objects.get(ident)
+        return kept is not None and kept.datum is not None
+
+    def _answer(self, work: Callable[[], list[Any]], *, judged: bool = False) -> bytes:
+        try:
+            answer = work()
+        except TqError:
+            raise
+        except BaseException as error:  # SystemExit too: it is the object's answer, not the end of a thread
+            return encode(["error", Failure.of(error).encode()])
+        if answer[0] != "value":
+            return encode(answer)
+        try:
+            return answered(answer[1], judged=judged)
+        except NotSerializable as error:
+            raise RemoteError(str(error)) from error
+
+    def _make(self, maker: _Maker, typeid: str, payload: bytes) -> list[Any]:
+        served = self._served.get(typeid)
+        if served is None:
+            if typeid in QUEUES:
+                return ["queue", QUEUES[typeid], None, 0]
+            raise UnknownObject(
+                f"this master has no typeid {typeid!r:.80}; it has {', '.join(sorted({*self._served, *QUEUES}))}"
+            )
+        if served.make is None:
+            raise InvalidArgument(
+                f"{typeid} is registered without a callable: there is nothing to make it with"
+            )
+        check_weight(payload)
+        if served.data is None:
+            args, kwargs = foreign_arguments(served.make, payload)
+        else:
+            args, kwargs = arguments(payload, [], kept=True, whole=typeid != "dict")
+        thing = served.make(*args, **kwargs)
+        if isinstance(thing, queue.Queue | queue.SimpleQueue):
+            return _as_queue(typeid, thing)
+        return self._keep(maker, typeid, served, thing, payload)
+
+    def _keep(
+        self, maker: _Maker, typeid: str, served: Served, thing: Any, payload: bytes = b""
+    ) -> list[Any]:
+        exposed = served.exposed if served.exposed is not None else public_methods(thing)
+        ident = os.urandom(IDENT_BYTES)
+        kept = _Object(
+            thing=thing, served=served, exposed=frozenset(exposed), owner=maker.node, key=maker.key
+        )
+        if served.data is not None:
+            size = len(payload)
+            kept.datum = Datum(type=served.data, thing=thing, size_bytes=size, bytes_max=DATA_BYTES_MAX)
+        with self._lock:
+            if len(self._objects) >= OBJECTS_MAX:
+                raise InvalidArgument(f"managers have {OBJECTS_MAX:,} objects in this master; let some go")
+            if self._counts[maker.key] >= KEY_OBJECTS_MAX and maker.key != AUTHKEY_ID:
+                raise QuotaExceeded(
+                    f"this key has {KEY_OBJECTS_MAX:,} objects of managers; at most so many: let some go"
+                )
+            if kept.datum is not None:
+                more = weight(payload)
+                if not self._has_room(kept, more):
+                    raise self._refusal(kept)
+                self._count(kept, more)
+            self._counts[maker.key] += 1
+            self._objects[ident] = kept
+        return ["object", typeid, ident, list(exposed)]
+
+    def _call(self, maker: _Maker, ident: bytes, method: str, payload: bytes, slices: list[Any]) -> list[Any]:
+        kept = self._objects.get(ident)
+        if kept is None:
+            raise UnknownObject(
+                "this object is gone: with the program that made it, or with the master's last run"
+            )
+        check_weight(payload)
+        if kept.datum is not None:
+            grows, whole = method in kept.datum.type.growing, takes_apart(method, slices)
+            args, kwargs = arguments(payload, slices, kept=grows, whole=whole)
+            with kept.lock:
+                if grows:
+                    self._grow(kept, kept.datum, weight(payload))
+                result = kept.datum.call(method, args, kwargs, len(payload))
+                return self._result(maker, kept, method, result)
+        if method == "#GETVALUE":
+            return ["value", plain(kept.thing)]
+        if method not in kept.exposed and method not in ALWAYS:
+            raise not_exposed(method, kept.thing)
+        called = getattr(kept.thing, method)
+        args, kwargs = foreign_arguments(called, payload, slices)
+        return self._result(maker, kept, method, called(*args, **kwargs))
+
+    def _result(self, maker: _Maker, kept: _Object, method: str, result: Any) -> list[Any]:
+        typeid = kept.served.method_to_typeid.get(method)
+        if typeid is None:
+            return ["value", plain(result)]
+        served = self._served.get(typeid)
+        if served is None:
+            raise UnknownObject(f"method_to_typeid of {method} names {typeid!r}, which is not registered")
+        return self._keep(maker, typeid, served, result)
+
+    def _drop(self, node: bytes, ident: bytes) -> list[Any]:
+        kept = self._objects.get(ident)
+        if kept is not None and kept.owner == node:
+            self._forget(ident)
+        return ["value", None]
+
+    # how much memory they take
+
+    def _grow(self, kept: _Object, datum: Datum, more: int) -> None:
+        """Raises QuotaExceeded. Counted is what was ever put in; only when that is too much, what is there."""
+        with self._lock:
+            if self._has_room(kept, more):
+                self._count(kept, more)
+                return
+        there = weight(datum.frozen())
+        with self._lock:
+            self._count(kept, there - kept.weight)
+            if not self._has_room(kept, more):
+                raise self._refusal(kept)
+            self._count(kept, more)
+
+    def _refusal(self, kept: _Object) -> QuotaExceeded:
+        return QuotaExceeded(
+            f"the objects of managers that this key made take {self._weights[kept.key]:,} bytes of memory, about, and all "
+            f"{self._weights.total():,}; at most {KEY_MEMORY_BYTES_MAX:,} and {MEMORY_BYTES_MAX:,}: let some go, or take "
+            "something out"
+        )
+
+    def _has_room(self, kept: _Object, more: int) -> bool:
+        mine = kept.key == AUTHKEY_ID or self._weights[kept.key] + more <= KEY_MEMORY_BYTES_MAX
+        return mine and self._weights.total() + more <= MEMORY_BYTES_MAX
+
+    def _count(self, kept: _Object, more: int) -> None:
+        if not kept.gone:
+            kept.weight += more
+            self._weights[kept.key] += more
+
+    def _forget(self, ident: bytes) -> None:
+        with self._lock:
+            kept = self._objects.pop(ident, None)
+            if kept is not None:
+                self._counts[kept.key] -= 1
+                self._count(kept, -kept.weight)
+                kept.gone = True
+
+    # who comes and goes
+
+    def opened(self, node: bytes) -> None:
+        self._sessions[node] = self._sessions.get(node, 0) + 1
+
+    def closed(self, node: bytes) -> bool:
+        """Whether ``give_up`` is to be called when the grace is over."""
+        left = self._sessions.pop(node, 0) - 1
+        if left > 0:
+            self._sessions[node] = left
+        return left <= 0 and any(kept.owner == node for kept in self._objects.copy().values())
+
+    def give_up(self, node: bytes) -> None:
+        if node not in self._sessions:
+            for ident in [ident for ident, kept in self._objects.copy().items() if kept.owner == node]:
+                self._forget(ident)
+
+
+def public_methods(thing: Any) -> tuple[str, ...]:
+    """As the standard library chooses when nothing is said."""
+    names: Iterable[str] = dir(thing)
+    return tuple(name for name in names if not name.startswith("_") and callable(getattr(thing, name)))
+
+
+def _as_queue(typeid: str, thing: Any) -> list[Any]:
+    if not thing.empty():
+        raise InvalidArgument(
+            f"{typeid}: its callable gives a queue with items in it; put them after it is there"
+        )
+    kind = next((KINDS[one] for one in type(thing).__mro__ if one in KINDS), "fifo")
+    return ["queue", QUEUES.get(typeid, typeid), kind, max(0, getattr(thing, "maxsize", 0))]

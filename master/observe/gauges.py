@@ -1,0 +1,128 @@
+"""What is measured for people to look at: how fast work is done of late, and what failed last. Pure; time is handed in.
+
+A ``Rate`` forgets exponentially: what happened ``memory_ms`` ago counts a third of what happens now. One is
+two numbers and costs one ``exp`` for a whole batch. Nothing here decides about a task, and nothing survives a
+restart of the master: after it the measuring begins anew.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from ...common.domain.model import StateNumber
+from ...common.values.failure import Failure
+from ..engine.clock import Now
+from ..engine.endings import Ended
+
+RECENT_MS: Final = 10_000  # what a person calls "now"
+STEADY_MS: Final = 120_000  # long enough to foresee with
+YOUNG_MS: Final = 1_000  # a first batch says nothing about time: it is taken to have been a second's work
+FORGOTTEN: Final = 0.01  # events; with less left of it, a rate begins anew instead of rising slowly
+TRUSTED: Final = 2.0  # events that have to be remembered before anything is foreseen
+IDLE_MS: Final = 5_000
+IDLE_TIMES: Final = 10  # as long as usual
+FAILURES_MAX: Final = 500
+FAILURES: Final = frozenset(map(int, (StateNumber.FAILED, StateNumber.DEAD, StateNumber.LOST)))
+ERROR_CHARS_MAX: Final = 200  # of one
+
+
+class Rate:
+    """Events per second of late."""
+
+    __slots__ = ("_at", "_begun", "_memory_ms", "_weight")
+
+    def __init__(self, memory_ms: int, now: int) -> None:
+        self._memory_ms = memory_ms
+        self._begun = self._at = now  # monotonic ms
+        self._weight = 0.0
+
+    def add(self, events: int, now: int) -> None:
+        self._weight = self.weight(now)
+        if self._weight < FORGOTTEN and now - self._begun > self._memory_ms:
+            self._begun = now
+        self._weight += events
+        self._at = now
+
+    def weight(self, now: int) -> float:
+        """How many events are still remembered."""
+        return self._weight * math.exp((self._at - now) / self._memory_ms) if now > self._at else self._weight
+
+    def per_second(self, now: int) -> float:
+        age = max(now - self._begun, YOUNG_MS)
+        full = self._memory_ms / 1000 * -math.expm1(-age / self._memory_ms)  # what one per second would weigh
+        return self.weight(now) / full
+
+
+class BusyRate(Rate):
+    """Events per second while there is work: to foresee with. Its time begins with the first batch, which only
+    tells that there is work, and a gap far longer than usual was a time without: neither counts."""
+
+    __slots__ = ("_usual_ms",)
+
+    def __init__(self, memory_ms: int, now: int) -> None:
+        super().__init__(memory_ms, now)
+        self._usual_ms: float | None = None  # between batches
+
+    def add(self, events: int, now: int) -> None:
+        gap = now - self._at
+        if self._usual_ms is None:
+            self._begun = self._at = now
+            self._usual_ms = 0.0
+        elif self._usual_ms and gap > max(IDLE_MS, IDLE_TIMES * self._usual_ms):
+            self._begun += gap
+            self._at = now
+        else:
+            self._usual_ms = 0.9 * self._usual_ms + 0.1 * gap if self._usual_ms else gap
+            super().add(events, now)
+
+
+class Pace:
+    """A worker's rates: one to show, one to foresee with."""
+
+    __slots__ = ("recent", "steady")
+
+    def __init__(self, now: int) -> None:
+        self.recent, self.steady = Rate(RECENT_MS, now), BusyRate(STEADY_MS, now)
+
+    def add(self, events: int, now: int) -> None:
+        self.recent.add(events, now)
+        self.steady.add(events, now)
+
+
+def foreseen_seconds(ahead: int, rates: Sequence[Rate], now: int) -> float | None:
+    """When a task starts that has so many ahead of it, all served by those whose rates these are; None when
+    too little was seen of them to say."""
+    if sum(rate.weight(now) for rate in rates) < TRUSTED:
+        return None
+    per_second = sum(rate.per_second(now) for rate in rates)
+    return (ahead + 1) / per_second
+
+
+class Failed(NamedTuple):
+    """A task that ended without success: for a list of what fails."""
+
+    at: int  # steady ms
+    id: bytes
+    lane: int
+    state: int
+    error: str
+
+
+class LastFailures:
+    """The latest ends without success."""
+
+    def __init__(self) -> None:
+        self._rows: deque[Failed] = deque(maxlen=FAILURES_MAX)
+
+    def ended(self, tasks: Sequence[Ended], now: Now) -> None:
+        for id, lane, _, state, body, _ in tasks:
+            if state in FAILURES:
+                failure = Failure.decode(body)
+                error = f"{failure.type}: {failure.message}"[:ERROR_CHARS_MAX]
+                self._rows.append(Failed(now.steady, id, lane, state, error))
+
+    def newest_first(self) -> Iterator[Failed]:
+        return reversed(self._rows)

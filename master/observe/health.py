@@ -1,0 +1,49 @@
+"""Whether a master is well: its transactions follow one another, its store takes what it is given."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ..net.server import Server
+
+STUCK_SECONDS: Final = (
+    60.0  # a transaction that takes longer will not end; a slow disk's worst is a tenth of it
+)
+SLOW_SECONDS: Final = 10.0  # nobody should be sent here while one takes so long
+
+
+class MasterVitals:
+    """A beat wakes the engine, so that an idle master's last transaction is never old."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.draining = False
+
+    def prod(self) -> None:
+        if not self.draining:
+            self._server.wake()
+
+    def sick(self) -> list[str]:
+        seconds = self._server.seconds_since_transaction
+        if seconds < STUCK_SECONDS:
+            return []
+        return [f"no transaction has ended for {seconds:.0f} s: the store or its disk does not answer"]
+
+    def unready(self) -> list[str]:
+        server, reasons = self._server, []
+        if self.draining:
+            reasons.append("it is shutting down")
+        seconds = server.seconds_since_transaction
+        if SLOW_SECONDS <= seconds < STUCK_SECONDS:
+            reasons.append(f"the last transaction ended {seconds:.0f} s ago: the disk is slow or stuck")
+        if server.engine.trouble.since is not None:
+            reasons.append(
+                f"the store has failed for {server.trouble_seconds:.0f} s: {server.engine.trouble.error}"
+            )
+        return reasons
+
+    def facts(self) -> dict[str, Any]:
+        engine = self._server.engine
+        workers = sum(worker.session is not None for worker in engine.roster.by_node.values())
+        facts = {"workers": workers, "sessions": len(engine.connections), "running": len(engine.running)}
+        return facts if not engine.store.damage else {"damage": engine.store.damage, **facts}

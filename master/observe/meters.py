@@ -1,0 +1,120 @@
+"""What a master counts when somebody asked for it. Pure; the engine's parts tell it, once a batch where they can.
+
+Without ``--http`` there are no meters and their places hold None: nothing is counted. With them, what is paid
+for each task is one look at its lane. Counters of a transaction that failed stay: they say what was tried.
+
+How long tasks waited is sampled: of each lease reply up to ``SAMPLES`` tasks of a kind, evenly spread, stand for
+all of them. Everything else is exact.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from ...common.domain.model import OutcomeNumber, StateNumber
+from ...common.runtime.histogram import DISK_SECONDS, SECONDS, SIZES, Buckets
+from ..engine.clock import Now
+from ..engine.endings import Ended
+from ..store.interface.store import Leased, Store
+from ..tasks.leases import Running
+from ..tasks.routes import Lane, Lanes
+
+TASKS_MAX: Final = 200  # pairs of queue and task with labels of their own; the rest is told as one
+OTHER: Final = ("other", "other")
+SAMPLES: Final = 8
+
+Pair = tuple[str, str]  # queue, task
+
+
+class Meters:
+    def __init__(self, store: Store, lanes: Lanes) -> None:
+        self._store, self._lanes = store, lanes
+        self._pairs: set[Pair] = set()
+        self.submitted: Counter[Pair] = Counter()
+        self.started: Counter[Pair] = Counter()
+        self.returned: Counter[Pair] = Counter()
+        self.retried: Counter[Pair] = Counter()
+        self.finished: Counter[tuple[Pair, StateNumber]] = Counter()
+        self.unsuccessful: Counter[tuple[Pair, OutcomeNumber]] = Counter()
+        self.stale = 0
+        self.wait: defaultdict[Pair, Buckets] = defaultdict(lambda: Buckets(SECONDS))
+        self.run: defaultdict[Pair, Buckets] = defaultdict(lambda: Buckets(SECONDS))
+        self.commit, self.lag, self.calls = Buckets(DISK_SECONDS), Buckets(DISK_SECONDS), Buckets(SIZES)
+        self.events: Counter[str] = Counter()
+
+    def pair(self, lane: Lane) -> Pair:
+        """The labels of a lane: its own while there is room."""
+        pair = (lane.queue.name, lane.task)
+        if pair not in self._pairs:
+            if len(self._pairs) >= TASKS_MAX:
+                return OTHER
+            self._pairs.add(pair)
+        return pair
+
+    def _pair(self, lane: int) -> Pair:
+        return self.pair(self._lanes.by_number[lane])
+
+    # what the engine's parts tell
+
+    def accepted(self, groups: Sequence[tuple[Lane, int, int]]) -> None:
+        """Submitted tasks as they were written: lane, state, how many. RUNNING: a worker was waiting."""
+        for lane, state, tasks in groups:
+            pair = self.pair(lane)
+            self.submitted[pair] += tasks
+            if state == StateNumber.RUNNING:
+                self.wait[pair].observe(0.0, tasks)
+
+    def leased(self, rows: Sequence[Leased], now: int) -> None:
+        """Stored tasks that go to a worker now."""
+        first: defaultdict[int, list[int]] = defaultdict(list)
+        for row in rows:
+            if row.attempt == 1:  # what waited for another try has run before
+                first[row.lane].append(row.seq)
+        for lane, seqs in first.items():
+            self._sample(self.wait[self._pair(lane)], seqs, now)
+
+    def _sample(self, wait: Buckets, seqs: list[int], now: int) -> None:
+        step = -(-len(seqs) // SAMPLES)
+        sample = seqs[step // 2 :: step]
+        share, rest = divmod(len(seqs), len(sample))
+        for index, created in enumerate(self._store.created(sample)):
+            wait.observe(max(0, now - created) / 1000, share + (index < rest))
+
+    def reported(self, rows: Sequence[Sequence[Any]], running: Mapping[bytes, Running]) -> None:
+        """A worker's reports, before they are believed: how long the current ones ran, and which starts are news."""
+        seconds: defaultdict[int, list[float]] = defaultdict(list)
+        started: list[int] = []
+        for id, attempt, lease, _, _, _, took, _ in rows:
+            held = running.get(id)
+            if held is not None and held.lease == lease and held.attempt == attempt:
+                seconds[held.lane].append(took)
+                if held.begun is None:
+                    started.append(held.lane)
+        for lane, all_seconds in seconds.items():
+            self.run[self._pair(lane)].observe_all(all_seconds)
+        for lane, tasks in Counter(started).items():
+            self.started[self._pair(lane)] += tasks
+
+    def begun(self, lane: int) -> None:
+        """A worker told of a start before its end."""
+        self.started[self._pair(lane)] += 1
+
+    def came_back(self, lane: int) -> None:
+        """A lease ended before its task began."""
+        self.returned[self._pair(lane)] += 1
+
+    def attempt_ended(self, held: Running, outcome: OutcomeNumber, state: StateNumber) -> None:
+        """An attempt without success, and where its task goes."""
+        pair = self._pair(held.lane)
+        if held.begun is None and outcome == OutcomeNumber.LOST:  # reports are counted by themselves
+            self.started[pair] += 1
+        self.unsuccessful[pair, outcome] += 1
+        if not state.is_terminal and outcome != OutcomeNumber.RELEASED:
+            self.retried[pair] += 1
+
+    def ended(self, tasks: Sequence[Ended], now: Now) -> None:
+        """Tasks have ended, in whatever way."""
+        for (lane, state), count in Counter((task[1], task[3]) for task in tasks).items():
+            self.finished[self._pair(lane), StateNumber(state)] += count

@@ -1,0 +1,189 @@
+"""A master's metrics: what its meters counted and what its engine holds, as families of samples.
+
+The list of ``families`` is the documentation's (docs/metrics.md); a test holds the two together. Memory is read
+on the loop, the store inside a transaction, the disk in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ...common.domain.model import Role, StateNumber
+from ...common.errors import StoreError
+from ...common.runtime.exposition import Label, counter, gauge, histogram
+from ...common.version import VERSION
+from ..net.server import Server
+from ..store.cluster_files import STORE_FILE
+from ..tasks.shown import running_by_lane, shown_counts
+from .meters import Meters, Pair
+from .overview import oldest_ready_seconds
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+AGES_SECONDS_MAX: Final = 2.0  # a store that does not answer has other metrics that say so
+QUEUES_MAX: Final = 200  # told by name
+LANES_MAX: Final = (
+    1_000  # looked into for the oldest ready task, so that nobody's transaction waits long for it
+)
+
+PAIR: Final = ("queue", "task")
+
+
+class MasterMetrics:
+    def __init__(self, server: Server, meters: Meters, data: Path) -> None:
+        self._server, self._meters, self._data = server, meters, data
+        self._asked: asyncio.Future[dict[str, float]] | None = None
+
+    async def take(self) -> list[Metric]:
+        ages = await self._ages()
+        loop = asyncio.get_running_loop()
+        store_bytes, free_bytes = await loop.run_in_executor(None, _disk, self._data)
+        return [
+            *self._tasks(),
+            *self._queues(ages),
+            *self._people(),
+            *self._works(),
+            gauge("tq_store_bytes", "Size of the store's files.", (), [((), store_bytes)]),
+            gauge("tq_disk_free_bytes", "Free space where the store is.", (), [((), free_bytes)]),
+        ]
+
+    def _tasks(self) -> list[Metric]:
+        meters = self._meters
+        now: Counter[tuple[Pair, str]] = Counter()
+        running = running_by_lane(self._server.engine)
+        for lane in self._server.engine.lanes:
+            pair = meters.pair(lane)
+            counts = shown_counts(lane, running[lane.number])
+            for state in StateNumber:
+                if tasks := counts[state]:
+                    now[pair, str(state)] += tasks
+        return [
+            gauge(
+                "tq_tasks",
+                "Tasks the store holds.",
+                (*PAIR, "state"),
+                [((*pair, state), tasks) for (pair, state), tasks in now.items()],
+            ),
+            counter("tq_tasks_submitted", "Tasks accepted.", PAIR, list(meters.submitted.items())),
+            counter("tq_tasks_started", "Attempts that began.", PAIR, list(meters.started.items())),
+            counter(
+                "tq_tasks_returned",
+                "Tasks that a worker handed back before they began.",
+                PAIR,
+                list(meters.returned.items()),
+            ),
+            counter(
+                "tq_tasks_finished",
+                "Tasks that came to their end.",
+                (*PAIR, "state"),
+                [((*pair, str(state)), count) for (pair, state), count in meters.finished.items()],
+            ),
+            counter(
+                "tq_tasks_retried",
+                "Attempts after which another follows.",
+                PAIR,
+                list(meters.retried.items()),
+            ),
+            counter(
+                "tq_attempts_unsuccessful",
+                "Attempts that did not succeed.",
+                (*PAIR, "outcome"),
+                [((*pair, str(outcome)), count) for (pair, outcome), count in meters.unsuccessful.items()],
+            ),
+            counter("tq_results_stale", "Results that came too late.", (), [((), meters.stale)]),
+            histogram("tq_task_wait_seconds", "From submit to a worker.", PAIR, list(meters.wait.items())),
+            histogram("tq_task_run_seconds", "From start to end.", PAIR, list(meters.run.items())),
+        ]
+
+    def _queues(self, ages: dict[str, float]) -> list[Metric]:
+        queues = list(self._server.engine.lanes.queues.values())[:QUEUES_MAX]
+        return [
+            gauge("tq_queue_paused", "1: paused.", ("queue",), [((one.name,), one.paused) for one in queues]),
+            gauge(
+                "tq_queue_oldest_ready_seconds",
+                "Since the oldest ready task was submitted.",
+                ("queue",),
+                [((name,), seconds) for name, seconds in ages.items()],
+            ),
+        ]
+
+    def _people(self) -> list[Metric]:
+        engine, server = self._server.engine, self._server
+        workers = engine.roster.listed()
+        here = [one for one in workers if one.session is not None]
+        sessions = Counter({str(role): 0 for role in Role})
+        sessions.update(str(session.role) for session in engine.connections)
+        counts: list[tuple[Label, float]] = [
+            (("connected",), len(here)),
+            (("absent",), len(workers) - len(here)),
+        ]
+        refused = server.strangers_refused
+        return [
+            gauge("tq_workers", "Workers.", ("state",), counts),
+            gauge(
+                "tq_slots",
+                "Slots of connected workers.",
+                (),
+                [((), sum(one.info.slots for one in here if one.info))],
+            ),
+            gauge("tq_sessions", "Connections that have shown a key.", ("role",), _one_label(sessions)),
+            counter(
+                "tq_connections_rejected",
+                "Strangers turned away: refused for what they showed, or crowded out.",
+                ("reason",),
+                [(("refused",), refused), (("crowded",), server.gate.turned_away)],
+            ),
+        ]
+
+    def _works(self) -> list[Metric]:
+        meters = self._meters
+        return [
+            histogram("tq_commit_seconds", "How long the store took to commit.", (), [((), meters.commit)]),
+            histogram("tq_transaction_calls", "Calls in one transaction.", (), [((), meters.calls)]),
+            histogram("tq_loop_lag_seconds", "How late the loop's beat came.", (), [((), meters.lag)]),
+            counter(
+                "tq_events", "Events by what happened, logged or not.", ("action",), _one_label(meters.events)
+            ),
+            gauge("tq_build_info", "Always 1.", ("version",), [((VERSION,), 1)]),
+        ]
+
+    async def _ages(self) -> dict[str, float]:
+        """By queue; empty when the store does not answer in time."""
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.get_running_loop().create_future()
+            self._server.engine.later(functools.partial(self._look, self._asked))
+            self._server.wake()
+        done, _ = await asyncio.wait([self._asked], timeout=AGES_SECONDS_MAX)
+        return self._asked.result() if done else {}
+
+    def _look(self, asked: asyncio.Future[dict[str, float]]) -> None:
+        """In a transaction. What goes wrong here is nobody's transaction's fault."""
+        engine, ages = self._server.engine, dict[str, float]()
+        left = LANES_MAX
+        with contextlib.suppress(StoreError):
+            for queue in list(engine.lanes.queues.values())[:QUEUES_MAX]:
+                left -= len(queue.lanes)
+                if left < 0:
+                    break
+                seconds = oldest_ready_seconds(engine, queue)
+                if seconds is not None:
+                    ages[queue.name] = seconds
+        if not asked.done():
+            asked.set_result(ages)
+
+
+def _one_label(counts: Counter[str]) -> list[tuple[Label, float]]:
+    return [((name,), count) for name, count in counts.items()]
+
+
+def _disk(data: Path) -> tuple[int, int]:
+    """Bytes of the store's files, and bytes free beside them."""
+    size = sum(file.stat().st_size for file in data.glob(f"{STORE_FILE}*"))
+    return size, shutil.disk_usage(data).free

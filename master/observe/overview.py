@@ -1,0 +1,221 @@
+"""Rows for people who look at a whole master: queues, workers, what runs and what fails. Reads only, and a
+bounded part of the store."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from ...common.domain.model import StateNumber
+from ...common.domain.probe import PROBE
+from ...common.wire.frames import pack
+from ..engine.engine import Engine
+from ..items.queue import ItemQueue
+from ..tasks.routes import Queue
+from ..tasks.shown import attempts_of, begun, running_by_lane, shown_counts
+from ..workers.membership import Worker
+from ..workers.worker_info import WorkerInfo
+
+LANES_MAX: Final = 500  # of one queue, looked into for its oldest task
+TOP_MAX: Final = 20  # rows of what runs longest and of what failed last
+SHOWN_MAX: Final = 50  # of what one worker holds; running tasks looked at for what runs longest
+# Of the rows of workers in one answer, which has to stay below the limit of a frame whatever workers say.
+ROWS_BYTES_MAX: Final = 5 * 1024 * 1024
+ROW_BYTES: Final = 400  # without its host and what is long
+DETAILS_BYTES_MAX: Final = 5 * 1024 * 1024
+QUEUES_SHOWN_MAX: Final = 3_000  # each has a name of up to a kilobyte and some thirty numbers
+LEFT_OUT: Final = "…"
+LONG: Final = ("tasks", "allow", "labels", "queues")  # of a worker's row: not needed every second
+
+
+def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, Any]]:
+    """Every queue that may be seen, of tasks or of plain values, by name; as many as fit one answer, those with
+    something in them first. One of a program's own is nobody else's."""
+    items = {one.name: one for one in engine.items.by_name.values() if one.owner is None}
+    taken = engine.items.taken()
+    queues = {**{name: Queue(name) for name in items}, **engine.lanes.queues}
+    running = running_by_lane(engine)
+    seen = [name for name in queues if allows(name)]
+    if len(seen) > QUEUES_SHOWN_MAX:
+        empty = {name: not (queues[name].is_used or (name in items and items[name].waiting)) for name in seen}
+        seen = sorted(seen, key=lambda name: (empty[name], name))[:QUEUES_SHOWN_MAX]
+    return [
+        {
+            "name": name,
+            "paused": queue.paused,
+            "reason": queue.reason,
+            "since": None if queue.since is None else engine.now.shown(queue.since),
+            "rate": 0.0 if queue.rate is None else queue.rate.per_second(engine.now.mono),
+            "oldest_ready_seconds": oldest_ready_seconds(engine, queue),
+            "items": items[name].waiting if name in items else 0,
+            "item_queue": _item_row(items[name], taken) if name in items else None,
+            **_states(queue, running),
+        }
+        for name, queue in ((name, queues[name]) for name in sorted(seen))
+    ]
+
+
+def _states(queue: Queue, running: Counter[int]) -> dict[str, int]:
+    """How many tasks are in each state, as it is shown; ``assigned``: those of the ready ones that wait at a worker."""
+    sums = [0] * (max(StateNumber) + 1)
+    for lane in queue.lanes:
+        for state, tasks in enumerate(shown_counts(lane, running[lane.number])):
+            sums[state] += tasks
+    assigned = queue.count(StateNumber.RUNNING) - sums[StateNumber.RUNNING]
+    return {**{str(state): sums[state] for state in StateNumber}, "assigned": assigned}
+
+
+def _item_row(queue: ItemQueue, taken: Counter[int]) -> dict[str, Any]:
+    """What else there is to know of one of plain values. ``taken``: by a get that is not confirmed; ``getting`` and
+    ``putting``: how many wait for an item, and for room."""
+    return {
+        "kind": queue.kind,
+        "maxsize": queue.maxsize,
+        "taken": taken[queue.number],
+        "unfinished": queue.unfinished,
+        "getting": len(queue.getters),
+        "putting": len(queue.putters),
+        "joining": len(queue.joiners),
+        "shut": bool(queue.shut),
+    }
+
+
+def oldest_ready_seconds(engine: Engine, queue: Queue) -> float | None:
+    """How long ago the longest waiting of the ready tasks was submitted."""
+    lanes = [lane.number for lane in queue.lanes if lane.counts[StateNumber.READY]][:LANES_MAX]
+    created = [one for one in map(engine.store.oldest_ready, lanes) if one is not None]
+    return max(0, engine.now.steady - min(created)) / 1000 if created else None
+
+
+def worker_rows(engine: Engine) -> list[dict[str, Any]]:
+    """Everybody who has announced itself, as far as it fits one answer: who is here first, and who says little. What
+    one says at length (see LONG) is left out where it would be too much."""
+    workers = [one for one in engine.roster.listed() if one.info is not None]
+    leased = Counter(held.worker for held in engine.running.values())
+    rows = {
+        one: _worker_row(engine, one, one.info, leased[one.number]) for one in workers if one.info is not None
+    }
+    long = {one: len(pack([row[name] for name in LONG])) for one, row in rows.items()}
+    left, details_left = ROWS_BYTES_MAX, DETAILS_BYTES_MAX
+    shown: set[Worker] = set()
+    for one in sorted(rows, key=lambda one: (one.session is None, long[one], len(rows[one]["host"]))):
+        left -= ROW_BYTES + len(rows[one]["host"].encode("utf-8", "replace"))
+        if left < 0:
+            break
+        shown.add(one)
+        details_left -= long[one]
+        if details_left < 0:
+            asked_for = rows[one]["queues"]
+            rows[one] |= {"tasks": [], "allow": [], "labels": {}, "queues": asked_for and [LEFT_OUT]}
+    return [row for one, row in rows.items() if one in shown]
+
+
+def _worker_row(engine: Engine, worker: Worker, info: WorkerInfo, leased: int) -> dict[str, Any]:
+    here = worker.session is not None
+    return {
+        "node": worker.node.hex(),
+        "host": info.host,
+        "pid": info.pid,
+        "slots": info.slots,
+        "labels": info.labels,
+        "tasks": [name for name in info.tasks if name != PROBE],
+        "allow": info.allow,
+        "queues": info.queues,
+        "version": info.version,
+        "state": worker.state,
+        "connected": here,
+        "running": min(leased, info.slots) if here else 0,
+        "leased": leased,
+        "rate": 0.0 if worker.pace is None else worker.pace.recent.per_second(engine.now.mono),
+        "memory_bytes": worker.memory_bytes if here else None,
+        "since": engine.now.shown(worker.since),
+        "last_seen": worker.heard_wall / 1000,
+    }
+
+
+def snapshot(engine: Engine, allows: Callable[[str], bool]) -> dict[str, Any]:
+    """One look at everything; cheap enough for every second."""
+    queues = queue_rows(engine, allows)
+    return {
+        **engine.facts,
+        **engine.shell_facts(),
+        "now": engine.now.wall / 1000,
+        "rate": sum(queue["rate"] for queue in queues),
+        "queues": queues,
+        "workers": [
+            {name: value for name, value in row.items() if name not in LONG} for row in worker_rows(engine)
+        ],
+        "running": _longest(engine, allows),
+        "failing": _failing(engine, allows),
+    }
+
+
+def running_rows(engine: Engine, node: str, allows: Callable[[str], bool]) -> list[list[Any]]:
+    """What a worker holds: ``[id, task, queue, attempts, since, begun]``, what runs longest first; ``since``: it
+    began, or, when that is not told, was given to the worker."""
+    worker = next((one for one in engine.roster.by_node.values() if one.node.hex() == node), None)
+    if worker is None:
+        return []
+    mine = [held for held in engine.running.values() if held.worker == worker.number]
+    mine.sort(key=lambda held: (held.begun is None, held.begun or 0, held.seq))
+    rows: list[list[Any]] = []
+    for held in mine[:SHOWN_MAX]:
+        task = engine.store.brief(held.seq)
+        if task is not None and allows(task.queue):
+            since = held.begun or task.started or 0
+            has_begun = held.begun is not None
+            rows.append(
+                [
+                    task.id,
+                    task.task,
+                    task.queue,
+                    attempts_of(engine, task),
+                    engine.now.shown(since),
+                    has_begun,
+                ]
+            )
+    return rows
+
+
+def _longest(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, Any]]:
+    """What runs longest, of the tasks that run as of their workers' last beat."""
+    longest = heapq.nsmallest(SHOWN_MAX, begun(engine), key=lambda held: held.begun or 0)
+    found = [(held, engine.store.brief(held.seq)) for held in longest]
+    tasks = [(held, task) for held, task in found if task is not None and allows(task.queue)]
+    return [
+        {
+            "id": task.id,
+            "name": task.task,
+            "queue": task.queue,
+            "attempt": attempts_of(engine, task),
+            "started": engine.now.shown(held.begun or 0),
+            "worker": None if task.worker is None else engine.store.worker_host(task.worker),
+            "progress": engine.observations.progress(task),
+        }
+        for held, task in tasks[:TOP_MAX]
+    ]
+
+
+def _failing(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, Any]]:
+    """What failed last, by name, with how many of the latest failures are of it."""
+    by_name: dict[tuple[str, str], dict[str, Any]] = {}
+    for failed in engine.last_failures.newest_first():
+        lane = engine.lanes.by_number.get(failed.lane)
+        if lane is None or not allows(lane.queue.name):
+            continue
+        key = (lane.queue.name, lane.task)
+        if key in by_name:
+            by_name[key]["tasks"] += 1
+        elif len(by_name) < TOP_MAX:
+            by_name[key] = {
+                "name": lane.task,
+                "queue": lane.queue.name,
+                "tasks": 1,
+                "id": failed.id,
+                "at": engine.now.shown(failed.at),
+                "state": failed.state,
+                "error": failed.error,
+            }
+    return list(by_name.values())

@@ -1,0 +1,141 @@
+"""One master per data directory: locks the kernel holds for the process and drops when it dies.
+
+Two of them: on the directory itself, which nobody can remove from under a master as a file in it, and on a file in it,
+for systems that lock no directories. The file also names the process, and whether it closed the store before it ended.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from ...common.errors import ConfigError
+
+LOCK_FILE: Final = "master.lock"
+TEXT_CHARS: Final = 32  # written over as a whole, so that the file is never cut: a number of 64 bits, a word
+OPEN: Final = "open"  # after the number of a process that has the store open
+UNKNOWN: Final = "unknown"
+NO_LOCK: Final = -1  # in the place of a descriptor: this system locks no directories
+# A link would lead to a file that is somebody's, a FIFO would stop the start: neither is a lock.
+OPENING: Final = (
+    os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+)
+
+
+class DataLock:
+    """Held from creation to ``release``. ``was_closed``: the master before closed its store, as far as is known."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = _lock_directory(directory)
+        try:
+            self._descriptor = _open(directory / LOCK_FILE)
+            if self._directory is None or not _lock(self._descriptor):
+                other = _name(self._descriptor)
+                os.close(self._descriptor)
+                raise ConfigError(
+                    f"another tq-master (process {other}) uses {directory}; stop it first, or give this one "
+                    "another --data directory"
+                )
+        except BaseException:
+            _close(self._directory)
+            raise
+        self.was_closed = not _text(self._descriptor).endswith(OPEN)
+        self._say(f"{os.getpid()} {OPEN}")
+
+    def release(self, *, closed: bool = False) -> None:
+        """``closed``: the store was, and has no log beside it any more."""
+        if closed:
+            self._say(str(os.getpid()))
+        os.close(self._descriptor)
+        _close(self._directory)
+
+    def _say(self, text: str) -> None:
+        os.pwrite(self._descriptor, text.ljust(TEXT_CHARS).encode(), 0)
+
+
+def holder(directory: Path) -> str | None:
+    """The process that holds a directory's lock, if any does. Nothing is written."""
+    try:
+        locked = _lock_directory(directory)
+    except OSError:
+        return None
+    try:
+        descriptor = os.open(directory / LOCK_FILE, OPENING)
+    except OSError:
+        _close(locked)
+        return UNKNOWN if locked is None else None
+    try:
+        return None if locked is not None and _lock(descriptor) else _name(descriptor)
+    finally:
+        os.close(descriptor)
+        _close(locked)
+
+
+def _open(path: Path) -> int:
+    """The lock's own file: regular, under no other name, reached by no link."""
+    remedy = f"stop what made it so, then: rm {path}"
+    try:
+        descriptor = os.open(path, OPENING | os.O_CREAT, 0o600)
+    except OSError as error:
+        if error.errno == errno.EISDIR:
+            raise ConfigError(f"{path} is a directory, not the lock of a master; move it away") from None
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise ConfigError(f"{path} is a link or a device, not the lock of a master; {remedy}") from None
+        raise
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(descriptor)
+        raise ConfigError(
+            f"{path} is no regular file, or has other names, so it is not the lock of a master; {remedy}"
+        )
+    return descriptor
+
+
+def _name(descriptor: int) -> str:
+    return _text(descriptor).removesuffix(OPEN).strip() or UNKNOWN
+
+
+def _text(descriptor: int) -> str:
+    return os.pread(descriptor, TEXT_CHARS, 0).decode("ascii", "replace").strip()
+
+
+def _close(descriptor: int | None) -> None:
+    if descriptor is not None and descriptor != NO_LOCK:
+        os.close(descriptor)
+
+
+def _lock_directory(directory: Path) -> int | None:
+    """The descriptor that holds the lock of a directory; NO_LOCK where there are none; None: another process has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return NO_LOCK
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        # NFS makes of it a lock that wants to write, which is not done to directories
+        return None if error.errno in (errno.EWOULDBLOCK, errno.EACCES) else NO_LOCK
+    return descriptor
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""What a store is asked to do: one file a subject."""

@@ -1,0 +1,1 @@
+"""The embedded store: one file a subject, beside its SQL and its migrations."""

@@ -1,0 +1,1 @@
+"""Tasks: accepted, dispatched, leased, completed, watched, listed and explained."""

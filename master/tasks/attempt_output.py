@@ -1,0 +1,121 @@
+"""What attempts say while they run: their progress and their output, kept for people.
+
+A worker tells it in ``observe`` about twice a second, and the rest before it tells the attempt's end. Only
+the holder of a lease is listened to. Nothing that decides about a task is in here, and nothing waits for
+it: what gets lost on the way is lost to a reader, never to a task.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+from ...common.domain.model import NOTE_CHARS_MAX, OUTPUT_KEPT_BYTES, StateNumber
+from ...common.errors import InvalidArgument
+from ...common.wire.frames import pack, unpack
+from ..engine.clock import Now
+from ..store.interface.store import FullTask, LogRow, Observation, Store
+from .leases import Running
+
+ROWS_MAX: Final = 1_000  # in one call
+TEXT_BYTES_MAX: Final = 1024 * 1024  # in one call: bounds what others wait for its transaction
+SIZE_MAX: Final = 2**53
+LOGS_BYTES_MAX: Final = 1024**3  # of all texts together; beyond it the oldest tasks' are forgotten
+TRIMMED_ATTEMPTS: Final = 100  # at once
+LOGS_SHOWN: Final = 8  # attempts whose output goes along when a task is shown: half a megabyte at most
+
+
+class Observations:
+    """Takes in what workers tell, gives out what people ask."""
+
+    def __init__(
+        self,
+        store: Store,
+        running: dict[bytes, Running],
+        began: Callable[[list[tuple[bytes, int, bytes, float | None]], Now], object],
+    ) -> None:
+        self._store, self._running, self._began = store, running, began
+
+    def observe(self, rows: list[Any], now: Now) -> None:
+        """Rows ``[id, attempt, lease, size, text, progress]``; those that are not of a running attempt are
+        passed over. ``size``: bytes the attempt has said in all, ``text`` being the last of them."""
+        check_observations(rows)
+        heard: list[Observation] = []
+        for id, attempt, lease, size, text, progress in rows:
+            held = self._running.get(id)
+            if held is not None and held.attempt == attempt and held.lease == lease:
+                if held.begun is None:  # what says something has begun, whether that was told or not
+                    self._began([(id, attempt, lease, 0.0)], now)
+                told = None if progress is None else pack([*progress, now.wall / 1000])
+                heard.append(Observation(held.seq, held.number, told, size, text[-OUTPUT_KEPT_BYTES:]))
+        if heard:
+            self._store.observe(heard, OUTPUT_KEPT_BYTES)
+
+    def trim(self) -> bool:
+        """Keep the whole within its bound; whether there is more to do."""
+        if self._store.log_bytes <= LOGS_BYTES_MAX:
+            return False
+        self._store.trim_logs(TRIMMED_ATTEMPTS)
+        return True
+
+    def progress(self, task: FullTask) -> list[Any] | None:
+        """``[done, total or nil, note, unix seconds]`` of the latest attempt."""
+        told = self._store.progress(task.seq, task.attempt - task.returned) if task.attempt else None
+        return None if told is None else list(unpack(told))
+
+    def texts(self, task: FullTask) -> dict[int, str]:
+        """The output of the latest attempts, as far as it is kept."""
+        rows = self._store.logs(task.seq, task.attempt - task.returned, LOGS_SHOWN)
+        return {row.attempt: row.text.decode("utf-8", "replace") for row in rows if row.text}
+
+    def log(self, task: FullTask, attempt: int | None, offset: int) -> dict[str, Any]:
+        """An attempt's output from a byte of it on, or from the first one kept."""
+        current = task.attempt - task.returned
+        held = self._running.get(task.id)
+        runs = held is not None and held.begun is not None
+        latest = current - (held is not None and not runs)
+        wanted = latest if attempt is None else attempt
+        rows = self._store.logs(task.seq, wanted, 1)
+        row = rows[0] if rows and rows[0].attempt == wanted else LogRow(wanted, None, 0, b"")
+        start = min(max(offset, row.size - len(row.text)), row.size)
+        state = task.state if held is None else StateNumber.RUNNING if runs else StateNumber.READY
+        return {
+            "attempt": wanted,
+            "start": start,
+            "text": row.text[len(row.text) - (row.size - start) :],
+            "size": row.size,
+            "state": int(state),
+            "progress": None if row.progress is None else list(unpack(row.progress)),
+            "running": runs and wanted == current,
+        }
+
+
+def check_observations(rows: list[Any]) -> None:
+    """Judge what a worker says of its attempts; raises InvalidArgument."""
+    if len(rows) > ROWS_MAX:
+        raise InvalidArgument(f"observe: more than {ROWS_MAX:,} rows")
+    bytes_left = TEXT_BYTES_MAX
+    for row in rows:
+        match row:
+            case [bytes(), int(), bytes(), int(size), bytes(text), progress] if len(
+                text
+            ) <= size <= SIZE_MAX and _is_progress(progress):
+                bytes_left -= len(text)
+            case _:
+                raise InvalidArgument(f"observe: not what an attempt can say: {row!r:.200}")
+    if bytes_left < 0:
+        raise InvalidArgument(f"observe: more than {TEXT_BYTES_MAX:,} bytes of text")
+
+
+def _is_progress(progress: Any) -> bool:
+    match progress:
+        case None:
+            return True
+        case [int() | float() as done, int() | float() | None as total, str(note)]:
+            return (
+                math.isfinite(done)
+                and (total is None or math.isfinite(total))
+                and len(note) <= NOTE_CHARS_MAX
+            )
+    return False

@@ -1,0 +1,380 @@
+"""How attempts end: what a worker reports, what a lost worker leaves behind, what a cancel asks for.
+
+Every end is checked twice: here against the picture in memory (whose lease is it?), and by the store's
+conditional update. A report that is not of the current attempt and lease is *stale*: it changes nothing
+and its sender is told so. A report that was accepted before and comes again is neither.
+
+Invariants: 1. at most one result is accepted per task, of its current attempt; 2. result, count and
+acknowledgement are one transaction; 3. whatever ends a task raises ``Endings.ended`` in that transaction, once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from types import NoneType
+from typing import Any, Final
+
+from ...common.domain.durations import DELAY_SECONDS_MAX
+from ...common.domain.lifecycle import AttemptEnd, next_step
+from ...common.domain.model import Delivery, OutcomeNumber, StateNumber, TaskOptions
+from ...common.errors import InvalidArgument, ProtocolError, UnknownBlob
+from ...common.values.failure import Failure
+from ...common.wire.frames import unpack
+from ..blobs.keeper import Keeper, check_named
+from ..engine.clock import Now
+from ..engine.endings import Ended, Endings
+from ..observe.meters import Meters
+from ..store.interface.store import EndedAttempt, Found, Returned, Store, Success
+from .dispatch import Intake
+from .leases import Running
+from .routes import Lanes
+
+SUCCESS: Final = int(OutcomeNumber.SUCCESS)
+OUTCOMES_OF_WORKERS: Final = frozenset(OutcomeNumber) - {OutcomeNumber.LOST}
+OUTCOMES_REPORTED: Final = OUTCOMES_OF_WORKERS - {
+    OutcomeNumber.RELEASED
+}  # LOST, RELEASED: there was no report
+READY, RUNNING, SUCCEEDED, CANCELLED, EXPIRED = map(
+    int,
+    (
+        StateNumber.READY,
+        StateNumber.RUNNING,
+        StateNumber.SUCCEEDED,
+        StateNumber.CANCELLED,
+        StateNumber.EXPIRED,
+    ),
+)
+SECONDS_MAX: Final = 1e9  # a duration beyond this is a broken clock
+INTERRUPTED: Final = Failure(
+    type="WorkerLost",
+    message="its worker was told to end at once while it ran, and it may not be started twice",
+    detail={"outcome": "lost"},
+).encode()
+HANDED_BACK: Final = Failure(
+    type="Interrupted", message="its worker was told to end at once while it ran"
+).encode()
+
+
+class Ends:
+    """Ends attempts and cancels tasks, for every reason there is."""
+
+    def __init__(
+        self,
+        store: Store,
+        lanes: Lanes,
+        running: dict[bytes, Running],
+        intake: Intake,
+        endings: Endings,
+        blobs: Keeper,
+        random: Callable[[], float],
+    ) -> None:
+        self._store, self._lanes, self._running = store, lanes, running
+        self._intake, self._endings, self._blobs, self._random = intake, endings, blobs, random
+        self.meters: Meters | None = None
+        self.cancelling: set[bytes] = set()  # leased tasks whose cancel was asked for; in their rows, too
+        self.revived: Callable[[int], None] = _nothing  # a task of this origin goes on after its end
+
+    def finish(self, rows: list[Any], now: Now, named: Any = None) -> list[int]:
+        """Take a worker's report; the indices of rows that were stale. ``named``: the content of results, by index."""
+        check_reports(rows)  # all are judged before one is believed: memory has no rollback
+        references = self._references(rows, named) if named else None
+        if self.meters is not None:
+            self.meters.reported(rows, self._running)
+        stale: list[int] = []
+        successes: list[Success] = []
+        others: list[EndedAttempt] = []
+        ended: list[Ended] = []
+        lanes: list[int] = []  # of attempts that ended
+        running, moment = self._running, now.steady
+        for index, (id, attempt, lease, outcome, body, _, seconds, after) in enumerate(rows):
+            held = running.get(id)
+            if held is None or held.attempt != attempt or held.lease != lease:
+                if not self._was_accepted(id, attempt, lease):
+                    stale.append(index)
+            elif outcome == SUCCESS:
+                successes.append((body, moment - int(seconds * 1000), moment, held.seq, attempt, lease))
+                ended.append((id, held.lane, RUNNING, SUCCEEDED, body, held.origin))
+                lanes.append(held.lane)
+                del running[id]
+            else:
+                others.append(
+                    self._unsuccessful(id, held, OutcomeNumber(outcome), body, seconds, after, now, ended)
+                )
+                lanes.append(held.lane)
+        if successes:
+            self._store.succeed(successes)
+        if references:
+            self._store.blobs.name(references)
+        if others:
+            self._store.end_attempts(others)
+        if self.meters is not None:
+            self.meters.stale += len(stale)
+        self._lanes.attempts_ended(lanes, now.mono)
+        self._ended(ended, now)
+        return stale
+
+    def _references(self, rows: list[Any], named: Any) -> list[tuple[int, int]]:
+        """Which task's row names which content from now on. A result that names what is not here is none."""
+        found: list[tuple[int, int]] = []
+        for index, hashes in check_named(named):
+            if type(index) is not int or not 0 <= index < len(rows):
+                raise ProtocolError(f"blobs of report {index!r:.40}, of {len(rows)}")
+            id, attempt, lease, outcome = rows[index][:4]
+            held = self._running.get(id)
+            if outcome == SUCCESS and held is not None and (held.attempt, held.lease) == (attempt, lease):
+                try:
+                    found += [(held.seq, number) for number in self._blobs.numbers(hashes)]
+                except UnknownBlob as error:
+                    rows[index][3:5] = int(OutcomeNumber.ERROR), Failure("UnknownBlob", str(error)).encode()
+        return found
+
+    def release(self, rows: list[Any], now: Now, *, begun: bool = False) -> None:
+        """A worker hands back what has not ended; what is no longer its own is passed over.
+
+        A row is ``[id, attempt, lease]``, and ``begun``: ``[…, seconds]``. Begun: it ran, and its worker was told to end
+        at once. Nobody is charged, but an at_most_once task is lost.
+        """
+        mine: dict[bytes, int | None] = {}
+        for id, attempt, lease, seconds in map(held_row, rows):
+            held = self._running.get(id)
+            if held is not None and held.attempt == attempt and held.lease == lease:
+                mine[id] = now.steady - int((seconds or 0.0) * 1000) if begun else None
+        self.hand_back(mine, now)
+
+    def began(self, rows: Iterable[tuple[bytes, int, bytes, float | None]], now: Now) -> list[bytes]:
+        """A worker tells which of what it holds has begun (``held_row``); the ids of those that are its own."""
+        mine: list[bytes] = []
+        for id, attempt, lease, seconds in rows:
+            held = self._running.get(id)
+            if held is None or held.attempt != attempt or held.lease != lease or seconds is None:
+                continue
+            mine.append(id)
+            if held.begun is None:
+                self._running[id] = held._replace(begun=now.steady - int(seconds * 1000))
+                if self.meters is not None:
+                    self.meters.begun(held.lane)
+        return mine
+
+    def hand_back(self, began: Mapping[bytes, int | None], now: Now) -> None:
+        """End leases that nobody is to be charged for: by id, at what steady time it began, None if it has not.
+
+        What a worker once told to have begun has begun, whatever is said of it later.
+        """
+        ended: list[Ended] = []
+        returned: list[Returned] = []
+        interrupted: list[EndedAttempt] = []
+        for id, moment in began.items():
+            held = self._running.get(id)
+            if held is None:
+                continue
+            moment = held.begun if held.begun is not None else moment
+            if moment is None:
+                returned.append(self._unstarted(id, held, now, ended))
+                continue
+            held = held._replace(begun=moment)
+            once = self._is_at_most_once(held)
+            outcome, body = (
+                (OutcomeNumber.LOST, INTERRUPTED) if once else (OutcomeNumber.RELEASED, HANDED_BACK)
+            )
+            interrupted.append(self._unsuccessful(id, held, outcome, body, None, None, now, ended))
+        if returned:
+            self._store.return_unstarted(returned)
+        if interrupted:
+            self._store.end_attempts(interrupted)
+        self._ended(ended, now)
+
+    def _unstarted(self, id: bytes, held: Running, now: Now, ended: list[Ended]) -> Returned:
+        """A lease that ends before its task began: no attempt of the task, and no cause for anything but a cancel that
+        was asked for meanwhile."""
+        del self._running[id]
+        is_cancelled = id in self.cancelling
+        if is_cancelled:
+            ended.append((id, held.lane, RUNNING, CANCELLED, None, held.origin))
+        else:
+            self._lanes.move(held.lane, RUNNING, READY)
+        if self.meters is not None:
+            self.meters.came_back(held.lane)
+        finished = now.steady if is_cancelled else None
+        return Returned(CANCELLED if is_cancelled else READY, finished, held.seq, held.attempt, held.lease)
+
+    def lose(self, ids: Iterable[bytes], body: bytes, now: Now) -> None:
+        """Nobody can say what became of these."""
+        ended: list[Ended] = []
+        rows = [
+            self._unsuccessful(id, held, OutcomeNumber.LOST, body, None, None, now, ended)
+            for id in ids
+            if (held := self._running.get(id)) is not None
+        ]
+        if rows:
+            self._store.end_attempts(rows)
+        self._ended(ended, now)
+
+    def cancel(self, tasks: Iterable[Found], now: Now, *, running: bool = True) -> list[Found]:
+        """Cancel what waits, note it for what runs; the tasks, each named once, with the state reached."""
+        reached: list[Found] = []
+        ended: list[Ended] = []
+        for found in tasks:
+            if found.state == StateNumber.RUNNING:
+                if running:
+                    self._store.request_cancel(found.seq)
+                    self.cancelling.add(found.id)
+            elif not StateNumber(found.state).is_terminal:
+                self._store.cancel_waiting(found.seq, now.steady)
+                ended.append((found.id, found.lane, found.state, CANCELLED, None, found.origin))
+                found = found._replace(state=CANCELLED)
+            reached.append(found)
+        self._ended(ended, now)
+        return reached
+
+    def revive(self, tasks: Iterable[Found]) -> list[tuple[bytes, int]]:
+        """Make terminal tasks that did not succeed ready again, with a clean record; each named once."""
+        reached: list[tuple[bytes, int]] = []
+        for found in tasks:
+            state = StateNumber(found.state)
+            if state.is_terminal and state != StateNumber.SUCCEEDED:
+                self._store.revive(found.seq)
+                self._lanes.move(found.lane, state, StateNumber.READY)
+                if found.origin is not None:
+                    self.revived(found.origin)
+                state = StateNumber.READY
+            reached.append((found.id, int(state)))
+        return reached
+
+    def expire(self, now: Now, limit: int) -> int:
+        """Tasks that were not started in time; how many."""
+        expired = self._store.expire(now.steady, limit)
+        self._ended([(row.id, row.lane, row.state, EXPIRED, None, row.origin) for row in expired], now)
+        return len(expired)
+
+    def _unsuccessful(
+        self,
+        id: bytes,
+        held: Running,
+        outcome: OutcomeNumber,
+        body: bytes | None,
+        seconds: float | None,
+        after: float | None,
+        now: Now,
+        ended: list[Ended],
+    ) -> EndedAttempt:
+        """What becomes of a leased task; if it is its end, it is added to ``ended``."""
+        facts = self._store.facts(held.seq)
+        end = AttemptEnd(
+            outcome=outcome,
+            failures=facts.failures,
+            crashes=facts.crashes,
+            cancel_requested=bool(facts.cancel),
+            options=TaskOptions.from_wire(unpack(facts.options)) if facts.options else TaskOptions(),
+            after_seconds=after,
+        )
+        step = next_step(end, self._random())
+        if self.meters is not None:
+            self.meters.attempt_ended(held, outcome, step.state)
+        due = None
+        if step.state == StateNumber.SCHEDULED:
+            due = now.steady + int(step.delay_seconds * 1000)
+            self._intake.dues.expect(due=due)
+        final = body if step.state.is_terminal else None
+        if step.state == StateNumber.DEAD:
+            final = _quarantined(step.crashes, body)
+        del self._running[id]
+        if step.state.is_terminal:
+            ended.append((id, held.lane, RUNNING, int(step.state), final, held.origin))
+        else:
+            self.cancelling.discard(id)
+            self._lanes.move(held.lane, RUNNING, step.state)
+        return EndedAttempt(
+            seq=held.seq,
+            attempt=held.attempt,
+            number=held.number,
+            lease=held.lease,
+            worker=held.worker,
+            outcome=int(outcome),
+            started=held.begun if seconds is None else now.steady - int(seconds * 1000),
+            ended=now.steady,
+            body=final if step.state == StateNumber.DEAD else body,
+            state=int(step.state),
+            due=due,
+            failures=step.failures,
+            crashes=step.crashes,
+            finished=now.steady if step.state.is_terminal else None,
+        )
+
+    def _is_at_most_once(self, held: Running) -> bool:
+        options = self._store.facts(held.seq).options
+        return (
+            options is not None and TaskOptions.from_wire(unpack(options)).delivery == Delivery.AT_MOST_ONCE
+        )
+
+    def _ended(self, tasks: list[Ended], now: Now) -> None:
+        """The only place from which the end of a task is told."""
+        if self.cancelling:
+            self.cancelling.difference_update(task[0] for task in tasks)
+        self._endings.ended(tasks, now)
+
+    def _was_accepted(self, id: bytes, attempt: int, lease: bytes) -> bool:
+        """Whether this is a report that comes again. One of a lease that was taken back, and is the task's last, is not."""
+        for found in self._store.find([id]):
+            if found.attempt == attempt and found.lease == lease and found.state != RUNNING:
+                number = attempt - found.returned
+                ends = (row.outcome for row in self._store.attempts(found.seq) if row.attempt == number)
+                return found.state == SUCCEEDED or any(end in OUTCOMES_REPORTED for end in ends)
+        return False
+
+
+def check_reports(rows: list[Any]) -> None:
+    """Judge reports ``[id, attempt, lease, outcome, body, started, seconds, after]``; raises InvalidArgument.
+
+    In columns, because one is made for every task there is; only when something is wrong, row by row.
+    """
+    if not (set(map(type, rows)) <= {list} and set(map(len, rows)) <= {8} and _are_reports(rows)):
+        for row in rows:
+            if type(row) is not list or len(row) != 8 or not _are_reports([row]):
+                raise InvalidArgument(f"not a report of an attempt: {row!r:.200}")
+
+
+def _are_reports(rows: list[list[Any]]) -> bool:
+    if not rows:
+        return True
+    ids, attempts, leases, outcomes, bodies, started, seconds, afters = zip(*rows, strict=True)
+    return (
+        set(map(type, ids)) == {bytes} == set(map(type, leases))
+        and set(map(type, attempts)) == {int} == set(map(type, outcomes))
+        and set(map(type, bodies)) <= {bytes, NoneType}
+        and set(map(type, started)) | set(map(type, seconds)) <= {float, int}
+        and set(map(type, afters)) <= {float, int, NoneType}
+        and OUTCOMES_OF_WORKERS.issuperset(outcomes)
+        and min(seconds) >= 0
+        and math.isfinite(sum(seconds))  # finds NaN, which no comparison does
+        and max(seconds) <= SECONDS_MAX
+        and all(0 <= after <= DELAY_SECONDS_MAX for after in set(afters) - {None})  # false for NaN
+    )
+
+
+def held_row(row: Any) -> tuple[bytes, int, bytes, float | None]:
+    """``[id, attempt, lease]`` from the wire, and if its task has begun, for how many seconds; raises ProtocolError."""
+    match row:
+        case [bytes(id), int(attempt), bytes(lease)]:
+            return id, attempt, lease, None
+        case [bytes(id), int(attempt), bytes(lease), int() | float() as seconds] if (
+            0 <= seconds <= SECONDS_MAX
+        ):
+            return id, attempt, lease, seconds
+    raise ProtocolError(f"not a held lease: {row!r:.200}")
+
+
+def _quarantined(crashes: int, body: bytes | None) -> bytes:
+    """The failure a dead task shows: how often its process died, and how the last time went."""
+    last = Failure.decode(body) if body is not None else Failure(type="", message="its worker vanished")
+    deaths = f"died {crashes} times; the last time" if crashes != 1 else "died"
+    return Failure(
+        type="TaskCrashed",
+        message=f"quarantined: the process running it {deaths}: {last.message}",
+        traceback=last.traceback,
+        detail=last.detail,
+    ).encode()
+
+
+def _nothing(origin: int) -> None:
+    """No queue's items become tasks."""

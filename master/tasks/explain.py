@@ -1,0 +1,181 @@
+"""Why a task is where it is, in one sentence, with what would change it. Reads only.
+
+``engine``'s picture says who could run it; the store is asked at most for how many stand before it in line,
+and that count has a bound: a queue of a million answers as fast as one of ten thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from ...common.domain.model import StateNumber
+from ...common.domain.naming import SHELL_TASKS
+from ..engine.engine import Engine
+from ..observe.gauges import foreseen_seconds
+from ..store.interface.store import FullTask
+from ..workers.membership import Worker
+from .routes import Lane
+from .shown import attempts_of, began_at
+
+AHEAD_MAX: Final = 10_000  # counted; beyond it a person is told "more than"
+LANES_MAX: Final = 500  # looked into for those ahead
+NAMED_MAX: Final = 3  # workers in a sentence
+
+
+def why(engine: Engine, task: FullTask, *, position: bool = False) -> str:
+    """Empty when the task has ended. ``position``: look for its place in line, which costs a count."""
+    state = StateNumber(task.state)
+    if state.is_terminal:
+        return ""
+    if state == StateNumber.RUNNING:
+        return _why_leased(engine, task)
+    if state == StateNumber.SCHEDULED:
+        reason = "before the next attempt" if attempts_of(engine, task) else "as it was asked to"
+        now = engine.now
+        left = max(0, task.at - now.wall if task.at is not None else (task.due or 0) - now.steady)
+        paused = f"; besides, {_paused(engine, task)}" if engine.lanes.queue(task.queue).paused else ""
+        return f"it waits {in_words(left / 1000)} more, {reason}{paused}"
+    if state == StateNumber.BLOCKED:
+        return "it waits for other tasks"
+    return _why_ready(engine, task, position)
+
+
+def is_stuck(engine: Engine, task: FullTask) -> bool:
+    """Whether it waits for what only a person does: its queue is paused, or no worker takes it."""
+    if task.state != StateNumber.READY:
+        return False
+    lane = engine.lanes.lane(task.queue, task.task)
+    takers = (one for one in engine.roster.by_node.values() if one.session is not None and not one.draining)
+    return lane.queue.paused or all(one.capability not in lane.capabilities for one in takers)
+
+
+def _why_leased(engine: Engine, task: FullTask) -> str:
+    worker = engine.roster.by_number.get(task.worker or 0)
+    began = began_at(engine, task.id)
+    since = in_words((engine.now.steady - (began or task.started or 0)) / 1000)
+    if worker is None or worker.info is None:
+        host = engine.store.worker_host(task.worker or 0) or "a worker that is forgotten by now"
+        who = (
+            f"{host} has had it for {since}, and has not connected since the master started: "
+            "whether it has begun is not known"
+        )
+    elif began is None:
+        who = f"it waits for a slot of {_named(worker)}, which was given it {since} ago"
+    else:
+        who = f"{_named(worker)} has run attempt {attempts_of(engine, task)} for {since}"
+    if worker is not None and worker.session is None and worker.give_up_at is not None:
+        left = in_words(max(0, worker.give_up_at - engine.now.mono) / 1000)
+        return f"{who}; it is not connected: unless it is back in {left}, the task is handed out again"
+    return who + (", and was told to cancel it" if task.cancel else "")
+
+
+def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
+    lane = engine.lanes.lane(task.queue, task.task)
+    if lane.queue.paused:
+        return _paused(engine, task)
+    workers = [one for one in engine.roster.by_node.values() if one.info is not None]
+    able = [one for one in workers if one.session is not None and one.capability in lane.capabilities]
+    working = [one for one in able if not one.draining]
+    if not working:
+        return _nobody(task, workers, able)
+    if any(worker.capability and worker.capability.parked for worker in working):
+        return "it is about to be handed out: a worker that serves it has a free slot"
+    slots = sum(worker.info.slots for worker in working if worker.info)
+    busy = f"all {slots} slots that serve it are busy" if slots > 1 else "the one slot that serves it is busy"
+    if not position:
+        return f"{busy}; `tq why` counts who is before it"
+    ahead = _ahead(engine, lane, task)
+    return f"{busy}; {_in_line(engine, ahead, working)}; more workers or slots would start it sooner"
+
+
+def _paused(engine: Engine, task: FullTask) -> str:
+    queue = engine.lanes.queue(task.queue)
+    since = "" if queue.since is None else f", for {in_words((engine.now.steady - queue.since) / 1000)} now"
+    reason = f" ({queue.reason})" if queue.reason else ""
+    return f"queue {task.queue} is paused{reason}{since}; `tq resume {task.queue}` lets it run"
+
+
+def _none_serves(connected: int, task: FullTask) -> str:
+    what = f"{task.task} in queue {task.queue}"
+    if connected == 0:
+        return f"no worker is connected that serves {what}"
+    if connected == 1:
+        return f"the only connected worker does not serve {what}"
+    return f"none of the {connected} connected workers serves {what}"
+
+
+def _nobody(task: FullTask, workers: list[Worker], able: list[Worker]) -> str:
+    """Nobody takes it now: who knows it, why that does not help, and the line to write."""
+    connected = [one for one in workers if one.session is not None]
+    knows = [one for one in workers if one.capability is not None and one.capability.knows(task.task)]
+    module = task.task.partition(":")[0]
+    start = f"start one with `tq-worker --connect … {'--allow-shell' if module == SHELL_TASKS else module}`"
+    none = _none_serves(len(connected), task)
+    if able:
+        return f"what serves it is draining and takes no more: {_list(able)}; {start}"
+    kept_out = [one for one in knows if one.session is not None]
+    if kept_out:
+        asked, allowed = _patterns(kept_out, 0), _patterns(kept_out, 1)
+        only = f"only in the queues {asked}" if asked else f"with keys for the queues {allowed} only"
+        remedy = f"start one with `--queue {task.queue}`" if asked else "`tq keys add --queue` makes another"
+        return f"{none}; known to {_list(kept_out)}, but {only}: {remedy}"
+    if knows:
+        return f"{none}; known to {_list(knows)}, not connected now: start it again, or {start}"
+    return f"{none}; {start}"
+
+
+def _patterns(workers: list[Worker], which: int) -> str:
+    keys = [(one.capability.key.queues, one.capability.key.allowed) for one in workers if one.capability]
+    return ", ".join(dict.fromkeys(pattern for key in keys for pattern in key[which]))
+
+
+def _ahead(engine: Engine, lane: Lane, task: FullTask) -> int:
+    """How many ready tasks the workers of this one would take before it; at most one more than AHEAD_MAX."""
+    rivals = {one.number: one for capability in lane.capabilities for one in capability.lanes if one.has_work}
+    ahead = 0
+    for number in list(rivals)[:LANES_MAX]:
+        if ahead > AHEAD_MAX:
+            break
+        ahead += engine.store.count_ahead(number, task.priority, task.seq, AHEAD_MAX + 1 - ahead)
+    return ahead
+
+
+def _in_line(engine: Engine, ahead: int, working: list[Worker]) -> str:
+    if ahead > AHEAD_MAX:
+        return f"more than {AHEAD_MAX:,} are before it"
+    place = f"{ahead:,} are before it" if ahead > 1 else ("one is before it" if ahead else "it is the next")
+    rates = [worker.pace.steady for worker in working if worker.pace is not None]
+    seconds = foreseen_seconds(ahead, rates, engine.now.mono)
+    if seconds is None:
+        return f"{place}, and when it starts cannot be said yet"
+    return f"{place}, and it starts {about(seconds)}"
+
+
+def _named(worker: Worker) -> str:
+    return f"{worker.info.host} (pid {worker.info.pid})" if worker.info else "a worker"
+
+
+def _list(workers: Iterable[Worker]) -> str:
+    """``crow (version 0.1.0) and 2 others``"""
+    named = [f"{one.info.host} (version {one.info.version})" for one in workers if one.info]
+    more = len(named) - NAMED_MAX
+    return ", ".join(named[:NAMED_MAX]) + (f" and {more:,} others" if more > 0 else "")
+
+
+def about(seconds: float) -> str:
+    """``in about 40 s``: no more exact than a forecast is."""
+    if seconds < 1:
+        return "within a second"
+    if seconds < 10:
+        return f"in about {seconds:.0f} s"
+    if seconds < 120:
+        return f"in about {round(seconds, -1):.0f} s"
+    return f"in about {in_words(seconds)}"
+
+
+def in_words(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.1f} s"

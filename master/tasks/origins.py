@@ -1,0 +1,54 @@
+"""Where tasks come from that nobody submitted: the item queue of which one was an item, and where its result goes. A
+task's row has the number of its origin, so that whoever runs it, and whatever restarts meanwhile, it stays that item's.
+Pure but for the store.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from ...common.errors import InvalidArgument
+from ..store.interface.store import Picture, Store
+
+ORIGINS_MAX: Final = 100_000  # pairs of queues; as many as there may be item queues
+
+
+class Origin(NamedTuple):
+    queue: str | None  # None: that queue was deleted, and nobody counts its items any more
+    results: str | None  # None: results are put nowhere
+
+
+class Origins:
+    """All of them, by number."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._by_number: dict[int, Origin] = {}
+        self._numbers: dict[Origin, int] = {}
+
+    def load(self, picture: Picture) -> None:
+        self._by_number = {number: Origin(queue, results) for number, queue, results in picture.origins}
+        self._numbers = {origin: number for number, origin in self._by_number.items()}
+
+    def number(self, queue: str, results: str | None) -> int:
+        """That of a pair of queues; it gets one on first use."""
+        origin = Origin(queue, results)
+        number = self._numbers.get(origin)
+        if number is None:
+            if len(self._by_number) >= ORIGINS_MAX:
+                raise InvalidArgument(f"items of {ORIGINS_MAX:,} queues have become tasks; use fewer names")
+            number = self._numbers[origin] = self._store.add_origin(queue, results)
+            self._by_number[number] = origin
+        return number
+
+    def of(self, number: int) -> Origin:
+        return self._by_number[number]
+
+    def queue_deleted(self, name: str) -> None:
+        """Items of a queue that has this name later are others: what came from it counts there no more."""
+        mine = [number for number, origin in self._by_number.items() if origin.queue == name]
+        if mine:
+            self._store.orphan_origins(name)
+        for number in mine:
+            del self._numbers[self._by_number[number]]
+            self._by_number[number] = self._by_number[number]._replace(queue=None)

@@ -1,0 +1,127 @@
+"""A task as people want to see it: the row, its attempts, and one sentence on why it waits. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ...common.domain.model import OutcomeNumber, StateNumber
+from ...common.wire.frames import unpack
+from ..engine.clock import Now
+from ..engine.engine import Engine
+from ..store.interface.store import Found, FullTask
+from .explain import is_stuck, why
+from .shown import attempts_of, began_at, shown_state
+
+Reasons = dict[tuple[str, str], str]
+"""Of one listing: why ready tasks of a queue and name wait, looked for once."""
+
+
+def summary(
+    engine: Engine, task: FullTask, *, position: bool = False, reasons: Reasons | None = None
+) -> dict[str, Any]:
+    """The fields of a listing; times are Unix seconds. ``position``: see ``why``."""
+    options = unpack(task.options) if task.options else {}
+    began = began_at(engine, task.id)
+    state = shown_state(engine, task.id, task.state)
+    return {
+        "id": task.id,
+        "name": task.task,
+        "queue": task.queue,
+        "state": state,
+        "priority": task.priority,
+        "attempt": attempts_of(engine, task),
+        "failures": task.failures,
+        "crashes": task.crashes,
+        "retries": options.get("retries", 0),
+        "timeout": task.timeout,
+        "created": engine.now.shown(task.created),
+        "due": task.at / 1000 if task.at is not None else _seconds(engine.now, task.due),
+        "started": _seconds(engine.now, began if task.state == StateNumber.RUNNING else task.started),
+        "finished": _seconds(engine.now, task.finished),
+        "why": _reason(engine, task, position, reasons),
+        "progress": engine.observations.progress(task) if state == StateNumber.RUNNING else None,
+    }
+
+
+def details(engine: Engine, task: FullTask) -> dict[str, Any]:
+    """Everything: the summary, payload and result as they are, and every attempt."""
+    store, current = engine.store, task.attempt - task.returned
+    logs = engine.observations.texts(task)
+    attempts = [
+        {
+            "attempt": row.attempt,
+            "worker": row.host,
+            "outcome": row.outcome,
+            "started": _seconds(engine.now, row.started),
+            "ended": _seconds(engine.now, row.ended),
+            "body": row.body,
+            "log": logs.get(row.attempt),
+        }
+        for row in store.attempts(task.seq)
+    ]
+    began = began_at(engine, task.id)
+    if task.state == StateNumber.SUCCEEDED or began is not None:  # the attempt is in the task's own row
+        attempts.append(
+            {
+                "attempt": current,
+                "worker": None if task.worker is None else store.worker_host(task.worker),
+                "outcome": int(OutcomeNumber.SUCCESS) if task.state == StateNumber.SUCCEEDED else None,
+                "started": _seconds(engine.now, task.started if began is None else began),
+                "ended": _seconds(engine.now, task.finished),
+                "body": None,
+                "log": logs.get(current),
+            }
+        )
+    return {
+        **summary(engine, task, position=True),
+        "returned": task.returned,
+        "stuck": is_stuck(engine, task),
+        "progress": engine.observations.progress(task),
+        "payload": task.payload,
+        "result": task.result,
+        "attempts": attempts,
+    }
+
+
+def last_run(engine: Engine, task: FullTask) -> list[Any]:
+    """``[id, worker, started, finished]`` of a task's last attempt, as far as it has them."""
+    store = engine.store
+    began = began_at(engine, task.id)
+    if task.state == StateNumber.SUCCEEDED or began is not None:
+        host = None if task.worker is None else store.worker_host(task.worker)
+        started = task.started if began is None else began
+        return [task.id, host, _seconds(engine.now, started), _seconds(engine.now, task.finished)]
+    attempts = store.attempts(task.seq)
+    if not attempts:
+        return [task.id, None, None, None]
+    last = attempts[-1]
+    return [task.id, last.host, _seconds(engine.now, last.started), _seconds(engine.now, last.ended)]
+
+
+def told_progress(engine: Engine, found: Iterable[Found]) -> list[list[Any]]:
+    """``[id, started, done, total or None, note]`` of those that run and have told it."""
+    rows: list[list[Any]] = []
+    for one in found:
+        held = engine.running.get(one.id)
+        if held is None:
+            continue
+        told = engine.store.progress(held.seq, held.number)
+        if told is not None:
+            done, total, note, _ = unpack(told)
+            rows.append([one.id, _seconds(engine.now, held.begun) or 0.0, done, total, note])
+    return rows
+
+
+def _reason(engine: Engine, task: FullTask, position: bool, reasons: Reasons | None) -> str:
+    if reasons is None or task.state != StateNumber.READY:
+        return why(engine, task, position=position)
+    key = (task.queue, task.task)
+    if key not in reasons:
+        reasons[key] = why(engine, task)
+    return reasons[key]
+
+
+def _seconds(now: Now, moment: int | None) -> float | None:
+    """A moment of the store's, as people see it."""
+    return None if moment is None else now.shown(moment)

@@ -1,0 +1,72 @@
+"""From an id that came over the wire to a task: the one way, and it knows the queues of the key that asks.
+
+Ids are no secrets: people read them to each other, and those of tasks with a key can be computed. So an id of a task
+in a queue that is not the key's is answered as one that does not exist, by every method and down to the wording. The
+exposed objects look tasks up here and nowhere else, which a test sees to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from ...common.domain.ids import show_id
+from ...common.domain.model import TASK_ID_BYTES
+from ...common.errors import InvalidArgument, UnknownTask
+from ..engine.session import Session
+from ..store.interface.store import Found, FullTask
+from .routes import Lanes
+
+if TYPE_CHECKING:
+    from ..engine.engine import Engine
+
+
+IDS_MAX: Final = 10_000  # in one call: each costs a look into the store
+
+
+def within(lanes: Lanes, session: Session) -> Callable[[int], bool]:
+    """Whether a lane, by its number, is in a queue of the session's key; each lane is judged once."""
+    judged: dict[int, bool] = {}
+
+    def is_within(number: int) -> bool:
+        may = judged.get(number)
+        if may is None:
+            may = judged[number] = session.allows_queue(lanes.by_number[number].queue.name)
+        return may
+
+    return is_within
+
+
+def tasks(engine: Engine, session: Session, ids: Any) -> list[Found]:
+    """Those of these ids that exist for this key, in their order, each once however often it is named."""
+    engine.intake.settle(engine.now)
+    is_within = within(engine.lanes, session)
+    found = engine.store.find(dict.fromkeys(check_ids(ids)))
+    return [one for one in found if is_within(one.lane)]
+
+
+def task(engine: Engine, session: Session, id: Any) -> Found:
+    """The task of an id; raises UnknownTask."""
+    for one in tasks(engine, session, [id]):
+        return one
+    raise UnknownTask(f"no task has the id {show_id(id)}: never submitted here, or kept no longer")
+
+
+def full(engine: Engine, session: Session, id: Any) -> FullTask:
+    """As ``task``, with everything that stands in its row."""
+    [one] = full_ones(engine, [task(engine, session, id)])
+    return one
+
+
+def full_ones(engine: Engine, found: Iterable[Found]) -> list[FullTask]:
+    rows = (engine.store.full(one.id) for one in found)
+    return [row for row in rows if row is not None]
+
+
+def check_ids(ids: Any, most: int = IDS_MAX) -> list[bytes]:
+    """A list of task ids from the wire, at most so many; raises InvalidArgument."""
+    if isinstance(ids, list) and len(ids) > most:
+        raise InvalidArgument(f"{len(ids):,} task ids in one call; at most {most:,}: ask in portions")
+    if isinstance(ids, list) and all(isinstance(id, bytes) and len(id) == TASK_ID_BYTES for id in ids):
+        return ids
+    raise InvalidArgument(f"ids must be a list of {TASK_ID_BYTES}-byte task ids")

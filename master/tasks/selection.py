@@ -1,0 +1,169 @@
+"""Many tasks by a filter, a portion at a time: for those who look through a million, or act on them.
+
+::
+
+    newest ──────── window ────────┤ before: where the next portion goes on
+              matching, at most so many
+
+A portion visits a bounded number of rows, whatever fits, so that a transaction stays short; who asks goes
+on from ``before`` until there is none. New tasks have higher numbers than any portion: they are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final, NamedTuple
+
+from ...common.domain.model import StateNumber
+from ...common.errors import InvalidArgument
+from ...common.values.failure import Failure
+from ..engine.engine import Engine
+from ..store.interface.store import WindowRow
+from .shown import shown_state
+
+VISITED_MAX: Final = 5_000  # rows looked at in one portion: some ten milliseconds
+CHANGED_MAX: Final = 1_000  # tasks changed in one
+PATTERNS_MAX: Final = 100
+TEXT_CHARS_MAX: Final = 1_000
+UNIX_SECONDS_MAX: Final = 1e11
+
+WAITING: Final = frozenset({StateNumber.READY, StateNumber.SCHEDULED, StateNumber.BLOCKED})
+CANCELLABLE: Final = WAITING | {StateNumber.RUNNING}
+REVIVABLE: Final = frozenset(state for state in StateNumber if state.is_terminal) - {StateNumber.SUCCEEDED}
+PURGEABLE: Final = frozenset(StateNumber) - {StateNumber.RUNNING}  # what waits at a worker stays, too
+
+
+class Portion(NamedTuple):
+    rows: list[WindowRow]
+    before: int | None  # None: there is nothing left to look at
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """Which tasks; what is empty does not matter."""
+
+    states: frozenset[int] = frozenset()
+    queues: tuple[str, ...] = ()  # glob patterns, one of which has to fit; so are the next two
+    names: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()  # the type of the failure
+    text: str = ""  # stands in the failure's type or message, whatever its case
+    since: int | None = None  # submitted at or after, steady ms
+    until: int | None = None
+
+    @classmethod
+    def from_wire(cls, given: Any, shift: int = 0) -> Selection:
+        """A filter as a client wrote it, whose moments are the wall's; raises InvalidArgument."""
+        known = {"states", "queues", "names", "errors", "text", "since", "until"}
+        if not isinstance(given, dict) or not given.keys() <= known:
+            raise InvalidArgument(f"a filter is a map of {', '.join(sorted(known))}")
+        states = given.get("states") or []
+        if not isinstance(states, list) or not set(map(type, states)) <= {int, StateNumber}:
+            raise InvalidArgument("a filter's states are a list of numbers")
+        text = given.get("text") or ""
+        if not isinstance(text, str) or len(text) > TEXT_CHARS_MAX:
+            raise InvalidArgument(f"a filter's text has at most {TEXT_CHARS_MAX:,} characters")
+        return cls(
+            states=frozenset(states),
+            queues=_patterns("queues", given.get("queues")),
+            names=_patterns("names", given.get("names")),
+            errors=_patterns("errors", given.get("errors")),
+            text=text.casefold(),
+            since=_moment("since", given.get("since"), shift),
+            until=_moment("until", given.get("until"), shift),
+        )
+
+    def fits_lane(self, queue: str, task: str) -> bool:
+        return _fits(queue, self.queues) and _fits(task, self.names)
+
+    def fits(self, row: WindowRow, state: int) -> bool:
+        """``state``: as it is shown. Its lane has been judged."""
+        return (
+            (not self.states or state in self.states)
+            and (self.since is None or row.created >= self.since)
+            and (self.until is None or row.created <= self.until)
+            and (not self.asks_for_failure or self._fits_failure(row))
+        )
+
+    @property
+    def asks_for_failure(self) -> bool:
+        return bool(self.errors or self.text)
+
+    def _fits_failure(self, row: WindowRow) -> bool:
+        if row.failure is None:
+            return False
+        failure = Failure.decode(row.failure)
+        return _fits(failure.type, self.errors) and (
+            not self.text or self.text in f"{failure.type}: {failure.message}".casefold()
+        )
+
+
+def portion(
+    engine: Engine,
+    allows: Callable[[str], bool],
+    given: Any,
+    before: Any,
+    possible: frozenset[StateNumber],
+    matches_max: int,
+) -> Portion:
+    """The next tasks that fit a filter as it comes from the wire, newest first, of those in ``possible`` states."""
+    wanted, before = Selection.from_wire(given, engine.now.shift), _check_before(before)
+    lanes = {
+        lane.number
+        for lane in engine.lanes
+        if wanted.fits_lane(lane.queue.name, lane.task) and allows(lane.queue.name)
+    }
+    if not lanes:
+        return Portion([], None)
+    upper = engine.intake.last_seq + 1 if before is None else before
+    window = engine.store.window(upper, VISITED_MAX, wanted.asks_for_failure)
+    rows: list[WindowRow] = []
+    for row in window:
+        shown = shown_state(engine, row.id, row.state)
+        if row.lane in lanes and row.state in possible and wanted.fits(row, shown):
+            rows.append(row)
+            if len(rows) == matches_max:
+                return Portion(rows, row.seq)
+    return Portion(rows, window[-1].seq if len(window) == VISITED_MAX else None)
+
+
+def purge(engine: Engine, rows: list[WindowRow]) -> None:
+    """Delete tasks that no worker has. Those that waited are cancelled before, so that who watches them hears of it."""
+    waiting = [row.id for row in rows if row.state in WAITING]
+    engine.ends.cancel(engine.store.find(waiting), engine.now)
+    engine.store.delete([row.seq for row in rows])
+    for row in rows:
+        state = StateNumber.CANCELLED if row.state in WAITING else row.state
+        engine.lanes.by_number[row.lane].counts[state] -= 1
+
+
+def _check_before(before: Any) -> int | None:
+    """Where a portion goes on, from the wire."""
+    if before is None or (type(before) is int and 0 <= before <= 2**62):
+        return before
+    raise InvalidArgument(f"before is what the portion before this one answered, not {before!r:.40}")
+
+
+def _fits(name: str, patterns: tuple[str, ...]) -> bool:
+    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _patterns(name: str, given: Any) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    if (
+        isinstance(given, list)
+        and len(given) <= PATTERNS_MAX
+        and all(isinstance(one, str) and len(one) <= TEXT_CHARS_MAX for one in given)
+    ):
+        return tuple(given)
+    raise InvalidArgument(f"a filter's {name} are at most {PATTERNS_MAX} patterns, each a text")
+
+
+def _moment(name: str, given: Any, shift: int) -> int | None:
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, (int, float)) or not abs(given) <= UNIX_SECONDS_MAX:
+        raise InvalidArgument(f"a filter's {name} is a moment in Unix seconds, not {given!r:.40}")
+    return int(given * 1000) - shift

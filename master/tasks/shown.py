@@ -1,0 +1,80 @@
+"""A leased task as people and programs are shown it. Reads only.
+
+In the store RUNNING means leased. A worker reads ahead, so much of what is leased only waits there: it is shown as READY until
+its worker has told that it began, and its attempts are counted by what began, not by leases.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from ...common.domain.model import StateNumber
+from ..store.interface.store import FullTask
+from .leases import Running
+
+if TYPE_CHECKING:
+    from ..engine.engine import Engine
+    from .routes import Lane
+
+READY: Final = int(StateNumber.READY)
+RUNNING: Final = int(StateNumber.RUNNING)
+
+
+def began_at(engine: Engine, id: bytes) -> int | None:
+    """When a leased task began, steady ms; None: that was not told, or it is not leased."""
+    held = engine.running.get(id)
+    return None if held is None else held.begun
+
+
+def shown_state(engine: Engine, id: bytes, state: int) -> int:
+    return READY if state == RUNNING and began_at(engine, id) is None else state
+
+
+def waits_at_worker(engine: Engine, task: FullTask) -> bool:
+    """Whether it is leased and has not begun."""
+    return task.state == RUNNING and began_at(engine, task.id) is None
+
+
+def attempts_of(engine: Engine, task: FullTask) -> int:
+    """How many of its attempts began; one whose worker vanished counts, for it may have."""
+    return task.attempt - task.returned - waits_at_worker(engine, task)
+
+
+def begun(engine: Engine) -> Iterator[Running]:
+    """The leased tasks that run, as of their workers' last word: never more than there are slots."""
+    for worker in engine.roster.by_node.values():
+        for id in worker.started:
+            held = engine.running.get(id)
+            if held is not None and held.begun is not None and held.worker == worker.number:
+                yield held
+
+
+def running_by_lane(engine: Engine) -> Counter[int]:
+    """How many tasks run, by lane: never more than there are slots. Where tasks are too short to be told of, a worker runs as
+    many as it has slots, and what it was given first."""
+    lanes, room = Counter[int](), dict[int, int]()
+    for worker in engine.roster.by_node.values():
+        if worker.session is not None and worker.info is not None:
+            room[worker.number] = worker.info.slots
+    for held in begun(engine):
+        lanes[held.lane] += 1
+        room[held.worker] = room.get(held.worker, 0) - 1
+    left = sum(slots for slots in room.values() if slots > 0)
+    for held in engine.running.values():
+        if not left:
+            break
+        if held.begun is None and room.get(held.worker, 0) > 0:
+            lanes[held.lane] += 1
+            room[held.worker] -= 1
+            left -= 1
+    return lanes
+
+
+def shown_counts(lane: Lane, running: int) -> list[int]:
+    """A lane's tasks by state. ``running``: so many of those that are leased run."""
+    counts = list(lane.counts)
+    counts[READY] += counts[RUNNING] - running
+    counts[RUNNING] = running
+    return counts

@@ -1,0 +1,225 @@
+"""Who wants to know of which task: from a task's end to the collector that waits for it. Pure but for reads.
+
+Soft state: it lives and dies with the session; a client that reconnects says again what it watches.
+
+Invariants: 1. each watched id yields exactly one outcome; 2. a body is held only up to a bound per
+stream, beyond it the body is read from the store when it is collected; 3. an outcome is told only by a
+reply, hence after its commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from ...common.errors import InvalidArgument
+from ..engine.accounts import What
+from ..engine.clock import Now
+from ..engine.endings import Ended
+from ..engine.session import LATER, STREAMS_MAX, Call, Session, Stream
+from ..engine.work import Work
+from ..store.interface.store import Store
+from .reach import within
+from .routes import Lanes
+
+BODIES_BYTES_MAX: Final = 8 * 1024 * 1024  # held per stream for a collector that is slow
+ROOM_BYTES: Final = 4 * 1024  # of them, accounted for at once
+COLLECT_BYTES_MAX: Final = 4 * 1024 * 1024  # of bodies in one reply; a larger one travels alone
+COLLECT_TASKS_MAX: Final = 10_000
+UNKNOWN: Final = -1  # the state told of a task nobody submitted
+
+_IN_STORE: Final = object()  # in place of a body that was too much to hold
+
+
+class Watches:
+    """All streams of all sessions, by the task ids they wait for."""
+
+    def __init__(self, store: Store, lanes: Lanes, work: Work) -> None:
+        self._store, self._lanes, self._work = store, lanes, work
+        self._streams: dict[bytes, tuple[Stream, ...]] = {}
+        self._ripe: dict[Stream, None] = {}  # streams with news, in order; a dict so that order is certain
+        self._told: dict[Stream, None] = {}  # those that were told something in this transaction
+
+    def check_room(self, session: Session, name: str, tasks: int) -> None:
+        """QuotaExceeded when a stream cannot watch so many more tasks."""
+        self._stream(session, name)
+        session.account.check(What.WATCHED, tasks)
+
+    def expect(self, session: Session, name: str, ids: Iterable[bytes]) -> None:
+        """Watch tasks that have certainly not ended. That there is room was checked before."""
+        if not session.open:
+            return
+        stream, streams = self._stream(session, name), self._streams
+        new = [id for id in ids if id not in stream.watched]
+        before = len(stream.watched)
+        stream.watched.update(new)
+        session.account.note(What.WATCHED, len(stream.watched) - before)  # until collected: see check_room
+        if streams.keys().isdisjoint(new):  # as a rule nobody else watches a task
+            streams.update(dict.fromkeys(new, (stream,)))
+        else:
+            for id in dict.fromkeys(new):
+                streams[id] = (*streams.get(id, ()), stream)
+
+    def watch(self, session: Session, name: str, ids: list[bytes]) -> None:
+        """Watch tasks whatever their state: those that have ended, or never were for this key, are told at once. Raises
+        QuotaExceeded."""
+        self.check_room(session, name, len(ids))
+        self.watch_known(session, name, ids)
+
+    def watch_known(self, session: Session, name: str, ids: list[bytes]) -> None:
+        """As ``watch``; that there is room was checked before."""
+        if not session.open:  # it said goodbye in this transaction
+            return
+        self.expect(session, name, ids)
+        stream = self._stream(session, name)
+        is_within = within(self._lanes, session)
+        found = self._store.find(dict.fromkeys(ids))
+        states = {one.id: one.state for one in found if is_within(one.lane)}
+        room = True  # for bodies: when one finds none, the rest are read when they are collected
+        for id in ids:
+            state = states.get(id, UNKNOWN)
+            if (state == UNKNOWN or state >= 10) and id in stream.watched:
+                self._forget(id, stream)
+                if state == UNKNOWN:
+                    self._tell(stream, id, state, None)
+                elif room:
+                    body = self._store.outcomes([id])[0].body
+                    room = self._tell(stream, id, state, body)
+                else:
+                    self._tell(stream, id, state, _IN_STORE)
+
+    def unwatch(self, session: Session, name: str, ids: Iterable[bytes]) -> None:
+        stream = self._stream(session, name)
+        for id in ids:
+            if id in stream.watched:
+                self._forget(id, stream)
+                session.account.give(What.WATCHED)
+
+    def ended(self, tasks: Sequence[Ended], now: Now) -> None:
+        """Tasks became terminal in this transaction."""
+        streams = self._streams
+        if not streams:
+            return
+        for id, _, _, state, body, _ in tasks:
+            for stream in streams.pop(id, ()):
+                stream.watched.discard(id)
+                self._tell(stream, id, state, body)
+
+    def collect(self, call: Call, name: str, tasks_max: int) -> object:
+        """Answer with outcomes, at least one; parked until there is one."""
+        stream = self._stream(call.session, name)
+        if stream.collect is not None:
+            raise InvalidArgument(f"another collect on stream {name!r} is still waiting")
+        stream.collect = (call, min(tasks_max, COLLECT_TASKS_MAX))
+
+        def abandon() -> None:
+            stream.collect = None
+
+        call.abandon = abandon
+        if stream.outcomes:
+            self._ripe[stream] = None
+        return LATER
+
+    def flush(self) -> None:
+        """Answer the parked collects that have something to get, as many as this transaction has room for."""
+        for stream in list(self._ripe):
+            if not self._work.is_left:
+                break
+            del self._ripe[stream]
+            if stream.collect is not None and stream.outcomes:
+                call, tasks_max = stream.collect
+                stream.collect = call.abandon = None
+                taken, size = self._take(stream, tasks_max)
+                self._work.gave(len(taken), size)
+                call.answer(taken)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether collects were put off that could be answered."""
+        return bool(self._ripe)
+
+    def committed(self) -> None:
+        """What was told in the transaction is so."""
+        self._told.clear()
+
+    def void(self) -> list[Session]:
+        """The transaction failed: whose streams were told what is not so."""
+        told, self._told = self._told, {}
+        return list(dict.fromkeys(stream.session for stream in told))
+
+    def close(self, session: Session) -> None:
+        for stream in session.streams.values():
+            session.account.give(What.WATCHED, len(stream.watched) + len(stream.outcomes))
+            self._give_back_room(stream)
+            for id in list(stream.watched):
+                self._forget(id, stream)
+            self._ripe.pop(stream, None)
+            self._told.pop(stream, None)
+        session.account.give(What.STREAMS, len(session.streams))
+        session.streams.clear()
+
+    def _stream(self, session: Session, name: str) -> Stream:
+        stream = session.streams.get(name)
+        if stream is None:
+            if len(session.streams) >= STREAMS_MAX:
+                raise InvalidArgument(f"more than {STREAMS_MAX} result streams on one connection")
+            session.account.take(What.STREAMS)
+            stream = session.streams[name] = Stream(session)
+        return stream
+
+    def _forget(self, id: bytes, stream: Stream) -> None:
+        stream.watched.discard(id)
+        rest = tuple(one for one in self._streams.get(id, ()) if one is not stream)
+        if rest:
+            self._streams[id] = rest
+        else:
+            self._streams.pop(id, None)
+
+    def _tell(self, stream: Stream, id: bytes, state: int, body: bytes | object | None) -> bool:
+        """``body``: or _IN_STORE. Whether there was room for it."""
+        told = body
+        if isinstance(body, bytes):
+            size = stream.bodies_bytes + len(body)
+            if size > stream.room_bytes and not self._make_room(stream, size):
+                told = _IN_STORE
+            else:
+                stream.bodies_bytes = size
+        stream.outcomes.append((id, state, told))
+        self._ripe[stream] = self._told[stream] = None
+        return told is body
+
+    def _make_room(self, stream: Stream, size: int) -> bool:
+        """Whether so many bytes of bodies may be held for a stream: in portions, for one is asked for by every task."""
+        if size > BODIES_BYTES_MAX:
+            return False
+        more = max(ROOM_BYTES, size - stream.room_bytes)
+        if not stream.session.account.takes(What.OUTCOME_BYTES, more):
+            return False
+        stream.room_bytes += more
+        return True
+
+    def _give_back_room(self, stream: Stream) -> None:
+        stream.session.account.give(What.OUTCOME_BYTES, stream.room_bytes)
+        stream.room_bytes = 0
+
+    def _take(self, stream: Stream, tasks_max: int) -> tuple[list[list[Any]], int]:
+        """Outcomes, and about how many bytes their bodies have."""
+        taken: list[list[Any]] = []
+        size = 0
+        while stream.outcomes and len(taken) < tasks_max and size < COLLECT_BYTES_MAX:
+            id, state, held = stream.outcomes[0]
+            body = held
+            if held is _IN_STORE:
+                rows = self._store.outcomes([id])
+                state, body = (rows[0].state, rows[0].body) if rows else (UNKNOWN, None)
+            size += len(body) if body is not None else 0
+            if taken and size > COLLECT_BYTES_MAX:
+                break
+            stream.outcomes.popleft()
+            if held is body and body is not None:
+                stream.bodies_bytes -= len(body)
+            taken.append([id, state, body])
+        stream.session.account.give(What.WATCHED, len(taken))
+        if stream.room_bytes and not stream.bodies_bytes:
+            self._give_back_room(stream)
+        return taken, size

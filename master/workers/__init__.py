@@ -1,0 +1,1 @@
+"""Workers: their membership of the cluster."""

@@ -1,0 +1,419 @@
+"""Who works here: workers as they announce themselves, fall silent, come back, or are given up.
+
+::
+
+    announce ──► connected ──closed──► absent ──grace over──► lost: its leases end
+                  ▲   │  silent for one lease ─────────────────────►  │
+                  │   └─────────────────────────────────────────────┐ │
+                  └───────────── announce (held leases) ◄───────────┴─┘
+
+Durations are monotonic. When this process itself stood still (SIGSTOP, a frozen disk), the time it missed
+is added to everybody's deadline: a master that was away must not accuse its workers of silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from ...common.auth.keys import Verifier
+from ...common.domain.model import Role
+from ...common.errors import Forbidden, InvalidArgument, ProtocolError
+from ...common.values.failure import Failure
+from ..engine.accounts import Account, What
+from ..engine.clock import Now
+from ..engine.session import LATER, Call, Session
+from ..observe.gauges import Pace
+from ..store.interface.store import Picture, Store
+from ..tasks.completion import Ends, held_row
+from ..tasks.leases import Running
+from ..tasks.routes import Capability, CapabilityKey, Lanes
+from .worker_info import WorkerInfo
+
+MEMORY_BYTES_MAX: Final = 2**53
+FORGET_ABSENT_MS: Final = 3_600_000  # an absent worker without leases is listed for an hour
+WORKER_BYTES: Final = 1_024  # what one that is listed takes in memory besides what it says
+WORKERS_MAX: Final = 100_000
+CANDIDATES_MAX: Final = 8  # named when a name fits several
+
+
+class Cost(NamedTuple):
+    """What a worker's announcement takes of its key's account."""
+
+    account: Account
+    size_bytes: int
+
+    def give_back(self) -> None:
+        self.account.give(What.ANNOUNCED_BYTES, self.size_bytes)
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Worker:
+    node: bytes
+    number: int
+    info: WorkerInfo | None = None  # None: known from the store, not announced since this master started
+    cost: Cost | None = None
+    session: Session | None = None
+    capability: Capability | None = None
+    since: int = 0  # steady ms
+    heard: int = 0  # mono ms
+    heard_wall: int = 0
+    give_up_at: int | None = None  # mono ms; while absent
+    started: frozenset[bytes] = frozenset()  # what it runs, as of its last beat
+    memory_bytes: int | None = None  # of it and its children, as of its last beat
+    draining: bool = False  # ordered to, or it says so
+    has_left: bool = False  # with a goodbye: it is not expected back, and not listed
+    pace: Pace | None = None  # since it first announced itself here
+    starting: set[bytes] = field(default_factory=set)  # suspects it said it was about to start
+    orders: list[list[Any]] = field(default_factory=list)
+    orders_call: Call | None = None
+
+    @property
+    def state(self) -> str:
+        """In a word, for people."""
+        if self.session is None:
+            return "absent" if self.give_up_at is None else "reconnecting"
+        return "draining" if self.draining else "here"
+
+
+class Roster:
+    """All workers this master knows of."""
+
+    def __init__(
+        self,
+        store: Store,
+        lanes: Lanes,
+        running: dict[bytes, Running],
+        ends: Ends,
+        *,
+        lease_ms: int,
+        grace_ms: int,
+        closing: Callable[[Session, str], None],
+    ) -> None:
+        self._store, self._lanes, self._running, self._ends = store, lanes, running, ends
+        self._lease_ms, self._grace_ms, self._closing = lease_ms, grace_ms, closing
+        self.by_node: dict[bytes, Worker] = {}
+        self.by_number: dict[int, Worker] = {}
+        self._called: dict[Worker, None] = {}  # workers with orders to deliver
+
+    def load(self, picture: Picture, now: Now) -> None:
+        """Number the workers as the store does; those that hold leases and are not here get one lease from now
+        on to come back. Who announced himself in a transaction that failed is unknown again.
+        """
+        numbers = {node: number for number, node, _, _ in picture.workers}
+        holders = {row.worker for row in picture.running}
+        self.by_number.clear()
+        for worker in list(self.by_node.values()):
+            number = numbers.get(worker.node)
+            if number is None:
+                self._remove(worker)
+            else:
+                worker.number = number
+                self.by_number[number] = worker
+                if worker.session is None and worker.give_up_at is None and number in holders:
+                    worker.give_up_at = now.mono  # its loss was part of a transaction that failed: once more
+        for node, number in numbers.items():
+            if node not in self.by_node and number in holders:
+                self._add(
+                    Worker(node=node, number=number, heard=now.mono, give_up_at=now.mono + self._lease_ms)
+                )
+
+    @property
+    def watching(self) -> bool:
+        """Whether anybody's silence has to be noticed."""
+        return any(
+            worker.session is not None or worker.give_up_at is not None for worker in self.by_node.values()
+        )
+
+    def listed(self) -> list[Worker]:
+        """Those that are here or may come back, as far as they are known."""
+        return [one for one in self.by_node.values() if one.info is not None and not one.has_left]
+
+    def deadlines(self) -> list[int]:
+        """When the absent are given up, monotonic ms."""
+        return [worker.give_up_at for worker in self.by_node.values() if worker.give_up_at is not None]
+
+    def of(self, session: Session) -> Worker:
+        """The worker of a session; ProtocolError when it has not announced itself."""
+        worker = self.by_node.get(session.node)
+        if worker is None or worker.session is not session:
+            raise ProtocolError("announce must be a worker's first call on every connection")
+        return worker
+
+    # what workers say
+
+    def announce(self, session: Session, info: WorkerInfo, held: list[list[Any]], now: Now) -> list[bytes]:
+        """A worker is here, or here again; the ids of ``held`` that are no longer its own."""
+        if session.node not in self.by_node and len(self.by_node) >= WORKERS_MAX:
+            raise InvalidArgument(f"more than {WORKERS_MAX:,} workers")
+        cost = Cost(session.account, WORKER_BYTES + info.size_bytes)
+        self._pay(cost)
+        worker = self.by_node.get(session.node)
+        number = self._store.put_worker(session.node, info.host, info.pid, now.steady)
+        if worker is None:
+            worker = self._add(Worker(node=session.node, number=number))
+        if worker.cost is not None:
+            worker.cost.give_back()
+        worker.cost = cost
+        if worker.session is not None and worker.session is not session:
+            self._closing(worker.session, "the same worker connected again")
+            _out_of_line(worker)
+        worker.info, worker.session, worker.give_up_at = info, session, None
+        worker.since, worker.heard, worker.heard_wall = now.steady, now.mono, now.wall
+        worker.draining = worker.has_left = False
+        worker.started = frozenset()  # a beat follows
+        worker.pace = worker.pace or Pace(now.mono)
+        worker.orders.clear()
+        worker.orders_call = None
+        self._set_capability(worker, info, session)
+        return self._reconcile(worker, held, now)
+
+    def _pay(self, cost: Cost) -> None:
+        """Raises QuotaExceeded. Absent workers of its key are listed no longer, if that makes room."""
+        absent = (one for one in list(self.by_node.values()) if one.cost and one.cost.account is cost.account)
+        while not cost.account.takes(What.ANNOUNCED_BYTES, cost.size_bytes):
+            gone = next((one for one in absent if one.session is None and one.give_up_at is None), None)
+            if gone is None:
+                raise cost.account.refusal(What.ANNOUNCED_BYTES, cost.size_bytes)
+            self._remove(gone)
+
+    def beat(self, session: Session, started: list[Any], facts: Any, now: Now) -> None:
+        """What a worker runs, as many as it has slots; ``facts`` None: it is about nothing else."""
+        worker = self.of(session)
+        slots = worker.info.slots if worker.info is not None else 0
+        worker.started = frozenset(self._ends.began(map(held_row, started[:slots]), now))
+        if facts is None:
+            return
+        if not isinstance(facts, dict):
+            raise InvalidArgument(f"beat: facts are a map, not {facts!r:.40}")
+        memory = facts.get("memory_bytes")
+        if memory is not None and (type(memory) is not int or not 0 <= memory <= MEMORY_BYTES_MAX):
+            raise InvalidArgument(f"beat: memory_bytes is a number of bytes, not {memory!r:.40}")
+        worker.memory_bytes = memory
+        if facts.get("draining") is True:  # its parked lease calls are not answered: it would only hand back
+            worker.draining = True
+            _out_of_line(worker)
+        worker.starting &= self._running.keys()
+
+    def starting(self, session: Session, ids: list[bytes]) -> None:
+        """A worker is about to start suspects: should it die now, they are charged, their neighbours are not."""
+        worker = self.of(session)
+        worker.starting.update(self._own(worker, ids))
+
+    def _own(self, worker: Worker, ids: list[bytes]) -> list[bytes]:
+        """Of these, the tasks whose lease is this worker's: of others it has nothing to say."""
+        found = ((id, self._running.get(id)) for id in ids)
+        return [id for id, held in found if held is not None and held.worker == worker.number]
+
+    def heard(self, session: Session, now: Now) -> None:
+        """Any bytes from a worker keep its leases alive."""
+        worker = self.by_node.get(session.node)
+        if worker is not None and worker.session is session:
+            worker.heard, worker.heard_wall = now.mono, now.wall
+
+    def ended(self, session: Session, attempts: int, now: Now) -> None:
+        """So many attempts of a worker have ended: for its rate."""
+        worker = self.of(session)
+        if worker.pace is not None and attempts:
+            worker.pace.add(attempts, now.mono)
+
+    def leave(self, session: Session, now: Now) -> None:
+        """A worker says goodbye: no grace, no blame, and no longer in any list. What it
+        served is remembered as long as an absent one's, for `tq why`."""
+        worker = self.of(session)
+        _out_of_line(worker)
+        mine = [id for id, held in self._running.items() if held.worker == worker.number]
+        self._ends.hand_back(dict.fromkeys(mine), now)
+        worker.session = worker.orders_call = None
+        worker.has_left = True
+
+    def orders(self, call: Call) -> object:
+        worker = self.of(call.session)
+        worker.orders_call = call
+
+        def abandon() -> None:
+            worker.orders_call = None
+
+        call.abandon = abandon
+        if worker.orders:
+            self._called[worker] = None
+        return LATER
+
+    def is_of(self, session: Session) -> bool:
+        """Whether a worker serves through this session now."""
+        worker = self.by_node.get(session.node)
+        return worker is not None and worker.session is session
+
+    def serving(self, queue: str, task: str) -> tuple[int, int]:
+        """How many connected workers serve a callable in a queue, and how many are connected."""
+        connected = [one.capability for one in self.by_node.values() if one.session is not None]
+        able = {one: one.serves(queue, task) for one in set(connected) if one is not None}
+        return sum(able[one] for one in connected if one is not None), len(connected)
+
+    def drain(self, name: str, by: Verifier) -> dict[str, Any]:
+        """Order one worker to drain, by an unmistakable start of its node id, or by its host; its row. ``by``: the key that
+        asks, within whose queues everything lies that the worker serves."""
+        present = [one for one in self.by_node.values() if one.session is not None]
+        fitting = _fitting(present, name)
+        match fitting:
+            case [worker]:
+                if not _serves_within(worker, by):
+                    raise Forbidden(
+                        f"worker {name} serves other queues than this key's, {', '.join(by.queues)}; ask for a key that may"
+                    )
+                self.order(worker.number, ["drain"])
+                worker.draining = True
+                return {"node": worker.node.hex(), "host": worker.info.host if worker.info else ""}
+            case [] if _fitting(list(self.by_node.values()), name):
+                raise InvalidArgument(f"worker {name} is not connected; there is nothing to drain")
+            case []:
+                raise InvalidArgument(f"0 workers fit {name!r:.80}; `tq workers` lists them")
+            case _:
+                named = ", ".join(
+                    f"{one.node.hex()[:8]} on {one.info.host}" for one in fitting[:CANDIDATES_MAX] if one.info
+                )
+                raise InvalidArgument(
+                    f"{len(fitting)} workers fit {name!r:.80}: {named}; give the node of one"
+                )
+
+    # what happens to them
+
+    def order(self, number: int, order: list[Any]) -> None:
+        """Have a worker told something; it hears of it in the reply to its parked ``orders`` call."""
+        worker = self.by_number.get(number)
+        if worker is not None and worker.session is not None:
+            worker.orders.append(order)
+            self._called[worker] = None
+
+    def order_cancel(self, id: bytes) -> None:
+        held = self._running[id]
+        self.order(held.worker, ["cancel", id, held.attempt])
+
+    def flush(self) -> None:
+        """Answer the parked ``orders`` calls of those who have orders."""
+        for worker in self._called:
+            if worker.orders_call is not None and worker.orders:
+                call, worker.orders_call = worker.orders_call, None
+                call.abandon = None
+                call.answer(worker.orders)
+                worker.orders = []
+        self._called.clear()
+
+    def session_closed(self, session: Session, now: Now) -> None:
+        worker = self.by_node.get(session.node)
+        if worker is not None and worker.session is session:
+            worker.session = worker.orders_call = None
+            worker.give_up_at = now.mono + self._grace_ms
+            worker.orders.clear()
+
+    def stalled(self, missed_ms: int) -> None:
+        """This process stood still: nobody is blamed for that time."""
+        for worker in self.by_node.values():
+            worker.heard += missed_ms
+            if worker.give_up_at is not None:
+                worker.give_up_at += missed_ms
+
+    def tick(self, now: Now) -> None:
+        """End the leases of those whose time is over."""
+        for worker in list(self.by_node.values()):
+            if worker.session is not None and now.mono - worker.heard >= self._lease_ms:
+                self._closing(worker.session, "silent for a whole lease")
+                _out_of_line(worker)
+                worker.session = worker.orders_call = None
+                self._lose(worker, now)
+            elif worker.give_up_at is not None and now.mono >= worker.give_up_at:
+                worker.give_up_at = None
+                self._lose(worker, now)
+            elif (
+                worker.session is None
+                and worker.give_up_at is None
+                and now.mono - worker.heard >= FORGET_ABSENT_MS
+            ):
+                self._remove(worker)
+
+    def _lose(self, worker: Worker, now: Now) -> None:
+        """Nobody can say what became of its tasks, except of suspects it had not said it would start.
+
+        So a task that kills its worker takes its neighbours along once; from then on all of them are
+        suspects, and only the one that is running when the worker dies is charged again.
+        """
+        mine = [(id, held) for id, held in self._running.items() if held.worker == worker.number]
+        spared = [id for id, held in mine if held.suspect and id not in worker.starting]
+        worker.starting.clear()
+        self._ends.hand_back(dict.fromkeys(spared), now)
+        host = worker.info.host if worker.info else "unknown host"
+        body = Failure(
+            type="WorkerLost",
+            message=f"the worker on {host} vanished while it held the task",
+            detail={"outcome": "lost"},
+        ).encode()
+        self._ends.lose([id for id, _ in mine], body, now)
+
+    def _reconcile(self, worker: Worker, held: list[list[Any]], now: Now) -> list[bytes]:
+        kept: dict[bytes, None] = {}
+        dropped: list[bytes] = []
+        rows = list(map(held_row, held))
+        for id, attempt, lease, _ in rows:
+            mine = self._running.get(id)
+            if mine is not None and mine.attempt == attempt and mine.lease == lease:
+                kept[id] = None
+            else:
+                dropped.append(id)
+        left = [id for id, mine in self._running.items() if mine.worker == worker.number and id not in kept]
+        self._ends.hand_back(dict.fromkeys(left), now)
+        self._ends.began(rows, now)
+        for id in kept:
+            if id in self._ends.cancelling:
+                self.order_cancel(id)
+        return dropped
+
+    def _set_capability(self, worker: Worker, info: WorkerInfo, session: Session) -> None:
+        key = CapabilityKey(
+            frozenset(info.tasks),
+            tuple(sorted(info.allow)),
+            tuple(sorted(info.queues or ())),
+            tuple(session.verifier.queues),
+        )
+        before, worker.capability = worker.capability, self._lanes.capability(key)
+        if before is not None and before is not worker.capability:
+            self._retire(before)
+
+    def _retire(self, capability: Capability) -> None:
+        if all(worker.capability is not capability for worker in self.by_node.values()):
+            self._lanes.forget_capability(capability)
+
+    def _add(self, worker: Worker) -> Worker:
+        self.by_node[worker.node] = self.by_number[worker.number] = worker
+        return worker
+
+    def _remove(self, worker: Worker) -> None:
+        del self.by_node[worker.node]
+        self.by_number.pop(worker.number, None)
+        capability, worker.capability = worker.capability, None
+        if capability is not None:
+            self._retire(capability)
+        if worker.cost is not None:
+            worker.cost.give_back()
+            worker.cost = None
+
+
+def _out_of_line(worker: Worker) -> None:
+    """Its lease calls are not to be answered any more, though their connection is still there."""
+    if worker.capability is not None:
+        for parked in [one for one in worker.capability.parked if one.worker == worker.number]:
+            worker.capability.parked.remove(parked)
+            parked.call.abandon = None
+
+
+def _serves_within(worker: Worker, key: Verifier) -> bool:
+    if worker.capability is None:
+        return key.covers(Role.WORKER, [])
+    bounds = worker.capability.key
+    return key.covers(Role.WORKER, bounds.allowed) or key.covers(Role.WORKER, bounds.queues)
+
+
+def _fitting(workers: list[Worker], name: str) -> list[Worker]:
+    """Those on a host of this name, or else whose node begins with it."""
+    on_host = [one for one in workers if one.info is not None and one.info.host == name]
+    return on_host or [one for one in workers if name and one.node.hex().startswith(name)]

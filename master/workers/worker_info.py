@@ -1,0 +1,99 @@
+"""What a worker says of itself when it announces, and how much it may say. Pure.
+
+It is shown to people beside what all others say, and kept for as long as the worker is listed: so every text has a
+length, and all together are counted for the worker's key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ...common.errors import InvalidArgument
+
+TASKS_MAX: Final = 10_000
+TASK_CHARS_MAX: Final = 1_000
+PATTERNS_MAX: Final = 100  # of callables and of queues together: each is compared with every lane
+PATTERN_CHARS_MAX: Final = 255
+LABELS_MAX: Final = 64
+LABEL_CHARS_MAX: Final = 255  # of its name, and of its value
+HOST_CHARS_MAX: Final = 255  # as long as a name in the DNS
+VERSION_CHARS_MAX: Final = 64
+SLOTS_MAX: Final = 65_536
+PID_MAX: Final = 2**63 - 1  # what the store can keep
+TEXT_BYTES: Final = 64  # what a text takes in memory besides its characters
+
+
+@dataclass(kw_only=True, slots=True)
+class WorkerInfo:
+    host: str
+    pid: int
+    slots: int
+    labels: dict[str, str]
+    tasks: list[str]
+    queues: list[str] | None
+    version: str
+    allow: list[str] = field(default_factory=list)
+    apply: list[Any] = field(default_factory=list)  # see feeds.Feed
+
+    @classmethod
+    def from_wire(cls, info: Any) -> WorkerInfo:
+        try:
+            given = cls(**info)
+        except TypeError as error:
+            raise InvalidArgument(f"announce: {error!s:.200}") from None
+        if not given._is_well_formed():
+            raise InvalidArgument(
+                f"announce: host, version, tasks, allow, queues and labels are text, slots 1 to {SLOTS_MAX}, pid a number"
+            )
+        given._check_lengths()
+        return given
+
+    @property
+    def size_bytes(self) -> int:
+        """Of memory, about."""
+        texts = [self.host, self.version, *self.tasks, *self.allow, *(self.queues or [])]
+        texts += [*self.labels, *self.labels.values()]
+        feeds = sum(len(one) for feed in self.apply for one in feed if one is not None)
+        return sum(map(len, texts)) + TEXT_BYTES * len(texts) + feeds + 4 * TEXT_BYTES * len(self.apply)
+
+    def _is_well_formed(self) -> bool:
+        match self:
+            case WorkerInfo(
+                host=str(),
+                version=str(),
+                pid=int(pid),
+                slots=int(slots),
+                labels=dict(labels),
+                tasks=list(tasks),
+                allow=list(allow),
+                queues=list() | None as queues,
+            ):
+                texts = [*tasks, *allow, *(queues or []), *labels.values()]
+                return (
+                    all(isinstance(text, str) for text in texts)
+                    and 1 <= slots <= SLOTS_MAX
+                    and 0 <= pid <= PID_MAX
+                )
+        return False
+
+    def _check_lengths(self) -> None:
+        patterns = [*self.allow, *(self.queues or [])]
+        _at_most("tasks", len(self.tasks), TASKS_MAX)
+        _at_most("patterns of --allow and --queue", len(patterns), PATTERNS_MAX)
+        _at_most("labels", len(self.labels), LABELS_MAX)
+        for what, texts, most in (
+            ("the host", [self.host], HOST_CHARS_MAX),
+            ("the version", [self.version], VERSION_CHARS_MAX),
+            ("a task's name", self.tasks, TASK_CHARS_MAX),
+            ("a pattern", patterns, PATTERN_CHARS_MAX),
+            ("a label", [*self.labels, *self.labels.values()], LABEL_CHARS_MAX),
+        ):
+            longest = max(map(len, texts), default=0)
+            if longest > most:
+                raise InvalidArgument(f"announce: {what} of {longest:,} characters; at most {most:,}")
+
+
+def _at_most(what: str, count: int, most: int) -> None:
+    if count > most:
+        raise InvalidArgument(f"announce: {count:,} {what}; at most {most:,}")

@@ -1,0 +1,30 @@
+"""``tq show``: what it makes of a task for people and for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tq.client.cli.show import _decoded, _failure, _value
+from tq.common.values.codec import encode
+from tq.common.values.failure import Failure
+
+LOGIN = {
+    "user": "anne",
+    "password": "hunter2",
+    "url": "https://anne:hunter2@host/",
+    "more": [{"api_key": "hunter2"}],
+}
+
+
+@pytest.mark.parametrize("show", [_value, _decoded])
+def test_a_result_hides_what_an_argument_of_that_name_would_hide(show: Any) -> None:
+    shown = str(show(encode(LOGIN)))
+    assert "hunter2" not in shown
+    assert "anne" in shown
+
+
+def test_what_a_failure_tells_hides_secrets() -> None:
+    shown = str(_failure(Failure("E", "bad", "", dict(LOGIN)).encode()))
+    assert "hunter2" not in shown
+    assert "anne" in shown

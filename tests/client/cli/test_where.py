@@ -1,0 +1,73 @@
+"""The language of ``--where``: what it means, and what is said to a word it does not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tq.client.cli.where import age, split, to_filter
+from tq.common.domain.model import StateNumber
+from tq.common.errors import InvalidArgument
+
+NOW = 1_700_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("expression", "meaning"),
+    [
+        ("", {}),
+        ("state=failed", {"states": [StateNumber.FAILED]}),
+        ("state=failed,dead", {"states": [StateNumber.FAILED, StateNumber.DEAD]}),
+        ("queue=mail", {"queues": ["mail"]}),
+        ("queue=img.*,mail", {"queues": ["img.*", "mail"]}),
+        ("name=app:send", {"names": ["app:send"]}),
+        ("name~send", {"names": ["*send*"]}),
+        ("error=ValueError", {"errors": ["ValueError"]}),
+        ("error~SMTP", {"text": "SMTP"}),
+        ("error~'connection refused'", {"text": "connection refused"}),
+        ("since=2h", {"since": NOW - 7_200}),
+        ("older=7d", {"until": NOW - 7 * 86_400}),
+        (
+            "state=failed queue=mail error~SMTP since=2h",
+            {"states": [StateNumber.FAILED], "queues": ["mail"], "text": "SMTP", "since": NOW - 7_200},
+        ),
+        ("error=ValueError error~limit", {"errors": ["ValueError"], "text": "limit"}),
+    ],
+)
+def test_an_expression_is_a_filter(expression: str, meaning: dict[str, Any]) -> None:
+    assert to_filter(split(expression), NOW) == meaning
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("stat=failed", "no word 'stat'; did you mean state?"),
+        ("status=failed", "did you mean state?"),
+        ("exception=X", "did you mean error?"),
+        ("task=app:send", "did you mean name?"),
+        ("colour=red", "no word 'colour'; known are state, queue"),
+        ("state=faild", "did you mean failed?"),
+        ("state=asleep", "unknown state 'asleep'; one of: ready"),
+        ("failed", "'failed' is no word=value; write e.g. state=failed"),
+        ("state!=failed", "the signs are = and ~"),
+        ("since>2h", "the signs are = and ~"),
+        ("state~fail", "state has no ~; write state="),
+        ("since~2h", "since has no ~; write since="),
+        ("since=yesterday", "--since 'yesterday': write 30s, 10min, 2h or 7d"),
+        ("older=1y", "--older '1y': write 30s"),
+        ("queue=", "a value is missing"),
+        ("error~'open", "close the quotation mark"),
+        ("queue=a queue=b", "queue is given twice; several values go into one: queue=one,other"),
+    ],
+)
+def test_a_wrong_expression_is_told_with_what_would_be_right(expression: str, words: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        to_filter(split(expression), NOW)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30s", 30), ("10min", 600), ("10m", 600), ("1.5h", 5_400), ("7d", 604_800)]
+)
+def test_ages(text: str, seconds: float) -> None:
+    assert age(text, "since") == seconds

@@ -1,0 +1,290 @@
+"""The Pool as ``multiprocessing`` documents it, over a master in memory."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import multiprocessing
+import threading
+from collections.abc import Iterator
+
+import pytest
+import tq
+
+from .. import jobs
+from ..conftest import MasterInMemory
+
+SECONDS = 10
+
+
+@pytest.fixture
+def pool(master: MasterInMemory) -> Iterator[tq.Pool]:
+    for function in (jobs.double, jobs.add, jobs.fail, math.sqrt):
+        master.functions[f"{function.__module__}:{function.__qualname__}"] = function
+    with tq.Pool(2) as pool:
+        yield pool
+
+
+def test_apply_calls_with_arguments_and_keywords(pool: tq.Pool) -> None:
+    assert pool.apply(jobs.double, (4,), {"plus": 1}) == 9
+    assert pool.apply_async(math.sqrt, [9.0]).get(SECONDS) == 3.0
+
+
+@pytest.mark.parametrize("chunksize", [None, 1, 3, 1_000])
+def test_maps_keep_the_order(pool: tq.Pool, chunksize: int | None) -> None:
+    doubled = [2 * number for number in range(25)]
+    assert pool.map(jobs.double, range(25), chunksize) == doubled
+    assert pool.map(jobs.double, iter(range(25)), chunksize) == doubled
+    assert pool.starmap(jobs.add, zip(range(25), range(25), strict=True), chunksize) == doubled
+    assert list(pool.imap(jobs.double, range(25), chunksize or 1)) == doubled
+    assert sorted(pool.imap_unordered(jobs.double, range(25), chunksize or 1)) == doubled
+
+
+def test_nothing_gives_nothing(pool: tq.Pool) -> None:
+    assert pool.map(jobs.double, []) == []
+    assert list(pool.imap(jobs.double, [])) == []
+    assert list(pool.imap_unordered(jobs.double, [])) == []
+
+
+@pytest.mark.parametrize("chunksize", [1, 2])
+def test_arguments_of_starmap_may_come_from_anything_that_can_be_read_once(
+    pool: tq.Pool, chunksize: int
+) -> None:
+    calls = [iter([1, 2]), range(3, 5), (number for number in (5, 6)), {7: "a", 8: "b"}]
+    assert pool.starmap(jobs.add, calls, chunksize) == [3, 7, 11, 15]
+
+
+def test_a_result_is_not_ready_until_it_is(pool: tq.Pool, master: MasterInMemory) -> None:
+    master.runs_at_once = False
+    result = pool.map_async(jobs.double, range(3))
+    assert not result.ready()
+    with pytest.raises(ValueError, match="not ready"):
+        result.successful()
+    with pytest.raises(multiprocessing.TimeoutError):
+        result.get(0.01)
+    iterator = pool.imap(jobs.double, [1])
+    with pytest.raises(multiprocessing.TimeoutError):
+        iterator.next(0.01)
+    while not result.ready():  # what the feeder has sent by now
+        master.run_all()
+        result.wait(0.01)
+    assert (result.get(), result.successful()) == ([0, 2, 4], True)
+
+
+def test_an_exception_is_raised_where_the_result_is_asked_for(pool: tq.Pool) -> None:
+    result = pool.apply_async(jobs.fail, ("broken",))
+    with pytest.raises(ValueError, match="broken"):
+        result.get(SECONDS)
+    assert not result.successful()
+    with pytest.raises(ValueError, match="a"):
+        pool.map(jobs.fail, ["a", "b"])
+
+
+def test_imap_goes_on_behind_a_failed_item(pool: tq.Pool) -> None:
+    results = pool.imap(math.sqrt, [4.0, -1.0, 9.0])
+    assert next(results) == 2.0
+    with pytest.raises(ValueError, match="math domain error"):
+        next(results)
+    assert next(results) == 3.0
+    with pytest.raises(StopIteration):
+        next(results)
+
+
+def test_callbacks_get_the_result_or_the_error(pool: tq.Pool) -> None:
+    told: list[object] = []
+    heard = threading.Semaphore(0)
+
+    def tell(value: object) -> None:
+        told.append(value)
+        heard.release()
+
+    pool.map_async(jobs.double, [1, 2], callback=tell)
+    assert heard.acquire(timeout=SECONDS)
+    pool.apply_async(jobs.fail, ("broken",), callback=tell, error_callback=tell)
+    assert heard.acquire(timeout=SECONDS)
+    assert told[0] == [2, 4]
+    assert isinstance(told[1], ValueError)
+
+
+def test_a_callback_that_raises_harms_nobody(pool: tq.Pool, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError("in a callback")
+
+    assert pool.apply_async(jobs.double, (1,), callback=broken).get(SECONDS) == 2
+    assert pool.apply(jobs.double, (2,)) == 4
+    assert "in a callback" in caplog.text
+
+
+def test_an_item_that_cannot_travel_is_its_results_error_and_says_which(pool: tq.Pool) -> None:
+    with pytest.raises(tq.NotSerializable, match=r"item 3"):
+        pool.map(jobs.double, [1, 2, 3, object()], chunksize=2)
+    results = pool.imap(jobs.double, [1, object(), 3])
+    assert next(results) == 2
+    with pytest.raises(tq.NotSerializable):
+        next(results)
+    assert next(results) == 6
+
+
+def test_an_iterable_that_breaks_breaks_its_imap_behind_what_it_gave(pool: tq.Pool) -> None:
+    def numbers() -> Iterator[int]:
+        yield 1
+        raise LookupError("no more")
+
+    results = pool.imap(jobs.double, numbers())
+    assert next(results) == 2
+    with pytest.raises(LookupError, match="no more"):
+        next(results)
+    with pytest.raises(StopIteration):
+        next(results)
+    assert pool.apply(jobs.double, (1,)) == 2
+
+
+def test_imap_takes_an_iterable_without_end(pool: tq.Pool) -> None:
+    results = pool.imap(jobs.double, itertools.count(), chunksize=10)
+    assert list(itertools.islice(results, 25)) == [2 * number for number in range(25)]
+    pool.terminate()
+
+
+@pytest.fixture
+def short_rope(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Of an imap so many chunks of one are sent further than its results were taken, and never as many as are returned."""
+    for name, value in {"UNTAKEN_ITEMS_MAX": 8, "UNTAKEN_CHUNKS_MIN": 8, "TURN_CHUNKS": 2}.items():
+        monkeypatch.setattr(f"tq.client.stdlib.pool_feeder.{name}", value)
+    return 10
+
+
+def test_an_iterable_without_end_is_read_as_its_results_are_taken_and_holds_up_nobody(
+    pool: tq.Pool, short_rope: int
+) -> None:
+    read: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        for number in itertools.count():
+            read.append(number)
+            yield number
+
+    results = pool.imap(jobs.double, numbers())
+    unordered = pool.imap_unordered(jobs.double, itertools.count())
+    for taken in range(1, 50):
+        assert next(results) == 2 * (taken - 1)
+        next(unordered)
+        assert pool.map(jobs.double, [1, 2]) == [2, 4]  # behind two that have no end
+        assert len(read) < taken + short_rope
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_who_joins_a_pool_waits_for_all_of_an_imap_taken_or_not(
+    pool: tq.Pool, master: MasterInMemory, short_rope: int, is_held: bool
+) -> None:
+    results = pool.imap(jobs.double, range(100)) if is_held else None
+    if not is_held:
+        pool.imap_unordered(jobs.double, range(100))
+    pool.close()
+    pool.join()
+    assert len(master.tasks) == 100
+    assert results is None or list(results) == [2 * number for number in range(100)]
+
+
+def test_an_imap_that_is_let_go_is_done_all_the_same(
+    pool: tq.Pool, master: MasterInMemory, short_rope: int
+) -> None:
+    done = threading.Event()
+
+    def numbers() -> Iterator[int]:
+        yield from range(100)
+        done.set()
+
+    results = pool.imap(jobs.double, numbers())
+    assert next(results) == 0
+    assert pool.map(jobs.double, [1]) == [2]
+    del results
+    assert done.wait(SECONDS)
+
+
+def test_terminate_ends_an_imap_that_rests(pool: tq.Pool, short_rope: int) -> None:
+    results = pool.imap(jobs.double, itertools.count())
+    assert pool.map(jobs.double, [1]) == [2]
+    pool.terminate()
+    pool.join()
+    with pytest.raises(RuntimeError, match="terminated"):
+        list(results)
+
+
+def test_terminate_tells_who_waits_behind_an_iterable_that_blocks(
+    pool: tq.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tq.client.stdlib.pool_feeder.CANCEL_SECONDS", 0.1)
+    blocks, is_blocking = threading.Event(), threading.Event()
+
+    def numbers() -> Iterator[int]:
+        yield 1
+        is_blocking.set()
+        blocks.wait()
+
+    results = pool.imap(jobs.double, numbers())
+    assert next(results) == 2
+    assert is_blocking.wait(SECONDS)
+    behind = [pool.imap_unordered(jobs.double, [1]), pool.map_async(jobs.double, [1, 2])]
+    pool.terminate()
+    pool.join()
+    for told in (lambda: next(results), lambda: next(behind[0]), lambda: behind[1].get()):  # type: ignore[call-overload, union-attr]
+        with pytest.raises(RuntimeError, match="terminated"):
+            told()
+    assert list(results) == []
+    blocks.set()
+
+
+def test_a_closed_pool_takes_nothing_and_finishes_what_it_has(pool: tq.Pool) -> None:
+    with pytest.raises(ValueError, match="Pool is still running"):
+        pool.join()
+    results = pool.imap(jobs.double, range(100))
+    pool.close()
+    pool.join()
+    assert list(results) == [2 * number for number in range(100)]
+    for call in (pool.apply_async, pool.map_async, pool.imap, pool.starmap_async):
+        with pytest.raises(ValueError, match="Pool not running"):
+            call(jobs.double, [1])  # type: ignore[operator]
+
+
+def test_terminate_cancels_and_tells_those_who_wait(pool: tq.Pool, master: MasterInMemory) -> None:
+    master.runs_at_once = False
+    result = pool.map_async(jobs.double, range(10), chunksize=1)
+    single = pool.apply_async(jobs.double, (1,))
+    pool.terminate()
+    pool.join()
+    for one in (result, single):
+        with pytest.raises(RuntimeError, match="terminated"):
+            one.get(SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"processes": 0}, ValueError, "Number of processes must be at least 1"),
+        ({"initializer": print}, tq.InvalidArgument, "where the function's module is imported"),
+        ({"maxtasksperchild": 3}, tq.InvalidArgument, "--max-tasks-per-child"),
+    ],
+)
+def test_what_a_pool_cannot_do_it_says_at_once(
+    options: dict[str, object], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        tq.Pool(**options)  # type: ignore[arg-type]
+
+
+def test_a_chunk_size_below_one_is_refused(pool: tq.Pool) -> None:
+    with pytest.raises(ValueError, match=r"Chunksize must be 1\+, not 0"):
+        pool.imap(jobs.double, [1], 0)
+
+
+def test_a_lambda_is_refused_with_the_line_to_write(pool: tq.Pool) -> None:
+    with pytest.raises(tq.NotNamed, match="write: def job"):
+        pool.map(lambda x: x, [1])
+
+
+def test_a_pool_that_is_forgotten_warns_as_the_standard_one_does(master: MasterInMemory) -> None:
+    pool = tq.Pool(1)
+    with pytest.warns(ResourceWarning, match="unclosed running multiprocessing pool"):
+        pool.__del__()
+    with pytest.raises(ValueError, match="Pool not running"):
+        pool.map(jobs.double, [1])

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import pytest
+from tq.common.errors import ConfigError
+from tq.common.runtime.config import MasterSettings, WorkerSettings, load_settings
+from tq.common.wire.address import Address
+
+
+def master(
+    file: Path | None = None, environment: dict[str, str] | None = None, **options: Any
+) -> MasterSettings:
+    return load_settings(MasterSettings, file, environment or {}, options)
+
+
+def worker(
+    file: Path | None = None, environment: dict[str, str] | None = None, **options: Any
+) -> WorkerSettings:
+    return load_settings(WorkerSettings, file, environment or {}, options)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "master.toml"
+
+
+def test_nothing_given_means_the_defaults() -> None:
+    assert master() == MasterSettings()
+    assert worker() == WorkerSettings()
+    assert master().data == Path(platformdirs.user_data_dir("tq", appauthor=False))
+
+
+def test_a_file_sets_what_it_names(file: Path) -> None:
+    file.write_text('bind = "10.0.0.7:6000"\nresults_max = 10\n[expose]\nget_count = "app:make"\n')
+    settings = master(file)
+    assert settings.bind == Address("10.0.0.7", 6000)
+    assert settings.results_max == 10
+    assert settings.expose == {"get_count": "app:make"}
+    assert settings.lease_seconds == MasterSettings().lease_seconds
+
+
+def test_an_option_beats_a_variable_and_a_variable_beats_the_file(file: Path) -> None:
+    file.write_text('durability = "os"\nlog_level = "debug"\nlog_format = "json"\n')
+    environment = {"TQ_DURABILITY": "memory", "TQ_LOG_LEVEL": "error"}
+    settings = master(file, environment, durability="fsync", log_level=None)
+    assert (settings.durability, settings.log_level, settings.log_format) == ("fsync", "error", "json")
+
+
+def test_a_variable_is_read_as_the_type_its_setting_has() -> None:
+    environment = {"TQ_LEASE_SECONDS": "30", "TQ_RESULTS_MAX": "5", "TQ_DATA": "2026"}
+    settings = master(None, environment)
+    assert (settings.lease_seconds, settings.results_max, settings.data) == (30.0, 5, Path("2026"))
+
+
+def test_lists_and_tables_fit_into_a_variable() -> None:
+    environment = {"TQ_CONNECT": "a:1, b:2", "TQ_LABELS": "gpu=yes,zone=eu", "TQ_QUEUES": "img,mail"}
+    settings = worker(None, environment)
+    assert settings.connect == (Address("a", 1), Address("b", 2))
+    assert settings.labels == {"gpu": "yes", "zone": "eu"}
+    assert settings.queues == ("img", "mail")
+
+
+def test_variables_of_other_programs_are_let_be() -> None:
+    assert master(None, {"TQ_MASTER_PORT": "tcp://10.0.0.1:5000", "TQ_AUTHKEY": "x"}) == MasterSettings()
+
+
+def test_an_option_given_no_time_counts_as_not_given() -> None:
+    assert worker(None, {"TQ_MODULES": "app"}, modules=()).modules == ("app",)
+
+
+def test_an_unknown_key_is_an_error_that_names_the_nearest_one(file: Path) -> None:
+    file.write_text("lease_second = 20\n")
+    with pytest.raises(
+        ConfigError, match=r"master\.toml: unknown key 'lease_second'; did you mean lease_seconds\?"
+    ):
+        master(file)
+
+
+def test_an_unknown_key_like_no_other_lists_what_is_known(file: Path) -> None:
+    file.write_text("zzz = 1\n")
+    with pytest.raises(ConfigError, match=r"unknown key 'zzz'; known are bind, data, durability"):
+        master(file)
+
+
+def test_everything_wrong_is_told_at_once_with_its_place(file: Path) -> None:
+    file.write_text('durability = "always"\nresults_max = -1\nbindd = "x"\nheartbeat_seconds = 60\n')
+    with pytest.raises(ConfigError) as caught:
+        master(file, {"TQ_LOG_FORMAT": "xml"}, grace_seconds="soon")
+    assert str(caught.value).splitlines() == [
+        f"{file}: unknown key 'bindd'; did you mean bind?",
+        f"{file}: durability: must be one of fsync, os, memory, not 'always'",
+        f"{file}: results_max: must be a whole number from 0 to 1,000,000,000,000, not -1",
+        "--grace-seconds: must be a number of seconds from 0, not 'soon'",
+        "TQ_LOG_FORMAT: must be one of text, json, not 'xml'",
+        f"{file}: heartbeat_seconds: lease_seconds must be at least twice heartbeat_seconds, "
+        "or one lost beat loses the leases",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("heartbeat_seconds = nan", "number of seconds"),
+        ("heartbeat_seconds = true", "number of seconds"),
+        ('heartbeat_seconds = "5"', "number of seconds"),
+        ("results_max = 1.5", "whole number"),
+        ("frame_bytes_max = 1024", "whole number from 16,777,216"),
+        ("bind = 5000.5", "must be host:port"),
+        ('data = ""', "a path"),
+        ("expose = 3", "a table of texts"),
+        ("[expose]\nget_count = 3", "a table of texts"),
+        ("grace_seconds = 21", "must not be longer than lease_seconds"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused(file: Path, line: str, message: str) -> None:
+    file.write_text(line)
+    with pytest.raises(ConfigError, match=message):
+        master(file)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("slots = 0", "whole number from 1"),
+        ("connect = []", "host:port, or several"),
+        ('connect = ["a:0"]', "is not a number from 1"),
+        ("queues = [1]", "a list of texts"),
+        ("kill_grace_seconds = 0", "number of seconds"),
+    ],
+)
+def test_a_worker_value_that_cannot_be_is_refused(file: Path, line: str, message: str) -> None:
+    file.write_text(line)
+    with pytest.raises(ConfigError, match=message):
+        worker(file)
+
+
+def test_a_file_that_is_not_there_or_not_toml_is_said_so(file: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot read"):
+        master(file)
+    file.write_text("bind =")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        master(file)
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="cannot read"):
+        master(file)
+
+
+@pytest.mark.parametrize("kind", [MasterSettings, WorkerSettings])
+def test_settings_cannot_be_changed_once_in_force(kind: type) -> None:
+    settings = kind()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.log_format = "json"
+
+
+def test_there_are_at_most_thirty_settings_in_all() -> None:
+    names = {one.name for kind in (MasterSettings, WorkerSettings) for one in dataclasses.fields(kind)}
+    assert len(names) <= 30
+
+
+@pytest.mark.parametrize(("given", "meant"), [("true", True), ("True", True), ("false", False)])
+def test_a_switch_is_true_or_false(given: str, meant: bool) -> None:
+    assert worker(environment={"TQ_ALLOW_SHELL": given}).allow_shell is meant
+    assert worker(allow_shell=True, environment={"TQ_ALLOW_SHELL": given}).allow_shell
+
+
+@pytest.mark.parametrize("given", ["1", "yes", "no", "on"])
+def test_a_switch_is_nothing_else(given: str) -> None:
+    with pytest.raises(ConfigError, match=r"TQ_ALLOW_SHELL: must be true or false, not "):
+        worker(environment={"TQ_ALLOW_SHELL": given})
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("512MiB", 512 * 2**20),
+        ("2 GB", 2 * 10**9),
+        ("1.5GiB", 3 * 2**29),
+        ("0", 0),
+        (2**21, 2**21),
+        ("2097152", 2**21),
+    ],
+)
+def test_a_size_is_a_number_of_bytes_or_has_a_unit(text: object, size: int) -> None:
+    settings = load_settings(WorkerSettings, None, {}, {"max_memory_per_child": text})
+    assert settings.max_memory_per_child == size
+
+
+@pytest.mark.parametrize("text", ["much", "512 MB please", "-1MiB", "1KiB", "1e99", True, 2**60])
+def test_what_is_no_size_is_refused_with_an_example(text: object) -> None:
+    with pytest.raises(ConfigError, match="max-memory-per-child: must be a size from 1MiB such as 512MiB"):
+        load_settings(WorkerSettings, None, {}, {"max_memory_per_child": text})

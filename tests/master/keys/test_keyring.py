@@ -1,0 +1,73 @@
+"""Keys: nobody grants, sees or takes away more than he has, and who is revoked is out, whatever he has begun."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tq.common.auth.keys import Verifier
+from tq.common.domain.model import Role
+from tq.common.errors import Forbidden, InvalidArgument
+
+
+@pytest.fixture
+def keys(bench: Any) -> Any:
+    """An unbound admin key's peer, and one that is bound to gpu*."""
+    return bench.client(role=Role.ADMIN), bench.client(("gpu*",), Role.ADMIN)
+
+
+def key_id(token: str) -> str:
+    return token.split(".")[1]
+
+
+def by_id(peer: Any) -> dict[str, dict[str, Any]]:
+    return {row["id"]: row for row in peer.call("get_keys", "list")}
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("queues", [[], ["*"], ["mail"], ["gpu1", "mail"], ["g*"], ["[g]pu1"]])
+def test_a_bound_admin_key_makes_none_that_reaches_further(keys: Any, role: Role, queues: list[str]) -> None:
+    free, bound = keys
+    before = by_id(free)
+    with pytest.raises(Forbidden, match=r"this key is a admin key for gpu\* and grants no more than that"):
+        bound.call("get_keys", "add", str(role), queues)
+    assert by_id(free) == before
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("queues", [["gpu*"], ["gpu1", "gpu?2"]])
+def test_a_bound_admin_key_makes_keys_within_its_own(keys: Any, role: Role, queues: list[str]) -> None:
+    _, bound = keys
+    token = bound.call("get_keys", "add", str(role), queues)
+    made = by_id(bound)[key_id(token)]
+    assert (made["role"], made["queues"]) == (role, queues)
+
+
+def test_a_key_beyond_ones_own_is_answered_as_one_that_is_not_there(keys: Any) -> None:
+    free, bound = keys
+    beyond = key_id(free.call("get_keys", "add", "worker", ["mail"]))
+    wide = key_id(free.call("get_keys", "add", "worker", []))
+    within = key_id(free.call("get_keys", "add", "worker", ["gpu1"]))
+    assert set(by_id(bound)) & {beyond, wide, within} == {within}
+    for hidden in (beyond, wide):
+        with pytest.raises(InvalidArgument) as there:
+            bound.call("get_keys", "revoke", hidden)
+        with pytest.raises(InvalidArgument) as nowhere:
+            bound.call("get_keys", "revoke", "f" * 12)
+        assert str(there.value).replace(hidden, "f" * 12) == str(nowhere.value)
+    bound.call("get_keys", "revoke", within)
+    states = {id: row["state"] for id, row in by_id(free).items()}
+    assert (states[beyond], states[wide], states[within]) == ("active", "active", "revoked")
+
+
+def test_the_key_of_another_door_is_listed_and_revoked_and_not_stored(bench: Any, keys: Any) -> None:
+    free, bound = keys
+    bench.engine.keys.add_door(
+        Verifier(key_id="gateway", role=Role.CLIENT, kdf="none", stored_key=b"", server_key=b"")
+    )
+    assert by_id(free)["gateway"]["state"] == "active"
+    assert "gateway" not in by_id(bound)  # it is for all queues
+    free.call("get_keys", "revoke", "gateway")
+    bench.engine.keys.load()
+    assert by_id(free)["gateway"]["state"] == "revoked"
+    assert "gateway" not in {row.id for row in bench.engine.store.key_rows()}

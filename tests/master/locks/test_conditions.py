@@ -1,0 +1,78 @@
+"""What a waiter at a condition laid down is remembered as long as it waits, and no longer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tq.common.domain.model import Role
+from tq.master.locks.claims import REMEMBERED_MAX
+from tq.master.store.sqlite.store import SqliteStore
+
+from ..conftest import Peer
+
+LOCK = ("get_lock", "x")
+GRACE_SECONDS = 3
+
+
+def token() -> bytes:
+    return os.urandom(16)
+
+
+def waiting(bench: Any, peer: Any) -> tuple[int, bytes, bytes]:
+    """A peer that waits at the condition c: its call, what it held, what it will hold."""
+    held, waits = token(), token()
+    assert isinstance(peer.call(LOCK, "acquire", held), int)
+    call = peer.ask(LOCK, "wait", "c", held, waits)
+    bench.step()
+    assert call not in peer.answers
+    return call, held, waits
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_waiter_that_was_away_is_woken_however_many_turns_others_took(
+    make_bench: Any, tmp_path: Path, restarts: bool
+) -> None:
+    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    client, other = bench.client(), bench.client()
+    _, held, waits = waiting(bench, client)
+
+    def take_turns(peer: Any) -> None:
+        for _ in range(REMEMBERED_MAX + 2):
+            mine = token()
+            peer.call(LOCK, "acquire", mine)
+            peer.call(LOCK, "release", mine)
+
+    take_turns(other)
+    if restarts:
+        bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+        other = bench.client()
+        take_turns(other)
+    else:
+        client.close()
+    back = Peer(bench, Role.CLIENT, client.session.node)
+    assert isinstance(back.call(LOCK, "wait", "c", held, waits), int)
+    back.call(LOCK, "release", waits)
+    take_turns(other)
+    sync = bench.engine.syncs.by_name[("lock", "x")]
+    assert (len(sync.past), sync.laid_down) == (REMEMBERED_MAX, {}), (
+        "it is over, and nothing more is remembered"
+    )
+
+
+def test_what_a_waiter_laid_down_is_forgotten_when_it_does_not_come_back(bench: Any) -> None:
+    client, quitter, other = (bench.client() for _ in range(3))
+    waiting(bench, client)
+    _, _, waits = waiting(bench, quitter)
+    sync = bench.engine.syncs.by_name[("lock", "x")]
+    assert len(sync.laid_down) == 2
+    mine = token()
+    other.call(LOCK, "acquire", mine)
+    quitter.call(LOCK, "give_up_wait", "c", waits)
+    assert quitter.call(LOCK, "give_up_acquire", waits) is None
+    client.close()
+    bench.advance(GRACE_SECONDS + 1)
+    assert sync.laid_down == {}
+    assert bench.engine.syncs._laid_down == {}

@@ -1,0 +1,169 @@
+"""A master's server without a port, whose clock is moved by hand, and those who knock at it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from pathlib import Path
+from typing import Any
+
+from tq.common.auth.certificate import certificate_der, ensure_certificate, fingerprint
+from tq.common.auth.keys import Credential
+from tq.common.domain.model import Role
+from tq.common.errors import TqError, from_wire
+from tq.common.wire.frames import FrameReader, Kind, encode_frame, pack, unpack
+from tq.common.wire.handshake import CLUSTER_ID_BYTES, ClientHandshake
+from tq.common.wire.tls import TlsPipe, client_context, server_context
+from tq.master.net.connection import SILENT_HEARTBEATS_MAX, Connection
+from tq.master.net.server import Server
+
+HEARTBEAT, FRAME_BYTES_MAX = 5.0, 2**20
+START = 1_024.0  # eighths of seconds from here are exact
+SILENCE = HEARTBEAT * SILENT_HEARTBEATS_MAX
+TURNS = 12  # of the loop; everything here is on this machine and needs no waiting
+WRONG = b"w" * 32
+SECONDS_MAX = 10.0  # for what other threads do
+
+
+class HandLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock is moved by hand."""
+
+    now = START
+
+    def time(self) -> float:
+        return self.now
+
+
+class Door:
+    """A master's server without a port: connections come in as pairs of sockets."""
+
+    def __init__(self, bench: Any, folder: Path) -> None:
+        files = ensure_certificate(folder)
+        self.loop = HandLoop()
+        self.reports: list[tuple[str, dict[str, Any]]] = []
+        bench.engine.keys.pin = fingerprint(certificate_der(files[0]))
+        self.token = self.clients = bench.client(role=Role.ADMIN).call("get_keys", "add", "client", [], "")
+        self.server = Server(
+            bench.engine,
+            bench.registry,
+            server_context(*files),
+            certificate_der(files[0]),
+            cluster_id=b"c" * CLUSTER_ID_BYTES,
+            heartbeat_seconds=HEARTBEAT,
+            frame_bytes_max=FRAME_BYTES_MAX,
+            report=lambda action, **fields: self.reports.append((action, fields)),
+            loop=self.loop,
+            clock=lambda: bench.now,
+        )
+        self._peers: list[Peer] = []
+
+    def turn(self) -> None:
+        async def turns() -> None:
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+
+        self.loop.run_until_complete(turns())
+
+    def settle(self) -> None:
+        """Until no transaction is under way; the test's time limit ends it. Before the bench makes one itself."""
+        while self.server.is_busy:
+            self.turn()
+
+    def at(self, seconds: float) -> None:
+        """So many seconds after the start."""
+        assert START + seconds >= self.loop.now
+        self.loop.now = START + seconds
+        self.turn()
+
+    def knock(self) -> Peer:
+        ours, theirs = socket.socketpair()
+        self.loop.run_until_complete(
+            self.loop.connect_accepted_socket(lambda: Connection(self.server), theirs)
+        )
+        self._peers.append(Peer(self, ours))
+        self.turn()
+        return self._peers[-1]
+
+    def close(self) -> None:
+        self.loop.run_until_complete(self.server.drain())
+        self.turn()
+        self.server.close()
+        for peer in self._peers:
+            peer.socket.close()
+        self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        self.loop.close()
+
+
+class Peer:
+    """Who knocks. Says what it is told to, and takes note of what it hears."""
+
+    def __init__(self, door: Door, ours: socket.socket) -> None:
+        self.door, self.socket = door, ours
+        ours.setblocking(False)
+        self.tls = TlsPipe(client_context(), server_side=False)
+        self.frames: list[tuple[int, Any]] = []
+        self._reader = FrameReader(FRAME_BYTES_MAX)
+        self._closed = False
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the master has closed the connection."""
+        self.listen()
+        return self._closed
+
+    @property
+    def refusal(self) -> TqError | None:
+        """Why, if it said so."""
+        self.listen()
+        return next((from_wire(body) for kind, body in self.frames if kind == Kind.REFUSED), None)
+
+    def listen(self) -> None:
+        self.door.turn()
+        with contextlib.suppress(BlockingIOError):
+            while not self._closed:
+                try:
+                    data = self.socket.recv(65_536)
+                except ConnectionResetError:
+                    data = b""
+                self._closed = not data
+                for kind, body in self._reader.feed(self.tls.receive(data)) if data else ():
+                    self.frames.append((kind, unpack(body) if body else None))
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+        self.door.turn()
+
+    def say(self, frame: bytes) -> None:
+        self.tls.send(frame)
+        self.send(self.tls.take_output())
+
+    def do_tls(self) -> Peer:
+        while data := self.tls.take_output():
+            self.send(data)
+            self.listen()
+        assert self.tls.established
+        return self
+
+    def do_hello(self, secret: bytes | None = None, role: Role = Role.CLIENT) -> ClientHandshake:
+        key = Credential.parse(self.door.token)
+        credential = Credential(key_id=key.key_id, secret=secret or key.secret)
+        handshake = ClientHandshake(
+            credential=credential, role=role, node=b"n" * 16, certificate=self.tls.peer_certificate or b""
+        )
+        self.say(encode_frame(Kind.HELLO, handshake.hello()))
+        self.listen()
+        return handshake
+
+    def prove(self, secret: bytes | None = None, role: Role = Role.CLIENT) -> Peer:
+        handshake = self.do_hello(secret, role)
+        kind, challenge = self.frames[-1]
+        assert kind == Kind.CHALLENGE
+        self.say(encode_frame(Kind.PROOF, handshake.on_challenge(pack(challenge))))
+        self.listen()
+        return self
+
+    def come_in(self) -> Peer:
+        self.do_tls().prove()
+        assert self.frames[-1][0] == Kind.WELCOME
+        return self

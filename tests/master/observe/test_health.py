@@ -1,0 +1,196 @@
+"""When a master calls itself alive and ready, and what feeds the watchdog."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from tq.common.errors import StoreError
+from tq.common.runtime.health import Pulse
+from tq.common.runtime.sd_notify import Notifier
+from tq.master.engine.clock import Now
+from tq.master.net.server import Server
+from tq.master.observe.health import SLOW_SECONDS, STUCK_SECONDS, MasterVitals
+
+from tests.master.net.door import START, Door
+
+from ..conftest import Bench
+
+
+def vitals(transaction: float = 0.0, failing: float = 0.0) -> MasterVitals:
+    trouble = SimpleNamespace(since=1 if failing else None, error="disk full")
+    engine = SimpleNamespace(trouble=trouble, roster=SimpleNamespace(by_node={}), sessions={}, running={})
+    server = SimpleNamespace(seconds_since_transaction=transaction, trouble_seconds=failing, engine=engine)
+    return MasterVitals(cast(Server, server))
+
+
+def test_a_master_whose_transactions_follow_one_another_is_alive_and_ready() -> None:
+    assert (vitals().sick(), vitals().unready()) == ([], [])
+
+
+@pytest.mark.parametrize("seconds", [SLOW_SECONDS, STUCK_SECONDS - 1])
+def test_a_slow_disk_is_no_reason_to_start_anew_but_one_to_go_elsewhere(seconds: float) -> None:
+    slow = vitals(seconds)
+    assert slow.sick() == []
+    assert "slow or stuck" in slow.unready()[0]
+
+
+def test_a_transaction_that_does_not_end_is_a_reason_to_start_anew() -> None:
+    assert "no transaction has ended for 60 s" in vitals(STUCK_SECONDS).sick()[0]
+
+
+def test_a_failed_commit_is_remembered_for_a_while_with_its_cause() -> None:
+    assert "the store has failed for 3 s: disk full" in vitals(failing=3.0).unready()
+    assert vitals(failing=3.0).sick() == []
+
+
+def test_a_master_that_shuts_down_is_not_ready() -> None:
+    ending = vitals()
+    ending.draining = True
+    assert ending.unready() == ["it is shutting down"]
+
+
+class Patient:
+    """Vitals that can fall ill; how often it was prodded."""
+
+    def __init__(self) -> None:
+        self.prods = 0
+        self.reasons: list[str] = []
+
+    def prod(self) -> None:
+        self.prods += 1
+
+    def sick(self) -> list[str]:
+        return self.reasons
+
+    def unready(self) -> list[str]:
+        return []
+
+    def facts(self) -> dict[str, Any]:
+        return {"prods": self.prods}
+
+
+class Told(Notifier):
+    """A service manager that wants a sign every hundredth of a second, and what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.watchdog_seconds = 0.01
+        self.lines: list[str] = []
+
+    def tell(self, *lines: str) -> None:
+        self.lines += lines
+
+
+def test_the_watchdog_is_fed_only_while_the_program_is_well() -> None:
+    patient, told, lags = Patient(), Told(), list[float]()
+
+    async def play() -> None:
+        pulse = Pulse(patient, told, lags.append)
+        pulse.start()
+        while told.lines.count("WATCHDOG=1") < 3:
+            await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=0.01)
+        patient.reasons = ["ill"]
+        before, prods = told.lines.count("WATCHDOG=1"), patient.prods
+        while patient.prods < prods + 3:
+            await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=0.01)
+        assert told.lines.count("WATCHDOG=1") == before
+        pulse.stopping()
+        pulse.stop()
+
+    asyncio.run(play())
+    assert told.lines[0] == "READY=1"
+    assert told.lines[-2] == "STOPPING=1"
+    assert min(lags) >= 0
+
+
+# the real server, its store's commit in our hands, its clock moved by hand
+
+
+@pytest.fixture
+def door(bench: Bench, tmp_path: Path) -> Iterator[Door]:
+    opened = Door(bench, tmp_path)
+    yield opened
+    opened.close()
+
+
+def write(door: Door) -> None:
+    """Something that has to be committed."""
+    engine = door.server.engine
+    engine.later(lambda: engine.store.set_meta("written", b"1"))
+    door.server.wake()
+    door.turn()
+
+
+def until(door: Door, condition: Callable[[], bool]) -> None:
+    """Let the loop turn until another thread has done its part."""
+    pause = threading.Event()
+    for _ in range(1_000):
+        door.turn()
+        if condition():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it did not come to pass")
+
+
+def test_an_idle_master_stays_alive_by_its_beat(door: Door) -> None:
+    patient = MasterVitals(door.server)
+    for seconds in range(0, 200, 20):
+        door.at(seconds)
+        patient.prod()
+        door.turn()
+        assert patient.sick() == []
+
+
+def test_a_commit_that_does_not_end_is_seen_by_everybody(
+    door: Door, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient, disk, commit = MasterVitals(door.server), threading.Event(), bench.engine.store.commit
+
+    def stuck() -> None:
+        disk.wait(10)
+        commit()
+
+    monkeypatch.setattr(bench.engine.store, "commit", stuck)
+    write(door)
+    door.at(5)
+    patient.prod()
+    assert (patient.sick(), patient.unready()) == ([], [])
+    door.at(SLOW_SECONDS)
+    assert patient.sick() == []
+    assert "slow or stuck" in patient.unready()[0]
+    door.at(STUCK_SECONDS)
+    assert "no transaction has ended for 60 s" in patient.sick()[0]
+    disk.set()
+    until(door, lambda: patient.sick() == [])
+    assert patient.unready() == []
+
+
+def test_a_store_that_fails_makes_it_unready_until_it_takes_something_again(
+    door: Door, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = MasterVitals(door.server)
+
+    def fail() -> None:
+        raise StoreError("the disk is full")
+
+    def pass_time(seconds: int) -> None:
+        for _ in range(seconds * 4):
+            bench.now = Now(bench.now.wall + 250, bench.now.mono + 250)
+            door.at(door.loop.now - START + 0.25)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.engine.store, "commit", fail)
+        write(door)
+        until(door, lambda: patient.unready() != [])
+        assert patient.unready() == ["the store has failed for 0 s: the disk is full"]
+        pass_time(60)
+        assert patient.unready() == ["the store has failed for 60 s: the disk is full"]
+        assert patient.sick() == []
+    pass_time(8)
+    assert patient.unready() == []

@@ -1,0 +1,203 @@
+"""Many tasks by a filter, on the shipped engine: portions, what they change, who hears of it, who may."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tq.common.domain.ids import new_ids
+from tq.common.domain.model import OutcomeNumber, Role, StateNumber
+from tq.common.errors import InvalidArgument
+from tq.common.values.failure import Failure
+from tq.master.tasks.selection import CHANGED_MAX, VISITED_MAX
+
+from ..conftest import Bench, Peer
+from .test_explain import finish, lease, submit
+
+
+def counted(peer: Peer, wanted: dict[str, Any]) -> dict[int, int]:
+    """All portions of a count."""
+    total: dict[int, int] = {}
+    before = None
+    while True:
+        answer = peer.call("get_tasks", "select", wanted, 0, before)
+        for state, tasks in answer["states"]:
+            total[state] = total.get(state, 0) + tasks
+        before = answer["before"]
+        if before is None:
+            return total
+
+
+def performed(peer: Peer, method: str, wanted: dict[str, Any]) -> list[int]:
+    """How many each portion changed."""
+    portions, before = [], None
+    while True:
+        answer = peer.call("get_tasks", method, wanted, before)
+        portions.append(answer["tasks"])
+        before = answer["before"]
+        if before is None:
+            return portions
+
+
+def fail(worker: Peer, count: int, error: str) -> None:
+    kind, _, message = error.partition(": ")
+    body = Failure(kind, message).encode()
+    rows = [[*one, int(OutcomeNumber.ERROR), body, 0.0, 0.1, None] for one in lease(worker, count)]
+    worker.call("get_dispatcher", "finish", rows)
+
+
+@pytest.fixture
+def client(bench: Bench) -> Peer:
+    return bench.client(role=Role.ADMIN)
+
+
+@pytest.fixture
+def mixed(bench: Bench, client: Peer) -> Peer:
+    """Two failed with SMTP, one with ValueError, one succeeded, three ready in q, two scheduled in img.a."""
+    worker = bench.worker("m:f")
+    submit(client, count=4)
+    fail(worker, 2, "smtplib.SMTPServerDisconnected: bye")
+    fail(worker, 1, "ValueError: no address")
+    finish(worker, lease(worker, 1))
+    submit(client, count=3)
+    submit(client, count=2, queue="img.a", task="m:g", delay=60)
+    return worker
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (
+            {},
+            {StateNumber.FAILED: 3, StateNumber.SUCCEEDED: 1, StateNumber.READY: 3, StateNumber.SCHEDULED: 2},
+        ),
+        ({"states": [StateNumber.FAILED]}, {StateNumber.FAILED: 3}),
+        ({"queues": ["img.*"]}, {StateNumber.SCHEDULED: 2}),
+        ({"queues": ["img.*", "q"], "states": [StateNumber.READY, StateNumber.SCHEDULED]}, {0: 3, 1: 2}),
+        ({"names": ["*g"]}, {StateNumber.SCHEDULED: 2}),
+        ({"names": ["m"]}, {}),
+        ({"text": "smtp"}, {StateNumber.FAILED: 2}),
+        ({"text": "NO ADDRESS"}, {StateNumber.FAILED: 1}),
+        ({"errors": ["ValueError"]}, {StateNumber.FAILED: 1}),
+        ({"errors": ["smtplib.*"], "text": "bye"}, {StateNumber.FAILED: 2}),
+        ({"since": 1_700_000_000 + 1}, {}),
+        ({"until": 1_700_000_000 - 1}, {}),
+    ],
+)
+@pytest.mark.usefixtures("mixed")
+def test_a_filter_chooses(client: Peer, wanted: dict[str, Any], found: dict[int, int]) -> None:
+    assert counted(client, wanted) == found
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        7,
+        {"colour": "red"},
+        {"states": ["failed"]},
+        {"queues": "q"},
+        {"queues": [1]},
+        {"names": ["x"] * 101},
+        {"text": 5},
+        {"text": "x" * 1_001},
+        {"since": "now"},
+        {"until": float("nan")},
+        {"since": True},
+    ],
+)
+def test_a_filter_from_the_wire_is_judged(client: Peer, wanted: Any) -> None:
+    with pytest.raises(InvalidArgument):
+        client.call("get_tasks", "select", wanted)
+
+
+@pytest.mark.parametrize("before", ["x", -1, 2**63, 1.5, True])
+def test_where_a_portion_begins_is_judged(client: Peer, before: Any) -> None:
+    with pytest.raises(InvalidArgument):
+        client.call("get_tasks", "purge", {}, before)
+
+
+def test_rows_are_shown_newest_first(client: Peer) -> None:
+    ids = submit(client, count=5)
+    answer = client.call("get_tasks", "select", {}, 3)
+    assert [row["id"] for row in answer["rows"]] == ids[:1:-1]
+    rest = client.call("get_tasks", "select", {}, 3, answer["before"])
+    assert [row["id"] for row in rest["rows"]] == ids[1::-1]
+    assert rest["before"] is None
+
+
+def test_cancelling_many_goes_by_portions_and_tells_watchers_and_workers(bench: Bench, client: Peer) -> None:
+    tasks, worker = 2 * CHANGED_MAX + 500, bench.worker("m:f")
+    ids = submit(client, count=tasks)
+    held = lease(worker, 3)
+    orders = worker.ask("get_dispatcher", "orders")
+    client.call("get_result_queue/s", "watch", ids[-1:])
+    portions = performed(client, "cancel_where", {"queues": ["q"]})
+    assert portions == [CHANGED_MAX, CHANGED_MAX, 500]
+    assert client.call("get_result_queue/s", "collect") == [[ids[-1], StateNumber.CANCELLED, None]]
+    assert worker.answer(orders) == [["cancel", id, 1] for id in reversed([one[0] for one in held])]
+    assert counted(client, {}) == {StateNumber.READY: 3, StateNumber.CANCELLED: tasks - 3}, "none has begun"
+    assert performed(client, "cancel_where", {"states": [StateNumber.RUNNING]}) == [0]
+
+
+def test_one_portion_visits_a_bounded_number_of_tasks(client: Peer) -> None:
+    [first] = submit(client)
+    submit(client, count=VISITED_MAX, queue="other")
+    answer = client.call("get_tasks", "select", {"queues": ["q"]}, 1)
+    assert (answer["rows"], answer["states"]) == ([], [])
+    answer = client.call("get_tasks", "select", {"queues": ["q"]}, 1, answer["before"])
+    assert [row["id"] for row in answer["rows"]] == [first]
+
+
+@pytest.mark.usefixtures("mixed")
+def test_retrying_takes_what_ended_without_success(client: Peer) -> None:
+    assert performed(client, "retry_where", {"text": "smtp"}) == [2]
+    assert performed(client, "retry_where", {}) == [1]
+    assert counted(client, {"queues": ["q"]}) == {StateNumber.READY: 6, StateNumber.SUCCEEDED: 1}
+
+
+@pytest.mark.usefixtures("mixed")
+def test_purging_deletes_what_is_asked_for_and_the_counts_stay_right(bench: Bench, client: Peer) -> None:
+    assert performed(client, "purge", {"states": [StateNumber.FAILED], "text": "smtp"}) == [2]
+    assert performed(client, "purge", {"states": [StateNumber.READY, StateNumber.SCHEDULED]}) == [5]
+    assert counted(client, {}) == {StateNumber.FAILED: 1, StateNumber.SUCCEEDED: 1}
+    rows = client.call("get_queues", "list")
+    told = {row["name"]: [row[str(state)] for state in StateNumber] for row in rows}
+    bench.engine.store.begin()
+    bench.engine._load()
+    bench.engine.store.rollback()
+    rows = client.call("get_queues", "list")
+    assert told == {row["name"]: [row[str(state)] for state in StateNumber] for row in rows}
+
+
+def test_who_watches_a_purged_task_hears_that_it_was_cancelled(client: Peer) -> None:
+    [id] = submit(client)
+    client.call("get_result_queue/s", "watch", [id])
+    assert performed(client, "purge", {"states": [StateNumber.READY]}) == [1]
+    assert client.call("get_result_queue/s", "collect") == [[id, StateNumber.CANCELLED, None]]
+    assert client.call("get_tasks", "states", [id]) == [[id, -1]]
+
+
+def test_what_runs_is_never_purged(bench: Bench, client: Peer) -> None:
+    worker = bench.worker("m:f")
+    submit(client)
+    held = lease(worker, 1)
+    assert performed(client, "purge", {}) == [0]
+    finish(worker, held)
+    assert performed(client, "purge", {}) == [1]
+
+
+def test_a_key_reaches_its_own_queues_only(bench: Bench, client: Peer) -> None:
+    submit(client, count=2)
+    submit(client, count=3, queue="img")
+    theirs = bench.client(queues=("img",))
+    assert counted(theirs, {}) == {StateNumber.READY: 3}
+    assert performed(theirs, "cancel_where", {}) == [3]
+    assert performed(theirs, "retry_where", {"queues": ["q"]}) == [0]
+    assert counted(client, {}) == {StateNumber.READY: 2, StateNumber.CANCELLED: 3}
+
+
+def test_a_task_that_was_purged_can_be_submitted_anew(client: Peer) -> None:
+    id = new_ids()
+    for _ in range(2):
+        assert client.call("get_task_queue/q", "submit", "m:f", {}, [[id, b"x"]]) == 1
+        assert performed(client, "purge", {}) == [1]

@@ -1,0 +1,235 @@
+"""Children within limits: how many tasks, how much memory; what a time limit leaves behind. No process is run."""
+
+from __future__ import annotations
+
+import pytest
+from tq.common.domain.model import OutcomeNumber
+from tq.worker.agent.agent import DUMP_SECONDS, TICK_SECONDS
+from tq.worker.agent.jobs import Death
+
+from ..workshop import KILL_GRACE_SECONDS, LONG, SHORT, Workshop, failure_of, outcome_of
+
+MIB = 1024 * 1024
+LIMIT = 100 * MIB
+
+
+def weigh(shop: Workshop, **sizes: int) -> None:
+    shop.agent.measured({int(name[1:]): size for name, size in sizes.items()}, shop.now)
+
+
+@pytest.fixture
+def shop() -> Workshop:
+    return Workshop(slots=1, max_memory_per_child=LIMIT)
+
+
+# so many tasks
+
+
+def test_a_child_gets_as_many_tasks_as_it_may_run_and_is_replaced() -> None:
+    shop = Workshop(slots=1, max_tasks_per_child=3)
+    for _ in range(3):
+        assert not shop.retired
+        shop.grant(1)
+        shop.run(1, seconds=LONG)
+        shop.acknowledge()
+    assert shop.retired == [1]
+    shop.hire()
+    shop.grant(1)
+    assert len(shop.sims[2].tickets) == 1
+    shop.die(1, code=0)
+    shop.run(2, seconds=LONG)
+    assert [outcome_of(row) for row in shop.acknowledge()] == [OutcomeNumber.SUCCESS]
+
+
+def test_a_batch_is_no_larger_than_what_the_child_may_still_run() -> None:
+    shop = Workshop(slots=1, max_tasks_per_child=10)
+    shop.warm_up(count=3)
+    shop.grant(50)
+    assert len(shop.sims[1].tickets) == 7
+    for _ in range(7):
+        shop.run(1)
+    assert shop.retired == [1]
+    assert len(shop.agent.waiting) == 43
+
+
+def test_what_was_taken_back_does_not_count() -> None:
+    shop = Workshop(slots=1, max_tasks_per_child=5)
+    shop.warm_up(count=1)
+    shop.grant(4)
+    shop.begin(1)
+    shop.wait(0.2)  # it turns out to be long: the others come back
+    assert len(shop.agent.waiting) + len(shop.released) == 3
+    shop.sims[1].end(seconds=0.2)
+    shop.tell(1)
+    assert not shop.retired
+
+
+def test_without_a_limit_nobody_is_replaced() -> None:
+    shop = Workshop(slots=1)
+    shop.warm_up(count=50)
+    weigh(shop, c1=10**12)
+    assert shop.agent.children[1].is_worn  # asked, the agent judges; it is asked only when there is a limit
+    assert not Workshop(slots=1).retired
+
+
+@pytest.mark.parametrize("code", [0, -9])
+def test_the_death_of_a_retired_child_costs_nothing(code: int) -> None:
+    shop = Workshop(slots=2, max_tasks_per_child=1)
+    shop.grant(2)
+    shop.run(1, seconds=LONG)
+    assert shop.retired == [1]
+    shop.die(1, code=code)
+    shop.run(2, seconds=LONG)
+    rows = shop.acknowledge() + shop.acknowledge()
+    assert [outcome_of(row) for row in rows] == [OutcomeNumber.SUCCESS] * 2
+    assert not shop.agent.held
+
+
+def test_a_child_that_dies_in_its_last_task_is_charged_for_that_one_only() -> None:
+    shop = Workshop(slots=1, max_tasks_per_child=2)
+    shop.warm_up(count=1)
+    shop.grant(3)
+    shop.begin(1)
+    shop.die(1)
+    [row] = shop.acknowledge()
+    assert outcome_of(row) == OutcomeNumber.CRASH
+    assert len(shop.agent.waiting) == 2
+    assert not shop.retired
+
+
+def test_nobody_is_replaced_while_the_worker_drains() -> None:
+    shop = Workshop(slots=1, max_tasks_per_child=1)
+    shop.grant(1)
+    shop.begin(1)
+    shop.agent.drain(shop.now)
+    shop.sims[1].end()
+    shop.tell(1)
+    assert not shop.retired
+
+
+# so much memory
+
+
+def test_an_idle_child_beyond_its_limit_is_replaced(shop: Workshop) -> None:
+    weigh(shop, c1=LIMIT)
+    assert not shop.retired
+    weigh(shop, c1=LIMIT + 1)
+    assert shop.retired == [1]
+
+
+def test_a_task_that_grows_its_process_beyond_the_limit_is_ended_and_told_why(shop: Workshop) -> None:
+    weigh(shop, c1=50 * MIB)
+    shop.grant(1)
+    shop.begin(1)
+    shop.wait(0.3)
+    weigh(shop, c1=120 * MIB)
+    assert (shop.dumped, shop.signals, shop.notices) == ([1], [], [])
+    shop.wait(2 * TICK_SECONDS)
+    assert shop.signals[0] == (1, True)
+    death = Death(-9, peak_bytes=130 * MIB, limit_bytes=LIMIT, is_ours=True, stacks="the stacks")
+    del shop.sims[1]
+    shop.agent.child_died(1, death, [], shop.now)
+    [row] = shop.acknowledge()
+    failure = failure_of(row)
+    assert (outcome_of(row), failure.type, failure.traceback) == (
+        OutcomeNumber.ERROR,
+        "MemoryLimit",
+        "the stacks",
+    )
+    assert "130 MiB" in failure.message
+    assert "the limit is 100 MiB (max_memory_per_child)" in failure.message
+
+
+def test_a_task_is_not_blamed_for_what_others_left_but_the_child_goes_after_it(shop: Workshop) -> None:
+    shop.grant(1)
+    shop.run(1, seconds=LONG)
+    shop.acknowledge()
+    shop.now += 0.1
+    shop.grant(1)
+    shop.begin(1)
+    shop.now += 0.05
+    weigh(shop, c1=150 * MIB)
+    shop.wait(0.3)
+    weigh(shop, c1=150 * MIB)
+    assert (shop.dumped, shop.signals, shop.retired) == ([], [], [])
+    shop.sims[1].end(seconds=LONG)
+    shop.tell(1)
+    assert shop.retired == [1]
+    assert [outcome_of(row) for row in shop.acknowledge()] == [OutcomeNumber.SUCCESS]
+
+
+def test_even_then_it_may_not_grow_without_end(shop: Workshop) -> None:
+    shop.grant(1)
+    shop.run(1, seconds=LONG)
+    shop.now += 0.1
+    shop.grant(1)
+    shop.begin(1)
+    shop.now += 0.05
+    weigh(shop, c1=150 * MIB)
+    shop.wait(0.3)
+    weigh(shop, c1=260 * MIB)
+    assert shop.dumped == [1]
+
+
+def test_a_worn_child_gives_back_what_it_has_not_begun(shop: Workshop) -> None:
+    shop.warm_up()
+    shop.grant(5)
+    shop.begin(1)
+    weigh(shop, c1=LIMIT + 1)
+    assert len(shop.agent.waiting) == 4
+    assert not shop.sims[1].tickets
+
+
+# what a time limit leaves behind
+
+
+def test_the_stacks_of_a_task_that_does_not_stop_are_written_before_it_is_killed() -> None:
+    shop = Workshop(slots=1)
+    shop.grant(1, timeout=1.0)
+    shop.begin(1)
+    shop.wait(1.1)
+    assert [kind for _, _, kind in shop.notices] == ["timeout"]
+    assert shop.dumped == []
+    shop.wait(DUMP_SECONDS)
+    assert (shop.dumped, shop.signals) == ([1], [])
+    shop.wait(KILL_GRACE_SECONDS)
+    assert (shop.dumped, shop.signals[0]) == ([1], (1, True))
+    del shop.sims[1]
+    shop.agent.child_died(1, Death(-9, is_ours=True, stacks="in spin", last_lines="a line"), [], shop.now)
+    [row] = shop.acknowledge()
+    failure = failure_of(row)
+    assert (outcome_of(row), failure.traceback) == (OutcomeNumber.TIMEOUT, "in spin")
+    assert failure.detail["last_lines"] == "a line"
+    assert "out_of_memory" not in failure.detail
+
+
+def test_a_task_that_stops_when_asked_leaves_no_stacks() -> None:
+    shop = Workshop(slots=1)
+    shop.grant(1, timeout=1.0)
+    shop.begin(1)
+    shop.wait(1.1)
+    shop.sims[1].end(OutcomeNumber.TIMEOUT)
+    shop.tell(1)
+    shop.grant(1)
+    shop.begin(1)
+    shop.wait(2 * DUMP_SECONDS)
+    assert shop.dumped == []
+
+
+# whose output it is
+
+
+def test_output_is_the_jobs_that_it_names_or_else_the_first_ones_that_has_begun() -> None:
+    shop = Workshop(slots=1)
+    assert shop.agent.job_of(1, 0) is None
+    shop.warm_up()
+    ids = shop.grant(3)
+    assert shop.agent.job_of(1, 0) is None  # it has begun none
+    shop.begin(1)
+    first, second = list(shop.agent.children[1].jobs)[:2]
+    assert shop.agent.job_of(1, second.ordinal) is second
+    assert shop.agent.job_of(1, 0) is shop.agent.job_of(1, 10**9) is first
+    assert shop.agent.job_of(99, 0) is None
+    assert shop.agent.last_begun(1, [job.ordinal for job in list(shop.agent.children[1].jobs)[1:]]) is first
+    assert first.id == ids[0]
+    shop.sims[1].end(seconds=SHORT)

@@ -1,0 +1,86 @@
+"""What the master is told of starts: what runs for a while, soon, and never a message a task."""
+
+from __future__ import annotations
+
+import pytest
+from tq.worker.agent.agent import TICK_SECONDS
+from tq.worker.agent.pace import LONG_SECONDS
+from tq.worker.agent.starts import TELL_SECONDS
+
+from ..workshop import Workshop
+
+
+@pytest.fixture
+def shop() -> Workshop:
+    shop = Workshop(slots=2)
+    shop.wait(1)
+    return shop
+
+
+def test_a_task_that_runs_for_a_while_is_told_with_its_seconds(shop: Workshop) -> None:
+    [id] = shop.grant(1)
+    assert shop.begin(1) == id
+    shop.wait(LONG_SECONDS + 2 * TICK_SECONDS)
+    [[row]] = shop.told
+    assert row[0] == id
+    assert LONG_SECONDS <= row[3] <= LONG_SECONDS + 2 * TICK_SECONDS
+    shop.wait(5)
+    assert len(shop.told) == 1, "what is told is not told again"
+
+
+def test_short_tasks_cost_no_message(shop: Workshop) -> None:
+    shop.warm_up()
+    for _ in range(100):
+        shop.grant(1)
+        shop.run(1)
+        shop.acknowledge()
+        shop.wait(TICK_SECONDS)
+    assert shop.told == []
+
+
+def test_tasks_of_a_fifth_of_a_second_are_told_together_and_not_each(shop: Workshop) -> None:
+    began = shop.now
+    for _ in range(25):
+        shop.grant(2)
+        running = [child for child in (1, 2) if shop.sims[child].tickets]
+        for child in running:
+            shop.begin(child)
+        shop.wait(0.2)
+        for child in running:
+            shop.sims[child].end()
+            shop.tell(child)
+        shop.acknowledge()
+    assert 0 < len(shop.told) <= (shop.now - began) / TELL_SECONDS + 1
+
+
+def test_nothing_is_told_while_there_is_no_connection(shop: Workshop) -> None:
+    [id] = shop.grant(1)
+    shop.begin(1)
+    shop.agent.disconnect()
+    shop.wait(1)
+    assert shop.told == []
+    [row] = shop.agent.holding(shop.now)
+    assert row[0] == id
+    assert row[3] > 0.5, "the announcement says so"
+
+
+def test_what_waits_is_announced_without_seconds_and_what_has_ended_with_those_it_took(
+    shop: Workshop,
+) -> None:
+    shop.warm_up()
+    ids = shop.grant(6)
+    ended = shop.run(1)
+    begun = shop.begin(1)
+    rows = {row[0]: row[3:] for row in shop.agent.holding(shop.now)}
+    assert set(rows) == set(ids)
+    assert all(len(seconds) == (id in (ended, begun)) for id, seconds in rows.items())
+
+
+def test_the_number_of_an_attempt_goes_to_the_child_beside_its_fence(shop: Workshop) -> None:
+    shop.agent.granted(b"L" * 16, [["q", "m:f", None, [[b"i" * 16, 8, b"", False, 1]]]], shop.now)
+    [job] = shop.sims[1].jobs.values()
+    assert (job.attempt, job.number, job.suspect) == (8, 1, False)
+    assert (job.down()[2], job.down()[-1]) == (8, 1)
+    shop.agent.granted(b"M" * 16, [["q", "m:f", None, [[b"j" * 16, 3, b"", True, 2]]]], shop.now)
+    [waiting] = shop.agent.asked.values()
+    assert (waiting.attempt, waiting.number, waiting.suspect) == (3, 2, True)

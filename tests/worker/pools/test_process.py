@@ -1,0 +1,480 @@
+"""Children as real processes, each driven through its handle: what they say, how they die, what is left."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tq.common.domain.model import OutcomeNumber
+from tq.common.values.codec import decode, encode_call, encode_chunk
+from tq.common.values.failure import Failure
+from tq.common.wire.protocol import Request
+from tq.worker.agent.jobs import Death, Job, Report
+from tq.worker.pools.interface import Body
+from tq.worker.pools.process import ChildHandle
+
+TASKS_FILE = Path(__file__).with_name("child_tasks.py")
+SECONDS = 20.0
+
+
+class Nursery:
+    """The owner of one child: everything it hears, in order, and the reports by ordinal."""
+
+    def __init__(self, *sources: str, allow: tuple[str, ...] = ()) -> None:
+        self.tasks: asyncio.Future[list[list[str]]] = asyncio.get_running_loop().create_future()
+        self.failure: asyncio.Future[tuple[bool, str]] = asyncio.get_running_loop().create_future()
+        self.death: asyncio.Future[Death] = asyncio.get_running_loop().create_future()
+        self.reports: dict[int, Report] = {}
+        self.distrusted: list[str] = []
+        self.unread: list[int] = []  # tickets it left when it died
+        self.output: dict[int, bytes] = {}  # by the ordinal of the mark before it
+        self.progress: dict[int, list[Any]] = {}
+        self._told = asyncio.Event()
+        self._ordinals = 0
+        self.child = ChildHandle(self, 1, sources, allow)
+
+    # child_handle.Owner
+
+    def child_hello(self, child: Body, tasks: list[list[str]]) -> None:
+        self.tasks.set_result(tasks)
+
+    def child_failed(self, child: Body, known: bool, text: str) -> None:
+        self.failure.set_result((known, text))
+
+    def child_said(self, child: Body, ordinal: int, text: bytes) -> None:
+        self.output[ordinal] = self.output.get(ordinal, b"") + text
+
+    def child_progressed(self, child: Body, ordinal: int, progress: list[Any]) -> None:
+        self.progress[ordinal] = progress
+
+    def child_reported(self, child: Body, reports: list[Report]) -> None:
+        for report in reports:
+            assert report.ordinal not in self.reports
+            self.reports[report.ordinal] = report
+        self._told.set()
+
+    def child_asks(self, child: Body, request: Request) -> None:
+        raise AssertionError(f"no task here asks for anything: {request}")
+
+    def child_distrusted(self, child: Body, why: str) -> None:
+        self.distrusted.append(why)
+        child.signal(kill=True)
+
+    def child_died(self, child: Body, death: Death) -> None:
+        self.unread = child.take_back()
+        self.death.set_result(death)
+
+    # what tests do
+
+    def send(self, *calls: tuple[Any, ...], timeout: float | None = None) -> list[int]:
+        """Hand over jobs ``(name, *arguments)`` in one batch; their ordinals."""
+        return self.send_payloads(
+            *((f"child_tasks:{name}", encode_call(tuple(arguments), {})) for name, *arguments in calls),
+            timeout=timeout,
+        )
+
+    def send_payloads(self, *works: tuple[str, bytes], timeout: float | None = None) -> list[int]:
+        jobs = []
+        for name, payload in works:
+            self._ordinals += 1
+            number = self._ordinals.to_bytes(16, "big")
+            jobs.append(Job(number, 1, number, "q", name, timeout, payload, ordinal=self._ordinals))
+        self.child.send(jobs)
+        return [job.ordinal for job in jobs]
+
+    async def report(self, ordinal: int) -> Report:
+        while ordinal not in self.reports:
+            self._told.clear()
+            await asyncio.wait_for(self._told.wait(), SECONDS)
+        return self.reports[ordinal]
+
+    async def run(self, *call: Any) -> Report:
+        [ordinal] = self.send(call)
+        return await self.report(ordinal)
+
+    async def run_chunk(self, name: str, items: list[Any], *, star: bool = False) -> Report:
+        [ordinal] = self.send_payloads((name, encode_chunk(items, star=star)))
+        return await self.report(ordinal)
+
+    async def died(self) -> Death:
+        self.remains = await asyncio.wait_for(self.death, SECONDS)
+        return Death(self.remains.code)
+
+
+@asynccontextmanager
+async def nursery(*sources: str, allow: tuple[str, ...] = ()) -> AsyncIterator[Nursery]:
+    """A child that is ready, and is gone afterwards."""
+    one = Nursery(*(sources or (str(TASKS_FILE),)), allow=allow)
+    try:
+        if not sources:
+            await asyncio.wait_for(one.tasks, SECONDS)
+        yield one
+    finally:
+        one.child.signal(kill=True)
+        await one.died()
+
+
+def with_child(test: Callable[[Nursery], Awaitable[None]], *, allow: tuple[str, ...] = ()) -> None:
+    async def run() -> None:
+        async with nursery(allow=allow) as one:
+            await test(one)
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """A named pipe: whoever opens one end waits for the other."""
+    path = tmp_path / "gate"
+    os.mkfifo(path)
+    return path
+
+
+async def pass_gate(path: Path, flags: int) -> None:
+    """Open our end; returns once the other side has opened its own."""
+    os.close(await asyncio.wait_for(asyncio.to_thread(os.open, path, flags), SECONDS))
+
+
+def failure(report: Report) -> Failure:
+    return Failure.decode(report.body)
+
+
+# how it starts
+
+
+def test_a_child_says_what_it_serves() -> None:
+    async def test(one: Nursery) -> None:
+        assert ["child_tasks:add", "default"] in await one.tasks
+
+    with_child(test)
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "words"),
+    [
+        ("", True, "offers no tasks"),
+        ("import missing_module_of_a_test", False, "No module named 'missing_module_of_a_test'"),
+        ("raise SystemExit(3)", False, "SystemExit: 3"),
+        ("def f(:", False, "SyntaxError"),
+    ],
+)
+def test_a_child_that_cannot_load_its_tasks_says_why_and_ends(
+    tmp_path: Path, text: str, known: bool, words: str
+) -> None:
+    (tmp_path / "bad.py").write_text(text)
+
+    async def test() -> None:
+        async with nursery(str(tmp_path / "bad.py")) as one:
+            assert await one.died() == Death(0)
+            is_known, told = await one.failure
+            assert is_known == known
+            assert words in told
+
+    asyncio.run(test())
+
+
+def test_a_child_killed_by_its_own_import_says_nothing_and_is_buried(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("import os\nos.abort()")
+
+    async def test() -> None:
+        async with nursery(str(tmp_path / "bad.py")) as one:
+            assert await one.died() == Death(-signal.SIGABRT)
+            assert not one.tasks.done()
+            assert not one.failure.done()
+
+    asyncio.run(test())
+
+
+# what it reports
+
+
+def test_results_come_back_in_the_order_of_the_jobs() -> None:
+    async def test(one: Nursery) -> None:
+        ordinals = one.send(*(("add", number, 1) for number in range(200)))
+        reports = [await one.report(ordinal) for ordinal in ordinals]
+        assert [decode(report.body or b"") for report in reports] == list(range(1, 201))
+        assert list(one.reports) == ordinals
+
+    with_child(test)
+
+
+@pytest.mark.parametrize(
+    ("call", "type", "words"),
+    [
+        (("add", 1), "TypeError", "missing 1 required positional argument"),
+        (("no_such_task",), "tq.common.errors.Forbidden", "--allow 'child_tasks.no_such_task'"),
+        (("sys_exit", 3), "SystemExit", "3"),
+        (("recurse", 0), "RecursionError", "maximum recursion depth"),
+        (("unsendable",), "tq.common.errors.NotSerializable", "object cannot be sent"),
+        (
+            ("raise_undescribable",),
+            "child_tasks.Undescribable",
+            "its message could not be made: SystemExit(3)",
+        ),
+        (("raise_chain", 5_000), "ValueError", "4999"),
+    ],
+)
+def test_an_error_is_the_tasks_own_and_the_child_lives(call: tuple[Any, ...], type: str, words: str) -> None:
+    async def test(one: Nursery) -> None:
+        report = await one.run(*call)
+        assert report.outcome == OutcomeNumber.ERROR
+        assert failure(report).type == type
+        assert words in failure(report).message
+        assert decode((await one.run("add", 1, 2)).body or b"") == 3
+
+    with_child(test)
+
+
+def test_a_task_without_a_limit_that_raises_one_itself_is_told_as_that() -> None:
+    async def test(one: Nursery) -> None:
+        report = await one.run("raise_own_limit")
+        assert (report.outcome, failure(report).message) == (OutcomeNumber.TIMEOUT, "a time limit was raised")
+
+    with_child(test)
+
+
+def test_a_child_whose_standard_streams_are_closed_goes_on() -> None:
+    async def test(one: Nursery) -> None:
+        assert decode((await one.run("close_standard_streams")).body or b"") == "still here"
+        assert decode((await one.run("later", 5)).body or b"") == 5
+
+    with_child(test)
+
+
+# how it dies
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        (("exit_now", 41), 41),
+        (("exit_now", 0), 0),
+        (("abort",), -signal.SIGABRT),
+        (("signalled", int(signal.SIGKILL)), -signal.SIGKILL),
+        (("signalled", int(signal.SIGSEGV)), -signal.SIGSEGV),
+        (("signalled", int(signal.SIGTERM)), -signal.SIGTERM),
+    ],
+)
+def test_a_death_is_known_with_its_code_and_what_was_not_begun(call: tuple[Any, ...], code: int) -> None:
+    async def test(one: Nursery) -> None:
+        first = await one.run("add", 1, 2)
+        _, *after = one.send(call, ("add", 1, 1), ("add", 2, 2))
+        assert await one.died() == Death(code)
+        assert one.unread == after
+        assert list(one.reports) == [first.ordinal]
+
+    with_child(test)
+
+
+def test_a_child_that_closed_all_its_descriptors_dies_and_its_job_is_not_reported() -> None:
+    async def test(one: Nursery) -> None:
+        _, after = one.send(("close_everything",), ("add", 1, 1))
+        assert (await one.died()).code != 0
+        assert one.unread == [after]
+        assert one.reports == {}
+
+    with_child(test)
+
+
+def test_a_death_is_known_although_a_grandchild_keeps_the_descriptors_open(gate: Path) -> None:
+    async def test(one: Nursery) -> None:
+        one.send(("fork_and_leave", str(gate)))
+        assert await one.died() == Death(7)
+        await pass_gate(gate, os.O_WRONLY)  # the grandchild was there all the time
+
+    with_child(test)
+
+
+def test_what_was_told_before_the_death_is_heard_before_it() -> None:
+    """The socket is read to its end first: a result that was sent is not lost with its sender."""
+
+    async def test(one: Nursery) -> None:
+        big = one.send(*(("add", number, 0) for number in range(2_000)))
+        one.send(("exit_now", 1))
+        heard: list[int] = []
+        one.death.add_done_callback(lambda _: heard.extend(one.reports))
+        await one.died()
+        assert heard == big[: len(heard)]
+        assert len(heard) > 0
+
+    with_child(test)
+
+
+def test_a_child_ends_by_itself_when_there_will_be_no_more_tickets() -> None:
+    async def test(one: Nursery) -> None:
+        ordinals = one.send(("add", 1, 1), ("add", 2, 2))
+        one.child.close_tickets()
+        assert await one.died() == Death(0)
+        assert list(one.reports) == ordinals
+
+    with_child(test)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS has no word from the kernel: a thread asks")
+def test_a_child_whose_supervisor_is_not_its_parent_ends_at_once() -> None:
+    async def test() -> None:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tq.worker.child.loop",
+            "1",
+            *"345678",
+            "0" * 16,
+            "",
+            str(TASKS_FILE),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await asyncio.wait_for(process.communicate(), SECONDS)
+        assert process.returncode == 1
+        assert b"its parent, process 1, is gone" in said
+
+    asyncio.run(test())
+
+
+# tickets
+
+
+def test_jobs_taken_back_are_never_begun_and_later_ones_are(gate: Path) -> None:
+    async def test(one: Nursery) -> None:
+        holding, *behind = one.send(("wait_for", str(gate)), ("abort",), ("abort",))
+        writer = await asyncio.to_thread(os.open, gate, os.O_WRONLY)  # it has begun
+        assert one.child.unread() == 2
+        assert one.child.take_back() == behind
+        assert one.child.unread() == 0
+        [last] = one.send(("add", 20, 22))
+        os.close(writer)
+        assert decode((await one.report(last)).body or b"") == 42
+        assert set(one.reports) == {holding, last}
+
+    with_child(test)
+
+
+def test_every_ticket_has_one_reader_however_often_it_is_asked_back() -> None:
+    async def test(one: Nursery) -> None:
+        sent, back = [], []
+        for number in range(60):
+            sent += one.send(*(("add", number, k) for k in range(20)))
+            back += one.child.take_back()
+        sent += one.send(("add", 0, 0))
+        await one.report(sent[-1])
+        assert sorted([*one.reports, *back]) == sent
+
+    with_child(test)
+
+
+# being told to end
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "type"),
+    [("timeout", OutcomeNumber.TIMEOUT, "TimeLimit"), ("cancel", OutcomeNumber.CANCELLED, "CancelRequested")],
+)
+def test_a_job_that_is_told_to_end_ends_with_that_outcome(
+    gate: Path, kind: str, outcome: OutcomeNumber, type: str
+) -> None:
+    async def test(one: Nursery) -> None:
+        [ordinal] = one.send(("sleep_after", str(gate)), timeout=1.5)
+        await pass_gate(gate, os.O_RDONLY)
+        one.child.notify(ordinal, kind)
+        report = await one.report(ordinal)
+        what = failure(report)
+        assert (report.outcome, what.type) == (outcome, type)
+        assert what.traceback.rstrip().endswith(f"{type}: {what.message}")
+        assert decode((await one.run("add", 1, 2)).body or b"") == 3
+
+    with_child(test)
+
+
+def test_a_job_may_catch_what_strikes_it_and_give_a_result(gate: Path) -> None:
+    async def test(one: Nursery) -> None:
+        [ordinal] = one.send(("until_struck", str(gate)))
+        await pass_gate(gate, os.O_RDONLY)
+        one.child.notify(ordinal, "cancel")
+        report = await one.report(ordinal)
+        assert (report.outcome, decode(report.body or b"")) == (OutcomeNumber.SUCCESS, "CancelRequested")
+
+    with_child(test)
+
+
+def test_what_is_over_is_told_in_the_midst_of_the_next_job_when_asked(gate: Path) -> None:
+    async def test(one: Nursery) -> None:
+        await one.run("add", 1, 1)
+        *over, running = one.send(*(("add", number, 1) for number in range(20)), ("wait_for", str(gate)))
+        writer = await asyncio.to_thread(os.open, gate, os.O_WRONLY)
+        one.child.notify(running, "tell")
+        for ordinal in over:
+            await one.report(ordinal)
+        assert running not in one.reports
+        os.close(writer)
+        assert (await one.report(running)).outcome == OutcomeNumber.SUCCESS
+
+    with_child(test)
+
+
+def test_a_notice_for_a_job_that_is_over_strikes_nobody(gate: Path) -> None:
+    async def test(one: Nursery) -> None:
+        over = (await one.run("add", 1, 1)).ordinal
+        [running] = one.send(("wait_for", str(gate)))
+        writer = await asyncio.to_thread(os.open, gate, os.O_WRONLY)
+        one.child.notify(over, "timeout")
+        one.child.notify(over, "cancel")
+        os.close(writer)
+        assert (await one.report(running)).outcome == OutcomeNumber.SUCCESS
+
+    with_child(test)
+
+
+def test_a_loop_in_c_hears_nothing_and_is_killed(gate: Path) -> None:
+    async def test(one: Nursery) -> None:
+        [ordinal] = one.send(("spin", str(gate)), timeout=0.1)
+        await pass_gate(gate, os.O_RDONLY)
+        one.child.notify(ordinal, "timeout")
+        one.child.signal(kill=True)
+        assert await one.died() == Death(-signal.SIGKILL)
+        assert one.reports == {}
+
+    with_child(test)
+
+
+def test_nothing_can_be_done_to_a_child_that_is_gone() -> None:
+    async def test(one: Nursery) -> None:
+        one.send(("exit_now", 0))
+        await one.died()
+        one.send(("add", 1, 1))
+        one.child.notify(1, "timeout")
+        one.child.signal(kill=True)
+        one.child.close_tickets()
+        assert one.reports == {}
+
+    with_child(test)
+
+
+def test_a_chunk_is_many_calls_and_one_result() -> None:
+    async def test(one: Nursery) -> None:
+        report = await one.run_chunk("child_tasks:add", [(1, 2), [3, 4]], star=True)
+        assert decode(report.body or b"") == [3, 7]
+        report = await one.run_chunk("child_tasks:later", [1, 2, 3])
+        assert decode(report.body or b"") == [1, 2, 3]
+        report = await one.run_chunk("child_tasks:sys_exit", [3])
+        assert failure(report).type == "SystemExit"
+
+    with_child(test)
+
+
+def test_an_allowed_callable_is_imported_when_it_is_asked_for() -> None:
+    async def test(one: Nursery) -> None:
+        assert decode((await one.run_chunk("math:sqrt", [9.0])).body or b"") == [3.0]
+        refused = failure(await one.run_chunk("os:getpid", []))
+        assert (refused.type, "--allow 'os.getpid'" in refused.message) == (
+            "tq.common.errors.Forbidden",
+            True,
+        )
+
+    with_child(test, allow=("math.*",))

@@ -1,0 +1,160 @@
+"""Reports of ended attempts on their way to the master: kept until it has answered for them. Pure.
+
+A row is ``[id, attempt, lease, outcome, body, started, seconds, after]``. One call is under way at a time,
+and it always fits a frame: a body too large for any frame would be sent, and refused, for ever.
+
+A call that the master refuses is sent again in halves, until the row that it is about travels alone; that one is
+replaced by a failure that says so. So a bad report costs its own attempt, and never the connection of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from typing import Any, Final, NamedTuple
+
+from ...common.domain.model import OutcomeNumber
+from ...common.values.failure import Failure
+from ...common.wire.frames import FRAME_BYTES_MAX, too_large
+
+FINISH_ROWS_MAX: Final = 2_000
+FINISH_BYTES_MAX: Final = 4 * 1024 * 1024  # of bodies in one finish call; a larger one travels alone
+REFUSALS_MAX: Final = (
+    2  # of a row alone, on two connections, before it is taken for bad without the master saying so
+)
+REASON_CHARS_MAX: Final = 2_000
+BODY_BYTES_MAX: Final = FRAME_BYTES_MAX - 4 * 1024  # beside it in its frame: ids, times, numbers
+
+Key = tuple[bytes, int]  # id and attempt
+Call = tuple[list[list[Any]], list[list[Any]] | None]  # the arguments of one finish call: rows, named content
+
+
+class Refusal(NamedTuple):
+    """A report that the master does not take. ``is_final``: not even the failure in its place."""
+
+    id: bytes
+    attempt: int
+    is_final: bool
+
+
+class Outbox:
+    def __init__(self) -> None:
+        self._rows_max = FINISH_ROWS_MAX  # of the next call: fewer after a refusal
+        self._refusals: dict[Key, int] = {}  # of rows that travelled alone
+        self._replaced: set[Key] = set()  # by failures
+        self.body_bytes_max = BODY_BYTES_MAX
+        self._rows: dict[Key, list[Any]] = {}
+        self._blobs: dict[Key, list[bytes]] = {}  # the content that results name
+        self._under_way: list[Key] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def held(self) -> list[list[Any]]:
+        """As ``announce`` and ``release`` name them."""
+        return [row[:3] for row in self._rows.values()]
+
+    @property
+    def ended(self) -> list[list[Any]]:
+        """The same, with the seconds that each has run."""
+        return [[*row[:3], row[6]] for row in self._rows.values()]
+
+    def put(self, key: Key, row: list[Any], blobs: list[bytes] | None = None) -> None:
+        self._rows[key] = row
+        if blobs:
+            self._blobs[key] = blobs
+
+    @property
+    def blobs_under_way(self) -> list[list[Any]] | None:
+        """``[[index, [hash, …]], …]`` for the rows of the call under way, if any name content."""
+        if not self._blobs:
+            return None
+        found = [[i, self._blobs[key]] for i, key in enumerate(self._under_way) if key in self._blobs]
+        return found or None
+
+    def take_call(self) -> list[list[Any]]:
+        """The rows of the next call; none while one is under way."""
+        rows: list[list[Any]] = []
+        if self._under_way:
+            return rows
+        size = 0
+        for key, row in self._rows.items():
+            body_bytes = len(row[4]) if row[4] is not None else 0
+            if body_bytes > self.body_bytes_max:
+                body_bytes = self._shorten(row)
+            size += body_bytes
+            if rows and (len(rows) >= self._rows_max or size > FINISH_BYTES_MAX):
+                break
+            rows.append(row)
+            self._under_way.append(key)
+        return rows
+
+    def take_rest(self) -> list[Call]:
+        """All that is not under way, in calls that are made one behind the other: the worker ends, and waits for
+        no answer to any of them."""
+        calls: list[Call] = []
+        self._settle()
+        while rows := self.take_call():
+            calls.append((rows, self.blobs_under_way))
+            self._settle()
+        return calls
+
+    def answered(self, stale: Sequence[int]) -> list[bytes]:
+        """The call was answered: its rows are settled. The ids of those that came too late."""
+        self._rows_max = min(FINISH_ROWS_MAX, 2 * self._rows_max)
+        late = [key[0] for index, key in enumerate(self._under_way) if index in stale]
+        self._settle()
+        return late
+
+    def refused(self, reason: str, *, certain: bool) -> Refusal | None:
+        """The call was refused; what has become clear by it. ``certain``: the master says that a report in it is bad.
+        Otherwise it may be about something else, and only a row that is refused alone again is taken for bad.
+        """
+        keys, self._under_way = self._under_way, []
+        self._rows_max = max(1, len(keys) // 2)
+        if len(keys) != 1 or keys[0] not in self._rows:
+            return None
+        [key] = keys
+        self._refusals[key] = self._refusals.get(key, 0) + 1
+        if not certain and self._refusals[key] < REFUSALS_MAX:
+            return None
+        if key in self._replaced:
+            self.drop({key})
+            return Refusal(*key, is_final=True)
+        self._replaced.add(key)
+        self._refusals.pop(key)
+        self._blobs.pop(key, None)
+        text = f"the master refused the report of this attempt: {reason}"
+        failure = Failure("ReportRefused", text[:REASON_CHARS_MAX]).encode()
+        self._rows[key][3:] = [int(OutcomeNumber.ERROR), failure, 0.0, 0.0, None]
+        return Refusal(*key, is_final=False)
+
+    def connected(self) -> None:
+        """On a new connection nothing is under way."""
+        self._under_way.clear()
+
+    def drop(self, lost: Container[Key]) -> None:
+        """Nobody wants these any more."""
+        self._rows = {key: row for key, row in self._rows.items() if key not in lost}
+        self._blobs = {key: blobs for key, blobs in self._blobs.items() if key not in lost}
+        self._replaced = {key for key in self._replaced if key not in lost}
+        self._refusals = {key: count for key, count in self._refusals.items() if key not in lost}
+
+    def _settle(self) -> None:
+        """What is under way is no longer ours to tell."""
+        for key in self._under_way:
+            self._rows.pop(key, None)
+            self._blobs.pop(key, None)
+        if self._replaced or self._refusals:
+            self._replaced.difference_update(self._under_way)
+            for key in self._under_way:
+                self._refusals.pop(key, None)
+        self._under_way.clear()
+
+    def _shorten(self, row: list[Any]) -> int:
+        """Have the attempt fail, and say why; the bytes of that."""
+        text = too_large("the result has", len(row[4]), self.body_bytes_max)
+        if row[3] == OutcomeNumber.SUCCESS:
+            row[3] = int(OutcomeNumber.ERROR)
+        row[4] = Failure("ResultTooLarge", text).encode()
+        return len(row[4])

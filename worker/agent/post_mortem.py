@@ -1,0 +1,59 @@
+"""What is told of an attempt that did not end by itself: a sentence, and what was found. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...common.domain.model import OutcomeNumber
+from ...common.values.failure import Failure, show_bytes
+from .jobs import Death, Job
+
+
+def post_mortem(job: Job, death: Death, pressure: str, *, running: bool) -> tuple[OutcomeNumber, Failure]:
+    """Of a job whose child died. ``pressure``: why it was being ended, if it was."""
+    if not running:
+        message = f"it was over, but its process {death} before the result was delivered"
+        return OutcomeNumber.CRASH, Failure(
+            "ChildDied", message, "", {"code": death.code, "outcome": "crash"}
+        )
+    detail = _found(death)
+    match pressure:
+        case "timeout":
+            message = (
+                f"it took longer than its limit of {job.timeout:g} s and did not stop when asked; killed"
+            )
+            detail["outcome"] = "timeout"
+            return OutcomeNumber.TIMEOUT, Failure("TimeLimit", message, death.stacks, detail)
+        case "distrust":
+            message = (
+                "its process sent reports that cannot be its own (did the task write to a descriptor it had not opened, "
+                "or fork in C code?); killed"
+            )
+            detail["outcome"] = "crash"
+            return OutcomeNumber.CRASH, Failure("ChildDied", message, death.stacks, detail)
+        case "cancel":
+            message = f"cancelled; it did not stop when asked, its process {death}"
+            return OutcomeNumber.CANCELLED, Failure("CancelRequested", message, death.stacks, detail)
+        case "memory":
+            limit, peak = death.limit_bytes or 0, death.peak_bytes
+            message = (
+                f"its process had {show_bytes(peak)} of memory, the limit is {show_bytes(limit)} "
+                "(max_memory_per_child); killed"
+            )
+            return OutcomeNumber.ERROR, Failure(
+                "MemoryLimit", message, death.stacks, {**detail, "outcome": "memory"}
+            )
+    detail["outcome"] = "crash"
+    return OutcomeNumber.CRASH, Failure("ChildDied", f"the process running it {death}", death.stacks, detail)
+
+
+def _found(death: Death) -> dict[str, Any]:
+    found = {
+        "code": death.code,
+        "signal": death.signal_name,
+        "peak_memory_bytes": death.peak_bytes,
+        "memory_limit_bytes": death.limit_bytes,
+        "out_of_memory": death.memory_verdict,
+        "last_lines": death.last_lines,
+    }
+    return {name: value for name, value in found.items() if value not in (None, "", 0) or name == "code"}

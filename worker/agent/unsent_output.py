@@ -1,0 +1,123 @@
+"""What running attempts have said and what of it the master knows. Pure.
+
+::
+
+    output, progress ─► Said (one entry an attempt, its last 64 KiB) ─► rows for ``observe``
+                          ▲ forgotten when its end was acknowledged
+
+An attempt that says nothing has no entry. Memory is bounded in all: when that is reached, the entry that
+is oldest goes, for this is a help to people and never worth a task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ...common.domain.model import OUTPUT_KEPT_BYTES
+from .jobs import Job
+
+KEPT_BYTES_MAX: Final = 64 * 1024 * 1024  # of all attempts whose end is not acknowledged
+ROWS_MAX: Final = 500  # in one call, and
+CALL_BYTES_MAX: Final = 512 * 1024  # of text: half of what the master takes
+LAST_LINES: Final = 20  # in a post-mortem
+LAST_LINES_BYTES: Final = 4 * 1024
+
+Key = tuple[bytes, int]
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    job: Job
+    tail: bytearray = field(default_factory=bytearray)
+    size: int = 0  # bytes said in all
+    sent: int = 0  # so many of them were sent
+    progress: list[Any] | None = None
+    is_progress_news: bool = False
+
+
+class Said:
+    """By task id and attempt."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Key, _Entry] = {}
+        self._news: dict[Key, None] = {}  # what the master has not been told, the oldest first
+        self._bytes = 0
+
+    @property
+    def has_news(self) -> bool:
+        return bool(self._news)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def text(self, job: Job, text: bytes) -> None:
+        entry = self._entry(job)
+        before = len(entry.tail)
+        entry.tail += text[-OUTPUT_KEPT_BYTES:]
+        del entry.tail[:-OUTPUT_KEPT_BYTES]
+        entry.size += len(text)
+        self._bytes += len(entry.tail) - before
+        self._news[job.key] = None
+        while self._bytes > KEPT_BYTES_MAX:
+            self._forget(next(iter(self._entries)))
+
+    def progress(self, job: Job, progress: list[Any]) -> None:
+        entry = self._entry(job)
+        if progress != entry.progress:
+            entry.progress, entry.is_progress_news = progress, True
+            self._news[job.key] = None
+
+    def take(self, only: Iterable[Key] | None = None) -> list[list[Any]]:
+        """Rows ``[id, attempt, lease, size, text, progress]`` of what is new, as many as one call carries;
+        from now on they count as sent. ``only``: of these attempts, as far as there is something."""
+        keys = list(self._news) if only is None else [key for key in only if key in self._news]
+        rows: list[list[Any]] = []
+        bytes_left = CALL_BYTES_MAX
+        for key in keys:
+            entry = self._entries[key]
+            unsent = min(entry.size - entry.sent, len(entry.tail))
+            if len(rows) >= ROWS_MAX or (rows and unsent > bytes_left):
+                break
+            bytes_left -= unsent
+            text = bytes(entry.tail[len(entry.tail) - unsent :])
+            progress = entry.progress if entry.is_progress_news else None
+            rows.append([*entry.job.held, entry.size, text, progress])
+            entry.sent, entry.is_progress_news = entry.size, False
+            del self._news[key]
+        return rows
+
+    def unsend(self) -> None:
+        """The line broke: nobody knows what arrived. All that is kept is sent again; the master knows how
+        to put it together."""
+        for key, entry in self._entries.items():
+            entry.sent, entry.is_progress_news = 0, entry.progress is not None
+            self._news[key] = None
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Their ends are acknowledged, or were nobody's business any more."""
+        for key in keys:
+            if key in self._entries:
+                self._forget(key)
+
+    def keep(self, keys: Iterable[Key]) -> None:
+        """Forget all but these."""
+        self.forget(self._entries.keys() - set(keys))
+
+    def last_lines(self, job: Job) -> str:
+        entry = self._entries.get(job.key)
+        if entry is None:
+            return ""
+        text = bytes(entry.tail[-LAST_LINES_BYTES:]).decode("utf-8", "replace")
+        return "\n".join(text.rstrip().splitlines()[-LAST_LINES:])
+
+    def _entry(self, job: Job) -> _Entry:
+        entry = self._entries.get(job.key)
+        if entry is None:
+            entry = self._entries[job.key] = _Entry(job)
+        return entry
+
+    def _forget(self, key: Key) -> None:
+        self._bytes -= len(self._entries.pop(key).tail)
+        self._news.pop(key, None)

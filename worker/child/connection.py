@@ -1,0 +1,71 @@
+"""The App's line inside a task: calls go to the supervisor, which makes them on its own connection.
+
+The same frames as on the network, over a socketpair; a thread reads the answers, started by the first call.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any, Final
+
+from ...common.errors import Unreachable
+from ...common.wire.frames import FRAME_BYTES_MAX, FrameReader
+from ...common.wire.protocol import Answer, Caller
+from .own_process import OwnProcess
+
+READ_BYTES: Final = 256 * 1024
+
+
+class ChildLink:
+    """See ``common.wire.caller.Link``. Thread-safe."""
+
+    def __init__(self, descriptor: int, own: OwnProcess) -> None:
+        self._descriptor, self._own = descriptor, own
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._caller = Caller(FRAME_BYTES_MAX)
+        self._pending: dict[int, Future[Any]] = {}
+
+    def call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
+        self._own.check()
+        future: Future[Any] = Future()
+        with self._lock:
+            if self._socket is None:
+                self._socket = socket.socket(fileno=self._descriptor)
+                threading.Thread(target=self._read, name="tq-relay", daemon=True).start()
+            call_id, frame = self._caller.call(target, method, args, {})
+            self._pending[call_id] = future
+            self._socket.sendall(frame)
+        return future
+
+    def detach(self) -> None:
+        """In a fork: the descriptor is closed by whoever opened it, not by the object that is forgotten."""
+        if self._socket is not None:
+            self._socket.detach()
+
+    def close(self) -> None:
+        """The line is the process's own: it ends with it."""
+
+    def _read(self) -> None:
+        frames = FrameReader(FRAME_BYTES_MAX + 1024)
+        assert self._socket is not None  # noqa: S101 - the thread starts after it was made
+        while data := self._socket.recv(READ_BYTES):
+            for kind, body in frames.feed(data):
+                event = self._caller.understand(kind, body)
+                if isinstance(event, Answer):
+                    self._settle(event)
+        for future in list(self._pending.values()):
+            future.set_exception(Unreachable("the supervisor is gone"))
+
+    def _settle(self, answer: Answer) -> None:
+        with self._lock:
+            future = self._pending.pop(answer.call_id, None)
+        if future is None or not future.set_running_or_notify_cancel():
+            return
+        if answer.error is None:
+            future.set_result(answer.value)
+        else:
+            future.set_exception(answer.error)

@@ -1,0 +1,141 @@
+"""A child's standard output and error, and the progress of its task: told so that whose it is stays known.
+
+::
+
+    print, warnings, logging ─► sys.stdout, sys.stderr (Tap) ─► Voice: mark + lines ─► descriptor 1 or 2 ─┐
+    C code, subprocesses ──────────────────────────────────────────────► descriptor 1 or 2 ─► one pipe ◄──┘
+
+Whole lines leave at once, so that a process that is killed has said what it printed; the rest of a line
+leaves when its task is over. A task that prints nothing costs nothing: one look at ``used``.
+
+No lock is held anywhere: a time limit may strike as an exception between any two steps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import io
+import logging
+import mmap
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from .output_marks import mark, write_progress
+
+LINE_BYTES_MAX: Final = 8 * 1024  # without an end of line it leaves all the same
+LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+DUMP_SIGNAL: Final = signal.SIGUSR2  # has the stacks of all threads written, even out of a loop in C
+
+
+class Voice:
+    """Everything a child says besides its reports. ``current``: the ordinal of the job that runs, or 0."""
+
+    def __init__(self, nonce: bytes, page: int, current: Callable[[], int]) -> None:
+        self.used = False  # since the last report
+        self._nonce, self._current = nonce, current
+        self._page = mmap.mmap(page, 0)
+        os.close(page)
+        self._write = os.write  # ours, whatever a task puts in its place
+        self._marks = os.dup(2)  # marks keep their way, wherever a task may turn 1 and 2
+        self._parts: deque[bytes] = deque()
+        self._held_bytes = 0
+        self._where = (2, 0)  # descriptor and ordinal of what is held
+        self._marked = 0
+        self._progress: list[Any] | None = None
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        where = (descriptor, self._current())
+        if where != self._where:
+            self.flush()
+            self._where = where
+        self._parts.append(data)
+        self._held_bytes += len(data)
+        self.used = True
+        if b"\n" in data or self._held_bytes > LINE_BYTES_MAX:
+            self.flush()
+
+    def flush(self) -> None:
+        """Let go what is held. Output that nobody takes (a closed descriptor) costs the output only."""
+        held: list[bytes] = []
+        with contextlib.suppress(IndexError):
+            while True:  # piece by piece: another thread may print meanwhile
+                held.append(self._parts.popleft())
+        self._held_bytes = 0
+        rest = memoryview(b"".join(held))
+        descriptor, ordinal = self._where
+        with contextlib.suppress(OSError):
+            if rest and ordinal != self._marked:
+                self._write(self._marks, mark(self._nonce, ordinal))
+                self._marked = ordinal
+            while rest:
+                rest = rest[self._write(descriptor, rest) :]
+
+    def forked(self) -> None:
+        """In a fork: what is held is the task's process's to say."""
+        self._parts.clear()
+        self._held_bytes = 0
+
+    def progress(self, done: float, total: float | None, note: str) -> None:
+        """Written into shared memory, where the supervisor looks now and then."""
+        ordinal = self._current()
+        if ordinal:  # a thread that outlived its task has none to speak of
+            self._progress = [done, total, note]
+            self.used = True
+            write_progress(self._page, ordinal, self._progress)
+
+    def finish(self) -> list[Any] | None:
+        """The job is over: what it held leaves; its last progress."""
+        self.flush()
+        self.used = False
+        told, self._progress = self._progress, None
+        return told
+
+
+class Tap(io.BufferedIOBase):
+    """What stands below ``sys.stdout`` or ``sys.stderr``."""
+
+    def __init__(self, voice: Voice, descriptor: int) -> None:
+        self._voice, self._descriptor = voice, descriptor
+        self.name = {1: "<stdout>", 2: "<stderr>"}[descriptor]
+        self.mode = "wb"
+
+    def write(self, data: Any, /) -> int:
+        piece = bytes(data)
+        if piece:
+            self._voice.write(self._descriptor, piece)
+        return len(piece)
+
+    def flush(self) -> None:
+        self._voice.flush()
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def writable(self) -> bool:
+        return True
+
+
+def listen(voice: Voice, stacks: int) -> None:
+    """From now on what Python code prints goes through the voice, and stacks into their own pipe."""
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        text = io.TextIOWrapper(Tap(voice, descriptor), "utf-8", "backslashreplace", write_through=True)
+        setattr(sys, name, text)
+    faulthandler.enable(file=stacks)
+    faulthandler.register(DUMP_SIGNAL, file=stacks, all_threads=True)
+
+
+def hear_logging() -> None:
+    """Log records are part of the output. Called after the user's code was imported: whoever has set up
+    logging himself has it his way."""
+    root = logging.getLogger()
+    if not root.handlers:
+        handler = logging.StreamHandler()  # to what is sys.stderr now
+        handler.setFormatter(logging.Formatter(LOG_FORMAT))
+        root.addHandler(handler)
+        if root.level == logging.WARNING:  # as nobody has left it
+            root.setLevel(logging.INFO)

@@ -1,0 +1,100 @@
+"""Only the process that was started to run tasks speaks for it; one that a task forks does not.
+
+::
+
+    task ─ os.fork() ─┬─► the task goes on, and is reported
+                      └─► the fork: pipes closed at once; when it falls out of the task's function (returns, raises,
+                          sys.exit) it ends with the status that a script would have ended with
+
+Without this the fork would report the task a second time, and read on from the same pipes as a second process of
+the slot. Forks by C code run no hook of Python's: the process id is asked as well. A fork that ends by itself
+(``os._exit``, as all of multiprocessing does) never comes here. What it prints belongs to the task; calls of an App in
+it are refused, for their answers would go to the task's process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterable
+from typing import Final, NoReturn
+
+from ...common.errors import InvalidArgument
+from ...common.values.exception_text import ask
+from ...common.values.failure import Failure
+
+FAILED: Final = 1  # as a script ends that raises
+# Kept here, out of reach of what a task may do to the modules ``os`` and ``time``.
+_getpid, _exit, _close, _fstat = os.getpid, os._exit, os.close, os.fstat
+
+
+class OwnProcess:
+    """``descriptors``: those by which it speaks. In a fork, and in what is executed from here, they are closed."""
+
+    def __init__(self, descriptors: Iterable[int] = ()) -> None:
+        self.pid = _getpid()
+        self.at_fork: list[Callable[[], object]] = []  # called in a fork, before its descriptors are closed
+        self._getpid = _getpid
+        self._descriptors = [(one, _identity(one)) for one in descriptors]
+        for one, _ in self._descriptors:
+            os.set_inheritable(one, False)
+        if self._descriptors:
+            os.register_at_fork(after_in_child=self._forked)
+
+    @property
+    def is_here(self) -> bool:
+        """False in a fork of it."""
+        return self._getpid() == self.pid
+
+    def check(self) -> None:
+        """Raises InvalidArgument in a fork, where nothing can be asked of the master."""
+        if not self.is_here:
+            raise InvalidArgument(
+                "this process was forked by a task; only the task's own process reaches the master: do there what "
+                "needs it, and pass the results"
+            )
+
+    def leave_if_forked(self, error: BaseException | None = None) -> None:
+        """To be called where a task's function was left, by ``error`` or with a value. Does not return in a fork."""
+        if self._getpid() != self.pid:
+            leave(error)
+
+    def _forked(self) -> None:
+        for step in self.at_fork:
+            step()
+        for descriptor, identity in self._descriptors:
+            if (
+                _identity(descriptor) == identity
+            ):  # else the task has closed it, and the number is another file's
+                _close(descriptor)
+
+
+def leave(error: BaseException | None) -> NoReturn:
+    """End this process as a script would end, but for what would be the task's process's to do."""
+    try:
+        status = 0 if error is None else _status(error)
+    except BaseException:
+        status = FAILED
+    for stream in (sys.stdout, sys.stderr):
+        ask(stream.flush, None)
+    _exit(status)
+
+
+def _status(error: BaseException) -> int:
+    code: object = 0
+    if issubclass(type(error), SystemExit):
+        code = vars(SystemExit)["code"].__get__(error)
+        if code is None or type(code) is int:
+            return (code or 0) & 0xFF
+    text = f"{code}\n" if code != 0 else Failure.of(error).traceback
+    ask(lambda: sys.stderr.write(text), 0)
+    return FAILED
+
+
+def _identity(descriptor: int) -> tuple[int, int, int] | None:
+    with contextlib.suppress(OSError):
+        found = _fstat(descriptor)
+        return found.st_dev, found.st_ino, stat.S_IFMT(found.st_mode)
+    return None

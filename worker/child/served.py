@@ -1,0 +1,66 @@
+"""What a child serves: the tasks of its modules, and callables it was allowed to import, from their first use."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from itertools import starmap
+from typing import Any, NamedTuple
+
+from ...common.domain.callables import NamedCallable, context_parameter, named
+from ...common.domain.naming import load_allowed
+from ...common.domain.probe import PROBE, probe
+
+
+class ServedTask(NamedTuple):
+    task: NamedCallable
+    context_name: str | None  # the parameter that is filled in here
+    context_at: int | None  # its place among the positional ones; None: it comes by name only
+    is_coroutine: bool
+
+    @classmethod
+    def of(cls, task: NamedCallable) -> ServedTask:
+        function = task.function
+        name, place = context_parameter(function), None
+        if name is not None:
+            parameters = list(inspect.signature(function).parameters.values())
+            index = next(at for at, one in enumerate(parameters) if one.name == name)
+            positional = parameters[index].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+            place = index if positional else None
+        return cls(task, name, place, inspect.iscoroutinefunction(function))
+
+    def run(self, args: Sequence[Any], kwargs: Mapping[str, Any], context: Any) -> Any:
+        """Call it, with the context in its place: who submits by name knows of no such parameter."""
+        if self.context_name is None:
+            return self.task.function(*args, **kwargs)
+        if self.context_at is not None and len(args) > self.context_at:
+            args = [*args[: self.context_at], context, *args[self.context_at :]]
+            return self.task.function(*args, **kwargs)
+        return self.task.function(*args, **{**kwargs, self.context_name: context})
+
+    def run_chunk(self, items: Sequence[Any], style: str, context: Any) -> Any:
+        """The results of many calls; see ``codec.encode_chunk``."""
+        if self.context_name is None and not self.is_coroutine:  # nothing but the calls themselves
+            function = self.task.function
+            return list(map(function, items) if style == "map" else starmap(function, items))
+        calls = items if style == "starmap" else [(item,) for item in items]
+        if self.is_coroutine:
+            return self._one_after_the_other(calls, context)
+        return [self.run(call, {}, context) for call in calls]
+
+    async def _one_after_the_other(self, calls: Sequence[Any], context: Any) -> list[Any]:
+        return [await self.run(call, {}, context) for call in calls]
+
+
+class Served(dict[str, ServedTask]):
+    """By name. One that is missing is imported, if a pattern of ``allow`` fits it; else Forbidden."""
+
+    def __init__(self, tasks: Mapping[str, NamedCallable], allow: Sequence[str]) -> None:
+        super().__init__({name: ServedTask.of(task) for name, task in tasks.items()})
+        self._allow = allow
+
+    def __missing__(self, name: str) -> ServedTask:
+        if name == PROBE:
+            return ServedTask.of(NamedCallable(name=PROBE, function=probe))
+        found = self[name] = ServedTask.of(named(name, load_allowed(name, self._allow)))
+        return found

@@ -1,0 +1,66 @@
+"""What an exception that left a task makes of its attempt: one function, for processes and threads alike."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ...common.domain.durations import check_delay
+from ...common.domain.model import OutcomeNumber
+from ...common.errors import CancelRequested, Discard, Retry, Snooze, TimeLimit
+from ...common.values.exception_text import message
+from ...common.values.failure import Failure
+
+Verdict = tuple[int, bytes | None, float | None]
+"""The outcome, its body, and after how many seconds the task wishes to be run again."""
+
+WISH_CHARS_MAX: Final = 500
+
+
+def verdict(error: BaseException, timeout: float | None = None, below: str = "") -> Verdict:
+    """Never raises, whatever the exception is and does. ``timeout``: the task's limit in seconds; ``below``: the file
+    of ours in whose frame a signal may have struck.
+
+    Only the real class of an exception counts: ``__class__`` may be a property that raises.
+    """
+    kind = type(error)
+    if issubclass(kind, TimeLimit):
+        return _struck(error, OutcomeNumber.TIMEOUT, timeout, below)
+    if issubclass(kind, CancelRequested):
+        return _struck(error, OutcomeNumber.CANCELLED, timeout, below)
+    if issubclass(kind, Discard):
+        return OutcomeNumber.DISCARD, Failure.of(error).encode(), None
+    if issubclass(kind, Retry):
+        return _again(error, OutcomeNumber.RETRY, "raise tq.Retry(after=…): after", "after")
+    if issubclass(kind, Snooze):
+        return _again(error, OutcomeNumber.SNOOZE, "raise tq.Snooze(…): seconds", "seconds")
+    return OutcomeNumber.ERROR, Failure.of(error).encode(), None
+
+
+def _again(error: BaseException, outcome: OutcomeNumber, name: str, attribute: str) -> Verdict:
+    """A wish that cannot be kept is the attempt's failure: the master is never asked for it. What was judged when the
+    exception was made may have been replaced since."""
+    failure = Failure.of(error)
+    try:
+        wish: Any = getattr(error, attribute)
+        return (
+            outcome,
+            failure.encode(),
+            None if wish is None and outcome == OutcomeNumber.RETRY else check_delay(name, wish),
+        )
+    except BaseException as wrong:
+        text = message(wrong, WISH_CHARS_MAX)
+        return OutcomeNumber.ERROR, Failure("InvalidArgument", text, failure.traceback).encode(), None
+
+
+def _struck(error: BaseException, outcome: OutcomeNumber, timeout: float | None, below: str) -> Verdict:
+    kind = TimeLimit if outcome == OutcomeNumber.TIMEOUT else CancelRequested
+    detail = {"outcome": "timeout"} if kind is TimeLimit else {}
+    traceback = Failure.of(error, below=below).traceback
+    return outcome, Failure(kind.__name__, why_struck(kind, timeout), traceback, detail).encode(), None
+
+
+def why_struck(kind: type[BaseException], timeout: float | None) -> str:
+    """What a time limit or a cancel says when it is raised inside a task."""
+    if issubclass(kind, CancelRequested):
+        return "cancelled while it ran"
+    return "a time limit was raised" if timeout is None else f"it took longer than its limit of {timeout:g} s"

@@ -1,0 +1,1 @@
+"""What runs jobs: child processes, or threads, behind one interface."""

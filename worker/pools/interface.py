@@ -1,0 +1,58 @@
+"""What the supervisor has its jobs run by, and who hears of it: a child process, or a thread in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from ...common.errors import TqError
+from ...common.wire.protocol import Request
+from ..agent.jobs import Death, Job, Report
+
+
+class Body(Protocol):
+    """One slot's worth of running. Its effects are the agent's orders; see ``hands.Hands``."""
+
+    number: int
+    pid: int
+    ready: bool
+    is_retired: bool
+
+    def send(self, jobs: list[Job]) -> None: ...
+    def unread(self) -> int: ...
+    def take_back(self) -> list[int]: ...
+    def notify(self, ordinal: int, kind: str) -> None: ...
+    def signal(self, *, kill: bool) -> None: ...
+    def dump_stacks(self) -> None: ...
+    def look(self) -> None:
+        """Tell the owner what progress there is."""
+
+    def answer(self, call_id: int, value: Any, error: TqError | None) -> None:
+        """Bring the answer to a call that the owner was asked for."""
+
+    def retire(self) -> None: ...
+    def close_tickets(self) -> None:
+        """It gets nothing more: it ends once it has nothing to do."""
+
+
+class Owner(Protocol):
+    """Who hears of a body's doings."""
+
+    def child_hello(self, child: Body, tasks: list[list[str]]) -> None: ...
+    def child_failed(self, child: Body, known: bool, text: str) -> None: ...
+    def child_said(self, child: Body, ordinal: int, text: bytes) -> None: ...
+    def child_progressed(self, child: Body, ordinal: int, progress: list[Any]) -> None: ...
+    def child_reported(self, child: Body, reports: list[Report]) -> None: ...
+    def child_asks(self, child: Body, request: Request) -> None: ...
+    def child_distrusted(self, child: Body, why: str) -> None:
+        """It said what it cannot say; the owner ends it."""
+
+    def child_died(self, child: Body, death: Death) -> None: ...
+
+
+class MakeBody(Protocol):
+    """Starts one; called in the owner's loop."""
+
+    def __call__(
+        self, owner: Owner, number: int, sources: Sequence[str], allow: Sequence[str], /
+    ) -> Body: ...

@@ -1,0 +1,95 @@
+"""The supervisor's ears for one child: its output, the stacks of its threads, the page with its progress."""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from ..child.output_marks import NONCE_BYTES, PAGE_BYTES, Splitter, read_progress
+
+READ_BYTES: Final = 64 * 1024
+READS_MAX: Final = 32  # at once: a child that never stops talking is not listened to for ever
+STACKS_BYTES_MAX: Final = 16 * 1024
+OURS: Final = os.path.join(str(Path(os.path.abspath(__file__)).parents[1]), "")
+NOT_THE_USERS: Final = (f'  File "{OURS}', '  File "<frozen runpy>"', "Extension modules:")
+
+
+class Ears:
+    """``hear(ordinal, text)``: output, with the ordinal of the last mark before it."""
+
+    def __init__(self, hear: Callable[[int, bytes], None]) -> None:
+        self._hear = hear
+        self._loop = asyncio.get_running_loop()
+        nonce = os.urandom(NONCE_BYTES)
+        self._splitter = Splitter(nonce)
+        self._output, self.their_output = os.pipe()
+        self._stacks, self._their_stacks = os.pipe()
+        self._their_page = _memory(PAGE_BYTES)
+        self._page = mmap.mmap(self._their_page, PAGE_BYTES)
+        for descriptor in (self._output, self._stacks, self._their_stacks):
+            os.set_blocking(descriptor, False)  # stacks are written by a signal handler: it never waits
+        self.passed = (self._their_page, self._their_stacks)
+        self.arguments = (*map(str, self.passed), nonce.hex())
+
+    def started(self) -> None:
+        """The child has its ends."""
+        for descriptor in (self.their_output, *self.passed):
+            os.close(descriptor)
+        self._loop.add_reader(self._output, self._readable)
+
+    def progress(self) -> tuple[int, list[Any]] | None:
+        """The ordinal of the job that told its progress last, and what it told."""
+        return read_progress(self._page)
+
+    def read_rest(self) -> None:
+        """What was said until now: the children's reports are acted on after it."""
+        for _ in range(READS_MAX):
+            if not self._read():
+                return
+
+    def stacks(self) -> str:
+        """What faulthandler has written, without the frames of this worker's own."""
+        try:
+            text = os.read(self._stacks, READ_BYTES)
+        except OSError:
+            return ""
+        lines = text[:STACKS_BYTES_MAX].decode("utf-8", "replace").splitlines()
+        return "\n".join(line for line in lines if not line.startswith(NOT_THE_USERS)).strip()
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._output)
+        self._page.close()
+        os.close(self._output)
+        os.close(self._stacks)
+
+    def _readable(self) -> None:
+        if self._read() is None:
+            self._loop.remove_reader(self._output)  # all its ends are closed
+
+    def _read(self) -> bool | None:
+        """Read once. False: there is nothing now; None: there will be nothing more."""
+        try:
+            data = os.read(self._output, READ_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return None
+        for ordinal, text in self._splitter.feed(data):
+            self._hear(ordinal, text)
+        return True if data else None
+
+
+def _memory(size: int) -> int:
+    """A descriptor of memory that can be shared with a process started anew."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("tq-page")
+    else:
+        with tempfile.TemporaryFile() as file:  # without a name: gone with its last user
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, size)
+    return descriptor

@@ -1,0 +1,91 @@
+"""One end of a socketpair on the event loop: frames in, frames out, and a way to read to the very end.
+
+Not an asyncio transport, for one reason: when a child dies, what it wrote before must be read *before*
+its death is acted on, and only whoever owns the socket can know that nothing is left in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from ...common.errors import ProtocolError
+from ...common.wire.frames import FrameReader, Kind, encode_frame
+
+READ_BYTES: Final = 256 * 1024
+FRAME_BYTES_MAX: Final = 1024**3  # between processes that trust each other
+
+
+class PipeEnd:
+    """``on_frame`` may raise ProtocolError, as the stream itself may: ``on_garbage`` is told, and no more is read."""
+
+    def __init__(
+        self,
+        end: socket.socket,
+        on_frame: Callable[[int, memoryview], None],
+        on_garbage: Callable[[ProtocolError], None],
+    ) -> None:
+        self._socket, self._on_frame, self._on_garbage = end, on_frame, on_garbage
+        self._loop = asyncio.get_running_loop()
+        self._frames = FrameReader(FRAME_BYTES_MAX)
+        self._unsent = bytearray()
+        end.setblocking(False)
+        self._loop.add_reader(end, self._readable)
+
+    def write(self, kind: Kind, body: bytes) -> None:
+        """Send now what fits, the rest when there is room. A dead peer is no error here: see its burial."""
+        self.write_frame(encode_frame(kind, body, FRAME_BYTES_MAX))
+
+    def write_frame(self, frame: bytes) -> None:
+        if self._unsent:
+            self._unsent += frame
+            return
+        sent = self._send(frame)
+        if sent < len(frame):
+            self._unsent += frame[sent:]
+            self._loop.add_writer(self._socket, self._writable)
+
+    def read_rest(self) -> None:
+        """Everything the peer wrote before it died."""
+        while self._read(empty=False):
+            continue
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._socket.close()
+
+    def _readable(self) -> None:
+        if not self._read():
+            self._loop.remove_reader(self._socket)  # the peer closed it: its burial follows
+
+    def _read(self, empty: bool = True) -> bool:
+        """Read once. False at the end; ``empty`` is the answer when there is just nothing to read now."""
+        try:
+            data = self._socket.recv(READ_BYTES)
+        except BlockingIOError:
+            return empty
+        except OSError:
+            return False
+        try:
+            for kind, body in self._frames.feed(data) if data else ():
+                self._on_frame(kind, body)
+        except ProtocolError as error:
+            self._on_garbage(error)
+            return False
+        return bool(data)
+
+    def _writable(self) -> None:
+        del self._unsent[: self._send(self._unsent)]
+        if not self._unsent:
+            self._loop.remove_writer(self._socket)
+
+    def _send(self, data: bytes | bytearray) -> int:
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            return len(data)  # the peer is gone: its burial says so, nobody waits for these bytes

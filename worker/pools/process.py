@@ -1,0 +1,221 @@
+"""The supervisor's side of one child process: its descriptors, its signals, its death."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any, Final
+
+from ...common.errors import ProtocolError, TqError
+from ...common.runtime.hiding import show_child
+from ...common.wire.frames import Kind, pack, unpack
+from ...common.wire.protocol import Answerer, Request
+from ..agent.jobs import REPORT_FIELDS, Death, Job, read_reports
+from ..child.loop import CANCEL_NOTICE, NOTICE, TELL_NOTICE, TICKET_BYTES, TIMEOUT_NOTICE
+from ..child.output import DUMP_SIGNAL
+from ..supervisor.memory import MAXRSS_UNIT
+from .interface import Owner
+from .output_reader import Ears
+from .pipe import FRAME_BYTES_MAX, PipeEnd
+
+TALK_SECONDS: Final = 0.001  # a job that was over sooner and printed no line by Python is not listened to
+NOTICES = {"timeout": TIMEOUT_NOTICE, "cancel": CANCEL_NOTICE, "tell": TELL_NOTICE}
+
+
+class ChildHandle:
+    """One child, from its start to the moment its death is known."""
+
+    def __init__(self, owner: Owner, number: int, sources: Sequence[str], allow: Sequence[str] = ()) -> None:
+        self.number, self._owner = number, owner
+        self._loop = asyncio.get_running_loop()
+        self.alive = True
+        self.ready = self.is_retired = False
+        work, theirs_work = socket.socketpair()
+        relay, theirs_relay = socket.socketpair()
+        tickets, self._tickets = os.pipe()
+        self._unread = tickets  # kept open: unread tickets can be taken back, even from a dead child
+        notices, self._notices = os.pipe()
+        for descriptor in (tickets, self._tickets, notices, self._notices):
+            os.set_blocking(descriptor, False)
+        self._ears = Ears(lambda ordinal, text: owner.child_said(self, ordinal, text))
+        passed = (theirs_work.fileno(), tickets, notices, theirs_relay.fileno())
+        arguments = [str(os.getpid()), *map(str, passed), *self._ears.arguments, ",".join(allow), *sources]
+        self._process = subprocess.Popen(  # noqa: S603 - our own module, started by our own interpreter
+            [sys.executable, "-m", "tq.worker.child.loop", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=self._ears.their_output,
+            stderr=self._ears.their_output,
+            pass_fds=passed + self._ears.passed,
+        )
+        self.pid = self._process.pid
+        show_child(self.pid)
+        os.close(notices)
+        theirs_work.close()
+        theirs_relay.close()
+        self._work = PipeEnd(work, self._on_work, self._distrust)
+        self._relay = PipeEnd(relay, self._on_relay, self._distrust)
+        self._is_distrusted = False
+        self._answerer = Answerer(FRAME_BYTES_MAX)
+        self._ears.started()
+        self._is_killed = self._is_dumped = False
+        threading.Thread(target=self._wait, name=f"tq-wait-{self.pid}", daemon=True).start()
+
+    # effects
+
+    def send(self, jobs: list[Job]) -> None:
+        """Jobs and their tickets: the batch first, so that a ticket never points at nothing for long."""
+        if self.alive:
+            self._work.write(Kind.CALL, pack([job.down() for job in jobs]))
+            tickets = b"".join(job.ordinal.to_bytes(TICKET_BYTES, "big") for job in jobs)
+            os.write(self._tickets, tickets)
+
+    def unread(self) -> int:
+        """How many tickets lie in the pipe."""
+        import fcntl
+        import termios
+
+        size = array.array("i", [0])
+        fcntl.ioctl(self._unread, termios.FIONREAD, size)
+        return size[0] // TICKET_BYTES
+
+    def take_back(self) -> list[int]:
+        """Read the tickets the child has not; what we get it can never start."""
+        taken: list[int] = []
+        with contextlib.suppress(BlockingIOError):
+            while ticket := os.read(self._unread, TICKET_BYTES):
+                taken.append(int.from_bytes(ticket, "big"))
+        return taken
+
+    def notify(self, ordinal: int, kind: str) -> None:
+        if self.alive:
+            with contextlib.suppress(BlockingIOError):  # a child that reads no notices is killed in time
+                os.write(self._notices, NOTICE.pack(ordinal, NOTICES[kind]))
+            self._send_signal(signal.SIGUSR1)
+
+    def signal(self, *, kill: bool) -> None:
+        self._is_killed |= kill
+        self._send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+
+    def dump_stacks(self) -> None:
+        """Have it write what all its threads are doing; read when it is buried."""
+        self._is_dumped = True
+        self._send_signal(DUMP_SIGNAL)
+
+    def look(self) -> None:
+        """Tell the owner what progress there is."""
+        found = self._ears.progress() if self.alive else None
+        if found is not None:
+            self._owner.child_progressed(self, *found)
+
+    def _send_signal(self, number: int) -> None:
+        if self.alive:  # the process is not reaped before _died: its pid is still its own
+            self._process.send_signal(number)
+
+    def answer(self, call_id: int, value: Any, error: TqError | None) -> None:
+        """Bring the answer to a relayed call."""
+        if self.alive:
+            frame = (
+                self._answerer.answer(call_id, value)
+                if error is None
+                else self._answerer.refuse(call_id, error)
+            )
+            self._relay.write_frame(frame)
+
+    def retire(self) -> None:
+        """It has nothing to do any more, and its end is no loss."""
+        self.is_retired = True
+        self.close_tickets()
+
+    def close_tickets(self) -> None:
+        """Let the child end by itself once it has nothing to do."""
+        if self.alive and self._tickets >= 0:
+            os.close(self._tickets)
+            self._tickets = -1
+
+    # events
+
+    def _on_work(self, kind: int, body: memoryview) -> None:
+        if self._is_distrusted:
+            return
+        value = unpack(body)
+        if kind == Kind.RETURN:
+            reports = read_reports(value)
+            if not self.ready:
+                raise ProtocolError("it reported before it was ready")
+            if any(len(report) > REPORT_FIELDS or report[4] >= TALK_SECONDS for report in value):
+                self._hear_out(value)
+            if self._is_dumped:  # what they were written for has ended by itself
+                self._is_dumped = False
+                self._ears.stacks()
+            self._owner.child_reported(self, reports)
+            return
+        self._ears.read_rest()  # what the import printed comes before what came of it
+        match kind, value:
+            case Kind.HELLO, list() if not self.ready:
+                self.ready = True
+                self._owner.child_hello(self, value)
+            case Kind.REFUSED, [bool(known), str(text)]:
+                self._owner.child_failed(self, known, text)
+            case _:
+                raise ProtocolError(f"it sent a frame of kind {kind} that has no place here")
+
+    def _distrust(self, error: ProtocolError) -> None:
+        """It says what it cannot say: a part of it that is not ours speaks. Nothing more of it is believed."""
+        if not self._is_distrusted:
+            self._is_distrusted = True
+            self._owner.child_distrusted(self, str(error))
+
+    def _hear_out(self, reports: list[list[Any]]) -> None:
+        """Before these jobs are taken for over: what they printed, and their last progress."""
+        self._ears.read_rest()
+        for ordinal, *_, progress in (
+            one[: REPORT_FIELDS + 1] for one in reports if len(one) > REPORT_FIELDS
+        ):
+            if progress is not None:
+                self._owner.child_progressed(self, ordinal, progress)
+
+    def _on_relay(self, kind: int, body: memoryview) -> None:
+        if self._is_distrusted:
+            return
+        request = self._answerer.understand(kind, body)
+        if isinstance(request, Request):
+            self._owner.child_asks(self, request)
+
+    def _wait(self) -> None:
+        """In a thread: the one way to learn of a death that works everywhere."""
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        with contextlib.suppress(RuntimeError):  # the loop may be closed: then nobody wants to know
+            self._loop.call_soon_threadsafe(self._died)
+
+    def _died(self) -> None:
+        self._work.read_rest()
+        self._relay.read_rest()
+        self._ears.read_rest()
+        self.look()
+        self.alive = False
+        self._owner.child_died(self, self._bury())
+        self._work.close()
+        self._relay.close()
+        self._ears.close()
+        for descriptor in (self._tickets, self._unread, self._notices):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def _bury(self) -> Death:
+        """Take what the kernel still knows of the process."""
+        _, status, usage = os.wait4(self.pid, 0)
+        code = self._process.returncode = os.waitstatus_to_exitcode(status)
+        return Death(
+            code,
+            peak_bytes=usage.ru_maxrss * MAXRSS_UNIT,
+            is_ours=self._is_killed,
+            stacks=self._ears.stacks(),
+        )

@@ -1,0 +1,276 @@
+"""A thread in place of a child process: for ``tq.local(workers="threads")``, in the program's own memory.
+
+::
+
+    the supervisor's loop: send, take_back ──deque──► the thread: one job after the other
+                           child_reported  ◄──posted to the loop── reports, progress, calls for blobs
+
+It has the face of a ``ChildHandle``. What a thread cannot have: nobody can end it. A job that is to be cancelled is told
+(``tq.current().cancelled``), and goes on until it looks; a time limit is nobody's to enforce; and what it prints is
+the program's own output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from ...common.domain import context
+from ...common.domain.callables import named
+from ...common.domain.context import Context
+from ...common.domain.ids import show_id
+from ...common.domain.model import OutcomeNumber
+from ...common.domain.naming import callable_name, find_loaded, module_name_of
+from ...common.errors import NotNamed, TqError
+from ...common.values.blob import Blob, fetched_by
+from ...common.values.codec import decode_work, encode
+from ...common.wire.protocol import Request
+from ..agent.jobs import Job, Report
+from ..child.blobs import ChildBlobs
+from ..child.own_process import OwnProcess
+from ..child.served import Served, ServedTask
+from ..child.verdict import Verdict, verdict
+from .interface import Owner
+
+
+class ThreadChild:
+    """See ``body.Body``."""
+
+    _clock, _wall = staticmethod(time.perf_counter), staticmethod(time.time)  # as in child.py
+
+    def __init__(self, owner: Owner, number: int, sources: Sequence[str], allow: Sequence[str]) -> None:
+        self._own = OwnProcess()
+        self.number, self.pid, self._owner = number, self._own.pid, owner
+        self.ready = self.is_retired = False
+        self._loop = asyncio.get_running_loop()
+        self._changed = threading.Condition()  # guards the next three
+        self._unread: deque[Job] = deque()
+        self._running: Job | None = None
+        self._is_closed = False
+        self._is_cancelled = False  # what runs is asked to end
+        self._started = 0.0
+        self._progress: list[Any] | None = None  # of what runs
+        self._shown: list[Any] | None = None  # of that, what was told
+        self._told: deque[tuple[Report, list[Any] | None]] = deque()
+        self._is_posted = False
+        self._tasks = ServedHere({}, allow)
+        self._runner: asyncio.Runner | None = None  # made for the first task that is a coroutine
+        self._calls: dict[int, Future[Any]] = {}
+        self._call_ids = itertools.count(1)
+        self._blobs = ChildBlobs(self)
+        context.provide(_here)
+        threading.Thread(target=self._run, name=f"tq-task-{number}", daemon=True).start()
+        self._loop.call_soon(self._hello)
+
+    def _hello(self) -> None:
+        self.ready = True
+        self._owner.child_hello(self, [])
+
+    # effects: called in the loop
+
+    def send(self, jobs: list[Job]) -> None:
+        with self._changed:
+            self._unread.extend(jobs)
+            self._changed.notify()
+
+    def unread(self) -> int:
+        return len(self._unread)
+
+    def take_back(self) -> list[int]:
+        with self._changed:
+            taken = [job.ordinal for job in self._unread]
+            self._unread.clear()
+        return taken
+
+    def notify(self, ordinal: int, kind: str) -> None:
+        running = self._running
+        if kind == "cancel" and running is not None and running.ordinal == ordinal:
+            self._is_cancelled = True
+
+    def signal(self, *, kill: bool) -> None:
+        """A thread takes none."""
+
+    def dump_stacks(self) -> None:
+        """They are wanted for the post-mortem of a process."""
+
+    def look(self) -> None:
+        running, progress = self._running, self._progress
+        if running is not None and progress is not None and progress is not self._shown:
+            self._shown = progress
+            self._owner.child_progressed(self, running.ordinal, progress)
+
+    def answer(self, call_id: int, value: Any, error: TqError | None) -> None:
+        future = self._calls.pop(call_id)
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)
+
+    def retire(self) -> None:
+        self.is_retired = True
+        self.close_tickets()
+
+    def close_tickets(self) -> None:
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+
+    def _hand_over(self) -> None:
+        self._is_posted = False  # first: what is told from now on is posted anew
+        told: list[tuple[Report, list[Any] | None]] = []
+        with contextlib.suppress(IndexError):
+            while True:
+                told.append(self._told.popleft())
+        for report, progress in told:
+            if progress is not None:
+                self._owner.child_progressed(self, report.ordinal, progress)
+        if told:
+            self._owner.child_reported(self, [report for report, _ in told])
+
+    # the thread
+
+    def _run(self) -> None:
+        _here.child = self
+        try:
+            while (job := self._next()) is not None:
+                report = self._attempt(job)
+                self._told.append((report, self._progress))
+                if not self._is_posted:
+                    self._is_posted = True
+                    self._post(self._hand_over)
+        finally:
+            if self._runner is not None:
+                self._runner.close()
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            self._running = None
+            while not self._unread:
+                if self._is_closed:
+                    return None
+                self._changed.wait()
+            self._is_cancelled, self._progress = False, None
+            self._running = job = self._unread.popleft()
+            return job
+
+    def _attempt(self, job: Job) -> Report:
+        self._started, clock = self._wall(), self._clock()
+        named: list[bytes] = []
+        try:
+            outcome, body, after = self._perform(job, named)
+        except BaseException as error:  # SystemExit and KeyboardInterrupt too: the task's, not ours
+            self._own.leave_if_forked(error)
+            outcome, body, after = verdict(error, job.timeout)
+        self._blobs.here.clear()
+        return Report(
+            job.ordinal, int(outcome), body, self._started, self._clock() - clock, after, named or None
+        )
+
+    def _perform(self, job: Job, named: list[bytes]) -> Verdict:
+        served = self._tasks[job.name]
+        with fetched_by(self._blobs):
+            args, kwargs, style = decode_work(job.payload)
+        if style is not None:
+            value = served.run_chunk(args, style, self.context())
+        else:
+            value = served.run(args, kwargs, self.context())
+        if served.is_coroutine:
+            self._runner = self._runner or asyncio.Runner()
+            value = self._runner.run(value)
+        self._own.leave_if_forked()
+        blobs: list[Blob] = []
+        body = encode(value, root="result", blobs=blobs)
+        named += self._blobs.send(blobs)
+        return OutcomeNumber.SUCCESS, body, None
+
+    # common.domain.context.Surroundings, as far as they are this thread's
+
+    def context(self) -> Context | None:
+        job = self._running
+        if job is None:
+            return None
+        deadline = None if job.timeout is None else self._started + job.timeout
+        return Context(
+            id=show_id(job.id),
+            attempt=job.number,
+            name=job.name,
+            queue=job.queue,
+            token=job.lease.hex(),
+            deadline=deadline,
+        )
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self._is_cancelled
+
+    def progress(self, told: list[Any]) -> None:
+        self._progress = told
+
+    # common.wire.caller.Link, for the content of blobs
+
+    def call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
+        self._own.check()
+        future: Future[Any] = Future()
+        call_id = next(self._call_ids)
+        self._calls[call_id] = future
+        request = Request(call_id, tuple(target), method, list(args), {}, child=None, size_bytes=0)
+        self._post(lambda: self._owner.child_asks(self, request))
+        return future
+
+    def close(self) -> None:
+        """The line is the thread's own: it ends with it."""
+
+    def _post(self, step: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
+            self._loop.call_soon_threadsafe(step)
+
+
+class _Here(threading.local):
+    """See ``common.domain.context.Surroundings``: each thread sees its own."""
+
+    owns_process = False
+    child: ThreadChild | None = None
+
+    def context(self) -> Context | None:
+        return None if self.child is None else self.child.context()
+
+    def is_cancelled(self) -> bool:
+        return self.child is not None and self.child.is_cancelled
+
+    def progress(self, done: float, total: float | None, note: str) -> None:
+        if self.child is not None:
+            self.child.progress([done, total, note])
+
+
+_here = _Here()
+
+
+class ServedHere(Served):
+    """What the program has, is taken from where it stands: its own script is not imported a second time."""
+
+    def __missing__(self, name: str) -> ServedTask:
+        function = find_loaded(name)
+        if callable(function) and callable_name(function) == name:
+            found = self[name] = ServedTask.of(named(name, function))
+            return found
+        if name.partition(":")[0] == _own_script():
+            raise NotNamed(
+                f"{name} is not in the program that runs; define it above what starts the work: tq.local(…)"
+            )
+        return super().__missing__(name)
+
+
+def _own_script() -> str | None:
+    """The name of ``__main__`` as others would import it; None when it has none."""
+    try:
+        return module_name_of(sys.modules["__main__"])
+    except NotNamed:
+        return None

@@ -1,0 +1,1 @@
+"""The shell around the agent: its loop, its connection, what it shows and measures."""

@@ -1,0 +1,169 @@
+"""What a worker tells of each attempt that ends to the program that started it, and only if that one asks.
+
+``tq dev`` asks with TQ_WITNESS, the number of a pipe the worker inherits. On it goes one JSON record a line::
+
+    {"action": "worker.serves", "count": 1, "tasks": ["jobs:square"]}
+    {"action": "task.ended", "call": "square(7)", "outcome": "success", "text": "49", "seconds": 0.0004, …}
+    {"action": "task.more", "count": 1240, "failed": 3}      those of the last second that were not told
+
+It is no log: it shows arguments and results, cut, to whoever sits before it, and nothing keeps it. A reader
+that does not read loses records; the worker never waits for it. Few are told in full, so that a worker that
+runs thirty thousand tasks a second spends next to nothing on being watched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import reprlib
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from ...common.domain.ids import show_id
+from ...common.domain.model import OutcomeNumber
+from ...common.errors import DecodeError
+from ...common.runtime.logs import SECRETS
+from ...common.values.codec import decode, decode_work
+from ...common.values.failure import Failure
+from ..agent.jobs import Job
+
+VARIABLE: Final = "TQ_WITNESS"
+WELL_MAX: Final = 20  # told a second: what a person can follow
+FAILED_MAX: Final = 5  # and these besides: a traceback is what one looks for
+WINDOW_SECONDS: Final = 1.0
+RECORD_BYTES_MAX: Final = 4096  # what a pipe takes whole or not at all (PIPE_BUF)
+DECODE_BYTES_MAX: Final = 16 * 1024  # a larger value is told by its size
+CALL_CHARS_MAX: Final = 160
+TEXT_CHARS_MAX: Final = 400
+NAMES_MAX, NAME_CHARS_MAX = 20, 150  # of what is served: together no more than a record takes
+
+_CALM: Final = frozenset(
+    {OutcomeNumber.SUCCESS, OutcomeNumber.RETRY, OutcomeNumber.SNOOZE, OutcomeNumber.CANCELLED}
+)
+
+
+class Timer(Protocol):
+    def __call__(self, delay: float, callback: Callable[[], None], /) -> object: ...
+
+
+class Witness:
+    """Called with every attempt that ends."""
+
+    def __init__(self, descriptor: int, clock: Callable[[], float], later: Timer) -> None:
+        os.set_blocking(descriptor, False)
+        os.set_inheritable(descriptor, False)
+        self._descriptor, self._clock, self._later = descriptor, clock, later
+        self._began = clock() - WINDOW_SECONDS
+        self._told = {True: 0, False: 0}  # of this window: calm ones, others
+        self._more = self._more_failed = 0
+
+    def __call__(self, job: Job, outcome: int, body: bytes | None, seconds: float) -> None:
+        now = self._clock()
+        if now - self._began >= WINDOW_SECONDS:
+            self._told = {True: 0, False: 0}
+            self._began = now
+        calm = outcome in _CALM
+        if self._told[calm] >= (WELL_MAX if calm else FAILED_MAX) or not self._write(
+            _record(job, outcome, body, seconds)
+        ):
+            self._leave_out(calm)
+        else:
+            self._told[calm] += 1
+
+    def serves(self, names: list[str]) -> None:
+        """The user's code is loaded, and these are its tasks."""
+        shown = [name[:NAME_CHARS_MAX] for name in names[:NAMES_MAX]]
+        self._write({"action": "worker.serves", "count": len(names), "tasks": shown})
+
+    def _leave_out(self, calm: bool) -> None:
+        if not self._more:
+            self._later(WINDOW_SECONDS, self._sum_up)
+        self._more += 1
+        self._more_failed += not calm
+
+    def _sum_up(self) -> None:
+        record = {"action": "task.more", "count": self._more, "failed": self._more_failed}
+        if self._write(record):
+            self._more = self._more_failed = 0
+        else:
+            self._later(WINDOW_SECONDS, self._sum_up)
+
+    def _write(self, record: dict[str, Any]) -> bool:
+        line = _line(record)
+        try:
+            return os.write(self._descriptor, line) == len(line)
+        except BlockingIOError:
+            return False  # nobody reads just now
+        except OSError:
+            return True  # and nobody ever will: whoever watched is gone
+
+
+def open_witness(clock: Callable[[], float], later: Timer) -> Witness | None:
+    """The witness that whoever started this worker asks for. Our children are not told of it."""
+    descriptor = os.environ.pop(VARIABLE, None)
+    return Witness(int(descriptor), clock, later) if descriptor else None
+
+
+def _record(job: Job, outcome: int, body: bytes | None, seconds: float) -> dict[str, Any]:
+    record = {
+        "action": "task.ended",
+        "task": show_id(job.id),
+        "attempt": job.number,
+        "call": _call(job)[:CALL_CHARS_MAX],
+        "outcome": str(OutcomeNumber(outcome)),
+        "seconds": seconds,
+    }
+    if outcome == OutcomeNumber.SUCCESS:
+        return {**record, "text": _value(body)[:TEXT_CHARS_MAX]}
+    failure = Failure.decode(body)
+    # What the task asked for itself is told in its own words.
+    asked_for = outcome in (OutcomeNumber.RETRY, OutcomeNumber.SNOOZE, OutcomeNumber.DISCARD)
+    text = failure.message if asked_for or not failure.type else f"{failure.type}: {failure.message}"
+    return {**record, "text": text[:TEXT_CHARS_MAX], "traceback": failure.traceback}
+
+
+def _call(job: Job) -> str:
+    """The call as one would write it."""
+    function = job.name.rpartition(":")[2]
+    if len(job.payload) > DECODE_BYTES_MAX:
+        return f"{function}(… {len(job.payload) // 1024:,} KiB)"
+    try:
+        args, kwargs, style = decode_work(job.payload, as_is=True)
+    except DecodeError:
+        return f"{function}(…)"
+    if style is not None:
+        return f"{function}(… {len(args):,} calls)"
+    words = [_shown(one) for one in args]
+    for name, value in kwargs.items():
+        hidden = any(secret in name.lower() for secret in SECRETS)
+        words.append(f"{name}={'[hidden]' if hidden else _shown(value)}")
+    return f"{function}({', '.join(words)})"
+
+
+def _value(body: bytes | None) -> str:
+    if body is None:
+        return ""
+    if len(body) > DECODE_BYTES_MAX:
+        return f"{len(body) // 1024:,} KiB"
+    try:
+        return _shown(decode(body, as_is=True))
+    except DecodeError:
+        return "a value that cannot be shown"
+
+
+def _shown(value: Any) -> str:
+    try:
+        return reprlib.repr(value)
+    except Exception:  # a number of more digits than Python writes
+        return f"a {type(value).__name__}"
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    """One line that fits the pipe: of a long traceback, its end, where the error is."""
+    while len(line := json.dumps(record).encode() + b"\n") > RECORD_BYTES_MAX:
+        traceback = record.get("traceback", "")
+        if len(traceback) < 2:
+            record["text"] = record["text"][: len(record["text"]) // 2]
+        else:
+            record["traceback"] = "…" + traceback[len(traceback) // 4 + 1 :]
+    return line

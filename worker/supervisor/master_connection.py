@@ -1,0 +1,188 @@
+"""The one connection of a worker to its master: made, announced on, made again when it broke, ended with a goodbye.
+
+::
+
+    keep: open ─► announce ─► serve until it is closed ─► wait ─► open …
+    ask(method, then, …) ─► a call of the dispatcher; one that fails ends the connection
+    say_goodbye ─► leave ─► answered: nothing the worker held waits for a grace
+
+Decides when to connect again, and nothing about jobs.
+
+Invariants: 1. ``current`` is a connection on which ``announce`` was answered, or None; 2. to stop keeping the
+connection does not close it: the goodbye still goes through it (tests/cluster/test_worker_ends.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from random import SystemRandom
+from typing import Any, Final, Protocol
+
+from ...common.auth.keys import Credential
+from ...common.domain.model import NODE_ID_BYTES, Role
+from ...common.errors import InvalidArgument, ProtocolError, Rejected, StoreError, TqError, Unreachable
+from ...common.runtime.config import WorkerSettings
+from ...common.wire.connection import CallerConnection
+from ...common.wire.tls import OwnCa
+
+DISPATCHER: Final = ["get_dispatcher"]
+RECONNECT_SECONDS: Final = (0.1, 10.0)  # first and longest wait between tries, doubled each time, jittered
+AFTER_SERVICE_SECONDS_MAX: Final = 0.5  # the longest after one that served us: well within the master's grace
+WELL_SECONDS: Final = 10.0  # a connection that lasted so long was a good one
+GOODBYE_SECONDS: Final = 5.0  # how long the answer to a goodbye is waited for
+# A worker in threads shares a program, whose seeded ``random`` is not ours to draw from.
+_chance: Final = SystemRandom()
+
+
+class Member(Protocol):
+    """The worker that has the connection."""
+
+    def announcement(self) -> tuple[dict[str, Any], list[list[Any]]]:
+        """What it says of itself, and every lease it holds."""
+
+    def line_opened(self, connection: CallerConnection, answer: Any) -> None:
+        """Announced; ``answer``: the master's."""
+
+    def line_closed(self) -> None: ...
+
+
+class MasterLine:
+    """Used on one event loop. ``keep`` runs as a task of it until the worker ends."""
+
+    def __init__(
+        self, settings: WorkerSettings, credential: Credential, member: Member, report: Callable[..., None]
+    ) -> None:
+        self._settings, self._credential, self._member, self._report = settings, credential, member, report
+        self._loop = asyncio.get_running_loop()
+        self._node = os.urandom(NODE_ID_BYTES)
+        self._opened: CallerConnection | None = None  # the last one, announced on or not yet
+        self.current: CallerConnection | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.current is not None and not self.current.is_closed
+
+    async def keep(self) -> None:
+        """Connect, and again when it broke, without end. Raises Rejected: a refused key is final."""
+        first, longest = RECONNECT_SECONDS
+        wait, turn, told = first, 0, False
+        while True:
+            address = self._settings.connect[turn % len(self._settings.connect)]
+            turn += 1
+            try:
+                self._opened = connection = await CallerConnection.open(
+                    address,
+                    self._credential,
+                    role=Role.WORKER,
+                    node=self._node,
+                    own_ca=OwnCa(self._settings.ca_file, self._settings.certificate_file),
+                )
+                began = self._loop.time()
+                await self._announce(connection)
+                reason = await connection.wait_closed()
+                self._report("worker.disconnected", level="warning", reason=reason)
+                told = True
+                wait = (
+                    first
+                    if self._loop.time() - began > WELL_SECONDS
+                    else min(wait, AFTER_SERVICE_SECONDS_MAX)
+                )
+            except Rejected:
+                raise
+            except (Unreachable, ProtocolError, InvalidArgument) as error:
+                if not told:
+                    told = True
+                    self._report("worker.disconnected", level="warning", reason=str(error))
+            self._lost()
+            await asyncio.sleep(wait * _chance.uniform(0.5, 1.0))  # workers do not come back in step
+            wait = min(wait * 2, longest)
+
+    async def _announce(self, connection: CallerConnection) -> None:
+        try:
+            answer = await connection.call(DISPATCHER, "announce", *self._member.announcement())
+        except StoreError as error:  # the master lives, its disk is full: no reason to end
+            connection.close(str(error))
+            return
+        self.current = connection
+        self._report(
+            "worker.connected", address=str(connection.address), version=connection.welcome.server_version
+        )
+        self._member.line_opened(connection, answer)
+
+    def _lost(self) -> None:
+        if self._opened is not None:
+            self._opened.close("connecting again")
+            self._opened = None
+        if self.current is not None:
+            self.current = None
+            self._member.line_closed()
+
+    # calls
+
+    def ask(
+        self,
+        method: str,
+        then: Callable[[Any], None],
+        *args: Any,
+        refused: Callable[[TqError], bool] | None = None,
+    ) -> None:
+        """Call the dispatcher; ``then`` gets the answer. A call that fails ends the connection: the next one
+        announces what is held, and that settles whatever this call was about. But for an error that
+        ``refused`` has dealt with: it says so by True.
+        """
+        connection = self.current
+        if connection is None:
+            return
+
+        def failed(error: TqError) -> None:
+            if connection is not self.current or connection.is_closed:
+                return
+            if refused is None or isinstance(error, StoreError | Unreachable) or not refused(error):
+                connection.close(f"{method}: {error}")
+
+        def done(future: asyncio.Future[Any]) -> None:
+            if future.cancelled():
+                return
+            error = future.exception()
+            if isinstance(error, TqError):
+                failed(error)
+            elif connection is self.current:
+                then(future.result())
+
+        try:
+            connection.call(DISPATCHER, method, *args).add_done_callback(done)
+        except TqError as error:
+            failed(error)
+
+    def tell(self, method: str, *args: Any) -> None:
+        """Call the dispatcher; a call that fails costs what it carried, and nothing else."""
+        if self.current is None or self.current.is_closed:
+            return
+        try:
+            future = self.current.call(DISPATCHER, method, *args)
+        except TqError as error:
+            self._report("call.failed", level="debug", method=method, error=str(error))
+        else:
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    # the end
+
+    async def say_goodbye(self) -> None:
+        """Leave in good order: nothing more is leased to us, nothing we hold has to wait for a grace."""
+        connection, self.current = self._opened, None
+        if connection is None or connection.is_closed:
+            return
+        try:
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await connection.call(DISPATCHER, "leave")
+        except (TqError, TimeoutError) as error:
+            reason = str(error) or f"no answer to its goodbye within {GOODBYE_SECONDS:g} s"
+            self._report("worker.disconnected", level="warning", reason=reason)
+        connection.close("the worker has ended")
+
+    def hang_up(self) -> None:
+        """No goodbye, or no more waiting for its answer."""
+        if self._opened is not None:
+            self._opened.close("the worker was told to end without waiting")

@@ -1,0 +1,89 @@
+"""How much memory processes have, and whether the kernel has lately killed one for lack of it.
+
+Linux says both in files that cost some ten microseconds to read; elsewhere psutil knows the first, and
+nobody the second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Final
+
+from ..agent.jobs import Death
+
+PAGE_SIZE: Final = os.sysconf("SC_PAGE_SIZE")
+MAXRSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes everywhere else
+CGROUPS: Final = Path("/sys/fs/cgroup")
+
+
+def resident_bytes(pid: int) -> int:
+    """Physical memory of a process; 0 when it is gone."""
+    if sys.platform == "linux":
+        try:
+            with open(f"/proc/{pid}/statm", "rb") as file:
+                return int(file.read().split()[1]) * PAGE_SIZE
+        except (OSError, IndexError):
+            return 0
+    import psutil
+
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+class KernelKills:
+    """Counts what the kernel's out-of-memory killer did, as far as this process may read it."""
+
+    def __init__(self) -> None:
+        self._files = [Path("/proc/vmstat"), *(folder / "memory.events" for folder in _own_cgroups())]
+        self._seen = self._count()
+
+    def struck(self) -> bool:
+        """Whether it has killed anything since it was last asked."""
+        before, self._seen = self._seen, self._count()
+        return self._seen > before
+
+    def _count(self) -> int:
+        total = 0
+        for file in self._files:
+            with contextlib.suppress(OSError):
+                found = re.search(r"^oom_kill (\d+)$", file.read_text("ascii"), re.MULTILINE)
+                total += int(found[1]) if found else 0
+        return total
+
+
+def group_limit_bytes() -> int | None:
+    """The memory limit of the control group this process is in; None: there is none, or it is not readable."""
+    limits = []
+    for folder in _own_cgroups():
+        with contextlib.suppress(OSError, ValueError):  # "max" is no number
+            limits.append(int((folder / "memory.max").read_text("ascii")))
+    return min(limits, default=None)
+
+
+def _own_cgroups() -> list[Path]:
+    """Where the control group of this process is shown; in a container it is the root of what is seen."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"^0::(/.*)$", Path("/proc/self/cgroup").read_text("utf-8"), re.MULTILINE)
+        if found:
+            return list(dict.fromkeys([CGROUPS, CGROUPS / found[1].lstrip("/")]))
+    return []
+
+
+class Examiner:
+    """Adds to a death what this host knows of it. ``limit_bytes``: of one child, 0 for none."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes, self._kills = limit_bytes, KernelKills()
+
+    def examined(self, death: Death, last_lines: str) -> Death:
+        return death._replace(
+            limit_bytes=self._limit_bytes or group_limit_bytes(),
+            is_starved=self._kills.struck(),
+            last_lines=last_lines,
+        )

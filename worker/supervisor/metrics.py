@@ -1,0 +1,62 @@
+"""A worker's metrics: what the master acknowledged, and what its agent and children are doing now."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...common.domain.model import OutcomeNumber
+from ...common.runtime.exposition import counter, gauge, histogram
+from ...common.runtime.histogram import DISK_SECONDS, SECONDS, Buckets
+from ...common.version import VERSION
+from .memory import resident_bytes
+from .supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+
+class WorkerMeters:
+    """Fed by the supervisor for every report that the master has taken."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[OutcomeNumber] = Counter()
+        self.stale = 0
+        self.run, self.lag = Buckets(SECONDS), Buckets(DISK_SECONDS)
+        self.events: Counter[str] = Counter()
+
+    def acknowledged(self, rows: Sequence[Sequence[Any]], stale: int) -> None:
+        for outcome, count in Counter([row[3] for row in rows]).items():
+            self.outcomes[OutcomeNumber(outcome)] += count
+        self.run.observe_all([row[6] for row in rows])
+        self.stale += stale
+
+
+class WorkerMetrics:
+    def __init__(self, supervisor: Supervisor, meters: WorkerMeters, slots: int) -> None:
+        self._supervisor, self._meters, self._slots = supervisor, meters, slots
+
+    async def take(self) -> list[Metric]:
+        agent, meters = self._supervisor.agent, self._meters
+        ready = sum(child.ready for child in agent.children.values())
+        memory = sum(map(resident_bytes, self._supervisor.pids))
+        outcomes = [((str(outcome),), count) for outcome, count in meters.outcomes.items()]
+        events = [((action,), count) for action, count in meters.events.items()]
+        return [
+            counter("tq_worker_attempts", "Attempts reported and acknowledged.", ("outcome",), outcomes),
+            counter("tq_worker_results_stale", "Results that came too late.", (), [((), meters.stale)]),
+            histogram("tq_worker_run_seconds", "From start to end.", (), [((), meters.run)]),
+            gauge("tq_worker_slots", "Tasks that may run at a time.", (), [((), self._slots)]),
+            gauge("tq_worker_running", "Tasks that run.", (), [((), len(agent.starts.running()))]),
+            gauge("tq_worker_waiting", "Tasks in hand that no child has.", (), [((), len(agent.waiting))]),
+            gauge("tq_worker_outbox", "Results the master has not taken.", (), [((), len(agent.outbox))]),
+            gauge("tq_worker_connected", "1: connected to a master.", (), [((), agent.connected)]),
+            gauge("tq_worker_draining", "1: takes nothing more.", (), [((), agent.draining)]),
+            gauge("tq_worker_children", "Child processes ready to run.", (), [((), ready)]),
+            counter("tq_worker_children_died", "Those that died.", (), [((), meters.events["child.died"])]),
+            gauge("tq_worker_children_memory_bytes", "Memory of the children.", (), [((), memory)]),
+            histogram("tq_loop_lag_seconds", "How late the loop's beat came.", (), [((), meters.lag)]),
+            counter("tq_events", "Events by what happened, logged or not.", ("action",), events),
+            gauge("tq_build_info", "Always 1.", ("version",), [((VERSION,), 1)]),
+        ]

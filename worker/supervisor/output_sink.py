@@ -1,0 +1,89 @@
+"""Where output goes on this host: to the worker's own stderr, and into files when they are asked for.
+
+In a thread of its own: a terminal that stands still (Ctrl-S), a pipe that nobody reads or a slow disk
+holds up this thread and nothing else. What waits for it is bounded; beyond that, output is dropped and
+counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from ...common.runtime.terminal import clean
+
+WAITING_BYTES_MAX: Final = 8 * 1024 * 1024
+STDERR: Final = 2
+
+Report = Callable[..., None]
+
+
+class Outlet:
+    """``folder``: one file per attempt, with all it said; None: only stderr."""
+
+    def __init__(self, folder: Path | None, report: Report) -> None:
+        self._folder, self._report = folder, report
+        self._queue: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
+        self._waiting_bytes = 0
+        self._dropped_bytes = 0
+        self._has_complained = False
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None  # of the first output
+
+    def put(self, name: str, text: bytes) -> None:
+        """``name``: of the attempt's file; empty: it is of no attempt."""
+        with self._lock:
+            if self._waiting_bytes + len(text) > WAITING_BYTES_MAX:
+                self._dropped_bytes += len(text)
+                return
+            self._waiting_bytes += len(text)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._write, name="tq-output", daemon=True)
+            self._thread.start()
+        self._queue.put((name, text))
+
+    def close(self, seconds: float) -> None:
+        """Let what waits get out, if that takes no longer."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join(seconds)
+
+    def _write(self) -> None:
+        while (entry := self._queue.get()) is not None:
+            name, text = entry
+            with contextlib.suppress(OSError):  # nobody takes it
+                _write_all(
+                    STDERR, clean(text.decode("utf-8", "replace")).encode()
+                )  # a log is read on terminals
+            if self._folder is not None and name:
+                self._append(self._folder / name, text)
+            with self._lock:
+                self._waiting_bytes -= len(text)
+                dropped, self._dropped_bytes = self._dropped_bytes, 0
+            if dropped:
+                self._report("output.dropped", level="warning", bytes=dropped)
+
+    def _append(self, path: Path, text: bytes) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                _write_all(descriptor, text)
+            finally:
+                os.close(descriptor)
+            self._has_complained = False
+        except OSError as error:
+            if not self._has_complained:  # once for each time it begins
+                self._has_complained = True
+                self._report("output.not_kept", level="warning", file=str(path), error=str(error))
+
+
+def _write_all(descriptor: int, text: bytes) -> None:
+    rest = memoryview(text)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

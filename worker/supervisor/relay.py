@@ -1,0 +1,111 @@
+"""The calls of Apps inside tasks, on the worker's own connection: made with a client's rights, a few large ones at a time.
+
+Each child is a node of its own for the master: what it holds, items and locks, is given back when it dies, and stays its own
+over a lost connection.
+
+What is asked while there is no connection waits for the next one. Chunks of blobs stand in line here, so that no
+more of them than a few are in front of the worker's own words: its beats, its results, its next lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from ...common.domain.model import NODE_ID_BYTES
+from ...common.errors import TqError
+from ...common.wire.connection import CallerConnection
+from ...common.wire.protocol import Request
+from ..pools.interface import Body
+
+CHUNKS_UNDER_WAY: Final = 8  # of all children: 4 MiB
+CHUNK_CALLS: Final = frozenset({"put", "get"})
+
+
+class Relay:
+    """``random_bytes``: for the names of children."""
+
+    def __init__(self, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
+        self._random_bytes = random_bytes
+        self._nodes: dict[Body, bytes] = {}  # of children that have asked for something
+        self._open: dict[Body, set[asyncio.Future[Any]]] = {}  # what they wait for
+        self._connection: CallerConnection | None = None
+        self._waiting: deque[tuple[Body, Request]] = deque()  # for a connection
+        self._chunks: deque[tuple[Body, Request]] = deque()  # for their turn
+        self._under_way = 0
+
+    def connected(self, connection: CallerConnection) -> None:
+        self._connection = connection
+        for node in self._nodes.values():
+            connection.say_of_child(node, here=True)
+        waiting, self._waiting = self._waiting, deque()
+        for child, request in waiting:
+            self.ask(connection, child, request)
+
+    def ask(self, connection: CallerConnection | None, child: Body, request: Request) -> None:
+        self._connection = connection
+        if connection is None or connection.is_closed:
+            self._waiting.append((child, request))
+        elif request.target[0] != "get_blobs" or request.method not in CHUNK_CALLS:
+            self._call(connection, child, request)
+        else:
+            self._chunks.append((child, request))
+            self._next_chunks()
+
+    def forget(self, child: Body) -> None:
+        """It has died. The master answers the dead no more: nothing here may wait for it, or a chunk of theirs would keep
+        its place for ever."""
+        node = self._nodes.pop(child, None)
+        if node is not None and self._connection is not None:
+            self._connection.say_of_child(node, here=False)
+        for future in self._open.pop(child, set()):
+            future.cancel()
+        self._waiting = deque(one for one in self._waiting if one[0] is not child)
+        self._chunks = deque(one for one in self._chunks if one[0] is not child)
+
+    def _next_chunks(self) -> None:
+        while self._chunks and self._under_way < CHUNKS_UNDER_WAY:
+            child, request = self._chunks.popleft()
+            connection = self._connection
+            if connection is None or connection.is_closed:
+                self._waiting.append((child, request))
+                continue
+            future = self._call(connection, child, request)
+            if future is not None:
+                self._under_way += 1
+                future.add_done_callback(self._chunk_done)
+
+    def _chunk_done(self, _: asyncio.Future[Any]) -> None:
+        self._under_way -= 1
+        self._next_chunks()
+
+    def _call(
+        self, connection: CallerConnection, child: Body, request: Request
+    ) -> asyncio.Future[Any] | None:
+        def done(future: asyncio.Future[Any]) -> None:
+            self._open.get(child, set()).discard(future)
+            error = None if future.cancelled() else future.exception()
+            if isinstance(error, TqError):
+                child.answer(request.call_id, None, error)
+            elif not future.cancelled():
+                child.answer(request.call_id, future.result(), None)
+
+        if child not in self._nodes:
+            self._nodes[child] = self._random_bytes(NODE_ID_BYTES)
+        try:
+            future = connection.call(
+                list(request.target),
+                request.method,
+                *request.args,
+                child=self._nodes[child],
+                **request.kwargs,
+            )
+        except TqError as error:
+            child.answer(request.call_id, None, error)
+            return None
+        self._open.setdefault(child, set()).add(future)
+        future.add_done_callback(done)
+        return future
