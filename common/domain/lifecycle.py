@@ -11,7 +11,8 @@
     READY, SCHEDULED, BLOCKED ─cancel─► CANCELLED      ─expires─► EXPIRED
     FAILED, DEAD, CANCELLED, EXPIRED, LOST ─retry by hand─► READY
 
-The table is the law: every store and every simulator checks its moves against it.
+The table is executed: a store makes each of its statements that moves a task from it (``sources``, ``targets``,
+``may_begin``), so that a move which is not in it is refused.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .retry import retry_delay
 
 SNOOZE_SECONDS_MIN: Final = 0.1  # Snooze(0) is no busy loop of lease, start, report and commit
 
-_WAITING = frozenset({StateNumber.READY, StateNumber.SCHEDULED, StateNumber.BLOCKED})
+WAITING: Final = frozenset({StateNumber.READY, StateNumber.SCHEDULED, StateNumber.BLOCKED})
 
 TRANSITIONS: Final[dict[StateNumber, frozenset[StateNumber]]] = {
     StateNumber.READY: frozenset({StateNumber.RUNNING, StateNumber.CANCELLED, StateNumber.EXPIRED}),
@@ -50,6 +51,21 @@ TRANSITIONS: Final[dict[StateNumber, frozenset[StateNumber]]] = {
     StateNumber.EXPIRED: frozenset({StateNumber.READY}),
     StateNumber.LOST: frozenset({StateNumber.READY}),
 }
+
+
+def targets(state: StateNumber) -> frozenset[StateNumber]:
+    """Where a task in this state may go."""
+    return TRANSITIONS[state]
+
+
+def sources(state: StateNumber) -> frozenset[StateNumber]:
+    """The states from which a task may go to this one."""
+    return frozenset(before for before in StateNumber if state in targets(before))
+
+
+def may_begin() -> frozenset[StateNumber]:
+    """The states that a task may be submitted in. RUNNING: it is ready, and leased in the same step."""
+    return WAITING | (targets(StateNumber.READY) & {StateNumber.RUNNING})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

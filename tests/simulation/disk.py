@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tq.common.errors import StoreError
+from tq.master.store.interface.store import Inconsistent
 from tq.master.store.sqlite.store import SqliteStore
 
+from .oracle import Broken
 from .world import MS, World
 
 WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
@@ -73,6 +75,15 @@ class SimulatedStore(SqliteStore):
         if rows:
             self._meet(name)
         return super()._many(name, rows)
+
+    def _exactly(self, name: str, rows: Sequence[Any]) -> None:
+        """The master takes up its picture again after this, and goes on; here it is what it shows: a bug."""
+        try:
+            super()._exactly(name, rows)
+        except Inconsistent as error:
+            raise Broken(
+                "I9", f"the master asked for a move that the store does not make: {error}"
+            ) from error
 
     def _meet(self, name: str) -> None:
         """What a statement meets on its way."""

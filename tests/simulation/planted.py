@@ -60,6 +60,12 @@ BUGS = (
         "failures > end.options.retries + 1",
     ),
     Bug(
+        "end as expired what gave up",  # counts and the history agree with it: only the table of lifecycle.py does not
+        "tq.common.domain.lifecycle",
+        "            return step(StateNumber.FAILED)\n        case OutcomeNumber.SNOOZE",
+        "            return step(StateNumber.EXPIRED)\n        case OutcomeNumber.SNOOZE",
+    ),
+    Bug(
         "forget requeue on disconnect",
         "tq.master.workers.membership",
         "            worker.give_up_at = now.mono + self._grace_ms\n",

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from tq.common.domain.lifecycle import TRANSITIONS
+from tq.common.domain.model import StateNumber
 
 from .planted import BUGS, Bug, find, planted
 from .run import simulate
@@ -29,6 +31,7 @@ QUICK = {
     "confirm a cancel too early",
     "dedupe by id only",
     "follow the clock when it is set",
+    "end as expired what gave up",
 }
 
 
@@ -75,6 +78,33 @@ def test_other_seeds_are_other_stories() -> None:
 def test_a_planted_bug_is_found(bug: Bug) -> None:
     found = find(bug, range(60))
     assert found is not None
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        (StateNumber.READY, StateNumber.EXPIRED),
+        (StateNumber.READY, StateNumber.CANCELLED),
+        (StateNumber.CANCELLED, StateNumber.READY),
+        (StateNumber.RUNNING, StateNumber.DEAD),
+    ],
+    ids=lambda move: "-".join(map(str, move)),
+)
+def test_a_move_that_is_taken_out_of_the_table_of_states_is_missed(
+    move: tuple[StateNumber, StateNumber], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = move
+    monkeypatch.setitem(TRANSITIONS, before, TRANSITIONS[before] - {after})
+    assert any("I9" in simulate(seed).broken for seed in range(10))
+
+
+def test_no_cluster_starts_on_a_table_in_which_only_running_tasks_move(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for state in set(TRANSITIONS) - {StateNumber.RUNNING}:
+        monkeypatch.setitem(TRANSITIONS, state, frozenset())
+    with pytest.raises(ValueError, match="which is not in the table"):
+        simulate(0)
 
 
 def test_a_planted_bug_is_gone_afterwards() -> None:

@@ -16,6 +16,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+from ....common.domain.lifecycle import may_begin
+from ....common.domain.model import StateNumber
 from ....common.errors import ConfigError, StoreError
 from ..interface.store import (
     AttemptRow,
@@ -75,7 +77,7 @@ class SqliteStore:
             )
         self._path, self._durability = path, durability
         self.damage, self._on_damage = "", on_damage
-        self._sql = load_statements()
+        self._sql, self._beginnings = load_statements(), may_begin()
         self.blobs = BlobRows(self._all, self._many)
         self._db = self._open()
         self._changes_before = 0
@@ -158,6 +160,10 @@ class SqliteStore:
         plain: list[tuple[Any, ...]] = []  # most tasks: fewer parameters are a fifth less work
         full: list[tuple[Any, ...]] = []
         for group in groups:
+            if group.state not in self._beginnings:
+                raise ValueError(
+                    f"no task may begin as {StateNumber(group.state)}: see the table of lifecycle.py"
+                )
             shared = (
                 group.lane,
                 group.state,

@@ -2,27 +2,27 @@
 
 -- name: count_ahead
 SELECT count(*) FROM (
-    SELECT 1 FROM tasks WHERE state = 0 AND lane = :lane AND priority > :priority
+    SELECT 1 FROM tasks WHERE state = {state.READY} AND lane = :lane AND priority > :priority
     UNION ALL
-    SELECT 1 FROM tasks WHERE state = 0 AND lane = :lane AND priority = :priority AND seq < :seq
+    SELECT 1 FROM tasks WHERE state = {state.READY} AND lane = :lane AND priority = :priority AND seq < :seq
     LIMIT :limit
 )
 
 -- name: oldest_ready
 -- The first of each priority in the index, of which there are at most 201.
 WITH RECURSIVE levels (priority) AS (
-    SELECT max(priority) FROM tasks WHERE state = 0 AND lane = :lane
+    SELECT max(priority) FROM tasks WHERE state = {state.READY} AND lane = :lane
     UNION ALL
-    SELECT (SELECT max(priority) FROM tasks WHERE state = 0 AND lane = :lane AND priority < levels.priority)
+    SELECT (SELECT max(priority) FROM tasks WHERE state = {state.READY} AND lane = :lane AND priority < levels.priority)
     FROM levels WHERE levels.priority IS NOT NULL
 )
 SELECT created FROM tasks WHERE seq = (
-    SELECT min((SELECT min(seq) FROM tasks WHERE state = 0 AND lane = :lane AND priority = levels.priority))
+    SELECT min((SELECT min(seq) FROM tasks WHERE state = {state.READY} AND lane = :lane AND priority = levels.priority))
     FROM levels WHERE priority IS NOT NULL
 )
 
 -- name: window
-SELECT seq, id, lane, state, created, CASE WHEN ? AND state IN (11, 12, 15) THEN result END
+SELECT seq, id, lane, state, created, CASE WHEN ? AND state IN ({state.FAILED}, {state.DEAD}, {state.LOST}) THEN result END
 FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?
 
 -- name: brief

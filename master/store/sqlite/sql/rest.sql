@@ -38,7 +38,7 @@ ON CONFLICT (node) DO UPDATE SET host = excluded.host, pid = excluded.pid, seen 
 RETURNING worker
 
 -- name: forget_workers
-DELETE FROM workers WHERE seen < ? AND worker NOT IN (SELECT worker FROM tasks WHERE state = 3)
+DELETE FROM workers WHERE seen < ? AND worker NOT IN (SELECT worker FROM tasks WHERE state = {state.RUNNING})
 
 -- name: origins
 SELECT origin, queue, results FROM origins

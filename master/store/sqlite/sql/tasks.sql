@@ -11,23 +11,25 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)
 
 -- name: ready_heads
 SELECT priority, seq, length(payload) FROM tasks
-WHERE state = 0 AND lane = ? ORDER BY priority DESC, seq LIMIT ?
+WHERE state = {state.READY} AND lane = ? ORDER BY priority DESC, seq LIMIT ?
 
 -- name: lease_lane
+-- moves: READY to RUNNING
 UPDATE tasks
-SET state = 3, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
+SET state = {to}, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
 WHERE seq IN (
-    SELECT seq FROM tasks WHERE state = 0 AND lane = :lane ORDER BY priority DESC, seq LIMIT :limit
+    SELECT seq FROM tasks WHERE {from} AND lane = :lane ORDER BY priority DESC, seq LIMIT :limit
 )
 RETURNING priority, seq, id, lane, attempt, returned, crashes, timeout, origin, payload
 
 -- name: lease_lane_measured
+-- moves: READY to RUNNING
 UPDATE tasks
-SET state = 3, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
+SET state = {to}, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
 WHERE seq IN (
     SELECT seq FROM (
         SELECT seq, sum(length(payload)) OVER so_far AS bytes, row_number() OVER so_far AS place
-        FROM tasks WHERE state = 0 AND lane = :lane
+        FROM tasks WHERE {from} AND lane = :lane
         WINDOW so_far AS (ORDER BY priority DESC, seq ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
         ORDER BY priority DESC, seq LIMIT :limit
     ) WHERE bytes <= :bytes_max OR place = 1
@@ -35,76 +37,84 @@ WHERE seq IN (
 RETURNING priority, seq, id, lane, attempt, returned, crashes, timeout, origin, payload
 
 -- name: lease_one
+-- moves: READY to RUNNING
 UPDATE tasks
-SET state = 3, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
-WHERE seq = :seq AND state = 0
+SET state = {to}, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
+WHERE seq = :seq AND {from}
 RETURNING priority, seq, id, lane, attempt, returned, crashes, timeout, origin, payload
 
 -- name: succeed
-UPDATE tasks SET state = 10, result = ?, started = ?, finished = ?
-WHERE seq = ? AND state = 3 AND attempt = ? AND lease = ?
+-- moves: RUNNING to SUCCEEDED
+UPDATE tasks SET state = {to}, result = ?, started = ?, finished = ?
+WHERE seq = ? AND {from} AND attempt = ? AND lease = ?
 
 -- name: end_attempt
+-- moves: RUNNING to :state
 UPDATE tasks
-SET state = :state, due = :due, failures = :failures, crashes = :crashes, finished = :finished,
+SET state = {to}, due = :due, failures = :failures, crashes = :crashes, finished = :finished,
     result = :body, started = :started
-WHERE seq = :seq AND state = 3 AND attempt = :attempt AND lease = :lease
+WHERE seq = :seq AND {from} AND attempt = :attempt AND lease = :lease
 
 -- name: log_attempt
 INSERT INTO attempts (seq, attempt, worker, outcome, started, ended, body)
 VALUES (:seq, :number, :worker, :outcome, :started, :ended, :body)
 
 -- name: return_unstarted
-UPDATE tasks SET state = ?, finished = ?, returned = returned + 1, started = NULL, result = NULL
-WHERE seq = ? AND state = 3 AND attempt = ? AND lease = ?
+-- moves: RUNNING to ?1
+UPDATE tasks SET state = {to}, finished = ?2, returned = returned + 1, started = NULL, result = NULL
+WHERE seq = ?3 AND {from} AND attempt = ?4 AND lease = ?5
 
 -- name: forget_snoozed
 -- A task may snooze without end: of each task the last hundred are kept, and all that ended otherwise.
 DELETE FROM attempts
-WHERE :outcome = 4 AND seq = :seq AND attempt BETWEEN :number - 200 AND :number - 100 AND outcome = 4
+WHERE :outcome = {outcome.SNOOZE} AND seq = :seq AND attempt BETWEEN :number - 200 AND :number - 100 AND outcome = {outcome.SNOOZE}
 
 -- name: forget_snoozed_logs
 DELETE FROM attempt_logs
-WHERE :outcome = 4 AND seq = :seq AND attempt BETWEEN :number - 200 AND :number - 100 AND attempt IN (
+WHERE :outcome = {outcome.SNOOZE} AND seq = :seq AND attempt BETWEEN :number - 200 AND :number - 100 AND attempt IN (
     SELECT attempt FROM attempts
-    WHERE seq = :seq AND attempt BETWEEN :number - 200 AND :number - 100 AND outcome = 4
+    WHERE seq = :seq AND attempt BETWEEN :number - 200 AND :number - 100 AND outcome = {outcome.SNOOZE}
 )
 
 -- name: request_cancel
-UPDATE tasks SET cancel = 1 WHERE seq = ? AND state = 3
+UPDATE tasks SET cancel = 1 WHERE seq = ? AND state = {state.RUNNING}
 
 -- name: cancel_waiting
-UPDATE tasks SET state = 13, finished = ?, due = NULL WHERE seq = ? AND state IN (0, 1, 2)
+-- moves: waiting to CANCELLED
+UPDATE tasks SET state = {to}, finished = ?, due = NULL WHERE seq = ? AND {from}
 
 -- name: revive
+-- moves: ended to READY
 UPDATE tasks
-SET state = 0, failures = 0, crashes = 0, cancel = 0, finished = NULL, result = NULL, expires = NULL
-WHERE seq = ? AND state IN (11, 12, 13, 14, 15)
+SET state = {to}, failures = 0, crashes = 0, cancel = 0, finished = NULL, result = NULL, expires = NULL
+WHERE seq = ? AND {from}
 
 -- name: due
-SELECT seq, lane FROM tasks WHERE state = 1 AND due BETWEEN 0 AND ? ORDER BY due LIMIT ?
+SELECT seq, lane FROM tasks WHERE state = {state.SCHEDULED} AND due BETWEEN 0 AND ? ORDER BY due LIMIT ?
 
 -- name: due_at
-SELECT seq, lane FROM tasks WHERE state = 1 AND due BETWEEN -? AND -1 ORDER BY due DESC LIMIT ?
+SELECT seq, lane FROM tasks WHERE state = {state.SCHEDULED} AND due BETWEEN -? AND -1 ORDER BY due DESC LIMIT ?
 
 -- name: next_at
-SELECT -max(due) FROM tasks WHERE state = 1 AND due < 0
+SELECT -max(due) FROM tasks WHERE state = {state.SCHEDULED} AND due < 0
 
 -- name: promote
-UPDATE tasks SET state = 0, due = NULL WHERE seq = ? AND state = 1
+-- moves: SCHEDULED to READY
+UPDATE tasks SET state = {to}, due = NULL WHERE seq = ? AND {from}
 
 -- name: next_due
-SELECT min(due) FROM tasks WHERE state = 1 AND due >= 0
+SELECT min(due) FROM tasks WHERE state = {state.SCHEDULED} AND due >= 0
 
 -- name: overdue
 SELECT seq, id, lane, state, origin FROM tasks
-WHERE expires IS NOT NULL AND state < 3 AND expires <= ? ORDER BY expires LIMIT ?
+WHERE expires IS NOT NULL AND state < {state.RUNNING} AND expires <= ? ORDER BY expires LIMIT ?
 
 -- name: expire
-UPDATE tasks SET state = 14, finished = ?, due = NULL WHERE seq = ? AND state = ?
+-- moves: ?3 to EXPIRED
+UPDATE tasks SET state = {to}, finished = ?1, due = NULL WHERE seq = ?2 AND {from}
 
 -- name: next_expiry
-SELECT min(expires) FROM tasks WHERE expires IS NOT NULL AND state < 3
+SELECT min(expires) FROM tasks WHERE expires IS NOT NULL AND state < {state.RUNNING}
 
 -- name: finished_before
 SELECT seq, lane, state FROM tasks WHERE finished IS NOT NULL AND finished <= ? ORDER BY finished LIMIT ?
@@ -148,13 +158,13 @@ FROM attempts LEFT JOIN workers USING (worker) WHERE seq = ? ORDER BY attempt
 SELECT host FROM workers WHERE worker = ?
 
 -- name: running
-SELECT seq, id, lane, attempt, returned, lease, worker, cancel, started, origin FROM tasks WHERE state = 3
+SELECT seq, id, lane, attempt, returned, lease, worker, cancel, started, origin FROM tasks WHERE state = {state.RUNNING}
 
 -- name: count_ready
-SELECT lane, 0, count(*) FROM tasks WHERE state = 0 GROUP BY lane
+SELECT lane, {state.READY}, count(*) FROM tasks WHERE state = {state.READY} GROUP BY lane
 
 -- name: count_scheduled
-SELECT lane, 1, count(*) FROM tasks WHERE state = 1 GROUP BY lane
+SELECT lane, {state.SCHEDULED}, count(*) FROM tasks WHERE state = {state.SCHEDULED} GROUP BY lane
 
 -- name: count_finished
 SELECT lane, state, count(*) FROM tasks WHERE finished IS NOT NULL GROUP BY lane, state

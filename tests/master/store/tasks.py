@@ -1,0 +1,76 @@
+"""Tasks for a store, and what tests do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from tq.common.domain.model import OutcomeNumber, StateNumber
+from tq.master.store.interface.store import EndedAttempt, NewTasks, Store
+
+QUEUE, TASK = "q", "m:f"
+LEASE = b"L" * 16
+NOW = 1_700_000_000_000
+
+
+def id_of(seq: int) -> bytes:
+    return seq.to_bytes(16, "big")
+
+
+def task(seq: int, lane: int, state: StateNumber = StateNumber.READY, **fields: Any) -> NewTasks:
+    leased = state == StateNumber.RUNNING
+    base = NewTasks(
+        lane=lane,
+        state=int(state),
+        created=NOW,
+        tasks=[(seq, fields.pop("id", id_of(seq)), fields.pop("payload", b"payload"))],
+        attempt=int(leased),
+        lease=LEASE if leased else None,
+        worker=1 if leased else None,
+        started=NOW if leased else None,
+    )
+    return replace(base, **fields)
+
+
+def insert(store: Store, *groups: NewTasks) -> None:
+    store.begin()
+    assert store.insert(groups)
+    store.commit()
+
+
+def within(store: Store, verb: Callable[[], object]) -> object:
+    """Run a verb in a transaction of its own."""
+    store.begin()
+    try:
+        result = verb()
+    except BaseException:
+        store.rollback()
+        raise
+    store.commit()
+    return result
+
+
+def state_of(store: Store, seq: int) -> StateNumber:
+    [found] = store.find([id_of(seq)])
+    return StateNumber(found.state)
+
+
+def ended(seq: int, state: StateNumber, **fields: object) -> EndedAttempt:
+    values: dict[str, object] = {
+        "seq": seq,
+        "attempt": 1,
+        "number": 1,
+        "lease": LEASE,
+        "worker": 1,
+        "outcome": int(OutcomeNumber.ERROR),
+        "started": NOW,
+        "ended": NOW + 5,
+        "body": b"why",
+        "state": int(state),
+        "due": None,
+        "failures": 1,
+        "crashes": 0,
+        "finished": NOW + 5 if state.is_terminal else None,
+    }
+    return EndedAttempt(**{**values, **fields})  # type: ignore[arg-type]
