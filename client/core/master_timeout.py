@@ -14,13 +14,13 @@ from ...common.errors import StoreError, Unreachable
 if TYPE_CHECKING:
     from ..app import App
 
-PATIENCE_SECONDS: Final = 30.0  # without a connection; a master that is restarted is back in a few
+MASTER_TIMEOUT_SECONDS: Final = 30.0  # without a connection; a master that is restarted is back in a few
 
 
 def insisted(app: App, future: Future[Any], seconds: float | None = None) -> Any:
     """The answer to a call that is repeated until it is done. Raises Unreachable or StoreError when it was not within so
-    many seconds (None: PATIENCE_SECONDS); it goes on all the same."""
-    seconds = PATIENCE_SECONDS if seconds is None else seconds
+    many seconds (None: MASTER_TIMEOUT_SECONDS); it goes on all the same."""
+    seconds = MASTER_TIMEOUT_SECONDS if seconds is None else seconds
     try:
         return future.result(seconds)
     except TimeoutError:
@@ -37,16 +37,16 @@ def insisted(app: App, future: Future[Any], seconds: float | None = None) -> Any
 
 
 def answer_of(app: App, future: Future[Any]) -> Any:
-    """The answer. Raises Unreachable when there has been no connection for PATIENCE_SECONDS."""
+    """The answer. Raises Unreachable when there has been no connection for MASTER_TIMEOUT_SECONDS."""
     while True:
         try:
-            return future.result(PATIENCE_SECONDS - min(app.away_seconds, PATIENCE_SECONDS))
+            return future.result(MASTER_TIMEOUT_SECONDS - min(app.away_seconds, MASTER_TIMEOUT_SECONDS))
         except TimeoutError:
             if future.done():
                 return future.result()
-            if app.away_seconds >= PATIENCE_SECONDS:
+            if app.away_seconds >= MASTER_TIMEOUT_SECONDS:
                 future.cancel()
                 raise Unreachable(
                     f"the master at {app.url or 'the address that was found'} has been away for "
-                    f"{PATIENCE_SECONDS:g} s; is tq-master running there? What was asked may still be done when it is back"
+                    f"{MASTER_TIMEOUT_SECONDS:g} s; is tq-master running there? What was asked may still be done when it is back"
                 ) from None

@@ -133,8 +133,8 @@ class Event(Proxy):
             is_set, since = self._call("state")
         else:  # a time that is over at once still asks, and a master that is away does not hold it up
             try:
-                patience = max(deadline, time.monotonic() + GIVE_UP_SECONDS)
-                is_set, since = self._await("state", deadline=patience)
+                until = max(deadline, time.monotonic() + GIVE_UP_SECONDS)
+                is_set, since = self._await("state", deadline=until)
             except TimeoutError:
                 return False
         if is_set:

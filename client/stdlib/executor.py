@@ -145,7 +145,7 @@ class Executor(StandardExecutor):
     ``url`` and ``authkey`` as for ``tq.App``; ``queue`` and the options of tasks as for ``app.task``. A function
     must have a name that workers can import: they serve its module, or allow it by ``tq-worker --allow``.
     ``submit`` returns before the task is stored; a failure to store it is the future's exception. Only the content
-    of a ``tq.Blob`` among the arguments is sent before it returns. ``patience``: for how many seconds the master may be
+    of a ``tq.Blob`` among the arguments is sent before it returns. ``master_timeout``: for how many seconds the master may be
     out of reach, until what waits ends with BrokenCluster; None: without end.
     """
 
@@ -155,12 +155,12 @@ class Executor(StandardExecutor):
         authkey: str | None = None,
         *,
         app: App | None = None,
-        patience: float | None = AWAY_SECONDS_MAX,
+        master_timeout: float | None = AWAY_SECONDS_MAX,
         **options: Unpack[Options],
     ) -> None:
         _check_foreign(url, options)
         self._app = app or App(url, authkey)
-        self._courier = Courier(self._app, patience)
+        self._courier = Courier(self._app, master_timeout)
         if app is None:
             self._courier.at_end.append(self._app.close)
         self._sendables = Sendables(self._app, options)

@@ -59,7 +59,7 @@ class Pool:
         url: str | None = None,
         authkey: str | None = None,
         app: App | None = None,
-        patience: float | None = AWAY_SECONDS_MAX,
+        master_timeout: float | None = AWAY_SECONDS_MAX,
         **options: Unpack[Options],
     ) -> None:
         if processes is not None and processes < 1:
@@ -83,7 +83,7 @@ class Pool:
             cluster = own_cluster(processes, None)
             url, authkey = cluster.url, cluster.key("client")
         self._app = app or App(url, authkey)
-        self._courier = Courier(self._app, patience)
+        self._courier = Courier(self._app, master_timeout)
         if app is None:
             self._courier.at_end.append(self._app.close)
         if cluster is not None:

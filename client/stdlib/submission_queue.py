@@ -87,11 +87,11 @@ class _Shipment:
 
 
 class Courier:
-    """``patience``: for how many seconds the master may be out of reach, until everybody is told BrokenCluster. ``at_end``: called in the courier's thread when it has closed and everybody has heard. They must not hold on to
+    """``master_timeout``: for how many seconds the master may be out of reach, until everybody is told BrokenCluster. ``at_end``: called in the courier's thread when it has closed and everybody has heard. They must not hold on to
     who owns the courier, or it is never collected."""
 
-    def __init__(self, app: App, patience: float | None = AWAY_SECONDS_MAX) -> None:
-        self._app, self._patience = app, patience
+    def __init__(self, app: App, master_timeout: float | None = AWAY_SECONDS_MAX) -> None:
+        self._app, self._master_timeout = app, master_timeout
         self.at_end: list[Callable[[], None]] = []
         self._closed = False
         self._broken: BrokenCluster | None = None
@@ -301,12 +301,12 @@ class Courier:
 
     @property
     def _look_seconds(self) -> float:
-        return LOOK_SECONDS if self._patience is None else min(LOOK_SECONDS, self._patience)
+        return LOOK_SECONDS if self._master_timeout is None else min(LOOK_SECONDS, self._master_timeout)
 
     def _look(self) -> None:
         """Nothing has come for a while. Who waits must not wait for what will never be."""
         away = self._app.away_seconds
-        if self._patience is not None and away > self._patience:
+        if self._master_timeout is not None and away > self._master_timeout:
             error = BrokenCluster(
                 f"the master has been out of reach for {away:.0f} s; what it has stored goes on when it is back: `tq ls` lists it"
             )

@@ -305,7 +305,7 @@ def test_a_master_that_stays_away_in_mid_call_breaks_what_waits(
     master: Master, worker_factory: WorkerFactory
 ) -> None:
     worker_factory(options=("--allow", "time.*"))
-    with tq.Executor(master.url, master.authkey, patience=1.0) as executor:
+    with tq.Executor(master.url, master.authkey, master_timeout=1.0) as executor:
         waiting = executor.submit(time.sleep, 60)
         futures.wait([waiting], 0.5)
         master.kill()

@@ -129,7 +129,7 @@ def test_who_uses_one_that_was_deleted_is_told_so(master: Master, connect: Conne
 def test_a_call_ends_when_the_master_stays_away(
     master: Master, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tq.client.core.master_timeout.PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("tq.client.core.master_timeout.MASTER_TIMEOUT_SECONDS", 0.3)
     counts = connect(master.address).dict(name="counts")
     master.signal(signal.SIGTERM)
     master.wait()
