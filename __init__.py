@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from .common.contract.exposed import exposed as exposed
     from .common.domain.context import Context as Context
     from .common.domain.context import current as current
+    from .common.domain.directives import Discard as Discard
+    from .common.domain.directives import Retry as Retry
+    from .common.domain.directives import Snooze as Snooze
     from .common.domain.model import State as State
     from .common.errors import CancelRequested as CancelRequested
     from .common.errors import ConfigError as ConfigError
     from .common.errors import DecodeError as DecodeError
-    from .common.errors import Discard as Discard
     from .common.errors import Forbidden as Forbidden
     from .common.errors import InvalidArgument as InvalidArgument
     from .common.errors import NotNamed as NotNamed
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
     from .common.errors import QuotaExceeded as QuotaExceeded
     from .common.errors import Rejected as Rejected
     from .common.errors import RemoteError as RemoteError
-    from .common.errors import Retry as Retry
-    from .common.errors import Snooze as Snooze
     from .common.errors import StoreError as StoreError
     from .common.errors import TaskCancelled as TaskCancelled
     from .common.errors import TaskConflict as TaskConflict
@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     __version__: str
 
 _ERRORS = (
-    "CancelRequested ConfigError DecodeError Discard Forbidden InvalidArgument NotNamed NotSerializable "
-    "ProtocolError QuotaExceeded Rejected RemoteError Retry Snooze StoreError TaskCancelled TaskConflict TaskCrashed TaskError "
+    "CancelRequested ConfigError DecodeError Forbidden InvalidArgument NotNamed NotSerializable "
+    "ProtocolError QuotaExceeded Rejected RemoteError StoreError TaskCancelled TaskConflict TaskCrashed TaskError "
     "TaskExpired TaskLost TaskTimeout TimeLimit TqError UnknownBlob UnknownObject UnknownTask Unreachable"
 )
 _HOMES = {
@@ -80,6 +80,7 @@ _HOMES = {
     "local": "client.local.local",
     "throwaway_cluster": "client.local.throwaway",
     "wait": "client.tasks.handles",
+    **dict.fromkeys(("Discard", "Retry", "Snooze"), "common.domain.directives"),
     **dict.fromkeys(_ERRORS.split(), "common.errors"),
 }
 

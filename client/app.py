@@ -1,42 +1,32 @@
-"""An App: the tasks a program defines, and its line to the master. Connects when it is first used.
+"""An App: what a program imports to define tasks and submit them. A façade: the work is done by its session and the subjects.
 
-One App serves any number of threads and event loops. After ``os.fork`` the child gets a line of its own.
-Inside a task the line is the worker's: neither address nor key is needed there.
+One App serves any number of threads and event loops. After ``os.fork`` the child gets a connection of its own.
+Inside a task the connection is the worker's: neither address nor key is needed there.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import os
-import sys
-import threading
-import weakref
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, Self, TypeVar, overload
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, overload
 
 from ..common.domain.callables import NamedCallable
 from ..common.domain.context import Context
 from ..common.domain.model import Role
 from ..common.errors import InvalidArgument
-from .core.objects import RemoteObject, is_repeatable
+from .core.objects import RemoteObject
+from .core.session import Session
 from .core.settings import Settings
-from .tasks.handle import TASKS, Handle
-from .tasks.options import Choice, Options, choose
-from .tasks.outcomes import UNKNOWN, Box, Listener, unknown_task
-from .tasks.task import Definition, Submitter, Task
+from .tasks.definition import Definition
+from .tasks.handle import Handle, handle_of
+from .tasks.options import Options, choose
+from .tasks.task import Submitter, Task
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
     from pathlib import Path
     from typing import Unpack
 
-    from .blobs.blobs import AppBlobs, Named
-    from .core.io_thread import ClientLink
     from .tasks.batch import Batch
-
-AFTER_EVERYTHING: Final = -100  # of what multiprocessing does at a child's end
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -80,29 +70,22 @@ class App:
         ca_file: str | Path | None = None,
         certificate_file: str | Path | None = None,
     ) -> None:
-        self._settings = Settings.of(url, authkey, role, connect_timeout, ca_file, certificate_file)
-        self._lock = threading.Lock()
-        self._link: ClientLink | None = None
-        self._links_of_parents: list[ClientLink] = []  # kept, so that nothing in them is closed by collection
+        settings = Settings.of(url, authkey, role, connect_timeout, ca_file, certificate_file)
+        self.session = Session(settings)
         self._tasks: dict[int, Task[..., Any, Any]] = {}
-        self._blobs: AppBlobs | None = None
-        self._open_batch: Callable[[App], Batch | None] | None = None  # known since there was one
-        self._cluster: str | None = None  # the id of its master, once it is known
-        self.results_are_wanted = False  # the last task submitted alone was waited for: so will be the next
-        _apps.add(self)
 
     def __repr__(self) -> str:
-        return f"<tq.App {self._settings.shown_url}>"
+        return f"<tq.App {self.session.settings.shown_url}>"
 
     @property
     def url(self) -> str | None:
         """As it was given; None: it is looked for."""
-        return self._settings.url
+        return self.session.url
 
     @property
     def authkey(self) -> str | None:
         """As it was given; None: it is looked for."""
-        return self._settings.authkey
+        return self.session.authkey
 
     # tasks
 
@@ -128,7 +111,7 @@ class App:
         choice = choose(options)
 
         def decorate(function: Callable[..., Any]) -> Task[..., Any, Any]:
-            task: Task[..., Any, Any] = Task(self, function, name, choice)
+            task: Task[..., Any, Any] = Task(self.session, function, name, choice)
             self._tasks[id(task)] = task
             return task
 
@@ -144,7 +127,7 @@ class App:
         """A callable known by its name only, ``module:function``: for programs that cannot import it."""
         if ":" not in name:
             raise InvalidArgument(f"{name!r:.80} is not a task's name; write 'module:function'")
-        return Submitter(self, Definition(None, name), choose(options))
+        return Submitter(self.session, Definition(None, name), choose(options))
 
     def submit(self, name: str, /, *args: Any, **kwargs: Any) -> Handle[Any]:
         """Submit a task by name; its arguments are judged by the worker. ``app.named`` takes options."""
@@ -160,176 +143,50 @@ class App:
         the same time. Waiting for a result inside the block sends what has been gathered. ``async with``
         works as well. Raises, at its end, the first error there was.
         """
-        from .tasks.batch import Batch, open_batch
+        from .tasks.batch import Batch
 
-        self._open_batch = open_batch
-        return Batch(self)
-
-    def open_batch(self) -> Batch | None:
-        """The batch that a submit of this thread joins."""
-        return None if self._open_batch is None else self._open_batch(self)
+        return Batch(self.session)
 
     def get(self, task_id: str) -> Handle[Any]:
         """The handle of a task submitted by anybody; raises UnknownTask at once when there is none."""
-        from ..common.domain.ids import parse_id
-
-        id = parse_id(task_id)
-        [[_, state]] = self.call(TASKS, "states", [id])
-        if state == UNKNOWN:
-            raise unknown_task(id)
-        return Handle(self, id)
+        return handle_of(self.session, task_id)
 
     # the master's objects
 
     def object(self, name: str, /, *args: Any) -> RemoteObject:
         """A proxy of an object the master exposes, e.g. ``app.object("get_counter", "visits").add(1)``."""
-        return RemoteObject(self, name, args)
-
-    @property
-    def _known_cluster(self) -> str | None:
-        """The id of its master, if it has been connected; asks nobody."""
-        link = self._link
-        if self._cluster is None and link is not None:
-            self._cluster = link.cluster
-        return self._cluster
+        return RemoteObject(self.session, name, args)
 
     def cluster_id(self) -> str:
         """Of its master; hex. The first time it is asked for."""
-        known = self._known_cluster
-        if known is None:
-            from .core.master_timeout import answer_of  # loads what a plain program need not have
-
-            info = answer_of(self, self.start_call(("get_master",), "info"))
-            known = self._cluster = str(info["cluster_id"])
-        return known
+        return self.session.cluster_id()
 
     def call(self, target: Sequence[Any], method: str, *args: Any, timeout: float | None = None) -> Any:
         """One call on an exposed object ``(name, *arguments)``, in plain envelope values; its answer."""
-        future = self.start_call(target, method, *args)
-        try:
-            return future.result(timeout)
-        except TimeoutError:
-            if future.done():
-                raise
-            future.cancel()
-            raise TimeoutError(f"{target[0]}.{method} was not answered within {timeout:g} s") from None
+        return self.session.call(target, method, *args, timeout=timeout)
 
     async def acall(self, target: Sequence[Any], method: str, *args: Any) -> Any:
         """``call`` for an event loop."""
         import asyncio
 
-        return await asyncio.wrap_future(self.start_call(target, method, *args))
+        return await asyncio.wrap_future(self.session.start_call(target, method, *args))
 
-    def start_call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
-        return self.sent_link().call(target, method, args, again=is_repeatable(target[0], method))
-
-    # Repeated until the master has done it, whether its answer is waited for or not.
-    def insist(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
-        return self.sent_link().call(target, method, args, again=True, insists=True)
+    # the connection
 
     @property
     def away_seconds(self) -> float:
-        """For how long the line has been without a connection; 0 while there is one, or no line."""
-        return 0.0 if self._link is None else self._link.away_seconds
-
-    # for Submitter and its map
-
-    @property
-    def blobs(self) -> AppBlobs:
-        """What brings large content to the master and back."""
-        if self._blobs is None:
-            from .blobs.blobs import AppBlobs
-
-            self._blobs = AppBlobs(self)
-        return self._blobs
-
-    def submit_one(
-        self, name: str, choice: Choice, id: bytes, payload: bytes, named: Named | None = None
-    ) -> tuple[Handle[Any], Future[Any]]:
-        """Send one task; the future is done when it is stored. ``named``: its blobs, which the master has.
-
-        When results are wanted it is watched from the start, which saves a round trip later.
-        """
-        link = self.link
-        if self.results_are_wanted:
-            box = Box()
-            handle: Handle[Any] = Handle(self, id, None, box, link)
-            return handle, self.submit_many(name, choice, [[id, payload]], (id,), box, link, named)
-        return Handle(self, id), self.submit_many(name, choice, [[id, payload]], (id,), None, link, named)
-
-    def submit_many(
-        self,
-        name: str,
-        choice: Choice,
-        tasks: list[list[bytes]],
-        ids: Iterable[bytes],
-        box: Listener | None,
-        link: ClientLink,
-        named: Named | None = None,
-    ) -> Future[Any]:
-        stream = None if box is None else link.stream
-        target = ("get_task_queue", choice.queue)
-        args: tuple[Any, ...] = (name, choice.wire, tasks, stream)
-        ids = tuple(ids)
-        from ..common.domain.ids import COMPUTED, proofs
-
-        if named:
-            from .blobs.blobs import to_wire
-
-            args = (*args, to_wire(named))
-        if ids and max(ids) >= COMPUTED:
-            args = (*args, *(() if named else (None,)), proofs(ids))
-        future = link.call(target, "submit", args, again=True, ids=ids, box=box)
-        if named:
-            future.add_done_callback(lambda done: self.blobs.submitted(named, done))
-        return future
-
-    # the line
-
-    @property
-    def link(self) -> ClientLink:
-        """The line to the master, made now if there is none. Raises InvalidArgument without address or key."""
-        link = self._link
-        if link is None:
-            with self._lock:
-                link = self._link
-                if link is None:
-                    link = self._link = self._settings.make_link()
-                    _close_with_process()
-        return link
-
-    def sent_link(self) -> ClientLink:
-        """The line, after everything that this thread has gathered in a batch: what follows may speak of it."""
-        batch = self.open_batch()
-        if batch is not None:
-            batch.flush()
-        return self.link
+        """For how long there has been no connection; 0 while there is one, or when none was wanted yet."""
+        return self.session.away_seconds
 
     @contextlib.contextmanager
     def redirected(self, url: str, authkey: str) -> Iterator[Self]:
         """Inside the block this app talks to another master; handles belong to the one they came from."""
-        before = self._settings
-        self.close()
-        self._settings = replace(before, url=url, authkey=authkey)
-        try:
+        with self.session.redirected(url, authkey):
             yield self
-        finally:
-            self.close()
-            self._settings = before
 
     def close(self) -> None:
-        """Close the connection; calls under way fail with Unreachable. A later use connects anew."""
-        self._let_go()
-
-    def _break_off(self, why: str) -> None:
-        """As ``close``, when it is known that no master will come back: calls under way are told why."""
-        self._let_go(why)
-
-    def _let_go(self, *why: str) -> None:
-        with self._lock:
-            link, self._link = self._link, None
-        if link is not None:
-            link.close(*why)
+        """Close the connection; calls under way fail with Unreachable. A later use connects again."""
+        self.session.close()
 
     def __enter__(self) -> Self:
         return self
@@ -344,54 +201,3 @@ class App:
         import asyncio
 
         await asyncio.to_thread(self.close)
-
-    def __del__(self) -> None:
-        link = getattr(self, "_link", None)
-        if link is not None:
-            link.stop()  # without waiting: the collector runs in any thread
-
-    def _forked(self) -> None:
-        """In the child: the I/O thread and its connection belong to the parent."""
-        self._lock = threading.Lock()
-        self._blobs = None
-        if self._link is not None:
-            link, self._link = self._link, None
-            self._links_of_parents.append(link)
-            link.abandon_in_child()
-
-
-_apps: weakref.WeakSet[App] = weakref.WeakSet()
-
-
-def every_app() -> list[App]:
-    """Of this process."""
-    return list(_apps)
-
-
-def _close_all() -> None:
-    for app in list(_apps):
-        app.close()
-
-
-def _forked() -> None:
-    for app in list(_apps):
-        app._forked()
-
-
-def _close_with_process() -> None:
-    """A child that ``multiprocessing`` has forked ends without ``atexit``; what was not sent by then would be lost."""
-    process, util = (sys.modules.get(f"multiprocessing.{part}") for part in ("process", "util"))
-    if process is not None and util is not None and process.parent_process() is not None:
-        util.Finalize(None, _end_as_atexit, exitpriority=AFTER_EVERYTHING)
-
-
-def _end_as_atexit() -> None:
-    from .core.io_thread import wait_for_ending
-
-    _close_all()
-    wait_for_ending()
-
-
-atexit.register(_close_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)

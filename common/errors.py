@@ -22,7 +22,7 @@
     └── TaskError                  a task did not succeed; carries the remote type, message, traceback
         ├── TaskTimeout   ├── TaskCrashed   ├── TaskCancelled   ├── TaskExpired   └── TaskLost
 
-    Retry, Discard, Snooze         raised by a task to direct its own fate; not errors
+    Retry, Discard, Snooze         raised by a task to direct its own fate; no errors, see common/domain/directives.py
     TimeLimit, CancelRequested     raised inside a running task by tq (BaseException: ``except
                                    Exception`` in user code does not swallow them)
 
@@ -38,7 +38,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    pass
 
 
 def topic(kind: type[BaseException]) -> str:
@@ -74,14 +74,14 @@ def _rebuilt(kind: type[Exception], args: tuple[Any, ...], fields: dict[str, Any
     return error
 
 
-class _Portable(Exception):
+class Portable(Exception):
     """Survives copy and pickle, as multiprocessing needs, whatever arguments its ``__init__`` takes."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (type(self), self.args, self.__dict__)
 
 
-class TqError(_Portable):
+class TqError(Portable):
     """Base of every error tq raises on purpose."""
 
     __notes__ = _Notes()
@@ -187,41 +187,6 @@ class TaskExpired(TaskError):
 
 class TaskLost(TaskError):
     """An at_most_once task whose worker vanished: nobody can say whether it ran, so it is not run again."""
-
-
-class Directive(_Portable):
-    """Base of what a task raises to direct its own fate."""
-
-
-class Retry(Directive):
-    """Try this task again, after ``after`` (seconds or a timedelta, from 0 to ten years) or its usual backoff. Counts
-    against ``retries``. Raises InvalidArgument for any other ``after``."""
-
-    def __init__(self, message: str = "", *, after: float | timedelta | None = None) -> None:
-        super().__init__(message or "the task asked to be tried again")
-        self.after = None if after is None else _delay("tq.Retry(after=…): after", after)
-
-
-class Discard(Directive):
-    """Give this task up for good: it ends failed, with this reason, whatever retries are left."""
-
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message or "the task gave itself up")
-
-
-class Snooze(Directive):
-    """Run this task again in ``seconds`` (or a timedelta, from 0 to ten years; a tenth of a second passes at least).
-    Counts against nothing. Raises InvalidArgument for any other time."""
-
-    def __init__(self, seconds: float | timedelta) -> None:
-        self.seconds = _delay("tq.Snooze(…): seconds", seconds)
-        super().__init__(f"the task asked to be run again in {self.seconds:g} s")
-
-
-def _delay(name: str, value: object) -> float:
-    from .domain.durations import check_delay  # not above: it raises what is defined here
-
-    return check_delay(name, value)
 
 
 class TimeLimit(BaseException):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import tq
 from tq.common import errors
+from tq.common.domain import directives
 
 
 @pytest.mark.parametrize("name", tq.__all__)
@@ -32,10 +33,10 @@ def test_checkers_see_the_same_names_as_programs() -> None:
 def test_every_error_of_the_tree_is_public() -> None:
     tree = {
         name
-        for name, kind in vars(errors).items()
+        for name, kind in {**vars(errors), **vars(directives)}.items()
         if isinstance(kind, type) and issubclass(kind, BaseException) and not name.startswith("_")
     }
-    assert tree - {"Directive"} <= set(tq.__all__)
+    assert tree - {"Directive", "Portable"} <= set(tq.__all__)
 
 
 def test_importing_tq_loads_nothing_heavy() -> None:

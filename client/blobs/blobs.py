@@ -1,7 +1,7 @@
-"""An App's blobs: content to the master before a task names it, and back from it when it is wanted.
+"""Blobs: content to the master before a task names it, and back from it when it is wanted.
 
-Transfers run in the threads that want them; calls go over the App's one link, so few of them at a time that
-whatever else the App says is not kept waiting.
+Transfers run in the threads that want them; calls go over the session's one link, so few of them at a time that
+whatever else the program says is not kept waiting.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from ...common.values.codec import decode
 from ...common.values.transfer import download, upload
 
 if TYPE_CHECKING:
-    from ..app import App
+    from ..core.session import Session
 
 BLOBS: Final = ("get_blobs",)
-CALLS_UNDER_WAY: Final = 8  # of all transfers of an App: 4 MiB stand before whatever else it sends
+CALLS_UNDER_WAY: Final = 8  # of all transfers of a session: 4 MiB stand before whatever else it sends
 UPLOADS_AT_ONCE: Final = 4  # small files wait for the master's disk: together they wait less
 KEPT_SECONDS: Final = 1_200.0  # content that was there is not asked for again; the master keeps it an hour
 
 Named = dict[bytes, list[Blob]]  # the blobs in the arguments of tasks, by their ids
 
 
-class AppBlobs:
+class SessionBlobs:
     """See ``common.values.blob.Fetcher`` and ``common.values.transfer.Line``. Thread-safe."""
 
     lasting = False  # the link makes lost calls again by itself
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._credits = threading.BoundedSemaphore(CALLS_UNDER_WAY)
         self._there: dict[bytes, float] = {}  # content the master has, and when that was certain
 
     def call(self, method: str, *args: Any) -> Future[Any]:
         self._credits.acquire()
         try:
-            future = self._app.link.call(BLOBS, method, args, again=True)
+            future = self._session.link.call(BLOBS, method, args, again=True)
         except BaseException:
             self._credits.release()
             raise
@@ -94,7 +94,7 @@ class _Cuttable:
 
     lasting = False
 
-    def __init__(self, blobs: AppBlobs) -> None:
+    def __init__(self, blobs: SessionBlobs) -> None:
         self._blobs = blobs
         self.is_cut = False
 
@@ -112,9 +112,9 @@ def to_wire(named: Named | None) -> list[list[Any]]:
     ]
 
 
-def decode_result(app: App | None, body: bytes) -> Any:
-    """A result; blobs in it get their content through that app."""
-    if app is None or WIRE_MARK not in body:
+def decode_result(session: Session | None, body: bytes) -> Any:
+    """A result; blobs in it get their content through that session."""
+    if session is None or WIRE_MARK not in body:
         return decode(body)
-    with fetched_by(app.blobs):
+    with fetched_by(session.part(SessionBlobs)):
         return decode(body)

@@ -45,5 +45,4 @@ def connected(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 def with_role(app: App, role: Role) -> App:
     """Another App of the same master, for what the first one's role may not do."""
-    settings = app._settings
-    return App(settings.url, settings.authkey, role=role, connect_timeout=CONNECT_SECONDS)
+    return App(app.url, app.authkey, role=role, connect_timeout=CONNECT_SECONDS)

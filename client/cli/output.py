@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from ...common.domain.ids import show_id
 from ...common.domain.model import State
-from ...common.runtime.terminal import clean_line, console, write, write_json
+from ...common.runtime.cleaning import clean_line
+from ...common.runtime.terminal import console, write, write_json
 
 GAP: Final = 2  # between two columns of a table
 DECIMAL_BITS_MAX: Final = 14_000  # of a number that Python writes in decimal: 4,300 digits

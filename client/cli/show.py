@@ -10,7 +10,8 @@ import click
 from ...common.domain.ids import parse_id, show_id
 from ...common.domain.model import Outcome, Role, State, StateNumber
 from ...common.errors import DecodeError
-from ...common.runtime.terminal import clean_line, write
+from ...common.runtime.cleaning import clean_line
+from ...common.runtime.terminal import write
 from ...common.values.codec import decode, decode_work
 from ...common.values.failure import Failure, show_bytes
 from ..app import App

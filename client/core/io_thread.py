@@ -34,7 +34,7 @@ from ...common.domain.retry import retry_delay
 from ...common.errors import ProtocolError, QuotaExceeded, Rejected, TqError, Unreachable
 from ...common.runtime.event_loop import loop_factory
 from ...common.wire.connection import CONNECT_SECONDS
-from ..tasks.outcomes import Listener, Row
+from .listener import Listener, Row
 from .pending_calls import PASSING, Ledger
 from .transports import Line, Opener, Report
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from ...common.domain.model import StateNumber
 from ...common.runtime.history import Note, digest
-from ..tasks.outcomes import SUCCEEDED, Listener, Row
 from .io_thread import ClientLink, settle
+from .listener import Listener, Row
 from .transports import Opener
 
 
@@ -54,5 +55,7 @@ class RecordingLink(ClientLink):
 
     def _hand_out(self, box: Listener, rows: Sequence[Row]) -> None:
         for id, state, body in rows:
-            self._note("heard", id=id, state=state, digest=digest(body) if state == SUCCEEDED else "")
+            self._note(
+                "heard", id=id, state=state, digest=digest(body) if state == StateNumber.SUCCEEDED else ""
+            )
         super()._hand_out(box, rows)

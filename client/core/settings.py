@@ -39,10 +39,10 @@ class Settings:
         cls,
         url: str | None,
         authkey: str | None,
-        role: str,
-        connect_timeout: float | None,
-        ca_file: str | Path | None,
-        certificate_file: str | Path | None,
+        role: str = Role.CLIENT,
+        connect_timeout: float | None = None,
+        ca_file: str | Path | None = None,
+        certificate_file: str | Path | None = None,
     ) -> Settings:
         """Arguments of an App; raises InvalidArgument."""
         if url is not None:

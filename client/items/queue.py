@@ -22,12 +22,11 @@ from ...common.values.codec import decode, encode
 from ...common.values.references import Reference
 from ...common.values.sort_keys import rank
 from ..core.deadlines import GIVE_UP_SECONDS, deadline_in, pause_before, rest_of
-from ..core.master_timeout import answer_of, insisted
 from ..core.numbering import Callers
-from ..stdlib.pickling import Way, line, way_of
+from ..core.pickling import Way, line, way_of
 
 if TYPE_CHECKING:
-    from ..app import App
+    from ..core.session import Session
 
 TOKEN_BYTES: Final = 16
 UNKNOWN: Final = object()  # what became of a put
@@ -45,20 +44,20 @@ class SimpleQueue:
     """One queue by its name, with what ``queue.SimpleQueue`` has. Threads may share it. ``kind``: fifo, lifo or priority."""
 
     def __init__(
-        self, app: App, name: str, kind: str | None = None, maxsize: int = 0, *, mine: bool = False
+        self, session: Session, name: str, kind: str | None = None, maxsize: int = 0, *, mine: bool = False
     ) -> None:
-        self._app, self._target = app, ("get_queue", name, kind, max(0, maxsize), mine)
+        self._session, self._target = session, ("get_queue", name, kind, max(0, maxsize), mine)
         self._kind = kind
         self._putters = Callers()
         if mine:  # whoever is handed it must find it there
             self._now("make")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _arrived, (way_of(self._app), type(self), *self._target[1:4])
+        return _arrived, (way_of(self._session), type(self), *self._target[1:4])
 
     def _tq_reference(self) -> Reference:
         """As it travels in values."""
-        return Reference("queue", (type(self).__name__, *self._target[1:4]), self._app.cluster_id())
+        return Reference("queue", (type(self).__name__, *self._target[1:4]), self._session.cluster_id())
 
     def __repr__(self) -> str:
         return f"<tq.{type(self).__name__} {self._target[1]!r}>"
@@ -103,7 +102,7 @@ class SimpleQueue:
         except BaseException:
             self._insist("release", [token])
             raise
-        insisted(self._app, self._insist("confirm", [token]))
+        self._session.insisted(self._insist("confirm", [token]))
 
     # inside
 
@@ -186,18 +185,18 @@ class SimpleQueue:
 
     def _waited(self, answer: Future[Any], block: bool, deadline: float | None) -> Any:
         """The answer to what may be parked; who does not block did not ask to wait for a master, either."""
-        return answer.result(rest_of(deadline)) if block else answer_of(self._app, answer)
+        return answer.result(rest_of(deadline)) if block else self._session.answer_of(answer)
 
     def _now(self, method: str, *args: Any) -> Any:
         """The answer to what is answered at once."""
-        return answer_of(self._app, self._ask(method, *args))
+        return self._session.answer_of(self._ask(method, *args))
 
     def _ask(self, method: str, *args: Any) -> Future[Any]:
-        return self._app.start_call(self._target, method, *args)
+        return self._session.start_call(self._target, method, *args)
 
     def _insist(self, method: str, *args: Any) -> Future[Any]:
         """Repeated until it is done: its failure would be seen by nobody."""
-        return self._app.insist(self._target, method, *args)
+        return self._session.insist(self._target, method, *args)
 
 
 class ItemQueue(SimpleQueue):

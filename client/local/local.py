@@ -30,8 +30,8 @@ from .cluster import IMPORTED, TIMINGS, TIMINGS_OF_THREADS, OwnCluster
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from ..stdlib.sendable import Sendable
     from ..tasks.options import Options
-    from ..tasks.sendable import Sendable
 
 P = ParamSpec("P")
 T = TypeVar("T")

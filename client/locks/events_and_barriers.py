@@ -16,62 +16,61 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from ...common.errors import InvalidArgument, StoreError
 from ...common.values.references import Reference
 from ..core.deadlines import GIVE_UP_SECONDS, deadline_in, pause_before, rest_of
-from ..core.master_timeout import answer_of
-from ..stdlib.pickling import Way, line, own_name, way_of
+from ..core.pickling import Way, line, own_name, way_of
 
 if TYPE_CHECKING:
-    from ..app import App
+    from ..core.session import Session
 
 TOKEN_BYTES: Final = 16
 STORE_SECONDS: Final = 5.0  # how long that is tried, for calls that nobody parks
 
 
 class Proxy:
-    """What they share. ``mine``: it goes with this process's App."""
+    """What they share. ``mine``: it goes with this process's session."""
 
     _object: ClassVar[str]
 
-    def __init__(self, app: App, name: str | None, *arguments: Any) -> None:
-        self._app = app
+    def __init__(self, session: Session, name: str | None, *arguments: Any) -> None:
+        self._session = session
         self.name = own_name(type(self).__name__.lower()) if name is None else name
         self._target = (self._object, self.name, *arguments, name is None)
         self._call("state")  # it is there now, and nothing else is of that name
 
     def __reduce__(self) -> tuple[Any, ...]:
-        rest = {name: value for name, value in vars(self).items() if name != "_app"}
-        return _arrived, (way_of(self._app), type(self), {**rest, "_target": (*self._target[:-1], False)})
+        rest = {name: value for name, value in vars(self).items() if name != "_session"}
+        return _arrived, (way_of(self._session), type(self), {**rest, "_target": (*self._target[:-1], False)})
 
     def _tq_reference(self) -> Reference:
         """As it travels in values."""
-        return Reference("sync", (type(self).__name__, *self._where()), self._app.cluster_id())
+        return Reference("sync", (type(self).__name__, *self._where()), self._session.cluster_id())
 
     def _where(self) -> tuple[Any, ...]:
         """What ``_found`` is to be called with."""
         return self._target[1:-1]
 
     @classmethod
-    def _found(cls, app: App, name: str, *arguments: Any) -> Self:
+    def _found(cls, session: Session, name: str, *arguments: Any) -> Self:
         """One that is there, as whoever it was that arrived here has it; whose it is stays as it was."""
         proxy = cls.__new__(cls)
-        proxy._app, proxy.name, proxy._target = app, name, (cls._object, name, *arguments, False)
+        proxy._session, proxy.name, proxy._target = session, name, (cls._object, name, *arguments, False)
         return proxy
 
     def __repr__(self) -> str:
         return f"<tq.{type(self).__name__} {self.name!r}>"
 
     def _ask(self, method: str, *args: Any) -> Future[Any]:
-        return self._app.start_call(self._target, method, *args)
+        return self._session.start_call(self._target, method, *args)
 
     def _insist(self, method: str, *args: Any) -> Future[Any]:
         """Repeated until it is done: its failure would be seen by nobody."""
-        return self._app.insist(self._target, method, *args)
+        return self._session.insist(self._target, method, *args)
 
     def _call(self, method: str, *args: Any) -> Any:
         """The answer; a disk that fails is given a few seconds to recover."""
         until = deadline_in(STORE_SECONDS)
         while True:
             try:
-                return answer_of(self._app, self._ask(method, *args))
+                return self._session.answer_of(self._ask(method, *args))
             except StoreError:
                 if not pause_before(until):
                     raise
@@ -90,7 +89,7 @@ class Proxy:
         """The answer, however long it takes while there is a master: Unreachable when that stays away."""
         while True:
             try:
-                return answer_of(self._app, self._ask(method, *args))
+                return self._session.answer_of(self._ask(method, *args))
             except StoreError:
                 pause_before(None)
 
@@ -105,7 +104,7 @@ class Proxy:
 def _arrived(way: Way, kind: type[Proxy], rest: dict[str, Any]) -> Proxy:
     """A proxy that came by pickle; whose it is stays as it was."""
     proxy = kind.__new__(kind)
-    vars(proxy).update(rest, _app=line(way))
+    vars(proxy).update(rest, _session=line(way))
     return proxy
 
 
@@ -114,8 +113,8 @@ class Event(Proxy):
 
     _object = "get_event"
 
-    def __init__(self, app: App, name: str | None = None) -> None:
-        super().__init__(app, name)
+    def __init__(self, session: Session, name: str | None = None) -> None:
+        super().__init__(session, name)
 
     def is_set(self) -> bool:
         return bool(self._call("state")[0])
@@ -156,7 +155,7 @@ class Barrier(Proxy):
 
     def __init__(
         self,
-        app: App,
+        session: Session,
         parties: int,
         action: Callable[[], object] | None = None,
         timeout: float | None = None,
@@ -170,15 +169,15 @@ class Barrier(Proxy):
         if parties < 1:
             raise ValueError("parties must be > 0")
         self._parties, self._timeout = parties, timeout
-        super().__init__(app, name, parties)
+        super().__init__(session, name, parties)
 
     def _where(self) -> tuple[Any, ...]:
         return self.name, self._parties, self._timeout
 
     @classmethod
-    def _found(cls, app: App, name: str, *arguments: Any) -> Self:
+    def _found(cls, session: Session, name: str, *arguments: Any) -> Self:
         parties, timeout = arguments
-        proxy = super()._found(app, name, parties)
+        proxy = super()._found(session, name, parties)
         proxy._parties, proxy._timeout = parties, timeout
         return proxy
 

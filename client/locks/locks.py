@@ -11,7 +11,6 @@ from __future__ import annotations
 import operator
 import os
 import threading
-import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
@@ -19,12 +18,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
 from ...common.errors import InvalidArgument
 from ...common.values.references import Reference
 from ..core.deadlines import deadline_in, rest_of
-from ..core.master_timeout import insisted
-from ..stdlib.pickling import own_name
+from ..core.pickling import own_name
 from .events_and_barriers import TOKEN_BYTES, Proxy
 
 if TYPE_CHECKING:
-    from ..app import App
+    from ..core.session import Session
 
 T = TypeVar("T")
 
@@ -81,14 +79,26 @@ class _Holdings:
         return self._acquired[0] if self._acquired else None
 
 
+class _Held:
+    """What this process holds through one session, by the names of locks. A forked child holds nothing."""
+
+    def __init__(self, session: Session) -> None:
+        self._guard = threading.Lock()
+        self._by_name: dict[str, _Holdings] = {}
+
+    def of(self, name: str) -> _Holdings:
+        with self._guard:
+            return self._by_name.setdefault(name, _Holdings())
+
+
 class _Permits(Proxy):
     """Whatever is acquired and released."""
 
     _object = "get_lock"
     _kind: ClassVar[str]
 
-    def __init__(self, app: App, name: str | None = None, value: int = 1) -> None:
-        super().__init__(app, name, self._kind, value)
+    def __init__(self, session: Session, name: str | None = None, value: int = 1) -> None:
+        super().__init__(session, name, self._kind, value)
 
     def acquire(
         self, block: bool = True, timeout: float | None = None, *, blocking: bool | None = None
@@ -120,8 +130,7 @@ class _Permits(Proxy):
 
     @property
     def _holdings(self) -> _Holdings:
-        with _guard:
-            return _held.setdefault(self._app, {}).setdefault(self.name, _Holdings())
+        return self._session.part(_Held).of(self.name)
 
     def _acquire(self, block: bool, timeout: float | None) -> bool:
         deadline = self._deadline(block, timeout)
@@ -161,7 +170,7 @@ class _Permits(Proxy):
         self._give_back(acquired)
 
     def _give_back(self, acquired: _Acquired) -> None:
-        released = insisted(self._app, self._insist("release", acquired.token))
+        released = self._session.insisted(self._insist("release", acquired.token))
         if not released:
             raise self._lost(acquired.fence)
 
@@ -257,10 +266,10 @@ class Semaphore(_Permits):
 
     _kind = "semaphore"
 
-    def __init__(self, app: App, value: int = 1, name: str | None = None) -> None:
+    def __init__(self, session: Session, value: int = 1, name: str | None = None) -> None:
         if value < 0:
             raise ValueError("semaphore initial value must be >= 0")
-        super().__init__(app, name, value)
+        super().__init__(session, name, value)
 
     def release(self, n: int = 1) -> None:
         """Raises LockLost when a permit was lost."""
@@ -305,10 +314,10 @@ class Condition:
     As there, ``wait`` may return for nothing, here after a lost connection: use ``wait_for``, or a loop.
     """
 
-    def __init__(self, app: App, lock: Lock | RLock | None = None, name: str | None = None) -> None:
+    def __init__(self, session: Session, lock: Lock | RLock | None = None, name: str | None = None) -> None:
         if lock is not None and not isinstance(lock, Lock | RLock):
             raise InvalidArgument(f"a condition needs a Lock or RLock of this manager, not {lock!r:.80}")
-        self._lock = RLock(app, name) if lock is None else lock
+        self._lock = RLock(session, name) if lock is None else lock
         self.name = own_name("condition") if name is None else name
         self.acquire, self.release = self._lock.acquire, self._lock.release
 
@@ -403,19 +412,4 @@ class Condition:
 
 def _arrived(lock: Lock | RLock, name: str) -> Condition:
     """A condition that came by pickle."""
-    return Condition(lock._app, lock, name)
-
-
-_held: weakref.WeakKeyDictionary[App, dict[str, _Holdings]] = weakref.WeakKeyDictionary()
-_guard = threading.Lock()
-
-
-def _forked() -> None:
-    """In the child: it holds nothing, and the guard may have been another thread's."""
-    global _guard
-    _guard = threading.Lock()
-    _held.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+    return Condition(lock._session, lock, name)

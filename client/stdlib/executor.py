@@ -27,13 +27,14 @@ from ...common.values.codec import encode_chunk
 from ..app import App
 from ..tasks.handle import TASKS
 from ..tasks.outcomes import UNKNOWN, Outcome
-from ..tasks.sendable import Sendable, Sendables
 from .exceptions import broken, rebuilt
+from .sendable import Sendable, Sendables
 from .submission_queue import AWAY_SECONDS_MAX, CANCEL_SECONDS, Courier
 
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from ..core.session import Session
     from ..tasks.options import Options
 
 P = ParamSpec("P")
@@ -59,9 +60,9 @@ Work = tuple[bytes, list[Blob]]
 class TaskFuture(Future[T]):
     """A standard Future that knows its task. ``cancel`` and ``running`` ask the master, which takes a round trip."""
 
-    def __init__(self, app: App, courier: Courier) -> None:
+    def __init__(self, session: Session, courier: Courier) -> None:
         super().__init__()
-        self._app, self._courier = app, courier
+        self._session, self._courier = session, courier
         self._begun = False  # guarded: set_running_or_notify_cancel was called, which may be done once
         self.task = new_ids()
 
@@ -94,7 +95,7 @@ class TaskFuture(Future[T]):
     def running(self) -> bool:
         if not self.done() and not super().running():
             self._courier.push()
-            self._found(self._app.start_call(TASKS, "states", [self.task]))
+            self._found(self._session.start_call(TASKS, "states", [self.task]))
         return super().running()
 
     def _found(self, answer: Future[list[list[Any]]]) -> bool:
@@ -126,7 +127,7 @@ class TaskFuture(Future[T]):
         if self.cancelled():
             return
         try:
-            self.set_result(outcome.value(self.task, self._app))
+            self.set_result(outcome.value(self.task, self._session))
         except TaskError as error:
             cancelled = outcome.state == StateNumber.CANCELLED
             self.set_exception(CancelledError(str(error)) if cancelled else rebuilt(error))
@@ -160,10 +161,10 @@ class Executor(StandardExecutor):
     ) -> None:
         _check_foreign(url, options)
         self._app = app or App(url, authkey)
-        self._courier = Courier(self._app, master_timeout)
+        self._courier = Courier(self._app.session, master_timeout)
         if app is None:
-            self._courier.at_end.append(self._app.close)
-        self._sendables = Sendables(self._app, options)
+            self._courier.at_end.append(self._app.session.close)
+        self._sendables = Sendables(self._app.session, options)
         self._finalizer = weakref.finalize(self, self._courier.close)
         self._finalizer.atexit = False  # at the end of the program it is _finish that waits
         _couriers.add(self._courier)
@@ -243,7 +244,7 @@ class Executor(StandardExecutor):
             self._courier.join()
 
     def _send(self, sendable: Sendable, work: Work) -> TaskFuture[Any]:
-        future: TaskFuture[Any] = TaskFuture(self._app, self._courier)
+        future: TaskFuture[Any] = TaskFuture(self._app.session, self._courier)
         payload, blobs = work
         self._courier.send(sendable.name, sendable.choice, payload, future, blobs)
         return future

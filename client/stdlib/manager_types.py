@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ...common.values.codec import encode_call
+from ..core.pickling import own_name
 from ..items.queue import ItemQueue, SimpleQueue
 from ..locks.events_and_barriers import Barrier, Event
 from ..locks.locks import BoundedSemaphore, Condition, Lock, RLock, Semaphore
 from .manager_pool import pool_of
 from .managers import BaseManager
-from .pickling import own_name
 from .pool import Pool
 from .proxies import TARGET
 
@@ -32,7 +32,7 @@ class SyncManager(QueueManager):
 
 def _fixed_queue(name: str) -> Callable[..., ItemQueue]:
     def make(manager: BaseManager) -> ItemQueue:
-        return ItemQueue(manager.app, name)
+        return ItemQueue(manager.app.session, name)
 
     return make
 
@@ -42,18 +42,22 @@ def _named_queue(kind: str) -> Callable[..., ItemQueue]:
 
     def make(manager: BaseManager, maxsize: int = 0, *, name: str | None = None) -> ItemQueue:
         mine = name is None
-        return ItemQueue(manager.app, own_name(kind) if name is None else name, kind, maxsize, mine=mine)
+        return ItemQueue(
+            manager.app.session, own_name(kind) if name is None else name, kind, maxsize, mine=mine
+        )
 
     return make
 
 
 def _simple_queue(manager: BaseManager, *, name: str | None = None) -> SimpleQueue:
-    return SimpleQueue(manager.app, own_name("fifo") if name is None else name, "fifo", mine=name is None)
+    return SimpleQueue(
+        manager.app.session, own_name("fifo") if name is None else name, "fifo", mine=name is None
+    )
 
 
 def _sync(kind: Callable[..., Any]) -> Callable[..., Any]:
     def make(manager: BaseManager, /, *args: Any, **kwds: Any) -> Any:
-        return kind(manager.app, *args, **kwds)
+        return kind(manager.app.session, *args, **kwds)
 
     return make
 

@@ -31,9 +31,9 @@ from ...common.errors import ConfigError, InvalidArgument, Rejected, Unreachable
 from ...common.values.codec import encode_call
 from ...common.wire.address import Address, is_loopback, parse_address
 from ..app import App
-from ..core.master_timeout import answer_of
+from ..core.pickling import authkey_text, remember, url_of
+from ..core.session import Session
 from ..local.cluster import OwnCluster
-from .pickling import authkey_text, remember, url_of
 from .proxies import OF_DATA, TARGET, understood
 
 CONNECT_SECONDS: Final = 5.0
@@ -112,8 +112,8 @@ class BaseManager:
         self._connect()
         assert self._cluster is not None  # noqa: S101 - just started
         # When neither the manager nor any proxy is there any more, its server ends, as the documentation has it.
-        weakref.finalize(self.app, self._cluster.stop, self._shutdown_timeout).atexit = False
-        self._cluster.at_end.append(_breaking_off(self._cluster, self.app))
+        weakref.finalize(self.app.session, self._cluster.stop, self._shutdown_timeout).atexit = False
+        self._cluster.at_end.append(_breaking_off(self._cluster, self.app.session))
 
     def get_server(self) -> Server:
         """An object with ``serve_forever()`` and ``address``."""
@@ -211,7 +211,7 @@ class BaseManager:
 
     def _ask(self, target: tuple[Any, ...], method: str, *args: Any) -> Any:
         assert self.address is not None  # noqa: S101 - started
-        answer = answer_of(self.app, self.app.start_call(target, method, *args))
+        answer = self.app.session.ask(target, method, *args)
         return understood(answer, self, self.address, self._authkey)
 
     def proxytype(self, typeid: str) -> Callable[..., Any] | None:
@@ -271,7 +271,7 @@ class BaseManager:
             app.close()
             raise ConnectionRefusedError(str(error)) from error
         self._app, self._state = app, State.STARTED
-        remember(app)
+        remember(app.session)
 
     def _check_initial(self) -> None:
         if self._state == State.STARTED:
@@ -286,15 +286,15 @@ class BaseManager:
             raise AssertionError("server not yet started")
 
 
-def _breaking_off(cluster: OwnCluster, app: App) -> Callable[[str], None]:
-    """When our server has died nobody starts it again: those who wait for it are told. It does not hold the app, whose
+def _breaking_off(cluster: OwnCluster, session: Session) -> Callable[[str], None]:
+    """When our server has died nobody starts it again: those who wait for it are told. It does not hold the session, whose
     end is the server's."""
-    held = weakref.ref(app)
+    held = weakref.ref(session)
 
     def tell(why: str) -> None:
         known = held()
         if known is not None and cluster.is_broken:
-            known._break_off(why)
+            known.close(why)
 
     return tell
 

@@ -21,11 +21,10 @@ from ...common.errors import InvalidArgument
 from ...common.runtime.discovery import discover
 from ...common.wire.caller import ambient
 from ..app import App
-from ..core.master_timeout import answer_of
 from ..local.local import own_cluster
-from ..tasks.sendable import Sendables
 from .pool_feeder import Feed, Feeder
 from .pool_results import AsyncResult, IMapIterator, IMapUnorderedIterator, MapResult
+from .sendable import Sendables
 from .submission_queue import AWAY_SECONDS_MAX, Courier
 
 if TYPE_CHECKING:
@@ -83,15 +82,15 @@ class Pool:
             cluster = own_cluster(processes, None)
             url, authkey = cluster.url, cluster.key("client")
         self._app = app or App(url, authkey)
-        self._courier = Courier(self._app, master_timeout)
+        self._courier = Courier(self._app.session, master_timeout)
         if app is None:
-            self._courier.at_end.append(self._app.close)
+            self._courier.at_end.append(self._app.session.close)
         if cluster is not None:
             cluster.at_end.append(self._courier.break_off)
             self._courier.at_end.append(cluster.stop)
-        self._sendables = Sendables(self._app, options)
+        self._sendables = Sendables(self._app.session, options)
         self._processes = processes
-        self._feeder = Feeder(self._app, self._courier)
+        self._feeder = Feeder(self._app.session, self._courier)
         self._state = RUN  # guarded by the feeder's lock
 
     def __repr__(self) -> str:
@@ -245,7 +244,7 @@ class Pool:
     def _slots(self) -> int:
         """How many processes the cluster has."""
         if self._processes is None:
-            rows = answer_of(self._app, self._app.start_call(("get_workers",), "list"))
+            rows = self._app.session.ask(("get_workers",), "list")
             self._processes = max(1, sum(row["slots"] for row in rows if row["connected"]))
         return self._processes
 

@@ -31,9 +31,9 @@ from .submission_queue import CANCEL_SECONDS
 
 if TYPE_CHECKING:
     from ...common.values.blob import Blob
-    from ..app import App
-    from ..tasks.sendable import Sendable
+    from ..core.session import Session
     from .pool_results import MapResult, Parts, Result
+    from .sendable import Sendable
     from .submission_queue import Courier
 
 UNDER_WAY_MAX: Final = 20_000  # chunks sent and not yet answered
@@ -92,8 +92,8 @@ class Feed:
 
 
 class Feeder:
-    def __init__(self, app: App, courier: Courier) -> None:
-        self._app, self._courier = app, courier
+    def __init__(self, session: Session, courier: Courier) -> None:
+        self._session, self._courier = session, courier
         self._terminated = False
         self._make_anew()
         _feeders.add(self)
@@ -116,7 +116,7 @@ class Feeder:
 
     def send_one(self, sendable: Sendable, payload: Callable[[list[Blob]], bytes], result: Result) -> None:
         """Send a call at once. What cannot be sent is told as its result."""
-        self._send(sendable, Piece(self._app, new_ids(), result, 0), payload)
+        self._send(sendable, Piece(self._session, new_ids(), result, 0), payload)
 
     def close(self) -> None:
         """There will be no more: when all is sent, the courier is closed."""
@@ -179,7 +179,7 @@ class Feeder:
                 chunk = list(islice(feed.items, feed.size))
                 if not chunk:
                     break
-                piece = Piece(self._app, new_ids(), feed.result, feed.sent)
+                piece = Piece(self._session, new_ids(), feed.result, feed.sent)
                 payload = partial(encode_chunk, chunk, star=feed.star, first=feed.sent * feed.size)
                 self._send(feed.sendable, piece, payload)
                 feed.sent += 1

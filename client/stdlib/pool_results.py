@@ -17,7 +17,7 @@ from ..tasks.outcomes import Outcome
 from .exceptions import broken, rebuilt
 
 if TYPE_CHECKING:
-    from ..app import App
+    from ..core.session import Session
 
 log = logging.getLogger("tq.client")
 
@@ -36,16 +36,16 @@ if hasattr(os, "register_at_fork"):  # so that no child inherits it locked by a 
 class Piece:
     """One task of a result: a call or a chunk. A ``courier.Receiver``."""
 
-    __slots__ = ("_app", "_result", "_told", "index", "task")
+    __slots__ = ("_result", "_session", "_told", "index", "task")
 
-    def __init__(self, app: App, task: bytes, result: Result, index: int) -> None:
-        self._app, self.task = app, task
+    def __init__(self, session: Session, task: bytes, result: Result, index: int) -> None:
+        self._session, self.task = session, task
         self._result, self.index = result, index
         self._told = False
 
     def ended(self, outcome: Outcome) -> None:
         try:
-            value = outcome.value(self.task, self._app)
+            value = outcome.value(self.task, self._session)
         except TaskError as error:
             self.give_up(rebuilt(error))
         except (

@@ -14,7 +14,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol
 
 from ...common.domain.model import StateNumber
 from ...common.domain.naming import callable_name
@@ -22,21 +22,28 @@ from ...common.errors import InvalidArgument, RemoteError, TaskError, TqError, U
 from ...common.values.codec import decode, encode_call
 from ...common.values.failure import Failure, to_error
 from ...common.values.references import Reference
-from ..app import App
-from ..core.master_timeout import answer_of
 from ..core.numbering import Callers
+from ..core.pickling import Way, line, url_of, way_of
+from ..core.session import Session
 from ..items.queue import ItemQueue
 from .exceptions import rebuilt
-from .pickling import Way, line, url_of, way_of
 
 if TYPE_CHECKING:
-    from .managers import BaseManager
+    from ..app import App
 
 OF_ATTRIBUTES: Final = {"__getattribute__", "__setattr__", "__delattr__"}  # a proxy has attributes of its own
 TARGET: Final = ("get_shared",)
 
 
 _callers = Callers()  # of this process, for what has a name
+
+
+class Manager(Protocol):
+    """What a proxy asks of the manager that made it."""
+
+    @property
+    def app(self) -> App: ...
+    def proxytype(self, typeid: str) -> Callable[..., Any] | None: ...
 
 
 class Token(NamedTuple):
@@ -56,21 +63,21 @@ class BaseProxy:
         self,
         token: Token,
         serializer: str = "msgpack",
-        manager: BaseManager | None = None,
+        manager: Manager | None = None,
         authkey: str | None = None,
         exposed: Sequence[str] | None = None,
         incref: bool = True,
         manager_owned: bool = False,
         *,
-        app: App | None = None,
+        session: Session | None = None,
     ) -> None:
         self._token, self._manager, self._authkey = token, manager, authkey
         if manager is not None:
-            app = manager.app
-        self._app = line(Way(url_of(token.address), authkey)) if app is None else app
+            session = manager.app.session
+        self._session = line(Way(url_of(token.address), authkey)) if session is None else session
         self._passed_on: list[bool] = []
         if manager is not None and isinstance(token.id, bytes):
-            ours = (self._app, token.id, os.getpid(), self._passed_on)
+            ours = (self._session, token.id, os.getpid(), self._passed_on)
             weakref.finalize(self, _let_go, *ours).atexit = False
 
     def _callmethod(
@@ -83,15 +90,15 @@ class BaseProxy:
         if isinstance(self._token.id, str):
             answer = self._call_named(self._token.id, *call)
         else:
-            answer = answer_of(self._app, self._app.start_call(TARGET, "call", self._token.id, *call))
+            answer = self._session.ask(TARGET, "call", self._token.id, *call)
         return understood(answer, self._manager, self._token.address, self._authkey)
 
     def _call_named(self, name: str, *call: Any) -> Any:
         target = ("get_datum", self._token.typeid, name)
         caller = _callers.take()
         try:
-            future = self._app.start_call(target, "call", caller.name, next(caller.numbers), *call)
-            answer = answer_of(self._app, future)
+            future = self._session.start_call(target, "call", caller.name, next(caller.numbers), *call)
+            answer = self._session.answer_of(future)
         except Unreachable:  # nobody knows what became of it
             raise
         except TqError:
@@ -106,7 +113,7 @@ class BaseProxy:
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._passed_on.append(True)
-        key = way_of(self._app).authkey
+        key = way_of(self._session).authkey
         auto = getattr(self, "_isauto", False)
         return _rebuild, (
             AutoProxy if auto else type(self),
@@ -122,7 +129,7 @@ class BaseProxy:
         known = auto or OF_DATA.get(self._token.typeid) is type(self)
         exposed = tuple(self._exposed_ or ()) if auto else None
         where = (self._token.typeid, self._token.id, exposed, None if known else callable_name(type(self)))
-        return Reference("object", where, self._app.cluster_id())
+        return Reference("object", where, self._session.cluster_id())
 
     def __deepcopy__(self, memo: Any) -> Any:
         return self._getvalue()
@@ -150,17 +157,17 @@ def MakeProxyType(name: str, exposed: Sequence[str]) -> type[BaseProxy]:  # noqa
 def AutoProxy(  # noqa: N802 - the standard library's name
     token: Token,
     serializer: str = "msgpack",
-    manager: BaseManager | None = None,
+    manager: Manager | None = None,
     authkey: str | None = None,
     exposed: Sequence[str] | None = None,
     incref: bool = True,
     manager_owned: bool = False,
     *,
-    app: App | None = None,
+    session: Session | None = None,
 ) -> BaseProxy:
     """A proxy with the methods the object has exposed."""
     kind = MakeProxyType(f"AutoProxy[{token.typeid}]", exposed or ())
-    proxy = kind(token, serializer, manager=manager, authkey=authkey, exposed=exposed, app=app)
+    proxy = kind(token, serializer, manager=manager, authkey=authkey, exposed=exposed, session=session)
     proxy._isauto = True  # type: ignore[attr-defined]
     return proxy
 
@@ -349,15 +356,13 @@ OF_DATA: Final[dict[str, Callable[..., Any]]] = {
 }
 
 
-def understood(
-    answer: bytes, manager: BaseManager | None, address: tuple[str, int], authkey: str | None
-) -> Any:
+def understood(answer: bytes, manager: Manager | None, address: tuple[str, int], authkey: str | None) -> Any:
     """What an answer of the master comes to here."""
     match decode(answer, judged=True):  # by the master, when it was accepted there
         case ["value", value]:
             return value
         case ["queue", str(name), kind, int(maxsize)] if manager is not None:
-            return ItemQueue(manager.app, name, kind, maxsize)
+            return ItemQueue(manager.app.session, name, kind, maxsize)
         case ["object", str(typeid), bytes(ident) | str(ident), list(exposed)]:
             proxytype = None if manager is None else manager.proxytype(typeid)
             make = proxytype or OF_DATA.get(typeid, AutoProxy)
@@ -377,10 +382,10 @@ def _raised(body: bytes) -> BaseException:
     return remote
 
 
-def _let_go(app: App, ident: bytes, pid: int, passed_on: list[bool]) -> None:
+def _let_go(session: Session, ident: bytes, pid: int, passed_on: list[bool]) -> None:
     if os.getpid() == pid and not passed_on:
         with suppress(TqError, RuntimeError):  # the line is closed, and the master lets go by itself
-            app.start_call(TARGET, "drop", ident)
+            session.start_call(TARGET, "drop", ident)
 
 
 def _rebuild(kind: Callable[..., Any], token: Token, authkey: str | None, exposed: Any) -> Any:

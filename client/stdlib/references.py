@@ -13,11 +13,11 @@ from ...common.domain.naming import find_loaded
 from ...common.errors import DecodeError
 from ...common.values.references import Reference
 from ...common.wire.caller import ambient
-from ..app import App, every_app
+from ..core.pickling import Way, address_of, line
+from ..core.session import Session, every_session
 from ..items.queue import ItemQueue, SimpleQueue
 from ..locks.events_and_barriers import Barrier, Event, Proxy
 from ..locks.locks import BoundedSemaphore, Condition, Lock, RLock, Semaphore
-from .pickling import Way, address_of, line
 from .proxies import OF_DATA, AutoProxy, BaseProxy, Token
 
 _QUEUES: Final = {kind.__name__: kind for kind in (ItemQueue, SimpleQueue)}
@@ -35,34 +35,36 @@ RESERVED: Final = (
 
 def revived(reference: Reference) -> Any:
     """The proxy. Raises DecodeError when its master is not known here, or it is of no kind that is."""
-    app = _app_of(reference)
+    session = _session_of(reference)
     try:
-        return _made(reference, app)
+        return _made(reference, session)
     except DecodeError:
         raise
     except Exception as error:  # what it was made of was made up; whoever reads it, reads no value
         raise DecodeError(f"{reference!r} is none that can be made here: {error}") from error
 
 
-def _made(reference: Reference, app: App) -> Any:
+def _made(reference: Reference, session: Session) -> Any:
     match reference.kind, reference.where:
         case "object", (str(typeid), (str() | bytes()) as ident, exposed, proxytype):
             if exposed is not None and not RESERVED.isdisjoint(exposed):
                 raise DecodeError(f"{reference!r} has methods that no object has: a proxy's own")
-            token = Token(typeid, address_of(app), ident)
-            return _class_of(typeid, proxytype)(token, authkey=app.authkey, exposed=exposed, app=app)
+            token = Token(typeid, address_of(session), ident)
+            return _class_of(typeid, proxytype)(
+                token, authkey=session.authkey, exposed=exposed, session=session
+            )
         case "queue", (str(kind), str(name), rank, int(maxsize)) if kind in _QUEUES:
-            return _QUEUES[kind](app, name, rank, maxsize)
+            return _QUEUES[kind](session, name, rank, maxsize)
         case "sync", ("Condition", str(name), (str(kind), *rest)) if kind in ("Lock", "RLock"):
-            lock: Any = _sync(app, kind, rest)
-            return Condition(app, lock, name)
+            lock: Any = _sync(session, kind, rest)
+            return Condition(session, lock, name)
         case "sync", (str(kind), *rest) if kind in _SYNCS:
-            return _sync(app, kind, rest)
+            return _sync(session, kind, rest)
     raise DecodeError(f"{reference!r} is of a kind that this version does not know")
 
 
-def _sync(app: App, kind: str, rest: list[Any]) -> Proxy:
-    return _SYNCS[kind]._found(app, *rest)
+def _sync(session: Session, kind: str, rest: list[Any]) -> Proxy:
+    return _SYNCS[kind]._found(session, *rest)
 
 
 def _class_of(typeid: str, proxytype: Any) -> Callable[..., Any]:
@@ -72,15 +74,15 @@ def _class_of(typeid: str, proxytype: Any) -> Callable[..., Any]:
     return OF_DATA.get(typeid, AutoProxy)
 
 
-def _app_of(reference: Reference) -> App:
+def _session_of(reference: Reference) -> Session:
     """This process's line to its master."""
-    known = next((app for app in every_app() if app._known_cluster == reference.cluster), None)
+    known = next((one for one in every_session() if one.known_cluster == reference.cluster), None)
     if known is not None:
         return known
     if ambient() is not None:
-        app = line(Way(None, None))
-        if app.cluster_id() == reference.cluster:
-            return app
+        session = line(Way(None, None))
+        if session.cluster_id() == reference.cluster:
+            return session
     raise DecodeError(
         f"{reference!r} is at a master that this process has no line to; connect a manager to that one first, or have "
         "tasks that use it run there: manager.Pool(), tq.Pool(app=manager.app)"

@@ -28,20 +28,22 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ...common.errors import ProtocolError, Rejected, TqError, Unreachable
+from ..blobs.blobs import SessionBlobs
 from ..tasks.handle import TASKS
 from ..tasks.mapping import CHUNK_BYTES, CHUNK_TASKS
 from ..tasks.outcomes import Outcome
+from ..tasks.submission import submit_many
 from .exceptions import BrokenCluster, nobody_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ...common.values.blob import Blob
-    from ..app import App
     from ..blobs.blobs import Named
     from ..core.io_thread import ClientLink
+    from ..core.listener import Row
+    from ..core.session import Session
     from ..tasks.options import Choice
-    from ..tasks.outcomes import Row
 
     Parcel = tuple[str, Choice, bytes, bytes, Sequence[Blob]]
     """Callable, options, id, payload, and the blobs that it names. A plain tuple: there is one for every task."""
@@ -90,8 +92,8 @@ class Courier:
     """``master_timeout``: for how many seconds the master may be out of reach, until everybody is told BrokenCluster. ``at_end``: called in the courier's thread when it has closed and everybody has heard. They must not hold on to
     who owns the courier, or it is never collected."""
 
-    def __init__(self, app: App, master_timeout: float | None = AWAY_SECONDS_MAX) -> None:
-        self._app, self._master_timeout = app, master_timeout
+    def __init__(self, session: Session, master_timeout: float | None = AWAY_SECONDS_MAX) -> None:
+        self._session, self._master_timeout = session, master_timeout
         self.at_end: list[Callable[[], None]] = []
         self._closed = False
         self._broken: BrokenCluster | None = None
@@ -119,9 +121,9 @@ class Courier:
 
         Raises RuntimeError once closed, InvalidArgument without an address or key, and what an upload raises.
         """
-        link = self._app.link
+        link = self._session.link
         if blobs:
-            self._app.blobs.send(blobs)
+            self._session.part(SessionBlobs).send(blobs)
         id = receiver.task
         with self._lock:
             self.check_open()
@@ -159,19 +161,19 @@ class Courier:
             if self._receivers or not self._closed:
                 self._broken = BrokenCluster(words)
                 self._news.put((list(self._receivers), self._broken))
-        self._app.close()  # what else waits for an answer
+        self._session.close()  # what else waits for an answer
 
     def push(self) -> None:
         """Send what has gathered, whatever is on its way: a call made after this may be a question about it."""
         if self._unsent:
-            link = self._app.link
+            link = self._session.link
             link.post(partial(self._ship, link, at_once=True))
 
     def flush(self) -> None:
         """Wait until everything sent is stored, or refused: a call is answered after all that were made before it."""
         self.push()
         try:
-            self._app.call(TASKS, "states", [])
+            self._session.call(TASKS, "states", [])
         except Unreachable:
             self.check_whole()
             raise
@@ -180,7 +182,7 @@ class Courier:
         """Have the master cancel tasks, those that run too or not; its answers, ``[[id, state], …]`` each."""
         self.push()
         parts = [ids[start : start + CANCEL_TASKS_MAX] for start in range(0, len(ids), CANCEL_TASKS_MAX)]
-        return [self._app.start_call(TASKS, "cancel", part, running) for part in parts]
+        return [self._session.start_call(TASKS, "cancel", part, running) for part in parts]
 
     def forget(self, ids: Iterable[bytes]) -> None:
         """These have been told by somebody else."""
@@ -241,7 +243,7 @@ class Courier:
             ids = [task[0] for task in tasks]
             shipment = _Shipment(self._news, ids)
             self._under_way.add(shipment)
-            stored = self._app.submit_many(name, choice, tasks, ids, shipment, link, named)
+            stored = submit_many(self._session, name, choice, tasks, ids, shipment, link, named)
             stored.add_done_callback(partial(self._answered, link, shipment))
 
     def _answered(self, link: ClientLink, shipment: _Shipment, stored: Future[Any]) -> None:
@@ -305,7 +307,7 @@ class Courier:
 
     def _look(self) -> None:
         """Nothing has come for a while. Who waits must not wait for what will never be."""
-        away = self._app.away_seconds
+        away = self._session.away_seconds
         if self._master_timeout is not None and away > self._master_timeout:
             error = BrokenCluster(
                 f"the master has been out of reach for {away:.0f} s; what it has stored goes on when it is back: `tq ls` lists it"
@@ -315,7 +317,7 @@ class Courier:
         elif not self._looked and not away:
             self._looked = True
             name, queue = self._last
-            asked = self._app.start_call(("get_workers",), "serving", queue, name)
+            asked = self._session.start_call(("get_workers",), "serving", queue, name)
             asked.add_done_callback(partial(self._warn_of_workers, name, queue))
 
     def _warn_of_workers(self, name: str, queue: str, asked: Future[Any]) -> None:

@@ -12,26 +12,25 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future
-from contextvars import ContextVar, Token
+from contextvars import Token
 from typing import TYPE_CHECKING, Any, Self
 
 from ...common.domain.model import TaskOptions
-from .handle import Handle
-from .mapping import CALLS_UNDER_WAY, CHUNK_BYTES, CHUNK_TASKS, Tasks
+from .mapping import CALLS_UNDER_WAY, CHUNK_BYTES, CHUNK_TASKS
+from .submission import OPEN, OpenBatch, Tasks, open_batch, submit_many
 
 if TYPE_CHECKING:
-    from ..app import App
     from ..blobs.blobs import Named
     from ..core.io_thread import ClientLink
+    from ..core.session import Session
     from .options import Choice
 
-_open: ContextVar[Batch | None] = ContextVar("tq_batch", default=None)
 
-
-def open_batch(app: App) -> Batch | None:
-    """The batch that a submit of this app in this thread joins."""
-    batch = _open.get()
-    return batch if batch is not None and batch.app is app else None
+def flush_open_batch(session: Session) -> None:
+    """Send what this thread has gathered for this session: the next call may be about it."""
+    batch = open_batch(session)
+    if batch is not None:
+        batch.flush()
 
 
 class _Group:
@@ -51,14 +50,15 @@ class Batch:
     error is raised; so it is when the block ends by an exception of its own, which then goes on.
     """
 
-    def __init__(self, app: App) -> None:
-        self.app = app
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        session.before_call = flush_open_batch
         self._groups: dict[tuple[str, str, TaskOptions], _Group] = {}
         self._group: _Group | None = None  # of the last task: as a rule the next one's, too
         self._gathered = 0
         self._under_way: deque[Future[Any]] = deque()
         self._error: BaseException | None = None
-        self._token: Token[Batch | None] | None = None
+        self._token: Token[OpenBatch | None] | None = None
 
     def add(
         self,
@@ -69,11 +69,11 @@ class Batch:
         *,
         alone: bool,
         named: Named | None = None,
-    ) -> Handle[Any]:
-        """A task joins; its handle, which can be waited for at once: that sends what is gathered."""
+    ) -> None:
+        """A task joins. Waiting for it sends what is gathered."""
         if alone:
-            self._send(self.app.link, name, choice, [[id, payload]], named)
-            return Handle(self.app, id)
+            self._send(self.session.link, name, choice, [[id, payload]], named)
+            return
         group = self._group
         if group is None or group.choice is not choice or group.name != name:
             group = self._group = self._groups.setdefault(
@@ -91,19 +91,18 @@ class Batch:
         self._gathered += 1
         if self._gathered >= CHUNK_TASKS:
             self.flush()
-        return Handle(self.app, id)
 
     def flush(self) -> None:
         """Send what is gathered, without waiting for it to be stored."""
         if self._groups:
-            link = self.app.link
+            link = self.session.link
             groups, self._groups = self._groups, {}
             self._group, self._gathered = None, 0
             for group in groups.values():
                 self._send(link, group.name, group.choice, group.tasks, group.named)
 
     def __enter__(self) -> Self:
-        self._token = _open.set(self)
+        self._token = OPEN.set(self)
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
@@ -129,12 +128,12 @@ class Batch:
 
     def _leave(self) -> None:
         if self._token is not None:
-            _open.reset(self._token)
+            OPEN.reset(self._token)
             self._token = None
 
     def _send(self, link: ClientLink, name: str, choice: Choice, tasks: Tasks, named: Named | None) -> None:
         ids = [task[0] for task in tasks]
-        self._under_way.append(self.app.submit_many(name, choice, tasks, ids, None, link, named))
+        self._under_way.append(submit_many(self.session, name, choice, tasks, ids, None, link, named))
         while len(self._under_way) > CALLS_UNDER_WAY:
             self._settle(self._under_way.popleft())
 

@@ -15,10 +15,15 @@ from ...common.domain.model import Outcome as AttemptOutcome
 from ...common.domain.model import State
 from ...common.errors import TaskError
 from .outcomes import UNKNOWN, Box, Outcome, unknown_task
+from .submission import Habit, submit_many
 
 if TYPE_CHECKING:
-    from ..app import App
+    from concurrent.futures import Future
+
+    from ..blobs.blobs import Named
     from ..core.io_thread import ClientLink
+    from ..core.session import Session
+    from .options import Choice
 
 T = TypeVar("T")
 
@@ -51,17 +56,17 @@ class Progress:
 class Handle(Generic[T]):
     """The future of a task; ``T`` is what its callable returns."""
 
-    __slots__ = ("__weakref__", "_app", "_box", "_id", "_outcome", "_watching")
+    __slots__ = ("__weakref__", "_box", "_id", "_outcome", "_session", "_watching")
 
     def __init__(
         self,
-        app: App,
+        session: Session,
         id: bytes,
         outcome: Outcome | None = None,
         box: Box | None = None,
         watching: ClientLink | None = None,
     ) -> None:
-        self._app, self._id, self._outcome = app, id, outcome
+        self._session, self._id, self._outcome = session, id, outcome
         self._box, self._watching = box, watching  # the box is being filled by that link, when there is one
 
     @property
@@ -79,7 +84,7 @@ class Handle(Generic[T]):
         return f"<tq.Handle {self.id}{seen}>"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Handle) and other._id == self._id and other._app is self._app
+        return isinstance(other, Handle) and other._id == self._id and other._session is self._session
 
     def __hash__(self) -> int:
         return hash(self._id)
@@ -92,7 +97,7 @@ class Handle(Generic[T]):
         Raises a TaskError (remote type, message and traceback inside) when it did not succeed,
         TimeoutError when ``timeout`` seconds pass first, UnknownTask when the master knows no such task.
         """
-        return cast(T, (self._outcome or self._wait(timeout)).value(self._id, self._app))
+        return cast(T, (self._outcome or self._wait(timeout)).value(self._id, self._session))
 
     def exception(self, timeout: float | None = None) -> TaskError | None:
         """The error the task ended with, None when it succeeded; waits like ``result``."""
@@ -106,7 +111,7 @@ class Handle(Generic[T]):
             box = self._watch()
             await box.wait_async(self._id, None)
             self._outcome = box.peek(self._id)
-        return cast(T, self._outcome.value(self._id, self._app))
+        return cast(T, self._outcome.value(self._id, self._session))
 
     def _wait(self, timeout: float | None) -> Outcome:
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -127,17 +132,19 @@ class Handle(Generic[T]):
         box = self._box
         if box is None:
             box = self._box = Box()
-        link = self._app.sent_link()
+        link = self._session.sent_link()
         if self._watching is not link:
             box.restart()
             link.watch(box, (self._id,))
             self._watching = link
-        self._app.results_are_wanted = True
+        self._session.part(Habit).results_are_wanted = True
         return box
 
     def __del__(self) -> None:
         if self._watching is not None and self._box is not None and self._outcome is None:
-            self._app.results_are_wanted = False  # submitted and let go: the next need not be watched at once
+            self._session.part(
+                Habit
+            ).results_are_wanted = False  # submitted and let go: the next need not be watched at once
             self._watching.forget(self._box)
 
     # the task
@@ -147,7 +154,7 @@ class Handle(Generic[T]):
         """Where the task is now; one question to the master unless its end has been seen."""
         if self._outcome is not None and self._outcome.state != UNKNOWN:
             return State.from_number(self._outcome.state)
-        return self._known_state(self._app.call(TASKS, "states", [self._id]))
+        return self._known_state(self._session.call(TASKS, "states", [self._id]))
 
     def done(self) -> bool:
         """Whether the task has ended, in whatever way."""
@@ -156,7 +163,7 @@ class Handle(Generic[T]):
     @property
     def progress(self) -> Progress | None:
         """What its latest attempt told by ``ctx.progress``; at most a second old. One question to the master."""
-        log = self._app.call(TASKS, "log", self._id, None, NO_TEXT)
+        log = self._session.call(TASKS, "log", self._id, None, NO_TEXT)
         if log["progress"] is None:
             return None
         done, total, note, _ = log["progress"]
@@ -167,7 +174,7 @@ class Handle(Generic[T]):
         """Every start so far, with its worker, times and error; what a worker handed back before it began is none."""
         from ...common.values.failure import Failure
 
-        shown = self._app.call(TASKS, "show", self._id)
+        shown = self._session.call(TASKS, "show", self._id)
         attempts = []
         for row in shown["attempts"]:
             outcome = None if row["outcome"] is None else AttemptOutcome.from_number(row["outcome"])
@@ -189,11 +196,11 @@ class Handle(Generic[T]):
     def cancel(self) -> State:
         """Ask for the task's end. The state it is in then: CANCELLED; RUNNING when its worker has been told
         and will end it; another when it had ended before."""
-        return self._known_state(self._app.call(TASKS, "cancel", [self._id]))
+        return self._known_state(self._session.call(TASKS, "cancel", [self._id]))
 
     def retry(self) -> State:
         """Make a task that ended without success ready again."""
-        state = self._known_state(self._app.call(TASKS, "retry", [self._id]))
+        state = self._known_state(self._session.call(TASKS, "retry", [self._id]))
         if not state.is_terminal:
             self._outcome = self._box = self._watching = None
         return state
@@ -202,3 +209,27 @@ class Handle(Generic[T]):
         if not rows or rows[0][1] == UNKNOWN:
             raise unknown_task(self._id)
         return State.from_number(rows[0][1])
+
+
+def submit_one(
+    session: Session, name: str, choice: Choice, id: bytes, payload: bytes, named: Named | None = None
+) -> tuple[Handle[Any], Future[Any]]:
+    """Send one task; the future is done when it is stored. ``named``: its blobs, which the master has."""
+    link = session.link
+    tasks = [[id, payload]]
+    if session.part(Habit).results_are_wanted:
+        box = Box()
+        handle: Handle[Any] = Handle(session, id, None, box, link)
+        return handle, submit_many(session, name, choice, tasks, (id,), box, link, named)
+    return Handle(session, id), submit_many(session, name, choice, tasks, (id,), None, link, named)
+
+
+def handle_of(session: Session, task_id: str) -> Handle[Any]:
+    """Of a task submitted by anybody; raises UnknownTask at once when there is none."""
+    from ...common.domain.ids import parse_id
+
+    id = parse_id(task_id)
+    [[_, state]] = session.call(TASKS, "states", [id])
+    if state == UNKNOWN:
+        raise unknown_task(id)
+    return Handle(session, id)

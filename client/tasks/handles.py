@@ -19,8 +19,8 @@ from .outcomes import Box, Outcome
 from .readers import Completed, Reading, Results
 
 if TYPE_CHECKING:
-    from ..app import App
     from ..core.io_thread import ClientLink
+    from ..core.session import Session
 
 T = TypeVar("T")
 
@@ -32,9 +32,13 @@ class Handles(Sequence[Handle[T]]):
     """The handles of a map. A Handle is made when it is asked for."""
 
     def __init__(
-        self, app: App, ids: bytes | bytearray = b"", box: Box | None = None, link: ClientLink | None = None
+        self,
+        session: Session,
+        ids: bytes | bytearray = b"",
+        box: Box | None = None,
+        link: ClientLink | None = None,
     ) -> None:
-        self._app, self._ids = app, bytearray(ids)
+        self._session, self._ids = session, bytearray(ids)
         self._box, self._link = box, link
         self._watched = 0  # so many from the start: their outcomes come into the box, through that link
 
@@ -48,9 +52,9 @@ class Handles(Sequence[Handle[T]]):
     def __getitem__(self, index: int | slice) -> Handle[T] | Handles[T]:
         if isinstance(index, slice):
             chosen = range(len(self))[index]
-            return Handles(self._app, b"".join(self._id(one) for one in chosen))
+            return Handles(self._session, b"".join(self._id(one) for one in chosen))
         id = self._id(range(len(self))[index])
-        return Handle(self._app, id, None if self._box is None else self._box.peek(id))
+        return Handle(self._session, id, None if self._box is None else self._box.peek(id))
 
     def __repr__(self) -> str:
         return f"<tq.Handles of {len(self):,} tasks>"
@@ -66,7 +70,7 @@ class Handles(Sequence[Handle[T]]):
         A task that did not succeed raises its TaskError in its turn, and ``next()`` goes on behind it;
         with ``return_exceptions`` the error takes the place of the result. ``timeout``: seconds for all.
         """
-        return Results(self._app, self._reading(), timeout, return_exceptions)
+        return Results(self._session, self._reading(), timeout, return_exceptions)
 
     def as_completed(self, timeout: float | None = None) -> Completed[T]:
         """The handles as their tasks end, each with its outcome in hand; ``for`` or ``async for``."""
@@ -76,7 +80,7 @@ class Handles(Sequence[Handle[T]]):
         """Wait until all have ended; False when ``timeout`` seconds pass first."""
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
-            if self._box is not None and self._watched == len(self) and self._link is self._app.link:
+            if self._box is not None and self._watched == len(self) and self._link is self._session.link:
                 return self._box.wait(len(self), deadline)
             for _ in self.as_completed(timeout):
                 continue
@@ -97,7 +101,7 @@ class Handles(Sequence[Handle[T]]):
     def _in_chunks(self, method: str) -> Iterator[list[Any]]:
         starts = range(0, len(self), CALL_TASKS_MAX)
         answers = (
-            self._app.call(TASKS, method, self._range(start, start + CALL_TASKS_MAX)) for start in starts
+            self._session.call(TASKS, method, self._range(start, start + CALL_TASKS_MAX)) for start in starts
         )
         return chain.from_iterable(answers)
 
@@ -108,11 +112,11 @@ class Handles(Sequence[Handle[T]]):
         return [id for (id,) in iter_unpack("16s", self._ids[start * ID_BYTES : stop * ID_BYTES])]
 
     def _handle(self, id: bytes, outcome: Outcome) -> list[Handle[T]]:
-        return [Handle(self._app, id, outcome)]
+        return [Handle(self._session, id, outcome)]
 
     def _reading(self) -> Reading:
         """The box filled since the submit, if nobody has it yet and its link still lives; else a new one."""
-        link = self._app.link
+        link = self._session.link
         box, self._box = self._box, None
         if box is not None and self._link is link:
             return Reading([link], box, self._range, len(self), self._watched)
@@ -178,7 +182,7 @@ def _reading_of(by_id: dict[bytes, list[Handle[T]]]) -> Reading:
         if handle._outcome is not None:
             box.put([(id, *handle._outcome)])
         else:
-            by_link.setdefault(handle._app.sent_link(), []).append(id)
+            by_link.setdefault(handle._session.sent_link(), []).append(id)
     for link, ids in by_link.items():
         link.watch(box, ids)
     return Reading(list(by_link), box, lambda start, stop: [], len(by_id), len(by_id))

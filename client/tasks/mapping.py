@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...common.domain.ids import new_ids
 from ...common.values.codec import encode_call
+from ..blobs.blobs import SessionBlobs
+from .definition import Definition
 from .handles import Handles
+from .options import Choice
 from .outcomes import Box
+from .submission import Tasks, submit_many
 
 if TYPE_CHECKING:
     from ...common.values.blob import Blob
-    from ..app import App
     from ..blobs.blobs import Named
-    from .task import Submitter
+    from ..core.session import Session
 
 CHUNK_TASKS: Final = 1_000  # in one call: enough that its fixed costs vanish
 CHUNK_BYTES: Final = 1024 * 1024  # of payloads in one call; a larger one travels alone
@@ -27,17 +30,20 @@ CHUNK_BLOB_BYTES: Final = 256 * 1024 * 1024  # sent ahead of the tasks that name
 CALLS_UNDER_WAY: Final = 8
 WATCHED_TASKS_MAX: Final = 100_000  # outcomes sent as they come, before anybody reads: bounds our memory
 
-Tasks = list[list[bytes]]  # [id, payload]
-
 
 def submit_all(
-    app: App, submitter: Submitter[..., Any], calls: Iterable[tuple[Any, ...]], *, single: bool
+    session: Session,
+    definition: Definition,
+    choice: Choice,
+    calls: Iterable[tuple[Any, ...]],
+    *,
+    single: bool,
 ) -> Handles[Any]:
     """``single``: every call has one argument."""
-    submission = _Submission(app, submitter, single)
+    submission = _Submission(session, definition, choice, single)
     for tasks, named in submission.chunks(calls):
         if named:
-            app.blobs.send(_all_of(named))
+            session.part(SessionBlobs).send(_all_of(named))
         for stored in submission.send(tasks, named):
             stored.result()
     for stored in submission.under_way:
@@ -46,15 +52,20 @@ def submit_all(
 
 
 async def submit_all_async(
-    app: App, submitter: Submitter[..., Any], calls: Iterable[tuple[Any, ...]], *, single: bool
+    session: Session,
+    definition: Definition,
+    choice: Choice,
+    calls: Iterable[tuple[Any, ...]],
+    *,
+    single: bool,
 ) -> Handles[Any]:
     """The same in an event loop."""
     import asyncio
 
-    submission = _Submission(app, submitter, single)
+    submission = _Submission(session, definition, choice, single)
     for tasks, named in submission.chunks(calls):
         if named:
-            await asyncio.to_thread(app.blobs.send, _all_of(named))
+            await asyncio.to_thread(session.part(SessionBlobs).send, _all_of(named))
         for stored in submission.send(tasks, named):
             await asyncio.wrap_future(stored)
     for stored in submission.under_way:
@@ -65,12 +76,12 @@ async def submit_all_async(
 class _Submission:
     """One map on its way."""
 
-    def __init__(self, app: App, submitter: Submitter[..., Any], single: bool) -> None:
-        self._app, self._link, self._single = app, app.link, single
-        self._definition, self._choice = submitter.parts
+    def __init__(self, session: Session, definition: Definition, choice: Choice, single: bool) -> None:
+        self._session, self._link, self._single = session, session.link, single
+        self._definition, self._choice = definition, choice
         self._box = Box()
         self._room = max(0, WATCHED_TASKS_MAX - self._link.watched_tasks)
-        self.handles: Handles[Any] = Handles(app, box=self._box, link=self._link)
+        self.handles: Handles[Any] = Handles(session, box=self._box, link=self._link)
         self.under_way: deque[Future[Any]] = deque()
 
     def chunks(self, calls: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Tasks, Named]]:
@@ -106,7 +117,8 @@ class _Submission:
         watch = len(tasks) <= self._room
         self._room = self._room - len(tasks) if watch else 0  # the watched ones are the first, without gaps
         self.under_way.append(
-            self._app.submit_many(
+            submit_many(
+                self._session,
                 self._definition.name,
                 self._choice,
                 tasks,

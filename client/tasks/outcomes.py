@@ -20,15 +20,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from ...common.domain.model import StateNumber
 from ...common.errors import TaskError, TqError, UnknownTask
+from ..core.listener import Row
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from ..app import App
+    from ..core.session import Session
 
 SUCCEEDED: Final = int(StateNumber.SUCCEEDED)  # compared a hundred thousand times a second: not as an enum
 UNKNOWN: Final = -1  # the state the master tells of a task nobody submitted
@@ -38,23 +39,20 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
-Row = Sequence[Any]  # [id, state, body]: an outcome as it came
-
-
 class Outcome(NamedTuple):
     """How a task ended, undecoded."""
 
     state: int
     body: bytes | None
 
-    def value(self, id: bytes, app: App | None = None) -> Any:
-        """The result; raises TaskError, or UnknownTask when there is no such task. ``app``: what fetches its
+    def value(self, id: bytes, session: Session | None = None) -> Any:
+        """The result; raises TaskError, or UnknownTask when there is no such task. ``session``: what fetches its
         blobs."""
         if self.state != SUCCEEDED:
             raise cast(TaskError, self.error(id))
         if self.body is None:
             return None
-        return _decoder()(app, self.body)
+        return _decoder()(session, self.body)
 
     def error(self, id: bytes) -> TaskError | None:
         if self.state == SUCCEEDED:
@@ -67,7 +65,7 @@ class Outcome(NamedTuple):
 
 
 @functools.cache
-def _decoder() -> Callable[[App | None, bytes], Any]:
+def _decoder() -> Callable[[Session | None, bytes], Any]:
     """Loaded for the first result, and not looked up again for each: that would take as long as decoding."""
     from ..blobs.blobs import decode_result
 
@@ -80,15 +78,6 @@ def unknown_task(id: bytes) -> UnknownTask:
     return UnknownTask(
         f"no task has the id {show_id(id)}: it was never submitted to this master, or its result was kept no longer"
     )
-
-
-class Listener(Protocol):
-    """Whom the line tells of outcomes, in its own thread: a Box, or who has other uses for them."""
-
-    def __hash__(self) -> int: ...
-    def put(self, rows: Sequence[Row]) -> None: ...
-    def fail(self, error: TqError) -> None:
-        """What has not arrived never will."""
 
 
 class Box:

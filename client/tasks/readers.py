@@ -18,11 +18,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 from ...common.errors import TaskError
-from .outcomes import SUCCEEDED, Box, Outcome, Row
+from ..core.listener import Row
+from .outcomes import SUCCEEDED, Box, Outcome
 
 if TYPE_CHECKING:
-    from ..app import App
     from ..core.io_thread import ClientLink
+    from ..core.session import Session
     from .handle import Handle
 
 T = TypeVar("T")
@@ -78,11 +79,13 @@ class _Reader(Generic[T]):
 class Results(_Reader[T], Iterator[T], AsyncIterator[T]):
     """See ``Handles.results``."""
 
-    def __init__(self, app: App, reading: Reading, timeout: float | None, return_exceptions: bool) -> None:
+    def __init__(
+        self, session: Session, reading: Reading, timeout: float | None, return_exceptions: bool
+    ) -> None:
         super().__init__(reading, timeout)
         from ..blobs.blobs import decode_result
 
-        self._app, self._decode, self._return_exceptions = app, decode_result, return_exceptions
+        self._session, self._decode, self._return_exceptions = session, decode_result, return_exceptions
         self._ids: deque[bytes] = deque()  # the next to wait for
         self._rows: deque[Row] = deque()  # the next to give out
 
@@ -126,7 +129,7 @@ class Results(_Reader[T], Iterator[T], AsyncIterator[T]):
     def _take(self) -> T:
         id, state, body = self._rows.popleft()
         if state == SUCCEEDED:
-            return cast(T, None if body is None else self._decode(self._app, body))
+            return cast(T, None if body is None else self._decode(self._session, body))
         error = Outcome(state, body).error(id)
         if self._return_exceptions:
             return cast(T, error)

@@ -16,17 +16,17 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from ...common.domain.callables import NamedCallable
-from ...common.domain.model import check_name
 from ...common.errors import InvalidArgument
+from .definition import Definition
+from .handle import Handle, submit_one
 from .options import Choice, Options, choose
-from .signature import Arguments
+from .submission import open_batch
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from ...common.values.blob import Blob
-    from ..app import App
-    from .handle import Handle
+    from ..core.session import Session
     from .handles import Handles
 
 P = ParamSpec("P")
@@ -34,33 +34,13 @@ R = TypeVar("R")
 C = TypeVar("C")
 
 
-class Definition:
-    """A callable as others know it. The name is made when it is needed: a function that no worker could
-    find may still be decorated and called here; submitting it raises NotNamed."""
-
-    def __init__(self, function: Callable[..., Any] | None, name: str | None) -> None:
-        self.function = function
-        self._name = None if name is None else check_name("task", name)
-
-    @property
-    def name(self) -> str:
-        if self._name is None:
-            from ...common.domain.naming import callable_name
-
-            self._name = check_name("task", callable_name(cast(Callable[..., Any], self.function)))
-        return self._name
-
-    @functools.cached_property
-    def arguments(self) -> Arguments | None:
-        """None when only the name is known: then the worker judges."""
-        return None if self.function is None else Arguments(self.function)
-
-
 class Submitter(Generic[P, R]):
     """Submits one callable, with one choice of options."""
 
-    def __init__(self, app: App, definition: Definition, choice: Choice, key: str | None = None) -> None:
-        self._app, self._definition, self._choice, self._key = app, definition, choice, key
+    def __init__(
+        self, session: Session, definition: Definition, choice: Choice, key: str | None = None
+    ) -> None:
+        self._session, self._definition, self._choice, self._key = session, definition, choice, key
 
     def __repr__(self) -> str:
         function = self._definition.function
@@ -80,18 +60,19 @@ class Submitter(Generic[P, R]):
         Raises TypeError for arguments that do not fit the function and NotSerializable for a value that
         cannot travel, before anything is sent. Inside a running event loop prefer ``asubmit``: this blocks.
         """
-        app = self._app
+        session = self._session
         id, payload, blobs = self._encoded(args, kwargs)
         if blobs:
-            app.blobs.send(blobs)
+            self._send(blobs)
         named = {id: blobs} if blobs else None
-        batch = app.open_batch()
+        batch = open_batch(session)
         if batch is not None:
             alone = self._key is not None
-            return batch.add(self._definition.name, self._choice, id, payload, alone=alone, named=named)
-        handle, stored = app.submit_one(self._definition.name, self._choice, id, payload, named)
+            batch.add(self._definition.name, self._choice, id, payload, alone=alone, named=named)
+            return Handle(session, id)
+        handle, stored = submit_one(session, self._definition.name, self._choice, id, payload, named)
         stored.result()
-        return cast("Handle[R]", handle)
+        return cast(Handle[R], handle)
 
     async def asubmit(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """``submit`` for an event loop."""
@@ -99,11 +80,16 @@ class Submitter(Generic[P, R]):
 
         id, payload, blobs = self._encoded(args, kwargs)
         if blobs:
-            await asyncio.to_thread(self._app.blobs.send, blobs)
+            await asyncio.to_thread(self._send, blobs)
         named = {id: blobs} if blobs else None
-        handle, stored = self._app.submit_one(self._definition.name, self._choice, id, payload, named)
+        handle, stored = submit_one(self._session, self._definition.name, self._choice, id, payload, named)
         await asyncio.wrap_future(stored)
-        return cast("Handle[R]", handle)
+        return cast(Handle[R], handle)
+
+    def _send(self, blobs: list[Blob]) -> None:
+        from ..blobs.blobs import SessionBlobs  # loads what a plain program need not have
+
+        self._session.part(SessionBlobs).send(blobs)
 
     def map(self, items: Iterable[Any]) -> Handles[R]:
         """Submit one task per item, each item its one positional argument. When this returns, all are stored.
@@ -113,19 +99,19 @@ class Submitter(Generic[P, R]):
         """
         from .mapping import submit_all
 
-        return cast("Handles[R]", submit_all(self._app, self, zip(items), single=True))
+        return cast("Handles[R]", submit_all(self._session, *self.parts, zip(items), single=True))
 
     def starmap(self, items: Iterable[Iterable[Any]]) -> Handles[R]:
         """As ``map``; each item is a tuple of positional arguments."""
         from .mapping import submit_all
 
-        return cast("Handles[R]", submit_all(self._app, self, map(tuple, items), single=False))
+        return cast("Handles[R]", submit_all(self._session, *self.parts, map(tuple, items), single=False))
 
     async def amap(self, items: Iterable[Any]) -> Handles[R]:
         """``map`` for an event loop; the items are read and encoded in it, a thousand at a time."""
         from .mapping import submit_all_async
 
-        return cast("Handles[R]", await submit_all_async(self._app, self, zip(items), single=True))
+        return cast("Handles[R]", await submit_all_async(self._session, *self.parts, zip(items), single=True))
 
     def using(self, *, key: str | None = None, **options: Unpack[Options]) -> Submitter[P, R]:
         """The same callable with other options; those not given stay as they are.
@@ -135,7 +121,7 @@ class Submitter(Generic[P, R]):
         """
         if key is not None and (not isinstance(key, str) or not key):
             raise InvalidArgument(f"key must be a non-empty str, not {key!r:.80}")
-        return Submitter(self._app, self._definition, choose(options, self._choice), key or self._key)
+        return Submitter(self._session, self._definition, choose(options, self._choice), key or self._key)
 
     def _encoded(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, bytes, list[Blob]]:
         """The id and the payload of a task, and the blobs it names."""
@@ -165,8 +151,8 @@ class Submitter(Generic[P, R]):
 class Task(Submitter[P, R], Generic[P, R, C]):
     """A function that can be submitted. Calling it runs it here and now, as if it were not decorated."""
 
-    def __init__(self, app: App, function: Callable[P, C], name: str | None, choice: Choice) -> None:
-        super().__init__(app, Definition(function, name), choice)
+    def __init__(self, session: Session, function: Callable[P, C], name: str | None, choice: Choice) -> None:
+        super().__init__(session, Definition(function, name), choice)
         self.function: Callable[P, C] = function
         functools.update_wrapper(self, function)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from .terminal import clean
+from .cleaning import clean
 
 
 class CleanConsole(Console):

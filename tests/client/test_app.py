@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import tq
+from tq.client.tasks.submission import Habit
 from tq.common.domain.callables import NamedCallable, offered
 from tq.common.domain.model import Outcome, State
 
@@ -177,11 +178,11 @@ def test_a_second_submit_is_watched_from_the_start_when_results_are_wanted(
 
 def test_a_handle_let_go_is_no_longer_watched(app: tq.App, double: Any, master: MasterInMemory) -> None:
     master.runs_at_once = False
-    app.results_are_wanted = True
+    app.session.part(Habit).results_are_wanted = True
     handle = double.submit(1)
     del handle
     gc.collect()
-    assert app.results_are_wanted is False
+    assert app.session.part(Habit).results_are_wanted is False
     double.submit(2)
     assert len(master.made("unwatch")) == 1
 
@@ -475,7 +476,7 @@ def test_a_closed_app_connects_anew_when_it_is_used_again(app: tq.App, double: A
 def test_an_app_let_go_ends_its_thread(master: MasterInMemory) -> None:
     app = tq.App()
     app.object("get_tasks").states([])
-    thread = app.link._thread
+    thread = app.session.link._thread
     del app
     gc.collect()
     thread.join(5)
@@ -491,16 +492,16 @@ def test_a_call_can_be_given_up_after_a_time(app: tq.App, master: MasterInMemory
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_has_a_line_of_its_own(app: tq.App, double: Any, master: MasterInMemory) -> None:
     before = double.map(range(3))
-    parents = app.link
+    parents = app.session.link
     child = os.fork()
     if child == 0:  # no assert here: an exception would run the rest of the suite twice
         good = False
         try:
-            app.results_are_wanted = True
+            app.session.part(Habit).results_are_wanted = True
             good = (
                 double.submit(4).result(5) == 8
                 and list(before.results(5)) == [0, 2, 4]
-                and app.link is not parents
+                and app.session.link is not parents
             )
         finally:
             os._exit(0 if good else 1)
@@ -508,7 +509,7 @@ def test_a_forked_child_has_a_line_of_its_own(app: tq.App, double: Any, master: 
     _, status = os.waitpid(child, 0)
     assert time.monotonic() < deadline
     assert status == 0
-    assert app.link is parents
+    assert app.session.link is parents
     assert list(before.results(5)) == [0, 2, 4]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import tq
+from tq.client.blobs.blobs import SessionBlobs
 from tq.client.cli.help import PAGE, sections
 from tq.common.errors import topic
 from tq.common.runtime.config import MasterSettings, load_settings
@@ -113,7 +114,9 @@ CASES: dict[type[BaseException], Raising] = {
     tq.Forbidden: lambda cluster, _: ask(cluster.master.url, cluster.master.authkey),
     tq.UnknownObject: lambda cluster, _: cluster.app.call(["get_nothing"], "look"),
     tq.UnknownTask: lambda cluster, _: cluster.app.get(NOBODY),
-    tq.UnknownBlob: lambda cluster, _: Blob(b"h" * 32, 8, fetcher=cluster.app.blobs).read(),
+    tq.UnknownBlob: lambda cluster, _: Blob(
+        b"h" * 32, 8, fetcher=cluster.app.session.part(SessionBlobs)
+    ).read(),
     tq.TaskConflict: conflicting,
     tq.StoreError: broken_store,
     tq.DecodeError: lambda cluster, _: decode(b"\xc1"),

@@ -278,7 +278,7 @@ def test_who_waits_for_a_server_of_the_programs_own_that_dies_is_told_at_once() 
 
 
 def test_nobody_waits_for_ever_for_a_master_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tq.client.core.master_timeout.MASTER_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr("tq.client.core.session.MASTER_TIMEOUT_SECONDS", 0.5)
     with SyncManager() as manager:
         other = SyncManager(manager.address, multiprocessing.current_process().authkey)
         other.connect()

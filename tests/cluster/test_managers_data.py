@@ -129,7 +129,7 @@ def test_who_uses_one_that_was_deleted_is_told_so(master: Master, connect: Conne
 def test_a_call_ends_when_the_master_stays_away(
     master: Master, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tq.client.core.master_timeout.MASTER_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("tq.client.core.session.MASTER_TIMEOUT_SECONDS", 0.3)
     counts = connect(master.address).dict(name="counts")
     master.signal(signal.SIGTERM)
     master.wait()
@@ -144,7 +144,9 @@ def test_who_asks_for_an_answer_that_is_not_known_any_more_is_told_so(
     manager = connect(master.address)
     numbers, target = manager.list(name="numbers"), ("get_datum", "list", "numbers")
     one, two = (
-        manager.app.start_call(target, "call", b"c" * 16, number, "append", encode_call((number,), {}), [])
+        manager.app.session.start_call(
+            target, "call", b"c" * 16, number, "append", encode_call((number,), {}), []
+        )
         for number in (2, 1)
     )
     assert one.result(SECONDS) == encode(["value", None])

@@ -200,7 +200,7 @@ def test_what_is_ones_own_is_gone_for_everybody_with_its_maker(manager: Any) -> 
     items, lock = maker.Queue(), maker.Lock()
     passed = pickle.loads(pickle.dumps((items, lock)))  # noqa: S301 - our own
     for proxy in passed:
-        proxy._app = manager.app
+        proxy._session = manager.app.session
     assert passed[0].qsize() == 0
     maker.app.close()
 

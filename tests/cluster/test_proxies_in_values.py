@@ -115,7 +115,7 @@ def test_a_proxy_of_a_master_that_is_not_known_here_is_refused_and_its_item_stay
     assert queue.get(timeout=SECONDS)["a"] == 1
     queue.put(manager.dict(a=1))
     with monkeypatch.context() as patch:
-        patch.setattr("tq.client.stdlib.references.every_app", lambda: [elsewhere.app])
+        patch.setattr("tq.client.stdlib.references.every_session", lambda: [elsewhere.app.session])
         with pytest.raises(
             tq.TqError, match=r"<dict of a manager> is at a master that this process has no line to"
         ):
@@ -130,7 +130,7 @@ def test_a_program_without_a_manager_reads_those_of_its_own_master(
     manager.Queue(name="shown.q").put(manager.dict({"a": 1}, name="shown.d"))
     host, port = manager.address
     with tq.App(f"tq://{host}:{port}", "a key of more than sixteen characters") as app:
-        monkeypatch.setattr("tq.client.stdlib.references.every_app", lambda: [app])
+        monkeypatch.setattr("tq.client.stdlib.references.every_session", lambda: [app.session])
         assert ItemQueue(app, "shown.q").get(timeout=SECONDS)["a"] == 1
 
 

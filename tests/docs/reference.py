@@ -55,15 +55,9 @@ MADE_BY_TQ = {
 }  # nobody calls these himself
 # What parts of the client call on one another.
 INSIDE = {
-    "blobs",
+    "session",
     "to_wire",
     "from_wire",
-    "open_batch",
-    "link",
-    "sent_link",
-    "start_call",
-    "submit_one",
-    "submit_many",
     "submitted",
     "parts",
 }

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from tq.client.cli import main
 from tq.client.cli.help import PAGE, sections
 from tq.common import errors
+from tq.common.domain import directives
 from tq.common.errors import TqError, see, topic
 
 NO_ERRORS = {"exit-statuses"}  # sections of the second level that are more than a heading
@@ -37,7 +38,7 @@ def all_kinds() -> list[type[BaseException]]:
         package = importlib.import_module(f"tq.{part}")
         for found in pkgutil.walk_packages(package.__path__, f"tq.{part}."):
             importlib.import_module(found.name)
-    bases = (TqError, errors.Directive)
+    bases = (TqError, directives.Directive)
     kinds = [TqError, *(one for base in bases for one in below(base))]
     return sorted(
         {*kinds, errors.TimeLimit, errors.CancelRequested, TimeoutError}, key=lambda one: one.__name__

@@ -1,4 +1,6 @@
-"""Who may import whom. master, worker and client never meet; common knows none of them; tasks is user code."""
+"""Who may import whom. master, worker and client never meet; common knows none of them; tasks is user code. Inside a room
+imports go one way, and nowhere in a circle: what only a type checker reads counts as any other import.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +27,42 @@ EMBEDS = {
     # A dry run shows the very bytes that the task would send.
     ("client", "cli", "mail", "files"): ("tasks", "message"),
 }
+
+
+# What each folder of the client may import of the client, besides itself: the command and what stands in for the standard
+# library use the App, the App is a façade of the subjects, and those know a session, never an App.
+SUBJECTS = {"tasks", "items", "locks", "blobs"}
+ABOVE_APP = {"core", *SUBJECTS, "app", "stdlib", "local"}
+CLIENT_MAY_IMPORT: dict[str, set[str]] = {
+    "core": set(),
+    "blobs": {"core"},
+    "items": {"core"},
+    "locks": {"core"},
+    "tasks": {"core", "blobs"},  # arguments and results have blobs in them
+    "app": {"core", *SUBJECTS},
+    "stdlib": ABOVE_APP,
+    "local": ABOVE_APP,
+    "cli": ABOVE_APP,
+}
+
+# Modules that may still import one another in a circle. The engine knows each subject by its type, and each subject the
+# engine; a server makes its connections, and each knows its server.
+IN_CIRCLES = {
+    "master.engine.chores",
+    "master.engine.engine",
+    "master.gateway.connection",
+    "master.gateway.server",
+    "master.items.consumers",
+    "master.net.connection",
+    "master.net.server",
+    "master.tasks.completion",
+    "master.tasks.dispatch",
+    "master.tasks.reach",
+    "master.tasks.subscriptions",
+    "master.workers.membership",
+}
+
+Module = tuple[str, ...]
 
 
 def imported(tree: ast.AST, module: tuple[str, ...], *, is_package: bool) -> Iterator[tuple[str, ...]]:
@@ -76,6 +114,98 @@ def test_no_room_imports_one_it_must_not_know(root: Path, sources: list[Path]) -
         text = file.read_text("utf-8")
         found += violations(text, module_of(file, root), public, is_package=is_package)
     assert not found, "\n".join(found)
+
+
+def violations_in_client(text: str, module: Module, *, is_package: bool = False) -> list[str]:
+    """``module``: below client."""
+    allowed = {module[0], *CLIENT_MAY_IMPORT[module[0]]}
+    found = []
+    for target in imported(ast.parse(text), ("client", *module), is_package=is_package):
+        if target[:1] == ("client",) and len(target) > 1 and target[1] not in allowed:
+            found.append(f"client.{'.'.join(module)} imports {'.'.join(target)}")
+    return found
+
+
+def test_in_the_client_imports_go_from_the_command_to_the_session_and_never_back(
+    root: Path, sources: list[Path]
+) -> None:
+    found = []
+    for file in sources:
+        room, *module = module_of(file, root) or ("",)
+        if room == "client" and module:
+            is_package = file.name == "__init__.py"
+            found += violations_in_client(file.read_text("utf-8"), tuple(module), is_package=is_package)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "module"),
+    [
+        ("from ..app import App", ("tasks", "handle")),
+        ("if TYPE_CHECKING:\n    from ..app import App", ("core", "session")),
+        ("from ..tasks.outcomes import Row", ("core", "io_thread")),
+        ("from ..stdlib.exceptions import broken", ("tasks", "task")),
+        ("from ..locks.locks import Lock", ("items", "queue")),
+        ("from .cli.output import plain", ("app",)),
+    ],
+)
+def test_an_import_against_the_direction_is_found(text: str, module: Module) -> None:
+    assert violations_in_client(text, module)
+
+
+def graph_of(texts: dict[Module, str], packages: set[Module]) -> dict[Module, set[Module]]:
+    """Which modules each imports, whenever it does."""
+    graph: dict[Module, set[Module]] = {}
+    for module, text in texts.items():
+        targets = imported(ast.parse(text), module, is_package=module in packages)
+        known = {target if target in texts else target[:-1] for target in targets}
+        graph[module] = {target for target in known if target and target in texts and target != module}
+    return graph
+
+
+def circles(graph: dict[Module, set[Module]]) -> list[set[Module]]:
+    """The largest sets of modules of which each is reached from each (Tarjan's strongly connected components)."""
+    places: dict[Module, int] = {}
+    lowest: dict[Module, int] = {}
+    stack: list[Module] = []
+    found: list[set[Module]] = []
+
+    def visit(module: Module) -> None:
+        places[module] = lowest[module] = len(places)
+        stack.append(module)
+        for target in graph[module]:
+            if target not in places:
+                visit(target)
+                lowest[module] = min(lowest[module], lowest[target])
+            elif target in stack:
+                lowest[module] = min(lowest[module], places[target])
+        if lowest[module] == places[module]:
+            start = stack.index(module)
+            if len(stack) > start + 1:
+                found.append(set(stack[start:]))
+            del stack[start:]
+
+    for module in graph:
+        if module not in places:
+            visit(module)
+    return found
+
+
+def test_no_modules_import_one_another_in_a_circle(root: Path, sources: list[Path]) -> None:
+    texts = {module_of(file, root): file.read_text("utf-8") for file in sources}
+    packages = {module_of(file, root) for file in sources if file.name == "__init__.py"}
+    found = [{".".join(module) for module in circle} for circle in circles(graph_of(texts, packages))]
+    assert not [circle for circle in found if not circle <= IN_CIRCLES]
+
+
+def test_a_planted_circle_is_found_whatever_the_import_is_for() -> None:
+    texts = {
+        ("common", "a"): "from .b import B",
+        ("common", "b"): "def f():\n    from . import c",
+        ("common", "c"): "if TYPE_CHECKING:\n    from .a import A",
+        ("common", "d"): "from .a import A",
+    }
+    assert circles(graph_of(texts, set())) == [{("common", "a"), ("common", "b"), ("common", "c")}]
 
 
 def test_imports_inside_the_package_are_relative(root: Path, sources: list[Path]) -> None:

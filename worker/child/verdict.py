@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ...common.domain.directives import Discard, Retry, Snooze
 from ...common.domain.durations import check_delay
 from ...common.domain.model import OutcomeNumber
-from ...common.errors import CancelRequested, Discard, Retry, Snooze, TimeLimit
+from ...common.errors import CancelRequested, TimeLimit
 from ...common.values.exception_text import message
 from ...common.values.failure import Failure
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from ...common.runtime.terminal import clean
+from ...common.runtime.cleaning import clean
 
 WAITING_BYTES_MAX: Final = 8 * 1024 * 1024
 STDERR: Final = 2

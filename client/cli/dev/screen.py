@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from rich.text import Text
 
+from ....common.runtime.cleaning import clean_line
 from ....common.runtime.console import CleanConsole
 from ....common.runtime.logs import SENTENCES
-from ....common.runtime.terminal import clean_line, prepare
+from ....common.runtime.terminal import prepare
 
 PIPE_COLUMNS: Final = 240
 CALL_CHARS_MAX: Final = 44  # of a line of 80: the rest is for what came of it

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from ....common.errors import Discard, InvalidArgument
+from ....common.domain.directives import Discard
+from ....common.errors import InvalidArgument
 from ....common.values.blob import Blob
 from ....tasks.message import compose, finished
 from .addresses import Unfit

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from ....common.runtime.terminal import clean_line, console, say, write
+from ....common.runtime.cleaning import clean_line
+from ....common.runtime.terminal import console, say, write
 from ..output import print_table
 from .checking import Plan
 from .letter import Message

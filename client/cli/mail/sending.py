@@ -19,12 +19,14 @@ from ....common.values.blob import Blob
 from ....common.values.codec import encode_call
 from ....common.values.failure import Failure
 from ...app import App
-from ...blobs.blobs import Named
+from ...blobs.blobs import Named, SessionBlobs
+from ...core.listener import Row
 from ...tasks.handle import TASKS
 from ...tasks.handles import CALL_TASKS_MAX
-from ...tasks.mapping import CALLS_UNDER_WAY, CHUNK_BYTES, CHUNK_TASKS, Tasks
+from ...tasks.mapping import CALLS_UNDER_WAY, CHUNK_BYTES, CHUNK_TASKS
 from ...tasks.options import Choice
-from ...tasks.outcomes import UNKNOWN, Row
+from ...tasks.outcomes import UNKNOWN
+from ...tasks.submission import Tasks, submit_many
 from ..map.stopping import Bell, Interrupts
 from .addresses import Unfit, sameness
 from .checking import Plan
@@ -171,12 +173,14 @@ class Sending:
         args, options = message.arguments(self._attachments.of(message), self._server)
         payload = encode_call(args, options, (), blobs)
         if blobs:
-            self._app.blobs.send(blobs)
+            self._app.session.part(SessionBlobs).send(blobs)
         return payload, blobs
 
     def _call(self, tasks: Tasks, named: Named) -> None:
         ids, app = [task[0] for task in tasks], self._app
-        stored = app.submit_many(TASK, self._choice, tasks, ids, self._inbox, app.link, named)
+        stored = submit_many(
+            app.session, TASK, self._choice, tasks, ids, self._inbox, app.session.link, named
+        )
         self._under_way.append((tasks, named, stored))
         while len(self._under_way) > CALLS_UNDER_WAY:  # large messages: no more of them in memory
             self._settle_first()
@@ -184,14 +188,14 @@ class Sending:
     def _revive(self, numbers: list[int]) -> None:
         if numbers:
             ids = [self._ids[number] for number in numbers]
-            answer = self._app.link.call(TASKS, "retry", [ids], again=True)
+            answer = self._app.session.link.call(TASKS, "retry", [ids], again=True)
             self._under_way.append(([], {}, answer))
             self._watch(numbers)
 
     def _watch(self, numbers: Iterable[int]) -> None:
         ids = [self._ids[number] for number in numbers]
         self._open.update(zip(ids, numbers, strict=True))
-        self._app.link.watch(self._inbox, ids)
+        self._app.session.link.watch(self._inbox, ids)
 
     # in
 
@@ -248,7 +252,7 @@ class Sending:
         if error is None:
             return
         if isinstance(error, UnknownBlob):  # kept no longer: it waited too long for its task
-            self._app.blobs.send(blob for blobs in named.values() for blob in blobs)
+            self._app.session.part(SessionBlobs).send(blob for blobs in named.values() for blob in blobs)
             self._call(tasks, named)
             return
         if not tasks or not isinstance(error, (InvalidArgument, TaskConflict)):

@@ -9,7 +9,7 @@ from collections import deque
 from typing import Final
 
 from ....common.errors import InvalidArgument
-from ....common.runtime.terminal import clean
+from ....common.runtime.cleaning import clean
 from .journal import File, Record
 
 PIPE_BYTES: Final = 4_096  # a pipe that is ready takes so many without blocking (PIPE_BUF)

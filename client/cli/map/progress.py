@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from typing import Any, Final, NamedTuple
 
 from ....common.errors import TqError, Unreachable
-from ....common.runtime.terminal import clean_line
+from ....common.runtime.cleaning import clean_line
 from .window import Window
 
 ASK_SECONDS: Final = 1.5

@@ -10,11 +10,13 @@ from typing import Any, Final
 from ....common.errors import InvalidArgument, TaskConflict, TqError
 from ....common.values.codec import encode_call
 from ...app import App
+from ...core.listener import Row
 from ...tasks.handle import TASKS
 from ...tasks.handles import CALL_TASKS_MAX
 from ...tasks.mapping import CHUNK_BYTES, CHUNK_TASKS
 from ...tasks.options import Choice
-from ...tasks.outcomes import Box, Row
+from ...tasks.outcomes import Box
+from ...tasks.submission import submit_many
 from .printing import Facts
 from .stopping import Bell
 
@@ -103,15 +105,15 @@ class Submission:
 
     def stop_watching(self) -> None:
         """Let results stay with the master until they are asked for."""
-        self._app.link.forget(self._box)
+        self._app.session.link.forget(self._box)
 
     def watch(self, ids: list[bytes]) -> None:
         """Ask for results; of those that have ended they come at once."""
-        self._app.link.watch(self._box, ids)
+        self._app.session.link.watch(self._box, ids)
 
     def revive(self, ids: list[bytes]) -> None:
         """Make tasks that ended without success ready again, and wait for them anew."""
-        link = self._app.link
+        link = self._app.session.link
         for start in range(0, len(ids), CALL_TASKS_MAX):
             some = ids[start : start + CALL_TASKS_MAX]
             answer = link.call(
@@ -125,7 +127,7 @@ class Submission:
         self.send()
         for start in range(0, len(ids), CALL_TASKS_MAX):
             some = ids[start : start + CALL_TASKS_MAX]
-            answer = self._app.link.call(TASKS, "cancel", [some], again=True)
+            answer = self._app.session.link.call(TASKS, "cancel", [some], again=True)
             answer.add_done_callback(lambda _: self._bell.ring())
             self._cancelled.append(answer)
 
@@ -146,14 +148,16 @@ class Submission:
 
     def progress(self, ids: list[bytes]) -> Future[Any]:
         """How far those are that run; see ``progress.py``. Rings nothing: the bar can wait."""
-        return self._app.link.call(TASKS, "progress", [ids], again=True)
+        return self._app.session.link.call(TASKS, "progress", [ids], again=True)
 
     def show(self, id: bytes) -> Future[Any]:
         """Everything about one; see ``concern.py``."""
-        return self._app.link.call(TASKS, "show", [id], again=True)
+        return self._app.session.link.call(TASKS, "show", [id], again=True)
 
     def _call(self, tasks: Tasks) -> None:
         ids = [task[0] for task in tasks]
-        stored = self._app.submit_many(self._name, self._choice, tasks, ids, self._box, self._app.link)
+        stored = submit_many(
+            self._app.session, self._name, self._choice, tasks, ids, self._box, self._app.session.link
+        )
         stored.add_done_callback(lambda _: self._bell.ring())
         self._under_way.append((tasks, stored))

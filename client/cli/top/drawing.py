@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from ....common.runtime.terminal import clean_line
+from ....common.runtime.cleaning import clean_line
 from ..output import count, memory, rate, span
 from .details import draw_detail
 from .state import SECTIONS, Item, Model

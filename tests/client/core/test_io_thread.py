@@ -296,7 +296,7 @@ def test_what_is_posted_by_something_that_was_posted_is_done_with_it(
     done: list[str] = []
     over = threading.Event()
     held = threading.Event()
-    link = app.link
+    link = app.session.link
     link.post(lambda: bool(held.wait(10)))  # so that all of the following is posted before any of it is done
     link.post(lambda: done.append(f"first {link.post(lambda: done.append('part of the first'))}"))
     link.post(lambda: done.append("second"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tq.client.core.objects import BUILT_IN, is_repeatable
+from tq.client.core.repeatable import BUILT_IN, is_repeatable
 from tq.master.tasks.calls import BUILT_IN as SERVED
 
 

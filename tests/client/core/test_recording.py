@@ -55,4 +55,4 @@ def test_a_refused_submit_is_not_acknowledged(history: Path, app: tq.App, master
 def test_without_the_variable_nothing_is_written(tmp_path: Path, app: tq.App, master: MasterInMemory) -> None:
     app.task(jobs.double).submit(1)
     assert events(tmp_path) == []
-    assert type(app.link).__name__ == "ClientLink"
+    assert type(app.session.link).__name__ == "ClientLink"

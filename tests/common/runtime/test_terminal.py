@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+from tq.common.runtime.cleaning import clean, clean_line
 from tq.common.runtime.console import CleanConsole
-from tq.common.runtime.terminal import as_json, clean, clean_line
+from tq.common.runtime.terminal import as_json
 
 HOSTILE = [
     "\x1b[2J",  # clears the screen

@@ -9,14 +9,13 @@ from ...common.domain.callables import NamedCallable
 from ...common.domain.context import is_importing
 from ...common.errors import Forbidden, TqError
 from ...common.values.codec import encode_call
-from ..core.master_timeout import answer_of
-from ..stdlib.exceptions import broken, nobody_runs
-from .options import Choice, choose
-from .task import Definition
+from ..tasks.definition import Definition
+from ..tasks.options import Choice, choose
+from .exceptions import broken, nobody_runs
 
 if TYPE_CHECKING:
     from ...common.values.blob import Blob
-    from ..app import App
+    from ..core.session import Session
 
 
 class Sendable:
@@ -41,8 +40,8 @@ class Sendable:
 class Sendables:
     """What an Executor or Pool was asked to call, each judged at its first use."""
 
-    def __init__(self, app: App, options: Mapping[str, Any]) -> None:
-        self._app, self._options = app, options
+    def __init__(self, session: Session, options: Mapping[str, Any]) -> None:
+        self._session, self._options = session, options
         self._choice = choose(options)
         self._known: dict[Callable[..., Any], Sendable] = {}
 
@@ -74,8 +73,7 @@ class Sendables:
             )
         name, queue = sendable.name, sendable.choice.queue
         try:
-            asked = self._app.start_call(("get_workers",), "serving", queue, name)
-            able, connected = answer_of(self._app, asked)
+            able, connected = self._session.ask(("get_workers",), "serving", queue, name)
         except TqError as error:
             raise broken(error) from error
         if connected and not able:

@@ -14,12 +14,13 @@ from weakref import WeakValueDictionary
 from ...common.domain.ids import new_ids
 from ...common.domain.model import OWN
 from ...common.wire.address import Address, parse_address
-from ..app import App
+from .session import Session
+from .settings import Settings
 
 LOOPBACK: Final = "127.0.0.1"  # where a manager is that listens on every interface
 
-_apps: dict[str | None, App] = {}  # of proxies that came by pickle
-_managers: WeakValueDictionary[str | None, App] = (
+_arrived: dict[str | None, Session] = {}  # of proxies that came by pickle
+_managers: WeakValueDictionary[str | None, Session] = (
     WeakValueDictionary()
 )  # as long as a manager or a proxy has it
 
@@ -31,22 +32,22 @@ class Way(NamedTuple):
     authkey: str | None
 
 
-def way_of(app: App) -> Way:
-    return Way(app.url, app.authkey if get_spawning_popen() is not None else None)
+def way_of(session: Session) -> Way:
+    return Way(session.url, session.authkey if get_spawning_popen() is not None else None)
 
 
-def remember(app: App) -> None:
+def remember(session: Session) -> None:
     """Proxies that are unpickled here use this line."""
-    _managers[app.url] = app
+    _managers[session.url] = session
 
 
-def line(way: Way) -> App:
+def line(way: Way) -> Session:
     """This process's line to the master of a proxy that has arrived."""
-    known = _managers.get(way.url) or _apps.get(way.url)
+    known = _managers.get(way.url) or _arrived.get(way.url)
     if known is None:
         given = way.url is not None and way.authkey is None
         key = authkey_text(current_process().authkey) if given else way.authkey
-        known = _apps[way.url] = App(way.url, key)
+        known = _arrived[way.url] = Session(Settings.of(way.url, key))
     return known
 
 
@@ -56,11 +57,11 @@ def url_of(address: tuple[str, int]) -> str:
     return f"tq://{Address(host or LOOPBACK, port)}"
 
 
-def address_of(app: App) -> tuple[str, int]:
+def address_of(session: Session) -> tuple[str, int]:
     """Of its master, as a proxy's token has it; nothing where it is found by itself."""
-    if app.url is None:
+    if session.url is None:
         return "", 0
-    address = parse_address(app.url.removeprefix("tq://"))
+    address = parse_address(session.url.removeprefix("tq://"))
     return address.host, address.port
 
 

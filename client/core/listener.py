@@ -1,0 +1,19 @@
+"""Whom the I/O thread gives the outcomes of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from ...common.errors import TqError
+
+Row = Sequence[Any]  # [id, state, body]: an outcome as it came
+
+
+class Listener(Protocol):
+    """A Box, or who has other uses for outcomes. Called in the I/O thread."""
+
+    def __hash__(self) -> int: ...
+    def put(self, rows: Sequence[Row]) -> None: ...
+    def fail(self, error: TqError) -> None:
+        """What has not arrived never will."""

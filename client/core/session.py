@@ -1,0 +1,251 @@
+"""A session: one program's connection to a master, and calls over it. Connects when it is first used.
+
+::
+
+    App ──► tasks, items, locks, blobs ──► Session ──► ClientLink: the I/O thread and its connection
+
+Everything of the client but the App stands on it. It serves any number of threads and event loops, and outlives
+connections: after ``os.fork`` the child gets one of its own. What a subject keeps for a session is a *part* of it: made
+when it is first asked for, gone with the session, and made again in a forked child.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from ...common.errors import StoreError, Unreachable
+from .repeatable import is_repeatable
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from .io_thread import ClientLink
+    from .settings import Settings
+
+# For a call that a master answers at once when it is there: one that is restarted is back in a few seconds. Calls are
+# repeated on the next connection, however late that comes; who waits for an item, a lock or a result asked to wait, who
+# asks for a queue's size did not.
+MASTER_TIMEOUT_SECONDS: Final = 30.0
+AFTER_EVERYTHING: Final = -100  # of what multiprocessing does at a child's end
+
+T = TypeVar("T")
+
+
+class Session:
+    """Calls to one master. ``before_call``: what sends first what this thread has gathered, once there is such a thing."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        # Again by who has it: the end of a handle, wherever the collector runs, asks for a part.
+        self._lock = threading.RLock()
+        self._link: ClientLink | None = None
+        self._links_of_parents: list[ClientLink] = []  # kept, so that nothing in them is closed by collection
+        self._parts: dict[Callable[[Session], Any], Any] = {}
+        self._cluster: str | None = None  # the id of its master, once it is known
+        self.before_call: Callable[[Session], None] | None = None
+        _sessions.add(self)
+
+    def __repr__(self) -> str:
+        return f"<Session {self._settings.shown_url}>"
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    @property
+    def url(self) -> str | None:
+        """As it was given; None: it is looked for."""
+        return self._settings.url
+
+    @property
+    def authkey(self) -> str | None:
+        """As it was given; None: it is looked for."""
+        return self._settings.authkey
+
+    def part(self, kind: Callable[[Session], T]) -> T:
+        """What ``kind`` keeps for this session, the same each time."""
+        known = self._parts.get(kind)
+        if known is None:
+            with self._lock:
+                known = self._parts.get(kind)
+                if known is None:
+                    known = self._parts[kind] = kind(self)
+        return cast(T, known)
+
+    # calls
+
+    def call(self, target: Sequence[Any], method: str, *args: Any, timeout: float | None = None) -> Any:
+        """One call on an exposed object ``(name, *arguments)``, in plain envelope values; its answer."""
+        future = self.start_call(target, method, *args)
+        try:
+            return future.result(timeout)
+        except TimeoutError:
+            if future.done():
+                raise
+            future.cancel()
+            raise TimeoutError(f"{target[0]}.{method} was not answered within {timeout:g} s") from None
+
+    def start_call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
+        return self.sent_link().call(target, method, args, again=is_repeatable(target[0], method))
+
+    def insist(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
+        """As ``start_call``; it is repeated until the master has done it, whether its answer is waited for or not."""
+        return self.sent_link().call(target, method, args, again=True, insists=True)
+
+    def ask(self, target: Sequence[Any], method: str, *args: Any) -> Any:
+        """The answer to a call that a master answers at once. Raises Unreachable when there has been no connection for
+        MASTER_TIMEOUT_SECONDS."""
+        return self.answer_of(self.start_call(target, method, *args))
+
+    def answer_of(self, future: Future[Any]) -> Any:
+        """As ``ask``, of a call that was started."""
+        while True:
+            try:
+                return future.result(MASTER_TIMEOUT_SECONDS - min(self.away_seconds, MASTER_TIMEOUT_SECONDS))
+            except TimeoutError:
+                if future.done():
+                    return future.result()
+                if self.away_seconds >= MASTER_TIMEOUT_SECONDS:
+                    future.cancel()
+                    raise Unreachable(
+                        f"the master at {self.url or 'the address that was found'} has been away for "
+                        f"{MASTER_TIMEOUT_SECONDS:g} s; is tq-master running there? What was asked may still be done when it "
+                        "is back"
+                    ) from None
+
+    def insisted(self, future: Future[Any]) -> Any:
+        """The answer to a call that was insisted on. Raises Unreachable or StoreError when it was not within
+        MASTER_TIMEOUT_SECONDS; it goes on all the same."""
+        seconds = MASTER_TIMEOUT_SECONDS
+        try:
+            return future.result(seconds)
+        except TimeoutError:
+            if future.done():
+                raise
+            if self.away_seconds:
+                raise Unreachable(
+                    f"the master has been away for {self.away_seconds:.0f} s; what was asked is done when it is back"
+                ) from None
+            raise StoreError(
+                f"the master's store has failed for {seconds:g} s; what was asked is done when it works again: `tq doctor` "
+                "says what is wrong there"
+            ) from None
+
+    @property
+    def known_cluster(self) -> str | None:
+        """The id of its master, hex, if it has been connected; makes no call."""
+        link = self._link
+        if self._cluster is None and link is not None:
+            self._cluster = link.cluster
+        return self._cluster
+
+    def cluster_id(self) -> str:
+        """The id of its master, hex; one call if it is not known yet."""
+        known = self.known_cluster
+        if known is None:
+            known = self._cluster = str(self.ask(("get_master",), "info")["cluster_id"])
+        return known
+
+    # the connection
+
+    @property
+    def away_seconds(self) -> float:
+        """For how long there has been no connection; 0 while there is one, or when none was wanted yet."""
+        return 0.0 if self._link is None else self._link.away_seconds
+
+    @property
+    def link(self) -> ClientLink:
+        """What makes the calls; made now if there is none. Raises InvalidArgument without address or key."""
+        link = self._link
+        if link is None:
+            with self._lock:
+                link = self._link
+                if link is None:
+                    link = self._link = self._settings.make_link()
+                    _close_with_process()
+        return link
+
+    def sent_link(self) -> ClientLink:
+        """The link, after everything that this thread has gathered: what follows may be about it."""
+        if self.before_call is not None:
+            self.before_call(self)
+        return self.link
+
+    @contextlib.contextmanager
+    def redirected(self, url: str, authkey: str) -> Iterator[None]:
+        """Inside the block it talks to another master."""
+        before = self._settings
+        self.close()
+        self._settings = replace(before, url=url, authkey=authkey)
+        try:
+            yield
+        finally:
+            self.close()
+            self._settings = before
+
+    def close(self, *why: str) -> None:
+        """Close the connection; calls under way fail with Unreachable, and with ``why`` if that is known. A later use
+        connects again."""
+        with self._lock:
+            link, self._link = self._link, None
+        if link is not None:
+            link.close(*why)
+
+    def __del__(self) -> None:
+        link = getattr(self, "_link", None)
+        if link is not None:
+            link.stop()  # without waiting: the collector runs in any thread
+
+    def forked(self) -> None:
+        """In the child: the I/O thread and its connection belong to the parent, and so does what the parts have of it."""
+        self._lock = threading.RLock()
+        self._parts = {}
+        if self._link is not None:
+            link, self._link = self._link, None
+            self._links_of_parents.append(link)
+            link.abandon_in_child()
+
+
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def every_session() -> list[Session]:
+    """Of this process."""
+    return list(_sessions)
+
+
+def _close_all() -> None:
+    for session in every_session():
+        session.close()
+
+
+def _forked() -> None:
+    for session in every_session():
+        session.forked()
+
+
+def _close_with_process() -> None:
+    """A child that ``multiprocessing`` has forked ends without ``atexit``; what was not sent by then would be lost."""
+    process, util = (sys.modules.get(f"multiprocessing.{part}") for part in ("process", "util"))
+    if process is not None and util is not None and process.parent_process() is not None:
+        util.Finalize(None, _end_as_atexit, exitpriority=AFTER_EVERYTHING)
+
+
+def _end_as_atexit() -> None:
+    from .io_thread import wait_for_ending
+
+    _close_all()
+    wait_for_ending()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

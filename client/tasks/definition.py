@@ -1,0 +1,32 @@
+"""A callable as others know it: its name, and how it is called if this program has it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, cast
+
+from ...common.domain.model import check_name
+from .signature import Arguments
+
+
+class Definition:
+    """The name is made when it is needed: a function that no worker could
+    find may still be decorated and called here; submitting it raises NotNamed."""
+
+    def __init__(self, function: Callable[..., Any] | None, name: str | None) -> None:
+        self.function = function
+        self._name = None if name is None else check_name("task", name)
+
+    @property
+    def name(self) -> str:
+        if self._name is None:
+            from ...common.domain.naming import callable_name
+
+            self._name = check_name("task", callable_name(cast(Callable[..., Any], self.function)))
+        return self._name
+
+    @functools.cached_property
+    def arguments(self) -> Arguments | None:
+        """None when only the name is known: then the worker judges."""
+        return None if self.function is None else Arguments(self.function)

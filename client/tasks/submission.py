@@ -1,0 +1,86 @@
+"""Submitting: the call that stores tasks of one callable, and whether their outcomes are wanted with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from ...common.domain.ids import COMPUTED, proofs
+from .options import Choice
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from ..blobs.blobs import Named
+    from ..core.io_thread import ClientLink
+    from ..core.listener import Listener
+    from ..core.session import Session
+
+Tasks = list[list[bytes]]  # [id, payload]
+
+
+class OpenBatch(Protocol):
+    """A batch that submits join; see ``batch.py``."""
+
+    session: Session
+
+    def add(
+        self,
+        name: str,
+        choice: Choice,
+        id: bytes,
+        payload: bytes,
+        *,
+        alone: bool,
+        named: Named | None = None,
+    ) -> None: ...
+    def flush(self) -> None: ...
+
+
+OPEN: Final[ContextVar[OpenBatch | None]] = ContextVar("tq_batch", default=None)
+
+
+def open_batch(session: Session) -> OpenBatch | None:
+    """The batch that a submit of this session in this thread joins."""
+    batch = OPEN.get()
+    return batch if batch is not None and batch.session is session else None
+
+
+class Habit:
+    """Whether the last task that was submitted alone was waited for. So will be the next: it is watched from the start,
+    which saves a round trip."""
+
+    def __init__(self, session: Session) -> None:
+        self.results_are_wanted = False
+
+
+def submit_many(
+    session: Session,
+    name: str,
+    choice: Choice,
+    tasks: Tasks,
+    ids: Iterable[bytes],
+    box: Listener | None,
+    link: ClientLink,
+    named: Named | None = None,
+) -> Future[Any]:
+    """Send tasks; the future is done when they are stored. ``box``: gets their outcomes. ``named``: their blobs, which
+    the master has."""
+    stream = None if box is None else link.stream
+    target = ("get_task_queue", choice.queue)
+    args: tuple[Any, ...] = (name, choice.wire, tasks, stream)
+    ids = tuple(ids)
+    if named:
+        from ..blobs.blobs import to_wire
+
+        args = (*args, to_wire(named))
+    if ids and max(ids) >= COMPUTED:
+        args = (*args, *(() if named else (None,)), proofs(ids))
+    future = link.call(target, "submit", args, again=True, ids=ids, box=box)
+    if named:
+        from ..blobs.blobs import SessionBlobs
+
+        blobs = session.part(SessionBlobs)
+        future.add_done_callback(lambda done: blobs.submitted(named, done))
+    return future
