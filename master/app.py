@@ -88,9 +88,10 @@ class House:
         }
         return server
 
-    def close(self) -> None:
+    def close(self) -> str | None:
+        """What could not be written of it, with the remedy."""
         self.store.close()
-        self.lock.release(closed=True)
+        return self.lock.release(closed=True)
 
 
 def open_house(

@@ -102,7 +102,11 @@ def main(
         try:
             code = run_loop(_serve(house, log, notifier, door, with_authkey=key is not None))
         finally:
-            house.close()
+            unwritten = house.close()
+            if unwritten is not None:
+                say(f"tq-master: {unwritten}")
+        if unwritten is not None:
+            code = 1
     except TqError as error:
         for line in (*str(error).splitlines(), see(type(error))):
             say(f"tq-master: {line}")

@@ -6,6 +6,7 @@ for systems that lock no directories. The file also names the process, and wheth
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -29,9 +30,10 @@ class DataLock:
     """Held from creation to ``release``. ``was_closed``: the master before closed its store, as far as is known."""
 
     def __init__(self, directory: Path) -> None:
+        self._path = directory / LOCK_FILE
         self._directory = _lock_directory(directory)
         try:
-            self._descriptor = _open(directory / LOCK_FILE)
+            self._descriptor = _open(self._path)
             if self._directory is None or not _lock(self._descriptor):
                 other = _name(self._descriptor)
                 os.close(self._descriptor)
@@ -45,12 +47,21 @@ class DataLock:
         self.was_closed = not _text(self._descriptor).endswith(OPEN)
         self._say(f"{os.getpid()} {OPEN}")
 
-    def release(self, *, closed: bool = False) -> None:
-        """``closed``: the store was, and has no log beside it any more."""
+    def release(self, *, closed: bool = False) -> str | None:
+        """``closed``: the store was, and has no log beside it any more. The lock is given back whatever the disk does; what
+        is returned is why that could not be written into it."""
+        unwritten = None
         if closed:
-            self._say(str(os.getpid()))
-        os.close(self._descriptor)
+            try:
+                self._say(str(os.getpid()))
+            except OSError as error:  # a file system that became read-only
+                unwritten = (
+                    f"cannot write {self._path}: {error.strerror}; what was acknowledged is on disk, but the next start cannot "
+                    "know that the store was closed: make the data directory writable before it"
+                )
+        _close(self._descriptor)
         _close(self._directory)
+        return unwritten
 
     def _say(self, text: str) -> None:
         os.pwrite(self._descriptor, text.ljust(TEXT_CHARS).encode(), 0)
@@ -103,8 +114,10 @@ def _text(descriptor: int) -> str:
 
 
 def _close(descriptor: int | None) -> None:
+    """Gives the lock back, too. The kernel forgets the descriptor also when it reports an error of the disk."""
     if descriptor is not None and descriptor != NO_LOCK:
-        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
 
 
 def _lock_directory(directory: Path) -> int | None:

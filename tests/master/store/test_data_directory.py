@@ -116,3 +116,20 @@ def test_a_lock_names_its_process_also_after_one_with_a_longer_number(tmp_path: 
         DataLock(tmp_path)
     lock.release()
     DataLock(tmp_path).release()
+
+
+def test_a_lock_is_given_back_also_when_its_file_can_no_longer_be_written(tmp_path: Path) -> None:
+    lock = DataLock(tmp_path)
+    reading = os.open(tmp_path / LOCK_FILE, os.O_RDONLY)
+    os.dup2(reading, lock._descriptor)  # writing to it fails, as on a file system that became read-only
+    os.close(reading)
+    unwritten = lock.release(closed=True)
+    assert unwritten is not None
+    assert (
+        f"cannot write {tmp_path / LOCK_FILE}: Bad file descriptor; what was acknowledged is on disk"
+        in unwritten
+    )
+    again = DataLock(tmp_path)
+    assert not again.was_closed
+    assert again.release(closed=True) is None
+    assert DataLock(tmp_path).was_closed
