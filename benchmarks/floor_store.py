@@ -18,7 +18,7 @@ from typing import Final
 
 from tq.common.domain.ids import new_ids
 from tq.common.domain.model import StateNumber
-from tq.master.store.interface.store import NewTasks, Success
+from tq.master.store.interface.tasks import NewTasks, Success
 from tq.master.store.sqlite.store import SqliteStore
 
 from .readings import Readings, percentile

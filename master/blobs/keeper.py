@@ -22,8 +22,8 @@ from ...common.errors import InvalidArgument, StoreError, TqError, UnknownBlob
 from ...common.values.blob import BLOB_BYTES_MAX, HASH_BYTES
 from ..engine.clock import Now
 from ..engine.session import LATER, Call, Session
+from ..store.interface.blobs import BlobRow
 from ..store.interface.store import Store
-from ..store.sqlite.blobs import BlobRow
 from .files import BlobFiles, damaged
 from .reads import Reads
 from .uploads import Client, Upload, Uploads

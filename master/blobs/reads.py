@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from ...common.errors import StoreError, TqError
 from ..engine.session import Call, Session
-from ..store.sqlite.blobs import BlobRow
+from ..store.interface.blobs import BlobRow
 from .files import BlobFiles
 
 READS_MAX: Final = 16  # at a time, of everybody

@@ -19,7 +19,8 @@ from ...common.domain.model import Role, check_name
 from ...common.errors import Forbidden, InvalidArgument
 from ..engine.clock import Now
 from ..engine.session import Session
-from ..store.interface.store import KeyRow, Store
+from ..store.interface.keys import KeyRow
+from ..store.interface.store import Store
 
 TOKEN_SECRET_BYTES: Final = 32
 KEYS_MAX: Final = 10_000

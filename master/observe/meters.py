@@ -17,7 +17,8 @@ from ...common.domain.model import OutcomeNumber, StateNumber
 from ...common.runtime.histogram import DISK_SECONDS, SECONDS, SIZES, Buckets
 from ..engine.clock import Now
 from ..engine.endings import Ended
-from ..store.interface.store import Leased, Store
+from ..store.interface.store import Store
+from ..store.interface.tasks import Leased
 from ..tasks.leases import Running
 from ..tasks.routes import Lane, Lanes
 

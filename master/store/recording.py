@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ...common.runtime.history import Note, digest
-from .interface.store import EndedAttempt, Expired, Found, Leased, NewTasks, Picture, Returned, Store, Success
+from .interface.queries import Found
+from .interface.store import Picture, Store
+from .interface.tasks import EndedAttempt, Expired, Leased, NewTasks, Returned, Success
 
 
 class RecordingStore:

@@ -15,7 +15,9 @@ from ...common.domain.model import NOTE_CHARS_MAX, OUTPUT_KEPT_BYTES, StateNumbe
 from ...common.errors import InvalidArgument
 from ...common.wire.frames import pack, unpack
 from ..engine.clock import Now
-from ..store.interface.store import FullTask, LogRow, Observation, Store
+from ..store.interface.attempt_output import LogRow, Observation
+from ..store.interface.queries import FullTask
+from ..store.interface.store import Store
 from .leases import Running
 
 ROWS_MAX: Final = 1_000  # in one call

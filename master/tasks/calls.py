@@ -32,7 +32,7 @@ from ..keys.calls import Keys
 from ..locks.admin import Locks, Queues
 from ..locks.calls import Barrier, Event, Lock
 from ..observe.overview import running_rows, snapshot, worker_rows
-from ..store.interface.store import TaskFilter
+from ..store.interface.queries import TaskFilter
 from ..workers.worker_info import WorkerInfo
 from . import reach
 from .dispatch import LEASE_TASKS_MAX

@@ -25,7 +25,9 @@ from ..blobs.keeper import Keeper, check_named
 from ..engine.clock import Now
 from ..engine.endings import Ended, Endings
 from ..observe.meters import Meters
-from ..store.interface.store import EndedAttempt, Found, Returned, Store, Success
+from ..store.interface.queries import Found
+from ..store.interface.store import Store
+from ..store.interface.tasks import EndedAttempt, Returned, Success
 from .dispatch import Intake
 from .leases import Running
 from .routes import Lanes

@@ -28,7 +28,8 @@ from ..engine.clock import Now
 from ..engine.session import LATER, Call
 from ..engine.work import Work
 from ..observe.meters import Meters
-from ..store.interface.store import Inconsistent, NewTasks, Store
+from ..store.interface.store import Inconsistent, Store
+from ..store.interface.tasks import NewTasks
 from .dues import Dues
 from .leases import Grant, Running
 from .routes import Capability, Lane, Lanes, ParkedLease, numbers

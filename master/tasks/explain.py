@@ -13,7 +13,7 @@ from ...common.domain.model import StateNumber
 from ...common.domain.naming import SHELL_TASKS
 from ..engine.engine import Engine
 from ..observe.gauges import foreseen_seconds
-from ..store.interface.store import FullTask
+from ..store.interface.queries import FullTask
 from ..workers.membership import Worker
 from .routes import Lane
 from .shown import attempts_of, began_at

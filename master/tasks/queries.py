@@ -9,7 +9,7 @@ from ...common.domain.model import OutcomeNumber, StateNumber
 from ...common.wire.frames import unpack
 from ..engine.clock import Now
 from ..engine.engine import Engine
-from ..store.interface.store import Found, FullTask
+from ..store.interface.queries import Found, FullTask
 from .explain import is_stuck, why
 from .shown import attempts_of, began_at, shown_state
 

@@ -14,7 +14,7 @@ from ...common.domain.ids import show_id
 from ...common.domain.model import TASK_ID_BYTES
 from ...common.errors import InvalidArgument, UnknownTask
 from ..engine.session import Session
-from ..store.interface.store import Found, FullTask
+from ..store.interface.queries import Found, FullTask
 from .routes import Lanes
 
 if TYPE_CHECKING:

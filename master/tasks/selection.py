@@ -20,7 +20,7 @@ from ...common.domain.model import StateNumber
 from ...common.errors import InvalidArgument
 from ...common.values.failure import Failure
 from ..engine.engine import Engine
-from ..store.interface.store import WindowRow
+from ..store.interface.queries import WindowRow
 from .shown import shown_state
 
 VISITED_MAX: Final = 5_000  # rows looked at in one portion: some ten milliseconds

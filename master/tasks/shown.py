@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from ...common.domain.model import StateNumber
-from ..store.interface.store import FullTask
+from ..store.interface.queries import FullTask
 from .leases import Running
 
 if TYPE_CHECKING:

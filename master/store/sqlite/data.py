@@ -1,4 +1,4 @@
-"""The embedded store's verbs for named values: see ``data.DataStore``."""
+"""The embedded store's verbs for named values: see ``interface.data.DataStore``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded store's verbs for plain values in named queues: see ``items.ItemStore``."""
+"""The embedded store's verbs for plain values in named queues: see ``interface.items.ItemStore``."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ....common.domain.model import StateNumber
-from ..interface.store import TaskFilter
+from ..interface.queries import TaskFilter
 
 
 def conditions(what: TaskFilter) -> tuple[str, list[Any]]:

@@ -1,4 +1,4 @@
-"""The embedded store's verbs for locks, events and barriers: see ``syncs.SyncStore``."""
+"""The embedded store's verbs for locks, events and barriers: see ``interface.locks.SyncStore``."""
 
 from __future__ import annotations
 

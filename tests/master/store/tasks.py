@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from tq.common.domain.model import OutcomeNumber, StateNumber
-from tq.master.store.interface.store import EndedAttempt, NewTasks, Store
+from tq.master.store.interface.store import Store
+from tq.master.store.interface.tasks import EndedAttempt, NewTasks
 
 QUEUE, TASK = "q", "m:f"
 LEASE = b"L" * 16

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tq.master.store.interface.store import NewTasks, Observation, Store
+from tq.master.store.interface.attempt_output import Observation
+from tq.master.store.interface.store import Store
+from tq.master.store.interface.tasks import NewTasks
 from tq.master.store.sqlite.store import SqliteStore
 
 NOW = 1_700_000_000_000

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from tq.common.domain.model import StateNumber
-from tq.master.store.interface.store import NewTasks, Store
+from tq.master.store.interface.store import Store
+from tq.master.store.interface.tasks import NewTasks
 from tq.master.store.sqlite.store import SqliteStore
 
 NOW = 1_700_000_000_000

@@ -26,7 +26,7 @@ from tq.master.check import check
 from tq.master.gateway.server import AskedFor
 from tq.master.store.cluster_files import NOTHING_MEANT, Meant, key_file
 from tq.master.store.directory_lock import LOCK_FILE, DataLock, holder
-from tq.master.store.interface.store import NewTasks
+from tq.master.store.interface.tasks import NewTasks
 
 CONTENT: Final = "blobs/ab/cdef"
 TASK: Final = b"t" * 16

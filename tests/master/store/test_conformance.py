@@ -15,15 +15,11 @@ import pytest
 from tq.common.domain.ids import new_ids
 from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.common.errors import ConfigError, StoreError
-from tq.master.store.interface.store import (
-    EndedAttempt,
-    Inconsistent,
-    KeyRow,
-    NewTasks,
-    Observation,
-    Store,
-    TaskFilter,
-)
+from tq.master.store.interface.attempt_output import Observation
+from tq.master.store.interface.keys import KeyRow
+from tq.master.store.interface.queries import TaskFilter
+from tq.master.store.interface.store import Inconsistent, Store
+from tq.master.store.interface.tasks import EndedAttempt, NewTasks
 from tq.master.store.sqlite.store import SqliteStore
 
 LEASE = b"L" * 16
@@ -445,7 +441,7 @@ KILLED_WRITER = """
 import os, sys
 from pathlib import Path
 from tq.master.store.sqlite.store import SqliteStore
-from tq.master.store.interface.store import NewTasks
+from tq.master.store.interface.tasks import NewTasks
 store = SqliteStore(Path(sys.argv[1]))
 store.begin(); lane = store.add_lane("q", "m:f"); store.commit()
 for seq in range(1, 1000):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tq.common.errors import ConfigError, StoreError
 from tq.master.store.inspection import Facts, inspect
-from tq.master.store.interface.store import NewTasks
+from tq.master.store.interface.tasks import NewTasks
 from tq.master.store.sqlite.store import SqliteStore
 
 TASKS = 300

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tq.common.domain.model import StateNumber
-from tq.master.store.interface.store import NewTasks
+from tq.master.store.interface.tasks import NewTasks
 from tq.master.store.sqlite.store import SqliteStore
 
 GROUP = 100_000

@@ -8,7 +8,8 @@ from typing import Final
 import pytest
 from tq.common.domain.lifecycle import TRANSITIONS, WAITING
 from tq.common.domain.model import StateNumber
-from tq.master.store.interface.store import Inconsistent, Returned, Store
+from tq.master.store.interface.store import Inconsistent, Store
+from tq.master.store.interface.tasks import Returned
 
 from .tasks import LEASE, NOW, QUEUE, TASK, ended, insert, state_of, task, within
 

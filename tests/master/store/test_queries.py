@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tq.common.domain.model import StateNumber
-from tq.master.store.interface.store import NewTasks
+from tq.master.store.interface.tasks import NewTasks
 from tq.master.store.sqlite.store import SqliteStore
 
 NOW = 1_700_000_000_000

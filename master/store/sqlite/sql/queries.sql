@@ -1,4 +1,33 @@
--- What operators ask. Each visits at most so many rows as it is told, whatever the table holds.
+-- Reading tasks. What operators ask visits at most so many rows as it is told, whatever the table holds.
+
+-- name: find
+SELECT seq, id, lane, state, attempt, returned, lease, cancel, origin FROM tasks WHERE id = ?
+
+-- name: payload
+SELECT payload FROM tasks WHERE seq = ?
+
+-- name: outcome
+SELECT id, lane, state, result FROM tasks WHERE id = ?
+
+-- name: full
+SELECT seq, id, queue, task, state, priority, attempt, returned, failures, crashes, cancel, worker,
+       created, iif(due >= 0, due, NULL), iif(due < 0, -due, NULL), expires, started, finished, timeout, options, payload, result
+FROM tasks JOIN lanes USING (lane) WHERE id = ?
+
+-- name: listing
+SELECT seq, id, queue, task, state, priority, attempt, returned, failures, crashes, cancel, worker,
+       created, iif(due >= 0, due, NULL), iif(due < 0, -due, NULL), expires, started, finished, timeout, options, x'', NULL
+FROM tasks JOIN lanes USING (lane) WHERE /*conditions*/ ORDER BY seq DESC LIMIT ?
+
+-- name: created
+SELECT created FROM tasks WHERE seq = ?
+
+-- name: facts
+SELECT seq, failures, crashes, cancel, options FROM tasks WHERE seq = ?
+
+-- name: attempts
+SELECT attempt, host, outcome, started, ended, body
+FROM attempts LEFT JOIN workers USING (worker) WHERE seq = ? ORDER BY attempt
 
 -- name: count_ahead
 SELECT count(*) FROM (

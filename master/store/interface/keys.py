@@ -1,0 +1,23 @@
+"""What a store is asked to do with keys. Part of ``interface.Store``; the same rules."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+
+class KeyRow(NamedTuple):
+    id: str
+    role: str
+    queues: str
+    kdf: str
+    stored_key: bytes
+    server_key: bytes
+    state: str
+    note: str
+    created: int
+    last_used: int | None
+
+
+class KeyStore(Protocol):
+    def key_rows(self) -> list[KeyRow]: ...
+    def put_key(self, row: KeyRow) -> None: ...

@@ -1,0 +1,122 @@
+"""What a store is asked to do with reading tasks. Part of ``interface.Store``; the same rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+
+class Found(NamedTuple):
+    seq: int
+    id: bytes
+    lane: int
+    state: int
+    attempt: int
+    returned: int
+    lease: bytes | None
+    cancel: int
+    origin: int | None
+
+
+class OutcomeRow(NamedTuple):
+    """How a task ended, or its state if it has not."""
+
+    id: bytes
+    lane: int
+    state: int
+    body: bytes | None
+
+
+class Facts(NamedTuple):
+    seq: int
+    failures: int
+    crashes: int
+    cancel: int
+    options: bytes | None
+
+
+class FullTask(NamedTuple):
+    """Everything the store knows of one task, for people to read."""
+
+    seq: int
+    id: bytes
+    queue: str
+    task: str
+    state: int
+    priority: int
+    attempt: int
+    returned: int
+    failures: int
+    crashes: int
+    cancel: int
+    worker: int | None
+    created: int
+    due: int | None
+    at: int | None
+    expires: int | None
+    started: int | None
+    finished: int | None
+    timeout: float | None
+    options: bytes | None
+    payload: bytes
+    result: bytes | None
+
+
+class AttemptRow(NamedTuple):
+    attempt: int  # its number, as people count
+    host: str | None
+    outcome: int
+    started: int | None
+    ended: int
+    body: bytes | None
+
+
+class WindowRow(NamedTuple):
+    """What a filter judges a task by."""
+
+    seq: int
+    id: bytes
+    lane: int
+    state: int
+    created: int
+    failure: bytes | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskFilter:
+    states: tuple[int, ...] = ()  # as they are shown: what is leased and not ``begun`` is READY
+    begun: frozenset[int] = frozenset()  # numbers of the leased tasks that are known to have begun
+    queue: str | None = None
+    task: str | None = None
+    since: int | None = None  # created at or after, steady ms
+    before_seq: int | None = None
+
+
+class QueryStore(Protocol):
+    def find(self, ids: Iterable[bytes]) -> list[Found]: ...
+    def payload(self, seq: int) -> bytes:
+        """Of a task that is there: read one by one, for they may be large."""
+
+    def outcomes(self, ids: Iterable[bytes]) -> list[OutcomeRow]: ...
+    def facts(self, seq: int) -> Facts: ...
+    def full(self, id: bytes) -> FullTask | None: ...
+    def attempts(self, seq: int) -> list[AttemptRow]: ...
+    def created(self, seqs: Iterable[int]) -> list[int]:
+        """When tasks that are there were submitted."""
+
+    def listing(self, what: TaskFilter, limit: int) -> list[FullTask]:
+        """Newest first; payload and result are empty."""
+
+    # what operators ask; each visits a bounded number of rows
+    def count_ahead(self, lane: int, priority: int, seq: int, limit: int) -> int:
+        """How many ready tasks of a lane go before one of this priority and number; counts to ``limit``."""
+
+    def window(self, before: int, limit: int, failures: bool) -> list[WindowRow]:
+        """The ``limit`` tasks before that one, newest first; with their failures if asked for."""
+
+    def brief(self, seq: int) -> FullTask | None:
+        """As in a listing: payload and result are empty."""
+
+    def oldest_ready(self, lane: int) -> int | None:
+        """When the ready task of a lane that was submitted first was submitted."""

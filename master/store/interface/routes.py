@@ -1,0 +1,13 @@
+"""What a store is asked to do with the queues and callables of tasks, and where tasks come from. Part of ``interface.Store``; the same rules."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class RouteStore(Protocol):
+    def add_lane(self, queue: str, task: str) -> int: ...
+    def put_queue(self, name: str, paused: bool, reason: str, since: int | None) -> None: ...
+    def add_origin(self, queue: str, results: str | None) -> int: ...
+    def orphan_origins(self, queue: str) -> None:
+        """Tasks that came from this item queue come from none: it is deleted."""

@@ -1,0 +1,121 @@
+"""What a store is asked to do with the life of tasks: submitted, leased, ended, due, forgotten. Part of ``interface.Store``; the same rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewTasks:
+    """Rows to insert that differ only in their number, id and payload."""
+
+    lane: int
+    state: int  # READY, SCHEDULED, or RUNNING when a worker already waits for them
+    created: int
+    tasks: Sequence[tuple[int, bytes, bytes]]  # seq, id, payload
+    attempt: int = 0
+    lease: bytes | None = None
+    worker: int | None = None
+    started: int | None = None
+    priority: int = 0
+    due: int | None = None
+    at: int | None = None  # instead of due, on the wall's clock
+    expires: int | None = None
+    timeout: float | None = None
+    options: bytes | None = None
+    origin: int | None = None  # of ``Picture.origins``
+
+
+class Leased(NamedTuple):
+    priority: int
+    seq: int
+    id: bytes
+    lane: int
+    attempt: int
+    returned: int
+    crashes: int
+    timeout: float | None
+    origin: int | None
+    payload: bytes
+
+
+Success = tuple[bytes | None, int, int, int, int, bytes]
+"""Result, started, finished, seq, attempt, lease: a plain tuple, for one is made for every task there is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndedAttempt:
+    """An attempt that did not succeed, and where its task goes."""
+
+    seq: int
+    attempt: int
+    number: int  # as people count it: without the leases that came back unstarted
+    lease: bytes
+    worker: int | None
+    outcome: int
+    started: int | None
+    ended: int
+    body: bytes | None
+    state: int
+    due: int | None
+    failures: int
+    crashes: int
+    finished: int | None
+
+
+class Returned(NamedTuple):
+    """A lease that ended before its task began, and where the task goes: READY, or CANCELLED."""
+
+    state: int
+    finished: int | None
+    seq: int
+    attempt: int
+    lease: bytes
+
+
+class Expired(NamedTuple):
+    seq: int
+    id: bytes
+    lane: int
+    state: int  # before
+    origin: int | None
+
+
+class TaskStore(Protocol):
+    def insert(self, groups: Sequence[NewTasks]) -> bool:
+        """All of the tasks, or (False) none because some id is already there."""
+
+    def lease(
+        self, lanes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
+    ) -> list[Leased]:
+        """Up to ``limit`` ready tasks of these lanes, highest priority first, then oldest; now RUNNING. Together
+        their payloads have at most ``bytes_max``, unless it is one alone; None: they are known to be small.
+        """
+
+    # ends
+    def succeed(self, rows: Sequence[Success]) -> None: ...
+    def end_attempts(self, rows: Sequence[EndedAttempt]) -> None: ...
+    def return_unstarted(self, rows: Sequence[Returned]) -> None: ...
+    def request_cancel(self, seq: int) -> None: ...
+    def cancel_waiting(self, seq: int, now: int) -> None: ...
+    def revive(self, seq: int) -> None: ...
+    # time
+    def next_due(self) -> int | None: ...
+    def promote(self, now: int, limit: int) -> list[int]:
+        """Up to ``limit`` scheduled tasks whose ``due`` has come, now READY; the lane of each."""
+
+    def next_at(self) -> int | None: ...
+    def promote_at(self, wall: int, limit: int) -> list[int]:
+        """The same for those whose ``at`` has come."""
+
+    def next_expiry(self) -> int | None: ...
+    def expire(self, now: int, limit: int) -> list[Expired]:
+        """Up to ``limit`` waiting tasks past their ``expires``, now EXPIRED."""
+
+    def purge(self, finished_before: int, limit: int) -> list[tuple[int, int]]:
+        """Delete up to ``limit`` finished tasks, oldest first; lane and state of each."""
+
+    def delete(self, seqs: Sequence[int]) -> None:
+        """Delete tasks with all that is kept of them."""

@@ -1,0 +1,55 @@
+"""Running named statements: the only places that talk to SQLite while it serves, and what they make of its errors."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from ....common.errors import StoreError
+from ..interface.store import Inconsistent
+from .remedies import Trouble, is_damage, store_error
+
+FAILURES: Final = (sqlite3.Error, MemoryError)  # SQLite's own want of memory comes as Python's
+
+
+class Executor:
+    """What the verbs of each subject are made of."""
+
+    _db: sqlite3.Connection
+    _sql: Mapping[str, str]
+    _on_damage: Callable[[str], None]
+    damage: str
+
+    def _run(self, sql: str, values: Any = ()) -> list[Any]:
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except FAILURES as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Trouble) -> StoreError:
+        failure = store_error(error)
+        if is_damage(error) and not self.damage:
+            self.damage = str(failure)
+            self._on_damage(self.damage)
+        return failure
+
+    def _all(self, name: str, values: Any = ()) -> list[Any]:
+        return self._run(self._sql[name], values)
+
+    def _many(self, name: str, rows: Sequence[Any]) -> int:
+        if not rows:
+            return 0
+        try:
+            return self._db.executemany(self._sql[name], rows).rowcount
+        except FAILURES as error:
+            raise self._failed(error) from error
+
+    def _exactly(self, name: str, rows: Sequence[Any]) -> None:
+        applied = self._many(name, rows)
+        if applied != len(rows):
+            raise Inconsistent(f"{name}: {applied} of {len(rows)} rows were as expected")
+
+    def _value(self, name: str) -> int | None:
+        value = self._all(name)[0][0]
+        return None if value is None else int(value)

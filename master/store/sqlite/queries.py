@@ -1,0 +1,55 @@
+"""The embedded store's verbs for reading tasks: see ``interface.queries.QueryStore``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..interface.queries import AttemptRow, Facts, Found, FullTask, OutcomeRow, TaskFilter, WindowRow
+from .executor import Executor
+from .listing import conditions
+
+
+class SqliteQueries(Executor):
+    def find(self, ids: Iterable[bytes]) -> list[Found]:
+        return [Found(*row) for id in ids for row in self._all("find", (id,))]
+
+    def payload(self, seq: int) -> bytes:
+        return bytes(self._all("payload", (seq,))[0][0])
+
+    def outcomes(self, ids: Iterable[bytes]) -> list[OutcomeRow]:
+        return [OutcomeRow(*row) for id in ids for row in self._all("outcome", (id,))]
+
+    def facts(self, seq: int) -> Facts:
+        return Facts(*self._all("facts", (seq,))[0])
+
+    def full(self, id: bytes) -> FullTask | None:
+        rows = self._all("full", (id,))
+        return FullTask(*rows[0]) if rows else None
+
+    def attempts(self, seq: int) -> list[AttemptRow]:
+        return [AttemptRow(*row) for row in self._all("attempts", (seq,))]
+
+    def created(self, seqs: Iterable[int]) -> list[int]:
+        return [self._all("created", (seq,))[0][0] for seq in seqs]
+
+    def listing(self, what: TaskFilter, limit: int) -> list[FullTask]:
+        where, values = conditions(what)
+        rows = self._run(self._sql["listing"].replace("/*conditions*/", where), (*values, limit))
+        return [FullTask(*row) for row in rows]
+
+    # what operators ask; each visits a bounded number of rows
+
+    def count_ahead(self, lane: int, priority: int, seq: int, limit: int) -> int:
+        given = {"lane": lane, "priority": priority, "seq": seq, "limit": limit}
+        return int(self._all("count_ahead", given)[0][0])
+
+    def window(self, before: int, limit: int, failures: bool) -> list[WindowRow]:
+        return [WindowRow(*row) for row in self._all("window", (failures, before, limit))]
+
+    def brief(self, seq: int) -> FullTask | None:
+        rows = self._all("brief", (seq,))
+        return FullTask(*rows[0]) if rows else None
+
+    def oldest_ready(self, lane: int) -> int | None:
+        rows = self._all("oldest_ready", {"lane": lane})
+        return rows[0][0] if rows else None

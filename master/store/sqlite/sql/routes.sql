@@ -1,0 +1,22 @@
+-- name: queues
+SELECT name, paused, reason, since FROM queues
+
+-- name: put_queue
+INSERT INTO queues (name, paused, reason, since) VALUES (?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET
+    paused = excluded.paused, reason = excluded.reason, since = excluded.since
+
+-- name: lanes
+SELECT lane, queue, task FROM lanes
+
+-- name: add_lane
+INSERT INTO lanes (queue, task) VALUES (?, ?) RETURNING lane
+
+-- name: origins
+SELECT origin, queue, results FROM origins
+
+-- name: add_origin
+INSERT INTO origins (queue, results) VALUES (?, ?) RETURNING origin
+
+-- name: orphan_origins
+UPDATE origins SET queue = NULL WHERE queue = ?

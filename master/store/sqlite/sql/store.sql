@@ -1,0 +1,23 @@
+-- What a master takes up when it starts, and its own notes.
+
+-- name: get_meta
+SELECT value FROM meta WHERE name = ?
+
+-- name: set_meta
+INSERT INTO meta (name, value) VALUES (?, ?)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value
+
+-- name: running
+SELECT seq, id, lane, attempt, returned, lease, worker, cancel, started, origin FROM tasks WHERE state = {state.RUNNING}
+
+-- name: count_ready
+SELECT lane, {state.READY}, count(*) FROM tasks WHERE state = {state.READY} GROUP BY lane
+
+-- name: count_scheduled
+SELECT lane, {state.SCHEDULED}, count(*) FROM tasks WHERE state = {state.SCHEDULED} GROUP BY lane
+
+-- name: count_finished
+SELECT lane, state, count(*) FROM tasks WHERE finished IS NOT NULL GROUP BY lane, state
+
+-- name: last_seq
+SELECT coalesce(max(seq), 0) FROM tasks

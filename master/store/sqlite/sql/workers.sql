@@ -1,0 +1,13 @@
+-- name: workers
+SELECT worker, node, host, pid FROM workers
+
+-- name: put_worker
+INSERT INTO workers (node, host, pid, seen) VALUES (?, ?, ?, ?)
+ON CONFLICT (node) DO UPDATE SET host = excluded.host, pid = excluded.pid, seen = excluded.seen
+RETURNING worker
+
+-- name: forget_workers
+DELETE FROM workers WHERE seen < ? AND worker NOT IN (SELECT worker FROM tasks WHERE state = {state.RUNNING})
+
+-- name: worker_host
+SELECT host FROM workers WHERE worker = ?

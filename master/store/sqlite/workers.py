@@ -1,0 +1,17 @@
+"""The embedded store's verbs for workers: see ``interface.workers.WorkerStore``."""
+
+from __future__ import annotations
+
+from .executor import Executor
+
+
+class SqliteWorkers(Executor):
+    def put_worker(self, node: bytes, host: str, pid: int, now: int) -> int:
+        return int(self._all("put_worker", (node, host, pid, now))[0][0])
+
+    def forget_workers(self, seen_before: int) -> None:
+        self._all("forget_workers", (seen_before,))
+
+    def worker_host(self, worker: int) -> str | None:
+        rows = self._all("worker_host", (worker,))
+        return rows[0][0] if rows else None
