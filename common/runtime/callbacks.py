@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
+MASTER, WORKER = "master", "worker"
 OUT_OF_MEMORY: Final = (
     "the master has no more memory; what was asked for is not done. Give its host or its control group more (MemoryMax=, "
     "docker --memory), or look for what fills it with `tq top`"
@@ -42,16 +43,17 @@ def contained(callback: Callable[Concatenate[_B, _P], None]) -> Callable[Concate
     return run
 
 
-def report_bug(report: Callable[..., None], error: BaseException) -> str:
-    """What nobody foresaw, into a master's log as what it is; the words for whoever waits. A lack of memory is no bug of tq."""
+def report_bug(report: Callable[..., None], error: BaseException, program: str = MASTER) -> str:
+    """Log an exception that was not expected, as what it is, and return the words for its callers. A lack of memory is
+    no bug of tq."""
     if isinstance(error, MemoryError):
-        report("master.out_of_memory", level="error")
+        report(f"{program}.out_of_memory", level="error")
     else:
-        report("master.bug", level="error", error="".join(traceback.format_exception(error)))
-    return words_of(error)
+        report(f"{program}.bug", level="error", error="".join(traceback.format_exception(error)))
+    return words_of(error, program)
 
 
-def words_of(error: BaseException) -> str:
+def words_of(error: BaseException, program: str = MASTER) -> str:
     if isinstance(error, MemoryError):
-        return OUT_OF_MEMORY
-    return f"the master has a bug: {error!r:.200}; its log says more"
+        return OUT_OF_MEMORY if program == MASTER else f"the {program} has no more memory"
+    return f"the {program} has a bug: {error!r:.200}; its log says more"

@@ -17,6 +17,8 @@ TIMERS: Final = {
     "call_later": 1,
     "call_at": 1,
     "call_soon_threadsafe": 0,
+    "add_reader": 1,
+    "add_writer": 1,
 }  # and where the callback is
 PROTOCOL: Final = {
     "connection_made",
@@ -40,9 +42,17 @@ NAMED: Final = {
     ("common/wire/connection.py", "self._transport.abort"): "asyncio's own; there is nothing behind it",
     ("common/runtime/http.py", "self.end"): "the one way out itself",
     ("common/runtime/health.py", "self._beat"): "arms the next beat in `finally`",
+    (
+        "worker/pools/thread_worker.py",
+        "step",
+    ): "the supervisor's `drain` or `stop`, by the program that started it",
+    (
+        "worker/supervisor/supervisor.py",
+        "lambda: worn.signal(kill=True)",
+    ): "sends a signal to a process of ours",
     ("master/cli.py", "first_or_second"): "a signal: it takes note, or ends the process",
 }
-ROOMS: Final = ("master", "common")
+ROOMS: Final = ("master", "common", "worker")
 
 
 class Callback(NamedTuple):

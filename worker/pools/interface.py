@@ -48,6 +48,8 @@ class Owner(Protocol):
         """It said what it cannot say; the owner ends it."""
 
     def child_died(self, child: Body, death: Death) -> None: ...
+    def broke(self, error: Exception) -> None:
+        """What the worker did with something of a body raised what it should not: it is logged."""
 
 
 class MakeBody(Protocol):

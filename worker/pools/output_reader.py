@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import mmap
 import os
 import tempfile
@@ -10,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from ...common.runtime.callbacks import contained
 from ..child.output_marks import NONCE_BYTES, PAGE_BYTES, Splitter, read_progress
+from .pipe import open_pipe
 
 READ_BYTES: Final = 64 * 1024
 READS_MAX: Final = 32  # at once: a child that never stops talking is not listened to for ever
@@ -20,17 +23,20 @@ NOT_THE_USERS: Final = (f'  File "{OURS}', '  File "<frozen runpy>"', "Extension
 
 
 class Ears:
-    """``hear(ordinal, text)``: output, with the ordinal of the last mark before it."""
+    """``hear(ordinal, text)``: output, with the ordinal of the last mark before it. ``on_bug``: what ``hear`` raised."""
 
-    def __init__(self, hear: Callable[[int, bytes], None]) -> None:
-        self._hear = hear
+    def __init__(self, hear: Callable[[int, bytes], None], on_bug: Callable[[Exception], None]) -> None:
+        self._hear, self._on_bug = hear, on_bug
         self._loop = asyncio.get_running_loop()
         nonce = os.urandom(NONCE_BYTES)
         self._splitter = Splitter(nonce)
-        self._output, self.their_output = os.pipe()
-        self._stacks, self._their_stacks = os.pipe()
-        self._their_page = _memory(PAGE_BYTES)
-        self._page = mmap.mmap(self._their_page, PAGE_BYTES)
+        with contextlib.ExitStack() as undo:
+            self._output, self.their_output = open_pipe(undo)
+            self._stacks, self._their_stacks = open_pipe(undo)
+            self._their_page = _memory(PAGE_BYTES)
+            undo.callback(os.close, self._their_page)
+            self._page = mmap.mmap(self._their_page, PAGE_BYTES)
+            undo.pop_all()
         for descriptor in (self._output, self._stacks, self._their_stacks):
             os.set_blocking(descriptor, False)  # stacks are written by a signal handler: it never waits
         self.passed = (self._their_page, self._their_stacks)
@@ -41,6 +47,12 @@ class Ears:
         for descriptor in (self.their_output, *self.passed):
             os.close(descriptor)
         self._loop.add_reader(self._output, self._readable)
+
+    def undo(self) -> None:
+        """The child was not started: close both sides."""
+        for descriptor in (self.their_output, *self.passed):
+            os.close(descriptor)
+        self.close()
 
     def progress(self) -> tuple[int, list[Any]] | None:
         """The ordinal of the job that told its progress last, and what it told."""
@@ -67,6 +79,10 @@ class Ears:
         os.close(self._output)
         os.close(self._stacks)
 
+    def broke(self, error: Exception) -> None:
+        self._on_bug(error)  # and it goes on reading: a child that nobody reads is stuck
+
+    @contained
     def _readable(self) -> None:
         if self._read() is None:
             self._loop.remove_reader(self._output)  # all its ends are closed

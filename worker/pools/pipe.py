@@ -7,11 +7,14 @@ its death is acted on, and only whoever owns the socket can know that nothing is
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import socket
 from collections.abc import Callable
 from typing import Final
 
 from ...common.errors import ProtocolError
+from ...common.runtime.callbacks import contained
 from ...common.wire.frames import FrameReader, Kind, encode_frame
 
 READ_BYTES: Final = 256 * 1024
@@ -19,15 +22,18 @@ FRAME_BYTES_MAX: Final = 1024**3  # between processes that trust each other
 
 
 class PipeEnd:
-    """``on_frame`` may raise ProtocolError, as the stream itself may: ``on_garbage`` is told, and no more is read."""
+    """``on_frame`` may raise ProtocolError, as the stream itself may: ``on_garbage`` gets it, and no more is read. Any
+    other exception is a bug of the worker: ``on_bug`` gets it, and no more is read either."""
 
     def __init__(
         self,
         end: socket.socket,
         on_frame: Callable[[int, memoryview], None],
         on_garbage: Callable[[ProtocolError], None],
+        on_bug: Callable[[Exception], None],
     ) -> None:
         self._socket, self._on_frame, self._on_garbage = end, on_frame, on_garbage
+        self._on_bug = on_bug
         self._loop = asyncio.get_running_loop()
         self._frames = FrameReader(FRAME_BYTES_MAX)
         self._unsent = bytearray()
@@ -57,6 +63,12 @@ class PipeEnd:
         self._loop.remove_writer(self._socket)
         self._socket.close()
 
+    def broke(self, error: Exception) -> None:
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._on_bug(error)
+
+    @contained
     def _readable(self) -> None:
         if not self._read():
             self._loop.remove_reader(self._socket)  # the peer closed it: its burial follows
@@ -77,6 +89,7 @@ class PipeEnd:
             return False
         return bool(data)
 
+    @contained
     def _writable(self) -> None:
         del self._unsent[: self._send(self._unsent)]
         if not self._unsent:
@@ -89,3 +102,11 @@ class PipeEnd:
             return 0
         except OSError:
             return len(data)  # the peer is gone: its burial says so, nobody waits for these bytes
+
+
+def open_pipe(undo: contextlib.ExitStack) -> tuple[int, int]:
+    """Both ends of a pipe, which ``undo`` closes."""
+    ends = os.pipe()
+    for descriptor in ends:
+        undo.callback(os.close, descriptor)
+    return ends

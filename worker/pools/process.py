@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ...common.errors import ProtocolError, TqError
+from ...common.runtime.callbacks import contained
 from ...common.runtime.hiding import show_child
 from ...common.wire.frames import Kind, pack, unpack
 from ...common.wire.protocol import Answerer, Request
@@ -24,49 +25,65 @@ from ..child.output import DUMP_SIGNAL
 from ..supervisor.memory import MAXRSS_UNIT
 from .interface import Owner
 from .output_reader import Ears
-from .pipe import FRAME_BYTES_MAX, PipeEnd
+from .pipe import FRAME_BYTES_MAX, PipeEnd, open_pipe
 
 TALK_SECONDS: Final = 0.001  # a job that was over sooner and printed no line by Python is not listened to
 NOTICES = {"timeout": TIMEOUT_NOTICE, "cancel": CANCEL_NOTICE, "tell": TELL_NOTICE}
 
 
 class ChildHandle:
-    """One child, from its start to the moment its death is known."""
+    """One child, from its start to the moment its death is known. Raises OSError when the system gives no more
+    descriptors, processes or threads: nothing is left open then."""
 
     def __init__(self, owner: Owner, number: int, sources: Sequence[str], allow: Sequence[str] = ()) -> None:
         self.number, self._owner = number, owner
         self._loop = asyncio.get_running_loop()
         self.alive = True
         self.ready = self.is_retired = False
-        work, theirs_work = socket.socketpair()
-        relay, theirs_relay = socket.socketpair()
-        tickets, self._tickets = os.pipe()
-        self._unread = tickets  # kept open: unread tickets can be taken back, even from a dead child
-        notices, self._notices = os.pipe()
-        for descriptor in (tickets, self._tickets, notices, self._notices):
-            os.set_blocking(descriptor, False)
-        self._ears = Ears(lambda ordinal, text: owner.child_said(self, ordinal, text))
-        passed = (theirs_work.fileno(), tickets, notices, theirs_relay.fileno())
-        arguments = [str(os.getpid()), *map(str, passed), *self._ears.arguments, ",".join(allow), *sources]
-        self._process = subprocess.Popen(  # noqa: S603 - our own module, started by our own interpreter
-            [sys.executable, "-m", "tq.worker.child.loop", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=self._ears.their_output,
-            stderr=self._ears.their_output,
-            pass_fds=passed + self._ears.passed,
-        )
-        self.pid = self._process.pid
+        with contextlib.ExitStack() as undo:
+            work, theirs_work = map(undo.enter_context, socket.socketpair())
+            relay, theirs_relay = map(undo.enter_context, socket.socketpair())
+            tickets, self._tickets = open_pipe(undo)
+            self._unread = tickets  # kept open: unread tickets can be taken back, even from a dead child
+            notices, self._notices = open_pipe(undo)
+            for descriptor in (tickets, self._tickets, notices, self._notices):
+                os.set_blocking(descriptor, False)
+            self._ears = Ears(lambda ordinal, text: owner.child_said(self, ordinal, text), owner.broke)
+            undo.callback(self._ears.undo)
+            passed = (theirs_work.fileno(), tickets, notices, theirs_relay.fileno())
+            arguments = [
+                str(os.getpid()),
+                *map(str, passed),
+                *self._ears.arguments,
+                ",".join(allow),
+                *sources,
+            ]
+            self._process = subprocess.Popen(  # noqa: S603 - our own module, started by our own interpreter
+                [sys.executable, "-m", "tq.worker.child.loop", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=self._ears.their_output,
+                stderr=self._ears.their_output,
+                pass_fds=passed + self._ears.passed,
+            )
+            undo.callback(self._undo_process)
+            self.pid = self._process.pid
+            threading.Thread(target=self._wait, name=f"tq-wait-{self.pid}", daemon=True).start()
+            undo.pop_all()
         show_child(self.pid)
         os.close(notices)
         theirs_work.close()
         theirs_relay.close()
-        self._work = PipeEnd(work, self._on_work, self._distrust)
-        self._relay = PipeEnd(relay, self._on_relay, self._distrust)
+        self._work = PipeEnd(work, self._on_work, self._distrust, self.broke)
+        self._relay = PipeEnd(relay, self._on_relay, self._distrust, self.broke)
         self._is_distrusted = False
         self._answerer = Answerer(FRAME_BYTES_MAX)
         self._ears.started()
         self._is_killed = self._is_dumped = False
-        threading.Thread(target=self._wait, name=f"tq-wait-{self.pid}", daemon=True).start()
+
+    def _undo_process(self) -> None:
+        """Its thread could not be started."""
+        self._process.kill()
+        self._process.wait()
 
     # effects
 
@@ -167,6 +184,11 @@ class ChildHandle:
             case _:
                 raise ProtocolError(f"it sent a frame of kind {kind} that has no place here")
 
+    def broke(self, error: Exception) -> None:
+        """A bug of ours met what this child sent: the child is replaced, as one that cannot be believed."""
+        self._owner.broke(error)
+        self._distrust(ProtocolError(f"the worker has a bug: {error!r:.200}"))
+
     def _distrust(self, error: ProtocolError) -> None:
         """It says what it cannot say: a part of it that is not ours speaks. Nothing more of it is believed."""
         if not self._is_distrusted:
@@ -195,13 +217,24 @@ class ChildHandle:
         with contextlib.suppress(RuntimeError):  # the loop may be closed: then nobody wants to know
             self._loop.call_soon_threadsafe(self._died)
 
+    @contained
     def _died(self) -> None:
+        self._read_rest()
+        self.alive = False
+        try:
+            self._owner.child_died(self, self._bury())
+        finally:
+            self._close()
+
+    @contained
+    def _read_rest(self) -> None:
+        """What it wrote before it died."""
         self._work.read_rest()
         self._relay.read_rest()
         self._ears.read_rest()
         self.look()
-        self.alive = False
-        self._owner.child_died(self, self._bury())
+
+    def _close(self) -> None:
         self._work.close()
         self._relay.close()
         self._ears.close()

@@ -30,6 +30,7 @@ from ...common.domain.ids import show_id
 from ...common.domain.model import OutcomeNumber
 from ...common.domain.naming import callable_name, find_loaded, module_name_of
 from ...common.errors import NotNamed, TqError
+from ...common.runtime.callbacks import contained
 from ...common.values.blob import Blob, fetched_by
 from ...common.values.codec import decode_work, encode
 from ...common.wire.protocol import Request
@@ -70,6 +71,10 @@ class ThreadChild:
         threading.Thread(target=self._run, name=f"tq-task-{number}", daemon=True).start()
         self._loop.call_soon(self._hello)
 
+    def broke(self, error: Exception) -> None:
+        self._owner.broke(error)
+
+    @contained
     def _hello(self) -> None:
         self.ready = True
         self._owner.child_hello(self, [])
@@ -230,7 +235,11 @@ class ThreadChild:
 
     def _post(self, step: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
-            self._loop.call_soon_threadsafe(step)
+            self._loop.call_soon_threadsafe(self._step, step)
+
+    @contained
+    def _step(self, step: Callable[[], None]) -> None:
+        step()
 
 
 class _Here(threading.local):

@@ -23,6 +23,7 @@ from typing import Any, Final, Protocol
 from ...common.auth.keys import Credential
 from ...common.domain.model import NODE_ID_BYTES, Role
 from ...common.errors import InvalidArgument, ProtocolError, Rejected, StoreError, TqError, Unreachable
+from ...common.runtime.callbacks import WORKER, report_bug
 from ...common.runtime.config import WorkerSettings
 from ...common.wire.connection import CallerConnection
 from ...common.wire.tls import OwnCa
@@ -149,12 +150,21 @@ class MasterLine:
             if isinstance(error, TqError):
                 failed(error)
             elif connection is self.current:
-                then(future.result())
+                self._act_on(then, future, connection)
 
         try:
             connection.call(DISPATCHER, method, *args).add_done_callback(done)
         except TqError as error:
             failed(error)
+
+    def _act_on(
+        self, then: Callable[[Any], None], answer: asyncio.Future[Any], connection: CallerConnection
+    ) -> None:
+        """A bug that meets an answer costs this connection: what is held is announced on the next one."""
+        try:
+            then(answer.result())
+        except Exception as error:
+            connection.close(report_bug(self._report, error, WORKER))
 
     def tell(self, method: str, *args: Any) -> None:
         """Call the dispatcher; a call that fails costs what it carried, and nothing else."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...common.domain.ids import show_id
+from ...common.runtime.callbacks import WORKER, contained, report_bug
 from ..agent.jobs import Job
 from ..agent.unsent_output import Said
 from .output_sink import Outlet
@@ -88,6 +89,11 @@ class Observer:
         if self._timer is None and self._said.has_news:
             self._timer = self._loop.call_later(SEND_SECONDS, self._due)
 
+    def broke(self, error: Exception) -> None:
+        report_bug(self._report, error, WORKER)
+        self._send_soon()
+
+    @contained
     def _due(self) -> None:
         self._timer = None
         rows = self._said.take()

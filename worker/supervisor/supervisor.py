@@ -25,6 +25,7 @@ from typing import Any, Final, Protocol
 from ...common.auth.keys import Credential
 from ...common.domain.ids import show_id
 from ...common.errors import InvalidArgument, TqError
+from ...common.runtime.callbacks import WORKER, contained, report_bug
 from ...common.runtime.config import WorkerSettings
 from ...common.wire.connection import CallerConnection
 from ...common.wire.frames import FRAME_BYTES_MAX
@@ -182,10 +183,11 @@ class Supervisor:
             self._kill_children()
             self._ended.set_exception(error)
 
+    @contained
     def _beat(self, connection: CallerConnection) -> None:
         if connection is self._line.current and not connection.is_closed:
-            self._tell_state()
             self._loop.call_later(connection.welcome.heartbeat_seconds, self._beat, connection)
+            self._tell_state()
 
     def _tell_state(self) -> None:
         facts: dict[str, Any] = {"memory_bytes": sum(map(resident_bytes, {os.getpid(), *self.pids}))}
@@ -342,20 +344,38 @@ class Supervisor:
         else:
             self._failed_starts += 1
         if not self._agent.draining and not child.is_retired:
-            first, longest = RESTART_SECONDS
-            wait = min(longest, 0.5 * 2**self._failed_starts) if self._failed_starts else first
-            self._loop.call_later(wait, self._start_child)
+            self._loop.call_later(_restart_seconds(self._failed_starts), self._start_child)
         self._after()
 
+    @contained
     def _start_child(self) -> None:
         if not self._agent.draining and not self._ended.done():
             number, self._next_child = self._next_child, self._next_child + 1
-            child = self._make_child(self, number, self._settings.sources, self._settings.allow)
+            try:
+                child = self._make_child(self, number, self._settings.sources, self._settings.allow)
+            except (
+                OSError,
+                RuntimeError,
+                MemoryError,
+            ) as error:  # no more descriptors, processes, threads, memory
+                self._child_not_started(error)
+                return
             self._children[number] = child
             if self._settings.nice:
                 niceness = os.getpriority(os.PRIO_PROCESS, 0) + self._settings.nice
                 with contextlib.suppress(OSError):  # dead already, or not allowed: it runs as it is
                     os.setpriority(os.PRIO_PROCESS, child.pid, niceness)
+
+    def _child_not_started(self, error: Exception) -> None:
+        if not self._hello.done():
+            self._hello.set_exception(BrokenCode(f"the first child process could not be started: {error}"))
+            return
+        self._failed_starts += 1
+        wait = _restart_seconds(self._failed_starts)
+        self._report(
+            "child.not_started", level="error", reason=str(error) or repr(error), again_in_seconds=wait
+        )
+        self._loop.call_later(wait, self._start_child)
 
     def _kill_children(self) -> None:
         for child in self._children.values():
@@ -368,16 +388,23 @@ class Supervisor:
             self._ticked = self._now()
             self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
 
+    @contained
     def _tick(self) -> None:
         self._ticking = None
-        now = self._now()
+        if self._ended.done():
+            return  # what was held is handed back, and dead children are not replaced
+        try:
+            self._look_after_jobs(self._now())
+        finally:
+            if self._agent.busy or self._agent.waiting:
+                self._tick_soon()
+
+    def _look_after_jobs(self, now: float) -> None:
         if self._lease_seconds and now - self._ticked > self._lease_seconds:
             self._report("worker.stalled", level="warning", seconds=now - self._ticked)
         self._look_around(now)
         self._agent.tick(now)
         self._after()
-        if self._agent.busy or self._agent.waiting:
-            self._tick_soon()
 
     def _look_around(self, now: float) -> None:
         """At the progress of what runs, and, where there is a limit, at everybody's memory."""
@@ -401,3 +428,12 @@ class Supervisor:
 
     def _now(self) -> float:
         return self._loop.time()
+
+    def broke(self, error: Exception) -> None:
+        """A bug in one callback costs what that callback was about: jobs, beats and children go on."""
+        report_bug(self._report, error, WORKER)
+
+
+def _restart_seconds(failed_starts: int) -> float:
+    first, longest = RESTART_SECONDS
+    return min(longest, 0.5 * 2**failed_starts) if failed_starts else first

@@ -33,6 +33,7 @@ class Nursery:
         self.death: asyncio.Future[Death] = asyncio.get_running_loop().create_future()
         self.reports: dict[int, Report] = {}
         self.distrusted: list[str] = []
+        self.bugs: list[Exception] = []
         self.unread: list[int] = []  # tickets it left when it died
         self.output: dict[int, bytes] = {}  # by the ordinal of the mark before it
         self.progress: dict[int, list[Any]] = {}
@@ -66,6 +67,9 @@ class Nursery:
     def child_distrusted(self, child: Body, why: str) -> None:
         self.distrusted.append(why)
         child.signal(kill=True)
+
+    def broke(self, error: Exception) -> None:
+        self.bugs.append(error)
 
     def child_died(self, child: Body, death: Death) -> None:
         self.unread = child.take_back()

@@ -118,6 +118,9 @@ class Owner:
         self.requests.append(request)
         self._told.set()
 
+    def broke(self, error: Exception) -> None:
+        raise error
+
     def child_died(self, child: Body, death: Death) -> None:
         raise AssertionError("a thread dies with its program")
 
