@@ -18,6 +18,7 @@ from ...common.runtime.callbacks import contained
 from ...common.wire.frames import FrameReader, Kind, encode_frame
 
 READ_BYTES: Final = 256 * 1024
+STUCK_SECONDS: Final = 30.0
 FRAME_BYTES_MAX: Final = 1024**3  # between processes that trust each other
 
 
@@ -37,6 +38,7 @@ class PipeEnd:
         self._loop = asyncio.get_running_loop()
         self._frames = FrameReader(FRAME_BYTES_MAX)
         self._unsent = bytearray()
+        self._read_at = 0.0  # when bytes came last
         end.setblocking(False)
         self._loop.add_reader(end, self._readable)
 
@@ -52,6 +54,10 @@ class PipeEnd:
         if sent < len(frame):
             self._unsent += frame[sent:]
             self._loop.add_writer(self._socket, self._writable)
+
+    def is_stuck(self) -> bool:
+        """Whether a frame has begun and nothing more of it has come for long: who writes frames writes them whole."""
+        return self._frames.held_bytes > 0 and self._loop.time() - self._read_at > STUCK_SECONDS
 
     def read_rest(self) -> None:
         """Everything the peer wrote before it died."""
@@ -81,6 +87,7 @@ class PipeEnd:
             return empty
         except OSError:
             return False
+        self._read_at = self._loop.time()
         try:
             for kind, body in self._frames.feed(data) if data else ():
                 self._on_frame(kind, body)

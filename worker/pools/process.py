@@ -127,7 +127,9 @@ class ChildHandle:
         self._send_signal(DUMP_SIGNAL)
 
     def look(self) -> None:
-        """Tell the owner what progress there is."""
+        """Tell the owner what progress there is; believe nothing more of a child whose frame does not end."""
+        if self.alive and (self._work.is_stuck() or self._relay.is_stuck()):
+            self._distrust(ProtocolError("it began a frame and does not end it"))
         found = self._ears.progress() if self.alive else None
         if found is not None:
             self._owner.child_progressed(self, *found)

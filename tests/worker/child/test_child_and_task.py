@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import time
 from datetime import timedelta
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 from tq.common.domain.model import OutcomeNumber
 from tq.common.values.codec import decode
-from tq.common.wire.frames import Kind, encode_frame, pack
+from tq.common.wire.frames import HEADER, Kind, encode_frame, pack
 from tq.worker.agent.jobs import Death
+from tq.worker.pools import pipe
 
 from ..pools.test_process import SECONDS, Nursery, failure, with_child
 
@@ -128,5 +130,22 @@ def test_a_child_that_says_what_it_cannot_say_is_not_believed(data: bytes) -> No
         assert await one.died() == Death(-signal.SIGKILL)
         assert len(one.distrusted) == 1
         assert one.reports == {}
+
+    with_child(test)
+
+
+def test_a_child_whose_frame_does_not_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that writes the head of a frame into its own pipe would have its report taken for the rest of it."""
+    monkeypatch.setattr(pipe, "STUCK_SECONDS", 0.2)
+
+    async def test(one: Nursery) -> None:
+        one.send(
+            ("write_to_every_socket", HEADER.pack(600 * 1024 * 1024, Kind.RETURN) + b"a few bytes of it")
+        )
+        while not one.distrusted:
+            one.child.look()
+            await asyncio.sleep(0)
+        assert await one.died() == Death(-signal.SIGKILL)
+        assert one.distrusted == ["it began a frame and does not end it"]
 
     with_child(test)
