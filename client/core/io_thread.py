@@ -83,6 +83,7 @@ class ClientLink:
         self._closing, self._why_closed = False, CLOSED
         self._finishing = False
         self._losses = 0  # in a row, on a supervisor's line
+        self._fruitless = 0  # connections in a row that answered no call
         self._resume_due = False
         self._thread = threading.Thread(target=self._run, name="tq-client", daemon=True)
         self._thread.start()
@@ -214,6 +215,8 @@ class ClientLink:
                 line = await self._connect()
                 if line is not None:
                     await self._use(line)
+                    if self._fruitless:  # a master that admits us and hangs up is not asked again at once
+                        await asyncio.sleep(_pause_seconds(self._fruitless))
         finally:
             if self._line is not None:
                 self._line.close("the client closed its app")
@@ -250,6 +253,7 @@ class ClientLink:
         self._line, self._was_connected, self._away_since = line, True, None
         self.cluster = line.cluster
         self._ledger.connected()
+        self._fruitless += 1
         self._carry()
         reason = await line.wait_gone()
         self._line, self._away_since = None, time.monotonic()
@@ -275,6 +279,8 @@ class ClientLink:
         self._carry()
 
     def _reported(self, report: Report) -> None:
+        if not isinstance(report.error, Unreachable):
+            self._fruitless = 0
         if report.error is None:
             self._losses = 0
             self._ledger.answered(report.number, report.value)

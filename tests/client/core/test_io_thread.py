@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import tq
+from tq.client.core import io_thread
 from tq.client.core.io_thread import ClientLink
 from tq.client.core.pending_calls import Call
 from tq.client.core.transports import Line, Report
@@ -360,3 +361,31 @@ def test_closing_has_an_end_though_what_was_insisted_on_is_never_answered(
     link.close()
     with pytest.raises(tq.Unreachable, match="closed"):
         future.result(0)
+
+
+def test_a_master_that_admits_and_hangs_up_is_asked_after_growing_pauses_until_it_answers(
+    link: ClientLink, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[int] = []
+
+    def pause(failures: int) -> float:
+        pauses.append(failures)
+        return 0.0
+
+    monkeypatch.setattr(io_thread, "_pause_seconds", pause)
+    future = submit(link)
+    for _ in range(4):
+        line = door.line()
+        line.next()
+        line.lose()
+    line = door.line()
+    line.answer(line.next(), 3)
+    assert future.result(SECONDS) == 3
+    assert [count for count in pauses if count > 1] == [2, 3, 4]
+    pauses.clear()
+    line.lose()
+    again = submit(link)
+    line = door.line()
+    line.answer(line.next(), 4)
+    assert again.result(SECONDS) == 4
+    assert max(pauses, default=0) <= 1
