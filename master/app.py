@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -157,6 +158,7 @@ def _furnish(
         random=random.SystemRandom().random,
         random_bytes=os.urandom,
         report=report,
+        seconds=time.thread_time,
     )
     identity = _identify(engine, settings, authkey, report, meant)
     engine.facts = {

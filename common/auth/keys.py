@@ -22,10 +22,10 @@ import hmac
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final
 
+from ..domain.globs import fits_any
 from ..domain.model import NODE_ID_BYTES, Role
 from ..errors import ConfigError, InvalidArgument
 from ..wire.address import is_loopback
@@ -152,7 +152,7 @@ class Verifier:
         return role == self.role or self.role == Role.ADMIN or (self.role, role) == (Role.CLIENT, Role.VIEWER)
 
     def allows_queue(self, queue: str) -> bool:
-        return not self.queues or any(fnmatchcase(queue, pattern) for pattern in self.queues)
+        return not self.queues or fits_any(queue, self.queues)
 
     @property
     def is_revoked(self) -> bool:

@@ -6,16 +6,15 @@ A key grants what it has and no more, so a pattern that cannot be shown to lie w
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from functools import lru_cache
 
-STAR, ANY_ONE = "*", "?"
+from ..domain.globs import ANY_ONE, STAR, glob, parts_of
 
 
 @lru_cache(maxsize=1_024)
 def lies_within(inner: str, outer: str) -> bool:
     """``gpu.a*`` lies within ``gpu.*``; ``*`` lies within nothing but ``*``."""
-    inner_parts, outer_parts = _parts(inner), _parts(outer)
+    inner_parts, outer_parts = parts_of(inner), parts_of(outer)
     # reached[i]: the first i parts of inner lie within the parts of outer that were looked at
     reached = [True] + [False] * len(inner_parts)
     for part in outer_parts:
@@ -33,18 +32,4 @@ def _takes(outer: str, inner: str) -> bool:
         return False
     if outer in (ANY_ONE, inner):
         return True
-    return len(inner) == 1 and inner != ANY_ONE and fnmatchcase(inner, outer)
-
-
-def _parts(pattern: str) -> list[str]:
-    """A star, a question mark, a class in brackets or a character each, as fnmatch takes them apart."""
-    parts: list[str] = []
-    place = 0
-    while place < len(pattern):
-        end = place + 1
-        if pattern[place] == "[":
-            close = pattern.find("]", place + 3 if pattern[place + 1 : place + 2] == "!" else place + 2)
-            end = close + 1 if close >= 0 else end
-        parts.append(pattern[place:end])
-        place = end
-    return parts
+    return len(inner) == 1 and inner != ANY_ONE and glob(outer).fits(inner)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 from ..errors import Forbidden, InvalidArgument, NotNamed
+from .globs import fits_any
 
 SHELL_TASKS: Final = "tq.tasks.shell"  # a module that is served only by workers with --allow-shell
 
@@ -150,7 +150,7 @@ def is_allowed(name: str, patterns: Sequence[str]) -> bool:
     if name.startswith(f"{SHELL_TASKS}:"):
         return False
     dotted = name.replace(":", ".")
-    return any(fnmatchcase(dotted, pattern) for pattern in patterns)
+    return fits_any(dotted, patterns)
 
 
 def load_allowed(name: str, patterns: Sequence[str]) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import importlib
 import os
 import traceback as tracebacks
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ from typing import Any, Final
 from ..domain.model import StateNumber
 from ..errors import (
     DecodeError,
+    ProtocolError,
     TaskCancelled,
     TaskCrashed,
     TaskError,
@@ -23,12 +24,14 @@ from ..errors import (
     TaskTimeout,
     TqError,
 )
+from ..wire.frames import Skimmed
 from .codec import decode, encode
 from .exception_text import ask, message, notes, plain_text, slot, traceback_text, type_name
 
 MESSAGE_CHARS_MAX: Final = 8 * 1024
 TRACEBACK_CHARS_MAX: Final = 64 * 1024
 ARGS_MAX: Final = 8
+TEXT_BYTES_MAX: Final = 4 * TRACEBACK_CHARS_MAX + 16  # of one of its texts, encoded
 
 _PACKAGE: Final = str(Path(os.path.abspath(__file__)).parents[2])
 _IMPORTING: Final = ("<frozen importlib", os.path.dirname(importlib.__file__) + os.sep)
@@ -104,6 +107,29 @@ class Failure:
             return cls("DecodeError", f"the report of this failure cannot be read: {error}")
         return cls("DecodeError", "the report of this failure has an unknown form")
 
+    @classmethod
+    def heading(cls, body: bytes | None) -> Failure:
+        """As ``decode``, without traceback and detail: these are passed over, whatever a worker put there. For a master that
+        looks through many."""
+        if body is None:
+            return cls("", "")
+        try:
+            kind, message, _, _ = _taken_apart(body)
+        except DecodeError as error:
+            return cls("DecodeError", f"the report of this failure cannot be read: {error}")
+        return cls(kind, message)
+
+    @classmethod
+    def reworded(cls, body: bytes, type: str, words: Callable[[str], str]) -> bytes:
+        """The failure in ``body``, encoded, with another type and what ``words`` makes of its message. Its detail is neither
+        read nor lost."""
+        try:
+            _, message, traceback, detail = _taken_apart(body)
+        except DecodeError as error:
+            return cls(type, words(f"the report of this failure cannot be read: {error}")).encode()
+        texts = [encode(text) for text in (type, words(message), traceback)]
+        return b"".join((b"\x94", *texts, detail))  # an array of four, as ``encode`` writes it
+
 
 def _the_users(frames: list[tracebacks.FrameSummary], *, on_purpose: bool) -> list[tracebacks.FrameSummary]:
     """Frames without ours: those that led to the user's code, and those between two parts of it, say nothing. Those
@@ -116,6 +142,21 @@ def _the_users(frames: list[tracebacks.FrameSummary], *, on_purpose: bool) -> li
     while kept and kept[0].filename.startswith(_DRIVERS):
         kept.pop(0)
     return kept
+
+
+def _taken_apart(body: bytes) -> tuple[str, str, str, bytes]:
+    """Type, message, traceback, and the detail as it is encoded. Raises DecodeError."""
+    try:
+        skimmed = Skimmed(body)
+        if skimmed.array() != 4:
+            raise DecodeError("it has an unknown form")
+        kind, message, text = (skimmed.take(TEXT_BYTES_MAX) for _ in range(3))
+        detail = skimmed.rest()
+    except ProtocolError as error:
+        raise DecodeError(f"{error}") from None
+    if not (type(kind) is type(message) is type(text) is str) or not detail:
+        raise DecodeError("it has an unknown form")
+    return kind, message, text, detail
 
 
 def to_error(state: StateNumber, failure: Failure) -> TaskError:

@@ -189,6 +189,12 @@ class Skimmed:
             raise ProtocolError(f"a name or number of {len(part):,} bytes in a frame")
         return unpack(part)
 
+    def rest(self) -> bytes:
+        """The last part, as it is encoded."""
+        start = self._unpacker.tell()
+        self.skip()
+        return bytes(self._body[start : self._unpacker.tell()])
+
     def _do(self, step: Callable[[], Any]) -> Any:
         try:
             return step()

@@ -65,6 +65,7 @@ class Engine:
         random: Callable[[], float],
         random_bytes: Callable[[int], bytes],
         report: Callable[..., None],
+        seconds: Callable[[], float] | None = None,  # of the processor: see work.py
     ) -> None:
         self.store, self.limits = store, limits
         self._report_bug = partial(report_bug, report)  # report: (action, level=…, **fields), the shell's log
@@ -73,7 +74,7 @@ class Engine:
         self.facts: dict[str, Any] = {}  # of this master, for people: version, where it keeps its state, …
         self.shell_facts: Callable[[], dict[str, Any]] = dict  # those that change, if the shell has any
         self.running: dict[bytes, Running] = {}
-        self.work, self._leasing, self._telling = Work(), Work(), Work()
+        self.work, self._leasing, self._telling = Work(seconds), Work(), Work()
         self.lanes = Lanes(store)
         self.watches = Watches(store, self.lanes, self._telling)
         self.endings, self.origins, self.last_failures = Endings(), Origins(store), LastFailures()
@@ -101,8 +102,7 @@ class Engine:
         self.syncs = Syncs(store, moment=lambda: self.now.steady, **patience)
         self.data = Data(store, report)
         self.locks, self.events, self.barriers = Locks(self.syncs), Events(self.syncs), Barriers(self.syncs)
-        self._inbox = Inbox()
-        self._jobs = Jobs()
+        self._inbox, self._jobs = Inbox(), Jobs()
         self._replies: list[Call] = []
         self._unread: StoreError | None = None  # the failure after which the store could not be read back
         self._read_at, self._read_pause_ms = 0, PAUSE_MS_MIN  # when that is tried again, monotonic ms
@@ -149,8 +149,7 @@ class Engine:
         self._jobs.note(job)
 
     def later(self, job: Callable[[], None], *, again: bool = False) -> None:
-        """Something nobody waits for, to be done in the next transaction, before its calls. ``again``: and in another
-        one for as long as they fail; doing it twice has to be as doing it once."""
+        """To be done in the next transaction, before its calls. ``again``: repeated until one succeeds, harmlessly."""
         self._jobs.add(job, again=again)
 
     def opened(self, session: Session) -> None:
@@ -305,7 +304,9 @@ class Engine:
     def _read(self, batch: Batch, readers: list[Call]) -> None:
         self._inbox.take(readers)
         for call in readers:
-            if call.session.open and call.call_id in call.session.calls:
+            if not self.work.is_left:
+                self._inbox.add(call)  # for the next one
+            elif call.session.open and call.call_id in call.session.calls:
                 batch.calls.append(call)
                 self._run(call)
 

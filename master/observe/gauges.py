@@ -120,7 +120,7 @@ class LastFailures:
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         for id, lane, _, state, body, _ in tasks:
             if state in FAILURES:
-                failure = Failure.decode(body)
+                failure = Failure.heading(body)
                 error = f"{failure.type}: {failure.message}"[:ERROR_CHARS_MAX]
                 self._rows.append(Failed(now.steady, id, lane, state, error))
 

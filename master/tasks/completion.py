@@ -368,14 +368,12 @@ def held_row(row: Any) -> tuple[bytes, int, bytes, float | None]:
 
 def _quarantined(crashes: int, body: bytes | None) -> bytes:
     """The failure a dead task shows: how often its process died, and how the last time went."""
-    last = Failure.decode(body) if body is not None else Failure(type="", message="its worker vanished")
     deaths = f"died {crashes} times; the last time" if crashes != 1 else "died"
-    return Failure(
-        type="TaskCrashed",
-        message=f"quarantined: the process running it {deaths}: {last.message}",
-        traceback=last.traceback,
-        detail=last.detail,
-    ).encode()
+    return Failure.reworded(
+        body or Failure(type="", message="its worker vanished").encode(),
+        "TaskCrashed",
+        lambda message: f"quarantined: the process running it {deaths}: {message}",
+    )
 
 
 def _nothing(origin: int) -> None:

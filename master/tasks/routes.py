@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from ...common.domain.globs import fits_any
 from ...common.domain.model import StateNumber, check_name
 from ...common.domain.naming import is_allowed
 from ...common.errors import InvalidArgument
@@ -91,8 +91,7 @@ class Capability:
 
     def serves(self, queue: str, task: str) -> bool:
         return self.knows(task) and all(
-            not patterns or any(fnmatchcase(queue, pattern) for pattern in patterns)
-            for patterns in (self.key.queues, self.key.allowed)
+            not patterns or fits_any(queue, patterns) for patterns in (self.key.queues, self.key.allowed)
         )
 
     def lanes_with_work(self) -> list[Lane]:

@@ -5,27 +5,32 @@
     newest ──────── window ────────┤ before: where the next portion goes on
               matching, at most so many
 
-A portion visits a bounded number of rows, whatever fits, so that a transaction stays short; who asks goes
-on from ``before`` until there is none. New tasks have higher numbers than any portion: they are left out.
+A portion visits a bounded number of rows, whatever fits, so that a transaction stays short; it ends sooner where comparing
+names with patterns, or reading failures, has taken as long. Who asks goes on from ``before`` until there is none. New tasks
+have higher numbers than any portion: they are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, Final, NamedTuple
 
+from ...common.domain.globs import STEPS_OF_ROW, fits_any, glob
 from ...common.domain.model import StateNumber
 from ...common.errors import InvalidArgument
 from ...common.values.failure import Failure
 from ..engine.engine import Engine
+from ..engine.work import ROW_BYTES
 from ..store.interface.queries import WindowRow
 from .shown import shown_state
 
 VISITED_MAX: Final = 5_000  # rows looked at in one portion: some ten milliseconds
 CHANGED_MAX: Final = 1_000  # tasks changed in one
+FAILED: Final = frozenset({StateNumber.FAILED, StateNumber.DEAD, StateNumber.LOST})  # states with a failure
 PATTERNS_MAX: Final = 100
+GLANCED_MAX: Final = 2_000  # queues, times patterns, that are compared before the first row is looked at
+PATTERN_CHARS_MAX: Final = 255  # names have no more
 TEXT_CHARS_MAX: Final = 1_000
 UNIX_SECONDS_MAX: Final = 1e11
 
@@ -74,29 +79,68 @@ class Selection:
             until=_moment("until", given.get("until"), shift),
         )
 
-    def fits_lane(self, queue: str, task: str) -> bool:
-        return _fits(queue, self.queues) and _fits(task, self.names)
-
     def fits(self, row: WindowRow, state: int) -> bool:
-        """``state``: as it is shown. Its lane has been judged."""
+        """``state``: as it is shown. Its lane, and its failure, are judged elsewhere."""
         return (
             (not self.states or state in self.states)
             and (self.since is None or row.created >= self.since)
             and (self.until is None or row.created <= self.until)
-            and (not self.asks_for_failure or self._fits_failure(row))
         )
 
     @property
     def asks_for_failure(self) -> bool:
         return bool(self.errors or self.text)
 
-    def _fits_failure(self, row: WindowRow) -> bool:
-        if row.failure is None:
+
+class _Look:
+    """What one portion looks at, and what that comes to, in rows."""
+
+    def __init__(self, engine: Engine, wanted: Selection, allows: Callable[[str], bool]) -> None:
+        self._engine, self._wanted, self._allows = engine, wanted, allows
+        self._lanes: dict[int, bool] = {}  # each is judged once, and only those whose tasks are met
+        self._queues: dict[str, bool] = {}
+        self._steps = 0  # of comparing names with patterns
+        self._bytes = 0  # of failures
+        self.rows = 0
+
+    def finds_no_queue(self) -> bool:
+        """Whether no queue fits, as far as that is seen at a glance: then there is nothing to go through."""
+        names = self._engine.lanes.queues
+        seen_at_once = len(names) * max(1, len(self._wanted.queues)) <= GLANCED_MAX
+        return seen_at_once and not any(map(self._fits_queue, names))
+
+    @property
+    def cost(self) -> int:
+        return self.rows + self._steps // STEPS_OF_ROW + self._bytes // ROW_BYTES
+
+    def fits_lane(self, number: int) -> bool:
+        fits = self._lanes.get(number)
+        if fits is None:
+            lane, wanted = self._engine.lanes.by_number[number], self._wanted
+            fits = self._fits_queue(lane.queue.name) and self._fits(lane.task, wanted.names)
+            self._lanes[number] = fits
+        return fits
+
+    def fits_failure(self, row: WindowRow) -> bool:
+        if row.state not in FAILED:
             return False
-        failure = Failure.decode(row.failure)
-        return _fits(failure.type, self.errors) and (
-            not self.text or self.text in f"{failure.type}: {failure.message}".casefold()
+        [found] = self._engine.store.outcomes([row.id])  # one by one: they may be large
+        self.rows += 1
+        self._bytes += len(found.body or b"")
+        failure, wanted = Failure.heading(found.body), self._wanted
+        return self._fits(failure.type, wanted.errors) and (
+            not wanted.text or wanted.text in f"{failure.type}: {failure.message}".casefold()
         )
+
+    def _fits_queue(self, name: str) -> bool:
+        fits = self._queues.get(name)
+        if fits is None:
+            fits = self._queues[name] = self._allows(name) and self._fits(name, self._wanted.queues)
+        return fits
+
+    def _fits(self, name: str, patterns: tuple[str, ...]) -> bool:
+        self._steps += sum(glob(pattern).steps(name) for pattern in patterns)
+        return not patterns or fits_any(name, patterns)
 
 
 def portion(
@@ -109,23 +153,28 @@ def portion(
 ) -> Portion:
     """The next tasks that fit a filter as it comes from the wire, newest first, of those in ``possible`` states."""
     wanted, before = Selection.from_wire(given, engine.now.shift), _check_before(before)
-    lanes = {
-        lane.number
-        for lane in engine.lanes
-        if wanted.fits_lane(lane.queue.name, lane.task) and allows(lane.queue.name)
-    }
-    if not lanes:
+    look, rows = _Look(engine, wanted, allows), list[WindowRow]()
+    if look.finds_no_queue():
+        engine.work.looked(look.cost)
         return Portion([], None)
     upper = engine.intake.last_seq + 1 if before is None else before
-    window = engine.store.window(upper, VISITED_MAX, wanted.asks_for_failure)
-    rows: list[WindowRow] = []
+    window = engine.store.window(upper, VISITED_MAX)
+    more = window[-1].seq if len(window) == VISITED_MAX else None
     for row in window:
+        look.rows += 1
         shown = shown_state(engine, row.id, row.state)
-        if row.lane in lanes and row.state in possible and wanted.fits(row, shown):
+        if (
+            row.state in possible
+            and wanted.fits(row, shown)
+            and look.fits_lane(row.lane)
+            and (not wanted.asks_for_failure or look.fits_failure(row))
+        ):
             rows.append(row)
-            if len(rows) == matches_max:
-                return Portion(rows, row.seq)
-    return Portion(rows, window[-1].seq if len(window) == VISITED_MAX else None)
+        if len(rows) == matches_max or look.cost >= VISITED_MAX:
+            more = row.seq
+            break
+    engine.work.looked(look.cost)
+    return Portion(rows, more)
 
 
 def purge(engine: Engine, rows: list[WindowRow]) -> None:
@@ -145,20 +194,18 @@ def _check_before(before: Any) -> int | None:
     raise InvalidArgument(f"before is what the portion before this one answered, not {before!r:.40}")
 
 
-def _fits(name: str, patterns: tuple[str, ...]) -> bool:
-    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
 def _patterns(name: str, given: Any) -> tuple[str, ...]:
     if given is None:
         return ()
     if (
         isinstance(given, list)
         and len(given) <= PATTERNS_MAX
-        and all(isinstance(one, str) and len(one) <= TEXT_CHARS_MAX for one in given)
+        and all(isinstance(one, str) and len(one) <= PATTERN_CHARS_MAX for one in given)
     ):
         return tuple(given)
-    raise InvalidArgument(f"a filter's {name} are at most {PATTERNS_MAX} patterns, each a text")
+    raise InvalidArgument(
+        f"a filter's {name} are at most {PATTERNS_MAX} patterns, each a text of at most {PATTERN_CHARS_MAX} characters"
+    )
 
 
 def _moment(name: str, given: Any, shift: int) -> int | None:

@@ -80,7 +80,6 @@ class WindowRow(NamedTuple):
     lane: int
     state: int
     created: int
-    failure: bytes | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,8 +111,8 @@ class QueryStore(Protocol):
     def count_ahead(self, lane: int, priority: int, seq: int, limit: int) -> int:
         """How many ready tasks of a lane go before one of this priority and number; counts to ``limit``."""
 
-    def window(self, before: int, limit: int, failures: bool) -> list[WindowRow]:
-        """The ``limit`` tasks before that one, newest first; with their failures if asked for."""
+    def window(self, before: int, limit: int) -> list[WindowRow]:
+        """The ``limit`` tasks before that one, newest first."""
 
     def brief(self, seq: int) -> FullTask | None:
         """As in a listing: payload and result are empty."""

@@ -43,8 +43,8 @@ class SqliteQueries(Executor):
         given = {"lane": lane, "priority": priority, "seq": seq, "limit": limit}
         return int(self._all("count_ahead", given)[0][0])
 
-    def window(self, before: int, limit: int, failures: bool) -> list[WindowRow]:
-        return [WindowRow(*row) for row in self._all("window", (failures, before, limit))]
+    def window(self, before: int, limit: int) -> list[WindowRow]:
+        return [WindowRow(*row) for row in self._all("window", (before, limit))]
 
     def brief(self, seq: int) -> FullTask | None:
         rows = self._all("brief", (seq,))

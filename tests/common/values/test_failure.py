@@ -173,3 +173,26 @@ def test_details_that_cannot_be_read_do_not_hide_the_failure() -> None:
             raise ValueError("no")
 
     assert Failure.of(Odd("m")).message == "m"
+
+
+def test_a_heading_reads_nothing_but_type_and_message() -> None:
+    detail = b"\x81\xa1x\xc7\x00\x63"  # {"x": an extension that no version knows}
+    body = b"\x94\xa1E\xa1m\xa1t" + detail
+    assert Failure.heading(body) == Failure("E", "m")
+    assert Failure.decode(body).type == "DecodeError"
+    assert Failure.heading(None) == Failure("", "")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\x93\xa1E\xa1m\xa1t", b"\x94\xa1E\xa1m\xa1t", b"\x94\x01\xa1m\xa1t\x80", b"\xc1"]
+)
+def test_a_heading_of_something_else_says_so(body: bytes) -> None:
+    assert Failure.heading(body).type == "DecodeError"
+    assert "cannot be read" in Failure.decode(Failure.reworded(body, "T", "w: {}".format)).message
+
+
+def test_a_failure_is_reworded_without_its_detail_being_read() -> None:
+    body = Failure("E", "m", "t", {"args": [1, (2,)]}).encode()
+    assert Failure.decode(Failure.reworded(body, "T", "w: {}".format)) == Failure(
+        "T", "w: m", "t", {"args": [1, (2,)]}
+    )

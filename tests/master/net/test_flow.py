@@ -212,8 +212,9 @@ def test_keys_take_turns_in_the_inbox_and_each_has_its_own_order() -> None:
         bytes(ROWS_MAX * ROW_BYTES),
         {"rows": [[]] * ROWS_MAX},
         {"payload": bytes(ROWS_MAX * ROW_BYTES)},
+        [{"tasks": ["a" * ROW_BYTES] * ROWS_MAX}],
     ],
-    ids=["rows", "bytes", "rows in a map", "bytes in a map"],
+    ids=["rows", "bytes", "rows in a map", "bytes in a map", "texts in a row"],
 )
 def test_a_large_answer_is_all_the_work_of_a_transaction(answer: Any) -> None:
     work = Work()

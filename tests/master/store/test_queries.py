@@ -52,17 +52,16 @@ def test_the_oldest_ready_task_is_found_whatever_its_priority(store: SqliteStore
     assert store.oldest_ready(1) == NOW + 3
 
 
-def test_a_window_goes_back_from_a_task_and_shows_failures_only_when_asked(store: SqliteStore) -> None:
+def test_a_window_goes_back_from_a_task(store: SqliteStore) -> None:
     insert(store, *range(1, 8))
-    assert [row.seq for row in store.window(6, 3, False)] == [5, 4, 3]
-    assert [row.failure for row in store.window(8, 2, True)] == [None, None]
-    assert store.window(1, 10, True) == []
+    assert [row.seq for row in store.window(6, 3)] == [5, 4, 3]
+    assert store.window(1, 10) == []
 
 
 def test_deleting_takes_exactly_those_named(store: SqliteStore) -> None:
     insert(store, 1, 2, 3)
     store.delete([1, 3])
-    assert [row.seq for row in store.window(9, 9, False)] == [2]
+    assert [row.seq for row in store.window(9, 9)] == [2]
 
 
 def test_a_brief_look_leaves_the_payload_where_it_is(store: SqliteStore) -> None:
@@ -78,7 +77,7 @@ def test_a_brief_look_leaves_the_payload_where_it_is(store: SqliteStore) -> None
     [
         ("count_ahead", {"lane": 1, "priority": 0, "seq": 1, "limit": 1}),
         ("oldest_ready", {"lane": 1}),
-        ("window", (True, 1, 1)),
+        ("window", (1, 1)),
         ("brief", (1,)),
     ],
 )

@@ -201,3 +201,50 @@ def test_a_task_that_was_purged_can_be_submitted_anew(client: Peer) -> None:
     for _ in range(2):
         assert client.call("get_task_queue/q", "submit", "m:f", {}, [[id, b"x"]]) == 1
         assert performed(client, "purge", {}) == [1]
+
+
+# what one look costs
+
+
+def test_a_look_that_finds_nothing_is_work_all_the_same(bench: Bench, client: Peer) -> None:
+    submit(client, count=VISITED_MAX)
+    calls = [client.ask("get_tasks", "select", {"states": [int(StateNumber.FAILED)]}, 0) for _ in range(6)]
+    performed = []
+    while bench.engine.has_work:
+        performed.append(len(bench.step().calls))
+    assert performed == [2, 2, 2]
+    assert [client.answer(call)["states"] for call in calls] == [[]] * 6
+
+
+def test_patterns_that_take_long_make_a_portion_short_and_lose_no_task(client: Peer) -> None:
+    tasks = 300
+    for number in range(tasks):
+        client.call(
+            f"get_task_queue/{'a' * 240}{number}", "submit", "m:f", {}, [[new_ids(), b"\x92\x90\x80"]]
+        )
+    hard = ["*" + "a" * 120 + "b" + "a" * 120 + f"{n}*" for n in range(99)]
+    first = client.call("get_tasks", "select", {"queues": [*hard, "a*"]}, 0)
+    assert first["before"] is not None
+    assert 0 < sum(count for _, count in first["states"]) < tasks
+    assert sum(counted(client, {"queues": [*hard, "a*"]}).values()) == tasks
+
+
+def test_failures_are_read_one_by_one_and_their_bytes_are_work(bench: Bench, client: Peer) -> None:
+    worker = bench.worker("m:f")
+    submit(client, count=40)
+    body = Failure("E", "nothing to see", "t" * 100_000).encode()
+    rows = [[*one, int(OutcomeNumber.ERROR), body, 0.0, 0.1, None] for one in lease(worker, 40)]
+    worker.call("get_dispatcher", "finish", rows)
+    first = client.call("get_tasks", "select", {"text": "to see"}, 0)
+    assert 0 < sum(count for _, count in first["states"]) < 40
+    assert counted(client, {"text": "to see"}) == {int(StateNumber.FAILED): 40}
+
+
+def test_when_no_queue_fits_there_is_nothing_to_go_through(client: Peer) -> None:
+    submit(client, count=VISITED_MAX + 1)
+    assert client.call("get_tasks", "select", {"queues": ["other.*"]}, 0)["before"] is None
+
+
+def test_a_pattern_has_no_more_characters_than_a_name(client: Peer) -> None:
+    with pytest.raises(InvalidArgument, match="at most 255 characters"):
+        client.call("get_tasks", "select", {"queues": ["*" * 256]}, 0)

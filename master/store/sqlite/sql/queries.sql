@@ -51,8 +51,7 @@ SELECT created FROM tasks WHERE seq = (
 )
 
 -- name: window
-SELECT seq, id, lane, state, created, CASE WHEN ? AND state IN ({state.FAILED}, {state.DEAD}, {state.LOST}) THEN result END
-FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?
+SELECT seq, id, lane, state, created FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?
 
 -- name: brief
 SELECT seq, id, queue, task, state, priority, attempt, returned, failures, crashes, cancel, worker,
