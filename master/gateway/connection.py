@@ -297,7 +297,7 @@ class Connection(asyncio.Protocol):
             request, lambda items, call, queue: items.get(call, queue, token, request.seconds != 0)
         )
         self._ask(act, written)
-        self._limit(request, lambda items, queue: items.give_up_get(queue, token))
+        self._limit(request, lambda items, queue: items.give_up_get(self._open(), queue, token))
 
     def _limit(self, request: QueueRequest, give_up: Callable[[Any, Any], Any]) -> None:
         if not request.seconds:

@@ -80,7 +80,7 @@ class ItemQueueObject(EngineObject):
     @exposed(Role.CLIENT)
     def give_up_get(self, call: Call, token: bytes) -> object:
         """A get is not waited for any longer; the item if there was one after all, else nil."""
-        return self.engine.items.give_up_get(self._queue(call), judge_token("token", token))
+        return self.engine.items.give_up_get(call.session, self._queue(call), judge_token("token", token))
 
     @exposed(Role.CLIENT)
     def confirm(self, call: Call, tokens: list[bytes]) -> None:

@@ -18,7 +18,6 @@ is room; 4. an answer leaves after the commit it rests on, as for every call.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -26,10 +25,12 @@ from typing import Final
 from ...common.domain.model import check_new
 from ...common.errors import InvalidArgument
 from ..engine.clock import Now
+from ..engine.presence import Presence
 from ..engine.session import LATER, Call, Session
 from ..store.interface.items import NewItem
 from ..store.interface.store import Store
-from .lost_items import Holder, LostItems
+from .holders import Holder, Holders, discard
+from .lost_items import LostItems
 from .put_numbers import PutNumbers
 from .queue import (
     DRAINED,
@@ -46,12 +47,14 @@ from .queue import (
     ItemQueue,
     NewPut,
     Putter,
+    check_rank,
     conflict,
 )
 
 TOKEN_BYTES: Final = 16
 QUEUES_MAX: Final = 100_000
 NUMBER_MAX: Final = 2**62
+ENDED_AT_ONCE: Final = 1_000  # items given back, and queues that go with their owner, in one transaction
 LAST_RANK: Final = b"\xff"  # above every kind of common/values/sort_keys.py
 
 
@@ -71,12 +74,12 @@ class Items:
         self._is_paused, self._deleted = is_paused, deleted
         self.by_name: dict[str, ItemQueue] = {}
         self._by_number: dict[int, ItemQueue] = {}
-        self._holders: dict[bytes, Holder] = {}  # by token
+        self._holders = Holders()
+        self._owned: dict[bytes, dict[ItemQueue, None]] = {}  # by the node with which they go
         self._lost = LostItems(store.items)
         self._numbers = PutNumbers(store.items)
         self._last_seq = 0
-        self._absent: dict[bytes, int] = {}  # node: monotonic ms at which what it holds is given back
-        self._nodes: dict[bytes, int] = {}  # open sessions of each
+        self._presence = Presence()
         # of the transaction under way
         self._new: list[NewItem] = []
         self._counted: set[ItemQueue] = set()
@@ -86,18 +89,17 @@ class Items:
         picture = self._store.items.load()
         before, self.by_name = self.by_name, {}
         self._by_number.clear()
+        self._owned.clear()
         for row in picture.queues:
             queue = before.get(row.name) or ItemQueue(row.queue, row.name, row.kind, row.maxsize)
             queue.restore(row)
-            self.by_name[row.name] = self._by_number[row.queue] = queue
-        self._holders = {row.token: Holder(row.queue, row.node) for row in picture.held}
+            self._know(queue)
+        self._holders.load((row.token, Holder(row.queue, row.node)) for row in picture.held)
         self._numbers.load(picture.putters)
         self._last_seq = max(self._last_seq, picture.last_seq)  # no number is used twice: see ``_lost``
         self.forget()
-        owners = {queue.owner for queue in self.by_name.values() if queue.owner is not None}
-        for node in {*(holder.node for holder in self._holders.values()), *owners}:
-            if node not in self._nodes:
-                self._absent.setdefault(node, now.mono + self._lease_ms)
+        for node in {*self._holders.nodes, *self._owned}:
+            self._presence.found(node, now.mono + self._lease_ms)
 
     # queues
 
@@ -113,13 +115,18 @@ class Items:
                 raise InvalidArgument(f"there are {QUEUES_MAX:,} item queues already; use fewer names")
             number = self._store.items.add_queue(name, kind or FIFO, maxsize, owner)
             queue = ItemQueue(number, name, kind or FIFO, maxsize, owner=owner)
-            self.by_name[name] = self._by_number[number] = queue
+            self._know(queue)
         elif kind is not None and (queue.kind, queue.maxsize) != (kind, maxsize):
             raise InvalidArgument(
                 f"queue {name!r} is {queue.kind} with maxsize={queue.maxsize}, not {kind} with maxsize={maxsize}; "
                 "give the same, or use another name"
             )
         return queue
+
+    def _know(self, queue: ItemQueue) -> None:
+        self.by_name[queue.name] = self._by_number[queue.number] = queue
+        if queue.owner is not None:
+            self._owned.setdefault(queue.owner, {})[queue] = None
 
     # in
 
@@ -130,28 +137,26 @@ class Items:
             return True
         if queue.shut:
             return NOT_PUT
+        check_rank(queue.kind, put.rank)
         if queue.is_full or queue.putters:
             if not wait:
                 return FULL
             call.hold(len(put.payload))
-            putter = Putter(put, call)
-            queue.putters.append(putter)
-            call.abandon = lambda: queue.putters.remove(putter)
+            queue.park_put(Putter(put, call))
             return LATER
         return self._accept(queue, put)
 
     def give_up_put(self, queue: ItemQueue, author: bytes, number: int) -> bool:
         """A put waits no longer; whether it was stored after all."""
-        for putter in queue.putters:
-            if (putter.put.putter, putter.put.number) == (author, number):
-                queue.putters.remove(putter)
-                putter.call.abandon = None
-                putter.call.answer(FULL)
-                return False
+        putter = queue.putters.pop((author, number), None)
+        if putter is not None:
+            putter.call.abandon = None
+            putter.call.answer(FULL)
+            return False
         return self._numbers.is_known(queue.number, author, number)
 
     def _accept(self, queue: ItemQueue, put: NewPut) -> object:
-        if queue.kind == PRIORITY:
+        if queue.kind == PRIORITY and put.rank is not None:
             self._write()
             told = conflict(queue.name, put.rank, partial(self._store.items.neighbours, queue.number))
             if told is not None:
@@ -199,14 +204,12 @@ class Items:
             place = -self._last_seq
         queue.unfinished += 1
         self._counted.add(queue)
-        if queue.getters and not self._is_paused(
-            queue.name
-        ):  # nothing waits: this is the first, whatever its rank
-            token, call = queue.getters.popleft()
+        getter = None if self._is_paused(queue.name) else self._next_getter(queue)
+        if getter is not None:  # nothing waits: this is the first, whatever its rank
+            token, call = getter
             node = call.session.node
             self._new.append(NewItem(self._last_seq, queue.number, place, token, node, payload))
-            self._holders[token] = Holder(queue.number, node)
-            call.abandon = None
+            self._holders.hold(token, Holder(queue.number, node))
             call.answer(payload)
         else:
             self._new.append(NewItem(self._last_seq, queue.number, place, None, None, payload))
@@ -217,28 +220,29 @@ class Items:
     def get(self, call: Call, queue: ItemQueue, token: bytes, wait: bool) -> object:
         """The payload of the first item; None when there is none and ``wait`` is false; False when there will be none;
         else waits for one."""
-        if token in self._holders:  # asked again
+        holder = Holder(queue.number, call.session.node)
+        if self._holders.holds(token, holder):  # asked again
             self._write()
             return self._store.items.held(token)
+        if token in self._holders:
+            raise InvalidArgument("this token holds another item already: each get has one of its own")
         if not queue.waiting or self._is_paused(queue.name):
             if queue.shut and not queue.waiting:
                 return NO_MORE
             if not wait:
                 return EMPTY
-            getter = Getter(token, call)
-            queue.getters.append(getter)
-            call.abandon = lambda: queue.getters.remove(getter)
+            queue.park_get(Getter(token, call))
             return LATER
         self._write()
         payload = self._store.items.take(queue.number, token, call.session.node)
-        self._holders[token] = Holder(queue.number, call.session.node)
+        self._holders.hold(token, holder)
         queue.waiting -= 1
         self._admit(queue)
         return payload
 
-    def give_up_get(self, queue: ItemQueue, token: bytes) -> object:
+    def give_up_get(self, session: Session, queue: ItemQueue, token: bytes) -> object:
         """A get waits no longer; the payload if it was given one after all."""
-        if token in self._holders:
+        if self._holders.holds(token, Holder(queue.number, session.node)):
             self._write()
             return self._store.items.held(token)
         queue.end_get(token)
@@ -247,7 +251,7 @@ class Items:
     def confirm(self, session: Session, tokens: list[bytes]) -> None:
         """These items have arrived: they are gone, also those that were given back meanwhile and still wait. A token nobody
         knows was confirmed before, or is too late."""
-        mine = self._held_by(session, tokens)
+        mine = self._holders.among(tokens, session.node)
         self._write()
         for number in self._lost.arrived(session.node, tokens):
             queue = self._by_number[number]
@@ -255,26 +259,19 @@ class Items:
             self._admit(queue)
         self._store.items.delete(mine)
         for token in mine:
-            del self._holders[token]
+            self._holders.end(token)
 
     def release(self, session: Session, tokens: list[bytes], queue: ItemQueue | None = None) -> None:
         """These items are not wanted: they stand again where they stood. ``queue``: nor does any of these tokens' gets
         wait there any longer."""
-        if queue is not None and queue.getters:
+        if queue is not None:
             for token in tokens:
                 queue.end_get(token)
-        self._give_back(self._held_by(session, tokens))
-
-    def _held_by(self, session: Session, tokens: list[bytes]) -> list[bytes]:
-        return [
-            token
-            for token in dict.fromkeys(tokens)
-            if (holder := self._holders.get(token)) is not None and holder.node == session.node
-        ]
+        self._give_back(self._holders.among(tokens, session.node))
 
     def _give_back(self, tokens: list[bytes]) -> None:
         self._write()
-        back = {token: self._by_number[self._holders.pop(token).queue] for token in tokens}
+        back = {token: self._by_number[self._holders.end(token).queue] for token in tokens}
         self._store.items.delete([token for token, queue in back.items() if queue.shut == DRAINED])
         self._store.items.release([token for token, queue in back.items() if queue.shut != DRAINED])
         for queue in back.values():
@@ -288,18 +285,27 @@ class Items:
         """Items wait again: those who wait for them first."""
         if self._is_paused(queue.name):
             return
-        while queue.waiting and queue.getters:
-            token, call = queue.getters.popleft()
+        while queue.waiting and (getter := self._next_getter(queue)) is not None:
+            token, call = getter
             payload = self._store.items.take(queue.number, token, call.session.node)
-            self._holders[token] = Holder(queue.number, call.session.node)
+            self._holders.hold(token, Holder(queue.number, call.session.node))
             queue.waiting -= 1
-            call.abandon = None
             call.answer(payload)
+
+    def _next_getter(self, queue: ItemQueue) -> Getter | None:
+        """Who has waited longest, and waits no more."""
+        while queue.getters:
+            _, getter = queue.getters.popitem(last=False)
+            getter.call.abandon = None
+            if getter.token not in self._holders:
+                return getter
+            getter.call.answer(EMPTY)  # one token for two gets: a peer that is not honest
+        return None
 
     def _admit(self, queue: ItemQueue) -> None:
         """There is room: those who wait for it, in order."""
         while queue.putters and not queue.is_full:
-            putter = queue.putters.popleft()
+            _, putter = queue.putters.popitem(last=False)
             putter.call.abandon = None
             putter.call.answer(self._accept(queue, putter.put))
 
@@ -313,9 +319,9 @@ class Items:
             self._admit(queue)
             self._turn_away(queue)
 
-    def taken(self) -> Counter[int]:
-        """How many items of each queue, by its number, are held."""
-        return Counter(holder.queue for holder in self._holders.values())
+    def taken(self, queue: ItemQueue) -> int:
+        """How many of its items are held."""
+        return self._holders.count(queue.number)
 
     # shut down, and done
 
@@ -323,7 +329,7 @@ class Items:
         """No more puts; no more gets once it is empty, which it is now if ``immediate``. Twice is as once."""
         queue.shut = max(queue.shut, DRAINED if immediate else SHUT)
         self._counted.add(queue)
-        for putter in queue.putters:
+        for putter in queue.putters.values():
             putter.call.abandon = None
             putter.call.answer(NOT_PUT)
         queue.putters.clear()
@@ -337,7 +343,7 @@ class Items:
     def _turn_away(self, queue: ItemQueue) -> None:
         """Those who wait for items of a queue that is shut and has none."""
         if queue.shut and not queue.waiting:
-            for getter in queue.getters:
+            for getter in queue.getters.values():
                 getter.call.abandon = None
                 getter.call.answer(NO_MORE)
             queue.getters.clear()
@@ -367,60 +373,57 @@ class Items:
         """Answered when everything put has been told done."""
         if not queue.unfinished:
             return None
-        queue.joiners.append(call)
-        call.abandon = lambda: queue.joiners.remove(call)
+        queue.joiners[call] = None
+        call.abandon = lambda: queue.joiners.pop(call, None)
         return LATER
 
     # takers come and go
 
     def opened(self, session: Session) -> None:
-        self._nodes[session.node] = self._nodes.get(session.node, 0) + 1
-        self._absent.pop(session.node, None)
+        self._presence.opened(session.node)
 
     def closed(self, session: Session, now: Now) -> None:
-        left = self._nodes.get(session.node, 0) - 1
-        if left > 0:
-            self._nodes[session.node] = left
-            return
-        self._nodes.pop(session.node, None)
-        owns = any(queue.owner == session.node for queue in self.by_name.values())
-        if owns or any(holder.node == session.node for holder in self._holders.values()):
-            self._absent[session.node] = now.mono + self._grace_ms
+        node = session.node
+        if self._presence.closed(node) and (node in self._owned or node in self._holders.nodes):
+            self._presence.wait_for(node, now.mono + self._grace_ms)
 
     def deadlines(self) -> list[int]:
-        """When the absent are given up, monotonic ms."""
-        return list(self._absent.values())
+        return self._presence.deadlines()
 
     def stalled(self, missed_ms: int) -> None:
         """This process stood still: nobody is blamed for that time."""
-        for node in self._absent:
-            self._absent[node] += missed_ms
+        self._presence.stalled(missed_ms)
 
     def tick(self, now: Now) -> None:
-        """What the absent held is given back, and what they owned is gone."""
-        for node in [node for node, moment in self._absent.items() if now.mono >= moment]:
-            held = {token: holder for token, holder in self._holders.items() if holder.node == node}
+        """What the absent held is given back, and what they owned is gone: so much at once that nobody waits long."""
+        left = ENDED_AT_ONCE
+        for node in self._presence.gone(now.mono):
+            held = {token: self._holders[token] for token in self._holders.of_node(node)[:left]}
             self._lost.remember(held)
             self._give_back(list(held))
-            for queue in [queue for queue in self.by_name.values() if queue.owner == node]:
+            owned = list(self._owned.get(node, ()))[: left - len(held)]
+            for queue in owned:
                 self.drop(queue, "is gone with the program that made it")
-            del self._absent[node]
+            left -= len(held) + len(owned) + 1
+            if left <= 0:
+                break
+            self._presence.forget(node)
         self._numbers.tick(now)
 
     def drop(self, queue: ItemQueue, why: str) -> None:
         """It and what is in it; ``why`` is told to those who still wait there."""
         gone = InvalidArgument(f"queue {queue.name!r} {why}")
-        calls = [*(one.call for one in queue.getters), *(one.call for one in queue.putters), *queue.joiners]
-        for call in calls:
+        for call in queue.parked_calls():
             call.abandon = None
             call.refuse(gone)
         self._write()
         self._counted.discard(queue)
         self._numbers.drop(queue.number)
         self._store.items.drop_queue(queue.number)
-        self._holders = {
-            token: holder for token, holder in self._holders.items() if holder.queue != queue.number
-        }
+        for token in self._holders.of_queue(queue.number):
+            self._holders.end(token)
+        if queue.owner is not None:
+            discard(self._owned, queue.owner, queue)
         del self.by_name[queue.name], self._by_number[queue.number]
         self._deleted(queue.name)
 

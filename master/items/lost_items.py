@@ -7,16 +7,12 @@ in memory: the taker of an item that was given back before a restart comes too l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from ..store.interface.items import ItemStore
+from .holders import Holder
 
 LOST_MAX: Final = 10_000  # remembered
-
-
-class Holder(NamedTuple):
-    queue: int
-    node: bytes
 
 
 class LostItems:

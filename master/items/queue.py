@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -40,6 +40,11 @@ class Putter(NamedTuple):
     put: NewPut
     call: Call
 
+    @property
+    def key(self) -> object:
+        """What it is known by: who puts and the number; one without a number by its call."""
+        return (self.put.putter, self.put.number) if self.put.numbered else self.call
+
 
 @dataclass(slots=True, eq=False)
 class ItemQueue:
@@ -53,9 +58,11 @@ class ItemQueue:
     shut: int = 0  # OPEN, SHUT or DRAINED
     owner: bytes | None = None  # the node with which it goes
     waiting: int = 0
-    getters: deque[Getter] = field(default_factory=deque)
-    putters: deque[Putter] = field(default_factory=deque)
-    joiners: list[Call] = field(default_factory=list)
+    # Those that wait, in order. Each goes by what it is known by, however many there are; a dict that is emptied from the front
+    # would look at all the places that were freed.
+    getters: OrderedDict[bytes, Getter] = field(default_factory=OrderedDict)  # by token
+    putters: OrderedDict[object, Putter] = field(default_factory=OrderedDict)
+    joiners: dict[Call, None] = field(default_factory=dict)
 
     def restore(self, row: ItemQueueRow) -> None:
         """As the store has it."""
@@ -66,24 +73,60 @@ class ItemQueue:
     def is_full(self) -> bool:
         return 0 < self.maxsize <= self.waiting
 
+    def park_get(self, getter: Getter) -> None:
+        """One that is repeated keeps its place, and is the one that is answered."""
+        before, self.getters[getter.token] = self.getters.get(getter.token), getter
+        if before is not None:
+            before.call.abandon = None
+            before.call.answer(EMPTY)
+
+        def abandon() -> None:
+            if self.getters.get(getter.token) is getter:
+                del self.getters[getter.token]
+
+        getter.call.abandon = abandon
+
+    def park_put(self, putter: Putter) -> None:
+        """As ``park_get``."""
+        key = putter.key
+        before, self.putters[key] = self.putters.get(key), putter
+        if before is not None:
+            before.call.abandon = None
+            before.call.answer(FULL)
+
+        def abandon() -> None:
+            if self.putters.get(key) is putter:
+                del self.putters[key]
+
+        putter.call.abandon = abandon
+
+    def parked_calls(self) -> list[Call]:
+        gets = [one.call for one in self.getters.values()]
+        return [*gets, *(one.call for one in self.putters.values()), *self.joiners]
+
     def end_get(self, token: bytes) -> None:
         """A get that is parked, if it is, is answered that there is no item."""
-        getter = next((one for one in self.getters if one.token == token), None)
+        getter = self.getters.pop(token, None)
         if getter is not None:
-            self.getters.remove(getter)
             getter.call.abandon = None
             getter.call.answer(EMPTY)
 
 
-def conflict(name: str, rank: bytes | None, neighbours: Callable[[bytes], list[bytes]]) -> str | None:
+def check_rank(kind: str, rank: bytes | None) -> None:
+    """InvalidArgument or DecodeError for what no item of such a queue can have: when it comes, for an item may have to wait
+    for room, and is then accepted in a call of somebody else."""
+    if kind == PRIORITY:
+        if rank is None:
+            raise InvalidArgument("an item of a priority queue needs a rank")
+        comparable(rank, rank)
+
+
+def conflict(name: str, rank: bytes, neighbours: Callable[[bytes], list[bytes]]) -> str | None:
     """TypeError's words when Python could not compare an item with one that waits: a heap would break.
 
     Its two neighbours are enough: among items that compare with each other, whatever would not compare
     with a new one has the same beginning, and so has everything between them.
     """
-    if rank is None:
-        raise InvalidArgument("an item of a priority queue needs a rank")
-    comparable(rank, rank)  # DecodeError for bytes that are no rank
     for other in neighbours(rank):
         kinds = comparable(rank, other)
         if kinds is not None:

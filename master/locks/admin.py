@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, Final
 
 from ...common.contract.exposed import exposed
@@ -39,7 +40,7 @@ class Queues(EngineObject):
         if queue is None or queue.owner is not None:
             raise InvalidArgument(f"there is no item queue {name!r:.80}; `tq queues` lists them")
         uses = {
-            "taken and not confirmed": self.engine.items.taken()[queue.number],
+            "taken and not confirmed": self.engine.items.taken(queue),
             "waiting to get one": len(queue.getters),
             "waiting for room": len(queue.putters),
             "waiting for its end": len(queue.joiners),
@@ -95,7 +96,7 @@ class Locks(EngineObject):
         sync = self._find(call, name, kind)
         uses = {
             "held": len(sync.held),
-            "waiting": len(sync.waiters()),
+            "waiting": sync.waiting,
         }
         if any(uses.values()):
             remedy = f"`tq locks break {name}` frees it" if sync.held else "stop who waits first"
@@ -138,10 +139,12 @@ class Locks(EngineObject):
                     "token": claim.fence,
                     "since": None if claim.since is None else self.engine.now.shown(claim.since),
                 }
-                for claim in [*sync.held.values()][:HOLDERS_SHOWN_MAX]
+                for claim in islice(sync.held.values(), HOLDERS_SHOWN_MAX)
             ],
-            "waiting": [addresses.get(one.call.session.node) for one in sync.waiters()[:HOLDERS_SHOWN_MAX]],
-            "waiters": len(sync.waiters()),
+            "waiting": [
+                addresses.get(one.call.session.node) for one in islice(sync.waiters(), HOLDERS_SHOWN_MAX)
+            ],
+            "waiters": sync.waiting,
         }
 
     def _left(self, node: bytes) -> float | None:

@@ -17,18 +17,21 @@ the store's picture at every commit, but for the parked calls, which their calle
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from ...common.domain.model import check_new
 from ...common.errors import InvalidArgument
 from ..engine.clock import Now
+from ..engine.presence import Presence
 from ..engine.session import Call, Session
 from ..store.interface.locks import ClaimRow
 from ..store.interface.store import Store
 
 SYNCS_MAX: Final = 100_000
+ENDED_AT_ONCE: Final = 1_000  # of what the absent held or owned, in one transaction
 HELD_MAX: Final = 10_000  # of one semaphore; beyond, the oldest is taken for used up
 REMEMBERED_MAX: Final = 128  # ended claims of each, in case a call is repeated
 DROPPED_MAX: Final = 10_000  # whose counters go on, should their owners come back after all
@@ -54,7 +57,8 @@ class Waiter:
     laid_down: bytes | None = None  # the claim it gave back to wait
 
 
-Parked = dict[bytes, Waiter]  # by token, in order
+Parked = OrderedDict[bytes, Waiter]
+"""By token, in order. A dict that is emptied from the front would look at all the places that were freed."""
 
 
 @dataclass(slots=True, eq=False)
@@ -69,8 +73,9 @@ class Sync:
     owner: bytes | None
     value: int
     counter: int = 0
-    queue: Parked = field(default_factory=dict)
+    queue: Parked = field(default_factory=OrderedDict)
     conditions: dict[str, Parked] = field(default_factory=dict)
+    condition_of: dict[bytes, str] = field(default_factory=dict)  # by the token that waits for it
     held: dict[bytes, Claim] = field(default_factory=dict)
     past: dict[bytes, int] = field(default_factory=dict)
     laid_down: dict[bytes, bytes] = field(default_factory=dict)  # their nodes; by waits that still wait
@@ -81,8 +86,45 @@ class Sync:
     def ended(self, token: bytes) -> bool:
         return token in self.past or token in self.laid_down
 
-    def waiters(self) -> list[Waiter]:
-        return [waiter for parked in (self.queue, *self.conditions.values()) for waiter in parked.values()]
+    def wait_for_condition(self, condition: str, waiter: Waiter) -> None:
+        """One that is repeated keeps its place."""
+        conditions, condition_of = (
+            self.conditions,
+            self.condition_of,
+        )  # which stay when the store is read again
+        park(conditions.setdefault(condition, OrderedDict()), waiter)
+        condition_of[waiter.token] = condition
+        leave = waiter.call.abandon
+
+        def abandon() -> None:
+            if leave is not None:
+                leave()
+            if waiter.token not in conditions.get(condition, ()):
+                _left(conditions, condition_of, waiter.token)
+
+        waiter.call.abandon = abandon
+
+    def leave_condition(self, token: bytes) -> Waiter | None:
+        """Who waits for a condition with this token does so no more; None: nobody does."""
+        parked = self.conditions.get(self.condition_of.get(token, ""))
+        waiter = None if parked is None else parked.pop(token, None)
+        _left(self.conditions, self.condition_of, token)
+        return waiter
+
+    @property
+    def waiting(self) -> int:
+        """How many wait, for it or for its conditions."""
+        return len(self.queue) + len(self.condition_of)
+
+    def waiters(self) -> Iterator[Waiter]:
+        return (waiter for parked in (self.queue, *self.conditions.values()) for waiter in parked.values())
+
+
+def _left(conditions: dict[str, Parked], condition_of: dict[bytes, str], token: bytes) -> None:
+    """Nobody waits with this token: nothing of it remains, nor of a condition that was its last one's."""
+    condition = condition_of.pop(token, None)
+    if condition is not None and not conditions.get(condition):
+        conditions.pop(condition, None)
 
 
 class Syncs:
@@ -95,8 +137,7 @@ class Syncs:
         self._of_node: dict[bytes, dict[tuple[Sync, bytes], None]] = {}  # what each holds
         self._laid_down: dict[bytes, dict[tuple[Sync, bytes], None]] = {}
         self._owned: dict[bytes, dict[Sync, None]] = {}
-        self._absent: dict[bytes, int] = {}  # node: monotonic ms at which it has lost what it holds
-        self._nodes: dict[bytes, int] = {}  # open sessions of each
+        self._presence = Presence()
         self._dropped: dict[tuple[str, str], int] = {}  # counters of what went with its owner
         self._changed: dict[Sync, None] = {}  # in the transaction under way
         self._unserved: list[Sync] = []  # found by load with a free permit and somebody who waits for it
@@ -112,7 +153,8 @@ class Syncs:
             sync = Sync(*row)
             if (known := before.get((row.family, row.name))) is not None:
                 sync.queue, sync.conditions = known.queue, known.conditions
-                known.queue, known.conditions = {}, {}
+                sync.condition_of = known.condition_of
+                known.queue, known.conditions, known.condition_of = OrderedDict(), {}, {}
             self._add(sync)
             by_number[row.sync] = sync
         for claim in claims:
@@ -126,8 +168,7 @@ class Syncs:
         self.forget()
         self._unserved = [sync for sync in by_number.values() if sync.family == LOCK and sync.queue]
         for node in {*self._of_node, *self._laid_down, *self._owned}:
-            if node not in self._nodes:
-                self._absent.setdefault(node, now.mono + self._lease_ms)
+            self._presence.found(node, now.mono + self._lease_ms)
 
     def get(
         self, family: str, name: str, kind: str, size: int, value: int, owner: bytes | None = None
@@ -214,7 +255,7 @@ class Syncs:
     def serve(self, sync: Sync) -> None:
         """Free permits to those who wait, in order."""
         while sync.value > 0 and sync.queue:
-            waiter = sync.queue.pop(next(iter(sync.queue)))
+            _, waiter = sync.queue.popitem(last=False)
             waiter.call.abandon = None
             if sync.knows(waiter.token):  # one token for two calls: a peer that is not honest
                 waiter.call.answer(None)
@@ -255,40 +296,41 @@ class Syncs:
     # nodes come and go
 
     def opened(self, session: Session) -> None:
-        self._nodes[session.node] = self._nodes.get(session.node, 0) + 1
-        self._absent.pop(session.node, None)
+        self._presence.opened(session.node)
 
     def closed(self, session: Session, now: Now) -> None:
-        left = self._nodes.get(session.node, 0) - 1
-        if left > 0:
-            self._nodes[session.node] = left
-            return
-        self._nodes.pop(session.node, None)
-        if any(session.node in one for one in (self._of_node, self._laid_down, self._owned)):
-            self._absent[session.node] = now.mono + self._grace_ms
+        kept = (self._of_node, self._laid_down, self._owned)
+        if self._presence.closed(session.node) and any(session.node in one for one in kept):
+            self._presence.wait_for(session.node, now.mono + self._grace_ms)
 
     def deadlines(self) -> list[int]:
         """When the absent are given up, monotonic ms."""
-        return [0] if self._unserved else list(self._absent.values())
+        return [0] if self._unserved else self._presence.deadlines()
 
     def stalled(self, missed_ms: int) -> None:
         """This process stood still: nobody is blamed for that time."""
-        for node in self._absent:
-            self._absent[node] += missed_ms
+        self._presence.stalled(missed_ms)
 
     def tick(self, now: Now) -> None:
-        """What the absent held is free, and what they owned is gone."""
+        """What the absent held is free, and what they owned is gone: so much at once that nobody waits long."""
         unserved, self._unserved = self._unserved, []
         for sync in unserved:
             self.serve(sync)
-        for node in [node for node, moment in self._absent.items() if now.mono >= moment]:
-            for sync in list(self._owned.pop(node, {})):
+        left = ENDED_AT_ONCE
+        for node in self._presence.gone(now.mono):
+            owned = list(self._owned.get(node, ()))[:left]
+            for sync in owned:
                 self.drop(sync, "is gone with the program that made it")
-            for sync, token in list(self._of_node.get(node, {})):
+            held = list(self._of_node.get(node, ()))[: left - len(owned)]
+            for sync, token in held:
                 self.take_away(sync, token)
-            for sync, token in list(self._laid_down.get(node, {})):
+            laid_down = list(self._laid_down.get(node, ()))[: left - len(owned) - len(held)]
+            for sync, token in laid_down:
                 self.picked_up(sync, token)
-            del self._absent[node]
+            left -= len(owned) + len(held) + len(laid_down) + 1
+            if left <= 0:
+                break
+            self._presence.forget(node)
 
     def take_away(self, sync: Sync, token: bytes) -> None:
         """The holder has lost it, and is told when it asks; its permit is the next one's."""
@@ -299,12 +341,12 @@ class Syncs:
 
     def gives_up_at(self, node: bytes) -> int | None:
         """Monotonic ms at which a node loses what it holds; None while it is connected."""
-        return self._absent.get(node)
+        return self._presence.gives_up_at(node)
 
     def drop(self, sync: Sync, why: str) -> None:
         """``why`` is told to those who still wait."""
         gone = InvalidArgument(f"{sync.kind} {sync.name!r} {why}")
-        for waiter in sync.waiters():
+        for waiter in list(sync.waiters()):
             waiter.call.abandon = None
             waiter.call.refuse(gone)
         for token in list(sync.held):
@@ -313,6 +355,10 @@ class Syncs:
             self.picked_up(sync, token)
         self._changed.pop(sync, None)
         self._store.syncs.drop_sync(sync.number)
+        if sync.owner is not None:
+            del self._owned[sync.owner][sync]
+            if not self._owned[sync.owner]:
+                del self._owned[sync.owner]
         del self.by_name[(sync.family, sync.name)]
         self._dropped[(sync.family, sync.name)] = sync.counter
         if len(self._dropped) > DROPPED_MAX:

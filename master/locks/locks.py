@@ -11,6 +11,7 @@ wake for nothing, as conditions may, and never misses anything.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final
 
 from ...common.errors import InvalidArgument
@@ -52,9 +53,9 @@ class Locks:
     def release(self, session: Session, sync: Sync, token: bytes) -> bool:
         """Whether the permit was given back, now or before; False: it had been lost. Who still waits with this token, for
         the lock or for a condition, does so no more."""
-        for condition in [name for name, parked in sync.conditions.items() if token in parked]:
-            park(sync.queue, sync.conditions[condition].pop(token))
-            self._tidy(sync, condition)
+        waiter = sync.leave_condition(token)
+        if waiter is not None:
+            park(sync.queue, waiter)
         self._end_acquire(sync, token)
         if self._held_by(session, sync, token) is None:
             return sync.ended(token)
@@ -88,12 +89,14 @@ class Locks:
 
     def wait(self, call: Call, sync: Sync, condition: str, held: bytes, token: bytes) -> object:
         """Give the lock back and wait; the new fencing token once it is held again. None: it was lost before."""
-        again = token in sync.conditions.get(condition, {})
+        again = sync.condition_of.get(token) == condition
+        if token in sync.condition_of and not again:
+            raise InvalidArgument("this token waits for another condition: each wait has one of its own")
         if not again and (token in sync.held or token in sync.queue or sync.ended(held)):
             return self.acquire(call, sync, token, True, held)
         if not again and (held == token or self._held_by(call.session, sync, held) is None):
             return NONE
-        park(sync.conditions.setdefault(condition, {}), Waiter(token, call, held))
+        sync.wait_for_condition(condition, Waiter(token, call, held))
         if not again:
             self._syncs.lay_down(sync, held)
         return LATER
@@ -107,21 +110,19 @@ class Locks:
 
     def give_up_wait(self, sync: Sync, condition: str, token: bytes) -> bool:
         """Wait for the lock only, from now on. Whether there was a notification before."""
-        waiter = sync.conditions.get(condition, {}).pop(token, None)
+        waiter = sync.leave_condition(token) if sync.condition_of.get(token) == condition else None
         if waiter is None:
             return True
-        self._tidy(sync, condition)
         park(sync.queue, waiter)
         self._syncs.serve(sync)
         return False
 
     def _wake(self, sync: Sync, condition: str, count: int) -> None:
-        parked = sync.conditions.get(condition, {})
-        for token in list(parked)[:count]:
-            waiter = parked.pop(token)
-            park(sync.queue, waiter)
-            self._pass_on(sync, condition, waiter)
-        self._tidy(sync, condition)
+        for token in list(islice(sync.conditions.get(condition, ()), count)):
+            waiter = sync.leave_condition(token)
+            if waiter is not None:
+                park(sync.queue, waiter)
+                self._pass_on(sync, condition, waiter)
 
     def _pass_on(self, sync: Sync, condition: str, waiter: Waiter) -> None:
         """If it goes before it has the lock, its notification is the next one's."""
@@ -135,10 +136,6 @@ class Locks:
                 self._wake(current, condition, 1)
 
         call.abandon = abandon
-
-    def _tidy(self, sync: Sync, condition: str) -> None:
-        if not sync.conditions.get(condition):
-            sync.conditions.pop(condition, None)
 
     def _held_by(self, session: Session, sync: Sync, token: bytes) -> int | None:
         claim = sync.held.get(token)

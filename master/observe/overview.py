@@ -34,7 +34,6 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
     """Every queue that may be seen, of tasks or of plain values, by name; as many as fit one answer, those with
     something in them first. One of a program's own is nobody else's."""
     items = {one.name: one for one in engine.items.by_name.values() if one.owner is None}
-    taken = engine.items.taken()
     queues = {**{name: Queue(name) for name in items}, **engine.lanes.queues}
     running = running_by_lane(engine)
     seen = [name for name in queues if allows(name)]
@@ -50,7 +49,7 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
             "rate": 0.0 if queue.rate is None else queue.rate.per_second(engine.now.mono),
             "oldest_ready_seconds": oldest_ready_seconds(engine, queue),
             "items": items[name].waiting if name in items else 0,
-            "item_queue": _item_row(items[name], taken) if name in items else None,
+            "item_queue": _item_row(engine, items[name]) if name in items else None,
             **_states(queue, running),
         }
         for name, queue in ((name, queues[name]) for name in sorted(seen))
@@ -67,13 +66,13 @@ def _states(queue: Queue, running: Counter[int]) -> dict[str, int]:
     return {**{str(state): sums[state] for state in StateNumber}, "assigned": assigned}
 
 
-def _item_row(queue: ItemQueue, taken: Counter[int]) -> dict[str, Any]:
+def _item_row(engine: Engine, queue: ItemQueue) -> dict[str, Any]:
     """What else there is to know of one of plain values. ``taken``: by a get that is not confirmed; ``getting`` and
     ``putting``: how many wait for an item, and for room."""
     return {
         "kind": queue.kind,
         "maxsize": queue.maxsize,
-        "taken": taken[queue.number],
+        "taken": engine.items.taken(queue),
         "unfinished": queue.unfinished,
         "getting": len(queue.getters),
         "putting": len(queue.putters),

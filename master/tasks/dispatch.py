@@ -171,8 +171,8 @@ class Intake:
 
     def park(self, parked: ParkedLease, capability: Capability) -> object:
         """A lease call stands in line; ``settle`` answers it when there is work."""
-        capability.parked.append(parked)
-        parked.call.abandon = lambda: capability.parked.remove(parked)
+        capability.parked[parked.call] = parked
+        parked.call.abandon = lambda: capability.unpark(parked.call)
         return LATER
 
     # what a transaction does with it
@@ -217,7 +217,7 @@ class Intake:
         for capability in submission.lane.capabilities:
             if capability not in lines:
                 waits = capability.lanes_with_work()  # stored tasks go first: leave the calls to them
-                lines[capability] = [] if waits else list(reversed(capability.parked))
+                lines[capability] = [] if waits else list(reversed(capability.parked.values()))
             line = lines[capability]
             while taken < wanted and line:
                 parked = line[-1]
@@ -318,7 +318,7 @@ class Intake:
                 if not self._work.is_left:
                     self.has_more = True
                     return
-                parked, lease = capability.parked[0], self._new_lease()
+                parked, lease = next(iter(capability.parked.values())), self._new_lease()
                 bytes_max = LEASE_BYTES_MAX if any(lane.has_large for lane in lanes) else None
                 rows = self._store.lease(
                     numbers(lanes), parked.want, bytes_max, lease, parked.worker, now.steady

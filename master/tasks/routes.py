@@ -9,7 +9,7 @@ Invariant: a lane's counts equal the store's at every commit (``Picture.counts``
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -84,7 +84,7 @@ class Capability:
     def __init__(self, key: CapabilityKey) -> None:
         self.key = key
         self.lanes: list[Lane] = []
-        self.parked: deque[ParkedLease] = deque()
+        self.parked: OrderedDict[Call, ParkedLease] = OrderedDict()
 
     def knows(self, task: str) -> bool:
         return task in self.key.tasks or is_allowed(task, self.key.allow)
@@ -93,6 +93,10 @@ class Capability:
         return self.knows(task) and all(
             not patterns or fits_any(queue, patterns) for patterns in (self.key.queues, self.key.allowed)
         )
+
+    def unpark(self, call: Call) -> None:
+        """It is not to be answered any more."""
+        self.parked.pop(call, None)
 
     def lanes_with_work(self) -> list[Lane]:
         return [lane for lane in self.lanes if lane.has_work]

@@ -36,7 +36,7 @@ class Watches:
 
     def __init__(self, store: Store, lanes: Lanes, work: Work) -> None:
         self._store, self._lanes, self._work = store, lanes, work
-        self._streams: dict[bytes, tuple[Stream, ...]] = {}
+        self._streams: dict[bytes, Stream | dict[Stream, None]] = {}  # of most tasks there is one
         self._ripe: dict[Stream, None] = {}  # streams with news, in order; a dict so that order is certain
         self._told: dict[Stream, None] = {}  # those that were told something in this transaction
 
@@ -55,10 +55,10 @@ class Watches:
         stream.watched.update(new)
         session.account.note(What.WATCHED, len(stream.watched) - before)  # until collected: see check_room
         if streams.keys().isdisjoint(new):  # as a rule nobody else watches a task
-            streams.update(dict.fromkeys(new, (stream,)))
+            streams.update(dict.fromkeys(new, stream))
         else:
             for id in dict.fromkeys(new):
-                streams[id] = (*streams.get(id, ()), stream)
+                _add(streams, id, stream)
 
     def watch(self, session: Session, name: str, ids: list[bytes]) -> None:
         """Watch tasks whatever their state: those that have ended, or never were for this key, are told at once. Raises
@@ -101,7 +101,10 @@ class Watches:
         if not streams:
             return
         for id, _, _, state, body, _ in tasks:
-            for stream in streams.pop(id, ()):
+            found = streams.pop(id, None)
+            if found is None:
+                continue
+            for stream in found if isinstance(found, dict) else (found,):
                 stream.watched.discard(id)
                 self._tell(stream, id, state, body)
 
@@ -169,10 +172,10 @@ class Watches:
 
     def _forget(self, id: bytes, stream: Stream) -> None:
         stream.watched.discard(id)
-        rest = tuple(one for one in self._streams.get(id, ()) if one is not stream)
-        if rest:
-            self._streams[id] = rest
-        else:
+        found = self._streams.get(id)
+        if isinstance(found, dict):
+            found.pop(stream, None)
+        if not found or found is stream:
             self._streams.pop(id, None)
 
     def _tell(self, stream: Stream, id: bytes, state: int, body: bytes | object | None) -> bool:
@@ -223,3 +226,13 @@ class Watches:
         if stream.room_bytes and not stream.bodies_bytes:
             self._give_back_room(stream)
         return taken, size
+
+
+def _add(streams: dict[bytes, Stream | dict[Stream, None]], id: bytes, stream: Stream) -> None:
+    found = streams.get(id)
+    if found is None:
+        streams[id] = stream
+    elif isinstance(found, dict):
+        found[stream] = None
+    else:
+        streams[id] = {found: None, stream: None}

@@ -32,6 +32,8 @@ from ..tasks.routes import Capability, CapabilityKey, Lanes
 from .worker_info import WorkerInfo
 
 MEMORY_BYTES_MAX: Final = 2**53
+ORDERS_MIN: Final = 1_000  # kept for a worker that does not ask, before any is looked at
+WORKER: Final = b""  # what an order is about that is about no task
 FORGET_ABSENT_MS: Final = 3_600_000  # an absent worker without leases is listed for an hour
 WORKER_BYTES: Final = 1_024  # what one that is listed takes in memory besides what it says
 WORKERS_MAX: Final = 100_000
@@ -66,7 +68,8 @@ class Worker:
     has_left: bool = False  # with a goodbye: it is not expected back, and not listed
     pace: Pace | None = None  # since it first announced itself here
     starting: set[bytes] = field(default_factory=set)  # suspects it said it was about to start
-    orders: list[list[Any]] = field(default_factory=list)
+    orders: dict[bytes, list[Any]] = field(default_factory=dict)  # by the task each is about
+    orders_max: int = ORDERS_MIN  # so many are looked through for those that are of no use any more
     orders_call: Call | None = None
 
     @property
@@ -262,7 +265,7 @@ class Roster:
                     raise Forbidden(
                         f"worker {name} serves other queues than this key's, {', '.join(by.queues)}; ask for a key that may"
                     )
-                self.order(worker.number, ["drain"])
+                self.order(worker.number, WORKER, ["drain"])
                 worker.draining = True
                 return {"node": worker.node.hex(), "host": worker.info.host if worker.info else ""}
             case [] if _fitting(list(self.by_node.values()), name):
@@ -279,16 +282,25 @@ class Roster:
 
     # what happens to them
 
-    def order(self, number: int, order: list[Any]) -> None:
-        """Have a worker told something; it hears of it in the reply to its parked ``orders`` call."""
+    def order(self, number: int, about: bytes, order: list[Any]) -> None:
+        """Have a worker told something in the reply to its parked ``orders`` call: of each task the last order only, so
+        that a worker that never asks has no more of them than tasks."""
         worker = self.by_number.get(number)
         if worker is not None and worker.session is not None:
-            worker.orders.append(order)
+            worker.orders[about] = order
             self._called[worker] = None
+            if len(worker.orders) >= worker.orders_max:
+                self._forget_orders(worker)
 
     def order_cancel(self, id: bytes) -> None:
         held = self._running[id]
-        self.order(held.worker, ["cancel", id, held.attempt])
+        self.order(held.worker, id, ["cancel", id, held.attempt])
+
+    def _forget_orders(self, worker: Worker) -> None:
+        """Those about tasks that it does not hold any more."""
+        mine = {*self._own(worker, list(worker.orders)), WORKER}
+        worker.orders = {about: order for about, order in worker.orders.items() if about in mine}
+        worker.orders_max = max(ORDERS_MIN, 2 * len(worker.orders))
 
     def flush(self) -> None:
         """Answer the parked ``orders`` calls of those who have orders."""
@@ -296,8 +308,8 @@ class Roster:
             if worker.orders_call is not None and worker.orders:
                 call, worker.orders_call = worker.orders_call, None
                 call.abandon = None
-                call.answer(worker.orders)
-                worker.orders = []
+                call.answer([*worker.orders.values()])
+                worker.orders = {}
         self._called.clear()
 
     def session_closed(self, session: Session, now: Now) -> None:
@@ -401,8 +413,9 @@ class Roster:
 def _out_of_line(worker: Worker) -> None:
     """Its lease calls are not to be answered any more, though their connection is still there."""
     if worker.capability is not None:
-        for parked in [one for one in worker.capability.parked if one.worker == worker.number]:
-            worker.capability.parked.remove(parked)
+        mine = [one for one in worker.capability.parked.values() if one.worker == worker.number]
+        for parked in mine:
+            del worker.capability.parked[parked.call]
             parked.call.abandon = None
 
 

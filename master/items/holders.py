@@ -1,0 +1,82 @@
+"""Who holds which items: by token, by node and by queue, so that each question costs no more than its answer. Pure.
+
+A token holds one item, and is its taker's alone: what another names by it is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, TypeVar
+
+Key = TypeVar("Key")
+Thing = TypeVar("Thing")
+
+
+class Holder(NamedTuple):
+    queue: int
+    node: bytes
+
+
+class Holders:
+    def __init__(self) -> None:
+        self._of: dict[bytes, Holder] = {}
+        self._of_node: dict[bytes, dict[bytes, None]] = {}
+        self._of_queue: dict[int, dict[bytes, None]] = {}
+
+    def load(self, rows: Iterable[tuple[bytes, Holder]]) -> None:
+        """These, and no others."""
+        self._of.clear()
+        self._of_node.clear()
+        self._of_queue.clear()
+        for token, holder in rows:
+            self.hold(token, holder)
+
+    def __contains__(self, token: bytes) -> bool:
+        return token in self._of
+
+    def __getitem__(self, token: bytes) -> Holder:
+        return self._of[token]
+
+    @property
+    def nodes(self) -> Iterable[bytes]:
+        return self._of_node.keys()
+
+    def holds(self, token: bytes, holder: Holder) -> bool:
+        """Whether the token holds an item of this queue for this node."""
+        return self._of.get(token) == holder
+
+    def hold(self, token: bytes, holder: Holder) -> None:
+        """It does from now on."""
+        self._of[token] = holder
+        self._of_node.setdefault(holder.node, {})[token] = None
+        self._of_queue.setdefault(holder.queue, {})[token] = None
+
+    def end(self, token: bytes) -> Holder:
+        """It holds nothing any more; what it held before."""
+        holder = self._of.pop(token)
+        discard(self._of_node, holder.node, token)
+        discard(self._of_queue, holder.queue, token)
+        return holder
+
+    def of_node(self, node: bytes) -> list[bytes]:
+        return [*self._of_node.get(node, ())]
+
+    def of_queue(self, queue: int) -> list[bytes]:
+        return [*self._of_queue.get(queue, ())]
+
+    def count(self, queue: int) -> int:
+        """How many items of a queue are held."""
+        return len(self._of_queue.get(queue, ()))
+
+    def among(self, tokens: Iterable[bytes], node: bytes) -> list[bytes]:
+        """Those of these tokens that hold something for this node, each once."""
+        found = dict.fromkeys(tokens)
+        return [one for one in found if (holder := self._of.get(one)) is not None and holder.node == node]
+
+
+def discard(index: dict[Key, dict[Thing, None]], key: Key, thing: Thing) -> None:
+    """One of the things that are kept by a key, and the key with the last of them."""
+    things = index[key]
+    del things[thing]
+    if not things:
+        del index[key]
