@@ -12,6 +12,7 @@ from tq.common.domain.model import OutcomeNumber, Role, StateNumber
 from tq.common.errors import ProtocolError
 from tq.common.values.failure import Failure
 from tq.master.store.sqlite.store import SqliteStore
+from tq.master.workers.membership import ORDERS_MIN
 
 from ..conftest import GRACE_MS, Bench, Peer
 
@@ -297,3 +298,23 @@ def test_the_log_of_a_task_that_waits_at_a_worker_is_that_of_its_last_attempt(be
     worker.call(DISPATCHER, "observe", [[*held, 6, b"second", None]])
     log = bench.client().call("get_tasks", "log", id)
     assert (log["attempt"], log["text"], log["running"], log["state"]) == (2, b"second", True, RUNNING)
+
+
+def test_a_worker_that_never_asks_for_its_orders_has_one_for_each_task_it_holds(bench: Any) -> None:
+    client, worker = bench.client(), bench.worker("m:f", slots=4)
+    ids = [new_ids() for _ in range(300)]
+    client.call("get_task_queue/q", "submit", "m:f", {}, [[id, b"\x92\x90\x80"] for id in ids])
+    lease, groups = worker.call(DISPATCHER, "lease", 300)
+    for _ in range(20):
+        client.call("get_tasks", "cancel", ids)
+    [row] = bench.engine.roster.by_node.values()
+    assert len(row.orders) == 300
+    held = [[id, attempt, lease] for id, attempt, _ in groups[0][3]]
+    worker.call(DISPATCHER, "release", held)
+    for _ in range(10):  # others, which are cancelled and handed back in turn
+        more = [new_ids() for _ in range(200)]
+        client.call("get_task_queue/q", "submit", "m:f", {}, [[id, b"\x92\x90\x80"] for id in more])
+        lease, groups = worker.call(DISPATCHER, "lease", 200)
+        client.call("get_tasks", "cancel", more)
+        worker.call(DISPATCHER, "release", [[id, attempt, lease] for id, attempt, _ in groups[0][3]])
+    assert len(row.orders) <= ORDERS_MIN
