@@ -39,6 +39,12 @@ def store(stores: Callable[[], Store]) -> Store:
 
 
 @pytest.fixture
+def transaction(store: Store) -> None:
+    """The test is within one, that ends with it."""
+    store.begin()
+
+
+@pytest.fixture
 def lane(store: Store) -> int:
     store.begin()
     lane = store.add_lane(QUEUE, TASK)

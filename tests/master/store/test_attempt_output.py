@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from tq.master.store.interface.attempt_output import Observation
 from tq.master.store.interface.store import Store
 from tq.master.store.interface.tasks import NewTasks
-from tq.master.store.sqlite.store import SqliteStore
 
 NOW = 1_700_000_000_000
 KEPT = 10
-
-
-@pytest.fixture(params=["file", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    store = SqliteStore(tmp_path / "tq.db" if request.param == "file" else None)
-    yield store
-    store.close()
 
 
 def say(store: Store, size: int, text: bytes, progress: bytes | None = None, *, seq: int = 1) -> None:

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from tq.common.domain.model import StateNumber
 from tq.master.store.interface.store import Store
 from tq.master.store.interface.tasks import NewTasks
-from tq.master.store.sqlite.store import SqliteStore
 
 NOW = 1_700_000_000_000
 HASH, OTHER = b"h" * 32, b"o" * 32
 
 
-@pytest.fixture(params=["file", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    store = SqliteStore(tmp_path / "tq.db" if request.param == "file" else None)
-    store.begin()
-    yield store
-    store.rollback()
-    store.close()
+pytestmark = pytest.mark.usefixtures("transaction")
 
 
 def finished_tasks(store: Store, *seqs: int) -> None:
@@ -81,26 +71,3 @@ def test_no_more_is_collected_than_was_asked_for_the_oldest_first(store: Store) 
         store.blobs.put(bytes([number]) * 32, 1, NOW - number)
     assert sorted(store.blobs.collect(NOW, 2)) == [b"\3" * 32, b"\4" * 32]
     assert len(store.blobs.collect(NOW, 10)) == 3
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "find_blob",
-        "put_blob",
-        "keep_blob",
-        "name_blob",
-        "collect_blobs",
-        "any_blob",
-        "any_blob_named",
-        "unname_blobs",
-    ],
-)
-def test_no_statement_looks_at_more_than_it_is_about(tmp_path: Path, statement: str) -> None:
-    store = SqliteStore(tmp_path / "tq.db")
-    sql = store._sql[statement]
-    plan = [row[3] for row in store._db.execute("EXPLAIN QUERY PLAN " + sql, [1] * sql.count("?"))]
-    assert not [step for step in plan if "TEMP B-TREE" in step], plan
-    if not statement.startswith("any_"):  # they look at one row, whichever comes first
-        assert not [step for step in plan if step.startswith("SCAN")], plan
-    store.close()

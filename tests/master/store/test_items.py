@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from tq.master.store.interface.items import HeldRow, ItemPicture, NewItem
 from tq.master.store.interface.store import Inconsistent, Store
-from tq.master.store.sqlite.store import SqliteStore
 
 NODE, ONE, TWO = b"n" * 16, b"1" * 16, b"2" * 16
 
 
-@pytest.fixture(params=["memory", "file"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    store = SqliteStore(None if request.param == "memory" else tmp_path / "tq.db")
-    store.begin()
-    yield store
-    store.rollback()
-    store.close()
+pytestmark = pytest.mark.usefixtures("transaction")
 
 
 def item(seq: int, queue: int, rank: bytes | int = 0, token: bytes | None = None) -> NewItem:
@@ -83,15 +73,3 @@ def test_what_nobody_holds_is_dropped_at_once(store: Store) -> None:
     store.items.drop_waiting(queue)
     assert [row.waiting for row in store.items.load().queues] == [0, 1]
     assert [row.token for row in store.items.load().held] == [ONE]
-
-
-@pytest.mark.parametrize(
-    "statement",
-    ["first_item", "held_item", "hold_item", "delete_item", "release_item", "rank_before", "rank_after"],
-)
-def test_no_statement_on_the_way_of_an_item_scans(statement: str) -> None:
-    store = SqliteStore(None, "memory")
-    sql = store._sql[statement]
-    plan = [row[3] for row in store._db.execute("EXPLAIN QUERY PLAN " + sql, [1] * sql.count("?"))]
-    assert not [step for step in plan if step.startswith("SCAN") or "TEMP B-TREE" in step], plan
-    store.close()

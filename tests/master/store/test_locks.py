@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from tq.master.store.interface.locks import ClaimRow, SyncRow
 from tq.master.store.interface.store import Inconsistent, Store
-from tq.master.store.sqlite.store import SqliteStore
 
 NODE, ONE, TWO = b"n" * 16, b"1" * 16, b"2" * 16
 
 
-@pytest.fixture(params=["memory", "file"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    store = SqliteStore(None if request.param == "memory" else tmp_path / "tq.db")
-    store.begin()
-    yield store
-    store.rollback()
-    store.close()
+pytestmark = pytest.mark.usefixtures("transaction")
 
 
 def test_the_picture_has_everything_in_the_order_it_was_made(store: Store) -> None:
@@ -62,12 +52,3 @@ def test_dropping_one_leaves_the_others(store: Store) -> None:
     store.syncs.drop_sync(first)
     rows, claims = store.syncs.load()
     assert ([row.name for row in rows], claims) == (["y"], [ClaimRow(second, ONE, NODE, 1, 1)])
-
-
-@pytest.mark.parametrize("statement", ["set_sync", "drop_sync", "drop_claims", "end_claim", "delete_claim"])
-def test_no_statement_on_the_way_of_a_lock_scans(statement: str) -> None:
-    store = SqliteStore(None, "memory")
-    sql = store._sql[statement]
-    plan = [row[3] for row in store._db.execute("EXPLAIN QUERY PLAN " + sql, [1] * sql.count("?"))]
-    assert not [step for step in plan if step.startswith("SCAN") or "TEMP B-TREE" in step], plan
-    store.close()

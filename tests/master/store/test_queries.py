@@ -1,41 +1,33 @@
-"""What operators ask of a store: right, and without a walk through everything there is."""
+"""Reading tasks: by id, by filter, and what operators ask."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from tq.common.domain.model import StateNumber
-from tq.master.store.interface.tasks import NewTasks
-from tq.master.store.sqlite.store import SqliteStore
+from tq.master.store.interface.queries import TaskFilter
+from tq.master.store.interface.store import Store
 
-NOW = 1_700_000_000_000
+from .tasks import NOW, QUEUE, insert, task, within
 
 
 @pytest.fixture
-def store() -> Iterator[SqliteStore]:
-    store = SqliteStore(None, "memory")
-    store.begin()
-    store.add_lane("q", "m:f")
-    store.add_lane("q", "m:g")
-    yield store
-    store.close()
+def lanes(store: Store, lane: int) -> list[int]:
+    """Their numbers are 1 and 2."""
+    return [lane, within(store, lambda: store.add_lane(QUEUE, "m:g"))]  # type: ignore[list-item]
 
 
-def insert(
-    store: SqliteStore, *seqs: int, lane: int = 1, priority: int = 0, state: int = StateNumber.READY
+def add(
+    store: Store, *seqs: int, lane: int = 1, state: StateNumber = StateNumber.READY, **fields: int
 ) -> None:
-    tasks = [(seq, seq.to_bytes(16, "big"), b"payload") for seq in seqs]
-    group = NewTasks(lane=lane, state=int(state), created=NOW + seqs[0], tasks=tasks, priority=priority)
-    assert store.insert([group])
+    insert(store, *(task(seq, lane, state, created=NOW + seqs[0], **fields) for seq in seqs))
 
 
-def test_those_ahead_are_of_a_higher_priority_or_came_before(store: SqliteStore) -> None:
-    insert(store, 1, 2, 3)
-    insert(store, 4, 5, priority=7)
-    insert(store, 6, priority=-1)
-    insert(store, 7, lane=2, priority=9)
-    insert(store, 8, priority=9, state=StateNumber.SCHEDULED)
+def test_those_ahead_are_of_a_higher_priority_or_came_before(store: Store, lanes: list[int]) -> None:
+    add(store, 1, 2, 3)
+    add(store, 4, 5, priority=7)
+    add(store, 6, priority=-1)
+    add(store, 7, lane=2, priority=9)
+    add(store, 8, priority=9, state=StateNumber.SCHEDULED)
     assert store.count_ahead(1, 0, 3, 100) == 4
     assert store.count_ahead(1, 0, 1, 100) == 2
     assert store.count_ahead(1, 7, 4, 100) == 0
@@ -43,45 +35,42 @@ def test_those_ahead_are_of_a_higher_priority_or_came_before(store: SqliteStore)
     assert store.count_ahead(1, -1, 6, 3) == 3, "it counts no further than asked"
 
 
-def test_the_oldest_ready_task_is_found_whatever_its_priority(store: SqliteStore) -> None:
+def test_the_oldest_ready_task_is_found_whatever_its_priority(store: Store, lanes: list[int]) -> None:
     assert store.oldest_ready(1) is None
-    insert(store, 5, priority=100)
-    insert(store, 3, priority=-100)
-    insert(store, 1, state=StateNumber.SCHEDULED)
-    insert(store, 2, lane=2)
+    add(store, 5, priority=100)
+    add(store, 3, priority=-100)
+    add(store, 1, state=StateNumber.SCHEDULED)
+    add(store, 2, lane=2)
     assert store.oldest_ready(1) == NOW + 3
 
 
-def test_a_window_goes_back_from_a_task(store: SqliteStore) -> None:
-    insert(store, *range(1, 8))
+def test_a_window_goes_back_from_a_task(store: Store, lanes: list[int]) -> None:
+    add(store, *range(1, 8))
     assert [row.seq for row in store.window(6, 3)] == [5, 4, 3]
     assert store.window(1, 10) == []
 
 
-def test_deleting_takes_exactly_those_named(store: SqliteStore) -> None:
-    insert(store, 1, 2, 3)
-    store.delete([1, 3])
-    assert [row.seq for row in store.window(9, 9)] == [2]
-
-
-def test_a_brief_look_leaves_the_payload_where_it_is(store: SqliteStore) -> None:
-    insert(store, 1)
+def test_a_brief_look_leaves_the_payload_where_it_is(store: Store, lanes: list[int]) -> None:
+    add(store, 1)
     task = store.brief(1)
     assert task is not None
     assert (task.queue, task.task, task.payload, task.result) == ("q", "m:f", b"", None)
     assert store.brief(2) is None
 
 
-@pytest.mark.parametrize(
-    ("statement", "given"),
-    [
-        ("count_ahead", {"lane": 1, "priority": 0, "seq": 1, "limit": 1}),
-        ("oldest_ready", {"lane": 1}),
-        ("window", (1, 1)),
-        ("brief", (1,)),
-    ],
-)
-def test_no_statement_walks_through_the_table(store: SqliteStore, statement: str, given: object) -> None:
-    plan = [row[3] for row in store._run(f"EXPLAIN QUERY PLAN {store._sql[statement]}", given)]
-    walks = [step for step in plan if step.startswith("SCAN") and "tasks" in step]
-    assert walks == [], plan
+def test_listings_are_newest_first_and_filtered(store: Store, lane: int) -> None:
+    store.begin()
+    other = store.add_lane("r", "m:g")
+    store.commit()
+    insert(store, task(1, lane), task(2, other), task(3, lane, created=NOW + 9))
+    seqs = lambda what: [one.seq for one in store.listing(what, 10)]  # noqa: E731
+    assert seqs(TaskFilter()) == [3, 2, 1]
+    assert seqs(TaskFilter(queue="r")) == [2]
+    assert seqs(TaskFilter(task="m:f", before_seq=3)) == [1]
+    assert seqs(TaskFilter(since=NOW + 1)) == [3]
+    assert seqs(TaskFilter(states=(int(StateNumber.FAILED),))) == []
+
+
+def test_it_tells_when_tasks_were_submitted(store: Store, lane: int) -> None:
+    insert(store, task(1, lane, created=NOW + 1), task(2, lane, created=NOW + 2, priority=9))
+    assert within(store, lambda: store.created([2, 1])) == [NOW + 2, NOW + 1]

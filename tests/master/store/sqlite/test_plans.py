@@ -1,0 +1,85 @@
+"""How SQLite finds what a statement asks for: by an index, whatever the table holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+from tq.master.store.sqlite.store import SqliteStore
+
+# All that is run while a master serves, but for what is asked for seldom and looks at one row or all of a small table.
+SEARCHED: Final = {
+    "tasks": (
+        "ready_heads",
+        "lease_lane",
+        "lease_one",
+        "succeed",
+        "end_attempt",
+        "return_unstarted",
+        "cancel_waiting",
+        "revive",
+        "promote",
+        "expire",
+        "due",
+        "due_at",
+        "next_at",
+        "next_due",
+        "overdue",
+        "next_expiry",
+        "finished_before",
+    ),
+    "queries": ("find", "outcome", "created", "brief", "window", "count_ahead"),
+    "items": (
+        "first_item",
+        "held_item",
+        "hold_item",
+        "delete_item",
+        "release_item",
+        "rank_before",
+        "rank_after",
+    ),
+    "locks": ("set_sync", "drop_sync", "drop_claims", "end_claim", "delete_claim"),
+    "blobs": ("find_blob", "put_blob", "keep_blob", "name_blob", "collect_blobs", "unname_blobs"),
+    "attempt_output": ("observe", "progress", "logs", "delete_logs"),
+}
+FIRST_ROW: Final = ("any_blob", "any_blob_named")  # one row, whichever comes first
+AT_THE_START: Final = ("running", "count_ready", "count_scheduled", "count_finished")  # all of an index, once
+CASES: Final = [(subject, name) for subject, names in SEARCHED.items() for name in names]
+NAMED: Final = re.compile(r":(\w+)")
+
+
+@pytest.fixture
+def store() -> Iterator[SqliteStore]:
+    store = SqliteStore(None, "memory")
+    yield store
+    store.close()
+
+
+def plan(store: SqliteStore, statement: str) -> list[str]:
+    sql = store._sql[statement]
+    names = NAMED.findall(sql)
+    numbered = [int(number) for number in re.findall(r"\?(\d+)", sql)]
+    values = dict.fromkeys(names, 1) if names else [1] * (max(numbered) if numbered else sql.count("?"))
+    return [row[3] for row in store._db.execute("EXPLAIN QUERY PLAN " + sql, values)]
+
+
+def walks(steps: list[str]) -> list[str]:
+    return [step for step in steps if re.match(r"SCAN (?!levels|CONSTANT|\()", step)]
+
+
+@pytest.mark.parametrize(("subject", "statement"), CASES)
+def test_no_statement_looks_at_more_than_it_is_about(
+    store: SqliteStore, subject: str, statement: str
+) -> None:
+    steps = plan(store, statement)
+    assert walks(steps) == [], steps
+    assert not [step for step in steps if "TEMP B-TREE" in step], steps
+
+
+@pytest.mark.parametrize("statement", [*FIRST_ROW, *AT_THE_START, "oldest_ready"])
+def test_none_of_the_others_goes_through_the_rows_of_tasks_one_by_one(
+    store: SqliteStore, statement: str
+) -> None:
+    assert not [step for step in walks(plan(store, statement)) if step == "SCAN tasks"]

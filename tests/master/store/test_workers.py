@@ -1,0 +1,27 @@
+"""Workers in a store."""
+
+from __future__ import annotations
+
+from tq.common.domain.model import StateNumber
+from tq.master.store.interface.store import Store
+
+from .tasks import NOW, insert, task, within
+
+NODE, OTHER = b"n" * 16, b"o" * 16
+
+
+def test_a_worker_keeps_its_number_and_has_its_latest_host(store: Store) -> None:
+    first = within(store, lambda: store.put_worker(NODE, "host", 1, NOW))
+    assert within(store, lambda: store.put_worker(NODE, "host2", 2, NOW)) == first
+    assert isinstance(first, int)
+    assert store.worker_host(first) == "host2"
+    assert store.worker_host(first + 1) is None
+    assert store.load().workers == [(first, NODE, "host2", 2)]
+
+
+def test_a_worker_that_holds_a_task_is_not_forgotten(store: Store, lane: int) -> None:
+    busy = within(store, lambda: store.put_worker(NODE, "host", 1, NOW))
+    within(store, lambda: store.put_worker(OTHER, "host", 2, NOW))
+    insert(store, task(1, lane, StateNumber.RUNNING, worker=busy))
+    within(store, lambda: store.forget_workers(NOW + 1))
+    assert [row[0] for row in store.load().workers] == [busy]
