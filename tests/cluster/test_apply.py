@@ -28,7 +28,7 @@ def worker(master: Master, xprocess: XProcess, programs: list[Program]) -> Worke
 
 
 def test_items_are_squared_and_results_are_items(app: tq.App, worker: Worker) -> None:
-    jobs, done = ItemQueue(app, "jobs"), ItemQueue(app, "done")
+    jobs, done = ItemQueue(app.session, "jobs"), ItemQueue(app.session, "done")
     for number in range(50):
         jobs.put(number)
     assert sorted(done.get(timeout=SECONDS) for _ in range(50)) == [number**2 for number in range(50)]
@@ -36,7 +36,7 @@ def test_items_are_squared_and_results_are_items(app: tq.App, worker: Worker) ->
 
 
 def test_an_item_that_fails_is_a_failed_task_that_can_be_looked_at(app: tq.App, worker: Worker) -> None:
-    jobs = ItemQueue(app, "jobs")
+    jobs = ItemQueue(app.session, "jobs")
     jobs.put(None)
     jobs.join()
     [task] = app.call(("get_tasks",), "list", {"queue": "jobs", "states": [11]})
@@ -46,7 +46,7 @@ def test_an_item_that_fails_is_a_failed_task_that_can_be_looked_at(app: tq.App, 
 
 
 def test_what_is_put_while_nobody_works_waits_as_an_item(master: Master, app: tq.App, worker: Worker) -> None:
-    jobs, done = ItemQueue(app, "jobs"), ItemQueue(app, "done")
+    jobs, done = ItemQueue(app.session, "jobs"), ItemQueue(app.session, "done")
     assert worker.terminate() == 0
     eventually(lambda: not app.call(("get_workers",), "list"))
     jobs.put(3)
@@ -58,7 +58,7 @@ def test_what_is_put_while_nobody_works_waits_as_an_item(master: Master, app: tq
 def test_a_killed_worker_and_a_killed_master_lose_nothing(
     master: Master, app: tq.App, worker: Worker
 ) -> None:
-    jobs, done = ItemQueue(app, "jobs"), ItemQueue(app, "done")
+    jobs, done = ItemQueue(app.session, "jobs"), ItemQueue(app.session, "done")
     for number in range(200):
         jobs.put(number)
     worker.kill()

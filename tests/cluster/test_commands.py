@@ -491,7 +491,7 @@ from tq.client.locks.locks import Lock, LockLost
 from tq.client.items.queue import ItemQueue
 
 app = tq.App()
-lock = Lock(app, sys.argv[1])
+lock = Lock(app.session, sys.argv[1])
 lock.acquire()
 print("held", flush=True)
 sys.stdin.readline()
@@ -500,7 +500,7 @@ try:
     lock.release()
 except LockLost:
     print("lost")
-print(ItemQueue(app, sys.argv[1]).get(timeout=30))
+print(ItemQueue(app.session, sys.argv[1]).get(timeout=30))
 """
 
 
@@ -530,7 +530,7 @@ def test_a_stuck_lock_is_seen_and_broken_and_deleted(
         assert run("locks", "break", queue).stdout == f"{queue} is taken from token 1\n"
         assert run("locks", "delete", queue).stdout == f"lock {queue} is deleted\n"
         assert run("pause", queue).returncode == 0
-        ItemQueue(cluster.app, queue).put("item")
+        ItemQueue(cluster.app.session, queue).put("item")
         assert re.search(rf"{queue} +fifo +1 ", run("queues").stdout)
         holder.stdin.write("\n")  # type: ignore[union-attr]
         holder.stdin.flush()  # type: ignore[union-attr]

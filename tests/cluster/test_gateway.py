@@ -160,7 +160,7 @@ def test_items_of_more_than_plain_data_reach_stock_clients_of_every_python(
     exec(COLOURS, colours.__dict__)  # noqa: S102 - a module that no client has
     monkeypatch.setitem(sys.modules, "colours", colours)
     with tq.App(master.url, AUTHKEY) as app:
-        items = ItemQueue(app, "default")
+        items = ItemQueue(app.session, "default")
         for python in interpreters():
             for item in (
                 datetime.datetime(2026, 10, 25, 2, 30, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")),
@@ -179,7 +179,7 @@ def test_items_of_more_than_plain_data_reach_stock_clients_of_every_python(
 def test_an_item_whose_taker_was_killed_is_the_next_ones(door: tuple[Master, str]) -> None:
     master, port = door
     with tq.App(master.url, AUTHKEY) as app:
-        items = ItemQueue(app, "default")
+        items = ItemQueue(app.session, "default")
         with client(sys.executable, BLOCKED, port) as taker:
             assert taker.stdout is not None
             assert taker.stdout.readline() == "ready\n"

@@ -54,7 +54,7 @@ def assert_all_are_served(master: Master) -> None:
     """A stock client that has never been here, and a program of tq, use one queue."""
     began = time.monotonic()
     with tq.App(master.url, AUTHKEY) as app:
-        items = ItemQueue(app, "default")
+        items = ItemQueue(app.session, "default")
         items.put("from tq")
         assert run_client(sys.executable, "print(q.get()); q.put('for tq')", gateway_port(master)) == (
             "from tq\n"

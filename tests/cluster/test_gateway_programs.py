@@ -27,7 +27,7 @@ Door = tuple[Master, str]
 def items(door: Door) -> Iterator[ItemQueue]:
     """The queue of the clients' ``get_task_queue``, by a program of tq."""
     with tq.App(door[0].url, AUTHKEY) as app:
-        yield ItemQueue(app, "default")
+        yield ItemQueue(app.session, "default")
 
 
 def heard(program: subprocess.Popen[str]) -> str:

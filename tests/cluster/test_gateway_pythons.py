@@ -159,7 +159,7 @@ def test_two_hundred_clients_at_once_are_all_served(door: Door) -> None:
         with program:
             assert program.communicate(timeout=SECONDS)[0] == "well\n"
     with tq.App(master.url, AUTHKEY) as app:
-        assert ItemQueue(app, "default").qsize() == 0
+        assert ItemQueue(app.session, "default").qsize() == 0
 
 
 # a master that is killed
@@ -201,7 +201,7 @@ def test_who_is_blocked_when_the_master_is_killed_is_told_and_goes_on_in_a_new_t
             printed = iter(program.stdout.readline, "")
             with tq.App(master.url, AUTHKEY) as app:
                 for number in range(5):
-                    ItemQueue(app, "default").put(number)
+                    ItemQueue(app.session, "default").put(number)
             seen = [next(printed) for _ in range(5)]
             master.kill()
             assert next(printed) == "cut off\n"
@@ -209,7 +209,7 @@ def test_who_is_blocked_when_the_master_is_killed_is_told_and_goes_on_in_a_new_t
             program.stdin.write("go on\n")
             program.stdin.flush()
             with tq.App(master.url, AUTHKEY) as app:
-                items = ItemQueue(app, "default")
+                items = ItemQueue(app.session, "default")
                 for item in (5, None):
                     items.put(item)
                 while seen[-1] != "None\n":

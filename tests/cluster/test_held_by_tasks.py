@@ -25,12 +25,12 @@ def test_what_a_task_held_is_free_when_its_process_died_and_what_it_waited_for_g
     app: tq.App, worker_factory: WorkerFactory
 ) -> None:
     worker = worker_factory(slots=1, tasks=TASKS)
-    queue = ItemQueue(app, "x")
+    queue = ItemQueue(app.session, "x")
     queue.put("first")
     handle = app.named("holding_tasks:take_and_die").using(max_crashes=1).submit("x")
     with pytest.raises(tq.TaskCrashed):
         handle.result(timeout=30)
-    lock = Lock(app, "x")
+    lock = Lock(app.session, "x")
     assert lock.acquire(timeout=10 * GRACE_SECONDS)
     assert lock.token == 2
     assert queue.get(timeout=10 * GRACE_SECONDS) == "first"
@@ -51,8 +51,8 @@ def test_what_a_task_holds_stays_its_own_over_a_lost_connection_of_its_worker(
     proxy.cut()
     eventually(lambda: proxy.accepted > connections)
     let_pass(2 * GRACE_SECONDS)
-    assert not Lock(app, "x").acquire(False)
+    assert not Lock(app.session, "x").acquire(False)
     release.touch()
     assert handle.result(timeout=30) is True
     assert len(handle.attempts) == 1
-    assert Lock(app, "x").acquire(timeout=10 * GRACE_SECONDS)
+    assert Lock(app.session, "x").acquire(timeout=10 * GRACE_SECONDS)

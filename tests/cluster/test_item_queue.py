@@ -21,11 +21,11 @@ SECONDS = 20
 
 @pytest.fixture
 def items(app: tq.App) -> ItemQueue:
-    return ItemQueue(app, "items")
+    return ItemQueue(app.session, "items")
 
 
 def test_it_behaves_as_a_queue(app: tq.App) -> None:
-    small = ItemQueue(app, "small", "fifo", 2)
+    small = ItemQueue(app.session, "small", "fifo", 2)
     assert small.empty()
     small.put({"a": (1, None)})
     small.put_nowait(b"b")
@@ -51,7 +51,7 @@ def test_it_behaves_as_a_queue(app: tq.App) -> None:
 
 
 def test_a_priority_queue_orders_and_a_lifo_turns_round(app: tq.App) -> None:
-    heap = ItemQueue(app, "heap", "priority")
+    heap = ItemQueue(app.session, "heap", "priority")
     for item in [(3, "c"), (1, "z"), (2, "b"), (1, "a")]:
         heap.put(item)
     assert [heap.get() for _ in range(4)] == [(1, "a"), (1, "z"), (2, "b"), (3, "c")]
@@ -60,7 +60,7 @@ def test_a_priority_queue_orders_and_a_lifo_turns_round(app: tq.App) -> None:
         heap.put((1, 5))
     with pytest.raises(TypeError, match="a dict has no order here"):
         heap.put({})
-    stack = ItemQueue(app, "stack", "lifo")
+    stack = ItemQueue(app.session, "stack", "lifo")
     for number in range(3):
         stack.put(number)
     assert [stack.get() for _ in range(3)] == [2, 1, 0]
@@ -121,7 +121,7 @@ def test_a_put_whose_time_is_over_without_an_answer_says_that_it_may_be_stored(
 TAKER = """
 import sys, tq
 from tq.client.items.queue import ItemQueue
-q = ItemQueue(tq.App(), "items")
+q = ItemQueue(tq.App().session, "items")
 with q.lease() as item:
     print(item, flush=True)
     sys.stdin.read()
@@ -129,7 +129,7 @@ with q.lease() as item:
 LAST_WORDS = """
 import tq
 from tq.client.items.queue import ItemQueue
-print(ItemQueue(tq.App(), "items").get())
+print(ItemQueue(tq.App().session, "items").get())
 """
 
 
@@ -193,7 +193,7 @@ def test_many_takers_share_and_nobody_gets_what_another_has(app: tq.App, items: 
 
 def test_every_put_under_way_has_a_putter_of_its_own(app: tq.App) -> None:
     """Else one that was refused, and is asked again after a lost connection, would look like one that was stored."""
-    full = ItemQueue(app, "full", maxsize=1)
+    full = ItemQueue(app.session, "full", maxsize=1)
     full.put("first")
     assert len(full._putters.idle) == 1
     waiting = [threading.Thread(target=full.put, args=(name,)) for name in ("second", "third")]
@@ -211,7 +211,7 @@ import os, sys
 import tq
 from tq.client.items.queue import ItemQueue
 
-items = ItemQueue(tq.App(sys.argv[1], sys.argv[2]), "items")
+items = ItemQueue(tq.App(sys.argv[1], sys.argv[2]).session, "items")
 items.put("before")
 child = os.fork()
 items.put("in the child" if child == 0 else "in the parent")
@@ -234,7 +234,7 @@ def test_what_is_done_is_told_once_over_lost_connections(
     for number in range(count + 1):
         items.put(number)
     with tq.App(f"tq://{proxy.address}", AUTHKEY) as far:
-        worker = ItemQueue(far, "items")
+        worker = ItemQueue(far.session, "items")
 
         def work() -> None:
             for _ in range(count):

@@ -131,7 +131,7 @@ def test_a_program_without_a_manager_reads_those_of_its_own_master(
     host, port = manager.address
     with tq.App(f"tq://{host}:{port}", "a key of more than sixteen characters") as app:
         monkeypatch.setattr("tq.client.stdlib.references.every_session", lambda: [app.session])
-        assert ItemQueue(app, "shown.q").get(timeout=SECONDS)["a"] == 1
+        assert ItemQueue(app.session, "shown.q").get(timeout=SECONDS)["a"] == 1
 
 
 def test_the_commands_print_values_that_hold_them(manager: Any, tmp_path: Path) -> None:

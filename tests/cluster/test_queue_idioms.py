@@ -214,7 +214,7 @@ def test_many_threads_lose_nothing_and_each_producers_items_stay_in_order(
 def test_putters_that_wait_for_room_go_in_in_the_order_they_came(
     master: Master, app: tq.App, threads: ThreadPoolExecutor
 ) -> None:
-    items = ItemQueue(app, "full", "fifo", 1)
+    items = ItemQueue(app.session, "full", "fifo", 1)
     items.put(0)
     waiting = []
     for number in range(1, 5):
@@ -293,7 +293,7 @@ def test_shutdown_goes_on_to_immediate_and_not_back(manager: Any) -> None:
 def test_those_who_wait_are_woken_by_shutdown(
     app: tq.App, threads: ThreadPoolExecutor, immediate: bool
 ) -> None:
-    empty, full = ItemQueue(app, "empty"), ItemQueue(app, "full", "fifo", 1)
+    empty, full = ItemQueue(app.session, "empty"), ItemQueue(app.session, "full", "fifo", 1)
     full.put("in it")
     waiting = [threads.submit(empty.get), threads.submit(empty.get, True, SECONDS)]
     waiting += [threads.submit(full.put, 1), threads.submit(full.put, 2, True, SECONDS)]
@@ -357,13 +357,13 @@ def test_a_lease_that_fails_after_an_immediate_shutdown_gives_nothing_back(manag
 def test_a_queue_stays_shut_down_for_everybody_over_restarts_until_it_is_opened_again(
     master: Master, app: tq.App
 ) -> None:
-    items = ItemQueue(app, "jobs")
+    items = ItemQueue(app.session, "jobs")
     items.put("last")
     items.shutdown()
     master.kill()
     master.start()
     with tq.App(master.url, AUTHKEY) as other:
-        same = ItemQueue(other, "jobs")
+        same = ItemQueue(other.session, "jobs")
         with pytest.raises(ShutDown):
             same.put("more")
         assert same.get(timeout=SECONDS) == "last"

@@ -256,7 +256,7 @@ HOLDER = """
 import sys, tq
 from tq.client.locks.locks import Lock
 from tq.managers import LockLost
-lock = Lock(tq.App(), "report")
+lock = Lock(tq.App().session, "report")
 lock.acquire()
 print(lock.token, flush=True)
 sys.stdin.readline()
@@ -308,7 +308,7 @@ def test_a_lock_whose_holder_is_killed_is_the_next_ones(
 ) -> None:
     program = holder()
     assert said(program) == "1"
-    lock = Lock(app, "report")
+    lock = Lock(app.session, "report")
     assert lock.acquire(False) is False
     program.kill()
     assert lock.acquire(timeout=SECONDS)
@@ -321,7 +321,7 @@ def test_a_holder_that_was_stopped_for_too_long_has_lost_it_and_is_told(
     program = holder()
     assert said(program) == "1"
     program.send_signal(signal.SIGSTOP)
-    lock = Lock(app, "report")
+    lock = Lock(app.session, "report")
     assert lock.acquire(timeout=SECONDS)
     assert lock.token == 2
     program.send_signal(signal.SIGCONT)
@@ -337,7 +337,7 @@ def test_a_holder_that_was_stopped_for_too_long_has_lost_it_and_is_told(
 def test_a_thread_that_lost_its_lock_does_not_release_the_next_threads(
     master: Master, app: tq.App, threads: ThreadPoolExecutor, kind: type[Lock | RLock]
 ) -> None:
-    lock = kind(app, "shared")
+    lock = kind(app.session, "shared")
     lock.acquire()
     lost = lock._holdings.latest()
     assert lost is not None
@@ -356,7 +356,7 @@ def test_a_lock_is_held_and_waited_for_over_the_masters_death(
 ) -> None:
     program = holder()
     assert said(program) == "1"
-    lock = Lock(app, "report")
+    lock = Lock(app.session, "report")
     waiting = threads.submit(lock.acquire)
     eventually(lambda: lock._call("state")[1] == 1)
     master.kill()
@@ -372,8 +372,8 @@ def test_a_lock_is_held_and_waited_for_over_the_masters_death(
 def test_everything_is_waited_for_over_the_masters_death(
     master: Master, app: tq.App, threads: ThreadPoolExecutor
 ) -> None:
-    event, barrier, lock = Event(app, "e"), Barrier(app, 2, name="b"), RLock(app, "l")
-    condition, ready = Condition(app, lock, "c"), queue.SimpleQueue[None]()
+    event, barrier, lock = Event(app.session, "e"), Barrier(app.session, 2, name="b"), RLock(app.session, "l")
+    condition, ready = Condition(app.session, lock, "c"), queue.SimpleQueue[None]()
 
     def wait() -> bool:
         with condition:
@@ -385,7 +385,7 @@ def test_everything_is_waited_for_over_the_masters_death(
     with lock:
         pass  # the waiter has given it back
     eventually(lambda: barrier.n_waiting == 1)
-    semaphore = Semaphore(app, 0, "s")
+    semaphore = Semaphore(app.session, 0, "s")
     semaphore.release(3)
     master.kill()
     master.start()
@@ -399,7 +399,11 @@ def test_everything_is_waited_for_over_the_masters_death(
 
 
 def test_a_timeout_holds_while_the_master_is_away(master: Master, app: tq.App) -> None:
-    lock, event, bounded = Lock(app, "l"), Event(app, "e"), BoundedSemaphore(app, 1, "b")
+    lock, event, bounded = (
+        Lock(app.session, "l"),
+        Event(app.session, "e"),
+        BoundedSemaphore(app.session, 1, "b"),
+    )
     master.signal(signal.SIGSTOP)
     try:
         assert lock.acquire(timeout=0.1) is False

@@ -35,7 +35,11 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_that_asked_for_no_waiting_waits_for_ever(
     master: Master, app: tq.App, threads: ThreadPoolExecutor
 ) -> None:
-    barrier, semaphore, event = Barrier(app, 2, name="b"), Semaphore(app, 0, "s"), Event(app, "e")
+    barrier, semaphore, event = (
+        Barrier(app.session, 2, name="b"),
+        Semaphore(app.session, 0, "s"),
+        Event(app.session, "e"),
+    )
     master.kill()
     calls: list[Callable[[], Any]] = [barrier.abort, barrier.reset, semaphore.release, event.set]
     for future in [threads.submit(call) for call in calls]:
@@ -46,7 +50,7 @@ def test_nothing_that_asked_for_no_waiting_waits_for_ever(
 
 
 def test_an_events_timeout_holds_while_the_master_is_away(master: Master, app: tq.App) -> None:
-    event = Event(app, "e")
+    event = Event(app.session, "e")
     master.signal(signal.SIGSTOP)
     try:
         assert event.wait(0.1) is False
@@ -61,8 +65,8 @@ def test_an_events_timeout_holds_while_the_master_is_away(master: Master, app: t
 def test_a_wait_whose_time_is_over_ends_without_a_master_and_keeps_no_lock(
     master: Master, app: tq.App, kind: type[Lock | RLock]
 ) -> None:
-    lock = kind(app, "l")
-    condition = Condition(app, lock, "c")
+    lock = kind(app.session, "l")
+    condition = Condition(app.session, lock, "c")
 
     def wait() -> None:
         with condition:
@@ -74,7 +78,7 @@ def test_a_wait_whose_time_is_over_ends_without_a_master_and_keeps_no_lock(
     assert lock.token is None
     master.start()
     with tq.App(master.url, master.authkey) as other:
-        assert kind(other, "l").acquire(timeout=SECONDS)
+        assert kind(other.session, "l").acquire(timeout=SECONDS)
     assert lock.acquire(timeout=SECONDS)
 
 
@@ -83,7 +87,7 @@ def test_a_wait_whose_time_is_over_ends_without_a_master_and_keeps_no_lock(
 def test_a_release_that_was_asked_without_a_master_is_done_and_the_next_acquire_is_a_new_one(
     master: Master, app: tq.App, kind: type[Lock | RLock]
 ) -> None:
-    lock = kind(app, "l")
+    lock = kind(app.session, "l")
     lock.acquire()
     assert lock.token == 1
     master.kill()
@@ -99,8 +103,8 @@ def test_a_release_that_was_asked_without_a_master_is_done_and_the_next_acquire_
 def test_a_loss_that_a_wait_finds_is_what_the_with_block_raises(
     app: tq.App, kind: type[Lock | RLock]
 ) -> None:
-    lock = kind(app, "l")
-    condition = Condition(app, lock, "c")
+    lock = kind(app.session, "l")
+    condition = Condition(app.session, lock, "c")
 
     def lose() -> None:
         with condition, condition if kind is RLock else threading.Lock():
@@ -118,7 +122,7 @@ def test_a_loss_that_a_wait_finds_is_what_the_with_block_raises(
 
 
 def test_how_many_are_notified_is_any_whole_number(app: tq.App, threads: ThreadPoolExecutor) -> None:
-    condition = Condition(app, Lock(app, "l"), "c")
+    condition = Condition(app.session, Lock(app.session, "l"), "c")
     ready = threading.Semaphore(0)
 
     def wait() -> bool:

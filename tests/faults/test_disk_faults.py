@@ -134,7 +134,7 @@ def test_an_item_is_got_once_though_the_disk_is_full_when_that_is_confirmed(new_
         url, key = trial.master.url, trial.master.authkey
         with tq.App(url, key) as app:
             for number in range(ITEMS):
-                ItemQueue(app, "items").put(number)
+                ItemQueue(app.session, "items").put(number)
         over = threading.Event()
 
         def be_full_now_and_then() -> None:
@@ -146,10 +146,10 @@ def test_an_item_is_got_once_though_the_disk_is_full_when_that_is_confirmed(new_
         filling = threading.Thread(target=be_full_now_and_then)
         with tq.App(url, key) as first:
             filling.start()
-            taken = list(itertools.islice(take(ItemQueue(first, "items"), SECONDS), ITEMS // 2))
+            taken = list(itertools.islice(take(ItemQueue(first.session, "items"), SECONDS), ITEMS // 2))
         over.set()
         filling.join()
         with tq.App(url, key) as second:
-            taken += take(ItemQueue(second, "items"), LEFT_SECONDS)
+            taken += take(ItemQueue(second.session, "items"), LEFT_SECONDS)
         assert sorted(taken) == list(range(ITEMS))
         assert "master.bug" not in trial.master.log

@@ -1,0 +1,98 @@
+"""Tasks: where they are submitted, where their outcomes are collected, and what is asked about them by id or filter."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from ..domain.model import Role
+from .items import ITEM_METHODS
+from .method import Contract, Method
+
+TASK_QUEUE: Final = Contract(
+    "get_task_queue",
+    {
+        **ITEM_METHODS,
+        "submit": Method(Role.CLIENT, repeatable=True),
+        "pause": Method(Role.ADMIN, repeatable=True, one_way=True),
+        "resume": Method(Role.ADMIN, repeatable=True, one_way=True),
+    },
+)
+RESULT_QUEUE: Final = Contract(
+    "get_result_queue",
+    {  # what is watched belongs to a session: a client watches again on the next one, and repeats no call for it
+        **ITEM_METHODS,
+        "watch": Method(Role.CLIENT, one_way=True),
+        "unwatch": Method(Role.CLIENT, one_way=True),
+        "collect": Method(Role.CLIENT),
+    },
+)
+TASKS: Final = Contract(
+    "get_tasks",
+    {
+        "states": Method(Role.VIEWER, repeatable=True),
+        "show": Method(Role.VIEWER, repeatable=True),
+        "log": Method(Role.VIEWER, repeatable=True),
+        "last_runs": Method(Role.VIEWER, repeatable=True),
+        "progress": Method(Role.VIEWER, repeatable=True),
+        "list": Method(Role.VIEWER, repeatable=True),
+        "select": Method(Role.VIEWER, repeatable=True),
+        "cancel": Method(Role.CLIENT, repeatable=True),
+        "cancel_where": Method(Role.CLIENT, repeatable=True),
+        "retry": Method(
+            Role.CLIENT
+        ),  # a task that was retried and has failed since would be retried once more
+        "retry_where": Method(Role.CLIENT),
+        "purge": Method(Role.ADMIN, repeatable=True),
+    },
+)
+
+
+class OutcomeRow(NamedTuple):
+    """What ``collect`` answers of a task that has ended. ``state`` −1: there is no such task; ``body``: its result, or a
+    failure."""
+
+    id: bytes
+    state: int
+    body: bytes | None
+
+
+class StateRow(NamedTuple):
+    """What ``states``, ``cancel`` and ``retry`` answer of a task. ``state`` −1: there is no such task."""
+
+    id: bytes
+    state: int
+
+
+class LastRun(NamedTuple):
+    """What ``last_runs`` answers of a task's last attempt. Unix seconds."""
+
+    id: bytes
+    worker: str | None
+    started: float | None
+    finished: float | None
+
+
+class RunningProgress(NamedTuple):
+    """What ``progress`` answers of a task that runs and has told it."""
+
+    id: bytes
+    started: float
+    done: float
+    total: float | None
+    note: str
+
+
+class TaskProgress(NamedTuple):
+    """How far a task is, in the maps that ``show``, ``log`` and the listings answer. ``at``: when it said so, Unix seconds."""
+
+    done: float
+    total: float | None
+    note: str
+    at: float
+
+
+class StateCount(NamedTuple):
+    """How many tasks of a portion are in a state."""
+
+    state: int
+    tasks: int

@@ -1,0 +1,92 @@
+"""Workers: their side of everything, ``get_dispatcher``, and what is asked about them, ``get_workers``."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from ..domain.model import Role
+from .method import Contract, Method
+
+DISPATCHER: Final = Contract(
+    "get_dispatcher",
+    {
+        "announce": Method(Role.WORKER),
+        "lease": Method(Role.WORKER),
+        "starting": Method(Role.WORKER, one_way=True),
+        "finish": Method(Role.WORKER),
+        "release": Method(Role.WORKER, one_way=True),
+        "beat": Method(Role.WORKER, one_way=True),
+        "observe": Method(Role.WORKER, one_way=True),
+        "orders": Method(Role.WORKER),
+        "leave": Method(Role.WORKER, one_way=True),
+    },
+)
+WORKERS: Final = Contract(
+    "get_workers",
+    {
+        "list": Method(Role.VIEWER, repeatable=True),
+        "serving": Method(Role.VIEWER, repeatable=True),
+        "running": Method(Role.VIEWER, repeatable=True),
+        "drain": Method(Role.ADMIN, repeatable=True),
+    },
+)
+
+
+class Grant(NamedTuple):
+    """A task in the answer to ``lease``. ``number``: of the attempt as people count; None: ``attempt``."""
+
+    id: bytes
+    attempt: int
+    payload: bytes
+    suspect: bool = False
+    number: int | None = None
+
+
+class HeldRow(NamedTuple):
+    """A lease, as ``announce`` and ``release`` name it."""
+
+    id: bytes
+    attempt: int
+    lease: bytes
+
+
+class ReportRow(NamedTuple):
+    """An attempt that has ended, as ``finish`` is told."""
+
+    id: bytes
+    attempt: int
+    lease: bytes
+    outcome: int
+    body: bytes | None
+    started: float  # Unix seconds
+    seconds: float
+    after: float | None  # seconds until it may be tried again, where the task has said so
+
+
+class OutputRow(NamedTuple):
+    """What a running attempt says, as ``observe`` is told. ``text``: the end of the ``size`` bytes so far."""
+
+    id: bytes
+    attempt: int
+    lease: bytes
+    size: int
+    text: bytes
+    progress: list[Any] | None
+
+
+class HeldTask(NamedTuple):
+    """What ``running`` answers of a task that a worker holds. ``since``: it began, or else was given to the worker."""
+
+    id: bytes
+    name: str
+    queue: str
+    attempt: int
+    since: float
+    begun: bool
+
+
+class Serving(NamedTuple):
+    """What ``serving`` answers: how many connected workers serve a callable in a queue, and how many are connected."""
+
+    able: int
+    connected: int
