@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from heapq import nsmallest
 from typing import Any, Final
 
 from ...common.contract.exposed import exposed
@@ -33,7 +34,9 @@ class NamedDatum(EngineObject):
         """Make it of these arguments unless it is there: ``["object", type, name, what can be called]``, encoded, or
         ``["error", failure]``."""
         allow_queue(call, self.name)
-        return self.engine.data.make(self.type, self.name, _judge_bytes("arguments", payload))
+        return self.engine.data.make(
+            self.type, self.name, _judge_bytes("arguments", payload), call.session.account
+        )
 
     @exposed(Role.CLIENT)
     def call(
@@ -64,12 +67,12 @@ class NamedData(EngineObject):
     @exposed(Role.VIEWER)
     def list(self, call: Call) -> dict[str, Any]:
         """``rows``, by name; and how many more there are."""
-        allows = call.session.allows_queue
-        named = sorted(
-            (one for one in self.engine.data.by_name.values() if allows(one.name)), key=lambda one: one.name
-        )
+        allows, by_name = call.session.allows_queue, self.engine.data.by_name
+        self.engine.work.glanced(len(by_name))
+        named = [one for one in by_name.values() if allows(one.name)]
         rows = [
-            {"name": one.name, "type": one.type, "size_bytes": one.size_bytes} for one in named[:SHOWN_MAX]
+            {"name": one.name, "type": one.type, "size_bytes": one.size_bytes}
+            for one in nsmallest(SHOWN_MAX, named, key=lambda one: one.name)
         ]
         return {"rows": rows, "left_out": len(named) - len(rows)}
 

@@ -37,6 +37,7 @@ from ...common.runtime.callbacks import OUT_OF_MEMORY
 from ...common.values.codec import decode, encode
 from ...common.values.elements import weight
 from ...common.values.failure import Failure
+from ..engine.accounts import Account, What, give_back
 from ..store.interface.data import DataCall
 from ..store.interface.store import Store
 from .types import (
@@ -77,6 +78,7 @@ class Named:
     datum: Datum | None = None
     last: dict[bytes, tuple[int, bytes | None]] = field(default_factory=dict)
     answers_bytes: int = 0
+    account: Account | None = None  # of the key that made it; None: it was there when the master started
     weight: int = 0  # of memory that its value takes, about; while it is there
 
     @property
@@ -127,13 +129,21 @@ class Data:
         self.forget()
         self._resident.clear()
         self._resident_bytes = 0
-        self.by_name = {
-            row.name: Named(number=row.data, name=row.name, type=row.type, stored_bytes=row.size_bytes)
-            for row in self._store.data.load()
-        }
+        before, self.by_name = self.by_name, {}
+        for row in self._store.data.load():
+            known = before.pop(row.name, None)
+            self.by_name[row.name] = Named(
+                number=row.data,
+                name=row.name,
+                type=row.type,
+                stored_bytes=row.size_bytes,
+                account=None if known is None else known.account,
+            )
+        for known in before.values():  # made in the transaction that failed
+            give_back(known.account, What.DATA)
 
-    def make(self, type: str, name: str, payload: bytes) -> bytes:
-        """The one of this name, made on first use with these arguments. The encoded answer: ``["object", type, name,
+    def make(self, type: str, name: str, payload: bytes, account: Account | None = None) -> bytes:
+        """The one of this name, made on first use with these arguments: for ``account``, which may raise QuotaExceeded. The encoded answer: ``["object", type, name,
         what can be called of it]``, or ``["error", failure]`` for what making it raised."""
         kind = DATA.get(type)
         if kind is None:
@@ -143,6 +153,8 @@ class Data:
             check_new(type, name, False)
             if len(self.by_name) >= NAMES_MAX:
                 raise InvalidArgument(f"there are {NAMES_MAX:,} named values already; `tq data` lists them")
+            if account is not None:
+                account.check(What.DATA, 1)
             check_bytes(len(payload), BYTES_MAX)
             check_weight(payload)
             args, kwargs = arguments(payload, [], kept=True, must_stay=True, whole=type != "dict")
@@ -155,7 +167,7 @@ class Data:
                 return _failed(error)
             check_bytes(len(value), BYTES_MAX)
             datum = Datum(type=kind, thing=thing, size_bytes=len(value), bytes_max=BYTES_MAX)
-            self._add(name, type, datum, value)
+            self._add(name, type, datum, value, account)
         elif named.type != type:
             raise InvalidArgument(f"{name!r} is a {named.type} already, not a {type}; use another name")
         return encode(["object", type, name, list(kind.exposed)])
@@ -209,6 +221,7 @@ class Data:
         self._outgrown.pop(named, None)
         self._used.pop(named, None)
         self._resident_bytes -= self._resident.pop(named, 0)
+        give_back(named.account, What.DATA)
         self._store.data.drop(named.number)
         del self.by_name[named.name]
 
@@ -238,11 +251,14 @@ class Data:
 
     # inside
 
-    def _add(self, name: str, type: str, datum: Datum, value: bytes) -> None:
+    def _add(self, name: str, type: str, datum: Datum, value: bytes, account: Account | None) -> None:
         number = self._store.data.add(name, type, value, encode([]))
         named = Named(
             number=number, name=name, type=type, stored_bytes=len(value), datum=datum, weight=weight(value)
         )
+        if account is not None:
+            account.note(What.DATA, 1)
+            named.account = account
         self.by_name[name] = named
         self._resident[named] = 0
         self._used[named] = None

@@ -40,6 +40,12 @@ class What(enum.IntEnum):
     UPLOADS = 9
     INCOMING_BYTES = 10
     UNREAD_BYTES = 11
+    QUEUES = 12
+    SYNCS = 13
+    DATA = 14
+    ORIGINS = 15
+    PUTTERS = 16
+    HELD = 17
 
 
 class Limit(NamedTuple):
@@ -78,6 +84,35 @@ LIMITS: Final[dict[What, Limit]] = {
     What.NAMES: Limit(
         50_000, 100_000, KIB, "names of tasks in queues since the master started", "use fewer names"
     ),
+    # Named things that programs keep here. What was here when the master started is nobody's.
+    What.QUEUES: Limit(
+        20_000, 100_000, 2_560, "item queues", "use fewer names, or delete some: tq queues delete NAME"
+    ),
+    What.SYNCS: Limit(
+        20_000,
+        100_000,
+        2 * KIB,
+        "locks, events and barriers",
+        "use fewer names, or delete some: tq locks delete NAME",
+    ),
+    What.DATA: Limit(
+        5_000, 10_000, KIB, "named values", "use fewer names, or delete some: tq data delete NAME"
+    ),
+    What.ORIGINS: Limit(
+        20_000,
+        100_000,
+        640,
+        "pairs of an item queue and one for its results, since the master started,",
+        "use fewer names",
+    ),
+    What.PUTTERS: Limit(
+        400_000,
+        1_600_000,
+        256,
+        "programs that put items during the last day",
+        "let one program put many",
+    ),
+    What.HELD: Limit(200_000, 800_000, 320, "items that were taken and not confirmed", "confirm some first"),
     What.UPLOADS: Limit(256, 1_024, 1 * KIB, "uploads under way", "finish some first"),
     What.INCOMING_BYTES: Limit(
         80 * MIB, 256 * MIB, 1, "bytes of messages that have not arrived whole", "send fewer at a time"
@@ -165,3 +200,9 @@ class Accounts:
             account = Account(self.everybody, is_shared=key_id == AUTHKEY_ID)
             self._of_key[key_id] = account
         return account
+
+
+def give_back(account: Account | None, what: What, count: int = 1) -> None:
+    """What is gone was taken on this account; None: it is nobody's, for it was here when the master started."""
+    if account is not None:
+        account.give(what, count)

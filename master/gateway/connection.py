@@ -226,7 +226,7 @@ class Connection(asyncio.Protocol):
             return reply(RETURN, (self._gateway.references.new(creation.queue), EXPOSED))
 
         def run(call: Call) -> None:
-            items.queue(creation.queue, creation.kind, creation.maxsize)
+            items.queue(creation.queue, creation.kind, creation.maxsize, account=call.session.account)
 
         self._ask(run, made)
 
@@ -252,7 +252,7 @@ class Connection(asyncio.Protocol):
 
     def _on(self, request: QueueRequest, act: Callable[[Any, Call, Any], Any]) -> Callable[[Call], Any]:
         items = self._master.engine.items
-        return lambda call: act(items, call, items.queue(request.queue))
+        return lambda call: act(items, call, items.queue(request.queue, account=call.session.account))
 
     def _put(self, request: QueueRequest) -> None:
         payload, number = encode(request.item, root="item"), next(self._numbers)

@@ -98,7 +98,8 @@ class ItemQueueObject(EngineObject):
         """So many items are done, once for each number."""
         putter, number = judge_token("putter", putter), judge_whole("number", number, 1, NUMBER_MAX)
         count = judge_whole("count", count, 1, MAXSIZE_MAX)
-        self.engine.items.task_done_once(self._queue(call), putter, number, count)
+        queue, account = self._queue(call), call.session.account
+        self.engine.items.task_done_once(queue, putter, number, count, account)
 
     @exposed(Role.CLIENT)
     def shutdown(self, call: Call, immediate: bool = False) -> None:
@@ -129,7 +130,7 @@ class ItemQueueObject(EngineObject):
     def _queue(self, call: Call) -> ItemQueue:
         allow_queue(call, self.item_queue)
         owner = call.session.node if self.mine else None
-        return self.engine.items.queue(self.item_queue, self.kind, self.maxsize, owner)
+        return self.engine.items.queue(self.item_queue, self.kind, self.maxsize, owner, call.session.account)
 
 
 class NamedItemQueue(ItemQueueObject):

@@ -81,7 +81,7 @@ class Feeds:
         """Raises InvalidArgument or QuotaExceeded when there are too many names: what ``run`` needs is made here, at one worker's cost."""
         for feed in feeds:
             self._lanes.lane(feed.queue, feed.task, account)
-            self._origins.number(feed.queue, feed.results)
+            self._origins.number(feed.queue, feed.results, account)
         if feeds:
             self._of[node] = feeds
         else:

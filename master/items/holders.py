@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
+from ..engine.accounts import Account, What, give_back
+
 Key = TypeVar("Key")
 Thing = TypeVar("Thing")
 
@@ -18,18 +20,24 @@ class Holder(NamedTuple):
 
 
 class Holders:
+    """Each on the account of the key whose get it was; what was held when the master started is on none."""
+
     def __init__(self) -> None:
         self._of: dict[bytes, Holder] = {}
+        self._accounts: dict[bytes, Account] = {}
         self._of_node: dict[bytes, dict[bytes, None]] = {}
         self._of_queue: dict[int, dict[bytes, None]] = {}
 
     def load(self, rows: Iterable[tuple[bytes, Holder]]) -> None:
         """These, and no others."""
+        before, self._accounts = self._accounts, {}
+        for account in before.values():
+            account.give(What.HELD)
         self._of.clear()
         self._of_node.clear()
         self._of_queue.clear()
         for token, holder in rows:
-            self.hold(token, holder)
+            self.hold(token, holder, before.get(token))
 
     def __contains__(self, token: bytes) -> bool:
         return token in self._of
@@ -45,8 +53,11 @@ class Holders:
         """Whether the token holds an item of this queue for this node."""
         return self._of.get(token) == holder
 
-    def hold(self, token: bytes, holder: Holder) -> None:
-        """It does from now on."""
+    def hold(self, token: bytes, holder: Holder, account: Account | None) -> None:
+        """It does from now on. That there is room was checked when it was asked for."""
+        if account is not None:
+            account.note(What.HELD, 1)
+            self._accounts[token] = account
         self._of[token] = holder
         self._of_node.setdefault(holder.node, {})[token] = None
         self._of_queue.setdefault(holder.queue, {})[token] = None
@@ -54,6 +65,7 @@ class Holders:
     def end(self, token: bytes) -> Holder:
         """It holds nothing any more; what it held before."""
         holder = self._of.pop(token)
+        give_back(self._accounts.pop(token, None), What.HELD)
         discard(self._of_node, holder.node, token)
         discard(self._of_queue, holder.queue, token)
         return holder

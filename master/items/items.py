@@ -22,20 +22,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from ...common.domain.model import check_new
 from ...common.errors import InvalidArgument
+from ..engine.accounts import Account, What
 from ..engine.clock import Now
 from ..engine.presence import Presence
 from ..engine.session import LATER, Call, Session
 from ..store.interface.items import NewItem
 from ..store.interface.store import Store
-from .holders import Holder, Holders, discard
+from .holders import Holder, Holders
 from .lost_items import LostItems
+from .names import QueueNames
 from .put_numbers import PutNumbers
 from .queue import (
     DRAINED,
     EMPTY,
-    FIFO,
     FULL,
     LIFO,
     NO_MORE,
@@ -52,7 +52,6 @@ from .queue import (
 )
 
 TOKEN_BYTES: Final = 16
-QUEUES_MAX: Final = 100_000
 NUMBER_MAX: Final = 2**62
 ENDED_AT_ONCE: Final = 1_000  # items given back, and queues that go with their owner, in one transaction
 LAST_RANK: Final = b"\xff"  # above every kind of common/values/sort_keys.py
@@ -72,10 +71,11 @@ class Items:
     ) -> None:
         self._store, self._lease_ms, self._grace_ms = store, lease_ms, grace_ms
         self._is_paused, self._deleted = is_paused, deleted
-        self.by_name: dict[str, ItemQueue] = {}
-        self._by_number: dict[int, ItemQueue] = {}
+        self._names = QueueNames(store.items)
+        self.by_name, self._by_number = self._names.by_name, self._names.by_number
+        self.queue = self._names.get
         self._holders = Holders()
-        self._owned: dict[bytes, dict[ItemQueue, None]] = {}  # by the node with which they go
+        self._owned = self._names.owned
         self._lost = LostItems(store.items)
         self._numbers = PutNumbers(store.items)
         self._last_seq = 0
@@ -87,46 +87,13 @@ class Items:
     def load(self, now: Now) -> None:
         """Take the store's picture. Parked calls stay: their sessions are as open as before."""
         picture = self._store.items.load()
-        before, self.by_name = self.by_name, {}
-        self._by_number.clear()
-        self._owned.clear()
-        for row in picture.queues:
-            queue = before.get(row.name) or ItemQueue(row.queue, row.name, row.kind, row.maxsize)
-            queue.restore(row)
-            self._know(queue)
+        self._names.load(picture.queues)
         self._holders.load((row.token, Holder(row.queue, row.node)) for row in picture.held)
         self._numbers.load(picture.putters)
         self._last_seq = max(self._last_seq, picture.last_seq)  # no number is used twice: see ``_lost``
         self.forget()
         for node in {*self._holders.nodes, *self._owned}:
             self._presence.found(node, now.mono + self._lease_ms)
-
-    # queues
-
-    def queue(
-        self, name: str, kind: str | None = None, maxsize: int = 0, owner: bytes | None = None
-    ) -> ItemQueue:
-        """The queue of a name, made on first use (fifo, unless told). InvalidArgument when it is there with another
-        kind or size than is asked for."""
-        queue = self.by_name.get(name)
-        if queue is None:
-            check_new("queue", name, owner is not None)
-            if len(self.by_name) >= QUEUES_MAX:
-                raise InvalidArgument(f"there are {QUEUES_MAX:,} item queues already; use fewer names")
-            number = self._store.items.add_queue(name, kind or FIFO, maxsize, owner)
-            queue = ItemQueue(number, name, kind or FIFO, maxsize, owner=owner)
-            self._know(queue)
-        elif kind is not None and (queue.kind, queue.maxsize) != (kind, maxsize):
-            raise InvalidArgument(
-                f"queue {name!r} is {queue.kind} with maxsize={queue.maxsize}, not {kind} with maxsize={maxsize}; "
-                "give the same, or use another name"
-            )
-        return queue
-
-    def _know(self, queue: ItemQueue) -> None:
-        self.by_name[queue.name] = self._by_number[queue.number] = queue
-        if queue.owner is not None:
-            self._owned.setdefault(queue.owner, {})[queue] = None
 
     # in
 
@@ -138,13 +105,15 @@ class Items:
         if queue.shut:
             return NOT_PUT
         check_rank(queue.kind, put.rank)
+        if put.numbered:
+            self._numbers.check_room(queue.number, put.putter, call.session.account)
         if queue.is_full or queue.putters:
             if not wait:
                 return FULL
             call.hold(len(put.payload))
             queue.park_put(Putter(put, call))
             return LATER
-        return self._accept(queue, put)
+        return self._accept(queue, put, call.session.account)
 
     def give_up_put(self, queue: ItemQueue, author: bytes, number: int) -> bool:
         """A put waits no longer; whether it was stored after all."""
@@ -155,14 +124,14 @@ class Items:
             return False
         return self._numbers.is_known(queue.number, author, number)
 
-    def _accept(self, queue: ItemQueue, put: NewPut) -> object:
+    def _accept(self, queue: ItemQueue, put: NewPut, account: Account) -> object:
         if queue.kind == PRIORITY and put.rank is not None:
             self._write()
             told = conflict(queue.name, put.rank, partial(self._store.items.neighbours, queue.number))
             if told is not None:
                 return told
         if put.numbered:
-            self._numbers.remember(queue.number, put.putter, put.number)
+            self._numbers.remember(queue.number, put.putter, put.number, account)
         self._add(queue, put.payload, put.rank)
         return True
 
@@ -209,7 +178,7 @@ class Items:
             token, call = getter
             node = call.session.node
             self._new.append(NewItem(self._last_seq, queue.number, place, token, node, payload))
-            self._holders.hold(token, Holder(queue.number, node))
+            self._holders.hold(token, Holder(queue.number, node), call.session.account)
             call.answer(payload)
         else:
             self._new.append(NewItem(self._last_seq, queue.number, place, None, None, payload))
@@ -226,6 +195,7 @@ class Items:
             return self._store.items.held(token)
         if token in self._holders:
             raise InvalidArgument("this token holds another item already: each get has one of its own")
+        call.session.account.check(What.HELD, 1)
         if not queue.waiting or self._is_paused(queue.name):
             if queue.shut and not queue.waiting:
                 return NO_MORE
@@ -235,7 +205,7 @@ class Items:
             return LATER
         self._write()
         payload = self._store.items.take(queue.number, token, call.session.node)
-        self._holders.hold(token, holder)
+        self._holders.hold(token, holder, call.session.account)
         queue.waiting -= 1
         self._admit(queue)
         return payload
@@ -288,7 +258,7 @@ class Items:
         while queue.waiting and (getter := self._next_getter(queue)) is not None:
             token, call = getter
             payload = self._store.items.take(queue.number, token, call.session.node)
-            self._holders.hold(token, Holder(queue.number, call.session.node))
+            self._holders.hold(token, Holder(queue.number, call.session.node), call.session.account)
             queue.waiting -= 1
             call.answer(payload)
 
@@ -307,7 +277,7 @@ class Items:
         while queue.putters and not queue.is_full:
             _, putter = queue.putters.popitem(last=False)
             putter.call.abandon = None
-            putter.call.answer(self._accept(queue, putter.put))
+            putter.call.answer(self._accept(queue, putter.put, putter.call.session.account))
 
     # operators
 
@@ -363,11 +333,14 @@ class Items:
                 call.answer(None)
             queue.joiners.clear()
 
-    def task_done_once(self, queue: ItemQueue, putter: bytes, number: int, count: int) -> None:
+    def task_done_once(
+        self, queue: ItemQueue, putter: bytes, number: int, count: int, account: Account
+    ) -> None:
         """As ``task_done``, numbered as puts are: it may come again."""
         if not self._numbers.is_known(queue.number, putter, number):
+            self._numbers.check_room(queue.number, putter, account)
             self.task_done(queue, count)
-            self._numbers.remember(queue.number, putter, number)
+            self._numbers.remember(queue.number, putter, number, account)
 
     def join(self, call: Call, queue: ItemQueue) -> object:
         """Answered when everything put has been told done."""
@@ -422,9 +395,7 @@ class Items:
         self._store.items.drop_queue(queue.number)
         for token in self._holders.of_queue(queue.number):
             self._holders.end(token)
-        if queue.owner is not None:
-            discard(self._owned, queue.owner, queue)
-        del self.by_name[queue.name], self._by_number[queue.number]
+        self._names.forget(queue)
         self._deleted(queue.name)
 
     # one transaction

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..engine.accounts import Account, What, give_back
 from ..engine.clock import Now
 from ..store.interface.items import ItemStore
 
@@ -19,24 +20,44 @@ class PutNumbers:
     def __init__(self, store: ItemStore) -> None:
         self._store = store
         self._last: dict[int, dict[bytes, int]] = {}  # by queue and putter
+        self._accounts: dict[
+            tuple[int, bytes], Account
+        ] = {}  # of the keys; of those of an earlier start there is none
         self._new: set[tuple[int, bytes]] = set()  # of the transaction under way
         self._forget_at = 0
 
     def load(self, rows: list[tuple[int, bytes, int]]) -> None:
-        self._last = {}
+        before, self._accounts, self._last = self._accounts, {}, {}
+        for account in before.values():
+            account.give(What.PUTTERS)
         for queue, putter, number in rows:
             self._last.setdefault(queue, {})[putter] = number
+            known = before.get((queue, putter))
+            if known is not None:
+                known.note(What.PUTTERS, 1)
+                self._accounts[queue, putter] = known
+
+    def check_room(self, queue: int, putter: bytes, account: Account) -> None:
+        """Raises QuotaExceeded when this putter is new, and one too many."""
+        if putter not in self._last.get(queue, {}):
+            account.check(What.PUTTERS, 1)
 
     def is_known(self, queue: int, putter: bytes, number: int) -> bool:
         return number <= self._last.get(queue, {}).get(putter, 0)
 
-    def remember(self, queue: int, putter: bytes, number: int) -> None:
-        self._last.setdefault(queue, {})[putter] = number
+    def remember(self, queue: int, putter: bytes, number: int, account: Account) -> None:
+        """That there is room was checked before."""
+        last = self._last.setdefault(queue, {})
+        if putter not in last:
+            account.note(What.PUTTERS, 1)
+            self._accounts[queue, putter] = account
+        last[putter] = number
         self._new.add((queue, putter))
 
     def drop(self, queue: int) -> None:
         """The queue is gone; in the store its numbers went with it."""
-        self._last.pop(queue, None)
+        for putter in self._last.pop(queue, ()):
+            give_back(self._accounts.pop((queue, putter), None), What.PUTTERS)
         self._new = {key for key in self._new if key[0] != queue}
 
     def void(self) -> None:
@@ -58,4 +79,5 @@ class PutNumbers:
         gone = self._store.forget_putters(now.steady - PUTTER_TTL_MS, FORGOTTEN_AT_ONCE)
         for queue, putter in gone:
             self._last.get(queue, {}).pop(putter, None)
+            give_back(self._accounts.pop((queue, putter), None), What.PUTTERS)
         self._forget_at = now.mono + (0 if len(gone) == FORGOTTEN_AT_ONCE else FORGET_EVERY_MS)

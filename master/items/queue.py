@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from ...common.errors import InvalidArgument
 from ...common.values.sort_keys import comparable
+from ..engine.accounts import Account
 from ..engine.session import Call
 from ..store.interface.items import ItemQueueRow
 
@@ -58,6 +59,7 @@ class ItemQueue:
     shut: int = 0  # OPEN, SHUT or DRAINED
     owner: bytes | None = None  # the node with which it goes
     waiting: int = 0
+    account: Account | None = None  # of the key that made it; None: it was there when the master started
     # Those that wait, in order. Each goes by what it is known by, however many there are; a dict that is emptied from the front
     # would look at all the places that were freed.
     getters: OrderedDict[bytes, Getter] = field(default_factory=OrderedDict)  # by token

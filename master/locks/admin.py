@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from heapq import nsmallest
 from itertools import islice
 from typing import Any, Final
 
@@ -65,8 +66,12 @@ class Locks(EngineObject):
         """``rows``, by name; and how many more there are."""
         allows = call.session.allows_queue
         syncs = [one for one in self.engine.syncs.by_name.values() if one.owner is None and allows(one.name)]
-        syncs.sort(key=lambda one: (not (one.held or one.queue or one.conditions), one.name, one.family))
-        shown = syncs[:LOCKS_SHOWN_MAX]
+        self.engine.work.glanced(len(self.engine.syncs.by_name))
+        shown = nsmallest(
+            LOCKS_SHOWN_MAX,
+            syncs,
+            key=lambda one: (not (one.held or one.queue or one.conditions), one.name, one.family),
+        )
         addresses = {session.node: session.address for session in self.engine.sessions}
         rows = [self._row(sync, addresses) for sync in sorted(shown, key=lambda one: (one.name, one.family))]
         return {"rows": rows, "left_out": len(syncs) - len(shown)}

@@ -34,7 +34,8 @@ class SyncObject(EngineObject):
     def _sync(self, call: Call) -> Sync:
         allow_queue(call, self.name)
         owner = call.session.node if self.mine else None
-        return self.engine.syncs.get(self.family, self.name, self.kind, self.size, self.value, owner)
+        what = (self.family, self.name, self.kind, self.size, self.value)
+        return self.engine.syncs.get(*what, owner, call.session.account)
 
 
 class Lock(SyncObject):

@@ -24,6 +24,7 @@ from typing import Final, NamedTuple
 
 from ...common.domain.model import check_new
 from ...common.errors import InvalidArgument
+from ..engine.accounts import Account, What, give_back
 from ..engine.clock import Now
 from ..engine.presence import Presence
 from ..engine.session import Call, Session
@@ -73,6 +74,7 @@ class Sync:
     owner: bytes | None
     value: int
     counter: int = 0
+    account: Account | None = None  # of the key that made it; None: it was there when the master started
     queue: Parked = field(default_factory=OrderedDict)
     conditions: dict[str, Parked] = field(default_factory=dict)
     condition_of: dict[bytes, str] = field(default_factory=dict)  # by the token that waits for it
@@ -151,12 +153,15 @@ class Syncs:
         self._of_node, self._laid_down, self._owned = {}, {}, {}
         for row in rows:
             sync = Sync(*row)
-            if (known := before.get((row.family, row.name))) is not None:
+            if (known := before.pop((row.family, row.name), None)) is not None:
+                sync.account = known.account
                 sync.queue, sync.conditions = known.queue, known.conditions
                 sync.condition_of = known.condition_of
                 known.queue, known.conditions, known.condition_of = OrderedDict(), {}, {}
             self._add(sync)
             by_number[row.sync] = sync
+        for known in before.values():  # made in the transaction that failed
+            give_back(known.account, What.SYNCS)
         for claim in claims:
             sync = by_number[claim.sync]
             if claim.held:
@@ -171,16 +176,27 @@ class Syncs:
             self._presence.found(node, now.mono + self._lease_ms)
 
     def get(
-        self, family: str, name: str, kind: str, size: int, value: int, owner: bytes | None = None
+        self,
+        family: str,
+        name: str,
+        kind: str,
+        size: int,
+        value: int,
+        owner: bytes | None = None,
+        account: Account | None = None,
     ) -> Sync:
-        """The one of this name, made on first use. InvalidArgument when it is there as something else."""
+        """The one of this name, made on first use: for ``account``, which may raise QuotaExceeded. InvalidArgument when it is
+        there as something else."""
         sync = self.by_name.get((family, name))
         if sync is None:
             check_new(family, name, owner is not None)
             if len(self.by_name) >= SYNCS_MAX:
                 raise InvalidArgument(f"there are {SYNCS_MAX:,} locks, events and barriers already")
+            if account is not None:
+                account.take(What.SYNCS)
             number = self._store.syncs.add_sync(family, name, kind, size, owner, value)
             sync = Sync(number, family, name, kind, size, owner, value, self._dropped.get((family, name), 0))
+            sync.account = account
             self._add(sync)
             if sync.counter:
                 self.changed(sync)
@@ -354,6 +370,7 @@ class Syncs:
         for token in list(sync.laid_down):
             self.picked_up(sync, token)
         self._changed.pop(sync, None)
+        give_back(sync.account, What.SYNCS)
         self._store.syncs.drop_sync(sync.number)
         if sync.owner is not None:
             del self._owned[sync.owner][sync]

@@ -6,12 +6,14 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, Final
 
 from ...common.domain.model import StateNumber
 from ...common.domain.probe import PROBE
 from ...common.wire.frames import pack
 from ..engine.engine import Engine
+from ..engine.work import GLANCES
 from ..items.queue import ItemQueue
 from ..tasks.routes import Queue
 from ..tasks.shown import attempts_of, begun, running_by_lane, shown_counts
@@ -19,6 +21,7 @@ from ..workers.membership import Worker
 from ..workers.worker_info import WorkerInfo
 
 LANES_MAX: Final = 500  # of one queue, looked into for its oldest task
+LANES_OF_ALL: Final = 5_000  # of all queues of one list; each of a long list has its share
 TOP_MAX: Final = 20  # rows of what runs longest and of what failed last
 SHOWN_MAX: Final = 50  # of what one worker holds; running tasks looked at for what runs longest
 # Of the rows of workers in one answer, which has to stay below the limit of a frame whatever workers say.
@@ -33,13 +36,11 @@ LONG: Final = ("tasks", "allow", "labels", "queues")  # of a worker's row: not n
 def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, Any]]:
     """Every queue that may be seen, of tasks or of plain values, by name; as many as fit one answer, those with
     something in them first. One of a program's own is nobody else's."""
-    items = {one.name: one for one in engine.items.by_name.values() if one.owner is None}
-    queues = {**{name: Queue(name) for name in items}, **engine.lanes.queues}
+    names = _seen(engine, allows)
+    items = {name: one for name in names if (one := engine.items.by_name.get(name)) and one.owner is None}
+    queues = {name: engine.lanes.queues.get(name) or Queue(name) for name in names}
     running = running_by_lane(engine)
-    seen = [name for name in queues if allows(name)]
-    if len(seen) > QUEUES_SHOWN_MAX:
-        empty = {name: not (queues[name].is_used or (name in items and items[name].waiting)) for name in seen}
-        seen = sorted(seen, key=lambda name: (empty[name], name))[:QUEUES_SHOWN_MAX]
+    lanes_max = max(1, min(LANES_MAX, LANES_OF_ALL // max(1, len(names))))
     return [
         {
             "name": name,
@@ -47,13 +48,28 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
             "reason": queue.reason,
             "since": None if queue.since is None else engine.now.shown(queue.since),
             "rate": 0.0 if queue.rate is None else queue.rate.per_second(engine.now.mono),
-            "oldest_ready_seconds": oldest_ready_seconds(engine, queue),
+            "oldest_ready_seconds": oldest_ready_seconds(engine, queue, lanes_max),
             "items": items[name].waiting if name in items else 0,
             "item_queue": _item_row(engine, items[name]) if name in items else None,
             **_states(queue, running),
         }
-        for name, queue in ((name, queues[name]) for name in sorted(seen))
+        for name, queue in queues.items()
     ]
+
+
+def _seen(engine: Engine, allows: Callable[[str], bool]) -> list[str]:
+    """The names of queues in a list: as many as fit, those with something in them first; in order."""
+    items, lanes = engine.items.by_name, engine.lanes.queues
+    engine.work.glanced(len(items) + len(lanes) + len(engine.lanes.by_number))
+    public = (one.name for one in items.values() if one.owner is None and one.name not in lanes)
+    seen = [name for name in chain(lanes, public) if allows(name)]
+    if len(seen) <= QUEUES_SHOWN_MAX:
+        return sorted(seen)
+
+    def is_empty(name: str) -> bool:
+        return not ((name in lanes and lanes[name].is_used) or (name in items and items[name].waiting))
+
+    return sorted(heapq.nsmallest(QUEUES_SHOWN_MAX, seen, key=lambda name: (is_empty(name), name)))
 
 
 def _states(queue: Queue, running: Counter[int]) -> dict[str, int]:
@@ -81,9 +97,10 @@ def _item_row(engine: Engine, queue: ItemQueue) -> dict[str, Any]:
     }
 
 
-def oldest_ready_seconds(engine: Engine, queue: Queue) -> float | None:
-    """How long ago the longest waiting of the ready tasks was submitted."""
-    lanes = [lane.number for lane in queue.lanes if lane.counts[StateNumber.READY]][:LANES_MAX]
+def oldest_ready_seconds(engine: Engine, queue: Queue, lanes_max: int = LANES_MAX) -> float | None:
+    """How long ago the longest waiting of the ready tasks was submitted; of the first so many of its names."""
+    lanes = [lane.number for lane in queue.lanes if lane.counts[StateNumber.READY]][:lanes_max]
+    engine.work.looked(len(lanes))
     created = [one for one in map(engine.store.oldest_ready, lanes) if one is not None]
     return max(0, engine.now.steady - min(created)) / 1000 if created else None
 
@@ -92,6 +109,7 @@ def worker_rows(engine: Engine) -> list[dict[str, Any]]:
     """Everybody who has announced itself, as far as it fits one answer: who is here first, and who says little. What
     one says at length (see LONG) is left out where it would be too much."""
     workers = [one for one in engine.roster.listed() if one.info is not None]
+    engine.work.glanced(len(workers) * GLANCES + len(engine.running))
     leased = Counter(held.worker for held in engine.running.values())
     rows = {
         one: _worker_row(engine, one, one.info, leased[one.number]) for one in workers if one.info is not None

@@ -354,12 +354,14 @@ class Workers(EngineObject):
     def serving(self, call: Call, queue: str, task: str) -> tuple[int, int]:
         """How many connected workers serve this callable in this queue, and how many are connected."""
         allow_queue(call, judge_text("queue", queue))
+        self.engine.work.glanced(len(self.engine.roster.by_node))
         return self.engine.roster.serving(judge_text("queue", queue), judge_text("task", task))
 
     @exposed(Role.VIEWER)
     def running(self, call: Call, node: str) -> Rows:
         """What a worker (its whole node) holds, longest first, at most fifty: as in a listing of tasks."""
         self.engine.intake.settle(self.engine.now)
+        self.engine.work.glanced(len(self.engine.running))
         return running_rows(self.engine, judge_text("node", node), call.session.allows_queue)
 
     @exposed(Role.ADMIN)
@@ -374,6 +376,7 @@ class Master(EngineObject):
     @exposed(Role.VIEWER)
     def info(self, call: Call) -> dict[str, Any]:
         engine = self.engine
+        engine.work.glanced(len(engine.lanes.by_number))
         return {
             **engine.facts,
             "wall": engine.now.wall / 1000,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from ...common.errors import InvalidArgument
+from ..engine.accounts import Account, What
 from ..store.interface.store import Picture, Store
 
 ORIGINS_MAX: Final = 100_000  # pairs of queues; as many as there may be item queues
@@ -25,20 +26,26 @@ class Origins:
         self._store = store
         self._by_number: dict[int, Origin] = {}
         self._numbers: dict[Origin, int] = {}
+        self._of_queue: dict[str, list[int]] = {}
 
     def load(self, picture: Picture) -> None:
-        self._by_number = {number: Origin(queue, results) for number, queue, results in picture.origins}
-        self._numbers = {origin: number for number, origin in self._by_number.items()}
+        self._by_number.clear()
+        self._numbers.clear()
+        self._of_queue.clear()
+        for number, queue, results in picture.origins:
+            self._know(number, Origin(queue, results))
 
-    def number(self, queue: str, results: str | None) -> int:
-        """That of a pair of queues; it gets one on first use."""
+    def number(self, queue: str, results: str | None, account: Account | None = None) -> int:
+        """That of a pair of queues; it gets one on first use: for ``account``, which may raise QuotaExceeded."""
         origin = Origin(queue, results)
         number = self._numbers.get(origin)
         if number is None:
             if len(self._by_number) >= ORIGINS_MAX:
                 raise InvalidArgument(f"items of {ORIGINS_MAX:,} queues have become tasks; use fewer names")
-            number = self._numbers[origin] = self._store.add_origin(queue, results)
-            self._by_number[number] = origin
+            if account is not None:
+                account.take(What.ORIGINS)
+            self._know(self._store.add_origin(queue, results), origin)
+            number = self._numbers[origin]
         return number
 
     def of(self, number: int) -> Origin:
@@ -46,9 +53,14 @@ class Origins:
 
     def queue_deleted(self, name: str) -> None:
         """Items of a queue that has this name later are others: what came from it counts there no more."""
-        mine = [number for number, origin in self._by_number.items() if origin.queue == name]
+        mine = self._of_queue.pop(name, [])
         if mine:
             self._store.orphan_origins(name)
         for number in mine:
             del self._numbers[self._by_number[number]]
             self._by_number[number] = self._by_number[number]._replace(queue=None)
+
+    def _know(self, number: int, origin: Origin) -> None:
+        self._by_number[number], self._numbers[origin] = origin, number
+        if origin.queue is not None:
+            self._of_queue.setdefault(origin.queue, []).append(number)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from tq.common.domain.ids import new_ids
-from tq.common.errors import InvalidArgument, QuotaExceeded
+from tq.common.domain.model import Role
+from tq.common.errors import InvalidArgument, QuotaExceeded, StoreError
 from tq.common.values.codec import encode_call
 from tq.common.wire.frames import FRAME_BYTES_MAX, pack
 from tq.master.engine.accounts import LIMITS, Accounts, What
@@ -323,3 +324,116 @@ def test_the_rows_of_queues_fit_one_answer_and_those_in_use_are_shown(
     client.call(("get_queue", "zz"), "put", b"p" * 16, 1, b"x")
     monkeypatch.setattr(overview, "QUEUES_SHOWN_MAX", 3)
     assert [row["name"] for row in client.call("get_queues", "list")] == ["empty-0", "q", "zz"]
+
+
+# names that stay
+
+
+def named_queue(peer: Peer, name: str) -> None:
+    peer.call(("get_queue", name), "make")
+
+
+def named_lock(peer: Peer, name: str) -> None:
+    peer.call(("get_lock", name), "state")
+
+
+def named_event(peer: Peer, name: str) -> None:
+    peer.call(("get_event", name), "state")
+
+
+def named_list(peer: Peer, name: str) -> None:
+    peer.call(("get_datum", "list", name), "make", NOTHING)
+
+
+def results_of(peer: Peer, name: str) -> None:
+    info = {"host": "h", "pid": 1, "slots": 1, "labels": {}, "tasks": [], "queues": None, "version": "1"}
+    peer.call("get_dispatcher", "announce", {**info, "apply": [["jobs", "m:f", name]]}, [])
+
+
+def putter(peer: Peer, name: str) -> None:
+    peer.call("get_queue/q", "put", name.encode().ljust(16), 1, b"x")
+
+
+def held(peer: Peer, name: str) -> None:
+    peer.call("get_queue/q", "put", bytes(16), int(name[1:]) + 1, b"x")
+    peer.call("get_queue/q", "get", name.encode().ljust(16))
+
+
+@pytest.mark.parametrize(
+    ("take", "what"),
+    [
+        (named_queue, What.QUEUES),
+        (named_lock, What.SYNCS),
+        (named_event, What.SYNCS),
+        (named_list, What.DATA),
+        (results_of, What.ORIGINS),
+        (putter, What.PUTTERS),
+        (held, What.HELD),
+    ],
+)
+def test_one_key_takes_no_more_than_its_share_of_what_stays(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, take: Callable[[Peer, str], None], what: What
+) -> None:
+    monkeypatch.setitem(LIMITS, what, LIMITS[what]._replace(key=5, all=8))
+    accounts = Accounts()
+    one, other = (bench.worker("m:f") if take is results_of else bench.client() for _ in range(2))
+    one.session.account, other.session.account = accounts.of("one"), accounts.of("other")
+    for number in range(5):
+        take(one, f"a{number}")
+    take(one, "a0") if take is not held else None  # it is there
+    with pytest.raises(QuotaExceeded, match="this key has 5"):
+        take(one, "a5")
+    take(other, "a6")
+    assert [accounts.of(key).held[what] for key in ("one", "other")] == [5, 1]
+
+
+def test_what_goes_leaves_its_room_to_others(bench: Bench) -> None:
+    accounts = Accounts()
+    client, admin = bench.client(), bench.client(role=Role.ADMIN)
+    account = client.session.account = accounts.of("a")
+    client.call("get_queue/q", "put", bytes(16), 1, b"x")
+    assert client.call("get_queue/q", "get", b"t" * 16) == b"x"
+    named_lock(client, "l")
+    named_list(client, "d")
+    kinds = (What.QUEUES, What.PUTTERS, What.HELD, What.SYNCS, What.DATA)
+    assert [account.held[what] for what in kinds] == [1] * 5
+    client.call("get_queue/q", "confirm", [b"t" * 16])
+    admin.call("get_queues", "delete", "q", True)
+    admin.call("get_locks", "delete", "l")
+    admin.call("get_data", "delete", "d")
+    assert [account.held[what] for what in kinds] == [0] * 5
+
+
+def test_what_a_failed_transaction_made_is_given_back(bench: Bench) -> None:
+    accounts = Accounts()
+    client = bench.client()
+    account = client.session.account = accounts.of("a")
+
+    def fails() -> None:
+        raise StoreError("the disk is full")
+
+    for call in (
+        lambda: client.ask("get_queue/q", "put", bytes(16), 1, b"x"),
+        lambda: client.ask("get_queue/q", "get", b"t" * 16),
+        lambda: client.ask("get_lock/l", "acquire", b"t" * 16),
+        lambda: client.ask("get_datum/list/d", "make", NOTHING),
+    ):
+        call()
+    bench.step(commit=fails)
+    kinds = (What.QUEUES, What.PUTTERS, What.HELD, What.SYNCS, What.DATA)
+    assert [account.held[what] for what in kinds] == [0] * 5
+
+
+def test_a_list_of_names_that_are_not_for_this_key_is_work_all_the_same(bench: Bench) -> None:
+    client, bound = bench.client(), bench.client(("none.*",), Role.VIEWER)
+    for number in range(2_000):
+        client.ask(("get_queue", f"q{number}"), "make")
+        client.ask(("get_lock", f"l{number}"), "state")
+    while bench.engine.has_work:
+        bench.step()
+    for target, empty in (("get_queues", []), ("get_locks", {"rows": [], "left_out": 0})):
+        calls = [bound.ask(target, "list") for _ in range(500)]
+        assert len(bench.step().calls) < len(calls)
+        while bench.engine.has_work:
+            bench.step()
+        assert [bound.answer(call) for call in calls] == [empty] * len(calls)

@@ -1,0 +1,76 @@
+"""Item queues by name, by number and by the program they go with; each on the account of the key that made it. Pure but for
+the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from ...common.domain.model import check_new
+from ...common.errors import InvalidArgument
+from ..engine.accounts import Account, What, give_back
+from ..store.interface.items import ItemQueueRow, ItemStore
+from .holders import discard
+from .queue import FIFO, ItemQueue
+
+QUEUES_MAX: Final = 100_000
+
+
+class QueueNames:
+    def __init__(self, store: ItemStore) -> None:
+        self._store = store
+        self.by_name: dict[str, ItemQueue] = {}
+        self.by_number: dict[int, ItemQueue] = {}
+        self.owned: dict[bytes, dict[ItemQueue, None]] = {}  # by the node with which they go
+
+    def load(self, rows: Iterable[ItemQueueRow]) -> None:
+        """These, and no others. Parked calls stay."""
+        before = dict(self.by_name)
+        self.by_name.clear()
+        self.by_number.clear()
+        self.owned.clear()
+        for row in rows:
+            queue = before.pop(row.name, None) or ItemQueue(row.queue, row.name, row.kind, row.maxsize)
+            queue.restore(row)
+            self._add(queue)
+        for queue in before.values():  # made in the transaction that failed
+            give_back(queue.account, What.QUEUES)
+
+    def get(
+        self,
+        name: str,
+        kind: str | None = None,
+        maxsize: int = 0,
+        owner: bytes | None = None,
+        account: Account | None = None,
+    ) -> ItemQueue:
+        """The queue of a name, made on first use (fifo, unless told): for ``account``, which may raise QuotaExceeded.
+        InvalidArgument when it is there with another kind or size than is asked for."""
+        queue = self.by_name.get(name)
+        if queue is None:
+            check_new("queue", name, owner is not None)
+            if len(self.by_name) >= QUEUES_MAX:
+                raise InvalidArgument(f"there are {QUEUES_MAX:,} item queues already; use fewer names")
+            if account is not None:
+                account.take(What.QUEUES)
+            number = self._store.add_queue(name, kind or FIFO, maxsize, owner)
+            queue = ItemQueue(number, name, kind or FIFO, maxsize, owner=owner, account=account)
+            self._add(queue)
+        elif kind is not None and (queue.kind, queue.maxsize) != (kind, maxsize):
+            raise InvalidArgument(
+                f"queue {name!r} is {queue.kind} with maxsize={queue.maxsize}, not {kind} with maxsize={maxsize}; "
+                "give the same, or use another name"
+            )
+        return queue
+
+    def forget(self, queue: ItemQueue) -> None:
+        """It is gone."""
+        give_back(queue.account, What.QUEUES)
+        if queue.owner is not None:
+            discard(self.owned, queue.owner, queue)
+        del self.by_name[queue.name], self.by_number[queue.number]
+
+    def _add(self, queue: ItemQueue) -> None:
+        self.by_name[queue.name] = self.by_number[queue.number] = queue
+        if queue.owner is not None:
+            self.owned.setdefault(queue.owner, {})[queue] = None
