@@ -28,6 +28,7 @@ from typing import Final
 from ..domain.globs import fits_any
 from ..domain.model import NODE_ID_BYTES, Role
 from ..errors import ConfigError, InvalidArgument
+from ..values.brief import brief
 from ..wire.address import is_loopback
 from .patterns import lies_within
 
@@ -125,7 +126,7 @@ def key_pair(secret: bytes, kdf: str, salt: bytes) -> KeyPair:
     elif kdf == KDF_NONE:
         base = secret
     else:
-        raise InvalidArgument(f"key derivation {kdf!r:.40} is unknown")
+        raise InvalidArgument(f"key derivation {brief(kdf)} is unknown")
     return KeyPair(
         client_key=hmac.digest(base, b"tq1 client key", "sha256"),
         server_key=hmac.digest(base, b"tq1 server key", "sha256"),

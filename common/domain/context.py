@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InvalidArgument
+from ..values.brief import brief
 from .model import NOTE_CHARS_MAX
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _number(name: str, value: Any) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise InvalidArgument(f"progress: {name} must be a number, not {value!r:.80}") from None
+        raise InvalidArgument(f"progress: {name} must be a number, not {brief(value, 80)}") from None
     if number - number != 0:  # inf, nan
         raise InvalidArgument(f"progress: {name} must be finite, not {number}")
     return number

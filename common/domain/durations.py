@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from ..errors import InvalidArgument
+from ..values.brief import brief
 
 DELAY_SECONDS_MAX: Final = 366 * 24 * 3600.0 * 10  # ten years: beyond it a delay is a typing error
 SHOWN_BITS_MAX: Final = 256  # of an int in an error: Python refuses to write out very long ones
@@ -44,4 +45,4 @@ def _is_finite(value: int | float) -> bool:
 def _shown(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > SHOWN_BITS_MAX:
         return f"an int of {value.bit_length():,} bits"
-    return f"{value!r:.80}"
+    return f"{brief(value, 80)}"

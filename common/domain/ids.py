@@ -17,6 +17,7 @@ from typing import Final
 from uuid import UUID
 
 from ..errors import InvalidArgument, NotSerializable
+from ..values.brief import brief
 
 _VERSION_7, _VERSION_8, _VARIANT = 0x7 << 76, 0x8 << 76, 0x2 << 62
 _COUNTER_BITS = 74  # below the timestamp, without version and variant
@@ -132,5 +133,5 @@ def parse_id(text: str) -> bytes:
         return UUID(text).bytes
     except (ValueError, AttributeError, TypeError):
         raise InvalidArgument(
-            f"{text!r:.60} is not a task id; it looks like 019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b"
+            f"{brief(text, 60)} is not a task id; it looks like 019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b"
         ) from None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from ..errors import InvalidArgument
+from ..values.brief import brief
 from .durations import DELAY_SECONDS_MAX, check_number
 
 PRIORITY_MIN, PRIORITY_MAX = -100, 100  # higher runs first; the range keeps it one byte on the wire
@@ -83,7 +84,7 @@ class State(enum.StrEnum):
         try:
             return cls(word.lower())
         except ValueError:
-            raise InvalidArgument(f"unknown state {word!r}; one of: {', '.join(cls)}") from None
+            raise InvalidArgument(f"unknown state {brief(word)}; one of: {', '.join(cls)}") from None
 
 
 class OutcomeNumber(enum.IntEnum):
@@ -164,7 +165,7 @@ class TaskOptions:
         check_number("max_crashes", self.max_crashes, 1, RETRIES_MAX, whole=True)
         if self.delivery not in tuple(Delivery):
             raise InvalidArgument(
-                f"delivery={self.delivery!r} is unknown; use 'at_least_once' or 'at_most_once'"
+                f"delivery={brief(self.delivery)} is unknown; use 'at_least_once' or 'at_most_once'"
             )
         if self.at is not None and self.delay:
             raise InvalidArgument("delay and at exclude each other; give one of them")
@@ -186,14 +187,14 @@ class TaskOptions:
         known = {field.name for field in fields(cls)}
         for name in options:
             if name not in known:
-                raise InvalidArgument(f"unknown option {name!r}; one of: {', '.join(sorted(known))}")
+                raise InvalidArgument(f"unknown option {brief(name)}; one of: {', '.join(sorted(known))}")
         return cls(**options)
 
 
 def check_name(kind: str, name: object) -> str:
     """A queue or task name: 1..255 printable characters without white space; raises InvalidArgument."""
     if not isinstance(name, str) or not 1 <= len(name) <= NAME_CHARS_MAX:
-        raise InvalidArgument(f"{kind} name must be 1 to {NAME_CHARS_MAX} characters, not {name!r:.80}")
+        raise InvalidArgument(f"{kind} name must be 1 to {NAME_CHARS_MAX} characters, not {brief(name, 80)}")
     if not name.isprintable() or any(character.isspace() for character in name):
         raise InvalidArgument(f"{kind} name {name!r} has white space or unprintable characters")
     return name

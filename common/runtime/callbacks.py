@@ -12,6 +12,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
+from ..values.brief import brief
+
 MASTER, WORKER = "master", "worker"
 OUT_OF_MEMORY: Final = (
     "the master has no more memory; what was asked for is not done. Give its host or its control group more (MemoryMax=, "
@@ -56,4 +58,4 @@ def report_bug(report: Callable[..., None], error: BaseException, program: str =
 def words_of(error: BaseException, program: str = MASTER) -> str:
     if isinstance(error, MemoryError):
         return OUT_OF_MEMORY if program == MASTER else f"the {program} has no more memory"
-    return f"the {program} has a bug: {error!r:.200}; its log says more"
+    return f"the {program} has a bug: {brief(error, 200)}; its log says more"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 from ..errors import ConfigError, TqError
+from ..values.brief import brief
 from ..wire.address import DEFAULT_PORT, HTTP_PORT, Address, parse_address
 from ..wire.frames import FRAME_BYTES_MAX
 
@@ -295,7 +296,7 @@ def _read(given: list[_Given], faults: list[str]) -> tuple[dict[str, Any], dict[
             values[name] = _READERS[name](value)
             sources[name] = source
         except (ValueError, TqError) as error:
-            text = str(error) if isinstance(error, TqError) else f"must be {error}, not {value!r:.80}"
+            text = str(error) if isinstance(error, TqError) else f"must be {error}, not {brief(value, 80)}"
             faults.append(f"{source}: {text}")
     return values, sources
 

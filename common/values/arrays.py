@@ -7,6 +7,7 @@ import sys
 from typing import Any, Final
 
 from ..errors import DecodeError
+from .brief import brief
 
 # What numpy calls the types of plain numbers, texts and times: read by this, never by numpy's own parser of dtypes.
 DTYPE: Final = re.compile(
@@ -33,7 +34,7 @@ def read_scalar(dtype: Any, data: Any) -> Any:
 
 def _dtype(text: Any) -> Any:
     if type(text) is not str or not DTYPE.fullmatch(text):
-        raise DecodeError(f"{text!r:.80} is not the dtype of plain numbers, texts or times")
+        raise DecodeError(f"{brief(text, 80)} is not the dtype of plain numbers, texts or times")
     return _numpy().dtype(text)
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from .brief import brief
+
 STEPS_SHOWN: Final = 6  # of a place that is deeper than any may be
 
 Place = tuple[
@@ -41,8 +43,5 @@ def _step(step: Any) -> str:
         return f"[{step}]"
     if type(step.key) is str and step.key.isidentifier() and not step.itself:
         return f".{step.key}"
-    try:
-        text = f"{step.key!r:.40}"
-    except ValueError:  # an int of more digits than Python writes
-        text = "…"
+    text = brief(step.key)
     return f"[key {text}]" if step.itself else f"[{text}]"

@@ -7,6 +7,7 @@ import re
 from typing import Any, Final
 
 from ..errors import DecodeError
+from .brief import brief
 
 # As the zones of the IANA are called. What it is not is never looked for among files.
 ZONE: Final = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9][A-Za-z0-9_+-]*(?:/[A-Za-z0-9][A-Za-z0-9_+-]*){0,3}")
@@ -22,7 +23,7 @@ def key_of(zone: Any) -> str | None:
 def zone_of(key: str) -> datetime.tzinfo:
     """Raises DecodeError."""
     if not ZONE.fullmatch(key):
-        raise DecodeError(f"{key!r:.80} is not the name of a time zone")
+        raise DecodeError(f"{brief(key, 80)} is not the name of a time zone")
     from zoneinfo import ZoneInfo  # loads the zone database: only for those who use it
 
     try:

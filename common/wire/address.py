@@ -6,6 +6,7 @@ import ipaddress
 from typing import Final, NamedTuple
 
 from ..errors import InvalidArgument
+from ..values.brief import brief
 
 DEFAULT_PORT: Final = 5000
 HTTP_PORT: Final = 5002  # of health and metrics, when they are asked for
@@ -30,10 +31,10 @@ def parse_address(text: str, *, listen: bool = False, default_port: int = DEFAUL
     example = "write host:5000, tq://host:5000 or [::1]:5000"
     is_number = host.isdigit()  # a port alone: it would be taken for a host
     if is_number or any(character in host for character in "/@ ?#") or (not host and not listen):
-        raise InvalidArgument(f"{text!r:.80} is not an address; {example}")
+        raise InvalidArgument(f"{brief(text, 80)} is not an address; {example}")
     if not port.isascii() or not port.isdigit() or not (0 if listen else 1) <= int(port) <= 65_535:
         raise InvalidArgument(
-            f"{text!r:.80}: the port {port!r:.20} is not a number from 1 to 65535; {example}"
+            f"{brief(text, 80)}: the port {brief(port, 20)} is not a number from 1 to 65535; {example}"
         )
     return Address(host, int(port))
 

@@ -29,6 +29,7 @@ from ..auth.known_masters import memory_of
 from ..domain.model import Role
 from ..errors import ProtocolError, Rejected, TqError, Unreachable, from_wire
 from ..runtime.callbacks import contained
+from ..values.brief import brief
 from .address import Address
 from .frames import HANDSHAKE_FRAME_BYTES_MAX, FrameReader, Kind, encode_frame, unpack
 from .handshake import ClientHandshake, Welcome
@@ -309,7 +310,11 @@ class CallerConnection(asyncio.Protocol):
 
     def broke(self, error: Exception) -> None:
         """A callback of this connection failed. See ``common/runtime/callbacks.py``."""
-        self._end(error if isinstance(error, TqError) else ProtocolError(f"the connection failed: {error!r}"))
+        self._end(
+            error
+            if isinstance(error, TqError)
+            else ProtocolError(f"the connection failed: {brief(error, 200)}")
+        )
 
     def _end(self, error: TqError) -> None:
         """The one way out: everything that waits learns of it, once."""

@@ -31,6 +31,7 @@ from typing import Any, Final
 from ..auth.keys import AUTHKEY_ID, KDF_NONE, KDF_SCRYPT, Credential, Verifier, key_pair, node_of
 from ..domain.model import NODE_ID_BYTES, Role
 from ..errors import ProtocolError, Rejected
+from ..values.brief import brief
 from .frames import pack, unpack
 
 PROTOCOL_VERSION: Final = 1
@@ -185,7 +186,7 @@ class ServerHandshake:
                 raise ProtocolError("a HELLO is [versions, role, key id, nonce of 32 bytes, node id of 16]")
         if PROTOCOL_VERSION not in versions:
             raise ProtocolError(
-                f"this master speaks tq/{PROTOCOL_VERSION}, not {versions!r:.40}; upgrade the older side"
+                f"this master speaks tq/{PROTOCOL_VERSION}, not {brief(versions)}; upgrade the older side"
             )
         found = self._lookup(key_id)
         self._key_id = key_id

@@ -19,6 +19,7 @@ from ...common.contract.exposed import ALLOWED, declared_role, exposed_methods
 from ...common.domain.model import Role
 from ...common.domain.naming import load_callable
 from ...common.errors import ConfigError, Forbidden, InvalidArgument, RemoteError, TqError, UnknownObject
+from ...common.values.brief import brief
 from ...common.values.codec import encode
 from ...common.values.exception_text import message, type_name
 from ...common.values.failure import MESSAGE_CHARS_MAX
@@ -119,7 +120,7 @@ class Registry:
         factory = self._factories.get(name)
         if factory is None:
             served = ", ".join(sorted([*BUILT_IN, *self._factories]))
-            raise UnknownObject(f"this master exposes no {name!r:.80}; it exposes {served}")
+            raise UnknownObject(f"this master exposes no {brief(name, 80)}; it exposes {served}")
 
         if isinstance(factory, type):  # else what it makes is known when it is made
             _allow(name, factory, request.method, role)
@@ -173,7 +174,7 @@ def _allow(name: str, kind: type, method: str, role: Role) -> None:
         served = (
             ", ".join(sorted(exposed_methods(kind))) or "no methods; mark them with @tq.exposed('client')"
         )
-        raise UnknownObject(f"{name} has no method {method!r:.80}; it has {served}")
+        raise UnknownObject(f"{name} has no method {brief(method, 80)}; it has {served}")
     if role not in ALLOWED[needed]:
         raise Forbidden(
             f"{name}.{method} needs the role {needed}, this key has {role}; ask for a {needed} key"
@@ -184,7 +185,7 @@ def _construct(kind: type[EngineObject], engine: Engine, arguments: list[Any]) -
     try:
         return kind(engine, *arguments)
     except TypeError:
-        raise InvalidArgument(f"{kind.__name__} is not named by {arguments!r:.80}") from None
+        raise InvalidArgument(f"{kind.__name__} is not named by {brief(arguments, 80)}") from None
 
 
 def _bind(kind: type, request: Request, target: EngineObject) -> Callable[..., Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ...common.errors import Forbidden, InvalidArgument
+from ...common.values.brief import brief, few
 from ..engine.engine import Engine
 from ..engine.session import Call
 
@@ -21,33 +22,33 @@ class EngineObject:
 
 def allow_queue(call: Call, queue: str) -> None:
     if not call.session.allows_queue(queue):
-        patterns = ", ".join(call.session.verifier.queues)
+        patterns = few(call.session.verifier.queues)
         raise Forbidden(f"this key may use the queues {patterns}, not {queue!r}; ask for a key that may")
 
 
 def judge_whole(name: str, value: Any, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InvalidArgument(f"{name} must be a whole number from {low} to {high}, not {value!r:.40}")
+        raise InvalidArgument(f"{name} must be a whole number from {low} to {high}, not {brief(value)}")
     return value
 
 
 def judge_seconds(name: str, value: Any) -> float:
     """A moment in Unix seconds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= UNIX_SECONDS_MAX:
-        raise InvalidArgument(f"{name} must be a moment in Unix seconds, not {value!r:.40}")
+        raise InvalidArgument(f"{name} must be a moment in Unix seconds, not {brief(value)}")
     return float(value)
 
 
 def judge_flag(name: str, value: Any) -> bool:
     if type(value) is not bool:
-        raise InvalidArgument(f"{name} must be true or false, not {value!r:.40}")
+        raise InvalidArgument(f"{name} must be true or false, not {brief(value)}")
     return value
 
 
 def judge_text(name: str, value: Any) -> str:
     if not isinstance(value, str) or len(value) > TEXT_CHARS_MAX:
         raise InvalidArgument(
-            f"{name} must be text of at most {TEXT_CHARS_MAX:,} characters, not {value!r:.40}"
+            f"{name} must be text of at most {TEXT_CHARS_MAX:,} characters, not {brief(value)}"
         )
     return value
 
@@ -61,5 +62,5 @@ def judge_texts(name: str, value: Any, most: int) -> list[str]:
 
 def judge_list(name: str, value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise InvalidArgument(f"{name} must be a list, not {value!r:.40}")
+        raise InvalidArgument(f"{name} must be a list, not {brief(value)}")
     return value

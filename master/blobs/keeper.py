@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol
 
 from ...common.errors import InvalidArgument, StoreError, TqError, UnknownBlob
 from ...common.values.blob import BLOB_BYTES_MAX, HASH_BYTES
+from ...common.values.brief import brief
 from ..engine.clock import Now
 from ..engine.session import LATER, Call, Session
 from ..store.interface.blobs import BlobRow
@@ -185,7 +186,7 @@ class Keeper:
         if type(hash) is not bytes or len(hash) != HASH_BYTES:
             raise InvalidArgument(f"a hash has {HASH_BYTES} bytes")
         if type(size) is not int or not 1 <= size <= BLOB_BYTES_MAX:
-            raise InvalidArgument(f"a blob has 1 to {BLOB_BYTES_MAX:,} bytes, not {size!r:.40}")
+            raise InvalidArgument(f"a blob has 1 to {BLOB_BYTES_MAX:,} bytes, not {brief(size)}")
 
     def _row(self, hash: bytes, size: int) -> BlobRow | None:
         row = None if hash in self._damaged else self._store.blobs.find(hash)
@@ -269,7 +270,7 @@ class Keeper:
         if placing:
             self._placing.discard(upload.hash)
         self._uploads.close(upload)
-        told = error if isinstance(error, TqError) else StoreError(f"the upload failed: {error!r}")
+        told = error if isinstance(error, TqError) else StoreError(f"the upload failed: {brief(error, 200)}")
         for one in (call, *upload.last):
             one.refuse(told)
         upload.last.clear()

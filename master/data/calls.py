@@ -11,6 +11,7 @@ from typing import Any, Final
 from ...common.contract.exposed import exposed
 from ...common.domain.model import Role, check_name
 from ...common.errors import InvalidArgument, UnknownObject
+from ...common.values.brief import brief
 from ...common.values.codec import encode
 from ..api.validation import EngineObject, allow_queue, judge_list, judge_text, judge_whole
 from ..engine.engine import Engine
@@ -94,11 +95,13 @@ class NamedData(EngineObject):
         allow_queue(call, judge_text("name", name))
         named = self.engine.data.by_name.get(name)
         if named is None:
-            raise UnknownObject(f"there is no dict, list or other value {name!r:.80}; `tq data` lists them")
+            raise UnknownObject(
+                f"there is no dict, list or other value {brief(name, 80)}; `tq data` lists them"
+            )
         return named
 
 
 def _judge_bytes(name: str, value: object) -> bytes:
     if type(value) is not bytes:
-        raise InvalidArgument(f"{name} are bytes, not {value!r:.40}")
+        raise InvalidArgument(f"{name} are bytes, not {brief(value)}")
     return value

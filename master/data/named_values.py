@@ -34,8 +34,10 @@ from ...common.errors import (
     UnknownObject,
 )
 from ...common.runtime.callbacks import OUT_OF_MEMORY
+from ...common.values.brief import brief
 from ...common.values.codec import decode, encode
 from ...common.values.elements import weight
+from ...common.values.exception_text import message
 from ...common.values.failure import Failure
 from ..engine.accounts import Account, What, give_back
 from ..store.interface.data import DataCall
@@ -147,7 +149,7 @@ class Data:
         what can be called of it]``, or ``["error", failure]`` for what making it raised."""
         kind = DATA.get(type)
         if kind is None:
-            raise UnknownObject(f"{type!r:.80} cannot be named; what can is {', '.join(DATA)}")
+            raise UnknownObject(f"{brief(type, 80)} cannot be named; what can is {', '.join(DATA)}")
         named = self.by_name.get(name)
         if named is None:
             check_new(type, name, False)
@@ -205,8 +207,8 @@ class Data:
         named = self.by_name.get(name)
         if named is None:
             raise UnknownObject(
-                f"there is nothing named {name!r:.80} (any more); whoever makes it makes it anew: "
-                f"manager.dict(name={name!r:.80})"
+                f"there is nothing named {brief(name, 80)} (any more); whoever makes it makes it anew: "
+                f"manager.dict(name={brief(name, 80)})"
             )
         return named
 
@@ -268,7 +270,7 @@ class Data:
         try:
             value = datum.frozen()
         except Exception as error:
-            self._report("data.not_written", level="error", name=named.name, error=repr(error))
+            self._report("data.not_written", level="error", name=named.name, error=brief(error, 200))
         else:
             datum.size_bytes = named.stored_bytes = len(value)
             named.weight = weight(value)
@@ -315,7 +317,7 @@ class Data:
         except Exception as error:  # whatever it is, it is this value's, and nobody else's
             named.last, named.answers_bytes = {}, 0
             raise DecodeError(
-                f"{named.type} {named.name!r} cannot be read in this master: {error}"
+                f"{named.type} {named.name!r} cannot be read in this master: {message(error, 500)}"
             ) from error
         named.datum = Datum(type=kind, thing=thing, size_bytes=datum.size_bytes, bytes_max=BYTES_MAX)
         named.stored_bytes, named.weight = len(stored.value), taken

@@ -16,19 +16,18 @@ from itertools import chain
 from types import SimpleNamespace
 from typing import Any, Final
 
-from ...common.errors import DecodeError, InvalidArgument
+from ...common.errors import DecodeError, InvalidArgument, TqError
+from ...common.values.brief import brief
 from ...common.values.codec import WORK_MAX, decode, decode_call, encode, shape_of_call
 from ...common.values.elements import weight
-from ...common.values.hashing import ALIKE_MAX, CHOSEN_MAX
 from ...common.values.unmade import Unmade
+from .shared_dict import SharedDict
 
 VALUE_BYTES_MAX: Final = 128 * 1024 * 1024  # of memory, for the arguments of one call
 HEAVIEST: Final = 80  # bytes of memory for one of a value, at most
 ALWAYS: Final = frozenset({"__repr__", "#GETVALUE"})
 TAKING_APART: Final = frozenset({"__setitem__", "extend", "update"})
 SHAPED_BYTES_MIN: Final = 64 * 1024  # of arguments whose number and names are judged before they are read
-SECRET: Final = (str, bytes)  # and what equals them: hashes that nobody can choose
-_ABSENT: Final = object()
 VIEWS: Final[tuple[type[Any], ...]] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
@@ -40,120 +39,6 @@ class SharedList(list[Any]):
     def repeated(self, times: int) -> list[Any]:
         check_bytes(len(encode(list(self))) * max(0, times), self.bytes_max)
         return list(self) * times
-
-
-class SharedDict(dict[Any, Any]):
-    """A dict with as many keys of a known hash, and as many of one hash, as may be in one (``common/values/hashing.py``), in
-    however many calls they come. It is judged when a key is set; one that was stored is taken as it was."""
-
-    __slots__ = ("_alike", "_chosen", "judges")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__()
-        self._alike: dict[int, int] = {}  # how many of its keys have a hash, of those that could have any
-        self._chosen = 0
-        self.judges = True
-        self.update(*args, **kwargs)
-
-    @classmethod
-    def stored(cls, pairs: Iterable[tuple[Any, Any]]) -> SharedDict:
-        made = cls()
-        for key, value in pairs:
-            dict.__setitem__(made, key, value)
-            made._count(key, 1)
-        return made
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        if key not in self:
-            self._admit(key)
-        super().__setitem__(key, value)
-
-    def setdefault(self, key: Any, default: Any = None) -> Any:
-        if key not in self:
-            self._admit(key)
-        return super().setdefault(key, default)
-
-    def update(self, *args: Any, **kwargs: Any) -> None:
-        """As the standard library does it, key by key: what comes before what is no pair is in. But InvalidArgument means
-        that nothing has changed, here as for every call."""
-        if len(args) > 1:
-            raise TypeError(f"update expected at most 1 argument, got {len(args)}")
-        before: list[tuple[Any, Any]] = []
-        try:
-            for arg in (*args, kwargs):
-                for key, value in _pairs_of(arg):
-                    old = self.get(key, _ABSENT)
-                    if old is _ABSENT:
-                        self._admit(key)
-                    before.append((key, old))
-                    super().__setitem__(key, value)
-        except InvalidArgument:
-            for key, old in reversed(before):
-                if old is _ABSENT:
-                    del self[key]
-                else:
-                    super().__setitem__(key, old)
-            raise
-
-    def __delitem__(self, key: Any) -> None:
-        super().__delitem__(key)
-        self._count(key, -1)
-
-    def pop(self, key: Any, *default: Any) -> Any:
-        held = key in self
-        value = super().pop(key, *default)
-        if held:
-            self._count(key, -1)
-        return value
-
-    def popitem(self) -> tuple[Any, Any]:
-        item = super().popitem()
-        self._count(item[0], -1)
-        return item
-
-    def clear(self) -> None:
-        super().clear()
-        self._alike.clear()
-        self._chosen = 0
-
-    def _admit(self, key: Any) -> None:
-        """Count a new one. InvalidArgument for one too many."""
-        if self.judges and not isinstance(key, SECRET):
-            if self._chosen >= CHOSEN_MAX:
-                raise InvalidArgument(
-                    f"this dict has {CHOSEN_MAX:,} keys that are neither text nor bytes, and that is the limit; use text"
-                )
-            if self._alike.get(hash(key), 0) >= ALIKE_MAX:
-                raise InvalidArgument(
-                    f"this dict has {ALIKE_MAX} keys of the same hash as {key!r:.40}, and that is the limit; use text"
-                )
-        self._count(key, 1)
-
-    def _count(self, key: Any, more: int) -> None:
-        if isinstance(key, SECRET):
-            return
-        self._chosen += more
-        if not _is_number(key):
-            left = self._alike.pop(hash(key), 0) + more
-            if left:
-                self._alike[hash(key)] = left
-
-
-def _is_number(key: Any) -> bool:
-    """Of those that travel in 64 bits, and only few can have one hash."""
-    return isinstance(key, float) or (isinstance(key, int) and key.bit_length() <= 64)
-
-
-def _pairs_of(arg: Any) -> Iterable[tuple[Any, Any]]:
-    if isinstance(arg, Unmade):
-        return arg.members
-    return arg.items() if isinstance(arg, dict) else map(_pair, arg)
-
-
-def _pair(one: Any) -> tuple[Any, Any]:
-    if isinstance(one, list | tuple) and len(one) == 2:
-        return one[0], one[1]
-    return dict([one]).popitem()  # two letters; or what the standard library raises
 
 
 class Namespace(SimpleNamespace):
@@ -287,16 +172,28 @@ class Datum:
             return plain(self.thing)
         if method not in self.type.exposed and method not in ALWAYS:
             raise not_exposed(method, self.thing)
-        self._check_slices(method, args)
-        self._check_pieces(method, args)
-        if method in self.type.growing:
-            self._reserve(payload_bytes)
+        self._judge(method, args, payload_bytes)
         called = getattr(type(self.thing), method)  # a Namespace may have an attribute of that name
         return called(self.thing, *args, **kwargs)
 
     def frozen(self) -> bytes:
         """All of it, for ``thawed``."""
         return encode(self.type.parts(self.thing), judged=True)
+
+    def _judge(self, method: str, args: Sequence[Any], payload_bytes: int) -> None:
+        """Raises InvalidArgument and nothing else: a call that fails while it is judged was not done. Made again, it would not
+        be judged, and take effect."""
+        try:
+            self._check_slices(method, args)
+            self._check_pieces(method, args)
+            if method in self.type.growing:
+                self._reserve(payload_bytes)
+        except (TqError, MemoryError):
+            raise
+        except Exception as error:
+            raise InvalidArgument(
+                f"these arguments of {method} cannot be judged: {brief(error, 200)}"
+            ) from error
 
     def _check_slices(self, method: str, args: Sequence[Any]) -> None:
         """A slice is a place. Kept as a value, it could be given out to nobody, nor stored."""
@@ -335,7 +232,7 @@ def thawed(type: DataType, frozen: bytes) -> Any:
     try:
         return type.whole(parts)
     except (ValueError, TypeError, LookupError) as error:  # a type code of another Python, say
-        raise DecodeError(f"these bytes are not a stored value: {error}") from error
+        raise DecodeError(f"these bytes are not a stored value: {brief(error, 200)}") from error
 
 
 def arguments(
@@ -391,7 +288,7 @@ def _check_fits(function: Callable[..., Any], count: int, names: list[str]) -> N
 def _with_slices(args: list[Any], slices: Sequence[Any]) -> list[Any]:
     for at in slices:
         if type(at) is not int or not 0 <= at < len(args) or not _is_slice(args[at]):
-            raise InvalidArgument(f"argument {at!r:.40} is no slice: [start, stop, step]")
+            raise InvalidArgument(f"argument {brief(at)} is no slice: [start, stop, step]")
         args[at] = slice(*args[at])
     return args
 
@@ -424,7 +321,7 @@ def plain(value: Any) -> Any:
 def not_exposed(method: str, thing: Any) -> AttributeError:
     kind = type(thing).__name__
     kind = {"SharedDict": "dict", "SharedList": "list"}.get(kind, kind)
-    return AttributeError(f"method {method!r:.80} of {kind!r} object is not exposed")
+    return AttributeError(f"method {brief(method, 80)} of {kind!r} object is not exposed")
 
 
 def check_bytes(size_bytes: int, bytes_max: int) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 
 from ...common.errors import StoreError
 from ...common.runtime.callbacks import OUT_OF_MEMORY
+from ...common.values.brief import brief
 
 HERE_SECONDS_MAX: Final = 0.0005  # what a thread's beginning and its answer cost, several times over
 HERE_BYTES_MAX: Final = (
@@ -56,7 +57,7 @@ class Committer:
         except MemoryError:
             return StoreError(OUT_OF_MEMORY)
         except Exception as error:  # a bug; whoever waits must still be answered
-            return StoreError(f"the commit failed: {error!r}")
+            return StoreError(f"the commit failed: {brief(error, 200)}")
         finally:
             self._took(time.perf_counter() - began)
         return None
@@ -80,4 +81,4 @@ def _outcome(done: asyncio.Future[StoreError | None]) -> StoreError | None:
     try:
         return done.result()
     except (Exception, asyncio.CancelledError) as error:
-        return StoreError(f"the commit did not end: {error!r}")
+        return StoreError(f"the commit did not end: {brief(error, 200)}")

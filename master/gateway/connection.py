@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from ...common.errors import DecodeError, InvalidArgument, NotSerializable, Rejected, TqError
 from ...common.runtime.callbacks import contained, report_bug
+from ...common.values.brief import brief
 from ...common.values.codec import encode
 from ...common.values.sort_keys import rank
 from ..engine.session import Call, Session
@@ -194,7 +195,7 @@ class Connection(asyncio.Protocol):
         """A question to the server itself; the connection ends with the answer, unless it is to carry calls."""
         references = self._gateway.references
         if method not in PUBLIC:
-            raise InvalidArgument(f"{method!r:.60} unrecognized; a server has {', '.join(PUBLIC)}")
+            raise InvalidArgument(f"{brief(method, 60)} unrecognized; a server has {', '.join(PUBLIC)}")
         if method == "create":
             self._create(args, kwds)
             return
@@ -337,7 +338,7 @@ class Connection(asyncio.Protocol):
                 return self._write_reply(value)
             except Exception as bug:  # or there is no memory: the answers to others have to leave
                 self._report_bug(bug)
-                self._unreadable, error = True, TqError(f"the master could not write it: {bug!r:.200}")
+                self._unreadable, error = True, TqError(f"the master could not write it: {brief(bug, 200)}")
         if self._refused is not None and isinstance(error, InvalidArgument):
             return raising(self._refused, str(error))
         return reply(TRACEBACK, f"{type(error).__name__}: {error}\n")

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ...common.domain.model import check_name
 from ...common.errors import InvalidArgument
+from ...common.values.brief import brief
 from ..items.calls import MAXSIZE_MAX
 from ..items.queue import KINDS
 from .decoder import TokenRecord
@@ -82,7 +83,7 @@ class Creation:
 def shown(value: Any) -> str:
     """The beginning of how Python shows it, for an error message."""
     try:
-        return f"{value!r:.60}"
+        return f"{brief(value, 60)}"
     except ValueError:  # a number of thousands of digits, which Python does not turn into text
         return f"a {type(value).__name__}"
 
@@ -166,7 +167,7 @@ def read_creation(args: tuple[Any, ...], kwds: dict[str, Any]) -> Creation:
 def read_call(ident: Any, method: str, args: tuple[Any, ...], kwds: dict[str, Any]) -> QueueRequest:
     queue = queue_of(ident)
     if method not in EXPOSED and method not in OF_EVERY_OBJECT:
-        raise InvalidArgument(f"method {method!r:.60} is not in exposed={EXPOSED!r}")
+        raise InvalidArgument(f"method {brief(method, 60)} is not in exposed={EXPOSED!r}")
     given = _bound(method, PARAMETERS.get(method, ()), args, kwds)
     if method.startswith("put") and "item" not in given:
         raise InvalidArgument(f"{method}() missing the argument 'item'")

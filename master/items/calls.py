@@ -11,6 +11,7 @@ from typing import Any
 from ...common.contract.exposed import exposed
 from ...common.domain.model import TASK_ID_BYTES, Role, check_name, check_new
 from ...common.errors import InvalidArgument
+from ...common.values.brief import brief
 from ...common.values.sort_keys import RANK_BYTES_MAX
 from ...common.wire.frames import too_large
 from ..api.validation import EngineObject, allow_queue, judge_flag, judge_list, judge_whole
@@ -142,7 +143,7 @@ class NamedItemQueue(ItemQueueObject):
         super().__init__(engine)
         self.item_queue = check_name("queue", name)
         if kind is not None and kind not in KINDS:
-            raise InvalidArgument(f"kind must be one of {', '.join(KINDS)}, not {kind!r:.40}")
+            raise InvalidArgument(f"kind must be one of {', '.join(KINDS)}, not {brief(kind)}")
         self.kind, self.mine = kind, judge_flag("mine", mine)
         self.maxsize = judge_whole("maxsize", maxsize, 0, MAXSIZE_MAX)
 

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 from ...common.domain.ids import id_of_moment, show_id
 from ...common.domain.model import StateNumber, TaskOptions, check_name, check_new
 from ...common.errors import InvalidArgument
+from ...common.values.brief import brief
 from ..engine.accounts import Account
 from ..engine.clock import Now
 from ..engine.endings import Ended
@@ -57,7 +58,7 @@ class Feed(NamedTuple):
             case [queue, task, results]:
                 queues = [check_new("queue", name, mine=False) for name in (queue, results)]
                 return cls(queues[0], check_name("task", task), queues[1])
-        raise InvalidArgument(f"not [queue, task, results]: {feed!r:.80}")
+        raise InvalidArgument(f"not [queue, task, results]: {brief(feed, 80)}")
 
 
 class Feeds:

@@ -10,6 +10,7 @@ from typing import Any
 from ...common.contract.exposed import exposed
 from ...common.domain.model import Role
 from ...common.errors import InvalidArgument
+from ...common.values.brief import brief
 from ..api.validation import EngineObject, judge_list, judge_text
 from ..engine.session import Call
 
@@ -23,7 +24,7 @@ class Keys(EngineObject):
         try:
             wanted = Role(role)
         except ValueError:
-            raise InvalidArgument(f"role {role!r:.40} is unknown; one of: {', '.join(Role)}") from None
+            raise InvalidArgument(f"role {brief(role)} is unknown; one of: {', '.join(Role)}") from None
         return self.engine.keys.add(
             wanted,
             judge_list("queues", queues),

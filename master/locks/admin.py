@@ -12,6 +12,7 @@ from typing import Any, Final
 from ...common.contract.exposed import exposed
 from ...common.domain.model import Role
 from ...common.errors import InvalidArgument
+from ...common.values.brief import brief, few
 from ..api.validation import EngineObject, allow_queue, judge_text, judge_whole
 from ..engine.session import Call
 from ..observe.overview import queue_rows
@@ -39,7 +40,7 @@ class Queues(EngineObject):
         allow_queue(call, judge_text("name", name))
         queue = self.engine.items.by_name.get(name)
         if queue is None or queue.owner is not None:
-            raise InvalidArgument(f"there is no item queue {name!r:.80}; `tq queues` lists them")
+            raise InvalidArgument(f"there is no item queue {brief(name, 80)}; `tq queues` lists them")
         uses = {
             "taken and not confirmed": self.engine.items.taken(queue),
             "waiting to get one": len(queue.getters),
@@ -85,7 +86,7 @@ class Locks(EngineObject):
             token = judge_whole("token", token, 1, COUNTER_MAX)
         lost = {claim.fence: key for key, claim in sync.held.items() if token in (None, claim.fence)}
         if not lost:
-            held = ", ".join(str(claim.fence) for claim in sync.held.values())
+            held = few((str(claim.fence) for claim in sync.held.values()), HOLDERS_SHOWN_MAX)
             raise InvalidArgument(
                 f"token {token} does not hold {sync.kind} {name!r}; held by {held}"
                 if held
@@ -112,7 +113,7 @@ class Locks(EngineObject):
     def _find(self, call: Call, name: str, family: str | None) -> Sync:
         allow_queue(call, judge_text("name", name))
         if family is not None and family not in FAMILIES:
-            raise InvalidArgument(f"kind must be one of {', '.join(FAMILIES)}, not {family!r:.40}")
+            raise InvalidArgument(f"kind must be one of {', '.join(FAMILIES)}, not {brief(family)}")
         found = [self.engine.syncs.by_name.get((one, name)) for one in FAMILIES]
         there = [one for one in found if one is not None and one.owner is None]
         fits = [one for one in there if family in (None, one.family)]
@@ -125,7 +126,9 @@ class Locks(EngineObject):
                 f"{name!r} is no {family}; it is: {' and '.join(one.kind for one in there)}"
             )
         if not fits:
-            raise InvalidArgument(f"there is no lock, event or barrier {name!r:.80}; `tq locks` lists them")
+            raise InvalidArgument(
+                f"there is no lock, event or barrier {brief(name, 80)}; `tq locks` lists them"
+            )
         return fits[0]
 
     def _row(self, sync: Sync, addresses: dict[bytes, str]) -> dict[str, Any]:

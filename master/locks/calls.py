@@ -10,6 +10,7 @@ from typing import Any, Final
 from ...common.contract.exposed import exposed
 from ...common.domain.model import Role, check_name
 from ...common.errors import InvalidArgument
+from ...common.values.brief import brief
 from ..api.validation import EngineObject, allow_queue, judge_flag, judge_whole
 from ..engine.engine import Engine
 from ..engine.session import Call
@@ -47,7 +48,7 @@ class Lock(SyncObject):
         self, engine: Engine, name: str, kind: str = "lock", value: int = 1, mine: bool = False
     ) -> None:
         if kind not in LOCK_KINDS:
-            raise InvalidArgument(f"kind must be one of {', '.join(LOCK_KINDS)}, not {kind!r:.40}")
+            raise InvalidArgument(f"kind must be one of {', '.join(LOCK_KINDS)}, not {brief(kind)}")
         value = judge_whole("value", value, 0, VALUE_MAX)
         if kind in ("lock", "rlock") and value != 1:
             raise InvalidArgument(f"a {kind} has the value 1, not {value}")

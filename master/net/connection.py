@@ -22,6 +22,7 @@ from ...common.contract.exposed import ALLOWED
 from ...common.domain.model import Role
 from ...common.errors import ProtocolError, QuotaExceeded, Rejected, TqError, to_wire
 from ...common.runtime.callbacks import contained, report_bug
+from ...common.values.brief import brief
 from ...common.version import VERSION
 from ...common.wire.frames import Kind, encode_frame, pack
 from ...common.wire.handshake import Admitted, ServerHandshake
@@ -272,7 +273,7 @@ class Connection(asyncio.Protocol):
         except Exception as bug:  # or there is no memory: the answers to others have to leave
             self._report_bug(bug)
             return self._answerer.refuse(
-                call.call_id, TqError(f"the master could not write the answer: {bug!r:.200}")
+                call.call_id, TqError(f"the master could not write the answer: {brief(bug, 200)}")
             )
 
     def send(self, frame: bytes) -> None:

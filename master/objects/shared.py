@@ -34,6 +34,7 @@ from ...common.errors import (
     TqError,
     UnknownObject,
 )
+from ...common.values.brief import brief
 from ...common.values.codec import encode
 from ...common.values.elements import weight
 from ...common.values.failure import Failure
@@ -170,7 +171,7 @@ class Shared:
             if typeid in QUEUES:
                 return ["queue", QUEUES[typeid], None, 0]
             raise UnknownObject(
-                f"this master has no typeid {typeid!r:.80}; it has {', '.join(sorted({*self._served, *QUEUES}))}"
+                f"this master has no typeid {brief(typeid, 80)}; it has {', '.join(sorted({*self._served, *QUEUES}))}"
             )
         if served.make is None:
             raise InvalidArgument(

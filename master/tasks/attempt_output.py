@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ...common.domain.model import NOTE_CHARS_MAX, OUTPUT_KEPT_BYTES, StateNumber
 from ...common.errors import InvalidArgument
+from ...common.values.brief import brief
 from ...common.wire.frames import pack, unpack
 from ..engine.clock import Now
 from ..store.interface.attempt_output import LogRow, Observation
@@ -105,7 +106,7 @@ def check_observations(rows: list[Any]) -> None:
             ) <= size <= SIZE_MAX and _is_progress(progress):
                 bytes_left -= len(text)
             case _:
-                raise InvalidArgument(f"observe: not what an attempt can say: {row!r:.200}")
+                raise InvalidArgument(f"observe: not what an attempt can say: {brief(row, 200)}")
     if bytes_left < 0:
         raise InvalidArgument(f"observe: more than {TEXT_BYTES_MAX:,} bytes of text")
 

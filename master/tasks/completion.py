@@ -19,6 +19,7 @@ from ...common.domain.durations import DELAY_SECONDS_MAX
 from ...common.domain.lifecycle import AttemptEnd, next_step
 from ...common.domain.model import Delivery, OutcomeNumber, StateNumber, TaskOptions
 from ...common.errors import InvalidArgument, ProtocolError, UnknownBlob
+from ...common.values.brief import brief
 from ...common.values.failure import Failure
 from ...common.wire.frames import unpack
 from ..blobs.keeper import Keeper, check_named
@@ -121,7 +122,7 @@ class Ends:
         found: list[tuple[int, int]] = []
         for index, hashes in check_named(named):
             if type(index) is not int or not 0 <= index < len(rows):
-                raise ProtocolError(f"blobs of report {index!r:.40}, of {len(rows)}")
+                raise ProtocolError(f"blobs of report {brief(index)}, of {len(rows)}")
             id, attempt, lease, outcome = rows[index][:4]
             held = self._running.get(id)
             if outcome == SUCCESS and held is not None and (held.attempt, held.lease) == (attempt, lease):
@@ -333,7 +334,7 @@ def check_reports(rows: list[Any]) -> None:
     if not (set(map(type, rows)) <= {list} and set(map(len, rows)) <= {8} and _are_reports(rows)):
         for row in rows:
             if type(row) is not list or len(row) != 8 or not _are_reports([row]):
-                raise InvalidArgument(f"not a report of an attempt: {row!r:.200}")
+                raise InvalidArgument(f"not a report of an attempt: {brief(row, 200)}")
 
 
 def _are_reports(rows: list[list[Any]]) -> bool:
@@ -363,7 +364,7 @@ def held_row(row: Any) -> tuple[bytes, int, bytes, float | None]:
             0 <= seconds <= SECONDS_MAX
         ):
             return id, attempt, lease, seconds
-    raise ProtocolError(f"not a held lease: {row!r:.200}")
+    raise ProtocolError(f"not a held lease: {brief(row, 200)}")
 
 
 def _quarantined(crashes: int, body: bytes | None) -> bytes:

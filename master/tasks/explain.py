@@ -11,6 +11,7 @@ from typing import Final
 
 from ...common.domain.model import StateNumber
 from ...common.domain.naming import SHELL_TASKS
+from ...common.values.brief import few
 from ..engine.engine import Engine
 from ..observe.gauges import foreseen_seconds
 from ..store.interface.queries import FullTask
@@ -127,7 +128,7 @@ def _nobody(task: FullTask, workers: list[Worker], able: list[Worker]) -> str:
 
 def _patterns(workers: list[Worker], which: int) -> str:
     keys = [(one.capability.key.queues, one.capability.key.allowed) for one in workers if one.capability]
-    return ", ".join(dict.fromkeys(pattern for key in keys for pattern in key[which]))
+    return few(pattern for key in keys for pattern in key[which])
 
 
 def _ahead(engine: Engine, lane: Lane, task: FullTask) -> int:

@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 from ...common.domain.globs import STEPS_OF_ROW, fits_any, glob
 from ...common.domain.model import StateNumber
 from ...common.errors import InvalidArgument
+from ...common.values.brief import brief
 from ...common.values.failure import Failure
 from ..engine.engine import Engine
 from ..engine.work import ROW_BYTES
@@ -191,7 +192,7 @@ def _check_before(before: Any) -> int | None:
     """Where a portion goes on, from the wire."""
     if before is None or (type(before) is int and 0 <= before <= 2**62):
         return before
-    raise InvalidArgument(f"before is what the portion before this one answered, not {before!r:.40}")
+    raise InvalidArgument(f"before is what the portion before this one answered, not {brief(before)}")
 
 
 def _patterns(name: str, given: Any) -> tuple[str, ...]:
@@ -212,5 +213,5 @@ def _moment(name: str, given: Any, shift: int) -> int | None:
     if given is None:
         return None
     if isinstance(given, bool) or not isinstance(given, (int, float)) or not abs(given) <= UNIX_SECONDS_MAX:
-        raise InvalidArgument(f"a filter's {name} is a moment in Unix seconds, not {given!r:.40}")
+        raise InvalidArgument(f"a filter's {name} is a moment in Unix seconds, not {brief(given)}")
     return int(given * 1000) - shift

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 from ...common.auth.keys import Verifier
 from ...common.domain.model import Role
 from ...common.errors import Forbidden, InvalidArgument, ProtocolError
+from ...common.values.brief import brief
 from ...common.values.failure import Failure
 from ..engine.accounts import Account, What
 from ..engine.clock import Now
@@ -189,10 +190,10 @@ class Roster:
         if facts is None:
             return
         if not isinstance(facts, dict):
-            raise InvalidArgument(f"beat: facts are a map, not {facts!r:.40}")
+            raise InvalidArgument(f"beat: facts are a map, not {brief(facts)}")
         memory = facts.get("memory_bytes")
         if memory is not None and (type(memory) is not int or not 0 <= memory <= MEMORY_BYTES_MAX):
-            raise InvalidArgument(f"beat: memory_bytes is a number of bytes, not {memory!r:.40}")
+            raise InvalidArgument(f"beat: memory_bytes is a number of bytes, not {brief(memory)}")
         worker.memory_bytes = memory
         if facts.get("draining") is True:  # its parked lease calls are not answered: it would only hand back
             worker.draining = True
@@ -271,13 +272,13 @@ class Roster:
             case [] if _fitting(list(self.by_node.values()), name):
                 raise InvalidArgument(f"worker {name} is not connected; there is nothing to drain")
             case []:
-                raise InvalidArgument(f"0 workers fit {name!r:.80}; `tq workers` lists them")
+                raise InvalidArgument(f"0 workers fit {brief(name, 80)}; `tq workers` lists them")
             case _:
                 named = ", ".join(
                     f"{one.node.hex()[:8]} on {one.info.host}" for one in fitting[:CANDIDATES_MAX] if one.info
                 )
                 raise InvalidArgument(
-                    f"{len(fitting)} workers fit {name!r:.80}: {named}; give the node of one"
+                    f"{len(fitting)} workers fit {brief(name, 80)}: {named}; give the node of one"
                 )
 
     # what happens to them

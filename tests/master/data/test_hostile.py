@@ -106,7 +106,7 @@ def test_keys_of_one_hash_are_refused_when_they_are_set_and_those_before_are_the
 def test_as_many_numbers_as_may_be_in_one_dict_may_be_in_a_named_one(
     make_bench: Any, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tq.master.data.types.CHOSEN_MAX", 100)
+    monkeypatch.setattr("tq.master.data.shared_dict.CHOSEN_MAX", 100)
     counts = Named(make_bench(SqliteStore(path)).client(), "dict", "counts", dict.fromkeys(range(99), 1))
     counts("__setitem__", 1.5, 1)
     counts("update", [(2, 2), ("text", 2), (b"bytes", 2)])
@@ -202,3 +202,26 @@ def test_what_an_older_master_took_is_read(make_bench: Any, path: Path) -> None:
     assert decode(answer, judged=True) == ["value", dict.fromkeys(ALIKE[:-1], "v")]
     with pytest.raises(InvalidArgument, match="of the same hash"):
         old("__setitem__", ALIKE[-1], 1)
+
+
+def test_a_refusal_that_python_cannot_put_into_words_is_still_a_refusal_after_a_restart(
+    make_bench: Any, path: Path
+) -> None:
+    """A dict takes 64 keys of one hash; what is said of the 65th, an int of 5,000 digits, must not make it a call that was
+    done: a master that starts makes those again without judging them."""
+    modulus = sys.hash_info.modulus
+    one_too_many = 7 + modulus * 10**5_000
+    bench = make_bench(SqliteStore(path))
+    shared = Named(bench.client(), "dict", "d")
+    for number in range(ALIKE_MAX):
+        shared("__setitem__", 7 + (number + 8) * modulus * 2**10, number)
+    for call in (
+        ("__setitem__", one_too_many, 1),
+        ("update", [("before", 1), (one_too_many, 2), ("behind", 3)]),
+    ):
+        with pytest.raises(InvalidArgument, match="keys of the same hash as <an int of"):
+            shared(*call)
+    assert shared("__len__") == ALIKE_MAX
+    bench.engine.store.close()
+    again = Named(make_bench(SqliteStore(path)).client(), "dict", "d")
+    assert (again("__len__"), again("__contains__", one_too_many)) == (ALIKE_MAX, False)
