@@ -68,6 +68,8 @@ def _print(task: dict[str, Any]) -> None:
     if task["attempts"]:
         write("\n")
         _print_attempts(task["attempts"])
+    if task["attempts_left_out"]:
+        write(f"  {task['attempts_left_out']:,} earlier attempts are not shown\n")
     failure = _last_failure(task)
     if failure is not None:
         _print_post_mortem(failure)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ..errors import ProtocolError
+from ..values.brief import brief
 
 R = TypeVar("R", bound=tuple[Any, ...])
 
@@ -40,4 +41,4 @@ def all_from_wire(kind: type[R], rows: Sequence[Any]) -> list[R]:
 
 
 def _unknown_form(kind: type, fields: Any) -> ProtocolError:
-    return ProtocolError(f"the peer sent a {kind.__name__} of an unknown form: {fields!r:.80}")
+    return ProtocolError(f"the peer sent a {kind.__name__} of an unknown form: {brief(fields, 80)}")

@@ -64,8 +64,13 @@ class Work:
 def _measured(answer: list[Any] | dict[str, Any]) -> tuple[int, int]:
     """How many rows there are in an answer's lists, and how many bytes in its texts. Rows of rows are one."""
     parts = [answer] if isinstance(answer, list) else answer.values()
+    return sum(len(part) for part in parts if type(part) is list), text_bytes(answer)
+
+
+def text_bytes(value: Any) -> int:
+    """How many bytes and characters there are in an answer's texts, wherever they stand."""
     size = 0
-    left: list[Any] = [answer]
+    left: list[Any] = [value]
     while left:
         value = left.pop()
         kind = type(value)
@@ -75,4 +80,4 @@ def _measured(answer: list[Any] | dict[str, Any]) -> tuple[int, int]:
             left.extend(value)
         elif kind is dict:
             left.extend(value.values())
-    return sum(len(part) for part in parts if type(part) is list), size
+    return size

@@ -15,6 +15,7 @@ from ...common.errors import InvalidArgument
 from ...common.values.brief import brief, few
 from ..api.validation import EngineObject, allow_queue, judge_text, judge_whole
 from ..engine.session import Call
+from ..engine.work import text_bytes
 from ..observe.overview import queue_rows
 from .calls import COUNTER_MAX
 from .claims import BARRIER, EVENT, LOCK, Sync
@@ -23,7 +24,12 @@ FAMILIES: Final = (LOCK, EVENT, BARRIER)
 LOCKS_SHOWN_MAX: Final = 5_000  # those in use first
 HOLDERS_SHOWN_MAX: Final = 20  # of one semaphore
 
-Tokens = list[int]  # spelled out here, for the objects have a method called list
+# Of the texts of one answer, in characters, which are up to four bytes each: it stays below the limit of a frame.
+LOCKS_BYTES_MAX: Final = 3 * 1024 * 1024
+ROW_BYTES: Final = 100  # of a row, and of a holder in it, besides: the names of its fields, and numbers
+
+Rows = list[dict[str, Any]]  # spelled out here, for the objects have a method called list
+Tokens = list[int]
 
 
 class Queues(EngineObject):
@@ -74,8 +80,16 @@ class Locks(EngineObject):
             key=lambda one: (not (one.held or one.queue or one.conditions), one.name, one.family),
         )
         addresses = {session.node: session.address for session in self.engine.sessions}
-        rows = [self._row(sync, addresses) for sync in sorted(shown, key=lambda one: (one.name, one.family))]
-        return {"rows": rows, "left_out": len(syncs) - len(shown)}
+        rows: Rows = []
+        left = LOCKS_BYTES_MAX
+        for sync in shown:
+            row = self._row(sync, addresses)
+            left -= ROW_BYTES + text_bytes(row) + ROW_BYTES * len(row["holders"])
+            if left < 0:
+                break
+            rows.append(row)
+        rows.sort(key=lambda row: (row["name"], row["kind"]))
+        return {"rows": rows, "left_out": len(syncs) - len(rows)}
 
     @exposed(Role.ADMIN)
     def take_away(self, call: Call, name: str, token: int | None = None) -> Tokens:

@@ -36,7 +36,7 @@ from ..store.interface.queries import TaskFilter
 from ..workers.worker_info import WorkerInfo
 from . import reach
 from .dispatch import LEASE_TASKS_MAX
-from .queries import Reasons, details, last_run, summary, told_progress
+from .queries import details, last_run, summaries, told_progress
 from .reach import check_ids
 from .routes import ParkedLease
 from .selection import (
@@ -270,16 +270,15 @@ class Tasks(EngineObject):
     def list(
         self, call: Call, filter: dict[str, Any], limit: int = 100, before: bytes | None = None
     ) -> list[dict[str, Any]]:
-        """The newest tasks that fit, newest first; ``before``: those older than that task."""
+        """The newest tasks that fit, newest first, as far as they fit one answer; ``before``: those older than that task."""
         engine = self.engine
         engine.intake.settle(engine.now)
         before_seq = None if before is None else reach.task(engine, call.session, before).seq
         rows = engine.store.listing(
             _filter(engine, filter, before_seq), judge_whole("limit", limit, 1, LIST_TASKS_MAX)
         )
-        reasons: Reasons = {}
         allows = call.session.allows_queue
-        return [summary(engine, row, reasons=reasons) for row in rows if allows(row.queue)]
+        return summaries(engine, (row for row in rows if allows(row.queue)))
 
     # many tasks by a filter: each call does a portion and says where the next one begins
 
@@ -291,14 +290,16 @@ class Tasks(EngineObject):
         engine = self.engine
         limit = judge_whole("limit", limit, 0, VISITED_MAX)
         found = self._portion(call, filter, before, frozenset(StateNumber), limit or VISITED_MAX)
-        reasons: Reasons = {}
-        shown = [] if not limit else [engine.store.brief(row.seq) for row in found.rows]
+        shown = found.rows if limit else []
+        rows = summaries(engine, (engine.store.brief(row.seq) for row in shown))
+        if rows and len(rows) < len(shown):  # as many as fit an answer
+            found = Portion(shown[: len(rows)], shown[len(rows) - 1].seq)
         return {
             "states": [
                 list(one)
                 for one in Counter(shown_state(engine, row.id, row.state) for row in found.rows).items()
             ],
-            "rows": [summary(engine, task, reasons=reasons) for task in shown if task is not None],
+            "rows": rows,
             "newest": engine.intake.last_seq + 1 if before is None else before,
             "before": found.before,
         }

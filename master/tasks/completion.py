@@ -321,8 +321,10 @@ class Ends:
         for found in self._store.find([id]):
             if found.attempt == attempt and found.lease == lease and found.state != RUNNING:
                 number = attempt - found.returned
-                ends = (row.outcome for row in self._store.attempts(found.seq) if row.attempt == number)
-                return found.state == SUCCEEDED or any(end in OUTCOMES_REPORTED for end in ends)
+                if found.state == SUCCEEDED:
+                    return True
+                last = self._store.attempts(found.seq, 1, number + 1)
+                return any(row.attempt == number and row.outcome in OUTCOMES_REPORTED for row in last)
         return False
 
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from ...common.domain.model import OutcomeNumber, StateNumber
 from ...common.wire.frames import unpack
 from ..engine.clock import Now
 from ..engine.engine import Engine
-from ..store.interface.queries import Found, FullTask
+from ..engine.work import text_bytes
+from ..store.interface.queries import ATTEMPT_MAX, AttemptRow, Found, FullTask
 from .explain import is_stuck, why
 from .shown import attempts_of, began_at, shown_state
 
+# Of the texts of one answer, in characters, which are up to four bytes each: it stays below the limit of a frame.
+ROWS_BYTES_MAX: Final = 3 * 1024 * 1024
+ROW_BYTES: Final = 300  # what a row has besides: the names of its fields, and numbers
+ATTEMPTS_SHOWN_MAX: Final = 200  # of one task
+ATTEMPTS_BYTES_MAX: Final = 2 * 1024 * 1024  # of how they ended; an honest worker tells at most 68 KiB of one
+REASONS_MAX: Final = 200  # in one listing: each is looked for among all workers
 Reasons = dict[tuple[str, str], str]
 """Of one listing: why ready tasks of a queue and name wait, looked for once."""
 
@@ -44,10 +51,26 @@ def summary(
     }
 
 
+def summaries(engine: Engine, tasks: Iterable[FullTask | None]) -> list[dict[str, Any]]:
+    """Rows of one listing, one after the other, until an answer is full: who wants more asks for those before the last one."""
+    rows: list[dict[str, Any]] = []
+    reasons: Reasons = {}
+    left = ROWS_BYTES_MAX
+    for task in tasks:
+        if task is not None:
+            row = summary(engine, task, reasons=reasons)
+            left -= ROW_BYTES + text_bytes(row)
+            if left < 0 and rows:
+                break
+            rows.append(row)
+    return rows
+
+
 def details(engine: Engine, task: FullTask) -> dict[str, Any]:
-    """Everything: the summary, payload and result as they are, and every attempt."""
+    """Everything: the summary, payload and result as they are, and the attempts, the latest of them if they are much."""
     store, current = engine.store, task.attempt - task.returned
     logs = engine.observations.texts(task)
+    ended = _latest_attempts(engine, task.seq)
     attempts = [
         {
             "attempt": row.attempt,
@@ -58,7 +81,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
             "body": row.body,
             "log": logs.get(row.attempt),
         }
-        for row in store.attempts(task.seq)
+        for row in ended
     ]
     began = began_at(engine, task.id)
     if task.state == StateNumber.SUCCEEDED or began is not None:  # the attempt is in the task's own row
@@ -81,7 +104,21 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         "payload": task.payload,
         "result": task.result,
         "attempts": attempts,
+        "attempts_left_out": store.attempts_before(task.seq, ended[0].attempt) if ended else 0,
     }
+
+
+def _latest_attempts(engine: Engine, seq: int) -> list[AttemptRow]:
+    """Those that ended, in order: of very many, or of large ones, the latest. Read one by one: each may be large."""
+    rows: list[AttemptRow] = []  # the latest first
+    left = ATTEMPTS_BYTES_MAX
+    while len(rows) < ATTEMPTS_SHOWN_MAX and left > 0:
+        one = engine.store.attempts(seq, 1, rows[-1].attempt if rows else ATTEMPT_MAX)
+        if not one:
+            break
+        rows += one
+        left -= len(one[0].body or b"")
+    return rows[::-1]
 
 
 def last_run(engine: Engine, task: FullTask) -> list[Any]:
@@ -92,10 +129,10 @@ def last_run(engine: Engine, task: FullTask) -> list[Any]:
         host = None if task.worker is None else store.worker_host(task.worker)
         started = task.started if began is None else began
         return [task.id, host, _seconds(engine.now, started), _seconds(engine.now, task.finished)]
-    attempts = store.attempts(task.seq)
+    attempts = store.attempts(task.seq, 1)
     if not attempts:
         return [task.id, None, None, None]
-    last = attempts[-1]
+    [last] = attempts
     return [task.id, last.host, _seconds(engine.now, last.started), _seconds(engine.now, last.ended)]
 
 
@@ -118,6 +155,8 @@ def _reason(engine: Engine, task: FullTask, position: bool, reasons: Reasons | N
         return why(engine, task, position=position)
     key = (task.queue, task.task)
     if key not in reasons:
+        if len(reasons) >= REASONS_MAX:
+            return "`tq why` tells why it waits"
         reasons[key] = why(engine, task)
     return reasons[key]
 

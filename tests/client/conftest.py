@@ -147,7 +147,7 @@ class MasterInMemory:
         }
         if task["state"] == StateNumber.FAILED:
             attempt |= {"outcome": 1, "body": task["body"]}
-        return {**task, "attempts": [attempt]}
+        return {**task, "attempts": [attempt], "attempts_left_out": 0}
 
     def _get_workers_serving(self, _: Future[Any], queue: str, task: str) -> tuple[int, int]:
         return (1, 1) if task in self.functions else (0, self.workers)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+ATTEMPT_MAX: Final = 2**62  # above the number of any attempt
 
 
 class Found(NamedTuple):
@@ -100,7 +102,12 @@ class QueryStore(Protocol):
     def outcomes(self, ids: Iterable[bytes]) -> list[OutcomeRow]: ...
     def facts(self, seq: int) -> Facts: ...
     def full(self, id: bytes) -> FullTask | None: ...
-    def attempts(self, seq: int) -> list[AttemptRow]: ...
+    def attempts(self, seq: int, limit: int, before: int = ATTEMPT_MAX) -> list[AttemptRow]:
+        """The latest attempts of a task that ended, of those before this one, in order."""
+
+    def attempts_before(self, seq: int, attempt: int) -> int:
+        """How many of those there are."""
+
     def created(self, seqs: Iterable[int]) -> list[int]:
         """When tasks that are there were submitted."""
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..interface.queries import AttemptRow, Facts, Found, FullTask, OutcomeRow, TaskFilter, WindowRow
+from ..interface.queries import (
+    ATTEMPT_MAX,
+    AttemptRow,
+    Facts,
+    Found,
+    FullTask,
+    OutcomeRow,
+    TaskFilter,
+    WindowRow,
+)
 from .executor import Executor
 from .listing import conditions
 
@@ -26,8 +35,11 @@ class SqliteQueries(Executor):
         rows = self._all("full", (id,))
         return FullTask(*rows[0]) if rows else None
 
-    def attempts(self, seq: int) -> list[AttemptRow]:
-        return [AttemptRow(*row) for row in self._all("attempts", (seq,))]
+    def attempts(self, seq: int, limit: int, before: int = ATTEMPT_MAX) -> list[AttemptRow]:
+        return [AttemptRow(*row) for row in reversed(self._all("attempts", (seq, before, limit)))]
+
+    def attempts_before(self, seq: int, attempt: int) -> int:
+        return int(self._all("attempts_before", (seq, attempt))[0][0])
 
     def created(self, seqs: Iterable[int]) -> list[int]:
         return [self._all("created", (seq,))[0][0] for seq in seqs]

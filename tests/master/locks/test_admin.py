@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tq.common.domain.model import Role
 from tq.common.errors import Forbidden, InvalidArgument
+from tq.master.locks import admin as admin_module
 from tq.master.store.sqlite.store import SqliteStore
 
 from ..items.test_items import QUEUE, Putter, take, token
@@ -220,3 +221,21 @@ def test_what_belongs_to_a_program_is_not_an_operators(bench: Any) -> None:
     client.close()
     bench.advance(GRACE_SECONDS + 1)
     assert admin.call(LOCKS, "list")["rows"] == []
+
+
+def test_a_list_of_locks_ends_where_an_answer_is_full_and_counts_the_others(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Semaphores of one key, with twenty holders each, made `tq locks` fail for everybody."""
+    monkeypatch.setattr(admin_module, "LOCKS_BYTES_MAX", 20_000)
+    client = bench.client()
+    for number in range(30):
+        for _ in range(20):
+            client.ask(("get_lock", f"{number:02}" + "x" * 200, "semaphore", 100), "acquire", token())
+    bench.step()
+    client.call(("get_lock", "00idle"), "state")
+    answer = client.call(LOCKS, "list")
+    names = [row["name"][:2] for row in answer["rows"]]
+    assert 1 <= len(names) < 10
+    assert names == [f"{number:02}" for number in range(len(names))], "those in use first"
+    assert answer["left_out"] == 31 - len(names)

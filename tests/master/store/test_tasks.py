@@ -53,7 +53,7 @@ def test_an_ended_attempt_is_kept_and_its_task_goes_where_it_is_sent(store: Stor
     )
     assert (state_of(store, 1), state_of(store, 2)) == (StateNumber.SCHEDULED, StateNumber.FAILED)
     assert store.next_due() == NOW + 100
-    [attempt] = store.attempts(1)
+    [attempt] = store.attempts(1, 1_000)
     assert (attempt.attempt, attempt.outcome, attempt.body) == (1, OutcomeNumber.ERROR, b"why")
 
 
@@ -77,7 +77,10 @@ def test_of_a_task_that_snoozes_without_end_the_last_attempts_are_kept_and_all_t
             failures=0,
         )
         within(store, lambda end=end: store.end_attempts([end]))
-    assert [one.attempt for one in store.attempts(1)] == [1, 7, *range(221, 321)]
+    assert [one.attempt for one in store.attempts(1, 1_000)] == [1, 7, *range(221, 321)]
+    assert [one.attempt for one in store.attempts(1, 2)] == [319, 320]
+    assert [one.attempt for one in store.attempts(1, 3, 222)] == [1, 7, 221]
+    assert (store.attempts_before(1, 222), store.attempts_before(1, 1)) == (3, 0)
     assert {row.attempt for row in store.logs(1, 320, 1_000)} == {1, 7, *range(221, 321)}
     assert store.log_bytes == 102
 
@@ -110,8 +113,8 @@ def test_purging_takes_the_oldest_finished_first_with_their_attempts(store: Stor
     )
     assert within(store, lambda: store.purge(NOW + 2, 1)) == [(lane, StateNumber.FAILED)]
     assert store.find([(1).to_bytes(16, "big")]) == []
-    assert store.attempts(1) == []
-    assert len(store.attempts(2)) == 1
+    assert store.attempts(1, 1_000) == []
+    assert len(store.attempts(2, 1_000)) == 1
 
 
 def test_cancel_and_revive_are_conditional(store: Store, lane: int) -> None:

@@ -27,7 +27,10 @@ SELECT seq, failures, crashes, cancel, options FROM tasks WHERE seq = ?
 
 -- name: attempts
 SELECT attempt, host, outcome, started, ended, body
-FROM attempts LEFT JOIN workers USING (worker) WHERE seq = ? ORDER BY attempt
+FROM attempts LEFT JOIN workers USING (worker) WHERE seq = ? AND attempt < ? ORDER BY attempt DESC LIMIT ?
+
+-- name: attempts_before
+SELECT count(*) FROM attempts WHERE seq = ? AND attempt < ?
 
 -- name: count_ahead
 SELECT count(*) FROM (
