@@ -82,6 +82,7 @@ class Engine:
         parts = (store, self.lanes, self.running)
         new_lease, largest = lambda: random_bytes(16), limits.payload_bytes_max
         self.intake = Intake(*parts, self.watches, self._leasing, new_lease, largest)
+        store.before_looks(lambda: self.intake.settle(self.now))
         self.ends = Ends(*parts, self.intake, self.endings, self.blobs, random)
         self.observations = Observations(store, self.running, self.ends.began)
         self.keys = Keyring(store, random_bytes, self._close_later)
@@ -89,12 +90,10 @@ class Engine:
         self.sessions: dict[Session, None] = {}
         self._leaving: dict[Session, None] = {}  # said goodbye; gone when what they asked before is done
         patience = {"lease_ms": limits.lease_ms, "grace_ms": limits.grace_ms}
-        self.roster = Roster(
-            store, self.lanes, self.running, self.ends, closing=self._close_later, **patience
-        )
-        self.items = Items(
-            store, is_paused=self.lanes.is_paused, deleted=self.origins.queue_deleted, **patience
-        )
+        close, ends = self._close_later, self.ends
+        self.roster = Roster(store, self.lanes, self.running, ends, closing=close, **patience)
+        gone, is_paused = self.origins.queue_deleted, self.lanes.is_paused
+        self.items = Items(store, is_paused=is_paused, deleted=gone, **patience)
         self.feeds = Feeds(self.lanes, self.intake, self.items, self.origins, random_bytes, report)
         self.ends.revived = self.feeds.revived
         for listener in (self.lanes.ended, self.watches.ended, self.feeds.ended, self.last_failures.ended):
@@ -107,9 +106,8 @@ class Engine:
         self._unread: StoreError | None = None  # the failure after which the store could not be read back
         self._read_at, self._read_pause_ms = 0, PAUSE_MS_MIN  # when that is tried again, monotonic ms
         work = (self.lanes, self.roster, self.items, self.syncs, self.intake, self.ends)
-        self._chores = Chores(
-            store, lambda: self.limits, *work, self.observations, self.blobs, self.timeline, report
-        )
+        rest = (self.observations, self.blobs, self.timeline, report)
+        self._chores = Chores(store, lambda: self.limits, *work, *rest)
         self.trouble = Trouble([*self._chores.each, Chore("give out tasks", self._give_out)], report)
 
     def start(self, now: Now) -> None:
@@ -313,6 +311,8 @@ class Engine:
     def _run(self, call: Call) -> None:
         self.work.asked(call.rows)
         try:
+            if call.reads:
+                self.store.settle()  # memory, too, is to show what was submitted before
             value = call.perform()
         except StoreError as error:
             if not (call.reads and self.store.in_transaction):

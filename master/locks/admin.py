@@ -37,7 +37,6 @@ class Queues(EngineObject):
 
     @exposed(Role.VIEWER)
     def list(self, call: Call) -> list[dict[str, Any]]:
-        self.engine.intake.settle(self.engine.now)
         return queue_rows(self.engine, call.session.allows_queue)
 
     @exposed(Role.ADMIN)

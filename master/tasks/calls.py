@@ -104,7 +104,6 @@ class TaskQueue(ItemQueueObject):
 
     def _set(self, call: Call, paused: bool, reason: str) -> None:
         allow_queue(call, self.name)
-        self.engine.intake.settle(self.engine.now)
         queue = self.engine.lanes.queue(self.name)
         since = self.engine.now.steady if paused else None
         if paused and queue.paused:
@@ -127,7 +126,6 @@ class ResultQueue(ItemQueueObject):
     @exposed(Role.CLIENT)
     def watch(self, call: Call, ids: list[bytes]) -> None:
         """Be told of these tasks' ends, through ``collect``; a task nobody knows is told as state -1."""
-        self.engine.intake.settle(self.engine.now)
         self.engine.watches.watch(call.session, self.stream, check_ids(ids))
 
     @exposed(Role.CLIENT)
@@ -272,7 +270,6 @@ class Tasks(EngineObject):
     ) -> list[dict[str, Any]]:
         """The newest tasks that fit, newest first, as far as they fit one answer; ``before``: those older than that task."""
         engine = self.engine
-        engine.intake.settle(engine.now)
         before_seq = None if before is None else reach.task(engine, call.session, before).seq
         rows = engine.store.listing(
             _filter(engine, filter, before_seq), judge_whole("limit", limit, 1, LIST_TASKS_MAX)
@@ -324,7 +321,6 @@ class Tasks(EngineObject):
         return {"tasks": len(found.rows), "before": found.before}
 
     def _portion(self, call: Call, *what: Any) -> Portion:
-        self.engine.intake.settle(self.engine.now)
         return portion(self.engine, call.session.allows_queue, *what)
 
 
@@ -361,7 +357,6 @@ class Workers(EngineObject):
     @exposed(Role.VIEWER)
     def running(self, call: Call, node: str) -> Rows:
         """What a worker (its whole node) holds, longest first, at most fifty: as in a listing of tasks."""
-        self.engine.intake.settle(self.engine.now)
         self.engine.work.glanced(len(self.engine.running))
         return running_rows(self.engine, judge_text("node", node), call.session.allows_queue)
 
@@ -396,7 +391,6 @@ class Master(EngineObject):
     @exposed(Role.VIEWER)
     def snapshot(self, call: Call) -> dict[str, Any]:
         """What `tq top` shows: queues, workers, what runs longest, what failed last, and the master itself."""
-        self.engine.intake.settle(self.engine.now)
         return snapshot(self.engine, call.session.allows_queue)
 
 

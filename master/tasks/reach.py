@@ -39,7 +39,6 @@ def within(lanes: Lanes, session: Session) -> Callable[[int], bool]:
 
 def tasks(engine: Engine, session: Session, ids: Any) -> list[Found]:
     """Those of these ids that exist for this key, in their order, each once however often it is named."""
-    engine.intake.settle(engine.now)
     is_within = within(engine.lanes, session)
     found = engine.store.find(dict.fromkeys(check_ids(ids)))
     return [one for one in found if is_within(one.lane)]

@@ -33,6 +33,7 @@ PATTERNS_MAX: Final = 100
 GLANCED_MAX: Final = 2_000  # queues, times patterns, that are compared before the first row is looked at
 PATTERN_CHARS_MAX: Final = 255  # names have no more
 TEXT_CHARS_MAX: Final = 1_000
+NEWEST: Final = 2**62  # no task has this number
 UNIX_SECONDS_MAX: Final = 1e11
 
 WAITING: Final = frozenset({StateNumber.READY, StateNumber.SCHEDULED, StateNumber.BLOCKED})
@@ -158,7 +159,7 @@ def portion(
     if look.finds_no_queue():
         engine.work.looked(look.cost)
         return Portion([], None)
-    upper = engine.intake.last_seq + 1 if before is None else before
+    upper = NEWEST if before is None else before
     window = engine.store.window(upper, VISITED_MAX)
     more = window[-1].seq if len(window) == VISITED_MAX else None
     for row in window:
@@ -190,7 +191,7 @@ def purge(engine: Engine, rows: list[WindowRow]) -> None:
 
 def _check_before(before: Any) -> int | None:
     """Where a portion goes on, from the wire."""
-    if before is None or (type(before) is int and 0 <= before <= 2**62):
+    if before is None or (type(before) is int and 0 <= before <= NEWEST):
         return before
     raise InvalidArgument(f"before is what the portion before this one answered, not {brief(before)}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from typing import Final
 
@@ -96,3 +97,17 @@ def test_only_the_composition_root_and_the_checks_of_files_know_a_kind_of_store(
         and not file.is_relative_to(root / "master/store" / kind)
     }
     assert knowing == allowed
+
+
+def test_only_the_transaction_itself_has_submits_written(root: Path) -> None:
+    """The store asks for it before every look (``Store.before_looks``), the engine before calls that read and at the end."""
+    asking = {
+        file.relative_to(root).as_posix()
+        for file in (root / "master").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "settle"
+        and "intake" in ast.unparse(node.func.value).lower()
+    }
+    assert asking <= {"master/engine/engine.py", "master/app.py"}

@@ -10,13 +10,18 @@
 attempt it expects; a verb given a whole batch either applies to every row or raises ``Inconsistent``,
 for then the caller's picture of the store is wrong and must be built anew from ``load``.
 
+A verb that looks for tasks (``LOOKS``: by id, by filter, in some order) sees what was accepted before it, also if that is not
+written yet: the store has it written first (``before_looks``), so no caller has to. Verbs that are given the number of a task
+need no such care, for only what is written has one.
+
 Errors: StoreError when the disk or the database fails, after which the caller rolls back and reopens.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from ....common.errors import StoreError
 from .attempt_output import OutputStore
@@ -29,6 +34,15 @@ from .queries import QueryStore
 from .routes import RouteStore
 from .tasks import TaskStore
 from .workers import WorkerStore
+
+LOOKS: Final = frozenset(
+    {
+        *("find", "outcomes", "full", "listing", "window", "count_ahead", "oldest_ready"),
+        *("lease", "promote", "promote_at", "expire", "purge"),
+        *("next_due", "next_at", "next_expiry"),
+        "put_queue",  # a paused queue gives out nothing that was submitted after it was: the rest goes before
+    }
+)
 
 
 class Inconsistent(StoreError):
@@ -90,6 +104,14 @@ class Store(TaskStore, QueryStore, OutputStore, RouteStore, WorkerStore, KeyStor
         """Whether this transaction has changed anything, so that committing it costs a sync."""
 
     def load(self) -> Picture: ...
+
+    def before_looks(self, write: Callable[[], None]) -> None:
+        """Have this done before each of ``LOOKS``: it writes what was accepted and is not written yet. It is not done before
+        the looks that it takes itself."""
+
+    def settle(self) -> None:
+        """Have it done now: for who looks at memory that follows the store."""
+
     # subjects with verbs of their own; those of tasks, routes, workers and keys are the store's
     @property
     def blobs(self) -> BlobStore:

@@ -20,6 +20,19 @@ class Executor:
     _sql: Mapping[str, str]
     _on_damage: Callable[[str], None]
     damage: str
+    _write: Callable[[], None] | None = None  # what is not written yet
+
+    def before_looks(self, write: Callable[[], None]) -> None:
+        self._write = write
+
+    def settle(self) -> None:
+        write = self._write
+        if write is not None:
+            self._write = None  # what it does looks at what is written
+            try:
+                write()
+            finally:
+                self._write = write
 
     def _run(self, sql: str, values: Any = ()) -> list[Any]:
         try:

@@ -20,18 +20,21 @@ from .listing import conditions
 
 class SqliteQueries(Executor):
     def find(self, ids: Iterable[bytes]) -> list[Found]:
+        self.settle()
         return [Found(*row) for id in ids for row in self._all("find", (id,))]
 
     def payload(self, seq: int) -> bytes:
         return bytes(self._all("payload", (seq,))[0][0])
 
     def outcomes(self, ids: Iterable[bytes]) -> list[OutcomeRow]:
+        self.settle()
         return [OutcomeRow(*row) for id in ids for row in self._all("outcome", (id,))]
 
     def facts(self, seq: int) -> Facts:
         return Facts(*self._all("facts", (seq,))[0])
 
     def full(self, id: bytes) -> FullTask | None:
+        self.settle()
         rows = self._all("full", (id,))
         return FullTask(*rows[0]) if rows else None
 
@@ -45,6 +48,7 @@ class SqliteQueries(Executor):
         return [self._all("created", (seq,))[0][0] for seq in seqs]
 
     def listing(self, what: TaskFilter, limit: int) -> list[FullTask]:
+        self.settle()
         where, values = conditions(what)
         rows = self._run(self._sql["listing"].replace("/*conditions*/", where), (*values, limit))
         return [FullTask(*row) for row in rows]
@@ -52,10 +56,12 @@ class SqliteQueries(Executor):
     # what operators ask; each visits a bounded number of rows
 
     def count_ahead(self, lane: int, priority: int, seq: int, limit: int) -> int:
+        self.settle()
         given = {"lane": lane, "priority": priority, "seq": seq, "limit": limit}
         return int(self._all("count_ahead", given)[0][0])
 
     def window(self, before: int, limit: int) -> list[WindowRow]:
+        self.settle()
         return [WindowRow(*row) for row in self._all("window", (before, limit))]
 
     def brief(self, seq: int) -> FullTask | None:
@@ -63,5 +69,6 @@ class SqliteQueries(Executor):
         return FullTask(*rows[0]) if rows else None
 
     def oldest_ready(self, lane: int) -> int | None:
+        self.settle()
         rows = self._all("oldest_ready", {"lane": lane})
         return rows[0][0] if rows else None

@@ -10,6 +10,7 @@ class SqliteRoutes(Executor):
         return int(self._all("add_lane", (queue, task))[0][0])
 
     def put_queue(self, name: str, paused: bool, reason: str, since: int | None) -> None:
+        self.settle()
         self._all("put_queue", (name, int(paused), reason, since))
 
     def add_origin(self, queue: str, results: str | None) -> int:

@@ -50,6 +50,7 @@ class SqliteTasks(Executor):
     def lease(
         self, lanes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
     ) -> list[Leased]:
+        self.settle()
         given = {"lease": lease, "worker": worker, "now": now}
         if len(lanes) > 1:
             heads = [head for lane in lanes for head in self._all("ready_heads", (lane, limit))]
@@ -90,15 +91,19 @@ class SqliteTasks(Executor):
     # time
 
     def next_due(self) -> int | None:
+        self.settle()
         return self._value("next_due")
 
     def promote(self, now: int, limit: int) -> list[int]:
+        self.settle()
         return self._promoted(self._all("due", (now, limit)))
 
     def next_at(self) -> int | None:
+        self.settle()
         return self._value("next_at")
 
     def promote_at(self, wall: int, limit: int) -> list[int]:
+        self.settle()
         return self._promoted(self._all("due_at", (wall, limit)))
 
     def _promoted(self, rows: list[tuple[int, int]]) -> list[int]:
@@ -106,14 +111,17 @@ class SqliteTasks(Executor):
         return [lane for _, lane in rows]
 
     def next_expiry(self) -> int | None:
+        self.settle()
         return self._value("next_expiry")
 
     def expire(self, now: int, limit: int) -> list[Expired]:
+        self.settle()
         rows = [Expired(*row) for row in self._all("overdue", (now, limit))]
         self._exactly("expire", [(now, row.seq, row.state) for row in rows])
         return rows
 
     def purge(self, finished_before: int, limit: int) -> list[tuple[int, int]]:
+        self.settle()
         rows = self._all("finished_before", (finished_before, limit))
         self.delete([seq for seq, _, _ in rows])
         return [(lane, state) for _, lane, state in rows]

@@ -1,12 +1,20 @@
-"""Transactions, and what a master takes up when it starts."""
+"""Transactions, what a master takes up when it starts, and looks that see what is not written yet."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
+import pytest
 from tq.common.domain.ids import new_ids
 from tq.common.domain.model import StateNumber
-from tq.master.store.interface.store import Store
+from tq.common.errors import StoreError
+from tq.master.store.interface.queries import QueryStore, TaskFilter
+from tq.master.store.interface.routes import RouteStore
+from tq.master.store.interface.store import LOOKS, Store
+from tq.master.store.interface.tasks import TaskStore
 
-from .tasks import LEASE, NOW, ended, insert, task, within
+from .tasks import LEASE, NOW, QUEUE, ended, id_of, insert, task, within
 
 
 def test_what_was_committed_is_there_and_what_was_rolled_back_is_not(store: Store, lane: int) -> None:
@@ -51,3 +59,85 @@ def test_notes_of_the_master_are_kept_and_the_last_one_counts(store: Store) -> N
     within(store, lambda: store.set_meta("x", b"1"))
     within(store, lambda: store.set_meta("x", b"2"))
     assert (store.get_meta("x"), store.get_meta("y")) == (b"2", None)
+
+
+LOOKING: Final[dict[str, Callable[[Store], object]]] = {
+    "find": lambda store: store.find([id_of(1)]),
+    "outcomes": lambda store: store.outcomes([id_of(1)]),
+    "full": lambda store: store.full(id_of(1)),
+    "listing": lambda store: store.listing(TaskFilter(), 9),
+    "window": lambda store: store.window(9, 9),
+    "count_ahead": lambda store: store.count_ahead(1, 0, 9, 9),
+    "oldest_ready": lambda store: store.oldest_ready(1),
+    "lease": lambda store: store.lease([1], 1, None, LEASE, 1, NOW),
+    "next_due": lambda store: store.next_due(),
+    "next_at": lambda store: store.next_at(),
+    "next_expiry": lambda store: store.next_expiry(),
+    "promote": lambda store: store.promote(NOW, 9),
+    "promote_at": lambda store: store.promote_at(NOW, 9),
+    "expire": lambda store: store.expire(NOW, 9),
+    "purge": lambda store: store.purge(NOW, 9),
+    "put_queue": lambda store: store.put_queue(QUEUE, True, "", NOW),
+}
+# Verbs that write, and verbs that are given what only a written task, worker or attempt has.
+OTHERS: Final = {
+    *(
+        "insert",
+        "succeed",
+        "end_attempts",
+        "return_unstarted",
+        "request_cancel",
+        "cancel_waiting",
+        "revive",
+        "delete",
+    ),
+    *("payload", "facts", "attempts", "created", "brief"),
+    *("add_lane", "add_origin", "orphan_origins"),
+}
+
+
+def test_every_verb_of_tasks_looks_or_is_said_not_to() -> None:
+    verbs = {name for part in (TaskStore, QueryStore, RouteStore) for name in vars(part) if name[0] != "_"}
+    assert set(LOOKING) == LOOKS
+    assert verbs == LOOKS | OTHERS
+    assert not LOOKS & OTHERS
+
+
+@pytest.mark.parametrize("verb", LOOKING)
+def test_a_look_comes_after_what_was_accepted_before_it(store: Store, lane: int, verb: str) -> None:
+    said: list[str] = []
+    store.before_looks(lambda: said.append("written"))
+    store.begin()
+    LOOKING[verb](store)
+    assert said == ["written"]
+
+
+def test_a_look_finds_what_was_not_written_yet(store: Store, lane: int) -> None:
+    fresh = [task(1, lane), task(2, lane)]
+
+    def write() -> None:
+        while fresh:
+            assert store.find([id_of(9)]) == [], "what writes may look, and is not asked to write again"
+            assert store.insert([fresh.pop(0)])
+
+    store.before_looks(write)
+    store.begin()
+    assert [one.seq for one in store.find(map(id_of, (1, 2)))] == [1, 2]
+    assert [one.seq for one in store.window(9, 9)] == [2, 1]
+
+
+def test_a_write_that_fails_is_asked_for_again_by_the_next_look(store: Store, lane: int) -> None:
+    tries: list[int] = []
+
+    def write() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise StoreError("the disk is full")
+
+    store.before_looks(write)
+    store.begin()
+    with pytest.raises(StoreError, match="full"):
+        store.find([id_of(1)])
+    assert store.find([id_of(1)]) == []
+    store.settle()
+    assert len(tries) == 3
