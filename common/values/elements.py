@@ -11,6 +11,7 @@ than was counted here.
 from __future__ import annotations
 
 import re
+import sys
 from typing import Final
 
 from ..errors import ProtocolError
@@ -29,6 +30,11 @@ TUPLE: Final = 1
 NESTING: Final = frozenset(
     {TUPLE, 3, 4, 16}
 )  # ext types of values whose body is one more value: see values.py
+
+# How long Python takes for a value that it reads, judges and writes one by one, in steps of half a microsecond.
+SCALAR_STEPS: Final = 1
+CONTAINER_STEPS: Final = 4
+EXT_STEPS: Final = 16  # a tuple, a date, a Decimal
 
 # What to do at each first byte: skip so many bytes, or one of those below.
 _ARRAY, _MAP, _SIZED_ARRAY, _SIZED_MAP, _BYTES_8, _SIZED, _EXT = range(-7, 0)
@@ -98,28 +104,42 @@ def _has_more(data: bytes, most: int) -> bool:
 def weight(data: bytes) -> int:
     """About how many bytes of memory an encoded value takes when it is decoded; no less than four fifths of it. Bytes that
     are no value have some weight, too."""
+    return measure(data)[0]
+
+
+def effort(data: bytes, most: int = sys.maxsize) -> int:
+    """How many steps an encoded value takes whoever reads and writes it; one that takes more than ``most``: more."""
+    return measure(data, most)[1]
+
+
+def measure(data: bytes, most: int = sys.maxsize) -> tuple[int, int]:
+    """Weight and effort; nothing is looked at any more once the effort is more than ``most``."""
     steps, single, at, left, end = _STEPS, _SINGLE.match, 0, 1, len(data) - 1
-    heavy = 0
-    while left > 0 and at <= end:
+    heavy = hard = 0
+    while left > 0 and at <= end and hard <= most:
         first = data[at]
         step = steps[first]
         left -= 1
         if step == 1:
             run = single(data, at + 1, at + 1 + left).end()  # type: ignore[union-attr] # it matches nothing, too
-            heavy += (data.count(b"\x90", at, run) + data.count(b"\x80", at, run)) * CONTAINER_BYTES
-            heavy += (run - at) * PLACE_BYTES
+            empty = data.count(b"\x90", at, run) + data.count(b"\x80", at, run)
+            heavy += empty * CONTAINER_BYTES + (run - at) * PLACE_BYTES
+            hard += empty * CONTAINER_STEPS + (run - at) * SCALAR_STEPS
             left -= run - at - 1
             at = run
         elif step > 0 and not (0xD4 <= first <= 0xD8 and at < end and data[at + 1] in NESTING):
             at += step
             heavy += SCALAR_BYTES
+            hard += EXT_STEPS if 0xD4 <= first <= 0xD8 else SCALAR_STEPS
         elif step > 0:
+            hard += EXT_STEPS
             heavy += 0 if data[at + 1] == TUPLE else MAP_BYTES
             at += 2
             left += 1  # the value in its body
         elif step == _BYTES_8:
             at += 2 + (data[at + 1] if at < end else 0)
             heavy += SCALAR_BYTES
+            hard += SCALAR_STEPS
         else:
             width = _WIDTHS.get(first, 0)
             size = int.from_bytes(data[at + 1 : at + 1 + width], "big")
@@ -127,7 +147,9 @@ def weight(data: bytes) -> int:
             if step == _SIZED:
                 at += size
                 heavy += SCALAR_BYTES
+                hard += SCALAR_STEPS
             elif step == _EXT:
+                hard += EXT_STEPS
                 if at <= end and data[at] in NESTING:
                     heavy += 0 if data[at] == TUPLE else MAP_BYTES
                     at += 1
@@ -138,6 +160,7 @@ def weight(data: bytes) -> int:
             else:
                 size = size if width else first & 0x0F
                 is_map = step in (_MAP, _SIZED_MAP)
+                hard += CONTAINER_STEPS
                 heavy += CONTAINER_BYTES + (MAP_BYTES + ENTRY_BYTES * size if is_map else 0)
                 left += 2 * size if is_map else size
-    return len(data) + heavy
+    return len(data) + heavy, hard

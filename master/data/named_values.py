@@ -36,14 +36,16 @@ from ...common.errors import (
 from ...common.runtime.callbacks import OUT_OF_MEMORY
 from ...common.values.brief import brief
 from ...common.values.codec import decode, encode
-from ...common.values.elements import weight
+from ...common.values.elements import effort, measure, weight
 from ...common.values.exception_text import message
 from ...common.values.failure import Failure
 from ..engine.accounts import Account, What, give_back
 from ..store.interface.data import DataCall
 from ..store.interface.store import Store
+from .effort import CALL_EFFORT, CALLS_EFFORT_MAX, EFFORT_MAX, check_effort
 from .types import (
     DATA,
+    DataType,
     Datum,
     answered,
     arguments,
@@ -77,6 +79,7 @@ class Named:
     type: str
     stored_bytes: int
     calls_bytes: int = 0
+    calls_effort: int = 0
     datum: Datum | None = None
     last: dict[bytes, tuple[int, bytes | None]] = field(default_factory=dict)
     answers_bytes: int = 0
@@ -158,6 +161,7 @@ class Data:
             if account is not None:
                 account.check(What.DATA, 1)
             check_bytes(len(payload), BYTES_MAX)
+            check_effort(effort(payload, EFFORT_MAX), EFFORT_MAX)
             check_weight(payload)
             args, kwargs = arguments(payload, [], kept=True, must_stay=True, whole=type != "dict")
             try:
@@ -168,7 +172,7 @@ class Data:
             except Exception as error:  # an array's bytes may be no characters
                 return _failed(error)
             check_bytes(len(value), BYTES_MAX)
-            datum = Datum(type=kind, thing=thing, size_bytes=len(value), bytes_max=BYTES_MAX)
+            datum = _within_limits(kind, thing, len(value), effort(value))
             self._add(name, type, datum, value, account)
         elif named.type != type:
             raise InvalidArgument(f"{name!r} is a {named.type} already, not a {type}; use another name")
@@ -190,12 +194,15 @@ class Data:
                 )
             return answer
         check_bytes(len(payload), BYTES_MAX)
+        taken, hard = measure(payload, EFFORT_MAX)
+        check_effort(hard, EFFORT_MAX)
         check_weight(payload)
-        answer = _perform(datum, method, payload, slices)
+        answer = _perform(datum, method, payload, slices, effort=hard)
         self.worked_bytes += len(answer) + _looked_at(datum, method)
         if method in datum.type.changing:
             named.remember(caller, number, answer)
-            named.weight += weight(payload) if method in datum.type.growing else 0
+            named.weight += taken if method in datum.type.growing else 0
+            named.calls_effort += CALL_EFFORT + hard
             self._note(
                 named, datum, DataCall(named.number, caller, number, encode([method, payload, slices]))
             )
@@ -273,14 +280,15 @@ class Data:
             self._report("data.not_written", level="error", name=named.name, error=brief(error, 200))
         else:
             datum.size_bytes = named.stored_bytes = len(value)
-            named.weight = weight(value)
+            named.weight, datum.effort = measure(value)
             self._store.data.replace(named.number, value, named.callers())
-        named.calls_bytes = 0
+        named.calls_bytes = named.calls_effort = 0
 
     def _note(self, named: Named, datum: Datum, call: DataCall) -> None:
         self._calls.append(call)
         named.calls_bytes += len(call.call) + CALL_BYTES
-        if named.calls_bytes > max(CALLS_BYTES_MIN, 2 * named.stored_bytes):
+        outgrown = named.calls_bytes > max(CALLS_BYTES_MIN, 2 * named.stored_bytes)
+        if outgrown or named.calls_effort > CALLS_EFFORT_MAX:
             self._outgrown[named] = None
 
     def _let_go(self, named: Named) -> None:
@@ -302,7 +310,9 @@ class Data:
         stored = self._store.data.read(named.number)
         try:
             kind = DATA[named.type]
-            thing, taken = thawed(kind, stored.value), weight(stored.value)
+            thing = thawed(kind, stored.value)
+            taken, hard = measure(stored.value)
+            calls_effort = 0
             datum = Datum(
                 type=kind, thing=thing, size_bytes=len(stored.value), bytes_max=sys.maxsize, again=True
             )
@@ -311,7 +321,8 @@ class Data:
             for caller, number, call in stored.calls:
                 method, payload, slices = decode(call)
                 named.remember(caller, number, _perform(datum, method, payload, slices, again=True))
-                taken += weight(payload)
+                more, harder = measure(payload)
+                taken, calls_effort = taken + more, calls_effort + CALL_EFFORT + harder
         except MemoryError as error:
             raise StoreError(OUT_OF_MEMORY) from error
         except Exception as error:  # whatever it is, it is this value's, and nobody else's
@@ -319,7 +330,8 @@ class Data:
             raise DecodeError(
                 f"{named.type} {named.name!r} cannot be read in this master: {message(error, 500)}"
             ) from error
-        named.datum = Datum(type=kind, thing=thing, size_bytes=datum.size_bytes, bytes_max=BYTES_MAX)
+        named.datum = _within_limits(kind, thing, datum.size_bytes, hard + calls_effort)
+        named.calls_effort = calls_effort
         named.stored_bytes, named.weight = len(stored.value), taken
         named.calls_bytes = sum(len(call) + CALL_BYTES for _, _, call in stored.calls)
 
@@ -331,13 +343,27 @@ def _looked_at(datum: Datum, method: str) -> int:
     return datum.size_bytes // LINEAR if method in datum.type.linear else 0
 
 
-def _perform(datum: Datum, method: str, payload: bytes, slices: list[Any], *, again: bool = False) -> bytes:
+def _within_limits(kind: DataType, thing: Any, size_bytes: int, hard: int) -> Datum:
+    datum = Datum(type=kind, thing=thing, size_bytes=size_bytes, bytes_max=BYTES_MAX)
+    datum.effort, datum.effort_max = hard, EFFORT_MAX
+    return datum
+
+
+def _perform(
+    datum: Datum,
+    method: str,
+    payload: bytes,
+    slices: list[Any],
+    *,
+    effort: int = 0,
+    again: bool = False,
+) -> bytes:
     """The encoded answer to a call. TqError when it was not done. ``again``: it was judged when it was."""
     kept = method in datum.type.growing and not again
     whole = takes_apart(method, slices)
     args, kwargs = arguments(payload, slices, kept=kept, must_stay=True, whole=whole, judged=again)
     try:
-        result = datum.call(method, args, kwargs, len(payload))
+        result = datum.call(method, args, kwargs, len(payload), effort)
     except TqError:
         raise
     except Exception as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import array
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -19,8 +20,9 @@ from typing import Any, Final
 from ...common.errors import DecodeError, InvalidArgument, TqError
 from ...common.values.brief import brief
 from ...common.values.codec import WORK_MAX, decode, decode_call, encode, shape_of_call
-from ...common.values.elements import weight
+from ...common.values.elements import measure, weight
 from ...common.values.unmade import Unmade
+from .effort import check_effort
 from .shared_dict import SharedDict
 
 VALUE_BYTES_MAX: Final = 128 * 1024 * 1024  # of memory, for the arguments of one call
@@ -156,6 +158,8 @@ class Datum:
     size_bytes: int
     bytes_max: int
     again: bool = False
+    effort: int = 0  # of reading and writing all of it, as far as was counted: see elements.py
+    effort_max: int = sys.maxsize
 
     def __post_init__(self) -> None:
         if isinstance(self.thing, SharedList):
@@ -163,16 +167,17 @@ class Datum:
         elif isinstance(self.thing, SharedDict):
             self.thing.judges = not self.again
 
-    def call(self, method: str, args: Sequence[Any], kwargs: dict[str, Any], payload_bytes: int) -> Any:
+    def call(
+        self, method: str, args: Sequence[Any], kwargs: dict[str, Any], payload_bytes: int, effort: int = 0
+    ) -> Any:
         """What an exposed method gives, or raises; as plain values, but for what ``method_to_typeid`` names.
-
         InvalidArgument, and nothing changed, when it would make this too large.
         """
         if method == "#GETVALUE":
             return plain(self.thing)
         if method not in self.type.exposed and method not in ALWAYS:
             raise not_exposed(method, self.thing)
-        self._judge(method, args, payload_bytes)
+        self._judge(method, args, payload_bytes, effort)
         called = getattr(type(self.thing), method)  # a Namespace may have an attribute of that name
         return called(self.thing, *args, **kwargs)
 
@@ -180,14 +185,14 @@ class Datum:
         """All of it, for ``thawed``."""
         return encode(self.type.parts(self.thing), judged=True)
 
-    def _judge(self, method: str, args: Sequence[Any], payload_bytes: int) -> None:
+    def _judge(self, method: str, args: Sequence[Any], payload_bytes: int, effort: int) -> None:
         """Raises InvalidArgument and nothing else: a call that fails while it is judged was not done. Made again, it would not
         be judged, and take effect."""
         try:
             self._check_slices(method, args)
             self._check_pieces(method, args)
             if method in self.type.growing:
-                self._reserve(payload_bytes)
+                self._reserve(payload_bytes, effort)
         except (TqError, MemoryError):
             raise
         except Exception as error:
@@ -216,12 +221,14 @@ class Datum:
                 if kind in (set, frozenset) or kind.__module__ == "numpy":
                     raise InvalidArgument(f"{method} takes no {kind.__name__}; send list(value)")
 
-    def _reserve(self, more_bytes: int) -> None:
+    def _reserve(self, more_bytes: int, effort: int) -> None:
         """Counted is what was ever put in; only when that is too much, what is there."""
-        if self.size_bytes + more_bytes > self.bytes_max:
-            self.size_bytes = len(self.frozen())
+        if self.size_bytes + more_bytes > self.bytes_max or self.effort + effort > self.effort_max:
+            there = self.frozen()
+            self.size_bytes, self.effort = len(there), measure(there)[1]
             check_bytes(self.size_bytes + more_bytes, self.bytes_max)
-        self.size_bytes += more_bytes
+            check_effort(self.effort + effort, self.effort_max)
+        self.size_bytes, self.effort = self.size_bytes + more_bytes, self.effort + effort
 
 
 def thawed(type: DataType, frozen: bytes) -> Any:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tq.common.errors import ProtocolError
 from tq.common.values.codec import decode, encode
-from tq.common.values.elements import MESSAGE_ELEMENTS_MAX, check_elements, weight
+from tq.common.values.elements import EXT_STEPS, MESSAGE_ELEMENTS_MAX, check_elements, effort, weight
 from tq.common.wire.frames import Kind
 from tq.common.wire.protocol import Answerer
 
@@ -112,3 +112,15 @@ def test_the_weight_of_a_value_is_about_the_memory_that_it_takes(value: Any) -> 
 @given(data=st.binary(max_size=200))
 def test_bytes_that_are_no_value_have_some_weight(data: bytes) -> None:
     assert weight(data) >= len(data)
+
+
+@given(value=st.lists(PLAIN, min_size=1))
+def test_the_effort_of_a_value_grows_with_its_elements(value: list[Any]) -> None:
+    body = msgpack.packb(value)
+    found = effort(body)
+    assert elements(value) <= found <= elements(value) * EXT_STEPS
+    assert effort(body, found - 1) > found - 1
+
+
+def test_the_effort_of_one_exotic_value_is_that_of_many_numbers() -> None:
+    assert effort(encode([(1, 2)] * 100)) > effort(encode([1] * 1_000))

@@ -41,6 +41,7 @@ def test_arguments_that_would_take_very_much_memory_are_refused_before_they_are_
     told = r"3,000,\d+ bytes and would take \d{3},\d{3},\d{3} of memory"
     with pytest.raises(InvalidArgument, match=told):
         shared_call(Shared(), "a", "create", "list", DENSE)
+    told = "more values than are read and written in half a second"
     with pytest.raises(InvalidArgument, match=told):
         bench.client().call(("get_datum", "list", "v"), "make", DENSE)
     bench.client().call(("get_datum", "list", "v"), "make", encode_call(([],), {}))
