@@ -18,21 +18,23 @@ from collections.abc import Callable
 from typing import Final, NoReturn
 
 from ....common.errors import InvalidArgument
+from .code_takers import AS_PARAMETER, Fault
+from .shell_commands import ShellCommands
 
 _ONE_WORD: Final = re.compile(
     r"[\w./:=,@%+-]*", re.ASCII
 )  # beside places in quotes: nothing for any shell to act on
 _PROGRAM_NEXT: Final = re.compile(
     r"(?:^|[\s;&|(/])(?:ba|da|k|z|a|mk)?sh\s+(?:-\S+\s+)*-\w*c\s+\Z|(?:^|[\s;&|({])eval\s[^;&|]*\Z"
-)
-_EXPANSIONS: Final = {  # where a place in it stands; what opens another of its kind; what closes it
-    "$((": ("in arithmetic", "(", ")"),
-    "${": ("in an expansion", "{", "}"),
-    "$'": ("in quotes", "", "'"),
-    "`": ("in backquotes", "", "`"),
+)  # only for the hint: shell_commands.py judges
+_ASSIGNED: Final = 'assign it first:  x={}; echo "$x"'
+_EXPANSIONS: Final = {  # where a place in it stands; what opens another of its kind; what closes it; what to write
+    "$((": ("in arithmetic", "(", ")", "calculate with a program:  expr {} + 1"),
+    "${": ("in an expansion", "{", "}", _ASSIGNED),
+    "$'": ("in quotes", "", "'", _ASSIGNED),
+    "`": ("in backquotes", "", "`", 'write $(…):  echo "$(wc -c {})"'),
 }
 _HERE: Final = re.compile(r"<<-?(?!<)")
-AS_PARAMETER: Final = "give it as a parameter:  sh -c 'wc -c \"$1\"' sh {}"
 _HINT: Final = 'it is quoted by itself: write {} outside of quotes, as in  wc -c {}  or  "file "{}" done"'
 
 
@@ -43,6 +45,8 @@ class ShellLine:
         self._text, self._place, self._numbers = text, place, numbers
         self.places: list[str] = []  # in the order of their parameters
         line = self._scan()
+        if set(self.places) - numbers:
+            self._judge_commands()
         assignments = "".join(f"_tq_{at}=${{{at}}}; " for at in range(1, len(self.places) + 1))
         self.line = assignments + line  # variables, because a function in the line has parameters of its own
 
@@ -99,6 +103,14 @@ class ShellLine:
             raise InvalidArgument(f"the line {text!r:.80} has a {opened[-1]} that is never closed")
         return "".join(out)
 
+    def _judge_commands(self) -> None:
+        try:
+            ShellCommands(self._text, self._place, self._numbers).judge()
+        except Fault as fault:
+            raise InvalidArgument(
+                f"{fault.what} stands {fault.where} in {self._text!r:.120}, where an item could be run as a program; {fault.hint}"
+            ) from None
+
     def _judge_here(self, at: int) -> None:
         """What is behind it on the line is rare, and is refused too."""
         place = self._place.search(self._text, at)
@@ -118,8 +130,6 @@ class ShellLine:
             inside = self._place.sub("", self._text[start : end if end >= 0 else None])
             if not _ONE_WORD.fullmatch(inside):
                 self._refuse(at, "in quotes", AS_PARAMETER if _PROGRAM_NEXT.search(before) else _HINT)
-        if _PROGRAM_NEXT.search(before):
-            self._refuse(at, "in a program for a shell", AS_PARAMETER)
 
     def _named(self, place: str, quote: str) -> str:
         if place not in self.places:
@@ -133,7 +143,7 @@ class ShellLine:
         if self._place.match(text, at + 1):
             self._refuse(at + 1, "behind a $")
         opening = next(one for one in _EXPANSIONS if text.startswith(one, at))
-        where, deeper, closing = _EXPANSIONS[opening]
+        where, deeper, closing, hint = _EXPANSIONS[opening]
         depth, end = opening.count(deeper) if deeper else 1, at + len(opening)
         while depth and end < len(text):
             if text[end] == closing:
@@ -143,7 +153,7 @@ class ShellLine:
             end += 2 if text[end] == "\\" else 1
         place = self._place.search(text, at + len(opening), end)
         if place is not None:
-            self._refuse(place.start(), where, 'assign it first:  x={}; echo "$x"')
+            self._refuse(place.start(), where, hint)
         if depth:
             raise InvalidArgument(f"the line {text!r:.80} has a {opening} that is never closed")
         return end

@@ -19,17 +19,15 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any, Final
 
 from ....common.errors import InvalidArgument
-from .shell_line import AS_PARAMETER, ShellLine
+from .code_takers import Fault, Word, judge
+from .shell_line import ShellLine
 
 PLACE: Final = re.compile(r"\{(/?\.|//?|#|)\}")
 HARMLESS: Final = frozenset({"{#}"})  # a number, whatever reads it
 SHELL: Final = "/bin/sh"
-_SHELL: Final = re.compile(r"(?:ba|da|k|z|a|mk|fi)?sh")
-_PROGRAM_OPTION: Final = re.compile(r"-\w*c")
 
 
 def _stem(text: str) -> str:
@@ -68,10 +66,10 @@ class Template:
             )
         if not any(self._words):
             raise InvalidArgument("there is no command; write e.g. tq exec 'gzip -k {}' ::: *.log")
-        if not for_shell:
-            _check_programs(self._words)
         if not any(PLACE.search(word) for word in self._words):  # as GNU parallel: it goes behind
             self._words = [f"{self._words[0]} {{}}"] if for_shell else [*self._words, "{}"]
+        if not for_shell:
+            _check_programs(self._words)
         self._line = ShellLine(self._words[0], PLACE, HARMLESS) if for_shell else None
 
     def fill(self, item: str, number: int) -> list[str | bytes]:
@@ -91,14 +89,18 @@ class Template:
 
 def _check_programs(words: Sequence[str]) -> None:
     """``sh -c 'wc {}'`` would run what an item says: its program is text for another shell."""
-    for at, (option, word) in enumerate(pairwise(words)):
-        shells = [one for one in words[: at + 1] if _SHELL.fullmatch(_name(one))]
-        places = [place[0] for place in PLACE.finditer(word) if place[0] not in HARMLESS]
-        if shells and places and _PROGRAM_OPTION.fullmatch(option):
-            raise InvalidArgument(
-                f"{places[0]} stands in a program for a shell, {word!r:.120}, where an item could be run as a program; "
-                f"{AS_PARAMETER}"
-            )
+    try:
+        judge([_word(word) for word in words], in_line=False)
+    except Fault as fault:
+        raise InvalidArgument(
+            f"{fault.what} stands {fault.where} in {shlex.join(words)!r:.120}, where an item could be run as a program; {fault.hint}"
+        ) from None
+
+
+def _word(text: str) -> Word:
+    places = [place[0] for place in PLACE.finditer(text)]
+    first = next((place for place in places if place not in HARMLESS), "")
+    return Word(text, first, not places, text)
 
 
 def _split(text: str) -> list[str]:

@@ -83,11 +83,11 @@ def test_an_item_is_a_word_where_it_may_stand(
         ("cat <<EOF\n{}\nEOF", "printf '%s\\n' {} | cat"),
         ("cat <<'EOF'\n{}\nEOF", "printf '%s\\n' {} | cat"),
         ("cat <<-EOF\n\t{.}\nEOF", "printf '%s\\n' {} | cat"),
-        ("echo `wc -c {}`", "x={}"),
-        ('echo "`wc -c {}`"', "x={}"),
-        ("echo $(({} + 1))", "x={}"),
-        ("echo $(( (1)) + {} ))", "x={}"),
-        ("echo `echo \\`; wc -c {}`", "x={}"),
+        ("echo `wc -c {}`", "$(wc -c {})"),
+        ('echo "`wc -c {}`"', "$(wc -c {})"),
+        ("echo $(({} + 1))", "expr {} + 1"),
+        ("echo $(( (1)) + {} ))", "expr {} + 1"),
+        ("echo `echo \\`; wc -c {}`", "$(wc -c {})"),
         ("echo ${x:-{}}", "x={}"),
         ("echo $'{}'", "x={}"),
         ("echo \\{}", "outside of quotes"),
@@ -114,3 +114,138 @@ def test_a_program_for_another_shell_holds_no_item_without_shell_either(words: l
     with pytest.raises(InvalidArgument, match="program for a shell"):
         Template(words, for_shell=False)
     assert Template(["sh", "-c", 'wc -c "$1"', "sh", "{}"], for_shell=False).fill("a b", 1)[-1] == "a b"
+
+
+RUNS_AN_ITEM = [
+    "bash -c {}",
+    "bash -c -- {}",
+    "bash -o pipefail -c {}",
+    "bash -eo pipefail -c {}",
+    "bash +e -c {}",
+    "bash --norc -c {}",
+    "bash -O extglob -c {}",
+    "bash\t-c {}",
+    "bash -c \\\n {}",
+    "'bash' -c {}",
+    "b''ash -c {}",
+    "$SHELL -c {}",
+    "/bin/b?sh -c {}",
+    "busybox sh -c {}",
+    'sh -c "$0" {}',
+    "cd /tmp && time bash -c {}",
+    "time -p eval {}",
+    "if eval {}; then :; fi",
+    "! eval {}",
+    "command eval {}",
+    "builtin eval {}",
+    "while eval {}; do break; done",
+    "case x in x) eval {};; esac",
+    "f() { eval {}; }; f",
+    "echo $(eval {})",
+    "trap {} EXIT",
+    'x={}; eval "$x"',
+    'x={}; bash -c "$x"',
+    "x={}; $x",
+    'x={}; "$x"',
+    "echo {} | sh",
+    "echo {} | bash -s",
+    "echo {} | xargs sh -c",
+    "echo {} | xargs -I% sh -c %",
+    ". {}",
+    "exec {}",
+    "nice -n 10 {}",
+    "nohup bash -c {}",
+    "env -S {}",
+    "env -i {}",
+    "PATH={} ls",
+    "BASH_ENV={} bash s.sh",
+    "script -qc {}",
+    "ssh host {}",
+    "python3 -c {}",
+    "perl -ne {}",
+    "awk {} file",
+    "make {}",
+    "find . -exec sh -c {} ;",
+    "find . -exec {} ;",
+    "[[ {} -gt 3 ]]",
+    "test -v {}",
+    "printf -v {} x",
+    "read {} < /dev/null",
+    "let {}",
+    "unset {}",
+    "declare {}",
+    "export {}",
+    "typeset -i n={}",
+    "arr[{}]=1",
+    "x={}; echo $((x))",
+    "x={}; ((x > 3))",
+    "x={}; echo ${y:x}",
+    "x={}; echo ${x@P}",
+    "x={}; echo ${!x}",
+    "x={}; let x",
+    "x={}; declare -i n=$x",
+    'x={}; test -v "$x"',
+    'x={}; unset "$x"',
+    "cat <(echo {})",
+    "> f case x in\neval {}\n)",
+]
+
+
+@pytest.mark.parametrize("line", RUNS_AN_ITEM)
+def test_an_item_that_a_command_would_run_is_refused(line: str) -> None:
+    with pytest.raises(InvalidArgument, match="where an item could be run as a program"):
+        Template([line], for_shell=True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "tr a-z A-Z < {} > {.}.up 2>&1",
+        't=$(mktemp) && convert {} "$t" && mv "$t" {.}.png',
+        "find . -name {} | xargs rm",
+        "ls {} | xargs -n 1 echo",
+        "head -n $((10 * 2)) {} | sort | uniq -c",
+        "awk '{print $1}' {}; sed -i s/a/b/ {}; perl -pe 's/a/b/' {}; python3 s.py --name {}",
+        'x={}; printf %s "${x%.*}" "${x:-none}"',
+        "if [ -f {} ] && [ ! -f {}.gz ]; then gzip {}; else echo no; fi",
+        "nice -n 10 gzip {} && timeout 5 cat {}.gz | wc -c; env A=1 ls {}; nohup ls {} &",
+        "case {} in *.gz|*.bz2) echo $(wc -c {}) ;; (*) : ;; esac; wc {}",
+        "out=$(case {} in a) echo 1;; esac); echo $out",
+        "for i in 1 2; do echo $i {}; done; while read line; do echo $line; done < {}",
+        "set -e; cd {//}; export NAME=x; trap 'rm -f t' EXIT; wc {/}",
+        "bash -o pipefail -c 'wc \"$1\" | cat' bash {}; bash script.sh {}",
+        "sh -c 'eval \"$1\"' sh {}",
+        "./script {}",
+    ],
+)
+def test_what_gives_an_item_to_a_program_as_a_word_is_taken(line: str) -> None:
+    Template([line], for_shell=True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["bash", "-c", "--", "{}"],
+        ["bash", "-c", "-e", "{}"],
+        ["bash", "-o", "pipefail", "-c", "{}"],
+        ["/bin/bash", "-x", "-c", "--", "{}"],
+        ["bash"],
+        ["env", "-S", "bash -c '{}'"],
+        ["xargs", "-I%", "sh", "-c", "{}"],
+        ["find", ".", "-exec", "sh", "-c", "{}", ";"],
+        ["strace", "bash", "-c", "{}"],
+        ["script", "-qc", "{}", "/dev/null"],
+        ["su", "root", "-c", "{}"],
+        ["python3", "-c", "import os; os.system('{}')"],
+        ["awk", 'BEGIN { system("{}") }'],
+        ["{}"],
+        ["nice", "{}"],
+    ],
+)
+def test_so_it_is_without_a_shell(words: list[str]) -> None:
+    with pytest.raises(InvalidArgument, match="where an item could be run as a program"):
+        Template(words, for_shell=False)
+
+
+def test_a_line_with_nothing_but_numbers_in_its_places_is_nobodys_program() -> None:
+    assert Template(["bash -c 'echo {#}' {#}"], for_shell=False).fill("x", 3) == ["bash", "-c", "echo 3", "3"]

@@ -1,0 +1,224 @@
+"""Where an item may stand among the words of one command: as an argument of a program that is named. Pure.
+
+An item is text that others chose. A program gets it as a word, which is harmless; a shell, ``eval`` or ``awk`` runs some of its
+words. So what is known to be a plain argument is let through, and all else is refused with the line to write. What a
+program that is not known here does with its arguments cannot be known, and is its user's to judge.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+AS_PARAMETER: Final = "give it as a parameter:  sh -c 'wc -c \"$1\"' sh {}"
+
+SHELLS: Final = re.compile(r"(?:(?:ba|da|k|z|a|mk|fi|c|tc|rba|pdk|ya)?sh|busybox|toybox)[\d.-]*")
+INTERPRETERS: Final = re.compile(
+    r"(?:python|pypy|perl|ruby|node|nodejs|deno|bun|php|lua|luajit|tclsh|wish|expect|Rscript|guile|[gmn]?awk|g?sed|osascript)[\d.]*"
+)
+# These read their words, or what is said to them, as commands, and have no word in which an item is safe.
+TAKERS: Final = frozenset(
+    {"eval", "trap", "xargs", "parallel", "su", "runuser", "ssh", "rsh", "script", "watch", "flock", "at", "batch", "let", "alias"}
+    | {"declare", "typeset", "coproc", "fc", "enable", "bind", "complete", "compgen", "select", "function", "[[", "."}
+    | {"source", "mapfile", "readarray", "screen", "tmux", "entr", "make", "gmake"}
+)  # fmt: skip
+NEVER: Final = frozenset(
+    {"eval", "let", "declare", "typeset", "coproc", "select", "function", "[[", "fc", "bind"}
+)  # in a line for a shell: they find values of the line by name
+# Of a shell itself: they take names of variables, which may hold a program: a[$(…)].
+NAME_TAKERS: Final = frozenset(
+    {"read", "unset", "export", "readonly", "local", "getopts", "wait", "hash", "type", "ulimit", "umask", "shopt", "jobs", "bg"}
+    | {"fg", "disown", "builtin", "caller", "dirs", "pushd", "popd", "history", "logout", "suspend", "print", "integer", "float"}
+)  # fmt: skip
+# The first word behind their options is a command. Those of their options that take no value:
+WRAPPERS: Final[dict[str, frozenset[str]]] = {
+    "env": frozenset({"-i", "-"}),
+    "nice": frozenset(),
+    "nohup": frozenset(),
+    "time": frozenset({"-p", "-v"}),
+    "timeout": frozenset({"--foreground", "--preserve-status", "-v"}),
+    "command": frozenset({"-p"}),
+    "exec": frozenset(),
+    "setsid": frozenset({"-f", "-w"}),
+    "stdbuf": frozenset({"-oL", "-eL", "-o0", "-e0", "-i0"}),
+    "ionice": frozenset(),
+    "chrt": frozenset(),
+    "taskset": frozenset(),
+    "sudo": frozenset({"-n", "-E", "-H"}),
+    "doas": frozenset({"-n"}),
+    "chroot": frozenset(),
+}
+ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*\+?=")
+OWN_NAME: Final = re.compile(r"[a-z_][a-z0-9_]*=")  # no variable that a shell or a loader acts on
+_NUMBER: Final = re.compile(r"-?[\d.]+[smhd]?")
+_SPLITS: Final = re.compile(r"-\w*S.*|--split-string.*")
+_RUNS_NEXT: Final = re.compile(r"-(?:exec|ok)(?:dir)?")
+_CODE_OPTION: Final = re.compile(r"-\w*[ceEfrR]|--(?:eval|exec\w*|expression|command|print|run)")
+_USUAL: Final = re.compile(r"/(?:usr/)?(?:local/)?s?bin/")  # where programs that everybody knows are
+
+
+class Word(NamedTuple):
+    """``text``: without its quotes. ``place``: the first one in it that may hold an item, as it is written. ``is_plain``: it
+    is what it says, with nothing that is filled in or expanded."""
+
+    text: str
+    place: str = ""
+    is_plain: bool = True
+    raw: str = ""
+
+
+class Fault(Exception):
+    """``args``: the place or word, where it stands, and what to write."""
+
+    def __init__(self, what: str, where: str, hint: str = AS_PARAMETER) -> None:
+        super().__init__(what, where, hint)
+        self.what, self.where, self.hint = what, where, hint
+
+
+def judge(words: Sequence[Word], *, in_line: bool) -> None:
+    """One command. Raises Fault. ``in_line``: of a line for a shell that has places, where a value may reach it through a
+    variable or a pipe: then it is judged also if no place is among its words."""
+    if not words or not (in_line or any(word.place for word in words)):
+        return
+    head, rest = words[0], words[1:]
+    if head.place:
+        raise Fault(head.place, "as the name of a program")
+    if not head.is_plain:
+        raise Fault(head.raw or head.text, "as the name of a program", "write the name of the program itself")
+    name = _name(head)
+    if name in WRAPPERS:
+        _judge_wrapped(name, rest, in_line)
+    elif SHELLS.fullmatch(name):
+        _judge_shell(head, rest, in_line)
+    elif name in TAKERS:
+        _judge_taker(name, rest, in_line)
+    elif INTERPRETERS.fullmatch(name):
+        _judge_interpreter(name, rest)
+    elif name in NAME_TAKERS:
+        _judge_names(name, rest, in_line)
+    elif name in ("test", "[", "printf") and in_line:
+        if any(word.text in ("-v", "-R") for word in rest):
+            raise Fault(f"{name} -v", "where the name of a variable is run")
+    elif name == "set" and in_line:
+        if any(word.place or not word.is_plain for word in rest) and rest[0].text != "--":
+            raise Fault(_first(rest), "among options of the shell", "write  set -- {}")
+    else:
+        _judge_others(rest, in_line)
+
+
+def _judge_others(words: Sequence[Word], in_line: bool) -> None:
+    """Arguments of a program: no shell is among them, and no item where a command is expected."""
+    for at, word in enumerate(words):
+        if _is_shell(word) and _has_item(words[at + 1 :]):
+            _judge_shell(word, words[at + 1 :], in_line)
+        if word.place and at and _RUNS_NEXT.fullmatch(words[at - 1].text):
+            raise Fault(word.place, "as the name of a program")
+
+
+def _judge_wrapped(name: str, words: Sequence[Word], in_line: bool) -> None:
+    at = 0
+    after_option = False
+    while at < len(words):
+        word = words[at]
+        if name == "env" and _SPLITS.fullmatch(word.text):
+            raise Fault(_first(words), "behind env -S, which takes its word apart")
+        if ASSIGNMENT.match(word.text):
+            if word.place and not OWN_NAME.match(word.text):
+                raise Fault(
+                    word.place, "in a variable that programs may act on", "use a name of lower case letters"
+                )
+        elif word.text.startswith("-") and word.is_plain:
+            after_option = (
+                word.text not in WRAPPERS[name] and not _NUMBER.fullmatch(word.text) and "=" not in word.text
+            )
+            at += 1
+            continue
+        elif not (_NUMBER.fullmatch(word.text) and word.is_plain):
+            break
+        after_option = False
+        at += 1
+    judge(words[at:], in_line=in_line)
+    if after_option:  # it may be the value of that option, and the command behind it
+        judge(words[at + 1 :], in_line=in_line)
+
+
+def _judge_shell(shell: Word, words: Sequence[Word], in_line: bool) -> None:
+    """Only ``sh -c 'program' name item …`` and ``sh script item …``, with a program and a script that are plain."""
+    where = f"in a program for a shell, {shell.text},"
+    at = 0
+    while at < len(words) and words[at].is_plain and re.match(r"[-+]\w", words[at].text):
+        option = words[at].text
+        if re.fullmatch(r"-[A-Za-z]*c[A-Za-z]*", option):
+            if re.search("[oO]", option) or at + 1 >= len(words) or not _is_operand(words[at + 1]):
+                raise Fault(_first(words), where)
+            return
+        if "s" in option.lstrip("-+") and not option.startswith("--"):
+            raise Fault(_first(words), where)
+        at += 2 if re.fullmatch(r"[-+][A-Za-z]*[oO]", option) else 1
+    if at >= len(words) or not _is_operand(words[at]):
+        raise Fault(_first(words) or shell.text, where)
+    if shell.text.endswith("box"):
+        judge(words[at:], in_line=in_line)
+
+
+def _judge_taker(name: str, words: Sequence[Word], in_line: bool) -> None:
+    if in_line and name in NEVER:
+        raise Fault(name, "in a line with places", AS_PARAMETER)
+    if any(word.place for word in words):
+        raise Fault(_first(words), f"behind {name}, which runs its words")
+    if in_line and name in ("xargs", "parallel", "ssh", "su"):
+        if any(map(_is_shell, words)) or not all(word.is_plain or name == "xargs" for word in words):
+            raise Fault(name, "in a line with places", AS_PARAMETER)
+    elif in_line and not all(word.is_plain for word in words):
+        raise Fault(name, "in a line with places", AS_PARAMETER)
+
+
+def _judge_interpreter(name: str, words: Sequence[Word]) -> None:
+    """A place behind the program, or the file that it is in."""
+    is_behind = is_settled = False  # a word came that may be it; that certainly is it
+    for at, word in enumerate(words):
+        before = words[at - 1].text if at else ""
+        is_code = bool(_CODE_OPTION.fullmatch(before))
+        if word.place and not is_settled and (not is_behind or is_code or word.text.startswith("-")):
+            raise Fault(word.place, f"in a program for {name}")
+        if word.is_plain and not word.text.startswith("-"):
+            is_behind = True
+            is_settled = is_settled or is_code or not before.startswith("-") or before == "-m"
+
+
+def _judge_names(name: str, words: Sequence[Word], in_line: bool) -> None:
+    if not in_line:
+        return
+    for word in words:
+        if not word.is_plain and not (ASSIGNMENT.match(word.raw) and not word.place):
+            raise Fault(
+                word.place or word.raw,
+                f"behind {name}, as the name of a variable",
+                "assign it first:  x={}; export x",
+            )
+
+
+def _name(head: Word) -> str:
+    """Of the program that is started: ``./script`` is a program of one's own, whatever it is called."""
+    folder, slash, name = head.text.rpartition("/")
+    known = SHELLS.fullmatch(name) or INTERPRETERS.fullmatch(name) or _USUAL.fullmatch(folder + slash)
+    return name if known or not slash else head.text
+
+
+def _is_shell(word: Word) -> bool:
+    return word.is_plain and SHELLS.fullmatch(word.text.rpartition("/")[2]) is not None
+
+
+def _is_operand(word: Word) -> bool:
+    return word.is_plain and not word.text.startswith(("-", "+"))
+
+
+def _has_item(words: Sequence[Word]) -> bool:
+    return any(word.place or not word.is_plain for word in words)
+
+
+def _first(words: Sequence[Word]) -> str:
+    return next((word.place for word in words if word.place), "") or next(
+        (word.raw or word.text for word in words), ""
+    )
