@@ -30,26 +30,28 @@ def is_damage(error: Trouble) -> bool:
 def why_not_open(path: Path | None, error: Trouble) -> str:
     if isinstance(error, MemoryError):
         return f"cannot open the store {path}: {OUT_OF_MEMORY}"
-    whole = (
-        not is_damage(error) or error.sqlite_errorcode == NOT_A_DATABASE
-    )  # there is nothing to recover in that
-    remedy = f"{RESTORE}, or choose another --data directory" if whole else DAMAGED
-    return f"cannot open the store {path}: {error}; {remedy}"
+    if is_damage(error) and error.sqlite_errorcode != NOT_A_DATABASE:  # of that nothing could be recovered
+        remedy = f"; {DAMAGED}"
+    else:
+        remedy = _remedy(str(error)) or f"; {RESTORE}, or choose another --data directory"
+    return f"cannot open the store {path}: {error}{remedy}"
 
 
 def store_error(error: Trouble) -> StoreError:
     if isinstance(error, MemoryError):
         return StoreError(OUT_OF_MEMORY)
-    text = str(error)
-    if is_damage(error):
-        return StoreError(f"the store says: {text}; {DAMAGED}")
+    remedy = f"; {DAMAGED}" if is_damage(error) else _remedy(str(error))
+    return StoreError(f"the store says: {error}{remedy}")
+
+
+def _remedy(text: str) -> str:
+    """For what is no damage of the file; empty when nothing is known."""
     if text == "disk I/O error":
-        return StoreError(f"the store says: {text}{_disk_remedy()}")
-    remedy = {
-        "database or disk is full": "; free some space on the master's disk, it goes on by itself",
+        return _disk_remedy()
+    return {
+        "database or disk is full": "; free some space on the master's disk (a master that runs goes on by itself)",
         "attempt to write a readonly database": "; make the data directory writable",
     }.get(text, "")
-    return StoreError(f"the store says: {text}{remedy}")
 
 
 def _disk_remedy() -> str:

@@ -91,7 +91,7 @@ OTHERS: Final = {
         "revive",
         "delete",
     ),
-    *("payload", "facts", "attempts", "created", "brief"),
+    *("payload", "facts", "attempts", "attempts_before", "created", "brief"),
     *("add_lane", "add_origin", "orphan_origins"),
 }
 
