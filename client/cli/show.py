@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from ...common.contract.rows import from_wire
+from ...common.contract.tasks import TaskProgress
 from ...common.domain.ids import parse_id, show_id
 from ...common.domain.model import Outcome, Role, State, StateNumber
 from ...common.errors import DecodeError
@@ -162,13 +164,13 @@ def _failure(body: bytes) -> dict[str, Any]:
 def _progress_row(progress: list[Any] | None) -> dict[str, Any] | None:
     if progress is None:
         return None
-    done, total, note, at = progress
-    return {"done": done, "total": total, "note": note, "at": iso(at)}
+    told = from_wire(TaskProgress, progress)
+    return {**told._asdict(), "at": iso(told.at)}
 
 
 def _progress(progress: list[Any]) -> str:
     """A bar, if it is known how much there is."""
-    done, total, note, at = progress
+    done, total, note, at = from_wire(TaskProgress, progress)
     words = f"{clean_line(note)}, {ago(at)} ago" if note else f"{ago(at)} ago"
     if not total:
         return f"{done:,} done, {words}"

@@ -30,11 +30,12 @@ from contextlib import suppress
 from random import SystemRandom
 from typing import Any, Final
 
+from ...common.contract.tasks import OutcomeRow
 from ...common.domain.retry import retry_delay
 from ...common.errors import ProtocolError, QuotaExceeded, Rejected, TqError, Unreachable
 from ...common.runtime.event_loop import loop_factory
 from ...common.wire.connection import CONNECT_SECONDS
-from .listener import Listener, Row
+from .listener import Listener
 from .pending_calls import PASSING, Ledger
 from .transports import Line, Opener, Report
 
@@ -327,7 +328,7 @@ class ClientLink:
         if self._finishing and not ledger.is_insisting:
             self._cancel()
 
-    def _hand_out(self, box: Listener, rows: Sequence[Row]) -> None:
+    def _hand_out(self, box: Listener, rows: Sequence[OutcomeRow]) -> None:
         """Outcomes, to whoever waits for them."""
         box.put(rows)
 

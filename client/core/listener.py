@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
+from ...common.contract.tasks import OutcomeRow
 from ...common.errors import TqError
-
-Row = Sequence[Any]  # [id, state, body]: an outcome as it came
 
 
 class Listener(Protocol):
     """A Box, or who has other uses for outcomes. Called in the I/O thread."""
 
     def __hash__(self) -> int: ...
-    def put(self, rows: Sequence[Row]) -> None: ...
+    def put(self, rows: Sequence[OutcomeRow]) -> None: ...
     def fail(self, error: TqError) -> None:
         """What has not arrived never will."""

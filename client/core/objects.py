@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .repeatable import BUILT_IN
+from ...common.contract.table import BUILT_IN
 
 if TYPE_CHECKING:
     from .session import Session

@@ -24,7 +24,9 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from ...common.errors import QuotaExceeded, StoreError, TqError, Unreachable
+from ...common.contract.rows import all_from_wire
+from ...common.contract.tasks import OutcomeRow
+from ...common.errors import ProtocolError, QuotaExceeded, StoreError, TqError, Unreachable
 
 WATCH_TASKS_MAX: Final = 10_000  # ids in one watch or unwatch call: 180 KB
 COLLECT_TASKS_MAX: Final = 4_000  # outcomes in one answer: some milliseconds of work for whoever gets them
@@ -57,10 +59,10 @@ class Settled(NamedTuple):
 
 
 class Told(NamedTuple):
-    """Rows ``[id, state, body]`` for a listener; or the error that ends its waiting."""
+    """Outcomes for a listener; or the error that ends its waiting."""
 
     listener: Any
-    rows: list[list[Any]]
+    rows: list[OutcomeRow]
     error: TqError | None
 
 
@@ -184,7 +186,10 @@ class Ledger:
             return  # given up meanwhile
         if number == self._collecting:
             self._collecting = None
-            self._tell(value)
+            try:
+                self._tell(all_from_wire(OutcomeRow, value))
+            except ProtocolError as error:
+                self._fail(list(self._watched), error)
             self._pump()
         elif call.ticket is not None:
             self._settled.append(Settled(call.ticket, value, None))
@@ -283,13 +288,13 @@ class Ledger:
         calls = [*self._waiting, *self._in_flight.values()]
         return {id for call in calls if call.ticket is not None for id in call.ids}
 
-    def _tell(self, rows: list[list[Any]]) -> None:
+    def _tell(self, rows: list[OutcomeRow]) -> None:
         """Cut outcomes into runs of the same listeners. Nearly always there is one run."""
         pop = self._watched.pop
-        run: list[list[Any]] = []
+        run: list[OutcomeRow] = []
         of_run: tuple[Hashable, ...] = ()
         for row in rows:
-            listeners = pop(row[0], None)
+            listeners = pop(row.id, None)
             if listeners is not of_run:
                 if listeners is None:
                     continue  # forgotten meanwhile, or told before a connection was lost

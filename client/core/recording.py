@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from ...common.contract.tasks import OutcomeRow
 from ...common.domain.model import StateNumber
 from ...common.runtime.history import Note, digest
 from .io_thread import ClientLink, settle
-from .listener import Listener, Row
+from .listener import Listener
 from .transports import Opener
 
 
@@ -53,7 +54,7 @@ class RecordingLink(ClientLink):
         answer.add_done_callback(note_and_tell)
         return told
 
-    def _hand_out(self, box: Listener, rows: Sequence[Row]) -> None:
+    def _hand_out(self, box: Listener, rows: Sequence[OutcomeRow]) -> None:
         for id, state, body in rows:
             self._note(
                 "heard", id=id, state=state, digest=digest(body) if state == StateNumber.SUCCEEDED else ""

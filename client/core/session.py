@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from ...common.contract.table import is_repeatable
 from ...common.errors import StoreError, Unreachable
-from .repeatable import is_repeatable
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

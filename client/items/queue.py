@@ -17,6 +17,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from ...common.contract.items import QueueSize
+from ...common.contract.rows import from_wire
 from ...common.errors import DecodeError, InvalidArgument, StoreError
 from ...common.values.codec import decode, encode
 from ...common.values.references import Reference
@@ -84,8 +86,7 @@ class SimpleQueue:
         return self.get(block=False)
 
     def qsize(self) -> int:
-        size: int = self._size()[0]
-        return size
+        return self._size().waiting
 
     def empty(self) -> bool:
         return self.qsize() == 0
@@ -174,14 +175,14 @@ class SimpleQueue:
             if deadline is not None:  # a timeout of nothing is for room in the queue
                 deadline = max(deadline, time.monotonic() + GIVE_UP_SECONDS)
             try:
-                self._kind = str(self._waited(self._ask("size"), block, deadline)[2])
+                answer = self._waited(self._ask("size"), block, deadline)
+                self._kind = from_wire(QueueSize, answer).kind
             except TimeoutError:
                 raise queue.Full from None
         return self._kind == "priority"
 
-    def _size(self) -> list[Any]:
-        size: list[Any] = self._now("size")
-        return size
+    def _size(self) -> QueueSize:
+        return from_wire(QueueSize, self._now("size"))
 
     def _waited(self, answer: Future[Any], block: bool, deadline: float | None) -> Any:
         """The answer to what may be parked; who does not block did not ask to wait for a master, either."""
@@ -212,8 +213,8 @@ class ItemQueue(SimpleQueue):
         self._put(item, block, timeout)
 
     def full(self) -> bool:
-        waiting, maxsize, *_ = self._size()
-        return bool(0 < maxsize <= waiting)
+        size = self._size()
+        return 0 < size.maxsize <= size.waiting
 
     def task_done(self) -> None:
         """One item that was taken is done. Raises ValueError when more are told done than were put."""

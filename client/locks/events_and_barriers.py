@@ -13,6 +13,8 @@ from concurrent.futures import Future
 from threading import BrokenBarrierError
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
+from ...common.contract.locks import BarrierState, EventState
+from ...common.contract.rows import from_wire
 from ...common.errors import InvalidArgument, StoreError
 from ...common.values.references import Reference
 from ..core.deadlines import GIVE_UP_SECONDS, deadline_in, pause_before, rest_of
@@ -117,7 +119,7 @@ class Event(Proxy):
         super().__init__(session, name)
 
     def is_set(self) -> bool:
-        return bool(self._call("state")[0])
+        return from_wire(EventState, self._call("state")).is_set
 
     def set(self) -> None:
         self._call("set", os.urandom(TOKEN_BYTES))
@@ -129,22 +131,23 @@ class Event(Proxy):
         """Whether it was set before the time was over."""
         deadline = deadline_in(timeout)
         if deadline is None:
-            is_set, since = self._call("state")
+            answer = self._call("state")
         else:  # a time that is over at once still asks, and a master that is away does not hold it up
             try:
                 until = max(deadline, time.monotonic() + GIVE_UP_SECONDS)
-                is_set, since = self._await("state", deadline=until)
+                answer = self._await("state", deadline=until)
             except TimeoutError:
                 return False
-        if is_set:
+        state = from_wire(EventState, answer)
+        if state.is_set:
             return True
         token = os.urandom(TOKEN_BYTES)
         try:
-            return bool(self._await("wait", token, since, deadline=deadline))
+            return bool(self._await("wait", token, state.times, deadline=deadline))
         except TimeoutError:
-            return bool(self._given_up(False, "give_up_wait", token, since))
+            return bool(self._given_up(False, "give_up_wait", token, state.times))
         except BaseException:
-            self._insist("give_up_wait", token, since)
+            self._insist("give_up_wait", token, state.times)
             raise
 
 
@@ -205,14 +208,17 @@ class Barrier(Proxy):
         """Break it: whoever waits, or comes, gets BrokenBarrierError until it is reset."""
         self._call("abort")
 
+    def _state(self) -> BarrierState:
+        return from_wire(BarrierState, self._call("state"))
+
     @property
     def parties(self) -> int:
         return self._parties
 
     @property
     def n_waiting(self) -> int:
-        return int(self._call("state")[0])
+        return self._state().waiting
 
     @property
     def broken(self) -> bool:
-        return bool(self._call("state")[1])
+        return self._state().is_broken

@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
 
+from ...common.contract.locks import LockState
+from ...common.contract.rows import from_wire
 from ...common.errors import InvalidArgument
 from ...common.values.references import Reference
 from ..core.deadlines import deadline_in, rest_of
@@ -128,6 +130,9 @@ class _Permits(Proxy):
         acquired = self._holdings.latest()
         return acquired is not None and bool(self._call("held", acquired.token))
 
+    def _state(self) -> LockState:
+        return from_wire(LockState, self._call("state"))
+
     @property
     def _holdings(self) -> _Holdings:
         return self._session.part(_Held).of(self.name)
@@ -206,7 +211,7 @@ class Lock(_Permits):
 
     def locked(self) -> bool:
         """Whether anybody holds it."""
-        return bool(self._call("state")[0] == 0)
+        return self._state().free == 0
 
 
 class RLock(_Permits):
@@ -216,7 +221,7 @@ class RLock(_Permits):
 
     def locked(self) -> bool:
         """Whether anybody holds it."""
-        return bool(self._call("state")[0] == 0)
+        return self._state().free == 0
 
     def _acquire(self, block: bool, timeout: float | None) -> bool:
         if self._is_mine():
@@ -286,7 +291,7 @@ class Semaphore(_Permits):
 
     def get_value(self) -> int:
         """How many permits are free."""
-        return int(self._call("state")[0])
+        return self._state().free
 
     def _deadline(self, block: bool, timeout: float | None) -> float | None:
         """To semaphores of ``threading`` a negative timeout is one that is over."""

@@ -19,6 +19,8 @@ from concurrent.futures import Executor as StandardExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
+from ...common.contract.rows import all_from_wire
+from ...common.contract.tasks import StateRow
 from ...common.domain.ids import new_ids, show_id
 from ...common.domain.model import StateNumber
 from ...common.errors import InvalidArgument, TaskError, TqError
@@ -101,10 +103,10 @@ class TaskFuture(Future[T]):
     def _found(self, answer: Future[list[list[Any]]]) -> bool:
         """The master tells where the task is, unless it is away; whether the task is cancelled."""
         try:
-            rows = answer.result(CANCEL_SECONDS)
+            rows = all_from_wire(StateRow, answer.result(CANCEL_SECONDS))
         except (TqError, TimeoutError):
             return self.cancelled()
-        state = rows[0][1] if rows else UNKNOWN
+        state = next((row.state for row in rows), UNKNOWN)
         if state == StateNumber.CANCELLED:
             super().cancel()
         if state in (StateNumber.CANCELLED, StateNumber.RUNNING):

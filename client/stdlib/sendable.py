@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ...common.contract.rows import from_wire
+from ...common.contract.workers import Serving
 from ...common.domain.callables import NamedCallable
 from ...common.domain.context import is_importing
 from ...common.errors import Forbidden, TqError
@@ -73,9 +75,9 @@ class Sendables:
             )
         name, queue = sendable.name, sendable.choice.queue
         try:
-            able, connected = self._session.ask(("get_workers",), "serving", queue, name)
+            serving = from_wire(Serving, self._session.ask(("get_workers",), "serving", queue, name))
         except TqError as error:
             raise broken(error) from error
-        if connected and not able:
-            raise Forbidden(nobody_runs(name, queue, connected))
+        if serving.connected and not serving.able:
+            raise Forbidden(nobody_runs(name, queue, serving.connected))
         return sendable

@@ -38,10 +38,10 @@ from .exceptions import BrokenCluster, nobody_runs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from ...common.contract.tasks import OutcomeRow
     from ...common.values.blob import Blob
     from ..blobs.blobs import Named
     from ..core.io_thread import ClientLink
-    from ..core.listener import Row
     from ..core.session import Session
     from ..tasks.options import Choice
 
@@ -81,7 +81,7 @@ class _Shipment:
     def __init__(self, news: SimpleQueue[Any], ids: Sequence[bytes]) -> None:
         self._news, self._ids = news, ids
 
-    def put(self, rows: Sequence[Row]) -> None:
+    def put(self, rows: Sequence[OutcomeRow]) -> None:
         self._news.put(rows)
 
     def fail(self, error: TqError) -> None:
@@ -279,22 +279,22 @@ class Courier:
             self._looked = False
             if isinstance(news, tuple):
                 ids, error = news
-                self._tell([(id, None, error) for id in ids])
+                self._tell((id, error) for id in ids)
             elif news is not None:
-                self._tell(news)
+                self._tell((row.id, Outcome(row.state, row.body)) for row in news)
         self._end()
 
-    def _tell(self, rows: Iterable[Row]) -> None:
-        """Outcomes, or ``(id, None, error)``, to those who have not heard."""
-        for id, state, body in rows:
+    def _tell(self, ends: Iterable[tuple[bytes, Outcome | TqError]]) -> None:
+        """How tasks ended, or why that will never be known, to those who wait for it."""
+        for id, end in ends:
             receiver = self._receivers.get(id)
             if receiver is None:
                 continue
             try:
-                if state is None:
-                    receiver.failed(body)
+                if isinstance(end, Outcome):
+                    receiver.ended(end)
                 else:
-                    receiver.ended(Outcome(state, body))
+                    receiver.failed(end)
             except BaseException:  # a callback's SystemExit, for one: the others have to hear all the same
                 log.exception("a callback raised")
             self._receivers.pop(id, None)
@@ -313,7 +313,7 @@ class Courier:
                 f"the master has been out of reach for {away:.0f} s; what it has stored goes on when it is back: `tq ls` lists it"
             )
             self._lose(error)
-            self._tell([(id, None, error) for id in list(self._receivers)])
+            self._tell([(id, error) for id in self._receivers])
         elif not self._looked and not away:
             self._looked = True
             name, queue = self._last

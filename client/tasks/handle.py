@@ -11,6 +11,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from ...common.contract.rows import all_from_wire, from_wire
+from ...common.contract.tasks import StateRow, TaskProgress
 from ...common.domain.model import Outcome as AttemptOutcome
 from ...common.domain.model import State
 from ...common.errors import TaskError
@@ -166,8 +168,8 @@ class Handle(Generic[T]):
         log = self._session.call(TASKS, "log", self._id, None, NO_TEXT)
         if log["progress"] is None:
             return None
-        done, total, note, _ = log["progress"]
-        return Progress(done=done, total=total, note=note)
+        told = from_wire(TaskProgress, log["progress"])
+        return Progress(done=told.done, total=told.total, note=told.note)
 
     @property
     def attempts(self) -> list[Attempt]:
@@ -205,10 +207,11 @@ class Handle(Generic[T]):
             self._outcome = self._box = self._watching = None
         return state
 
-    def _known_state(self, rows: list[list[Any]]) -> State:
-        if not rows or rows[0][1] == UNKNOWN:
+    def _known_state(self, answer: list[Any]) -> State:
+        states = [row.state for row in all_from_wire(StateRow, answer)]
+        if not states or states[0] == UNKNOWN:
             raise unknown_task(self._id)
-        return State.from_number(rows[0][1])
+        return State.from_number(states[0])
 
 
 def submit_one(
@@ -229,7 +232,7 @@ def handle_of(session: Session, task_id: str) -> Handle[Any]:
     from ...common.domain.ids import parse_id
 
     id = parse_id(task_id)
-    [[_, state]] = session.call(TASKS, "states", [id])
-    if state == UNKNOWN:
+    [found] = all_from_wire(StateRow, session.call(TASKS, "states", [id]))
+    if found.state == UNKNOWN:
         raise unknown_task(id)
     return Handle(session, id)

@@ -13,6 +13,8 @@ from itertools import chain
 from struct import iter_unpack
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
 
+from ...common.contract.rows import all_from_wire
+from ...common.contract.tasks import OutcomeRow, StateRow
 from ...common.domain.model import State, StateNumber
 from .handle import TASKS, Handle
 from .outcomes import Box, Outcome
@@ -91,19 +93,19 @@ class Handles(Sequence[Handle[T]]):
     def states(self) -> Counter[State]:
         """How many tasks are in each state."""
         rows = self._in_chunks("states")
-        return Counter(State.from_number(state) for _, state in rows if state >= 0)
+        return Counter(State.from_number(row.state) for row in rows if row.state >= 0)
 
     def cancel(self) -> int:
         """Cancel all; how many will not run to their end: cancelled, or their worker has been told."""
         rows = self._in_chunks("cancel")
-        return sum(state in (StateNumber.CANCELLED, StateNumber.RUNNING) for _, state in rows)
+        return sum(row.state in (StateNumber.CANCELLED, StateNumber.RUNNING) for row in rows)
 
-    def _in_chunks(self, method: str) -> Iterator[list[Any]]:
+    def _in_chunks(self, method: str) -> Iterator[StateRow]:
         starts = range(0, len(self), CALL_TASKS_MAX)
         answers = (
             self._session.call(TASKS, method, self._range(start, start + CALL_TASKS_MAX)) for start in starts
         )
-        return chain.from_iterable(answers)
+        return chain.from_iterable(all_from_wire(StateRow, answer) for answer in answers)
 
     def _id(self, index: int) -> bytes:
         return bytes(self._ids[index * ID_BYTES : (index + 1) * ID_BYTES])
@@ -180,7 +182,7 @@ def _reading_of(by_id: dict[bytes, list[Handle[T]]]) -> Reading:
     by_link: dict[ClientLink, list[bytes]] = {}
     for id, (handle, *_) in by_id.items():
         if handle._outcome is not None:
-            box.put([(id, *handle._outcome)])
+            box.put([OutcomeRow(id, *handle._outcome)])
         else:
             by_link.setdefault(handle._session.sent_link(), []).append(id)
     for link, ids in by_link.items():

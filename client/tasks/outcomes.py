@@ -22,9 +22,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
+from ...common.contract.tasks import OutcomeRow
 from ...common.domain.model import StateNumber
 from ...common.errors import TaskError, TqError, UnknownTask
-from ..core.listener import Row
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -89,7 +89,7 @@ class Box:
     __slots__ = ("__weakref__", "_arrived", "_changed", "_error", "_futures", "_readers")
 
     def __init__(self) -> None:
-        self._arrived: dict[bytes, Row] = {}
+        self._arrived: dict[bytes, OutcomeRow] = {}
         self._changed = threading.Condition(_lock)
         self._futures: dict[bytes | int, list[Future[None]]] = {}
         self._readers = 0
@@ -97,12 +97,12 @@ class Box:
 
     # the I/O thread's side
 
-    def put(self, rows: Sequence[Row]) -> None:
+    def put(self, rows: Sequence[OutcomeRow]) -> None:
         with _lock:
             arrived = self._arrived
             for row in rows:
-                arrived[row[0]] = row
-            woken = self._take_woken([row[0] for row in rows]) if self._futures else ()
+                arrived[row.id] = row
+            woken = self._take_woken([row.id for row in rows]) if self._futures else ()
             if self._readers:
                 self._changed.notify_all()
         _wake(woken)
@@ -133,9 +133,9 @@ class Box:
     def peek(self, id: bytes) -> Outcome | None:
         """The outcome of a task if it is here."""
         row = self._arrived.get(id)
-        return None if row is None else Outcome(row[1], row[2])
+        return None if row is None else Outcome(row.state, row.body)
 
-    def take_leading(self, ids: deque[bytes]) -> list[Row]:
+    def take_leading(self, ids: deque[bytes]) -> list[OutcomeRow]:
         """The outcomes of the first tasks, as far as they are here without a gap; their ids are taken too."""
         pop, rows = self._arrived.pop, []
         while ids and (row := pop(ids[0], None)) is not None:
@@ -143,7 +143,7 @@ class Box:
             ids.popleft()
         return rows
 
-    def take_arrived(self) -> list[Row]:
+    def take_arrived(self) -> list[OutcomeRow]:
         """Everything that is here, in the order it arrived."""
         with _lock:
             rows = list(self._arrived.values())

@@ -17,8 +17,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
+from ...common.contract.tasks import OutcomeRow
 from ...common.errors import TaskError
-from ..core.listener import Row
 from .outcomes import SUCCEEDED, Box, Outcome
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Results(_Reader[T], Iterator[T], AsyncIterator[T]):
 
         self._session, self._decode, self._return_exceptions = session, decode_result, return_exceptions
         self._ids: deque[bytes] = deque()  # the next to wait for
-        self._rows: deque[Row] = deque()  # the next to give out
+        self._rows: deque[OutcomeRow] = deque()  # the next to give out
 
     def __iter__(self) -> Results[T]:
         return self
@@ -144,7 +144,7 @@ class Completed(_Reader[T], Iterator["Handle[T]"], AsyncIterator["Handle[T]"]):
     ) -> None:
         super().__init__(reading, timeout)
         self._seen = seen
-        self._arrived: deque[Row] = deque()
+        self._arrived: deque[OutcomeRow] = deque()
         self._ready: deque[Handle[T]] = deque()
 
     def __iter__(self) -> Completed[T]:

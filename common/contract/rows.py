@@ -32,11 +32,11 @@ def all_from_wire(kind: type[R], rows: Sequence[Any]) -> list[R]:
     """Many, each with all its fields; quickly, for there is one for every task."""
     fields: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]
     try:
-        good = set(map(len, rows)) <= {len(fields)}
+        sizes = set(map(len, rows))
     except TypeError:
-        good = False
-    if not good:
-        raise _unknown_form(kind, rows)
+        raise _unknown_form(kind, rows) from None
+    if not sizes <= {len(fields)}:
+        raise _unknown_form(kind, next(row for row in rows if len(row) != len(fields)))
     return list(map(partial(tuple.__new__, kind), rows))
 
 

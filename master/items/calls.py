@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...common.contract.exposed import exposed
+from ...common.contract.items import QueueSize
+from ...common.contract.rows import to_wire
 from ...common.domain.model import TASK_ID_BYTES, Role, check_name, check_new
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
@@ -125,8 +127,8 @@ class ItemQueueObject(EngineObject):
         queue = self.engine.items.by_name.get(self.item_queue)
         if queue is None:
             check_new("queue", self.item_queue, self.mine)
-            return [0, self.maxsize, self.kind or KINDS[0], 0]
-        return [queue.waiting, queue.maxsize, queue.kind, queue.unfinished]
+            return to_wire(QueueSize(0, self.maxsize, self.kind or KINDS[0], 0))
+        return to_wire(QueueSize(queue.waiting, queue.maxsize, queue.kind, queue.unfinished))
 
     def _queue(self, call: Call) -> ItemQueue:
         allow_queue(call, self.item_queue)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ...common.contract.exposed import exposed
+from ...common.contract.locks import BarrierState, EventState, LockState
+from ...common.contract.rows import to_wire
 from ...common.domain.model import Role, check_name
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
@@ -105,7 +107,7 @@ class Lock(SyncObject):
     def state(self, call: Call) -> list[Any]:
         """Free permits, how many wait for one, the last fencing token."""
         sync = self._sync(call)
-        return [sync.value, len(sync.queue), sync.counter]
+        return to_wire(LockState(sync.value, len(sync.queue), sync.counter))
 
 
 class Event(SyncObject):
@@ -140,7 +142,7 @@ class Event(SyncObject):
     def state(self, call: Call) -> list[Any]:
         """Whether it is set, and how often it was."""
         sync = self._sync(call)
-        return [bool(sync.value), sync.counter]
+        return to_wire(EventState(bool(sync.value), sync.counter))
 
 
 class Barrier(SyncObject):
@@ -173,4 +175,4 @@ class Barrier(SyncObject):
     def state(self, call: Call) -> list[Any]:
         """How many wait, and whether it is broken."""
         sync = self._sync(call)
-        return [len(sync.queue), bool(sync.value)]
+        return to_wire(BarrierState(len(sync.queue), bool(sync.value)))

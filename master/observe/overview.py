@@ -9,6 +9,8 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any, Final
 
+from ...common.contract.rows import to_wire
+from ...common.contract.workers import HeldTask
 from ...common.domain.model import StateNumber
 from ...common.domain.probe import PROBE
 from ...common.wire.frames import pack
@@ -170,8 +172,7 @@ def snapshot(engine: Engine, allows: Callable[[str], bool]) -> dict[str, Any]:
 
 
 def running_rows(engine: Engine, node: str, allows: Callable[[str], bool]) -> list[list[Any]]:
-    """What a worker holds: ``[id, task, queue, attempts, since, begun]``, what runs longest first; ``since``: it
-    began, or, when that is not told, was given to the worker."""
+    """What a worker holds (HeldTask), what runs longest first."""
     worker = next((one for one in engine.roster.by_node.values() if one.node.hex() == node), None)
     if worker is None:
         return []
@@ -183,16 +184,8 @@ def running_rows(engine: Engine, node: str, allows: Callable[[str], bool]) -> li
         if task is not None and allows(task.queue):
             since = held.begun or task.started or 0
             has_begun = held.begun is not None
-            rows.append(
-                [
-                    task.id,
-                    task.task,
-                    task.queue,
-                    attempts_of(engine, task),
-                    engine.now.shown(since),
-                    has_begun,
-                ]
-            )
+            shown = attempts_of(engine, task), engine.now.shown(since)
+            rows.append(to_wire(HeldTask(task.id, task.task, task.queue, *shown, has_begun)))
     return rows
 
 

@@ -11,6 +11,8 @@ from collections import Counter
 from typing import Any, Final
 
 from ...common.contract.exposed import exposed
+from ...common.contract.rows import to_wire
+from ...common.contract.tasks import StateRow
 from ...common.domain.model import Role, StateNumber, TaskOptions, check_name
 from ...common.errors import InvalidArgument, ProtocolError
 from ..api.validation import (
@@ -215,7 +217,7 @@ class Tasks(EngineObject):
         found = {
             one.id: shown_state(engine, one.id, one.state) for one in reach.tasks(engine, call.session, ids)
         }
-        return [[id, found.get(id, UNKNOWN)] for id in ids]
+        return [to_wire(StateRow(id, found.get(id, UNKNOWN))) for id in ids]
 
     @exposed(Role.VIEWER)
     def show(self, call: Call, id: bytes) -> dict[str, Any]:
@@ -256,13 +258,13 @@ class Tasks(EngineObject):
         for one in reached:
             if running and one.state == StateNumber.RUNNING:
                 engine.roster.order_cancel(one.id)
-        return [[one.id, one.state] for one in reached]
+        return [to_wire(StateRow(one.id, one.state)) for one in reached]
 
     @exposed(Role.CLIENT)
     def retry(self, call: Call, ids: list[bytes]) -> Rows:
         """Make failed, dead, cancelled, expired or lost tasks ready again."""
         reached = self.engine.ends.revive(reach.tasks(self.engine, call.session, ids))
-        return [[id, state] for id, state in reached]
+        return [to_wire(StateRow(id, state)) for id, state in reached]
 
     @exposed(Role.VIEWER)
     def list(

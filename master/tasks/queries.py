@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from ...common.contract.rows import from_wire, to_wire
+from ...common.contract.tasks import LastRun, RunningProgress, TaskProgress
 from ...common.domain.model import OutcomeNumber, StateNumber
 from ...common.wire.frames import unpack
 from ..engine.clock import Now
@@ -122,22 +124,24 @@ def _latest_attempts(engine: Engine, seq: int) -> list[AttemptRow]:
 
 
 def last_run(engine: Engine, task: FullTask) -> list[Any]:
-    """``[id, worker, started, finished]`` of a task's last attempt, as far as it has them."""
+    """A task's last attempt (LastRun), as far as it has one."""
     store = engine.store
     began = began_at(engine, task.id)
     if task.state == StateNumber.SUCCEEDED or began is not None:
         host = None if task.worker is None else store.worker_host(task.worker)
         started = task.started if began is None else began
-        return [task.id, host, _seconds(engine.now, started), _seconds(engine.now, task.finished)]
+        ended = _seconds(engine.now, task.finished)
+        return to_wire(LastRun(task.id, host, _seconds(engine.now, started), ended))
     attempts = store.attempts(task.seq, 1)
     if not attempts:
-        return [task.id, None, None, None]
+        return to_wire(LastRun(task.id, None, None, None))
     [last] = attempts
-    return [task.id, last.host, _seconds(engine.now, last.started), _seconds(engine.now, last.ended)]
+    times = _seconds(engine.now, last.started), _seconds(engine.now, last.ended)
+    return to_wire(LastRun(task.id, last.host, *times))
 
 
 def told_progress(engine: Engine, found: Iterable[Found]) -> list[list[Any]]:
-    """``[id, started, done, total or None, note]`` of those that run and have told it."""
+    """Of those that run and have told it (RunningProgress)."""
     rows: list[list[Any]] = []
     for one in found:
         held = engine.running.get(one.id)
@@ -145,8 +149,9 @@ def told_progress(engine: Engine, found: Iterable[Found]) -> list[list[Any]]:
             continue
         told = engine.store.progress(held.seq, held.number)
         if told is not None:
-            done, total, note, _ = unpack(told)
-            rows.append([one.id, _seconds(engine.now, held.begun) or 0.0, done, total, note])
+            said = from_wire(TaskProgress, unpack(told))
+            started = _seconds(engine.now, held.begun) or 0.0
+            rows.append(to_wire(RunningProgress(one.id, started, said.done, said.total, said.note)))
     return rows
 
 

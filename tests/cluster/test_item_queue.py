@@ -249,6 +249,6 @@ def test_what_is_done_is_told_once_over_lost_connections(
         thread.join(SECONDS)
         assert proxy.accepted > 5
     eventually(lambda: items.qsize() == 1)
-    assert items._size()[3] == 1
+    assert items._size().unfinished == 1
     items.task_done()
     items.join()

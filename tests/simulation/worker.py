@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from tq.common.contract.workers import ReportRow
 from tq.common.domain.model import OutcomeNumber, Role
 from tq.common.errors import TqError
 from tq.common.runtime.history import digest
@@ -275,7 +276,7 @@ class Worker(Reconnecting):
             rows = self.world.random.choice(self._told)
             self._ask("finish", lambda _: None, rows)
 
-    def finish(self, rows: list[list[Any]], blobs: list[list[Any]] | None) -> None:
+    def finish(self, rows: list[ReportRow], blobs: list[list[Any]] | None) -> None:
         self._told.append(rows)
 
         def finished(stale: Any) -> None:

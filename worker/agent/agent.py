@@ -20,6 +20,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from ...common.contract.workers import ReportRow
 from ...common.domain.ids import show_id
 from .effects import Child, Hands
 from .jobs import Death, Job, Report, granted_jobs
@@ -54,8 +55,7 @@ class Agent:
         self.asked: dict[bytes, Job] = {}  # suspects whose start has been announced, not yet acknowledged
         self.outbox = Outbox()
         self.pace = Pace()
-        self.connected = False
-        self.draining = False
+        self.connected = self.draining = False
         self._lease_calls: deque[int] = deque()  # what each outstanding one asked for
         self._next_ordinal = 1
         self.witness: Callable[[Job, int, bytes | None, float], None] | None = None
@@ -324,7 +324,7 @@ class Agent:
     ) -> None:
         if self.witness is not None:
             self.witness(job, outcome, body, seconds)
-        row = [job.id, job.attempt, job.lease, int(outcome), body, started, seconds, after]
+        row = ReportRow(job.id, job.attempt, job.lease, int(outcome), body, started, seconds, after)
         self.outbox.put(job.key, row, blobs)
 
     # watching over children

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ...common.contract.workers import ReportRow
 from .jobs import Job
 
 
@@ -33,7 +34,7 @@ class Hands(Protocol):
         """Tell the master what runs: see ``starts.py``."""
 
     def lease(self, want: int) -> None: ...
-    def finish(self, rows: list[list[Any]], blobs: list[list[Any]] | None) -> None: ...
+    def finish(self, rows: list[ReportRow], blobs: list[list[Any]] | None) -> None: ...
     def release(self, held: list[list[Any]]) -> None: ...
     def starting(self, ids: list[bytes]) -> None: ...
 

@@ -8,6 +8,7 @@ from itertools import starmap
 from types import NoneType
 from typing import Any, Final, NamedTuple
 
+from ...common.contract.workers import Grant, HeldRow
 from ...common.domain.model import OutcomeNumber
 from ...common.errors import ProtocolError
 from ...common.values.failure import show_bytes
@@ -39,7 +40,7 @@ class Job:
     @property
     def held(self) -> list[Any]:
         """As ``announce`` and ``release`` name it."""
-        return [self.id, self.attempt, self.lease]
+        return list(HeldRow(self.id, self.attempt, self.lease))
 
     def down(self) -> list[Any]:
         """As a child is given it."""
@@ -57,22 +58,21 @@ class Job:
 
 
 def granted_jobs(lease: bytes, groups: list[list[Any]]) -> list[Job]:
-    """The jobs of a lease reply. An entry is ``[id, attempt, payload]``, and where they are not as usual, whether it is a
-    suspect (it is not) and its number (``attempt``)."""
+    """The jobs of a lease reply."""
     return [
         Job(
-            entry[0],
-            entry[1],
+            grant.id,
+            grant.attempt,
             lease,
             queue,
             name,
             timeout,
-            entry[2],
-            len(entry) > 3 and entry[3],
-            entry[4] if len(entry) > 4 else entry[1],
+            grant.payload,
+            grant.suspect,
+            grant.attempt if grant.number is None else grant.number,
         )
         for queue, name, timeout, entries in groups
-        for entry in entries
+        for grant in starmap(Grant, entries)
     ]
 
 

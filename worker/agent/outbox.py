@@ -1,6 +1,6 @@
 """Reports of ended attempts on their way to the master: kept until it has answered for them. Pure.
 
-A row is ``[id, attempt, lease, outcome, body, started, seconds, after]``. One call is under way at a time,
+One call is under way at a time,
 and it always fits a frame: a body too large for any frame would be sent, and refused, for ever.
 
 A call that the master refuses is sent again in halves, until the row that it is about travels alone; that one is
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import Any, Final, NamedTuple
 
+from ...common.contract.workers import ReportRow
 from ...common.domain.model import OutcomeNumber
 from ...common.values.failure import Failure
 from ...common.wire.frames import FRAME_BYTES_MAX, too_large
@@ -25,7 +26,7 @@ REASON_CHARS_MAX: Final = 2_000
 BODY_BYTES_MAX: Final = FRAME_BYTES_MAX - 4 * 1024  # beside it in its frame: ids, times, numbers
 
 Key = tuple[bytes, int]  # id and attempt
-Call = tuple[list[list[Any]], list[list[Any]] | None]  # the arguments of one finish call: rows, named content
+Call = tuple[list[ReportRow], list[list[Any]] | None]  # the arguments of one finish call: rows, named content
 
 
 class Refusal(NamedTuple):
@@ -42,7 +43,7 @@ class Outbox:
         self._refusals: dict[Key, int] = {}  # of rows that travelled alone
         self._replaced: set[Key] = set()  # by failures
         self.body_bytes_max = BODY_BYTES_MAX
-        self._rows: dict[Key, list[Any]] = {}
+        self._rows: dict[Key, ReportRow] = {}
         self._blobs: dict[Key, list[bytes]] = {}  # the content that results name
         self._under_way: list[Key] = []
 
@@ -52,14 +53,14 @@ class Outbox:
     @property
     def held(self) -> list[list[Any]]:
         """As ``announce`` and ``release`` name them."""
-        return [row[:3] for row in self._rows.values()]
+        return [[row.id, row.attempt, row.lease] for row in self._rows.values()]
 
     @property
     def ended(self) -> list[list[Any]]:
         """The same, with the seconds that each has run."""
-        return [[*row[:3], row[6]] for row in self._rows.values()]
+        return [[row.id, row.attempt, row.lease, row.seconds] for row in self._rows.values()]
 
-    def put(self, key: Key, row: list[Any], blobs: list[bytes] | None = None) -> None:
+    def put(self, key: Key, row: ReportRow, blobs: list[bytes] | None = None) -> None:
         self._rows[key] = row
         if blobs:
             self._blobs[key] = blobs
@@ -72,17 +73,17 @@ class Outbox:
         found = [[i, self._blobs[key]] for i, key in enumerate(self._under_way) if key in self._blobs]
         return found or None
 
-    def take_call(self) -> list[list[Any]]:
+    def take_call(self) -> list[ReportRow]:
         """The rows of the next call; none while one is under way."""
-        rows: list[list[Any]] = []
+        rows: list[ReportRow] = []
         if self._under_way:
             return rows
         size = 0
         for key, row in self._rows.items():
-            body_bytes = len(row[4]) if row[4] is not None else 0
-            if body_bytes > self.body_bytes_max:
-                body_bytes = self._shorten(row)
-            size += body_bytes
+            if row.body is not None:
+                if len(row.body) > self.body_bytes_max:
+                    row = self._rows[key] = _shortened(row, self.body_bytes_max)
+                size += len(row.body or b"")
             if rows and (len(rows) >= self._rows_max or size > FINISH_BYTES_MAX):
                 break
             rows.append(row)
@@ -126,7 +127,9 @@ class Outbox:
         self._blobs.pop(key, None)
         text = f"the master refused the report of this attempt: {reason}"
         failure = Failure("ReportRefused", text[:REASON_CHARS_MAX]).encode()
-        self._rows[key][3:] = [int(OutcomeNumber.ERROR), failure, 0.0, 0.0, None]
+        error = int(OutcomeNumber.ERROR)
+        old = self._rows[key]
+        self._rows[key] = ReportRow(old.id, old.attempt, old.lease, error, failure, 0.0, 0.0, None)
         return Refusal(*key, is_final=False)
 
     def connected(self) -> None:
@@ -151,10 +154,9 @@ class Outbox:
                 self._refusals.pop(key, None)
         self._under_way.clear()
 
-    def _shorten(self, row: list[Any]) -> int:
-        """Have the attempt fail, and say why; the bytes of that."""
-        text = too_large("the result has", len(row[4]), self.body_bytes_max)
-        if row[3] == OutcomeNumber.SUCCESS:
-            row[3] = int(OutcomeNumber.ERROR)
-        row[4] = Failure("ResultTooLarge", text).encode()
-        return len(row[4])
+
+def _shortened(row: ReportRow, bytes_max: int) -> ReportRow:
+    """Have the attempt fail, and say why."""
+    text = too_large("the result has", len(row.body or b""), bytes_max)
+    outcome = int(OutcomeNumber.ERROR) if row.outcome == OutcomeNumber.SUCCESS else row.outcome
+    return row._replace(outcome=outcome, body=Failure("ResultTooLarge", text).encode())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ...common.contract.workers import ReportRow
 from ...common.domain.model import OutcomeNumber
 from ...common.runtime.exposition import counter, gauge, histogram
 from ...common.runtime.histogram import DISK_SECONDS, SECONDS, Buckets
@@ -26,10 +27,10 @@ class WorkerMeters:
         self.run, self.lag = Buckets(SECONDS), Buckets(DISK_SECONDS)
         self.events: Counter[str] = Counter()
 
-    def acknowledged(self, rows: Sequence[Sequence[Any]], stale: int) -> None:
-        for outcome, count in Counter([row[3] for row in rows]).items():
+    def acknowledged(self, rows: Sequence[ReportRow], stale: int) -> None:
+        for outcome, count in Counter([row.outcome for row in rows]).items():
             self.outcomes[OutcomeNumber(outcome)] += count
-        self.run.observe_all([row[6] for row in rows])
+        self.run.observe_all([row.seconds for row in rows])
         self.stale += stale
 
 

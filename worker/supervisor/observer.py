@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from ...common.contract.workers import ReportRow
 from ...common.domain.ids import show_id
 from ...common.runtime.callbacks import WORKER, contained, report_bug
 from ..agent.jobs import Job
@@ -55,17 +56,17 @@ class Observer:
     def last_lines(self, job: Job) -> str:
         return self._said.last_lines(job)
 
-    def before_finish(self, rows: Sequence[list[Any]]) -> None:
+    def before_finish(self, rows: Sequence[ReportRow]) -> None:
         """These ends are about to be told: what those attempts said goes first."""
         if self._said.has_news:
-            keys = [(row[0], row[1]) for row in rows]
+            keys = [(row.id, row.attempt) for row in rows]
             while said := self._said.take(keys):
                 self._send(said)
 
-    def finished(self, rows: Sequence[list[Any]]) -> None:
+    def finished(self, rows: Sequence[ReportRow]) -> None:
         """Their ends are acknowledged."""
         if self._said:
-            self._said.forget((row[0], row[1]) for row in rows)
+            self._said.forget((row.id, row.attempt) for row in rows)
 
     def connected(self, held: Sequence[list[Any]]) -> None:
         """A new connection: what was sent on the last one may be lost."""

@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from ...common.auth.keys import Credential
+from ...common.contract.workers import ReportRow
 from ...common.domain.ids import show_id
 from ...common.errors import InvalidArgument, TqError
 from ...common.runtime.callbacks import WORKER, contained, report_bug
@@ -50,7 +51,7 @@ WEIGH_SECONDS: Final = 0.25  # between two looks at the memory of children, whil
 class Meters(Protocol):
     """Who counts, when somebody asked for it."""
 
-    def acknowledged(self, rows: Sequence[Sequence[Any]], stale: int) -> None: ...
+    def acknowledged(self, rows: Sequence[ReportRow], stale: int) -> None: ...
 
 
 class Supervisor:
@@ -252,7 +253,7 @@ class Supervisor:
 
         self._line.ask("lease", granted, want)
 
-    def finish(self, rows: list[list[Any]], blobs: list[list[Any]] | None) -> None:
+    def finish(self, rows: list[ReportRow], blobs: list[list[Any]] | None) -> None:
         def finished(stale: Any) -> None:
             self._observer.finished(rows)
             if self.meters is not None:

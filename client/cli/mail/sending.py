@@ -10,8 +10,9 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
+from ....common.contract.tasks import OutcomeRow
 from ....common.domain.ids import key_id
 from ....common.domain.model import StateNumber
 from ....common.errors import InvalidArgument, NotSerializable, TaskConflict, TqError, UnknownBlob
@@ -20,7 +21,6 @@ from ....common.values.codec import encode_call
 from ....common.values.failure import Failure
 from ...app import App
 from ...blobs.blobs import Named, SessionBlobs
-from ...core.listener import Row
 from ...tasks.handle import TASKS
 from ...tasks.handles import CALL_TASKS_MAX
 from ...tasks.mapping import CALLS_UNDER_WAY, CHUNK_BYTES, CHUNK_TASKS
@@ -55,15 +55,22 @@ def task_id(queue: str, campaign: str, address: str) -> bytes:
     return key_id(queue, TASK, f"{campaign}:{sameness(address)}")
 
 
+class NeverSent(NamedTuple):
+    """A letter that became no task, and why."""
+
+    id: bytes
+    why: str
+
+
 class Inbox:
     """Where the line puts outcomes; errors are kept for the loop."""
 
     def __init__(self, bell: Bell) -> None:
-        self._rows: deque[Row] = deque()
+        self._rows: deque[OutcomeRow | NeverSent] = deque()
         self._bell = bell
         self.errors: deque[TqError] = deque()
 
-    def put(self, rows: Sequence[Row]) -> None:
+    def put(self, rows: Sequence[OutcomeRow | NeverSent]) -> None:
         self._rows.extend(rows)
         self._bell.ring()
 
@@ -71,7 +78,7 @@ class Inbox:
         self.errors.append(error)
         self._bell.ring()
 
-    def wait(self, seconds: float) -> list[Row]:
+    def wait(self, seconds: float) -> list[OutcomeRow | NeverSent]:
         if not self._rows:
             self._bell.wait({}, seconds)
         return [self._rows.popleft() for _ in range(len(self._rows))]
@@ -154,7 +161,7 @@ class Sending:
             try:
                 payload, blobs = self._payload(number)
             except (Unfit, NotSerializable, OSError) as error:  # a file that was there when all was checked
-                self._inbox.put([[id, UNKNOWN, str(error)]])
+                self._inbox.put([NeverSent(id, str(error))])
                 continue
             if tasks and size + len(payload) > CHUNK_BYTES:
                 self._call(tasks, named)
@@ -203,11 +210,11 @@ class Sending:
         self._settle()
         told: list[Ended] = []
         now = time.time()
-        for id, state, body in self._inbox.wait(TICK_SECONDS):
-            number = self._open.pop(id, None)
+        for end in self._inbox.wait(TICK_SECONDS):
+            number = self._open.pop(end.id, None)
             if number is None:
                 continue
-            row = self._row(number, id, state, body, now)
+            row = self._row(number, end, now)
             if self._is_to_be_revived(number, row.state):
                 self._known.discard(number)
                 self._revived.add(number)
@@ -220,13 +227,13 @@ class Sending:
         watcher.ended(told)
         watcher.progress(self._ended, self._places.put_off)
 
-    def _row(self, number: int, id: bytes, state: int, body: bytes | str | None, now: float) -> Ended:
+    def _row(self, number: int, end: OutcomeRow | NeverSent, now: float) -> Ended:
         email = self._plan.recipients[number].address
-        if isinstance(body, str) or state == UNKNOWN:
-            return refused(
-                email, body if isinstance(body, str) else "the master does not know it any more", now
-            )
-        return ended(email, id, state, body, None if number in self._known else now)
+        if isinstance(end, NeverSent):
+            return refused(email, end.why, now)
+        if end.state == UNKNOWN:
+            return refused(email, "the master does not know it any more", now)
+        return ended(email, *end, None if number in self._known else now)
 
     def _is_to_be_revived(self, number: int, fate: Fate) -> bool:
         """What an earlier run left without its being sent. What bounced stays so."""
@@ -258,7 +265,7 @@ class Sending:
         if not tasks or not isinstance(error, (InvalidArgument, TaskConflict)):
             raise error
         if len(tasks) == 1:
-            self._inbox.put([[tasks[0][0], UNKNOWN, str(error)]])
+            self._inbox.put([NeverSent(tasks[0][0], str(error))])
         for task in tasks if len(tasks) > 1 else ():
             self._call([task], {id: blobs for id, blobs in named.items() if id == task[0]})
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any, Final
 
+from ....common.contract.rows import all_from_wire
+from ....common.contract.tasks import LastRun, OutcomeRow
 from ....common.errors import InvalidArgument, TaskConflict, TqError
 from ....common.values.codec import encode_call
 from ...app import App
-from ...core.listener import Row
 from ...tasks.handle import TASKS
 from ...tasks.handles import CALL_TASKS_MAX
 from ...tasks.mapping import CHUNK_BYTES, CHUNK_TASKS
@@ -35,7 +36,7 @@ class _RingingBox(Box):
         super().__init__()
         self._bell, self.errors = bell, list[TqError]()
 
-    def put(self, rows: Sequence[Row]) -> None:
+    def put(self, rows: Sequence[OutcomeRow]) -> None:
         super().put(rows)
         self._bell.ring()
 
@@ -100,7 +101,7 @@ class Submission:
                 raise failure
         return refused
 
-    def take_outcomes(self) -> list[Row]:
+    def take_outcomes(self) -> list[OutcomeRow]:
         return self._box.take_arrived() if len(self._box) else []
 
     def stop_watching(self) -> None:
@@ -140,10 +141,11 @@ class Submission:
         found: dict[bytes, Facts] = {}
         for start in range(0, len(ids), FACTS_TASKS_MAX):
             some = list(ids[start : start + FACTS_TASKS_MAX])
-            rows: Iterable[list[Any]] = self._app.call(TASKS, "last_runs", some, timeout=FACTS_SECONDS_MAX)
-            for id, worker, started, finished in rows:
-                known = started is not None and finished is not None
-                found[id] = Facts(worker, round(finished - started, 3) if known else None)
+            answer = self._app.call(TASKS, "last_runs", some, timeout=FACTS_SECONDS_MAX)
+            for run in all_from_wire(LastRun, answer):
+                known = run.started is not None and run.finished is not None
+                seconds = round(run.finished - run.started, 3) if known else None  # type: ignore[operator]
+                found[run.id] = Facts(run.worker, seconds)
         return found
 
     def progress(self, ids: list[bytes]) -> Future[Any]:

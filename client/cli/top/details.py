@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from rich.text import Text
 
+from ....common.contract.rows import all_from_wire
+from ....common.contract.workers import HeldTask
 from ....common.domain.ids import show_id
 from ....common.domain.model import Outcome, State
 from ....common.values.failure import Failure
@@ -94,12 +96,12 @@ def _task_rows(detail: dict[str, Any], now: float) -> list[Text]:
 def _held_rows(detail: list[list[Any]], now: float) -> list[Text]:
     return [
         Text.assemble(
-            f"{show_id(id)[-12:]}  {span(max(0.0, now - started)):>8}  ",
-            (name, "cyan"),
-            f"  {queue}" + (f", attempt {attempt}" if attempt > 1 else ""),
-            ("" if begun else "  waits its turn there", "dim"),
+            f"{show_id(held.id)[-12:]}  {span(max(0.0, now - held.since)):>8}  ",
+            (held.name, "cyan"),
+            f"  {held.queue}" + (f", attempt {held.attempt}" if held.attempt > 1 else ""),
+            ("" if held.begun else "  waits its turn there", "dim"),
         )
-        for id, name, queue, attempt, started, begun in detail
+        for held in all_from_wire(HeldTask, detail)
     ]
 
 

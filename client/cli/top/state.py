@@ -10,6 +10,9 @@ import glob
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
+from ....common.contract.rows import all_from_wire
+from ....common.contract.workers import HeldTask
+
 HISTORY: Final = 60  # rates kept for the sparkline
 SECTIONS: Final = ("queues", "workers", "running", "failing")
 
@@ -138,7 +141,7 @@ def rows_of(detail: Any) -> list[str]:
         case {"rows": list(rows)}:
             return [row["id"].hex() for row in rows]
         case list(rows):
-            return [row[0].hex() for row in rows]
+            return [row.id.hex() for row in all_from_wire(HeldTask, rows)]
     return []
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 from tq.client.core.pending_calls import COLLECT_TASKS_MAX, WATCH_TASKS_MAX, Call, Ledger
-from tq.common.errors import Forbidden, QuotaExceeded, StoreError, Unreachable
+from tq.common.contract.tasks import OutcomeRow
+from tq.common.errors import Forbidden, ProtocolError, QuotaExceeded, StoreError, Unreachable
 
 QUEUE = ("get_task_queue", "default")
 
@@ -164,10 +166,10 @@ def test_outcomes_go_to_who_listens_and_the_collecting_ends_with_the_last() -> N
     ledger = listening.ledger
     one, two = ids(1, 2)
     ledger.answered(listening.collect.number, [[one, 10, b"x"]])
-    assert ledger.take_told() == [("box", [[one, 10, b"x"]], None)]
+    assert ledger.take_told() == [("box", [OutcomeRow(one, 10, b"x")], None)]
     collect = collect_of(ledger)
     ledger.answered(collect.number, [[two, 11, None]])
-    assert ledger.take_told() == [("box", [[two, 11, None]], None)]
+    assert ledger.take_told() == [("box", [OutcomeRow(two, 11, None)], None)]
     assert sent(ledger) == []
     assert not ledger.has_business
 
@@ -181,11 +183,22 @@ def test_two_listeners_of_one_task_both_hear_of_it_and_it_is_watched_once() -> N
     assert [told.listener for told in ledger.take_told()] == ["box", "other"]
 
 
+@pytest.mark.parametrize("answer", [[[b"1" * 16, 10]], [7], None])
+def test_an_answer_of_an_unknown_form_ends_the_waiting_with_an_error(answer: object) -> None:
+    listening = Listening(1)
+    ledger = listening.ledger
+    ledger.answered(listening.collect.number, answer)
+    [(listener, rows, error)] = ledger.take_told()
+    assert (listener, rows) == ("box", [])
+    assert isinstance(error, ProtocolError)
+    assert not ledger.has_business
+
+
 def test_an_outcome_that_comes_twice_is_told_once() -> None:
     listening = Listening(1, 2)
     ledger, row = listening.ledger, [*ids(1), 10, b"x"]
     ledger.answered(listening.collect.number, [row, row])
-    assert ledger.take_told() == [("box", [row], None)]
+    assert ledger.take_told() == [("box", [OutcomeRow(*ids(1), 10, b"x")], None)]
 
 
 def test_outcomes_are_cut_into_runs_of_one_listener_in_order() -> None:

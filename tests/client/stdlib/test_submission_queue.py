@@ -10,6 +10,7 @@ from tq.client.core.session import Session
 from tq.client.stdlib.submission_queue import CHUNK_BLOBS, Courier
 from tq.client.tasks.options import choose
 from tq.client.tasks.outcomes import Outcome
+from tq.common.contract.tasks import OutcomeRow
 from tq.common.domain.ids import new_ids
 from tq.common.errors import StoreError, TqError, Unreachable
 from tq.common.values.blob import Blob
@@ -106,7 +107,7 @@ class Meeting:
         return [receiver.task for receiver in receivers]
 
     def end(self, ids: list[bytes]) -> None:
-        self.courier._news.put([(id, 10, None) for id in ids])
+        self.courier._news.put([OutcomeRow(id, 10, None) for id in ids])
         self.courier.close()
         assert self.courier.join(20)
 

@@ -9,6 +9,7 @@ import time
 import pytest
 import tq
 from tq.client.tasks.outcomes import UNKNOWN, Box, Outcome
+from tq.common.contract.tasks import OutcomeRow
 from tq.common.domain.model import StateNumber
 from tq.common.values.codec import encode
 from tq.common.values.failure import Failure
@@ -16,8 +17,8 @@ from tq.common.values.failure import Failure
 A, B = b"a" * 16, b"b" * 16
 
 
-def row(id: bytes, value: object = None) -> list[object]:
-    return [id, int(StateNumber.SUCCEEDED), encode(value)]
+def row(id: bytes, value: object = None) -> OutcomeRow:
+    return OutcomeRow(id, int(StateNumber.SUCCEEDED), encode(value))
 
 
 def late() -> float:

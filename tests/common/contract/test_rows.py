@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
+import tq
 from tq.common.contract.rows import all_from_wire, from_wire, to_wire
 from tq.common.contract.tasks import OutcomeRow, StateRow
 from tq.common.contract.workers import Grant
 from tq.common.errors import ProtocolError
 from tq.common.wire.frames import pack, unpack
+
+# Lines of a table for people; what a child writes into its pipe; columns that SQLite gives back.
+OTHER_ROWS = ("client/cli/mail/report.py", "worker/pools/process.py", "master/store/sqlite/")
 
 
 def test_a_row_travels_as_the_list_of_its_fields() -> None:
@@ -37,3 +44,17 @@ def test_a_row_of_another_form_is_refused(fields: object) -> None:
 def test_rows_of_another_form_are_refused_together(rows: object) -> None:
     with pytest.raises(ProtocolError, match="StateRow of an unknown form"):
         all_from_wire(StateRow, rows)  # type: ignore[arg-type]
+
+
+def test_no_reader_counts_positions_in_rows() -> None:
+    package = Path(tq.__file__).resolve().parent
+    found = []
+    for file in (file for room in ("client", "worker", "master") for file in (package / room).rglob("*.py")):
+        name = file.relative_to(package).as_posix()
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            match node:
+                case ast.Subscript(
+                    value=ast.Name(id="row" | "entry" | "report"), slice=ast.Constant(value=int())
+                ):
+                    found.append(f"{name}:{node.lineno}")
+    assert not [place for place in found if not place.startswith(OTHER_ROWS)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from tq.common.contract.workers import ReportRow
 from tq.common.domain.ids import show_id
 from tq.common.domain.model import OutcomeNumber
 from tq.worker.agent.agent import LEASE_CALLS_MAX
@@ -89,7 +90,7 @@ def test_an_end_is_told_with_attempt_lease_and_body(shop: Workshop) -> None:
     [id] = shop.grant([[b"i" * 16, 7, b"payload"]], lease=b"of the seventh")
     shop.run(1, seconds=0.25, body=b"42")
     [[row]] = shop.finishing
-    assert row == [id, 7, b"of the seventh", OutcomeNumber.SUCCESS, b"42", 1.7e9, 0.25, None]
+    assert row == ReportRow(id, 7, b"of the seventh", OutcomeNumber.SUCCESS, b"42", 1.7e9, 0.25, None)
 
 
 def test_ends_are_told_in_one_call_at_a_time(shop: Workshop) -> None:

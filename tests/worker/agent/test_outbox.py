@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from typing import Any
 
+from tq.common.contract.workers import ReportRow
 from tq.common.domain.model import OutcomeNumber
 from tq.common.values.failure import Failure
 from tq.worker.agent.outbox import FINISH_ROWS_MAX, Outbox, Refusal
@@ -15,7 +16,8 @@ Key = tuple[bytes, int]
 def filled(numbers: Iterable[int]) -> tuple[Outbox, list[Key]]:
     outbox, keys = Outbox(), [(number.to_bytes(16, "big"), 1) for number in numbers]
     for key in keys:
-        outbox.put(key, [*key, b"lease", int(OutcomeNumber.SUCCESS), b"\xc0", 1.7e9, 0.1, None], [b"hash"])
+        row = ReportRow(*key, b"lease", int(OutcomeNumber.SUCCESS), b"\xc0", 1.7e9, 0.1, None)
+        outbox.put(key, row, [b"hash"])
     return outbox, keys
 
 
