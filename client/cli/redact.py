@@ -26,6 +26,8 @@ def redacted(value: Any, depth: int = 0) -> Any:
             name: HIDDEN if is_secret(name) and item is not None else redacted(item, depth + 1)
             for name, item in value.items()
         }
+    if type(value) in (list, tuple) and len(value) == 2 and is_secret(value[0]) and value[1] is not None:
+        return type(value)((value[0], HIDDEN))  # a pair, as in the list of a form's fields
     if type(value) in (list, tuple, set, frozenset):
         return type(value)(redacted(item, depth + 1) for item in value)
     return value
@@ -33,4 +35,6 @@ def redacted(value: Any, depth: int = 0) -> Any:
 
 def is_secret(name: object) -> bool:
     """Whether a key or a parameter is called like something nobody should read over a shoulder."""
+    if isinstance(name, bytes):
+        name = name.decode("latin-1")
     return isinstance(name, str) and _SECRET.search(name) is not None

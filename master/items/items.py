@@ -12,8 +12,8 @@ given the same item; so an item is neither lost nor given twice by what happens 
 number, which grows with each of its putter: one that comes twice is taken once. So has a ``task_done``.
 
 Invariants: 1. an item is waiting or held by exactly one token; 2. ``waiting`` of each queue equals the
-store's at every commit; 3. no get is parked while an item waits, unless the queue is paused, and no put while there
-is room; 4. an answer leaves after the commit it rests on, as for every call.
+store's at every commit; 3. no get is parked while an item waits, unless the queue is paused or the next transaction serves it, and no
+put while there is room; 4. an answer leaves after the commit it rests on, as for every call.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from ...common.errors import InvalidArgument
+from ...common.errors import InvalidArgument, StoreError, TqError
 from ..engine.accounts import Account, What
 from ..engine.clock import Now
 from ..engine.presence import Presence
@@ -54,6 +54,7 @@ from .queue import (
 TOKEN_BYTES: Final = 16
 NUMBER_MAX: Final = 2**62
 ENDED_AT_ONCE: Final = 1_000  # items given back, and queues that go with their owner, in one transaction
+SERVED_BYTES_MAX: Final = 8 * 1024 * 1024  # of items, to gets that wait, in one transaction
 LAST_RANK: Final = b"\xff"  # above every kind of common/values/sort_keys.py
 
 
@@ -83,6 +84,8 @@ class Items:
         # of the transaction under way
         self._new: list[NewItem] = []
         self._counted: set[ItemQueue] = set()
+        self._served_bytes = 0
+        self._unserved: dict[ItemQueue, None] = {}  # with items for gets that wait: in the next transaction
 
     def load(self, now: Now) -> None:
         """Take the store's picture. Parked calls stay: their sessions are as open as before."""
@@ -92,6 +95,7 @@ class Items:
         self._numbers.load(picture.putters)
         self._last_seq = max(self._last_seq, picture.last_seq)  # no number is used twice: see ``_lost``
         self.forget()
+        self._unserved = {one: None for one in self.by_name.values() if one.waiting and one.getters}
         for node in {*self._holders.nodes, *self._owned}:
             self._presence.found(node, now.mono + self._lease_ms)
 
@@ -173,7 +177,9 @@ class Items:
             place = -self._last_seq
         queue.unfinished += 1
         self._counted.add(queue)
-        getter = None if self._is_paused(queue.name) else self._next_getter(queue)
+        if queue.waiting and queue.getters:
+            self._unserved[queue] = None
+        getter = None if queue.waiting or self._is_paused(queue.name) else self._next_getter(queue)
         if getter is not None:  # nothing waits: this is the first, whatever its rank
             token, call = getter
             node = call.session.node
@@ -255,11 +261,18 @@ class Items:
         """Items wait again: those who wait for them first."""
         if self._is_paused(queue.name):
             return
-        while queue.waiting and (getter := self._next_getter(queue)) is not None:
+        while queue.waiting and queue.getters:
+            if self._served_bytes >= SERVED_BYTES_MAX:
+                self._unserved[queue] = None
+                return
+            getter = self._next_getter(queue)
+            if getter is None:
+                return
             token, call = getter
             payload = self._store.items.take(queue.number, token, call.session.node)
             self._holders.hold(token, Holder(queue.number, call.session.node), call.session.account)
             queue.waiting -= 1
+            self._served_bytes += len(payload)
             call.answer(payload)
 
     def _next_getter(self, queue: ItemQueue) -> Getter | None:
@@ -277,7 +290,12 @@ class Items:
         while queue.putters and not queue.is_full:
             _, putter = queue.putters.popitem(last=False)
             putter.call.abandon = None
-            putter.call.answer(self._accept(queue, putter.put, putter.call.session.account))
+            try:
+                putter.call.answer(self._accept(queue, putter.put, putter.call.session.account))
+            except StoreError:
+                raise
+            except TqError as error:  # it is that put's, and not of whoever made room
+                putter.call.refuse(error)
 
     # operators
 
@@ -361,7 +379,7 @@ class Items:
             self._presence.wait_for(node, now.mono + self._grace_ms)
 
     def deadlines(self) -> list[int]:
-        return self._presence.deadlines()
+        return [0] if self._unserved else self._presence.deadlines()
 
     def stalled(self, missed_ms: int) -> None:
         """This process stood still: nobody is blamed for that time."""
@@ -369,6 +387,11 @@ class Items:
 
     def tick(self, now: Now) -> None:
         """What the absent held is given back, and what they owned is gone: so much at once that nobody waits long."""
+        unserved, self._unserved = self._unserved, {}
+        for queue in unserved:
+            if self.by_name.get(queue.name) is queue:
+                self._serve(queue)
+                self._turn_away(queue)
         left = ENDED_AT_ONCE
         for node in self._presence.gone(now.mono):
             held = {token: self._holders[token] for token in self._holders.of_node(node)[:left]}
@@ -407,12 +430,14 @@ class Items:
         for queue in self._counted:
             self._store.items.set_queue(queue.number, queue.unfinished, queue.shut)
         self._counted.clear()
+        self._served_bytes = 0
 
     def forget(self) -> None:
         """The transaction failed: nothing of it remains."""
         self._new.clear()
         self._numbers.void()
         self._counted.clear()
+        self._served_bytes = 0
 
     def _write(self) -> None:
         """New items into the store: before anything is read from it."""

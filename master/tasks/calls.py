@@ -27,7 +27,7 @@ from ..api.validation import (
 from ..blobs.keeper import check_named
 from ..data.calls import NamedData, NamedDatum
 from ..engine.engine import Engine
-from ..engine.session import Call
+from ..engine.session import Call, Session
 from ..items.calls import ItemQueueObject, NamedItemQueue
 from ..items.consumers import Feed
 from ..keys.calls import Keys
@@ -379,7 +379,7 @@ class Master(EngineObject):
             **engine.facts,
             "wall": engine.now.wall / 1000,
             "damage": engine.store.damage,
-            "tasks": sum(sum(lane.counts) for lane in engine.lanes),
+            "tasks": _tasks_of(engine, call.session),
             "sessions": len(engine.connections),
             "trouble": engine.trouble.told(engine.now),
             "you": {
@@ -394,6 +394,13 @@ class Master(EngineObject):
     def snapshot(self, call: Call) -> dict[str, Any]:
         """What `tq top` shows: queues, workers, what runs longest, what failed last, and the master itself."""
         return snapshot(self.engine, call.session.allows_queue)
+
+
+def _tasks_of(engine: Engine, session: Session) -> int:
+    """How many tasks there are in the queues that the session's key may use."""
+    engine.work.glanced(len(engine.lanes.by_number))
+    queues = (queue for name, queue in engine.lanes.queues.items() if session.allows_queue(name))
+    return sum(sum(lane.counts) for queue in queues for lane in queue.lanes)
 
 
 def _judge_held(held: Any) -> list[Any]:

@@ -21,6 +21,7 @@ from .shown import attempts_of, began_at
 
 AHEAD_MAX: Final = 10_000  # counted; beyond it a person is told "more than"
 LANES_MAX: Final = 500  # looked into for those ahead
+KINDS_MAX: Final = 20  # of workers, whose patterns are looked at
 NAMED_MAX: Final = 3  # workers in a sentence
 
 
@@ -127,8 +128,11 @@ def _nobody(task: FullTask, workers: list[Worker], able: list[Worker]) -> str:
 
 
 def _patterns(workers: list[Worker], which: int) -> str:
-    keys = [(one.capability.key.queues, one.capability.key.allowed) for one in workers if one.capability]
-    return few(pattern for key in keys for pattern in key[which])
+    """``which``: 0, of the queues that they were started for; 1, that their keys may use."""
+    kinds = list(dict.fromkeys(one.capability for one in workers if one.capability))
+    keys = [(one.key.queues, one.key.allowed) for one in kinds[:KINDS_MAX]]
+    others = " and others" if len(kinds) > KINDS_MAX else ""
+    return few(pattern for key in keys for pattern in key[which]) + others
 
 
 def _ahead(engine: Engine, lane: Lane, task: FullTask) -> int:

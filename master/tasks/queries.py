@@ -21,7 +21,7 @@ ROWS_BYTES_MAX: Final = 3 * 1024 * 1024
 ROW_BYTES: Final = 300  # what a row has besides: the names of its fields, and numbers
 ATTEMPTS_SHOWN_MAX: Final = 200  # of one task
 ATTEMPTS_BYTES_MAX: Final = 2 * 1024 * 1024  # of how they ended; an honest worker tells at most 68 KiB of one
-REASONS_MAX: Final = 200  # in one listing: each is looked for among all workers
+LOOKS_MAX: Final = 20_000  # at workers, in one listing: each reason is looked for among all
 Reasons = dict[tuple[str, str], str]
 """Of one listing: why ready tasks of a queue and name wait, looked for once."""
 
@@ -160,7 +160,7 @@ def _reason(engine: Engine, task: FullTask, position: bool, reasons: Reasons | N
         return why(engine, task, position=position)
     key = (task.queue, task.task)
     if key not in reasons:
-        if len(reasons) >= REASONS_MAX:
+        if len(reasons) * len(engine.roster.by_node) >= LOOKS_MAX:
             return "`tq why` tells why it waits"
         reasons[key] = why(engine, task)
     return reasons[key]

@@ -251,3 +251,12 @@ def test_a_key_that_is_bound_drains_only_workers_of_its_own_queues(bench: Any) -
 def test_an_unknown_task_is_an_error_where_one_task_is_asked_for(bench: Any) -> None:
     with pytest.raises(UnknownTask, match="never submitted here, or kept no longer"):
         bench.client(role=Role.VIEWER).call("get_tasks", "list", {}, 10, new_ids())
+
+
+def test_a_bound_key_is_told_of_no_more_tasks_than_there_are_in_its_queues(bench: Any) -> None:
+    client = bench.client()
+    for queue in ("good.a", "good.b", "evil"):
+        client.call(("get_task_queue", queue), "submit", "m:f", {}, [[new_ids(), b""]])
+    bound = bench.client(queues=("good.*",))
+    assert bound.call(("get_master",), "info")["tasks"] == 2
+    assert client.call(("get_master",), "info")["tasks"] == 3
