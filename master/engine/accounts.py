@@ -46,6 +46,7 @@ class What(enum.IntEnum):
     ORIGINS = 15
     PUTTERS = 16
     HELD = 17
+    ROUTES = 18
 
 
 class Limit(NamedTuple):
@@ -113,6 +114,14 @@ LIMITS: Final[dict[What, Limit]] = {
         "let one program put many",
     ),
     What.HELD: Limit(200_000, 800_000, 320, "items that were taken and not confirmed", "confirm some first"),
+    # Beyond it nothing is refused but the next kind of worker: those that are here are not offered further names.
+    What.ROUTES: Limit(
+        100_000,
+        1_000_000,
+        160,
+        "pairs of a task name in a queue and a kind of worker that serves it",
+        "start workers with the same --allow and --queue, or use fewer names",
+    ),
     What.UPLOADS: Limit(256, 1_024, 1 * KIB, "uploads under way", "finish some first"),
     What.INCOMING_BYTES: Limit(
         80 * MIB, 256 * MIB, 1, "bytes of messages that have not arrived whole", "send fewer at a time"

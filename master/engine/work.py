@@ -4,7 +4,7 @@ Calls are small and what they ask for is not: four hundred lists of ten thousand
 transaction takes calls until so many rows were named, looked at or answered, whatever the number of calls. A call that
 has begun is finished; how much it may name and look at is bounded by itself.
 
-What is counted is what is known to cost. What nobody thought of is found by the clock: after a quarter of a second of the
+What is counted is what is known to cost. What nobody thought of is found by the clock: after a tenth of a second of the
 processor's time a transaction takes no more calls either.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 ROWS_MAX: Final = 10_000  # named, looked at or answered: up to a quarter of a second
 ROW_BYTES: Final = 512  # of content take as long as a row
-SECONDS_MAX: Final = 0.25  # of the processor, for the calls of one transaction
+SECONDS_MAX: Final = 0.1  # of the processor, for the calls of one transaction
 GLANCES: Final = 20  # names or counts in memory that are looked at while one row is read and written
 
 

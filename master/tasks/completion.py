@@ -48,6 +48,7 @@ READY, RUNNING, SUCCEEDED, CANCELLED, EXPIRED = map(
         StateNumber.EXPIRED,
     ),
 )
+REPORTS_MAX: Final = 10_000  # in one call: five times what a worker sends at once
 SECONDS_MAX: Final = 1e9  # a duration beyond this is a broken clock
 INTERRUPTED: Final = Failure(
     type="WorkerLost",
@@ -333,6 +334,10 @@ def check_reports(rows: list[Any]) -> None:
 
     In columns, because one is made for every task there is; only when something is wrong, row by row.
     """
+    if len(rows) > REPORTS_MAX:
+        raise InvalidArgument(
+            f"{len(rows):,} reports in one call; at most {REPORTS_MAX:,}: send them in portions"
+        )
     if not (set(map(type, rows)) <= {list} and set(map(len, rows)) <= {8} and _are_reports(rows)):
         for row in rows:
             if type(row) is not list or len(row) != 8 or not _are_reports([row]):

@@ -216,7 +216,7 @@ class Intake:
         taken, wanted = 0, len(submission.tasks)
         for capability in submission.lane.capabilities:
             if capability not in lines:
-                waits = capability.lanes_with_work()  # stored tasks go first: leave the calls to them
+                waits = self._lanes.with_work(capability)  # stored tasks go first: leave the calls to them
                 lines[capability] = [] if waits else list(reversed(capability.parked.values()))
             line = lines[capability]
             while taken < wanted and line:
@@ -292,7 +292,7 @@ class Intake:
             lane = submission.lane
             lane.has_large = submission.has_large or (lane.has_large and not lane.is_empty)
         for lane, state, tasks in plan.counts:
-            lane.counts[state] += tasks
+            self._lanes.count(lane, state, tasks)
         if self.meters is not None:
             self.meters.accepted(plan.counts)
         for submission in self._fresh:
@@ -312,9 +312,11 @@ class Intake:
 
     def feed_parked(self, now: Now) -> None:
         """Give out what is ready to those who wait for it: as many as this transaction has room for; the rest in the next."""
-        self.has_more = False
+        self._lanes.look_for_routes()
+        self._lanes.forget_idle()
+        self.has_more = self._lanes.has_more
         for capability in self._lanes.capabilities.values():
-            while capability.parked and (lanes := capability.lanes_with_work()):
+            while capability.parked and (lanes := self._lanes.with_work(capability)):
                 if not self._work.is_left:
                     self.has_more = True
                     return

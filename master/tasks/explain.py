@@ -137,7 +137,8 @@ def _patterns(workers: list[Worker], which: int) -> str:
 
 def _ahead(engine: Engine, lane: Lane, task: FullTask) -> int:
     """How many ready tasks the workers of this one would take before it; at most one more than AHEAD_MAX."""
-    rivals = {one.number: one for capability in lane.capabilities for one in capability.lanes if one.has_work}
+    with_work = engine.lanes.with_work
+    rivals = {one.number: one for capability in lane.capabilities for one in with_work(capability)}
     ahead = 0
     for number in list(rivals)[:LANES_MAX]:
         if ahead > AHEAD_MAX:

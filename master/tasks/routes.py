@@ -4,6 +4,10 @@ A *lane* is one callable in one queue; a worker either can serve a lane or canno
 the same lanes share one *capability*, and their parked lease calls stand in one line there: a thousand
 equal workers are one line, not a thousand.
 
+Whether a capability serves a lane is looked for once, a portion in each transaction: what a worker announces costs no more at once
+than a worker that serves one queue, however many names there are and however hard its patterns are to compare. A pair that was
+found, a *route*, is on the account of the key whose workers serve it.
+
 Invariant: a lane's counts equal the store's at every commit (``Picture.counts``).
 """
 
@@ -11,9 +15,9 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from ...common.domain.globs import fits_any
+from ...common.domain.globs import STEPS_OF_ROW, fits_any, glob
 from ...common.domain.model import StateNumber, check_name
 from ...common.domain.naming import is_allowed
 from ...common.errors import InvalidArgument
@@ -21,10 +25,14 @@ from ..engine.accounts import Account, What
 from ..engine.clock import Now
 from ..engine.endings import Ended
 from ..engine.session import Call
+from ..engine.work import GLANCES
 from ..observe.gauges import RECENT_MS, Rate
 from ..store.interface.store import Picture, Store
 
 LANES_MAX = 100_000  # callables × queues; a bound on what a client can make the master remember
+COMPARED_AT_ONCE: Final = 40_000  # glances, see work.py: fifty milliseconds
+TURN_LANES: Final = 1_000  # compared with one capability before it is the turn of the next
+READY: Final = int(StateNumber.READY)
 _STATES = max(StateNumber) + 1
 
 
@@ -53,7 +61,7 @@ class Lane:
         self.number, self.queue, self.task = number, queue, task
         self.counts = [0] * _STATES
         self.has_large = False  # payloads that have to be measured when they are handed out
-        self.capabilities: list[Capability] = []
+        self.capabilities: dict[Capability, None] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -72,6 +80,7 @@ class ParkedLease(NamedTuple):
 
 
 class CapabilityKey(NamedTuple):
+    key_id: str  # workers of two keys are two kinds: each key has the routes of its own on its account
     tasks: frozenset[str]
     allow: tuple[str, ...]  # patterns of other callables it would import
     queues: tuple[str, ...]  # patterns the worker asked for; empty: all
@@ -81,8 +90,9 @@ class CapabilityKey(NamedTuple):
 class Capability:
     """What a set of equal workers can serve, and their lease calls that wait."""
 
-    def __init__(self, key: CapabilityKey) -> None:
-        self.key = key
+    def __init__(self, key: CapabilityKey, account: Account) -> None:
+        self.key, self.account = key, account
+        self.looked = 0  # so many lanes, in their order, were compared
         self.lanes: list[Lane] = []
         self.parked: OrderedDict[Call, ParkedLease] = OrderedDict()
 
@@ -98,8 +108,12 @@ class Capability:
         """It is not to be answered any more."""
         self.parked.pop(call, None)
 
-    def lanes_with_work(self) -> list[Lane]:
-        return [lane for lane in self.lanes if lane.has_work]
+    def glances(self, lane: Lane) -> int:
+        """What comparing it with a lane takes, see ``GLANCES``."""
+        key = self.key
+        names = [glob(one).steps(lane.task) for one in key.allow]
+        queues = [glob(one).steps(lane.queue.name) for one in (*key.queues, *key.allowed)]
+        return 1 + len(names) + len(queues) + (sum(names) + sum(queues)) * GLANCES // STEPS_OF_ROW
 
 
 class Lanes:
@@ -110,6 +124,13 @@ class Lanes:
         self.by_number: dict[int, Lane] = {}
         self.queues: dict[str, Queue] = {}
         self.capabilities: dict[CapabilityKey, Capability] = {}
+        self._ready: dict[Lane, None] = {}  # all that have ready tasks, and some that had
+        self._in_order: list[Lane] = []
+        self._behind: dict[Capability, None] = {}  # not compared with all lanes yet; they take turns
+        self._full: dict[
+            Capability, None
+        ] = {}  # so are these, and their key has as many routes as it may have
+        self._left = COMPARED_AT_ONCE  # of this transaction
         self._by_name: dict[tuple[str, str], Lane] = {}
 
     def load(self, picture: Picture) -> None:
@@ -117,8 +138,12 @@ class Lanes:
         self.by_number.clear()
         self.queues.clear()
         self._by_name.clear()
+        self._ready.clear()
+        self._in_order.clear()
         for capability in self.capabilities.values():
+            capability.account.give(What.ROUTES, len(capability.lanes))
             capability.lanes.clear()
+            capability.looked = 0
         for name, paused, reason, since in picture.queues:
             queue = self.queue(name)
             queue.paused, queue.reason, queue.since = bool(paused), reason, since
@@ -126,12 +151,15 @@ class Lanes:
             self._add(number, queue_name, task)
         for number, state, tasks in picture.counts:
             lane = self.by_number[number]
-            lane.counts[state] = tasks
+            self.count(lane, state, tasks)
             lane.has_large |= state < StateNumber.RUNNING  # nobody knows how large they are
         for row in picture.running:
             lane = self.by_number[row.lane]
             lane.counts[StateNumber.RUNNING] += 1
             lane.has_large = True  # nor of what comes back
+        self._behind = dict.fromkeys(self.capabilities.values())
+        self._full.clear()
+        self.look_for_routes()
 
     def lane(self, queue: str, task: str, account: Account | None = None) -> Lane:
         """The lane of a callable in a queue, made on first use: for ``account``, which may raise QuotaExceeded."""
@@ -158,19 +186,29 @@ class Lanes:
         queue = self.queues.get(name)
         return queue is not None and queue.paused
 
-    def capability(self, key: CapabilityKey) -> Capability:
+    def capability(self, key: CapabilityKey, account: Account) -> Capability:
         capability = self.capabilities.get(key)
         if capability is None:
-            capability = self.capabilities[key] = Capability(key)
-            for lane in self.by_number.values():
-                self._introduce(lane, capability)
+            capability = self.capabilities[key] = Capability(key, account)
+            self._behind[capability] = None
+            self._look()
         return capability
+
+    def check_room(self, key: CapabilityKey, account: Account) -> None:
+        """Raises QuotaExceeded when this would be one more kind of worker, of a key that has as many routes as it may have."""
+        if key not in self.capabilities:
+            account.check(What.ROUTES, 1)
 
     def forget_capability(self, capability: Capability) -> None:
         """Nobody announces it any more."""
         self.capabilities.pop(capability.key, None)
+        self._behind.pop(capability, None)
+        self._full.pop(capability, None)
+        capability.account.give(What.ROUTES, len(capability.lanes))
+        self._behind |= self._full  # there is room again, perhaps
+        self._full.clear()
         for lane in capability.lanes:
-            lane.capabilities.remove(capability)
+            del lane.capabilities[capability]
 
     def finished(self) -> int:
         """How many terminal tasks the store keeps."""
@@ -180,6 +218,25 @@ class Lanes:
         counts = self.by_number[lane].counts
         counts[before] -= 1
         counts[after] += 1
+        if after == READY:
+            self._ready[self.by_number[lane]] = None
+
+    def count(self, lane: Lane, state: int, tasks: int) -> None:
+        """So many more in this state."""
+        lane.counts[state] += tasks
+        if state == READY:
+            self._ready[lane] = None
+
+    def with_work(self, capability: Capability) -> list[Lane]:
+        """Those it serves that have work. Looked for where there is less to look at: most names have none."""
+        if len(self._ready) < len(capability.lanes):
+            return [lane for lane in self._ready if lane.has_work and capability in lane.capabilities]
+        return [lane for lane in capability.lanes if lane.has_work]
+
+    def forget_idle(self) -> None:
+        """Those that had ready tasks and have none any more."""
+        for lane in [lane for lane in self._ready if lane.counts[READY] <= 0]:
+            del self._ready[lane]
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         """Tasks have ended: for the counts."""
@@ -205,15 +262,45 @@ class Lanes:
         lane = Lane(number, queue, task)
         queue.lanes.append(lane)
         self.by_number[number] = self._by_name[(queue_name, task)] = lane
-        for capability in self.capabilities.values():
-            self._introduce(lane, capability)
+        self._in_order.append(lane)
+        self._behind.update((one, None) for one in self.capabilities.values() if one not in self._full)
+        self._look()
         return lane
 
-    @staticmethod
-    def _introduce(lane: Lane, capability: Capability) -> None:
-        if capability.serves(lane.queue.name, lane.task):
-            capability.lanes.append(lane)
-            lane.capabilities.append(capability)
+    # routes
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is a lane and a capability that were not compared yet."""
+        return bool(self._behind)
+
+    def look_for_routes(self) -> None:
+        """A transaction's share of it."""
+        self._left = COMPARED_AT_ONCE
+        self._look()
+
+    def _look(self) -> None:
+        while self._behind and self._left > 0:
+            capability = next(iter(self._behind))
+            del self._behind[capability]
+            upto = min(len(self._in_order), capability.looked + TURN_LANES)
+            while capability.looked < upto and self._left > 0:
+                lane = self._in_order[capability.looked]
+                self._left -= capability.glances(lane)
+                if capability.serves(lane.queue.name, lane.task) and not self._add_route(lane, capability):
+                    break
+                capability.looked += 1
+            if capability.looked < len(self._in_order) and capability not in self._full:
+                self._behind[capability] = None  # after the others
+
+    def _add_route(self, lane: Lane, capability: Capability) -> bool:
+        """Whether there was room for it."""
+        if not capability.account.takes(What.ROUTES, 1):
+            self._full[capability] = None
+            return False
+        capability.lanes.append(lane)
+        lane.capabilities[capability] = None
+        return True
 
 
 def numbers(lanes: Iterable[Lane]) -> list[int]:

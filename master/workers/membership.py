@@ -151,6 +151,11 @@ class Roster:
         """A worker is here, or here again; the ids of ``held`` that are no longer its own."""
         if session.node not in self.by_node and len(self.by_node) >= WORKERS_MAX:
             raise InvalidArgument(f"more than {WORKERS_MAX:,} workers")
+        worker = self.by_node.get(session.node)
+        if (
+            worker is None or worker.capability is None
+        ):  # one that is known may change what it serves, to less
+            self._lanes.check_room(_kind_of(info, session), session.account)
         cost = Cost(session.account, WORKER_BYTES + info.size_bytes)
         self._pay(cost)
         worker = self.by_node.get(session.node)
@@ -382,13 +387,8 @@ class Roster:
         return dropped
 
     def _set_capability(self, worker: Worker, info: WorkerInfo, session: Session) -> None:
-        key = CapabilityKey(
-            frozenset(info.tasks),
-            tuple(sorted(info.allow)),
-            tuple(sorted(info.queues or ())),
-            tuple(session.verifier.queues),
-        )
-        before, worker.capability = worker.capability, self._lanes.capability(key)
+        capability = self._lanes.capability(_kind_of(info, session), session.account)
+        before, worker.capability = worker.capability, capability
         if before is not None and before is not worker.capability:
             self._retire(before)
 
@@ -418,6 +418,16 @@ def _out_of_line(worker: Worker) -> None:
         for parked in mine:
             del worker.capability.parked[parked.call]
             parked.call.abandon = None
+
+
+def _kind_of(info: WorkerInfo, session: Session) -> CapabilityKey:
+    return CapabilityKey(
+        session.verifier.key_id,
+        frozenset(info.tasks),
+        tuple(sorted(info.allow)),
+        tuple(sorted(info.queues or ())),
+        tuple(session.verifier.queues),
+    )
 
 
 def _serves_within(worker: Worker, key: Verifier) -> bool:
