@@ -103,7 +103,7 @@ LIMITS: Final[dict[What, Limit]] = {
         20_000,
         100_000,
         640,
-        "pairs of an item queue and one for its results, since the master started,",
+        "pairs of an item queue and one for its results since the master started",
         "use fewer names",
     ),
     What.PUTTERS: Limit(

@@ -17,6 +17,7 @@ from tq.common.domain.ids import new_ids
 from tq.common.domain.model import Role
 from tq.common.errors import QuotaExceeded
 from tq.common.values.codec import encode_call
+from tq.common.values.failure import Failure
 from tq.common.wire.frames import HEADER, Kind, encode_frame
 from tq.common.wire.protocol import PING
 from xprocess import XProcess
@@ -208,6 +209,98 @@ def begins_tasks_that_nobody_knows_and_has_very_many_children(attack: Attack) ->
         worker.call(TASK_LIST, "states", [], child=os.urandom(16))
 
 
+def looks_for_what_is_not_there(attack: Attack) -> None:
+    client = attack.connect()
+    calls = [client.post(TASK_LIST, "select", {"states": [11]}, 0) for _ in range(100)]
+    hard = ["*" + "a" * 100 + "b" + "a" * 100 + f"{n}*" for n in range(100)]
+    calls.append(client.post(TASK_LIST, "select", {"names": hard}, 0))
+    for call in calls:
+        assert client.answer(call)["rows"] == []
+
+
+def releases_what_others_wait_for_and_hangs_up(attack: Attack) -> None:
+    waits, hangs_up, asks = attack.connect(), attack.connect(), attack.connect()
+    for client in (waits, hangs_up):
+        client.send(
+            b"".join(
+                encode_frame(
+                    Kind.CALL, msgpack.packb([n, ["get_queue", "e"], "get", [os.urandom(16), True], {}])
+                )
+                for n in range(1, 19_000)
+            )
+        )
+    let_pass(3.0)  # all of them wait
+    asks.call(["get_queue", "e"], "release", [os.urandom(16) for _ in range(10_000)])
+    hangs_up.close()
+    assert asks.call(["get_queue", "e"], "size")[0] == 0
+
+
+def takes_all_names_and_lists_what_it_may_not_see(attack: Attack) -> None:
+    client = attack.connect()
+    calls = [client.post(["get_queue", f"{'x' * 200}{n}"], "make") for n in range(5_000)]
+    calls += [client.post(["get_lock", f"{'x' * 200}{n}"], "state") for n in range(5_000)]
+    for call in calls:
+        client.answer(call)
+    with Hostile(attack.target.master.port, attack.target.master.key("admin"), Role.ADMIN) as admin:
+        key = admin.call(["get_keys"], "add", "viewer", ["none.*"], "bound")
+    with Hostile(attack.target.master.port, key, Role.VIEWER) as viewer:
+        calls = [viewer.post([target], "list") for target in ("get_queues", "get_locks") for _ in range(40)]
+        for call in calls:
+            viewer.answer(call)
+
+
+def keeps_very_many_small_values(attack: Attack) -> None:
+    client = attack.connect()
+    for one in (b"\xd4\x01\x90", b"\xd4\x091", b"\xc7\x07\x0b\x92\xa4Path\xa0"):
+        count = LARGE_BYTES // len(one) - 10
+        payload = b"\x92\x91\xdd" + count.to_bytes(4, "big") + one * count + b"\x80"
+        with pytest.raises(tq.InvalidArgument, match="half a second"):
+            client.call(["get_datum", "list", "l"], "make", payload)
+
+
+def fails_at_length_and_searches_for_it(attack: Attack) -> None:
+    worker, child = attack.connect(), os.urandom(16)
+    worker.call(DISPATCHER, "announce", {**WORKER, "tasks": ["a:fails"]}, [])
+    ids = [new_ids() for _ in range(1_000)]
+    worker.call(["get_task_queue", "f"], "submit", "a:fails", {}, [[id, b""] for id in ids], child=child)
+    body = Failure("E", "m" * 8_000, "t" * 60_000).encode()
+    left = len(ids)
+    while left:
+        lease, [[_, _, _, tasks]] = worker.call(DISPATCHER, "lease", 100)
+        worker.call(DISPATCHER, "finish", [[t[0], t[1], lease, 1, body, 0.0, 0.0, None] for t in tasks])
+        left -= len(tasks)
+    calls = [worker.post(TASK_LIST, "select", {"text": "nothing"}, 0, child=child) for _ in range(50)]
+    for call in calls:
+        assert worker.answer(call)["states"] == []
+
+
+def is_workers_of_many_kinds_for_very_many_names(attack: Attack) -> None:
+    worker, child = attack.connect(), os.urandom(16)
+    worker.call(DISPATCHER, "announce", WORKER, [])
+    calls = [
+        worker.post(["get_task_queue", "r"], "submit", f"m:f{n}", {}, [], child=child) for n in range(5_000)
+    ]
+    for call in calls:
+        worker.answer(call)
+    with pytest.raises(QuotaExceeded, match="100,000 pairs of a task name"):  # noqa: PT012 - one of them is
+        for n in range(40):
+            kind = attack.connect()
+            kind.call(DISPATCHER, "announce", {**WORKER, "tasks": [], "allow": ["m.*", f"x{n}"]}, [])
+            kind.post(DISPATCHER, "lease", 1)
+    for _ in range(100):
+        worker.call(TASK_LIST, "states", [], child=child)
+
+
+def cancels_again_and_again_and_never_asks_for_orders(attack: Attack) -> None:
+    worker, child = attack.connect(), os.urandom(16)
+    worker.call(DISPATCHER, "announce", {**WORKER, "tasks": ["a:long"]}, [])
+    ids = [new_ids() for _ in range(2_000)]
+    worker.call(["get_task_queue", "o"], "submit", "a:long", {}, [[id, b""] for id in ids], child=child)
+    worker.call(DISPATCHER, "lease", 2_000)
+    for _ in range(20):
+        worker.call(TASK_LIST, "cancel", ids, True, child=child)
+
+
 ATTACKS = [
     (asks_for_lists_and_does_not_read_them, Role.VIEWER),
     (sends_a_message_of_sixteen_million_lists, Role.VIEWER),
@@ -220,6 +313,13 @@ ATTACKS = [
     (floods_with_pings_and_nonsense, Role.VIEWER),
     (says_too_much_of_itself, Role.WORKER),
     (begins_tasks_that_nobody_knows_and_has_very_many_children, Role.WORKER),
+    (looks_for_what_is_not_there, Role.VIEWER),
+    (releases_what_others_wait_for_and_hangs_up, Role.CLIENT),
+    (takes_all_names_and_lists_what_it_may_not_see, Role.CLIENT),
+    (keeps_very_many_small_values, Role.CLIENT),
+    (fails_at_length_and_searches_for_it, Role.WORKER),
+    (is_workers_of_many_kinds_for_very_many_names, Role.WORKER),
+    (cancels_again_and_again_and_never_asks_for_orders, Role.WORKER),
 ]
 
 
