@@ -45,8 +45,8 @@ types: $(DEV)
 # The installed package is what is tested: `pytest`, unlike `python -m pytest`, leaves the tree off the path.
 # The suite waits more than it computes: its tests run side by side, but for those that measure or fill the machine.
 suite: $(DEV)
-	TQ_TEST_INSTALLED=1 $(BIN)/pytest -q -n $(JOBS) --dist worksteal -m 'not alone'
-	TQ_TEST_INSTALLED=1 $(BIN)/pytest -q -m alone
+	TQ_TEST_INSTALLED=1 $(BIN)/pytest -q -n $(JOBS) --dist worksteal -m 'not alone' --durations=25 --durations-min=4
+	TQ_TEST_INSTALLED=1 $(BIN)/pytest -q -m alone --durations=10 --durations-min=4
 
 other-pythons: $(DEV)
 	$(BIN)/python tests/other_pythons.py --cache $(VENV)/other-pythons --jobs $(JOBS)
