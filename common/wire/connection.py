@@ -2,10 +2,10 @@
 
 ::
 
-    TCP bytes ─► TlsPipe ─► FrameReader ─► ClientHandshake ─► Caller ─► futures
-                                 (until WELCOME)      (after it)
+    TCP bytes ─► SecureTransport ─► FrameReader ─► ClientHandshake ─► Caller ─► futures
+                                         (until WELCOME)      (after it)
 
-Owns the transport, the order of the phases and the heartbeat. Reconnecting, resending and deciding what
+Owns the order of the phases and the heartbeat. Reconnecting, resending and deciding what
 a lost connection means are its owner's business. Everything here runs on one event loop.
 
 Invariants: 1. nothing of tq is sent before the certificate was checked, by the key's pin or by what is known of this address; 2. no call is sent before
@@ -22,7 +22,7 @@ import hmac
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from ..auth.keys import Credential
 from ..auth.known_masters import memory_of
@@ -35,9 +35,9 @@ from .frames import HANDSHAKE_FRAME_BYTES_MAX, FrameReader, Kind, encode_frame, 
 from .handshake import ClientHandshake, Welcome
 from .protocol import PING, Caller, Goodbye, child_word, goodbye
 from .tls import NO_CA, OwnCa, TlsPipe, client_context
+from .transport import SecureTransport
 
 SILENT_HEARTBEATS_MAX: Final = 3  # a master that says nothing for so many heartbeats is taken for gone
-LINGER_SECONDS: Final = 10.0  # for a master to read what was sent before the end
 CONNECT_SECONDS: Final = 10.0  # TCP, TLS and the proof together
 
 
@@ -52,15 +52,13 @@ class CallerConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self.address, self._credential, self._role, self._node = address, credential, role, node
         self._memory = memory_of(address, credential, own_ca)
-        self._tls = TlsPipe(client_context(*own_ca), server_side=False, server_hostname=address.host)
+        tls = TlsPipe(client_context(*own_ca), server_side=False, server_hostname=address.host)
+        self._wire = SecureTransport(self, tls, self._loop)
         self._frames = FrameReader(HANDSHAKE_FRAME_BYTES_MAX)
         self._handshake: ClientHandshake | None = None
         self._caller: Caller | None = None
-        self._transport: asyncio.Transport | None = None
         self._pending: dict[int, asyncio.Future[Any]] = {}
-        self._outgoing: list[bytes] = []
-        self._flush_due = False
-        self._heard = self._spoke = self._loop.time()  # heard: when something was last decrypted
+        self._spoke = self._loop.time()
         self._heartbeat: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._admitted: asyncio.Future[None] = self._loop.create_future()
@@ -119,20 +117,20 @@ class CallerConnection(asyncio.Protocol):
         future: asyncio.Future[Any] = self._loop.create_future()
         self._pending[call_id] = future
         future.add_done_callback(lambda done: self._forget(call_id, done))
-        self._send(frame)
+        self._wire.queue(frame)
         return future
 
     def say_of_child(self, node: bytes, *, here: bool) -> None:
         """That a child of this worker is here, or has died."""
         if not self.is_closed:
-            self._send(child_word(node, here))
+            self._wire.queue(child_word(node, here))
 
     def close(self, reason: str = "") -> None:
         """Say goodbye and close. Pending calls fail with Unreachable."""
         if not self.is_closed:
-            if self._caller is not None and not self._tls.broken:
-                self._send(goodbye(reason))
-                self._flush()
+            if self._caller is not None and not self._wire.tls.broken:
+                self._wire.queue(goodbye(reason))
+                self._wire.send_queued()
             self._end(Unreachable(reason or "closed on this side"))
 
     @property
@@ -145,34 +143,31 @@ class CallerConnection(asyncio.Protocol):
         return await asyncio.shield(self._closed)
 
     def fileno(self) -> int:
-        """The socket's descriptor; -1 when there is none (any more)."""
-        socket = None if self._transport is None else self._transport.get_extra_info("socket")
-        return -1 if socket is None else int(socket.fileno())
+        """The socket's descriptor; -1 when there is none, or none any more."""
+        return self._wire.fileno()
 
     # asyncio.Protocol
 
     @contained
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport = cast(asyncio.Transport, transport)
-        self._write()  # the TLS client hello
+        self._wire.connected(transport)
+        self._wire.write()  # the TLS client hello
 
     @contained
     def data_received(self, data: bytes) -> None:
         if self.is_closed:
             return
         try:
-            plaintext = self._tls.receive(data)
-            self._write()
-            if self._handshake is None and self._tls.established:
+            plaintext = self._wire.receive(data)
+            if self._handshake is None and self._wire.tls.established:
                 self._say_hello()
             if plaintext:
-                self._heard = self._loop.time()
                 for kind, body in self._frames.feed(plaintext):
                     self._understand(kind, body)
-            if self._tls.eof:
+            if self._wire.tls.eof:
                 self._end(Unreachable("the master closed the connection"))
         except TqError as error:
-            self._write()  # a TLS alert may explain it to the other side
+            self._wire.write()  # a TLS alert may explain it to the other side
             self._end(error)
 
     @contained
@@ -186,7 +181,7 @@ class CallerConnection(asyncio.Protocol):
     # the phases, in order
 
     def _say_hello(self) -> None:
-        certificate = self._tls.peer_certificate or b""
+        certificate = self._wire.tls.peer_certificate or b""
         pin = self._credential.pin
         if pin is not None and not hmac.compare_digest(pin, hashlib.sha256(certificate).digest()):
             raise Rejected(
@@ -202,7 +197,7 @@ class CallerConnection(asyncio.Protocol):
             certificate=certificate,
             cluster_id=known,
         )
-        self._send(encode_frame(Kind.HELLO, self._handshake.hello()))
+        self._wire.queue(encode_frame(Kind.HELLO, self._handshake.hello()))
 
     def _understand(self, kind: int, body: memoryview) -> None:
         if self._caller is not None:
@@ -216,7 +211,7 @@ class CallerConnection(asyncio.Protocol):
         elif kind == Kind.WELCOME:
             self.welcome = self._handshake.on_welcome(bytes(body))
             if self._memory is not None:
-                self._memory.keep(self.welcome.cluster_id, self._tls.peer_certificate or b"")
+                self._memory.keep(self.welcome.cluster_id, self._wire.tls.peer_certificate or b"")
             self._caller = Caller(self.welcome.frame_bytes_max)
             self._frames.frame_bytes_max = self.welcome.frame_bytes_max
             self._heartbeat = self._loop.call_later(self.welcome.heartbeat_seconds, self._beat)
@@ -230,7 +225,7 @@ class CallerConnection(asyncio.Protocol):
         except Exception as error:
             self.broke(error)
         else:
-            self._send(encode_frame(Kind.PROOF, proof))
+            self._wire.queue(encode_frame(Kind.PROOF, proof))
 
     async def _off_the_loop(self, compute: Callable[[bytes], bytes], challenge: bytes) -> bytes:
         """In a thread of its own. The loop's pool takes nothing, and cannot be ended everywhere, when the interpreter is
@@ -270,42 +265,27 @@ class CallerConnection(asyncio.Protocol):
 
     def _forget(self, call_id: int, future: asyncio.Future[Any]) -> None:
         if self._pending.pop(call_id, None) is not None and future.cancelled() and self._caller is not None:
-            self._send(self._caller.abandon(call_id))
+            self._wire.queue(self._caller.abandon(call_id))
 
-    # sending
+    # signs of life
 
-    def _send(self, frame: bytes) -> None:
-        self._outgoing.append(frame)
-        if not self._flush_due:
-            self._flush_due = True
-            self._loop.call_soon(self._flush)
-
-    @contained
-    def _flush(self) -> None:
-        self._flush_due = False
-        if self._outgoing and not self.is_closed:
-            frames, self._outgoing = self._outgoing, []
-            self._tls.send(b"".join(frames))
-            self._write()
-            self._spoke = self._loop.time()
-
-    def _write(self) -> None:
-        ciphertext = self._tls.take_output()
-        if ciphertext and self._transport is not None:
-            self._transport.write(ciphertext)
+    def frames_sent(self) -> None:
+        self._spoke = self._loop.time()
 
     @contained
     def _beat(self) -> None:
         every = self.welcome.heartbeat_seconds
         now = self._loop.time()
-        left = self._heard + every * SILENT_HEARTBEATS_MAX - now
+        left = self._wire.heard + every * SILENT_HEARTBEATS_MAX - now
         if left <= 0:
             self._end(
-                Unreachable(f"nothing that could be read came from the master for {now - self._heard:.0f} s")
+                Unreachable(
+                    f"nothing that could be read came from the master for {now - self._wire.heard:.0f} s"
+                )
             )
             return
-        if now - self._spoke >= every * 0.9 or now - self._heard >= every * 0.9:
-            self._send(PING)
+        if now - self._spoke >= every * 0.9 or now - self._wire.heard >= every * 0.9:
+            self._wire.queue(PING)
         self._heartbeat = self._loop.call_later(min(every, left), self._beat)
 
     def broke(self, error: Exception) -> None:
@@ -332,7 +312,4 @@ class CallerConnection(asyncio.Protocol):
         for future in pending.values():
             if not future.done():
                 future.set_exception(Unreachable(str(error)))
-        if self._transport is not None:
-            self._transport.close()
-            if self._transport.get_write_buffer_size():  # else it would stay for as long as nobody reads it
-                self._loop.call_later(LINGER_SECONDS, self._transport.abort)
+        self._wire.close()

@@ -2,10 +2,10 @@
 
 ::
 
-    TCP bytes ─► TlsPipe ─► FrameReader ─► ServerHandshake ─► Answerer ─► Server.request
-                               deadlines, 4 KiB frames │ admitted: the master's frame limit
+    TCP bytes ─► SecureTransport ─► FrameReader ─► ServerHandshake ─► Answerer ─► Server.request
+                                       deadlines, 4 KiB frames │ admitted: the master's frame limit
 
-Owns the transport, the deadlines of the handshake and the bound on what waits to be sent. A wrong frame
+Owns the deadlines of the handshake and the bound on what waits to be sent. A wrong frame
 ends the connection with a sentence; it never ends the master.
 
 Invariants: 1. every callback ends with a deadline armed or the connection closed, its session told; 2. nothing that the
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from ...common.contract.exposed import ALLOWED
 from ...common.domain.model import Role
@@ -28,6 +28,7 @@ from ...common.wire.frames import Kind, encode_frame, pack
 from ...common.wire.handshake import Admitted, ServerHandshake
 from ...common.wire.protocol import PONG, Abandoned, Answerer, Child, Goodbye, Ping, Request, goodbye
 from ...common.wire.tls import TlsPipe
+from ...common.wire.transport import SecureTransport
 from ..engine.accounts import What
 from ..engine.session import Call, Session
 from .admission import HANDSHAKE_SECONDS_MAX, REFUSAL_DELAY_SECONDS, TLS_SECONDS_MAX
@@ -43,23 +44,18 @@ CHILDREN_A_FRAME: Final = 256  # looked through for a call that is abandoned, in
 LINGER_BYTES_MAX: Final = (
     256 * 1024
 )  # that wait for a peer when its connection ends; beyond, nothing is waited for
-LINGER_SECONDS: Final = 10.0  # for a peer to read what was sent before the end, then its socket is closed
 
 
 class Connection(asyncio.Protocol):
     def __init__(self, server: Server) -> None:
         self._server, self._loop = server, server.loop
-        self._transport: asyncio.Transport | None = None
-        self._tls = TlsPipe(server.tls, server_side=True)
+        self._wire = SecureTransport(self, TlsPipe(server.tls, server_side=True), self._loop)
         self._inbound = Inbound(self, self._understand)
         self._handshake: ServerHandshake | None = None
         self._answerer = Answerer(server.frame_bytes_max)
         self._session: Session | None = None
         self._address = ""
         self._deadline: asyncio.TimerHandle | None = None
-        self._outgoing: list[bytes] = []
-        self._flush_due = False
-        self._heard = 0.0  # when something was last decrypted
         self._encouraged = 0.0
         self._refusing = self._clogged = self._paused = False
         self._challenged = False  # and neither proven nor refused
@@ -68,7 +64,7 @@ class Connection(asyncio.Protocol):
 
     @contained
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport = cast(asyncio.Transport, transport)
+        transport = self._wire.connected(transport)
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if peer else "unknown"
         socket = transport.get_extra_info("socket")
@@ -96,20 +92,18 @@ class Connection(asyncio.Protocol):
 
     @contained
     def data_received(self, data: bytes) -> None:
-        if self._refusing or self._transport is None:
+        if self._refusing or not self._wire.is_open:
             return
         try:
-            plaintext = self._tls.receive(data)
-            self._write()
+            plaintext = self._wire.receive(data)
             if self._is_to_say_hello and not self._expect_hello():
                 return
             if plaintext:
-                self._heard = self._loop.time()
                 if not self._inbound.add(plaintext):
                     self._encourage()
                 if self._session is not None:
                     self._server.heard(self._session)
-            if self._tls.eof:
+            if self._wire.tls.eof:
                 self._leave("it closed the connection")
         except TqError as error:
             self._refuse(error)
@@ -123,7 +117,7 @@ class Connection(asyncio.Protocol):
     @property
     def _is_to_say_hello(self) -> bool:
         """TLS is done, and its handshake has not begun."""
-        return self._handshake is None and self._session is None and self._tls.established
+        return self._handshake is None and self._session is None and self._wire.tls.established
 
     def _expect_hello(self) -> bool:
         """TLS is done. Whether there is a place for its handshake."""
@@ -159,7 +153,7 @@ class Connection(asyncio.Protocol):
             if delay:
                 self._loop.call_later(delay, self._send_late, challenge)
             else:
-                self._queue(challenge)
+                self._wire.queue(challenge)
         elif kind == Kind.PROOF:
             admitted, welcome = self._handshake.on_proof(bytes(body))
             self._admit(admitted, welcome)
@@ -181,7 +175,7 @@ class Connection(asyncio.Protocol):
             address=self._address,
             account=account,
         )
-        self._queue(encode_frame(Kind.WELCOME, welcome))
+        self._wire.queue(encode_frame(Kind.WELCOME, welcome))
         self._set_deadline(self._server.heartbeat_seconds * SILENT_HEARTBEATS_MAX)
         self._server.opened(self._session)
 
@@ -191,13 +185,13 @@ class Connection(asyncio.Protocol):
                 try:
                     session = self._child(session, event.child)
                 except QuotaExceeded as error:
-                    self._queue(self._answerer.refuse(event.call_id, error))
+                    self._wire.queue(self._answerer.refuse(event.call_id, error))
                     return
             if event.call_id in session.calls:
                 raise ProtocolError(f"call id {event.call_id} is in use")
             self._server.request(session, event)
         elif isinstance(event, Ping):
-            self._queue(PONG)
+            self._wire.queue(PONG)
         elif isinstance(event, Abandoned):
             session.account.flow.took(len(session.children) // CHILDREN_A_FRAME, 0)
             asked = next((one for one in session.children.values() if event.call_id in one.calls), session)
@@ -228,24 +222,26 @@ class Connection(asyncio.Protocol):
     def _encourage(self) -> None:
         """A part of a long frame came. Its sender's PING waits behind it, for longer perhaps than our silence is
         borne with: on a slow line it would give up and begin again, for ever."""
-        if self._session is not None and self._heard - self._encouraged >= self._server.heartbeat_seconds:
-            self._encouraged = self._heard
-            self._queue(PONG)
+        if (
+            self._session is not None
+            and self._wire.heard - self._encouraged >= self._server.heartbeat_seconds
+        ):
+            self._encouraged = self._wire.heard
+            self._wire.queue(PONG)
 
     # when its key has too much here (inbound.Peer)
 
     def hold_up(self, flow: Flow) -> None:
-        if self._transport is not None:
-            self._transport.pause_reading()
+        if self._wire.is_open:
+            self._wire.pause_reading()
             self._paused = True
             self._server.hold_up(flow)
             self._set_deadline(self._server.heartbeat_seconds, self._bear_with_it)
 
     def resume(self) -> None:
-        if self._transport is not None and self._paused:
+        if self._wire.is_open and self._paused:
             self._paused = False
-            self._transport.resume_reading()
-            self._heard = self._loop.time()
+            self._wire.resume_reading()
             self._set_deadline(self._server.heartbeat_seconds * SILENT_HEARTBEATS_MAX)
 
     def fail(self, error: Exception) -> None:
@@ -258,7 +254,7 @@ class Connection(asyncio.Protocol):
     def _bear_with_it(self) -> None:
         """It is we who do not read: it lives, as far as we know, and is to know that we do."""
         if self._session is not None:
-            self._queue(PONG)
+            self._wire.queue(PONG)
             self._server.heard(self._session)
             self._set_deadline(self._server.heartbeat_seconds, self._bear_with_it)
 
@@ -277,48 +273,28 @@ class Connection(asyncio.Protocol):
             )
 
     def send(self, frame: bytes) -> None:
-        self._queue(frame)
+        self._wire.queue(frame)
 
     def unsent_bytes(self) -> int:
-        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+        return self._wire.unsent_bytes()
 
     def cut_off(self, reason: str) -> None:
         self._end(reason, abort=True)
 
     @contained
     def disconnect(self, reason: str) -> None:
-        if self._session is not None and not self._tls.broken:
-            self._queue(goodbye(reason))
-            self._send_all()
+        if self._session is not None and not self._wire.tls.broken:
+            self._wire.queue(goodbye(reason))
+            self._wire.send_queued()
         self._end(reason)
 
     @contained
     def _send_late(self, frame: bytes) -> None:
-        self._queue(frame)
+        self._wire.queue(frame)
 
-    def _queue(self, frame: bytes) -> None:
-        self._outgoing.append(frame)
-        if not self._flush_due:
-            self._flush_due = True
-            self._loop.call_soon(self._flush)
-
-    @contained
-    def _flush(self) -> None:
-        self._flush_due = False
-        self._send_all()
-
-    def _send_all(self) -> None:
-        if self._outgoing and self._transport is not None:
-            frames, self._outgoing = self._outgoing, []
-            self._tls.send(b"".join(frames))
-            self._write()
-
-    def _write(self) -> None:
-        ciphertext = self._tls.take_output()
-        if ciphertext and self._transport is not None:
-            self._transport.write(ciphertext)
-            if self._clogged and self._session is not None:
-                self._server.unread.look(self, self._session.account)
+    def frames_sent(self) -> None:
+        if self._clogged and self._session is not None:
+            self._server.unread.look(self, self._session.account)
 
     # endings
 
@@ -330,8 +306,8 @@ class Connection(asyncio.Protocol):
             self._server.complain(self._address, error)
         else:
             self._server.report("connection.broken", level="warning", address=self._address, error=str(error))
-        if self._tls.broken:
-            self._write()  # the alert that says so
+        if self._wire.tls.broken:
+            self._wire.write()  # the alert that says so
             self._end(str(error))
             return
         delay = 0.0
@@ -344,21 +320,21 @@ class Connection(asyncio.Protocol):
     @contained
     def _say_refusal(self, error: TqError) -> None:
         if self._session is not None:
-            self._queue(goodbye(str(error)))
-        elif self._tls.established:
-            self._queue(encode_frame(Kind.REFUSED, pack(to_wire(error))))
-        self._send_all()
+            self._wire.queue(goodbye(str(error)))
+        elif self._wire.tls.established:
+            self._wire.queue(encode_frame(Kind.REFUSED, pack(to_wire(error))))
+        self._wire.send_queued()
         self._end(str(error))
 
     def _leave(self, reason: str) -> None:
         """The peer has gone. One that was given a challenge and shows no proof waits for its next."""
-        if self._challenged and self._transport is not None:
+        if self._challenged and self._wire.is_open:
             self._server.gate.failed(self._address, self._loop.time())
         self._end(reason)
 
     def broke(self, error: Exception) -> None:
         """A callback of this connection failed: that costs this connection. See ``common/runtime/callbacks.py``."""
-        if self._transport is None:
+        if not self._wire.is_open:
             return
         if isinstance(error, TqError) and self._session is None:
             self._server.complain(self._address, error)
@@ -379,7 +355,7 @@ class Connection(asyncio.Protocol):
     def _silent(self) -> None:
         """The session's deadline: checked lazily, so that traffic costs no timer."""
         limit = self._server.heartbeat_seconds * SILENT_HEARTBEATS_MAX
-        left = self._heard + limit - self._loop.time()
+        left = self._wire.heard + limit - self._loop.time()
         if left <= 0:
             self._end(f"it was silent for {limit:g} s", abort=True)
         else:
@@ -394,8 +370,7 @@ class Connection(asyncio.Protocol):
 
     def _end(self, reason: str, *, abort: bool = False, orderly: bool = False) -> None:
         """The one way out, taken once. ``orderly``: the peer said goodbye."""
-        transport, self._transport = self._transport, None
-        if transport is None:
+        if not self._wire.close(abort=abort, unsent_bytes_max=LINGER_BYTES_MAX):
             return
         if self._deadline is not None:
             self._deadline.cancel()
@@ -403,12 +378,6 @@ class Connection(asyncio.Protocol):
         self._server.connections.discard(self)
         self._server.unread.read(self)
         self._inbound.close()
-        if abort or transport.get_write_buffer_size() > LINGER_BYTES_MAX:
-            transport.abort()
-        else:
-            transport.close()
-            if transport.get_write_buffer_size():  # else it would stay for as long as it does not read
-                self._loop.call_later(LINGER_SECONDS, transport.abort)
         if self._session is not None:
             self._session.account.give(What.SESSIONS)
             self._session.account.give(What.CHILDREN, len(self._session.children))

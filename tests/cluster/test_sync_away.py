@@ -28,7 +28,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tq.client.core.session.MASTER_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr("tq.client.core.session.MASTER_TIMEOUT_SECONDS", 1.5)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -36,10 +36,9 @@ NAMED: Final = {
     ("master/net/server.py", "self.wake"): "only schedules the pump",
     ("master/net/server.py", "shared.give_up"): "forgets in a dict of the server's own",
     ("master/net/connection.py", "then"): "one of this class's deadlines, each of them contained",
-    ("master/net/connection.py", "transport.abort"): "asyncio's own; there is nothing behind it",
     ("master/gateway/connection.py", "transport.abort"): "asyncio's own; there is nothing behind it",
     ("master/gateway/connection.py", "self.end"): "the one way out itself",
-    ("common/wire/connection.py", "self._transport.abort"): "asyncio's own; there is nothing behind it",
+    ("common/wire/transport.py", "tcp.abort"): "asyncio's own; there is nothing behind it",
     ("common/runtime/http.py", "self.end"): "the one way out itself",
     ("common/runtime/health.py", "self._beat"): "arms the next beat in `finally`",
     (

@@ -14,6 +14,7 @@ from ...common.errors import ProtocolError
 from ...common.values.failure import show_bytes
 
 OUTCOMES: Final = frozenset(OutcomeNumber)
+USUAL_FIELDS: Final = len(Grant._fields) - len(Grant._field_defaults)
 
 
 @dataclass(slots=True, eq=False)
@@ -58,22 +59,20 @@ class Job:
 
 
 def granted_jobs(lease: bytes, groups: list[list[Any]]) -> list[Job]:
-    """The jobs of a lease reply."""
-    return [
-        Job(
-            grant.id,
-            grant.attempt,
-            lease,
-            queue,
-            name,
-            timeout,
-            grant.payload,
-            grant.suspect,
-            grant.attempt if grant.number is None else grant.number,
-        )
-        for queue, name, timeout, entries in groups
-        for grant in starmap(Grant, entries)
-    ]
+    """The jobs of a lease reply. Nearly always all are as usual: for those no record is made besides the job."""
+    jobs: list[Job] = []
+    for queue, name, timeout, entries in groups:
+        if set(map(len, entries)) == {USUAL_FIELDS}:
+            jobs += [
+                Job(id, attempt, lease, queue, name, timeout, payload, False, attempt)
+                for id, attempt, payload in entries
+            ]
+            continue
+        for grant in starmap(Grant, entries):
+            number = grant.attempt if grant.number is None else grant.number
+            what = queue, name, timeout, grant.payload, grant.suspect, number
+            jobs.append(Job(grant.id, grant.attempt, lease, *what))
+    return jobs
 
 
 class Report(NamedTuple):

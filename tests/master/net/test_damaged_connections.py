@@ -15,6 +15,7 @@ from tq.common.errors import ProtocolError
 from tq.common.wire.frames import Kind
 from tq.common.wire.protocol import PING, Answerer, Caller
 from tq.common.wire.tls import TlsPipe
+from tq.common.wire.transport import SecureTransport
 from tq.master.net.admission import Gate
 from tq.master.net.connection import Connection
 from tq.master.net.server import DRAIN_SECONDS_MAX, STORE_PAUSE_SECONDS, Server
@@ -127,8 +128,8 @@ def test_a_peer_that_is_told_something_after_its_tls_broke_is_only_closed(door: 
     client, other = Client(door), Client(door)
     connection = next(one.wire for one in bench.engine.sessions if isinstance(one.wire, Connection))
     with contextlib.suppress(ProtocolError):
-        connection._tls.receive(DAMAGED)
-    assert connection._tls.broken
+        connection._wire.tls.receive(DAMAGED)
+    assert connection._wire.tls.broken
     connection.disconnect("silent for a whole lease")
     door.settle()
     assert client.hung_up
@@ -144,8 +145,8 @@ def broken(*_: Any, **__: Any) -> Any:
 
 INSIDE: list[tuple[Any, str]] = [
     (Connection, "_take"),
-    (Connection, "_send_all"),
-    (Connection, "_write"),
+    (SecureTransport, "send_queued"),
+    (SecureTransport, "write"),
     (TlsPipe, "receive"),
     (TlsPipe, "send"),
     (Server, "heard"),
