@@ -26,13 +26,15 @@ from ..common.version import VERSION
 from ..common.wire.tls import server_context
 from .api.registry import Registry
 from .blobs.files import BlobFiles
-from .engine.chores import ENVELOPE_BYTES_MAX, EngineLimits
 from .engine.clock import read_clock
+from .engine.core import Core
 from .engine.engine import Engine
+from .engine.limits import ENVELOPE_BYTES_MAX, EngineLimits
+from .keys.keyring import Keyring
 from .keys.own_keys import OwnKeys
 from .net.server import Server
-from .objects.shared import Shared
 from .observe.disk import Disk
+from .parts import EXPOSED, make_engine
 from .store.cluster_files import (
     BLOBS,
     CERTIFICATE,
@@ -145,7 +147,7 @@ def _furnish(
     store: Store,
 ) -> House:
     """The house around an opened store."""
-    engine = Engine(
+    core = Core(
         store,
         EngineLimits(
             lease_ms=int(settings.lease_seconds * 1000),
@@ -160,6 +162,7 @@ def _furnish(
         report=report,
         seconds=time.thread_time,
     )
+    engine = make_engine(core, os.environ.get(REGISTERED))
     identity = _identify(engine, settings, authkey, report, meant)
     engine.facts = {
         "version": VERSION,
@@ -178,9 +181,9 @@ def _furnish(
         engine=engine,
         registry=Registry(
             engine,
+            EXPOSED,
             settings.expose,
             {"get_disk": partial(Disk, settings.data)},
-            Shared(os.environ.get(REGISTERED), settings.grace_seconds),
         ),
         blob_files=_open_blobs(settings, store, report),
         certificate=identity.certificate,
@@ -228,18 +231,21 @@ def _identify(
         known = store.get_meta(CERTIFICATE)
         store.rollback()
         certificate, key, pin = settle_certificate(known, settings.data, meant, report)
-        engine.keys.pin = pin
+        engine.part(Keyring).pin = pin
         engine.start(read_clock())
         now = engine.now
         store.begin()
         if pin != known:
             store.set_meta(CERTIFICATE, pin)
-        own, new_keys = OwnKeys(engine.keys, settings.data, adopt=meant.new_store or not durable), False
+        own, new_keys = (
+            OwnKeys(engine.part(Keyring), settings.data, adopt=meant.new_store or not durable),
+            False,
+        )
         if authkey is not None:
-            engine.keys.put(make_authkey_verifier(authkey, cluster_id, created=now.steady))
+            engine.part(Keyring).put(make_authkey_verifier(authkey, cluster_id, created=now.steady))
         else:
-            if engine.keys.find(AUTHKEY_ID) is not None:
-                engine.keys.revoke(AUTHKEY_ID, [])  # it was for an earlier start
+            if engine.part(Keyring).find(AUTHKEY_ID) is not None:
+                engine.part(Keyring).revoke(AUTHKEY_ID, [])  # it was for an earlier start
             new_keys = own.prepare(now)
         engine.timeline.keep(now, always=True)  # so that the log of a store that is open is never empty
         store.commit()

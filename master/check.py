@@ -22,6 +22,7 @@ from ..common.wire.tls import server_context
 from .gateway.server import AskedFor, read_options
 from .keys.own_keys import fits, read, unknown
 from .net.ports import why_not_listening
+from .parts import EXPOSED
 from .store.cluster_files import (
     KNOWS_NONE,
     NEW_CERTIFICATE,
@@ -40,7 +41,6 @@ from .store.data_directory import fault
 from .store.directory_lock import holder
 from .store.inspection import SECONDS_MAX, inspect
 from .store.sqlite.remedies import RESTORE
-from .tasks.calls import BUILT_IN
 
 FREE_BYTES_MIN: Final = 1_000_000_000  # less is soon full
 SQLITE_MAGIC: Final = b"SQLite format 3\0"
@@ -250,7 +250,7 @@ def _check_exposed(found: Checkup, settings: MasterSettings) -> None:
     if settings.expose:
         sys.path.insert(0, os.getcwd())  # as at a start
     for name, callable_name in settings.expose.items():
-        if name in BUILT_IN:
+        if name in EXPOSED:
             found.fail("expose", f"{name}: this name is built in; choose another")
             continue
         try:

@@ -34,6 +34,7 @@ from .gateway.server import AskedFor, Gateway, GatewayOptions, read_options
 from .net.ports import why_not_listening
 from .net.server import DRAIN_SECONDS_MAX, Server
 from .observe.health import MasterVitals
+from .observe.meters import count
 from .observe.metrics import MasterMetrics
 from .store.cluster_files import Meant, key_file
 
@@ -173,7 +174,8 @@ def _metrics(house: House, server: Server, log: EventLog) -> tuple[MakePage | No
         return None, None
     if not is_available():
         return missing, None
-    meters = server.measure()
+    meters = count(server.engine)
+    server.measure(meters.commit, meters.calls)
     log.counted = meters.events
     return Exposition(MasterMetrics(server, meters, house.settings.data).take).page, meters.lag.observe
 

@@ -29,7 +29,6 @@ from ..engine.engine import Engine
 from ..engine.session import Call, Session
 from ..objects.shared import NAME as SHARED
 from ..objects.shared import Shared
-from ..tasks.calls import BUILT_IN
 from .validation import EngineObject
 
 ONE_PAYLOAD: Final = "an exposed object's method takes one payload of [args, kwargs]"
@@ -51,13 +50,14 @@ class Registry:
     def __init__(
         self,
         engine: Engine,
+        built_in: Mapping[str, type[EngineObject]],
         expose: Mapping[str, str],
         own: Mapping[str, Callable[..., Any]] = {},
-        shared: Shared | None = None,
     ) -> None:
-        """``own``: the master's objects that run in threads, as users' do. ``shared``: those of managers."""
-        self.shared = shared or Shared()
-        self._engine = engine
+        """``built_in``: the master's objects that run inside the engine's transaction. ``own``: those that run in threads,
+        as the user's of ``expose`` do."""
+        self.shared = engine.part(Shared)
+        self._engine, self._built_in = engine, built_in
         self._factories: dict[str, Callable[..., Any]] = dict(own)
         self._objects: dict[tuple[Any, ...], Any] = {}
         self._making = threading.Lock()  # guards growing _objects: users' objects run in several threads
@@ -65,7 +65,7 @@ class Registry:
             self._register(name, callable_name)
 
     def _register(self, name: str, callable_name: str) -> None:
-        if name in BUILT_IN or name == SHARED or name in self._factories:
+        if name in self._built_in or name == SHARED or name in self._factories:
             raise ConfigError(f"[expose] {name}: this name is built in; choose another")
         if not name.isidentifier() or name.startswith("_"):
             raise ConfigError(
@@ -78,7 +78,7 @@ class Registry:
 
     def methods(self) -> dict[str, dict[str, Role]]:
         """Every built-in object's exposed methods and the role each declares."""
-        return {name: exposed_methods(kind) for name, kind in BUILT_IN.items()}
+        return {name: exposed_methods(kind) for name, kind in self._built_in.items()}
 
     def judge(self, session: Session, head: Request) -> None:
         """As ``invocation``, of a call whose arguments are not read yet: their number and their names."""
@@ -87,7 +87,7 @@ class Registry:
             self.shared.judge(head)
             return
         self.invocation(session, head)
-        if name not in BUILT_IN and (len(head.args) != 1 or head.kwargs):
+        if name not in self._built_in and (len(head.args) != 1 or head.kwargs):
             raise InvalidArgument(ONE_PAYLOAD)
 
     def invocation(self, session: Session, request: Request) -> Invocation:
@@ -104,7 +104,7 @@ class Registry:
         name, *arguments = request.target
         if name == SHARED:
             return Invocation(self.shared.run(session, request, role), engine=False)
-        kind = BUILT_IN.get(name)
+        kind = self._built_in.get(name)
         if kind is None:
             return self._users(name, tuple(arguments), request, role)
         _allow(name, kind, request.method, role)
@@ -119,7 +119,7 @@ class Registry:
     def _users(self, name: str, arguments: tuple[Any, ...], request: Request, role: Role) -> Invocation:
         factory = self._factories.get(name)
         if factory is None:
-            served = ", ".join(sorted([*BUILT_IN, *self._factories]))
+            served = ", ".join(sorted([*self._built_in, *self._factories]))
             raise UnknownObject(f"this master exposes no {brief(name, 80)}; it exposes {served}")
 
         if isinstance(factory, type):  # else what it makes is known when it is made

@@ -10,6 +10,8 @@ from ..engine.engine import Engine
 from ..engine.session import Call
 
 TEXT_CHARS_MAX: Final = 1_000  # of any text from a peer that has no tighter limit
+TOKEN_BYTES: Final = 16  # that name a call, so that it is known when it is repeated
+NUMBER_MAX: Final = 2**62  # of the numbers that a program gives its calls
 UNIX_SECONDS_MAX: Final = 1e11  # the year 5138; in milliseconds it still fits the store's integers
 
 
@@ -45,6 +47,12 @@ def judge_flag(name: str, value: Any) -> bool:
     return value
 
 
+def judge_token(name: str, token: Any) -> bytes:
+    if type(token) is not bytes or len(token) != TOKEN_BYTES:
+        raise InvalidArgument(f"a {name} is {TOKEN_BYTES} random bytes")
+    return token
+
+
 def judge_text(name: str, value: Any) -> str:
     if not isinstance(value, str) or len(value) > TEXT_CHARS_MAX:
         raise InvalidArgument(
@@ -64,3 +72,8 @@ def judge_list(name: str, value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise InvalidArgument(f"{name} must be a list, not {brief(value)}")
     return value
+
+
+def told_uses(uses: dict[str, int]) -> str:
+    """Why something is in use, in words: how many of what."""
+    return ", ".join(f"{count:,} {what}" for what, count in uses.items() if count)

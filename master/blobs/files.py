@@ -20,11 +20,11 @@ from typing import Final
 
 from ...common.errors import InvalidArgument, StoreError, UnknownBlob
 from ...common.values.blob import HASH_BYTES, new_hash
+from ..store.cluster_files import UPLOADS
 
 RESERVE_BYTES: Final = 256 * 1024 * 1024  # of the disk, left to the store: tasks go before content
 SYNC_EVERY_BYTES: Final = 16 * 1024 * 1024  # so that the last sync of a large file is a short one
 NAMES_MAX: Final = 10_000  # of one folder in one listing
-UPLOADS: Final = "uploads"
 
 
 def free_bytes(folder: Path) -> int:

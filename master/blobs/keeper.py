@@ -13,20 +13,23 @@ are found by ``sweep``, a folder at a time, and removed, unless they are just be
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ...common.errors import InvalidArgument, StoreError, TqError, UnknownBlob
 from ...common.values.blob import BLOB_BYTES_MAX, HASH_BYTES
 from ...common.values.brief import brief
-from ..engine.clock import Now
+from ..engine.agenda import Agenda
+from ..engine.clock import Now, Timeline
+from ..engine.part import Part
 from ..engine.session import LATER, Call, Session
 from ..store.interface.blobs import BlobRow
 from ..store.interface.store import Store
+from .disk import Disk, Then
 from .files import BlobFiles, damaged
 from .reads import Reads
+from .sweep import Sweep
 from .uploads import Client, Upload, Uploads
 
 CHUNK_BYTES_MAX: Final = 1024 * 1024  # in one call
@@ -36,26 +39,16 @@ WAITING_BYTES_MAX: Final = 64 * 1024 * 1024  # of chunks for the disk, of everyb
 COLLECT_BLOBS_MAX: Final = 100  # in one transaction
 COLLECT_EVERY_MS: Final = 10_000
 SWEEP_EVERY_MS: Final = 3_600_000
-BLOBS_PER_CALL_MAX: Final = 10_000  # named by one submit or finish
-
-Then = Callable[[Any, BaseException | None], None]
+COLLECT, SWEEP, READS = "collect", "sweep", "reads"  # what is due: see ``Keeper.due``
 
 
-class Disk(Protocol):
-    """Does a job off the event loop; ``then`` is told the outcome in a later transaction."""
-
-    def write(self, job: Callable[[], Any], then: Then) -> None:
-        """One after the other, in the order of asking."""
-
-    def read(self, job: Callable[[], Any], then: Then) -> None: ...
-
-
-class Keeper:
+class Keeper(Part):
     """Without ``serve`` a master has no blobs."""
 
-    def __init__(self, store: Store, report: Callable[..., None]) -> None:
-        self._store, self._report = store, report
-        self.now = Now(0, 0)
+    name = "blobs"
+
+    def __init__(self, store: Store, timeline: Timeline, agenda: Agenda, report: Callable[..., None]) -> None:
+        self._store, self._timeline, self._agenda, self._report = store, timeline, agenda, report
         self._uploads = Uploads()
         self._waiting_bytes = 0
         self._placing: set[bytes] = (
@@ -64,12 +57,13 @@ class Keeper:
         self._placed: list[bytes] = []  # of them, those whose row is written in this transaction
         self._doomed: list[bytes] = []  # whose row this transaction deletes
         self._damaged: set[bytes] = set()  # whose file was found wanting: it is taken in anew
-        self._collect_at = self._sweep_at = 0
-        self._has_any = True  # there may be rows
 
     def serve(self, files: BlobFiles, disk: Disk) -> None:
         self._files, self._disk = files, disk
         self._reads = Reads(files, disk)
+        self._sweep = Sweep(self._store.blobs, files, disk, self._placing, self._removed, self._report)
+        self._agenda.set(self, COLLECT, 0)
+        self._agenda.set(self, SWEEP, 0)
 
     @property
     def is_serving(self) -> bool:
@@ -103,7 +97,7 @@ class Keeper:
             upload = self._open(call.session, hash, size)
         if upload.size != size:
             raise InvalidArgument(f"this content was announced with {upload.size:,} bytes, not {size:,}")
-        upload.touched = self.now.mono
+        upload.touched = self._timeline.now.mono
         if upload.taken == size:
             upload.last.append(call)
             return LATER
@@ -140,27 +134,20 @@ class Keeper:
 
     # the transaction
 
-    def chores(self, now: Now) -> None:
-        """What is due by the clock, in bounded portions."""
-        self.now = now
-        if not self.is_serving:
-            return
-        self._reads.start()
-        if now.mono >= self._collect_at:
-            self._collect(now)
-        if now.mono >= self._sweep_at:
-            self._sweep_at = now.mono + SWEEP_EVERY_MS
-            self._disk.read(self._files.folders, self._sweep)
+    def begin(self) -> None:
+        if self.is_serving and self._reads.congested:
+            self._reads.start()
 
-    def next_wakeup(self) -> int | None:
-        if not self.is_serving:
-            return None
-        moments = [self._sweep_at]
-        if self._reads.congested:
-            moments.append(self.now.mono + self._reads.PATIENCE_MS)
-        if self._has_any or len(self._uploads):
-            moments.append(self._collect_at)
-        return min(moments)
+    def due(self, key: Hashable, now: Now) -> None:
+        if key == COLLECT:
+            self._collect(now)
+        elif key == SWEEP:
+            self._agenda.set(self, SWEEP, now.mono + SWEEP_EVERY_MS)
+            self._sweep.begin()
+
+    def settle(self, now: Now) -> None:
+        if self.is_serving and self._reads.congested:
+            self._agenda.set(self, READS, now.mono + self._reads.PATIENCE_MS)
 
     def committed(self) -> None:
         """The transaction is durable: now files may go."""
@@ -169,9 +156,10 @@ class Keeper:
                 self._disk.write(partial(self._files.remove, hash), self._removed)
         self._end()
 
-    def void(self) -> None:
-        """The transaction failed: its rows are as they were."""
+    def void(self) -> Iterable[Session]:
+        """Its rows are as they were."""
         self._end()
+        return ()
 
     def _end(self) -> None:
         self._placing.difference_update(self._placed)
@@ -207,8 +195,8 @@ class Keeper:
                 return
             here = self._store.blobs.find(row.hash)  # it may have been forgotten meanwhile
             if here is not None and size == here.size:
-                if here.keep < self.now.steady + KEEP_AGAIN_MS:
-                    self._store.blobs.keep(here.number, self.now.steady + KEEP_MS)
+                if here.keep < self._timeline.now.steady + KEEP_AGAIN_MS:
+                    self._store.blobs.keep(here.number, self._timeline.now.steady + KEEP_MS)
                 call.answer(here.size)
                 return
             if here is not None:
@@ -225,9 +213,14 @@ class Keeper:
 
     def _open(self, session: Session, hash: bytes, size: int) -> Upload:
         part = self._files.new_part(hash)
-        upload = Upload(_client(session), hash, size, part, self.now.mono, session.account)
+        upload = Upload(_client(session), hash, size, part, self._timeline.now.mono, session.account)
         self._uploads.open(upload)
+        self._collect_later()
         return upload
+
+    def _collect_later(self) -> None:
+        if not self._agenda.has(self, COLLECT):
+            self._agenda.set(self, COLLECT, self._timeline.now.mono + COLLECT_EVERY_MS)
 
     def _take(self, call: Call, upload: Upload, data: bytes) -> None:
         files, part = self._files, upload.part
@@ -261,10 +254,12 @@ class Keeper:
         self._uploads.close(upload)
         for one in (call, *upload.last):
             one.answer(upload.size)
-        self._store.blobs.put(upload.hash, upload.size, self.now.steady + KEEP_MS)  # if it fails, so do they
+        self._store.blobs.put(
+            upload.hash, upload.size, self._timeline.now.steady + KEEP_MS
+        )  # if it fails, so do they
         self._damaged.discard(upload.hash)
         self._uploads.stored(upload)
-        self._has_any = True
+        self._collect_later()
 
     def _give_up(self, call: Call, upload: Upload, error: BaseException, *, placing: bool) -> None:
         if placing:
@@ -289,32 +284,14 @@ class Keeper:
         for hash in self._doomed:
             self._uploads.settled(hash)
             self._damaged.discard(hash)
-        self._has_any = self._store.blobs.any()
-        full = len(self._doomed) >= COLLECT_BLOBS_MAX
-        self._collect_at = now.mono if full else now.mono + COLLECT_EVERY_MS
+        if len(self._doomed) >= COLLECT_BLOBS_MAX:
+            self._agenda.set(self, COLLECT, now.mono)
+        elif self._store.blobs.any() or len(self._uploads):
+            self._agenda.set(self, COLLECT, now.mono + COLLECT_EVERY_MS)
 
     def _removed(self, _: Any, error: BaseException | None) -> None:
         if error is not None:
             self._report("blob.not_removed", level="warning", error=str(error))
-
-    def _sweep(self, folders: list[str], error: BaseException | None) -> None:
-        """Look into one folder after the other for files without a row."""
-        if error is not None:
-            self._report("blob.not_swept", level="warning", error=str(error))
-            return
-        if folders:
-            rest = deque(folders)
-            folder = rest.popleft()
-            self._disk.read(
-                lambda: self._files.hashes(folder), lambda hashes, error: self._swept(hashes, error, rest)
-            )
-
-    def _swept(self, hashes: list[bytes], error: BaseException | None, rest: deque[str]) -> None:
-        for hash in hashes or ():
-            if hash not in self._placing and self._store.blobs.find(hash) is None:
-                self._report("blob.orphan", level="debug", blob=hash.hex())
-                self._disk.write(partial(self._files.remove, hash), self._removed)
-        self._sweep(list(rest), error)
 
 
 def _answering(call: Call, then: Then) -> Then:
@@ -334,26 +311,6 @@ def unknown(hash: bytes) -> UnknownBlob:
     return UnknownBlob(
         f"the master does not have blob {hash.hex()[:12]}…: it was never sent there, or it went with the last "
         "task that named it; make it anew with tq.Blob.of"
-    )
-
-
-def check_named(named: Any) -> list[tuple[Any, list[bytes]]]:
-    """What a submit or a finish says of its blobs, ``[[id or index, [hash, …]], …]``; raises InvalidArgument."""
-    total = 0
-    if isinstance(named, list):
-        for one in named:
-            match one:
-                case [bytes() | int(), list(hashes)] if all(
-                    type(hash) is bytes and len(hash) == HASH_BYTES for hash in hashes
-                ):
-                    total += len(hashes)
-                case _:
-                    break
-        else:
-            if total <= BLOBS_PER_CALL_MAX:
-                return [(key, hashes) for key, hashes in named]
-    raise InvalidArgument(
-        f"blobs must be a list of [task, [hash, …]] with at most {BLOBS_PER_CALL_MAX:,} hashes of {HASH_BYTES} bytes"
     )
 
 

@@ -13,12 +13,18 @@ from ...common.domain.model import Role, check_name
 from ...common.errors import InvalidArgument, UnknownObject
 from ...common.values.brief import brief
 from ...common.values.codec import encode
-from ..api.validation import EngineObject, allow_queue, judge_list, judge_text, judge_whole
+from ..api.validation import (
+    NUMBER_MAX,
+    EngineObject,
+    allow_queue,
+    judge_list,
+    judge_text,
+    judge_token,
+    judge_whole,
+)
 from ..engine.engine import Engine
 from ..engine.session import Call
-from ..items.calls import judge_token
-from ..items.items import NUMBER_MAX
-from .named_values import Named
+from .named_values import Data, Named
 
 SHOWN_MAX: Final = 5_000
 
@@ -35,7 +41,7 @@ class NamedDatum(EngineObject):
         """Make it of these arguments unless it is there: ``["object", type, name, what can be called]``, encoded, or
         ``["error", failure]``."""
         allow_queue(call, self.name)
-        return self.engine.data.make(
+        return self.engine.part(Data).make(
             self.type, self.name, _judge_bytes("arguments", payload), call.session.account
         )
 
@@ -51,7 +57,7 @@ class NamedDatum(EngineObject):
     ) -> bytes:
         """Do it, once for each number of a caller: ``["value", …]``, encoded, or ``["error", failure]``."""
         allow_queue(call, self.name)
-        return self.engine.data.call(
+        return self.engine.part(Data).call(
             self.type,
             self.name,
             judge_token("caller", caller),
@@ -68,7 +74,7 @@ class NamedData(EngineObject):
     @exposed(Role.VIEWER)
     def list(self, call: Call) -> dict[str, Any]:
         """``rows``, by name; and how many more there are."""
-        allows, by_name = call.session.allows_queue, self.engine.data.by_name
+        allows, by_name = call.session.allows_queue, self.engine.part(Data).by_name
         self.engine.work.glanced(len(by_name))
         named = [one for one in by_name.values() if allows(one.name)]
         rows = [
@@ -82,18 +88,18 @@ class NamedData(EngineObject):
         """``type``, and ``parts``, encoded: keys and values in turn of a dict or Namespace, the type code and what it
         has of a Value or Array, all there is of a list."""
         named = self._named(call, name)
-        return {"type": named.type, "parts": encode(self.engine.data.parts(named), judged=True)}
+        return {"type": named.type, "parts": encode(self.engine.part(Data).parts(named), judged=True)}
 
     @exposed(Role.ADMIN)
     def delete(self, call: Call, name: str) -> str:
         """Its type. Whoever still uses it is told UnknownObject."""
         named = self._named(call, name)
-        self.engine.data.drop(named)
+        self.engine.part(Data).drop(named)
         return named.type
 
     def _named(self, call: Call, name: str) -> Named:
         allow_queue(call, judge_text("name", name))
-        named = self.engine.data.by_name.get(name)
+        named = self.engine.part(Data).by_name.get(name)
         if named is None:
             raise UnknownObject(
                 f"there is no dict, list or other value {brief(name, 80)}; `tq data` lists them"

@@ -20,7 +20,7 @@ be read back stands in nobody's way but of who asks for it, and is not lost.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -40,8 +40,11 @@ from ...common.values.elements import effort, measure, weight
 from ...common.values.exception_text import message
 from ...common.values.failure import Failure
 from ..engine.accounts import Account, What, give_back
+from ..engine.clock import Now
+from ..engine.part import Part
+from ..engine.session import Session
 from ..store.interface.data import DataCall
-from ..store.interface.store import Store
+from ..store.interface.store import Picture, Store
 from .effort import CALL_EFFORT, CALLS_EFFORT_MAX, EFFORT_MAX, check_effort
 from .types import (
     DATA,
@@ -58,6 +61,7 @@ from .types import (
 
 NAMES_MAX: Final = 10_000
 BYTES_MAX: Final = 4 * 1024 * 1024  # of one: whatever is done with all of it holds up everybody for that long
+WORKED_BYTES_MAX: Final = 1024 * 1024  # in one transaction: a megabyte of small lists takes a second
 RESIDENT_BYTES_MAX: Final = (
     128 * 1024 * 1024
 )  # of memory that all take; the latest used is kept whatever it takes
@@ -115,7 +119,7 @@ class Named:
         return encode([[caller, number, answer] for caller, (number, answer) in self.last.items()])
 
 
-class Data:
+class Data(Part):
     """All of one master."""
 
     def __init__(self, store: Store, report: Callable[..., None]) -> None:
@@ -129,9 +133,8 @@ class Data:
         self._outgrown: dict[Named, None] = {}
         self._used: dict[Named, None] = {}
 
-    def load(self) -> None:
-        """Take the store's picture; values are read when they are asked for."""
-        self.forget()
+    def load(self, _: Picture, now: Now) -> None:
+        """Values are read when they are asked for."""
         self._resident.clear()
         self._resident_bytes = 0
         before, self.by_name = self.by_name, {}
@@ -236,7 +239,7 @@ class Data:
 
     # one transaction
 
-    def settle(self) -> None:
+    def settle(self, now: Now) -> None:
         """Write what was called, and anew the values whose calls have outgrown them."""
         self._store.data.add_calls(self._calls)
         self._calls.clear()
@@ -251,12 +254,15 @@ class Data:
         while len(self._resident) > 1 and self._resident_bytes > RESIDENT_BYTES_MAX:
             self._let_go(next(iter(self._resident)))
 
-    def forget(self) -> None:
-        """The transaction failed: nothing of it remains."""
+    def void(self) -> Iterable[Session]:
         self._calls.clear()
         self._outgrown.clear()
         self._used.clear()
         self.worked_bytes = 0
+        return ()
+
+    def is_full(self) -> bool:
+        return self.worked_bytes >= WORKED_BYTES_MAX
 
     # inside
 

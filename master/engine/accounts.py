@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from ...common.auth.keys import AUTHKEY_ID
 from ...common.errors import QuotaExceeded
-from ..net.flow import KIB, MIB, Flow
+from .flow import KIB, MIB, Flow
 
 KEY_BYTES_MAX: Final = 240 * MIB  # of memory, by weight: what one key may cost the master
 ALL_BYTES_MAX: Final = 1024 * MIB

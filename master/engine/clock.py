@@ -72,7 +72,7 @@ class Timeline:
 
     def __init__(self, store: Store, report: Callable[..., None]) -> None:
         self._store, self._report = store, report
-        self._last = Now(0, 0)
+        self._last = self.now = Now(0, 0)  # as it was read, and with its shift
         self._shift = 0
         self._kept_shift, self._kept_moment = 0, 0  # as the store has them
         self._began = 0  # what a store that has none yet counts from: nothing is written for a start alone
@@ -99,9 +99,9 @@ class Timeline:
             self._shift -= behind
             if behind > JUMP_MS:
                 self._report("clock.behind", level="warning", seconds=behind / 1000)
-        now = now._replace(shift=self._shift)
-        self._began = now.steady
-        return now
+        self.now = now._replace(shift=self._shift)
+        self._began = self.now.steady
+        return self.now
 
     def look(self, now: Now) -> Now:
         """The same reading with its shift. A jump of the wall's is noticed here, logged once, and taken into it."""
@@ -113,7 +113,8 @@ class Timeline:
             self._shift += moved
             direction = "forward" if moved > 0 else "back"
             self._report("clock.jumped", level="warning", direction=direction, seconds=abs(moved) / 1000)
-        return now._replace(shift=self._shift)
+        self.now = now._replace(shift=self._shift)
+        return self.now
 
     def keep(self, now: Now, *, always: bool = False) -> None:
         """Tell the store, in the transaction under way: with what others write, or now and then by itself."""

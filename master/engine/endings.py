@@ -27,11 +27,20 @@ class Endings:
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
+        self._revival_listeners: list[Callable[[int], None]] = []
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
+
+    def listen_to_revivals(self, listener: Callable[[int], None]) -> None:
+        self._revival_listeners.append(listener)
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         if tasks:
             for listener in self._listeners:
                 listener(tasks, now)
+
+    def revived(self, origin: int) -> None:
+        """A task of this origin goes on after its end: what was told of it is taken back where it counts."""
+        for listener in self._revival_listeners:
+            listener(origin)

@@ -14,117 +14,76 @@ touches no socket, thread or clock: a shell hands it time and carries out its ef
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
 from ...common.errors import StoreError, TqError
 from ...common.runtime.callbacks import report_bug
-from ..blobs.keeper import Keeper
-from ..data.named_values import Data
-from ..items.consumers import Feeds
-from ..items.items import Items
-from ..keys.keyring import Keyring
-from ..locks.claims import Syncs
-from ..locks.events_and_barriers import Barriers, Events
-from ..locks.locks import Locks
-from ..observe.gauges import LastFailures
-from ..observe.meters import Meters
-from ..store.interface.store import Store
-from ..tasks.attempt_output import Observations
-from ..tasks.completion import Ends
-from ..tasks.dispatch import Intake
-from ..tasks.leases import Running
-from ..tasks.origins import Origins
-from ..tasks.routes import Lanes
-from ..tasks.subscriptions import Watches
-from ..workers.membership import Roster
 from .batch import Batch
-from .chores import Chores, EngineLimits
-from .clock import Now, Timeline
-from .endings import Endings
+from .clock import Now
+from .core import Core
 from .inbox import Inbox
 from .jobs import Jobs
+from .limits import EngineLimits
+from .part import Part
+from .parts import Parts
+from .reading_back import ReadingBack
 from .session import LATER, Call, Session
-from .trouble import PAUSE_MS_MAX, PAUSE_MS_MIN, Chore, Trouble, Turn, readers_among
+from .stalls import Stalls
+from .trouble import Chore, Trouble, Turn, readers_among
 from .work import Work
 
 BATCH_CALLS_MAX: Final = 2_000  # in one transaction, so that nobody waits long for it
 BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
-WORKED_BYTES_MAX: Final = 1024 * 1024  # of named values, in one: a megabyte of small lists takes a second
+LAST_TRIED: Final = "last_tried"  # the row by which a master in trouble sees whether its store takes one
 
 
 class Engine:
-    """The state of one master, and the only one that changes it."""
+    """The state of one master, and the only one that changes it. It knows its parts by what every part is."""
 
-    def __init__(
-        self,
-        store: Store,
-        limits: EngineLimits,
-        *,
-        random: Callable[[], float],
-        random_bytes: Callable[[int], bytes],
-        report: Callable[..., None],
-        seconds: Callable[[], float] | None = None,  # of the processor: see work.py
-    ) -> None:
-        self.store, self.limits = store, limits
-        self._report_bug = partial(report_bug, report)  # report: (action, level=…, **fields), the shell's log
+    def __init__(self, core: Core, parts: Sequence[Part]) -> None:
+        """``parts``: in the order in which each of their methods is called; of each class at most one."""
+        self.core, self.store = core, core.store
+        self.presence, self.endings, self.timeline = core.presence, core.endings, core.timeline
+        self._agenda, self._closing = core.agenda, core.closing
+        self._report_bug = partial(report_bug, core.report)
         self.now = Now(0, 0)
-        self.timeline = Timeline(store, report)
         self.facts: dict[str, Any] = {}  # of this master, for people: version, where it keeps its state, …
         self.shell_facts: Callable[[], dict[str, Any]] = dict  # those that change, if the shell has any
-        self.running: dict[bytes, Running] = {}
-        self.work, self._leasing, self._telling = Work(seconds), Work(), Work()
-        self.lanes = Lanes(store)
-        self.watches = Watches(store, self.lanes, self._telling)
-        self.endings, self.origins, self.last_failures = Endings(), Origins(store), LastFailures()
-        self.blobs = Keeper(store, report)
-        parts = (store, self.lanes, self.running)
-        new_lease, largest = lambda: random_bytes(16), limits.payload_bytes_max
-        self.intake = Intake(*parts, self.watches, self._leasing, new_lease, largest)
-        store.before_looks(lambda: self.intake.settle(self.now))
-        self.ends = Ends(*parts, self.intake, self.endings, self.blobs, random)
-        self.observations = Observations(store, self.running, self.ends.began)
-        self.keys = Keyring(store, random_bytes, self._close_later)
-        self.closing: list[tuple[Session, str]] = []  # an effect: to be closed after the answers have left
+        self.work = Work(core.seconds)
         self.sessions: dict[Session, None] = {}
         self._leaving: dict[Session, None] = {}  # said goodbye; gone when what they asked before is done
-        patience = {"lease_ms": limits.lease_ms, "grace_ms": limits.grace_ms}
-        close, ends = self._close_later, self.ends
-        self.roster = Roster(store, self.lanes, self.running, ends, closing=close, **patience)
-        gone, is_paused = self.origins.queue_deleted, self.lanes.is_paused
-        self.items = Items(store, is_paused=is_paused, deleted=gone, **patience)
-        self.feeds = Feeds(self.lanes, self.intake, self.items, self.origins, random_bytes, report)
-        self.ends.revived = self.feeds.revived
-        for listener in (self.lanes.ended, self.watches.ended, self.feeds.ended, self.last_failures.ended):
-            self.endings.listen(listener)
-        self.syncs = Syncs(store, moment=lambda: self.now.steady, **patience)
-        self.data = Data(store, report)
-        self.locks, self.events, self.barriers = Locks(self.syncs), Events(self.syncs), Barriers(self.syncs)
         self._inbox, self._jobs = Inbox(), Jobs()
         self._replies: list[Call] = []
-        self._unread: StoreError | None = None  # the failure after which the store could not be read back
-        self._read_at, self._read_pause_ms = 0, PAUSE_MS_MIN  # when that is tried again, monotonic ms
-        work = (self.lanes, self.roster, self.items, self.syncs, self.intake, self.ends)
-        rest = (self.observations, self.blobs, self.timeline, report)
-        self._chores = Chores(store, lambda: self.limits, *work, *rest)
-        self.trouble = Trouble([*self._chores.each, Chore("give out tasks", self._give_out)], report)
+        self._stalls = Stalls(core)
+        self.presence.tell(parts)
+        self._parts = Parts([self.presence, *parts], core.agenda)
+        self.part = self._parts.of
+        self.trouble = Trouble(
+            [
+                Chore("write a row", self._write_a_row),
+                *self._parts.chores(),
+                Chore("give out tasks", self._parts.give_out),
+            ],
+            core.report,
+        )
+        self._reading_back = ReadingBack(self.store, self._load, self._report_bug)
+
+    @property
+    def limits(self) -> EngineLimits:
+        return self.core.limits
 
     def start(self, now: Now) -> None:
         """Take up what the store remembers."""
-        self._chores.start(now)
+        self._stalls.start(now)
         self.store.begin()
         self.timeline.load()
         self.now = self.timeline.start(now)
         self._load()
         self.store.rollback()
 
-    def measure(self, meters: Meters) -> None:
-        """Have everything counted from now on."""
-        self.intake.meters = self.ends.meters = meters
-        self.endings.listen(meters.ended)
-
-    # intake
+    # what the shell brings
 
     def call(
         self,
@@ -152,8 +111,7 @@ class Engine:
 
     def opened(self, session: Session) -> None:
         self.sessions[session] = None
-        self.items.opened(session)
-        self.syncs.opened(session)
+        self.presence.opened(session)
 
     def closed(self, session: Session) -> None:
         """A connection is gone: what it waited for is forgotten, what it held gets its grace."""
@@ -163,12 +121,7 @@ class Engine:
             if call.abandon is not None:
                 call.abandon()
         session.settle_all()
-        self.watches.close(session)
-        if self.roster.is_of(session):
-            self.feeds.forget(session.node)
-        self.roster.session_closed(session, self.now)
-        self.items.closed(session, self.now)
-        self.syncs.closed(session, self.now)
+        self._parts.closed(session, self.now)
 
     def leaving(self, session: Session) -> None:
         """A session said goodbye: what it asked before is done, then it is closed."""
@@ -187,38 +140,44 @@ class Engine:
 
     @property
     def has_work(self) -> bool:
+        """Whether ``run`` has something to do at once."""
         if self._inbox or self._jobs.has_notes:
             return True
-        if self._unread is not None:
+        if self._reading_back.unread is not None:
             return False
-        if self._jobs.has_jobs or self._leaving or self.watches.has_more:
+        if self._has_other_work():
             return True
-        put_off = self._chores.has_more or self.intake.has_more or self.feeds.has_more
-        return put_off and self.trouble.since is None
+        return self.trouble.since is None and self._parts.have_more()
+
+    def _has_other_work(self) -> bool:
+        """Than calls: also while the store is in trouble."""
+        jobs = self._jobs.has_jobs or bool(self._leaving)
+        return jobs or self._parts.are_unsettled()
 
     def next_wakeup(self) -> int | None:
         """Monotonic ms at which ``run`` has something to do even if nobody calls; None: never."""
-        if self._unread is not None:
-            return self._read_at
+        if self._reading_back.unread is not None:
+            return self._reading_back.at
         if self.trouble.since is not None:  # all else waits for its turn
             return self.trouble.wakeup()
-        return self._chores.next_wakeup(self.now)
+        moments = self._stalls.next_look(), self._agenda.next_wakeup(self.now)
+        return min((one for one in moments if one is not None), default=None)
 
     # one transaction
 
     def run(self, now: Now) -> Batch:
         """Perform what is in the inbox and what is due. The shell commits, then says how that went."""
         self.now = now = self.timeline.look(now)
-        for share in (self.work, self._leasing, self._telling):
-            share.begin()
+        self.work.begin()
+        self._parts.begin()
         batch = Batch()
         self._jobs.take_notes(self._report_bug)
-        self._chores.look_for_stall(now)
+        self._stalls.look(now)
         try:
-            if self._unread is None or now.mono >= self._read_at:
-                self._transact(batch, now)
+            if self._reading_back.must_wait(now):
+                self._refuse_all()
             else:
-                self._refuse_all(self._unread)
+                self._transact(batch, now)
         except StoreError as error:
             self._fail(batch, error)
         except Exception as error:  # a bug, or no memory: nothing of this transaction is to be trusted
@@ -227,11 +186,10 @@ class Engine:
         return batch
 
     def _transact(self, batch: Batch, now: Now) -> None:
-        if self._unread is not None:
-            self._read_back()
+        if self._reading_back.unread is not None:
+            self._reading_back.read()
         readers = [] if self.trouble.since is None else readers_among(self._inbox)[:BATCH_CALLS_MAX]
-        others = self._jobs.has_jobs or self._leaving or self.watches.has_more
-        writes = bool(others) or len(readers) < len(self._inbox)
+        writes = self._has_other_work() or len(readers) < len(self._inbox)
         turn = batch.turn = self.trouble.turn(now, reads=bool(readers), writes=writes)
         if turn is Turn.NONE:
             return
@@ -245,7 +203,7 @@ class Engine:
                 batch.chore.run(now)
             else:
                 if turn is Turn.ALL:
-                    self._chores.run(now)
+                    self._parts.do_due(now)
                 self._perform(batch)
                 self._see_off()
             self._settle(now, turn)
@@ -264,25 +222,17 @@ class Engine:
     def _settle(self, now: Now, turn: Turn) -> None:
         """What its calls and chores came to is written."""
         if turn is Turn.ALL:
-            self._give_out(now)
-        else:
-            self.intake.settle(now)
-        self.items.settle(now)
-        self.syncs.settle()
-        self.data.settle()
-        self.watches.flush()
-        self.roster.flush()
+            self._parts.give_out(now)
+        self._parts.settle(now)
         self.timeline.keep(now)
 
-    def _give_out(self, now: Now) -> None:
-        self.feeds.run(now)
-        self.intake.settle(now)
-        self.intake.feed_parked(now)
+    def _write_a_row(self, now: Now) -> None:
+        """While there is trouble: can it be done?"""
+        self.store.set_meta(LAST_TRIED, str(now.steady).encode())
 
     def committed(self, batch: Batch) -> None:
         """The transaction is durable: its answers leave."""
-        self.blobs.committed()
-        self.watches.committed()
+        self._parts.committed()
         self._jobs.committed()
         if batch.chore is not None and not batch.failed:
             self.trouble.succeeded(batch.chore, self.now)
@@ -339,7 +289,7 @@ class Engine:
             and len(batch.calls) < BATCH_CALLS_MAX
             and size < BATCH_BYTES_MAX
             and self.work.is_left
-            and self.data.worked_bytes < WORKED_BYTES_MAX
+            and not self._parts.are_full()
         ):
             call = self._inbox.pop()
             if not call.session.open or call.call_id not in call.session.calls:
@@ -366,13 +316,8 @@ class Engine:
         """
         self.trouble.failed(str(error), self.now, batch.chore)
         batch.failed, batch.changed = True, False
-        self.intake.forget()
-        self.items.forget()
-        self.syncs.forget()
-        self.data.forget()
-        self.blobs.void()
+        told = self._parts.void()
         self._jobs.void()
-        told = self.watches.void()
         for call in [*batch.calls, *batch.replies, *self._replies]:  # parked ones that it answered, too
             call.withdraw(self._report_bug)
             call.refuse(error)
@@ -381,20 +326,15 @@ class Engine:
             self.closed(self._leaving.popitem()[0])
         touched = told if batch.turn in (Turn.CHORE, Turn.READ) else self.sessions
         for session in touched:
-            if session.streams or session.node in self.roster.by_node:
+            if self._parts.say_again(session):
                 self._have_connect_again(session)
-        try:
-            if self._unread is None:
-                self._read_back()
-        except StoreError:
-            self._unread = error
-        if self._unread is not None:  # nothing can be done for anybody now: nobody is left waiting for it
-            self._read_at = self.now.mono + self._read_pause_ms
-            self._read_pause_ms = min(PAUSE_MS_MAX, 2 * self._read_pause_ms)
-            self._refuse_all(self._unread)
+        self._reading_back.after(error, self.now)
+        self._refuse_all()
 
-    def _refuse_all(self, error: StoreError) -> None:
-        while self._inbox:
+    def _refuse_all(self) -> None:
+        """While the store cannot be read nothing can be done for anybody, and nobody is left waiting for it."""
+        error = self._reading_back.unread
+        while error is not None and self._inbox:
             call = self._inbox.pop()
             call.refuse(error)
             self._have_connect_again(call.session)
@@ -402,49 +342,15 @@ class Engine:
     def _have_connect_again(self, session: Session) -> None:
         """Also for a call that was not done, or not to its end: it may have been its first watch."""
         if session.reconnects:
-            self._close_later(session, "the store failed; connect again")
-
-    def _read_back(self) -> None:
-        """Memory from what the store really has. While this raises StoreError, nothing else is tried."""
-        try:
-            self.store.reopen()
-            self.store.begin(reading=True)
-            self._load()
-            self.store.rollback()
-        except Exception as error:
-            if isinstance(error, StoreError):
-                raise
-            self._report_bug(error)  # what is read there makes no sense
-            raise StoreError(f"the store cannot be read: {error!r}; restore it from a copy") from error
-        self._unread, self._read_pause_ms = None, PAUSE_MS_MIN
+            self.core.close_later(session, "the store failed; connect again")
 
     def _load(self) -> None:
         picture = self.store.load()
-        self.lanes.load(picture)
-        self.origins.load(picture)
-        self.running.clear()
-        self.ends.cancelling.clear()
-        for row in picture.running:
-            number = row.attempt - row.returned
-            self.running[row.id] = Running(
-                row.seq, row.lane, row.attempt, number, row.lease, row.worker, False, row.origin
-            )
-            if row.cancel:
-                self.ends.cancelling.add(row.id)
-        self.intake.last_seq = picture.last_seq
-        self.intake.dues.load()
         self.timeline.load()
-        self.roster.load(picture, self.now)
-        self.items.load(self.now)
-        self.syncs.load(self.now)
-        self.data.load()
-        self.keys.load()
-
-    def _close_later(self, session: Session, reason: str) -> None:
-        self.closing.append((session, reason))
+        self._parts.load(picture, self.now)
 
     def _close_sessions(self) -> None:
-        closing, self.closing = self.closing, []
+        closing, self._closing[:] = list(self._closing), []
         for session, reason in closing:
             if session.open:
                 session.wire.disconnect(reason)

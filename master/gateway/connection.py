@@ -20,8 +20,9 @@ from ...common.runtime.callbacks import contained, report_bug
 from ...common.values.brief import brief
 from ...common.values.codec import encode
 from ...common.values.sort_keys import rank
+from ..api.validation import TOKEN_BYTES
 from ..engine.session import Call, Session
-from ..items.items import TOKEN_BYTES
+from ..items.items import Items
 from ..items.queue import EMPTY, NO_MORE, NOT_PUT, PRIORITY, NewPut
 from ..keys.keyring import KEY_REVOKED
 from ..net.admission import HANDSHAKE_SECONDS_MAX
@@ -221,7 +222,7 @@ class Connection(asyncio.Protocol):
 
     def _create(self, args: tuple[Any, ...], kwds: dict[str, Any]) -> None:
         creation = read_creation(args, kwds)
-        items = self._master.engine.items
+        items = self._master.engine.part(Items)
 
         def made(_: Any) -> bytes:
             return reply(RETURN, (self._gateway.references.new(creation.queue), EXPOSED))
@@ -252,7 +253,7 @@ class Connection(asyncio.Protocol):
             self._ask(self._on(request, lambda items, call, queue: READS[request.method](queue)))
 
     def _on(self, request: QueueRequest, act: Callable[[Any, Call, Any], Any]) -> Callable[[Call], Any]:
-        items = self._master.engine.items
+        items = self._master.engine.part(Items)
         return lambda call: act(items, call, items.queue(request.queue, account=call.session.account))
 
     def _put(self, request: QueueRequest) -> None:
@@ -303,7 +304,7 @@ class Connection(asyncio.Protocol):
     def _limit(self, request: QueueRequest, give_up: Callable[[Any, Any], Any]) -> None:
         if not request.seconds:
             return
-        items = self._master.engine.items
+        items = self._master.engine.part(Items)
         self._timeout = self._master.loop.call_later(
             request.seconds, self._later, lambda: give_up(items, items.queue(request.queue))
         )
@@ -368,13 +369,13 @@ class Connection(asyncio.Protocol):
         held, self._held = self._held, None
         session = self._session
         if held is not None and session is not None:
-            self._later(lambda: self._master.engine.items.confirm(session, [held.token]))
+            self._later(lambda: self._master.engine.part(Items).confirm(session, [held.token]))
 
     def _give_back(self) -> None:
         held, self._held = self._held, None
         session = self._session
         if held is not None and session is not None:
-            self._later(lambda: self._master.engine.items.release(session, [held.token]))
+            self._later(lambda: self._master.engine.part(Items).release(session, [held.token]))
 
     def let_go(self, ident: str) -> None:
         if self._held is not None and self._held.ident == ident and not self._busy:
@@ -440,5 +441,5 @@ class Connection(asyncio.Protocol):
         engine = self._master.engine
         engine.note(lambda: engine.closed(session))  # it waits for no item any more when one is given back
         if for_good is not None:
-            self._later(lambda: engine.items.release(session, [for_good.token]))
+            self._later(lambda: engine.part(Items).release(session, [for_good.token]))
         self._master.wake()

@@ -84,7 +84,7 @@ class Gateway:
         verifier = Verifier(
             key_id=KEY_ID, role=Role.CLIENT, kdf=KDF_NONE, stored_key=b"", server_key=b"", note=NOTE
         )
-        master.engine.keys.add_door(verifier)
+        master.keys.add_door(verifier)
         self.references = References(int.from_bytes(os.urandom(6), "big"))
         self.connections: set[Connection] = set()
         self.unread: dict[
@@ -114,7 +114,7 @@ class Gateway:
     @property
     def verifier(self) -> Verifier:
         """The key as it is now: it may have been revoked."""
-        return self.master.engine.keys.door(KEY_ID)
+        return self.master.keys.door(KEY_ID)
 
     def session(self, wire: Wire, address: str) -> Session:
         """Of one more connection. All share one account: their key is one."""

@@ -11,15 +11,23 @@ from typing import Any
 from ...common.contract.exposed import exposed
 from ...common.contract.items import QueueSize
 from ...common.contract.rows import to_wire
-from ...common.domain.model import TASK_ID_BYTES, Role, check_name, check_new
+from ...common.domain.model import Role, check_name, check_new
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 from ...common.values.sort_keys import RANK_BYTES_MAX
 from ...common.wire.frames import too_large
-from ..api.validation import EngineObject, allow_queue, judge_flag, judge_list, judge_whole
+from ..api.validation import (
+    NUMBER_MAX,
+    EngineObject,
+    allow_queue,
+    judge_flag,
+    judge_list,
+    judge_token,
+    judge_whole,
+)
 from ..engine.engine import Engine
 from ..engine.session import Call
-from .items import NUMBER_MAX, TOKEN_BYTES
+from .items import Items
 from .queue import KINDS, ItemQueue, NewPut
 
 MAXSIZE_MAX = 2**31 - 1
@@ -63,12 +71,12 @@ class ItemQueueObject(EngineObject):
         put = NewPut(
             judge_token("putter", putter), judge_whole("number", number, 1, NUMBER_MAX), payload, rank
         )
-        return self.engine.items.put(call, queue, put, judge_flag("wait", wait))
+        return self.engine.part(Items).put(call, queue, put, judge_flag("wait", wait))
 
     @exposed(Role.CLIENT)
     def give_up_put(self, call: Call, putter: bytes, number: int) -> bool:
         """A put is not waited for any longer; whether it was stored after all."""
-        return self.engine.items.give_up_put(
+        return self.engine.part(Items).give_up_put(
             self._queue(call), judge_token("putter", putter), judge_whole("number", number, 1, NUMBER_MAX)
         )
 
@@ -76,25 +84,27 @@ class ItemQueueObject(EngineObject):
     def get(self, call: Call, token: bytes, wait: bool = True) -> object:
         """The first item, held by the token until it is confirmed; nil when there is none and ``wait`` is false; false when
         the queue is shut down and there will be none."""
-        return self.engine.items.get(
+        return self.engine.part(Items).get(
             call, self._queue(call), judge_token("token", token), judge_flag("wait", wait)
         )
 
     @exposed(Role.CLIENT)
     def give_up_get(self, call: Call, token: bytes) -> object:
         """A get is not waited for any longer; the item if there was one after all, else nil."""
-        return self.engine.items.give_up_get(call.session, self._queue(call), judge_token("token", token))
+        return self.engine.part(Items).give_up_get(
+            call.session, self._queue(call), judge_token("token", token)
+        )
 
     @exposed(Role.CLIENT)
     def confirm(self, call: Call, tokens: list[bytes]) -> None:
         """These items have arrived and are gone."""
         self._queue(call)
-        self.engine.items.confirm(call.session, _tokens(tokens))
+        self.engine.part(Items).confirm(call.session, _tokens(tokens))
 
     @exposed(Role.CLIENT)
     def release(self, call: Call, tokens: list[bytes]) -> None:
         """These items are not wanted after all; they stand where they stood. A get that still waits does so no more."""
-        self.engine.items.release(call.session, _tokens(tokens), self._queue(call))
+        self.engine.part(Items).release(call.session, _tokens(tokens), self._queue(call))
 
     @exposed(Role.CLIENT)
     def task_done(self, call: Call, putter: bytes, number: int, count: int = 1) -> None:
@@ -102,29 +112,29 @@ class ItemQueueObject(EngineObject):
         putter, number = judge_token("putter", putter), judge_whole("number", number, 1, NUMBER_MAX)
         count = judge_whole("count", count, 1, MAXSIZE_MAX)
         queue, account = self._queue(call), call.session.account
-        self.engine.items.task_done_once(queue, putter, number, count, account)
+        self.engine.part(Items).task_done_once(queue, putter, number, count, account)
 
     @exposed(Role.CLIENT)
     def shutdown(self, call: Call, immediate: bool = False) -> None:
         """No more puts, and no more gets once it is empty; ``immediate``: it is emptied, and what is taken and comes
         back is dropped."""
-        self.engine.items.shut_down(self._queue(call), judge_flag("immediate", immediate))
+        self.engine.part(Items).shut_down(self._queue(call), judge_flag("immediate", immediate))
 
     @exposed(Role.CLIENT)
     def reopen(self, call: Call) -> None:
         """As before it was shut down."""
-        self.engine.items.reopen(self._queue(call))
+        self.engine.part(Items).reopen(self._queue(call))
 
     @exposed(Role.CLIENT)
     def join(self, call: Call) -> object:
         """Answered when everything put has been told done."""
-        return self.engine.items.join(call, self._queue(call))
+        return self.engine.part(Items).join(call, self._queue(call))
 
     @exposed(Role.VIEWER)
     def size(self, call: Call) -> list[Any]:
         """How many items wait, the bound (0: none), the kind, and how many are not told done."""
         allow_queue(call, self.item_queue)
-        queue = self.engine.items.by_name.get(self.item_queue)
+        queue = self.engine.part(Items).by_name.get(self.item_queue)
         if queue is None:
             check_new("queue", self.item_queue, self.mine)
             return to_wire(QueueSize(0, self.maxsize, self.kind or KINDS[0], 0))
@@ -133,7 +143,9 @@ class ItemQueueObject(EngineObject):
     def _queue(self, call: Call) -> ItemQueue:
         allow_queue(call, self.item_queue)
         owner = call.session.node if self.mine else None
-        return self.engine.items.queue(self.item_queue, self.kind, self.maxsize, owner, call.session.account)
+        return self.engine.part(Items).queue(
+            self.item_queue, self.kind, self.maxsize, owner, call.session.account
+        )
 
 
 class NamedItemQueue(ItemQueueObject):
@@ -148,12 +160,6 @@ class NamedItemQueue(ItemQueueObject):
             raise InvalidArgument(f"kind must be one of {', '.join(KINDS)}, not {brief(kind)}")
         self.kind, self.mine = kind, judge_flag("mine", mine)
         self.maxsize = judge_whole("maxsize", maxsize, 0, MAXSIZE_MAX)
-
-
-def judge_token(name: str, token: Any) -> bytes:
-    if type(token) is not bytes or len(token) != TOKEN_BYTES:
-        raise InvalidArgument(f"a {name} is {TASK_ID_BYTES} random bytes")
-    return token
 
 
 def _tokens(tokens: Any) -> list[bytes]:

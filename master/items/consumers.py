@@ -24,6 +24,9 @@ from ...common.values.brief import brief
 from ..engine.accounts import Account
 from ..engine.clock import Now
 from ..engine.endings import Ended
+from ..engine.part import Part
+from ..engine.presence import Presence
+from ..engine.session import Session
 from ..engine.work import Work
 from ..tasks.dispatch import Intake
 from ..tasks.origins import Origins
@@ -61,7 +64,7 @@ class Feed(NamedTuple):
         raise InvalidArgument(f"not [queue, task, results]: {brief(feed, 80)}")
 
 
-class Feeds:
+class Feeds(Part):
     """All of them, by the worker that announced them; and what comes of their tasks, by the tasks' origin."""
 
     def __init__(
@@ -70,13 +73,22 @@ class Feeds:
         intake: Intake,
         items: Items,
         origins: Origins,
+        presence: Presence,
         random_bytes: Callable[[int], bytes],
         report: Callable[..., None],
     ) -> None:
         self._lanes, self._intake, self._items, self._origins = lanes, intake, items, origins
-        self._random_bytes, self._report = random_bytes, report
+        self._presence, self._random_bytes, self._report = presence, random_bytes, report
         self._of: dict[bytes, list[Feed]] = {}
-        self.has_more = False  # items that could be tasks were put off
+        self._has_more = False  # items that could be tasks were put off
+
+    def closed(self, session: Session, now: Now) -> None:
+        if self._presence.is_serving(session):
+            self.forget(session.node)
+
+    def node_lost(self, node: bytes, now: Now) -> bool:
+        self.forget(node)
+        return False
 
     def announce(self, node: bytes, feeds: list[Feed], account: Account | None = None) -> None:
         """Raises InvalidArgument or QuotaExceeded when there are too many names: what ``run`` needs is made here, at one worker's cost."""
@@ -92,17 +104,20 @@ class Feeds:
         """This worker is not connected."""
         self._of.pop(node, None)
 
-    def run(self, now: Now) -> None:
+    def has_more(self) -> bool:
+        return self._has_more
+
+    def give_out(self, now: Now) -> None:
         """Make tasks of the first items, as many as there is room for, and time: the rest in the next transaction."""
         work = Work()
-        self.has_more = False
+        self._has_more = False
         for feed in dict.fromkeys(feed for feeds in self._of.values() for feed in feeds):
             lane = self._lanes.lane(feed.queue, feed.task)
             queue = self._items.by_name.get(feed.queue)
             if queue is None or not queue.waiting or lane.queue.paused:
                 continue
             if not work.is_left:
-                self.has_more = True
+                self._has_more = True
                 break
             room = READY_MAX - lane.counts[StateNumber.READY]
             payloads: list[bytes] = []

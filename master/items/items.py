@@ -18,17 +18,19 @@ put while there is room; 4. an answer leaves after the commit it rests on, as fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from typing import Final
 
 from ...common.errors import InvalidArgument, StoreError, TqError
 from ..engine.accounts import Account, What
+from ..engine.agenda import Agenda
 from ..engine.clock import Now
+from ..engine.part import Part
 from ..engine.presence import Presence
 from ..engine.session import LATER, Call, Session
 from ..store.interface.items import NewItem
-from ..store.interface.store import Store
+from ..store.interface.store import Picture, Store
 from .holders import Holder, Holders
 from .lost_items import LostItems
 from .names import QueueNames
@@ -51,26 +53,28 @@ from .queue import (
     conflict,
 )
 
-TOKEN_BYTES: Final = 16
-NUMBER_MAX: Final = 2**62
 ENDED_AT_ONCE: Final = 1_000  # items given back, and queues that go with their owner, in one transaction
 SERVED_BYTES_MAX: Final = 8 * 1024 * 1024  # of items, to gets that wait, in one transaction
+SERVE: Final = "serve"  # what is due: see ``Items.due``
 LAST_RANK: Final = b"\xff"  # above every kind of common/values/sort_keys.py
 
 
-class Items:
-    """All item queues of one master. ``grace_ms``: how long a taker whose connection is gone may stay away."""
+class Items(Part):
+    """All item queues of one master."""
+
+    name = "items for gets that wait"
 
     def __init__(
         self,
         store: Store,
+        presence: Presence,
+        agenda: Agenda,
+        numbers: PutNumbers,
         *,
-        lease_ms: int,
-        grace_ms: int,
         is_paused: Callable[[str], bool],
         deleted: Callable[[str], None],
     ) -> None:
-        self._store, self._lease_ms, self._grace_ms = store, lease_ms, grace_ms
+        self._store, self._presence, self._agenda, self._numbers = store, presence, agenda, numbers
         self._is_paused, self._deleted = is_paused, deleted
         self._names = QueueNames(store.items)
         self.by_name, self._by_number = self._names.by_name, self._names.by_number
@@ -78,26 +82,25 @@ class Items:
         self._holders = Holders()
         self._owned = self._names.owned
         self._lost = LostItems(store.items)
-        self._numbers = PutNumbers(store.items)
         self._last_seq = 0
-        self._presence = Presence()
+        self._room = ENDED_AT_ONCE  # what is left of it
         # of the transaction under way
         self._new: list[NewItem] = []
         self._counted: set[ItemQueue] = set()
         self._served_bytes = 0
         self._unserved: dict[ItemQueue, None] = {}  # with items for gets that wait: in the next transaction
 
-    def load(self, now: Now) -> None:
-        """Take the store's picture. Parked calls stay: their sessions are as open as before."""
+    def load(self, _: Picture, now: Now) -> None:
+        """Parked calls stay: their sessions are as open as before."""
         picture = self._store.items.load()
         self._names.load(picture.queues)
         self._holders.load((row.token, Holder(row.queue, row.node)) for row in picture.held)
-        self._numbers.load(picture.putters)
+        self._numbers.take_over(picture.putters, now)
         self._last_seq = max(self._last_seq, picture.last_seq)  # no number is used twice: see ``_lost``
-        self.forget()
         self._unserved = {one: None for one in self.by_name.values() if one.waiting and one.getters}
+        self._agenda.set(self, SERVE, 0 if self._unserved else None)
         for node in {*self._holders.nodes, *self._owned}:
-            self._presence.found(node, now.mono + self._lease_ms)
+            self._presence.expect(node, now)
 
     # in
 
@@ -178,7 +181,7 @@ class Items:
         queue.unfinished += 1
         self._counted.add(queue)
         if queue.waiting and queue.getters:
-            self._unserved[queue] = None
+            self._serve_later(queue)
         getter = None if queue.waiting or self._is_paused(queue.name) else self._next_getter(queue)
         if getter is not None:  # nothing waits: this is the first, whatever its rank
             token, call = getter
@@ -263,7 +266,7 @@ class Items:
             return
         while queue.waiting and queue.getters:
             if self._served_bytes >= SERVED_BYTES_MAX:
-                self._unserved[queue] = None
+                self._serve_later(queue)
                 return
             getter = self._next_getter(queue)
             if getter is None:
@@ -368,43 +371,38 @@ class Items:
         call.abandon = lambda: queue.joiners.pop(call, None)
         return LATER
 
-    # takers come and go
+    # takers are lost
 
-    def opened(self, session: Session) -> None:
-        self._presence.opened(session.node)
+    def begin(self) -> None:
+        self._room, self._served_bytes = ENDED_AT_ONCE, 0
 
-    def closed(self, session: Session, now: Now) -> None:
-        node = session.node
-        if self._presence.closed(node) and (node in self._owned or node in self._holders.nodes):
-            self._presence.wait_for(node, now.mono + self._grace_ms)
+    def holds(self, node: bytes) -> bool:
+        return node in self._owned or node in self._holders.nodes
 
-    def deadlines(self) -> list[int]:
-        return [0] if self._unserved else self._presence.deadlines()
+    def node_lost(self, node: bytes, now: Now) -> bool:
+        """What it held is given back, and what it owned is gone: so much at once that nobody waits long."""
+        if self._room <= 0:
+            return True
+        held = {token: self._holders[token] for token in self._holders.of_node(node)[: self._room]}
+        self._lost.remember(held)
+        self._give_back(list(held))
+        owned = list(self._owned.get(node, ()))[: self._room - len(held)]
+        for queue in owned:
+            self.drop(queue, "is gone with the program that made it")
+        self._room -= len(held) + len(owned) + 1
+        return self._room <= 0 or self.holds(node)
 
-    def stalled(self, missed_ms: int) -> None:
-        """This process stood still: nobody is blamed for that time."""
-        self._presence.stalled(missed_ms)
-
-    def tick(self, now: Now) -> None:
-        """What the absent held is given back, and what they owned is gone: so much at once that nobody waits long."""
+    def due(self, key: Hashable, now: Now) -> None:
+        """Items for gets that wait, for which there was no room in the last transaction."""
         unserved, self._unserved = self._unserved, {}
         for queue in unserved:
             if self.by_name.get(queue.name) is queue:
                 self._serve(queue)
                 self._turn_away(queue)
-        left = ENDED_AT_ONCE
-        for node in self._presence.gone(now.mono):
-            held = {token: self._holders[token] for token in self._holders.of_node(node)[:left]}
-            self._lost.remember(held)
-            self._give_back(list(held))
-            owned = list(self._owned.get(node, ()))[: left - len(held)]
-            for queue in owned:
-                self.drop(queue, "is gone with the program that made it")
-            left -= len(held) + len(owned) + 1
-            if left <= 0:
-                break
-            self._presence.forget(node)
-        self._numbers.tick(now)
+
+    def _serve_later(self, queue: ItemQueue) -> None:
+        self._unserved[queue] = None
+        self._agenda.set(self, SERVE, 0)
 
     def drop(self, queue: ItemQueue, why: str) -> None:
         """It and what is in it; ``why`` is told to those who still wait there."""
@@ -426,18 +424,14 @@ class Items:
     def settle(self, now: Now) -> None:
         """Write what was put and counted."""
         self._write()
-        self._numbers.write(now)
         for queue in self._counted:
             self._store.items.set_queue(queue.number, queue.unfinished, queue.shut)
         self._counted.clear()
-        self._served_bytes = 0
 
-    def forget(self) -> None:
-        """The transaction failed: nothing of it remains."""
+    def void(self) -> Iterable[Session]:
         self._new.clear()
-        self._numbers.void()
         self._counted.clear()
-        self._served_bytes = 0
+        return ()
 
     def _write(self) -> None:
         """New items into the store: before anything is read from it."""

@@ -5,28 +5,35 @@ They are forgotten a day after the last, in portions: programs come and go, and 
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from typing import Final
 
 from ..engine.accounts import Account, What, give_back
+from ..engine.agenda import Agenda
 from ..engine.clock import Now
+from ..engine.part import Part
+from ..engine.session import Session
 from ..store.interface.items import ItemStore
 
 PUTTER_TTL_MS: Final = 24 * 3_600_000  # a put is not repeated after a day
 FORGET_EVERY_MS: Final = 3_600_000
 FORGOTTEN_AT_ONCE: Final = 10_000
+FORGET: Final = "forget"
 
 
-class PutNumbers:
-    def __init__(self, store: ItemStore) -> None:
-        self._store = store
+class PutNumbers(Part):
+    name = "numbers of puts"
+
+    def __init__(self, store: ItemStore, agenda: Agenda) -> None:
+        self._store, self._agenda = store, agenda
         self._last: dict[int, dict[bytes, int]] = {}  # by queue and putter
         self._accounts: dict[
             tuple[int, bytes], Account
         ] = {}  # of the keys; of those of an earlier start there is none
         self._new: set[tuple[int, bytes]] = set()  # of the transaction under way
-        self._forget_at = 0
 
-    def load(self, rows: list[tuple[int, bytes, int]]) -> None:
+    def take_over(self, rows: list[tuple[int, bytes, int]], now: Now) -> None:
+        """As the store has them."""
         before, self._accounts, self._last = self._accounts, {}, {}
         for account in before.values():
             account.give(What.PUTTERS)
@@ -36,6 +43,8 @@ class PutNumbers:
             if known is not None:
                 known.note(What.PUTTERS, 1)
                 self._accounts[queue, putter] = known
+        if rows and not self._agenda.has(self, FORGET):
+            self._agenda.set(self, FORGET, now.mono)
 
     def check_room(self, queue: int, putter: bytes, account: Account) -> None:
         """Raises QuotaExceeded when this putter is new, and one too many."""
@@ -60,24 +69,26 @@ class PutNumbers:
             give_back(self._accounts.pop((queue, putter), None), What.PUTTERS)
         self._new = {key for key in self._new if key[0] != queue}
 
-    def void(self) -> None:
-        """The transaction failed: nothing of it remains."""
+    def void(self) -> Iterable[Session]:
         self._new.clear()
+        return ()
 
-    def write(self, now: Now) -> None:
+    def settle(self, now: Now) -> None:
         if self._new:
             self._store.put_putters(
                 [(queue, putter, self._last[queue][putter], now.steady) for queue, putter in self._new]
             )
             self._new.clear()
+            if not self._agenda.has(self, FORGET):
+                self._agenda.set(self, FORGET, now.mono + FORGET_EVERY_MS)
 
-    def tick(self, now: Now) -> None:
+    def due(self, key: Hashable, now: Now) -> None:
         """Forget those who have put nothing for long."""
-        if now.mono < self._forget_at:
-            return
-        self.write(now)
         gone = self._store.forget_putters(now.steady - PUTTER_TTL_MS, FORGOTTEN_AT_ONCE)
         for queue, putter in gone:
             self._last.get(queue, {}).pop(putter, None)
             give_back(self._accounts.pop((queue, putter), None), What.PUTTERS)
-        self._forget_at = now.mono + (0 if len(gone) == FORGOTTEN_AT_ONCE else FORGET_EVERY_MS)
+        if len(gone) == FORGOTTEN_AT_ONCE:
+            self._agenda.set(self, FORGET, now.mono)
+        elif any(self._last.values()):
+            self._agenda.set(self, FORGET, now.mono + FORGET_EVERY_MS)

@@ -13,6 +13,7 @@ from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 from ..api.validation import EngineObject, judge_list, judge_text
 from ..engine.session import Call
+from .keyring import Keyring
 
 
 class Keys(EngineObject):
@@ -25,7 +26,7 @@ class Keys(EngineObject):
             wanted = Role(role)
         except ValueError:
             raise InvalidArgument(f"role {brief(role)} is unknown; one of: {', '.join(Role)}") from None
-        return self.engine.keys.add(
+        return self.engine.part(Keyring).add(
             wanted,
             judge_list("queues", queues),
             judge_text("note", note),
@@ -37,9 +38,9 @@ class Keys(EngineObject):
     def revoke(self, call: Call, key_id: str) -> None:
         """The key admits nobody from now on, and its sessions are closed."""
         sessions = list(self.engine.sessions)
-        self.engine.keys.revoke(judge_text("key_id", key_id), sessions, call.session.verifier)
+        self.engine.part(Keyring).revoke(judge_text("key_id", key_id), sessions, call.session.verifier)
 
     @exposed(Role.ADMIN)
     def list(self, call: Call) -> list[dict[str, Any]]:
         """Those that the asking key could have made, and itself."""
-        return self.engine.keys.listing(self.engine.now, call.session.verifier)
+        return self.engine.part(Keyring).listing(self.engine.now, call.session.verifier)

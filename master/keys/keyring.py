@@ -18,9 +18,10 @@ from ...common.auth.keys import Verifier, make_token_verifier, mint_token, new_k
 from ...common.domain.model import Role, check_name
 from ...common.errors import Forbidden, InvalidArgument
 from ..engine.clock import Now
+from ..engine.part import Part
 from ..engine.session import Session
 from ..store.interface.keys import KeyRow
-from ..store.interface.store import Store
+from ..store.interface.store import Picture, Store
 
 TOKEN_SECRET_BYTES: Final = 32
 KEYS_MAX: Final = 10_000
@@ -28,7 +29,7 @@ KEY_REVOKED: Final = "its key was revoked"
 USED_EVERY_MS: Final = 60_000  # "last used" is this coarse, so that a busy key costs no writes
 
 
-class Keyring:
+class Keyring(Part):
     def __init__(
         self,
         store: Store,
@@ -40,7 +41,7 @@ class Keyring:
         self._of_doors: dict[str, Verifier] = {}  # of keys that are a file's, read at each start: not stored
         self.pin = b""  # SHA-256 of the master's certificate, part of every token
 
-    def load(self) -> None:
+    def load(self, picture: Picture, now: Now) -> None:
         self._verifiers = {row.id: _verifier(row) for row in self._store.key_rows()}
 
     def find(self, key_id: str) -> Verifier | None:

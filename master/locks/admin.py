@@ -1,6 +1,6 @@
-"""What operators see of the named things that programs keep here, and do with those that are stuck or left over.
+"""What operators see of the locks that programs keep here, and do with those that are stuck or left over.
 
-``get_queues()``, ``get_locks()``. What belongs to a program goes with it, and is nobody else's: it is not shown.
+``get_locks()``. What belongs to a program goes with it, and is nobody else's: it is not shown.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from ...common.contract.exposed import exposed
 from ...common.domain.model import Role
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief, few
-from ..api.validation import EngineObject, allow_queue, judge_text, judge_whole
+from ..api.validation import EngineObject, allow_queue, judge_text, judge_whole, told_uses
 from ..engine.session import Call
 from ..engine.work import text_bytes
-from ..observe.overview import queue_rows
 from .calls import COUNTER_MAX
-from .claims import BARRIER, EVENT, LOCK, Sync
+from .claims import BARRIER, EVENT, LOCK, Sync, Syncs
 
 FAMILIES: Final = (LOCK, EVENT, BARRIER)
 LOCKS_SHOWN_MAX: Final = 5_000  # those in use first
@@ -32,38 +31,6 @@ Rows = list[dict[str, Any]]  # spelled out here, for the objects have a method c
 Tokens = list[int]
 
 
-class Queues(EngineObject):
-    """``get_queues()``"""
-
-    @exposed(Role.VIEWER)
-    def list(self, call: Call) -> list[dict[str, Any]]:
-        return queue_rows(self.engine, call.session.allows_queue)
-
-    @exposed(Role.ADMIN)
-    def delete(self, call: Call, name: str, items: bool = False) -> int:
-        """Delete a queue of plain values that nobody uses; how many items went with it, which needs ``items``."""
-        allow_queue(call, judge_text("name", name))
-        queue = self.engine.items.by_name.get(name)
-        if queue is None or queue.owner is not None:
-            raise InvalidArgument(f"there is no item queue {brief(name, 80)}; `tq queues` lists them")
-        uses = {
-            "taken and not confirmed": self.engine.items.taken(queue),
-            "waiting to get one": len(queue.getters),
-            "waiting for room": len(queue.putters),
-            "waiting for its end": len(queue.joiners),
-        }
-        if any(uses.values()):
-            raise InvalidArgument(f"item queue {name!r} is in use: {_told(uses)}; stop who uses it first")
-        if queue.waiting and not items:
-            raise InvalidArgument(
-                f"item queue {name!r} is not empty ({queue.waiting:,} in it); get them, or delete them with it: "
-                f"tq queues delete {name} --items"
-            )
-        waiting = queue.waiting
-        self.engine.items.drop(queue, "was deleted")
-        return waiting
-
-
 class Locks(EngineObject):
     """``get_locks()``: locks, semaphores, events and barriers."""
 
@@ -71,8 +38,10 @@ class Locks(EngineObject):
     def list(self, call: Call) -> dict[str, Any]:
         """``rows``, by name; and how many more there are."""
         allows = call.session.allows_queue
-        syncs = [one for one in self.engine.syncs.by_name.values() if one.owner is None and allows(one.name)]
-        self.engine.work.glanced(len(self.engine.syncs.by_name))
+        syncs = [
+            one for one in self.engine.part(Syncs).by_name.values() if one.owner is None and allows(one.name)
+        ]
+        self.engine.work.glanced(len(self.engine.part(Syncs).by_name))
         shown = nsmallest(
             LOCKS_SHOWN_MAX,
             syncs,
@@ -106,7 +75,7 @@ class Locks(EngineObject):
                 else f"nobody holds {sync.kind} {name!r}"
             )
         for key in lost.values():
-            self.engine.syncs.take_away(sync, key)
+            self.engine.part(Syncs).take_away(sync, key)
         return [*lost]
 
     @exposed(Role.ADMIN)
@@ -119,15 +88,15 @@ class Locks(EngineObject):
         }
         if any(uses.values()):
             remedy = f"`tq locks break {name}` frees it" if sync.held else "stop who waits first"
-            raise InvalidArgument(f"{sync.kind} {name!r} is in use: {_told(uses)}; {remedy}")
-        self.engine.syncs.drop(sync, "was deleted")
+            raise InvalidArgument(f"{sync.kind} {name!r} is in use: {told_uses(uses)}; {remedy}")
+        self.engine.part(Syncs).drop(sync, "was deleted")
         return sync.kind
 
     def _find(self, call: Call, name: str, family: str | None) -> Sync:
         allow_queue(call, judge_text("name", name))
         if family is not None and family not in FAMILIES:
             raise InvalidArgument(f"kind must be one of {', '.join(FAMILIES)}, not {brief(family)}")
-        found = [self.engine.syncs.by_name.get((one, name)) for one in FAMILIES]
+        found = [self.engine.part(Syncs).by_name.get((one, name)) for one in FAMILIES]
         there = [one for one in found if one is not None and one.owner is None]
         fits = [one for one in there if family in (None, one.family)]
         if len(fits) > 1:
@@ -170,9 +139,5 @@ class Locks(EngineObject):
 
     def _left(self, node: bytes) -> float | None:
         """In how many seconds a holder that is not connected loses what it holds."""
-        moment = self.engine.syncs.gives_up_at(node)
+        moment = self.engine.presence.lost_at(node)
         return None if moment is None else max(0, moment - self.engine.now.mono) / 1000
-
-
-def _told(uses: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {what}" for what, count in uses.items() if count)

@@ -18,18 +18,20 @@ the store's picture at every commit, but for the parked calls, which their calle
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from ...common.domain.model import check_new
 from ...common.errors import InvalidArgument
 from ..engine.accounts import Account, What, give_back
-from ..engine.clock import Now
+from ..engine.agenda import Agenda
+from ..engine.clock import Now, Timeline
+from ..engine.part import Part
 from ..engine.presence import Presence
 from ..engine.session import Call, Session
 from ..store.interface.locks import ClaimRow
-from ..store.interface.store import Store
+from ..store.interface.store import Picture, Store
 
 SYNCS_MAX: Final = 100_000
 ENDED_AT_ONCE: Final = 1_000  # of what the absent held or owned, in one transaction
@@ -40,6 +42,7 @@ REMEMBERED_PASSES: Final = 8  # of a barrier
 LOCK, EVENT, BARRIER = "lock", "event", "barrier"
 SEMAPHORE: Final = "semaphore"
 DONE: Final = 0  # what is remembered of a claim that was given back, and of an order that was carried out
+SERVE: Final = "serve"
 LAID_DOWN: Final = -2  # of one that was given back by a wait, as long as that waits
 
 
@@ -58,6 +61,7 @@ class Waiter:
     laid_down: bytes | None = None  # the claim it gave back to wait
 
 
+T = TypeVar("T")
 Parked = OrderedDict[bytes, Waiter]
 """By token, in order. A dict that is emptied from the front would look at all the places that were freed."""
 
@@ -129,23 +133,23 @@ def _left(conditions: dict[str, Parked], condition_of: dict[bytes, str], token: 
         conditions.pop(condition, None)
 
 
-class Syncs:
-    """All of one master. ``grace_ms``: how long a holder whose connection is gone may stay away. ``moment``: the time in ms,
-    for people."""
+class Syncs(Part):
+    """All of one master."""
 
-    def __init__(self, store: Store, *, lease_ms: int, grace_ms: int, moment: Callable[[], int]) -> None:
-        self._store, self._lease_ms, self._grace_ms, self._moment = store, lease_ms, grace_ms, moment
+    name = "free locks that somebody waits for"
+
+    def __init__(self, store: Store, presence: Presence, timeline: Timeline, agenda: Agenda) -> None:
+        self._store, self._presence, self._timeline, self._agenda = store, presence, timeline, agenda
         self.by_name: dict[tuple[str, str], Sync] = {}
         self._of_node: dict[bytes, dict[tuple[Sync, bytes], None]] = {}  # what each holds
         self._laid_down: dict[bytes, dict[tuple[Sync, bytes], None]] = {}
         self._owned: dict[bytes, dict[Sync, None]] = {}
-        self._presence = Presence()
+        self._room = ENDED_AT_ONCE  # what is left of it
         self._dropped: dict[tuple[str, str], int] = {}  # counters of what went with its owner
         self._changed: dict[Sync, None] = {}  # in the transaction under way
-        self._unserved: list[Sync] = []  # found by load with a free permit and somebody who waits for it
 
-    def load(self, now: Now) -> None:
-        """Take the store's picture. Parked calls stay: their sessions are as open as before."""
+    def load(self, _: Picture, now: Now) -> None:
+        """Parked calls stay: their sessions are as open as before. A permit may be free again for which one waits: see ``due``."""
         rows, claims = self._store.syncs.load()
         before, self.by_name = self.by_name, {}
         by_number: dict[int, Sync] = {}
@@ -170,10 +174,10 @@ class Syncs:
                 self._lay(sync, claim.token, claim.node)
             else:
                 sync.past[claim.token] = claim.number
-        self.forget()
-        self._unserved = [sync for sync in by_number.values() if sync.family == LOCK and sync.queue]
+        waited_for = any(sync.family == LOCK and sync.queue for sync in by_number.values())
+        self._agenda.set(self, SERVE, now.mono if waited_for else None)
         for node in {*self._of_node, *self._laid_down, *self._owned}:
-            self._presence.found(node, now.mono + self._lease_ms)
+            self._presence.expect(node, now)
 
     def get(
         self,
@@ -219,7 +223,7 @@ class Syncs:
         sync.counter += 1
         self.changed(sync)
         self._store.syncs.add_claim(ClaimRow(sync.number, token, node, 1, sync.counter))
-        self._hold(sync, token, Claim(node, sync.counter, self._moment()))
+        self._hold(sync, token, Claim(node, sync.counter, self._timeline.now.steady))
         if sync.kind == SEMAPHORE and len(sync.held) > HELD_MAX:  # permits used as signals: never given back
             self._lose(sync, next(iter(sync.held)))
         return sync.counter
@@ -309,44 +313,38 @@ class Syncs:
             del sync.past[token]
             self._store.syncs.delete_claim(sync.number, token)
 
-    # nodes come and go
+    # nodes are lost
 
-    def opened(self, session: Session) -> None:
-        self._presence.opened(session.node)
+    def begin(self) -> None:
+        self._room = ENDED_AT_ONCE
 
-    def closed(self, session: Session, now: Now) -> None:
-        kept = (self._of_node, self._laid_down, self._owned)
-        if self._presence.closed(session.node) and any(session.node in one for one in kept):
-            self._presence.wait_for(session.node, now.mono + self._grace_ms)
+    def holds(self, node: bytes) -> bool:
+        return any(node in one for one in (self._of_node, self._laid_down, self._owned))
 
-    def deadlines(self) -> list[int]:
-        """When the absent are given up, monotonic ms."""
-        return [0] if self._unserved else self._presence.deadlines()
+    def node_lost(self, node: bytes, now: Now) -> bool:
+        """What it held is free, and what it owned is gone: so much at once that nobody waits long."""
+        if self._room <= 0:
+            return True
+        for sync in self._some(self._owned.get(node, ())):
+            self.drop(sync, "is gone with the program that made it")
+        for sync, token in self._some(self._of_node.get(node, ())):
+            self.take_away(sync, token)
+        for sync, token in self._some(self._laid_down.get(node, ())):
+            self.picked_up(sync, token)
+        self._room -= 1
+        return self._room <= 0 or self.holds(node)
 
-    def stalled(self, missed_ms: int) -> None:
-        """This process stood still: nobody is blamed for that time."""
-        self._presence.stalled(missed_ms)
+    def _some(self, things: Iterable[T]) -> list[T]:
+        """As many as there is room for in this transaction."""
+        some = list(things)[: max(0, self._room)]
+        self._room -= len(some)
+        return some
 
-    def tick(self, now: Now) -> None:
-        """What the absent held is free, and what they owned is gone: so much at once that nobody waits long."""
-        unserved, self._unserved = self._unserved, []
-        for sync in unserved:
-            self.serve(sync)
-        left = ENDED_AT_ONCE
-        for node in self._presence.gone(now.mono):
-            owned = list(self._owned.get(node, ()))[:left]
-            for sync in owned:
-                self.drop(sync, "is gone with the program that made it")
-            held = list(self._of_node.get(node, ()))[: left - len(owned)]
-            for sync, token in held:
-                self.take_away(sync, token)
-            laid_down = list(self._laid_down.get(node, ()))[: left - len(owned) - len(held)]
-            for sync, token in laid_down:
-                self.picked_up(sync, token)
-            left -= len(owned) + len(held) + len(laid_down) + 1
-            if left <= 0:
-                break
-            self._presence.forget(node)
+    def due(self, key: Hashable, now: Now) -> None:
+        """After ``load``: those that wait for a permit that is free."""
+        for sync in self.by_name.values():
+            if sync.family == LOCK:
+                self.serve(sync)
 
     def take_away(self, sync: Sync, token: bytes) -> None:
         """The holder has lost it, and is told when it asks; its permit is the next one's."""
@@ -354,10 +352,6 @@ class Syncs:
         sync.value += 1
         self.changed(sync)
         self.serve(sync)
-
-    def gives_up_at(self, node: bytes) -> int | None:
-        """Monotonic ms at which a node loses what it holds; None while it is connected."""
-        return self._presence.gives_up_at(node)
 
     def drop(self, sync: Sync, why: str) -> None:
         """``why`` is told to those who still wait."""
@@ -383,14 +377,14 @@ class Syncs:
 
     # one transaction
 
-    def settle(self) -> None:
+    def settle(self, now: Now) -> None:
         for sync in self._changed:
             self._store.syncs.set_sync(sync.number, sync.value, sync.counter)
         self._changed.clear()
 
-    def forget(self) -> None:
-        """The transaction failed: nothing of it remains."""
+    def void(self) -> Iterable[Session]:
         self._changed.clear()
+        return ()
 
 
 def park(parked: Parked, waiter: Waiter) -> None:

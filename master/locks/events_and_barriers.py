@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..engine.part import Part
 from ..engine.session import LATER, Call, Session
 from .claims import DONE, Sync, Syncs, Waiter, answer_all, park
 
 BROKEN: Final = -1  # the answer to a wait at a broken barrier
 
 
-class Events:
+class Events(Part):
     """What is done with the events among the syncs."""
 
     def __init__(self, syncs: Syncs) -> None:
@@ -48,7 +49,7 @@ class Events:
         return bool(sync.value) or sync.counter > since
 
 
-class Barriers:
+class Barriers(Part):
     """What is done with the barriers among the syncs."""
 
     def __init__(self, syncs: Syncs) -> None:

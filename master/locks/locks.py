@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Final
 
 from ...common.errors import InvalidArgument
+from ..engine.part import Part
 from ..engine.session import LATER, Call, Session
 from .claims import DONE, SEMAPHORE, Sync, Syncs, Waiter, park
 
@@ -23,7 +24,7 @@ VALUE_MAX: Final = 2**31 - 1
 NONE: Final = None  # no permit; or, of a condition: the lock was lost
 
 
-class Locks:
+class Locks(Part):
     """What is done with the locks among the syncs."""
 
     def __init__(self, syncs: Syncs) -> None:

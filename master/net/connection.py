@@ -30,9 +30,9 @@ from ...common.wire.protocol import PONG, Abandoned, Answerer, Child, Goodbye, P
 from ...common.wire.tls import TlsPipe
 from ...common.wire.transport import SecureTransport
 from ..engine.accounts import What
+from ..engine.flow import Flow
 from ..engine.session import Call, Session
 from .admission import HANDSHAKE_SECONDS_MAX, REFUSAL_DELAY_SECONDS, TLS_SECONDS_MAX
-from .flow import Flow
 from .inbound import Inbound
 from .unread import CLOGGED_BYTES
 
@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
             self._end("too many of its address are about to prove themselves", abort=True)
             return False
         self._handshake = ServerHandshake(
-            lookup=server.engine.keys.find,
+            lookup=server.keys.find,
             cluster_id=server.cluster_id,
             certificate=server.certificate,
             heartbeat_seconds=server.heartbeat_seconds,

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from ...common.wire.frames import HANDSHAKE_FRAME_BYTES_MAX, FrameReader
 from ..engine.accounts import Account, What
-from .flow import FRAMES_AT_ONCE, LONG_BYTES, Flow
+from ..engine.flow import FRAMES_AT_ONCE, LONG_BYTES, Flow
 
 
 class Peer(Protocol):

@@ -23,22 +23,23 @@ from typing import Any, Final
 from ...common.domain.model import Role
 from ...common.errors import QuotaExceeded, Rejected, StoreError, TqError
 from ...common.runtime.callbacks import report_bug
+from ...common.runtime.histogram import Buckets
 from ...common.wire.protocol import Request
 from ..api.registry import Registry
 from ..blobs.files import BlobFiles
+from ..blobs.keeper import Keeper
 from ..blobs.threads import Threads
 from ..engine.accounts import Account, Accounts, What
 from ..engine.batch import Batch
 from ..engine.clock import Now, read_clock
 from ..engine.committer import HERE_SECONDS_MAX, Committer
 from ..engine.engine import Engine
+from ..engine.flow import Flow
 from ..engine.session import Call, Session
-from ..keys.keyring import KEY_REVOKED
-from ..observe.meters import Meters
+from ..keys.keyring import KEY_REVOKED, Keyring
 from .admission import Gate
 from .complaints import Complaints
 from .connection import Connection
-from .flow import Flow
 from .unread import Unread
 
 LISTEN_BACKLOG: Final = 1_024  # connections the kernel keeps while the loop is busy
@@ -71,6 +72,7 @@ class Server:
         blob_files: BlobFiles | None = None,
     ) -> None:
         self.engine, self.registry, self.tls, self.certificate = engine, registry, tls, certificate
+        self.keys = engine.part(Keyring)
         self.cluster_id, self.heartbeat_seconds = cluster_id, heartbeat_seconds
         self.frame_bytes_max, self.report = frame_bytes_max, report
         self.gate: Gate[Connection] = Gate()
@@ -87,7 +89,7 @@ class Server:
         self._users = ThreadPoolExecutor(USER_THREADS, thread_name_prefix="tq-exposed")
         self._blob_threads = Threads(self.loop, self._later)
         if blob_files is not None:
-            engine.blobs.serve(blob_files, self._blob_threads)
+            engine.part(Keeper).serve(blob_files, self._blob_threads)
         self._listener: asyncio.Server | None = None
         self._pumping = False  # a pump is scheduled or a commit is under way
         self._committing = self._draining = False
@@ -95,7 +97,7 @@ class Server:
         self._idle = asyncio.Event()
         self.descriptors_max = _descriptors_max()
         self._full = False  # and said so
-        self.meters: Meters | None = None
+        self._batch_sizes: Buckets | None = None  # calls in one transaction, if that is measured
         self._concluded_at = self.loop.time()  # the last transaction's end
 
     async def listen(self, host: str, port: int) -> list[tuple[str, int]]:
@@ -148,13 +150,9 @@ class Server:
         """For how long the store has failed; 0: it does not."""
         return self.engine.trouble.seconds(self._clock())
 
-    def measure(self) -> Meters:
-        """Count from now on."""
-        engine = self.engine
-        meters = self.meters = Meters(engine.store, engine.lanes)
-        engine.measure(meters)
-        self._committer.on_seconds = meters.commit.observe
-        return meters
+    def measure(self, commit_seconds: Buckets, batch_sizes: Buckets) -> None:
+        """Have each transaction measured from now on: how long its commit took, how many calls it had."""
+        self._committer.on_seconds, self._batch_sizes = commit_seconds.observe, batch_sizes
 
     # what connections bring
 
@@ -208,7 +206,7 @@ class Server:
 
     def request(self, session: Session, request: Request) -> None:
         """A call arrived: into the next transaction, or into a user's thread."""
-        if not self.engine.keys.admits(session):
+        if not self.keys.admits(session):
             session.wire.disconnect(KEY_REVOKED)
             return
         try:
@@ -265,25 +263,18 @@ class Server:
 
     def opened(self, session: Session) -> None:
         self.engine.opened(session)
-        self.registry.shared.opened(session.node)
         key_id = session.verifier.key_id
-        self.engine.later(lambda: self.engine.keys.used(key_id, self.engine.now))
+        self.engine.later(lambda: self.keys.used(key_id, self.engine.now))
         self.wake()
 
     def closed(self, session: Session) -> None:
         self.engine.note(lambda: self.engine.closed(session))
         session.open = False
-        self._gone(session)
+        self.wake()
 
     def left(self, session: Session) -> None:
         """It closed with a goodbye: what it asked before is still done."""
         self.engine.leaving(session)
-        self._gone(session)
-
-    def _gone(self, session: Session) -> None:
-        shared = self.registry.shared
-        if shared.closed(session.node):
-            self.loop.call_later(shared.grace_seconds, shared.give_up, session.node)
         self.wake()
 
     def abandoned(self, session: Session, call_id: int) -> None:
@@ -293,7 +284,7 @@ class Server:
     def heard(self, session: Session) -> None:
         """Bytes arrived; only a worker's leases care."""
         if session.role in (Role.WORKER, Role.ADMIN):
-            self.engine.roster.heard(session, self._clock())
+            self.engine.presence.heard(session, self._clock())
 
     # the pump
 
@@ -323,8 +314,8 @@ class Server:
     def _transact(self) -> bool:
         """Run one and have it committed; its conclusion is certain to come."""
         batch = self.engine.run(self._clock())
-        if self.meters is not None and batch.calls:
-            self.meters.calls.observe(len(batch.calls))
+        if self._batch_sizes is not None and batch.calls:
+            self._batch_sizes.observe(len(batch.calls))
         if not batch.changed:  # it only read, or failed: there is nothing to sync
             self._conclude(batch, None)
             return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from ..engine.accounts import LIMITS, Account, What
-from .flow import MIB
+from ..engine.flow import MIB
 
 CONNECTION_BYTES_MAX: Final = 64 * MIB  # of one connection, whatever its key may have
 CLOGGED_BYTES: Final = 4 * 1024  # that wait for a peer, before it is looked at

@@ -52,6 +52,8 @@ from ..data.types import (
     plain,
     takes_apart,
 )
+from ..engine.clock import Now
+from ..engine.part import Part
 from ..engine.session import Call, Session
 
 NAME: Final = "get_shared"
@@ -104,15 +106,13 @@ class _Maker(NamedTuple):
     key: str
 
 
-class Shared:
+class Shared(Part):
     """All of them in one master. Threads call; the loop tells who comes and goes."""
 
-    def __init__(self, registered: str | None = None, grace_seconds: float = 0.0) -> None:
+    def __init__(self, registered: str | None = None) -> None:
         """``registered``: JSON of ``{typeid: [callable, exposed, method_to_typeid]}``."""
-        self.grace_seconds = grace_seconds
         self._served = {**OF_DATA, "Iterator": OF_ITERATORS}
         self._objects: dict[bytes, _Object] = {}
-        self._sessions: dict[bytes, int] = {}  # open ones of each node
         self._counts: Counter[str] = Counter()  # of each key's objects
         self._weights: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -291,22 +291,15 @@ class Shared:
                 self._count(kept, -kept.weight)
                 kept.gone = True
 
-    # who comes and goes
+    # makers are lost
 
-    def opened(self, node: bytes) -> None:
-        self._sessions[node] = self._sessions.get(node, 0) + 1
+    def holds(self, node: bytes) -> bool:
+        return any(kept.owner == node for kept in self._objects.copy().values())
 
-    def closed(self, node: bytes) -> bool:
-        """Whether ``give_up`` is to be called when the grace is over."""
-        left = self._sessions.pop(node, 0) - 1
-        if left > 0:
-            self._sessions[node] = left
-        return left <= 0 and any(kept.owner == node for kept in self._objects.copy().values())
-
-    def give_up(self, node: bytes) -> None:
-        if node not in self._sessions:
-            for ident in [ident for ident, kept in self._objects.copy().items() if kept.owner == node]:
-                self._forget(ident)
+    def node_lost(self, node: bytes, now: Now) -> bool:
+        for ident in [ident for ident, kept in self._objects.copy().items() if kept.owner == node]:
+            self._forget(ident)
+        return False
 
 
 def public_methods(thing: Any) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..net.server import Server
+from ..tasks.leases import Leases
+from ..workers.membership import Roster
 
 STUCK_SECONDS: Final = (
     60.0  # a transaction that takes longer will not end; a slow disk's worst is a tenth of it
@@ -44,6 +46,10 @@ class MasterVitals:
 
     def facts(self) -> dict[str, Any]:
         engine = self._server.engine
-        workers = sum(worker.session is not None for worker in engine.roster.by_node.values())
-        facts = {"workers": workers, "sessions": len(engine.connections), "running": len(engine.running)}
+        workers = sum(worker.session is not None for worker in engine.part(Roster).by_node.values())
+        facts = {
+            "workers": workers,
+            "sessions": len(engine.connections),
+            "running": len(engine.part(Leases).running),
+        }
         return facts if not engine.store.damage else {"damage": engine.store.damage, **facts}

@@ -17,8 +17,11 @@ from ...common.domain.model import OutcomeNumber, StateNumber
 from ...common.runtime.histogram import DISK_SECONDS, SECONDS, SIZES, Buckets
 from ..engine.clock import Now
 from ..engine.endings import Ended
+from ..engine.engine import Engine
 from ..store.interface.store import Store
 from ..store.interface.tasks import Leased
+from ..tasks.completion import Ends
+from ..tasks.dispatch import Intake
 from ..tasks.leases import Running
 from ..tasks.routes import Lane, Lanes
 
@@ -119,3 +122,11 @@ class Meters:
         """Tasks have ended, in whatever way."""
         for (lane, state), count in Counter((task[1], task[3]) for task in tasks).items():
             self.finished[self._pair(lane), StateNumber(state)] += count
+
+
+def count(engine: Engine) -> Meters:
+    """Meters that count everything from now on."""
+    meters = Meters(engine.store, engine.part(Lanes))
+    engine.part(Intake).meters = engine.part(Ends).meters = meters
+    engine.endings.listen(meters.ended)
+    return meters

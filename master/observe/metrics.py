@@ -20,7 +20,9 @@ from ...common.runtime.exposition import Label, counter, gauge, histogram
 from ...common.version import VERSION
 from ..net.server import Server
 from ..store.cluster_files import STORE_FILE
+from ..tasks.routes import Lanes
 from ..tasks.shown import running_by_lane, shown_counts
+from ..workers.membership import Roster
 from .meters import Meters, Pair
 from .overview import oldest_ready_seconds
 
@@ -58,7 +60,7 @@ class MasterMetrics:
         meters = self._meters
         now: Counter[tuple[Pair, str]] = Counter()
         running = running_by_lane(self._server.engine)
-        for lane in self._server.engine.lanes:
+        for lane in self._server.engine.part(Lanes):
             pair = meters.pair(lane)
             counts = shown_counts(lane, running[lane.number])
             for state in StateNumber:
@@ -103,7 +105,7 @@ class MasterMetrics:
         ]
 
     def _queues(self, ages: dict[str, float]) -> list[Metric]:
-        queues = list(self._server.engine.lanes.queues.values())[:QUEUES_MAX]
+        queues = list(self._server.engine.part(Lanes).queues.values())[:QUEUES_MAX]
         return [
             gauge("tq_queue_paused", "1: paused.", ("queue",), [((one.name,), one.paused) for one in queues]),
             gauge(
@@ -116,7 +118,7 @@ class MasterMetrics:
 
     def _people(self) -> list[Metric]:
         engine, server = self._server.engine, self._server
-        workers = engine.roster.listed()
+        workers = engine.part(Roster).listed()
         here = [one for one in workers if one.session is not None]
         sessions = Counter({str(role): 0 for role in Role})
         sessions.update(str(session.role) for session in engine.connections)
@@ -168,7 +170,7 @@ class MasterMetrics:
         engine, ages = self._server.engine, dict[str, float]()
         left = LANES_MAX
         with contextlib.suppress(StoreError):
-            for queue in list(engine.lanes.queues.values())[:QUEUES_MAX]:
+            for queue in list(engine.part(Lanes).queues.values())[:QUEUES_MAX]:
                 left -= len(queue.lanes)
                 if left < 0:
                     break

@@ -16,11 +16,15 @@ from ...common.domain.probe import PROBE
 from ...common.wire.frames import pack
 from ..engine.engine import Engine
 from ..engine.work import GLANCES
+from ..items.items import Items
 from ..items.queue import ItemQueue
-from ..tasks.routes import Queue
+from ..tasks.attempt_output import Observations
+from ..tasks.leases import Leases
+from ..tasks.routes import Lanes, Queue
 from ..tasks.shown import attempts_of, begun, running_by_lane, shown_counts
-from ..workers.membership import Worker
+from ..workers.membership import Roster, Worker
 from ..workers.worker_info import WorkerInfo
+from .last_failures import LastFailures
 
 LANES_MAX: Final = 500  # of one queue, looked into for its oldest task
 LANES_OF_ALL: Final = 5_000  # of all queues of one list; each of a long list has its share
@@ -39,8 +43,10 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
     """Every queue that may be seen, of tasks or of plain values, by name; as many as fit one answer, those with
     something in them first. One of a program's own is nobody else's."""
     names = _seen(engine, allows)
-    items = {name: one for name in names if (one := engine.items.by_name.get(name)) and one.owner is None}
-    queues = {name: engine.lanes.queues.get(name) or Queue(name) for name in names}
+    items = {
+        name: one for name in names if (one := engine.part(Items).by_name.get(name)) and one.owner is None
+    }
+    queues = {name: engine.part(Lanes).queues.get(name) or Queue(name) for name in names}
     running = running_by_lane(engine)
     lanes_max = max(1, min(LANES_MAX, LANES_OF_ALL // max(1, len(names))))
     return [
@@ -61,8 +67,8 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
 
 def _seen(engine: Engine, allows: Callable[[str], bool]) -> list[str]:
     """The names of queues in a list: as many as fit, those with something in them first; in order."""
-    items, lanes = engine.items.by_name, engine.lanes.queues
-    engine.work.glanced(len(items) + len(lanes) + len(engine.lanes.by_number))
+    items, lanes = engine.part(Items).by_name, engine.part(Lanes).queues
+    engine.work.glanced(len(items) + len(lanes) + len(engine.part(Lanes).by_number))
     public = (one.name for one in items.values() if one.owner is None and one.name not in lanes)
     seen = [name for name in chain(lanes, public) if allows(name)]
     if len(seen) <= QUEUES_SHOWN_MAX:
@@ -90,7 +96,7 @@ def _item_row(engine: Engine, queue: ItemQueue) -> dict[str, Any]:
     return {
         "kind": queue.kind,
         "maxsize": queue.maxsize,
-        "taken": engine.items.taken(queue),
+        "taken": engine.part(Items).taken(queue),
         "unfinished": queue.unfinished,
         "getting": len(queue.getters),
         "putting": len(queue.putters),
@@ -110,9 +116,9 @@ def oldest_ready_seconds(engine: Engine, queue: Queue, lanes_max: int = LANES_MA
 def worker_rows(engine: Engine) -> list[dict[str, Any]]:
     """Everybody who has announced itself, as far as it fits one answer: who is here first, and who says little. What
     one says at length (see LONG) is left out where it would be too much."""
-    workers = [one for one in engine.roster.listed() if one.info is not None]
-    engine.work.glanced(len(workers) * GLANCES + len(engine.running))
-    leased = Counter(held.worker for held in engine.running.values())
+    workers = [one for one in engine.part(Roster).listed() if one.info is not None]
+    engine.work.glanced(len(workers) * GLANCES + len(engine.part(Leases).running))
+    leased = Counter(held.worker for held in engine.part(Leases).running.values())
     rows = {
         one: _worker_row(engine, one, one.info, leased[one.number]) for one in workers if one.info is not None
     }
@@ -150,7 +156,7 @@ def _worker_row(engine: Engine, worker: Worker, info: WorkerInfo, leased: int) -
         "rate": 0.0 if worker.pace is None else worker.pace.recent.per_second(engine.now.mono),
         "memory_bytes": worker.memory_bytes if here else None,
         "since": engine.now.shown(worker.since),
-        "last_seen": worker.heard_wall / 1000,
+        "last_seen": worker.presence.heard_wall / 1000,
     }
 
 
@@ -173,10 +179,10 @@ def snapshot(engine: Engine, allows: Callable[[str], bool]) -> dict[str, Any]:
 
 def running_rows(engine: Engine, node: str, allows: Callable[[str], bool]) -> list[list[Any]]:
     """What a worker holds (HeldTask), what runs longest first."""
-    worker = next((one for one in engine.roster.by_node.values() if one.node.hex() == node), None)
+    worker = next((one for one in engine.part(Roster).by_node.values() if one.node.hex() == node), None)
     if worker is None:
         return []
-    mine = [held for held in engine.running.values() if held.worker == worker.number]
+    mine = [held for held in engine.part(Leases).running.values() if held.worker == worker.number]
     mine.sort(key=lambda held: (held.begun is None, held.begun or 0, held.seq))
     rows: list[list[Any]] = []
     for held in mine[:SHOWN_MAX]:
@@ -202,7 +208,7 @@ def _longest(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, An
             "attempt": attempts_of(engine, task),
             "started": engine.now.shown(held.begun or 0),
             "worker": None if task.worker is None else engine.store.worker_host(task.worker),
-            "progress": engine.observations.progress(task),
+            "progress": engine.part(Observations).progress(task),
         }
         for held, task in tasks[:TOP_MAX]
     ]
@@ -211,8 +217,8 @@ def _longest(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, An
 def _failing(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, Any]]:
     """What failed last, by name, with how many of the latest failures are of it."""
     by_name: dict[tuple[str, str], dict[str, Any]] = {}
-    for failed in engine.last_failures.newest_first():
-        lane = engine.lanes.by_number.get(failed.lane)
+    for failed in engine.part(LastFailures).newest_first():
+        lane = engine.part(Lanes).by_number.get(failed.lane)
         if lane is None or not allows(lane.queue.name):
             continue
         key = (lane.queue.name, lane.task)

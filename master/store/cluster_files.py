@@ -27,13 +27,13 @@ from ...common.auth.certificate import (
 from ...common.domain.model import Role
 from ...common.errors import ConfigError
 from ...common.wire.handshake import CLUSTER_ID_BYTES
-from ..blobs.files import UPLOADS
 from .directory_lock import LOCK_FILE
 from .interface.store import Store
 from .sqlite.remedies import RESTORE
 
 STORE_FILE: Final = "tq.db"
 BLOBS: Final = "blobs"
+UPLOADS: Final = "uploads"  # below BLOBS: what is on its way in
 OWN_KEYS: Final = (Role.ADMIN, Role.CLIENT, Role.WORKER)  # made on first start when no --authkey is given
 CLUSTER_ID: Final = "cluster_id"  # names in the store
 CERTIFICATE: Final = "certificate"

@@ -16,6 +16,7 @@ from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 from ...common.wire.frames import pack, unpack
 from ..engine.clock import Now
+from ..engine.part import Part
 from ..store.interface.attempt_output import LogRow, Observation
 from ..store.interface.queries import FullTask
 from ..store.interface.store import Store
@@ -29,7 +30,7 @@ TRIMMED_ATTEMPTS: Final = 100  # at once
 LOGS_SHOWN: Final = 8  # attempts whose output goes along when a task is shown: half a megabyte at most
 
 
-class Observations:
+class Observations(Part):
     """Takes in what workers tell, gives out what people ask."""
 
     def __init__(
@@ -39,6 +40,7 @@ class Observations:
         began: Callable[[list[tuple[bytes, int, bytes, float | None]], Now], object],
     ) -> None:
         self._store, self._running, self._began = store, running, began
+        self.has_grown = False  # since whoever trims it has looked
 
     def observe(self, rows: list[Any], now: Now) -> None:
         """Rows ``[id, attempt, lease, size, text, progress]``; those that are not of a running attempt are
@@ -54,6 +56,7 @@ class Observations:
                 heard.append(Observation(held.seq, held.number, told, size, text[-OUTPUT_KEPT_BYTES:]))
         if heard:
             self._store.observe(heard, OUTPUT_KEPT_BYTES)
+            self.has_grown = True
 
     def trim(self) -> bool:
         """Keep the whole within its bound; whether there is more to do."""

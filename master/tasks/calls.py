@@ -14,7 +14,7 @@ from ...common.contract.exposed import exposed
 from ...common.contract.rows import to_wire
 from ...common.contract.tasks import StateRow
 from ...common.domain.model import Role, StateNumber, TaskOptions, check_name
-from ...common.errors import InvalidArgument, ProtocolError
+from ...common.errors import InvalidArgument
 from ..api.validation import (
     EngineObject,
     allow_queue,
@@ -24,23 +24,19 @@ from ..api.validation import (
     judge_text,
     judge_whole,
 )
-from ..blobs.keeper import check_named
-from ..data.calls import NamedData, NamedDatum
+from ..blobs.keeper import Keeper
 from ..engine.engine import Engine
-from ..engine.session import Call, Session
-from ..items.calls import ItemQueueObject, NamedItemQueue
-from ..items.consumers import Feed
-from ..keys.calls import Keys
-from ..locks.admin import Locks, Queues
-from ..locks.calls import Barrier, Event, Lock
-from ..observe.overview import running_rows, snapshot, worker_rows
+from ..engine.session import Call
+from ..items.calls import ItemQueueObject
 from ..store.interface.queries import TaskFilter
-from ..workers.worker_info import WorkerInfo
 from . import reach
-from .dispatch import LEASE_TASKS_MAX
+from .attempt_output import Observations
+from .completion import Ends
+from .dispatch import Intake
+from .named_blobs import check_named
 from .queries import details, last_run, summaries, told_progress
 from .reach import check_ids
-from .routes import ParkedLease
+from .routes import Lanes
 from .selection import (
     CANCELLABLE,
     CHANGED_MAX,
@@ -52,11 +48,10 @@ from .selection import (
     purge,
 )
 from .shown import begun, shown_state
-from .subscriptions import UNKNOWN
+from .subscriptions import UNKNOWN, Watches
 
 LIST_TASKS_MAX: Final = 2_000  # each row costs some 20 µs
 LAST_RUNS_TASKS_MAX: Final = 1_000  # each is read whole from the store
-HELD_MAX: Final = 100_000  # leases that a worker announces again
 PROGRESS_TASKS_MAX: Final = 200  # asked every other second by every bar
 
 Rows = list[list[Any]]  # spelled out here, for some objects have a method called list
@@ -88,10 +83,10 @@ class TaskQueue(ItemQueueObject):
             raise InvalidArgument("options must be a map")
         if stream is not None:
             check_name("stream", stream)
-        lane = self.engine.lanes.lane(self.name, judge_text("task", task), call.session.account)
-        numbers = self.engine.blobs.numbers
+        lane = self.engine.part(Lanes).lane(self.name, judge_text("task", task), call.session.account)
+        numbers = self.engine.part(Keeper).numbers
         named = {id: numbers(hashes) for id, hashes in check_named(blobs)} if blobs else None
-        return self.engine.intake.submit(
+        return self.engine.part(Intake).submit(
             call, lane, TaskOptions.from_wire(options), tasks, stream, named, proofs
         )
 
@@ -106,14 +101,14 @@ class TaskQueue(ItemQueueObject):
 
     def _set(self, call: Call, paused: bool, reason: str) -> None:
         allow_queue(call, self.name)
-        queue = self.engine.lanes.queue(self.name)
+        queue = self.engine.part(Lanes).queue(self.name)
         since = self.engine.now.steady if paused else None
         if paused and queue.paused:
             since = queue.since  # paused again, for another reason
         self.engine.store.put_queue(self.name, paused, reason, since)
         queue.paused, queue.reason, queue.since = paused, reason, since
         if not paused:
-            self.engine.items.resumed(self.name)
+            self.engine.part(Lanes).resumed(self.name)
 
 
 class ResultQueue(ItemQueueObject):
@@ -128,84 +123,18 @@ class ResultQueue(ItemQueueObject):
     @exposed(Role.CLIENT)
     def watch(self, call: Call, ids: list[bytes]) -> None:
         """Be told of these tasks' ends, through ``collect``; a task nobody knows is told as state -1."""
-        self.engine.watches.watch(call.session, self.stream, check_ids(ids))
+        self.engine.part(Watches).watch(call.session, self.stream, check_ids(ids))
 
     @exposed(Role.CLIENT)
     def unwatch(self, call: Call, ids: list[bytes]) -> None:
-        self.engine.watches.unwatch(call.session, self.stream, check_ids(ids))
+        self.engine.part(Watches).unwatch(call.session, self.stream, check_ids(ids))
 
     @exposed(Role.CLIENT)
     def collect(self, call: Call, tasks_max: int = 1_000) -> object:
         """Outcomes ``[[id, state, body], …]``, at least one; waits for it."""
-        return self.engine.watches.collect(call, self.stream, judge_whole("tasks_max", tasks_max, 1, 2**31))
-
-
-class Dispatcher(EngineObject):
-    """``get_dispatcher()``: a worker's side of everything."""
-
-    @exposed(Role.WORKER)
-    def announce(self, call: Call, info: dict[str, Any], held: list[Any]) -> dict[str, Any]:
-        engine = self.engine
-        told = WorkerInfo.from_wire(info)
-        feeds = Feed.from_wire(told.apply)
-        for queue in (name for feed in feeds for name in (feed.queue, feed.results) if name is not None):
-            allow_queue(call, queue)
-        dropped = engine.roster.announce(call.session, told, _judge_held(held), engine.now)
-        engine.feeds.announce(call.session.node, feeds, call.session.account)
-        return {"lease_seconds": engine.limits.lease_ms / 1000, "dropped": dropped}
-
-    @exposed(Role.WORKER)
-    def lease(self, call: Call, want: int) -> object:
-        """Up to ``want`` tasks, at least one; waits for it."""
-        worker = self.engine.roster.of(call.session)
-        capability = worker.capability
-        if capability is None:
-            raise ProtocolError("announce must be a worker's first call on every connection")
-        want = min(judge_whole("want", want, 1, 2**31), LEASE_TASKS_MAX)
-        return self.engine.intake.park(ParkedLease(call, want, worker.number), capability)
-
-    @exposed(Role.WORKER)
-    def finish(self, call: Call, rows: list[Any], blobs: list[Any] | None = None) -> list[int]:
-        """Reports of ended attempts; the indices of those that came too late. ``blobs``: the content that
-        results name, ``[[index of the row, [hash, …]], …]``."""
-        self.engine.roster.of(call.session)
-        stale = self.engine.ends.finish(judge_list("rows", rows), self.engine.now, blobs)
-        self.engine.roster.ended(call.session, len(rows) - len(stale), self.engine.now)
-        return stale
-
-    @exposed(Role.WORKER)
-    def release(self, call: Call, rows: list[Any], begun: bool = False) -> None:
-        """Hand back attempts that were not started, or (``begun``) that were and did not end."""
-        self.engine.roster.of(call.session)
-        self.engine.ends.release(judge_list("rows", rows), self.engine.now, begun=judge_flag("begun", begun))
-
-    @exposed(Role.WORKER)
-    def leave(self, call: Call) -> None:
-        """The worker ends: nothing more is leased to it, and what it still holds is handed to others."""
-        self.engine.roster.leave(call.session, self.engine.now)
-        self.engine.feeds.forget(call.session.node)
-
-    @exposed(Role.WORKER)
-    def starting(self, call: Call, ids: list[bytes]) -> None:
-        """These suspects are about to start; answered before they do."""
-        self.engine.roster.starting(call.session, check_ids(ids))
-
-    @exposed(Role.WORKER)
-    def beat(self, call: Call, started: list[Any], facts: dict[str, Any] | None = None) -> None:
-        """What is running, ``[[id, attempt, lease, seconds], …]``, and ``{"memory_bytes": …}`` of the worker and its
-        children: for people to look at."""
-        self.engine.roster.beat(call.session, judge_list("started", started), facts, self.engine.now)
-
-    @exposed(Role.WORKER)
-    def observe(self, call: Call, rows: list[Any]) -> None:
-        """What running attempts say: ``[[id, attempt, lease, size, text, progress], …]``."""
-        self.engine.roster.of(call.session)
-        self.engine.observations.observe(judge_list("rows", rows), self.engine.now)
-
-    @exposed(Role.WORKER)
-    def orders(self, call: Call) -> object:
-        """What the worker is to do: ``["cancel", id, attempt]``, ``["drain"]``; waits for one."""
-        return self.engine.roster.orders(call)
+        return self.engine.part(Watches).collect(
+            call, self.stream, judge_whole("tasks_max", tasks_max, 1, 2**31)
+        )
 
 
 class Tasks(EngineObject):
@@ -230,7 +159,7 @@ class Tasks(EngineObject):
         if attempt is not None:
             judge_whole("attempt", attempt, 1, 2**31)
         judge_whole("offset", offset, 0, 2**53)
-        return self.engine.observations.log(reach.full(self.engine, call.session, id), attempt, offset)
+        return self.engine.part(Observations).log(reach.full(self.engine, call.session, id), attempt, offset)
 
     @exposed(Role.VIEWER)
     def last_runs(self, call: Call, ids: list[bytes]) -> Rows:
@@ -254,16 +183,13 @@ class Tasks(EngineObject):
         ``running``, that it is left alone."""
         engine = self.engine
         found = reach.tasks(engine, call.session, ids)
-        reached = engine.ends.cancel(found, engine.now, running=judge_flag("running", running))
-        for one in reached:
-            if running and one.state == StateNumber.RUNNING:
-                engine.roster.order_cancel(one.id)
+        reached = engine.part(Ends).cancel(found, engine.now, running=judge_flag("running", running))
         return [to_wire(StateRow(one.id, one.state)) for one in reached]
 
     @exposed(Role.CLIENT)
     def retry(self, call: Call, ids: list[bytes]) -> Rows:
         """Make failed, dead, cancelled, expired or lost tasks ready again."""
-        reached = self.engine.ends.revive(reach.tasks(self.engine, call.session, ids))
+        reached = self.engine.part(Ends).revive(reach.tasks(self.engine, call.session, ids))
         return [to_wire(StateRow(id, state)) for id, state in reached]
 
     @exposed(Role.VIEWER)
@@ -299,7 +225,7 @@ class Tasks(EngineObject):
                 for one in Counter(shown_state(engine, row.id, row.state) for row in found.rows).items()
             ],
             "rows": rows,
-            "newest": engine.intake.last_seq + 1 if before is None else before,
+            "newest": engine.part(Intake).last_seq + 1 if before is None else before,
             "before": found.before,
         }
 
@@ -326,89 +252,6 @@ class Tasks(EngineObject):
         return portion(self.engine, call.session.allows_queue, *what)
 
 
-class Blobs(EngineObject):
-    """``get_blobs()``: content too large for messages, by its hash. Who knows a hash has seen the content."""
-
-    @exposed(Role.CLIENT)
-    def ask(self, call: Call, hash: bytes, size: int) -> object:
-        return self.engine.blobs.ask(call, hash, size)
-
-    @exposed(Role.CLIENT)
-    def put(self, call: Call, hash: bytes, size: int, offset: int, data: bytes) -> object:
-        return self.engine.blobs.put(call, hash, size, offset, data)
-
-    @exposed(Role.CLIENT)
-    def get(self, call: Call, hash: bytes, offset: int, length: int) -> object:
-        return self.engine.blobs.get(call, hash, offset, length)
-
-
-class Workers(EngineObject):
-    """``get_workers()``"""
-
-    @exposed(Role.VIEWER)
-    def list(self, call: Call) -> list[dict[str, Any]]:
-        return worker_rows(self.engine)
-
-    @exposed(Role.VIEWER)
-    def serving(self, call: Call, queue: str, task: str) -> tuple[int, int]:
-        """How many connected workers serve this callable in this queue, and how many are connected."""
-        allow_queue(call, judge_text("queue", queue))
-        self.engine.work.glanced(len(self.engine.roster.by_node))
-        return self.engine.roster.serving(judge_text("queue", queue), judge_text("task", task))
-
-    @exposed(Role.VIEWER)
-    def running(self, call: Call, node: str) -> Rows:
-        """What a worker (its whole node) holds, longest first, at most fifty: as in a listing of tasks."""
-        self.engine.work.glanced(len(self.engine.running))
-        return running_rows(self.engine, judge_text("node", node), call.session.allows_queue)
-
-    @exposed(Role.ADMIN)
-    def drain(self, call: Call, node: str) -> dict[str, Any]:
-        """Have a worker finish what it runs, hand back the rest and end; its host, or its node's start."""
-        return self.engine.roster.drain(judge_text("node", node), call.session.verifier)
-
-
-class Master(EngineObject):
-    """``get_master()``"""
-
-    @exposed(Role.VIEWER)
-    def info(self, call: Call) -> dict[str, Any]:
-        engine = self.engine
-        engine.work.glanced(len(engine.lanes.by_number))
-        return {
-            **engine.facts,
-            "wall": engine.now.wall / 1000,
-            "damage": engine.store.damage,
-            "tasks": _tasks_of(engine, call.session),
-            "sessions": len(engine.connections),
-            "trouble": engine.trouble.told(engine.now),
-            "you": {
-                "key": call.session.verifier.key_id,
-                "role": str(call.session.verifier.role),
-                "queues": list(call.session.verifier.queues),
-            },
-            **engine.shell_facts(),
-        }
-
-    @exposed(Role.VIEWER)
-    def snapshot(self, call: Call) -> dict[str, Any]:
-        """What `tq top` shows: queues, workers, what runs longest, what failed last, and the master itself."""
-        return snapshot(self.engine, call.session.allows_queue)
-
-
-def _tasks_of(engine: Engine, session: Session) -> int:
-    """How many tasks there are in the queues that the session's key may use."""
-    engine.work.glanced(len(engine.lanes.by_number))
-    queues = (queue for name, queue in engine.lanes.queues.items() if session.allows_queue(name))
-    return sum(sum(lane.counts) for queue in queues for lane in queue.lanes)
-
-
-def _judge_held(held: Any) -> list[Any]:
-    if len(judge_list("held", held)) > HELD_MAX:
-        raise InvalidArgument(f"announce: {len(held):,} held leases; at most {HELD_MAX:,}")
-    return list(held)
-
-
 def _filter(engine: Engine, given: Any, before_seq: int | None) -> TaskFilter:
     match given:
         case dict() if given.keys() <= {"states", "queue", "name", "since"}:
@@ -426,23 +269,3 @@ def _filter(engine: Engine, given: Any, before_seq: int | None) -> TaskFilter:
                 before_seq=before_seq,
             )
     raise InvalidArgument("a filter is a map of states, queue, name, since")
-
-
-BUILT_IN: Final[dict[str, type[EngineObject]]] = {
-    "get_task_queue": TaskQueue,
-    "get_result_queue": ResultQueue,
-    "get_queue": NamedItemQueue,
-    "get_lock": Lock,
-    "get_event": Event,
-    "get_barrier": Barrier,
-    "get_datum": NamedDatum,
-    "get_dispatcher": Dispatcher,
-    "get_tasks": Tasks,
-    "get_blobs": Blobs,
-    "get_queues": Queues,
-    "get_locks": Locks,
-    "get_data": NamedData,
-    "get_workers": Workers,
-    "get_keys": Keys,
-    "get_master": Master,
-}

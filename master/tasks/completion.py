@@ -22,15 +22,17 @@ from ...common.errors import InvalidArgument, ProtocolError, UnknownBlob
 from ...common.values.brief import brief
 from ...common.values.failure import Failure
 from ...common.wire.frames import unpack
-from ..blobs.keeper import Keeper, check_named
+from ..blobs.keeper import Keeper
 from ..engine.clock import Now
 from ..engine.endings import Ended, Endings
-from ..observe.meters import Meters
+from ..engine.part import Part
 from ..store.interface.queries import Found
 from ..store.interface.store import Store
 from ..store.interface.tasks import EndedAttempt, Returned, Success
-from .dispatch import Intake
-from .leases import Running
+from .dues import Dues
+from .leases import Leases, Running
+from .meter import TaskMeter
+from .named_blobs import check_named
 from .routes import Lanes
 
 SUCCESS: Final = int(OutcomeNumber.SUCCESS)
@@ -60,24 +62,24 @@ HANDED_BACK: Final = Failure(
 ).encode()
 
 
-class Ends:
+class Ends(Part):
     """Ends attempts and cancels tasks, for every reason there is."""
 
     def __init__(
         self,
         store: Store,
         lanes: Lanes,
-        running: dict[bytes, Running],
-        intake: Intake,
+        leases: Leases,
+        dues: Dues,
         endings: Endings,
         blobs: Keeper,
         random: Callable[[], float],
     ) -> None:
-        self._store, self._lanes, self._running = store, lanes, running
-        self._intake, self._endings, self._blobs, self._random = intake, endings, blobs, random
-        self.meters: Meters | None = None
-        self.cancelling: set[bytes] = set()  # leased tasks whose cancel was asked for; in their rows, too
-        self.revived: Callable[[int], None] = _nothing  # a task of this origin goes on after its end
+        self._store, self._lanes, self._dues = store, lanes, dues
+        self._leases = leases
+        self._running, self.cancelling = leases.running, leases.cancelling
+        self._endings, self._blobs, self._random = endings, blobs, random
+        self.meters: TaskMeter | None = None
 
     def finish(self, rows: list[Any], now: Now, named: Any = None) -> list[int]:
         """Take a worker's report; the indices of rows that were stale. ``named``: the content of results, by index."""
@@ -223,6 +225,7 @@ class Ends:
                 if running:
                     self._store.request_cancel(found.seq)
                     self.cancelling.add(found.id)
+                    self._leases.cancel_asked(found.id)
             elif not StateNumber(found.state).is_terminal:
                 self._store.cancel_waiting(found.seq, now.steady)
                 ended.append((found.id, found.lane, found.state, CANCELLED, None, found.origin))
@@ -240,7 +243,7 @@ class Ends:
                 self._store.revive(found.seq)
                 self._lanes.move(found.lane, state, StateNumber.READY)
                 if found.origin is not None:
-                    self.revived(found.origin)
+                    self._endings.revived(found.origin)
                 state = StateNumber.READY
             reached.append((found.id, int(state)))
         return reached
@@ -278,7 +281,7 @@ class Ends:
         due = None
         if step.state == StateNumber.SCHEDULED:
             due = now.steady + int(step.delay_seconds * 1000)
-            self._intake.dues.expect(due=due)
+            self._dues.expect(due=due)
         final = body if step.state.is_terminal else None
         if step.state == StateNumber.DEAD:
             final = _quarantined(step.crashes, body)
@@ -382,7 +385,3 @@ def _quarantined(crashes: int, body: bytes | None) -> bytes:
         "TaskCrashed",
         lambda message: f"quarantined: the process running it {deaths}: {message}",
     )
-
-
-def _nothing(origin: int) -> None:
-    """No queue's items become tasks."""

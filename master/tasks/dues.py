@@ -6,53 +6,62 @@ from the store before something is due.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Final
+
+from ..engine.agenda import Agenda, Clock
 from ..engine.clock import Now
-from ..store.interface.store import Store
+from ..engine.part import Part
+from ..store.interface.store import Picture, Store
 from .routes import Lanes
 
 SCHEDULED, READY = 1, 0
+PROMOTED_MAX: Final = 1_000  # tasks in one transaction
+DUE, AT = "due", "at"
 
 
-class Dues:
-    def __init__(self, store: Store, lanes: Lanes) -> None:
+class Nearest:
+    """The nearest moment of one kind, in the agenda of a part."""
+
+    def __init__(self, agenda: Agenda, part: Part, key: Hashable, clock: Clock) -> None:
+        self._agenda, self._part, self._key, self._clock = agenda, part, key, clock
+        self._moment: int | None = None
+
+    def set(self, moment: int | None) -> None:
+        """As the store has it."""
+        self._moment = moment
+        self._agenda.set(self._part, self._key, moment, self._clock)
+
+    def expect(self, moment: int | None) -> None:
+        """A task waits for this one, too."""
+        if moment is not None and (self._moment is None or moment < self._moment):
+            self.set(moment)
+
+
+class Dues(Part):
+    """Scheduled tasks: at their moment they are ready."""
+
+    name = "tasks that are due"
+
+    def __init__(self, store: Store, lanes: Lanes, agenda: Agenda) -> None:
         self._store, self._lanes = store, lanes
-        self._due: int | None = None  # on the steady clock
-        self._at: int | None = None  # on the wall's
-        self._expiry: int | None = None  # on the steady clock
+        self._due, self._at = Nearest(agenda, self, DUE, Clock.STEADY), Nearest(agenda, self, AT, Clock.WALL)
 
-    def load(self) -> None:
-        store = self._store
-        self._due, self._at, self._expiry = store.next_due(), store.next_at(), store.next_expiry()
+    def load(self, picture: Picture, now: Now) -> None:
+        self._due.set(self._store.next_due())
+        self._at.set(self._store.next_at())
 
-    def expect(self, *, due: int | None = None, at: int | None = None, expires: int | None = None) -> None:
-        """A task waits for these."""
-        self._due, self._at = _nearer(self._due, due), _nearer(self._at, at)
-        self._expiry = _nearer(self._expiry, expires)
+    def expect(self, *, due: int | None = None, at: int | None = None) -> None:
+        """A task waits for this."""
+        self._due.expect(due)
+        self._at.expect(at)
 
-    def deadlines(self, now: Now) -> list[int]:
-        """Monotonic ms at which each is due."""
-        moments = ((self._due, now.steady), (self._at, now.wall), (self._expiry, now.steady))
-        return [now.mono + max(0, moment - clock) for moment, clock in moments if moment is not None]
-
-    def promote(self, now: Now, limit: int) -> None:
-        """Scheduled tasks whose moment has come are ready, ``limit`` of each kind."""
-        lanes: list[int] = []
-        if self._due is not None and self._due <= now.steady:
-            lanes += self._store.promote(now.steady, limit)
-            self._due = self._store.next_due()
-        if self._at is not None and self._at <= now.wall:
-            lanes += self._store.promote_at(now.wall, limit)
-            self._at = self._store.next_at()
+    def due(self, key: Hashable, now: Now) -> None:
+        if key == DUE:
+            lanes = self._store.promote(now.steady, PROMOTED_MAX)
+            self._due.set(self._store.next_due())
+        else:
+            lanes = self._store.promote_at(now.wall, PROMOTED_MAX)
+            self._at.set(self._store.next_at())
         for lane in lanes:
             self._lanes.move(lane, SCHEDULED, READY)
-
-    def has_expired(self, now: Now) -> bool:
-        return self._expiry is not None and self._expiry <= now.steady
-
-    def expired(self) -> None:
-        """What had expired was ended, or a portion of it."""
-        self._expiry = self._store.next_expiry()
-
-
-def _nearer(one: int | None, other: int | None) -> int | None:
-    return other if one is None else one if other is None else min(one, other)

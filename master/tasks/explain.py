@@ -13,10 +13,10 @@ from ...common.domain.model import StateNumber
 from ...common.domain.naming import SHELL_TASKS
 from ...common.values.brief import few
 from ..engine.engine import Engine
-from ..observe.gauges import foreseen_seconds
+from ..engine.rates import foreseen_seconds
 from ..store.interface.queries import FullTask
-from ..workers.membership import Worker
-from .routes import Lane
+from ..workers.membership import Roster, Worker
+from .routes import Lane, Lanes
 from .shown import attempts_of, began_at
 
 AHEAD_MAX: Final = 10_000  # counted; beyond it a person is told "more than"
@@ -36,7 +36,7 @@ def why(engine: Engine, task: FullTask, *, position: bool = False) -> str:
         reason = "before the next attempt" if attempts_of(engine, task) else "as it was asked to"
         now = engine.now
         left = max(0, task.at - now.wall if task.at is not None else (task.due or 0) - now.steady)
-        paused = f"; besides, {_paused(engine, task)}" if engine.lanes.queue(task.queue).paused else ""
+        paused = f"; besides, {_paused(engine, task)}" if engine.part(Lanes).queue(task.queue).paused else ""
         return f"it waits {in_words(left / 1000)} more, {reason}{paused}"
     if state == StateNumber.BLOCKED:
         return "it waits for other tasks"
@@ -47,13 +47,15 @@ def is_stuck(engine: Engine, task: FullTask) -> bool:
     """Whether it waits for what only a person does: its queue is paused, or no worker takes it."""
     if task.state != StateNumber.READY:
         return False
-    lane = engine.lanes.lane(task.queue, task.task)
-    takers = (one for one in engine.roster.by_node.values() if one.session is not None and not one.draining)
+    lane = engine.part(Lanes).lane(task.queue, task.task)
+    takers = (
+        one for one in engine.part(Roster).by_node.values() if one.session is not None and not one.draining
+    )
     return lane.queue.paused or all(one.capability not in lane.capabilities for one in takers)
 
 
 def _why_leased(engine: Engine, task: FullTask) -> str:
-    worker = engine.roster.by_number.get(task.worker or 0)
+    worker = engine.part(Roster).by_number.get(task.worker or 0)
     began = began_at(engine, task.id)
     since = in_words((engine.now.steady - (began or task.started or 0)) / 1000)
     if worker is None or worker.info is None:
@@ -66,17 +68,17 @@ def _why_leased(engine: Engine, task: FullTask) -> str:
         who = f"it waits for a slot of {_named(worker)}, which was given it {since} ago"
     else:
         who = f"{_named(worker)} has run attempt {attempts_of(engine, task)} for {since}"
-    if worker is not None and worker.session is None and worker.give_up_at is not None:
-        left = in_words(max(0, worker.give_up_at - engine.now.mono) / 1000)
+    if worker is not None and worker.session is None and worker.presence.lost_at is not None:
+        left = in_words(max(0, worker.presence.lost_at - engine.now.mono) / 1000)
         return f"{who}; it is not connected: unless it is back in {left}, the task is handed out again"
     return who + (", and was told to cancel it" if task.cancel else "")
 
 
 def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
-    lane = engine.lanes.lane(task.queue, task.task)
+    lane = engine.part(Lanes).lane(task.queue, task.task)
     if lane.queue.paused:
         return _paused(engine, task)
-    workers = [one for one in engine.roster.by_node.values() if one.info is not None]
+    workers = [one for one in engine.part(Roster).by_node.values() if one.info is not None]
     able = [one for one in workers if one.session is not None and one.capability in lane.capabilities]
     working = [one for one in able if not one.draining]
     if not working:
@@ -92,7 +94,7 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
 
 
 def _paused(engine: Engine, task: FullTask) -> str:
-    queue = engine.lanes.queue(task.queue)
+    queue = engine.part(Lanes).queue(task.queue)
     since = "" if queue.since is None else f", for {in_words((engine.now.steady - queue.since) / 1000)} now"
     reason = f" ({queue.reason})" if queue.reason else ""
     return f"queue {task.queue} is paused{reason}{since}; `tq resume {task.queue}` lets it run"
@@ -137,7 +139,7 @@ def _patterns(workers: list[Worker], which: int) -> str:
 
 def _ahead(engine: Engine, lane: Lane, task: FullTask) -> int:
     """How many ready tasks the workers of this one would take before it; at most one more than AHEAD_MAX."""
-    with_work = engine.lanes.with_work
+    with_work = engine.part(Lanes).with_work
     rivals = {one.number: one for capability in lane.capabilities for one in with_work(capability)}
     ahead = 0
     for number in list(rivals)[:LANES_MAX]:

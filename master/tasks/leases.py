@@ -1,9 +1,13 @@
-"""The records of what is leased at the moment. Pure data, shared by those who grant, end and take back."""
+"""What is leased at the moment: records shared by those who grant, end and take back. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ..engine.clock import Now
+from ..engine.part import Part
+from ..store.interface.store import Picture
 from .routes import ParkedLease
 
 
@@ -30,3 +34,31 @@ class Grant(NamedTuple):
     parked: ParkedLease
     lease: bytes
     groups: list[list[Any]]
+
+
+class Leases(Part):
+    """All leased tasks, by id. Whoever grants, ends or takes back changes ``running`` itself: it is done for every task."""
+
+    def __init__(self) -> None:
+        self.running: dict[bytes, Running] = {}
+        self.cancelling: set[bytes] = set()  # those whose cancel was asked for; in their rows, too
+        self._cancel_listeners: list[Callable[[bytes], None]] = []
+
+    def listen_to_cancels(self, listener: Callable[[bytes], None]) -> None:
+        self._cancel_listeners.append(listener)
+
+    def cancel_asked(self, id: bytes) -> None:
+        """The worker that has this task is to end it."""
+        for listener in self._cancel_listeners:
+            listener(id)
+
+    def load(self, picture: Picture, now: Now) -> None:
+        self.running.clear()
+        self.cancelling.clear()
+        for row in picture.running:
+            number = row.attempt - row.returned
+            self.running[row.id] = Running(
+                row.seq, row.lane, row.attempt, number, row.lease, row.worker, False, row.origin
+            )
+            if row.cancel:
+                self.cancelling.add(row.id)

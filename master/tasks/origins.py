@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 
 from ...common.errors import InvalidArgument
 from ..engine.accounts import Account, What
+from ..engine.clock import Now
+from ..engine.part import Part
 from ..store.interface.store import Picture, Store
 
 ORIGINS_MAX: Final = 100_000  # pairs of queues; as many as there may be item queues
@@ -19,7 +21,7 @@ class Origin(NamedTuple):
     results: str | None  # None: results are put nowhere
 
 
-class Origins:
+class Origins(Part):
     """All of them, by number."""
 
     def __init__(self, store: Store) -> None:
@@ -28,7 +30,7 @@ class Origins:
         self._numbers: dict[Origin, int] = {}
         self._of_queue: dict[str, list[int]] = {}
 
-    def load(self, picture: Picture) -> None:
+    def load(self, picture: Picture, now: Now) -> None:
         self._by_number.clear()
         self._numbers.clear()
         self._of_queue.clear()

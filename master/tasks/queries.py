@@ -13,7 +13,10 @@ from ..engine.clock import Now
 from ..engine.engine import Engine
 from ..engine.work import text_bytes
 from ..store.interface.queries import ATTEMPT_MAX, AttemptRow, Found, FullTask
+from ..workers.membership import Roster
+from .attempt_output import Observations
 from .explain import is_stuck, why
+from .leases import Leases
 from .shown import attempts_of, began_at, shown_state
 
 # Of the texts of one answer, in characters, which are up to four bytes each: it stays below the limit of a frame.
@@ -49,7 +52,7 @@ def summary(
         "started": _seconds(engine.now, began if task.state == StateNumber.RUNNING else task.started),
         "finished": _seconds(engine.now, task.finished),
         "why": _reason(engine, task, position, reasons),
-        "progress": engine.observations.progress(task) if state == StateNumber.RUNNING else None,
+        "progress": engine.part(Observations).progress(task) if state == StateNumber.RUNNING else None,
     }
 
 
@@ -71,7 +74,7 @@ def summaries(engine: Engine, tasks: Iterable[FullTask | None]) -> list[dict[str
 def details(engine: Engine, task: FullTask) -> dict[str, Any]:
     """Everything: the summary, payload and result as they are, and the attempts, the latest of them if they are much."""
     store, current = engine.store, task.attempt - task.returned
-    logs = engine.observations.texts(task)
+    logs = engine.part(Observations).texts(task)
     ended = _latest_attempts(engine, task.seq)
     attempts = [
         {
@@ -102,7 +105,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         **summary(engine, task, position=True),
         "returned": task.returned,
         "stuck": is_stuck(engine, task),
-        "progress": engine.observations.progress(task),
+        "progress": engine.part(Observations).progress(task),
         "payload": task.payload,
         "result": task.result,
         "attempts": attempts,
@@ -144,7 +147,7 @@ def told_progress(engine: Engine, found: Iterable[Found]) -> list[list[Any]]:
     """Of those that run and have told it (RunningProgress)."""
     rows: list[list[Any]] = []
     for one in found:
-        held = engine.running.get(one.id)
+        held = engine.part(Leases).running.get(one.id)
         if held is None:
             continue
         told = engine.store.progress(held.seq, held.number)
@@ -160,7 +163,7 @@ def _reason(engine: Engine, task: FullTask, position: bool, reasons: Reasons | N
         return why(engine, task, position=position)
     key = (task.queue, task.task)
     if key not in reasons:
-        if len(reasons) * len(engine.roster.by_node) >= LOOKS_MAX:
+        if len(reasons) * len(engine.part(Roster).by_node) >= LOOKS_MAX:
             return "`tq why` tells why it waits"
         reasons[key] = why(engine, task)
     return reasons[key]

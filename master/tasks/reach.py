@@ -7,7 +7,7 @@ exposed objects look tasks up here and nowhere else, which a test sees to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from ...common.domain.ids import show_id
@@ -15,7 +15,7 @@ from ...common.domain.model import TASK_ID_BYTES
 from ...common.errors import InvalidArgument, UnknownTask
 from ..engine.session import Session
 from ..store.interface.queries import Found, FullTask
-from .routes import Lanes
+from .routes import Lanes, within
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
@@ -24,22 +24,9 @@ if TYPE_CHECKING:
 IDS_MAX: Final = 10_000  # in one call: each costs a look into the store
 
 
-def within(lanes: Lanes, session: Session) -> Callable[[int], bool]:
-    """Whether a lane, by its number, is in a queue of the session's key; each lane is judged once."""
-    judged: dict[int, bool] = {}
-
-    def is_within(number: int) -> bool:
-        may = judged.get(number)
-        if may is None:
-            may = judged[number] = session.allows_queue(lanes.by_number[number].queue.name)
-        return may
-
-    return is_within
-
-
 def tasks(engine: Engine, session: Session, ids: Any) -> list[Found]:
     """Those of these ids that exist for this key, in their order, each once however often it is named."""
-    is_within = within(engine.lanes, session)
+    is_within = within(engine.part(Lanes), session)
     found = engine.store.find(dict.fromkeys(check_ids(ids)))
     return [one for one in found if is_within(one.lane)]
 

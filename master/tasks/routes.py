@@ -14,7 +14,7 @@ Invariant: a lane's counts equal the store's at every commit (``Picture.counts``
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from ...common.domain.globs import STEPS_OF_ROW, fits_any, glob
@@ -24,9 +24,10 @@ from ...common.errors import InvalidArgument
 from ..engine.accounts import Account, What
 from ..engine.clock import Now
 from ..engine.endings import Ended
-from ..engine.session import Call
+from ..engine.part import Part
+from ..engine.rates import RECENT_MS, Rate
+from ..engine.session import Call, Session
 from ..engine.work import GLANCES
-from ..observe.gauges import RECENT_MS, Rate
 from ..store.interface.store import Picture, Store
 
 LANES_MAX = 100_000  # callables × queues; a bound on what a client can make the master remember
@@ -116,7 +117,7 @@ class Capability:
         return 1 + len(names) + len(queues) + (sum(names) + sum(queues)) * GLANCES // STEPS_OF_ROW
 
 
-class Lanes:
+class Lanes(Part):
     """All of them, by number and by name."""
 
     def __init__(self, store: Store) -> None:
@@ -132,8 +133,17 @@ class Lanes:
         ] = {}  # so are these, and their key has as many routes as it may have
         self._left = COMPARED_AT_ONCE  # of this transaction
         self._by_name: dict[tuple[str, str], Lane] = {}
+        self._resume_listeners: list[Callable[[str], None]] = []
 
-    def load(self, picture: Picture) -> None:
+    def listen_to_resumes(self, listener: Callable[[str], None]) -> None:
+        self._resume_listeners.append(listener)
+
+    def resumed(self, queue: str) -> None:
+        """A queue is not paused any more: whoever has something for it, or waits there, goes on."""
+        for listener in self._resume_listeners:
+            listener(queue)
+
+    def load(self, picture: Picture, now: Now) -> None:
         """Take the store's picture; capabilities and their parked calls stay."""
         self.by_number.clear()
         self.queues.clear()
@@ -269,10 +279,13 @@ class Lanes:
 
     # routes
 
-    @property
     def has_more(self) -> bool:
         """Whether there is a lane and a capability that were not compared yet."""
         return bool(self._behind)
+
+    def give_out(self, now: Now) -> None:
+        self.look_for_routes()
+        self.forget_idle()
 
     def look_for_routes(self) -> None:
         """A transaction's share of it."""
@@ -305,3 +318,16 @@ class Lanes:
 
 def numbers(lanes: Iterable[Lane]) -> list[int]:
     return [lane.number for lane in lanes]
+
+
+def within(lanes: Lanes, session: Session) -> Callable[[int], bool]:
+    """Whether a lane, by its number, is in a queue of the session's key; each lane is judged once."""
+    judged: dict[int, bool] = {}
+
+    def is_within(number: int) -> bool:
+        may = judged.get(number)
+        if may is None:
+            may = judged[number] = session.allows_queue(lanes.by_number[number].queue.name)
+        return may
+
+    return is_within

@@ -24,6 +24,8 @@ from ...common.values.failure import Failure
 from ..engine.engine import Engine
 from ..engine.work import ROW_BYTES
 from ..store.interface.queries import WindowRow
+from .completion import Ends
+from .routes import Lanes
 from .shown import shown_state
 
 VISITED_MAX: Final = 5_000  # rows looked at in one portion: some ten milliseconds
@@ -107,7 +109,7 @@ class _Look:
 
     def finds_no_queue(self) -> bool:
         """Whether no queue fits, as far as that is seen at a glance: then there is nothing to go through."""
-        names = self._engine.lanes.queues
+        names = self._engine.part(Lanes).queues
         seen_at_once = len(names) * max(1, len(self._wanted.queues)) <= GLANCED_MAX
         return seen_at_once and not any(map(self._fits_queue, names))
 
@@ -118,7 +120,7 @@ class _Look:
     def fits_lane(self, number: int) -> bool:
         fits = self._lanes.get(number)
         if fits is None:
-            lane, wanted = self._engine.lanes.by_number[number], self._wanted
+            lane, wanted = self._engine.part(Lanes).by_number[number], self._wanted
             fits = self._fits_queue(lane.queue.name) and self._fits(lane.task, wanted.names)
             self._lanes[number] = fits
         return fits
@@ -182,11 +184,11 @@ def portion(
 def purge(engine: Engine, rows: list[WindowRow]) -> None:
     """Delete tasks that no worker has. Those that waited are cancelled before, so that who watches them hears of it."""
     waiting = [row.id for row in rows if row.state in WAITING]
-    engine.ends.cancel(engine.store.find(waiting), engine.now)
+    engine.part(Ends).cancel(engine.store.find(waiting), engine.now)
     engine.store.delete([row.seq for row in rows])
     for row in rows:
         state = StateNumber.CANCELLED if row.state in WAITING else row.state
-        engine.lanes.by_number[row.lane].counts[state] -= 1
+        engine.part(Lanes).by_number[row.lane].counts[state] -= 1
 
 
 def _check_before(before: Any) -> int | None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from ...common.domain.model import StateNumber
 from ..store.interface.queries import FullTask
-from .leases import Running
+from ..workers.membership import Roster
+from .leases import Leases, Running
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
@@ -24,7 +25,7 @@ RUNNING: Final = int(StateNumber.RUNNING)
 
 def began_at(engine: Engine, id: bytes) -> int | None:
     """When a leased task began, steady ms; None: that was not told, or it is not leased."""
-    held = engine.running.get(id)
+    held = engine.part(Leases).running.get(id)
     return None if held is None else held.begun
 
 
@@ -44,9 +45,9 @@ def attempts_of(engine: Engine, task: FullTask) -> int:
 
 def begun(engine: Engine) -> Iterator[Running]:
     """The leased tasks that run, as of their workers' last word: never more than there are slots."""
-    for worker in engine.roster.by_node.values():
+    for worker in engine.part(Roster).by_node.values():
         for id in worker.started:
-            held = engine.running.get(id)
+            held = engine.part(Leases).running.get(id)
             if held is not None and held.begun is not None and held.worker == worker.number:
                 yield held
 
@@ -55,14 +56,14 @@ def running_by_lane(engine: Engine) -> Counter[int]:
     """How many tasks run, by lane: never more than there are slots. Where tasks are too short to be told of, a worker runs as
     many as it has slots, and what it was given first."""
     lanes, room = Counter[int](), dict[int, int]()
-    for worker in engine.roster.by_node.values():
+    for worker in engine.part(Roster).by_node.values():
         if worker.session is not None and worker.info is not None:
             room[worker.number] = worker.info.slots
     for held in begun(engine):
         lanes[held.lane] += 1
         room[held.worker] = room.get(held.worker, 0) - 1
     left = sum(slots for slots in room.values() if slots > 0)
-    for held in engine.running.values():
+    for held in engine.part(Leases).running.values():
         if not left:
             break
         if held.begun is None and room.get(held.worker, 0) > 0:

@@ -16,11 +16,11 @@ from ...common.errors import InvalidArgument
 from ..engine.accounts import What
 from ..engine.clock import Now
 from ..engine.endings import Ended
+from ..engine.part import Part
 from ..engine.session import LATER, STREAMS_MAX, Call, Session, Stream
 from ..engine.work import Work
 from ..store.interface.store import Store
-from .reach import within
-from .routes import Lanes
+from .routes import Lanes, within
 
 BODIES_BYTES_MAX: Final = 8 * 1024 * 1024  # held per stream for a collector that is slow
 ROOM_BYTES: Final = 4 * 1024  # of them, accounted for at once
@@ -31,11 +31,12 @@ UNKNOWN: Final = -1  # the state told of a task nobody submitted
 _IN_STORE: Final = object()  # in place of a body that was too much to hold
 
 
-class Watches:
+class Watches(Part):
     """All streams of all sessions, by the task ids they wait for."""
 
-    def __init__(self, store: Store, lanes: Lanes, work: Work) -> None:
-        self._store, self._lanes, self._work = store, lanes, work
+    def __init__(self, store: Store, lanes: Lanes) -> None:
+        self._store, self._lanes = store, lanes
+        self._work = Work()  # a share of its own: of outcomes
         self._streams: dict[bytes, Stream | dict[Stream, None]] = {}  # of most tasks there is one
         self._ripe: dict[Stream, None] = {}  # streams with news, in order; a dict so that order is certain
         self._told: dict[Stream, None] = {}  # those that were told something in this transaction
@@ -123,7 +124,10 @@ class Watches:
             self._ripe[stream] = None
         return LATER
 
-    def flush(self) -> None:
+    def begin(self) -> None:
+        self._work.begin()
+
+    def settle(self, now: Now) -> None:
         """Answer the parked collects that have something to get, as many as this transaction has room for."""
         for stream in list(self._ripe):
             if not self._work.is_left:
@@ -136,21 +140,22 @@ class Watches:
                 self._work.gave(len(taken), size)
                 call.answer(taken)
 
-    @property
-    def has_more(self) -> bool:
+    def is_unsettled(self) -> bool:
         """Whether collects were put off that could be answered."""
         return bool(self._ripe)
 
     def committed(self) -> None:
-        """What was told in the transaction is so."""
+        """What was said in the transaction is so."""
         self._told.clear()
 
     def void(self) -> list[Session]:
-        """The transaction failed: whose streams were told what is not so."""
         told, self._told = self._told, {}
         return list(dict.fromkeys(stream.session for stream in told))
 
-    def close(self, session: Session) -> None:
+    def says_again(self, session: Session) -> bool:
+        return bool(session.streams)
+
+    def closed(self, session: Session, now: Now) -> None:
         for stream in session.streams.values():
             session.account.give(What.WATCHED, len(stream.watched) + len(stream.outcomes))
             self._give_back_room(stream)

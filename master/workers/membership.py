@@ -7,38 +7,36 @@
                   │   └─────────────────────────────────────────────┐ │
                   └───────────── announce (held leases) ◄───────────┴─┘
 
-Durations are monotonic. When this process itself stood still (SIGSTOP, a frozen disk), the time it missed
-is added to everybody's deadline: a master that was away must not accuse its workers of silence.
+When a worker is absent, and for how long it may be, is decided in ``master/engine/presence.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from ...common.auth.keys import Verifier
-from ...common.domain.model import Role
-from ...common.errors import Forbidden, InvalidArgument, ProtocolError
+from ...common.errors import InvalidArgument, ProtocolError
 from ...common.values.brief import brief
 from ...common.values.failure import Failure
 from ..engine.accounts import Account, What
+from ..engine.agenda import Agenda
 from ..engine.clock import Now
-from ..engine.session import LATER, Call, Session
-from ..observe.gauges import Pace
+from ..engine.part import Part
+from ..engine.presence import Node, Presence
+from ..engine.rates import Pace
+from ..engine.session import Call, Session
 from ..store.interface.store import Picture, Store
 from ..tasks.completion import Ends, held_row
-from ..tasks.leases import Running
+from ..tasks.leases import Leases
 from ..tasks.routes import Capability, CapabilityKey, Lanes
 from .worker_info import WorkerInfo
 
 MEMORY_BYTES_MAX: Final = 2**53
 ORDERS_MIN: Final = 1_000  # kept for a worker that does not ask, before any is looked at
-WORKER: Final = b""  # what an order is about that is about no task
 FORGET_ABSENT_MS: Final = 3_600_000  # an absent worker without leases is listed for an hour
 WORKER_BYTES: Final = 1_024  # what one that is listed takes in memory besides what it says
 WORKERS_MAX: Final = 100_000
-CANDIDATES_MAX: Final = 8  # named when a name fits several
 
 
 class Cost(NamedTuple):
@@ -55,14 +53,12 @@ class Cost(NamedTuple):
 class Worker:
     node: bytes
     number: int
+    presence: Node
     info: WorkerInfo | None = None  # None: known from the store, not announced since this master started
     cost: Cost | None = None
     session: Session | None = None
     capability: Capability | None = None
     since: int = 0  # steady ms
-    heard: int = 0  # mono ms
-    heard_wall: int = 0
-    give_up_at: int | None = None  # mono ms; while absent
     started: frozenset[bytes] = frozenset()  # what it runs, as of its last beat
     memory_bytes: int | None = None  # of it and its children, as of its last beat
     draining: bool = False  # ordered to, or it says so
@@ -77,29 +73,30 @@ class Worker:
     def state(self) -> str:
         """In a word, for people."""
         if self.session is None:
-            return "absent" if self.give_up_at is None else "reconnecting"
+            return "absent" if self.presence.lost_at is None else "reconnecting"
         return "draining" if self.draining else "here"
 
 
-class Roster:
+class Roster(Part):
     """All workers this master knows of."""
+
+    name = "absent workers"
 
     def __init__(
         self,
         store: Store,
         lanes: Lanes,
-        running: dict[bytes, Running],
+        leases: Leases,
         ends: Ends,
-        *,
-        lease_ms: int,
-        grace_ms: int,
-        closing: Callable[[Session, str], None],
+        presence: Presence,
+        agenda: Agenda,
+        close_later: Callable[[Session, str], None],
     ) -> None:
-        self._store, self._lanes, self._running, self._ends = store, lanes, running, ends
-        self._lease_ms, self._grace_ms, self._closing = lease_ms, grace_ms, closing
+        self._store, self._lanes, self._running, self._ends = store, lanes, leases.running, ends
+        self._leases, self._cancelling = leases, leases.cancelling
+        self._presence, self._agenda, self._close_later = presence, agenda, close_later
         self.by_node: dict[bytes, Worker] = {}
         self.by_number: dict[int, Worker] = {}
-        self._called: dict[Worker, None] = {}  # workers with orders to deliver
 
     def load(self, picture: Picture, now: Now) -> None:
         """Number the workers as the store does; those that hold leases and are not here get one lease from now
@@ -115,28 +112,14 @@ class Roster:
             else:
                 worker.number = number
                 self.by_number[number] = worker
-                if worker.session is None and worker.give_up_at is None and number in holders:
-                    worker.give_up_at = now.mono  # its loss was part of a transaction that failed: once more
         for node, number in numbers.items():
             if node not in self.by_node and number in holders:
-                self._add(
-                    Worker(node=node, number=number, heard=now.mono, give_up_at=now.mono + self._lease_ms)
-                )
-
-    @property
-    def watching(self) -> bool:
-        """Whether anybody's silence has to be noticed."""
-        return any(
-            worker.session is not None or worker.give_up_at is not None for worker in self.by_node.values()
-        )
+                expected = self._presence.expect(node, now, serves=True)
+                self._add(Worker(node=node, number=number, presence=expected))
 
     def listed(self) -> list[Worker]:
         """Those that are here or may come back, as far as they are known."""
         return [one for one in self.by_node.values() if one.info is not None and not one.has_left]
-
-    def deadlines(self) -> list[int]:
-        """When the absent are given up, monotonic ms."""
-        return [worker.give_up_at for worker in self.by_node.values() if worker.give_up_at is not None]
 
     def of(self, session: Session) -> Worker:
         """The worker of a session; ProtocolError when it has not announced itself."""
@@ -160,16 +143,17 @@ class Roster:
         self._pay(cost)
         worker = self.by_node.get(session.node)
         number = self._store.put_worker(session.node, info.host, info.pid, now.steady)
+        presence = self._presence.serve(session, now)
         if worker is None:
-            worker = self._add(Worker(node=session.node, number=number))
+            worker = self._add(Worker(node=session.node, number=number, presence=presence))
         if worker.cost is not None:
             worker.cost.give_back()
         worker.cost = cost
         if worker.session is not None and worker.session is not session:
-            self._closing(worker.session, "the same worker connected again")
+            self._close_later(worker.session, "the same worker connected again")
             _out_of_line(worker)
-        worker.info, worker.session, worker.give_up_at = info, session, None
-        worker.since, worker.heard, worker.heard_wall = now.steady, now.mono, now.wall
+        worker.info, worker.session, worker.presence, worker.since = info, session, presence, now.steady
+        self._agenda.set(self, session.node, None)
         worker.draining = worker.has_left = False
         worker.started = frozenset()  # a beat follows
         worker.pace = worker.pace or Pace(now.mono)
@@ -182,7 +166,7 @@ class Roster:
         """Raises QuotaExceeded. Absent workers of its key are listed no longer, if that makes room."""
         absent = (one for one in list(self.by_node.values()) if one.cost and one.cost.account is cost.account)
         while not cost.account.takes(What.ANNOUNCED_BYTES, cost.size_bytes):
-            gone = next((one for one in absent if one.session is None and one.give_up_at is None), None)
+            gone = next((one for one in absent if one.session is None and one.presence.lost_at is None), None)
             if gone is None:
                 raise cost.account.refusal(What.ANNOUNCED_BYTES, cost.size_bytes)
             self._remove(gone)
@@ -208,18 +192,12 @@ class Roster:
     def starting(self, session: Session, ids: list[bytes]) -> None:
         """A worker is about to start suspects: should it die now, they are charged, their neighbours are not."""
         worker = self.of(session)
-        worker.starting.update(self._own(worker, ids))
+        worker.starting.update(self.own(worker, ids))
 
-    def _own(self, worker: Worker, ids: list[bytes]) -> list[bytes]:
+    def own(self, worker: Worker, ids: list[bytes]) -> list[bytes]:
         """Of these, the tasks whose lease is this worker's: of others it has nothing to say."""
         found = ((id, self._running.get(id)) for id in ids)
         return [id for id, held in found if held is not None and held.worker == worker.number]
-
-    def heard(self, session: Session, now: Now) -> None:
-        """Any bytes from a worker keep its leases alive."""
-        worker = self.by_node.get(session.node)
-        if worker is not None and worker.session is session:
-            worker.heard, worker.heard_wall = now.mono, now.wall
 
     def ended(self, session: Session, attempts: int, now: Now) -> None:
         """So many attempts of a worker have ended: for its rate."""
@@ -236,23 +214,8 @@ class Roster:
         self._ends.hand_back(dict.fromkeys(mine), now)
         worker.session = worker.orders_call = None
         worker.has_left = True
-
-    def orders(self, call: Call) -> object:
-        worker = self.of(call.session)
-        worker.orders_call = call
-
-        def abandon() -> None:
-            worker.orders_call = None
-
-        call.abandon = abandon
-        if worker.orders:
-            self._called[worker] = None
-        return LATER
-
-    def is_of(self, session: Session) -> bool:
-        """Whether a worker serves through this session now."""
-        worker = self.by_node.get(session.node)
-        return worker is not None and worker.session is session
+        self._presence.leave(worker.presence)
+        self._forget_later(worker)
 
     def serving(self, queue: str, task: str) -> tuple[int, int]:
         """How many connected workers serve a callable in a queue, and how many are connected."""
@@ -260,95 +223,37 @@ class Roster:
         able = {one: one.serves(queue, task) for one in set(connected) if one is not None}
         return sum(able[one] for one in connected if one is not None), len(connected)
 
-    def drain(self, name: str, by: Verifier) -> dict[str, Any]:
-        """Order one worker to drain, by an unmistakable start of its node id, or by its host; its row. ``by``: the key that
-        asks, within whose queues everything lies that the worker serves."""
-        present = [one for one in self.by_node.values() if one.session is not None]
-        fitting = _fitting(present, name)
-        match fitting:
-            case [worker]:
-                if not _serves_within(worker, by):
-                    raise Forbidden(
-                        f"worker {name} serves other queues than this key's, {', '.join(by.queues)}; ask for a key that may"
-                    )
-                self.order(worker.number, WORKER, ["drain"])
-                worker.draining = True
-                return {"node": worker.node.hex(), "host": worker.info.host if worker.info else ""}
-            case [] if _fitting(list(self.by_node.values()), name):
-                raise InvalidArgument(f"worker {name} is not connected; there is nothing to drain")
-            case []:
-                raise InvalidArgument(f"0 workers fit {brief(name, 80)}; `tq workers` lists them")
-            case _:
-                named = ", ".join(
-                    f"{one.node.hex()[:8]} on {one.info.host}" for one in fitting[:CANDIDATES_MAX] if one.info
-                )
-                raise InvalidArgument(
-                    f"{len(fitting)} workers fit {brief(name, 80)}: {named}; give the node of one"
-                )
-
     # what happens to them
 
-    def order(self, number: int, about: bytes, order: list[Any]) -> None:
-        """Have a worker told something in the reply to its parked ``orders`` call: of each task the last order only, so
-        that a worker that never asks has no more of them than tasks."""
-        worker = self.by_number.get(number)
-        if worker is not None and worker.session is not None:
-            worker.orders[about] = order
-            self._called[worker] = None
-            if len(worker.orders) >= worker.orders_max:
-                self._forget_orders(worker)
+    def says_again(self, session: Session) -> bool:
+        return session.node in self.by_node
 
-    def order_cancel(self, id: bytes) -> None:
-        held = self._running[id]
-        self.order(held.worker, id, ["cancel", id, held.attempt])
-
-    def _forget_orders(self, worker: Worker) -> None:
-        """Those about tasks that it does not hold any more."""
-        mine = {*self._own(worker, list(worker.orders)), WORKER}
-        worker.orders = {about: order for about, order in worker.orders.items() if about in mine}
-        worker.orders_max = max(ORDERS_MIN, 2 * len(worker.orders))
-
-    def flush(self) -> None:
-        """Answer the parked ``orders`` calls of those who have orders."""
-        for worker in self._called:
-            if worker.orders_call is not None and worker.orders:
-                call, worker.orders_call = worker.orders_call, None
-                call.abandon = None
-                call.answer([*worker.orders.values()])
-                worker.orders = {}
-        self._called.clear()
-
-    def session_closed(self, session: Session, now: Now) -> None:
+    def closed(self, session: Session, now: Now) -> None:
         worker = self.by_node.get(session.node)
         if worker is not None and worker.session is session:
             worker.session = worker.orders_call = None
-            worker.give_up_at = now.mono + self._grace_ms
             worker.orders.clear()
 
-    def stalled(self, missed_ms: int) -> None:
-        """This process stood still: nobody is blamed for that time."""
-        for worker in self.by_node.values():
-            worker.heard += missed_ms
-            if worker.give_up_at is not None:
-                worker.give_up_at += missed_ms
+    def node_lost(self, node: bytes, now: Now) -> bool:
+        """Its leases end."""
+        worker = self.by_node.get(node)
+        if worker is None:
+            return False
+        if worker.session is not None:  # it was silent
+            _out_of_line(worker)
+            worker.session = worker.orders_call = None
+        self._forget_later(worker)
+        self._lose(worker, now)
+        return False
 
-    def tick(self, now: Now) -> None:
-        """End the leases of those whose time is over."""
-        for worker in list(self.by_node.values()):
-            if worker.session is not None and now.mono - worker.heard >= self._lease_ms:
-                self._closing(worker.session, "silent for a whole lease")
-                _out_of_line(worker)
-                worker.session = worker.orders_call = None
-                self._lose(worker, now)
-            elif worker.give_up_at is not None and now.mono >= worker.give_up_at:
-                worker.give_up_at = None
-                self._lose(worker, now)
-            elif (
-                worker.session is None
-                and worker.give_up_at is None
-                and now.mono - worker.heard >= FORGET_ABSENT_MS
-            ):
-                self._remove(worker)
+    def _forget_later(self, worker: Worker) -> None:
+        self._agenda.set(self, worker.node, worker.presence.heard + FORGET_ABSENT_MS)
+
+    def due(self, key: Hashable, now: Now) -> None:
+        """A worker was absent for so long that it is listed no more."""
+        worker = self.by_node.get(key) if isinstance(key, bytes) else None
+        if worker is not None and worker.session is None and worker.presence.lost_at is None:
+            self._remove(worker)
 
     def _lose(self, worker: Worker, now: Now) -> None:
         """Nobody can say what became of its tasks, except of suspects it had not said it would start.
@@ -382,8 +287,8 @@ class Roster:
         self._ends.hand_back(dict.fromkeys(left), now)
         self._ends.began(rows, now)
         for id in kept:
-            if id in self._ends.cancelling:
-                self.order_cancel(id)
+            if id in self._cancelling:
+                self._leases.cancel_asked(id)
         return dropped
 
     def _set_capability(self, worker: Worker, info: WorkerInfo, session: Session) -> None:
@@ -403,6 +308,9 @@ class Roster:
     def _remove(self, worker: Worker) -> None:
         del self.by_node[worker.node]
         self.by_number.pop(worker.number, None)
+        self._agenda.set(self, worker.node, None)
+        if worker.session is not None:
+            self._presence.leave(worker.presence)
         capability, worker.capability = worker.capability, None
         if capability is not None:
             self._retire(capability)
@@ -428,16 +336,3 @@ def _kind_of(info: WorkerInfo, session: Session) -> CapabilityKey:
         tuple(sorted(info.queues or ())),
         tuple(session.verifier.queues),
     )
-
-
-def _serves_within(worker: Worker, key: Verifier) -> bool:
-    if worker.capability is None:
-        return key.covers(Role.WORKER, [])
-    bounds = worker.capability.key
-    return key.covers(Role.WORKER, bounds.allowed) or key.covers(Role.WORKER, bounds.queues)
-
-
-def _fitting(workers: list[Worker], name: str) -> list[Worker]:
-    """Those on a host of this name, or else whose node begins with it."""
-    on_host = [one for one in workers if one.info is not None and one.info.host == name]
-    return on_host or [one for one in workers if name and one.node.hex().startswith(name)]

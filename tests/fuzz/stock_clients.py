@@ -19,11 +19,16 @@ from typing import Any
 
 from tq.master.engine.accounts import Accounts
 from tq.master.engine.clock import Now
-from tq.master.engine.engine import Engine, EngineLimits
+from tq.master.engine.core import Core
+from tq.master.engine.engine import Engine
+from tq.master.engine.limits import EngineLimits
 from tq.master.gateway.connection import Connection
 from tq.master.gateway.handshake import CHALLENGE, FAILURE, MODERN, WELCOME, FrameSplitter, frame
 from tq.master.gateway.server import Gateway
 from tq.master.gateway.writer import ERROR, RETURN, TRACEBACK, UNSERIALIZABLE
+from tq.master.items.items import Items
+from tq.master.keys.keyring import Keyring
+from tq.master.parts import make_engine
 from tq.master.store.sqlite.store import SqliteStore
 
 from .mutation import damage
@@ -166,6 +171,7 @@ class _Master:
 
     def __init__(self, engine: Engine, report: Callable[..., None]) -> None:
         self.engine, self.report, self.loop = engine, report, _Loop()
+        self.keys = engine.part(Keyring)
         self.accounts = Accounts()
 
     def has_room(self, _: int) -> bool:
@@ -184,12 +190,14 @@ class StreamTarget:
         counter = itertools.count(1)
         self._store, self._cases = SqliteStore(None, "memory"), 0
         weakref.finalize(self, self._store.close)
-        engine = Engine(
-            self._store,
-            EngineLimits(),
-            random=lambda: 0.5,
-            random_bytes=lambda size: next(counter).to_bytes(size, "big"),
-            report=self._report,
+        engine = make_engine(
+            Core(
+                self._store,
+                EngineLimits(),
+                random=lambda: 0.5,
+                random_bytes=lambda size: next(counter).to_bytes(size, "big"),
+                report=self._report,
+            )
         )
         engine.start(Now(1_700_000_000_000, 1_000_000))
         self.master = _Master(engine, self._report)
@@ -265,7 +273,7 @@ class StreamTarget:
         assert not picture.held
         assert not picture.putters
         for row in picture.queues:
-            queue = engine.items.by_name[row.name]
+            queue = engine.part(Items).by_name[row.name]
             assert (queue.waiting, queue.unfinished) == (row.waiting, row.unfinished)
             assert not any((queue.getters, queue.putters, queue.joiners))
             self._store.begin()

@@ -38,12 +38,15 @@ from tq.common.wire.protocol import Answerer, Caller, Request
 from tq.master.api.registry import Registry
 from tq.master.data.types import DATA
 from tq.master.engine.clock import Now
-from tq.master.engine.engine import Engine, EngineLimits
+from tq.master.engine.core import Core
+from tq.master.engine.limits import EngineLimits
 from tq.master.engine.session import Call, Session
 from tq.master.gateway.decoder import loads
 from tq.master.gateway.requests import read_call, split_request
 from tq.master.gateway.writer import returning
+from tq.master.parts import EXPOSED, make_engine
 from tq.master.store.sqlite.store import SqliteStore
+from tq.master.tasks.routes import Lanes
 
 from .mutation import damage, hostile_msgpack
 from .stock_clients import StreamTarget
@@ -276,14 +279,16 @@ class EngineTarget:
         self._now = Now(1_700_000_000_000, 1_000_000)
         self._store = SqliteStore(None, "memory")
         weakref.finalize(self, self._store.close)
-        self._engine = Engine(
-            self._store,
-            EngineLimits(),
-            random=lambda: 0.5,
-            random_bytes=lambda size: next(counter).to_bytes(size, "big"),
-            report=self._report,
+        self._engine = make_engine(
+            Core(
+                self._store,
+                EngineLimits(),
+                random=lambda: 0.5,
+                random_bytes=lambda size: next(counter).to_bytes(size, "big"),
+                report=self._report,
+            )
         )
-        self._registry = Registry(self._engine, {})
+        self._registry = Registry(self._engine, EXPOSED, {})
         self._engine.start(self._now)
         self._calls, self._cases = itertools.count(1), 0
         self._sessions: dict[Role, Session] = {}
@@ -402,7 +407,7 @@ class EngineTarget:
             have[row.lane, 3] = have.get((row.lane, 3), 0) + 1
         believed = {
             (lane.number, state): tasks
-            for lane in self._engine.lanes
+            for lane in self._engine.part(Lanes)
             for state, tasks in enumerate(lane.counts)
             if tasks
         }

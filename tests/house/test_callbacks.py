@@ -34,7 +34,6 @@ NAMED: Final = {
     ("master/net/server.py", "self._pump"): "arms the next transaction in `finally`",
     ("master/net/server.py", "self._next_turn"): "tells connections, each of which contains what it raises",
     ("master/net/server.py", "self.wake"): "only schedules the pump",
-    ("master/net/server.py", "shared.give_up"): "forgets in a dict of the server's own",
     ("master/net/connection.py", "then"): "one of this class's deadlines, each of them contained",
     ("master/gateway/connection.py", "transport.abort"): "asyncio's own; there is nothing behind it",
     ("master/gateway/connection.py", "self.end"): "the one way out itself",

@@ -45,21 +45,66 @@ CLIENT_MAY_IMPORT: dict[str, set[str]] = {
     "cli": ABOVE_APP,
 }
 
-# Modules that may still import one another in a circle. The engine knows each subject by its type, and each subject the
-# engine; a server makes its connections, and each knows its server.
+# What each folder of the master may import of the master, besides itself. The engine knows no subject; a subject knows the
+# engine and what it exposes its objects with; the top, where a master is put together, knows all of them.
+LOWER = {"engine", "store", "api"}  # ``store``: its interface, and the names of files in the data directory
+MASTER_MAY_IMPORT: dict[str, set[str]] = {
+    "store": set(),
+    "engine": {"store"},
+    "api": {"engine", "store"},
+    "tasks": LOWER,
+    "items": LOWER,
+    "locks": LOWER,
+    "data": LOWER,
+    "blobs": LOWER,
+    "keys": LOWER,
+    "objects": LOWER,
+    "workers": {*LOWER, "tasks"},  # they are given tasks, and end them
+    "observe": {*LOWER, "tasks", "items", "workers"},  # what people see of all of them
+    "net": {*LOWER, "blobs", "keys"},
+    "gateway": {*LOWER, "items", "keys", "net"},  # stock clients speak to item queues
+}
+INTERFACE, SQLITE = ("store", "interface"), ("store", "sqlite")
+# What stands against that, and why.
+MASTER_EXCEPTIONS = {
+    ("api.registry", "data.types"): "arguments of users' objects are checked as those of data are",
+    (
+        "api.registry",
+        "objects.shared",
+    ): "managers' objects run in threads, as the user's do, and not in the engine",
+    ("objects.shared", "data.types"): "a manager's dict is the same dict with and without a name",
+    ("items.consumers", "tasks.dispatch"): "items become tasks",
+    ("items.consumers", "tasks.origins"): "and their results become items",
+    ("items.consumers", "tasks.routes"): "of a queue and a callable",
+    (
+        "tasks.calls",
+        "items.calls",
+    ): "a task queue is a queue of plain values as well, as in the well-known tutorial",
+    ("tasks.calls", "blobs.keeper"): "a task may name content",
+    ("tasks.completion", "blobs.keeper"): "so may a result",
+    ("tasks.explain", "workers.membership"): "why a task waits is a question about workers",
+    (
+        "tasks.queries",
+        "workers.membership",
+    ): "how many reasons are looked for depends on how many workers there are",
+    ("tasks.shown", "workers.membership"): "which tasks run is told by workers",
+    (
+        "workers.calls",
+        "items.consumers",
+    ): "a worker announces the queues to whose items it applies a callable",
+    ("observe.health", "net.server"): "a page about the server",
+    ("observe.metrics", "net.server"): "a page about the server",
+    ("store.cluster_files", "store.sqlite.remedies"): "what to do about a damaged file depends on its kind",
+    ("store.inspection", "store.sqlite.remedies"): "what to do about a damaged file depends on its kind",
+}
+
+# Modules that may still import one another in a circle: a server makes its connections, and each knows its server.
 IN_CIRCLES = {
     "master.engine.chores",
-    "master.engine.engine",
     "master.gateway.connection",
     "master.gateway.server",
-    "master.items.consumers",
     "master.net.connection",
     "master.net.server",
-    "master.tasks.completion",
-    "master.tasks.dispatch",
-    "master.tasks.reach",
-    "master.tasks.subscriptions",
-    "master.workers.membership",
 }
 
 Module = tuple[str, ...]
@@ -151,6 +196,53 @@ def test_in_the_client_imports_go_from_the_command_to_the_session_and_never_back
 )
 def test_an_import_against_the_direction_is_found(text: str, module: Module) -> None:
     assert violations_in_client(text, module)
+
+
+def violations_in_master(text: str, module: Module, *, is_package: bool = False) -> set[tuple[str, str]]:
+    """``module``: below master. Pairs of who imports, and what."""
+    found = set()
+    for target in imported(ast.parse(text), ("master", *module), is_package=is_package):
+        _, *of_master = target if target[:1] == ("master",) and len(target) > 2 else ("",)
+        if not of_master or len(module) == 1:
+            continue
+        folder, known = tuple(of_master[:2]), {module[0], *MASTER_MAY_IMPORT[module[0]]}
+        is_backends = folder == SQLITE and module[:2] != SQLITE
+        is_upward = module[:2] == INTERFACE and folder != INTERFACE
+        if of_master[0] not in known or is_backends or is_upward:
+            depth = 3 if folder in (INTERFACE, SQLITE) else 2
+            found.add((".".join(module), ".".join(of_master[:depth])))
+    return found
+
+
+def test_in_the_master_imports_go_from_the_top_to_the_engine_and_its_stores_interface(
+    root: Path, sources: list[Path]
+) -> None:
+    found = set()
+    for file in sources:
+        room, *module = module_of(file, root) or ("",)
+        if room == "master" and module:
+            is_package = file.name == "__init__.py"
+            found |= violations_in_master(file.read_text("utf-8"), tuple(module), is_package=is_package)
+    assert found == set(MASTER_EXCEPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("text", "module"),
+    [
+        ("from ..tasks.routes import Lanes", ("engine", "engine")),
+        ("def f():\n    from ..locks import claims", ("engine", "presence")),
+        ("from ..api.registry import Registry", ("engine", "engine")),
+        ("from ..app import House", ("net", "server")),
+        ("from ..parts import EXPOSED", ("api", "registry")),
+        ("from ..items.items import Items", ("locks", "calls")),
+        ("from ..observe.overview import queue_rows", ("tasks", "calls")),
+        ("from ..store.sqlite.blobs import BlobRow", ("blobs", "keeper")),
+        ("from ..sqlite.store import SqliteStore", ("store", "interface", "store")),
+        ("from ...engine.clock import Now", ("store", "sqlite", "store")),
+    ],
+)
+def test_an_import_in_the_master_against_the_direction_is_found(text: str, module: Module) -> None:
+    assert violations_in_master(text, module)
 
 
 def graph_of(texts: dict[Module, str], packages: set[Module]) -> dict[Module, set[Module]]:

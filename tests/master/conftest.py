@@ -14,9 +14,12 @@ from tq.common.domain.model import Role
 from tq.common.errors import StoreError
 from tq.common.wire.protocol import Request
 from tq.master.api.registry import Registry
+from tq.master.engine.batch import Batch
 from tq.master.engine.clock import Now
-from tq.master.engine.engine import Batch, Engine, EngineLimits
+from tq.master.engine.core import Core
+from tq.master.engine.limits import EngineLimits
 from tq.master.engine.session import Call, Session
+from tq.master.parts import EXPOSED, make_engine
 from tq.master.store.sqlite.store import SqliteStore
 
 from tests.master.net.door import Door
@@ -90,14 +93,16 @@ class Bench:
         self.now = Now(1_700_000_000_000, 40 * 24 * 3_600_000)  # a machine that has been up for forty days
         self.reports: list[tuple[str, dict[str, Any]]] = []
         counter = itertools.count(1)
-        self.engine = Engine(
-            store,
-            EngineLimits(**{"lease_ms": LEASE_MS, "grace_ms": GRACE_MS, "tick_ms": TICK_MS, **limits}),
-            random=lambda: 0.5,
-            random_bytes=lambda size: next(counter).to_bytes(size, "big"),
-            report=lambda action, **fields: self.reports.append((action, fields)),
+        self.engine = make_engine(
+            Core(
+                store,
+                EngineLimits(**{"lease_ms": LEASE_MS, "grace_ms": GRACE_MS, "tick_ms": TICK_MS, **limits}),
+                random=lambda: 0.5,
+                random_bytes=lambda size: next(counter).to_bytes(size, "big"),
+                report=lambda action, **fields: self.reports.append((action, fields)),
+            )
         )
-        self.registry = Registry(self.engine, {})
+        self.registry = Registry(self.engine, EXPOSED, {})
         self.engine.start(self.now)
 
     def step(self, *, commit: Callable[[], None] | None = None) -> Batch:
@@ -120,7 +125,7 @@ class Bench:
             self.now = self.now._replace(wall=self.now.wall + portion, mono=self.now.mono + portion)
             for session in self.engine.sessions:
                 if silent is None or session is not silent.session:
-                    self.engine.roster.heard(session, self.now)
+                    self.engine.presence.heard(session, self.now)
             left -= portion
             self.step()
             while self.engine.trouble.since is not None and self.engine.next_wakeup() <= self.now.mono:

@@ -12,9 +12,12 @@ from tq.common.wire.frames import FrameReader
 from tq.common.wire.protocol import PONG, Abandoned, Answerer, Goodbye, Ping, Request, goodbye
 from tq.master.api.registry import Registry
 from tq.master.engine.clock import Now
-from tq.master.engine.engine import Engine, EngineLimits
+from tq.master.engine.core import Core
+from tq.master.engine.limits import EngineLimits
 from tq.master.engine.session import Call, Session
+from tq.master.keys.keyring import Keyring
 from tq.master.net.server import Server
+from tq.master.parts import EXPOSED, make_engine
 from tq.master.store.recording import RecordingStore
 
 from .disk import Disk, SimulatedStore
@@ -88,7 +91,7 @@ class Socket:
         self._master, self._end = master, end
         self._frames, self._answerer = FrameReader(FRAME_BYTES_MAX), Answerer(FRAME_BYTES_MAX)
         self._heard = master.world.now
-        verifier = master.engine.keys.find(str(greeting.role))
+        verifier = master.engine.part(Keyring).find(str(greeting.role))
         assert verifier is not None
         self.session = Session(
             self, verifier=verifier, role=greeting.role, node=greeting.node, address="simulated"
@@ -160,25 +163,27 @@ class Master:
         self.process = Process(world, f"master-{life}")
         self.sockets: dict[Socket, None] = {}
         store.rollback()  # what the life before had not committed
-        self.engine = Engine(
-            RecordingStore(store, oracle.note),
-            EngineLimits(
-                lease_ms=int(LEASE_SECONDS * 1000),
-                grace_ms=int(GRACE_SECONDS * 1000),
-                tick_ms=int(HEARTBEAT_SECONDS * 1000),
-            ),
-            random=world.random.random,
-            random_bytes=world.random_bytes,
-            report=self._report,
+        self.engine = make_engine(
+            Core(
+                RecordingStore(store, oracle.note),
+                EngineLimits(
+                    lease_ms=int(LEASE_SECONDS * 1000),
+                    grace_ms=int(GRACE_SECONDS * 1000),
+                    tick_ms=int(HEARTBEAT_SECONDS * 1000),
+                ),
+                random=world.random.random,
+                random_bytes=world.random_bytes,
+                report=self._report,
+            )
         )
         self.engine.start(self._clock())
         for role in Role:
-            self.engine.keys.add_door(
+            self.engine.part(Keyring).add_door(
                 Verifier(key_id=str(role), role=role, kdf="none", stored_key=b"", server_key=b"")
             )
         self.server = Server(
             self.engine,
-            Registry(self.engine, {}),
+            Registry(self.engine, EXPOSED, {}),
             None,  # type: ignore[arg-type]
             b"",
             cluster_id=b"",

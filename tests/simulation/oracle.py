@@ -10,6 +10,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tq.common.domain.model import OutcomeNumber, StateNumber
+from tq.master.tasks.leases import Leases
+from tq.master.tasks.routes import Lanes
+from tq.master.workers.membership import Roster
 
 from ..history.checker import Final, check
 from .world import SECOND, World
@@ -119,13 +122,13 @@ class Oracle:
             have[row.lane, StateNumber.RUNNING] = have.get((row.lane, StateNumber.RUNNING), 0) + 1
         believed = {
             (lane.number, StateNumber(state)): tasks
-            for lane in engine.lanes
+            for lane in engine.part(Lanes)
             for state, tasks in enumerate(lane.counts)
             if tasks
         }
         if have != believed:
             raise Broken("I8", f"the store has {have}, the master believes {believed}")
-        if {row.id for row in picture.running} != set(engine.running):
+        if {row.id for row in picture.running} != set(engine.part(Leases).running):
             raise Broken("I5", "the master's leases are not the store's")
 
     def _charge(self, event: dict[str, Any]) -> None:
@@ -200,7 +203,7 @@ class Oracle:
             and other["id"] == event["id"]
             and other["attempt"] == event["attempt"]
         )
-        worker = self.master.engine.roster.by_number.get(leased["worker"])
+        worker = self.master.engine.part(Roster).by_number.get(leased["worker"])
         node = worker.node if worker is not None else b""
         holder = self.workers.get(node)
         if holder is None or not holder.process.alive:

@@ -67,9 +67,9 @@ BUGS = (
     ),
     Bug(
         "forget requeue on disconnect",
-        "tq.master.workers.membership",
-        "            worker.give_up_at = now.mono + self._grace_ms\n",
-        "",
+        "tq.master.engine.presence",
+        "            self._is_away(node, now.mono + self._limits.grace_ms)\n",
+        "            pass\n",
     ),
     Bug("reuse an attempt", "tasks.sql", "attempt = attempt + 1", "attempt = max(attempt, 1)"),
     Bug(
@@ -92,7 +92,7 @@ BUGS = (
     ),
     Bug(
         "no grace after a stall",
-        "tq.master.workers.membership",
+        "tq.master.engine.presence",
         '        """This process stood still: nobody is blamed for that time."""\n',
         "        return\n",
     ),

@@ -15,7 +15,7 @@ from tq.common.contract.table import BESIDE, BUILT_IN, is_repeatable
 from tq.common.domain.model import Role
 from tq.master.objects.shared import ARGUMENTS as SHARED
 from tq.master.observe.disk import Disk
-from tq.master.tasks.calls import BUILT_IN as SERVED
+from tq.master.parts import EXPOSED as SERVED
 
 ALL = {**BUILT_IN, **BESIDE}
 PAGE = Path(tq.__file__).resolve().parent / "docs" / "protocol.md"

@@ -20,6 +20,8 @@ from tq.common.values.codec import decode, encode_call
 from tq.common.wire.protocol import Request
 from tq.master.api.registry import OBJECTS_MAX, Registry
 from tq.master.engine.session import Call
+from tq.master.parts import EXPOSED
+from tq.master.tasks.leases import Leases
 
 from tests.master.locks.sync_calls import GOOD_ITEM_CALLS, GOOD_SYNC_CALLS, TARGETS
 
@@ -395,15 +397,14 @@ def test_nothing_that_a_peer_may_send_disturbs_the_others(bench: Any, called: st
             except TqError:
                 pass
             except Exception as error:
-                faults.append(
-                    (path, f"{other!r:.20}" if other is not spoils[-1] else "bottomless", repr(error))
-                )
+                spoil = f"{other!r:.20}" if other is not spoils[-1] else "bottomless"
+                faults.append((path, spoil, repr(error)))
             bugs = [f["error"].splitlines()[-1] for action, f in bench.reports if action == "master.bug"]
             faults += [
                 (path, f"{other!r:.20}" if other is not spoils[-1] else "bottomless", bug) for bug in bugs
             ]
             stored = bench.engine.store.find([running])[0].state == StateNumber.RUNNING
-            if stored != (running in bench.engine.running):
+            if stored != (running in bench.engine.part(Leases).running):
                 faults.append((path, f"{other!r:.20}", "the engine and the store disagree about a task"))
             peer.close()
             client.close()
@@ -455,7 +456,7 @@ def test_what_cannot_be_exposed_is_refused_with_the_line_to_write(
     bench: Any, name: str, callable_name: str, remedy: str
 ) -> None:
     with pytest.raises(ConfigError, match=remedy) as caught:
-        Registry(bench.engine, {name: callable_name})
+        Registry(bench.engine, EXPOSED, {name: callable_name})
     assert str(caught.value).startswith("[expose] ")
     assert repr(name) in str(caught.value) or f"[expose] {name}:" in str(caught.value)
 
@@ -469,7 +470,7 @@ Ask = Callable[..., Any]
 @pytest.fixture
 def ask(bench: Any, module: types.ModuleType) -> Ask:
     """``ask(role, target, method, *args, **kwargs)`` of a registry that exposes a Counter."""
-    registry = Registry(bench.engine, {"get_counter": f"{MODULE}:Counter"})
+    registry = Registry(bench.engine, EXPOSED, {"get_counter": f"{MODULE}:Counter"})
 
     def call(
         role: Role, target: tuple[Any, ...], method: str, *args: Any, relayed: bool = False, **kwargs: Any
@@ -541,7 +542,7 @@ def expose(bench: Any, factory: Callable[..., Any]) -> Callable[..., Any]:
     """``read(*arguments)`` of what a factory in a module of the user's makes."""
     factory.__qualname__ = "made_here"
     vars(sys.modules[MODULE])["made_here"] = factory
-    registry = Registry(bench.engine, {"get_it": f"{MODULE}:made_here"})
+    registry = Registry(bench.engine, EXPOSED, {"get_it": f"{MODULE}:made_here"})
     session = bench.client(role=Role.VIEWER).session
 
     def read(*arguments: Any) -> Any:
@@ -580,7 +581,7 @@ def test_an_object_that_several_threads_ask_for_at_once_is_made_once(bench: Any)
 
 @pytest.mark.parametrize("payload", [(), (b"", b""), ([],), ("text",), (None,)])
 def test_an_exposed_objects_call_is_one_payload(bench: Any, module: Any, payload: tuple[Any, ...]) -> None:
-    registry = Registry(bench.engine, {"get_counter": f"{MODULE}:Counter"})
+    registry = Registry(bench.engine, EXPOSED, {"get_counter": f"{MODULE}:Counter"})
     session = bench.client(role=Role.ADMIN).session
     run = registry.invocation(session, request(("get_counter",), "read", *payload)).run
     with pytest.raises(InvalidArgument, match=r"one payload of \[args, kwargs\]"):

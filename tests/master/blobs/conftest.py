@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tq.common.values.blob import Blob
 from tq.master.blobs.files import RESERVE_BYTES, BlobFiles
+from tq.master.blobs.keeper import Keeper
 from tq.master.store.sqlite.store import SqliteStore
 
 from ..conftest import Bench, Peer
@@ -18,7 +19,7 @@ Then = Callable[[Any, BaseException | None], None]
 
 
 class SlowDisk:
-    """See ``keeper.Disk``: jobs stand in line until ``work``."""
+    """See ``disk.Disk``: jobs stand in line until ``work``."""
 
     def __init__(self, later: Callable[[Callable[[], None]], None]) -> None:
         self._later = later
@@ -49,7 +50,7 @@ class BlobBench(Bench):
         self.files = BlobFiles(folder, sync=False, free=lambda _: self.free)
         self.files.prepare()
         self.disk = SlowDisk(self.engine.later)
-        self.engine.blobs.serve(self.files, self.disk)
+        self.engine.part(Keeper).serve(self.files, self.disk)
 
     def settle(self) -> None:
         """Until nobody has anything to do."""

@@ -50,7 +50,7 @@ def steps(bench: BlobBench) -> Iterator[Callable[[], object]]:
     yield from until_quiet()
     client.ask("get_tasks", "cancel", [id])
     yield from until_quiet()
-    bench.engine.limits = bench.engine.limits.__class__(result_ttl_ms=0)
+    bench.engine.core.limits = bench.engine.limits.__class__(result_ttl_ms=0)
     later()
     yield from until_quiet()
     later()

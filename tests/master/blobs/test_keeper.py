@@ -14,7 +14,7 @@ from tq.common.errors import InvalidArgument, QuotaExceeded, StoreError, TqError
 from tq.common.values.blob import BLOB_BYTES_MAX, Blob
 from tq.common.values.failure import Failure
 from tq.master.blobs import keeper, uploads
-from tq.master.blobs.keeper import CHUNK_BYTES_MAX, COLLECT_BLOBS_MAX, KEEP_MS
+from tq.master.blobs.keeper import CHUNK_BYTES_MAX, COLLECT_BLOBS_MAX, KEEP_MS, Keeper
 from tq.master.engine.accounts import LIMITS, Account, What
 from tq.master.store.sqlite.store import SqliteStore
 
@@ -500,7 +500,7 @@ def test_content_sent_anew_while_it_is_forgotten_stays(bench: BlobBench) -> None
     """Its row is deleted in the very transaction that puts it back; the old file's removal must not hit the new one."""
     client = bench.client()
     blob = bench.upload(client, DATA)
-    bench.engine.blobs._damaged.add(blob.digest)  # so that it is taken in again
+    bench.engine.part(Keeper)._damaged.add(blob.digest)  # so that it is taken in again
     call = client.ask("get_blobs", "put", blob.digest, 100, 0, DATA)
     bench.step()
     bench.disk.work()
@@ -571,8 +571,8 @@ def test_reads_of_a_connection_that_is_gone_are_forgotten(bench: BlobBench) -> N
     bench.step()
     client.close()
     bench.settle()
-    assert not bench.engine.blobs._reads._waiting
-    assert not bench.engine.blobs._reads._under_way
+    assert not bench.engine.part(Keeper)._reads._waiting
+    assert not bench.engine.part(Keeper)._reads._under_way
 
 
 def test_a_master_without_blobs_says_so(make_bench: Any) -> None:

@@ -19,6 +19,7 @@ from tq.master.blobs.keeper import KEEP_MS
 from tq.master.engine.clock import JUMP_MS, SEEN_IDLE_MS, Timeline, read_clock
 from tq.master.items.put_numbers import PUTTER_TTL_MS
 from tq.master.store.sqlite.store import SqliteStore
+from tq.master.tasks.leases import Leases
 
 from .test_engine import ERROR, lease, row, state, submit
 
@@ -165,7 +166,7 @@ def test_a_host_that_slept_has_let_time_pass_but_no_lease(bench: Bench) -> None:
     bench.let_host_sleep(8 * HOUR)
     bench.step()
     assert not bench.reports
-    assert running in bench.engine.running
+    assert running in bench.engine.part(Leases).running
     assert [state(client, id) for id in (delayed, waiting)] == [StateNumber.READY, StateNumber.EXPIRED]
 
 
@@ -318,13 +319,14 @@ def test_the_clock_is_read_three_ways_that_agree() -> None:
 WALL = {  # who means the wall's clock, and why
     "app.py": "since when it runs, for people",
     "engine/clock.py": "compares it",
+    "engine/agenda.py": "at=",
     "tasks/dues.py": "at=",
     "items/consumers.py": "ids are made of it, as clients make theirs",
-    "tasks/dispatch.py": "at=",
-    "tasks/calls.py": "what clients compare theirs with",
+    "tasks/plan.py": "at=",
+    "observe/calls.py": "what clients compare theirs with",
     "tasks/attempt_output.py": "when progress was told, for people",
     "observe/overview.py": "for people",
-    "workers/membership.py": "when a worker was last heard, for people",
+    "engine/presence.py": "when a worker was last heard, for people",
     "tasks/explain.py": "at=",
 }
 

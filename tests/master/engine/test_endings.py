@@ -14,8 +14,11 @@ from tq.common.domain.ids import new_ids
 from tq.common.domain.model import Delivery, OutcomeNumber, Role, StateNumber, TaskOptions
 from tq.common.values.failure import Failure
 from tq.master.items import consumers as feeds
-from tq.master.observe.meters import Meters
+from tq.master.observe.last_failures import LastFailures
+from tq.master.observe.meters import count
 from tq.master.store.sqlite.store import SqliteStore
+from tq.master.tasks.leases import Leases
+from tq.master.tasks.routes import Lanes
 
 from ..conftest import GRACE_MS, Bench, Peer
 
@@ -194,8 +197,7 @@ def test_an_item_is_done_once_and_everybody_is_told_once_however_its_task_ends(
 ) -> None:
     monkeypatch.setattr(feeds, "OPTIONS", options)
     engine = world.bench.engine
-    meters = Meters(engine.store, engine.lanes)
-    engine.measure(meters)
+    meters = count(engine)
     id = world.put()
     watcher = world.bench.client()
     watcher.call("get_result_queue/s", "watch", [id])
@@ -214,10 +216,14 @@ def test_an_item_is_done_once_and_everybody_is_told_once_however_its_task_ends(
     assert (told, ended) == (id, state)
     assert meters.finished == {(("jobs", "m:f"), state): 1}
     failures = (StateNumber.FAILED, StateNumber.DEAD, StateNumber.LOST)
-    assert [failed.state for failed in engine.last_failures.newest_first()] == [state] * (state in failures)
-    assert not engine.running
-    assert not engine.ends.cancelling
-    believed = {(lane.number, one): n for lane in engine.lanes for one, n in enumerate(lane.counts) if n}
+    assert [failed.state for failed in engine.part(LastFailures).newest_first()] == [state] * (
+        state in failures
+    )
+    assert not engine.part(Leases).running
+    assert not engine.part(Leases).cancelling
+    believed = {
+        (lane.number, one): n for lane in engine.part(Lanes) for one, n in enumerate(lane.counts) if n
+    }
     assert believed == {(lane, one): n for lane, one, n in engine.store.load().counts}
 
 

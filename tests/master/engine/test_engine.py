@@ -17,6 +17,8 @@ from tq.common.errors import (
 )
 from tq.common.values.failure import Failure
 from tq.master.store.sqlite.store import SqliteStore
+from tq.master.tasks.leases import Leases
+from tq.master.tasks.routes import Lanes
 
 SUCCESS, ERROR, CRASH = int(OutcomeNumber.SUCCESS), int(OutcomeNumber.ERROR), int(OutcomeNumber.CRASH)
 
@@ -74,7 +76,7 @@ def test_a_worker_that_already_waits_gets_the_task_in_the_transaction_that_store
     ids = submit(client, b"1", b"2")
     _, groups = worker.answer(waiting)
     assert [entry[0] for entry in groups[0][3]] == ids
-    assert ids[0] in bench.engine.running
+    assert ids[0] in bench.engine.part(Leases).running
 
 
 def test_no_answer_leaves_before_its_commit(bench: Any) -> None:
@@ -206,7 +208,7 @@ def test_a_closed_worker_may_resume_within_the_grace_and_keeps_its_leases(bench:
     bench.advance(2)
     again = bench.worker("m:f", node=worker.session.node, held=[[kept, 1, lease_id]])
     assert again.announced["dropped"] == []
-    assert kept in bench.engine.running
+    assert kept in bench.engine.part(Leases).running
     assert state(client, lost_reply) == StateNumber.READY, "a lease the worker never heard of is taken back"
     assert again.call("get_dispatcher", "finish", [row(kept, 1, lease_id)]) == []
 
@@ -234,7 +236,7 @@ def test_a_silent_worker_is_given_up_after_one_lease_however_its_connection_look
     lease(worker)
     bench.advance(60)
     bench.advance(15, silent=worker)
-    assert id in bench.engine.running
+    assert id in bench.engine.part(Leases).running
     bench.advance(10, silent=worker)
     assert state(client, id) == StateNumber.READY
     assert worker.disconnected
@@ -246,7 +248,7 @@ def test_a_master_that_stood_still_blames_nobody_for_that_time(bench: Any) -> No
     lease(worker)
     bench.now = bench.now._replace(wall=bench.now.wall + 60_000, mono=bench.now.mono + 60_000)
     bench.step()
-    assert id in bench.engine.running
+    assert id in bench.engine.part(Leases).running
     assert not worker.disconnected
 
 
@@ -257,7 +259,7 @@ def test_a_jump_of_the_wall_clock_ends_no_lease(bench: Any) -> None:
     for jump in (3_600_000, -7_200_000):
         bench.now = bench.now._replace(wall=bench.now.wall + jump)
         bench.step()
-    assert id in bench.engine.running
+    assert id in bench.engine.part(Leases).running
 
 
 def test_a_task_that_kills_its_worker_is_quarantined_and_its_neighbours_are_not(bench: Any) -> None:
@@ -318,7 +320,7 @@ def test_a_running_task_is_left_alone_when_only_what_waits_is_to_be_cancelled(be
         [running, StateNumber.RUNNING],
         [waiting, StateNumber.CANCELLED],
     ]
-    assert bench.engine.ends.cancelling == set()
+    assert bench.engine.part(Leases).cancelling == set()
 
 
 def test_cancelling_a_running_task_orders_its_worker_and_survives_its_loss(bench: Any) -> None:
@@ -527,7 +529,7 @@ def test_small_tasks_after_large_ones_are_leased_by_their_number_again(bench: An
     lease_id, _ = lease(worker)
     worker.call("get_dispatcher", "finish", [row(id, 1, lease_id)])
     submit(client, *[b"x"] * 50)
-    assert not any(lane.has_large for lane in bench.engine.lanes)
+    assert not any(lane.has_large for lane in bench.engine.part(Lanes))
     assert len(lease(worker, 100)[1]) == 50
 
 

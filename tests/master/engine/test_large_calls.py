@@ -16,6 +16,7 @@ from tq.common.wire.frames import Kind, encode_frame, pack
 from tq.common.wire.protocol import SKIMMED_BYTES_MIN
 from tq.master.api.registry import Registry
 from tq.master.engine.session import Call
+from tq.master.parts import EXPOSED
 
 from tests.master.api.test_registry import request
 from tests.master.net.door import FRAME_BYTES_MAX, Door
@@ -31,7 +32,7 @@ class Tally:
 
 @pytest.fixture
 def registry(bench: Any) -> Registry:
-    return Registry(bench.engine, {"get_tally": f"{__name__}:Tally"})
+    return Registry(bench.engine, EXPOSED, {"get_tally": f"{__name__}:Tally"})
 
 
 @pytest.fixture

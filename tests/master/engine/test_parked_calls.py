@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import tq.master
 from tq.common.domain.ids import new_ids
+from tq.master.items.items import Items
+from tq.master.locks.claims import Syncs
 
 from ..conftest import GRACE_MS, Bench, Peer
 
@@ -108,7 +110,7 @@ def test_a_condition_that_nobody_waits_for_is_not_remembered(bench: Bench) -> No
     client.call(lock, "acquire", held)
     call = client.ask(lock, "wait", "c", held, token())
     bench.step()
-    [sync] = bench.engine.syncs.by_name.values()
+    [sync] = bench.engine.part(Syncs).by_name.values()
     assert (list(sync.conditions), sync.waiting) == (["c"], 1)
     bench.engine.abandoned(client.session, call)
     assert (sync.conditions, sync.condition_of, sync.waiting) == ({}, {}, 0)
@@ -141,11 +143,11 @@ def test_very_many_who_own_a_queue_each_go_in_portions(bench: Bench) -> None:
     assert time.thread_time() - began < SECONDS_MAX
     bench.now = bench.now._replace(wall=bench.now.wall + GRACE_MS, mono=bench.now.mono + GRACE_MS)
     bench.step()
-    assert 0 < len(bench.engine.items.by_name) < len(owners)
+    assert 0 < len(bench.engine.part(Items).by_name) < len(owners)
     for _ in range(3):
         assert bench.engine.next_wakeup() <= bench.now.mono
         bench.step()
-    assert not bench.engine.items.by_name
+    assert not bench.engine.part(Items).by_name
 
 
 def test_nothing_that_waits_is_removed_from_a_list() -> None:

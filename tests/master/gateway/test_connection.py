@@ -24,6 +24,7 @@ from tq.master.gateway.handshake import CHALLENGE, FRAME_BYTES_MAX, WELCOME, Fra
 from tq.master.gateway.server import UNREAD_BYTES_MAX as UNREAD_ANSWERS_MAX
 from tq.master.gateway.server import Gateway
 from tq.master.gateway.socket_options import NOTICED
+from tq.master.items.items import Items
 from tq.master.net.server import Server
 
 from tests.master.net.door import HandLoop
@@ -196,7 +197,7 @@ def get_and_not_read(client: StockClient) -> None:
 
 
 def is_back(door: Door, queue: str = "q") -> bool:
-    return bool(door.bench.engine.items.by_name[queue].waiting)
+    return bool(door.bench.engine.part(Items).by_name[queue].waiting)
 
 
 def test_who_asks_on_and_reads_nothing_is_cut_off_and_leaves_nothing_behind(door: Door) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tq.common.errors import DecodeError, InvalidArgument
 from tq.common.values.sort_keys import rank
-from tq.master.items.items import SERVED_BYTES_MAX
+from tq.master.items.items import SERVED_BYTES_MAX, Items
 
 
 def test_a_rank_that_is_none_is_refused_when_it_comes_not_when_there_is_room(bench: Any) -> None:
@@ -53,7 +53,7 @@ def test_a_put_that_turns_out_bad_when_there_is_room_costs_that_put_alone(bench:
         other.ask(target, "put", os.urandom(16), 1, bytes([number]), True, rank(number)) for number in (2, 3)
     ]
     bench.step()
-    putters = bench.engine.items.by_name["p"].putters
+    putters = bench.engine.part(Items).by_name["p"].putters
     name, putter = next(iter(putters.items()))
     putters[name] = putter._replace(put=putter.put._replace(rank=b"garbage"))
     assert client.call(target, "get", os.urandom(16)) == b"\x01"

@@ -13,6 +13,7 @@ import pytest
 from tq.common.domain.model import Role
 from tq.common.errors import DecodeError, Forbidden, InvalidArgument, StoreError
 from tq.common.values.sort_keys import rank
+from tq.master.items.items import Items
 from tq.master.items.put_numbers import FORGET_EVERY_MS, FORGOTTEN_AT_ONCE, PUTTER_TTL_MS
 from tq.master.store.sqlite.store import SqliteStore
 
@@ -299,7 +300,7 @@ def test_a_queue_of_ones_own_goes_with_its_owner_and_those_who_wait_are_told(ben
     bench.advance(GRACE_SECONDS + 1)
     with pytest.raises(InvalidArgument, match="gone with the program that made it"):
         other.answer(waiting)
-    assert "mine" not in bench.engine.items.by_name
+    assert "mine" not in bench.engine.part(Items).by_name
 
 
 def test_the_tutorials_two_queues_are_there_without_being_made(bench: Any) -> None:
@@ -434,7 +435,7 @@ def test_whatever_happens_every_item_comes_out_once(make_bench: Any, tmp_path: P
             bench = make_bench(SqliteStore(tmp_path / "tq.db"))
             for each in range(len(nodes)):
                 connect(each)
-        assert bench.engine.items.by_name.keys() <= {"q"}
+        assert bench.engine.part(Items).by_name.keys() <= {"q"}
     for index, mine in enumerate(held):
         for one, payload in mine.items():
             peers[index].call(target, "confirm", [one])
@@ -563,6 +564,7 @@ def test_many_who_are_gone_are_forgotten_in_portions(bench: Any) -> None:
     queue = store.items.add_queue("old", "fifo", 0, None)
     rows = [(queue, number.to_bytes(16, "big"), 1, 0) for number in range(FORGOTTEN_AT_ONCE + 5)]
     store.items.put_putters(rows)
+    bench.engine._load()
     store.commit()
     bench.step()
     assert putters(bench) == 5

@@ -8,6 +8,7 @@ import pytest
 from tq.common.auth.keys import Verifier
 from tq.common.domain.model import Role
 from tq.common.errors import Forbidden, InvalidArgument
+from tq.master.keys.keyring import Keyring
 
 
 @pytest.fixture
@@ -62,12 +63,12 @@ def test_a_key_beyond_ones_own_is_answered_as_one_that_is_not_there(keys: Any) -
 
 def test_the_key_of_another_door_is_listed_and_revoked_and_not_stored(bench: Any, keys: Any) -> None:
     free, bound = keys
-    bench.engine.keys.add_door(
+    bench.engine.part(Keyring).add_door(
         Verifier(key_id="gateway", role=Role.CLIENT, kdf="none", stored_key=b"", server_key=b"")
     )
     assert by_id(free)["gateway"]["state"] == "active"
     assert "gateway" not in by_id(bound)  # it is for all queues
     free.call("get_keys", "revoke", "gateway")
-    bench.engine.keys.load()
+    bench.engine._load()
     assert by_id(free)["gateway"]["state"] == "revoked"
     assert "gateway" not in {row.id for row in bench.engine.store.key_rows()}

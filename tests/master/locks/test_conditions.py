@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tq.common.domain.model import Role
-from tq.master.locks.claims import REMEMBERED_MAX
+from tq.master.locks.claims import REMEMBERED_MAX, Syncs
 from tq.master.store.sqlite.store import SqliteStore
 
 from ..conftest import Peer
@@ -56,7 +56,7 @@ def test_a_waiter_that_was_away_is_woken_however_many_turns_others_took(
     assert isinstance(back.call(LOCK, "wait", "c", held, waits), int)
     back.call(LOCK, "release", waits)
     take_turns(other)
-    sync = bench.engine.syncs.by_name[("lock", "x")]
+    sync = bench.engine.part(Syncs).by_name[("lock", "x")]
     assert (len(sync.past), sync.laid_down) == (REMEMBERED_MAX, {}), (
         "it is over, and nothing more is remembered"
     )
@@ -66,7 +66,7 @@ def test_what_a_waiter_laid_down_is_forgotten_when_it_does_not_come_back(bench: 
     client, quitter, other = (bench.client() for _ in range(3))
     waiting(bench, client)
     _, _, waits = waiting(bench, quitter)
-    sync = bench.engine.syncs.by_name[("lock", "x")]
+    sync = bench.engine.part(Syncs).by_name[("lock", "x")]
     assert len(sync.laid_down) == 2
     mine = token()
     other.call(LOCK, "acquire", mine)
@@ -75,4 +75,4 @@ def test_what_a_waiter_laid_down_is_forgotten_when_it_does_not_come_back(bench: 
     client.close()
     bench.advance(GRACE_SECONDS + 1)
     assert sync.laid_down == {}
-    assert bench.engine.syncs._laid_down == {}
+    assert bench.engine.part(Syncs)._laid_down == {}

@@ -15,6 +15,7 @@ from tq.common.errors import TqError, from_wire
 from tq.common.wire.frames import FrameReader, Kind, encode_frame, pack, unpack
 from tq.common.wire.handshake import CLUSTER_ID_BYTES, ClientHandshake
 from tq.common.wire.tls import TlsPipe, client_context, server_context
+from tq.master.keys.keyring import Keyring
 from tq.master.net.connection import SILENT_HEARTBEATS_MAX, Connection
 from tq.master.net.server import Server
 
@@ -42,7 +43,7 @@ class Door:
         files = ensure_certificate(folder)
         self.loop = HandLoop()
         self.reports: list[tuple[str, dict[str, Any]]] = []
-        bench.engine.keys.pin = fingerprint(certificate_der(files[0]))
+        bench.engine.part(Keyring).pin = fingerprint(certificate_der(files[0]))
         self.token = self.clients = bench.client(role=Role.ADMIN).call("get_keys", "add", "client", [], "")
         self.server = Server(
             bench.engine,

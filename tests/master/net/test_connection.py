@@ -21,6 +21,7 @@ from tq.master.net.admission import (
     HANDSHAKE_SECONDS_MAX,
     TLS_SECONDS_MAX,
 )
+from tq.master.parts import EXPOSED
 
 from tests.master.net.door import FRAME_BYTES_MAX, HEARTBEAT, SECONDS_MAX, SILENCE, Door, Peer
 
@@ -51,7 +52,7 @@ def slow(door: Door, bench: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sl
     module.get_slow = lambda: made  # type: ignore[attr-defined]
     module.get_slow.__qualname__ = "get_slow"
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    door.server.registry = Registry(bench.engine, {"get_slow": "slow_of_tests:get_slow"})
+    door.server.registry = Registry(bench.engine, EXPOSED, {"get_slow": "slow_of_tests:get_slow"})
     yield made
     made.release.set()
 

@@ -13,6 +13,8 @@ from tq.common.wire.protocol import Request
 from tq.master.engine.session import Call, Session
 from tq.master.objects import shared as shared_module
 
+from ..conftest import GRACE_MS
+
 TARGET = ("get_shared",)
 
 
@@ -20,9 +22,8 @@ class Program:
     """A client that makes objects and calls them."""
 
     def __init__(self, bench: Any, role: Role = Role.CLIENT) -> None:
-        self._registry = bench.registry
+        self._bench, self._registry = bench, bench.registry
         self.session: Session = bench.client(role=role).session
-        self._registry.shared.opened(self.session.node)
 
     def ask(self, method: str, *args: Any, child: bytes | None = None) -> Any:
         request = Request(1, TARGET, method, list(args), {}, child, 100)
@@ -43,9 +44,9 @@ class Program:
         return value
 
     def leave(self) -> None:
-        shared = self._registry.shared
-        if shared.closed(self.session.node):
-            shared.give_up(self.session.node)
+        """For longer than it may be away."""
+        self.session.wire.close()  # type: ignore[attr-defined]
+        self._bench.advance(GRACE_MS / 1000 + 1)
 
 
 @pytest.mark.parametrize("role", Role)
@@ -107,10 +108,18 @@ def test_an_object_goes_with_its_program_and_with_its_last_proxy_there(bench: An
 def test_a_program_that_is_back_in_time_keeps_its_objects(bench: Any) -> None:
     maker = Program(bench)
     ident = maker.make("dict")
-    shared = bench.registry.shared
-    assert shared.closed(maker.session.node)
-    shared.opened(maker.session.node)
-    shared.give_up(maker.session.node)
+    maker.session.wire.close()
+    bench.advance(GRACE_MS / 1000 - 1)
+    bench.engine.opened(
+        Session(
+            maker.session.wire,
+            verifier=maker.session.verifier,
+            role=Role.CLIENT,
+            node=maker.session.node,
+            address="test",
+        )
+    )
+    bench.advance(GRACE_MS / 1000 + 1)
     assert maker.call(ident, "copy") == {}
 
 

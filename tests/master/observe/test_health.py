@@ -24,7 +24,7 @@ from ..conftest import Bench
 
 def vitals(transaction: float = 0.0, failing: float = 0.0) -> MasterVitals:
     trouble = SimpleNamespace(since=1 if failing else None, error="disk full")
-    engine = SimpleNamespace(trouble=trouble, roster=SimpleNamespace(by_node={}), sessions={}, running={})
+    engine = SimpleNamespace(trouble=trouble, sessions={})
     server = SimpleNamespace(seconds_since_transaction=transaction, trouble_seconds=failing, engine=engine)
     return MasterVitals(cast(Server, server))
 

@@ -9,7 +9,9 @@ import pytest
 from tq.common.domain.ids import new_ids
 from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.master.observe import meters as module
-from tq.master.observe.meters import OTHER, SAMPLES, Meters
+from tq.master.observe.meters import OTHER, SAMPLES, Meters, count
+from tq.master.tasks.completion import Ends
+from tq.master.tasks.dispatch import Intake
 
 from ..conftest import Bench, Peer
 
@@ -18,9 +20,7 @@ PAIR = ("q", "m:f")
 
 @pytest.fixture
 def meters(bench: Bench) -> Iterator[Meters]:
-    made = Meters(bench.engine.store, bench.engine.lanes)
-    bench.engine.measure(made)
-    return made
+    return count(bench.engine)
 
 
 def submit(client: Peer, count: int = 1, task: str = "m:f", **options: Any) -> list[bytes]:
@@ -149,5 +149,5 @@ def test_names_beyond_the_limit_are_told_as_one(
 
 
 def test_nothing_is_counted_that_nobody_asked_for(bench: Bench) -> None:
-    assert bench.engine.intake.meters is None
-    assert bench.engine.ends.meters is None
+    assert bench.engine.part(Intake).meters is None
+    assert bench.engine.part(Ends).meters is None

@@ -24,6 +24,7 @@ from tq.common.wire.tls import server_context
 from tq.master.app import House, open_house
 from tq.master.check import check
 from tq.master.gateway.server import AskedFor
+from tq.master.keys.keyring import Keyring
 from tq.master.store.cluster_files import NOTHING_MEANT, Meant, key_file
 from tq.master.store.directory_lock import LOCK_FILE, DataLock, holder
 from tq.master.store.interface.tasks import NewTasks
@@ -78,7 +79,7 @@ def start(data: Path, **meant: bool) -> Start:
         server_context(house.certificate, house.certificate_key, None)  # as it listens with
         return Start(
             cluster=house.cluster_id.hex(),
-            pin=house.engine.keys.pin.hex(),
+            pin=house.engine.part(Keyring).pin.hex(),
             has_task=bool(house.store.find([TASK])),
             keys={str(role): known_key(house, data, role) for role in (Role.ADMIN, Role.CLIENT, Role.WORKER)},
             said=said,
@@ -92,12 +93,12 @@ def start(data: Path, **meant: bool) -> Start:
 def known_key(house: House, data: Path, role: Role) -> str:
     """The id of a file's key, if the store lets it in as that role, by that certificate."""
     credential = Credential.parse(key_file(data, role).read_text())
-    known = house.engine.keys.find(credential.key_id)
+    known = house.engine.part(Keyring).find(credential.key_id)
     own = make_token_verifier(credential.key_id, credential.secret, role=role)
     assert known is not None
     assert not known.is_revoked
     assert (known.stored_key, known.role) == (own.stored_key, role)
-    assert credential.pin == house.engine.keys.pin
+    assert credential.pin == house.engine.part(Keyring).pin
     return credential.key_id
 
 

@@ -12,7 +12,8 @@ from tq.common.domain.model import OutcomeNumber, Role, StateNumber
 from tq.common.errors import ProtocolError
 from tq.common.values.failure import Failure
 from tq.master.store.sqlite.store import SqliteStore
-from tq.master.workers.membership import ORDERS_MIN
+from tq.master.tasks.leases import Leases
+from tq.master.workers.membership import ORDERS_MIN, Roster
 
 from ..conftest import GRACE_MS, Bench, Peer
 
@@ -262,7 +263,7 @@ def test_what_is_ready_is_cancelled_wherever_it_waits(bench: Bench, crowd: tuple
 def test_a_purge_leaves_what_a_worker_has(bench: Bench, crowd: tuple[list[bytes], Peer]) -> None:
     admin = bench.client(role=Role.ADMIN)
     assert admin.call("get_tasks", "purge", {"queues": ["q"]})["tasks"] == 32
-    assert len(bench.engine.running) == 868
+    assert len(bench.engine.part(Leases).running) == 868
 
 
 def test_after_a_restart_workers_tell_again_what_has_begun(
@@ -307,7 +308,7 @@ def test_a_worker_that_never_asks_for_its_orders_has_one_for_each_task_it_holds(
     lease, groups = worker.call(DISPATCHER, "lease", 300)
     for _ in range(20):
         client.call("get_tasks", "cancel", ids)
-    [row] = bench.engine.roster.by_node.values()
+    [row] = bench.engine.part(Roster).by_node.values()
     assert len(row.orders) == 300
     held = [[id, attempt, lease] for id, attempt, _ in groups[0][3]]
     worker.call(DISPATCHER, "release", held)

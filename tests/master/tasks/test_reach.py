@@ -12,8 +12,8 @@ from tq.common.contract.exposed import exposed_methods
 from tq.common.domain.ids import COMPUTED, ComputedId, key_id, new_ids, proofs, show_id
 from tq.common.domain.model import Role, StateNumber
 from tq.common.errors import InvalidArgument, TaskConflict, TqError, UnknownTask
+from tq.master.parts import EXPOSED
 from tq.master.tasks import calls as objects
-from tq.master.tasks.calls import BUILT_IN
 
 from ..api.test_registry import GOOD, INFO, LEASE, RUNNING, TARGETS, TASK, filled
 from ..conftest import Bench, Peer
@@ -52,14 +52,14 @@ def test_every_method_that_takes_an_id_is_walked() -> None:
     """A parameter of a new name is to be put into one of the lists above, by a person."""
     named = {
         f"{name}.{method}"
-        for name, kind in BUILT_IN.items()
+        for name, kind in EXPOSED.items()
         for method in exposed_methods(kind)
         if ID_PARAMETERS & set(inspect.signature(getattr(kind, method)).parameters)
     }
     assert named - NOT_BY_ID == set(BY_ID)
     bytes_like = {
         parameter.name
-        for kind in BUILT_IN.values()
+        for kind in EXPOSED.values()
         for method in exposed_methods(kind)
         for parameter in inspect.signature(getattr(kind, method)).parameters.values()
         if "bytes" in str(parameter.annotation) or "list" in str(parameter.annotation)
@@ -132,7 +132,7 @@ def test_a_foreign_task_is_answered_like_one_that_does_not_exist(
     make_bench: Any, called: str, state: str
 ) -> None:
     name, _, method = called.partition(".")
-    needed = exposed_methods(BUILT_IN[name])[method]
+    needed = exposed_methods(EXPOSED[name])[method]
     roles = {Role.WORKER: (Role.WORKER, Role.ADMIN)}.get(needed, (needed, Role.ADMIN))
     for role in roles:
         bench = make_bench()

@@ -8,6 +8,7 @@ import pytest
 from tq.common.domain.lifecycle import SNOOZE_SECONDS_MIN
 from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.common.errors import InvalidArgument
+from tq.master.tasks.leases import Leases
 
 from ..engine.test_engine import lease, row, state, submit
 
@@ -20,7 +21,7 @@ def test_a_report_that_is_refused_costs_the_call_and_not_the_connection(bench: A
     with pytest.raises(InvalidArgument, match="not a report of an attempt"):
         worker.call("get_dispatcher", "finish", [row(id, 1, lease_id, int(OutcomeNumber.RETRY), None, after)])
     assert not worker.disconnected
-    assert id in bench.engine.running
+    assert id in bench.engine.part(Leases).running
     worker.call("get_dispatcher", "finish", [row(id, 1, lease_id, int(OutcomeNumber.SUCCESS), b"\xc0")])
     assert state(client, id) == StateNumber.SUCCEEDED
 

@@ -11,6 +11,8 @@ from tq.common.domain.model import Role
 from tq.common.errors import QuotaExceeded
 from tq.master.engine.accounts import LIMITS, Accounts, What
 from tq.master.tasks import routes
+from tq.master.tasks.leases import Leases
+from tq.master.tasks.routes import Lanes
 
 from ..conftest import Bench, Peer
 
@@ -39,7 +41,7 @@ def submitted(client: Peer, task: str) -> bytes:
 def found(bench: Bench) -> int:
     """So many transactions until all are compared."""
     transactions = 0
-    while bench.engine.lanes.has_more:
+    while bench.engine.part(Lanes).has_more():
         bench.step()
         transactions += 1
     return transactions
@@ -52,7 +54,7 @@ def test_very_many_names_are_compared_with_hard_patterns_in_portions(bench: Benc
     began = time.thread_time()
     worker.call(DISPATCHER, "announce", info(allow=[*hard, "m.a*"]), [])
     assert time.thread_time() - began < 0.5
-    assert bench.engine.lanes.has_more
+    assert bench.engine.part(Lanes).has_more()
     assert bench.engine.has_work
     id = submitted(client, "m:" + "a" * 240 + "399")
     call = worker.ask(DISPATCHER, "lease", 1)
@@ -132,5 +134,5 @@ def test_names_without_work_are_not_looked_at_for_each_kind_of_worker(bench: Ben
     assert time.thread_time() - began < 0.5  # a look at all pairs takes two seconds
     id = submitted(client, "m:f1999")
     assert client.call("get_tasks", "states", [id]) == [[id, 0]]
-    [held] = bench.engine.running.values()
-    assert held.lane == bench.engine.lanes.lane("q", "m:f1999").number
+    [held] = bench.engine.part(Leases).running.values()
+    assert held.lane == bench.engine.part(Lanes).lane("q", "m:f1999").number

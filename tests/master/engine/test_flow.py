@@ -9,10 +9,7 @@ import pytest
 from tq.common.errors import QuotaExceeded
 from tq.common.wire.frames import HANDSHAKE_FRAME_BYTES_MAX, Kind, encode_frame
 from tq.master.engine.accounts import LIMITS, Account, Accounts, What
-from tq.master.engine.inbox import Inbox
-from tq.master.engine.session import Call
-from tq.master.engine.work import ROW_BYTES, ROWS_MAX, Work
-from tq.master.net.flow import (
+from tq.master.engine.flow import (
     ARRIVING_BYTES_MAX,
     FRAMES_A_TURN,
     FRAMES_AT_ONCE,
@@ -21,6 +18,9 @@ from tq.master.net.flow import (
     WAITING_BYTES_MAX,
     Flow,
 )
+from tq.master.engine.inbox import Inbox
+from tq.master.engine.session import Call
+from tq.master.engine.work import ROW_BYTES, ROWS_MAX, Work
 from tq.master.net.inbound import Inbound
 from tq.master.net.unread import CONNECTION_BYTES_MAX, Unread
 

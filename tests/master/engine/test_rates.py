@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tq.master.engine.clock import Now
-from tq.master.observe.gauges import (
-    FAILURES_MAX,
+from tq.master.engine.rates import (
     RECENT_MS,
     STEADY_MS,
     BusyRate,
-    LastFailures,
     Rate,
     foreseen_seconds,
 )
@@ -84,11 +81,3 @@ def test_only_the_time_with_work_counts_for_a_forecast(events: int, gap_ms: int)
         now += gap_ms if batch != 20 else 9_000_000  # and in between
         rate.add(events, now)
     assert rate.per_second(now) == pytest.approx(events * 1000 / gap_ms, rel=0.4)
-
-
-def test_of_the_failures_the_latest_are_kept() -> None:
-    failures = LastFailures()
-    for number in range(FAILURES_MAX + 5):
-        failures.ended([(b"", 1, 3, 11, None, None), (b"", 1, 3, 10, None, None)], Now(number, number))
-    kept = [row.at for row in failures.newest_first()]
-    assert kept == list(range(FAILURES_MAX + 4, 4, -1))

@@ -1,4 +1,4 @@
-"""What is measured for people to look at: how fast work is done of late, and what failed last. Pure; time is handed in.
+"""How fast work is done of late, for people to look at. Pure; time is handed in.
 
 A ``Rate`` forgets exponentially: what happened ``memory_ms`` ago counts a third of what happens now. One is
 two numbers and costs one ``exp`` for a whole batch. Nothing here decides about a task, and nothing survives a
@@ -8,14 +8,8 @@ restart of the master: after it the measuring begins anew.
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
-
-from ...common.domain.model import StateNumber
-from ...common.values.failure import Failure
-from ..engine.clock import Now
-from ..engine.endings import Ended
+from collections.abc import Sequence
+from typing import Final
 
 RECENT_MS: Final = 10_000  # what a person calls "now"
 STEADY_MS: Final = 120_000  # long enough to foresee with
@@ -24,9 +18,6 @@ FORGOTTEN: Final = 0.01  # events; with less left of it, a rate begins anew inst
 TRUSTED: Final = 2.0  # events that have to be remembered before anything is foreseen
 IDLE_MS: Final = 5_000
 IDLE_TIMES: Final = 10  # as long as usual
-FAILURES_MAX: Final = 500
-FAILURES: Final = frozenset(map(int, (StateNumber.FAILED, StateNumber.DEAD, StateNumber.LOST)))
-ERROR_CHARS_MAX: Final = 200  # of one
 
 
 class Rate:
@@ -99,30 +90,3 @@ def foreseen_seconds(ahead: int, rates: Sequence[Rate], now: int) -> float | Non
         return None
     per_second = sum(rate.per_second(now) for rate in rates)
     return (ahead + 1) / per_second
-
-
-class Failed(NamedTuple):
-    """A task that ended without success: for a list of what fails."""
-
-    at: int  # steady ms
-    id: bytes
-    lane: int
-    state: int
-    error: str
-
-
-class LastFailures:
-    """The latest ends without success."""
-
-    def __init__(self) -> None:
-        self._rows: deque[Failed] = deque(maxlen=FAILURES_MAX)
-
-    def ended(self, tasks: Sequence[Ended], now: Now) -> None:
-        for id, lane, _, state, body, _ in tasks:
-            if state in FAILURES:
-                failure = Failure.heading(body)
-                error = f"{failure.type}: {failure.message}"[:ERROR_CHARS_MAX]
-                self._rows.append(Failed(now.steady, id, lane, state, error))
-
-    def newest_first(self) -> Iterator[Failed]:
-        return reversed(self._rows)

@@ -1,0 +1,106 @@
+"""Everything that waits for a moment: one heap for each clock of (when, part, key), and nothing is polled. Pure.
+
+A part sets when its ``due`` is to be called with a key; set again, it is another moment. What came due in a transaction
+that failed comes due once more.
+"""
+
+from __future__ import annotations
+
+import enum
+import heapq
+import itertools
+from collections.abc import Hashable
+from typing import Final, NamedTuple
+
+from .clock import Now
+from .part import Part
+
+SPARE_MAX: Final = (
+    64  # entries that were set again, besides as many as there are others, before a heap is made new
+)
+
+
+class Clock(enum.Enum):
+    """What a moment is read from, see clock.py: a jump of the wall's moves what waits for it, and nothing else."""
+
+    MONO = "mono"
+    STEADY = "steady"
+    WALL = "wall"
+
+
+class Entry(NamedTuple):
+    when: int
+    number: int  # orders what is due at once
+    part: Part
+    key: Hashable
+
+
+class Agenda:
+    def __init__(self) -> None:
+        self._heaps: dict[Clock, list[Entry]] = {clock: [] for clock in Clock}
+        self._entries: dict[tuple[Part, Hashable], tuple[Clock, Entry]] = {}  # those that count
+        self._taken: list[tuple[Clock, Entry]] = []  # in the transaction under way
+        self._numbers = itertools.count()
+
+    def set(self, part: Part, key: Hashable, when: int | None, clock: Clock = Clock.MONO) -> None:
+        """``when``: ms of that clock; None: never."""
+        if when is None:
+            self._entries.pop((part, key), None)
+            return
+        entry = Entry(when, next(self._numbers), part, key)
+        self._entries[part, key] = clock, entry
+        heap = self._heaps[clock]
+        heapq.heappush(heap, entry)
+        if len(heap) > 2 * len(self._entries) + SPARE_MAX:
+            heap[:] = [one for one in heap if self._counts(clock, one)]
+            heapq.heapify(heap)
+
+    def has(self, part: Part, key: Hashable) -> bool:
+        return (part, key) in self._entries
+
+    def next_wakeup(self, now: Now) -> int | None:
+        """Monotonic ms at which something is due; None: nothing waits."""
+        moments = ((self._first(clock), _read(now, clock)) for clock in Clock)
+        return min(
+            (now.mono + max(0, first - read) for first, read in moments if first is not None), default=None
+        )
+
+    def take(self, now: Now, part: Part | None = None) -> list[tuple[Part, Hashable]]:
+        """What is due, in order, of one part or of all; it is out of the agenda."""
+        found: list[tuple[Part, Hashable]] = []
+        for clock, heap in self._heaps.items():
+            moment, others = _read(now, clock), []
+            while (first := self._first(clock)) is not None and first <= moment:
+                entry = heapq.heappop(heap)
+                if part is None or entry.part is part:
+                    del self._entries[entry.part, entry.key]
+                    self._taken.append((clock, entry))
+                    found.append((entry.part, entry.key))
+                else:
+                    others.append(entry)
+            for entry in others:
+                heapq.heappush(heap, entry)
+        return found
+
+    def committed(self) -> None:
+        self._taken.clear()
+
+    def void(self) -> None:
+        """The transaction failed: what was due in it is due again, whatever moment its part has set since."""
+        for clock, (when, _, part, key) in self._taken:
+            if (part, key) not in self._entries or self._entries[part, key][1].when > when:
+                self.set(part, key, when, clock)
+        self._taken.clear()
+
+    def _first(self, clock: Clock) -> int | None:
+        heap = self._heaps[clock]
+        while heap and not self._counts(clock, heap[0]):
+            heapq.heappop(heap)
+        return heap[0].when if heap else None
+
+    def _counts(self, clock: Clock, entry: Entry) -> bool:
+        return self._entries.get((entry.part, entry.key)) == (clock, entry)
+
+
+def _read(now: Now, clock: Clock) -> int:
+    return now.mono if clock is Clock.MONO else now.steady if clock is Clock.STEADY else now.wall

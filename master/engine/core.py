@@ -1,0 +1,40 @@
+"""What an engine lends to its parts: the store, the time, who is here, what is due when, and who listens to ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..store.interface.store import Store
+from .agenda import Agenda
+from .clock import Timeline
+from .endings import Endings
+from .limits import EngineLimits
+from .presence import Presence
+from .session import Session
+
+
+class Core:
+    """Made before the parts, which are made before the engine. ``report``: the shell's log, ``report(action, level=…,
+    **fields)``."""
+
+    def __init__(
+        self,
+        store: Store,
+        limits: EngineLimits,
+        *,
+        random: Callable[[], float],
+        random_bytes: Callable[[int], bytes],
+        report: Callable[..., None],
+        seconds: Callable[[], float] | None = None,
+    ) -> None:
+        """``seconds``: of the processor that this thread has used; see work.py."""
+        self.store, self.limits, self.report = store, limits, report
+        self.random, self.random_bytes, self.seconds = random, random_bytes, seconds
+        self.timeline = Timeline(store, report)
+        self.agenda, self.endings = Agenda(), Endings()
+        self.closing: list[tuple[Session, str]] = []
+        self.presence = Presence(self.agenda, limits, self.close_later)
+
+    def close_later(self, session: Session, reason: str) -> None:
+        """An effect: to be closed after the answers of this transaction have left."""
+        self.closing.append((session, reason))

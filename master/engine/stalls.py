@@ -1,0 +1,32 @@
+"""Times in which this process stood still are noticed by its own tick, and are nobody's silence."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .clock import Now
+from .core import Core
+
+STALL_TICKS: Final = (
+    0.25  # a tick that comes later than this much of one was held up: the process stood still
+)
+
+
+class Stalls:
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._ticked = 0  # monotonic ms
+
+    def start(self, now: Now) -> None:
+        self._ticked = now.mono
+
+    def next_look(self) -> int | None:
+        """Monotonic ms; None: there is nobody whose silence would have to be judged."""
+        return self._ticked + self._core.limits.tick_ms if self._core.presence.is_watching else None
+
+    def look(self, now: Now) -> None:
+        """In every transaction: how long ago was the last one?"""
+        gap, self._ticked = now.mono - self._ticked, now.mono
+        if self._core.presence.is_watching and gap > self._core.limits.tick_ms * (1 + STALL_TICKS):
+            self._core.report("master.stalled", level="warning", seconds=gap / 1000)
+            self._core.presence.stalled(gap)

@@ -1,0 +1,117 @@
+"""What people see of a whole master, of its queues and its workers. See ``master/tasks/calls.py`` for the rules.
+
+``get_master()``, ``get_queues()``, ``get_workers()``. What belongs to a program goes with it, and is nobody else's: it is not shown.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...common.contract.exposed import exposed
+from ...common.domain.model import Role
+from ...common.errors import InvalidArgument
+from ...common.values.brief import brief
+from ..api.validation import EngineObject, allow_queue, judge_text, told_uses
+from ..engine.engine import Engine
+from ..engine.session import Call, Session
+from ..items.items import Items
+from ..tasks.leases import Leases
+from ..tasks.routes import Lanes
+from ..workers.membership import Roster
+from ..workers.orders import Orders
+from .overview import queue_rows, running_rows, snapshot, worker_rows
+
+Rows = list[list[Any]]  # spelled out here, for the objects have a method called list
+
+
+class Master(EngineObject):
+    """``get_master()``"""
+
+    @exposed(Role.VIEWER)
+    def info(self, call: Call) -> dict[str, Any]:
+        engine = self.engine
+        return {
+            **engine.facts,
+            "wall": engine.now.wall / 1000,
+            "damage": engine.store.damage,
+            "tasks": _tasks_of(engine, call.session),
+            "sessions": len(engine.connections),
+            "trouble": engine.trouble.told(engine.now),
+            "you": {
+                "key": call.session.verifier.key_id,
+                "role": str(call.session.verifier.role),
+                "queues": list(call.session.verifier.queues),
+            },
+            **engine.shell_facts(),
+        }
+
+    @exposed(Role.VIEWER)
+    def snapshot(self, call: Call) -> dict[str, Any]:
+        """What `tq top` shows: queues, workers, what runs longest, what failed last, and the master itself."""
+        return snapshot(self.engine, call.session.allows_queue)
+
+
+class Workers(EngineObject):
+    """``get_workers()``"""
+
+    @exposed(Role.VIEWER)
+    def list(self, call: Call) -> list[dict[str, Any]]:
+        return worker_rows(self.engine)
+
+    @exposed(Role.VIEWER)
+    def serving(self, call: Call, queue: str, task: str) -> tuple[int, int]:
+        """How many connected workers serve this callable in this queue, and how many are connected."""
+        allow_queue(call, judge_text("queue", queue))
+        self.engine.work.glanced(len(self.engine.part(Roster).by_node))
+        return self.engine.part(Roster).serving(judge_text("queue", queue), judge_text("task", task))
+
+    @exposed(Role.VIEWER)
+    def running(self, call: Call, node: str) -> Rows:
+        """What a worker (its whole node) holds, longest first, at most fifty: as in a listing of tasks."""
+        self.engine.work.glanced(len(self.engine.part(Leases).running))
+        return running_rows(self.engine, judge_text("node", node), call.session.allows_queue)
+
+    @exposed(Role.ADMIN)
+    def drain(self, call: Call, node: str) -> dict[str, Any]:
+        """Have a worker finish what it runs, hand back the rest and end; its host, or its node's start."""
+        return self.engine.part(Orders).drain(judge_text("node", node), call.session.verifier)
+
+
+class Queues(EngineObject):
+    """``get_queues()``"""
+
+    @exposed(Role.VIEWER)
+    def list(self, call: Call) -> list[dict[str, Any]]:
+        return queue_rows(self.engine, call.session.allows_queue)
+
+    @exposed(Role.ADMIN)
+    def delete(self, call: Call, name: str, items: bool = False) -> int:
+        """Delete a queue of plain values that nobody uses; how many items went with it, which needs ``items``."""
+        allow_queue(call, judge_text("name", name))
+        queue = self.engine.part(Items).by_name.get(name)
+        if queue is None or queue.owner is not None:
+            raise InvalidArgument(f"there is no item queue {brief(name, 80)}; `tq queues` lists them")
+        uses = {
+            "taken and not confirmed": self.engine.part(Items).taken(queue),
+            "waiting to get one": len(queue.getters),
+            "waiting for room": len(queue.putters),
+            "waiting for its end": len(queue.joiners),
+        }
+        if any(uses.values()):
+            raise InvalidArgument(f"item queue {name!r} is in use: {told_uses(uses)}; stop who uses it first")
+        if queue.waiting and not items:
+            raise InvalidArgument(
+                f"item queue {name!r} is not empty ({queue.waiting:,} in it); get them, or delete them with it: "
+                f"tq queues delete {name} --items"
+            )
+        waiting = queue.waiting
+        self.engine.part(Items).drop(queue, "was deleted")
+        return waiting
+
+
+def _tasks_of(engine: Engine, session: Session) -> int:
+    """How many tasks there are in the queues that the session's key may use."""
+    lanes = engine.part(Lanes)
+    engine.work.glanced(len(lanes.by_number))
+    queues = (queue for name, queue in lanes.queues.items() if session.allows_queue(name))
+    return sum(sum(lane.counts) for queue in queues for lane in queue.lanes)

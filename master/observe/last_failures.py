@@ -1,0 +1,44 @@
+"""What failed last, for people to look at. Nothing of it survives a restart of the master."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from ...common.domain.model import StateNumber
+from ...common.values.failure import Failure
+from ..engine.clock import Now
+from ..engine.endings import Ended
+from ..engine.part import Part
+
+FAILURES_MAX: Final = 500
+FAILURES: Final = frozenset(map(int, (StateNumber.FAILED, StateNumber.DEAD, StateNumber.LOST)))
+ERROR_CHARS_MAX: Final = 200  # of one
+
+
+class Failed(NamedTuple):
+    """A task that ended without success: for a list of what fails."""
+
+    at: int  # steady ms
+    id: bytes
+    lane: int
+    state: int
+    error: str
+
+
+class LastFailures(Part):
+    """The latest ends without success."""
+
+    def __init__(self) -> None:
+        self._rows: deque[Failed] = deque(maxlen=FAILURES_MAX)
+
+    def ended(self, tasks: Sequence[Ended], now: Now) -> None:
+        for id, lane, _, state, body, _ in tasks:
+            if state in FAILURES:
+                failure = Failure.heading(body)
+                error = f"{failure.type}: {failure.message}"[:ERROR_CHARS_MAX]
+                self._rows.append(Failed(now.steady, id, lane, state, error))
+
+    def newest_first(self) -> Iterator[Failed]:
+        return reversed(self._rows)

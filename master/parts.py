@@ -1,0 +1,117 @@
+"""Which parts a master has, in which order, and what of them can be called: the one place that knows all subjects.
+
+The order is that of their methods in each transaction, see ``master/engine/part.py``: what others stand on first, so that a
+picture of the store is loaded from the bottom up; tasks are given out before results are told to those who collect them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from .api.validation import EngineObject
+from .blobs.calls import Blobs
+from .blobs.keeper import Keeper
+from .data.calls import NamedData, NamedDatum
+from .data.named_values import Data
+from .engine.core import Core
+from .engine.engine import Engine
+from .engine.part import Part
+from .items.calls import NamedItemQueue
+from .items.consumers import Feeds
+from .items.items import Items
+from .items.put_numbers import PutNumbers
+from .keys.calls import Keys
+from .keys.keyring import Keyring
+from .locks.admin import Locks as LocksObject
+from .locks.calls import Barrier, Event, Lock
+from .locks.claims import Syncs
+from .locks.events_and_barriers import Barriers, Events
+from .locks.locks import Locks
+from .objects.shared import Shared
+from .observe.calls import Master, Queues, Workers
+from .observe.last_failures import LastFailures
+from .tasks.attempt_output import Observations
+from .tasks.calls import ResultQueue, TaskQueue, Tasks
+from .tasks.completion import Ends
+from .tasks.dispatch import Intake
+from .tasks.dues import Dues
+from .tasks.expiry import Expiry, Retention
+from .tasks.leases import Leases
+from .tasks.origins import Origins
+from .tasks.routes import Lanes
+from .tasks.subscriptions import Watches
+from .workers.calls import Dispatcher
+from .workers.membership import Roster
+from .workers.orders import Orders
+
+EXPOSED: Final[Mapping[str, type[EngineObject]]] = {
+    "get_task_queue": TaskQueue,
+    "get_result_queue": ResultQueue,
+    "get_queue": NamedItemQueue,
+    "get_lock": Lock,
+    "get_event": Event,
+    "get_barrier": Barrier,
+    "get_datum": NamedDatum,
+    "get_dispatcher": Dispatcher,
+    "get_tasks": Tasks,
+    "get_blobs": Blobs,
+    "get_queues": Queues,
+    "get_locks": LocksObject,
+    "get_data": NamedData,
+    "get_workers": Workers,
+    "get_keys": Keys,
+    "get_master": Master,
+}
+
+
+def make_engine(core: Core, registered: str | None = None) -> Engine:
+    """An engine with all parts of a master. ``registered``: what a manager serves there, see ``Shared``."""
+    return Engine(core, [*_tasks_and_items(core), *_others(core), Shared(registered)])
+
+
+def _tasks_and_items(core: Core) -> Sequence[Part]:
+    store, presence, agenda = core.store, core.presence, core.agenda
+    lanes, origins, leases = Lanes(store), Origins(store), Leases()
+    dues = Dues(store, lanes, agenda)
+    blobs = Keeper(store, core.timeline, agenda, core.report)
+    ends = Ends(store, lanes, leases, dues, core.endings, blobs, core.random)
+    observations = Observations(store, leases.running, ends.began)
+    expiry, retention = Expiry(core, ends), Retention(core, lanes, observations)
+    watches = Watches(store, lanes)
+    intake = Intake(
+        store,
+        lanes,
+        leases.running,
+        watches,
+        dues,
+        expiry,
+        lambda: core.random_bytes(16),
+        core.limits.payload_bytes_max,
+    )
+    store.before_looks(lambda: intake.settle(core.timeline.now))
+    numbers = PutNumbers(store.items, agenda)
+    items = Items(store, presence, agenda, numbers, is_paused=lanes.is_paused, deleted=origins.queue_deleted)
+    feeds = Feeds(lanes, intake, items, origins, presence, core.random_bytes, core.report)
+    roster = Roster(store, lanes, leases, ends, presence, agenda, core.close_later)
+    orders, last_failures = Orders(roster, leases), LastFailures()
+    for listener in (lanes.ended, watches.ended, feeds.ended, retention.ended, last_failures.ended):
+        core.endings.listen(listener)
+    core.endings.listen_to_revivals(feeds.revived)
+    lanes.listen_to_resumes(items.resumed)
+    leases.listen_to_cancels(orders.order_cancel)
+    given_out = [lanes, origins, leases, feeds, intake, ends, dues, expiry, retention, observations]
+    return [*given_out, items, numbers, blobs, watches, roster, orders, last_failures]
+
+
+def _others(core: Core) -> Sequence[Part]:
+    store = core.store
+    syncs = Syncs(store, core.presence, core.timeline, core.agenda)
+    return [
+        syncs,
+        Locks(syncs),
+        Events(syncs),
+        Barriers(syncs),
+        Data(store, core.report),
+        Keyring(store, core.random_bytes, core.close_later),
+    ]

@@ -1,0 +1,175 @@
+"""How a transaction's submitted tasks are written: straight to the workers that wait for them, or to wait. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ...common.domain.model import StateNumber, TaskOptions
+from ..engine.clock import Now
+from ..engine.session import Call
+from ..store.interface.tasks import NewTasks
+from .leases import Running
+from .routes import Capability, Lane, Lanes, ParkedLease
+
+LEASE_TASKS_MAX: Final = 2_000  # in one reply: a worker that asks for more reads ahead too far
+LEASE_BYTES_MAX: Final = 4 * 1024 * 1024  # of payloads in one reply; a larger one travels alone
+AT_ONCE: Final = None, None
+RUNNING_STATE, READY_STATE, SCHEDULED_STATE = map(
+    int, (StateNumber.RUNNING, StateNumber.READY, StateNumber.SCHEDULED)
+)
+
+
+@dataclass(slots=True)
+class Submission:
+    """One submit call: tasks that share everything but id and payload."""
+
+    call: Call | None  # None: the master's own
+    lane: Lane
+    options: TaskOptions
+    options_packed: bytes | None
+    tasks: list[list[bytes]]  # [id, payload]
+    stream: str | None
+    has_large: bool
+    blobs: dict[bytes, list[int]] | None = None  # named by these tasks
+    origin: int | None = None
+    first_seq: int = 0  # that of its first task, less one
+
+    def due(self, now: Now) -> tuple[int | None, int | None]:
+        """When it becomes ready: on the steady clock, or at an instant of the wall's; neither: at once."""
+        if self.options.at is None:
+            delay = int(self.options.delay * 1000)
+            return (now.steady + delay if delay else None), None
+        at = int(self.options.at * 1000)
+        return None, (at if at > now.wall else None)
+
+    def expires(self, now: Now) -> int | None:
+        """When it expires, on the steady clock."""
+        seconds = self.options.expires
+        return None if seconds is None else now.steady + int(seconds * 1000)
+
+    def references(self) -> list[tuple[int, int]]:
+        """Which row names which content."""
+        named = self.blobs or {}
+        numbered = enumerate(self.tasks, self.first_seq + 1)
+        return [(seq, number) for seq, task in numbered for number in named.get(task[0], ())]
+
+
+@dataclass(slots=True)
+class Handover:
+    """A parked lease call that a plan fills."""
+
+    parked: ParkedLease
+    lease: bytes
+    room: int
+    groups: list[list[Any]] = field(default_factory=list)
+    running: list[tuple[bytes, Running]] = field(default_factory=list)
+    bytes_left: int = LEASE_BYTES_MAX
+
+    def upto(self, tasks: list[list[bytes]], start: int, stop: int) -> int:
+        """Where ``tasks[start:stop]`` have to be cut so that the reply stays a frame; takes their bytes."""
+        for index in range(start, stop):
+            size = len(tasks[index][1])
+            if size > self.bytes_left and (index > start or self.groups):
+                self.bytes_left = 0
+                return index
+            self.bytes_left -= size
+        return stop
+
+
+class Plan:
+    """What is to be written for a transaction's submissions, and which parked calls it answers. It has no effect by itself."""
+
+    def __init__(self, lanes: Lanes, now: Now, last_seq: int, new_lease: Callable[[], bytes]) -> None:
+        self._lanes, self._now, self._seq, self._new_lease = lanes, now, last_seq, new_lease
+        self._lines: dict[
+            Capability, list[ParkedLease]
+        ] = {}  # parked calls that are still to be filled, the next one last
+        self.groups: list[NewTasks] = []
+        self.tasks = 0
+        self.handovers: dict[Call, Handover] = {}
+        self.counts: list[tuple[Lane, int, int]] = []  # lane, state, tasks
+
+    def add(self, submission: Submission) -> None:
+        """In the order in which they are to be given out."""
+        due, taken = submission.due(self._now), 0
+        submission.first_seq = seq = self._seq
+        if due == AT_ONCE and not submission.lane.queue.paused:
+            taken = self._hand_over(submission, seq)
+        state = READY_STATE if due == AT_ONCE else SCHEDULED_STATE
+        self._rows(submission, taken, len(submission.tasks), seq, state, due)
+        self._seq += len(submission.tasks)
+
+    def _hand_over(self, submission: Submission, seq: int) -> int:
+        """Fill parked calls from a submission; how many of its tasks were taken."""
+        taken, wanted = 0, len(submission.tasks)
+        for capability in submission.lane.capabilities:
+            if capability not in self._lines:
+                waits = self._lanes.with_work(capability)  # stored tasks go first: leave the calls to them
+                self._lines[capability] = [] if waits else list(reversed(capability.parked.values()))
+            line = self._lines[capability]
+            while taken < wanted and line:
+                parked = line[-1]
+                handover = self.handovers.get(parked.call)
+                if handover is None:
+                    handover = Handover(parked, self._new_lease(), parked.want)
+                    self.handovers[parked.call] = handover
+                upto = min(wanted, taken + handover.room)
+                if submission.has_large:
+                    upto = handover.upto(submission.tasks, taken, upto)
+                self._rows(submission, taken, upto, seq, RUNNING_STATE, AT_ONCE, handover)
+                handover.room -= upto - taken
+                taken = upto
+                if not handover.room or handover.bytes_left <= 0:
+                    line.pop()
+        return taken
+
+    def _rows(
+        self,
+        submission: Submission,
+        start: int,
+        stop: int,
+        seq: int,
+        state: int,
+        due: tuple[int | None, int | None],
+        handover: Handover | None = None,
+    ) -> None:
+        """Rows for ``tasks[start:stop]``; seq numbers follow the order of submission."""
+        if start == stop:
+            return
+        lane, options, now = submission.lane, submission.options, self._now
+        tasks = (
+            submission.tasks if (start, stop) == (0, len(submission.tasks)) else submission.tasks[start:stop]
+        )
+        rows = [(number, task[0], task[1]) for number, task in enumerate(tasks, seq + start + 1)]
+        attempt, lease, worker, started = 0, None, None, None
+        if handover is not None:
+            attempt, lease, worker, started = 1, handover.lease, handover.parked.worker, now.steady
+            group = [[id, 1, payload] for _, id, payload in rows]
+            handover.groups.append([lane.queue.name, lane.task, options.timeout, group])
+            handover.running += [
+                (id, Running(number, lane.number, 1, 1, lease, worker, False, submission.origin))
+                for number, id, _ in rows
+            ]
+        self.groups.append(
+            NewTasks(
+                lane=lane.number,
+                state=state,
+                created=now.steady,
+                tasks=rows,
+                attempt=attempt,
+                lease=lease,
+                worker=worker,
+                started=started,
+                priority=options.priority,
+                due=due[0],
+                at=due[1],
+                expires=submission.expires(now),
+                timeout=options.timeout,
+                options=submission.options_packed,
+                origin=submission.origin,
+            )
+        )
+        self.tasks += stop - start
+        self.counts.append((lane, state, stop - start))
