@@ -53,6 +53,7 @@ ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*\+?=")
 OWN_NAME: Final = re.compile(r"[a-z_][a-z0-9_]*=")  # no variable that a shell or a loader acts on
 _NUMBER: Final = re.compile(r"-?[\d.]+[smhd]?")
 _SPLITS: Final = re.compile(r"-\w*S.*|--split-string.*")
+_VARIABLE: Final = re.compile(r"\"?\$\{?\w+\}?\"?")
 _RUNS_NEXT: Final = re.compile(r"-(?:exec|ok)(?:dir)?")
 _CODE_OPTION: Final = re.compile(r"-\w*[ceEfrR]|--(?:eval|exec\w*|expression|command|print|run)")
 _USUAL: Final = re.compile(r"/(?:usr/)?(?:local/)?s?bin/")  # where programs that everybody knows are
@@ -94,7 +95,7 @@ def judge(words: Sequence[Word], *, in_line: bool) -> None:
     elif name in TAKERS:
         _judge_taker(name, rest, in_line)
     elif INTERPRETERS.fullmatch(name):
-        _judge_interpreter(name, rest)
+        _judge_interpreter(name, rest, in_line)
     elif name in NAME_TAKERS:
         _judge_names(name, rest, in_line)
     elif name in ("test", "[", "printf") and in_line:
@@ -112,8 +113,12 @@ def _judge_others(words: Sequence[Word], in_line: bool) -> None:
     for at, word in enumerate(words):
         if _is_shell(word) and _has_item(words[at + 1 :]):
             _judge_shell(word, words[at + 1 :], in_line)
-        if word.place and at and _RUNS_NEXT.fullmatch(words[at - 1].text):
-            raise Fault(word.place, "as the name of a program")
+        if (
+            at
+            and (word.place or (in_line and not word.is_plain))
+            and _RUNS_NEXT.fullmatch(words[at - 1].text)
+        ):
+            raise Fault(word.place or word.raw, "as the name of a program")
 
 
 def _judge_wrapped(name: str, words: Sequence[Word], in_line: bool) -> None:
@@ -168,13 +173,18 @@ def _judge_taker(name: str, words: Sequence[Word], in_line: bool) -> None:
     if any(word.place for word in words):
         raise Fault(_first(words), f"behind {name}, which runs its words")
     if in_line and name in ("xargs", "parallel", "ssh", "su"):
-        if any(map(_is_shell, words)) or not all(word.is_plain or name == "xargs" for word in words):
+        if name == "xargs":  # its first word that is no option is a program
+            operand = next((at for at, word in enumerate(words) if _is_operand(word)), len(words))
+            unknown = [word for word in words[:operand] if not word.is_plain]
+        else:
+            unknown = [word for word in words if not word.is_plain]
+        if unknown or any(map(_is_shell, words)):
             raise Fault(name, "in a line with places", AS_PARAMETER)
     elif in_line and not all(word.is_plain for word in words):
         raise Fault(name, "in a line with places", AS_PARAMETER)
 
 
-def _judge_interpreter(name: str, words: Sequence[Word]) -> None:
+def _judge_interpreter(name: str, words: Sequence[Word], in_line: bool) -> None:
     """A place behind the program, or the file that it is in."""
     is_behind = is_settled = False  # a word came that may be it; that certainly is it
     for at, word in enumerate(words):
@@ -182,7 +192,9 @@ def _judge_interpreter(name: str, words: Sequence[Word]) -> None:
         is_code = bool(_CODE_OPTION.fullmatch(before))
         if word.place and not is_settled and (not is_behind or is_code or word.text.startswith("-")):
             raise Fault(word.place, f"in a program for {name}")
-        if word.is_plain and not word.text.startswith("-"):
+        if in_line and not is_settled and _VARIABLE.fullmatch(word.raw) and (is_code or not is_behind):
+            raise Fault(word.raw, f"in a program for {name}")
+        if not (word.place or word.text.startswith("-") or _VARIABLE.fullmatch(word.raw)):
             is_behind = True
             is_settled = is_settled or is_code or not before.startswith("-") or before == "-m"
 

@@ -13,11 +13,11 @@ from typing import Final
 from .code_takers import ASSIGNMENT, OWN_NAME, Fault, Word, judge
 
 RESERVED: Final = frozenset(
-    {"if", "then", "else", "elif", "do", "while", "until", "!", "{", "}", "fi", "done"}
+    {"if", "then", "else", "elif", "do", "while", "until", "!", "{", "}", "fi", "done", "time"}
 )
 SIMPLER: Final = "write it more simply, or as a script:  sh -c '…' sh {}"
 _SPECIAL: Final = " \t\n;&|<>()"
-_GLOBS: Final = "*?[]~{}"
+_GLOBS: Final = "*?[]{}"
 _NAME: Final = re.compile(r"[A-Za-z_]\w*|[\d@*#?$!-]")
 _VALUE: Final = re.compile(r"\$\{#?(?:\w+|[@*#?$!-])\}|\$\{\w+(?:(?::?[-=+?])|%%?|##?)(?:[^`${}\\]|\$\w+)*\}")
 _ARITHMETIC: Final = re.compile(r"\$\(\([\d\s+*/%<>&|^~!?:().,-]*\)\)")
@@ -91,6 +91,8 @@ class ShellCommands:
             words.append(word)
         elif word.raw in RESERVED:
             pass
+        elif word.raw.startswith("-"):  # time -p, behind which is a whole pipeline
+            raise Fault(word.raw, "where a program is expected", SIMPLER)
         elif word.raw == "case":
             self._blanks()
             self._word()
