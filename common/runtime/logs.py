@@ -2,8 +2,8 @@
 
 ::
 
-    2026-01-02T03:04:05Z warning worker.lost  a worker vanished; its tasks run elsewhere  host=a2 leases=3
-    {"time": "2026-01-02T03:04:05Z", "level": "warning", "action": "worker.lost", "host": "a2", "leases": 3}
+    2026-01-02T03:04:05Z warning child.died  a child process died  pid=4711 how=killed
+    {"time": "2026-01-02T03:04:05Z", "level": "warning", "action": "child.died", "pid": 4711, "how": "killed"}
 
 Fields that name a secret are never printed, at any depth. A stream that takes no more text (a closed
 pipe, a full disk) costs the record, never the work that it tells of.
@@ -41,21 +41,22 @@ SENTENCES: Final[dict[str, str]] = {
     "store.log_missing": "the log of a store that was not closed is gone or empty; what was accepted last may be missing; restore both",
     "store.damaged": "a part of the store's file cannot be read; stop the master and recover it",
     "blobs.missing": "the folder of large content is gone, and what tasks name cannot be read; restore it",
+    "blob.damaged": "a file of large content has not the size that it was stored with; it is replaced when a client sends it again",
+    "blob.not_removed": "a file of large content that no task names could not be removed; it takes disk",
+    "blob.not_swept": "the folder of large content could not be listed; files that no task names stay until the next start",
+    "blob.orphan": "a file of large content that the store does not know is removed",
+    "item.result_kept": "the queue for this result is gone and there are as many queues as there may be; the result stays with its task",
     "certificate.changed": "the certificate is another than before; join tokens made for the old one no longer fit",
     "store.recovered": "the store can be used again",
     "gateway.started": "clients of multiprocessing.managers can come; what they send is not encrypted",
     "gateway.refused": "a connection to the gateway was turned away",
     "connection.refused": "a stranger was turned away",
     "connection.broken": "a session broke the rules and was ended",
-    "session.opened": "somebody came in",
     "session.closed": "a session ended",
-    "worker.joined": "a worker is here",
-    "worker.absent": "a worker's connection is gone; it has a short while to come back",
-    "worker.lost": "a worker vanished; its tasks run elsewhere",
     "worker.started": "your code is loaded; connecting to the master",
     "worker.connected": "ready: connected to the master",
     "worker.disconnected": "the connection is gone; running tasks go on, results are kept until it is back",
-    "worker.refused": "the master refused this worker",
+    "call.failed": "a notice to the master was not sent; it is not needed for any result",
     "worker.draining": "finishing what runs; a second signal hands everything back at once",
     "worker.stopped": "stopped",
     "worker.stalled": "this process stood still longer than a lease; its results may come too late",
@@ -75,7 +76,6 @@ SENTENCES: Final[dict[str, str]] = {
     "child.retired": "a child process has done its part; another takes its place",
     "task.timeout": "a task ran into its time limit",
     "task.cancelled": "a task was cancelled",
-    "task.failed": "a task failed",
 }
 
 
