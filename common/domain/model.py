@@ -20,7 +20,6 @@ RETRIES_MAX = 10_000
 NAME_CHARS_MAX = 255  # queue and task names: fits one msgpack str8 header, readable in a table
 OWN = "own."  # names of what goes with the program that made it begin so
 TASK_ID_BYTES = 16
-LEASE_ID_BYTES = 16
 NODE_ID_BYTES = 16
 OUTPUT_KEPT_BYTES = 64 * 1024  # of what one attempt prints: its end is what explains an end
 NOTE_CHARS_MAX = 200  # of a progress note: one line of a screen, and some

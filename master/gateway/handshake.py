@@ -25,8 +25,7 @@ MD5_BYTES: Final = 16
 MODERN: Final = b"{sha256}"
 STRANGERS_FRAME_BYTES_MAX: Final = 256
 FRAME_BYTES_MAX: Final = 256 * 1024
-SKIPPED_BYTES_MAX: Final = 2**31 - 1  # of a longer frame; none of it is kept
-HEADER: Final = struct.Struct("!i")
+HEADER: Final = struct.Struct("!i")  # so 2 GiB at most, also of a longer frame that is skipped
 
 
 def frame(body: bytes) -> bytes:

@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 from ....common.errors import InvalidArgument
 
 FILE_BYTES_MAX: Final = 256 * 1024 * 1024  # about three million recipients; all are held in memory
-FIELD_CHARS_MAX: Final = 128 * 1024  # of the csv module
 DELIMITERS: Final = ",;\t|"
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
