@@ -23,17 +23,12 @@ def written(format: str, action: str, level: str = "info", **fields: Any) -> str
 
 def test_a_text_line_has_time_level_action_sentence_and_fields() -> None:
     line = written("text", "child.died", "warning", pid=4711, how="killed")
-    assert line == (
-        "2026-01-02T03:04:05Z warning child.died  a child process died  pid=4711 how=killed\n"
-    )
+    assert line == ("2026-01-02T03:04:05Z warning child.died  a child process died  pid=4711 how=killed\n")
 
 
 def test_a_log_that_has_times_and_levels_of_its_own_gets_the_rest() -> None:
     fields = {"pid": 4711, "how": "killed"}
-    assert (
-        as_text("child.died", fields)
-        == "child.died  a child process died  pid=4711 how=killed"
-    )
+    assert as_text("child.died", fields) == "child.died  a child process died  pid=4711 how=killed"
 
 
 def test_a_json_line_is_the_same_record() -> None:
