@@ -34,7 +34,7 @@ if hasattr(os, "register_at_fork"):  # so that no child inherits it locked by a 
 
 
 class Piece:
-    """One task of a result: a call or a chunk. A ``courier.Receiver``."""
+    """One task of a result: a call or a chunk. A ``submission_queue.Receiver``."""
 
     __slots__ = ("_result", "_session", "_told", "index", "task")
 

@@ -74,7 +74,7 @@ class Receiver(Protocol):
 
 
 class _Shipment:
-    """The tasks of one submit call, as the line's listener: see ``outcomes.Listener``."""
+    """The tasks of one submit call, as the line's listener: see ``listener.Listener``."""
 
     __slots__ = ("_ids", "_news")
 

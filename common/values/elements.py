@@ -29,7 +29,7 @@ ENTRY_BYTES: Final = (
 TUPLE: Final = 1
 NESTING: Final = frozenset(
     {TUPLE, 3, 4, 16}
-)  # ext types of values whose body is one more value: see values.py
+)  # ext types of values whose body is one more value: see extension_types.py
 
 # How long Python takes for a value that it reads, judges and writes one by one, in steps of half a microsecond.
 SCALAR_STEPS: Final = 1

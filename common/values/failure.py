@@ -1,5 +1,5 @@
 """Why an attempt failed, as data: type name, message, traceback text, plain arguments. Nothing is rebuilt from it
-here; where the standard library's users expect their own exceptions, ``client/rebuilt.py`` is careful.
+here; where the standard library's users expect their own exceptions, ``client/stdlib/exceptions.py`` is careful.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ class Datum:
     size_bytes: int
     bytes_max: int
     again: bool = False
-    effort: int = 0  # of reading and writing all of it, as far as was counted: see elements.py
+    effort: int = 0  # of reading and writing all of it, as far as was counted: see common/values/elements.py
     effort_max: int = sys.maxsize
 
     def __post_init__(self) -> None:

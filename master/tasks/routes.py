@@ -31,7 +31,7 @@ from ..engine.work import GLANCES
 from ..store.interface.store import Picture, Store
 
 LANES_MAX = 100_000  # callables × queues; a bound on what a client can make the master remember
-COMPARED_AT_ONCE: Final = 40_000  # glances, see work.py: fifty milliseconds
+COMPARED_AT_ONCE: Final = 40_000  # glances, see engine/work.py: fifty milliseconds
 TURN_LANES: Final = 1_000  # compared with one capability before it is the turn of the next
 READY: Final = int(StateNumber.READY)
 _STATES = max(StateNumber) + 1

@@ -60,7 +60,7 @@ BUGS = (
         "failures > end.options.retries + 1",
     ),
     Bug(
-        "end as expired what gave up",  # counts and the history agree with it: only the table of lifecycle.py does not
+        "end as expired what gave up",  # counts and the history agree: only common/domain/lifecycle.py does not
         "tq.common.domain.lifecycle",
         "            return step(StateNumber.FAILED)\n        case OutcomeNumber.SNOOZE",
         "            return step(StateNumber.EXPIRED)\n        case OutcomeNumber.SNOOZE",

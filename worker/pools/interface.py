@@ -11,7 +11,7 @@ from ..agent.jobs import Death, Job, Report
 
 
 class Body(Protocol):
-    """One slot's worth of running. Its effects are the agent's orders; see ``hands.Hands``."""
+    """One slot's worth of running. Its effects are the agent's orders; see ``effects.Hands``."""
 
     number: int
     pid: int

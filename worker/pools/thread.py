@@ -43,9 +43,9 @@ from .interface import Owner
 
 
 class ThreadChild:
-    """See ``body.Body``."""
+    """See ``interface.Body``."""
 
-    _clock, _wall = staticmethod(time.perf_counter), staticmethod(time.time)  # as in child.py
+    _clock, _wall = staticmethod(time.perf_counter), staticmethod(time.time)  # as in worker/child/loop.py
 
     def __init__(self, owner: Owner, number: int, sources: Sequence[str], allow: Sequence[str]) -> None:
         self._own = OwnProcess()

@@ -1,4 +1,4 @@
-"""Every move of a task from one state to another goes through the table of lifecycle.py, and a store makes no other."""
+"""Every move of a task from one state to another goes through the table of common/domain/lifecycle.py, and a store makes no other."""
 
 from __future__ import annotations
 
