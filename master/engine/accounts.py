@@ -47,6 +47,7 @@ class What(enum.IntEnum):
     PUTTERS = 16
     HELD = 17
     ROUTES = 18
+    CLAIMS = 19
 
 
 class Limit(NamedTuple):
@@ -114,6 +115,7 @@ LIMITS: Final[dict[What, Limit]] = {
         "let one program put many",
     ),
     What.HELD: Limit(200_000, 800_000, 320, "items that were taken and not confirmed", "confirm some first"),
+    What.CLAIMS: Limit(200_000, 800_000, 320, "locks and permits that it holds", "release some first"),
     # Beyond it nothing is refused but the next kind of worker: those that are here are not offered further names.
     What.ROUTES: Limit(
         100_000,

@@ -37,6 +37,8 @@ SYNCS_MAX: Final = 100_000
 ENDED_AT_ONCE: Final = 1_000  # of what the absent held or owned, in one transaction
 HELD_MAX: Final = 10_000  # of one semaphore; beyond, the oldest is taken for used up
 REMEMBERED_MAX: Final = 128  # ended claims of each, in case a call is repeated
+REMEMBERED_MIN: Final = 8  # of each, however many there are
+REMEMBERED_ALL: Final = 100_000  # shared by all where there are many
 DROPPED_MAX: Final = 10_000  # whose counters go on, should their owners come back after all
 REMEMBERED_PASSES: Final = 8  # of a barrier
 LOCK, EVENT, BARRIER = "lock", "event", "barrier"
@@ -50,6 +52,10 @@ class Claim(NamedTuple):
     node: bytes
     fence: int
     since: int | None = None  # steady ms; None: since before this master started
+    account: Account | None = None  # of the key that holds it; None: likewise
+
+
+UNKNOWN: Final = Claim(b"", 0)
 
 
 @dataclass(slots=True, eq=False)
@@ -153,7 +159,9 @@ class Syncs(Part):
         rows, claims = self._store.syncs.load()
         before, self.by_name = self.by_name, {}
         by_number: dict[int, Sync] = {}
-        since = {token: claim.since for sync in before.values() for token, claim in sync.held.items()}
+        held = {token: claim for sync in before.values() for token, claim in sync.held.items()}
+        for before_claim in held.values():
+            give_back(before_claim.account, What.CLAIMS)
         self._of_node, self._laid_down, self._owned = {}, {}, {}
         for row in rows:
             sync = Sync(*row)
@@ -169,7 +177,8 @@ class Syncs(Part):
         for claim in claims:
             sync = by_number[claim.sync]
             if claim.held:
-                self._hold(sync, claim.token, Claim(claim.node, claim.number, since.get(claim.token)))
+                was = held.get(claim.token, UNKNOWN)
+                self._hold(sync, claim.token, Claim(claim.node, claim.number, was.since, was.account))
             elif claim.number == LAID_DOWN:
                 self._lay(sync, claim.token, claim.node)
             else:
@@ -217,13 +226,13 @@ class Syncs(Part):
 
     # claims
 
-    def grant(self, sync: Sync, token: bytes, node: bytes) -> int:
+    def grant(self, sync: Sync, token: bytes, session: Session) -> int:
         """One of its free permits; the fencing token."""
         sync.value -= 1
         sync.counter += 1
         self.changed(sync)
-        self._store.syncs.add_claim(ClaimRow(sync.number, token, node, 1, sync.counter))
-        self._hold(sync, token, Claim(node, sync.counter, self._timeline.now.steady))
+        self._store.syncs.add_claim(ClaimRow(sync.number, token, session.node, 1, sync.counter))
+        self._hold(sync, token, Claim(session.node, sync.counter, self._timeline.now.steady, session.account))
         if sync.kind == SEMAPHORE and len(sync.held) > HELD_MAX:  # permits used as signals: never given back
             self._lose(sync, next(iter(sync.held)))
         return sync.counter
@@ -280,7 +289,7 @@ class Syncs(Part):
             if sync.knows(waiter.token):  # one token for two calls: a peer that is not honest
                 waiter.call.answer(None)
             else:
-                waiter.call.answer(self.grant(sync, waiter.token, waiter.call.session.node))
+                waiter.call.answer(self.grant(sync, waiter.token, waiter.call.session))
             self.picked_up(sync, waiter.laid_down)
 
     def changed(self, sync: Sync) -> None:
@@ -289,6 +298,8 @@ class Syncs(Part):
 
     def _hold(self, sync: Sync, token: bytes, claim: Claim) -> None:
         sync.held[token] = claim
+        if claim.account is not None:
+            claim.account.note(What.CLAIMS, 1)
         self._of_node.setdefault(claim.node, {})[(sync, token)] = None
 
     def _lay(self, sync: Sync, token: bytes, node: bytes) -> None:
@@ -296,7 +307,9 @@ class Syncs(Part):
         self._laid_down.setdefault(node, {})[(sync, token)] = None
 
     def _let_go(self, sync: Sync, token: bytes) -> None:
-        node = sync.held.pop(token).node
+        claim = sync.held.pop(token)
+        give_back(claim.account, What.CLAIMS)
+        node = claim.node
         of_node = self._of_node[node]
         del of_node[(sync, token)]
         if not of_node:
@@ -307,7 +320,8 @@ class Syncs(Part):
         self._store.syncs.delete_claim(sync.number, token)
 
     def _trim(self, sync: Sync) -> None:
-        most = max(REMEMBERED_MAX, REMEMBERED_PASSES * sync.size if sync.family == BARRIER else 0)
+        each = max(REMEMBERED_MIN, min(REMEMBERED_MAX, REMEMBERED_ALL // len(self.by_name)))
+        most = max(each, REMEMBERED_PASSES * sync.size if sync.family == BARRIER else 0)
         while len(sync.past) > most:
             token = next(iter(sync.past))
             del sync.past[token]

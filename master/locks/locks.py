@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Final
 
 from ...common.errors import InvalidArgument
+from ..engine.accounts import What
 from ..engine.part import Part
 from ..engine.session import LATER, Call, Session
 from .claims import DONE, SEMAPHORE, Sync, Syncs, Waiter, park
@@ -38,9 +39,10 @@ class Locks(Part):
             return self._held_by(call.session, sync, token)
         if sync.ended(token):
             return NONE
+        call.session.account.check(What.CLAIMS, 1)
         if sync.value > 0:
             self._syncs.picked_up(sync, laid_down)
-            return self._syncs.grant(sync, token, call.session.node)
+            return self._syncs.grant(sync, token, call.session)
         if not wait:
             return NONE
         park(sync.queue, Waiter(token, call, laid_down))

@@ -15,6 +15,7 @@ from tq.common.values.codec import encode_call
 from tq.common.wire.frames import FRAME_BYTES_MAX, pack
 from tq.master.engine.accounts import LIMITS, Accounts, What
 from tq.master.engine.work import ROW_BYTES, ROWS_MAX
+from tq.master.locks import claims
 from tq.master.observe import overview
 from tq.master.tasks.calls import LIST_TASKS_MAX
 from tq.master.tasks.reach import IDS_MAX
@@ -361,9 +362,14 @@ def held(peer: Peer, name: str) -> None:
     peer.call("get_queue/q", "get", name.encode().ljust(16))
 
 
+def permit(peer: Peer, name: str) -> None:
+    peer.call(("get_lock", "s", "semaphore", 100), "acquire", name.encode().ljust(16))
+
+
 @pytest.mark.parametrize(
     ("take", "what"),
     [
+        (permit, What.CLAIMS),
         (named_queue, What.QUEUES),
         (named_lock, What.SYNCS),
         (named_event, What.SYNCS),
@@ -439,3 +445,20 @@ def test_a_list_of_names_that_are_not_for_this_key_is_work_all_the_same(bench: B
         while bench.engine.has_work:
             bench.step()
         assert [bound.answer(call) for call in calls] == [empty] * len(calls)
+
+
+def test_what_is_remembered_of_locks_has_a_bound_however_many_there_are(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "REMEMBERED_ALL", 1_000)
+    client = bench.client()
+    account = client.session.account = Accounts().of("a")
+    for number in range(100):
+        for turn in range(12):
+            token = bytes([number, turn]) * 8
+            client.ask(("get_lock", f"l{number}"), "acquire", token)
+            client.ask(("get_lock", f"l{number}"), "release", token)
+    while bench.engine.has_work:
+        bench.step()
+    assert account.held[What.CLAIMS] == 0
+    assert [len(sync.past) for sync in bench.engine.part(claims.Syncs).by_name.values()][-1] == 10
