@@ -105,9 +105,8 @@ BUGS = (
     Bug(
         "confirm a cancel too early",
         "tq.master.tasks.completion",
-        "                self.cancelling.add(found.id)\n",
-        "                self.cancelling.add(found.id)\n"
-        "                found = found._replace(state=StateNumber.CANCELLED)\n",
+        "                    self._leases.cancel_asked(found.id)\n",
+        "                    found = found._replace(state=StateNumber.CANCELLED)\n",
     ),
     Bug(
         "start a stale prefetch",
