@@ -63,7 +63,7 @@ class Reading:
                 link.forget(self.box)
 
 
-class _Reader(Generic[T]):
+class _TaskReader(Generic[T]):
     """What both readers share."""
 
     def __init__(self, reading: Reading, timeout: float | None) -> None:
@@ -76,7 +76,7 @@ class _Reader(Generic[T]):
         )
 
 
-class Results(_Reader[T], Iterator[T], AsyncIterator[T]):
+class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
     """See ``Handles.results``."""
 
     def __init__(
@@ -136,7 +136,7 @@ class Results(_Reader[T], Iterator[T], AsyncIterator[T]):
         raise cast(TaskError, error)
 
 
-class Completed(_Reader[T], Iterator["Handle[T]"], AsyncIterator["Handle[T]"]):
+class Completed(_TaskReader[T], Iterator["Handle[T]"], AsyncIterator["Handle[T]"]):
     """See ``tq.as_completed``. ``seen`` gives the handles for an outcome."""
 
     def __init__(

@@ -62,11 +62,11 @@ class Exposition:
         from prometheus_client import CollectorRegistry, generate_latest
 
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Given([*families, *self._process.collect()]))
+        registry.register(_Snapshot([*families, *self._process.collect()]))
         return generate_latest(registry).decode()
 
 
-class _Given:
+class _Snapshot:
     def __init__(self, families: list[Metric]) -> None:
         self._families = families
 

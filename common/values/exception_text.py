@@ -40,7 +40,7 @@ Trim = Callable[[tracebacks.StackSummary, BaseException], list[tracebacks.FrameS
 """The frames of an error that are worth showing."""
 
 
-class Link(NamedTuple):
+class ChainLink(NamedTuple):
     """An error of a chain, and how it leads to the one after it."""
 
     error: BaseException
@@ -108,9 +108,9 @@ def traceback_text(error: BaseException, trim: Trim, chars_max: int) -> str:
 # the way to an error
 
 
-def chain(error: BaseException) -> list[Link]:
+def chain(error: BaseException) -> list[ChainLink]:
     """What led to an error and itself, the first first, as Python tells it; a circle is left where it closes."""
-    links, seen, leads = [Link(error)], {id(error)}, ""
+    links, seen, leads = [ChainLink(error)], {id(error)}, ""
     while len(links) < WALKED_MAX:
         earlier, leads = slot(error, "__cause__"), _CAUSED
         if earlier is None and not slot(error, "__suppress_context__"):
@@ -118,7 +118,7 @@ def chain(error: BaseException) -> list[Link]:
         if earlier is None or id(earlier) in seen:
             break
         seen.add(id(earlier))
-        links.append(Link(earlier, leads))
+        links.append(ChainLink(earlier, leads))
         error = earlier
     return links[::-1]
 
@@ -195,7 +195,7 @@ def _by_hand(error: BaseException, trim: Trim) -> str:
     )
 
 
-def _link_text(link: Link, trim: Trim) -> str:
+def _link_text(link: ChainLink, trim: Trim) -> str:
     frames = ask(lambda: _frames(link.error, trim), list[str]())
     heading = ["Traceback (most recent call last):\n"] if frames else []
     return "".join([*heading, *frames, *_lines(link.error), link.leads])

@@ -25,7 +25,7 @@ PAGE_BYTES: Final = 4096
 _PAGE: Final = struct.Struct(">QI")  # ordinal (0: being written), length of what follows
 
 
-class Page(Protocol):
+class SharedPage(Protocol):
     """Shared memory: an ``mmap``, or a bytearray in a test."""
 
     def __getitem__(self, place: slice, /) -> bytes | bytearray: ...
@@ -64,7 +64,7 @@ class Splitter:
         return 0
 
 
-def write_progress(page: Page, ordinal: int, progress: list[Any]) -> None:
+def write_progress(page: SharedPage, ordinal: int, progress: list[Any]) -> None:
     """Put a job's progress where the supervisor looks for it."""
     body = pack(progress)
     page[0:8] = bytes(8)  # whoever reads now sees that it is not whole
@@ -72,7 +72,7 @@ def write_progress(page: Page, ordinal: int, progress: list[Any]) -> None:
     page[0 : _PAGE.size] = _PAGE.pack(ordinal, len(body))
 
 
-def read_progress(page: Page) -> tuple[int, list[Any]] | None:
+def read_progress(page: SharedPage) -> tuple[int, list[Any]] | None:
     """The ordinal of the job that told its progress last, and what it told; None: nothing, or not now."""
     head = bytes(page[0 : _PAGE.size])
     ordinal, size = _PAGE.unpack(head)

@@ -15,7 +15,7 @@ from .. import failing
 from ..output import print_json
 from .cluster import Cluster
 from .job import Demo
-from .screen import Screen
+from .screen import DemoScreen
 
 
 @click.command(epilog="Example: tq demo --no-chaos")
@@ -42,7 +42,7 @@ def demo(no_chaos: bool, messages: int, keep: Path | None, as_json: bool) -> Non
     well = False
     try:
         with Cluster(directory) as cluster:
-            outcome = Demo(cluster, Screen(quiet=as_json), messages=messages, chaos=not no_chaos).run()
+            outcome = Demo(cluster, DemoScreen(quiet=as_json), messages=messages, chaos=not no_chaos).run()
         well = outcome.holds
         if as_json:
             print_json(outcome.as_dict())

@@ -26,7 +26,7 @@ from ....common.domain.model import State
 from ...app import App
 from ...tasks.handles import Handles
 from .cluster import Cluster, example
-from .screen import Bars, Screen
+from .screen import Bars, DemoScreen
 
 SENDER: Final = "Demo <demo@tq.example>"
 KILL_WORKER_AT, KILL_MASTER_AT = 0.25, 0.55  # of all tasks
@@ -38,7 +38,7 @@ WORD: Final = re.compile(r"[^\W\d_]{2,}")  # the example's own; here for the sin
 
 
 @dataclass(kw_only=True)
-class Recipient:
+class DemoRecipient:
     name: str
     email: str
     city: str
@@ -51,7 +51,7 @@ class Recipient:
 
 
 @dataclass(kw_only=True)
-class Outcome:
+class DemoOutcome:
     """What happened, and whether every check held."""
 
     seconds: float
@@ -74,7 +74,7 @@ class Outcome:
         return {**vars(self), "holds": self.holds}
 
 
-class Watcher:
+class HandlesWatcher:
     """Follows a set of handles in a thread of its own, so that both jobs are seen moving."""
 
     def __init__(self, handles: Handles[Any]) -> None:
@@ -108,11 +108,11 @@ class Watcher:
 class Demo:
     """One run."""
 
-    def __init__(self, cluster: Cluster, screen: Screen, *, messages: int, chaos: bool) -> None:
+    def __init__(self, cluster: Cluster, screen: DemoScreen, *, messages: int, chaos: bool) -> None:
         self._cluster, self._screen, self._messages, self._chaos = cluster, screen, messages, chaos
         self._killed: list[str] = []
 
-    def run(self) -> Outcome:
+    def run(self) -> DemoOutcome:
         """Submit, follow, disturb, check, tell."""
         began = time.monotonic()
         people = read_recipients(example("mail/recipients.csv"))[: self._messages]
@@ -123,14 +123,14 @@ class Demo:
         with self._cluster.app() as app:
             mails = submit_mails(app, people, example("mail/template.txt").read_text("utf-8"))
             counts = app.named("wordcount:count", queue="words", retries=2, timeout=60).map(files)
-            mail, words = Watcher(mails), Watcher(counts)
+            mail, words = HandlesWatcher(mails), HandlesWatcher(counts)
             with self._screen.bars({"mail": mail.total, "compute": words.total}) as bars:
                 self._follow(mail, words, bars)
             outcome = self._check(app, people, files, mail, words, began)
         self._tell(outcome)
         return outcome
 
-    def _follow(self, mail: Watcher, words: Watcher, bars: Bars) -> None:
+    def _follow(self, mail: HandlesWatcher, words: HandlesWatcher, bars: Bars) -> None:
         plans: list[tuple[float, Callable[[], str]]] = []
         if self._chaos:
             plans = [(KILL_WORKER_AT, self._kill_worker), (KILL_MASTER_AT, self._kill_master)]
@@ -161,12 +161,12 @@ class Demo:
     def _check(
         self,
         app: App,
-        people: list[Recipient],
+        people: list[DemoRecipient],
         files: list[str],
-        mail: Watcher,
-        words: Watcher,
+        mail: HandlesWatcher,
+        words: HandlesWatcher,
         began: float,
-    ) -> Outcome:
+    ) -> DemoOutcome:
         box = [json.loads(line) for line in self._cluster.mailbox.read_text("utf-8").splitlines()]
         delivered = Counter(line["to"] for line in box)
         problems = check_mail(people, delivered, box, mail)
@@ -179,7 +179,7 @@ class Demo:
             problems.append(f"{lost} tasks have no end")
         if self._chaos and len(self._killed) < 2:
             problems.append("the job was over before everybody was killed; give it more --messages")
-        return Outcome(
+        return DemoOutcome(
             seconds=time.monotonic() - began,
             messages=len(people),
             delivered=len(delivered),
@@ -193,7 +193,7 @@ class Demo:
             problems=problems,
         )
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _tell(self, outcome: DemoOutcome) -> None:
         rows = [
             ("messages delivered", f"{outcome.delivered:,} of {outcome.messages:,}"),
             ("refused for good (550)", f"{outcome.refused:,}, as the server decided"),
@@ -214,12 +214,12 @@ class Demo:
         self._screen.verdict(outcome.holds, text)
 
 
-def read_recipients(file: Path) -> list[Recipient]:
+def read_recipients(file: Path) -> list[DemoRecipient]:
     with file.open(encoding="utf-8", newline="") as rows:
-        return [Recipient(**row) for row in csv.DictReader(rows)]
+        return [DemoRecipient(**row) for row in csv.DictReader(rows)]
 
 
-def submit_mails(app: App, people: list[Recipient], template: str) -> Handles[Any]:
+def submit_mails(app: App, people: list[DemoRecipient], template: str) -> Handles[Any]:
     """One task a recipient, durable when this returns. Backoffs are short: the demo's server recovers fast."""
     head, _, body = template.partition("\n\n")
     subject, text = Template(head.removeprefix("Subject:").strip()), Template(body)
@@ -257,7 +257,7 @@ def all_tasks(app: App) -> list[dict[str, Any]]:
 
 
 def check_mail(
-    people: list[Recipient], delivered: Counter[str], box: list[dict[str, str]], mail: Watcher
+    people: list[DemoRecipient], delivered: Counter[str], box: list[dict[str, str]], mail: HandlesWatcher
 ) -> list[str]:
     """Every address exactly accounted for."""
     problems: list[str] = []
@@ -280,7 +280,7 @@ def check_mail(
     return problems
 
 
-def check_words(single: Counter[str], words: Watcher) -> list[str]:
+def check_words(single: Counter[str], words: HandlesWatcher) -> list[str]:
     problems = [f"counting failed: {error}" for error in list(words.errors.values())[:3]]
     total: Counter[str] = Counter()
     for part in words.results:

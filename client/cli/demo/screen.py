@@ -18,7 +18,7 @@ class Bars(Protocol):
     def show(self, name: str, done: int, total: int) -> None: ...
 
 
-class Screen:
+class DemoScreen:
     def __init__(self, *, quiet: bool) -> None:
         self._console = CleanConsole(quiet=quiet, highlight=False, soft_wrap=True, markup=False)
 
@@ -60,7 +60,7 @@ class Screen:
 class _Lines:
     """Progress for a pipe."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: DemoScreen) -> None:
         self._screen = screen
         self._told: dict[str, int] = {}
 

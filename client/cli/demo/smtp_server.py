@@ -23,7 +23,7 @@ BUSY_ANSWERS: Final = 2
 DELIVERY_SECONDS: Final = 0.015
 
 
-class Mailbox:
+class DemoMailbox:
     """aiosmtpd's handler: decides about recipients, keeps messages."""
 
     def __init__(self, path: Path) -> None:
@@ -59,7 +59,7 @@ class Mailbox:
 
 async def serve(port: int, mailbox: Path) -> None:
     loop = asyncio.get_running_loop()
-    handler = Mailbox(mailbox)
+    handler = DemoMailbox(mailbox)
     server = await loop.create_server(lambda: SMTP(handler, loop=loop), "127.0.0.1", port)
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)

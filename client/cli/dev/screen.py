@@ -40,7 +40,7 @@ class _Patient(CleanConsole):
         self.quiet = True
 
 
-class Screen:
+class DevScreen:
     def __init__(self, folder: str, clock: Any = time.localtime) -> None:
         prepare()
         console = _Patient(highlight=False)

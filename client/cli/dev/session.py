@@ -2,7 +2,7 @@
 
 ::
 
-    files ──look──► Session ──SIGTERM, start──► tq-worker ──stderr: events; pipe: ended tasks──► Screen
+    files ──look──► DevSession ──SIGTERM, start──► tq-worker ──stderr: events; pipe: ended tasks──► DevScreen
                        └──────start again─────► tq-master ──stderr: events─────────────────────►
 
 New code is a new worker: the old one finishes what runs (what takes longer than the grace is handed back and
@@ -29,7 +29,7 @@ from ....common.wire.address import DEFAULT_PORT
 from .home import Home
 from .ports import free_port
 from .process import Process
-from .screen import Screen
+from .screen import DevScreen
 from .sources import Sources, differences
 
 LOOK_SECONDS: Final = 0.3
@@ -64,8 +64,8 @@ NOT_INHERITED: Final = frozenset(
 )
 
 
-class Session:
-    def __init__(self, home: Home, screen: Screen, modules: Sequence[str], slots: int | None) -> None:
+class DevSession:
+    def __init__(self, home: Home, screen: DevScreen, modules: Sequence[str], slots: int | None) -> None:
         self._home, self._screen, self._modules, self._slots = home, screen, modules, slots
         files = [Path(one) for one in modules if one.endswith(".py")]
         self._sources = Sources(Path.cwd(), files)
@@ -334,12 +334,12 @@ def start(modules: Sequence[str], slots: int | None, port: int | None, *, fresh:
     """Run here until stopped; the exit status."""
     folder = Path.cwd()
     with Home(folder) as home:
-        screen = Screen(str(folder))
+        screen = DevScreen(str(folder))
         if fresh and home.forget():
             screen.say("dev", "what was in ./.tq is forgotten")
 
         async def main() -> int:
-            return await Session(home, screen, modules, slots).run(port)
+            return await DevSession(home, screen, modules, slots).run(port)
 
         with asyncio.Runner() as runner:
             return runner.run(main())

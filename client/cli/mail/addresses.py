@@ -14,27 +14,27 @@ _LABEL: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _PLAIN_NAME: Final = re.compile(r"[\w !#$%&'*+/=?^`{|}~-]*")
 
 
-class Unfit(InvalidArgument):
+class UnfitRecipient(InvalidArgument):
     """Something of one recipient cannot be sent; the message says what, without its place."""
 
 
 def judged(text: str) -> str:
-    """The address as it travels: ASCII, a domain of other letters in its DNS form. Raises Unfit."""
+    """The address as it travels: ASCII, a domain of other letters in its DNS form. Raises UnfitRecipient."""
     text = text.strip()
     if not text:
-        raise Unfit("there is no address")
+        raise UnfitRecipient("there is no address")
     local, at, domain = text.rpartition("@")
     if not at or not local or not domain:
-        raise Unfit(f"{text!r:.80} is no address; it looks like name@example.org")
+        raise UnfitRecipient(f"{text!r:.80} is no address; it looks like name@example.org")
     if not local.isascii():
-        raise Unfit(
+        raise UnfitRecipient(
             f"{text!r:.80} has letters outside ASCII before the @; that needs SMTPUTF8, which few servers take"
         )
     if not _LOCAL.fullmatch(local) or local[0] == "." or local[-1] == "." or ".." in local:
-        raise Unfit(f"{text!r:.80} is no address: {local!r:.70} cannot stand before the @")
+        raise UnfitRecipient(f"{text!r:.80} is no address: {local!r:.70} cannot stand before the @")
     domain = _in_dns(domain)
     if len(local) > LOCAL_CHARS_MAX or len(local) + 1 + len(domain) > ADDRESS_CHARS_MAX:
-        raise Unfit(f"{text!r:.80} is longer than an address may be")
+        raise UnfitRecipient(f"{text!r:.80} is longer than an address may be")
     return f"{local}@{domain}"
 
 
@@ -61,9 +61,9 @@ def _in_dns(domain: str) -> str:
     try:
         ascii_form = domain if domain.isascii() else domain.encode("idna").decode("ascii")
     except UnicodeError:
-        raise Unfit(f"{domain!r:.80} is no name of a domain") from None
+        raise UnfitRecipient(f"{domain!r:.80} is no name of a domain") from None
     labels = ascii_form.split(".")
     whole = all(_LABEL.fullmatch(label) for label in labels)
     if not whole or (len(labels) < 2 and ascii_form.lower() != "localhost") or labels[-1].isdigit():
-        raise Unfit(f"{domain!r:.80} is no name of a domain; it looks like example.org")
+        raise UnfitRecipient(f"{domain!r:.80} is no name of a domain; it looks like example.org")
     return ascii_form

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from ....common.errors import InvalidArgument
-from .addresses import Unfit, domain_of, sameness
+from .addresses import UnfitRecipient, domain_of, sameness
 from .letter import Letter, Mailbox, Message
 from .table import Problem, Row, Table
 
@@ -25,7 +25,7 @@ class Recipient(NamedTuple):
 
 
 @dataclass(kw_only=True, slots=True)
-class Plan:
+class MailPlan:
     """Who gets what, and what stands in the way."""
 
     letter: Letter
@@ -45,9 +45,9 @@ class Plan:
         return len({recipient.domain for recipient in self.recipients})
 
 
-def check(letter: Letter, table: Table, size_of: Callable[[str], int]) -> Plan:
-    """``size_of``: bytes of an attachment; raises Unfit when it cannot be read."""
-    plan = Plan(letter=letter, columns=table.columns)
+def check(letter: Letter, table: Table, size_of: Callable[[str], int]) -> MailPlan:
+    """``size_of``: bytes of an attachment; raises UnfitRecipient when it cannot be read."""
+    plan = MailPlan(letter=letter, columns=table.columns)
     plan.problems += _unknown_columns(letter, table.columns)
     if plan.problems:
         return plan
@@ -61,8 +61,8 @@ def check(letter: Letter, table: Table, size_of: Callable[[str], int]) -> Plan:
             _check_size(message, size_of)
             earlier = lines.setdefault(sameness(message.address), row.line)
             if earlier != row.line:
-                raise Unfit(f"{message.address} has a message by line {earlier} already")
-        except Unfit as error:
+                raise UnfitRecipient(f"{message.address} has a message by line {earlier} already")
+        except UnfitRecipient as error:
             plan.problems.append(Problem(row.line, str(error)))
             continue
         domain = sys.intern(domain_of(message.address))
@@ -90,25 +90,25 @@ def _unknown_columns(letter: Letter, columns: tuple[str, ...]) -> list[Problem]:
 def _check_sender(sender: Mailbox) -> None:
     try:
         sender.write({})
-    except Unfit as error:
+    except UnfitRecipient as error:
         raise InvalidArgument(f"--from: {error}") from None
 
 
 def _check_size(message: Message, size_of: Callable[[str], int]) -> None:
     size = len(message.text.encode()) + len((message.html or "").encode())
     if size > TEXT_BYTES_MAX:
-        raise Unfit(
+        raise UnfitRecipient(
             f"its text would have {size:,} bytes, and may have {TEXT_BYTES_MAX:,}; attach it as a file"
         )
     size = sum(size_of(path) for path in message.attachments)
     if size > ATTACHED_BYTES_MAX:
-        raise Unfit(
+        raise UnfitRecipient(
             f"its attachments have {size:,} bytes, and may have {ATTACHED_BYTES_MAX:,}; put the large file where "
             "people can fetch it and write the link, or attach less"
         )
     names = [path.rpartition("/")[2] for path in message.attachments]
     if len(set(names)) < len(names):
-        raise Unfit("two of its attachments have the same name")
+        raise UnfitRecipient("two of its attachments have the same name")
 
 
 def _empty_fields(letter: Letter, table: Table) -> list[str]:

@@ -21,11 +21,11 @@ from ..options import connected
 from ..output import print_json
 from . import screen
 from .addresses import sameness
-from .checking import Plan, check
+from .checking import MailPlan, check
 from .files import Attachments, as_eml, read_bytes, read_template
-from .letter import Letter, Mailbox, Part, as_html, split_template, unsubscribing
+from .letter import Letter, Mailbox, TemplatePart, as_html, split_template, unsubscribing
 from .outcomes import Fate
-from .report import Report
+from .report import MailReport
 from .sending import TASK, Sending
 from .server import server_url
 from .table import read_table
@@ -137,24 +137,24 @@ def make_letter(
         raise InvalidArgument(
             f"nobody sends it; write 'From: Name <address>' on top of {template}, or give --from"
         )
-    more = {name.title(): Part(value, f"{template}, {name}") for name, value in headers.items()}
+    more = {name.title(): TemplatePart(value, f"{template}, {name}") for name, value in headers.items()}
     if unsubscribe is not None:
         more.update(unsubscribing(unsubscribe))
     html_text = None if html is None else read_template(html, "the HTML")
     letter = Letter(
         to=Mailbox(to, "To"),
         sender=Mailbox(sender, "From"),
-        subject=Part(subject, "the subject"),
-        text=Part(text, str(template)),
+        subject=TemplatePart(subject, "the subject"),
+        text=TemplatePart(text, str(template)),
         html=None if html_text is None else as_html(html_text, str(html)),
         headers=more,
-        attachments=tuple(Part(path, "--attach") for path in attach),
+        attachments=tuple(TemplatePart(path, "--attach") for path in attach),
     )
     whole = repr((subject, sender, to, sorted(headers.items()), text, html_text, attach, unsubscribe))
     return letter, hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _nothing_sent(plan: Plan) -> str:
+def _nothing_sent(plan: MailPlan) -> str:
     count = len(plan.problems)
     text = f"{count:,} problem{'s' if count != 1 else ''}, so nothing is sent"
     if plan.recipients:
@@ -162,7 +162,7 @@ def _nothing_sent(plan: Plan) -> str:
     return text
 
 
-def _dry_run(plan: Plan, attachments: Attachments, out: Path | None, *, as_json: bool) -> None:
+def _dry_run(plan: MailPlan, attachments: Attachments, out: Path | None, *, as_json: bool) -> None:
     total = largest = 0
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -189,7 +189,7 @@ def _dry_run(plan: Plan, attachments: Attachments, out: Path | None, *, as_json:
     write(f"\nA dry run: {words}, {sizes}; nothing was sent\n")
 
 
-def _show_first(plan: Plan, attachments: Attachments, number: int = 0) -> None:
+def _show_first(plan: MailPlan, attachments: Attachments, number: int = 0) -> None:
     message = plan.message(plan.recipients[number])
     sizes = [(Path(path).name, attachments.size_of(path)) for path in message.attachments]
     write(screen.preview(message, sizes) + "\n")
@@ -197,7 +197,7 @@ def _show_first(plan: Plan, attachments: Attachments, number: int = 0) -> None:
 
 def _send(
     app: App,
-    plan: Plan,
+    plan: MailPlan,
     attachments: Attachments,
     server: str | None,
     campaign: str,
@@ -249,12 +249,12 @@ def _send(
 
 
 @contextmanager
-def _report(report: Path | None, resume: Path | None) -> Iterator[Report | None]:
+def _report(report: Path | None, resume: Path | None) -> Iterator[MailReport | None]:
     path = report or resume
     if path is None:
         yield None
         return
-    book = Report(path, resumed=resume is not None)
+    book = MailReport(path, resumed=resume is not None)
     try:
         yield book
     finally:
@@ -262,7 +262,14 @@ def _report(report: Path | None, resume: Path | None) -> Iterator[Report | None]
 
 
 def _ask(
-    app: App, plan: Plan, sending: Sending, attachments: Attachments, queue: str, *, yes: bool, as_json: bool
+    app: App,
+    plan: MailPlan,
+    sending: Sending,
+    attachments: Attachments,
+    queue: str,
+    *,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Show what will happen; end here if it is not to."""
     serving, connected_ = app.call(("get_workers",), "serving", queue, TASK)

@@ -11,7 +11,7 @@ from ....common.domain.directives import Discard
 from ....common.errors import InvalidArgument
 from ....common.values.blob import Blob
 from ....tasks.message import compose, finished
-from .addresses import Unfit
+from .addresses import UnfitRecipient
 from .letter import Message
 
 KEPT_BYTES_MAX: Final = 64 * 1024 * 1024  # of attachments, to read what many get only once
@@ -55,11 +55,11 @@ class Attachments:
         return size
 
     def of(self, message: Message) -> dict[str, bytes | Blob]:
-        """Names and contents, for a task. Raises Unfit."""
+        """Names and contents, for a task. Raises UnfitRecipient."""
         return {Path(path).name: self._content(path) for path in message.attachments}
 
     def read(self, message: Message) -> dict[str, bytes]:
-        """Names and contents, for eyes. Raises Unfit."""
+        """Names and contents, for eyes. Raises UnfitRecipient."""
         return {Path(path).name: self._read(path) for path in message.attachments}
 
     def _content(self, path: str) -> bytes | Blob:
@@ -89,13 +89,13 @@ def _reading(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Unfit(f"its attachment {path} cannot be read: {error.strerror or error}") from None
+        raise UnfitRecipient(f"its attachment {path} cannot be read: {error.strerror or error}") from None
 
 
 def as_eml(message: Message, attached: dict[str, bytes]) -> bytes:
-    """The message as ``tq.tasks.mail`` makes it, but for Message-ID and Date, which the sending gives it. Raises Unfit."""
+    """The message as ``tq.tasks.mail`` makes it, but for Message-ID and Date, which the sending gives it. Raises UnfitRecipient."""
     (to, subject, text, sender), options = message.arguments(attached, None)
     try:
         return finished(compose(to, subject, text, sender=sender, message_id=None, **options))
     except Discard as error:
-        raise Unfit(str(error)) from None
+        raise UnfitRecipient(str(error)) from None

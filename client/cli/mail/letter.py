@@ -22,7 +22,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ....common.errors import InvalidArgument
-from .addresses import Unfit, judged, shown
+from .addresses import UnfitRecipient, judged, shown
 
 HEADER: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]*):[ \t]*(.*)")
 OWN_HEADERS: Final = ("subject", "from", "to")
@@ -46,7 +46,7 @@ class Placeholders(Template):
     braceidpattern = r"[^{}$\r\n]+"
 
 
-class Part:
+class TemplatePart:
     """One template, and what is done to a value before it stands in it."""
 
     def __init__(self, text: str, where: str, escape: Callable[[str], str] | None = None) -> None:
@@ -75,12 +75,12 @@ class Mailbox:
     def __init__(self, text: str, where: str) -> None:
         match = _MAILBOX.fullmatch(text)
         name, address = match.groups() if match else ("", text)
-        self._name, self._address = Part(name.strip().strip('"'), where), Part(address, where)
+        self._name, self._address = TemplatePart(name.strip().strip('"'), where), TemplatePart(address, where)
         self.names = (*self._name.names, *self._address.names)
         self.text = text
 
     def write(self, values: Mapping[str, str]) -> tuple[str, str]:
-        """As a header shows it, and the address in it. Raises Unfit."""
+        """As a header shows it, and the address in it. Raises UnfitRecipient."""
         address = judged(self._address.write(values))
         return shown(one_line("the name", self._name.write(values)), address), address
 
@@ -112,13 +112,13 @@ class Letter:
 
     to: Mailbox
     sender: Mailbox
-    subject: Part
-    text: Part
-    html: Part | None = None
-    headers: Mapping[str, Part] = field(default_factory=dict)
-    attachments: tuple[Part, ...] = ()
+    subject: TemplatePart
+    text: TemplatePart
+    html: TemplatePart | None = None
+    headers: Mapping[str, TemplatePart] = field(default_factory=dict)
+    attachments: tuple[TemplatePart, ...] = ()
 
-    def parts(self) -> Iterator[tuple[str, Part | Mailbox]]:
+    def parts(self) -> Iterator[tuple[str, TemplatePart | Mailbox]]:
         """Everything with placeholders, by what a complaint calls it."""
         yield from (
             ("To", self.to),
@@ -132,7 +132,7 @@ class Letter:
         yield from (("--attach", part) for part in self.attachments)
 
     def write(self, values: Mapping[str, str]) -> Message:
-        """For one row. Raises Unfit."""
+        """For one row. Raises UnfitRecipient."""
         to, address = self.to.write(values)
         return Message(
             to=to,
@@ -149,10 +149,10 @@ class Letter:
 
 
 def one_line(what: str, text: str) -> str:
-    """Nothing that could begin another header. Raises Unfit."""
+    """Nothing that could begin another header. Raises UnfitRecipient."""
     bad = CONTROL.search(text)
     if bad is not None:
-        raise Unfit(
+        raise UnfitRecipient(
             f"{what} would have a line break or control character ({bad[0]!r}), which no header may have"
         )
     return text.strip()
@@ -177,18 +177,20 @@ def split_template(text: str, where: str) -> tuple[dict[str, str], str]:
     return headers, body
 
 
-def unsubscribing(url: str) -> dict[str, Part]:
+def unsubscribing(url: str) -> dict[str, TemplatePart]:
     """The headers by which mail programs show a button. One click needs https (RFC 8058)."""
     if not url.startswith(("https://", "mailto:")) or any(character in url for character in "<> \t\r\n"):
         raise InvalidArgument(f"--unsubscribe {url!r:.80}: write https://… or mailto:…")
-    headers = {"List-Unsubscribe": Part(f"<{url}>", "--unsubscribe", lambda value: quote(value, safe=""))}
+    headers = {
+        "List-Unsubscribe": TemplatePart(f"<{url}>", "--unsubscribe", lambda value: quote(value, safe=""))
+    }
     if url.startswith("https://"):
-        headers["List-Unsubscribe-Post"] = Part("List-Unsubscribe=One-Click", "--unsubscribe")
+        headers["List-Unsubscribe-Post"] = TemplatePart("List-Unsubscribe=One-Click", "--unsubscribe")
     return headers
 
 
-def as_html(text: str, where: str) -> Part:
-    return Part(text.removeprefix("\ufeff"), where, html.escape)
+def as_html(text: str, where: str) -> TemplatePart:
+    return TemplatePart(text.removeprefix("\ufeff"), where, html.escape)
 
 
 def _is_header(name: str) -> bool:

@@ -26,7 +26,7 @@ _FATES: Final = {"Deferred": Fate.DEFERRED, "Bounced": Fate.BOUNCED}  # what tq.
 FINAL: Final = (Fate.SENT, Fate.BOUNCED)  # what a further run leaves alone
 
 
-class Ended(NamedTuple):
+class EndedMessage(NamedTuple):
     """A row of the report."""
 
     email: str
@@ -38,7 +38,7 @@ class Ended(NamedTuple):
     message_id: str = ""
 
 
-def ended(email: str, id: bytes, state: int, body: bytes | None, now: float | None) -> Ended:
+def ended(email: str, id: bytes, state: int, body: bytes | None, now: float | None) -> EndedMessage:
     """``now``: when its end was heard of; None if that was before this run."""
     outcome = Outcome(state, body)
     try:
@@ -47,12 +47,12 @@ def ended(email: str, id: bytes, state: int, body: bytes | None, now: float | No
         outcome.error(id)
     except TqError as unreadable:  # forgotten by the master, or of another version
         fate = Fate.SENT if state == StateNumber.SUCCEEDED else Fate.FAILED
-        return Ended(email, fate, smtp_text=str(unreadable), when=now)
+        return EndedMessage(email, fate, smtp_text=str(unreadable), when=now)
     failure = Failure.decode(body)
     if state == StateNumber.CANCELLED:
-        return Ended(email, Fate.CANCELLED, when=now)
+        return EndedMessage(email, Fate.CANCELLED, when=now)
     kind, detail = failure.type.rpartition(".")[2], failure.detail
-    return Ended(
+    return EndedMessage(
         email,
         _FATES.get(kind, Fate.FAILED),
         smtp_code=str(detail.get("smtp_code", "")),
@@ -62,17 +62,17 @@ def ended(email: str, id: bytes, state: int, body: bytes | None, now: float | No
     )
 
 
-def refused(email: str, error: str, now: float) -> Ended:
+def refused(email: str, error: str, now: float) -> EndedMessage:
     """It never became a task."""
-    return Ended(email, Fate.FAILED, smtp_text=error, when=now)
+    return EndedMessage(email, Fate.FAILED, smtp_text=error, when=now)
 
 
-def _sent(email: str, result: Any, now: float | None) -> Ended:
+def _sent(email: str, result: Any, now: float | None) -> EndedMessage:
     if not isinstance(result, dict):
-        return Ended(email, Fate.SENT, when=now)
+        return EndedMessage(email, Fate.SENT, when=now)
     match = _REPLY.fullmatch(str(result.get("reply", "")))
     when = result.get("when")
-    return Ended(
+    return EndedMessage(
         email,
         Fate.SENT,
         smtp_code=match[1] if match else "",

@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 
 from ....common.errors import InvalidArgument
 from .addresses import sameness
-from .outcomes import FINAL, Ended
+from .outcomes import FINAL, EndedMessage
 
 COLUMNS: Final = ("email", "state", "smtp_code", "smtp_text", "attempts", "when", "message_id")
 # What a spreadsheet would calculate, whoever wrote it: a server, or a stranger who chose an address. An apostrophe says
@@ -26,7 +26,7 @@ COLUMNS: Final = ("email", "state", "smtp_code", "smtp_text", "attempts", "when"
 FORMULA: Final = ("=", "+", "-", "@", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'")
 
 
-class Report:
+class MailReport:
     """An open report, locked: two runs never write one."""
 
     def __init__(self, path: Path, *, resumed: bool) -> None:
@@ -39,7 +39,7 @@ class Report:
             self._file.close()
             raise
 
-    def append(self, rows: Iterable[Ended]) -> None:
+    def append(self, rows: Iterable[EndedMessage]) -> None:
         """After this a killed process has not lost them."""
         self._file.write(as_csv(rows))
         self._file.flush()
@@ -71,7 +71,7 @@ class Report:
                 note(sameness(row[0].removeprefix("'")))
 
 
-def as_csv(rows: Iterable[Ended]) -> bytes:
+def as_csv(rows: Iterable[EndedMessage]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)
     for row in rows:

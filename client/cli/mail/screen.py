@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from ....common.runtime.cleaning import clean_line
 from ....common.runtime.terminal import console, say, write
 from ..output import print_table
-from .checking import Plan
+from .checking import MailPlan
 from .letter import Message
-from .outcomes import Ended, Fate
+from .outcomes import EndedMessage, Fate
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -26,7 +26,7 @@ LINES_BESIDES: Final = 8  # of a screen, for what stands around the preview
 REFRESH_SECONDS: Final = 0.1
 
 
-def tell_problems(plan: Plan, file: str) -> None:
+def tell_problems(plan: MailPlan, file: str) -> None:
     for problem in plan.problems[:PROBLEMS_SHOWN]:
         say(f"{file}, line {problem.line}: {problem.text}")
     more = len(plan.problems) - PROBLEMS_SHOWN
@@ -74,13 +74,13 @@ def domains(count: int) -> str:
 class Tally:
     """Counts, keeps some of what did not go well, and shows how far it is. The report gets every row."""
 
-    def __init__(self, bar: Bar | None) -> None:
+    def __init__(self, bar: SendingBar | None) -> None:
         self.counts = dict.fromkeys(Fate, 0)
-        self.unsent: list[Ended] = []
+        self.unsent: list[EndedMessage] = []
         self.report: Any = None
         self._bar = bar
 
-    def ended(self, rows: Sequence[Ended]) -> None:
+    def ended(self, rows: Sequence[EndedMessage]) -> None:
         if rows and self.report is not None:
             self.report.append(rows)
         for row in rows:
@@ -99,7 +99,7 @@ class Tally:
             say(f"tq: {text}")
 
 
-class Bar:
+class SendingBar:
     """On a terminal."""
 
     def __init__(self, progress: Progress, total: int) -> None:
@@ -137,7 +137,7 @@ def tally(total: int, *, quiet: bool) -> Iterator[Tally]:
     )
     screen = console(stderr=True)
     with Progress(*columns, console=screen, refresh_per_second=1 / REFRESH_SECONDS, expand=True) as progress:
-        yield Tally(Bar(progress, total))
+        yield Tally(SendingBar(progress, total))
 
 
 WORDS: Final = {

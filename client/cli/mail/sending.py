@@ -28,10 +28,10 @@ from ...tasks.options import Choice
 from ...tasks.outcomes import UNKNOWN
 from ...tasks.submission import Tasks, submit_many
 from ..map.stopping import Bell, Interrupts
-from .addresses import Unfit, sameness
-from .checking import Plan
+from .addresses import UnfitRecipient, sameness
+from .checking import MailPlan
 from .files import Attachments
-from .outcomes import Ended, Fate, ended, refused
+from .outcomes import EndedMessage, Fate, ended, refused
 from .places import Places
 
 TASK: Final = "tq.tasks.mail:send"
@@ -46,7 +46,7 @@ END_SECONDS_MAX: Final = 20.0  # for what was running when somebody wanted the e
 class Watcher(Protocol):
     """Who wants to know."""
 
-    def ended(self, rows: Sequence[Ended]) -> None: ...
+    def ended(self, rows: Sequence[EndedMessage]) -> None: ...
     def progress(self, ended: int, put_off: int) -> None: ...
     def complain(self, text: str) -> None: ...
 
@@ -62,7 +62,7 @@ class NeverSent(NamedTuple):
     why: str
 
 
-class Inbox:
+class OutcomeInbox:
     """Where the line puts outcomes; errors are kept for the loop."""
 
     def __init__(self, bell: Bell) -> None:
@@ -90,7 +90,7 @@ class Sending:
     def __init__(
         self,
         app: App,
-        plan: Plan,
+        plan: MailPlan,
         *,
         campaign: str,
         choice: Choice,
@@ -115,7 +115,7 @@ class Sending:
         self._places = Places(((n, plan.recipients[n].domain) for n in new), per_domain=per_domain)
         self._open: dict[bytes, int] = {}
         bell = Bell()
-        self._interrupts, self._inbox = Interrupts(bell), Inbox(bell)
+        self._interrupts, self._inbox = Interrupts(bell), OutcomeInbox(bell)
         self._under_way: deque[tuple[Tasks, Named, Future[Any]]] = deque()
         self._looked = self._asked = 0.0
         self._reasons: set[str] = set()
@@ -160,7 +160,11 @@ class Sending:
             self._open[id] = number
             try:
                 payload, blobs = self._payload(number)
-            except (Unfit, NotSerializable, OSError) as error:  # a file that was there when all was checked
+            except (
+                UnfitRecipient,
+                NotSerializable,
+                OSError,
+            ) as error:  # a file that was there when all was checked
                 self._inbox.put([NeverSent(id, str(error))])
                 continue
             if tasks and size + len(payload) > CHUNK_BYTES:
@@ -208,7 +212,7 @@ class Sending:
 
     def _hear(self, watcher: Watcher) -> None:
         self._settle()
-        told: list[Ended] = []
+        told: list[EndedMessage] = []
         now = time.time()
         for end in self._inbox.wait(TICK_SECONDS):
             number = self._open.pop(end.id, None)
@@ -227,7 +231,7 @@ class Sending:
         watcher.ended(told)
         watcher.progress(self._ended, self._places.put_off)
 
-    def _row(self, number: int, end: OutcomeRow | NeverSent, now: float) -> Ended:
+    def _row(self, number: int, end: OutcomeRow | NeverSent, now: float) -> EndedMessage:
         email = self._plan.recipients[number].address
         if isinstance(end, NeverSent):
             return refused(email, end.why, now)

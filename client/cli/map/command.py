@@ -27,7 +27,7 @@ from .run import Counts, Ending, Run
 from .screen import screen
 from .source import STDIN, Source
 from .stopping import Bell
-from .submission import Submission
+from .submission import ItemSubmission
 
 ARGUMENTS, FILES = ":::", "::::"
 DIED_OF: Final = 128  # plus the signal, as shells have it
@@ -82,7 +82,7 @@ def shared_options(function: _F) -> _F:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class MapJob:
     """What one of the commands wants done. ``what``: that by which a journal knows the run."""
 
     command: str
@@ -105,7 +105,7 @@ def item_word() -> str:
 
 def run_job(
     app: App,
-    job: Job,
+    job: MapJob,
     *,
     max_failures: int | None,
     keep_going: bool,
@@ -127,7 +127,7 @@ def run_job(
     book = _journal(job, output, journal, resume, reprint=reprint)
     run = Run(
         source=source,
-        submission=Submission(app, job.task, job.choice, bell),
+        submission=ItemSubmission(app, job.task, job.choice, bell),
         journal=book,
         run_id=new_ids() if book is None else book.run,
         output=output,
@@ -166,7 +166,7 @@ def run_job(
 
 
 def _journal(
-    job: Job, output: Output, journal: Path | None, resume: Path | None, *, reprint: bool
+    job: MapJob, output: Output, journal: Path | None, resume: Path | None, *, reprint: bool
 ) -> Journal | None:
     """The one asked for; else one of our own, so that every run can be gone on with."""
     if resume is None:

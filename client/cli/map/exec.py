@@ -14,11 +14,11 @@ from ....common.errors import InvalidArgument
 from ...app import App
 from ...tasks.options import choose
 from ..options import connected
-from .command import FanoutCommand, Job, item_word, run_job, shared_options
+from .command import FanoutCommand, MapJob, item_word, run_job, shared_options
 from .items import Item, Texts
-from .printing import Complaints, Ended, Facts, Shown, as_json, ended, row_of
+from .printing import AttemptFacts, Ended, FailureLines, Shown, as_json, ended, row_of
 from .template import Template
-from .window import Entry
+from .window import WindowEntry
 
 TASK: Final = f"{SHELL_TASKS}:run"
 
@@ -28,10 +28,10 @@ class Commands:
 
     wants_facts = False
 
-    def __init__(self, complaints: Complaints, *, tag: bool) -> None:
+    def __init__(self, complaints: FailureLines, *, tag: bool) -> None:
         self._complaints, self._tag = complaints, tag
 
-    def show(self, entry: Entry, facts: Mapping[bytes, Facts]) -> Shown:
+    def show(self, entry: WindowEntry, facts: Mapping[bytes, AttemptFacts]) -> Shown:
         end = ended(entry)
         result = result_of(end)
         complaint = self._complaints.about(entry, said(end)) if end.error else ""
@@ -41,7 +41,7 @@ class Commands:
             complaint,
         )
 
-    def _tagged(self, entry: Entry, data: bytes) -> bytes:
+    def _tagged(self, entry: WindowEntry, data: bytes) -> bytes:
         if not self._tag or not data:
             return data
         tag = entry.item.raw + b"\t"
@@ -53,10 +53,10 @@ class CommandRows:
 
     wants_facts = True
 
-    def __init__(self, complaints: Complaints) -> None:
+    def __init__(self, complaints: FailureLines) -> None:
         self._complaints = complaints
 
-    def show(self, entry: Entry, facts: Mapping[bytes, Facts]) -> Shown:
+    def show(self, entry: WindowEntry, facts: Mapping[bytes, AttemptFacts]) -> Shown:
         end = ended(entry)
         result = result_of(end)
         row = row_of(entry, end, facts) | {
@@ -128,12 +128,12 @@ def exec_commands(
     given = {"queue": queue, "priority": priority, "retries": retries, "timeout": timeout}
     choice = choose({name: value for name, value in given.items() if value is not None})
     form = Texts(b"\0" if null else b"\n", bytes_allowed=True)
-    complaints = Complaints(item_word())
+    complaints = FailureLines(item_word())
 
     def call_of(item: Item) -> Item:
         return replace(item, args=(template.fill(item.args[0], item.number),), kwargs=options)
 
-    job = Job(
+    job = MapJob(
         command="exec",
         task=TASK,
         choice=choice,

@@ -42,7 +42,7 @@ class Form(Protocol):
         """What was still open when the input ended."""
 
 
-class Splitter:
+class RecordSplitter:
     """Bytes in, records out, however the bytes were cut. The last one needs no separator behind it."""
 
     def __init__(self, separator: bytes) -> None:

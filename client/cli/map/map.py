@@ -11,9 +11,9 @@ from ....common.errors import InvalidArgument
 from ...app import App
 from ...tasks.options import choose
 from ..options import connected
-from .command import FanoutCommand, Job, item_word, run_job, shared_options
+from .command import FanoutCommand, MapJob, item_word, run_job, shared_options
 from .items import CsvRows, Form, JsonLines, Texts
-from .printing import Complaints, Plain, Rows
+from .printing import FailureLines, Plain, Rows
 
 
 @click.command(
@@ -54,8 +54,8 @@ def map_lines(
     given = {"queue": queue, "priority": priority, "retries": retries, "timeout": timeout}
     choice = choose({name: value for name, value in given.items() if value is not None})
     app.named(task)  # is it a name?
-    complaints = Complaints(item_word())
-    job = Job(
+    complaints = FailureLines(item_word())
+    job = MapJob(
         command="map",
         task=task,
         choice=choice,

@@ -15,13 +15,13 @@ from ....common.domain.model import State
 from ....common.errors import TqError
 from ...tasks.outcomes import SUCCEEDED, UNKNOWN, Outcome
 from ..output import plain
-from .window import Entry
+from .window import WindowEntry
 
 INPUT_CHARS_MAX: Final = 60  # of an input in a complaint
 ERROR_CHARS_MAX: Final = 500
 
 
-class Facts(NamedTuple):
+class AttemptFacts(NamedTuple):
     """Of a task's last attempt."""
 
     worker: str | None
@@ -41,7 +41,7 @@ class Shown(NamedTuple):
 class Printer(Protocol):
     wants_facts: bool
 
-    def show(self, entry: Entry, facts: Mapping[bytes, Facts]) -> Shown: ...
+    def show(self, entry: WindowEntry, facts: Mapping[bytes, AttemptFacts]) -> Shown: ...
 
 
 class Ended(NamedTuple):
@@ -53,7 +53,7 @@ class Ended(NamedTuple):
     detail: Mapping[str, Any]
 
 
-def ended(entry: Entry) -> Ended:
+def ended(entry: WindowEntry) -> Ended:
     if entry.error:
         return Ended("refused", None, entry.error, {})
     outcome = Outcome(UNKNOWN if entry.state is None else entry.state, entry.body)
@@ -67,13 +67,13 @@ def ended(entry: Entry) -> Ended:
         return Ended(state, None, str(unreadable), {})
 
 
-class Complaints:
+class FailureLines:
     """One line for each failure. ``kind``: what an item is called, line or argument."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
 
-    def about(self, entry: Entry, error: str) -> str:
+    def about(self, entry: WindowEntry, error: str) -> str:
         item = entry.item
         text = item.shown if isinstance(item.shown, str) else json.dumps(plain(item.shown), default=str)
         return f"{self._kind} {item.number} {cut(text, INPUT_CHARS_MAX)!r}: {cut(error, ERROR_CHARS_MAX)}"
@@ -84,10 +84,10 @@ class Plain:
 
     wants_facts = False
 
-    def __init__(self, complaints: Complaints) -> None:
+    def __init__(self, complaints: FailureLines) -> None:
         self._complaints = complaints
 
-    def show(self, entry: Entry, facts: Mapping[bytes, Facts]) -> Shown:
+    def show(self, entry: WindowEntry, facts: Mapping[bytes, AttemptFacts]) -> Shown:
         end = ended(entry)
         if end.error:
             return Shown(b"", b"", self._complaints.about(entry, end.error))
@@ -102,10 +102,10 @@ class Rows:
 
     wants_facts = True
 
-    def __init__(self, complaints: Complaints) -> None:
+    def __init__(self, complaints: FailureLines) -> None:
         self._complaints = complaints
 
-    def show(self, entry: Entry, facts: Mapping[bytes, Facts]) -> Shown:
+    def show(self, entry: WindowEntry, facts: Mapping[bytes, AttemptFacts]) -> Shown:
         end = ended(entry)
         row = row_of(entry, end, facts)
         row.update({"error": end.error} if end.error else {"result": end.value})
@@ -113,9 +113,9 @@ class Rows:
         return Shown(as_json(row).encode() + b"\n", b"", complaint)
 
 
-def row_of(entry: Entry, end: Ended, facts: Mapping[bytes, Facts]) -> dict[str, Any]:
+def row_of(entry: WindowEntry, end: Ended, facts: Mapping[bytes, AttemptFacts]) -> dict[str, Any]:
     """What every row begins with."""
-    fact = facts.get(entry.id, Facts(None, None))
+    fact = facts.get(entry.id, AttemptFacts(None, None))
     shown = entry.item.shown
     return {
         "number": entry.item.number,

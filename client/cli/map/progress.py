@@ -24,7 +24,7 @@ Ask = Callable[[list[bytes]], "Future[Any]"]
 log = logging.getLogger("tq.client")
 
 
-class Told(NamedTuple):
+class ItemProgress(NamedTuple):
     """What a running item said of itself. ``started``: its attempt, in Unix seconds."""
 
     number: int
@@ -48,7 +48,7 @@ class Inquiry:
         self._due = clock() + ASK_SECONDS  # a short run is not asked about
         self._rows: list[Any] = []
 
-    def look(self, window: Window) -> list[Told]:
+    def look(self, window: Window) -> list[ItemProgress]:
         """What is known of the items that have not ended; asks for more when it is time."""
         if self._question is not None and self._question.done():
             self._hear(self._question)
@@ -80,9 +80,9 @@ class Inquiry:
             self._due = float("inf")  # refused once, refused always: by an older master, say
 
 
-def told(rows: Iterable[Any], window: Window) -> list[Told]:
+def told(rows: Iterable[Any], window: Window) -> list[ItemProgress]:
     """The rows of an answer, ``[id, started, done, total or None, note]``, that are of open items."""
-    found: list[Told] = []
+    found: list[ItemProgress] = []
     for row in rows:
         match row:
             case [
@@ -92,11 +92,11 @@ def told(rows: Iterable[Any], window: Window) -> list[Told]:
                 int() | float() | None as total,
                 str(note),
             ] if (entry := window.find(id)) is not None:
-                found.append(Told(entry.item.number, started, done, total, note))
+                found.append(ItemProgress(entry.item.number, started, done, total, note))
     return found
 
 
-def slowest(items: Sequence[Told]) -> str:
+def slowest(items: Sequence[ItemProgress]) -> str:
     """The item that runs longest, in a line: ``item 17: 3/10 resizing``; empty when there is none."""
     if not items:
         return ""

@@ -21,8 +21,8 @@ from .concern import Concern
 from .items import Item
 from .journal import Journal, item_digest, line_id
 from .output import WAITING_BYTES_MAX, Output
-from .printing import Facts, Printer, Shown
-from .progress import Inquiry, Told
+from .printing import AttemptFacts, Printer, Shown
+from .progress import Inquiry, ItemProgress
 from .source import Source
 from .stopping import (
     ACKNOWLEDGE_SECONDS_MAX,
@@ -31,8 +31,8 @@ from .stopping import (
     Bell,
     Interrupts,
 )
-from .submission import Submission
-from .window import Entry, Window
+from .submission import ItemSubmission
+from .window import Window, WindowEntry
 
 WINDOW_ITEMS: Final = 20_000  # enough to keep thousands of slots busy between two looks
 WINDOW_BYTES: Final = 64 * 1024 * 1024
@@ -58,7 +58,7 @@ class Ending(Enum):
     NO_READER = 4  # of stdout
 
 
-class Screen(Protocol):
+class RunScreen(Protocol):
     """Where people look: complaints and the bar."""
 
     @property
@@ -88,7 +88,7 @@ class UnderWay:
     """Of what is not counted yet. ``ended``: waits for its turn to be shown; ``items``: run, and said how far."""
 
     ended: int = 0
-    items: Sequence[Told] = ()
+    items: Sequence[ItemProgress] = ()
 
 
 class Run:
@@ -96,7 +96,7 @@ class Run:
         self,
         *,
         source: Source,
-        submission: Submission,
+        submission: ItemSubmission,
         journal: Journal | None,
         run_id: bytes,
         output: Output,
@@ -110,7 +110,7 @@ class Run:
     ) -> None:
         self._source, self._submission, self._journal, self._run_id = source, submission, journal, run_id
         self._output, self._printer, self._bell = output, printer, bell
-        self._screen: Screen  # while it runs
+        self._screen: RunScreen  # while it runs
         self._max_failures, self._retry_failed, self._resumed = max_failures, retry_failed, resumed
         self._call_of = call_of
         self._window = Window(items_max=WINDOW_ITEMS, bytes_max=WINDOW_BYTES, ordered=ordered)
@@ -138,7 +138,7 @@ class Run:
         """The one that ended it."""
         return self._interrupts.signal
 
-    def run(self, screen: Screen) -> Ending:
+    def run(self, screen: RunScreen) -> Ending:
         self._screen = screen
         with self._interrupts.counted():
             while not self._is_over:
@@ -204,7 +204,7 @@ class Run:
             again = self._retry_failed and not finished.succeeded(number)
             if not again:
                 return
-        entry = Entry(item, line_id(self._run_id, number, item.raw), len(item.raw), retry=again)
+        entry = WindowEntry(item, line_id(self._run_id, number, item.raw), len(item.raw), retry=again)
         error = item.error
         if not error:
             try:
@@ -257,7 +257,7 @@ class Run:
             self._submission.watch(wanted)
             self._watched.update(wanted)
 
-    def _is_to_be_revived(self, entry: Entry, state: int) -> bool:
+    def _is_to_be_revived(self, entry: WindowEntry, state: int) -> bool:
         """What an earlier run cancelled, or what failed and is to be tried again; once."""
         if entry.revived or self._phase is not Phase.RUNNING:
             return False
@@ -282,12 +282,12 @@ class Run:
         if self._is_enough:
             self._stop(Ending.TOO_MANY_FAILURES)
 
-    def _facts(self, entries: list[Entry]) -> dict[bytes, Facts]:
+    def _facts(self, entries: list[WindowEntry]) -> dict[bytes, AttemptFacts]:
         if not entries or not self._printer.wants_facts:
             return {}
         return self._submission.facts([entry.id for entry in entries if not entry.error])
 
-    def _put(self, entry: Entry, shown: Shown) -> None:
+    def _put(self, entry: WindowEntry, shown: Shown) -> None:
         if shown.succeeded:
             self.counts.done += 1
         else:

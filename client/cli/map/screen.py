@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ....common.runtime.terminal import console, pass_on, say
 from .progress import slowest
-from .run import Counts, Screen, UnderWay
+from .run import Counts, RunScreen, UnderWay
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -21,7 +21,7 @@ REFRESH_SECONDS: Final = 0.1
 
 
 @contextmanager
-def screen(label: str) -> Iterator[Screen]:
+def screen(label: str) -> Iterator[RunScreen]:
     """A bar if stderr is a terminal and stdout is not: results would run through it."""
     if not sys.stderr.isatty() or sys.stdout.isatty():
         yield Lines()

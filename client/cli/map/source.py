@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ....common.errors import InvalidArgument
-from .items import Form, Item, Splitter
+from .items import Form, Item, RecordSplitter
 
 READ_BYTES: Final = 64 * 1024
 STDIN: Final = "-"
@@ -24,7 +24,7 @@ class Source:
     def __init__(
         self, form: Form, *, paths: Sequence[str] = (STDIN,), arguments: Sequence[str] | None = None
     ) -> None:
-        self._form, self._splitter = form, Splitter(form.separator)
+        self._form, self._splitter = form, RecordSplitter(form.separator)
         self._records: deque[bytes] = deque()
         self._paths = deque(paths if arguments is None else ())
         self._descriptor: int | None = None

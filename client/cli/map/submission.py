@@ -18,7 +18,7 @@ from ...tasks.mapping import CHUNK_BYTES, CHUNK_TASKS
 from ...tasks.options import Choice
 from ...tasks.outcomes import Box
 from ...tasks.submission import submit_many
-from .printing import Facts
+from .printing import AttemptFacts
 from .stopping import Bell
 
 FACTS_TASKS_MAX: Final = 1_000  # as the master answers at a time
@@ -45,7 +45,7 @@ class _RingingBox(Box):
         self._bell.ring()
 
 
-class Submission:
+class ItemSubmission:
     """One callable, one choice of options, any number of tasks."""
 
     def __init__(self, app: App, name: str, choice: Choice, bell: Bell) -> None:
@@ -136,16 +136,16 @@ class Submission:
     def is_cancel_heard(self) -> bool:
         return all(answer.done() for answer in self._cancelled)
 
-    def facts(self, ids: Sequence[bytes]) -> dict[bytes, Facts]:
+    def facts(self, ids: Sequence[bytes]) -> dict[bytes, AttemptFacts]:
         """Who ran them and how long their last attempt took; of those the master still knows."""
-        found: dict[bytes, Facts] = {}
+        found: dict[bytes, AttemptFacts] = {}
         for start in range(0, len(ids), FACTS_TASKS_MAX):
             some = list(ids[start : start + FACTS_TASKS_MAX])
             answer = self._app.call(TASKS, "last_runs", some, timeout=FACTS_SECONDS_MAX)
             for run in all_from_wire(LastRun, answer):
                 known = run.started is not None and run.finished is not None
                 seconds = round(run.finished - run.started, 3) if known else None  # type: ignore[operator]
-                found[run.id] = Facts(run.worker, seconds)
+                found[run.id] = AttemptFacts(run.worker, seconds)
         return found
 
     def progress(self, ids: list[bytes]) -> Future[Any]:

@@ -21,7 +21,7 @@ from .items import Item
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class WindowEntry:
     """An item inside. ``state`` and ``body``: its outcome, once it has one."""
 
     item: Item
@@ -37,8 +37,8 @@ class Entry:
 class Window:
     def __init__(self, *, items_max: int, bytes_max: int, ordered: bool) -> None:
         self._items_max, self._bytes_max, self._ordered = items_max, bytes_max, ordered
-        self._open: dict[bytes, Entry] = {}
-        self._line: deque[Entry] = deque()  # in order: everything inside; else what has ended
+        self._open: dict[bytes, WindowEntry] = {}
+        self._line: deque[WindowEntry] = deque()  # in order: everything inside; else what has ended
         self._weight = 0  # of everything inside
         self._ended = 0
         self._result_bytes = 0.0  # what a result weighs lately: what is still to come will, too
@@ -82,13 +82,13 @@ class Window:
         size = max(1.0, self._result_bytes)
         return max(0 if watched else 1, int((self._bytes_max - self._weight) / size) - watched)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: WindowEntry) -> None:
         self._open[entry.id] = entry
         self._weight += entry.weight
         if self._ordered:
             self._line.append(entry)
 
-    def find(self, id: bytes) -> Entry | None:
+    def find(self, id: bytes) -> WindowEntry | None:
         """An item that has not ended."""
         return self._open.get(id)
 
@@ -116,9 +116,9 @@ class Window:
                 self._weight -= entry.weight
         return dropped
 
-    def take(self, most: int) -> list[Entry]:
+    def take(self, most: int) -> list[WindowEntry]:
         """The next that may be shown."""
-        taken: list[Entry] = []
+        taken: list[WindowEntry] = []
         while self._line and len(taken) < most and self._line[0].state is not None:
             entry = self._line.popleft()
             self._weight -= entry.weight

@@ -13,7 +13,7 @@ from rich.text import Text
 from ....common.runtime.cleaning import clean_line
 from ..output import count, memory, rate, span
 from .details import draw_detail
-from .state import SECTIONS, Item, Model
+from .state import SECTIONS, ListEntry, Model
 
 COLUMNS_MIN: Final = 40
 LINES_MIN: Final = 8
@@ -154,7 +154,7 @@ def _home(model: Model, width: int, room: int, now: float) -> list[Text]:
     return lines
 
 
-def _chosen(cursor: Item | None, section: str, rows: list[dict[str, Any]]) -> int | None:
+def _chosen(cursor: ListEntry | None, section: str, rows: list[dict[str, Any]]) -> int | None:
     if cursor is None or cursor.section != section:
         return None
     keys = [_key(section, row) for row in rows]

@@ -17,7 +17,7 @@ HISTORY: Final = 60  # rates kept for the sparkline
 SECTIONS: Final = ("queues", "workers", "running", "failing")
 
 
-class Item(NamedTuple):
+class ListEntry(NamedTuple):
     """Something the cursor can be on: of which list, and its name or id."""
 
     section: str
@@ -56,7 +56,7 @@ class Model:
     rates: tuple[float, ...] = ()  # of the last looks, oldest first
     lost_since: float | None = None  # Unix seconds; while the master does not answer
     views: tuple[View, ...] = (HOME,)  # the way in; the last is shown
-    cursor: Item | None = None  # at home
+    cursor: ListEntry | None = None  # at home
     row: int = 0  # in any other view
     detail: Any = None  # of the view that is shown
     message: str = ""  # what came of the last effect
@@ -122,16 +122,16 @@ def press(model: Model, key: str) -> tuple[Model, Effect | None]:
     return model, None
 
 
-def items(model: Model) -> list[Item]:
+def items(model: Model) -> list[ListEntry]:
     """Everything at home that the cursor can be on, from top to bottom."""
     snapshot = model.snapshot
     if snapshot is None:
         return []
     return [
-        *(Item("queues", row["name"]) for row in snapshot["queues"]),
-        *(Item("workers", row["node"]) for row in snapshot["workers"]),
-        *(Item("running", row["id"].hex()) for row in snapshot["running"]),
-        *(Item("failing", row["id"].hex()) for row in snapshot["failing"]),
+        *(ListEntry("queues", row["name"]) for row in snapshot["queues"]),
+        *(ListEntry("workers", row["node"]) for row in snapshot["workers"]),
+        *(ListEntry("running", row["id"].hex()) for row in snapshot["running"]),
+        *(ListEntry("failing", row["id"].hex()) for row in snapshot["failing"]),
     ]
 
 
@@ -237,7 +237,7 @@ def _ask_retry(model: Model) -> Model:
     return replace(model, question=Question(text, Effect("retry", queue)))
 
 
-def _nearest(before: Item | None, there: list[Item]) -> Item | None:
+def _nearest(before: ListEntry | None, there: list[ListEntry]) -> ListEntry | None:
     """Where the cursor goes when what it was on is gone: the same list, or the top."""
     same = [item for item in there if before is not None and item.section == before.section]
     return next(iter(same or there), None)

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from tq.client.cli.dev.screen import Screen
+from tq.client.cli.dev.screen import DevScreen
 
 RECORD = {
     "action": "task.ended",
@@ -20,21 +20,21 @@ RECORD = {
 
 
 @pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
+def screen(monkeypatch: pytest.MonkeyPatch) -> DevScreen:
     monkeypatch.delenv("FORCE_COLOR", raising=False)
-    return Screen("/srv/work", lambda: time.gmtime(0))
+    return DevScreen("/srv/work", lambda: time.gmtime(0))
 
 
 def shown(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
-def task(screen: Screen, **fields: Any) -> None:
+def task(screen: DevScreen, **fields: Any) -> None:
     screen.task({**RECORD, **fields})
 
 
 def test_a_task_is_one_line_without_colour_in_a_pipe(
-    screen: Screen, capsys: pytest.CaptureFixture[str]
+    screen: DevScreen, capsys: pytest.CaptureFixture[str]
 ) -> None:
     task(screen)
     task(screen, seconds=0.25, attempt=3)
@@ -46,7 +46,7 @@ def test_a_task_is_one_line_without_colour_in_a_pipe(
 
 
 def test_a_failure_is_followed_by_its_traceback_with_paths_from_here(
-    screen: Screen, capsys: pytest.CaptureFixture[str]
+    screen: DevScreen, capsys: pytest.CaptureFixture[str]
 ) -> None:
     traceback = 'Traceback …\n  File "/srv/work/jobs.py", line 3, in f\nKeyError: 1\n'
     task(screen, outcome="error", text="KeyError: 1", traceback=traceback)
@@ -59,13 +59,15 @@ def test_a_failure_is_followed_by_its_traceback_with_paths_from_here(
 
 
 def test_a_failure_without_traceback_is_followed_by_its_words(
-    screen: Screen, capsys: pytest.CaptureFixture[str]
+    screen: DevScreen, capsys: pytest.CaptureFixture[str]
 ) -> None:
     task(screen, outcome="crash", text="the process running it was killed by SIGKILL", traceback="")
     assert shown(capsys)[1] == "         the process running it was killed by SIGKILL"
 
 
-def test_only_what_is_amiss_is_shown_of_the_logs(screen: Screen, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_what_is_amiss_is_shown_of_the_logs(
+    screen: DevScreen, capsys: pytest.CaptureFixture[str]
+) -> None:
     screen.event("worker", {"level": "info", "action": "worker.connected"})
     screen.event("worker", {"level": "warning", "action": "task.timeout", "task": "1"})
     screen.event("master", {"level": "error", "action": "store.failed", "reason": "disk full"})
@@ -74,7 +76,9 @@ def test_only_what_is_amiss_is_shown_of_the_logs(screen: Screen, capsys: pytest.
     assert line.endswith("reason=disk full")
 
 
-def test_markup_of_a_task_is_text_like_any_other(screen: Screen, capsys: pytest.CaptureFixture[str]) -> None:
+def test_markup_of_a_task_is_text_like_any_other(
+    screen: DevScreen, capsys: pytest.CaptureFixture[str]
+) -> None:
     task(screen, call="show('[red]x[/]')", text="'[/]'")
     screen.more(1_240, 3)
     screen.printed("worker", "[bold]as it is")

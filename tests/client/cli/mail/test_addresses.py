@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tq.client.cli.mail.addresses import Unfit, domain_of, judged, sameness, shown
+from tq.client.cli.mail.addresses import UnfitRecipient, domain_of, judged, sameness, shown
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_an_address_travels_in_ascii(text: str, travels: str) -> None:
     ],
 )
 def test_what_is_no_address_is_told_why(text: str, words: str) -> None:
-    with pytest.raises(Unfit, match=words):
+    with pytest.raises(UnfitRecipient, match=words):
         judged(text)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tq.client.cli.mail.addresses import Unfit
-from tq.client.cli.mail.checking import ATTACHED_BYTES_MAX, Plan, check
+from tq.client.cli.mail.addresses import UnfitRecipient
+from tq.client.cli.mail.checking import ATTACHED_BYTES_MAX, MailPlan, check
 from tq.client.cli.mail.command import make_letter
 from tq.client.cli.mail.table import read_table
 from tq.common.errors import InvalidArgument
@@ -16,10 +16,10 @@ HEAD = "Subject: Hello $name\nFrom: bob@tq.example\n\n"
 
 def plan(
     folder: Path, csv: str, text: str = HEAD + "Dear $name", size: int = 0, attach: tuple[str, ...] = ()
-) -> Plan:
+) -> MailPlan:
     def size_of(path: str) -> int:
         if path == "nowhere":
-            raise Unfit("its attachment nowhere cannot be read")
+            raise UnfitRecipient("its attachment nowhere cannot be read")
         return size
 
     (folder / "t.txt").write_text(text, "utf-8")
@@ -27,7 +27,7 @@ def plan(
     return check(letter, read_table(csv.encode()), size_of)
 
 
-def told(plan: Plan) -> list[tuple[int, str]]:
+def told(plan: MailPlan) -> list[tuple[int, str]]:
     return [(problem.line, problem.text) for problem in plan.problems]
 
 

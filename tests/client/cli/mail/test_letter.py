@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tq.client.cli.mail.addresses import Unfit
+from tq.client.cli.mail.addresses import UnfitRecipient
 from tq.client.cli.mail.command import make_letter
 from tq.client.cli.mail.files import as_eml
-from tq.client.cli.mail.letter import Part, split_template, unsubscribing
+from tq.client.cli.mail.letter import TemplatePart, split_template, unsubscribing
 from tq.common.errors import InvalidArgument
 from tq.tasks.mail import compose
 
@@ -46,16 +46,16 @@ def test_a_row_becomes_a_message(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\x85", "\u2028", "\0", "\x0b"])
 @pytest.mark.parametrize("column", ["name", "last name", "email"])
 def test_a_field_begins_no_other_header(tmp_path: Path, column: str, end: str) -> None:
-    with pytest.raises(Unfit):
+    with pytest.raises(UnfitRecipient):
         letter(tmp_path).write(ANNE | {column: f"x{end}Bcc: victim@tq.example"})
 
 
 def test_dollars_are_doubled_and_others_told_with_their_line(tmp_path: Path) -> None:
-    assert Part("$$5 for $name", "t.txt").write(ANNE) == "$5 for Anne & Co"
+    assert TemplatePart("$$5 for $name", "t.txt").write(ANNE) == "$5 for Anne & Co"
     with pytest.raises(
         InvalidArgument, match=r"t\.txt, line 2: '\$5' is no \$column; a dollar sign is written \$\$"
     ):
-        Part("one\n$5", "t.txt")
+        TemplatePart("one\n$5", "t.txt")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

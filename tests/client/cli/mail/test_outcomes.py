@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tq.client.cli.mail.outcomes import Ended, Fate, ended
-from tq.client.cli.mail.report import COLUMNS, Report
+from tq.client.cli.mail.outcomes import EndedMessage, Fate, ended
+from tq.client.cli.mail.report import COLUMNS, MailReport
 from tq.common.domain.model import StateNumber
 from tq.common.errors import InvalidArgument
 from tq.common.values.codec import encode
@@ -18,14 +18,14 @@ ANNE = "anne@tq.example"
 ID = bytes(16)
 
 
-def failed(kind: str, message: str, state: StateNumber = StateNumber.FAILED, **detail: Any) -> Ended:
+def failed(kind: str, message: str, state: StateNumber = StateNumber.FAILED, **detail: Any) -> EndedMessage:
     failure = Failure(f"tq.tasks.mail.{kind}", message, detail=detail)
     return ended(ANNE, ID, state, failure.encode(), 1.0)
 
 
 def test_a_message_the_server_took() -> None:
     result = {"message_id": "<1@x>", "to": ANNE, "reply": "250 2.0.0 taken", "attempt": 3, "when": 5.0}
-    assert ended(ANNE, ID, StateNumber.SUCCEEDED, encode(result), 9.0) == Ended(
+    assert ended(ANNE, ID, StateNumber.SUCCEEDED, encode(result), 9.0) == EndedMessage(
         ANNE, Fate.SENT, "250", "2.0.0 taken", "3", 5.0, "<1@x>"
     )
 
@@ -33,14 +33,14 @@ def test_a_message_the_server_took() -> None:
 @pytest.mark.parametrize(("kind", "fate"), [("Bounced", Fate.BOUNCED), ("Deferred", Fate.DEFERRED)])
 def test_a_message_the_server_refused(kind: str, fate: Fate) -> None:
     row = failed(kind, "mx said 550 no user to anne", smtp_code=550, smtp_text="no user", attempt=2)
-    assert row == Ended(ANNE, fate, "550", "no user", "2", 1.0)
+    assert row == EndedMessage(ANNE, fate, "550", "no user", "2", 1.0)
 
 
 def test_a_message_no_server_was_asked_about() -> None:
-    assert failed("Deferred", "mx:25: refused", attempt=9) == Ended(
+    assert failed("Deferred", "mx:25: refused", attempt=9) == EndedMessage(
         ANNE, Fate.DEFERRED, "", "mx:25: refused", "9", 1.0
     )
-    assert failed("Discard", "a header cannot be sent") == Ended(
+    assert failed("Discard", "a header cannot be sent") == EndedMessage(
         ANNE, Fate.FAILED, "", "a header cannot be sent", "", 1.0
     )
 
@@ -59,13 +59,13 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_the_report_is_written_as_messages_end(tmp_path: Path) -> None:
     path = tmp_path / "report.csv"
-    report = Report(path, resumed=False)
-    report.append([Ended(ANNE, Fate.SENT, "250", "taken, thanks", "1", 0.0, "<1@x>")])
+    report = MailReport(path, resumed=False)
+    report.append([EndedMessage(ANNE, Fate.SENT, "250", "taken, thanks", "1", 0.0, "<1@x>")])
     [row] = rows(path)
     assert tuple(row) == COLUMNS
     assert row["smtp_text"] == "taken, thanks"
     assert row["when"] == "1970-01-01T00:00:00+00:00"
-    report.append([Ended("b@x", Fate.BOUNCED, "550", "=cmd|x\r\ny")])
+    report.append([EndedMessage("b@x", Fate.BOUNCED, "550", "=cmd|x\r\ny")])
     assert rows(path)[1]["smtp_text"] == "'=cmd|x y"
     report.close()
 
@@ -75,14 +75,14 @@ def test_no_cell_of_a_report_is_a_formula_and_every_address_is_known_again(
     begin: str, tmp_path: Path
 ) -> None:
     path, text = tmp_path / "report.csv", f"{begin}1+1@example.org"
-    report = Report(path, resumed=False)
-    report.append([Ended(text, Fate.SENT, text, text, text, 0.0, text)])
+    report = MailReport(path, resumed=False)
+    report.append([EndedMessage(text, Fate.SENT, text, text, text, 0.0, text)])
     report.close()
     [row] = rows(path)
     shown = "'" + " ".join(text.split())
     for column in ("email", "smtp_code", "smtp_text", "attempts", "message_id"):
         assert row[column] == shown
-    resumed = Report(path, resumed=True)
+    resumed = MailReport(path, resumed=True)
     assert resumed.served == {" ".join(text.split())}
     resumed.close()
 
@@ -90,21 +90,23 @@ def test_no_cell_of_a_report_is_a_formula_and_every_address_is_known_again(
 def test_a_report_goes_on_where_it_was_torn(tmp_path: Path) -> None:
     path = tmp_path / "report.csv"
     with pytest.raises(InvalidArgument, match="begin one with --report"):
-        Report(path, resumed=True)
-    report = Report(path, resumed=False)
-    report.append([Ended(f"{fate}@X", fate) for fate in Fate] + [Ended("again@x", Fate.DEFERRED)])
-    report.append([Ended("again@x", Fate.SENT)])
+        MailReport(path, resumed=True)
+    report = MailReport(path, resumed=False)
+    report.append(
+        [EndedMessage(f"{fate}@X", fate) for fate in Fate] + [EndedMessage("again@x", Fate.DEFERRED)]
+    )
+    report.append([EndedMessage("again@x", Fate.SENT)])
     report.close()
     with path.open("ab") as file:
         file.write(b"torn@x,sen")
     with pytest.raises(InvalidArgument, match="go on with --resume"):
-        Report(path, resumed=False)
-    resumed = Report(path, resumed=True)
+        MailReport(path, resumed=False)
+    resumed = MailReport(path, resumed=True)
     assert resumed.served == {"sent@x", "bounced@x", "again@x"}
-    resumed.append([Ended("more@x", Fate.SENT)])
+    resumed.append([EndedMessage("more@x", Fate.SENT)])
     assert rows(path)[-1]["email"] == "more@x"
     with pytest.raises(InvalidArgument, match="another tq mail"):
-        Report(path, resumed=True)
+        MailReport(path, resumed=True)
     resumed.close()
 
 
@@ -112,5 +114,5 @@ def test_another_file_is_not_taken_for_a_report(tmp_path: Path) -> None:
     path = tmp_path / "recipients.csv"
     path.write_text("name,email\nAnne,a@b\n")
     with pytest.raises(InvalidArgument, match="is no report of tq mail"):
-        Report(path, resumed=True)
+        MailReport(path, resumed=True)
     assert path.read_text() == "name,email\nAnne,a@b\n"

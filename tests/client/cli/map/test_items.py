@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tq.client.cli.map.items import RECORD_BYTES_MAX, CsvRows, Form, Item, JsonLines, Splitter, Texts
+from tq.client.cli.map.items import RECORD_BYTES_MAX, CsvRows, Form, Item, JsonLines, RecordSplitter, Texts
 from tq.common.errors import InvalidArgument
 
 
 def items(form: Form, data: bytes, cuts: list[int] | None = None) -> list[Item]:
-    splitter = Splitter(form.separator)
+    splitter = RecordSplitter(form.separator)
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts or [])})
     records = [
         record for start, stop in itertools.pairwise(places) for record in splitter.feed(data[start:stop])
@@ -133,7 +133,7 @@ def test_any_json_value_arrives(value: Any) -> None:
 
 
 def test_an_endless_line_does_not_fill_the_memory() -> None:
-    splitter = Splitter(b"\n")
+    splitter = RecordSplitter(b"\n")
     for _ in range(RECORD_BYTES_MAX // 65_536):
         splitter.feed(b"x" * 65_536)
     with pytest.raises(InvalidArgument, match="longer than"):

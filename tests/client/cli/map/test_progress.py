@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from tq.client.cli.map.progress import ASK_SECONDS, ASKED_ITEMS_MAX, Inquiry, Told, slowest
+from tq.client.cli.map.progress import ASK_SECONDS, ASKED_ITEMS_MAX, Inquiry, ItemProgress, slowest
 from tq.client.cli.map.window import Window
 from tq.common.errors import InvalidArgument, TqError, Unreachable
 
@@ -43,7 +43,7 @@ class Run:
             self.window.add(entry(number))
         self.inquiry = Inquiry(self.master.ask, lambda: self.now)
 
-    def later(self, seconds: float = ASK_SECONDS) -> list[Told]:
+    def later(self, seconds: float = ASK_SECONDS) -> list[ItemProgress]:
         self.now += seconds
         return self.inquiry.look(self.window)
 
@@ -57,7 +57,7 @@ def test_one_question_at_a_time_and_none_too_soon() -> None:
     run.later(60)
     assert len(run.master.questions) == 1  # not answered: not asked again
     run.master.answer.set_result([[run.ids[1], 5.0, 3, 10, "resizing"]])
-    assert run.later(0) == [Told(2, 5.0, 3, 10, "resizing")]
+    assert run.later(0) == [ItemProgress(2, 5.0, 3, 10, "resizing")]
     assert len(run.master.questions) == 2
     run.master.answer.set_result([])
     assert run.later(0.1) == []
@@ -125,11 +125,14 @@ def test_an_answer_that_is_none_shows_nothing(answer: Any) -> None:
     ("items", "line"),
     [
         ([], ""),
-        ([Told(17, 5.0, 3, 10, "resizing"), Told(18, 6.0, 0, 1, "")], "item 17: 3/10 resizing"),
-        ([Told(18, 6.0, 0, 1, ""), Told(1_017, 5.0, 0.1 + 0.2, None, "")], "item 1,017: 0.3"),
-        ([Told(2, 5.0, 1, 2, "two\nlines \x1b[2Jand more")], "item 2: 1/2 two lines ␛[2Jand more"),
-        ([Told(2, 5.0, 1_234_567, 2_500_000.5, "bytes")], "item 2: 1,234,567/2,500,000.5 bytes"),
+        (
+            [ItemProgress(17, 5.0, 3, 10, "resizing"), ItemProgress(18, 6.0, 0, 1, "")],
+            "item 17: 3/10 resizing",
+        ),
+        ([ItemProgress(18, 6.0, 0, 1, ""), ItemProgress(1_017, 5.0, 0.1 + 0.2, None, "")], "item 1,017: 0.3"),
+        ([ItemProgress(2, 5.0, 1, 2, "two\nlines \x1b[2Jand more")], "item 2: 1/2 two lines ␛[2Jand more"),
+        ([ItemProgress(2, 5.0, 1_234_567, 2_500_000.5, "bytes")], "item 2: 1,234,567/2,500,000.5 bytes"),
     ],
 )
-def test_the_item_that_runs_longest_is_named(items: list[Told], line: str) -> None:
+def test_the_item_that_runs_longest_is_named(items: list[ItemProgress], line: str) -> None:
     assert slowest(items) == line

@@ -6,7 +6,7 @@ import io
 
 import pytest
 from rich.console import Console
-from tq.client.cli.map.progress import Told
+from tq.client.cli.map.progress import ItemProgress
 from tq.client.cli.map.run import Counts, UnderWay
 from tq.client.cli.map.screen import Bar, described, worth
 
@@ -25,10 +25,10 @@ def test_counts_rate_and_failures(counts: Counts, total: int | None, seconds: fl
 
 def test_what_runs_counts_by_its_part_and_what_waits_for_its_turn_as_a_whole() -> None:
     items = [
-        Told(1, 0.0, 3, 10, ""),
-        Told(2, 0.0, 12, 10, ""),
-        Told(3, 0.0, 5, None, ""),
-        Told(4, 0.0, -1, 0, ""),
+        ItemProgress(1, 0.0, 3, 10, ""),
+        ItemProgress(2, 0.0, 12, 10, ""),
+        ItemProgress(3, 0.0, 5, None, ""),
+        ItemProgress(4, 0.0, -1, 0, ""),
     ]
     assert worth(Counts(done=5, failed=1), UnderWay(ended=2, items=items)) == pytest.approx(
         5 + 1 + 2 + 0.3 + 1
@@ -45,7 +45,7 @@ def drawn(bar: Bar, width: int) -> list[str]:
 def test_the_slowest_item_is_named_below_the_bar_in_one_line_and_goes_with_it(width: int) -> None:
     bar = Bar(Console(file=io.StringIO(), width=width), "photos:resize")
     note = "resizing [b]/srv/photos/2024/[/b] " + "a long name " * 20
-    items = [Told(18, 9.0, 1, 2, "the younger"), Told(17, 5.0, 3, 10, note)]
+    items = [ItemProgress(18, 9.0, 1, 2, "the younger"), ItemProgress(17, 5.0, 3, 10, note)]
     bar.show(Counts(done=4), 20, UnderWay(items=items))
     _, below = drawn(bar, width)
     assert below.startswith("item 17: 3/10 resizing [b]/sr"[: width - 1])

@@ -5,20 +5,20 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from tq.client.cli.map.items import Item
-from tq.client.cli.map.window import Entry, Window
+from tq.client.cli.map.window import Window, WindowEntry
 
 DONE = 10
 
 
-def entry(number: int, weight: int = 10) -> Entry:
-    return Entry(Item(number=number, raw=b"", shown=""), number.to_bytes(16, "big"), weight)
+def entry(number: int, weight: int = 10) -> WindowEntry:
+    return WindowEntry(Item(number=number, raw=b"", shown=""), number.to_bytes(16, "big"), weight)
 
 
-def numbers(entries: list[Entry]) -> list[int]:
+def numbers(entries: list[WindowEntry]) -> list[int]:
     return [one.item.number for one in entries]
 
 
-def filled(ordered: bool, count: int = 4, **bounds: int) -> tuple[Window, list[Entry]]:
+def filled(ordered: bool, count: int = 4, **bounds: int) -> tuple[Window, list[WindowEntry]]:
     window = Window(**{"items_max": 10, "bytes_max": 1_000, **bounds}, ordered=ordered)
     entries = [entry(number) for number in range(1, count + 1)]
     for one in entries:

@@ -10,7 +10,7 @@ from tq.client.cli.top.state import (
     HISTORY,
     HOME,
     Effect,
-    Item,
+    ListEntry,
     Model,
     View,
     detailed,
@@ -36,7 +36,7 @@ def model() -> Model:
 
 
 def test_the_first_look_puts_the_cursor_on_the_first_queue(model: Model) -> None:
-    assert model.cursor == Item("queues", "img")
+    assert model.cursor == ListEntry("queues", "img")
     assert len(items(model)) == 7
 
 
@@ -60,14 +60,14 @@ def test_tab_goes_to_the_next_list_and_round(model: Model) -> None:
 def test_the_cursor_stays_on_its_thing_when_another_look_moves_it(model: Model) -> None:
     model = pressed(model, "down")
     more = look(queues=[queue("aaa"), *look()["queues"]])
-    assert looked(model, more).cursor == Item("queues", "mail")
+    assert looked(model, more).cursor == ListEntry("queues", "mail")
 
 
 def test_the_cursor_stays_in_its_list_when_its_thing_is_gone(model: Model) -> None:
     model = pressed(model, "tab", "down")
     gone = looked(model, look(workers=look()["workers"][:1]))
-    assert gone.cursor == Item("workers", "aa" * 16)
-    assert looked(model, look(workers=[])).cursor == Item("queues", "img")
+    assert gone.cursor == ListEntry("workers", "aa" * 16)
+    assert looked(model, look(workers=[])).cursor == ListEntry("queues", "img")
     empty = look(queues=[], workers=[], running=[], failing=[])
     assert looked(model, empty).cursor is None
     assert pressed(looked(model, empty), "down", "tab", "enter", "p", "r").view == HOME

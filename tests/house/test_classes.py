@@ -1,0 +1,128 @@
+"""Classes: none is larger than a person keeps in mind, and a name means one class. What is older than these rules is
+listed with its size, and the lists only become shorter.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+
+LINES_MAX: Final = 250
+METHODS_MAX: Final = 25
+
+# Larger than that, and no larger than this: lines, methods.
+LARGE: Final[dict[str, tuple[int, int]]] = {
+    "client/app.py:App": (250, 26),
+    "client/cli/map/run.py:Run": (280, 25),
+    "client/core/io_thread.py:ClientLink": (270, 25),
+    "client/stdlib/submission_queue.py:Courier": (250, 26),
+    "common/wire/connection.py:CallerConnection": (280, 25),
+    "master/engine/engine.py:Engine": (320, 30),
+    "master/gateway/connection.py:Connection": (390, 34),
+    "master/gateway/decoder.py:_Decoder": (250, 29),
+    "master/items/items.py:Items": (380, 35),
+    "master/locks/claims.py:Syncs": (260, 25),
+    "master/net/connection.py:Connection": (350, 34),
+    "master/net/server.py:Server": (330, 34),
+    "master/tasks/completion.py:Ends": (270, 25),
+    "worker/agent/agent.py:Agent": (420, 39),
+    "worker/supervisor/supervisor.py:Supervisor": (380, 48),
+}
+# Names of more than one class, and how many there are.
+NAMESAKES: Final[dict[str, int]] = {
+    "Barrier": 2,
+    "Batch": 2,
+    "Call": 2,
+    "Caller": 2,
+    "Child": 2,
+    "Connection": 2,
+    "Disk": 2,
+    "Event": 2,
+    "Executor": 2,
+    "Facts": 2,
+    "Feed": 2,
+    "Grant": 2,
+    "HeldRow": 2,
+    "ItemQueue": 2,
+    "Line": 2,
+    "Lock": 2,
+    "Locks": 2,
+    "Meters": 2,
+    "Outcome": 2,
+    "OutcomeRow": 2,
+    "Owner": 2,
+    "Pace": 2,
+    "Part": 2,
+    "Reader": 2,
+    "Reading": 3,
+    "Report": 2,
+    "Served": 2,
+    "Server": 2,
+    "Session": 2,
+    "State": 2,
+    "_Held": 2,
+}
+
+
+class Size(NamedTuple):
+    lines: int
+    methods: int
+
+    def fits(self, lines: int, methods: int) -> bool:
+        return self.lines <= lines and self.methods <= methods
+
+
+def classes(text: str) -> Iterator[tuple[str, Size]]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ClassDef):
+            methods = sum(isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef) for inner in node.body)
+            yield node.name, Size((node.end_lineno or node.lineno) - node.lineno + 1, methods)
+
+
+@pytest.fixture(scope="module")
+def sizes(root: Path, sources: list[Path]) -> dict[str, Size]:
+    """By ``path:Class``."""
+    return {
+        f"{file.relative_to(root).as_posix()}:{name}": size
+        for file in sources
+        for name, size in classes(file.read_text("utf-8"))
+    }
+
+
+def test_no_class_is_larger_than_a_person_keeps_in_mind(sizes: dict[str, Size]) -> None:
+    large = {
+        name: size
+        for name, size in sizes.items()
+        if not size.fits(*LARGE.get(name, (LINES_MAX, METHODS_MAX)))
+    }
+    assert large == {}
+
+
+def test_a_class_that_fits_by_now_is_not_listed_as_large(sizes: dict[str, Size]) -> None:
+    small = Size(0, 0)
+    assert [name for name in LARGE if sizes.get(name, small).fits(LINES_MAX, METHODS_MAX)] == []
+
+
+def test_a_name_means_one_class(sizes: dict[str, Size]) -> None:
+    """Of those listed there are no more than there were."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for name in sizes:
+        path, _, bare = name.partition(":")
+        places[bare].append(path)
+    assert {name: found for name, found in places.items() if len(found) > NAMESAKES.get(name, 1)} == {}
+
+
+def test_a_name_that_means_one_class_by_now_is_not_listed(sizes: dict[str, Size]) -> None:
+    names = [name.partition(":")[2] for name in sizes]
+    assert [name for name, most in NAMESAKES.items() if names.count(name) < most] == []
+
+
+def test_the_size_of_a_class_is_counted_with_its_methods() -> None:
+    assert list(classes("class A:\n    x = 1\n    def f(self): ...\n    async def g(self): ...\n")) == [
+        ("A", Size(4, 2))
+    ]
