@@ -20,7 +20,6 @@ import asyncio
 import atexit
 import itertools
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -35,6 +34,7 @@ from ...common.domain.retry import retry_delay
 from ...common.errors import ProtocolError, QuotaExceeded, Rejected, TqError, Unreachable
 from ...common.runtime.event_loop import loop_factory
 from ...common.wire.connection import CONNECT_SECONDS
+from .fork import in_child
 from .listener import Listener
 from .pending_calls import PASSING, Ledger
 from .transports import Line, Opener, Report
@@ -60,8 +60,7 @@ def wait_for_ending() -> None:
         link.close()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_ending.clear)  # their threads are the parent's
+in_child(_ending.clear)  # their threads are the parent's
 
 
 class ClientLink:

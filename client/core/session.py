@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import sys
 import threading
 import weakref
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from ...common.contract.table import is_repeatable
 from ...common.errors import StoreError, Unreachable
+from .fork import in_child
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -247,5 +247,4 @@ def _end_as_atexit() -> None:
 
 
 atexit.register(_close_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+in_child(_forked)

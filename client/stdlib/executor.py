@@ -8,7 +8,6 @@ so they go on if this program dies.
 from __future__ import annotations
 
 import atexit
-import os
 import threading
 import time
 import weakref
@@ -27,6 +26,7 @@ from ...common.errors import InvalidArgument, TaskError, TqError
 from ...common.values.blob import Blob
 from ...common.values.codec import encode_chunk
 from ..app import App
+from ..core.fork import guard
 from ..tasks.handle import TASKS
 from ..tasks.outcomes import UNKNOWN, Outcome
 from .exceptions import broken, rebuilt
@@ -51,9 +51,7 @@ THEIRS: Final = {
     "thread_name_prefix",
 }
 
-_lock = threading.Lock()  # guards ``TaskFuture._begun``, for a moment
-if hasattr(os, "register_at_fork"):  # so that no child inherits it locked by a thread that it does not have
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+_lock = guard(threading.Lock())  # guards ``TaskFuture._begun``, for a moment
 
 Work = tuple[bytes, list[Blob]]
 """A payload, and the blobs it names."""

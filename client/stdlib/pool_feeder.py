@@ -12,7 +12,6 @@ end costs bounded memory and holds up nobody. One whose iterator is gone gathers
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 import weakref
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...common.domain.ids import new_ids
 from ...common.values.codec import encode_chunk
+from ..core.fork import in_child
 from .pool_results import NOBODY, IMapIterator, Piece
 from .submission_queue import CANCEL_SECONDS
 
@@ -227,5 +227,4 @@ def _forked() -> None:
         feeder._make_anew()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+in_child(_forked)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import threading
 import time
 from collections import deque
@@ -13,6 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...common.errors import TaskError, TqError
+from ..core.fork import guard
 from ..tasks.outcomes import Outcome
 from .exceptions import broken, rebuilt
 
@@ -28,9 +28,7 @@ NEWS_AT_ONCE: Final = (
 
 Callback = Callable[[Any], object]
 
-_lock = threading.Lock()  # guards ``Piece._told`` and ``MapResult._left``, each for a moment
-if hasattr(os, "register_at_fork"):  # so that no child inherits it locked by a thread that it does not have
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+_lock = guard(threading.Lock())  # guards ``Piece._told`` and ``MapResult._left``, each for a moment
 
 
 class Piece:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
 import weakref
 from collections import deque
@@ -29,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ...common.errors import ProtocolError, Rejected, TqError, Unreachable
 from ..blobs.blobs import SessionBlobs
+from ..core.fork import in_child
 from ..tasks.handle import TASKS
 from ..tasks.mapping import CHUNK_BYTES, CHUNK_TASKS
 from ..tasks.outcomes import Outcome
@@ -370,5 +370,4 @@ def _forked() -> None:
         courier._make_anew()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+in_child(_forked)

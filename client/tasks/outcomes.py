@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import threading
 import time
 from collections import deque
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from ...common.contract.tasks import OutcomeRow
 from ...common.domain.model import StateNumber
 from ...common.errors import TaskError, TqError, UnknownTask
+from ..core.fork import guard
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 SUCCEEDED: Final = int(StateNumber.SUCCEEDED)  # compared a hundred thousand times a second: not as an enum
 UNKNOWN: Final = -1  # the state the master tells of a task nobody submitted
 
-_lock = threading.Lock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+_lock = guard(threading.Lock())
 
 
 class Outcome(NamedTuple):

@@ -20,7 +20,8 @@ from .programs import Master, run_program
 
 SKEWED = """
 import sys, time
-from tq.master import clock, server
+from tq.master.engine import clock
+from tq.master.net import server
 ahead_ns = 90_000_000_000
 time_ns = time.time_ns
 time.time_ns = lambda: time_ns() + ahead_ns

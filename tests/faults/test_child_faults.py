@@ -63,7 +63,7 @@ def test_whatever_a_task_does_to_its_process_costs_one_attempt_and_no_neighbour(
                 os.kill(int(orphan.read_text()), signal.SIGKILL)
         for place, (way, bad, next) in enumerate(tasks):
             assert (given[bad], given[next]) == ("alive", place * 2), way
-            attempts = tq.Handle[Any](witness.app, bad).attempts
+            attempts = tq.Handle[Any](witness.app.session, bad).attempts
             first, second = [one for one in attempts if one.outcome != Outcome.RELEASED]
             assert (first.outcome, second.outcome) == (way.outcome, Outcome.SUCCESS), way
             assert way.words in first.error, (way, first.error)

@@ -46,7 +46,7 @@ class Witness:
     def hear(self, tasks: Tasks, seconds: float) -> dict[bytes, Any]:
         """Wait for the ends of all; what each gave: its result, or its error."""
         given: dict[bytes, Any] = {}
-        for handle in Handles[Any](self.app, b"".join(tasks)).as_completed(timeout=seconds):
+        for handle in Handles[Any](self.app.session, b"".join(tasks)).as_completed(timeout=seconds):
             id = parse_id(handle.id)
             error = handle.exception()
             given[id] = handle.result() if error is None else error

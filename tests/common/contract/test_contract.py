@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import tq
 from tq.common.contract.exposed import exposed_methods
 from tq.common.contract.method import Method
 from tq.common.contract.table import BESIDE, BUILT_IN, is_repeatable
@@ -18,7 +17,7 @@ from tq.master.observe.disk import Disk
 from tq.master.parts import EXPOSED as SERVED
 
 ALL = {**BUILT_IN, **BESIDE}
-PAGE = Path(tq.__file__).resolve().parent / "docs" / "protocol.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "protocol.md"
 OBJECT = re.compile(r'\["(get_\w+)"')
 METHOD = re.compile(r"`(\w+)[(`]")
 # Where one section is about two objects, its tables say which.

@@ -1,0 +1,49 @@
+"""What happens to a program that forks: one order for all that has to be done, whatever is imported first.
+
+::
+
+    before     every guarded lock is taken, so that no child inherits it locked by a thread that it does not have
+    parent     they are released
+    child      they are released, and only then is done what lets go of the parent's connections: that may need them
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Final
+
+_guarded: Final[list[threading.Lock]] = []
+_in_child: Final[list[Callable[[], None]]] = []
+
+
+def guard(lock: threading.Lock) -> threading.Lock:
+    """A lock of a module, which a child of a fork finds free."""
+    _guarded.append(lock)
+    return lock
+
+
+def in_child(act: Callable[[], None]) -> None:
+    """To be called in every child of a fork, before anything else runs there."""
+    _in_child.append(act)
+
+
+def _before() -> None:
+    for lock in _guarded:
+        lock.acquire()
+
+
+def _after() -> None:
+    for lock in reversed(_guarded):
+        lock.release()
+
+
+def _after_in_child() -> None:
+    _after()
+    for act in _in_child:
+        act()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_after_in_child)
