@@ -42,9 +42,9 @@ class Putter(NamedTuple):
     call: Call
 
     @property
-    def key(self) -> object:
-        """What it is known by: who puts and the number; one without a number by its call."""
-        return (self.put.putter, self.put.number) if self.put.numbered else self.call
+    def key(self) -> tuple[bytes, int]:
+        """What it is known by: who puts and the number, which is its own whether it may come again or not."""
+        return self.put.putter, self.put.number
 
 
 @dataclass(slots=True, eq=False)
@@ -63,7 +63,7 @@ class ItemQueue:
     # Those that wait, in order. Each goes by what it is known by, however many there are; a dict that is emptied from the front
     # would look at all the places that were freed.
     getters: OrderedDict[bytes, Getter] = field(default_factory=OrderedDict)  # by token
-    putters: OrderedDict[object, Putter] = field(default_factory=OrderedDict)
+    putters: OrderedDict[tuple[bytes, int], Putter] = field(default_factory=OrderedDict)
     joiners: dict[Call, None] = field(default_factory=dict)
 
     def restore(self, row: ItemQueueRow) -> None:
