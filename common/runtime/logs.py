@@ -50,7 +50,7 @@ SENTENCES: Final[dict[str, str]] = {
     "store.recovered": "the store can be used again",
     "gateway.started": "clients of multiprocessing.managers can come; what they send is not encrypted",
     "gateway.refused": "a connection to the gateway was turned away",
-    "connection.refused": "a stranger was turned away",
+    "connection.refused": "an unauthenticated connection was rejected",
     "connection.broken": "a session broke the rules and was ended",
     "session.closed": "a session ended",
     "worker.started": "your code is loaded; connecting to the master",
