@@ -9,24 +9,29 @@ import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tq.common.errors import ProtocolError
+from tq.common.errors import DecodeError, ProtocolError
 from tq.common.values.codec import decode, encode
-from tq.common.values.elements import EXT_STEPS, MESSAGE_ELEMENTS_MAX, check_elements, effort, weight
+from tq.common.values.elements import EXT_STEPS, MESSAGE_ELEMENTS_MAX, NESTING, check_elements, effort, weight
 from tq.common.wire.frames import Kind
 from tq.common.wire.protocol import Answerer
 
-PLAIN = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**64 - 1)
-    | st.floats(allow_nan=False)
-    | st.text(max_size=40)
-    | st.binary(max_size=300)
-    | st.just("x" * 70_000)
-    | st.builds(msgpack.ExtType, st.integers(0, 127), st.binary(max_size=20)),
-    lambda inner: st.lists(inner, max_size=20) | st.dictionaries(st.text(max_size=4), inner, max_size=20),
-    max_leaves=60,
-)
+def plain(ext_types: st.SearchStrategy[int]) -> st.SearchStrategy[Any]:
+    return st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**63), 2**64 - 1)
+        | st.floats(allow_nan=False)
+        | st.text(max_size=40)
+        | st.binary(max_size=300)
+        | st.just("x" * 70_000)
+        | st.builds(msgpack.ExtType, ext_types, st.binary(max_size=20)),
+        lambda inner: st.lists(inner, max_size=20) | st.dictionaries(st.text(max_size=4), inner, max_size=20),
+        max_leaves=30,
+    )
+
+
+PLAIN = plain(st.integers(0, 127))
+WITHOUT_VALUES_IN_EXTS = plain(st.integers(0, 127).filter(lambda kind: kind not in NESTING))
 
 
 def elements(value: Any) -> int:
@@ -114,12 +119,20 @@ def test_bytes_that_are_no_value_have_some_weight(data: bytes) -> None:
     assert weight(data) >= len(data)
 
 
-@given(value=st.lists(PLAIN, min_size=1))
+@given(value=st.lists(WITHOUT_VALUES_IN_EXTS, min_size=1))
 def test_the_effort_of_a_value_grows_with_its_elements(value: list[Any]) -> None:
     body = msgpack.packb(value)
     found = effort(body)
     assert elements(value) <= found <= elements(value) * EXT_STEPS
     assert effort(body, found - 1) > found - 1
+
+
+@pytest.mark.parametrize("kind", sorted(NESTING))
+def test_what_hides_behind_an_ext_with_more_than_one_value_in_it_is_never_decoded(kind: int) -> None:
+    """Its effort is not counted in full, so the decoder has to stop there."""
+    hidden = ["x", {"a": 1}] * 20
+    with pytest.raises(DecodeError):
+        decode(msgpack.packb([msgpack.ExtType(kind, b"\x00" * 20), *hidden]))
 
 
 def test_the_effort_of_one_exotic_value_is_that_of_many_numbers() -> None:
