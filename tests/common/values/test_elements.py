@@ -15,6 +15,7 @@ from tq.common.values.elements import EXT_STEPS, MESSAGE_ELEMENTS_MAX, NESTING, 
 from tq.common.wire.frames import Kind
 from tq.common.wire.protocol import Answerer
 
+
 def plain(ext_types: st.SearchStrategy[int]) -> st.SearchStrategy[Any]:
     return st.recursive(
         st.none()
