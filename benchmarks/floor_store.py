@@ -58,7 +58,7 @@ def _store(durability: str = "fsync") -> Iterator[SqliteStore]:
         db = SqliteStore(None if durability == "memory" else Path(name) / "tq.db", durability)
         try:
             db.begin()
-            db.add_lane("default", "bench:nothing")
+            db.add_route("default", "bench:nothing")
             db.commit()
             yield db
         finally:
@@ -71,8 +71,8 @@ def _rows(
     now = time.time_ns() // 1_000_000
     tasks = [(seq, id, payload) for seq, id in enumerate(new_ids.many(count), first)]
     if lease is None:
-        return NewTasks(lane=1, state=state, created=now, tasks=tasks)
-    return NewTasks(lane=1, state=state, created=now, tasks=tasks, attempt=1, lease=lease, worker=1)
+        return NewTasks(route=1, state=state, created=now, tasks=tasks)
+    return NewTasks(route=1, state=state, created=now, tasks=tasks, attempt=1, lease=lease, worker=1)
 
 
 def _seqs(rows: NewTasks) -> range:

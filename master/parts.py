@@ -18,7 +18,7 @@ from .engine.core import Core
 from .engine.engine import Engine
 from .engine.part import Part
 from .items.calls import NamedItemQueue
-from .items.consumers import Feeds
+from .items.consumers import Consumers
 from .items.items import Items
 from .items.put_numbers import PutNumbers
 from .keys.calls import Keys
@@ -31,18 +31,18 @@ from .locks.locks import Locks
 from .objects.shared import Shared
 from .observe.calls import Master, Queues, Workers
 from .observe.last_failures import LastFailures
-from .tasks.attempt_output import Observations
+from .tasks.attempt_output import AttemptOutput
 from .tasks.calls import ResultQueue, TaskQueue, Tasks
-from .tasks.completion import Ends
-from .tasks.dispatch import Intake
-from .tasks.dues import Dues
+from .tasks.completion import Completion
+from .tasks.dispatch import Dispatch
 from .tasks.expiry import Expiry, Retention
 from .tasks.leases import Leases
 from .tasks.origins import Origins
-from .tasks.routes import Lanes
-from .tasks.subscriptions import Watches
+from .tasks.routes import Routes
+from .tasks.scheduled import ScheduledTasks
+from .tasks.subscriptions import Subscriptions
 from .workers.calls import Dispatcher
-from .workers.membership import Roster
+from .workers.membership import Membership
 from .workers.orders import Orders
 
 EXPOSED: Final[Mapping[str, type[EngineObject]]] = {
@@ -72,36 +72,53 @@ def make_engine(core: Core, registered: str | None = None) -> Engine:
 
 def _tasks_and_items(core: Core) -> Sequence[Part]:
     store, presence, agenda = core.store, core.presence, core.agenda
-    lanes, origins, leases = Lanes(store), Origins(store), Leases()
-    dues = Dues(store, lanes, agenda)
+    routes, origins, leases = Routes(store), Origins(store), Leases()
+    scheduled = ScheduledTasks(store, routes, agenda)
     blobs = Keeper(store, core.timeline, agenda, core.report)
-    ends = Ends(store, lanes, leases, dues, core.endings, blobs, core.random)
-    observations = Observations(store, leases.running, ends.began)
-    expiry, retention = Expiry(core, ends), Retention(core, lanes, observations)
-    watches = Watches(store, lanes)
-    intake = Intake(
+    completion = Completion(store, routes, leases, scheduled, core.endings, blobs, core.random)
+    attempt_output = AttemptOutput(store, leases.running, completion.began)
+    expiry, retention = Expiry(core, completion), Retention(core, routes, attempt_output)
+    subscriptions = Subscriptions(store, routes)
+    dispatch = Dispatch(
         store,
-        lanes,
+        routes,
         leases.running,
-        watches,
-        dues,
+        subscriptions,
+        scheduled,
         expiry,
         lambda: core.random_bytes(16),
         core.limits.payload_bytes_max,
     )
-    store.before_looks(lambda: intake.settle(core.timeline.now))
+    store.before_looks(lambda: dispatch.settle(core.timeline.now))
     numbers = PutNumbers(store.items, agenda)
-    items = Items(store, presence, agenda, numbers, is_paused=lanes.is_paused, deleted=origins.queue_deleted)
-    feeds = Feeds(lanes, intake, items, origins, presence, core.random_bytes, core.report)
-    roster = Roster(store, lanes, leases, ends, presence, agenda, core.close_later)
-    orders, last_failures = Orders(roster, leases), LastFailures()
-    for listener in (lanes.ended, watches.ended, feeds.ended, retention.ended, last_failures.ended):
+    items = Items(store, presence, agenda, numbers, is_paused=routes.is_paused, deleted=origins.queue_deleted)
+    consumers = Consumers(routes, dispatch, items, origins, presence, core.random_bytes, core.report)
+    membership = Membership(store, routes, leases, completion, presence, agenda, core.close_later)
+    orders, last_failures = Orders(membership, leases), LastFailures()
+    for listener in (
+        routes.ended,
+        subscriptions.ended,
+        consumers.ended,
+        retention.ended,
+        last_failures.ended,
+    ):
         core.endings.listen(listener)
-    core.endings.listen_to_revivals(feeds.revived)
-    lanes.listen_to_resumes(items.resumed)
+    core.endings.listen_to_revivals(consumers.revived)
+    routes.listen_to_resumes(items.resumed)
     leases.listen_to_cancels(orders.order_cancel)
-    given_out = [lanes, origins, leases, feeds, intake, ends, dues, expiry, retention, observations]
-    return [*given_out, items, numbers, blobs, watches, roster, orders, last_failures]
+    given_out = [
+        routes,
+        origins,
+        leases,
+        consumers,
+        dispatch,
+        completion,
+        scheduled,
+        expiry,
+        retention,
+        attempt_output,
+    ]
+    return [*given_out, items, numbers, blobs, subscriptions, membership, orders, last_failures]
 
 
 def _others(core: Core) -> Sequence[Part]:

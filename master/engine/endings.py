@@ -2,7 +2,7 @@
 
 ::
 
-    a report · a lost worker · a cancel · an expiry · a purge ─► Endings.ended ─┬► lanes     counts
+    a report · a lost worker · a cancel · an expiry · a purge ─► Endings.ended ─┬► routes     counts
                                                                                 ├► watches   those who wait for results
                                                                                 ├► feeds     item queues, by the origin
                                                                                 └► meters, last failures
@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from .clock import Now
 
 Ended = tuple[bytes, int, int, int, bytes | None, int | None]
-"""Id, lane, state before, state now, result or failure, origin: a plain tuple, for one is made for every task there is."""
+"""Id, route, state before, state now, result or failure, origin: a plain tuple, for one is made for every task there is."""
 
 Listener = Callable[[Sequence[Ended], Now], None]
 

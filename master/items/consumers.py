@@ -28,58 +28,58 @@ from ..engine.part import Part
 from ..engine.presence import Presence
 from ..engine.session import Session
 from ..engine.work import Work
-from ..tasks.dispatch import Intake
+from ..tasks.dispatch import Dispatch
 from ..tasks.origins import Origins
-from ..tasks.routes import Lanes
+from ..tasks.routes import Routes
 from .items import Items
 
-READY_MAX: Final = 2_000  # tasks of one feed that wait: some hundred milliseconds of the shortest work
+READY_MAX: Final = 2_000  # tasks of one consumer that wait: some hundred milliseconds of the shortest work
 ITEMS_AT_ONCE: Final = 16  # taken out of a queue: they may be large
 OPTIONS: Final = TaskOptions()  # of a task that was an item
-FEEDS_MAX: Final = 1_000  # of one worker
+CONSUMERS_MAX: Final = 1_000  # of one worker
 # A call with one argument, of which the item is the encoding: [[item], {}] in msgpack.
 CALL_BEGINS, CALL_ENDS = b"\x92\x91", b"\x80"
 
 
-class Feed(NamedTuple):
+class Consumer(NamedTuple):
     queue: str
     task: str
     results: str | None
 
     @classmethod
-    def from_wire(cls, feeds: Any) -> list[Feed]:
+    def from_wire(cls, consumers: Any) -> list[Consumer]:
         """What a worker announces; raises InvalidArgument."""
-        if not isinstance(feeds, list) or len(feeds) > FEEDS_MAX:
-            raise InvalidArgument(f"apply must be a list of at most {FEEDS_MAX:,} [queue, task, results]")
-        return [cls._checked(feed) for feed in feeds]
+        if not isinstance(consumers, list) or len(consumers) > CONSUMERS_MAX:
+            raise InvalidArgument(f"apply must be a list of at most {CONSUMERS_MAX:,} [queue, task, results]")
+        return [cls._checked(consumer) for consumer in consumers]
 
     @classmethod
-    def _checked(cls, feed: Any) -> Feed:
-        match feed:
+    def _checked(cls, consumer: Any) -> Consumer:
+        match consumer:
             case [queue, task, None]:
                 return cls(check_new("queue", queue, mine=False), check_name("task", task), None)
             case [queue, task, results]:
                 queues = [check_new("queue", name, mine=False) for name in (queue, results)]
                 return cls(queues[0], check_name("task", task), queues[1])
-        raise InvalidArgument(f"not [queue, task, results]: {brief(feed, 80)}")
+        raise InvalidArgument(f"not [queue, task, results]: {brief(consumer, 80)}")
 
 
-class Feeds(Part):
+class Consumers(Part):
     """All of them, by the worker that announced them; and what comes of their tasks, by the tasks' origin."""
 
     def __init__(
         self,
-        lanes: Lanes,
-        intake: Intake,
+        routes: Routes,
+        dispatch: Dispatch,
         items: Items,
         origins: Origins,
         presence: Presence,
         random_bytes: Callable[[int], bytes],
         report: Callable[..., None],
     ) -> None:
-        self._lanes, self._intake, self._items, self._origins = lanes, intake, items, origins
+        self._routes, self._dispatch, self._items, self._origins = routes, dispatch, items, origins
         self._presence, self._random_bytes, self._report = presence, random_bytes, report
-        self._of: dict[bytes, list[Feed]] = {}
+        self._of: dict[bytes, list[Consumer]] = {}
         self._has_more = False  # items that could be tasks were put off
 
     def closed(self, session: Session, now: Now) -> None:
@@ -90,13 +90,13 @@ class Feeds(Part):
         self.forget(node)
         return False
 
-    def announce(self, node: bytes, feeds: list[Feed], account: Account | None = None) -> None:
+    def announce(self, node: bytes, consumers: list[Consumer], account: Account | None = None) -> None:
         """Raises InvalidArgument or QuotaExceeded when there are too many names: what ``run`` needs is made here, at one worker's cost."""
-        for feed in feeds:
-            self._lanes.lane(feed.queue, feed.task, account)
-            self._origins.number(feed.queue, feed.results, account)
-        if feeds:
-            self._of[node] = feeds
+        for consumer in consumers:
+            self._routes.route(consumer.queue, consumer.task, account)
+            self._origins.number(consumer.queue, consumer.results, account)
+        if consumers:
+            self._of[node] = consumers
         else:
             self._of.pop(node, None)
 
@@ -111,15 +111,15 @@ class Feeds(Part):
         """Make tasks of the first items, as many as there is room for, and time: the rest in the next transaction."""
         work = Work()
         self._has_more = False
-        for feed in dict.fromkeys(feed for feeds in self._of.values() for feed in feeds):
-            lane = self._lanes.lane(feed.queue, feed.task)
-            queue = self._items.by_name.get(feed.queue)
-            if queue is None or not queue.waiting or lane.queue.paused:
+        for consumer in dict.fromkeys(consumer for consumers in self._of.values() for consumer in consumers):
+            route = self._routes.route(consumer.queue, consumer.task)
+            queue = self._items.by_name.get(consumer.queue)
+            if queue is None or not queue.waiting or route.queue.paused:
                 continue
             if not work.is_left:
                 self._has_more = True
                 break
-            room = READY_MAX - lane.counts[StateNumber.READY]
+            room = READY_MAX - route.counts[StateNumber.READY]
             payloads: list[bytes] = []
             while work.is_left and (some := self._items.take_first(queue, min(room, ITEMS_AT_ONCE))):
                 payloads += some
@@ -130,8 +130,8 @@ class Feeds(Part):
                 for payload in payloads
             ]
             if tasks:
-                origin = self._origins.number(feed.queue, feed.results)
-                self._intake.take_in(lane, OPTIONS, tasks, origin)
+                origin = self._origins.number(consumer.queue, consumer.results)
+                self._dispatch.submit_own(route, OPTIONS, tasks, origin)
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         """Tasks that were items have ended: their results are put if they succeeded, and the items are done."""

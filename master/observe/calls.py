@@ -16,8 +16,8 @@ from ..engine.engine import Engine
 from ..engine.session import Call, Session
 from ..items.items import Items
 from ..tasks.leases import Leases
-from ..tasks.routes import Lanes
-from ..workers.membership import Roster
+from ..tasks.routes import Routes
+from ..workers.membership import Membership
 from ..workers.orders import Orders
 from .overview import queue_rows, running_rows, snapshot, worker_rows
 
@@ -62,8 +62,8 @@ class Workers(EngineObject):
     def serving(self, call: Call, queue: str, task: str) -> tuple[int, int]:
         """How many connected workers serve this callable in this queue, and how many are connected."""
         allow_queue(call, judge_text("queue", queue))
-        self.engine.work.glanced(len(self.engine.part(Roster).by_node))
-        return self.engine.part(Roster).serving(judge_text("queue", queue), judge_text("task", task))
+        self.engine.work.glanced(len(self.engine.part(Membership).by_node))
+        return self.engine.part(Membership).serving(judge_text("queue", queue), judge_text("task", task))
 
     @exposed(Role.VIEWER)
     def running(self, call: Call, node: str) -> Rows:
@@ -111,7 +111,7 @@ class Queues(EngineObject):
 
 def _tasks_of(engine: Engine, session: Session) -> int:
     """How many tasks there are in the queues that the session's key may use."""
-    lanes = engine.part(Lanes)
-    engine.work.glanced(len(lanes.by_number))
-    queues = (queue for name, queue in lanes.queues.items() if session.allows_queue(name))
-    return sum(sum(lane.counts) for queue in queues for lane in queue.lanes)
+    routes = engine.part(Routes)
+    engine.work.glanced(len(routes.by_number))
+    queues = (queue for name, queue in routes.queues.items() if session.allows_queue(name))
+    return sum(sum(route.counts) for queue in queues for route in queue.routes)

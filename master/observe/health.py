@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ..net.server import Server
 from ..tasks.leases import Leases
-from ..workers.membership import Roster
+from ..workers.membership import Membership
 
 STUCK_SECONDS: Final = (
     60.0  # a transaction that takes longer will not end; a slow disk's worst is a tenth of it
@@ -46,7 +46,7 @@ class MasterVitals:
 
     def facts(self) -> dict[str, Any]:
         engine = self._server.engine
-        workers = sum(worker.session is not None for worker in engine.part(Roster).by_node.values())
+        workers = sum(worker.session is not None for worker in engine.part(Membership).by_node.values())
         facts = {
             "workers": workers,
             "sessions": len(engine.connections),

@@ -22,7 +22,7 @@ class Failed(NamedTuple):
 
     at: int  # steady ms
     id: bytes
-    lane: int
+    route: int
     state: int
     error: str
 
@@ -34,11 +34,11 @@ class LastFailures(Part):
         self._rows: deque[Failed] = deque(maxlen=FAILURES_MAX)
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
-        for id, lane, _, state, body, _ in tasks:
+        for id, route, _, state, body, _ in tasks:
             if state in FAILURES:
                 failure = Failure.heading(body)
                 error = f"{failure.type}: {failure.message}"[:ERROR_CHARS_MAX]
-                self._rows.append(Failed(now.steady, id, lane, state, error))
+                self._rows.append(Failed(now.steady, id, route, state, error))
 
     def newest_first(self) -> Iterator[Failed]:
         return reversed(self._rows)

@@ -1,7 +1,7 @@
 """What a master counts when somebody asked for it. Pure; the engine's parts tell it, once a batch where they can.
 
 Without ``--http`` there are no meters and their places hold None: nothing is counted. With them, what is paid
-for each task is one look at its lane. Counters of a transaction that failed stay: they say what was tried.
+for each task is one look at its route. Counters of a transaction that failed stay: they say what was tried.
 
 How long tasks waited is sampled: of each lease reply up to ``SAMPLES`` tasks of a kind, evenly spread, stand for
 all of them. Everything else is exact.
@@ -20,10 +20,10 @@ from ..engine.endings import Ended
 from ..engine.engine import Engine
 from ..store.interface.store import Store
 from ..store.interface.tasks import Leased
-from ..tasks.completion import Ends
-from ..tasks.dispatch import Intake
-from ..tasks.leases import Running
-from ..tasks.routes import Lane, Lanes
+from ..tasks.completion import Completion
+from ..tasks.dispatch import Dispatch
+from ..tasks.leases import LeasedAttempt
+from ..tasks.routes import Route, Routes
 
 TASKS_MAX: Final = 200  # pairs of queue and task with labels of their own; the rest is told as one
 OTHER: Final = ("other", "other")
@@ -33,8 +33,8 @@ Pair = tuple[str, str]  # queue, task
 
 
 class Meters:
-    def __init__(self, store: Store, lanes: Lanes) -> None:
-        self._store, self._lanes = store, lanes
+    def __init__(self, store: Store, routes: Routes) -> None:
+        self._store, self._routes = store, routes
         self._pairs: set[Pair] = set()
         self.submitted: Counter[Pair] = Counter()
         self.started: Counter[Pair] = Counter()
@@ -48,24 +48,24 @@ class Meters:
         self.commit, self.lag, self.calls = Buckets(DISK_SECONDS), Buckets(DISK_SECONDS), Buckets(SIZES)
         self.events: Counter[str] = Counter()
 
-    def pair(self, lane: Lane) -> Pair:
-        """The labels of a lane: its own while there is room."""
-        pair = (lane.queue.name, lane.task)
+    def pair(self, route: Route) -> Pair:
+        """The labels of a route: its own while there is room."""
+        pair = (route.queue.name, route.task)
         if pair not in self._pairs:
             if len(self._pairs) >= TASKS_MAX:
                 return OTHER
             self._pairs.add(pair)
         return pair
 
-    def _pair(self, lane: int) -> Pair:
-        return self.pair(self._lanes.by_number[lane])
+    def _pair(self, route: int) -> Pair:
+        return self.pair(self._routes.by_number[route])
 
     # what the engine's parts tell
 
-    def accepted(self, groups: Sequence[tuple[Lane, int, int]]) -> None:
-        """Submitted tasks as they were written: lane, state, how many. RUNNING: a worker was waiting."""
-        for lane, state, tasks in groups:
-            pair = self.pair(lane)
+    def accepted(self, groups: Sequence[tuple[Route, int, int]]) -> None:
+        """Submitted tasks as they were written: route, state, how many. RUNNING: a worker was waiting."""
+        for route, state, tasks in groups:
+            pair = self.pair(route)
             self.submitted[pair] += tasks
             if state == StateNumber.RUNNING:
                 self.wait[pair].observe(0.0, tasks)
@@ -75,9 +75,9 @@ class Meters:
         first: defaultdict[int, list[int]] = defaultdict(list)
         for row in rows:
             if row.attempt == 1:  # what waited for another try has run before
-                first[row.lane].append(row.seq)
-        for lane, seqs in first.items():
-            self._sample(self.wait[self._pair(lane)], seqs, now)
+                first[row.route].append(row.seq)
+        for route, seqs in first.items():
+            self._sample(self.wait[self._pair(route)], seqs, now)
 
     def _sample(self, wait: Buckets, seqs: list[int], now: int) -> None:
         step = -(-len(seqs) // SAMPLES)
@@ -86,32 +86,32 @@ class Meters:
         for index, created in enumerate(self._store.created(sample)):
             wait.observe(max(0, now - created) / 1000, share + (index < rest))
 
-    def reported(self, rows: Sequence[Sequence[Any]], running: Mapping[bytes, Running]) -> None:
+    def reported(self, rows: Sequence[Sequence[Any]], running: Mapping[bytes, LeasedAttempt]) -> None:
         """A worker's reports, before they are believed: how long the current ones ran, and which starts are news."""
         seconds: defaultdict[int, list[float]] = defaultdict(list)
         started: list[int] = []
         for id, attempt, lease, _, _, _, took, _ in rows:
             held = running.get(id)
             if held is not None and held.lease == lease and held.attempt == attempt:
-                seconds[held.lane].append(took)
+                seconds[held.route].append(took)
                 if held.begun is None:
-                    started.append(held.lane)
-        for lane, all_seconds in seconds.items():
-            self.run[self._pair(lane)].observe_all(all_seconds)
-        for lane, tasks in Counter(started).items():
-            self.started[self._pair(lane)] += tasks
+                    started.append(held.route)
+        for route, all_seconds in seconds.items():
+            self.run[self._pair(route)].observe_all(all_seconds)
+        for route, tasks in Counter(started).items():
+            self.started[self._pair(route)] += tasks
 
-    def begun(self, lane: int) -> None:
+    def begun(self, route: int) -> None:
         """A worker told of a start before its end."""
-        self.started[self._pair(lane)] += 1
+        self.started[self._pair(route)] += 1
 
-    def came_back(self, lane: int) -> None:
+    def came_back(self, route: int) -> None:
         """A lease ended before its task began."""
-        self.returned[self._pair(lane)] += 1
+        self.returned[self._pair(route)] += 1
 
-    def attempt_ended(self, held: Running, outcome: OutcomeNumber, state: StateNumber) -> None:
+    def attempt_ended(self, held: LeasedAttempt, outcome: OutcomeNumber, state: StateNumber) -> None:
         """An attempt without success, and where its task goes."""
-        pair = self._pair(held.lane)
+        pair = self._pair(held.route)
         if held.begun is None and outcome == OutcomeNumber.LOST:  # reports are counted by themselves
             self.started[pair] += 1
         self.unsuccessful[pair, outcome] += 1
@@ -120,13 +120,13 @@ class Meters:
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         """Tasks have ended, in whatever way."""
-        for (lane, state), count in Counter((task[1], task[3]) for task in tasks).items():
-            self.finished[self._pair(lane), StateNumber(state)] += count
+        for (route, state), count in Counter((task[1], task[3]) for task in tasks).items():
+            self.finished[self._pair(route), StateNumber(state)] += count
 
 
 def count(engine: Engine) -> Meters:
     """Meters that count everything from now on."""
-    meters = Meters(engine.store, engine.part(Lanes))
-    engine.part(Intake).meters = engine.part(Ends).meters = meters
+    meters = Meters(engine.store, engine.part(Routes))
+    engine.part(Dispatch).meters = engine.part(Completion).meters = meters
     engine.endings.listen(meters.ended)
     return meters

@@ -20,9 +20,9 @@ from ...common.runtime.exposition import Label, counter, gauge, histogram
 from ...common.version import VERSION
 from ..net.server import Server
 from ..store.cluster_files import STORE_FILE
-from ..tasks.routes import Lanes
-from ..tasks.shown import running_by_lane, shown_counts
-from ..workers.membership import Roster
+from ..tasks.routes import Routes
+from ..tasks.shown import running_by_route, shown_counts
+from ..workers.membership import Membership
 from .meters import Meters, Pair
 from .overview import oldest_ready_seconds
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 AGES_SECONDS_MAX: Final = 2.0  # a store that does not answer has other metrics that say so
 QUEUES_MAX: Final = 200  # told by name
-LANES_MAX: Final = (
+ROUTES_MAX: Final = (
     1_000  # looked into for the oldest ready task, so that nobody's transaction waits long for it
 )
 
@@ -59,10 +59,10 @@ class MasterMetrics:
     def _tasks(self) -> list[Metric]:
         meters = self._meters
         now: Counter[tuple[Pair, str]] = Counter()
-        running = running_by_lane(self._server.engine)
-        for lane in self._server.engine.part(Lanes):
-            pair = meters.pair(lane)
-            counts = shown_counts(lane, running[lane.number])
+        running = running_by_route(self._server.engine)
+        for route in self._server.engine.part(Routes):
+            pair = meters.pair(route)
+            counts = shown_counts(route, running[route.number])
             for state in StateNumber:
                 if tasks := counts[state]:
                     now[pair, str(state)] += tasks
@@ -105,7 +105,7 @@ class MasterMetrics:
         ]
 
     def _queues(self, ages: dict[str, float]) -> list[Metric]:
-        queues = list(self._server.engine.part(Lanes).queues.values())[:QUEUES_MAX]
+        queues = list(self._server.engine.part(Routes).queues.values())[:QUEUES_MAX]
         return [
             gauge("tq_queue_paused", "1: paused.", ("queue",), [((one.name,), one.paused) for one in queues]),
             gauge(
@@ -118,7 +118,7 @@ class MasterMetrics:
 
     def _people(self) -> list[Metric]:
         engine, server = self._server.engine, self._server
-        workers = engine.part(Roster).listed()
+        workers = engine.part(Membership).listed()
         here = [one for one in workers if one.session is not None]
         sessions = Counter({str(role): 0 for role in Role})
         sessions.update(str(session.role) for session in engine.connections)
@@ -168,10 +168,10 @@ class MasterMetrics:
     def _look(self, asked: asyncio.Future[dict[str, float]]) -> None:
         """In a transaction. What goes wrong here is nobody's transaction's fault."""
         engine, ages = self._server.engine, dict[str, float]()
-        left = LANES_MAX
+        left = ROUTES_MAX
         with contextlib.suppress(StoreError):
-            for queue in list(engine.part(Lanes).queues.values())[:QUEUES_MAX]:
-                left -= len(queue.lanes)
+            for queue in list(engine.part(Routes).queues.values())[:QUEUES_MAX]:
+                left -= len(queue.routes)
                 if left < 0:
                     break
                 seconds = oldest_ready_seconds(engine, queue)

@@ -18,16 +18,16 @@ from ..engine.engine import Engine
 from ..engine.work import GLANCES
 from ..items.items import Items
 from ..items.queue import ItemQueue
-from ..tasks.attempt_output import Observations
+from ..tasks.attempt_output import AttemptOutput
 from ..tasks.leases import Leases
-from ..tasks.routes import Lanes, Queue
-from ..tasks.shown import attempts_of, begun, running_by_lane, shown_counts
-from ..workers.membership import Roster, Worker
+from ..tasks.routes import Queue, Routes
+from ..tasks.shown import attempts_of, begun, running_by_route, shown_counts
+from ..workers.membership import Membership, Worker
 from ..workers.worker_info import WorkerInfo
 from .last_failures import LastFailures
 
-LANES_MAX: Final = 500  # of one queue, looked into for its oldest task
-LANES_OF_ALL: Final = 5_000  # of all queues of one list; each of a long list has its share
+ROUTES_MAX: Final = 500  # of one queue, looked into for its oldest task
+ROUTES_OF_ALL: Final = 5_000  # of all queues of one list; each of a long list has its share
 TOP_MAX: Final = 20  # rows of what runs longest and of what failed last
 SHOWN_MAX: Final = 50  # of what one worker holds; running tasks looked at for what runs longest
 # Of the rows of workers in one answer, which has to stay below the limit of a frame whatever workers say.
@@ -46,9 +46,9 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
     items = {
         name: one for name in names if (one := engine.part(Items).by_name.get(name)) and one.owner is None
     }
-    queues = {name: engine.part(Lanes).queues.get(name) or Queue(name) for name in names}
-    running = running_by_lane(engine)
-    lanes_max = max(1, min(LANES_MAX, LANES_OF_ALL // max(1, len(names))))
+    queues = {name: engine.part(Routes).queues.get(name) or Queue(name) for name in names}
+    running = running_by_route(engine)
+    routes_max = max(1, min(ROUTES_MAX, ROUTES_OF_ALL // max(1, len(names))))
     return [
         {
             "name": name,
@@ -56,7 +56,7 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
             "reason": queue.reason,
             "since": None if queue.since is None else engine.now.shown(queue.since),
             "rate": 0.0 if queue.rate is None else queue.rate.per_second(engine.now.mono),
-            "oldest_ready_seconds": oldest_ready_seconds(engine, queue, lanes_max),
+            "oldest_ready_seconds": oldest_ready_seconds(engine, queue, routes_max),
             "items": items[name].waiting if name in items else 0,
             "item_queue": _item_row(engine, items[name]) if name in items else None,
             **_states(queue, running),
@@ -67,15 +67,15 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
 
 def _seen(engine: Engine, allows: Callable[[str], bool]) -> list[str]:
     """The names of queues in a list: as many as fit, those with something in them first; in order."""
-    items, lanes = engine.part(Items).by_name, engine.part(Lanes).queues
-    engine.work.glanced(len(items) + len(lanes) + len(engine.part(Lanes).by_number))
-    public = (one.name for one in items.values() if one.owner is None and one.name not in lanes)
-    seen = [name for name in chain(lanes, public) if allows(name)]
+    items, routes = engine.part(Items).by_name, engine.part(Routes).queues
+    engine.work.glanced(len(items) + len(routes) + len(engine.part(Routes).by_number))
+    public = (one.name for one in items.values() if one.owner is None and one.name not in routes)
+    seen = [name for name in chain(routes, public) if allows(name)]
     if len(seen) <= QUEUES_SHOWN_MAX:
         return sorted(seen)
 
     def is_empty(name: str) -> bool:
-        return not ((name in lanes and lanes[name].is_used) or (name in items and items[name].waiting))
+        return not ((name in routes and routes[name].is_used) or (name in items and items[name].waiting))
 
     return sorted(heapq.nsmallest(QUEUES_SHOWN_MAX, seen, key=lambda name: (is_empty(name), name)))
 
@@ -83,8 +83,8 @@ def _seen(engine: Engine, allows: Callable[[str], bool]) -> list[str]:
 def _states(queue: Queue, running: Counter[int]) -> dict[str, int]:
     """How many tasks are in each state, as it is shown; ``assigned``: those of the ready ones that wait at a worker."""
     sums = [0] * (max(StateNumber) + 1)
-    for lane in queue.lanes:
-        for state, tasks in enumerate(shown_counts(lane, running[lane.number])):
+    for route in queue.routes:
+        for state, tasks in enumerate(shown_counts(route, running[route.number])):
             sums[state] += tasks
     assigned = queue.count(StateNumber.RUNNING) - sums[StateNumber.RUNNING]
     return {**{str(state): sums[state] for state in StateNumber}, "assigned": assigned}
@@ -105,18 +105,18 @@ def _item_row(engine: Engine, queue: ItemQueue) -> dict[str, Any]:
     }
 
 
-def oldest_ready_seconds(engine: Engine, queue: Queue, lanes_max: int = LANES_MAX) -> float | None:
+def oldest_ready_seconds(engine: Engine, queue: Queue, routes_max: int = ROUTES_MAX) -> float | None:
     """How long ago the longest waiting of the ready tasks was submitted; of the first so many of its names."""
-    lanes = [lane.number for lane in queue.lanes if lane.counts[StateNumber.READY]][:lanes_max]
-    engine.work.looked(len(lanes))
-    created = [one for one in map(engine.store.oldest_ready, lanes) if one is not None]
+    routes = [route.number for route in queue.routes if route.counts[StateNumber.READY]][:routes_max]
+    engine.work.looked(len(routes))
+    created = [one for one in map(engine.store.oldest_ready, routes) if one is not None]
     return max(0, engine.now.steady - min(created)) / 1000 if created else None
 
 
 def worker_rows(engine: Engine) -> list[dict[str, Any]]:
     """Everybody who has announced itself, as far as it fits one answer: who is here first, and who says little. What
     one says at length (see LONG) is left out where it would be too much."""
-    workers = [one for one in engine.part(Roster).listed() if one.info is not None]
+    workers = [one for one in engine.part(Membership).listed() if one.info is not None]
     engine.work.glanced(len(workers) * GLANCES + len(engine.part(Leases).running))
     leased = Counter(held.worker for held in engine.part(Leases).running.values())
     rows = {
@@ -179,7 +179,7 @@ def snapshot(engine: Engine, allows: Callable[[str], bool]) -> dict[str, Any]:
 
 def running_rows(engine: Engine, node: str, allows: Callable[[str], bool]) -> list[list[Any]]:
     """What a worker holds (HeldTask), what runs longest first."""
-    worker = next((one for one in engine.part(Roster).by_node.values() if one.node.hex() == node), None)
+    worker = next((one for one in engine.part(Membership).by_node.values() if one.node.hex() == node), None)
     if worker is None:
         return []
     mine = [held for held in engine.part(Leases).running.values() if held.worker == worker.number]
@@ -208,7 +208,7 @@ def _longest(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, An
             "attempt": attempts_of(engine, task),
             "started": engine.now.shown(held.begun or 0),
             "worker": None if task.worker is None else engine.store.worker_host(task.worker),
-            "progress": engine.part(Observations).progress(task),
+            "progress": engine.part(AttemptOutput).progress(task),
         }
         for held, task in tasks[:TOP_MAX]
     ]
@@ -218,16 +218,16 @@ def _failing(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, An
     """What failed last, by name, with how many of the latest failures are of it."""
     by_name: dict[tuple[str, str], dict[str, Any]] = {}
     for failed in engine.part(LastFailures).newest_first():
-        lane = engine.part(Lanes).by_number.get(failed.lane)
-        if lane is None or not allows(lane.queue.name):
+        route = engine.part(Routes).by_number.get(failed.route)
+        if route is None or not allows(route.queue.name):
             continue
-        key = (lane.queue.name, lane.task)
+        key = (route.queue.name, route.task)
         if key in by_name:
             by_name[key]["tasks"] += 1
         elif len(by_name) < TOP_MAX:
             by_name[key] = {
-                "name": lane.task,
-                "queue": lane.queue.name,
+                "name": route.task,
+                "queue": route.queue.name,
                 "tasks": 1,
                 "id": failed.id,
                 "at": engine.now.shown(failed.at),

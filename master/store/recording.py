@@ -56,9 +56,9 @@ class RecordingStore:
         return whole
 
     def lease(
-        self, lanes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
+        self, routes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
     ) -> list[Leased]:
-        rows = self._store.lease(lanes, limit, bytes_max, lease, worker, now)
+        rows = self._store.lease(routes, limit, bytes_max, lease, worker, now)
         for row in rows:
             self._leased(row.seq, row.id, row.attempt, lease, worker)
         return rows

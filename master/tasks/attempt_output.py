@@ -20,7 +20,7 @@ from ..engine.part import Part
 from ..store.interface.attempt_output import LogRow, Observation
 from ..store.interface.queries import FullTask
 from ..store.interface.store import Store
-from .leases import Running
+from .leases import LeasedAttempt
 
 ROWS_MAX: Final = 1_000  # in one call
 TEXT_BYTES_MAX: Final = 1024 * 1024  # in one call: bounds what others wait for its transaction
@@ -30,13 +30,13 @@ TRIMMED_ATTEMPTS: Final = 100  # at once
 LOGS_SHOWN: Final = 8  # attempts whose output goes along when a task is shown: half a megabyte at most
 
 
-class Observations(Part):
+class AttemptOutput(Part):
     """Takes in what workers tell, gives out what people ask."""
 
     def __init__(
         self,
         store: Store,
-        running: dict[bytes, Running],
+        running: dict[bytes, LeasedAttempt],
         began: Callable[[list[tuple[bytes, int, bytes, float | None]], Now], object],
     ) -> None:
         self._store, self._running, self._began = store, running, began

@@ -29,14 +29,14 @@ from ..engine.engine import Engine
 from ..engine.session import Call
 from ..items.calls import ItemQueueObject
 from ..store.interface.queries import TaskFilter
-from . import reach
-from .attempt_output import Observations
-from .completion import Ends
-from .dispatch import Intake
+from . import lookup
+from .attempt_output import AttemptOutput
+from .completion import Completion
+from .dispatch import Dispatch
+from .lookup import check_ids
 from .named_blobs import check_named
 from .queries import details, last_run, summaries, told_progress
-from .reach import check_ids
-from .routes import Lanes
+from .routes import Routes
 from .selection import (
     CANCELLABLE,
     CHANGED_MAX,
@@ -48,7 +48,7 @@ from .selection import (
     purge,
 )
 from .shown import begun, shown_state
-from .subscriptions import UNKNOWN, Watches
+from .subscriptions import UNKNOWN, Subscriptions
 
 LIST_TASKS_MAX: Final = 2_000  # each row costs some 20 µs
 LAST_RUNS_TASKS_MAX: Final = 1_000  # each is read whole from the store
@@ -83,11 +83,11 @@ class TaskQueue(ItemQueueObject):
             raise InvalidArgument("options must be a map")
         if stream is not None:
             check_name("stream", stream)
-        lane = self.engine.part(Lanes).lane(self.name, judge_text("task", task), call.session.account)
+        route = self.engine.part(Routes).route(self.name, judge_text("task", task), call.session.account)
         numbers = self.engine.part(Keeper).numbers
         named = {id: numbers(hashes) for id, hashes in check_named(blobs)} if blobs else None
-        return self.engine.part(Intake).submit(
-            call, lane, TaskOptions.from_wire(options), tasks, stream, named, proofs
+        return self.engine.part(Dispatch).submit(
+            call, route, TaskOptions.from_wire(options), tasks, stream, named, proofs
         )
 
     @exposed(Role.ADMIN)
@@ -101,14 +101,14 @@ class TaskQueue(ItemQueueObject):
 
     def _set(self, call: Call, paused: bool, reason: str) -> None:
         allow_queue(call, self.name)
-        queue = self.engine.part(Lanes).queue(self.name)
+        queue = self.engine.part(Routes).queue(self.name)
         since = self.engine.now.steady if paused else None
         if paused and queue.paused:
             since = queue.since  # paused again, for another reason
         self.engine.store.put_queue(self.name, paused, reason, since)
         queue.paused, queue.reason, queue.since = paused, reason, since
         if not paused:
-            self.engine.part(Lanes).resumed(self.name)
+            self.engine.part(Routes).resumed(self.name)
 
 
 class ResultQueue(ItemQueueObject):
@@ -123,16 +123,16 @@ class ResultQueue(ItemQueueObject):
     @exposed(Role.CLIENT)
     def watch(self, call: Call, ids: list[bytes]) -> None:
         """Be told of these tasks' ends, through ``collect``; a task nobody knows is told as state -1."""
-        self.engine.part(Watches).watch(call.session, self.stream, check_ids(ids))
+        self.engine.part(Subscriptions).watch(call.session, self.stream, check_ids(ids))
 
     @exposed(Role.CLIENT)
     def unwatch(self, call: Call, ids: list[bytes]) -> None:
-        self.engine.part(Watches).unwatch(call.session, self.stream, check_ids(ids))
+        self.engine.part(Subscriptions).unwatch(call.session, self.stream, check_ids(ids))
 
     @exposed(Role.CLIENT)
     def collect(self, call: Call, tasks_max: int = 1_000) -> object:
         """Outcomes ``[[id, state, body], …]``, at least one; waits for it."""
-        return self.engine.part(Watches).collect(
+        return self.engine.part(Subscriptions).collect(
             call, self.stream, judge_whole("tasks_max", tasks_max, 1, 2**31)
         )
 
@@ -144,14 +144,14 @@ class Tasks(EngineObject):
     def states(self, call: Call, ids: list[bytes]) -> Rows:
         engine = self.engine
         found = {
-            one.id: shown_state(engine, one.id, one.state) for one in reach.tasks(engine, call.session, ids)
+            one.id: shown_state(engine, one.id, one.state) for one in lookup.tasks(engine, call.session, ids)
         }
         return [to_wire(StateRow(id, found.get(id, UNKNOWN))) for id in ids]
 
     @exposed(Role.VIEWER)
     def show(self, call: Call, id: bytes) -> dict[str, Any]:
         """Everything known of a task, and why it waits if it does."""
-        return details(self.engine, reach.full(self.engine, call.session, id))
+        return details(self.engine, lookup.full(self.engine, call.session, id))
 
     @exposed(Role.VIEWER)
     def log(self, call: Call, id: bytes, attempt: int | None = None, offset: int = 0) -> dict[str, Any]:
@@ -159,7 +159,9 @@ class Tasks(EngineObject):
         if attempt is not None:
             judge_whole("attempt", attempt, 1, 2**31)
         judge_whole("offset", offset, 0, 2**53)
-        return self.engine.part(Observations).log(reach.full(self.engine, call.session, id), attempt, offset)
+        return self.engine.part(AttemptOutput).log(
+            lookup.full(self.engine, call.session, id), attempt, offset
+        )
 
     @exposed(Role.VIEWER)
     def last_runs(self, call: Call, ids: list[bytes]) -> Rows:
@@ -167,7 +169,7 @@ class Tasks(EngineObject):
         engine = self.engine
         if len(check_ids(ids)) > LAST_RUNS_TASKS_MAX:
             raise InvalidArgument(f"at most {LAST_RUNS_TASKS_MAX:,} ids at a time")
-        found = (engine.store.brief(one.seq) for one in reach.tasks(engine, call.session, ids))
+        found = (engine.store.brief(one.seq) for one in lookup.tasks(engine, call.session, ids))
         return [last_run(engine, task) for task in found if task is not None]
 
     @exposed(Role.VIEWER)
@@ -175,21 +177,21 @@ class Tasks(EngineObject):
         """``[id, started, done, total, note]`` of those of these that run and have told it."""
         if len(check_ids(ids)) > PROGRESS_TASKS_MAX:
             raise InvalidArgument(f"at most {PROGRESS_TASKS_MAX:,} ids at a time")
-        return told_progress(self.engine, reach.tasks(self.engine, call.session, ids))
+        return told_progress(self.engine, lookup.tasks(self.engine, call.session, ids))
 
     @exposed(Role.CLIENT)
     def cancel(self, call: Call, ids: list[bytes], running: bool = True) -> Rows:
         """Cancel; the state each task is in now: RUNNING means that its worker has been told, or, without
         ``running``, that it is left alone."""
         engine = self.engine
-        found = reach.tasks(engine, call.session, ids)
-        reached = engine.part(Ends).cancel(found, engine.now, running=judge_flag("running", running))
+        found = lookup.tasks(engine, call.session, ids)
+        reached = engine.part(Completion).cancel(found, engine.now, running=judge_flag("running", running))
         return [to_wire(StateRow(one.id, one.state)) for one in reached]
 
     @exposed(Role.CLIENT)
     def retry(self, call: Call, ids: list[bytes]) -> Rows:
         """Make failed, dead, cancelled, expired or lost tasks ready again."""
-        reached = self.engine.part(Ends).revive(reach.tasks(self.engine, call.session, ids))
+        reached = self.engine.part(Completion).revive(lookup.tasks(self.engine, call.session, ids))
         return [to_wire(StateRow(id, state)) for id, state in reached]
 
     @exposed(Role.VIEWER)
@@ -198,7 +200,7 @@ class Tasks(EngineObject):
     ) -> list[dict[str, Any]]:
         """The newest tasks that fit, newest first, as far as they fit one answer; ``before``: those older than that task."""
         engine = self.engine
-        before_seq = None if before is None else reach.task(engine, call.session, before).seq
+        before_seq = None if before is None else lookup.task(engine, call.session, before).seq
         rows = engine.store.listing(
             _filter(engine, filter, before_seq), judge_whole("limit", limit, 1, LIST_TASKS_MAX)
         )
@@ -225,7 +227,7 @@ class Tasks(EngineObject):
                 for one in Counter(shown_state(engine, row.id, row.state) for row in found.rows).items()
             ],
             "rows": rows,
-            "newest": engine.part(Intake).last_seq + 1 if before is None else before,
+            "newest": engine.part(Dispatch).last_seq + 1 if before is None else before,
             "before": found.before,
         }
 

@@ -29,11 +29,11 @@ from ..engine.part import Part
 from ..store.interface.queries import Found
 from ..store.interface.store import Store
 from ..store.interface.tasks import EndedAttempt, Returned, Success
-from .dues import Dues
-from .leases import Leases, Running
+from .leases import LeasedAttempt, Leases
 from .meter import TaskMeter
 from .named_blobs import check_named
-from .routes import Lanes
+from .routes import Routes
+from .scheduled import ScheduledTasks
 
 SUCCESS: Final = int(OutcomeNumber.SUCCESS)
 OUTCOMES_OF_WORKERS: Final = frozenset(OutcomeNumber) - {OutcomeNumber.LOST}
@@ -62,20 +62,20 @@ HANDED_BACK: Final = Failure(
 ).encode()
 
 
-class Ends(Part):
-    """Ends attempts and cancels tasks, for every reason there is."""
+class Completion(Part):
+    """Completion attempts and cancels tasks, for every reason there is."""
 
     def __init__(
         self,
         store: Store,
-        lanes: Lanes,
+        routes: Routes,
         leases: Leases,
-        dues: Dues,
+        scheduled: ScheduledTasks,
         endings: Endings,
         blobs: Keeper,
         random: Callable[[], float],
     ) -> None:
-        self._store, self._lanes, self._dues = store, lanes, dues
+        self._store, self._routes, self._scheduled = store, routes, scheduled
         self._leases = leases
         self._running, self.cancelling = leases.running, leases.cancelling
         self._endings, self._blobs, self._random = endings, blobs, random
@@ -91,7 +91,7 @@ class Ends(Part):
         successes: list[Success] = []
         others: list[EndedAttempt] = []
         ended: list[Ended] = []
-        lanes: list[int] = []  # of attempts that ended
+        routes: list[int] = []  # of attempts that ended
         running, moment = self._running, now.steady
         for index, (id, attempt, lease, outcome, body, _, seconds, after) in enumerate(rows):
             held = running.get(id)
@@ -100,14 +100,14 @@ class Ends(Part):
                     stale.append(index)
             elif outcome == SUCCESS:
                 successes.append((body, moment - int(seconds * 1000), moment, held.seq, attempt, lease))
-                ended.append((id, held.lane, RUNNING, SUCCEEDED, body, held.origin))
-                lanes.append(held.lane)
+                ended.append((id, held.route, RUNNING, SUCCEEDED, body, held.origin))
+                routes.append(held.route)
                 del running[id]
             else:
                 others.append(
                     self._unsuccessful(id, held, OutcomeNumber(outcome), body, seconds, after, now, ended)
                 )
-                lanes.append(held.lane)
+                routes.append(held.route)
         if successes:
             self._store.succeed(successes)
         if references:
@@ -116,7 +116,7 @@ class Ends(Part):
             self._store.end_attempts(others)
         if self.meters is not None:
             self.meters.stale += len(stale)
-        self._lanes.attempts_ended(lanes, now.mono)
+        self._routes.attempts_ended(routes, now.mono)
         self._ended(ended, now)
         return stale
 
@@ -159,7 +159,7 @@ class Ends(Part):
             if held.begun is None:
                 self._running[id] = held._replace(begun=now.steady - int(seconds * 1000))
                 if self.meters is not None:
-                    self.meters.begun(held.lane)
+                    self.meters.begun(held.route)
         return mine
 
     def hand_back(self, began: Mapping[bytes, int | None], now: Now) -> None:
@@ -190,17 +190,17 @@ class Ends(Part):
             self._store.end_attempts(interrupted)
         self._ended(ended, now)
 
-    def _unstarted(self, id: bytes, held: Running, now: Now, ended: list[Ended]) -> Returned:
+    def _unstarted(self, id: bytes, held: LeasedAttempt, now: Now, ended: list[Ended]) -> Returned:
         """A lease that ends before its task began: no attempt of the task, and no cause for anything but a cancel that
         was asked for meanwhile."""
         del self._running[id]
         is_cancelled = id in self.cancelling
         if is_cancelled:
-            ended.append((id, held.lane, RUNNING, CANCELLED, None, held.origin))
+            ended.append((id, held.route, RUNNING, CANCELLED, None, held.origin))
         else:
-            self._lanes.move(held.lane, RUNNING, READY)
+            self._routes.move(held.route, RUNNING, READY)
         if self.meters is not None:
-            self.meters.came_back(held.lane)
+            self.meters.came_back(held.route)
         finished = now.steady if is_cancelled else None
         return Returned(CANCELLED if is_cancelled else READY, finished, held.seq, held.attempt, held.lease)
 
@@ -228,7 +228,7 @@ class Ends(Part):
                     self._leases.cancel_asked(found.id)
             elif not StateNumber(found.state).is_terminal:
                 self._store.cancel_waiting(found.seq, now.steady)
-                ended.append((found.id, found.lane, found.state, CANCELLED, None, found.origin))
+                ended.append((found.id, found.route, found.state, CANCELLED, None, found.origin))
                 found = found._replace(state=CANCELLED)
             reached.append(found)
         self._ended(ended, now)
@@ -241,7 +241,7 @@ class Ends(Part):
             state = StateNumber(found.state)
             if state.is_terminal and state != StateNumber.SUCCEEDED:
                 self._store.revive(found.seq)
-                self._lanes.move(found.lane, state, StateNumber.READY)
+                self._routes.move(found.route, state, StateNumber.READY)
                 if found.origin is not None:
                     self._endings.revived(found.origin)
                 state = StateNumber.READY
@@ -251,13 +251,13 @@ class Ends(Part):
     def expire(self, now: Now, limit: int) -> int:
         """Tasks that were not started in time; how many."""
         expired = self._store.expire(now.steady, limit)
-        self._ended([(row.id, row.lane, row.state, EXPIRED, None, row.origin) for row in expired], now)
+        self._ended([(row.id, row.route, row.state, EXPIRED, None, row.origin) for row in expired], now)
         return len(expired)
 
     def _unsuccessful(
         self,
         id: bytes,
-        held: Running,
+        held: LeasedAttempt,
         outcome: OutcomeNumber,
         body: bytes | None,
         seconds: float | None,
@@ -281,16 +281,16 @@ class Ends(Part):
         due = None
         if step.state == StateNumber.SCHEDULED:
             due = now.steady + int(step.delay_seconds * 1000)
-            self._dues.expect(due=due)
+            self._scheduled.expect(due=due)
         final = body if step.state.is_terminal else None
         if step.state == StateNumber.DEAD:
             final = _quarantined(step.crashes, body)
         del self._running[id]
         if step.state.is_terminal:
-            ended.append((id, held.lane, RUNNING, int(step.state), final, held.origin))
+            ended.append((id, held.route, RUNNING, int(step.state), final, held.origin))
         else:
             self.cancelling.discard(id)
-            self._lanes.move(held.lane, RUNNING, step.state)
+            self._routes.move(held.route, RUNNING, step.state)
         return EndedAttempt(
             seq=held.seq,
             attempt=held.attempt,
@@ -308,7 +308,7 @@ class Ends(Part):
             finished=now.steady if step.state.is_terminal else None,
         )
 
-    def _is_at_most_once(self, held: Running) -> bool:
+    def _is_at_most_once(self, held: LeasedAttempt) -> bool:
         options = self._store.facts(held.seq).options
         return (
             options is not None and TaskOptions.from_wire(unpack(options)).delivery == Delivery.AT_MOST_ONCE

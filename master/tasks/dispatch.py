@@ -6,7 +6,7 @@
                            ├─► plan ─► insert ────┤
     lease calls ─► parked ─┘     ▲        │       └─► rows inserted READY or SCHEDULED
                                  └────────┘ some id was there: drop it, plan again
-    then: lanes with ready rows ─► store.lease ─► the calls still parked
+    then: routes with ready rows ─► store.lease ─► the calls still parked
 
 A task that a worker already waits for is written once, leased, instead of inserted, found and updated.
 
@@ -28,35 +28,35 @@ from ..engine.part import Part
 from ..engine.session import LATER, Call, Session
 from ..engine.work import Work
 from ..store.interface.store import Inconsistent, Picture, Store
-from .dues import Dues
 from .expiry import Expiry
-from .leases import Grant, Running
+from .leases import LeasedAttempt, LeaseReply
 from .meter import TaskMeter
 from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX, READY_STATE, RUNNING_STATE, Plan, Submission
-from .routes import Capability, Lane, Lanes, ParkedLease, numbers
+from .routes import Capability, ParkedLease, Route, Routes, numbers
+from .scheduled import ScheduledTasks
 from .submitted import are_tasks, check_computed
-from .subscriptions import Watches
+from .subscriptions import Subscriptions
 
 LARGE_BYTES: Final = LEASE_BYTES_MAX // LEASE_TASKS_MAX  # smaller payloads cannot fill a reply: not measured
 SUBMIT_TASKS_MAX: Final = 10_000  # in one call: bounds the time others wait for its transaction
 
 
-class Intake(Part):
+class Dispatch(Part):
     """Holds a transaction's submits until ``settle``, and everybody's parked lease calls."""
 
     def __init__(
         self,
         store: Store,
-        lanes: Lanes,
-        running: dict[bytes, Running],
-        watches: Watches,
-        dues: Dues,
+        routes: Routes,
+        running: dict[bytes, LeasedAttempt],
+        subscriptions: Subscriptions,
+        scheduled: ScheduledTasks,
         expiry: Expiry,
         new_lease: Callable[[], bytes],
         payload_bytes_max: int,
     ) -> None:
-        self._store, self._lanes, self._running, self._watches = store, lanes, running, watches
-        self._dues, self._expiry = dues, expiry
+        self._store, self._routes, self._running, self._subscriptions = store, routes, running, subscriptions
+        self._scheduled, self._expiry = scheduled, expiry
         self._work = Work()  # a share of its own: of leases
         self._has_more = False  # leases that could be given out were put off
         self._new_lease, self._payload_bytes_max = new_lease, payload_bytes_max
@@ -72,7 +72,7 @@ class Intake(Part):
     def submit(
         self,
         call: Call,
-        lane: Lane,
+        route: Route,
         options: TaskOptions,
         tasks: Any,
         stream: str | None,
@@ -85,24 +85,24 @@ class Intake(Part):
         if not are_tasks(tasks):
             raise InvalidArgument(f"a task is [id, payload], {TASK_ID_BYTES} and any number of bytes")
         if tasks and max(tasks)[0] >= COMPUTED:
-            check_computed(lane, tasks, proofs)
+            check_computed(route, tasks, proofs)
         if stream is not None:
-            self._watches.check_room(call.session, stream, len(tasks))
+            self._subscriptions.check_room(call.session, stream, len(tasks))
         chosen = options.to_wire()
         packed = pack(chosen) if chosen else None
         largest = max((len(payload) for _, payload in tasks), default=0)
         if largest > self._payload_bytes_max:
             raise InvalidArgument(too_large("the arguments have", largest, self._payload_bytes_max))
         has_large = largest > LARGE_BYTES
-        self._fresh.append(Submission(call, lane, options, packed, tasks, stream, has_large, blobs))
+        self._fresh.append(Submission(call, route, options, packed, tasks, stream, has_large, blobs))
         return LATER
 
-    def take_in(self, lane: Lane, options: TaskOptions, tasks: list[list[bytes]], origin: int) -> None:
+    def submit_own(self, route: Route, options: TaskOptions, tasks: list[list[bytes]], origin: int) -> None:
         """Tasks that the master makes itself, with new ids."""
         large = any(len(payload) > LARGE_BYTES for _, payload in tasks)
         chosen = options.to_wire()
         packed = pack(chosen) if chosen else None
-        self._fresh.append(Submission(None, lane, options, packed, tasks, None, large, origin=origin))
+        self._fresh.append(Submission(None, route, options, packed, tasks, None, large, origin=origin))
 
     def park(self, parked: ParkedLease, capability: Capability) -> object:
         """A lease call stands in line; ``settle`` answers it when there is work."""
@@ -117,7 +117,7 @@ class Intake(Part):
 
     def give_out(self, now: Now) -> None:
         self.settle(now)
-        self.feed_parked(now)
+        self.serve_parked(now)
 
     def has_more(self) -> bool:
         return self._has_more
@@ -125,7 +125,7 @@ class Intake(Part):
     def settle(self, now: Now) -> None:
         """Write all fresh tasks, those that are wanted as given out. Afterwards the store knows everything."""
         while self._fresh:
-            plan = Plan(self._lanes, now, self.last_seq, self._new_lease)
+            plan = Plan(self._routes, now, self.last_seq, self._new_lease)
             for submission in sorted(self._fresh, key=lambda one: -one.options.priority):
                 plan.add(submission)
             if self._store.insert(plan.groups):
@@ -141,15 +141,15 @@ class Intake(Part):
     def _apply(self, plan: Plan, now: Now) -> None:
         self.last_seq += plan.tasks
         for submission in self._fresh:
-            lane = submission.lane
-            lane.has_large = submission.has_large or (lane.has_large and not lane.is_empty)
-        for lane, state, tasks in plan.counts:
-            self._lanes.count(lane, state, tasks)
+            route = submission.route
+            route.has_large = submission.has_large or (route.has_large and not route.is_empty)
+        for route, state, tasks in plan.counts:
+            self._routes.count(route, state, tasks)
         if self.meters is not None:
             self.meters.accepted(plan.counts)
         for submission in self._fresh:
             due, at = submission.due(now)
-            self._dues.expect(due=due, at=at)
+            self._scheduled.expect(due=due, at=at)
             self._expiry.expect(submission.expires(now))
             if submission.blobs:
                 self._store.blobs.name(submission.references())
@@ -157,24 +157,24 @@ class Intake(Part):
                 submission.call.answer(len(submission.tasks))
             if submission.stream is not None and submission.call is not None:
                 ids = [task[0] for task in submission.tasks]
-                self._watches.expect(submission.call.session, submission.stream, ids)
+                self._subscriptions.expect(submission.call.session, submission.stream, ids)
         self._fresh.clear()
-        for handover in plan.handovers.values():
-            self._running.update(handover.running)
-            self._grant(Grant(handover.parked, handover.lease, handover.groups))
+        for planned in plan.leases.values():
+            self._running.update(planned.running)
+            self._answer(LeaseReply(planned.parked, planned.lease, planned.groups))
 
-    def feed_parked(self, now: Now) -> None:
+    def serve_parked(self, now: Now) -> None:
         """Give out what is ready to those who wait for it: as many as this transaction has room for; the rest in the next."""
         self._has_more = False
-        for capability in self._lanes.capabilities.values():
-            while capability.parked and (lanes := self._lanes.with_work(capability)):
+        for capability in self._routes.capabilities.values():
+            while capability.parked and (routes := self._routes.with_work(capability)):
                 if not self._work.is_left:
                     self._has_more = True
                     return
                 parked, lease = next(iter(capability.parked.values())), self._new_lease()
-                bytes_max = LEASE_BYTES_MAX if any(lane.has_large for lane in lanes) else None
+                bytes_max = LEASE_BYTES_MAX if any(route.has_large for route in routes) else None
                 rows = self._store.lease(
-                    numbers(lanes), parked.want, bytes_max, lease, parked.worker, now.steady
+                    numbers(routes), parked.want, bytes_max, lease, parked.worker, now.steady
                 )
                 if not rows:
                     raise Inconsistent("lease: the store has no ready task where the engine counts some")
@@ -184,35 +184,35 @@ class Intake(Part):
                 groups: list[list[Any]] = []
                 last: tuple[int, float | None] | None = None
                 for row in rows:
-                    if (row.lane, row.timeout) != last:
-                        last = (row.lane, row.timeout)
-                        lane = self._lanes.by_number[row.lane]
-                        groups.append([lane.queue.name, lane.task, row.timeout, []])
+                    if (row.route, row.timeout) != last:
+                        last = (row.route, row.timeout)
+                        route = self._routes.by_number[row.route]
+                        groups.append([route.queue.name, route.task, row.timeout, []])
                     suspect = row.crashes > 0
                     number = row.attempt - row.returned
                     entry = [row.id, row.attempt, row.payload]
                     if suspect or row.returned:
                         entry += [suspect, number]
                     groups[-1][3].append(entry)
-                    self._running[row.id] = Running(
-                        row.seq, row.lane, row.attempt, number, lease, parked.worker, suspect, row.origin
+                    self._running[row.id] = LeasedAttempt(
+                        row.seq, row.route, row.attempt, number, lease, parked.worker, suspect, row.origin
                     )
-                    self._lanes.move(row.lane, READY_STATE, RUNNING_STATE)
-                self._grant(Grant(parked, lease, groups))
+                    self._routes.move(row.route, READY_STATE, RUNNING_STATE)
+                self._answer(LeaseReply(parked, lease, groups))
 
-    def _grant(self, grant: Grant) -> None:
-        call = grant.parked.call
+    def _answer(self, reply: LeaseReply) -> None:
+        call = reply.parked.call
         if call.abandon is not None:
             call.abandon()  # out of the line
             call.abandon = None
-        call.answer([grant.lease, grant.groups])
+        call.answer([reply.lease, reply.groups])
 
     # an id was there before: a repeated submit, or a mistake
 
     def _drop_known(self) -> None:
         """Take out of ``fresh`` what is stored already; refuse the calls that contradict it."""
         known: dict[bytes, tuple[int, int | bytes]] = {
-            found.id: (found.lane, found.seq)
+            found.id: (found.route, found.seq)
             for found in self._store.find(task[0] for one in self._fresh for task in one.tasks)
         }
         kept: list[Submission] = []
@@ -226,9 +226,9 @@ class Intake(Part):
             if submission.stream is not None and submission.call is not None:
                 fresh_ids = {task[0] for task in new}
                 old = [task[0] for task in submission.tasks if task[0] not in fresh_ids]
-                self._watches.watch_known(submission.call.session, submission.stream, old)
+                self._subscriptions.watch_known(submission.call.session, submission.stream, old)
             for id, payload in new:
-                known[id] = (submission.lane.number, payload)
+                known[id] = (submission.route.number, payload)
             submission.tasks = new
             kept.append(submission)
         self._fresh = kept
@@ -236,15 +236,15 @@ class Intake(Part):
     def _new_tasks(
         self, submission: Submission, known: dict[bytes, tuple[int, int | bytes]]
     ) -> list[list[bytes]]:
-        """``known``: the lane, and the payload or the number of the row that has it."""
+        """``known``: the route, and the payload or the number of the row that has it."""
         new: dict[bytes, bytes] = {}
         for id, payload in submission.tasks:
-            before = known.get(id) or ((submission.lane.number, new[id]) if id in new else None)
+            before = known.get(id) or ((submission.route.number, new[id]) if id in new else None)
             if before is None:
                 new[id] = payload
                 continue
-            lane, kept = before
-            if lane != submission.lane.number or payload != (
+            route, kept = before
+            if route != submission.route.number or payload != (
                 kept if isinstance(kept, bytes) else self._store.payload(kept)
             ):
                 raise TaskConflict(

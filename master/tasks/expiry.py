@@ -11,10 +11,10 @@ from ..engine.core import Core
 from ..engine.endings import Ended
 from ..engine.part import Part
 from ..store.interface.store import Picture
-from .attempt_output import Observations
-from .completion import Ends
-from .dues import Nearest
-from .routes import Lanes
+from .attempt_output import AttemptOutput
+from .completion import Completion
+from .routes import Routes
+from .scheduled import Nearest
 
 EXPIRED_MAX: Final = 1_000  # tasks in one transaction
 PURGED_MAX: Final = 1_000
@@ -25,8 +25,8 @@ EXPIRY, PURGE = "expiry", "purge"
 class Expiry(Part):
     name = "tasks that expire"
 
-    def __init__(self, core: Core, ends: Ends) -> None:
-        self._store, self._timeline, self._ends = core.store, core.timeline, ends
+    def __init__(self, core: Core, completion: Completion) -> None:
+        self._store, self._timeline, self._completion = core.store, core.timeline, completion
         self._nearest = Nearest(core.agenda, self, EXPIRY, Clock.STEADY)
 
     def load(self, picture: Picture, now: Now) -> None:
@@ -38,7 +38,7 @@ class Expiry(Part):
 
     def due(self, key: Hashable, now: Now) -> None:
         if not self._timeline.jumped:  # else the time is in doubt, and nothing ends by it
-            self._ends.expire(now, EXPIRED_MAX)
+            self._completion.expire(now, EXPIRED_MAX)
         self._nearest.set(self._store.next_expiry())
 
 
@@ -47,19 +47,19 @@ class Retention(Part):
 
     name = "old results"
 
-    def __init__(self, core: Core, lanes: Lanes, observations: Observations) -> None:
-        self._core, self._lanes, self._observations = core, lanes, observations
+    def __init__(self, core: Core, routes: Routes, attempt_output: AttemptOutput) -> None:
+        self._core, self._routes, self._attempt_output = core, routes, attempt_output
 
     def load(self, picture: Picture, now: Now) -> None:
-        if self._lanes.finished() or picture.workers:
+        if self._routes.finished() or picture.workers:
             self._look_later(now)
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         self._look_later(now)
 
     def settle(self, now: Now) -> None:
-        if self._observations.has_grown:
-            self._observations.has_grown = False
+        if self._attempt_output.has_grown:
+            self._attempt_output.has_grown = False
             self._look_later(now)
 
     def _look_later(self, now: Now) -> None:
@@ -71,16 +71,16 @@ class Retention(Part):
             self._core.agenda.set(self, PURGE, now.mono)
         else:
             self._core.store.forget_workers(now.steady - self._core.limits.result_ttl_ms)
-            if self._lanes.finished():
+            if self._routes.finished():
                 self._look_later(now)
 
     def _purge(self, now: Now) -> bool:
         """A portion; whether there is more."""
         store, limits = self._core.store, self._core.limits
-        surplus = min(PURGED_MAX, self._lanes.finished() - limits.results_max)
+        surplus = min(PURGED_MAX, self._routes.finished() - limits.results_max)
         rows = store.purge(now.steady - limits.result_ttl_ms, PURGED_MAX)
         if surplus > len(rows):
             rows += store.purge(now.steady, surplus - len(rows))
-        for lane, state in rows:
-            self._lanes.by_number[lane].counts[state] -= 1
-        return self._observations.trim() or len(rows) >= PURGED_MAX
+        for route, state in rows:
+            self._routes.by_number[route].counts[state] -= 1
+        return self._attempt_output.trim() or len(rows) >= PURGED_MAX

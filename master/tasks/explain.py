@@ -15,12 +15,12 @@ from ...common.values.brief import few
 from ..engine.engine import Engine
 from ..engine.rates import foreseen_seconds
 from ..store.interface.queries import FullTask
-from ..workers.membership import Roster, Worker
-from .routes import Lane, Lanes
+from ..workers.membership import Membership, Worker
+from .routes import Route, Routes
 from .shown import attempts_of, began_at
 
 AHEAD_MAX: Final = 10_000  # counted; beyond it a person is told "more than"
-LANES_MAX: Final = 500  # looked into for those ahead
+ROUTES_MAX: Final = 500  # looked into for those ahead
 KINDS_MAX: Final = 20  # of workers, whose patterns are looked at
 NAMED_MAX: Final = 3  # workers in a sentence
 
@@ -36,7 +36,7 @@ def why(engine: Engine, task: FullTask, *, position: bool = False) -> str:
         reason = "before the next attempt" if attempts_of(engine, task) else "as it was asked to"
         now = engine.now
         left = max(0, task.at - now.wall if task.at is not None else (task.due or 0) - now.steady)
-        paused = f"; besides, {_paused(engine, task)}" if engine.part(Lanes).queue(task.queue).paused else ""
+        paused = f"; besides, {_paused(engine, task)}" if engine.part(Routes).queue(task.queue).paused else ""
         return f"it waits {in_words(left / 1000)} more, {reason}{paused}"
     if state == StateNumber.BLOCKED:
         return "it waits for other tasks"
@@ -47,15 +47,17 @@ def is_stuck(engine: Engine, task: FullTask) -> bool:
     """Whether it waits for what only a person does: its queue is paused, or no worker takes it."""
     if task.state != StateNumber.READY:
         return False
-    lane = engine.part(Lanes).lane(task.queue, task.task)
+    route = engine.part(Routes).route(task.queue, task.task)
     takers = (
-        one for one in engine.part(Roster).by_node.values() if one.session is not None and not one.draining
+        one
+        for one in engine.part(Membership).by_node.values()
+        if one.session is not None and not one.draining
     )
-    return lane.queue.paused or all(one.capability not in lane.capabilities for one in takers)
+    return route.queue.paused or all(one.capability not in route.capabilities for one in takers)
 
 
 def _why_leased(engine: Engine, task: FullTask) -> str:
-    worker = engine.part(Roster).by_number.get(task.worker or 0)
+    worker = engine.part(Membership).by_number.get(task.worker or 0)
     began = began_at(engine, task.id)
     since = in_words((engine.now.steady - (began or task.started or 0)) / 1000)
     if worker is None or worker.info is None:
@@ -75,11 +77,11 @@ def _why_leased(engine: Engine, task: FullTask) -> str:
 
 
 def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
-    lane = engine.part(Lanes).lane(task.queue, task.task)
-    if lane.queue.paused:
+    route = engine.part(Routes).route(task.queue, task.task)
+    if route.queue.paused:
         return _paused(engine, task)
-    workers = [one for one in engine.part(Roster).by_node.values() if one.info is not None]
-    able = [one for one in workers if one.session is not None and one.capability in lane.capabilities]
+    workers = [one for one in engine.part(Membership).by_node.values() if one.info is not None]
+    able = [one for one in workers if one.session is not None and one.capability in route.capabilities]
     working = [one for one in able if not one.draining]
     if not working:
         return _nobody(task, workers, able)
@@ -89,12 +91,12 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
     busy = f"all {slots} slots that serve it are busy" if slots > 1 else "the one slot that serves it is busy"
     if not position:
         return f"{busy}; `tq why` counts who is before it"
-    ahead = _ahead(engine, lane, task)
+    ahead = _ahead(engine, route, task)
     return f"{busy}; {_in_line(engine, ahead, working)}; more workers or slots would start it sooner"
 
 
 def _paused(engine: Engine, task: FullTask) -> str:
-    queue = engine.part(Lanes).queue(task.queue)
+    queue = engine.part(Routes).queue(task.queue)
     since = "" if queue.since is None else f", for {in_words((engine.now.steady - queue.since) / 1000)} now"
     reason = f" ({queue.reason})" if queue.reason else ""
     return f"queue {task.queue} is paused{reason}{since}; `tq resume {task.queue}` lets it run"
@@ -137,12 +139,12 @@ def _patterns(workers: list[Worker], which: int) -> str:
     return few(pattern for key in keys for pattern in key[which]) + others
 
 
-def _ahead(engine: Engine, lane: Lane, task: FullTask) -> int:
+def _ahead(engine: Engine, route: Route, task: FullTask) -> int:
     """How many ready tasks the workers of this one would take before it; at most one more than AHEAD_MAX."""
-    with_work = engine.part(Lanes).with_work
-    rivals = {one.number: one for capability in lane.capabilities for one in with_work(capability)}
+    with_work = engine.part(Routes).with_work
+    rivals = {one.number: one for capability in route.capabilities for one in with_work(capability)}
     ahead = 0
-    for number in list(rivals)[:LANES_MAX]:
+    for number in list(rivals)[:ROUTES_MAX]:
         if ahead > AHEAD_MAX:
             break
         ahead += engine.store.count_ahead(number, task.priority, task.seq, AHEAD_MAX + 1 - ahead)

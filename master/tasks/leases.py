@@ -1,4 +1,4 @@
-"""What is leased at the moment: records shared by those who grant, end and take back. Pure."""
+"""What is leased at the moment: records shared by what grants, ends and takes back leases. Pure."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from ..store.interface.store import Picture
 from .routes import ParkedLease
 
 
-class Running(NamedTuple):
+class LeasedAttempt(NamedTuple):
     """One leased attempt: what the store's row says of it, and whom it was given to."""
 
     seq: int
-    lane: int
+    route: int
     attempt: int  # the fence: grows with every lease
     number: int  # of this attempt as people count, which leaves out the leases that came back unstarted
     lease: bytes
     worker: int  # its number in the store
-    suspect: bool  # a worker died before while it held this task: see Roster.starting
+    suspect: bool  # a worker died before while it held this task: see Membership.starting
     origin: int | None = None  # see origins.py; None: it was submitted
     begun: int | None = (
         None  # steady ms at which it began, as its worker told; None: not told, it may wait there
     )
 
 
-class Grant(NamedTuple):
+class LeaseReply(NamedTuple):
     """What a lease call is answered with: groups of ``[queue, task, timeout, [[id, attempt, payload], …]]``.
     An entry that is a suspect, or whose number is not its attempt's, says both behind that."""
 
@@ -37,10 +37,10 @@ class Grant(NamedTuple):
 
 
 class Leases(Part):
-    """All leased tasks, by id. Whoever grants, ends or takes back changes ``running`` itself: it is done for every task."""
+    """All leased tasks, by id. Code that grants, ends or takes back a lease changes ``running`` directly, since this happens for every task."""
 
     def __init__(self) -> None:
-        self.running: dict[bytes, Running] = {}
+        self.running: dict[bytes, LeasedAttempt] = {}
         self.cancelling: set[bytes] = set()  # those whose cancel was asked for; in their rows, too
         self._cancel_listeners: list[Callable[[bytes], None]] = []
 
@@ -57,8 +57,8 @@ class Leases(Part):
         self.cancelling.clear()
         for row in picture.running:
             number = row.attempt - row.returned
-            self.running[row.id] = Running(
-                row.seq, row.lane, row.attempt, number, row.lease, row.worker, False, row.origin
+            self.running[row.id] = LeasedAttempt(
+                row.seq, row.route, row.attempt, number, row.lease, row.worker, False, row.origin
             )
             if row.cancel:
                 self.cancelling.add(row.id)

@@ -10,8 +10,8 @@ from ...common.domain.model import StateNumber, TaskOptions
 from ..engine.clock import Now
 from ..engine.session import Call
 from ..store.interface.tasks import NewTasks
-from .leases import Running
-from .routes import Capability, Lane, Lanes, ParkedLease
+from .leases import LeasedAttempt
+from .routes import Capability, ParkedLease, Route, Routes
 
 LEASE_TASKS_MAX: Final = 2_000  # in one reply: a worker that asks for more reads ahead too far
 LEASE_BYTES_MAX: Final = 4 * 1024 * 1024  # of payloads in one reply; a larger one travels alone
@@ -26,7 +26,7 @@ class Submission:
     """One submit call: tasks that share everything but id and payload."""
 
     call: Call | None  # None: the master's own
-    lane: Lane
+    route: Route
     options: TaskOptions
     options_packed: bytes | None
     tasks: list[list[bytes]]  # [id, payload]
@@ -57,14 +57,14 @@ class Submission:
 
 
 @dataclass(slots=True)
-class Handover:
+class PlannedLease:
     """A parked lease call that a plan fills."""
 
     parked: ParkedLease
     lease: bytes
     room: int
     groups: list[list[Any]] = field(default_factory=list)
-    running: list[tuple[bytes, Running]] = field(default_factory=list)
+    running: list[tuple[bytes, LeasedAttempt]] = field(default_factory=list)
     bytes_left: int = LEASE_BYTES_MAX
 
     def upto(self, tasks: list[list[bytes]], start: int, stop: int) -> int:
@@ -81,48 +81,48 @@ class Handover:
 class Plan:
     """What is to be written for a transaction's submissions, and which parked calls it answers. It has no effect by itself."""
 
-    def __init__(self, lanes: Lanes, now: Now, last_seq: int, new_lease: Callable[[], bytes]) -> None:
-        self._lanes, self._now, self._seq, self._new_lease = lanes, now, last_seq, new_lease
-        self._lines: dict[
+    def __init__(self, routes: Routes, now: Now, last_seq: int, new_lease: Callable[[], bytes]) -> None:
+        self._routes, self._now, self._seq, self._new_lease = routes, now, last_seq, new_lease
+        self._parked: dict[
             Capability, list[ParkedLease]
         ] = {}  # parked calls that are still to be filled, the next one last
         self.groups: list[NewTasks] = []
         self.tasks = 0
-        self.handovers: dict[Call, Handover] = {}
-        self.counts: list[tuple[Lane, int, int]] = []  # lane, state, tasks
+        self.leases: dict[Call, PlannedLease] = {}
+        self.counts: list[tuple[Route, int, int]] = []  # route, state, tasks
 
     def add(self, submission: Submission) -> None:
         """In the order in which they are to be given out."""
         due, taken = submission.due(self._now), 0
         submission.first_seq = seq = self._seq
-        if due == AT_ONCE and not submission.lane.queue.paused:
-            taken = self._hand_over(submission, seq)
+        if due == AT_ONCE and not submission.route.queue.paused:
+            taken = self._fill_parked(submission, seq)
         state = READY_STATE if due == AT_ONCE else SCHEDULED_STATE
         self._rows(submission, taken, len(submission.tasks), seq, state, due)
         self._seq += len(submission.tasks)
 
-    def _hand_over(self, submission: Submission, seq: int) -> int:
+    def _fill_parked(self, submission: Submission, seq: int) -> int:
         """Fill parked calls from a submission; how many of its tasks were taken."""
         taken, wanted = 0, len(submission.tasks)
-        for capability in submission.lane.capabilities:
-            if capability not in self._lines:
-                waits = self._lanes.with_work(capability)  # stored tasks go first: leave the calls to them
-                self._lines[capability] = [] if waits else list(reversed(capability.parked.values()))
-            line = self._lines[capability]
-            while taken < wanted and line:
-                parked = line[-1]
-                handover = self.handovers.get(parked.call)
-                if handover is None:
-                    handover = Handover(parked, self._new_lease(), parked.want)
-                    self.handovers[parked.call] = handover
-                upto = min(wanted, taken + handover.room)
+        for capability in submission.route.capabilities:
+            if capability not in self._parked:
+                waits = self._routes.with_work(capability)  # stored tasks go first: leave the calls to them
+                self._parked[capability] = [] if waits else list(reversed(capability.parked.values()))
+            parked_calls = self._parked[capability]
+            while taken < wanted and parked_calls:
+                parked = parked_calls[-1]
+                planned = self.leases.get(parked.call)
+                if planned is None:
+                    planned = PlannedLease(parked, self._new_lease(), parked.want)
+                    self.leases[parked.call] = planned
+                upto = min(wanted, taken + planned.room)
                 if submission.has_large:
-                    upto = handover.upto(submission.tasks, taken, upto)
-                self._rows(submission, taken, upto, seq, RUNNING_STATE, AT_ONCE, handover)
-                handover.room -= upto - taken
+                    upto = planned.upto(submission.tasks, taken, upto)
+                self._rows(submission, taken, upto, seq, RUNNING_STATE, AT_ONCE, planned)
+                planned.room -= upto - taken
                 taken = upto
-                if not handover.room or handover.bytes_left <= 0:
-                    line.pop()
+                if not planned.room or planned.bytes_left <= 0:
+                    parked_calls.pop()
         return taken
 
     def _rows(
@@ -133,28 +133,28 @@ class Plan:
         seq: int,
         state: int,
         due: tuple[int | None, int | None],
-        handover: Handover | None = None,
+        planned: PlannedLease | None = None,
     ) -> None:
         """Rows for ``tasks[start:stop]``; seq numbers follow the order of submission."""
         if start == stop:
             return
-        lane, options, now = submission.lane, submission.options, self._now
+        route, options, now = submission.route, submission.options, self._now
         tasks = (
             submission.tasks if (start, stop) == (0, len(submission.tasks)) else submission.tasks[start:stop]
         )
         rows = [(number, task[0], task[1]) for number, task in enumerate(tasks, seq + start + 1)]
         attempt, lease, worker, started = 0, None, None, None
-        if handover is not None:
-            attempt, lease, worker, started = 1, handover.lease, handover.parked.worker, now.steady
+        if planned is not None:
+            attempt, lease, worker, started = 1, planned.lease, planned.parked.worker, now.steady
             group = [[id, 1, payload] for _, id, payload in rows]
-            handover.groups.append([lane.queue.name, lane.task, options.timeout, group])
-            handover.running += [
-                (id, Running(number, lane.number, 1, 1, lease, worker, False, submission.origin))
+            planned.groups.append([route.queue.name, route.task, options.timeout, group])
+            planned.running += [
+                (id, LeasedAttempt(number, route.number, 1, 1, lease, worker, False, submission.origin))
                 for number, id, _ in rows
             ]
         self.groups.append(
             NewTasks(
-                lane=lane.number,
+                route=route.number,
                 state=state,
                 created=now.steady,
                 tasks=rows,
@@ -172,4 +172,4 @@ class Plan:
             )
         )
         self.tasks += stop - start
-        self.counts.append((lane, state, stop - start))
+        self.counts.append((route, state, stop - start))

@@ -13,8 +13,8 @@ from ..engine.clock import Now
 from ..engine.engine import Engine
 from ..engine.work import text_bytes
 from ..store.interface.queries import ATTEMPT_MAX, AttemptRow, Found, FullTask
-from ..workers.membership import Roster
-from .attempt_output import Observations
+from ..workers.membership import Membership
+from .attempt_output import AttemptOutput
 from .explain import is_stuck, why
 from .leases import Leases
 from .shown import attempts_of, began_at, shown_state
@@ -52,7 +52,7 @@ def summary(
         "started": _seconds(engine.now, began if task.state == StateNumber.RUNNING else task.started),
         "finished": _seconds(engine.now, task.finished),
         "why": _reason(engine, task, position, reasons),
-        "progress": engine.part(Observations).progress(task) if state == StateNumber.RUNNING else None,
+        "progress": engine.part(AttemptOutput).progress(task) if state == StateNumber.RUNNING else None,
     }
 
 
@@ -74,7 +74,7 @@ def summaries(engine: Engine, tasks: Iterable[FullTask | None]) -> list[dict[str
 def details(engine: Engine, task: FullTask) -> dict[str, Any]:
     """Everything: the summary, payload and result as they are, and the attempts, the latest of them if they are much."""
     store, current = engine.store, task.attempt - task.returned
-    logs = engine.part(Observations).texts(task)
+    logs = engine.part(AttemptOutput).texts(task)
     ended = _latest_attempts(engine, task.seq)
     attempts = [
         {
@@ -105,7 +105,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         **summary(engine, task, position=True),
         "returned": task.returned,
         "stuck": is_stuck(engine, task),
-        "progress": engine.part(Observations).progress(task),
+        "progress": engine.part(AttemptOutput).progress(task),
         "payload": task.payload,
         "result": task.result,
         "attempts": attempts,
@@ -163,7 +163,7 @@ def _reason(engine: Engine, task: FullTask, position: bool, reasons: Reasons | N
         return why(engine, task, position=position)
     key = (task.queue, task.task)
     if key not in reasons:
-        if len(reasons) * len(engine.part(Roster).by_node) >= LOOKS_MAX:
+        if len(reasons) * len(engine.part(Membership).by_node) >= LOOKS_MAX:
             return "`tq why` tells why it waits"
         reasons[key] = why(engine, task)
     return reasons[key]

@@ -1,14 +1,14 @@
-"""Lanes, queues, and who can serve them: the engine's picture of what waits where. Pure.
+"""Routes, queues, and the workers that can serve them: the engine's picture of what waits where. Pure.
 
-A *lane* is one callable in one queue; a worker either can serve a lane or cannot. Workers that can serve
-the same lanes share one *capability*, and their parked lease calls stand in one line there: a thousand
-equal workers are one line, not a thousand.
+A *route* is one callable in one queue; a worker either serves a route or does not. Workers that serve
+the same routes share one *capability*, which has one queue of their parked lease calls: a thousand
+equal workers are one queue, not a thousand.
 
-Whether a capability serves a lane is looked for once, a portion in each transaction: what a worker announces costs no more at once
-than a worker that serves one queue, however many names there are and however hard its patterns are to compare. A pair that was
-found, a *route*, is on the account of the key whose workers serve it.
+A capability is compared with each route once, and with a bounded number of routes in a transaction. So the cost of an
+announcement in one transaction does not depend on how many routes there are or how expensive the worker's patterns are.
+Each pair that matches is charged to the account of the key whose workers serve the route (``What.ROUTES``).
 
-Invariant: a lane's counts equal the store's at every commit (``Picture.counts``).
+Invariant: a route's counts equal the store's at every commit (``Picture.counts``).
 """
 
 from __future__ import annotations
@@ -30,32 +30,32 @@ from ..engine.session import Call, Session
 from ..engine.work import GLANCES
 from ..store.interface.store import Picture, Store
 
-LANES_MAX = 100_000  # callables × queues; a bound on what a client can make the master remember
+ROUTES_MAX = 100_000  # callables × queues; a bound on what a client can make the master remember
 COMPARED_AT_ONCE: Final = 40_000  # glances, see engine/work.py: fifty milliseconds
-TURN_LANES: Final = 1_000  # compared with one capability before it is the turn of the next
+TURN_ROUTES: Final = 1_000  # compared with one capability before it is the turn of the next
 READY: Final = int(StateNumber.READY)
 _STATES = max(StateNumber) + 1
 
 
 class Queue:
-    __slots__ = ("lanes", "name", "paused", "rate", "reason", "since")
+    __slots__ = ("name", "paused", "rate", "reason", "routes", "since")
 
     def __init__(self, name: str) -> None:
         self.name, self.paused, self.reason = name, False, ""
         self.since: int | None = None  # steady ms; while paused
         self.rate: Rate | None = None  # of attempts that end; since there was one
-        self.lanes: list[Lane] = []
+        self.routes: list[Route] = []
 
     @property
     def is_used(self) -> bool:
         """Whether anything waits or runs in it, or it is paused."""
-        return self.paused or not all(lane.is_empty for lane in self.lanes)
+        return self.paused or not all(route.is_empty for route in self.routes)
 
     def count(self, state: StateNumber) -> int:
-        return sum(lane.counts[state] for lane in self.lanes)
+        return sum(route.counts[state] for route in self.routes)
 
 
-class Lane:
+class Route:
     __slots__ = ("capabilities", "counts", "has_large", "number", "queue", "task")
 
     def __init__(self, number: int, queue: Queue, task: str) -> None:
@@ -81,7 +81,7 @@ class ParkedLease(NamedTuple):
 
 
 class CapabilityKey(NamedTuple):
-    key_id: str  # workers of two keys are two kinds: each key has the routes of its own on its account
+    key_id: str  # workers of two keys are two kinds: each key has the served routes of its own on its account
     tasks: frozenset[str]
     allow: tuple[str, ...]  # patterns of other callables it would import
     queues: tuple[str, ...]  # patterns the worker asked for; empty: all
@@ -93,8 +93,8 @@ class Capability:
 
     def __init__(self, key: CapabilityKey, account: Account) -> None:
         self.key, self.account = key, account
-        self.looked = 0  # so many lanes, in their order, were compared
-        self.lanes: list[Lane] = []
+        self.looked = 0  # so many routes, in their order, were compared
+        self.routes: list[Route] = []
         self.parked: OrderedDict[Call, ParkedLease] = OrderedDict()
 
     def knows(self, task: str) -> bool:
@@ -109,30 +109,30 @@ class Capability:
         """It is not to be answered any more."""
         self.parked.pop(call, None)
 
-    def glances(self, lane: Lane) -> int:
-        """What comparing it with a lane takes, see ``GLANCES``."""
+    def glances(self, route: Route) -> int:
+        """What comparing it with a route takes, see ``GLANCES``."""
         key = self.key
-        names = [glob(one).steps(lane.task) for one in key.allow]
-        queues = [glob(one).steps(lane.queue.name) for one in (*key.queues, *key.allowed)]
+        names = [glob(one).steps(route.task) for one in key.allow]
+        queues = [glob(one).steps(route.queue.name) for one in (*key.queues, *key.allowed)]
         return 1 + len(names) + len(queues) + (sum(names) + sum(queues)) * GLANCES // STEPS_OF_ROW
 
 
-class Lanes(Part):
+class Routes(Part):
     """All of them, by number and by name."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.by_number: dict[int, Lane] = {}
+        self.by_number: dict[int, Route] = {}
         self.queues: dict[str, Queue] = {}
         self.capabilities: dict[CapabilityKey, Capability] = {}
-        self._ready: dict[Lane, None] = {}  # all that have ready tasks, and some that had
-        self._in_order: list[Lane] = []
-        self._behind: dict[Capability, None] = {}  # not compared with all lanes yet; they take turns
+        self._ready: dict[Route, None] = {}  # all that have ready tasks, and some that had
+        self._in_order: list[Route] = []
+        self._behind: dict[Capability, None] = {}  # not compared with all routes yet; they take turns
         self._full: dict[
             Capability, None
-        ] = {}  # so are these, and their key has as many routes as it may have
+        ] = {}  # so are these, and their key has as many served routes as it may have
         self._left = COMPARED_AT_ONCE  # of this transaction
-        self._by_name: dict[tuple[str, str], Lane] = {}
+        self._by_name: dict[tuple[str, str], Route] = {}
         self._resume_listeners: list[Callable[[str], None]] = []
 
     def listen_to_resumes(self, listener: Callable[[str], None]) -> None:
@@ -151,40 +151,40 @@ class Lanes(Part):
         self._ready.clear()
         self._in_order.clear()
         for capability in self.capabilities.values():
-            capability.account.give(What.ROUTES, len(capability.lanes))
-            capability.lanes.clear()
+            capability.account.give(What.ROUTES, len(capability.routes))
+            capability.routes.clear()
             capability.looked = 0
         for name, paused, reason, since in picture.queues:
             queue = self.queue(name)
             queue.paused, queue.reason, queue.since = bool(paused), reason, since
-        for number, queue_name, task in picture.lanes:
+        for number, queue_name, task in picture.routes:
             self._add(number, queue_name, task)
         for number, state, tasks in picture.counts:
-            lane = self.by_number[number]
-            self.count(lane, state, tasks)
-            lane.has_large |= state < StateNumber.RUNNING  # nobody knows how large they are
+            route = self.by_number[number]
+            self.count(route, state, tasks)
+            route.has_large |= state < StateNumber.RUNNING  # nobody knows how large they are
         for row in picture.running:
-            lane = self.by_number[row.lane]
-            lane.counts[StateNumber.RUNNING] += 1
-            lane.has_large = True  # nor of what comes back
+            route = self.by_number[row.route]
+            route.counts[StateNumber.RUNNING] += 1
+            route.has_large = True  # nor of what comes back
         self._behind = dict.fromkeys(self.capabilities.values())
         self._full.clear()
-        self.look_for_routes()
+        self.match_routes()
 
-    def lane(self, queue: str, task: str, account: Account | None = None) -> Lane:
-        """The lane of a callable in a queue, made on first use: for ``account``, which may raise QuotaExceeded."""
-        lane = self._by_name.get((queue, task))
-        if lane is None:
+    def route(self, queue: str, task: str, account: Account | None = None) -> Route:
+        """The route of a callable in a queue, made on first use: for ``account``, which may raise QuotaExceeded."""
+        route = self._by_name.get((queue, task))
+        if route is None:
             check_name("queue", queue)
             check_name("task", task)
-            if len(self.by_number) >= LANES_MAX:
+            if len(self.by_number) >= ROUTES_MAX:
                 raise InvalidArgument(
-                    f"there are {LANES_MAX:,} task names in queues already; use fewer names"
+                    f"there are {ROUTES_MAX:,} task names in queues already; use fewer names"
                 )
             if account is not None:
                 account.take(What.NAMES)
-            lane = self._add(self._store.add_lane(queue, task), queue, task)
-        return lane
+            route = self._add(self._store.add_route(queue, task), queue, task)
+        return route
 
     def queue(self, name: str) -> Queue:
         queue = self.queues.get(name)
@@ -205,7 +205,7 @@ class Lanes(Part):
         return capability
 
     def check_room(self, key: CapabilityKey, account: Account) -> None:
-        """Raises QuotaExceeded when this would be one more kind of worker, of a key that has as many routes as it may have."""
+        """Raises QuotaExceeded when this would be one more kind of worker, of a key that has as many served routes as it may have."""
         if key not in self.capabilities:
             account.check(What.ROUTES, 1)
 
@@ -214,80 +214,80 @@ class Lanes(Part):
         self.capabilities.pop(capability.key, None)
         self._behind.pop(capability, None)
         self._full.pop(capability, None)
-        capability.account.give(What.ROUTES, len(capability.lanes))
+        capability.account.give(What.ROUTES, len(capability.routes))
         self._behind |= self._full  # there is room again, perhaps
         self._full.clear()
-        for lane in capability.lanes:
-            del lane.capabilities[capability]
+        for route in capability.routes:
+            del route.capabilities[capability]
 
     def finished(self) -> int:
         """How many terminal tasks the store keeps."""
-        return sum(sum(lane.counts[StateNumber.SUCCEEDED :]) for lane in self.by_number.values())
+        return sum(sum(route.counts[StateNumber.SUCCEEDED :]) for route in self.by_number.values())
 
-    def move(self, lane: int, before: int, after: int) -> None:
-        counts = self.by_number[lane].counts
+    def move(self, route: int, before: int, after: int) -> None:
+        counts = self.by_number[route].counts
         counts[before] -= 1
         counts[after] += 1
         if after == READY:
-            self._ready[self.by_number[lane]] = None
+            self._ready[self.by_number[route]] = None
 
-    def count(self, lane: Lane, state: int, tasks: int) -> None:
+    def count(self, route: Route, state: int, tasks: int) -> None:
         """So many more in this state."""
-        lane.counts[state] += tasks
+        route.counts[state] += tasks
         if state == READY:
-            self._ready[lane] = None
+            self._ready[route] = None
 
-    def with_work(self, capability: Capability) -> list[Lane]:
+    def with_work(self, capability: Capability) -> list[Route]:
         """Those it serves that have work. Looked for where there is less to look at: most names have none."""
-        if len(self._ready) < len(capability.lanes):
-            return [lane for lane in self._ready if lane.has_work and capability in lane.capabilities]
-        return [lane for lane in capability.lanes if lane.has_work]
+        if len(self._ready) < len(capability.routes):
+            return [route for route in self._ready if route.has_work and capability in route.capabilities]
+        return [route for route in capability.routes if route.has_work]
 
     def forget_idle(self) -> None:
         """Those that had ready tasks and have none any more."""
-        for lane in [lane for lane in self._ready if lane.counts[READY] <= 0]:
-            del self._ready[lane]
+        for route in [route for route in self._ready if route.counts[READY] <= 0]:
+            del self._ready[route]
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         """Tasks have ended: for the counts."""
-        lanes = self.by_number
-        for _, lane, before, state, _, _ in tasks:
-            counts = lanes[lane].counts
+        routes = self.by_number
+        for _, route, before, state, _, _ in tasks:
+            counts = routes[route].counts
             counts[before] -= 1
             counts[state] += 1
 
-    def attempts_ended(self, lanes: Iterable[int], now: int) -> None:
-        """Attempts of these lanes, one each time it is named, have ended: for the queues' rates."""
-        for number, attempts in Counter(lanes).items():
+    def attempts_ended(self, routes: Iterable[int], now: int) -> None:
+        """Attempts of these routes, one each time it is named, have ended: for the queues' rates."""
+        for number, attempts in Counter(routes).items():
             queue = self.by_number[number].queue
             if queue.rate is None:
                 queue.rate = Rate(RECENT_MS, now)
             queue.rate.add(attempts, now)
 
-    def __iter__(self) -> Iterator[Lane]:
+    def __iter__(self) -> Iterator[Route]:
         return iter(self.by_number.values())
 
-    def _add(self, number: int, queue_name: str, task: str) -> Lane:
+    def _add(self, number: int, queue_name: str, task: str) -> Route:
         queue = self.queue(queue_name)
-        lane = Lane(number, queue, task)
-        queue.lanes.append(lane)
-        self.by_number[number] = self._by_name[(queue_name, task)] = lane
-        self._in_order.append(lane)
+        route = Route(number, queue, task)
+        queue.routes.append(route)
+        self.by_number[number] = self._by_name[(queue_name, task)] = route
+        self._in_order.append(route)
         self._behind.update((one, None) for one in self.capabilities.values() if one not in self._full)
         self._look()
-        return lane
+        return route
 
-    # routes
+    # which capability serves which route
 
     def has_more(self) -> bool:
-        """Whether there is a lane and a capability that were not compared yet."""
+        """Whether there is a route and a capability that were not compared yet."""
         return bool(self._behind)
 
     def give_out(self, now: Now) -> None:
-        self.look_for_routes()
+        self.match_routes()
         self.forget_idle()
 
-    def look_for_routes(self) -> None:
+    def match_routes(self) -> None:
         """A transaction's share of it."""
         self._left = COMPARED_AT_ONCE
         self._look()
@@ -296,38 +296,40 @@ class Lanes(Part):
         while self._behind and self._left > 0:
             capability = next(iter(self._behind))
             del self._behind[capability]
-            upto = min(len(self._in_order), capability.looked + TURN_LANES)
+            upto = min(len(self._in_order), capability.looked + TURN_ROUTES)
             while capability.looked < upto and self._left > 0:
-                lane = self._in_order[capability.looked]
-                self._left -= capability.glances(lane)
-                if capability.serves(lane.queue.name, lane.task) and not self._add_route(lane, capability):
+                route = self._in_order[capability.looked]
+                self._left -= capability.glances(route)
+                if capability.serves(route.queue.name, route.task) and not self._add_served(
+                    route, capability
+                ):
                     break
                 capability.looked += 1
             if capability.looked < len(self._in_order) and capability not in self._full:
                 self._behind[capability] = None  # after the others
 
-    def _add_route(self, lane: Lane, capability: Capability) -> bool:
+    def _add_served(self, route: Route, capability: Capability) -> bool:
         """Whether there was room for it."""
         if not capability.account.takes(What.ROUTES, 1):
             self._full[capability] = None
             return False
-        capability.lanes.append(lane)
-        lane.capabilities[capability] = None
+        capability.routes.append(route)
+        route.capabilities[capability] = None
         return True
 
 
-def numbers(lanes: Iterable[Lane]) -> list[int]:
-    return [lane.number for lane in lanes]
+def numbers(routes: Iterable[Route]) -> list[int]:
+    return [route.number for route in routes]
 
 
-def within(lanes: Lanes, session: Session) -> Callable[[int], bool]:
-    """Whether a lane, by its number, is in a queue of the session's key; each lane is judged once."""
+def within(routes: Routes, session: Session) -> Callable[[int], bool]:
+    """Whether a route, by its number, is in a queue of the session's key; each route is judged once."""
     judged: dict[int, bool] = {}
 
     def is_within(number: int) -> bool:
         may = judged.get(number)
         if may is None:
-            may = judged[number] = session.allows_queue(lanes.by_number[number].queue.name)
+            may = judged[number] = session.allows_queue(routes.by_number[number].queue.name)
         return may
 
     return is_within

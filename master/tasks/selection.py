@@ -24,8 +24,8 @@ from ...common.values.failure import Failure
 from ..engine.engine import Engine
 from ..engine.work import ROW_BYTES
 from ..store.interface.queries import WindowRow
-from .completion import Ends
-from .routes import Lanes
+from .completion import Completion
+from .routes import Routes
 from .shown import shown_state
 
 VISITED_MAX: Final = 5_000  # rows looked at in one portion: some ten milliseconds
@@ -84,7 +84,7 @@ class Selection:
         )
 
     def fits(self, row: WindowRow, state: int) -> bool:
-        """``state``: as it is shown. Its lane, and its failure, are judged elsewhere."""
+        """``state``: as it is shown. Its route, and its failure, are judged elsewhere."""
         return (
             (not self.states or state in self.states)
             and (self.since is None or row.created >= self.since)
@@ -101,7 +101,7 @@ class _Look:
 
     def __init__(self, engine: Engine, wanted: Selection, allows: Callable[[str], bool]) -> None:
         self._engine, self._wanted, self._allows = engine, wanted, allows
-        self._lanes: dict[int, bool] = {}  # each is judged once, and only those whose tasks are met
+        self._routes: dict[int, bool] = {}  # each is judged once, and only those whose tasks are met
         self._queues: dict[str, bool] = {}
         self._steps = 0  # of comparing names with patterns
         self._bytes = 0  # of failures
@@ -109,7 +109,7 @@ class _Look:
 
     def finds_no_queue(self) -> bool:
         """Whether no queue fits, as far as that is seen at a glance: then there is nothing to go through."""
-        names = self._engine.part(Lanes).queues
+        names = self._engine.part(Routes).queues
         seen_at_once = len(names) * max(1, len(self._wanted.queues)) <= GLANCED_MAX
         return seen_at_once and not any(map(self._fits_queue, names))
 
@@ -117,12 +117,12 @@ class _Look:
     def cost(self) -> int:
         return self.rows + self._steps // STEPS_OF_ROW + self._bytes // ROW_BYTES
 
-    def fits_lane(self, number: int) -> bool:
-        fits = self._lanes.get(number)
+    def fits_route(self, number: int) -> bool:
+        fits = self._routes.get(number)
         if fits is None:
-            lane, wanted = self._engine.part(Lanes).by_number[number], self._wanted
-            fits = self._fits_queue(lane.queue.name) and self._fits(lane.task, wanted.names)
-            self._lanes[number] = fits
+            route, wanted = self._engine.part(Routes).by_number[number], self._wanted
+            fits = self._fits_queue(route.queue.name) and self._fits(route.task, wanted.names)
+            self._routes[number] = fits
         return fits
 
     def fits_failure(self, row: WindowRow) -> bool:
@@ -170,7 +170,7 @@ def portion(
         if (
             row.state in possible
             and wanted.fits(row, shown)
-            and look.fits_lane(row.lane)
+            and look.fits_route(row.route)
             and (not wanted.asks_for_failure or look.fits_failure(row))
         ):
             rows.append(row)
@@ -184,11 +184,11 @@ def portion(
 def purge(engine: Engine, rows: list[WindowRow]) -> None:
     """Delete tasks that no worker has. Those that waited are cancelled before, so that who watches them hears of it."""
     waiting = [row.id for row in rows if row.state in WAITING]
-    engine.part(Ends).cancel(engine.store.find(waiting), engine.now)
+    engine.part(Completion).cancel(engine.store.find(waiting), engine.now)
     engine.store.delete([row.seq for row in rows])
     for row in rows:
         state = StateNumber.CANCELLED if row.state in WAITING else row.state
-        engine.part(Lanes).by_number[row.lane].counts[state] -= 1
+        engine.part(Routes).by_number[row.route].counts[state] -= 1
 
 
 def _check_before(before: Any) -> int | None:

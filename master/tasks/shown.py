@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from ...common.domain.model import StateNumber
 from ..store.interface.queries import FullTask
-from ..workers.membership import Roster
-from .leases import Leases, Running
+from ..workers.membership import Membership
+from .leases import LeasedAttempt, Leases
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
-    from .routes import Lane
+    from .routes import Route
 
 READY: Final = int(StateNumber.READY)
 RUNNING: Final = int(StateNumber.RUNNING)
@@ -43,39 +43,39 @@ def attempts_of(engine: Engine, task: FullTask) -> int:
     return task.attempt - task.returned - waits_at_worker(engine, task)
 
 
-def begun(engine: Engine) -> Iterator[Running]:
+def begun(engine: Engine) -> Iterator[LeasedAttempt]:
     """The leased tasks that run, as of their workers' last word: never more than there are slots."""
-    for worker in engine.part(Roster).by_node.values():
+    for worker in engine.part(Membership).by_node.values():
         for id in worker.started:
             held = engine.part(Leases).running.get(id)
             if held is not None and held.begun is not None and held.worker == worker.number:
                 yield held
 
 
-def running_by_lane(engine: Engine) -> Counter[int]:
-    """How many tasks run, by lane: never more than there are slots. Where tasks are too short to be told of, a worker runs as
+def running_by_route(engine: Engine) -> Counter[int]:
+    """How many tasks run, by route: never more than there are slots. Where tasks are too short to be told of, a worker runs as
     many as it has slots, and what it was given first."""
-    lanes, room = Counter[int](), dict[int, int]()
-    for worker in engine.part(Roster).by_node.values():
+    routes, room = Counter[int](), dict[int, int]()
+    for worker in engine.part(Membership).by_node.values():
         if worker.session is not None and worker.info is not None:
             room[worker.number] = worker.info.slots
     for held in begun(engine):
-        lanes[held.lane] += 1
+        routes[held.route] += 1
         room[held.worker] = room.get(held.worker, 0) - 1
     left = sum(slots for slots in room.values() if slots > 0)
     for held in engine.part(Leases).running.values():
         if not left:
             break
         if held.begun is None and room.get(held.worker, 0) > 0:
-            lanes[held.lane] += 1
+            routes[held.route] += 1
             room[held.worker] -= 1
             left -= 1
-    return lanes
+    return routes
 
 
-def shown_counts(lane: Lane, running: int) -> list[int]:
-    """A lane's tasks by state. ``running``: so many of those that are leased run."""
-    counts = list(lane.counts)
+def shown_counts(route: Route, running: int) -> list[int]:
+    """A route's tasks by state. ``running``: so many of those that are leased run."""
+    counts = list(route.counts)
     counts[READY] += counts[RUNNING] - running
     counts[RUNNING] = running
     return counts

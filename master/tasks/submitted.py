@@ -7,10 +7,10 @@ from typing import Any
 from ...common.domain.ids import COMPUTED, PROOF_BYTES, id_of_proof, show_id
 from ...common.domain.model import TASK_ID_BYTES
 from ...common.errors import InvalidArgument
-from .routes import Lane
+from .routes import Route
 
 
-def check_computed(lane: Lane, tasks: list[list[bytes]], proofs: Any) -> None:
+def check_computed(route: Route, tasks: list[list[bytes]], proofs: Any) -> None:
     """Ids that can be computed are taken only with the proof that they were, for this queue: or whoever may use another
     queue could take the id before its owner does."""
     shown: dict[bytes, bytes] = {}
@@ -27,9 +27,9 @@ def check_computed(lane: Lane, tasks: list[list[bytes]], proofs: Any) -> None:
         if id < COMPUTED:
             continue
         proof = shown.get(id, b"")
-        if len(proof) != PROOF_BYTES or id_of_proof(lane.queue.name, lane.task, proof) != id:
+        if len(proof) != PROOF_BYTES or id_of_proof(route.queue.name, route.task, proof) != id:
             raise InvalidArgument(
-                f"the id {show_id(id)} is of a task with a key, and not of {lane.task} in queue {lane.queue.name} with the key "
+                f"the id {show_id(id)} is of a task with a key, and not of {route.task} in queue {route.queue.name} with the key "
                 "whose proof came with it; other ids begin with less than ffffffff"
             )
 

@@ -20,7 +20,7 @@ from ..engine.part import Part
 from ..engine.session import LATER, STREAMS_MAX, Call, Session, Stream
 from ..engine.work import Work
 from ..store.interface.store import Store
-from .routes import Lanes, within
+from .routes import Routes, within
 
 BODIES_BYTES_MAX: Final = 8 * 1024 * 1024  # held per stream for a collector that is slow
 ROOM_BYTES: Final = 4 * 1024  # of them, accounted for at once
@@ -31,11 +31,11 @@ UNKNOWN: Final = -1  # the state told of a task nobody submitted
 _IN_STORE: Final = object()  # in place of a body that was too much to hold
 
 
-class Watches(Part):
+class Subscriptions(Part):
     """All streams of all sessions, by the task ids they wait for."""
 
-    def __init__(self, store: Store, lanes: Lanes) -> None:
-        self._store, self._lanes = store, lanes
+    def __init__(self, store: Store, routes: Routes) -> None:
+        self._store, self._routes = store, routes
         self._work = Work()  # a share of its own: of outcomes
         self._streams: dict[bytes, Stream | dict[Stream, None]] = {}  # of most tasks there is one
         self._ripe: dict[Stream, None] = {}  # streams with news, in order; a dict so that order is certain
@@ -73,9 +73,9 @@ class Watches(Part):
             return
         self.expect(session, name, ids)
         stream = self._stream(session, name)
-        is_within = within(self._lanes, session)
+        is_within = within(self._routes, session)
         found = self._store.find(dict.fromkeys(ids))
-        states = {one.id: one.state for one in found if is_within(one.lane)}
+        states = {one.id: one.state for one in found if is_within(one.route)}
         room = True  # for bodies: when one finds none, the rest are read when they are collected
         for id in ids:
             state = states.get(id, UNKNOWN)

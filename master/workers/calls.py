@@ -9,14 +9,14 @@ from ...common.domain.model import Role
 from ...common.errors import InvalidArgument, ProtocolError
 from ..api.validation import EngineObject, allow_queue, judge_flag, judge_list, judge_whole
 from ..engine.session import Call
-from ..items.consumers import Feed, Feeds
-from ..tasks.attempt_output import Observations
-from ..tasks.completion import Ends
-from ..tasks.dispatch import Intake
+from ..items.consumers import Consumer, Consumers
+from ..tasks.attempt_output import AttemptOutput
+from ..tasks.completion import Completion
+from ..tasks.dispatch import Dispatch
+from ..tasks.lookup import check_ids
 from ..tasks.plan import LEASE_TASKS_MAX
-from ..tasks.reach import check_ids
 from ..tasks.routes import ParkedLease
-from .membership import Roster
+from .membership import Membership
 from .orders import Orders
 from .worker_info import WorkerInfo
 
@@ -30,62 +30,66 @@ class Dispatcher(EngineObject):
     def announce(self, call: Call, info: dict[str, Any], held: list[Any]) -> dict[str, Any]:
         engine = self.engine
         told = WorkerInfo.from_wire(info)
-        feeds = Feed.from_wire(told.apply)
-        for queue in (name for feed in feeds for name in (feed.queue, feed.results) if name is not None):
+        consumers = Consumer.from_wire(told.apply)
+        for queue in (
+            name for consumer in consumers for name in (consumer.queue, consumer.results) if name is not None
+        ):
             allow_queue(call, queue)
-        dropped = engine.part(Roster).announce(call.session, told, _judge_held(held), engine.now)
-        engine.part(Feeds).announce(call.session.node, feeds, call.session.account)
+        dropped = engine.part(Membership).announce(call.session, told, _judge_held(held), engine.now)
+        engine.part(Consumers).announce(call.session.node, consumers, call.session.account)
         return {"lease_seconds": engine.limits.lease_ms / 1000, "dropped": dropped}
 
     @exposed(Role.WORKER)
     def lease(self, call: Call, want: int) -> object:
         """Up to ``want`` tasks, at least one; waits for it."""
-        worker = self.engine.part(Roster).of(call.session)
+        worker = self.engine.part(Membership).of(call.session)
         capability = worker.capability
         if capability is None:
             raise ProtocolError("announce must be a worker's first call on every connection")
         want = min(judge_whole("want", want, 1, 2**31), LEASE_TASKS_MAX)
-        return self.engine.part(Intake).park(ParkedLease(call, want, worker.number), capability)
+        return self.engine.part(Dispatch).park(ParkedLease(call, want, worker.number), capability)
 
     @exposed(Role.WORKER)
     def finish(self, call: Call, rows: list[Any], blobs: list[Any] | None = None) -> list[int]:
         """Reports of ended attempts; the indices of those that came too late. ``blobs``: the content that
         results name, ``[[index of the row, [hash, …]], …]``."""
-        self.engine.part(Roster).of(call.session)
-        stale = self.engine.part(Ends).finish(judge_list("rows", rows), self.engine.now, blobs)
-        self.engine.part(Roster).ended(call.session, len(rows) - len(stale), self.engine.now)
+        self.engine.part(Membership).of(call.session)
+        stale = self.engine.part(Completion).finish(judge_list("rows", rows), self.engine.now, blobs)
+        self.engine.part(Membership).ended(call.session, len(rows) - len(stale), self.engine.now)
         return stale
 
     @exposed(Role.WORKER)
     def release(self, call: Call, rows: list[Any], begun: bool = False) -> None:
         """Hand back attempts that were not started, or (``begun``) that were and did not end."""
-        self.engine.part(Roster).of(call.session)
-        self.engine.part(Ends).release(
+        self.engine.part(Membership).of(call.session)
+        self.engine.part(Completion).release(
             judge_list("rows", rows), self.engine.now, begun=judge_flag("begun", begun)
         )
 
     @exposed(Role.WORKER)
     def leave(self, call: Call) -> None:
         """The worker ends: nothing more is leased to it, and what it still holds is handed to others."""
-        self.engine.part(Roster).leave(call.session, self.engine.now)
-        self.engine.part(Feeds).forget(call.session.node)
+        self.engine.part(Membership).leave(call.session, self.engine.now)
+        self.engine.part(Consumers).forget(call.session.node)
 
     @exposed(Role.WORKER)
     def starting(self, call: Call, ids: list[bytes]) -> None:
         """These suspects are about to start; answered before they do."""
-        self.engine.part(Roster).starting(call.session, check_ids(ids))
+        self.engine.part(Membership).starting(call.session, check_ids(ids))
 
     @exposed(Role.WORKER)
     def beat(self, call: Call, started: list[Any], facts: dict[str, Any] | None = None) -> None:
         """What is running, ``[[id, attempt, lease, seconds], …]``, and ``{"memory_bytes": …}`` of the worker and its
         children: for people to look at."""
-        self.engine.part(Roster).beat(call.session, judge_list("started", started), facts, self.engine.now)
+        self.engine.part(Membership).beat(
+            call.session, judge_list("started", started), facts, self.engine.now
+        )
 
     @exposed(Role.WORKER)
     def observe(self, call: Call, rows: list[Any]) -> None:
         """What running attempts say: ``[[id, attempt, lease, size, text, progress], …]``."""
-        self.engine.part(Roster).of(call.session)
-        self.engine.part(Observations).observe(judge_list("rows", rows), self.engine.now)
+        self.engine.part(Membership).of(call.session)
+        self.engine.part(AttemptOutput).observe(judge_list("rows", rows), self.engine.now)
 
     @exposed(Role.WORKER)
     def orders(self, call: Call) -> object:

@@ -27,9 +27,9 @@ from ..engine.presence import Node, Presence
 from ..engine.rates import Pace
 from ..engine.session import Call, Session
 from ..store.interface.store import Picture, Store
-from ..tasks.completion import Ends, held_row
+from ..tasks.completion import Completion, held_row
 from ..tasks.leases import Leases
-from ..tasks.routes import Capability, CapabilityKey, Lanes
+from ..tasks.routes import Capability, CapabilityKey, Routes
 from .worker_info import WorkerInfo
 
 MEMORY_BYTES_MAX: Final = 2**53
@@ -77,7 +77,7 @@ class Worker:
         return "draining" if self.draining else "here"
 
 
-class Roster(Part):
+class Membership(Part):
     """All workers this master knows of."""
 
     name = "absent workers"
@@ -85,14 +85,14 @@ class Roster(Part):
     def __init__(
         self,
         store: Store,
-        lanes: Lanes,
+        routes: Routes,
         leases: Leases,
-        ends: Ends,
+        completion: Completion,
         presence: Presence,
         agenda: Agenda,
         close_later: Callable[[Session, str], None],
     ) -> None:
-        self._store, self._lanes, self._running, self._ends = store, lanes, leases.running, ends
+        self._store, self._routes, self._running, self._completion = store, routes, leases.running, completion
         self._leases, self._cancelling = leases, leases.cancelling
         self._presence, self._agenda, self._close_later = presence, agenda, close_later
         self.by_node: dict[bytes, Worker] = {}
@@ -138,7 +138,7 @@ class Roster(Part):
         if (
             worker is None or worker.capability is None
         ):  # one that is known may change what it serves, to less
-            self._lanes.check_room(_kind_of(info, session), session.account)
+            self._routes.check_room(_kind_of(info, session), session.account)
         cost = Cost(session.account, WORKER_BYTES + info.size_bytes)
         self._pay(cost)
         worker = self.by_node.get(session.node)
@@ -175,7 +175,7 @@ class Roster(Part):
         """What a worker runs, as many as it has slots; ``facts`` None: it is about nothing else."""
         worker = self.of(session)
         slots = worker.info.slots if worker.info is not None else 0
-        worker.started = frozenset(self._ends.began(map(held_row, started[:slots]), now))
+        worker.started = frozenset(self._completion.began(map(held_row, started[:slots]), now))
         if facts is None:
             return
         if not isinstance(facts, dict):
@@ -211,7 +211,7 @@ class Roster(Part):
         worker = self.of(session)
         _out_of_line(worker)
         mine = [id for id, held in self._running.items() if held.worker == worker.number]
-        self._ends.hand_back(dict.fromkeys(mine), now)
+        self._completion.hand_back(dict.fromkeys(mine), now)
         worker.session = worker.orders_call = None
         worker.has_left = True
         self._presence.leave(worker.presence)
@@ -264,14 +264,14 @@ class Roster(Part):
         mine = [(id, held) for id, held in self._running.items() if held.worker == worker.number]
         spared = [id for id, held in mine if held.suspect and id not in worker.starting]
         worker.starting.clear()
-        self._ends.hand_back(dict.fromkeys(spared), now)
+        self._completion.hand_back(dict.fromkeys(spared), now)
         host = worker.info.host if worker.info else "unknown host"
         body = Failure(
             type="WorkerLost",
             message=f"the worker on {host} vanished while it held the task",
             detail={"outcome": "lost"},
         ).encode()
-        self._ends.lose([id for id, _ in mine], body, now)
+        self._completion.lose([id for id, _ in mine], body, now)
 
     def _reconcile(self, worker: Worker, held: list[list[Any]], now: Now) -> list[bytes]:
         kept: dict[bytes, None] = {}
@@ -284,22 +284,22 @@ class Roster(Part):
             else:
                 dropped.append(id)
         left = [id for id, mine in self._running.items() if mine.worker == worker.number and id not in kept]
-        self._ends.hand_back(dict.fromkeys(left), now)
-        self._ends.began(rows, now)
+        self._completion.hand_back(dict.fromkeys(left), now)
+        self._completion.began(rows, now)
         for id in kept:
             if id in self._cancelling:
                 self._leases.cancel_asked(id)
         return dropped
 
     def _set_capability(self, worker: Worker, info: WorkerInfo, session: Session) -> None:
-        capability = self._lanes.capability(_kind_of(info, session), session.account)
+        capability = self._routes.capability(_kind_of(info, session), session.account)
         before, worker.capability = worker.capability, capability
         if before is not None and before is not worker.capability:
             self._retire(before)
 
     def _retire(self, capability: Capability) -> None:
         if all(worker.capability is not capability for worker in self.by_node.values()):
-            self._lanes.forget_capability(capability)
+            self._routes.forget_capability(capability)
 
     def _add(self, worker: Worker) -> Worker:
         self.by_node[worker.node] = self.by_number[worker.number] = worker

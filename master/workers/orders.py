@@ -12,19 +12,19 @@ from ..engine.clock import Now
 from ..engine.part import Part
 from ..engine.session import LATER, Call
 from ..tasks.leases import Leases
-from .membership import ORDERS_MIN, Roster, Worker
+from .membership import ORDERS_MIN, Membership, Worker
 
 WORKER: Final = b""  # what an order is about that is about no task
 CANDIDATES_MAX: Final = 8  # named when a name fits several
 
 
 class Orders(Part):
-    def __init__(self, roster: Roster, leases: Leases) -> None:
-        self._roster, self._running = roster, leases.running
+    def __init__(self, membership: Membership, leases: Leases) -> None:
+        self._membership, self._running = membership, leases.running
         self._called: dict[Worker, None] = {}  # workers with orders to deliver
 
     def ask(self, call: Call) -> object:
-        worker = self._roster.of(call.session)
+        worker = self._membership.of(call.session)
         worker.orders_call = call
 
         def abandon() -> None:
@@ -38,7 +38,7 @@ class Orders(Part):
     def order(self, number: int, about: bytes, order: list[Any]) -> None:
         """Have a worker told something in the reply to its parked ``orders`` call: of each task the last order only, so
         that a worker that never asks has no more of them than tasks."""
-        worker = self._roster.by_number.get(number)
+        worker = self._membership.by_number.get(number)
         if worker is not None and worker.session is not None:
             worker.orders[about] = order
             self._called[worker] = None
@@ -51,7 +51,7 @@ class Orders(Part):
 
     def _forget_orders(self, worker: Worker) -> None:
         """Those about tasks that it does not hold any more."""
-        mine = {*self._roster.own(worker, list(worker.orders)), WORKER}
+        mine = {*self._membership.own(worker, list(worker.orders)), WORKER}
         worker.orders = {about: order for about, order in worker.orders.items() if about in mine}
         worker.orders_max = max(ORDERS_MIN, 2 * len(worker.orders))
 
@@ -68,7 +68,7 @@ class Orders(Part):
     def drain(self, name: str, by: Verifier) -> dict[str, Any]:
         """Order one worker to drain, by an unmistakable start of its node id, or by its host; its row. ``by``: the key that
         asks, within whose queues everything lies that the worker serves."""
-        present = [one for one in self._roster.by_node.values() if one.session is not None]
+        present = [one for one in self._membership.by_node.values() if one.session is not None]
         fitting = _fitting(present, name)
         match fitting:
             case [worker]:
@@ -79,7 +79,7 @@ class Orders(Part):
                 self.order(worker.number, WORKER, ["drain"])
                 worker.draining = True
                 return {"node": worker.node.hex(), "host": worker.info.host if worker.info else ""}
-            case [] if _fitting(list(self._roster.by_node.values()), name):
+            case [] if _fitting(list(self._membership.by_node.values()), name):
                 raise InvalidArgument(f"worker {name} is not connected; there is nothing to drain")
             case []:
                 raise InvalidArgument(f"0 workers fit {brief(name, 80)}; `tq workers` lists them")

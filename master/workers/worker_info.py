@@ -13,7 +13,7 @@ from ...common.errors import InvalidArgument
 
 TASKS_MAX: Final = 10_000
 TASK_CHARS_MAX: Final = 1_000
-PATTERNS_MAX: Final = 100  # of callables and of queues together: each is compared with every lane
+PATTERNS_MAX: Final = 100  # of callables and of queues together: each is compared with every route
 PATTERN_CHARS_MAX: Final = 255
 LABELS_MAX: Final = 64
 LABEL_CHARS_MAX: Final = 255  # of its name, and of its value
@@ -34,7 +34,7 @@ class WorkerInfo:
     queues: list[str] | None
     version: str
     allow: list[str] = field(default_factory=list)
-    apply: list[Any] = field(default_factory=list)  # see feeds.Feed
+    apply: list[Any] = field(default_factory=list)  # see consumers.Consumer
 
     @classmethod
     def from_wire(cls, info: Any) -> WorkerInfo:
@@ -54,8 +54,8 @@ class WorkerInfo:
         """Of memory, about."""
         texts = [self.host, self.version, *self.tasks, *self.allow, *(self.queues or [])]
         texts += [*self.labels, *self.labels.values()]
-        feeds = sum(len(one) for feed in self.apply for one in feed if one is not None)
-        return sum(map(len, texts)) + TEXT_BYTES * len(texts) + feeds + 4 * TEXT_BYTES * len(self.apply)
+        consumers = sum(len(one) for consumer in self.apply for one in consumer if one is not None)
+        return sum(map(len, texts)) + TEXT_BYTES * len(texts) + consumers + 4 * TEXT_BYTES * len(self.apply)
 
     def _is_well_formed(self) -> bool:
         match self:

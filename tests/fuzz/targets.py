@@ -46,7 +46,7 @@ from tq.master.gateway.requests import read_call, split_request
 from tq.master.gateway.writer import returning
 from tq.master.parts import EXPOSED, make_engine
 from tq.master.store.sqlite.store import SqliteStore
-from tq.master.tasks.routes import Lanes
+from tq.master.tasks.routes import Routes
 
 from .mutation import damage, hostile_msgpack
 from .stock_clients import StreamTarget
@@ -402,13 +402,13 @@ class EngineTarget:
             raise AssertionError("a good submit was not answered well")
         self._answers.clear()
         picture = self._store.load()
-        have = {(lane, state): tasks for lane, state, tasks in picture.counts}
+        have = {(route, state): tasks for route, state, tasks in picture.counts}
         for row in picture.running:
-            have[row.lane, 3] = have.get((row.lane, 3), 0) + 1
+            have[row.route, 3] = have.get((row.route, 3), 0) + 1
         believed = {
-            (lane.number, state): tasks
-            for lane in self._engine.part(Lanes)
-            for state, tasks in enumerate(lane.counts)
+            (route.number, state): tasks
+            for route in self._engine.part(Routes)
+            for state, tasks in enumerate(route.counts)
             if tasks
         }
         if have != believed:

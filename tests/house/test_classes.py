@@ -29,7 +29,7 @@ LARGE: Final[dict[str, tuple[int, int]]] = {
     "master/locks/claims.py:Syncs": (260, 25),
     "master/net/connection.py:Connection": (350, 34),
     "master/net/server.py:Server": (330, 34),
-    "master/tasks/completion.py:Ends": (270, 25),
+    "master/tasks/completion.py:Completion": (270, 25),
     "worker/agent/agent.py:Agent": (420, 39),
     "worker/supervisor/supervisor.py:Supervisor": (380, 48),
 }
@@ -45,8 +45,6 @@ NAMESAKES: Final[dict[str, int]] = {
     "Event": 2,
     "Executor": 2,
     "Facts": 2,
-    "Feed": 2,
-    "Grant": 2,
     "HeldRow": 2,
     "ItemQueue": 2,
     "Line": 2,

@@ -229,7 +229,7 @@ def test_in_the_master_imports_go_from_the_top_to_the_engine_and_its_stores_inte
 @pytest.mark.parametrize(
     ("text", "module"),
     [
-        ("from ..tasks.routes import Lanes", ("engine", "engine")),
+        ("from ..tasks.routes import Routes", ("engine", "engine")),
         ("def f():\n    from ..locks import claims", ("engine", "presence")),
         ("from ..api.registry import Registry", ("engine", "engine")),
         ("from ..app import House", ("net", "server")),

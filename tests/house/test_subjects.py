@@ -108,6 +108,6 @@ def test_only_the_transaction_itself_has_submits_written(root: Path) -> None:
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "settle"
-        and "intake" in ast.unparse(node.func.value).lower()
+        and "dispatch" in ast.unparse(node.func.value).lower()
     }
     assert asking == {"master/parts.py"}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.master.tasks.leases import Leases
-from tq.master.tasks.routes import Lanes
-from tq.master.workers.membership import Roster
+from tq.master.tasks.routes import Routes
+from tq.master.workers.membership import Membership
 
 from ..history.checker import Final, check
 from .world import SECOND, World
@@ -117,13 +117,13 @@ class Oracle:
         """I8: what the master believes is what the store has."""
         assert self.master is not None
         engine, picture = self.master.engine, store.load()
-        have = {(lane, StateNumber(state)): tasks for lane, state, tasks in picture.counts}
+        have = {(route, StateNumber(state)): tasks for route, state, tasks in picture.counts}
         for row in picture.running:
-            have[row.lane, StateNumber.RUNNING] = have.get((row.lane, StateNumber.RUNNING), 0) + 1
+            have[row.route, StateNumber.RUNNING] = have.get((row.route, StateNumber.RUNNING), 0) + 1
         believed = {
-            (lane.number, StateNumber(state)): tasks
-            for lane in engine.part(Lanes)
-            for state, tasks in enumerate(lane.counts)
+            (route.number, StateNumber(state)): tasks
+            for route in engine.part(Routes)
+            for state, tasks in enumerate(route.counts)
             if tasks
         }
         if have != believed:
@@ -203,7 +203,7 @@ class Oracle:
             and other["id"] == event["id"]
             and other["attempt"] == event["attempt"]
         )
-        worker = self.master.engine.part(Roster).by_number.get(leased["worker"])
+        worker = self.master.engine.part(Membership).by_number.get(leased["worker"])
         node = worker.node if worker is not None else b""
         holder = self.workers.get(node)
         if holder is None or not holder.process.alive:

@@ -99,7 +99,7 @@ BUGS = (
     Bug(
         "dedupe by id only",
         "tq.master.tasks.dispatch",
-        "if lane != submission.lane.number or payload != (",
+        "if route != submission.route.number or payload != (",
         "if False and payload != (",
     ),
     Bug(

@@ -24,7 +24,7 @@ DAMAGED = (
     "due",
     "overdue",
     "finished_before",
-    "lease_lane",
+    "lease_route",
     "ready_heads",
     "find",
     "put_worker",

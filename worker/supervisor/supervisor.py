@@ -122,7 +122,7 @@ class Supervisor:
         if not self._agent.draining:
             self._report("worker.draining")
             self._agent.drain(self._now())
-            self._tell_state()  # the master stops leasing to us: see Roster.beat
+            self._tell_state()  # the master stops leasing to us: see Membership.beat
         self._end_if_drained()
 
     def stop(self) -> None:

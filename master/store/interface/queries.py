@@ -12,7 +12,7 @@ ATTEMPT_MAX: Final = 2**62  # above the number of any attempt
 class Found(NamedTuple):
     seq: int
     id: bytes
-    lane: int
+    route: int
     state: int
     attempt: int
     returned: int
@@ -25,7 +25,7 @@ class OutcomeRow(NamedTuple):
     """How a task ended, or its state if it has not."""
 
     id: bytes
-    lane: int
+    route: int
     state: int
     body: bytes | None
 
@@ -79,7 +79,7 @@ class WindowRow(NamedTuple):
 
     seq: int
     id: bytes
-    lane: int
+    route: int
     state: int
     created: int
 
@@ -115,8 +115,8 @@ class QueryStore(Protocol):
         """Newest first; payload and result are empty."""
 
     # what operators ask; each visits a bounded number of rows
-    def count_ahead(self, lane: int, priority: int, seq: int, limit: int) -> int:
-        """How many ready tasks of a lane go before one of this priority and number; counts to ``limit``."""
+    def count_ahead(self, route: int, priority: int, seq: int, limit: int) -> int:
+        """How many ready tasks of a route go before one of this priority and number; counts to ``limit``."""
 
     def window(self, before: int, limit: int) -> list[WindowRow]:
         """The ``limit`` tasks before that one, newest first."""
@@ -124,5 +124,5 @@ class QueryStore(Protocol):
     def brief(self, seq: int) -> FullTask | None:
         """As in a listing: payload and result are empty."""
 
-    def oldest_ready(self, lane: int) -> int | None:
-        """When the ready task of a lane that was submitted first was submitted."""
+    def oldest_ready(self, route: int) -> int | None:
+        """When the ready task of a route that was submitted first was submitted."""

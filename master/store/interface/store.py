@@ -52,7 +52,7 @@ class Inconsistent(StoreError):
 class RunningRow(NamedTuple):
     seq: int
     id: bytes
-    lane: int
+    route: int
     attempt: int
     returned: int
     lease: bytes
@@ -66,11 +66,11 @@ class RunningRow(NamedTuple):
 class Picture:
     """What the engine keeps in memory, as the store has it."""
 
-    lanes: list[tuple[int, str, str]] = field(default_factory=list)  # lane, queue, task
+    routes: list[tuple[int, str, str]] = field(default_factory=list)  # route, queue, task
     queues: list[tuple[str, int, str, int | None]] = field(
         default_factory=list
     )  # name, paused, reason, since
-    counts: list[tuple[int, int, int]] = field(default_factory=list)  # lane, state, tasks
+    counts: list[tuple[int, int, int]] = field(default_factory=list)  # route, state, tasks
     running: list[RunningRow] = field(default_factory=list)
     workers: list[tuple[int, bytes, str, int]] = field(default_factory=list)  # worker, node, host, pid
     origins: list[tuple[int, str | None, str | None]] = field(default_factory=list)  # origin, queue, results

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 class NewTasks:
     """Rows to insert that differ only in their number, id and payload."""
 
-    lane: int
+    route: int
     state: int  # READY, SCHEDULED, or RUNNING when a worker already waits for them
     created: int
     tasks: Sequence[tuple[int, bytes, bytes]]  # seq, id, payload
@@ -32,7 +32,7 @@ class Leased(NamedTuple):
     priority: int
     seq: int
     id: bytes
-    lane: int
+    route: int
     attempt: int
     returned: int
     crashes: int
@@ -78,7 +78,7 @@ class Returned(NamedTuple):
 class Expired(NamedTuple):
     seq: int
     id: bytes
-    lane: int
+    route: int
     state: int  # before
     origin: int | None
 
@@ -88,9 +88,9 @@ class TaskStore(Protocol):
         """All of the tasks, or (False) none because some id is already there."""
 
     def lease(
-        self, lanes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
+        self, routes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
     ) -> list[Leased]:
-        """Up to ``limit`` ready tasks of these lanes, highest priority first, then oldest; now RUNNING. Together
+        """Up to ``limit`` ready tasks of these routes, highest priority first, then oldest; now RUNNING. Together
         their payloads have at most ``bytes_max``, unless it is one alone; None: they are known to be small.
         """
 
@@ -104,7 +104,7 @@ class TaskStore(Protocol):
     # time
     def next_due(self) -> int | None: ...
     def promote(self, now: int, limit: int) -> list[int]:
-        """Up to ``limit`` scheduled tasks whose ``due`` has come, now READY; the lane of each."""
+        """Up to ``limit`` scheduled tasks whose ``due`` has come, now READY; the route of each."""
 
     def next_at(self) -> int | None: ...
     def promote_at(self, wall: int, limit: int) -> list[int]:
@@ -115,7 +115,7 @@ class TaskStore(Protocol):
         """Up to ``limit`` waiting tasks past their ``expires``, now EXPIRED."""
 
     def purge(self, finished_before: int, limit: int) -> list[tuple[int, int]]:
-        """Delete up to ``limit`` finished tasks, oldest first; lane and state of each."""
+        """Delete up to ``limit`` finished tasks, oldest first; route and state of each."""
 
     def delete(self, seqs: Sequence[int]) -> None:
         """Delete tasks with all that is kept of them."""

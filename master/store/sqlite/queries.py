@@ -55,9 +55,9 @@ class SqliteQueries(Executor):
 
     # what operators ask; each visits a bounded number of rows
 
-    def count_ahead(self, lane: int, priority: int, seq: int, limit: int) -> int:
+    def count_ahead(self, route: int, priority: int, seq: int, limit: int) -> int:
         self.settle()
-        given = {"lane": lane, "priority": priority, "seq": seq, "limit": limit}
+        given = {"route": route, "priority": priority, "seq": seq, "limit": limit}
         return int(self._all("count_ahead", given)[0][0])
 
     def window(self, before: int, limit: int) -> list[WindowRow]:
@@ -68,7 +68,7 @@ class SqliteQueries(Executor):
         rows = self._all("brief", (seq,))
         return FullTask(*rows[0]) if rows else None
 
-    def oldest_ready(self, lane: int) -> int | None:
+    def oldest_ready(self, route: int) -> int | None:
         self.settle()
-        rows = self._all("oldest_ready", {"lane": lane})
+        rows = self._all("oldest_ready", {"route": route})
         return rows[0][0] if rows else None

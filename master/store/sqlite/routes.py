@@ -6,8 +6,8 @@ from .executor import Executor
 
 
 class SqliteRoutes(Executor):
-    def add_lane(self, queue: str, task: str) -> int:
-        return int(self._all("add_lane", (queue, task))[0][0])
+    def add_route(self, queue: str, task: str) -> int:
+        return int(self._all("add_route", (queue, task))[0][0])
 
     def put_queue(self, name: str, paused: bool, reason: str, since: int | None) -> None:
         self.settle()

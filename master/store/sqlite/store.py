@@ -126,7 +126,7 @@ class SqliteStore(SqliteTasks, SqliteQueries, SqliteOutput, SqliteRoutes, Sqlite
             row for name in ("count_ready", "count_scheduled", "count_finished") for row in self._all(name)
         ]
         return Picture(
-            lanes=self._all("lanes"),
+            routes=self._all("routes"),
             queues=self._all("queues"),
             counts=count,
             running=[RunningRow(*row) for row in self._all("running")],

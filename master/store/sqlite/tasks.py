@@ -26,7 +26,7 @@ class SqliteTasks(Executor):
                     f"no task may begin as {StateNumber(group.state)}: see the table of lifecycle.py"
                 )
             shared = (
-                group.lane,
+                group.route,
                 group.state,
                 group.attempt,
                 group.lease,
@@ -48,19 +48,19 @@ class SqliteTasks(Executor):
         return whole
 
     def lease(
-        self, lanes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
+        self, routes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
     ) -> list[Leased]:
         self.settle()
         given = {"lease": lease, "worker": worker, "now": now}
-        if len(lanes) > 1:
-            heads = [head for lane in lanes for head in self._all("ready_heads", (lane, limit))]
+        if len(routes) > 1:
+            heads = [head for route in routes for head in self._all("ready_heads", (route, limit))]
             chosen = _first(heads, limit, bytes_max)
             rows = [row for seq in chosen for row in self._all("lease_one", {**given, "seq": seq})]
         elif bytes_max is None:
-            rows = self._all("lease_lane", {**given, "lane": lanes[0], "limit": limit})
+            rows = self._all("lease_route", {**given, "route": routes[0], "limit": limit})
         else:
-            given |= {"lane": lanes[0], "limit": limit, "bytes_max": bytes_max}
-            rows = self._all("lease_lane_measured", given)
+            given |= {"route": routes[0], "limit": limit, "bytes_max": bytes_max}
+            rows = self._all("lease_route_measured", given)
         rows.sort(key=lambda row: (-row[0], row[1]))  # RETURNING promises no order
         return list(map(Leased._make, rows))
 
@@ -108,7 +108,7 @@ class SqliteTasks(Executor):
 
     def _promoted(self, rows: list[tuple[int, int]]) -> list[int]:
         self._exactly("promote", [(seq,) for seq, _ in rows])
-        return [lane for _, lane in rows]
+        return [route for _, route in rows]
 
     def next_expiry(self) -> int | None:
         self.settle()
@@ -124,7 +124,7 @@ class SqliteTasks(Executor):
         self.settle()
         rows = self._all("finished_before", (finished_before, limit))
         self.delete([seq for seq, _, _ in rows])
-        return [(lane, state) for _, lane, state in rows]
+        return [(route, state) for _, route, state in rows]
 
     def delete(self, seqs: Sequence[int]) -> None:
         sequence = [(seq,) for seq in seqs]

@@ -18,8 +18,8 @@ from tq.master.engine.work import ROW_BYTES, ROWS_MAX
 from tq.master.locks import claims
 from tq.master.observe import overview
 from tq.master.tasks.calls import LIST_TASKS_MAX
-from tq.master.tasks.reach import IDS_MAX
-from tq.master.tasks.routes import Lanes
+from tq.master.tasks.lookup import IDS_MAX
+from tq.master.tasks.routes import Routes
 from tq.master.tasks.subscriptions import UNKNOWN
 from tq.master.workers.calls import HELD_MAX
 from tq.master.workers.worker_info import (
@@ -83,11 +83,11 @@ def test_leases_that_are_too_much_for_one_transaction_are_given_out_in_the_next(
     calls = [worker.ask("get_dispatcher", "lease", 1) for worker in workers]
     client = bench.client()
     for _ in workers:
-        bench.engine.part(Lanes).queue(
+        bench.engine.part(Routes).queue(
             "q"
         ).paused = True  # stored first, as tasks that waited before the workers came
         client.call("get_task_queue/q", "submit", "m:f", {}, [[new_ids(), bytes(size)]])
-    bench.engine.part(Lanes).queue("q").paused = False
+    bench.engine.part(Routes).queue("q").paused = False
     bench.step()
     answered = [sum(call in worker.answers for call, worker in zip(calls, workers, strict=True))]
     while bench.engine.has_work:

@@ -320,7 +320,7 @@ WALL = {  # who means the wall's clock, and why
     "app.py": "since when it runs, for people",
     "engine/clock.py": "compares it",
     "engine/agenda.py": "at=",
-    "tasks/dues.py": "at=",
+    "tasks/scheduled.py": "at=",
     "items/consumers.py": "ids are made of it, as clients make theirs",
     "tasks/plan.py": "at=",
     "observe/calls.py": "what clients compare theirs with",

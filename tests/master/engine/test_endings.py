@@ -13,12 +13,12 @@ import pytest
 from tq.common.domain.ids import new_ids
 from tq.common.domain.model import Delivery, OutcomeNumber, Role, StateNumber, TaskOptions
 from tq.common.values.failure import Failure
-from tq.master.items import consumers as feeds
+from tq.master.items import consumers
 from tq.master.observe.last_failures import LastFailures
 from tq.master.observe.meters import count
 from tq.master.store.sqlite.store import SqliteStore
 from tq.master.tasks.leases import Leases
-from tq.master.tasks.routes import Lanes
+from tq.master.tasks.routes import Routes
 
 from ..conftest import GRACE_MS, Bench, Peer
 
@@ -195,7 +195,7 @@ def test_an_item_is_done_once_and_everybody_is_told_once_however_its_task_ends(
     state: StateNumber,
     options: TaskOptions,
 ) -> None:
-    monkeypatch.setattr(feeds, "OPTIONS", options)
+    monkeypatch.setattr(consumers, "OPTIONS", options)
     engine = world.bench.engine
     meters = count(engine)
     id = world.put()
@@ -222,9 +222,9 @@ def test_an_item_is_done_once_and_everybody_is_told_once_however_its_task_ends(
     assert not engine.part(Leases).running
     assert not engine.part(Leases).cancelling
     believed = {
-        (lane.number, one): n for lane in engine.part(Lanes) for one, n in enumerate(lane.counts) if n
+        (route.number, one): n for route in engine.part(Routes) for one, n in enumerate(route.counts) if n
     }
-    assert believed == {(lane, one): n for lane, one, n in engine.store.load().counts}
+    assert believed == {(route, one): n for route, one, n in engine.store.load().counts}
 
 
 def test_a_plain_task_of_the_same_function_and_queue_is_no_item(world: World) -> None:
@@ -302,7 +302,7 @@ def test_an_id_that_is_named_twice_is_cancelled_and_brought_back_once(world: Wor
 def test_what_comes_back_large_after_a_restart_is_measured(
     make_bench: Callable[..., Bench], tmp_path: Path
 ) -> None:
-    """A lane of which everything was leased has large payloads, too, as soon as a lease comes back."""
+    """A route of which everything was leased has large payloads, too, as soon as a lease comes back."""
     bench = make_bench(SqliteStore(tmp_path / "tq.db"))
     tasks = [[id, b"x" * 3 * 1024 * 1024] for id in new_ids.many(3)]
     bench.client().call("get_task_queue/q", "submit", "m:f", {}, tasks)

@@ -18,7 +18,7 @@ from tq.common.errors import (
 from tq.common.values.failure import Failure
 from tq.master.store.sqlite.store import SqliteStore
 from tq.master.tasks.leases import Leases
-from tq.master.tasks.routes import Lanes
+from tq.master.tasks.routes import Routes
 
 SUCCESS, ERROR, CRASH = int(OutcomeNumber.SUCCESS), int(OutcomeNumber.ERROR), int(OutcomeNumber.CRASH)
 
@@ -529,7 +529,7 @@ def test_small_tasks_after_large_ones_are_leased_by_their_number_again(bench: An
     lease_id, _ = lease(worker)
     worker.call("get_dispatcher", "finish", [row(id, 1, lease_id)])
     submit(client, *[b"x"] * 50)
-    assert not any(lane.has_large for lane in bench.engine.part(Lanes))
+    assert not any(route.has_large for route in bench.engine.part(Routes))
     assert len(lease(worker, 100)[1]) == 50
 
 

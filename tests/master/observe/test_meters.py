@@ -10,8 +10,8 @@ from tq.common.domain.ids import new_ids
 from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.master.observe import meters as module
 from tq.master.observe.meters import OTHER, SAMPLES, Meters, count
-from tq.master.tasks.completion import Ends
-from tq.master.tasks.dispatch import Intake
+from tq.master.tasks.completion import Completion
+from tq.master.tasks.dispatch import Dispatch
 
 from ..conftest import Bench, Peer
 
@@ -149,5 +149,5 @@ def test_names_beyond_the_limit_are_told_as_one(
 
 
 def test_nothing_is_counted_that_nobody_asked_for(bench: Bench) -> None:
-    assert bench.engine.part(Intake).meters is None
-    assert bench.engine.part(Ends).meters is None
+    assert bench.engine.part(Dispatch).meters is None
+    assert bench.engine.part(Completion).meters is None

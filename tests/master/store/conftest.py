@@ -45,8 +45,8 @@ def transaction(store: Store) -> None:
 
 
 @pytest.fixture
-def lane(store: Store) -> int:
+def route(store: Store) -> int:
     store.begin()
-    lane = store.add_lane(QUEUE, TASK)
+    route = store.add_route(QUEUE, TASK)
     store.commit()
-    return lane
+    return route

@@ -19,10 +19,10 @@ def id_of(seq: int) -> bytes:
     return seq.to_bytes(16, "big")
 
 
-def task(seq: int, lane: int, state: StateNumber = StateNumber.READY, **fields: Any) -> NewTasks:
+def task(seq: int, route: int, state: StateNumber = StateNumber.READY, **fields: Any) -> NewTasks:
     leased = state == StateNumber.RUNNING
     base = NewTasks(
-        lane=lane,
+        route=route,
         state=int(state),
         created=NOW,
         tasks=[(seq, fields.pop("id", id_of(seq)), fields.pop("payload", b"payload"))],

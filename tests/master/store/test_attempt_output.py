@@ -87,9 +87,9 @@ def test_how_much_is_kept_is_counted_whatever_happens_to_it(store: Store) -> Non
 
 def test_it_goes_with_its_task(store: Store) -> None:
     store.begin()
-    lane = store.add_lane("q", "m:f")
+    route = store.add_route("q", "m:f")
     group = NewTasks(
-        lane=lane, state=3, created=NOW, tasks=[(1, b"i" * 16, b"")], attempt=1, lease=b"L" * 16, worker=1
+        route=route, state=3, created=NOW, tasks=[(1, b"i" * 16, b"")], attempt=1, lease=b"L" * 16, worker=1
     )
     assert store.insert([group])
     store.succeed([(b"result", NOW, NOW, 1, 1, b"L" * 16)])

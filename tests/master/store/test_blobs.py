@@ -16,8 +16,8 @@ pytestmark = pytest.mark.usefixtures("transaction")
 
 def finished_tasks(store: Store, *seqs: int) -> None:
     tasks = [(seq, seq.to_bytes(16, "big"), b"") for seq in seqs]
-    lane = store.add_lane("q", "m:f")
-    assert store.insert([NewTasks(lane=lane, state=int(StateNumber.READY), created=NOW, tasks=tasks)])
+    route = store.add_route("q", "m:f")
+    assert store.insert([NewTasks(route=route, state=int(StateNumber.READY), created=NOW, tasks=tasks)])
     for seq in seqs:
         store.cancel_waiting(seq, NOW)
 

@@ -107,8 +107,8 @@ def lived_in(folder: Path) -> Path:
     data = folder / "running"
     house = opened(data)
     house.store.begin()
-    lane = house.store.add_lane("q", "m:f")
-    assert house.store.insert([NewTasks(lane=lane, state=0, created=1, tasks=[(1, TASK, b"x")])])
+    route = house.store.add_route("q", "m:f")
+    assert house.store.insert([NewTasks(route=route, state=0, created=1, tasks=[(1, TASK, b"x")])])
     house.store.blobs.put(b"h" * 32, 4, 2**60)
     house.store.commit()
     content = data / CONTENT

@@ -38,10 +38,10 @@ def named(move: Move) -> str:
 
 def make(store: Store, state: StateNumber) -> None:
     """Task 1, in this state."""
-    lane = within(store, lambda: store.add_lane(QUEUE, TASK))
-    assert isinstance(lane, int)
+    route = within(store, lambda: store.add_route(QUEUE, TASK))
+    assert isinstance(route, int)
     begins = state if state in WAITING else READY if state == EXPIRED else RUNNING
-    insert(store, task(1, lane, begins, due=NOW if begins == SCHEDULED else None, expires=NOW))
+    insert(store, task(1, route, begins, due=NOW if begins == SCHEDULED else None, expires=NOW))
     if state not in (begins, EXPIRED):
         move(store, (RUNNING, state))
     elif state == EXPIRED:
@@ -118,10 +118,10 @@ def test_only_what_ended_without_success_is_made_ready_again(store: Store, state
 
 
 @pytest.mark.parametrize("state", [state for state in StateNumber if state.is_terminal], ids=str)
-def test_no_task_begins_with_its_end(store: Store, lane: int, state: StateNumber) -> None:
+def test_no_task_begins_with_its_end(store: Store, route: int, state: StateNumber) -> None:
     store.begin()
     with pytest.raises(ValueError, match=f"no task may begin as {state}"):
-        store.insert([task(1, lane, state)])
+        store.insert([task(1, route, state)])
 
 
 def test_a_task_begins_as_running_only_if_a_ready_one_may_run(

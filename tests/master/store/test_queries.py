@@ -11,22 +11,22 @@ from .tasks import NOW, QUEUE, insert, task, within
 
 
 @pytest.fixture
-def lanes(store: Store, lane: int) -> list[int]:
+def routes(store: Store, route: int) -> list[int]:
     """Their numbers are 1 and 2."""
-    return [lane, within(store, lambda: store.add_lane(QUEUE, "m:g"))]  # type: ignore[list-item]
+    return [route, within(store, lambda: store.add_route(QUEUE, "m:g"))]  # type: ignore[list-item]
 
 
 def add(
-    store: Store, *seqs: int, lane: int = 1, state: StateNumber = StateNumber.READY, **fields: int
+    store: Store, *seqs: int, route: int = 1, state: StateNumber = StateNumber.READY, **fields: int
 ) -> None:
-    insert(store, *(task(seq, lane, state, created=NOW + seqs[0], **fields) for seq in seqs))
+    insert(store, *(task(seq, route, state, created=NOW + seqs[0], **fields) for seq in seqs))
 
 
-def test_those_ahead_are_of_a_higher_priority_or_came_before(store: Store, lanes: list[int]) -> None:
+def test_those_ahead_are_of_a_higher_priority_or_came_before(store: Store, routes: list[int]) -> None:
     add(store, 1, 2, 3)
     add(store, 4, 5, priority=7)
     add(store, 6, priority=-1)
-    add(store, 7, lane=2, priority=9)
+    add(store, 7, route=2, priority=9)
     add(store, 8, priority=9, state=StateNumber.SCHEDULED)
     assert store.count_ahead(1, 0, 3, 100) == 4
     assert store.count_ahead(1, 0, 1, 100) == 2
@@ -35,22 +35,22 @@ def test_those_ahead_are_of_a_higher_priority_or_came_before(store: Store, lanes
     assert store.count_ahead(1, -1, 6, 3) == 3, "it counts no further than asked"
 
 
-def test_the_oldest_ready_task_is_found_whatever_its_priority(store: Store, lanes: list[int]) -> None:
+def test_the_oldest_ready_task_is_found_whatever_its_priority(store: Store, routes: list[int]) -> None:
     assert store.oldest_ready(1) is None
     add(store, 5, priority=100)
     add(store, 3, priority=-100)
     add(store, 1, state=StateNumber.SCHEDULED)
-    add(store, 2, lane=2)
+    add(store, 2, route=2)
     assert store.oldest_ready(1) == NOW + 3
 
 
-def test_a_window_goes_back_from_a_task(store: Store, lanes: list[int]) -> None:
+def test_a_window_goes_back_from_a_task(store: Store, routes: list[int]) -> None:
     add(store, *range(1, 8))
     assert [row.seq for row in store.window(6, 3)] == [5, 4, 3]
     assert store.window(1, 10) == []
 
 
-def test_a_brief_look_leaves_the_payload_where_it_is(store: Store, lanes: list[int]) -> None:
+def test_a_brief_look_leaves_the_payload_where_it_is(store: Store, routes: list[int]) -> None:
     add(store, 1)
     task = store.brief(1)
     assert task is not None
@@ -58,11 +58,11 @@ def test_a_brief_look_leaves_the_payload_where_it_is(store: Store, lanes: list[i
     assert store.brief(2) is None
 
 
-def test_listings_are_newest_first_and_filtered(store: Store, lane: int) -> None:
+def test_listings_are_newest_first_and_filtered(store: Store, route: int) -> None:
     store.begin()
-    other = store.add_lane("r", "m:g")
+    other = store.add_route("r", "m:g")
     store.commit()
-    insert(store, task(1, lane), task(2, other), task(3, lane, created=NOW + 9))
+    insert(store, task(1, route), task(2, other), task(3, route, created=NOW + 9))
     seqs = lambda what: [one.seq for one in store.listing(what, 10)]  # noqa: E731
     assert seqs(TaskFilter()) == [3, 2, 1]
     assert seqs(TaskFilter(queue="r")) == [2]
@@ -71,6 +71,6 @@ def test_listings_are_newest_first_and_filtered(store: Store, lane: int) -> None
     assert seqs(TaskFilter(states=(int(StateNumber.FAILED),))) == []
 
 
-def test_it_tells_when_tasks_were_submitted(store: Store, lane: int) -> None:
-    insert(store, task(1, lane, created=NOW + 1), task(2, lane, created=NOW + 2, priority=9))
+def test_it_tells_when_tasks_were_submitted(store: Store, route: int) -> None:
+    insert(store, task(1, route, created=NOW + 1), task(2, route, created=NOW + 2, priority=9))
     assert within(store, lambda: store.created([2, 1])) == [NOW + 2, NOW + 1]

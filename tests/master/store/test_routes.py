@@ -7,9 +7,9 @@ from tq.master.store.interface.store import Store
 from .tasks import NOW, QUEUE, TASK, within
 
 
-def test_a_lane_is_a_queue_and_a_callable(store: Store, lane: int) -> None:
-    other = within(store, lambda: store.add_lane(QUEUE, "m:g"))
-    assert store.load().lanes == [(lane, QUEUE, TASK), (other, QUEUE, "m:g")]
+def test_a_route_is_a_queue_and_a_callable(store: Store, route: int) -> None:
+    other = within(store, lambda: store.add_route(QUEUE, "m:g"))
+    assert store.load().routes == [(route, QUEUE, TASK), (other, QUEUE, "m:g")]
 
 
 def test_a_queue_is_paused_until_it_is_resumed(store: Store) -> None:

@@ -17,42 +17,42 @@ from tq.master.store.interface.tasks import TaskStore
 from .tasks import LEASE, NOW, QUEUE, ended, id_of, insert, task, within
 
 
-def test_what_was_committed_is_there_and_what_was_rolled_back_is_not(store: Store, lane: int) -> None:
-    insert(store, task(1, lane))
+def test_what_was_committed_is_there_and_what_was_rolled_back_is_not(store: Store, route: int) -> None:
+    insert(store, task(1, route))
     store.begin()
-    store.insert([task(2, lane)])
+    store.insert([task(2, route)])
     store.rollback()
     assert [one.seq for one in store.find([b"%016d" % 0, *(seq.to_bytes(16, "big") for seq in (1, 2))])] == [
         1
     ]
 
 
-def test_changed_tells_whether_a_commit_has_to_be_synced(store: Store, lane: int) -> None:
+def test_changed_tells_whether_a_commit_has_to_be_synced(store: Store, route: int) -> None:
     store.begin()
     store.find([new_ids()])
     assert not store.changed
-    store.insert([task(1, lane)])
+    store.insert([task(1, route)])
     assert store.changed
     store.commit()
 
 
-def test_the_picture_counts_every_task_once(store: Store, lane: int) -> None:
+def test_the_picture_counts_every_task_once(store: Store, route: int) -> None:
     insert(
         store,
-        task(1, lane),
-        task(2, lane, StateNumber.SCHEDULED, due=NOW),
-        task(3, lane, StateNumber.RUNNING),
-        task(4, lane, StateNumber.RUNNING),
+        task(1, route),
+        task(2, route, StateNumber.SCHEDULED, due=NOW),
+        task(3, route, StateNumber.RUNNING),
+        task(4, route, StateNumber.RUNNING),
     )
     within(store, lambda: store.end_attempts([ended(4, StateNumber.FAILED)]))
     picture = store.load()
     assert sorted(picture.counts) == [
-        (lane, StateNumber.READY, 1),
-        (lane, StateNumber.SCHEDULED, 1),
-        (lane, StateNumber.FAILED, 1),
+        (route, StateNumber.READY, 1),
+        (route, StateNumber.SCHEDULED, 1),
+        (route, StateNumber.FAILED, 1),
     ]
     assert [(row.seq, row.attempt, row.lease) for row in picture.running] == [(3, 1, LEASE)]
-    assert (picture.last_seq, picture.lanes) == (4, [(lane, "q", "m:f")])
+    assert (picture.last_seq, picture.routes) == (4, [(route, "q", "m:f")])
 
 
 def test_notes_of_the_master_are_kept_and_the_last_one_counts(store: Store) -> None:
@@ -92,7 +92,7 @@ OTHERS: Final = {
         "delete",
     ),
     *("payload", "facts", "attempts", "attempts_before", "created", "brief"),
-    *("add_lane", "add_origin", "orphan_origins"),
+    *("add_route", "add_origin", "orphan_origins"),
 }
 
 
@@ -104,7 +104,7 @@ def test_every_verb_of_tasks_looks_or_is_said_not_to() -> None:
 
 
 @pytest.mark.parametrize("verb", LOOKING)
-def test_a_look_comes_after_what_was_accepted_before_it(store: Store, lane: int, verb: str) -> None:
+def test_a_look_comes_after_what_was_accepted_before_it(store: Store, route: int, verb: str) -> None:
     said: list[str] = []
     store.before_looks(lambda: said.append("written"))
     store.begin()
@@ -112,8 +112,8 @@ def test_a_look_comes_after_what_was_accepted_before_it(store: Store, lane: int,
     assert said == ["written"]
 
 
-def test_a_look_finds_what_was_not_written_yet(store: Store, lane: int) -> None:
-    fresh = [task(1, lane), task(2, lane)]
+def test_a_look_finds_what_was_not_written_yet(store: Store, route: int) -> None:
+    fresh = [task(1, route), task(2, route)]
 
     def write() -> None:
         while fresh:
@@ -126,7 +126,7 @@ def test_a_look_finds_what_was_not_written_yet(store: Store, lane: int) -> None:
     assert [one.seq for one in store.window(9, 9)] == [2, 1]
 
 
-def test_a_write_that_fails_is_asked_for_again_by_the_next_look(store: Store, lane: int) -> None:
+def test_a_write_that_fails_is_asked_for_again_by_the_next_look(store: Store, route: int) -> None:
     tries: list[int] = []
 
     def write() -> None:

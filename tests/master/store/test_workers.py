@@ -19,9 +19,9 @@ def test_a_worker_keeps_its_number_and_has_its_latest_host(store: Store) -> None
     assert store.load().workers == [(first, NODE, "host2", 2)]
 
 
-def test_a_worker_that_holds_a_task_is_not_forgotten(store: Store, lane: int) -> None:
+def test_a_worker_that_holds_a_task_is_not_forgotten(store: Store, route: int) -> None:
     busy = within(store, lambda: store.put_worker(NODE, "host", 1, NOW))
     within(store, lambda: store.put_worker(OTHER, "host", 2, NOW))
-    insert(store, task(1, lane, StateNumber.RUNNING, worker=busy))
+    insert(store, task(1, route, StateNumber.RUNNING, worker=busy))
     within(store, lambda: store.forget_workers(NOW + 1))
     assert [row[0] for row in store.load().workers] == [busy]

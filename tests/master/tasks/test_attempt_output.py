@@ -8,7 +8,7 @@ import pytest
 from tq.common.domain.ids import new_ids
 from tq.common.domain.model import OUTPUT_KEPT_BYTES, OutcomeNumber, Role
 from tq.common.errors import Forbidden, InvalidArgument, UnknownTask
-from tq.master.tasks import attempt_output as observations
+from tq.master.tasks import attempt_output
 
 from ..conftest import Bench, Peer
 
@@ -145,7 +145,7 @@ def test_a_log_is_for_those_who_may_see_the_task(bench: Bench) -> None:
 
 
 def test_all_logs_together_stay_within_their_bound(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observations, "LOGS_BYTES_MAX", 5)
+    monkeypatch.setattr(attempt_output, "LOGS_BYTES_MAX", 5)
     worker, id, lease = started(bench)
     say(worker, id, 1, lease, 10, b"0123456789", None)
     bench.advance(11)

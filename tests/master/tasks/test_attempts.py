@@ -13,7 +13,7 @@ from tq.common.errors import ProtocolError
 from tq.common.values.failure import Failure
 from tq.master.store.sqlite.store import SqliteStore
 from tq.master.tasks.leases import Leases
-from tq.master.workers.membership import ORDERS_MIN, Roster
+from tq.master.workers.membership import ORDERS_MIN, Membership
 
 from ..conftest import GRACE_MS, Bench, Peer
 
@@ -308,7 +308,7 @@ def test_a_worker_that_never_asks_for_its_orders_has_one_for_each_task_it_holds(
     lease, groups = worker.call(DISPATCHER, "lease", 300)
     for _ in range(20):
         client.call("get_tasks", "cancel", ids)
-    [row] = bench.engine.part(Roster).by_node.values()
+    [row] = bench.engine.part(Membership).by_node.values()
     assert len(row.orders) == 300
     held = [[id, attempt, lease] for id, attempt, _ in groups[0][3]]
     worker.call(DISPATCHER, "release", held)

@@ -12,7 +12,7 @@ from tq.common.errors import QuotaExceeded
 from tq.master.engine.accounts import LIMITS, Accounts, What
 from tq.master.tasks import routes
 from tq.master.tasks.leases import Leases
-from tq.master.tasks.routes import Lanes
+from tq.master.tasks.routes import Routes
 
 from ..conftest import Bench, Peer
 
@@ -25,7 +25,7 @@ def info(**more: Any) -> dict[str, Any]:
 
 
 def names(client: Peer, count: int, prefix: str = "m:f") -> None:
-    """So many lanes, without a task."""
+    """So many routes, without a task."""
     for number in range(count):
         client.ask("get_task_queue/q", "submit", f"{prefix}{number}", {}, [])
     while client.bench.engine.has_work:
@@ -41,7 +41,7 @@ def submitted(client: Peer, task: str) -> bytes:
 def found(bench: Bench) -> int:
     """So many transactions until all are compared."""
     transactions = 0
-    while bench.engine.part(Lanes).has_more():
+    while bench.engine.part(Routes).has_more():
         bench.step()
         transactions += 1
     return transactions
@@ -54,7 +54,7 @@ def test_very_many_names_are_compared_with_hard_patterns_in_portions(bench: Benc
     began = time.thread_time()
     worker.call(DISPATCHER, "announce", info(allow=[*hard, "m.a*"]), [])
     assert time.thread_time() - began < 0.5
-    assert bench.engine.part(Lanes).has_more()
+    assert bench.engine.part(Routes).has_more()
     assert bench.engine.has_work
     id = submitted(client, "m:" + "a" * 240 + "399")
     call = worker.ask(DISPATCHER, "lease", 1)
@@ -70,7 +70,7 @@ def test_workers_that_come_later_are_not_kept_waiting_by_one_that_takes_long(
     client = bench.client()
     names(client, 300)
     monkeypatch.setattr(routes, "COMPARED_AT_ONCE", 100)
-    monkeypatch.setattr(routes, "TURN_LANES", 10)
+    monkeypatch.setattr(routes, "TURN_ROUTES", 10)
     slow, quick = bench.worker(), bench.worker()
     slow.ask(DISPATCHER, "announce", info(allow=[f"x{n}.*" for n in range(99)]), [])
     quick.ask(DISPATCHER, "announce", info(allow=["m.*"]), [])
@@ -135,4 +135,4 @@ def test_names_without_work_are_not_looked_at_for_each_kind_of_worker(bench: Ben
     id = submitted(client, "m:f1999")
     assert client.call("get_tasks", "states", [id]) == [[id, 0]]
     [held] = bench.engine.part(Leases).running.values()
-    assert held.lane == bench.engine.part(Lanes).lane("q", "m:f1999").number
+    assert held.route == bench.engine.part(Routes).route("q", "m:f1999").number

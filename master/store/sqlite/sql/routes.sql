@@ -6,10 +6,10 @@ INSERT INTO queues (name, paused, reason, since) VALUES (?, ?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET
     paused = excluded.paused, reason = excluded.reason, since = excluded.since
 
--- name: lanes
+-- name: routes
 SELECT lane, queue, task FROM lanes
 
--- name: add_lane
+-- name: add_route
 INSERT INTO lanes (queue, task) VALUES (?, ?) RETURNING lane
 
 -- name: origins

@@ -13,23 +13,23 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)
 SELECT priority, seq, length(payload) FROM tasks
 WHERE state = {state.READY} AND lane = ? ORDER BY priority DESC, seq LIMIT ?
 
--- name: lease_lane
+-- name: lease_route
 -- moves: READY to RUNNING
 UPDATE tasks
 SET state = {to}, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
 WHERE seq IN (
-    SELECT seq FROM tasks WHERE {from} AND lane = :lane ORDER BY priority DESC, seq LIMIT :limit
+    SELECT seq FROM tasks WHERE {from} AND lane = :route ORDER BY priority DESC, seq LIMIT :limit
 )
 RETURNING priority, seq, id, lane, attempt, returned, crashes, timeout, origin, payload
 
--- name: lease_lane_measured
+-- name: lease_route_measured
 -- moves: READY to RUNNING
 UPDATE tasks
 SET state = {to}, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
 WHERE seq IN (
     SELECT seq FROM (
         SELECT seq, sum(length(payload)) OVER so_far AS bytes, row_number() OVER so_far AS place
-        FROM tasks WHERE {from} AND lane = :lane
+        FROM tasks WHERE {from} AND lane = :route
         WINDOW so_far AS (ORDER BY priority DESC, seq ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
         ORDER BY priority DESC, seq LIMIT :limit
     ) WHERE bytes <= :bytes_max OR place = 1

@@ -28,9 +28,9 @@ def ids(number: int) -> bytes:
 def fill(file: Path) -> None:
     store = SqliteStore(file)
     store.begin()
-    lane = store.add_lane("q", "m:f")
+    route = store.add_route("q", "m:f")
     tasks = [(number, ids(number), MARK % number * 20) for number in range(1, TASKS)]
-    assert store.insert([NewTasks(lane=lane, state=0, created=1, tasks=tasks)])
+    assert store.insert([NewTasks(route=route, state=0, created=1, tasks=tasks)])
     store.set_meta("cluster_id", b"c" * 16)
     store.commit()
     store.close()

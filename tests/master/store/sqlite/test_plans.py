@@ -13,7 +13,7 @@ from tq.master.store.sqlite.store import SqliteStore
 SEARCHED: Final = {
     "tasks": (
         "ready_heads",
-        "lease_lane",
+        "lease_route",
         "lease_one",
         "succeed",
         "end_attempt",

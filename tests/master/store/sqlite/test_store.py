@@ -18,10 +18,10 @@ from tests.master.store.tasks import LEASE, NOW, insert, task, within
 
 def test_reopening_keeps_what_was_committed_and_nothing_else(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "tq.db")
-    lane = within(store, lambda: store.add_lane("q", "m:f"))
-    insert(store, task(1, lane))  # type: ignore[arg-type]
+    route = within(store, lambda: store.add_route("q", "m:f"))
+    insert(store, task(1, route))  # type: ignore[arg-type]
     store.begin()
-    store.insert([task(2, lane)])  # type: ignore[arg-type]
+    store.insert([task(2, route)])  # type: ignore[arg-type]
     store.reopen()
     assert store.load().last_seq == 1
     store.close()
@@ -31,7 +31,7 @@ def test_reopening_can_fail_and_be_tried_again(tmp_path: Path) -> None:
     disk, away = tmp_path / "disk", tmp_path / "away"
     disk.mkdir()
     store = SqliteStore(disk / "tq.db")
-    within(store, lambda: store.add_lane("q", "m:f"))
+    within(store, lambda: store.add_route("q", "m:f"))
     disk.rename(away)
     for _ in range(2):
         with pytest.raises(StoreError, match="unable to open"):
@@ -40,7 +40,7 @@ def test_reopening_can_fail_and_be_tried_again(tmp_path: Path) -> None:
             store.begin()
     away.rename(disk)
     store.reopen()
-    assert store.load().lanes == [(1, "q", "m:f")]
+    assert store.load().routes == [(1, "q", "m:f")]
     store.close()
 
 
@@ -112,10 +112,10 @@ from pathlib import Path
 from tq.master.store.sqlite.store import SqliteStore
 from tq.master.store.interface.tasks import NewTasks
 store = SqliteStore(Path(sys.argv[1]))
-store.begin(); lane = store.add_lane("q", "m:f"); store.commit()
+store.begin(); route = store.add_route("q", "m:f"); store.commit()
 for seq in range(1, 1000):
     store.begin()
-    store.insert([NewTasks(lane=lane, state=0, created=1, tasks=[(seq, seq.to_bytes(16, "big"), b"")])])
+    store.insert([NewTasks(route=route, state=0, created=1, tasks=[(seq, seq.to_bytes(16, "big"), b"")])])
     if seq == int(sys.argv[2]):
         os.kill(os.getpid(), 9)
     store.commit()

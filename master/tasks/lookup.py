@@ -15,7 +15,7 @@ from ...common.domain.model import TASK_ID_BYTES
 from ...common.errors import InvalidArgument, UnknownTask
 from ..engine.session import Session
 from ..store.interface.queries import Found, FullTask
-from .routes import Lanes, within
+from .routes import Routes, within
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
@@ -26,9 +26,9 @@ IDS_MAX: Final = 10_000  # in one call: each costs a look into the store
 
 def tasks(engine: Engine, session: Session, ids: Any) -> list[Found]:
     """Those of these ids that exist for this key, in their order, each once however often it is named."""
-    is_within = within(engine.part(Lanes), session)
+    is_within = within(engine.part(Routes), session)
     found = engine.store.find(dict.fromkeys(check_ids(ids)))
-    return [one for one in found if is_within(one.lane)]
+    return [one for one in found if is_within(one.route)]
 
 
 def task(engine: Engine, session: Session, id: Any) -> Found:

@@ -13,7 +13,7 @@ from ..engine.agenda import Agenda, Clock
 from ..engine.clock import Now
 from ..engine.part import Part
 from ..store.interface.store import Picture, Store
-from .routes import Lanes
+from .routes import Routes
 
 SCHEDULED, READY = 1, 0
 PROMOTED_MAX: Final = 1_000  # tasks in one transaction
@@ -38,13 +38,13 @@ class Nearest:
             self.set(moment)
 
 
-class Dues(Part):
+class ScheduledTasks(Part):
     """Scheduled tasks: at their moment they are ready."""
 
     name = "tasks that are due"
 
-    def __init__(self, store: Store, lanes: Lanes, agenda: Agenda) -> None:
-        self._store, self._lanes = store, lanes
+    def __init__(self, store: Store, routes: Routes, agenda: Agenda) -> None:
+        self._store, self._routes = store, routes
         self._due, self._at = Nearest(agenda, self, DUE, Clock.STEADY), Nearest(agenda, self, AT, Clock.WALL)
 
     def load(self, picture: Picture, now: Now) -> None:
@@ -58,10 +58,10 @@ class Dues(Part):
 
     def due(self, key: Hashable, now: Now) -> None:
         if key == DUE:
-            lanes = self._store.promote(now.steady, PROMOTED_MAX)
+            routes = self._store.promote(now.steady, PROMOTED_MAX)
             self._due.set(self._store.next_due())
         else:
-            lanes = self._store.promote_at(now.wall, PROMOTED_MAX)
+            routes = self._store.promote_at(now.wall, PROMOTED_MAX)
             self._at.set(self._store.next_at())
-        for lane in lanes:
-            self._lanes.move(lane, SCHEDULED, READY)
+        for route in routes:
+            self._routes.move(route, SCHEDULED, READY)
