@@ -3,7 +3,7 @@
 # make test    what must hold before a change lands: linter, types, the whole suite
 # make other-pythons   the fast part of the suite on every other Python of this machine: some minutes
 # make faults  every fault on real programs: some minutes, and a table at the end
-# make fuzz    two million damaged messages, values, texts and calls: a minute
+# make fuzz    two million damaged messages, values, texts and calls, then ten times the examples of the property tests, by chance: some minutes
 # make proof   the simulator: 500 seeds, then every planted bug: some minutes
 # make bench   measure everything beside floors and peers, and write docs/performance.md
 # make docs    the documents as a site, into site/
@@ -56,6 +56,7 @@ faults: $(DEV)
 
 fuzz: $(DEV)
 	$(BIN)/python -m tests.fuzz
+	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m hypothesis --hypothesis-profile search --timeout 900
 
 proof: $(DEV)
 	$(BIN)/python -m tests.simulation --seeds 500

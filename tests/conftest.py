@@ -15,6 +15,10 @@ from pathlib import Path
 import pytest
 from xprocess import XProcess
 
+from .properties import register_profiles
+
+register_profiles()
+
 
 class RootIsNoPackageOfTests:
     def __init__(self, root: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import tq
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tq.tasks.message import compose, finished
 
@@ -68,7 +68,6 @@ def made(subject: str = "Hello", text: str = "text", **options: Any) -> EmailMes
     return read
 
 
-@settings(deadline=None)
 @given(TEXTS)
 @example(INJECTION)
 @example("a; " + "Ü" * 60 + " )")
@@ -80,7 +79,6 @@ def test_a_subject_of_any_text_is_read_as_it_was_written(subject: str) -> None:
     assert sorted(read.keys()) == sorted(OURS)
 
 
-@settings(deadline=None)
 @given(TEXTS)
 @example(INJECTION)
 def test_any_text_in_a_header_sets_that_header_and_no_other(value: str) -> None:
@@ -89,7 +87,6 @@ def test_any_text_in_a_header_sets_that_header_and_no_other(value: str) -> None:
     assert sorted(read.keys()) == sorted([*OURS, "X-Note"])
 
 
-@settings(deadline=None)
 @given(st.lists(PIECES.filter(lambda one: one not in '"\\\t'), min_size=1, max_size=12).map("".join))
 @example(INJECTION)
 @example("Müller, Änne (Büro)")
@@ -109,7 +106,6 @@ def _without_spaces(text: str) -> str:
     return "".join(text.split())
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=255))
 @example(INJECTION + ".pdf")
 @example("Rechnung für Änne Müller über " + "sehr " * 30 + "viel.pdf")

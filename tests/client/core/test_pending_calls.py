@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 from tq.client.core.pending_calls import COLLECT_TASKS_MAX, WATCH_TASKS_MAX, Call, Ledger
 from tq.common.contract.tasks import OutcomeRow
 from tq.common.errors import Forbidden, ProtocolError, QuotaExceeded, StoreError, Unreachable
+
+from ...properties import examples
 
 QUEUE = ("get_task_queue", "default")
 
@@ -472,4 +473,4 @@ class History(RuleBasedStateMachine):
 
 
 TestHistory = History.TestCase
-TestHistory.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestHistory.settings = examples(200, stateful_step_count=40)

@@ -6,14 +6,16 @@ import fnmatch
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tq.common.domain.globs import Glob, fits_any, parts_of
+
+from ...properties import examples
 
 PARTS = ["*", "?", "a", "b", "[ab]", "[!a]", "[b-a]", "[!b-a]", "[]a]", "[", "]", "!", "-", "\n", "\\", "."]
 
 
-@settings(max_examples=2_000, deadline=None)
+@examples(2_000)
 @given(st.lists(st.sampled_from(PARTS), max_size=8).map("".join), st.text("ab]![-\n\\.", max_size=8))
 def test_a_pattern_fits_what_fnmatch_lets_it_fit(pattern: str, name: str) -> None:
     assert Glob(pattern).fits(name) == fnmatch.fnmatchcase(name, pattern)

@@ -17,11 +17,13 @@ from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tq.common.errors import DecodeError, NotSerializable
 from tq.common.values.codec import decode, decode_call, encode, encode_call, encode_chunk
 from tq.common.values.extension_types import DEPTH_MAX, TUPLE
+
+from ...properties import examples
 
 UTC = datetime.UTC
 
@@ -240,7 +242,7 @@ def test_random_bytes_decode_to_a_value_or_are_refused(data: bytes) -> None:
         return
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(values, st.randoms(use_true_random=False))
 def test_damaged_bytes_decode_to_a_value_or_are_refused(value: Any, chance: random.Random) -> None:
     data = bytearray(encode(value))

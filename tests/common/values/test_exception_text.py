@@ -8,12 +8,14 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tq.common.errors import CancelRequested, TimeLimit
 from tq.common.values import exception_text
 from tq.common.values.failure import MESSAGE_CHARS_MAX, TRACEBACK_CHARS_MAX, Failure
 from tq.worker.child.verdict import verdict
+
+from ...properties import examples
 
 LONG = 5_000  # links of a chain
 
@@ -132,7 +134,7 @@ hostile_methods = st.dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(
     bases=st.lists(st.sampled_from(BASES), min_size=1, max_size=4),
     members=hostile_members,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from tq.common.auth.keys import (
     AUTHKEY_ID,
@@ -28,13 +28,15 @@ from tq.common.errors import ProtocolError, Rejected, from_wire
 from tq.common.wire.frames import HANDSHAKE_FRAME_BYTES_MAX, pack, unpack
 from tq.common.wire.handshake import Admitted, ClientHandshake, ServerHandshake, Welcome
 
+from ...properties import examples
+
 CLUSTER, CERTIFICATE, NODE = b"c" * 16, b"a certificate", b"n" * 16
 SECRET, KEY_ID = b"s" * 32, "0123456789ab"
 HELLO, CHALLENGE, PROOF, WELCOME = range(4)
 REFUSALS = (Rejected, ProtocolError)
 Meddle = Callable[[int, bytes], bytes]
 
-bits = settings(max_examples=50)
+bits = examples(50)
 
 
 def untouched(number: int, message: bytes) -> bytes:

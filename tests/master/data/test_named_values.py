@@ -354,7 +354,7 @@ LIST_CALLS = st.one_of(
 STEPS = st.lists(st.sampled_from(["call", "call", "call", "again", "fail", "restart"]), max_size=30)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.data(), st.sampled_from(["dict", "list"]), STEPS, st.booleans())
 def test_whatever_is_called_and_whenever_it_starts_anew_it_is_as_in_one_process(
     tmp_path_factory: pytest.TempPathFactory,

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tq.common.domain.model import OutcomeNumber
 
+from ...properties import examples
 from ..workshop import KILL_GRACE_SECONDS, Workshop
 
 SLOTS_MAX = 3
@@ -228,10 +229,6 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(
-    max_examples=60,
-    stateful_step_count=60,
-    deadline=None,
-    derandomize=True,  # the same run everywhere: a failure is a change of the code, never of the day
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+TestAnyOrder.settings = examples(
+    60, stateful_step_count=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
