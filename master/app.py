@@ -160,7 +160,7 @@ def _furnish(
         random=random.SystemRandom().random,
         random_bytes=os.urandom,
         report=report,
-        seconds=time.thread_time,
+        seconds=time.monotonic,
     )
     engine = make_engine(core, os.environ.get(REGISTERED))
     identity = _identify(engine, settings, authkey, report, meant)

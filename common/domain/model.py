@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Final
 
 from ..errors import InvalidArgument
 from ..values.brief import brief
@@ -174,6 +174,8 @@ class TaskOptions:
             )
 
     def to_wire(self) -> dict[str, Any]:
+        if self is DEFAULT_OPTIONS:
+            return {}
         return {
             field.name: str(value) if isinstance(value, Delivery) else value
             for field in fields(self)
@@ -181,13 +183,18 @@ class TaskOptions:
         }
 
     @classmethod
-    def from_wire(cls, options: Mapping[str, Any]) -> Self:
+    def from_wire(cls, options: Mapping[str, Any]) -> TaskOptions:
         """Validated options; raises InvalidArgument naming the bad one."""
+        if not options:
+            return DEFAULT_OPTIONS
         known = {field.name for field in fields(cls)}
         for name in options:
             if name not in known:
                 raise InvalidArgument(f"unknown option {brief(name)}; one of: {', '.join(sorted(known))}")
         return cls(**options)
+
+
+DEFAULT_OPTIONS: Final = TaskOptions()  # most tasks have these: they are validated once
 
 
 def check_name(kind: str, name: object) -> str:

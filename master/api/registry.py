@@ -9,10 +9,8 @@ Deny by default: a method without a declared role does not exist on the wire.
 
 from __future__ import annotations
 
-import inspect
 import threading
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from ...common.contract.exposed import ALLOWED, declared_role, exposed_methods
@@ -29,6 +27,7 @@ from ..engine.engine import Engine
 from ..engine.session import Call, Session
 from ..objects.shared import NAME as SHARED
 from ..objects.shared import Shared
+from .methods import methods_of
 from .validation import EngineObject
 
 ONE_PAYLOAD: Final = "an exposed object's method takes one payload of [args, kwargs]"
@@ -58,6 +57,7 @@ class Registry:
         as the user's of ``expose`` do."""
         self.shared = engine.part(Shared)
         self._engine, self._built_in = engine, built_in
+        self._methods = {name: methods_of(kind) for name, kind in built_in.items()}
         self._factories: dict[str, Callable[..., Any]] = dict(own)
         self._objects: dict[tuple[Any, ...], Any] = {}
         self._making = threading.Lock()  # guards growing _objects: users' objects run in several threads
@@ -107,13 +107,15 @@ class Registry:
         kind = self._built_in.get(name)
         if kind is None:
             return self._users(name, tuple(arguments), request, role)
-        _allow(name, kind, request.method, role)
+        method = self._methods[name].get(request.method)
+        if method is None or role not in method.allowed:
+            raise _refusal(name, kind, request.method, role)
         target = _construct(kind, self._engine, arguments)
-        bound = _bind(kind, request, target)
+        method.check(request)
         return Invocation(
-            lambda call: bound(call, *request.args, **request.kwargs),
+            lambda call: method.function(target, call, *request.args, **request.kwargs),
             engine=True,
-            reads=declared_role(kind, request.method) == Role.VIEWER,
+            reads=method.reads,
         )
 
     def _users(self, name: str, arguments: tuple[Any, ...], request: Request, role: Role) -> Invocation:
@@ -170,15 +172,19 @@ def _remote(error: BaseException) -> RemoteError:
 
 def _allow(name: str, kind: type, method: str, role: Role) -> None:
     needed = declared_role(kind, method)
+    if needed is None or role not in ALLOWED[needed]:
+        raise _refusal(name, kind, method, role)
+
+
+def _refusal(name: str, kind: type, method: str, role: Role) -> TqError:
+    """Why a role may not call a method of an object."""
+    needed = declared_role(kind, method)
     if needed is None:
         served = (
             ", ".join(sorted(exposed_methods(kind))) or "no methods; mark them with @tq.exposed('client')"
         )
-        raise UnknownObject(f"{name} has no method {brief(method, 80)}; it has {served}")
-    if role not in ALLOWED[needed]:
-        raise Forbidden(
-            f"{name}.{method} needs the role {needed}, this key has {role}; ask for a {needed} key"
-        )
+        return UnknownObject(f"{name} has no method {brief(method, 80)}; it has {served}")
+    return Forbidden(f"{name}.{method} needs the role {needed}, this key has {role}; ask for a {needed} key")
 
 
 def _construct(kind: type[EngineObject], engine: Engine, arguments: list[Any]) -> EngineObject:
@@ -186,18 +192,3 @@ def _construct(kind: type[EngineObject], engine: Engine, arguments: list[Any]) -
         return kind(engine, *arguments)
     except TypeError:
         raise InvalidArgument(f"{kind.__name__} is not named by {brief(arguments, 80)}") from None
-
-
-def _bind(kind: type, request: Request, target: EngineObject) -> Callable[..., Any]:
-    """The bound method, its arguments checked against its signature before it runs."""
-    try:
-        _signature(kind, request.method).bind(None, None, *request.args, **request.kwargs)
-    except TypeError as error:
-        raise InvalidArgument(f"{request.method}: {error}") from None
-    method: Callable[..., Any] = getattr(target, request.method)
-    return method
-
-
-@lru_cache(maxsize=1_000)
-def _signature(kind: type, method: str) -> inspect.Signature:
-    return inspect.signature(getattr(kind, method))

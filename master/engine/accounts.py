@@ -162,11 +162,12 @@ class Account:
 
     def note(self, what: What, count: int) -> None:
         """So many more, whatever the limits: of what was judged a moment ago, and cannot be refused any more."""
-        size = count * LIMITS[what].weight
-        for account in (self, self.everybody):
-            if account is not None:
-                account.held[what] += count
-                account.bytes += size
+        size, everybody = count * LIMITS[what].weight, self.everybody
+        self.held[what] += count
+        self.bytes += size
+        if everybody is not None:
+            everybody.held[what] += count
+            everybody.bytes += size
 
     def give(self, what: What, count: int = 1) -> None:
         """So many are gone."""

@@ -60,17 +60,22 @@ class Agenda:
 
     def next_wakeup(self, now: Now) -> int | None:
         """Monotonic ms at which something is due; None: nothing waits."""
-        moments = ((self._first(clock), _read(now, clock)) for clock in Clock)
-        return min(
-            (now.mono + max(0, first - read) for first, read in moments if first is not None), default=None
-        )
+        wakeup: int | None = None
+        for clock, heap in self._heaps.items():
+            first = self._first(clock, heap)
+            if first is not None:
+                moment = now.mono + max(0, first - _read(now, clock))
+                wakeup = moment if wakeup is None else min(wakeup, moment)
+        return wakeup
 
     def take(self, now: Now, part: Part | None = None) -> list[tuple[Part, Hashable]]:
         """What is due, in order, of one part or of all; it is out of the agenda."""
         found: list[tuple[Part, Hashable]] = []
         for clock, heap in self._heaps.items():
+            if not heap:
+                continue
             moment, others = _read(now, clock), []
-            while (first := self._first(clock)) is not None and first <= moment:
+            while (first := self._first(clock, heap)) is not None and first <= moment:
                 entry = heapq.heappop(heap)
                 if part is None or entry.part is part:
                     del self._entries[entry.part, entry.key]
@@ -92,8 +97,7 @@ class Agenda:
                 self.set(part, key, when, clock)
         self._taken.clear()
 
-    def _first(self, clock: Clock) -> int | None:
-        heap = self._heaps[clock]
+    def _first(self, clock: Clock, heap: list[Entry]) -> int | None:
         while heap and not self._counts(clock, heap[0]):
             heapq.heappop(heap)
         return heap[0].when if heap else None

@@ -27,7 +27,7 @@ class Core:
         report: Callable[..., None],
         seconds: Callable[[], float] | None = None,
     ) -> None:
-        """``seconds``: of the processor that this thread has used; see work.py."""
+        """``seconds``: a monotonic clock; see work.py."""
         self.store, self.limits, self.report = store, limits, report
         self.random, self.random_bytes, self.seconds = random, random_bytes, seconds
         self.timeline = Timeline(store, report)

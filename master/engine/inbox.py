@@ -23,6 +23,7 @@ class Inbox:
     def __init__(self) -> None:
         self._lines: dict[Account, deque[Call]] = {}
         self._turns: deque[Account] = deque()  # those with calls; the next one first
+        self._length = 0
 
     def __bool__(self) -> bool:
         return bool(self._turns)
@@ -37,10 +38,11 @@ class Inbox:
             line = self._lines[account] = deque()
             self._turns.append(account)
         line.append(call)
+        self._length += 1
         account.flow.waiting_bytes += call.size_bytes
 
     def __len__(self) -> int:
-        return sum(map(len, self._lines.values()))
+        return self._length
 
     def take(self, calls: Iterable[Call]) -> None:
         """These are done out of their turn."""
@@ -48,6 +50,7 @@ class Inbox:
         for account in {call.session.account for call in taken}:
             line = self._lines[account]
             left = deque(call for call in line if call not in taken)
+            self._length -= len(line) - len(left)
             account.flow.waiting_bytes -= sum(call.size_bytes for call in line if call in taken)
             if left:
                 self._lines[account] = left
@@ -60,6 +63,7 @@ class Inbox:
         account = self._turns[0]
         line = self._lines[account]
         call = line.popleft()
+        self._length -= 1
         account.flow.waiting_bytes -= call.size_bytes
         if not line:
             self._turns.popleft()

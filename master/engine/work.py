@@ -4,8 +4,9 @@ Calls are small and what they ask for is not: four hundred lists of ten thousand
 transaction takes calls until so many rows were named, looked at or answered, whatever the number of calls. A call that
 has begun is finished; how much it may name and look at is bounded by itself.
 
-What is counted is what is known to cost. What nobody thought of is found by the clock: after a tenth of a second of the
-processor's time a transaction takes no more calls either.
+What is counted is what is known to cost. What is not foreseen is found by the clock: after a tenth of a second a
+transaction takes no more calls either. It is the wall's time that those who wait feel, and reading it is cheap: the
+processor's is a system call, which takes longer than many a call that it would measure.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, Final
 
 ROWS_MAX: Final = 10_000  # named, looked at or answered: up to a quarter of a second
 ROW_BYTES: Final = 512  # of content take as long as a row
-SECONDS_MAX: Final = 0.1  # of the processor, for the calls of one transaction
+SECONDS_MAX: Final = 0.1  # for the calls of one transaction
 GLANCES: Final = 20  # names or counts in memory that are looked at while one row is read and written
 
 
@@ -23,7 +24,7 @@ class Work:
     """What is left of one share: of calls, of leases and of outcomes, so that neither keeps the others waiting."""
 
     def __init__(self, seconds: Callable[[], float] | None = None) -> None:
-        """``seconds``: of the processor that were used so far; None: only what is counted ends a share."""
+        """``seconds``: a monotonic clock; None: only what is counted ends a share."""
         self._seconds = seconds
         self._left = ROWS_MAX
         self._until = 0.0
