@@ -15,7 +15,7 @@ from ..common.domain.context import Context
 from ..common.domain.model import Role
 from ..common.errors import InvalidArgument
 from .core.objects import RemoteObject
-from .core.session import Session
+from .core.session import ClientSession
 from .core.settings import Settings
 from .tasks.definition import Definition
 from .tasks.handle import Handle, handle_of
@@ -71,7 +71,7 @@ class App:
         certificate_file: str | Path | None = None,
     ) -> None:
         settings = Settings.of(url, authkey, role, connect_timeout, ca_file, certificate_file)
-        self.session = Session(settings)
+        self.session = ClientSession(settings)
         self._tasks: dict[int, Task[..., Any, Any]] = {}
 
     def __repr__(self) -> str:

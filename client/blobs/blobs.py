@@ -18,7 +18,7 @@ from ...common.values.codec import decode
 from ...common.values.transfer import download, upload
 
 if TYPE_CHECKING:
-    from ..core.session import Session
+    from ..core.session import ClientSession
 
 BLOBS: Final = ("get_blobs",)
 CALLS_UNDER_WAY: Final = 8  # of all transfers of a session: 4 MiB stand before whatever else it sends
@@ -33,7 +33,7 @@ class SessionBlobs:
 
     lasting = False  # the link makes lost calls again by itself
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: ClientSession) -> None:
         self._session = session
         self._credits = threading.BoundedSemaphore(CALLS_UNDER_WAY)
         self._there: dict[bytes, float] = {}  # content the master has, and when that was certain
@@ -41,7 +41,7 @@ class SessionBlobs:
     def call(self, method: str, *args: Any) -> Future[Any]:
         self._credits.acquire()
         try:
-            future = self._session.link.call(BLOBS, method, args, again=True)
+            future = self._session.link.call(BLOBS, method, args, repeatable=True)
         except BaseException:
             self._credits.release()
             raise
@@ -112,7 +112,7 @@ def to_wire(named: Named | None) -> list[list[Any]]:
     ]
 
 
-def decode_result(session: Session | None, body: bytes) -> Any:
+def decode_result(session: ClientSession | None, body: bytes) -> Any:
     """A result; blobs in it get their content through that session."""
     if session is None or WIRE_MARK not in body:
         return decode(body)

@@ -1,15 +1,15 @@
-"""The I/O thread of an App: an event loop of its own that owns the ledger and the line to the master.
+"""The I/O thread of an App: an event loop of its own that owns the pending and the line to the master.
 
 ::
 
-    any thread:  call, watch, forget ──deque──► I/O thread: Ledger ◄──► Line (network, or the supervisor's)
-    any thread:  Future, Box         ◄─────────────┘
+    any thread:  call, watch, forget ──deque──► I/O thread: PendingCalls ◄──► Transport (network, or the supervisor's)
+    any thread:  Future, OutcomeBox         ◄─────────────┘
 
 Owns reconnecting: the first connection is tried for ``connect_seconds``, then everybody who waits gets
 Unreachable; once there has been a connection it is restored without end, as long as anything is open
 (callers have timeouts of their own). A refused key is final: it is told to everybody, now and later.
 
-Invariants: 1. the ledger and the line are touched by the I/O thread only; 2. what any thread posts is
+Invariants: 1. the pending and the line are touched by the I/O thread only; 2. what any thread posts is
 performed in the order of posting; 3. after ``close`` every future is done;
 4. ``close`` waits for what was insisted on, at most FINISH_SECONDS.
 """
@@ -36,8 +36,8 @@ from ...common.runtime.event_loop import loop_factory
 from ...common.wire.connection import CONNECT_SECONDS
 from .fork import in_child
 from .listener import Listener
-from .pending_calls import PASSING, Ledger
-from .transports import Line, Opener, Report
+from .pending_calls import TRANSIENT, PendingCalls
+from .transports import CallResult, Opener, Transport
 
 BACKOFF_SECONDS_MIN: Final = 0.05
 BACKOFF_SECONDS_MAX: Final = 5.0
@@ -67,18 +67,18 @@ class ClientLink:
     """One App's line in this process. Made on first use; ``close`` ends its thread."""
 
     def __init__(self, opener: Opener, *, stream: str, connect_seconds: float) -> None:
-        self._open_line, self._connect_seconds = opener, connect_seconds
-        self.stream, self._ledger = stream, Ledger(stream)
+        self._open_transport, self._connect_seconds = opener, connect_seconds
+        self.stream, self._pending = stream, PendingCalls(stream)
         self._posted: deque[Callable[[], None]] = deque()
         self._wake_due = False
-        self._performing = 0  # the I/O thread, while it does what was posted
-        self._line: Line | None = None
+        self._posted_runs_in = 0  # the I/O thread, while it does what was posted
+        self._transport: Transport | None = None
         self._refused: TqError | None = None  # final
         self._was_connected = False
         self.cluster: str | None = None  # the id of the master, from the first connection on
         self._away_since: float | None = time.monotonic()
         self._loop = (loop_factory() or asyncio.new_event_loop)()
-        self._wanted = asyncio.Event()
+        self._has_work = asyncio.Event()
         self._main: asyncio.Task[None] | None = None
         self._closing, self._why_closed = False, CLOSED
         self._finishing = False
@@ -93,7 +93,7 @@ class ClientLink:
     @property
     def watched_tasks(self) -> int:
         """How many tasks' outcomes are still to come; a moment old at best."""
-        return self._ledger.watched_tasks
+        return self._pending.watched_tasks
 
     @property
     def away_seconds(self) -> float:
@@ -107,17 +107,24 @@ class ClientLink:
         method: str,
         args: Sequence[Any],
         *,
-        again: bool,
-        insists: bool = False,
+        repeatable: bool,
+        until_done: bool = False,
         ids: Sequence[bytes] = (),
         box: Listener | None = None,
     ) -> Future[Any]:
-        """Make a call; ``box`` gets the outcomes of the tasks ``ids`` that it makes. ``insists``: it is repeated until the
+        """Make a call; ``box`` gets the outcomes of the tasks ``ids`` that it makes. ``until_done``: it is repeated until the
         master has done it, in the background too, and ``close`` waits for that, for a while."""
         future: Future[Any] = Future()
         self.post(
-            lambda: self._ledger.call(
-                future, target, method, args, again=again, insists=insists, ids=ids, listener=box
+            lambda: self._pending.call(
+                future,
+                target,
+                method,
+                args,
+                repeatable=repeatable,
+                until_done=until_done,
+                ids=ids,
+                listener=box,
             )
         )
         if self._closing:  # the I/O thread may have looked at its post for the last time
@@ -126,13 +133,13 @@ class ClientLink:
 
     def watch(self, box: Listener, ids: Sequence[bytes]) -> None:
         """Put the outcomes of these tasks into a box."""
-        self.post(lambda: self._ledger.watch(box, ids))
+        self.post(lambda: self._pending.watch(box, ids))
         if self._closing:
             box.fail(self._closed())
 
     def forget(self, box: Listener) -> None:
         """Nobody reads this box any more. Takes no lock: the garbage collector may call it anywhere."""
-        self.post(lambda: self._ledger.forget(box))
+        self.post(lambda: self._pending.forget(box))
 
     def close(self, why: str = CLOSED) -> None:
         """Say goodbye, fail what is open, end the thread."""
@@ -153,10 +160,10 @@ class ClientLink:
 
         Boxes that were being filled fail; their tasks are watched anew by whoever reads on.
         """
-        if self._line is not None:
-            self._line.abandon_in_child()
-        self._ledger.give_up(Unreachable("this process was forked while it waited; wait again"))
-        for box, _, error in self._ledger.take_told():
+        if self._transport is not None:
+            self._transport.abandon_in_child()
+        self._pending.give_up(Unreachable("this process was forked while it waited; wait again"))
+        for box, _, error in self._pending.take_deliveries():
             if error is not None:
                 box.fail(error)
 
@@ -166,13 +173,13 @@ class ClientLink:
         What is posted by something that is being done is a part of it: behind what others post meanwhile, it
         would be out of order.
         """
-        if self._performing == threading.get_ident():
+        if self._posted_runs_in == threading.get_ident():
             action()
             return True
         self._posted.append(action)
         if not self._wake_due:  # one wake-up for all that is posted until it is heard
             self._wake_due = True
-            self._wake(self._perform)
+            self._wake(self._run_posted)
         return not self._closing
 
     def _wake(self, callback: Callable[[], None]) -> None:
@@ -200,7 +207,7 @@ class ClientLink:
         """End, as soon as what was insisted on is done."""
         if not self._finishing:
             self._finishing = True
-            self._perform()
+            self._run_posted()
             self._loop.call_later(FINISH_SECONDS, self._cancel)
 
     def _cancel(self) -> None:
@@ -211,20 +218,20 @@ class ClientLink:
         self._main = asyncio.current_task()
         try:
             while True:
-                await self._wanted.wait()
+                await self._has_work.wait()
                 line = await self._connect()
                 if line is not None:
                     await self._use(line)
                     if self._fruitless:  # a master that admits us and hangs up is not asked again at once
                         await asyncio.sleep(_pause_seconds(self._fruitless))
         finally:
-            if self._line is not None:
-                self._line.close("the client closed its app")
-            self._perform()
-            self._ledger.give_up(self._closed())
-            self._carry()
+            if self._transport is not None:
+                self._transport.close("the client closed its app")
+            self._run_posted()
+            self._pending.give_up(self._closed())
+            self._flush()
 
-    async def _connect(self) -> Line | None:
+    async def _connect(self) -> Transport | None:
         """A line; None when everybody was told that there will be none."""
         now = self._loop.time
         deadline = None if self._was_connected else now() + self._connect_seconds
@@ -233,7 +240,7 @@ class ClientLink:
             rest = min(rest, CONNECT_SECONDS)  # one that falls silent half-way leaves time for another
             pause = _pause_seconds(attempt)
             try:
-                return await self._open_line(self._reported, rest)
+                return await self._open_transport(self._on_result, rest)
             except Rejected as error:
                 self._refused = error
                 self._give_up(error)
@@ -247,87 +254,87 @@ class ClientLink:
             await asyncio.sleep(pause)
         return None
 
-    async def _use(self, line: Line) -> None:
+    async def _use(self, line: Transport) -> None:
         if self._was_connected:
             log.info("connected again")
-        self._line, self._was_connected, self._away_since = line, True, None
+        self._transport, self._was_connected, self._away_since = line, True, None
         self.cluster = line.cluster
-        self._ledger.connected()
+        self._pending.connected()
         self._fruitless += 1
-        self._carry()
+        self._flush()
         reason = await line.wait_gone()
-        self._line, self._away_since = None, time.monotonic()
-        self._ledger.disconnected()
-        self._carry()
-        if self._ledger.has_business:
+        self._transport, self._away_since = None, time.monotonic()
+        self._pending.disconnected()
+        self._flush()
+        if self._pending.has_work:
             log.warning("%s; what is open goes on as soon as there is a connection again", reason)
 
     def _give_up(self, error: TqError) -> None:
-        self._perform()
-        self._ledger.give_up(error)
-        self._carry()
+        self._run_posted()
+        self._pending.give_up(error)
+        self._flush()
 
-    def _perform(self) -> None:
+    def _run_posted(self) -> None:
         """Everything posted, then the effects of it all at once."""
         self._wake_due = False
-        self._performing = threading.get_ident()
+        self._posted_runs_in = threading.get_ident()
         while self._posted:
             self._posted.popleft()()
-        self._performing = 0
+        self._posted_runs_in = 0
         if self._refused is not None:
-            self._ledger.give_up(self._refused)
-        self._carry()
+            self._pending.give_up(self._refused)
+        self._flush()
 
-    def _reported(self, report: Report) -> None:
+    def _on_result(self, report: CallResult) -> None:
         if not isinstance(report.error, Unreachable):
             self._fruitless = 0
         if report.error is None:
             self._losses = 0
-            self._ledger.answered(report.number, report.value)
+            self._pending.answered(report.number, report.value)
         elif isinstance(report.error, Unreachable):
-            self._ledger.lost(report.number)
+            self._pending.lost(report.number)
             self._resume_soon()
         else:
-            self._ledger.refused(report.number, report.error)
-            if isinstance(report.error, PASSING):  # the master forgets what was watched: say it again
+            self._pending.refused(report.number, report.error)
+            if isinstance(report.error, TRANSIENT):  # the master forgets what was watched: say it again
                 self._resume_soon()
-        self._carry()
+        self._flush()
 
     def _resume_soon(self) -> None:
         """A supervisor's line outlives the connection behind it: go on as after a reconnect, for all calls
         that were lost together once. A network line that loses calls is gone, and ``_use`` sees to it."""
-        if self._line is not None and not self._line.is_gone and not self._resume_due:
+        if self._transport is not None and not self._transport.is_gone and not self._resume_due:
             self._resume_due = True
             self._losses += 1
             self._loop.call_later(_pause_seconds(self._losses), self._resume)
 
     def _resume(self) -> None:
         self._resume_due = False
-        if self._line is not None and not self._line.is_gone:
-            self._ledger.connected()
-            self._carry()
+        if self._transport is not None and not self._transport.is_gone:
+            self._pending.connected()
+            self._flush()
 
-    def _carry(self) -> None:
-        """Perform the ledger's effects."""
-        ledger = self._ledger
-        if self._line is not None:
-            for call in ledger.take_outgoing():
-                self._line.send(call)
-        for ticket, value, error in ledger.take_settled():
+    def _flush(self) -> None:
+        """Perform the pending's effects."""
+        pending = self._pending
+        if self._transport is not None:
+            for call in pending.take_outgoing():
+                self._transport.send(call)
+        for ticket, value, error in pending.take_settled():
             settle(ticket, value, error)
-        for box, rows, error in ledger.take_told():
+        for box, rows, error in pending.take_deliveries():
             if error is None:
-                self._hand_out(box, rows)
+                self._deliver(box, rows)
             else:
                 box.fail(error)
-        if ledger.has_business:
-            self._wanted.set()
+        if pending.has_work:
+            self._has_work.set()
         else:
-            self._wanted.clear()
-        if self._finishing and not ledger.is_insisting:
+            self._has_work.clear()
+        if self._finishing and not pending.must_finish:
             self._cancel()
 
-    def _hand_out(self, box: Listener, rows: Sequence[OutcomeRow]) -> None:
+    def _deliver(self, box: Listener, rows: Sequence[OutcomeRow]) -> None:
         """Outcomes, to whoever waits for them."""
         box.put(rows)
 

@@ -10,7 +10,7 @@ from ...common.errors import TqError
 
 
 class Listener(Protocol):
-    """A Box, or who has other uses for outcomes. Called in the I/O thread."""
+    """A OutcomeBox, or who has other uses for outcomes. Called in the I/O thread."""
 
     def __hash__(self) -> int: ...
     def put(self, rows: Sequence[OutcomeRow]) -> None: ...

@@ -14,28 +14,28 @@ from typing import Final, NamedTuple
 CALLER_BYTES: Final = 16
 
 
-class Caller(NamedTuple):
+class NumberedCaller(NamedTuple):
     name: bytes
     numbers: Iterator[int]
     pid: int
 
 
-class Callers:
+class NumberedCallers:
     """As many as calls are made at a time. Threads may share it."""
 
     def __init__(self) -> None:
-        self.idle: list[Caller] = []  # their last calls have ended
+        self.idle: list[NumberedCaller] = []  # their last calls have ended
 
-    def take(self) -> Caller:
+    def take(self) -> NumberedCaller:
         """One that nobody uses; a forked process has none of its parent's."""
         while True:
             try:
                 caller = self.idle.pop()
             except IndexError:
-                return Caller(os.urandom(CALLER_BYTES), itertools.count(1), os.getpid())
+                return NumberedCaller(os.urandom(CALLER_BYTES), itertools.count(1), os.getpid())
             if caller.pid == os.getpid():
                 return caller
 
-    def give_back(self, caller: Caller) -> None:
+    def give_back(self, caller: NumberedCaller) -> None:
         """It is known what became of its call."""
         self.idle.append(caller)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from ...common.contract.table import BUILT_IN
 
 if TYPE_CHECKING:
-    from .session import Session
+    from .session import ClientSession
 
 
 class RemoteObject:
     """One exposed object; its methods are called there."""
 
-    def __init__(self, session: Session, name: str, args: tuple[Any, ...]) -> None:
+    def __init__(self, session: ClientSession, name: str, args: tuple[Any, ...]) -> None:
         self._session, self._target = session, (name, *args)
 
     def __repr__(self) -> str:

@@ -3,14 +3,14 @@
 ::
 
     program:  call, watch, forget ──►┐                     ┌──► take_outgoing: calls for the connection
-                                     │       Ledger        ├──► take_settled:  answers for who asked
-    line:     connected, lost, ─────►┘                     └──► take_told:     outcomes for who listens
+                                     │       PendingCalls        ├──► take_settled:  answers for who asked
+    line:     connected, lost, ─────►┘                     └──► take_deliveries:     outcomes for who listens
               disconnected, answered, refused
 
 Events in, effects out: no socket, clock, thread or lock. Its owner performs the effects, in order. A
-ticket and a listener are whatever the owner wants back; the ledger never looks inside.
+ticket and a listener are whatever the owner wants back; the pending never looks inside.
 
-Invariants: 1. every call is settled once: by an answer, a refusal, or ``give_up``, and one that insists by no refusal that
+Invariants: 1. every call is settled once: by an answer, a refusal, or ``give_up``, and one that until_done by no refusal that
 passes; 2. a call that may be
 repeated goes out again, unchanged and in its old order, on the next connection, any other is settled as
 Unreachable; 3. a watched task is told once to each of its listeners, whatever connections came and went;
@@ -31,22 +31,22 @@ from ...common.errors import ProtocolError, QuotaExceeded, StoreError, TqError, 
 WATCH_TASKS_MAX: Final = 10_000  # ids in one watch or unwatch call: 180 KB
 COLLECT_TASKS_MAX: Final = 4_000  # outcomes in one answer: some milliseconds of work for whoever gets them
 
-PASSING: Final = (StoreError, QuotaExceeded)  # refusals that pass by themselves
+TRANSIENT: Final = (StoreError, QuotaExceeded)  # refusals that pass by themselves
 
 _WATCH, _UNWATCH, _COLLECT = "watch", "unwatch", "collect"
 
 
 @dataclass(slots=True, eq=False)
-class Call:
-    """One call on its way. ``number`` is its place in the order and its name between ledger and line."""
+class PendingCall:
+    """One call on its way. ``number`` is its place in the order and its name between pending and line."""
 
     number: int
     target: Sequence[Any]
     method: str
     args: Sequence[Any]
-    ticket: Any = None  # None: the ledger's own; nobody waits for the answer
-    again: bool = False  # repeating it has the effect of doing it once
-    insists: bool = (
+    ticket: Any = None  # None: the pending's own; nobody waits for the answer
+    repeatable: bool = False  # repeating it has the effect of doing it once
+    until_done: bool = (
         False  # it is repeated until it is done, also when the store fails: nobody may be waiting for it
     )
     ids: Sequence[bytes] = ()  # the tasks it makes and watches, or watches
@@ -58,7 +58,7 @@ class Settled(NamedTuple):
     error: TqError | None
 
 
-class Told(NamedTuple):
+class OutcomeDelivery(NamedTuple):
     """Outcomes for a listener; or the error that ends its waiting."""
 
     listener: Any
@@ -66,7 +66,7 @@ class Told(NamedTuple):
     error: TqError | None
 
 
-class Ledger:
+class PendingCalls:
     """One client's open business, over any number of connections. ``stream``: its name for its outcomes."""
 
     def __init__(self, stream: str) -> None:
@@ -74,14 +74,14 @@ class Ledger:
         self._results = ("get_result_queue", stream)
         self._connected = False
         self._next_number = 1
-        self._waiting: list[Call] = []  # for a connection
-        self._in_flight: dict[int, Call] = {}
+        self._waiting: list[PendingCall] = []  # for a connection
+        self._in_flight: dict[int, PendingCall] = {}
         self._collecting: int | None = None
         self._watched: dict[bytes, tuple[Hashable, ...]] = {}
         self._alone: tuple[Hashable, ...] = (None,)
-        self._outgoing: list[Call] = []
+        self._outgoing: list[PendingCall] = []
         self._settled: list[Settled] = []
-        self._told: list[Told] = []
+        self._deliveries: list[OutcomeDelivery] = []
 
     # what the program asks
 
@@ -92,14 +92,14 @@ class Ledger:
         method: str,
         args: Sequence[Any],
         *,
-        again: bool,
-        insists: bool = False,
+        repeatable: bool,
+        until_done: bool = False,
         ids: Sequence[bytes] = (),
         listener: Hashable | None = None,
     ) -> None:
-        """A call whose answer is wanted; ``insists``: or at least that it is done. With a listener, it is one that makes ``ids`` and watches them."""
+        """A call whose answer is wanted; ``until_done``: or at least that it is done. With a listener, it is one that makes ``ids`` and watches them."""
         made = ids if listener is not None else ()
-        call = Call(self._take_number(), target, method, args, ticket, again, insists, made)
+        call = PendingCall(self._take_number(), target, method, args, ticket, repeatable, until_done, made)
         if listener is not None:
             self._listen(listener, made)
         if self._connected:
@@ -135,16 +135,16 @@ class Ledger:
         return len(self._watched)
 
     @property
-    def has_business(self) -> bool:
+    def has_work(self) -> bool:
         """Whether a connection is wanted at all. A collect that is left parked when all that was watched has
         been forgotten wants nothing."""
         others = len(self._in_flight) - (self._collecting is not None)
         return bool(self._waiting or self._watched or others)
 
     @property
-    def is_insisting(self) -> bool:
+    def must_finish(self) -> bool:
         """Whether something is still to be done that nobody may be waiting for."""
-        return any(call.insists for call in (*self._waiting, *self._in_flight.values()))
+        return any(call.until_done for call in (*self._waiting, *self._in_flight.values()))
 
     # what the line reports
 
@@ -171,7 +171,7 @@ class Ledger:
             return
         if number == self._collecting:
             self._collecting = None
-        elif call.again:
+        elif call.repeatable:
             self._waiting.append(call)
         elif call.ticket is not None:
             error = Unreachable(
@@ -203,7 +203,7 @@ class Ledger:
         call = self._in_flight.pop(number, None)
         if call is None:
             return
-        if call.insists and isinstance(error, PASSING):
+        if call.until_done and isinstance(error, TRANSIENT):
             self._waiting.append(call)
             return
         passes = isinstance(error, StoreError) and call.ticket is None
@@ -229,7 +229,7 @@ class Ledger:
 
     # effects
 
-    def take_outgoing(self) -> list[Call]:
+    def take_outgoing(self) -> list[PendingCall]:
         taken, self._outgoing = self._outgoing, []
         return taken
 
@@ -237,8 +237,8 @@ class Ledger:
         taken, self._settled = self._settled, []
         return taken
 
-    def take_told(self) -> list[Told]:
-        taken, self._told = self._told, []
+    def take_deliveries(self) -> list[OutcomeDelivery]:
+        taken, self._deliveries = self._deliveries, []
         return taken
 
     # inside
@@ -248,13 +248,13 @@ class Ledger:
         self._next_number += 1
         return number
 
-    def _send(self, call: Call) -> None:
+    def _send(self, call: PendingCall) -> None:
         self._in_flight[call.number] = call
         self._outgoing.append(call)
 
     def _own_call(self, method: str, args: Sequence[Any], ids: Sequence[bytes] = ()) -> int:
         """A call nobody repeats: the next connection makes its own from what is watched then."""
-        call = Call(self._take_number(), self._results, method, args, ids=ids)
+        call = PendingCall(self._take_number(), self._results, method, args, ids=ids)
         self._send(call)
         return call.number
 
@@ -299,7 +299,7 @@ class Ledger:
                 if listeners is None:
                     continue  # forgotten meanwhile, or told before a connection was lost
                 run, of_run = [], listeners
-                self._told.extend(Told(listener, run, None) for listener in listeners)
+                self._deliveries.extend(OutcomeDelivery(listener, run, None) for listener in listeners)
             run.append(row)
 
     def _fail(self, ids: Iterable[bytes], error: TqError) -> None:
@@ -307,4 +307,4 @@ class Ledger:
         for id in ids:
             for listener in self._watched.pop(id, ()):
                 ended[listener] = None
-        self._told.extend(Told(listener, [], error) for listener in ended)
+        self._deliveries.extend(OutcomeDelivery(listener, [], error) for listener in ended)

@@ -14,40 +14,40 @@ from weakref import WeakValueDictionary
 from ...common.domain.ids import new_ids
 from ...common.domain.model import OWN
 from ...common.wire.address import Address, parse_address
-from .session import Session
+from .session import ClientSession
 from .settings import Settings
 
 LOOPBACK: Final = "127.0.0.1"  # where a manager is that listens on every interface
 
-_arrived: dict[str | None, Session] = {}  # of proxies that came by pickle
-_managers: WeakValueDictionary[str | None, Session] = (
+_arrived: dict[str | None, ClientSession] = {}  # of proxies that came by pickle
+_managers: WeakValueDictionary[str | None, ClientSession] = (
     WeakValueDictionary()
 )  # as long as a manager or a proxy has it
 
 
-class Way(NamedTuple):
+class MasterAddress(NamedTuple):
     """To a master, as it travels. ``url``: None is the one that is found wherever this arrives."""
 
     url: str | None
     authkey: str | None
 
 
-def way_of(session: Session) -> Way:
-    return Way(session.url, session.authkey if get_spawning_popen() is not None else None)
+def master_address_of(session: ClientSession) -> MasterAddress:
+    return MasterAddress(session.url, session.authkey if get_spawning_popen() is not None else None)
 
 
-def remember(session: Session) -> None:
+def remember(session: ClientSession) -> None:
     """Proxies that are unpickled here use this line."""
     _managers[session.url] = session
 
 
-def line(way: Way) -> Session:
+def session_to(address: MasterAddress) -> ClientSession:
     """This process's line to the master of a proxy that has arrived."""
-    known = _managers.get(way.url) or _arrived.get(way.url)
+    known = _managers.get(address.url) or _arrived.get(address.url)
     if known is None:
-        given = way.url is not None and way.authkey is None
-        key = authkey_text(current_process().authkey) if given else way.authkey
-        known = _arrived[way.url] = Session(Settings.of(way.url, key))
+        given = address.url is not None and address.authkey is None
+        key = authkey_text(current_process().authkey) if given else address.authkey
+        known = _arrived[address.url] = ClientSession(Settings.of(address.url, key))
     return known
 
 
@@ -57,7 +57,7 @@ def url_of(address: tuple[str, int]) -> str:
     return f"tq://{Address(host or LOOPBACK, port)}"
 
 
-def address_of(session: Session) -> tuple[str, int]:
+def address_of(session: ClientSession) -> tuple[str, int]:
     """Of its master, as a proxy's token has it; nothing where it is found by itself."""
     if session.url is None:
         return "", 0
@@ -65,7 +65,7 @@ def address_of(session: Session) -> tuple[str, int]:
     return address.host, address.port
 
 
-def own_name(kind: str) -> str:
+def private_name(kind: str) -> str:
     """A name that nobody else will ask for, of what goes with this program."""
     return f"{OWN}{kind}.{new_ids().hex()}"
 

@@ -27,8 +27,8 @@ class RecordingLink(ClientLink):
         method: str,
         args: Sequence[Any],
         *,
-        again: bool,
-        insists: bool = False,
+        repeatable: bool,
+        until_done: bool = False,
         ids: Sequence[bytes] = (),
         box: Listener | None = None,
     ) -> Future[Any]:
@@ -36,7 +36,9 @@ class RecordingLink(ClientLink):
             once = args[1].get("delivery") == "at_most_once"
             for id in ids:
                 self._note("submitting", id=id, once=once)
-        future = super().call(target, method, args, again=again, insists=insists, ids=ids, box=box)
+        future = super().call(
+            target, method, args, repeatable=repeatable, until_done=until_done, ids=ids, box=box
+        )
         return self._written_first(future, ids) if method == "submit" else future
 
     def _written_first(self, answer: Future[Any], ids: Sequence[bytes]) -> Future[Any]:
@@ -54,9 +56,9 @@ class RecordingLink(ClientLink):
         answer.add_done_callback(note_and_tell)
         return told
 
-    def _hand_out(self, box: Listener, rows: Sequence[OutcomeRow]) -> None:
+    def _deliver(self, box: Listener, rows: Sequence[OutcomeRow]) -> None:
         for id, state, body in rows:
             self._note(
                 "heard", id=id, state=state, digest=digest(body) if state == StateNumber.SUCCEEDED else ""
             )
-        super()._hand_out(box, rows)
+        super()._deliver(box, rows)

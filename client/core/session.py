@@ -2,7 +2,7 @@
 
 ::
 
-    App ──► tasks, items, locks, blobs ──► Session ──► ClientLink: the I/O thread and its connection
+    App ──► tasks, items, locks, blobs ──► ClientSession ──► ClientLink: the I/O thread and its connection
 
 Everything of the client but the App stands on it. It serves any number of threads and event loops, and outlives
 connections: after ``os.fork`` the child gets one of its own. What a subject keeps for a session is a *part* of it: made
@@ -39,7 +39,7 @@ AFTER_EVERYTHING: Final = -100  # of what multiprocessing does at a child's end
 T = TypeVar("T")
 
 
-class Session:
+class ClientSession:
     """Calls to one master. ``before_call``: what sends first what this thread has gathered, once there is such a thing."""
 
     def __init__(self, settings: Settings) -> None:
@@ -48,13 +48,13 @@ class Session:
         self._lock = threading.RLock()
         self._link: ClientLink | None = None
         self._links_of_parents: list[ClientLink] = []  # kept, so that nothing in them is closed by collection
-        self._parts: dict[Callable[[Session], Any], Any] = {}
+        self._parts: dict[Callable[[ClientSession], Any], Any] = {}
         self._cluster: str | None = None  # the id of its master, once it is known
-        self.before_call: Callable[[Session], None] | None = None
+        self.before_call: Callable[[ClientSession], None] | None = None
         _sessions.add(self)
 
     def __repr__(self) -> str:
-        return f"<Session {self._settings.shown_url}>"
+        return f"<ClientSession {self._settings.shown_url}>"
 
     @property
     def settings(self) -> Settings:
@@ -70,7 +70,7 @@ class Session:
         """As it was given; None: it is looked for."""
         return self._settings.authkey
 
-    def part(self, kind: Callable[[Session], T]) -> T:
+    def part(self, kind: Callable[[ClientSession], T]) -> T:
         """What ``kind`` keeps for this session, the same each time."""
         known = self._parts.get(kind)
         if known is None:
@@ -94,11 +94,11 @@ class Session:
             raise TimeoutError(f"{target[0]}.{method} was not answered within {timeout:g} s") from None
 
     def start_call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
-        return self.sent_link().call(target, method, args, again=is_repeatable(target[0], method))
+        return self.sent_link().call(target, method, args, repeatable=is_repeatable(target[0], method))
 
-    def insist(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
+    def start_until_done(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
         """As ``start_call``; it is repeated until the master has done it, whether its answer is waited for or not."""
-        return self.sent_link().call(target, method, args, again=True, insists=True)
+        return self.sent_link().call(target, method, args, repeatable=True, until_done=True)
 
     def ask(self, target: Sequence[Any], method: str, *args: Any) -> Any:
         """The answer to a call that a master answers at once. Raises Unreachable when there has been no connection for
@@ -121,8 +121,8 @@ class Session:
                         "is back"
                     ) from None
 
-    def insisted(self, future: Future[Any]) -> Any:
-        """The answer to a call that was insisted on. Raises Unreachable or StoreError when it was not within
+    def confirmed(self, future: Future[Any]) -> Any:
+        """The answer to a call that was confirmed on. Raises Unreachable or StoreError when it was not within
         MASTER_TIMEOUT_SECONDS; it goes on all the same."""
         seconds = MASTER_TIMEOUT_SECONDS
         try:
@@ -214,10 +214,10 @@ class Session:
             link.abandon_in_child()
 
 
-_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+_sessions: weakref.WeakSet[ClientSession] = weakref.WeakSet()
 
 
-def every_session() -> list[Session]:
+def every_session() -> list[ClientSession]:
     """Of this process."""
     return list(_sessions)
 

@@ -1,6 +1,6 @@
 """The two ways a client's calls travel: over a connection of its own, or through a worker's supervisor.
 
-Both carry a ledger's calls and report, on the I/O loop, how each ended; ``gone`` is done when the line
+Both carry a pending's calls and report, on the I/O loop, how each ended; ``gone`` is done when the line
 is. They repeat nothing and decide nothing.
 """
 
@@ -19,10 +19,10 @@ from ...common.wire.address import Address
 from ...common.wire.caller import Link
 from ...common.wire.connection import CallerConnection
 from ...common.wire.tls import OwnCa
-from .pending_calls import Call
+from .pending_calls import PendingCall
 
 
-class Report(NamedTuple):
+class CallResult(NamedTuple):
     """How a call ended. An ``error`` of Unreachable: nobody knows."""
 
     number: int
@@ -30,7 +30,7 @@ class Report(NamedTuple):
     error: TqError | None
 
 
-class Line(Protocol):
+class Transport(Protocol):
     @property
     def is_gone(self) -> bool: ...
 
@@ -39,7 +39,7 @@ class Line(Protocol):
 
     cluster: str | None  # the master's id, hex; None: it has to be asked
 
-    def send(self, call: Call) -> None: ...
+    def send(self, call: PendingCall) -> None: ...
 
     def close(self, reason: str) -> None: ...
 
@@ -47,21 +47,21 @@ class Line(Protocol):
         """After a fork, in the child: let go of what belongs to the parent, without a word to the master."""
 
 
-class NetworkLine:
+class NetworkTransport:
     """A connection of our own."""
 
-    def __init__(self, connection: CallerConnection, report: Callable[[Report], None]) -> None:
+    def __init__(self, connection: CallerConnection, report: Callable[[CallResult], None]) -> None:
         self._connection, self._report = connection, report
         self.cluster: str | None = connection.welcome.cluster_id.hex()
 
-    def send(self, call: Call) -> None:
+    def send(self, call: PendingCall) -> None:
         try:
             future = self._connection.call(call.target, call.method, *call.args)
         except TqError as error:  # too large for a frame, or closed a moment ago
-            self._report(Report(call.number, None, error))
+            self._report(CallResult(call.number, None, error))
         else:
             number = call.number
-            future.add_done_callback(lambda done: self._report(_report_of(number, done)))
+            future.add_done_callback(lambda done: self._report(_result_of(number, done)))
 
     @property
     def is_gone(self) -> bool:
@@ -83,25 +83,25 @@ class NetworkLine:
             os.close(nothing)
 
 
-class SupervisorLine:
+class SupervisorTransport:
     """The line a worker lends its child. It outlives lost connections; calls fail one by one."""
 
-    def __init__(self, link: Link, report: Callable[[Report], None]) -> None:
+    def __init__(self, link: Link, report: Callable[[CallResult], None]) -> None:
         self._link, self._report = link, report
         self._loop = asyncio.get_running_loop()
         self._gone: asyncio.Future[str] = self._loop.create_future()
         self.cluster: str | None = None
 
-    def send(self, call: Call) -> None:
+    def send(self, call: PendingCall) -> None:
         try:
             future = self._link.call(call.target, call.method, *call.args)
         except TqError as error:
-            self._report(Report(call.number, None, error))
+            self._report(CallResult(call.number, None, error))
         else:
             number = call.number
-            future.add_done_callback(lambda done: self._hand_over(_report_of(number, done)))
+            future.add_done_callback(lambda done: self._hand_over(_result_of(number, done)))
 
-    def _hand_over(self, report: Report) -> None:
+    def _hand_over(self, report: CallResult) -> None:
         """From whatever thread the answer came on to the I/O loop."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._report, report)
@@ -121,35 +121,35 @@ class SupervisorLine:
         pass  # a task that forks: the line belongs to the worker's child, which sees to it
 
 
-Opener = Callable[[Callable[[Report], None], float], Coroutine[Any, Any, Line]]  # report, seconds
+Opener = Callable[[Callable[[CallResult], None], float], Coroutine[Any, Any, Transport]]  # report, seconds
 
 
 def network_opener(address: Address, credential: Credential, role: Role, own_ca: OwnCa) -> Opener:
     """What opens connections to one master, always as the same node."""
     node = os.urandom(NODE_ID_BYTES)
 
-    async def open_line(report: Callable[[Report], None], timeout_seconds: float) -> Line:
+    async def open_transport(report: Callable[[CallResult], None], timeout_seconds: float) -> Transport:
         connection = await CallerConnection.open(
             address, credential, role=role, node=node, timeout=timeout_seconds, own_ca=own_ca
         )
-        return NetworkLine(connection, report)
+        return NetworkTransport(connection, report)
 
-    return open_line
+    return open_transport
 
 
 def supervisor_opener(link: Link) -> Opener:
-    async def open_line(report: Callable[[Report], None], timeout_seconds: float) -> Line:
-        return SupervisorLine(link, report)
+    async def open_transport(report: Callable[[CallResult], None], timeout_seconds: float) -> Transport:
+        return SupervisorTransport(link, report)
 
-    return open_line
+    return open_transport
 
 
-def _report_of(number: int, done: asyncio.Future[Any] | ThreadFuture[Any]) -> Report:
+def _result_of(number: int, done: asyncio.Future[Any] | ThreadFuture[Any]) -> CallResult:
     if done.cancelled():
-        return Report(number, None, Unreachable("the line was closed"))
+        return CallResult(number, None, Unreachable("the line was closed"))
     error = done.exception()
     if error is None:
-        return Report(number, done.result(), None)
+        return CallResult(number, done.result(), None)
     if not isinstance(error, TqError):
         error = ProtocolError(f"the line failed: {error!r}")
-    return Report(number, None, error)
+    return CallResult(number, None, error)

@@ -24,11 +24,11 @@ from ...common.values.codec import decode, encode
 from ...common.values.references import Reference
 from ...common.values.sort_keys import rank
 from ..core.deadlines import GIVE_UP_SECONDS, deadline_in, pause_before, rest_of
-from ..core.numbering import Callers
-from ..core.pickling import Way, line, way_of
+from ..core.numbering import NumberedCallers
+from ..core.pickling import MasterAddress, master_address_of, session_to
 
 if TYPE_CHECKING:
-    from ..core.session import Session
+    from ..core.session import ClientSession
 
 TOKEN_BYTES: Final = 16
 UNKNOWN: Final = object()  # what became of a put
@@ -46,16 +46,22 @@ class SimpleQueue:
     """One queue by its name, with what ``queue.SimpleQueue`` has. Threads may share it. ``kind``: fifo, lifo or priority."""
 
     def __init__(
-        self, session: Session, name: str, kind: str | None = None, maxsize: int = 0, *, mine: bool = False
+        self,
+        session: ClientSession,
+        name: str,
+        kind: str | None = None,
+        maxsize: int = 0,
+        *,
+        mine: bool = False,
     ) -> None:
         self._session, self._target = session, ("get_queue", name, kind, max(0, maxsize), mine)
         self._kind = kind
-        self._putters = Callers()
+        self._putters = NumberedCallers()
         if mine:  # whoever is handed it must find it there
             self._now("make")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _arrived, (way_of(self._session), type(self), *self._target[1:4])
+        return _arrived, (master_address_of(self._session), type(self), *self._target[1:4])
 
     def _tq_reference(self) -> Reference:
         """As it travels in values."""
@@ -76,7 +82,7 @@ class SimpleQueue:
         """The next item; waits for it. Raises queue.Empty as the standard library's does, and ShutDown when the queue was
         shut down and is empty."""
         token, item = self._get(block, timeout)
-        self._insist("confirm", [token])
+        self._start_until_done("confirm", [token])
         return item
 
     def put_nowait(self, item: Any) -> None:
@@ -101,9 +107,9 @@ class SimpleQueue:
         try:
             yield item
         except BaseException:
-            self._insist("release", [token])
+            self._start_until_done("release", [token])
             raise
-        self._session.insisted(self._insist("confirm", [token]))
+        self._session.confirmed(self._start_until_done("confirm", [token]))
 
     # inside
 
@@ -119,7 +125,7 @@ class SimpleQueue:
         except TimeoutError:
             stored = self._given_up("give_up_put", UNKNOWN, name, number)
         except BaseException:  # Ctrl-C: it is not to be stored behind our back, as far as we can tell
-            self._insist("give_up_put", name, number)
+            self._start_until_done("give_up_put", name, number)
             raise
         if stored is not UNKNOWN:
             self._putters.give_back(putter)
@@ -138,7 +144,7 @@ class SimpleQueue:
         try:
             payload = self._payload(token, block, deadline)
         except BaseException:  # Ctrl-C: an item that is on its way to us goes back
-            self._insist("release", [token])
+            self._start_until_done("release", [token])
             raise
         if payload is None:
             raise queue.Empty
@@ -147,7 +153,7 @@ class SimpleQueue:
         try:
             return token, decode(payload)
         except DecodeError:  # somebody else may be able to read it
-            self._insist("release", [token])
+            self._start_until_done("release", [token])
             raise
 
     def _payload(self, token: bytes, block: bool, deadline: float | None) -> Any:
@@ -164,10 +170,10 @@ class SimpleQueue:
     def _given_up(self, method: str, otherwise: Any, *args: Any) -> Any:
         """The time is over: what the master says became of the call, ``otherwise`` if it does not answer."""
         try:
-            return self._insist(method, *args).result(GIVE_UP_SECONDS)
+            return self._start_until_done(method, *args).result(GIVE_UP_SECONDS)
         except TimeoutError:
             if method == "give_up_get":
-                self._insist("release", [args[0]])
+                self._start_until_done("release", [args[0]])
             return otherwise
 
     def _is_priority(self, block: bool, deadline: float | None) -> bool:
@@ -195,9 +201,9 @@ class SimpleQueue:
     def _ask(self, method: str, *args: Any) -> Future[Any]:
         return self._session.start_call(self._target, method, *args)
 
-    def _insist(self, method: str, *args: Any) -> Future[Any]:
+    def _start_until_done(self, method: str, *args: Any) -> Future[Any]:
         """Repeated until it is done: its failure would be seen by nobody."""
-        return self._session.insist(self._target, method, *args)
+        return self._session.start_until_done(self._target, method, *args)
 
 
 class ItemQueue(SimpleQueue):
@@ -243,9 +249,9 @@ class ItemQueue(SimpleQueue):
         self._now("reopen")
 
 
-def _arrived(way: Way, kind: type[SimpleQueue], *arguments: Any) -> SimpleQueue:
+def _arrived(address: MasterAddress, kind: type[SimpleQueue], *arguments: Any) -> SimpleQueue:
     """A queue that came by pickle; whose it is stays as it was."""
-    return kind(line(way), *arguments)
+    return kind(session_to(address), *arguments)
 
 
 def _deadline(block: bool, timeout: float | None) -> float | None:

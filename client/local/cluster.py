@@ -1,7 +1,7 @@
 """A master, and a worker if one is wanted, that belong to this program: real ones, as its children.
 
-What ``tq.local()`` and a manager's ``start()`` stand on. The programs are started on a leash: they end with
-this one, however it ends. What they say goes to the log ``tq.local``; why one did not start is the error.
+What ``tq.local()`` and a manager's ``start()`` stand on. The programs are started with a parent-death guard: they
+end with this one, however it ends. What they say goes to the log ``tq.local``; why one did not start is the error.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ IMPORTED: Final = (
 log = logging.getLogger("tq.local")
 
 
-class OwnProgram:
-    """One started program; ``ready`` is the record of the action that says that it serves. ``at_death`` is told how it
+class ChildProgram:
+    """One started program; ``ready`` is the record of the action that says that it serves. ``on_exit`` is told how it
     ended, in its thread, when nobody has stopped it."""
 
     def __init__(
@@ -59,15 +59,15 @@ class OwnProgram:
         arguments: Sequence[str],
         environment: Mapping[str, str],
         ready: str,
-        at_death: Callable[[str], None],
+        on_exit: Callable[[str], None],
     ) -> None:
-        self._at_death, self._is_ready, self._is_stopped = at_death, False, False
+        self._on_exit, self._is_ready, self._is_stopped = on_exit, False, False
         self._module, self._arguments = module, ["--log-format", "json", *arguments]
         self._environment, self._awaited = dict(environment), ready
         self._started: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._complaints: deque[str] = deque(maxlen=COMPLAINT_LINES_MAX)
         self.process: subprocess.Popen[bytes]
-        # The kernel ends a program on a leash with the thread that started it, so that one has to last.
+        # The parent-death signal is tied to the thread that started the program: that thread must outlive it.
         self._thread = threading.Thread(target=self._run, name=f"tq-own-{module}", daemon=True)
         self._thread.start()
         told = self._started.get()
@@ -108,10 +108,10 @@ class OwnProgram:
         return record
 
     def _run(self) -> None:
-        leash = ["-P", "-m", "tq.common.runtime.parent_death", str(os.getpid()), self._module]
+        guard = ["-P", "-m", "tq.common.runtime.parent_death", str(os.getpid()), self._module]
         try:
             self.process = subprocess.Popen(  # noqa: S603 - our own programs
-                [sys.executable, *leash, *self._arguments],
+                [sys.executable, *guard, *self._arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -129,7 +129,7 @@ class OwnProgram:
         self._started.put(None)  # if nobody has been told yet, it did not start
         status = self.process.wait()
         if self._is_ready and not self._is_stopped:
-            self._at_death(_ending(status))
+            self._on_exit(_exit_text(status))
 
     def _take(self, line: str) -> None:
         record = None
@@ -155,10 +155,10 @@ class _Program(Protocol):
     def stop(self, seconds: float) -> None: ...
 
 
-class OwnCluster:
+class EmbeddedCluster:
     """A context: inside it the master runs. ``data``: its directory; None: one that goes with it.
 
-    ``at_end``: told why there is no way any more: before the programs are stopped, or when one of them ends by itself, in a
+    ``on_end``: told why there is no way any more: before the programs are stopped, or when one of them ends by itself, in a
     thread of ours.
     """
 
@@ -170,7 +170,7 @@ class OwnCluster:
         self._temporary = None if data is not None else Path(tempfile.mkdtemp(prefix="tq-"))
         self.data = Path(data) if data is not None else self._temporary or Path()
         self._durability, self._timings = durability, timings
-        self.at_end: list[Callable[[str], None]] = []
+        self.on_end: list[Callable[[str], None]] = []
         self._process, self.is_broken = os.getpid(), False  # one of its programs has died
         self._programs: list[_Program] = []
         self._stopping = threading.Lock()
@@ -189,7 +189,7 @@ class OwnCluster:
         if registered is not None:  # names that the master imports as this program would
             environment["TQ_REGISTERED"] = registered
             environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
-        master = OwnProgram("tq.master.cli", arguments, environment, "master.started", self._died("master"))
+        master = ChildProgram("tq.master.cli", arguments, environment, "master.started", self._died("master"))
         self._programs.append(master)
         self.address = str(master.ready["address"])
 
@@ -201,9 +201,9 @@ class OwnCluster:
         allow: Sequence[str] = (),
         queue: str | None = None,
         tasks_per_child: int | None = None,
-        at_death: Callable[[str], None] | None = None,
+        on_exit: Callable[[str], None] | None = None,
     ) -> Callable[[], None]:
-        """One that serves all queues, or one alone; what ends it before the cluster does. ``at_death``: told how it ended
+        """One that serves all queues, or one alone; what ends it before the cluster does. ``on_exit``: told how it ended
         by itself, in place of whoever is told of the cluster's end."""
         arguments = ["--connect", self._address_here()]
         arguments += [] if self._authkey is not None else ["--authkey-file", str(self.data / "worker.key")]
@@ -214,12 +214,12 @@ class OwnCluster:
         environment = {**own_environment(), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         if self._authkey is not None:
             environment["TQ_AUTHKEY"] = self._authkey
-        worker = OwnProgram(
+        worker = ChildProgram(
             "tq.worker.cli",
             [*arguments, "--", *modules],
             environment,
             "worker.connected",
-            at_death or self._died("worker"),
+            on_exit or self._died("worker"),
         )
         self._programs.append(worker)
         return lambda: self._end(worker)
@@ -249,12 +249,12 @@ class OwnCluster:
 
         def tell(how: str) -> None:
             self.is_broken = True
-            self._tell(f"the {program} of this program's own cluster {how}; what was not finished {rest}")
+            self._notify(f"the {program} of this program's own cluster {how}; what was not finished {rest}")
 
         return tell
 
-    def _tell(self, words: str) -> None:
-        for step in list(self.at_end):  # one that ends takes itself away
+    def _notify(self, words: str) -> None:
+        for step in list(self.on_end):  # one that ends takes itself away
             step(words)
 
     @property
@@ -273,7 +273,7 @@ class OwnCluster:
         """Workers first, so that they can hand back what they hold."""
         if os.getpid() != self._process:
             return  # a forked child ends, and the cluster is its parent's
-        self._tell("this program's own cluster was stopped")
+        self._notify("this program's own cluster was stopped")
         with self._stopping:
             while self._programs:
                 self._programs.pop().stop(min(seconds, STOP_SECONDS_OF_BROKEN) if self.is_broken else seconds)
@@ -288,7 +288,7 @@ class OwnCluster:
         self.stop()
 
 
-def _ending(status: int) -> str:
+def _exit_text(status: int) -> str:
     """How a program has ended."""
     if status >= 0:
         return f"ended with status {status}"

@@ -25,12 +25,12 @@ from ...common.errors import InvalidArgument, Unreachable
 from ...common.wire.caller import ambient
 from ..app import App
 from ..stdlib.executor import Executor, TaskFuture, Work, finish_first
-from .cluster import IMPORTED, TIMINGS, TIMINGS_OF_THREADS, OwnCluster
+from .cluster import IMPORTED, TIMINGS, TIMINGS_OF_THREADS, EmbeddedCluster
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from ..stdlib.sendable import Sendable
+    from ..stdlib.remote_functions import RemoteFunction
     from ..tasks.options import Options
 
 P = ParamSpec("P")
@@ -61,17 +61,17 @@ class Local(Executor):
             raise InvalidArgument(f"workers must be 'processes' or 'threads', not {workers!r:.80}")
         self._is_of_threads, self._is_kept = workers == "threads", file is not None
         self._check_limit("tq.local", options.get("timeout"))
-        self.cluster = own_cluster(processes, file, workers)
+        self.cluster = start_embedded_cluster(processes, file, workers)
         finish_first()
         app = App(self.cluster.url, self.cluster.key("client"))
         super().__init__(app=app, **options)
-        self.cluster.at_end.append(self._courier.break_off)
-        self._courier.at_end.append(self.cluster.stop)
+        self.cluster.on_end.append(self._submissions.mark_broken)
+        self._submissions.on_end.append(self.cluster.stop)
 
     def add_task(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Queue ``fn(*args, **kwargs)``. As ``submit``, but when this returns, the task is stored."""
         future = self.submit(fn, *args, **kwargs)
-        self._courier.flush()
+        self._submissions.flush()
         return future
 
     def join(self) -> None:
@@ -80,7 +80,7 @@ class Local(Executor):
         After ``shutdown``, for what it was given; with a file that raises RuntimeError, for nobody knows about the rest.
         Raises BrokenExecutor when the cluster has died.
         """
-        self._courier.join()
+        self._submissions.join()
         try:
             while self._has_unfinished():
                 threading.Event().wait(LOOK_SECONDS)
@@ -89,8 +89,8 @@ class Local(Executor):
                 raise
 
     def _has_unfinished(self) -> bool:
-        self._courier.check_whole()
-        if self._courier.is_closed:
+        self._submissions.check_not_broken()
+        if self._submissions.is_closed:
             if self._is_kept:
                 raise RuntimeError(
                     "the cluster has ended: join() inside the with block, or before shutdown()"
@@ -98,9 +98,9 @@ class Local(Executor):
             return False
         return any(row[state] for row in self._app.call(("get_queues",), "list") for state in UNFINISHED)
 
-    def _send(self, sendable: Sendable, work: Work) -> TaskFuture[Any]:
-        self._check_limit(sendable.name, sendable.choice.options.timeout)
-        return super()._send(sendable, work)
+    def _send(self, remote: RemoteFunction, work: Work) -> TaskFuture[Any]:
+        self._check_limit(remote.name, remote.choice.options.timeout)
+        return super()._send(remote, work)
 
     def _check_limit(self, what: str, timeout: object) -> None:
         if self._is_of_threads and timeout is not None:
@@ -132,14 +132,16 @@ def local(
     return Local(processes, workers=workers, file=file, **options)
 
 
-def own_cluster(processes: int | None, file: str | Path | None, workers: Workers = "processes") -> OwnCluster:
+def start_embedded_cluster(
+    processes: int | None, file: str | Path | None, workers: Workers = "processes"
+) -> EmbeddedCluster:
     """A started master and worker. Raises RuntimeError where that would start them without end."""
     if processes is not None and (not isinstance(processes, int) or processes < 1):
         raise InvalidArgument(f"processes must be a whole number from 1, not {processes!r:.80}")
     if ambient() is not None:
         raise RuntimeError(IMPORTED)
     timings = TIMINGS_OF_THREADS if workers == "threads" else TIMINGS
-    cluster = OwnCluster(file, durability="memory" if file is None else "fsync", timings=timings)
+    cluster = EmbeddedCluster(file, durability="memory" if file is None else "fsync", timings=timings)
     try:
         cluster.start_master()
         if workers == "threads":

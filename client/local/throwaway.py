@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...common.errors import InvalidArgument
 from ..app import App
-from .cluster import OwnCluster
+from .cluster import EmbeddedCluster
 
 
 @contextlib.contextmanager
@@ -23,7 +23,7 @@ def throwaway_cluster(app: App, *, slots: int = 2) -> Iterator[App]:
     ConfigError, with what the worker said, when it cannot load your code.
     """
     modules = _modules(app)
-    with OwnCluster(None, durability="memory") as cluster:
+    with EmbeddedCluster(None, durability="memory") as cluster:
         cluster.start_master()
         cluster.start_worker(slots=slots, modules=modules)
         with app.redirected(cluster.url, cluster.key("client")):

@@ -18,29 +18,33 @@ from ...common.contract.rows import from_wire
 from ...common.errors import InvalidArgument, StoreError
 from ...common.values.references import Reference
 from ..core.deadlines import GIVE_UP_SECONDS, deadline_in, pause_before, rest_of
-from ..core.pickling import Way, line, own_name, way_of
+from ..core.pickling import MasterAddress, master_address_of, private_name, session_to
 
 if TYPE_CHECKING:
-    from ..core.session import Session
+    from ..core.session import ClientSession
 
 TOKEN_BYTES: Final = 16
 STORE_SECONDS: Final = 5.0  # how long that is tried, for calls that nobody parks
 
 
-class Proxy:
+class SyncProxy:
     """What they share. ``mine``: it goes with this process's session."""
 
     _object: ClassVar[str]
 
-    def __init__(self, session: Session, name: str | None, *arguments: Any) -> None:
+    def __init__(self, session: ClientSession, name: str | None, *arguments: Any) -> None:
         self._session = session
-        self.name = own_name(type(self).__name__.lower()) if name is None else name
+        self.name = private_name(type(self).__name__.lower()) if name is None else name
         self._target = (self._object, self.name, *arguments, name is None)
         self._call("state")  # it is there now, and nothing else is of that name
 
     def __reduce__(self) -> tuple[Any, ...]:
         rest = {name: value for name, value in vars(self).items() if name != "_session"}
-        return _arrived, (way_of(self._session), type(self), {**rest, "_target": (*self._target[:-1], False)})
+        return _arrived, (
+            master_address_of(self._session),
+            type(self),
+            {**rest, "_target": (*self._target[:-1], False)},
+        )
 
     def _tq_reference(self) -> Reference:
         """As it travels in values."""
@@ -51,7 +55,7 @@ class Proxy:
         return self._target[1:-1]
 
     @classmethod
-    def _found(cls, session: Session, name: str, *arguments: Any) -> Self:
+    def _found(cls, session: ClientSession, name: str, *arguments: Any) -> Self:
         """One that is there, as whoever it was that arrived here has it; whose it is stays as it was."""
         proxy = cls.__new__(cls)
         proxy._session, proxy.name, proxy._target = session, name, (cls._object, name, *arguments, False)
@@ -63,9 +67,9 @@ class Proxy:
     def _ask(self, method: str, *args: Any) -> Future[Any]:
         return self._session.start_call(self._target, method, *args)
 
-    def _insist(self, method: str, *args: Any) -> Future[Any]:
+    def _start_until_done(self, method: str, *args: Any) -> Future[Any]:
         """Repeated until it is done: its failure would be seen by nobody."""
-        return self._session.insist(self._target, method, *args)
+        return self._session.start_until_done(self._target, method, *args)
 
     def _call(self, method: str, *args: Any) -> Any:
         """The answer; a disk that fails is given a few seconds to recover."""
@@ -87,7 +91,7 @@ class Proxy:
                 if not pause_before(deadline):
                     raise
 
-    def _insisted(self, method: str, *args: Any) -> Any:
+    def _ask_until_answered(self, method: str, *args: Any) -> Any:
         """The answer, however long it takes while there is a master: Unreachable when that stays away."""
         while True:
             try:
@@ -98,24 +102,24 @@ class Proxy:
     def _given_up(self, otherwise: Any, method: str, *args: Any) -> Any:
         """The time is over: what the master says became of the call, ``otherwise`` if it does not answer."""
         try:
-            return self._insist(method, *args).result(GIVE_UP_SECONDS)
+            return self._start_until_done(method, *args).result(GIVE_UP_SECONDS)
         except TimeoutError:
             return otherwise
 
 
-def _arrived(way: Way, kind: type[Proxy], rest: dict[str, Any]) -> Proxy:
+def _arrived(address: MasterAddress, kind: type[SyncProxy], rest: dict[str, Any]) -> SyncProxy:
     """A proxy that came by pickle; whose it is stays as it was."""
     proxy = kind.__new__(kind)
-    vars(proxy).update(rest, _session=line(way))
+    vars(proxy).update(rest, _session=session_to(address))
     return proxy
 
 
-class Event(Proxy):
+class Event(SyncProxy):
     """As ``threading.Event``."""
 
     _object = "get_event"
 
-    def __init__(self, session: Session, name: str | None = None) -> None:
+    def __init__(self, session: ClientSession, name: str | None = None) -> None:
         super().__init__(session, name)
 
     def is_set(self) -> bool:
@@ -147,18 +151,18 @@ class Event(Proxy):
         except TimeoutError:
             return bool(self._given_up(False, "give_up_wait", token, state.times))
         except BaseException:
-            self._insist("give_up_wait", token, state.times)
+            self._start_until_done("give_up_wait", token, state.times)
             raise
 
 
-class Barrier(Proxy):
+class Barrier(SyncProxy):
     """As ``threading.Barrier``, without an action."""
 
     _object = "get_barrier"
 
     def __init__(
         self,
-        session: Session,
+        session: ClientSession,
         parties: int,
         action: Callable[[], object] | None = None,
         timeout: float | None = None,
@@ -178,7 +182,7 @@ class Barrier(Proxy):
         return self.name, self._parties, self._timeout
 
     @classmethod
-    def _found(cls, session: Session, name: str, *arguments: Any) -> Self:
+    def _found(cls, session: ClientSession, name: str, *arguments: Any) -> Self:
         parties, timeout = arguments
         proxy = super()._found(session, name, parties)
         proxy._parties, proxy._timeout = parties, timeout
@@ -194,7 +198,7 @@ class Barrier(Proxy):
         except TimeoutError:
             place = self._given_up(-1, "give_up_wait", token)
         except BaseException:
-            self._insist("give_up_wait", token)
+            self._start_until_done("give_up_wait", token)
             raise
         if place is None or place < 0:
             raise BrokenBarrierError

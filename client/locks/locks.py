@@ -20,11 +20,11 @@ from ...common.contract.rows import from_wire
 from ...common.errors import InvalidArgument
 from ...common.values.references import Reference
 from ..core.deadlines import deadline_in, rest_of
-from ..core.pickling import own_name
-from .events_and_barriers import TOKEN_BYTES, Proxy
+from ..core.pickling import private_name
+from .events_and_barriers import TOKEN_BYTES, SyncProxy
 
 if TYPE_CHECKING:
-    from ..core.session import Session
+    from ..core.session import ClientSession
 
 T = TypeVar("T")
 
@@ -81,10 +81,10 @@ class _Holdings:
         return self._acquired[0] if self._acquired else None
 
 
-class _Held:
+class _SessionHoldings:
     """What this process holds through one session, by the names of locks. A forked child holds nothing."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: ClientSession) -> None:
         self._guard = threading.Lock()
         self._by_name: dict[str, _Holdings] = {}
 
@@ -93,13 +93,13 @@ class _Held:
             return self._by_name.setdefault(name, _Holdings())
 
 
-class _Permits(Proxy):
+class _Acquirable(SyncProxy):
     """Whatever is acquired and released."""
 
     _object = "get_lock"
     _kind: ClassVar[str]
 
-    def __init__(self, session: Session, name: str | None = None, value: int = 1) -> None:
+    def __init__(self, session: ClientSession, name: str | None = None, value: int = 1) -> None:
         super().__init__(session, name, self._kind, value)
 
     def acquire(
@@ -135,7 +135,7 @@ class _Permits(Proxy):
 
     @property
     def _holdings(self) -> _Holdings:
-        return self._session.part(_Held).of(self.name)
+        return self._session.part(_SessionHoldings).of(self.name)
 
     def _acquire(self, block: bool, timeout: float | None) -> bool:
         deadline = self._deadline(block, timeout)
@@ -149,9 +149,9 @@ class _Permits(Proxy):
         except TimeoutError:
             fence = self._given_up(None, "give_up_acquire", token)
             if fence is None:
-                self._insist("release", token)
+                self._start_until_done("release", token)
         except BaseException:  # Ctrl-C: it is not to be acquired behind our back
-            self._insist("release", token)
+            self._start_until_done("release", token)
             raise
         if fence is None:
             return False
@@ -175,7 +175,7 @@ class _Permits(Proxy):
         self._give_back(acquired)
 
     def _give_back(self, acquired: _Acquired) -> None:
-        released = self._session.insisted(self._insist("release", acquired.token))
+        released = self._session.confirmed(self._start_until_done("release", acquired.token))
         if not released:
             raise self._lost(acquired.fence)
 
@@ -193,18 +193,18 @@ class _Permits(Proxy):
     def _is_mine(self) -> bool:
         return len(self._holdings) > 0
 
-    def _lay_down(self) -> tuple[_Acquired, int]:
+    def _suspend(self) -> tuple[_Acquired, int]:
         """What is held by this thread, no more, and how deep."""
         acquired = self._holdings.take()
         if acquired is None:
             raise self._not_held()
         return acquired, 1
 
-    def _pick_up(self, token: bytes, fence: int, depth: int) -> None:
+    def _restore(self, token: bytes, fence: int, depth: int) -> None:
         self._holdings.add(token, fence)
 
 
-class Lock(_Permits):
+class Lock(_Acquirable):
     """As ``threading.Lock``; any thread of the process that holds it may release it."""
 
     _kind = "lock"
@@ -214,7 +214,7 @@ class Lock(_Permits):
         return self._state().free == 0
 
 
-class RLock(_Permits):
+class RLock(_Acquirable):
     """As ``threading.RLock``: its owner is a thread of a process."""
 
     _kind = "rlock"
@@ -256,22 +256,22 @@ class RLock(_Permits):
     def _is_mine(self) -> bool:
         return self._depth > 0
 
-    def _lay_down(self) -> tuple[_Acquired, int]:
+    def _suspend(self) -> tuple[_Acquired, int]:
         depth = self._depth
         self._own(0)
-        return super()._lay_down()[0], depth
+        return super()._suspend()[0], depth
 
-    def _pick_up(self, token: bytes, fence: int, depth: int) -> None:
-        super()._pick_up(token, fence, depth)
+    def _restore(self, token: bytes, fence: int, depth: int) -> None:
+        super()._restore(token, fence, depth)
         self._own(depth)
 
 
-class Semaphore(_Permits):
+class Semaphore(_Acquirable):
     """As ``threading.Semaphore``. A process that holds no permit may release as well: then there is one more."""
 
     _kind = "semaphore"
 
-    def __init__(self, session: Session, value: int = 1, name: str | None = None) -> None:
+    def __init__(self, session: ClientSession, value: int = 1, name: str | None = None) -> None:
         if value < 0:
             raise ValueError("semaphore initial value must be >= 0")
         super().__init__(session, name, value)
@@ -319,11 +319,13 @@ class Condition:
     As there, ``wait`` may return for nothing, here after a lost connection: use ``wait_for``, or a loop.
     """
 
-    def __init__(self, session: Session, lock: Lock | RLock | None = None, name: str | None = None) -> None:
+    def __init__(
+        self, session: ClientSession, lock: Lock | RLock | None = None, name: str | None = None
+    ) -> None:
         if lock is not None and not isinstance(lock, Lock | RLock):
             raise InvalidArgument(f"a condition needs a Lock or RLock of this manager, not {lock!r:.80}")
         self._lock = RLock(session, name) if lock is None else lock
-        self.name = own_name("condition") if name is None else name
+        self.name = private_name("condition") if name is None else name
         self.acquire, self.release = self._lock.acquire, self._lock.release
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -354,27 +356,27 @@ class Condition:
         lock = self._lock
         if not lock._is_mine():
             raise RuntimeError("cannot wait on un-acquired lock")
-        laid_down, depth = lock._lay_down()
+        suspended, depth = lock._suspend()
         token, notified = os.urandom(TOKEN_BYTES), True
-        call = ("wait", self.name, laid_down.token, token)
+        call = ("wait", self.name, suspended.token, token)
         try:
             new = lock._await(*call, deadline=deadline)
         except TimeoutError:
-            notified, new = self._given_up(call, laid_down, depth)
+            notified, new = self._given_up(call, suspended, depth)
         except BaseException:  # Ctrl-C: whoever called us expects to hold the lock
-            _, new = self._given_up(call, laid_down, depth)
+            _, new = self._given_up(call, suspended, depth)
             if new is not None:
-                lock._pick_up(token, new, depth)
+                lock._restore(token, new, depth)
             raise
         if new is None:
-            lock._pick_up(
-                laid_down.token, laid_down.fence, depth
+            lock._restore(
+                suspended.token, suspended.fence, depth
             )  # so that the end of a ``with`` says the same
-            raise lock._lost(laid_down.fence)
-        lock._pick_up(token, new, depth)
+            raise lock._lost(suspended.fence)
+        lock._restore(token, new, depth)
         return notified
 
-    def _given_up(self, call: tuple[Any, ...], laid_down: _Acquired, depth: int) -> tuple[bool, int | None]:
+    def _given_up(self, call: tuple[Any, ...], suspended: _Acquired, depth: int) -> tuple[bool, int | None]:
         """Wait for the lock only: whether it was notified before, and the fencing token.
 
         Raises Unreachable when the master stays away. It is told then that this process does not want the lock, and
@@ -382,11 +384,11 @@ class Condition:
         """
         _, name, _, token = call
         try:
-            notified = bool(self._lock._insisted("give_up_wait", name, token))
-            return notified, self._lock._insisted(*call)
+            notified = bool(self._lock._ask_until_answered("give_up_wait", name, token))
+            return notified, self._lock._ask_until_answered(*call)
         except BaseException:
-            self._lock._insist("release", token)
-            self._lock._pick_up(laid_down.token, laid_down.fence, depth)
+            self._lock._start_until_done("release", token)
+            self._lock._restore(suspended.token, suspended.fence, depth)
             raise
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:

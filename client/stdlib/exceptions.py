@@ -20,13 +20,13 @@ class BrokenCluster(BrokenExecutor, TqError):
     """There is no way to the cluster any more: the key is refused, or nothing answered in time."""
 
 
-def broken(error: TqError) -> TqError:
+def as_broken_cluster(error: TqError) -> TqError:
     """What a caller of an Executor or Pool is told when his task could not be sent."""
     lost = isinstance(error, (Unreachable, Rejected, ProtocolError))
     return BrokenCluster(str(error)) if lost else error
 
 
-def nobody_runs(name: str, queue: str, connected: int) -> str:
+def no_worker_runs(name: str, queue: str, connected: int) -> str:
     """That no worker would run this, and the flag of one that would."""
     allow = name.replace(":", ".")
     module = name.partition(":")[0]

@@ -28,15 +28,15 @@ from ...common.values.codec import encode_chunk
 from ..app import App
 from ..core.fork import guard
 from ..tasks.handle import TASKS
-from ..tasks.outcomes import UNKNOWN, Outcome
-from .exceptions import broken, rebuilt
-from .sendable import Sendable, Sendables
-from .submission_queue import AWAY_SECONDS_MAX, CANCEL_SECONDS, Courier
+from ..tasks.outcomes import UNKNOWN, TaskOutcome
+from .exceptions import as_broken_cluster, rebuilt
+from .remote_functions import RemoteFunction, RemoteFunctions
+from .submission_queue import CANCEL_SECONDS, UNREACHABLE_SECONDS_MAX, SubmissionQueue
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from ..core.session import Session
+    from ..core.session import ClientSession
     from ..tasks.options import Options
 
 P = ParamSpec("P")
@@ -60,9 +60,9 @@ Work = tuple[bytes, list[Blob]]
 class TaskFuture(Future[T]):
     """A standard Future that knows its task. ``cancel`` and ``running`` ask the master, which takes a round trip."""
 
-    def __init__(self, session: Session, courier: Courier) -> None:
+    def __init__(self, session: ClientSession, submissions: SubmissionQueue) -> None:
         super().__init__()
-        self._session, self._courier = session, courier
+        self._session, self._submissions = session, submissions
         self._begun = False  # guarded: set_running_or_notify_cancel was called, which may be done once
         self.task = new_ids()
 
@@ -81,7 +81,7 @@ class TaskFuture(Future[T]):
 
     def _check_may_wait(self, timeout: float | None) -> None:
         if timeout is None and not self.done():
-            self._courier.check_may_wait()
+            self._submissions.check_may_wait()
 
     def cancel(self) -> bool:
         """Cancel the task if no worker has begun it; False when one has, or it has ended."""
@@ -89,12 +89,12 @@ class TaskFuture(Future[T]):
             return self.cancelled()
         if super().running():
             return False
-        [answer] = self._courier.cancel([self.task], running=False)
+        [answer] = self._submissions.cancel([self.task], running=False)
         return self._found(answer)
 
     def running(self) -> bool:
         if not self.done() and not super().running():
-            self._courier.push()
+            self._submissions.push()
             self._found(self._session.start_call(TASKS, "states", [self.task]))
         return super().running()
 
@@ -118,9 +118,9 @@ class TaskFuture(Future[T]):
         if not begun:
             self.set_running_or_notify_cancel()
 
-    # courier.Receiver
+    # x
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: TaskOutcome) -> None:
         if outcome.state == StateNumber.CANCELLED:
             super().cancel()  # has no effect on one that runs
         self._begin()
@@ -137,7 +137,7 @@ class TaskFuture(Future[T]):
     def failed(self, error: TqError) -> None:
         self._begin()
         if not self.cancelled():
-            self.set_exception(broken(error))
+            self.set_exception(as_broken_cluster(error))
 
 
 class Executor(StandardExecutor):
@@ -156,18 +156,18 @@ class Executor(StandardExecutor):
         authkey: str | None = None,
         *,
         app: App | None = None,
-        master_timeout: float | None = AWAY_SECONDS_MAX,
+        master_timeout: float | None = UNREACHABLE_SECONDS_MAX,
         **options: Unpack[Options],
     ) -> None:
         _check_foreign(url, options)
         self._app = app or App(url, authkey)
-        self._courier = Courier(self._app.session, master_timeout)
+        self._submissions = SubmissionQueue(self._app.session, master_timeout)
         if app is None:
-            self._courier.at_end.append(self._app.session.close)
-        self._sendables = Sendables(self._app.session, options)
-        self._finalizer = weakref.finalize(self, self._courier.close)
+            self._submissions.on_end.append(self._app.session.close)
+        self._functions = RemoteFunctions(self._app.session, options)
+        self._finalizer = weakref.finalize(self, self._submissions.close)
         self._finalizer.atexit = False  # at the end of the program it is _finish that waits
-        _couriers.add(self._courier)
+        _submission_queues.add(self._submissions)
 
     def __repr__(self) -> str:
         return f"<tq.Executor {self._app!r}>"
@@ -178,9 +178,9 @@ class Executor(StandardExecutor):
         Raises RuntimeError after ``shutdown``, NotNamed for a callable without a name, Forbidden when no
         connected worker would run it, NotSerializable for an argument that cannot travel.
         """
-        self._courier.check_open()
-        sendable = self._sendables.of(fn)
-        return cast("Future[T]", self._send(sendable, _work(sendable, args, kwargs)))
+        self._submissions.check_open()
+        remote = self._functions.of(fn)
+        return cast("Future[T]", self._send(remote, _work(remote, args, kwargs)))
 
     def map(
         self,
@@ -200,21 +200,21 @@ class Executor(StandardExecutor):
             raise TypeError("buffersize must be an integer or None")
         if buffersize is not None and buffersize < 1:
             raise ValueError("buffersize must be None or > 0")
-        self._courier.check_whole()
+        self._submissions.check_not_broken()
         deadline = None if timeout is None else time.monotonic() + timeout
-        sendable = self._sendables.of(fn)
-        works = _works(sendable, iterables, chunksize)
+        remote = self._functions.of(fn)
+        works = _works(remote, iterables, chunksize)
         futures: deque[TaskFuture[Any]] = deque()
         try:
-            futures.extend(self._send(sendable, work) for work in islice(works, buffersize))
+            futures.extend(self._send(remote, work) for work in islice(works, buffersize))
         except BaseException:  # of an iterable, or a value that cannot travel: nobody will ask for the others
             self._cancel(futures)
             raise
-        return self._results(sendable, futures, works, deadline, chunksize > 1)
+        return self._results(remote, futures, works, deadline, chunksize > 1)
 
     def _results(
         self,
-        sendable: Sendable,
+        remote: RemoteFunction,
         futures: deque[TaskFuture[Any]],
         works: Iterator[Work],
         deadline: float | None,
@@ -222,9 +222,7 @@ class Executor(StandardExecutor):
     ) -> Iterator[Any]:
         try:
             while futures:
-                futures.extend(
-                    self._send(sendable, work) for work in islice(works, 1)
-                )  # for the one that goes
+                futures.extend(self._send(remote, work) for work in islice(works, 1))  # for the one that goes
                 rest = None if deadline is None else deadline - time.monotonic()
                 value = [futures[0].result(rest)]
                 futures.popleft()
@@ -237,23 +235,25 @@ class Executor(StandardExecutor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more. ``cancel_futures``: cancel what no worker has begun. ``wait``: for what is left."""
-        self._courier.close()
+        self._submissions.close()
         if cancel_futures:
-            self._cancel([one for one in self._courier.waiting() if isinstance(one, TaskFuture)])
+            self._cancel(
+                [one for one in self._submissions.pending_receivers() if isinstance(one, TaskFuture)]
+            )
         if wait:
-            self._courier.join()
+            self._submissions.join()
 
-    def _send(self, sendable: Sendable, work: Work) -> TaskFuture[Any]:
-        future: TaskFuture[Any] = TaskFuture(self._app.session, self._courier)
+    def _send(self, remote: RemoteFunction, work: Work) -> TaskFuture[Any]:
+        future: TaskFuture[Any] = TaskFuture(self._app.session, self._submissions)
         payload, blobs = work
-        self._courier.send(sendable.name, sendable.choice, payload, future, blobs)
+        self._submissions.send(remote.name, remote.choice, payload, future, blobs)
         return future
 
     def _cancel(self, futures: Iterable[TaskFuture[Any]]) -> None:
         """Cancel those that wait, without waiting for it: their outcomes come as any other's."""
         ids = [future.task for future in futures if not future.done()]
         if ids:
-            self._courier.cancel(ids, running=False)
+            self._submissions.cancel(ids, running=False)
 
 
 def _check_foreign(url: Any, options: Mapping[str, Any]) -> None:
@@ -266,16 +266,16 @@ def _check_foreign(url: Any, options: Mapping[str, Any]) -> None:
         )
 
 
-def _work(sendable: Sendable, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Work:
+def _work(remote: RemoteFunction, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Work:
     blobs: list[Blob] = []
-    return sendable.payload(args, kwargs, blobs), blobs
+    return remote.payload(args, kwargs, blobs), blobs
 
 
-def _works(sendable: Sendable, iterables: tuple[Iterable[Any], ...], size: int) -> Iterator[Work]:
+def _works(remote: RemoteFunction, iterables: tuple[Iterable[Any], ...], size: int) -> Iterator[Work]:
     """The calls of a map, ``size`` at a time."""
     if size == 1:
         for call in zip(*iterables, strict=False):
-            yield _work(sendable, call, {})
+            yield _work(remote, call, {})
         return
     star = len(iterables) != 1
     calls: Iterator[Any] = zip(*iterables, strict=False) if star else iter(iterables[0])
@@ -286,16 +286,16 @@ def _works(sendable: Sendable, iterables: tuple[Iterable[Any], ...], size: int) 
         first += len(chunk)
 
 
-_couriers: weakref.WeakSet[Courier] = (
+_submission_queues: weakref.WeakSet[SubmissionQueue] = (
     weakref.WeakSet()
 )  # of executors, also of those that nobody holds any more
 
 
 def _finish() -> None:
     """As the standard library does: the program does not end before its futures have."""
-    for courier in list(_couriers):
-        courier.close()
-        courier.join()
+    for submissions in list(_submission_queues):
+        submissions.close()
+        submissions.join()
 
 
 def finish_first() -> None:

@@ -14,12 +14,12 @@ from .pool import Pool
 
 if TYPE_CHECKING:
     from ..app import App
-    from ..local.cluster import OwnCluster
+    from ..local.cluster import EmbeddedCluster
 
 
 def pool_of(
     app: App,
-    cluster: OwnCluster | None,
+    cluster: EmbeddedCluster | None,
     number: int,
     processes: int | None = None,
     initializer: Callable[..., Any] | None = None,
@@ -36,18 +36,20 @@ def pool_of(
     queue = f"pool-{number}"
     slots = (os.cpu_count() or 1) if processes is None else processes
     pool = Pool(slots, initializer, initargs, None, context, app=app, **{"queue": queue, **options})
-    courier = pool._courier  # the pool itself must not be held on to, or it is never collected
+    submissions = pool._submissions  # the pool itself must not be held on to, or it is never collected
 
     def died(how: str) -> None:
-        courier.break_off(f"the worker processes of this pool have ended: their worker {how}; make a new one")
+        submissions.mark_broken(
+            f"the worker processes of this pool have ended: their worker {how}; make a new one"
+        )
 
     try:
         end = cluster.start_worker(  # ours alone: only we have its key
-            slots=slots, allow=("*",), queue=queue, tasks_per_child=maxtasksperchild, at_death=died
+            slots=slots, allow=("*",), queue=queue, tasks_per_child=maxtasksperchild, on_exit=died
         )
     except BaseException:
         pool.terminate()
         raise
-    cluster.at_end.append(courier.break_off)
-    courier.at_end += [end, lambda: cluster.at_end.remove(courier.break_off)]
+    cluster.on_end.append(submissions.mark_broken)
+    submissions.on_end += [end, lambda: cluster.on_end.remove(submissions.mark_broken)]
     return pool

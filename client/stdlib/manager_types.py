@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...common.values.codec import encode_call
-from ..core.pickling import own_name
+from ..core.pickling import private_name
 from ..items.queue import ItemQueue, SimpleQueue
 from ..locks.events_and_barriers import Barrier, Event
 from ..locks.locks import BoundedSemaphore, Condition, Lock, RLock, Semaphore
@@ -43,7 +43,7 @@ def _named_queue(kind: str) -> Callable[..., ItemQueue]:
     def make(manager: BaseManager, maxsize: int = 0, *, name: str | None = None) -> ItemQueue:
         mine = name is None
         return ItemQueue(
-            manager.app.session, own_name(kind) if name is None else name, kind, maxsize, mine=mine
+            manager.app.session, private_name(kind) if name is None else name, kind, maxsize, mine=mine
         )
 
     return make
@@ -51,7 +51,7 @@ def _named_queue(kind: str) -> Callable[..., ItemQueue]:
 
 def _simple_queue(manager: BaseManager, *, name: str | None = None) -> SimpleQueue:
     return SimpleQueue(
-        manager.app.session, own_name("fifo") if name is None else name, "fifo", mine=name is None
+        manager.app.session, private_name("fifo") if name is None else name, "fifo", mine=name is None
     )
 
 

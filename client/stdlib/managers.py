@@ -32,14 +32,14 @@ from ...common.values.codec import encode_call
 from ...common.wire.address import Address, is_loopback, parse_address
 from ..app import App
 from ..core.pickling import authkey_text, remember, url_of
-from ..core.session import Session
-from ..local.cluster import OwnCluster
-from .proxies import OF_DATA, TARGET, understood
+from ..core.session import ClientSession
+from ..local.cluster import EmbeddedCluster
+from .proxies import OF_DATA, TARGET, decode_answer
 
 CONNECT_SECONDS: Final = 5.0
 
 
-class State(enum.Enum):
+class ManagerState(enum.Enum):
     """Of a manager; the standard library's three."""
 
     INITIAL = "initial"
@@ -84,9 +84,9 @@ class BaseManager:
         if authkey is not None and len(authkey) == 0:
             raise InvalidArgument("the authkey is empty: anybody would have it; None is this process's own")
         self._authkey = authkey_text(current_process().authkey if authkey is None else authkey)
-        self._state = State.INITIAL
+        self._state = ManagerState.INITIAL
         self._shutdown_timeout, self._data = shutdown_timeout, data
-        self._cluster: OwnCluster | None = None
+        self._cluster: EmbeddedCluster | None = None
         self._app: App | None = None
         self._pools = 0  # made so far
 
@@ -113,7 +113,7 @@ class BaseManager:
         assert self._cluster is not None  # noqa: S101 - just started
         # When neither the manager nor any proxy is there any more, its server ends, as the documentation has it.
         weakref.finalize(self.app.session, self._cluster.stop, self._shutdown_timeout).atexit = False
-        self._cluster.at_end.append(_breaking_off(self._cluster, self.app.session))
+        self._cluster.on_end.append(_close_when_broken(self._cluster, self.app.session))
 
     def get_server(self) -> Server:
         """An object with ``serve_forever()`` and ``address``."""
@@ -134,7 +134,7 @@ class BaseManager:
             raise ProcessError(
                 "only a manager that was started can be shut down; this one is connected, or was never started"
             )
-        self._state = State.SHUTDOWN
+        self._state = ManagerState.SHUTDOWN
         if self._app is not None:
             self._app.close()
         self._cluster.stop(self._shutdown_timeout)
@@ -145,7 +145,7 @@ class BaseManager:
             self._cluster.join(timeout)
 
     def __enter__(self) -> Self:
-        if self._state == State.INITIAL:
+        if self._state == ManagerState.INITIAL:
             self.start()
         self._check_started()
         return self
@@ -212,7 +212,7 @@ class BaseManager:
     def _ask(self, target: tuple[Any, ...], method: str, *args: Any) -> Any:
         assert self.address is not None  # noqa: S101 - started
         answer = self.app.session.ask(target, method, *args)
-        return understood(answer, self, self.address, self._authkey)
+        return decode_answer(answer, self, self.address, self._authkey)
 
     def proxytype(self, typeid: str) -> Callable[..., Any] | None:
         """What was registered as the proxies of a typeid."""
@@ -239,7 +239,7 @@ class BaseManager:
                 stacklevel=4,
             )
             host = "127.0.0.1"
-        self._cluster = OwnCluster(self._data, durability="memory" if self._data is None else "fsync")
+        self._cluster = EmbeddedCluster(self._data, durability="memory" if self._data is None else "fsync")
         try:
             self._cluster.start_master(str(Address(host, wanted.port)), self._authkey, self._served())
         except ConfigError as error:
@@ -270,23 +270,23 @@ class BaseManager:
         except Unreachable as error:
             app.close()
             raise ConnectionRefusedError(str(error)) from error
-        self._app, self._state = app, State.STARTED
+        self._app, self._state = app, ManagerState.STARTED
         remember(app.session)
 
     def _check_initial(self) -> None:
-        if self._state == State.STARTED:
+        if self._state == ManagerState.STARTED:
             raise ProcessError("Already started server")
-        if self._state == State.SHUTDOWN:
+        if self._state == ManagerState.SHUTDOWN:
             raise ProcessError("Manager has shut down")
 
     def _check_started(self) -> None:
-        if self._state == State.SHUTDOWN:
+        if self._state == ManagerState.SHUTDOWN:
             raise ProcessError("Manager has shut down")
-        if self._state != State.STARTED:
+        if self._state != ManagerState.STARTED:
             raise AssertionError("server not yet started")
 
 
-def _breaking_off(cluster: OwnCluster, session: Session) -> Callable[[str], None]:
+def _close_when_broken(cluster: EmbeddedCluster, session: ClientSession) -> Callable[[str], None]:
     """When our server has died nobody starts it again: those who wait for it are told. It does not hold the session, whose
     end is the server's."""
     held = weakref.ref(session)

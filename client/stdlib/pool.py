@@ -5,8 +5,8 @@ documentation. A chunk is one task: durable, retried as the pool's options say, 
 
 ::
 
-    map, imap, … ──► feeder thread: encodes chunks, a bounded number under way ──► Courier
-    AsyncResult, iterators of imap  ◄────────── courier thread ◄─────────────────────┘
+    map, imap, … ──► feeder thread: encodes chunks, a bounded number under way ──► SubmissionQueue
+    AsyncResult, iterators of imap  ◄────────── submissions thread ◄─────────────────────┘
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ...common.errors import InvalidArgument
 from ...common.runtime.discovery import discover
 from ...common.wire.caller import ambient
 from ..app import App
-from ..local.local import own_cluster
-from .pool_feeder import Feed, Feeder
+from ..local.local import start_embedded_cluster
+from .pool_feeder import Feeder, IterableFeed
 from .pool_results import AsyncResult, IMapIterator, IMapUnorderedIterator, MapResult
-from .sendable import Sendables
-from .submission_queue import AWAY_SECONDS_MAX, Courier
+from .remote_functions import RemoteFunctions
+from .submission_queue import UNREACHABLE_SECONDS_MAX, SubmissionQueue
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -58,7 +58,7 @@ class Pool:
         url: str | None = None,
         authkey: str | None = None,
         app: App | None = None,
-        master_timeout: float | None = AWAY_SECONDS_MAX,
+        master_timeout: float | None = UNREACHABLE_SECONDS_MAX,
         **options: Unpack[Options],
     ) -> None:
         if processes is not None and processes < 1:
@@ -79,18 +79,18 @@ class Pool:
             and ambient() is None
             and discover(None, None, Role.CLIENT).url is None
         ):
-            cluster = own_cluster(processes, None)
+            cluster = start_embedded_cluster(processes, None)
             url, authkey = cluster.url, cluster.key("client")
         self._app = app or App(url, authkey)
-        self._courier = Courier(self._app.session, master_timeout)
+        self._submissions = SubmissionQueue(self._app.session, master_timeout)
         if app is None:
-            self._courier.at_end.append(self._app.session.close)
+            self._submissions.on_end.append(self._app.session.close)
         if cluster is not None:
-            cluster.at_end.append(self._courier.break_off)
-            self._courier.at_end.append(cluster.stop)
-        self._sendables = Sendables(self._app.session, options)
+            cluster.on_end.append(self._submissions.mark_broken)
+            self._submissions.on_end.append(cluster.stop)
+        self._functions = RemoteFunctions(self._app.session, options)
         self._processes = processes
-        self._feeder = Feeder(self._app.session, self._courier)
+        self._feeder = Feeder(self._app.session, self._submissions)
         self._state = RUN  # guarded by the feeder's lock
 
     def __repr__(self) -> str:
@@ -114,9 +114,9 @@ class Pool:
         error_callback: Callback | None = None,
     ) -> AsyncResult:
         self._check_running()
-        sendable, args, kwds = self._sendables.of(func), tuple(args), dict(kwds)
-        result = AsyncResult(self._courier.check_may_wait, callback, error_callback)
-        self._feeder.send_one(sendable, lambda met: sendable.payload(args, kwds, met), result)
+        remote, args, kwds = self._functions.of(func), tuple(args), dict(kwds)
+        result = AsyncResult(self._submissions.check_may_wait, callback, error_callback)
+        self._feeder.send_one(remote, lambda met: remote.payload(args, kwds, met), result)
         return result
 
     # many calls, one result
@@ -157,13 +157,13 @@ class Pool:
 
     def imap(self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1) -> IMapIterator:
         """Results in order, each as soon as it is its turn. ``iterable`` may have no end."""
-        return self._imap(IMapIterator(self._courier.check_may_wait), func, iterable, chunksize)
+        return self._imap(IMapIterator(self._submissions.check_may_wait), func, iterable, chunksize)
 
     def imap_unordered(
         self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1
     ) -> IMapIterator:
         """Results as they come."""
-        return self._imap(IMapUnorderedIterator(self._courier.check_may_wait), func, iterable, chunksize)
+        return self._imap(IMapUnorderedIterator(self._submissions.check_may_wait), func, iterable, chunksize)
 
     # the end
 
@@ -185,7 +185,7 @@ class Pool:
         if self._state == RUN:
             raise ValueError("Pool is still running")
         self._feeder.join()
-        self._courier.join()
+        self._submissions.join()
 
     def __enter__(self) -> Self:
         self._check_running()
@@ -204,7 +204,7 @@ class Pool:
     def _check_running(self) -> None:
         if self._state != RUN:
             raise ValueError("Pool not running")
-        self._courier.check_whole()
+        self._submissions.check_not_broken()
 
     def _map_async(
         self,
@@ -219,13 +219,13 @@ class Pool:
         self._check_running()
         if chunksize is not None:
             _check_chunk_size(chunksize)
-        sendable = self._sendables.of(func)
+        remote = self._functions.of(func)
         items = iterable if isinstance(iterable, Sized) else list(iterable)
         length = len(items)
         size = chunksize or max(1, -(-length // (self._slots() * CHUNKS_PER_SLOT)))
-        result = MapResult(self._courier.check_may_wait, callback, error_callback, -(-length // size))
+        result = MapResult(self._submissions.check_may_wait, callback, error_callback, -(-length // size))
         if length:
-            self._feed(Feed(sendable, islice(items, length), size, result, star=star))
+            self._feed(IterableFeed(remote, islice(items, length), size, result, star=star))
         return result
 
     def _imap(
@@ -233,10 +233,10 @@ class Pool:
     ) -> IMapIterator:
         self._check_running()
         _check_chunk_size(chunksize)
-        self._feed(Feed(self._sendables.of(func), iter(iterable), chunksize, result))
+        self._feed(IterableFeed(self._functions.of(func), iter(iterable), chunksize, result))
         return result
 
-    def _feed(self, feed: Feed) -> None:
+    def _feed(self, feed: IterableFeed) -> None:
         with self._feeder.lock:
             self._check_running()
             self._feeder.feed(feed)

@@ -3,8 +3,8 @@ holds any more is collected, whatever is under way.
 
 ::
 
-    imap, map, … ──► feed ──► thread: a chunk, encoded ──► Courier     at most UNDER_WAY_MAX unanswered
-    Result ◄── Piece ◄─────────────────────────────────────────┘
+    imap, map, … ──► feed ──► thread: a chunk, encoded ──► SubmissionQueue     at most UNDER_WAY_MAX unanswered
+    Result ◄── ChunkResult ◄─────────────────────────────────────────┘
 
 A feed of ``imap`` rests while too many of its results have not been taken, and others have their turn: an iterable without
 end costs bounded memory and holds up nobody. One whose iterator is gone gathers nothing, and is read to its end.
@@ -26,15 +26,15 @@ from typing import TYPE_CHECKING, Any, Final
 from ...common.domain.ids import new_ids
 from ...common.values.codec import encode_chunk
 from ..core.fork import in_child
-from .pool_results import NOBODY, IMapIterator, Piece
+from .pool_results import DISCARDED, ChunkResult, IMapIterator
 from .submission_queue import CANCEL_SECONDS
 
 if TYPE_CHECKING:
     from ...common.values.blob import Blob
-    from ..core.session import Session
+    from ..core.session import ClientSession
     from .pool_results import MapResult, Parts, Result
-    from .sendable import Sendable
-    from .submission_queue import Courier
+    from .remote_functions import RemoteFunction
+    from .submission_queue import SubmissionQueue
 
 UNDER_WAY_MAX: Final = 20_000  # chunks sent and not yet answered
 UNTAKEN_ITEMS_MAX: Final = 20_000  # of one imap, sent and not yet taken from its iterator; or so many chunks:
@@ -42,29 +42,29 @@ UNTAKEN_CHUNKS_MIN: Final = 1_000  # enough for the workers of a large cluster, 
 TURN_CHUNKS: Final = 1_000  # of a feed, until another has its turn
 
 
-def _nobody() -> None:
+def _collected() -> None:
     """What a weak reference says when there is nobody any more."""
 
 
-class Feed:
+class IterableFeed:
     """One iterable on its way. ``star``: each item is all arguments of a call."""
 
-    __slots__ = ("_kept", "_watched", "ahead_max", "items", "sendable", "sent", "size", "star")
+    __slots__ = ("_kept", "_watched", "ahead_max", "items", "remote", "sent", "size", "star")
 
     def __init__(
         self,
-        sendable: Sendable,
+        remote: RemoteFunction,
         items: Iterator[Any],
         size: int,
         result: MapResult | IMapIterator,
         *,
         star: bool = False,
     ) -> None:
-        self.sendable, self.items, self.size, self.star = sendable, items, size, star
+        self.remote, self.items, self.size, self.star = remote, items, size, star
         self.sent = 0  # chunks
         self.ahead_max = max(UNTAKEN_CHUNKS_MIN, UNTAKEN_ITEMS_MAX // size)
         self._kept: MapResult | None = None
-        self._watched: Callable[[], IMapIterator | None] = _nobody
+        self._watched: Callable[[], IMapIterator | None] = _collected
         if isinstance(result, IMapIterator):
             self._watched = weakref.ref(result)
         else:
@@ -72,7 +72,7 @@ class Feed:
 
     @property
     def result(self) -> Parts:
-        return self._kept or self._watched() or NOBODY
+        return self._kept or self._watched() or DISCARDED
 
     def has_room(self) -> bool:
         """Whether less has not been taken than may be."""
@@ -92,21 +92,21 @@ class Feed:
 
 
 class Feeder:
-    def __init__(self, session: Session, courier: Courier) -> None:
-        self._session, self._courier = session, courier
+    def __init__(self, session: ClientSession, submissions: SubmissionQueue) -> None:
+        self._session, self._submissions = session, submissions
         self._terminated = False
-        self._make_anew()
+        self._reset()
         _feeders.add(self)
 
-    def _make_anew(self) -> None:
+    def _reset(self) -> None:
         """What belongs to one process: after a fork the child has neither the thread nor what it was to send."""
         self.lock = threading.Lock()  # the Pool's: guards its state, together with starting the thread
         self._thread: threading.Thread | None = None
         self._wakes: SimpleQueue[None] = SimpleQueue()  # of the thread: look again
-        self._feeds: deque[Feed] = deque()  # appended to by any thread, the rest is the thread's
+        self._feeds: deque[IterableFeed] = deque()  # appended to by any thread, the rest is the thread's
         self._closed = self._awaited = False
 
-    def feed(self, feed: Feed) -> None:
+    def feed(self, feed: IterableFeed) -> None:
         """Send the chunks of this iterable, behind those of the ones before it."""
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name="tq-pool-feeder", daemon=True)
@@ -114,15 +114,17 @@ class Feeder:
         self._feeds.append(feed)
         self._wake()
 
-    def send_one(self, sendable: Sendable, payload: Callable[[list[Blob]], bytes], result: Result) -> None:
+    def send_one(
+        self, remote: RemoteFunction, payload: Callable[[list[Blob]], bytes], result: Result
+    ) -> None:
         """Send a call at once. What cannot be sent is told as its result."""
-        self._send(sendable, Piece(self._session, new_ids(), result, 0), payload)
+        self._send(remote, ChunkResult(self._session, new_ids(), result, 0), payload)
 
     def close(self) -> None:
-        """There will be no more: when all is sent, the courier is closed."""
+        """There will be no more: when all is sent, the submission queue is closed."""
         self._closed = True
         if self._thread is None:
-            self._courier.close()
+            self._submissions.close()
         else:
             self._wake()
 
@@ -132,8 +134,14 @@ class Feeder:
         self._wake()
         for feed in list(self._feeds):  # the thread may be waiting for the next item of one, for ever
             feed.result.abort(_terminated())
-        self._give_up([piece for piece in self._courier.waiting() if isinstance(piece, Piece)])
-        self._courier.close()
+        self._give_up(
+            [
+                chunk_result
+                for chunk_result in self._submissions.pending_receivers()
+                if isinstance(chunk_result, ChunkResult)
+            ]
+        )
+        self._submissions.close()
 
     def join(self) -> None:
         """Wait until all is sent, taken or not: who waits here takes nothing."""
@@ -156,9 +164,9 @@ class Feeder:
                 break
             else:
                 self._wakes.get()
-        self._courier.close()
+        self._submissions.close()
 
-    def _next_with_room(self) -> Feed | None:
+    def _next_with_room(self) -> IterableFeed | None:
         """The one whose turn it is; it stands last then."""
         for _ in range(len(self._feeds)):
             feed = self._feeds[0]
@@ -167,50 +175,52 @@ class Feeder:
                 return feed
         return None
 
-    def _send_some(self, feed: Feed) -> None:
+    def _send_some(self, feed: IterableFeed) -> None:
         try:
             for _ in range(TURN_CHUNKS):
                 if self._terminated:
                     raise _terminated()
                 if not (self._awaited or feed.has_room()):
                     return
-                self._courier.await_room(UNDER_WAY_MAX)
-                self._courier.check_whole()
+                self._submissions.wait_for_room(UNDER_WAY_MAX)
+                self._submissions.check_not_broken()
                 chunk = list(islice(feed.items, feed.size))
                 if not chunk:
                     break
-                piece = Piece(self._session, new_ids(), feed.result, feed.sent)
+                chunk_result = ChunkResult(self._session, new_ids(), feed.result, feed.sent)
                 payload = partial(encode_chunk, chunk, star=feed.star, first=feed.sent * feed.size)
-                self._send(feed.sendable, piece, payload)
+                self._send(feed.remote, chunk_result, payload)
                 feed.sent += 1
             else:
                 return
         except (
             Exception
         ) as error:  # of the user's iterable, or ours: it is told in its place, as the last result
-            feed.result.piece_failed(feed.sent, error)
+            feed.result.chunk_failed(feed.sent, error)
             feed.sent += 1
         self._feeds.remove(feed)
         feed.result.set_length(feed.sent)
 
-    def _send(self, sendable: Sendable, piece: Piece, payload: Callable[[list[Blob]], bytes]) -> None:
+    def _send(
+        self, remote: RemoteFunction, chunk_result: ChunkResult, payload: Callable[[list[Blob]], bytes]
+    ) -> None:
         try:
             blobs: list[Blob] = []
-            self._courier.send(sendable.name, sendable.choice, payload(blobs), piece, blobs)
+            self._submissions.send(remote.name, remote.choice, payload(blobs), chunk_result, blobs)
         except Exception as error:  # a value that cannot travel, or no address: told as its result
-            piece.give_up(_terminated() if self._terminated else error)
+            chunk_result.give_up(_terminated() if self._terminated else error)
         if self._terminated:  # terminate() may have looked just before this one was sent
-            self._give_up([piece])
+            self._give_up([chunk_result])
 
-    def _give_up(self, pieces: list[Piece]) -> None:
-        """Nobody waits for these any more: tell who did, and the master."""
-        for piece in pieces:
-            piece.give_up(_terminated())
-        ids = [piece.task for piece in pieces]
-        answers = self._courier.cancel(ids, running=True)
+    def _give_up(self, chunks: list[ChunkResult]) -> None:
+        """End these without a result: their readers get the error, and the master cancels the tasks."""
+        for chunk_result in chunks:
+            chunk_result.give_up(_terminated())
+        ids = [chunk_result.task for chunk_result in chunks]
+        answers = self._submissions.cancel(ids, running=True)
         done, late = wait(answers, CANCEL_SECONDS)
         if late or any(answer.exception() for answer in done):
-            self._courier.forget(ids)
+            self._submissions.forget(ids)
             words = "the master did not answer; tasks of the terminated pool may go on"
             warnings.warn(words, RuntimeWarning, stacklevel=3)
 
@@ -222,9 +232,9 @@ def _terminated() -> RuntimeError:
 _feeders: weakref.WeakSet[Feeder] = weakref.WeakSet()
 
 
-def _forked() -> None:
+def _reset_in_child() -> None:
     for feeder in list(_feeders):
-        feeder._make_anew()
+        feeder._reset()
 
 
-in_child(_forked)
+in_child(_reset_in_child)

@@ -13,35 +13,35 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...common.errors import TaskError, TqError
 from ..core.fork import guard
-from ..tasks.outcomes import Outcome
-from .exceptions import broken, rebuilt
+from ..tasks.outcomes import TaskOutcome
+from .exceptions import as_broken_cluster, rebuilt
 
 if TYPE_CHECKING:
-    from ..core.session import Session
+    from ..core.session import ClientSession
 
 log = logging.getLogger("tq.client")
 
 LENGTH, ABORTED = -1, -2  # in the place of a part's index
-NEWS_AT_ONCE: Final = (
+ARRIVALS_AT_ONCE: Final = (
     1_000  # that an iterator of imap reads: the feeder is to hear of it before all has been given out
 )
 
 Callback = Callable[[Any], object]
 
-_lock = guard(threading.Lock())  # guards ``Piece._told`` and ``MapResult._left``, each for a moment
+_lock = guard(threading.Lock())  # guards ``ChunkResult._claimed`` and ``MapResult._left``, each for a moment
 
 
-class Piece:
+class ChunkResult:
     """One task of a result: a call or a chunk. A ``submission_queue.Receiver``."""
 
-    __slots__ = ("_result", "_session", "_told", "index", "task")
+    __slots__ = ("_claimed", "_result", "_session", "index", "task")
 
-    def __init__(self, session: Session, task: bytes, result: Result, index: int) -> None:
+    def __init__(self, session: ClientSession, task: bytes, result: Result, index: int) -> None:
         self._session, self.task = session, task
         self._result, self.index = result, index
-        self._told = False
+        self._claimed = False
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: TaskOutcome) -> None:
         try:
             value = outcome.value(self.task, self._session)
         except TaskError as error:
@@ -52,21 +52,21 @@ class Piece:
             self.give_up(error)
         else:
             if self._claim():
-                self._result.piece_done(self.index, value)
+                self._result.chunk_done(self.index, value)
 
     def failed(self, error: TqError) -> None:
-        self.give_up(broken(error))
+        self.give_up(as_broken_cluster(error))
 
     def give_up(self, error: BaseException) -> None:
         """The result is this error, unless it is known already."""
         if self._claim():
-            self._result.piece_failed(self.index, error)
+            self._result.chunk_failed(self.index, error)
 
     def _claim(self) -> bool:
-        """Whether the result has to be told: once, by the courier's thread or by whoever gives up."""
+        """Whether the result has to be claimed: once, by the queue's own thread or by whoever gives up."""
         with _lock:
-            told, self._told = self._told, True
-        return not told
+            claimed, self._claimed = self._claimed, True
+        return not claimed
 
 
 class AsyncResult:
@@ -107,13 +107,13 @@ class AsyncResult:
             raise ValueError(f"{self!r} not ready")
         return self._error is None
 
-    # for Piece
+    # for ChunkResult
 
-    def piece_done(self, index: int, value: Any) -> None:
+    def chunk_done(self, index: int, value: Any) -> None:
         self._value = value
         self._finish()
 
-    def piece_failed(self, index: int, error: BaseException) -> None:
+    def chunk_failed(self, index: int, error: BaseException) -> None:
         self._error = error
         self._finish()
 
@@ -131,45 +131,45 @@ class AsyncResult:
 
 
 class MapResult(AsyncResult):
-    """The result of ``map_async``: a list, complete; or the first exception, once all pieces have ended."""
+    """The result of ``map_async``: a list, complete; or the first exception, once all chunks have ended."""
 
     def __init__(
         self,
         check_may_wait: Callable[[], None],
         callback: Callback | None,
         error_callback: Callback | None,
-        pieces: int,
+        chunks: int,
     ) -> None:
         super().__init__(check_may_wait, callback, error_callback)
         self._parts: dict[int, list[Any]] = {}
-        self._pieces = self._left = pieces
-        if not pieces:
+        self._chunks = self._left = chunks
+        if not chunks:
             self._value = []
             self._finish()
 
-    def piece_done(self, index: int, value: Any) -> None:
+    def chunk_done(self, index: int, value: Any) -> None:
         self._parts[index] = value
-        self._account_for()
+        self._count_ended()
 
-    def piece_failed(self, index: int, error: BaseException) -> None:
+    def chunk_failed(self, index: int, error: BaseException) -> None:
         if self._error is None:
             self._error = error
-        self._account_for()
+        self._count_ended()
 
-    def set_length(self, pieces: int) -> None:
+    def set_length(self, chunks: int) -> None:
         """So many there are: fewer than was expected, if the iterable broke or shrank."""
-        self._account_for(self._pieces - pieces)
+        self._count_ended(self._chunks - chunks)
 
     def abort(self, error: BaseException) -> None:
         """There will be no more, and nobody knows how many there would have been."""
         if self._error is None:
             self._error = error
-        self._account_for(self._left)
+        self._count_ended(self._left)
 
-    def _account_for(self, pieces: int = 1) -> None:
+    def _count_ended(self, chunks: int = 1) -> None:
         with _lock:
-            self._left -= pieces
-            if self._left or not pieces:
+            self._left -= chunks
+            if self._left or not chunks:
                 return
         self._value = [value for index in sorted(self._parts) for value in self._parts[index]]
         self._parts.clear()
@@ -185,7 +185,7 @@ class _Failed(NamedTuple):
 class IMapIterator:
     """The iterator of ``imap``: a chunk's exception is raised in its turn, and ``next`` goes on behind it.
 
-    Parts are put in order by whoever iterates: the courier's thread only hands them over.
+    Parts are put in order by whoever iterates: the queue's own thread only hands them over.
     """
 
     def __init__(self, check_may_wait: Callable[[], None]) -> None:
@@ -198,7 +198,9 @@ class IMapIterator:
         self._begun = 0  # parts
         self._length: int | None = None
         self._is_aborted = False
-        self._news: SimpleQueue[tuple[int, Any]] = SimpleQueue()  # (index, results), (LENGTH, how many parts)
+        self._arrivals: SimpleQueue[tuple[int, Any]] = (
+            SimpleQueue()
+        )  # (index, results), (LENGTH, how many parts)
 
     def __iter__(self) -> IMapIterator:
         return self
@@ -225,27 +227,27 @@ class IMapIterator:
                 except IndexError:
                     if self._begun == self._length or self._is_aborted:
                         raise StopIteration from None
-                self._read_news(deadline)
+                self._read_arrivals(deadline)
         finally:
             self._lock.release()
         if type(item) is _Failed:
             raise item.error
         return item
 
-    def _read_news(self, deadline: float | None) -> None:
+    def _read_arrivals(self, deadline: float | None) -> None:
         """What there is, as far as it is read at once; waits for the first. All that was ready has been given out."""
         self.taken = self._begun
         if self._wake is not None and self.taken >= self._wake[0]:
             (_, wake), self._wake = self._wake, None
             wake()
-        if deadline is None and self._news.empty():
+        if deadline is None and self._arrivals.empty():
             self._check_may_wait()
         rest = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
-            index, part = self._news.get(timeout=rest)
+            index, part = self._arrivals.get(timeout=rest)
         except Empty:
             raise multiprocessing.TimeoutError from None
-        for read in range(1, NEWS_AT_ONCE + 1):
+        for read in range(1, ARRIVALS_AT_ONCE + 1):
             if index == ABORTED:
                 self._is_aborted = True
                 self._ready.append(part)
@@ -254,9 +256,9 @@ class IMapIterator:
                 self._length = part
             else:
                 self._arrived(index, part)
-            if read == NEWS_AT_ONCE or self._news.empty():
+            if read == ARRIVALS_AT_ONCE or self._arrivals.empty():
                 return
-            index, part = self._news.get()
+            index, part = self._arrivals.get()
 
     def _arrived(self, index: int, part: Sequence[Any]) -> None:
         if index != self._begun:
@@ -268,25 +270,25 @@ class IMapIterator:
             self._ready.extend(turn)
             turn = self._parts.pop(self._begun, None)
 
-    # for Piece and the feeder
+    # for ChunkResult and the feeder
 
     def call_when_taken(self, parts: int, wake: Callable[[], None]) -> None:
         """Call this once when so many have been taken."""
         self._wake = parts, wake
 
-    def piece_done(self, index: int, value: Any) -> None:
-        self._news.put((index, value))
+    def chunk_done(self, index: int, value: Any) -> None:
+        self._arrivals.put((index, value))
 
-    def piece_failed(self, index: int, error: BaseException) -> None:
-        self._news.put((index, [_Failed(error)]))
+    def chunk_failed(self, index: int, error: BaseException) -> None:
+        self._arrivals.put((index, [_Failed(error)]))
 
-    def set_length(self, pieces: int) -> None:
-        """So many pieces there are."""
-        self._news.put((LENGTH, pieces))
+    def set_length(self, chunks: int) -> None:
+        """So many chunks there are."""
+        self._arrivals.put((LENGTH, chunks))
 
     def abort(self, error: BaseException) -> None:
         """There will be no more: this stands behind what has arrived."""
-        self._news.put((ABORTED, _Failed(error)))
+        self._arrivals.put((ABORTED, _Failed(error)))
 
 
 class IMapUnorderedIterator(IMapIterator):
@@ -297,16 +299,16 @@ class IMapUnorderedIterator(IMapIterator):
         self._ready.extend(part)
 
 
-class Nobody:
+class DiscardedResults:
     """In the place of an iterator that nobody holds any more: nothing is kept for it."""
 
-    def piece_done(self, index: int, value: Any) -> None: ...
-    def piece_failed(self, index: int, error: BaseException) -> None: ...
-    def set_length(self, pieces: int) -> None: ...
+    def chunk_done(self, index: int, value: Any) -> None: ...
+    def chunk_failed(self, index: int, error: BaseException) -> None: ...
+    def set_length(self, chunks: int) -> None: ...
     def abort(self, error: BaseException) -> None: ...
 
 
-NOBODY: Final = Nobody()
+DISCARDED: Final = DiscardedResults()
 
-Parts = MapResult | IMapIterator | Nobody
+Parts = MapResult | IMapIterator | DiscardedResults
 Result = AsyncResult | Parts

@@ -22,9 +22,9 @@ from ...common.errors import InvalidArgument, RemoteError, TaskError, TqError, U
 from ...common.values.codec import decode, encode_call
 from ...common.values.failure import Failure, to_error
 from ...common.values.references import Reference
-from ..core.numbering import Callers
-from ..core.pickling import Way, line, url_of, way_of
-from ..core.session import Session
+from ..core.numbering import NumberedCallers
+from ..core.pickling import MasterAddress, master_address_of, session_to, url_of
+from ..core.session import ClientSession
 from ..items.queue import ItemQueue
 from .exceptions import rebuilt
 
@@ -35,7 +35,7 @@ OF_ATTRIBUTES: Final = {"__getattribute__", "__setattr__", "__delattr__"}  # a p
 TARGET: Final = ("get_shared",)
 
 
-_callers = Callers()  # of this process, for what has a name
+_callers = NumberedCallers()  # of this process, for what has a name
 
 
 class Manager(Protocol):
@@ -69,16 +69,18 @@ class BaseProxy:
         incref: bool = True,
         manager_owned: bool = False,
         *,
-        session: Session | None = None,
+        session: ClientSession | None = None,
     ) -> None:
         self._token, self._manager, self._authkey = token, manager, authkey
         if manager is not None:
             session = manager.app.session
-        self._session = line(Way(url_of(token.address), authkey)) if session is None else session
-        self._passed_on: list[bool] = []
+        self._session = (
+            session_to(MasterAddress(url_of(token.address), authkey)) if session is None else session
+        )
+        self._was_pickled: list[bool] = []
         if manager is not None and isinstance(token.id, bytes):
-            ours = (self._session, token.id, os.getpid(), self._passed_on)
-            weakref.finalize(self, _let_go, *ours).atexit = False
+            ours = (self._session, token.id, os.getpid(), self._was_pickled)
+            weakref.finalize(self, _drop, *ours).atexit = False
 
     def _callmethod(
         self, methodname: str, args: Sequence[Any] = (), kwds: Mapping[str, Any] | None = None
@@ -91,7 +93,7 @@ class BaseProxy:
             answer = self._call_named(self._token.id, *call)
         else:
             answer = self._session.ask(TARGET, "call", self._token.id, *call)
-        return understood(answer, self._manager, self._token.address, self._authkey)
+        return decode_answer(answer, self._manager, self._token.address, self._authkey)
 
     def _call_named(self, name: str, *call: Any) -> Any:
         target = ("get_datum", self._token.typeid, name)
@@ -112,8 +114,8 @@ class BaseProxy:
         return self._callmethod("#GETVALUE")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        self._passed_on.append(True)
-        key = way_of(self._session).authkey
+        self._was_pickled.append(True)
+        key = master_address_of(self._session).authkey
         auto = getattr(self, "_isauto", False)
         return _rebuild, (
             AutoProxy if auto else type(self),
@@ -124,7 +126,7 @@ class BaseProxy:
 
     def _tq_reference(self) -> Reference:
         """As it travels in values."""
-        self._passed_on.append(True)
+        self._was_pickled.append(True)
         auto = getattr(self, "_isauto", False)
         known = auto or OF_DATA.get(self._token.typeid) is type(self)
         exposed = tuple(self._exposed_ or ()) if auto else None
@@ -163,7 +165,7 @@ def AutoProxy(  # noqa: N802 - the standard library's name
     incref: bool = True,
     manager_owned: bool = False,
     *,
-    session: Session | None = None,
+    session: ClientSession | None = None,
 ) -> BaseProxy:
     """A proxy with the methods the object has exposed."""
     kind = MakeProxyType(f"AutoProxy[{token.typeid}]", exposed or ())
@@ -356,7 +358,9 @@ OF_DATA: Final[dict[str, Callable[..., Any]]] = {
 }
 
 
-def understood(answer: bytes, manager: Manager | None, address: tuple[str, int], authkey: str | None) -> Any:
+def decode_answer(
+    answer: bytes, manager: Manager | None, address: tuple[str, int], authkey: str | None
+) -> Any:
     """What an answer of the master comes to here."""
     match decode(answer, judged=True):  # by the master, when it was accepted there
         case ["value", value]:
@@ -382,8 +386,8 @@ def _raised(body: bytes) -> BaseException:
     return remote
 
 
-def _let_go(session: Session, ident: bytes, pid: int, passed_on: list[bool]) -> None:
-    if os.getpid() == pid and not passed_on:
+def _drop(session: ClientSession, ident: bytes, pid: int, was_pickled: list[bool]) -> None:
+    if os.getpid() == pid and not was_pickled:
         with suppress(TqError, RuntimeError):  # the line is closed, and the master lets go by itself
             session.start_call(TARGET, "drop", ident)
 

@@ -13,15 +13,15 @@ from ...common.domain.naming import find_loaded
 from ...common.errors import DecodeError
 from ...common.values.references import Reference
 from ...common.wire.caller import ambient
-from ..core.pickling import Way, address_of, line
-from ..core.session import Session, every_session
+from ..core.pickling import MasterAddress, address_of, session_to
+from ..core.session import ClientSession, every_session
 from ..items.queue import ItemQueue, SimpleQueue
-from ..locks.events_and_barriers import Barrier, Event, Proxy
+from ..locks.events_and_barriers import Barrier, Event, SyncProxy
 from ..locks.locks import BoundedSemaphore, Condition, Lock, RLock, Semaphore
 from .proxies import OF_DATA, AutoProxy, BaseProxy, Token
 
 _QUEUES: Final = {kind.__name__: kind for kind in (ItemQueue, SimpleQueue)}
-_SYNCS: Final[dict[str, type[Proxy]]] = {
+_SYNC_KINDS: Final[dict[str, type[SyncProxy]]] = {
     kind.__name__: kind for kind in (Barrier, BoundedSemaphore, Event, Lock, RLock, Semaphore)
 }
 # What makes a proxy one. In a class that was made of somebody's words, these would be called where nobody calls them.
@@ -33,7 +33,7 @@ RESERVED: Final = (
 }
 
 
-def revived(reference: Reference) -> Any:
+def proxy_from(reference: Reference) -> Any:
     """The proxy. Raises DecodeError when its master is not known here, or it is of no kind that is."""
     session = _session_of(reference)
     try:
@@ -44,7 +44,7 @@ def revived(reference: Reference) -> Any:
         raise DecodeError(f"{reference!r} is none that can be made here: {error}") from error
 
 
-def _made(reference: Reference, session: Session) -> Any:
+def _made(reference: Reference, session: ClientSession) -> Any:
     match reference.kind, reference.where:
         case "object", (str(typeid), (str() | bytes()) as ident, exposed, proxytype):
             if exposed is not None and not RESERVED.isdisjoint(exposed):
@@ -58,13 +58,13 @@ def _made(reference: Reference, session: Session) -> Any:
         case "sync", ("Condition", str(name), (str(kind), *rest)) if kind in ("Lock", "RLock"):
             lock: Any = _sync(session, kind, rest)
             return Condition(session, lock, name)
-        case "sync", (str(kind), *rest) if kind in _SYNCS:
+        case "sync", (str(kind), *rest) if kind in _SYNC_KINDS:
             return _sync(session, kind, rest)
     raise DecodeError(f"{reference!r} is of a kind that this version does not know")
 
 
-def _sync(session: Session, kind: str, rest: list[Any]) -> Proxy:
-    return _SYNCS[kind]._found(session, *rest)
+def _sync(session: ClientSession, kind: str, rest: list[Any]) -> SyncProxy:
+    return _SYNC_KINDS[kind]._found(session, *rest)
 
 
 def _class_of(typeid: str, proxytype: Any) -> Callable[..., Any]:
@@ -74,13 +74,13 @@ def _class_of(typeid: str, proxytype: Any) -> Callable[..., Any]:
     return OF_DATA.get(typeid, AutoProxy)
 
 
-def _session_of(reference: Reference) -> Session:
+def _session_of(reference: Reference) -> ClientSession:
     """This process's line to its master."""
     known = next((one for one in every_session() if one.known_cluster == reference.cluster), None)
     if known is not None:
         return known
     if ambient() is not None:
-        session = line(Way(None, None))
+        session = session_to(MasterAddress(None, None))
         if session.cluster_id() == reference.cluster:
             return session
     raise DecodeError(

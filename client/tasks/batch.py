@@ -22,11 +22,11 @@ from .submission import OPEN, OpenBatch, Tasks, open_batch, submit_many
 if TYPE_CHECKING:
     from ..blobs.blobs import Named
     from ..core.io_thread import ClientLink
-    from ..core.session import Session
+    from ..core.session import ClientSession
     from .options import Choice
 
 
-def flush_open_batch(session: Session) -> None:
+def flush_open_batch(session: ClientSession) -> None:
     """Send what this thread has gathered for this session: the next call may be about it."""
     batch = open_batch(session)
     if batch is not None:
@@ -50,7 +50,7 @@ class Batch:
     error is raised; so it is when the block ends by an exception of its own, which then goes on.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: ClientSession) -> None:
         self.session = session
         session.before_call = flush_open_batch
         self._groups: dict[tuple[str, str, TaskOptions], _Group] = {}

@@ -16,15 +16,15 @@ from ...common.contract.tasks import StateRow, TaskProgress
 from ...common.domain.model import Outcome as AttemptOutcome
 from ...common.domain.model import State
 from ...common.errors import TaskError
-from .outcomes import UNKNOWN, Box, Outcome, unknown_task
-from .submission import Habit, submit_many
+from .outcomes import UNKNOWN, OutcomeBox, TaskOutcome, unknown_task
+from .submission import WatchPrediction, submit_many
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from ..blobs.blobs import Named
     from ..core.io_thread import ClientLink
-    from ..core.session import Session
+    from ..core.session import ClientSession
     from .options import Choice
 
 T = TypeVar("T")
@@ -62,10 +62,10 @@ class Handle(Generic[T]):
 
     def __init__(
         self,
-        session: Session,
+        session: ClientSession,
         id: bytes,
-        outcome: Outcome | None = None,
-        box: Box | None = None,
+        outcome: TaskOutcome | None = None,
+        box: OutcomeBox | None = None,
         watching: ClientLink | None = None,
     ) -> None:
         self._session, self._id, self._outcome = session, id, outcome
@@ -115,7 +115,7 @@ class Handle(Generic[T]):
             self._outcome = box.peek(self._id)
         return cast(T, self._outcome.value(self._id, self._session))
 
-    def _wait(self, timeout: float | None) -> Outcome:
+    def _wait(self, timeout: float | None) -> TaskOutcome:
         deadline = None if timeout is None else time.monotonic() + timeout
         while self._outcome is None:
             box = self._watch()
@@ -129,24 +129,24 @@ class Handle(Generic[T]):
             self._outcome = box.peek(self._id)
         return self._outcome
 
-    def _watch(self) -> Box:
+    def _watch(self) -> OutcomeBox:
         """The box that gets the outcome, and word to the master if it has not been told yet."""
         box = self._box
         if box is None:
-            box = self._box = Box()
+            box = self._box = OutcomeBox()
         link = self._session.sent_link()
         if self._watching is not link:
             box.restart()
             link.watch(box, (self._id,))
             self._watching = link
-        self._session.part(Habit).results_are_wanted = True
+        self._session.part(WatchPrediction).watch_next = True
         return box
 
     def __del__(self) -> None:
         if self._watching is not None and self._box is not None and self._outcome is None:
             self._session.part(
-                Habit
-            ).results_are_wanted = False  # submitted and let go: the next need not be watched at once
+                WatchPrediction
+            ).watch_next = False  # submitted and let go: the next need not be watched at once
             self._watching.forget(self._box)
 
     # the task
@@ -215,19 +215,19 @@ class Handle(Generic[T]):
 
 
 def submit_one(
-    session: Session, name: str, choice: Choice, id: bytes, payload: bytes, named: Named | None = None
+    session: ClientSession, name: str, choice: Choice, id: bytes, payload: bytes, named: Named | None = None
 ) -> tuple[Handle[Any], Future[Any]]:
     """Send one task; the future is done when it is stored. ``named``: its blobs, which the master has."""
     link = session.link
     tasks = [[id, payload]]
-    if session.part(Habit).results_are_wanted:
-        box = Box()
+    if session.part(WatchPrediction).watch_next:
+        box = OutcomeBox()
         handle: Handle[Any] = Handle(session, id, None, box, link)
         return handle, submit_many(session, name, choice, tasks, (id,), box, link, named)
     return Handle(session, id), submit_many(session, name, choice, tasks, (id,), None, link, named)
 
 
-def handle_of(session: Session, task_id: str) -> Handle[Any]:
+def handle_of(session: ClientSession, task_id: str) -> Handle[Any]:
     """Of a task submitted by anybody; raises UnknownTask at once when there is none."""
     from ...common.domain.ids import parse_id
 

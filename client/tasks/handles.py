@@ -1,6 +1,6 @@
 """Many handles as one light sequence: sixteen bytes a task, however many there are.
 
-A Box fills since the submit for the first ``watched`` of them. It is handed to the first reader; any
+A OutcomeBox fills since the submit for the first ``watched`` of them. It is handed to the first reader; any
 further reader fills a box of its own (see ``readers.py``).
 """
 
@@ -17,12 +17,12 @@ from ...common.contract.rows import all_from_wire
 from ...common.contract.tasks import OutcomeRow, StateRow
 from ...common.domain.model import State, StateNumber
 from .handle import TASKS, Handle
-from .outcomes import Box, Outcome
-from .readers import Completed, Reading, Results
+from .outcomes import OutcomeBox, TaskOutcome
+from .readers import Completed, OutcomeReading, Results
 
 if TYPE_CHECKING:
     from ..core.io_thread import ClientLink
-    from ..core.session import Session
+    from ..core.session import ClientSession
 
 T = TypeVar("T")
 
@@ -35,9 +35,9 @@ class Handles(Sequence[Handle[T]]):
 
     def __init__(
         self,
-        session: Session,
+        session: ClientSession,
         ids: bytes | bytearray = b"",
-        box: Box | None = None,
+        box: OutcomeBox | None = None,
         link: ClientLink | None = None,
     ) -> None:
         self._session, self._ids = session, bytearray(ids)
@@ -113,16 +113,16 @@ class Handles(Sequence[Handle[T]]):
     def _range(self, start: int, stop: int) -> list[bytes]:
         return [id for (id,) in iter_unpack("16s", self._ids[start * ID_BYTES : stop * ID_BYTES])]
 
-    def _handle(self, id: bytes, outcome: Outcome) -> list[Handle[T]]:
+    def _handle(self, id: bytes, outcome: TaskOutcome) -> list[Handle[T]]:
         return [Handle(self._session, id, outcome)]
 
-    def _reading(self) -> Reading:
+    def _reading(self) -> OutcomeReading:
         """The box filled since the submit, if nobody has it yet and its link still lives; else a new one."""
         link = self._session.link
         box, self._box = self._box, None
         if box is not None and self._link is link:
-            return Reading([link], box, self._range, len(self), self._watched)
-        return Reading([link], Box(), self._range, len(self), 0)
+            return OutcomeReading([link], box, self._range, len(self), self._watched)
+        return OutcomeReading([link], OutcomeBox(), self._range, len(self), 0)
 
     def submitted(self, ids: Iterable[bytes], watched: int) -> None:
         """More tasks, as they are sent; ``watched``: how many of them fill the box."""
@@ -153,7 +153,7 @@ def as_completed(handles: Iterable[Handle[T]], timeout: float | None = None) -> 
     for handle in handles:
         by_id.setdefault(handle._id, []).append(handle)
 
-    def seen(id: bytes, outcome: Outcome) -> list[Handle[T]]:
+    def seen(id: bytes, outcome: TaskOutcome) -> list[Handle[T]]:
         for handle in by_id[id]:
             handle._outcome = outcome
         return by_id[id]
@@ -176,9 +176,9 @@ def wait(handles: Iterable[Handle[T]], timeout: float | None = None) -> Waited:
     )
 
 
-def _reading_of(by_id: dict[bytes, list[Handle[T]]]) -> Reading:
+def _reading_of(by_id: dict[bytes, list[Handle[T]]]) -> OutcomeReading:
     """Everything asked for at once: whoever can hold the handles can hold their outcomes."""
-    box = Box()
+    box = OutcomeBox()
     by_link: dict[ClientLink, list[bytes]] = {}
     for id, (handle, *_) in by_id.items():
         if handle._outcome is not None:
@@ -187,4 +187,4 @@ def _reading_of(by_id: dict[bytes, list[Handle[T]]]) -> Reading:
             by_link.setdefault(handle._session.sent_link(), []).append(id)
     for link, ids in by_link.items():
         link.watch(box, ids)
-    return Reading(list(by_link), box, lambda start, stop: [], len(by_id), len(by_id))
+    return OutcomeReading(list(by_link), box, lambda start, stop: [], len(by_id), len(by_id))

@@ -16,13 +16,13 @@ from ..blobs.blobs import SessionBlobs
 from .definition import Definition
 from .handles import Handles
 from .options import Choice
-from .outcomes import Box
+from .outcomes import OutcomeBox
 from .submission import Tasks, submit_many
 
 if TYPE_CHECKING:
     from ...common.values.blob import Blob
     from ..blobs.blobs import Named
-    from ..core.session import Session
+    from ..core.session import ClientSession
 
 CHUNK_TASKS: Final = 1_000  # in one call: enough that its fixed costs vanish
 CHUNK_BYTES: Final = 1024 * 1024  # of payloads in one call; a larger one travels alone
@@ -32,7 +32,7 @@ WATCHED_TASKS_MAX: Final = 100_000  # outcomes sent as they come, before anybody
 
 
 def submit_all(
-    session: Session,
+    session: ClientSession,
     definition: Definition,
     choice: Choice,
     calls: Iterable[tuple[Any, ...]],
@@ -40,7 +40,7 @@ def submit_all(
     single: bool,
 ) -> Handles[Any]:
     """``single``: every call has one argument."""
-    submission = _Submission(session, definition, choice, single)
+    submission = _MapSubmission(session, definition, choice, single)
     for tasks, named in submission.chunks(calls):
         if named:
             session.part(SessionBlobs).send(_all_of(named))
@@ -52,7 +52,7 @@ def submit_all(
 
 
 async def submit_all_async(
-    session: Session,
+    session: ClientSession,
     definition: Definition,
     choice: Choice,
     calls: Iterable[tuple[Any, ...]],
@@ -62,7 +62,7 @@ async def submit_all_async(
     """The same in an event loop."""
     import asyncio
 
-    submission = _Submission(session, definition, choice, single)
+    submission = _MapSubmission(session, definition, choice, single)
     for tasks, named in submission.chunks(calls):
         if named:
             await asyncio.to_thread(session.part(SessionBlobs).send, _all_of(named))
@@ -73,13 +73,13 @@ async def submit_all_async(
     return submission.handles
 
 
-class _Submission:
+class _MapSubmission:
     """One map on its way."""
 
-    def __init__(self, session: Session, definition: Definition, choice: Choice, single: bool) -> None:
+    def __init__(self, session: ClientSession, definition: Definition, choice: Choice, single: bool) -> None:
         self._session, self._link, self._single = session, session.link, single
         self._definition, self._choice = definition, choice
-        self._box = Box()
+        self._box = OutcomeBox()
         self._room = max(0, WATCHED_TASKS_MAX - self._link.watched_tasks)
         self.handles: Handles[Any] = Handles(session, box=self._box, link=self._link)
         self.under_way: deque[Future[Any]] = deque()

@@ -2,7 +2,7 @@
 
 ::
 
-    I/O thread: put(rows) ──► Box ──► one reader: take(id), take_any(), await future(id)
+    I/O thread: put(rows) ──► OutcomeBox ──► one reader: take(id), take_any(), await future(id)
 
 A box has one reader: what it takes is gone from the box, so that results can stream through any number
 of tasks in bounded memory. Knows nothing of connections; bodies are decoded by the reader, in its thread.
@@ -29,7 +29,7 @@ from ..core.fork import guard
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from ..core.session import Session
+    from ..core.session import ClientSession
 
 SUCCEEDED: Final = int(StateNumber.SUCCEEDED)  # compared a hundred thousand times a second: not as an enum
 UNKNOWN: Final = -1  # the state the master tells of a task nobody submitted
@@ -37,13 +37,13 @@ UNKNOWN: Final = -1  # the state the master tells of a task nobody submitted
 _lock = guard(threading.Lock())
 
 
-class Outcome(NamedTuple):
+class TaskOutcome(NamedTuple):
     """How a task ended, undecoded."""
 
     state: int
     body: bytes | None
 
-    def value(self, id: bytes, session: Session | None = None) -> Any:
+    def value(self, id: bytes, session: ClientSession | None = None) -> Any:
         """The result; raises TaskError, or UnknownTask when there is no such task. ``session``: what fetches its
         blobs."""
         if self.state != SUCCEEDED:
@@ -63,7 +63,7 @@ class Outcome(NamedTuple):
 
 
 @functools.cache
-def _decoder() -> Callable[[Session | None, bytes], Any]:
+def _decoder() -> Callable[[ClientSession | None, bytes], Any]:
     """Loaded for the first result, and not looked up again for each: that would take as long as decoding."""
     from ..blobs.blobs import decode_result
 
@@ -78,7 +78,7 @@ def unknown_task(id: bytes) -> UnknownTask:
     )
 
 
-class Box:
+class OutcomeBox:
     """Outcomes that arrived and were not yet taken.
 
     What a reader waits for is a task, by its id, or a number of outcomes, of whatever tasks.
@@ -128,10 +128,10 @@ class Box:
     def __len__(self) -> int:
         return len(self._arrived)
 
-    def peek(self, id: bytes) -> Outcome | None:
+    def peek(self, id: bytes) -> TaskOutcome | None:
         """The outcome of a task if it is here."""
         row = self._arrived.get(id)
-        return None if row is None else Outcome(row.state, row.body)
+        return None if row is None else TaskOutcome(row.state, row.body)
 
     def take_leading(self, ids: deque[bytes]) -> list[OutcomeRow]:
         """The outcomes of the first tasks, as far as they are here without a gap; their ids are taken too."""

@@ -2,7 +2,7 @@
 
 ::
 
-    Reading: ask ahead (watch) ─► Box ─► Results (in order of submission) | Completed (as the tasks end)
+    OutcomeReading: ask ahead (watch) ─► OutcomeBox ─► Results (in order of submission) | Completed (as the tasks end)
 
 Readers take what they give out, so any number of tasks streams through bounded memory; what was taken can
 be read again, from the master, as long as it keeps the results. A reader belongs to one thread.
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 from ...common.contract.tasks import OutcomeRow
 from ...common.errors import TaskError
-from .outcomes import SUCCEEDED, Box, Outcome
+from .outcomes import SUCCEEDED, OutcomeBox, TaskOutcome
 
 if TYPE_CHECKING:
     from ..core.io_thread import ClientLink
-    from ..core.session import Session
+    from ..core.session import ClientSession
     from .handle import Handle
 
 T = TypeVar("T")
@@ -32,13 +32,13 @@ ASK_TASKS: Final = 5_000  # watched at a time
 AHEAD_TASKS: Final = 10_000  # watched before they are needed: hides the round trip, bounds the memory
 
 
-class Reading:
+class OutcomeReading:
     """One reader's box, and how far its tasks have been asked for. ``ids``: those from start to stop."""
 
     def __init__(
         self,
         links: Sequence[ClientLink],
-        box: Box,
+        box: OutcomeBox,
         ids: Callable[[int, int], list[bytes]],
         total: int,
         asked: int,
@@ -66,7 +66,7 @@ class Reading:
 class _TaskReader(Generic[T]):
     """What both readers share."""
 
-    def __init__(self, reading: Reading, timeout: float | None) -> None:
+    def __init__(self, reading: OutcomeReading, timeout: float | None) -> None:
         self._reading, self._timeout = reading, timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
 
@@ -80,7 +80,7 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
     """See ``Handles.results``."""
 
     def __init__(
-        self, session: Session, reading: Reading, timeout: float | None, return_exceptions: bool
+        self, session: ClientSession, reading: OutcomeReading, timeout: float | None, return_exceptions: bool
     ) -> None:
         super().__init__(reading, timeout)
         from ..blobs.blobs import decode_result
@@ -130,7 +130,7 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
         id, state, body = self._rows.popleft()
         if state == SUCCEEDED:
             return cast(T, None if body is None else self._decode(self._session, body))
-        error = Outcome(state, body).error(id)
+        error = TaskOutcome(state, body).error(id)
         if self._return_exceptions:
             return cast(T, error)
         raise cast(TaskError, error)
@@ -140,7 +140,10 @@ class Completed(_TaskReader[T], Iterator["Handle[T]"], AsyncIterator["Handle[T]"
     """See ``tq.as_completed``. ``seen`` gives the handles for an outcome."""
 
     def __init__(
-        self, reading: Reading, timeout: float | None, seen: Callable[[bytes, Outcome], list[Handle[T]]]
+        self,
+        reading: OutcomeReading,
+        timeout: float | None,
+        seen: Callable[[bytes, TaskOutcome], list[Handle[T]]],
     ) -> None:
         super().__init__(reading, timeout)
         self._seen = seen
@@ -182,5 +185,5 @@ class Completed(_TaskReader[T], Iterator["Handle[T]"], AsyncIterator["Handle[T]"
                 return False
         id, state, body = self._arrived.popleft()
         self._reading.taken += 1
-        self._ready.extend(self._seen(id, Outcome(state, body)))
+        self._ready.extend(self._seen(id, TaskOutcome(state, body)))
         return True

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..blobs.blobs import Named
     from ..core.io_thread import ClientLink
     from ..core.listener import Listener
-    from ..core.session import Session
+    from ..core.session import ClientSession
 
 Tasks = list[list[bytes]]  # [id, payload]
 
@@ -23,7 +23,7 @@ Tasks = list[list[bytes]]  # [id, payload]
 class OpenBatch(Protocol):
     """A batch that submits join; see ``batch.py``."""
 
-    session: Session
+    session: ClientSession
 
     def add(
         self,
@@ -41,22 +41,22 @@ class OpenBatch(Protocol):
 OPEN: Final[ContextVar[OpenBatch | None]] = ContextVar("tq_batch", default=None)
 
 
-def open_batch(session: Session) -> OpenBatch | None:
+def open_batch(session: ClientSession) -> OpenBatch | None:
     """The batch that a submit of this session in this thread joins."""
     batch = OPEN.get()
     return batch if batch is not None and batch.session is session else None
 
 
-class Habit:
+class WatchPrediction:
     """Whether the last task that was submitted alone was waited for. So will be the next: it is watched from the start,
     which saves a round trip."""
 
-    def __init__(self, session: Session) -> None:
-        self.results_are_wanted = False
+    def __init__(self, session: ClientSession) -> None:
+        self.watch_next = False
 
 
 def submit_many(
-    session: Session,
+    session: ClientSession,
     name: str,
     choice: Choice,
     tasks: Tasks,
@@ -77,7 +77,7 @@ def submit_many(
         args = (*args, to_wire(named))
     if ids and max(ids) >= COMPUTED:
         args = (*args, *(() if named else (None,)), proofs(ids))
-    future = link.call(target, "submit", args, again=True, ids=ids, box=box)
+    future = link.call(target, "submit", args, repeatable=True, ids=ids, box=box)
     if named:
         from ..blobs.blobs import SessionBlobs
 

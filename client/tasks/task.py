@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from ...common.values.blob import Blob
-    from ..core.session import Session
+    from ..core.session import ClientSession
     from .handles import Handles
 
 P = ParamSpec("P")
@@ -38,7 +38,7 @@ class Submitter(Generic[P, R]):
     """Submits one callable, with one choice of options."""
 
     def __init__(
-        self, session: Session, definition: Definition, choice: Choice, key: str | None = None
+        self, session: ClientSession, definition: Definition, choice: Choice, key: str | None = None
     ) -> None:
         self._session, self._definition, self._choice, self._key = session, definition, choice, key
 
@@ -151,7 +151,9 @@ class Submitter(Generic[P, R]):
 class Task(Submitter[P, R], Generic[P, R, C]):
     """A function that can be submitted. Calling it runs it here and now, as if it were not decorated."""
 
-    def __init__(self, session: Session, function: Callable[P, C], name: str | None, choice: Choice) -> None:
+    def __init__(
+        self, session: ClientSession, function: Callable[P, C], name: str | None, choice: Choice
+    ) -> None:
         super().__init__(session, Definition(function, name), choice)
         self.function: Callable[P, C] = function
         functools.update_wrapper(self, function)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..domain.model import OWN
 from ..errors import DecodeError
 
-REVIVED_BY: Final = "tq.client.stdlib.references:revived"
+REVIVED_BY: Final = "tq.client.stdlib.references:proxy_from"
 KINDS: Final = ("object", "queue", "sync")
 WIRE_BYTES_MAX: Final = 16 * 1024  # names, and what can be called
 DEPTH_MAX: Final = 4  # of lists in where it is: a list of names, in a Condition's lock

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import tq
-from tq.client.tasks.submission import Habit
+from tq.client.tasks.submission import WatchPrediction
 from tq.common.domain.callables import NamedCallable, offered
 from tq.common.domain.model import Outcome, State
 
@@ -178,11 +178,11 @@ def test_a_second_submit_is_watched_from_the_start_when_results_are_wanted(
 
 def test_a_handle_let_go_is_no_longer_watched(app: tq.App, double: Any, master: MasterInMemory) -> None:
     master.runs_at_once = False
-    app.session.part(Habit).results_are_wanted = True
+    app.session.part(WatchPrediction).watch_next = True
     handle = double.submit(1)
     del handle
     gc.collect()
-    assert app.session.part(Habit).results_are_wanted is False
+    assert app.session.part(WatchPrediction).watch_next is False
     double.submit(2)
     assert len(master.made("unwatch")) == 1
 
@@ -497,7 +497,7 @@ def test_a_forked_child_has_a_line_of_its_own(app: tq.App, double: Any, master: 
     if child == 0:  # no assert here: an exception would run the rest of the suite twice
         good = False
         try:
-            app.session.part(Habit).results_are_wanted = True
+            app.session.part(WatchPrediction).watch_next = True
             good = (
                 double.submit(4).result(5) == 8
                 and list(before.results(5)) == [0, 2, 4]

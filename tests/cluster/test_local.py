@@ -167,7 +167,7 @@ if __name__ == "__main__":
     pool = tq.Pool(1)
     results = pool.imap(abs, itertools.count())
     next(results)
-    kill(index, pool._courier.at_end[-1].__self__)
+    kill(index, pool._submissions.on_end[-1].__self__)
     tell(lambda: [number for number in results])
     tell(lambda: pool.map(abs, [1]))
     pool.close()

@@ -1,11 +1,11 @@
-"""A client: the shipped ledger on a simulated link. Mirrors ``client/core/io_thread.py``."""
+"""A client: the shipped ``PendingCalls`` on a simulated link. Mirrors ``client/core/io_thread.py``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from tq.client.core.pending_calls import Call, Ledger
+from tq.client.core.pending_calls import PendingCall, PendingCalls
 from tq.common.domain.model import Role, StateNumber
 from tq.common.errors import TqError, Unreachable
 from tq.common.runtime.history import digest
@@ -28,7 +28,7 @@ class Client(Reconnecting):
     ) -> None:
         super().__init__(Process(world, name), network, Greeting(Role.ADMIN, world.random_bytes(16)))
         self.world, self._oracle, self._load, self._until = world, oracle, load, until
-        self.ledger = Ledger("outcomes")
+        self.pending = PendingCalls("outcomes")
         self.accepted: dict[bytes, Spec] = {}  # acknowledged to this client
         self.waits_for: dict[bytes, None] = {}
         oracle.clients.append(self)
@@ -57,56 +57,56 @@ class Client(Reconnecting):
         if roll < 0.62 or not some:
             self._submit(self._load.batch())
         elif roll < 0.72:
-            self._call(TASKS, "cancel", [some], ("cancel", some), again=True)
+            self._call(TASKS, "cancel", [some], ("cancel", some), repeatable=True)
         elif roll < 0.77:
-            self._call(TASKS, "retry", [some], ("retry", some), again=True)
+            self._call(TASKS, "retry", [some], ("retry", some), repeatable=True)
         elif roll < 0.87:
             before = {id: self._oracle.told.get(id) for id in some}
-            self._call(TASKS, "states", [some], ("states", before), again=True)
+            self._call(TASKS, "states", [some], ("states", before), repeatable=True)
         elif roll < 0.92:
             self._submit_again(self.accepted[some[0]])
         else:
             queue = self.world.random.choice(QUEUES)
             method, args = ("pause", ["a test"]) if self.world.chance(0.4) else ("resume", [])
-            self._call(["get_task_queue", queue], method, args, ("queue", method), again=True)
+            self._call(["get_task_queue", queue], method, args, ("queue", method), repeatable=True)
 
     def resume_all(self) -> None:
         for queue in QUEUES:
-            self._call(["get_task_queue", queue], "resume", [], ("queue", "resume"), again=True)
+            self._call(["get_task_queue", queue], "resume", [], ("queue", "resume"), repeatable=True)
 
     def _submit(self, specs: list[Spec]) -> None:
         first = specs[0]
         ids = [spec.id for spec in specs]
-        args = [first.task, first.options, [[spec.id, spec.payload] for spec in specs], self.ledger.stream]
+        args = [first.task, first.options, [[spec.id, spec.payload] for spec in specs], self.pending.stream]
         self._oracle.submitting(ids)
         self.waits_for.update(dict.fromkeys(ids))
-        self.ledger.call(
+        self.pending.call(
             ("submit", specs),
             ["get_task_queue", first.queue],
             "submit",
             args,
-            again=True,
+            repeatable=True,
             ids=ids,
             listener=self,
         )
-        self._carry()
+        self._perform_effects()
 
     def _submit_again(self, spec: Spec) -> None:
         """The same id, once with the same content and once with other: one task, and a conflict."""
         for payload, expected in ((spec.payload, "same"), (spec.payload + b"!", "other")):
             args = [spec.task, spec.options, [[spec.id, payload]], None]
-            self._call(["get_task_queue", spec.queue], "submit", args, ("again", expected), again=True)
+            self._call(["get_task_queue", spec.queue], "submit", args, ("again", expected), repeatable=True)
 
     def _watch(self, ids: Sequence[bytes]) -> None:
         self.waits_for.update(dict.fromkeys(ids))
-        self.ledger.watch(self, ids)
-        self._carry()
+        self.pending.watch(self, ids)
+        self._perform_effects()
 
     def _call(
-        self, target: Sequence[Any], method: str, args: Sequence[Any], ticket: Any, *, again: bool
+        self, target: Sequence[Any], method: str, args: Sequence[Any], ticket: Any, *, repeatable: bool
     ) -> None:
-        self.ledger.call(ticket, target, method, args, again=again)
-        self._carry()
+        self.pending.call(ticket, target, method, args, repeatable=repeatable)
+        self._perform_effects()
 
     # what it hears
 
@@ -152,30 +152,30 @@ class Client(Reconnecting):
 
     def admitted(self, connection: Connection) -> None:
         self.connection = connection
-        self.ledger.connected()
-        self._carry()
+        self.pending.connected()
+        self._perform_effects()
 
     def gone(self, reason: str) -> None:
-        self.ledger.disconnected()
-        self._carry()
+        self.pending.disconnected()
+        self._perform_effects()
 
-    def _carry(self) -> None:
+    def _perform_effects(self) -> None:
         if self.connection is not None:
-            for call in self.ledger.take_outgoing():
+            for call in self.pending.take_outgoing():
                 self._send(self.connection, call)
-        for settled in self.ledger.take_settled():
+        for settled in self.pending.take_settled():
             self._settled(*settled)
-        for told in self.ledger.take_told():
-            self._told(told.rows, told.error)
+        for delivery in self.pending.take_deliveries():
+            self._told(delivery.rows, delivery.error)
 
-    def _send(self, connection: Connection, call: Call) -> None:
+    def _send(self, connection: Connection, call: PendingCall) -> None:
         def answered(value: Any, error: TqError | None) -> None:
             if error is None:
-                self.ledger.answered(call.number, value)
+                self.pending.answered(call.number, value)
             elif isinstance(error, Unreachable):
-                self.ledger.lost(call.number)
+                self.pending.lost(call.number)
             else:
-                self.ledger.refused(call.number, error)
-            self._carry()
+                self.pending.refused(call.number, error)
+            self._perform_effects()
 
         connection.call(call.target, call.method, call.args, answered)

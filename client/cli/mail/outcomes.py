@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from ....common.domain.model import StateNumber
 from ....common.errors import TqError
 from ....common.values.failure import Failure
-from ...tasks.outcomes import Outcome
+from ...tasks.outcomes import TaskOutcome
 
 _REPLY: Final = re.compile(r"(\d{3}) (.*)", re.DOTALL)
 
@@ -40,7 +40,7 @@ class EndedMessage(NamedTuple):
 
 def ended(email: str, id: bytes, state: int, body: bytes | None, now: float | None) -> EndedMessage:
     """``now``: when its end was heard of; None if that was before this run."""
-    outcome = Outcome(state, body)
+    outcome = TaskOutcome(state, body)
     try:
         if state == StateNumber.SUCCEEDED:
             return _sent(email, outcome.value(id), now)

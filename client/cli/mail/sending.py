@@ -199,7 +199,7 @@ class Sending:
     def _revive(self, numbers: list[int]) -> None:
         if numbers:
             ids = [self._ids[number] for number in numbers]
-            answer = self._app.session.link.call(TASKS, "retry", [ids], again=True)
+            answer = self._app.session.link.call(TASKS, "retry", [ids], repeatable=True)
             self._under_way.append(([], {}, answer))
             self._watch(numbers)
 

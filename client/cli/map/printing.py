@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from ....common.domain.ids import show_id
 from ....common.domain.model import State
 from ....common.errors import TqError
-from ...tasks.outcomes import SUCCEEDED, UNKNOWN, Outcome
+from ...tasks.outcomes import SUCCEEDED, UNKNOWN, TaskOutcome
 from ..output import plain
 from .window import WindowEntry
 
@@ -56,7 +56,7 @@ class Ended(NamedTuple):
 def ended(entry: WindowEntry) -> Ended:
     if entry.error:
         return Ended("refused", None, entry.error, {})
-    outcome = Outcome(UNKNOWN if entry.state is None else entry.state, entry.body)
+    outcome = TaskOutcome(UNKNOWN if entry.state is None else entry.state, entry.body)
     try:
         error = outcome.error(entry.id)
         if error is None:

@@ -16,7 +16,7 @@ from ...tasks.handle import TASKS
 from ...tasks.handles import CALL_TASKS_MAX
 from ...tasks.mapping import CHUNK_BYTES, CHUNK_TASKS
 from ...tasks.options import Choice
-from ...tasks.outcomes import Box
+from ...tasks.outcomes import OutcomeBox
 from ...tasks.submission import submit_many
 from .printing import AttemptFacts
 from .stopping import Bell
@@ -27,7 +27,7 @@ FACTS_SECONDS_MAX: Final = 30.0
 Tasks = list[list[bytes]]  # [id, payload]
 
 
-class _RingingBox(Box):
+class _RingingBox(OutcomeBox):
     """Rings for everything that comes in. Its errors are kept for the loop, which knows what was refused alone."""
 
     __slots__ = ("_bell", "errors")
@@ -118,7 +118,7 @@ class ItemSubmission:
         for start in range(0, len(ids), CALL_TASKS_MAX):
             some = ids[start : start + CALL_TASKS_MAX]
             answer = link.call(
-                TASKS, "retry", [some], again=True
+                TASKS, "retry", [some], repeatable=True
             )  # twice is as good: a ready task stays ready
             self._under_way.append(([], answer))
             link.watch(self._box, some)
@@ -128,7 +128,7 @@ class ItemSubmission:
         self.send()
         for start in range(0, len(ids), CALL_TASKS_MAX):
             some = ids[start : start + CALL_TASKS_MAX]
-            answer = self._app.session.link.call(TASKS, "cancel", [some], again=True)
+            answer = self._app.session.link.call(TASKS, "cancel", [some], repeatable=True)
             answer.add_done_callback(lambda _: self._bell.ring())
             self._cancelled.append(answer)
 
@@ -150,11 +150,11 @@ class ItemSubmission:
 
     def progress(self, ids: list[bytes]) -> Future[Any]:
         """How far those are that run; see ``progress.py``. Rings nothing: the bar can wait."""
-        return self._app.session.link.call(TASKS, "progress", [ids], again=True)
+        return self._app.session.link.call(TASKS, "progress", [ids], repeatable=True)
 
     def show(self, id: bytes) -> Future[Any]:
         """Everything about one; see ``concern.py``."""
-        return self._app.session.link.call(TASKS, "show", [id], again=True)
+        return self._app.session.link.call(TASKS, "show", [id], repeatable=True)
 
     def _call(self, tasks: Tasks) -> None:
         ids = [task[0] for task in tasks]

@@ -11,12 +11,12 @@ import pytest
 PROGRAM = """
 import os, sys
 import tq.client.core.session as session_module
-from tq.client.core.session import Session
-from tq.client.tasks.outcomes import Box
+from tq.client.core.session import ClientSession
+from tq.client.tasks.outcomes import OutcomeBox
 from tq.common.errors import Unreachable
 
-session = Session.__new__(Session)
-box = Box()
+session = ClientSession.__new__(ClientSession)
+box = OutcomeBox()
 
 class Link:
     def abandon_in_child(self):

@@ -1,4 +1,4 @@
-"""The I/O thread: connecting, reconnecting, giving up, closing. Lines are made by hand; no sockets."""
+"""The I/O thread: connecting, reconnecting, giving up, closing. Transports are made by hand; no sockets."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 import tq
 from tq.client.core import io_thread
 from tq.client.core.io_thread import ClientLink
-from tq.client.core.pending_calls import Call
-from tq.client.core.transports import Line, Report
-from tq.client.tasks.outcomes import Box
+from tq.client.core.pending_calls import PendingCall
+from tq.client.core.transports import CallResult, Transport
+from tq.client.tasks.outcomes import OutcomeBox
 
 from ..conftest import MasterInMemory
 
@@ -22,19 +22,19 @@ SECONDS = 10.0  # more than anything here takes
 QUEUE = ("get_task_queue", "default")
 
 
-class HandLine:
-    """A line whose other end is the test."""
+class ManualTransport:
+    """A transport whose other end is the test."""
 
-    def __init__(self, report: Callable[[Report], None]) -> None:
+    def __init__(self, report: Callable[[CallResult], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._report = report
         self._gone: asyncio.Future[str] = self._loop.create_future()
-        self.sent: list[Call] = []
+        self.sent: list[PendingCall] = []
         self.something = threading.Semaphore(0)
         self.closed_with: str | None = None
         self.cluster: str | None = "c1"
 
-    def send(self, call: Call) -> None:
+    def send(self, call: PendingCall) -> None:
         self.sent.append(call)
         self.something.release()
 
@@ -53,12 +53,12 @@ class HandLine:
 
     # the test's side
 
-    def next(self) -> Call:
+    def next(self) -> PendingCall:
         assert self.something.acquire(timeout=SECONDS)
         return self.sent.pop(0)
 
-    def answer(self, call: Call, value: Any = None, error: tq.TqError | None = None) -> None:
-        self._loop.call_soon_threadsafe(self._report, Report(call.number, value, error))
+    def answer(self, call: PendingCall, value: Any = None, error: tq.TqError | None = None) -> None:
+        self._loop.call_soon_threadsafe(self._report, CallResult(call.number, value, error))
 
     def lose(self) -> None:
         def lost() -> None:
@@ -67,149 +67,153 @@ class HandLine:
         self._loop.call_soon_threadsafe(lost)
 
 
-class Door:
+class ManualOpener:
     """Opens lines, or fails as told. Each opening is noted."""
 
     def __init__(self) -> None:
         self.errors: list[tq.TqError] = []
         self.always: tq.TqError | None = None
         self.attempts = 0
-        self._lines: list[HandLine] = []
+        self._transports: list[ManualTransport] = []
         self._opened = threading.Semaphore(0)
 
-    async def open(self, report: Callable[[Report], None], seconds: float) -> Line:
+    async def open(self, report: Callable[[CallResult], None], seconds: float) -> Transport:
         self.attempts += 1
         if self.always is not None:
             raise self.always
         if self.errors:
             raise self.errors.pop(0)
-        line = HandLine(report)
-        self._lines.append(line)
+        transport = ManualTransport(report)
+        self._transports.append(transport)
         self._opened.release()
-        return line
+        return transport
 
-    def line(self) -> HandLine:
+    def transport(self) -> ManualTransport:
         assert self._opened.acquire(timeout=SECONDS)
-        return self._lines[-1]
+        return self._transports[-1]
 
 
 @pytest.fixture
-def door() -> Door:
-    return Door()
+def opener() -> ManualOpener:
+    return ManualOpener()
 
 
 @pytest.fixture
-def link(door: Door) -> Iterator[ClientLink]:
-    link = ClientLink(door.open, stream="default", connect_seconds=0.2)
+def link(opener: ManualOpener) -> Iterator[ClientLink]:
+    link = ClientLink(opener.open, stream="default", connect_seconds=0.2)
     yield link
     link.close()
 
 
-def submit(link: ClientLink, *, again: bool = True) -> Any:
-    return link.call(QUEUE, "submit", ("m:f",), again=again)
+def submit(link: ClientLink, *, repeatable: bool = True) -> Any:
+    return link.call(QUEUE, "submit", ("m:f",), repeatable=repeatable)
 
 
-def test_nothing_is_connected_until_something_is_asked(link: ClientLink, door: Door) -> None:
-    link.forget(Box())
+def test_nothing_is_connected_until_something_is_asked(link: ClientLink, opener: ManualOpener) -> None:
+    link.forget(OutcomeBox())
     link.close()
-    assert door.attempts == 0
+    assert opener.attempts == 0
 
 
-def test_a_call_goes_out_and_its_answer_comes_back(link: ClientLink, door: Door) -> None:
+def test_a_call_goes_out_and_its_answer_comes_back(link: ClientLink, opener: ManualOpener) -> None:
     future = submit(link)
-    line = door.line()
-    line.answer(line.next(), 3)
+    transport = opener.transport()
+    transport.answer(transport.next(), 3)
     assert future.result(SECONDS) == 3
 
 
-def test_calls_of_many_threads_are_all_answered(link: ClientLink, door: Door) -> None:
+def test_calls_of_many_threads_are_all_answered(link: ClientLink, opener: ManualOpener) -> None:
     futures: list[Any] = []
     threads = [
         threading.Thread(target=lambda: futures.extend(submit(link) for _ in range(50))) for _ in range(4)
     ]
     for thread in threads:
         thread.start()
-    line = door.line()
+    transport = opener.transport()
     for _ in range(200):
-        call = line.next()
-        line.answer(call, call.number)
+        call = transport.next()
+        transport.answer(call, call.number)
     for thread in threads:
         thread.join(SECONDS)
     assert sorted(future.result(SECONDS) for future in futures) == list(range(1, 201))
 
 
 def test_the_first_connection_is_tried_for_a_while_and_then_everybody_is_told(
-    link: ClientLink, door: Door
+    link: ClientLink, opener: ManualOpener
 ) -> None:
-    door.always = tq.Unreachable("nobody there; is tq-master running?")
-    box = Box()
+    opener.always = tq.Unreachable("nobody there; is tq-master running?")
+    box = OutcomeBox()
     link.watch(box, [b"x" * 16])
     with pytest.raises(tq.Unreachable, match="is tq-master running"):
         submit(link).result(SECONDS)
     with pytest.raises(tq.Unreachable):
         box.wait(1, None)
-    assert door.attempts > 1
+    assert opener.attempts > 1
 
 
-def test_after_giving_up_the_next_call_tries_again(link: ClientLink, door: Door) -> None:
-    door.always = tq.Unreachable("nobody there")
+def test_after_giving_up_the_next_call_tries_again(link: ClientLink, opener: ManualOpener) -> None:
+    opener.always = tq.Unreachable("nobody there")
     with pytest.raises(tq.Unreachable):
         submit(link).result(SECONDS)
-    door.always = None
+    opener.always = None
     future = submit(link)
-    line = door.line()
-    line.answer(line.next(), 1)
+    transport = opener.transport()
+    transport.answer(transport.next(), 1)
     assert future.result(SECONDS) == 1
 
 
-def test_a_master_that_comes_late_but_in_time_is_found(link: ClientLink, door: Door) -> None:
-    door.errors = [tq.Unreachable("not yet")]
+def test_a_master_that_comes_late_but_in_time_is_found(link: ClientLink, opener: ManualOpener) -> None:
+    opener.errors = [tq.Unreachable("not yet")]
     future = submit(link)
-    line = door.line()
-    line.answer(line.next(), 1)
+    transport = opener.transport()
+    transport.answer(transport.next(), 1)
     assert future.result(SECONDS) == 1
 
 
-def test_a_program_with_a_seed_gets_the_same_numbers_while_we_reconnect(link: ClientLink, door: Door) -> None:
+def test_a_program_with_a_seed_gets_the_same_numbers_while_we_reconnect(
+    link: ClientLink, opener: ManualOpener
+) -> None:
     before = random.getstate()
-    door.errors = [tq.Unreachable("not yet"), tq.Unreachable("not yet")]
+    opener.errors = [tq.Unreachable("not yet"), tq.Unreachable("not yet")]
     future = submit(link)
-    line = door.line()
-    line.answer(line.next(), 1)
+    transport = opener.transport()
+    transport.answer(transport.next(), 1)
     assert future.result(SECONDS) == 1
     assert random.getstate() == before
 
 
 def test_a_refused_key_is_told_to_everybody_at_once_and_never_tried_again(
-    link: ClientLink, door: Door
+    link: ClientLink, opener: ManualOpener
 ) -> None:
-    door.errors = [tq.Rejected("wrong key")]
-    box = Box()
+    opener.errors = [tq.Rejected("wrong key")]
+    box = OutcomeBox()
     link.watch(box, [b"x" * 16])
     for _ in range(2):
         with pytest.raises(tq.Rejected, match="wrong key"):
             submit(link).result(SECONDS)
     with pytest.raises(tq.Rejected):
         box.wait(1, None)
-    assert door.attempts == 1
+    assert opener.attempts == 1
 
 
-def test_a_stranger_at_the_port_is_told_at_once(link: ClientLink, door: Door) -> None:
-    door.errors = [tq.ProtocolError("this is a web server")]
+def test_a_stranger_at_the_port_is_told_at_once(link: ClientLink, opener: ManualOpener) -> None:
+    opener.errors = [tq.ProtocolError("this is a web server")]
     with pytest.raises(tq.ProtocolError, match="web server"):
         submit(link).result(SECONDS)
-    assert door.attempts == 1
+    assert opener.attempts == 1
 
 
-def test_after_a_lost_connection_calls_are_repeated_and_watches_renewed(link: ClientLink, door: Door) -> None:
-    box, id = Box(), b"x" * 16
+def test_after_a_lost_connection_calls_are_repeated_and_watches_renewed(
+    link: ClientLink, opener: ManualOpener
+) -> None:
+    box, id = OutcomeBox(), b"x" * 16
     link.watch(box, [id])
     future = submit(link)
-    first = door.line()
+    first = opener.transport()
     assert {first.next().method for _ in range(3)} == {"watch", "collect", "submit"}
-    door.errors = [tq.Unreachable("down"), tq.ProtocolError("half up"), tq.Unreachable("down")]
+    opener.errors = [tq.Unreachable("down"), tq.ProtocolError("half up"), tq.Unreachable("down")]
     first.lose()
-    second = door.line()
+    second = opener.transport()
     repeated, watch, collect = second.next(), second.next(), second.next()
     assert [call.method for call in (repeated, watch, collect)] == ["submit", "watch", "collect"]
     second.answer(repeated, 1)
@@ -218,35 +222,39 @@ def test_after_a_lost_connection_calls_are_repeated_and_watches_renewed(link: Cl
     assert box.wait(id, None)
 
 
-def test_what_must_not_be_repeated_fails_when_its_connection_does(link: ClientLink, door: Door) -> None:
-    future = submit(link, again=False)
-    line = door.line()
-    line.next()
-    line.lose()
+def test_what_must_not_be_repeated_fails_when_its_connection_does(
+    link: ClientLink, opener: ManualOpener
+) -> None:
+    future = submit(link, repeatable=False)
+    transport = opener.transport()
+    transport.next()
+    transport.lose()
     with pytest.raises(tq.Unreachable, match="nobody knows"):
         future.result(SECONDS)
 
 
-def test_an_idle_lost_connection_is_not_restored_until_it_is_needed(link: ClientLink, door: Door) -> None:
+def test_an_idle_lost_connection_is_not_restored_until_it_is_needed(
+    link: ClientLink, opener: ManualOpener
+) -> None:
     future = submit(link)
-    line = door.line()
-    line.answer(line.next(), 1)
+    transport = opener.transport()
+    transport.answer(transport.next(), 1)
     future.result(SECONDS)
-    line.lose()
+    transport.lose()
     future = submit(link)
-    line = door.line()
-    line.answer(line.next(), 2)
+    transport = opener.transport()
+    transport.answer(transport.next(), 2)
     assert future.result(SECONDS) == 2
-    assert door.attempts == 2
+    assert opener.attempts == 2
 
 
-def test_closing_says_goodbye_and_fails_what_is_open(link: ClientLink, door: Door) -> None:
-    future, box = submit(link), Box()
+def test_closing_says_goodbye_and_fails_what_is_open(link: ClientLink, opener: ManualOpener) -> None:
+    future, box = submit(link), OutcomeBox()
     link.watch(box, [b"x" * 16])
-    line = door.line()
-    line.next()
+    transport = opener.transport()
+    transport.next()
     link.close()
-    assert line.closed_with
+    assert transport.closed_with
     with pytest.raises(tq.Unreachable, match="closed"):
         future.result(SECONDS)
     with pytest.raises(tq.Unreachable, match="closed"):
@@ -256,7 +264,7 @@ def test_closing_says_goodbye_and_fails_what_is_open(link: ClientLink, door: Doo
 def test_a_closed_link_refuses_instead_of_hanging(link: ClientLink) -> None:
     link.close()
     link.close()
-    box = Box()
+    box = OutcomeBox()
     link.watch(box, [b"x" * 16])
     with pytest.raises(tq.Unreachable, match="closed"):
         submit(link).result(SECONDS)
@@ -264,10 +272,10 @@ def test_a_closed_link_refuses_instead_of_hanging(link: ClientLink) -> None:
         box.wait(1, None)
 
 
-def test_closing_ends_a_connection_attempt_that_hangs(door: Door) -> None:
+def test_closing_ends_a_connection_attempt_that_hangs(opener: ManualOpener) -> None:
     begun = threading.Event()
 
-    async def hang(report: Callable[[Report], None], seconds: float) -> Line:
+    async def hang(report: Callable[[CallResult], None], seconds: float) -> Transport:
         begun.set()
         await asyncio.Event().wait()
         raise AssertionError("never")
@@ -280,19 +288,21 @@ def test_closing_ends_a_connection_attempt_that_hangs(door: Door) -> None:
         future.result(SECONDS)
 
 
-def test_an_await_that_was_cancelled_does_not_disturb_the_others(link: ClientLink, door: Door) -> None:
+def test_an_await_that_was_cancelled_does_not_disturb_the_others(
+    link: ClientLink, opener: ManualOpener
+) -> None:
     cancelled, kept = submit(link), submit(link)
     assert cancelled.cancel()
-    line = door.line()
+    transport = opener.transport()
     for _ in range(2):
-        line.answer(line.next(), 1)
+        transport.answer(transport.next(), 1)
     assert kept.result(SECONDS) == 1
 
 
 def test_what_is_posted_by_something_that_was_posted_is_done_with_it(
     app: tq.App, master: MasterInMemory
 ) -> None:
-    """A call behind a courier's submits is a question about them: it must not overtake them."""
+    """A call behind a submissions's submits is a question about them: it must not overtake them."""
     app.call(("get_tasks",), "states", [])
     done: list[str] = []
     over = threading.Event()
@@ -307,64 +317,66 @@ def test_what_is_posted_by_something_that_was_posted_is_done_with_it(
     assert done == ["part of the first", "first True", "second"]
 
 
-def insist(link: ClientLink) -> Any:
-    return link.call(("get_queue", "q"), "confirm", ([b"t" * 16],), again=True, insists=True)
+def until_done(link: ClientLink) -> Any:
+    return link.call(("get_queue", "q"), "confirm", ([b"t" * 16],), repeatable=True, until_done=True)
 
 
 def test_what_is_insisted_on_is_asked_again_on_the_same_line_after_the_store_has_failed(
-    link: ClientLink, door: Door
+    link: ClientLink, opener: ManualOpener
 ) -> None:
-    future = insist(link)
-    line = door.line()
+    future = until_done(link)
+    transport = opener.transport()
     for _ in range(3):
-        line.answer(line.next(), error=tq.StoreError("the disk is full"))
-    line.answer(line.next(), "done")
+        transport.answer(transport.next(), error=tq.StoreError("the disk is full"))
+    transport.answer(transport.next(), "done")
     assert future.result(SECONDS) == "done"
 
 
-def test_closing_waits_for_what_was_insisted_on_and_for_nothing_else(link: ClientLink, door: Door) -> None:
-    future, other = insist(link), submit(link)
-    line = door.line()
-    first, _ = line.next(), line.next()
-    line.answer(first, error=tq.StoreError("the disk is full"))
+def test_closing_waits_for_what_was_insisted_on_and_for_nothing_else(
+    link: ClientLink, opener: ManualOpener
+) -> None:
+    future, other = until_done(link), submit(link)
+    transport = opener.transport()
+    first, _ = transport.next(), transport.next()
+    transport.answer(first, error=tq.StoreError("the disk is full"))
     closing = threading.Thread(target=link.close)
     closing.start()
-    line.answer(line.next(), "done")
+    transport.answer(transport.next(), "done")
     closing.join(SECONDS)
     assert future.result(0) == "done"
     with pytest.raises(tq.Unreachable, match="closed"):
         other.result(0)
-    assert line.closed_with is not None
+    assert transport.closed_with is not None
 
 
 def test_closing_comes_back_for_what_was_insisted_on_when_its_connection_is_lost(
-    link: ClientLink, door: Door
+    link: ClientLink, opener: ManualOpener
 ) -> None:
-    future = insist(link)
-    line = door.line()
-    line.next()
+    future = until_done(link)
+    transport = opener.transport()
+    transport.next()
     closing = threading.Thread(target=link.close)
     closing.start()
-    line.lose()
-    line = door.line()
-    line.answer(line.next(), "done")
+    transport.lose()
+    transport = opener.transport()
+    transport.answer(transport.next(), "done")
     closing.join(SECONDS)
     assert future.result(0) == "done"
 
 
 def test_closing_has_an_end_though_what_was_insisted_on_is_never_answered(
-    link: ClientLink, door: Door, monkeypatch: pytest.MonkeyPatch
+    link: ClientLink, opener: ManualOpener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tq.client.core.io_thread.FINISH_SECONDS", 0.1)
-    future = insist(link)
-    door.line().next()
+    future = until_done(link)
+    opener.transport().next()
     link.close()
     with pytest.raises(tq.Unreachable, match="closed"):
         future.result(0)
 
 
 def test_a_master_that_admits_and_hangs_up_is_asked_after_growing_pauses_until_it_answers(
-    link: ClientLink, door: Door, monkeypatch: pytest.MonkeyPatch
+    link: ClientLink, opener: ManualOpener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[int] = []
 
@@ -375,17 +387,17 @@ def test_a_master_that_admits_and_hangs_up_is_asked_after_growing_pauses_until_i
     monkeypatch.setattr(io_thread, "_pause_seconds", pause)
     future = submit(link)
     for _ in range(4):
-        line = door.line()
-        line.next()
-        line.lose()
-    line = door.line()
-    line.answer(line.next(), 3)
+        transport = opener.transport()
+        transport.next()
+        transport.lose()
+    transport = opener.transport()
+    transport.answer(transport.next(), 3)
     assert future.result(SECONDS) == 3
     assert [count for count in pauses if count > 1] == [2, 3, 4]
     pauses.clear()
-    line.lose()
+    transport.lose()
     again = submit(link)
-    line = door.line()
-    line.answer(line.next(), 4)
+    transport = opener.transport()
+    transport.answer(transport.next(), 4)
     assert again.result(SECONDS) == 4
     assert max(pauses, default=0) <= 1

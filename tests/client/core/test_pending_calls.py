@@ -1,4 +1,4 @@
-"""The ledger: nothing asked is lost, repeated or told twice, whatever connections come and go."""
+"""Pending calls: no call is lost or repeated in error, no outcome is delivered twice, whatever connections come and go."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
-from tq.client.core.pending_calls import COLLECT_TASKS_MAX, WATCH_TASKS_MAX, Call, Ledger
+from tq.client.core.pending_calls import COLLECT_TASKS_MAX, WATCH_TASKS_MAX, PendingCall, PendingCalls
 from tq.common.contract.tasks import OutcomeRow
 from tq.common.errors import Forbidden, ProtocolError, QuotaExceeded, StoreError, Unreachable
 
@@ -20,348 +20,348 @@ def ids(*numbers: int) -> list[bytes]:
     return [number.to_bytes(16, "big") for number in numbers]
 
 
-def sent(ledger: Ledger) -> list[tuple[str, Any]]:
+def sent(pending: PendingCalls) -> list[tuple[str, Any]]:
     """Method and first argument of what goes out."""
-    return [(call.method, call.args[0]) for call in ledger.take_outgoing()]
+    return [(call.method, call.args[0]) for call in pending.take_outgoing()]
 
 
-def ask(ledger: Ledger, ticket: str, *, again: bool = True, **more: Any) -> None:
-    ledger.call(ticket, QUEUE, "submit", [ticket], again=again, **more)
+def ask(pending: PendingCalls, ticket: str, *, repeatable: bool = True, **more: Any) -> None:
+    pending.call(ticket, QUEUE, "submit", [ticket], repeatable=repeatable, **more)
 
 
-def answer_all(ledger: Ledger, calls: list[Call]) -> None:
+def answer_all(pending: PendingCalls, calls: list[PendingCall]) -> None:
     for call in calls:
         if call.method != "collect":
-            ledger.answered(call.number, None)
+            pending.answered(call.number, None)
 
 
-def collect_of(ledger: Ledger) -> Call:
-    return next(call for call in ledger.take_outgoing() if call.method == "collect")
+def collect_of(pending: PendingCalls) -> PendingCall:
+    return next(call for call in pending.take_outgoing() if call.method == "collect")
 
 
 class Listening:
-    """A ledger, connected, that watches some tasks for one listener."""
+    """A pending, connected, that watches some tasks for one listener."""
 
     def __init__(self, *numbers: int) -> None:
-        self.ledger = Ledger("default")
-        self.ledger.connected()
-        self.ledger.watch("box", ids(*numbers))
-        calls = self.ledger.take_outgoing()
-        answer_all(self.ledger, calls)
+        self.pending = PendingCalls("default")
+        self.pending.connected()
+        self.pending.watch("box", ids(*numbers))
+        calls = self.pending.take_outgoing()
+        answer_all(self.pending, calls)
         self.collect = next(call for call in calls if call.method == "collect")
 
 
 def test_calls_wait_for_a_connection_and_leave_in_order() -> None:
-    ledger = Ledger("default")
-    ask(ledger, "a")
-    ask(ledger, "b")
-    assert sent(ledger) == []
-    assert ledger.has_business
-    ledger.connected()
-    assert sent(ledger) == [("submit", "a"), ("submit", "b")]
+    pending = PendingCalls("default")
+    ask(pending, "a")
+    ask(pending, "b")
+    assert sent(pending) == []
+    assert pending.has_work
+    pending.connected()
+    assert sent(pending) == [("submit", "a"), ("submit", "b")]
 
 
 def test_an_answer_settles_its_call_once() -> None:
-    ledger = Ledger("default")
-    ledger.connected()
-    ask(ledger, "a")
-    [call] = ledger.take_outgoing()
-    ledger.answered(call.number, 7)
-    ledger.answered(call.number, 8)
-    assert ledger.take_settled() == [("a", 7, None)]
-    assert not ledger.has_business
+    pending = PendingCalls("default")
+    pending.connected()
+    ask(pending, "a")
+    [call] = pending.take_outgoing()
+    pending.answered(call.number, 7)
+    pending.answered(call.number, 8)
+    assert pending.take_settled() == [("a", 7, None)]
+    assert not pending.has_work
 
 
 def test_what_is_insisted_on_goes_out_again_until_it_is_done() -> None:
-    ledger = Ledger("default")
-    ledger.connected()
-    ask(ledger, "a", insists=True)
-    ask(ledger, "b")
+    pending = PendingCalls("default")
+    pending.connected()
+    ask(pending, "a", until_done=True)
+    ask(pending, "b")
     for refusal in (
         StoreError("the disk is full"),
         QuotaExceeded("too many calls"),
         None,
         StoreError("it is full"),
     ):
-        call = ledger.take_outgoing()[0]
+        call = pending.take_outgoing()[0]
         assert call.args[0] == "a"
         if refusal is None:
-            ledger.lost(call.number)
+            pending.lost(call.number)
         else:
-            ledger.refused(call.number, refusal)
-        assert ledger.take_settled() == []
-        assert ledger.is_insisting
-        ledger.connected()
-    [call] = [one for one in ledger.take_outgoing() if one.args[0] == "a"]
-    ledger.answered(call.number, 7)
-    assert ledger.take_settled() == [("a", 7, None)]
-    assert not ledger.is_insisting
+            pending.refused(call.number, refusal)
+        assert pending.take_settled() == []
+        assert pending.must_finish
+        pending.connected()
+    [call] = [one for one in pending.take_outgoing() if one.args[0] == "a"]
+    pending.answered(call.number, 7)
+    assert pending.take_settled() == [("a", 7, None)]
+    assert not pending.must_finish
 
 
-def test_who_insists_is_told_of_a_refusal_that_stays() -> None:
-    ledger = Ledger("default")
-    ledger.connected()
-    ask(ledger, "a", insists=True)
-    [call] = ledger.take_outgoing()
-    ledger.refused(call.number, error := Forbidden("no"))
-    assert ledger.take_settled() == [("a", None, error)]
-    assert not ledger.is_insisting
+def test_a_call_that_is_repeated_until_done_fails_on_a_permanent_refusal() -> None:
+    pending = PendingCalls("default")
+    pending.connected()
+    ask(pending, "a", until_done=True)
+    [call] = pending.take_outgoing()
+    pending.refused(call.number, error := Forbidden("no"))
+    assert pending.take_settled() == [("a", None, error)]
+    assert not pending.must_finish
 
 
 def test_a_refusal_settles_with_the_error() -> None:
-    ledger = Ledger("default")
-    ledger.connected()
-    ask(ledger, "a")
-    [call] = ledger.take_outgoing()
+    pending = PendingCalls("default")
+    pending.connected()
+    ask(pending, "a")
+    [call] = pending.take_outgoing()
     error = Forbidden("no")
-    ledger.refused(call.number, error)
-    assert ledger.take_settled() == [("a", None, error)]
+    pending.refused(call.number, error)
+    assert pending.take_settled() == [("a", None, error)]
 
 
 def test_unanswered_calls_are_repeated_in_their_old_order_after_a_reconnect() -> None:
-    ledger = Ledger("default")
-    ledger.connected()
+    pending = PendingCalls("default")
+    pending.connected()
     for ticket in "abc":
-        ask(ledger, ticket)
-    first = ledger.take_outgoing()
-    ledger.answered(first[1].number, None)
-    ledger.disconnected()
-    ask(ledger, "d")
-    ledger.connected()
-    again = ledger.take_outgoing()
+        ask(pending, ticket)
+    first = pending.take_outgoing()
+    pending.answered(first[1].number, None)
+    pending.disconnected()
+    ask(pending, "d")
+    pending.connected()
+    again = pending.take_outgoing()
     assert [call.ticket for call in again] == ["a", "c", "d"]
     assert again[0] is first[0]  # unchanged, with the same ids
 
 
-def test_a_call_that_must_not_be_repeated_is_told_that_nobody_knows() -> None:
-    ledger = Ledger("default")
-    ledger.connected()
-    ask(ledger, "add", again=False)
-    ledger.take_outgoing()
-    ledger.disconnected()
-    [(ticket, _, error)] = ledger.take_settled()
+def test_a_call_that_must_not_be_repeated_fails_with_an_unknown_outcome() -> None:
+    pending = PendingCalls("default")
+    pending.connected()
+    ask(pending, "add", repeatable=False)
+    pending.take_outgoing()
+    pending.disconnected()
+    [(ticket, _, error)] = pending.take_settled()
     assert ticket == "add"
     assert isinstance(error, Unreachable)
     assert "nobody knows" in str(error)
 
 
 def test_a_call_that_must_not_be_repeated_may_still_wait_for_its_first_connection() -> None:
-    ledger = Ledger("default")
-    ask(ledger, "add", again=False)
-    ledger.connected()
-    assert sent(ledger) == [("submit", "add")]
+    pending = PendingCalls("default")
+    ask(pending, "add", repeatable=False)
+    pending.connected()
+    assert sent(pending) == [("submit", "add")]
 
 
 def test_one_collect_is_under_way_while_something_is_watched() -> None:
-    ledger = Ledger("mine")
-    ledger.connected()
-    ledger.watch("box", ids(1))
-    ledger.watch("box", ids(2))
-    calls = ledger.take_outgoing()
+    pending = PendingCalls("mine")
+    pending.connected()
+    pending.watch("box", ids(1))
+    pending.watch("box", ids(2))
+    calls = pending.take_outgoing()
     assert [call.method for call in calls] == ["watch", "collect", "watch"]
     assert {tuple(call.target) for call in calls} == {("get_result_queue", "mine")}
 
 
 def test_outcomes_go_to_who_listens_and_the_collecting_ends_with_the_last() -> None:
     listening = Listening(1, 2)
-    ledger = listening.ledger
+    pending = listening.pending
     one, two = ids(1, 2)
-    ledger.answered(listening.collect.number, [[one, 10, b"x"]])
-    assert ledger.take_told() == [("box", [OutcomeRow(one, 10, b"x")], None)]
-    collect = collect_of(ledger)
-    ledger.answered(collect.number, [[two, 11, None]])
-    assert ledger.take_told() == [("box", [OutcomeRow(two, 11, None)], None)]
-    assert sent(ledger) == []
-    assert not ledger.has_business
+    pending.answered(listening.collect.number, [[one, 10, b"x"]])
+    assert pending.take_deliveries() == [("box", [OutcomeRow(one, 10, b"x")], None)]
+    collect = collect_of(pending)
+    pending.answered(collect.number, [[two, 11, None]])
+    assert pending.take_deliveries() == [("box", [OutcomeRow(two, 11, None)], None)]
+    assert sent(pending) == []
+    assert not pending.has_work
 
 
 def test_two_listeners_of_one_task_both_hear_of_it_and_it_is_watched_once() -> None:
     listening = Listening(1)
-    ledger = listening.ledger
-    ledger.watch("other", ids(1))
-    assert sent(ledger) == []
-    ledger.answered(listening.collect.number, [[*ids(1), 10, b"x"]])
-    assert [told.listener for told in ledger.take_told()] == ["box", "other"]
+    pending = listening.pending
+    pending.watch("other", ids(1))
+    assert sent(pending) == []
+    pending.answered(listening.collect.number, [[*ids(1), 10, b"x"]])
+    assert [delivery.listener for delivery in pending.take_deliveries()] == ["box", "other"]
 
 
 @pytest.mark.parametrize("answer", [[[b"1" * 16, 10]], [7], None])
 def test_an_answer_of_an_unknown_form_ends_the_waiting_with_an_error(answer: object) -> None:
     listening = Listening(1)
-    ledger = listening.ledger
-    ledger.answered(listening.collect.number, answer)
-    [(listener, rows, error)] = ledger.take_told()
+    pending = listening.pending
+    pending.answered(listening.collect.number, answer)
+    [(listener, rows, error)] = pending.take_deliveries()
     assert (listener, rows) == ("box", [])
     assert isinstance(error, ProtocolError)
-    assert not ledger.has_business
+    assert not pending.has_work
 
 
-def test_an_outcome_that_comes_twice_is_told_once() -> None:
+def test_an_outcome_that_arrives_twice_is_delivered_once() -> None:
     listening = Listening(1, 2)
-    ledger, row = listening.ledger, [*ids(1), 10, b"x"]
-    ledger.answered(listening.collect.number, [row, row])
-    assert ledger.take_told() == [("box", [OutcomeRow(*ids(1), 10, b"x")], None)]
+    pending, row = listening.pending, [*ids(1), 10, b"x"]
+    pending.answered(listening.collect.number, [row, row])
+    assert pending.take_deliveries() == [("box", [OutcomeRow(*ids(1), 10, b"x")], None)]
 
 
 def test_outcomes_are_cut_into_runs_of_one_listener_in_order() -> None:
     listening = Listening(1, 2, 3)
-    ledger = listening.ledger
-    ledger.watch("other", ids(4))
+    pending = listening.pending
+    pending.watch("other", ids(4))
     rows = [[id, 10, b""] for id in ids(1, 4, 2, 3)]
-    ledger.answered(listening.collect.number, rows)
-    told = ledger.take_told()
-    assert [(one.listener, len(one.rows)) for one in told] == [("box", 1), ("other", 1), ("box", 2)]
+    pending.answered(listening.collect.number, rows)
+    delivery = pending.take_deliveries()
+    assert [(one.listener, len(one.rows)) for one in delivery] == [("box", 1), ("other", 1), ("box", 2)]
 
 
 def test_what_is_watched_is_watched_again_on_the_next_connection() -> None:
     listening = Listening(1, 2)
-    ledger = listening.ledger
-    ledger.disconnected()
-    ledger.connected()
-    assert sent(ledger)[:1] == [("watch", ids(1, 2))]
+    pending = listening.pending
+    pending.disconnected()
+    pending.connected()
+    assert sent(pending)[:1] == [("watch", ids(1, 2))]
 
 
 def test_a_task_is_not_watched_again_while_its_submit_is_repeated() -> None:
-    ledger = Ledger("default")
-    ledger.connected()
-    ask(ledger, "new", ids=ids(1), listener="box")
-    ledger.watch("box", ids(2))
-    ledger.take_outgoing()
-    ledger.disconnected()
-    ledger.connected()
-    assert sent(ledger)[:2] == [("submit", "new"), ("watch", ids(2))]
+    pending = PendingCalls("default")
+    pending.connected()
+    ask(pending, "new", ids=ids(1), listener="box")
+    pending.watch("box", ids(2))
+    pending.take_outgoing()
+    pending.disconnected()
+    pending.connected()
+    assert sent(pending)[:2] == [("submit", "new"), ("watch", ids(2))]
 
 
 def test_a_large_watch_is_cut_into_calls() -> None:
-    ledger = Ledger("default")
-    ledger.connected()
-    ledger.watch("box", ids(*range(WATCH_TASKS_MAX + 1)))
-    sizes = [len(args) for method, args in sent(ledger) if method == "watch"]
+    pending = PendingCalls("default")
+    pending.connected()
+    pending.watch("box", ids(*range(WATCH_TASKS_MAX + 1)))
+    sizes = [len(args) for method, args in sent(pending) if method == "watch"]
     assert sizes == [WATCH_TASKS_MAX, 1]
 
 
 def test_a_refused_watch_ends_the_waiting_of_its_listener() -> None:
-    ledger = Ledger("default")
-    ledger.connected()
-    ledger.watch("box", ids(1))
-    watch = next(call for call in ledger.take_outgoing() if call.method == "watch")
+    pending = PendingCalls("default")
+    pending.connected()
+    pending.watch("box", ids(1))
+    watch = next(call for call in pending.take_outgoing() if call.method == "watch")
     error = Forbidden("no")
-    ledger.refused(watch.number, error)
-    assert ledger.take_told() == [("box", [], error)]
-    assert ledger.watched_tasks == 0
+    pending.refused(watch.number, error)
+    assert pending.take_deliveries() == [("box", [], error)]
+    assert pending.watched_tasks == 0
 
 
 def test_a_failing_store_ends_nobodys_waiting_the_next_connection_watches_anew() -> None:
     here = Listening(1, 2)
-    here.ledger.watch("box", ids(3))
-    [watch] = here.ledger.take_outgoing()
+    here.pending.watch("box", ids(3))
+    [watch] = here.pending.take_outgoing()
     for call in (watch, here.collect):
-        here.ledger.refused(call.number, StoreError("the disk is full"))
-    assert here.ledger.take_told() == []
-    here.ledger.disconnected()
-    here.ledger.connected()
-    assert sent(here.ledger)[0] == ("watch", ids(1, 2, 3))
+        here.pending.refused(call.number, StoreError("the disk is full"))
+    assert here.pending.take_deliveries() == []
+    here.pending.disconnected()
+    here.pending.connected()
+    assert sent(here.pending)[0] == ("watch", ids(1, 2, 3))
 
 
 def test_a_refused_submit_ends_the_watching_of_its_tasks_only() -> None:
     listening = Listening(9)
-    ledger = listening.ledger
-    ask(ledger, "new", ids=ids(1, 2), listener="new box")
-    [submit] = ledger.take_outgoing()
+    pending = listening.pending
+    ask(pending, "new", ids=ids(1, 2), listener="new box")
+    [submit] = pending.take_outgoing()
     error = Forbidden("no")
-    ledger.refused(submit.number, error)
-    assert ledger.take_told() == [("new box", [], error)]
-    assert ledger.watched_tasks == 1
+    pending.refused(submit.number, error)
+    assert pending.take_deliveries() == [("new box", [], error)]
+    assert pending.watched_tasks == 1
 
 
 def test_forgetting_a_listener_unwatches_what_nobody_else_waits_for() -> None:
     listening = Listening(1, 2)
-    ledger = listening.ledger
-    ledger.watch("other", ids(2))
-    ledger.forget("box")
-    assert sent(ledger) == [("unwatch", ids(1))]
-    ledger.answered(listening.collect.number, [[id, 10, b""] for id in ids(1, 2)])
-    assert [told.listener for told in ledger.take_told()] == ["other"]
+    pending = listening.pending
+    pending.watch("other", ids(2))
+    pending.forget("box")
+    assert sent(pending) == [("unwatch", ids(1))]
+    pending.answered(listening.collect.number, [[id, 10, b""] for id in ids(1, 2)])
+    assert [delivery.listener for delivery in pending.take_deliveries()] == ["other"]
 
 
 def test_a_collect_left_over_when_all_is_forgotten_wants_no_connection() -> None:
     listening = Listening(1)
-    ledger = listening.ledger
-    ledger.forget("box")
-    [unwatch] = ledger.take_outgoing()
-    ledger.answered(unwatch.number, None)
-    assert not ledger.has_business
-    ledger.watch("box", ids(2))
-    assert sent(ledger) == [("watch", ids(2))]  # the one that is parked will tell
-    ledger.disconnected()
-    ledger.connected()
-    assert sent(ledger) == [("watch", ids(2)), ("collect", COLLECT_TASKS_MAX)]
+    pending = listening.pending
+    pending.forget("box")
+    [unwatch] = pending.take_outgoing()
+    pending.answered(unwatch.number, None)
+    assert not pending.has_work
+    pending.watch("box", ids(2))
+    assert sent(pending) == [("watch", ids(2))]  # the one that is parked will tell
+    pending.disconnected()
+    pending.connected()
+    assert sent(pending) == [("watch", ids(2)), ("collect", COLLECT_TASKS_MAX)]
 
 
 def test_a_forgotten_task_whose_submit_is_under_way_is_still_submitted() -> None:
-    ledger = Ledger("default")
-    ask(ledger, "new", ids=ids(1), listener="box")
-    ledger.forget("box")
-    ledger.connected()
-    assert sent(ledger) == [("submit", "new")]
+    pending = PendingCalls("default")
+    ask(pending, "new", ids=ids(1), listener="box")
+    pending.forget("box")
+    pending.connected()
+    assert sent(pending) == [("submit", "new")]
 
 
 def test_giving_up_tells_everybody_and_leaves_nothing() -> None:
     listening = Listening(1)
-    ledger = listening.ledger
-    ask(ledger, "a")
+    pending = listening.pending
+    ask(pending, "a")
     error = Unreachable("gone")
-    ledger.give_up(error)
-    assert ledger.take_settled() == [("a", None, error)]
-    assert ledger.take_told() == [("box", [], error)]
-    assert sent(ledger) == []
-    assert not ledger.has_business
+    pending.give_up(error)
+    assert pending.take_settled() == [("a", None, error)]
+    assert pending.take_deliveries() == [("box", [], error)]
+    assert sent(pending) == []
+    assert not pending.has_work
 
 
 def test_a_single_lost_call_is_repeated_by_the_next_connection_while_others_are_still_under_way() -> None:
     """As in a worker's child, whose line outlives the connections behind it."""
-    ledger = Ledger("default")
-    ledger.connected()
-    ask(ledger, "a")
-    ask(ledger, "b")
-    a, b = ledger.take_outgoing()
-    ledger.lost(a.number)
-    ledger.connected()
-    assert ledger.take_outgoing() == [a]
-    ledger.answered(b.number, 1)
-    ledger.answered(a.number, 2)
-    assert [settled.ticket for settled in ledger.take_settled()] == ["b", "a"]
+    pending = PendingCalls("default")
+    pending.connected()
+    ask(pending, "a")
+    ask(pending, "b")
+    a, b = pending.take_outgoing()
+    pending.lost(a.number)
+    pending.connected()
+    assert pending.take_outgoing() == [a]
+    pending.answered(b.number, 1)
+    pending.answered(a.number, 2)
+    assert [settled.ticket for settled in pending.take_settled()] == ["b", "a"]
 
 
 class History(RuleBasedStateMachine):
-    """Any order of events. A model of the master beside it knows what it was told on this connection."""
+    """Any order of events. A model of the master beside it knows what it was sent on this connection."""
 
     tasks: Bundle[bytes] = Bundle("tasks")
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger = Ledger("default")
+        self.pending = PendingCalls("default")
         self.up = False
-        self.line: list[Call] = []  # on their way to the master, in order
+        self.line: list[PendingCall] = []  # on their way to the master, in order
         self.session: set[bytes] = set()  # what the master's session watches
         self.stored: set[bytes] = set()
         self.ended: set[bytes] = set()
         self.to_tell: list[bytes] = []
-        self.collect: Call | None = None
+        self.collect: PendingCall | None = None
         self.asked: list[str] = []
         self.settled: list[str] = []
-        self.waiting: dict[tuple[str, bytes], int] = {}  # (listener, task) not told yet
+        self.waiting: dict[tuple[str, bytes], int] = {}  # (listener, task) not delivered yet
         self.next_id = 0
 
     def settle(self) -> None:
-        for call in self.ledger.take_outgoing():
+        for call in self.pending.take_outgoing():
             assert self.up
             self.line.append(call)
-        self.settled += [one.ticket for one in self.ledger.take_settled()]
-        for listener, rows, error in self.ledger.take_told():
+        self.settled += [one.ticket for one in self.pending.take_settled()]
+        for listener, rows, error in self.pending.take_deliveries():
             assert error is None
             for id, state, _ in rows:
-                assert state == 10, "told of a task that the master did not know"
-                assert self.waiting.pop((listener, id), None) is not None, "told twice, or unasked"
+                assert state == 10, "an outcome of a task that the master did not know"
+                assert self.waiting.pop((listener, id), None) is not None, "delivered twice, or unasked"
 
     @rule(target=tasks, listener=st.sampled_from(["x", "y", None]), count=st.integers(1, 3))
     def submit(self, listener: str | None, count: int) -> Any:
@@ -370,7 +370,7 @@ class History(RuleBasedStateMachine):
         ticket = f"submit {made[0].hex()}"
         self.asked.append(ticket)
         args = [made, listener is not None]
-        self.ledger.call(ticket, QUEUE, "submit", args, again=True, ids=made, listener=listener)
+        self.pending.call(ticket, QUEUE, "submit", args, repeatable=True, ids=made, listener=listener)
         if listener is not None:
             self.waiting.update({(listener, id): 1 for id in made})
         self.settle()
@@ -379,13 +379,13 @@ class History(RuleBasedStateMachine):
     @rule(id=tasks, listener=st.sampled_from(["x", "y"]))
     def watch(self, id: bytes, listener: str) -> None:
         if id in self.stored:  # a handle is given out when its submit was answered
-            self.ledger.watch(listener, [id])
+            self.pending.watch(listener, [id])
             self.waiting[listener, id] = 1
             self.settle()
 
     @rule(listener=st.sampled_from(["x", "y"]))
     def forget(self, listener: str) -> None:
-        self.ledger.forget(listener)
+        self.pending.forget(listener)
         self.waiting = {key: 1 for key in self.waiting if key[0] != listener}
         self.settle()
 
@@ -393,7 +393,7 @@ class History(RuleBasedStateMachine):
     def connect(self) -> None:
         if not self.up:
             self.up = True
-            self.ledger.connected()
+            self.pending.connected()
             self.settle()
 
     @rule()
@@ -403,7 +403,7 @@ class History(RuleBasedStateMachine):
             self.line.clear()
             self.session.clear()
             self.to_tell.clear()
-            self.ledger.disconnected()
+            self.pending.disconnected()
             self.settle()
 
     @rule(answered=st.booleans())
@@ -420,10 +420,10 @@ class History(RuleBasedStateMachine):
             if not answered:
                 self.disconnect()
                 return
-            self.ledger.answered(call.number, None)
+            self.pending.answered(call.number, None)
         self.settle()
 
-    def _perform(self, call: Call) -> None:
+    def _perform(self, call: PendingCall) -> None:
         [made, *more] = call.args
         if call.method == "submit":
             self.stored.update(made)
@@ -448,7 +448,7 @@ class History(RuleBasedStateMachine):
             call, self.collect = self.collect, None
             rows = [[id, 10, b""] for id in self.to_tell]
             self.to_tell.clear()
-            self.ledger.answered(call.number, rows)
+            self.pending.answered(call.number, rows)
             self.settle()
 
     @invariant()
@@ -456,7 +456,7 @@ class History(RuleBasedStateMachine):
         assert len(self.settled) == len(set(self.settled))
 
     def teardown(self) -> None:
-        """Then the connection holds: everything asked is answered, everything watched is told."""
+        """Then the connection holds: every call is answered, every watched task is delivered."""
         self.connect()
         while self.line:
             self.perform(True)
@@ -469,7 +469,7 @@ class History(RuleBasedStateMachine):
                 self.perform(True)
         assert sorted(self.settled) == sorted(self.asked)
         assert not self.waiting
-        assert not self.ledger.has_business
+        assert not self.pending.has_work
 
 
 TestHistory = History.TestCase

@@ -84,7 +84,7 @@ def test_map_in_time_or_timeout_error_and_the_rest_is_cancelled(
     results = executor.map(jobs.double, range(3), timeout=0.05)
     with pytest.raises(TimeoutError):
         next(results)
-    assert executor._courier.join(SECONDS)
+    assert executor._submissions.join(SECONDS)
     assert {task["state"] for task in master.tasks.values()} == {StateNumber.CANCELLED}
 
 
@@ -231,7 +231,7 @@ def test_an_executor_that_is_let_go_ends_its_thread(master: MasterInMemory) -> N
     master.functions["tests.client.jobs:double"] = master.functions[f"{jobs.__name__}:double"] = jobs.double
     executor = tq.Executor()
     assert executor.submit(jobs.double, 1).result(SECONDS) == 2
-    thread = executor._courier._thread
+    thread = executor._submissions._thread
     del executor
     gc.collect()
     assert thread is not None

@@ -48,7 +48,7 @@ def test_a_long_batch_is_sent_in_thousands(app: tq.App, double: Any, master: Mas
     with app.batch():
         for number in range(2_500):
             double.submit(number)
-        sent = app.session.link.call(("get_tasks",), "states", [[]], again=True)
+        sent = app.session.link.call(("get_tasks",), "states", [[]], repeatable=True)
         sent.result(10)  # answered after every submit that was sent before it
         assert submits(master) == [1_000, 1_000]
     assert submits(master) == [1_000, 1_000, 500]

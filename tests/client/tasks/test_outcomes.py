@@ -8,7 +8,7 @@ import time
 
 import pytest
 import tq
-from tq.client.tasks.outcomes import UNKNOWN, Box, Outcome
+from tq.client.tasks.outcomes import UNKNOWN, OutcomeBox, TaskOutcome
 from tq.common.contract.tasks import OutcomeRow
 from tq.common.domain.model import StateNumber
 from tq.common.values.codec import encode
@@ -26,7 +26,7 @@ def late() -> float:
 
 
 def test_a_reader_waits_until_its_outcome_is_put() -> None:
-    box = Box()
+    box = OutcomeBox()
     thread = threading.Thread(target=lambda: (box.put([row(B)]), box.put([row(A, 7)])))
     thread.start()
     assert box.wait(A, time.monotonic() + 10)
@@ -37,12 +37,12 @@ def test_a_reader_waits_until_its_outcome_is_put() -> None:
 
 
 def test_waiting_ends_at_the_deadline() -> None:
-    assert not Box().wait(A, late())
-    assert not Box().wait(1, late())
+    assert not OutcomeBox().wait(A, late())
+    assert not OutcomeBox().wait(1, late())
 
 
 def test_a_number_of_outcomes_can_be_waited_for() -> None:
-    box = Box()
+    box = OutcomeBox()
     box.put([row(A)])
     assert box.wait(1, None)
     assert not box.wait(2, late())
@@ -51,7 +51,7 @@ def test_a_number_of_outcomes_can_be_waited_for() -> None:
 
 
 def test_a_failed_box_raises_unless_what_is_wanted_is_there() -> None:
-    box = Box()
+    box = OutcomeBox()
     box.put([row(A)])
     box.fail(tq.Unreachable("gone"))
     assert box.wait(A, None)
@@ -62,7 +62,7 @@ def test_a_failed_box_raises_unless_what_is_wanted_is_there() -> None:
 
 
 def test_what_arrived_is_taken_once_and_in_order() -> None:
-    box = Box()
+    box = OutcomeBox()
     box.put([row(B), row(A)])
     assert [taken[0] for taken in box.take_arrived()] == [B, A]
     assert box.take_arrived() == []
@@ -71,7 +71,7 @@ def test_what_arrived_is_taken_once_and_in_order() -> None:
 
 def test_an_event_loop_waits_without_blocking() -> None:
     async def main() -> None:
-        box = Box()
+        box = OutcomeBox()
         loop = asyncio.get_running_loop()
         waits = [asyncio.ensure_future(box.wait_async(want, None)) for want in (A, 2)]
         loop.call_soon(lambda: threading.Thread(target=box.put, args=([row(A)],)).start())
@@ -86,7 +86,7 @@ def test_an_event_loop_waits_without_blocking() -> None:
 
 def test_an_event_loop_hears_of_a_failure() -> None:
     async def main() -> None:
-        box = Box()
+        box = OutcomeBox()
         wait = asyncio.ensure_future(box.wait_async(A, None))
         asyncio.get_running_loop().call_soon(box.fail, tq.Unreachable("gone"))
         with pytest.raises(tq.Unreachable):
@@ -99,7 +99,7 @@ def test_an_event_loop_hears_of_a_failure() -> None:
 
 def test_an_abandoned_wait_does_not_disturb_the_box() -> None:
     async def main() -> None:
-        box = Box()
+        box = OutcomeBox()
         wait = asyncio.ensure_future(box.wait_async(A, None))
         await asyncio.sleep(0)
         wait.cancel()
@@ -122,7 +122,7 @@ def test_an_abandoned_wait_does_not_disturb_the_box() -> None:
     ],
 )
 def test_every_bad_end_has_its_error(state: StateNumber, kind: type[tq.TaskError]) -> None:
-    outcome = Outcome(int(state), Failure("ValueError", "bad", "Traceback …").encode())
+    outcome = TaskOutcome(int(state), Failure("ValueError", "bad", "Traceback …").encode())
     with pytest.raises(tq.TaskError) as raised:
         outcome.value(A)
     assert type(raised.value) is kind
@@ -131,9 +131,9 @@ def test_every_bad_end_has_its_error(state: StateNumber, kind: type[tq.TaskError
 
 
 def test_a_bad_end_without_a_report_still_has_a_message() -> None:
-    assert "cancelled" in str(Outcome(int(StateNumber.CANCELLED), None).error(A))
+    assert "cancelled" in str(TaskOutcome(int(StateNumber.CANCELLED), None).error(A))
 
 
 def test_a_task_nobody_knows_is_an_unknown_task() -> None:
     with pytest.raises(tq.UnknownTask, match="61616161-6161"):
-        Outcome(UNKNOWN, None).value(A)
+        TaskOutcome(UNKNOWN, None).value(A)

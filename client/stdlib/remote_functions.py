@@ -13,14 +13,14 @@ from ...common.errors import Forbidden, TqError
 from ...common.values.codec import encode_call
 from ..tasks.definition import Definition
 from ..tasks.options import Choice, choose
-from .exceptions import broken, nobody_runs
+from .exceptions import as_broken_cluster, no_worker_runs
 
 if TYPE_CHECKING:
     from ...common.values.blob import Blob
-    from ..core.session import Session
+    from ..core.session import ClientSession
 
 
-class Sendable:
+class RemoteFunction:
     """One callable with the options it is sent with."""
 
     def __init__(self, definition: Definition, choice: Choice) -> None:
@@ -39,45 +39,45 @@ class Sendable:
         return encode_call(args, kwargs, self._arguments.names, blobs)
 
 
-class Sendables:
+class RemoteFunctions:
     """What an Executor or Pool was asked to call, each judged at its first use."""
 
-    def __init__(self, session: Session, options: Mapping[str, Any]) -> None:
+    def __init__(self, session: ClientSession, options: Mapping[str, Any]) -> None:
         self._session, self._options = session, options
         self._choice = choose(options)
-        self._known: dict[Callable[..., Any], Sendable] = {}
+        self._known: dict[Callable[..., Any], RemoteFunction] = {}
 
-    def of(self, function: Callable[..., Any]) -> Sendable:
+    def of(self, function: Callable[..., Any]) -> RemoteFunction:
         """Raises TypeError for what cannot be called, NotNamed for what has no name, and Forbidden when
         workers are connected and none of them would run it. With none connected it waits for one that does.
         """
         if not isinstance(function, Hashable):
-            return self._judged(function)
+            return self._validated(function)
         known = self._known.get(function)
         if known is None:
-            known = self._judged(function)
+            known = self._validated(function)
             self._known[function] = known
         return known
 
-    def _judged(self, function: Callable[..., Any]) -> Sendable:
+    def _validated(self, function: Callable[..., Any]) -> RemoteFunction:
         if not callable(function):
             raise TypeError(f"{function!r:.80} is not callable")
         offer = getattr(function, "__tq_task__", None)
         if isinstance(offer, NamedCallable):
             base = Choice(offer.queue, offer.options, offer.options.to_wire())
-            sendable = Sendable(Definition(offer.function, offer.name), choose(self._options, base))
+            remote = RemoteFunction(Definition(offer.function, offer.name), choose(self._options, base))
         else:
-            sendable = Sendable(Definition(function, None), self._choice)
+            remote = RemoteFunction(Definition(function, None), self._choice)
         if is_importing():
             raise RuntimeError(
                 "a worker imports this module to run its functions, and the module starts work when it is imported; "
                 "put what starts the work under `if __name__ == '__main__':`"
             )
-        name, queue = sendable.name, sendable.choice.queue
+        name, queue = remote.name, remote.choice.queue
         try:
             serving = from_wire(Serving, self._session.ask(("get_workers",), "serving", queue, name))
         except TqError as error:
-            raise broken(error) from error
+            raise as_broken_cluster(error) from error
         if serving.connected and not serving.able:
-            raise Forbidden(nobody_runs(name, queue, serving.connected))
-        return sendable
+            raise Forbidden(no_worker_runs(name, queue, serving.connected))
+        return remote
