@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from .api.validation import EngineObject
-from .blobs.calls import Blobs
-from .blobs.keeper import Keeper
-from .data.calls import NamedData, NamedDatum
-from .data.named_values import Data
+from .blobs.blobs import Blobs
+from .blobs.calls import BlobsObject
+from .data.calls import NamedValueObject, NamedValuesObject
+from .data.named_values import NamedValues
 from .engine.core import Core
 from .engine.engine import Engine
 from .engine.part import Part
@@ -23,9 +23,9 @@ from .items.items import Items
 from .items.put_numbers import PutNumbers
 from .keys.calls import Keys
 from .keys.keyring import Keyring
-from .locks.admin import Locks as LocksObject
-from .locks.calls import Barrier, Event, Lock
-from .locks.claims import Syncs
+from .locks.admin import LocksObject
+from .locks.calls import BarrierObject, EventObject, LockObject
+from .locks.claims import Primitives
 from .locks.events_and_barriers import Barriers, Events
 from .locks.locks import Locks
 from .objects.shared import Shared
@@ -49,16 +49,16 @@ EXPOSED: Final[Mapping[str, type[EngineObject]]] = {
     "get_task_queue": TaskQueue,
     "get_result_queue": ResultQueue,
     "get_queue": NamedItemQueue,
-    "get_lock": Lock,
-    "get_event": Event,
-    "get_barrier": Barrier,
-    "get_datum": NamedDatum,
+    "get_lock": LockObject,
+    "get_event": EventObject,
+    "get_barrier": BarrierObject,
+    "get_datum": NamedValueObject,
     "get_dispatcher": Dispatcher,
     "get_tasks": Tasks,
-    "get_blobs": Blobs,
+    "get_blobs": BlobsObject,
     "get_queues": Queues,
     "get_locks": LocksObject,
-    "get_data": NamedData,
+    "get_data": NamedValuesObject,
     "get_workers": Workers,
     "get_keys": Keys,
     "get_master": Master,
@@ -74,7 +74,7 @@ def _tasks_and_items(core: Core) -> Sequence[Part]:
     store, presence, agenda = core.store, core.presence, core.agenda
     routes, origins, leases = Routes(store), Origins(store), Leases()
     scheduled = ScheduledTasks(store, routes, agenda)
-    blobs = Keeper(store, core.timeline, agenda, core.report)
+    blobs = Blobs(store, core.timeline, agenda, core.report)
     completion = Completion(store, routes, leases, scheduled, core.endings, blobs, core.random)
     attempt_output = AttemptOutput(store, leases.running, completion.began)
     expiry, retention = Expiry(core, completion), Retention(core, routes, attempt_output)
@@ -123,12 +123,12 @@ def _tasks_and_items(core: Core) -> Sequence[Part]:
 
 def _others(core: Core) -> Sequence[Part]:
     store = core.store
-    syncs = Syncs(store, core.presence, core.timeline, core.agenda)
+    primitives = Primitives(store, core.presence, core.timeline, core.agenda)
     return [
-        syncs,
-        Locks(syncs),
-        Events(syncs),
-        Barriers(syncs),
-        Data(store, core.report),
+        primitives,
+        Locks(primitives),
+        Events(primitives),
+        Barriers(primitives),
+        NamedValues(store, core.report),
         Keyring(store, core.random_bytes, core.close_later),
     ]

@@ -1,4 +1,4 @@
-"""Large content, as every master exposes it. See ``master/tasks/calls.py`` for the rules, ``keeper.py`` for what happens."""
+"""Large content, as every master exposes it. See ``master/tasks/calls.py`` for the rules, ``blobs.py`` for what happens."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from ...common.contract.exposed import exposed
 from ...common.domain.model import Role
 from ..api.validation import EngineObject
 from ..engine.session import Call
-from .keeper import Keeper
+from .blobs import Blobs
 
 
-class Blobs(EngineObject):
+class BlobsObject(EngineObject):
     """``get_blobs()``: content too large for messages, by its hash. Who knows a hash has seen the content."""
 
     @exposed(Role.CLIENT)
     def ask(self, call: Call, hash: bytes, size: int) -> object:
-        return self.engine.part(Keeper).ask(call, hash, size)
+        return self.engine.part(Blobs).ask(call, hash, size)
 
     @exposed(Role.CLIENT)
     def put(self, call: Call, hash: bytes, size: int, offset: int, data: bytes) -> object:
-        return self.engine.part(Keeper).put(call, hash, size, offset, data)
+        return self.engine.part(Blobs).put(call, hash, size, offset, data)
 
     @exposed(Role.CLIENT)
     def get(self, call: Call, hash: bytes, offset: int, length: int) -> object:
-        return self.engine.part(Keeper).get(call, hash, offset, length)
+        return self.engine.part(Blobs).get(call, hash, offset, length)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 Then = Callable[[Any, BaseException | None], None]
 
 
-class Disk(Protocol):
+class DiskThreads(Protocol):
     """Does a job off the event loop; ``then`` is told the outcome in a later transaction."""
 
     def write(self, job: Callable[[], Any], then: Then) -> None:

@@ -31,7 +31,7 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-class Part:
+class PartFile:
     """One upload on the disk. Touched by the writing thread only."""
 
     def __init__(self, path: Path, hash: bytes) -> None:
@@ -58,13 +58,13 @@ class BlobFiles:
             else:
                 entry.unlink()
 
-    def new_part(self, hash: bytes) -> Part:
+    def new_part(self, hash: bytes) -> PartFile:
         """Its file is made by the first ``append``."""
-        return Part(self.root / UPLOADS / f"{next(self._numbers)}.part", hash)
+        return PartFile(self.root / UPLOADS / f"{next(self._numbers)}.part", hash)
 
     # the writing thread
 
-    def check_room(self, part: Part, size: int) -> None:
+    def check_room(self, part: PartFile, size: int) -> None:
         """StoreError, and the end of this upload, when the disk cannot take so much."""
         left = self._free(self.root) - RESERVE_BYTES
         if size > left:
@@ -74,7 +74,7 @@ class BlobFiles:
             )
             raise part.over
 
-    def append(self, part: Part, data: bytes) -> None:
+    def append(self, part: PartFile, data: bytes) -> None:
         if part.over is not None:
             raise part.over
         try:
@@ -95,7 +95,7 @@ class BlobFiles:
             raise part.over from error
         part.hasher.update(data)
 
-    def finish(self, part: Part) -> None:
+    def finish(self, part: PartFile) -> None:
         """Put what is whole and right where it belongs; InvalidArgument when it has another hash."""
         if part.hasher.digest() != part.hash:
             part.over = InvalidArgument(
@@ -117,7 +117,7 @@ class BlobFiles:
             self.discard(part)
             raise part.over from error
 
-    def discard(self, part: Part) -> None:
+    def discard(self, part: PartFile) -> None:
         part.over = part.over or StoreError("this upload was given up")
         part.path.unlink(missing_ok=True)
 

@@ -20,7 +20,7 @@ READS_PER_SESSION_MAX: Final = 2
 UNSENT_BYTES_MAX: Final = 1024 * 1024  # in a session's buffer, then its reads wait
 
 
-class Reader(Protocol):
+class DiskReader(Protocol):
     def read(self, job: Callable[[], Any], then: Callable[[Any, BaseException | None], None]) -> None: ...
 
 
@@ -32,9 +32,9 @@ class _Wanted(NamedTuple):
 
 
 class Reads:
-    PATIENCE_MS: Final = 5  # then a full buffer is looked at again
+    RECHECK_MS: Final = 5  # then a full buffer is looked at again
 
-    def __init__(self, files: BlobFiles, disk: Reader) -> None:
+    def __init__(self, files: BlobFiles, disk: DiskReader) -> None:
         self._files, self._disk = files, disk
         self._waiting: dict[Session, deque[_Wanted]] = {}
         self._under_way: dict[Session, int] = {}

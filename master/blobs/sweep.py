@@ -7,7 +7,7 @@ from collections.abc import Callable, Set
 from functools import partial
 
 from ..store.interface.blobs import BlobStore
-from .disk import Disk, Then
+from .disk import DiskThreads, Then
 from .files import BlobFiles
 
 
@@ -19,7 +19,7 @@ class Sweep:
         self,
         blobs: BlobStore,
         files: BlobFiles,
-        disk: Disk,
+        disk: DiskThreads,
         placing: Set[bytes],
         removed: Then,
         report: Callable[..., None],

@@ -13,7 +13,7 @@ Then = Callable[[Any, BaseException | None], None]
 
 
 class Threads:
-    """See ``disk.Disk``. ``later``: has a job done in the next transaction."""
+    """See ``disk.DiskThreads``. ``later``: has a job done in the next transaction."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, later: Callable[[Callable[[], None]], None]) -> None:
         self._loop, self._later = loop, later

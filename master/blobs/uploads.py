@@ -12,7 +12,7 @@ from typing import Final
 from ...common.errors import InvalidArgument
 from ..engine.accounts import Account, What
 from ..engine.session import Call
-from .files import Part
+from .files import PartFile
 
 UPLOADS_MAX: Final = 1_024  # in all; each costs its part of a file and a kilobyte of memory
 UPLOADS_PER_CLIENT_MAX: Final = 64  # a worker counts as one, with all its children
@@ -29,7 +29,7 @@ class Upload:
     """One content on its way in. ``taken``: bytes accepted, in order; not all of them may be written yet."""
 
     def __init__(
-        self, client: Client, hash: bytes, size: int, part: Part, now: int, account: Account
+        self, client: Client, hash: bytes, size: int, part: PartFile, now: int, account: Account
     ) -> None:
         """``account``: its key's, which has so many places whatever number of clients the key lets in."""
         self.client, self.hash, self.size, self.part, self.account = client, hash, size, part, account

@@ -24,12 +24,12 @@ from ..api.validation import (
 )
 from ..engine.engine import Engine
 from ..engine.session import Call
-from .named_values import Data, Named
+from .named_values import NamedValue, NamedValues
 
 SHOWN_MAX: Final = 5_000
 
 
-class NamedDatum(EngineObject):
+class NamedValueObject(EngineObject):
     """``get_datum(type, name)``: a dict, list, Namespace, Value or Array that outlives who made it."""
 
     def __init__(self, engine: Engine, type: str, name: str) -> None:
@@ -41,7 +41,7 @@ class NamedDatum(EngineObject):
         """Make it of these arguments unless it is there: ``["object", type, name, what can be called]``, encoded, or
         ``["error", failure]``."""
         allow_queue(call, self.name)
-        return self.engine.part(Data).make(
+        return self.engine.part(NamedValues).make(
             self.type, self.name, _judge_bytes("arguments", payload), call.session.account
         )
 
@@ -57,7 +57,7 @@ class NamedDatum(EngineObject):
     ) -> bytes:
         """Do it, once for each number of a caller: ``["value", …]``, encoded, or ``["error", failure]``."""
         allow_queue(call, self.name)
-        return self.engine.part(Data).call(
+        return self.engine.part(NamedValues).call(
             self.type,
             self.name,
             judge_token("caller", caller),
@@ -68,13 +68,13 @@ class NamedDatum(EngineObject):
         )
 
 
-class NamedData(EngineObject):
+class NamedValuesObject(EngineObject):
     """``get_data()``"""
 
     @exposed(Role.VIEWER)
     def list(self, call: Call) -> dict[str, Any]:
         """``rows``, by name; and how many more there are."""
-        allows, by_name = call.session.allows_queue, self.engine.part(Data).by_name
+        allows, by_name = call.session.allows_queue, self.engine.part(NamedValues).by_name
         self.engine.work.glanced(len(by_name))
         named = [one for one in by_name.values() if allows(one.name)]
         rows = [
@@ -88,18 +88,18 @@ class NamedData(EngineObject):
         """``type``, and ``parts``, encoded: keys and values in turn of a dict or Namespace, the type code and what it
         has of a Value or Array, all there is of a list."""
         named = self._named(call, name)
-        return {"type": named.type, "parts": encode(self.engine.part(Data).parts(named), judged=True)}
+        return {"type": named.type, "parts": encode(self.engine.part(NamedValues).parts(named), judged=True)}
 
     @exposed(Role.ADMIN)
     def delete(self, call: Call, name: str) -> str:
         """Its type. Whoever still uses it is told UnknownObject."""
         named = self._named(call, name)
-        self.engine.part(Data).drop(named)
+        self.engine.part(NamedValues).drop(named)
         return named.type
 
-    def _named(self, call: Call, name: str) -> Named:
+    def _named(self, call: Call, name: str) -> NamedValue:
         allow_queue(call, judge_text("name", name))
-        named = self.engine.part(Data).by_name.get(name)
+        named = self.engine.part(NamedValues).by_name.get(name)
         if named is None:
             raise UnknownObject(
                 f"there is no dict, list or other value {brief(name, 80)}; `tq data` lists them"

@@ -1,4 +1,4 @@
-"""Named values of the types of data: a manager's dict, list, Namespace, Value and Array that outlive everything.
+"""NamedValue values of the types of data: a manager's dict, list, Namespace, Value and Array that outlive everything.
 
 ::
 
@@ -50,13 +50,13 @@ from .types import (
     DATA,
     DataType,
     Datum,
-    answered,
     arguments,
     check_bytes,
     check_weight,
+    deserialized,
+    encoded_answer,
     plain,
     takes_apart,
-    thawed,
 )
 
 NAMES_MAX: Final = 10_000
@@ -74,7 +74,7 @@ ANSWERS_BYTES_MAX: Final = 1024 * 1024  # of each; beyond, the oldest answers ar
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
-class Named:
+class NamedValue:
     """``datum``: None until it is asked for. ``stored_bytes``: of the value as it is stored, ``calls_bytes``: of the calls
     since. ``last``: number and answer of each caller's last call, the latest last."""
 
@@ -119,19 +119,19 @@ class Named:
         return encode([[caller, number, answer] for caller, (number, answer) in self.last.items()])
 
 
-class Data(Part):
+class NamedValues(Part):
     """All of one master."""
 
     def __init__(self, store: Store, report: Callable[..., None]) -> None:
         self._store, self._report = store, report
-        self.by_name: dict[str, Named] = {}
-        self._resident: dict[Named, int] = {}  # those in memory and their bytes, the latest used last
+        self.by_name: dict[str, NamedValue] = {}
+        self._resident: dict[NamedValue, int] = {}  # those in memory and their bytes, the latest used last
         self._resident_bytes = 0
         # of the transaction under way
         self.worked_bytes = 0  # looked at, read and answered: whoever fills the transaction stops in time
         self._calls: list[DataCall] = []
-        self._outgrown: dict[Named, None] = {}
-        self._used: dict[Named, None] = {}
+        self._outgrown: dict[NamedValue, None] = {}
+        self._used: dict[NamedValue, None] = {}
 
     def load(self, _: Picture, now: Now) -> None:
         """Values are read when they are asked for."""
@@ -140,7 +140,7 @@ class Data(Part):
         before, self.by_name = self.by_name, {}
         for row in self._store.data.load():
             known = before.pop(row.name, None)
-            self.by_name[row.name] = Named(
+            self.by_name[row.name] = NamedValue(
                 number=row.data,
                 name=row.name,
                 type=row.type,
@@ -213,7 +213,7 @@ class Data(Part):
                 named.calls_bytes += datum.size_bytes // LINEAR
         return answer
 
-    def get(self, name: str) -> Named:
+    def get(self, name: str) -> NamedValue:
         named = self.by_name.get(name)
         if named is None:
             raise UnknownObject(
@@ -222,13 +222,13 @@ class Data(Part):
             )
         return named
 
-    def parts(self, named: Named) -> list[Any]:
+    def parts(self, named: NamedValue) -> list[Any]:
         """All of it: see ``DataType.parts``."""
         datum = self._datum(named)
         self.worked_bytes += datum.size_bytes
         return datum.type.parts(datum.thing)
 
-    def drop(self, named: Named) -> None:
+    def drop(self, named: NamedValue) -> None:
         self._calls = [call for call in self._calls if call.data != named.number]
         self._outgrown.pop(named, None)
         self._used.pop(named, None)
@@ -244,7 +244,7 @@ class Data(Part):
         self._store.data.add_calls(self._calls)
         self._calls.clear()
         for named in self._outgrown:
-            self._write_anew(named, self._datum(named))
+            self._rewrite(named, self._datum(named))
         self._outgrown.clear()
         for named in self._used:
             self._resident_bytes += named.memory_bytes - self._resident[named]
@@ -252,7 +252,7 @@ class Data(Part):
         self._used.clear()
         self.worked_bytes = 0
         while len(self._resident) > 1 and self._resident_bytes > RESIDENT_BYTES_MAX:
-            self._let_go(next(iter(self._resident)))
+            self._evict(next(iter(self._resident)))
 
     def void(self) -> Iterable[Session]:
         self._calls.clear()
@@ -268,7 +268,7 @@ class Data(Part):
 
     def _add(self, name: str, type: str, datum: Datum, value: bytes, account: Account | None) -> None:
         number = self._store.data.add(name, type, value, encode([]))
-        named = Named(
+        named = NamedValue(
             number=number, name=name, type=type, stored_bytes=len(value), datum=datum, weight=weight(value)
         )
         if account is not None:
@@ -278,10 +278,10 @@ class Data(Part):
         self._resident[named] = 0
         self._used[named] = None
 
-    def _write_anew(self, named: Named, datum: Datum) -> None:
+    def _rewrite(self, named: NamedValue, datum: Datum) -> None:
         """One that cannot be written stays the calls that it is: everybody else's calls are in this transaction too."""
         try:
-            value = datum.frozen()
+            value = datum.serialized()
         except Exception as error:
             self._report("data.not_written", level="error", name=named.name, error=brief(error, 200))
         else:
@@ -290,19 +290,19 @@ class Data(Part):
             self._store.data.replace(named.number, value, named.callers())
         named.calls_bytes = named.calls_effort = 0
 
-    def _note(self, named: Named, datum: Datum, call: DataCall) -> None:
+    def _note(self, named: NamedValue, datum: Datum, call: DataCall) -> None:
         self._calls.append(call)
         named.calls_bytes += len(call.call) + CALL_BYTES
         outgrown = named.calls_bytes > max(CALLS_BYTES_MIN, 2 * named.stored_bytes)
         if outgrown or named.calls_effort > CALLS_EFFORT_MAX:
             self._outgrown[named] = None
 
-    def _let_go(self, named: Named) -> None:
+    def _evict(self, named: NamedValue) -> None:
         named.datum = None
         named.last.clear()
         self._resident_bytes -= self._resident.pop(named)
 
-    def _datum(self, named: Named) -> Datum:
+    def _datum(self, named: NamedValue) -> Datum:
         """In memory. What cannot be read there now raises DecodeError and stays as it is stored."""
         if named.datum is None:
             self.worked_bytes += named.size_bytes
@@ -312,11 +312,11 @@ class Data(Part):
         assert named.datum is not None  # noqa: S101 - just read
         return named.datum
 
-    def _read(self, named: Named) -> None:
+    def _read(self, named: NamedValue) -> None:
         stored = self._store.data.read(named.number)
         try:
             kind = DATA[named.type]
-            thing = thawed(kind, stored.value)
+            thing = deserialized(kind, stored.value)
             taken, hard = measure(stored.value)
             calls_effort = 0
             datum = Datum(
@@ -375,7 +375,7 @@ def _perform(
     except Exception as error:
         return _failed(error)
     try:
-        return answered(plain(result), judged=True)
+        return encoded_answer(plain(result), judged=True)
     except Exception as error:  # a Namespace's __class__, say; what was done is done
         return _failed(error)
 

@@ -18,13 +18,13 @@ class SharedDict(dict[Any, Any]):
     """A dict with as many keys of a known hash, and as many of one hash, as may be in one (``common/values/hashing.py``), in
     however many calls they come. It is judged when a key is set; one that was stored is taken as it was."""
 
-    __slots__ = ("_alike", "_chosen", "judges")
+    __slots__ = ("_alike", "_chosen", "validates")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
         self._alike: dict[int, int] = {}  # how many of its keys have a hash, of those that could have any
         self._chosen = 0
-        self.judges = True
+        self.validates = True
         self.update(*args, **kwargs)
 
     @classmethod
@@ -90,7 +90,7 @@ class SharedDict(dict[Any, Any]):
 
     def _admit(self, key: Any) -> None:
         """Count a new one. InvalidArgument for one too many."""
-        if self.judges and not isinstance(key, SECRET):
+        if self.validates and not isinstance(key, SECRET):
             if self._chosen >= CHOSEN_MAX:
                 raise InvalidArgument(
                     f"this dict has {CHOSEN_MAX:,} keys that are neither text nor bytes, and that is the limit; use text"

@@ -165,7 +165,7 @@ class Datum:
         if isinstance(self.thing, SharedList):
             self.thing.bytes_max = self.bytes_max
         elif isinstance(self.thing, SharedDict):
-            self.thing.judges = not self.again
+            self.thing.validates = not self.again
 
     def call(
         self, method: str, args: Sequence[Any], kwargs: dict[str, Any], payload_bytes: int, effort: int = 0
@@ -177,15 +177,15 @@ class Datum:
             return plain(self.thing)
         if method not in self.type.exposed and method not in ALWAYS:
             raise not_exposed(method, self.thing)
-        self._judge(method, args, payload_bytes, effort)
+        self._validate(method, args, payload_bytes, effort)
         called = getattr(type(self.thing), method)  # a Namespace may have an attribute of that name
         return called(self.thing, *args, **kwargs)
 
-    def frozen(self) -> bytes:
-        """All of it, for ``thawed``."""
+    def serialized(self) -> bytes:
+        """All of it, for ``deserialized``."""
         return encode(self.type.parts(self.thing), judged=True)
 
-    def _judge(self, method: str, args: Sequence[Any], payload_bytes: int, effort: int) -> None:
+    def _validate(self, method: str, args: Sequence[Any], payload_bytes: int, effort: int) -> None:
         """Raises InvalidArgument and nothing else: a call that fails while it is judged was not done. Made again, it would not
         be judged, and take effect."""
         try:
@@ -224,16 +224,16 @@ class Datum:
     def _reserve(self, more_bytes: int, effort: int) -> None:
         """Counted is what was ever put in; only when that is too much, what is there."""
         if self.size_bytes + more_bytes > self.bytes_max or self.effort + effort > self.effort_max:
-            there = self.frozen()
+            there = self.serialized()
             self.size_bytes, self.effort = len(there), measure(there)[1]
             check_bytes(self.size_bytes + more_bytes, self.bytes_max)
             check_effort(self.effort + effort, self.effort_max)
         self.size_bytes, self.effort = self.size_bytes + more_bytes, self.effort + effort
 
 
-def thawed(type: DataType, frozen: bytes) -> Any:
+def deserialized(type: DataType, serialized: bytes) -> Any:
     """Raises DecodeError for what cannot be read in this process."""
-    parts = decode(frozen, as_is=True, unmade=True, judged=True)
+    parts = decode(serialized, as_is=True, unmade=True, judged=True)
     if not isinstance(parts, list):
         raise DecodeError("these bytes are not a stored value")
     try:
@@ -304,7 +304,7 @@ def _is_slice(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and len(value) == 3
 
 
-def answered(result: Any, *, judged: bool) -> bytes:
+def encoded_answer(result: Any, *, judged: bool) -> bytes:
     """The encoded answer of a call that gave this plain value. NotSerializable with the path below the result.
     ``judged``: it is one of ours that gave it."""
     return b"\x92\xa5value" + encode(

@@ -28,7 +28,7 @@ from ..api.validation import (
 from ..engine.engine import Engine
 from ..engine.session import Call
 from .items import Items
-from .queue import KINDS, ItemQueue, NewPut
+from .queue import KINDS, ItemQueueState, NewPut
 
 MAXSIZE_MAX = 2**31 - 1
 TOKENS_MAX = 10_000  # in one call
@@ -140,7 +140,7 @@ class ItemQueueObject(EngineObject):
             return to_wire(QueueSize(0, self.maxsize, self.kind or KINDS[0], 0))
         return to_wire(QueueSize(queue.waiting, queue.maxsize, queue.kind, queue.unfinished))
 
-    def _queue(self, call: Call) -> ItemQueue:
+    def _queue(self, call: Call) -> ItemQueueState:
         allow_queue(call, self.item_queue)
         owner = call.session.node if self.mine else None
         return self.engine.part(Items).queue(

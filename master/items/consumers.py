@@ -142,13 +142,13 @@ class Consumers(Part):
             if state == StateNumber.SUCCEEDED and results is not None and body is not None:
                 self._put(results, body, id)
             if queue is not None:
-                self._items.done_quietly(queue)
+                self._items.item_done(queue)
 
     def revived(self, origin: int) -> None:
         """A task of this origin that had ended goes on: so does its item."""
         queue, _ = self._origins.of(origin)
         if queue is not None:
-            self._items.not_done(queue)
+            self._items.item_revived(queue)
 
     def _put(self, results: str, body: bytes, id: bytes) -> None:
         try:

@@ -46,7 +46,7 @@ from .queue import (
     PRIORITY,
     SHUT,
     Getter,
-    ItemQueue,
+    ItemQueueState,
     NewPut,
     Putter,
     check_rank,
@@ -86,9 +86,11 @@ class Items(Part):
         self._room = ENDED_AT_ONCE  # what is left of it
         # of the transaction under way
         self._new: list[NewItem] = []
-        self._counted: set[ItemQueue] = set()
+        self._counted: set[ItemQueueState] = set()
         self._served_bytes = 0
-        self._unserved: dict[ItemQueue, None] = {}  # with items for gets that wait: in the next transaction
+        self._unserved: dict[
+            ItemQueueState, None
+        ] = {}  # with items for gets that wait: in the next transaction
 
     def load(self, _: Picture, now: Now) -> None:
         """Parked calls stay: their sessions are as open as before."""
@@ -104,7 +106,7 @@ class Items(Part):
 
     # in
 
-    def put(self, call: Call, queue: ItemQueue, put: NewPut, wait: bool) -> object:
+    def put(self, call: Call, queue: ItemQueueState, put: NewPut, wait: bool) -> object:
         """True once it is stored; False when the queue is full and ``wait`` is false, else it waits for room; None when
         it is shut; text that says why it cannot be ordered among what is there."""
         if put.numbered and self._numbers.is_known(queue.number, put.putter, put.number):
@@ -122,7 +124,7 @@ class Items(Part):
             return LATER
         return self._accept(queue, put, call.session.account)
 
-    def give_up_put(self, queue: ItemQueue, author: bytes, number: int) -> bool:
+    def give_up_put(self, queue: ItemQueueState, author: bytes, number: int) -> bool:
         """A put waits no longer; whether it was stored after all."""
         putter = queue.putters.pop((author, number), None)
         if putter is not None:
@@ -131,7 +133,7 @@ class Items(Part):
             return False
         return self._numbers.is_known(queue.number, author, number)
 
-    def _accept(self, queue: ItemQueue, put: NewPut, account: Account) -> object:
+    def _accept(self, queue: ItemQueueState, put: NewPut, account: Account) -> object:
         if queue.kind == PRIORITY and put.rank is not None:
             self._write()
             told = conflict(queue.name, put.rank, partial(self._store.items.neighbours, queue.number))
@@ -142,35 +144,35 @@ class Items(Part):
         self._add(queue, put.payload, put.rank)
         return True
 
-    def add(self, queue: ItemQueue, payload: bytes) -> None:
+    def add(self, queue: ItemQueueState, payload: bytes) -> None:
         """An item that the master itself puts: a full or shut queue takes it, too, for it is a result of work. One
         without a rank is the last."""
         self._add(queue, payload, LAST_RANK)
 
-    def take_first(self, queue: ItemQueue, limit: int) -> list[bytes]:
+    def take_first(self, queue: ItemQueueState, limit: int) -> list[bytes]:
         """The payloads of the first items, which are the caller's from now on."""
         if limit <= 0 or not queue.waiting or self._is_paused(queue.name):
             return []
         self._write()
         payloads = self._store.items.take_first(queue.number, limit)
         queue.waiting -= len(payloads)
-        self._admit(queue)
+        self._accept_parked_puts(queue)
         return payloads
 
-    def done_quietly(self, name: str) -> None:
+    def item_done(self, name: str) -> None:
         """One item is done, unless a program has told so before."""
         queue = self.by_name.get(name)
         if queue is not None and queue.unfinished:
             self.task_done(queue, 1)
 
-    def not_done(self, name: str) -> None:
+    def item_revived(self, name: str) -> None:
         """One item that was done is not: its task goes on."""
         queue = self.by_name.get(name)
         if queue is not None:
             queue.unfinished += 1
             self._counted.add(queue)
 
-    def _add(self, queue: ItemQueue, payload: bytes, rank: bytes | None) -> None:
+    def _add(self, queue: ItemQueueState, payload: bytes, rank: bytes | None) -> None:
         """One more item: to whoever waits for one, else into the queue."""
         self._last_seq += 1
         place: bytes | int = 0
@@ -195,7 +197,7 @@ class Items(Part):
 
     # out
 
-    def get(self, call: Call, queue: ItemQueue, token: bytes, wait: bool) -> object:
+    def get(self, call: Call, queue: ItemQueueState, token: bytes, wait: bool) -> object:
         """The payload of the first item; None when there is none and ``wait`` is false; False when there will be none;
         else waits for one."""
         holder = Holder(queue.number, call.session.node)
@@ -216,10 +218,10 @@ class Items(Part):
         payload = self._store.items.take(queue.number, token, call.session.node)
         self._holders.hold(token, holder, call.session.account)
         queue.waiting -= 1
-        self._admit(queue)
+        self._accept_parked_puts(queue)
         return payload
 
-    def give_up_get(self, session: Session, queue: ItemQueue, token: bytes) -> object:
+    def give_up_get(self, session: Session, queue: ItemQueueState, token: bytes) -> object:
         """A get waits no longer; the payload if it was given one after all."""
         if self._holders.holds(token, Holder(queue.number, session.node)):
             self._write()
@@ -235,12 +237,12 @@ class Items(Part):
         for number in self._lost.arrived(session.node, tokens):
             queue = self._by_number[number]
             queue.waiting -= 1
-            self._admit(queue)
+            self._accept_parked_puts(queue)
         self._store.items.delete(mine)
         for token in mine:
             self._holders.end(token)
 
-    def release(self, session: Session, tokens: list[bytes], queue: ItemQueue | None = None) -> None:
+    def release(self, session: Session, tokens: list[bytes], queue: ItemQueueState | None = None) -> None:
         """These items are not wanted: they stand again where they stood. ``queue``: nor does any of these tokens' gets
         wait there any longer."""
         if queue is not None:
@@ -260,7 +262,7 @@ class Items(Part):
                 queue.waiting += 1
                 self._serve(queue)
 
-    def _serve(self, queue: ItemQueue) -> None:
+    def _serve(self, queue: ItemQueueState) -> None:
         """Items wait again: those who wait for them first."""
         if self._is_paused(queue.name):
             return
@@ -278,7 +280,7 @@ class Items(Part):
             self._served_bytes += len(payload)
             call.answer(payload)
 
-    def _next_getter(self, queue: ItemQueue) -> Getter | None:
+    def _next_getter(self, queue: ItemQueueState) -> Getter | None:
         """Who has waited longest, and waits no more."""
         while queue.getters:
             _, getter = queue.getters.popitem(last=False)
@@ -288,7 +290,7 @@ class Items(Part):
             getter.call.answer(EMPTY)  # one token for two gets: a peer that is not honest
         return None
 
-    def _admit(self, queue: ItemQueue) -> None:
+    def _accept_parked_puts(self, queue: ItemQueueState) -> None:
         """There is room: those who wait for it, in order."""
         while queue.putters and not queue.is_full:
             _, putter = queue.putters.popitem(last=False)
@@ -307,16 +309,16 @@ class Items(Part):
         queue = self.by_name.get(name)
         if queue is not None:
             self._serve(queue)
-            self._admit(queue)
-            self._turn_away(queue)
+            self._accept_parked_puts(queue)
+            self._refuse_parked_gets(queue)
 
-    def taken(self, queue: ItemQueue) -> int:
+    def taken(self, queue: ItemQueueState) -> int:
         """How many of its items are held."""
         return self._holders.count(queue.number)
 
     # shut down, and done
 
-    def shut_down(self, queue: ItemQueue, immediate: bool) -> None:
+    def shut_down(self, queue: ItemQueueState, immediate: bool) -> None:
         """No more puts; no more gets once it is empty, which it is now if ``immediate``. Twice is as once."""
         queue.shut = max(queue.shut, DRAINED if immediate else SHUT)
         self._counted.add(queue)
@@ -329,9 +331,9 @@ class Items(Part):
             self._store.items.drop_waiting(queue.number)
             dropped, queue.waiting = queue.waiting, 0
             self.task_done(queue, min(dropped, queue.unfinished))
-        self._turn_away(queue)
+        self._refuse_parked_gets(queue)
 
-    def _turn_away(self, queue: ItemQueue) -> None:
+    def _refuse_parked_gets(self, queue: ItemQueueState) -> None:
         """Those who wait for items of a queue that is shut and has none."""
         if queue.shut and not queue.waiting:
             for getter in queue.getters.values():
@@ -339,11 +341,11 @@ class Items(Part):
                 getter.call.answer(NO_MORE)
             queue.getters.clear()
 
-    def reopen(self, queue: ItemQueue) -> None:
+    def reopen(self, queue: ItemQueueState) -> None:
         queue.shut = OPEN
         self._counted.add(queue)
 
-    def task_done(self, queue: ItemQueue, count: int) -> None:
+    def task_done(self, queue: ItemQueueState, count: int) -> None:
         if count > queue.unfinished:
             raise InvalidArgument("task_done() called too many times")
         queue.unfinished -= count
@@ -355,7 +357,7 @@ class Items(Part):
             queue.joiners.clear()
 
     def task_done_once(
-        self, queue: ItemQueue, putter: bytes, number: int, count: int, account: Account
+        self, queue: ItemQueueState, putter: bytes, number: int, count: int, account: Account
     ) -> None:
         """As ``task_done``, numbered as puts are: it may come again."""
         if not self._numbers.is_known(queue.number, putter, number):
@@ -363,7 +365,7 @@ class Items(Part):
             self.task_done(queue, count)
             self._numbers.remember(queue.number, putter, number, account)
 
-    def join(self, call: Call, queue: ItemQueue) -> object:
+    def join(self, call: Call, queue: ItemQueueState) -> object:
         """Answered when everything put has been told done."""
         if not queue.unfinished:
             return None
@@ -398,13 +400,13 @@ class Items(Part):
         for queue in unserved:
             if self.by_name.get(queue.name) is queue:
                 self._serve(queue)
-                self._turn_away(queue)
+                self._refuse_parked_gets(queue)
 
-    def _serve_later(self, queue: ItemQueue) -> None:
+    def _serve_later(self, queue: ItemQueueState) -> None:
         self._unserved[queue] = None
         self._agenda.set(self, SERVE, 0)
 
-    def drop(self, queue: ItemQueue, why: str) -> None:
+    def drop(self, queue: ItemQueueState, why: str) -> None:
         """It and what is in it; ``why`` is told to those who still wait there."""
         gone = InvalidArgument(f"queue {queue.name!r} {why}")
         for call in queue.parked_calls():

@@ -11,7 +11,7 @@ from ...common.errors import InvalidArgument
 from ..engine.accounts import Account, What, give_back
 from ..store.interface.items import ItemQueueRow, ItemStore
 from .holders import discard
-from .queue import FIFO, ItemQueue
+from .queue import FIFO, ItemQueueState
 
 QUEUES_MAX: Final = 100_000
 
@@ -19,9 +19,9 @@ QUEUES_MAX: Final = 100_000
 class QueueNames:
     def __init__(self, store: ItemStore) -> None:
         self._store = store
-        self.by_name: dict[str, ItemQueue] = {}
-        self.by_number: dict[int, ItemQueue] = {}
-        self.owned: dict[bytes, dict[ItemQueue, None]] = {}  # by the node with which they go
+        self.by_name: dict[str, ItemQueueState] = {}
+        self.by_number: dict[int, ItemQueueState] = {}
+        self.owned: dict[bytes, dict[ItemQueueState, None]] = {}  # by the node with which they go
 
     def load(self, rows: Iterable[ItemQueueRow]) -> None:
         """These, and no others. Parked calls stay."""
@@ -30,7 +30,7 @@ class QueueNames:
         self.by_number.clear()
         self.owned.clear()
         for row in rows:
-            queue = before.pop(row.name, None) or ItemQueue(row.queue, row.name, row.kind, row.maxsize)
+            queue = before.pop(row.name, None) or ItemQueueState(row.queue, row.name, row.kind, row.maxsize)
             queue.restore(row)
             self._add(queue)
         for queue in before.values():  # made in the transaction that failed
@@ -43,7 +43,7 @@ class QueueNames:
         maxsize: int = 0,
         owner: bytes | None = None,
         account: Account | None = None,
-    ) -> ItemQueue:
+    ) -> ItemQueueState:
         """The queue of a name, made on first use (fifo, unless told): for ``account``, which may raise QuotaExceeded.
         InvalidArgument when it is there with another kind or size than is asked for."""
         queue = self.by_name.get(name)
@@ -54,7 +54,7 @@ class QueueNames:
             if account is not None:
                 account.take(What.QUEUES)
             number = self._store.add_queue(name, kind or FIFO, maxsize, owner)
-            queue = ItemQueue(number, name, kind or FIFO, maxsize, owner=owner, account=account)
+            queue = ItemQueueState(number, name, kind or FIFO, maxsize, owner=owner, account=account)
             self._add(queue)
         elif kind is not None and (queue.kind, queue.maxsize) != (kind, maxsize):
             raise InvalidArgument(
@@ -63,14 +63,14 @@ class QueueNames:
             )
         return queue
 
-    def forget(self, queue: ItemQueue) -> None:
+    def forget(self, queue: ItemQueueState) -> None:
         """It is gone."""
         give_back(queue.account, What.QUEUES)
         if queue.owner is not None:
             discard(self.owned, queue.owner, queue)
         del self.by_name[queue.name], self.by_number[queue.number]
 
-    def _add(self, queue: ItemQueue) -> None:
+    def _add(self, queue: ItemQueueState) -> None:
         self.by_name[queue.name] = self.by_number[queue.number] = queue
         if queue.owner is not None:
             self.owned.setdefault(queue.owner, {})[queue] = None

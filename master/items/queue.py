@@ -48,7 +48,7 @@ class Putter(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class ItemQueue:
+class ItemQueueState:
     """One queue as the engine sees it. Everything but the parked calls is the store's."""
 
     number: int

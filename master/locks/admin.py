@@ -17,7 +17,7 @@ from ..api.validation import EngineObject, allow_queue, judge_text, judge_whole,
 from ..engine.session import Call
 from ..engine.work import text_bytes
 from .calls import COUNTER_MAX
-from .claims import BARRIER, EVENT, LOCK, Sync, Syncs
+from .claims import BARRIER, EVENT, LOCK, Primitive, Primitives
 
 FAMILIES: Final = (LOCK, EVENT, BARRIER)
 LOCKS_SHOWN_MAX: Final = 5_000  # those in use first
@@ -31,72 +31,74 @@ Rows = list[dict[str, Any]]  # spelled out here, for the objects have a method c
 Tokens = list[int]
 
 
-class Locks(EngineObject):
+class LocksObject(EngineObject):
     """``get_locks()``: locks, semaphores, events and barriers."""
 
     @exposed(Role.VIEWER)
     def list(self, call: Call) -> dict[str, Any]:
         """``rows``, by name; and how many more there are."""
         allows = call.session.allows_queue
-        syncs = [
-            one for one in self.engine.part(Syncs).by_name.values() if one.owner is None and allows(one.name)
+        primitives = [
+            one
+            for one in self.engine.part(Primitives).by_name.values()
+            if one.owner is None and allows(one.name)
         ]
-        self.engine.work.glanced(len(self.engine.part(Syncs).by_name))
+        self.engine.work.glanced(len(self.engine.part(Primitives).by_name))
         shown = nsmallest(
             LOCKS_SHOWN_MAX,
-            syncs,
+            primitives,
             key=lambda one: (not (one.held or one.queue or one.conditions), one.name, one.family),
         )
         addresses = {session.node: session.address for session in self.engine.sessions}
         rows: Rows = []
         left = LOCKS_BYTES_MAX
-        for sync in shown:
-            row = self._row(sync, addresses)
+        for primitive in shown:
+            row = self._row(primitive, addresses)
             left -= ROW_BYTES + text_bytes(row) + ROW_BYTES * len(row["holders"])
             if left < 0:
                 break
             rows.append(row)
         rows.sort(key=lambda row: (row["name"], row["kind"]))
-        return {"rows": rows, "left_out": len(syncs) - len(rows)}
+        return {"rows": rows, "left_out": len(primitives) - len(rows)}
 
     @exposed(Role.ADMIN)
     def take_away(self, call: Call, name: str, token: int | None = None) -> Tokens:
         """Have whoever holds a lock or semaphore lose it, or only who holds that fencing token; the tokens that were
         lost. Holders find out when they release it, or by their token."""
-        sync = self._find(call, name, LOCK)
+        primitive = self._find(call, name, LOCK)
         if token is not None:
             token = judge_whole("token", token, 1, COUNTER_MAX)
-        lost = {claim.fence: key for key, claim in sync.held.items() if token in (None, claim.fence)}
+        lost = {claim.fence: key for key, claim in primitive.held.items() if token in (None, claim.fence)}
         if not lost:
-            held = few((str(claim.fence) for claim in sync.held.values()), HOLDERS_SHOWN_MAX)
+            held = few((str(claim.fence) for claim in primitive.held.values()), HOLDERS_SHOWN_MAX)
             raise InvalidArgument(
-                f"token {token} does not hold {sync.kind} {name!r}; held by {held}"
+                f"token {token} does not hold {primitive.kind} {name!r}; held by {held}"
                 if held
-                else f"nobody holds {sync.kind} {name!r}"
+                else f"nobody holds {primitive.kind} {name!r}"
             )
         for key in lost.values():
-            self.engine.part(Syncs).take_away(sync, key)
+            self.engine.part(Primitives).take_away(primitive, key)
         return [*lost]
 
     @exposed(Role.ADMIN)
     def delete(self, call: Call, name: str, kind: str | None = None) -> str:
         """Delete one that nobody holds or waits for; its kind. ``kind``: lock, event or barrier, where a name is several."""
-        sync = self._find(call, name, kind)
+        primitive = self._find(call, name, kind)
         uses = {
-            "held": len(sync.held),
-            "waiting": sync.waiting,
+            "held": len(primitive.held),
+            "waiting": primitive.waiting,
         }
         if any(uses.values()):
-            remedy = f"`tq locks break {name}` frees it" if sync.held else "stop who waits first"
-            raise InvalidArgument(f"{sync.kind} {name!r} is in use: {told_uses(uses)}; {remedy}")
-        self.engine.part(Syncs).drop(sync, "was deleted")
-        return sync.kind
+            remedy = f"`tq locks break {name}` frees it" if primitive.held else "stop who waits first"
+            raise InvalidArgument(f"{primitive.kind} {name!r} is in use: {told_uses(uses)}; {remedy}")
+        self.engine.part(Primitives).drop(primitive, "was deleted")
+        return primitive.kind
 
-    def _find(self, call: Call, name: str, family: str | None) -> Sync:
+    def _find(self, call: Call, name: str, family: str | None) -> Primitive:
         allow_queue(call, judge_text("name", name))
         if family is not None and family not in FAMILIES:
             raise InvalidArgument(f"kind must be one of {', '.join(FAMILIES)}, not {brief(family)}")
-        found = [self.engine.part(Syncs).by_name.get((one, name)) for one in FAMILIES]
+        found = [self.engine.part(Primitives).by_name.get((one, name)) for one in FAMILIES]
         there = [one for one in found if one is not None and one.owner is None]
         fits = [one for one in there if family in (None, one.family)]
         if len(fits) > 1:
@@ -113,14 +115,14 @@ class Locks(EngineObject):
             )
         return fits[0]
 
-    def _row(self, sync: Sync, addresses: dict[bytes, str]) -> dict[str, Any]:
+    def _row(self, primitive: Primitive, addresses: dict[bytes, str]) -> dict[str, Any]:
         return {
-            "name": sync.name,
-            "kind": sync.kind,
-            "size": sync.size,
-            "value": sync.value,
-            "token": sync.counter if sync.family == LOCK else None,
-            "held": len(sync.held),
+            "name": primitive.name,
+            "kind": primitive.kind,
+            "size": primitive.size,
+            "value": primitive.value,
+            "token": primitive.counter if primitive.family == LOCK else None,
+            "held": len(primitive.held),
             "holders": [
                 {
                     "node": claim.node.hex(),
@@ -129,12 +131,12 @@ class Locks(EngineObject):
                     "token": claim.fence,
                     "since": None if claim.since is None else self.engine.now.shown(claim.since),
                 }
-                for claim in islice(sync.held.values(), HOLDERS_SHOWN_MAX)
+                for claim in islice(primitive.held.values(), HOLDERS_SHOWN_MAX)
             ],
             "waiting": [
-                addresses.get(one.call.session.node) for one in islice(sync.waiters(), HOLDERS_SHOWN_MAX)
+                addresses.get(one.call.session.node) for one in islice(primitive.waiters(), HOLDERS_SHOWN_MAX)
             ],
-            "waiters": sync.waiting,
+            "waiters": primitive.waiting,
         }
 
     def _left(self, node: bytes) -> float | None:

@@ -16,7 +16,7 @@ from ...common.values.brief import brief
 from ..api.validation import EngineObject, allow_queue, judge_flag, judge_token, judge_whole
 from ..engine.engine import Engine
 from ..engine.session import Call
-from .claims import BARRIER, EVENT, LOCK, Sync, Syncs
+from .claims import BARRIER, EVENT, LOCK, Primitive, Primitives
 from .events_and_barriers import Barriers, Events
 from .locks import LOCK_KINDS, VALUE_MAX, Locks
 
@@ -24,7 +24,7 @@ PARTIES_MAX: Final = 10_000
 COUNTER_MAX: Final = 2**62
 
 
-class SyncObject(EngineObject):
+class PrimitiveObject(EngineObject):
     """What all of them share."""
 
     family: str
@@ -34,14 +34,14 @@ class SyncObject(EngineObject):
         self.name, self.kind, self.size, self.value = check_name(self.family, name), kind, size, value
         self.mine = judge_flag("mine", mine)
 
-    def _sync(self, call: Call) -> Sync:
+    def _primitive(self, call: Call) -> Primitive:
         allow_queue(call, self.name)
         owner = call.session.node if self.mine else None
         what = (self.family, self.name, self.kind, self.size, self.value)
-        return self.engine.part(Syncs).get(*what, owner, call.session.account)
+        return self.engine.part(Primitives).get(*what, owner, call.session.account)
 
 
-class Lock(SyncObject):
+class LockObject(PrimitiveObject):
     """``get_lock(name, kind, value)``: a lock, rlock, semaphore or bounded semaphore, and its conditions."""
 
     family = LOCK
@@ -60,57 +60,65 @@ class Lock(SyncObject):
     def acquire(self, call: Call, token: bytes, wait: bool = True) -> object:
         """The fencing token, parked until there is a permit; nil when there is none and ``wait`` is false."""
         return self.engine.part(Locks).acquire(
-            call, self._sync(call), judge_token("token", token), judge_flag("wait", wait)
+            call, self._primitive(call), judge_token("token", token), judge_flag("wait", wait)
         )
 
     @exposed(Role.CLIENT)
     def give_up_acquire(self, call: Call, token: bytes) -> object:
         """An acquire is not waited for any longer; its fencing token if it has a permit after all."""
-        return self.engine.part(Locks).give_up(call.session, self._sync(call), judge_token("token", token))
+        return self.engine.part(Locks).give_up(
+            call.session, self._primitive(call), judge_token("token", token)
+        )
 
     @exposed(Role.CLIENT)
     def release(self, call: Call, token: bytes) -> bool:
         """The permit of this acquire is given back; false: it had been lost."""
-        return self.engine.part(Locks).release(call.session, self._sync(call), judge_token("token", token))
+        return self.engine.part(Locks).release(
+            call.session, self._primitive(call), judge_token("token", token)
+        )
 
     @exposed(Role.CLIENT)
     def add(self, call: Call, token: bytes, count: int = 1) -> None:
         """More permits of a semaphore, from one who holds none."""
         count = judge_whole("count", count, 1, VALUE_MAX)
-        self.engine.part(Locks).add(call.session, self._sync(call), judge_token("token", token), count)
+        self.engine.part(Locks).add(call.session, self._primitive(call), judge_token("token", token), count)
 
     @exposed(Role.CLIENT)
     def held(self, call: Call, token: bytes) -> bool:
-        return self.engine.part(Locks).is_held(call.session, self._sync(call), judge_token("token", token))
+        return self.engine.part(Locks).is_held(
+            call.session, self._primitive(call), judge_token("token", token)
+        )
 
     @exposed(Role.CLIENT)
     def wait(self, call: Call, condition: str, held: bytes, token: bytes) -> object:
         """Give back ``held``, wait to be notified, acquire as ``token``; nil: ``held`` had been lost."""
         condition = check_name("condition", condition)
         held, token = judge_token("token", held), judge_token("token", token)
-        return self.engine.part(Locks).wait(call, self._sync(call), condition, held, token)
+        return self.engine.part(Locks).wait(call, self._primitive(call), condition, held, token)
 
     @exposed(Role.CLIENT)
     def give_up_wait(self, call: Call, condition: str, token: bytes) -> bool:
         """A wait is for the lock only from now on; whether it was notified before."""
         condition = check_name("condition", condition)
-        return self.engine.part(Locks).give_up_wait(self._sync(call), condition, judge_token("token", token))
+        return self.engine.part(Locks).give_up_wait(
+            self._primitive(call), condition, judge_token("token", token)
+        )
 
     @exposed(Role.CLIENT)
     def notify(self, call: Call, condition: str, held: bytes, count: int = 1) -> bool:
         """Wake so many waiters; false: the lock had been lost."""
         condition, count = check_name("condition", condition), judge_whole("count", count, 0, VALUE_MAX)
         held = judge_token("token", held)
-        return self.engine.part(Locks).notify(call.session, self._sync(call), condition, held, count)
+        return self.engine.part(Locks).notify(call.session, self._primitive(call), condition, held, count)
 
     @exposed(Role.CLIENT)
     def state(self, call: Call) -> list[Any]:
         """Free permits, how many wait for one, the last fencing token."""
-        sync = self._sync(call)
-        return to_wire(LockState(sync.value, len(sync.queue), sync.counter))
+        primitive = self._primitive(call)
+        return to_wire(LockState(primitive.value, len(primitive.queue), primitive.counter))
 
 
-class Event(SyncObject):
+class EventObject(PrimitiveObject):
     """``get_event(name)``."""
 
     family = EVENT
@@ -120,32 +128,32 @@ class Event(SyncObject):
 
     @exposed(Role.CLIENT)
     def set(self, call: Call, token: bytes) -> None:
-        self.engine.part(Events).put(call.session, self._sync(call), judge_token("token", token), True)
+        self.engine.part(Events).put(call.session, self._primitive(call), judge_token("token", token), True)
 
     @exposed(Role.CLIENT)
     def clear(self, call: Call, token: bytes) -> None:
-        self.engine.part(Events).put(call.session, self._sync(call), judge_token("token", token), False)
+        self.engine.part(Events).put(call.session, self._primitive(call), judge_token("token", token), False)
 
     @exposed(Role.CLIENT)
     def wait(self, call: Call, token: bytes, since: int) -> object:
         """True, parked until it is set, or was since ``state`` said that it had been set so often."""
         since = judge_whole("since", since, 0, COUNTER_MAX)
-        return self.engine.part(Events).wait(call, self._sync(call), judge_token("token", token), since)
+        return self.engine.part(Events).wait(call, self._primitive(call), judge_token("token", token), since)
 
     @exposed(Role.CLIENT)
     def give_up_wait(self, call: Call, token: bytes, since: int) -> bool:
         """A wait is answered false; whether it was set after all."""
         since = judge_whole("since", since, 0, COUNTER_MAX)
-        return self.engine.part(Events).give_up(self._sync(call), judge_token("token", token), since)
+        return self.engine.part(Events).give_up(self._primitive(call), judge_token("token", token), since)
 
     @exposed(Role.CLIENT)
     def state(self, call: Call) -> list[Any]:
         """Whether it is set, and how often it was."""
-        sync = self._sync(call)
-        return to_wire(EventState(bool(sync.value), sync.counter))
+        primitive = self._primitive(call)
+        return to_wire(EventState(bool(primitive.value), primitive.counter))
 
 
-class Barrier(SyncObject):
+class BarrierObject(PrimitiveObject):
     """``get_barrier(name, parties)``."""
 
     family = BARRIER
@@ -156,23 +164,25 @@ class Barrier(SyncObject):
     @exposed(Role.CLIENT)
     def wait(self, call: Call, token: bytes) -> object:
         """Parked until all are here: the place among them, from 0; −1: it is broken."""
-        return self.engine.part(Barriers).wait(call, self._sync(call), judge_token("token", token))
+        return self.engine.part(Barriers).wait(call, self._primitive(call), judge_token("token", token))
 
     @exposed(Role.CLIENT)
     def give_up_wait(self, call: Call, token: bytes) -> int:
         """The place if it has passed; else the barrier is broken, and −1."""
-        return self.engine.part(Barriers).give_up(call.session, self._sync(call), judge_token("token", token))
+        return self.engine.part(Barriers).give_up(
+            call.session, self._primitive(call), judge_token("token", token)
+        )
 
     @exposed(Role.CLIENT)
     def reset(self, call: Call, token: bytes) -> None:
-        self.engine.part(Barriers).reset(call.session, self._sync(call), judge_token("token", token))
+        self.engine.part(Barriers).reset(call.session, self._primitive(call), judge_token("token", token))
 
     @exposed(Role.CLIENT)
     def abort(self, call: Call) -> None:
-        self.engine.part(Barriers).abort(self._sync(call))
+        self.engine.part(Barriers).abort(self._primitive(call))
 
     @exposed(Role.CLIENT)
     def state(self, call: Call) -> list[Any]:
         """How many wait, and whether it is broken."""
-        sync = self._sync(call)
-        return to_wire(BarrierState(len(sync.queue), bool(sync.value)))
+        primitive = self._primitive(call)
+        return to_wire(BarrierState(len(primitive.queue), bool(primitive.value)))

@@ -33,7 +33,7 @@ from ..engine.session import Call, Session
 from ..store.interface.locks import ClaimRow
 from ..store.interface.store import Picture, Store
 
-SYNCS_MAX: Final = 100_000
+PRIMITIVES_MAX: Final = 100_000
 ENDED_AT_ONCE: Final = 1_000  # of what the absent held or owned, in one transaction
 HELD_MAX: Final = 10_000  # of one semaphore; beyond, the oldest is taken for used up
 REMEMBERED_MAX: Final = 128  # ended claims of each, in case a call is repeated
@@ -45,7 +45,7 @@ LOCK, EVENT, BARRIER = "lock", "event", "barrier"
 SEMAPHORE: Final = "semaphore"
 DONE: Final = 0  # what is remembered of a claim that was given back, and of an order that was carried out
 SERVE: Final = "serve"
-LAID_DOWN: Final = -2  # of one that was given back by a wait, as long as that waits
+SUSPENDED: Final = -2  # of one that was given back by a wait, as long as that waits
 
 
 class Claim(NamedTuple):
@@ -64,7 +64,7 @@ class Waiter:
 
     token: bytes
     call: Call
-    laid_down: bytes | None = None  # the claim it gave back to wait
+    suspended: bytes | None = None  # the claim it gave back to wait
 
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ Parked = OrderedDict[bytes, Waiter]
 
 
 @dataclass(slots=True, eq=False)
-class Sync:
+class Primitive:
     """One lock, semaphore, event or barrier."""
 
     number: int
@@ -89,14 +89,14 @@ class Sync:
     conditions: dict[str, Parked] = field(default_factory=dict)
     condition_of: dict[bytes, str] = field(default_factory=dict)  # by the token that waits for it
     held: dict[bytes, Claim] = field(default_factory=dict)
-    past: dict[bytes, int] = field(default_factory=dict)
-    laid_down: dict[bytes, bytes] = field(default_factory=dict)  # their nodes; by waits that still wait
+    remembered: dict[bytes, int] = field(default_factory=dict)
+    suspended: dict[bytes, bytes] = field(default_factory=dict)  # their nodes; by waits that still wait
 
     def knows(self, token: bytes) -> bool:
         return token in self.held or self.ended(token)
 
     def ended(self, token: bytes) -> bool:
-        return token in self.past or token in self.laid_down
+        return token in self.remembered or token in self.suspended
 
     def wait_for_condition(self, condition: str, waiter: Waiter) -> None:
         """One that is repeated keeps its place."""
@@ -112,7 +112,7 @@ class Sync:
             if leave is not None:
                 leave()
             if waiter.token not in conditions.get(condition, ()):
-                _left(conditions, condition_of, waiter.token)
+                _forget_condition(conditions, condition_of, waiter.token)
 
         waiter.call.abandon = abandon
 
@@ -120,7 +120,7 @@ class Sync:
         """Who waits for a condition with this token does so no more; None: nobody does."""
         parked = self.conditions.get(self.condition_of.get(token, ""))
         waiter = None if parked is None else parked.pop(token, None)
-        _left(self.conditions, self.condition_of, token)
+        _forget_condition(self.conditions, self.condition_of, token)
         return waiter
 
     @property
@@ -132,60 +132,60 @@ class Sync:
         return (waiter for parked in (self.queue, *self.conditions.values()) for waiter in parked.values())
 
 
-def _left(conditions: dict[str, Parked], condition_of: dict[bytes, str], token: bytes) -> None:
+def _forget_condition(conditions: dict[str, Parked], condition_of: dict[bytes, str], token: bytes) -> None:
     """Nobody waits with this token: nothing of it remains, nor of a condition that was its last one's."""
     condition = condition_of.pop(token, None)
     if condition is not None and not conditions.get(condition):
         conditions.pop(condition, None)
 
 
-class Syncs(Part):
+class Primitives(Part):
     """All of one master."""
 
     name = "free locks that somebody waits for"
 
     def __init__(self, store: Store, presence: Presence, timeline: Timeline, agenda: Agenda) -> None:
         self._store, self._presence, self._timeline, self._agenda = store, presence, timeline, agenda
-        self.by_name: dict[tuple[str, str], Sync] = {}
-        self._of_node: dict[bytes, dict[tuple[Sync, bytes], None]] = {}  # what each holds
-        self._laid_down: dict[bytes, dict[tuple[Sync, bytes], None]] = {}
-        self._owned: dict[bytes, dict[Sync, None]] = {}
+        self.by_name: dict[tuple[str, str], Primitive] = {}
+        self._of_node: dict[bytes, dict[tuple[Primitive, bytes], None]] = {}  # what each holds
+        self._suspended: dict[bytes, dict[tuple[Primitive, bytes], None]] = {}
+        self._owned: dict[bytes, dict[Primitive, None]] = {}
         self._room = ENDED_AT_ONCE  # what is left of it
         self._dropped: dict[tuple[str, str], int] = {}  # counters of what went with its owner
-        self._changed: dict[Sync, None] = {}  # in the transaction under way
+        self._changed: dict[Primitive, None] = {}  # in the transaction under way
 
     def load(self, _: Picture, now: Now) -> None:
         """Parked calls stay: their sessions are as open as before. A permit may be free again for which one waits: see ``due``."""
         rows, claims = self._store.syncs.load()
         before, self.by_name = self.by_name, {}
-        by_number: dict[int, Sync] = {}
-        held = {token: claim for sync in before.values() for token, claim in sync.held.items()}
+        by_number: dict[int, Primitive] = {}
+        held = {token: claim for primitive in before.values() for token, claim in primitive.held.items()}
         for before_claim in held.values():
             give_back(before_claim.account, What.CLAIMS)
-        self._of_node, self._laid_down, self._owned = {}, {}, {}
+        self._of_node, self._suspended, self._owned = {}, {}, {}
         for row in rows:
-            sync = Sync(*row)
+            primitive = Primitive(*row)
             if (known := before.pop((row.family, row.name), None)) is not None:
-                sync.account = known.account
-                sync.queue, sync.conditions = known.queue, known.conditions
-                sync.condition_of = known.condition_of
+                primitive.account = known.account
+                primitive.queue, primitive.conditions = known.queue, known.conditions
+                primitive.condition_of = known.condition_of
                 known.queue, known.conditions, known.condition_of = OrderedDict(), {}, {}
-            self._add(sync)
-            by_number[row.sync] = sync
+            self._add(primitive)
+            by_number[row.sync] = primitive
         for known in before.values():  # made in the transaction that failed
             give_back(known.account, What.SYNCS)
         for claim in claims:
-            sync = by_number[claim.sync]
+            primitive = by_number[claim.sync]
             if claim.held:
                 was = held.get(claim.token, UNKNOWN)
-                self._hold(sync, claim.token, Claim(claim.node, claim.number, was.since, was.account))
-            elif claim.number == LAID_DOWN:
-                self._lay(sync, claim.token, claim.node)
+                self._hold(primitive, claim.token, Claim(claim.node, claim.number, was.since, was.account))
+            elif claim.number == SUSPENDED:
+                self._add_suspended(primitive, claim.token, claim.node)
             else:
-                sync.past[claim.token] = claim.number
-        waited_for = any(sync.family == LOCK and sync.queue for sync in by_number.values())
+                primitive.remembered[claim.token] = claim.number
+        waited_for = any(primitive.family == LOCK and primitive.queue for primitive in by_number.values())
         self._agenda.set(self, SERVE, now.mono if waited_for else None)
-        for node in {*self._of_node, *self._laid_down, *self._owned}:
+        for node in {*self._of_node, *self._suspended, *self._owned}:
             self._presence.expect(node, now)
 
     def get(
@@ -197,135 +197,143 @@ class Syncs(Part):
         value: int,
         owner: bytes | None = None,
         account: Account | None = None,
-    ) -> Sync:
+    ) -> Primitive:
         """The one of this name, made on first use: for ``account``, which may raise QuotaExceeded. InvalidArgument when it is
         there as something else."""
-        sync = self.by_name.get((family, name))
-        if sync is None:
+        primitive = self.by_name.get((family, name))
+        if primitive is None:
             check_new(family, name, owner is not None)
-            if len(self.by_name) >= SYNCS_MAX:
-                raise InvalidArgument(f"there are {SYNCS_MAX:,} locks, events and barriers already")
+            if len(self.by_name) >= PRIMITIVES_MAX:
+                raise InvalidArgument(f"there are {PRIMITIVES_MAX:,} locks, events and barriers already")
             if account is not None:
                 account.take(What.SYNCS)
             number = self._store.syncs.add_sync(family, name, kind, size, owner, value)
-            sync = Sync(number, family, name, kind, size, owner, value, self._dropped.get((family, name), 0))
-            sync.account = account
-            self._add(sync)
-            if sync.counter:
-                self.changed(sync)
-        elif (sync.kind, sync.size) != (kind, size):
-            raise InvalidArgument(
-                f"{name!r} is {_a(sync.kind, sync.size)} already, not {_a(kind, size)}; use another name"
+            primitive = Primitive(
+                number, family, name, kind, size, owner, value, self._dropped.get((family, name), 0)
             )
-        return sync
+            primitive.account = account
+            self._add(primitive)
+            if primitive.counter:
+                self.changed(primitive)
+        elif (primitive.kind, primitive.size) != (kind, size):
+            raise InvalidArgument(
+                f"{name!r} is {_a(primitive.kind, primitive.size)} already, not {_a(kind, size)}; use another name"
+            )
+        return primitive
 
-    def _add(self, sync: Sync) -> None:
-        self.by_name[(sync.family, sync.name)] = sync
-        if sync.owner is not None:
-            self._owned.setdefault(sync.owner, {})[sync] = None
+    def _add(self, primitive: Primitive) -> None:
+        self.by_name[(primitive.family, primitive.name)] = primitive
+        if primitive.owner is not None:
+            self._owned.setdefault(primitive.owner, {})[primitive] = None
 
     # claims
 
-    def grant(self, sync: Sync, token: bytes, session: Session) -> int:
+    def grant(self, primitive: Primitive, token: bytes, session: Session) -> int:
         """One of its free permits; the fencing token."""
-        sync.value -= 1
-        sync.counter += 1
-        self.changed(sync)
-        self._store.syncs.add_claim(ClaimRow(sync.number, token, session.node, 1, sync.counter))
-        self._hold(sync, token, Claim(session.node, sync.counter, self._timeline.now.steady, session.account))
-        if sync.kind == SEMAPHORE and len(sync.held) > HELD_MAX:  # permits used as signals: never given back
-            self._lose(sync, next(iter(sync.held)))
-        return sync.counter
+        primitive.value -= 1
+        primitive.counter += 1
+        self.changed(primitive)
+        self._store.syncs.add_claim(ClaimRow(primitive.number, token, session.node, 1, primitive.counter))
+        self._hold(
+            primitive,
+            token,
+            Claim(session.node, primitive.counter, self._timeline.now.steady, session.account),
+        )
+        if (
+            primitive.kind == SEMAPHORE and len(primitive.held) > HELD_MAX
+        ):  # permits used as signals: never given back
+            self._lose_claim(primitive, next(iter(primitive.held)))
+        return primitive.counter
 
-    def give_back(self, sync: Sync, token: bytes) -> None:
+    def give_back(self, primitive: Primitive, token: bytes) -> None:
         """The holder does so: its permit is the next one's."""
-        self._let_go(sync, token)
-        self._store.syncs.end_claim(sync.number, token, DONE)
-        sync.past[token] = DONE
-        self._trim(sync)
-        sync.value += 1
-        self.changed(sync)
-        self.serve(sync)
+        self._remove_claim(primitive, token)
+        self._store.syncs.end_claim(primitive.number, token, DONE)
+        primitive.remembered[token] = DONE
+        self._trim(primitive)
+        primitive.value += 1
+        self.changed(primitive)
+        self.serve(primitive)
 
-    def lay_down(self, sync: Sync, token: bytes) -> None:
+    def suspend(self, primitive: Primitive, token: bytes) -> None:
         """Its holder waits: as ``give_back``, but remembered until the wait is over, however many turns others take."""
-        node = sync.held[token].node
-        self._let_go(sync, token)
-        self._store.syncs.end_claim(sync.number, token, LAID_DOWN)
-        self._lay(sync, token, node)
-        if len(sync.laid_down) > HELD_MAX:
-            self.picked_up(sync, next(iter(sync.laid_down)))
-        sync.value += 1
-        self.changed(sync)
-        self.serve(sync)
+        node = primitive.held[token].node
+        self._remove_claim(primitive, token)
+        self._store.syncs.end_claim(primitive.number, token, SUSPENDED)
+        self._add_suspended(primitive, token, node)
+        if len(primitive.suspended) > HELD_MAX:
+            self.end_suspension(primitive, next(iter(primitive.suspended)))
+        primitive.value += 1
+        self.changed(primitive)
+        self.serve(primitive)
 
-    def picked_up(self, sync: Sync, token: bytes | None) -> None:
+    def end_suspension(self, primitive: Primitive, token: bytes | None) -> None:
         """The wait that laid it down is over: it is remembered as any other."""
-        node = sync.laid_down.pop(token, None) if token is not None else None
+        node = primitive.suspended.pop(token, None) if token is not None else None
         if node is None or token is None:
             return
-        of_node = self._laid_down[node]
-        del of_node[(sync, token)]
+        of_node = self._suspended[node]
+        del of_node[(primitive, token)]
         if not of_node:
-            del self._laid_down[node]
-        self._store.syncs.delete_claim(sync.number, token)
+            del self._suspended[node]
+        self._store.syncs.delete_claim(primitive.number, token)
         self.remember(
-            sync, token, node, DONE
+            primitive, token, node, DONE
         )  # as the newest: anew, so that the store has it in the same order
 
-    def remember(self, sync: Sync, token: bytes, node: bytes, number: int) -> None:
+    def remember(self, primitive: Primitive, token: bytes, node: bytes, number: int) -> None:
         """What the call of this token was answered."""
-        if sync.knows(token):
+        if primitive.knows(token):
             return
-        self._store.syncs.add_claim(ClaimRow(sync.number, token, node, 0, number))
-        sync.past[token] = number
-        self._trim(sync)
+        self._store.syncs.add_claim(ClaimRow(primitive.number, token, node, 0, number))
+        primitive.remembered[token] = number
+        self._trim(primitive)
 
-    def serve(self, sync: Sync) -> None:
+    def serve(self, primitive: Primitive) -> None:
         """Free permits to those who wait, in order."""
-        while sync.value > 0 and sync.queue:
-            _, waiter = sync.queue.popitem(last=False)
+        while primitive.value > 0 and primitive.queue:
+            _, waiter = primitive.queue.popitem(last=False)
             waiter.call.abandon = None
-            if sync.knows(waiter.token):  # one token for two calls: a peer that is not honest
+            if primitive.knows(waiter.token):  # one token for two calls: a peer that is not honest
                 waiter.call.answer(None)
             else:
-                waiter.call.answer(self.grant(sync, waiter.token, waiter.call.session))
-            self.picked_up(sync, waiter.laid_down)
+                waiter.call.answer(self.grant(primitive, waiter.token, waiter.call.session))
+            self.end_suspension(primitive, waiter.suspended)
 
-    def changed(self, sync: Sync) -> None:
+    def changed(self, primitive: Primitive) -> None:
         """Its value or counter is to be written."""
-        self._changed[sync] = None
+        self._changed[primitive] = None
 
-    def _hold(self, sync: Sync, token: bytes, claim: Claim) -> None:
-        sync.held[token] = claim
+    def _hold(self, primitive: Primitive, token: bytes, claim: Claim) -> None:
+        primitive.held[token] = claim
         if claim.account is not None:
             claim.account.note(What.CLAIMS, 1)
-        self._of_node.setdefault(claim.node, {})[(sync, token)] = None
+        self._of_node.setdefault(claim.node, {})[(primitive, token)] = None
 
-    def _lay(self, sync: Sync, token: bytes, node: bytes) -> None:
-        sync.laid_down[token] = node
-        self._laid_down.setdefault(node, {})[(sync, token)] = None
+    def _add_suspended(self, primitive: Primitive, token: bytes, node: bytes) -> None:
+        primitive.suspended[token] = node
+        self._suspended.setdefault(node, {})[(primitive, token)] = None
 
-    def _let_go(self, sync: Sync, token: bytes) -> None:
-        claim = sync.held.pop(token)
+    def _remove_claim(self, primitive: Primitive, token: bytes) -> None:
+        claim = primitive.held.pop(token)
         give_back(claim.account, What.CLAIMS)
         node = claim.node
         of_node = self._of_node[node]
-        del of_node[(sync, token)]
+        del of_node[(primitive, token)]
         if not of_node:
             del self._of_node[node]
 
-    def _lose(self, sync: Sync, token: bytes) -> None:
-        self._let_go(sync, token)
-        self._store.syncs.delete_claim(sync.number, token)
+    def _lose_claim(self, primitive: Primitive, token: bytes) -> None:
+        self._remove_claim(primitive, token)
+        self._store.syncs.delete_claim(primitive.number, token)
 
-    def _trim(self, sync: Sync) -> None:
+    def _trim(self, primitive: Primitive) -> None:
         each = max(REMEMBERED_MIN, min(REMEMBERED_MAX, REMEMBERED_ALL // len(self.by_name)))
-        most = max(each, REMEMBERED_PASSES * sync.size if sync.family == BARRIER else 0)
-        while len(sync.past) > most:
-            token = next(iter(sync.past))
-            del sync.past[token]
-            self._store.syncs.delete_claim(sync.number, token)
+        most = max(each, REMEMBERED_PASSES * primitive.size if primitive.family == BARRIER else 0)
+        while len(primitive.remembered) > most:
+            token = next(iter(primitive.remembered))
+            del primitive.remembered[token]
+            self._store.syncs.delete_claim(primitive.number, token)
 
     # nodes are lost
 
@@ -333,22 +341,22 @@ class Syncs(Part):
         self._room = ENDED_AT_ONCE
 
     def holds(self, node: bytes) -> bool:
-        return any(node in one for one in (self._of_node, self._laid_down, self._owned))
+        return any(node in one for one in (self._of_node, self._suspended, self._owned))
 
     def node_lost(self, node: bytes, now: Now) -> bool:
         """What it held is free, and what it owned is gone: so much at once that nobody waits long."""
         if self._room <= 0:
             return True
-        for sync in self._some(self._owned.get(node, ())):
-            self.drop(sync, "is gone with the program that made it")
-        for sync, token in self._some(self._of_node.get(node, ())):
-            self.take_away(sync, token)
-        for sync, token in self._some(self._laid_down.get(node, ())):
-            self.picked_up(sync, token)
+        for primitive in self._portion(self._owned.get(node, ())):
+            self.drop(primitive, "is gone with the program that made it")
+        for primitive, token in self._portion(self._of_node.get(node, ())):
+            self.take_away(primitive, token)
+        for primitive, token in self._portion(self._suspended.get(node, ())):
+            self.end_suspension(primitive, token)
         self._room -= 1
         return self._room <= 0 or self.holds(node)
 
-    def _some(self, things: Iterable[T]) -> list[T]:
+    def _portion(self, things: Iterable[T]) -> list[T]:
         """As many as there is room for in this transaction."""
         some = list(things)[: max(0, self._room)]
         self._room -= len(some)
@@ -356,44 +364,44 @@ class Syncs(Part):
 
     def due(self, key: Hashable, now: Now) -> None:
         """After ``load``: those that wait for a permit that is free."""
-        for sync in self.by_name.values():
-            if sync.family == LOCK:
-                self.serve(sync)
+        for primitive in self.by_name.values():
+            if primitive.family == LOCK:
+                self.serve(primitive)
 
-    def take_away(self, sync: Sync, token: bytes) -> None:
+    def take_away(self, primitive: Primitive, token: bytes) -> None:
         """The holder has lost it, and is told when it asks; its permit is the next one's."""
-        self._lose(sync, token)
-        sync.value += 1
-        self.changed(sync)
-        self.serve(sync)
+        self._lose_claim(primitive, token)
+        primitive.value += 1
+        self.changed(primitive)
+        self.serve(primitive)
 
-    def drop(self, sync: Sync, why: str) -> None:
+    def drop(self, primitive: Primitive, why: str) -> None:
         """``why`` is told to those who still wait."""
-        gone = InvalidArgument(f"{sync.kind} {sync.name!r} {why}")
-        for waiter in list(sync.waiters()):
+        gone = InvalidArgument(f"{primitive.kind} {primitive.name!r} {why}")
+        for waiter in list(primitive.waiters()):
             waiter.call.abandon = None
             waiter.call.refuse(gone)
-        for token in list(sync.held):
-            self._let_go(sync, token)
-        for token in list(sync.laid_down):
-            self.picked_up(sync, token)
-        self._changed.pop(sync, None)
-        give_back(sync.account, What.SYNCS)
-        self._store.syncs.drop_sync(sync.number)
-        if sync.owner is not None:
-            del self._owned[sync.owner][sync]
-            if not self._owned[sync.owner]:
-                del self._owned[sync.owner]
-        del self.by_name[(sync.family, sync.name)]
-        self._dropped[(sync.family, sync.name)] = sync.counter
+        for token in list(primitive.held):
+            self._remove_claim(primitive, token)
+        for token in list(primitive.suspended):
+            self.end_suspension(primitive, token)
+        self._changed.pop(primitive, None)
+        give_back(primitive.account, What.SYNCS)
+        self._store.syncs.drop_sync(primitive.number)
+        if primitive.owner is not None:
+            del self._owned[primitive.owner][primitive]
+            if not self._owned[primitive.owner]:
+                del self._owned[primitive.owner]
+        del self.by_name[(primitive.family, primitive.name)]
+        self._dropped[(primitive.family, primitive.name)] = primitive.counter
         if len(self._dropped) > DROPPED_MAX:
             del self._dropped[next(iter(self._dropped))]
 
     # one transaction
 
     def settle(self, now: Now) -> None:
-        for sync in self._changed:
-            self._store.syncs.set_sync(sync.number, sync.value, sync.counter)
+        for primitive in self._changed:
+            self._store.syncs.set_sync(primitive.number, primitive.value, primitive.counter)
         self._changed.clear()
 
     def void(self) -> Iterable[Session]:

@@ -10,89 +10,89 @@ from typing import Final
 
 from ..engine.part import Part
 from ..engine.session import LATER, Call, Session
-from .claims import DONE, Sync, Syncs, Waiter, answer_all, park
+from .claims import DONE, Primitive, Primitives, Waiter, answer_all, park
 
 BROKEN: Final = -1  # the answer to a wait at a broken barrier
 
 
 class Events(Part):
-    """What is done with the events among the syncs."""
+    """What is done with the events among the primitives."""
 
-    def __init__(self, syncs: Syncs) -> None:
-        self._syncs = syncs
+    def __init__(self, primitives: Primitives) -> None:
+        self._primitives = primitives
 
-    def put(self, session: Session, sync: Sync, token: bytes, flag: bool) -> None:
+    def put(self, session: Session, primitive: Primitive, token: bytes, flag: bool) -> None:
         """Set or clear it, once for each token."""
-        if token in sync.past:
+        if token in primitive.remembered:
             return
-        if bool(sync.value) != flag:
-            self._syncs.remember(sync, token, session.node, DONE)
-            sync.value = int(flag)
-            sync.counter += flag
-            self._syncs.changed(sync)
+        if bool(primitive.value) != flag:
+            self._primitives.remember(primitive, token, session.node, DONE)
+            primitive.value = int(flag)
+            primitive.counter += flag
+            self._primitives.changed(primitive)
         if flag:
-            answer_all(sync.queue, True)
+            answer_all(primitive.queue, True)
 
-    def wait(self, call: Call, sync: Sync, token: bytes, since: int) -> object:
+    def wait(self, call: Call, primitive: Primitive, token: bytes, since: int) -> object:
         """True once it is set, or was since it had been set ``since`` times."""
-        if sync.value or sync.counter > since:
+        if primitive.value or primitive.counter > since:
             return True
-        park(sync.queue, Waiter(token, call))
+        park(primitive.queue, Waiter(token, call))
         return LATER
 
-    def give_up(self, sync: Sync, token: bytes, since: int) -> bool:
+    def give_up(self, primitive: Primitive, token: bytes, since: int) -> bool:
         """Wait no longer; whether it was set after all."""
-        waiter = sync.queue.pop(token, None)
+        waiter = primitive.queue.pop(token, None)
         if waiter is not None:
             waiter.call.abandon = None
             waiter.call.answer(False)
-        return bool(sync.value) or sync.counter > since
+        return bool(primitive.value) or primitive.counter > since
 
 
 class Barriers(Part):
-    """What is done with the barriers among the syncs."""
+    """What is done with the barriers among the primitives."""
 
-    def __init__(self, syncs: Syncs) -> None:
-        self._syncs = syncs
+    def __init__(self, primitives: Primitives) -> None:
+        self._primitives = primitives
 
-    def wait(self, call: Call, sync: Sync, token: bytes) -> object:
+    def wait(self, call: Call, primitive: Primitive, token: bytes) -> object:
         """The place of this one among those who passed together, or BROKEN."""
-        if token in sync.past:
-            return sync.past[token]
-        if sync.value:
+        if token in primitive.remembered:
+            return primitive.remembered[token]
+        if primitive.value:
             return BROKEN
-        park(sync.queue, Waiter(token, call))
-        if len(sync.queue) >= sync.size:
-            sync.counter += 1
-            self._end(sync, passed=True)
+        park(primitive.queue, Waiter(token, call))
+        if len(primitive.queue) >= primitive.size:
+            primitive.counter += 1
+            self._end(primitive, passed=True)
         return LATER
 
-    def give_up(self, session: Session, sync: Sync, token: bytes) -> int:
+    def give_up(self, session: Session, primitive: Primitive, token: bytes) -> int:
         """A wait whose time is over breaks the barrier, once, unless it has passed."""
-        if token not in sync.past:
-            self.abort(sync)
-            self._syncs.remember(sync, token, session.node, BROKEN)
-        return sync.past.get(token, BROKEN)
+        if token not in primitive.remembered:
+            self.abort(primitive)
+            self._primitives.remember(primitive, token, session.node, BROKEN)
+        return primitive.remembered.get(token, BROKEN)
 
-    def abort(self, sync: Sync) -> None:
+    def abort(self, primitive: Primitive) -> None:
         """Broken until it is reset."""
-        sync.value = 1
-        self._end(sync, passed=False)
+        primitive.value = 1
+        self._end(primitive, passed=False)
 
-    def reset(self, session: Session, sync: Sync, token: bytes) -> None:
+    def reset(self, session: Session, primitive: Primitive, token: bytes) -> None:
         """As new, once for each token; those who wait are told that it broke."""
-        if token in sync.past:
+        if token in primitive.remembered:
             return
-        self._syncs.remember(sync, token, session.node, DONE)
-        sync.value = 0
-        self._end(sync, passed=False)
+        self._primitives.remember(primitive, token, session.node, DONE)
+        primitive.value = 0
+        self._end(primitive, passed=False)
 
-    def _end(self, sync: Sync, *, passed: bool) -> None:
-        waiters = list(sync.queue.values())
-        sync.queue.clear()
+    def _end(self, primitive: Primitive, *, passed: bool) -> None:
+        waiters = list(primitive.queue.values())
+        primitive.queue.clear()
         for place, waiter in enumerate(waiters):
             told = place if passed else BROKEN
-            self._syncs.remember(sync, waiter.token, waiter.call.session.node, told)
+            self._primitives.remember(primitive, waiter.token, waiter.call.session.node, told)
             waiter.call.abandon = None
             waiter.call.answer(told)
-        self._syncs.changed(sync)
+        self._primitives.changed(primitive)

@@ -18,7 +18,7 @@ from ...common.errors import InvalidArgument
 from ..engine.accounts import What
 from ..engine.part import Part
 from ..engine.session import LATER, Call, Session
-from .claims import DONE, SEMAPHORE, Sync, Syncs, Waiter, park
+from .claims import DONE, SEMAPHORE, Primitive, Primitives, Waiter, park
 
 LOCK_KINDS: Final = ("lock", "rlock", SEMAPHORE, "bounded")
 VALUE_MAX: Final = 2**31 - 1
@@ -26,120 +26,120 @@ NONE: Final = None  # no permit; or, of a condition: the lock was lost
 
 
 class Locks(Part):
-    """What is done with the locks among the syncs."""
+    """What is done with the locks among the primitives."""
 
-    def __init__(self, syncs: Syncs) -> None:
-        self._syncs = syncs
+    def __init__(self, primitives: Primitives) -> None:
+        self._primitives = primitives
 
     def acquire(
-        self, call: Call, sync: Sync, token: bytes, wait: bool, laid_down: bytes | None = None
+        self, call: Call, primitive: Primitive, token: bytes, wait: bool, suspended: bytes | None = None
     ) -> object:
         """The fencing token; None when there is no free permit and ``wait`` is false; else waits for one."""
-        if token in sync.held:  # asked again
-            return self._held_by(call.session, sync, token)
-        if sync.ended(token):
+        if token in primitive.held:  # asked again
+            return self._held_by(call.session, primitive, token)
+        if primitive.ended(token):
             return NONE
         call.session.account.check(What.CLAIMS, 1)
-        if sync.value > 0:
-            self._syncs.picked_up(sync, laid_down)
-            return self._syncs.grant(sync, token, call.session)
+        if primitive.value > 0:
+            self._primitives.end_suspension(primitive, suspended)
+            return self._primitives.grant(primitive, token, call.session)
         if not wait:
             return NONE
-        park(sync.queue, Waiter(token, call, laid_down))
+        park(primitive.queue, Waiter(token, call, suspended))
         return LATER
 
-    def give_up(self, session: Session, sync: Sync, token: bytes) -> int | None:
+    def give_up(self, session: Session, primitive: Primitive, token: bytes) -> int | None:
         """An acquire waits no longer; its fencing token if it was given a permit after all."""
-        self._end_acquire(sync, token)
-        return self._held_by(session, sync, token)
+        self._end_acquire(primitive, token)
+        return self._held_by(session, primitive, token)
 
-    def release(self, session: Session, sync: Sync, token: bytes) -> bool:
+    def release(self, session: Session, primitive: Primitive, token: bytes) -> bool:
         """Whether the permit was given back, now or before; False: it had been lost. Who still waits with this token, for
         the lock or for a condition, does so no more."""
-        waiter = sync.leave_condition(token)
+        waiter = primitive.leave_condition(token)
         if waiter is not None:
-            park(sync.queue, waiter)
-        self._end_acquire(sync, token)
-        if self._held_by(session, sync, token) is None:
-            return sync.ended(token)
-        self._syncs.give_back(sync, token)
+            park(primitive.queue, waiter)
+        self._end_acquire(primitive, token)
+        if self._held_by(session, primitive, token) is None:
+            return primitive.ended(token)
+        self._primitives.give_back(primitive, token)
         return True
 
-    def _end_acquire(self, sync: Sync, token: bytes) -> None:
-        waiter = sync.queue.pop(token, None)
+    def _end_acquire(self, primitive: Primitive, token: bytes) -> None:
+        waiter = primitive.queue.pop(token, None)
         if waiter is not None:
             waiter.call.abandon = None
             waiter.call.answer(NONE)
-            self._syncs.picked_up(sync, waiter.laid_down)
+            self._primitives.end_suspension(primitive, waiter.suspended)
 
-    def add(self, session: Session, sync: Sync, token: bytes, count: int) -> None:
+    def add(self, session: Session, primitive: Primitive, token: bytes, count: int) -> None:
         """Permits from one who holds none: a semaphore may be used as a signal."""
-        if sync.kind != SEMAPHORE:
-            raise InvalidArgument(f"a {sync.kind} is released by who holds it")
-        if sync.knows(token):
+        if primitive.kind != SEMAPHORE:
+            raise InvalidArgument(f"a {primitive.kind} is released by who holds it")
+        if primitive.knows(token):
             return
-        if sync.value + count > VALUE_MAX:
+        if primitive.value + count > VALUE_MAX:
             raise InvalidArgument(f"a semaphore's value is at most {VALUE_MAX:,}")
-        self._syncs.remember(sync, token, session.node, DONE)
-        sync.value += count
-        self._syncs.changed(sync)
-        self._syncs.serve(sync)
+        self._primitives.remember(primitive, token, session.node, DONE)
+        primitive.value += count
+        self._primitives.changed(primitive)
+        self._primitives.serve(primitive)
 
-    def is_held(self, session: Session, sync: Sync, token: bytes) -> bool:
-        return self._held_by(session, sync, token) is not None
+    def is_held(self, session: Session, primitive: Primitive, token: bytes) -> bool:
+        return self._held_by(session, primitive, token) is not None
 
     # conditions
 
-    def wait(self, call: Call, sync: Sync, condition: str, held: bytes, token: bytes) -> object:
+    def wait(self, call: Call, primitive: Primitive, condition: str, held: bytes, token: bytes) -> object:
         """Give the lock back and wait; the new fencing token once it is held again. None: it was lost before."""
-        again = sync.condition_of.get(token) == condition
-        if token in sync.condition_of and not again:
+        again = primitive.condition_of.get(token) == condition
+        if token in primitive.condition_of and not again:
             raise InvalidArgument("this token waits for another condition: each wait has one of its own")
-        if not again and (token in sync.held or token in sync.queue or sync.ended(held)):
-            return self.acquire(call, sync, token, True, held)
-        if not again and (held == token or self._held_by(call.session, sync, held) is None):
+        if not again and (token in primitive.held or token in primitive.queue or primitive.ended(held)):
+            return self.acquire(call, primitive, token, True, held)
+        if not again and (held == token or self._held_by(call.session, primitive, held) is None):
             return NONE
-        sync.wait_for_condition(condition, Waiter(token, call, held))
+        primitive.wait_for_condition(condition, Waiter(token, call, held))
         if not again:
-            self._syncs.lay_down(sync, held)
+            self._primitives.suspend(primitive, held)
         return LATER
 
-    def notify(self, session: Session, sync: Sync, condition: str, held: bytes, count: int) -> bool:
+    def notify(self, session: Session, primitive: Primitive, condition: str, held: bytes, count: int) -> bool:
         """So many waiters queue for the lock. False: whoever calls has lost it."""
-        if self._held_by(session, sync, held) is None:
+        if self._held_by(session, primitive, held) is None:
             return False
-        self._wake(sync, condition, count)
+        self._wake(primitive, condition, count)
         return True
 
-    def give_up_wait(self, sync: Sync, condition: str, token: bytes) -> bool:
+    def give_up_wait(self, primitive: Primitive, condition: str, token: bytes) -> bool:
         """Wait for the lock only, from now on. Whether there was a notification before."""
-        waiter = sync.leave_condition(token) if sync.condition_of.get(token) == condition else None
+        waiter = primitive.leave_condition(token) if primitive.condition_of.get(token) == condition else None
         if waiter is None:
             return True
-        park(sync.queue, waiter)
-        self._syncs.serve(sync)
+        park(primitive.queue, waiter)
+        self._primitives.serve(primitive)
         return False
 
-    def _wake(self, sync: Sync, condition: str, count: int) -> None:
-        for token in list(islice(sync.conditions.get(condition, ()), count)):
-            waiter = sync.leave_condition(token)
+    def _wake(self, primitive: Primitive, condition: str, count: int) -> None:
+        for token in list(islice(primitive.conditions.get(condition, ()), count)):
+            waiter = primitive.leave_condition(token)
             if waiter is not None:
-                park(sync.queue, waiter)
-                self._pass_on(sync, condition, waiter)
+                park(primitive.queue, waiter)
+                self._pass_on(primitive, condition, waiter)
 
-    def _pass_on(self, sync: Sync, condition: str, waiter: Waiter) -> None:
+    def _pass_on(self, primitive: Primitive, condition: str, waiter: Waiter) -> None:
         """If it goes before it has the lock, its notification is the next one's."""
         call, leave = waiter.call, waiter.call.abandon
 
         def abandon() -> None:
             if leave is not None:
                 leave()
-            current = self._syncs.by_name.get((sync.family, sync.name))
+            current = self._primitives.by_name.get((primitive.family, primitive.name))
             if waiter.call is call and current is not None:
                 self._wake(current, condition, 1)
 
         call.abandon = abandon
 
-    def _held_by(self, session: Session, sync: Sync, token: bytes) -> int | None:
-        claim = sync.held.get(token)
+    def _held_by(self, session: Session, primitive: Primitive, token: bytes) -> int | None:
+        claim = primitive.held.get(token)
         return claim.fence if claim is not None and claim.node == session.node else None

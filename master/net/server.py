@@ -26,8 +26,8 @@ from ...common.runtime.callbacks import report_bug
 from ...common.runtime.histogram import Buckets
 from ...common.wire.protocol import Request
 from ..api.registry import Registry
+from ..blobs.blobs import Blobs
 from ..blobs.files import BlobFiles
-from ..blobs.keeper import Keeper
 from ..blobs.threads import Threads
 from ..engine.accounts import Account, Accounts, What
 from ..engine.batch import Batch
@@ -89,7 +89,7 @@ class Server:
         self._users = ThreadPoolExecutor(USER_THREADS, thread_name_prefix="tq-exposed")
         self._blob_threads = Threads(self.loop, self._later)
         if blob_files is not None:
-            engine.part(Keeper).serve(blob_files, self._blob_threads)
+            engine.part(Blobs).serve(blob_files, self._blob_threads)
         self._listener: asyncio.Server | None = None
         self._pumping = False  # a pump is scheduled or a commit is under way
         self._committing = self._draining = False

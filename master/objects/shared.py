@@ -44,9 +44,9 @@ from ..data.types import (
     DATA,
     DataType,
     Datum,
-    answered,
     arguments,
     check_weight,
+    encoded_answer,
     foreign_arguments,
     not_exposed,
     plain,
@@ -70,7 +70,7 @@ KINDS: Final = {queue.Queue: "fifo", queue.LifoQueue: "lifo", queue.PriorityQueu
 
 
 @dataclass(frozen=True, kw_only=True)
-class Served:
+class RegisteredType:
     """One typeid. ``exposed``: None is every public method."""
 
     make: Callable[..., Any] | None
@@ -79,17 +79,19 @@ class Served:
     data: DataType | None = None
 
 
-OF_ITERATORS: Final = Served(make=None, exposed=("__next__", "send", "throw", "close"))
-OF_DATA: Final = {
-    typeid: Served(make=one.make, exposed=one.exposed, method_to_typeid={"__iter__": "Iterator"}, data=one)
+ITERATORS: Final = RegisteredType(make=None, exposed=("__next__", "send", "throw", "close"))
+DATA_TYPES: Final = {
+    typeid: RegisteredType(
+        make=one.make, exposed=one.exposed, method_to_typeid={"__iter__": "Iterator"}, data=one
+    )
     for typeid, one in DATA.items()
 }
 
 
 @dataclass(eq=False, kw_only=True)
-class _Object:
+class _SharedObject:
     thing: Any
-    served: Served
+    served: RegisteredType
     exposed: frozenset[str]
     owner: bytes
     key: str
@@ -99,7 +101,7 @@ class _Object:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 
-class _Maker(NamedTuple):
+class _Requester(NamedTuple):
     """Who asks."""
 
     node: bytes
@@ -111,8 +113,8 @@ class Shared(Part):
 
     def __init__(self, registered: str | None = None) -> None:
         """``registered``: JSON of ``{typeid: [callable, exposed, method_to_typeid]}``."""
-        self._served = {**OF_DATA, "Iterator": OF_ITERATORS}
-        self._objects: dict[bytes, _Object] = {}
+        self._types = {**DATA_TYPES, "Iterator": ITERATORS}
+        self._objects: dict[bytes, _SharedObject] = {}
         self._counts: Counter[str] = Counter()  # of each key's objects
         self._weights: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -121,7 +123,7 @@ class Shared(Part):
                 make = None if name is None else load_callable(name)
             except TqError as error:
                 raise ConfigError(f"register({typeid!r}): {error}") from error
-            self._served[typeid] = Served(
+            self._types[typeid] = RegisteredType(
                 make=make, exposed=None if exposed is None else tuple(exposed), method_to_typeid=methods
             )
 
@@ -131,15 +133,15 @@ class Shared(Part):
         """What answers ``create``, ``call`` or ``drop``."""
         if role not in ALLOWED[Role.CLIENT]:
             raise Forbidden(f"objects of managers need the role client, this key has {role}")
-        maker = _Maker(session.node, session.verifier.key_id)
+        requester = _Requester(session.node, session.verifier.key_id)
         match request.method, request.args:
             case "create", [str(typeid), bytes(payload)]:
-                return lambda call: self._answer(lambda: self._make(maker, typeid, payload))
+                return lambda call: self._answer(lambda: self._make(requester, typeid, payload))
             case "call", [bytes(ident), str(method), bytes(payload), list(slices)]:
-                work = partial(self._call, maker, ident, method, payload, slices)
+                work = partial(self._call, requester, ident, method, payload, slices)
                 return lambda call: self._answer(work, judged=self._is_ours(ident))
             case "drop", [bytes(ident)]:
-                return lambda call: self._answer(lambda: self._drop(maker.node, ident))
+                return lambda call: self._answer(lambda: self._drop(requester.node, ident))
         raise InvalidArgument(USAGE)
 
     def judge(self, head: Request) -> None:
@@ -161,17 +163,17 @@ class Shared(Part):
         if answer[0] != "value":
             return encode(answer)
         try:
-            return answered(answer[1], judged=judged)
+            return encoded_answer(answer[1], judged=judged)
         except NotSerializable as error:
             raise RemoteError(str(error)) from error
 
-    def _make(self, maker: _Maker, typeid: str, payload: bytes) -> list[Any]:
-        served = self._served.get(typeid)
+    def _make(self, requester: _Requester, typeid: str, payload: bytes) -> list[Any]:
+        served = self._types.get(typeid)
         if served is None:
             if typeid in QUEUES:
                 return ["queue", QUEUES[typeid], None, 0]
             raise UnknownObject(
-                f"this master has no typeid {brief(typeid, 80)}; it has {', '.join(sorted({*self._served, *QUEUES}))}"
+                f"this master has no typeid {brief(typeid, 80)}; it has {', '.join(sorted({*self._types, *QUEUES}))}"
             )
         if served.make is None:
             raise InvalidArgument(
@@ -185,15 +187,15 @@ class Shared(Part):
         thing = served.make(*args, **kwargs)
         if isinstance(thing, queue.Queue | queue.SimpleQueue):
             return _as_queue(typeid, thing)
-        return self._keep(maker, typeid, served, thing, payload)
+        return self._keep(requester, typeid, served, thing, payload)
 
     def _keep(
-        self, maker: _Maker, typeid: str, served: Served, thing: Any, payload: bytes = b""
+        self, requester: _Requester, typeid: str, served: RegisteredType, thing: Any, payload: bytes = b""
     ) -> list[Any]:
         exposed = served.exposed if served.exposed is not None else public_methods(thing)
         ident = os.urandom(IDENT_BYTES)
-        kept = _Object(
-            thing=thing, served=served, exposed=frozenset(exposed), owner=maker.node, key=maker.key
+        kept = _SharedObject(
+            thing=thing, served=served, exposed=frozenset(exposed), owner=requester.node, key=requester.key
         )
         if served.data is not None:
             size = len(payload)
@@ -201,7 +203,7 @@ class Shared(Part):
         with self._lock:
             if len(self._objects) >= OBJECTS_MAX:
                 raise InvalidArgument(f"managers have {OBJECTS_MAX:,} objects in this master; let some go")
-            if self._counts[maker.key] >= KEY_OBJECTS_MAX and maker.key != AUTHKEY_ID:
+            if self._counts[requester.key] >= KEY_OBJECTS_MAX and requester.key != AUTHKEY_ID:
                 raise QuotaExceeded(
                     f"this key has {KEY_OBJECTS_MAX:,} objects of managers; at most so many: let some go"
                 )
@@ -210,11 +212,13 @@ class Shared(Part):
                 if not self._has_room(kept, more):
                     raise self._refusal(kept)
                 self._count(kept, more)
-            self._counts[maker.key] += 1
+            self._counts[requester.key] += 1
             self._objects[ident] = kept
         return ["object", typeid, ident, list(exposed)]
 
-    def _call(self, maker: _Maker, ident: bytes, method: str, payload: bytes, slices: list[Any]) -> list[Any]:
+    def _call(
+        self, requester: _Requester, ident: bytes, method: str, payload: bytes, slices: list[Any]
+    ) -> list[Any]:
         kept = self._objects.get(ident)
         if kept is None:
             raise UnknownObject(
@@ -228,23 +232,23 @@ class Shared(Part):
                 if grows:
                     self._grow(kept, kept.datum, weight(payload))
                 result = kept.datum.call(method, args, kwargs, len(payload))
-                return self._result(maker, kept, method, result)
+                return self._result(requester, kept, method, result)
         if method == "#GETVALUE":
             return ["value", plain(kept.thing)]
         if method not in kept.exposed and method not in ALWAYS:
             raise not_exposed(method, kept.thing)
         called = getattr(kept.thing, method)
         args, kwargs = foreign_arguments(called, payload, slices)
-        return self._result(maker, kept, method, called(*args, **kwargs))
+        return self._result(requester, kept, method, called(*args, **kwargs))
 
-    def _result(self, maker: _Maker, kept: _Object, method: str, result: Any) -> list[Any]:
+    def _result(self, requester: _Requester, kept: _SharedObject, method: str, result: Any) -> list[Any]:
         typeid = kept.served.method_to_typeid.get(method)
         if typeid is None:
             return ["value", plain(result)]
-        served = self._served.get(typeid)
+        served = self._types.get(typeid)
         if served is None:
             raise UnknownObject(f"method_to_typeid of {method} names {typeid!r}, which is not registered")
-        return self._keep(maker, typeid, served, result)
+        return self._keep(requester, typeid, served, result)
 
     def _drop(self, node: bytes, ident: bytes) -> list[Any]:
         kept = self._objects.get(ident)
@@ -254,31 +258,31 @@ class Shared(Part):
 
     # how much memory they take
 
-    def _grow(self, kept: _Object, datum: Datum, more: int) -> None:
+    def _grow(self, kept: _SharedObject, datum: Datum, more: int) -> None:
         """Raises QuotaExceeded. Counted is what was ever put in; only when that is too much, what is there."""
         with self._lock:
             if self._has_room(kept, more):
                 self._count(kept, more)
                 return
-        there = weight(datum.frozen())
+        there = weight(datum.serialized())
         with self._lock:
             self._count(kept, there - kept.weight)
             if not self._has_room(kept, more):
                 raise self._refusal(kept)
             self._count(kept, more)
 
-    def _refusal(self, kept: _Object) -> QuotaExceeded:
+    def _refusal(self, kept: _SharedObject) -> QuotaExceeded:
         return QuotaExceeded(
             f"the objects of managers that this key made take {self._weights[kept.key]:,} bytes of memory, about, and all "
             f"{self._weights.total():,}; at most {KEY_MEMORY_BYTES_MAX:,} and {MEMORY_BYTES_MAX:,}: let some go, or take "
             "something out"
         )
 
-    def _has_room(self, kept: _Object, more: int) -> bool:
+    def _has_room(self, kept: _SharedObject, more: int) -> bool:
         mine = kept.key == AUTHKEY_ID or self._weights[kept.key] + more <= KEY_MEMORY_BYTES_MAX
         return mine and self._weights.total() + more <= MEMORY_BYTES_MAX
 
-    def _count(self, kept: _Object, more: int) -> None:
+    def _count(self, kept: _SharedObject, more: int) -> None:
         if not kept.gone:
             kept.weight += more
             self._weights[kept.key] += more

@@ -32,7 +32,7 @@ SAMPLES: Final = 8
 Pair = tuple[str, str]  # queue, task
 
 
-class Meters:
+class MasterMeters:
     def __init__(self, store: Store, routes: Routes) -> None:
         self._store, self._routes = store, routes
         self._pairs: set[Pair] = set()
@@ -124,9 +124,9 @@ class Meters:
             self.finished[self._pair(route), StateNumber(state)] += count
 
 
-def count(engine: Engine) -> Meters:
-    """Meters that count everything from now on."""
-    meters = Meters(engine.store, engine.part(Routes))
+def count(engine: Engine) -> MasterMeters:
+    """MasterMeters that count everything from now on."""
+    meters = MasterMeters(engine.store, engine.part(Routes))
     engine.part(Dispatch).meters = engine.part(Completion).meters = meters
     engine.endings.listen(meters.ended)
     return meters

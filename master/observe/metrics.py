@@ -23,7 +23,7 @@ from ..store.cluster_files import STORE_FILE
 from ..tasks.routes import Routes
 from ..tasks.shown import running_by_route, shown_counts
 from ..workers.membership import Membership
-from .meters import Meters, Pair
+from .meters import MasterMeters, Pair
 from .overview import oldest_ready_seconds
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ PAIR: Final = ("queue", "task")
 
 
 class MasterMetrics:
-    def __init__(self, server: Server, meters: Meters, data: Path) -> None:
+    def __init__(self, server: Server, meters: MasterMeters, data: Path) -> None:
         self._server, self._meters, self._data = server, meters, data
         self._asked: asyncio.Future[dict[str, float]] | None = None
 

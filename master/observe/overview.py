@@ -17,7 +17,7 @@ from ...common.wire.frames import pack
 from ..engine.engine import Engine
 from ..engine.work import GLANCES
 from ..items.items import Items
-from ..items.queue import ItemQueue
+from ..items.queue import ItemQueueState
 from ..tasks.attempt_output import AttemptOutput
 from ..tasks.leases import Leases
 from ..tasks.routes import Queue, Routes
@@ -90,7 +90,7 @@ def _states(queue: Queue, running: Counter[int]) -> dict[str, int]:
     return {**{str(state): sums[state] for state in StateNumber}, "assigned": assigned}
 
 
-def _item_row(engine: Engine, queue: ItemQueue) -> dict[str, Any]:
+def _item_row(engine: Engine, queue: ItemQueueState) -> dict[str, Any]:
     """What else there is to know of one of plain values. ``taken``: by a get that is not confirmed; ``getting`` and
     ``putting``: how many wait for an item, and for room."""
     return {

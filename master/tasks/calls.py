@@ -24,7 +24,7 @@ from ..api.validation import (
     judge_text,
     judge_whole,
 )
-from ..blobs.keeper import Keeper
+from ..blobs.blobs import Blobs
 from ..engine.engine import Engine
 from ..engine.session import Call
 from ..items.calls import ItemQueueObject
@@ -84,7 +84,7 @@ class TaskQueue(ItemQueueObject):
         if stream is not None:
             check_name("stream", stream)
         route = self.engine.part(Routes).route(self.name, judge_text("task", task), call.session.account)
-        numbers = self.engine.part(Keeper).numbers
+        numbers = self.engine.part(Blobs).numbers
         named = {id: numbers(hashes) for id, hashes in check_named(blobs)} if blobs else None
         return self.engine.part(Dispatch).submit(
             call, route, TaskOptions.from_wire(options), tasks, stream, named, proofs

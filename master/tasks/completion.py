@@ -22,7 +22,7 @@ from ...common.errors import InvalidArgument, ProtocolError, UnknownBlob
 from ...common.values.brief import brief
 from ...common.values.failure import Failure
 from ...common.wire.frames import unpack
-from ..blobs.keeper import Keeper
+from ..blobs.blobs import Blobs
 from ..engine.clock import Now
 from ..engine.endings import Ended, Endings
 from ..engine.part import Part
@@ -72,7 +72,7 @@ class Completion(Part):
         leases: Leases,
         scheduled: ScheduledTasks,
         endings: Endings,
-        blobs: Keeper,
+        blobs: Blobs,
         random: Callable[[], float],
     ) -> None:
         self._store, self._routes, self._scheduled = store, routes, scheduled

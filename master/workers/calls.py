@@ -35,7 +35,7 @@ class Dispatcher(EngineObject):
             name for consumer in consumers for name in (consumer.queue, consumer.results) if name is not None
         ):
             allow_queue(call, queue)
-        dropped = engine.part(Membership).announce(call.session, told, _judge_held(held), engine.now)
+        dropped = engine.part(Membership).announce(call.session, told, _check_held(held), engine.now)
         engine.part(Consumers).announce(call.session.node, consumers, call.session.account)
         return {"lease_seconds": engine.limits.lease_ms / 1000, "dropped": dropped}
 
@@ -97,7 +97,7 @@ class Dispatcher(EngineObject):
         return self.engine.part(Orders).ask(call)
 
 
-def _judge_held(held: Any) -> list[Any]:
+def _check_held(held: Any) -> list[Any]:
     if len(judge_list("held", held)) > HELD_MAX:
         raise InvalidArgument(f"announce: {len(held):,} held leases; at most {HELD_MAX:,}")
     return list(held)

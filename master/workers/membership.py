@@ -138,7 +138,7 @@ class Membership(Part):
         if (
             worker is None or worker.capability is None
         ):  # one that is known may change what it serves, to less
-            self._routes.check_room(_kind_of(info, session), session.account)
+            self._routes.check_room(_capability_key(info, session), session.account)
         cost = Cost(session.account, WORKER_BYTES + info.size_bytes)
         self._pay(cost)
         worker = self.by_node.get(session.node)
@@ -151,7 +151,7 @@ class Membership(Part):
         worker.cost = cost
         if worker.session is not None and worker.session is not session:
             self._close_later(worker.session, "the same worker connected again")
-            _out_of_line(worker)
+            _unpark_leases(worker)
         worker.info, worker.session, worker.presence, worker.since = info, session, presence, now.steady
         self._agenda.set(self, session.node, None)
         worker.draining = worker.has_left = False
@@ -186,7 +186,7 @@ class Membership(Part):
         worker.memory_bytes = memory
         if facts.get("draining") is True:  # its parked lease calls are not answered: it would only hand back
             worker.draining = True
-            _out_of_line(worker)
+            _unpark_leases(worker)
         worker.starting &= self._running.keys()
 
     def starting(self, session: Session, ids: list[bytes]) -> None:
@@ -209,7 +209,7 @@ class Membership(Part):
         """A worker says goodbye: no grace, no blame, and no longer in any list. What it
         served is remembered as long as an absent one's, for `tq why`."""
         worker = self.of(session)
-        _out_of_line(worker)
+        _unpark_leases(worker)
         mine = [id for id, held in self._running.items() if held.worker == worker.number]
         self._completion.hand_back(dict.fromkeys(mine), now)
         worker.session = worker.orders_call = None
@@ -240,7 +240,7 @@ class Membership(Part):
         if worker is None:
             return False
         if worker.session is not None:  # it was silent
-            _out_of_line(worker)
+            _unpark_leases(worker)
             worker.session = worker.orders_call = None
         self._forget_later(worker)
         self._lose(worker, now)
@@ -292,7 +292,7 @@ class Membership(Part):
         return dropped
 
     def _set_capability(self, worker: Worker, info: WorkerInfo, session: Session) -> None:
-        capability = self._routes.capability(_kind_of(info, session), session.account)
+        capability = self._routes.capability(_capability_key(info, session), session.account)
         before, worker.capability = worker.capability, capability
         if before is not None and before is not worker.capability:
             self._retire(before)
@@ -319,7 +319,7 @@ class Membership(Part):
             worker.cost = None
 
 
-def _out_of_line(worker: Worker) -> None:
+def _unpark_leases(worker: Worker) -> None:
     """Its lease calls are not to be answered any more, though their connection is still there."""
     if worker.capability is not None:
         mine = [one for one in worker.capability.parked.values() if one.worker == worker.number]
@@ -328,7 +328,7 @@ def _out_of_line(worker: Worker) -> None:
             parked.call.abandon = None
 
 
-def _kind_of(info: WorkerInfo, session: Session) -> CapabilityKey:
+def _capability_key(info: WorkerInfo, session: Session) -> CapabilityKey:
     return CapabilityKey(
         session.verifier.key_id,
         frozenset(info.tasks),

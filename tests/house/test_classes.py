@@ -25,8 +25,8 @@ LARGE: Final[dict[str, tuple[int, int]]] = {
     "master/engine/engine.py:Engine": (320, 30),
     "master/gateway/connection.py:Connection": (390, 34),
     "master/gateway/decoder.py:_Decoder": (250, 29),
-    "master/items/items.py:Items": (380, 35),
-    "master/locks/claims.py:Syncs": (260, 25),
+    "master/items/items.py:Items": (390, 35),
+    "master/locks/claims.py:Primitives": (270, 25),
     "master/net/connection.py:Connection": (350, 34),
     "master/net/server.py:Server": (330, 34),
     "master/tasks/completion.py:Completion": (270, 25),
@@ -35,26 +35,16 @@ LARGE: Final[dict[str, tuple[int, int]]] = {
 }
 # Names of more than one class, and how many there are.
 NAMESAKES: Final[dict[str, int]] = {
-    "Barrier": 2,
     "Batch": 2,
     "Child": 2,
     "Connection": 2,
-    "Disk": 2,
-    "Event": 2,
     "Executor": 2,
     "Facts": 2,
     "HeldRow": 2,
-    "ItemQueue": 2,
-    "Lock": 2,
-    "Locks": 2,
-    "Meters": 2,
     "OutcomeRow": 2,
     "Owner": 2,
     "Pace": 2,
-    "Part": 2,
-    "Reader": 2,
     "Reading": 2,
-    "Served": 2,
     "Server": 2,
 }
 

@@ -23,7 +23,7 @@ from tq.master.engine.session import Call
 from tq.master.parts import EXPOSED
 from tq.master.tasks.leases import Leases
 
-from tests.master.locks.sync_calls import GOOD_ITEM_CALLS, GOOD_SYNC_CALLS, TARGETS
+from tests.master.locks.lock_calls import GOOD_ITEM_CALLS, GOOD_LOCK_CALLS, TARGETS
 
 # The whole table, written down a second time: a new or changed method is to be judged by a person.
 VIEWERS, CLIENTS = {"viewer", "client", "admin"}, {"client", "admin"}
@@ -46,7 +46,7 @@ MAY_CALL: dict[str, dict[str, set[str]]] = {
     "get_task_queue": {**OF_ITEMS, "submit": CLIENTS, "pause": ADMINS, "resume": ADMINS},
     "get_result_queue": {**OF_ITEMS, "watch": CLIENTS, "unwatch": CLIENTS, "collect": CLIENTS},
     "get_queue": OF_ITEMS,
-    **{name: dict.fromkeys(calls, CLIENTS) for name, calls in GOOD_SYNC_CALLS.items()},  # a client's, all
+    **{name: dict.fromkeys(calls, CLIENTS) for name, calls in GOOD_LOCK_CALLS.items()},  # a client's, all
     "get_dispatcher": {
         "announce": WORKERS,
         "lease": WORKERS,
@@ -283,7 +283,7 @@ GOOD: dict[str, list[Any]] = {
     },
     "get_task_queue.submit": ["m:f", OPTIONS, [[TASK, b"payload"]], "stream", *BLOBS_AND_PROOFS],
     **{f"get_blobs.{name}": [b"h" * 32, 9, 0, b"x"][:n] for name, n in (("ask", 2), ("put", 4), ("get", 3))},
-    **{f"{name}.{method}": args for name, calls in GOOD_SYNC_CALLS.items() for method, args in calls.items()},
+    **{f"{name}.{method}": args for name, calls in GOOD_LOCK_CALLS.items() for method, args in calls.items()},
     "get_task_queue.pause": ["reason"],
     "get_task_queue.resume": [],
     "get_result_queue.watch": [[TASK]],

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from tq.common.values.blob import Blob
+from tq.master.blobs.blobs import Blobs
 from tq.master.blobs.files import RESERVE_BYTES, BlobFiles
-from tq.master.blobs.keeper import Keeper
 from tq.master.store.sqlite.store import SqliteStore
 
 from ..conftest import Bench, Peer
@@ -50,7 +50,7 @@ class BlobBench(Bench):
         self.files = BlobFiles(folder, sync=False, free=lambda _: self.free)
         self.files.prepare()
         self.disk = SlowDisk(self.engine.later)
-        self.engine.part(Keeper).serve(self.files, self.disk)
+        self.engine.part(Blobs).serve(self.files, self.disk)
 
     def settle(self) -> None:
         """Until nobody has anything to do."""

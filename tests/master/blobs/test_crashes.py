@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tq.common.domain.ids import new_ids
 from tq.common.values.blob import Blob
-from tq.master.blobs.keeper import KEEP_MS
+from tq.master.blobs.blobs import KEEP_MS
 from tq.master.store.sqlite.store import SqliteStore
 
 from .conftest import BlobBench

@@ -9,7 +9,7 @@ import pytest
 from tq.common.errors import InvalidArgument
 from tq.common.values.codec import encode_call
 from tq.master.data import named_values as data_module
-from tq.master.data.named_values import Data
+from tq.master.data.named_values import NamedValues
 from tq.master.store.sqlite.store import SqliteStore
 
 from .test_named_values import Named, understood
@@ -31,7 +31,7 @@ def test_few_stay_in_memory_when_many_are_asked_for_at_a_time(
     calls = [client.ask(one.target, "call", one.caller, 1, "copy", encode_call((), {}), []) for one in many]
     bench.step()
     assert [len(understood(client.answer(call))) for call in calls] == [1] * 6
-    assert 0 < sum(one.datum is not None for one in bench.engine.part(Data).by_name.values()) <= 3
+    assert 0 < sum(one.datum is not None for one in bench.engine.part(NamedValues).by_name.values()) <= 3
 
 
 @pytest.mark.parametrize("method", ["copy", "__repr__", "count"])

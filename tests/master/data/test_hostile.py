@@ -16,7 +16,7 @@ from tq.common.errors import DecodeError, InvalidArgument, TqError
 from tq.common.values.codec import decode, encode_call
 from tq.common.values.hashing import ALIKE_MAX, CHOSEN_MAX
 from tq.master.data import named_values as data_module
-from tq.master.data.named_values import Data
+from tq.master.data.named_values import NamedValues
 from tq.master.store.sqlite.store import SqliteStore
 
 from ...common.values.chained import chained
@@ -196,7 +196,7 @@ def test_what_an_older_master_took_is_read(make_bench: Any, path: Path) -> None:
     parts = [part for key in ALIKE[:-1] for part in (ext(1, *key), "v")]
     bench.engine.store.begin()
     bench.engine.store.data.replace(
-        bench.engine.part(Data).by_name["old"].number, msgpack.packb(parts), b"\x90"
+        bench.engine.part(NamedValues).by_name["old"].number, msgpack.packb(parts), b"\x90"
     )
     bench.engine.store.commit()
     old = Named(make_bench(SqliteStore(path)).client(), "dict", "old")

@@ -27,7 +27,13 @@ from tq.common.errors import (
 from tq.common.values.codec import decode, encode_call
 from tq.common.values.failure import Failure
 from tq.master.data import named_values as data_module
-from tq.master.data.named_values import ANSWERS_BYTES_MAX, BYTES_MAX, CALLERS_MAX, CALLS_BYTES_MIN, Data
+from tq.master.data.named_values import (
+    ANSWERS_BYTES_MAX,
+    BYTES_MAX,
+    CALLERS_MAX,
+    CALLS_BYTES_MIN,
+    NamedValues,
+)
 from tq.master.store.sqlite.store import SqliteStore
 
 from ..conftest import Bench
@@ -152,7 +158,7 @@ def test_what_is_used_longest_ago_is_not_kept_in_memory_and_read_when_it_is_aske
     monkeypatch.setattr(data_module, "RESIDENT_BYTES_MAX", 3_000)
     client = bench.client()
     many = [Named(client, "list", f"n{number}", [b"x" * 1_000]) for number in range(6)]
-    in_memory = [one.name for one in bench.engine.part(Data).by_name.values() if one.datum is not None]
+    in_memory = [one.name for one in bench.engine.part(NamedValues).by_name.values() if one.datum is not None]
     assert 0 < len(in_memory) <= 3
     assert [len(one.value) for one in many] == [1] * 6
 
@@ -199,7 +205,7 @@ def test_callers_of_long_ago_are_forgotten(bench: Any) -> None:
     client = bench.client()
     for _ in range(CALLERS_MAX + 5):
         Named(client, "Value", "x", "i", 0)("set", 1)
-    assert len(bench.engine.part(Data).by_name["x"].last) == CALLERS_MAX
+    assert len(bench.engine.part(NamedValues).by_name["x"].last) == CALLERS_MAX
 
 
 # refusals
@@ -285,7 +291,7 @@ def test_what_cannot_be_read_in_this_master_stands_in_nobodys_way_and_stays(
     Named(bench.client(), "dict", "bad")
     Named(bench.client(), "dict", "good", {"k": 1})
     bench.engine.store.begin()
-    bench.engine.store.data.replace(bench.engine.part(Data).by_name["bad"].number, b"\xc1", b"\x90")
+    bench.engine.store.data.replace(bench.engine.part(NamedValues).by_name["bad"].number, b"\xc1", b"\x90")
     bench.engine.store.commit()
     bench = make_bench(SqliteStore(path))
     bad = Named(bench.client(), "dict", "bad")

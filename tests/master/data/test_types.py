@@ -9,7 +9,7 @@ import pytest
 from tq.common.errors import InvalidArgument
 from tq.common.values.codec import encode
 from tq.master.data import named_values as data_module
-from tq.master.data.named_values import Data
+from tq.master.data.named_values import NamedValues
 from tq.master.store.sqlite.store import SqliteStore
 
 from ..conftest import Bench
@@ -57,7 +57,7 @@ def test_an_array_of_what_are_no_characters_is_refused_and_nothing_else_fails(
 ) -> None:
     with pytest.raises(Exception, match=error):
         Named(bench.client(), "Array", "x", "u", content)
-    assert (bugs(bench), bench.engine.part(Data).by_name) == ([], {})
+    assert (bugs(bench), bench.engine.part(NamedValues).by_name) == ([], {})
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_a_stored_value_that_is_none_of_its_type_is_refused_to_who_asks_for_it(
     odd = Named(client, "dict", "odd", {"a": 1})
     store = bench.engine.store
     store.begin()
-    store.data.replace(bench.engine.part(Data).by_name["array"].number, b"\x92\xa1?\x01", b"\x90")
-    store.data.replace(bench.engine.part(Data).by_name["odd"].number, b"\x91\x01", b"\x90")
+    store.data.replace(bench.engine.part(NamedValues).by_name["array"].number, b"\x92\xa1?\x01", b"\x90")
+    store.data.replace(bench.engine.part(NamedValues).by_name["odd"].number, b"\x91\x01", b"\x90")
     store.commit()
     bench = make_bench(SqliteStore(tmp_path / "tq.db"))
     for named in (array, odd):

@@ -12,7 +12,7 @@ from tq.common.values.codec import decode, encode, encode_call
 from tq.common.values.elements import weight
 from tq.common.wire.protocol import Request
 from tq.master.data import named_values as data_module
-from tq.master.data.named_values import Data
+from tq.master.data.named_values import NamedValues
 from tq.master.engine.clock import Now
 from tq.master.engine.session import Session
 from tq.master.objects import shared as shared_module
@@ -115,7 +115,7 @@ def test_named_values_are_kept_in_memory_by_what_they_take_there(
     monkeypatch.setattr(data_module, "RESIDENT_BYTES_MAX", 3 * weight(encode([[] for _ in range(1_000)])))
     for name in "abcdef":
         client.call(("get_datum", "list", name), "make", dense)
-    resident = [name for name, one in bench.engine.part(Data).by_name.items() if one.datum is not None]
+    resident = [name for name, one in bench.engine.part(NamedValues).by_name.items() if one.datum is not None]
     assert resident in (["d", "e", "f"], ["e", "f"])
     answer = client.call(("get_datum", "list", "a"), "call", b"c" * 16, 1, "__len__", encode_call((), {}), [])
     assert decode(answer) == ["value", 1_000]

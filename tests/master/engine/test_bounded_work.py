@@ -461,4 +461,6 @@ def test_what_is_remembered_of_locks_has_a_bound_however_many_there_are(
     while bench.engine.has_work:
         bench.step()
     assert account.held[What.CLAIMS] == 0
-    assert [len(sync.past) for sync in bench.engine.part(claims.Syncs).by_name.values()][-1] == 10
+    assert [len(primitive.remembered) for primitive in bench.engine.part(claims.Primitives).by_name.values()][
+        -1
+    ] == 10

@@ -15,7 +15,7 @@ from tq.common.domain.model import StateNumber
 from tq.common.errors import StoreError, UnknownTask
 from tq.common.values.failure import Failure
 from tq.common.wire.frames import pack
-from tq.master.blobs.keeper import KEEP_MS
+from tq.master.blobs.blobs import KEEP_MS
 from tq.master.engine.clock import JUMP_MS, SEEN_IDLE_MS, Timeline, read_clock
 from tq.master.items.put_numbers import PUTTER_TTL_MS
 from tq.master.store.sqlite.store import SqliteStore

@@ -12,7 +12,7 @@ import pytest
 import tq.master
 from tq.common.domain.ids import new_ids
 from tq.master.items.items import Items
-from tq.master.locks.claims import Syncs
+from tq.master.locks.claims import Primitives
 
 from ..conftest import GRACE_MS, Bench, Peer
 
@@ -110,10 +110,10 @@ def test_a_condition_that_nobody_waits_for_is_not_remembered(bench: Bench) -> No
     client.call(lock, "acquire", held)
     call = client.ask(lock, "wait", "c", held, token())
     bench.step()
-    [sync] = bench.engine.part(Syncs).by_name.values()
-    assert (list(sync.conditions), sync.waiting) == (["c"], 1)
+    [primitive] = bench.engine.part(Primitives).by_name.values()
+    assert (list(primitive.conditions), primitive.waiting) == (["c"], 1)
     bench.engine.abandoned(client.session, call)
-    assert (sync.conditions, sync.condition_of, sync.waiting) == ({}, {}, 0)
+    assert (primitive.conditions, primitive.condition_of, primitive.waiting) == ({}, {}, 0)
 
 
 def test_who_watches_the_same_tasks_as_many_others_goes_alone(bench: Bench) -> None:

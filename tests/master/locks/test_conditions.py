@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tq.common.domain.model import Role
-from tq.master.locks.claims import REMEMBERED_MAX, Syncs
+from tq.master.locks.claims import REMEMBERED_MAX, Primitives
 from tq.master.store.sqlite.store import SqliteStore
 
 from ..conftest import Peer
@@ -56,8 +56,8 @@ def test_a_waiter_that_was_away_is_woken_however_many_turns_others_took(
     assert isinstance(back.call(LOCK, "wait", "c", held, waits), int)
     back.call(LOCK, "release", waits)
     take_turns(other)
-    sync = bench.engine.part(Syncs).by_name[("lock", "x")]
-    assert (len(sync.past), sync.laid_down) == (REMEMBERED_MAX, {}), (
+    primitive = bench.engine.part(Primitives).by_name[("lock", "x")]
+    assert (len(primitive.remembered), primitive.suspended) == (REMEMBERED_MAX, {}), (
         "it is over, and nothing more is remembered"
     )
 
@@ -66,13 +66,13 @@ def test_what_a_waiter_laid_down_is_forgotten_when_it_does_not_come_back(bench: 
     client, quitter, other = (bench.client() for _ in range(3))
     waiting(bench, client)
     _, _, waits = waiting(bench, quitter)
-    sync = bench.engine.part(Syncs).by_name[("lock", "x")]
-    assert len(sync.laid_down) == 2
+    primitive = bench.engine.part(Primitives).by_name[("lock", "x")]
+    assert len(primitive.suspended) == 2
     mine = token()
     other.call(LOCK, "acquire", mine)
     quitter.call(LOCK, "give_up_wait", "c", waits)
     assert quitter.call(LOCK, "give_up_acquire", waits) is None
     client.close()
     bench.advance(GRACE_SECONDS + 1)
-    assert sync.laid_down == {}
-    assert bench.engine.part(Syncs)._laid_down == {}
+    assert primitive.suspended == {}
+    assert bench.engine.part(Primitives)._suspended == {}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tq.common.domain.model import Role
 from tq.common.errors import Forbidden, InvalidArgument, StoreError
-from tq.master.locks.claims import HELD_MAX, REMEMBERED_MAX, Syncs
+from tq.master.locks.claims import HELD_MAX, REMEMBERED_MAX, Primitives
 from tq.master.locks.locks import VALUE_MAX
 from tq.master.store.sqlite.store import SqliteStore
 
@@ -148,13 +148,13 @@ def test_a_bounded_number_is_kept(bench: Any) -> None:
         client.ask(target, "acquire", token())
     while bench.engine.has_work:
         bench.step()
-    sync = bench.engine.part(Syncs).by_name[("lock", "signals")]
-    assert len(sync.held) == HELD_MAX
+    primitive = bench.engine.part(Primitives).by_name[("lock", "signals")]
+    assert len(primitive.held) == HELD_MAX
     for _ in range(REMEMBERED_MAX + 5):
         mine = token()
         client.call(LOCK, "acquire", mine)
         client.call(LOCK, "release", mine)
-    assert len(bench.engine.part(Syncs).by_name[("lock", "x")].past) == REMEMBERED_MAX
+    assert len(bench.engine.part(Primitives).by_name[("lock", "x")].remembered) == REMEMBERED_MAX
 
 
 def test_a_name_is_one_thing(bench: Any) -> None:
@@ -179,7 +179,7 @@ def test_a_lock_of_ones_own_goes_with_its_owner_and_those_who_wait_are_told(benc
     bench.advance(GRACE_SECONDS + 1)
     with pytest.raises(InvalidArgument, match="gone with the program that made it"):
         other.answer(parked)
-    assert bench.engine.part(Syncs).by_name == {}
+    assert bench.engine.part(Primitives).by_name == {}
     assert bench.engine.store.syncs.load() == ([], [])
 
 
@@ -284,7 +284,10 @@ def test_notify_wakes_as_many_as_it_says_at_its_condition_only(bench: Any) -> No
     assert peers[0].answer(calls[0][0]) == 5
     peers[0].call(LOCK, "release", calls[0][2])
     assert peers[0].call(LOCK, "state") == [1, 0, 5]
-    assert list(bench.engine.part(Syncs).by_name[("lock", "x")].conditions["c"]) == [calls[1][2], calls[2][2]]
+    assert list(bench.engine.part(Primitives).by_name[("lock", "x")].conditions["c"]) == [
+        calls[1][2],
+        calls[2][2],
+    ]
 
 
 def test_only_who_holds_the_lock_waits_and_notifies(bench: Any) -> None:

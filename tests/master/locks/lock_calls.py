@@ -28,7 +28,7 @@ GOOD_ITEM_CALLS: dict[str, list[Any]] = {
     "join": [],
     "size": [],
 }
-GOOD_SYNC_CALLS: dict[str, dict[str, list[Any]]] = {
+GOOD_LOCK_CALLS: dict[str, dict[str, list[Any]]] = {
     "get_lock": {
         "acquire": [TOKEN, True],
         "give_up_acquire": [TOKEN],

@@ -13,8 +13,8 @@ from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.common.errors import InvalidArgument, QuotaExceeded, StoreError, TqError, UnknownBlob
 from tq.common.values.blob import BLOB_BYTES_MAX, Blob
 from tq.common.values.failure import Failure
-from tq.master.blobs import keeper, uploads
-from tq.master.blobs.keeper import CHUNK_BYTES_MAX, COLLECT_BLOBS_MAX, KEEP_MS, Keeper
+from tq.master.blobs import blobs, uploads
+from tq.master.blobs.blobs import CHUNK_BYTES_MAX, COLLECT_BLOBS_MAX, KEEP_MS, Blobs
 from tq.master.engine.accounts import LIMITS, Account, What
 from tq.master.store.sqlite.store import SqliteStore
 
@@ -249,7 +249,7 @@ def test_what_no_task_names_is_bounded_for_all_clients_of_a_key(
 def test_chunks_the_disk_cannot_follow_are_not_taken(
     bench: BlobBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper, "WAITING_BYTES_MAX", 50)
+    monkeypatch.setattr(blobs, "WAITING_BYTES_MAX", 50)
     client, blob = bench.client(), Blob.of(DATA)
     calls = [
         client.ask("get_blobs", "put", blob.digest, 100, at, DATA[at : at + 20]) for at in range(0, 100, 20)
@@ -500,7 +500,7 @@ def test_content_sent_anew_while_it_is_forgotten_stays(bench: BlobBench) -> None
     """Its row is deleted in the very transaction that puts it back; the old file's removal must not hit the new one."""
     client = bench.client()
     blob = bench.upload(client, DATA)
-    bench.engine.part(Keeper)._damaged.add(blob.digest)  # so that it is taken in again
+    bench.engine.part(Blobs)._damaged.add(blob.digest)  # so that it is taken in again
     call = client.ask("get_blobs", "put", blob.digest, 100, 0, DATA)
     bench.step()
     bench.disk.work()
@@ -571,8 +571,8 @@ def test_reads_of_a_connection_that_is_gone_are_forgotten(bench: BlobBench) -> N
     bench.step()
     client.close()
     bench.settle()
-    assert not bench.engine.part(Keeper)._reads._waiting
-    assert not bench.engine.part(Keeper)._reads._under_way
+    assert not bench.engine.part(Blobs)._reads._waiting
+    assert not bench.engine.part(Blobs)._reads._under_way
 
 
 def test_a_master_without_blobs_says_so(make_bench: Any) -> None:

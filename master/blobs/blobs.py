@@ -2,7 +2,7 @@
 
 ::
 
-    ask, put, get ─► Keeper ─► disk.write / disk.read (threads) ─► a job of a later transaction ─► the answer
+    ask, put, get ─► Blobs ─► disk.write / disk.read (threads) ─► a job of a later transaction ─► the answer
                         └─► rows of the store, in the transaction in which they are changed
 
 Invariants: 1. a row is written only after its file is whole, verified and synced, and a file is removed only
@@ -26,7 +26,7 @@ from ..engine.part import Part
 from ..engine.session import LATER, Call, Session
 from ..store.interface.blobs import BlobRow
 from ..store.interface.store import Store
-from .disk import Disk, Then
+from .disk import DiskThreads, Then
 from .files import BlobFiles, damaged
 from .reads import Reads
 from .sweep import Sweep
@@ -39,10 +39,10 @@ WAITING_BYTES_MAX: Final = 64 * 1024 * 1024  # of chunks for the disk, of everyb
 COLLECT_BLOBS_MAX: Final = 100  # in one transaction
 COLLECT_EVERY_MS: Final = 10_000
 SWEEP_EVERY_MS: Final = 3_600_000
-COLLECT, SWEEP, READS = "collect", "sweep", "reads"  # what is due: see ``Keeper.due``
+COLLECT, SWEEP, READS = "collect", "sweep", "reads"  # what is due: see ``Blobs.due``
 
 
-class Keeper(Part):
+class Blobs(Part):
     """Without ``serve`` a master has no blobs."""
 
     name = "blobs"
@@ -55,10 +55,10 @@ class Keeper(Part):
             set()
         )  # whose file is put in its place, and whose row is not yet committed
         self._placed: list[bytes] = []  # of them, those whose row is written in this transaction
-        self._doomed: list[bytes] = []  # whose row this transaction deletes
+        self._removed_rows: list[bytes] = []  # whose row this transaction deletes
         self._damaged: set[bytes] = set()  # whose file was found wanting: it is taken in anew
 
-    def serve(self, files: BlobFiles, disk: Disk) -> None:
+    def serve(self, files: BlobFiles, disk: DiskThreads) -> None:
         self._files, self._disk = files, disk
         self._reads = Reads(files, disk)
         self._sweep = Sweep(self._store.blobs, files, disk, self._placing, self._removed, self._report)
@@ -75,7 +75,7 @@ class Keeper(Part):
         """How many bytes are here: all (and they stay for an hour), or up to where an upload has come."""
         self._check(hash, size)
         row = self._row(hash, size)
-        return self._standing(call, hash) if row is None else self._vouch(call, row)
+        return self._bytes_here(call, hash) if row is None else self._confirm(call, row)
 
     def put(self, call: Call, hash: bytes, size: int, offset: int, data: bytes) -> object:
         """Take the next bytes; answers how many are here then. All: they are verified, synced and stay. An
@@ -91,7 +91,7 @@ class Keeper(Part):
         if upload is None:
             row = self._row(hash, size)
             if row is not None:
-                return self._vouch(call, row)
+                return self._confirm(call, row)
             if offset:
                 return 0
             upload = self._open(call.session, hash, size)
@@ -147,11 +147,11 @@ class Keeper(Part):
 
     def settle(self, now: Now) -> None:
         if self.is_serving and self._reads.congested:
-            self._agenda.set(self, READS, now.mono + self._reads.PATIENCE_MS)
+            self._agenda.set(self, READS, now.mono + self._reads.RECHECK_MS)
 
     def committed(self) -> None:
         """The transaction is durable: now files may go."""
-        for hash in self._doomed:
+        for hash in self._removed_rows:
             if hash not in self._placing:
                 self._disk.write(partial(self._files.remove, hash), self._removed)
         self._end()
@@ -164,7 +164,7 @@ class Keeper(Part):
     def _end(self) -> None:
         self._placing.difference_update(self._placed)
         self._placed.clear()
-        self._doomed.clear()
+        self._removed_rows.clear()
 
     # inside
 
@@ -182,11 +182,11 @@ class Keeper(Part):
             raise InvalidArgument(f"the content with this hash has {row.size:,} bytes, not {size:,}")
         return row
 
-    def _standing(self, call: Call, hash: bytes) -> int:
+    def _bytes_here(self, call: Call, hash: bytes) -> int:
         upload = self._uploads.find(_client(call.session), hash)
         return 0 if upload is None else upload.taken
 
-    def _vouch(self, call: Call, row: BlobRow) -> object:
+    def _confirm(self, call: Call, row: BlobRow) -> object:
         """Answer that it is here, once its file was looked at, and keep it for a while."""
 
         def looked(size: int | None, error: BaseException | None) -> None:
@@ -204,7 +204,7 @@ class Keeper(Part):
                 self._report(
                     "blob.damaged", level="error", blob=row.hash.hex(), bytes=size, of_bytes=row.size
                 )
-            call.answer(self._standing(call, row.hash))
+            call.answer(self._bytes_here(call, row.hash))
 
         self._disk.read(lambda: self._files.size_of(row.hash), _answering(call, looked))
         return LATER
@@ -241,7 +241,7 @@ class Keeper(Part):
         def done(_: Any, error: BaseException | None) -> None:
             self._waiting_bytes -= len(data)
             if error is not None:
-                self._give_up(call, upload, error, placing=is_last)
+                self._fail(call, upload, error, placing=is_last)
             elif is_last:
                 self._stored(call, upload)
             else:
@@ -261,7 +261,7 @@ class Keeper(Part):
         self._uploads.stored(upload)
         self._collect_later()
 
-    def _give_up(self, call: Call, upload: Upload, error: BaseException, *, placing: bool) -> None:
+    def _fail(self, call: Call, upload: Upload, error: BaseException, *, placing: bool) -> None:
         if placing:
             self._placing.discard(upload.hash)
         self._uploads.close(upload)
@@ -280,11 +280,11 @@ class Keeper(Part):
         for upload in self._uploads.idle(now.mono):
             self._uploads.close(upload)
             self._discard(upload)
-        self._doomed = self._store.blobs.collect(now.steady, COLLECT_BLOBS_MAX)
-        for hash in self._doomed:
+        self._removed_rows = self._store.blobs.collect(now.steady, COLLECT_BLOBS_MAX)
+        for hash in self._removed_rows:
             self._uploads.settled(hash)
             self._damaged.discard(hash)
-        if len(self._doomed) >= COLLECT_BLOBS_MAX:
+        if len(self._removed_rows) >= COLLECT_BLOBS_MAX:
             self._agenda.set(self, COLLECT, now.mono)
         elif self._store.blobs.any() or len(self._uploads):
             self._agenda.set(self, COLLECT, now.mono + COLLECT_EVERY_MS)
