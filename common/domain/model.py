@@ -201,7 +201,7 @@ def check_name(kind: str, name: object) -> str:
     """A queue or task name: 1..255 printable characters without white space; raises InvalidArgument."""
     if not isinstance(name, str) or not 1 <= len(name) <= NAME_CHARS_MAX:
         raise InvalidArgument(f"{kind} name must be 1 to {NAME_CHARS_MAX} characters, not {brief(name, 80)}")
-    if not name.isprintable() or any(character.isspace() for character in name):
+    if not name.isprintable() or " " in name:  # no other white space is printable
         raise InvalidArgument(f"{kind} name {name!r} has white space or unprintable characters")
     return name
 

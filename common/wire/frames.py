@@ -100,7 +100,7 @@ class FrameReader:
 
     def take(self, most: int = sys.maxsize) -> list[tuple[int, memoryview]]:
         """Whole frames, in order, at most so many; each as (kind, body)."""
-        if not self.may_have_one:
+        if self.held_bytes < self._need:
             return []
         if len(self._chunks) > 1:  # joined only when a frame is whole: linear for any size of chunk
             self._chunks[0] = self._chunks[0][self._at :]
@@ -130,10 +130,11 @@ class FrameReader:
     def _keep(self, data: bytes, position: int, *, whole: bool) -> None:
         """What was not handed out. ``whole``: there may be frames in it, and it is asked for them soon: not copied."""
         self.held_bytes = len(data) - position
-        self._chunks, self._at = [data], position
         if not self.held_bytes:
             self._chunks, self._at = [], 0
-        elif not whole:
+        elif whole:
+            self._chunks, self._at = [data], position
+        else:
             self._chunks, self._at = [data[position:]], 0
 
 

@@ -111,6 +111,9 @@ class TlsPipe:
         """Plaintext that has become available: only what was decrypted shows that the peer is there. ProtocolError when
         the peer does not speak TLS, or badly."""
         try:
+            if self.established and len(ciphertext) <= PORTION_BYTES:  # nearly always
+                self._incoming.write(ciphertext)
+                return self._read()
             return self._receive(ciphertext)
         except BaseException:
             self.broken = True
