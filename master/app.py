@@ -32,15 +32,15 @@ from .engine.engine import Engine
 from .engine.limits import ENVELOPE_BYTES_MAX, EngineLimits
 from .keys.keyring import Keyring
 from .keys.own_keys import OwnKeys
-from .net.server import Server
-from .observe.disk import Disk
+from .net.server import MasterServer
+from .observe.disk import DiskProbe
 from .parts import EXPOSED, make_engine
 from .store.cluster_files import (
     BLOBS,
     CERTIFICATE,
-    NOTHING_MEANT,
+    DEFAULT_START,
     STORE_FILE,
-    Meant,
+    StartOptions,
     claim_store,
     has_lost_log,
     log_of,
@@ -59,7 +59,7 @@ VOLATILE_BLOBS: Final = "blobs.volatile"
 
 
 @dataclass(kw_only=True)
-class House:
+class MasterResources:
     """What a master owns on disk, opened."""
 
     settings: MasterSettings
@@ -73,9 +73,9 @@ class House:
     cluster_id: bytes
     new_keys: bool  # keys were made just now
 
-    def server(self, report: Callable[..., None]) -> Server:
+    def server(self, report: Callable[..., None]) -> MasterServer:
         settings = self.settings
-        server = Server(
+        server = MasterServer(
             self.engine,
             self.registry,
             server_context(self.certificate, self.certificate_key, self.settings.client_ca_file),
@@ -87,7 +87,7 @@ class House:
             blob_files=self.blob_files,
         )
         self.engine.shell_facts = lambda: {
-            "commit_seconds": server.commit_seconds,
+            "commit_seconds": server.transactions.commit_seconds,
         }
         return server
 
@@ -97,12 +97,15 @@ class House:
         return self.lock.release(closed=True)
 
 
-def open_house(
-    settings: MasterSettings, authkey: str | None, report: Callable[..., None], meant: Meant = NOTHING_MEANT
-) -> House:
+def open_resources(
+    settings: MasterSettings,
+    authkey: str | None,
+    report: Callable[..., None],
+    start: StartOptions = DEFAULT_START,
+) -> MasterResources:
     """Check and open everything; raises ConfigError with what to do."""
     try:
-        return _open(settings, authkey, report, meant)
+        return _open(settings, authkey, report, start)
     except TqError:  # some are OSErrors as well
         raise
     except OSError as error:
@@ -114,7 +117,9 @@ def open_house(
         ) from error
 
 
-def _open(settings: MasterSettings, authkey: str | None, report: Callable[..., None], meant: Meant) -> House:
+def _open(
+    settings: MasterSettings, authkey: str | None, report: Callable[..., None], start: StartOptions
+) -> MasterResources:
     if authkey is not None:
         check_authkey_strength(authkey, settings.bind.host)
     os.umask(0o077)  # whatever is written below is nobody else's to read
@@ -123,14 +128,14 @@ def _open(settings: MasterSettings, authkey: str | None, report: Callable[..., N
     store: Store | None = None
     try:
         durable = settings.durability != "memory"
-        wrong = problems(settings.data, durable=durable, own_keys=authkey is None, meant=meant)
+        wrong = problems(settings.data, durable=durable, own_keys=authkey is None, start=start)
         if wrong:
             raise ConfigError("\n".join(wrong))
         path = settings.data / STORE_FILE if durable else None
         if path is not None and not lock.was_closed and has_lost_log(path):
             report("store.log_missing", level="error", file=str(log_of(path)))
         store = _open_store(path, settings.durability, report)
-        return _furnish(settings, authkey, report, meant, lock, store)
+        return _build(settings, authkey, report, start, lock, store)
     except BaseException:
         if store is not None:
             store.close()
@@ -138,15 +143,15 @@ def _open(settings: MasterSettings, authkey: str | None, report: Callable[..., N
         raise
 
 
-def _furnish(
+def _build(
     settings: MasterSettings,
     authkey: str | None,
     report: Callable[..., None],
-    meant: Meant,
+    start: StartOptions,
     lock: DataLock,
     store: Store,
-) -> House:
-    """The house around an opened store."""
+) -> MasterResources:
+    """The resources around an opened store."""
     core = Core(
         store,
         EngineLimits(
@@ -163,7 +168,7 @@ def _furnish(
         seconds=time.monotonic,
     )
     engine = make_engine(core, os.environ.get(REGISTERED))
-    identity = _identify(engine, settings, authkey, report, meant)
+    identity = _identify(engine, settings, authkey, report, start)
     engine.facts = {
         "version": VERSION,
         "cluster_id": identity.cluster_id.hex(),
@@ -174,7 +179,7 @@ def _furnish(
     }
     if settings.expose:
         sys.path.insert(0, os.getcwd())  # the user's own modules, as `python -m` would find them
-    return House(
+    return MasterResources(
         settings=settings,
         lock=lock,
         store=store,
@@ -183,7 +188,7 @@ def _furnish(
             engine,
             EXPOSED,
             settings.expose,
-            {"get_disk": partial(Disk, settings.data)},
+            {"get_disk": partial(DiskProbe, settings.data)},
         ),
         blob_files=_open_blobs(settings, store, report),
         certificate=identity.certificate,
@@ -221,16 +226,20 @@ class Identity(NamedTuple):
 
 
 def _identify(
-    engine: Engine, settings: MasterSettings, authkey: str | None, report: Callable[..., None], meant: Meant
+    engine: Engine,
+    settings: MasterSettings,
+    authkey: str | None,
+    report: Callable[..., None],
+    start: StartOptions,
 ) -> Identity:
     """Which cluster this is, made once: its id, then its certificate, then its keys, each kept before the next is made."""
     store, durable = engine.store, settings.durability != "memory"
     try:
-        cluster_id = claim_store(store, settings.data, os.urandom, durable=durable, meant=meant)
+        cluster_id = claim_store(store, settings.data, os.urandom, durable=durable, start=start)
         store.begin()
         known = store.get_meta(CERTIFICATE)
         store.rollback()
-        certificate, key, pin = settle_certificate(known, settings.data, meant, report)
+        certificate, key, pin = settle_certificate(known, settings.data, start, report)
         engine.part(Keyring).pin = pin
         engine.start(read_clock())
         now = engine.now
@@ -238,7 +247,7 @@ def _identify(
         if pin != known:
             store.set_meta(CERTIFICATE, pin)
         own, new_keys = (
-            OwnKeys(engine.part(Keyring), settings.data, adopt=meant.new_store or not durable),
+            OwnKeys(engine.part(Keyring), settings.data, adopt=start.new_store or not durable),
             False,
         )
         if authkey is not None:

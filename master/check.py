@@ -19,17 +19,17 @@ from ..common.runtime.checkup import Checkup, is_writable, nearest_existing
 from ..common.runtime.config import MasterSettings
 from ..common.wire.address import is_loopback
 from ..common.wire.tls import server_context
-from .gateway.server import AskedFor, read_options
+from .gateway.server import GatewayArguments, read_options
 from .keys.own_keys import fits, read, unknown
 from .net.ports import why_not_listening
 from .parts import EXPOSED
 from .store.cluster_files import (
+    DEFAULT_START,
     KNOWS_NONE,
     NEW_CERTIFICATE,
-    NOTHING_MEANT,
     OWN_KEYS,
     STORE_FILE,
-    Meant,
+    StartOptions,
     certificate_problem,
     key_file,
     log_of,
@@ -48,7 +48,10 @@ VERSION_OFFSET: Final = 60  # of user_version in the file's header, four bytes, 
 
 
 def check(
-    settings: MasterSettings, authkey: str | None, gateway: AskedFor, meant: Meant = NOTHING_MEANT
+    settings: MasterSettings,
+    authkey: str | None,
+    gateway: GatewayArguments,
+    start: StartOptions = DEFAULT_START,
 ) -> Checkup:
     found = Checkup()
     running = holder(settings.data)
@@ -59,10 +62,10 @@ def check(
     _check_data(found, settings, running)
     own_keys = authkey is None and settings.authkey_file is None
     for problem in problems(
-        settings.data, durable=settings.durability != "memory", own_keys=own_keys, meant=meant
+        settings.data, durable=settings.durability != "memory", own_keys=own_keys, start=start
     ):
         found.fail("data", problem)
-    _check_store(found, settings, meant, own_keys=own_keys)
+    _check_store(found, settings, start, own_keys=own_keys)
     _check_keys(found, settings, authkey)
     _check_certificate(found, settings)
     _check_exposed(found, settings)
@@ -70,23 +73,31 @@ def check(
     return found
 
 
-def _check_gateway(found: Checkup, settings: MasterSettings, asked: AskedFor, running: str | None) -> None:
+def _check_gateway(
+    found: Checkup, settings: MasterSettings, arguments: GatewayArguments, running: str | None
+) -> None:
     try:
-        door = read_options(asked)
+        gateway_options = read_options(arguments)
     except ConfigError as error:
         found.fail("gateway", str(error))
         return
-    if door is None:
+    if gateway_options is None:
         return
-    if asked.key_file is not None:
-        found.private("gateway", asked.key_file)
-    if door.address in (settings.bind, settings.http) and door.address.port:
-        found.fail("gateway", f"{door.address} is this master's own already; choose another with --gateway")
+    if arguments.key_file is not None:
+        found.private("gateway", arguments.key_file)
+    if gateway_options.address in (settings.bind, settings.http) and gateway_options.address.port:
+        found.fail(
+            "gateway",
+            f"{gateway_options.address} is this master's own already; choose another with --gateway",
+        )
     elif running is None:
-        found.port("gateway", door.address, lambda at, error: why_not_listening(at, error, "--gateway"))
-    if not is_loopback(door.address.host):
+        found.port(
+            "gateway", gateway_options.address, lambda at, error: why_not_listening(at, error, "--gateway")
+        )
+    if not is_loopback(gateway_options.address.host):
         found.warn(
-            "gateway", f"whoever is on the way to {door.address} reads and alters what its clients send"
+            "gateway",
+            f"whoever is on the way to {gateway_options.address} reads and alters what its clients send",
         )
 
 
@@ -113,7 +124,7 @@ def _check_data(found: Checkup, settings: MasterSettings, running: str | None) -
         found.ok("data", f"{data} {'is there' if data.exists() else 'will be made'}; {room}")
 
 
-def _check_store(found: Checkup, settings: MasterSettings, meant: Meant, *, own_keys: bool) -> None:
+def _check_store(found: Checkup, settings: MasterSettings, start: StartOptions, *, own_keys: bool) -> None:
     if settings.durability == "memory":
         found.warn("store", "durability is memory: nothing survives this process")
         return
@@ -122,7 +133,7 @@ def _check_store(found: Checkup, settings: MasterSettings, meant: Meant, *, own_
         with file.open("rb") as store:
             header = store.read(VERSION_OFFSET + 4)
     except FileNotFoundError:
-        if meant.new_store or not traces(settings.data, log=True):
+        if start.new_store or not traces(settings.data, log=True):
             found.ok("store", f"{file} will be made")
         return
     except OSError as error:
@@ -146,10 +157,12 @@ def _check_store(found: Checkup, settings: MasterSettings, meant: Meant, *, own_
         found.ok(
             "store", f"{file}, {file.stat().st_size / 1e6:,.1f} MB, durability {settings.durability}{will}"
         )
-        _inspect(found, settings, file, meant, own_keys=own_keys)
+        _inspect(found, settings, file, start, own_keys=own_keys)
 
 
-def _inspect(found: Checkup, settings: MasterSettings, file: Path, meant: Meant, *, own_keys: bool) -> None:
+def _inspect(
+    found: Checkup, settings: MasterSettings, file: Path, start: StartOptions, *, own_keys: bool
+) -> None:
     """What SQLite finds in it, and whether certificate and keys are its own."""
     seen, data = inspect(file), settings.data
     if seen.wrong:
@@ -162,12 +175,12 @@ def _inspect(found: Checkup, settings: MasterSettings, file: Path, meant: Meant,
         found.ok("store", "SQLite finds it whole (quick_check)")
     if seen.facts is None:
         return
-    there = [] if seen.facts.knows_cluster or meant.new_store else traces(data)
+    there = [] if seen.facts.knows_cluster or start.new_store else traces(data)
     if there:
         found.fail("store", lost_store(file, KNOWS_NONE, there))
         return
     try:
-        problem = certificate_problem(seen.facts.pin, data, meant)
+        problem = certificate_problem(seen.facts.pin, data, start)
     except ConfigError:
         problem = None  # it is none: see below
     if problem is not None:

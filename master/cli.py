@@ -28,15 +28,16 @@ from ..common.runtime.sd_notify import Notifier
 from ..common.runtime.terminal import say, write_line
 from ..common.version import VERSION
 from ..common.wire.address import Address, is_loopback
-from .app import House, open_house
+from .app import MasterResources, open_resources
 from .check import check
-from .gateway.server import AskedFor, Gateway, GatewayOptions, read_options
+from .gateway.server import Gateway, GatewayArguments, GatewayOptions, read_options
 from .net.ports import why_not_listening
-from .net.server import DRAIN_SECONDS_MAX, Server
+from .net.server import MasterServer
+from .net.transactions import DRAIN_SECONDS_MAX
 from .observe.health import MasterVitals
 from .observe.meters import count
 from .observe.metrics import MasterMetrics
-from .store.cluster_files import Meant, key_file
+from .store.cluster_files import StartOptions, key_file
 
 END_SECONDS_MAX: Final = DRAIN_SECONDS_MAX + 5.0  # from the signal to the end of the process, whatever hangs
 DURABILITY = {
@@ -92,18 +93,18 @@ def main(
     notifier = Notifier()
     try:
         settings = load_settings(MasterSettings, config, os.environ, options)
-        asked = AskedFor(gateway, gateway_authkey_file, gateway_public)
-        meant = Meant(new_store, new_certificate)
+        arguments = GatewayArguments(gateway, gateway_authkey_file, gateway_public)
+        start = StartOptions(new_store, new_certificate)
         if only_checks():
-            show(check(settings, authkey, asked, meant))
-        door = read_options(asked)
+            show(check(settings, authkey, arguments, start))
+        gateway_options = read_options(arguments)
         key = take_authkey(authkey, settings.authkey_file)
         log = EventLog(settings.log_format, threshold=settings.log_level)
-        house = open_house(settings, key, log.event, meant)
+        resources = open_resources(settings, key, log.event, start)
         try:
-            code = run_loop(_serve(house, log, notifier, door, with_authkey=key is not None))
+            code = run_loop(_serve(resources, log, notifier, gateway_options, with_authkey=key is not None))
         finally:
-            unwritten = house.close()
+            unwritten = resources.close()
             if unwritten is not None:
                 say(f"tq-master: {unwritten}")
         if unwritten is not None:
@@ -116,23 +117,28 @@ def main(
 
 
 async def _serve(
-    house: House, log: EventLog, notifier: Notifier, door: GatewayOptions | None, *, with_authkey: bool
+    resources: MasterResources,
+    log: EventLog,
+    notifier: Notifier,
+    gateway_options: GatewayOptions | None,
+    *,
+    with_authkey: bool,
 ) -> int:
-    server = house.server(log.event)
-    gateway = None if door is None else Gateway(server, door.key)
+    server = resources.server(log.event)
+    gateway = None if gateway_options is None else Gateway(server, gateway_options.key)
     vitals = MasterVitals(server)
-    metrics, on_lag = _metrics(house, server, log)
+    metrics, on_lag = _metrics(resources, server, log)
     attendant = Attendant(
-        vitals, house.settings.http, log.event, notifier=notifier, metrics=metrics, on_lag=on_lag
+        vitals, resources.settings.http, log.event, notifier=notifier, metrics=metrics, on_lag=on_lag
     )
     stop = asyncio.Event()
     try:
-        address = await _listen(server, house.settings.bind)
+        address = await _listen(server, resources.settings.bind)
         await attendant.open()
-        if gateway is not None and door is not None:
-            await gateway.listen(door.address)
+        if gateway is not None and gateway_options is not None:
+            await gateway.listen(gateway_options.address)
         _handle_signals(stop, log)
-        write_line(_banner(house, address, with_authkey))
+        write_line(_banner(resources, address, with_authkey))
         log.event("master.started", address=str(address), pid=os.getpid())
         attendant.ready()
         await stop.wait()
@@ -163,24 +169,26 @@ def _end_at_latest(log: EventLog) -> None:
 
 
 def _give_up(log: EventLog, reason: str) -> None:
-    """What was acknowledged is on disk; what was not is asked again."""
+    """What was acknowledged is on disk; what was not is arguments again."""
     log.event("master.stopped", level="warning", reason=reason)
     os._exit(1)
 
 
-def _metrics(house: House, server: Server, log: EventLog) -> tuple[MakePage | None, OnLag | None]:
+def _metrics(
+    resources: MasterResources, server: MasterServer, log: EventLog
+) -> tuple[MakePage | None, OnLag | None]:
     """What makes /metrics, and what wants to know of the loop's lag; nothing is counted without --http."""
-    if house.settings.http is None:
+    if resources.settings.http is None:
         return None, None
     if not is_available():
         return missing, None
     meters = count(server.engine)
-    server.measure(meters.commit, meters.calls)
+    server.transactions.measure(meters.commit, meters.calls)
     log.counted = meters.events
-    return Exposition(MasterMetrics(server, meters, house.settings.data).take).page, meters.lag.observe
+    return Exposition(MasterMetrics(server, meters, resources.settings.data).take).page, meters.lag.observe
 
 
-async def _listen(server: Server, bind: Address) -> Address:
+async def _listen(server: MasterServer, bind: Address) -> Address:
     try:
         addresses = await server.listen(bind.host, bind.port)
     except OSError as error:
@@ -205,7 +213,7 @@ def _handle_signals(stop: asyncio.Event, log: EventLog) -> None:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(first_or_second))
 
 
-def _next_with_key(house: House, seen_as: Address, worker_key: Path) -> list[str]:
+def _next_with_key(resources: MasterResources, seen_as: Address, worker_key: Path) -> list[str]:
     """The command to type next: here, if nobody else can come in, else on each worker host."""
     if is_loopback(seen_as.host):
         where = "" if seen_as == HERE else f"--connect {seen_as} "
@@ -213,7 +221,7 @@ def _next_with_key(house: House, seen_as: Address, worker_key: Path) -> list[str
             f"  next   tq-worker {where}--authkey-file {shlex.quote(str(worker_key))} jobs.py",
             f"         (for workers on other hosts, start this one with --bind 0.0.0.0:{seen_as.port})",
         ]
-    if house.new_keys and sys.stdout.isatty():  # shown to the person who started it, never to a log
+    if resources.new_keys and sys.stdout.isatty():  # shown to the person who started it, never to a log
         return [
             "  next   on each worker host (the key is a secret):",
             f"         TQ_AUTHKEY={worker_key.read_text().strip()} tq-worker --connect {seen_as} jobs.py",
@@ -224,8 +232,8 @@ def _next_with_key(house: House, seen_as: Address, worker_key: Path) -> list[str
     ]
 
 
-def _banner(house: House, address: Address, with_authkey: bool) -> str:
-    settings = house.settings
+def _banner(resources: MasterResources, address: Address, with_authkey: bool) -> str:
+    settings = resources.settings
     everywhere = address.host in ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
     seen_as = Address(socket.gethostname() if everywhere else address.host, address.port)
     worker_key = key_file(settings.data, Role.WORKER)
@@ -239,7 +247,7 @@ def _banner(house: House, address: Address, with_authkey: bool) -> str:
         lines.append(
             f"  keys   {', '.join(str(key_file(settings.data, role)) for role in (Role.ADMIN, Role.CLIENT))}"
         )
-        lines += _next_with_key(house, seen_as, worker_key)
+        lines += _next_with_key(resources, seen_as, worker_key)
     return "\n".join(lines)
 
 

@@ -80,11 +80,11 @@ class Registry:
         """Every built-in object's exposed methods and the role each declares."""
         return {name: exposed_methods(kind) for name, kind in self._built_in.items()}
 
-    def judge(self, session: Session, head: Request) -> None:
+    def validate(self, session: Session, head: Request) -> None:
         """As ``invocation``, of a call whose arguments are not read yet: their number and their names."""
         name = head.target[0]
         if name == SHARED:
-            self.shared.judge(head)
+            self.shared.validate(head)
             return
         self.invocation(session, head)
         if name not in self._built_in and (len(head.args) != 1 or head.kwargs):

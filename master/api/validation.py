@@ -28,32 +28,32 @@ def allow_queue(call: Call, queue: str) -> None:
         raise Forbidden(f"this key may use the queues {patterns}, not {queue!r}; ask for a key that may")
 
 
-def judge_whole(name: str, value: Any, low: int, high: int) -> int:
+def validate_whole(name: str, value: Any, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise InvalidArgument(f"{name} must be a whole number from {low} to {high}, not {brief(value)}")
     return value
 
 
-def judge_seconds(name: str, value: Any) -> float:
+def validate_seconds(name: str, value: Any) -> float:
     """A moment in Unix seconds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= UNIX_SECONDS_MAX:
         raise InvalidArgument(f"{name} must be a moment in Unix seconds, not {brief(value)}")
     return float(value)
 
 
-def judge_flag(name: str, value: Any) -> bool:
+def validate_flag(name: str, value: Any) -> bool:
     if type(value) is not bool:
         raise InvalidArgument(f"{name} must be true or false, not {brief(value)}")
     return value
 
 
-def judge_token(name: str, token: Any) -> bytes:
+def validate_token(name: str, token: Any) -> bytes:
     if type(token) is not bytes or len(token) != TOKEN_BYTES:
         raise InvalidArgument(f"a {name} is {TOKEN_BYTES} random bytes")
     return token
 
 
-def judge_text(name: str, value: Any) -> str:
+def validate_text(name: str, value: Any) -> str:
     if not isinstance(value, str) or len(value) > TEXT_CHARS_MAX:
         raise InvalidArgument(
             f"{name} must be text of at most {TEXT_CHARS_MAX:,} characters, not {brief(value)}"
@@ -61,19 +61,19 @@ def judge_text(name: str, value: Any) -> str:
     return value
 
 
-def judge_texts(name: str, value: Any, most: int) -> list[str]:
+def validate_texts(name: str, value: Any, most: int) -> list[str]:
     """At most so many."""
-    if len(judge_list(name, value)) > most:
+    if len(validate_list(name, value)) > most:
         raise InvalidArgument(f"{name}: {len(value):,} of them; at most {most:,}")
-    return [judge_text(name, one) for one in value]
+    return [validate_text(name, one) for one in value]
 
 
-def judge_list(name: str, value: Any) -> list[Any]:
+def validate_list(name: str, value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise InvalidArgument(f"{name} must be a list, not {brief(value)}")
     return value
 
 
-def told_uses(uses: dict[str, int]) -> str:
+def describe_uses(uses: dict[str, int]) -> str:
     """Why something is in use, in words: how many of what."""
     return ", ".join(f"{count:,} {what}" for what, count in uses.items() if count)

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Final
 
 from ...common.errors import InvalidArgument
-from ..engine.accounts import Account, What
+from ..engine.accounts import Account, Resource
 from ..engine.session import Call
 from .files import PartFile
 
@@ -74,7 +74,7 @@ class Uploads:
                     f"{whose} sent {waiting:,} bytes that no task names yet, and {upload.size:,} more are over the "
                     f"limit of {limit:,}; submit the tasks that name them first"
                 )
-        upload.account.take(What.UPLOADS)
+        upload.account.take(Resource.UPLOADS)
         self._open[client, upload.hash] = upload
         self._of_client[client] += 1
 
@@ -91,7 +91,7 @@ class Uploads:
         key = upload.client, upload.hash
         if self._open.get(key) is upload:  # its client may have begun anew
             del self._open[key]
-            upload.account.give(What.UPLOADS)
+            upload.account.give(Resource.UPLOADS)
             self._of_client[upload.client] -= 1
             if not self._of_client[upload.client]:
                 del self._of_client[upload.client]

@@ -17,10 +17,10 @@ from ..api.validation import (
     NUMBER_MAX,
     EngineObject,
     allow_queue,
-    judge_list,
-    judge_text,
-    judge_token,
-    judge_whole,
+    validate_list,
+    validate_text,
+    validate_token,
+    validate_whole,
 )
 from ..engine.engine import Engine
 from ..engine.session import Call
@@ -34,7 +34,7 @@ class NamedValueObject(EngineObject):
 
     def __init__(self, engine: Engine, type: str, name: str) -> None:
         super().__init__(engine)
-        self.type, self.name = judge_text("type", type), check_name("data", name)
+        self.type, self.name = validate_text("type", type), check_name("data", name)
 
     @exposed(Role.CLIENT)
     def make(self, call: Call, payload: bytes) -> bytes:
@@ -60,11 +60,11 @@ class NamedValueObject(EngineObject):
         return self.engine.part(NamedValues).call(
             self.type,
             self.name,
-            judge_token("caller", caller),
-            judge_whole("number", number, 1, NUMBER_MAX),
-            judge_text("method", method),
+            validate_token("caller", caller),
+            validate_whole("number", number, 1, NUMBER_MAX),
+            validate_text("method", method),
             _judge_bytes("arguments", payload),
-            judge_list("slices", slices),
+            validate_list("slices", slices),
         )
 
 
@@ -98,7 +98,7 @@ class NamedValuesObject(EngineObject):
         return named.type
 
     def _named(self, call: Call, name: str) -> NamedValue:
-        allow_queue(call, judge_text("name", name))
+        allow_queue(call, validate_text("name", name))
         named = self.engine.part(NamedValues).by_name.get(name)
         if named is None:
             raise UnknownObject(

@@ -39,7 +39,7 @@ from ...common.values.codec import decode, encode
 from ...common.values.elements import effort, measure, weight
 from ...common.values.exception_text import message
 from ...common.values.failure import Failure
-from ..engine.accounts import Account, What, give_back
+from ..engine.accounts import Account, Resource, give_back
 from ..engine.clock import Now
 from ..engine.part import Part
 from ..engine.session import Session
@@ -148,7 +148,7 @@ class NamedValues(Part):
                 account=None if known is None else known.account,
             )
         for known in before.values():  # made in the transaction that failed
-            give_back(known.account, What.DATA)
+            give_back(known.account, Resource.DATA)
 
     def make(self, type: str, name: str, payload: bytes, account: Account | None = None) -> bytes:
         """The one of this name, made on first use with these arguments: for ``account``, which may raise QuotaExceeded. The encoded answer: ``["object", type, name,
@@ -162,7 +162,7 @@ class NamedValues(Part):
             if len(self.by_name) >= NAMES_MAX:
                 raise InvalidArgument(f"there are {NAMES_MAX:,} named values already; `tq data` lists them")
             if account is not None:
-                account.check(What.DATA, 1)
+                account.check(Resource.DATA, 1)
             check_bytes(len(payload), BYTES_MAX)
             check_effort(effort(payload, EFFORT_MAX), EFFORT_MAX)
             check_weight(payload)
@@ -233,7 +233,7 @@ class NamedValues(Part):
         self._outgrown.pop(named, None)
         self._used.pop(named, None)
         self._resident_bytes -= self._resident.pop(named, 0)
-        give_back(named.account, What.DATA)
+        give_back(named.account, Resource.DATA)
         self._store.data.drop(named.number)
         del self.by_name[named.name]
 
@@ -272,7 +272,7 @@ class NamedValues(Part):
             number=number, name=name, type=type, stored_bytes=len(value), datum=datum, weight=weight(value)
         )
         if account is not None:
-            account.note(What.DATA, 1)
+            account.note(Resource.DATA, 1)
             named.account = account
         self.by_name[name] = named
         self._resident[named] = 0

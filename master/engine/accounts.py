@@ -25,7 +25,7 @@ KEY_BYTES_MAX: Final = 240 * MIB  # of memory, by weight: what one key may cost 
 ALL_BYTES_MAX: Final = 1024 * MIB
 
 
-class What(enum.IntEnum):
+class Resource(enum.IntEnum):
     """The kinds of things that are counted."""
 
     SESSIONS = 0
@@ -60,22 +60,22 @@ class Limit(NamedTuple):
     remedy: str
 
 
-LIMITS: Final[dict[What, Limit]] = {
+LIMITS: Final[dict[Resource, Limit]] = {
     # Besides, three quarters of the descriptors. Workers of a large cluster share a key: so many are honest.
-    What.SESSIONS: Limit(10_000, 1_000_000, 18 * KIB, "connections", "close some, or use a second key"),
-    What.CHILDREN: Limit(
+    Resource.SESSIONS: Limit(10_000, 1_000_000, 18 * KIB, "connections", "close some, or use a second key"),
+    Resource.CHILDREN: Limit(
         20_000, 200_000, 2 * KIB, "children of workers that call the master", "use a second key"
     ),
-    What.STREAMS: Limit(20_000, 200_000, 1_536, "result streams", "use one for all tasks of a program"),
-    What.CALLS: Limit(50_000, 500_000, 1_280, "calls without an answer", "wait for some of them"),
-    What.PARKED_BYTES: Limit(
+    Resource.STREAMS: Limit(20_000, 200_000, 1_536, "result streams", "use one for all tasks of a program"),
+    Resource.CALLS: Limit(50_000, 500_000, 1_280, "calls without an answer", "wait for some of them"),
+    Resource.PARKED_BYTES: Limit(
         32 * MIB, 128 * MIB, 1, "bytes in calls that wait", "wait until there is room for what was put"
     ),
-    What.WATCHED: Limit(
+    Resource.WATCHED: Limit(
         1_000_000, 4_000_000, 220, "tasks whose outcomes are not collected yet", "collect some first"
     ),
-    What.OUTCOME_BYTES: Limit(16 * MIB, 128 * MIB, 1, "bytes of outcomes", "collect some first"),
-    What.ANNOUNCED_BYTES: Limit(
+    Resource.OUTCOME_BYTES: Limit(16 * MIB, 128 * MIB, 1, "bytes of outcomes", "collect some first"),
+    Resource.ANNOUNCED_BYTES: Limit(
         32 * MIB,
         256 * MIB,
         1,
@@ -83,52 +83,56 @@ LIMITS: Final[dict[What, Limit]] = {
         "announce fewer tasks, or use a second key",
     ),
     # A lane, once it is there, stays; half of what the master has is left to others.
-    What.NAMES: Limit(
+    Resource.NAMES: Limit(
         50_000, 100_000, KIB, "names of tasks in queues since the master started", "use fewer names"
     ),
     # Named things that programs keep here. What was here when the master started is nobody's.
-    What.QUEUES: Limit(
+    Resource.QUEUES: Limit(
         20_000, 100_000, 2_560, "item queues", "use fewer names, or delete some: tq queues delete NAME"
     ),
-    What.SYNCS: Limit(
+    Resource.SYNCS: Limit(
         20_000,
         100_000,
         2 * KIB,
         "locks, events and barriers",
         "use fewer names, or delete some: tq locks delete NAME",
     ),
-    What.DATA: Limit(
+    Resource.DATA: Limit(
         5_000, 10_000, KIB, "named values", "use fewer names, or delete some: tq data delete NAME"
     ),
-    What.ORIGINS: Limit(
+    Resource.ORIGINS: Limit(
         20_000,
         100_000,
         640,
         "pairs of an item queue and one for its results since the master started",
         "use fewer names",
     ),
-    What.PUTTERS: Limit(
+    Resource.PUTTERS: Limit(
         400_000,
         1_600_000,
         256,
         "programs that put items during the last day",
         "let one program put many",
     ),
-    What.HELD: Limit(200_000, 800_000, 320, "items that were taken and not confirmed", "confirm some first"),
-    What.CLAIMS: Limit(200_000, 800_000, 320, "locks and permits that it holds", "release some first"),
+    Resource.HELD: Limit(
+        200_000, 800_000, 320, "items that were taken and not confirmed", "confirm some first"
+    ),
+    Resource.CLAIMS: Limit(200_000, 800_000, 320, "locks and permits that it holds", "release some first"),
     # Beyond it nothing is refused but the next kind of worker: those that are here are not offered further names.
-    What.ROUTES: Limit(
+    Resource.ROUTES: Limit(
         100_000,
         1_000_000,
         160,
         "pairs of a task name in a queue and a kind of worker that serves it",
         "start workers with the same --allow and --queue, or use fewer names",
     ),
-    What.UPLOADS: Limit(256, 1_024, 1 * KIB, "uploads under way", "finish some first"),
-    What.INCOMING_BYTES: Limit(
+    Resource.UPLOADS: Limit(256, 1_024, 1 * KIB, "uploads under way", "finish some first"),
+    Resource.INCOMING_BYTES: Limit(
         80 * MIB, 256 * MIB, 1, "bytes of messages that have not arrived whole", "send fewer at a time"
     ),
-    What.UNREAD_BYTES: Limit(64 * MIB, 256 * MIB, 1, "bytes of answers that it does not read", "read them"),
+    Resource.UNREAD_BYTES: Limit(
+        64 * MIB, 256 * MIB, 1, "bytes of answers that it does not read", "read them"
+    ),
 }
 
 
@@ -140,11 +144,11 @@ class Account:
 
     def __init__(self, everybody: Account | None = None, *, is_shared: bool = False) -> None:
         self.everybody, self.is_shared = everybody, is_shared
-        self.held = [0] * len(What)
+        self.held = [0] * len(Resource)
         self.bytes = 0  # of memory, by weight
         self.flow = Flow()
 
-    def take(self, what: What, count: int = 1) -> None:
+    def take(self, what: Resource, count: int = 1) -> None:
         """So many more. Raises QuotaExceeded, with nothing taken."""
         limit, everybody = LIMITS[what], self.everybody
         size = count * limit.weight
@@ -160,7 +164,7 @@ class Account:
         self.held[what] += count
         self.bytes += size
 
-    def note(self, what: What, count: int) -> None:
+    def note(self, what: Resource, count: int) -> None:
         """So many more, whatever the limits: of what was judged a moment ago, and cannot be refused any more."""
         size, everybody = count * LIMITS[what].weight, self.everybody
         self.held[what] += count
@@ -169,11 +173,11 @@ class Account:
             everybody.held[what] += count
             everybody.bytes += size
 
-    def give(self, what: What, count: int = 1) -> None:
+    def give(self, what: Resource, count: int = 1) -> None:
         """So many are gone."""
         self.note(what, -count)
 
-    def takes(self, what: What, count: int) -> bool:
+    def takes(self, what: Resource, count: int) -> bool:
         """``take`` for those who can do without: whether there was room."""
         try:
             self.take(what, count)
@@ -181,12 +185,12 @@ class Account:
             return False
         return True
 
-    def check(self, what: What, count: int) -> None:
+    def check(self, what: Resource, count: int) -> None:
         """Raises QuotaExceeded where ``take`` would."""
         self.take(what, count)
         self.give(what, count)
 
-    def refusal(self, what: What, count: int = 1) -> QuotaExceeded:
+    def refusal(self, what: Resource, count: int = 1) -> QuotaExceeded:
         """Why so many more are too many, and what to do."""
         limit, who, most, bytes_max = LIMITS[what], "this key has", LIMITS[what].key, KEY_BYTES_MAX
         if self.everybody is None:
@@ -214,7 +218,7 @@ class Accounts:
         return account
 
 
-def give_back(account: Account | None, what: What, count: int = 1) -> None:
+def give_back(account: Account | None, what: Resource, count: int = 1) -> None:
     """What is gone was taken on this account; None: it is nobody's, for it was here when the master started."""
     if account is not None:
         account.give(what, count)

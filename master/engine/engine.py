@@ -2,7 +2,7 @@
 
 ::
 
-    accept(call) ─► inbox ─► run: begin, perform each, settle, flush ─► Batch ─► commit (the shell, in a thread)
+    accept(call) ─► inbox ─► run: begin, perform each, settle, flush ─► Transaction ─► commit (the shell, in a thread)
                       ▲                                                          │
                       └── calls that arrive while a commit is under way ◄────────┤
                                                      committed: answers leave ◄──┤
@@ -20,7 +20,6 @@ from typing import Any, Final
 
 from ...common.errors import StoreError, TqError
 from ...common.runtime.callbacks import report_bug
-from .batch import Batch
 from .clock import Now
 from .core import Core
 from .inbox import Inbox
@@ -31,6 +30,7 @@ from .parts import Parts
 from .reading_back import ReadingBack
 from .session import LATER, Call, Session
 from .stalls import Stalls
+from .transaction import Transaction
 from .trouble import Chore, Trouble, Turn, readers_among
 from .work import Work
 
@@ -165,50 +165,50 @@ class Engine:
 
     # one transaction
 
-    def run(self, now: Now) -> Batch:
+    def run(self, now: Now) -> Transaction:
         """Perform what is in the inbox and what is due. The shell commits, then says how that went."""
         self.now = now = self.timeline.look(now)
         self.work.begin()
         self._parts.begin()
-        batch = Batch()
+        transaction = Transaction()
         self._jobs.take_notes(self._report_bug)
         self._stalls.look(now)
         try:
             if self._reading_back.must_wait(now):
                 self._refuse_all()
             else:
-                self._transact(batch, now)
+                self._transact(transaction, now)
         except StoreError as error:
-            self._fail(batch, error)
+            self._fail(transaction, error)
         except Exception as error:  # a bug, or no memory: nothing of this transaction is to be trusted
-            self._fail(batch, StoreError(self._report_bug(error)))
-        batch.replies, self._replies[:] = list(self._replies), []
-        return batch
+            self._fail(transaction, StoreError(self._report_bug(error)))
+        transaction.replies, self._replies[:] = list(self._replies), []
+        return transaction
 
-    def _transact(self, batch: Batch, now: Now) -> None:
+    def _transact(self, transaction: Transaction, now: Now) -> None:
         if self._reading_back.unread is not None:
             self._reading_back.read()
         readers = [] if self.trouble.since is None else readers_among(self._inbox)[:BATCH_CALLS_MAX]
         writes = self._has_other_work() or len(readers) < len(self._inbox)
-        turn = batch.turn = self.trouble.turn(now, reads=bool(readers), writes=writes)
+        turn = transaction.turn = self.trouble.turn(now, reads=bool(readers), writes=writes)
         if turn is Turn.NONE:
             return
         if turn is Turn.CHORE:
-            batch.chore = self.trouble.next_chore()
+            transaction.chore = self.trouble.next_chore()
         self._begin(turn)
         if turn is Turn.READ:
-            self._read(batch, readers)
+            self._read(transaction, readers)
         else:
-            if batch.chore is not None:
-                batch.chore.run(now)
+            if transaction.chore is not None:
+                transaction.chore.run(now)
             else:
                 if turn is Turn.ALL:
                     self._parts.do_due(now)
-                self._perform(batch)
-                self._see_off()
+                self._perform(transaction)
+                self._close_leaving()
             self._settle(now, turn)
-        batch.changed = self.store.changed
-        if not batch.changed:
+        transaction.changed = self.store.changed
+        if not transaction.changed:
             self.store.rollback()  # it only read
 
     def _begin(self, turn: Turn) -> None:
@@ -230,32 +230,32 @@ class Engine:
         """While there is trouble: can it be done?"""
         self.store.set_meta(LAST_TRIED, str(now.steady).encode())
 
-    def committed(self, batch: Batch) -> None:
+    def committed(self, transaction: Transaction) -> None:
         """The transaction is durable: its answers leave."""
         self._parts.committed()
         self._jobs.committed()
-        if batch.chore is not None and not batch.failed:
-            self.trouble.succeeded(batch.chore, self.now)
-        for call in batch.replies:
+        if transaction.chore is not None and not transaction.failed:
+            self.trouble.succeeded(transaction.chore, self.now)
+        for call in transaction.replies:
             session = call.session
             if session.open and session.settle(call.call_id) is not None:
                 session.wire.send(call.frame or session.wire.encode(call))
         self._close_sessions()
 
-    def commit_failed(self, batch: Batch, error: StoreError) -> None:
+    def commit_failed(self, transaction: Transaction, error: StoreError) -> None:
         """Nobody knows what reached the disk: say so, and build the picture anew."""
-        self._fail(batch, error)
-        batch.replies = list(dict.fromkeys([*batch.replies, *self._replies]))
+        self._fail(transaction, error)
+        transaction.replies = list(dict.fromkeys([*transaction.replies, *self._replies]))
         self._replies.clear()
-        self.committed(batch)
+        self.committed(transaction)
 
-    def _read(self, batch: Batch, readers: list[Call]) -> None:
+    def _read(self, transaction: Transaction, readers: list[Call]) -> None:
         self._inbox.take(readers)
         for call in readers:
             if not self.work.is_left:
                 self._inbox.add(call)  # for the next one
             elif call.session.open and call.call_id in call.session.calls:
-                batch.calls.append(call)
+                transaction.calls.append(call)
                 self._run(call)
 
     def _run(self, call: Call) -> None:
@@ -281,12 +281,12 @@ class Engine:
                 self.work.answered(value)
                 call.answer(value)
 
-    def _perform(self, batch: Batch) -> None:
+    def _perform(self, transaction: Transaction) -> None:
         self._jobs.do()
         size = 0
         while (
             self._inbox
-            and len(batch.calls) < BATCH_CALLS_MAX
+            and len(transaction.calls) < BATCH_CALLS_MAX
             and size < BATCH_BYTES_MAX
             and self.work.is_left
             and not self._parts.are_full()
@@ -294,11 +294,11 @@ class Engine:
             call = self._inbox.pop()
             if not call.session.open or call.call_id not in call.session.calls:
                 continue
-            batch.calls.append(call)
+            transaction.calls.append(call)
             size += call.size_bytes
             self._run(call)
 
-    def _see_off(self) -> None:
+    def _close_leaving(self) -> None:
         """Close the sessions that said goodbye and have nothing left in the inbox."""
         if self._leaving:
             asking = {call.session for call in self._inbox}
@@ -308,25 +308,29 @@ class Engine:
 
     # when the store fails
 
-    def _fail(self, batch: Batch, error: StoreError) -> None:
+    def _fail(self, transaction: Transaction, error: StoreError) -> None:
         """The transaction is void. Its callers are told; memory is rebuilt from what the store really has.
 
         Sessions with watches or leases are closed after their answer: what they were told, or were about to be, may rest on the
         lost transaction, and reconnecting is how they say again what they hold. Of a chore done by itself it is known who was told.
         """
-        self.trouble.failed(str(error), self.now, batch.chore)
-        batch.failed, batch.changed = True, False
+        self.trouble.failed(str(error), self.now, transaction.chore)
+        transaction.failed, transaction.changed = True, False
         told = self._parts.void()
         self._jobs.void()
-        for call in [*batch.calls, *batch.replies, *self._replies]:  # parked ones that it answered, too
+        for call in [
+            *transaction.calls,
+            *transaction.replies,
+            *self._replies,
+        ]:  # parked ones that it answered, too
             call.withdraw(self._report_bug)
             call.refuse(error)
             told.append(call.session)
         while self._leaving:
             self.closed(self._leaving.popitem()[0])
-        touched = told if batch.turn in (Turn.CHORE, Turn.READ) else self.sessions
+        touched = told if transaction.turn in (Turn.CHORE, Turn.READ) else self.sessions
         for session in touched:
-            if self._parts.say_again(session):
+            if self._parts.must_reconnect(session):
                 self._have_connect_again(session)
         self._reading_back.after(error, self.now)
         self._refuse_all()

@@ -29,10 +29,10 @@ LONG_BYTES: Final = 256 * KIB  # a message from here on needs room before it is 
 ARRIVING_BYTES_MAX: Final = 48 * MIB  # of one key's long messages; a single one may be longer
 
 
-class Reading(Protocol):
+class Resumable(Protocol):
     """A connection that waits here."""
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """There may be room now: try again."""
 
 
@@ -42,9 +42,9 @@ class Flow:
     def __init__(self) -> None:
         self.waiting_bytes = 0  # of calls in the inbox
         self._frames_left = FRAMES_A_TURN
-        self._held_up: dict[Reading, None] = {}  # connections whose messages wait to be taken, in order
+        self._held_up: dict[Resumable, None] = {}  # connections whose messages wait to be taken, in order
         self._arriving_bytes = 0
-        self._asking: dict[Reading, int] = {}  # connections whose long message waits for room, in order
+        self._asking: dict[Resumable, int] = {}  # connections whose long message waits for room, in order
 
     @property
     def is_open(self) -> bool:
@@ -63,38 +63,38 @@ class Flow:
     def took(self, frames: int, size_bytes: int) -> None:
         self._frames_left -= frames + size_bytes // FRAME_BYTES
 
-    def hold_up(self, reading: Reading) -> None:
-        """It has messages that may not be taken now; it is told to ``go_on``."""
-        self._held_up[reading] = None
+    def hold_up(self, connection: Resumable) -> None:
+        """It has messages that may not be taken now; it is told to ``resume``."""
+        self._held_up[connection] = None
 
     def next_turn(self) -> None:
         """Others have had theirs, or a transaction is over: those who waited go on, as far as there is room."""
         self._frames_left = FRAMES_A_TURN
-        for reading in list(self._held_up):
+        for connection in list(self._held_up):
             if not self.is_open:
                 break
-            self._held_up.pop(reading, None)
-            reading.go_on()
+            self._held_up.pop(connection, None)
+            connection.resume()
 
-    def grant(self, reading: Reading, size_bytes: int) -> bool:
-        """Whether a long message may be read to its end. If not, it is told to ``go_on``, and asks again."""
+    def grant(self, connection: Resumable, size_bytes: int) -> bool:
+        """Whether a long message may be read to its end. If not, it is told to ``resume``, and asks again."""
         if self._arriving_bytes and self._arriving_bytes + size_bytes > ARRIVING_BYTES_MAX:
-            self._asking[reading] = size_bytes
+            self._asking[connection] = size_bytes
             return False
-        self._asking.pop(reading, None)
+        self._asking.pop(connection, None)
         self._arriving_bytes += size_bytes
         return True
 
     def arrived(self, size_bytes: int) -> None:
         """One that was granted is here, or will not come."""
         self._arriving_bytes -= size_bytes
-        for reading, wanted in list(self._asking.items()):
+        for connection, wanted in list(self._asking.items()):
             if self._arriving_bytes and self._arriving_bytes + wanted > ARRIVING_BYTES_MAX:
                 break
-            if self._asking.pop(reading, None) is not None:
-                reading.go_on()
+            if self._asking.pop(connection, None) is not None:
+                connection.resume()
 
-    def forget(self, reading: Reading) -> None:
+    def forget(self, connection: Resumable) -> None:
         """It is closed."""
-        self._held_up.pop(reading, None)
-        self._asking.pop(reading, None)
+        self._held_up.pop(connection, None)
+        self._asking.pop(connection, None)

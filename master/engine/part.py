@@ -66,7 +66,7 @@ class Part:
         """The transaction failed: nothing of it remains. The sessions that were told what is not so."""
         return ()
 
-    def says_again(self, session: Session) -> bool:
+    def must_reconnect(self, session: Session) -> bool:
         """Whether a session has to connect again when a transaction failed: by that it says again what it holds here."""
         return False
 

@@ -27,7 +27,7 @@ class Parts:
         self._give_out, self._settle = _of(parts, "give_out", "settle")
         self._committed, self._void = _of(parts, "committed", "void")
         self._has_more, self._is_unsettled = _of(parts, "has_more", "is_unsettled")
-        self._is_full, self._says_again = _of(parts, "is_full", "says_again")
+        self._is_full, self._says_again = _of(parts, "is_full", "must_reconnect")
 
     def of(self, kind: type[P]) -> P:
         """The one of this class."""
@@ -84,8 +84,8 @@ class Parts:
     def are_full(self) -> bool:
         return _any(self._is_full)
 
-    def say_again(self, session: Session) -> bool:
-        return any(says_again(session) for says_again in self._says_again)
+    def must_reconnect(self, session: Session) -> bool:
+        return any(must_reconnect(session) for must_reconnect in self._says_again)
 
 
 def _any(questions: list[Callable[[], bool]]) -> bool:

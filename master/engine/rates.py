@@ -70,7 +70,7 @@ class BusyRate(Rate):
             super().add(events, now)
 
 
-class Pace:
+class WorkerRates:
     """A worker's rates: one to show, one to foresee with."""
 
     __slots__ = ("recent", "steady")

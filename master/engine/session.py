@@ -14,7 +14,7 @@ from ...common.auth.keys import Verifier, node_of
 from ...common.domain.model import Role
 from ...common.errors import QuotaExceeded, RemoteError, TqError
 from ...common.runtime.callbacks import words_of
-from .accounts import Account, What
+from .accounts import Account, Resource
 
 LATER: Final = object()  # returned by an exposed method that will answer its call itself
 
@@ -96,15 +96,15 @@ class Session:
                 f"this connection has {len(self.calls):,} calls without an answer; at most "
                 f"{CALLS_OUTSTANDING_MAX:,}: wait for some of them"
             )
-        self.account.take(What.CALLS)
+        self.account.take(Resource.CALLS)
         self.calls[call.call_id] = call
 
     def settle(self, call_id: int) -> Call | None:
         """A call is answered, or not waited for any more; None: it was so before."""
         call = self.calls.pop(call_id, None)
         if call is not None:
-            self.account.give(What.CALLS)
-            call.let_go()
+            self.account.give(Resource.CALLS)
+            call.release_bytes()
         return call
 
     def settle_all(self) -> None:
@@ -160,13 +160,13 @@ class Call:
 
     def hold(self, size_bytes: int) -> None:
         """It is parked with so much of its content. Raises QuotaExceeded."""
-        self.session.account.take(What.PARKED_BYTES, size_bytes)
+        self.session.account.take(Resource.PARKED_BYTES, size_bytes)
         self._held_bytes += size_bytes
 
-    def let_go(self) -> None:
+    def release_bytes(self) -> None:
         """What it was parked with is gone."""
         if self._held_bytes:
-            self.session.account.give(What.PARKED_BYTES, self._held_bytes)
+            self.session.account.give(Resource.PARKED_BYTES, self._held_bytes)
             self._held_bytes = 0
 
     def withdraw(self, on_bug: Callable[[Exception], object]) -> None:

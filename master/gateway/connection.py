@@ -53,12 +53,12 @@ WORDS_MAX: Final = 2_000  # characters of an error: a path to the bad part of an
 REQUESTS_A_TURN: Final = 16  # of the loop: those of others come in between
 
 
-class _Held(NamedTuple):
+class _HeldItem(NamedTuple):
     ident: str
     token: bytes
 
 
-class Connection(asyncio.Protocol):
+class StockConnection(asyncio.Protocol):
     def __init__(self, gateway: Gateway) -> None:
         self._gateway, self._master = gateway, gateway.master
         self._transport: asyncio.Transport | None = None
@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
         self._timeout: asyncio.TimerHandle | None = None
         self._serves = False  # calls of queues; else one question to the server
         self._busy = self._clogged = self._refusing = False
-        self._held: _Held | None = None
+        self._held: _HeldItem | None = None
         self._call_ids, self._numbers = itertools.count(1), itertools.count(1)
         self._putter = gateway.random_bytes(TOKEN_BYTES)
         self._write_reply: Callable[[Any], bytes] = lambda value: reply(RETURN, value)
@@ -88,11 +88,11 @@ class Connection(asyncio.Protocol):
         plug = transport.get_extra_info("socket")
         admitted, evicted = False, None
         if plug is not None and self._gateway.has_room(plug.fileno()):
-            admitted, evicted = self._gateway.gate.enter(self, self._address, self._master.loop.time())
+            admitted, evicted = self._gateway.admission.enter(self, self._address, self._master.loop.time())
         if evicted is not None:
             evicted.end("its place went to the next: too many connections have not shown the key yet")
         if not admitted:
-            self._gateway.complain(
+            self._gateway.log_rejection(
                 self._address,
                 "no room for one more connection: too many clients, or too low a limit of open files (ulimit -n)",
             )
@@ -172,7 +172,7 @@ class Connection(asyncio.Protocol):
             self._send(answer)
         if self._handshake.done:
             acknowledge_at_once(cast(asyncio.Transport, self._transport).get_extra_info("socket"))
-            self._gateway.gate.leave(self)
+            self._gateway.admission.leave(self)
             self._frames.bytes_max, self._frames.skips = FRAME_BYTES_MAX, True
 
     def _request(self, body: bytes | None) -> None:
@@ -281,7 +281,7 @@ class Connection(asyncio.Protocol):
 
     def _get(self, request: QueueRequest) -> None:
         token = self._gateway.random_bytes(TOKEN_BYTES)
-        self._held = _Held(request.ident, token)
+        self._held = _HeldItem(request.ident, token)
         self._gateway.references.used(request.ident)
 
         def written(payload: Any) -> bytes:
@@ -406,8 +406,8 @@ class Connection(asyncio.Protocol):
         if not isinstance(error, Rejected) or self._handshake.done:
             self.end(str(error))
             return
-        self._gateway.complain(self._address, str(error))
-        delay = self._gateway.gate.refusal_delay(self._address, self._master.loop.time())
+        self._gateway.log_rejection(self._address, str(error))
+        delay = self._gateway.admission.refusal_delay(self._address, self._master.loop.time())
         self._master.loop.call_later(delay, self._say_failure)
 
     @contained
@@ -421,11 +421,11 @@ class Connection(asyncio.Protocol):
         if transport is None:
             return
         if complaint is not None:
-            self._gateway.complain(self._address, complaint)
+            self._gateway.log_rejection(self._address, complaint)
         for timer in (self._deadline, self._timeout):
             if timer is not None:
                 timer.cancel()
-        self._gateway.gate.leave(self)
+        self._gateway.admission.leave(self)
         self._gateway.unread.pop(self, None)
         if complaint is None:
             transport.close()

@@ -14,11 +14,11 @@ from ...common.domain.model import NODE_ID_BYTES, Role
 from ...common.errors import ConfigError, TqError
 from ...common.wire.address import Address, is_loopback, parse_address
 from ..engine.session import Session, Wire
-from ..net.admission import STRANGERS_MAX, Gate
-from ..net.complaints import Complaints
+from ..net.admission import STRANGERS_MAX, AdmissionLimiter
 from ..net.ports import why_not_listening
-from ..net.server import Server
-from .connection import Connection
+from ..net.rejections import RejectionLog
+from ..net.server import MasterServer
+from .connection import StockConnection
 from .requests import References
 
 BACKLOG: Final = 128
@@ -28,7 +28,7 @@ CLIENTS_MAX: Final = 2_000  # connections that have shown the key
 UNREAD_BYTES_MAX: Final = 64 * 1024 * 1024  # of answers that wait for clients to read them, of all together
 
 
-class AskedFor(NamedTuple):
+class GatewayArguments(NamedTuple):
     """What ``--gateway``, ``--gateway-authkey-file`` and ``--gateway-public`` say, as they stand."""
 
     address: str | None
@@ -44,9 +44,9 @@ class GatewayOptions:
     key: bytes = field(repr=False)
 
 
-def read_options(asked: AskedFor) -> GatewayOptions | None:
+def read_options(arguments: GatewayArguments) -> GatewayOptions | None:
     """None when there is to be none. Raises ConfigError."""
-    address, key_file, public = asked
+    address, key_file, public = arguments
     if address is None:
         if key_file is not None or public:
             raise ConfigError("--gateway-authkey-file and --gateway-public need --gateway HOST:PORT")
@@ -72,23 +72,27 @@ def read_options(asked: AskedFor) -> GatewayOptions | None:
 class Gateway:
     """One open door. ``master``: the server whose engine it asks."""
 
-    def __init__(self, master: Server, key: bytes) -> None:
+    def __init__(self, master: MasterServer, key: bytes) -> None:
         self.master, self.key, self.random_bytes = master, key, os.urandom
         # Stock clients connect several times for one queue and do not try again: each has to get in the first time,
         # and a place goes to whoever comes last, for an honest handshake is over before so many more have come.
-        share = master.descriptors_max // 4  # half of what the process may open stays for everybody else
+        share = (
+            master.context.descriptors.max // 4
+        )  # half of what the process may open stays for everybody else
         places = min(STRANGERS_MAX, share)
-        self.gate: Gate[Connection] = Gate(places=places, per_address=places, patience=0.0)
+        self.admission: AdmissionLimiter[StockConnection] = AdmissionLimiter(
+            places=places, per_address=places, patience=0.0
+        )
         self._clients_max = min(CLIENTS_MAX, share)
-        self._complaints = Complaints(master.report, "gateway.refused")
+        self._rejections = RejectionLog(master.report, "gateway.refused")
         verifier = Verifier(
             key_id=KEY_ID, role=Role.CLIENT, kdf=KDF_NONE, stored_key=b"", server_key=b"", note=NOTE
         )
-        master.keys.add_door(verifier)
+        master.context.keys.add_unstored(verifier)
         self.references = References(int.from_bytes(os.urandom(6), "big"))
-        self.connections: set[Connection] = set()
+        self.connections: set[StockConnection] = set()
         self.unread: dict[
-            Connection, None
+            StockConnection, None
         ] = {}  # those that do not read as fast as they are answered, in order
         self._listener: asyncio.Server | None = None
 
@@ -96,7 +100,7 @@ class Gateway:
         """Open the port; the address that was bound."""
         try:
             self._listener = await self.master.loop.create_server(
-                lambda: Connection(self), address.host or None, address.port, backlog=BACKLOG
+                lambda: StockConnection(self), address.host or None, address.port, backlog=BACKLOG
             )
         except OSError as error:
             raise ConfigError(f"the gateway: {why_not_listening(address, error, '--gateway')}") from error
@@ -108,17 +112,17 @@ class Gateway:
         return bound
 
     def has_room(self, descriptor: int) -> bool:
-        clients = len(self.connections) - len(self.gate)
-        return clients < self._clients_max and self.master.has_room(descriptor)
+        clients = len(self.connections) - len(self.admission)
+        return clients < self._clients_max and self.master.context.descriptors.has_room(descriptor)
 
     @property
     def verifier(self) -> Verifier:
         """The key as it is now: it may have been revoked."""
-        return self.master.keys.door(KEY_ID)
+        return self.master.context.keys.door(KEY_ID)
 
     def session(self, wire: Wire, address: str) -> Session:
         """Of one more connection. All share one account: their key is one."""
-        node, account = self.random_bytes(NODE_ID_BYTES), self.master.accounts.of(KEY_ID)
+        node, account = self.random_bytes(NODE_ID_BYTES), self.master.context.accounts.of(KEY_ID)
         return Session(
             wire,
             verifier=self.verifier,
@@ -129,12 +133,12 @@ class Gateway:
             reconnects=False,
         )
 
-    def complain(self, address: str, error: str) -> None:
-        self._complaints.tell(address, error, self.master.loop.time())
+    def log_rejection(self, address: str, error: str) -> None:
+        self._rejections.record(address, error, self.master.loop.time())
 
-    def clogged(self, connection: Connection) -> None:
+    def clogged(self, connection: StockConnection) -> None:
         """More waits for this one to be read. When it is too much of all, those go that have not read for longest; what
-        they asked for is there for the next."""
+        they arguments for is there for the next."""
         self.unread[connection] = None
         waiting = {one: one.unsent_bytes() for one in self.unread}
         too_much = sum(waiting.values()) - UNREAD_BYTES_MAX

@@ -20,10 +20,10 @@ from ..api.validation import (
     NUMBER_MAX,
     EngineObject,
     allow_queue,
-    judge_flag,
-    judge_list,
-    judge_token,
-    judge_whole,
+    validate_flag,
+    validate_list,
+    validate_token,
+    validate_whole,
 )
 from ..engine.engine import Engine
 from ..engine.session import Call
@@ -69,15 +69,17 @@ class ItemQueueObject(EngineObject):
                 too_large("the item has", len(payload), self.engine.limits.payload_bytes_max)
             )
         put = NewPut(
-            judge_token("putter", putter), judge_whole("number", number, 1, NUMBER_MAX), payload, rank
+            validate_token("putter", putter), validate_whole("number", number, 1, NUMBER_MAX), payload, rank
         )
-        return self.engine.part(Items).put(call, queue, put, judge_flag("wait", wait))
+        return self.engine.part(Items).put(call, queue, put, validate_flag("wait", wait))
 
     @exposed(Role.CLIENT)
     def give_up_put(self, call: Call, putter: bytes, number: int) -> bool:
         """A put is not waited for any longer; whether it was stored after all."""
         return self.engine.part(Items).give_up_put(
-            self._queue(call), judge_token("putter", putter), judge_whole("number", number, 1, NUMBER_MAX)
+            self._queue(call),
+            validate_token("putter", putter),
+            validate_whole("number", number, 1, NUMBER_MAX),
         )
 
     @exposed(Role.CLIENT)
@@ -85,14 +87,14 @@ class ItemQueueObject(EngineObject):
         """The first item, held by the token until it is confirmed; nil when there is none and ``wait`` is false; false when
         the queue is shut down and there will be none."""
         return self.engine.part(Items).get(
-            call, self._queue(call), judge_token("token", token), judge_flag("wait", wait)
+            call, self._queue(call), validate_token("token", token), validate_flag("wait", wait)
         )
 
     @exposed(Role.CLIENT)
     def give_up_get(self, call: Call, token: bytes) -> object:
         """A get is not waited for any longer; the item if there was one after all, else nil."""
         return self.engine.part(Items).give_up_get(
-            call.session, self._queue(call), judge_token("token", token)
+            call.session, self._queue(call), validate_token("token", token)
         )
 
     @exposed(Role.CLIENT)
@@ -109,8 +111,8 @@ class ItemQueueObject(EngineObject):
     @exposed(Role.CLIENT)
     def task_done(self, call: Call, putter: bytes, number: int, count: int = 1) -> None:
         """So many items are done, once for each number."""
-        putter, number = judge_token("putter", putter), judge_whole("number", number, 1, NUMBER_MAX)
-        count = judge_whole("count", count, 1, MAXSIZE_MAX)
+        putter, number = validate_token("putter", putter), validate_whole("number", number, 1, NUMBER_MAX)
+        count = validate_whole("count", count, 1, MAXSIZE_MAX)
         queue, account = self._queue(call), call.session.account
         self.engine.part(Items).task_done_once(queue, putter, number, count, account)
 
@@ -118,7 +120,7 @@ class ItemQueueObject(EngineObject):
     def shutdown(self, call: Call, immediate: bool = False) -> None:
         """No more puts, and no more gets once it is empty; ``immediate``: it is emptied, and what is taken and comes
         back is dropped."""
-        self.engine.part(Items).shut_down(self._queue(call), judge_flag("immediate", immediate))
+        self.engine.part(Items).shut_down(self._queue(call), validate_flag("immediate", immediate))
 
     @exposed(Role.CLIENT)
     def reopen(self, call: Call) -> None:
@@ -158,11 +160,11 @@ class NamedItemQueue(ItemQueueObject):
         self.item_queue = check_name("queue", name)
         if kind is not None and kind not in KINDS:
             raise InvalidArgument(f"kind must be one of {', '.join(KINDS)}, not {brief(kind)}")
-        self.kind, self.mine = kind, judge_flag("mine", mine)
-        self.maxsize = judge_whole("maxsize", maxsize, 0, MAXSIZE_MAX)
+        self.kind, self.mine = kind, validate_flag("mine", mine)
+        self.maxsize = validate_whole("maxsize", maxsize, 0, MAXSIZE_MAX)
 
 
 def _tokens(tokens: Any) -> list[bytes]:
-    if len(judge_list("tokens", tokens)) > TOKENS_MAX:
+    if len(validate_list("tokens", tokens)) > TOKENS_MAX:
         raise InvalidArgument(f"more than {TOKENS_MAX:,} tokens in one call")
-    return [judge_token("token", token) for token in tokens]
+    return [validate_token("token", token) for token in tokens]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
-from ..engine.accounts import Account, What, give_back
+from ..engine.accounts import Account, Resource, give_back
 
 Key = TypeVar("Key")
 Thing = TypeVar("Thing")
@@ -32,7 +32,7 @@ class Holders:
         """These, and no others."""
         before, self._accounts = self._accounts, {}
         for account in before.values():
-            account.give(What.HELD)
+            account.give(Resource.HELD)
         self._of.clear()
         self._of_node.clear()
         self._of_queue.clear()
@@ -56,7 +56,7 @@ class Holders:
     def hold(self, token: bytes, holder: Holder, account: Account | None) -> None:
         """It does from now on. That there is room was checked when it was asked for."""
         if account is not None:
-            account.note(What.HELD, 1)
+            account.note(Resource.HELD, 1)
             self._accounts[token] = account
         self._of[token] = holder
         self._of_node.setdefault(holder.node, {})[token] = None
@@ -65,7 +65,7 @@ class Holders:
     def end(self, token: bytes) -> Holder:
         """It holds nothing any more; what it held before."""
         holder = self._of.pop(token)
-        give_back(self._accounts.pop(token, None), What.HELD)
+        give_back(self._accounts.pop(token, None), Resource.HELD)
         discard(self._of_node, holder.node, token)
         discard(self._of_queue, holder.queue, token)
         return holder

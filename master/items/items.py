@@ -23,7 +23,7 @@ from functools import partial
 from typing import Final
 
 from ...common.errors import InvalidArgument, StoreError, TqError
-from ..engine.accounts import Account, What
+from ..engine.accounts import Account, Resource
 from ..engine.agenda import Agenda
 from ..engine.clock import Now
 from ..engine.part import Part
@@ -206,7 +206,7 @@ class Items(Part):
             return self._store.items.held(token)
         if token in self._holders:
             raise InvalidArgument("this token holds another item already: each get has one of its own")
-        call.session.account.check(What.HELD, 1)
+        call.session.account.check(Resource.HELD, 1)
         if not queue.waiting or self._is_paused(queue.name):
             if queue.shut and not queue.waiting:
                 return NO_MORE

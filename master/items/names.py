@@ -8,7 +8,7 @@ from typing import Final
 
 from ...common.domain.model import check_new
 from ...common.errors import InvalidArgument
-from ..engine.accounts import Account, What, give_back
+from ..engine.accounts import Account, Resource, give_back
 from ..store.interface.items import ItemQueueRow, ItemStore
 from .holders import discard
 from .queue import FIFO, ItemQueueState
@@ -34,7 +34,7 @@ class QueueNames:
             queue.restore(row)
             self._add(queue)
         for queue in before.values():  # made in the transaction that failed
-            give_back(queue.account, What.QUEUES)
+            give_back(queue.account, Resource.QUEUES)
 
     def get(
         self,
@@ -52,7 +52,7 @@ class QueueNames:
             if len(self.by_name) >= QUEUES_MAX:
                 raise InvalidArgument(f"there are {QUEUES_MAX:,} item queues already; use fewer names")
             if account is not None:
-                account.take(What.QUEUES)
+                account.take(Resource.QUEUES)
             number = self._store.add_queue(name, kind or FIFO, maxsize, owner)
             queue = ItemQueueState(number, name, kind or FIFO, maxsize, owner=owner, account=account)
             self._add(queue)
@@ -65,7 +65,7 @@ class QueueNames:
 
     def forget(self, queue: ItemQueueState) -> None:
         """It is gone."""
-        give_back(queue.account, What.QUEUES)
+        give_back(queue.account, Resource.QUEUES)
         if queue.owner is not None:
             discard(self.owned, queue.owner, queue)
         del self.by_name[queue.name], self.by_number[queue.number]

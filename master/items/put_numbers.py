@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import Final
 
-from ..engine.accounts import Account, What, give_back
+from ..engine.accounts import Account, Resource, give_back
 from ..engine.agenda import Agenda
 from ..engine.clock import Now
 from ..engine.part import Part
@@ -36,12 +36,12 @@ class PutNumbers(Part):
         """As the store has them."""
         before, self._accounts, self._last = self._accounts, {}, {}
         for account in before.values():
-            account.give(What.PUTTERS)
+            account.give(Resource.PUTTERS)
         for queue, putter, number in rows:
             self._last.setdefault(queue, {})[putter] = number
             known = before.get((queue, putter))
             if known is not None:
-                known.note(What.PUTTERS, 1)
+                known.note(Resource.PUTTERS, 1)
                 self._accounts[queue, putter] = known
         if rows and not self._agenda.has(self, FORGET):
             self._agenda.set(self, FORGET, now.mono)
@@ -49,7 +49,7 @@ class PutNumbers(Part):
     def check_room(self, queue: int, putter: bytes, account: Account) -> None:
         """Raises QuotaExceeded when this putter is new, and one too many."""
         if putter not in self._last.get(queue, {}):
-            account.check(What.PUTTERS, 1)
+            account.check(Resource.PUTTERS, 1)
 
     def is_known(self, queue: int, putter: bytes, number: int) -> bool:
         return number <= self._last.get(queue, {}).get(putter, 0)
@@ -58,7 +58,7 @@ class PutNumbers(Part):
         """That there is room was checked before."""
         last = self._last.setdefault(queue, {})
         if putter not in last:
-            account.note(What.PUTTERS, 1)
+            account.note(Resource.PUTTERS, 1)
             self._accounts[queue, putter] = account
         last[putter] = number
         self._new.add((queue, putter))
@@ -66,7 +66,7 @@ class PutNumbers(Part):
     def drop(self, queue: int) -> None:
         """The queue is gone; in the store its numbers went with it."""
         for putter in self._last.pop(queue, ()):
-            give_back(self._accounts.pop((queue, putter), None), What.PUTTERS)
+            give_back(self._accounts.pop((queue, putter), None), Resource.PUTTERS)
         self._new = {key for key in self._new if key[0] != queue}
 
     def void(self) -> Iterable[Session]:
@@ -87,7 +87,7 @@ class PutNumbers(Part):
         gone = self._store.forget_putters(now.steady - PUTTER_TTL_MS, FORGOTTEN_AT_ONCE)
         for queue, putter in gone:
             self._last.get(queue, {}).pop(putter, None)
-            give_back(self._accounts.pop((queue, putter), None), What.PUTTERS)
+            give_back(self._accounts.pop((queue, putter), None), Resource.PUTTERS)
         if len(gone) == FORGOTTEN_AT_ONCE:
             self._agenda.set(self, FORGET, now.mono)
         elif any(self._last.values()):

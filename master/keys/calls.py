@@ -11,7 +11,7 @@ from ...common.contract.exposed import exposed
 from ...common.domain.model import Role
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
-from ..api.validation import EngineObject, judge_list, judge_text
+from ..api.validation import EngineObject, validate_list, validate_text
 from ..engine.session import Call
 from .keyring import Keyring
 
@@ -28,8 +28,8 @@ class Keys(EngineObject):
             raise InvalidArgument(f"role {brief(role)} is unknown; one of: {', '.join(Role)}") from None
         return self.engine.part(Keyring).add(
             wanted,
-            judge_list("queues", queues),
-            judge_text("note", note),
+            validate_list("queues", queues),
+            validate_text("note", note),
             self.engine.now,
             call.session.verifier,
         )
@@ -38,7 +38,7 @@ class Keys(EngineObject):
     def revoke(self, call: Call, key_id: str) -> None:
         """The key admits nobody from now on, and its sessions are closed."""
         sessions = list(self.engine.sessions)
-        self.engine.part(Keyring).revoke(judge_text("key_id", key_id), sessions, call.session.verifier)
+        self.engine.part(Keyring).revoke(validate_text("key_id", key_id), sessions, call.session.verifier)
 
     @exposed(Role.ADMIN)
     def list(self, call: Call) -> list[dict[str, Any]]:

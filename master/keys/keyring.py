@@ -38,7 +38,7 @@ class Keyring(Part):
     ) -> None:
         self._store, self._random_bytes, self._closing = store, random_bytes, closing
         self._verifiers: dict[str, Verifier] = {}
-        self._of_doors: dict[str, Verifier] = {}  # of keys that are a file's, read at each start: not stored
+        self._unstored: dict[str, Verifier] = {}  # of keys that are a file's, read at each start: not stored
         self.pin = b""  # SHA-256 of the master's certificate, part of every token
 
     def load(self, picture: Picture, now: Now) -> None:
@@ -46,7 +46,7 @@ class Keyring(Part):
 
     def find(self, key_id: str) -> Verifier | None:
         """The verifier of a key, whatever its state; the handshake judges that."""
-        return self._verifiers.get(key_id) or self._of_doors.get(key_id)
+        return self._verifiers.get(key_id) or self._unstored.get(key_id)
 
     def admits(self, session: Session) -> bool:
         """Whether the key that a session was opened with is still one."""
@@ -54,11 +54,11 @@ class Keyring(Part):
         return verifier is not None and not verifier.is_revoked
 
     def door(self, key_id: str) -> Verifier:
-        return self._of_doors[key_id]
+        return self._unstored[key_id]
 
-    def add_door(self, verifier: Verifier) -> None:
+    def add_unstored(self, verifier: Verifier) -> None:
         """The key of another way in than the main port, until this process ends."""
-        self._of_doors[verifier.key_id] = verifier
+        self._unstored[verifier.key_id] = verifier
 
     def has_role(self, role: Role) -> bool:
         return any(key.role == role and key.state != "revoked" for key in self._verifiers.values())
@@ -92,8 +92,8 @@ class Keyring(Part):
         if verifier is None or not _may_see(grantor, verifier):
             raise InvalidArgument(f"there is no key {key_id!r}; `tq keys list` shows them")
         revoked = replace(verifier, state="revoked")
-        if key_id in self._of_doors:
-            self.add_door(revoked)
+        if key_id in self._unstored:
+            self.add_unstored(revoked)
         else:
             self.put(revoked)
         for session in sessions:
@@ -118,7 +118,7 @@ class Keyring(Part):
                 "created": now.shown(key.created),
                 "last_used": None if key.last_used is None else now.shown(key.last_used),
             }
-            for key in (*self._verifiers.values(), *self._of_doors.values())
+            for key in (*self._verifiers.values(), *self._unstored.values())
             if _may_see(grantor, key)
         ]
 

@@ -13,7 +13,7 @@ from ...common.contract.exposed import exposed
 from ...common.domain.model import Role
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief, few
-from ..api.validation import EngineObject, allow_queue, judge_text, judge_whole, told_uses
+from ..api.validation import EngineObject, allow_queue, describe_uses, validate_text, validate_whole
 from ..engine.session import Call
 from ..engine.work import text_bytes
 from .calls import COUNTER_MAX
@@ -67,7 +67,7 @@ class LocksObject(EngineObject):
         lost. Holders find out when they release it, or by their token."""
         primitive = self._find(call, name, LOCK)
         if token is not None:
-            token = judge_whole("token", token, 1, COUNTER_MAX)
+            token = validate_whole("token", token, 1, COUNTER_MAX)
         lost = {claim.fence: key for key, claim in primitive.held.items() if token in (None, claim.fence)}
         if not lost:
             held = few((str(claim.fence) for claim in primitive.held.values()), HOLDERS_SHOWN_MAX)
@@ -90,12 +90,12 @@ class LocksObject(EngineObject):
         }
         if any(uses.values()):
             remedy = f"`tq locks break {name}` frees it" if primitive.held else "stop who waits first"
-            raise InvalidArgument(f"{primitive.kind} {name!r} is in use: {told_uses(uses)}; {remedy}")
+            raise InvalidArgument(f"{primitive.kind} {name!r} is in use: {describe_uses(uses)}; {remedy}")
         self.engine.part(Primitives).drop(primitive, "was deleted")
         return primitive.kind
 
     def _find(self, call: Call, name: str, family: str | None) -> Primitive:
-        allow_queue(call, judge_text("name", name))
+        allow_queue(call, validate_text("name", name))
         if family is not None and family not in FAMILIES:
             raise InvalidArgument(f"kind must be one of {', '.join(FAMILIES)}, not {brief(family)}")
         found = [self.engine.part(Primitives).by_name.get((one, name)) for one in FAMILIES]

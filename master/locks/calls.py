@@ -13,7 +13,7 @@ from ...common.contract.rows import to_wire
 from ...common.domain.model import Role, check_name
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
-from ..api.validation import EngineObject, allow_queue, judge_flag, judge_token, judge_whole
+from ..api.validation import EngineObject, allow_queue, validate_flag, validate_token, validate_whole
 from ..engine.engine import Engine
 from ..engine.session import Call
 from .claims import BARRIER, EVENT, LOCK, Primitive, Primitives
@@ -32,7 +32,7 @@ class PrimitiveObject(EngineObject):
     def __init__(self, engine: Engine, name: str, kind: str, size: int, value: int, mine: object) -> None:
         super().__init__(engine)
         self.name, self.kind, self.size, self.value = check_name(self.family, name), kind, size, value
-        self.mine = judge_flag("mine", mine)
+        self.mine = validate_flag("mine", mine)
 
     def _primitive(self, call: Call) -> Primitive:
         allow_queue(call, self.name)
@@ -51,7 +51,7 @@ class LockObject(PrimitiveObject):
     ) -> None:
         if kind not in LOCK_KINDS:
             raise InvalidArgument(f"kind must be one of {', '.join(LOCK_KINDS)}, not {brief(kind)}")
-        value = judge_whole("value", value, 0, VALUE_MAX)
+        value = validate_whole("value", value, 0, VALUE_MAX)
         if kind in ("lock", "rlock") and value != 1:
             raise InvalidArgument(f"a {kind} has the value 1, not {value}")
         super().__init__(engine, name, kind, value, value, mine)
@@ -60,40 +60,42 @@ class LockObject(PrimitiveObject):
     def acquire(self, call: Call, token: bytes, wait: bool = True) -> object:
         """The fencing token, parked until there is a permit; nil when there is none and ``wait`` is false."""
         return self.engine.part(Locks).acquire(
-            call, self._primitive(call), judge_token("token", token), judge_flag("wait", wait)
+            call, self._primitive(call), validate_token("token", token), validate_flag("wait", wait)
         )
 
     @exposed(Role.CLIENT)
     def give_up_acquire(self, call: Call, token: bytes) -> object:
         """An acquire is not waited for any longer; its fencing token if it has a permit after all."""
         return self.engine.part(Locks).give_up(
-            call.session, self._primitive(call), judge_token("token", token)
+            call.session, self._primitive(call), validate_token("token", token)
         )
 
     @exposed(Role.CLIENT)
     def release(self, call: Call, token: bytes) -> bool:
         """The permit of this acquire is given back; false: it had been lost."""
         return self.engine.part(Locks).release(
-            call.session, self._primitive(call), judge_token("token", token)
+            call.session, self._primitive(call), validate_token("token", token)
         )
 
     @exposed(Role.CLIENT)
     def add(self, call: Call, token: bytes, count: int = 1) -> None:
         """More permits of a semaphore, from one who holds none."""
-        count = judge_whole("count", count, 1, VALUE_MAX)
-        self.engine.part(Locks).add(call.session, self._primitive(call), judge_token("token", token), count)
+        count = validate_whole("count", count, 1, VALUE_MAX)
+        self.engine.part(Locks).add(
+            call.session, self._primitive(call), validate_token("token", token), count
+        )
 
     @exposed(Role.CLIENT)
     def held(self, call: Call, token: bytes) -> bool:
         return self.engine.part(Locks).is_held(
-            call.session, self._primitive(call), judge_token("token", token)
+            call.session, self._primitive(call), validate_token("token", token)
         )
 
     @exposed(Role.CLIENT)
     def wait(self, call: Call, condition: str, held: bytes, token: bytes) -> object:
         """Give back ``held``, wait to be notified, acquire as ``token``; nil: ``held`` had been lost."""
         condition = check_name("condition", condition)
-        held, token = judge_token("token", held), judge_token("token", token)
+        held, token = validate_token("token", held), validate_token("token", token)
         return self.engine.part(Locks).wait(call, self._primitive(call), condition, held, token)
 
     @exposed(Role.CLIENT)
@@ -101,14 +103,14 @@ class LockObject(PrimitiveObject):
         """A wait is for the lock only from now on; whether it was notified before."""
         condition = check_name("condition", condition)
         return self.engine.part(Locks).give_up_wait(
-            self._primitive(call), condition, judge_token("token", token)
+            self._primitive(call), condition, validate_token("token", token)
         )
 
     @exposed(Role.CLIENT)
     def notify(self, call: Call, condition: str, held: bytes, count: int = 1) -> bool:
         """Wake so many waiters; false: the lock had been lost."""
-        condition, count = check_name("condition", condition), judge_whole("count", count, 0, VALUE_MAX)
-        held = judge_token("token", held)
+        condition, count = check_name("condition", condition), validate_whole("count", count, 0, VALUE_MAX)
+        held = validate_token("token", held)
         return self.engine.part(Locks).notify(call.session, self._primitive(call), condition, held, count)
 
     @exposed(Role.CLIENT)
@@ -128,23 +130,29 @@ class EventObject(PrimitiveObject):
 
     @exposed(Role.CLIENT)
     def set(self, call: Call, token: bytes) -> None:
-        self.engine.part(Events).put(call.session, self._primitive(call), judge_token("token", token), True)
+        self.engine.part(Events).put(
+            call.session, self._primitive(call), validate_token("token", token), True
+        )
 
     @exposed(Role.CLIENT)
     def clear(self, call: Call, token: bytes) -> None:
-        self.engine.part(Events).put(call.session, self._primitive(call), judge_token("token", token), False)
+        self.engine.part(Events).put(
+            call.session, self._primitive(call), validate_token("token", token), False
+        )
 
     @exposed(Role.CLIENT)
     def wait(self, call: Call, token: bytes, since: int) -> object:
         """True, parked until it is set, or was since ``state`` said that it had been set so often."""
-        since = judge_whole("since", since, 0, COUNTER_MAX)
-        return self.engine.part(Events).wait(call, self._primitive(call), judge_token("token", token), since)
+        since = validate_whole("since", since, 0, COUNTER_MAX)
+        return self.engine.part(Events).wait(
+            call, self._primitive(call), validate_token("token", token), since
+        )
 
     @exposed(Role.CLIENT)
     def give_up_wait(self, call: Call, token: bytes, since: int) -> bool:
         """A wait is answered false; whether it was set after all."""
-        since = judge_whole("since", since, 0, COUNTER_MAX)
-        return self.engine.part(Events).give_up(self._primitive(call), judge_token("token", token), since)
+        since = validate_whole("since", since, 0, COUNTER_MAX)
+        return self.engine.part(Events).give_up(self._primitive(call), validate_token("token", token), since)
 
     @exposed(Role.CLIENT)
     def state(self, call: Call) -> list[Any]:
@@ -159,23 +167,23 @@ class BarrierObject(PrimitiveObject):
     family = BARRIER
 
     def __init__(self, engine: Engine, name: str, parties: int, mine: bool = False) -> None:
-        super().__init__(engine, name, BARRIER, judge_whole("parties", parties, 1, PARTIES_MAX), 0, mine)
+        super().__init__(engine, name, BARRIER, validate_whole("parties", parties, 1, PARTIES_MAX), 0, mine)
 
     @exposed(Role.CLIENT)
     def wait(self, call: Call, token: bytes) -> object:
         """Parked until all are here: the place among them, from 0; −1: it is broken."""
-        return self.engine.part(Barriers).wait(call, self._primitive(call), judge_token("token", token))
+        return self.engine.part(Barriers).wait(call, self._primitive(call), validate_token("token", token))
 
     @exposed(Role.CLIENT)
     def give_up_wait(self, call: Call, token: bytes) -> int:
         """The place if it has passed; else the barrier is broken, and −1."""
         return self.engine.part(Barriers).give_up(
-            call.session, self._primitive(call), judge_token("token", token)
+            call.session, self._primitive(call), validate_token("token", token)
         )
 
     @exposed(Role.CLIENT)
     def reset(self, call: Call, token: bytes) -> None:
-        self.engine.part(Barriers).reset(call.session, self._primitive(call), judge_token("token", token))
+        self.engine.part(Barriers).reset(call.session, self._primitive(call), validate_token("token", token))
 
     @exposed(Role.CLIENT)
     def abort(self, call: Call) -> None:

@@ -24,7 +24,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from ...common.domain.model import check_new
 from ...common.errors import InvalidArgument
-from ..engine.accounts import Account, What, give_back
+from ..engine.accounts import Account, Resource, give_back
 from ..engine.agenda import Agenda
 from ..engine.clock import Now, Timeline
 from ..engine.part import Part
@@ -161,7 +161,7 @@ class Primitives(Part):
         by_number: dict[int, Primitive] = {}
         held = {token: claim for primitive in before.values() for token, claim in primitive.held.items()}
         for before_claim in held.values():
-            give_back(before_claim.account, What.CLAIMS)
+            give_back(before_claim.account, Resource.CLAIMS)
         self._of_node, self._suspended, self._owned = {}, {}, {}
         for row in rows:
             primitive = Primitive(*row)
@@ -173,7 +173,7 @@ class Primitives(Part):
             self._add(primitive)
             by_number[row.sync] = primitive
         for known in before.values():  # made in the transaction that failed
-            give_back(known.account, What.SYNCS)
+            give_back(known.account, Resource.SYNCS)
         for claim in claims:
             primitive = by_number[claim.sync]
             if claim.held:
@@ -206,7 +206,7 @@ class Primitives(Part):
             if len(self.by_name) >= PRIMITIVES_MAX:
                 raise InvalidArgument(f"there are {PRIMITIVES_MAX:,} locks, events and barriers already")
             if account is not None:
-                account.take(What.SYNCS)
+                account.take(Resource.SYNCS)
             number = self._store.syncs.add_sync(family, name, kind, size, owner, value)
             primitive = Primitive(
                 number, family, name, kind, size, owner, value, self._dropped.get((family, name), 0)
@@ -307,7 +307,7 @@ class Primitives(Part):
     def _hold(self, primitive: Primitive, token: bytes, claim: Claim) -> None:
         primitive.held[token] = claim
         if claim.account is not None:
-            claim.account.note(What.CLAIMS, 1)
+            claim.account.note(Resource.CLAIMS, 1)
         self._of_node.setdefault(claim.node, {})[(primitive, token)] = None
 
     def _add_suspended(self, primitive: Primitive, token: bytes, node: bytes) -> None:
@@ -316,7 +316,7 @@ class Primitives(Part):
 
     def _remove_claim(self, primitive: Primitive, token: bytes) -> None:
         claim = primitive.held.pop(token)
-        give_back(claim.account, What.CLAIMS)
+        give_back(claim.account, Resource.CLAIMS)
         node = claim.node
         of_node = self._of_node[node]
         del of_node[(primitive, token)]
@@ -386,7 +386,7 @@ class Primitives(Part):
         for token in list(primitive.suspended):
             self.end_suspension(primitive, token)
         self._changed.pop(primitive, None)
-        give_back(primitive.account, What.SYNCS)
+        give_back(primitive.account, Resource.SYNCS)
         self._store.syncs.drop_sync(primitive.number)
         if primitive.owner is not None:
             del self._owned[primitive.owner][primitive]

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Final
 
 from ...common.errors import InvalidArgument
-from ..engine.accounts import What
+from ..engine.accounts import Resource
 from ..engine.part import Part
 from ..engine.session import LATER, Call, Session
 from .claims import DONE, SEMAPHORE, Primitive, Primitives, Waiter, park
@@ -39,7 +39,7 @@ class Locks(Part):
             return self._held_by(call.session, primitive, token)
         if primitive.ended(token):
             return NONE
-        call.session.account.check(What.CLAIMS, 1)
+        call.session.account.check(Resource.CLAIMS, 1)
         if primitive.value > 0:
             self._primitives.end_suspension(primitive, suspended)
             return self._primitives.grant(primitive, token, call.session)

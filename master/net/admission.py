@@ -40,7 +40,7 @@ ADDRESSES_MAX: Final = 10_000  # remembered, oldest forgotten first
 NETWORK_BITS: Final = 64  # of IPv6: what one subscriber has
 
 
-class Gate(Generic[S]):
+class AdmissionLimiter(Generic[S]):
     """``S``: a stranger, whatever the owner takes for one. ``places``: how many there may be in all. ``per_address``: of
     one address, past TLS. ``patience``: for how many seconds such a place is its own when others want it."""
 

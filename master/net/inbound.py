@@ -3,7 +3,7 @@
 ::
 
     plaintext ─► FrameReader ─► understand           Flow says when, for all connections of a key
-                     │ not now: the peer is not read from, until go_on
+                     │ not now: the peer is not read from, until resume
                      └ a part of a message: counted; a long one needs room first
 
 Invariants: 1. while nothing may be taken, nothing is read, so what is held has a bound; 2. what was counted is given
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ...common.wire.frames import HANDSHAKE_FRAME_BYTES_MAX, FrameReader
-from ..engine.accounts import Account, What
+from ..engine.accounts import Account, Resource
 from ..engine.flow import FRAMES_AT_ONCE, LONG_BYTES, Flow
 
 
@@ -41,16 +41,20 @@ class Inbound:
         self._counted = self._granted = 0
         self._waits = self._closed = False
 
-    def admit(self, account: Account, frame_bytes_max: int) -> None:
+    def admit(
+        self, account: Account, frame_bytes_max: int, understand: Callable[[int, memoryview], None]
+    ) -> None:
+        """Its messages are a session's from now on: those of this key, with this limit, taken by ``understand``."""
         self._account, self._frames.frame_bytes_max = account, frame_bytes_max
+        self._understand = understand
 
     def add(self, plaintext: bytes) -> bool:
         """Whether it was the end of a message, at least. Raises what ``understand`` does, and QuotaExceeded."""
         self._frames.add(plaintext)
         return self._take()
 
-    def go_on(self) -> None:
-        """See ``flow.Reading``."""
+    def resume(self) -> None:
+        """See ``flow.Resumable``."""
         if self._closed:
             return
         self._waits = False
@@ -67,7 +71,7 @@ class Inbound:
         self._closed = True
         account, self._account = self._account, None
         if account is not None:
-            account.give(What.INCOMING_BYTES, self._counted)
+            account.give(Resource.INCOMING_BYTES, self._counted)
             account.flow.forget(self)
             if self._granted:
                 account.flow.arrived(self._granted)
@@ -96,7 +100,7 @@ class Inbound:
         """What has come of messages that were not taken; and whether a long one may go on."""
         held = self._frames.held_bytes
         if held != self._counted:
-            account.take(What.INCOMING_BYTES, held - self._counted)
+            account.take(Resource.INCOMING_BYTES, held - self._counted)
             self._counted = held
         long = self._frames.under_way_bytes
         long = long if long > LONG_BYTES else 0

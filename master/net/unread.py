@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from ..engine.accounts import LIMITS, Account, What
+from ..engine.accounts import LIMITS, Account, Resource
 from ..engine.flow import MIB
 
 CONNECTION_BYTES_MAX: Final = 64 * MIB  # of one connection, whatever its key may have
 CLOGGED_BYTES: Final = 4 * 1024  # that wait for a peer, before it is looked at
-LIMIT: Final = LIMITS[What.UNREAD_BYTES]
+LIMIT: Final = LIMITS[Resource.UNREAD_BYTES]
 
 
-class Reader(Protocol):
+class SlowReader(Protocol):
     """A connection."""
 
     def unsent_bytes(self) -> int: ...
@@ -24,39 +24,41 @@ class Reader(Protocol):
         """End it at once; it calls ``read``."""
 
 
-class Unread:
+class UnreadAnswers:
     """``everybody``: the account of all."""
 
     def __init__(self, everybody: Account) -> None:
         self._everybody = everybody
-        self._waiting: dict[Reader, tuple[Account, int]] = {}  # in the order in which they stopped reading
+        self._waiting: dict[
+            SlowReader, tuple[Account, int]
+        ] = {}  # in the order in which they stopped reading
 
-    def look(self, reader: Reader, account: Account) -> None:
+    def look(self, reader: SlowReader, account: Account) -> None:
         """It does not read as fast as it is answered: more waits for it."""
         size = reader.unsent_bytes()
         _, before = self._waiting.get(reader, (account, 0))
         self._waiting[reader] = account, size
-        account.note(What.UNREAD_BYTES, size - before)
+        account.note(Resource.UNREAD_BYTES, size - before)
         if size > CONNECTION_BYTES_MAX:
             reader.cut_off(f"more than {CONNECTION_BYTES_MAX:,} bytes wait for it to read")
         if not account.is_shared:
             self._keep_to(LIMIT.key, account)
         self._keep_to(LIMIT.all, self._everybody)
 
-    def read(self, reader: Reader) -> None:
+    def read(self, reader: SlowReader) -> None:
         """It has read what waited for it, or is gone."""
         account, size = self._waiting.pop(reader, (None, 0))
         if account is not None:
-            account.give(What.UNREAD_BYTES, size)
+            account.give(Resource.UNREAD_BYTES, size)
 
     def _keep_to(self, most: int, account: Account) -> None:
-        if account.held[What.UNREAD_BYTES] <= most:
+        if account.held[Resource.UNREAD_BYTES] <= most:
             return
         for reader, (its, _) in list(self._waiting.items()):
-            if account.held[What.UNREAD_BYTES] <= most:
+            if account.held[Resource.UNREAD_BYTES] <= most:
                 break
             if account in (its, its.everybody):
                 reader.cut_off(
-                    f"it does not read its answers, and {account.held[What.UNREAD_BYTES]:,} bytes wait for it and others "
+                    f"it does not read its answers, and {account.held[Resource.UNREAD_BYTES]:,} bytes wait for it and others "
                     f"of its {'key' if its is account else 'kind'}; at most {most:,}"
                 )

@@ -144,7 +144,7 @@ class Shared(Part):
                 return lambda call: self._answer(lambda: self._drop(requester.node, ident))
         raise InvalidArgument(USAGE)
 
-    def judge(self, head: Request) -> None:
+    def validate(self, head: Request) -> None:
         """Of a call that is not read yet, the number of its arguments."""
         if ARGUMENTS.get(head.method) != len(head.args) or head.kwargs:
             raise InvalidArgument(USAGE)

@@ -11,7 +11,7 @@ from ...common.contract.exposed import exposed
 from ...common.domain.model import Role
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
-from ..api.validation import EngineObject, allow_queue, judge_text, told_uses
+from ..api.validation import EngineObject, allow_queue, describe_uses, validate_text
 from ..engine.engine import Engine
 from ..engine.session import Call, Session
 from ..items.items import Items
@@ -61,20 +61,22 @@ class Workers(EngineObject):
     @exposed(Role.VIEWER)
     def serving(self, call: Call, queue: str, task: str) -> tuple[int, int]:
         """How many connected workers serve this callable in this queue, and how many are connected."""
-        allow_queue(call, judge_text("queue", queue))
+        allow_queue(call, validate_text("queue", queue))
         self.engine.work.glanced(len(self.engine.part(Membership).by_node))
-        return self.engine.part(Membership).serving(judge_text("queue", queue), judge_text("task", task))
+        return self.engine.part(Membership).serving(
+            validate_text("queue", queue), validate_text("task", task)
+        )
 
     @exposed(Role.VIEWER)
     def running(self, call: Call, node: str) -> Rows:
         """What a worker (its whole node) holds, longest first, at most fifty: as in a listing of tasks."""
         self.engine.work.glanced(len(self.engine.part(Leases).running))
-        return running_rows(self.engine, judge_text("node", node), call.session.allows_queue)
+        return running_rows(self.engine, validate_text("node", node), call.session.allows_queue)
 
     @exposed(Role.ADMIN)
     def drain(self, call: Call, node: str) -> dict[str, Any]:
         """Have a worker finish what it runs, hand back the rest and end; its host, or its node's start."""
-        return self.engine.part(Orders).drain(judge_text("node", node), call.session.verifier)
+        return self.engine.part(Orders).drain(validate_text("node", node), call.session.verifier)
 
 
 class Queues(EngineObject):
@@ -87,7 +89,7 @@ class Queues(EngineObject):
     @exposed(Role.ADMIN)
     def delete(self, call: Call, name: str, items: bool = False) -> int:
         """Delete a queue of plain values that nobody uses; how many items went with it, which needs ``items``."""
-        allow_queue(call, judge_text("name", name))
+        allow_queue(call, validate_text("name", name))
         queue = self.engine.part(Items).by_name.get(name)
         if queue is None or queue.owner is not None:
             raise InvalidArgument(f"there is no item queue {brief(name, 80)}; `tq queues` lists them")
@@ -98,7 +100,9 @@ class Queues(EngineObject):
             "waiting for its end": len(queue.joiners),
         }
         if any(uses.values()):
-            raise InvalidArgument(f"item queue {name!r} is in use: {told_uses(uses)}; stop who uses it first")
+            raise InvalidArgument(
+                f"item queue {name!r} is in use: {describe_uses(uses)}; stop who uses it first"
+            )
         if queue.waiting and not items:
             raise InvalidArgument(
                 f"item queue {name!r} is not empty ({queue.waiting:,} in it); get them, or delete them with it: "

@@ -24,7 +24,7 @@ SYNCS: Final = 5  # the median counts
 REST_SECONDS: Final = 5.0  # after a measurement, in which its result is told again
 
 
-class Disk:
+class DiskProbe:
     """The disk below a directory."""
 
     def __init__(self, directory: Path, clock: Callable[[], float] = time.monotonic) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..net.server import Server
+from ..net.server import MasterServer
 from ..tasks.leases import Leases
 from ..workers.membership import Membership
 
@@ -17,7 +17,7 @@ SLOW_SECONDS: Final = 10.0  # nobody should be sent here while one takes so long
 class MasterVitals:
     """A beat wakes the engine, so that an idle master's last transaction is never old."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: MasterServer) -> None:
         self._server = server
         self.draining = False
 
@@ -26,7 +26,7 @@ class MasterVitals:
             self._server.wake()
 
     def sick(self) -> list[str]:
-        seconds = self._server.seconds_since_transaction
+        seconds = self._server.transactions.seconds_since_last
         if seconds < STUCK_SECONDS:
             return []
         return [f"no transaction has ended for {seconds:.0f} s: the store or its disk does not answer"]
@@ -35,7 +35,7 @@ class MasterVitals:
         server, reasons = self._server, []
         if self.draining:
             reasons.append("it is shutting down")
-        seconds = server.seconds_since_transaction
+        seconds = server.transactions.seconds_since_last
         if SLOW_SECONDS <= seconds < STUCK_SECONDS:
             reasons.append(f"the last transaction ended {seconds:.0f} s ago: the disk is slow or stuck")
         if server.engine.trouble.since is not None:

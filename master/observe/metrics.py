@@ -18,7 +18,7 @@ from ...common.domain.model import Role, StateNumber
 from ...common.errors import StoreError
 from ...common.runtime.exposition import Label, counter, gauge, histogram
 from ...common.version import VERSION
-from ..net.server import Server
+from ..net.server import MasterServer
 from ..store.cluster_files import STORE_FILE
 from ..tasks.routes import Routes
 from ..tasks.shown import running_by_route, shown_counts
@@ -39,7 +39,7 @@ PAIR: Final = ("queue", "task")
 
 
 class MasterMetrics:
-    def __init__(self, server: Server, meters: MasterMeters, data: Path) -> None:
+    def __init__(self, server: MasterServer, meters: MasterMeters, data: Path) -> None:
         self._server, self._meters, self._data = server, meters, data
         self._asked: asyncio.Future[dict[str, float]] | None = None
 
@@ -126,7 +126,7 @@ class MasterMetrics:
             (("connected",), len(here)),
             (("absent",), len(workers) - len(here)),
         ]
-        refused = server.strangers_refused
+        refused = server.context.rejections
         return [
             gauge("tq_workers", "Workers.", ("state",), counts),
             gauge(
@@ -140,7 +140,7 @@ class MasterMetrics:
                 "tq_connections_rejected",
                 "Strangers turned away: refused for what they showed, or crowded out.",
                 ("reason",),
-                [(("refused",), refused), (("crowded",), server.gate.turned_away)],
+                [(("refused",), refused), (("crowded",), server.context.admission.turned_away)],
             ),
         ]
 

@@ -153,7 +153,7 @@ def _worker_row(engine: Engine, worker: Worker, info: WorkerInfo, leased: int) -
         "connected": here,
         "running": min(leased, info.slots) if here else 0,
         "leased": leased,
-        "rate": 0.0 if worker.pace is None else worker.pace.recent.per_second(engine.now.mono),
+        "rate": 0.0 if worker.rates is None else worker.rates.recent.per_second(engine.now.mono),
         "memory_bytes": worker.memory_bytes if here else None,
         "since": engine.now.shown(worker.since),
         "last_seen": worker.presence.heard_wall / 1000,

@@ -1,7 +1,7 @@
 """What belongs together in a data directory: store, certificate and keys are of one cluster, or nothing is started.
 
 A file that is missing, empty, damaged, of another kind or of another cluster is never replaced in silence: whoever had
-work or keys there would find a master that knows nothing of them. What is meant is said, once, by an option.
+work or keys there would find a master that knows nothing of them. What is start is said, once, by an option.
 
 The order of a first start keeps every moment of it apart from a loss: the store knows its cluster before there is a
 certificate, and the keys before their files are there. So a certificate of ours, keys or content beside a store that knows
@@ -42,14 +42,14 @@ KNOWS_NONE: Final = f"knows no cluster (its log {STORE_FILE}-wal may have been r
 LOG_MAGICS: Final = (0x377F0682, 0x377F0683)  # how a write-ahead log of SQLite begins
 
 
-class Meant(NamedTuple):
-    """What whoever starts the master says is meant."""
+class StartOptions(NamedTuple):
+    """What whoever starts the master says is start."""
 
     new_store: bool = False
     new_certificate: bool = False
 
 
-NOTHING_MEANT: Final = Meant()
+DEFAULT_START: Final = StartOptions()
 
 
 def key_file(data: Path, role: Role) -> Path:
@@ -71,7 +71,7 @@ def has_lost_log(store: Path) -> bool:
 # before anything is opened
 
 
-def problems(data: Path, *, durable: bool, own_keys: bool, meant: Meant) -> list[str]:
+def problems(data: Path, *, durable: bool, own_keys: bool, start: StartOptions) -> list[str]:
     """Everything wrong with the files themselves, each with what to do; nothing is written or opened by SQLite."""
     names = [CERTIFICATE_FILE, KEY_FILE]
     if durable:
@@ -91,14 +91,14 @@ def problems(data: Path, *, durable: bool, own_keys: bool, meant: Meant) -> list
         return found
     store = data / STORE_FILE
     if store.exists() and store.stat().st_size:
-        if meant.new_store:
+        if start.new_store:
             found.append(
                 f"{store} is there, and {NEW_STORE} is for a directory whose store is gone: start without it, or move "
                 f"{store.name}, {store.name}-wal and {store.name}-shm away to begin with no tasks"
             )
         if (text := _log_amiss(store)) is not None:
             found.append(text)
-    elif not meant.new_store and (there := traces(data, log=True)):
+    elif not start.new_store and (there := traces(data, log=True)):
         found.append(lost_store(store, "is empty" if store.exists() else "is missing", there))
     return found
 
@@ -172,7 +172,7 @@ def _listing(folder: Path) -> list[str]:
 
 
 def claim_store(
-    store: Store, data: Path, new_id: Callable[[int], bytes], *, durable: bool, meant: Meant
+    store: Store, data: Path, new_id: Callable[[int], bytes], *, durable: bool, start: StartOptions
 ) -> bytes:
     """The id of the store's cluster, in a transaction of its own: made once, before anything else is."""
     store.begin()
@@ -180,7 +180,7 @@ def claim_store(
     if known is not None:
         store.rollback()
         return known
-    there = traces(data) if durable and not meant.new_store else []
+    there = traces(data) if durable and not start.new_store else []
     if there:
         store.rollback()
         raise ConfigError(lost_store(data / STORE_FILE, KNOWS_NONE, there))
@@ -191,11 +191,11 @@ def claim_store(
 
 
 def settle_certificate(
-    known: bytes | None, data: Path, meant: Meant, report: Callable[..., None]
+    known: bytes | None, data: Path, start: StartOptions, report: Callable[..., None]
 ) -> tuple[Path, Path, bytes]:
     """Certificate, key and pin. ``known``: the pin that the store has, None before it has one."""
     certificate, key = data / CERTIFICATE_FILE, data / KEY_FILE
-    problem = certificate_problem(known, data, meant)
+    problem = certificate_problem(known, data, start)
     if problem is not None:
         raise ConfigError(problem)
     ensure_certificate(data)
@@ -207,19 +207,19 @@ def settle_certificate(
     return certificate, key, pin
 
 
-def certificate_problem(known: bytes | None, data: Path, meant: Meant) -> str | None:
+def certificate_problem(known: bytes | None, data: Path, start: StartOptions) -> str | None:
     """Why the certificate that is there, or is not, is none of a store that knows another."""
     certificate, key = data / CERTIFICATE_FILE, data / KEY_FILE
     if known is None or certificate.exists() != key.exists():
         return None  # of a half who needs both says so
     again = f"start it once with {NEW_CERTIFICATE}: then every key but those in {data} must be made again"
     if not certificate.exists():
-        if meant.new_certificate:
+        if start.new_certificate:
             return None
         return f"{certificate} and {key.name} are missing, and every join token names that certificate; {RESTORE}, or {again}"
     pin = fingerprint(certificate_der(certificate))
-    if meant.new_certificate and pin == known:
+    if start.new_certificate and pin == known:
         return f"{certificate} is the one that the keys name, and {NEW_CERTIFICATE} is for one that replaces it: start without it"
-    if pin == known or meant.new_certificate or not is_self_made(certificate):
+    if pin == known or start.new_certificate or not is_self_made(certificate):
         return None
     return f"{certificate} is of another cluster than {data / STORE_FILE}; {RESTORE}, or {again}"

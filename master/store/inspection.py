@@ -19,7 +19,7 @@ LOOK_EVERY: Final = 1_000  # instructions of SQLite's machine, less than a milli
 SHOWN_MAX: Final = 5  # places that are damaged
 
 
-class Facts(NamedTuple):
+class StoreFacts(NamedTuple):
     """What a store knows of its cluster."""
 
     knows_cluster: bool
@@ -32,7 +32,7 @@ class Inspection(NamedTuple):
 
     wrong: str
     whole: bool
-    facts: Facts | None = None  # None: it could not be read
+    facts: StoreFacts | None = None  # None: it could not be read
 
 
 def inspect(file: Path, seconds_max: float = SECONDS_MAX) -> Inspection:
@@ -65,12 +65,12 @@ def _look(db: sqlite3.Connection, deadline: float) -> Inspection:
     return Inspection(f"{'; '.join(lines)}; {DAMAGED}", whole=True, facts=facts)
 
 
-def _facts(db: sqlite3.Connection) -> Facts:
+def _facts(db: sqlite3.Connection) -> StoreFacts:
     try:
         meta = dict(db.execute("SELECT name, value FROM meta WHERE name IN ('cluster_id', 'certificate')"))
         keys = dict(db.execute("SELECT id, stored_key FROM keys"))
     except sqlite3.OperationalError as error:
         if is_damage(error):
             raise
-        return Facts(False, None, {})  # no such table: it has no schema yet
-    return Facts("cluster_id" in meta, meta.get("certificate"), keys)
+        return StoreFacts(False, None, {})  # no such table: it has no schema yet
+    return StoreFacts("cluster_id" in meta, meta.get("certificate"), keys)

@@ -18,11 +18,11 @@ from ...common.errors import InvalidArgument
 from ..api.validation import (
     EngineObject,
     allow_queue,
-    judge_flag,
-    judge_list,
-    judge_seconds,
-    judge_text,
-    judge_whole,
+    validate_flag,
+    validate_list,
+    validate_seconds,
+    validate_text,
+    validate_whole,
 )
 from ..blobs.blobs import Blobs
 from ..engine.engine import Engine
@@ -83,7 +83,7 @@ class TaskQueue(ItemQueueObject):
             raise InvalidArgument("options must be a map")
         if stream is not None:
             check_name("stream", stream)
-        route = self.engine.part(Routes).route(self.name, judge_text("task", task), call.session.account)
+        route = self.engine.part(Routes).route(self.name, validate_text("task", task), call.session.account)
         numbers = self.engine.part(Blobs).numbers
         named = {id: numbers(hashes) for id, hashes in check_named(blobs)} if blobs else None
         return self.engine.part(Dispatch).submit(
@@ -93,7 +93,7 @@ class TaskQueue(ItemQueueObject):
     @exposed(Role.ADMIN)
     def pause(self, call: Call, reason: str = "") -> None:
         """Nothing of this queue, tasks or items, is handed out until ``resume``; what runs goes on."""
-        self._set(call, True, judge_text("reason", reason))
+        self._set(call, True, validate_text("reason", reason))
 
     @exposed(Role.ADMIN)
     def resume(self, call: Call) -> None:
@@ -133,7 +133,7 @@ class ResultQueue(ItemQueueObject):
     def collect(self, call: Call, tasks_max: int = 1_000) -> object:
         """Outcomes ``[[id, state, body], …]``, at least one; waits for it."""
         return self.engine.part(Subscriptions).collect(
-            call, self.stream, judge_whole("tasks_max", tasks_max, 1, 2**31)
+            call, self.stream, validate_whole("tasks_max", tasks_max, 1, 2**31)
         )
 
 
@@ -157,8 +157,8 @@ class Tasks(EngineObject):
     def log(self, call: Call, id: bytes, attempt: int | None = None, offset: int = 0) -> dict[str, Any]:
         """What an attempt (None: the latest) printed, from byte ``offset`` on, as far as it is kept."""
         if attempt is not None:
-            judge_whole("attempt", attempt, 1, 2**31)
-        judge_whole("offset", offset, 0, 2**53)
+            validate_whole("attempt", attempt, 1, 2**31)
+        validate_whole("offset", offset, 0, 2**53)
         return self.engine.part(AttemptOutput).log(
             lookup.full(self.engine, call.session, id), attempt, offset
         )
@@ -185,7 +185,7 @@ class Tasks(EngineObject):
         ``running``, that it is left alone."""
         engine = self.engine
         found = lookup.tasks(engine, call.session, ids)
-        reached = engine.part(Completion).cancel(found, engine.now, running=judge_flag("running", running))
+        reached = engine.part(Completion).cancel(found, engine.now, running=validate_flag("running", running))
         return [to_wire(StateRow(one.id, one.state)) for one in reached]
 
     @exposed(Role.CLIENT)
@@ -202,7 +202,7 @@ class Tasks(EngineObject):
         engine = self.engine
         before_seq = None if before is None else lookup.task(engine, call.session, before).seq
         rows = engine.store.listing(
-            _filter(engine, filter, before_seq), judge_whole("limit", limit, 1, LIST_TASKS_MAX)
+            _filter(engine, filter, before_seq), validate_whole("limit", limit, 1, LIST_TASKS_MAX)
         )
         allows = call.session.allows_queue
         return summaries(engine, (row for row in rows if allows(row.queue)))
@@ -215,7 +215,7 @@ class Tasks(EngineObject):
     ) -> dict[str, Any]:
         """How many of a portion fit, by state, and the first ``limit`` of them; looks at 5,000 tasks at most."""
         engine = self.engine
-        limit = judge_whole("limit", limit, 0, VISITED_MAX)
+        limit = validate_whole("limit", limit, 0, VISITED_MAX)
         found = self._portion(call, filter, before, frozenset(StateNumber), limit or VISITED_MAX)
         shown = found.rows if limit else []
         rows = summaries(engine, (engine.store.brief(row.seq) for row in shown))
@@ -258,16 +258,18 @@ def _filter(engine: Engine, given: Any, before_seq: int | None) -> TaskFilter:
     match given:
         case dict() if given.keys() <= {"states", "queue", "name", "since"}:
             states = tuple(
-                judge_whole("state", state, 0, 15)
-                for state in judge_list("states", given.get("states") or [])
+                validate_whole("state", state, 0, 15)
+                for state in validate_list("states", given.get("states") or [])
             )
             queue, task, since = given.get("queue"), given.get("name"), given.get("since")
             return TaskFilter(
                 states=states,
                 begun=frozenset(held.seq for held in begun(engine)) if states else frozenset(),
-                queue=None if queue is None else judge_text("queue", queue),
-                task=None if task is None else judge_text("name", task),
-                since=None if since is None else int(judge_seconds("since", since) * 1000) - engine.now.shift,
+                queue=None if queue is None else validate_text("queue", queue),
+                task=None if task is None else validate_text("name", task),
+                since=None
+                if since is None
+                else int(validate_seconds("since", since) * 1000) - engine.now.shift,
                 before_seq=before_seq,
             )
     raise InvalidArgument("a filter is a map of states, queue, name, since")

@@ -155,7 +155,7 @@ def _in_line(engine: Engine, ahead: int, working: list[Worker]) -> str:
     if ahead > AHEAD_MAX:
         return f"more than {AHEAD_MAX:,} are before it"
     place = f"{ahead:,} are before it" if ahead > 1 else ("one is before it" if ahead else "it is the next")
-    rates = [worker.pace.steady for worker in working if worker.pace is not None]
+    rates = [worker.rates.steady for worker in working if worker.rates is not None]
     seconds = foreseen_seconds(ahead, rates, engine.now.mono)
     if seconds is None:
         return f"{place}, and when it starts cannot be said yet"

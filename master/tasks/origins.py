@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from ...common.errors import InvalidArgument
-from ..engine.accounts import Account, What
+from ..engine.accounts import Account, Resource
 from ..engine.clock import Now
 from ..engine.part import Part
 from ..store.interface.store import Picture, Store
@@ -45,7 +45,7 @@ class Origins(Part):
             if len(self._by_number) >= ORIGINS_MAX:
                 raise InvalidArgument(f"items of {ORIGINS_MAX:,} queues have become tasks; use fewer names")
             if account is not None:
-                account.take(What.ORIGINS)
+                account.take(Resource.ORIGINS)
             self._know(self._store.add_origin(queue, results), origin)
             number = self._numbers[origin]
         return number

@@ -6,7 +6,7 @@ equal workers are one queue, not a thousand.
 
 A capability is compared with each route once, and with a bounded number of routes in a transaction. So the cost of an
 announcement in one transaction does not depend on how many routes there are or how expensive the worker's patterns are.
-Each pair that matches is charged to the account of the key whose workers serve the route (``What.ROUTES``).
+Each pair that matches is charged to the account of the key whose workers serve the route (``Resource.ROUTES``).
 
 Invariant: a route's counts equal the store's at every commit (``Picture.counts``).
 """
@@ -21,7 +21,7 @@ from ...common.domain.globs import STEPS_OF_ROW, fits_any, glob
 from ...common.domain.model import StateNumber, check_name
 from ...common.domain.naming import is_allowed
 from ...common.errors import InvalidArgument
-from ..engine.accounts import Account, What
+from ..engine.accounts import Account, Resource
 from ..engine.clock import Now
 from ..engine.endings import Ended
 from ..engine.part import Part
@@ -151,7 +151,7 @@ class Routes(Part):
         self._ready.clear()
         self._in_order.clear()
         for capability in self.capabilities.values():
-            capability.account.give(What.ROUTES, len(capability.routes))
+            capability.account.give(Resource.ROUTES, len(capability.routes))
             capability.routes.clear()
             capability.looked = 0
         for name, paused, reason, since in picture.queues:
@@ -182,7 +182,7 @@ class Routes(Part):
                     f"there are {ROUTES_MAX:,} task names in queues already; use fewer names"
                 )
             if account is not None:
-                account.take(What.NAMES)
+                account.take(Resource.NAMES)
             route = self._add(self._store.add_route(queue, task), queue, task)
         return route
 
@@ -207,14 +207,14 @@ class Routes(Part):
     def check_room(self, key: CapabilityKey, account: Account) -> None:
         """Raises QuotaExceeded when this would be one more kind of worker, of a key that has as many served routes as it may have."""
         if key not in self.capabilities:
-            account.check(What.ROUTES, 1)
+            account.check(Resource.ROUTES, 1)
 
     def forget_capability(self, capability: Capability) -> None:
         """Nobody announces it any more."""
         self.capabilities.pop(capability.key, None)
         self._behind.pop(capability, None)
         self._full.pop(capability, None)
-        capability.account.give(What.ROUTES, len(capability.routes))
+        capability.account.give(Resource.ROUTES, len(capability.routes))
         self._behind |= self._full  # there is room again, perhaps
         self._full.clear()
         for route in capability.routes:
@@ -310,7 +310,7 @@ class Routes(Part):
 
     def _add_served(self, route: Route, capability: Capability) -> bool:
         """Whether there was room for it."""
-        if not capability.account.takes(What.ROUTES, 1):
+        if not capability.account.takes(Resource.ROUTES, 1):
             self._full[capability] = None
             return False
         capability.routes.append(route)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from ...common.errors import InvalidArgument
-from ..engine.accounts import What
+from ..engine.accounts import Resource
 from ..engine.clock import Now
 from ..engine.endings import Ended
 from ..engine.part import Part
@@ -44,7 +44,7 @@ class Subscriptions(Part):
     def check_room(self, session: Session, name: str, tasks: int) -> None:
         """QuotaExceeded when a stream cannot watch so many more tasks."""
         self._stream(session, name)
-        session.account.check(What.WATCHED, tasks)
+        session.account.check(Resource.WATCHED, tasks)
 
     def expect(self, session: Session, name: str, ids: Iterable[bytes]) -> None:
         """Watch tasks that have certainly not ended. That there is room was checked before."""
@@ -54,7 +54,9 @@ class Subscriptions(Part):
         new = [id for id in ids if id not in stream.watched]
         before = len(stream.watched)
         stream.watched.update(new)
-        session.account.note(What.WATCHED, len(stream.watched) - before)  # until collected: see check_room
+        session.account.note(
+            Resource.WATCHED, len(stream.watched) - before
+        )  # until collected: see check_room
         if streams.keys().isdisjoint(new):  # as a rule nobody else watches a task
             streams.update(dict.fromkeys(new, stream))
         else:
@@ -94,7 +96,7 @@ class Subscriptions(Part):
         for id in ids:
             if id in stream.watched:
                 self._forget(id, stream)
-                session.account.give(What.WATCHED)
+                session.account.give(Resource.WATCHED)
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         """Tasks became terminal in this transaction."""
@@ -152,18 +154,18 @@ class Subscriptions(Part):
         told, self._told = self._told, {}
         return list(dict.fromkeys(stream.session for stream in told))
 
-    def says_again(self, session: Session) -> bool:
+    def must_reconnect(self, session: Session) -> bool:
         return bool(session.streams)
 
     def closed(self, session: Session, now: Now) -> None:
         for stream in session.streams.values():
-            session.account.give(What.WATCHED, len(stream.watched) + len(stream.outcomes))
+            session.account.give(Resource.WATCHED, len(stream.watched) + len(stream.outcomes))
             self._give_back_room(stream)
             for id in list(stream.watched):
                 self._forget(id, stream)
             self._ripe.pop(stream, None)
             self._told.pop(stream, None)
-        session.account.give(What.STREAMS, len(session.streams))
+        session.account.give(Resource.STREAMS, len(session.streams))
         session.streams.clear()
 
     def _stream(self, session: Session, name: str) -> Stream:
@@ -171,7 +173,7 @@ class Subscriptions(Part):
         if stream is None:
             if len(session.streams) >= STREAMS_MAX:
                 raise InvalidArgument(f"more than {STREAMS_MAX} result streams on one connection")
-            session.account.take(What.STREAMS)
+            session.account.take(Resource.STREAMS)
             stream = session.streams[name] = Stream(session)
         return stream
 
@@ -201,13 +203,13 @@ class Subscriptions(Part):
         if size > BODIES_BYTES_MAX:
             return False
         more = max(ROOM_BYTES, size - stream.room_bytes)
-        if not stream.session.account.takes(What.OUTCOME_BYTES, more):
+        if not stream.session.account.takes(Resource.OUTCOME_BYTES, more):
             return False
         stream.room_bytes += more
         return True
 
     def _give_back_room(self, stream: Stream) -> None:
-        stream.session.account.give(What.OUTCOME_BYTES, stream.room_bytes)
+        stream.session.account.give(Resource.OUTCOME_BYTES, stream.room_bytes)
         stream.room_bytes = 0
 
     def _take(self, stream: Stream, tasks_max: int) -> tuple[list[list[Any]], int]:
@@ -227,7 +229,7 @@ class Subscriptions(Part):
             if held is body and body is not None:
                 stream.bodies_bytes -= len(body)
             taken.append([id, state, body])
-        stream.session.account.give(What.WATCHED, len(taken))
+        stream.session.account.give(Resource.WATCHED, len(taken))
         if stream.room_bytes and not stream.bodies_bytes:
             self._give_back_room(stream)
         return taken, size

@@ -7,7 +7,7 @@ from typing import Any, Final
 from ...common.contract.exposed import exposed
 from ...common.domain.model import Role
 from ...common.errors import InvalidArgument, ProtocolError
-from ..api.validation import EngineObject, allow_queue, judge_flag, judge_list, judge_whole
+from ..api.validation import EngineObject, allow_queue, validate_flag, validate_list, validate_whole
 from ..engine.session import Call
 from ..items.consumers import Consumer, Consumers
 from ..tasks.attempt_output import AttemptOutput
@@ -46,7 +46,7 @@ class Dispatcher(EngineObject):
         capability = worker.capability
         if capability is None:
             raise ProtocolError("announce must be a worker's first call on every connection")
-        want = min(judge_whole("want", want, 1, 2**31), LEASE_TASKS_MAX)
+        want = min(validate_whole("want", want, 1, 2**31), LEASE_TASKS_MAX)
         return self.engine.part(Dispatch).park(ParkedLease(call, want, worker.number), capability)
 
     @exposed(Role.WORKER)
@@ -54,7 +54,7 @@ class Dispatcher(EngineObject):
         """Reports of ended attempts; the indices of those that came too late. ``blobs``: the content that
         results name, ``[[index of the row, [hash, …]], …]``."""
         self.engine.part(Membership).of(call.session)
-        stale = self.engine.part(Completion).finish(judge_list("rows", rows), self.engine.now, blobs)
+        stale = self.engine.part(Completion).finish(validate_list("rows", rows), self.engine.now, blobs)
         self.engine.part(Membership).ended(call.session, len(rows) - len(stale), self.engine.now)
         return stale
 
@@ -63,7 +63,7 @@ class Dispatcher(EngineObject):
         """Hand back attempts that were not started, or (``begun``) that were and did not end."""
         self.engine.part(Membership).of(call.session)
         self.engine.part(Completion).release(
-            judge_list("rows", rows), self.engine.now, begun=judge_flag("begun", begun)
+            validate_list("rows", rows), self.engine.now, begun=validate_flag("begun", begun)
         )
 
     @exposed(Role.WORKER)
@@ -82,14 +82,14 @@ class Dispatcher(EngineObject):
         """What is running, ``[[id, attempt, lease, seconds], …]``, and ``{"memory_bytes": …}`` of the worker and its
         children: for people to look at."""
         self.engine.part(Membership).beat(
-            call.session, judge_list("started", started), facts, self.engine.now
+            call.session, validate_list("started", started), facts, self.engine.now
         )
 
     @exposed(Role.WORKER)
     def observe(self, call: Call, rows: list[Any]) -> None:
         """What running attempts say: ``[[id, attempt, lease, size, text, progress], …]``."""
         self.engine.part(Membership).of(call.session)
-        self.engine.part(AttemptOutput).observe(judge_list("rows", rows), self.engine.now)
+        self.engine.part(AttemptOutput).observe(validate_list("rows", rows), self.engine.now)
 
     @exposed(Role.WORKER)
     def orders(self, call: Call) -> object:
@@ -98,6 +98,6 @@ class Dispatcher(EngineObject):
 
 
 def _check_held(held: Any) -> list[Any]:
-    if len(judge_list("held", held)) > HELD_MAX:
+    if len(validate_list("held", held)) > HELD_MAX:
         raise InvalidArgument(f"announce: {len(held):,} held leases; at most {HELD_MAX:,}")
     return list(held)

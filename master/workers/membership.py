@@ -19,12 +19,12 @@ from typing import Any, Final, NamedTuple
 from ...common.errors import InvalidArgument, ProtocolError
 from ...common.values.brief import brief
 from ...common.values.failure import Failure
-from ..engine.accounts import Account, What
+from ..engine.accounts import Account, Resource
 from ..engine.agenda import Agenda
 from ..engine.clock import Now
 from ..engine.part import Part
 from ..engine.presence import Node, Presence
-from ..engine.rates import Pace
+from ..engine.rates import WorkerRates
 from ..engine.session import Call, Session
 from ..store.interface.store import Picture, Store
 from ..tasks.completion import Completion, held_row
@@ -46,7 +46,7 @@ class Cost(NamedTuple):
     size_bytes: int
 
     def give_back(self) -> None:
-        self.account.give(What.ANNOUNCED_BYTES, self.size_bytes)
+        self.account.give(Resource.ANNOUNCED_BYTES, self.size_bytes)
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -63,7 +63,7 @@ class Worker:
     memory_bytes: int | None = None  # of it and its children, as of its last beat
     draining: bool = False  # ordered to, or it says so
     has_left: bool = False  # with a goodbye: it is not expected back, and not listed
-    pace: Pace | None = None  # since it first announced itself here
+    rates: WorkerRates | None = None  # since it first announced itself here
     starting: set[bytes] = field(default_factory=set)  # suspects it said it was about to start
     orders: dict[bytes, list[Any]] = field(default_factory=dict)  # by the task each is about
     orders_max: int = ORDERS_MIN  # so many are looked through for those that are of no use any more
@@ -156,7 +156,7 @@ class Membership(Part):
         self._agenda.set(self, session.node, None)
         worker.draining = worker.has_left = False
         worker.started = frozenset()  # a beat follows
-        worker.pace = worker.pace or Pace(now.mono)
+        worker.rates = worker.rates or WorkerRates(now.mono)
         worker.orders.clear()
         worker.orders_call = None
         self._set_capability(worker, info, session)
@@ -165,10 +165,10 @@ class Membership(Part):
     def _pay(self, cost: Cost) -> None:
         """Raises QuotaExceeded. Absent workers of its key are listed no longer, if that makes room."""
         absent = (one for one in list(self.by_node.values()) if one.cost and one.cost.account is cost.account)
-        while not cost.account.takes(What.ANNOUNCED_BYTES, cost.size_bytes):
+        while not cost.account.takes(Resource.ANNOUNCED_BYTES, cost.size_bytes):
             gone = next((one for one in absent if one.session is None and one.presence.lost_at is None), None)
             if gone is None:
-                raise cost.account.refusal(What.ANNOUNCED_BYTES, cost.size_bytes)
+                raise cost.account.refusal(Resource.ANNOUNCED_BYTES, cost.size_bytes)
             self._remove(gone)
 
     def beat(self, session: Session, started: list[Any], facts: Any, now: Now) -> None:
@@ -202,8 +202,8 @@ class Membership(Part):
     def ended(self, session: Session, attempts: int, now: Now) -> None:
         """So many attempts of a worker have ended: for its rate."""
         worker = self.of(session)
-        if worker.pace is not None and attempts:
-            worker.pace.add(attempts, now.mono)
+        if worker.rates is not None and attempts:
+            worker.rates.add(attempts, now.mono)
 
     def leave(self, session: Session, now: Now) -> None:
         """A worker says goodbye: no grace, no blame, and no longer in any list. What it
@@ -225,7 +225,7 @@ class Membership(Part):
 
     # what happens to them
 
-    def says_again(self, session: Session) -> bool:
+    def must_reconnect(self, session: Session) -> bool:
         return session.node in self.by_node
 
     def closed(self, session: Session, now: Now) -> None:

@@ -19,7 +19,7 @@ from tq.common.auth.keys import Credential, mint_token
 from tq.common.wire.frames import Kind, encode_frame, pack
 from tq.common.wire.tls import client_context
 from tq.master.net.admission import STRANGERS_PER_ADDRESS_MAX
-from tq.master.net.complaints import LINES_AT_ONCE
+from tq.master.net.rejections import LINES_AT_ONCE
 from xprocess import XProcess
 
 from .conftest import AppFactory, MasterFactory, WorkerFactory

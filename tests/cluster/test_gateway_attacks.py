@@ -18,7 +18,7 @@ import pytest
 import tq
 from tq.client.items.queue import ItemQueue
 from tq.master.net.admission import STRANGERS_MAX
-from tq.master.net.complaints import LINES_AT_ONCE
+from tq.master.net.rejections import LINES_AT_ONCE
 from xprocess import XProcess
 
 from .programs import AUTHKEY, Master, Program, eventually

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from multiprocessing.managers import Token
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 from tq.master.engine.accounts import Accounts
@@ -22,7 +23,7 @@ from tq.master.engine.clock import Now
 from tq.master.engine.core import Core
 from tq.master.engine.engine import Engine
 from tq.master.engine.limits import EngineLimits
-from tq.master.gateway.connection import Connection
+from tq.master.gateway.connection import StockConnection
 from tq.master.gateway.handshake import CHALLENGE, FAILURE, MODERN, WELCOME, FrameSplitter, frame
 from tq.master.gateway.server import Gateway
 from tq.master.gateway.writer import ERROR, RETURN, TRACEBACK, UNSERIALIZABLE
@@ -112,7 +113,7 @@ class _Client:
 
     def __init__(self, target: StreamTarget, random: Random) -> None:
         self.loop, self.reads = target.master.loop, random.random() < 0.9
-        self.connection = Connection(target.gateway)
+        self.connection = StockConnection(target.gateway)
         self.splitter, self.unread, self.gone, self.proven = FrameSplitter(), 0, False, False
         self.splitter.bytes_max = 2**24
         self.modern = random.random() < 0.5
@@ -165,17 +166,14 @@ class _Client:
 
 
 class _Master:
-    """As much of ``master.net.server.Server`` as a gateway asks for."""
-
-    descriptors_max = 10_000
+    """As much of ``master.net.server.MasterServer`` as a gateway asks for."""
 
     def __init__(self, engine: Engine, report: Callable[..., None]) -> None:
         self.engine, self.report, self.loop = engine, report, _Loop()
-        self.keys = engine.part(Keyring)
-        self.accounts = Accounts()
-
-    def has_room(self, _: int) -> bool:
-        return True
+        descriptors = SimpleNamespace(max=10_000, has_room=lambda _: True)
+        self.context = SimpleNamespace(
+            keys=engine.part(Keyring), accounts=Accounts(), descriptors=descriptors
+        )
 
     def wake(self) -> None:
         """It runs after every turn."""
@@ -263,7 +261,7 @@ class StreamTarget:
         """Everybody is gone."""
         engine = self.master.engine
         assert not self.gateway.connections
-        assert not len(self.gateway.gate)
+        assert not len(self.gateway.admission)
         assert not self.gateway.unread
         assert not engine.sessions
         self._cases += 1

@@ -31,10 +31,13 @@ PROTOCOL: Final = {
 
 # file, callback as it is written: why an exception there leaves nothing open
 NAMED: Final = {
-    ("master/net/server.py", "self._pump"): "arms the next transaction in `finally`",
-    ("master/net/server.py", "self._next_turn"): "tells connections, each of which contains what it raises",
-    ("master/net/server.py", "self.wake"): "only schedules the pump",
-    ("master/net/connection.py", "then"): "one of this class's deadlines, each of them contained",
+    ("master/net/transactions.py", "self._pump"): "arms the next transaction in `finally`",
+    ("master/net/turns.py", "self._next_turn"): "tells connections, each of which contains what it raises",
+    ("master/net/transactions.py", "self.wake"): "only schedules a transaction",
+    (
+        "master/net/liveness.py",
+        "then",
+    ): "a deadline of the connection's or of this class, each of them contained",
     ("master/gateway/connection.py", "transport.abort"): "asyncio's own; there is nothing behind it",
     ("master/gateway/connection.py", "self.end"): "the one way out itself",
     ("common/wire/transport.py", "tcp.abort"): "asyncio's own; there is nothing behind it",

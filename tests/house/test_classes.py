@@ -23,29 +23,18 @@ LARGE: Final[dict[str, tuple[int, int]]] = {
     "client/stdlib/submission_queue.py:SubmissionQueue": (260, 26),
     "common/wire/connection.py:CallerConnection": (280, 25),
     "master/engine/engine.py:Engine": (320, 30),
-    "master/gateway/connection.py:Connection": (390, 34),
+    "master/gateway/connection.py:StockConnection": (390, 34),
     "master/gateway/decoder.py:_Decoder": (250, 29),
     "master/items/items.py:Items": (390, 35),
     "master/locks/claims.py:Primitives": (270, 25),
-    "master/net/connection.py:Connection": (350, 34),
-    "master/net/server.py:Server": (330, 34),
     "master/tasks/completion.py:Completion": (270, 25),
     "worker/agent/agent.py:Agent": (420, 39),
     "worker/supervisor/supervisor.py:Supervisor": (380, 48),
 }
 # Names of more than one class, and how many there are.
 NAMESAKES: Final[dict[str, int]] = {
-    "Batch": 2,
     "Child": 2,
-    "Connection": 2,
-    "Executor": 2,
-    "Facts": 2,
-    "HeldRow": 2,
-    "OutcomeRow": 2,
     "Owner": 2,
-    "Pace": 2,
-    "Reading": 2,
-    "Server": 2,
 }
 
 

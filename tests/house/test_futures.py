@@ -38,7 +38,7 @@ DROPPABLE: Final = {
     ): "asks by its hands; a failure ends the connection, and the next one announces all",
     ("master/gateway/connection.py", "_ask"): "the engine's: its answer comes to `send`",
     ("master/gateway/connection.py", "call"): "the engine's: its answer comes to `send`",
-    ("master/net/server.py", "call"): "the engine's: its answer leaves by the session's wire",
+    ("master/net/engine_port.py", "call"): "the engine's: its answer leaves by the session's wire",
 }
 
 

@@ -14,11 +14,11 @@ from tq.common.domain.model import Role
 from tq.common.errors import StoreError
 from tq.common.wire.protocol import Request
 from tq.master.api.registry import Registry
-from tq.master.engine.batch import Batch
 from tq.master.engine.clock import Now
 from tq.master.engine.core import Core
 from tq.master.engine.limits import EngineLimits
 from tq.master.engine.session import Call, Session
+from tq.master.engine.transaction import Transaction
 from tq.master.parts import EXPOSED, make_engine
 from tq.master.store.sqlite.store import SqliteStore
 
@@ -105,7 +105,7 @@ class Bench:
         self.registry = Registry(self.engine, EXPOSED, {})
         self.engine.start(self.now)
 
-    def step(self, *, commit: Callable[[], None] | None = None) -> Batch:
+    def step(self, *, commit: Callable[[], None] | None = None) -> Transaction:
         """One transaction; ``commit`` stands in for the disk."""
         batch = self.engine.run(self.now)
         if batch.changed:

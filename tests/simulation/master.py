@@ -16,7 +16,7 @@ from tq.master.engine.core import Core
 from tq.master.engine.limits import EngineLimits
 from tq.master.engine.session import Call, Session
 from tq.master.keys.keyring import Keyring
-from tq.master.net.server import Server
+from tq.master.net.server import MasterServer
 from tq.master.parts import EXPOSED, make_engine
 from tq.master.store.recording import RecordingStore
 
@@ -99,7 +99,7 @@ class Socket:
         end.received, end.lost = self._received, self._ended
         master.sockets[self] = None
         end.send(PONG)  # in the place of WELCOME
-        master.server.opened(self.session)
+        master.server.port.opened(self.session)
         self._watch()
 
     def encode(self, call: Call) -> bytes:
@@ -123,21 +123,21 @@ class Socket:
             if isinstance(event, Request):
                 if event.call_id in self.session.calls:
                     raise ProtocolError(f"call id {event.call_id} is in use")
-                self._master.server.request(self.session, event)
+                self._master.server.port.request(self.session, event)
             elif isinstance(event, Ping):
                 self.send(PONG)
             elif isinstance(event, Abandoned):
-                self._master.server.abandoned(self.session, event.call_id)
+                self._master.server.port.abandoned(self.session, event.call_id)
             elif isinstance(event, Goodbye):
                 self._end.close()
                 self._ended("it said goodbye")
         if self.session.open:
-            self._master.server.heard(self.session)
+            self._master.server.port.heard(self.session)
 
     def _ended(self, reason: str) -> None:
         self._master.sockets.pop(self, None)
         if self.session.open:
-            self._master.server.closed(self.session)
+            self._master.server.port.closed(self.session)
 
     def drop(self) -> None:
         self._end.drop()
@@ -178,10 +178,10 @@ class Master:
         )
         self.engine.start(self._clock())
         for role in Role:
-            self.engine.part(Keyring).add_door(
+            self.engine.part(Keyring).add_unstored(
                 Verifier(key_id=str(role), role=role, kdf="none", stored_key=b"", server_key=b"")
             )
-        self.server = Server(
+        self.server = MasterServer(
             self.engine,
             Registry(self.engine, EXPOSED, {}),
             None,  # type: ignore[arg-type]

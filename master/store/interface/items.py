@@ -18,7 +18,7 @@ class ItemQueueRow(NamedTuple):
     waiting: int  # items nobody holds
 
 
-class HeldRow(NamedTuple):
+class HeldItemRow(NamedTuple):
     token: bytes
     node: bytes
     queue: int
@@ -38,7 +38,7 @@ class ItemPicture:
     """What the engine keeps of items in memory, as the store has it."""
 
     queues: list[ItemQueueRow] = field(default_factory=list)
-    held: list[HeldRow] = field(default_factory=list)
+    held: list[HeldItemRow] = field(default_factory=list)
     putters: list[tuple[int, bytes, int]] = field(default_factory=list)  # queue, putter, number
     last_seq: int = 0
 

@@ -21,7 +21,7 @@ class Found(NamedTuple):
     origin: int | None
 
 
-class OutcomeRow(NamedTuple):
+class StoredOutcome(NamedTuple):
     """How a task ended, or its state if it has not."""
 
     id: bytes
@@ -99,7 +99,7 @@ class QueryStore(Protocol):
     def payload(self, seq: int) -> bytes:
         """Of a task that is there: read one by one, for they may be large."""
 
-    def outcomes(self, ids: Iterable[bytes]) -> list[OutcomeRow]: ...
+    def outcomes(self, ids: Iterable[bytes]) -> list[StoredOutcome]: ...
     def facts(self, seq: int) -> Facts: ...
     def full(self, id: bytes) -> FullTask | None: ...
     def attempts(self, seq: int, limit: int, before: int = ATTEMPT_MAX) -> list[AttemptRow]:

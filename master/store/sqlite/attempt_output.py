@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..interface.attempt_output import LogRow, Observation
-from .executor import Executor
+from .executor import StatementExecutor
 
 
-class SqliteOutput(Executor):
+class SqliteOutput(StatementExecutor):
     def observe(self, rows: Sequence[Observation], kept_bytes: int) -> None:
         self._many("observe", [{**row._asdict(), "kept": kept_bytes} for row in rows])
 

@@ -13,7 +13,7 @@ from .remedies import Trouble, is_damage, store_error
 FAILURES: Final = (sqlite3.Error, MemoryError)  # SQLite's own want of memory comes as Python's
 
 
-class Executor:
+class StatementExecutor:
     """What the verbs of each subject are made of."""
 
     _db: sqlite3.Connection

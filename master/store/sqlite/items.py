@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..interface.items import HeldRow, ItemPicture, ItemQueueRow, NewItem
+from ..interface.items import HeldItemRow, ItemPicture, ItemQueueRow, NewItem
 from ..interface.store import Inconsistent
 from .part import SqlitePart
 
@@ -14,7 +14,7 @@ class SqliteItems(SqlitePart):
         run = self._all
         return ItemPicture(
             queues=[ItemQueueRow(*row) for row in run("item_queues")],
-            held=[HeldRow(*row) for row in run("held_items")],
+            held=[HeldItemRow(*row) for row in run("held_items")],
             putters=run("putters"),
             last_seq=run("last_item_seq")[0][0],
         )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..interface.keys import KeyRow
-from .executor import Executor
+from .executor import StatementExecutor
 
 
-class SqliteKeys(Executor):
+class SqliteKeys(StatementExecutor):
     def key_rows(self) -> list[KeyRow]:
         return [KeyRow(*row) for row in self._all("keys")]
 

@@ -10,15 +10,15 @@ from ..interface.queries import (
     Facts,
     Found,
     FullTask,
-    OutcomeRow,
+    StoredOutcome,
     TaskFilter,
     WindowRow,
 )
-from .executor import Executor
+from .executor import StatementExecutor
 from .listing import conditions
 
 
-class SqliteQueries(Executor):
+class SqliteQueries(StatementExecutor):
     def find(self, ids: Iterable[bytes]) -> list[Found]:
         self.settle()
         return [Found(*row) for id in ids for row in self._all("find", (id,))]
@@ -26,9 +26,9 @@ class SqliteQueries(Executor):
     def payload(self, seq: int) -> bytes:
         return bytes(self._all("payload", (seq,))[0][0])
 
-    def outcomes(self, ids: Iterable[bytes]) -> list[OutcomeRow]:
+    def outcomes(self, ids: Iterable[bytes]) -> list[StoredOutcome]:
         self.settle()
-        return [OutcomeRow(*row) for id in ids for row in self._all("outcome", (id,))]
+        return [StoredOutcome(*row) for id in ids for row in self._all("outcome", (id,))]
 
     def facts(self, seq: int) -> Facts:
         return Facts(*self._all("facts", (seq,))[0])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .executor import Executor
+from .executor import StatementExecutor
 
 
-class SqliteRoutes(Executor):
+class SqliteRoutes(StatementExecutor):
     def add_route(self, queue: str, task: str) -> int:
         return int(self._all("add_route", (queue, task))[0][0])
 

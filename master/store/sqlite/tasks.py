@@ -8,12 +8,12 @@ from typing import Any, Final
 from ....common.domain.model import StateNumber
 from ..interface.tasks import EndedAttempt, Expired, Leased, NewTasks, Returned, Success
 from .blobs import SqliteBlobs
-from .executor import Executor
+from .executor import StatementExecutor
 
 PLAIN: Final = (0, *[None] * 5)  # priority, due, expires, timeout, options, origin: of most tasks
 
 
-class SqliteTasks(Executor):
+class SqliteTasks(StatementExecutor):
     _beginnings: frozenset[StateNumber]
     blobs: SqliteBlobs
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .executor import Executor
+from .executor import StatementExecutor
 
 
-class SqliteWorkers(Executor):
+class SqliteWorkers(StatementExecutor):
     def put_worker(self, node: bytes, host: str, pid: int, now: int) -> int:
         return int(self._all("put_worker", (node, host, pid, now))[0][0])
 

@@ -13,7 +13,7 @@ from tq.common.contract.method import Method
 from tq.common.contract.table import BESIDE, BUILT_IN, is_repeatable
 from tq.common.domain.model import Role
 from tq.master.objects.shared import ARGUMENTS as SHARED
-from tq.master.observe.disk import Disk
+from tq.master.observe.disk import DiskProbe
 from tq.master.parts import EXPOSED as SERVED
 
 ALL = {**BUILT_IN, **BESIDE}
@@ -61,7 +61,7 @@ def own(name: str, methods: Mapping[str, Role]) -> dict[str, Role]:
 def test_the_master_serves_the_objects_and_methods_of_the_contract_for_their_roles() -> None:
     served = {name: exposed_methods(kind) for name, kind in SERVED.items()}
     assert served == {name: roles(contract.methods) for name, contract in BUILT_IN.items()}
-    assert exposed_methods(Disk) == roles(BESIDE["get_disk"].methods)
+    assert exposed_methods(DiskProbe) == roles(BESIDE["get_disk"].methods)
     assert SHARED.keys() == BESIDE["get_shared"].methods.keys()
 
 

@@ -15,7 +15,7 @@ from tq.common.values.blob import BLOB_BYTES_MAX, Blob
 from tq.common.values.failure import Failure
 from tq.master.blobs import blobs, uploads
 from tq.master.blobs.blobs import CHUNK_BYTES_MAX, COLLECT_BLOBS_MAX, KEEP_MS, Blobs
-from tq.master.engine.accounts import LIMITS, Account, What
+from tq.master.engine.accounts import LIMITS, Account, Resource
 from tq.master.store.sqlite.store import SqliteStore
 
 from .conftest import BlobBench
@@ -212,7 +212,7 @@ def test_what_no_task_names_is_bounded_for_each_client(
 def test_a_key_does_not_have_more_places_for_letting_in_more_clients(
     bench: BlobBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(LIMITS, What.UPLOADS, LIMITS[What.UPLOADS]._replace(key=3))
+    monkeypatch.setitem(LIMITS, Resource.UPLOADS, LIMITS[Resource.UPLOADS]._replace(key=3))
     account, everybody = Account(Account()), Account()
     clients = [bench.client() for _ in range(4)]
     for client in clients:
@@ -224,7 +224,7 @@ def test_a_key_does_not_have_more_places_for_letting_in_more_clients(
     other = bench.client()
     other.session.account = Account(everybody)
     assert bench.upload(other, DATA).size == 100
-    assert everybody.held[What.UPLOADS] == 0  # it has ended
+    assert everybody.held[Resource.UPLOADS] == 0  # it has ended
     clients[0].close()  # an upload outlives its connection
     with pytest.raises(InvalidArgument, match="not the content"):
         bench.ask_blobs(clients[1], "put", bytes([1]) * 32, 100, 1, b"x" * 99)

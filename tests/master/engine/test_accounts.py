@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from tq.common.auth.keys import AUTHKEY_ID
 from tq.common.errors import QuotaExceeded
-from tq.master.engine.accounts import ALL_BYTES_MAX, KEY_BYTES_MAX, LIMITS, MIB, Account, Accounts, What
+from tq.master.engine.accounts import ALL_BYTES_MAX, KEY_BYTES_MAX, LIMITS, MIB, Account, Accounts, Resource
 
 
-@pytest.mark.parametrize("what", What)
-def test_a_key_may_have_as_much_as_its_limit_and_no_more(what: What) -> None:
+@pytest.mark.parametrize("what", Resource)
+def test_a_key_may_have_as_much_as_its_limit_and_no_more(what: Resource) -> None:
     account = Accounts().of("a")
     limit = LIMITS[what]
     most = min(limit.key, KEY_BYTES_MAX // limit.weight)
@@ -19,8 +19,8 @@ def test_a_key_may_have_as_much_as_its_limit_and_no_more(what: What) -> None:
     assert account.held[what] == most
 
 
-@pytest.mark.parametrize("what", What)
-def test_what_was_given_back_can_be_taken_again(what: What) -> None:
+@pytest.mark.parametrize("what", Resource)
+def test_what_was_given_back_can_be_taken_again(what: Resource) -> None:
     accounts = Accounts()
     account = accounts.of("a")
     account.take(what, 7)
@@ -29,8 +29,8 @@ def test_what_was_given_back_can_be_taken_again(what: What) -> None:
     assert not any(account.held + accounts.everybody.held)
 
 
-@pytest.mark.parametrize("what", What)
-def test_one_key_at_its_limit_leaves_room_for_another(what: What) -> None:
+@pytest.mark.parametrize("what", Resource)
+def test_one_key_at_its_limit_leaves_room_for_another(what: Resource) -> None:
     accounts = Accounts()
     limit = LIMITS[what]
     accounts.of("greedy").take(what, min(limit.key, KEY_BYTES_MAX // limit.weight))
@@ -39,51 +39,51 @@ def test_one_key_at_its_limit_leaves_room_for_another(what: What) -> None:
 
 def test_many_kinds_of_things_together_are_bounded_by_the_memory_that_they_take() -> None:
     account = Accounts().of("a")
-    account.take(What.SESSIONS, LIMITS[What.SESSIONS].key)
+    account.take(Resource.SESSIONS, LIMITS[Resource.SESSIONS].key)
     with pytest.raises(QuotaExceeded, match=r"this key has here takes 175 MiB .* at most 240 MiB: collect"):
-        account.take(What.WATCHED, 500_000)
+        account.take(Resource.WATCHED, 500_000)
     assert account.bytes <= KEY_BYTES_MAX
 
 
 def test_all_keys_together_have_a_limit_too() -> None:
     accounts = Accounts()
-    limit = LIMITS[What.UNREAD_BYTES]
+    limit = LIMITS[Resource.UNREAD_BYTES]
     for number in range(limit.all // limit.key):
-        accounts.of(f"key {number}").take(What.UNREAD_BYTES, limit.key)
+        accounts.of(f"key {number}").take(Resource.UNREAD_BYTES, limit.key)
     with pytest.raises(QuotaExceeded, match="all keys together have 268,435,456 bytes of answers"):
-        accounts.of("the last").take(What.UNREAD_BYTES)
+        accounts.of("the last").take(Resource.UNREAD_BYTES)
 
 
 def test_a_plain_authkey_is_everybodys_and_has_the_limits_of_all() -> None:
     account = Accounts().of(AUTHKEY_ID)
-    account.take(What.CALLS, LIMITS[What.CALLS].key + 1)
+    account.take(Resource.CALLS, LIMITS[Resource.CALLS].key + 1)
     with pytest.raises(QuotaExceeded, match="all keys together have"):
-        account.take(What.CALLS, LIMITS[What.CALLS].all)
+        account.take(Resource.CALLS, LIMITS[Resource.CALLS].all)
 
 
 def test_what_cannot_be_refused_any_more_is_counted_beyond_the_limit() -> None:
     account = Accounts().of("a")
-    account.note(What.STREAMS, LIMITS[What.STREAMS].key + 5)
-    assert not account.takes(What.STREAMS, 1)
-    account.give(What.STREAMS, 6)
-    assert account.takes(What.STREAMS, 1)
+    account.note(Resource.STREAMS, LIMITS[Resource.STREAMS].key + 5)
+    assert not account.takes(Resource.STREAMS, 1)
+    account.give(Resource.STREAMS, 6)
+    assert account.takes(Resource.STREAMS, 1)
 
 
 def test_an_account_of_nobody_has_no_limits() -> None:
     account = Account()
-    account.take(What.CALLS, 10**9)
-    assert account.held[What.CALLS] == 10**9
+    account.take(Resource.CALLS, 10**9)
+    assert account.held[Resource.CALLS] == 10**9
 
 
 def test_honest_crowds_fit() -> None:
     """Ten thousand workers of one key, each with its lease and its orders parked; or a million watched tasks."""
     crowd = Accounts().of("workers")
-    crowd.take(What.SESSIONS, 10_000)
-    crowd.take(What.CALLS, 30_000)
-    crowd.take(What.ANNOUNCED_BYTES, 20 * MIB)
+    crowd.take(Resource.SESSIONS, 10_000)
+    crowd.take(Resource.CALLS, 30_000)
+    crowd.take(Resource.ANNOUNCED_BYTES, 20 * MIB)
     collector = Accounts().of("clients")
-    collector.take(What.SESSIONS, 100)
-    collector.take(What.WATCHED, 1_000_000)
+    collector.take(Resource.SESSIONS, 100)
+    collector.take(Resource.WATCHED, 1_000_000)
     assert max(crowd.bytes, collector.bytes) <= KEY_BYTES_MAX < ALL_BYTES_MAX
 
 

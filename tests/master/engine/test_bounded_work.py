@@ -13,7 +13,7 @@ from tq.common.domain.model import Role
 from tq.common.errors import InvalidArgument, QuotaExceeded, StoreError
 from tq.common.values.codec import encode_call
 from tq.common.wire.frames import FRAME_BYTES_MAX, pack
-from tq.master.engine.accounts import LIMITS, Accounts, What
+from tq.master.engine.accounts import LIMITS, Accounts, Resource
 from tq.master.engine.work import ROW_BYTES, ROWS_MAX
 from tq.master.locks import claims
 from tq.master.observe import overview
@@ -157,14 +157,14 @@ def test_puts_that_wait_count_and_are_refused_beyond_the_limit(bench: Bench) -> 
     client.call(queue, "put", b"p" * 16, 1, b"x")
     parked = client.ask(queue, "put", b"p" * 16, 2, b"x" * 1_000)
     bench.step()
-    assert account.held[What.PARKED_BYTES] == 1_000
-    account.note(What.PARKED_BYTES, LIMITS[What.PARKED_BYTES].key - 1_999)
+    assert account.held[Resource.PARKED_BYTES] == 1_000
+    account.note(Resource.PARKED_BYTES, LIMITS[Resource.PARKED_BYTES].key - 1_999)
     with pytest.raises(QuotaExceeded, match="wait until there is room for what was put"):
         client.call(queue, "put", b"p" * 16, 3, b"x" * 1_000)
-    account.give(What.PARKED_BYTES, LIMITS[What.PARKED_BYTES].key - 1_999)
+    account.give(Resource.PARKED_BYTES, LIMITS[Resource.PARKED_BYTES].key - 1_999)
     client.call(queue, "get", b"t" * 16)
     assert client.answer(parked) is True
-    assert account.held[What.PARKED_BYTES] == account.held[What.CALLS] == 0
+    assert account.held[Resource.PARKED_BYTES] == account.held[Resource.CALLS] == 0
 
 
 # one call
@@ -195,11 +195,11 @@ def test_a_task_that_is_watched_twice_is_counted_once_until_it_is_collected(benc
     unknown = new_ids()
     for _ in range(2):
         client.call("get_result_queue/s", "watch", [known, known, unknown, unknown])
-    assert account.held[What.WATCHED] == 3  # the unknown one was told twice, and is watched no longer
+    assert account.held[Resource.WATCHED] == 3  # the unknown one was told twice, and is watched no longer
     assert client.call("get_result_queue/s", "collect") == [[unknown, UNKNOWN, None]] * 2
-    assert account.held[What.WATCHED] == 1
+    assert account.held[Resource.WATCHED] == 1
     client.call("get_result_queue/s", "unwatch", [known])
-    assert (account.held[What.WATCHED], account.held[What.STREAMS]) == (0, 1)
+    assert (account.held[Resource.WATCHED], account.held[Resource.STREAMS]) == (0, 1)
     client.close()
     bench.step()
     assert not any(account.held)
@@ -207,7 +207,7 @@ def test_a_task_that_is_watched_twice_is_counted_once_until_it_is_collected(benc
 
 def test_watched_tasks_beyond_the_limit_are_refused_by_watch_and_by_submit(bench: Bench) -> None:
     client = with_account(bench.client(), Accounts())
-    client.session.account.note(What.WATCHED, LIMITS[What.WATCHED].key - 1)
+    client.session.account.note(Resource.WATCHED, LIMITS[Resource.WATCHED].key - 1)
     told = (
         "1,000,000; at most 1,000,000|999,999 tasks whose outcomes are not collected yet; at most 1,000,000"
     )
@@ -234,12 +234,12 @@ def test_results_that_are_too_much_to_hold_are_read_when_they_are_collected(benc
         ],
     )
     account = client.session.account
-    account.note(What.OUTCOME_BYTES, LIMITS[What.OUTCOME_BYTES].key)
+    account.note(Resource.OUTCOME_BYTES, LIMITS[Resource.OUTCOME_BYTES].key)
     client.call("get_result_queue/s", "watch", ids)
     told = client.call("get_result_queue/s", "collect")
     assert [body for _, _, body in told] == bodies
-    account.give(What.OUTCOME_BYTES, LIMITS[What.OUTCOME_BYTES].key)
-    assert account.held[What.WATCHED] == 0
+    account.give(Resource.OUTCOME_BYTES, LIMITS[Resource.OUTCOME_BYTES].key)
+    assert account.held[Resource.WATCHED] == 0
 
 
 # what a worker says of itself
@@ -369,18 +369,18 @@ def permit(peer: Peer, name: str) -> None:
 @pytest.mark.parametrize(
     ("take", "what"),
     [
-        (permit, What.CLAIMS),
-        (named_queue, What.QUEUES),
-        (named_lock, What.SYNCS),
-        (named_event, What.SYNCS),
-        (named_list, What.DATA),
-        (results_of, What.ORIGINS),
-        (putter, What.PUTTERS),
-        (held, What.HELD),
+        (permit, Resource.CLAIMS),
+        (named_queue, Resource.QUEUES),
+        (named_lock, Resource.SYNCS),
+        (named_event, Resource.SYNCS),
+        (named_list, Resource.DATA),
+        (results_of, Resource.ORIGINS),
+        (putter, Resource.PUTTERS),
+        (held, Resource.HELD),
     ],
 )
 def test_one_key_takes_no_more_than_its_share_of_what_stays(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, take: Callable[[Peer, str], None], what: What
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, take: Callable[[Peer, str], None], what: Resource
 ) -> None:
     monkeypatch.setitem(LIMITS, what, LIMITS[what]._replace(key=5, all=8))
     accounts = Accounts()
@@ -403,7 +403,7 @@ def test_what_goes_leaves_its_room_to_others(bench: Bench) -> None:
     assert client.call("get_queue/q", "get", b"t" * 16) == b"x"
     named_lock(client, "l")
     named_list(client, "d")
-    kinds = (What.QUEUES, What.PUTTERS, What.HELD, What.SYNCS, What.DATA)
+    kinds = (Resource.QUEUES, Resource.PUTTERS, Resource.HELD, Resource.SYNCS, Resource.DATA)
     assert [account.held[what] for what in kinds] == [1] * 5
     client.call("get_queue/q", "confirm", [b"t" * 16])
     admin.call("get_queues", "delete", "q", True)
@@ -428,7 +428,7 @@ def test_what_a_failed_transaction_made_is_given_back(bench: Bench) -> None:
     ):
         call()
     bench.step(commit=fails)
-    kinds = (What.QUEUES, What.PUTTERS, What.HELD, What.SYNCS, What.DATA)
+    kinds = (Resource.QUEUES, Resource.PUTTERS, Resource.HELD, Resource.SYNCS, Resource.DATA)
     assert [account.held[what] for what in kinds] == [0] * 5
 
 
@@ -460,7 +460,7 @@ def test_what_is_remembered_of_locks_has_a_bound_however_many_there_are(
             client.ask(("get_lock", f"l{number}"), "release", token)
     while bench.engine.has_work:
         bench.step()
-    assert account.held[What.CLAIMS] == 0
+    assert account.held[Resource.CLAIMS] == 0
     assert [len(primitive.remembered) for primitive in bench.engine.part(claims.Primitives).by_name.values()][
         -1
     ] == 10

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tq.common.errors import QuotaExceeded
 from tq.common.wire.frames import HANDSHAKE_FRAME_BYTES_MAX, Kind, encode_frame
-from tq.master.engine.accounts import LIMITS, Account, Accounts, What
+from tq.master.engine.accounts import LIMITS, Account, Accounts, Resource
 from tq.master.engine.flow import (
     ARRIVING_BYTES_MAX,
     FRAMES_A_TURN,
@@ -22,7 +22,7 @@ from tq.master.engine.inbox import Inbox
 from tq.master.engine.session import Call
 from tq.master.engine.work import ROW_BYTES, ROWS_MAX, Work
 from tq.master.net.inbound import Inbound
-from tq.master.net.unread import CONNECTION_BYTES_MAX, Unread
+from tq.master.net.unread import CONNECTION_BYTES_MAX, UnreadAnswers
 
 FRAME_BYTES_MAX = 16 * MIB
 PING = encode_frame(Kind.PING, b"")
@@ -160,12 +160,12 @@ def test_what_has_come_of_messages_is_counted_and_has_a_limit(accounts: Accounts
     account = accounts.of("a")
     frame = long_frame(3 * MIB)
     peer.inbound.add(frame[:MIB])
-    assert account.held[What.INCOMING_BYTES] == MIB
-    account.note(What.INCOMING_BYTES, LIMITS[What.INCOMING_BYTES].key - 2 * MIB)
+    assert account.held[Resource.INCOMING_BYTES] == MIB
+    account.note(Resource.INCOMING_BYTES, LIMITS[Resource.INCOMING_BYTES].key - 2 * MIB)
     peer.inbound.add(frame[MIB : 2 * MIB])
     with pytest.raises(QuotaExceeded, match="bytes of messages that have not arrived whole"):
         peer.inbound.add(frame[2 * MIB : 2 * MIB + 1])
-    account.give(What.INCOMING_BYTES, LIMITS[What.INCOMING_BYTES].key - 2 * MIB)
+    account.give(Resource.INCOMING_BYTES, LIMITS[Resource.INCOMING_BYTES].key - 2 * MIB)
     peer.inbound.close()
 
 
@@ -230,7 +230,7 @@ def test_a_large_answer_is_all_the_work_of_a_transaction(answer: Any) -> None:
 
 
 def test_who_has_not_read_for_longest_goes_when_a_key_does_not_read_too_much(accounts: Accounts) -> None:
-    unread, account = Unread(accounts.everybody), accounts.of("a")
+    unread, account = UnreadAnswers(accounts.everybody), accounts.of("a")
     peers = [Peer(account) for _ in range(3)]
     [other] = opened(accounts, "b")
 
@@ -248,17 +248,17 @@ def test_who_has_not_read_for_longest_goes_when_a_key_does_not_read_too_much(acc
 
 
 def test_who_reads_what_waited_is_as_one_that_never_waited(accounts: Accounts) -> None:
-    unread, [peer] = Unread(accounts.everybody), opened(accounts, "a")
+    unread, [peer] = UnreadAnswers(accounts.everybody), opened(accounts, "a")
     for size in (5, 50, 20):
         peer.unsent = size
         unread.look(peer, accounts.of("a"))
-        assert accounts.of("a").held[What.UNREAD_BYTES] == size
+        assert accounts.of("a").held[Resource.UNREAD_BYTES] == size
     unread.read(peer)
     unread.read(peer)
 
 
 def test_one_connection_does_not_have_more_waiting_than_its_own_limit(accounts: Accounts) -> None:
-    unread, [peer] = Unread(accounts.everybody), opened(accounts, "a")
+    unread, [peer] = UnreadAnswers(accounts.everybody), opened(accounts, "a")
     peer.unsent = CONNECTION_BYTES_MAX + 1
     unread.look(peer, accounts.of("a"))
     assert peer.reason

@@ -25,7 +25,7 @@ from tq.master.gateway.server import UNREAD_BYTES_MAX as UNREAD_ANSWERS_MAX
 from tq.master.gateway.server import Gateway
 from tq.master.gateway.socket_options import NOTICED
 from tq.master.items.items import Items
-from tq.master.net.server import Server
+from tq.master.net.server import MasterServer
 
 from tests.master.net.door import HandLoop
 
@@ -40,7 +40,7 @@ class Door:
     def __init__(self, bench: Any) -> None:
         self.loop, self.bench = HandLoop(), bench
         self.reports: list[tuple[str, dict[str, Any]]] = []
-        self.server = Server(
+        self.server = MasterServer(
             bench.engine,
             bench.registry,
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH),

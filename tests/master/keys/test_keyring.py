@@ -63,7 +63,7 @@ def test_a_key_beyond_ones_own_is_answered_as_one_that_is_not_there(keys: Any) -
 
 def test_the_key_of_another_door_is_listed_and_revoked_and_not_stored(bench: Any, keys: Any) -> None:
     free, bound = keys
-    bench.engine.part(Keyring).add_door(
+    bench.engine.part(Keyring).add_unstored(
         Verifier(key_id="gateway", role=Role.CLIENT, kdf="none", stored_key=b"", server_key=b"")
     )
     assert by_id(free)["gateway"]["state"] == "active"

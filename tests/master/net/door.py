@@ -11,13 +11,15 @@ from typing import Any
 from tq.common.auth.certificate import certificate_der, ensure_certificate, fingerprint
 from tq.common.auth.keys import Credential
 from tq.common.domain.model import Role
-from tq.common.errors import TqError, from_wire
+from tq.common.errors import ProtocolError, TqError, from_wire
 from tq.common.wire.frames import FrameReader, Kind, encode_frame, pack, unpack
 from tq.common.wire.handshake import CLUSTER_ID_BYTES, ClientHandshake
+from tq.common.wire.protocol import Caller
 from tq.common.wire.tls import TlsPipe, client_context, server_context
 from tq.master.keys.keyring import Keyring
-from tq.master.net.connection import SILENT_HEARTBEATS_MAX, Connection
-from tq.master.net.server import Server
+from tq.master.net.connection import Connection
+from tq.master.net.liveness import SILENT_HEARTBEATS_MAX
+from tq.master.net.server import MasterServer
 
 HEARTBEAT, FRAME_BYTES_MAX = 5.0, 2**20
 START = 1_024.0  # eighths of seconds from here are exact
@@ -45,7 +47,7 @@ class Door:
         self.reports: list[tuple[str, dict[str, Any]]] = []
         bench.engine.part(Keyring).pin = fingerprint(certificate_der(files[0]))
         self.token = self.clients = bench.client(role=Role.ADMIN).call("get_keys", "add", "client", [], "")
-        self.server = Server(
+        self.server = MasterServer(
             bench.engine,
             bench.registry,
             server_context(*files),
@@ -68,7 +70,7 @@ class Door:
 
     def settle(self) -> None:
         """Until no transaction is under way; the test's time limit ends it. Before the bench makes one itself."""
-        while self.server.is_busy:
+        while self.server.transactions.is_busy:
             self.turn()
 
     def at(self, seconds: float) -> None:
@@ -80,7 +82,7 @@ class Door:
     def knock(self) -> Peer:
         ours, theirs = socket.socketpair()
         self.loop.run_until_complete(
-            self.loop.connect_accepted_socket(lambda: Connection(self.server), theirs)
+            self.loop.connect_accepted_socket(lambda: Connection(self.server.context), theirs)
         )
         self._peers.append(Peer(self, ours))
         self.turn()
@@ -168,3 +170,51 @@ class Peer:
         self.do_tls().prove()
         assert self.frames[-1][0] == Kind.WELCOME
         return self
+
+
+LOCK = ["get_lock", "held"]
+
+
+class Client:
+    """An admitted peer that makes calls."""
+
+    def __init__(self, door: Door) -> None:
+        self.door, self.peer, self._caller = door, door.knock().come_in(), Caller()
+        door.settle()
+
+    def ask(self, target: list[Any], method: str, *args: Any) -> int:
+        call_id, frame = self._caller.call(target, method, args, {})
+        self.peer.say(frame)
+        return call_id
+
+    def answer(self, call_id: int) -> Any:
+        """What a call came to; None when there is no answer."""
+        self.door.settle()
+        with contextlib.suppress(ProtocolError):  # the alert of a master whose side of TLS is broken
+            self.peer.listen()
+        answers = [body for kind, body in self.peer.frames if kind in (Kind.RETURN, Kind.ERROR)]
+        return next((value for id, value, *_ in answers if id == call_id), None)
+
+    def call(self, target: list[Any], method: str, *args: Any) -> Any:
+        return self.answer(self.ask(target, method, *args))
+
+    def say_damaged(self, frame: bytes, *, at: int, mask: int) -> None:
+        """Send a frame with a bit of its record changed."""
+        self.peer.tls.send(frame)
+        record = bytearray(self.peer.tls.take_output())
+        record[at] ^= mask
+        self.peer.send(bytes(record))
+
+    @property
+    def hung_up(self) -> bool:
+        with contextlib.suppress(ProtocolError):
+            return self.peer.hung_up
+        return self.peer.hung_up
+
+
+def actions(door: Door) -> list[str]:
+    return [action for action, _ in door.reports]
+
+
+def is_served(client: Client) -> bool:
+    return isinstance(client.call(LOCK, "state"), list)

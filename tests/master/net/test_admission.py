@@ -1,4 +1,4 @@
-"""The gate: how many strangers, for how long, and how patient it is. By the limits' edges."""
+"""The limiter: how many strangers, for how long, and how patient it is. By the limits' edges."""
 
 from __future__ import annotations
 
@@ -20,29 +20,31 @@ from tq.master.net.admission import (
     SUSPECTS_PER_ADDRESS_MAX,
     TLS_SECONDS_MAX,
     UNDISTURBED_SECONDS,
-    Gate,
+    AdmissionLimiter,
 )
 
 NOW = 1_000.0
 
 
-def enter(gate: Gate[int], count: int, address: str, *, first: int = 0) -> list[int]:
+def enter(limiter: AdmissionLimiter[int], count: int, address: str, *, first: int = 0) -> list[int]:
     for stranger in range(first, first + count):
-        assert gate.enter(stranger, address, NOW) == (True, None)
+        assert limiter.enter(stranger, address, NOW) == (True, None)
     return list(range(first, first + count))
 
 
-def established(gate: Gate[int], count: int, address: str, *, first: int = 0, at: float = NOW) -> list[int]:
-    for stranger in enter(gate, count, address, first=first):
-        assert gate.established(stranger, at) == (True, None)
+def established(
+    limiter: AdmissionLimiter[int], count: int, address: str, *, first: int = 0, at: float = NOW
+) -> list[int]:
+    for stranger in enter(limiter, count, address, first=first):
+        assert limiter.established(stranger, at) == (True, None)
     return list(range(first, first + count))
 
 
-def spread(gate: Gate[int], size: int) -> list[int]:
+def spread(limiter: AdmissionLimiter[int], size: int) -> list[int]:
     """So many strangers past TLS, each of an address of its own."""
     for stranger in range(size):
-        assert gate.enter(stranger, f"10.1.{stranger}", NOW) == (True, None)
-        assert gate.established(stranger, NOW) == (True, None)
+        assert limiter.enter(stranger, f"10.1.{stranger}", NOW) == (True, None)
+        assert limiter.established(stranger, NOW) == (True, None)
     return list(range(size))
 
 
@@ -51,31 +53,31 @@ def spread(gate: Gate[int], size: int) -> list[int]:
 
 @pytest.mark.parametrize("there", [STRANGERS_MAX - 2, STRANGERS_MAX - 1, STRANGERS_MAX, STRANGERS_MAX + 1])
 def test_of_connections_that_cost_nothing_the_newest_takes_the_place_of_the_oldest(there: int) -> None:
-    gate: Gate[int] = Gate()
+    limiter: AdmissionLimiter[int] = AdmissionLimiter()
     for stranger in range(there):
-        gate.enter(stranger, "10.0.0.1", NOW)
-    assert gate.enter(-1, "10.0.0.1", NOW) == (
+        limiter.enter(stranger, "10.0.0.1", NOW)
+    assert limiter.enter(-1, "10.0.0.1", NOW) == (
         True,
         there - STRANGERS_MAX if there >= STRANGERS_MAX else None,
     )
-    assert len(gate) == min(there + 1, STRANGERS_MAX)
+    assert len(limiter) == min(there + 1, STRANGERS_MAX)
 
 
 def test_whoever_has_done_its_part_of_tls_is_not_in_their_way() -> None:
-    gate: Gate[int] = Gate()
-    honest = established(gate, 3, "10.0.0.1")
+    limiter: AdmissionLimiter[int] = AdmissionLimiter()
+    honest = established(limiter, 3, "10.0.0.1")
     for stranger in range(100, 100 + 10 * STRANGERS_MAX):
-        _, evicted = gate.enter(stranger, "10.0.0.1", NOW)
+        _, evicted = limiter.enter(stranger, "10.0.0.1", NOW)
         assert evicted not in honest
-    assert len(gate) == STRANGERS_MAX
+    assert len(limiter) == STRANGERS_MAX
 
 
 def test_from_elsewhere_one_gets_the_place_of_one_of_a_crowd() -> None:
-    gate: Gate[int] = Gate()
-    enter(gate, 10, "10.0.0.1")
-    enter(gate, STRANGERS_MAX - 10, "10.0.0.2", first=10)
-    assert gate.enter(-1, "192.0.2.1", NOW) == (True, 10)
-    assert gate.enter(-2, "10.0.0.1", NOW) == (True, 11)
+    limiter: AdmissionLimiter[int] = AdmissionLimiter()
+    enter(limiter, 10, "10.0.0.1")
+    enter(limiter, STRANGERS_MAX - 10, "10.0.0.2", first=10)
+    assert limiter.enter(-1, "192.0.2.1", NOW) == (True, 10)
+    assert limiter.enter(-2, "10.0.0.1", NOW) == (True, 11)
 
 
 @pytest.mark.parametrize(
@@ -83,21 +85,21 @@ def test_from_elsewhere_one_gets_the_place_of_one_of_a_crowd() -> None:
     [(STRANGERS_PER_ADDRESS_MAX - 1, True), (STRANGERS_PER_ADDRESS_MAX, False)],
 )
 def test_past_tls_one_address_has_so_many_places_and_no_more(there: int, admitted: bool) -> None:
-    gate: Gate[int] = Gate()
-    established(gate, there, "10.0.0.1")
-    gate.enter(-1, "10.0.0.1", NOW)
-    assert gate.established(-1, NOW) == (admitted, None)
-    gate.enter(-2, "10.0.0.2", NOW)
-    assert gate.established(-2, NOW) == (True, None)
+    limiter: AdmissionLimiter[int] = AdmissionLimiter()
+    established(limiter, there, "10.0.0.1")
+    limiter.enter(-1, "10.0.0.1", NOW)
+    assert limiter.established(-1, NOW) == (admitted, None)
+    limiter.enter(-2, "10.0.0.2", NOW)
+    assert limiter.established(-2, NOW) == (True, None)
 
 
 def test_an_address_that_guesses_has_fewer() -> None:
-    gate: Gate[int] = Gate()
+    limiter: AdmissionLimiter[int] = AdmissionLimiter()
     for _ in range(REFUSALS_FREE):
-        gate.failed("10.0.0.1", NOW)
-    established(gate, SUSPECTS_PER_ADDRESS_MAX, "10.0.0.1")
-    gate.enter(-1, "10.0.0.1", NOW)
-    assert gate.established(-1, NOW) == (False, None)
+        limiter.failed("10.0.0.1", NOW)
+    established(limiter, SUSPECTS_PER_ADDRESS_MAX, "10.0.0.1")
+    limiter.enter(-1, "10.0.0.1", NOW)
+    assert limiter.established(-1, NOW) == (False, None)
 
 
 @pytest.mark.parametrize(
@@ -109,42 +111,42 @@ def test_an_address_that_guesses_has_fewer() -> None:
     ],
 )
 def test_past_tls_the_oldest_gives_way_when_it_has_had_its_time(waited: float, admitted: bool) -> None:
-    gate: Gate[int] = Gate()
-    established(gate, STRANGERS_PER_ADDRESS_MAX, "10.0.0.1")
-    gate.enter(-1, "10.0.0.1", NOW + waited)
-    assert gate.established(-1, NOW + waited) == (admitted, 0 if admitted else None)
+    limiter: AdmissionLimiter[int] = AdmissionLimiter()
+    established(limiter, STRANGERS_PER_ADDRESS_MAX, "10.0.0.1")
+    limiter.enter(-1, "10.0.0.1", NOW + waited)
+    assert limiter.established(-1, NOW + waited) == (admitted, 0 if admitted else None)
 
 
 @pytest.mark.parametrize("waited", [UNDISTURBED_SECONDS - 0.001, UNDISTURBED_SECONDS])
 def test_when_all_are_past_tls_a_newcomer_waits_for_the_time_of_the_oldest(waited: float) -> None:
-    gate: Gate[int] = Gate()
-    spread(gate, STRANGERS_MAX)
+    limiter: AdmissionLimiter[int] = AdmissionLimiter()
+    spread(limiter, STRANGERS_MAX)
     admitted = waited >= UNDISTURBED_SECONDS
-    assert gate.enter(-1, "192.0.2.1", NOW + waited) == (admitted, 0 if admitted else None)
+    assert limiter.enter(-1, "192.0.2.1", NOW + waited) == (admitted, 0 if admitted else None)
 
 
 def test_a_crowd_past_tls_gives_way_to_others_at_once() -> None:
-    gate: Gate[int] = Gate(places=6, per_address=4)
-    established(gate, 4, "10.0.0.1")
-    established(gate, 2, "10.0.0.2", first=10)
-    assert gate.enter(-1, "192.0.2.1", NOW) == (True, 0)
+    limiter: AdmissionLimiter[int] = AdmissionLimiter(places=6, per_address=4)
+    established(limiter, 4, "10.0.0.1")
+    established(limiter, 2, "10.0.0.2", first=10)
+    assert limiter.enter(-1, "192.0.2.1", NOW) == (True, 0)
 
 
 def test_a_place_is_given_back_once_however_often_it_is_said() -> None:
-    gate: Gate[int] = Gate()
-    strangers = spread(gate, STRANGERS_MAX)
-    gate.leave(strangers[0])
-    gate.leave(strangers[0])
-    assert gate.enter(-1, "192.0.2.1", NOW) == (True, None)
-    assert gate.established(-1, NOW) == (True, None)
-    assert gate.enter(-2, "192.0.2.2", NOW) == (False, None)
+    limiter: AdmissionLimiter[int] = AdmissionLimiter()
+    strangers = spread(limiter, STRANGERS_MAX)
+    limiter.leave(strangers[0])
+    limiter.leave(strangers[0])
+    assert limiter.enter(-1, "192.0.2.1", NOW) == (True, None)
+    assert limiter.established(-1, NOW) == (True, None)
+    assert limiter.enter(-2, "192.0.2.2", NOW) == (False, None)
 
 
 def test_whoever_was_evicted_does_not_go_on() -> None:
-    gate: Gate[int] = Gate(places=1)
-    gate.enter(1, "10.0.0.1", NOW)
-    assert gate.enter(2, "10.0.0.1", NOW) == (True, 1)
-    assert gate.established(1, NOW) == (False, None)
+    limiter: AdmissionLimiter[int] = AdmissionLimiter(places=1)
+    limiter.enter(1, "10.0.0.1", NOW)
+    assert limiter.enter(2, "10.0.0.1", NOW) == (True, 1)
+    assert limiter.established(1, NOW) == (False, None)
 
 
 @given(
@@ -156,92 +158,92 @@ def test_whoever_was_evicted_does_not_go_on() -> None:
 def test_the_places_in_use_are_always_those_taken_and_not_given_back(
     moves: list[tuple[str, int, str]],
 ) -> None:
-    gate: Gate[int] = Gate(places=5, per_address=2)
+    limiter: AdmissionLimiter[int] = AdmissionLimiter(places=5, per_address=2)
     inside: set[int] = set()
     for at, (move, number, address) in enumerate(moves):
         now = NOW + at * UNDISTURBED_SECONDS / 3
         if move == "comes" and number not in inside:
-            admitted, evicted = gate.enter(number, address, now)
+            admitted, evicted = limiter.enter(number, address, now)
             inside -= {evicted} if evicted is not None else set()
             inside |= {number} if admitted else set()
         elif move == "speaks" and number in inside:
-            admitted, evicted = gate.established(number, now)
+            admitted, evicted = limiter.established(number, now)
             inside -= {evicted} if evicted is not None and evicted != number else set()
             if not admitted:
-                gate.leave(number)
+                limiter.leave(number)
                 inside.discard(number)
         elif move == "leaves":
-            gate.leave(number)
+            limiter.leave(number)
             inside.discard(number)
-        assert len(gate) == len(inside) <= 5
+        assert len(limiter) == len(inside) <= 5
 
 
 # patience
 
 
-def fail(gate: Gate[int], count: int, *, address: str = "10.0.0.1", at: float = NOW) -> None:
+def fail(limiter: AdmissionLimiter[int], count: int, *, address: str = "10.0.0.1", at: float = NOW) -> None:
     for _ in range(count):
-        gate.failed(address, at)
+        limiter.failed(address, at)
 
 
 @pytest.mark.parametrize("before", [0, REFUSALS_FREE - 1, REFUSALS_FREE, REFUSALS_FREE + 1])
 def test_challenges_become_slow_after_so_many_wrong_proofs(before: int) -> None:
-    gate: Gate[int] = Gate()
-    fail(gate, before)
-    assert gate.challenge_delay("10.0.0.1", NOW) == (
+    limiter: AdmissionLimiter[int] = AdmissionLimiter()
+    fail(limiter, before)
+    assert limiter.challenge_delay("10.0.0.1", NOW) == (
         CHALLENGE_DELAY_SECONDS if before >= REFUSALS_FREE else 0
     )
-    assert gate.challenge_delay("10.0.0.2", NOW) == 0
+    assert limiter.challenge_delay("10.0.0.2", NOW) == 0
 
 
 @pytest.mark.parametrize("waited", [REFUSAL_RECOVERY_SECONDS - 0.001, REFUSAL_RECOVERY_SECONDS + 0.001])
 def test_a_wrong_proof_is_forgiven_in_its_time(waited: float) -> None:
-    gate: Gate[int] = Gate()
-    fail(gate, REFUSALS_FREE)
+    limiter: AdmissionLimiter[int] = AdmissionLimiter()
+    fail(limiter, REFUSALS_FREE)
     delay = 0.0 if waited > REFUSAL_RECOVERY_SECONDS else CHALLENGE_DELAY_SECONDS
-    assert gate.challenge_delay("10.0.0.1", NOW + waited) == delay
+    assert limiter.challenge_delay("10.0.0.1", NOW + waited) == delay
 
 
 def test_whose_challenges_cannot_wait_is_answered_late() -> None:
-    gate: Gate[int] = Gate()
-    delays = [gate.refusal_delay("10.0.0.1", NOW) for _ in range(REFUSALS_FREE + 1)]
+    limiter: AdmissionLimiter[int] = AdmissionLimiter()
+    delays = [limiter.refusal_delay("10.0.0.1", NOW) for _ in range(REFUSALS_FREE + 1)]
     assert delays == [REFUSAL_DELAY_SECONDS] * (REFUSALS_FREE - 1) + [CHALLENGE_DELAY_SECONDS] * 2
 
 
 def test_forgiveness_is_not_saved_up() -> None:
-    gate: Gate[int] = Gate()
-    fail(gate, 1)
-    fail(gate, REFUSALS_FREE, at=NOW + 1_000 * REFUSAL_RECOVERY_SECONDS)
-    assert gate.challenge_delay("10.0.0.1", NOW + 1_000 * REFUSAL_RECOVERY_SECONDS) > 0
+    limiter: AdmissionLimiter[int] = AdmissionLimiter()
+    fail(limiter, 1)
+    fail(limiter, REFUSALS_FREE, at=NOW + 1_000 * REFUSAL_RECOVERY_SECONDS)
+    assert limiter.challenge_delay("10.0.0.1", NOW + 1_000 * REFUSAL_RECOVERY_SECONDS) > 0
 
 
 def test_even_a_million_wrong_proofs_are_forgiven_within_minutes() -> None:
-    gate: Gate[int] = Gate()
-    fail(gate, 10_000)
+    limiter: AdmissionLimiter[int] = AdmissionLimiter()
+    fail(limiter, 10_000)
     all_of_them = (REFUSALS_REMEMBERED_MAX - REFUSALS_FREE + 1) * REFUSAL_RECOVERY_SECONDS
-    assert gate.challenge_delay("10.0.0.1", NOW + all_of_them - 1) > 0
-    assert gate.challenge_delay("10.0.0.1", NOW + all_of_them + 1) == 0
+    assert limiter.challenge_delay("10.0.0.1", NOW + all_of_them - 1) > 0
+    assert limiter.challenge_delay("10.0.0.1", NOW + all_of_them + 1) == 0
 
 
 @pytest.mark.parametrize(("others", "remembered"), [(ADDRESSES_MAX - 1, True), (ADDRESSES_MAX, False)])
 def test_so_many_addresses_are_remembered_and_the_oldest_is_forgotten_first(
     others: int, remembered: bool
 ) -> None:
-    gate: Gate[int] = Gate()
-    fail(gate, REFUSALS_FREE)
+    limiter: AdmissionLimiter[int] = AdmissionLimiter()
+    fail(limiter, REFUSALS_FREE)
     for number in range(others):
-        gate.failed(f"10.1.{number}", NOW)
-    assert (gate.challenge_delay("10.0.0.1", NOW) > 0) == remembered
+        limiter.failed(f"10.1.{number}", NOW)
+    assert (limiter.challenge_delay("10.0.0.1", NOW) > 0) == remembered
 
 
 def test_an_address_that_is_wrong_again_is_not_the_oldest_any_more() -> None:
-    gate: Gate[int] = Gate()
-    fail(gate, REFUSALS_FREE)
+    limiter: AdmissionLimiter[int] = AdmissionLimiter()
+    fail(limiter, REFUSALS_FREE)
     for number in range(ADDRESSES_MAX - 1):
-        gate.failed(f"10.1.{number}", NOW)
-    fail(gate, 1)
-    gate.failed("192.0.2.1", NOW)  # one of the others is forgotten for it
-    assert gate.challenge_delay("10.0.0.1", NOW) > 0
+        limiter.failed(f"10.1.{number}", NOW)
+    fail(limiter, 1)
+    limiter.failed("192.0.2.1", NOW)  # one of the others is forgotten for it
+    assert limiter.challenge_delay("10.0.0.1", NOW) > 0
 
 
 @pytest.mark.parametrize(
@@ -257,9 +259,9 @@ def test_an_address_that_is_wrong_again_is_not_the_oldest_any_more() -> None:
     ],
 )
 def test_a_network_of_ipv6_is_one_address(one: str, other: str, same: bool) -> None:
-    gate: Gate[int] = Gate()
-    fail(gate, REFUSALS_FREE, address=one)
-    assert (gate.challenge_delay(other, NOW) > 0) == same
+    limiter: AdmissionLimiter[int] = AdmissionLimiter()
+    fail(limiter, REFUSALS_FREE, address=one)
+    assert (limiter.challenge_delay(other, NOW) > 0) == same
 
 
 def test_the_limits_are_those_that_are_documented() -> None:
@@ -274,10 +276,10 @@ def test_whoever_is_refused_slowly_still_waits_long_enough_to_read_why() -> None
 
 
 def test_a_gate_for_those_who_do_not_try_again_gives_the_oldest_place_to_whoever_comes() -> None:
-    gate: Gate[int] = Gate(places=3, per_address=3, patience=0.0)
+    limiter: AdmissionLimiter[int] = AdmissionLimiter(places=3, per_address=3, patience=0.0)
     for stranger in range(3):
-        assert gate.enter(stranger, "127.0.0.1", NOW) == (True, None)
-    assert gate.enter(3, "127.0.0.1", NOW) == (True, 0)
-    assert gate.enter(4, "10.0.0.1", NOW) == (True, 1)  # from elsewhere: one of the crowd's places
-    assert gate.enter(5, "127.0.0.1", NOW) == (True, 2)
-    assert len(gate) == 3
+        assert limiter.enter(stranger, "127.0.0.1", NOW) == (True, None)
+    assert limiter.enter(3, "127.0.0.1", NOW) == (True, 0)
+    assert limiter.enter(4, "10.0.0.1", NOW) == (True, 1)  # from elsewhere: one of the crowd's places
+    assert limiter.enter(5, "127.0.0.1", NOW) == (True, 2)
+    assert len(limiter) == 3

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import threading
 from typing import Any
 
 import pytest
 from tq.common.errors import ProtocolError
-from tq.common.wire.frames import Kind
-from tq.common.wire.protocol import PING, Answerer, Caller
+from tq.common.wire.protocol import PING, Answerer
 from tq.common.wire.tls import TlsPipe
 from tq.common.wire.transport import SecureTransport
-from tq.master.net.admission import Gate
-from tq.master.net.connection import Connection
-from tq.master.net.server import DRAIN_SECONDS_MAX, STORE_PAUSE_SECONDS, Server
+from tq.master.net.admission import AdmissionLimiter
+from tq.master.net.engine_port import EnginePort
+from tq.master.net.peer_session import PeerSession
 
-from tests.master.net.door import HEARTBEAT, SILENCE, Door
+from tests.master.net.door import HEARTBEAT, SILENCE, Client, Door, actions, is_served
 
 from ..conftest import GRACE_MS
 
@@ -31,54 +29,9 @@ DAMAGED = b"\x17\x03\x03\x00\x20" + bytes(32)  # a record that cannot be decrypt
 LONGER = 0x04  # of the length's high byte: 1,024 bytes more
 
 
-class Client:
-    """An admitted peer that makes calls."""
-
-    def __init__(self, door: Door) -> None:
-        self.door, self.peer, self._caller = door, door.knock().come_in(), Caller()
-        door.settle()
-
-    def ask(self, target: list[Any], method: str, *args: Any) -> int:
-        call_id, frame = self._caller.call(target, method, args, {})
-        self.peer.say(frame)
-        return call_id
-
-    def answer(self, call_id: int) -> Any:
-        """What a call came to; None when there is no answer."""
-        self.door.settle()
-        with contextlib.suppress(ProtocolError):  # the alert of a master whose side of TLS is broken
-            self.peer.listen()
-        answers = [body for kind, body in self.peer.frames if kind in (Kind.RETURN, Kind.ERROR)]
-        return next((value for id, value, *_ in answers if id == call_id), None)
-
-    def call(self, target: list[Any], method: str, *args: Any) -> Any:
-        return self.answer(self.ask(target, method, *args))
-
-    def say_damaged(self, frame: bytes, *, at: int, mask: int) -> None:
-        """Send a frame with a bit of its record changed."""
-        self.peer.tls.send(frame)
-        record = bytearray(self.peer.tls.take_output())
-        record[at] ^= mask
-        self.peer.send(bytes(record))
-
-    @property
-    def hung_up(self) -> bool:
-        with contextlib.suppress(ProtocolError):
-            return self.peer.hung_up
-        return self.peer.hung_up
-
-
-def actions(door: Door) -> list[str]:
-    return [action for action, _ in door.reports]
-
-
 def connected(bench: Any) -> int:
     """How many peers have a session; the bench's own is one that nobody here counts."""
     return len(bench.engine.connections) - 1
-
-
-def is_served(client: Client) -> bool:
-    return isinstance(client.call(LOCK, "state"), list)
 
 
 # damage
@@ -119,17 +72,17 @@ def test_a_stranger_whose_record_is_damaged_leaves_its_place_and_one_line(door: 
         with contextlib.suppress(ProtocolError):
             peer.listen()
         assert peer.hung_up
-    assert not door.server.connections
-    assert len(door.server.gate) == 0
+    assert not door.server.context.connections
+    assert len(door.server.context.admission) == 0
     assert actions(door) == ["connection.refused"] * len(peers)
 
 
 def test_a_peer_that_is_told_something_after_its_tls_broke_is_only_closed(door: Door, bench: Any) -> None:
     client, other = Client(door), Client(door)
-    connection = next(one.wire for one in bench.engine.sessions if isinstance(one.wire, Connection))
+    connection = next(one.wire for one in bench.engine.sessions if isinstance(one.wire, PeerSession))
     with contextlib.suppress(ProtocolError):
-        connection._wire.tls.receive(DAMAGED)
-    assert connection._wire.tls.broken
+        connection._connection._wire.tls.receive(DAMAGED)
+    assert connection._connection._wire.tls.broken
     connection.disconnect("silent for a whole lease")
     door.settle()
     assert client.hung_up
@@ -144,12 +97,12 @@ def broken(*_: Any, **__: Any) -> Any:
 
 
 INSIDE: list[tuple[Any, str]] = [
-    (Connection, "_take"),
+    (Answerer, "head"),
     (SecureTransport, "send_queued"),
     (SecureTransport, "write"),
     (TlsPipe, "receive"),
     (TlsPipe, "send"),
-    (Server, "heard"),
+    (EnginePort, "heard"),
     (Answerer, "understand"),
 ]
 
@@ -180,7 +133,7 @@ def test_what_fails_when_somebody_arrives_costs_who_arrived(
 ) -> None:
     other = Client(door)
     with monkeypatch.context() as plant:
-        plant.setattr(Gate, "enter", broken)
+        plant.setattr(AdmissionLimiter, "enter", broken)
         assert door.knock().hung_up
     assert is_served(other)
 
@@ -203,52 +156,3 @@ def test_an_answer_that_cannot_be_written_is_an_error_for_who_asked_and_the_othe
         calls = [victim.ask(LOCK, "state"), other.ask(LOCK, "state")]
         assert victim.answer(calls[0]) == "RemoteError"
         assert other.answer(calls[1]) == [1, 0, 0]
-
-
-@pytest.mark.parametrize("method", ["run", "committed", "next_wakeup"])
-def test_the_master_goes_on_answering_after_a_bug_in_its_loop(
-    door: Door, bench: Any, monkeypatch: pytest.MonkeyPatch, method: str
-) -> None:
-    client = Client(door)
-    with monkeypatch.context() as plant:
-        plant.setattr(bench.engine, method, broken)
-        client.ask(LOCK, "state")
-        while "master.bug" not in actions(door):  # the test's time limit ends it
-            door.turn()
-    door.at(STORE_PAUSE_SECONDS * 2)
-    assert is_served(client)
-
-
-# the end
-
-
-def test_draining_has_an_end_though_the_disk_does_not_answer(
-    door: Door, bench: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    disk, began = threading.Event(), threading.Event()
-
-    def hang() -> None:
-        began.set()
-        disk.wait()
-
-    client = Client(door)
-    door.settle()
-    commit = bench.engine.store.commit
-    monkeypatch.setattr(door.server._committer, "_here_seconds_max", 0.0)
-    monkeypatch.setattr(bench.engine.store, "commit", hang)
-    try:
-        client.ask(LOCK, "acquire", TOKEN)
-        door.turn()
-        assert began.wait(10)
-        draining = door.loop.create_task(door.server.drain())
-        door.turn()
-        door.at(DRAIN_SECONDS_MAX - 0.125)
-        assert not draining.done()
-        door.at(DRAIN_SECONDS_MAX)
-        assert draining.done()
-        assert draining.result() is False
-        assert client.hung_up
-    finally:
-        disk.set()
-        monkeypatch.setattr(bench.engine.store, "commit", commit)
-        door.settle()

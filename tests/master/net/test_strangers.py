@@ -18,7 +18,6 @@ from tq.master.net.admission import (
     STRANGERS_PER_ADDRESS_MAX,
     TLS_SECONDS_MAX,
 )
-from tq.master.net.complaints import LINES_AT_ONCE
 
 from tests.master.net.door import WRONG, Door, Peer
 
@@ -159,24 +158,3 @@ def test_whoever_only_looks_whether_the_port_is_open_is_not_slowed(door: Door) -
         for _ in range(2 * REFUSALS_FREE):
             leave(door, way())
     assert not door.knock().come_in().hung_up
-
-
-def test_a_stranger_is_a_line_in_the_log_and_a_thousand_are_a_few(door: Door) -> None:
-    for _ in range(50):
-        door.knock().send(b"GET / HTTP/1.1\r\n\r\n")
-    guess(door, times=1)
-    told = [fields for action, fields in door.reports if action == "connection.refused"]
-    assert len(told) == LINES_AT_ONCE + 1  # the wrong key is not hidden by the others
-    assert "the key was refused" in told[-1]["error"]
-    assert door.server.strangers_refused == 51
-
-
-def test_what_is_told_of_a_stranger_names_its_address_and_its_fault(door: Door) -> None:
-    door.knock().send(b"GET / HTTP/1.1\r\n\r\n")
-    [(action, fields)] = door.reports
-    assert action == "connection.refused"
-    assert fields == {
-        "level": "warning",
-        "address": "unknown",
-        "error": "this is tq's port, it speaks no HTTP",
-    }

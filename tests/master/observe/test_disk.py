@@ -9,7 +9,7 @@ import pytest
 from tq.common.contract.exposed import exposed_methods
 from tq.common.domain.model import Role
 from tq.master.observe import disk
-from tq.master.observe.disk import PROBE_FILE, REST_SECONDS, Disk
+from tq.master.observe.disk import PROBE_FILE, REST_SECONDS, DiskProbe
 
 pytestmark = pytest.mark.alone
 
@@ -22,21 +22,21 @@ class Clock:
 
 
 def test_room_and_fsync_are_measured_and_nothing_is_left(tmp_path: Path) -> None:
-    told = Disk(tmp_path).measure()
+    told = DiskProbe(tmp_path).measure()
     assert 0 < told["free_bytes"] <= told["total_bytes"]
     assert 0 < told["fsync_seconds"] < 60
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_viewer_may_ask_and_may_ask_nothing_else() -> None:
-    assert exposed_methods(Disk) == {"measure": Role.VIEWER}
+    assert exposed_methods(DiskProbe) == {"measure": Role.VIEWER}
 
 
 def test_it_rests_between_two_measurements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured: list[Path] = []
     monkeypatch.setattr(disk, "_fsync_seconds", lambda file: measured.append(file) or 0.001)
     clock = Clock()
-    one = Disk(tmp_path, clock)
+    one = DiskProbe(tmp_path, clock)
     assert one.measure() == one.measure()
     clock.now += REST_SECONDS
     one.measure()
@@ -52,7 +52,7 @@ def test_a_disk_that_hangs_holds_up_one_asker_only(tmp_path: Path, monkeypatch: 
         return 9.0
 
     monkeypatch.setattr(disk, "_fsync_seconds", slow)
-    one = Disk(tmp_path)
+    one = DiskProbe(tmp_path)
     asker = threading.Thread(target=one.measure)
     asker.start()
     assert hangs.wait(30)
@@ -64,12 +64,12 @@ def test_a_disk_that_hangs_holds_up_one_asker_only(tmp_path: Path, monkeypatch: 
 
 def test_a_disk_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
-    assert Disk(gone).measure() == {"error": f"{gone}: No such file or directory"}
+    assert DiskProbe(gone).measure() == {"error": f"{gone}: No such file or directory"}
 
 
 def test_a_link_that_somebody_put_in_its_place_is_not_followed(tmp_path: Path) -> None:
     target = tmp_path / "precious"
     target.write_text("kept")
     (tmp_path / PROBE_FILE).symlink_to(target)
-    assert "symbolic links" in Disk(tmp_path).measure()["error"]
+    assert "symbolic links" in DiskProbe(tmp_path).measure()["error"]
     assert target.read_text() == "kept"

@@ -21,11 +21,11 @@ from tq.common.errors import ConfigError
 from tq.common.runtime.config import MasterSettings
 from tq.common.wire.address import Address
 from tq.common.wire.tls import server_context
-from tq.master.app import House, open_house
+from tq.master.app import MasterResources, open_resources
 from tq.master.check import check
-from tq.master.gateway.server import AskedFor
+from tq.master.gateway.server import GatewayArguments
 from tq.master.keys.keyring import Keyring
-from tq.master.store.cluster_files import NOTHING_MEANT, Meant, key_file
+from tq.master.store.cluster_files import DEFAULT_START, StartOptions, key_file
 from tq.master.store.directory_lock import LOCK_FILE, DataLock, holder
 from tq.master.store.interface.tasks import NewTasks
 
@@ -64,59 +64,61 @@ def settings(data: Path, **others: Any) -> MasterSettings:
     return MasterSettings(data=data, **others)
 
 
-def opened(data: Path, report: Callable[..., None] = lambda *_, **__: None, **meant: bool) -> House:
-    return open_house(settings(data), None, report, Meant(**meant))
+def opened(data: Path, report: Callable[..., None] = lambda *_, **__: None, **meant: bool) -> MasterResources:
+    return open_resources(settings(data), None, report, StartOptions(**meant))
 
 
 def start(data: Path, **meant: bool) -> Start:
     """Start a master there, as far as it opens a port, and end it."""
     said: list[str] = []
     try:
-        house = opened(data, lambda action, **_: said.append(action), **meant)
+        resources = opened(data, lambda action, **_: said.append(action), **meant)
     except ConfigError as error:
         return Start(error=str(error), said=said)
     try:
-        server_context(house.certificate, house.certificate_key, None)  # as it listens with
+        server_context(resources.certificate, resources.certificate_key, None)  # as it listens with
         return Start(
-            cluster=house.cluster_id.hex(),
-            pin=house.engine.part(Keyring).pin.hex(),
-            has_task=bool(house.store.find([TASK])),
-            keys={str(role): known_key(house, data, role) for role in (Role.ADMIN, Role.CLIENT, Role.WORKER)},
+            cluster=resources.cluster_id.hex(),
+            pin=resources.engine.part(Keyring).pin.hex(),
+            has_task=bool(resources.store.find([TASK])),
+            keys={
+                str(role): known_key(resources, data, role) for role in (Role.ADMIN, Role.CLIENT, Role.WORKER)
+            },
             said=said,
         )
     except ConfigError as error:
         return Start(error=str(error), said=said)
     finally:
-        house.close()
+        resources.close()
 
 
-def known_key(house: House, data: Path, role: Role) -> str:
+def known_key(resources: MasterResources, data: Path, role: Role) -> str:
     """The id of a file's key, if the store lets it in as that role, by that certificate."""
     credential = Credential.parse(key_file(data, role).read_text())
-    known = house.engine.part(Keyring).find(credential.key_id)
+    known = resources.engine.part(Keyring).find(credential.key_id)
     own = make_token_verifier(credential.key_id, credential.secret, role=role)
     assert known is not None
     assert not known.is_revoked
     assert (known.stored_key, known.role) == (own.stored_key, role)
-    assert credential.pin == house.engine.part(Keyring).pin
+    assert credential.pin == resources.engine.part(Keyring).pin
     return credential.key_id
 
 
 def lived_in(folder: Path) -> Path:
     """A data directory as a master leaves it that was killed: with an accepted task, in the log still, and content."""
     data = folder / "running"
-    house = opened(data)
-    house.store.begin()
-    route = house.store.add_route("q", "m:f")
-    assert house.store.insert([NewTasks(route=route, state=0, created=1, tasks=[(1, TASK, b"x")])])
-    house.store.blobs.put(b"h" * 32, 4, 2**60)
-    house.store.commit()
+    resources = opened(data)
+    resources.store.begin()
+    route = resources.store.add_route("q", "m:f")
+    assert resources.store.insert([NewTasks(route=route, state=0, created=1, tasks=[(1, TASK, b"x")])])
+    resources.store.blobs.put(b"h" * 32, 4, 2**60)
+    resources.store.commit()
     content = data / CONTENT
     content.parent.mkdir()
     content.write_bytes(b"blob")
     left = folder / "left"
     shutil.copytree(data, left)
-    house.close()
+    resources.close()
     left.chmod(0o700)
     assert (left / "tq.db-wal").stat().st_size
     return left
@@ -268,7 +270,7 @@ def test_a_check_finds_what_a_start_would_refuse(name: str, harm: str, data: Pat
     elif not (data / name).is_dir():
         shutil.copy(another / name, data / name)
     found = check(
-        settings(data, bind=Address("127.0.0.1", 0)), None, AskedFor(None, None, False), NOTHING_MEANT
+        settings(data, bind=Address("127.0.0.1", 0)), None, GatewayArguments(None, None, False), DEFAULT_START
     )
     told = [str(one) for one in found.findings if one.level == "error"]
     error = start(data).error
@@ -364,9 +366,9 @@ def test_a_log_that_was_removed_after_a_kill_is_said_aloud_and_after_an_orderly_
     assert start(data).said == [], "it was killed, and its log is there"
     assert not (data / "tq.db-wal").exists()
     assert start(data).said == [], "it was ended, and left no log"
-    house = opened(data)
-    house.lock.release()  # as the kernel does of a process that dies
-    house.store._db.close()  # type: ignore[attr-defined]
+    resources = opened(data)
+    resources.lock.release()  # as the kernel does of a process that dies
+    resources.store._db.close()  # type: ignore[attr-defined]
     assert start(data).said == ["store.log_missing"]
 
 
@@ -415,14 +417,14 @@ def die_at(number: int, data: Path) -> bool:
 
 
 def test_a_second_master_is_refused_whatever_was_removed(data: Path) -> None:
-    house = opened(data)
+    resources = opened(data)
     try:
         for name in (LOCK_FILE, "tq.db-shm", "tq.db-wal", "tq.db"):
             (data / name).unlink()
             assert holder(data) is not None
             assert "another tq-master (process" in start(data).error
     finally:
-        house.close()
+        resources.close()
 
 
 def test_a_lock_that_is_given_up_is_free_at_once(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tq.master.store.interface.items import HeldRow, ItemPicture, NewItem
+from tq.master.store.interface.items import HeldItemRow, ItemPicture, NewItem
 from tq.master.store.interface.store import Inconsistent, Store
 
 NODE, ONE, TWO = b"n" * 16, b"1" * 16, b"2" * 16
@@ -56,7 +56,7 @@ def test_the_picture_has_queues_holders_and_numbers(store: Store) -> None:
     store.items.put_putters([(queue, TWO, 4, 100)])
     assert store.items.load() == ItemPicture(
         queues=[(queue, "q", "lifo", 7, 2, 1, NODE, 1)],  # type: ignore[list-item]
-        held=[HeldRow(ONE, NODE, queue)],
+        held=[HeldItemRow(ONE, NODE, queue)],
         putters=[(queue, ONE, 9), (queue, TWO, 4)],
         last_seq=6,
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tq.common.errors import ConfigError, StoreError
-from tq.master.store.inspection import Facts, inspect
+from tq.master.store.inspection import StoreFacts, inspect
 from tq.master.store.interface.tasks import NewTasks
 from tq.master.store.sqlite.store import SqliteStore
 
@@ -78,7 +78,7 @@ def test_a_damaged_part_costs_what_is_in_it_and_the_store_remembers_that_it_met_
 
 
 def test_a_damaged_file_is_found_by_looking_and_is_left_as_it_is(file: Path) -> None:
-    assert inspect(file) == ("", True, Facts(True, None, {}))
+    assert inspect(file) == ("", True, StoreFacts(True, None, {}))
     damage(file, 200)
     before = everything_in(file.parent)
     seen = inspect(file)

@@ -9,7 +9,7 @@ LINES_AT_ONCE: Final = 10
 SECONDS_A_LINE: Final = 6.0  # after those; what is left out is counted in the next that is told
 
 
-class Complaints:
+class RejectionLog:
     """``report``: as the master's, ``report(action, level, **fields)``; of this ``action``."""
 
     def __init__(self, report: Callable[..., Any], action: str) -> None:
@@ -17,7 +17,7 @@ class Complaints:
         self.total = 0  # told or not
         self._lines, self._as_of, self._left_out = float(LINES_AT_ONCE), 0.0, 0
 
-    def tell(self, address: str, error: str, now: float) -> None:
+    def record(self, address: str, error: str, now: float) -> None:
         self.total += 1
         self._lines = min(LINES_AT_ONCE, self._lines + (now - self._as_of) / SECONDS_A_LINE)
         self._as_of = now

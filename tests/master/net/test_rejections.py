@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from tq.master.net.complaints import LINES_AT_ONCE, SECONDS_A_LINE, Complaints
+from tq.master.net.rejections import LINES_AT_ONCE, SECONDS_A_LINE, RejectionLog
 
 NOW = 1_000.0
 
 
 def test_a_flood_is_told_in_a_few_lines_and_counted() -> None:
     lines: list[dict[str, Any]] = []
-    complaints = Complaints(lambda action, **fields: lines.append(fields), "connection.refused")
+    rejections = RejectionLog(lambda action, **fields: lines.append(fields), "connection.refused")
     for _ in range(1_000):
-        complaints.tell("10.0.0.1", "wrong key", NOW)
+        rejections.record("10.0.0.1", "wrong key", NOW)
     assert lines == [{"level": "warning", "address": "10.0.0.1", "error": "wrong key"}] * LINES_AT_ONCE
-    complaints.tell("10.0.0.2", "no pickle", NOW + SECONDS_A_LINE)
+    rejections.record("10.0.0.2", "no pickle", NOW + SECONDS_A_LINE)
     left_out = 1_000 - LINES_AT_ONCE
     assert lines[-1] == {
         "level": "warning", "address": "10.0.0.2", "error": "no pickle", "left_out": left_out,
     }  # fmt: skip
-    complaints.tell("10.0.0.2", "no pickle", NOW + 100 * SECONDS_A_LINE)
+    rejections.record("10.0.0.2", "no pickle", NOW + 100 * SECONDS_A_LINE)
     assert "left_out" not in lines[-1]
-    assert complaints.total == 1_002
+    assert rejections.total == 1_002

@@ -9,7 +9,7 @@ from .trouble import Chore, Turn
 
 
 @dataclass(slots=True)
-class Batch:
+class Transaction:
     """What one transaction did: its answers, and whether it has to be made durable first."""
 
     replies: list[Call] = field(default_factory=list)

@@ -1,0 +1,73 @@
+"""What all connections of one server share: its settings, its limits, and the engine behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from ...common.errors import Rejected, TqError
+from ..engine.accounts import Accounts
+from ..keys.keyring import Keyring
+from .admission import AdmissionLimiter
+from .descriptors import Descriptors
+from .engine_port import EnginePort
+from .rejections import RejectionLog
+from .turns import FlowTurns
+from .unread import UnreadAnswers
+
+
+class OpenConnection(Protocol):
+    """A connection, as its server ends it."""
+
+    def disconnect(self, reason: str) -> None:
+        """End it with a goodbye that says why."""
+
+    def cut_off(self, reason: str) -> None:
+        """End it at once."""
+
+
+class ServerIdentity(NamedTuple):
+    """What a server shows its peers."""
+
+    tls: ssl.SSLContext
+    certificate: bytes
+    cluster_id: bytes
+    heartbeat_seconds: float
+    frame_bytes_max: int
+
+
+class ConnectionContext:
+    """``report``: the log."""
+
+    def __init__(
+        self,
+        identity: ServerIdentity,
+        loop: asyncio.AbstractEventLoop,
+        report: Callable[..., None],
+        engine: EnginePort,
+        keys: Keyring,
+        turns: FlowTurns,
+    ) -> None:
+        self.identity, self.loop, self.report = identity, loop, report
+        self.engine, self.keys, self.turns = engine, keys, turns
+        self.connections: set[OpenConnection] = set()
+        self.admission: AdmissionLimiter[OpenConnection] = AdmissionLimiter()
+        self.descriptors = Descriptors(self.connections, report)
+        self.accounts = Accounts()
+        self.unread = UnreadAnswers(self.accounts.everybody)
+        # Two logs, so that a flood of peers that do not speak the protocol does not hide that a key is wrong.
+        self._wrong_keys, self._wrong_protocol = (
+            RejectionLog(report, "connection.refused") for _ in range(2)
+        )
+
+    def log_rejection(self, address: str, error: TqError) -> None:
+        """What was wrong with an unauthenticated connection: a few lines in the log, however many there are."""
+        rejections = self._wrong_keys if isinstance(error, Rejected) else self._wrong_protocol
+        rejections.record(address, str(error), self.loop.time())
+
+    @property
+    def rejections(self) -> int:
+        """How many there were, logged or not."""
+        return self._wrong_keys.total + self._wrong_protocol.total

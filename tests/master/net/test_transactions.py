@@ -1,0 +1,64 @@
+"""Transactions go on after a bug in their loop, and draining ends though a disk does not answer. Real sockets and threads."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from tq.master.net.transactions import DRAIN_SECONDS_MAX, STORE_PAUSE_SECONDS
+
+from tests.master.net.door import Client, Door, actions, is_served
+
+TOKEN = b"t" * 16
+LOCK = ["get_lock", "held"]
+
+
+def broken(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("planted")
+
+
+@pytest.mark.parametrize("method", ["run", "committed", "next_wakeup"])
+def test_the_master_goes_on_answering_after_a_bug_in_its_loop(
+    door: Door, bench: Any, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    client = Client(door)
+    with monkeypatch.context() as plant:
+        plant.setattr(bench.engine, method, broken)
+        client.ask(LOCK, "state")
+        while "master.bug" not in actions(door):  # the test's time limit ends it
+            door.turn()
+    door.at(STORE_PAUSE_SECONDS * 2)
+    assert is_served(client)
+
+
+def test_draining_has_an_end_though_the_disk_does_not_answer(
+    door: Door, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, began = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        began.set()
+        disk.wait()
+
+    client = Client(door)
+    door.settle()
+    commit = bench.engine.store.commit
+    monkeypatch.setattr(door.server.transactions._committer, "_here_seconds_max", 0.0)
+    monkeypatch.setattr(bench.engine.store, "commit", hang)
+    try:
+        client.ask(LOCK, "acquire", TOKEN)
+        door.turn()
+        assert began.wait(10)
+        draining = door.loop.create_task(door.server.drain())
+        door.turn()
+        door.at(DRAIN_SECONDS_MAX - 0.125)
+        assert not draining.done()
+        door.at(DRAIN_SECONDS_MAX)
+        assert draining.done()
+        assert draining.result() is False
+        assert client.hung_up
+    finally:
+        disk.set()
+        monkeypatch.setattr(bench.engine.store, "commit", commit)
+        door.settle()
