@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tq.common.errors import InvalidArgument, StoreError, UnknownBlob
 from tq.common.values.blob import Blob
-from tq.master.blobs.files import SYNC_EVERY_BYTES, UPLOADS, BlobFiles, Part
+from tq.master.blobs.files import SYNC_EVERY_BYTES, UPLOADS, BlobFiles
 
 DATA = b"some content"
 

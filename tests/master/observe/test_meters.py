@@ -9,7 +9,7 @@ import pytest
 from tq.common.domain.ids import new_ids
 from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.master.observe import meters as module
-from tq.master.observe.meters import OTHER, SAMPLES, Meters, count
+from tq.master.observe.meters import OTHER, SAMPLES, MasterMeters, count
 from tq.master.tasks.completion import Completion
 from tq.master.tasks.dispatch import Dispatch
 
@@ -19,7 +19,7 @@ PAIR = ("q", "m:f")
 
 
 @pytest.fixture
-def meters(bench: Bench) -> Iterator[Meters]:
+def meters(bench: Bench) -> Iterator[MasterMeters]:
     return count(bench.engine)
 
 
@@ -38,7 +38,7 @@ def finish(worker: Peer, held: list[list[Any]], outcome: OutcomeNumber, seconds:
     worker.call("get_dispatcher", "finish", [[*one, int(outcome), b"", 0.0, seconds, None] for one in held])
 
 
-def test_tasks_are_counted_from_submit_to_end(bench: Bench, meters: Meters) -> None:
+def test_tasks_are_counted_from_submit_to_end(bench: Bench, meters: MasterMeters) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     submit(client, 10)
     held = lease(worker)
@@ -49,7 +49,7 @@ def test_tasks_are_counted_from_submit_to_end(bench: Bench, meters: Meters) -> N
     assert meters.run[PAIR].sum == pytest.approx(0.2)
 
 
-def test_a_report_that_comes_twice_is_counted_once(bench: Bench, meters: Meters) -> None:
+def test_a_report_that_comes_twice_is_counted_once(bench: Bench, meters: MasterMeters) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     submit(client)
     held = lease(worker)
@@ -59,7 +59,7 @@ def test_a_report_that_comes_twice_is_counted_once(bench: Bench, meters: Meters)
     assert meters.stale == 0
 
 
-def test_a_stale_report_is_counted_as_that_and_nothing_else(bench: Bench, meters: Meters) -> None:
+def test_a_stale_report_is_counted_as_that_and_nothing_else(bench: Bench, meters: MasterMeters) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     submit(client)
     [[id, attempt, _]] = lease(worker)
@@ -68,7 +68,7 @@ def test_a_stale_report_is_counted_as_that_and_nothing_else(bench: Bench, meters
     assert not meters.finished
 
 
-def test_an_attempt_that_fails_is_told_from_a_task_that_does(bench: Bench, meters: Meters) -> None:
+def test_an_attempt_that_fails_is_told_from_a_task_that_does(bench: Bench, meters: MasterMeters) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     submit(client, retries=1)
     finish(worker, lease(worker), OutcomeNumber.ERROR)
@@ -78,7 +78,7 @@ def test_an_attempt_that_fails_is_told_from_a_task_that_does(bench: Bench, meter
     assert meters.unsuccessful == {(PAIR, OutcomeNumber.ERROR): 1, (PAIR, OutcomeNumber.CRASH): 1}
 
 
-def test_what_is_handed_back_is_no_retry(bench: Bench, meters: Meters) -> None:
+def test_what_is_handed_back_is_no_retry(bench: Bench, meters: MasterMeters) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     submit(client)
     worker.call("get_dispatcher", "release", lease(worker))
@@ -87,7 +87,7 @@ def test_what_is_handed_back_is_no_retry(bench: Bench, meters: Meters) -> None:
 
 
 def test_a_start_is_counted_once_whether_it_is_told_by_a_beat_or_by_its_end(
-    bench: Bench, meters: Meters
+    bench: Bench, meters: MasterMeters
 ) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     submit(client, 3)
@@ -104,7 +104,7 @@ def test_a_start_is_counted_once_whether_it_is_told_by_a_beat_or_by_its_end(
     assert (meters.started, meters.stale) == ({PAIR: 3}, 1)
 
 
-def test_cancelled_and_expired_tasks_come_to_an_end(bench: Bench, meters: Meters) -> None:
+def test_cancelled_and_expired_tasks_come_to_an_end(bench: Bench, meters: MasterMeters) -> None:
     client = bench.client()
     [id] = submit(client)
     client.call("get_tasks", "cancel", [id])
@@ -113,7 +113,7 @@ def test_cancelled_and_expired_tasks_come_to_an_end(bench: Bench, meters: Meters
     assert meters.finished == {(PAIR, StateNumber.CANCELLED): 1, (PAIR, StateNumber.EXPIRED): 1}
 
 
-def test_a_task_a_worker_waits_for_has_not_waited(bench: Bench, meters: Meters) -> None:
+def test_a_task_a_worker_waits_for_has_not_waited(bench: Bench, meters: MasterMeters) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     worker.ask("get_dispatcher", "lease", 5)
     submit(client, 3)
@@ -121,7 +121,7 @@ def test_a_task_a_worker_waits_for_has_not_waited(bench: Bench, meters: Meters) 
 
 
 @pytest.mark.parametrize("tasks", [1, SAMPLES, SAMPLES + 1, 100])
-def test_a_few_stand_for_all_that_waited(bench: Bench, meters: Meters, tasks: int) -> None:
+def test_a_few_stand_for_all_that_waited(bench: Bench, meters: MasterMeters, tasks: int) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     submit(client, tasks)
     bench.advance(7)
@@ -130,7 +130,7 @@ def test_a_few_stand_for_all_that_waited(bench: Bench, meters: Meters, tasks: in
     assert meters.wait[PAIR].sum == pytest.approx(7.0 * tasks)
 
 
-def test_what_is_tried_again_has_not_waited_since_its_submit(bench: Bench, meters: Meters) -> None:
+def test_what_is_tried_again_has_not_waited_since_its_submit(bench: Bench, meters: MasterMeters) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     submit(client)
     worker.call("get_dispatcher", "release", lease(worker))
@@ -139,7 +139,7 @@ def test_what_is_tried_again_has_not_waited_since_its_submit(bench: Bench, meter
 
 
 def test_names_beyond_the_limit_are_told_as_one(
-    bench: Bench, meters: Meters, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, meters: MasterMeters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "TASKS_MAX", 2)
     client = bench.client()
