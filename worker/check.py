@@ -17,7 +17,7 @@ from ..common.runtime.config import WorkerSettings
 from ..common.wire.address import Address
 from ..common.wire.connection import CallerConnection
 from ..common.wire.tls import OwnCa, client_context
-from .agent.announcement import feeds
+from .agent.announcement import applied_queues
 from .supervisor.supervisor import Supervisor
 
 GREETING_SECONDS: Final = 5.0
@@ -93,7 +93,7 @@ async def _check_modules(found: Checkup, settings: WorkerSettings) -> None:
     if settings.allow_shell:
         found.warn("allow_shell", "whoever may submit runs any program as this user")
     if settings.apply is not None:
-        found.attempt("apply", lambda: feeds(settings), "the queues are named")
+        found.attempt("apply", lambda: applied_queues(settings), "the queues are named")
     if not settings.sources:
         if not settings.allow:
             found.fail("tasks", "nothing to serve; name a module or a file: tq-worker check myapp.tasks")

@@ -28,10 +28,10 @@ from ..common.runtime.sd_notify import Notifier
 from ..common.runtime.terminal import ask_secret, say, write_line
 from ..common.version import VERSION
 from ..common.wire.address import parse_address
-from .agent.announcement import feeds
+from .agent.announcement import applied_queues
 from .check import check
 from .child.loading import BrokenCode
-from .supervisor.event_pipe import open_witness
+from .supervisor.event_pipe import open_event_pipe
 from .supervisor.health import WorkerVitals
 from .supervisor.metrics import WorkerMeters, WorkerMetrics
 from .supervisor.supervisor import Supervisor
@@ -88,7 +88,7 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
         settings = load_settings(WorkerSettings, config, os.environ, given)
         if only_checks():
             show(run_loop(check(settings, authkey)))
-        feeds(settings)
+        applied_queues(settings)
         if not (settings.sources or settings.allow):
             raise ConfigError(
                 "nothing to serve; name a module or a file: tq-worker --connect host:5000 myapp.tasks"
@@ -127,17 +127,17 @@ async def _work(settings: WorkerSettings, credential: Credential, log: EventLog,
             supervisor.abandon()
 
     loop = asyncio.get_running_loop()
-    witness = open_witness(loop.time, loop.call_later)
-    supervisor.watch(witness)
+    event_pipe = open_event_pipe(loop.time, loop.call_later)
+    supervisor.watch(event_pipe)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signalled)
     try:
         await attendant.open()
         await supervisor.load()
-        if witness is None:
+        if event_pipe is None:
             write_line(_banner(settings, supervisor.tasks))
         else:  # the banner is for people: whoever watches has one of its own
-            witness.serves([name for name, _ in supervisor.tasks])
+            event_pipe.serves([name for name, _ in supervisor.tasks])
         log.event("worker.started", slots=settings.slots, tasks=len(supervisor.tasks), pid=os.getpid())
         attendant.ready()
         code = await supervisor.run()

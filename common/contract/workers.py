@@ -32,7 +32,7 @@ WORKERS: Final = Contract(
 )
 
 
-class Grant(NamedTuple):
+class GrantRow(NamedTuple):
     """A task in the answer to ``lease``. ``number``: of the attempt as people count; None: ``attempt``."""
 
     id: bytes

@@ -33,7 +33,7 @@ from ..values.brief import brief
 from .address import Address
 from .frames import HANDSHAKE_FRAME_BYTES_MAX, FrameReader, Kind, encode_frame, unpack
 from .handshake import ClientHandshake, Welcome
-from .protocol import PING, Caller, Goodbye, child_word, goodbye
+from .protocol import PING, Caller, Goodbye, child_frame, goodbye
 from .tls import NO_CA, OwnCa, TlsPipe, client_context
 from .transport import SecureTransport
 
@@ -120,10 +120,10 @@ class CallerConnection(asyncio.Protocol):
         self._wire.queue(frame)
         return future
 
-    def say_of_child(self, node: bytes, *, here: bool) -> None:
+    def announce_child(self, node: bytes, *, here: bool) -> None:
         """That a child of this worker is here, or has died."""
         if not self.is_closed:
-            self._wire.queue(child_word(node, here))
+            self._wire.queue(child_frame(node, here))
 
     def close(self, reason: str = "") -> None:
         """Say goodbye and close. Pending calls fail with Unreachable."""

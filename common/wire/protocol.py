@@ -210,7 +210,7 @@ class Answerer:
         return encode_frame(Kind.ERROR, pack([call_id, *to_wire(error)]), self.frame_bytes_max)
 
 
-def child_word(node: bytes, here: bool) -> bytes:
+def child_frame(node: bytes, here: bool) -> bytes:
     return encode_frame(Kind.CHILD, pack([node, here]))
 
 

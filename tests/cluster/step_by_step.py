@@ -11,7 +11,7 @@ from tq.common.auth.keys import Credential
 from tq.common.domain.model import Role
 from tq.common.wire.frames import FRAME_BYTES_MAX, FrameReader, Kind, encode_frame, unpack
 from tq.common.wire.handshake import ClientHandshake
-from tq.common.wire.protocol import Answer, Caller, child_word
+from tq.common.wire.protocol import Answer, Caller, child_frame
 from tq.common.wire.tls import client_context
 
 SECONDS = 20.0  # for an answer, on a loaded machine
@@ -72,7 +72,7 @@ class Steps:
                 raise EOFError(answer.reason)
 
     def have_child(self, node: bytes) -> None:
-        self.send(child_word(node, True))
+        self.send(child_frame(node, True))
 
     def is_hung_up_on(self) -> bool:
         """True once the master has closed; what it still says is passed over."""

@@ -28,14 +28,10 @@ LARGE: Final[dict[str, tuple[int, int]]] = {
     "master/items/items.py:Items": (390, 35),
     "master/locks/claims.py:Primitives": (270, 25),
     "master/tasks/completion.py:Completion": (270, 25),
-    "worker/agent/agent.py:Agent": (420, 39),
-    "worker/supervisor/supervisor.py:Supervisor": (380, 48),
+    "worker/supervisor/supervisor.py:Supervisor": (390, 48),
 }
 # Names of more than one class, and how many there are.
-NAMESAKES: Final[dict[str, int]] = {
-    "Child": 2,
-    "Owner": 2,
-}
+NAMESAKES: Final[dict[str, int]] = {}
 
 
 class Size(NamedTuple):

@@ -32,10 +32,6 @@ DROPPABLE: Final = {
         "client/stdlib/managers.py",
         "call",
     ): "waited for, its answer says nothing: it is about whether a master is there",
-    (
-        "worker/agent/agent.py",
-        "_ask",
-    ): "asks by its hands; a failure ends the connection, and the next one announces all",
     ("master/gateway/connection.py", "_ask"): "the engine's: its answer comes to `send`",
     ("master/gateway/connection.py", "call"): "the engine's: its answer comes to `send`",
     ("master/net/engine_port.py", "call"): "the engine's: its answer leaves by the session's wire",

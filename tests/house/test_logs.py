@@ -19,7 +19,7 @@ HANDED: Final = {
     ("common/runtime/callbacks.py", "f'{program}.out_of_memory'"): "common/runtime/callbacks.py",
     ("common/runtime/callbacks.py", "f'{program}.bug'"): "common/runtime/callbacks.py",
     ("master/net/rejections.py", "self._action"): "master/net/context.py",
-    ("worker/agent/agent.py", "action"): "worker/agent/agent.py",
+    ("worker/agent/watchdog.py", "ACTIONS[why]"): "worker/agent/watchdog.py",
     ("worker/pools/thread_worker.py", "action"): "worker/supervisor/supervisor.py",
 }
 

@@ -111,8 +111,8 @@ BUGS = (
     Bug(
         "start a stale prefetch",
         "tq.worker.agent.agent",
-        "        self.waiting = deque(job for job in self.waiting if job.key not in lost)\n\n    @property",
-        "\n    @property",
+        "        self.backlog.drop(lost)\n",
+        "",
     ),
     Bug(
         "number workers by a failed transaction",

@@ -1,4 +1,4 @@
-"""A worker: the shipped agent, on hands that keep children made of events. Mirrors ``worker/supervisor/supervisor.py``."""
+"""A worker: the shipped agent, with effects whose children are made of events. Mirrors ``worker/supervisor/supervisor.py``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from tq.common.contract.workers import ReportRow
 from tq.common.domain.model import OutcomeNumber, Role
 from tq.common.errors import TqError
 from tq.common.runtime.history import digest
-from tq.worker.agent.agent import TICK_SECONDS, Agent
-from tq.worker.agent.jobs import Death, Job, Report
+from tq.worker.agent.agent import Agent
+from tq.worker.agent.jobs import Death, Job, JobReport
+from tq.worker.agent.watchdog import TICK_SECONDS
 
 from .caller import Connection, Reconnecting
 from .load import TASKS, Load
@@ -35,7 +36,7 @@ class Child(Process):
         self._jobs: dict[int, Job] = {}
         self.tickets: deque[int] = deque()
         self._current: tuple[Job, Handle] | None = None
-        self._reports: list[Report] = []
+        self._reports: list[JobReport] = []
         self._flushing = False
         self._channel_at = 0
         self.later(worker.world.between(20 * MS, 200 * MS), self._hello)
@@ -103,7 +104,7 @@ class Child(Process):
             who=self.name,
         )
         started = self.world.now / SECOND
-        self._reports.append(Report(job.ordinal, int(outcome), body, started, 0.001, after))
+        self._reports.append(JobReport(job.ordinal, int(outcome), body, started, 0.001, after))
         if not self._flushing:
             self._flushing = True
             self.later(self.world.between(10, 5 * MS), self._flush)
@@ -187,7 +188,7 @@ class Worker(Reconnecting):
             "version": "simulated",
         }
         held, sent = self.agent.held, self.world.now
-        holding = self.agent.holding(self._now())
+        held_with_seconds = self.agent.held_with_seconds(self._now())
 
         def announced(answer: Any, error: TqError | None) -> None:
             if error is not None:
@@ -200,7 +201,7 @@ class Worker(Reconnecting):
             self._beat(connection)
             self._after()
 
-        connection.call(DISPATCHER, "announce", [info, holding], announced)
+        connection.call(DISPATCHER, "announce", [info, held_with_seconds], announced)
 
     def gone(self, reason: str) -> None:
         self.agent.disconnect()
@@ -236,7 +237,7 @@ class Worker(Reconnecting):
 
         self._ask("orders", done)
 
-    # the agent's hands
+    # the agent's effects
 
     def send(self, child: int, jobs: list[Job]) -> None:
         self.children[child].send(jobs)
@@ -304,7 +305,7 @@ class Worker(Reconnecting):
     def child_ready(self, child: Child) -> None:
         self.agent.child_ready(child.number, self._now())
 
-    def child_reported(self, child: Child, reports: list[Report]) -> None:
+    def child_reported(self, child: Child, reports: list[JobReport]) -> None:
         self.agent.child_reported(child.number, reports, self._now())
         self._after()
 
@@ -328,7 +329,7 @@ class Worker(Reconnecting):
         self._ticking = False
         self.agent.tick(self._now())
         self._after()
-        if self.agent.busy or self.agent.waiting:
+        if self.agent.children.busy or self.agent.backlog.waiting:
             self._tick_soon()
 
     def _after(self) -> None:

@@ -1,4 +1,4 @@
-"""A worker without sockets, processes or a clock: the shipped agent, and hands that only take note.
+"""A worker without sockets, processes or a clock: the shipped agent, and effects that are only recorded.
 
 Children here are two lists: jobs they were sent and tickets they have not read. They begin, end and die
 when a test says so; time passes when a test says so.
@@ -13,8 +13,9 @@ from typing import Any
 
 from tq.common.domain.model import OutcomeNumber
 from tq.common.values.failure import Failure
-from tq.worker.agent.agent import TICK_SECONDS, Agent
-from tq.worker.agent.jobs import Death, Job, Report
+from tq.worker.agent.agent import Agent
+from tq.worker.agent.jobs import Death, Job, JobReport
+from tq.worker.agent.watchdog import TICK_SECONDS
 
 KILL_GRACE_SECONDS = 5.0
 LEASE = b"lease"
@@ -23,14 +24,14 @@ SHORT, LONG = 0.0005, 1.0  # seconds a task takes: many are read ahead, or none
 Row = list[Any]
 
 
-class SimChild:
+class SimulatedChild:
     """What a child process knows: its jobs, the tickets in its pipe, what it runs, what it has yet to tell."""
 
     def __init__(self) -> None:
         self.jobs: dict[int, Job] = {}
         self.tickets: deque[int] = deque()
         self.running: Job | None = None
-        self.unsaid: list[Report] = []
+        self.unsaid: list[JobReport] = []
 
     def begin(self) -> Job:
         """Read a ticket."""
@@ -43,16 +44,16 @@ class SimChild:
     ) -> None:
         """What runs is over; nobody has been told yet."""
         assert self.running is not None
-        self.unsaid.append(Report(self.running.ordinal, int(outcome), body, 1.7e9, seconds, None))
+        self.unsaid.append(JobReport(self.running.ordinal, int(outcome), body, 1.7e9, seconds, None))
         self.running = None
 
 
 class Workshop:
-    """An agent and, as its hands, lists of everything it had done."""
+    """An agent and lists of the effects it had."""
 
     def __init__(self, slots: int = 2, *, connected: bool = True, **limits: int) -> None:
         self.now, self.reports = 1_000.0, list[tuple[str, dict[str, Any]]]()
-        self.sims: dict[int, SimChild] = {}
+        self.sims: dict[int, SimulatedChild] = {}
         self.leases: deque[int] = deque()  # what unanswered lease calls want
         self.finishing: deque[list[Row]] = deque()  # the rows of unanswered finish calls
         self.released: list[Row] = []
@@ -75,7 +76,7 @@ class Workshop:
         if connected:
             self.agent.connect([], self.now)
 
-    # agent.Hands
+    # effects.Effects
 
     def send(self, child: int, jobs: list[Job]) -> None:
         sim = self.sims[child]
@@ -130,14 +131,14 @@ class Workshop:
     def hire(self, number: int = 0) -> int:
         """One more child says that it is ready; its number."""
         number = number or max(self.sims, default=0) + 1
-        self.sims[number] = SimChild()
+        self.sims[number] = SimulatedChild()
         self.agent.child_ready(number, self.now)
         return number
 
     def begin(self, child: int) -> bytes:
         return self.sims[child].begin().id
 
-    def tell(self, child: int) -> None:
+    def report(self, child: int) -> None:
         """Bring what it has to tell."""
         unsaid, self.sims[child].unsaid = self.sims[child].unsaid, []
         self.agent.child_reported(child, unsaid, self.now)
@@ -152,7 +153,7 @@ class Workshop:
         """Begin, end and tell one job; its id."""
         id = self.begin(child)
         self.sims[child].end(outcome, seconds, body)
-        self.tell(child)
+        self.report(child)
         return id
 
     def die(self, child: int, code: int = -9) -> None:

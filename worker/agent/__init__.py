@@ -1,1 +1,1 @@
-"""What a worker decides: jobs, reports, pace, output. Pure but for its records' makers."""
+"""What a worker decides: jobs, reports, durations, output. Pure but for its records' makers."""

@@ -22,12 +22,12 @@ def announcement(settings: WorkerSettings, tasks: Iterable[str]) -> dict[str, An
         "tasks": sorted([*tasks, PROBE]),
         "queues": list(settings.queues) or None,
         "allow": list(settings.allow),
-        "apply": feeds(settings),
+        "apply": applied_queues(settings),
         "version": VERSION,
     }
 
 
-def feeds(settings: WorkerSettings) -> list[list[str | None]]:
+def applied_queues(settings: WorkerSettings) -> list[list[str | None]]:
     """The queues whose items are this worker's; raises ConfigError when it does not name them."""
     if settings.apply is None:
         return []

@@ -10,7 +10,7 @@ from ...common.contract.workers import ReportRow
 from .jobs import Job
 
 
-class Hands(Protocol):
+class Effects(Protocol):
     """What the agent has done for it."""
 
     def send(self, child: int, jobs: list[Job]) -> None: ...
@@ -21,7 +21,7 @@ class Hands(Protocol):
         """Ordinals of jobs that the child has not begun, and now never will."""
 
     def notify(self, child: int, ordinal: int, kind: str) -> None:
-        """Raise ``timeout`` or ``cancel`` inside the job, if it still runs; ``tell``: report what is over."""
+        """Raise ``timeout`` or ``cancel`` inside the job, if it still runs; ``flush``: report the jobs that are over."""
 
     def signal(self, child: int, *, kill: bool) -> None: ...
     def dump(self, child: int) -> None:
@@ -31,7 +31,7 @@ class Hands(Protocol):
         """It has no job and gets none: let it end, and put another in its place."""
 
     def began(self, rows: list[list[Any]]) -> None:
-        """Tell the master what runs: see ``starts.py``."""
+        """Tell the master what runs: see ``start_reports.py``."""
 
     def lease(self, want: int) -> None: ...
     def finish(self, rows: list[ReportRow], blobs: list[list[Any]] | None) -> None: ...
@@ -40,7 +40,7 @@ class Hands(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class Child:
+class ChildState:
     """A child process as the agent sees it."""
 
     number: int
@@ -48,13 +48,13 @@ class Child:
     jobs: deque[Job] = field(default_factory=deque)  # sent, not yet reported; the first may be running
     current: int = 0  # ordinal of the job seen running at the last tick
     since: float = 0.0  # when it was first seen running
-    pressure: str = ""  # why its job is being ended: "timeout", "cancel", "memory" or ""
-    pressed_at: float = 0.0
-    steps: int = 0  # of pressure applied: 1 asked, 2 terminated, 3 killed
-    prompted: int = 0  # ordinal of the job in whose midst it was asked to tell what is over
-    is_dumped: bool = False  # its stacks were asked for under this pressure
-    given: int = 0  # jobs it was sent and kept
-    is_worn: bool = (
+    ending: str = ""  # why its job is being ended: "timeout", "cancel", "memory" or ""
+    ending_since: float = 0.0
+    escalation: int = 0  # of escalation: 1 asked, 2 terminated, 3 killed
+    flush_requested_for: int = 0  # ordinal of the job in whose midst it was asked to tell what is over
+    is_dumped: bool = False  # its stacks were asked for while this one is ended
+    jobs_given: int = 0  # jobs it was sent and kept
+    is_retiring: bool = (
         False  # it has grown beyond its limit: it gets no more, and ends when it has nothing to do
     )
     is_distrusted: bool = False  # it said what it cannot say: it is being killed, and not believed any more
@@ -63,21 +63,21 @@ class Child:
     memory_bytes: int = 0
     memory_before_bytes: int = 0  # what was measured before its current job began
 
-    def running(self, hands: Hands) -> Job | None:
+    def running(self, effects: Effects) -> Job | None:
         """The job it is at: the last one whose ticket it has taken."""
-        begun = len(self.jobs) - hands.unread(self.number)
+        begun = len(self.jobs) - effects.unread(self.number)
         return self.jobs[begun - 1] if 0 < begun <= len(self.jobs) else None
 
-    def begins(self, job: Job, now: float) -> None:
+    def set_current(self, job: Job, now: float) -> None:
         """From now on this is what it is seen running."""
         self.current, self.since, self.memory_before_bytes = job.ordinal, now, self.memory_bytes
 
-    def weighs(self, size_bytes: int, now: float) -> float:
+    def record_memory(self, size_bytes: int, now: float) -> float:
         """Note how much memory it has; when that was done last."""
         last, self.measured, self.memory_bytes = self.measured, now, size_bytes
         return last
 
-    def is_to_blame(self, limit_bytes: int, last: float) -> bool:
+    def has_outgrown(self, limit_bytes: int, last: float) -> bool:
         """Whether what runs has grown it beyond the limit. A job that began in a process that was beyond it
         may grow by as much again; so may one that began between two looks behind another."""
         if self.ended > last and self.since > last:
@@ -85,19 +85,19 @@ class Child:
         inherited = self.memory_before_bytes if self.memory_before_bytes > limit_bytes else 0
         return self.memory_bytes > limit_bytes + inherited
 
-    def gives_back(self, ordinals: set[int]) -> list[Job]:
+    def remove_unstarted(self, ordinals: set[int]) -> list[Job]:
         """Take away the jobs of these ordinals, which it has not begun."""
         jobs = [job for job in self.jobs if job.ordinal in ordinals]
-        self.given -= len(jobs)
+        self.jobs_given -= len(jobs)
         self.jobs = deque(job for job in self.jobs if job.ordinal not in ordinals)
         return jobs
 
     @property
     def why_ended(self) -> str:
-        """For the post-mortem: "distrust", or the pressure it was under, if it was."""
-        return "distrust" if self.is_distrusted else self.pressure
+        """For the post-mortem: "distrust", or why its job was being ended, if it was."""
+        return "distrust" if self.is_distrusted else self.ending
 
-    def dump(self, hands: Hands) -> None:
+    def dump(self, effects: Effects) -> None:
         """Have its stacks written, once for each job that is being ended."""
         self.is_dumped = True
-        hands.dump(self.number)
+        effects.dump(self.number)

@@ -8,13 +8,13 @@ from itertools import starmap
 from types import NoneType
 from typing import Any, Final, NamedTuple
 
-from ...common.contract.workers import Grant, HeldRow
+from ...common.contract.workers import GrantRow, HeldRow
 from ...common.domain.model import OutcomeNumber
 from ...common.errors import ProtocolError
 from ...common.values.failure import show_bytes
 
 OUTCOMES: Final = frozenset(OutcomeNumber)
-USUAL_FIELDS: Final = len(Grant._fields) - len(Grant._field_defaults)
+USUAL_FIELDS: Final = len(GrantRow._fields) - len(GrantRow._field_defaults)
 
 
 @dataclass(slots=True, eq=False)
@@ -43,7 +43,7 @@ class Job:
         """As ``announce`` and ``release`` name it."""
         return list(HeldRow(self.id, self.attempt, self.lease))
 
-    def down(self) -> list[Any]:
+    def to_child(self) -> list[Any]:
         """As a child is given it."""
         return [
             self.ordinal,
@@ -68,14 +68,14 @@ def granted_jobs(lease: bytes, groups: list[list[Any]]) -> list[Job]:
                 for id, attempt, payload in entries
             ]
             continue
-        for grant in starmap(Grant, entries):
+        for grant in starmap(GrantRow, entries):
             number = grant.attempt if grant.number is None else grant.number
             what = queue, name, timeout, grant.payload, grant.suspect, number
             jobs.append(Job(grant.id, grant.attempt, lease, *what))
     return jobs
 
 
-class Report(NamedTuple):
+class JobReport(NamedTuple):
     """What a child says of one job."""
 
     ordinal: int
@@ -90,7 +90,7 @@ class Report(NamedTuple):
 REPORT_FIELDS: Final = 6  # behind them, if there is any: the last progress, the content its result names
 
 
-def read_reports(rows: Any) -> list[Report]:
+def read_reports(rows: Any) -> list[JobReport]:
     """What a child says of jobs, each ``[ordinal, outcome, body, started, seconds, after, (progress, (blobs))]``.
     Raises ProtocolError for anything else: the process may be a fork of the child's, or its memory damaged.
 
@@ -102,9 +102,9 @@ def read_reports(rows: Any) -> list[Report]:
         return []
     sizes = set(map(len, rows))
     if sizes == {REPORT_FIELDS}:
-        reports = list(starmap(Report, rows))
+        reports = list(starmap(JobReport, rows))
     elif sizes <= {REPORT_FIELDS, REPORT_FIELDS + 1, REPORT_FIELDS + 2}:
-        reports = [Report(*row[:REPORT_FIELDS], *row[REPORT_FIELDS + 1 :]) for row in rows]
+        reports = [JobReport(*row[:REPORT_FIELDS], *row[REPORT_FIELDS + 1 :]) for row in rows]
     else:
         raise ProtocolError("its reports have an unknown form")
     ordinals, outcomes, bodies, started, seconds, afters, blobs = zip(*reports, strict=True)

@@ -26,7 +26,9 @@ REASON_CHARS_MAX: Final = 2_000
 BODY_BYTES_MAX: Final = FRAME_BYTES_MAX - 4 * 1024  # beside it in its frame: ids, times, numbers
 
 Key = tuple[bytes, int]  # id and attempt
-Call = tuple[list[ReportRow], list[list[Any]] | None]  # the arguments of one finish call: rows, named content
+FinishCall = tuple[
+    list[ReportRow], list[list[Any]] | None
+]  # the arguments of one finish call: rows, named content
 
 
 class Refusal(NamedTuple):
@@ -90,10 +92,10 @@ class Outbox:
             self._under_way.append(key)
         return rows
 
-    def take_rest(self) -> list[Call]:
+    def take_rest(self) -> list[FinishCall]:
         """All that is not under way, in calls that are made one behind the other: the worker ends, and waits for
         no answer to any of them."""
-        calls: list[Call] = []
+        calls: list[FinishCall] = []
         self._settle()
         while rows := self.take_call():
             calls.append((rows, self.blobs_under_way))

@@ -9,15 +9,15 @@ from ...common.values.failure import Failure, show_bytes
 from .jobs import Death, Job
 
 
-def post_mortem(job: Job, death: Death, pressure: str, *, running: bool) -> tuple[OutcomeNumber, Failure]:
-    """Of a job whose child died. ``pressure``: why it was being ended, if it was."""
+def post_mortem(job: Job, death: Death, ending: str, *, running: bool) -> tuple[OutcomeNumber, Failure]:
+    """Of a job whose child died. ``ending``: why it was being ended, if it was."""
     if not running:
         message = f"it was over, but its process {death} before the result was delivered"
         return OutcomeNumber.CRASH, Failure(
             "ChildDied", message, "", {"code": death.code, "outcome": "crash"}
         )
     detail = _found(death)
-    match pressure:
+    match ending:
         case "timeout":
             message = (
                 f"it took longer than its limit of {job.timeout:g} s and did not stop when asked; killed"

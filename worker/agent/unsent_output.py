@@ -2,7 +2,7 @@
 
 ::
 
-    output, progress ─► Said (one entry an attempt, its last 64 KiB) ─► rows for ``observe``
+    output, progress ─► UnsentOutput (one entry an attempt, its last 64 KiB) ─► rows for ``observe``
                           ▲ forgotten when its end was acknowledged
 
 An attempt that says nothing has no entry. Memory is bounded in all: when that is reached, the entry that
@@ -34,20 +34,20 @@ class _Entry:
     size: int = 0  # bytes said in all
     sent: int = 0  # so many of them were sent
     progress: list[Any] | None = None
-    is_progress_news: bool = False
+    is_progress_unsent: bool = False
 
 
-class Said:
+class UnsentOutput:
     """By task id and attempt."""
 
     def __init__(self) -> None:
         self._entries: dict[Key, _Entry] = {}
-        self._news: dict[Key, None] = {}  # what the master has not been told, the oldest first
+        self._unsent: dict[Key, None] = {}  # what the master has not been told, the oldest first
         self._bytes = 0
 
     @property
-    def has_news(self) -> bool:
-        return bool(self._news)
+    def has_unsent(self) -> bool:
+        return bool(self._unsent)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -59,20 +59,20 @@ class Said:
         del entry.tail[:-OUTPUT_KEPT_BYTES]
         entry.size += len(text)
         self._bytes += len(entry.tail) - before
-        self._news[job.key] = None
+        self._unsent[job.key] = None
         while self._bytes > KEPT_BYTES_MAX:
             self._forget(next(iter(self._entries)))
 
     def progress(self, job: Job, progress: list[Any]) -> None:
         entry = self._entry(job)
         if progress != entry.progress:
-            entry.progress, entry.is_progress_news = progress, True
-            self._news[job.key] = None
+            entry.progress, entry.is_progress_unsent = progress, True
+            self._unsent[job.key] = None
 
     def take(self, only: Iterable[Key] | None = None) -> list[list[Any]]:
         """Rows ``[id, attempt, lease, size, text, progress]`` of what is new, as many as one call carries;
         from now on they count as sent. ``only``: of these attempts, as far as there is something."""
-        keys = list(self._news) if only is None else [key for key in only if key in self._news]
+        keys = list(self._unsent) if only is None else [key for key in only if key in self._unsent]
         rows: list[list[Any]] = []
         bytes_left = CALL_BYTES_MAX
         for key in keys:
@@ -82,18 +82,18 @@ class Said:
                 break
             bytes_left -= unsent
             text = bytes(entry.tail[len(entry.tail) - unsent :])
-            progress = entry.progress if entry.is_progress_news else None
+            progress = entry.progress if entry.is_progress_unsent else None
             rows.append([*entry.job.held, entry.size, text, progress])
-            entry.sent, entry.is_progress_news = entry.size, False
-            del self._news[key]
+            entry.sent, entry.is_progress_unsent = entry.size, False
+            del self._unsent[key]
         return rows
 
-    def unsend(self) -> None:
+    def resend_all(self) -> None:
         """The line broke: nobody knows what arrived. All that is kept is sent again; the master knows how
         to put it together."""
         for key, entry in self._entries.items():
-            entry.sent, entry.is_progress_news = 0, entry.progress is not None
-            self._news[key] = None
+            entry.sent, entry.is_progress_unsent = 0, entry.progress is not None
+            self._unsent[key] = None
 
     def forget(self, keys: Iterable[Key]) -> None:
         """Their ends are acknowledged, or were nobody's business any more."""
@@ -120,4 +120,4 @@ class Said:
 
     def _forget(self, key: Key) -> None:
         self._bytes -= len(self._entries.pop(key).tail)
-        self._news.pop(key, None)
+        self._unsent.pop(key, None)

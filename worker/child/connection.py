@@ -14,7 +14,7 @@ from typing import Any, Final
 from ...common.errors import Unreachable
 from ...common.wire.frames import FRAME_BYTES_MAX, FrameReader
 from ...common.wire.protocol import Answer, Caller
-from .own_process import OwnProcess
+from .fork_guard import ForkGuard
 
 READ_BYTES: Final = 256 * 1024
 
@@ -22,15 +22,15 @@ READ_BYTES: Final = 256 * 1024
 class ChildLink:
     """See ``common.wire.caller.Link``. Thread-safe."""
 
-    def __init__(self, descriptor: int, own: OwnProcess) -> None:
-        self._descriptor, self._own = descriptor, own
+    def __init__(self, descriptor: int, own: ForkGuard) -> None:
+        self._descriptor, self._fork_guard = descriptor, own
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._caller = Caller(FRAME_BYTES_MAX)
         self._pending: dict[int, Future[Any]] = {}
 
     def call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
-        self._own.check()
+        self._fork_guard.check()
         future: Future[Any] = Future()
         with self._lock:
             if self._socket is None:

@@ -4,7 +4,7 @@
 
     tickets pipe ──8 bytes──► may I start ordinal n?     (whoever reads the ticket owns the start)
     work socket ──batches───► the jobs   ◄──reports──    (flushed when there is nothing to start, or every 2 ms)
-    notices pipe ─SIGUSR1───► "timeout", "cancel" or "tell" for the ordinal that runs
+    notices pipe ─SIGUSR1───► "timeout", "cancel" or "flush" for the ordinal that runs
     relay socket ◄─calls───►  the App inside a task, through the supervisor
     output pipe  ──text────►  what is printed, with marks (see child_output); a shared page has the progress
     stacks pipe  ──text────►  what faulthandler writes, on SIGUSR2 and when the process breaks
@@ -15,7 +15,7 @@ all this process does about them is to let a signal raise an exception inside th
 
 What a task does to its process (clocks and functions of ``os`` replaced, by itself or by a library for tests) does not
 reach this loop: what it needs is bound to the class, where nobody looks for it. A process that a task forks ends where it falls out
-of the task: see own_process.py.
+of the task: see fork_guard.py.
 """
 
 from __future__ import annotations
@@ -43,20 +43,21 @@ from ...common.wire import caller as link
 from ...common.wire.frames import FrameReader, Kind, encode_frame, pack, unpack
 from .blobs import ChildBlobs
 from .connection import ChildLink
+from .fork_guard import ForkGuard
 from .loading import load_tasks
-from .output import Voice, hear_logging, listen
-from .own_process import OwnProcess
-from .served import Served
-from .verdict import Verdict, verdict, why_struck
+from .output import OutputWriter, capture_logging, redirect_output
+from .served import ServedTasks
+from .verdict import Verdict, interruption_message, verdict
 
 FLUSH_SECONDS: Final = 0.002  # a finished result waits no longer than this for company
 FLUSH_BYTES: Final = 64 * 1024
 PIPE_FRAME_BYTES_MAX: Final = 1024**3  # between processes that trust each other
 TICKET_BYTES: Final = 8
 NOTICE: Final = struct.Struct(">QB")
-TIMEOUT_NOTICE, CANCEL_NOTICE, TELL_NOTICE = 1, 2, 3
+TIMEOUT_NOTICE, CANCEL_NOTICE, FLUSH_NOTICE = 1, 2, 3
 
-_Job = list[Any]  # [ordinal, id, attempt, name, queue, lease, timeout, payload, number]; see jobs.Job.down
+# [ordinal, id, attempt, name, queue, lease, timeout, payload, number]; see jobs.Job.to_child
+_Job = list[Any]
 
 
 class ChildProcess:
@@ -69,7 +70,7 @@ class ChildProcess:
     def __init__(
         self, work: int, tickets: int, notices: int, relay: int, page: int, stacks: int, nonce: bytes
     ) -> None:
-        self._own = OwnProcess((work, tickets, notices, relay))
+        self._fork_guard = ForkGuard((work, tickets, notices, relay))
         self._work = socket.socket(fileno=work)
         self._send, self._receive = self._work.sendall, self._work.recv
         self._frames = FrameReader(PIPE_FRAME_BYTES_MAX)
@@ -80,36 +81,36 @@ class ChildProcess:
         self._reports: list[list[Any]] = []
         self._reports_bytes = 0
         self._flushed_at = self._clock()
-        self._tasks: Served
+        self._tasks: ServedTasks
         self._loop: Any = None  # of asyncio, made for the first task that is a coroutine
         self._current: _Job | None = None
         self._started = 0.0
         self._cancelled = False
         self._note = open_history("worker")
-        self._voice = Voice(nonce, page, lambda: self._current[0] if self._current is not None else 0)
-        listen(self._voice, stacks)
+        self._writer = OutputWriter(nonce, page, lambda: self._current[0] if self._current is not None else 0)
+        redirect_output(self._writer, stacks)
         context.provide(self)
-        line = ChildLink(relay, self._own)
-        self._own.at_fork += [self._work.detach, line.detach, self._voice.forked]
+        line = ChildLink(relay, self._fork_guard)
+        self._fork_guard.at_fork += [self._work.detach, line.detach, self._writer.forked]
         link.set_ambient(line)
         self._blobs = ChildBlobs(line)
         self._named: list[bytes] = []  # the content of the result that is about to be reported
         set_ambient_fetcher(self._blobs)
-        signal.signal(signal.SIGUSR1, self._noticed)
+        signal.signal(signal.SIGUSR1, self._on_notice)
 
     def run(self, sources: list[str], allow: list[str]) -> None:
         """Load the user's code, say hello, then serve until the supervisor is gone."""
         try:
-            self._tasks = Served(load_tasks(sources) if sources else {}, allow)
+            self._tasks = ServedTasks(load_tasks(sources) if sources else {}, allow)
         except BaseException as error:  # whatever an import does, it is told, not lost
-            self._own.leave_if_forked(error)
+            self._fork_guard.exit_if_forked(error)
             known = issubclass(type(error), ConfigError)
             text = str(error) if known else Failure.of(error).traceback
-            self._voice.flush()
+            self._writer.flush()
             self._send(encode_frame(Kind.REFUSED, pack([known, text]), PIPE_FRAME_BYTES_MAX))
             return
-        self._own.leave_if_forked()
-        hear_logging()
+        self._fork_guard.exit_if_forked()
+        capture_logging()
         hello = sorted([name, served.task.queue] for name, served in self._tasks.items())
         self._send(encode_frame(Kind.HELLO, pack(hello), PIPE_FRAME_BYTES_MAX))
         while (ordinal := self._next_ticket()) is not None:
@@ -145,9 +146,9 @@ class ChildProcess:
             for _, body in self._frames.feed(data):
                 self._local.extend(unpack(body))
 
-    def _noticed(self, number: int, frame: Any) -> None:
+    def _on_notice(self, number: int, frame: Any) -> None:
         """SIGUSR1: end the job that runs, or tell what is over, if it is the one that is meant."""
-        if not self._own.is_here:
+        if not self._fork_guard.is_original:
             return
         try:
             data = self._read(self._notices, 4096)
@@ -157,14 +158,14 @@ class ChildProcess:
         for ordinal, kind in NOTICE.iter_unpack(data[: len(data) // NOTICE.size * NOTICE.size]):
             if self._current is None or self._current[0] != ordinal:
                 continue
-            if kind == TELL_NOTICE:  # a job runs: no report is being written in the midst of which we are
+            if kind == FLUSH_NOTICE:  # a job runs: no report is being written in the midst of which we are
                 self._flush(self._clock())
             else:
                 wanted = TimeLimit if kind == TIMEOUT_NOTICE else CancelRequested
         if wanted is CancelRequested:
             self._cancelled = True
         if wanted is not None:
-            raise wanted(why_struck(wanted, self._current[6] if self._current else None))
+            raise wanted(interruption_message(wanted, self._current[6] if self._current else None))
 
     # one job
 
@@ -173,12 +174,12 @@ class ChildProcess:
         started, clock = self._wall(), self._clock()
         try:
             outcome, body, after = self._run(job, started)
-        except BaseException as late:  # struck between two lines of ours
-            self._own.leave_if_forked(late)
+        except BaseException as late:  # raised between two lines of this loop
+            self._fork_guard.exit_if_forked(late)
             self._current = None
             outcome, body, after = verdict(late, job[6], __file__)
         self._current = None
-        said: list[Any] = [self._voice.finish()] if self._voice.used else []
+        said: list[Any] = [self._writer.finish()] if self._writer.used else []
         if self._note is not None:
             self._note("computed", id=job[1], attempt=job[2], outcome=int(outcome), digest=digest(body))
         seconds = self._clock() - clock
@@ -208,7 +209,7 @@ class ChildProcess:
                 value = served.task.function(*args, **kwargs)
             if served.is_coroutine:
                 value = self._await(value)
-            self._own.leave_if_forked()
+            self._fork_guard.exit_if_forked()
             self._current = None
             blobs: list[Blob] = []
             body = encode(value, root="result", blobs=blobs)
@@ -218,7 +219,7 @@ class ChildProcess:
                 self._current = None
             return 0, body, None
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: the task's, not ours
-            self._own.leave_if_forked(error)
+            self._fork_guard.exit_if_forked(error)
             self._current = None  # it is over: nothing strikes what describes its end
             return verdict(error, job[6], __file__)
 
@@ -236,7 +237,7 @@ class ChildProcess:
     # common.domain.context.Surroundings
 
     def progress(self, done: float, total: float | None, note: str) -> None:
-        self._voice.progress(done, total, note)
+        self._writer.progress(done, total, note)
 
     def is_cancelled(self) -> bool:
         return self._cancelled

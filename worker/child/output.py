@@ -2,7 +2,7 @@
 
 ::
 
-    print, warnings, logging ─► sys.stdout, sys.stderr (Tap) ─► Voice: mark + lines ─► descriptor 1 or 2 ─┐
+    print, warnings, logging ─► sys.stdout, sys.stderr (OutputStream) ─► OutputWriter: mark + lines ─► descriptor 1 or 2 ─┐
     C code, subprocesses ──────────────────────────────────────────────► descriptor 1 or 2 ─► one pipe ◄──┘
 
 Whole lines leave at once, so that a process that is killed has said what it printed; the rest of a line
@@ -32,7 +32,7 @@ LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 DUMP_SIGNAL: Final = signal.SIGUSR2  # has the stacks of all threads written, even out of a loop in C
 
 
-class Voice:
+class OutputWriter:
     """Everything a child says besides its reports. ``current``: the ordinal of the job that runs, or 0."""
 
     def __init__(self, nonce: bytes, page: int, current: Callable[[], int]) -> None:
@@ -96,22 +96,22 @@ class Voice:
         return told
 
 
-class Tap(io.BufferedIOBase):
+class OutputStream(io.BufferedIOBase):
     """What stands below ``sys.stdout`` or ``sys.stderr``."""
 
-    def __init__(self, voice: Voice, descriptor: int) -> None:
-        self._voice, self._descriptor = voice, descriptor
+    def __init__(self, writer: OutputWriter, descriptor: int) -> None:
+        self._writer, self._descriptor = writer, descriptor
         self.name = {1: "<stdout>", 2: "<stderr>"}[descriptor]
         self.mode = "wb"
 
     def write(self, data: Any, /) -> int:
         piece = bytes(data)
         if piece:
-            self._voice.write(self._descriptor, piece)
+            self._writer.write(self._descriptor, piece)
         return len(piece)
 
     def flush(self) -> None:
-        self._voice.flush()
+        self._writer.flush()
 
     def fileno(self) -> int:
         return self._descriptor
@@ -120,16 +120,18 @@ class Tap(io.BufferedIOBase):
         return True
 
 
-def listen(voice: Voice, stacks: int) -> None:
-    """From now on what Python code prints goes through the voice, and stacks into their own pipe."""
+def redirect_output(writer: OutputWriter, stacks: int) -> None:
+    """From now on what Python code prints goes through the writer, and stacks into their own pipe."""
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
-        text = io.TextIOWrapper(Tap(voice, descriptor), "utf-8", "backslashreplace", write_through=True)
+        text = io.TextIOWrapper(
+            OutputStream(writer, descriptor), "utf-8", "backslashreplace", write_through=True
+        )
         setattr(sys, name, text)
     faulthandler.enable(file=stacks)
     faulthandler.register(DUMP_SIGNAL, file=stacks, all_threads=True)
 
 
-def hear_logging() -> None:
+def capture_logging() -> None:
     """Log records are part of the output. Called after the user's code was imported: whoever has set up
     logging himself has it his way."""
     root = logging.getLogger()

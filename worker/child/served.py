@@ -52,7 +52,7 @@ class ServedTask(NamedTuple):
         return [await self.run(call, {}, context) for call in calls]
 
 
-class Served(dict[str, ServedTask]):
+class ServedTasks(dict[str, ServedTask]):
     """By name. One that is missing is imported, if a pattern of ``allow`` fits it; else Forbidden."""
 
     def __init__(self, tasks: Mapping[str, NamedCallable], allow: Sequence[str]) -> None:

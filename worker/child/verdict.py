@@ -19,15 +19,15 @@ WISH_CHARS_MAX: Final = 500
 
 def verdict(error: BaseException, timeout: float | None = None, below: str = "") -> Verdict:
     """Never raises, whatever the exception is and does. ``timeout``: the task's limit in seconds; ``below``: the file
-    of ours in whose frame a signal may have struck.
+    of ours in whose frame a signal may have raised it.
 
     Only the real class of an exception counts: ``__class__`` may be a property that raises.
     """
     kind = type(error)
     if issubclass(kind, TimeLimit):
-        return _struck(error, OutcomeNumber.TIMEOUT, timeout, below)
+        return _interrupted(error, OutcomeNumber.TIMEOUT, timeout, below)
     if issubclass(kind, CancelRequested):
-        return _struck(error, OutcomeNumber.CANCELLED, timeout, below)
+        return _interrupted(error, OutcomeNumber.CANCELLED, timeout, below)
     if issubclass(kind, Discard):
         return OutcomeNumber.DISCARD, Failure.of(error).encode(), None
     if issubclass(kind, Retry):
@@ -53,14 +53,18 @@ def _again(error: BaseException, outcome: OutcomeNumber, name: str, attribute: s
         return OutcomeNumber.ERROR, Failure("InvalidArgument", text, failure.traceback).encode(), None
 
 
-def _struck(error: BaseException, outcome: OutcomeNumber, timeout: float | None, below: str) -> Verdict:
+def _interrupted(error: BaseException, outcome: OutcomeNumber, timeout: float | None, below: str) -> Verdict:
     kind = TimeLimit if outcome == OutcomeNumber.TIMEOUT else CancelRequested
     detail = {"outcome": "timeout"} if kind is TimeLimit else {}
     traceback = Failure.of(error, below=below).traceback
-    return outcome, Failure(kind.__name__, why_struck(kind, timeout), traceback, detail).encode(), None
+    return (
+        outcome,
+        Failure(kind.__name__, interruption_message(kind, timeout), traceback, detail).encode(),
+        None,
+    )
 
 
-def why_struck(kind: type[BaseException], timeout: float | None) -> str:
+def interruption_message(kind: type[BaseException], timeout: float | None) -> str:
     """What a time limit or a cancel says when it is raised inside a task."""
     if issubclass(kind, CancelRequested):
         return "cancelled while it ran"

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 from ...common.errors import TqError
 from ...common.wire.protocol import Request
-from ..agent.jobs import Death, Job, Report
+from ..agent.jobs import Death, Job, JobReport
 
 
-class Body(Protocol):
-    """One slot's worth of running. Its effects are the agent's orders; see ``effects.Hands``."""
+class Runner(Protocol):
+    """One slot's worth of running. Its effects are the agent's orders; see ``effects.Effects``."""
 
     number: int
     pid: int
@@ -35,26 +35,26 @@ class Body(Protocol):
         """It gets nothing more: it ends once it has nothing to do."""
 
 
-class Owner(Protocol):
+class RunnerOwner(Protocol):
     """Who hears of a body's doings."""
 
-    def child_hello(self, child: Body, tasks: list[list[str]]) -> None: ...
-    def child_failed(self, child: Body, known: bool, text: str) -> None: ...
-    def child_said(self, child: Body, ordinal: int, text: bytes) -> None: ...
-    def child_progressed(self, child: Body, ordinal: int, progress: list[Any]) -> None: ...
-    def child_reported(self, child: Body, reports: list[Report]) -> None: ...
-    def child_asks(self, child: Body, request: Request) -> None: ...
-    def child_distrusted(self, child: Body, why: str) -> None:
+    def child_hello(self, child: Runner, tasks: list[list[str]]) -> None: ...
+    def child_failed(self, child: Runner, known: bool, text: str) -> None: ...
+    def child_printed(self, child: Runner, ordinal: int, text: bytes) -> None: ...
+    def child_progressed(self, child: Runner, ordinal: int, progress: list[Any]) -> None: ...
+    def child_reported(self, child: Runner, reports: list[JobReport]) -> None: ...
+    def child_called(self, child: Runner, request: Request) -> None: ...
+    def child_distrusted(self, child: Runner, why: str) -> None:
         """It said what it cannot say; the owner ends it."""
 
-    def child_died(self, child: Body, death: Death) -> None: ...
+    def child_died(self, child: Runner, death: Death) -> None: ...
     def broke(self, error: Exception) -> None:
         """What the worker did with something of a body raised what it should not: it is logged."""
 
 
-class MakeBody(Protocol):
+class MakeRunner(Protocol):
     """Starts one; called in the owner's loop."""
 
     def __call__(
-        self, owner: Owner, number: int, sources: Sequence[str], allow: Sequence[str], /
-    ) -> Body: ...
+        self, owner: RunnerOwner, number: int, sources: Sequence[str], allow: Sequence[str], /
+    ) -> Runner: ...

@@ -22,35 +22,35 @@ OURS: Final = os.path.join(str(Path(os.path.abspath(__file__)).parents[1]), "")
 NOT_THE_USERS: Final = (f'  File "{OURS}', '  File "<frozen runpy>"', "Extension modules:")
 
 
-class Ears:
-    """``hear(ordinal, text)``: output, with the ordinal of the last mark before it. ``on_bug``: what ``hear`` raised."""
+class OutputReader:
+    """``on_output(ordinal, text)``: output, with the ordinal of the last mark before it. ``on_bug``: what ``on_output`` raised."""
 
-    def __init__(self, hear: Callable[[int, bytes], None], on_bug: Callable[[Exception], None]) -> None:
-        self._hear, self._on_bug = hear, on_bug
+    def __init__(self, on_output: Callable[[int, bytes], None], on_bug: Callable[[Exception], None]) -> None:
+        self._on_output, self._on_bug = on_output, on_bug
         self._loop = asyncio.get_running_loop()
         nonce = os.urandom(NONCE_BYTES)
         self._splitter = Splitter(nonce)
         with contextlib.ExitStack() as undo:
-            self._output, self.their_output = open_pipe(undo)
-            self._stacks, self._their_stacks = open_pipe(undo)
-            self._their_page = _memory(PAGE_BYTES)
-            undo.callback(os.close, self._their_page)
-            self._page = mmap.mmap(self._their_page, PAGE_BYTES)
+            self._output, self.child_output = open_pipe(undo)
+            self._stacks, self._child_stacks = open_pipe(undo)
+            self._child_page = _memory(PAGE_BYTES)
+            undo.callback(os.close, self._child_page)
+            self._page = mmap.mmap(self._child_page, PAGE_BYTES)
             undo.pop_all()
-        for descriptor in (self._output, self._stacks, self._their_stacks):
+        for descriptor in (self._output, self._stacks, self._child_stacks):
             os.set_blocking(descriptor, False)  # stacks are written by a signal handler: it never waits
-        self.passed = (self._their_page, self._their_stacks)
+        self.passed = (self._child_page, self._child_stacks)
         self.arguments = (*map(str, self.passed), nonce.hex())
 
     def started(self) -> None:
         """The child has its ends."""
-        for descriptor in (self.their_output, *self.passed):
+        for descriptor in (self.child_output, *self.passed):
             os.close(descriptor)
         self._loop.add_reader(self._output, self._readable)
 
     def undo(self) -> None:
         """The child was not started: close both sides."""
-        for descriptor in (self.their_output, *self.passed):
+        for descriptor in (self.child_output, *self.passed):
             os.close(descriptor)
         self.close()
 
@@ -96,7 +96,7 @@ class Ears:
         except OSError:
             return None
         for ordinal, text in self._splitter.feed(data):
-            self._hear(ordinal, text)
+            self._on_output(ordinal, text)
         return True if data else None
 
 

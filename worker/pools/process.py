@@ -20,22 +20,26 @@ from ...common.runtime.hiding import show_child
 from ...common.wire.frames import Kind, pack, unpack
 from ...common.wire.protocol import Answerer, Request
 from ..agent.jobs import REPORT_FIELDS, Death, Job, read_reports
-from ..child.loop import CANCEL_NOTICE, NOTICE, TELL_NOTICE, TICKET_BYTES, TIMEOUT_NOTICE
+from ..child.loop import CANCEL_NOTICE, FLUSH_NOTICE, NOTICE, TICKET_BYTES, TIMEOUT_NOTICE
 from ..child.output import DUMP_SIGNAL
 from ..supervisor.memory import MAXRSS_UNIT
-from .interface import Owner
-from .output_reader import Ears
+from .interface import RunnerOwner
+from .output_reader import OutputReader
 from .pipe import FRAME_BYTES_MAX, PipeEnd, open_pipe
 
-TALK_SECONDS: Final = 0.001  # a job that was over sooner and printed no line by Python is not listened to
-NOTICES = {"timeout": TIMEOUT_NOTICE, "cancel": CANCEL_NOTICE, "tell": TELL_NOTICE}
+SILENT_JOB_SECONDS: Final = (
+    0.001  # a job that was over sooner and printed no line by Python is not listened to
+)
+NOTICES = {"timeout": TIMEOUT_NOTICE, "cancel": CANCEL_NOTICE, "flush": FLUSH_NOTICE}
 
 
 class ChildHandle:
     """One child, from its start to the moment its death is known. Raises OSError when the system gives no more
     descriptors, processes or threads: nothing is left open then."""
 
-    def __init__(self, owner: Owner, number: int, sources: Sequence[str], allow: Sequence[str] = ()) -> None:
+    def __init__(
+        self, owner: RunnerOwner, number: int, sources: Sequence[str], allow: Sequence[str] = ()
+    ) -> None:
         self.number, self._owner = number, owner
         self._loop = asyncio.get_running_loop()
         self.alive = True
@@ -48,22 +52,24 @@ class ChildHandle:
             notices, self._notices = open_pipe(undo)
             for descriptor in (tickets, self._tickets, notices, self._notices):
                 os.set_blocking(descriptor, False)
-            self._ears = Ears(lambda ordinal, text: owner.child_said(self, ordinal, text), owner.broke)
-            undo.callback(self._ears.undo)
+            self._output_reader = OutputReader(
+                lambda ordinal, text: owner.child_printed(self, ordinal, text), owner.broke
+            )
+            undo.callback(self._output_reader.undo)
             passed = (theirs_work.fileno(), tickets, notices, theirs_relay.fileno())
             arguments = [
                 str(os.getpid()),
                 *map(str, passed),
-                *self._ears.arguments,
+                *self._output_reader.arguments,
                 ",".join(allow),
                 *sources,
             ]
             self._process = subprocess.Popen(  # noqa: S603 - our own module, started by our own interpreter
                 [sys.executable, "-m", "tq.worker.child.loop", *arguments],
                 stdin=subprocess.DEVNULL,
-                stdout=self._ears.their_output,
-                stderr=self._ears.their_output,
-                pass_fds=passed + self._ears.passed,
+                stdout=self._output_reader.child_output,
+                stderr=self._output_reader.child_output,
+                pass_fds=passed + self._output_reader.passed,
             )
             undo.callback(self._undo_process)
             self.pid = self._process.pid
@@ -77,7 +83,7 @@ class ChildHandle:
         self._relay = PipeEnd(relay, self._on_relay, self._distrust, self.broke)
         self._is_distrusted = False
         self._answerer = Answerer(FRAME_BYTES_MAX)
-        self._ears.started()
+        self._output_reader.started()
         self._is_killed = self._is_dumped = False
 
     def _undo_process(self) -> None:
@@ -90,7 +96,7 @@ class ChildHandle:
     def send(self, jobs: list[Job]) -> None:
         """Jobs and their tickets: the batch first, so that a ticket never points at nothing for long."""
         if self.alive:
-            self._work.write(Kind.CALL, pack([job.down() for job in jobs]))
+            self._work.write(Kind.CALL, pack([job.to_child() for job in jobs]))
             tickets = b"".join(job.ordinal.to_bytes(TICKET_BYTES, "big") for job in jobs)
             os.write(self._tickets, tickets)
 
@@ -130,7 +136,7 @@ class ChildHandle:
         """Tell the owner what progress there is; believe nothing more of a child whose frame does not end."""
         if self.alive and (self._work.is_stuck() or self._relay.is_stuck()):
             self._distrust(ProtocolError("it began a frame and does not end it"))
-        found = self._ears.progress() if self.alive else None
+        found = self._output_reader.progress() if self.alive else None
         if found is not None:
             self._owner.child_progressed(self, *found)
 
@@ -169,14 +175,14 @@ class ChildHandle:
             reports = read_reports(value)
             if not self.ready:
                 raise ProtocolError("it reported before it was ready")
-            if any(len(report) > REPORT_FIELDS or report[4] >= TALK_SECONDS for report in value):
-                self._hear_out(value)
+            if any(len(report) > REPORT_FIELDS or report[4] >= SILENT_JOB_SECONDS for report in value):
+                self._read_output_first(value)
             if self._is_dumped:  # what they were written for has ended by itself
                 self._is_dumped = False
-                self._ears.stacks()
+                self._output_reader.stacks()
             self._owner.child_reported(self, reports)
             return
-        self._ears.read_rest()  # what the import printed comes before what came of it
+        self._output_reader.read_rest()  # what the import printed comes before what came of it
         match kind, value:
             case Kind.HELLO, list() if not self.ready:
                 self.ready = True
@@ -197,9 +203,9 @@ class ChildHandle:
             self._is_distrusted = True
             self._owner.child_distrusted(self, str(error))
 
-    def _hear_out(self, reports: list[list[Any]]) -> None:
+    def _read_output_first(self, reports: list[list[Any]]) -> None:
         """Before these jobs are taken for over: what they printed, and their last progress."""
-        self._ears.read_rest()
+        self._output_reader.read_rest()
         for ordinal, *_, progress in (
             one[: REPORT_FIELDS + 1] for one in reports if len(one) > REPORT_FIELDS
         ):
@@ -211,7 +217,7 @@ class ChildHandle:
             return
         request = self._answerer.understand(kind, body)
         if isinstance(request, Request):
-            self._owner.child_asks(self, request)
+            self._owner.child_called(self, request)
 
     def _wait(self) -> None:
         """In a thread: the one way to learn of a death that works everywhere."""
@@ -224,7 +230,7 @@ class ChildHandle:
         self._read_rest()
         self.alive = False
         try:
-            self._owner.child_died(self, self._bury())
+            self._owner.child_died(self, self._reap())
         finally:
             self._close()
 
@@ -233,18 +239,18 @@ class ChildHandle:
         """What it wrote before it died."""
         self._work.read_rest()
         self._relay.read_rest()
-        self._ears.read_rest()
+        self._output_reader.read_rest()
         self.look()
 
     def _close(self) -> None:
         self._work.close()
         self._relay.close()
-        self._ears.close()
+        self._output_reader.close()
         for descriptor in (self._tickets, self._unread, self._notices):
             if descriptor >= 0:
                 os.close(descriptor)
 
-    def _bury(self) -> Death:
+    def _reap(self) -> Death:
         """Take what the kernel still knows of the process."""
         _, status, usage = os.wait4(self.pid, 0)
         code = self._process.returncode = os.waitstatus_to_exitcode(status)
@@ -252,5 +258,5 @@ class ChildHandle:
             code,
             peak_bytes=usage.ru_maxrss * MAXRSS_UNIT,
             is_ours=self._is_killed,
-            stacks=self._ears.stacks(),
+            stacks=self._output_reader.stacks(),
         )

@@ -34,22 +34,22 @@ from ...common.runtime.callbacks import contained
 from ...common.values.blob import Blob, fetched_by
 from ...common.values.codec import decode_work, encode
 from ...common.wire.protocol import Request
-from ..agent.jobs import Job, Report
+from ..agent.jobs import Job, JobReport
 from ..child.blobs import ChildBlobs
-from ..child.own_process import OwnProcess
-from ..child.served import Served, ServedTask
+from ..child.fork_guard import ForkGuard
+from ..child.served import ServedTask, ServedTasks
 from ..child.verdict import Verdict, verdict
-from .interface import Owner
+from .interface import RunnerOwner
 
 
 class ThreadChild:
-    """See ``interface.Body``."""
+    """See ``interface.Runner``."""
 
     _clock, _wall = staticmethod(time.perf_counter), staticmethod(time.time)  # as in worker/child/loop.py
 
-    def __init__(self, owner: Owner, number: int, sources: Sequence[str], allow: Sequence[str]) -> None:
-        self._own = OwnProcess()
-        self.number, self.pid, self._owner = number, self._own.pid, owner
+    def __init__(self, owner: RunnerOwner, number: int, sources: Sequence[str], allow: Sequence[str]) -> None:
+        self._fork_guard = ForkGuard()
+        self.number, self.pid, self._owner = number, self._fork_guard.pid, owner
         self.ready = self.is_retired = False
         self._loop = asyncio.get_running_loop()
         self._changed = threading.Condition()  # guards the next three
@@ -60,9 +60,9 @@ class ThreadChild:
         self._started = 0.0
         self._progress: list[Any] | None = None  # of what runs
         self._shown: list[Any] | None = None  # of that, what was told
-        self._told: deque[tuple[Report, list[Any] | None]] = deque()
+        self._told: deque[tuple[JobReport, list[Any] | None]] = deque()
         self._is_posted = False
-        self._tasks = ServedHere({}, allow)
+        self._tasks = LoadedTasks({}, allow)
         self._runner: asyncio.Runner | None = None  # made for the first task that is a coroutine
         self._calls: dict[int, Future[Any]] = {}
         self._call_ids = itertools.count(1)
@@ -130,7 +130,7 @@ class ThreadChild:
 
     def _hand_over(self) -> None:
         self._is_posted = False  # first: what is told from now on is posted anew
-        told: list[tuple[Report, list[Any] | None]] = []
+        told: list[tuple[JobReport, list[Any] | None]] = []
         with contextlib.suppress(IndexError):
             while True:
                 told.append(self._told.popleft())
@@ -166,16 +166,16 @@ class ThreadChild:
             self._running = job = self._unread.popleft()
             return job
 
-    def _attempt(self, job: Job) -> Report:
+    def _attempt(self, job: Job) -> JobReport:
         self._started, clock = self._wall(), self._clock()
         named: list[bytes] = []
         try:
             outcome, body, after = self._perform(job, named)
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: the task's, not ours
-            self._own.leave_if_forked(error)
+            self._fork_guard.exit_if_forked(error)
             outcome, body, after = verdict(error, job.timeout)
         self._blobs.here.clear()
-        return Report(
+        return JobReport(
             job.ordinal, int(outcome), body, self._started, self._clock() - clock, after, named or None
         )
 
@@ -190,7 +190,7 @@ class ThreadChild:
         if served.is_coroutine:
             self._runner = self._runner or asyncio.Runner()
             value = self._runner.run(value)
-        self._own.leave_if_forked()
+        self._fork_guard.exit_if_forked()
         blobs: list[Blob] = []
         body = encode(value, root="result", blobs=blobs)
         named += self._blobs.send(blobs)
@@ -222,12 +222,12 @@ class ThreadChild:
     # common.wire.caller.Link, for the content of blobs
 
     def call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
-        self._own.check()
+        self._fork_guard.check()
         future: Future[Any] = Future()
         call_id = next(self._call_ids)
         self._calls[call_id] = future
         request = Request(call_id, tuple(target), method, list(args), {}, child=None, size_bytes=0)
-        self._post(lambda: self._owner.child_asks(self, request))
+        self._post(lambda: self._owner.child_called(self, request))
         return future
 
     def close(self) -> None:
@@ -262,7 +262,7 @@ class _Here(threading.local):
 _here = _Here()
 
 
-class ServedHere(Served):
+class LoadedTasks(ServedTasks):
     """What the program has, is taken from where it stands: its own script is not imported a second time."""
 
     def __missing__(self, name: str) -> ServedTask:

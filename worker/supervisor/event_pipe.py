@@ -1,6 +1,6 @@
 """What a worker tells of each attempt that ends to the program that started it, and only if that one asks.
 
-``tq dev`` asks with TQ_WITNESS, the number of a pipe the worker inherits. On it goes one JSON record a line::
+``tq dev`` asks with TQ_EVENT_PIPE, the number of a pipe the worker inherits. On it goes one JSON record a line::
 
     {"action": "worker.serves", "count": 1, "tasks": ["jobs:square"]}
     {"action": "task.ended", "call": "square(7)", "outcome": "success", "text": "49", "seconds": 0.0004, …}
@@ -27,9 +27,9 @@ from ...common.values.codec import decode, decode_work
 from ...common.values.failure import Failure
 from ..agent.jobs import Job
 
-VARIABLE: Final = "TQ_WITNESS"
-WELL_MAX: Final = 20  # told a second: what a person can follow
-FAILED_MAX: Final = 5  # and these besides: a traceback is what one looks for
+VARIABLE: Final = "TQ_EVENT_PIPE"
+CALM_RECORDS_MAX: Final = 20  # told a second: what a person can follow
+FAILED_RECORDS_MAX: Final = 5  # and these besides: a traceback is what one looks for
 WINDOW_SECONDS: Final = 1.0
 RECORD_BYTES_MAX: Final = 4096  # what a pipe takes whole or not at all (PIPE_BUF)
 DECODE_BYTES_MAX: Final = 16 * 1024  # a larger value is told by its size
@@ -46,7 +46,7 @@ class Timer(Protocol):
     def __call__(self, delay: float, callback: Callable[[], None], /) -> object: ...
 
 
-class Witness:
+class EventPipe:
     """Called with every attempt that ends."""
 
     def __init__(self, descriptor: int, clock: Callable[[], float], later: Timer) -> None:
@@ -54,21 +54,21 @@ class Witness:
         os.set_inheritable(descriptor, False)
         self._descriptor, self._clock, self._later = descriptor, clock, later
         self._began = clock() - WINDOW_SECONDS
-        self._told = {True: 0, False: 0}  # of this window: calm ones, others
+        self._written = {True: 0, False: 0}  # of this window: calm ones, others
         self._more = self._more_failed = 0
 
     def __call__(self, job: Job, outcome: int, body: bytes | None, seconds: float) -> None:
         now = self._clock()
         if now - self._began >= WINDOW_SECONDS:
-            self._told = {True: 0, False: 0}
+            self._written = {True: 0, False: 0}
             self._began = now
         calm = outcome in _CALM
-        if self._told[calm] >= (WELL_MAX if calm else FAILED_MAX) or not self._write(
+        if self._written[calm] >= (CALM_RECORDS_MAX if calm else FAILED_RECORDS_MAX) or not self._write(
             _record(job, outcome, body, seconds)
         ):
             self._leave_out(calm)
         else:
-            self._told[calm] += 1
+            self._written[calm] += 1
 
     def serves(self, names: list[str]) -> None:
         """The user's code is loaded, and these are its tasks."""
@@ -98,10 +98,10 @@ class Witness:
             return True  # and nobody ever will: whoever watched is gone
 
 
-def open_witness(clock: Callable[[], float], later: Timer) -> Witness | None:
-    """The witness that whoever started this worker asks for. Our children are not told of it."""
+def open_event_pipe(clock: Callable[[], float], later: Timer) -> EventPipe | None:
+    """The pipe that the program which started this worker asks for. Child processes do not inherit the variable."""
     descriptor = os.environ.pop(VARIABLE, None)
-    return Witness(int(descriptor), clock, later) if descriptor else None
+    return EventPipe(int(descriptor), clock, later) if descriptor else None
 
 
 def _record(job: Job, outcome: int, body: bytes | None, seconds: float) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class WorkerVitals:
             reasons.append("it is draining: it finishes what runs and takes nothing more")
         if not agent.connected:
             reasons.append("it is not connected to a master")
-        if not any(child.ready for child in agent.children.values()):
+        if not agent.children.ready_count:
             reasons.append("no child process is ready")
         return reasons
 

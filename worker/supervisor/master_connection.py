@@ -3,7 +3,7 @@
 ::
 
     keep: open ─► announce ─► serve until it is closed ─► wait ─► open …
-    ask(method, then, …) ─► a call of the dispatcher; one that fails ends the connection
+    request(method, then, …) ─► a call of the dispatcher; one that fails ends the connection
     say_goodbye ─► leave ─► answered: nothing the worker held waits for a grace
 
 Decides when to connect again, and nothing about jobs.
@@ -37,25 +37,29 @@ GOODBYE_SECONDS: Final = 5.0  # how long the answer to a goodbye is waited for
 _chance: Final = SystemRandom()
 
 
-class Member(Protocol):
+class ConnectionOwner(Protocol):
     """The worker that has the connection."""
 
     def announcement(self) -> tuple[dict[str, Any], list[list[Any]]]:
         """What it says of itself, and every lease it holds."""
 
-    def line_opened(self, connection: CallerConnection, answer: Any) -> None:
+    def master_connected(self, connection: CallerConnection, answer: Any) -> None:
         """Announced; ``answer``: the master's."""
 
-    def line_closed(self) -> None: ...
+    def master_disconnected(self) -> None: ...
 
 
-class MasterLine:
+class MasterConnection:
     """Used on one event loop. ``keep`` runs as a task of it until the worker ends."""
 
     def __init__(
-        self, settings: WorkerSettings, credential: Credential, member: Member, report: Callable[..., None]
+        self,
+        settings: WorkerSettings,
+        credential: Credential,
+        owner: ConnectionOwner,
+        report: Callable[..., None],
     ) -> None:
-        self._settings, self._credential, self._member, self._report = settings, credential, member, report
+        self._settings, self._credential, self._owner, self._report = settings, credential, owner, report
         self._loop = asyncio.get_running_loop()
         self._node = os.urandom(NODE_ID_BYTES)
         self._opened: CallerConnection | None = None  # the last one, announced on or not yet
@@ -65,7 +69,7 @@ class MasterLine:
     def is_open(self) -> bool:
         return self.current is not None and not self.current.is_closed
 
-    async def keep(self) -> None:
+    async def keep_connected(self) -> None:
         """Connect, and again when it broke, without end. Raises Rejected: a refused key is final."""
         first, longest = RECONNECT_SECONDS
         wait, turn, told = first, 0, False
@@ -102,7 +106,7 @@ class MasterLine:
 
     async def _announce(self, connection: CallerConnection) -> None:
         try:
-            answer = await connection.call(DISPATCHER, "announce", *self._member.announcement())
+            answer = await connection.call(DISPATCHER, "announce", *self._owner.announcement())
         except StoreError as error:  # the master lives, its disk is full: no reason to end
             connection.close(str(error))
             return
@@ -110,7 +114,7 @@ class MasterLine:
         self._report(
             "worker.connected", address=str(connection.address), version=connection.welcome.server_version
         )
-        self._member.line_opened(connection, answer)
+        self._owner.master_connected(connection, answer)
 
     def _lost(self) -> None:
         if self._opened is not None:
@@ -118,11 +122,11 @@ class MasterLine:
             self._opened = None
         if self.current is not None:
             self.current = None
-            self._member.line_closed()
+            self._owner.master_disconnected()
 
     # calls
 
-    def ask(
+    def request(
         self,
         method: str,
         then: Callable[[Any], None],
@@ -166,7 +170,7 @@ class MasterLine:
         except Exception as error:
             connection.close(report_bug(self._report, error, WORKER))
 
-    def tell(self, method: str, *args: Any) -> None:
+    def notify(self, method: str, *args: Any) -> None:
         """Call the dispatcher; a call that fails costs what it carried, and nothing else."""
         if self.current is None or self.current.is_closed:
             return

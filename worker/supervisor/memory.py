@@ -43,7 +43,7 @@ class KernelKills:
         self._files = [Path("/proc/vmstat"), *(folder / "memory.events" for folder in _own_cgroups())]
         self._seen = self._count()
 
-    def struck(self) -> bool:
+    def has_killed(self) -> bool:
         """Whether it has killed anything since it was last asked."""
         before, self._seen = self._seen, self._count()
         return self._seen > before
@@ -75,7 +75,7 @@ def _own_cgroups() -> list[Path]:
     return []
 
 
-class Examiner:
+class DeathExaminer:
     """Adds to a death what this host knows of it. ``limit_bytes``: of one child, 0 for none."""
 
     def __init__(self, limit_bytes: int) -> None:
@@ -84,6 +84,6 @@ class Examiner:
     def examined(self, death: Death, last_lines: str) -> Death:
         return death._replace(
             limit_bytes=self._limit_bytes or group_limit_bytes(),
-            is_starved=self._kills.struck(),
+            is_starved=self._kills.has_killed(),
             last_lines=last_lines,
         )

@@ -40,7 +40,7 @@ class WorkerMetrics:
 
     async def take(self) -> list[Metric]:
         agent, meters = self._supervisor.agent, self._meters
-        ready = sum(child.ready for child in agent.children.values())
+        ready = agent.children.ready_count
         memory = sum(map(resident_bytes, self._supervisor.pids))
         outcomes = [((str(outcome),), count) for outcome, count in meters.outcomes.items()]
         events = [((action,), count) for action, count in meters.events.items()]
@@ -50,7 +50,12 @@ class WorkerMetrics:
             histogram("tq_worker_run_seconds", "From start to end.", (), [((), meters.run)]),
             gauge("tq_worker_slots", "Tasks that may run at a time.", (), [((), self._slots)]),
             gauge("tq_worker_running", "Tasks that run.", (), [((), len(agent.starts.running()))]),
-            gauge("tq_worker_waiting", "Tasks in hand that no child has.", (), [((), len(agent.waiting))]),
+            gauge(
+                "tq_worker_waiting",
+                "Tasks in hand that no child has.",
+                (),
+                [((), len(agent.backlog.waiting))],
+            ),
             gauge("tq_worker_outbox", "Results the master has not taken.", (), [((), len(agent.outbox))]),
             gauge("tq_worker_connected", "1: connected to a master.", (), [((), agent.connected)]),
             gauge("tq_worker_draining", "1: takes nothing more.", (), [((), agent.draining)]),

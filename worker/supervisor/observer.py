@@ -2,8 +2,8 @@
 
 ::
 
-    pipes of children ─► heard ─┬► Outlet: stderr, files
-    shared pages ─► look ───────┴► Said ─► observe (twice a second, and before an end is told) ─► master
+    pipes of children ─► printed ┬► OutputSink: stderr, files
+    shared pages ─► look ───────┴► UnsentOutput ─► observe (twice a second, and before an end is told) ─► master
 
 Sending is done as well as it can be: a call that fails costs what it carried, and no task waits for it.
 """
@@ -19,8 +19,8 @@ from ...common.contract.workers import ReportRow
 from ...common.domain.ids import show_id
 from ...common.runtime.callbacks import WORKER, contained, report_bug
 from ..agent.jobs import Job
-from ..agent.unsent_output import Said
-from .output_sink import Outlet
+from ..agent.unsent_output import UnsentOutput
+from .output_sink import OutputSink
 
 SEND_SECONDS: Final = 0.5
 CLOSE_SECONDS: Final = 2.0  # for output that still waits for a terminal or a disk when the worker ends
@@ -36,58 +36,58 @@ class Observer:
     ) -> None:
         self._send, self._report, self._log_format = send, report, log_format
         self._loop = asyncio.get_running_loop()
-        self._said = Said()
-        self._outlet = Outlet(folder, report)
+        self._unsent = UnsentOutput()
+        self._sink = OutputSink(folder, report)
         self._timer: asyncio.TimerHandle | None = None
 
-    def heard(self, job: Job | None, text: bytes) -> None:
+    def printed(self, job: Job | None, text: bytes) -> None:
         """Output of a child; ``job`` None: of nobody in particular."""
         if job is None:
-            self._outlet.put("", text)
+            self._sink.put("", text)
             return
-        self._outlet.put(f"{show_id(job.id)}.{job.number}.log", text)
-        self._said.text(job, text)
+        self._sink.put(f"{show_id(job.id)}.{job.number}.log", text)
+        self._unsent.text(job, text)
         self._send_soon()
 
     def progressed(self, job: Job, progress: list[Any]) -> None:
-        self._said.progress(job, progress)
+        self._unsent.progress(job, progress)
         self._send_soon()
 
     def last_lines(self, job: Job) -> str:
-        return self._said.last_lines(job)
+        return self._unsent.last_lines(job)
 
     def before_finish(self, rows: Sequence[ReportRow]) -> None:
         """These ends are about to be told: what those attempts said goes first."""
-        if self._said.has_news:
+        if self._unsent.has_unsent:
             keys = [(row.id, row.attempt) for row in rows]
-            while said := self._said.take(keys):
+            while said := self._unsent.take(keys):
                 self._send(said)
 
     def finished(self, rows: Sequence[ReportRow]) -> None:
         """Their ends are acknowledged."""
-        if self._said:
-            self._said.forget((row.id, row.attempt) for row in rows)
+        if self._unsent:
+            self._unsent.forget((row.id, row.attempt) for row in rows)
 
     def connected(self, held: Sequence[list[Any]]) -> None:
         """A new connection: what was sent on the last one may be lost."""
-        self._said.keep((id, attempt) for id, attempt, _ in held)
-        self._said.unsend()
+        self._unsent.keep((id, attempt) for id, attempt, _ in held)
+        self._unsent.resend_all()
         self._send_soon()
 
     def import_failed(self, text: str) -> None:
         """A traceback is for people to read: in a log for people it stands as it is, above its record."""
         if self._log_format == "text":
-            self._outlet.put("", f"{text.rstrip()}\n".encode())
+            self._sink.put("", f"{text.rstrip()}\n".encode())
             text = text.strip().rpartition("\n")[2]
         self._report("child.import_failed", level="error", error=text)
 
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._outlet.close(CLOSE_SECONDS)
+        self._sink.close(CLOSE_SECONDS)
 
     def _send_soon(self) -> None:
-        if self._timer is None and self._said.has_news:
+        if self._timer is None and self._unsent.has_unsent:
             self._timer = self._loop.call_later(SEND_SECONDS, self._due)
 
     def broke(self, error: Exception) -> None:
@@ -97,7 +97,7 @@ class Observer:
     @contained
     def _due(self) -> None:
         self._timer = None
-        rows = self._said.take()
+        rows = self._unsent.take()
         if rows:
             self._send(rows)
         self._send_soon()

@@ -23,7 +23,7 @@ STDERR: Final = 2
 Report = Callable[..., None]
 
 
-class Outlet:
+class OutputSink:
     """``folder``: one file per attempt, with all it said; None: only stderr."""
 
     def __init__(self, folder: Path | None, report: Report) -> None:

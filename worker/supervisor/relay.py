@@ -19,7 +19,7 @@ from ...common.domain.model import NODE_ID_BYTES
 from ...common.errors import TqError
 from ...common.wire.connection import CallerConnection
 from ...common.wire.protocol import Request
-from ..pools.interface import Body
+from ..pools.interface import Runner
 
 CHUNKS_UNDER_WAY: Final = 8  # of all children: 4 MiB
 CHUNK_CALLS: Final = frozenset({"put", "get"})
@@ -30,22 +30,22 @@ class Relay:
 
     def __init__(self, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
         self._random_bytes = random_bytes
-        self._nodes: dict[Body, bytes] = {}  # of children that have asked for something
-        self._open: dict[Body, set[asyncio.Future[Any]]] = {}  # what they wait for
+        self._nodes: dict[Runner, bytes] = {}  # of children that have asked for something
+        self._open: dict[Runner, set[asyncio.Future[Any]]] = {}  # what they wait for
         self._connection: CallerConnection | None = None
-        self._waiting: deque[tuple[Body, Request]] = deque()  # for a connection
-        self._chunks: deque[tuple[Body, Request]] = deque()  # for their turn
+        self._waiting: deque[tuple[Runner, Request]] = deque()  # for a connection
+        self._chunks: deque[tuple[Runner, Request]] = deque()  # for their turn
         self._under_way = 0
 
     def connected(self, connection: CallerConnection) -> None:
         self._connection = connection
         for node in self._nodes.values():
-            connection.say_of_child(node, here=True)
+            connection.announce_child(node, here=True)
         waiting, self._waiting = self._waiting, deque()
         for child, request in waiting:
-            self.ask(connection, child, request)
+            self.forward(connection, child, request)
 
-    def ask(self, connection: CallerConnection | None, child: Body, request: Request) -> None:
+    def forward(self, connection: CallerConnection | None, child: Runner, request: Request) -> None:
         self._connection = connection
         if connection is None or connection.is_closed:
             self._waiting.append((child, request))
@@ -55,12 +55,12 @@ class Relay:
             self._chunks.append((child, request))
             self._next_chunks()
 
-    def forget(self, child: Body) -> None:
+    def forget(self, child: Runner) -> None:
         """It has died. The master answers the dead no more: nothing here may wait for it, or a chunk of theirs would keep
         its place for ever."""
         node = self._nodes.pop(child, None)
         if node is not None and self._connection is not None:
-            self._connection.say_of_child(node, here=False)
+            self._connection.announce_child(node, here=False)
         for future in self._open.pop(child, set()):
             future.cancel()
         self._waiting = deque(one for one in self._waiting if one[0] is not child)
@@ -83,7 +83,7 @@ class Relay:
         self._next_chunks()
 
     def _call(
-        self, connection: CallerConnection, child: Body, request: Request
+        self, connection: CallerConnection, child: Runner, request: Request
     ) -> asyncio.Future[Any] | None:
         def done(future: asyncio.Future[Any]) -> None:
             self._open.get(child, set()).discard(future)

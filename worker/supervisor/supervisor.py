@@ -2,7 +2,7 @@
 
 ::
 
-    master ◄─ MasterLine ─► Supervisor ─► Agent (decides) ─► Supervisor (the agent's hands) ─► children
+    master ◄─ MasterConnection ─► Supervisor ─► Agent (decides) ─► Supervisor (the agent's effects) ─► children
                                └ ticks while something runs, beats while connected
 
 Nothing is decided here about jobs. What is decided here: when to start a child in place of a dead one, and
@@ -31,24 +31,25 @@ from ...common.runtime.config import WorkerSettings
 from ...common.wire.connection import CallerConnection
 from ...common.wire.frames import FRAME_BYTES_MAX
 from ...common.wire.protocol import Request
-from ..agent.agent import TICK_SECONDS, Agent
+from ..agent.agent import Agent
 from ..agent.announcement import announcement
-from ..agent.jobs import Death, Job, Report
+from ..agent.jobs import Death, Job, JobReport
 from ..agent.outbox import BODY_BYTES_MAX
+from ..agent.watchdog import TICK_SECONDS
 from ..child.loading import BrokenCode, import_failure
-from ..pools.interface import Body, MakeBody
+from ..pools.interface import MakeRunner, Runner
 from ..pools.process import ChildHandle
-from .event_pipe import Witness
-from .master_connection import MasterLine
-from .memory import Examiner, resident_bytes
+from .event_pipe import EventPipe
+from .master_connection import MasterConnection
+from .memory import DeathExaminer, resident_bytes
 from .observer import SEND_SECONDS, Observer
 from .relay import Relay
 
 RESTART_SECONDS: Final = (0.0, 30.0)  # a child that dies before it was ready waits longer each time
-WEIGH_SECONDS: Final = 0.25  # between two looks at the memory of children, while something runs
+MEMORY_CHECK_SECONDS: Final = 0.25  # between two looks at the memory of children, while something runs
 
 
-class Meters(Protocol):
+class ReportMeters(Protocol):
     """Who counts, when somebody asked for it."""
 
     def acknowledged(self, rows: Sequence[ReportRow], stale: int) -> None: ...
@@ -62,12 +63,12 @@ class Supervisor:
         settings: WorkerSettings,
         credential: Credential,
         report: Callable[..., None],
-        make_child: MakeBody = ChildHandle,
+        make_child: MakeRunner = ChildHandle,
     ) -> None:
         self._settings, self._report = settings, report
         self._make_child = make_child
         self._loop = asyncio.get_running_loop()
-        self._line = MasterLine(settings, credential, self, report)
+        self._master = MasterConnection(settings, credential, self, report)
         self._agent = Agent(
             self,
             settings.slots,
@@ -77,11 +78,11 @@ class Supervisor:
             max_memory_per_child=settings.max_memory_per_child,
         )
         self._observer = Observer(self._observe, settings.task_log_dir, report, settings.log_format)
-        self._examiner = Examiner(settings.max_memory_per_child)
-        self._weighed = 0.0  # when the memory of all children was last measured
-        self._looked = 0.0  # when the progress of all children was last looked at
-        self._children: dict[int, Body] = {}
-        self.meters: Meters | None = None
+        self._examiner = DeathExaminer(settings.max_memory_per_child)
+        self._memory_checked_at = 0.0  # when the memory of all children was last measured
+        self._progress_checked_at = 0.0  # when the progress of all children was last looked at
+        self._children: dict[int, Runner] = {}
+        self.meters: ReportMeters | None = None
         self._next_child = 1
         self._failed_starts = 0
         self._import_error = ""
@@ -93,9 +94,9 @@ class Supervisor:
         self._lease_seconds = 0.0
         self._relay = Relay()
 
-    def watch(self, witness: Witness | None) -> None:
+    def watch(self, event_pipe: EventPipe | None) -> None:
         """Tell somebody of every attempt that ends."""
-        self._agent.witness = witness
+        self._agent.on_ended = event_pipe
 
     async def load(self) -> None:
         """Start the first child and learn what it serves; raises ConfigError when it cannot load it."""
@@ -106,13 +107,13 @@ class Supervisor:
         """Serve until drained; the exit status. Raises Rejected when the master refuses the key."""
         for _ in range(self._settings.slots - 1):
             self._start_child()
-        connecting = self._loop.create_task(self._line.keep())
+        connecting = self._loop.create_task(self._master.keep_connected())
         connecting.add_done_callback(self._connecting_ended)
         try:
             return await self._ended
         finally:
             connecting.cancel()
-            await self._line.say_goodbye()
+            await self._master.say_goodbye()
             for child in self._children.values():
                 child.close_tickets()
             self._observer.close()
@@ -122,7 +123,7 @@ class Supervisor:
         if not self._agent.draining:
             self._report("worker.draining")
             self._agent.drain(self._now())
-            self._tell_state()  # the master stops leasing to us: see Membership.beat
+            self._send_beat()  # the master stops leasing to us: see Membership.beat
         self._end_if_drained()
 
     def stop(self) -> None:
@@ -135,15 +136,15 @@ class Supervisor:
         reports, held = self._agent.give_up(self._now())
         for rows, blobs in reports:
             self._observer.before_finish(rows)
-            self._line.tell("finish", rows, *([blobs] if blobs else []))
+            self._master.notify("finish", rows, *([blobs] if blobs else []))
         if held:
-            self._line.tell("release", held, True)
+            self._master.notify("release", held, True)
         self._ended.set_result(1)
 
     def abandon(self) -> None:
         """Third signal: the master is not waited for any more."""
         self.stop()
-        self._line.hang_up()
+        self._master.hang_up()
 
     # what can be seen of it
 
@@ -159,11 +160,11 @@ class Supervisor:
     # the connection
 
     def announcement(self) -> tuple[dict[str, Any], list[list[Any]]]:
-        return announcement(self._settings, [name for name, _ in self.tasks]), self._agent.holding(
+        return announcement(self._settings, [name for name, _ in self.tasks]), self._agent.held_with_seconds(
             self._now()
         )
 
-    def line_opened(self, connection: CallerConnection, answer: Any) -> None:
+    def master_connected(self, connection: CallerConnection, answer: Any) -> None:
         self._lease_seconds = float(answer["lease_seconds"])
         frame_bytes_max = connection.welcome.frame_bytes_max
         self._agent.outbox.body_bytes_max = BODY_BYTES_MAX - FRAME_BYTES_MAX + frame_bytes_max
@@ -174,7 +175,7 @@ class Supervisor:
         self._relay.connected(connection)
         self._end_if_drained()
 
-    def line_closed(self) -> None:
+    def master_disconnected(self) -> None:
         self._agent.disconnect()
 
     def _connecting_ended(self, task: asyncio.Task[None]) -> None:
@@ -186,19 +187,19 @@ class Supervisor:
 
     @contained
     def _beat(self, connection: CallerConnection) -> None:
-        if connection is self._line.current and not connection.is_closed:
+        if connection is self._master.current and not connection.is_closed:
             self._loop.call_later(connection.welcome.heartbeat_seconds, self._beat, connection)
-            self._tell_state()
+            self._send_beat()
 
-    def _tell_state(self) -> None:
+    def _send_beat(self) -> None:
         facts: dict[str, Any] = {"memory_bytes": sum(map(resident_bytes, {os.getpid(), *self.pids}))}
         if self._agent.draining:
             facts["draining"] = True
-        self._line.tell("beat", self._agent.starts.rows(self._now()), facts)
+        self._master.notify("beat", self._agent.starts.rows(self._now()), facts)
 
     def _observe(self, rows: list[list[Any]]) -> None:
         """What running attempts say."""
-        self._line.tell("observe", rows)
+        self._master.notify("observe", rows)
 
     def _await_orders(self, connection: CallerConnection) -> None:
         def done(orders: list[list[Any]]) -> None:
@@ -211,9 +212,9 @@ class Supervisor:
                         self.drain()
             self._after()
 
-        self._line.ask("orders", done)
+        self._master.request("orders", done)
 
-    # the agent's hands
+    # the agent's effects
 
     def send(self, child: int, jobs: list[Job]) -> None:
         self._children[child].send(jobs)
@@ -243,7 +244,7 @@ class Supervisor:
         self._start_child()
 
     def began(self, rows: list[list[Any]]) -> None:
-        self._line.tell("beat", rows)
+        self._master.notify("beat", rows)
 
     def lease(self, want: int) -> None:
         def granted(answer: Any) -> None:
@@ -251,7 +252,7 @@ class Supervisor:
             self._agent.granted(lease, groups, self._now())
             self._after()
 
-        self._line.ask("lease", granted, want)
+        self._master.request("lease", granted, want)
 
     def finish(self, rows: list[ReportRow], blobs: list[list[Any]] | None) -> None:
         def finished(stale: Any) -> None:
@@ -278,20 +279,20 @@ class Supervisor:
             return True
 
         self._observer.before_finish(rows)
-        self._line.ask("finish", finished, rows, *([blobs] if blobs else []), refused=refused)
+        self._master.request("finish", finished, rows, *([blobs] if blobs else []), refused=refused)
 
     def release(self, held: list[list[Any]]) -> None:
-        self._line.ask("release", lambda _: None, held)
+        self._master.request("release", lambda _: None, held)
 
     def starting(self, ids: list[bytes]) -> None:
         def known(_: Any) -> None:
             self._agent.may_start(ids, self._now())
 
-        self._line.ask("starting", known, ids)
+        self._master.request("starting", known, ids)
 
     # the children's owner
 
-    def child_hello(self, child: Body, tasks: list[list[str]]) -> None:
+    def child_hello(self, child: Runner, tasks: list[list[str]]) -> None:
         self._failed_starts, self._import_error = 0, ""
         self.tasks = tasks
         self._report("child.started", level="debug", pid=child.pid)
@@ -299,7 +300,7 @@ class Supervisor:
             self._hello.set_result(None)
         self._agent.child_ready(child.number, self._now())
 
-    def child_failed(self, child: Body, known: bool, text: str) -> None:
+    def child_failed(self, child: Runner, known: bool, text: str) -> None:
         error = import_failure(known, text)
         if not self._hello.done():
             self._observer.close()  # what the import printed is wanted now
@@ -308,26 +309,26 @@ class Supervisor:
             self._observer.import_failed(text)
         self._import_error = text
 
-    def child_said(self, child: Body, ordinal: int, text: bytes) -> None:
-        self._observer.heard(self._agent.job_of(child.number, ordinal), text)
+    def child_printed(self, child: Runner, ordinal: int, text: bytes) -> None:
+        self._observer.printed(self._agent.children.job_of(child.number, ordinal), text)
 
-    def child_progressed(self, child: Body, ordinal: int, progress: list[Any]) -> None:
-        job = self._agent.job_of(child.number, ordinal)
+    def child_progressed(self, child: Runner, ordinal: int, progress: list[Any]) -> None:
+        job = self._agent.children.job_of(child.number, ordinal)
         if job is not None and job.ordinal == ordinal:
             self._observer.progressed(job, progress)
 
-    def child_reported(self, child: Body, reports: list[Report]) -> None:
+    def child_reported(self, child: Runner, reports: list[JobReport]) -> None:
         self._agent.child_reported(child.number, reports, self._now())
         self._after()
 
-    def child_distrusted(self, child: Body, why: str) -> None:
+    def child_distrusted(self, child: Runner, why: str) -> None:
         self._agent.distrust(child.number, why)
         child.signal(kill=True)
 
-    def child_asks(self, child: Body, request: Request) -> None:
-        self._relay.ask(self._line.current, child, request)
+    def child_called(self, child: Runner, request: Request) -> None:
+        self._relay.forward(self._master.current, child, request)
 
-    def child_died(self, child: Body, death: Death) -> None:
+    def child_died(self, child: Runner, death: Death) -> None:
         del self._children[child.number]
         self._relay.forget(child)
         if not self._hello.done():
@@ -337,7 +338,7 @@ class Supervisor:
             return
         if child.ready:
             unread = child.take_back()
-            job = self._agent.last_begun(child.number, unread)
+            job = self._agent.children.last_begun(child.number, unread)
             death = self._examiner.examined(death, "" if job is None else self._observer.last_lines(job))
             if not child.is_retired:
                 self._report("child.died", level="warning", pid=child.pid, how=str(death))
@@ -395,27 +396,29 @@ class Supervisor:
         if self._ended.done():
             return  # what was held is handed back, and dead children are not replaced
         try:
-            self._look_after_jobs(self._now())
+            self._check_jobs(self._now())
         finally:
-            if self._agent.busy or self._agent.waiting:
+            if self._agent.children.busy or self._agent.backlog.waiting:
                 self._tick_soon()
 
-    def _look_after_jobs(self, now: float) -> None:
+    def _check_jobs(self, now: float) -> None:
         if self._lease_seconds and now - self._ticked > self._lease_seconds:
             self._report("worker.stalled", level="warning", seconds=now - self._ticked)
-        self._look_around(now)
+        self._check_children(now)
         self._agent.tick(now)
         self._after()
 
-    def _look_around(self, now: float) -> None:
+    def _check_children(self, now: float) -> None:
         """At the progress of what runs, and, where there is a limit, at everybody's memory."""
-        if now - self._looked >= SEND_SECONDS:
-            self._looked = now
+        if now - self._progress_checked_at >= SEND_SECONDS:
+            self._progress_checked_at = now
             for child in self._children.values():
                 child.look()
-        is_due = now - self._weighed >= WEIGH_SECONDS or not self._agent.busy  # the last look finds them idle
+        is_due = (
+            now - self._memory_checked_at >= MEMORY_CHECK_SECONDS or not self._agent.children.busy
+        )  # the last look finds them idle
         if self._settings.max_memory_per_child and is_due:
-            self._weighed = now
+            self._memory_checked_at = now
             sizes = {one.number: resident_bytes(one.pid) for one in self._children.values() if one.ready}
             self._agent.measured(sizes, now)
 

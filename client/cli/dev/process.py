@@ -12,7 +12,7 @@ from typing import Final
 READ_BYTES: Final = 64 * 1024
 KILL_SECONDS: Final = 3.0  # from a second SIGTERM to SIGKILL
 
-OnLine = Callable[[str, str], None]  # which stream: "out", "err" or "witness"; the line
+OnLine = Callable[[str, str], None]  # which stream: "out", "err" or "event_pipe"; the line
 
 
 class Process:
@@ -31,14 +31,14 @@ class Process:
         environment: Mapping[str, str],
         on_line: OnLine,
         *,
-        witness: str | None = None,
+        event_pipe: str | None = None,
     ) -> Process:
-        """``python -m module``. ``witness``: the variable that names the descriptor of a further pipe."""
+        """``python -m module``. ``event_pipe``: the variable that names the descriptor of a further pipe."""
         environment = dict(environment)
         passed: tuple[int, ...] = ()
-        if witness is not None:
+        if event_pipe is not None:
             told, tell = os.pipe()
-            environment[witness], passed = str(tell), (tell,)
+            environment[event_pipe], passed = str(tell), (tell,)
         try:
             process = await asyncio.create_subprocess_exec(
                 # -P: files of the user's called like modules of Python are no modules of these programs
@@ -62,8 +62,8 @@ class Process:
             for descriptor in passed:
                 os.close(descriptor)
         streams = {"out": process.stdout, "err": process.stderr}
-        if witness is not None:
-            streams["witness"] = await _reader(told)
+        if event_pipe is not None:
+            streams["event_pipe"] = await _reader(told)
         return cls(process, [asyncio.create_task(_read(one, name, on_line)) for name, one in streams.items()])
 
     def terminate(self) -> None:

@@ -194,7 +194,7 @@ class DevSession:
             # Written byte code is known by its second and size: an edit within a second would not be seen.
             {**_environment(), "PYTHONDONTWRITEBYTECODE": "1"},
             self._worker_says,
-            witness="TQ_WITNESS",
+            event_pipe="TQ_EVENT_PIPE",
         )
 
     def _worker_says(self, stream: str, line: str) -> None:

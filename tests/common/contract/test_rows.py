@@ -9,7 +9,7 @@ import pytest
 import tq
 from tq.common.contract.rows import all_from_wire, from_wire, to_wire
 from tq.common.contract.tasks import OutcomeRow, StateRow
-from tq.common.contract.workers import Grant
+from tq.common.contract.workers import GrantRow
 from tq.common.errors import ProtocolError
 from tq.common.wire.frames import pack, unpack
 
@@ -31,7 +31,9 @@ def test_many_rows_come_out_in_their_order() -> None:
 
 
 def test_what_stands_behind_by_default_may_be_missing() -> None:
-    assert from_wire(Grant, [b"i", 1, b"payload"]) == Grant(b"i", 1, b"payload", suspect=False, number=None)
+    assert from_wire(GrantRow, [b"i", 1, b"payload"]) == GrantRow(
+        b"i", 1, b"payload", suspect=False, number=None
+    )
 
 
 @pytest.mark.parametrize("fields", [[], [b"i"], [b"i", 10, None], None, 7])

@@ -19,7 +19,7 @@ from tq.common.wire.protocol import (
     Goodbye,
     Ping,
     Request,
-    child_word,
+    child_frame,
     goodbye,
 )
 
@@ -85,7 +85,7 @@ def test_the_small_frames_mean_what_they_say() -> None:
     assert carry(PING, answerer) == Ping()
     assert carry(PONG, caller) is None
     assert carry(caller.abandon(5), answerer) == Abandoned(5)
-    assert carry(child_word(CHILD, False), answerer) == Child(CHILD, False)
+    assert carry(child_frame(CHILD, False), answerer) == Child(CHILD, False)
     assert carry(goodbye("tired"), answerer) == carry(goodbye("tired"), caller) == Goodbye("tired")
 
 

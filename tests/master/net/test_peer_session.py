@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tq.common.domain.model import Role
 from tq.common.wire.frames import HEADER, Kind
-from tq.common.wire.protocol import Caller, child_word
+from tq.common.wire.protocol import Caller, child_frame
 
 from tests.master.net.door import FRAME_BYTES_MAX, Door, Peer
 
@@ -62,7 +62,7 @@ def test_what_a_child_holds_is_its_own_and_is_given_back_when_it_has_died(
     _, held = caller.call(LOCK, "held", [TOKEN], {}, SIBLING)
     worker.say(acquire + by_sibling + held)
     assert answers(worker) == {1: 1, 3: False}
-    worker.say(child_word(CHILD, False))
+    worker.say(child_frame(CHILD, False))
     assert answers(worker) == {1: 1, 3: False}
     bench.advance(GRACE_MS / 1000 + 1)
     door.turn()
@@ -76,7 +76,7 @@ def test_a_child_that_dies_waits_for_nothing_any_more(door: Door, worker: Peer, 
     _, other = caller.call(["get_queue", "q"], "get", [SIBLING, True], {}, SIBLING)
     worker.say(parked + other)
     door.settle()
-    worker.say(child_word(CHILD, False))
+    worker.say(child_frame(CHILD, False))
     door.settle()
     _, put = caller.call(["get_queue", "q"], "put", [b"p" * 16, 1, b"item"], {}, SIBLING)
     worker.say(put)
@@ -92,7 +92,7 @@ def test_a_child_that_is_named_on_the_next_connection_keeps_what_it_holds(
     worker.socket.close()
     door.turn()
     again = door.knock().do_tls().prove(role=Role.WORKER)
-    again.say(child_word(CHILD, True))
+    again.say(child_frame(CHILD, True))
     door.settle()
     bench.advance(GRACE_MS / 1000 + 1)
     _, held = Caller().call(LOCK, "held", [TOKEN], {}, CHILD)
@@ -122,6 +122,6 @@ def test_a_child_gives_up_a_call_and_nobody_but_a_worker_has_children(door: Door
     assert answers(worker) == {2: True, 3: [1, 0, "fifo", 1]}
     door.token = door.clients
     stranger = door.knock().come_in()
-    stranger.say(child_word(CHILD, True))
+    stranger.say(child_frame(CHILD, True))
     assert stranger.hung_up
     assert stranger.frames[-1] == (Kind.GOODBYE, "only a worker has children")

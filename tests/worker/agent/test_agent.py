@@ -8,10 +8,10 @@ import pytest
 from tq.common.contract.workers import ReportRow
 from tq.common.domain.ids import show_id
 from tq.common.domain.model import OutcomeNumber
-from tq.worker.agent.agent import LEASE_CALLS_MAX
-from tq.worker.agent.jobs import Report
+from tq.worker.agent.backlog import LEASE_CALLS_MAX
+from tq.worker.agent.jobs import JobReport
 from tq.worker.agent.outbox import BODY_BYTES_MAX, FINISH_BYTES_MAX, FINISH_ROWS_MAX
-from tq.worker.agent.pace import LONG_SECONDS
+from tq.worker.agent.task_durations import LONG_SECONDS
 
 from ..workshop import LEASE, LONG, SHORT, Workshop, failure_of, outcome_of
 
@@ -48,7 +48,7 @@ def test_short_tasks_are_asked_for_ahead_in_two_calls(shop: Workshop) -> None:
     shop.warm_up()
     shop.wait(1.0)
     assert len(shop.leases) == LEASE_CALLS_MAX
-    assert 100 <= sum(shop.leases) <= shop.agent.pace.ahead(2)
+    assert 100 <= sum(shop.leases) <= shop.agent.durations.prefetch(2)
 
 
 def test_long_tasks_are_asked_for_when_a_slot_is_free(shop: Workshop) -> None:
@@ -80,10 +80,10 @@ def test_each_child_gets_one_task_of_a_kind_nobody_knows(shop: Workshop) -> None
 
 def test_short_tasks_go_to_children_in_batches(shop: Workshop) -> None:
     shop.warm_up()
-    size = shop.agent.pace.batch("m:f")
+    size = shop.agent.durations.batch_size("m:f")
     shop.grant(3 * size)
     assert sorted(len(sim.tickets) for sim in shop.sims.values()) == [size, 2 * size]
-    assert not shop.agent.waiting
+    assert not shop.agent.backlog.waiting
 
 
 def test_an_end_is_told_with_attempt_lease_and_body(shop: Workshop) -> None:
@@ -163,7 +163,7 @@ def test_the_content_a_result_names_is_told_beside_its_row_until_it_is_answered(
     begun = shop.begin(2)
     [job] = shop.agent.children[2].jobs
     assert job.id == begun
-    shop.agent.child_reported(2, [Report(job.ordinal, 0, b"r", 0.0, 0.1, None, [HASH])], shop.now)
+    shop.agent.child_reported(2, [JobReport(job.ordinal, 0, b"r", 0.0, 0.1, None, [HASH])], shop.now)
     for _ in range(2):  # the second time on a new connection
         shop.cut()
         shop.agent.connect([], shop.now)
@@ -226,8 +226,8 @@ def test_a_result_is_not_kept_back_by_the_long_job_after_it() -> None:
     shop.begin(1)
     ordinal = shop.sims[1].running.ordinal  # type: ignore[union-attr]
     shop.wait(0.5)
-    assert shop.notices == [(1, ordinal, "tell")]  # once: it is a signal in the midst of somebody's code
-    shop.tell(1)
+    assert shop.notices == [(1, ordinal, "flush")]  # once: it is a signal in the midst of somebody's code
+    shop.report(1)
     assert [row[0] for row in shop.acknowledge()] == [over]
     shop.wait(0.5)
     assert len(shop.notices) == 1
@@ -266,7 +266,7 @@ def test_a_suspect_starts_only_after_the_master_knows(shop: Workshop) -> None:
 
 
 def test_no_more_suspects_are_announced_than_children_can_start() -> None:
-    """Whoever is announced is charged when the worker dies; those who only wait must not be."""
+    """Whoever is asked is charged when the worker dies; those who only wait must not be."""
     shop = Workshop(slots=1)
     first, second, third = shop.grant(shop.tasks(3, suspect=True))
     for id in (first, second, third):
@@ -275,7 +275,7 @@ def test_no_more_suspects_are_announced_than_children_can_start() -> None:
         assert shop.begin(1) == id
         assert not shop.starts
         shop.sims[1].end()
-        shop.tell(1)
+        shop.report(1)
 
 
 def test_a_suspect_waits_behind_nothing(shop: Workshop) -> None:
@@ -300,9 +300,9 @@ def test_the_child_of_an_announced_suspect_is_kept_free_for_it() -> None:
 def test_a_suspect_whose_child_died_meanwhile_is_announced_again() -> None:
     shop = Workshop(slots=1)
     [suspect] = shop.grant(shop.tasks(1, suspect=True))
-    announced = shop.starts.popleft()
+    asked = shop.starts.popleft()
     shop.die(1)
-    shop.agent.may_start(announced, shop.now)
+    shop.agent.may_start(asked, shop.now)
     new = shop.hire()
     assert list(shop.starts) == [[suspect]]
     shop.agent.may_start(shop.starts.popleft(), shop.now)
@@ -414,7 +414,7 @@ def test_a_lost_lease_that_is_over_ends_no_neighbour(shop: Workshop) -> None:
     shop.agent.connect([over], shop.now)
     assert shop.notices == []
     shop.sims[1].end()
-    shop.tell(1)
+    shop.report(1)
     assert innocent in [row[0] for row in shop.acknowledge()]
 
 
@@ -431,7 +431,7 @@ def test_a_draining_worker_finishes_what_runs_and_hands_back_the_rest(shop: Work
     assert not shop.agent.idle
     for child in (1, 2):
         shop.sims[child].end()
-        shop.tell(child)
+        shop.report(child)
     assert not shop.agent.idle
     while shop.finishing:
         shop.acknowledge()
@@ -453,7 +453,7 @@ def test_a_draining_worker_asks_for_nothing(shop: Workshop) -> None:
     shop.leases.clear()
     for child in (1, 2):
         shop.sims[child].end()
-        shop.tell(child)
+        shop.report(child)
     shop.wait(1.0)
     assert not shop.leases
 
@@ -479,7 +479,7 @@ def test_unstarted_jobs_of_a_child_that_dies_while_draining_are_handed_back(shop
 
 
 def test_drained_without_a_connection_nothing_is_held_that_was_not_started(shop: Workshop) -> None:
-    """The next announcement leaves it out, and so the master hands it to others."""
+    """The next announcement leaves it out, and so the master gives it to others."""
     shop.warm_up()
     shop.grant(20)
     running = shop.begin(1)
@@ -573,25 +573,25 @@ def test_a_report_of_a_job_that_is_not_held_is_ignored_and_its_child_replaced(
     shop.warm_up()
     ids = shop.grant(10)
     running = shop.begin(1)
-    lie = Report(ordinal, int(OutcomeNumber.SUCCESS), b"a lie", 1.7e9, SHORT, None)
+    lie = JobReport(ordinal, int(OutcomeNumber.SUCCESS), b"a lie", 1.7e9, SHORT, None)
     shop.agent.child_reported(1, [lie, lie], shop.now)
     assert shop.signals == [(1, True)]
     assert not shop.finishing
     shop.sims[1].end()
-    shop.tell(1)
+    shop.report(1)
     assert not shop.finishing, "nothing of it is believed any more"
     shop.die(1)
     [row] = shop.acknowledge()
     assert (row[0], outcome_of(row)) == (running, OutcomeNumber.CRASH)
     assert "reports that cannot be its own" in failure_of(row).message
-    assert {job.id for job in shop.agent._jobs()} == set(ids) - {running}
+    assert {job.id for job in shop.agent.jobs} == set(ids) - {running}
 
 
 def test_a_report_out_of_order_is_not_believed(shop: Workshop) -> None:
     shop.warm_up()
     shop.grant(10)
     first, second, *_ = shop.agent.children[1].jobs
-    late = Report(second.ordinal, int(OutcomeNumber.SUCCESS), b"late", 1.7e9, SHORT, None)
+    late = JobReport(second.ordinal, int(OutcomeNumber.SUCCESS), b"late", 1.7e9, SHORT, None)
     shop.agent.child_reported(1, [late], shop.now)
     assert shop.signals == [(1, True)]
     assert first in shop.agent.children[1].jobs

@@ -154,17 +154,17 @@ class AnyOrder(RuleBasedStateMachine):
         self.shop.sims[child].end(outcome, seconds)
 
     @rule()
-    def tell(self) -> None:
+    def report(self) -> None:
         for child, sim in self.shop.sims.items():
             if sim.unsaid:
-                self.shop.tell(child)
+                self.shop.report(child)
 
     @precondition(lambda self: self.shop.sims)
     @rule(data=st.data(), first_word=st.booleans())
     def die(self, data: st.DataObject, first_word: bool) -> None:
         child = data.draw(st.sampled_from(sorted(self.shop.sims)))
         if first_word and self.shop.sims[child].unsaid:
-            self.shop.tell(child)
+            self.shop.report(child)
         self.shop.die(child)
 
     @precondition(lambda self: len(self.shop.sims) < self.slots)
@@ -208,7 +208,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def no_more_suspects_are_announced_than_could_start(self) -> None:
-        assert len(self.shop.agent.asked) <= self.slots
+        assert len(self.shop.agent.backlog.announced) <= self.slots
 
     def teardown(self) -> None:
         """Drained, connected and left to end, it holds nothing, and the master waits for nothing of it."""
@@ -220,7 +220,7 @@ class AnyOrder(RuleBasedStateMachine):
         for sim in self.shop.sims.values():
             if sim.running is not None:
                 sim.end()
-        self.tell()
+        self.report()
         while self.shop.finishing:
             self.answer_finish()
         self.take_released()

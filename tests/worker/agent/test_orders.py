@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tq.common.domain.model import OutcomeNumber
-from tq.worker.agent.agent import TICK_SECONDS
+from tq.worker.agent.watchdog import TICK_SECONDS
 
 from ..workshop import KILL_GRACE_SECONDS, LEASE, SHORT, Workshop, failure_of, outcome_of
 
@@ -60,7 +60,7 @@ def test_every_job_has_its_limit_to_itself(shop: Workshop) -> None:
         start(shop, LIMIT)
         shop.wait(LIMIT - 4 * TICK_SECONDS)
         shop.sims[1].end(seconds=LIMIT)
-        shop.tell(1)
+        shop.report(1)
         shop.acknowledge()
     assert shop.notices == []
 
@@ -69,7 +69,7 @@ def test_a_job_that_ends_in_its_grace_is_not_killed(shop: Workshop) -> None:
     id, _ = start(shop, LIMIT)
     shop.wait(LIMIT + KILL_GRACE_SECONDS / 2)
     shop.sims[1].end(OutcomeNumber.TIMEOUT)
-    shop.tell(1)
+    shop.report(1)
     shop.wait(10 * KILL_GRACE_SECONDS)
     assert shop.signals == []
     [row] = shop.acknowledge()
@@ -80,7 +80,7 @@ def test_the_job_after_one_that_was_told_to_end_is_left_alone(shop: Workshop) ->
     start(shop, LIMIT)
     shop.wait(LIMIT)
     shop.sims[1].end(OutcomeNumber.TIMEOUT)
-    shop.tell(1)
+    shop.report(1)
     shop.grant(1, timeout=60.0)
     shop.begin(1)
     shop.wait(3 * KILL_GRACE_SECONDS)
@@ -113,7 +113,7 @@ def test_a_cancelled_job_that_waits_is_handed_back_at_once_for_it_has_not_begun(
     assert [row[0] for row in shop.released] == [ids[2]]
     assert shop.notices == []
     shop.sims[1].end()
-    shop.tell(1)
+    shop.report(1)
     shop.acknowledge()
     left = []
     while shop.sims[1].tickets:
@@ -157,14 +157,14 @@ def test_a_job_that_was_only_just_begun_is_made_to_end_as_well(shop: Workshop) -
     _, id = begin_behind(shop)
     shop.agent.cancel(id, 1, shop.now)
     shop.wait(KILL_GRACE_SECONDS + 2 * TICK_SECONDS)
-    assert [kind for _, _, kind in shop.notices] == ["cancel", "tell"]
+    assert [kind for _, _, kind in shop.notices] == ["cancel", "flush"]
     assert shop.signals == [(1, False)]
 
 
 def test_the_end_of_an_earlier_job_does_not_save_one_that_was_cancelled(shop: Workshop) -> None:
     _, id = begin_behind(shop)
     shop.agent.cancel(id, 1, shop.now)
-    shop.tell(1)
+    shop.report(1)
     shop.wait(KILL_GRACE_SECONDS + 2 * TICK_SECONDS)
     assert len(shop.notices) == 1
     assert shop.signals == [(1, False)]
@@ -191,10 +191,10 @@ def test_a_cancel_of_what_is_over_ends_no_neighbour(shop: Workshop) -> None:
     innocent = shop.begin(1)
     shop.agent.cancel(over, 1, shop.now)
     shop.wait(3 * KILL_GRACE_SECONDS)
-    assert {kind for _, _, kind in shop.notices} == {"tell"}
+    assert {kind for _, _, kind in shop.notices} == {"flush"}
     assert shop.signals == []
     shop.sims[1].end()
-    shop.tell(1)
+    shop.report(1)
     assert {row[0]: outcome_of(row) for row in shop.acknowledge()} == dict.fromkeys(
         (over, innocent), OutcomeNumber.SUCCESS
     )
@@ -226,7 +226,7 @@ def test_nothing_is_sent_to_a_child_whose_job_is_being_ended() -> None:
     [id] = shop.grant(1)
     shop.begin(1)
     shop.agent.cancel(id, 1, shop.now)
-    shop.grant(2 * shop.agent.pace.batch("m:f"))
+    shop.grant(2 * shop.agent.durations.batch_size("m:f"))
     assert not shop.sims[1].tickets
     assert shop.sims[2].tickets
     assert shop.run(2, seconds=SHORT)

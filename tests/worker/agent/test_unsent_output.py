@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tq.common.domain.model import OUTPUT_KEPT_BYTES
 from tq.worker.agent import unsent_output as said
 from tq.worker.agent.jobs import Job
-from tq.worker.agent.unsent_output import CALL_BYTES_MAX, LAST_LINES, ROWS_MAX, Said
+from tq.worker.agent.unsent_output import CALL_BYTES_MAX, LAST_LINES, ROWS_MAX, UnsentOutput
 from tq.worker.child.output_marks import PAGE_BYTES, Splitter, mark, read_progress, write_progress
 
 NONCE = b"\0\x01\0\x01nonc"
@@ -73,26 +73,26 @@ def test_a_page_that_a_task_has_spoilt_says_nothing_or_something(start: bytes) -
 
 
 def test_what_is_new_is_sent_once() -> None:
-    all = Said()
+    all = UnsentOutput()
     all.text(job(), b"one\n")
     all.progress(job(), [1, 2, ""])
-    assert all.has_news
+    assert all.has_unsent
     assert all.take() == [[job().id, 1, b"lease", 4, b"one\n", [1, 2, ""]]]
-    assert (all.has_news, all.take()) == (False, [])
+    assert (all.has_unsent, all.take()) == (False, [])
     all.text(job(), b"two\n")
     assert all.take() == [[job().id, 1, b"lease", 8, b"two\n", None]]
 
 
 def test_the_same_progress_again_is_no_news() -> None:
-    all = Said()
+    all = UnsentOutput()
     all.progress(job(), [1, 2, ""])
     all.take()
     all.progress(job(), [1, 2, ""])
-    assert not all.has_news
+    assert not all.has_unsent
 
 
 def test_of_an_attempt_the_end_is_kept() -> None:
-    all = Said()
+    all = UnsentOutput()
     all.text(job(), b"x" * OUTPUT_KEPT_BYTES)
     all.text(job(), b"the end")
     [[_, _, _, size, text, _]] = all.take()
@@ -103,7 +103,7 @@ def test_of_an_attempt_the_end_is_kept() -> None:
 
 
 def test_a_call_has_bounds_and_the_rest_goes_with_the_next() -> None:
-    all = Said()
+    all = UnsentOutput()
     count = CALL_BYTES_MAX // OUTPUT_KEPT_BYTES
     for number in range(count + 1):
         all.text(job(number), b"x" * OUTPUT_KEPT_BYTES)
@@ -114,35 +114,35 @@ def test_a_call_has_bounds_and_the_rest_goes_with_the_next() -> None:
 
 
 def test_what_was_sent_on_a_broken_line_is_sent_again() -> None:
-    all = Said()
+    all = UnsentOutput()
     all.text(job(), b"one\n")
     all.progress(job(), [1, 2, ""])
     first = all.take()
-    all.unsend()
+    all.resend_all()
     assert all.take() == first
 
 
 def test_an_acknowledged_end_takes_its_words_along() -> None:
-    all = Said()
+    all = UnsentOutput()
     all.text(job(1), b"one\n")
     all.text(job(2), b"two\n")
     assert [row[4] for row in all.take([job(2).key, job(3).key])] == [b"two\n"]
     all.forget([job(2).key, job(3).key])
     assert len(all) == 1
     all.keep([])
-    assert (len(all), all.has_news) == (0, False)
+    assert (len(all), all.has_unsent) == (0, False)
 
 
 def test_all_together_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(said, "KEPT_BYTES_MAX", 10)
-    all = Said()
+    all = UnsentOutput()
     for number in range(5):
         all.text(job(number), b"four")
     assert [row[0] for row in all.take()] == [job(3).id, job(4).id]
 
 
 def test_the_last_lines_are_whole_and_few() -> None:
-    all = Said()
+    all = UnsentOutput()
     assert all.last_lines(job()) == ""
     all.text(job(), b"".join(b"line %d\n" % number for number in range(100)))
     assert all.last_lines(job()).splitlines() == [f"line {number}" for number in range(100 - LAST_LINES, 100)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tq.common.domain.model import OutcomeNumber
 from tq.common.values.codec import decode
-from tq.worker.child.output import Voice
+from tq.worker.child.output import OutputWriter
 from tq.worker.child.output_marks import PAGE_BYTES
 
 from ..pools.test_process import SECONDS, Nursery, gate, pass_gate, with_child
@@ -100,7 +100,7 @@ def test_stacks_are_written_out_of_a_loop_in_c(gate: Path) -> None:
         one.send(("spin", str(gate)))
         await pass_gate(gate, os.O_RDONLY)
         one.child.dump_stacks()
-        stacks, said = one.child._ears._stacks, b""
+        stacks, said = one.child._output_reader._stacks, b""
         while b"in spin" not in said:
             await asyncio.to_thread(select.select, [stacks], [], [], SECONDS)
             said += os.read(stacks, 4096)
@@ -131,8 +131,8 @@ def test_a_million_progress_calls_are_cheap() -> None:
     """No system call is made: a page of memory is written."""
     descriptor = os.memfd_create("page") if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)
     os.ftruncate(descriptor, PAGE_BYTES)
-    voice = Voice(b"n" * 8, descriptor, lambda: 5)
+    writer = OutputWriter(b"n" * 8, descriptor, lambda: 5)
     for step in range(10_000):
-        voice.progress(step, 10_000, "")
-    assert voice.finish() == [9_999, 10_000, ""]
-    assert voice.finish() is None
+        writer.progress(step, 10_000, "")
+    assert writer.finish() == [9_999, 10_000, ""]
+    assert writer.finish() is None

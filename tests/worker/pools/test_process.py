@@ -16,8 +16,8 @@ from tq.common.domain.model import OutcomeNumber
 from tq.common.values.codec import decode, encode_call, encode_chunk
 from tq.common.values.failure import Failure
 from tq.common.wire.protocol import Request
-from tq.worker.agent.jobs import Death, Job, Report
-from tq.worker.pools.interface import Body
+from tq.worker.agent.jobs import Death, Job, JobReport
+from tq.worker.pools.interface import Runner
 from tq.worker.pools.process import ChildHandle
 
 TASKS_FILE = Path(__file__).with_name("child_tasks.py")
@@ -31,7 +31,7 @@ class Nursery:
         self.tasks: asyncio.Future[list[list[str]]] = asyncio.get_running_loop().create_future()
         self.failure: asyncio.Future[tuple[bool, str]] = asyncio.get_running_loop().create_future()
         self.death: asyncio.Future[Death] = asyncio.get_running_loop().create_future()
-        self.reports: dict[int, Report] = {}
+        self.reports: dict[int, JobReport] = {}
         self.distrusted: list[str] = []
         self.bugs: list[Exception] = []
         self.unread: list[int] = []  # tickets it left when it died
@@ -41,37 +41,37 @@ class Nursery:
         self._ordinals = 0
         self.child = ChildHandle(self, 1, sources, allow)
 
-    # child_handle.Owner
+    # child_handle.RunnerOwner
 
-    def child_hello(self, child: Body, tasks: list[list[str]]) -> None:
+    def child_hello(self, child: Runner, tasks: list[list[str]]) -> None:
         self.tasks.set_result(tasks)
 
-    def child_failed(self, child: Body, known: bool, text: str) -> None:
+    def child_failed(self, child: Runner, known: bool, text: str) -> None:
         self.failure.set_result((known, text))
 
-    def child_said(self, child: Body, ordinal: int, text: bytes) -> None:
+    def child_printed(self, child: Runner, ordinal: int, text: bytes) -> None:
         self.output[ordinal] = self.output.get(ordinal, b"") + text
 
-    def child_progressed(self, child: Body, ordinal: int, progress: list[Any]) -> None:
+    def child_progressed(self, child: Runner, ordinal: int, progress: list[Any]) -> None:
         self.progress[ordinal] = progress
 
-    def child_reported(self, child: Body, reports: list[Report]) -> None:
+    def child_reported(self, child: Runner, reports: list[JobReport]) -> None:
         for report in reports:
             assert report.ordinal not in self.reports
             self.reports[report.ordinal] = report
         self._told.set()
 
-    def child_asks(self, child: Body, request: Request) -> None:
+    def child_called(self, child: Runner, request: Request) -> None:
         raise AssertionError(f"no task here asks for anything: {request}")
 
-    def child_distrusted(self, child: Body, why: str) -> None:
+    def child_distrusted(self, child: Runner, why: str) -> None:
         self.distrusted.append(why)
         child.signal(kill=True)
 
     def broke(self, error: Exception) -> None:
         self.bugs.append(error)
 
-    def child_died(self, child: Body, death: Death) -> None:
+    def child_died(self, child: Runner, death: Death) -> None:
         self.unread = child.take_back()
         self.death.set_result(death)
 
@@ -93,17 +93,17 @@ class Nursery:
         self.child.send(jobs)
         return [job.ordinal for job in jobs]
 
-    async def report(self, ordinal: int) -> Report:
+    async def report(self, ordinal: int) -> JobReport:
         while ordinal not in self.reports:
             self._told.clear()
             await asyncio.wait_for(self._told.wait(), SECONDS)
         return self.reports[ordinal]
 
-    async def run(self, *call: Any) -> Report:
+    async def run(self, *call: Any) -> JobReport:
         [ordinal] = self.send(call)
         return await self.report(ordinal)
 
-    async def run_chunk(self, name: str, items: list[Any], *, star: bool = False) -> Report:
+    async def run_chunk(self, name: str, items: list[Any], *, star: bool = False) -> JobReport:
         [ordinal] = self.send_payloads((name, encode_chunk(items, star=star)))
         return await self.report(ordinal)
 
@@ -146,7 +146,7 @@ async def pass_gate(path: Path, flags: int) -> None:
     os.close(await asyncio.wait_for(asyncio.to_thread(os.open, path, flags), SECONDS))
 
 
-def failure(report: Report) -> Failure:
+def failure(report: JobReport) -> Failure:
     return Failure.decode(report.body)
 
 
@@ -347,7 +347,7 @@ def test_a_child_whose_supervisor_is_not_its_parent_ends_at_once() -> None:
 
 def test_jobs_taken_back_are_never_begun_and_later_ones_are(gate: Path) -> None:
     async def test(one: Nursery) -> None:
-        holding, *behind = one.send(("wait_for", str(gate)), ("abort",), ("abort",))
+        held, *behind = one.send(("wait_for", str(gate)), ("abort",), ("abort",))
         writer = await asyncio.to_thread(os.open, gate, os.O_WRONLY)  # it has begun
         assert one.child.unread() == 2
         assert one.child.take_back() == behind
@@ -355,7 +355,7 @@ def test_jobs_taken_back_are_never_begun_and_later_ones_are(gate: Path) -> None:
         [last] = one.send(("add", 20, 22))
         os.close(writer)
         assert decode((await one.report(last)).body or b"") == 42
-        assert set(one.reports) == {holding, last}
+        assert set(one.reports) == {held, last}
 
     with_child(test)
 
@@ -412,7 +412,7 @@ def test_what_is_over_is_told_in_the_midst_of_the_next_job_when_asked(gate: Path
         await one.run("add", 1, 1)
         *over, running = one.send(*(("add", number, 1) for number in range(20)), ("wait_for", str(gate)))
         writer = await asyncio.to_thread(os.open, gate, os.O_WRONLY)
-        one.child.notify(running, "tell")
+        one.child.notify(running, "flush")
         for ordinal in over:
             await one.report(ordinal)
         assert running not in one.reports

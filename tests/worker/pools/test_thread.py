@@ -17,8 +17,8 @@ from tq.common.values.blob import Blob
 from tq.common.values.codec import decode, encode_call
 from tq.common.values.failure import Failure
 from tq.common.wire.protocol import Request
-from tq.worker.agent.jobs import Death, Job, Report
-from tq.worker.pools.interface import Body
+from tq.worker.agent.jobs import Death, Job, JobReport
+from tq.worker.pools.interface import Runner
 from tq.worker.pools.thread import ThreadChild
 
 SECONDS = 20.0
@@ -81,47 +81,47 @@ def length(blob: Blob) -> int:
     return len(blob.read())
 
 
-class Owner:
+class RunnerOwner:
     """Everything one child tells, and a way to wait for it."""
 
     def __init__(self) -> None:
-        self.reports: dict[int, Report] = {}
+        self.reports: dict[int, JobReport] = {}
         self.progress: dict[int, list[Any]] = {}
         self.requests: list[Request] = []
         self.is_ready = False
         self._told = asyncio.Event()
         self.child = ThreadChild(self, 1, [], ["*"])
 
-    def child_hello(self, child: Body, tasks: list[list[str]]) -> None:
+    def child_hello(self, child: Runner, tasks: list[list[str]]) -> None:
         self.is_ready = True
         self._told.set()
 
-    def child_failed(self, child: Body, known: bool, text: str) -> None:
+    def child_failed(self, child: Runner, known: bool, text: str) -> None:
         raise AssertionError("a thread imports nothing before it is asked to")
 
-    def child_said(self, child: Body, ordinal: int, text: bytes) -> None:
+    def child_printed(self, child: Runner, ordinal: int, text: bytes) -> None:
         raise AssertionError("what a thread prints is the program's")
 
-    def child_progressed(self, child: Body, ordinal: int, progress: list[Any]) -> None:
+    def child_progressed(self, child: Runner, ordinal: int, progress: list[Any]) -> None:
         self.progress[ordinal] = progress
 
-    def child_reported(self, child: Body, reports: list[Report]) -> None:
+    def child_reported(self, child: Runner, reports: list[JobReport]) -> None:
         for report in reports:
             assert report.ordinal not in self.reports
             self.reports[report.ordinal] = report
         self._told.set()
 
-    def child_distrusted(self, child: Body, why: str) -> None:
+    def child_distrusted(self, child: Runner, why: str) -> None:
         raise AssertionError("a thread says what it means")
 
-    def child_asks(self, child: Body, request: Request) -> None:
+    def child_called(self, child: Runner, request: Request) -> None:
         self.requests.append(request)
         self._told.set()
 
     def broke(self, error: Exception) -> None:
         raise error
 
-    def child_died(self, child: Body, death: Death) -> None:
+    def child_died(self, child: Runner, death: Death) -> None:
         raise AssertionError("a thread dies with its program")
 
     def send(self, ordinal: int, function: str, *arguments: Any) -> None:
@@ -134,7 +134,7 @@ class Owner:
                 self._told.clear()
                 await self._told.wait()
 
-    async def report(self, ordinal: int) -> Report:
+    async def report(self, ordinal: int) -> JobReport:
         await self.until(lambda: ordinal in self.reports)
         return self.reports[ordinal]
 
@@ -148,10 +148,10 @@ def in_a_loop(scenario: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..
 
 
 @asynccontextmanager
-async def hired() -> AsyncIterator[Owner]:
+async def hired() -> AsyncIterator[RunnerOwner]:
     begun.clear()
     may_end.clear()
-    owner = Owner()
+    owner = RunnerOwner()
     await owner.until(lambda: owner.is_ready)
     try:
         yield owner

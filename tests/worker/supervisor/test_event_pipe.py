@@ -13,17 +13,17 @@ from tq.common.values.codec import encode, encode_call, encode_chunk
 from tq.common.values.failure import Failure
 from tq.common.values.references import Reference
 from tq.worker.agent.jobs import Job
-from tq.worker.supervisor.event_pipe import FAILED_MAX, RECORD_BYTES_MAX, WELL_MAX, Witness
+from tq.worker.supervisor.event_pipe import CALM_RECORDS_MAX, FAILED_RECORDS_MAX, RECORD_BYTES_MAX, EventPipe
 
 
 class Watched:
-    """A witness, its clock and timers, and the end of its pipe."""
+    """An event pipe, its clock and timers, and the end of its pipe."""
 
     def __init__(self) -> None:
         self.reads, self.writes = os.pipe()
         self.now = 0.0
         self.timers: list[Callable[[], None]] = []
-        self.witness = Witness(self.writes, lambda: self.now, lambda _, call: self.timers.append(call))
+        self.event_pipe = EventPipe(self.writes, lambda: self.now, lambda _, call: self.timers.append(call))
 
     def told(self) -> list[dict[str, Any]]:
         os.set_blocking(self.reads, False)
@@ -37,7 +37,7 @@ class Watched:
         self, *args: Any, outcome: OutcomeNumber = OutcomeNumber.SUCCESS, body: Any = 49, **kwargs: Any
     ) -> None:
         data = body if isinstance(body, bytes) or body is None else encode(body)
-        self.witness(job(encode_call(args, kwargs)), outcome, data, 0.25)
+        self.event_pipe(job(encode_call(args, kwargs)), outcome, data, 0.25)
 
 
 def job(payload: bytes) -> Job:
@@ -74,8 +74,8 @@ def test_a_keyword_that_names_a_secret_is_not_shown(watched: Watched) -> None:
 
 def test_what_is_large_or_cannot_be_read_is_told_in_few_words(watched: Watched) -> None:
     watched.end("x" * 100_000, body="y" * 100_000)
-    watched.witness(job(b"\xc1"), OutcomeNumber.SUCCESS, b"\xc1", 0.0)
-    watched.witness(job(encode_chunk([1, 2, 3], star=False)), OutcomeNumber.SUCCESS, None, 0.0)
+    watched.event_pipe(job(b"\xc1"), OutcomeNumber.SUCCESS, b"\xc1", 0.0)
+    watched.event_pipe(job(encode_chunk([1, 2, 3], star=False)), OutcomeNumber.SUCCESS, None, 0.0)
     watched.end(list(range(1_000)), body={"a": "z" * 5_000})
     large, damaged, chunk, long = watched.told()
     assert (large["call"], large["text"]) == ("square(… 97 KiB)", "97 KiB")
@@ -100,10 +100,12 @@ def test_of_many_a_second_few_are_told_and_the_others_counted(watched: Watched) 
     for _ in range(1_000):
         watched.end(1)
         watched.end(1, outcome=OutcomeNumber.ERROR, body=failure)
-    assert [one["action"] for one in watched.told()] == ["task.ended"] * (WELL_MAX + FAILED_MAX)
+    assert [one["action"] for one in watched.told()] == ["task.ended"] * (
+        CALM_RECORDS_MAX + FAILED_RECORDS_MAX
+    )
     [sum_up] = watched.timers
     sum_up()
-    count, failed = 2_000 - WELL_MAX - FAILED_MAX, 1_000 - FAILED_MAX
+    count, failed = 2_000 - CALM_RECORDS_MAX - FAILED_RECORDS_MAX, 1_000 - FAILED_RECORDS_MAX
     assert watched.told() == [{"action": "task.more", "count": count, "failed": failed}]
     watched.now += 1.0
     watched.end(2)
@@ -132,7 +134,7 @@ def test_a_reader_that_is_gone_is_no_error() -> None:
 
 
 def test_the_names_of_many_tasks_fit_a_record(watched: Watched) -> None:
-    watched.witness.serves([f"module:{'n' * 500}{number}" for number in range(500)])
+    watched.event_pipe.serves([f"module:{'n' * 500}{number}" for number in range(500)])
     [record] = watched.told()
     assert record["count"] == 500
     assert len(record["tasks"]) == 20

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tq.worker.agent.jobs import Death
 from tq.worker.supervisor import memory
-from tq.worker.supervisor.memory import Examiner, KernelKills, group_limit_bytes, resident_bytes
+from tq.worker.supervisor.memory import DeathExaminer, KernelKills, group_limit_bytes, resident_bytes
 
 MIB = 2**20
 
@@ -27,14 +27,14 @@ def test_what_the_kernel_kills_is_noticed_once(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "memory.max").write_text("1048576\n")
     monkeypatch.setattr(memory, "_own_cgroups", lambda: [tmp_path, tmp_path / "gone"])
     kills = KernelKills()
-    assert not kills.struck()
+    assert not kills.has_killed()
     (tmp_path / "memory.events").write_text("oom 4\noom_kill 3\n")
-    assert (kills.struck(), kills.struck()) == (True, False)
+    assert (kills.has_killed(), kills.has_killed()) == (True, False)
     assert group_limit_bytes() == MIB
     (tmp_path / "memory.max").write_text("max\n")
     assert group_limit_bytes() is None
-    assert Examiner(5 * MIB).examined(Death(-9), "a line").limit_bytes == 5 * MIB
-    assert Examiner(0).examined(Death(-9), "a line").last_lines == "a line"
+    assert DeathExaminer(5 * MIB).examined(Death(-9), "a line").limit_bytes == 5 * MIB
+    assert DeathExaminer(0).examined(Death(-9), "a line").last_lines == "a line"
 
 
 @pytest.mark.parametrize(

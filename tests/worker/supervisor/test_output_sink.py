@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tq.worker.supervisor import output_sink as outlet
-from tq.worker.supervisor.output_sink import Outlet
+from tq.worker.supervisor.output_sink import OutputSink
 
 SECONDS = 10.0
 
@@ -33,7 +33,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 def test_output_is_shown_and_kept_in_a_file_of_its_attempt(terminal: int, tmp_path: Path) -> None:
-    out = Outlet(tmp_path / "new" / "folder", Log())
+    out = OutputSink(tmp_path / "new" / "folder", Log())
     for name, text in (
         ("a.1.log", b"one\n"),
         ("", b"nobody's\n"),
@@ -52,7 +52,7 @@ def test_a_terminal_that_stands_still_holds_up_nobody_and_what_is_too_much_is_co
 ) -> None:
     monkeypatch.setattr(outlet, "WAITING_BYTES_MAX", 300_000)
     log = Log()
-    out = Outlet(None, log)
+    out = OutputSink(None, log)
     for _ in range(10):
         out.put("", b"x" * 100_000)  # more than a pipe takes
     read = 0
@@ -65,7 +65,7 @@ def test_a_terminal_that_stands_still_holds_up_nobody_and_what_is_too_much_is_co
 def test_a_directory_that_takes_nothing_is_told_once(terminal: int, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     log = Log()
-    out = Outlet(tmp_path / "file", log)
+    out = OutputSink(tmp_path / "file", log)
     for _ in range(3):
         out.put("a.1.log", b"text\n")
     out.close(SECONDS)
@@ -74,6 +74,6 @@ def test_a_directory_that_takes_nothing_is_told_once(terminal: int, tmp_path: Pa
 
 
 def test_nothing_is_started_for_a_worker_whose_tasks_print_nothing() -> None:
-    out = Outlet(None, Log())
+    out = OutputSink(None, Log())
     assert out._thread is None
     out.close(SECONDS)

@@ -9,7 +9,7 @@ from tq.common.domain.model import NODE_ID_BYTES
 from tq.common.errors import Unreachable
 from tq.common.wire.connection import CallerConnection
 from tq.common.wire.protocol import Request
-from tq.worker.pools.interface import Body
+from tq.worker.pools.interface import Runner
 from tq.worker.supervisor.relay import CHUNKS_UNDER_WAY, Relay
 
 
@@ -29,7 +29,7 @@ class Line:
         self.calls.append((method, future))
         return future
 
-    def say_of_child(self, node: bytes, *, here: bool) -> None:
+    def announce_child(self, node: bytes, *, here: bool) -> None:
         self.words.append((node, here))
 
     def open_calls(self) -> list[str]:
@@ -48,7 +48,7 @@ class Line:
         await asyncio.sleep(0)
 
 
-class Child:
+class RecordedChild:
     def __init__(self) -> None:
         self.answers: list[Any] = []
 
@@ -62,9 +62,9 @@ class Desk:
         self.line = Line()
         self.relay.connected(cast(CallerConnection, self.line))
 
-    def ask(self, child: Child, method: str, target: str = "get_blobs") -> None:
+    def ask(self, child: RecordedChild, method: str, target: str = "get_blobs") -> None:
         request = Request(1, (target,), method, [], {}, None, 100)
-        self.relay.ask(cast(CallerConnection, self.line), cast(Body, child), request)
+        self.relay.forward(cast(CallerConnection, self.line), cast(Runner, child), request)
 
     def connect(self) -> Line:
         self.line = Line()
@@ -74,7 +74,7 @@ class Desk:
 
 def test_chunks_of_all_children_stand_in_line_and_other_calls_pass_them() -> None:
     async def story() -> None:
-        desk, children = Desk(), [Child() for _ in range(10)]
+        desk, children = Desk(), [RecordedChild() for _ in range(10)]
         for child in children:
             for method in ("put", "get"):
                 desk.ask(child, method)
@@ -92,7 +92,7 @@ def test_chunks_of_all_children_stand_in_line_and_other_calls_pass_them() -> Non
 
 def test_what_was_under_way_fails_and_what_stood_in_line_goes_by_the_next_connection() -> None:
     async def story() -> None:
-        desk, child = Desk(), Child()
+        desk, child = Desk(), RecordedChild()
         for _ in range(CHUNKS_UNDER_WAY + 3):
             desk.ask(child, "get")
         await desk.line.break_down()
@@ -108,10 +108,10 @@ def test_what_was_under_way_fails_and_what_stood_in_line_goes_by_the_next_connec
 
 def test_a_dead_childs_chunks_leave_the_line_and_give_their_places_back() -> None:
     async def story() -> None:
-        desk, dead, alive = Desk(), Child(), Child()
+        desk, dead, alive = Desk(), RecordedChild(), RecordedChild()
         for _ in range(2 * CHUNKS_UNDER_WAY):
             desk.ask(dead, "put")
-        desk.relay.forget(cast(Body, dead))
+        desk.relay.forget(cast(Runner, dead))
         desk.ask(alive, "get")
         await asyncio.sleep(0)  # the master answers a dead child no more
         assert desk.line.open_calls() == ["get"]
@@ -122,7 +122,7 @@ def test_a_dead_childs_chunks_leave_the_line_and_give_their_places_back() -> Non
 
 def test_each_child_is_a_node_of_its_own_that_is_named_again_on_the_next_connection_until_it_dies() -> None:
     async def story() -> None:
-        desk, one, two, silent = Desk(), Child(), Child(), Child()
+        desk, one, two, silent = Desk(), RecordedChild(), RecordedChild(), RecordedChild()
         for child in (one, two, one):
             desk.ask(child, "acquire", "get_lock")
         first, second, third = desk.line.nodes
@@ -131,7 +131,7 @@ def test_each_child_is_a_node_of_its_own_that_is_named_again_on_the_next_connect
         line = desk.connect()
         assert line.words == [(first, True), (second, True)]
         for child in (one, silent):
-            desk.relay.forget(cast(Body, child))
+            desk.relay.forget(cast(Runner, child))
         assert line.words[2:] == [(first, False)]
         assert desk.connect().words == [(second, True)]
 

@@ -12,16 +12,16 @@ from tq.common.auth.keys import Credential
 from tq.common.errors import ConfigError
 from tq.common.runtime.config import WorkerSettings
 from tq.common.wire.address import Address
-from tq.worker.agent.agent import TICK_SECONDS
 from tq.worker.agent.jobs import Death, Job
-from tq.worker.pools.interface import Owner
+from tq.worker.agent.watchdog import TICK_SECONDS
+from tq.worker.pools.interface import RunnerOwner
 from tq.worker.supervisor import supervisor
 from tq.worker.supervisor.supervisor import Supervisor
 
 SECONDS = 10
 
 
-class Child:
+class RecordedChild:
     """A body that does as it is told by the test."""
 
     def __init__(self, number: int) -> None:
@@ -60,7 +60,7 @@ class Bench:
     def __init__(self) -> None:
         self.happened = asyncio.Event()
         self.reports: list[tuple[str, dict[str, Any]]] = []
-        self.children: list[Child] = []
+        self.children: list[RecordedChild] = []
         self.refusals: list[BaseException] = []  # of the next starts
         settings = WorkerSettings(connect=(Address("127.0.0.1", 1),), modules=("m",), slots=1)
         self.supervisor = Supervisor(settings, Credential.parse("a key for tests"), self.report, self.make)
@@ -72,10 +72,12 @@ class Bench:
     def actions(self) -> list[str]:
         return [action for action, _ in self.reports]
 
-    def make(self, owner: Owner, number: int, sources: Sequence[str], allow: Sequence[str]) -> Child:
+    def make(
+        self, owner: RunnerOwner, number: int, sources: Sequence[str], allow: Sequence[str]
+    ) -> RecordedChild:
         if self.refusals:
             raise self.refusals.pop(0)
-        child = Child(number)
+        child = RecordedChild(number)
         self.children.append(child)
         asyncio.get_running_loop().call_soon(owner.child_hello, child, [["m:f", "default"]])
         return child

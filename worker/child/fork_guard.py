@@ -30,7 +30,7 @@ FAILED: Final = 1  # as a script ends that raises
 _getpid, _exit, _close, _fstat = os.getpid, os._exit, os.close, os.fstat
 
 
-class OwnProcess:
+class ForkGuard:
     """``descriptors``: those by which it speaks. In a fork, and in what is executed from here, they are closed."""
 
     def __init__(self, descriptors: Iterable[int] = ()) -> None:
@@ -44,19 +44,19 @@ class OwnProcess:
             os.register_at_fork(after_in_child=self._forked)
 
     @property
-    def is_here(self) -> bool:
+    def is_original(self) -> bool:
         """False in a fork of it."""
         return self._getpid() == self.pid
 
     def check(self) -> None:
         """Raises InvalidArgument in a fork, where nothing can be asked of the master."""
-        if not self.is_here:
+        if not self.is_original:
             raise InvalidArgument(
                 "this process was forked by a task; only the task's own process reaches the master: do there what "
                 "needs it, and pass the results"
             )
 
-    def leave_if_forked(self, error: BaseException | None = None) -> None:
+    def exit_if_forked(self, error: BaseException | None = None) -> None:
         """To be called where a task's function was left, by ``error`` or with a value. Does not return in a fork."""
         if self._getpid() != self.pid:
             leave(error)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tq.worker.agent.agent import TICK_SECONDS
-from tq.worker.agent.pace import LONG_SECONDS
-from tq.worker.agent.starts import TELL_SECONDS
+from tq.worker.agent.start_reports import REPORT_SECONDS
+from tq.worker.agent.task_durations import LONG_SECONDS
+from tq.worker.agent.watchdog import TICK_SECONDS
 
 from ..workshop import Workshop
 
@@ -48,9 +48,9 @@ def test_tasks_of_a_fifth_of_a_second_are_told_together_and_not_each(shop: Works
         shop.wait(0.2)
         for child in running:
             shop.sims[child].end()
-            shop.tell(child)
+            shop.report(child)
         shop.acknowledge()
-    assert 0 < len(shop.told) <= (shop.now - began) / TELL_SECONDS + 1
+    assert 0 < len(shop.told) <= (shop.now - began) / REPORT_SECONDS + 1
 
 
 def test_nothing_is_told_while_there_is_no_connection(shop: Workshop) -> None:
@@ -59,7 +59,7 @@ def test_nothing_is_told_while_there_is_no_connection(shop: Workshop) -> None:
     shop.agent.disconnect()
     shop.wait(1)
     assert shop.told == []
-    [row] = shop.agent.holding(shop.now)
+    [row] = shop.agent.held_with_seconds(shop.now)
     assert row[0] == id
     assert row[3] > 0.5, "the announcement says so"
 
@@ -71,7 +71,7 @@ def test_what_waits_is_announced_without_seconds_and_what_has_ended_with_those_i
     ids = shop.grant(6)
     ended = shop.run(1)
     begun = shop.begin(1)
-    rows = {row[0]: row[3:] for row in shop.agent.holding(shop.now)}
+    rows = {row[0]: row[3:] for row in shop.agent.held_with_seconds(shop.now)}
     assert set(rows) == set(ids)
     assert all(len(seconds) == (id in (ended, begun)) for id, seconds in rows.items())
 
@@ -80,7 +80,7 @@ def test_the_number_of_an_attempt_goes_to_the_child_beside_its_fence(shop: Works
     shop.agent.granted(b"L" * 16, [["q", "m:f", None, [[b"i" * 16, 8, b"", False, 1]]]], shop.now)
     [job] = shop.sims[1].jobs.values()
     assert (job.attempt, job.number, job.suspect) == (8, 1, False)
-    assert (job.down()[2], job.down()[-1]) == (8, 1)
+    assert (job.to_child()[2], job.to_child()[-1]) == (8, 1)
     shop.agent.granted(b"M" * 16, [["q", "m:f", None, [[b"j" * 16, 3, b"", True, 2]]]], shop.now)
-    [waiting] = shop.agent.asked.values()
+    [waiting] = shop.agent.backlog.announced.values()
     assert (waiting.attempt, waiting.number, waiting.suspect) == (3, 2, True)

@@ -18,39 +18,39 @@ SECONDS_MIN: Final = 1e-6
 NAMES_MAX: Final = 10_000
 
 
-class Pace:
+class TaskDurations:
     """Moving averages of the seconds a task takes, by name and over all."""
 
     def __init__(self) -> None:
         self._by_name: dict[str, float] = {}
         self._overall: float | None = None
 
-    def took(self, name: str, seconds: float) -> None:
+    def record(self, name: str, seconds: float) -> None:
         before = self._by_name.get(name)
         if before is None and len(self._by_name) >= NAMES_MAX:
             self._by_name.clear()
         self._by_name[name] = _mix(before, seconds)
         self._overall = _mix(self._overall, seconds)
 
-    def is_taking(self, name: str, seconds: float) -> None:
+    def record_running(self, name: str, seconds: float) -> None:
         """A task is running still: it is at least this long."""
         if seconds > 4 * self._by_name.get(name, 0.0):
             self._by_name[name] = seconds
             self._overall = max(self._overall or 0.0, seconds)
 
-    def batch(self, name: str) -> int:
+    def batch_size(self, name: str) -> int:
         """How many of these to hand to a child at once."""
         seconds = self._by_name.get(name)
         if seconds is None:
             return 1
         return max(1, min(BATCH_TASKS_MAX, int(BATCH_SECONDS / max(seconds, SECONDS_MIN))))
 
-    def behind(self, name: str) -> int:
+    def queued_max(self, name: str) -> int:
         """How many of these may wait in a child behind the one it runs."""
         seconds = self._by_name.get(name)
-        return 0 if seconds is None or seconds >= LONG_SECONDS else self.batch(name)
+        return 0 if seconds is None or seconds >= LONG_SECONDS else self.batch_size(name)
 
-    def ahead(self, slots: int) -> int:
+    def prefetch(self, slots: int) -> int:
         """How many tasks to hold in all."""
         if self._overall is None or self._overall >= LONG_SECONDS:
             return slots

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from tq.common.domain.model import OutcomeNumber
-from tq.worker.agent.agent import DUMP_SECONDS, TICK_SECONDS
 from tq.worker.agent.jobs import Death
+from tq.worker.agent.watchdog import DUMP_SECONDS, TICK_SECONDS
 
 from ..workshop import KILL_GRACE_SECONDS, LONG, SHORT, Workshop, failure_of, outcome_of
 
@@ -49,7 +49,7 @@ def test_a_batch_is_no_larger_than_what_the_child_may_still_run() -> None:
     for _ in range(7):
         shop.run(1)
     assert shop.retired == [1]
-    assert len(shop.agent.waiting) == 43
+    assert len(shop.agent.backlog.waiting) == 43
 
 
 def test_what_was_taken_back_does_not_count() -> None:
@@ -58,9 +58,9 @@ def test_what_was_taken_back_does_not_count() -> None:
     shop.grant(4)
     shop.begin(1)
     shop.wait(0.2)  # it turns out to be long: the others come back
-    assert len(shop.agent.waiting) + len(shop.released) == 3
+    assert len(shop.agent.backlog.waiting) + len(shop.released) == 3
     shop.sims[1].end(seconds=0.2)
-    shop.tell(1)
+    shop.report(1)
     assert not shop.retired
 
 
@@ -68,7 +68,9 @@ def test_without_a_limit_nobody_is_replaced() -> None:
     shop = Workshop(slots=1)
     shop.warm_up(count=50)
     weigh(shop, c1=10**12)
-    assert shop.agent.children[1].is_worn  # asked, the agent judges; it is asked only when there is a limit
+    assert shop.agent.children[
+        1
+    ].is_retiring  # asked, the agent judges; it is asked only when there is a limit
     assert not Workshop(slots=1).retired
 
 
@@ -93,7 +95,7 @@ def test_a_child_that_dies_in_its_last_task_is_charged_for_that_one_only() -> No
     shop.die(1)
     [row] = shop.acknowledge()
     assert outcome_of(row) == OutcomeNumber.CRASH
-    assert len(shop.agent.waiting) == 2
+    assert len(shop.agent.backlog.waiting) == 2
     assert not shop.retired
 
 
@@ -103,7 +105,7 @@ def test_nobody_is_replaced_while_the_worker_drains() -> None:
     shop.begin(1)
     shop.agent.drain(shop.now)
     shop.sims[1].end()
-    shop.tell(1)
+    shop.report(1)
     assert not shop.retired
 
 
@@ -153,7 +155,7 @@ def test_a_task_is_not_blamed_for_what_others_left_but_the_child_goes_after_it(s
     weigh(shop, c1=150 * MIB)
     assert (shop.dumped, shop.signals, shop.retired) == ([], [], [])
     shop.sims[1].end(seconds=LONG)
-    shop.tell(1)
+    shop.report(1)
     assert shop.retired == [1]
     assert [outcome_of(row) for row in shop.acknowledge()] == [OutcomeNumber.SUCCESS]
 
@@ -176,7 +178,7 @@ def test_a_worn_child_gives_back_what_it_has_not_begun(shop: Workshop) -> None:
     shop.grant(5)
     shop.begin(1)
     weigh(shop, c1=LIMIT + 1)
-    assert len(shop.agent.waiting) == 4
+    assert len(shop.agent.backlog.waiting) == 4
     assert not shop.sims[1].tickets
 
 
@@ -209,7 +211,7 @@ def test_a_task_that_stops_when_asked_leaves_no_stacks() -> None:
     shop.begin(1)
     shop.wait(1.1)
     shop.sims[1].end(OutcomeNumber.TIMEOUT)
-    shop.tell(1)
+    shop.report(1)
     shop.grant(1)
     shop.begin(1)
     shop.wait(2 * DUMP_SECONDS)
@@ -221,15 +223,18 @@ def test_a_task_that_stops_when_asked_leaves_no_stacks() -> None:
 
 def test_output_is_the_jobs_that_it_names_or_else_the_first_ones_that_has_begun() -> None:
     shop = Workshop(slots=1)
-    assert shop.agent.job_of(1, 0) is None
+    assert shop.agent.children.job_of(1, 0) is None
     shop.warm_up()
     ids = shop.grant(3)
-    assert shop.agent.job_of(1, 0) is None  # it has begun none
+    assert shop.agent.children.job_of(1, 0) is None  # it has begun none
     shop.begin(1)
     first, second = list(shop.agent.children[1].jobs)[:2]
-    assert shop.agent.job_of(1, second.ordinal) is second
-    assert shop.agent.job_of(1, 0) is shop.agent.job_of(1, 10**9) is first
-    assert shop.agent.job_of(99, 0) is None
-    assert shop.agent.last_begun(1, [job.ordinal for job in list(shop.agent.children[1].jobs)[1:]]) is first
+    assert shop.agent.children.job_of(1, second.ordinal) is second
+    assert shop.agent.children.job_of(1, 0) is shop.agent.children.job_of(1, 10**9) is first
+    assert shop.agent.children.job_of(99, 0) is None
+    assert (
+        shop.agent.children.last_begun(1, [job.ordinal for job in list(shop.agent.children[1].jobs)[1:]])
+        is first
+    )
     assert first.id == ids[0]
     shop.sims[1].end(seconds=SHORT)

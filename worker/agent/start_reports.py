@@ -10,24 +10,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .effects import Child, Hands
+from .effects import ChildState, Effects
 from .jobs import Job
-from .pace import LONG_SECONDS
+from .task_durations import LONG_SECONDS
 
-TELL_SECONDS: Final = 0.25  # from one telling to the next
+REPORT_SECONDS: Final = 0.25  # from one telling to the next
 
 
-class Starts:
+class StartReports:
     """``children`` is the agent's own table of them."""
 
-    def __init__(self, children: Mapping[int, Child], hands: Hands) -> None:
-        self._children, self._hands = children, hands
-        self._told: set[int] = set()  # ordinals
-        self._told_at = 0.0
+    def __init__(self, children: Mapping[int, ChildState], effects: Effects) -> None:
+        self._children, self._effects = children, effects
+        self._reported: set[int] = set()  # ordinals
+        self._reported_at = 0.0
 
     def running(self) -> list[Job]:
         """The jobs that children are at."""
-        found = (child.running(self._hands) for child in self._children.values() if child.jobs)
+        found = (child.running(self._effects) for child in self._children.values() if child.jobs)
         return [job for job in found if job is not None]
 
     def rows(self, now: float) -> list[list[Any]]:
@@ -42,18 +42,18 @@ class Starts:
             job.ordinal: seconds.get(job.ordinal, 0.0)
             for child in self._children.values()
             if child.jobs
-            for job in list(child.jobs)[: max(0, len(child.jobs) - self._hands.unread(child.number))]
+            for job in list(child.jobs)[: max(0, len(child.jobs) - self._effects.unread(child.number))]
         }
 
-    def tell(self, now: float) -> None:
+    def send_due(self, now: float) -> None:
         """Have the master told of what has run for a while and was not told. A message that is lost is repeated by the
         next beat."""
-        if now - self._told_at < TELL_SECONDS:
+        if now - self._reported_at < REPORT_SECONDS:
             return
         long = {ordinal for ordinal, seconds in self._seconds(now).items() if seconds >= LONG_SECONDS}
-        if not long <= self._told:
-            self._told, self._told_at = long, now
-            self._hands.began(self.rows(now))
+        if not long <= self._reported:
+            self._reported, self._reported_at = long, now
+            self._effects.began(self.rows(now))
 
     def _seconds(self, now: float) -> dict[int, float]:
         """Of the jobs that were seen running, by ordinal."""

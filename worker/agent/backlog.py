@@ -1,0 +1,120 @@
+"""The jobs of a worker that no child process has, and how many more are asked for. Pure.
+
+::
+
+    lease reply ─► waiting ─► next_batch ─► a child
+                    ▲   └─ a suspect ─► announced ─► acknowledged ─► a child
+                    └────── put_back: taken back from a child, or its announcement was lost
+
+More is leased as long as less is in hand than the prefetch of ``task_durations.py``; what is too much for long is given
+back, so that no task waits here while another worker is idle.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Container
+from typing import Final
+
+from .effects import Effects
+from .jobs import Job
+from .task_durations import LONG_SECONDS, TaskDurations
+
+LEASE_CALLS_MAX: Final = 2  # outstanding: one is answered while the other is parked at the master
+
+
+class Backlog:
+    """``durations``: the agent's own, which say how many tasks are worth holding."""
+
+    def __init__(self, effects: Effects, durations: TaskDurations) -> None:
+        self._effects, self._durations = effects, durations
+        self.waiting: deque[Job] = deque()
+        self.announced: dict[bytes, Job] = {}  # suspects whose start is announced, not yet acknowledged
+        self._lease_calls: deque[int] = deque()  # how many tasks each outstanding call asked for
+        self._surplus_since: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.waiting) + len(self.announced)
+
+    @property
+    def jobs(self) -> list[Job]:
+        return [*self.waiting, *self.announced.values()]
+
+    def connected(self) -> None:
+        """Calls of the last connection are not answered any more: suspects are announced again."""
+        self._lease_calls.clear()
+        unacknowledged, self.announced = self.announced, {}
+        self.put_back(list(unacknowledged.values()))
+
+    def lease_answered(self) -> None:
+        if self._lease_calls:  # none: the answer belongs to the connection before this one
+            self._lease_calls.popleft()
+
+    def put_back(self, jobs: list[Job]) -> None:
+        """They were granted before those that wait, so they run before them."""
+        self.waiting.extendleft(reversed(jobs))
+
+    def announce(self) -> None:
+        """The first job is a suspect: its start is announced, and it runs when the master has acknowledged that. If it
+        takes this process down too, the master knows which task to charge."""
+        job = self.waiting.popleft()
+        self.announced[job.id] = job
+        self._effects.starting([job.id])
+
+    def next_batch(self, most: int) -> list[Job]:
+        """The first job, and those of the same name that come right behind it, at most ``most`` in all."""
+        batch = [self.waiting.popleft()]
+        name = batch[0].name
+        while len(batch) < most and self.waiting:
+            job = self.waiting[0]
+            if job.name != name or job.suspect:
+                break
+            batch.append(self.waiting.popleft())
+        return batch
+
+    def take(self, key: tuple[bytes, int]) -> list[Job]:
+        """Remove the jobs of this attempt."""
+        id, attempt = key
+        if id in self.announced and self.announced[id].attempt == attempt:
+            self.waiting.append(self.announced.pop(id))
+        taken = [job for job in self.waiting if job.key == key]
+        for job in taken:
+            self.waiting.remove(job)
+        return taken
+
+    def take_all(self) -> list[Job]:
+        jobs = self.jobs
+        self.waiting.clear()
+        self.announced.clear()
+        return jobs
+
+    def drop(self, lost: Container[tuple[bytes, int]]) -> None:
+        """The master has given these attempts to other workers."""
+        self.waiting = deque(job for job in self.waiting if job.key not in lost)
+
+    def lease_more(self, children: int, jobs_of_children: int) -> None:
+        """Ask for as many tasks as are missing. ``children``: how many are ready to run something."""
+        target = self._durations.prefetch(children)
+        missing = target - len(self) - jobs_of_children - sum(self._lease_calls)
+        calls = LEASE_CALLS_MAX if target > 4 * children else 1
+        share = max(1, target // calls)
+        while missing > 0 and len(self._lease_calls) < calls:
+            want = min(missing, share)
+            if want < share // 2 and self._lease_calls:
+                return  # not worth a call yet
+            self._lease_calls.append(want)
+            self._effects.lease(want)
+            missing -= want
+
+    def take_surplus(self, slots: int, jobs_of_children: int, connected: bool, now: float) -> list[Job]:
+        """What waits here longer than it should while other workers might be idle: the last ones granted."""
+        in_hand = len(self) + jobs_of_children
+        surplus = min(len(self.waiting), in_hand - self._durations.prefetch(slots))
+        if surplus <= 0:
+            self._surplus_since = None
+        elif self._surplus_since is None:
+            self._surplus_since = now
+        elif now - self._surplus_since >= LONG_SECONDS and connected:
+            self._surplus_since = None
+            return [self.waiting.pop() for _ in range(surplus)]
+        return []

@@ -1,0 +1,109 @@
+"""Which running job is ended, and how: time limits, cancellation, memory. Pure.
+
+::
+
+    timeout, cancel ─► notice: an exception in the job ─(kill grace)─► SIGTERM (cancel only) ─(kill grace)─► SIGKILL
+    memory ──────────► stacks ─(one tick)────────────────────────────────────────────────────────────────► SIGKILL
+
+A child that is killed is reported by its death: see ``Agent.child_died``. Jobs behind a long one are taken back, so that they
+do not wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+from typing import Final
+
+from ...common.domain.ids import show_id
+from .effects import ChildState, Effects
+from .task_durations import LONG_SECONDS, TaskDurations
+
+TICK_SECONDS: Final = 0.05
+DUMP_SECONDS: Final = 1.0  # at the latest so long after a job was asked to end, its stacks are written
+ACTIONS: Final = {"timeout": "task.timeout", "cancel": "task.cancelled", "memory": "task.memory"}
+
+
+class Watchdog:
+    """``requeue``: takes back the jobs that a child has not begun. ``max_memory``: bytes of one child; 0: no limit."""
+
+    def __init__(
+        self,
+        effects: Effects,
+        durations: TaskDurations,
+        requeue: Callable[[ChildState], None],
+        report: Callable[..., None],
+        *,
+        kill_grace_seconds: float,
+        max_memory: int,
+    ) -> None:
+        self._effects, self._durations, self._requeue, self._report = effects, durations, requeue, report
+        self._kill_grace, self._max_memory = kill_grace_seconds, max_memory
+
+    def check(self, child: ChildState, now: float) -> None:
+        """At every tick, for each child that has jobs."""
+        job = child.running(self._effects)
+        if job is None:
+            return
+        if job.ordinal != child.current:
+            child.set_current(job, now)
+            child.ending, child.escalation = "", 0
+            return
+        elapsed = now - child.since
+        if elapsed >= LONG_SECONDS:
+            self._durations.record_running(job.name, elapsed)
+            if len(child.jobs) > 1:
+                self._requeue(child)
+            # What is left is over, but its report waits in the child for the next flush, which this job delays.
+            if len(child.jobs) > 1 and child.flush_requested_for != job.ordinal:
+                child.flush_requested_for = job.ordinal
+                self._effects.notify(child.number, job.ordinal, "flush")
+        if child.ending:
+            self._escalate(child, now)
+        elif job.timeout is not None and elapsed >= job.timeout:
+            self.end_job(child, "timeout", now)
+
+    def end_job(self, child: ChildState, why: str, now: float) -> None:
+        """Ask what the child runs to end. ``why``: a key of ACTIONS."""
+        job = child.running(self._effects)
+        if job is not None and not child.ending:
+            if job.ordinal != child.current:  # it has begun since the last tick
+                child.set_current(job, now)
+            child.ending, child.ending_since, child.escalation, child.is_dumped = why, now, 1, False
+            self._report(ACTIONS[why], level="warning", task=show_id(job.id), name=job.name)
+            if why == "memory":  # no notice: it takes what others need, and is killed at the next tick
+                child.dump(self._effects)
+            else:
+                self._effects.notify(child.number, job.ordinal, why)
+
+    def cancel_if_running(self, child: ChildState, keys: Set[tuple[bytes, int]], now: float) -> None:
+        """Cancel what the child runs if it is one of these attempts. An attempt may be over, and its report on the way."""
+        job = child.running(self._effects)
+        if job is not None and job.key in keys:
+            self.end_job(child, "cancel", now)
+
+    def check_memory(self, child: ChildState, size_bytes: int, now: float) -> bool:
+        """A child beyond its limit gets no more jobs, and the job that made it grow is ended. Whether it is beyond."""
+        last = child.record_memory(size_bytes, now)
+        if size_bytes <= self._max_memory:
+            return False
+        if not child.is_retiring:
+            child.is_retiring = True
+            self._requeue(child)
+        job = child.running(self._effects)
+        if job is not None and not child.ending:
+            if job.ordinal != child.current:
+                child.set_current(job, now)
+            if child.has_outgrown(self._max_memory, last):
+                self.end_job(child, "memory", now)
+        return True
+
+    def _escalate(self, child: ChildState, now: float) -> None:
+        """The job did not end when asked. A time limit is enforced by SIGKILL, a cancel by SIGTERM and then SIGKILL."""
+        waited = now - child.ending_since
+        if not child.is_dumped and waited >= min(DUMP_SECONDS, self._kill_grace / 2):
+            child.dump(self._effects)
+        if waited < (TICK_SECONDS if child.ending == "memory" else self._kill_grace * child.escalation):
+            return
+        child.escalation += 1
+        kill = child.ending != "cancel" or child.escalation > 2
+        self._effects.signal(child.number, kill=kill)
