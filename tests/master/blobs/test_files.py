@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tq.common.errors import InvalidArgument, StoreError, UnknownBlob
 from tq.common.values.blob import Blob
-from tq.master.blobs.files import SYNC_EVERY_BYTES, UPLOADS, BlobFiles
+from tq.master.blobs.files import SYNC_EVERY_BYTES, UPLOADS, BlobFiles, PartFile
 
 DATA = b"some content"
 
@@ -127,4 +127,4 @@ def test_a_new_process_throws_away_the_parts_of_the_old_one(files: BlobFiles) ->
     again.prepare()
     assert parts(again) == []
     assert again.read(blob.digest, len(DATA), 0, len(DATA)) == DATA
-    assert isinstance(again.new_part(b"h" * 32), Part)
+    assert isinstance(again.new_part(b"h" * 32), PartFile)
