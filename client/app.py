@@ -1,7 +1,7 @@
-"""An App: what a program imports to define tasks and submit them. A façade: the work is done by its session and the subjects.
+"""An App: the object through which a program defines and submits tasks. A façade over its session and the subjects.
 
-One App serves any number of threads and event loops. After ``os.fork`` the child gets a connection of its own.
-Inside a task the connection is the worker's: neither address nor key is needed there.
+One App serves any number of threads and event loops. After ``os.fork`` the child gets its own connection. Inside a task
+the App uses the worker's connection, so neither address nor key is needed there.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ R = TypeVar("R")
 
 
 class TaskDecorator(Protocol):
-    """What ``@app.task(…)`` gives: see ``App.task``."""
+    """The decorator that ``@app.task(…)`` returns: see ``App.task``."""
 
     @overload
     def __call__(
@@ -50,14 +50,14 @@ class TaskDecorator(Protocol):
 
 
 class App:
-    """The way into tq.
+    """The entry point of tq.
 
-    ``url``: ``tq://host:5000``; ``authkey``: a join token or the master's authkey. What is not given is
-    looked for: a ``tq dev`` that runs in the current directory, TQ_URL and TQ_AUTHKEY, then ``tq/url`` and
-    ``tq/client.key`` in the user's configuration directory. ``role``: what the key is used as (``client``, ``viewer`` or ``admin``).
-    ``connect_timeout``: seconds the first connection may take (TQ_CONNECT_TIMEOUT, 10); later ones are
-    tried without end, within the timeouts of whoever waits. ``ca_file``: your own CA's
-    certificates (TQ_CA_FILE); ``certificate_file``: one of it to show, with its key (TQ_CERTIFICATE_FILE).
+    ``url``: ``tq://host:5000``; ``authkey``: a join token or the master's authkey. An address or key that is not given is
+    looked up: a ``tq dev`` running in the current directory, TQ_URL and TQ_AUTHKEY, then ``tq/url`` and ``tq/client.key``
+    in the user's configuration directory. ``role``: the role of the key (``client``, ``viewer`` or ``admin``).
+    ``connect_timeout``: seconds that the first connection may take (TQ_CONNECT_TIMEOUT, 10); later reconnects are tried
+    without end, within the timeouts of the calls that wait. ``ca_file``: certificates of your own CA (TQ_CA_FILE);
+    ``certificate_file``: this client's certificate of that CA, with its key (TQ_CERTIFICATE_FILE).
     """
 
     def __init__(
@@ -79,12 +79,12 @@ class App:
 
     @property
     def url(self) -> str | None:
-        """As it was given; None: it is looked for."""
+        """As given; None: found by discovery."""
         return self.session.url
 
     @property
     def authkey(self) -> str | None:
-        """As it was given; None: it is looked for."""
+        """As given; None: found by discovery."""
         return self.session.authkey
 
     # tasks
@@ -104,9 +104,9 @@ class App:
     @overload
     def task(self, /, *, name: str | None = None, **options: Unpack[Options]) -> TaskDecorator: ...
     def task(self, function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
-        """Make a function a task: ``@app.task`` or ``@app.task(queue="img", retries=5, timeout=60)``.
+        """Turn a function into a task: ``@app.task`` or ``@app.task(queue="img", retries=5, timeout=60)``.
 
-        ``name``: instead of ``module:function``. Options: queue and the fields of TaskOptions.
+        ``name``: used instead of ``module:function``. Options: queue and the fields of TaskOptions.
         """
         choice = choose(options)
 
@@ -119,50 +119,50 @@ class App:
 
     @property
     def __tq_tasks__(self) -> Mapping[str, NamedCallable]:
-        """The tasks of this app, as a worker wants them."""
+        """The tasks of this app by name, for a worker that serves this module."""
         offers = [task.__tq_task__ for task in self._tasks.values()]
         return {offer.name: offer for offer in offers}
 
     def named(self, name: str, **options: Unpack[Options]) -> Submitter[..., Any]:
-        """A callable known by its name only, ``module:function``: for programs that cannot import it."""
+        """A task known only by its name, ``module:function``, for programs that cannot import it."""
         if ":" not in name:
             raise InvalidArgument(f"{name!r:.80} is not a task's name; write 'module:function'")
         return Submitter(self.session, Definition(None, name), choose(options))
 
     def submit(self, name: str, /, *args: Any, **kwargs: Any) -> Handle[Any]:
-        """Submit a task by name; its arguments are judged by the worker. ``app.named`` takes options."""
+        """Submit a task by name; the worker checks its arguments. For options use ``app.named``."""
         return self.named(name).submit(*args, **kwargs)
 
     def batch(self) -> Batch:
-        """Single submits in the block travel together, and all are stored when it ends::
+        """Send the single submits of a block together; all of them are stored when the block ends::
 
             with app.batch():
                 handles = [resize.submit(path) for path in paths]
 
-        A plain ``submit`` waits for the disk each time; in a batch a hundred times as many are stored in
-        the same time. Waiting for a result inside the block sends what has been gathered. ``async with``
-        works as well. Raises, at its end, the first error there was.
+        A plain ``submit`` waits for the disk each time; a batch stores about a hundred times as many tasks in the same
+        time. Waiting for a result inside the block sends the tasks gathered so far. ``async with`` works as well. The
+        end of the block raises the first error.
         """
         from .tasks.batch import Batch
 
         return Batch(self.session)
 
     def get(self, task_id: str) -> Handle[Any]:
-        """The handle of a task submitted by anybody; raises UnknownTask at once when there is none."""
+        """The handle of a task, whichever program submitted it; raises UnknownTask at once when there is none."""
         return handle_of(self.session, task_id)
 
     # the master's objects
 
     def object(self, name: str, /, *args: Any) -> RemoteObject:
-        """A proxy of an object the master exposes, e.g. ``app.object("get_counter", "visits").add(1)``."""
+        """A proxy of an object that the master exposes, e.g. ``app.object("get_counter", "visits").add(1)``."""
         return RemoteObject(self.session, name, args)
 
     def cluster_id(self) -> str:
-        """Of its master; hex. The first time it is asked for."""
+        """The id of its master, hex. The first use makes a call, later ones do not."""
         return self.session.cluster_id()
 
     def call(self, target: Sequence[Any], method: str, *args: Any, timeout: float | None = None) -> Any:
-        """One call on an exposed object ``(name, *arguments)``, in plain envelope values; its answer."""
+        """Call a method of an exposed object ``(name, *arguments)`` with plain envelope values; returns the answer."""
         return self.session.call(target, method, *args, timeout=timeout)
 
     async def acall(self, target: Sequence[Any], method: str, *args: Any) -> Any:
@@ -175,12 +175,12 @@ class App:
 
     @property
     def away_seconds(self) -> float:
-        """For how long there has been no connection; 0 while there is one, or when none was wanted yet."""
+        """For how long there has been no connection; 0 while there is one, or when none was needed yet."""
         return self.session.away_seconds
 
     @contextlib.contextmanager
     def redirected(self, url: str, authkey: str) -> Iterator[Self]:
-        """Inside the block this app talks to another master; handles belong to the one they came from."""
+        """Inside the block this app uses another master. A handle stays valid only with the master it came from."""
         with self.session.redirected(url, authkey):
             yield self
 

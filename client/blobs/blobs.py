@@ -1,7 +1,7 @@
-"""Blobs: content to the master before a task names it, and back from it when it is wanted.
+"""Blobs: content is uploaded to the master before a task names it, and downloaded when it is needed.
 
-Transfers run in the threads that want them; calls go over the session's one link, so few of them at a time that
-whatever else the program says is not kept waiting.
+Transfers run in the threads that need them. Their calls share the session's one link with all other calls, so only a few
+are under way at a time and other calls do not wait long behind them.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from ..core.session import ClientSession
 
 BLOBS: Final = ("get_blobs",)
-CALLS_UNDER_WAY: Final = 8  # of all transfers of a session: 4 MiB stand before whatever else it sends
-UPLOADS_AT_ONCE: Final = 4  # small files wait for the master's disk: together they wait less
-KEPT_SECONDS: Final = 1_200.0  # content that was there is not asked for again; the master keeps it an hour
+CALLS_UNDER_WAY: Final = 8  # of all transfers of a session: other calls wait behind at most 4 MiB
+UPLOADS_AT_ONCE: Final = 4  # small files mostly wait for the master's disk: in parallel they wait less
+KEPT_SECONDS: Final = (
+    1_200.0  # content seen on the master is not checked again for so long; the master keeps it an hour
+)
 
 Named = dict[bytes, list[Blob]]  # the blobs in the arguments of tasks, by their ids
 
@@ -31,12 +33,12 @@ Named = dict[bytes, list[Blob]]  # the blobs in the arguments of tasks, by their
 class SessionBlobs:
     """See ``common.values.blob.Fetcher`` and ``common.values.transfer.Line``. Thread-safe."""
 
-    lasting = False  # the link makes lost calls again by itself
+    lasting = False  # the link repeats lost calls by itself
 
     def __init__(self, session: ClientSession) -> None:
         self._session = session
         self._credits = threading.BoundedSemaphore(CALLS_UNDER_WAY)
-        self._there: dict[bytes, float] = {}  # content the master has, and when that was certain
+        self._there: dict[bytes, float] = {}  # content that the master has, and when that was last certain
 
     def call(self, method: str, *args: Any) -> Future[Any]:
         self._credits.acquire()
@@ -49,7 +51,7 @@ class SessionBlobs:
         return future
 
     def send(self, blobs: Iterable[Blob]) -> None:
-        """See that the master has all of these."""
+        """Upload those that the master does not have yet."""
         now = time.monotonic()
         missing = {
             blob.digest: blob for blob in blobs if now - self._there.get(blob.digest, -1e9) > KEPT_SECONDS
@@ -64,17 +66,17 @@ class SessionBlobs:
     def _send_many(self, blobs: Iterable[Blob]) -> None:
         from concurrent.futures import ThreadPoolExecutor
 
-        line = _Cuttable(self)
+        uploads = _StoppableUploads(self)
         threads = ThreadPoolExecutor(UPLOADS_AT_ONCE, thread_name_prefix="tq-upload")
         try:
-            for _ in threads.map(lambda blob: upload(line, blob), blobs):
+            for _ in threads.map(lambda blob: upload(uploads, blob), blobs):
                 continue
-        finally:  # after an error or Ctrl-C nothing more is begun, and what is under way ends with its next chunk
-            line.is_cut = True
+        finally:  # after an error or Ctrl-C no upload is begun, and those under way stop at their next chunk
+            uploads.is_stopped = True
             threads.shutdown(cancel_futures=True)
 
     def submitted(self, named: Named, done: Future[Any]) -> None:
-        """The tasks that name these were stored, or not: a master that does not know them is asked again."""
+        """The result of a submit that names these blobs. If the master lacks their content, upload it again next time."""
         if not done.cancelled() and isinstance(done.exception(), UnknownBlob):
             for blobs in named.values():
                 for blob in blobs:
@@ -89,23 +91,23 @@ class SessionBlobs:
         return copy
 
 
-class _Cuttable:
-    """A line that several threads use, until one of them has failed."""
+class _StoppableUploads:
+    """The calls of several uploading threads, until one of them fails."""
 
     lasting = False
 
     def __init__(self, blobs: SessionBlobs) -> None:
         self._blobs = blobs
-        self.is_cut = False
+        self.is_stopped = False
 
     def call(self, method: str, *args: Any) -> Future[Any]:
-        if self.is_cut:
-            raise Unreachable("the upload was given up, for another one failed")
+        if self.is_stopped:
+            raise Unreachable("the upload was stopped because another one failed")
         return self._blobs.call(method, *args)
 
 
 def to_wire(named: Named | None) -> list[list[Any]]:
-    """What a submit says of its tasks' blobs."""
+    """The blobs of tasks, as a submit sends them: ``[id, digests]`` for each task."""
     return [
         [id, list(dict.fromkeys(blob.digest for blob in blobs if blob.size))]
         for id, blobs in (named or {}).items()
@@ -113,7 +115,7 @@ def to_wire(named: Named | None) -> list[list[Any]]:
 
 
 def decode_result(session: ClientSession | None, body: bytes) -> Any:
-    """A result; blobs in it get their content through that session."""
+    """Decode a result; blobs in it fetch their content through that session."""
     if session is None or WIRE_MARK not in body:
         return decode(body)
     with fetched_by(session.part(SessionBlobs)):

@@ -1,4 +1,4 @@
-"""How long a call may wait: timeouts as ``queue`` and ``threading`` take them."""
+"""How long a call may wait: timeouts with the meaning they have in ``queue`` and ``threading``."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import threading
 import time
 from typing import Final
 
-GIVE_UP_SECONDS: Final = 1.0  # a master that is away does not hold a timeout up for longer than this
+GIVE_UP_SECONDS: Final = 1.0  # an unreachable master extends a caller's timeout by at most this
 RETRY_SECONDS: Final = 0.2  # between tries while the master's disk fails
 
 
 def deadline_in(seconds: float | None) -> float | None:
-    """On the monotonic clock; None: no end. What is over at once is tried once.
+    """The deadline on the monotonic clock; None: no deadline. With a timeout of 0 the call is still tried once.
 
-    Raises OverflowError beyond ``threading.TIMEOUT_MAX`` and ValueError for what is no number of seconds.
+    Raises OverflowError beyond ``threading.TIMEOUT_MAX`` and ValueError for NaN.
     """
     if seconds is None:
         return None
@@ -30,7 +30,7 @@ def rest_of(deadline: float | None) -> float | None:
 
 
 def pause_before(deadline: float | None) -> bool:
-    """Wait a little, to try again. False: there is no time for that."""
+    """Wait before another try. False: the deadline is too near for one."""
     if deadline is not None and time.monotonic() + RETRY_SECONDS > deadline:
         return False
     threading.Event().wait(RETRY_SECONDS)

@@ -1,10 +1,10 @@
-"""What happens to a program that forks: one order for all that has to be done, whatever is imported first.
+"""What happens when a program forks: one fixed order of steps, independent of the order of imports.
 
 ::
 
     before     every guarded lock is taken, so that no child inherits it locked by a thread that it does not have
     parent     they are released
-    child      they are released, and only then is done what lets go of the parent's connections: that may need them
+    child      they are released; only then are the parent's connections dropped, because that may need the locks
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whom the I/O thread gives the outcomes of tasks."""
+"""What receives the outcomes of tasks from the I/O thread."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ...common.errors import TqError
 
 
 class Listener(Protocol):
-    """A OutcomeBox, or who has other uses for outcomes. Called in the I/O thread."""
+    """An OutcomeBox, or another receiver of outcomes. Called in the I/O thread, so it must not block."""
 
     def __hash__(self) -> int: ...
     def put(self, rows: Sequence[OutcomeRow]) -> None: ...
     def fail(self, error: TqError) -> None:
-        """What has not arrived never will."""
+        """Outcomes that have not arrived yet never will."""

@@ -1,7 +1,8 @@
-"""Numbers for calls that are done once each, however often they are asked again.
+"""Numbers for calls: the master performs each numbered call once, however often it is repeated.
 
-A caller makes one call at a time, the next when it is known what became of the last: so whatever the master has from
-it beyond a number, the call of that number was done. One whose last call's end is not known is used no more.
+A caller has at most one call under way. It makes the next one only when the outcome of the last is known. So once the
+master has seen a later number from a caller, the call of every earlier number is finished. A caller whose last outcome
+is unknown is never used again.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ class NumberedCaller(NamedTuple):
 
 
 class NumberedCallers:
-    """As many as calls are made at a time. Threads may share it."""
+    """A pool of callers: as many as there are simultaneous calls. Thread-safe."""
 
     def __init__(self) -> None:
         self.idle: list[NumberedCaller] = []  # their last calls have ended
 
     def take(self) -> NumberedCaller:
-        """One that nobody uses; a forked process has none of its parent's."""
+        """An idle caller, or a new one. A forked process never takes a caller of its parent: both would use its numbers."""
         while True:
             try:
                 caller = self.idle.pop()
@@ -37,5 +38,5 @@ class NumberedCallers:
                 return caller
 
     def give_back(self, caller: NumberedCaller) -> None:
-        """It is known what became of its call."""
+        """Return a caller whose last call has a known outcome."""
         self.idle.append(caller)

@@ -1,7 +1,7 @@
-"""Proxies of what a master exposes: ``app.object("get_counter", "visits").add(3)``.
+"""Proxies of the objects that a master exposes: ``app.object("get_counter", "visits").add(3)``.
 
-An object is addressed by its name and arguments, so a proxy outlives reconnects and restarts of the
-master. The built-in ones take and give plain envelope values; a user's own take any value of the codec.
+An object is addressed by its name and arguments, so a proxy outlives reconnects and restarts of the master. Built-in
+objects take and return plain envelope values; objects registered by users take any value of the codec.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RemoteObject:
-    """One exposed object; its methods are called there."""
+    """One exposed object; its methods run in the master."""
 
     def __init__(self, session: ClientSession, name: str, args: tuple[Any, ...]) -> None:
         self._session, self._target = session, (name, *args)

@@ -1,21 +1,20 @@
-"""What this client has asked for and not yet got: calls to repeat, tasks to watch, outcomes to tell. Pure.
+"""What this client has asked for and not yet received: calls to repeat, tasks to watch, outcomes to deliver. Pure.
 
 ::
 
-    program:  call, watch, forget ──►┐                     ┌──► take_outgoing: calls for the connection
-                                     │       PendingCalls        ├──► take_settled:  answers for who asked
-    line:     connected, lost, ─────►┘                     └──► take_deliveries:     outcomes for who listens
-              disconnected, answered, refused
+    program:    call, watch, forget ─►┐                  ┌──► take_outgoing:   calls for the transport
+                                      │   PendingCalls   ├──► take_settled:    answers for the callers
+    transport:  connected, lost, ────►┘                  └──► take_deliveries: outcomes for the listeners
+                disconnected, answered, refused
 
-Events in, effects out: no socket, clock, thread or lock. Its owner performs the effects, in order. A
-ticket and a listener are whatever the owner wants back; the pending never looks inside.
+Events in, effects out: no socket, clock, thread or lock. The owner performs the effects, in order. Tickets and
+listeners are opaque: the owner gets them back as it passed them in.
 
-Invariants: 1. every call is settled once: by an answer, a refusal, or ``give_up``, and one that until_done by no refusal that
-passes; 2. a call that may be
-repeated goes out again, unchanged and in its old order, on the next connection, any other is settled as
-Unreachable; 3. a watched task is told once to each of its listeners, whatever connections came and went;
-4. a task is never watched before the submit that makes it; 5. at most one collect is under way, and none
-is started while nothing is watched.
+Invariants: 1. every call is settled once: by an answer, a refusal, or ``give_up``, except that a transient refusal does not
+settle a call with ``until_done``; 2. after a lost connection a repeatable call is sent again, unchanged and in its
+original order, and any other call is settled as Unreachable; 3. each listener of a task gets its outcome once, however
+many connections are lost in between; 4. a task is never watched before the submit that makes it; 5. at most one collect
+is under way, and none is started while no task is watched.
 """
 
 from __future__ import annotations
@@ -29,26 +28,24 @@ from ...common.contract.tasks import OutcomeRow
 from ...common.errors import ProtocolError, QuotaExceeded, StoreError, TqError, Unreachable
 
 WATCH_TASKS_MAX: Final = 10_000  # ids in one watch or unwatch call: 180 KB
-COLLECT_TASKS_MAX: Final = 4_000  # outcomes in one answer: some milliseconds of work for whoever gets them
+COLLECT_TASKS_MAX: Final = 4_000  # outcomes in one answer: some milliseconds of work for the receiver
 
-TRANSIENT: Final = (StoreError, QuotaExceeded)  # refusals that pass by themselves
+TRANSIENT: Final = (StoreError, QuotaExceeded)  # refusals that end without any change by the caller
 
 _WATCH, _UNWATCH, _COLLECT = "watch", "unwatch", "collect"
 
 
 @dataclass(slots=True, eq=False)
 class PendingCall:
-    """One call on its way. ``number`` is its place in the order and its name between pending and line."""
+    """One call under way. ``number``: its place in the order, and its id between this module and the transport."""
 
     number: int
     target: Sequence[Any]
     method: str
     args: Sequence[Any]
-    ticket: Any = None  # None: the pending's own; nobody waits for the answer
+    ticket: Any = None  # None: one of our own calls, without a waiting caller
     repeatable: bool = False  # repeating it has the effect of doing it once
-    until_done: bool = (
-        False  # it is repeated until it is done, also when the store fails: nobody may be waiting for it
-    )
+    until_done: bool = False  # repeated until the master has done it, also after a failure of the store: its caller may be gone
     ids: Sequence[bytes] = ()  # the tasks it makes and watches, or watches
 
 
@@ -59,7 +56,7 @@ class Settled(NamedTuple):
 
 
 class OutcomeDelivery(NamedTuple):
-    """Outcomes for a listener; or the error that ends its waiting."""
+    """Outcomes for a listener, or the error that ends its wait."""
 
     listener: Any
     rows: list[OutcomeRow]
@@ -67,7 +64,8 @@ class OutcomeDelivery(NamedTuple):
 
 
 class PendingCalls:
-    """One client's open business, over any number of connections. ``stream``: its name for its outcomes."""
+    """One client's unanswered calls and watched tasks, across any number of connections. ``stream``: the name under which
+    the master keeps this client's outcomes."""
 
     def __init__(self, stream: str) -> None:
         self.stream = stream
@@ -97,7 +95,8 @@ class PendingCalls:
         ids: Sequence[bytes] = (),
         listener: Hashable | None = None,
     ) -> None:
-        """A call whose answer is wanted; ``until_done``: or at least that it is done. With a listener, it is one that makes ``ids`` and watches them."""
+        """Make a call. ``until_done``: repeat it until the master has done it. ``listener``: the call submits the tasks
+        ``ids`` and watches them for this listener."""
         made = ids if listener is not None else ()
         call = PendingCall(self._take_number(), target, method, args, ticket, repeatable, until_done, made)
         if listener is not None:
@@ -109,14 +108,14 @@ class PendingCalls:
             self._waiting.append(call)
 
     def watch(self, listener: Hashable, ids: Sequence[bytes]) -> None:
-        """Tell a listener of these tasks' ends; those it waits for already are left alone."""
+        """Deliver the outcomes of these tasks to a listener. Tasks that it watches already are skipped."""
         new = self._listen(listener, ids)
         if self._connected and new:
             self._watch_calls(new)
             self._pump()
 
     def forget(self, listener: Hashable) -> None:
-        """This listener is gone."""
+        """Stop watching for this listener."""
         dropped = []
         for id, listeners in list(self._watched.items()):
             if listener in listeners:
@@ -136,20 +135,19 @@ class PendingCalls:
 
     @property
     def has_work(self) -> bool:
-        """Whether a connection is wanted at all. A collect that is left parked when all that was watched has
-        been forgotten wants nothing."""
+        """Whether a connection is needed. A collect that stays parked after its last watch was removed does not count."""
         others = len(self._in_flight) - (self._collecting is not None)
         return bool(self._waiting or self._watched or others)
 
     @property
     def must_finish(self) -> bool:
-        """Whether something is still to be done that nobody may be waiting for."""
+        """Whether a call with ``until_done`` is still unanswered."""
         return any(call.until_done for call in (*self._waiting, *self._in_flight.values()))
 
-    # what the line reports
+    # events of the transport
 
     def connected(self) -> None:
-        """A new session: it knows nothing of us. Repeat what is open, then watch again what was watched."""
+        """A new session, which has no state of ours: repeat the open calls, then watch the watched tasks again."""
         self._connected = True
         waiting, self._waiting = sorted(self._waiting, key=lambda call: call.number), []
         for call in waiting:
@@ -165,7 +163,7 @@ class PendingCalls:
             self.lost(number)
 
     def lost(self, number: int) -> None:
-        """One call went down with its connection; nobody knows whether it was performed."""
+        """The connection of this call was lost; whether the call was performed is unknown."""
         call = self._in_flight.pop(number, None)
         if call is None:
             return
@@ -175,7 +173,7 @@ class PendingCalls:
             self._waiting.append(call)
         elif call.ticket is not None:
             error = Unreachable(
-                f"the connection was lost before {call.method} was answered: nobody knows whether it was "
+                f"the connection was lost before {call.method} was answered: it is unknown whether it was "
                 "done, and it is not repeated because that might do it twice"
             )
             self._settled.append(Settled(call.ticket, None, error))
@@ -195,10 +193,10 @@ class PendingCalls:
             self._settled.append(Settled(call.ticket, value, None))
 
     def refused(self, number: int, error: TqError) -> None:
-        """The master, or the line for want of room in a frame, said no.
+        """The master refused a call, or the transport did because the call does not fit into a frame.
 
-        A store that fails ends the session of everybody who watches; the next connection watches anew. So nobody
-        who waits for an outcome hears of it: only who wanted something stored.
+        A failing store ends all sessions that watch tasks; the next connection watches them again. So a StoreError is
+        reported only to callers that wanted something stored, never to readers that wait for outcomes.
         """
         call = self._in_flight.pop(number, None)
         if call is None:
@@ -217,7 +215,7 @@ class PendingCalls:
             self._fail(call.ids, error)
 
     def give_up(self, error: TqError) -> None:
-        """Nothing will be answered any more: everybody who waits gets this error."""
+        """No more answers will come: settle all calls and end all watches with this error."""
         self._connected, self._collecting = False, None
         for call in sorted([*self._waiting, *self._in_flight.values()], key=lambda call: call.number):
             if call.ticket is not None:
@@ -253,7 +251,7 @@ class PendingCalls:
         self._outgoing.append(call)
 
     def _own_call(self, method: str, args: Sequence[Any], ids: Sequence[bytes] = ()) -> int:
-        """A call nobody repeats: the next connection makes its own from what is watched then."""
+        """A call of our own. It is never repeated: the next connection builds new ones from the tasks watched then."""
         call = PendingCall(self._take_number(), self._results, method, args, ids=ids)
         self._send(call)
         return call.number
@@ -268,10 +266,10 @@ class PendingCalls:
             self._collecting = self._own_call(_COLLECT, [COLLECT_TASKS_MAX])
 
     def _listen(self, listener: Hashable, ids: Sequence[bytes]) -> list[bytes]:
-        """The tasks that nobody watched before."""
+        """Register a listener; returns the tasks that had no listener before."""
         watched = self._watched
         if self._alone[0] is not listener:
-            self._alone = (listener,)  # one tuple for all its tasks: so ``_tell`` knows them at a glance
+            self._alone = (listener,)  # one tuple for all its tasks, so that ``_tell`` compares by identity
         alone = self._alone
         if watched.keys().isdisjoint(ids):
             watched.update(dict.fromkeys(ids, alone))
@@ -284,12 +282,12 @@ class PendingCalls:
         return new
 
     def _made_later(self) -> set[bytes]:
-        """Tasks whose submit, which watches them too, is still unanswered."""
+        """Tasks whose submit is still unanswered: the submit itself watches them, and an earlier watch would find none."""
         calls = [*self._waiting, *self._in_flight.values()]
         return {id for call in calls if call.ticket is not None for id in call.ids}
 
     def _tell(self, rows: list[OutcomeRow]) -> None:
-        """Cut outcomes into runs of the same listeners. Nearly always there is one run."""
+        """Group outcomes into runs with the same listeners. Nearly always there is one run."""
         pop = self._watched.pop
         run: list[OutcomeRow] = []
         of_run: tuple[Hashable, ...] = ()
@@ -297,7 +295,7 @@ class PendingCalls:
             listeners = pop(row.id, None)
             if listeners is not of_run:
                 if listeners is None:
-                    continue  # forgotten meanwhile, or told before a connection was lost
+                    continue  # no longer watched, or delivered before a connection was lost
                 run, of_run = [], listeners
                 self._deliveries.extend(OutcomeDelivery(listener, run, None) for listener in listeners)
             run.append(row)

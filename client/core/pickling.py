@@ -1,7 +1,8 @@
-"""How proxies reach other processes: pickled, a proxy is what it stands for and where its master is.
+"""How proxies reach other processes: a pickled proxy holds the name of its object and the address of its master.
 
-The key follows the standard library's rule: it travels to a child that is being started and nowhere else. Whoever
-unpickles a proxy uses the line this process has to that master, else the authkey of ``current_process()``.
+The key follows the standard library's rule: it is pickled only for a child process that is being started. An unpickled
+proxy uses this process's existing session with that master; if there is none, a new one with the authkey of
+``current_process()``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _managers: WeakValueDictionary[str | None, ClientSession] = (
 
 
 class MasterAddress(NamedTuple):
-    """To a master, as it travels. ``url``: None is the one that is found wherever this arrives."""
+    """Address of a master, as it is pickled. ``url`` None: the receiving process finds its own master."""
 
     url: str | None
     authkey: str | None
@@ -37,12 +38,12 @@ def master_address_of(session: ClientSession) -> MasterAddress:
 
 
 def remember(session: ClientSession) -> None:
-    """Proxies that are unpickled here use this line."""
+    """Use this session for proxies that are unpickled in this process."""
     _managers[session.url] = session
 
 
 def session_to(address: MasterAddress) -> ClientSession:
-    """This process's line to the master of a proxy that has arrived."""
+    """This process's session with the master of an unpickled proxy."""
     known = _managers.get(address.url) or _arrived.get(address.url)
     if known is None:
         given = address.url is not None and address.authkey is None
@@ -52,13 +53,13 @@ def session_to(address: MasterAddress) -> ClientSession:
 
 
 def url_of(address: tuple[str, int]) -> str:
-    """Of the master at a manager's address."""
+    """The URL of the master at a manager's address."""
     host, port = address
     return f"tq://{Address(host or LOOPBACK, port)}"
 
 
 def address_of(session: ClientSession) -> tuple[str, int]:
-    """Of its master, as a proxy's token has it; nothing where it is found by itself."""
+    """The address of a session's master, as in a proxy's token; empty if the master was found by discovery."""
     if session.url is None:
         return "", 0
     address = parse_address(session.url.removeprefix("tq://"))
@@ -66,12 +67,12 @@ def address_of(session: ClientSession) -> tuple[str, int]:
 
 
 def private_name(kind: str) -> str:
-    """A name that nobody else will ask for, of what goes with this program."""
+    """A unique name for an object that ends with this program."""
     return f"{OWN}{kind}.{new_ids().hex()}"
 
 
 def authkey_text(authkey: bytes | str) -> str:
-    """An authkey as tq has it: text. Bytes that are none, such as a process's own random key, in hex."""
+    """An authkey as text, as tq uses it. Bytes that are not printable text, such as a process's random key, become hex."""
     if isinstance(authkey, str):
         return authkey
     try:

@@ -1,4 +1,4 @@
-"""A line that writes down what its program asked for and was told: for the checker of histories, and only when asked for."""
+"""A link that records its program's submits and the outcomes it received, for the history checker. Off by default."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ class RecordingLink(ClientLink):
         return self._written_first(future, ids) if method == "submit" else future
 
     def _written_first(self, answer: Future[Any], ids: Sequence[bytes]) -> Future[Any]:
-        """The same answer, told to the caller only after the history has it."""
-        told: Future[Any] = Future()
+        """The same answer; the caller gets it only after it is in the history."""
+        recorded: Future[Any] = Future()
 
-        def note_and_tell(answer: Future[Any]) -> None:
+        def note_and_settle(answer: Future[Any]) -> None:
             if answer.exception() is None:
                 for id in ids:
                     self._note("acknowledged", id=id)
-                settle(told, answer.result(), None)
+                settle(recorded, answer.result(), None)
             else:
-                settle(told, None, answer.exception())
+                settle(recorded, None, answer.exception())
 
-        answer.add_done_callback(note_and_tell)
-        return told
+        answer.add_done_callback(note_and_settle)
+        return recorded
 
     def _deliver(self, box: Listener, rows: Sequence[OutcomeRow]) -> None:
         for id, state, body in rows:

@@ -4,9 +4,9 @@
 
     App ──► tasks, items, locks, blobs ──► ClientSession ──► ClientLink: the I/O thread and its connection
 
-Everything of the client but the App stands on it. It serves any number of threads and event loops, and outlives
-connections: after ``os.fork`` the child gets one of its own. What a subject keeps for a session is a *part* of it: made
-when it is first asked for, gone with the session, and made again in a forked child.
+All of the client except the App is built on it. It serves any number of threads and event loops, and outlives
+connections; after ``os.fork`` the child gets its own connection. The state that a subject keeps for a session is a *part*
+of it: made on first use, dropped with the session, and made again in a forked child.
 """
 
 from __future__ import annotations
@@ -30,21 +30,22 @@ if TYPE_CHECKING:
     from .io_thread import ClientLink
     from .settings import Settings
 
-# For a call that a master answers at once when it is there: one that is restarted is back in a few seconds. Calls are
-# repeated on the next connection, however late that comes; who waits for an item, a lock or a result asked to wait, who
-# asks for a queue's size did not.
+# For calls that a running master answers at once. A master that restarts is back in a few seconds. Calls that wait by
+# their nature (for an item, a lock, a result) wait for a reconnect without this limit; a caller that asks for the size
+# of a queue did not ask to wait.
 MASTER_TIMEOUT_SECONDS: Final = 30.0
-AFTER_EVERYTHING: Final = -100  # of what multiprocessing does at a child's end
+AFTER_EVERYTHING: Final = -100  # exit priority: after all other finalizers of multiprocessing
 
 T = TypeVar("T")
 
 
 class ClientSession:
-    """Calls to one master. ``before_call``: what sends first what this thread has gathered, once there is such a thing."""
+    """Calls to one master. ``before_call``: flushes this thread's open batch before any other call; None until a batch was
+    opened."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        # Again by who has it: the end of a handle, wherever the collector runs, asks for a part.
+        # Reentrant: the garbage collector may end a handle while this thread holds the lock, and that asks for a part.
         self._lock = threading.RLock()
         self._link: ClientLink | None = None
         self._links_of_parents: list[ClientLink] = []  # kept, so that nothing in them is closed by collection
@@ -62,16 +63,16 @@ class ClientSession:
 
     @property
     def url(self) -> str | None:
-        """As it was given; None: it is looked for."""
+        """As given; None: found by discovery."""
         return self._settings.url
 
     @property
     def authkey(self) -> str | None:
-        """As it was given; None: it is looked for."""
+        """As given; None: found by discovery."""
         return self._settings.authkey
 
     def part(self, kind: Callable[[ClientSession], T]) -> T:
-        """What ``kind`` keeps for this session, the same each time."""
+        """The state that ``kind`` keeps for this session; the same object each time."""
         known = self._parts.get(kind)
         if known is None:
             with self._lock:
@@ -97,16 +98,16 @@ class ClientSession:
         return self.sent_link().call(target, method, args, repeatable=is_repeatable(target[0], method))
 
     def start_until_done(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
-        """As ``start_call``; it is repeated until the master has done it, whether its answer is waited for or not."""
+        """As ``start_call``, but the call is repeated until the master has done it, even if the caller stops waiting."""
         return self.sent_link().call(target, method, args, repeatable=True, until_done=True)
 
     def ask(self, target: Sequence[Any], method: str, *args: Any) -> Any:
-        """The answer to a call that a master answers at once. Raises Unreachable when there has been no connection for
-        MASTER_TIMEOUT_SECONDS."""
+        """Make a call that the master answers at once, and wait for the answer. Raises Unreachable when there has been no
+        connection for MASTER_TIMEOUT_SECONDS."""
         return self.answer_of(self.start_call(target, method, *args))
 
     def answer_of(self, future: Future[Any]) -> Any:
-        """As ``ask``, of a call that was started."""
+        """As ``ask``, for a call that was started already."""
         while True:
             try:
                 return future.result(MASTER_TIMEOUT_SECONDS - min(self.away_seconds, MASTER_TIMEOUT_SECONDS))
@@ -117,13 +118,12 @@ class ClientSession:
                     future.cancel()
                     raise Unreachable(
                         f"the master at {self.url or 'the address that was found'} has been away for "
-                        f"{MASTER_TIMEOUT_SECONDS:g} s; is tq-master running there? What was asked may still be done when it "
-                        "is back"
+                        f"{MASTER_TIMEOUT_SECONDS:g} s; is tq-master running there? The call may still be done when it is back"
                     ) from None
 
     def confirmed(self, future: Future[Any]) -> Any:
-        """The answer to a call that was confirmed on. Raises Unreachable or StoreError when it was not within
-        MASTER_TIMEOUT_SECONDS; it goes on all the same."""
+        """The answer to a call of ``start_until_done``. Raises Unreachable or StoreError when there is none within
+        MASTER_TIMEOUT_SECONDS; the call is still repeated after that."""
         seconds = MASTER_TIMEOUT_SECONDS
         try:
             return future.result(seconds)
@@ -132,16 +132,16 @@ class ClientSession:
                 raise
             if self.away_seconds:
                 raise Unreachable(
-                    f"the master has been away for {self.away_seconds:.0f} s; what was asked is done when it is back"
+                    f"the master has been away for {self.away_seconds:.0f} s; the call is repeated until it is back"
                 ) from None
             raise StoreError(
-                f"the master's store has failed for {seconds:g} s; what was asked is done when it works again: `tq doctor` "
-                "says what is wrong there"
+                f"the master's store has failed for {seconds:g} s; the call is repeated until it works again: `tq doctor` "
+                "shows what is wrong"
             ) from None
 
     @property
     def known_cluster(self) -> str | None:
-        """The id of its master, hex, if it has been connected; makes no call."""
+        """The id of its master, hex, if there has been a connection; makes no call."""
         link = self._link
         if self._cluster is None and link is not None:
             self._cluster = link.cluster
@@ -158,12 +158,12 @@ class ClientSession:
 
     @property
     def away_seconds(self) -> float:
-        """For how long there has been no connection; 0 while there is one, or when none was wanted yet."""
+        """For how long there has been no connection; 0 while there is one, or when none was needed yet."""
         return 0.0 if self._link is None else self._link.away_seconds
 
     @property
     def link(self) -> ClientLink:
-        """What makes the calls; made now if there is none. Raises InvalidArgument without address or key."""
+        """The link that makes the calls, made on first use. Raises InvalidArgument without address or key."""
         link = self._link
         if link is None:
             with self._lock:
@@ -174,14 +174,14 @@ class ClientSession:
         return link
 
     def sent_link(self) -> ClientLink:
-        """The link, after everything that this thread has gathered: what follows may be about it."""
+        """The link, after this thread's open batch was sent: the next call may be about its tasks."""
         if self.before_call is not None:
             self.before_call(self)
         return self.link
 
     @contextlib.contextmanager
     def redirected(self, url: str, authkey: str) -> Iterator[None]:
-        """Inside the block it talks to another master."""
+        """Inside the block calls go to another master."""
         before = self._settings
         self.close()
         self._settings = replace(before, url=url, authkey=authkey)
@@ -192,7 +192,7 @@ class ClientSession:
             self._settings = before
 
     def close(self, *why: str) -> None:
-        """Close the connection; calls under way fail with Unreachable, and with ``why`` if that is known. A later use
+        """Close the connection; calls under way fail with Unreachable, with ``why`` as its text if given. A later use
         connects again."""
         with self._lock:
             link, self._link = self._link, None
@@ -205,7 +205,7 @@ class ClientSession:
             link.stop()  # without waiting: the collector runs in any thread
 
     def forked(self) -> None:
-        """In the child: the I/O thread and its connection belong to the parent, and so does what the parts have of it."""
+        """In a forked child: drop the link and all parts, which belong to the parent's I/O thread and connection."""
         self._lock = threading.RLock()
         self._parts = {}
         if self._link is not None:
@@ -218,7 +218,7 @@ _sessions: weakref.WeakSet[ClientSession] = weakref.WeakSet()
 
 
 def every_session() -> list[ClientSession]:
-    """Of this process."""
+    """All sessions of this process."""
     return list(_sessions)
 
 
@@ -233,7 +233,8 @@ def _forked() -> None:
 
 
 def _close_with_process() -> None:
-    """A child that ``multiprocessing`` has forked ends without ``atexit``; what was not sent by then would be lost."""
+    """A child forked by ``multiprocessing`` exits without running ``atexit``, which would lose unsent calls: register our
+    exit steps with ``multiprocessing`` as well."""
     process, util = (sys.modules.get(f"multiprocessing.{part}") for part in ("process", "util"))
     if process is not None and util is not None and process.parent_process() is not None:
         util.Finalize(None, _end_as_atexit, exitpriority=AFTER_EVERYTHING)

@@ -1,7 +1,7 @@
-"""Where an App's master is and who the App says it is: from arguments, else found, judged on first use.
+"""The address of an App's master and the App's credentials: from arguments, or else by discovery on first use.
 
-What is given as an argument is judged at once; the rest is looked for (common/runtime/discovery.py) when a line is
-needed, so that a module with an App can be imported where nothing is configured, as by a worker.
+Arguments are validated at once. What is missing is looked up (common/runtime/discovery.py) when a connection is needed,
+so that a module with an App can be imported where nothing is configured, for instance by a worker.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .transports import Opener
 
 CONNECT_SECONDS: Final = 10.0
-NETWORK_STREAM: Final = "default"  # the one stream of a session that is ours alone
+NETWORK_STREAM: Final = "default"  # a session over our own connection has this one stream
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +44,7 @@ class Settings:
         ca_file: str | Path | None = None,
         certificate_file: str | Path | None = None,
     ) -> Settings:
-        """Arguments of an App; raises InvalidArgument."""
+        """Validate the arguments of an App; raises InvalidArgument."""
         if url is not None:
             from ...common.wire.address import parse_address
 
@@ -67,13 +67,13 @@ class Settings:
         return self.url or "of the master that is found"
 
     def make_link(self) -> ClientLink:
-        """A line: the supervisor's inside a task, our own elsewhere. The heavy imports happen here."""
+        """A link: over the supervisor's connection inside a task, over our own elsewhere. The heavy imports happen here."""
         from ...common.wire.caller import ambient
         from .transports import network_opener, supervisor_opener
 
         seconds = self._connect_seconds()
         supervisor = ambient()
-        if supervisor is not None:  # all children share its session, so each needs a stream of its own name
+        if supervisor is not None:  # all children share the worker's session, so each names its own stream
             return _link(supervisor_opener(supervisor), os.urandom(8).hex(), seconds)
         from ...common.auth.keys import Credential
         from ...common.runtime.discovery import discover
@@ -103,7 +103,7 @@ class Settings:
 
 
 def _no_url(looked: tuple[str, ...]) -> str:
-    """The two lines to write, the easier one first."""
+    """The two remedies, the easier one first."""
     program = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0].endswith(".py") else "FILE.py"
     return (
         f"no master is named, and none was found: {'; '.join(looked)}. In another terminal, in this directory:\n"
@@ -121,7 +121,7 @@ def _no_key(url: str, looked: tuple[str, ...]) -> str:
 
 
 def _link(opener: Opener, stream: str, connect_seconds: float) -> ClientLink:
-    """A line; one that writes its history when that is asked for."""
+    """A link; one that records a history when TQ_HISTORY is set."""
     if os.environ.get("TQ_HISTORY"):
         from ...common.runtime.history import open_history
         from .recording import RecordingLink

@@ -1,7 +1,7 @@
-"""The two ways a client's calls travel: over a connection of its own, or through a worker's supervisor.
+"""The two transports of a client's calls: its own connection, or the connection of a worker's supervisor.
 
-Both carry a pending's calls and report, on the I/O loop, how each ended; ``gone`` is done when the line
-is. They repeat nothing and decide nothing.
+Both send calls and report, on the I/O loop, the result of each; ``wait_gone`` returns when the transport is closed.
+They repeat nothing and decide nothing: that is ``pending_calls.py``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .pending_calls import PendingCall
 
 
 class CallResult(NamedTuple):
-    """How a call ended. An ``error`` of Unreachable: nobody knows."""
+    """How a call ended. ``error`` is Unreachable when it is unknown whether the call was done."""
 
     number: int
     value: Any
@@ -35,20 +35,20 @@ class Transport(Protocol):
     def is_gone(self) -> bool: ...
 
     async def wait_gone(self) -> str:
-        """Wait for its end; why it ended. To stop waiting ends nothing but the wait."""
+        """Wait until it is closed; returns the reason. Cancelling the wait leaves the transport open."""
 
-    cluster: str | None  # the master's id, hex; None: it has to be asked
+    cluster: str | None  # the master's id, hex; None: not known without a call
 
     def send(self, call: PendingCall) -> None: ...
 
     def close(self, reason: str) -> None: ...
 
     def abandon_in_child(self) -> None:
-        """After a fork, in the child: let go of what belongs to the parent, without a word to the master."""
+        """After a fork, in the child: drop the parent's connection without sending anything to the master."""
 
 
 class NetworkTransport:
-    """A connection of our own."""
+    """A network connection of this process."""
 
     def __init__(self, connection: CallerConnection, report: Callable[[CallResult], None]) -> None:
         self._connection, self._report = connection, report
@@ -75,16 +75,16 @@ class NetworkTransport:
 
     def abandon_in_child(self) -> None:
         descriptor = self._connection.fileno()
-        if (
-            descriptor >= 0
-        ):  # not closed: its owner, which lives on as a copy, would close the number's next user
+        # Replaced by /dev/null instead of closed: the copy of the connection object in this process would later close
+        # the same number, which may belong to another file by then.
+        if descriptor >= 0:
             nothing = os.open(os.devnull, os.O_RDWR)
             os.dup2(nothing, descriptor, inheritable=False)
             os.close(nothing)
 
 
 class SupervisorTransport:
-    """The line a worker lends its child. It outlives lost connections; calls fail one by one."""
+    """The supervisor's connection, which a task's process shares. It survives lost connections; calls fail one by one."""
 
     def __init__(self, link: Link, report: Callable[[CallResult], None]) -> None:
         self._link, self._report = link, report
@@ -99,10 +99,10 @@ class SupervisorTransport:
             self._report(CallResult(call.number, None, error))
         else:
             number = call.number
-            future.add_done_callback(lambda done: self._hand_over(_result_of(number, done)))
+            future.add_done_callback(lambda done: self._report_from_any_thread(_result_of(number, done)))
 
-    def _hand_over(self, report: CallResult) -> None:
-        """From whatever thread the answer came on to the I/O loop."""
+    def _report_from_any_thread(self, report: CallResult) -> None:
+        """Answers arrive in the relay's thread; results are reported on the I/O loop."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._report, report)
 
@@ -115,17 +115,17 @@ class SupervisorTransport:
 
     def close(self, reason: str) -> None:
         if not self.is_gone:
-            self._gone.set_result(reason)  # the supervisor's line itself is not ours to close
+            self._gone.set_result(reason)  # the supervisor's connection itself stays open: it is not ours
 
     def abandon_in_child(self) -> None:
-        pass  # a task that forks: the line belongs to the worker's child, which sees to it
+        pass  # the connection belongs to the worker's child process, which closes it after a fork itself
 
 
 Opener = Callable[[Callable[[CallResult], None], float], Coroutine[Any, Any, Transport]]  # report, seconds
 
 
 def network_opener(address: Address, credential: Credential, role: Role, own_ca: OwnCa) -> Opener:
-    """What opens connections to one master, always as the same node."""
+    """Opens connections to one master, always as the same node: the master recognises a reconnect by it."""
     node = os.urandom(NODE_ID_BYTES)
 
     async def open_transport(report: Callable[[CallResult], None], timeout_seconds: float) -> Transport:
@@ -146,10 +146,10 @@ def supervisor_opener(link: Link) -> Opener:
 
 def _result_of(number: int, done: asyncio.Future[Any] | ThreadFuture[Any]) -> CallResult:
     if done.cancelled():
-        return CallResult(number, None, Unreachable("the line was closed"))
+        return CallResult(number, None, Unreachable("the connection was closed"))
     error = done.exception()
     if error is None:
         return CallResult(number, done.result(), None)
     if not isinstance(error, TqError):
-        error = ProtocolError(f"the line failed: {error!r}")
+        error = ProtocolError(f"the connection failed: {error!r}")
     return CallResult(number, None, error)

@@ -1,9 +1,9 @@
-"""A durable queue of plain values, as ``queue.Queue`` documents itself: what the managers' proxies are.
+"""A durable queue of plain values with the interface of ``queue.Queue``: the queue proxies of the managers.
 
-``put`` returns when the item is stored. A ``get`` names itself by a token: the master holds the item for it
-until it is confirmed, which follows at once and is not waited for: it is repeated until the master has it. If this
-process dies in between, the item is somebody else's a few seconds later; nothing is ever lost, and what was
-confirmed never comes again.
+``put`` returns when the item is stored. Each ``get`` carries a random token, under which the master leases the item to it
+until the confirmation. The confirmation follows at once; ``get`` does not wait for it, and it is repeated until the master
+has it. If this process dies in between, another consumer gets the item a few seconds later. So no item is lost, and a
+confirmed item never comes again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..core.session import ClientSession
 
 TOKEN_BYTES: Final = 16
-UNKNOWN: Final = object()  # what became of a put
+UNKNOWN: Final = object()  # the result of a put whose answer did not come
 SILENT: Final = "the master did not answer in time; the item may still be stored when it does: is tq-master running there?"
 
 if sys.version_info >= (3, 13):
@@ -57,30 +57,30 @@ class SimpleQueue:
         self._session, self._target = session, ("get_queue", name, kind, max(0, maxsize), mine)
         self._kind = kind
         self._putters = NumberedCallers()
-        if mine:  # whoever is handed it must find it there
+        if mine:  # created now, because another process may use the proxy before this one does
             self._now("make")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _arrived, (master_address_of(self._session), type(self), *self._target[1:4])
 
     def _tq_reference(self) -> Reference:
-        """As it travels in values."""
+        """Its form inside values."""
         return Reference("queue", (type(self).__name__, *self._target[1:4]), self._session.cluster_id())
 
     def __repr__(self) -> str:
         return f"<tq.{type(self).__name__} {self._target[1]!r}>"
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Put an item; when this returns, it is stored. It never blocks for room, so ``block`` and ``timeout`` say
-        nothing.
+        """Put an item; it is stored when this returns. It never blocks for room, so ``block`` and ``timeout`` have no
+        effect.
 
-        Raises NotSerializable for what cannot travel, with the path to it; StoreError when the master cannot store it.
+        Raises NotSerializable, with the path, for a value that cannot be sent; StoreError when the master cannot store it.
         """
         self._put(item, True, None)
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """The next item; waits for it. Raises queue.Empty as the standard library's does, and ShutDown when the queue was
-        shut down and is empty."""
+        """Wait for the next item and return it. Raises queue.Empty as the standard library's queue does, and ShutDown when
+        the queue was shut down and is empty."""
         token, item = self._get(block, timeout)
         self._start_until_done("confirm", [token])
         return item
@@ -97,12 +97,12 @@ class SimpleQueue:
     def empty(self) -> bool:
         return self.qsize() == 0
 
-    # more than queues have
+    # beyond the standard library's queues
 
     @contextmanager
     def lease(self, timeout: float | None = None) -> Iterator[Any]:
-        """``with q.lease() as item:`` takes the item for good when the block ends well, and gives it back when the
-        block raises or its process dies: every item is worked on at least once."""
+        """``with q.lease() as item:`` removes the item when the block succeeds, and returns it to the queue when the block
+        raises or its process dies: every item is processed at least once."""
         token, item = self._get(True, timeout)
         try:
             yield item
@@ -124,7 +124,9 @@ class SimpleQueue:
             stored = self._waited(answer, block, deadline)
         except TimeoutError:
             stored = self._given_up("give_up_put", UNKNOWN, name, number)
-        except BaseException:  # Ctrl-C: it is not to be stored behind our back, as far as we can tell
+        except (
+            BaseException
+        ):  # Ctrl-C: the item must not be stored after the caller was interrupted, if we can prevent it
             self._start_until_done("give_up_put", name, number)
             raise
         if stored is not UNKNOWN:
@@ -143,7 +145,7 @@ class SimpleQueue:
         token = os.urandom(TOKEN_BYTES)
         try:
             payload = self._payload(token, block, deadline)
-        except BaseException:  # Ctrl-C: an item that is on its way to us goes back
+        except BaseException:  # Ctrl-C: an item already under way to us returns to the queue
             self._start_until_done("release", [token])
             raise
         if payload is None:
@@ -152,7 +154,7 @@ class SimpleQueue:
             raise ShutDown
         try:
             return token, decode(payload)
-        except DecodeError:  # somebody else may be able to read it
+        except DecodeError:  # another consumer may be able to decode it
             self._start_until_done("release", [token])
             raise
 
@@ -161,14 +163,14 @@ class SimpleQueue:
             answer = self._ask("get", token, block)
             try:
                 return self._waited(answer, block, deadline)
-            except StoreError:  # of a transaction it was in with others; the same token gets the same item
+            except StoreError:  # the shared transaction failed; trying again with the same token is safe
                 if not pause_before(deadline):
                     raise
             except TimeoutError:
                 return self._given_up("give_up_get", None, token)
 
     def _given_up(self, method: str, otherwise: Any, *args: Any) -> Any:
-        """The time is over: what the master says became of the call, ``otherwise`` if it does not answer."""
+        """The timeout has passed: returns the master's result of the call, or ``otherwise`` if it does not answer."""
         try:
             return self._start_until_done(method, *args).result(GIVE_UP_SECONDS)
         except TimeoutError:
@@ -178,7 +180,7 @@ class SimpleQueue:
 
     def _is_priority(self, block: bool, deadline: float | None) -> bool:
         if self._kind is None:
-            if deadline is not None:  # a timeout of nothing is for room in the queue
+            if deadline is not None:  # the caller's timeout is for room in the queue, not for this call
                 deadline = max(deadline, time.monotonic() + GIVE_UP_SECONDS)
             try:
                 answer = self._waited(self._ask("size"), block, deadline)
@@ -191,30 +193,30 @@ class SimpleQueue:
         return from_wire(QueueSize, self._now("size"))
 
     def _waited(self, answer: Future[Any], block: bool, deadline: float | None) -> Any:
-        """The answer to what may be parked; who does not block did not ask to wait for a master, either."""
+        """The answer to a call that the master may park. A non-blocking call does not wait for an absent master, either."""
         return answer.result(rest_of(deadline)) if block else self._session.answer_of(answer)
 
     def _now(self, method: str, *args: Any) -> Any:
-        """The answer to what is answered at once."""
+        """The answer to a call that the master answers at once."""
         return self._session.answer_of(self._ask(method, *args))
 
     def _ask(self, method: str, *args: Any) -> Future[Any]:
         return self._session.start_call(self._target, method, *args)
 
     def _start_until_done(self, method: str, *args: Any) -> Future[Any]:
-        """Repeated until it is done: its failure would be seen by nobody."""
+        """Repeated until it is done: no caller would see its failure."""
         return self._session.start_until_done(self._target, method, *args)
 
 
 class ItemQueue(SimpleQueue):
-    """With what ``queue.Queue`` and its kinds have."""
+    """A queue with the full interface of ``queue.Queue`` and its variants."""
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Put an item; when this returns, it is stored. Raises queue.Full as the standard library's does, and ShutDown
-        when the queue was shut down.
+        """Put an item; it is stored when this returns. Raises queue.Full as the standard library's queue does, and
+        ShutDown when the queue was shut down.
 
-        Raises NotSerializable for what cannot travel, with the path to it; TypeError for an item that a priority
-        queue cannot order among those it has; StoreError when the master cannot store it.
+        Raises NotSerializable, with the path, for a value that cannot be sent; TypeError for an item that a priority queue
+        cannot compare with its other items; StoreError when the master cannot store it.
         """
         self._put(item, block, timeout)
 
@@ -223,7 +225,7 @@ class ItemQueue(SimpleQueue):
         return 0 < size.maxsize <= size.waiting
 
     def task_done(self) -> None:
-        """One item that was taken is done. Raises ValueError when more are told done than were put."""
+        """Mark one taken item as done. Raises ValueError when more items are marked done than were put."""
         putter = self._putters.take()
         try:
             self._now("task_done", putter.name, next(putter.numbers))
@@ -233,24 +235,24 @@ class ItemQueue(SimpleQueue):
         self._putters.give_back(putter)
 
     def join(self) -> None:
-        """Wait until everything that was put has been told done."""
+        """Wait until every item that was put is marked done."""
         self._ask("join").result()
 
     def shutdown(self, immediate: bool = False) -> None:
-        """From now on ``put`` raises ShutDown, and so does ``get`` once the queue is empty; those who wait are told.
+        """Shut the queue down: ``put`` raises ShutDown, and so does ``get`` once the queue is empty; waiting calls wake up.
 
-        ``immediate``: it is emptied, each item counts as done, and one that is given back is dropped. As in Python
-        3.13, for every program that uses the queue, and over restarts of the master: see ``reopen``.
+        ``immediate``: the queue is emptied, each item counts as done, and a returned item is dropped. As in Python 3.13,
+        but for every program that uses the queue, and across restarts of the master: see ``reopen``.
         """
         self._now("shutdown", immediate)
 
     def reopen(self) -> None:
-        """The end of ``shutdown``: items are put again. The standard library's queues have no such thing."""
+        """Undo ``shutdown``: items can be put again. The standard library's queues have no equivalent."""
         self._now("reopen")
 
 
 def _arrived(address: MasterAddress, kind: type[SimpleQueue], *arguments: Any) -> SimpleQueue:
-    """A queue that came by pickle; whose it is stays as it was."""
+    """An unpickled queue. It is not created here, so it still belongs to the program that made it."""
     return kind(session_to(address), *arguments)
 
 

@@ -1,7 +1,8 @@
-"""A master, and a worker if one is wanted, that belong to this program: real ones, as its children.
+"""A real master and real workers as child processes of this program.
 
-What ``tq.local()`` and a manager's ``start()`` stand on. The programs are started with a parent-death guard: they
-end with this one, however it ends. What they say goes to the log ``tq.local``; why one did not start is the error.
+The base of ``tq.local()`` and of a manager's ``start()``. The programs are started with a parent-death guard: they end
+with this program, even if it is killed. Their output goes to the logger ``tq.local``; the output of a program that fails
+to start becomes the text of the error.
 """
 
 from __future__ import annotations
@@ -32,26 +33,31 @@ from ...common.wire.address import Address, parse_address
 
 START_SECONDS_MAX: Final = 30.0
 STOP_SECONDS: Final = 10.0  # from SIGTERM to SIGKILL
-STOP_SECONDS_OF_BROKEN: Final = 1.0  # a worker whose master has died has nobody to hand anything back to
+STOP_SECONDS_OF_BROKEN: Final = 1.0  # a worker whose master has died cannot return its tasks anyway
 COMPLAINT_LINES_MAX: Final = 40
-LOG_LEVELS: Final = {"debug": 10, "info": 10, "warning": 30, "error": 40}  # what is well is nobody's news
+LOG_LEVELS: Final = {
+    "debug": 10,
+    "info": 10,
+    "warning": 30,
+    "error": 40,
+}  # routine messages of our own programs are of no interest to the user
 
-# Our worker is on this machine and ends with us: a master that is started again need not wait long for an old one.
+# Our worker is on this machine and ends with us: a restarted master need not wait long for an old one to reconnect.
 TIMINGS: Final = {"TQ_HEARTBEAT_SECONDS": "1.5", "TQ_LEASE_SECONDS": "5", "TQ_GRACE_SECONDS": "1"}
-# Threads share one lock: C code of a task that keeps it that long must not look like a dead worker.
+# Threads share the interpreter lock: C code of a task that holds it this long must not look like a dead worker.
 TIMINGS_OF_THREADS: Final = {**TIMINGS, "TQ_LEASE_SECONDS": "20"}
 
 IMPORTED: Final = (
-    "this module is imported to run its functions, and starts a cluster when it is imported, which would import it, and so "
-    "on without end; put what starts it under `if __name__ == '__main__':`"
+    "a worker imports this module to run its functions, and the import starts a cluster, whose worker would import it again, "
+    "without end; put what starts it under `if __name__ == '__main__':`"
 )
 
 log = logging.getLogger("tq.local")
 
 
 class ChildProgram:
-    """One started program; ``ready`` is the record of the action that says that it serves. ``on_exit`` is told how it
-    ended, in its thread, when nobody has stopped it."""
+    """One started program. ``ready``: the log record of the action that says that it serves. ``on_exit`` is called with the
+    way it ended, in its thread, unless ``stop`` ended it."""
 
     def __init__(
         self,
@@ -80,7 +86,7 @@ class ChildProgram:
             self.process.wait(timeout)
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """SIGTERM: it finishes what it does; after ``seconds`` SIGKILL."""
+        """Send SIGTERM, so that it finishes its work; after ``seconds`` SIGKILL."""
         self._is_stopped = True
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -99,7 +105,9 @@ class ChildProgram:
             raise Unreachable(f"{self._module} did not start within {START_SECONDS_MAX:g} s") from None
         if told is None:
             said = [line.partition(": ")[2] or line for line in self._complaints]
-            words = " ".join(line for line in said if not line.startswith("see: "))  # our own error says it
+            words = " ".join(
+                line for line in said if not line.startswith("see: ")
+            )  # our own error has the remedy
             raise ConfigError(
                 words or f"{self._module} ended with status {self.process.wait()} and said nothing"
             )
@@ -116,7 +124,7 @@ class ChildProgram:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 env=self._environment,
-                start_new_session=True,  # Ctrl-C is for us: we end them in order
+                start_new_session=True,  # Ctrl-C reaches this program only, which stops the others in order
             )
         except OSError as error:
             self._started.put(error)
@@ -126,7 +134,7 @@ class ChildProgram:
         with self.process.stderr as said:
             for line in said:
                 self._take(line.decode("utf-8", "replace").rstrip("\n"))
-        self._started.put(None)  # if nobody has been told yet, it did not start
+        self._started.put(None)  # end of output: a caller that still waits learns that the start failed
         status = self.process.wait()
         if self._is_ready and not self._is_stopped:
             self._on_exit(_exit_text(status))
@@ -136,7 +144,7 @@ class ChildProgram:
         if line.startswith('{"'):
             try:
                 record = json.loads(line)
-            except ValueError:  # printed by a task that looks like one
+            except ValueError:  # output of a task that looks like a record
                 record = None
         if not isinstance(record, dict) or "action" not in record:
             self._complaints.append(line)
@@ -149,17 +157,17 @@ class ChildProgram:
 
 
 class _Program(Protocol):
-    """A child process of ours, or what is a program of its own inside this one."""
+    """A child process, or a worker in a thread of this process."""
 
     def join(self, timeout: float | None = None) -> None: ...
     def stop(self, seconds: float) -> None: ...
 
 
 class EmbeddedCluster:
-    """A context: inside it the master runs. ``data``: its directory; None: one that goes with it.
+    """A context in which the master runs. ``data``: its directory; None: a temporary one.
 
-    ``on_end``: told why there is no way any more: before the programs are stopped, or when one of them ends by itself, in a
-    thread of ours.
+    ``on_end``: callbacks that get the reason when the cluster ends: before ``stop`` ends the programs, or, in a thread of
+    this class, when one of them ends by itself.
     """
 
     def __init__(
@@ -176,17 +184,18 @@ class EmbeddedCluster:
         self._stopping = threading.Lock()
         self._authkey: str | None = None  # None: the master makes keys by role
         self.address = ""
-        atexit.register(self.stop)  # a program may end without a word to us
+        atexit.register(self.stop)  # a program may exit without calling stop
 
     def start_master(
         self, bind: str = "127.0.0.1:0", authkey: str | None = None, registered: str | None = None
     ) -> None:
-        """``registered``: what a manager serves there, as JSON. Raises ConfigError with the master's reason when it does not start."""
+        """``registered``: the typeids that a manager serves, as JSON. Raises ConfigError with the master's own message when
+        it does not start."""
         environment = {**own_environment(), **self._timings}
         arguments = ["--bind", bind, "--data", str(self.data), "--durability", self._durability]
         if authkey is not None:
             self._authkey = environment["TQ_AUTHKEY"] = authkey
-        if registered is not None:  # names that the master imports as this program would
+        if registered is not None:  # the master imports these names with this program's module path
             environment["TQ_REGISTERED"] = registered
             environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
         master = ChildProgram("tq.master.cli", arguments, environment, "master.started", self._died("master"))
@@ -203,8 +212,8 @@ class EmbeddedCluster:
         tasks_per_child: int | None = None,
         on_exit: Callable[[str], None] | None = None,
     ) -> Callable[[], None]:
-        """One that serves all queues, or one alone; what ends it before the cluster does. ``on_exit``: told how it ended
-        by itself, in place of whoever is told of the cluster's end."""
+        """A worker that serves all queues, or just ``queue``; returns a function that ends it before the cluster.
+        ``on_exit``: called with the way it ended by itself, in place of the cluster's ``on_end``."""
         arguments = ["--connect", self._address_here()]
         arguments += [] if self._authkey is not None else ["--authkey-file", str(self.data / "worker.key")]
         arguments += [] if slots is None else ["--slots", str(slots)]
@@ -231,30 +240,30 @@ class EmbeddedCluster:
                 program.stop(STOP_SECONDS)
 
     def start_threads(self, slots: int) -> None:
-        """A worker inside this program, which runs whatever it is sent in threads."""
+        """A worker inside this process, which runs tasks in threads."""
         from ...worker.pools.thread_worker import ThreadWorker
 
         settings = WorkerSettings(connect=(parse_address(self.address),), allow=("*",), slots=slots)
         self._programs.append(ThreadWorker(settings, self.key("worker"), _log_event))
 
     def _address_here(self) -> str:
-        """As this host reaches it: the master may listen on every interface."""
+        """The master's address for a client on this host: the master itself may listen on every interface."""
         address = parse_address(self.address)
         return str(Address("127.0.0.1", address.port)) if address.host == "0.0.0.0" else self.address  # noqa: S104
 
     def _died(self, program: str) -> Callable[[str], None]:
-        rest = f"is in {self.data} and is finished by the next program that opens it"
+        rest = f"remains in {self.data}, and the next program that opens it finishes it"
         if self._temporary is not None:
-            rest = "is gone; make a new one"
+            rest = "is lost; make a new one"
 
-        def tell(how: str) -> None:
+        def report(how: str) -> None:
             self.is_broken = True
             self._notify(f"the {program} of this program's own cluster {how}; what was not finished {rest}")
 
-        return tell
+        return report
 
     def _notify(self, words: str) -> None:
-        for step in list(self.on_end):  # one that ends takes itself away
+        for step in list(self.on_end):  # a copy: a callback may remove itself
             step(words)
 
     @property
@@ -270,9 +279,9 @@ class EmbeddedCluster:
             program.join(timeout)
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Workers first, so that they can hand back what they hold."""
+        """Stop the workers first, so that they can still return their tasks to the master."""
         if os.getpid() != self._process:
-            return  # a forked child ends, and the cluster is its parent's
+            return  # a forked child exits; the cluster belongs to its parent
         self._notify("this program's own cluster was stopped")
         with self._stopping:
             while self._programs:
@@ -289,7 +298,7 @@ class EmbeddedCluster:
 
 
 def _exit_text(status: int) -> str:
-    """How a program has ended."""
+    """How a program ended."""
     if status >= 0:
         return f"ended with status {status}"
     try:
@@ -307,5 +316,5 @@ def _log_event(action: str, *, level: str = "info", **fields: object) -> None:
 
 
 def own_environment() -> dict[str, str]:
-    """Ours, without settings of tq: what is said to our own programs is said by us."""
+    """The environment without settings of tq: this program alone configures its own master and workers."""
     return {name: value for name, value in os.environ.items() if not name.startswith("TQ_")}

@@ -1,4 +1,4 @@
-"""``tq.local()``: a cluster inside one program, for work that fits one machine.
+"""``tq.local()``: a cluster that belongs to one program, for work that fits on one machine.
 
 ::
 
@@ -7,9 +7,9 @@
             q.add_task(resize, path, width=300)
         q.join()
 
-A real master and a real worker belong to this program and end with it; the worker runs tasks in child processes, or
-in threads of this program. With ``file`` the queue is kept in that directory: tasks that were not finished when the
-program ended, however it ended, are finished next time.
+A real master and a real worker belong to this program and end with it; the worker runs tasks in child processes, or in
+threads of this program. With ``file`` the queue is kept in that directory: tasks that were unfinished when the program
+ended or was killed are finished the next time.
 """
 
 from __future__ import annotations
@@ -38,16 +38,14 @@ T = TypeVar("T")
 
 Workers = Literal["processes", "threads"]
 
-LOOK_SECONDS: Final = 0.1  # between looks at what an earlier program left
+LOOK_SECONDS: Final = 0.1  # between checks for unfinished tasks of an earlier program
 UNFINISHED: Final = ("ready", "scheduled", "blocked", "running")
-THREADS_MAX: Final = (
-    32  # unless somebody says; this, and four more than cores, is as ThreadPoolExecutor has it
-)
+THREADS_MAX: Final = 32  # by default; this, and four more than there are cores, as in ThreadPoolExecutor
 WORKERS: Final = ("processes", "threads")
 
 
 class Local(Executor):
-    """An Executor with a cluster of its own; see ``tq.local``."""
+    """An Executor with its own cluster; see ``tq.local``."""
 
     def __init__(
         self,
@@ -69,23 +67,23 @@ class Local(Executor):
         self._submissions.on_end.append(self.cluster.stop)
 
     def add_task(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Queue ``fn(*args, **kwargs)``. As ``submit``, but when this returns, the task is stored."""
+        """Queue ``fn(*args, **kwargs)``. As ``submit``, but the task is stored when this returns."""
         future = self.submit(fn, *args, **kwargs)
         self._submissions.flush()
         return future
 
     def join(self) -> None:
-        """Wait until everything is done, what an earlier program left in the file included.
+        """Wait until all tasks are done, including unfinished tasks of an earlier program in the file.
 
-        After ``shutdown``, for what it was given; with a file that raises RuntimeError, for nobody knows about the rest.
-        Raises BrokenExecutor when the cluster has died.
+        After ``shutdown`` it waits for the tasks of this object only; with a file it raises RuntimeError then, because the
+        state of the other tasks is unknown. Raises BrokenExecutor when the cluster has died.
         """
         self._submissions.join()
         try:
             while self._has_unfinished():
                 threading.Event().wait(LOOK_SECONDS)
         except Unreachable:
-            if self._has_unfinished():  # it has ended meanwhile; or this is told once more
+            if self._has_unfinished():  # it may have ended in between; if not, this raises the better error
                 raise
 
     def _has_unfinished(self) -> bool:
@@ -105,8 +103,8 @@ class Local(Executor):
     def _check_limit(self, what: str, timeout: object) -> None:
         if self._is_of_threads and timeout is not None:
             raise InvalidArgument(
-                f"{what}: timeout={timeout}: nobody can end a thread, so its time limit would be a promise that is not "
-                "kept; take workers='processes', or let the function watch the clock itself"
+                f"{what}: timeout={timeout}: a thread cannot be ended from outside, so its time limit could not be enforced; "
+                "use workers='processes', or check the time in the function"
             )
 
 
@@ -117,17 +115,17 @@ def local(
     file: str | Path | None = None,
     **options: Unpack[Options],
 ) -> Local:
-    """A cluster of this program's own, as an Executor: ``with tq.local() as q: q.add_task(fn, 1); q.join()``.
+    """A cluster that belongs to this program, as an Executor: ``with tq.local() as q: q.add_task(fn, 1); q.join()``.
 
-    ``processes``: how many tasks run at a time; as many as the machine has cores. ``file``: a directory that keeps the queue.
-    ``options``: of its tasks, as for ``app.task``. Functions are found by their names, as always: those of a script need
-    its ``if __name__ == "__main__":`` around what starts the work, as with multiprocessing.
+    ``processes``: how many tasks run at a time; by default the number of cores. ``file``: a directory that keeps the queue.
+    ``options``: options of its tasks, as for ``app.task``. Functions are found by name, as always: as with multiprocessing,
+    a script with functions needs ``if __name__ == "__main__":`` around the code that starts the work.
 
-    ``workers="threads"`` runs them in threads of this program, for work that waits more than it computes:
-    ``with tq.local(20, workers="threads") as q: q.map(fetch, urls)``. They share its memory, its modules and what it
-    prints to, start at once, and need no ``if __name__``; there are as many as in a ThreadPoolExecutor. Retries, delays and ``file`` are as with processes. Nobody can end a
-    thread: ``timeout=`` raises InvalidArgument, a cancelled task goes on until it looks at
-    ``tq.current().cancelled``, and one that takes the program down takes all down.
+    ``workers="threads"`` runs tasks in threads of this program, for work that waits more than it computes:
+    ``with tq.local(20, workers="threads") as q: q.map(fetch, urls)``. Threads share the program's memory, modules and
+    output, start at once, and need no ``if __name__``; their default number is that of ThreadPoolExecutor. Retries, delays
+    and ``file`` work as with processes. A thread cannot be ended from outside: ``timeout=`` raises InvalidArgument, a
+    cancelled task continues until it checks ``tq.current().cancelled``, and a task that crashes ends the whole program.
     """
     return Local(processes, workers=workers, file=file, **options)
 
@@ -135,7 +133,7 @@ def local(
 def start_embedded_cluster(
     processes: int | None, file: str | Path | None, workers: Workers = "processes"
 ) -> EmbeddedCluster:
-    """A started master and worker. Raises RuntimeError where that would start them without end."""
+    """A started master and worker. Raises RuntimeError inside a task: each import there would start another cluster."""
     if processes is not None and (not isinstance(processes, int) or processes < 1):
         raise InvalidArgument(f"processes must be a whole number from 1, not {processes!r:.80}")
     if ambient() is not None:
@@ -147,7 +145,7 @@ def start_embedded_cluster(
         if workers == "threads":
             cluster.start_threads(processes or min(THREADS_MAX, (os.cpu_count() or 1) + 4))
         else:
-            cluster.start_worker(slots=processes, allow=("*",))  # ours alone: only we have its key
+            cluster.start_worker(slots=processes, allow=("*",))  # safe: no other program has its key
     except BaseException:
         cluster.stop()
         raise

@@ -1,4 +1,4 @@
-"""A cluster for as long as a test takes: a real master and a real worker, which nobody has to start by hand."""
+"""A cluster for the duration of a test: a real master and a real worker, started automatically."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .cluster import EmbeddedCluster
 
 @contextlib.contextmanager
 def throwaway_cluster(app: App, *, slots: int = 2) -> Iterator[App]:
-    """A master and a worker that serves the tasks of ``app``, which talks to them inside the block::
+    """Start a master and a worker that serves the tasks of ``app``, which uses them inside the block::
 
         with tq.throwaway_cluster(app):
             assert square.submit(7).result(timeout=10) == 49
 
-    Wherever the app sends its tasks otherwise, here they go nowhere else, and nothing of them is kept. Raises
-    ConfigError, with what the worker said, when it cannot load your code.
+    Inside the block the app sends its tasks nowhere else; after it nothing of them is kept. Raises ConfigError, with the
+    worker's message, when the worker cannot load your code.
     """
     modules = _modules(app)
     with EmbeddedCluster(None, durability="memory") as cluster:
@@ -31,7 +31,7 @@ def throwaway_cluster(app: App, *, slots: int = 2) -> Iterator[App]:
 
 
 def _modules(app: App) -> list[str]:
-    """What a worker has to be given to serve the tasks of an app: files for what is no part of a package."""
+    """The modules that a worker must load to serve the tasks of an app; as files if they are not in a package."""
     names = sorted({task.function.__module__ for task in app.__tq_tasks__.values()})
     if not names:
         raise InvalidArgument(f"{app!r} has no tasks: mark functions with @app.task before the block begins")

@@ -1,7 +1,7 @@
-"""Events and barriers over the network, as ``threading`` documents them; and what their proxies share with locks.
+"""Events and barriers over the network, with the interface of ``threading``; and the base of all synchronization proxies.
 
-Every call that waits names itself by a random token and is repeated after a lost connection: nothing is done twice,
-nobody misses what happened meanwhile. When the time is over, the master is asked what became of the call.
+Every call that waits carries a random token and is repeated after a lost connection: nothing is done twice, and no
+wake-up is missed in between. When a timeout has passed, the client asks the master for the result of the call.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from ..core.session import ClientSession
 
 TOKEN_BYTES: Final = 16
-STORE_SECONDS: Final = 5.0  # how long that is tried, for calls that nobody parks
+STORE_SECONDS: Final = 5.0  # how long a failing store is tried again, for calls that are never parked
 
 
 class SyncProxy:
-    """What they share. ``mine``: it goes with this process's session."""
+    """The base of all synchronization proxies. An object without a name is private: it ends with this process's session."""
 
     _object: ClassVar[str]
 
@@ -36,7 +36,7 @@ class SyncProxy:
         self._session = session
         self.name = private_name(type(self).__name__.lower()) if name is None else name
         self._target = (self._object, self.name, *arguments, name is None)
-        self._call("state")  # it is there now, and nothing else is of that name
+        self._call("state")  # creates it; raises if an object of another kind has this name
 
     def __reduce__(self) -> tuple[Any, ...]:
         rest = {name: value for name, value in vars(self).items() if name != "_session"}
@@ -47,16 +47,16 @@ class SyncProxy:
         )
 
     def _tq_reference(self) -> Reference:
-        """As it travels in values."""
+        """Its form inside values."""
         return Reference("sync", (type(self).__name__, *self._where()), self._session.cluster_id())
 
     def _where(self) -> tuple[Any, ...]:
-        """What ``_found`` is to be called with."""
+        """The arguments for ``_found``."""
         return self._target[1:-1]
 
     @classmethod
     def _found(cls, session: ClientSession, name: str, *arguments: Any) -> Self:
-        """One that is there, as whoever it was that arrived here has it; whose it is stays as it was."""
+        """A proxy of an existing object, made from a reference. The object still belongs to the program that made it."""
         proxy = cls.__new__(cls)
         proxy._session, proxy.name, proxy._target = session, name, (cls._object, name, *arguments, False)
         return proxy
@@ -68,11 +68,11 @@ class SyncProxy:
         return self._session.start_call(self._target, method, *args)
 
     def _start_until_done(self, method: str, *args: Any) -> Future[Any]:
-        """Repeated until it is done: its failure would be seen by nobody."""
+        """Repeated until it is done: no caller would see its failure."""
         return self._session.start_until_done(self._target, method, *args)
 
     def _call(self, method: str, *args: Any) -> Any:
-        """The answer; a disk that fails is given a few seconds to recover."""
+        """The answer; a failing disk of the master has a few seconds to recover."""
         until = deadline_in(STORE_SECONDS)
         while True:
             try:
@@ -87,12 +87,12 @@ class SyncProxy:
             answer = self._ask(method, *args)
             try:
                 return answer.result(rest_of(deadline))
-            except StoreError:  # of a transaction it was in with others; the same token is the same call
+            except StoreError:  # the shared transaction failed; trying again with the same token is safe
                 if not pause_before(deadline):
                     raise
 
     def _ask_until_answered(self, method: str, *args: Any) -> Any:
-        """The answer, however long it takes while there is a master: Unreachable when that stays away."""
+        """The answer, however long the store fails; raises Unreachable when the master stays away."""
         while True:
             try:
                 return self._session.answer_of(self._ask(method, *args))
@@ -100,7 +100,7 @@ class SyncProxy:
                 pause_before(None)
 
     def _given_up(self, otherwise: Any, method: str, *args: Any) -> Any:
-        """The time is over: what the master says became of the call, ``otherwise`` if it does not answer."""
+        """The timeout has passed: returns the master's result of the call, or ``otherwise`` if it does not answer."""
         try:
             return self._start_until_done(method, *args).result(GIVE_UP_SECONDS)
         except TimeoutError:
@@ -108,7 +108,7 @@ class SyncProxy:
 
 
 def _arrived(address: MasterAddress, kind: type[SyncProxy], rest: dict[str, Any]) -> SyncProxy:
-    """A proxy that came by pickle; whose it is stays as it was."""
+    """An unpickled proxy. The object still belongs to the program that made it."""
     proxy = kind.__new__(kind)
     vars(proxy).update(rest, _session=session_to(address))
     return proxy
@@ -132,11 +132,11 @@ class Event(SyncProxy):
         self._call("clear", os.urandom(TOKEN_BYTES))
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Whether it was set before the time was over."""
+        """Wait until the event is set; False when ``timeout`` seconds pass first."""
         deadline = deadline_in(timeout)
         if deadline is None:
             answer = self._call("state")
-        else:  # a time that is over at once still asks, and a master that is away does not hold it up
+        else:  # with a timeout of 0 the state is still read, and an absent master delays that only briefly
             try:
                 until = max(deadline, time.monotonic() + GIVE_UP_SECONDS)
                 answer = self._await("state", deadline=until)
@@ -189,7 +189,7 @@ class Barrier(SyncProxy):
         return proxy
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for the others; each gets another number from 0 on. Raises threading.BrokenBarrierError."""
+        """Wait for the other parties; each gets a different number from 0 on. Raises threading.BrokenBarrierError."""
         timeout = self._timeout if timeout is None else timeout
         deadline = deadline_in(timeout)
         token = os.urandom(TOKEN_BYTES)
@@ -205,11 +205,11 @@ class Barrier(SyncProxy):
         return int(place)
 
     def reset(self) -> None:
-        """As new; those who wait get BrokenBarrierError."""
+        """Return to the initial state; waiting parties get BrokenBarrierError."""
         self._call("reset", os.urandom(TOKEN_BYTES))
 
     def abort(self) -> None:
-        """Break it: whoever waits, or comes, gets BrokenBarrierError until it is reset."""
+        """Break the barrier: present and later waits raise BrokenBarrierError until it is reset."""
         self._call("abort")
 
     def _state(self) -> BarrierState:

@@ -1,9 +1,10 @@
-"""Locks, semaphores and conditions over the network, as ``threading`` documents them.
+"""Locks, semaphores and conditions over the network, with the interface of ``threading``.
 
-A lock is a lease: it is held as long as its holder's connection, and a short grace longer. Each acquisition has a
-fencing token, ``lock.token``, greater than all before it: give it to whatever the lock protects, and let that
-refuse a smaller one than it has seen; then a holder that was stopped and goes on too late does no harm. It learns
-of its loss when it releases: LockLost. Of an RLock the threads of a process are told apart here.
+A lock is a lease: it is held while its holder is connected, and for a short grace after that. Each acquisition has a
+fencing token, ``lock.token``, greater than all earlier ones. Pass it to the resource that the lock protects and let that
+refuse a smaller token than the largest it has seen: then a holder that was suspended and continues too late does no harm.
+Such a holder notices its loss at the release, which raises LockLost. The owning thread of an RLock is tracked here, since
+the master only knows processes.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ ALL: Final = 2**31 - 1
 
 
 class LockLost(RuntimeError):
-    """A lock or semaphore was somebody else's already: this process was away for longer than its lease."""
+    """The lock or semaphore was lost: this process was disconnected for longer than the lease, so another may hold it."""
 
 
 class _Acquired(NamedTuple):
@@ -43,9 +44,9 @@ class _Acquired(NamedTuple):
 
 
 class _Holdings:
-    """What this process holds of one lock, and by which threads; of an RLock, how deep each of them is in it.
+    """The acquisitions of one lock by this process, with their threads; for an RLock also each thread's recursion depth.
 
-    A process that was away may hold what was lost besides what it has now, so each thread gives back its own.
+    After a long disconnection there may be lost acquisitions beside current ones, so each thread releases its own.
     """
 
     def __init__(self) -> None:
@@ -61,12 +62,12 @@ class _Holdings:
             self._acquired.append(_Acquired(token, fence, threading.get_ident()))
 
     def latest(self) -> _Acquired | None:
-        """This thread's; if it has none, the one that was there first."""
+        """This thread's latest acquisition; if it has none, the oldest of the process."""
         with self._guard:
             return self._pick()
 
     def take(self) -> _Acquired | None:
-        """As ``latest``, and it is held no more."""
+        """As ``latest``, and removes it."""
         with self._guard:
             acquired = self._pick()
             if acquired is not None:
@@ -82,7 +83,7 @@ class _Holdings:
 
 
 class _SessionHoldings:
-    """What this process holds through one session, by the names of locks. A forked child holds nothing."""
+    """All acquisitions of this process through one session, by lock name. A forked child starts with none."""
 
     def __init__(self, session: ClientSession) -> None:
         self._guard = threading.Lock()
@@ -94,7 +95,7 @@ class _SessionHoldings:
 
 
 class _Acquirable(SyncProxy):
-    """Whatever is acquired and released."""
+    """The base of all proxies with ``acquire`` and ``release``."""
 
     _object = "get_lock"
     _kind: ClassVar[str]
@@ -105,11 +106,12 @@ class _Acquirable(SyncProxy):
     def acquire(
         self, block: bool = True, timeout: float | None = None, *, blocking: bool | None = None
     ) -> bool:
-        """Whether it is held now. ``blocking`` is ``block``, as threading calls it; ``timeout`` in seconds."""
+        """Acquire it; returns whether that succeeded. ``blocking`` is threading's name for ``block``; ``timeout`` in
+        seconds."""
         return self._acquire(block if blocking is None else blocking, timeout)
 
     def release(self) -> None:
-        """Raises LockLost when it was lost, RuntimeError when this process does not hold it."""
+        """Release it. Raises LockLost when it was lost, RuntimeError when this process does not hold it."""
         self._release()
 
     def __enter__(self) -> bool:
@@ -120,13 +122,13 @@ class _Acquirable(SyncProxy):
 
     @property
     def token(self) -> int | None:
-        """The fencing token of this thread's latest acquisition, or another's of this process; None: it holds none."""
+        """The fencing token of this thread's latest acquisition, else of another thread's; None when there is none."""
         acquired = self._holdings.latest()
         return None if acquired is None else acquired.fence
 
     @property
     def held(self) -> bool:
-        """Whether the master agrees that this process holds it, this moment."""
+        """Whether this process holds it, according to the master at this moment."""
         acquired = self._holdings.latest()
         return acquired is not None and bool(self._call("held", acquired.token))
 
@@ -150,7 +152,7 @@ class _Acquirable(SyncProxy):
             fence = self._given_up(None, "give_up_acquire", token)
             if fence is None:
                 self._start_until_done("release", token)
-        except BaseException:  # Ctrl-C: it is not to be acquired behind our back
+        except BaseException:  # Ctrl-C: it must not be acquired after the caller was interrupted
             self._start_until_done("release", token)
             raise
         if fence is None:
@@ -159,7 +161,7 @@ class _Acquirable(SyncProxy):
         return True
 
     def _deadline(self, block: bool, timeout: float | None) -> float | None:
-        """Checks arguments as locks of ``threading`` do; −1 is their word for no end."""
+        """Checks arguments as locks of ``threading`` do; there −1 means no timeout."""
         if timeout is None or timeout == -1:
             return None
         if not block:
@@ -194,7 +196,7 @@ class _Acquirable(SyncProxy):
         return len(self._holdings) > 0
 
     def _suspend(self) -> tuple[_Acquired, int]:
-        """What is held by this thread, no more, and how deep."""
+        """Give up this thread's acquisition for the time of a wait; returns it and its recursion depth."""
         acquired = self._holdings.take()
         if acquired is None:
             raise self._not_held()
@@ -210,7 +212,7 @@ class Lock(_Acquirable):
     _kind = "lock"
 
     def locked(self) -> bool:
-        """Whether anybody holds it."""
+        """Whether any process holds it."""
         return self._state().free == 0
 
 
@@ -220,7 +222,7 @@ class RLock(_Acquirable):
     _kind = "rlock"
 
     def locked(self) -> bool:
-        """Whether anybody holds it."""
+        """Whether any process holds it."""
         return self._state().free == 0
 
     def _acquire(self, block: bool, timeout: float | None) -> bool:
@@ -267,7 +269,7 @@ class RLock(_Acquirable):
 
 
 class Semaphore(_Acquirable):
-    """As ``threading.Semaphore``. A process that holds no permit may release as well: then there is one more."""
+    """As ``threading.Semaphore``. A process that holds no permit may release too, which adds one."""
 
     _kind = "semaphore"
 
@@ -277,7 +279,7 @@ class Semaphore(_Acquirable):
         super().__init__(session, name, value)
 
     def release(self, n: int = 1) -> None:
-        """Raises LockLost when a permit was lost."""
+        """Release ``n`` permits. Raises LockLost when a permit was lost."""
         if n < 1:
             raise ValueError("n must be one or more")
         self._check_release(n - len(self._holdings))
@@ -294,13 +296,13 @@ class Semaphore(_Acquirable):
         return self._state().free
 
     def _deadline(self, block: bool, timeout: float | None) -> float | None:
-        """To semaphores of ``threading`` a negative timeout is one that is over."""
+        """A negative timeout has passed already, as for semaphores of ``threading``."""
         if not block and timeout is not None:
             raise ValueError("can't specify timeout for non-blocking acquire")
         return deadline_in(timeout)
 
     def _check_release(self, beyond: int) -> None:
-        """May it add so many permits that this process does not hold?"""
+        """Raises ValueError when this many permits that the process does not hold must not be added."""
 
 
 class BoundedSemaphore(Semaphore):
@@ -316,7 +318,7 @@ class BoundedSemaphore(Semaphore):
 class Condition:
     """As ``threading.Condition``, over a Lock or RLock of the same manager.
 
-    As there, ``wait`` may return for nothing, here after a lost connection: use ``wait_for``, or a loop.
+    As there, ``wait`` may wake up without a notification, here after a lost connection: use ``wait_for``, or a loop.
     """
 
     def __init__(
@@ -332,7 +334,7 @@ class Condition:
         return _arrived, (self._lock, self.name)
 
     def _tq_reference(self) -> Reference:
-        """As it travels in values: with its lock."""
+        """Its form inside values, with its lock."""
         lock = self._lock._tq_reference()
         return Reference("sync", ("Condition", self.name, lock.where), lock.cluster)
 
@@ -351,7 +353,7 @@ class Condition:
         return self._lock.token
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Release the lock, wait to be notified, acquire it again. False: the time was over."""
+        """Release the lock, wait for a notification, acquire the lock again. False when ``timeout`` seconds pass first."""
         deadline = deadline_in(timeout)
         lock = self._lock
         if not lock._is_mine():
@@ -363,7 +365,7 @@ class Condition:
             new = lock._await(*call, deadline=deadline)
         except TimeoutError:
             notified, new = self._given_up(call, suspended, depth)
-        except BaseException:  # Ctrl-C: whoever called us expects to hold the lock
+        except BaseException:  # Ctrl-C: the caller's ``with`` block still expects to hold the lock
             _, new = self._given_up(call, suspended, depth)
             if new is not None:
                 lock._restore(token, new, depth)
@@ -371,16 +373,16 @@ class Condition:
         if new is None:
             lock._restore(
                 suspended.token, suspended.fence, depth
-            )  # so that the end of a ``with`` says the same
+            )  # so that the end of a ``with`` block raises the same error
             raise lock._lost(suspended.fence)
         lock._restore(token, new, depth)
         return notified
 
     def _given_up(self, call: tuple[Any, ...], suspended: _Acquired, depth: int) -> tuple[bool, int | None]:
-        """Wait for the lock only: whether it was notified before, and the fencing token.
+        """Stop waiting for a notification and wait for the lock: whether a notification came, and the fencing token.
 
-        Raises Unreachable when the master stays away. It is told then that this process does not want the lock, and
-        who called us has it as after a loss: it is told at its release.
+        Raises Unreachable when the master stays away. Then the master is asked to release the lock once it is back, and
+        the caller is left as after a loss: its release raises LockLost.
         """
         _, name, _, token = call
         try:
@@ -392,7 +394,7 @@ class Condition:
             raise
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
-        """Wait until the predicate is true; its last value."""
+        """Wait until the predicate is true; returns its last value."""
         deadline = deadline_in(timeout)
         result = predicate()
         while not result:
@@ -404,7 +406,7 @@ class Condition:
         return result
 
     def notify(self, n: int = 1) -> None:
-        """Wake so many of those who wait."""
+        """Wake up to ``n`` waiting threads."""
         if not self._lock._is_mine():
             raise RuntimeError("cannot notify on un-acquired lock")
         acquired = self._lock._holdings.latest()
@@ -413,10 +415,10 @@ class Condition:
             raise self._lock._lost(acquired.fence)
 
     def notify_all(self) -> None:
-        """Wake all of them."""
+        """Wake all waiting threads."""
         self.notify(ALL)
 
 
 def _arrived(lock: Lock | RLock, name: str) -> Condition:
-    """A condition that came by pickle."""
+    """An unpickled condition."""
     return Condition(lock._session, lock, name)

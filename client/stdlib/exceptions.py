@@ -1,8 +1,8 @@
 """Errors as the standard library's users expect them: a task's exception of its own type, not a TaskError.
 
-A failure travels as text and plain arguments, and nothing of it is trusted: an exception is made anew only
-if its class is loaded in this process already and is built as Exception itself is, so that making it runs
-nobody's code. Any other is told as the TaskError it is.
+A failure arrives as text and plain arguments, which are not trusted: an exception is rebuilt only if its class is already
+loaded in this process and constructed as Exception itself is, so that building it runs no foreign code. Any other failure
+is raised as a TaskError.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from ...common.errors import ProtocolError, Rejected, TaskError, TqError, Unreac
 
 
 class BrokenCluster(BrokenExecutor, TqError):
-    """There is no way to the cluster any more: the key is refused, or nothing answered in time."""
+    """The cluster is unusable: the key is refused, the master did not answer in time, or the program's own cluster died."""
 
 
 def as_broken_cluster(error: TqError) -> TqError:
-    """What a caller of an Executor or Pool is told when his task could not be sent."""
+    """The error that a caller of an Executor or Pool gets when its task could not be sent."""
     lost = isinstance(error, (Unreachable, Rejected, ProtocolError))
     return BrokenCluster(str(error)) if lost else error
 
 
 def no_worker_runs(name: str, queue: str, connected: int) -> str:
-    """That no worker would run this, and the flag of one that would."""
+    """Says that no worker would run this function, and how to start one that would."""
     allow = name.replace(":", ".")
     module = name.partition(":")[0]
     none = (
@@ -40,7 +40,7 @@ def no_worker_runs(name: str, queue: str, connected: int) -> str:
 
 
 class RemoteTraceback(Exception):
-    """Where the task failed, as text: the cause of a rebuilt exception. As in ``multiprocessing.pool``."""
+    """The remote traceback as text: the cause of a rebuilt exception, as in ``multiprocessing.pool``."""
 
     def __init__(self, tb: str) -> None:
         super().__init__(tb)
@@ -51,7 +51,7 @@ class RemoteTraceback(Exception):
 
 
 def rebuilt(error: TaskError) -> BaseException:
-    """The exception the task raised, its ``__cause__`` the remote traceback; the error itself if that cannot be."""
+    """The exception that the task raised, with the remote traceback as ``__cause__``; the TaskError if it cannot be built."""
     error.__cause__ = RemoteTraceback(error.traceback) if error.traceback else None
     kind = _loaded_class(error.type)
     args = error.detail.get("args")
@@ -59,7 +59,7 @@ def rebuilt(error: TaskError) -> BaseException:
         return error
     try:
         own = kind(*args)
-    except Exception:  # a class of Python's own that wants other arguments
+    except Exception:  # a built-in class whose constructor takes other arguments
         return error
     own.__cause__ = RemoteTraceback(error.traceback)
     notes = error.detail.get("notes")

@@ -1,8 +1,8 @@
 """``tq.Executor``: a ``concurrent.futures.Executor`` whose processes are all the workers of a cluster.
 
-Behaves as the standard library documents it, with the standard library's own ``Future``. What differs is
-what a network makes different: a callable is sent by its name, so it needs one; and the tasks are durable,
-so they go on if this program dies.
+It behaves as the standard library documents it, with a subclass of the standard library's ``Future``. Only the network
+makes a difference: a callable is sent by its name, so it needs one; and tasks are durable, so they continue if this
+program dies.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ THEIRS: Final = {
 _lock = guard(threading.Lock())  # guards ``TaskFuture._begun``, for a moment
 
 Work = tuple[bytes, list[Blob]]
-"""A payload, and the blobs it names."""
+"""A payload, and the blobs that it names."""
 
 
 class TaskFuture(Future[T]):
@@ -84,7 +84,7 @@ class TaskFuture(Future[T]):
             self._submissions.check_may_wait()
 
     def cancel(self) -> bool:
-        """Cancel the task if no worker has begun it; False when one has, or it has ended."""
+        """Cancel the task if no worker has started it; False when one has, or when it has ended."""
         if self.done():
             return self.cancelled()
         if super().running():
@@ -99,7 +99,7 @@ class TaskFuture(Future[T]):
         return super().running()
 
     def _found(self, answer: Future[list[list[Any]]]) -> bool:
-        """The master tells where the task is, unless it is away; whether the task is cancelled."""
+        """Take over the state that the master answers, if it answers in time; returns whether the task is cancelled."""
         try:
             rows = all_from_wire(StateRow, answer.result(CANCEL_SECONDS))
         except (TqError, TimeoutError):
@@ -112,7 +112,7 @@ class TaskFuture(Future[T]):
         return self.cancelled()
 
     def _begin(self) -> None:
-        """It runs; or it is cancelled, and those in wait() and as_completed() are told."""
+        """Mark the future as running, or as cancelled, which notifies wait() and as_completed(). Once only."""
         with _lock:
             begun, self._begun = self._begun, True
         if not begun:
@@ -143,11 +143,11 @@ class TaskFuture(Future[T]):
 class Executor(StandardExecutor):
     """``with tq.Executor("tq://host:5000") as pool: pool.submit(math.sqrt, 2).result()``
 
-    ``url`` and ``authkey`` as for ``tq.App``; ``queue`` and the options of tasks as for ``app.task``. A function
-    must have a name that workers can import: they serve its module, or allow it by ``tq-worker --allow``.
-    ``submit`` returns before the task is stored; a failure to store it is the future's exception. Only the content
-    of a ``tq.Blob`` among the arguments is sent before it returns. ``master_timeout``: for how many seconds the master may be
-    out of reach, until what waits ends with BrokenCluster; None: without end.
+    ``url`` and ``authkey`` as for ``tq.App``; ``queue`` and the options of tasks as for ``app.task``. A function needs a
+    name that workers can import: they serve its module, or allow it by ``tq-worker --allow``. ``submit`` returns before the
+    task is stored; a failure to store it becomes the future's exception. Only the content of a ``tq.Blob`` among the
+    arguments is sent before ``submit`` returns. ``master_timeout``: seconds that the master may be unreachable before all
+    waiting futures fail with BrokenCluster; None: no limit.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class Executor(StandardExecutor):
             self._submissions.on_end.append(self._app.session.close)
         self._functions = RemoteFunctions(self._app.session, options)
         self._finalizer = weakref.finalize(self, self._submissions.close)
-        self._finalizer.atexit = False  # at the end of the program it is _finish that waits
+        self._finalizer.atexit = False  # at exit ``_finish`` closes and waits
         _submission_queues.add(self._submissions)
 
     def __repr__(self) -> str:
@@ -207,7 +207,9 @@ class Executor(StandardExecutor):
         futures: deque[TaskFuture[Any]] = deque()
         try:
             futures.extend(self._send(remote, work) for work in islice(works, buffersize))
-        except BaseException:  # of an iterable, or a value that cannot travel: nobody will ask for the others
+        except (
+            BaseException
+        ):  # from an iterable or an unsendable value: the caller never gets the other results
             self._cancel(futures)
             raise
         return self._results(remote, futures, works, deadline, chunksize > 1)
@@ -222,19 +224,21 @@ class Executor(StandardExecutor):
     ) -> Iterator[Any]:
         try:
             while futures:
-                futures.extend(self._send(remote, work) for work in islice(works, 1))  # for the one that goes
+                futures.extend(
+                    self._send(remote, work) for work in islice(works, 1)
+                )  # replaces the one that is about to finish
                 rest = None if deadline is None else deadline - time.monotonic()
                 value = [futures[0].result(rest)]
                 futures.popleft()
                 if chunked:
                     yield from value.pop()
                 else:
-                    yield value.pop()  # nothing here holds on to it
+                    yield value.pop()  # popped, so that this frame keeps no reference to the result
         finally:
             self._cancel(futures)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more. ``cancel_futures``: cancel what no worker has begun. ``wait``: for what is left."""
+        """Accept no more work. ``cancel_futures``: cancel tasks that no worker has started. ``wait``: wait for the others."""
         self._submissions.close()
         if cancel_futures:
             self._cancel(
@@ -250,14 +254,14 @@ class Executor(StandardExecutor):
         return future
 
     def _cancel(self, futures: Iterable[TaskFuture[Any]]) -> None:
-        """Cancel those that wait, without waiting for it: their outcomes come as any other's."""
+        """Cancel waiting tasks without waiting for the answer: their outcomes arrive as all others do."""
         ids = [future.task for future in futures if not future.done()]
         if ids:
             self._submissions.cancel(ids, running=False)
 
 
 def _check_foreign(url: Any, options: Mapping[str, Any]) -> None:
-    """What ProcessPoolExecutor takes and has no meaning here."""
+    """Refuse arguments of ProcessPoolExecutor that have no meaning here."""
     theirs = sorted(THEIRS & options.keys())
     if theirs or not isinstance(url, str | None):
         raise InvalidArgument(
@@ -288,19 +292,19 @@ def _works(remote: RemoteFunction, iterables: tuple[Iterable[Any], ...], size: i
 
 _submission_queues: weakref.WeakSet[SubmissionQueue] = (
     weakref.WeakSet()
-)  # of executors, also of those that nobody holds any more
+)  # also of executors that were garbage collected: their tasks must still be sent
 
 
 def _finish() -> None:
-    """As the standard library does: the program does not end before its futures have."""
+    """As in the standard library: the program does not end before its futures are done."""
     for submissions in list(_submission_queues):
         submissions.close()
         submissions.join()
 
 
 def finish_first() -> None:
-    """What is registered last is done first at the program's end: called by who has registered an end of what the
-    futures are waiting for."""
+    """Register ``_finish`` again, last, so that ``atexit`` runs it first. Call this after registering an exit step that ends
+    a cluster which the futures wait for."""
     atexit.unregister(_finish)
     atexit.register(_finish)
 

@@ -1,7 +1,7 @@
-"""``manager.Pool(…)``: a pool whose processes belong to the manager, as the standard library's are in its server.
+"""``manager.Pool(…)``: a pool whose processes belong to the manager, as in the standard library's server.
 
-A manager that was started has worker processes started for each pool, which serve a queue of its own. One that is
-connected to a master elsewhere has what workers there are.
+A started manager starts worker processes for each pool, which serve that pool's private queue. A manager that is
+connected to a master elsewhere uses the workers there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def pool_of(
     context: Any = None,
     **options: Any,
 ) -> Pool:
-    """``number``: which of this manager's pools it is. ``options``: of its tasks, as for ``tq.Pool``."""
+    """``number``: the serial number of the pool in its manager. ``options``: options of its tasks, as for ``tq.Pool``."""
     if cluster is None:
         return Pool(processes, initializer, initargs, maxtasksperchild, context, app=app, **options)
     if maxtasksperchild is not None and (not isinstance(maxtasksperchild, int) or maxtasksperchild < 1):
@@ -36,16 +36,16 @@ def pool_of(
     queue = f"pool-{number}"
     slots = (os.cpu_count() or 1) if processes is None else processes
     pool = Pool(slots, initializer, initargs, None, context, app=app, **{"queue": queue, **options})
-    submissions = pool._submissions  # the pool itself must not be held on to, or it is never collected
+    submissions = pool._submissions  # a reference to the pool itself would keep it from being collected
 
-    def died(how: str) -> None:
+    def on_exit(how: str) -> None:
         submissions.mark_broken(
             f"the worker processes of this pool have ended: their worker {how}; make a new one"
         )
 
     try:
-        end = cluster.start_worker(  # ours alone: only we have its key
-            slots=slots, allow=("*",), queue=queue, tasks_per_child=maxtasksperchild, on_exit=died
+        end = cluster.start_worker(  # ``allow`` is safe: no other program has its key
+            slots=slots, allow=("*",), queue=queue, tasks_per_child=maxtasksperchild, on_exit=on_exit
         )
     except BaseException:
         pool.terminate()

@@ -1,5 +1,5 @@
-"""The managers with something to serve: ``QueueManager`` the tutorial's queues and all other kinds, ``SyncManager`` also data,
-locks, what processes wait for, and pools. Each typeid is a function that makes a proxy of a manager's App.
+"""The managers with built-in types: ``QueueManager`` has the tutorial's queues and all other kinds, ``SyncManager`` also
+data, locks, events, barriers and pools. For each typeid a function makes a proxy from a manager.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ from .managers import BaseManager
 from .pool import Pool
 from .proxies import TARGET
 
-TASK_QUEUE, RESULT_QUEUE = "default", "results"  # the two that every master has
+TASK_QUEUE, RESULT_QUEUE = "default", "results"  # the queues that every master has
 
 
 class QueueManager(BaseManager):
-    """The tutorial's manager: ``get_task_queue`` and ``get_result_queue`` are there, and queues of every kind."""
+    """The tutorial's manager: it has ``get_task_queue``, ``get_result_queue`` and queues of every kind."""
 
 
 class SyncManager(QueueManager):
-    """As ``multiprocessing.managers.SyncManager``: besides queues, the types of data, and what processes wait for each
-    other with. With a ``name`` each is the same for every program that names it; what has none goes with the
-    program that made it."""
+    """As ``multiprocessing.managers.SyncManager``: queues, data types, locks, events, conditions and barriers. Objects with
+    a ``name`` are shared by all programs that use this name; an object without one ends with the program that made it."""
 
 
 def _fixed_queue(name: str) -> Callable[..., ItemQueue]:
@@ -38,7 +37,7 @@ def _fixed_queue(name: str) -> Callable[..., ItemQueue]:
 
 
 def _named_queue(kind: str) -> Callable[..., ItemQueue]:
-    """``manager.Queue(maxsize=0, name=None)``: a queue of one's own, or the durable one of a name."""
+    """``manager.Queue(maxsize=0, name=None)``: a private queue, or the durable queue of that name."""
 
     def make(manager: BaseManager, maxsize: int = 0, *, name: str | None = None) -> ItemQueue:
         mine = name is None
@@ -63,8 +62,8 @@ def _sync(kind: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _data(typeid: str, made_here: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:
-    """``manager.dict(…, name=None)``: one that goes with this program, or the durable one of a name, made with these
-    arguments if it is not there. ``made_here``: what has to be said, where an argument cannot travel as it is."""
+    """``manager.dict(…, name=None)``: an object that ends with this program, or the durable one of that name, created with
+    these arguments if it does not exist. ``made_here``: turns arguments into values that can be sent."""
 
     def make(manager: BaseManager, /, *args: Any, name: str | None = None, **kwds: Any) -> Any:
         payload = encode_call(made_here(*args), kwds)
@@ -80,7 +79,7 @@ def _as_given(*args: Any) -> tuple[Any, ...]:
 
 
 def _as_dict(*args: Any) -> tuple[Any, ...]:
-    """Pairs may come from a zip, or any other iterable."""
+    """The pairs may come from any iterable, such as a zip."""
     return (dict(*args),) if args else args
 
 
@@ -89,7 +88,7 @@ def _as_list(*args: Any) -> tuple[Any, ...]:
 
 
 def _as_array(*args: Any) -> tuple[Any, ...]:
-    """Bytes stay what they are: an array's machine values."""
+    """Bytes are sent unchanged: they are the array's machine values."""
     typecode, *rest = args if args else ("",)
     if len(rest) == 1 and not isinstance(rest[0], (bytes, str)):
         return typecode, list(rest[0])

@@ -1,4 +1,4 @@
-"""The manager of the standard library, over tq: ``BaseManager``. Those that serve something are in ``manager_types.py``.
+"""The standard library's ``BaseManager``, over tq. The managers with built-in types are in ``manager_types.py``.
 
 ::
 
@@ -6,9 +6,9 @@
     start(), get_server() ──► a real tq-master, a child of this program
     connect() ──► an App;   manager.typeid(…) ──► a proxy, known by its name: it outlives reconnects and restarts
 
-Argument names, defaults, states and exceptions are those of ``multiprocessing.managers``. What differs is said in
-docs/howto/from-managers.md: callables need names, values are plain data and never pickled, and with ``data=`` what the
-manager keeps outlives it.
+Argument names, defaults, states and exceptions are those of ``multiprocessing.managers``. docs/howto/from-managers.md
+lists the differences: callables need names, values are plain data and never pickled, and with ``data=`` the manager's
+objects outlive it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CONNECT_SECONDS: Final = 5.0
 
 
 class ManagerState(enum.Enum):
-    """Of a manager; the standard library's three."""
+    """The state of a manager; the three states of the standard library."""
 
     INITIAL = "initial"
     STARTED = "started"
@@ -48,7 +48,7 @@ class ManagerState(enum.Enum):
 
 
 class Registered(NamedTuple):
-    """What ``register`` was told of a typeid. ``make``: a proxy, from the manager and the call's arguments."""
+    """A registered typeid. ``make``: makes a proxy from the manager and the arguments of the call."""
 
     make: Callable[..., Any] | None = None
     callable: str | None = None  # by name
@@ -60,8 +60,9 @@ class Registered(NamedTuple):
 class BaseManager:
     """As ``multiprocessing.managers.BaseManager``.
 
-    ``address``: ``(host, port)``; ``("", port)`` for every interface. ``authkey``: bytes or text, by default this
-    process's. ``data``: a directory that keeps everything for the next start; without it, it goes with the manager.
+    ``address``: ``(host, port)``; ``("", port)`` for every interface. ``authkey``: bytes or text, by default the authkey of
+    this process. ``data``: a directory that keeps everything for the next start; without it, everything ends with the
+    manager.
     """
 
     _registry: ClassVar[dict[str, Registered]] = {}
@@ -82,7 +83,9 @@ class BaseManager:
             )
         self._address = None if address is None else _address(address)
         if authkey is not None and len(authkey) == 0:
-            raise InvalidArgument("the authkey is empty: anybody would have it; None is this process's own")
+            raise InvalidArgument(
+                "the authkey is empty, so any program would have it; None takes this process's own"
+            )
         self._authkey = authkey_text(current_process().authkey if authkey is None else authkey)
         self._state = ManagerState.INITIAL
         self._shutdown_timeout, self._data = shutdown_timeout, data
@@ -95,7 +98,7 @@ class BaseManager:
 
     @property
     def address(self) -> tuple[str, int] | None:
-        """Where the server is, once that is known."""
+        """The address of the server, once it is known."""
         return None if self._address is None else (self._address.host, self._address.port)
 
     # the server
@@ -111,7 +114,7 @@ class BaseManager:
         self._serve()
         self._connect()
         assert self._cluster is not None  # noqa: S101 - just started
-        # When neither the manager nor any proxy is there any more, its server ends, as the documentation has it.
+        # The server ends when the manager and all its proxies are collected, as the standard library documents.
         weakref.finalize(self.app.session, self._cluster.stop, self._shutdown_timeout).atexit = False
         self._cluster.on_end.append(_close_when_broken(self._cluster, self.app.session))
 
@@ -121,15 +124,15 @@ class BaseManager:
         return Server(self)
 
     def connect(self) -> None:
-        """Connect to a server that runs; for up to five seconds, for one that is being started. Raises
-        ConnectionRefusedError when nobody listens, multiprocessing.AuthenticationError for a wrong key, ProtocolError when
-        it is no tq-master, which a manager of the standard library is not."""
+        """Connect to a running server; tries for up to five seconds, in case it is just starting. Raises
+        ConnectionRefusedError when no server listens, multiprocessing.AuthenticationError for a wrong key, ProtocolError
+        when the server is not a tq-master but, for example, a manager of the standard library."""
         if self._address is None:
             raise InvalidArgument("connect() needs an address: Manager(address=(host, port), authkey=…)")
         self._connect()
 
     def shutdown(self) -> None:
-        """End the server that ``start`` started, in good order; after ``shutdown_timeout`` seconds by force."""
+        """Stop the server that ``start`` started; kill it after ``shutdown_timeout`` seconds."""
         if self._cluster is None:
             raise ProcessError(
                 "only a manager that was started can be shut down; this one is connected, or was never started"
@@ -167,7 +170,7 @@ class BaseManager:
         method_to_typeid: Mapping[str, str] | None = None,
         create_method: bool = True,
     ) -> None:
-        """Make ``typeid`` known; ``manager.typeid(…)`` then gives a proxy, if ``create_method``."""
+        """Register ``typeid``. With ``create_method``, ``manager.typeid(…)`` then returns a proxy."""
         if "_registry" not in cls.__dict__:
             cls._registry = cls._registry.copy()
         _check_proxytype(proxytype)
@@ -185,7 +188,7 @@ class BaseManager:
 
     @classmethod
     def _offer(cls, makers: Mapping[str, Callable[..., Any]]) -> None:
-        """Typeids of our own, each with what makes its proxies."""
+        """Register built-in typeids, each with the function that makes its proxies."""
         cls._registry = {
             **cls._registry,
             **{typeid: Registered(make=make) for typeid, make in makers.items()},
@@ -215,13 +218,13 @@ class BaseManager:
         return decode_answer(answer, self, self.address, self._authkey)
 
     def proxytype(self, typeid: str) -> Callable[..., Any] | None:
-        """What was registered as the proxies of a typeid."""
+        """The registered proxy type of a typeid."""
         registered = self._registry.get(typeid)
         return None if registered is None else registered.proxytype
 
     @property
     def app(self) -> App:
-        """The App that its proxies use."""
+        """The App that the manager's proxies use."""
         self._check_started()
         assert self._app is not None  # noqa: S101 - started
         return self._app
@@ -287,29 +290,31 @@ class BaseManager:
 
 
 def _close_when_broken(cluster: EmbeddedCluster, session: ClientSession) -> Callable[[str], None]:
-    """When our server has died nobody starts it again: those who wait for it are told. It does not hold the session, whose
-    end is the server's."""
+    """A callback that closes the session when the server has died, which ends all waits: no program starts it again. It
+    holds the session weakly, because the server ends when the session is collected."""
     held = weakref.ref(session)
 
-    def tell(why: str) -> None:
+    def close(why: str) -> None:
         known = held()
         if known is not None and cluster.is_broken:
             known.close(why)
 
-    return tell
+    return close
 
 
 def _check_proxytype(proxytype: Any) -> None:
-    """Those of the standard library talk to its servers alone, and would say so as KeyError: 'msgpack'."""
+    """Refuse proxies of the standard library: they work with its servers only and would fail with KeyError: 'msgpack'."""
     theirs = sys.modules.get("multiprocessing.managers")
     if theirs is None or proxytype is None:
         return
     name = getattr(proxytype, "__name__", repr(proxytype))
     if proxytype is getattr(theirs, name, None):
-        raise InvalidArgument(f"{name} of multiprocessing.managers talks to its servers alone; {_ours(name)}")
+        raise InvalidArgument(
+            f"{name} of multiprocessing.managers works with its own servers only; {_ours(name)}"
+        )
     if isinstance(proxytype, type) and issubclass(proxytype, theirs.BaseProxy):
         raise InvalidArgument(
-            f"{name} is made of a proxy of multiprocessing.managers, which talks to its servers alone; "
+            f"{name} is derived from a proxy of multiprocessing.managers, which works with its own servers only; "
             "derive it from BaseProxy of tq.managers"
         )
 
@@ -323,7 +328,7 @@ def _ours(name: str) -> str:
 
 
 class Server:
-    """What ``get_server`` gives."""
+    """The server object that ``get_server`` returns."""
 
     def __init__(self, manager: BaseManager) -> None:
         self._manager = manager
@@ -333,12 +338,12 @@ class Server:
         return self._manager.address
 
     def serve_forever(self) -> NoReturn:
-        """Serve until this program is interrupted; ends by SystemExit, as the standard library's does."""
+        """Serve until this program is interrupted; then raises SystemExit, as the standard library's server does."""
         self._manager._serve()
         try:
             self._manager.join()
         except KeyboardInterrupt:
-            pass  # the usual way to end it
+            pass  # the normal way to stop it
         finally:
             if self._manager._cluster is not None:
                 self._manager._cluster.stop()

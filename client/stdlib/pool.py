@@ -1,7 +1,7 @@
 """``tq.Pool``: ``multiprocessing.Pool`` whose processes are all the workers of a cluster.
 
-Argument names, defaults, blocking, exceptions and the order of results are those of the standard library's
-documentation. A chunk is one task: durable, retried as the pool's options say, and run by whoever is free.
+Argument names, defaults, blocking, exceptions and the order of results are as the standard library documents them. A
+chunk is one task: durable, retried according to the pool's options, and run by any free worker.
 
 ::
 
@@ -42,9 +42,9 @@ Callback = Callable[[Any], object]
 class Pool:
     """``with tq.Pool() as pool: pool.map(math.sqrt, range(1000))``
 
-    ``url`` and ``authkey`` as for ``tq.App``, and the options of tasks as for ``app.task``. Where no master is
-    named anywhere, the pool has a cluster of its own on this machine, with so many ``processes``. For any other
-    ``processes`` is how many it is taken to have when ``map`` chooses its chunks; without it the master is asked.
+    ``url`` and ``authkey`` as for ``tq.App``, and the options of tasks as for ``app.task``. If no master is configured, the
+    pool starts its own cluster on this machine with this number of ``processes``. Otherwise ``processes`` is the number that
+    ``map`` assumes when it chooses the size of chunks; by default the number of slots of the connected workers.
     """
 
     def __init__(
@@ -65,12 +65,12 @@ class Pool:
             raise ValueError("Number of processes must be at least 1")
         if initializer is not None or tuple(initargs):
             raise InvalidArgument(
-                "a worker's processes are not this pool's to initialise; do it where the function's module is imported, "
+                "this pool cannot initialise the processes of workers; do that where the function's module is imported, "
                 "or in a function with functools.cache that it calls first"
             )
         if maxtasksperchild is not None or context is not None:
             raise InvalidArgument(
-                "maxtasksperchild and context belong to whoever starts the workers: tq-worker --max-tasks-per-child N"
+                "maxtasksperchild and context are settings of the workers: tq-worker --max-tasks-per-child N"
             )
         cluster = None
         if (
@@ -102,7 +102,7 @@ class Pool:
     # one call
 
     def apply(self, func: Callable[..., Any], args: Iterable[Any] = (), kwds: Mapping[str, Any] = {}) -> Any:
-        """``func(*args, **kwds)`` on a worker; waits for it."""
+        """Run ``func(*args, **kwds)`` on a worker, wait for it and return its result."""
         return self.apply_async(func, args, kwds).get()
 
     def apply_async(
@@ -124,7 +124,7 @@ class Pool:
     def map(
         self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int | None = None
     ) -> list[Any]:
-        """``list(map(func, iterable))`` on the workers; waits for all."""
+        """``list(map(func, iterable))`` on the workers; waits for all results."""
         return cast("list[Any]", self.map_async(func, iterable, chunksize).get())
 
     def map_async(
@@ -140,7 +140,7 @@ class Pool:
     def starmap(
         self, func: Callable[..., Any], iterable: Iterable[Iterable[Any]], chunksize: int | None = None
     ) -> list[Any]:
-        """As ``map``, but each item is all arguments of a call."""
+        """As ``map``, but each item is a tuple with all arguments of a call."""
         return cast("list[Any]", self.starmap_async(func, iterable, chunksize).get())
 
     def starmap_async(
@@ -156,32 +156,32 @@ class Pool:
     # many calls, one result after the other
 
     def imap(self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1) -> IMapIterator:
-        """Results in order, each as soon as it is its turn. ``iterable`` may have no end."""
+        """Yield results in order, each as soon as possible. ``iterable`` may be infinite."""
         return self._imap(IMapIterator(self._submissions.check_may_wait), func, iterable, chunksize)
 
     def imap_unordered(
         self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1
     ) -> IMapIterator:
-        """Results as they come."""
+        """Yield results in the order of arrival."""
         return self._imap(IMapUnorderedIterator(self._submissions.check_may_wait), func, iterable, chunksize)
 
     # the end
 
     def close(self) -> None:
-        """Take no more work; what was taken is done."""
+        """Accept no more work; accepted work is still done."""
         with self._feeder.lock:
             if self._state == RUN:
                 self._state = CLOSE
                 self._feeder.close()
 
     def terminate(self) -> None:
-        """Take no more work, and cancel what was taken, also what runs. Who waits for a result is told."""
+        """Accept no more work and cancel all accepted work, running tasks included. Waiting readers get an error."""
         self.close()
         self._state = TERMINATE
         self._feeder.terminate()
 
     def join(self) -> None:
-        """Wait until everything taken is done; after ``close`` or ``terminate``."""
+        """Wait until all accepted work is done; call it after ``close`` or ``terminate``."""
         if self._state == RUN:
             raise ValueError("Pool is still running")
         self._feeder.join()
@@ -242,7 +242,7 @@ class Pool:
             self._feeder.feed(feed)
 
     def _slots(self) -> int:
-        """How many processes the cluster has."""
+        """The number of task slots of the cluster."""
         if self._processes is None:
             rows = self._app.session.ask(("get_workers",), "list")
             self._processes = max(1, sum(row["slots"] for row in rows if row["connected"]))

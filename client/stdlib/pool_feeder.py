@@ -1,13 +1,13 @@
-"""The thread of a Pool that reads iterables and sends their chunks. It knows the results, not the Pool: a Pool that nobody
-holds any more is collected, whatever is under way.
+"""The thread of a Pool that reads iterables and sends their chunks. It references the results but not the Pool, so that an
+unused Pool can be collected while its work is under way.
 
 ::
 
     imap, map, … ──► feed ──► thread: a chunk, encoded ──► SubmissionQueue     at most UNDER_WAY_MAX unanswered
     Result ◄── ChunkResult ◄─────────────────────────────────────────┘
 
-A feed of ``imap`` rests while too many of its results have not been taken, and others have their turn: an iterable without
-end costs bounded memory and holds up nobody. One whose iterator is gone gathers nothing, and is read to its end.
+A feed of ``imap`` pauses while too many of its results have not been taken, and other feeds continue: an infinite iterable
+uses bounded memory and delays no other feed. A feed whose iterator was collected keeps no results and is read to its end.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ if TYPE_CHECKING:
     from .remote_functions import RemoteFunction
     from .submission_queue import SubmissionQueue
 
-UNDER_WAY_MAX: Final = 20_000  # chunks sent and not yet answered
-UNTAKEN_ITEMS_MAX: Final = 20_000  # of one imap, sent and not yet taken from its iterator; or so many chunks:
-UNTAKEN_CHUNKS_MIN: Final = 1_000  # enough for the workers of a large cluster, however large the chunks
-TURN_CHUNKS: Final = 1_000  # of a feed, until another has its turn
+UNDER_WAY_MAX: Final = 20_000  # chunks sent and not yet ended
+UNTAKEN_ITEMS_MAX: Final = 20_000  # of one imap, sent and not yet taken from its iterator; but at least:
+UNTAKEN_CHUNKS_MIN: Final = 1_000  # enough for the workers of a large cluster, even with large chunks
+TURN_CHUNKS: Final = 1_000  # of one feed, before another one gets its turn
 
 
 def _collected() -> None:
-    """What a weak reference says when there is nobody any more."""
+    """Stands for a weak reference whose object was collected."""
 
 
 class IterableFeed:
-    """One iterable on its way. ``star``: each item is all arguments of a call."""
+    """One iterable that is being sent. ``star``: each item is a tuple with all arguments of a call."""
 
     __slots__ = ("_kept", "_watched", "ahead_max", "items", "remote", "sent", "size", "star")
 
@@ -68,26 +68,26 @@ class IterableFeed:
         if isinstance(result, IMapIterator):
             self._watched = weakref.ref(result)
         else:
-            self._kept = result  # its callback is called, whoever holds it
+            self._kept = result  # a strong reference: its callback is called even if the caller dropped it
 
     @property
     def result(self) -> Parts:
         return self._kept or self._watched() or DISCARDED
 
     def has_room(self) -> bool:
-        """Whether less has not been taken than may be."""
+        """Whether fewer chunks than allowed are sent and not yet taken."""
         taker = self._watched()
         return taker is None or self.sent - taker.taken < self.ahead_max
 
     def may_go_on(self, wake: Callable[[], None]) -> bool:
-        """Whether it has room again for a while. If not, ``wake`` is called when more has been taken, or nobody is left
-        to take it: maybe by the collector, in any thread."""
+        """Whether it has room for a whole turn. If not, ``wake`` is called when enough has been taken or the iterator is
+        collected; the garbage collector may make that call in any thread."""
         taker = self._watched()
         if taker is None:
             return True
         self._watched = weakref.ref(taker, lambda _: wake())
         enough = self.sent - self.ahead_max // 2
-        taker.call_when_taken(enough, wake)  # before the look: what is taken after it is told
+        taker.call_when_taken(enough, wake)  # registered before the check: a take in between is noticed
         return taker.taken >= enough
 
 
@@ -99,15 +99,15 @@ class Feeder:
         _feeders.add(self)
 
     def _reset(self) -> None:
-        """What belongs to one process: after a fork the child has neither the thread nor what it was to send."""
+        """Initialise the state of one process: after a fork the child has neither the thread nor the feeds."""
         self.lock = threading.Lock()  # the Pool's: guards its state, together with starting the thread
         self._thread: threading.Thread | None = None
-        self._wakes: SimpleQueue[None] = SimpleQueue()  # of the thread: look again
-        self._feeds: deque[IterableFeed] = deque()  # appended to by any thread, the rest is the thread's
+        self._wakes: SimpleQueue[None] = SimpleQueue()  # wakes the thread to check its feeds
+        self._feeds: deque[IterableFeed] = deque()  # any thread appends; only our thread does anything else
         self._closed = self._awaited = False
 
     def feed(self, feed: IterableFeed) -> None:
-        """Send the chunks of this iterable, behind those of the ones before it."""
+        """Send the chunks of this iterable, after those of earlier ones."""
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name="tq-pool-feeder", daemon=True)
             self._thread.start()
@@ -117,11 +117,11 @@ class Feeder:
     def send_one(
         self, remote: RemoteFunction, payload: Callable[[list[Blob]], bytes], result: Result
     ) -> None:
-        """Send a call at once. What cannot be sent is told as its result."""
+        """Send a single call at once. If it cannot be sent, the error becomes its result."""
         self._send(remote, ChunkResult(self._session, new_ids(), result, 0), payload)
 
     def close(self) -> None:
-        """There will be no more: when all is sent, the submission queue is closed."""
+        """Accept no more: when everything is sent, the submission queue is closed."""
         self._closed = True
         if self._thread is None:
             self._submissions.close()
@@ -129,10 +129,10 @@ class Feeder:
             self._wake()
 
     def terminate(self) -> None:
-        """Send nothing more, and cancel what was sent, also what runs. Who waits for a result is told."""
+        """Send nothing more and cancel all sent tasks, running ones included. Waiting readers get an error."""
         self._terminated = True
         self._wake()
-        for feed in list(self._feeds):  # the thread may be waiting for the next item of one, for ever
+        for feed in list(self._feeds):  # not by the thread, which may be blocked in a user's iterable
             feed.result.abort(_terminated())
         self._give_up(
             [
@@ -144,7 +144,7 @@ class Feeder:
         self._submissions.close()
 
     def join(self) -> None:
-        """Wait until all is sent, taken or not: who waits here takes nothing."""
+        """Wait until all is sent. Limits on untaken results are lifted, because a caller that waits here takes none."""
         if self._thread is not None:
             self._awaited = True
             self._wake()
@@ -167,7 +167,7 @@ class Feeder:
         self._submissions.close()
 
     def _next_with_room(self) -> IterableFeed | None:
-        """The one whose turn it is; it stands last then."""
+        """The next feed that may continue, in turn; it moves to the end of the queue."""
         for _ in range(len(self._feeds)):
             feed = self._feeds[0]
             self._feeds.rotate(-1)
@@ -195,7 +195,7 @@ class Feeder:
                 return
         except (
             Exception
-        ) as error:  # of the user's iterable, or ours: it is told in its place, as the last result
+        ) as error:  # from the user's iterable, or ours: it becomes the last result of this feed
             feed.result.chunk_failed(feed.sent, error)
             feed.sent += 1
         self._feeds.remove(feed)
@@ -207,13 +207,15 @@ class Feeder:
         try:
             blobs: list[Blob] = []
             self._submissions.send(remote.name, remote.choice, payload(blobs), chunk_result, blobs)
-        except Exception as error:  # a value that cannot travel, or no address: told as its result
+        except Exception as error:  # an unsendable value, or no address: it becomes the chunk's result
             chunk_result.give_up(_terminated() if self._terminated else error)
-        if self._terminated:  # terminate() may have looked just before this one was sent
+        if (
+            self._terminated
+        ):  # terminate() may have collected the pending chunks just before this one was sent
             self._give_up([chunk_result])
 
     def _give_up(self, chunks: list[ChunkResult]) -> None:
-        """End these without a result: their readers get the error, and the master cancels the tasks."""
+        """Fail these chunks and have the master cancel their tasks."""
         for chunk_result in chunks:
             chunk_result.give_up(_terminated())
         ids = [chunk_result.task for chunk_result in chunks]

@@ -1,4 +1,4 @@
-"""What the calls of a Pool give: results to wait for and to iterate, as ``multiprocessing.pool`` documents them."""
+"""The results of a Pool's calls, to wait for or to iterate over, as ``multiprocessing.pool`` documents them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tq.client")
 
-LENGTH, ABORTED = -1, -2  # in the place of a part's index
+LENGTH, ABORTED = -1, -2  # used in place of a part's index
 ARRIVALS_AT_ONCE: Final = (
-    1_000  # that an iterator of imap reads: the feeder is to hear of it before all has been given out
+    1_000  # read by an iterator of imap: so the feeder can refill before the iterator runs empty
 )
 
 Callback = Callable[[Any], object]
@@ -32,7 +32,7 @@ _lock = guard(threading.Lock())  # guards ``ChunkResult._claimed`` and ``MapResu
 
 
 class ChunkResult:
-    """One task of a result: a call or a chunk. A ``submission_queue.Receiver``."""
+    """One task of a result, a call or a chunk: passes its outcome on. A ``submission_queue.Receiver``."""
 
     __slots__ = ("_claimed", "_result", "_session", "index", "task")
 
@@ -48,7 +48,7 @@ class ChunkResult:
             self.give_up(rebuilt(error))
         except (
             Exception
-        ) as error:  # no such task; or a value that cannot be made here, whatever its class raised
+        ) as error:  # no such task, or a value that cannot be decoded here: its class may raise anything
             self.give_up(error)
         else:
             if self._claim():
@@ -58,19 +58,19 @@ class ChunkResult:
         self.give_up(as_broken_cluster(error))
 
     def give_up(self, error: BaseException) -> None:
-        """The result is this error, unless it is known already."""
+        """Make this error the result, unless there is one already."""
         if self._claim():
             self._result.chunk_failed(self.index, error)
 
     def _claim(self) -> bool:
-        """Whether the result has to be claimed: once, by the queue's own thread or by whoever gives up."""
+        """Whether the caller may report the result: only the first of the queue's thread and ``give_up`` may."""
         with _lock:
             claimed, self._claimed = self._claimed, True
         return not claimed
 
 
 class AsyncResult:
-    """The result of ``apply_async``. ``check_may_wait`` raises where waiting without an end would have none."""
+    """The result of ``apply_async``. ``check_may_wait`` raises in a callback, where a wait without timeout never ends."""
 
     def __init__(
         self,
@@ -85,7 +85,8 @@ class AsyncResult:
         self._error: BaseException | None = None
 
     def get(self, timeout: float | None = None) -> Any:
-        """The result, when it arrives. Raises what the call raised; multiprocessing.TimeoutError after ``timeout`` s."""
+        """Wait for the result and return it. Raises what the call raised, or multiprocessing.TimeoutError after ``timeout``
+        seconds."""
         self.wait(timeout)
         if not self._event.is_set():
             raise multiprocessing.TimeoutError
@@ -102,7 +103,7 @@ class AsyncResult:
         return self._event.is_set()
 
     def successful(self) -> bool:
-        """Whether the call ended without an exception; raises ValueError when it has not ended."""
+        """Whether the call succeeded; raises ValueError when it has not ended."""
         if not self.ready():
             raise ValueError(f"{self!r} not ready")
         return self._error is None
@@ -131,7 +132,7 @@ class AsyncResult:
 
 
 class MapResult(AsyncResult):
-    """The result of ``map_async``: a list, complete; or the first exception, once all chunks have ended."""
+    """The result of ``map_async``: the complete list, or the first exception once all chunks have ended."""
 
     def __init__(
         self,
@@ -157,11 +158,11 @@ class MapResult(AsyncResult):
         self._count_ended()
 
     def set_length(self, chunks: int) -> None:
-        """So many there are: fewer than was expected, if the iterable broke or shrank."""
+        """Set the real number of chunks: fewer than expected if the iterable raised or shrank."""
         self._count_ended(self._chunks - chunks)
 
     def abort(self, error: BaseException) -> None:
-        """There will be no more, and nobody knows how many there would have been."""
+        """End without the remaining chunks, whose number is unknown."""
         if self._error is None:
             self._error = error
         self._count_ended(self._left)
@@ -177,24 +178,24 @@ class MapResult(AsyncResult):
 
 
 class _Failed(NamedTuple):
-    """In the place of a chunk's results."""
+    """An error in place of a chunk's results."""
 
     error: BaseException
 
 
 class IMapIterator:
-    """The iterator of ``imap``: a chunk's exception is raised in its turn, and ``next`` goes on behind it.
+    """The iterator of ``imap``: a chunk's exception is raised in its turn, and ``next`` continues after it.
 
-    Parts are put in order by whoever iterates: the queue's own thread only hands them over.
+    The iterating thread puts parts in order; the submission queue's thread only appends them.
     """
 
     def __init__(self, check_may_wait: Callable[[], None]) -> None:
         self._check_may_wait = check_may_wait
-        self.taken = 0  # parts that have been given out; a few more may have been
+        self.taken = 0  # parts that were yielded completely; a few more may have been
         self._wake: tuple[int, Callable[[], None]] | None = None
-        self._ready: deque[Any] = deque()  # whose turn it is, to be given out
+        self._ready: deque[Any] = deque()  # in order, to be yielded next
         self._lock = threading.Lock()  # guards the three below: several threads may iterate
-        self._parts: dict[int, Any] = {}  # that have arrived before their turn
+        self._parts: dict[int, Any] = {}  # arrived before their turn
         self._begun = 0  # parts
         self._length: int | None = None
         self._is_aborted = False
@@ -215,7 +216,7 @@ class IMapIterator:
         return item
 
     def next(self, timeout: float | None = None) -> Any:
-        """The next result. Raises multiprocessing.TimeoutError when there is none within ``timeout`` seconds."""
+        """Wait for the next result. Raises multiprocessing.TimeoutError after ``timeout`` seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
         if not self._lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
             raise multiprocessing.TimeoutError
@@ -235,7 +236,7 @@ class IMapIterator:
         return item
 
     def _read_arrivals(self, deadline: float | None) -> None:
-        """What there is, as far as it is read at once; waits for the first. All that was ready has been given out."""
+        """Wait for an arrival, then read those that are there, up to ARRIVALS_AT_ONCE. Called when nothing is ready."""
         self.taken = self._begun
         if self._wake is not None and self.taken >= self._wake[0]:
             (_, wake), self._wake = self._wake, None
@@ -273,7 +274,7 @@ class IMapIterator:
     # for ChunkResult and the feeder
 
     def call_when_taken(self, parts: int, wake: Callable[[], None]) -> None:
-        """Call this once when so many have been taken."""
+        """Call ``wake`` once when this number of parts has been taken."""
         self._wake = parts, wake
 
     def chunk_done(self, index: int, value: Any) -> None:
@@ -283,11 +284,11 @@ class IMapIterator:
         self._arrivals.put((index, [_Failed(error)]))
 
     def set_length(self, chunks: int) -> None:
-        """So many chunks there are."""
+        """Set the number of chunks."""
         self._arrivals.put((LENGTH, chunks))
 
     def abort(self, error: BaseException) -> None:
-        """There will be no more: this stands behind what has arrived."""
+        """End with this error, after the results that have arrived."""
         self._arrivals.put((ABORTED, _Failed(error)))
 
 
@@ -300,7 +301,7 @@ class IMapUnorderedIterator(IMapIterator):
 
 
 class DiscardedResults:
-    """In the place of an iterator that nobody holds any more: nothing is kept for it."""
+    """Replaces an iterator that was garbage collected: its results are dropped."""
 
     def chunk_done(self, index: int, value: Any) -> None: ...
     def chunk_failed(self, index: int, error: BaseException) -> None: ...

@@ -1,11 +1,11 @@
-"""Proxies of a manager's objects, as ``multiprocessing.managers`` has them: ``BaseProxy`` and its kinds.
+"""Proxies of a manager's objects, as in ``multiprocessing.managers``: ``BaseProxy`` and its subclasses.
 
-A proxy is an ident and a line to the master. Its object goes with the last proxy of the program that made it, unless
-one was pickled; then with that program. A call that a lost connection leaves open is not repeated: nobody can know
-whether it was done.
+A proxy holds an ident and a session. An object without a name ends with the last proxy in the program that made it; once a
+proxy was pickled, it ends with that program. Its calls are not repeated after a lost connection, because it is unknown
+whether they were done.
 
-What has a name is known by it, and outlives programs and restarts. Its calls are numbered, so they are repeated after a
-lost connection, and done once.
+An object with a name outlives programs and restarts. Its calls are numbered, so they are repeated after a lost connection
+and still done once.
 """
 
 from __future__ import annotations
@@ -31,15 +31,19 @@ from .exceptions import rebuilt
 if TYPE_CHECKING:
     from ..app import App
 
-OF_ATTRIBUTES: Final = {"__getattribute__", "__setattr__", "__delattr__"}  # a proxy has attributes of its own
+OF_ATTRIBUTES: Final = {
+    "__getattribute__",
+    "__setattr__",
+    "__delattr__",
+}  # a proxy itself needs these methods
 TARGET: Final = ("get_shared",)
 
 
-_callers = NumberedCallers()  # of this process, for what has a name
+_callers = NumberedCallers()  # of this process, for calls on named objects
 
 
 class Manager(Protocol):
-    """What a proxy asks of the manager that made it."""
+    """The part of a manager that its proxies use."""
 
     @property
     def app(self) -> App: ...
@@ -47,7 +51,7 @@ class Manager(Protocol):
 
 
 class Token(NamedTuple):
-    """What a proxy stands for, by the standard library's names. ``id``: an ident, or the name of what has one."""
+    """The identity of a proxy's object, with the standard library's field names. ``id``: an ident, or the object's name."""
 
     typeid: str
     address: tuple[str, int]
@@ -55,7 +59,7 @@ class Token(NamedTuple):
 
 
 class BaseProxy:
-    """As ``multiprocessing.managers.BaseProxy``: subclasses name ``_exposed_`` and use ``_callmethod``."""
+    """As ``multiprocessing.managers.BaseProxy``: subclasses set ``_exposed_`` and use ``_callmethod``."""
 
     _exposed_: ClassVar[Sequence[str] | None] = None
 
@@ -85,7 +89,7 @@ class BaseProxy:
     def _callmethod(
         self, methodname: str, args: Sequence[Any] = (), kwds: Mapping[str, Any] | None = None
     ) -> Any:
-        """Call an exposed method there; its result, a proxy of it, or what it raised."""
+        """Call an exposed method in the master. Returns its result or a proxy of it; raises what the method raised."""
         slices = [at for at, arg in enumerate(args) if isinstance(arg, slice)]
         plain = tuple((arg.start, arg.stop, arg.step) if isinstance(arg, slice) else arg for arg in args)
         call = methodname, encode_call(plain, kwds or {}), slices
@@ -101,7 +105,7 @@ class BaseProxy:
         try:
             future = self._session.start_call(target, "call", caller.name, next(caller.numbers), *call)
             answer = self._session.answer_of(future)
-        except Unreachable:  # nobody knows what became of it
+        except Unreachable:  # the outcome is unknown, so this caller is not used again
             raise
         except TqError:
             _callers.give_back(caller)
@@ -110,7 +114,7 @@ class BaseProxy:
         return answer
 
     def _getvalue(self) -> Any:
-        """A copy of what it stands for."""
+        """A copy of the object's value."""
         return self._callmethod("#GETVALUE")
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -125,7 +129,7 @@ class BaseProxy:
         )
 
     def _tq_reference(self) -> Reference:
-        """As it travels in values."""
+        """Its form inside values."""
         self._was_pickled.append(True)
         auto = getattr(self, "_isauto", False)
         known = auto or OF_DATA.get(self._token.typeid) is type(self)
@@ -147,7 +151,7 @@ class BaseProxy:
 
 
 def MakeProxyType(name: str, exposed: Sequence[str]) -> type[BaseProxy]:  # noqa: N802 - the standard library's name
-    """A class of proxies with these methods."""
+    """A proxy class with these methods."""
 
     def method(called: str) -> Callable[..., Any]:
         return lambda self, /, *args, **kwds: self._callmethod(called, args, kwds)
@@ -167,7 +171,7 @@ def AutoProxy(  # noqa: N802 - the standard library's name
     *,
     session: ClientSession | None = None,
 ) -> BaseProxy:
-    """A proxy with the methods the object has exposed."""
+    """A proxy with the methods that the object exposes."""
     kind = MakeProxyType(f"AutoProxy[{token.typeid}]", exposed or ())
     proxy = kind(token, serializer, manager=manager, authkey=authkey, exposed=exposed, session=session)
     proxy._isauto = True  # type: ignore[attr-defined]
@@ -256,7 +260,7 @@ class DictProxy(_BaseDictProxy):  # type: ignore[misc]
     _method_to_typeid_: ClassVar[Mapping[str, str]] = {"__iter__": "Iterator"}
 
     def __iter__(self) -> Iterator[Any]:
-        """Of what has a name, over the keys as they are now: nothing else of it lives in the master but its value."""
+        """For a named dict, an iterator over a copy of the keys: the master stores only its value, and no iterators."""
         keys: Iterator[Any] = (
             iter(self.keys()) if isinstance(self._token.id, str) else self._callmethod("__iter__")
         )
@@ -277,7 +281,7 @@ class DictProxy(_BaseDictProxy):  # type: ignore[misc]
         return self
 
     def update(self, *args: Any, **kwds: Any) -> None:
-        """The pairs may come from any iterable, or another proxy."""
+        """The pairs may come from any iterable or another proxy."""
         self._callmethod("update", (dict(*args),) if args else (), kwds)
 
 
@@ -325,7 +329,7 @@ class ListProxy(_BaseListProxy):  # type: ignore[misc]
         return self._getvalue() + other
 
     def __mul__(self, times: int) -> Any:
-        """A manager's own list refuses what would be too large; a list that somebody registered does not know how."""
+        """The master's own list checks the size of the result; a registered list type has no such method."""
         return self.repeated(times) if self._token.typeid == "list" else self._getvalue() * times
 
     __rmul__ = __mul__
@@ -361,7 +365,7 @@ OF_DATA: Final[dict[str, Callable[..., Any]]] = {
 def decode_answer(
     answer: bytes, manager: Manager | None, address: tuple[str, int], authkey: str | None
 ) -> Any:
-    """What an answer of the master comes to here."""
+    """The value, queue proxy or object proxy in an answer of the master; raises the error in it."""
     match decode(answer, judged=True):  # by the master, when it was accepted there
         case ["value", value]:
             return value
@@ -388,7 +392,9 @@ def _raised(body: bytes) -> BaseException:
 
 def _drop(session: ClientSession, ident: bytes, pid: int, was_pickled: list[bool]) -> None:
     if os.getpid() == pid and not was_pickled:
-        with suppress(TqError, RuntimeError):  # the line is closed, and the master lets go by itself
+        with suppress(
+            TqError, RuntimeError
+        ):  # the link is closed, and then the master drops the object by itself
             session.start_call(TARGET, "drop", ident)
 
 

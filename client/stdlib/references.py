@@ -1,7 +1,7 @@
-"""Proxies in values: what each kind says of itself, and how one is made of it where it arrives.
+"""Proxies in values: makes a proxy from a reference where the value is decoded.
 
-A reference names its master. Whoever reads it uses the line this process has to that master: a manager's, any App's, or,
-in a task, its worker's. The classes are a closed list; a user's own class of proxies is found if it is loaded.
+A reference names its master. The proxy uses the session that this process has with that master: a manager's, any App's
+or, inside a task, the worker's. The classes are a closed list; a user's proxy class is used if it is already loaded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _QUEUES: Final = {kind.__name__: kind for kind in (ItemQueue, SimpleQueue)}
 _SYNC_KINDS: Final[dict[str, type[SyncProxy]]] = {
     kind.__name__: kind for kind in (Barrier, BoundedSemaphore, Event, Lock, RLock, Semaphore)
 }
-# What makes a proxy one. In a class that was made of somebody's words, these would be called where nobody calls them.
+# The internals of proxies. A class built from a received reference must not override them: Python calls them implicitly.
 RESERVED: Final = (
     vars(BaseProxy).keys() | {"__new__", "__del__", "__class__", "__slots__", "__getattr__"}
 ) - {
@@ -34,21 +34,22 @@ RESERVED: Final = (
 
 
 def proxy_from(reference: Reference) -> Any:
-    """The proxy. Raises DecodeError when its master is not known here, or it is of no kind that is."""
+    """The proxy of a reference. Raises DecodeError when this process has no session with its master, or for an unknown
+    kind."""
     session = _session_of(reference)
     try:
         return _made(reference, session)
     except DecodeError:
         raise
-    except Exception as error:  # what it was made of was made up; whoever reads it, reads no value
-        raise DecodeError(f"{reference!r} is none that can be made here: {error}") from error
+    except Exception as error:  # a forged reference: the whole value counts as undecodable
+        raise DecodeError(f"{reference!r} cannot be made into a proxy here: {error}") from error
 
 
 def _made(reference: Reference, session: ClientSession) -> Any:
     match reference.kind, reference.where:
         case "object", (str(typeid), (str() | bytes()) as ident, exposed, proxytype):
             if exposed is not None and not RESERVED.isdisjoint(exposed):
-                raise DecodeError(f"{reference!r} has methods that no object has: a proxy's own")
+                raise DecodeError(f"{reference!r} exposes methods that are internal to proxies")
             token = Token(typeid, address_of(session), ident)
             return _class_of(typeid, proxytype)(
                 token, authkey=session.authkey, exposed=exposed, session=session
@@ -75,7 +76,7 @@ def _class_of(typeid: str, proxytype: Any) -> Callable[..., Any]:
 
 
 def _session_of(reference: Reference) -> ClientSession:
-    """This process's line to its master."""
+    """This process's session with its master."""
     known = next((one for one in every_session() if one.known_cluster == reference.cluster), None)
     if known is not None:
         return known
@@ -84,6 +85,6 @@ def _session_of(reference: Reference) -> ClientSession:
         if session.cluster_id() == reference.cluster:
             return session
     raise DecodeError(
-        f"{reference!r} is at a master that this process has no line to; connect a manager to that one first, or have "
-        "tasks that use it run there: manager.Pool(), tq.Pool(app=manager.app)"
+        f"{reference!r} is at a master that this process has no connection to; connect a manager to that master first, or "
+        "run the tasks that use it there: manager.Pool(), tq.Pool(app=manager.app)"
     )

@@ -1,4 +1,4 @@
-"""A function that is to be called elsewhere: its name, its options, and whether anybody would run it."""
+"""Functions that are sent to workers: name, options, and whether a connected worker would run them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 class RemoteFunction:
-    """One callable with the options it is sent with."""
+    """One callable with the options of its tasks."""
 
     def __init__(self, definition: Definition, choice: Choice) -> None:
         self.name, self.choice = definition.name, choice
         try:
             self._arguments = definition.arguments
-        except ValueError:  # a builtin that tells no signature: the worker judges
+        except ValueError:  # a builtin without a signature: the worker checks the arguments
             self._arguments = None
 
     def payload(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], blobs: list[Blob]) -> bytes:
-        """Raises TypeError for arguments that do not fit, NotSerializable for one that cannot travel. ``blobs``
-        gets those among the arguments."""
+        """The encoded call. Raises TypeError for arguments that do not fit, NotSerializable for a value that cannot be sent.
+        Blobs among the arguments are appended to ``blobs``."""
         if self._arguments is None:
             return encode_call(args, kwargs, (), blobs)
         args, kwargs = self._arguments.fit(args, dict(kwargs))
@@ -40,7 +40,7 @@ class RemoteFunction:
 
 
 class RemoteFunctions:
-    """What an Executor or Pool was asked to call, each judged at its first use."""
+    """The functions of an Executor or Pool, each validated at its first use."""
 
     def __init__(self, session: ClientSession, options: Mapping[str, Any]) -> None:
         self._session, self._options = session, options
@@ -48,8 +48,8 @@ class RemoteFunctions:
         self._known: dict[Callable[..., Any], RemoteFunction] = {}
 
     def of(self, function: Callable[..., Any]) -> RemoteFunction:
-        """Raises TypeError for what cannot be called, NotNamed for what has no name, and Forbidden when
-        workers are connected and none of them would run it. With none connected it waits for one that does.
+        """The remote function. Raises TypeError for a value that is not callable, NotNamed for a function without a name,
+        and Forbidden when workers are connected and none of them would run it. With no worker connected, tasks wait.
         """
         if not isinstance(function, Hashable):
             return self._validated(function)
@@ -70,7 +70,7 @@ class RemoteFunctions:
             remote = RemoteFunction(Definition(function, None), self._choice)
         if is_importing():
             raise RuntimeError(
-                "a worker imports this module to run its functions, and the module starts work when it is imported; "
+                "a worker imports this module to run its functions, and the import submits work; "
                 "put what starts the work under `if __name__ == '__main__':`"
             )
         name, queue = remote.name, remote.choice.queue

@@ -1,11 +1,11 @@
-"""``with app.batch():`` single submits that travel together and are stored when the block ends. No threads of its own.
+"""``with app.batch():`` sends single submits together; all are stored when the block ends. It has no thread.
 
 ::
 
     submit ─► a list per callable and options ─ 1,000 tasks, or the end ─► one call, a few under way at a time
     submit with a key ─────────────────────────────────────────────────► a call of its own: it may be refused alone
 
-The open batch belongs to its thread, or its asyncio task: others that submit meanwhile are not in it.
+The open batch belongs to its thread or asyncio task: submits of other threads and tasks do not join it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def flush_open_batch(session: ClientSession) -> None:
-    """Send what this thread has gathered for this session: the next call may be about it."""
+    """Send the tasks that this thread has gathered for this session: the next call may be about them."""
     batch = open_batch(session)
     if batch is not None:
         batch.flush()
@@ -46,15 +46,15 @@ class _Group:
 
 
 class Batch:
-    """What ``app.batch()`` gives. At the end of the block everything submitted in it is stored, or the first
-    error is raised; so it is when the block ends by an exception of its own, which then goes on.
+    """The context of ``app.batch()``. The end of the block waits until all its tasks are stored, or raises the first error.
+    If the block raises itself, its tasks are still stored and its own exception is raised, with a note about the error.
     """
 
     def __init__(self, session: ClientSession) -> None:
         self.session = session
         session.before_call = flush_open_batch
         self._groups: dict[tuple[str, str, TaskOptions], _Group] = {}
-        self._group: _Group | None = None  # of the last task: as a rule the next one's, too
+        self._group: _Group | None = None  # of the last task: usually the next one joins it too
         self._gathered = 0
         self._under_way: deque[Future[Any]] = deque()
         self._error: BaseException | None = None
@@ -70,7 +70,7 @@ class Batch:
         alone: bool,
         named: Named | None = None,
     ) -> None:
-        """A task joins. Waiting for it sends what is gathered."""
+        """Add a task. ``alone``: send it at once in its own call, because the master may refuse it."""
         if alone:
             self._send(self.session.link, name, choice, [[id, payload]], named)
             return
@@ -93,7 +93,7 @@ class Batch:
             self.flush()
 
     def flush(self) -> None:
-        """Send what is gathered, without waiting for it to be stored."""
+        """Send the gathered tasks, without waiting until they are stored."""
         if self._groups:
             link = self.session.link
             groups, self._groups = self._groups, {}

@@ -1,4 +1,4 @@
-"""A callable as others know it: its name, and how it is called if this program has it."""
+"""A callable as workers know it: its name, and its signature if this program has the function."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .signature import Arguments
 
 
 class Definition:
-    """The name is made when it is needed: a function that no worker could
-    find may still be decorated and called here; submitting it raises NotNamed."""
+    """The name is computed when it is needed: a function that no worker could find may still be decorated and called
+    here; only submitting it raises NotNamed."""
 
     def __init__(self, function: Callable[..., Any] | None, name: str | None) -> None:
         self.function = function
@@ -28,5 +28,5 @@ class Definition:
 
     @functools.cached_property
     def arguments(self) -> Arguments | None:
-        """None when only the name is known: then the worker judges."""
+        """None when only the name is known: then the worker checks the arguments."""
         return None if self.function is None else Arguments(self.function)

@@ -1,7 +1,7 @@
-"""A handle: the future of one task. Holds the id, and the outcome once it has been seen.
+"""A handle: the future of one task. It holds the id, and the outcome once that has arrived.
 
-A handle costs the master nothing until its result is waited for; it is as good in another thread, after
-a reconnect, or made anew from the id by ``app.get``.
+A handle costs the master nothing until a program waits for its result. It works in any thread, survives reconnects, and
+``app.get`` makes an equal one from the id.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TASKS = ("get_tasks",)
-NO_TEXT = 2**53  # an offset behind every log
+NO_TEXT = 2**53  # an offset past the end of every log: the answer has no text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    """One start of a task. Times are Unix seconds; ``error`` is what it ended with, if not well."""
+    """One attempt to run a task. Times are Unix seconds; ``error`` is empty unless the attempt failed."""
 
     attempt: int
     worker: str | None
-    outcome: AttemptOutcome | None  # None: it runs
+    outcome: AttemptOutcome | None  # None: still running
     started: float | None
     ended: float | None
     error: str = ""
-    log: str = ""  # what it printed: the last 64 KiB, of the latest attempts
+    log: str = ""  # its output: the last 64 KiB; kept for the latest attempts only
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """How far a task said it was. ``total`` None: it did not say how much there is."""
+    """Progress as a task reported it. ``total`` None: the task reported no total."""
 
     done: float
     total: float | None
@@ -69,7 +69,7 @@ class Handle(Generic[T]):
         watching: ClientLink | None = None,
     ) -> None:
         self._session, self._id, self._outcome = session, id, outcome
-        self._box, self._watching = box, watching  # the box is being filled by that link, when there is one
+        self._box, self._watching = box, watching  # ``watching``: the link that fills the box
 
     @property
     def id(self) -> str:
@@ -94,15 +94,15 @@ class Handle(Generic[T]):
     # the result
 
     def result(self, timeout: float | None = None) -> T:
-        """What the task returned; waits for it.
+        """Wait for the task and return its result.
 
-        Raises a TaskError (remote type, message and traceback inside) when it did not succeed,
-        TimeoutError when ``timeout`` seconds pass first, UnknownTask when the master knows no such task.
+        Raises a TaskError (with the remote type, message and traceback) when the task did not succeed, TimeoutError when
+        ``timeout`` seconds pass first, UnknownTask when the master knows no such task.
         """
         return cast(T, (self._outcome or self._wait(timeout)).value(self._id, self._session))
 
     def exception(self, timeout: float | None = None) -> TaskError | None:
-        """The error the task ended with, None when it succeeded; waits like ``result``."""
+        """Wait for the task and return its error; None when it succeeded."""
         return self._wait(timeout).error(self._id)
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -122,7 +122,7 @@ class Handle(Generic[T]):
             try:
                 arrived = box.wait(self._id, deadline)
             except BaseException:
-                self._watching = None  # the box may have failed: the next wait watches anew
+                self._watching = None  # the box may have failed: the next wait watches the task again
                 raise
             if not arrived:
                 raise TimeoutError(f"task {self.id} has no result after {timeout:g} s; it goes on")
@@ -130,7 +130,7 @@ class Handle(Generic[T]):
         return self._outcome
 
     def _watch(self) -> OutcomeBox:
-        """The box that gets the outcome, and word to the master if it has not been told yet."""
+        """The box that receives the outcome; starts watching the task unless this link does already."""
         box = self._box
         if box is None:
             box = self._box = OutcomeBox()
@@ -146,34 +146,34 @@ class Handle(Generic[T]):
         if self._watching is not None and self._box is not None and self._outcome is None:
             self._session.part(
                 WatchPrediction
-            ).watch_next = False  # submitted and let go: the next need not be watched at once
+            ).watch_next = False  # dropped without a wait: do not watch the next one at once
             self._watching.forget(self._box)
 
     # the task
 
     @property
     def state(self) -> State:
-        """Where the task is now; one question to the master unless its end has been seen."""
+        """The current state of the task; one call to the master unless its outcome has arrived."""
         if self._outcome is not None and self._outcome.state != UNKNOWN:
             return State.from_number(self._outcome.state)
         return self._known_state(self._session.call(TASKS, "states", [self._id]))
 
     def done(self) -> bool:
-        """Whether the task has ended, in whatever way."""
+        """Whether the task has ended, successfully or not."""
         return self.state.is_terminal
 
     @property
     def progress(self) -> Progress | None:
-        """What its latest attempt told by ``ctx.progress``; at most a second old. One question to the master."""
+        """What its latest attempt reported by ``ctx.progress``, at most a second old. One call to the master."""
         log = self._session.call(TASKS, "log", self._id, None, NO_TEXT)
         if log["progress"] is None:
             return None
-        told = from_wire(TaskProgress, log["progress"])
-        return Progress(done=told.done, total=told.total, note=told.note)
+        reported = from_wire(TaskProgress, log["progress"])
+        return Progress(done=reported.done, total=reported.total, note=reported.note)
 
     @property
     def attempts(self) -> list[Attempt]:
-        """Every start so far, with its worker, times and error; what a worker handed back before it began is none."""
+        """All attempts so far, with worker, times and error. A task that a worker returned unstarted adds no attempt."""
         from ...common.values.failure import Failure
 
         shown = self._session.call(TASKS, "show", self._id)
@@ -196,12 +196,12 @@ class Handle(Generic[T]):
         return attempts
 
     def cancel(self) -> State:
-        """Ask for the task's end. The state it is in then: CANCELLED; RUNNING when its worker has been told
-        and will end it; another when it had ended before."""
+        """Cancel the task; returns its state then: CANCELLED; RUNNING when its worker was notified and will end it; another
+        state when the task had ended before."""
         return self._known_state(self._session.call(TASKS, "cancel", [self._id]))
 
     def retry(self) -> State:
-        """Make a task that ended without success ready again."""
+        """Run a task again that ended without success; returns its new state."""
         state = self._known_state(self._session.call(TASKS, "retry", [self._id]))
         if not state.is_terminal:
             self._outcome = self._box = self._watching = None
@@ -217,7 +217,7 @@ class Handle(Generic[T]):
 def submit_one(
     session: ClientSession, name: str, choice: Choice, id: bytes, payload: bytes, named: Named | None = None
 ) -> tuple[Handle[Any], Future[Any]]:
-    """Send one task; the future is done when it is stored. ``named``: its blobs, which the master has."""
+    """Send one task; the future completes when it is stored. ``named``: its blobs, uploaded before."""
     link = session.link
     tasks = [[id, payload]]
     if session.part(WatchPrediction).watch_next:
@@ -228,7 +228,7 @@ def submit_one(
 
 
 def handle_of(session: ClientSession, task_id: str) -> Handle[Any]:
-    """Of a task submitted by anybody; raises UnknownTask at once when there is none."""
+    """The handle of any task of this master; raises UnknownTask at once when there is none."""
     from ...common.domain.ids import parse_id
 
     id = parse_id(task_id)

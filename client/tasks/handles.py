@@ -1,7 +1,7 @@
-"""Many handles as one light sequence: sixteen bytes a task, however many there are.
+"""Many handles as one compact sequence: sixteen bytes a task.
 
-A OutcomeBox fills since the submit for the first ``watched`` of them. It is handed to the first reader; any
-further reader fills a box of its own (see ``readers.py``).
+From the submit on, the outcomes of the first ``watched`` tasks arrive in a box. The first reader gets this box; each
+further reader fills a new one (see ``readers.py``).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ID_BYTES: Final = 16
-CALL_TASKS_MAX: Final = 10_000  # ids in one question to the master
+CALL_TASKS_MAX: Final = 10_000  # ids in one call to the master
 
 
 class Handles(Sequence[Handle[T]]):
-    """The handles of a map. A Handle is made when it is asked for."""
+    """The handles of a map. A Handle object is made on access."""
 
     def __init__(
         self,
@@ -42,7 +42,9 @@ class Handles(Sequence[Handle[T]]):
     ) -> None:
         self._session, self._ids = session, bytearray(ids)
         self._box, self._link = box, link
-        self._watched = 0  # so many from the start: their outcomes come into the box, through that link
+        self._watched = (
+            0  # how many tasks from the start are watched: that link puts their outcomes into the box
+        )
 
     def __len__(self) -> int:
         return len(self._ids) // ID_BYTES
@@ -67,19 +69,19 @@ class Handles(Sequence[Handle[T]]):
         return [handle.id for handle in self]
 
     def results(self, timeout: float | None = None, *, return_exceptions: bool = False) -> Results[T]:
-        """What the tasks returned, in the order of submission; iterate with ``for`` or ``async for``.
+        """The results in the order of submission; iterate with ``for`` or ``async for``.
 
-        A task that did not succeed raises its TaskError in its turn, and ``next()`` goes on behind it;
-        with ``return_exceptions`` the error takes the place of the result. ``timeout``: seconds for all.
+        A task that did not succeed raises its TaskError in its turn, and ``next()`` continues after it; with
+        ``return_exceptions`` the error is yielded in place of the result. ``timeout``: seconds for all tasks together.
         """
         return Results(self._session, self._reading(), timeout, return_exceptions)
 
     def as_completed(self, timeout: float | None = None) -> Completed[T]:
-        """The handles as their tasks end, each with its outcome in hand; ``for`` or ``async for``."""
+        """The handles in the order in which their tasks end, each with its outcome; ``for`` or ``async for``."""
         return Completed(self._reading(), timeout, self._handle)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until all have ended; False when ``timeout`` seconds pass first."""
+        """Wait until all tasks have ended; False when ``timeout`` seconds pass first."""
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
             if self._box is not None and self._watched == len(self) and self._link is self._session.link:
@@ -96,7 +98,7 @@ class Handles(Sequence[Handle[T]]):
         return Counter(State.from_number(row.state) for row in rows if row.state >= 0)
 
     def cancel(self) -> int:
-        """Cancel all; how many will not run to their end: cancelled, or their worker has been told."""
+        """Cancel all tasks; returns how many are cancelled or will be ended by their worker, which was notified."""
         rows = self._in_chunks("cancel")
         return sum(row.state in (StateNumber.CANCELLED, StateNumber.RUNNING) for row in rows)
 
@@ -117,7 +119,7 @@ class Handles(Sequence[Handle[T]]):
         return [Handle(self._session, id, outcome)]
 
     def _reading(self) -> OutcomeReading:
-        """The box filled since the submit, if nobody has it yet and its link still lives; else a new one."""
+        """For the first reader the box filled since the submit, if its link is still open; else a new box."""
         link = self._session.link
         box, self._box = self._box, None
         if box is not None and self._link is link:
@@ -125,7 +127,7 @@ class Handles(Sequence[Handle[T]]):
         return OutcomeReading([link], OutcomeBox(), self._range, len(self), 0)
 
     def submitted(self, ids: Iterable[bytes], watched: int) -> None:
-        """More tasks, as they are sent; ``watched``: how many of them fill the box."""
+        """Append tasks as they are sent. ``watched``: how many of them deliver their outcomes to the box."""
         self._ids += b"".join(ids)
         self._watched += watched
 
@@ -135,17 +137,17 @@ class Handles(Sequence[Handle[T]]):
 
 
 class Waited(NamedTuple):
-    """What ``wait`` found, each in the order given."""
+    """The result of ``wait``: handles in the order given."""
 
     done: list[Handle[Any]]
     not_done: list[Handle[Any]]
 
 
 def as_completed(handles: Iterable[Handle[T]], timeout: float | None = None) -> Completed[T]:
-    """Handles as their tasks end, each with its outcome in hand; iterate with ``for`` or ``async for``.
+    """Yield handles in the order in which their tasks end, each with its outcome; iterate with ``for`` or ``async for``.
 
-    ``handles``: of a map, or any others, of any apps. TimeoutError when ``timeout`` seconds pass before
-    the last has ended.
+    ``handles``: of a map or any others, also of several apps. Raises TimeoutError when ``timeout`` seconds pass before the
+    last task has ended.
     """
     if isinstance(handles, Handles):
         return handles.as_completed(timeout)
@@ -162,14 +164,14 @@ def as_completed(handles: Iterable[Handle[T]], timeout: float | None = None) -> 
 
 
 def wait(handles: Iterable[Handle[T]], timeout: float | None = None) -> Waited:
-    """Wait until all tasks have ended, or ``timeout`` seconds have passed; raises nothing for either."""
+    """Wait until all tasks have ended or ``timeout`` seconds have passed. Raises neither task errors nor TimeoutError."""
     given = list(handles)
     done: set[bytes] = set()
     try:
         for handle in as_completed(handles if isinstance(handles, Handles) else given, timeout):
             done.add(handle._id)
     except TimeoutError:
-        pass  # told by what is not done
+        pass  # ``not_done`` of the result shows it
     return Waited(
         [handle for handle in given if handle._id in done],
         [handle for handle in given if handle._id not in done],
@@ -177,7 +179,7 @@ def wait(handles: Iterable[Handle[T]], timeout: float | None = None) -> Waited:
 
 
 def _reading_of(by_id: dict[bytes, list[Handle[T]]]) -> OutcomeReading:
-    """Everything asked for at once: whoever can hold the handles can hold their outcomes."""
+    """Watch all tasks at once: a program that can hold the handles can hold their outcomes."""
     box = OutcomeBox()
     by_link: dict[ClientLink, list[bytes]] = {}
     for id, (handle, *_) in by_id.items():

@@ -1,6 +1,6 @@
-"""Submitting many: an iterable in, calls of about a thousand tasks out, a few of them under way at a time.
+"""Submitting many tasks: reads an iterable and sends calls of about a thousand tasks, a few calls at a time.
 
-The iterable is read only as fast as the master stores, so memory is bounded whatever its length.
+The iterable is read only as fast as the master stores the tasks, so memory is bounded for any length.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from ..blobs.blobs import Named
     from ..core.session import ClientSession
 
-CHUNK_TASKS: Final = 1_000  # in one call: enough that its fixed costs vanish
+CHUNK_TASKS: Final = 1_000  # in one call: enough to make its fixed costs negligible
 CHUNK_BYTES: Final = 1024 * 1024  # of payloads in one call; a larger one travels alone
 CHUNK_BLOB_BYTES: Final = 256 * 1024 * 1024  # sent ahead of the tasks that name them, in one call
 CALLS_UNDER_WAY: Final = 8
-WATCHED_TASKS_MAX: Final = 100_000  # outcomes sent as they come, before anybody reads: bounds our memory
+WATCHED_TASKS_MAX: Final = (
+    100_000  # outcomes delivered before a reader exists: bounds the memory of this process
+)
 
 
 def submit_all(
@@ -59,7 +61,7 @@ async def submit_all_async(
     *,
     single: bool,
 ) -> Handles[Any]:
-    """The same in an event loop."""
+    """``submit_all`` for an event loop."""
     import asyncio
 
     submission = _MapSubmission(session, definition, choice, single)
@@ -74,7 +76,7 @@ async def submit_all_async(
 
 
 class _MapSubmission:
-    """One map on its way."""
+    """The state of one map that is being submitted."""
 
     def __init__(self, session: ClientSession, definition: Definition, choice: Choice, single: bool) -> None:
         self._session, self._link, self._single = session, session.link, single
@@ -85,7 +87,7 @@ class _MapSubmission:
         self.under_way: deque[Future[Any]] = deque()
 
     def chunks(self, calls: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Tasks, Named]]:
-        """Tasks with new ids, in lists that make a good call, and the blobs that they name."""
+        """Tasks with new ids, grouped into calls of a good size, and the blobs that they name."""
         arguments = self._definition.arguments
         names = () if arguments is None else arguments.names
         fit = None if arguments is None or (self._single and arguments.fits_plainly(1)) else arguments.fit
@@ -112,10 +114,10 @@ class _MapSubmission:
             yield _with_ids(payloads, named)
 
     def send(self, tasks: Tasks, named: Named) -> Iterator[Future[Any]]:
-        """Start a call; gives the calls to wait for before the next may start."""
+        """Start a call; yields the earlier calls that must finish before the next may start."""
         ids = [task[0] for task in tasks]
         watch = len(tasks) <= self._room
-        self._room = self._room - len(tasks) if watch else 0  # the watched ones are the first, without gaps
+        self._room = self._room - len(tasks) if watch else 0  # only a prefix is watched, without gaps
         self.under_way.append(
             submit_many(
                 self._session,

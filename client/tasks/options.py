@@ -1,4 +1,4 @@
-"""Options of tasks as a program writes them: keyword arguments with times in several shapes, judged at once."""
+"""Options of tasks as a program writes them: keyword arguments with times in several types, validated at once."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""Outcomes of tasks in this process: what one is, and the box in which they wait for their reader.
+"""Outcomes of tasks in this process, and the box in which they wait for their reader.
 
 ::
 
     I/O thread: put(rows) ──► OutcomeBox ──► one reader: take(id), take_any(), await future(id)
 
-A box has one reader: what it takes is gone from the box, so that results can stream through any number
-of tasks in bounded memory. Knows nothing of connections; bodies are decoded by the reader, in its thread.
+A box has one reader, which removes what it takes: results of any number of tasks stream through bounded memory. A box
+knows nothing of connections. The reader decodes bodies in its own thread, so that the I/O thread never does.
 
-One lock guards all boxes. It is held across a fork, so that a child never inherits it locked by a
-thread that it does not have. Nothing that runs under it may free a handle (whose end asks for nothing here).
+One lock guards all boxes. It is held across a fork, so that a child never inherits it locked by a thread that does not
+exist there. Code that runs under it must not free a handle.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
     from ..core.session import ClientSession
 
 SUCCEEDED: Final = int(StateNumber.SUCCEEDED)  # compared a hundred thousand times a second: not as an enum
-UNKNOWN: Final = -1  # the state the master tells of a task nobody submitted
+UNKNOWN: Final = -1  # the master's answer for a task that it does not know
 
 _lock = guard(threading.Lock())
 
 
 class TaskOutcome(NamedTuple):
-    """How a task ended, undecoded."""
+    """How a task ended; the body is still encoded."""
 
     state: int
     body: bytes | None
 
     def value(self, id: bytes, session: ClientSession | None = None) -> Any:
-        """The result; raises TaskError, or UnknownTask when there is no such task. ``session``: what fetches its
+        """The result; raises TaskError, or UnknownTask when there is no such task. ``session`` fetches the content of its
         blobs."""
         if self.state != SUCCEEDED:
             raise cast(TaskError, self.error(id))
@@ -64,7 +64,7 @@ class TaskOutcome(NamedTuple):
 
 @functools.cache
 def _decoder() -> Callable[[ClientSession | None, bytes], Any]:
-    """Loaded for the first result, and not looked up again for each: that would take as long as decoding."""
+    """Imported for the first result and cached: an import statement for each result would take as long as decoding."""
     from ..blobs.blobs import decode_result
 
     return decode_result
@@ -79,9 +79,9 @@ def unknown_task(id: bytes) -> UnknownTask:
 
 
 class OutcomeBox:
-    """Outcomes that arrived and were not yet taken.
+    """Outcomes that have arrived and were not taken yet.
 
-    What a reader waits for is a task, by its id, or a number of outcomes, of whatever tasks.
+    A reader waits for one task, by its id, or for a number of outcomes of any tasks.
     """
 
     __slots__ = ("__weakref__", "_arrived", "_changed", "_error", "_futures", "_readers")
@@ -106,7 +106,7 @@ class OutcomeBox:
         _wake(woken)
 
     def fail(self, error: TqError) -> None:
-        """What has not arrived never will."""
+        """Outcomes that have not arrived yet never will."""
         with _lock:
             self._error = error
             woken = [future for futures in self._futures.values() for future in futures]
@@ -122,19 +122,19 @@ class OutcomeBox:
     # the reader's side
 
     def restart(self) -> None:
-        """Forget an earlier failure: the tasks are about to be watched anew."""
+        """Forget an earlier failure, before the tasks are watched again."""
         self._error = None
 
     def __len__(self) -> int:
         return len(self._arrived)
 
     def peek(self, id: bytes) -> TaskOutcome | None:
-        """The outcome of a task if it is here."""
+        """The outcome of a task if it has arrived."""
         row = self._arrived.get(id)
         return None if row is None else TaskOutcome(row.state, row.body)
 
     def take_leading(self, ids: deque[bytes]) -> list[OutcomeRow]:
-        """The outcomes of the first tasks, as far as they are here without a gap; their ids are taken too."""
+        """Take the outcomes of the first tasks up to the first one that is missing; removes their ids as well."""
         pop, rows = self._arrived.pop, []
         while ids and (row := pop(ids[0], None)) is not None:
             rows.append(row)
@@ -142,14 +142,14 @@ class OutcomeBox:
         return rows
 
     def take_arrived(self) -> list[OutcomeRow]:
-        """Everything that is here, in the order it arrived."""
+        """Take all outcomes, in the order of arrival."""
         with _lock:
             rows = list(self._arrived.values())
             self._arrived.clear()
         return rows
 
     def wait(self, want: bytes | int, deadline: float | None) -> bool:
-        """Block until what is wanted is here; False when the (monotonic) deadline passed before."""
+        """Block until the wanted outcomes have arrived; False when the (monotonic) deadline passed before."""
         with _lock:
             self._readers += 1
             try:
@@ -163,7 +163,7 @@ class OutcomeBox:
         return True
 
     async def wait_async(self, want: bytes | int, deadline: float | None) -> bool:
-        """The same for an event loop: nothing blocks."""
+        """``wait`` for an event loop, without blocking."""
         import asyncio
 
         while not self.check(want):
@@ -175,7 +175,7 @@ class OutcomeBox:
         return True
 
     def check(self, want: bytes | int) -> bool:
-        """Whether what is wanted is here; raises what the box failed with."""
+        """Whether the wanted outcomes have arrived; raises the error that the box failed with."""
         if self._is_here(want):
             return True
         if self._error is not None:
@@ -183,7 +183,7 @@ class OutcomeBox:
         return False
 
     def _future(self, want: bytes | int) -> Future[None]:
-        """Done when ``check`` has something to say."""
+        """Completes when ``check`` would return True or raise."""
         from concurrent.futures import Future
 
         future: Future[None] = Future()

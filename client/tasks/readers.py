@@ -2,10 +2,10 @@
 
 ::
 
-    OutcomeReading: ask ahead (watch) ─► OutcomeBox ─► Results (in order of submission) | Completed (as the tasks end)
+    OutcomeReading: watch ahead ─► OutcomeBox ─► Results (in order of submission) | Completed (as the tasks end)
 
-Readers take what they give out, so any number of tasks streams through bounded memory; what was taken can
-be read again, from the master, as long as it keeps the results. A reader belongs to one thread.
+Readers remove what they yield, so any number of tasks streams through bounded memory. The results can be read again from
+the master as long as it keeps them. A reader belongs to one thread.
 
 Invariant: a task is watched once per reading, before it is waited for.
 """
@@ -33,7 +33,7 @@ AHEAD_TASKS: Final = 10_000  # watched before they are needed: hides the round t
 
 
 class OutcomeReading:
-    """One reader's box, and how far its tasks have been asked for. ``ids``: those from start to stop."""
+    """One reader's box, and how many of its tasks are watched so far. ``ids(start, stop)``: the ids of that range."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class OutcomeReading:
         return self.total - self.taken
 
     def ask_ahead(self) -> None:
-        """Watch the next tasks in time. Only a reading with one link has tasks left to ask for."""
+        """Watch the next tasks before they are needed. Only a reading with a single link has tasks left to watch."""
         while self._asked < self.total and self._asked - self.taken < AHEAD_TASKS:
             stop = min(self.total, self._asked + ASK_TASKS)
             self._links[0].watch(self.box, self.ids(self._asked, stop))
@@ -64,7 +64,7 @@ class OutcomeReading:
 
 
 class _TaskReader(Generic[T]):
-    """What both readers share."""
+    """The common part of both readers."""
 
     def __init__(self, reading: OutcomeReading, timeout: float | None) -> None:
         self._reading, self._timeout = reading, timeout
@@ -87,7 +87,7 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
 
         self._session, self._decode, self._return_exceptions = session, decode_result, return_exceptions
         self._ids: deque[bytes] = deque()  # the next to wait for
-        self._rows: deque[OutcomeRow] = deque()  # the next to give out
+        self._rows: deque[OutcomeRow] = deque()  # the next to yield
 
     def __iter__(self) -> Results[T]:
         return self
@@ -116,7 +116,7 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
         return self._take()
 
     def _fill(self) -> bool:
-        """Take the next outcomes that are here, if any."""
+        """Take the next outcomes that have arrived; False when there are none."""
         reading = self._reading
         if not self._ids and reading.missing:
             reading.ask_ahead()
@@ -137,7 +137,7 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
 
 
 class Completed(_TaskReader[T], Iterator["Handle[T]"], AsyncIterator["Handle[T]"]):
-    """See ``tq.as_completed``. ``seen`` gives the handles for an outcome."""
+    """See ``tq.as_completed``. ``seen`` returns the handles for an outcome."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class Completed(_TaskReader[T], Iterator["Handle[T]"], AsyncIterator["Handle[T]"
         return self._ready.popleft()
 
     def _fill(self) -> bool:
-        """Make the handles of one outcome that is here; False when none is."""
+        """Make the handles of one outcome that has arrived; False when there is none."""
         if not self._arrived:
             self._reading.ask_ahead()
             self._arrived.extend(self._reading.box.take_arrived())

@@ -1,6 +1,6 @@
-"""Whether a call fits a function, told where it is submitted: a wrong one is a TypeError there.
+"""Whether a call fits a function, checked at the submit: a call that does not fit raises TypeError there.
 
-The parameter annotated ``tq.Context`` is filled in where the task runs, so it is left out here.
+The worker fills in the parameter annotated ``tq.Context``, so that one is left out here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Call = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class Arguments:
-    """What a function accepts. ``names``: of its positional parameters, for readable errors."""
+    """The parameters of a function. ``names``: its positional parameters, for readable errors."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function_name = getattr(function, "__qualname__", type(function).__name__)
@@ -28,8 +28,8 @@ class Arguments:
         ]
         self.names = tuple(one.name for one in positional)
         self._needed = sum(one.default is one.empty for one in positional)
-        # positional arguments that need no closer look: none when they cannot suffice, and none that would
-        # stand behind the context, which comes by name
+        # The number of positional arguments that fit without ``bind``: -1 when positional arguments alone cannot
+        # suffice, and none after the context's parameter, because the worker passes the context by name.
         self._accepted = (
             len(positional) if self.context is None else list(self._whole.parameters).index(self.context)
         )
@@ -37,9 +37,9 @@ class Arguments:
             self._accepted = -1
 
     def fit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-        """The call as it is to be sent; raises TypeError as the call itself would.
+        """The call in the form in which it is sent; raises TypeError as calling the function would.
 
-        The usual call costs two comparisons.
+        Hot path: a call with positional arguments only costs two comparisons.
         """
         if not kwargs and self._needed <= len(args) <= self._accepted:
             return args, kwargs
@@ -52,11 +52,11 @@ class Arguments:
         return self._named_behind_context(bound)
 
     def fits_plainly(self, count: int) -> bool:
-        """Whether so many positional arguments, whatever they are, fit as they are."""
+        """Whether this number of positional arguments fits without ``bind``."""
         return self._needed <= count <= self._accepted
 
     def call_here(self, function: Callable[..., Any], context: Any, call: Call) -> Any:
-        """Call a function that wants a context, with the given one unless the caller gave one."""
+        """Call a function that takes a context: with the caller's own context argument if there is one, else with this."""
         args, kwargs = call
         try:
             self._whole.bind(*args, **kwargs)
@@ -66,8 +66,8 @@ class Arguments:
         return function(*args, **kwargs)
 
     def _named_behind_context(self, bound: inspect.BoundArguments) -> Call:
-        """The arguments whose parameters stand behind the context's, by name: a worker gives the context by
-        name too, and Python lets nothing positional follow that."""
+        """Pass the arguments after the context's parameter by name: the worker passes the context by name too, and no
+        positional argument may follow it."""
         before = list(self._whole.parameters)[: max(0, self._whole_index())]
         by_name: dict[str, Any] = {}
         for name, value in bound.arguments.items():
@@ -78,7 +78,7 @@ class Arguments:
                 by_name.update(value)
             elif kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY):
                 raise TypeError(
-                    f"{self.function_name}: the tq.Context parameter must stand behind {name}; move it to the end "
+                    f"{self.function_name}: the tq.Context parameter must come after {name}; move it to the end "
                     "as a keyword: def job(…, *, ctx: tq.Context)"
                 )
             else:

@@ -1,4 +1,4 @@
-"""Submitting: the call that stores tasks of one callable, and whether their outcomes are wanted with it."""
+"""Submitting: the call that stores tasks of one callable, and whether it also watches their outcomes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Tasks = list[list[bytes]]  # [id, payload]
 
 
 class OpenBatch(Protocol):
-    """A batch that submits join; see ``batch.py``."""
+    """An open batch, which submits join; see ``batch.py``."""
 
     session: ClientSession
 
@@ -48,8 +48,8 @@ def open_batch(session: ClientSession) -> OpenBatch | None:
 
 
 class WatchPrediction:
-    """Whether the last task that was submitted alone was waited for. So will be the next: it is watched from the start,
-    which saves a round trip."""
+    """Predicts whether the next single task will be waited for: as the last one was. A predicted task is watched by its
+    submit already, which saves a round trip."""
 
     def __init__(self, session: ClientSession) -> None:
         self.watch_next = False
@@ -65,8 +65,8 @@ def submit_many(
     link: ClientLink,
     named: Named | None = None,
 ) -> Future[Any]:
-    """Send tasks; the future is done when they are stored. ``box``: gets their outcomes. ``named``: their blobs, which
-    the master has."""
+    """Send tasks; the future completes when they are stored. ``box`` receives their outcomes. ``named``: their blobs,
+    uploaded before."""
     stream = None if box is None else link.stream
     target = ("get_task_queue", choice.queue)
     args: tuple[Any, ...] = (name, choice.wire, tasks, stream)

@@ -1,4 +1,4 @@
-"""What can be submitted: a callable's name, with where and how to run it.
+"""What a program submits: the name of a callable, with its queue and options.
 
 ::
 
@@ -6,7 +6,7 @@
         └── Task: a decorated function; calling it runs it here
 
 Options never share a namespace with the function's arguments: ``thumb.using(delay=30).submit(url)``.
-Arguments are judged and encoded in the caller's thread; what leaves here is bytes.
+Arguments are validated and encoded in the caller's thread; only bytes leave this module.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ C = TypeVar("C")
 
 
 class Submitter(Generic[P, R]):
-    """Submits one callable, with one choice of options."""
+    """Submits one callable with one set of options."""
 
     def __init__(
         self, session: ClientSession, definition: Definition, choice: Choice, key: str | None = None
@@ -51,14 +51,14 @@ class Submitter(Generic[P, R]):
 
     @property
     def name(self) -> str:
-        """What workers know it by; raises NotNamed."""
+        """The name under which workers know it; raises NotNamed."""
         return self._definition.name
 
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
-        """Submit one task. When this returns, it is stored; inside ``with app.batch():``, when the block ends.
+        """Submit one task. It is stored when this returns; inside ``with app.batch():``, when the block ends.
 
-        Raises TypeError for arguments that do not fit the function and NotSerializable for a value that
-        cannot travel, before anything is sent. Inside a running event loop prefer ``asubmit``: this blocks.
+        Raises TypeError for arguments that do not fit the function, and NotSerializable for a value that cannot be sent,
+        both before anything is sent. This blocks: inside a running event loop use ``asubmit``.
         """
         session = self._session
         id, payload, blobs = self._encoded(args, kwargs)
@@ -87,44 +87,44 @@ class Submitter(Generic[P, R]):
         return cast(Handle[R], handle)
 
     def _send(self, blobs: list[Blob]) -> None:
-        from ..blobs.blobs import SessionBlobs  # loads what a plain program need not have
+        from ..blobs.blobs import SessionBlobs  # a program without blobs never loads it
 
         self._session.part(SessionBlobs).send(blobs)
 
     def map(self, items: Iterable[Any]) -> Handles[R]:
-        """Submit one task per item, each item its one positional argument. When this returns, all are stored.
+        """Submit one task per item, with the item as its only positional argument. All are stored when this returns.
 
-        ``items`` may be a generator of any length: it is read as fast as the tasks can be stored, and no
-        more than a few thousand are held. When one cannot be sent, those before it have been submitted.
+        ``items`` may be a generator of any length: it is read as fast as the tasks are stored, and at most a few thousand
+        are in memory. If an item cannot be sent, the items before it have been submitted.
         """
         from .mapping import submit_all
 
         return cast("Handles[R]", submit_all(self._session, *self.parts, zip(items), single=True))
 
     def starmap(self, items: Iterable[Iterable[Any]]) -> Handles[R]:
-        """As ``map``; each item is a tuple of positional arguments."""
+        """As ``map``, but each item is a tuple of positional arguments."""
         from .mapping import submit_all
 
         return cast("Handles[R]", submit_all(self._session, *self.parts, map(tuple, items), single=False))
 
     async def amap(self, items: Iterable[Any]) -> Handles[R]:
-        """``map`` for an event loop; the items are read and encoded in it, a thousand at a time."""
+        """``map`` for an event loop, in which the items are read and encoded, a thousand at a time."""
         from .mapping import submit_all_async
 
         return cast("Handles[R]", await submit_all_async(self._session, *self.parts, zip(items), single=True))
 
     def using(self, *, key: str | None = None, **options: Unpack[Options]) -> Submitter[P, R]:
-        """The same callable with other options; those not given stay as they are.
+        """The same callable with other options; options that are not given keep their values.
 
-        ``key``: names the task, in its queue. Submitting again with the same key and arguments gives the same task;
-        with other arguments it raises TaskConflict.
+        ``key``: a unique name for the task in its queue. Submitting again with the same key and arguments returns the same
+        task; with other arguments it raises TaskConflict.
         """
         if key is not None and (not isinstance(key, str) or not key):
             raise InvalidArgument(f"key must be a non-empty str, not {key!r:.80}")
         return Submitter(self._session, self._definition, choose(options, self._choice), key or self._key)
 
     def _encoded(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, bytes, list[Blob]]:
-        """The id and the payload of a task, and the blobs it names."""
+        """The id and payload of a task, and the blobs that it names."""
         from ...common.domain.ids import key_id, new_ids
         from ...common.values.codec import encode_call
 
@@ -140,7 +140,7 @@ class Submitter(Generic[P, R]):
 
     @property
     def parts(self) -> tuple[Definition, Choice]:
-        """For a submission of many; refuses one that is named by a key."""
+        """Definition and options for a map; raises InvalidArgument when a key is set."""
         if self._key is not None:
             raise InvalidArgument(
                 f"key={self._key!r} names one task, and a map makes many; submit them one by one"
@@ -149,7 +149,7 @@ class Submitter(Generic[P, R]):
 
 
 class Task(Submitter[P, R], Generic[P, R, C]):
-    """A function that can be submitted. Calling it runs it here and now, as if it were not decorated."""
+    """A function that can be submitted. Calling it directly runs it in this process, as if it were not decorated."""
 
     def __init__(
         self, session: ClientSession, function: Callable[P, C], name: str | None, choice: Choice
@@ -166,14 +166,14 @@ class Task(Submitter[P, R], Generic[P, R, C]):
 
     @property
     def __tq_task__(self) -> NamedCallable:
-        """How a worker that imports this module sees it."""
+        """What a worker that imports this module serves."""
         return NamedCallable(
             name=self.name, function=self.function, queue=self._choice.queue, options=self._choice.options
         )
 
 
 def _context_here(task: Task[..., Any, Any]) -> Any:
-    """The context of a task that is called like a function: the caller's own if it is a task, else a made-up one."""
+    """The context of a task that is called as a function: the calling task's own, else a placeholder."""
     from ...common.domain.context import Context, current
 
     return current() or Context(

@@ -273,7 +273,7 @@ def test_what_threads_cannot_do_is_refused(home: Path) -> None:
     lines = said.splitlines()
     assert [line.partition(",")[0] for line in lines[:3]] == ["workers must be 'processes' or 'threads'"] * 3
     assert [line.partition(",")[0] for line in lines[3:7]] == ["processes must be a whole number from 1"] * 4
-    assert [line.partition(": nobody can end a thread")[0] for line in lines[7:]] == [
+    assert [line.partition(": a thread cannot be ended")[0] for line in lines[7:]] == [
         "tq.local: timeout=5",
         "program:limited: timeout=5",
     ]
@@ -308,7 +308,7 @@ def test_a_cluster_of_ones_own_that_has_died_is_a_broken_executor_at_once(
 ) -> None:
     with start(KILLED, home, str(index)) as running:
         said, _ = running.communicate(timeout=SECONDS)
-    words = f"the {program} of this program's own cluster was killed by SIGKILL; what was not finished is gone; make a new one"
+    words = f"the {program} of this program's own cluster was killed by SIGKILL; what was not finished is lost; make a new one"
     assert said.splitlines() == [words] * 8
     assert [path.name for path in home.iterdir()] == ["program.py"]
 
@@ -316,7 +316,7 @@ def test_a_cluster_of_ones_own_that_has_died_is_a_broken_executor_at_once(
 def test_a_cluster_that_has_died_tells_where_its_tasks_are(home: Path) -> None:
     with start(KILLED, home, "1", "kept") as running:
         said, _ = running.communicate(timeout=SECONDS)
-    assert "what was not finished is in kept and is finished by the next program that opens it" in said
+    assert "what was not finished remains in kept, and the next program that opens it finishes it" in said
 
 
 def test_the_end_of_a_forked_child_is_not_the_end_of_its_parents_cluster(home: Path) -> None:

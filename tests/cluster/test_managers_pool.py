@@ -81,6 +81,6 @@ def test_what_a_pool_cannot_have_is_refused_and_leaves_nothing_behind(manager: A
         manager.Pool(0)
     with pytest.raises(ValueError, match="maxtasksperchild must be a positive int"):
         manager.Pool(1, maxtasksperchild=0)
-    with pytest.raises(tq.InvalidArgument, match="not this pool's to initialise"):
+    with pytest.raises(tq.InvalidArgument, match="cannot initialise the processes of workers"):
         manager.Pool(1, print)
     assert not workers()

@@ -117,7 +117,7 @@ def test_a_proxy_of_a_master_that_is_not_known_here_is_refused_and_its_item_stay
     with monkeypatch.context() as patch:
         patch.setattr("tq.client.stdlib.references.every_session", lambda: [elsewhere.app.session])
         with pytest.raises(
-            tq.TqError, match=r"<dict of a manager> is at a master that this process has no line to"
+            tq.TqError, match=r"<dict of a manager> is at a master that this process has no connection to"
         ):
             queue.get(timeout=SECONDS)
     assert queue.qsize() == 1

@@ -229,7 +229,7 @@ def test_what_must_not_be_repeated_fails_when_its_connection_does(
     transport = opener.transport()
     transport.next()
     transport.lose()
-    with pytest.raises(tq.Unreachable, match="nobody knows"):
+    with pytest.raises(tq.Unreachable, match="it is unknown whether"):
         future.result(SECONDS)
 
 

@@ -142,7 +142,7 @@ def test_a_call_that_must_not_be_repeated_fails_with_an_unknown_outcome() -> Non
     [(ticket, _, error)] = pending.take_settled()
     assert ticket == "add"
     assert isinstance(error, Unreachable)
-    assert "nobody knows" in str(error)
+    assert "it is unknown whether" in str(error)
 
 
 def test_a_call_that_must_not_be_repeated_may_still_wait_for_its_first_connection() -> None:
