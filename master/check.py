@@ -19,7 +19,7 @@ from ..common.runtime.checkup import Checkup, is_writable, nearest_existing
 from ..common.runtime.config import MasterSettings
 from ..common.wire.address import is_loopback
 from ..common.wire.tls import server_context
-from .gateway.server import GatewayArguments, read_options
+from .gateway.options import GatewayArguments, read_options
 from .keys.own_keys import fits, read, unknown
 from .net.ports import why_not_listening
 from .parts import EXPOSED

@@ -30,7 +30,8 @@ from ..common.version import VERSION
 from ..common.wire.address import Address, is_loopback
 from .app import MasterResources, open_resources
 from .check import check
-from .gateway.server import Gateway, GatewayArguments, GatewayOptions, read_options
+from .gateway.options import GatewayArguments, GatewayOptions, read_options
+from .gateway.server import Gateway
 from .net.ports import why_not_listening
 from .net.server import MasterServer
 from .net.transactions import DRAIN_SECONDS_MAX

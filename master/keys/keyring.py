@@ -53,7 +53,7 @@ class Keyring(Part):
         verifier = self.find(session.verifier.key_id)
         return verifier is not None and not verifier.is_revoked
 
-    def door(self, key_id: str) -> Verifier:
+    def unstored(self, key_id: str) -> Verifier:
         return self._unstored[key_id]
 
     def add_unstored(self, verifier: Verifier) -> None:

@@ -113,7 +113,7 @@ class _Client:
 
     def __init__(self, target: StreamTarget, random: Random) -> None:
         self.loop, self.reads = target.master.loop, random.random() < 0.9
-        self.connection = StockConnection(target.gateway)
+        self.connection = StockConnection(target.gateway.context)
         self.splitter, self.unread, self.gone, self.proven = FrameSplitter(), 0, False, False
         self.splitter.bytes_max = 2**24
         self.modern = random.random() < 0.5
@@ -200,7 +200,7 @@ class StreamTarget:
         engine.start(Now(1_700_000_000_000, 1_000_000))
         self.master = _Master(engine, self._report)
         self.gateway = Gateway(self.master, KEY)  # type: ignore[arg-type]
-        self.gateway.random_bytes = lambda size: next(counter).to_bytes(size, "big")
+        self.gateway.context.random_bytes = lambda size: next(counter).to_bytes(size, "big")
 
     def __call__(self, random: Random) -> None:
         clients = [_Client(self, random) for _ in range(random.choice((1, 1, 1, 2, 3)))]
@@ -260,9 +260,9 @@ class StreamTarget:
     def _check(self) -> None:
         """Everybody is gone."""
         engine = self.master.engine
-        assert not self.gateway.connections
-        assert not len(self.gateway.admission)
-        assert not self.gateway.unread
+        assert not self.gateway.context.connections
+        assert not len(self.gateway.context.admission)
+        assert not self.gateway.context.unread
         assert not engine.sessions
         self._cases += 1
         if self._cases % self.CHECK_EVERY:

@@ -23,7 +23,6 @@ LARGE: Final[dict[str, tuple[int, int]]] = {
     "client/stdlib/submission_queue.py:SubmissionQueue": (260, 26),
     "common/wire/connection.py:CallerConnection": (280, 25),
     "master/engine/engine.py:Engine": (320, 30),
-    "master/gateway/connection.py:StockConnection": (390, 34),
     "master/gateway/decoder.py:_Decoder": (250, 29),
     "master/items/items.py:Items": (390, 35),
     "master/locks/claims.py:Primitives": (270, 25),

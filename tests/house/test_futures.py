@@ -32,8 +32,8 @@ DROPPABLE: Final = {
         "client/stdlib/managers.py",
         "call",
     ): "waited for, its answer says nothing: it is about whether a master is there",
-    ("master/gateway/connection.py", "_ask"): "the engine's: its answer comes to `send`",
-    ("master/gateway/connection.py", "call"): "the engine's: its answer comes to `send`",
+    ("master/gateway/connection.py", "call"): "the engine's: its answer comes to `QueueCalls.send`",
+    ("master/gateway/queue_calls.py", "call"): "the engine's: its answer comes to `send`",
     ("master/net/engine_port.py", "call"): "the engine's: its answer leaves by the session's wire",
 }
 

@@ -98,12 +98,6 @@ MASTER_EXCEPTIONS = {
     ("store.inspection", "store.sqlite.remedies"): "what to do about a damaged file depends on its kind",
 }
 
-# Modules that may still import one another in a circle: a server makes its connections, and each knows its server.
-IN_CIRCLES = {
-    "master.gateway.connection",
-    "master.gateway.server",
-}
-
 Module = tuple[str, ...]
 
 
@@ -284,7 +278,7 @@ def test_no_modules_import_one_another_in_a_circle(root: Path, sources: list[Pat
     texts = {module_of(file, root): file.read_text("utf-8") for file in sources}
     packages = {module_of(file, root) for file in sources if file.name == "__init__.py"}
     found = [{".".join(module) for module in circle} for circle in circles(graph_of(texts, packages))]
-    assert not [circle for circle in found if not circle <= IN_CIRCLES]
+    assert found == []
 
 
 def test_a_planted_circle_is_found_whatever_the_import_is_for() -> None:

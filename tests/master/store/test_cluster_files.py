@@ -23,7 +23,7 @@ from tq.common.wire.address import Address
 from tq.common.wire.tls import server_context
 from tq.master.app import MasterResources, open_resources
 from tq.master.check import check
-from tq.master.gateway.server import GatewayArguments
+from tq.master.gateway.options import GatewayArguments
 from tq.master.keys.keyring import Keyring
 from tq.master.store.cluster_files import DEFAULT_START, StartOptions, key_file
 from tq.master.store.directory_lock import LOCK_FILE, DataLock, holder
