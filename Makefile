@@ -14,6 +14,8 @@
 SHELL := /bin/sh
 VENV ?= .venv
 JOBS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
+# Compiled tests are kept, whatever the environment says: else each process of the suite compiles all of them again.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := $(VENV)/bin

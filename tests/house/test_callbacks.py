@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 
 import pytest
 
+from .syntax import nodes, parsed
+
 TIMERS: Final = {
     "call_soon": 0,
     "call_later": 1,
@@ -74,12 +76,12 @@ def is_contained(method: ast.FunctionDef | None) -> bool:
 
 
 def classes(tree: ast.Module) -> Iterator[ast.ClassDef]:
-    return (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    return (node for node in nodes(tree) if isinstance(node, ast.ClassDef))
 
 
 def callbacks(file: str, tree: ast.Module) -> Iterator[Callback]:
     owners = {id(node): owner for owner in classes(tree) for node in ast.walk(owner)}
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in TIMERS:
             at = TIMERS[node.func.attr]
             if len(node.args) > at:
@@ -88,7 +90,7 @@ def callbacks(file: str, tree: ast.Module) -> Iterator[Callback]:
 
 @pytest.fixture(scope="module")
 def trees(root: Path, sources: list[Path]) -> dict[str, ast.Module]:
-    found = {str(path.relative_to(root)): ast.parse(path.read_text("utf-8")) for path in sources}
+    found = {str(path.relative_to(root)): parsed(path.read_text("utf-8")) for path in sources}
     return {file: tree for file, tree in found.items() if file.split("/")[0] in ROOMS}
 
 

@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 
 import pytest
 
+from .syntax import nodes, parsed
+
 LINES_MAX: Final = 250
 METHODS_MAX: Final = 25
 
@@ -42,7 +44,7 @@ class Size(NamedTuple):
 
 
 def classes(text: str) -> Iterator[tuple[str, Size]]:
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes(parsed(text)):
         if isinstance(node, ast.ClassDef):
             methods = sum(isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef) for inner in node.body)
             yield node.name, Size((node.end_lineno or node.lineno) - node.lineno + 1, methods)

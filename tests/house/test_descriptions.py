@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from .syntax import nodes, parsed
+
 OWN = {"common/values/brief.py", "common/errors.py"}  # itself; and below it, of a code that is text
 
 
@@ -14,7 +16,7 @@ def shortened(text: str) -> list[int]:
     """Lines of f-strings that make a whole ``repr`` to show its beginning: of what nobody knows how large it is."""
     return [
         node.lineno
-        for node in ast.walk(ast.parse(text))
+        for node in nodes(parsed(text))
         if isinstance(node, ast.FormattedValue)
         and node.conversion == ord("r")
         and node.format_spec is not None

@@ -8,6 +8,8 @@ from typing import Final
 
 import pytest
 
+from .syntax import nodes, parsed
+
 ASKING: Final = {
     "start_call",
     "_ask",
@@ -46,7 +48,7 @@ def discarded(root: Path, sources: list[Path]) -> set[tuple[str, str]]:
         file = str(path.relative_to(root))
         if file.split("/")[0] not in ROOMS or file.startswith("client/cli"):
             continue
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in nodes(parsed(path.read_text("utf-8"))):
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
                 function = node.value.func
                 if isinstance(function, ast.Attribute) and function.attr in ASKING:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from .syntax import nodes, parsed
+
 MAY_IMPORT = {
     "common": {"common"},
     "master": {"common", "master"},
@@ -104,7 +106,7 @@ Module = tuple[str, ...]
 def imported(tree: ast.AST, module: tuple[str, ...], *, is_package: bool) -> Iterator[tuple[str, ...]]:
     """Every module or name below tq that a file imports, as parts below tq; () is tq itself."""
     package = module if is_package else module[:-1]
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             for name in node.names:
                 first, *rest = name.name.split(".")
@@ -127,7 +129,7 @@ def violations(
 ) -> list[str]:
     room = module[0] if len(module) > 1 or (module and is_package) else ""
     found = []
-    for target in imported(ast.parse(text), module, is_package=is_package):
+    for target in imported(parsed(text), module, is_package=is_package):
         if not target or (room == "tasks" and len(target) == 1 and target[0] in public):
             continue
         if (allowed := EMBEDS.get(module)) and target[: len(allowed)] == allowed:
@@ -156,7 +158,7 @@ def violations_in_client(text: str, module: Module, *, is_package: bool = False)
     """``module``: below client."""
     allowed = {module[0], *CLIENT_MAY_IMPORT[module[0]]}
     found = []
-    for target in imported(ast.parse(text), ("client", *module), is_package=is_package):
+    for target in imported(parsed(text), ("client", *module), is_package=is_package):
         if target[:1] == ("client",) and len(target) > 1 and target[1] not in allowed:
             found.append(f"client.{'.'.join(module)} imports {'.'.join(target)}")
     return found
@@ -192,7 +194,7 @@ def test_an_import_against_the_direction_is_found(text: str, module: Module) -> 
 def violations_in_master(text: str, module: Module, *, is_package: bool = False) -> set[tuple[str, str]]:
     """``module``: below master. Pairs of who imports, and what."""
     found = set()
-    for target in imported(ast.parse(text), ("master", *module), is_package=is_package):
+    for target in imported(parsed(text), ("master", *module), is_package=is_package):
         _, *of_master = target if target[:1] == ("master",) and len(target) > 2 else ("",)
         if not of_master or len(module) == 1:
             continue
@@ -240,7 +242,7 @@ def graph_of(texts: dict[Module, str], packages: set[Module]) -> dict[Module, se
     """Which modules each imports, whenever it does."""
     graph: dict[Module, set[Module]] = {}
     for module, text in texts.items():
-        targets = imported(ast.parse(text), module, is_package=module in packages)
+        targets = imported(parsed(text), module, is_package=module in packages)
         known = {target if target in texts else target[:-1] for target in targets}
         graph[module] = {target for target in known if target and target in texts and target != module}
     return graph
@@ -294,7 +296,7 @@ def test_a_planted_circle_is_found_whatever_the_import_is_for() -> None:
 def test_imports_inside_the_package_are_relative(root: Path, sources: list[Path]) -> None:
     found = []
     for file in sources:
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        for node in nodes(parsed(file.read_text("utf-8"))):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             names += [name.name for name in node.names] if isinstance(node, ast.Import) else []
             if any(name.split(".")[0] == "tq" for name in names) and module_of(file, root)[:1] != ("tasks",):

@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from .syntax import nodes, parsed
 from .test_imports import Module, imported, module_of
 
 LIMIT: Final = re.compile(
@@ -21,7 +22,7 @@ Name = tuple[Module, str]
 def defined(tree: ast.Module) -> set[str]:
     """The limits that a module has at its top, or a class at its own."""
     targets: list[ast.expr] = []
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Assign):
             targets += node.targets
         elif isinstance(node, ast.AnnAssign) and node.value is not None:
@@ -32,10 +33,8 @@ def defined(tree: ast.Module) -> set[str]:
 
 def read(tree: ast.Module, module: Module, *, is_package: bool = False) -> set[Name]:
     """Limits that a module reads: its own, those that it imports, and those of modules (and classes) that it names."""
-    loads = {
-        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    }
-    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    loads = {node.id for node in nodes(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    attributes = {node.attr for node in nodes(tree) if isinstance(node, ast.Attribute)}
     targets = set(imported(tree, module, is_package=is_package))
     found = {(module, name) for name in loads | attributes}
     found |= {(target[:-1], target[-1]) for target in targets if target}
@@ -45,7 +44,7 @@ def read(tree: ast.Module, module: Module, *, is_package: bool = False) -> set[N
 
 
 def unread(texts: dict[Module, str], packages: set[Module]) -> list[str]:
-    trees = {module: ast.parse(text) for module, text in texts.items()}
+    trees = {module: parsed(text) for module, text in texts.items()}
     reads = {
         name for module, tree in trees.items() for name in read(tree, module, is_package=module in packages)
     }

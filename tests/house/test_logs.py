@@ -11,6 +11,8 @@ import pytest
 from tq.common.runtime.callbacks import MASTER, WORKER
 from tq.common.runtime.logs import SENTENCES
 
+from .syntax import nodes, parsed
+
 TABLE: Final = "common/runtime/logs.py"
 LOGGING: Final = {"report", "_report", "event"}  # names of the functions that write a record
 ACTION: Final = re.compile(r"[a-z]+\.[a-z_]+")
@@ -27,11 +29,9 @@ HANDED: Final = {
 def strings(tree: ast.AST) -> set[str]:
     """Every text in some source, and what those make that begin with a program."""
     found = {
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        node.value for node in nodes(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.JoinedStr):
             shown = ast.unparse(node)[2:-1]
             found |= {shown.replace("{program}", program) for program in (MASTER, WORKER)}
@@ -42,7 +42,7 @@ def logged(text: str) -> tuple[set[str], set[str]]:
     """Actions that calls in a source name, and first arguments of those that name none."""
     named: set[str] = set()
     handed: set[str] = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes(parsed(text)):
         if isinstance(node, ast.Call) and node.args and ast.unparse(node.func).split(".")[-1] in LOGGING:
             first = node.args[0]
             if isinstance(first, ast.Constant) and isinstance(first.value, str):
@@ -73,11 +73,11 @@ def test_every_action_that_is_logged_has_a_sentence(texts: dict[str, str]) -> No
 
 def test_every_sentence_belongs_to_an_action_that_is_logged(texts: dict[str, str]) -> None:
     named = {action for text in texts.values() for action in logged(text)[0]}
-    handed = {action for name in HANDED.values() for action in strings(ast.parse(texts[name]))}
+    handed = {action for name in HANDED.values() for action in strings(parsed(texts[name]))}
     rejections = {
         node.args[1].value
         for text in texts.values()
-        for node in ast.walk(ast.parse(text))
+        for node in nodes(parsed(text))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "RejectionLog"
         if isinstance(node.args[1], ast.Constant)
     }

@@ -14,6 +14,7 @@ from typing import Final
 import pytest
 import tq
 
+from .syntax import nodes, parsed
 from .test_imports import Module, module_of
 
 ROOMS: Final = (
@@ -53,7 +54,7 @@ EXTERNAL: Final = {
 def words(text: str) -> list[tuple[int, str]]:
     """Docstrings and comments, each with its line."""
     found = [(text.count("\n", 0, match.start()) + 1, match[0]) for match in COMMENT.finditer(text)]
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes(parsed(text)):
         is_described = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         if is_described and (docstring := ast.get_docstring(node, clean=False)):
             found.append((getattr(node, "lineno", 1), docstring))
@@ -122,19 +123,19 @@ class Classes:
         self.bases: dict[str, set[str]] = defaultdict(set)
         self.of: dict[Module, set[str]] = {}
         for module, text in texts.items():
-            tree = ast.parse(text)
+            tree = parsed(text)
             names = {
                 alias.asname or alias.name
-                for node in ast.walk(tree)
+                for node in nodes(tree)
                 if isinstance(node, ast.ImportFrom)
                 for alias in node.names
             }
             names |= {
                 node.id
-                for node in ast.walk(tree)
+                for node in nodes(tree)
                 if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
             }
-            for node in ast.walk(tree):
+            for node in nodes(tree):
                 if isinstance(node, ast.ClassDef):
                     names.add(node.name)
                     self.members[node.name] |= members(node)

@@ -9,6 +9,8 @@ from typing import Final
 
 import pytest
 
+from .syntax import nodes, parsed
+
 OUTSIDE: Final = {
     *("asyncio", "selectors", "socket", "ssl", "select"),
     *("os", "io", "shutil", "tempfile", "subprocess", "signal", "sqlite3"),
@@ -27,15 +29,15 @@ ALLOWED: Final[dict[str, dict[str, str]]] = {
 
 def outside(text: str) -> set[str]:
     """Modules of the outside that a source imports to run, wherever it does."""
-    tree = ast.parse(text)
+    tree = parsed(text)
     typing = {
         inner
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         for inner in ast.walk(node)
     }
     found = set()
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if node in typing:
             continue
         if isinstance(node, ast.Import):
@@ -46,7 +48,7 @@ def outside(text: str) -> set[str]:
 
 
 def claims(text: str) -> bool:
-    return bool(CLAIM.search(ast.get_docstring(ast.parse(text)) or ""))
+    return bool(CLAIM.search(ast.get_docstring(parsed(text)) or ""))
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ from typing import Final
 
 import pytest
 
+from .syntax import nodes, parsed
+
 STORES: Final = ("sqlite",)
 # Of a kind of store, and no subject: what its verbs are made of.
 OWN: Final = {
@@ -104,7 +106,7 @@ def test_only_the_transaction_itself_has_submits_written(root: Path) -> None:
     asking = {
         file.relative_to(root).as_posix()
         for file in (root / "master").rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        for node in nodes(parsed(file.read_text("utf-8")))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "settle"

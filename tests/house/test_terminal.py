@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from .syntax import nodes, parsed
+
 WRITERS = {
     "common/runtime/terminal.py",
     "common/runtime/console.py",
@@ -24,14 +26,14 @@ def stray(tree: ast.AST) -> Iterator[str]:
     """What writes to a stream by itself, or takes hold of one."""
     of_rich = {
         one.name
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rich")
         for one in node.names
     }
     harmless = {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in HARMLESS
+        id(node.value) for node in nodes(tree) if isinstance(node, ast.Attribute) and node.attr in HARMLESS
     }
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         match node:
             case ast.Attribute(
                 value=ast.Name(id="sys"), attr=("stdout" | "stderr" | "__stdout__" | "__stderr__") as name
@@ -62,7 +64,7 @@ def test_nothing_writes_to_a_terminal_but_the_one_writer(root: Path, sources: li
     for file in sources:
         place = file.relative_to(root).as_posix()
         if place.split("/")[0] in ("client", "common", "master", "worker", "tasks") and place not in WRITERS:
-            found += [f"{place}, {one}" for one in stray(ast.parse(file.read_text("utf-8")))]
+            found += [f"{place}, {one}" for one in stray(parsed(file.read_text("utf-8")))]
     assert not found
 
 
@@ -85,8 +87,8 @@ def test_nothing_writes_to_a_terminal_but_the_one_writer(root: Path, sources: li
     ],
 )
 def test_the_test_itself_finds_it(line: str) -> None:
-    assert list(stray(ast.parse(line)))
+    assert list(stray(parsed(line)))
 
 
 def test_the_test_itself_lets_through_what_writes_nothing() -> None:
-    assert not list(stray(ast.parse("sys.stdout.isatty()\nwrite(x)\nconsole(stderr=True).print(x)")))
+    assert not list(stray(parsed("sys.stdout.isatty()\nwrite(x)\nconsole(stderr=True).print(x)")))

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from .syntax import nodes, parsed
+
 LINES_MAX = 450
 TEST_LINES_MAX = 600  # a table of cases is read differently
 PRINTS_ALLOWED = ("client/cli", "tests", "benchmarks", "examples")
@@ -56,15 +58,15 @@ def test_no_file_is_longer_than_a_person_reads_at_once(root: Path, files: list[P
 
 
 def test_every_file_of_the_package_says_what_it_is(root: Path, sources: list[Path]) -> None:
-    silent = [file for file in sources if not ast.get_docstring(ast.parse(file.read_text("utf-8")))]
+    silent = [file for file in sources if not ast.get_docstring(parsed(file.read_text("utf-8")))]
     assert not shown(silent, root)
 
 
 def test_nothing_prints_that_is_not_a_command(root: Path, sources: list[Path]) -> None:
     def prints(file: Path) -> bool:
-        nodes = ast.walk(ast.parse(file.read_text("utf-8")))
+        found = nodes(parsed(file.read_text("utf-8")))
         return any(
-            isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "print" for n in nodes
+            isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "print" for n in found
         )
 
     stray = shown([file for file in sources if prints(file)], root)
@@ -77,20 +79,20 @@ def test_nothing_draws_from_the_random_numbers_of_the_program_it_runs_in(
     """A thread of ours that did would change what a program gets for its seed, from run to run."""
 
     def draws(file: Path) -> bool:
-        nodes = list(ast.walk(ast.parse(file.read_text("utf-8"))))
+        found = nodes(parsed(file.read_text("utf-8")))
         drawn = {
             node.attr
-            for node in nodes
+            for node in found
             if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "random"
         }
         named = {
             alias.name
-            for node in nodes
+            for node in found
             if isinstance(node, ast.ImportFrom) and node.module == "random"
             for alias in node.names
         }
         imported = any(
-            alias.name == "random" for node in nodes if isinstance(node, ast.Import) for alias in node.names
+            alias.name == "random" for node in found if isinstance(node, ast.Import) for alias in node.names
         )
         return bool((named | (drawn if imported else set())) - {"Random", "SystemRandom"})
 
@@ -101,7 +103,7 @@ def test_no_test_sleeps(root: Path, files: list[Path]) -> None:
     """``sleep(0)`` gives way and is no wait."""
 
     def sleeps(file: Path) -> bool:
-        calls = [node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Call)]
+        calls = [node for node in nodes(parsed(file.read_text("utf-8"))) if isinstance(node, ast.Call)]
         sleeping = [call for call in calls if ast.unparse(call.func).split(".")[-1] == "sleep"]
         return any([ast.unparse(argument) for argument in call.args] != ["0"] for call in sleeping)
 

@@ -15,8 +15,8 @@ from .planted import BUGS, Bug, find, planted
 from .run import simulate
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = 60  # `make proof` runs 500
-PORTIONS = 4  # of the seeds: as many processes may share them
+SEEDS = 16  # `make proof` runs 500
+PORTIONS = 2  # of the seeds: as many processes may share them
 
 # Every seed that ever showed a bug: 5, 40, 65 workers numbered by a failed transaction; 103, 183 leases given to
 # the dead; 139 a lost worker's loss lost with its transaction; 483 a stall shorter than two ticks;

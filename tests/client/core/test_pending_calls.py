@@ -473,4 +473,4 @@ class History(RuleBasedStateMachine):
 
 
 TestHistory = History.TestCase
-TestHistory.settings = examples(200, stateful_step_count=40)
+TestHistory.settings = examples(60, stateful_step_count=40)

@@ -20,6 +20,8 @@ from tq.common.runtime.cleaning import clean, clean_line
 from tq.common.runtime.console import CleanConsole
 from tq.common.runtime.terminal import as_json
 
+from ...properties import examples
+
 HOSTILE = [
     "\x1b[2J",  # clears the screen
     "\x1b]0;title\x07",  # OSC: sets the title
@@ -55,6 +57,7 @@ def test_what_is_taken_away_is_seen_to_be_missing() -> None:
     assert clean_line("a\nb\tc") == "a␊b␉c"
 
 
+@examples(40)
 @given(
     st.recursive(
         st.text() | st.sampled_from(HOSTILE),
@@ -85,6 +88,8 @@ def test_a_table_and_a_bar_show_the_text_of_others_cleaned(text: str) -> None:
 PROGRAM = """
 import sys
 from tq.common.runtime.terminal import console, say, write, write_exact, write_json, write_line
+
+from ...properties import examples
 text = sys.argv[1].encode().decode("unicode_escape")
 {0}
 """

@@ -18,6 +18,8 @@ from tq.common.values import blob as blobs
 from tq.common.values.blob import CHUNK_BYTES, WIRE_MARK, Blob, Content, Temporary, fetched_by
 from tq.common.values.codec import decode, decode_call, encode, encode_call
 
+from ...properties import examples
+
 DATA = bytes(range(256)) * 5_000  # more than two chunks, and not a whole number of them
 
 
@@ -163,6 +165,7 @@ holders = st.recursive(
 )
 
 
+@examples(50)
 @given(holders)
 def test_what_holds_blobs_comes_back_and_they_are_told_to_who_sends_it(value: Any) -> None:
     met: list[Blob] = []

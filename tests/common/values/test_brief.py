@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from tq.common.values.brief import brief
 from tq.common.values.unmade import Unmade
 
+from ...properties import examples
+
 
 def nested(kind: Callable[[list[Any]], Any], depth: int) -> Any:
     value: Any = None
@@ -64,6 +66,7 @@ def test_of_a_large_value_only_what_is_shown_is_looked_at() -> None:
     assert len(text) <= 200
 
 
+@examples(40)
 @given(
     st.recursive(
         st.none() | st.integers() | st.text() | st.binary(),

@@ -89,6 +89,7 @@ def test_every_value_comes_back_equal_and_of_the_same_type(value: Any) -> None:
     assert same(decode(encode(value)), value)
 
 
+@examples(40)
 @given(st.lists(values, max_size=4), st.dictionaries(text, values, max_size=3))
 def test_the_arguments_of_a_call_come_back(args: list[Any], kwargs: dict[str, Any]) -> None:
     got_args, got_kwargs = decode_call(encode_call(tuple(args), kwargs))
@@ -242,7 +243,7 @@ def test_random_bytes_decode_to_a_value_or_are_refused(data: bytes) -> None:
         return
 
 
-@examples(300)
+@examples(100)
 @given(values, st.randoms(use_true_random=False))
 def test_damaged_bytes_decode_to_a_value_or_are_refused(value: Any, chance: random.Random) -> None:
     data = bytearray(encode(value))

@@ -15,6 +15,8 @@ from tq.common.values.elements import EXT_STEPS, MESSAGE_ELEMENTS_MAX, NESTING, 
 from tq.common.wire.frames import Kind
 from tq.common.wire.protocol import Answerer
 
+from ...properties import examples
+
 
 def plain(ext_types: st.SearchStrategy[int]) -> st.SearchStrategy[Any]:
     return st.recursive(
@@ -43,6 +45,7 @@ def elements(value: Any) -> int:
     return 1
 
 
+@examples(30)
 @given(value=st.lists(PLAIN, min_size=1))
 def test_a_message_is_refused_for_one_element_too_many_and_not_before(value: list[Any]) -> None:
     body, count = msgpack.packb(value), elements(value)
@@ -120,6 +123,7 @@ def test_bytes_that_are_no_value_have_some_weight(data: bytes) -> None:
     assert weight(data) >= len(data)
 
 
+@examples(30)
 @given(value=st.lists(WITHOUT_VALUES_IN_EXTS, min_size=1))
 def test_the_effort_of_a_value_grows_with_its_elements(value: list[Any]) -> None:
     body = msgpack.packb(value)

@@ -134,7 +134,7 @@ hostile_methods = st.dictionaries(
 )
 
 
-@examples(400)
+@examples(100)
 @given(
     bases=st.lists(st.sampled_from(BASES), min_size=1, max_size=4),
     members=hostile_members,

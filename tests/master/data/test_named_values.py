@@ -12,7 +12,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from tq.common.domain.model import Role
 from tq.common.errors import (
@@ -36,6 +36,7 @@ from tq.master.data.named_values import (
 )
 from tq.master.store.sqlite.store import SqliteStore
 
+from ...properties import examples
 from ..conftest import Bench
 
 
@@ -360,7 +361,7 @@ LIST_CALLS = st.one_of(
 STEPS = st.lists(st.sampled_from(["call", "call", "call", "again", "fail", "restart"]), max_size=30)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.data(), st.sampled_from(["dict", "list"]), STEPS, st.booleans())
 def test_whatever_is_called_and_whenever_it_starts_anew_it_is_as_in_one_process(
     tmp_path_factory: pytest.TempPathFactory,

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from tq.client.cli.map.items import RECORD_BYTES_MAX, CsvRows, Form, Item, JsonLines, RecordSplitter, Texts
 from tq.common.errors import InvalidArgument
 
+from ....properties import examples
+
 
 def items(form: Form, data: bytes, cuts: list[int] | None = None) -> list[Item]:
     splitter = RecordSplitter(form.separator)
@@ -123,6 +125,7 @@ def test_a_line_that_is_not_json_is_a_mistake_of_its_own(line: bytes) -> None:
     assert [bool(item.error) for item in found] == [True, False]
 
 
+@examples(50)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=5
