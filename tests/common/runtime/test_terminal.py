@@ -88,8 +88,6 @@ def test_a_table_and_a_bar_show_the_text_of_others_cleaned(text: str) -> None:
 PROGRAM = """
 import sys
 from tq.common.runtime.terminal import console, say, write, write_exact, write_json, write_line
-
-from ...properties import examples
 text = sys.argv[1].encode().decode("unicode_escape")
 {0}
 """
