@@ -21,7 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from itertools import chain
+from typing import Any, Final, NamedTuple
 
 from ..domain.model import NODE_ID_BYTES
 from ..errors import InvalidArgument, ProtocolError, TqError, from_wire, to_wire
@@ -33,14 +34,14 @@ CALL_ID_MAX: Final = 2**63 - 1
 ARGUMENTS_MAX: Final = 32  # of one call; the longest method has a dozen
 SKIMMED_BYTES_MIN: Final = 64 * 1024  # of a call whose head is judged before the rest is read
 HEAD_BYTES_MAX: Final = 4 * 1024  # of one part of it: a name, an argument of the object
+_CONTAINERS: Final = frozenset({list, dict})
 CALL_DEPTH_MAX: Final = 32  # of containers in a call; values of users travel as bytes and nest as they like
 
 PING: Final = encode_frame(Kind.PING, b"")
 PONG: Final = encode_frame(Kind.PONG, b"")
 
 
-@dataclass(slots=True, frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What a call came to: ``error`` when it is not None, else ``value``."""
 
     call_id: int
@@ -48,8 +49,7 @@ class Answer:
     error: TqError | None
 
 
-@dataclass(slots=True, frozen=True)
-class Request:
+class Request(NamedTuple):
     """A call as it arrived. ``child``: the node of the worker's child that made it."""
 
     call_id: int
@@ -188,7 +188,7 @@ class Answerer:
             case [int(call_id), [str(), *_] as target, str(method), list(args), dict(kwargs), *child] if (
                 0 <= call_id <= CALL_ID_MAX
                 and len(target) <= TARGET_PARTS_MAX
-                and not _deeper_than(CALL_DEPTH_MAX, [target, args, kwargs])
+                and not _deeper_than(CALL_DEPTH_MAX, [*target, *args, *kwargs.values()])
                 and (_is_node(child) if kind == Kind.RELAYED_CALL else not child)
             ):
                 node = child[0] if child else None
@@ -235,16 +235,16 @@ def _goodbye(body: memoryview) -> Goodbye:
     raise ProtocolError("a GOODBYE carries one sentence")
 
 
-def _deeper_than(limit: int, value: Any) -> bool:
-    """Whether containers nest deeper: nothing past the limit could be shown in a message without recursing."""
-    level = [value]
-    for _ in range(limit + 1):
-        level = [
-            inner
-            for container in level
-            for inner in (container if type(container) is list else container.values())
-            if type(inner) is list or type(inner) is dict
-        ]
-        if not level:
+def _deeper_than(limit: int, values: list[Any]) -> bool:
+    """Whether containers nest deeper in what stands in one: nothing past the limit could be shown in a message without
+    recursing."""
+    for _ in range(limit):
+        kinds = set(map(type, values))
+        if kinds.isdisjoint(_CONTAINERS):
             return False
+        if kinds == {list}:  # the rows of a long list, without a step of Python for each
+            values = [*chain.from_iterable(values)]
+        else:
+            found = [value for value in values if type(value) in _CONTAINERS]
+            values = [*chain.from_iterable(one if type(one) is list else one.values() for one in found)]
     return True

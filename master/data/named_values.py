@@ -241,6 +241,9 @@ class NamedValues(Part):
 
     def settle(self, now: Now) -> None:
         """Write what was called, and anew the values whose calls have outgrown them."""
+        self.worked_bytes = 0
+        if not self._used:  # nothing was called or read
+            return
         self._store.data.add_calls(self._calls)
         self._calls.clear()
         for named in self._outgrown:
@@ -250,7 +253,6 @@ class NamedValues(Part):
             self._resident_bytes += named.memory_bytes - self._resident[named]
             self._resident[named] = named.memory_bytes
         self._used.clear()
-        self.worked_bytes = 0
         while len(self._resident) > 1 and self._resident_bytes > RESIDENT_BYTES_MAX:
             self._evict(next(iter(self._resident)))
 

@@ -61,10 +61,10 @@ class Limit(NamedTuple):
 
 
 LIMITS: Final[dict[Resource, Limit]] = {
-    # Besides, three quarters of the descriptors. Workers of a large cluster share a key: so many are honest.
-    Resource.SESSIONS: Limit(10_000, 1_000_000, 18 * KIB, "connections", "close some, or use a second key"),
+    # A session's first calls are in its weight: see session.py. Besides, three quarters of the descriptors. Workers of a large cluster share a key: so many are honest.
+    Resource.SESSIONS: Limit(10_000, 1_000_000, 22 * KIB, "connections", "close some, or use a second key"),
     Resource.CHILDREN: Limit(
-        20_000, 200_000, 2 * KIB, "children of workers that call the master", "use a second key"
+        20_000, 200_000, 6 * KIB, "children of workers that call the master", "use a second key"
     ),
     Resource.STREAMS: Limit(20_000, 200_000, 1_536, "result streams", "use one for all tasks of a program"),
     Resource.CALLS: Limit(50_000, 500_000, 1_280, "calls without an answer", "wait for some of them"),

@@ -18,6 +18,7 @@ from .accounts import Account, Resource
 
 LATER: Final = object()  # returned by an exposed method that will answer its call itself
 
+CALLS_INCLUDED: Final = 3  # of a session: its own weight has room for them, and most sessions never have more
 CALLS_OUTSTANDING_MAX: Final = 20_000  # per session: parked and unanswered; far above any honest use
 STREAMS_MAX: Final = 1_024  # per session: one for a client, one for each child of a worker
 
@@ -91,19 +92,21 @@ class Session:
 
     def expect(self, call: Call) -> None:
         """A call is to be answered from now on. Raises QuotaExceeded."""
-        if len(self.calls) >= CALLS_OUTSTANDING_MAX:
-            raise QuotaExceeded(
-                f"this connection has {len(self.calls):,} calls without an answer; at most "
-                f"{CALLS_OUTSTANDING_MAX:,}: wait for some of them"
-            )
-        self.account.take(Resource.CALLS)
+        if len(self.calls) >= CALLS_INCLUDED:
+            if len(self.calls) >= CALLS_OUTSTANDING_MAX:
+                raise QuotaExceeded(
+                    f"this connection has {len(self.calls):,} calls without an answer; at most "
+                    f"{CALLS_OUTSTANDING_MAX:,}: wait for some of them"
+                )
+            self.account.take(Resource.CALLS)
         self.calls[call.call_id] = call
 
     def settle(self, call_id: int) -> Call | None:
         """A call is answered, or not waited for any more; None: it was so before."""
         call = self.calls.pop(call_id, None)
         if call is not None:
-            self.account.give(Resource.CALLS)
+            if len(self.calls) >= CALLS_INCLUDED:
+                self.account.give(Resource.CALLS)
             call.release_bytes()
         return call
 

@@ -49,6 +49,7 @@ class TransactionRunner:
         self._pumping = False  # a transaction is scheduled, or its commit is under way
         self._committing = self._draining = False
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0  # monotonic ms at which it is due
         self._idle = asyncio.Event()
         self._batch_sizes: Buckets | None = None  # calls in one transaction, if that is measured
         self._concluded_at = loop.time()  # the end of the last transaction
@@ -181,15 +182,22 @@ class TransactionRunner:
         self._idle.set()
 
     def _set_timer(self) -> None:
+        at = self._engine.next_wakeup()
         if self._timer is not None:
+            # One that fires too early wakes us for nothing, once; made anew for each transaction it would cost more.
+            if at is not None and self._timer_at <= at:
+                return
             self._timer.cancel()
             self._timer = None
-        at = self._engine.next_wakeup()
         if at is not None:
             # At least a millisecond: the engine's clock counts whole ones, and a timer that fires within the same one would
             # find nothing due and be armed again, in a busy loop.
             delay = max(0.001, (at - self._clock().mono) / 1000)
-            self._timer = self._loop.call_later(delay, self.wake)
+            self._timer, self._timer_at = self._loop.call_later(delay, self._fire), at
+
+    def _fire(self) -> None:
+        self._timer = None
+        self.wake()
 
     def _report_bug(self, error: Exception) -> None:
         report_bug(self._report, error)

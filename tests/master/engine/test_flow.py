@@ -37,7 +37,7 @@ class Peer:
         self.unsent = 0
         self.inbound = Inbound(self, self._understand)
         if account is not None:
-            self.inbound.admit(account, FRAME_BYTES_MAX)
+            self.inbound.admit(account, FRAME_BYTES_MAX, self._understand)
 
     def _understand(self, kind: int, body: memoryview) -> None:
         self.taken.append(len(body))

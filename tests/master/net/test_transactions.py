@@ -32,6 +32,27 @@ def test_the_master_goes_on_answering_after_a_bug_in_its_loop(
     assert is_served(client)
 
 
+def test_a_timer_that_is_early_enough_is_kept_and_a_nearer_moment_replaces_it(
+    door: Door, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, runner = Client(door), door.server.transactions
+    moment = bench.engine.now.mono + 60_000
+    monkeypatch.setattr(bench.engine, "next_wakeup", lambda: moment)
+    client.ask(LOCK, "state")
+    door.settle()
+    first = runner._timer
+    assert first is not None
+    moment += 1_000
+    client.ask(LOCK, "state")
+    door.settle()
+    assert runner._timer is first
+    moment -= 2_000
+    client.ask(LOCK, "state")
+    door.settle()
+    assert first.cancelled()
+    assert runner._timer is not first
+
+
 def test_draining_has_an_end_though_the_disk_does_not_answer(
     door: Door, bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
