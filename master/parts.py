@@ -28,7 +28,7 @@ from .locks.calls import BarrierObject, EventObject, LockObject
 from .locks.claims import Primitives
 from .locks.events_and_barriers import Barriers, Events
 from .locks.locks import Locks
-from .objects.shared import Shared
+from .objects.shared import SharedObjects
 from .observe.calls import Master, Queues, Workers
 from .observe.last_failures import LastFailures
 from .tasks.attempt_output import AttemptOutput
@@ -66,8 +66,8 @@ EXPOSED: Final[Mapping[str, type[EngineObject]]] = {
 
 
 def make_engine(core: Core, registered: str | None = None) -> Engine:
-    """An engine with all parts of a master. ``registered``: what a manager serves there, see ``Shared``."""
-    return Engine(core, [*_tasks_and_items(core), *_others(core), Shared(registered)])
+    """An engine with all parts of a master. ``registered``: what a manager serves there, see ``SharedObjects``."""
+    return Engine(core, [*_tasks_and_items(core), *_others(core), SharedObjects(registered)])
 
 
 def _tasks_and_items(core: Core) -> Sequence[Part]:

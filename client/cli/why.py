@@ -44,7 +44,7 @@ def _how_it_ended(task: dict[str, Any], task_id: str) -> str:
     state = State.from_number(task["state"])
     when = ago(task["finished"])
     if state == State.SUCCEEDED:
-        worker = task["attempts"][-1]["worker"] or "a worker that is forgotten by now"
+        worker = task["attempts"][-1]["worker"] or "a worker that is no longer listed"
         return f"it succeeded {when} ago on {worker}, at attempt {task['attempt']}"
     failure = Failure.decode(task["result"])
     what = f": {failure.type}: {failure.message}".splitlines()[0] if failure.type else ""

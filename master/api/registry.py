@@ -26,7 +26,7 @@ from ..data.types import check_weight, foreign_arguments
 from ..engine.engine import Engine
 from ..engine.session import Call, Session
 from ..objects.shared import NAME as SHARED
-from ..objects.shared import Shared
+from ..objects.shared import SharedObjects
 from .methods import methods_of
 from .validation import EngineObject
 
@@ -55,7 +55,7 @@ class Registry:
     ) -> None:
         """``built_in``: the master's objects that run inside the engine's transaction. ``own``: those that run in threads,
         as the user's of ``expose`` do."""
-        self.shared = engine.part(Shared)
+        self.shared = engine.part(SharedObjects)
         self._engine, self._built_in = engine, built_in
         self._methods = {name: methods_of(kind) for name, kind in built_in.items()}
         self._factories: dict[str, Callable[..., Any]] = dict(own)

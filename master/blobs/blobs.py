@@ -1,14 +1,14 @@
-"""What happens to content here: asked for, taken in, given out, forgotten. Decides; the disk is others' work.
+"""The life of content in the master: uploaded, read, referenced by tasks, deleted. Only decisions; the disk's threads do the I/O.
 
 ::
 
     ask, put, get ─► Blobs ─► disk.write / disk.read (threads) ─► a job of a later transaction ─► the answer
                         └─► rows of the store, in the transaction in which they are changed
 
-Invariants: 1. a row is written only after its file is whole, verified and synced, and a file is removed only
-after the deletion of its row is committed: a task that names content finds it; 2. what a task may name, by a
-row, is kept as long as its references are, and an hour after it was last asked for; 3. files without a row
-are found by ``sweep``, a folder at a time, and removed, unless they are just being put there.
+Invariants: 1. a row is written only after its file is complete, verified and synced, and a file is removed only
+after the deletion of its row is committed: a task that names content finds it; 2. content with a row is kept as long as a task
+references it, and for an hour after a client last asked for it; 3. ``sweep`` removes files without a row, one folder at a time, except
+those that are being placed.
 """
 
 from __future__ import annotations
@@ -33,17 +33,23 @@ from .sweep import Sweep
 from .uploads import Client, Upload, Uploads
 
 CHUNK_BYTES_MAX: Final = 1024 * 1024  # in one call
-KEEP_MS: Final = 3_600_000  # content that was sent or asked for stays so long without a task that names it
-KEEP_AGAIN_MS: Final = KEEP_MS // 2  # when less than that is left, asking for it costs a write
-WAITING_BYTES_MAX: Final = 64 * 1024 * 1024  # of chunks for the disk, of everybody; more are not taken
+KEEP_MS: Final = (
+    3_600_000  # how long content stays after it was sent or asked for, without a task that names it
+)
+KEEP_AGAIN_MS: Final = (
+    KEEP_MS // 2
+)  # with less than this left, asking for the content extends it, which costs a write
+WAITING_BYTES_MAX: Final = (
+    64 * 1024 * 1024
+)  # of chunks that wait for the disk, of all clients; beyond it chunks are not accepted
 COLLECT_BLOBS_MAX: Final = 100  # in one transaction
 COLLECT_EVERY_MS: Final = 10_000
 SWEEP_EVERY_MS: Final = 3_600_000
-COLLECT, SWEEP, READS = "collect", "sweep", "reads"  # what is due: see ``Blobs.due``
+COLLECT, SWEEP, READS = "collect", "sweep", "reads"  # the keys of ``Blobs.due``
 
 
 class Blobs(Part):
-    """Without ``serve`` a master has no blobs."""
+    """A master has blobs once ``serve`` was called."""
 
     name = "blobs"
 
@@ -51,12 +57,10 @@ class Blobs(Part):
         self._store, self._timeline, self._agenda, self._report = store, timeline, agenda, report
         self._uploads = Uploads()
         self._waiting_bytes = 0
-        self._placing: set[bytes] = (
-            set()
-        )  # whose file is put in its place, and whose row is not yet committed
-        self._placed: list[bytes] = []  # of them, those whose row is written in this transaction
-        self._removed_rows: list[bytes] = []  # whose row this transaction deletes
-        self._damaged: set[bytes] = set()  # whose file was found wanting: it is taken in anew
+        self._placing: set[bytes] = set()  # their file is being placed, and their row is not committed yet
+        self._placed: list[bytes] = []  # of these, those whose row is written in this transaction
+        self._removed_rows: list[bytes] = []  # their row is deleted in this transaction
+        self._damaged: set[bytes] = set()  # their file was found damaged: it is uploaded again
 
     def serve(self, files: BlobFiles, disk: DiskThreads) -> None:
         self._files, self._disk = files, disk
@@ -72,14 +76,14 @@ class Blobs(Part):
     # calls
 
     def ask(self, call: Call, hash: bytes, size: int) -> object:
-        """How many bytes are here: all (and they stay for an hour), or up to where an upload has come."""
+        """How many bytes the master has: all of them (which then stay for an hour), or those of an unfinished upload."""
         self._check(hash, size)
         row = self._row(hash, size)
         return self._bytes_here(call, hash) if row is None else self._confirm(call, row)
 
     def put(self, call: Call, hash: bytes, size: int, offset: int, data: bytes) -> object:
-        """Take the next bytes; answers how many are here then. All: they are verified, synced and stay. An
-        answer short of what was sent means that it was not taken: go on from there."""
+        """Accept the next bytes; answers how many the master then has. All of them: the content is verified, synced and stored. An
+        answer below the end of this chunk means that it was not accepted: continue from there."""
         self._check(hash, size)
         if type(data) is not bytes or not 0 < len(data) <= min(CHUNK_BYTES_MAX, size):
             raise InvalidArgument(
@@ -107,7 +111,7 @@ class Blobs(Part):
         return LATER
 
     def get(self, call: Call, hash: bytes, offset: int, length: int) -> object:
-        """Some bytes of content."""
+        """Read some bytes of content."""
         self._check(hash, BLOB_BYTES_MAX)
         row = self._store.blobs.find(hash)
         if row is None:
@@ -122,7 +126,7 @@ class Blobs(Part):
     # tasks
 
     def numbers(self, hashes: Iterable[bytes]) -> list[int]:
-        """The rows of content that a task names; UnknownBlob when one is not here."""
+        """The rows of the content that a task names; UnknownBlob when one is missing."""
         found: list[int] = []
         for hash in hashes:
             row = self._store.blobs.find(hash)
@@ -150,14 +154,14 @@ class Blobs(Part):
             self._agenda.set(self, READS, now.mono + self._reads.RECHECK_MS)
 
     def committed(self) -> None:
-        """The transaction is durable: now files may go."""
+        """The transaction is durable: now the files of deleted rows can be removed."""
         for hash in self._removed_rows:
             if hash not in self._placing:
                 self._disk.write(partial(self._files.remove, hash), self._removed)
         self._end()
 
     def void(self) -> Iterable[Session]:
-        """Its rows are as they were."""
+        """The rows are unchanged, so no file is removed."""
         self._end()
         return ()
 
@@ -166,7 +170,7 @@ class Blobs(Part):
         self._placed.clear()
         self._removed_rows.clear()
 
-    # inside
+    # helpers
 
     def _check(self, hash: Any, size: Any) -> None:
         if not self.is_serving:
@@ -187,13 +191,13 @@ class Blobs(Part):
         return 0 if upload is None else upload.taken
 
     def _confirm(self, call: Call, row: BlobRow) -> object:
-        """Answer that it is here, once its file was looked at, and keep it for a while."""
+        """Answer that the content is here, once its file was checked, and keep it for a while."""
 
         def looked(size: int | None, error: BaseException | None) -> None:
             if error is not None:
                 call.refuse(StoreError(damaged(row.hash, f"cannot be read: {error}")))
                 return
-            here = self._store.blobs.find(row.hash)  # it may have been forgotten meanwhile
+            here = self._store.blobs.find(row.hash)  # it may have been deleted meanwhile
             if here is not None and size == here.size:
                 if here.keep < self._timeline.now.steady + KEEP_AGAIN_MS:
                     self._store.blobs.keep(here.number, self._timeline.now.steady + KEEP_MS)
@@ -209,7 +213,7 @@ class Blobs(Part):
         self._disk.read(lambda: self._files.size_of(row.hash), _answering(call, looked))
         return LATER
 
-    # taking in
+    # uploads
 
     def _open(self, session: Session, hash: bytes, size: int) -> Upload:
         part = self._files.new_part(hash)
@@ -256,7 +260,7 @@ class Blobs(Part):
             one.answer(upload.size)
         self._store.blobs.put(
             upload.hash, upload.size, self._timeline.now.steady + KEEP_MS
-        )  # if it fails, so do they
+        )  # if it fails, the transaction fails, and with it these answers
         self._damaged.discard(upload.hash)
         self._uploads.stored(upload)
         self._collect_later()
@@ -265,16 +269,18 @@ class Blobs(Part):
         if placing:
             self._placing.discard(upload.hash)
         self._uploads.close(upload)
-        told = error if isinstance(error, TqError) else StoreError(f"the upload failed: {brief(error, 200)}")
+        refusal = (
+            error if isinstance(error, TqError) else StoreError(f"the upload failed: {brief(error, 200)}")
+        )
         for one in (call, *upload.last):
-            one.refuse(told)
+            one.refuse(refusal)
         upload.last.clear()
         self._discard(upload)
 
     def _discard(self, upload: Upload) -> None:
         self._disk.write(lambda: self._files.discard(upload.part), self._removed)
 
-    # forgetting
+    # deletion
 
     def _collect(self, now: Now) -> None:
         for upload in self._uploads.idle(now.mono):
@@ -295,7 +301,7 @@ class Blobs(Part):
 
 
 def _answering(call: Call, then: Then) -> Then:
-    """Whoever waits for a job is answered even if the store fails in it."""
+    """Refuses the call if the store fails while the outcome of its job is handled, so that it is answered in any case."""
 
     def guarded(value: Any, error: BaseException | None) -> None:
         try:
@@ -310,7 +316,7 @@ def _answering(call: Call, then: Then) -> Then:
 def unknown(hash: bytes) -> UnknownBlob:
     return UnknownBlob(
         f"the master does not have blob {hash.hex()[:12]}…: it was never sent there, or it went with the last "
-        "task that named it; make it anew with tq.Blob.of"
+        "task that named it; create it again with tq.Blob.of"
     )
 
 

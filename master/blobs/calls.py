@@ -1,4 +1,4 @@
-"""Large content, as every master exposes it. See ``master/tasks/calls.py`` for the rules, ``blobs.py`` for what happens."""
+"""Large content, as every master exposes it. ``master/tasks/calls.py`` has the rules of exposed objects, ``blobs.py`` the behaviour."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from .blobs import Blobs
 
 
 class BlobsObject(EngineObject):
-    """``get_blobs()``: content too large for messages, by its hash. Who knows a hash has seen the content."""
+    """``get_blobs()``: content too large for messages, by its hash. The hash grants access: only a peer that has seen the content
+    can know it."""
 
     @exposed(Role.CLIENT)
     def ask(self, call: Call, hash: bytes, size: int) -> object:

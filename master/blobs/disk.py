@@ -1,4 +1,4 @@
-"""What blobs need of the disk: jobs done off the event loop."""
+"""The interface of the threads that do the disk work of blobs, off the event loop."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ Then = Callable[[Any, BaseException | None], None]
 
 
 class DiskThreads(Protocol):
-    """Does a job off the event loop; ``then`` is told the outcome in a later transaction."""
+    """Runs a job off the event loop; ``then`` is called with its outcome in a later transaction."""
 
     def write(self, job: Callable[[], Any], then: Then) -> None:
-        """One after the other, in the order of asking."""
+        """Jobs that write run one after the other, in the order of the calls."""
 
     def read(self, job: Callable[[], Any], then: Then) -> None: ...

@@ -1,12 +1,11 @@
-"""The directory of blobs: one file for each content, named by its hash, and the parts that are being uploaded.
+"""The directory of blobs: one file for each content, named by its hash, and a part file for each upload.
 
 ::
 
     blobs/uploads/<number>.part ── verified, synced, renamed ──► blobs/ab/cdef…
 
-Everything here waits for the disk and is called off the event loop: what writes by one thread, in the order
-of asking; what reads by others. What stands under a hash's name was whole and of that hash when it was put
-there, and is never written again.
+Everything here blocks on the disk and runs off the event loop: writes in one thread, in the order of the calls, reads in
+others. A file with a hash's name was complete and had that hash when it was renamed to it, and is never written again.
 """
 
 from __future__ import annotations
@@ -22,9 +21,11 @@ from ...common.errors import InvalidArgument, StoreError, UnknownBlob
 from ...common.values.blob import HASH_BYTES, new_hash
 from ..store.cluster_files import UPLOADS
 
-RESERVE_BYTES: Final = 256 * 1024 * 1024  # of the disk, left to the store: tasks go before content
+RESERVE_BYTES: Final = (
+    256 * 1024 * 1024
+)  # of free space that is left to the store: tasks matter more than content
 SYNC_EVERY_BYTES: Final = 16 * 1024 * 1024  # so that the last sync of a large file is a short one
-NAMES_MAX: Final = 10_000  # of one folder in one listing
+NAMES_MAX: Final = 10_000  # read from one folder in one listing
 
 
 def free_bytes(folder: Path) -> int:
@@ -32,24 +33,26 @@ def free_bytes(folder: Path) -> int:
 
 
 class PartFile:
-    """One upload on the disk. Touched by the writing thread only."""
+    """The file of one upload. Used by the writing thread only."""
 
     def __init__(self, path: Path, hash: bytes) -> None:
         self.path, self.hash = path, hash
         self.hasher = new_hash()
         self.written = self.synced = 0
-        self.over: Exception | None = None  # it failed or was given up: what is still to be written is not
+        self.over: Exception | None = (
+            None  # why the upload failed or was given up: later writes are refused with it
+        )
 
 
 class BlobFiles:
-    """``sync``: whether content is on the disk before it counts."""
+    """``sync``: whether content is synced to the disk before it counts as stored."""
 
     def __init__(self, root: Path, *, sync: bool, free: Callable[[Path], int] = free_bytes) -> None:
         self.root, self._sync, self._free = root, sync, free
         self._numbers = itertools.count(1)
 
     def prepare(self) -> None:
-        """Make the directory; parts that an earlier process left are of no use any more."""
+        """Make the directory, and delete part files that an earlier process left."""
         uploads = self.root / UPLOADS
         uploads.mkdir(parents=True, exist_ok=True, mode=0o700)
         for entry in uploads.iterdir():
@@ -59,13 +62,13 @@ class BlobFiles:
                 entry.unlink()
 
     def new_part(self, hash: bytes) -> PartFile:
-        """Its file is made by the first ``append``."""
+        """A new upload; its file is created by the first ``append``."""
         return PartFile(self.root / UPLOADS / f"{next(self._numbers)}.part", hash)
 
     # the writing thread
 
     def check_room(self, part: PartFile, size: int) -> None:
-        """StoreError, and the end of this upload, when the disk cannot take so much."""
+        """Raises StoreError and ends this upload when the disk has too little room for ``size`` bytes."""
         left = self._free(self.root) - RESERVE_BYTES
         if size > left:
             part.over = StoreError(
@@ -96,10 +99,10 @@ class BlobFiles:
         part.hasher.update(data)
 
     def finish(self, part: PartFile) -> None:
-        """Put what is whole and right where it belongs; InvalidArgument when it has another hash."""
+        """Rename a complete upload to its hash; InvalidArgument when its content has another hash."""
         if part.hasher.digest() != part.hash:
             part.over = InvalidArgument(
-                f"what was sent is not the content of {part.hash.hex()}: it changed on the way; make the Blob anew"
+                f"what was sent is not the content of {part.hash.hex()}: it changed on the way; create the Blob again"
             )
             self.discard(part)
             raise part.over
@@ -131,14 +134,14 @@ class BlobFiles:
     # the reading threads
 
     def size_of(self, hash: bytes) -> int | None:
-        """Bytes of the file; None: there is none."""
+        """The size of the file; None if it does not exist."""
         try:
             return self.path(hash).stat().st_size
         except FileNotFoundError:
             return None
 
     def read(self, hash: bytes, size: int, offset: int, length: int) -> bytes:
-        """Some bytes of a content of ``size``; StoreError when the file is shorter or longer than that."""
+        """Some bytes of a content; StoreError when its file does not have ``size`` bytes."""
         try:
             with open(self.path(hash), "rb", buffering=0) as file:
                 found = os.fstat(file.fileno()).st_size
@@ -151,12 +154,12 @@ class BlobFiles:
             raise StoreError(damaged(hash, f"cannot be read: {error.strerror}")) from error
 
     def folders(self) -> list[str]:
-        """Those in which content is."""
+        """The names of the folders with content."""
         with os.scandir(self.root) as entries:
             return sorted(entry.name for entry in entries if entry.name != UPLOADS and entry.is_dir())
 
     def hashes(self, folder: str) -> list[bytes]:
-        """The content of one folder; names that are no hashes are somebody else's."""
+        """The hashes in one folder; files with other names are not the master's and are ignored."""
         with os.scandir(self.root / folder) as entries:
             names = [folder + entry.name for entry in itertools.islice(entries, NAMES_MAX)]
         return [hash for name in names if (hash := _hash_of(name)) is not None]

@@ -1,7 +1,7 @@
-"""Content on its way out: a bounded number of reads at a time, and none for who has not read the last.
+"""Reads of content: a bounded number at a time, and none for a session that has not received the previous ones. Sessions take turns.
 
-Without that, three hundred workers that ask at once for large content would have it all in the master's
-memory, in front of their own leases. Sessions take turns.
+Without these limits, three hundred workers that read large content at once would have all of it in the master's memory, queued
+before the answers to their lease calls.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from ..engine.session import Call, Session
 from ..store.interface.blobs import BlobRow
 from .files import BlobFiles
 
-READS_MAX: Final = 16  # at a time, of everybody
+READS_MAX: Final = 16  # at a time, of all sessions
 READS_PER_SESSION_MAX: Final = 2
-UNSENT_BYTES_MAX: Final = 1024 * 1024  # in a session's buffer, then its reads wait
+UNSENT_BYTES_MAX: Final = 1024 * 1024  # in a session's buffer; beyond it its reads wait
 
 
 class DiskReader(Protocol):
@@ -32,7 +32,7 @@ class _Wanted(NamedTuple):
 
 
 class Reads:
-    RECHECK_MS: Final = 5  # then a full buffer is looked at again
+    RECHECK_MS: Final = 5  # until a full buffer is checked again
 
     def __init__(self, files: BlobFiles, disk: DiskReader) -> None:
         self._files, self._disk = files, disk
@@ -41,7 +41,7 @@ class Reads:
 
     @property
     def congested(self) -> bool:
-        """Whether some wait for nothing but their peer."""
+        """Whether a session's reads wait only for its peer to receive the previous ones."""
         return any(not self._under_way.get(session) for session in self._waiting)
 
     def ask(self, call: Call, row: BlobRow, offset: int, length: int) -> None:
@@ -49,7 +49,7 @@ class Reads:
         self.start()
 
     def start(self) -> None:
-        """Begin what may begin; each session one in its turn."""
+        """Begin the reads that are allowed to; sessions take turns."""
         for session in list(self._waiting):
             if sum(self._under_way.values()) >= READS_MAX:
                 return
@@ -59,7 +59,7 @@ class Reads:
                 wanted = self._waiting.pop(session)
                 one = wanted.popleft()
                 if wanted:
-                    self._waiting[session] = wanted  # behind all others
+                    self._waiting[session] = wanted  # after all other sessions
                 self._begin(session, one)
 
     def _may_begin(self, session: Session) -> bool:

@@ -1,4 +1,4 @@
-"""Files without a row, which a crash leaves behind: found a folder at a time, and removed, unless they are just being put there."""
+"""Finds files without a row, which a crash leaves behind, one folder at a time, and removes them unless they are being placed now."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .files import BlobFiles
 
 
 class Sweep:
-    """``placing``: whose file is put in its place, and whose row is not yet committed. ``removed``: what to do when a file
-    was, or was not."""
+    """``placing``: hashes whose file is being placed and whose row is not committed yet. ``removed``: called when a file was
+    removed, or could not be."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Sweep:
         self._disk.read(self._files.folders, self._look)
 
     def _look(self, folders: list[str], error: BaseException | None) -> None:
-        """Look into one folder after the other for files without a row."""
+        """Sweep the first of these folders, then the others."""
         if error is not None:
             self._report("blob.not_swept", level="warning", error=str(error))
             return

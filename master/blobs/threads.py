@@ -1,4 +1,4 @@
-"""The disk's threads: one that writes, so that writes keep their order, and a few that read."""
+"""The threads for disk work: one that writes, so that writes keep their order, and a few that read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Then = Callable[[Any, BaseException | None], None]
 
 
 class Threads:
-    """See ``disk.DiskThreads``. ``later``: has a job done in the next transaction."""
+    """See ``disk.DiskThreads``. ``later`` runs a function in the next transaction."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, later: Callable[[Callable[[], None]], None]) -> None:
         self._loop, self._later = loop, later
@@ -27,7 +27,7 @@ class Threads:
         self._do(self._readers, job, then)
 
     def close(self) -> None:
-        """What is being written is finished, the rest is not begun."""
+        """Finish the write in progress; begin no other job."""
         self._readers.shutdown(wait=False, cancel_futures=True)
         self._writer.shutdown(cancel_futures=True)
 

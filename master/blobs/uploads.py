@@ -1,7 +1,7 @@
-"""The uploads under way, and how much each client may have here that no task names. Pure bookkeeping.
+"""The uploads in progress, and how much content each client may have here that no task names. Pure bookkeeping.
 
 An upload belongs to one client (its key and node) and one content, and outlives the client's connections. So
-nobody can spoil what somebody else sends, and who comes back goes on where he was.
+no client can corrupt another's upload, and a client that reconnects resumes its own.
 """
 
 from __future__ import annotations
@@ -14,28 +14,30 @@ from ..engine.accounts import Account, Resource
 from ..engine.session import Call
 from .files import PartFile
 
-UPLOADS_MAX: Final = 1_024  # in all; each costs its part of a file and a kilobyte of memory
+UPLOADS_MAX: Final = 1_024  # in all; each takes a part file and a kilobyte of memory
 UPLOADS_PER_CLIENT_MAX: Final = 64  # a worker counts as one, with all its children
-UNNAMED_BYTES_MAX: Final = 16 * 1024**3  # per client: begun, or whole and not yet named by a task
+UNNAMED_BYTES_MAX: Final = (
+    16 * 1024**3
+)  # per client: of uploads in progress, and of content that no task names yet
 UNNAMED_BYTES_OF_KEY_MAX: Final = (
     4 * UNNAMED_BYTES_MAX
-)  # of all clients of one key: or it would make up more of them
-UPLOAD_IDLE_MS: Final = 10 * 60_000  # without a chunk, then it is given up
+)  # of all clients of one key: otherwise the key could evade the limit with more nodes
+UPLOAD_IDLE_MS: Final = 10 * 60_000  # without a chunk, until it is given up
 
 Client = tuple[str, bytes]  # key id, node
 
 
 class Upload:
-    """One content on its way in. ``taken``: bytes accepted, in order; not all of them may be written yet."""
+    """One content that is being received. ``taken``: bytes accepted, in order; some may not be written yet."""
 
     def __init__(
         self, client: Client, hash: bytes, size: int, part: PartFile, now: int, account: Account
     ) -> None:
-        """``account``: its key's, which has so many places whatever number of clients the key lets in."""
+        """``account``: of its key, which bounds the uploads of all the key's clients together."""
         self.client, self.hash, self.size, self.part, self.account = client, hash, size, part, account
         self.taken = 0
         self.touched = now  # monotonic ms
-        self.last: list[Call] = []  # repeated calls that wait for its end
+        self.last: list[Call] = []  # repeated calls of the last chunk, which wait for its end
 
 
 class Uploads:
@@ -54,11 +56,11 @@ class Uploads:
 
     @property
     def promised_bytes(self) -> int:
-        """What the disk is still to take for all of them."""
+        """How many bytes the disk has still to take for all uploads."""
         return sum(upload.size - upload.taken for upload in self._open.values())
 
     def open(self, upload: Upload) -> None:
-        """Begin one; InvalidArgument when its client, or everybody together, has too many."""
+        """Begin an upload; InvalidArgument when its client, or all clients together, have too many."""
         client = upload.client
         if len(self._open) >= UPLOADS_MAX or self._of_client[client] >= UPLOADS_PER_CLIENT_MAX:
             raise InvalidArgument(
@@ -79,7 +81,7 @@ class Uploads:
         self._of_client[client] += 1
 
     def _waiting_bytes(self, client: Client) -> int:
-        """Of content that is on its way, or here without a task that names it."""
+        """Bytes of a client's uploads, and of its content that no task names yet."""
         begun = sum(one.size for one in self._open.values() if one.client == client)
         return begun + sum(self._unnamed.get(client, {}).values())
 
@@ -89,7 +91,7 @@ class Uploads:
 
     def close(self, upload: Upload) -> None:
         key = upload.client, upload.hash
-        if self._open.get(key) is upload:  # its client may have begun anew
+        if self._open.get(key) is upload:  # its client may have started another since
             del self._open[key]
             upload.account.give(Resource.UPLOADS)
             self._of_client[upload.client] -= 1
@@ -97,14 +99,14 @@ class Uploads:
                 del self._of_client[upload.client]
 
     def stored(self, upload: Upload) -> None:
-        """It is whole; until a task names it, it counts against its client."""
+        """The content is stored; until a task names it, it counts against its client."""
         self.settled(upload.hash)
         self._owners[upload.hash] = upload.client
         self._unnamed.setdefault(upload.client, {})[upload.hash] = upload.size
         self._unnamed_of_key[upload.client[0]] += upload.size
 
     def settled(self, hash: bytes) -> None:
-        """A task names it, or it is gone."""
+        """A task names the content, or it was deleted."""
         client = self._owners.pop(hash, None)
         if client is not None:
             mine = self._unnamed[client]
@@ -115,5 +117,5 @@ class Uploads:
                 del self._unnamed[client]
 
     def idle(self, now: int) -> list[Upload]:
-        """Those whose sender has been silent for too long."""
+        """Uploads that have received nothing for too long."""
         return [one for one in self._open.values() if now - one.touched >= UPLOAD_IDLE_MS]

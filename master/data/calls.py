@@ -1,6 +1,7 @@
-"""What every master exposes of named values. See ``master/tasks/calls.py`` for the rules, ``named_values.py`` for what happens.
+"""The named values that every master exposes. ``master/tasks/calls.py`` has the rules of exposed objects, ``named_values.py`` the
+behaviour.
 
-``get_datum(type, name)`` is one of them; ``get_data()`` is what operators see of all.
+``get_datum(type, name)`` is one named value; ``get_data()`` is what operators see of all.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ SHOWN_MAX: Final = 5_000
 
 
 class NamedValueObject(EngineObject):
-    """``get_datum(type, name)``: a dict, list, Namespace, Value or Array that outlives who made it."""
+    """``get_datum(type, name)``: a dict, list, Namespace, Value or Array that outlives the program that made it."""
 
     def __init__(self, engine: Engine, type: str, name: str) -> None:
         super().__init__(engine)
@@ -38,7 +39,7 @@ class NamedValueObject(EngineObject):
 
     @exposed(Role.CLIENT)
     def make(self, call: Call, payload: bytes) -> bytes:
-        """Make it of these arguments unless it is there: ``["object", type, name, what can be called]``, encoded, or
+        """Create it from these arguments unless it exists. The answer, encoded: ``["object", type, name, exposed methods]``, or
         ``["error", failure]``."""
         allow_queue(call, self.name)
         return self.engine.part(NamedValues).make(
@@ -55,7 +56,7 @@ class NamedValueObject(EngineObject):
         payload: bytes,
         slices: list[int],
     ) -> bytes:
-        """Do it, once for each number of a caller: ``["value", …]``, encoded, or ``["error", failure]``."""
+        """Call a method, once for each number of a caller. The answer, encoded: ``["value", …]`` or ``["error", failure]``."""
         allow_queue(call, self.name)
         return self.engine.part(NamedValues).call(
             self.type,
@@ -73,7 +74,7 @@ class NamedValuesObject(EngineObject):
 
     @exposed(Role.VIEWER)
     def list(self, call: Call) -> dict[str, Any]:
-        """``rows``, by name; and how many more there are."""
+        """``rows``, by name, and ``left_out``: how many more there are."""
         allows, by_name = call.session.allows_queue, self.engine.part(NamedValues).by_name
         self.engine.work.glanced(len(by_name))
         named = [one for one in by_name.values() if allows(one.name)]
@@ -85,14 +86,14 @@ class NamedValuesObject(EngineObject):
 
     @exposed(Role.VIEWER)
     def show(self, call: Call, name: str) -> dict[str, Any]:
-        """``type``, and ``parts``, encoded: keys and values in turn of a dict or Namespace, the type code and what it
-        has of a Value or Array, all there is of a list."""
+        """``type``, and ``parts``, encoded: of a dict or Namespace, alternating keys and values; of a Value or Array, the type code and
+        the elements; of a list, the elements."""
         named = self._named(call, name)
         return {"type": named.type, "parts": encode(self.engine.part(NamedValues).parts(named), judged=True)}
 
     @exposed(Role.ADMIN)
     def delete(self, call: Call, name: str) -> str:
-        """Its type. Whoever still uses it is told UnknownObject."""
+        """Delete it; returns its type. Programs that still use it get UnknownObject."""
         named = self._named(call, name)
         self.engine.part(NamedValues).drop(named)
         return named.type

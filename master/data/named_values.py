@@ -1,20 +1,20 @@
-"""NamedValue values of the types of data: a manager's dict, list, Namespace, Value and Array that outlive everything.
+"""Named values: a manager's dict, list, Namespace, Value and Array that outlive the programs that use them.
 
 ::
 
     make ─► a row with the value
     call ─► done in memory ─► if it may have changed the value: a row of the call ─┬─► one commit ─► its answer
                                        calls that outgrow the value: a new value ──┘
-    asked for after a start ─► the stored value, and every call since made on it again, in order
+    first use after a start ─► the stored value, and every stored call replayed on it, in order
 
-What changes a value is stored, not what it is then: a large dict is not written anew for each of its keys. Calls on
-the types of data are deterministic (``types.py``), so made again they come to the same, answers included.
+The store keeps the calls that change a value and not each new value: a large dict is not rewritten for each key. Calls on
+the types of data are deterministic (``types.py``), so a replay gives the same value and the same answers.
 
-Whoever calls has a number, which grows with each of its caller's calls; the last one of each is remembered with its
-answer. One that is asked again after a lost connection is answered again, and done once.
+Each caller numbers its calls, and the last number of each caller is remembered with its answer. A call that is repeated after
+a lost connection gets the same answer and takes effect once.
 
-Invariants: 1. memory is what the stored value and calls come to; 2. a call is done once for its number; 3. what cannot
-be read back stands in nobody's way but of who asks for it, and is not lost.
+Invariants: 1. memory equals the stored value with the stored calls replayed; 2. a call takes effect once for its number; 3. a value
+that cannot be read back is kept, and only calls on that value fail.
 """
 
 from __future__ import annotations
@@ -60,23 +60,25 @@ from .types import (
 )
 
 NAMES_MAX: Final = 10_000
-BYTES_MAX: Final = 4 * 1024 * 1024  # of one: whatever is done with all of it holds up everybody for that long
+BYTES_MAX: Final = 4 * 1024 * 1024  # of one value: reading or writing all of it blocks the master
 WORKED_BYTES_MAX: Final = 1024 * 1024  # in one transaction: a megabyte of small lists takes a second
 RESIDENT_BYTES_MAX: Final = (
     128 * 1024 * 1024
-)  # of memory that all take; the latest used is kept whatever it takes
-CALLS_BYTES_MIN: Final = 64 * 1024  # of calls, before the value is written anew
-CALL_BYTES: Final = 64  # what a row costs besides its content
-LINEAR: Final = 64  # what goes through all of a value counts as one such part of it written
-CALLER_BYTES: Final = 200  # what one takes in memory besides its answer
-CALLERS_MAX: Final = 1_000  # of each, the latest
-ANSWERS_BYTES_MAX: Final = 1024 * 1024  # of each; beyond, the oldest answers are forgotten, not their numbers
+)  # of memory for all values; the one used last stays, whatever its size
+CALLS_BYTES_MIN: Final = 64 * 1024  # of stored calls, before the value is written again
+CALL_BYTES: Final = 64  # what a row takes besides its content
+LINEAR: Final = 64  # a call that moves all elements counts as writing this fraction of the value
+CALLER_BYTES: Final = 200  # what a caller takes in memory besides its answer
+CALLERS_MAX: Final = 1_000  # remembered for each value, the latest
+ANSWERS_BYTES_MAX: Final = (
+    1024 * 1024
+)  # of each value; beyond it the oldest answers are forgotten, but not their numbers
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class NamedValue:
-    """``datum``: None until it is asked for. ``stored_bytes``: of the value as it is stored, ``calls_bytes``: of the calls
-    since. ``last``: number and answer of each caller's last call, the latest last."""
+    """``datum``: None until its first use. ``stored_bytes``: size of the stored value, ``calls_bytes``: of the calls stored
+    since. ``last``: number and answer of each caller's last call, the latest at the end."""
 
     number: int
     name: str
@@ -87,8 +89,8 @@ class NamedValue:
     datum: Datum | None = None
     last: dict[bytes, tuple[int, bytes | None]] = field(default_factory=dict)
     answers_bytes: int = 0
-    account: Account | None = None  # of the key that made it; None: it was there when the master started
-    weight: int = 0  # of memory that its value takes, about; while it is there
+    account: Account | None = None  # of the key that made it; None: made before the master started
+    weight: int = 0  # of memory that its value takes, about, while it is loaded
 
     @property
     def size_bytes(self) -> int:
@@ -120,21 +122,23 @@ class NamedValue:
 
 
 class NamedValues(Part):
-    """All of one master."""
+    """All named values of one master."""
 
     def __init__(self, store: Store, report: Callable[..., None]) -> None:
         self._store, self._report = store, report
         self.by_name: dict[str, NamedValue] = {}
-        self._resident: dict[NamedValue, int] = {}  # those in memory and their bytes, the latest used last
+        self._resident: dict[
+            NamedValue, int
+        ] = {}  # loaded values and their bytes, the one used last at the end
         self._resident_bytes = 0
-        # of the transaction under way
-        self.worked_bytes = 0  # looked at, read and answered: whoever fills the transaction stops in time
+        # of this transaction
+        self.worked_bytes = 0  # scanned, read and answered: see ``is_full``
         self._calls: list[DataCall] = []
         self._outgrown: dict[NamedValue, None] = {}
         self._used: dict[NamedValue, None] = {}
 
     def load(self, _: Picture, now: Now) -> None:
-        """Values are read when they are asked for."""
+        """Load the names only: a value is read at its first use."""
         self._resident.clear()
         self._resident_bytes = 0
         before, self.by_name = self.by_name, {}
@@ -151,11 +155,11 @@ class NamedValues(Part):
             give_back(known.account, Resource.DATA)
 
     def make(self, type: str, name: str, payload: bytes, account: Account | None = None) -> bytes:
-        """The one of this name, made on first use with these arguments: for ``account``, which may raise QuotaExceeded. The encoded answer: ``["object", type, name,
-        what can be called of it]``, or ``["error", failure]`` for what making it raised."""
+        """Create the value of this name from these arguments unless it exists, charged to ``account``, which may raise QuotaExceeded.
+        The encoded answer: ``["object", type, name, exposed methods]``, or ``["error", failure]`` for what creating it raised."""
         kind = DATA.get(type)
         if kind is None:
-            raise UnknownObject(f"{brief(type, 80)} cannot be named; what can is {', '.join(DATA)}")
+            raise UnknownObject(f"a {brief(type, 80)} cannot be named; these can: {', '.join(DATA)}")
         named = self.by_name.get(name)
         if named is None:
             check_new(type, name, False)
@@ -172,7 +176,7 @@ class NamedValues(Part):
                 value = encode(kind.parts(thing), judged=True)
             except TqError:
                 raise
-            except Exception as error:  # an array's bytes may be no characters
+            except Exception as error:  # an array of characters may be made from bytes that are none
                 return _failed(error)
             check_bytes(len(value), BYTES_MAX)
             datum = _within_limits(kind, thing, len(value), effort(value))
@@ -192,8 +196,8 @@ class NamedValues(Part):
         done, answer = named.last.get(caller, (0, None))
         if number <= done:
             if number < done or answer is None:
-                raise RemoteError(  # not Unreachable: that would be asked again, for ever
-                    "this call was done, and its answer was lost with the connection and is not known any more"
+                raise RemoteError(  # not Unreachable: the client would repeat the call without end
+                    "this call took effect, but its answer was lost with the connection and is not kept any more"
                 )
             return answer
         check_bytes(len(payload), BYTES_MAX)
@@ -217,13 +221,13 @@ class NamedValues(Part):
         named = self.by_name.get(name)
         if named is None:
             raise UnknownObject(
-                f"there is nothing named {brief(name, 80)} (any more); whoever makes it makes it anew: "
+                f"no value is named {brief(name, 80)} (any more); create it with "
                 f"manager.dict(name={brief(name, 80)})"
             )
         return named
 
     def parts(self, named: NamedValue) -> list[Any]:
-        """All of it: see ``DataType.parts``."""
+        """The whole value: see ``DataType.parts``."""
         datum = self._datum(named)
         self.worked_bytes += datum.size_bytes
         return datum.type.parts(datum.thing)
@@ -240,9 +244,9 @@ class NamedValues(Part):
     # one transaction
 
     def settle(self, now: Now) -> None:
-        """Write what was called, and anew the values whose calls have outgrown them."""
+        """Write the calls of this transaction, and rewrite the values that their calls have outgrown."""
         self.worked_bytes = 0
-        if not self._used:  # nothing was called or read
+        if not self._used:  # no value was called or read in this transaction
             return
         self._store.data.add_calls(self._calls)
         self._calls.clear()
@@ -266,7 +270,7 @@ class NamedValues(Part):
     def is_full(self) -> bool:
         return self.worked_bytes >= WORKED_BYTES_MAX
 
-    # inside
+    # helpers
 
     def _add(self, name: str, type: str, datum: Datum, value: bytes, account: Account | None) -> None:
         number = self._store.data.add(name, type, value, encode([]))
@@ -281,7 +285,8 @@ class NamedValues(Part):
         self._used[named] = None
 
     def _rewrite(self, named: NamedValue, datum: Datum) -> None:
-        """One that cannot be written stays the calls that it is: everybody else's calls are in this transaction too."""
+        """Store the value in place of its calls. If it cannot be written, its calls stay: an error here would fail the calls of all other
+        clients in this transaction."""
         try:
             value = datum.serialized()
         except Exception as error:
@@ -305,7 +310,7 @@ class NamedValues(Part):
         self._resident_bytes -= self._resident.pop(named)
 
     def _datum(self, named: NamedValue) -> Datum:
-        """In memory. What cannot be read there now raises DecodeError and stays as it is stored."""
+        """The value in memory, read if necessary. Raises DecodeError when it cannot be read; the stored value stays as it is."""
         if named.datum is None:
             self.worked_bytes += named.size_bytes
             self._read(named)
@@ -333,7 +338,7 @@ class NamedValues(Part):
                 taken, calls_effort = taken + more, calls_effort + CALL_EFFORT + harder
         except MemoryError as error:
             raise StoreError(OUT_OF_MEMORY) from error
-        except Exception as error:  # whatever it is, it is this value's, and nobody else's
+        except Exception as error:  # any error concerns this value only, and must not fail the transaction
             named.last, named.answers_bytes = {}, 0
             raise DecodeError(
                 f"{named.type} {named.name!r} cannot be read in this master: {message(error, 500)}"
@@ -345,7 +350,7 @@ class NamedValues(Part):
 
 
 def _looked_at(datum: Datum, method: str) -> int:
-    """As many of its bytes as take the time that the call takes."""
+    """The time that the call takes, as a number of bytes that take as long."""
     if method in datum.type.scanning:
         return datum.size_bytes
     return datum.size_bytes // LINEAR if method in datum.type.linear else 0
@@ -366,7 +371,7 @@ def _perform(
     effort: int = 0,
     again: bool = False,
 ) -> bytes:
-    """The encoded answer to a call. TqError when it was not done. ``again``: it was judged when it was."""
+    """The encoded answer to a call. TqError when it took no effect. ``again``: a replay, which was validated when it was first made."""
     kept = method in datum.type.growing and not again
     whole = takes_apart(method, slices)
     args, kwargs = arguments(payload, slices, kept=kept, must_stay=True, whole=whole, judged=again)
@@ -378,7 +383,7 @@ def _perform(
         return _failed(error)
     try:
         return encoded_answer(plain(result), judged=True)
-    except Exception as error:  # a Namespace's __class__, say; what was done is done
+    except Exception as error:  # such as a Namespace's __class__; the call has taken effect
         return _failed(error)
 
 

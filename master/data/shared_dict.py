@@ -1,4 +1,4 @@
-"""A dict that many programs fill, with a bound on the keys whose hashes can be chosen: see ``common/values/hashing.py``."""
+"""A dict that many programs fill, with a bound on keys whose hashes a client can choose: see ``common/values/hashing.py``."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from ...common.values.brief import brief
 from ...common.values.hashing import ALIKE_MAX, CHOSEN_MAX
 from ...common.values.unmade import Unmade
 
-SECRET: Final = (str, bytes)  # and what equals them: hashes that nobody can choose
+SECRET: Final = (str, bytes)  # Python salts their hashes, so that no client can choose them
 _ABSENT: Final = object()
 
 
 class SharedDict(dict[Any, Any]):
-    """A dict with as many keys of a known hash, and as many of one hash, as may be in one (``common/values/hashing.py``), in
-    however many calls they come. It is judged when a key is set; one that was stored is taken as it was."""
+    """A dict that bounds the number of keys with a predictable hash, and of keys with one hash (``common/values/hashing.py``), over all
+    calls. Keys are validated when they are set; a stored dict is loaded without validation."""
 
     __slots__ = ("_alike", "_chosen", "validates")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
-        self._alike: dict[int, int] = {}  # how many of its keys have a hash, of those that could have any
+        self._alike: dict[int, int] = {}  # by hash: how many keys have it, of keys whose hash can be chosen
         self._chosen = 0
         self.validates = True
         self.update(*args, **kwargs)
@@ -46,8 +46,8 @@ class SharedDict(dict[Any, Any]):
         return super().setdefault(key, default)
 
     def update(self, *args: Any, **kwargs: Any) -> None:
-        """As the standard library does it, key by key: what comes before what is no pair is in. But InvalidArgument means
-        that nothing has changed, here as for every call."""
+        """As in the standard library, key by key: keys before an element that is not a pair are set. But InvalidArgument means
+        that nothing has changed, as for every call."""
         if len(args) > 1:
             raise TypeError(f"update expected at most 1 argument, got {len(args)}")
         before: list[tuple[Any, Any]] = []
@@ -89,7 +89,7 @@ class SharedDict(dict[Any, Any]):
         self._chosen = 0
 
     def _admit(self, key: Any) -> None:
-        """Count a new one. InvalidArgument for one too many."""
+        """Count a new key. InvalidArgument when it exceeds a limit."""
         if self.validates and not isinstance(key, SECRET):
             if self._chosen >= CHOSEN_MAX:
                 raise InvalidArgument(
@@ -112,7 +112,7 @@ class SharedDict(dict[Any, Any]):
 
 
 def _is_number(key: Any) -> bool:
-    """Of those that travel in 64 bits, and only few can have one hash."""
+    """Whether a key is a number that travels in 64 bits: only few of these can have the same hash."""
     return isinstance(key, float) or (isinstance(key, int) and key.bit_length() <= 64)
 
 
@@ -125,4 +125,6 @@ def _pairs_of(arg: Any) -> Iterable[tuple[Any, Any]]:
 def _pair(one: Any) -> tuple[Any, Any]:
     if isinstance(one, list | tuple) and len(one) == 2:
         return one[0], one[1]
-    return dict([one]).popitem()  # two letters; or what the standard library raises
+    return dict(
+        [one]
+    ).popitem()  # a text of two characters is a pair; otherwise the standard library's own exception

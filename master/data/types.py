@@ -1,9 +1,10 @@
-"""The types of data that every master has for managers: what can be called of each, and what it is as plain values.
+"""The types of data that every master has for managers: the exposed methods of each, and how it is represented as plain values.
 
-A ``Datum`` is one of them, with a bound on its size. Who holds it decides where it lives: ``master/objects/shared.py`` in memory,
-for as long as the program that made it; ``named_values.py`` under a name, in the store.
+A ``Datum`` is a value of one of these types, with a bound on its size. Its owner decides where it is kept: ``master/objects/shared.py``
+in memory, for as long as the program that made it; ``named_values.py`` under a name, in the store.
 
-What is called here is deterministic: the same calls on the same value come to the same value, in any process.
+All methods are deterministic: the same calls on the same value give the same value, in any process. Replaying stored calls
+depends on it.
 """
 
 from __future__ import annotations
@@ -26,15 +27,17 @@ from .effort import check_effort
 from .shared_dict import SharedDict
 
 VALUE_BYTES_MAX: Final = 128 * 1024 * 1024  # of memory, for the arguments of one call
-HEAVIEST: Final = 80  # bytes of memory for one of a value, at most
+HEAVIEST: Final = 80  # bytes of memory for one byte of an encoded value, at most
 ALWAYS: Final = frozenset({"__repr__", "#GETVALUE"})
 TAKING_APART: Final = frozenset({"__setitem__", "extend", "update"})
-SHAPED_BYTES_MIN: Final = 64 * 1024  # of arguments whose number and names are judged before they are read
+SHAPED_BYTES_MIN: Final = (
+    64 * 1024
+)  # of arguments whose number and names are validated before they are decoded
 VIEWS: Final[tuple[type[Any], ...]] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
 class SharedList(list[Any]):
-    """A list that a small request cannot make large; the other half of that is the client's ``__imul__``."""
+    """A list that a small request cannot make large: ``__imul__`` is not exposed, and the client's is built from ``repeated``."""
 
     bytes_max: int
 
@@ -81,9 +84,9 @@ def _paired(parts: list[Any]) -> Iterable[tuple[Any, Any]]:
 
 @dataclass(frozen=True, kw_only=True)
 class DataType:
-    """``changing``: what may change the value, all else only reads it. ``growing``: what may make it larger, of those.
-    ``linear``: what moves all of it, the longer the larger it is; ``scanning``: what looks at all of it. ``sliced``: what
-    takes a slice. ``parts``: the value as a list of plain values, for ``whole``."""
+    """Sets of methods. ``changing``: may change the value; all others only read it. ``growing``: of these, may make it larger.
+    ``linear``: move all elements; ``scanning``: look at all elements. ``sliced``: take a slice.
+    ``parts``: the value as a list of plain values; ``whole``: its inverse."""
 
     make: Callable[..., Any]
     reading: tuple[str, ...]
@@ -150,15 +153,17 @@ DATA: Final = {
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class Datum:
-    """One of them. ``size_bytes``: how large it is at most, as far as was counted. ``again``: what is called was called
-    before, and judged then."""
+    """A value of one of the types. ``size_bytes``: an upper bound of its size, counted by what was put in. ``again``: its calls are
+    being replayed, and were validated when they were first made."""
 
     type: DataType
     thing: Any
     size_bytes: int
     bytes_max: int
     again: bool = False
-    effort: int = 0  # of reading and writing all of it, as far as was counted: see common/values/elements.py
+    effort: int = (
+        0  # of reading and writing all of it, counted by what was put in: see common/values/elements.py
+    )
     effort_max: int = sys.maxsize
 
     def __post_init__(self) -> None:
@@ -170,8 +175,8 @@ class Datum:
     def call(
         self, method: str, args: Sequence[Any], kwargs: dict[str, Any], payload_bytes: int, effort: int = 0
     ) -> Any:
-        """What an exposed method gives, or raises; as plain values, but for what ``method_to_typeid`` names.
-        InvalidArgument, and nothing changed, when it would make this too large.
+        """Call an exposed method and return its result, or raise its exception. InvalidArgument, and nothing changed, when the call
+        would make the value too large.
         """
         if method == "#GETVALUE":
             return plain(self.thing)
@@ -182,12 +187,12 @@ class Datum:
         return called(self.thing, *args, **kwargs)
 
     def serialized(self) -> bytes:
-        """All of it, for ``deserialized``."""
+        """The whole value as bytes: see ``deserialized``."""
         return encode(self.type.parts(self.thing), judged=True)
 
     def _validate(self, method: str, args: Sequence[Any], payload_bytes: int, effort: int) -> None:
-        """Raises InvalidArgument and nothing else: a call that fails while it is judged was not done. Made again, it would not
-        be judged, and take effect."""
+        """Raises InvalidArgument and nothing else: it means that the call took no effect and is not stored. Any other exception
+        would be stored as the call's answer, and the replay, which skips validation, would then take effect."""
         try:
             self._check_slices(method, args)
             self._check_pieces(method, args)
@@ -197,11 +202,11 @@ class Datum:
             raise
         except Exception as error:
             raise InvalidArgument(
-                f"these arguments of {method} cannot be judged: {brief(error, 200)}"
+                f"these arguments of {method} cannot be validated: {brief(error, 200)}"
             ) from error
 
     def _check_slices(self, method: str, args: Sequence[Any]) -> None:
-        """A slice is a place. Kept as a value, it could be given out to nobody, nor stored."""
+        """A slice is only an index: as an element it could be neither sent to a client nor stored."""
         for at, arg in enumerate(args):
             if isinstance(arg, slice) and (at > 0 or method not in self.type.sliced):
                 raise InvalidArgument(
@@ -209,7 +214,7 @@ class Datum:
                 )
 
     def _check_pieces(self, method: str, args: Sequence[Any]) -> None:
-        """What is taken apart has an order, the same in every process, and pieces that are no larger than they came."""
+        """An argument that a method iterates over must have the same order in every process, and elements no larger than they arrived."""
         if method not in TAKING_APART or (
             method == "__setitem__" and not (args and isinstance(args[0], slice))
         ):
@@ -222,7 +227,7 @@ class Datum:
                     raise InvalidArgument(f"{method} takes no {kind.__name__}; send list(value)")
 
     def _reserve(self, more_bytes: int, effort: int) -> None:
-        """Counted is what was ever put in; only when that is too much, what is there."""
+        """Count what is put in, without subtracting what is removed; only when that exceeds the limit, measure the value."""
         if self.size_bytes + more_bytes > self.bytes_max or self.effort + effort > self.effort_max:
             there = self.serialized()
             self.size_bytes, self.effort = len(there), measure(there)[1]
@@ -232,13 +237,13 @@ class Datum:
 
 
 def deserialized(type: DataType, serialized: bytes) -> Any:
-    """Raises DecodeError for what cannot be read in this process."""
+    """The inverse of ``serialized``. Raises DecodeError for bytes that cannot be read in this process."""
     parts = decode(serialized, as_is=True, unmade=True, judged=True)
     if not isinstance(parts, list):
         raise DecodeError("these bytes are not a stored value")
     try:
         return type.whole(parts)
-    except (ValueError, TypeError, LookupError) as error:  # a type code of another Python, say
+    except (ValueError, TypeError, LookupError) as error:  # such as a type code of another Python
         raise DecodeError(f"these bytes are not a stored value: {brief(error, 200)}") from error
 
 
@@ -251,11 +256,12 @@ def arguments(
     whole: bool = False,
     judged: bool = False,
 ) -> tuple[list[Any], dict[str, Any]]:
-    """Of a call of one of ours. ``slices``: the places of those that are ``[start, stop, step]``, for a slice does not travel.
+    """The decoded arguments of a call of a ``Datum``. ``slices``: the indices of arguments that are a slice, sent as
+    ``[start, stop, step]``, because a slice cannot be encoded.
 
-    ``kept``: they are going to stay. NotSerializable for what could not be given out again in a list of pairs: what a
-    peer that is not tq may send, and what is as deep as a value may be. ``must_stay``: nor for what goes with a program.
-    ``whole``: each is taken apart by what expects to find it made. ``judged``: they were, when the call came.
+    ``kept``: they become part of the value. Raises NotSerializable for what could not be sent to a client in a list of pairs, such as
+    a value of the greatest allowed depth. ``must_stay``: also for references to objects that end with a program.
+    ``whole``: the method iterates over them, so they are decoded to Python objects. ``judged``: they were validated before.
     """
     args, kwargs = decode_call(payload, as_is=True, unmade=True, judged=judged)
     if kept:
@@ -266,15 +272,15 @@ def arguments(
 
 
 def takes_apart(method: str, slices: Sequence[Any]) -> bool:
-    """Whether an argument of it is taken apart; else it is kept as it is, or looked for."""
+    """Whether the method iterates over its argument; otherwise the argument is stored or searched for as it is."""
     return method == "extend" or (method == "__setitem__" and bool(slices))
 
 
 def foreign_arguments(
     function: Callable[..., Any], payload: bytes, slices: Sequence[Any] = ()
 ) -> tuple[list[Any], dict[str, Any]]:
-    """Of a call of a user's own, which gets sets and dicts as they are, made here while everybody waits. Of large ones it is
-    known that they fit before they are read: InvalidArgument."""
+    """The decoded arguments of a call of a user's own object, which gets sets and dicts as Python objects. Decoding blocks the
+    master, so the number and names of large arguments are checked first: InvalidArgument."""
     if len(payload) > SHAPED_BYTES_MIN:
         _check_fits(function, *shape_of_call(payload))
     args, kwargs = decode_call(payload, as_is=True, work_max=WORK_MAX)
@@ -284,7 +290,7 @@ def foreign_arguments(
 def _check_fits(function: Callable[..., Any], count: int, names: list[str]) -> None:
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # of C, and says nothing of itself: it will judge for itself
+    except (TypeError, ValueError):  # a C function without a signature: it checks its arguments itself
         return
     try:
         signature.bind(*[None] * count, **dict.fromkeys(names))
@@ -295,7 +301,7 @@ def _check_fits(function: Callable[..., Any], count: int, names: list[str]) -> N
 def _with_slices(args: list[Any], slices: Sequence[Any]) -> list[Any]:
     for at in slices:
         if type(at) is not int or not 0 <= at < len(args) or not _is_slice(args[at]):
-            raise InvalidArgument(f"argument {brief(at)} is no slice: [start, stop, step]")
+            raise InvalidArgument(f"argument {brief(at)} is not a slice: [start, stop, step]")
         args[at] = slice(*args[at])
     return args
 
@@ -305,16 +311,16 @@ def _is_slice(value: Any) -> bool:
 
 
 def encoded_answer(result: Any, *, judged: bool) -> bytes:
-    """The encoded answer of a call that gave this plain value. NotSerializable with the path below the result.
-    ``judged``: it is one of ours that gave it."""
+    """The encoded answer of a call with this result, a plain value. Raises NotSerializable with the path below the result.
+    ``judged``: the result is of a ``Datum``, whose contents were validated."""
     return b"\x92\xa5value" + encode(
         result, root="result", judged=judged
     )  # an array of two: as encode(["value", …])
 
 
 def plain(value: Any) -> Any:
-    """What of a result the codec would refuse for its type, and the standard library's proxies give as data; nothing of
-    it changes while it is encoded."""
+    """A result as plain values: types that the codec refuses and the standard library's proxies return as data are converted, and
+    mutable values are copied, so that they cannot change while they are encoded."""
     if isinstance(value, SimpleNamespace):
         return dict(vars(value))
     if isinstance(value, Value):
@@ -334,14 +340,14 @@ def not_exposed(method: str, thing: Any) -> AttributeError:
 def check_bytes(size_bytes: int, bytes_max: int) -> None:
     if size_bytes > bytes_max:
         raise InvalidArgument(
-            f"this object would have {size_bytes:,} bytes, and {bytes_max:,} is the limit; keep it in several"
+            f"this object would have {size_bytes:,} bytes, and {bytes_max:,} is the limit; split it into several"
         )
 
 
 def check_weight(payload: bytes) -> None:
-    """InvalidArgument for a value that would take very much memory for its size: it is not decoded."""
+    """InvalidArgument for an encoded value that would take too much memory when decoded."""
     if len(payload) * HEAVIEST > VALUE_BYTES_MAX and (taken := weight(payload)) > VALUE_BYTES_MAX:
         raise InvalidArgument(
-            f"these arguments have {len(payload):,} bytes and would take {taken:,} of memory, for they are very many "
+            f"these arguments have {len(payload):,} bytes and would take {taken:,} of memory, because they are very many "
             f"small lists, dicts or texts; at most {VALUE_BYTES_MAX:,}: send them in several calls"
         )

@@ -46,7 +46,7 @@ class Resource(enum.IntEnum):
     ORIGINS = 15
     PUTTERS = 16
     HELD = 17
-    ROUTES = 18
+    SERVED_ROUTES = 18
     CLAIMS = 19
 
 
@@ -82,7 +82,7 @@ LIMITS: Final[dict[Resource, Limit]] = {
         "bytes of announcements of workers",
         "announce fewer tasks, or use a second key",
     ),
-    # A lane, once it is there, stays; half of what the master has is left to others.
+    # A route is never deleted; half of what the master has is left to others.
     Resource.NAMES: Limit(
         50_000, 100_000, KIB, "names of tasks in queues since the master started", "use fewer names"
     ),
@@ -119,7 +119,7 @@ LIMITS: Final[dict[Resource, Limit]] = {
     ),
     Resource.CLAIMS: Limit(200_000, 800_000, 320, "locks and permits that it holds", "release some first"),
     # Beyond it nothing is refused but the next kind of worker: those that are here are not offered further names.
-    Resource.ROUTES: Limit(
+    Resource.SERVED_ROUTES: Limit(
         100_000,
         1_000_000,
         160,

@@ -1,7 +1,8 @@
-"""The queues of plain values that every master exposes. See ``master/tasks/calls.py`` for the rules, ``items.py`` for what happens.
+"""The item queues that every master exposes. ``master/tasks/calls.py`` has the rules of exposed objects, ``items.py`` the
+behaviour.
 
-``get_queue(name, kind, maxsize, mine)`` is any of them; ``get_task_queue`` and ``get_result_queue`` are, besides
-what they are for tasks, the two of the well-known tutorial.
+``get_queue(name, kind, maxsize, mine)`` is any item queue. ``get_task_queue`` and ``get_result_queue`` serve tasks, and are item
+queues as well: those of the tutorial for ``multiprocessing.managers``.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ TOKENS_MAX = 10_000  # in one call
 
 
 class ItemQueueObject(EngineObject):
-    """What all of them do. ``item_queue``: its name, and how it is made if it is not there."""
+    """The methods of every item queue. ``item_queue`` is its name; the other attributes say how it is created if it is missing."""
 
     item_queue: str
     kind: str | None = None
@@ -44,7 +45,7 @@ class ItemQueueObject(EngineObject):
 
     @exposed(Role.CLIENT)
     def make(self, call: Call) -> None:
-        """The queue is there from now on; refused if it is there as another kind."""
+        """Create the queue unless it exists; refused if it exists with another kind."""
         self._queue(call)
 
     @exposed(Role.CLIENT)
@@ -57,8 +58,8 @@ class ItemQueueObject(EngineObject):
         wait: bool = True,
         rank: bytes | None = None,
     ) -> object:
-        """True: stored. False: the queue is full and ``wait`` is false. Nil: it was shut down. Text: why it cannot be
-        ordered here."""
+        """True: stored. False: the queue is full and ``wait`` is false. Nil: the queue is shut down. Text: why the item cannot
+        be ordered in this queue."""
         queue = self._queue(call)
         if type(payload) is not bytes or (rank is not None and type(rank) is not bytes):
             raise InvalidArgument("an item is bytes, and so is its rank")
@@ -75,7 +76,7 @@ class ItemQueueObject(EngineObject):
 
     @exposed(Role.CLIENT)
     def give_up_put(self, call: Call, putter: bytes, number: int) -> bool:
-        """A put is not waited for any longer; whether it was stored after all."""
+        """Stop waiting for a put; whether it was stored after all."""
         return self.engine.part(Items).give_up_put(
             self._queue(call),
             validate_token("putter", putter),
@@ -84,33 +85,34 @@ class ItemQueueObject(EngineObject):
 
     @exposed(Role.CLIENT)
     def get(self, call: Call, token: bytes, wait: bool = True) -> object:
-        """The first item, held by the token until it is confirmed; nil when there is none and ``wait`` is false; false when
-        the queue is shut down and there will be none."""
+        """The first item, held by the token until it is confirmed; nil if the queue is empty and ``wait`` is false; false if
+        the queue is empty and shut down."""
         return self.engine.part(Items).get(
             call, self._queue(call), validate_token("token", token), validate_flag("wait", wait)
         )
 
     @exposed(Role.CLIENT)
     def give_up_get(self, call: Call, token: bytes) -> object:
-        """A get is not waited for any longer; the item if there was one after all, else nil."""
+        """Stop waiting for a get; the item if it was given one after all, else nil."""
         return self.engine.part(Items).give_up_get(
             call.session, self._queue(call), validate_token("token", token)
         )
 
     @exposed(Role.CLIENT)
     def confirm(self, call: Call, tokens: list[bytes]) -> None:
-        """These items have arrived and are gone."""
+        """Acknowledge these items: they are deleted."""
         self._queue(call)
         self.engine.part(Items).confirm(call.session, _tokens(tokens))
 
     @exposed(Role.CLIENT)
     def release(self, call: Call, tokens: list[bytes]) -> None:
-        """These items are not wanted after all; they stand where they stood. A get that still waits does so no more."""
+        """Return these items unprocessed: each takes its former place in the queue. A get that still waits with one of these
+        tokens ends."""
         self.engine.part(Items).release(call.session, _tokens(tokens), self._queue(call))
 
     @exposed(Role.CLIENT)
     def task_done(self, call: Call, putter: bytes, number: int, count: int = 1) -> None:
-        """So many items are done, once for each number."""
+        """Mark ``count`` items as done, once for each number."""
         putter, number = validate_token("putter", putter), validate_whole("number", number, 1, NUMBER_MAX)
         count = validate_whole("count", count, 1, MAXSIZE_MAX)
         queue, account = self._queue(call), call.session.account
@@ -118,23 +120,23 @@ class ItemQueueObject(EngineObject):
 
     @exposed(Role.CLIENT)
     def shutdown(self, call: Call, immediate: bool = False) -> None:
-        """No more puts, and no more gets once it is empty; ``immediate``: it is emptied, and what is taken and comes
-        back is dropped."""
+        """Accept no more puts, and no more gets once the queue is empty. ``immediate``: empty it now, and drop held items that
+        are returned later."""
         self.engine.part(Items).shut_down(self._queue(call), validate_flag("immediate", immediate))
 
     @exposed(Role.CLIENT)
     def reopen(self, call: Call) -> None:
-        """As before it was shut down."""
+        """Accept puts and gets again after ``shutdown``."""
         self.engine.part(Items).reopen(self._queue(call))
 
     @exposed(Role.CLIENT)
     def join(self, call: Call) -> object:
-        """Answered when everything put has been told done."""
+        """Answered when every item that was put is marked as done."""
         return self.engine.part(Items).join(call, self._queue(call))
 
     @exposed(Role.VIEWER)
     def size(self, call: Call) -> list[Any]:
-        """How many items wait, the bound (0: none), the kind, and how many are not told done."""
+        """How many items wait, the bound (0: none), the kind, and how many are not marked as done."""
         allow_queue(call, self.item_queue)
         queue = self.engine.part(Items).by_name.get(self.item_queue)
         if queue is None:
@@ -151,7 +153,7 @@ class ItemQueueObject(EngineObject):
 
 
 class NamedItemQueue(ItemQueueObject):
-    """``get_queue(name)``: a queue of plain values. ``mine``: it goes when the program that made it is gone."""
+    """``get_queue(name)``: a queue of plain values. ``mine``: it is deleted when the program that made it is gone."""
 
     def __init__(
         self, engine: Engine, name: str, kind: str | None = None, maxsize: int = 0, mine: bool = False

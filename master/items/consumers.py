@@ -7,9 +7,9 @@
     queue jobs ──a few at a time──► tasks mymodule:square in queue jobs ──success──► queue done
 
 An item becomes a task in the transaction that takes it out of its queue, and from then on has what every task has:
-leases, crash counts, post-mortems, `tq why`. That it was an item stands in the task's row, as its *origin*. Its result is
-put, and the item is done, in the transaction that ends the task, in whatever way it ends. Only so many items are tasks at
-a time: the rest stay items, which others may get.
+leases, crash counts, post-mortems, `tq why`. The task's row records that it was an item, as its *origin*. The transaction that
+ends the task, with any outcome, puts its result and marks the item as done. The number of items that are tasks at one time is
+bounded: the others stay items, which other programs may get.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from ..tasks.origins import Origins
 from ..tasks.routes import Routes
 from .items import Items
 
-READY_MAX: Final = 2_000  # tasks of one consumer that wait: some hundred milliseconds of the shortest work
-ITEMS_AT_ONCE: Final = 16  # taken out of a queue: they may be large
-OPTIONS: Final = TaskOptions()  # of a task that was an item
+READY_MAX: Final = 2_000  # tasks of one consumer that wait: a few hundred milliseconds of the shortest work
+ITEMS_AT_ONCE: Final = 16  # taken out of a queue in one read: items may be large
+OPTIONS: Final = TaskOptions()  # of every task that was an item
 CONSUMERS_MAX: Final = 1_000  # of one worker
 # A call with one argument, of which the item is the encoding: [[item], {}] in msgpack.
 CALL_BEGINS, CALL_ENDS = b"\x92\x91", b"\x80"
@@ -48,7 +48,7 @@ class Consumer(NamedTuple):
 
     @classmethod
     def from_wire(cls, consumers: Any) -> list[Consumer]:
-        """What a worker announces; raises InvalidArgument."""
+        """The consumers that a worker announces; raises InvalidArgument."""
         if not isinstance(consumers, list) or len(consumers) > CONSUMERS_MAX:
             raise InvalidArgument(f"apply must be a list of at most {CONSUMERS_MAX:,} [queue, task, results]")
         return [cls._checked(consumer) for consumer in consumers]
@@ -65,7 +65,7 @@ class Consumer(NamedTuple):
 
 
 class Consumers(Part):
-    """All of them, by the worker that announced them; and what comes of their tasks, by the tasks' origin."""
+    """All consumers, by the worker that announced them. Results of their tasks are matched by the tasks' origin."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Consumers(Part):
         self._routes, self._dispatch, self._items, self._origins = routes, dispatch, items, origins
         self._presence, self._random_bytes, self._report = presence, random_bytes, report
         self._of: dict[bytes, list[Consumer]] = {}
-        self._has_more = False  # items that could be tasks were put off
+        self._has_more = False  # items that could become tasks are left for the next transaction
 
     def closed(self, session: Session, now: Now) -> None:
         if self._presence.is_serving(session):
@@ -91,7 +91,8 @@ class Consumers(Part):
         return False
 
     def announce(self, node: bytes, consumers: list[Consumer], account: Account | None = None) -> None:
-        """Raises InvalidArgument or QuotaExceeded when there are too many names: what ``run`` needs is made here, at one worker's cost."""
+        """Raises InvalidArgument or QuotaExceeded when there are too many names. Routes and origins are created here and not
+        in ``give_out``, so that the worker's own key pays for them and ``give_out`` cannot fail."""
         for consumer in consumers:
             self._routes.route(consumer.queue, consumer.task, account)
             self._origins.number(consumer.queue, consumer.results, account)
@@ -101,14 +102,14 @@ class Consumers(Part):
             self._of.pop(node, None)
 
     def forget(self, node: bytes) -> None:
-        """This worker is not connected."""
+        """The worker is no longer connected."""
         self._of.pop(node, None)
 
     def has_more(self) -> bool:
         return self._has_more
 
     def give_out(self, now: Now) -> None:
-        """Make tasks of the first items, as many as there is room for, and time: the rest in the next transaction."""
+        """Turn the first items of each queue into tasks, within the room and the share of this transaction; the rest follow in the next."""
         work = Work()
         self._has_more = False
         for consumer in dict.fromkeys(consumer for consumers in self._of.values() for consumer in consumers):
@@ -134,7 +135,7 @@ class Consumers(Part):
                 self._dispatch.submit_own(route, OPTIONS, tasks, origin)
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
-        """Tasks that were items have ended: their results are put if they succeeded, and the items are done."""
+        """Of tasks that were items: put the results of those that succeeded, and mark all the items as done."""
         for id, _, _, state, body, origin in tasks:
             if origin is None:
                 continue
@@ -145,7 +146,7 @@ class Consumers(Part):
                 self._items.item_done(queue)
 
     def revived(self, origin: int) -> None:
-        """A task of this origin that had ended goes on: so does its item."""
+        """A task of this origin that had ended is ready again: its item is unfinished again."""
         queue, _ = self._origins.of(origin)
         if queue is not None:
             self._items.item_revived(queue)
@@ -153,7 +154,9 @@ class Consumers(Part):
     def _put(self, results: str, body: bytes, id: bytes) -> None:
         try:
             queue = self._items.queue(results)
-        except InvalidArgument as error:  # deleted meanwhile, and there are as many as there may be
+        except (
+            InvalidArgument
+        ) as error:  # the queue was deleted meanwhile, and the number of queues is at its limit
             self._report(
                 "item.result_kept", level="warning", task=show_id(id), queue=results, error=str(error)
             )

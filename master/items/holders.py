@@ -1,6 +1,6 @@
-"""Who holds which items: by token, by node and by queue, so that each question costs no more than its answer. Pure.
+"""Which node holds which items: indexed by token, by node and by queue, so that a query costs no more than its result. Pure.
 
-A token holds one item, and is its taker's alone: what another names by it is not there.
+A token holds one item and belongs to the node that made the get: a request of another node with that token finds nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ class Holder(NamedTuple):
 
 
 class Holders:
-    """Each on the account of the key whose get it was; what was held when the master started is on none."""
+    """All held items. Each is charged to the account of the key that made the get; items held since before the master started are
+    charged to none."""
 
     def __init__(self) -> None:
         self._of: dict[bytes, Holder] = {}
@@ -29,7 +30,7 @@ class Holders:
         self._of_queue: dict[int, dict[bytes, None]] = {}
 
     def load(self, rows: Iterable[tuple[bytes, Holder]]) -> None:
-        """These, and no others."""
+        """Replace everything by these."""
         before, self._accounts = self._accounts, {}
         for account in before.values():
             account.give(Resource.HELD)
@@ -54,7 +55,7 @@ class Holders:
         return self._of.get(token) == holder
 
     def hold(self, token: bytes, holder: Holder, account: Account | None) -> None:
-        """It does from now on. That there is room was checked when it was asked for."""
+        """The token holds an item from now on. The caller has checked the account's limit."""
         if account is not None:
             account.note(Resource.HELD, 1)
             self._accounts[token] = account
@@ -63,7 +64,7 @@ class Holders:
         self._of_queue.setdefault(holder.queue, {})[token] = None
 
     def end(self, token: bytes) -> Holder:
-        """It holds nothing any more; what it held before."""
+        """The token holds nothing any more; returns what it held."""
         holder = self._of.pop(token)
         give_back(self._accounts.pop(token, None), Resource.HELD)
         discard(self._of_node, holder.node, token)
@@ -81,13 +82,13 @@ class Holders:
         return len(self._of_queue.get(queue, ()))
 
     def among(self, tokens: Iterable[bytes], node: bytes) -> list[bytes]:
-        """Those of these tokens that hold something for this node, each once."""
+        """Those of these tokens that hold an item for this node, without duplicates."""
         found = dict.fromkeys(tokens)
         return [one for one in found if (holder := self._of.get(one)) is not None and holder.node == node]
 
 
 def discard(index: dict[Key, dict[Thing, None]], key: Key, thing: Thing) -> None:
-    """One of the things that are kept by a key, and the key with the last of them."""
+    """Remove a thing from the set of its key, and the key with its last thing."""
     things = index[key]
     del things[thing]
     if not things:

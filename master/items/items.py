@@ -1,19 +1,19 @@
-"""Plain values in named queues: who gets what, in which order, and what happens when a taker vanishes.
+"""Plain values in named queues: which get receives which item, and what happens when the node that holds an item is lost.
 
 ::
 
-    put ─► a get that waits, else the queue;   full: parked until there is room, or refused
-    get ─► the first item, now *held* by the get's token ─► confirm: it is gone
-                │ the taker's connection is gone for longer than the grace, or it gives up
-                └─► it stands again where it stood
+    put ─► a parked get, else the queue;   full: parked until there is room, or refused
+    get ─► the first item, now *held* by the get's token ─► confirm: it is deleted
+                │ the node is lost (absent for longer than the grace), or releases the item
+                └─► the item takes its former place in the queue
 
-A ``get`` names itself by a random token. Asked again with the same token, after a lost connection, it is
-given the same item; so an item is neither lost nor given twice by what happens on the wire. A ``put`` has a
-number, which grows with each of its putter: one that comes twice is taken once. So has a ``task_done``.
+A ``get`` names itself by a random token. Repeated with the same token after a lost connection, it receives
+the same item: a failure on the wire neither loses an item nor delivers it twice. A ``put`` has a
+number that grows with each put of its putter: a repeated put is stored once. A ``task_done`` likewise.
 
 Invariants: 1. an item is waiting or held by exactly one token; 2. ``waiting`` of each queue equals the
 store's at every commit; 3. no get is parked while an item waits, unless the queue is paused or the next transaction serves it, and no
-put while there is room; 4. an answer leaves after the commit it rests on, as for every call.
+put while there is room; 4. an answer is sent after the commit it depends on, as for every call.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ from .queue import (
     conflict,
 )
 
-ENDED_AT_ONCE: Final = 1_000  # items given back, and queues that go with their owner, in one transaction
-SERVED_BYTES_MAX: Final = 8 * 1024 * 1024  # of items, to gets that wait, in one transaction
-SERVE: Final = "serve"  # what is due: see ``Items.due``
+ENDED_AT_ONCE: Final = 1_000  # items returned, and queues deleted with their owner, in one transaction
+SERVED_BYTES_MAX: Final = 8 * 1024 * 1024  # of items handed to parked gets in one transaction
+SERVE: Final = "serve"  # the key of ``Items.due``
 LAST_RANK: Final = b"\xff"  # above every kind of common/values/sort_keys.py
 
 
@@ -83,17 +83,17 @@ class Items(Part):
         self._owned = self._names.owned
         self._lost = LostItems(store.items)
         self._last_seq = 0
-        self._room = ENDED_AT_ONCE  # what is left of it
-        # of the transaction under way
+        self._room = ENDED_AT_ONCE  # what is left of it in this transaction
+        # of this transaction
         self._new: list[NewItem] = []
         self._counted: set[ItemQueueState] = set()
         self._served_bytes = 0
         self._unserved: dict[
             ItemQueueState, None
-        ] = {}  # with items for gets that wait: in the next transaction
+        ] = {}  # have items for parked gets: served in the next transaction
 
     def load(self, _: Picture, now: Now) -> None:
-        """Parked calls stay: their sessions are as open as before."""
+        """Parked calls stay: their sessions are still open."""
         picture = self._store.items.load()
         self._names.load(picture.queues)
         self._holders.load((row.token, Holder(row.queue, row.node)) for row in picture.held)
@@ -107,8 +107,8 @@ class Items(Part):
     # in
 
     def put(self, call: Call, queue: ItemQueueState, put: NewPut, wait: bool) -> object:
-        """True once it is stored; False when the queue is full and ``wait`` is false, else it waits for room; None when
-        it is shut; text that says why it cannot be ordered among what is there."""
+        """True once the item is stored; False when the queue is full and ``wait`` is false, else the call waits for room; None when
+        the queue is shut; a text when the item cannot be ordered among those that wait."""
         if put.numbered and self._numbers.is_known(queue.number, put.putter, put.number):
             return True
         if queue.shut:
@@ -125,7 +125,7 @@ class Items(Part):
         return self._accept(queue, put, call.session.account)
 
     def give_up_put(self, queue: ItemQueueState, author: bytes, number: int) -> bool:
-        """A put waits no longer; whether it was stored after all."""
+        """End a parked put; whether it was stored after all."""
         putter = queue.putters.pop((author, number), None)
         if putter is not None:
             putter.call.abandon = None
@@ -136,21 +136,21 @@ class Items(Part):
     def _accept(self, queue: ItemQueueState, put: NewPut, account: Account) -> object:
         if queue.kind == PRIORITY and put.rank is not None:
             self._write()
-            told = conflict(queue.name, put.rank, partial(self._store.items.neighbours, queue.number))
-            if told is not None:
-                return told
+            reason = conflict(queue.name, put.rank, partial(self._store.items.neighbours, queue.number))
+            if reason is not None:
+                return reason
         if put.numbered:
             self._numbers.remember(queue.number, put.putter, put.number, account)
         self._add(queue, put.payload, put.rank)
         return True
 
     def add(self, queue: ItemQueueState, payload: bytes) -> None:
-        """An item that the master itself puts: a full or shut queue takes it, too, for it is a result of work. One
-        without a rank is the last."""
+        """Put an item of the master's own: a full or shut queue accepts it too, because it is a result of finished work. In a
+        priority queue it comes last."""
         self._add(queue, payload, LAST_RANK)
 
     def take_first(self, queue: ItemQueueState, limit: int) -> list[bytes]:
-        """The payloads of the first items, which are the caller's from now on."""
+        """Remove the first items; returns their payloads."""
         if limit <= 0 or not queue.waiting or self._is_paused(queue.name):
             return []
         self._write()
@@ -160,20 +160,20 @@ class Items(Part):
         return payloads
 
     def item_done(self, name: str) -> None:
-        """One item is done, unless a program has told so before."""
+        """Mark one item as done, unless a program has marked it before."""
         queue = self.by_name.get(name)
         if queue is not None and queue.unfinished:
             self.task_done(queue, 1)
 
     def item_revived(self, name: str) -> None:
-        """One item that was done is not: its task goes on."""
+        """One item that was done is unfinished again: its task is ready again."""
         queue = self.by_name.get(name)
         if queue is not None:
             queue.unfinished += 1
             self._counted.add(queue)
 
     def _add(self, queue: ItemQueueState, payload: bytes, rank: bytes | None) -> None:
-        """One more item: to whoever waits for one, else into the queue."""
+        """Hand a new item to a parked get, else add it to the queue."""
         self._last_seq += 1
         place: bytes | int = 0
         if queue.kind == PRIORITY and rank is not None:
@@ -185,7 +185,7 @@ class Items(Part):
         if queue.waiting and queue.getters:
             self._serve_later(queue)
         getter = None if queue.waiting or self._is_paused(queue.name) else self._next_getter(queue)
-        if getter is not None:  # nothing waits: this is the first, whatever its rank
+        if getter is not None:  # the queue is empty, so this item is the first regardless of its rank
             token, call = getter
             node = call.session.node
             self._new.append(NewItem(self._last_seq, queue.number, place, token, node, payload))
@@ -198,10 +198,10 @@ class Items(Part):
     # out
 
     def get(self, call: Call, queue: ItemQueueState, token: bytes, wait: bool) -> object:
-        """The payload of the first item; None when there is none and ``wait`` is false; False when there will be none;
-        else waits for one."""
+        """The payload of the first item; None when the queue is empty and ``wait`` is false; False when it is empty and shut;
+        else the call waits for an item."""
         holder = Holder(queue.number, call.session.node)
-        if self._holders.holds(token, holder):  # asked again
+        if self._holders.holds(token, holder):  # a repeated get
             self._write()
             return self._store.items.held(token)
         if token in self._holders:
@@ -222,7 +222,7 @@ class Items(Part):
         return payload
 
     def give_up_get(self, session: Session, queue: ItemQueueState, token: bytes) -> object:
-        """A get waits no longer; the payload if it was given one after all."""
+        """End a parked get; the payload if it was given an item after all."""
         if self._holders.holds(token, Holder(queue.number, session.node)):
             self._write()
             return self._store.items.held(token)
@@ -230,8 +230,8 @@ class Items(Part):
         return EMPTY
 
     def confirm(self, session: Session, tokens: list[bytes]) -> None:
-        """These items have arrived: they are gone, also those that were given back meanwhile and still wait. A token nobody
-        knows was confirmed before, or is too late."""
+        """Delete these items, also those that were returned to their queue meanwhile and still wait there. An unknown token was
+        confirmed before, or comes too late."""
         mine = self._holders.among(tokens, session.node)
         self._write()
         for number in self._lost.arrived(session.node, tokens):
@@ -243,8 +243,8 @@ class Items(Part):
             self._holders.end(token)
 
     def release(self, session: Session, tokens: list[bytes], queue: ItemQueueState | None = None) -> None:
-        """These items are not wanted: they stand again where they stood. ``queue``: nor does any of these tokens' gets
-        wait there any longer."""
+        """Return these items to their former places. ``queue``: also end the gets that are parked there with one of these
+        tokens."""
         if queue is not None:
             for token in tokens:
                 queue.end_get(token)
@@ -263,7 +263,7 @@ class Items(Part):
                 self._serve(queue)
 
     def _serve(self, queue: ItemQueueState) -> None:
-        """Items wait again: those who wait for them first."""
+        """Hand waiting items to parked gets, in order."""
         if self._is_paused(queue.name):
             return
         while queue.waiting and queue.getters:
@@ -281,17 +281,17 @@ class Items(Part):
             call.answer(payload)
 
     def _next_getter(self, queue: ItemQueueState) -> Getter | None:
-        """Who has waited longest, and waits no more."""
+        """Remove and return the get that was parked first."""
         while queue.getters:
             _, getter = queue.getters.popitem(last=False)
             getter.call.abandon = None
             if getter.token not in self._holders:
                 return getter
-            getter.call.answer(EMPTY)  # one token for two gets: a peer that is not honest
+            getter.call.answer(EMPTY)  # two gets with one token: a dishonest peer
         return None
 
     def _accept_parked_puts(self, queue: ItemQueueState) -> None:
-        """There is room: those who wait for it, in order."""
+        """Accept parked puts while there is room, in order."""
         while queue.putters and not queue.is_full:
             _, putter = queue.putters.popitem(last=False)
             putter.call.abandon = None
@@ -299,13 +299,13 @@ class Items(Part):
                 putter.call.answer(self._accept(queue, putter.put, putter.call.session.account))
             except StoreError:
                 raise
-            except TqError as error:  # it is that put's, and not of whoever made room
+            except TqError as error:  # an error of that put, and not of the call that made room
                 putter.call.refuse(error)
 
     # operators
 
     def resumed(self, name: str) -> None:
-        """It is not paused any more: those who wait for its items, then those who wait for room."""
+        """The queue is no longer paused: serve parked gets, then accept parked puts."""
         queue = self.by_name.get(name)
         if queue is not None:
             self._serve(queue)
@@ -319,7 +319,7 @@ class Items(Part):
     # shut down, and done
 
     def shut_down(self, queue: ItemQueueState, immediate: bool) -> None:
-        """No more puts; no more gets once it is empty, which it is now if ``immediate``. Twice is as once."""
+        """Accept no more puts, and no more gets once the queue is empty; ``immediate`` empties it now. Idempotent."""
         queue.shut = max(queue.shut, DRAINED if immediate else SHUT)
         self._counted.add(queue)
         for putter in queue.putters.values():
@@ -334,7 +334,7 @@ class Items(Part):
         self._refuse_parked_gets(queue)
 
     def _refuse_parked_gets(self, queue: ItemQueueState) -> None:
-        """Those who wait for items of a queue that is shut and has none."""
+        """End the parked gets of a queue that is shut and empty."""
         if queue.shut and not queue.waiting:
             for getter in queue.getters.values():
                 getter.call.abandon = None
@@ -359,21 +359,21 @@ class Items(Part):
     def task_done_once(
         self, queue: ItemQueueState, putter: bytes, number: int, count: int, account: Account
     ) -> None:
-        """As ``task_done``, numbered as puts are: it may come again."""
+        """As ``task_done``, numbered as puts are, because the call may be repeated."""
         if not self._numbers.is_known(queue.number, putter, number):
             self._numbers.check_room(queue.number, putter, account)
             self.task_done(queue, count)
             self._numbers.remember(queue.number, putter, number, account)
 
     def join(self, call: Call, queue: ItemQueueState) -> object:
-        """Answered when everything put has been told done."""
+        """Answered when every item that was put is marked as done."""
         if not queue.unfinished:
             return None
         queue.joiners[call] = None
         call.abandon = lambda: queue.joiners.pop(call, None)
         return LATER
 
-    # takers are lost
+    # lost nodes
 
     def begin(self) -> None:
         self._room, self._served_bytes = ENDED_AT_ONCE, 0
@@ -382,7 +382,7 @@ class Items(Part):
         return node in self._owned or node in self._holders.nodes
 
     def node_lost(self, node: bytes, now: Now) -> bool:
-        """What it held is given back, and what it owned is gone: so much at once that nobody waits long."""
+        """Return what the node held and delete the queues it owned, a bounded number in one transaction."""
         if self._room <= 0:
             return True
         held = {token: self._holders[token] for token in self._holders.of_node(node)[: self._room]}
@@ -395,7 +395,7 @@ class Items(Part):
         return self._room <= 0 or self.holds(node)
 
     def due(self, key: Hashable, now: Now) -> None:
-        """Items for gets that wait, for which there was no room in the last transaction."""
+        """Serve the parked gets for which the last transaction had no room."""
         unserved, self._unserved = self._unserved, {}
         for queue in unserved:
             if self.by_name.get(queue.name) is queue:
@@ -407,7 +407,7 @@ class Items(Part):
         self._agenda.set(self, SERVE, 0)
 
     def drop(self, queue: ItemQueueState, why: str) -> None:
-        """It and what is in it; ``why`` is told to those who still wait there."""
+        """Delete a queue and its items; calls that still wait there are refused with ``why``."""
         gone = InvalidArgument(f"queue {queue.name!r} {why}")
         for call in queue.parked_calls():
             call.abandon = None
@@ -424,7 +424,7 @@ class Items(Part):
     # one transaction
 
     def settle(self, now: Now) -> None:
-        """Write what was put and counted."""
+        """Write new items and changed counts."""
         self._write()
         for queue in self._counted:
             self._store.items.set_queue(queue.number, queue.unfinished, queue.shut)
@@ -436,7 +436,7 @@ class Items(Part):
         return ()
 
     def _write(self) -> None:
-        """New items into the store: before anything is read from it."""
+        """Write new items to the store. Called before every read of items, so that the read sees them."""
         if self._new:
             self._store.items.put(self._new)
             self._new.clear()

@@ -1,5 +1,5 @@
-"""Item queues by name, by number and by the program they go with; each on the account of the key that made it. Pure but for
-the store."""
+"""Item queues by name, by number and by the node that owns them; each is charged to the account of the key that made it. Pure but
+for the store."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ class QueueNames:
         self._store = store
         self.by_name: dict[str, ItemQueueState] = {}
         self.by_number: dict[int, ItemQueueState] = {}
-        self.owned: dict[bytes, dict[ItemQueueState, None]] = {}  # by the node with which they go
+        self.owned: dict[
+            bytes, dict[ItemQueueState, None]
+        ] = {}  # by the owning node: they are deleted when it is lost
 
     def load(self, rows: Iterable[ItemQueueRow]) -> None:
-        """These, and no others. Parked calls stay."""
+        """Replace everything by these rows. Parked calls stay: their sessions are still open."""
         before = dict(self.by_name)
         self.by_name.clear()
         self.by_number.clear()
@@ -44,8 +46,8 @@ class QueueNames:
         owner: bytes | None = None,
         account: Account | None = None,
     ) -> ItemQueueState:
-        """The queue of a name, made on first use (fifo, unless told): for ``account``, which may raise QuotaExceeded.
-        InvalidArgument when it is there with another kind or size than is asked for."""
+        """The queue of a name, made on first use (fifo by default) and charged to ``account``, which may raise QuotaExceeded.
+        InvalidArgument when it exists with another kind or size than the given one."""
         queue = self.by_name.get(name)
         if queue is None:
             check_new("queue", name, owner is not None)
@@ -64,7 +66,7 @@ class QueueNames:
         return queue
 
     def forget(self, queue: ItemQueueState) -> None:
-        """It is gone."""
+        """The queue was deleted."""
         give_back(queue.account, Resource.QUEUES)
         if queue.owner is not None:
             discard(self.owned, queue.owner, queue)

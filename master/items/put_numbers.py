@@ -1,6 +1,6 @@
-"""The number of the last put of each putter in each queue, so that one that comes again is taken once. So with task_done.
+"""The number of each putter's last put in each queue, so that a repeated put is stored once. A repeated task_done likewise.
 
-They are forgotten a day after the last, in portions: programs come and go, and each has a name of its own.
+A number is forgotten a day after the putter's last put, in portions: each program is a putter of its own, and programs come and go.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class PutNumbers(Part):
         self._last: dict[int, dict[bytes, int]] = {}  # by queue and putter
         self._accounts: dict[
             tuple[int, bytes], Account
-        ] = {}  # of the keys; of those of an earlier start there is none
-        self._new: set[tuple[int, bytes]] = set()  # of the transaction under way
+        ] = {}  # of the putters' keys; a putter from before the master started has none
+        self._new: set[tuple[int, bytes]] = set()  # changed in this transaction
 
     def take_over(self, rows: list[tuple[int, bytes, int]], now: Now) -> None:
-        """As the store has them."""
+        """Load the store's numbers."""
         before, self._accounts, self._last = self._accounts, {}, {}
         for account in before.values():
             account.give(Resource.PUTTERS)
@@ -47,7 +47,7 @@ class PutNumbers(Part):
             self._agenda.set(self, FORGET, now.mono)
 
     def check_room(self, queue: int, putter: bytes, account: Account) -> None:
-        """Raises QuotaExceeded when this putter is new, and one too many."""
+        """Raises QuotaExceeded when this putter is new and would exceed the account's limit."""
         if putter not in self._last.get(queue, {}):
             account.check(Resource.PUTTERS, 1)
 
@@ -55,7 +55,7 @@ class PutNumbers(Part):
         return number <= self._last.get(queue, {}).get(putter, 0)
 
     def remember(self, queue: int, putter: bytes, number: int, account: Account) -> None:
-        """That there is room was checked before."""
+        """The caller has checked the account's limit: see ``check_room``."""
         last = self._last.setdefault(queue, {})
         if putter not in last:
             account.note(Resource.PUTTERS, 1)
@@ -64,7 +64,7 @@ class PutNumbers(Part):
         self._new.add((queue, putter))
 
     def drop(self, queue: int) -> None:
-        """The queue is gone; in the store its numbers went with it."""
+        """The queue was deleted; the store has deleted its numbers with it."""
         for putter in self._last.pop(queue, ()):
             give_back(self._accounts.pop((queue, putter), None), Resource.PUTTERS)
         self._new = {key for key in self._new if key[0] != queue}
@@ -83,7 +83,7 @@ class PutNumbers(Part):
                 self._agenda.set(self, FORGET, now.mono + FORGET_EVERY_MS)
 
     def due(self, key: Hashable, now: Now) -> None:
-        """Forget those who have put nothing for long."""
+        """Forget putters that have put nothing for a day."""
         gone = self._store.forget_putters(now.steady - PUTTER_TTL_MS, FORGOTTEN_AT_ONCE)
         for queue, putter in gone:
             self._last.get(queue, {}).pop(putter, None)

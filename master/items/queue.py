@@ -1,4 +1,4 @@
-"""One queue of plain values as the engine has it in memory, and the answers that a put or a get may have. Pure."""
+"""The state of one item queue in memory, and the answers to puts and gets. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..store.interface.items import ItemQueueRow
 
 FIFO, LIFO, PRIORITY = "fifo", "lifo", "priority"
 KINDS: Final = (FIFO, LIFO, PRIORITY)
-OPEN, SHUT, DRAINED = 0, 1, 2  # DRAINED: shut at once; what was taken does not come back
-FULL: Final = False  # the answer to a put that does not wait, or no longer
-EMPTY: Final = None  # the answer to a get that does not wait, or no longer
+OPEN, SHUT, DRAINED = 0, 1, 2  # DRAINED: shut immediately; held items that are returned are dropped
+FULL: Final = False  # the answer to a put that does not wait, or has stopped waiting
+EMPTY: Final = None  # the answer to a get that does not wait, or has stopped waiting
 NOT_PUT: Final = None  # the answer to a put into a queue that is shut
 NO_MORE: Final = False  # the answer to a get from one that is shut and empty
 
@@ -28,7 +28,8 @@ class Getter(NamedTuple):
 
 
 class NewPut(NamedTuple):
-    """One put, as it was asked for. ``putter`` is who numbers it; ``numbered``: it may come again, and is taken once."""
+    """One put, as requested. ``putter`` names the program that numbers its puts; ``numbered``: the put may be repeated, and is
+    stored once."""
 
     putter: bytes
     number: int
@@ -43,13 +44,13 @@ class Putter(NamedTuple):
 
     @property
     def key(self) -> tuple[bytes, int]:
-        """What it is known by: who puts and the number, which is its own whether it may come again or not."""
+        """Identifies the put: each has a number of its own, whether it may be repeated or not."""
         return self.put.putter, self.put.number
 
 
 @dataclass(slots=True, eq=False)
 class ItemQueueState:
-    """One queue as the engine sees it. Everything but the parked calls is the store's."""
+    """One queue as the engine sees it. The store has all of it but the parked calls."""
 
     number: int
     name: str
@@ -57,17 +58,17 @@ class ItemQueueState:
     maxsize: int
     unfinished: int = 0
     shut: int = 0  # OPEN, SHUT or DRAINED
-    owner: bytes | None = None  # the node with which it goes
+    owner: bytes | None = None  # the owning node: the queue is deleted when it is lost
     waiting: int = 0
-    account: Account | None = None  # of the key that made it; None: it was there when the master started
-    # Those that wait, in order. Each goes by what it is known by, however many there are; a dict that is emptied from the front
-    # would look at all the places that were freed.
+    account: Account | None = None  # of the key that made it; None: made before the master started
+    # Parked calls, in order, each found by its key in constant time. Not plain dicts: popping the first entry of a dict scans
+    # all entries that were removed before it.
     getters: OrderedDict[bytes, Getter] = field(default_factory=OrderedDict)  # by token
     putters: OrderedDict[tuple[bytes, int], Putter] = field(default_factory=OrderedDict)
     joiners: dict[Call, None] = field(default_factory=dict)
 
     def restore(self, row: ItemQueueRow) -> None:
-        """As the store has it."""
+        """Take the store's row."""
         self.number, self.kind, self.maxsize, self.owner = row.queue, row.kind, row.maxsize, row.owner
         self.unfinished, self.shut, self.waiting = row.unfinished, row.shut, row.waiting
 
@@ -76,7 +77,7 @@ class ItemQueueState:
         return 0 < self.maxsize <= self.waiting
 
     def park_get(self, getter: Getter) -> None:
-        """One that is repeated keeps its place, and is the one that is answered."""
+        """A repeated get keeps the place of the first call; the newer call is the one that is answered."""
         before, self.getters[getter.token] = self.getters.get(getter.token), getter
         if before is not None:
             before.call.abandon = None
@@ -107,7 +108,7 @@ class ItemQueueState:
         return [*gets, *(one.call for one in self.putters.values()), *self.joiners]
 
     def end_get(self, token: bytes) -> None:
-        """A get that is parked, if it is, is answered that there is no item."""
+        """Answer a parked get, if there is one with this token, that there is no item."""
         getter = self.getters.pop(token, None)
         if getter is not None:
             getter.call.abandon = None
@@ -115,8 +116,8 @@ class ItemQueueState:
 
 
 def check_rank(kind: str, rank: bytes | None) -> None:
-    """InvalidArgument or DecodeError for what no item of such a queue can have: when it comes, for an item may have to wait
-    for room, and is then accepted in a call of somebody else."""
+    """InvalidArgument or DecodeError for a rank that no item of such a queue can have. Checked when the put arrives: a put may wait
+    for room and be accepted during another client's call, which must not fail for it."""
     if kind == PRIORITY:
         if rank is None:
             raise InvalidArgument("an item of a priority queue needs a rank")
@@ -124,10 +125,10 @@ def check_rank(kind: str, rank: bytes | None) -> None:
 
 
 def conflict(name: str, rank: bytes, neighbours: Callable[[bytes], list[bytes]]) -> str | None:
-    """TypeError's words when Python could not compare an item with one that waits: a heap would break.
+    """The text of Python's TypeError when an item cannot be compared with one that waits: in Python, a heap would break.
 
-    Its two neighbours are enough: among items that compare with each other, whatever would not compare
-    with a new one has the same beginning, and so has everything between them.
+    Comparing with the two neighbours is enough. All items in the queue compare with each other; an item that does not compare with
+    the new one shares a prefix of its rank with it, and so does every item between the two.
     """
     for other in neighbours(rank):
         kinds = comparable(rank, other)

@@ -1,6 +1,6 @@
-"""The keys, as every master exposes them. See ``master/tasks/calls.py`` for the rules, ``keyring.py`` for what happens.
+"""The keys, as every master exposes them. ``master/tasks/calls.py`` has the rules of exposed objects, ``keyring.py`` the behaviour.
 
-``get_keys()``. Each method hands on the key that asks, which bounds what it grants, sees and takes away.
+``get_keys()``. Each method passes on the key of its caller, which limits what the caller may grant, see and revoke.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Keys(EngineObject):
 
     @exposed(Role.ADMIN)
     def add(self, call: Call, role: str, queues: list[str], note: str = "") -> str:
-        """A new key's join token. It is shown this once."""
+        """Create a key; returns its join token, which cannot be shown again."""
         try:
             wanted = Role(role)
         except ValueError:
@@ -36,11 +36,11 @@ class Keys(EngineObject):
 
     @exposed(Role.ADMIN)
     def revoke(self, call: Call, key_id: str) -> None:
-        """The key admits nobody from now on, and its sessions are closed."""
+        """Revoke a key: it opens no more sessions, and its open sessions are closed."""
         sessions = list(self.engine.sessions)
         self.engine.part(Keyring).revoke(validate_text("key_id", key_id), sessions, call.session.verifier)
 
     @exposed(Role.ADMIN)
     def list(self, call: Call) -> list[dict[str, Any]]:
-        """Those that the asking key could have made, and itself."""
+        """The keys that the caller's key could have granted, and the caller's key."""
         return self.engine.part(Keyring).listing(self.engine.now, call.session.verifier)

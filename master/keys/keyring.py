@@ -1,11 +1,11 @@
-"""The keys this master accepts: verifiers in memory, kept in the store, changed only through it.
+"""The keys that this master accepts: their verifiers are stored, and kept in memory.
 
-A verifier admits nobody by itself: from it no key can be computed (see common/auth/keys.py). Revoking closes
-the sessions that the key opened.
+A verifier is no secret that opens a session: no key can be computed from it (see common/auth/keys.py). Revoking a key closes
+its sessions.
 
-Invariants: 1. what a key grants, or takes away, lies within what it has itself, role and queues, by whatever method:
-``add``, ``revoke`` and ``listing`` are given the key that asks; 2. a session is admitted, and each of its calls, by the
-verifier as it is at that moment, so a revoked key's sessions end whatever their age (``admits``).
+Invariants: 1. a key grants, revokes and sees only keys within its own role and queues:
+``add``, ``revoke`` and ``listing`` get the key of the caller; 2. a session, and each of its calls, is admitted by the
+verifier as it is at that moment, so every session of a revoked key ends, however old it is (``admits``).
 """
 
 from __future__ import annotations
@@ -38,18 +38,20 @@ class Keyring(Part):
     ) -> None:
         self._store, self._random_bytes, self._closing = store, random_bytes, closing
         self._verifiers: dict[str, Verifier] = {}
-        self._unstored: dict[str, Verifier] = {}  # of keys that are a file's, read at each start: not stored
+        self._unstored: dict[
+            str, Verifier
+        ] = {}  # of keys that are read from a file at each start and not stored
         self.pin = b""  # SHA-256 of the master's certificate, part of every token
 
     def load(self, picture: Picture, now: Now) -> None:
         self._verifiers = {row.id: _verifier(row) for row in self._store.key_rows()}
 
     def find(self, key_id: str) -> Verifier | None:
-        """The verifier of a key, whatever its state; the handshake judges that."""
+        """The verifier of a key in any state; the handshake checks the state."""
         return self._verifiers.get(key_id) or self._unstored.get(key_id)
 
     def admits(self, session: Session) -> bool:
-        """Whether the key that a session was opened with is still one."""
+        """Whether the key that opened a session still exists and is not revoked."""
         verifier = self.find(session.verifier.key_id)
         return verifier is not None and not verifier.is_revoked
 
@@ -57,27 +59,27 @@ class Keyring(Part):
         return self._unstored[key_id]
 
     def add_unstored(self, verifier: Verifier) -> None:
-        """The key of another way in than the main port, until this process ends."""
+        """Accept the key of an entrance besides the main port, until this process ends."""
         self._unstored[verifier.key_id] = verifier
 
     def has_role(self, role: Role) -> bool:
         return any(key.role == role and key.state != "revoked" for key in self._verifiers.values())
 
     def put(self, verifier: Verifier) -> None:
-        """Keep a verifier, in place of an earlier one of the same id."""
+        """Store a verifier; replaces one of the same id."""
         if verifier.key_id not in self._verifiers and len(self._verifiers) >= KEYS_MAX:
             raise InvalidArgument(f"more than {KEYS_MAX:,} keys; revoked ones count until they are forgotten")
         self._store.put_key(_row(verifier))
         self._verifiers[verifier.key_id] = verifier
 
     def add(self, role: Role, queues: list[str], note: str, now: Now, grantor: Verifier | None = None) -> str:
-        """A new key; its join token, which exists nowhere else. ``grantor``: the key that asks; None: the master itself."""
+        """Create a key; returns its join token, which is not stored. ``grantor``: the caller's key; None: the master itself."""
         for pattern in queues:
             check_name("queue", pattern)
         if grantor is not None and not grantor.covers(role, queues):
             raise Forbidden(
-                f"this key is {_words(grantor.role, grantor.queues)} and grants no more than that, not {_words(role, queues)}; "
-                "name queues within its own, or ask for a key that may"
+                f"this key is {_words(grantor.role, grantor.queues)} and cannot grant {_words(role, queues)}; "
+                "choose queues within its own, or use a key that covers them"
             )
         secret, key_id = self._random_bytes(TOKEN_SECRET_BYTES), new_key_id(self._random_bytes)
         self.put(
@@ -101,13 +103,13 @@ class Keyring(Part):
                 self._closing(session, KEY_REVOKED)
 
     def used(self, key_id: str, now: Now) -> None:
-        """A key admitted somebody."""
+        """A key has opened a session."""
         verifier = self._verifiers.get(key_id)
         if verifier is not None and now.steady - (verifier.last_used or 0) >= USED_EVERY_MS:
             self.put(replace(verifier, last_used=now.steady))
 
     def listing(self, now: Now, grantor: Verifier | None = None) -> list[dict[str, Any]]:
-        """All that ``grantor`` could have made."""
+        """All keys that ``grantor`` could have granted."""
         return [
             {
                 "id": key.key_id,

@@ -1,7 +1,7 @@
-"""The keys a master makes for itself, a file for each role: made when there is none, recognised, never replaced in silence.
+"""The keys that a master makes for itself, one file for each role: created if missing, recognised, never replaced silently.
 
-The store has the verifiers, the files the keys. A key is committed before its file is written: what a crash leaves in between
-is a key that nobody has, and the next start makes another.
+The store has the verifiers, the files have the keys. A key is committed before its file is written: a crash in between
+leaves a verifier whose key does not exist, and the next start creates another.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from ..engine.clock import Now
 from ..store.cluster_files import OWN_KEYS, STORE_FILE, key_file
 from .keyring import Keyring
 
-REMOVE: Final = "restore it from a copy, or remove it and another is made at the next start"
+REMOVE: Final = "restore it from a copy, or remove it: the next start creates another"
 
 
 class OwnKeys:
-    """``adopt``: the store is new, and knows none of the keys that are there; they are kept."""
+    """``adopt``: the store is new and has no verifiers; existing key files are accepted."""
 
     def __init__(self, keys: Keyring, data: Path, *, adopt: bool) -> None:
         self._keys, self._data, self._adopt = keys, data, adopt
         self._unwritten: list[tuple[Path, str]] = []
 
     def prepare(self, now: Now) -> bool:
-        """Recognise what is there and make what is missing, in a transaction; whether keys were made."""
+        """Recognise existing keys and create missing ones, in a transaction; whether keys were created."""
         made = False
         for role in OWN_KEYS:
             file = key_file(self._data, role)
@@ -38,19 +38,19 @@ class OwnKeys:
                 token = self._keys.add(role, [], f"{file.name}, made by tq-master", now)
                 self._unwritten.append((file, token))
                 made = True
-            elif credential.pin != self._keys.pin:  # the certificate is another, the key is not
+            elif credential.pin != self._keys.pin:  # the certificate has changed, the key has not
                 token = mint_token(credential.key_id, credential.secret, self._keys.pin)
                 self._unwritten.append((file, token))
         return made
 
     def write(self) -> None:
-        """After the commit."""
+        """Write the files. Called after the commit."""
         for file, token in self._unwritten:
             write_private(file, token.encode() + b"\n")
         self._unwritten.clear()
 
     def _has(self, file: Path, role: Role, credential: Credential, now: Now) -> bool:
-        """Whether a file's key is one of the store's and lets in; raises ConfigError when it is of another."""
+        """Whether the store knows a file's key and accepts it; raises ConfigError when the store does not know it."""
         own = make_token_verifier(
             credential.key_id, credential.secret, role=role, note=f"{file.name}, kept", created=now.steady
         )
@@ -65,7 +65,7 @@ class OwnKeys:
 
 def unknown(file: Path, data: Path) -> str:
     return (
-        f"{file} is a key that {data / STORE_FILE} does not know: of another cluster, or younger than a store that was restored; "
+        f"{file} has a key that {data / STORE_FILE} does not know: it is of another cluster, or newer than a restored store; "
         f"{REMOVE}"
     )
 
@@ -77,7 +77,7 @@ def fits(credential: Credential, stored_keys: Mapping[str, bytes]) -> bool:
 
 
 def read(file: Path) -> Credential | None:
-    """The key in a file; None when there is no file. Raises ConfigError for what is none."""
+    """The key in a file; None if the file does not exist. Raises ConfigError if it has no valid key."""
     try:
         credential = Credential.parse(file.read_text("ascii"))
     except FileNotFoundError:
@@ -86,9 +86,9 @@ def read(file: Path) -> Credential | None:
         why = (
             str(error)
             if isinstance(error, InvalidArgument) and file.stat().st_size
-            else "is empty or no text"
+            else "it is empty or not text"
         )
-        raise ConfigError(f"{file} is no key ({why}); {REMOVE}") from None
+        raise ConfigError(f"{file} has no valid key ({why}); {REMOVE}") from None
     if credential.pin is None:
-        raise ConfigError(f"{file} is no join token, as those that a master makes; {REMOVE}")
+        raise ConfigError(f"{file} has no join token as a master creates it; {REMOVE}")
     return credential

@@ -1,6 +1,6 @@
-"""What operators see of the locks that programs keep here, and do with those that are stuck or left over.
+"""What operators see of the cluster's locks, events and barriers, and how they free or delete those that are stuck or left over.
 
-``get_locks()``. What belongs to a program goes with it, and is nobody else's: it is not shown.
+``get_locks()``. A lock that belongs to one program is deleted with it and is private to it: it is not listed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .calls import COUNTER_MAX
 from .claims import BARRIER, EVENT, LOCK, Primitive, Primitives
 
 FAMILIES: Final = (LOCK, EVENT, BARRIER)
-LOCKS_SHOWN_MAX: Final = 5_000  # those in use first
+LOCKS_SHOWN_MAX: Final = 5_000  # locks in use come first
 HOLDERS_SHOWN_MAX: Final = 20  # of one semaphore
 
 # Of the texts of one answer, in characters, which are up to four bytes each: it stays below the limit of a frame.
@@ -36,7 +36,7 @@ class LocksObject(EngineObject):
 
     @exposed(Role.VIEWER)
     def list(self, call: Call) -> dict[str, Any]:
-        """``rows``, by name; and how many more there are."""
+        """``rows``, by name, and ``left_out``: how many more there are."""
         allows = call.session.allows_queue
         primitives = [
             one
@@ -63,8 +63,8 @@ class LocksObject(EngineObject):
 
     @exposed(Role.ADMIN)
     def take_away(self, call: Call, name: str, token: int | None = None) -> Tokens:
-        """Have whoever holds a lock or semaphore lose it, or only who holds that fencing token; the tokens that were
-        lost. Holders find out when they release it, or by their token."""
+        """Take a lock or semaphore from its holders, or from the holder of that fencing token only; returns the tokens taken. A
+        holder notices when it releases the lock, or when a resource rejects its token."""
         primitive = self._find(call, name, LOCK)
         if token is not None:
             token = validate_whole("token", token, 1, COUNTER_MAX)
@@ -74,7 +74,7 @@ class LocksObject(EngineObject):
             raise InvalidArgument(
                 f"token {token} does not hold {primitive.kind} {name!r}; held by {held}"
                 if held
-                else f"nobody holds {primitive.kind} {name!r}"
+                else f"{primitive.kind} {name!r} has no holder"
             )
         for key in lost.values():
             self.engine.part(Primitives).take_away(primitive, key)
@@ -82,7 +82,7 @@ class LocksObject(EngineObject):
 
     @exposed(Role.ADMIN)
     def delete(self, call: Call, name: str, kind: str | None = None) -> str:
-        """Delete one that nobody holds or waits for; its kind. ``kind``: lock, event or barrier, where a name is several."""
+        """Delete one that has no holder and no waiter; returns its kind. ``kind``: lock, event or barrier, where several have this name."""
         primitive = self._find(call, name, kind)
         uses = {
             "held": len(primitive.held),
@@ -140,6 +140,6 @@ class LocksObject(EngineObject):
         }
 
     def _left(self, node: bytes) -> float | None:
-        """In how many seconds a holder that is not connected loses what it holds."""
+        """In how many seconds a disconnected holder loses what it holds."""
         moment = self.engine.presence.lost_at(node)
         return None if moment is None else max(0, moment - self.engine.now.mono) / 1000

@@ -1,6 +1,7 @@
-"""The locks, events and barriers that every master exposes. See ``master/tasks/calls.py`` for the rules, ``claims.py`` for what happens.
+"""The locks, events and barriers that every master exposes. ``master/tasks/calls.py`` has the rules of exposed objects, ``claims.py``
+the behaviour.
 
-``mine`` in a target: it goes when the program that made it is gone. Tokens are 16 random bytes that name a call.
+``mine`` in a target: the primitive is deleted when the program that made it is gone. A token is 16 random bytes that identify a call.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ COUNTER_MAX: Final = 2**62
 
 
 class PrimitiveObject(EngineObject):
-    """What all of them share."""
+    """What locks, events and barriers have in common."""
 
     family: str
 
@@ -58,28 +59,28 @@ class LockObject(PrimitiveObject):
 
     @exposed(Role.CLIENT)
     def acquire(self, call: Call, token: bytes, wait: bool = True) -> object:
-        """The fencing token, parked until there is a permit; nil when there is none and ``wait`` is false."""
+        """The fencing token; parked until a permit is free; nil if none is and ``wait`` is false."""
         return self.engine.part(Locks).acquire(
             call, self._primitive(call), validate_token("token", token), validate_flag("wait", wait)
         )
 
     @exposed(Role.CLIENT)
     def give_up_acquire(self, call: Call, token: bytes) -> object:
-        """An acquire is not waited for any longer; its fencing token if it has a permit after all."""
+        """Stop waiting for an acquire; its fencing token if it was given a permit after all."""
         return self.engine.part(Locks).give_up(
             call.session, self._primitive(call), validate_token("token", token)
         )
 
     @exposed(Role.CLIENT)
     def release(self, call: Call, token: bytes) -> bool:
-        """The permit of this acquire is given back; false: it had been lost."""
+        """Release the permit of this acquire; false: it had been lost."""
         return self.engine.part(Locks).release(
             call.session, self._primitive(call), validate_token("token", token)
         )
 
     @exposed(Role.CLIENT)
     def add(self, call: Call, token: bytes, count: int = 1) -> None:
-        """More permits of a semaphore, from one who holds none."""
+        """Release permits of a semaphore without holding one."""
         count = validate_whole("count", count, 1, VALUE_MAX)
         self.engine.part(Locks).add(
             call.session, self._primitive(call), validate_token("token", token), count
@@ -93,14 +94,14 @@ class LockObject(PrimitiveObject):
 
     @exposed(Role.CLIENT)
     def wait(self, call: Call, condition: str, held: bytes, token: bytes) -> object:
-        """Give back ``held``, wait to be notified, acquire as ``token``; nil: ``held`` had been lost."""
+        """Release ``held``, wait for a notification, acquire as ``token``; nil: ``held`` had been lost."""
         condition = check_name("condition", condition)
         held, token = validate_token("token", held), validate_token("token", token)
         return self.engine.part(Locks).wait(call, self._primitive(call), condition, held, token)
 
     @exposed(Role.CLIENT)
     def give_up_wait(self, call: Call, condition: str, token: bytes) -> bool:
-        """A wait is for the lock only from now on; whether it was notified before."""
+        """End the wait for the condition and wait for the lock only; whether it was notified before."""
         condition = check_name("condition", condition)
         return self.engine.part(Locks).give_up_wait(
             self._primitive(call), condition, validate_token("token", token)
@@ -108,7 +109,7 @@ class LockObject(PrimitiveObject):
 
     @exposed(Role.CLIENT)
     def notify(self, call: Call, condition: str, held: bytes, count: int = 1) -> bool:
-        """Wake so many waiters; false: the lock had been lost."""
+        """Wake ``count`` waiters; false: the lock had been lost."""
         condition, count = check_name("condition", condition), validate_whole("count", count, 0, VALUE_MAX)
         held = validate_token("token", held)
         return self.engine.part(Locks).notify(call.session, self._primitive(call), condition, held, count)
@@ -142,7 +143,7 @@ class EventObject(PrimitiveObject):
 
     @exposed(Role.CLIENT)
     def wait(self, call: Call, token: bytes, since: int) -> object:
-        """True, parked until it is set, or was since ``state`` said that it had been set so often."""
+        """True; parked until the event is set, or has been set more than ``since`` times, a count that ``state`` answers."""
         since = validate_whole("since", since, 0, COUNTER_MAX)
         return self.engine.part(Events).wait(
             call, self._primitive(call), validate_token("token", token), since
@@ -150,13 +151,13 @@ class EventObject(PrimitiveObject):
 
     @exposed(Role.CLIENT)
     def give_up_wait(self, call: Call, token: bytes, since: int) -> bool:
-        """A wait is answered false; whether it was set after all."""
+        """Answer a parked wait with false; whether the event was set after all."""
         since = validate_whole("since", since, 0, COUNTER_MAX)
         return self.engine.part(Events).give_up(self._primitive(call), validate_token("token", token), since)
 
     @exposed(Role.CLIENT)
     def state(self, call: Call) -> list[Any]:
-        """Whether it is set, and how often it was."""
+        """Whether the event is set, and how often it has been set."""
         primitive = self._primitive(call)
         return to_wire(EventState(bool(primitive.value), primitive.counter))
 
@@ -171,12 +172,12 @@ class BarrierObject(PrimitiveObject):
 
     @exposed(Role.CLIENT)
     def wait(self, call: Call, token: bytes) -> object:
-        """Parked until all are here: the place among them, from 0; −1: it is broken."""
+        """The place among the parties, from 0; parked until all have arrived; −1: the barrier is broken."""
         return self.engine.part(Barriers).wait(call, self._primitive(call), validate_token("token", token))
 
     @exposed(Role.CLIENT)
     def give_up_wait(self, call: Call, token: bytes) -> int:
-        """The place if it has passed; else the barrier is broken, and −1."""
+        """The place if the barrier has passed; else −1, and the barrier is broken."""
         return self.engine.part(Barriers).give_up(
             call.session, self._primitive(call), validate_token("token", token)
         )
@@ -191,6 +192,6 @@ class BarrierObject(PrimitiveObject):
 
     @exposed(Role.CLIENT)
     def state(self, call: Call) -> list[Any]:
-        """How many wait, and whether it is broken."""
+        """How many parties wait, and whether the barrier is broken."""
         primitive = self._primitive(call)
         return to_wire(BarrierState(len(primitive.queue), bool(primitive.value)))

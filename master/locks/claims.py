@@ -1,18 +1,18 @@
-"""What locks, events and barriers have in common: names, claims, who waits, and what happens when a node vanishes.
+"""What locks, events and barriers have in common: names, claims, waiters, and what happens when a node is lost.
 
 ::
 
-    a call with a token ─► held (a permit is out) ─► remembered (it was given back)
-            │                    │ its node is gone for longer than the grace
-            └─► parked, FIFO     └─► forgotten: whoever comes with that token has lost it
+    a call with a token ─► held (has a permit) ─► remembered (the permit was released)
+            │                    │ its node is absent for longer than the grace
+            └─► parked, FIFO     └─► forgotten: a later call with that token is answered that the claim was lost
 
-Every call that changes something names itself by a random token, so that one repeated after a lost connection
-does nothing twice: while its claim is held or remembered it gets the same answer. A token that nobody knows
-was lost, never silently taken for given back.
+Every call that changes something names itself by a random token. So a call that is repeated after a lost connection takes effect
+once: while its claim is held or remembered, it gets the same answer. An unknown token means a lost claim; it is never
+mistaken for a released one.
 
-Invariants: 1. free permits plus held claims are what the semaphore has; 2. nobody is parked at a lock that has
-a free permit; 3. a fencing token is greater than all before it at that lock, across restarts; 4. memory is
-the store's picture at every commit, but for the parked calls, which their callers repeat.
+Invariants: 1. free permits plus held claims equal the size of the semaphore; 2. no call is parked at a lock that has
+a free permit; 3. a fencing token is greater than all earlier ones of that lock, across restarts; 4. memory equals
+the store at every commit, except for the parked calls, which their callers repeat.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ from ..store.interface.locks import ClaimRow
 from ..store.interface.store import Picture, Store
 
 PRIMITIVES_MAX: Final = 100_000
-ENDED_AT_ONCE: Final = 1_000  # of what the absent held or owned, in one transaction
-HELD_MAX: Final = 10_000  # of one semaphore; beyond, the oldest is taken for used up
-REMEMBERED_MAX: Final = 128  # ended claims of each, in case a call is repeated
-REMEMBERED_MIN: Final = 8  # of each, however many there are
-REMEMBERED_ALL: Final = 100_000  # shared by all where there are many
-DROPPED_MAX: Final = 10_000  # whose counters go on, should their owners come back after all
-REMEMBERED_PASSES: Final = 8  # of a barrier
+ENDED_AT_ONCE: Final = 1_000  # claims and primitives of lost nodes that end in one transaction
+HELD_MAX: Final = 10_000  # of one semaphore; beyond it the oldest counts as used up: see ``grant``
+REMEMBERED_MAX: Final = 128  # ended claims of each primitive, in case a call is repeated
+REMEMBERED_MIN: Final = 8  # of each primitive, however many there are
+REMEMBERED_ALL: Final = 100_000  # in all, shared equally where there are many primitives
+DROPPED_MAX: Final = 10_000  # deleted primitives whose counters are kept: an owner that returns must not see a fencing token again
+REMEMBERED_PASSES: Final = 8  # of a barrier: each has one claim for every party
 LOCK, EVENT, BARRIER = "lock", "event", "barrier"
 SEMAPHORE: Final = "semaphore"
-DONE: Final = 0  # what is remembered of a claim that was given back, and of an order that was carried out
+DONE: Final = 0  # the remembered answer of a claim that was released, and of a command that took effect
 SERVE: Final = "serve"
-SUSPENDED: Final = -2  # of one that was given back by a wait, as long as that waits
+SUSPENDED: Final = -2  # the number of a claim that a condition wait has released, for as long as it waits
 
 
 class Claim(NamedTuple):
     node: bytes
     fence: int
     since: int | None = None  # steady ms; None: since before this master started
-    account: Account | None = None  # of the key that holds it; None: likewise
+    account: Account | None = None  # of the holder's key; None: likewise
 
 
 UNKNOWN: Final = Claim(b"", 0)
@@ -64,12 +64,12 @@ class Waiter:
 
     token: bytes
     call: Call
-    suspended: bytes | None = None  # the claim it gave back to wait
+    suspended: bytes | None = None  # the token of the claim that this wait released
 
 
 T = TypeVar("T")
 Parked = OrderedDict[bytes, Waiter]
-"""By token, in order. A dict that is emptied from the front would look at all the places that were freed."""
+"""By token, in order. Not a plain dict: popping the first entry of a dict scans all entries that were removed before it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -84,13 +84,15 @@ class Primitive:
     owner: bytes | None
     value: int
     counter: int = 0
-    account: Account | None = None  # of the key that made it; None: it was there when the master started
+    account: Account | None = None  # of the key that made it; None: made before the master started
     queue: Parked = field(default_factory=OrderedDict)
     conditions: dict[str, Parked] = field(default_factory=dict)
     condition_of: dict[bytes, str] = field(default_factory=dict)  # by the token that waits for it
     held: dict[bytes, Claim] = field(default_factory=dict)
     remembered: dict[bytes, int] = field(default_factory=dict)
-    suspended: dict[bytes, bytes] = field(default_factory=dict)  # their nodes; by waits that still wait
+    suspended: dict[bytes, bytes] = field(
+        default_factory=dict
+    )  # the node of each claim that a condition wait has released
 
     def knows(self, token: bytes) -> bool:
         return token in self.held or self.ended(token)
@@ -99,11 +101,11 @@ class Primitive:
         return token in self.remembered or token in self.suspended
 
     def wait_for_condition(self, condition: str, waiter: Waiter) -> None:
-        """One that is repeated keeps its place."""
+        """Park a condition wait; a repeated one keeps its place."""
         conditions, condition_of = (
             self.conditions,
             self.condition_of,
-        )  # which stay when the store is read again
+        )  # not looked up in ``abandon``: a reload moves them to another object
         park(conditions.setdefault(condition, OrderedDict()), waiter)
         condition_of[waiter.token] = condition
         leave = waiter.call.abandon
@@ -117,7 +119,7 @@ class Primitive:
         waiter.call.abandon = abandon
 
     def leave_condition(self, token: bytes) -> Waiter | None:
-        """Who waits for a condition with this token does so no more; None: nobody does."""
+        """Remove and return the condition wait of this token; None: there is none."""
         parked = self.conditions.get(self.condition_of.get(token, ""))
         waiter = None if parked is None else parked.pop(token, None)
         _forget_condition(self.conditions, self.condition_of, token)
@@ -125,7 +127,7 @@ class Primitive:
 
     @property
     def waiting(self) -> int:
-        """How many wait, for it or for its conditions."""
+        """How many calls wait for it or for one of its conditions."""
         return len(self.queue) + len(self.condition_of)
 
     def waiters(self) -> Iterator[Waiter]:
@@ -133,29 +135,31 @@ class Primitive:
 
 
 def _forget_condition(conditions: dict[str, Parked], condition_of: dict[bytes, str], token: bytes) -> None:
-    """Nobody waits with this token: nothing of it remains, nor of a condition that was its last one's."""
+    """No call waits with this token any more: remove it, and its condition if that has no other waiter."""
     condition = condition_of.pop(token, None)
     if condition is not None and not conditions.get(condition):
         conditions.pop(condition, None)
 
 
 class Primitives(Part):
-    """All of one master."""
+    """All locks, events and barriers of one master."""
 
-    name = "free locks that somebody waits for"
+    name = "waiters for free locks"
 
     def __init__(self, store: Store, presence: Presence, timeline: Timeline, agenda: Agenda) -> None:
         self._store, self._presence, self._timeline, self._agenda = store, presence, timeline, agenda
         self.by_name: dict[tuple[str, str], Primitive] = {}
-        self._of_node: dict[bytes, dict[tuple[Primitive, bytes], None]] = {}  # what each holds
+        self._of_node: dict[
+            bytes, dict[tuple[Primitive, bytes], None]
+        ] = {}  # the claims that each node holds
         self._suspended: dict[bytes, dict[tuple[Primitive, bytes], None]] = {}
         self._owned: dict[bytes, dict[Primitive, None]] = {}
-        self._room = ENDED_AT_ONCE  # what is left of it
-        self._dropped: dict[tuple[str, str], int] = {}  # counters of what went with its owner
-        self._changed: dict[Primitive, None] = {}  # in the transaction under way
+        self._room = ENDED_AT_ONCE  # what is left of it in this transaction
+        self._dropped: dict[tuple[str, str], int] = {}  # counters of deleted primitives, by family and name
+        self._changed: dict[Primitive, None] = {}  # value or counter changed in this transaction
 
     def load(self, _: Picture, now: Now) -> None:
-        """Parked calls stay: their sessions are as open as before. A permit may be free again for which one waits: see ``due``."""
+        """Parked calls stay: their sessions are still open. A reload may show a free permit that a parked call waits for: see ``due``."""
         rows, claims = self._store.syncs.load()
         before, self.by_name = self.by_name, {}
         by_number: dict[int, Primitive] = {}
@@ -198,8 +202,8 @@ class Primitives(Part):
         owner: bytes | None = None,
         account: Account | None = None,
     ) -> Primitive:
-        """The one of this name, made on first use: for ``account``, which may raise QuotaExceeded. InvalidArgument when it is
-        there as something else."""
+        """The primitive of this name, made on first use and charged to ``account``, which may raise QuotaExceeded. InvalidArgument
+        when it exists with another kind or size."""
         primitive = self.by_name.get((family, name))
         if primitive is None:
             check_new(family, name, owner is not None)
@@ -229,7 +233,7 @@ class Primitives(Part):
     # claims
 
     def grant(self, primitive: Primitive, token: bytes, session: Session) -> int:
-        """One of its free permits; the fencing token."""
+        """Give a free permit to this token; returns the fencing token."""
         primitive.value -= 1
         primitive.counter += 1
         self.changed(primitive)
@@ -241,12 +245,12 @@ class Primitives(Part):
         )
         if (
             primitive.kind == SEMAPHORE and len(primitive.held) > HELD_MAX
-        ):  # permits used as signals: never given back
+        ):  # its permits are used as signals and never released
             self._lose_claim(primitive, next(iter(primitive.held)))
         return primitive.counter
 
     def give_back(self, primitive: Primitive, token: bytes) -> None:
-        """The holder does so: its permit is the next one's."""
+        """Release a claim; its permit goes to the next waiter."""
         self._remove_claim(primitive, token)
         self._store.syncs.end_claim(primitive.number, token, DONE)
         primitive.remembered[token] = DONE
@@ -256,7 +260,7 @@ class Primitives(Part):
         self.serve(primitive)
 
     def suspend(self, primitive: Primitive, token: bytes) -> None:
-        """Its holder waits: as ``give_back``, but remembered until the wait is over, however many turns others take."""
+        """Release a claim for a condition wait: as ``give_back``, but remembered until the wait ends, however many claims end meanwhile."""
         node = primitive.held[token].node
         self._remove_claim(primitive, token)
         self._store.syncs.end_claim(primitive.number, token, SUSPENDED)
@@ -268,7 +272,7 @@ class Primitives(Part):
         self.serve(primitive)
 
     def end_suspension(self, primitive: Primitive, token: bytes | None) -> None:
-        """The wait that laid it down is over: it is remembered as any other."""
+        """The wait that released this claim is over: it is remembered as any other ended claim."""
         node = primitive.suspended.pop(token, None) if token is not None else None
         if node is None or token is None:
             return
@@ -279,10 +283,10 @@ class Primitives(Part):
         self._store.syncs.delete_claim(primitive.number, token)
         self.remember(
             primitive, token, node, DONE
-        )  # as the newest: anew, so that the store has it in the same order
+        )  # deleted and added again as the newest, so that the store keeps the same order
 
     def remember(self, primitive: Primitive, token: bytes, node: bytes, number: int) -> None:
-        """What the call of this token was answered."""
+        """Remember the answer to the call of this token."""
         if primitive.knows(token):
             return
         self._store.syncs.add_claim(ClaimRow(primitive.number, token, node, 0, number))
@@ -290,18 +294,18 @@ class Primitives(Part):
         self._trim(primitive)
 
     def serve(self, primitive: Primitive) -> None:
-        """Free permits to those who wait, in order."""
+        """Give free permits to parked calls, in order."""
         while primitive.value > 0 and primitive.queue:
             _, waiter = primitive.queue.popitem(last=False)
             waiter.call.abandon = None
-            if primitive.knows(waiter.token):  # one token for two calls: a peer that is not honest
+            if primitive.knows(waiter.token):  # two calls with one token: a dishonest peer
                 waiter.call.answer(None)
             else:
                 waiter.call.answer(self.grant(primitive, waiter.token, waiter.call.session))
             self.end_suspension(primitive, waiter.suspended)
 
     def changed(self, primitive: Primitive) -> None:
-        """Its value or counter is to be written."""
+        """Have its value and counter written in ``settle``."""
         self._changed[primitive] = None
 
     def _hold(self, primitive: Primitive, token: bytes, claim: Claim) -> None:
@@ -335,7 +339,7 @@ class Primitives(Part):
             del primitive.remembered[token]
             self._store.syncs.delete_claim(primitive.number, token)
 
-    # nodes are lost
+    # lost nodes
 
     def begin(self) -> None:
         self._room = ENDED_AT_ONCE
@@ -344,7 +348,7 @@ class Primitives(Part):
         return any(node in one for one in (self._of_node, self._suspended, self._owned))
 
     def node_lost(self, node: bytes, now: Now) -> bool:
-        """What it held is free, and what it owned is gone: so much at once that nobody waits long."""
+        """Free what the node held and delete what it owned, a bounded number in one transaction."""
         if self._room <= 0:
             return True
         for primitive in self._portion(self._owned.get(node, ())):
@@ -357,26 +361,26 @@ class Primitives(Part):
         return self._room <= 0 or self.holds(node)
 
     def _portion(self, things: Iterable[T]) -> list[T]:
-        """As many as there is room for in this transaction."""
+        """As many of these as this transaction has room for."""
         some = list(things)[: max(0, self._room)]
         self._room -= len(some)
         return some
 
     def due(self, key: Hashable, now: Now) -> None:
-        """After ``load``: those that wait for a permit that is free."""
+        """After ``load``: serve the calls that wait for a permit that is free."""
         for primitive in self.by_name.values():
             if primitive.family == LOCK:
                 self.serve(primitive)
 
     def take_away(self, primitive: Primitive, token: bytes) -> None:
-        """The holder has lost it, and is told when it asks; its permit is the next one's."""
+        """The holder loses its claim, and learns it at its next call; the permit goes to the next waiter."""
         self._lose_claim(primitive, token)
         primitive.value += 1
         self.changed(primitive)
         self.serve(primitive)
 
     def drop(self, primitive: Primitive, why: str) -> None:
-        """``why`` is told to those who still wait."""
+        """Delete a primitive; calls that still wait are refused with ``why``."""
         gone = InvalidArgument(f"{primitive.kind} {primitive.name!r} {why}")
         for waiter in list(primitive.waiters()):
             waiter.call.abandon = None
@@ -410,7 +414,7 @@ class Primitives(Part):
 
 
 def park(parked: Parked, waiter: Waiter) -> None:
-    """Let a call wait; one that is repeated keeps its place."""
+    """Park a call; a repeated one keeps its place and replaces the earlier call."""
     known = parked.setdefault(waiter.token, waiter)
     if known is not waiter:
         known.call.abandon = None
@@ -426,7 +430,7 @@ def park(parked: Parked, waiter: Waiter) -> None:
 
 
 def answer_all(parked: Parked, value: object) -> None:
-    """Nobody waits any more."""
+    """Answer all parked calls."""
     for waiter in parked.values():
         waiter.call.abandon = None
         waiter.call.answer(value)
@@ -434,6 +438,6 @@ def answer_all(parked: Parked, value: object) -> None:
 
 
 def _a(kind: str, size: int) -> str:
-    """As it is said: a semaphore of 3, an rlock."""
+    """With its article and size: a semaphore of 3, an rlock."""
     article = "an" if kind in ("event", "rlock") else "a"
     return f"{article} {kind}" + ("" if kind in ("lock", "rlock", "event") else f" of {size}")

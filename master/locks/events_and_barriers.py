@@ -1,7 +1,7 @@
-"""Events and barriers: those who wait for others. See ``claims.py`` for what they stand on.
+"""Events and barriers. ``claims.py`` has what they share with locks.
 
-An event counts how often it was set, and a wait says how often that was when it began: so one that was away while
-the event was set and cleared again is told. A barrier remembers what it told to whom, for the same reason.
+An event counts how often it was set, and a wait carries the count it started from. So a wait that was disconnected while the event was
+set and cleared again still returns. A barrier remembers its answer to each party, for the same reason.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ BROKEN: Final = -1  # the answer to a wait at a broken barrier
 
 
 class Events(Part):
-    """What is done with the events among the primitives."""
+    """The operations of events."""
 
     def __init__(self, primitives: Primitives) -> None:
         self._primitives = primitives
 
     def put(self, session: Session, primitive: Primitive, token: bytes, flag: bool) -> None:
-        """Set or clear it, once for each token."""
+        """Set or clear the event, once for each token."""
         if token in primitive.remembered:
             return
         if bool(primitive.value) != flag:
@@ -34,14 +34,14 @@ class Events(Part):
             answer_all(primitive.queue, True)
 
     def wait(self, call: Call, primitive: Primitive, token: bytes, since: int) -> object:
-        """True once it is set, or was since it had been set ``since`` times."""
+        """True once the event is set, or if it has been set more than ``since`` times."""
         if primitive.value or primitive.counter > since:
             return True
         park(primitive.queue, Waiter(token, call))
         return LATER
 
     def give_up(self, primitive: Primitive, token: bytes, since: int) -> bool:
-        """Wait no longer; whether it was set after all."""
+        """End a parked wait; whether the event was set after all."""
         waiter = primitive.queue.pop(token, None)
         if waiter is not None:
             waiter.call.abandon = None
@@ -50,13 +50,13 @@ class Events(Part):
 
 
 class Barriers(Part):
-    """What is done with the barriers among the primitives."""
+    """The operations of barriers."""
 
     def __init__(self, primitives: Primitives) -> None:
         self._primitives = primitives
 
     def wait(self, call: Call, primitive: Primitive, token: bytes) -> object:
-        """The place of this one among those who passed together, or BROKEN."""
+        """The place of this party among those that passed together, or BROKEN."""
         if token in primitive.remembered:
             return primitive.remembered[token]
         if primitive.value:
@@ -68,19 +68,19 @@ class Barriers(Part):
         return LATER
 
     def give_up(self, session: Session, primitive: Primitive, token: bytes) -> int:
-        """A wait whose time is over breaks the barrier, once, unless it has passed."""
+        """A wait that times out breaks the barrier, once, unless the barrier has passed."""
         if token not in primitive.remembered:
             self.abort(primitive)
             self._primitives.remember(primitive, token, session.node, BROKEN)
         return primitive.remembered.get(token, BROKEN)
 
     def abort(self, primitive: Primitive) -> None:
-        """Broken until it is reset."""
+        """Break the barrier until it is reset."""
         primitive.value = 1
         self._end(primitive, passed=False)
 
     def reset(self, session: Session, primitive: Primitive, token: bytes) -> None:
-        """As new, once for each token; those who wait are told that it broke."""
+        """Reset the barrier, once for each token; parked waits are answered that it is broken."""
         if token in primitive.remembered:
             return
         self._primitives.remember(primitive, token, session.node, DONE)
@@ -91,8 +91,8 @@ class Barriers(Part):
         waiters = list(primitive.queue.values())
         primitive.queue.clear()
         for place, waiter in enumerate(waiters):
-            told = place if passed else BROKEN
-            self._primitives.remember(primitive, waiter.token, waiter.call.session.node, told)
+            answer = place if passed else BROKEN
+            self._primitives.remember(primitive, waiter.token, waiter.call.session.node, answer)
             waiter.call.abandon = None
-            waiter.call.answer(told)
+            waiter.call.answer(answer)
         self._primitives.changed(primitive)

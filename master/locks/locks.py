@@ -1,12 +1,12 @@
-"""Locks, semaphores and conditions: who has a permit, in the order they asked. See ``claims.py`` for what they stand on.
+"""Locks, semaphores and conditions: permits are given in the order of the requests. ``claims.py`` has what they share with events.
 
 A condition is a list of its lock's waiters::
 
-    wait(held, token):  held is given back, the call is parked ─► notify ─► queues for the lock ─► answered
-                                                                     its token then is what is held
+    wait(held, token):  ``held`` is released, the call is parked ─► notify ─► queues for the lock ─► answered
+                                                                     ``token`` then holds the lock
 
-A waiter that is not known any more, because its connection or the master was gone, is taken for notified: it may
-wake for nothing, as conditions may, and never misses anything.
+A waiter that is unknown, because its connection was lost or the master restarted, counts as notified: it may wake
+spuriously, as condition waits may, but it never misses a notification.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from .claims import DONE, SEMAPHORE, Primitive, Primitives, Waiter, park
 
 LOCK_KINDS: Final = ("lock", "rlock", SEMAPHORE, "bounded")
 VALUE_MAX: Final = 2**31 - 1
-NONE: Final = None  # no permit; or, of a condition: the lock was lost
+NONE: Final = None  # no permit; or, for a condition, the lock was lost
 
 
 class Locks(Part):
-    """What is done with the locks among the primitives."""
+    """The operations of locks, semaphores and conditions."""
 
     def __init__(self, primitives: Primitives) -> None:
         self._primitives = primitives
@@ -34,8 +34,8 @@ class Locks(Part):
     def acquire(
         self, call: Call, primitive: Primitive, token: bytes, wait: bool, suspended: bytes | None = None
     ) -> object:
-        """The fencing token; None when there is no free permit and ``wait`` is false; else waits for one."""
-        if token in primitive.held:  # asked again
+        """The fencing token; None when no permit is free and ``wait`` is false; else the call waits for one."""
+        if token in primitive.held:  # a repeated call
             return self._held_by(call.session, primitive, token)
         if primitive.ended(token):
             return NONE
@@ -49,13 +49,13 @@ class Locks(Part):
         return LATER
 
     def give_up(self, session: Session, primitive: Primitive, token: bytes) -> int | None:
-        """An acquire waits no longer; its fencing token if it was given a permit after all."""
+        """End a parked acquire; its fencing token if it was given a permit after all."""
         self._end_acquire(primitive, token)
         return self._held_by(session, primitive, token)
 
     def release(self, session: Session, primitive: Primitive, token: bytes) -> bool:
-        """Whether the permit was given back, now or before; False: it had been lost. Who still waits with this token, for
-        the lock or for a condition, does so no more."""
+        """Whether the permit was released, now or before; False: it had been lost. A call that still waits with this token, for
+        the lock or for a condition, ends."""
         waiter = primitive.leave_condition(token)
         if waiter is not None:
             park(primitive.queue, waiter)
@@ -73,9 +73,9 @@ class Locks(Part):
             self._primitives.end_suspension(primitive, waiter.suspended)
 
     def add(self, session: Session, primitive: Primitive, token: bytes, count: int) -> None:
-        """Permits from one who holds none: a semaphore may be used as a signal."""
+        """Release permits without holding one: a semaphore may be used as a signal."""
         if primitive.kind != SEMAPHORE:
-            raise InvalidArgument(f"a {primitive.kind} is released by who holds it")
+            raise InvalidArgument(f"a {primitive.kind} can be released only by its holder")
         if primitive.knows(token):
             return
         if primitive.value + count > VALUE_MAX:
@@ -91,7 +91,7 @@ class Locks(Part):
     # conditions
 
     def wait(self, call: Call, primitive: Primitive, condition: str, held: bytes, token: bytes) -> object:
-        """Give the lock back and wait; the new fencing token once it is held again. None: it was lost before."""
+        """Release the lock and wait; the new fencing token once the lock is held again. None: it had been lost."""
         again = primitive.condition_of.get(token) == condition
         if token in primitive.condition_of and not again:
             raise InvalidArgument("this token waits for another condition: each wait has one of its own")
@@ -105,14 +105,14 @@ class Locks(Part):
         return LATER
 
     def notify(self, session: Session, primitive: Primitive, condition: str, held: bytes, count: int) -> bool:
-        """So many waiters queue for the lock. False: whoever calls has lost it."""
+        """Move ``count`` waiters to the queue of the lock. False: the caller has lost the lock."""
         if self._held_by(session, primitive, held) is None:
             return False
         self._wake(primitive, condition, count)
         return True
 
     def give_up_wait(self, primitive: Primitive, condition: str, token: bytes) -> bool:
-        """Wait for the lock only, from now on. Whether there was a notification before."""
+        """End the wait for the condition and queue for the lock. Whether it was notified before."""
         waiter = primitive.leave_condition(token) if primitive.condition_of.get(token) == condition else None
         if waiter is None:
             return True
@@ -128,7 +128,7 @@ class Locks(Part):
                 self._pass_on(primitive, condition, waiter)
 
     def _pass_on(self, primitive: Primitive, condition: str, waiter: Waiter) -> None:
-        """If it goes before it has the lock, its notification is the next one's."""
+        """If this waiter disconnects before it has the lock, its notification goes to the next waiter."""
         call, leave = waiter.call, waiter.call.abandon
 
         def abandon() -> None:

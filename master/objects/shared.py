@@ -1,11 +1,11 @@
-"""Objects of managers: made when a manager's typeid is called, known by an ident, gone with the program that made them.
+"""Objects of managers: created by a call of a manager's typeid, named by an ident, deleted with the program that made them.
 
-``register`` tells the names (``module:callable``) and what of each may be called; the master of a manager that was
-started is handed them when it starts. The types of data are every master's. Calls run in threads, as for all
+``register`` gives a typeid its callable (``module:callable``) and its exposed methods; a manager's ``start()`` passes them to the
+master that it starts. The types of data exist in every master. Calls run in threads, as for all
 objects of users, and nothing here is stored.
 
-Invariants: 1. what is not among an object's exposed names cannot be called; 2. an object goes when the node that
-made it has had no connection for the grace; 3. objects, and the bytes in one of ours, are bounded.
+Invariants: 1. only exposed methods can be called; 2. an object is deleted when the node that made it
+is lost; 3. the number of objects, and the bytes in each object of a data type, are bounded.
 """
 
 from __future__ import annotations
@@ -59,8 +59,10 @@ from ..engine.session import Call, Session
 NAME: Final = "get_shared"
 OBJECTS_MAX: Final = 10_000
 DATA_BYTES_MAX: Final = 64 * 1024 * 1024  # in one dict, list, Namespace, Value or Array
-MEMORY_BYTES_MAX: Final = 512 * 1024 * 1024  # that all of those take, about
-KEY_OBJECTS_MAX: Final = 5_000  # of one key; a plain authkey is everybody's
+MEMORY_BYTES_MAX: Final = 512 * 1024 * 1024  # of memory for all of those, about
+KEY_OBJECTS_MAX: Final = (
+    5_000  # of one key; a plain authkey is shared by all clients and has no limit of its own
+)
 KEY_MEMORY_BYTES_MAX: Final = 128 * 1024 * 1024
 IDENT_BYTES: Final = 16
 USAGE: Final = f"{NAME} has create, call and drop; see docs/protocol.md"
@@ -71,7 +73,7 @@ KINDS: Final = {queue.Queue: "fifo", queue.LifoQueue: "lifo", queue.PriorityQueu
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredType:
-    """One typeid. ``exposed``: None is every public method."""
+    """A typeid. ``exposed``: None exposes every public method."""
 
     make: Callable[..., Any] | None
     exposed: tuple[str, ...] | None = None
@@ -95,27 +97,27 @@ class _SharedObject:
     exposed: frozenset[str]
     owner: bytes
     key: str
-    datum: Datum | None = None  # if it is of ours
-    weight: int = 0  # of memory, about, if it is of ours: what was ever put in, or less
+    datum: Datum | None = None  # None: an object of a registered callable
+    weight: int = 0  # of memory, about, of a datum: counted by what was put in
     gone: bool = False
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 
 class _Requester(NamedTuple):
-    """Who asks."""
+    """The node and key of the caller."""
 
     node: bytes
     key: str
 
 
-class Shared(Part):
-    """All of them in one master. Threads call; the loop tells who comes and goes."""
+class SharedObjects(Part):
+    """All objects of managers in one master. Calls run in threads; the event loop reports lost nodes. ``_lock`` guards the tables."""
 
     def __init__(self, registered: str | None = None) -> None:
         """``registered``: JSON of ``{typeid: [callable, exposed, method_to_typeid]}``."""
         self._types = {**DATA_TYPES, "Iterator": ITERATORS}
         self._objects: dict[bytes, _SharedObject] = {}
-        self._counts: Counter[str] = Counter()  # of each key's objects
+        self._counts: Counter[str] = Counter()  # objects, by key
         self._weights: Counter[str] = Counter()
         self._lock = threading.Lock()
         for typeid, (name, exposed, methods) in json.loads(registered or "{}").items():
@@ -130,7 +132,7 @@ class Shared(Part):
     # calls
 
     def run(self, session: Session, request: Request, role: Role) -> Callable[[Call], bytes]:
-        """What answers ``create``, ``call`` or ``drop``."""
+        """The function that performs a ``create``, ``call`` or ``drop``."""
         if role not in ALLOWED[Role.CLIENT]:
             raise Forbidden(f"objects of managers need the role client, this key has {role}")
         requester = _Requester(session.node, session.verifier.key_id)
@@ -145,7 +147,7 @@ class Shared(Part):
         raise InvalidArgument(USAGE)
 
     def validate(self, head: Request) -> None:
-        """Of a call that is not read yet, the number of its arguments."""
+        """Validate the number of arguments of a call that is not decoded yet."""
         if ARGUMENTS.get(head.method) != len(head.args) or head.kwargs:
             raise InvalidArgument(USAGE)
 
@@ -158,7 +160,9 @@ class Shared(Part):
             answer = work()
         except TqError:
             raise
-        except BaseException as error:  # SystemExit too: it is the object's answer, not the end of a thread
+        except (
+            BaseException
+        ) as error:  # SystemExit too: an exception of the object is its answer, and must not end the thread
             return encode(["error", Failure.of(error).encode()])
         if answer[0] != "value":
             return encode(answer)
@@ -176,9 +180,7 @@ class Shared(Part):
                 f"this master has no typeid {brief(typeid, 80)}; it has {', '.join(sorted({*self._types, *QUEUES}))}"
             )
         if served.make is None:
-            raise InvalidArgument(
-                f"{typeid} is registered without a callable: there is nothing to make it with"
-            )
+            raise InvalidArgument(f"{typeid} is registered without a callable and cannot be created")
         check_weight(payload)
         if served.data is None:
             args, kwargs = foreign_arguments(served.make, payload)
@@ -202,10 +204,12 @@ class Shared(Part):
             kept.datum = Datum(type=served.data, thing=thing, size_bytes=size, bytes_max=DATA_BYTES_MAX)
         with self._lock:
             if len(self._objects) >= OBJECTS_MAX:
-                raise InvalidArgument(f"managers have {OBJECTS_MAX:,} objects in this master; let some go")
+                raise InvalidArgument(
+                    f"managers have {OBJECTS_MAX:,} objects in this master, and that is the limit; delete some"
+                )
             if self._counts[requester.key] >= KEY_OBJECTS_MAX and requester.key != AUTHKEY_ID:
                 raise QuotaExceeded(
-                    f"this key has {KEY_OBJECTS_MAX:,} objects of managers; at most so many: let some go"
+                    f"this key has {KEY_OBJECTS_MAX:,} objects of managers, and that is the limit; delete some"
                 )
             if kept.datum is not None:
                 more = weight(payload)
@@ -222,7 +226,7 @@ class Shared(Part):
         kept = self._objects.get(ident)
         if kept is None:
             raise UnknownObject(
-                "this object is gone: with the program that made it, or with the master's last run"
+                "this object does not exist any more: the program that made it has ended, or the master was restarted"
             )
         check_weight(payload)
         if kept.datum is not None:
@@ -256,10 +260,10 @@ class Shared(Part):
             self._forget(ident)
         return ["value", None]
 
-    # how much memory they take
+    # memory
 
     def _grow(self, kept: _SharedObject, datum: Datum, more: int) -> None:
-        """Raises QuotaExceeded. Counted is what was ever put in; only when that is too much, what is there."""
+        """Charge more memory; raises QuotaExceeded. Counts what is put in; only when that exceeds the limit, measures the value."""
         with self._lock:
             if self._has_room(kept, more):
                 self._count(kept, more)
@@ -274,8 +278,8 @@ class Shared(Part):
     def _refusal(self, kept: _SharedObject) -> QuotaExceeded:
         return QuotaExceeded(
             f"the objects of managers that this key made take {self._weights[kept.key]:,} bytes of memory, about, and all "
-            f"{self._weights.total():,}; at most {KEY_MEMORY_BYTES_MAX:,} and {MEMORY_BYTES_MAX:,}: let some go, or take "
-            "something out"
+            f"{self._weights.total():,}; at most {KEY_MEMORY_BYTES_MAX:,} and {MEMORY_BYTES_MAX:,}: delete some, or remove "
+            "elements"
         )
 
     def _has_room(self, kept: _SharedObject, more: int) -> bool:
@@ -295,7 +299,7 @@ class Shared(Part):
                 self._count(kept, -kept.weight)
                 kept.gone = True
 
-    # makers are lost
+    # lost nodes
 
     def holds(self, node: bytes) -> bool:
         return any(kept.owner == node for kept in self._objects.copy().values())
@@ -307,7 +311,7 @@ class Shared(Part):
 
 
 def public_methods(thing: Any) -> tuple[str, ...]:
-    """As the standard library chooses when nothing is said."""
+    """The methods that the standard library exposes by default."""
     names: Iterable[str] = dir(thing)
     return tuple(name for name in names if not name.startswith("_") and callable(getattr(thing, name)))
 
@@ -315,7 +319,7 @@ def public_methods(thing: Any) -> tuple[str, ...]:
 def _as_queue(typeid: str, thing: Any) -> list[Any]:
     if not thing.empty():
         raise InvalidArgument(
-            f"{typeid}: its callable gives a queue with items in it; put them after it is there"
+            f"{typeid}: its callable returns a queue with items in it; return an empty queue and put the items later"
         )
     kind = next((KINDS[one] for one in type(thing).__mro__ if one in KINDS), "fifo")
     return ["queue", QUEUES.get(typeid, typeid), kind, max(0, getattr(thing, "maxsize", 0))]

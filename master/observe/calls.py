@@ -1,6 +1,6 @@
-"""What people see of a whole master, of its queues and its workers. See ``master/tasks/calls.py`` for the rules.
+"""The objects that show a master, its queues and its workers. ``master/tasks/calls.py`` has the rules of exposed objects.
 
-``get_master()``, ``get_queues()``, ``get_workers()``. What belongs to a program goes with it, and is nobody else's: it is not shown.
+``get_master()``, ``get_queues()``, ``get_workers()``. A queue that belongs to one program is private to it and is not shown.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..workers.membership import Membership
 from ..workers.orders import Orders
 from .overview import queue_rows, running_rows, snapshot, worker_rows
 
-Rows = list[list[Any]]  # spelled out here, for the objects have a method called list
+Rows = list[list[Any]]  # an alias, because the objects have a method called list
 
 
 class Master(EngineObject):
@@ -47,7 +47,7 @@ class Master(EngineObject):
 
     @exposed(Role.VIEWER)
     def snapshot(self, call: Call) -> dict[str, Any]:
-        """What `tq top` shows: queues, workers, what runs longest, what failed last, and the master itself."""
+        """The data of `tq top`: queues, workers, the longest running tasks, the latest failures, and the master itself."""
         return snapshot(self.engine, call.session.allows_queue)
 
 
@@ -69,13 +69,13 @@ class Workers(EngineObject):
 
     @exposed(Role.VIEWER)
     def running(self, call: Call, node: str) -> Rows:
-        """What a worker (its whole node) holds, longest first, at most fifty: as in a listing of tasks."""
+        """The tasks that a worker (by its full node) holds, the longest running first, at most fifty."""
         self.engine.work.glanced(len(self.engine.part(Leases).running))
         return running_rows(self.engine, validate_text("node", node), call.session.allows_queue)
 
     @exposed(Role.ADMIN)
     def drain(self, call: Call, node: str) -> dict[str, Any]:
-        """Have a worker finish what it runs, hand back the rest and end; its host, or its node's start."""
+        """Order a worker to finish its running tasks, return the others and end; ``node``: its host, or a prefix of its node."""
         return self.engine.part(Orders).drain(validate_text("node", node), call.session.verifier)
 
 
@@ -88,7 +88,7 @@ class Queues(EngineObject):
 
     @exposed(Role.ADMIN)
     def delete(self, call: Call, name: str, items: bool = False) -> int:
-        """Delete a queue of plain values that nobody uses; how many items went with it, which needs ``items``."""
+        """Delete an item queue that is not in use; returns how many items were deleted, which needs ``items``."""
         allow_queue(call, validate_text("name", name))
         queue = self.engine.part(Items).by_name.get(name)
         if queue is None or queue.owner is not None:
@@ -97,11 +97,11 @@ class Queues(EngineObject):
             "taken and not confirmed": self.engine.part(Items).taken(queue),
             "waiting to get one": len(queue.getters),
             "waiting for room": len(queue.putters),
-            "waiting for its end": len(queue.joiners),
+            "waiting in join": len(queue.joiners),
         }
         if any(uses.values()):
             raise InvalidArgument(
-                f"item queue {name!r} is in use: {describe_uses(uses)}; stop who uses it first"
+                f"item queue {name!r} is in use: {describe_uses(uses)}; stop the programs that use it first"
             )
         if queue.waiting and not items:
             raise InvalidArgument(

@@ -1,7 +1,7 @@
-"""``get_disk()``: how much room the master's disk has and how long it takes to sync. Measured when somebody asks.
+"""``get_disk()``: how much room the master's disk has and how long it takes to sync, measured on request.
 
-It runs in a thread, as a user's exposed object does: a disk that hangs holds up whoever asked, and not the loop.
-One measurement at a time, and a rest after each: asking often costs the disk nothing.
+It runs in a thread, as a user's exposed object does: a disk that hangs blocks the caller and not the event loop.
+There is one measurement at a time, and a pause after each, so that frequent calls do not load the disk.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ...common.domain.model import Role
 PROBE_FILE: Final = ".fsync-probe"
 PROBE_BYTES: Final = 4_096  # what one small commit appends
 SYNCS: Final = 5  # the median counts
-REST_SECONDS: Final = 5.0  # after a measurement, in which its result is told again
+REST_SECONDS: Final = 5.0  # after a measurement; calls in this time get its result
 
 
 class DiskProbe:
@@ -35,8 +35,8 @@ class DiskProbe:
 
     @exposed(Role.VIEWER)
     def measure(self) -> dict[str, Any]:
-        """``free_bytes``, ``total_bytes`` and ``fsync_seconds``; the last ones while somebody else measures, and
-        an empty map if there are none yet; only ``error`` when nothing can be written there."""
+        """``free_bytes``, ``total_bytes`` and ``fsync_seconds``. During another call's measurement: the previous result, or
+        an empty map if there is none. Only ``error`` if the disk cannot be written."""
         if not self._measuring.acquire(blocking=False):
             return self._last
         try:

@@ -1,4 +1,4 @@
-"""Whether a master is well: its transactions follow one another, its store takes what it is given."""
+"""The health of a master: its transactions make progress, and its store accepts writes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ..tasks.leases import Leases
 from ..workers.membership import Membership
 
 STUCK_SECONDS: Final = (
-    60.0  # a transaction that takes longer will not end; a slow disk's worst is a tenth of it
+    60.0  # a transaction that takes longer is stuck; the worst of a slow disk is a tenth of that
 )
-SLOW_SECONDS: Final = 10.0  # nobody should be sent here while one takes so long
+SLOW_SECONDS: Final = 10.0  # not ready while a transaction takes so long
 
 
 class MasterVitals:
-    """A beat wakes the engine, so that an idle master's last transaction is never old."""
+    """A beat wakes the engine, so that even an idle master's last transaction is recent."""
 
     def __init__(self, server: MasterServer) -> None:
         self._server = server
@@ -29,7 +29,7 @@ class MasterVitals:
         seconds = self._server.transactions.seconds_since_last
         if seconds < STUCK_SECONDS:
             return []
-        return [f"no transaction has ended for {seconds:.0f} s: the store or its disk does not answer"]
+        return [f"no transaction has ended for {seconds:.0f} s: the store or its disk does not respond"]
 
     def unready(self) -> list[str]:
         server, reasons = self._server, []

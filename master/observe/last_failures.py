@@ -1,4 +1,4 @@
-"""What failed last, for people to look at. Nothing of it survives a restart of the master."""
+"""The latest failures, for people to see. They are not stored and are lost when the master restarts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ERROR_CHARS_MAX: Final = 200  # of one
 
 
 class Failed(NamedTuple):
-    """A task that ended without success: for a list of what fails."""
+    """A task that ended without success."""
 
     at: int  # steady ms
     id: bytes
@@ -28,7 +28,7 @@ class Failed(NamedTuple):
 
 
 class LastFailures(Part):
-    """The latest ends without success."""
+    """The latest tasks that ended without success."""
 
     def __init__(self) -> None:
         self._rows: deque[Failed] = deque(maxlen=FAILURES_MAX)

@@ -1,9 +1,9 @@
-"""What a master counts when somebody asked for it. Pure; the engine's parts tell it, once a batch where they can.
+"""The counters of a master's metrics. Pure; the engine's parts report to them, once a batch where possible.
 
-Without ``--http`` there are no meters and their places hold None: nothing is counted. With them, what is paid
-for each task is one look at its route. Counters of a transaction that failed stay: they say what was tried.
+Without ``--http`` there are no meters, the attributes for them are None, and nothing is counted. With meters, the cost
+for each task is one look at its route. Counts of a transaction that failed are not taken back: they count what was tried.
 
-How long tasks waited is sampled: of each lease reply up to ``SAMPLES`` tasks of a kind, evenly spread, stand for
+Waiting times are sampled: of each lease reply, up to ``SAMPLES`` evenly spaced tasks of a route represent
 all of them. Everything else is exact.
 """
 
@@ -25,7 +25,7 @@ from ..tasks.dispatch import Dispatch
 from ..tasks.leases import LeasedAttempt
 from ..tasks.routes import Route, Routes
 
-TASKS_MAX: Final = 200  # pairs of queue and task with labels of their own; the rest is told as one
+TASKS_MAX: Final = 200  # pairs of queue and task with labels of their own; all others share one
 OTHER: Final = ("other", "other")
 SAMPLES: Final = 8
 
@@ -60,7 +60,7 @@ class MasterMeters:
     def _pair(self, route: int) -> Pair:
         return self.pair(self._routes.by_number[route])
 
-    # what the engine's parts tell
+    # reports of the engine's parts
 
     def accepted(self, groups: Sequence[tuple[Route, int, int]]) -> None:
         """Submitted tasks as they were written: route, state, how many. RUNNING: a worker was waiting."""
@@ -71,10 +71,10 @@ class MasterMeters:
                 self.wait[pair].observe(0.0, tasks)
 
     def leased(self, rows: Sequence[Leased], now: int) -> None:
-        """Stored tasks that go to a worker now."""
+        """Stored tasks that are leased now."""
         first: defaultdict[int, list[int]] = defaultdict(list)
         for row in rows:
-            if row.attempt == 1:  # what waited for another try has run before
+            if row.attempt == 1:  # later attempts have waited for their retry
                 first[row.route].append(row.seq)
         for route, seqs in first.items():
             self._sample(self.wait[self._pair(route)], seqs, now)
@@ -87,7 +87,7 @@ class MasterMeters:
             wait.observe(max(0, now - created) / 1000, share + (index < rest))
 
     def reported(self, rows: Sequence[Sequence[Any]], running: Mapping[bytes, LeasedAttempt]) -> None:
-        """A worker's reports, before they are believed: how long the current ones ran, and which starts are news."""
+        """A worker's reports, before they are applied: how long the current attempts ran, and which starts were not counted yet."""
         seconds: defaultdict[int, list[float]] = defaultdict(list)
         started: list[int] = []
         for id, attempt, lease, _, _, _, took, _ in rows:
@@ -102,7 +102,7 @@ class MasterMeters:
             self.started[self._pair(route)] += tasks
 
     def begun(self, route: int) -> None:
-        """A worker told of a start before its end."""
+        """A worker has reported the start of an attempt before its end."""
         self.started[self._pair(route)] += 1
 
     def came_back(self, route: int) -> None:
@@ -110,16 +110,18 @@ class MasterMeters:
         self.returned[self._pair(route)] += 1
 
     def attempt_ended(self, held: LeasedAttempt, outcome: OutcomeNumber, state: StateNumber) -> None:
-        """An attempt without success, and where its task goes."""
+        """An attempt has ended without success; ``state``: the next state of its task."""
         pair = self._pair(held.route)
-        if held.begun is None and outcome == OutcomeNumber.LOST:  # reports are counted by themselves
+        if (
+            held.begun is None and outcome == OutcomeNumber.LOST
+        ):  # an attempt with a report is counted in ``reported``
             self.started[pair] += 1
         self.unsuccessful[pair, outcome] += 1
         if not state.is_terminal and outcome != OutcomeNumber.RELEASED:
             self.retried[pair] += 1
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
-        """Tasks have ended, in whatever way."""
+        """Tasks have ended, with any outcome."""
         for (route, state), count in Counter((task[1], task[3]) for task in tasks).items():
             self.finished[self._pair(route), StateNumber(state)] += count
 

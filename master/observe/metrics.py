@@ -1,7 +1,7 @@
-"""A master's metrics: what its meters counted and what its engine holds, as families of samples.
+"""A master's metrics: the counts of its meters and the state of its engine, as families of samples.
 
-The list of ``families`` is the documentation's (docs/metrics.md); a test holds the two together. Memory is read
-on the loop, the store inside a transaction, the disk in a thread.
+docs/metrics.md has the list of families; a test compares the two. Memory is read on the event loop,
+the store inside a transaction, the disk in a thread.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from .overview import oldest_ready_seconds
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-AGES_SECONDS_MAX: Final = 2.0  # a store that does not answer has other metrics that say so
-QUEUES_MAX: Final = 200  # told by name
-ROUTES_MAX: Final = (
-    1_000  # looked into for the oldest ready task, so that nobody's transaction waits long for it
+AGES_SECONDS_MAX: Final = (
+    2.0  # without an answer in this time the ages are left out; other metrics show a stuck store
 )
+QUEUES_MAX: Final = 200  # with samples of their own
+ROUTES_MAX: Final = 1_000  # read for the oldest ready task, so that the transaction stays short
 
 PAIR: Final = ("queue", "task")
 
@@ -138,7 +138,7 @@ class MasterMetrics:
             gauge("tq_sessions", "Connections that have shown a key.", ("role",), _one_label(sessions)),
             counter(
                 "tq_connections_rejected",
-                "Strangers turned away: refused for what they showed, or crowded out.",
+                "Unauthenticated connections that were rejected, or closed to make room for others.",
                 ("reason",),
                 [(("refused",), refused), (("crowded",), server.context.admission.turned_away)],
             ),
@@ -157,7 +157,7 @@ class MasterMetrics:
         ]
 
     async def _ages(self) -> dict[str, float]:
-        """By queue; empty when the store does not answer in time."""
+        """By queue; empty when the store does not answer within AGES_SECONDS_MAX."""
         if self._asked is None or self._asked.done():
             self._asked = asyncio.get_running_loop().create_future()
             self._server.engine.later(functools.partial(self._look, self._asked))
@@ -166,7 +166,7 @@ class MasterMetrics:
         return self._asked.result() if done else {}
 
     def _look(self, asked: asyncio.Future[dict[str, float]]) -> None:
-        """In a transaction. What goes wrong here is nobody's transaction's fault."""
+        """Runs in a transaction. A StoreError here must not fail the calls in that transaction."""
         engine, ages = self._server.engine, dict[str, float]()
         left = ROUTES_MAX
         with contextlib.suppress(StoreError):

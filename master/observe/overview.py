@@ -1,5 +1,5 @@
-"""Rows for people who look at a whole master: queues, workers, what runs and what fails. Reads only, and a
-bounded part of the store."""
+"""Rows that show a whole master: queues, workers, running tasks and failures. Reads only, and only a bounded part of the
+store."""
 
 from __future__ import annotations
 
@@ -26,22 +26,27 @@ from ..workers.membership import Membership, Worker
 from ..workers.worker_info import WorkerInfo
 from .last_failures import LastFailures
 
-ROUTES_MAX: Final = 500  # of one queue, looked into for its oldest task
-ROUTES_OF_ALL: Final = 5_000  # of all queues of one list; each of a long list has its share
-TOP_MAX: Final = 20  # rows of what runs longest and of what failed last
-SHOWN_MAX: Final = 50  # of what one worker holds; running tasks looked at for what runs longest
-# Of the rows of workers in one answer, which has to stay below the limit of a frame whatever workers say.
+ROUTES_MAX: Final = 500  # of one queue, read for its oldest task
+ROUTES_OF_ALL: Final = 5_000  # of all queues in one list; in a long list each queue has a share
+TOP_MAX: Final = 20  # rows of the longest running tasks and of the latest failures
+SHOWN_MAX: Final = 50  # tasks shown of one worker; candidates for the longest running tasks
+# Of the rows of workers in one answer, which must fit a frame however long the announcements are.
 ROWS_BYTES_MAX: Final = 5 * 1024 * 1024
-ROW_BYTES: Final = 400  # without its host and what is long
+ROW_BYTES: Final = 400  # without the host and the fields in LONG
 DETAILS_BYTES_MAX: Final = 5 * 1024 * 1024
 QUEUES_SHOWN_MAX: Final = 3_000  # each has a name of up to a kilobyte and some thirty numbers
 LEFT_OUT: Final = "…"
-LONG: Final = ("tasks", "allow", "labels", "queues")  # of a worker's row: not needed every second
+LONG: Final = (
+    "tasks",
+    "allow",
+    "labels",
+    "queues",
+)  # fields of a worker's row that may be long, and are not needed every second
 
 
 def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, Any]]:
-    """Every queue that may be seen, of tasks or of plain values, by name; as many as fit one answer, those with
-    something in them first. One of a program's own is nobody else's."""
+    """The queues of tasks or items that the caller may see, by name; as many as fit in one answer, those that are not empty
+    first. A queue that belongs to one program is private to it and left out."""
     names = _seen(engine, allows)
     items = {
         name: one for name in names if (one := engine.part(Items).by_name.get(name)) and one.owner is None
@@ -66,7 +71,7 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
 
 
 def _seen(engine: Engine, allows: Callable[[str], bool]) -> list[str]:
-    """The names of queues in a list: as many as fit, those with something in them first; in order."""
+    """The names of the queues in a list, sorted: as many as fit, those that are not empty first."""
     items, routes = engine.part(Items).by_name, engine.part(Routes).queues
     engine.work.glanced(len(items) + len(routes) + len(engine.part(Routes).by_number))
     public = (one.name for one in items.values() if one.owner is None and one.name not in routes)
@@ -81,7 +86,7 @@ def _seen(engine: Engine, allows: Callable[[str], bool]) -> list[str]:
 
 
 def _states(queue: Queue, running: Counter[int]) -> dict[str, int]:
-    """How many tasks are in each state, as it is shown; ``assigned``: those of the ready ones that wait at a worker."""
+    """How many tasks are in each state, as shown; ``assigned``: how many of the ready ones wait at a worker."""
     sums = [0] * (max(StateNumber) + 1)
     for route in queue.routes:
         for state, tasks in enumerate(shown_counts(route, running[route.number])):
@@ -91,8 +96,8 @@ def _states(queue: Queue, running: Counter[int]) -> dict[str, int]:
 
 
 def _item_row(engine: Engine, queue: ItemQueueState) -> dict[str, Any]:
-    """What else there is to know of one of plain values. ``taken``: by a get that is not confirmed; ``getting`` and
-    ``putting``: how many wait for an item, and for room."""
+    """The state of an item queue. ``taken``: items that are held and not confirmed; ``getting`` and
+    ``putting``: how many calls wait for an item, and for room."""
     return {
         "kind": queue.kind,
         "maxsize": queue.maxsize,
@@ -106,7 +111,7 @@ def _item_row(engine: Engine, queue: ItemQueueState) -> dict[str, Any]:
 
 
 def oldest_ready_seconds(engine: Engine, queue: Queue, routes_max: int = ROUTES_MAX) -> float | None:
-    """How long ago the longest waiting of the ready tasks was submitted; of the first so many of its names."""
+    """How long ago the oldest ready task was submitted, among the first ``routes_max`` routes of the queue."""
     routes = [route.number for route in queue.routes if route.counts[StateNumber.READY]][:routes_max]
     engine.work.looked(len(routes))
     created = [one for one in map(engine.store.oldest_ready, routes) if one is not None]
@@ -114,8 +119,8 @@ def oldest_ready_seconds(engine: Engine, queue: Queue, routes_max: int = ROUTES_
 
 
 def worker_rows(engine: Engine) -> list[dict[str, Any]]:
-    """Everybody who has announced itself, as far as it fits one answer: who is here first, and who says little. What
-    one says at length (see LONG) is left out where it would be too much."""
+    """The announced workers, as many as fit in one answer: connected ones first, then those with short announcements. The
+    fields in LONG are left out of rows for which there is no room."""
     workers = [one for one in engine.part(Membership).listed() if one.info is not None]
     engine.work.glanced(len(workers) * GLANCES + len(engine.part(Leases).running))
     leased = Counter(held.worker for held in engine.part(Leases).running.values())
@@ -161,7 +166,7 @@ def _worker_row(engine: Engine, worker: Worker, info: WorkerInfo, leased: int) -
 
 
 def snapshot(engine: Engine, allows: Callable[[str], bool]) -> dict[str, Any]:
-    """One look at everything; cheap enough for every second."""
+    """The state of the whole master; cheap enough to be called every second."""
     queues = queue_rows(engine, allows)
     return {
         **engine.facts,
@@ -178,7 +183,7 @@ def snapshot(engine: Engine, allows: Callable[[str], bool]) -> dict[str, Any]:
 
 
 def running_rows(engine: Engine, node: str, allows: Callable[[str], bool]) -> list[list[Any]]:
-    """What a worker holds (HeldTask), what runs longest first."""
+    """The tasks that a worker holds (HeldTask), the longest running first."""
     worker = next((one for one in engine.part(Membership).by_node.values() if one.node.hex() == node), None)
     if worker is None:
         return []
@@ -196,7 +201,7 @@ def running_rows(engine: Engine, node: str, allows: Callable[[str], bool]) -> li
 
 
 def _longest(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, Any]]:
-    """What runs longest, of the tasks that run as of their workers' last beat."""
+    """The longest running tasks, as of their workers' last beat."""
     longest = heapq.nsmallest(SHOWN_MAX, begun(engine), key=lambda held: held.begun or 0)
     found = [(held, engine.store.brief(held.seq)) for held in longest]
     tasks = [(held, task) for held, task in found if task is not None and allows(task.queue)]
@@ -215,7 +220,7 @@ def _longest(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, An
 
 
 def _failing(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, Any]]:
-    """What failed last, by name, with how many of the latest failures are of it."""
+    """The latest failures, by queue and name, each with its number among them."""
     by_name: dict[tuple[str, str], dict[str, Any]] = {}
     for failed in engine.part(LastFailures).newest_first():
         route = engine.part(Routes).by_number.get(failed.route)

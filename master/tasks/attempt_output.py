@@ -1,8 +1,8 @@
-"""What attempts say while they run: their progress and their output, kept for people.
+"""The progress and output of running attempts, kept for people to read.
 
-A worker tells it in ``observe`` about twice a second, and the rest before it tells the attempt's end. Only
-the holder of a lease is listened to. Nothing that decides about a task is in here, and nothing waits for
-it: what gets lost on the way is lost to a reader, never to a task.
+A worker sends them in ``observe`` about twice a second, and the rest before it reports the attempt's end. Rows are accepted
+from the holder of the lease only. Nothing here decides about a task, and nothing waits for it: output that is lost on
+the way is missing for a reader and affects no task.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from ..store.interface.store import Store
 from .leases import LeasedAttempt
 
 ROWS_MAX: Final = 1_000  # in one call
-TEXT_BYTES_MAX: Final = 1024 * 1024  # in one call: bounds what others wait for its transaction
+TEXT_BYTES_MAX: Final = 1024 * 1024  # in one call: bounds the time that its transaction takes
 SIZE_MAX: Final = 2**53
-LOGS_BYTES_MAX: Final = 1024**3  # of all texts together; beyond it the oldest tasks' are forgotten
-TRIMMED_ATTEMPTS: Final = 100  # at once
-LOGS_SHOWN: Final = 8  # attempts whose output goes along when a task is shown: half a megabyte at most
+LOGS_BYTES_MAX: Final = 1024**3  # of all texts together; beyond it the texts of the oldest tasks are deleted
+TRIMMED_ATTEMPTS: Final = 100  # in one transaction
+LOGS_SHOWN: Final = 8  # attempts whose output is included when a task is shown: half a megabyte at most
 
 
 class AttemptOutput(Part):
-    """Takes in what workers tell, gives out what people ask."""
+    """Stores what workers send, and answers what people ask for."""
 
     def __init__(
         self,
@@ -40,26 +40,28 @@ class AttemptOutput(Part):
         began: Callable[[list[tuple[bytes, int, bytes, float | None]], Now], object],
     ) -> None:
         self._store, self._running, self._began = store, running, began
-        self.has_grown = False  # since whoever trims it has looked
+        self.has_grown = False  # since the last ``trim``
 
     def observe(self, rows: list[Any], now: Now) -> None:
-        """Rows ``[id, attempt, lease, size, text, progress]``; those that are not of a running attempt are
-        passed over. ``size``: bytes the attempt has said in all, ``text`` being the last of them."""
+        """Rows ``[id, attempt, lease, size, text, progress]``; rows of attempts that are not running are
+        ignored. ``size``: bytes of output of the attempt so far; ``text``: the last of them."""
         check_observations(rows)
-        heard: list[Observation] = []
+        accepted: list[Observation] = []
         for id, attempt, lease, size, text, progress in rows:
             held = self._running.get(id)
             if held is not None and held.attempt == attempt and held.lease == lease:
-                if held.begun is None:  # what says something has begun, whether that was told or not
+                if (
+                    held.begun is None
+                ):  # an attempt with output has begun, even if its worker has not reported that yet
                     self._began([(id, attempt, lease, 0.0)], now)
-                told = None if progress is None else pack([*progress, now.wall / 1000])
-                heard.append(Observation(held.seq, held.number, told, size, text[-OUTPUT_KEPT_BYTES:]))
-        if heard:
-            self._store.observe(heard, OUTPUT_KEPT_BYTES)
+                packed = None if progress is None else pack([*progress, now.wall / 1000])
+                accepted.append(Observation(held.seq, held.number, packed, size, text[-OUTPUT_KEPT_BYTES:]))
+        if accepted:
+            self._store.observe(accepted, OUTPUT_KEPT_BYTES)
             self.has_grown = True
 
     def trim(self) -> bool:
-        """Keep the whole within its bound; whether there is more to do."""
+        """Delete old output beyond the bound; whether there may be more to delete."""
         if self._store.log_bytes <= LOGS_BYTES_MAX:
             return False
         self._store.trim_logs(TRIMMED_ATTEMPTS)
@@ -67,16 +69,16 @@ class AttemptOutput(Part):
 
     def progress(self, task: FullTask) -> list[Any] | None:
         """``[done, total or nil, note, unix seconds]`` of the latest attempt."""
-        told = self._store.progress(task.seq, task.attempt - task.returned) if task.attempt else None
-        return None if told is None else list(unpack(told))
+        packed = self._store.progress(task.seq, task.attempt - task.returned) if task.attempt else None
+        return None if packed is None else list(unpack(packed))
 
     def texts(self, task: FullTask) -> dict[int, str]:
-        """The output of the latest attempts, as far as it is kept."""
+        """The output of the latest attempts, by attempt, as far as it is kept."""
         rows = self._store.logs(task.seq, task.attempt - task.returned, LOGS_SHOWN)
         return {row.attempt: row.text.decode("utf-8", "replace") for row in rows if row.text}
 
     def log(self, task: FullTask, attempt: int | None, offset: int) -> dict[str, Any]:
-        """An attempt's output from a byte of it on, or from the first one kept."""
+        """An attempt's output from byte ``offset`` on, or from the first byte that is kept."""
         current = task.attempt - task.returned
         held = self._running.get(task.id)
         runs = held is not None and held.begun is not None
@@ -98,7 +100,7 @@ class AttemptOutput(Part):
 
 
 def check_observations(rows: list[Any]) -> None:
-    """Judge what a worker says of its attempts; raises InvalidArgument."""
+    """Validate the rows of ``observe``; raises InvalidArgument."""
     if len(rows) > ROWS_MAX:
         raise InvalidArgument(f"observe: more than {ROWS_MAX:,} rows")
     bytes_left = TEXT_BYTES_MAX
@@ -109,7 +111,7 @@ def check_observations(rows: list[Any]) -> None:
             ) <= size <= SIZE_MAX and _is_progress(progress):
                 bytes_left -= len(text)
             case _:
-                raise InvalidArgument(f"observe: not what an attempt can say: {brief(row, 200)}")
+                raise InvalidArgument(f"observe: not a row of an attempt's output: {brief(row, 200)}")
     if bytes_left < 0:
         raise InvalidArgument(f"observe: more than {TEXT_BYTES_MAX:,} bytes of text")
 

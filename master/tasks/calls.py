@@ -1,5 +1,5 @@
-"""The objects every master exposes. Each method says which role may call it, judges its arguments, and
-hands on to the engine's parts; it runs inside a transaction and its answer waits for the commit.
+"""The objects for tasks that every master exposes, and the rules of all exposed objects. Each method declares the role that may
+call it, validates its arguments and calls the engine's parts; it runs inside a transaction, and its answer waits for the commit.
 
 ``call`` is the call being performed; methods that answer later return ``LATER``. Arguments come from the
 wire: nothing about them is certain until it is checked here.
@@ -52,13 +52,13 @@ from .subscriptions import UNKNOWN, Subscriptions
 
 LIST_TASKS_MAX: Final = 2_000  # each row costs some 20 µs
 LAST_RUNS_TASKS_MAX: Final = 1_000  # each is read whole from the store
-PROGRESS_TASKS_MAX: Final = 200  # asked every other second by every bar
+PROGRESS_TASKS_MAX: Final = 200  # every progress bar asks every two seconds
 
-Rows = list[list[Any]]  # spelled out here, for some objects have a method called list
+Rows = list[list[Any]]  # an alias, because some objects have a method called list
 
 
 class TaskQueue(ItemQueueObject):
-    """``get_task_queue(name)``: where tasks go in; and, as in the tutorial, a queue of plain values."""
+    """``get_task_queue(name)``: the queue to submit tasks to; also, as in the tutorial of ``multiprocessing.managers``, an item queue."""
 
     def __init__(self, engine: Engine, name: str = "default") -> None:
         super().__init__(engine)
@@ -76,7 +76,7 @@ class TaskQueue(ItemQueueObject):
         proofs: list[Any] | None = None,
     ) -> object:
         """Accept tasks ``[[id, payload], …]`` of one callable; answers how many were new. ``blobs``: the content
-        they name, ``[[id, [hash, …]], …]``; it is here for as long as they are. ``proofs``: of ids that were computed from a key,
+        they name, ``[[id, [hash, …]], …]``; it is kept as long as the tasks are. ``proofs``: of ids that were computed from a key,
         ``[[id, proof], …]``."""
         allow_queue(call, self.name)
         if not isinstance(options, dict):
@@ -92,7 +92,7 @@ class TaskQueue(ItemQueueObject):
 
     @exposed(Role.ADMIN)
     def pause(self, call: Call, reason: str = "") -> None:
-        """Nothing of this queue, tasks or items, is handed out until ``resume``; what runs goes on."""
+        """Pause the queue: none of its tasks or items is handed out until ``resume``; running tasks continue."""
         self._set(call, True, validate_text("reason", reason))
 
     @exposed(Role.ADMIN)
@@ -112,8 +112,8 @@ class TaskQueue(ItemQueueObject):
 
 
 class ResultQueue(ItemQueueObject):
-    """``get_result_queue(stream)``: where outcomes come out, for those who watch; and, as in the tutorial, a queue
-    of plain values, whose name is the stream's, or ``results``."""
+    """``get_result_queue(stream)``: the outcomes of watched tasks; also, as in the tutorial of ``multiprocessing.managers``, an item
+    queue, with the name of the stream, or ``results``."""
 
     def __init__(self, engine: Engine, stream: str = "default") -> None:
         super().__init__(engine)
@@ -122,7 +122,7 @@ class ResultQueue(ItemQueueObject):
 
     @exposed(Role.CLIENT)
     def watch(self, call: Call, ids: list[bytes]) -> None:
-        """Be told of these tasks' ends, through ``collect``; a task nobody knows is told as state -1."""
+        """Watch these tasks: ``collect`` answers their outcomes. An unknown task has state -1."""
         self.engine.part(Subscriptions).watch(call.session, self.stream, check_ids(ids))
 
     @exposed(Role.CLIENT)
@@ -131,14 +131,14 @@ class ResultQueue(ItemQueueObject):
 
     @exposed(Role.CLIENT)
     def collect(self, call: Call, tasks_max: int = 1_000) -> object:
-        """Outcomes ``[[id, state, body], …]``, at least one; waits for it."""
+        """Outcomes ``[[id, state, body], …]``, at least one; waits until there is one."""
         return self.engine.part(Subscriptions).collect(
             call, self.stream, validate_whole("tasks_max", tasks_max, 1, 2**31)
         )
 
 
 class Tasks(EngineObject):
-    """``get_tasks()``: single tasks, by id."""
+    """``get_tasks()``: tasks by id or by a filter."""
 
     @exposed(Role.VIEWER)
     def states(self, call: Call, ids: list[bytes]) -> Rows:
@@ -150,12 +150,12 @@ class Tasks(EngineObject):
 
     @exposed(Role.VIEWER)
     def show(self, call: Call, id: bytes) -> dict[str, Any]:
-        """Everything known of a task, and why it waits if it does."""
+        """All that is known about a task, and why it waits if it does."""
         return details(self.engine, lookup.full(self.engine, call.session, id))
 
     @exposed(Role.VIEWER)
     def log(self, call: Call, id: bytes, attempt: int | None = None, offset: int = 0) -> dict[str, Any]:
-        """What an attempt (None: the latest) printed, from byte ``offset`` on, as far as it is kept."""
+        """The output of an attempt (None: the latest) from byte ``offset`` on, as far as it is kept."""
         if attempt is not None:
             validate_whole("attempt", attempt, 1, 2**31)
         validate_whole("offset", offset, 0, 2**53)
@@ -165,7 +165,7 @@ class Tasks(EngineObject):
 
     @exposed(Role.VIEWER)
     def last_runs(self, call: Call, ids: list[bytes]) -> Rows:
-        """``[id, worker, started, finished]`` of the last attempt of each of these that is known."""
+        """``[id, worker, started, finished]`` of the last attempt of each of these tasks that is known."""
         engine = self.engine
         if len(check_ids(ids)) > LAST_RUNS_TASKS_MAX:
             raise InvalidArgument(f"at most {LAST_RUNS_TASKS_MAX:,} ids at a time")
@@ -174,15 +174,15 @@ class Tasks(EngineObject):
 
     @exposed(Role.VIEWER)
     def progress(self, call: Call, ids: list[bytes]) -> Rows:
-        """``[id, started, done, total, note]`` of those of these that run and have told it."""
+        """``[id, started, done, total, note]`` of each of these tasks that runs and has reported its progress."""
         if len(check_ids(ids)) > PROGRESS_TASKS_MAX:
             raise InvalidArgument(f"at most {PROGRESS_TASKS_MAX:,} ids at a time")
         return told_progress(self.engine, lookup.tasks(self.engine, call.session, ids))
 
     @exposed(Role.CLIENT)
     def cancel(self, call: Call, ids: list[bytes], running: bool = True) -> Rows:
-        """Cancel; the state each task is in now: RUNNING means that its worker has been told, or, without
-        ``running``, that it is left alone."""
+        """Cancel tasks; returns the state of each. RUNNING: its worker is ordered to cancel it, or, without
+        ``running``, it was left running."""
         engine = self.engine
         found = lookup.tasks(engine, call.session, ids)
         reached = engine.part(Completion).cancel(found, engine.now, running=validate_flag("running", running))
@@ -198,7 +198,8 @@ class Tasks(EngineObject):
     def list(
         self, call: Call, filter: dict[str, Any], limit: int = 100, before: bytes | None = None
     ) -> list[dict[str, Any]]:
-        """The newest tasks that fit, newest first, as far as they fit one answer; ``before``: those older than that task."""
+        """The newest tasks that match the filter, newest first, as many as fit in one answer; ``before``: only tasks older than
+        this one."""
         engine = self.engine
         before_seq = None if before is None else lookup.task(engine, call.session, before).seq
         rows = engine.store.listing(
@@ -207,13 +208,13 @@ class Tasks(EngineObject):
         allows = call.session.allows_queue
         return summaries(engine, (row for row in rows if allows(row.queue)))
 
-    # many tasks by a filter: each call does a portion and says where the next one begins
+    # many tasks by a filter: each call does a bounded portion and answers where the next one begins
 
     @exposed(Role.VIEWER)
     def select(
         self, call: Call, filter: dict[str, Any], limit: int = 0, before: int | None = None
     ) -> dict[str, Any]:
-        """How many of a portion fit, by state, and the first ``limit`` of them; looks at 5,000 tasks at most."""
+        """How many tasks of a portion match, by state, and the first ``limit`` of them; looks at 5,000 tasks at most."""
         engine = self.engine
         limit = validate_whole("limit", limit, 0, VISITED_MAX)
         found = self._portion(call, filter, before, frozenset(StateNumber), limit or VISITED_MAX)
@@ -245,7 +246,7 @@ class Tasks(EngineObject):
 
     @exposed(Role.ADMIN)
     def purge(self, call: Call, filter: dict[str, Any], before: int | None = None) -> dict[str, Any]:
-        """Delete what does not run; who watches one that waited is told that it was cancelled."""
+        """Delete tasks that do not run; watchers of a task that waited get the outcome CANCELLED."""
         found = self._portion(call, filter, before, PURGEABLE, CHANGED_MAX)
         purge(self.engine, found.rows)
         return {"tasks": len(found.rows), "before": found.before}

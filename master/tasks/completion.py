@@ -1,8 +1,8 @@
-"""How attempts end: what a worker reports, what a lost worker leaves behind, what a cancel asks for.
+"""How attempts and tasks end: by a worker's report, a lost worker, a cancel or an expiry.
 
-Every end is checked twice: here against the picture in memory (whose lease is it?), and by the store's
-conditional update. A report that is not of the current attempt and lease is *stale*: it changes nothing
-and its sender is told so. A report that was accepted before and comes again is neither.
+Every end is checked twice: here against the leases in memory, and by the store's
+conditional update. A report that is not of the current attempt and lease is *stale*: it changes nothing,
+and the answer names it. A repeated report that was accepted before is neither stale nor accepted again.
 
 Invariants: 1. at most one result is accepted per task, of its current attempt; 2. result, count and
 acknowledgement are one transaction; 3. whatever ends a task raises ``Endings.ended`` in that transaction, once.
@@ -39,7 +39,7 @@ SUCCESS: Final = int(OutcomeNumber.SUCCESS)
 OUTCOMES_OF_WORKERS: Final = frozenset(OutcomeNumber) - {OutcomeNumber.LOST}
 OUTCOMES_REPORTED: Final = OUTCOMES_OF_WORKERS - {
     OutcomeNumber.RELEASED
-}  # LOST, RELEASED: there was no report
+}  # an attempt that ended LOST or RELEASED was not reported
 READY, RUNNING, SUCCEEDED, CANCELLED, EXPIRED = map(
     int,
     (
@@ -54,16 +54,14 @@ REPORTS_MAX: Final = 10_000  # in one call: five times what a worker sends at on
 SECONDS_MAX: Final = 1e9  # a duration beyond this is a broken clock
 INTERRUPTED: Final = Failure(
     type="WorkerLost",
-    message="its worker was told to end at once while it ran, and it may not be started twice",
+    message="its worker was stopped while it ran, and it may not be started twice",
     detail={"outcome": "lost"},
 ).encode()
-HANDED_BACK: Final = Failure(
-    type="Interrupted", message="its worker was told to end at once while it ran"
-).encode()
+HANDED_BACK: Final = Failure(type="Interrupted", message="its worker was stopped while it ran").encode()
 
 
 class Completion(Part):
-    """Completion attempts and cancels tasks, for every reason there is."""
+    """Ends attempts and tasks, for every possible reason."""
 
     def __init__(
         self,
@@ -82,8 +80,8 @@ class Completion(Part):
         self.meters: TaskMeter | None = None
 
     def finish(self, rows: list[Any], now: Now, named: Any = None) -> list[int]:
-        """Take a worker's report; the indices of rows that were stale. ``named``: the content of results, by index."""
-        check_reports(rows)  # all are judged before one is believed: memory has no rollback
+        """Process a worker's reports; returns the indices of stale rows. ``named``: the content that results name, by index."""
+        check_reports(rows)  # all rows are validated before one is applied: memory has no rollback
         references = self._references(rows, named) if named else None
         if self.meters is not None:
             self.meters.reported(rows, self._running)
@@ -121,7 +119,7 @@ class Completion(Part):
         return stale
 
     def _references(self, rows: list[Any], named: Any) -> list[tuple[int, int]]:
-        """Which task's row names which content from now on. A result that names what is not here is none."""
+        """Pairs of a task's row and the content that its result names. A result that names missing content becomes an error."""
         found: list[tuple[int, int]] = []
         for index, hashes in check_named(named):
             if type(index) is not int or not 0 <= index < len(rows):
@@ -136,10 +134,10 @@ class Completion(Part):
         return found
 
     def release(self, rows: list[Any], now: Now, *, begun: bool = False) -> None:
-        """A worker hands back what has not ended; what is no longer its own is passed over.
+        """A worker returns attempts that have not ended; rows that are no longer its own are ignored.
 
-        A row is ``[id, attempt, lease]``, and ``begun``: ``[…, seconds]``. Begun: it ran, and its worker was told to end
-        at once. Nobody is charged, but an at_most_once task is lost.
+        A row is ``[id, attempt, lease]``, with ``begun`` ``[…, seconds]``. ``begun``: the attempts ran when the worker had to stop
+        immediately. No failure or crash is counted, but an at_most_once task is lost, since it must not start twice.
         """
         mine: dict[bytes, int | None] = {}
         for id, attempt, lease, seconds in map(held_row, rows):
@@ -149,7 +147,7 @@ class Completion(Part):
         self.hand_back(mine, now)
 
     def began(self, rows: Iterable[tuple[bytes, int, bytes, float | None]], now: Now) -> list[bytes]:
-        """A worker tells which of what it holds has begun (``held_row``); the ids of those that are its own."""
+        """A worker reports which of its leased attempts have begun (``held_row``); returns the ids of those that are its own."""
         mine: list[bytes] = []
         for id, attempt, lease, seconds in rows:
             held = self._running.get(id)
@@ -163,9 +161,9 @@ class Completion(Part):
         return mine
 
     def hand_back(self, began: Mapping[bytes, int | None], now: Now) -> None:
-        """End leases that nobody is to be charged for: by id, at what steady time it began, None if it has not.
+        """End leases without counting a failure or crash. ``began``: by id, the steady time at which the attempt began, None if it did not.
 
-        What a worker once told to have begun has begun, whatever is said of it later.
+        An attempt that was once reported as begun stays begun, even if a later message says otherwise.
         """
         ended: list[Ended] = []
         returned: list[Returned] = []
@@ -191,8 +189,8 @@ class Completion(Part):
         self._ended(ended, now)
 
     def _unstarted(self, id: bytes, held: LeasedAttempt, now: Now, ended: list[Ended]) -> Returned:
-        """A lease that ends before its task began: no attempt of the task, and no cause for anything but a cancel that
-        was asked for meanwhile."""
+        """A lease that ends before its attempt began: it does not count as an attempt. The task is ready again, or cancelled if that
+        was requested meanwhile."""
         del self._running[id]
         is_cancelled = id in self.cancelling
         if is_cancelled:
@@ -205,7 +203,7 @@ class Completion(Part):
         return Returned(CANCELLED if is_cancelled else READY, finished, held.seq, held.attempt, held.lease)
 
     def lose(self, ids: Iterable[bytes], body: bytes, now: Now) -> None:
-        """Nobody can say what became of these."""
+        """End attempts whose fate is unknown: their worker is lost."""
         ended: list[Ended] = []
         rows = [
             self._unsuccessful(id, held, OutcomeNumber.LOST, body, None, None, now, ended)
@@ -217,7 +215,7 @@ class Completion(Part):
         self._ended(ended, now)
 
     def cancel(self, tasks: Iterable[Found], now: Now, *, running: bool = True) -> list[Found]:
-        """Cancel what waits, note it for what runs; the tasks, each named once, with the state reached."""
+        """Cancel tasks that wait, and request it for those that run; returns each task once, with its new state."""
         reached: list[Found] = []
         ended: list[Ended] = []
         for found in tasks:
@@ -235,7 +233,7 @@ class Completion(Part):
         return reached
 
     def revive(self, tasks: Iterable[Found]) -> list[tuple[bytes, int]]:
-        """Make terminal tasks that did not succeed ready again, with a clean record; each named once."""
+        """Make terminal tasks that did not succeed ready again, with failures and crashes reset; returns the state of each."""
         reached: list[tuple[bytes, int]] = []
         for found in tasks:
             state = StateNumber(found.state)
@@ -249,7 +247,7 @@ class Completion(Part):
         return reached
 
     def expire(self, now: Now, limit: int) -> int:
-        """Tasks that were not started in time; how many."""
+        """Expire tasks that were not started in time; returns how many."""
         expired = self._store.expire(now.steady, limit)
         self._ended([(row.id, row.route, row.state, EXPIRED, None, row.origin) for row in expired], now)
         return len(expired)
@@ -265,7 +263,7 @@ class Completion(Part):
         now: Now,
         ended: list[Ended],
     ) -> EndedAttempt:
-        """What becomes of a leased task; if it is its end, it is added to ``ended``."""
+        """The next state of a leased task whose attempt did not succeed; a task that becomes terminal is added to ``ended``."""
         facts = self._store.facts(held.seq)
         end = AttemptEnd(
             outcome=outcome,
@@ -315,13 +313,14 @@ class Completion(Part):
         )
 
     def _ended(self, tasks: list[Ended], now: Now) -> None:
-        """The only place from which the end of a task is told."""
+        """The only place that raises ``Endings.ended``."""
         if self.cancelling:
             self.cancelling.difference_update(task[0] for task in tasks)
         self._endings.ended(tasks, now)
 
     def _was_accepted(self, id: bytes, attempt: int, lease: bytes) -> bool:
-        """Whether this is a report that comes again. One of a lease that was taken back, and is the task's last, is not."""
+        """Whether this is a repeated report. A report of a lease that was revoked is not, even of the task's last lease: that
+        attempt ended without a report."""
         for found in self._store.find([id]):
             if found.attempt == attempt and found.lease == lease and found.state != RUNNING:
                 number = attempt - found.returned
@@ -333,9 +332,9 @@ class Completion(Part):
 
 
 def check_reports(rows: list[Any]) -> None:
-    """Judge reports ``[id, attempt, lease, outcome, body, started, seconds, after]``; raises InvalidArgument.
+    """Validate reports ``[id, attempt, lease, outcome, body, started, seconds, after]``; raises InvalidArgument.
 
-    In columns, because one is made for every task there is; only when something is wrong, row by row.
+    By columns, because there is a report for every task; only when something is wrong, row by row.
     """
     if len(rows) > REPORTS_MAX:
         raise InvalidArgument(
@@ -366,7 +365,7 @@ def _are_reports(rows: list[list[Any]]) -> bool:
 
 
 def held_row(row: Any) -> tuple[bytes, int, bytes, float | None]:
-    """``[id, attempt, lease]`` from the wire, and if its task has begun, for how many seconds; raises ProtocolError."""
+    """``[id, attempt, lease]`` from the wire, and for how many seconds the attempt has run if it has begun; raises ProtocolError."""
     match row:
         case [bytes(id), int(attempt), bytes(lease)]:
             return id, attempt, lease, None
@@ -378,7 +377,7 @@ def held_row(row: Any) -> tuple[bytes, int, bytes, float | None]:
 
 
 def _quarantined(crashes: int, body: bytes | None) -> bytes:
-    """The failure a dead task shows: how often its process died, and how the last time went."""
+    """The failure of a dead task: how often its process died, and the last failure."""
     deaths = f"died {crashes} times; the last time" if crashes != 1 else "died"
     return Failure.reworded(
         body or Failure(type="", message="its worker vanished").encode(),

@@ -1,17 +1,17 @@
-"""From submits and parked lease calls to rows: who gets what, decided once per transaction.
+"""From submits and parked lease calls to rows: decides once per transaction which worker gets which task.
 
 ::
 
-    submit calls ─► fresh ─┐                      ┌─► rows inserted RUNNING, straight to a waiting worker
+    submit calls ─► fresh ─┐                      ┌─► rows inserted RUNNING, leased to a waiting worker
                            ├─► plan ─► insert ────┤
     lease calls ─► parked ─┘     ▲        │       └─► rows inserted READY or SCHEDULED
-                                 └────────┘ some id was there: drop it, plan again
+                                 └────────┘ an id exists already: drop it, plan again
     then: routes with ready rows ─► store.lease ─► the calls still parked
 
-A task that a worker already waits for is written once, leased, instead of inserted, found and updated.
+A task for which a worker already waits is written once, as leased, instead of inserted, found and updated.
 
 Invariants: 1. a plan has no effect until its insert succeeded; 2. a lease leaves only in the reply that
-follows the commit of its row; 3. ready rows in the store go before fresh ones of the same capability.
+follows the commit of its row; 3. ready rows in the store are leased before fresh ones of the same capability.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from .submitted import are_tasks, check_computed
 from .subscriptions import Subscriptions
 
 LARGE_BYTES: Final = LEASE_BYTES_MAX // LEASE_TASKS_MAX  # smaller payloads cannot fill a reply: not measured
-SUBMIT_TASKS_MAX: Final = 10_000  # in one call: bounds the time others wait for its transaction
+SUBMIT_TASKS_MAX: Final = 10_000  # in one call: bounds the time that its transaction takes
 
 
 class Dispatch(Part):
-    """Holds a transaction's submits until ``settle``, and everybody's parked lease calls."""
+    """Holds the submits of a transaction until ``settle``, and answers parked lease calls."""
 
     def __init__(
         self,
@@ -57,8 +57,8 @@ class Dispatch(Part):
     ) -> None:
         self._store, self._routes, self._running, self._subscriptions = store, routes, running, subscriptions
         self._scheduled, self._expiry = scheduled, expiry
-        self._work = Work()  # a share of its own: of leases
-        self._has_more = False  # leases that could be given out were put off
+        self._work = Work()  # a share of the transaction for leases alone
+        self._has_more = False  # tasks that could be leased are left for the next transaction
         self._new_lease, self._payload_bytes_max = new_lease, payload_bytes_max
         self.meters: TaskMeter | None = None
         self._fresh: list[Submission] = []
@@ -67,7 +67,7 @@ class Dispatch(Part):
     def load(self, picture: Picture, now: Now) -> None:
         self.last_seq = picture.last_seq
 
-    # what calls ask for
+    # calls
 
     def submit(
         self,
@@ -98,19 +98,19 @@ class Dispatch(Part):
         return LATER
 
     def submit_own(self, route: Route, options: TaskOptions, tasks: list[list[bytes]], origin: int) -> None:
-        """Tasks that the master makes itself, with new ids."""
+        """Submit tasks that the master makes itself, with new ids."""
         large = any(len(payload) > LARGE_BYTES for _, payload in tasks)
         chosen = options.to_wire()
         packed = pack(chosen) if chosen else None
         self._fresh.append(Submission(None, route, options, packed, tasks, None, large, origin=origin))
 
     def park(self, parked: ParkedLease, capability: Capability) -> object:
-        """A lease call stands in line; ``settle`` answers it when there is work."""
+        """Park a lease call; ``give_out`` answers it when there is work."""
         capability.parked[parked.call] = parked
         parked.call.abandon = lambda: capability.unpark(parked.call)
         return LATER
 
-    # what a transaction does with it
+    # one transaction
 
     def begin(self) -> None:
         self._work.begin()
@@ -123,7 +123,7 @@ class Dispatch(Part):
         return self._has_more
 
     def settle(self, now: Now) -> None:
-        """Write all fresh tasks, those that are wanted as given out. Afterwards the store knows everything."""
+        """Write all fresh tasks, those for which a worker waits as leased. Afterwards the store has all submitted tasks."""
         while self._fresh:
             plan = Plan(self._routes, now, self.last_seq, self._new_lease)
             for submission in sorted(self._fresh, key=lambda one: -one.options.priority):
@@ -134,7 +134,7 @@ class Dispatch(Part):
             self._drop_known()
 
     def void(self) -> Iterable[Session]:
-        """Its submits were refused."""
+        """The submits of the failed transaction were refused."""
         self._fresh.clear()
         return ()
 
@@ -164,7 +164,7 @@ class Dispatch(Part):
             self._answer(LeaseReply(planned.parked, planned.lease, planned.groups))
 
     def serve_parked(self, now: Now) -> None:
-        """Give out what is ready to those who wait for it: as many as this transaction has room for; the rest in the next."""
+        """Lease ready tasks to parked calls, within the share of this transaction; the rest follow in the next."""
         self._has_more = False
         for capability in self._routes.capabilities.values():
             while capability.parked and (routes := self._routes.with_work(capability)):
@@ -203,14 +203,14 @@ class Dispatch(Part):
     def _answer(self, reply: LeaseReply) -> None:
         call = reply.parked.call
         if call.abandon is not None:
-            call.abandon()  # out of the line
+            call.abandon()  # removes it from the parked calls
             call.abandon = None
         call.answer([reply.lease, reply.groups])
 
-    # an id was there before: a repeated submit, or a mistake
+    # ids that exist already: a repeated submit, or a mistake
 
     def _drop_known(self) -> None:
-        """Take out of ``fresh`` what is stored already; refuse the calls that contradict it."""
+        """Remove tasks that are stored already from ``_fresh``; refuse calls that contradict a stored task."""
         known: dict[bytes, tuple[int, int | bytes]] = {
             found.id: (found.route, found.seq)
             for found in self._store.find(task[0] for one in self._fresh for task in one.tasks)
@@ -236,7 +236,8 @@ class Dispatch(Part):
     def _new_tasks(
         self, submission: Submission, known: dict[bytes, tuple[int, int | bytes]]
     ) -> list[list[bytes]]:
-        """``known``: the route, and the payload or the number of the row that has it."""
+        """The tasks of a submission that are new. ``known``: by id, the route and the payload, or the number of the row that has
+        the payload."""
         new: dict[bytes, bytes] = {}
         for id, payload in submission.tasks:
             before = known.get(id) or ((submission.route.number, new[id]) if id in new else None)

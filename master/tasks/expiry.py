@@ -1,4 +1,4 @@
-"""Tasks that were not started in time, and results that nobody needs any more: what ends or goes by its age."""
+"""Expires tasks that were not started in time, and deletes results that are too old or too many."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class Expiry(Part):
         self._nearest.set(self._store.next_expiry())
 
     def expect(self, expires: int | None) -> None:
-        """A task expires then."""
+        """A task expires at this moment."""
         self._nearest.expect(expires)
 
     def due(self, key: Hashable, now: Now) -> None:
-        if not self._timeline.jumped:  # else the time is in doubt, and nothing ends by it
+        if not self._timeline.jumped:  # after a jump of the clock the time is uncertain, and no task expires
             self._completion.expire(now, EXPIRED_MAX)
         self._nearest.set(self._store.next_expiry())
 
 
 class Retention(Part):
-    """Forgets results that are too old or too many, oldest first, and output beyond its bound."""
+    """Deletes results that are too old or too many, oldest first, and output beyond its bound."""
 
     name = "old results"
 
@@ -67,7 +67,7 @@ class Retention(Part):
             self._core.agenda.set(self, PURGE, now.mono + PURGE_EVERY_MS)
 
     def due(self, key: Hashable, now: Now) -> None:
-        if self._core.timeline.jumped or self._purge(now):  # the time is in doubt
+        if self._core.timeline.jumped or self._purge(now):  # the time is uncertain
             self._core.agenda.set(self, PURGE, now.mono)
         else:
             self._core.store.forget_workers(now.steady - self._core.limits.result_ttl_ms)
@@ -75,7 +75,7 @@ class Retention(Part):
                 self._look_later(now)
 
     def _purge(self, now: Now) -> bool:
-        """A portion; whether there is more."""
+        """Delete a bounded portion; whether there may be more."""
         store, limits = self._core.store, self._core.limits
         surplus = min(PURGED_MAX, self._routes.finished() - limits.results_max)
         rows = store.purge(now.steady - limits.result_ttl_ms, PURGED_MAX)

@@ -1,7 +1,7 @@
-"""Why a task is where it is, in one sentence, with what would change it. Reads only.
+"""Why a task is in its state, in one sentence, with what would change that. Reads only.
 
-``engine``'s picture says who could run it; the store is asked at most for how many stand before it in line,
-and that count has a bound: a queue of a million answers as fast as one of ten thousand.
+Memory knows which workers could run it. The store is read only to count the tasks that go before it,
+and that count is bounded: a queue of a million tasks answers as fast as one of ten thousand.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from ..workers.membership import Membership, Worker
 from .routes import Route, Routes
 from .shown import attempts_of, began_at
 
-AHEAD_MAX: Final = 10_000  # counted; beyond it a person is told "more than"
-ROUTES_MAX: Final = 500  # looked into for those ahead
-KINDS_MAX: Final = 20  # of workers, whose patterns are looked at
-NAMED_MAX: Final = 3  # workers in a sentence
+AHEAD_MAX: Final = 10_000  # counted; beyond it the text is "more than"
+ROUTES_MAX: Final = 500  # whose ready tasks are counted
+KINDS_MAX: Final = 20  # kinds of workers whose patterns are listed
+NAMED_MAX: Final = 3  # workers named in a sentence
 
 
 def why(engine: Engine, task: FullTask, *, position: bool = False) -> str:
-    """Empty when the task has ended. ``position``: look for its place in line, which costs a count."""
+    """Empty when the task has ended. ``position``: include its place among the waiting tasks, which costs a count."""
     state = StateNumber(task.state)
     if state.is_terminal:
         return ""
     if state == StateNumber.RUNNING:
         return _why_leased(engine, task)
     if state == StateNumber.SCHEDULED:
-        reason = "before the next attempt" if attempts_of(engine, task) else "as it was asked to"
+        reason = "before the next attempt" if attempts_of(engine, task) else "as its submit requested"
         now = engine.now
         left = max(0, task.at - now.wall if task.at is not None else (task.due or 0) - now.steady)
         paused = f"; besides, {_paused(engine, task)}" if engine.part(Routes).queue(task.queue).paused else ""
@@ -44,7 +44,7 @@ def why(engine: Engine, task: FullTask, *, position: bool = False) -> str:
 
 
 def is_stuck(engine: Engine, task: FullTask) -> bool:
-    """Whether it waits for what only a person does: its queue is paused, or no worker takes it."""
+    """Whether only an operator can make it run: its queue is paused, or no worker serves it."""
     if task.state != StateNumber.READY:
         return False
     route = engine.part(Routes).route(task.queue, task.task)
@@ -61,7 +61,7 @@ def _why_leased(engine: Engine, task: FullTask) -> str:
     began = began_at(engine, task.id)
     since = in_words((engine.now.steady - (began or task.started or 0)) / 1000)
     if worker is None or worker.info is None:
-        host = engine.store.worker_host(task.worker or 0) or "a worker that is forgotten by now"
+        host = engine.store.worker_host(task.worker or 0) or "a worker that is no longer listed"
         who = (
             f"{host} has had it for {since}, and has not connected since the master started: "
             "whether it has begun is not known"
@@ -72,8 +72,10 @@ def _why_leased(engine: Engine, task: FullTask) -> str:
         who = f"{_named(worker)} has run attempt {attempts_of(engine, task)} for {since}"
     if worker is not None and worker.session is None and worker.presence.lost_at is not None:
         left = in_words(max(0, worker.presence.lost_at - engine.now.mono) / 1000)
-        return f"{who}; it is not connected: unless it is back in {left}, the task is handed out again"
-    return who + (", and was told to cancel it" if task.cancel else "")
+        return (
+            f"{who}; it is not connected: unless it reconnects within {left}, the task goes to another worker"
+        )
+    return who + (", and is ordered to cancel it" if task.cancel else "")
 
 
 def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
@@ -90,7 +92,7 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
     slots = sum(worker.info.slots for worker in working if worker.info)
     busy = f"all {slots} slots that serve it are busy" if slots > 1 else "the one slot that serves it is busy"
     if not position:
-        return f"{busy}; `tq why` counts who is before it"
+        return f"{busy}; `tq why` counts the tasks before it"
     ahead = _ahead(engine, route, task)
     return f"{busy}; {_in_line(engine, ahead, working)}; more workers or slots would start it sooner"
 
@@ -112,14 +114,14 @@ def _none_serves(connected: int, task: FullTask) -> str:
 
 
 def _nobody(task: FullTask, workers: list[Worker], able: list[Worker]) -> str:
-    """Nobody takes it now: who knows it, why that does not help, and the line to write."""
+    """No worker takes it now: which workers know it, why they do not take it, and the command that helps."""
     connected = [one for one in workers if one.session is not None]
     knows = [one for one in workers if one.capability is not None and one.capability.knows(task.task)]
     module = task.task.partition(":")[0]
     start = f"start one with `tq-worker --connect … {'--allow-shell' if module == SHELL_TASKS else module}`"
     none = _none_serves(len(connected), task)
     if able:
-        return f"what serves it is draining and takes no more: {_list(able)}; {start}"
+        return f"the workers that serve it are draining: {_list(able)}; {start}"
     kept_out = [one for one in knows if one.session is not None]
     if kept_out:
         asked, allowed = _patterns(kept_out, 0), _patterns(kept_out, 1)
@@ -132,7 +134,7 @@ def _nobody(task: FullTask, workers: list[Worker], able: list[Worker]) -> str:
 
 
 def _patterns(workers: list[Worker], which: int) -> str:
-    """``which``: 0, of the queues that they were started for; 1, that their keys may use."""
+    """``which``: 0, the patterns of the queues that workers were started for; 1, of those that their keys may use."""
     kinds = list(dict.fromkeys(one.capability for one in workers if one.capability))
     keys = [(one.key.queues, one.key.allowed) for one in kinds[:KINDS_MAX]]
     others = " and others" if len(kinds) > KINDS_MAX else ""
@@ -140,7 +142,7 @@ def _patterns(workers: list[Worker], which: int) -> str:
 
 
 def _ahead(engine: Engine, route: Route, task: FullTask) -> int:
-    """How many ready tasks the workers of this one would take before it; at most one more than AHEAD_MAX."""
+    """How many ready tasks the workers that serve this task would take before it; at most one more than AHEAD_MAX."""
     with_work = engine.part(Routes).with_work
     rivals = {one.number: one for capability in route.capabilities for one in with_work(capability)}
     ahead = 0
@@ -158,7 +160,7 @@ def _in_line(engine: Engine, ahead: int, working: list[Worker]) -> str:
     rates = [worker.rates.steady for worker in working if worker.rates is not None]
     seconds = foreseen_seconds(ahead, rates, engine.now.mono)
     if seconds is None:
-        return f"{place}, and when it starts cannot be said yet"
+        return f"{place}; there is no estimate yet of when it starts"
     return f"{place}, and it starts {about(seconds)}"
 
 
@@ -174,7 +176,7 @@ def _list(workers: Iterable[Worker]) -> str:
 
 
 def about(seconds: float) -> str:
-    """``in about 40 s``: no more exact than a forecast is."""
+    """``in about 40 s``: rounded, because an estimate is not exact."""
     if seconds < 1:
         return "within a second"
     if seconds < 10:

@@ -1,4 +1,4 @@
-"""What is leased at the moment: records shared by what grants, ends and takes back leases. Pure."""
+"""The attempts that are leased at the moment: records shared by what grants, ends and takes back leases. Pure."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from .routes import ParkedLease
 
 
 class LeasedAttempt(NamedTuple):
-    """One leased attempt: what the store's row says of it, and whom it was given to."""
+    """One leased attempt: the data of its row that are needed in memory, and the worker that has it."""
 
     seq: int
     route: int
     attempt: int  # the fence: grows with every lease
-    number: int  # of this attempt as people count, which leaves out the leases that came back unstarted
+    number: int  # of the attempt as shown to people: leases that were returned unstarted are not counted
     lease: bytes
     worker: int  # its number in the store
-    suspect: bool  # a worker died before while it held this task: see Membership.starting
+    suspect: bool  # a worker was lost before while it held this task: see Membership.starting
     origin: int | None = None  # see origins.py; None: it was submitted
     begun: int | None = (
-        None  # steady ms at which it began, as its worker told; None: not told, it may wait there
+        None  # steady ms at which it began, as reported by its worker; None: not reported, it may wait there
     )
 
 
 class LeaseReply(NamedTuple):
-    """What a lease call is answered with: groups of ``[queue, task, timeout, [[id, attempt, payload], …]]``.
-    An entry that is a suspect, or whose number is not its attempt's, says both behind that."""
+    """The answer to a lease call: groups of ``[queue, task, timeout, [[id, attempt, payload], …]]``.
+    The entry of a suspect, or of an attempt whose number differs from ``attempt``, has these two as well."""
 
     parked: ParkedLease
     lease: bytes
@@ -37,18 +37,19 @@ class LeaseReply(NamedTuple):
 
 
 class Leases(Part):
-    """All leased tasks, by id. Code that grants, ends or takes back a lease changes ``running`` directly, since this happens for every task."""
+    """All leased tasks, by id. Code that grants, ends or takes back a lease changes ``running`` directly, because this happens
+    for every task."""
 
     def __init__(self) -> None:
         self.running: dict[bytes, LeasedAttempt] = {}
-        self.cancelling: set[bytes] = set()  # those whose cancel was asked for; in their rows, too
+        self.cancelling: set[bytes] = set()  # ids of those with a requested cancel; their rows record it too
         self._cancel_listeners: list[Callable[[bytes], None]] = []
 
     def listen_to_cancels(self, listener: Callable[[bytes], None]) -> None:
         self._cancel_listeners.append(listener)
 
     def cancel_asked(self, id: bytes) -> None:
-        """The worker that has this task is to end it."""
+        """Have the worker that runs this task cancel it."""
         for listener in self._cancel_listeners:
             listener(id)
 

@@ -1,8 +1,8 @@
-"""From an id that came over the wire to a task: the one way, and it knows the queues of the key that asks.
+"""Looks up tasks by ids that came over the wire, within the queues that the caller's key may use.
 
-Ids are no secrets: people read them to each other, and those of tasks with a key can be computed. So an id of a task
-in a queue that is not the key's is answered as one that does not exist, by every method and down to the wording. The
-exposed objects look tasks up here and nowhere else, which a test sees to.
+Ids are not secret: people pass them on, and the id of a task with a key can be computed. So every method answers an id of a task
+in a queue that the key may not use exactly as an id that does not exist, down to the wording. The exposed objects look up
+tasks here and nowhere else; a test checks that.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from ..engine.engine import Engine
 
 
-IDS_MAX: Final = 10_000  # in one call: each costs a look into the store
+IDS_MAX: Final = 10_000  # in one call: each costs a read of the store
 
 
 def tasks(engine: Engine, session: Session, ids: Any) -> list[Found]:
-    """Those of these ids that exist for this key, in their order, each once however often it is named."""
+    """The tasks of these ids that exist for this key, in this order, without duplicates."""
     is_within = within(engine.part(Routes), session)
     found = engine.store.find(dict.fromkeys(check_ids(ids)))
     return [one for one in found if is_within(one.route)]
@@ -39,7 +39,7 @@ def task(engine: Engine, session: Session, id: Any) -> Found:
 
 
 def full(engine: Engine, session: Session, id: Any) -> FullTask:
-    """As ``task``, with everything that stands in its row."""
+    """As ``task``, with all columns of its row."""
     [one] = full_ones(engine, [task(engine, session, id)])
     return one
 
@@ -50,7 +50,7 @@ def full_ones(engine: Engine, found: Iterable[Found]) -> list[FullTask]:
 
 
 def check_ids(ids: Any, most: int = IDS_MAX) -> list[bytes]:
-    """A list of task ids from the wire, at most so many; raises InvalidArgument."""
+    """Validate a list of at most ``most`` task ids from the wire; raises InvalidArgument."""
     if isinstance(ids, list) and len(ids) > most:
         raise InvalidArgument(f"{len(ids):,} task ids in one call; at most {most:,}: ask in portions")
     if isinstance(ids, list) and all(isinstance(id, bytes) and len(id) == TASK_ID_BYTES for id in ids):

@@ -1,4 +1,4 @@
-"""What the parts that give out and end tasks tell whoever counts. See ``master/observe/meters.py``."""
+"""The interface through which the parts that lease and end tasks report to meters. ``master/observe/meters.py`` implements it."""
 
 from __future__ import annotations
 

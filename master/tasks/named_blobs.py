@@ -1,4 +1,4 @@
-"""What a submit or a finish says of the content that its tasks or results name."""
+"""Validates the lists of content that tasks of a submit, or results of a finish, name."""
 
 from __future__ import annotations
 

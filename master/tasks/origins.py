@@ -1,5 +1,5 @@
-"""Where tasks come from that nobody submitted: the item queue of which one was an item, and where its result goes. A
-task's row has the number of its origin, so that whoever runs it, and whatever restarts meanwhile, it stays that item's.
+"""The origin of tasks that no client submitted: the item queue that the item was taken from, and the queue for its result. A
+task's row has the number of its origin, so that the task stays linked to its item across workers and restarts.
 Pure but for the store.
 """
 
@@ -17,12 +17,12 @@ ORIGINS_MAX: Final = 100_000  # pairs of queues; as many as there may be item qu
 
 
 class Origin(NamedTuple):
-    queue: str | None  # None: that queue was deleted, and nobody counts its items any more
-    results: str | None  # None: results are put nowhere
+    queue: str | None  # None: the queue was deleted, and its items are no longer counted
+    results: str | None  # None: results are not put into a queue
 
 
 class Origins(Part):
-    """All of them, by number."""
+    """All origins, by number."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -38,7 +38,7 @@ class Origins(Part):
             self._know(number, Origin(queue, results))
 
     def number(self, queue: str, results: str | None, account: Account | None = None) -> int:
-        """That of a pair of queues; it gets one on first use: for ``account``, which may raise QuotaExceeded."""
+        """The number of a pair of queues, created on first use and charged to ``account``, which may raise QuotaExceeded."""
         origin = Origin(queue, results)
         number = self._numbers.get(origin)
         if number is None:
@@ -54,7 +54,7 @@ class Origins(Part):
         return self._by_number[number]
 
     def queue_deleted(self, name: str) -> None:
-        """Items of a queue that has this name later are others: what came from it counts there no more."""
+        """A queue was deleted: its tasks must not count as items of a later queue with the same name."""
         mine = self._of_queue.pop(name, [])
         if mine:
             self._store.orphan_origins(name)

@@ -1,4 +1,4 @@
-"""How a transaction's submitted tasks are written: straight to the workers that wait for them, or to wait. Pure."""
+"""Plans how the tasks submitted in a transaction are written: leased to a worker that waits, or ready or scheduled. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ..store.interface.tasks import NewTasks
 from .leases import LeasedAttempt
 from .routes import Capability, ParkedLease, Route, Routes
 
-LEASE_TASKS_MAX: Final = 2_000  # in one reply: a worker that asks for more reads ahead too far
-LEASE_BYTES_MAX: Final = 4 * 1024 * 1024  # of payloads in one reply; a larger one travels alone
+LEASE_TASKS_MAX: Final = 2_000  # in one reply: a worker with more would read too far ahead
+LEASE_BYTES_MAX: Final = 4 * 1024 * 1024  # of payloads in one reply; a larger payload is sent alone
 AT_ONCE: Final = None, None
 RUNNING_STATE, READY_STATE, SCHEDULED_STATE = map(
     int, (StateNumber.RUNNING, StateNumber.READY, StateNumber.SCHEDULED)
@@ -25,7 +25,7 @@ RUNNING_STATE, READY_STATE, SCHEDULED_STATE = map(
 class Submission:
     """One submit call: tasks that share everything but id and payload."""
 
-    call: Call | None  # None: the master's own
+    call: Call | None  # None: submitted by the master itself
     route: Route
     options: TaskOptions
     options_packed: bytes | None
@@ -34,10 +34,10 @@ class Submission:
     has_large: bool
     blobs: dict[bytes, list[int]] | None = None  # named by these tasks
     origin: int | None = None
-    first_seq: int = 0  # that of its first task, less one
+    first_seq: int = 0  # the number before that of its first task
 
     def due(self, now: Now) -> tuple[int | None, int | None]:
-        """When it becomes ready: on the steady clock, or at an instant of the wall's; neither: at once."""
+        """When its tasks become ready: a moment of the steady clock, or of the wall clock; neither: immediately."""
         if self.options.at is None:
             delay = int(self.options.delay * 1000)
             return (now.steady + delay if delay else None), None
@@ -45,12 +45,12 @@ class Submission:
         return None, (at if at > now.wall else None)
 
     def expires(self, now: Now) -> int | None:
-        """When it expires, on the steady clock."""
+        """When its tasks expire, on the steady clock."""
         seconds = self.options.expires
         return None if seconds is None else now.steady + int(seconds * 1000)
 
     def references(self) -> list[tuple[int, int]]:
-        """Which row names which content."""
+        """Pairs of a task's row and the content it names."""
         named = self.blobs or {}
         numbered = enumerate(self.tasks, self.first_seq + 1)
         return [(seq, number) for seq, task in numbered for number in named.get(task[0], ())]
@@ -58,7 +58,7 @@ class Submission:
 
 @dataclass(slots=True)
 class PlannedLease:
-    """A parked lease call that a plan fills."""
+    """A parked lease call that a plan fills with tasks."""
 
     parked: ParkedLease
     lease: bytes
@@ -68,7 +68,7 @@ class PlannedLease:
     bytes_left: int = LEASE_BYTES_MAX
 
     def upto(self, tasks: list[list[bytes]], start: int, stop: int) -> int:
-        """Where ``tasks[start:stop]`` have to be cut so that the reply stays a frame; takes their bytes."""
+        """The index at which ``tasks[start:stop]`` must be cut so that the reply fits one frame; counts their bytes."""
         for index in range(start, stop):
             size = len(tasks[index][1])
             if size > self.bytes_left and (index > start or self.groups):
@@ -79,20 +79,20 @@ class PlannedLease:
 
 
 class Plan:
-    """What is to be written for a transaction's submissions, and which parked calls it answers. It has no effect by itself."""
+    """The rows to be written for a transaction's submissions, and the parked calls they answer. A plan has no effect by itself."""
 
     def __init__(self, routes: Routes, now: Now, last_seq: int, new_lease: Callable[[], bytes]) -> None:
         self._routes, self._now, self._seq, self._new_lease = routes, now, last_seq, new_lease
         self._parked: dict[
             Capability, list[ParkedLease]
-        ] = {}  # parked calls that are still to be filled, the next one last
+        ] = {}  # parked calls with room, the next one at the end
         self.groups: list[NewTasks] = []
         self.tasks = 0
         self.leases: dict[Call, PlannedLease] = {}
         self.counts: list[tuple[Route, int, int]] = []  # route, state, tasks
 
     def add(self, submission: Submission) -> None:
-        """In the order in which they are to be given out."""
+        """Add a submission. Called in the order in which tasks are to be leased."""
         due, taken = submission.due(self._now), 0
         submission.first_seq = seq = self._seq
         if due == AT_ONCE and not submission.route.queue.paused:
@@ -102,11 +102,13 @@ class Plan:
         self._seq += len(submission.tasks)
 
     def _fill_parked(self, submission: Submission, seq: int) -> int:
-        """Fill parked calls from a submission; how many of its tasks were taken."""
+        """Fill parked calls with tasks of a submission; returns how many were taken."""
         taken, wanted = 0, len(submission.tasks)
         for capability in submission.route.capabilities:
             if capability not in self._parked:
-                waits = self._routes.with_work(capability)  # stored tasks go first: leave the calls to them
+                waits = self._routes.with_work(
+                    capability
+                )  # stored tasks are leased first: leave the parked calls to them
                 self._parked[capability] = [] if waits else list(reversed(capability.parked.values()))
             parked_calls = self._parked[capability]
             while taken < wanted and parked_calls:
@@ -135,7 +137,7 @@ class Plan:
         due: tuple[int | None, int | None],
         planned: PlannedLease | None = None,
     ) -> None:
-        """Rows for ``tasks[start:stop]``; seq numbers follow the order of submission."""
+        """Add rows for ``tasks[start:stop]``; their numbers follow the order of submission."""
         if start == stop:
             return
         route, options, now = submission.route, submission.options, self._now

@@ -1,4 +1,4 @@
-"""A task as people want to see it: the row, its attempts, and one sentence on why it waits. Reads only."""
+"""Tasks as they are shown to people: the row, its attempts, and one sentence on why it waits. Reads only."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from .explain import is_stuck, why
 from .leases import Leases
 from .shown import attempts_of, began_at, shown_state
 
-# Of the texts of one answer, in characters, which are up to four bytes each: it stays below the limit of a frame.
+# Of the texts in one answer, counted in characters of up to four bytes each, so that the answer fits a frame.
 ROWS_BYTES_MAX: Final = 3 * 1024 * 1024
-ROW_BYTES: Final = 300  # what a row has besides: the names of its fields, and numbers
+ROW_BYTES: Final = 300  # of a row besides its texts: names of fields, and numbers
 ATTEMPTS_SHOWN_MAX: Final = 200  # of one task
-ATTEMPTS_BYTES_MAX: Final = 2 * 1024 * 1024  # of how they ended; an honest worker tells at most 68 KiB of one
-LOOKS_MAX: Final = 20_000  # at workers, in one listing: each reason is looked for among all
+ATTEMPTS_BYTES_MAX: Final = (
+    2 * 1024 * 1024
+)  # of their failures; an honest worker sends at most 68 KiB for one
+LOOKS_MAX: Final = 20_000  # workers examined for one listing: each reason needs a look at all workers
 Reasons = dict[tuple[str, str], str]
-"""Of one listing: why ready tasks of a queue and name wait, looked for once."""
+"""By queue and name: why ready tasks of them wait, determined once for a listing."""
 
 
 def summary(
@@ -57,7 +59,7 @@ def summary(
 
 
 def summaries(engine: Engine, tasks: Iterable[FullTask | None]) -> list[dict[str, Any]]:
-    """Rows of one listing, one after the other, until an answer is full: who wants more asks for those before the last one."""
+    """The rows of a listing until the answer is full: the caller continues with ``before`` the last one."""
     rows: list[dict[str, Any]] = []
     reasons: Reasons = {}
     left = ROWS_BYTES_MAX
@@ -72,7 +74,7 @@ def summaries(engine: Engine, tasks: Iterable[FullTask | None]) -> list[dict[str
 
 
 def details(engine: Engine, task: FullTask) -> dict[str, Any]:
-    """Everything: the summary, payload and result as they are, and the attempts, the latest of them if they are much."""
+    """The summary, the encoded payload and result, and the attempts; if these are too many or too large, the latest."""
     store, current = engine.store, task.attempt - task.returned
     logs = engine.part(AttemptOutput).texts(task)
     ended = _latest_attempts(engine, task.seq)
@@ -89,7 +91,9 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         for row in ended
     ]
     began = began_at(engine, task.id)
-    if task.state == StateNumber.SUCCEEDED or began is not None:  # the attempt is in the task's own row
+    if (
+        task.state == StateNumber.SUCCEEDED or began is not None
+    ):  # this attempt is recorded in the task's own row
         attempts.append(
             {
                 "attempt": current,
@@ -114,7 +118,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
 
 
 def _latest_attempts(engine: Engine, seq: int) -> list[AttemptRow]:
-    """Those that ended, in order: of very many, or of large ones, the latest. Read one by one: each may be large."""
+    """The attempts that ended, in order, the latest of too many or too large ones. Read one by one: each may be large."""
     rows: list[AttemptRow] = []  # the latest first
     left = ATTEMPTS_BYTES_MAX
     while len(rows) < ATTEMPTS_SHOWN_MAX and left > 0:
@@ -127,7 +131,7 @@ def _latest_attempts(engine: Engine, seq: int) -> list[AttemptRow]:
 
 
 def last_run(engine: Engine, task: FullTask) -> list[Any]:
-    """A task's last attempt (LastRun), as far as it has one."""
+    """A task's last attempt, a LastRun; without times if there was none."""
     store = engine.store
     began = began_at(engine, task.id)
     if task.state == StateNumber.SUCCEEDED or began is not None:
@@ -144,15 +148,15 @@ def last_run(engine: Engine, task: FullTask) -> list[Any]:
 
 
 def told_progress(engine: Engine, found: Iterable[Found]) -> list[list[Any]]:
-    """Of those that run and have told it (RunningProgress)."""
+    """RunningProgress of each task that runs and has reported its progress."""
     rows: list[list[Any]] = []
     for one in found:
         held = engine.part(Leases).running.get(one.id)
         if held is None:
             continue
-        told = engine.store.progress(held.seq, held.number)
-        if told is not None:
-            said = from_wire(TaskProgress, unpack(told))
+        packed = engine.store.progress(held.seq, held.number)
+        if packed is not None:
+            said = from_wire(TaskProgress, unpack(packed))
             started = _seconds(engine.now, held.begun) or 0.0
             rows.append(to_wire(RunningProgress(one.id, started, said.done, said.total, said.note)))
     return rows
@@ -164,7 +168,7 @@ def _reason(engine: Engine, task: FullTask, position: bool, reasons: Reasons | N
     key = (task.queue, task.task)
     if key not in reasons:
         if len(reasons) * len(engine.part(Membership).by_node) >= LOOKS_MAX:
-            return "`tq why` tells why it waits"
+            return "`tq why` says why it waits"
         reasons[key] = why(engine, task)
     return reasons[key]
 

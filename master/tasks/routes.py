@@ -6,7 +6,7 @@ equal workers are one queue, not a thousand.
 
 A capability is compared with each route once, and with a bounded number of routes in a transaction. So the cost of an
 announcement in one transaction does not depend on how many routes there are or how expensive the worker's patterns are.
-Each pair that matches is charged to the account of the key whose workers serve the route (``Resource.ROUTES``).
+Each pair that matches is charged to the account of the key whose workers serve the route (``Resource.SERVED_ROUTES``).
 
 Invariant: a route's counts equal the store's at every commit (``Picture.counts``).
 """
@@ -43,7 +43,7 @@ class Queue:
     def __init__(self, name: str) -> None:
         self.name, self.paused, self.reason = name, False, ""
         self.since: int | None = None  # steady ms; while paused
-        self.rate: Rate | None = None  # of attempts that end; since there was one
+        self.rate: Rate | None = None  # of attempts that end; None until one has
         self.routes: list[Route] = []
 
     @property
@@ -61,7 +61,7 @@ class Route:
     def __init__(self, number: int, queue: Queue, task: str) -> None:
         self.number, self.queue, self.task = number, queue, task
         self.counts = [0] * _STATES
-        self.has_large = False  # payloads that have to be measured when they are handed out
+        self.has_large = False  # its payloads must be measured when they are leased
         self.capabilities: dict[Capability, None] = {}
 
     @property
@@ -81,7 +81,7 @@ class ParkedLease(NamedTuple):
 
 
 class CapabilityKey(NamedTuple):
-    key_id: str  # workers of two keys are two kinds: each key has the served routes of its own on its account
+    key_id: str  # part of the key, so that each key pays for its own workers' served routes
     tasks: frozenset[str]
     allow: tuple[str, ...]  # patterns of other callables it would import
     queues: tuple[str, ...]  # patterns the worker asked for; empty: all
@@ -89,11 +89,11 @@ class CapabilityKey(NamedTuple):
 
 
 class Capability:
-    """What a set of equal workers can serve, and their lease calls that wait."""
+    """What a set of equal workers can serve, and their parked lease calls."""
 
     def __init__(self, key: CapabilityKey, account: Account) -> None:
         self.key, self.account = key, account
-        self.looked = 0  # so many routes, in their order, were compared
+        self.looked = 0  # how many routes, in their order, were compared
         self.routes: list[Route] = []
         self.parked: OrderedDict[Call, ParkedLease] = OrderedDict()
 
@@ -106,11 +106,11 @@ class Capability:
         )
 
     def unpark(self, call: Call) -> None:
-        """It is not to be answered any more."""
+        """Remove a parked call."""
         self.parked.pop(call, None)
 
     def glances(self, route: Route) -> int:
-        """What comparing it with a route takes, see ``GLANCES``."""
+        """The cost of comparing it with a route: see ``GLANCES``."""
         key = self.key
         names = [glob(one).steps(route.task) for one in key.allow]
         queues = [glob(one).steps(route.queue.name) for one in (*key.queues, *key.allowed)]
@@ -118,20 +118,20 @@ class Capability:
 
 
 class Routes(Part):
-    """All of them, by number and by name."""
+    """All routes and queues, and the capabilities that serve them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.by_number: dict[int, Route] = {}
         self.queues: dict[str, Queue] = {}
         self.capabilities: dict[CapabilityKey, Capability] = {}
-        self._ready: dict[Route, None] = {}  # all that have ready tasks, and some that had
+        self._ready: dict[
+            Route, None
+        ] = {}  # all routes with ready tasks, and some that had: see ``forget_idle``
         self._in_order: list[Route] = []
-        self._behind: dict[Capability, None] = {}  # not compared with all routes yet; they take turns
-        self._full: dict[
-            Capability, None
-        ] = {}  # so are these, and their key has as many served routes as it may have
-        self._left = COMPARED_AT_ONCE  # of this transaction
+        self._behind: dict[Capability, None] = {}  # not yet compared with all routes; they take turns
+        self._full: dict[Capability, None] = {}  # likewise, but the account of their key is full
+        self._left = COMPARED_AT_ONCE  # comparisons left in this transaction
         self._by_name: dict[tuple[str, str], Route] = {}
         self._resume_listeners: list[Callable[[str], None]] = []
 
@@ -139,19 +139,19 @@ class Routes(Part):
         self._resume_listeners.append(listener)
 
     def resumed(self, queue: str) -> None:
-        """A queue is not paused any more: whoever has something for it, or waits there, goes on."""
+        """A queue is no longer paused: call the listeners."""
         for listener in self._resume_listeners:
             listener(queue)
 
     def load(self, picture: Picture, now: Now) -> None:
-        """Take the store's picture; capabilities and their parked calls stay."""
+        """Take the store's picture. Capabilities and their parked calls stay: their sessions are still open."""
         self.by_number.clear()
         self.queues.clear()
         self._by_name.clear()
         self._ready.clear()
         self._in_order.clear()
         for capability in self.capabilities.values():
-            capability.account.give(Resource.ROUTES, len(capability.routes))
+            capability.account.give(Resource.SERVED_ROUTES, len(capability.routes))
             capability.routes.clear()
             capability.looked = 0
         for name, paused, reason, since in picture.queues:
@@ -162,17 +162,17 @@ class Routes(Part):
         for number, state, tasks in picture.counts:
             route = self.by_number[number]
             self.count(route, state, tasks)
-            route.has_large |= state < StateNumber.RUNNING  # nobody knows how large they are
+            route.has_large |= state < StateNumber.RUNNING  # the size of stored payloads is unknown
         for row in picture.running:
             route = self.by_number[row.route]
             route.counts[StateNumber.RUNNING] += 1
-            route.has_large = True  # nor of what comes back
+            route.has_large = True  # and of leased ones, which may return
         self._behind = dict.fromkeys(self.capabilities.values())
         self._full.clear()
         self.match_routes()
 
     def route(self, queue: str, task: str, account: Account | None = None) -> Route:
-        """The route of a callable in a queue, made on first use: for ``account``, which may raise QuotaExceeded."""
+        """The route of a callable in a queue, created on first use and charged to ``account``, which may raise QuotaExceeded."""
         route = self._by_name.get((queue, task))
         if route is None:
             check_name("queue", queue)
@@ -205,17 +205,17 @@ class Routes(Part):
         return capability
 
     def check_room(self, key: CapabilityKey, account: Account) -> None:
-        """Raises QuotaExceeded when this would be one more kind of worker, of a key that has as many served routes as it may have."""
+        """Raises QuotaExceeded for a new kind of worker when the account of its key is full."""
         if key not in self.capabilities:
-            account.check(Resource.ROUTES, 1)
+            account.check(Resource.SERVED_ROUTES, 1)
 
     def forget_capability(self, capability: Capability) -> None:
-        """Nobody announces it any more."""
+        """No worker has this capability any more."""
         self.capabilities.pop(capability.key, None)
         self._behind.pop(capability, None)
         self._full.pop(capability, None)
-        capability.account.give(Resource.ROUTES, len(capability.routes))
-        self._behind |= self._full  # there is room again, perhaps
+        capability.account.give(Resource.SERVED_ROUTES, len(capability.routes))
+        self._behind |= self._full  # its account may have room again
         self._full.clear()
         for route in capability.routes:
             del route.capabilities[capability]
@@ -232,24 +232,24 @@ class Routes(Part):
             self._ready[self.by_number[route]] = None
 
     def count(self, route: Route, state: int, tasks: int) -> None:
-        """So many more in this state."""
+        """Add so many tasks in this state."""
         route.counts[state] += tasks
         if state == READY:
             self._ready[route] = None
 
     def with_work(self, capability: Capability) -> list[Route]:
-        """Those it serves that have work. Looked for where there is less to look at: most names have none."""
+        """The routes it serves that have work. Iterates over the smaller of the two sets: most routes have no work."""
         if len(self._ready) < len(capability.routes):
             return [route for route in self._ready if route.has_work and capability in route.capabilities]
         return [route for route in capability.routes if route.has_work]
 
     def forget_idle(self) -> None:
-        """Those that had ready tasks and have none any more."""
+        """Drop routes without ready tasks from ``_ready``."""
         for route in [route for route in self._ready if route.counts[READY] <= 0]:
             del self._ready[route]
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
-        """Tasks have ended: for the counts."""
+        """Count tasks that have ended."""
         routes = self.by_number
         for _, route, before, state, _, _ in tasks:
             counts = routes[route].counts
@@ -257,7 +257,7 @@ class Routes(Part):
             counts[state] += 1
 
     def attempts_ended(self, routes: Iterable[int], now: int) -> None:
-        """Attempts of these routes, one each time it is named, have ended: for the queues' rates."""
+        """Count an ended attempt for each entry of ``routes``, for the rates of the queues."""
         for number, attempts in Counter(routes).items():
             queue = self.by_number[number].queue
             if queue.rate is None:
@@ -280,7 +280,7 @@ class Routes(Part):
     # which capability serves which route
 
     def has_more(self) -> bool:
-        """Whether there is a route and a capability that were not compared yet."""
+        """Whether some capability was not compared with all routes yet."""
         return bool(self._behind)
 
     def give_out(self, now: Now) -> None:
@@ -288,7 +288,7 @@ class Routes(Part):
         self.forget_idle()
 
     def match_routes(self) -> None:
-        """A transaction's share of it."""
+        """Compare capabilities with routes, within the share of one transaction."""
         self._left = COMPARED_AT_ONCE
         self._look()
 
@@ -306,11 +306,11 @@ class Routes(Part):
                     break
                 capability.looked += 1
             if capability.looked < len(self._in_order) and capability not in self._full:
-                self._behind[capability] = None  # after the others
+                self._behind[capability] = None  # after all other capabilities
 
     def _add_served(self, route: Route, capability: Capability) -> bool:
-        """Whether there was room for it."""
-        if not capability.account.takes(Resource.ROUTES, 1):
+        """Whether the account had room for it."""
+        if not capability.account.takes(Resource.SERVED_ROUTES, 1):
             self._full[capability] = None
             return False
         capability.routes.append(route)
@@ -323,7 +323,7 @@ def numbers(routes: Iterable[Route]) -> list[int]:
 
 
 def within(routes: Routes, session: Session) -> Callable[[int], bool]:
-    """Whether a route, by its number, is in a queue of the session's key; each route is judged once."""
+    """Returns a function that says whether a route, by number, is in a queue that the session's key may use; each route is checked once."""
     judged: dict[int, bool] = {}
 
     def is_within(number: int) -> bool:

@@ -1,7 +1,7 @@
-"""When tasks that wait for a moment are due next, each on the clock that it is meant on: see ``master/engine/clock.py``.
+"""Tasks that wait for a moment, each on its own kind of clock: see ``master/engine/clock.py``.
 
-The store has the rows; here is the nearest moment of each kind, at or before the true one, so that nothing is read
-from the store before something is due.
+The store has the rows. In memory is only the nearest moment of each kind, never later than the true one, so that the store is not
+read before something is due.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ DUE, AT = "due", "at"
 
 
 class Nearest:
-    """The nearest moment of one kind, in the agenda of a part."""
+    """The nearest moment of one kind, kept in the agenda of a part."""
 
     def __init__(self, agenda: Agenda, part: Part, key: Hashable, clock: Clock) -> None:
         self._agenda, self._part, self._key, self._clock = agenda, part, key, clock
         self._moment: int | None = None
 
     def set(self, moment: int | None) -> None:
-        """As the store has it."""
+        """Take the store's nearest moment."""
         self._moment = moment
         self._agenda.set(self._part, self._key, moment, self._clock)
 
     def expect(self, moment: int | None) -> None:
-        """A task waits for this one, too."""
+        """A task waits for this moment, too."""
         if moment is not None and (self._moment is None or moment < self._moment):
             self.set(moment)
 
 
 class ScheduledTasks(Part):
-    """Scheduled tasks: at their moment they are ready."""
+    """Makes scheduled tasks ready when their moment has come."""
 
     name = "tasks that are due"
 
@@ -52,7 +52,7 @@ class ScheduledTasks(Part):
         self._at.set(self._store.next_at())
 
     def expect(self, *, due: int | None = None, at: int | None = None) -> None:
-        """A task waits for this."""
+        """A task waits for this moment."""
         self._due.expect(due)
         self._at.expect(at)
 

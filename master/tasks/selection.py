@@ -1,13 +1,13 @@
-"""Many tasks by a filter, a portion at a time: for those who look through a million, or act on them.
+"""Selects tasks by a filter, a bounded portion at a time, so that a client can list or change a million tasks.
 
 ::
 
     newest ──────── window ────────┤ before: where the next portion goes on
               matching, at most so many
 
-A portion visits a bounded number of rows, whatever fits, so that a transaction stays short; it ends sooner where comparing
-names with patterns, or reading failures, has taken as long. Who asks goes on from ``before`` until there is none. New tasks
-have higher numbers than any portion: they are left out.
+A portion visits a bounded number of rows, matching or not, so that a transaction stays short; it ends sooner when comparing
+names with patterns, or reading failures, has taken as long. The client continues with ``before`` until it is None. New tasks
+have higher numbers than any portion, so they are not included.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from .completion import Completion
 from .routes import Routes
 from .shown import shown_state
 
-VISITED_MAX: Final = 5_000  # rows looked at in one portion: some ten milliseconds
-CHANGED_MAX: Final = 1_000  # tasks changed in one
+VISITED_MAX: Final = 5_000  # rows read in one portion: about ten milliseconds
+CHANGED_MAX: Final = 1_000  # tasks changed in one portion
 FAILED: Final = frozenset({StateNumber.FAILED, StateNumber.DEAD, StateNumber.LOST})  # states with a failure
 PATTERNS_MAX: Final = 100
-GLANCED_MAX: Final = 2_000  # queues, times patterns, that are compared before the first row is looked at
-PATTERN_CHARS_MAX: Final = 255  # names have no more
+GLANCED_MAX: Final = 2_000  # queues times patterns that are compared before the first row is read
+PATTERN_CHARS_MAX: Final = 255  # as long as a name
 TEXT_CHARS_MAX: Final = 1_000
 NEWEST: Final = 2**62  # no task has this number
 UNIX_SECONDS_MAX: Final = 1e11
@@ -41,29 +41,31 @@ UNIX_SECONDS_MAX: Final = 1e11
 WAITING: Final = frozenset({StateNumber.READY, StateNumber.SCHEDULED, StateNumber.BLOCKED})
 CANCELLABLE: Final = WAITING | {StateNumber.RUNNING}
 REVIVABLE: Final = frozenset(state for state in StateNumber if state.is_terminal) - {StateNumber.SUCCEEDED}
-PURGEABLE: Final = frozenset(StateNumber) - {StateNumber.RUNNING}  # what waits at a worker stays, too
+PURGEABLE: Final = frozenset(StateNumber) - {
+    StateNumber.RUNNING
+}  # a task that waits at its worker is not deleted either
 
 
 class Portion(NamedTuple):
     rows: list[WindowRow]
-    before: int | None  # None: there is nothing left to look at
+    before: int | None  # None: no rows are left
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """Which tasks; what is empty does not matter."""
+    """A filter of tasks; an empty field matches all."""
 
     states: frozenset[int] = frozenset()
-    queues: tuple[str, ...] = ()  # glob patterns, one of which has to fit; so are the next two
+    queues: tuple[str, ...] = ()  # glob patterns, one of which must match; so are the next two
     names: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()  # the type of the failure
-    text: str = ""  # stands in the failure's type or message, whatever its case
+    text: str = ""  # part of the failure's type or message, ignoring case
     since: int | None = None  # submitted at or after, steady ms
     until: int | None = None
 
     @classmethod
     def from_wire(cls, given: Any, shift: int = 0) -> Selection:
-        """A filter as a client wrote it, whose moments are the wall's; raises InvalidArgument."""
+        """A filter from the wire, with moments of the wall clock; raises InvalidArgument."""
         known = {"states", "queues", "names", "errors", "text", "since", "until"}
         if not isinstance(given, dict) or not given.keys() <= known:
             raise InvalidArgument(f"a filter is a map of {', '.join(sorted(known))}")
@@ -84,7 +86,7 @@ class Selection:
         )
 
     def fits(self, row: WindowRow, state: int) -> bool:
-        """``state``: as it is shown. Its route, and its failure, are judged elsewhere."""
+        """Whether a row matches. ``state``: as it is shown. Route and failure are compared separately, because that costs more."""
         return (
             (not self.states or state in self.states)
             and (self.since is None or row.created >= self.since)
@@ -97,18 +99,18 @@ class Selection:
 
 
 class _Look:
-    """What one portion looks at, and what that comes to, in rows."""
+    """The rows and names that one portion compares, and their cost in rows."""
 
     def __init__(self, engine: Engine, wanted: Selection, allows: Callable[[str], bool]) -> None:
         self._engine, self._wanted, self._allows = engine, wanted, allows
-        self._routes: dict[int, bool] = {}  # each is judged once, and only those whose tasks are met
+        self._routes: dict[int, bool] = {}  # each route is compared once, when its first task is met
         self._queues: dict[str, bool] = {}
-        self._steps = 0  # of comparing names with patterns
-        self._bytes = 0  # of failures
+        self._steps = 0  # spent on comparing names with patterns
+        self._bytes = 0  # of failures that were read
         self.rows = 0
 
     def finds_no_queue(self) -> bool:
-        """Whether no queue fits, as far as that is seen at a glance: then there is nothing to go through."""
+        """Whether no queue matches, if that is cheap to find out: then no row needs to be read."""
         names = self._engine.part(Routes).queues
         seen_at_once = len(names) * max(1, len(self._wanted.queues)) <= GLANCED_MAX
         return seen_at_once and not any(map(self._fits_queue, names))
@@ -128,7 +130,7 @@ class _Look:
     def fits_failure(self, row: WindowRow) -> bool:
         if row.state not in FAILED:
             return False
-        [found] = self._engine.store.outcomes([row.id])  # one by one: they may be large
+        [found] = self._engine.store.outcomes([row.id])  # one by one: failures may be large
         self.rows += 1
         self._bytes += len(found.body or b"")
         failure, wanted = Failure.heading(found.body), self._wanted
@@ -155,7 +157,7 @@ def portion(
     possible: frozenset[StateNumber],
     matches_max: int,
 ) -> Portion:
-    """The next tasks that fit a filter as it comes from the wire, newest first, of those in ``possible`` states."""
+    """The next tasks that match a filter from the wire, newest first, among those in ``possible`` states."""
     wanted, before = Selection.from_wire(given, engine.now.shift), _check_before(before)
     look, rows = _Look(engine, wanted, allows), list[WindowRow]()
     if look.finds_no_queue():
@@ -182,7 +184,7 @@ def portion(
 
 
 def purge(engine: Engine, rows: list[WindowRow]) -> None:
-    """Delete tasks that no worker has. Those that waited are cancelled before, so that who watches them hears of it."""
+    """Delete tasks that no worker has. Those that wait are cancelled first, so that their watchers get an outcome."""
     waiting = [row.id for row in rows if row.state in WAITING]
     engine.part(Completion).cancel(engine.store.find(waiting), engine.now)
     engine.store.delete([row.seq for row in rows])
@@ -192,10 +194,10 @@ def purge(engine: Engine, rows: list[WindowRow]) -> None:
 
 
 def _check_before(before: Any) -> int | None:
-    """Where a portion goes on, from the wire."""
+    """Validate where a portion continues, from the wire."""
     if before is None or (type(before) is int and 0 <= before <= NEWEST):
         return before
-    raise InvalidArgument(f"before is what the portion before this one answered, not {brief(before)}")
+    raise InvalidArgument(f"before must be the value that the previous portion answered, not {brief(before)}")
 
 
 def _patterns(name: str, given: Any) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""A leased task as people and programs are shown it. Reads only.
+"""The state of leased tasks as it is shown to people and programs. Reads only.
 
-In the store RUNNING means leased. A worker reads ahead, so much of what is leased only waits there: it is shown as READY until
-its worker has told that it began, and its attempts are counted by what began, not by leases.
+In the store RUNNING means leased. A worker reads ahead, so many leased tasks only wait at their worker: a task is shown as READY until
+its worker has reported its start, and its attempts are those that began, not its leases.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RUNNING: Final = int(StateNumber.RUNNING)
 
 
 def began_at(engine: Engine, id: bytes) -> int | None:
-    """When a leased task began, steady ms; None: that was not told, or it is not leased."""
+    """When a leased task began, steady ms; None: its start was not reported, or it is not leased."""
     held = engine.part(Leases).running.get(id)
     return None if held is None else held.begun
 
@@ -39,12 +39,12 @@ def waits_at_worker(engine: Engine, task: FullTask) -> bool:
 
 
 def attempts_of(engine: Engine, task: FullTask) -> int:
-    """How many of its attempts began; one whose worker vanished counts, for it may have."""
+    """How many of its attempts began; one whose worker was lost counts, because it may have begun."""
     return task.attempt - task.returned - waits_at_worker(engine, task)
 
 
 def begun(engine: Engine) -> Iterator[LeasedAttempt]:
-    """The leased tasks that run, as of their workers' last word: never more than there are slots."""
+    """The leased tasks that run, as of their workers' last beat: never more than there are slots."""
     for worker in engine.part(Membership).by_node.values():
         for id in worker.started:
             held = engine.part(Leases).running.get(id)
@@ -53,8 +53,8 @@ def begun(engine: Engine) -> Iterator[LeasedAttempt]:
 
 
 def running_by_route(engine: Engine) -> Counter[int]:
-    """How many tasks run, by route: never more than there are slots. Where tasks are too short to be told of, a worker runs as
-    many as it has slots, and what it was given first."""
+    """How many tasks run, by route: never more than there are slots. Short tasks end before a beat reports them; for these, a worker
+    with free slots is assumed to run the tasks that it was given first."""
     routes, room = Counter[int](), dict[int, int]()
     for worker in engine.part(Membership).by_node.values():
         if worker.session is not None and worker.info is not None:
@@ -74,7 +74,7 @@ def running_by_route(engine: Engine) -> Counter[int]:
 
 
 def shown_counts(route: Route, running: int) -> list[int]:
-    """A route's tasks by state. ``running``: so many of those that are leased run."""
+    """A route's tasks by state, as shown. ``running``: how many of the leased ones run."""
     counts = list(route.counts)
     counts[READY] += counts[RUNNING] - running
     counts[RUNNING] = running

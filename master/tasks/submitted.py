@@ -1,4 +1,4 @@
-"""What a submit brings, judged: tasks as they have to be, and ids that are computed. Pure."""
+"""Validates the tasks of a submit, and the proofs of computed ids. Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .routes import Route
 
 
 def check_computed(route: Route, tasks: list[list[bytes]], proofs: Any) -> None:
-    """Ids that can be computed are taken only with the proof that they were, for this queue: or whoever may use another
-    queue could take the id before its owner does."""
+    """Accept a computed id only with a proof that it was computed for this queue and callable. Without it, a client of another
+    queue could use the id first and block the task of its owner."""
     shown: dict[bytes, bytes] = {}
     match proofs:
         case list() if all(
@@ -35,7 +35,7 @@ def check_computed(route: Route, tasks: list[list[bytes]], proofs: Any) -> None:
 
 
 def are_tasks(tasks: list[Any]) -> bool:
-    """Whether each is ``[id, payload]``. Judged in columns: a look at each task by itself costs ten times more."""
+    """Whether each is ``[id, payload]``. Checked by columns: a check of each task by itself costs ten times as much."""
     if not tasks:
         return True
     if set(map(type, tasks)) != {list} or set(map(len, tasks)) != {2}:

@@ -1,9 +1,9 @@
-"""Who wants to know of which task: from a task's end to the collector that waits for it. Pure but for reads.
+"""Which sessions watch which tasks: from a task's end to the ``collect`` call that waits for it. Pure but for reads.
 
-Soft state: it lives and dies with the session; a client that reconnects says again what it watches.
+Soft state: it ends with the session; a client that reconnects sends its watches again.
 
-Invariants: 1. each watched id yields exactly one outcome; 2. a body is held only up to a bound per
-stream, beyond it the body is read from the store when it is collected; 3. an outcome is told only by a
+Invariants: 1. each watched id yields exactly one outcome; 2. bodies are held only up to a bound per
+stream, beyond it a body is read from the store when it is collected; 3. an outcome is sent only in a
 reply, hence after its commit.
 """
 
@@ -22,13 +22,13 @@ from ..engine.work import Work
 from ..store.interface.store import Store
 from .routes import Routes, within
 
-BODIES_BYTES_MAX: Final = 8 * 1024 * 1024  # held per stream for a collector that is slow
-ROOM_BYTES: Final = 4 * 1024  # of them, accounted for at once
-COLLECT_BYTES_MAX: Final = 4 * 1024 * 1024  # of bodies in one reply; a larger one travels alone
+BODIES_BYTES_MAX: Final = 8 * 1024 * 1024  # held per stream for a slow collector
+ROOM_BYTES: Final = 4 * 1024  # the portion in which they are charged to the account
+COLLECT_BYTES_MAX: Final = 4 * 1024 * 1024  # of bodies in one reply; a larger body is sent alone
 COLLECT_TASKS_MAX: Final = 10_000
-UNKNOWN: Final = -1  # the state told of a task nobody submitted
+UNKNOWN: Final = -1  # the state of a task that was never submitted
 
-_IN_STORE: Final = object()  # in place of a body that was too much to hold
+_IN_STORE: Final = object()  # in place of a body that exceeds the bound
 
 
 class Subscriptions(Part):
@@ -36,49 +36,51 @@ class Subscriptions(Part):
 
     def __init__(self, store: Store, routes: Routes) -> None:
         self._store, self._routes = store, routes
-        self._work = Work()  # a share of its own: of outcomes
-        self._streams: dict[bytes, Stream | dict[Stream, None]] = {}  # of most tasks there is one
-        self._ripe: dict[Stream, None] = {}  # streams with news, in order; a dict so that order is certain
-        self._told: dict[Stream, None] = {}  # those that were told something in this transaction
+        self._work = Work()  # a share of the transaction for outcomes alone
+        self._streams: dict[
+            bytes, Stream | dict[Stream, None]
+        ] = {}  # most tasks have one, which saves a dict
+        self._collectable: dict[
+            Stream, None
+        ] = {}  # streams with outcomes to collect, in order; a dict keeps the order
+        self._notified: dict[Stream, None] = {}  # streams that got an outcome in this transaction
 
     def check_room(self, session: Session, name: str, tasks: int) -> None:
-        """QuotaExceeded when a stream cannot watch so many more tasks."""
+        """Raises QuotaExceeded when the account has no room for so many more watched tasks."""
         self._stream(session, name)
         session.account.check(Resource.WATCHED, tasks)
 
     def expect(self, session: Session, name: str, ids: Iterable[bytes]) -> None:
-        """Watch tasks that have certainly not ended. That there is room was checked before."""
+        """Watch tasks that cannot have ended yet. The caller has checked the account: see ``check_room``."""
         if not session.open:
             return
         stream, streams = self._stream(session, name), self._streams
         new = [id for id in ids if id not in stream.watched]
         before = len(stream.watched)
         stream.watched.update(new)
-        session.account.note(
-            Resource.WATCHED, len(stream.watched) - before
-        )  # until collected: see check_room
-        if streams.keys().isdisjoint(new):  # as a rule nobody else watches a task
+        session.account.note(Resource.WATCHED, len(stream.watched) - before)  # until they are collected
+        if streams.keys().isdisjoint(new):  # usually a task has no other watcher
             streams.update(dict.fromkeys(new, stream))
         else:
             for id in dict.fromkeys(new):
                 _add(streams, id, stream)
 
     def watch(self, session: Session, name: str, ids: list[bytes]) -> None:
-        """Watch tasks whatever their state: those that have ended, or never were for this key, are told at once. Raises
+        """Watch tasks in any state: those that have ended, or do not exist for this key, yield their outcome immediately. Raises
         QuotaExceeded."""
         self.check_room(session, name, len(ids))
         self.watch_known(session, name, ids)
 
     def watch_known(self, session: Session, name: str, ids: list[bytes]) -> None:
-        """As ``watch``; that there is room was checked before."""
-        if not session.open:  # it said goodbye in this transaction
+        """As ``watch``, when the caller has checked the account."""
+        if not session.open:  # it was closed in this transaction
             return
         self.expect(session, name, ids)
         stream = self._stream(session, name)
         is_within = within(self._routes, session)
         found = self._store.find(dict.fromkeys(ids))
         states = {one.id: one.state for one in found if is_within(one.route)}
-        room = True  # for bodies: when one finds none, the rest are read when they are collected
+        room = True  # for bodies: once there is none, the others are read when they are collected
         for id in ids:
             state = states.get(id, UNKNOWN)
             if (state == UNKNOWN or state >= 10) and id in stream.watched:
@@ -99,7 +101,7 @@ class Subscriptions(Part):
                 session.account.give(Resource.WATCHED)
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
-        """Tasks became terminal in this transaction."""
+        """Note the outcomes of tasks that became terminal in this transaction."""
         streams = self._streams
         if not streams:
             return
@@ -123,18 +125,18 @@ class Subscriptions(Part):
 
         call.abandon = abandon
         if stream.outcomes:
-            self._ripe[stream] = None
+            self._collectable[stream] = None
         return LATER
 
     def begin(self) -> None:
         self._work.begin()
 
     def settle(self, now: Now) -> None:
-        """Answer the parked collects that have something to get, as many as this transaction has room for."""
-        for stream in list(self._ripe):
+        """Answer parked collects that have outcomes, within the share of this transaction."""
+        for stream in list(self._collectable):
             if not self._work.is_left:
                 break
-            del self._ripe[stream]
+            del self._collectable[stream]
             if stream.collect is not None and stream.outcomes:
                 call, tasks_max = stream.collect
                 stream.collect = call.abandon = None
@@ -143,16 +145,16 @@ class Subscriptions(Part):
                 call.answer(taken)
 
     def is_unsettled(self) -> bool:
-        """Whether collects were put off that could be answered."""
-        return bool(self._ripe)
+        """Whether collects that could be answered are left for the next transaction."""
+        return bool(self._collectable)
 
     def committed(self) -> None:
-        """What was said in the transaction is so."""
-        self._told.clear()
+        """The outcomes of this transaction are durable."""
+        self._notified.clear()
 
     def void(self) -> list[Session]:
-        told, self._told = self._told, {}
-        return list(dict.fromkeys(stream.session for stream in told))
+        notified, self._notified = self._notified, {}
+        return list(dict.fromkeys(stream.session for stream in notified))
 
     def must_reconnect(self, session: Session) -> bool:
         return bool(session.streams)
@@ -163,8 +165,8 @@ class Subscriptions(Part):
             self._give_back_room(stream)
             for id in list(stream.watched):
                 self._forget(id, stream)
-            self._ripe.pop(stream, None)
-            self._told.pop(stream, None)
+            self._collectable.pop(stream, None)
+            self._notified.pop(stream, None)
         session.account.give(Resource.STREAMS, len(session.streams))
         session.streams.clear()
 
@@ -186,20 +188,20 @@ class Subscriptions(Part):
             self._streams.pop(id, None)
 
     def _tell(self, stream: Stream, id: bytes, state: int, body: bytes | object | None) -> bool:
-        """``body``: or _IN_STORE. Whether there was room for it."""
-        told = body
+        """Add an outcome to a stream; whether there was room for its body. ``body`` may be _IN_STORE."""
+        held = body
         if isinstance(body, bytes):
             size = stream.bodies_bytes + len(body)
             if size > stream.room_bytes and not self._make_room(stream, size):
-                told = _IN_STORE
+                held = _IN_STORE
             else:
                 stream.bodies_bytes = size
-        stream.outcomes.append((id, state, told))
-        self._ripe[stream] = self._told[stream] = None
-        return told is body
+        stream.outcomes.append((id, state, held))
+        self._collectable[stream] = self._notified[stream] = None
+        return held is body
 
     def _make_room(self, stream: Stream, size: int) -> bool:
-        """Whether so many bytes of bodies may be held for a stream: in portions, for one is asked for by every task."""
+        """Whether ``size`` bytes of bodies may be held for a stream. Charged in portions, because this is called for every task."""
         if size > BODIES_BYTES_MAX:
             return False
         more = max(ROOM_BYTES, size - stream.room_bytes)
@@ -213,7 +215,7 @@ class Subscriptions(Part):
         stream.room_bytes = 0
 
     def _take(self, stream: Stream, tasks_max: int) -> tuple[list[list[Any]], int]:
-        """Outcomes, and about how many bytes their bodies have."""
+        """Remove outcomes from a stream; returns them and about how many bytes their bodies have."""
         taken: list[list[Any]] = []
         size = 0
         while stream.outcomes and len(taken) < tasks_max and size < COLLECT_BYTES_MAX:

@@ -1,4 +1,4 @@
-"""What every master exposes to workers. See ``master/tasks/calls.py`` for the rules."""
+"""The object that every master exposes to workers. ``master/tasks/calls.py`` has the rules of exposed objects."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from .membership import Membership
 from .orders import Orders
 from .worker_info import WorkerInfo
 
-HELD_MAX: Final = 100_000  # leases that a worker announces again
+HELD_MAX: Final = 100_000  # leases in one announcement of a worker that reconnects
 
 
 class Dispatcher(EngineObject):
-    """``get_dispatcher()``: a worker's side of everything."""
+    """``get_dispatcher()``: all calls of a worker."""
 
     @exposed(Role.WORKER)
     def announce(self, call: Call, info: dict[str, Any], held: list[Any]) -> dict[str, Any]:
         engine = self.engine
-        told = WorkerInfo.from_wire(info)
-        consumers = Consumer.from_wire(told.apply)
+        announced = WorkerInfo.from_wire(info)
+        consumers = Consumer.from_wire(announced.apply)
         for queue in (
             name for consumer in consumers for name in (consumer.queue, consumer.results) if name is not None
         ):
             allow_queue(call, queue)
-        dropped = engine.part(Membership).announce(call.session, told, _check_held(held), engine.now)
+        dropped = engine.part(Membership).announce(call.session, announced, _check_held(held), engine.now)
         engine.part(Consumers).announce(call.session.node, consumers, call.session.account)
         return {"lease_seconds": engine.limits.lease_ms / 1000, "dropped": dropped}
 
     @exposed(Role.WORKER)
     def lease(self, call: Call, want: int) -> object:
-        """Up to ``want`` tasks, at least one; waits for it."""
+        """Lease up to ``want`` tasks, at least one; waits until there is one."""
         worker = self.engine.part(Membership).of(call.session)
         capability = worker.capability
         if capability is None:
@@ -51,7 +51,7 @@ class Dispatcher(EngineObject):
 
     @exposed(Role.WORKER)
     def finish(self, call: Call, rows: list[Any], blobs: list[Any] | None = None) -> list[int]:
-        """Reports of ended attempts; the indices of those that came too late. ``blobs``: the content that
+        """Report attempts that have ended; answers the indices of stale rows. ``blobs``: the content that
         results name, ``[[index of the row, [hash, …]], …]``."""
         self.engine.part(Membership).of(call.session)
         stale = self.engine.part(Completion).finish(validate_list("rows", rows), self.engine.now, blobs)
@@ -60,7 +60,7 @@ class Dispatcher(EngineObject):
 
     @exposed(Role.WORKER)
     def release(self, call: Call, rows: list[Any], begun: bool = False) -> None:
-        """Hand back attempts that were not started, or (``begun``) that were and did not end."""
+        """Return attempts that were not started, or (``begun``) that were started and did not end."""
         self.engine.part(Membership).of(call.session)
         self.engine.part(Completion).release(
             validate_list("rows", rows), self.engine.now, begun=validate_flag("begun", begun)
@@ -68,32 +68,32 @@ class Dispatcher(EngineObject):
 
     @exposed(Role.WORKER)
     def leave(self, call: Call) -> None:
-        """The worker ends: nothing more is leased to it, and what it still holds is handed to others."""
+        """The worker ends: it gets no more leases, and its tasks go to other workers."""
         self.engine.part(Membership).leave(call.session, self.engine.now)
         self.engine.part(Consumers).forget(call.session.node)
 
     @exposed(Role.WORKER)
     def starting(self, call: Call, ids: list[bytes]) -> None:
-        """These suspects are about to start; answered before they do."""
+        """Announce that these suspects are about to start; the worker starts them after the answer."""
         self.engine.part(Membership).starting(call.session, check_ids(ids))
 
     @exposed(Role.WORKER)
     def beat(self, call: Call, started: list[Any], facts: dict[str, Any] | None = None) -> None:
         """What is running, ``[[id, attempt, lease, seconds], …]``, and ``{"memory_bytes": …}`` of the worker and its
-        children: for people to look at."""
+        children, for people to see."""
         self.engine.part(Membership).beat(
             call.session, validate_list("started", started), facts, self.engine.now
         )
 
     @exposed(Role.WORKER)
     def observe(self, call: Call, rows: list[Any]) -> None:
-        """What running attempts say: ``[[id, attempt, lease, size, text, progress], …]``."""
+        """Output and progress of running attempts: ``[[id, attempt, lease, size, text, progress], …]``."""
         self.engine.part(Membership).of(call.session)
         self.engine.part(AttemptOutput).observe(validate_list("rows", rows), self.engine.now)
 
     @exposed(Role.WORKER)
     def orders(self, call: Call) -> object:
-        """What the worker is to do: ``["cancel", id, attempt]``, ``["drain"]``; waits for one."""
+        """Orders for the worker: ``["cancel", id, attempt]``, ``["drain"]``; waits until there is one."""
         return self.engine.part(Orders).ask(call)
 
 

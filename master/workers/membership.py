@@ -1,4 +1,4 @@
-"""Who works here: workers as they announce themselves, fall silent, come back, or are given up.
+"""The workers of the cluster: they announce themselves, become absent, reconnect, or are lost.
 
 ::
 
@@ -7,7 +7,7 @@
                   │   └─────────────────────────────────────────────┐ │
                   └───────────── announce (held leases) ◄───────────┴─┘
 
-When a worker is absent, and for how long it may be, is decided in ``master/engine/presence.py``.
+``master/engine/presence.py`` decides when a worker is absent, and when an absent worker is lost.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from ..tasks.routes import Capability, CapabilityKey, Routes
 from .worker_info import WorkerInfo
 
 MEMORY_BYTES_MAX: Final = 2**53
-ORDERS_MIN: Final = 1_000  # kept for a worker that does not ask, before any is looked at
+ORDERS_MIN: Final = 1_000  # kept for a worker that does not ask for orders, before obsolete ones are removed
 FORGET_ABSENT_MS: Final = 3_600_000  # an absent worker without leases is listed for an hour
-WORKER_BYTES: Final = 1_024  # what one that is listed takes in memory besides what it says
+WORKER_BYTES: Final = 1_024  # memory of a listed worker, besides its announcement
 WORKERS_MAX: Final = 100_000
 
 
 class Cost(NamedTuple):
-    """What a worker's announcement takes of its key's account."""
+    """What a worker's announcement costs on the account of its key."""
 
     account: Account
     size_bytes: int
@@ -54,24 +54,24 @@ class Worker:
     node: bytes
     number: int
     presence: Node
-    info: WorkerInfo | None = None  # None: known from the store, not announced since this master started
+    info: WorkerInfo | None = None  # None: known from the store, and not announced since this master started
     cost: Cost | None = None
     session: Session | None = None
     capability: Capability | None = None
     since: int = 0  # steady ms
-    started: frozenset[bytes] = frozenset()  # what it runs, as of its last beat
-    memory_bytes: int | None = None  # of it and its children, as of its last beat
-    draining: bool = False  # ordered to, or it says so
-    has_left: bool = False  # with a goodbye: it is not expected back, and not listed
-    rates: WorkerRates | None = None  # since it first announced itself here
-    starting: set[bytes] = field(default_factory=set)  # suspects it said it was about to start
-    orders: dict[bytes, list[Any]] = field(default_factory=dict)  # by the task each is about
-    orders_max: int = ORDERS_MIN  # so many are looked through for those that are of no use any more
+    started: frozenset[bytes] = frozenset()  # the tasks it runs, as of its last beat
+    memory_bytes: int | None = None  # of the worker and its children, as of its last beat
+    draining: bool = False  # it was ordered to drain, or has said that it drains
+    has_left: bool = False  # it ended by itself: it is not expected back, and not listed
+    rates: WorkerRates | None = None  # measured since its first announcement
+    starting: set[bytes] = field(default_factory=set)  # suspects that it has announced as about to start
+    orders: dict[bytes, list[Any]] = field(default_factory=dict)  # by the id of the task
+    orders_max: int = ORDERS_MIN  # with so many, obsolete ones are removed
     orders_call: Call | None = None
 
     @property
     def state(self) -> str:
-        """In a word, for people."""
+        """The state that is shown to people."""
         if self.session is None:
             return "absent" if self.presence.lost_at is None else "reconnecting"
         return "draining" if self.draining else "here"
@@ -99,8 +99,8 @@ class Membership(Part):
         self.by_number: dict[int, Worker] = {}
 
     def load(self, picture: Picture, now: Now) -> None:
-        """Number the workers as the store does; those that hold leases and are not here get one lease from now
-        on to come back. Who announced himself in a transaction that failed is unknown again.
+        """Take the store's numbers of workers. A worker that holds leases and is not connected has the time of one lease
+        to reconnect. A worker that was announced in a transaction that failed is unknown again.
         """
         numbers = {node: number for number, node, _, _ in picture.workers}
         holders = {row.worker for row in picture.running}
@@ -118,26 +118,26 @@ class Membership(Part):
                 self._add(Worker(node=node, number=number, presence=expected))
 
     def listed(self) -> list[Worker]:
-        """Those that are here or may come back, as far as they are known."""
+        """Workers that are connected or may reconnect, and have announced themselves."""
         return [one for one in self.by_node.values() if one.info is not None and not one.has_left]
 
     def of(self, session: Session) -> Worker:
-        """The worker of a session; ProtocolError when it has not announced itself."""
+        """The worker of a session; ProtocolError if the session has not announced one."""
         worker = self.by_node.get(session.node)
         if worker is None or worker.session is not session:
             raise ProtocolError("announce must be a worker's first call on every connection")
         return worker
 
-    # what workers say
+    # calls of workers
 
     def announce(self, session: Session, info: WorkerInfo, held: list[list[Any]], now: Now) -> list[bytes]:
-        """A worker is here, or here again; the ids of ``held`` that are no longer its own."""
+        """A worker connects or reconnects; returns the ids of ``held`` that are no longer its own."""
         if session.node not in self.by_node and len(self.by_node) >= WORKERS_MAX:
             raise InvalidArgument(f"more than {WORKERS_MAX:,} workers")
         worker = self.by_node.get(session.node)
         if (
             worker is None or worker.capability is None
-        ):  # one that is known may change what it serves, to less
+        ):  # a known worker may change what it serves, even on a full account: it may become less
             self._routes.check_room(_capability_key(info, session), session.account)
         cost = Cost(session.account, WORKER_BYTES + info.size_bytes)
         self._pay(cost)
@@ -163,7 +163,7 @@ class Membership(Part):
         return self._reconcile(worker, held, now)
 
     def _pay(self, cost: Cost) -> None:
-        """Raises QuotaExceeded. Absent workers of its key are listed no longer, if that makes room."""
+        """Charge the announcement. Removes absent workers of the same key to make room; raises QuotaExceeded if that is not enough."""
         absent = (one for one in list(self.by_node.values()) if one.cost and one.cost.account is cost.account)
         while not cost.account.takes(Resource.ANNOUNCED_BYTES, cost.size_bytes):
             gone = next((one for one in absent if one.session is None and one.presence.lost_at is None), None)
@@ -172,7 +172,7 @@ class Membership(Part):
             self._remove(gone)
 
     def beat(self, session: Session, started: list[Any], facts: Any, now: Now) -> None:
-        """What a worker runs, as many as it has slots; ``facts`` None: it is about nothing else."""
+        """Note the tasks that a worker runs, at most one for each slot. ``facts``: None if the beat has no more."""
         worker = self.of(session)
         slots = worker.info.slots if worker.info is not None else 0
         worker.started = frozenset(self._completion.began(map(held_row, started[:slots]), now))
@@ -184,30 +184,32 @@ class Membership(Part):
         if memory is not None and (type(memory) is not int or not 0 <= memory <= MEMORY_BYTES_MAX):
             raise InvalidArgument(f"beat: memory_bytes is a number of bytes, not {brief(memory)}")
         worker.memory_bytes = memory
-        if facts.get("draining") is True:  # its parked lease calls are not answered: it would only hand back
+        if (
+            facts.get("draining") is True
+        ):  # its parked lease calls are not answered: it would only return the tasks
             worker.draining = True
             _unpark_leases(worker)
         worker.starting &= self._running.keys()
 
     def starting(self, session: Session, ids: list[bytes]) -> None:
-        """A worker is about to start suspects: should it die now, they are charged, their neighbours are not."""
+        """A worker is about to start suspects: if it dies now, the crash is charged to these and not to its other tasks."""
         worker = self.of(session)
         worker.starting.update(self.own(worker, ids))
 
     def own(self, worker: Worker, ids: list[bytes]) -> list[bytes]:
-        """Of these, the tasks whose lease is this worker's: of others it has nothing to say."""
+        """The ids of these whose lease belongs to this worker; it may not report on others."""
         found = ((id, self._running.get(id)) for id in ids)
         return [id for id, held in found if held is not None and held.worker == worker.number]
 
     def ended(self, session: Session, attempts: int, now: Now) -> None:
-        """So many attempts of a worker have ended: for its rate."""
+        """Count ended attempts of a worker, for its rate."""
         worker = self.of(session)
         if worker.rates is not None and attempts:
             worker.rates.add(attempts, now.mono)
 
     def leave(self, session: Session, now: Now) -> None:
-        """A worker says goodbye: no grace, no blame, and no longer in any list. What it
-        served is remembered as long as an absent one's, for `tq why`."""
+        """A worker ends by itself: its tasks are handed back without a grace or a charge, and it is not listed any more. What it
+        served is remembered as long as an absent worker's, for `tq why`."""
         worker = self.of(session)
         _unpark_leases(worker)
         mine = [id for id, held in self._running.items() if held.worker == worker.number]
@@ -223,7 +225,7 @@ class Membership(Part):
         able = {one: one.serves(queue, task) for one in set(connected) if one is not None}
         return sum(able[one] for one in connected if one is not None), len(connected)
 
-    # what happens to them
+    # sessions and nodes
 
     def must_reconnect(self, session: Session) -> bool:
         return session.node in self.by_node
@@ -235,11 +237,11 @@ class Membership(Part):
             worker.orders.clear()
 
     def node_lost(self, node: bytes, now: Now) -> bool:
-        """Its leases end."""
+        """End the leases of a lost worker."""
         worker = self.by_node.get(node)
         if worker is None:
             return False
-        if worker.session is not None:  # it was silent
+        if worker.session is not None:  # it is connected and was silent for too long
             _unpark_leases(worker)
             worker.session = worker.orders_call = None
         self._forget_later(worker)
@@ -250,16 +252,17 @@ class Membership(Part):
         self._agenda.set(self, worker.node, worker.presence.heard + FORGET_ABSENT_MS)
 
     def due(self, key: Hashable, now: Now) -> None:
-        """A worker was absent for so long that it is listed no more."""
+        """Remove a worker that was absent for FORGET_ABSENT_MS from the list."""
         worker = self.by_node.get(key) if isinstance(key, bytes) else None
         if worker is not None and worker.session is None and worker.presence.lost_at is None:
             self._remove(worker)
 
     def _lose(self, worker: Worker, now: Now) -> None:
-        """Nobody can say what became of its tasks, except of suspects it had not said it would start.
+        """End the leases of a lost worker. The fate of its tasks is unknown, except of suspects that it had not announced as about to
+        start: these are handed back.
 
-        So a task that kills its worker takes its neighbours along once; from then on all of them are
-        suspects, and only the one that is running when the worker dies is charged again.
+        So a task that kills its worker charges a crash to the worker's other tasks once. From then on all of them are
+        suspects, and only the one that runs when the next worker dies is charged again.
         """
         mine = [(id, held) for id, held in self._running.items() if held.worker == worker.number]
         spared = [id for id, held in mine if held.suspect and id not in worker.starting]
@@ -320,7 +323,7 @@ class Membership(Part):
 
 
 def _unpark_leases(worker: Worker) -> None:
-    """Its lease calls are not to be answered any more, though their connection is still there."""
+    """Remove a worker's parked lease calls, although their connection is still open."""
     if worker.capability is not None:
         mine = [one for one in worker.capability.parked.values() if one.worker == worker.number]
         for parked in mine:

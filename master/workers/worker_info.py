@@ -1,7 +1,7 @@
-"""What a worker says of itself when it announces, and how much it may say. Pure.
+"""The announcement of a worker, and the limits of its fields. Pure.
 
-It is shown to people beside what all others say, and kept for as long as the worker is listed: so every text has a
-length, and all together are counted for the worker's key.
+It is shown to people in lists of all workers, and kept as long as the worker is listed. So every text has a maximum
+length, and all texts together are charged to the worker's key.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from ...common.errors import InvalidArgument
 
 TASKS_MAX: Final = 10_000
 TASK_CHARS_MAX: Final = 1_000
-PATTERNS_MAX: Final = 100  # of callables and of queues together: each is compared with every route
+PATTERNS_MAX: Final = 100  # of callables and queues together: each is compared with every route
 PATTERN_CHARS_MAX: Final = 255
 LABELS_MAX: Final = 64
-LABEL_CHARS_MAX: Final = 255  # of its name, and of its value
-HOST_CHARS_MAX: Final = 255  # as long as a name in the DNS
+LABEL_CHARS_MAX: Final = 255  # of the name, and of the value
+HOST_CHARS_MAX: Final = 255  # the longest name in the DNS
 VERSION_CHARS_MAX: Final = 64
 SLOTS_MAX: Final = 65_536
-PID_MAX: Final = 2**63 - 1  # what the store can keep
-TEXT_BYTES: Final = 64  # what a text takes in memory besides its characters
+PID_MAX: Final = 2**63 - 1  # the largest integer that the store can keep
+TEXT_BYTES: Final = 64  # of memory for a text, besides its characters
 
 
 @dataclass(kw_only=True, slots=True)
@@ -34,7 +34,7 @@ class WorkerInfo:
     queues: list[str] | None
     version: str
     allow: list[str] = field(default_factory=list)
-    apply: list[Any] = field(default_factory=list)  # see consumers.Consumer
+    apply: list[Any] = field(default_factory=list)  # consumers;  see consumers.Consumer
 
     @classmethod
     def from_wire(cls, info: Any) -> WorkerInfo:
@@ -51,7 +51,7 @@ class WorkerInfo:
 
     @property
     def size_bytes(self) -> int:
-        """Of memory, about."""
+        """The memory it takes, about."""
         texts = [self.host, self.version, *self.tasks, *self.allow, *(self.queues or [])]
         texts += [*self.labels, *self.labels.values()]
         consumers = sum(len(one) for consumer in self.apply for one in consumer if one is not None)

@@ -175,8 +175,8 @@ def test_a_broken_json_argument_is_told_and_nothing_is_submitted(
         (["ls", "--state", "asleep"], r"unknown state 'asleep'; one of: ready"),
         (["ls", "--since", "yesterday"], r"--since 'yesterday': write 30s, 10min, 2h or 7d"),
         (["ls", "--limit", "0"], r"limit must be a whole number from 1"),
-        (["drain", "zz"], r"0 workers fit 'zz'; `tq workers` lists them"),
-        (["drain", ""], r"0 workers fit ''"),
+        (["drain", "zz"], r"no worker matches 'zz'; `tq workers` lists them"),
+        (["drain", ""], r"no worker matches ''"),
         (["keys", "add", "--role", "king"], r"'king' is not one of"),
         (["keys", "revoke", "000000000000"], r"000000000000"),
         (["no-such-command"], r"there is no command 'no-such-command'"),
@@ -291,7 +291,7 @@ def test_why_tells_of_one_that_waits_and_what_would_change_that(run: Run, queue:
     later = well(run("submit", "cluster_tasks:add", 1, 2, "--queue", queue, "--delay", 600)).strip()
     told = parsed(run("why", later, "--json"))
     assert (told["id"], told["state"]) == (later, "scheduled")
-    assert "more, as it was asked to" in told["why"]
+    assert "more, as its submit requested" in told["why"]
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_a_second_signal_starts_no_at_most_once_task_again(
     worker.wait()
     held.let_go()
     worker_factory(slots=1)
-    with pytest.raises(tq.TaskLost, match="its worker was told to end at once"):
+    with pytest.raises(tq.TaskLost, match="its worker was stopped"):
         held.handles[0].result(timeout=SECONDS)
     assert held.starts == 1
 

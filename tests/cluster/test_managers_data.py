@@ -150,6 +150,6 @@ def test_who_asks_for_an_answer_that_is_not_known_any_more_is_told_so(
         for number in (2, 1)
     )
     assert one.result(SECONDS) == encode(["value", None])
-    with pytest.raises(tq.RemoteError, match="this call was done, and its answer was lost"):
+    with pytest.raises(tq.RemoteError, match="this call took effect, but its answer was lost"):
         two.result(SECONDS)
     assert numbers[:] == [2]

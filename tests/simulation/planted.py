@@ -75,7 +75,7 @@ BUGS = (
     Bug(
         "lose a wake-up",
         "tq.master.tasks.subscriptions",
-        "        if stream.outcomes:\n            self._ripe[stream] = None\n        return LATER",
+        "        if stream.outcomes:\n            self._collectable[stream] = None\n        return LATER",
         "        return LATER",
     ),
     Bug(

@@ -372,7 +372,7 @@ def test_what_a_task_names_stays_as_long_as_the_task(make_purged: Any, bench: Bl
 
 def test_a_submit_that_names_what_is_not_here_is_refused_whole(bench: BlobBench) -> None:
     client, id = bench.client(), new_ids()
-    with pytest.raises(UnknownBlob, match="make it anew with tq"):
+    with pytest.raises(UnknownBlob, match="create it again with tq"):
         submit(bench, client, Blob.of(b"never sent"), id=id)
     assert client.call("get_tasks", "states", [id]) == [[id, -1]]
 

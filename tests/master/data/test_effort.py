@@ -36,7 +36,7 @@ def test_very_many_small_parts_are_refused_before_they_are_read(bench: Any, one:
     kept = Named(client, "list", "kept", [1])
     payload = list_of(one, 4_000_000 // len(one))
     began = time.thread_time()
-    with pytest.raises(InvalidArgument, match=r"half a second.*keep it in several"):
+    with pytest.raises(InvalidArgument, match=r"half a second.*split it into several"):
         client.call(("get_datum", "list", "new"), "make", payload)
     with pytest.raises(InvalidArgument, match="half a second"):
         client.call(kept.target, "call", kept.caller, 99, "append", payload, [])

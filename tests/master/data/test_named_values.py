@@ -220,7 +220,7 @@ def test_one_name_is_one_type(bench: Any) -> None:
     named.target = ("get_datum", "list", "x")
     with pytest.raises(InvalidArgument, match="'x' is a dict, not a list"):
         named("append", 1)
-    with pytest.raises(UnknownObject, match="'tuple' cannot be named; what can is dict, list"):
+    with pytest.raises(UnknownObject, match="a 'tuple' cannot be named; these can: dict, list"):
         Named(client, "tuple", "y")
     with pytest.raises(LookupError, match="TypeError"):
         Named(client, "dict", "y", 7)

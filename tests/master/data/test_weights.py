@@ -16,7 +16,7 @@ from tq.master.data.named_values import NamedValues
 from tq.master.engine.clock import Now
 from tq.master.engine.session import Session
 from tq.master.objects import shared as shared_module
-from tq.master.objects.shared import Shared
+from tq.master.objects.shared import SharedObjects
 
 from ..conftest import Bench, Peer
 
@@ -26,7 +26,7 @@ DENSE = (
 )  # [[[], [], …]], {}
 
 
-def shared_call(shared: Shared, key: str, method: str, *args: Any, node: bytes = NODE) -> Any:
+def shared_call(shared: SharedObjects, key: str, method: str, *args: Any, node: bytes = NODE) -> Any:
     verifier = Verifier(key_id=key, role=Role.CLIENT, kdf="none", stored_key=b"", server_key=b"")
     wire: Any = None
     session = Session(wire, verifier=verifier, role=Role.CLIENT, node=node, address="test")
@@ -35,14 +35,14 @@ def shared_call(shared: Shared, key: str, method: str, *args: Any, node: bytes =
     return decode(shared.run(session, request, Role.CLIENT)(call))
 
 
-def make(shared: Shared, key: str, *args: Any, typeid: str = "list", node: bytes = NODE) -> bytes:
+def make(shared: SharedObjects, key: str, *args: Any, typeid: str = "list", node: bytes = NODE) -> bytes:
     return bytes(shared_call(shared, key, "create", typeid, encode_call(args, {}), node=node)[2])
 
 
 def test_arguments_that_would_take_very_much_memory_are_refused_before_they_are_decoded(bench: Bench) -> None:
     told = r"3,000,\d+ bytes and would take \d{3},\d{3},\d{3} of memory"
     with pytest.raises(InvalidArgument, match=told):
-        shared_call(Shared(), "a", "create", "list", DENSE)
+        shared_call(SharedObjects(), "a", "create", "list", DENSE)
     told = "more values than are read and written in half a second"
     with pytest.raises(InvalidArgument, match=told):
         bench.client().call(("get_datum", "list", "v"), "make", DENSE)
@@ -55,7 +55,7 @@ def test_objects_of_one_key_take_so_much_memory_and_those_of_another_have_their_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(shared_module, "KEY_MEMORY_BYTES_MAX", 100_000)
-    shared, item = Shared(), "x" * 1_000
+    shared, item = SharedObjects(), "x" * 1_000
     ident = make(shared, "a", [])
 
     def fill() -> None:
@@ -72,7 +72,7 @@ def test_objects_of_one_key_take_so_much_memory_and_those_of_another_have_their_
 
 def test_what_was_taken_out_of_an_object_makes_room_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_module, "KEY_MEMORY_BYTES_MAX", 100_000)
-    shared, item = Shared(), "x" * 1_000
+    shared, item = SharedObjects(), "x" * 1_000
     ident = make(shared, "a", [])
     for _ in range(500):
         shared_call(shared, "a", "call", ident, "append", encode_call((item,), {}), [])
@@ -82,7 +82,7 @@ def test_what_was_taken_out_of_an_object_makes_room_again(monkeypatch: pytest.Mo
 def test_objects_that_are_gone_make_room_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_module, "KEY_MEMORY_BYTES_MAX", 100_000)
     monkeypatch.setattr(shared_module, "KEY_OBJECTS_MAX", 3)
-    shared = Shared()
+    shared = SharedObjects()
     large = ["x" * 1_000] * 80
     for _ in range(5):
         ident = make(shared, "a", large)
@@ -100,7 +100,7 @@ def test_objects_that_are_gone_make_room_again(monkeypatch: pytest.MonkeyPatch) 
 def test_a_plain_authkey_has_what_all_have(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_module, "KEY_MEMORY_BYTES_MAX", 100_000)
     monkeypatch.setattr(shared_module, "MEMORY_BYTES_MAX", 300_000)
-    shared, large = Shared(), ["x" * 1_000] * 80
+    shared, large = SharedObjects(), ["x" * 1_000] * 80
     for _ in range(3):
         make(shared, AUTHKEY_ID, large)
     with pytest.raises(QuotaExceeded, match="and all 2"):

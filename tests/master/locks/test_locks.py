@@ -128,7 +128,7 @@ def test_a_semaphore_counts_and_may_be_a_signal(bench: Any) -> None:
     assert client.call(SEMAPHORE, "state") == [1, 0, 3]
     with pytest.raises(InvalidArgument, match="at most"):
         other.call(SEMAPHORE, "add", token(), VALUE_MAX)
-    with pytest.raises(InvalidArgument, match="released by who holds it"):
+    with pytest.raises(InvalidArgument, match="released only by its holder"):
         other.call(LOCK, "add", token())
 
 

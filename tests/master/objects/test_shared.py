@@ -127,7 +127,7 @@ def test_objects_have_a_bound(bench: Any, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(shared_module, "OBJECTS_MAX", 3)
     program = Program(bench)
     idents = [program.make("dict") for _ in range(3)]
-    with pytest.raises(InvalidArgument, match="let some go"):
+    with pytest.raises(InvalidArgument, match="delete some"):
         program.ask("create", "dict", encode_call((), {}))
     program.ask("drop", idents[0])
     program.make("dict")

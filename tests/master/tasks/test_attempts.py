@@ -123,7 +123,7 @@ def test_what_had_begun_and_is_handed_back_says_so_with_its_times(bench: Bench) 
         OutcomeNumber.RELEASED,
         12.5,
     )
-    assert Failure.decode(row["body"]).message == "its worker was told to end at once while it ran"
+    assert Failure.decode(row["body"]).message == "its worker was stopped while it ran"
     assert (show(bench, id)["state"], show(bench, id)["attempt"], show(bench, id)["returned"]) == (
         READY,
         1,

@@ -39,7 +39,7 @@ def finish(worker: Peer, held: list[list[Any]]) -> None:
 def test_a_delayed_task_says_how_long(bench: Bench) -> None:
     client = bench.client()
     [id] = submit(client, delay=3_600)
-    assert why(client, id) == "it waits 60 min more, as it was asked to"
+    assert why(client, id) == "it waits 60 min more, as its submit requested"
 
 
 def test_a_paused_queue_says_since_when_and_why(bench: Bench) -> None:
@@ -59,7 +59,7 @@ def test_a_paused_queue_is_told_of_with_a_delayed_task_as_well(bench: Bench) -> 
     admin = bench.client(role=Role.ADMIN)
     [id] = submit(admin, delay=600)
     admin.call("get_task_queue/q", "pause", "")
-    assert "as it was asked to; besides, queue q is paused" in why(admin, id)
+    assert "as its submit requested; besides, queue q is paused" in why(admin, id)
 
 
 def test_a_task_nobody_has_ever_known(bench: Bench) -> None:
@@ -102,7 +102,7 @@ def test_a_task_served_only_by_a_worker_that_drains(bench: Bench) -> None:
     client, worker = bench.client(role=Role.ADMIN), bench.worker("m:f")
     [id] = submit(client)
     client.call("get_workers", "drain", worker.session.node.hex()[:6])
-    assert why(client, id).startswith("what serves it is draining and takes no more: host (version test)")
+    assert why(client, id).startswith("the workers that serve it are draining: host (version test)")
     assert client.call("get_workers", "list")[0]["state"] == "draining"
 
 
@@ -120,7 +120,7 @@ def test_a_line_has_places_and_its_pace_foretells_the_start(bench: Bench) -> Non
     first, last = ids[2], ids[-1]
     held = lease(worker, 2)
     assert "all 2 slots that serve it are busy; it is the next" in why(client, first)
-    assert "97 are before it, and when it starts cannot be said yet" in why(client, last)
+    assert "97 are before it; there is no estimate yet of when it starts" in why(client, last)
     for _ in range(20):  # two tasks in five seconds
         bench.advance(5)
         finish(worker, held)
@@ -156,7 +156,7 @@ def test_a_leased_task_names_its_worker_and_attempt(bench: Bench) -> None:
     worker.call("get_dispatcher", "beat", [[*held, 5.0]])
     assert why(client, id) == "host (pid 1) has run attempt 1 for 5.0 s"
     client.call("get_tasks", "cancel", [id])
-    assert why(client, id) == "host (pid 1) has run attempt 1 for 5.0 s, and was told to cancel it"
+    assert why(client, id) == "host (pid 1) has run attempt 1 for 5.0 s, and is ordered to cancel it"
 
 
 def test_a_task_of_a_worker_that_is_away_says_how_long_it_is_waited_for(bench: Bench) -> None:
@@ -165,7 +165,7 @@ def test_a_task_of_a_worker_that_is_away_says_how_long_it_is_waited_for(bench: B
     lease(worker, 1)
     worker.close()
     assert why(client, id).endswith(
-        f"it is not connected: unless it is back in {GRACE_MS / 1000} s, the task is handed out again"
+        f"it is not connected: unless it reconnects within {GRACE_MS / 1000} s, the task goes to another worker"
     )
     assert client.call("get_workers", "list")[0]["state"] == "reconnecting"
     bench.advance(4)
@@ -264,7 +264,7 @@ def test_a_worker_is_drained_by_its_host(bench: Bench) -> None:
 
 def test_a_name_that_fits_several_workers_names_them(bench: Bench) -> None:
     admin, two = bench.client(role=Role.ADMIN), [named_worker(bench, "crow") for _ in range(2)]
-    with pytest.raises(Exception, match="2 workers fit 'crow'") as caught:
+    with pytest.raises(Exception, match="2 workers match 'crow'") as caught:
         admin.call("get_workers", "drain", "crow")
     for one in two:
         assert re.search(f"{one.session.node.hex()[:8]} on crow", str(caught.value))

@@ -85,7 +85,7 @@ def test_workers_that_come_later_are_not_kept_waiting_by_one_that_takes_long(
 def test_a_key_has_no_more_routes_than_its_share_and_others_have_theirs(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(LIMITS, Resource.ROUTES, LIMITS[Resource.ROUTES]._replace(key=30))
+    monkeypatch.setitem(LIMITS, Resource.SERVED_ROUTES, LIMITS[Resource.SERVED_ROUTES]._replace(key=30))
     accounts = Accounts()
     client, many, other = bench.client(), bench.worker(), bench.worker()
     many.session.account, other.session.account = accounts.of("many"), accounts.of("other")
@@ -94,7 +94,7 @@ def test_a_key_has_no_more_routes_than_its_share_and_others_have_theirs(
     second = bench.worker()
     second.session.account = accounts.of("many")
     second.call(DISPATCHER, "announce", info(allow=["m.*", "x2"]), [])
-    assert accounts.of("many").held[Resource.ROUTES] == 30
+    assert accounts.of("many").held[Resource.SERVED_ROUTES] == 30
     third = Peer(bench, Role.WORKER, new_ids())
     third.session.account = accounts.of("many")
     with pytest.raises(QuotaExceeded, match="this key has 30 pairs of a task name"):
@@ -106,7 +106,7 @@ def test_a_key_has_no_more_routes_than_its_share_and_others_have_theirs(
     assert leased == id
     many.call(DISPATCHER, "announce", info(tasks=["m:f0"]), [])  # what it served is free for the second
     found(bench)
-    assert accounts.of("many").held[Resource.ROUTES] == 21
+    assert accounts.of("many").held[Resource.SERVED_ROUTES] == 21
 
 
 def test_what_no_worker_serves_any_more_is_on_no_account(bench: Bench) -> None:
@@ -115,9 +115,9 @@ def test_what_no_worker_serves_any_more_is_on_no_account(bench: Bench) -> None:
     account = worker.session.account = accounts.of("a")
     names(client, 20)
     worker.call(DISPATCHER, "announce", info(allow=["m.*"]), [])
-    assert account.held[Resource.ROUTES] == 20
+    assert account.held[Resource.SERVED_ROUTES] == 20
     worker.call(DISPATCHER, "announce", info(tasks=["other:task"]), [])
-    assert account.held[Resource.ROUTES] == 0
+    assert account.held[Resource.SERVED_ROUTES] == 0
 
 
 def test_names_without_work_are_not_looked_at_for_each_kind_of_worker(bench: Bench) -> None:
