@@ -121,7 +121,7 @@ def test_who_uses_one_that_was_deleted_is_told_so(master: Master, connect: Conne
     counts = connect(master.address).dict(name="counts")
     counts["a"] = 1
     assert admin.object("get_data").delete("counts") == "dict"
-    with pytest.raises(tq.UnknownObject, match="nothing named 'counts'"):
+    with pytest.raises(tq.UnknownObject, match="no value is named 'counts'"):
         counts["a"]
     assert connect(master.address).dict(name="counts").copy() == {}
 

@@ -68,7 +68,7 @@ def test_one_that_cannot_be_written_anew_stays_the_calls_that_it_is(
     bench = make_bench(SqliteStore(path))
     named = Named(bench.client(), "list", "x")
     with monkeypatch.context() as broken:
-        broken.setattr("tq.master.data.types.Datum.frozen", lambda self: 1 / 0)
+        broken.setattr("tq.master.data.types.Datum.serialized", lambda self: 1 / 0)
         for number in range(3):
             named("append", number)
     assert [action for action, _ in bench.reports] == ["data.not_written"] * 3

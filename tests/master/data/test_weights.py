@@ -43,7 +43,7 @@ def test_arguments_that_would_take_very_much_memory_are_refused_before_they_are_
     told = r"3,000,\d+ bytes and would take \d{3},\d{3},\d{3} of memory"
     with pytest.raises(InvalidArgument, match=told):
         shared_call(SharedObjects(), "a", "create", "list", DENSE)
-    told = "more values than are read and written in half a second"
+    told = "more values than can be read and written in half a second"
     with pytest.raises(InvalidArgument, match=told):
         bench.client().call(("get_datum", "list", "v"), "make", DENSE)
     bench.client().call(("get_datum", "list", "v"), "make", encode_call(([],), {}))
@@ -62,7 +62,7 @@ def test_objects_of_one_key_take_so_much_memory_and_those_of_another_have_their_
         for _ in range(1_000):
             shared_call(shared, "a", "call", ident, "append", encode_call((item,), {}), [])
 
-    with pytest.raises(QuotaExceeded, match=r"made take \d\d,\d\d\d bytes of memory, .* take something out"):
+    with pytest.raises(QuotaExceeded, match=r"made take \d\d,\d\d\d bytes of memory, .* remove elements"):
         fill()
     _, added = shared_call(shared, "a", "call", ident, "__len__", encode_call((), {}), [])
     assert 80 <= added <= 100_000 // len(item)

@@ -96,7 +96,7 @@ def test_an_object_goes_with_its_program_and_with_its_last_proxy_there(bench: An
     user.ask("drop", dropped)
     assert maker.call(dropped, "copy") == {}
     maker.ask("drop", dropped)
-    with pytest.raises(UnknownObject, match="gone"):
+    with pytest.raises(UnknownObject, match="does not exist any more"):
         user.call(dropped, "copy")
     user.leave()
     assert maker.call(kept, "copy") == {"k": 1}
