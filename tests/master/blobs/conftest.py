@@ -19,7 +19,7 @@ Then = Callable[[Any, BaseException | None], None]
 
 
 class SlowDisk:
-    """See ``disk.Disk``: jobs stand in line until ``work``."""
+    """See ``disk.DiskThreads``: jobs stand in line until ``work``."""
 
     def __init__(self, later: Callable[[Callable[[], None]], None]) -> None:
         self._later = later
