@@ -129,6 +129,7 @@ class MasterMeters:
 def count(engine: Engine) -> MasterMeters:
     """MasterMeters that count everything from now on."""
     meters = MasterMeters(engine.store, engine.part(Routes))
-    engine.part(Dispatch).meters = engine.part(Completion).meters = meters
+    completion = engine.part(Completion)
+    engine.part(Dispatch).meters = completion.meters = completion.unsuccessful.meters = meters
     engine.endings.listen(meters.ended)
     return meters

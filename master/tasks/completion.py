@@ -10,18 +10,13 @@ acknowledgement are one transaction; 3. whatever ends a task raises ``Endings.en
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
-from types import NoneType
 from typing import Any, Final
 
-from ...common.domain.durations import DELAY_SECONDS_MAX
-from ...common.domain.lifecycle import AttemptEnd, next_step
-from ...common.domain.model import Delivery, OutcomeNumber, StateNumber, TaskOptions
-from ...common.errors import InvalidArgument, ProtocolError, UnknownBlob
+from ...common.domain.model import OutcomeNumber, StateNumber
+from ...common.errors import ProtocolError, UnknownBlob
 from ...common.values.brief import brief
 from ...common.values.failure import Failure
-from ...common.wire.frames import unpack
 from ..blobs.blobs import Blobs
 from ..engine.clock import Now
 from ..engine.endings import Ended, Endings
@@ -32,11 +27,12 @@ from ..store.interface.tasks import EndedAttempt, Returned, Success
 from .leases import LeasedAttempt, Leases
 from .meter import TaskMeter
 from .named_blobs import check_named
+from .reports import OUTCOMES_OF_WORKERS, check_reports, held_row
 from .routes import Routes
 from .scheduled import ScheduledTasks
+from .unsuccessful import UnsuccessfulAttempts
 
 SUCCESS: Final = int(OutcomeNumber.SUCCESS)
-OUTCOMES_OF_WORKERS: Final = frozenset(OutcomeNumber) - {OutcomeNumber.LOST}
 OUTCOMES_REPORTED: Final = OUTCOMES_OF_WORKERS - {
     OutcomeNumber.RELEASED
 }  # an attempt that ended LOST or RELEASED was not reported
@@ -50,8 +46,6 @@ READY, RUNNING, SUCCEEDED, CANCELLED, EXPIRED = map(
         StateNumber.EXPIRED,
     ),
 )
-REPORTS_MAX: Final = 10_000  # in one call: five times what a worker sends at once
-SECONDS_MAX: Final = 1e9  # a duration beyond this is a broken clock
 INTERRUPTED: Final = Failure(
     type="WorkerLost",
     message="its worker was stopped while it ran, and it may not be started twice",
@@ -73,10 +67,11 @@ class Completion(Part):
         blobs: Blobs,
         random: Callable[[], float],
     ) -> None:
-        self._store, self._routes, self._scheduled = store, routes, scheduled
+        self._store, self._routes = store, routes
         self._leases = leases
         self._running, self.cancelling = leases.running, leases.cancelling
-        self._endings, self._blobs, self._random = endings, blobs, random
+        self._endings, self._blobs = endings, blobs
+        self.unsuccessful = UnsuccessfulAttempts(store, routes, leases, scheduled, random)
         self.meters: TaskMeter | None = None
 
     def finish(self, rows: list[Any], now: Now, named: Any = None) -> list[int]:
@@ -103,7 +98,7 @@ class Completion(Part):
                 del running[id]
             else:
                 others.append(
-                    self._unsuccessful(id, held, OutcomeNumber(outcome), body, seconds, after, now, ended)
+                    self.unsuccessful.end(id, held, OutcomeNumber(outcome), body, seconds, after, now, ended)
                 )
                 routes.append(held.route)
         if successes:
@@ -177,11 +172,11 @@ class Completion(Part):
                 returned.append(self._unstarted(id, held, now, ended))
                 continue
             held = held._replace(begun=moment)
-            once = self._is_at_most_once(held)
+            once = self.unsuccessful.is_at_most_once(held)
             outcome, body = (
                 (OutcomeNumber.LOST, INTERRUPTED) if once else (OutcomeNumber.RELEASED, HANDED_BACK)
             )
-            interrupted.append(self._unsuccessful(id, held, outcome, body, None, None, now, ended))
+            interrupted.append(self.unsuccessful.end(id, held, outcome, body, None, None, now, ended))
         if returned:
             self._store.return_unstarted(returned)
         if interrupted:
@@ -206,7 +201,7 @@ class Completion(Part):
         """End attempts whose fate is unknown: their worker is lost."""
         ended: list[Ended] = []
         rows = [
-            self._unsuccessful(id, held, OutcomeNumber.LOST, body, None, None, now, ended)
+            self.unsuccessful.end(id, held, OutcomeNumber.LOST, body, None, None, now, ended)
             for id in ids
             if (held := self._running.get(id)) is not None
         ]
@@ -252,66 +247,6 @@ class Completion(Part):
         self._ended([(row.id, row.route, row.state, EXPIRED, None, row.origin) for row in expired], now)
         return len(expired)
 
-    def _unsuccessful(
-        self,
-        id: bytes,
-        held: LeasedAttempt,
-        outcome: OutcomeNumber,
-        body: bytes | None,
-        seconds: float | None,
-        after: float | None,
-        now: Now,
-        ended: list[Ended],
-    ) -> EndedAttempt:
-        """The next state of a leased task whose attempt did not succeed; a task that becomes terminal is added to ``ended``."""
-        facts = self._store.facts(held.seq)
-        end = AttemptEnd(
-            outcome=outcome,
-            failures=facts.failures,
-            crashes=facts.crashes,
-            cancel_requested=bool(facts.cancel),
-            options=TaskOptions.from_wire(unpack(facts.options)) if facts.options else TaskOptions(),
-            after_seconds=after,
-        )
-        step = next_step(end, self._random())
-        if self.meters is not None:
-            self.meters.attempt_ended(held, outcome, step.state)
-        due = None
-        if step.state == StateNumber.SCHEDULED:
-            due = now.steady + int(step.delay_seconds * 1000)
-            self._scheduled.expect(due=due)
-        final = body if step.state.is_terminal else None
-        if step.state == StateNumber.DEAD:
-            final = _quarantined(step.crashes, body)
-        del self._running[id]
-        if step.state.is_terminal:
-            ended.append((id, held.route, RUNNING, int(step.state), final, held.origin))
-        else:
-            self.cancelling.discard(id)
-            self._routes.move(held.route, RUNNING, step.state)
-        return EndedAttempt(
-            seq=held.seq,
-            attempt=held.attempt,
-            number=held.number,
-            lease=held.lease,
-            worker=held.worker,
-            outcome=int(outcome),
-            started=held.begun if seconds is None else now.steady - int(seconds * 1000),
-            ended=now.steady,
-            body=final if step.state == StateNumber.DEAD else body,
-            state=int(step.state),
-            due=due,
-            failures=step.failures,
-            crashes=step.crashes,
-            finished=now.steady if step.state.is_terminal else None,
-        )
-
-    def _is_at_most_once(self, held: LeasedAttempt) -> bool:
-        options = self._store.facts(held.seq).options
-        return (
-            options is not None and TaskOptions.from_wire(unpack(options)).delivery == Delivery.AT_MOST_ONCE
-        )
-
     def _ended(self, tasks: list[Ended], now: Now) -> None:
         """The only place that raises ``Endings.ended``."""
         if self.cancelling:
@@ -329,58 +264,3 @@ class Completion(Part):
                 last = self._store.attempts(found.seq, 1, number + 1)
                 return any(row.attempt == number and row.outcome in OUTCOMES_REPORTED for row in last)
         return False
-
-
-def check_reports(rows: list[Any]) -> None:
-    """Validate reports ``[id, attempt, lease, outcome, body, started, seconds, after]``; raises InvalidArgument.
-
-    By columns, because there is a report for every task; only when something is wrong, row by row.
-    """
-    if len(rows) > REPORTS_MAX:
-        raise InvalidArgument(
-            f"{len(rows):,} reports in one call; at most {REPORTS_MAX:,}: send them in portions"
-        )
-    if not (set(map(type, rows)) <= {list} and set(map(len, rows)) <= {8} and _are_reports(rows)):
-        for row in rows:
-            if type(row) is not list or len(row) != 8 or not _are_reports([row]):
-                raise InvalidArgument(f"not a report of an attempt: {brief(row, 200)}")
-
-
-def _are_reports(rows: list[list[Any]]) -> bool:
-    if not rows:
-        return True
-    ids, attempts, leases, outcomes, bodies, started, seconds, afters = zip(*rows, strict=True)
-    return (
-        set(map(type, ids)) == {bytes} == set(map(type, leases))
-        and set(map(type, attempts)) == {int} == set(map(type, outcomes))
-        and set(map(type, bodies)) <= {bytes, NoneType}
-        and set(map(type, started)) | set(map(type, seconds)) <= {float, int}
-        and set(map(type, afters)) <= {float, int, NoneType}
-        and OUTCOMES_OF_WORKERS.issuperset(outcomes)
-        and min(seconds) >= 0
-        and math.isfinite(sum(seconds))  # finds NaN, which no comparison does
-        and max(seconds) <= SECONDS_MAX
-        and all(0 <= after <= DELAY_SECONDS_MAX for after in set(afters) - {None})  # false for NaN
-    )
-
-
-def held_row(row: Any) -> tuple[bytes, int, bytes, float | None]:
-    """``[id, attempt, lease]`` from the wire, and for how many seconds the attempt has run if it has begun; raises ProtocolError."""
-    match row:
-        case [bytes(id), int(attempt), bytes(lease)]:
-            return id, attempt, lease, None
-        case [bytes(id), int(attempt), bytes(lease), int() | float() as seconds] if (
-            0 <= seconds <= SECONDS_MAX
-        ):
-            return id, attempt, lease, seconds
-    raise ProtocolError(f"not a held lease: {brief(row, 200)}")
-
-
-def _quarantined(crashes: int, body: bytes | None) -> bytes:
-    """The failure of a dead task: how often its process died, and the last failure."""
-    deaths = f"died {crashes} times; the last time" if crashes != 1 else "died"
-    return Failure.reworded(
-        body or Failure(type="", message="its worker vanished").encode(),
-        "TaskCrashed",
-        lambda message: f"quarantined: the process running it {deaths}: {message}",
-    )

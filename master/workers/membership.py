@@ -27,8 +27,9 @@ from ..engine.presence import Node, Presence
 from ..engine.rates import WorkerRates
 from ..engine.session import Call, Session
 from ..store.interface.store import Picture, Store
-from ..tasks.completion import Completion, held_row
+from ..tasks.completion import Completion
 from ..tasks.leases import Leases
+from ..tasks.reports import held_row
 from ..tasks.routes import Capability, CapabilityKey, Routes
 from .worker_info import WorkerInfo
 

@@ -28,7 +28,6 @@ LARGE: Final[dict[str, tuple[int, int]]] = {
     "master/gateway/decoder.py:_Decoder": (250, 29),
     "master/items/items.py:Items": (390, 35),
     "master/locks/claims.py:Primitives": (270, 25),
-    "master/tasks/completion.py:Completion": (270, 25),
     "worker/supervisor/supervisor.py:Supervisor": (390, 48),
 }
 # Names of more than one class, and how many there are.

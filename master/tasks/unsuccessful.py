@@ -1,0 +1,110 @@
+"""What becomes of a task whose attempt did not succeed: it is tried again, or it ends. Pure but for the store.
+
+``common/domain/lifecycle.py`` has the rules; here a rule's outcome becomes the row of the attempt, the counts and the lease in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...common.domain.lifecycle import AttemptEnd, next_step
+from ...common.domain.model import Delivery, OutcomeNumber, StateNumber, TaskOptions
+from ...common.values.failure import Failure
+from ...common.wire.frames import unpack
+from ..engine.clock import Now
+from ..engine.endings import Ended
+from ..store.interface.store import Store
+from ..store.interface.tasks import EndedAttempt
+from .leases import LeasedAttempt, Leases
+from .meter import TaskMeter
+from .routes import Routes
+from .scheduled import ScheduledTasks
+
+RUNNING = int(StateNumber.RUNNING)
+
+
+class UnsuccessfulAttempts:
+    """Ends attempts without success. Successes are handled in bulk by ``Completion.finish``."""
+
+    def __init__(
+        self,
+        store: Store,
+        routes: Routes,
+        leases: Leases,
+        scheduled: ScheduledTasks,
+        random: Callable[[], float],
+    ) -> None:
+        self._store, self._routes, self._scheduled, self._random = store, routes, scheduled, random
+        self._running, self._cancelling = leases.running, leases.cancelling
+        self.meters: TaskMeter | None = None
+
+    def end(
+        self,
+        id: bytes,
+        held: LeasedAttempt,
+        outcome: OutcomeNumber,
+        body: bytes | None,
+        seconds: float | None,
+        after: float | None,
+        now: Now,
+        ended: list[Ended],
+    ) -> EndedAttempt:
+        """The next state of a leased task whose attempt did not succeed; a task that becomes terminal is added to ``ended``."""
+        facts = self._store.facts(held.seq)
+        end = AttemptEnd(
+            outcome=outcome,
+            failures=facts.failures,
+            crashes=facts.crashes,
+            cancel_requested=bool(facts.cancel),
+            options=TaskOptions.from_wire(unpack(facts.options)) if facts.options else TaskOptions(),
+            after_seconds=after,
+        )
+        step = next_step(end, self._random())
+        if self.meters is not None:
+            self.meters.attempt_ended(held, outcome, step.state)
+        due = None
+        if step.state == StateNumber.SCHEDULED:
+            due = now.steady + int(step.delay_seconds * 1000)
+            self._scheduled.expect(due=due)
+        final = body if step.state.is_terminal else None
+        if step.state == StateNumber.DEAD:
+            final = _quarantined(step.crashes, body)
+        del self._running[id]
+        if step.state.is_terminal:
+            ended.append((id, held.route, RUNNING, int(step.state), final, held.origin))
+        else:
+            self._cancelling.discard(id)
+            self._routes.move(held.route, RUNNING, step.state)
+        return EndedAttempt(
+            seq=held.seq,
+            attempt=held.attempt,
+            number=held.number,
+            lease=held.lease,
+            worker=held.worker,
+            outcome=int(outcome),
+            started=held.begun if seconds is None else now.steady - int(seconds * 1000),
+            ended=now.steady,
+            body=final if step.state == StateNumber.DEAD else body,
+            state=int(step.state),
+            due=due,
+            failures=step.failures,
+            crashes=step.crashes,
+            finished=now.steady if step.state.is_terminal else None,
+        )
+
+    def is_at_most_once(self, held: LeasedAttempt) -> bool:
+        """Whether a lost attempt of this task must not be started again."""
+        options = self._store.facts(held.seq).options
+        return (
+            options is not None and TaskOptions.from_wire(unpack(options)).delivery == Delivery.AT_MOST_ONCE
+        )
+
+
+def _quarantined(crashes: int, body: bytes | None) -> bytes:
+    """The failure of a dead task: how often its process died, and the last failure."""
+    deaths = f"died {crashes} times; the last time" if crashes != 1 else "died"
+    return Failure.reworded(
+        body or Failure(type="", message="its worker vanished").encode(),
+        "TaskCrashed",
+        lambda message: f"quarantined: the process running it {deaths}: {message}",
+    )
