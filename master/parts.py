@@ -25,9 +25,9 @@ from .keys.calls import Keys
 from .keys.keyring import Keyring
 from .locks.admin import LocksObject
 from .locks.calls import BarrierObject, EventObject, LockObject
-from .locks.claims import Primitives
 from .locks.events_and_barriers import Barriers, Events
 from .locks.locks import Locks
+from .locks.primitives import Primitives
 from .objects.shared import SharedObjects
 from .observe.calls import Master, Queues, Workers
 from .observe.last_failures import LastFailures

@@ -17,7 +17,8 @@ from ..api.validation import EngineObject, allow_queue, describe_uses, validate_
 from ..engine.session import Call
 from ..engine.work import text_bytes
 from .calls import COUNTER_MAX
-from .claims import BARRIER, EVENT, LOCK, Primitive, Primitives
+from .primitive import BARRIER, EVENT, LOCK, Primitive
+from .primitives import Primitives
 
 FAMILIES: Final = (LOCK, EVENT, BARRIER)
 LOCKS_SHOWN_MAX: Final = 5_000  # locks in use come first

@@ -17,9 +17,10 @@ from ...common.values.brief import brief
 from ..api.validation import EngineObject, allow_queue, validate_flag, validate_token, validate_whole
 from ..engine.engine import Engine
 from ..engine.session import Call
-from .claims import BARRIER, EVENT, LOCK, Primitive, Primitives
 from .events_and_barriers import Barriers, Events
 from .locks import LOCK_KINDS, VALUE_MAX, Locks
+from .primitive import BARRIER, EVENT, LOCK, Primitive
+from .primitives import Primitives
 
 PARTIES_MAX: Final = 10_000
 COUNTER_MAX: Final = 2**62

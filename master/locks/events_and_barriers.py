@@ -10,7 +10,9 @@ from typing import Final
 
 from ..engine.part import Part
 from ..engine.session import LATER, Call, Session
-from .claims import DONE, Primitive, Primitives, Waiter, answer_all, park
+from .claims import DONE
+from .primitive import Primitive, Waiter, answer_all, park
+from .primitives import Primitives
 
 BROKEN: Final = -1  # the answer to a wait at a broken barrier
 
@@ -26,7 +28,7 @@ class Events(Part):
         if token in primitive.remembered:
             return
         if bool(primitive.value) != flag:
-            self._primitives.remember(primitive, token, session.node, DONE)
+            self._primitives.claims.remember(primitive, token, session.node, DONE)
             primitive.value = int(flag)
             primitive.counter += flag
             self._primitives.changed(primitive)
@@ -71,7 +73,7 @@ class Barriers(Part):
         """A wait that times out breaks the barrier, once, unless the barrier has passed."""
         if token not in primitive.remembered:
             self.abort(primitive)
-            self._primitives.remember(primitive, token, session.node, BROKEN)
+            self._primitives.claims.remember(primitive, token, session.node, BROKEN)
         return primitive.remembered.get(token, BROKEN)
 
     def abort(self, primitive: Primitive) -> None:
@@ -83,7 +85,7 @@ class Barriers(Part):
         """Reset the barrier, once for each token; parked waits are answered that it is broken."""
         if token in primitive.remembered:
             return
-        self._primitives.remember(primitive, token, session.node, DONE)
+        self._primitives.claims.remember(primitive, token, session.node, DONE)
         primitive.value = 0
         self._end(primitive, passed=False)
 
@@ -92,7 +94,7 @@ class Barriers(Part):
         primitive.queue.clear()
         for place, waiter in enumerate(waiters):
             answer = place if passed else BROKEN
-            self._primitives.remember(primitive, waiter.token, waiter.call.session.node, answer)
+            self._primitives.claims.remember(primitive, waiter.token, waiter.call.session.node, answer)
             waiter.call.abandon = None
             waiter.call.answer(answer)
         self._primitives.changed(primitive)

@@ -18,7 +18,9 @@ from ...common.errors import InvalidArgument
 from ..engine.accounts import Resource
 from ..engine.part import Part
 from ..engine.session import LATER, Call, Session
-from .claims import DONE, SEMAPHORE, Primitive, Primitives, Waiter, park
+from .claims import DONE
+from .primitive import SEMAPHORE, Primitive, Waiter, park
+from .primitives import Primitives
 
 LOCK_KINDS: Final = ("lock", "rlock", SEMAPHORE, "bounded")
 VALUE_MAX: Final = 2**31 - 1
@@ -41,7 +43,7 @@ class Locks(Part):
             return NONE
         call.session.account.check(Resource.CLAIMS, 1)
         if primitive.value > 0:
-            self._primitives.end_suspension(primitive, suspended)
+            self._primitives.claims.end_suspension(primitive, suspended)
             return self._primitives.grant(primitive, token, call.session)
         if not wait:
             return NONE
@@ -70,7 +72,7 @@ class Locks(Part):
         if waiter is not None:
             waiter.call.abandon = None
             waiter.call.answer(NONE)
-            self._primitives.end_suspension(primitive, waiter.suspended)
+            self._primitives.claims.end_suspension(primitive, waiter.suspended)
 
     def add(self, session: Session, primitive: Primitive, token: bytes, count: int) -> None:
         """Release permits without holding one: a semaphore may be used as a signal."""
@@ -80,7 +82,7 @@ class Locks(Part):
             return
         if primitive.value + count > VALUE_MAX:
             raise InvalidArgument(f"a semaphore's value is at most {VALUE_MAX:,}")
-        self._primitives.remember(primitive, token, session.node, DONE)
+        self._primitives.claims.remember(primitive, token, session.node, DONE)
         primitive.value += count
         self._primitives.changed(primitive)
         self._primitives.serve(primitive)

@@ -15,7 +15,7 @@ from tq.common.values.codec import encode_call
 from tq.common.wire.frames import FRAME_BYTES_MAX, pack
 from tq.master.engine.accounts import LIMITS, Accounts, Resource
 from tq.master.engine.work import ROW_BYTES, ROWS_MAX
-from tq.master.locks import claims
+from tq.master.locks import claims, primitives
 from tq.master.observe import overview
 from tq.master.tasks.calls import LIST_TASKS_MAX
 from tq.master.tasks.lookup import IDS_MAX
@@ -461,6 +461,6 @@ def test_what_is_remembered_of_locks_has_a_bound_however_many_there_are(
     while bench.engine.has_work:
         bench.step()
     assert account.held[Resource.CLAIMS] == 0
-    assert [len(primitive.remembered) for primitive in bench.engine.part(claims.Primitives).by_name.values()][
-        -1
-    ] == 10
+    assert [
+        len(primitive.remembered) for primitive in bench.engine.part(primitives.Primitives).by_name.values()
+    ][-1] == 10

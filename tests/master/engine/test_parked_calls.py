@@ -12,7 +12,7 @@ import pytest
 import tq.master
 from tq.common.domain.ids import new_ids
 from tq.master.items.items import Items
-from tq.master.locks.claims import Primitives
+from tq.master.locks.primitives import Primitives
 
 from ..conftest import GRACE_MS, Bench, Peer
 

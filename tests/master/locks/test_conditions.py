@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from tq.common.domain.model import Role
-from tq.master.locks.claims import REMEMBERED_MAX, Primitives
+from tq.master.locks.claims import REMEMBERED_MAX
+from tq.master.locks.primitives import Primitives
 from tq.master.store.sqlite.store import SqliteStore
 
 from ..conftest import Peer
@@ -75,4 +76,4 @@ def test_what_a_waiter_laid_down_is_forgotten_when_it_does_not_come_back(bench: 
     client.close()
     bench.advance(GRACE_SECONDS + 1)
     assert primitive.suspended == {}
-    assert bench.engine.part(Primitives)._suspended == {}
+    assert bench.engine.part(Primitives).claims.suspended_by == {}

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tq.common.domain.model import Role
 from tq.common.errors import Forbidden, InvalidArgument, StoreError
-from tq.master.locks.claims import HELD_MAX, REMEMBERED_MAX, Primitives
 from tq.master.locks.locks import VALUE_MAX
+from tq.master.locks.primitives import Primitives
 from tq.master.store.sqlite.store import SqliteStore
 
 from ..conftest import Peer
@@ -49,14 +49,6 @@ def test_a_lock_is_one_holders_and_those_who_wait_get_it_in_turn(bench: Any) -> 
     assert third.answer(three) == 3
 
 
-def test_an_acquire_that_is_asked_again_is_the_same_acquisition(bench: Any) -> None:
-    client, mine = bench.client(), token()
-    assert [client.call(LOCK, "acquire", mine) for _ in range(2)] == [1, 1]
-    assert [client.call(LOCK, "release", mine) for _ in range(2)] == [True, True]
-    assert client.call(LOCK, "acquire", mine) is None, "it is over, whatever comes late"
-    assert client.call(LOCK, "state") == [1, 0, 1]
-
-
 def test_an_acquire_that_waits_and_is_asked_again_keeps_its_place(bench: Any) -> None:
     holder, early, late = (bench.client() for _ in range(3))
     mine, waits = token(), token()
@@ -83,40 +75,6 @@ def test_giving_up_tells_for_certain_whether_it_is_held(bench: Any) -> None:
     assert holder.call(LOCK, "give_up_acquire", mine) == 1
 
 
-def test_nobody_releases_what_another_holds(bench: Any) -> None:
-    client, thief, mine = bench.client(), bench.client(), token()
-    client.call(LOCK, "acquire", mine)
-    assert thief.call(LOCK, "release", mine) is False
-    assert thief.call(LOCK, "held", mine) is False
-    assert client.call(LOCK, "held", mine) is True
-
-
-def test_what_a_vanished_holder_had_is_the_next_ones_with_a_greater_token(bench: Any) -> None:
-    gone, other, mine = bench.client(), bench.client(), token()
-    gone.call(LOCK, "acquire", mine)
-    parked = other.ask(LOCK, "acquire", token())
-    gone.close()
-    bench.advance(GRACE_SECONDS - 1)
-    assert parked not in other.answers
-    bench.advance(2)
-    assert other.answer(parked) == 2
-    back = again(gone)
-    assert back.call(LOCK, "held", mine) is False
-    assert back.call(LOCK, "release", mine) is False
-    assert other.call(LOCK, "state") == [0, 0, 2]
-
-
-def test_a_holder_that_comes_back_in_time_keeps_it(bench: Any) -> None:
-    client, mine = bench.client(), token()
-    client.call(LOCK, "acquire", mine)
-    client.close()
-    bench.advance(GRACE_SECONDS - 1)
-    back = again(client)
-    bench.advance(GRACE_SECONDS * 2)
-    assert back.call(LOCK, "acquire", mine) == 1
-    assert back.call(LOCK, "release", mine) is True
-
-
 def test_a_semaphore_counts_and_may_be_a_signal(bench: Any) -> None:
     client, other = bench.client(), bench.client()
     one, two, more = token(), token(), token()
@@ -141,93 +99,11 @@ def test_a_semaphore_without_permits_waits_for_one(bench: Any) -> None:
     assert client.answer(parked) == 1
 
 
-def test_a_bounded_number_is_kept(bench: Any) -> None:
-    target = ("get_lock", "signals", "semaphore", HELD_MAX + 10)
-    client = bench.client()
-    for _ in range(HELD_MAX + 10):
-        client.ask(target, "acquire", token())
-    while bench.engine.has_work:
-        bench.step()
-    primitive = bench.engine.part(Primitives).by_name[("lock", "signals")]
-    assert len(primitive.held) == HELD_MAX
-    for _ in range(REMEMBERED_MAX + 5):
-        mine = token()
-        client.call(LOCK, "acquire", mine)
-        client.call(LOCK, "release", mine)
-    assert len(bench.engine.part(Primitives).by_name[("lock", "x")].remembered) == REMEMBERED_MAX
-
-
-def test_a_name_is_one_thing(bench: Any) -> None:
-    client = bench.client()
-    client.call(LOCK, "state")
-    with pytest.raises(InvalidArgument, match="'x' is a lock already, not a semaphore of 2"):
-        client.call(("get_lock", "x", "semaphore", 2), "state")
-    assert client.call(("get_event", "x"), "state") == [False, 0]
-    with pytest.raises(InvalidArgument, match="has the value 1, not 2"):
-        client.call(("get_lock", "y", "lock", 2), "state")
-    with pytest.raises(InvalidArgument, match="kind must be one of"):
-        client.call(("get_lock", "y", "mutex"), "state")
-
-
-def test_a_lock_of_ones_own_goes_with_its_owner_and_those_who_wait_are_told(bench: Any) -> None:
-    owner, other = bench.client(), bench.client()
-    own = ("get_lock", "own", "lock", 1, True)
-    owner.call(own, "acquire", token())
-    parked = other.ask(("get_lock", "own"), "acquire", token())
-    bench.step()
-    owner.close()
-    bench.advance(GRACE_SECONDS + 1)
-    with pytest.raises(InvalidArgument, match="gone with the program that made it"):
-        other.answer(parked)
-    assert bench.engine.part(Primitives).by_name == {}
-    assert bench.engine.store.syncs.load() == ([], [])
-
-
-def test_tokens_go_on_growing_when_an_owner_comes_back_too_late(bench: Any) -> None:
-    owner, mine = bench.client(), token()
-    own = ("get_lock", "own", "lock", 1, True)
-    assert owner.call(own, "acquire", mine) == 1
-    owner.close()
-    bench.advance(GRACE_SECONDS + 1)
-    back = again(owner)
-    assert back.call(own, "release", mine) is False
-    assert back.call(own, "acquire", token()) == 2
-    assert bench.engine.store.syncs.load()[0][0].counter == 2
-
-
 def test_a_key_reaches_only_its_names(bench: Any) -> None:
     client = bench.client(queues=("mail.*",))
     assert client.call(("get_lock", "mail.x"), "acquire", token()) == 1
     with pytest.raises(Forbidden):
         client.call(LOCK, "acquire", token())
-
-
-def test_a_restarted_master_keeps_holders_for_a_lease_and_counts_on(make_bench: Any, tmp_path: Path) -> None:
-    before = make_bench(SqliteStore(tmp_path / "tq.db"))
-    holder, lost = before.client(), before.client()
-    mine, one = token(), token()
-    assert holder.call(LOCK, "acquire", mine) == 1
-    assert lost.call(SEMAPHORE, "acquire", one) == 1
-    after = make_bench(SqliteStore(tmp_path / "tq.db"))
-    other = after.client()
-    parked = other.ask(LOCK, "acquire", token())
-    back = Peer(after, Role.CLIENT, holder.session.node)
-    assert back.call(LOCK, "acquire", mine) == 1
-    assert other.call(SEMAPHORE, "state") == [1, 0, 1]
-    after.advance(LEASE_SECONDS + 1)
-    assert other.call(SEMAPHORE, "state") == [2, 0, 1]
-    assert back.call(LOCK, "release", mine) is True
-    assert other.answer(parked) == 2
-    assert Peer(after, Role.CLIENT, lost.session.node).call(SEMAPHORE, "release", one) is False
-
-
-def test_a_failed_commit_undoes_what_it_gave(bench: Any) -> None:
-    client, other, mine = bench.client(), bench.client(), token()
-    got = client.ask(LOCK, "acquire", mine)
-    bench.step(commit=full_disk)
-    with pytest.raises(StoreError):
-        client.answer(got)
-    assert other.call(LOCK, "acquire", token(), False) == 1
 
 
 def test_a_release_that_was_not_committed_leaves_the_lock_held_and_those_who_wait_waiting(bench: Any) -> None:
@@ -333,21 +209,6 @@ def test_a_notification_whose_waiter_goes_before_it_has_the_lock_is_the_next_one
     first.close()
     other.call(LOCK, "release", mine)
     assert second.answer(two) == 4
-
-
-def test_one_token_for_two_calls_disturbs_nobody_else(bench: Any) -> None:
-    client, twice = bench.client(), token()
-    _, _, waits = waiting(bench, client)
-    mine = token()
-    client.call(LOCK, "acquire", mine)
-    client.ask(LOCK, "acquire", waits)
-    client.ask(LOCK, "notify", "c", mine, 1)
-    client.ask(LOCK, "acquire", twice)
-    client.ask(LOCK, "wait", "c", mine, twice)
-    client.call(LOCK, "release", mine)
-    client.call(LOCK, "release", waits)
-    client.call(LOCK, "release", twice)
-    assert not bench.reports
 
 
 @pytest.mark.parametrize("seed", range(25))

@@ -1,0 +1,107 @@
+"""Locks, events and barriers by name: lost nodes, owners, restarts and failed commits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tq.common.domain.model import Role
+from tq.common.errors import InvalidArgument, StoreError
+from tq.master.locks.primitives import Primitives
+from tq.master.store.sqlite.store import SqliteStore
+
+from ..conftest import Peer
+from .test_locks import GRACE_SECONDS, LEASE_SECONDS, LOCK, SEMAPHORE, again, full_disk, token
+
+
+def test_what_a_vanished_holder_had_is_the_next_ones_with_a_greater_token(bench: Any) -> None:
+    gone, other, mine = bench.client(), bench.client(), token()
+    gone.call(LOCK, "acquire", mine)
+    parked = other.ask(LOCK, "acquire", token())
+    gone.close()
+    bench.advance(GRACE_SECONDS - 1)
+    assert parked not in other.answers
+    bench.advance(2)
+    assert other.answer(parked) == 2
+    back = again(gone)
+    assert back.call(LOCK, "held", mine) is False
+    assert back.call(LOCK, "release", mine) is False
+    assert other.call(LOCK, "state") == [0, 0, 2]
+
+
+def test_a_holder_that_comes_back_in_time_keeps_it(bench: Any) -> None:
+    client, mine = bench.client(), token()
+    client.call(LOCK, "acquire", mine)
+    client.close()
+    bench.advance(GRACE_SECONDS - 1)
+    back = again(client)
+    bench.advance(GRACE_SECONDS * 2)
+    assert back.call(LOCK, "acquire", mine) == 1
+    assert back.call(LOCK, "release", mine) is True
+
+
+def test_a_name_is_one_thing(bench: Any) -> None:
+    client = bench.client()
+    client.call(LOCK, "state")
+    with pytest.raises(InvalidArgument, match="'x' is a lock already, not a semaphore of 2"):
+        client.call(("get_lock", "x", "semaphore", 2), "state")
+    assert client.call(("get_event", "x"), "state") == [False, 0]
+    with pytest.raises(InvalidArgument, match="has the value 1, not 2"):
+        client.call(("get_lock", "y", "lock", 2), "state")
+    with pytest.raises(InvalidArgument, match="kind must be one of"):
+        client.call(("get_lock", "y", "mutex"), "state")
+
+
+def test_a_lock_of_ones_own_goes_with_its_owner_and_those_who_wait_are_told(bench: Any) -> None:
+    owner, other = bench.client(), bench.client()
+    own = ("get_lock", "own", "lock", 1, True)
+    owner.call(own, "acquire", token())
+    parked = other.ask(("get_lock", "own"), "acquire", token())
+    bench.step()
+    owner.close()
+    bench.advance(GRACE_SECONDS + 1)
+    with pytest.raises(InvalidArgument, match="gone with the program that made it"):
+        other.answer(parked)
+    assert bench.engine.part(Primitives).by_name == {}
+    assert bench.engine.store.syncs.load() == ([], [])
+
+
+def test_tokens_go_on_growing_when_an_owner_comes_back_too_late(bench: Any) -> None:
+    owner, mine = bench.client(), token()
+    own = ("get_lock", "own", "lock", 1, True)
+    assert owner.call(own, "acquire", mine) == 1
+    owner.close()
+    bench.advance(GRACE_SECONDS + 1)
+    back = again(owner)
+    assert back.call(own, "release", mine) is False
+    assert back.call(own, "acquire", token()) == 2
+    assert bench.engine.store.syncs.load()[0][0].counter == 2
+
+
+def test_a_restarted_master_keeps_holders_for_a_lease_and_counts_on(make_bench: Any, tmp_path: Path) -> None:
+    before = make_bench(SqliteStore(tmp_path / "tq.db"))
+    holder, lost = before.client(), before.client()
+    mine, one = token(), token()
+    assert holder.call(LOCK, "acquire", mine) == 1
+    assert lost.call(SEMAPHORE, "acquire", one) == 1
+    after = make_bench(SqliteStore(tmp_path / "tq.db"))
+    other = after.client()
+    parked = other.ask(LOCK, "acquire", token())
+    back = Peer(after, Role.CLIENT, holder.session.node)
+    assert back.call(LOCK, "acquire", mine) == 1
+    assert other.call(SEMAPHORE, "state") == [1, 0, 1]
+    after.advance(LEASE_SECONDS + 1)
+    assert other.call(SEMAPHORE, "state") == [2, 0, 1]
+    assert back.call(LOCK, "release", mine) is True
+    assert other.answer(parked) == 2
+    assert Peer(after, Role.CLIENT, lost.session.node).call(SEMAPHORE, "release", one) is False
+
+
+def test_a_failed_commit_undoes_what_it_gave(bench: Any) -> None:
+    client, other, mine = bench.client(), bench.client(), token()
+    got = client.ask(LOCK, "acquire", mine)
+    bench.step(commit=full_disk)
+    with pytest.raises(StoreError):
+        client.answer(got)
+    assert other.call(LOCK, "acquire", token(), False) == 1
