@@ -37,8 +37,8 @@ def registry(bench: Any) -> Registry:
 
 @pytest.fixture
 def door(bench: Any, tmp_path: Path, registry: Registry) -> Iterator[Door]:
+    bench.registry = registry
     door = Door(bench, tmp_path)
-    door.server.registry = registry
     yield door
     door.close()
 
