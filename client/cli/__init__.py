@@ -1,4 +1,4 @@
-"""The ``tq`` command: what a person asks of a cluster from a shell. Each sub-command loads when it is used."""
+"""The ``tq`` command: a cluster from the shell. Each sub-command is imported when it is used."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import click
 from ...common.version import VERSION
 from .group import LazyGroup, Section
 
-# A new command: its name, where it is (module:attribute), and at most 26 characters on what it does. Two
-# sections stand beside each other in the help, which is one screen: tests/client/cli/test_help.py
+# Each command: its name, its place (module:attribute) and a summary of at most 26 characters, because the help shows two
+# sections side by side on one screen: tests/client/cli/test_help.py
 SECTIONS: Final[dict[str, Section]] = {
     "Work": {
         "submit": ("submit:submit", "Submit a task by name"),
         "result": ("submit:result", "Wait for a result, print it"),
         "map": ("map.map:map_lines", "A function over many lines"),
         "exec": ("map.exec:exec_commands", "A program over many items"),
-        "mail": ("mail.command:mail", "A letter to a CSV of people"),
+        "mail": ("mail.command:mail", "Mail to a CSV of people"),
         "data": ("data:data", "Named dicts, lists, values"),
     },
     "Look": {
@@ -27,15 +27,15 @@ SECTIONS: Final[dict[str, Section]] = {
         "queues": ("queues:queues", "List queues; delete one"),
         "locks": ("locks:locks", "Who holds a lock; free it"),
         "workers": ("workers:workers", "List workers"),
-        "top": ("top.command:top", "All of it, live"),
+        "top": ("top.command:top", "The cluster, live"),
     },
     "Act": {
         "cancel": ("tasks:cancel", "Cancel tasks"),
-        "retry": ("tasks:retry", "Make failed tasks ready"),
-        "purge": ("tasks:purge", "Delete what waits or ended"),
-        "pause": ("queues:pause", "Hand out none of a queue"),
-        "resume": ("queues:resume", "Let a paused queue go on"),
-        "drain": ("workers:drain", "Have a worker finish, end"),
+        "retry": ("tasks:retry", "Run failed tasks again"),
+        "purge": ("tasks:purge", "Delete waiting/ended tasks"),
+        "pause": ("queues:pause", "Pause a queue"),
+        "resume": ("queues:resume", "Resume a paused queue"),
+        "drain": ("workers:drain", "Finish and end a worker"),
     },
     "Set up": {
         "init": ("init:init", "An example project"),
@@ -54,12 +54,12 @@ SECTIONS: Final[dict[str, Section]] = {
     subcommand_metavar="COMMAND …",
     options_metavar="[--version] [-h]",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\b\nExit status: 0 well, 1 failed, 2 wrong command, 3 no master, 4 key refused,\n"
-    "5 no such task, 6 time over.  Example: tq submit jobs:square 7 --wait",
+    epilog="\b\nExit status: 0 success, 1 failed, 2 wrong command, 3 no master, 4 key refused,\n"
+    "5 no such task, 6 timed out.  Example: tq submit jobs:square 7 --wait",
 )
 @click.version_option(VERSION, prog_name="tq")
 def main() -> None:
     """\b
-    Submit tasks and see what became of them; tq COMMAND --help tells more.
+    Submit tasks and follow them; for details: tq COMMAND --help.
     Master and key: --url, --authkey-file; a tq dev here; TQ_URL, TQ_AUTHKEY.
     """

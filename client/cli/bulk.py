@@ -1,4 +1,4 @@
-"""Acting on many tasks: count, ask, then go on in portions that can be stopped between any two.
+"""Acting on many tasks: count them, ask for confirmation, then work in portions; Ctrl-C stops between two portions.
 
 ::
 
@@ -34,8 +34,8 @@ PAGE: Final = 1_000  # tasks in one answer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verb:
-    """What is done, in words and as a method."""
+class BulkAction:
+    """A bulk action: the master's method and its words for people."""
 
     method: str
     ask: str  # retry
@@ -43,7 +43,7 @@ class Verb:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Survey:
+class Selection:
     states: Counter[int]  # by their numbers
     newest: int  # tasks that come later are not meant
 
@@ -59,18 +59,18 @@ class Survey:
         return f"{count(self.tasks)} {'task' if self.tasks == 1 else 'tasks'} ({parts})"
 
 
-def survey(app: App, wanted: Filter) -> Survey:
+def survey(app: App, wanted: Filter) -> Selection:
     """Look through all tasks there are, a portion at a time."""
     answer = app.call(TASKS, "select", wanted)
     newest, states = answer["newest"], Counter(dict(answer["states"]))
     while answer["before"] is not None:
         answer = app.call(TASKS, "select", wanted, 0, answer["before"])
         states.update(dict(answer["states"]))
-    return Survey(states=states, newest=newest)
+    return Selection(states=states, newest=newest)
 
 
 def newest_tasks(app: App, wanted: Filter, limit: int) -> list[dict[str, Any]]:
-    """The newest that fit, as ``tq ls`` shows them."""
+    """The newest matching tasks, as ``tq ls`` shows them."""
     tasks: list[dict[str, Any]] = []
     before: int | None = None
     while True:
@@ -81,8 +81,8 @@ def newest_tasks(app: App, wanted: Filter, limit: int) -> list[dict[str, Any]]:
             return tasks
 
 
-def act(app: App, as_json: bool, verb: Verb, wanted: Filter, *, yes: bool, dry_run: bool) -> None:
-    """The whole of it; ends with a sentence or a JSON document."""
+def act(app: App, as_json: bool, verb: BulkAction, wanted: Filter, *, yes: bool, dry_run: bool) -> None:
+    """Run a bulk action from survey to result; prints a sentence or a JSON document."""
     found = survey(app, wanted)
     if dry_run or not found.tasks:
         sample = newest_tasks(app, wanted, SAMPLE) if found.tasks else []
@@ -110,18 +110,18 @@ def act(app: App, as_json: bool, verb: Verb, wanted: Filter, *, yes: bool, dry_r
         raise SystemExit(FAILED)
 
 
-def _ask(verb: Verb, found: Survey) -> None:
+def _ask(verb: BulkAction, found: Selection) -> None:
     if not sys.stdin.isatty():
         line = shlex.join(["tq", *sys.argv[1:], "--yes"])
         raise InvalidArgument(
-            f"would {verb.ask} {found.in_words()}; nobody is here to be asked: write {line}"
+            f"would {verb.ask} {found.in_words()}; this is no terminal, so it cannot ask: write {line}"
         )
     if not ask(f"{verb.ask} {found.in_words()}?"):
         raise click.Abort
 
 
-def _portions(app: App, verb: Verb, wanted: Filter, found: Survey, stop: list[int]) -> Iterator[int]:
-    """Perform; yields how many are done so far. Nothing is interrupted in the middle of a portion."""
+def _portions(app: App, verb: BulkAction, wanted: Filter, found: Selection, stop: list[int]) -> Iterator[int]:
+    """Perform the action; yields the number done so far. A portion is never interrupted."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     screen = console(stderr=True)
@@ -136,7 +136,9 @@ def _portions(app: App, verb: Verb, wanted: Filter, found: Survey, stop: list[in
             yield done
 
 
-def _say_what_would_be(as_json: bool, verb: Verb, found: Survey, sample: list[dict[str, Any]]) -> None:
+def _say_what_would_be(
+    as_json: bool, verb: BulkAction, found: Selection, sample: list[dict[str, Any]]
+) -> None:
     if as_json:
         ids = [show_id(task["id"]) for task in sample]
         print_json({"tasks": 0, "matched": found.tasks, "sample": ids, "stopped": False})
@@ -166,14 +168,14 @@ def task_cells(task: dict[str, Any]) -> tuple[object, ...]:
 
 @contextmanager
 def _stopping() -> Iterator[list[int]]:
-    """A list that gets an entry with the first Ctrl-C; the second one is as usual."""
+    """A list that gets an entry at the first Ctrl-C; the second one raises as usual."""
     stop: list[int] = []
 
     def note(number: int, frame: object) -> None:
         if stop:
             raise KeyboardInterrupt
         stop.append(number)
-        say("\ntq: stopping after this portion; once more ends at once")
+        say("\ntq: stopping after this portion; Ctrl-C again ends at once")
 
     before = signal.signal(signal.SIGINT, note)
     try:

@@ -1,4 +1,4 @@
-"""``tq data list | show | delete``: a manager's dicts, lists, Namespaces, Values and Arrays that have names."""
+"""``tq data list | show | delete``: the named dicts, lists, Namespaces, Values and Arrays of managers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def data() -> None:
 @data.command("list", epilog="Example: tq data")
 @connected(Role.VIEWER)
 def list_data(app: App, as_json: bool) -> None:
-    """List them, with the bytes that each has on the master's disk."""
+    """List them, with the bytes that each uses on the master's disk."""
     answer = app.call(("get_data",), "list")
     if as_json:
         print_json(answer["rows"])
@@ -40,7 +40,7 @@ def list_data(app: App, as_json: bool) -> None:
 @click.argument("name")
 @connected(Role.VIEWER)
 def show(app: App, as_json: bool, name: str) -> None:
-    """Print a value as JSON: what JSON does not know as text."""
+    """Print a value as JSON; types that JSON lacks become text."""
     row = app.call(("get_data",), "show", name)
     value = plain(_whole(row["type"], decode(row["parts"], as_is=True, judged=True)))
     if as_json:
@@ -53,7 +53,7 @@ def show(app: App, as_json: bool, name: str) -> None:
 @click.argument("name")
 @connected(Role.ADMIN)
 def delete(app: App, as_json: bool, name: str) -> None:
-    """Delete a value. Who still uses it gets an error; who names it later makes it anew."""
+    """Delete a value. Programs that still use it get an error; the next use of its name creates a new one."""
     kind = app.call(("get_data",), "delete", name)
     if as_json:
         print_json({"name": name, "type": kind, "deleted": True})

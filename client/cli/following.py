@@ -1,4 +1,4 @@
-"""What a task prints, as it is kept on the master: printed once, or as it comes until the task ends."""
+"""The output of a task, as the master keeps it: printed once, or followed until the task ends."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..app import App
 from ..tasks.handle import TASKS
 from .output import print_json
 
-POLL_SECONDS: Final = 0.5  # as often as a worker tells
+POLL_SECONDS: Final = 0.5  # as often as a worker reports output
 
 
 def print_log(app: App, id: bytes, attempt: int | None, *, as_json: bool) -> None:
-    """An attempt's output; None: of the latest."""
+    """The output of an attempt; None: of the latest."""
     log = app.call(TASKS, "log", id, attempt)
     if as_json:
         print_json(
@@ -30,14 +30,14 @@ def print_log(app: App, id: bytes, attempt: int | None, *, as_json: bool) -> Non
 
 
 def _silent(log: dict[str, Any]) -> str:
-    """What a person is told in place of an empty screen."""
+    """The message for a person when there is no output."""
     if not log["attempt"]:
         return "it has not been started yet"
     return f"attempt {log['attempt']} has printed nothing"
 
 
 def follow(app: App, id: bytes) -> None:
-    """Print what is there and what comes, of every attempt that is made, until the task has ended."""
+    """Print the output of all attempts, present and new, until the task has ended."""
     printer = _Printer()
     while True:
         log = app.call(TASKS, "log", id, None, printer.offset)
@@ -53,7 +53,7 @@ def follow(app: App, id: bytes) -> None:
 
 
 class _Printer:
-    """Writes pieces of a log to stdout, however they were cut."""
+    """Writes pieces of a log to stdout; a piece may end inside a character."""
 
     def __init__(self) -> None:
         self.attempt = 0
@@ -65,7 +65,7 @@ class _Printer:
             self.attempt = log["attempt"]
             self._decoder.reset()
         if log["start"] > self.offset:
-            say(f"… {log['start'] - self.offset:,} bytes before this are kept no longer …")
+            say(f"… {log['start'] - self.offset:,} earlier bytes are no longer kept …")
         self.offset = log["start"] + len(log["text"])
         text = self._decoder.decode(log["text"])
         write_exact(text)

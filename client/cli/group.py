@@ -1,5 +1,5 @@
-"""A group of commands that loads each when it is used, guesses what a misspelt one should have been, and whose
-help is one screen however many commands there are: sections side by side."""
+"""A command group that imports each command when it is used, suggests the nearest name for a misspelt one, and shows its
+help on one screen, with sections side by side."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEFT_COLUMNS: Final = 39  # of 80, for the left one of two sections
 
 
 class GuessingGroup(click.Group):
-    """Answers a command that it does not have with the nearest one that it has."""
+    """Suggests the nearest command for an unknown one."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -38,7 +38,7 @@ class GuessingGroup(click.Group):
 
 
 class ListingGroup(GuessingGroup):
-    """Lists when it is told nothing else: ``tq queues --json`` is ``tq queues list --json``."""
+    """Runs ``list`` when no sub-command is given: ``tq queues --json`` is ``tq queues list --json``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
@@ -47,7 +47,7 @@ class ListingGroup(GuessingGroup):
 
 
 class LazyGroup(GuessingGroup):
-    """Knows its commands by name; imports one when it is called, or its help is asked for."""
+    """Knows its commands by name; imports one when it is called or its help is shown."""
 
     def __init__(self, *args: Any, sections: Mapping[str, Section], **keywords: Any) -> None:
         super().__init__(*args, **keywords)
@@ -70,7 +70,7 @@ class LazyGroup(GuessingGroup):
         return command
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Only the commands: the two options stand in the usage line, and the screen is small."""
+        """Only the commands: the two options are in the usage line already, and the screen is small."""
         sections = list(self.sections.items())
         lefts, rights = sections[::2], sections[1::2]
         for left, right in zip_longest(lefts, rights):
@@ -87,7 +87,7 @@ class LazyGroup(GuessingGroup):
 
 
 def _lines(section: _Titled | None, column: list[_Titled]) -> list[str]:
-    """A section, its names as wide as those of the sections above and below it."""
+    """A section; its names are padded to the width of the sections above and below."""
     if section is None:
         return []
     title, commands = section

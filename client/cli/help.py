@@ -12,7 +12,7 @@ import click
 from ...common.runtime.terminal import console
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "errors.md"
-WIDTH_MAX: Final = 100  # of prose; a wider line is not read, it is searched for its beginning
+WIDTH_MAX: Final = 100  # of prose; longer lines are hard to read
 
 
 @click.command("help", epilog="Example: tq help unreachable")
@@ -38,7 +38,7 @@ def show_help(ctx: click.Context, topic: str | None) -> None:
 
 
 def sections(page: str) -> dict[str, str]:
-    """The sections of a page by their anchors; one of the second level holds those below it."""
+    """The sections of a page by their anchors; a section of the second level contains its subsections."""
     found: dict[str, str] = {}
     heads = list(re.finditer(r"^(##+) (.+)$", page, re.MULTILINE))
     for index, head in enumerate(heads):

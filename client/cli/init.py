@@ -1,4 +1,4 @@
-"""``tq init``: an example project, from the files that the package has anyway."""
+"""``tq init``: an example project, copied from files of the package."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILES: Final = {
     "Dockerfile": "configs/docker/Dockerfile",
     "compose.yaml": "configs/docker/compose.yaml",
 }
-# The one setting that has no default that would do here.
+# The only setting whose default does not fit here.
 OURS: Final = {"configs/worker.toml": ('#modules = ["myapp.tasks"]', 'modules = ["jobs.py"]')}
 
 
@@ -40,7 +40,7 @@ def init(directory: Path) -> None:
     there = [name for name in FILES if os.path.lexists(directory / name)]
     if there:
         raise ConfigError(
-            f"{directory / there[0]} is there already, nothing was written; name another directory: tq init myproject"
+            f"{directory / there[0]} exists, so nothing was written; name another directory: tq init myproject"
         )
     try:
         for name, source in FILES.items():

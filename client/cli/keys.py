@@ -22,15 +22,15 @@ def keys() -> None:
 
 @keys.command(epilog="Example: tq keys add --role worker --queue 'gpu.*' > worker.key")
 @click.option(
-    "--role", type=click.Choice([str(role) for role in Role]), required=True, help="What it may do."
+    "--role", type=click.Choice([str(role) for role in Role]), required=True, help="Its permissions."
 )
 @click.option(
     "--queue", "queues", multiple=True, metavar="GLOB", help="Only these queues; repeatable.  [all]"
 )
-@click.option("--note", default="", metavar="TEXT", help="For whom it is.")
+@click.option("--note", default="", metavar="TEXT", help="Its owner or purpose.")
 @connected(Role.ADMIN)
 def add(app: App, as_json: bool, role: str, queues: tuple[str, ...], note: str) -> None:
-    """Make a key and print its join token, this once. The token is a secret."""
+    """Make a key and print its join token; it is shown only once. The token is a secret."""
     token = app.call(("get_keys",), "add", role, list(queues), note)
     if as_json:
         print_json({"token": token, "role": role, "queues": list(queues)})
@@ -45,7 +45,7 @@ def add(app: App, as_json: bool, role: str, queues: tuple[str, ...], note: str) 
 @keys.command("list", epilog="Example: tq keys list")
 @connected(Role.ADMIN)
 def list_keys(app: App, as_json: bool) -> None:
-    """List keys: role, queues, when each was last used. No secrets: the master has none."""
+    """List keys: role, queues, last use. No secrets: the master does not store them."""
     rows = app.call(("get_keys",), "list")
     if as_json:
         print_json(rows)
@@ -69,7 +69,7 @@ def list_keys(app: App, as_json: bool) -> None:
 @click.argument("key_id", metavar="KEY")
 @connected(Role.ADMIN)
 def revoke(app: App, as_json: bool, key_id: str) -> None:
-    """The key admits nobody from now on; its connections are closed."""
+    """Revoke a key: it is refused from now on, and its connections are closed."""
     app.call(("get_keys",), "revoke", key_id)
     if as_json:
         print_json({"key": key_id, "state": "revoked"})

@@ -1,4 +1,4 @@
-"""``tq locks list | break | delete``: locks, semaphores, events and barriers that have names."""
+"""``tq locks list | break | delete``: named locks, semaphores, events and barriers."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def locks() -> None:
 @locks.command("list", epilog="Example: tq locks")
 @connected(Role.VIEWER)
 def list_locks(app: App, as_json: bool) -> None:
-    """List them, and who holds and waits.
+    """List them with their holders and waiters.
 
-    A holder is told by its address and node; `token` is its fencing token. One that is
-    not connected loses what it holds in the seconds shown.
+    A holder is shown by its address and node; `token` is its fencing token. A holder
+    that is not connected loses its lock after the seconds shown.
     """
     answer = app.call(("get_locks",), "list")
     if as_json:
@@ -39,37 +39,37 @@ def list_locks(app: App, as_json: bool) -> None:
     cells = [line for row in answer["rows"] for line in _cells(row)]
     print_table(COLUMNS, cells, empty="no named locks, events or barriers")
     if answer["left_out"]:
-        write(f"… and {count(answer['left_out'])} more that nobody uses\n")
+        write(f"… and {count(answer['left_out'])} more that are not in use\n")
 
 
 @locks.command("break", epilog="Example: tq locks break nightly-report")
 @click.argument("name")
-@click.option("--token", type=int, metavar="N", help="Only who holds this fencing token.")
+@click.option("--token", type=int, metavar="N", help="Only the holder with this fencing token.")
 @connected(Role.ADMIN)
 def break_lock(app: App, as_json: bool, name: str, token: int | None) -> None:
-    """Take a lock or semaphore from who holds it.
+    """Take a lock or semaphore away from its holder.
 
-    The next in line gets it. For a holder that lives and is stuck: one that died loses
-    it by itself. It is told LockLost when it releases; until then only the fencing
-    token keeps its writes out.
+    The next waiter gets it. Use this for a holder that is alive but stuck; a dead one
+    loses its lock by itself. The holder gets LockLost when it releases; until then
+    only the fencing token keeps its writes out.
     """
     lost = app.call(("get_locks",), "take_away", name, token)
     if as_json:
         print_json({"name": name, "lost": lost})
     else:
         which = "token " + ", ".join(map(str, lost)) if len(lost) < 10 else f"{count(len(lost))} holders"
-        write(f"{name} is taken from {which}\n")
+        write(f"{name} was taken from {which}\n")
 
 
 @locks.command(epilog="Example: tq locks delete nightly-report")
 @click.argument("name")
-@click.option("--kind", type=click.Choice(KINDS), help="Where one name is several.")
+@click.option("--kind", type=click.Choice(KINDS), help="If the name is ambiguous.")
 @connected(Role.ADMIN)
 def delete(app: App, as_json: bool, name: str, kind: str | None) -> None:
-    """Delete a lock, event or barrier that nobody uses.
+    """Delete a lock, event or barrier that is not in use.
 
-    That is: nobody holds it or waits for it. Who names it later makes it anew. A lock's fencing tokens then begin again at 1 after
-    the master's next start: delete one that nothing compares tokens with.
+    It must have no holder and no waiter. The next use of its name creates a new one. After the master's next start the
+    fencing tokens of a new lock begin again at 1: delete a lock only if no resource compares its tokens.
     """
     deleted = app.call(("get_locks",), "delete", name, kind)
     if as_json:
@@ -83,7 +83,7 @@ def _json_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cells(row: dict[str, Any]) -> list[tuple[object, ...]]:
-    """A line for each holder, or one for nobody."""
+    """A line for each holder, or one line without a holder."""
     waiting = count(row["waiters"]) if row["waiters"] else ""
     first = (row["name"], row["kind"], _state(row))
     if not row["holders"]:

@@ -1,4 +1,4 @@
-"""What all commands share: where the master is, whose key, and whether a person or a program reads."""
+"""The options of all commands: the master, the key, and output for a person or a program."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from ...common.auth.key_files import read_key_file
 from ...common.domain.model import Role
 from ..app import App
 
-CONNECT_SECONDS = 5.0  # a person waits; it is longer than a master takes to refuse the sixth wrong key
+CONNECT_SECONDS = (
+    5.0  # short, as a person waits; longer than a master delays the answer to the sixth wrong key
+)
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -44,5 +46,5 @@ def connected(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def with_role(app: App, role: Role) -> App:
-    """Another App of the same master, for what the first one's role may not do."""
+    """Another App of the same master, with a role that has more permissions."""
     return App(app.url, app.authkey, role=role, connect_timeout=CONNECT_SECONDS)

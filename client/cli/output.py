@@ -1,4 +1,4 @@
-"""What is printed: tables and sentences for people, JSON for programs. Colour only on a terminal."""
+"""Output: tables and sentences for people, JSON for programs. Colour only on a terminal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STATE_STYLES = {
 
 
 def print_json(value: Any) -> None:
-    """One JSON document; what JSON does not know (bytes, dates, …) as text."""
+    """One JSON document; types that JSON lacks (bytes, dates, …) become text."""
     write_json(plain(value), indent=2, default=str)
 
 
@@ -42,7 +42,7 @@ def plain(value: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """As Python writes it, or why it does not: a value that somebody else made must not keep the rest from being seen."""
+    """The value's repr, or the reason why there is none: one bad value of another program must not hide the others."""
     try:
         return repr(value)
     except Exception as error:
@@ -52,7 +52,7 @@ def shown(value: Any) -> str:
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str, spare: Sequence[str] = ()
 ) -> None:
-    """A table without lines, as wide as it must be; ``empty`` says what it means that there is none.
+    """A table without lines, as wide as needed; ``empty`` is printed if there are no rows.
 
     On a terminal that is too narrow the columns named in ``spare`` are left out, one after the other, until it fits.
     """
@@ -84,7 +84,7 @@ def print_table(
 def _fitting(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], spare: Sequence[str], width: int
 ) -> list[int]:
-    """The columns to show: all, or as many without those that can be spared as fit side by side."""
+    """The columns to show: all, or without as many spare ones as needed to fit."""
     widths = [
         max(len(column.lstrip("#")), *(row[index].cell_len for row in rows)) + GAP
         for index, column in enumerate(columns)
@@ -123,7 +123,7 @@ def iso(seconds: float | None) -> str | None:
 
 
 def ago(seconds: float | None) -> str:
-    """How long ago, or in how long, in one unit: ``3 min``, ``in 20 s``."""
+    """The time since or until a moment, in one unit: ``3 min``, ``in 20 s``."""
     if seconds is None:
         return ""
     away = time.time() - seconds
@@ -135,7 +135,7 @@ def count(number: int) -> str:
 
 
 def rate(per_second: float) -> str:
-    """``1,240/s``, ``2.4/s``, ``3/min``; nothing when there is next to none."""
+    """``1,240/s``, ``2.4/s``, ``3/min``; empty for almost zero."""
     if per_second >= 10:
         return f"{per_second:,.0f}/s"
     if per_second >= 0.1:
@@ -144,7 +144,7 @@ def rate(per_second: float) -> str:
 
 
 def memory(size_bytes: int | None) -> str:
-    """``312 MB``, ``4.2 GB``; nothing when it is not known."""
+    """``312 MB``, ``4.2 GB``; empty when unknown."""
     if size_bytes is None:
         return ""
     return f"{size_bytes / 1e6:,.0f} MB" if size_bytes < 1e9 else f"{size_bytes / 1e9:,.1f} GB"

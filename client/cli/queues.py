@@ -16,7 +16,7 @@ from .output import count, print_json, print_table, rate, span
 
 COLUMNS: Final = ("queue", "#ready", "#running", "#scheduled", "#succeeded", "#failed", "#rate", "#oldest")
 ITEM_COLUMNS: Final = ("item queue", "kind", "#items", "#most", "#taken", "#unfinished", "waiting")
-FAILED: Final = ("failed", "dead", "lost")  # one column: what somebody should look at
+FAILED: Final = ("failed", "dead", "lost")  # one column: tasks that need attention
 
 
 @click.group(cls=ListingGroup, epilog="Example: tq queues")
@@ -29,9 +29,9 @@ def queues() -> None:
 def list_queues(app: App, as_json: bool) -> None:
     """List queues, of tasks and of items.
 
-    Of tasks: how many by state, ended per second, the age of the oldest ready one.
-    Of items (manager.Queue, get_task_queue): what waits, what is taken and not
-    confirmed, what was not told done, and who waits for what.
+    Tasks: numbers by state, ended per second, age of the oldest ready one. Items
+    (manager.Queue, get_task_queue): waiting, taken but not confirmed, not yet marked
+    done, and the number of waiting consumers and producers.
     """
     rows = app.call(("get_queues",), "list")
     if as_json:
@@ -52,12 +52,12 @@ def list_queues(app: App, as_json: bool) -> None:
 
 @queues.command(epilog="Example: tq queues delete results --items")
 @click.argument("queue")
-@click.option("--items", is_flag=True, help="Also if there are items in it: they are lost.")
+@click.option("--items", is_flag=True, help="Even with items in it; they are lost.")
 @connected(Role.ADMIN)
 def delete(app: App, as_json: bool, queue: str, items: bool) -> None:
-    """Delete a queue of items that nobody uses.
+    """Delete a queue of items that is not in use.
 
-    Who names it later makes it anew. Tasks are not items: `tq purge QUEUE` deletes those.
+    The next use of its name creates a new one. For tasks use `tq purge QUEUE`.
     """
     lost = app.call(("get_queues",), "delete", queue, items)
     if as_json:
@@ -69,12 +69,12 @@ def delete(app: App, as_json: bool, queue: str, items: bool) -> None:
 
 @click.command(epilog="Example: tq pause mail --reason 'the mail server moves'")
 @click.argument("queue")
-@click.option("--reason", default="", metavar="TEXT", help="Shown to whoever asks why.")
+@click.option("--reason", default="", metavar="TEXT", help="Shown as the reason.")
 @connected(Role.ADMIN)
 def pause(app: App, as_json: bool, queue: str, reason: str) -> None:
-    """Hand out nothing of a queue, no task and no item; what runs goes on.
+    """Pause a queue: no task of it starts and no item is handed out.
 
-    What is submitted and put meanwhile waits; so does who wants an item.
+    Running tasks continue. New tasks and items wait, and so do consumers of items.
     """
     app.call(("get_task_queue", queue), "pause", reason)
     row = _row(app, queue)
@@ -92,13 +92,13 @@ def pause(app: App, as_json: bool, queue: str, reason: str) -> None:
 @click.argument("queue")
 @connected(Role.ADMIN)
 def resume(app: App, as_json: bool, queue: str) -> None:
-    """Let a paused queue go on."""
+    """Resume a paused queue."""
     before = _row(app, queue)
     app.call(("get_task_queue", queue), "resume")
     if as_json:
         print_json({"queue": queue, "paused": False})
     elif before["paused"]:
-        write(f"{queue} goes on\n")
+        write(f"{queue} is resumed\n")
     else:
         write(f"{queue} was not paused\n")
 
@@ -114,7 +114,7 @@ def paused_words(row: dict[str, Any]) -> str:
 
 
 def _row(app: App, queue: str) -> dict[str, Any]:
-    """A queue as it is now; one of nothing when it was never heard of."""
+    """The current row of a queue; an empty one if the master does not know it."""
     rows = app.call(("get_queues",), "list")
     no_tasks = dict.fromkeys([*map(str, State), "assigned"], 0)
     nothing = {"name": queue, "paused": False, "item_queue": None, **no_tasks}

@@ -1,4 +1,4 @@
-"""What is not shown of a task's arguments, its result and what its failure tells: values whose names look like a secret's, and passwords in addresses."""
+"""Hides secrets in a task's arguments, result and error: values whose names look like a secret's, and passwords in URLs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def redacted(value: Any, depth: int = 0) -> Any:
 
 
 def is_secret(name: object) -> bool:
-    """Whether a key or a parameter is called like something nobody should read over a shoulder."""
+    """Whether the name of a key or parameter looks like that of a secret."""
     if isinstance(name, bytes):
         name = name.decode("latin-1")
     return isinstance(name, str) and _SECRET.search(name) is not None

@@ -1,4 +1,4 @@
-"""``tq show``: everything about one task; with ``--logs`` or ``--follow`` what it prints."""
+"""``tq show``: everything about one task; with ``--logs`` or ``--follow`` its output."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ BAR_CHARS = 30
 
 @click.command(epilog="Example: tq show 019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b --follow")
 @click.argument("task_id", metavar="ID")
-@click.option("--logs", is_flag=True, help="Print what its last attempt printed, and nothing else.")
-@click.option("--follow", "is_followed", is_flag=True, help="Go on printing that until the task ends.")
+@click.option("--logs", is_flag=True, help="Print only the output of its last attempt.")
+@click.option("--follow", "is_followed", is_flag=True, help="Print its output until the task ends.")
 @click.option("--attempt", type=click.IntRange(1), metavar="N", help="With --logs: of this attempt.")
 @connected(Role.VIEWER)
 def show(app: App, as_json: bool, task_id: str, logs: bool, is_followed: bool, attempt: int | None) -> None:
@@ -41,7 +41,7 @@ def show(app: App, as_json: bool, task_id: str, logs: bool, is_followed: bool, a
     if is_followed:
         if as_json or attempt is not None:
             raise click.UsageError(
-                "--follow prints text as it comes: neither --json nor --attempt goes with it"
+                "--follow prints text as it arrives; it cannot be combined with --json or --attempt"
             )
         follow(app, id)
     elif logs or attempt is not None:
@@ -62,7 +62,7 @@ def _print(task: dict[str, Any]) -> None:
         write(f"  {task['why']}\n")
     if task["returned"]:
         times = "once" if task["returned"] == 1 else f"{task['returned']:,} times"
-        write(f"  {times} a worker handed it back before it began\n")
+        write(f"  {times} a worker returned it before it started\n")
     if task["progress"] is not None:
         write(f"  {_progress(task['progress'])}\n")
     if task["state"] == StateNumber.SUCCEEDED:
@@ -97,7 +97,7 @@ def _print_attempts(attempts: list[dict[str, Any]]) -> None:
 
 
 def _last_failure(task: dict[str, Any]) -> Failure | None:
-    """What a task ended with, or, while it is not over, what its last attempt did."""
+    """The error of a task, or of its last attempt while it has not ended."""
     if task["state"] == StateNumber.SUCCEEDED:
         return None
     bodies = [attempt["body"] for attempt in task["attempts"] if attempt["body"]]
@@ -110,7 +110,7 @@ def _last_failure(task: dict[str, Any]) -> Failure | None:
 
 
 def _print_post_mortem(failure: Failure) -> None:
-    """What was found of a process that died; nothing for an ordinary error."""
+    """Details of a process that died; empty for an ordinary error."""
     detail = failure.detail
     peak, limit = detail.get("peak_memory_bytes"), detail.get("memory_limit_bytes")
     facts = []
@@ -164,8 +164,8 @@ def _failure(body: bytes) -> dict[str, Any]:
 def _progress_row(progress: list[Any] | None) -> dict[str, Any] | None:
     if progress is None:
         return None
-    told = from_wire(TaskProgress, progress)
-    return {**told._asdict(), "at": iso(told.at)}
+    reported = from_wire(TaskProgress, progress)
+    return {**reported._asdict(), "at": iso(reported.at)}
 
 
 def _progress(progress: list[Any]) -> str:
@@ -189,7 +189,7 @@ def _call(payload: bytes) -> Any:
 
 
 def _decoded(body: bytes | None) -> Any:
-    """A value for a program; what this side cannot read is said, not hidden."""
+    """A value for a program; if it cannot be decoded here, the reason instead."""
     try:
         return None if body is None else plain(redacted(decode(body, as_is=True)))
     except DecodeError as error:

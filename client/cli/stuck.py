@@ -1,4 +1,4 @@
-"""A word to who waits for a task that nobody runs: no worker serves it, or its queue is paused."""
+"""A warning for a person who waits for a task that will not start: no worker serves it, or its queue is paused."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ...common.runtime.terminal import say
 from ..app import App
 from ..tasks.handle import TASKS, Handle
 
-STUCK_SECONDS: Final = 2.0  # without a result, until it is looked why
+STUCK_SECONDS: Final = 2.0  # without a result, before the reason is looked up
 
 
 def complaint(task: dict[str, Any]) -> str:
-    """What to say of a task as ``show`` tells it; empty when it goes on by itself."""
-    return f"{task['why']}; `tq why {show_id(task['id'])}` looks again" if task["stuck"] else ""
+    """The warning about a task, from its ``show`` row; empty when it needs no help to continue."""
+    return f"{task['why']}; `tq why {show_id(task['id'])}` shows the current reason" if task["stuck"] else ""
 
 
 @contextmanager
 def told_if_stuck(app: App, handle: Handle[Any]) -> Iterator[None]:
-    """While the block waits for the task's end, one line on stderr if it could wait for ever."""
+    """While the block waits for the end of the task, print one line on stderr if that wait may never end."""
 
     def look() -> None:
         try:
             words = complaint(app.call(TASKS, "show", parse_id(handle.id)))
-        except (TqError, TimeoutError):  # whoever waits for the result is told
+        except (TqError, TimeoutError):  # the wait for the result raises the same error
             return
         if words:
             say(f"tq: {words}")

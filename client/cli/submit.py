@@ -22,12 +22,12 @@ from .stuck import told_if_stuck
 @click.argument("task", metavar="MODULE:FUNCTION")
 @click.argument("arguments", nargs=-1, metavar="[JSON]...")
 @click.option("--kw", "keywords", multiple=True, metavar="NAME=JSON", help="A keyword argument.")
-@click.option("--queue", metavar="NAME", help="Where it waits.  [default]")
-@click.option("--delay", type=float, metavar="SECONDS", help="Not before so long from now.")
+@click.option("--queue", metavar="NAME", help="Its queue.  [default]")
+@click.option("--delay", type=float, metavar="SECONDS", help="Start no earlier than after this time.")
 @click.option("--priority", type=int, metavar="N", help="Higher first, -100 to 100.  [0]")
 @click.option("--retries", type=int, metavar="N", help="Further attempts after a failure.  [0]")
-@click.option("--timeout", type=float, metavar="SECONDS", help="For one attempt.")
-@click.option("--key", metavar="TEXT", help="The same key is the same task, however often submitted.")
+@click.option("--timeout", type=float, metavar="SECONDS", help="Limit of one attempt.")
+@click.option("--key", metavar="TEXT", help="Unique: submitting the key again returns the same task.")
 @click.option("--wait", is_flag=True, help="Wait for the result and print it.")
 @connected(Role.CLIENT)
 def submit(
@@ -42,8 +42,8 @@ def submit(
 ) -> None:
     """Submit a task by name. Arguments are JSON: 7, '"text"', '[1, 2]'; a bare word is taken as text.
 
-    What @app.task says of queue, retries, timeout and so on is the submitting program's,
-    and unknown here: say it by these options.
+    Options of @app.task (queue, retries, timeout, …) are known only to the program that
+    defines the task: give them here.
     """
     positional = [as_argument(text) for text in arguments]
     named: dict[str, Any] = {}
@@ -67,7 +67,7 @@ def submit(
 
 @click.command(epilog="Example: tq result 019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b --timeout 60")
 @click.argument("task_id", metavar="ID")
-@click.option("--timeout", type=float, metavar="SECONDS", help="Wait no longer.  [without end]")
+@click.option("--timeout", type=float, metavar="SECONDS", help="Wait at most.  [no limit]")
 @connected(Role.CLIENT)
 def result(app: App, as_json: bool, task_id: str, timeout: float | None) -> None:
     """Print a task's result, waiting for it. A failed task's traceback goes to stderr, exit status 1."""

@@ -14,7 +14,7 @@ from ...common.errors import InvalidArgument
 from ...common.runtime.terminal import write
 from ..app import App
 from . import failing
-from .bulk import SPARE_COLUMNS, TASK_COLUMNS, TASKS, Verb, act, newest_tasks, task_cells
+from .bulk import SPARE_COLUMNS, TASK_COLUMNS, TASKS, BulkAction, act, newest_tasks, task_cells
 from .options import connected
 from .output import print_json, print_table, task_row
 from .where import Filter, choosing, to_filter
@@ -26,22 +26,24 @@ FINISHED: Final = tuple(state for state in State if state.is_terminal)
 CANCELLABLE: Final = (*WAITING, State.RUNNING)
 REVIVED: Final = (State.FAILED, State.DEAD, State.EXPIRED, State.LOST)  # cancelled ones were meant to end
 
-CANCEL: Final = Verb(method="cancel_where", ask="cancel", done="cancelled, or their worker was told")
-RETRY: Final = Verb(method="retry_where", ask="retry", done="ready again")
-PURGE: Final = Verb(method="purge", ask="delete for good", done="deleted")
+CANCEL: Final = BulkAction(
+    method="cancel_where", ask="cancel", done="cancelled, or their worker was notified"
+)
+RETRY: Final = BulkAction(method="retry_where", ask="retry", done="ready again")
+PURGE: Final = BulkAction(method="purge", ask="delete for good", done="deleted")
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def acting(function: _F) -> _F:
-    """The options of every command that acts on many."""
+    """The options of commands that act on many tasks."""
     function = click.option("--dry-run", is_flag=True, help="Only count, and show some.")(function)
     return click.option("--yes", is_flag=True, help="Do not ask.")(function)
 
 
 @click.command(epilog="Example: tq ls --where 'state=failed error~SMTP' --since 2h")
 @choosing
-@click.option("--limit", default=30, show_default=True, metavar="N", help="At most so many.")
+@click.option("--limit", default=30, show_default=True, metavar="N", help="The maximum number.")
 @connected(Role.VIEWER)
 def ls(app: App, as_json: bool, terms: Terms, limit: int) -> None:
     """List tasks, newest first."""
@@ -63,9 +65,9 @@ def ls(app: App, as_json: bool, terms: Terms, limit: int) -> None:
 def cancel(
     app: App, as_json: bool, task_ids: tuple[str, ...], terms: Terms, yes: bool, dry_run: bool
 ) -> None:
-    """Cancel tasks, by id or by what they are. One that runs is asked to stop, then made to."""
+    """Cancel tasks, by id or by filter. A running task is asked to stop, then killed."""
     if _are_named(task_ids, terms, "cancel"):
-        words = {State.RUNNING: "running; its worker has been told to end it"}
+        words = {State.RUNNING: "running; its worker was notified to end it"}
         _each(app, as_json, task_ids, "cancel", words)
         return
     wanted = _with_states(terms, CANCELLABLE, CANCELLABLE, "cancelled")
@@ -80,7 +82,7 @@ def cancel(
 def retry(app: App, as_json: bool, task_ids: tuple[str, ...], terms: Terms, yes: bool, dry_run: bool) -> None:
     """Make failed, dead, cancelled, expired or lost tasks ready again.
 
-    By id or by what they are; cancelled ones only if state=cancelled is asked for.
+    By id or by filter; cancelled ones only if the filter has state=cancelled.
     """
     if _are_named(task_ids, terms, "retry"):
         _each(app, as_json, task_ids, "retry", {})
@@ -91,7 +93,7 @@ def retry(app: App, as_json: bool, task_ids: tuple[str, ...], terms: Terms, yes:
 
 @click.command(epilog="Example: tq purge mail; tq purge --finished --where older=7d")
 @click.argument("queue_name", required=False, metavar="[QUEUE]")
-@click.option("--finished", is_flag=True, help="What has ended, instead of what waits.")
+@click.option("--finished", is_flag=True, help="Ended tasks instead of waiting ones.")
 @choosing
 @acting
 @connected(Role.ADMIN)
@@ -104,7 +106,7 @@ def purge(
     yes: bool,
     dry_run: bool,
 ) -> None:
-    """Empty a queue: delete what waits there, unrun. What runs is never touched."""
+    """Empty a queue: delete its waiting tasks. Running tasks are never touched."""
     if queue_name is not None:
         terms = [*terms, ("queue", "=", queue_name)]
     if not terms:

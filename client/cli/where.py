@@ -1,12 +1,12 @@
-"""Which tasks are meant: ``--where`` and its short forms, one small language for all commands that choose. Pure.
+"""Filters of tasks: ``--where`` and its short forms, one small language for all commands that select tasks. Pure.
 
-A filter is words; every one has to fit. ``--where 'state=failed,dead queue=mail error~SMTP since=2h'`` is
+A filter consists of terms; a task has to match all of them. ``--where 'state=failed,dead queue=mail error~SMTP since=2h'`` is
 
 =========  ==========================================================================================
 ``state``  ready, scheduled, running, succeeded, failed, dead, cancelled, expired, lost; several by commas
 ``queue``  name or glob: ``queue=img.*``; several by commas
 ``name``   of the callable, the same way: ``name=app:send``; ``name~send`` has it somewhere inside
-``error``  type of the failure: ``error=ValueError``; ``error~SMTP`` stands in its type or message
+``error``  type of the failure: ``error=ValueError``; ``error~SMTP`` is part of its type or message
 ``since``  submitted in the last 30s, 10min, 2h, 7d
 ``older``  submitted longer ago than that
 =========  ==========================================================================================
@@ -73,7 +73,9 @@ def split(expression: str) -> list[tuple[str, str, str]]:
     for part in parts:
         match = TERM.fullmatch(part)
         if match is None:
-            raise InvalidArgument(f"--where: {part!r:.80} is no word=value; write e.g. state=failed")
+            raise InvalidArgument(
+                f"--where: {part!r:.80} is not of the form word=value; write e.g. state=failed"
+            )
         word, sign, value = match.groups()
         _check_word(word, sign, value)
         terms.append((word, sign, value))

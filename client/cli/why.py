@@ -1,4 +1,4 @@
-"""``tq why``: one sentence on where a task stands, and what would change that."""
+"""``tq why``: one sentence on the state of a task and what would change it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENDS: Final = {
     State.DEAD: "it is quarantined since {when} ago, after {deaths}{what}; find out what kills its process "
     "(`tq show {id}`), then " + AGAIN,
     State.CANCELLED: "it was cancelled {when} ago; " + AGAIN,
-    State.EXPIRED: "it expired {when} ago: nothing had started it in time; more workers would, and " + AGAIN,
+    State.EXPIRED: "it expired {when} ago: it was not started in time; add workers, and " + AGAIN,
     State.LOST: "its worker vanished {when} ago and at_most_once forbids a second start; look whether it was done, then "
     + AGAIN,
 }

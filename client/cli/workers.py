@@ -14,15 +14,15 @@ from ..app import App
 from .options import connected
 from .output import ago, memory, print_json, print_table, rate
 
-COLUMNS: Final = ("node", "host", "state", "#busy", "#rate", "#memory", "version", "#heard", "labels")
+COLUMNS: Final = ("node", "host", "state", "#busy", "#rate", "#memory", "version", "#seen", "labels")
 POLL_SECONDS: Final = 0.5
 
 
 @click.command(epilog="Example: tq workers --tasks")
-@click.option("--tasks", is_flag=True, help="Also what each serves, and from which queues.")
+@click.option("--tasks", is_flag=True, help="Also the tasks and queues that each serves.")
 @connected(Role.VIEWER)
 def workers(app: App, as_json: bool, tasks: bool) -> None:
-    """List workers: state, busy slots of all, tasks per second, memory, when last heard."""
+    """List workers: state, busy slots, tasks per second, memory, last contact."""
     rows = app.call(("get_workers",), "list")
     if as_json:
         print_json(rows)
@@ -55,10 +55,10 @@ def workers(app: App, as_json: bool, tasks: bool) -> None:
 
 @click.command(epilog="Example: tq drain crow --wait")
 @click.argument("worker")
-@click.option("--wait", is_flag=True, help="Until it has finished and is gone.")
+@click.option("--wait", is_flag=True, help="Wait until it has ended.")
 @connected(Role.ADMIN)
 def drain(app: App, as_json: bool, worker: str, wait: bool) -> None:
-    """Have a worker finish what it runs, hand back the rest and end.
+    """Let a worker finish its running tasks, return the others and end.
 
     WORKER: its host, or the start of its node as `tq workers` lists it.
     """
@@ -72,7 +72,7 @@ def drain(app: App, as_json: bool, worker: str, wait: bool) -> None:
     if as_json:
         print_json({**found, "draining": not wait, "gone": wait})
     else:
-        done = "is gone" if wait else "was told to drain"
+        done = "is gone" if wait else "is draining"
         write(f"{found['host']} ({found['node'][:8]}) {done}\n")
 
 

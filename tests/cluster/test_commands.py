@@ -334,7 +334,7 @@ def test_cancel_of_a_running_task_says_that_its_worker_was_told(
     started = tmp_path / "started"
     handle = app.submit("cluster_tasks:tidy", str(started), str(tmp_path / "tidied"))
     eventually(started.exists)
-    assert "running; its worker has been told to end it" in well(run("cancel", handle.id))
+    assert "running; its worker was notified to end it" in well(run("cancel", handle.id))
     assert isinstance(handle.exception(timeout=20), tq.TaskCancelled)
 
 
@@ -367,7 +367,7 @@ def test_a_queue_is_paused_listed_and_resumed(run: Run, queue: str, app: tq.App)
     assert "the disk is full" in well(run("show", handle.id))
     [row] = [row for row in parsed(run("queues", "--json")) if row["name"] == queue]
     assert (row["ready"], row["paused"], row["reason"]) == (1, True, "the disk is full")
-    assert well(run("resume", queue)) == f"{queue} goes on\n"
+    assert well(run("resume", queue)) == f"{queue} is resumed\n"
     assert well(run("resume", queue)) == f"{queue} was not paused\n"
     assert handle.result(timeout=20) == 2
     assert parsed(run("pause", queue, "--json")) == {
@@ -389,7 +389,7 @@ def test_workers_are_listed_and_one_is_drained(
     assert "no workers; start one with tq-worker" in well(run("workers"))
     worker = worker_factory(options=("--label", "rack=7"))
     head, _, row = well(run("workers")).splitlines()
-    columns = ["node", "host", "state", "busy", "rate", "memory", "version", "heard", "labels"]
+    columns = ["node", "host", "state", "busy", "rate", "memory", "version", "seen", "labels"]
     assert head.split() == columns
     assert re.search(r" here +0/2 .* rack=7$", row)
     assert "  cluster_tasks:add\n" in well(run("workers", "--tasks"))
@@ -399,7 +399,7 @@ def test_workers_are_listed_and_one_is_drained(
     assert shown["labels"] == {"rack": "7"}
     node = row.split()[0]
     assert shown["node"].startswith(node)
-    assert well(run("drain", node)) == f"{shown['host']} ({node}) was told to drain\n"
+    assert well(run("drain", node)) == f"{shown['host']} ({node}) is draining\n"
     assert worker.wait() == 0
     refused(run("drain", node), USAGE, "is not connected; there is nothing to drain")
 
@@ -479,7 +479,7 @@ def test_help_needs_no_master_and_gives_an_example(home: Path, command: list[str
 
 def test_the_help_of_tq_tells_the_exit_statuses(home: Path) -> None:
     text = well(run_program("tq", "--help", home=home))
-    assert "Exit status: 0 well, 1 failed, 2 wrong command, 3 no master, 4 key refused," in text
+    assert "Exit status: 0 success, 1 failed, 2 wrong command, 3 no master, 4 key refused," in text
 
 
 # what managers keep
@@ -527,7 +527,7 @@ def test_a_stuck_lock_is_seen_and_broken_and_deleted(
         assert re.search(rf"{queue} +lock +held +127\.0\.0\.1 \([0-9a-f]{{8}}\)", run("locks").stdout)
         refused = run("locks", "delete", queue)
         assert (refused.returncode, f"`tq locks break {queue}` frees it" in refused.stderr) == (USAGE, True)
-        assert run("locks", "break", queue).stdout == f"{queue} is taken from token 1\n"
+        assert run("locks", "break", queue).stdout == f"{queue} was taken from token 1\n"
         assert run("locks", "delete", queue).stdout == f"lock {queue} is deleted\n"
         assert run("pause", queue).returncode == 0
         ItemQueue(cluster.app.session, queue).put("item")
@@ -535,7 +535,7 @@ def test_a_stuck_lock_is_seen_and_broken_and_deleted(
         holder.stdin.write("\n")  # type: ignore[union-attr]
         holder.stdin.flush()  # type: ignore[union-attr]
         eventually(lambda: "1 to get" in run("queues").stdout)
-        assert run("resume", queue).stdout == f"{queue} goes on\n"
+        assert run("resume", queue).stdout == f"{queue} is resumed\n"
         assert holder.stdout.read().splitlines() == ["False", "lost", "item"]
     deleted = run("queues", "delete", queue, "--json")
     assert json.loads(deleted.stdout) == {"queue": queue, "deleted": True, "items": 0}
@@ -571,5 +571,5 @@ def test_who_waits_for_what_nobody_runs_is_told_so(run: Run, queue: str) -> None
     assert waited.returncode == TIMED_OUT
     first, second, _ = waited.stderr.splitlines()
     assert f" nowhere:f in queue {queue}; start one with" in first
-    assert first.endswith(f"; `tq why {id}` looks again")
+    assert first.endswith(f"; `tq why {id}` shows the current reason")
     assert second == f"tq: task {id} has no result after 3 s; it goes on"

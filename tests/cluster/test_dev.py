@@ -200,7 +200,7 @@ def test_what_runs_longer_than_the_grace_runs_again_with_the_new_code(
     running = tq(home, "submit", "jobs:hold", home)
     eventually((home / "held-1").exists)
     jobs.write_text(JOBS.replace(*OTHER), "utf-8")
-    dev.shows("handed back")
+    dev.shows("were returned")
     eventually((home / "held-100").exists)
     (home / "go").touch()
     assert tq(home, "result", running) == "100"
@@ -255,7 +255,7 @@ def test_a_second_one_here_says_who_is_there_and_a_second_ctrl_c_waits_for_nothi
     eventually((home / "held-1").exists)
     dev.shows("Ctrl-C")
     dev.signal(signal.SIGINT)
-    dev.shows("finishing what runs")
+    dev.shows("finishing running tasks")
     dev.signal(signal.SIGINT)
     assert dev.wait() == 1
     dev.leaves_nothing()

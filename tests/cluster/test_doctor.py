@@ -92,7 +92,7 @@ def test_a_port_where_nobody_listens(home: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         seen = doctor(home, TQ_URL=f"tq://127.0.0.1:{port}", TQ_AUTHKEY="a key for tests")
-    failed_at(seen, "address", "nobody listens")
+    failed_at(seen, "address", "no program listens")
 
 
 def test_a_host_that_is_none(home: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_key_of_another_master_and_one_for_another_use(master_factory: MasterF
         (master.data / name).unlink()
     master.options.append("--new-certificate")
     master.start()
-    failed_at(doctor(home, **of(master, token)), "pin", "its data directory was made anew")
+    failed_at(doctor(home, **of(master, token)), "pin", "its data directory was recreated")
 
 
 def test_a_task_that_fails_and_one_that_nobody_serves(cluster: Cluster, home: Path) -> None:

@@ -51,7 +51,7 @@ def test_a_file_that_is_there_is_named_and_nothing_is_written(home: Path, name: 
     (home / name).write_text("mine", "utf-8")
     done = run_program("tq", "init", home=home)
     assert done.returncode == 2
-    assert f"{name} is there already, nothing was written" in done.stderr
+    assert f"{name} exists, so nothing was written" in done.stderr
     assert os.listdir(home) == [name]
     assert (home / name).read_text("utf-8") == "mine"
 

@@ -19,7 +19,7 @@ from .screen import DemoScreen
 
 
 @click.command(epilog="Example: tq demo --no-chaos")
-@click.option("--no-chaos", is_flag=True, help="Kill nobody.")
+@click.option("--no-chaos", is_flag=True, help="Kill no process.")
 @click.option(
     "--messages", default=1000, show_default=True, type=click.IntRange(1, 1000), help="Mails to send."
 )

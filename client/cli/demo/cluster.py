@@ -24,7 +24,7 @@ POLL_SECONDS: Final = 0.02  # between looks at a file another process is writing
 
 
 class Cluster:
-    """A context: inside it everything runs, after it nothing does."""
+    """A context in which all processes run; its end stops them."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -99,7 +99,7 @@ class Cluster:
                 stdout=log,
                 stderr=log,
                 env=environment,
-                start_new_session=True,  # Ctrl-C is for us: we stop them in order
+                start_new_session=True,  # Ctrl-C reaches the demo only, which stops them in order
             )
 
     def _await(self, name: str, ready: Callable[[], bool]) -> None:
@@ -114,7 +114,7 @@ class Cluster:
         return (self._state / f"{role}.key").read_text().strip()
 
     def _stop_all(self) -> None:
-        """Workers first, so that they can hand back what they hold; then the master, then the mail server."""
+        """Stop the workers first, so that they can return their tasks; then the master, then the mail server."""
         for name in sorted(self._processes, key=lambda name: not name.startswith("worker")):
             process = self._processes[name]
             process.send_signal(signal.SIGTERM)

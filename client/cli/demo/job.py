@@ -1,4 +1,4 @@
-"""The demo's job: what is submitted, who is killed when, and what is checked at the end.
+"""The demo's job: its tasks, the processes that it kills, and the checks at the end.
 
 ::
 
@@ -101,7 +101,7 @@ class HandlesWatcher:
                 else:
                     self.errors[handle.id] = str(error)
                 self.done += 1
-        except BaseException as error:  # told by the main thread, which decides
+        except BaseException as error:  # the main thread reports it and decides
             self.failure = error
 
 
@@ -178,7 +178,7 @@ class Demo:
         if lost:
             problems.append(f"{lost} tasks have no end")
         if self._chaos and len(self._killed) < 2:
-            problems.append("the job was over before everybody was killed; give it more --messages")
+            problems.append("the job ended before all processes were killed; use more --messages")
         return DemoOutcome(
             seconds=time.monotonic() - began,
             messages=len(people),
@@ -202,7 +202,7 @@ class Demo:
                 f"{outcome.duplicates:,}{' (same Message-ID)' if outcome.duplicates else ''}",
             ),
             ("words counted", f"{outcome.words:,} in {outcome.files:,} files, equal to a single process"),
-            ("killed", "\n".join(outcome.killed) or "nobody"),
+            ("killed", "\n".join(outcome.killed) or "no process"),
             ("re-run because of that", f"{outcome.rerun:,} attempts"),
             ("lost", f"{outcome.lost:,}"),
             ("took", f"{outcome.seconds:.1f} s"),

@@ -1,8 +1,7 @@
-"""The demo's SMTP server: aiosmtpd, with a mailbox file and the moods of real servers. A process of its own.
+"""The demo's SMTP server: aiosmtpd in its own process, with a mailbox file and the temporary errors of real servers.
 
-An address at ``busy.example`` is told 451 the first two times, one at ``gone.example`` is told 550 for
-ever; everybody else's mail is written to the mailbox, synced, and then accepted. Each delivery takes a
-few milliseconds, as with a real server.
+An address at ``busy.example`` gets 451 the first two times, one at ``gone.example`` always gets 550. All other mail is
+written to the mailbox, synced, and then accepted. Each delivery takes a few milliseconds, as with a real server.
 """
 
 from __future__ import annotations

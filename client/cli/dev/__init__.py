@@ -1,4 +1,4 @@
-"""``tq dev``: master, worker and code reload in one terminal, for the time in which code is written."""
+"""``tq dev``: master, worker and code reload in one terminal, for development."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ....common.errors import ConfigError
 @click.argument("modules", nargs=-1, required=True, metavar="[FILE.py | MODULE[:APP]]...")
 @click.option("--slots", type=click.IntRange(1), metavar="N", help="Tasks at the same time.  [cores]")
 @click.option(
-    "--port", type=click.IntRange(1, 65535), metavar="N", help="Of the master.  [5000, else a free one]"
+    "--port", type=click.IntRange(1, 65535), metavar="N", help="The master's port.  [5000, else a free one]"
 )
 @click.option("--fresh", is_flag=True, help="Forget the tasks and keys of earlier runs here.")
 def dev(modules: tuple[str, ...], slots: int | None, port: int | None, fresh: bool) -> None:
     """Master, worker and code reload in one terminal.
 
-    Programs started in this directory find it by themselves, through ./.tq. A change of any .py file below
-    it replaces the code: what runs finishes, what waits runs with the new code.
+    Programs started in this directory find it automatically, through ./.tq. When a .py file below it changes,
+    running tasks finish and waiting tasks run with the new code.
 
-    Ctrl-C ends everything in good order, a second one at once. Queued tasks are there again next time.
+    Ctrl-C stops everything in order, a second one at once. Queued tasks are kept for the next start.
     """
     if sys.platform == "win32":
         raise ConfigError("tq dev needs Linux or macOS; on Windows use WSL")

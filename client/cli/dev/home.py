@@ -1,8 +1,8 @@
-"""``./.tq``: what a ``tq dev`` keeps in the directory it runs in, and the lock that says it lives.
+"""``./.tq``: the state of a ``tq dev`` in its working directory, and the lock that shows that it is running.
 
 ::
 
-    .tq/.gitignore   one line, *: nothing of this is anybody's source
+    .tq/.gitignore   one line, *: keeps all of this out of version control
     .tq/live         locked as long as a tq dev runs here; its address, once there is one
     .tq/state/       the master's data directory: tasks, certificate, keys
 """
@@ -21,15 +21,15 @@ from typing import Final, Self
 from ....common.errors import ConfigError
 from ....common.runtime.discovery import DEV_FOLDER, LIVE_BYTES_MAX, LIVE_FILE, STATE_FOLDER
 
-LOCK_SECONDS: Final = 1.0  # those who look hold the lock for a moment
+LOCK_SECONDS: Final = 1.0  # programs that check for a running tq dev hold the lock for a moment
 POLL_SECONDS: Final = 0.02
 
 
 OPENING: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
-class Home:
-    """A context: inside it the directory is ours."""
+class StateDirectory:
+    """A context in which this process owns the directory."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / DEV_FOLDER
@@ -53,7 +53,7 @@ class Home:
         return self
 
     def _refuse_what_is_not_ours(self) -> None:
-        """What another user has put here, or a link, would have us cut and overwrite files elsewhere."""
+        """Refuse links and files of other users: they could make us truncate and overwrite files elsewhere."""
         status = self.folder.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             raise ConfigError(
@@ -61,7 +61,7 @@ class Home:
             )
         live = self.folder / LIVE_FILE
         if os.path.lexists(live) and not stat.S_ISREG(live.lstat().st_mode):
-            raise ConfigError(f"{live} is no regular file; remove it: rm {live}")
+            raise ConfigError(f"{live} is not a regular file; remove it: rm {live}")
 
     def __exit__(self, *error: object) -> None:
         if self._live >= 0:
@@ -70,7 +70,7 @@ class Home:
             self._live = -1
 
     def announce(self, url: str) -> None:
-        """From now on programs of this directory find the master."""
+        """Publish the address: from now on programs in this directory find the master."""
         text = json.dumps({"url": url, "pid": os.getpid()}).encode()
         os.ftruncate(self._live, 0)
         os.pwrite(self._live, text, 0)
@@ -79,7 +79,7 @@ class Home:
         os.ftruncate(self._live, 0)
 
     def forget(self) -> bool:
-        """Remove the state; whether there was any."""
+        """Remove the state; returns whether there was any."""
         try:
             shutil.rmtree(self.state)
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A port for the master: the usual one if nobody has it, else one that the system chooses."""
+"""A port for the master: the usual one if it is free, else one that the system chooses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import socket
 
 
 def free_port(usual: int) -> int:
-    """0 stands for any: the master that takes one says which."""
+    """0 lets the system choose; the master then reports its port."""
     with socket.socket() as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

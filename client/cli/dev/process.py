@@ -1,4 +1,5 @@
-"""One of our programs as a child of ``tq dev``: started on a leash, read line by line, ended in three steps."""
+"""One of tq's programs as a child of ``tq dev``: started with a parent-death guard, read line by line, ended in three
+steps."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ OnLine = Callable[[str, str], None]  # which stream: "out", "err" or "event_pipe
 
 
 class Process:
-    """A started program. ``ended`` is done, with its exit status, when it is gone and everything it said is read."""
+    """A started program. ``ended`` completes with its exit status when it has ended and all its output is read."""
 
     def __init__(self, process: asyncio.subprocess.Process, readers: Sequence[asyncio.Task[None]]) -> None:
         self._process = process
@@ -37,11 +38,11 @@ class Process:
         environment = dict(environment)
         passed: tuple[int, ...] = ()
         if event_pipe is not None:
-            told, tell = os.pipe()
-            environment[event_pipe], passed = str(tell), (tell,)
+            reader, writer = os.pipe()
+            environment[event_pipe], passed = str(writer), (writer,)
         try:
             process = await asyncio.create_subprocess_exec(
-                # -P: files of the user's called like modules of Python are no modules of these programs
+                # -P: files in the user's directory must not shadow modules of Python in these programs
                 *(
                     sys.executable,
                     "-P",
@@ -56,21 +57,21 @@ class Process:
                 stderr=asyncio.subprocess.PIPE,
                 env=environment,
                 pass_fds=passed,
-                start_new_session=True,  # Ctrl-C is for us: we end them in order
+                start_new_session=True,  # Ctrl-C reaches tq dev only, which stops them in order
             )
         finally:
             for descriptor in passed:
                 os.close(descriptor)
         streams = {"out": process.stdout, "err": process.stderr}
         if event_pipe is not None:
-            streams["event_pipe"] = await _reader(told)
+            streams["event_pipe"] = await _reader(reader)
         return cls(process, [asyncio.create_task(_read(one, name, on_line)) for name, one in streams.items()])
 
     def terminate(self) -> None:
         self._signal(signal.SIGTERM)
 
     async def end(self, *, hurry: asyncio.Event, grace_seconds: float | None = None) -> int:
-        """SIGTERM: it finishes what it does. After the grace, or when there is a hurry: again; then SIGKILL."""
+        """Send SIGTERM, so that it finishes its work; after the grace, or in a hurry, a second one; then SIGKILL."""
         self.terminate()
         hurried = asyncio.create_task(hurry.wait())
         try:
@@ -91,7 +92,7 @@ class Process:
 
     async def _end(self, readers: Sequence[asyncio.Task[None]]) -> int:
         status = await self._process.wait()
-        # What a task started and left behind may keep the pipes open: no reason to wait for that.
+        # A process that a task left behind may keep the pipes open: do not wait for it.
         await asyncio.wait(readers, timeout=0.5)
         for reader in readers:
             reader.cancel()

@@ -1,5 +1,5 @@
-"""What ``tq dev`` shows: short lines with the time and who speaks. Colour on a terminal only; a screen that
-is gone stops nobody.
+"""The output of ``tq dev``: short lines with time and source. Colour on a terminal only. A closed terminal does not stop
+the cluster.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _OUTCOMES: Final[dict[str, tuple[str, str, bool]]] = {
 }
 _FAILED: Final = ("✗", "bold red", True)
 _SPEAKERS: Final = {"master": "magenta", "worker": "cyan", "dev": "bold"}
-# Told by the task's own line, or by us.
+# Events that the task's own line, or another line of tq dev, shows already.
 _KNOWN_BETTER: Final = frozenset({"task.timeout", "task.cancelled", "child.died", "master.stopped"})
 
 
-class _Patient(CleanConsole):
-    """Rich ends the program when nobody reads its output any more; a cluster is no reason to do that."""
+class _SurvivingConsole(CleanConsole):
+    """Rich ends the program when its output is closed; the cluster must go on."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -43,8 +43,10 @@ class _Patient(CleanConsole):
 class DevScreen:
     def __init__(self, folder: str, clock: Any = time.localtime) -> None:
         prepare()
-        console = _Patient(highlight=False)
-        self._console = console if console.is_terminal else _Patient(width=PIPE_COLUMNS, highlight=False)
+        console = _SurvivingConsole(highlight=False)
+        self._console = (
+            console if console.is_terminal else _SurvivingConsole(width=PIPE_COLUMNS, highlight=False)
+        )
         self._folder, self._clock = folder, clock
 
     def banner(self, title: str, facts: Sequence[tuple[str, str]]) -> None:
@@ -61,13 +63,13 @@ class DevScreen:
         self._block(text)
 
     def printed(self, who: str, line: str) -> None:
-        """Something that a task, or whatever it started, wrote."""
+        """Output of a task or of a process that it started."""
         with contextlib.suppress(OSError):
             self._console.file.write(f"{INDENT}{clean_line(line)}\n")
             self._console.file.flush()
 
     def event(self, who: str, record: Mapping[str, Any]) -> None:
-        """A record of a program's log; only what is amiss."""
+        """A record of a program's log; only warnings and errors."""
         action, level = str(record.get("action")), record.get("level")
         if level not in ("warning", "error") or action in _KNOWN_BETTER:
             return

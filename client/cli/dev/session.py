@@ -5,9 +5,9 @@
     files ──look──► DevSession ──SIGTERM, start──► tq-worker ──stderr: events; pipe: ended tasks──► DevScreen
                        └──────start again─────► tq-master ──stderr: events─────────────────────►
 
-New code is a new worker: the old one finishes what runs (what takes longer than the grace is handed back and
-runs again), and nothing else begins with old code. Code that cannot be imported leaves the cluster as it is,
-without a worker, until the next change. Both programs end with us, however we end.
+New code needs a new worker: the old one finishes its running tasks (a task that takes longer than the grace is returned
+and runs again), and no other task starts with old code. If the new code cannot be imported, the cluster runs without a
+worker until the next change. Both programs end with ``tq dev``, even if it is killed.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from typing import Any, Final
 from ....common.errors import ConfigError
 from ....common.version import VERSION
 from ....common.wire.address import DEFAULT_PORT
-from .home import Home
+from .home import StateDirectory
 from .ports import free_port
 from .process import Process
 from .screen import DevScreen
 from .sources import Sources, differences
 
 LOOK_SECONDS: Final = 0.3
-LOOK_SHARE: Final = 0.05  # of the time at most is spent on looking
-SETTLE_SECONDS: Final = 0.05  # an editor may write twice: taken when two looks agree
-RELOAD_GRACE_SECONDS: Final = 3.0  # what runs longer is handed back and begins again with the new code
+LOOK_SHARE: Final = 0.05  # the largest share of time spent on checking files
+SETTLE_SECONDS: Final = 0.05  # an editor may write twice: a change counts when two checks agree
+RELOAD_GRACE_SECONDS: Final = 3.0  # tasks that run longer are returned and start again with the new code
 REVIVE_SECONDS: Final = (0.2, 10.0)  # before a program that died is started again; doubled each time
-WELL_SECONDS: Final = 10.0  # one that lived so long was well
+WELL_SECONDS: Final = 10.0  # a program that ran this long counts as healthy
 MASTER_SECONDS: Final = 10.0  # to end in good order
 COMPLAINT_LINES_MAX: Final = 60
-# What says where our own master and worker are must not come from elsewhere.
+# Settings from outside must not redirect our own master and worker.
 NOT_INHERITED: Final = frozenset(
     f"TQ_{name}"
     for name in [
@@ -65,7 +65,9 @@ NOT_INHERITED: Final = frozenset(
 
 
 class DevSession:
-    def __init__(self, home: Home, screen: DevScreen, modules: Sequence[str], slots: int | None) -> None:
+    def __init__(
+        self, home: StateDirectory, screen: DevScreen, modules: Sequence[str], slots: int | None
+    ) -> None:
         self._home, self._screen, self._modules, self._slots = home, screen, modules, slots
         files = [Path(one) for one in modules if one.endswith(".py")]
         self._sources = Sources(Path.cwd(), files)
@@ -77,7 +79,7 @@ class DevSession:
         self._serving = False
         self._welcomed = False  # the banner was shown
         self._started = 0.0  # the worker, on the monotonic clock
-        self._changed: list[str] = []  # what the worker is started anew for
+        self._changed: list[str] = []  # the changed files that the new worker is for
         self._complaints: deque[str] = deque(maxlen=COMPLAINT_LINES_MAX)
         self._complained = ""
         self._revive_at: float | None = None
@@ -85,7 +87,7 @@ class DevSession:
         self._listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def run(self, port: int | None) -> int:
-        """Until somebody says stop; the exit status. Raises ConfigError when the master cannot start."""
+        """Run until it is stopped; returns the exit status. Raises ConfigError when the master cannot start."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._signalled, number)
@@ -101,7 +103,7 @@ class DevSession:
         return 1 if self._hurry.is_set() else 0
 
     def _signalled(self, number: int) -> None:
-        """Ctrl-C: in good order; a second one, or a terminal that is gone: at once."""
+        """Stop in order at Ctrl-C; at once at a second one, or when the terminal is closed."""
         if self._stop.is_set() or number == signal.SIGHUP:
             self._hurry.set()
         self._stop.set()
@@ -128,7 +130,7 @@ class DevSession:
         self._home.withdraw()
         if self._worker is not None:
             if not self._worker.ended.done():
-                self._screen.say("dev", "finishing what runs; Ctrl-C again ends it at once")
+                self._screen.say("dev", "finishing running tasks; Ctrl-C again ends them at once")
             await self._worker.end(hurry=self._hurry)
         if self._master is not None:
             await self._master.end(hurry=self._hurry, grace_seconds=MASTER_SECONDS)
@@ -148,7 +150,7 @@ class DevSession:
         except ConfigError:
             if not usual or free_port(usual):
                 raise
-            await self._start_master("127.0.0.1:0")  # somebody else took it while our master started
+            await self._start_master("127.0.0.1:0")  # another program took the port while our master started
 
     async def _start_master(self, address: str) -> None:
         self._listening = asyncio.get_running_loop().create_future()
@@ -213,7 +215,7 @@ class DevSession:
             case {"action": "child.import_failed"}:
                 self._cannot_import(str(record.get("error")))
             case {"action": "worker.disconnected"} if self._master is None or self._master.ended.done():
-                pass  # the master is dead, and that is told
+                pass  # the master has died, which is reported elsewhere
             case _:
                 self._screen.event("worker", record)
 
@@ -228,16 +230,14 @@ class DevSession:
         self._changed = []
 
     def _worker_ended(self, status: int) -> None:
-        """Nobody asked it to."""
+        """The worker ended without a request from us."""
         self._worker = None
-        if not self._serving and self._complaints:  # it said why, and only new code helps
+        if not self._serving and self._complaints:  # it has reported the reason, and only new code helps
             lines = [line for line in self._complaints if not line.startswith("see: ")]
             self._cannot_import("\n".join(lines))
             return
         if status == 0:
-            self._screen.say(
-                "worker", "ended in good order: somebody drained it; save a file to start it again"
-            )
+            self._screen.say("worker", "ended because it was drained; save a file to start it again")
             return
         lived = time.monotonic() - self._started
         first, longest = REVIVE_SECONDS
@@ -246,7 +246,7 @@ class DevSession:
         self._screen.say("worker", f"{_death(status)}; starting it again", "bold red")
 
     def _cannot_import(self, text: str) -> None:
-        """Told once; the cluster stays, and the next change is the next try."""
+        """Report it once; the cluster keeps running, and the next change is the next try."""
         title, _, rest = text.partition("\n")
         if title.startswith((" ", "Traceback")):
             title, rest = "your code could not be imported", text
@@ -262,7 +262,7 @@ class DevSession:
     # code
 
     async def _look(self) -> list[str]:
-        """What has changed since the last time, once it holds still."""
+        """The files that have changed since the last time, once they no longer change."""
         now = self._sources.look()
         if now == self._seen:
             return []
@@ -284,7 +284,9 @@ class DevSession:
                 hurry=self._hurry, grace_seconds=RELOAD_GRACE_SECONDS if self._serving else LOOK_SECONDS
             )
             if time.monotonic() - began > RELOAD_GRACE_SECONDS and self._serving:
-                self._screen.say("dev", "what still ran was handed back: it runs again with the new code")
+                self._screen.say(
+                    "dev", "tasks that still ran were returned: they run again with the new code"
+                )
         await self._start_worker()
 
     def _welcome(self, names: list[str], count: int) -> None:
@@ -298,7 +300,7 @@ class DevSession:
         self._screen.banner(f"tq dev {VERSION}: {' '.join(self._modules)}", facts)
 
     def _next(self, names: list[str]) -> str:
-        """What to type: the file, if it does something when it is run, else a submit."""
+        """The command to try next: the file itself, if it does something when it is run, else a submit."""
         for name in self._modules:
             with contextlib.suppress(OSError, UnicodeDecodeError):
                 if name.endswith(".py") and "__main__" in Path(name).read_text("utf-8"):
@@ -333,10 +335,10 @@ def _death(status: int) -> str:
 def start(modules: Sequence[str], slots: int | None, port: int | None, *, fresh: bool) -> int:
     """Run here until stopped; the exit status."""
     folder = Path.cwd()
-    with Home(folder) as home:
+    with StateDirectory(folder) as home:
         screen = DevScreen(str(folder))
         if fresh and home.forget():
-            screen.say("dev", "what was in ./.tq is forgotten")
+            screen.say("dev", "the earlier state in ./.tq was deleted")
 
         async def main() -> int:
             return await DevSession(home, screen, modules, slots).run(port)

@@ -1,8 +1,7 @@
-"""Which files a change of which means new code: every ``*.py`` below the working directory, and the named ones.
+"""The watched source files: every ``*.py`` below the working directory, and the named ones.
 
-Not only what is imported at the moment: a module that is imported inside a task, one that could not be read,
-one that does not exist yet and is what the error asks for, all count. Hidden directories, virtual environments
-and caches do not.
+Not only imported modules count: a module may be imported inside a task, may have been unreadable, or may not exist yet.
+Hidden directories, virtual environments and caches are not watched.
 """
 
 from __future__ import annotations
@@ -13,9 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-ENTRIES_MAX: Final = (
-    5_000  # looked at; the nearest first: whoever starts in a home directory is served as well
-)
+ENTRIES_MAX: Final = 5_000  # watched at most, the nearest first, so that it also works in a home directory
 SKIPPED: Final = frozenset({"__pycache__", "node_modules", "site-packages"})
 
 Stamps = dict[str, tuple[int, int, int]]  # path: time of change, size, inode
@@ -36,7 +33,7 @@ class Sources:
         for entry in self._entries():
             try:
                 status = entry.stat()
-            except OSError:  # replaced by an editor at this moment: the next look sees what became of it
+            except OSError:  # an editor is replacing it at this moment: the next check sees the new file
                 continue
             stamps[entry.path] = (status.st_mtime_ns, status.st_size, status.st_ino)
         return stamps

@@ -1,9 +1,9 @@
-"""``tq doctor``: what stands between this program and a finished task, looked at step by step.
+"""``tq doctor``: checks step by step everything between this program and a finished task.
 
 ::
 
     settings ─► address ─► TLS ─► key ─► versions, clock, round trip, disk, workers ─► a probe task
 
-A step whose ground is missing is skipped, and the one that failed says what to do. ``judging`` decides what a
-measurement means and is pure; ``network`` looks with sockets of its own; ``cluster`` asks the master.
+A step whose precondition failed is skipped; the step that failed shows the remedy. ``judging`` is pure and decides what a
+measurement means; ``network`` checks with its own sockets; ``cluster`` asks the master.
 """

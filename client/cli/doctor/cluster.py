@@ -1,4 +1,4 @@
-"""What the master tells of itself, its disk and its workers; and a task sent through one of them."""
+"""The master's reports on itself, its disk and its workers; and a task sent through one of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MASTER: Final = ("get_master",)
 
 
 def look_at_key(found: Checkup, app: App) -> Role | None:
-    """What the key may do, if it lets us in; that answer comes with the first call."""
+    """The permissions of the key, if it is accepted; the first call shows it."""
     try:
         who = app.call(_MASTER, "info", timeout=CALL_SECONDS_MAX).get("you")
     except (TqError, TimeoutError) as error:
@@ -67,7 +67,7 @@ def _look_at_disk(found: Checkup, app: App, info: dict[str, Any]) -> None:
 
 
 def look_at_queue(found: Checkup, app: App, queue: str) -> bool:
-    """Whether it hands anything out."""
+    """Whether the queue hands out tasks."""
     rows = app.call(("get_queues",), "list", timeout=CALL_SECONDS_MAX)
     paused = next((row for row in rows if row["name"] == queue and row["paused"]), None)
     if paused is None:
@@ -80,7 +80,7 @@ def look_at_queue(found: Checkup, app: App, queue: str) -> bool:
 def look_at_tasks(
     found: Checkup, app: App, task: str | None, queue: str, args: list[Any], seconds: float
 ) -> None:
-    """Send a task through a worker: the one named, or the one that does nothing. It is taken back in time."""
+    """Send a task through a worker: the named one, or a task that does nothing. It is cancelled if it takes too long."""
     name = task or PROBE
     serving, _ = app.call(("get_workers",), "serving", queue, name, timeout=CALL_SECONDS_MAX)
     if not serving:

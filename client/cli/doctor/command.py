@@ -29,7 +29,9 @@ from . import cluster, network
 @click.argument("arguments", nargs=-1, metavar="[JSON]...")
 @click.option("--probe", metavar="MODULE:FUNCTION", help="Send this task with these arguments.")
 @click.option("--queue", metavar="NAME", default="default", help="Where to send the task.  [default]")
-@click.option("--timeout", type=click.FloatRange(0.1), default=15.0, metavar="SECONDS", help="For it.  [15]")
+@click.option(
+    "--timeout", type=click.FloatRange(0.1), default=15.0, metavar="SECONDS", help="Limit for the task.  [15]"
+)
 @click.option("--url", metavar="URL", help="The master, tq://host:5000.  [found]")
 @click.option("--authkey-file", type=click.Path(path_type=Path), help="The key.  [found]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -42,11 +44,11 @@ def doctor(
     authkey_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Look at everything between here and a finished task; say what to do.
+    """Check everything between here and a finished task, and show what to do.
 
     Address, TLS, key, versions, clocks, round trip, the master's disk, workers, and
     a task that does nothing, through a worker; or --probe, with the arguments given.
-    Ends with 1 when something is wrong.
+    Exit status 1 when something is wrong.
     """
     if arguments and probe is None:
         raise click.UsageError("arguments are for a task; name it by --probe MODULE:FUNCTION")
@@ -69,7 +71,7 @@ def _examine(
     args: list[Any],
     timeout: float,
 ) -> None:
-    """Each step rests on the one before: the first that fails is the one to mend."""
+    """Each step depends on the one before: the first failure is the one to fix."""
     address, authkey = _settings(found, url, authkey_file)
     credential = None
     if authkey is not None:
@@ -107,7 +109,7 @@ def _app(address: Address, authkey: str | None, role: Role) -> App:
 def _settings(
     found: Checkup, url: str | None, authkey_file: Path | None
 ) -> tuple[Address | None, str | None]:
-    """Whom to ask and with which key, from where everybody takes them."""
+    """The master and the key, found as any command finds them."""
     try:
         given = None if authkey_file is None else read_key_file(authkey_file)
         there = discover(url, given, Role.VIEWER)

@@ -14,7 +14,7 @@ AHEAD_SECONDS_MAX: Final = 1.0  # beyond it due times and expiries are visibly w
 ROUND_TRIP_SECONDS_MAX: Final = 0.25  # one submit each: four a second
 FSYNC_SECONDS_MAX: Final = 0.05  # healthy disks take less than 10 ms; group commit hides some of it
 FAILED_SECONDS_MAX: Final = 3_600.0  # a store that failed within the hour is worth a look
-COMMIT_SECONDS_MAX: Final = 0.1  # everybody waits for it
+COMMIT_SECONDS_MAX: Final = 0.1  # all callers wait for it
 FREE_SHARE_MIN: Final = 0.05
 FREE_BYTES_MIN: Final = 1_000_000_000  # as tq-master check has it
 
@@ -39,11 +39,12 @@ def judge_clock(found: Checkup, ahead_seconds: float, round_trip_seconds: float)
 
 def judge_versions(found: Checkup, master: str, workers: Sequence[Mapping[str, Any]]) -> None:
     others = Counter(str(row["version"]) for row in workers if row["version"] != master)
-    told = [f"this tq is {VERSION}"] if master != VERSION else []
-    told += [f"{count} workers are {version}" for version, count in others.items()]
-    if told:
+    differences = [f"this tq is {VERSION}"] if master != VERSION else []
+    differences += [f"{count} workers are {version}" for version, count in others.items()]
+    if differences:
         found.warn(
-            "versions", f"the master is {master}, {', '.join(told)}; bring all to one, the master first"
+            "versions",
+            f"the master is {master}, {', '.join(differences)}; upgrade all to one version, the master first",
         )
     else:
         found.ok("versions", f"{VERSION} here, on the master and on every worker")
@@ -60,7 +61,7 @@ def judge_round_trip(found: Checkup, seconds: Sequence[float]) -> None:
 
 def judge_disk(found: Checkup, measured: Mapping[str, Any]) -> None:
     if not measured:
-        found.warn("disk", "somebody else measures it just now; ask again")
+        found.warn("disk", "another check measures it at this moment; try again")
         return
     if "error" in measured:
         found.fail(
@@ -110,7 +111,7 @@ def judge_commit(found: Checkup, info: Mapping[str, Any]) -> None:
     elif seconds is not None:
         text = f"the slowest commit of late took {brief(seconds)}, durability {info['durability']}"
         if seconds > COMMIT_SECONDS_MAX:
-            found.warn("commit", f"{text}; everybody waits for it: put the store on a faster disk")
+            found.warn("commit", f"{text}; all callers wait for it: put the store on a faster disk")
         else:
             found.ok("commit", text)
 

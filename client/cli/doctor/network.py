@@ -1,4 +1,4 @@
-"""Name, port and TLS of a master, with sockets of our own: where a connection would only say that it failed."""
+"""Checks name, port and TLS of a master with its own sockets, to find the exact reason of a failed connection."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _why_not(address: Address, error: OSError) -> str:
             f"open port {address.port}, or mend the address"
         )
     if error.errno == errno.ECONNREFUSED:
-        text = f"nobody listens on {address}: no tq-master runs there, or it has another port; {_START}"
+        text = f"no program listens on {address}: no tq-master runs there, or it has another port; {_START}"
         if not is_loopback(address.host):
             text += "; a master without --bind listens on its own loopback only"
         return text
@@ -107,7 +107,7 @@ def _look_at_pin(found: Checkup, credential: Credential, pin: bytes) -> bool:
     found.fail(
         "pin",
         f"the key was made for a master with the certificate {_shown(credential.pin)}: this is another master, or "
-        "its data directory was made anew (copy a new key from there: `tq keys add`), or somebody stands between",
+        "its data directory was recreated (copy a new key from there: `tq keys add`), or the connection is intercepted",
     )
     return False
 

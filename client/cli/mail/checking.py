@@ -1,4 +1,4 @@
-"""Everything that can be wrong is found before anything is sent, and told at once. Pure but for ``size_of``."""
+"""Everything that can be wrong is found before anything is sent, and problems_found at once. Pure but for ``size_of``."""
 
 from __future__ import annotations
 
@@ -114,10 +114,10 @@ def _check_size(message: Message, size_of: Callable[[str], int]) -> None:
 def _empty_fields(letter: Letter, table: Table) -> list[str]:
     """``Dear ,`` is nobody's wish."""
     names = {name for _, part in letter.parts() for name in part.names}
-    told = []
+    problems_found = []
     for index, column in enumerate(table.columns):
         if column in names:
             lines = [row.line for row in table.rows if not row.fields[index].strip()]
             if lines:
-                told.append(f"${column} is empty in {len(lines):,} rows, first in line {lines[0]}")
-    return told
+                problems_found.append(f"${column} is empty in {len(lines):,} rows, first in line {lines[0]}")
+    return problems_found

@@ -24,7 +24,7 @@ from .addresses import sameness
 from .checking import MailPlan, check
 from .files import Attachments, as_eml, read_bytes, read_template
 from .letter import Letter, Mailbox, TemplatePart, as_html, split_template, unsubscribing
-from .outcomes import Fate
+from .outcomes import DeliveryStatus
 from .report import MailReport
 from .sending import TASK, Sending
 from .server import server_url
@@ -300,15 +300,15 @@ def _tell(
     ended = sum(tally.counts.values())
     left = total - ended
     if as_json:
-        counts: Mapping[str, int] = {str(fate): count for fate, count in tally.counts.items()}
+        counts: Mapping[str, int] = {str(status): count for status, count in tally.counts.items()}
         print_json({"campaign": campaign, **counts, "not_begun": left, "served_before": served})
     else:
         screen.print_outcome(tally, left)
     if not complete:
         say("tq: stopped; the same command again sends what was not sent, to nobody twice")
         raise SystemExit(INTERRUPTED)
-    again = tally.counts[Fate.DEFERRED] + tally.counts[Fate.FAILED]
+    again = tally.counts[DeliveryStatus.DEFERRED] + tally.counts[DeliveryStatus.FAILED]
     if again and not as_json:
         say(f"tq: the same command with --retry-failed tries the {again:,} deferred or failed again")
-    if ended > tally.counts[Fate.SENT]:
+    if ended > tally.counts[DeliveryStatus.SENT]:
         raise SystemExit(failing.FAILED)

@@ -14,7 +14,7 @@ from ...tasks.outcomes import TaskOutcome
 _REPLY: Final = re.compile(r"(\d{3}) (.*)", re.DOTALL)
 
 
-class Fate(StrEnum):
+class DeliveryStatus(StrEnum):
     SENT = "sent"  # the server took it
     DEFERRED = "deferred"  # the server, or the way to it, refused for now, at every try
     BOUNCED = "bounced"  # the server refused for good
@@ -22,15 +22,18 @@ class Fate(StrEnum):
     CANCELLED = "cancelled"
 
 
-_FATES: Final = {"Deferred": Fate.DEFERRED, "Bounced": Fate.BOUNCED}  # what tq.tasks.mail raises
-FINAL: Final = (Fate.SENT, Fate.BOUNCED)  # what a further run leaves alone
+_FATES: Final = {
+    "Deferred": DeliveryStatus.DEFERRED,
+    "Bounced": DeliveryStatus.BOUNCED,
+}  # what tq.tasks.mail raises
+FINAL: Final = (DeliveryStatus.SENT, DeliveryStatus.BOUNCED)  # what a further run leaves alone
 
 
 class EndedMessage(NamedTuple):
     """A row of the report."""
 
     email: str
-    state: Fate
+    state: DeliveryStatus
     smtp_code: str = ""
     smtp_text: str = ""
     attempts: str = ""
@@ -46,15 +49,15 @@ def ended(email: str, id: bytes, state: int, body: bytes | None, now: float | No
             return _sent(email, outcome.value(id), now)
         outcome.error(id)
     except TqError as unreadable:  # forgotten by the master, or of another version
-        fate = Fate.SENT if state == StateNumber.SUCCEEDED else Fate.FAILED
-        return EndedMessage(email, fate, smtp_text=str(unreadable), when=now)
+        status = DeliveryStatus.SENT if state == StateNumber.SUCCEEDED else DeliveryStatus.FAILED
+        return EndedMessage(email, status, smtp_text=str(unreadable), when=now)
     failure = Failure.decode(body)
     if state == StateNumber.CANCELLED:
-        return EndedMessage(email, Fate.CANCELLED, when=now)
+        return EndedMessage(email, DeliveryStatus.CANCELLED, when=now)
     kind, detail = failure.type.rpartition(".")[2], failure.detail
     return EndedMessage(
         email,
-        _FATES.get(kind, Fate.FAILED),
+        _FATES.get(kind, DeliveryStatus.FAILED),
         smtp_code=str(detail.get("smtp_code", "")),
         smtp_text=str(detail.get("smtp_text", "")) or failure.message or str(outcome.error(id)),
         attempts=str(detail.get("attempt", "")),
@@ -64,17 +67,17 @@ def ended(email: str, id: bytes, state: int, body: bytes | None, now: float | No
 
 def refused(email: str, error: str, now: float) -> EndedMessage:
     """It never became a task."""
-    return EndedMessage(email, Fate.FAILED, smtp_text=error, when=now)
+    return EndedMessage(email, DeliveryStatus.FAILED, smtp_text=error, when=now)
 
 
 def _sent(email: str, result: Any, now: float | None) -> EndedMessage:
     if not isinstance(result, dict):
-        return EndedMessage(email, Fate.SENT, when=now)
+        return EndedMessage(email, DeliveryStatus.SENT, when=now)
     match = _REPLY.fullmatch(str(result.get("reply", "")))
     when = result.get("when")
     return EndedMessage(
         email,
-        Fate.SENT,
+        DeliveryStatus.SENT,
         smtp_code=match[1] if match else "",
         smtp_text=match[2] if match else "",
         attempts=str(result.get("attempt", "")),

@@ -14,7 +14,7 @@ from ....common.runtime.terminal import console, say, write
 from ..output import print_table
 from .checking import MailPlan
 from .letter import Message
-from .outcomes import EndedMessage, Fate
+from .outcomes import DeliveryStatus, EndedMessage
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -75,7 +75,7 @@ class Tally:
     """Counts, keeps some of what did not go well, and shows how far it is. The report gets every row."""
 
     def __init__(self, bar: SendingBar | None) -> None:
-        self.counts = dict.fromkeys(Fate, 0)
+        self.counts = dict.fromkeys(DeliveryStatus, 0)
         self.unsent: list[EndedMessage] = []
         self.report: Any = None
         self._bar = bar
@@ -85,7 +85,10 @@ class Tally:
             self.report.append(rows)
         for row in rows:
             self.counts[row.state] += 1
-            if row.state not in (Fate.SENT, Fate.CANCELLED) and len(self.unsent) < FAILURES_SHOWN:
+            if (
+                row.state not in (DeliveryStatus.SENT, DeliveryStatus.CANCELLED)
+                and len(self.unsent) < FAILURES_SHOWN
+            ):
                 self.unsent.append(row)
 
     def progress(self, ended: int, put_off: int) -> None:
@@ -107,13 +110,13 @@ class SendingBar:
         self._task = progress.add_task("mail", total=total, counts="")
         self._shown_at, self._began = 0.0, time.monotonic()
 
-    def show(self, ended: int, counts: dict[Fate, int], put_off: int) -> None:
+    def show(self, ended: int, counts: dict[DeliveryStatus, int], put_off: int) -> None:
         now = time.monotonic()
         if now - self._shown_at < REFRESH_SECONDS:
             return
         self._shown_at = now
         rate = ended / max(now - self._began, 0.001)
-        unsent = ended - counts[Fate.SENT]
+        unsent = ended - counts[DeliveryStatus.SENT]
         words = [f"{ended:,}", f"{rate:,.0f}/s", f"{unsent:,} not sent" if unsent else ""]
         words.append(f"{put_off:,} put off" if put_off else "")
         self._progress.update(self._task, completed=ended, counts="  ".join(filter(None, words)))
@@ -141,16 +144,16 @@ def tally(total: int, *, quiet: bool) -> Iterator[Tally]:
 
 
 WORDS: Final = {
-    Fate.SENT: "the server took it",
-    Fate.DEFERRED: "refused for now, at every attempt (4xx or no connection)",
-    Fate.BOUNCED: "refused for good (5xx)",
-    Fate.FAILED: "no server was asked, or its worker failed",
-    Fate.CANCELLED: "stopped before it was begun",
+    DeliveryStatus.SENT: "the server took it",
+    DeliveryStatus.DEFERRED: "refused for now, at every attempt (4xx or no connection)",
+    DeliveryStatus.BOUNCED: "refused for good (5xx)",
+    DeliveryStatus.FAILED: "no server was asked, or its worker failed",
+    DeliveryStatus.CANCELLED: "stopped before it was begun",
 }
 
 
 def print_outcome(tally: Tally, not_begun: int) -> None:
-    rows = [(str(fate), f"{count:,}", WORDS[fate]) for fate, count in tally.counts.items() if count]
+    rows = [(str(status), f"{count:,}", WORDS[status]) for status, count in tally.counts.items() if count]
     if not_begun:
         rows.append(("not begun", f"{not_begun:,}", "waited for their turn"))
     print_table(("state", "#messages", ""), rows, empty="no messages")
@@ -161,7 +164,10 @@ def print_outcome(tally: Tally, not_begun: int) -> None:
         ]
         write("\n")
         print_table(("email", "state", "code", "what was said"), shown, empty="")
-        more = sum(tally.counts[fate] for fate in (Fate.DEFERRED, Fate.BOUNCED, Fate.FAILED)) - len(shown)
+        more = sum(
+            tally.counts[status]
+            for status in (DeliveryStatus.DEFERRED, DeliveryStatus.BOUNCED, DeliveryStatus.FAILED)
+        ) - len(shown)
         if more:
             has = "the report has them all" if tally.report is not None else "--report FILE lists all"
             write(f"and {more:,} more; {has}\n")

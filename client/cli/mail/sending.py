@@ -27,12 +27,12 @@ from ...tasks.mapping import CALLS_UNDER_WAY, CHUNK_BYTES, CHUNK_TASKS
 from ...tasks.options import Choice
 from ...tasks.outcomes import UNKNOWN
 from ...tasks.submission import Tasks, submit_many
-from ..map.stopping import Bell, Interrupts
+from ..map.stopping import Interrupts, Wakeup
 from .addresses import UnfitRecipient, sameness
 from .checking import MailPlan
+from .domain_slots import DomainSlots
 from .files import Attachments
-from .outcomes import EndedMessage, Fate, ended, refused
-from .places import Places
+from .outcomes import DeliveryStatus, EndedMessage, ended, refused
 
 TASK: Final = "tq.tasks.mail:send"
 UNDER_WAY_MAX: Final = 5_000  # not put off: enough for hundreds of workers' slots
@@ -43,7 +43,7 @@ REASON_SECONDS: Final = 10.0  # between questions why
 END_SECONDS_MAX: Final = 20.0  # for what was running when somebody wanted the end
 
 
-class Watcher(Protocol):
+class SendingObserver(Protocol):
     """Who wants to know."""
 
     def ended(self, rows: Sequence[EndedMessage]) -> None: ...
@@ -55,7 +55,7 @@ def task_id(queue: str, campaign: str, address: str) -> bytes:
     return key_id(queue, TASK, f"{campaign}:{sameness(address)}")
 
 
-class NeverSent(NamedTuple):
+class Unsent(NamedTuple):
     """A letter that became no task, and why."""
 
     id: bytes
@@ -65,22 +65,22 @@ class NeverSent(NamedTuple):
 class OutcomeInbox:
     """Where the line puts outcomes; errors are kept for the loop."""
 
-    def __init__(self, bell: Bell) -> None:
-        self._rows: deque[OutcomeRow | NeverSent] = deque()
-        self._bell = bell
+    def __init__(self, wakeup: Wakeup) -> None:
+        self._rows: deque[OutcomeRow | Unsent] = deque()
+        self._wakeup = wakeup
         self.errors: deque[TqError] = deque()
 
-    def put(self, rows: Sequence[OutcomeRow | NeverSent]) -> None:
+    def put(self, rows: Sequence[OutcomeRow | Unsent]) -> None:
         self._rows.extend(rows)
-        self._bell.ring()
+        self._wakeup.wake()
 
     def fail(self, error: TqError) -> None:
         self.errors.append(error)
-        self._bell.ring()
+        self._wakeup.wake()
 
-    def wait(self, seconds: float) -> list[OutcomeRow | NeverSent]:
+    def wait(self, seconds: float) -> list[OutcomeRow | Unsent]:
         if not self._rows:
-            self._bell.wait({}, seconds)
+            self._wakeup.wait({}, seconds)
         return [self._rows.popleft() for _ in range(len(self._rows))]
 
 
@@ -107,29 +107,29 @@ class Sending:
         self.known = sum(
             state != StateNumber.CANCELLED for state in states.values()
         )  # the master has them already
-        self._known = set(states)  # of those, the ones not revived
+        self._known = set(states)  # of those, the ones not retried
         self._seen = deque(states)
-        self._revived: set[int] = set()
+        self._retried: set[int] = set()
         new = [number for number in range(len(self._ids)) if number not in states]
         self.first = new[0] if new else 0  # of those to send
-        self._places = Places(((n, plan.recipients[n].domain) for n in new), per_domain=per_domain)
+        self._places = DomainSlots(((n, plan.recipients[n].domain) for n in new), per_domain=per_domain)
         self._open: dict[bytes, int] = {}
-        bell = Bell()
-        self._interrupts, self._inbox = Interrupts(bell), OutcomeInbox(bell)
+        wakeup = Wakeup()
+        self._interrupts, self._inbox = Interrupts(wakeup), OutcomeInbox(wakeup)
         self._under_way: deque[tuple[Tasks, Named, Future[Any]]] = deque()
         self._looked = self._asked = 0.0
         self._reasons: set[str] = set()
         self._ended = 0
 
-    def run(self, watcher: Watcher) -> bool:
+    def run(self, watcher: SendingObserver) -> bool:
         """Until everything has ended; False when a signal ended it before."""
         with self._interrupts.counted():
             while not self._interrupts.count:
                 self._send()
-                self._hear(watcher)
+                self._receive(watcher)
                 if self._is_done:
                     return True
-                self._look(watcher)
+                self._poll_put_off(watcher)
             self._stop(watcher)
         return False
 
@@ -148,8 +148,8 @@ class Sending:
             numbers = self._places.take(room)
             if not numbers:
                 break
-            self._submit([number for number in numbers if number not in self._revived])
-            self._revive([number for number in numbers if number in self._revived])
+            self._submit([number for number in numbers if number not in self._retried])
+            self._revive([number for number in numbers if number in self._retried])
 
     def _submit(self, numbers: list[int]) -> None:
         tasks: Tasks = []
@@ -165,7 +165,7 @@ class Sending:
                 NotSerializable,
                 OSError,
             ) as error:  # a file that was there when all was checked
-                self._inbox.put([NeverSent(id, str(error))])
+                self._inbox.put([Unsent(id, str(error))])
                 continue
             if tasks and size + len(payload) > CHUNK_BYTES:
                 self._call(tasks, named)
@@ -210,40 +210,42 @@ class Sending:
 
     # in
 
-    def _hear(self, watcher: Watcher) -> None:
+    def _receive(self, watcher: SendingObserver) -> None:
         self._settle()
-        told: list[EndedMessage] = []
+        rows: list[EndedMessage] = []
         now = time.time()
         for end in self._inbox.wait(TICK_SECONDS):
             number = self._open.pop(end.id, None)
             if number is None:
                 continue
             row = self._row(number, end, now)
-            if self._is_to_be_revived(number, row.state):
+            if self._should_retry(number, row.state):
                 self._known.discard(number)
-                self._revived.add(number)
+                self._retried.add(number)
                 self._places.add(number, self._plan.recipients[number].domain)
                 continue
             if number not in self._known:
                 self._places.end(number)
-            told.append(row)
-        self._ended += len(told)
-        watcher.ended(told)
+            rows.append(row)
+        self._ended += len(rows)
+        watcher.ended(rows)
         watcher.progress(self._ended, self._places.put_off)
 
-    def _row(self, number: int, end: OutcomeRow | NeverSent, now: float) -> EndedMessage:
+    def _row(self, number: int, end: OutcomeRow | Unsent, now: float) -> EndedMessage:
         email = self._plan.recipients[number].address
-        if isinstance(end, NeverSent):
+        if isinstance(end, Unsent):
             return refused(email, end.why, now)
         if end.state == UNKNOWN:
             return refused(email, "the master does not know it any more", now)
         return ended(email, *end, None if number in self._known else now)
 
-    def _is_to_be_revived(self, number: int, fate: Fate) -> bool:
+    def _should_retry(self, number: int, status: DeliveryStatus) -> bool:
         """What an earlier run left without its being sent. What bounced stays so."""
         if number not in self._known or self._interrupts.count:
             return False
-        return fate is Fate.CANCELLED or (self._retry_failed and fate in (Fate.DEFERRED, Fate.FAILED))
+        return status is DeliveryStatus.CANCELLED or (
+            self._retry_failed and status in (DeliveryStatus.DEFERRED, DeliveryStatus.FAILED)
+        )
 
     def _settle(self) -> None:
         """Look at the calls that are answered. Raises what is not the fault of a task."""
@@ -253,7 +255,7 @@ class Sending:
             failure = self._inbox.errors.popleft()
             if not isinstance(
                 failure, (InvalidArgument, TaskConflict, UnknownBlob)
-            ):  # those are told by their call
+            ):  # the refused call has reported those already
                 raise failure
 
     def _settle_first(self) -> None:
@@ -269,13 +271,13 @@ class Sending:
         if not tasks or not isinstance(error, (InvalidArgument, TaskConflict)):
             raise error
         if len(tasks) == 1:
-            self._inbox.put([NeverSent(tasks[0][0], str(error))])
+            self._inbox.put([Unsent(tasks[0][0], str(error))])
         for task in tasks if len(tasks) > 1 else ():
             self._call([task], {id: blobs for id, blobs in named.items() if id == task[0]})
 
     # who is put off
 
-    def _look(self, watcher: Watcher) -> None:
+    def _poll_put_off(self, watcher: SendingObserver) -> None:
         now = time.monotonic()
         if now - self._looked < LOOK_SECONDS or not self._open:
             return
@@ -288,9 +290,9 @@ class Sending:
         self._places.note_put_off({self._open[id] for id in scheduled})
         if scheduled and now - self._asked >= REASON_SECONDS:
             self._asked = now
-            self._tell_why(next(iter(scheduled)), watcher)
+            self._report_reason(next(iter(scheduled)), watcher)
 
-    def _tell_why(self, id: bytes, watcher: Watcher) -> None:
+    def _report_reason(self, id: bytes, watcher: SendingObserver) -> None:
         """One of the reasons there are, each once: a server that nobody reaches is to be seen at once."""
         attempts = self._app.call(TASKS, "show", id)["attempts"]
         reason = Failure.decode(attempts[-1]["body"]).message if attempts else ""
@@ -309,14 +311,14 @@ class Sending:
 
     # the end
 
-    def _stop(self, watcher: Watcher) -> None:
+    def _stop(self, watcher: SendingObserver) -> None:
         """What no worker has begun is cancelled; what is being sent is let come to its end."""
         watcher.complain(f"stopping: {len(self._open):,} under way are cancelled, or finished if begun")
         deadline, wishes = time.monotonic() + END_SECONDS_MAX, self._interrupts.count
         while self._under_way and time.monotonic() < deadline:
-            self._hear(watcher)
+            self._receive(watcher)
         ids = list(self._open)
         for start in range(0, len(ids), CALL_TASKS_MAX):
             self._app.call(TASKS, "cancel", ids[start : start + CALL_TASKS_MAX], False)
         while self._open and time.monotonic() < deadline and self._interrupts.count == wishes:
-            self._hear(watcher)
+            self._receive(watcher)

@@ -69,8 +69,8 @@ def read_table(data: bytes, *, encoding: str | None = None, delimiter: str | Non
         else:
             rows.append(Row(line, tuple(fields)))
     if columns is None:
-        told = f": line {problems[0].line}: {problems[0].text}" if problems else ""
-        raise InvalidArgument(f"it has no header, a first line with the names of the columns{told}")
+        problem = f": line {problems[0].line}: {problems[0].text}" if problems else ""
+        raise InvalidArgument(f"it has no header, a first line with the names of the columns{problem}")
     return Table(columns=columns, rows=rows, problems=problems)
 
 

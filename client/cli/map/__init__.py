@@ -2,7 +2,7 @@
 
 ::
 
-    stdin, files, arguments ─► Source ─► Form ─► Item ─► Run ─► submit, a thousand a call
+    stdin, files, arguments ─► Source ─► InputFormat ─► Item ─► Run ─► submit, a thousand a call
                                (bytes)  (pure)            │ Window (pure: what may be sent, what may be shown)
     stdout ◄─ Output ◄─ Printer ◄─ outcomes as they end ◄─┘
               Journal ◄─┘ (a line for everything that stdout has got)

@@ -69,7 +69,7 @@ class Word(NamedTuple):
     raw: str = ""
 
 
-class Fault(Exception):
+class UnsafePlace(Exception):
     """``args``: the place or word, where it stands, and what to write."""
 
     def __init__(self, what: str, where: str, hint: str = AS_PARAMETER) -> None:
@@ -78,15 +78,17 @@ class Fault(Exception):
 
 
 def judge(words: Sequence[Word], *, in_line: bool) -> None:
-    """One command. Raises Fault. ``in_line``: of a line for a shell that has places, where a value may reach it through a
+    """One command. Raises UnsafePlace. ``in_line``: of a line for a shell that has places, where a value may reach it through a
     variable or a pipe: then it is judged also if no place is among its words."""
     if not words or not (in_line or any(word.place for word in words)):
         return
     head, rest = words[0], words[1:]
     if head.place:
-        raise Fault(head.place, "as the name of a program")
+        raise UnsafePlace(head.place, "as the name of a program")
     if not head.is_plain:
-        raise Fault(head.raw or head.text, "as the name of a program", "write the name of the program itself")
+        raise UnsafePlace(
+            head.raw or head.text, "as the name of a program", "write the name of the program itself"
+        )
     name = _name(head)
     if name in WRAPPERS:
         _judge_wrapped(name, rest, in_line)
@@ -100,10 +102,10 @@ def judge(words: Sequence[Word], *, in_line: bool) -> None:
         _judge_names(name, rest, in_line)
     elif name in ("test", "[", "printf") and in_line:
         if any(word.text in ("-v", "-R") for word in rest):
-            raise Fault(f"{name} -v", "where the name of a variable is run")
+            raise UnsafePlace(f"{name} -v", "where the name of a variable is run")
     elif name == "set" and in_line:
         if any(word.place or not word.is_plain for word in rest) and rest[0].text != "--":
-            raise Fault(_first(rest), "among options of the shell", "write  set -- {}")
+            raise UnsafePlace(_first(rest), "among options of the shell", "write  set -- {}")
     else:
         _judge_others(rest, in_line)
 
@@ -118,7 +120,7 @@ def _judge_others(words: Sequence[Word], in_line: bool) -> None:
             and (word.place or (in_line and not word.is_plain))
             and _RUNS_NEXT.fullmatch(words[at - 1].text)
         ):
-            raise Fault(word.place or word.raw, "as the name of a program")
+            raise UnsafePlace(word.place or word.raw, "as the name of a program")
 
 
 def _judge_wrapped(name: str, words: Sequence[Word], in_line: bool) -> None:
@@ -127,10 +129,10 @@ def _judge_wrapped(name: str, words: Sequence[Word], in_line: bool) -> None:
     while at < len(words):
         word = words[at]
         if name == "env" and _SPLITS.fullmatch(word.text):
-            raise Fault(_first(words), "behind env -S, which takes its word apart")
+            raise UnsafePlace(_first(words), "behind env -S, which takes its word apart")
         if ASSIGNMENT.match(word.text):
             if word.place and not OWN_NAME.match(word.text):
-                raise Fault(
+                raise UnsafePlace(
                     word.place, "in a variable that programs may act on", "use a name of lower case letters"
                 )
         elif word.text.startswith("-") and word.is_plain:
@@ -156,22 +158,22 @@ def _judge_shell(shell: Word, words: Sequence[Word], in_line: bool) -> None:
         option = words[at].text
         if re.fullmatch(r"-[A-Za-z]*c[A-Za-z]*", option):
             if re.search("[oO]", option) or at + 1 >= len(words) or not _is_operand(words[at + 1]):
-                raise Fault(_first(words), where)
+                raise UnsafePlace(_first(words), where)
             return
         if "s" in option.lstrip("-+") and not option.startswith("--"):
-            raise Fault(_first(words), where)
+            raise UnsafePlace(_first(words), where)
         at += 2 if re.fullmatch(r"[-+][A-Za-z]*[oO]", option) else 1
     if at >= len(words) or not _is_operand(words[at]):
-        raise Fault(_first(words) or shell.text, where)
+        raise UnsafePlace(_first(words) or shell.text, where)
     if shell.text.endswith("box"):
         judge(words[at:], in_line=in_line)
 
 
 def _judge_taker(name: str, words: Sequence[Word], in_line: bool) -> None:
     if in_line and name in NEVER:
-        raise Fault(name, "in a line with places", AS_PARAMETER)
+        raise UnsafePlace(name, "in a line with places", AS_PARAMETER)
     if any(word.place for word in words):
-        raise Fault(_first(words), f"behind {name}, which runs its words")
+        raise UnsafePlace(_first(words), f"behind {name}, which runs its words")
     if in_line and name in ("xargs", "parallel", "ssh", "su"):
         if name == "xargs":  # its first word that is no option is a program
             operand = next((at for at, word in enumerate(words) if _is_operand(word)), len(words))
@@ -179,9 +181,9 @@ def _judge_taker(name: str, words: Sequence[Word], in_line: bool) -> None:
         else:
             unknown = [word for word in words if not word.is_plain]
         if unknown or any(map(_is_shell, words)):
-            raise Fault(name, "in a line with places", AS_PARAMETER)
+            raise UnsafePlace(name, "in a line with places", AS_PARAMETER)
     elif in_line and not all(word.is_plain for word in words):
-        raise Fault(name, "in a line with places", AS_PARAMETER)
+        raise UnsafePlace(name, "in a line with places", AS_PARAMETER)
 
 
 def _judge_interpreter(name: str, words: Sequence[Word], in_line: bool) -> None:
@@ -191,9 +193,9 @@ def _judge_interpreter(name: str, words: Sequence[Word], in_line: bool) -> None:
         before = words[at - 1].text if at else ""
         is_code = bool(_CODE_OPTION.fullmatch(before))
         if word.place and not is_settled and (not is_behind or is_code or word.text.startswith("-")):
-            raise Fault(word.place, f"in a program for {name}")
+            raise UnsafePlace(word.place, f"in a program for {name}")
         if in_line and not is_settled and _VARIABLE.fullmatch(word.raw) and (is_code or not is_behind):
-            raise Fault(word.raw, f"in a program for {name}")
+            raise UnsafePlace(word.raw, f"in a program for {name}")
         if not (word.place or word.text.startswith("-") or _VARIABLE.fullmatch(word.raw)):
             is_behind = True
             is_settled = is_settled or is_code or not before.startswith("-") or before == "-m"
@@ -204,7 +206,7 @@ def _judge_names(name: str, words: Sequence[Word], in_line: bool) -> None:
         return
     for word in words:
         if not word.is_plain and not (ASSIGNMENT.match(word.raw) and not word.place):
-            raise Fault(
+            raise UnsafePlace(
                 word.place or word.raw,
                 f"behind {name}, as the name of a variable",
                 "assign it first:  x={}; export x",

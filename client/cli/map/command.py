@@ -19,14 +19,14 @@ from ....common.runtime.terminal import say
 from ...app import App
 from ...tasks.options import Choice
 from .. import failing
-from .items import Form, Item
+from .items import InputFormat, Item
 from .journal import Journal
 from .output import Output
 from .printing import Printer
 from .run import Counts, Ending, Run
 from .screen import screen
 from .source import STDIN, Source
-from .stopping import Bell
+from .stopping import Wakeup
 from .submission import ItemSubmission
 
 ARGUMENTS, FILES = ":::", "::::"
@@ -88,7 +88,7 @@ class MapJob:
     command: str
     task: str
     choice: Choice
-    form: Form
+    form: InputFormat
     printer: Printer
     ordered: bool
     what: Mapping[str, Any]
@@ -123,16 +123,16 @@ def run_job(
         raise InvalidArgument("--retry-failed and --reprint need --resume FILE")
     meta = click.get_current_context().meta
     source = Source(job.form, paths=meta.get("tq.files", [STDIN]), arguments=meta.get("tq.items"))
-    output, bell = Output(), Bell()
+    output, wakeup = Output(), Wakeup()
     book = _journal(job, output, journal, resume, reprint=reprint)
     run = Run(
         source=source,
-        submission=ItemSubmission(app, job.task, job.choice, bell),
+        submission=ItemSubmission(app, job.task, job.choice, wakeup),
         journal=book,
         run_id=new_ids() if book is None else book.run,
         output=output,
         printer=job.printer,
-        bell=bell,
+        wakeup=wakeup,
         ordered=job.ordered,
         max_failures=max_failures,
         retry_failed=retry_failed,

@@ -16,14 +16,14 @@ from ...tasks.options import choose
 from ..options import connected
 from .command import FanoutCommand, MapJob, item_word, run_job, shared_options
 from .items import Item, Texts
-from .printing import AttemptFacts, Ended, FailureLines, Shown, as_json, ended, row_of
+from .printing import AttemptFacts, DecodedOutcome, FailureLines, Printed, as_json, ended, row_of
 from .template import Template
 from .window import WindowEntry
 
 TASK: Final = f"{SHELL_TASKS}:run"
 
 
-class Commands:
+class CommandPrinter:
     """What each command wrote, to where it wrote it, whole. ``tag``: begin its lines with the item."""
 
     wants_facts = False
@@ -31,11 +31,11 @@ class Commands:
     def __init__(self, complaints: FailureLines, *, tag: bool) -> None:
         self._complaints, self._tag = complaints, tag
 
-    def show(self, entry: WindowEntry, facts: Mapping[bytes, AttemptFacts]) -> Shown:
+    def show(self, entry: WindowEntry, facts: Mapping[bytes, AttemptFacts]) -> Printed:
         end = ended(entry)
         result = result_of(end)
         complaint = self._complaints.about(entry, said(end)) if end.error else ""
-        return Shown(
+        return Printed(
             self._tagged(entry, result.get("stdout", b"")),
             self._tagged(entry, result.get("stderr", b"")),
             complaint,
@@ -48,7 +48,7 @@ class Commands:
         return b"".join(tag + line for line in data.splitlines(keepends=True))
 
 
-class CommandRows:
+class CommandRowPrinter:
     """One JSON object a command."""
 
     wants_facts = True
@@ -56,7 +56,7 @@ class CommandRows:
     def __init__(self, complaints: FailureLines) -> None:
         self._complaints = complaints
 
-    def show(self, entry: WindowEntry, facts: Mapping[bytes, AttemptFacts]) -> Shown:
+    def show(self, entry: WindowEntry, facts: Mapping[bytes, AttemptFacts]) -> Printed:
         end = ended(entry)
         result = result_of(end)
         row = row_of(entry, end, facts) | {
@@ -67,16 +67,16 @@ class CommandRows:
         if end.error:
             row["error"] = said(end)
         complaint = self._complaints.about(entry, said(end)) if end.error else ""
-        return Shown(as_json(row).encode() + b"\n", b"", complaint)
+        return Printed(as_json(row).encode() + b"\n", b"", complaint)
 
 
-def result_of(end: Ended) -> Mapping[str, Any]:
+def result_of(end: DecodedOutcome) -> Mapping[str, Any]:
     """What the command left, also one that failed; nothing of one that never ran to its end."""
     given = end.detail if end.error else end.value
     return given if isinstance(given, dict) and "exit_code" in given else {}
 
 
-def said(end: Ended) -> str:
+def said(end: DecodedOutcome) -> str:
     """A command's failure without the name of our own exception."""
     return end.error.removeprefix(f"{SHELL_TASKS}.CommandFailed: ")
 
@@ -138,7 +138,7 @@ def exec_commands(
         task=TASK,
         choice=choice,
         form=form,
-        printer=CommandRows(complaints) if as_json else Commands(complaints, tag=tag),
+        printer=CommandRowPrinter(complaints) if as_json else CommandPrinter(complaints, tag=tag),
         ordered=keep_order,
         what={"task": TASK, "queue": choice.queue, "input": form.name, "command": template.text, **options},
         call_of=call_of,

@@ -31,7 +31,7 @@ class Item:
     error: str = ""
 
 
-class Form(Protocol):
+class InputFormat(Protocol):
     """How records are understood. ``name`` stands in the journal: another form is another input."""
 
     name: str
@@ -157,8 +157,8 @@ class CsvRows:
             text = raw.removeprefix(BYTE_ORDER_MARK).decode("utf-8")
             fields = next(csv.reader([text], strict=True), [])
         except (UnicodeDecodeError, csv.Error) as error:
-            told = f"not UTF-8: {_where(error)}" if isinstance(error, UnicodeDecodeError) else str(error)
-            return self._bad(raw, f"it is not a CSV row: {told}")
+            reason = f"not UTF-8: {_where(error)}" if isinstance(error, UnicodeDecodeError) else str(error)
+            return self._bad(raw, f"it is not a CSV row: {reason}")
         if not fields:
             return None
         if self._header is None:

@@ -12,8 +12,8 @@ from ...app import App
 from ...tasks.options import choose
 from ..options import connected
 from .command import FanoutCommand, MapJob, item_word, run_job, shared_options
-from .items import CsvRows, Form, JsonLines, Texts
-from .printing import FailureLines, Plain, Rows
+from .items import CsvRows, InputFormat, JsonLines, Texts
+from .printing import FailureLines, JsonRowPrinter, PlainPrinter
 
 
 @click.command(
@@ -60,7 +60,7 @@ def map_lines(
         task=task,
         choice=choice,
         form=form,
-        printer=Rows(complaints) if as_json else Plain(complaints),
+        printer=JsonRowPrinter(complaints) if as_json else PlainPrinter(complaints),
         ordered=not unordered,
         what={"task": task, "queue": choice.queue, "input": form.name},
         call_of=lambda item: item,
@@ -68,7 +68,7 @@ def map_lines(
     run_job(app, job, **ending)
 
 
-def form_of(*, is_csv: bool, as_dict: bool, jsonl: bool, star: bool, null: bool) -> Form:
+def form_of(*, is_csv: bool, as_dict: bool, jsonl: bool, star: bool, null: bool) -> InputFormat:
     if is_csv + jsonl + null > 1:
         raise InvalidArgument("--csv, --jsonl and --null exclude each other")
     if as_dict and not is_csv:

@@ -28,7 +28,7 @@ class AttemptFacts(NamedTuple):
     seconds: float | None
 
 
-class Shown(NamedTuple):
+class Printed(NamedTuple):
     out: bytes
     err: bytes
     complaint: str  # one line, empty when all is well
@@ -41,10 +41,10 @@ class Shown(NamedTuple):
 class Printer(Protocol):
     wants_facts: bool
 
-    def show(self, entry: WindowEntry, facts: Mapping[bytes, AttemptFacts]) -> Shown: ...
+    def show(self, entry: WindowEntry, facts: Mapping[bytes, AttemptFacts]) -> Printed: ...
 
 
-class Ended(NamedTuple):
+class DecodedOutcome(NamedTuple):
     """An outcome, decoded."""
 
     state: str
@@ -53,18 +53,18 @@ class Ended(NamedTuple):
     detail: Mapping[str, Any]
 
 
-def ended(entry: WindowEntry) -> Ended:
+def ended(entry: WindowEntry) -> DecodedOutcome:
     if entry.error:
-        return Ended("refused", None, entry.error, {})
+        return DecodedOutcome("refused", None, entry.error, {})
     outcome = TaskOutcome(UNKNOWN if entry.state is None else entry.state, entry.body)
     try:
         error = outcome.error(entry.id)
         if error is None:
-            return Ended(State.SUCCEEDED, outcome.value(entry.id), "", {})
-        return Ended(State.from_number(outcome.state), None, str(error), error.detail)
+            return DecodedOutcome(State.SUCCEEDED, outcome.value(entry.id), "", {})
+        return DecodedOutcome(State.from_number(outcome.state), None, str(error), error.detail)
     except TqError as unreadable:  # forgotten by the master, or a value that cannot be read here
         state = "unknown" if outcome.state != SUCCEEDED else State.SUCCEEDED
-        return Ended(state, None, str(unreadable), {})
+        return DecodedOutcome(state, None, str(unreadable), {})
 
 
 class FailureLines:
@@ -79,7 +79,7 @@ class FailureLines:
         return f"{self._kind} {item.number} {cut(text, INPUT_CHARS_MAX)!r}: {cut(error, ERROR_CHARS_MAX)}"
 
 
-class Plain:
+class PlainPrinter:
     """A result a line: text as it is, anything else as JSON."""
 
     wants_facts = False
@@ -87,17 +87,17 @@ class Plain:
     def __init__(self, complaints: FailureLines) -> None:
         self._complaints = complaints
 
-    def show(self, entry: WindowEntry, facts: Mapping[bytes, AttemptFacts]) -> Shown:
+    def show(self, entry: WindowEntry, facts: Mapping[bytes, AttemptFacts]) -> Printed:
         end = ended(entry)
         if end.error:
-            return Shown(b"", b"", self._complaints.about(entry, end.error))
+            return Printed(b"", b"", self._complaints.about(entry, end.error))
         if isinstance(end.value, bytes):
-            return Shown(end.value + b"\n", b"", "")
+            return Printed(end.value + b"\n", b"", "")
         text = end.value if isinstance(end.value, str) else as_json(end.value)
-        return Shown(text.encode("utf-8", "backslashreplace") + b"\n", b"", "")
+        return Printed(text.encode("utf-8", "backslashreplace") + b"\n", b"", "")
 
 
-class Rows:
+class JsonRowPrinter:
     """One JSON object a line, also for what failed."""
 
     wants_facts = True
@@ -105,15 +105,15 @@ class Rows:
     def __init__(self, complaints: FailureLines) -> None:
         self._complaints = complaints
 
-    def show(self, entry: WindowEntry, facts: Mapping[bytes, AttemptFacts]) -> Shown:
+    def show(self, entry: WindowEntry, facts: Mapping[bytes, AttemptFacts]) -> Printed:
         end = ended(entry)
         row = row_of(entry, end, facts)
         row.update({"error": end.error} if end.error else {"result": end.value})
         complaint = self._complaints.about(entry, end.error) if end.error else ""
-        return Shown(as_json(row).encode() + b"\n", b"", complaint)
+        return Printed(as_json(row).encode() + b"\n", b"", complaint)
 
 
-def row_of(entry: WindowEntry, end: Ended, facts: Mapping[bytes, AttemptFacts]) -> dict[str, Any]:
+def row_of(entry: WindowEntry, end: DecodedOutcome, facts: Mapping[bytes, AttemptFacts]) -> dict[str, Any]:
     """What every row begins with."""
     fact = facts.get(entry.id, AttemptFacts(None, None))
     shown = entry.item.shown

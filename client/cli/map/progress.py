@@ -1,6 +1,6 @@
 """How far the running items are, for the bar: asked of the master now and then, and never waited for.
 
-Only items that told ``ctx.progress`` have any. An answer that fails or never comes costs the bar a line and the run
+Only items that item_progress ``ctx.progress`` have any. An answer that fails or never comes costs the bar a line and the run
 nothing.
 """
 
@@ -39,7 +39,7 @@ class ItemProgress(NamedTuple):
         return min(1.0, max(0.0, self.done / self.total)) if self.total and self.total > 0 else 0.0
 
 
-class Inquiry:
+class ProgressPoller:
     """One question at a time, at most every ``ASK_SECONDS``."""
 
     def __init__(self, ask: Ask, clock: Callable[[], float] = time.monotonic) -> None:
@@ -51,11 +51,11 @@ class Inquiry:
     def look(self, window: Window) -> list[ItemProgress]:
         """What is known of the items that have not ended; asks for more when it is time."""
         if self._question is not None and self._question.done():
-            self._hear(self._question)
+            self._receive(self._question)
         if self._question is None and self._clock() >= self._due:
             self._due = self._clock() + ASK_SECONDS
             self._question = self._start(window.oldest_open(ASKED_ITEMS_MAX))
-        return told(self._rows, window)
+        return item_progress(self._rows, window)
 
     def _start(self, ids: list[bytes]) -> Future[Any] | None:
         if not ids:
@@ -66,7 +66,7 @@ class Inquiry:
             self._note(error)
             return None
 
-    def _hear(self, question: Future[Any]) -> None:
+    def _receive(self, question: Future[Any]) -> None:
         self._question, self._rows = None, []
         error = None if question.cancelled() else question.exception()
         if error is not None:
@@ -80,7 +80,7 @@ class Inquiry:
             self._due = float("inf")  # refused once, refused always: by an older master, say
 
 
-def told(rows: Iterable[Any], window: Window) -> list[ItemProgress]:
+def item_progress(rows: Iterable[Any], window: Window) -> list[ItemProgress]:
     """The rows of an answer, ``[id, started, done, total or None, note]``, that are of open items."""
     found: list[ItemProgress] = []
     for row in rows:

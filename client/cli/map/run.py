@@ -17,19 +17,19 @@ from typing import Final, Protocol
 from ....common.domain.model import StateNumber
 from ....common.errors import NotSerializable
 from ...tasks.outcomes import SUCCEEDED
-from .concern import Concern
 from .items import Item
 from .journal import Journal, item_digest, line_id
 from .output import WAITING_BYTES_MAX, Output
-from .printing import AttemptFacts, Printer, Shown
-from .progress import Inquiry, ItemProgress
+from .printing import AttemptFacts, Printed, Printer
+from .progress import ItemProgress, ProgressPoller
 from .source import Source
+from .stall_warning import StallWarning
 from .stopping import (
     ACKNOWLEDGE_SECONDS_MAX,
+    END_SECONDS_MAX,
     GRACE_SECONDS,
-    WORD_SECONDS_MAX,
-    Bell,
     Interrupts,
+    Wakeup,
 )
 from .submission import ItemSubmission
 from .window import Window, WindowEntry
@@ -69,7 +69,7 @@ class RunScreen(Protocol):
     def pass_on(self, data: bytes) -> None:
         """What a command wrote to its stderr."""
 
-    def show(self, counts: Counts, total: int | None, under_way: UnderWay) -> None: ...
+    def show(self, counts: Counts, total: int | None, under_way: InProgress) -> None: ...
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ class Counts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class UnderWay:
+class InProgress:
     """Of what is not counted yet. ``ended``: waits for its turn to be shown; ``items``: run, and said how far."""
 
     ended: int = 0
@@ -101,7 +101,7 @@ class Run:
         run_id: bytes,
         output: Output,
         printer: Printer,
-        bell: Bell,
+        wakeup: Wakeup,
         ordered: bool,
         max_failures: int | None,
         retry_failed: bool,
@@ -109,14 +109,14 @@ class Run:
         call_of: Callable[[Item], Item],
     ) -> None:
         self._source, self._submission, self._journal, self._run_id = source, submission, journal, run_id
-        self._output, self._printer, self._bell = output, printer, bell
+        self._output, self._printer, self._wakeup = output, printer, wakeup
         self._screen: RunScreen  # while it runs
         self._max_failures, self._retry_failed, self._resumed = max_failures, retry_failed, resumed
         self._call_of = call_of
         self._window = Window(items_max=WINDOW_ITEMS, bytes_max=WINDOW_BYTES, ordered=ordered)
-        self._interrupts = Interrupts(bell)
-        self._inquiry = Inquiry(submission.progress)
-        self._concern = Concern(submission.show)
+        self._interrupts = Interrupts(wakeup)
+        self._progress_poller = ProgressPoller(submission.progress)
+        self._stall_warning = StallWarning(submission.show)
         self._phase, self._ending = Phase.RUNNING, Ending.COMPLETE
         self._deadline = 0.0
         self._failures = 0  # in this run
@@ -147,18 +147,18 @@ class Run:
                     screen.show(self.counts, self._source.total, self._under_way())
         return self._ending
 
-    def _under_way(self) -> UnderWay:
+    def _under_way(self) -> InProgress:
         """Asks the master: only while a bar is shown."""
         if self._is_over:
-            return UnderWay()
-        return UnderWay(ended=self._window.ended, items=self._inquiry.look(self._window))
+            return InProgress()
+        return InProgress(ended=self._window.ended, items=self._progress_poller.look(self._window))
 
     def _turn(self) -> None:
-        self._heed()
+        self._handle_signals()
         if self._phase is Phase.RUNNING:
-            self._take_in()
-        self._hear()
-        if words := self._concern.look(self._window):
+            self._read_items()
+        self._receive()
+        if words := self._stall_warning.look(self._window):
             self._screen.complain(words)
         try:
             self._show()
@@ -174,7 +174,7 @@ class Run:
 
     # in
 
-    def _take_in(self) -> None:
+    def _read_items(self) -> None:
         """Items into the window and on to the master."""
         while self._may_take:
             for item in self._source.take(min(TURN_ITEMS, self._window.room)):
@@ -218,28 +218,28 @@ class Run:
 
     # back
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         """Outcomes, and what the master refused."""
         for id, error in self._submission.settle():
             self._window.end(id, REFUSED, None, error)
-        revived: list[bytes] = []
+        retried: list[bytes] = []
         for id, state, body in self._submission.take_outcomes():
-            self._concern.ease()
+            self._stall_warning.item_ended()
             entry = self._window.find(id)
             if entry is None:
                 continue
-            if state != SUCCEEDED and self._is_to_be_revived(entry, state):
-                entry.revived = True
-                revived.append(id)
+            if state != SUCCEEDED and self._should_retry(entry, state):
+                entry.retried = True
+                retried.append(id)
             elif state == CANCELLED and self._phase is Phase.CANCELLING:
                 self.counts.cancelled += self._window.drop([id])
             else:
                 self._window.end(id, state, body)
-        if revived:
-            self._submission.revive(revived)
-        self._balance()
+        if retried:
+            self._submission.retry(retried)
+        self._limit_watched()
 
-    def _balance(self) -> None:
+    def _limit_watched(self) -> None:
         """When results are so large that they would fill the memory, ask for the oldest few only."""
         if not self._unwatched:
             if not self._window.is_overweight:
@@ -257,9 +257,9 @@ class Run:
             self._submission.watch(wanted)
             self._watched.update(wanted)
 
-    def _is_to_be_revived(self, entry: WindowEntry, state: int) -> bool:
+    def _should_retry(self, entry: WindowEntry, state: int) -> bool:
         """What an earlier run cancelled, or what failed and is to be tried again; once."""
-        if entry.revived or self._phase is not Phase.RUNNING:
+        if entry.retried or self._phase is not Phase.RUNNING:
             return False
         return entry.retry or (self._resumed and state == CANCELLED)
 
@@ -287,7 +287,7 @@ class Run:
             return {}
         return self._submission.facts([entry.id for entry in entries if not entry.error])
 
-    def _put(self, entry: WindowEntry, shown: Shown) -> None:
+    def _put(self, entry: WindowEntry, shown: Printed) -> None:
         if shown.succeeded:
             self.counts.done += 1
         else:
@@ -313,14 +313,14 @@ class Run:
             if self._source.is_exhausted and idle and not self._output.waiting_bytes:
                 self._phase = Phase.OVER
         elif self._phase is Phase.CANCELLING:
-            heard = self._submission.is_cancel_heard
+            heard = self._submission.is_cancel_acknowledged
             told = self._is_enough or self._window.is_done
             told = told and not self._window.open_ids and not self._output.waiting_bytes
             if (heard and (told or self._ending is Ending.NO_READER)) or time.monotonic() >= self._deadline:
                 self.counts.left = len(self._window.open_ids)
                 self._phase = Phase.OVER
 
-    def _heed(self) -> None:
+    def _handle_signals(self) -> None:
         """What signals want, and what time has come for."""
         wishes = self._interrupts.count
         if self._phase is Phase.RUNNING and wishes:
@@ -345,7 +345,7 @@ class Run:
         if self._phase in (Phase.CANCELLING, Phase.OVER):
             return
         self._phase, self._ending = Phase.CANCELLING, ending
-        seconds = ACKNOWLEDGE_SECONDS_MAX if ending is Ending.NO_READER else WORD_SECONDS_MAX
+        seconds = ACKNOWLEDGE_SECONDS_MAX if ending is Ending.NO_READER else END_SECONDS_MAX
         self._deadline = time.monotonic() + seconds
         self._submission.cancel(self._window.open_ids)
 
@@ -360,7 +360,7 @@ class Run:
         if wants and source is not None:
             interests[source] = interests.get(source, 0) | select.POLLIN
         may_go_on = self._phase is Phase.RUNNING and self._may_take
-        found = self._bell.wait(interests, 0.0 if may_go_on else TICK_SECONDS)
+        found = self._wakeup.wait(interests, 0.0 if may_go_on else TICK_SECONDS)
         if wants and source is not None and found.get(source):
             self._source.read()
         if found.get(output.descriptor, 0) & (select.POLLERR | select.POLLHUP) and not output.is_file:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ....common.runtime.terminal import console, pass_on, say
 from .progress import slowest
-from .run import Counts, RunScreen, UnderWay
+from .run import Counts, InProgress, RunScreen
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -48,7 +48,7 @@ class Lines:
     def pass_on(self, data: bytes) -> None:
         pass_on(data)
 
-    def show(self, counts: Counts, total: int | None, under_way: UnderWay) -> None:
+    def show(self, counts: Counts, total: int | None, under_way: InProgress) -> None:
         """There is nothing to draw on."""
 
 
@@ -83,7 +83,7 @@ class Bar:
     def is_due(self) -> bool:
         return time.monotonic() - self._shown_at >= REFRESH_SECONDS
 
-    def show(self, counts: Counts, total: int | None, under_way: UnderWay) -> None:
+    def show(self, counts: Counts, total: int | None, under_way: InProgress) -> None:
         now = time.monotonic()
         self._shown_at = now
         self._progress.update(
@@ -107,7 +107,7 @@ class Bar:
         return Group(self._progress, *below)
 
 
-def worth(counts: Counts, under_way: UnderWay) -> float:
+def worth(counts: Counts, under_way: InProgress) -> float:
     """How far the bar is: what runs counts by the part that is done, what waits to be shown as a whole."""
     return counts.done + counts.failed + under_way.ended + sum(item.share for item in under_way.items)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from .code_takers import ASSIGNMENT, OWN_NAME, Fault, Word, judge
+from .code_takers import ASSIGNMENT, OWN_NAME, UnsafePlace, Word, judge
 
 RESERVED: Final = frozenset(
     {"if", "then", "else", "elif", "do", "while", "until", "!", "{", "}", "fi", "done", "time"}
@@ -36,11 +36,11 @@ class ShellCommands:
         self._here: list[tuple[str, str, str]] = []  # here-documents whose text begins with the next line
 
     def judge(self) -> None:
-        """All of them; raises Fault."""
+        """All of them; raises UnsafePlace."""
         self._list("")
 
     def _list(self, closing: str) -> None:
-        """Commands up to ``closing``."""
+        """CommandPrinter up to ``closing``."""
         text, words, cases, in_pattern = self._text, list[Word](), 0, False
         is_redirected = False  # before its first word: then no word is reserved
         while self._at < len(text):
@@ -70,20 +70,20 @@ class ShellCommands:
                     self._end(words)
                     return
                 else:
-                    raise Fault(")", "where none is expected", SIMPLER)
+                    raise UnsafePlace(")", "where none is expected", SIMPLER)
             elif one in "<>":
                 self._redirect()
                 is_redirected = True
             else:
                 word = self._word()
                 if is_redirected and not words and word.raw in {*RESERVED, "case", "esac", "for"}:
-                    raise Fault(word.raw, "behind a redirection", SIMPLER)
+                    raise UnsafePlace(word.raw, "behind a redirection", SIMPLER)
                 opened = self._add(word, words)
                 cases += opened
                 in_pattern = opened > 0 or (in_pattern and opened == 0)
         self._end(words)
         if closing:
-            raise Fault("(", "without its end", SIMPLER)
+            raise UnsafePlace("(", "without its end", SIMPLER)
 
     def _add(self, word: Word, words: list[Word]) -> int:
         """The next word of a command; how many more cases are open."""
@@ -92,7 +92,7 @@ class ShellCommands:
         elif word.raw in RESERVED:
             pass
         elif word.raw.startswith("-"):  # time -p, behind which is a whole pipeline
-            raise Fault(word.raw, "where a program is expected", SIMPLER)
+            raise UnsafePlace(word.raw, "where a program is expected", SIMPLER)
         elif word.raw == "case":
             self._blanks()
             self._word()
@@ -104,7 +104,7 @@ class ShellCommands:
             self._blanks()
             name = self._word()
             if not re.fullmatch("[a-z_][a-z0-9_]*", name.raw):
-                raise Fault(name.raw, "as a variable", "use a name of lower case letters")
+                raise UnsafePlace(name.raw, "as a variable", "use a name of lower case letters")
             self._blanks()
             if self._text.startswith("in", self._at):
                 self._expect("in")
@@ -116,7 +116,7 @@ class ShellCommands:
     def _expect(self, keyword: str) -> None:
         self._blanks()
         if self._word().raw != keyword:
-            raise Fault(keyword, "missing", SIMPLER)
+            raise UnsafePlace(keyword, "missing", SIMPLER)
 
     def _blanks(self) -> None:
         while self._at < len(self._text) and self._text[self._at] in " \t\n":
@@ -126,10 +126,10 @@ class ShellCommands:
         """A subshell, or the ``()`` of a function."""
         text = self._text
         if text.startswith("((", self._at):
-            raise Fault("((", "where the shell calculates", "calculate with a program:  expr {} + 1")
+            raise UnsafePlace("((", "where the shell calculates", "calculate with a program:  expr {} + 1")
         function = _FUNCTION.match(text, self._at)
         if words and not (function and len(words) == 1 and words[0].is_plain):
-            raise Fault("(", "behind a word", SIMPLER)
+            raise UnsafePlace("(", "behind a word", SIMPLER)
         if words and function:
             self._at = function.end()
             return
@@ -141,7 +141,7 @@ class ShellCommands:
         while words and ASSIGNMENT.match(words[0].raw):
             word = words.pop(0)
             if word.place and not OWN_NAME.match(word.raw):
-                raise Fault(
+                raise UnsafePlace(
                     word.place,
                     "in a variable that programs may act on",
                     "use a name of lower case letters:  x={}",
@@ -156,7 +156,7 @@ class ShellCommands:
             return
         match = _REDIRECTION.match(text, self._at)
         if match is None or match[0].startswith("<<") or text.startswith("(", match.end()):
-            raise Fault(text[self._at : self._at + 3], "where a program's text may follow", SIMPLER)
+            raise UnsafePlace(text[self._at : self._at + 3], "where a program's text may follow", SIMPLER)
         self._at = match.end()
         while text.startswith((" ", "\t"), self._at):
             self._at += 1
@@ -172,7 +172,7 @@ class ShellCommands:
                 if (line.lstrip("\t") if dash else line) == word:
                     break
                 if not quote and re.search(r"\$[({]|`", line):
-                    raise Fault(line[:40], "in a here-document", f"quote its end:  <<'{word}'")
+                    raise UnsafePlace(line[:40], "in a here-document", f"quote its end:  <<'{word}'")
         self._here.clear()
         self._at = min(self._at, len(text))
 
@@ -193,7 +193,7 @@ class ShellCommands:
             elif one == "'":
                 end = text.find("'", self._at + 1)
                 if end < 0:
-                    raise Fault("'", "without its end", SIMPLER)
+                    raise UnsafePlace("'", "without its end", SIMPLER)
                 inside = text[self._at + 1 : end]
                 for match in self._place.finditer(inside):
                     place, is_plain = self._noted(place, match[0]), False
@@ -211,7 +211,7 @@ class ShellCommands:
                 said += one
                 self._at += 1
         if self._at == start:
-            raise Fault(text[start : start + 1], "where a word is expected", SIMPLER)
+            raise UnsafePlace(text[start : start + 1], "where a word is expected", SIMPLER)
         return Word(said, place, is_plain, text[start : self._at])
 
     def _quoted(self, said: str, place: str, is_plain: bool) -> tuple[str, str, bool]:
@@ -219,7 +219,7 @@ class ShellCommands:
         self._at += 1
         while not text.startswith('"', self._at):
             if self._at >= len(text):
-                raise Fault('"', "without its end", SIMPLER)
+                raise UnsafePlace('"', "without its end", SIMPLER)
             if match := self._place.match(text, self._at):
                 said += match[0]
                 place, is_plain = self._noted(place, match[0]), False
@@ -243,11 +243,13 @@ class ShellCommands:
         """Something that is filled in: its text."""
         text, start = self._text, self._at
         if text.startswith("`", start):
-            raise Fault("`", "in a line with places", 'write $(…):  echo "$(wc -c {})"')
+            raise UnsafePlace("`", "in a line with places", 'write $(…):  echo "$(wc -c {})"')
         if text.startswith("$((", start):
             match = _ARITHMETIC.match(text, start)
             if match is None:
-                raise Fault("$((", "where the shell calculates", "calculate with a program:  expr {} + 1")
+                raise UnsafePlace(
+                    "$((", "where the shell calculates", "calculate with a program:  expr {} + 1"
+                )
         elif text.startswith("$(", start):
             self._at += 2
             self._list(")")
@@ -255,9 +257,9 @@ class ShellCommands:
         elif text.startswith("${", start):
             match = _VALUE.match(text, start)
             if match is None:
-                raise Fault(text[start : start + 20], "in a line with places", SIMPLER)
+                raise UnsafePlace(text[start : start + 20], "in a line with places", SIMPLER)
         elif text.startswith(("$'", '$"', "$["), start):
-            raise Fault(text[start : start + 2], "in a line with places", SIMPLER)
+            raise UnsafePlace(text[start : start + 2], "in a line with places", SIMPLER)
         else:
             match = _NAME.match(text, start + 1)
         self._at = match.end() if match else start + 1

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final, NoReturn
 
 from ....common.errors import InvalidArgument
-from .code_takers import AS_PARAMETER, Fault
+from .code_takers import AS_PARAMETER, UnsafePlace
 from .shell_commands import ShellCommands
 
 _ONE_WORD: Final = re.compile(
@@ -106,7 +106,7 @@ class ShellLine:
     def _judge_commands(self) -> None:
         try:
             ShellCommands(self._text, self._place, self._numbers).judge()
-        except Fault as fault:
+        except UnsafePlace as fault:
             raise InvalidArgument(
                 f"{fault.what} stands {fault.where} in {self._text!r:.120}, where an item could be run as a program; {fault.hint}"
             ) from None

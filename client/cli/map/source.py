@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ....common.errors import InvalidArgument
-from .items import Form, Item, RecordSplitter
+from .items import InputFormat, Item, RecordSplitter
 
 READ_BYTES: Final = 64 * 1024
 STDIN: Final = "-"
@@ -22,7 +22,7 @@ class Source:
     """Items, a few at a time. ``paths``: files read one after the other, ``-`` is standard input; or ``arguments``."""
 
     def __init__(
-        self, form: Form, *, paths: Sequence[str] = (STDIN,), arguments: Sequence[str] | None = None
+        self, form: InputFormat, *, paths: Sequence[str] = (STDIN,), arguments: Sequence[str] | None = None
     ) -> None:
         self._form, self._splitter = form, RecordSplitter(form.separator)
         self._records: deque[bytes] = deque()

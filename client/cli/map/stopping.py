@@ -1,8 +1,8 @@
-"""What wakes the loop, and how a person ends it: a bell, and what the signals so far mean.
+"""What wakes the loop, and how a person ends it: a wakeup, and what the signals so far mean.
 
 ::
 
-    RUNNING ─1st Ctrl-C─► ASKED ─GRACE_SECONDS─► CANCELLING ─word of all, or WORD_SECONDS_MAX─► the end
+    RUNNING ─1st Ctrl-C─► ASKED ─GRACE_SECONDS─► CANCELLING ─word of all, or END_SECONDS_MAX─► the end
                             └─2nd Ctrl-C─► LEAVING: everything goes on, without us
 
 A handler only counts and rings: nothing of ours is interrupted in the middle.
@@ -18,21 +18,21 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 GRACE_SECONDS: Final = 1.5  # in which a second Ctrl-C means: let them run
-WORD_SECONDS_MAX: Final = (
+END_SECONDS_MAX: Final = (
     20.0  # for the word that everything cancelled has ended; a stuck task takes three graces
 )
 ACKNOWLEDGE_SECONDS_MAX: Final = 5.0  # for the master to have heard of a cancel, when nobody waits for more
 
 
-class Bell:
-    """Any thread and any signal may ring; one loop waits, also for descriptors."""
+class Wakeup:
+    """Any thread and any signal may wake; one loop waits, also for descriptors."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         with contextlib.suppress(BlockingIOError, OSError):  # full: it rings already; closed: nobody listens
             os.write(self._write, b"!")
 
@@ -56,8 +56,8 @@ class Bell:
 class Interrupts:
     """How often somebody asked for the end, and by which signal first."""
 
-    def __init__(self, bell: Bell) -> None:
-        self._bell, self.count = bell, 0
+    def __init__(self, wakeup: Wakeup) -> None:
+        self._wakeup, self.count = wakeup, 0
         self.signal = 0  # the first
 
     @contextlib.contextmanager
@@ -73,4 +73,4 @@ class Interrupts:
     def _heard(self, number: int, frame: Any) -> None:
         self.count += 1
         self.signal = self.signal or number
-        self._bell.ring()
+        self._wakeup.wake()

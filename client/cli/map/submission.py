@@ -19,7 +19,7 @@ from ...tasks.options import Choice
 from ...tasks.outcomes import OutcomeBox
 from ...tasks.submission import submit_many
 from .printing import AttemptFacts
-from .stopping import Bell
+from .stopping import Wakeup
 
 FACTS_TASKS_MAX: Final = 1_000  # as the master answers at a time
 FACTS_SECONDS_MAX: Final = 30.0
@@ -27,30 +27,30 @@ FACTS_SECONDS_MAX: Final = 30.0
 Tasks = list[list[bytes]]  # [id, payload]
 
 
-class _RingingBox(OutcomeBox):
+class _WakingBox(OutcomeBox):
     """Rings for everything that comes in. Its errors are kept for the loop, which knows what was refused alone."""
 
-    __slots__ = ("_bell", "errors")
+    __slots__ = ("_wakeup", "errors")
 
-    def __init__(self, bell: Bell) -> None:
+    def __init__(self, wakeup: Wakeup) -> None:
         super().__init__()
-        self._bell, self.errors = bell, list[TqError]()
+        self._wakeup, self.errors = wakeup, list[TqError]()
 
     def put(self, rows: Sequence[OutcomeRow]) -> None:
         super().put(rows)
-        self._bell.ring()
+        self._wakeup.wake()
 
     def fail(self, error: TqError) -> None:
         self.errors.append(error)
-        self._bell.ring()
+        self._wakeup.wake()
 
 
 class ItemSubmission:
     """One callable, one choice of options, any number of tasks."""
 
-    def __init__(self, app: App, name: str, choice: Choice, bell: Bell) -> None:
-        self._app, self._name, self._choice, self._bell = app, name, choice, bell
-        self._box = _RingingBox(bell)
+    def __init__(self, app: App, name: str, choice: Choice, wakeup: Wakeup) -> None:
+        self._app, self._name, self._choice, self._wakeup = app, name, choice, wakeup
+        self._box = _WakingBox(wakeup)
         self._gathered: Tasks = []
         self._gathered_bytes = 0
         self._under_way: deque[tuple[Tasks, Future[Any]]] = deque()
@@ -112,7 +112,7 @@ class ItemSubmission:
         """Ask for results; of those that have ended they come at once."""
         self._app.session.link.watch(self._box, ids)
 
-    def revive(self, ids: list[bytes]) -> None:
+    def retry(self, ids: list[bytes]) -> None:
         """Make tasks that ended without success ready again, and wait for them anew."""
         link = self._app.session.link
         for start in range(0, len(ids), CALL_TASKS_MAX):
@@ -129,11 +129,11 @@ class ItemSubmission:
         for start in range(0, len(ids), CALL_TASKS_MAX):
             some = ids[start : start + CALL_TASKS_MAX]
             answer = self._app.session.link.call(TASKS, "cancel", [some], repeatable=True)
-            answer.add_done_callback(lambda _: self._bell.ring())
+            answer.add_done_callback(lambda _: self._wakeup.wake())
             self._cancelled.append(answer)
 
     @property
-    def is_cancel_heard(self) -> bool:
+    def is_cancel_acknowledged(self) -> bool:
         return all(answer.done() for answer in self._cancelled)
 
     def facts(self, ids: Sequence[bytes]) -> dict[bytes, AttemptFacts]:
@@ -153,7 +153,7 @@ class ItemSubmission:
         return self._app.session.link.call(TASKS, "progress", [ids], repeatable=True)
 
     def show(self, id: bytes) -> Future[Any]:
-        """Everything about one; see ``concern.py``."""
+        """Everything about one; see ``stall_warning.py``."""
         return self._app.session.link.call(TASKS, "show", [id], repeatable=True)
 
     def _call(self, tasks: Tasks) -> None:
@@ -161,5 +161,5 @@ class ItemSubmission:
         stored = submit_many(
             self._app.session, self._name, self._choice, tasks, ids, self._box, self._app.session.link
         )
-        stored.add_done_callback(lambda _: self._bell.ring())
+        stored.add_done_callback(lambda _: self._wakeup.wake())
         self._under_way.append((tasks, stored))

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ....common.errors import InvalidArgument
-from .code_takers import Fault, Word, judge
+from .code_takers import UnsafePlace, Word, judge
 from .shell_line import ShellLine
 
 PLACE: Final = re.compile(r"\{(/?\.|//?|#|)\}")
@@ -91,7 +91,7 @@ def _check_programs(words: Sequence[str]) -> None:
     """``sh -c 'wc {}'`` would run what an item says: its program is text for another shell."""
     try:
         judge([_word(word) for word in words], in_line=False)
-    except Fault as fault:
+    except UnsafePlace as fault:
         raise InvalidArgument(
             f"{fault.what} stands {fault.where} in {shlex.join(words)!r:.120}, where an item could be run as a program; {fault.hint}"
         ) from None

@@ -28,7 +28,7 @@ class WindowEntry:
     id: bytes
     weight: int  # bytes
     retry: bool = False  # it failed in an earlier run and is to be tried again
-    revived: bool = False
+    retried: bool = False
     state: int | None = None
     body: bytes | None = None
     error: str = ""  # why there is no task

@@ -27,9 +27,9 @@ ONCE_LINES_MIN: Final = 24
     default=1.0,
     show_default=True,
     metavar="SECONDS",
-    help="Between two looks.",
+    help="Between two refreshes.",
 )
-@click.option("--once", is_flag=True, help="Print one frame and end; so it does into a pipe.")
+@click.option("--once", is_flag=True, help="Print one frame and end; the default into a pipe.")
 @connected(Role.VIEWER)
 def top(app: App, as_json: bool, interval: float, once: bool) -> None:
     """A cluster at work: rates, queues, workers, what runs longest, what failed last.

@@ -20,7 +20,7 @@ HELP: Final = """\
  enter  →     open a queue, a worker, or a task with its traceback
  esc  ←       back              q  Ctrl-C  quit
  p            pause or resume the chosen queue (asks; needs an admin key)
- r            make what failed in the chosen queue ready again (asks)
+ r            run the failed tasks of the chosen queue again (asks)
  ?            this page
 
  rate     attempts that ended per second, of late

@@ -1,7 +1,7 @@
 """A frame of ``tq top``: lines of text for a model and a size. Pure.
 
-Everything is made for 80 × 24 and grows from there; lines are cut, never wrapped. Colours say again what
-words say already.
+The layout is made for 80 × 24 and grows with the terminal; lines are cut, never wrapped. Colours only repeat what the
+text says.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def bar(part: int, whole: int, width: int) -> str:
 
 
 def shares(wanted: list[int], room: int) -> list[int]:
-    """How many rows each list gets: all get a few, what is left goes to whoever lacks most."""
+    """The number of rows of each list: each gets a few, the rest goes to the list that lacks most."""
     given = [min(want, ROWS_MIN) for want in wanted]
     while sum(given) > max(room, 0):
         given[given.index(max(given))] -= 1
@@ -172,7 +172,7 @@ def _title(section: str, rows: list[Any], width: int) -> Text:
         "queues": _cells(
             width, f"QUEUES {len(rows)}", ("ready", "running", "sched", "failed", "rate", "oldest")
         ),
-        "workers": _cells(width, f"WORKERS {len(rows)}", ("slots", "", "rate", "memory", "heard", "state")),
+        "workers": _cells(width, f"WORKERS {len(rows)}", ("slots", "", "rate", "memory", "seen", "state")),
         "running": "RUNNING LONGEST",
         "failing": "FAILED LAST",
     }

@@ -1,4 +1,4 @@
-"""The shell of ``tq top``: asks the master in a thread, so that keys are heard while it does not answer."""
+"""The shell of ``tq top``: a thread polls the master, so that keys work while it does not answer."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from ....common.runtime.terminal import console as new_console
 from ...app import App
 from ..options import with_role
 from .drawing import draw
-from .state import Effect, Model, Snapshot, View, detailed, filter_of, looked, lost, press, told
+from .state import Effect, Model, Snapshot, View, detailed, filter_of, looked, lost, press, with_message
 from .terminal import Terminal
 
-ANSWER_SECONDS: Final = 2.0  # then the master is taken to be away; the question is asked again
+ANSWER_SECONDS: Final = 2.0  # then the master counts as away; the call is made again
 TASKS_SHOWN: Final = 100  # of a queue
 PORTIONS_MAX: Final = 40  # of all tasks, looked through for them: the newest 200,000
 FAILED: Final = (11, 12, 15)  # failed, dead, lost
 Update = Callable[[Model], Model]
 
 
-class Asker(threading.Thread):
-    """Looks at the master every ``interval`` seconds, and at once when it is prodded."""
+class MasterPoller(threading.Thread):
+    """Polls the master every ``interval`` seconds, and at once when it is woken."""
 
     def __init__(self, app: App, interval: float, wake: Callable[[], None]) -> None:
         super().__init__(name="tq-top", daemon=True)
@@ -41,7 +41,7 @@ class Asker(threading.Thread):
         self.updates: queue.SimpleQueue[Update] = queue.SimpleQueue()
         self.view = View("home")
         self._kept: tuple[str, list[Any]] | None = None  # a queue's tasks as last seen
-        self._portions = 0  # looks until they are seen again
+        self._portions = 0  # refreshes until they are read again
 
     def perform(self, effect: Effect) -> None:
         self._effects.put(effect)
@@ -68,7 +68,7 @@ class Asker(threading.Thread):
                     self._post(_raising(error))
                     return
                 self._post(lambda model: lost(model, time.time()))
-            except Exception as error:  # a bug must not leave a screen that stands still
+            except Exception as error:  # a bug must not leave a frozen screen
                 self._post(_raising(error))
                 return
             self._prodded.wait(self._interval)
@@ -95,8 +95,8 @@ class Asker(threading.Thread):
         return None
 
     def _newest_of(self, name: str) -> dict[str, Any]:
-        """Tasks of a queue. Looking through many others' for them costs the master something: the more portions
-        it took, the longer the next time is waited for."""
+        """Tasks of a queue. The master may have to scan many tasks of other queues for them: the more portions that took,
+        the longer the pause before the next scan."""
         kept, self._portions = self._kept, self._portions - 1
         if self._portions > 0 and kept is not None and kept[0] == name:
             return {"rows": kept[1]}
@@ -117,7 +117,7 @@ class Asker(threading.Thread):
             message = perform(self._app, effect)
         except (TqError, TimeoutError) as error:
             message = str(error).partition("\n")[0]
-        self._post(lambda model: told(model, message))
+        self._post(lambda model: with_message(model, message))
 
     def _post(self, update: Update) -> None:
         self.updates.put(update)
@@ -134,7 +134,7 @@ def _raising(error: Exception) -> Update:
 
 
 def perform(app: App, effect: Effect) -> str:
-    """Have the master do something, with the key that may; what to tell of it."""
+    """Perform an effect with a key that may do it; returns the message to show."""
     name = effect.key
     if effect.kind == "retry":
         with with_role(app, Role.CLIENT) as client:
@@ -152,7 +152,7 @@ def perform(app: App, effect: Effect) -> str:
 
 
 def first_look(app: App) -> Snapshot:
-    """Before the screen is touched: what is wrong with address or key is told as by any command."""
+    """Check address and key before the screen is touched, so that errors appear as with any command."""
     snapshot: Snapshot = app.call(("get_master",), "snapshot")
     return snapshot
 
@@ -162,7 +162,7 @@ def run(app: App, interval: float, snapshot: Snapshot) -> None:
     model = looked(Model(), snapshot)
     console = new_console()
     with Terminal() as terminal:
-        asker = Asker(app, interval, terminal.wake)
+        asker = MasterPoller(app, interval, terminal.wake)
         with (
             contextlib.suppress(EOFError),
             Live(
@@ -180,7 +180,7 @@ def run(app: App, interval: float, snapshot: Snapshot) -> None:
         raise SystemExit(128 + terminal.ended_by)
 
 
-def _serve(model: Model, terminal: Terminal, asker: Asker, show: Callable[[Model], None]) -> None:
+def _serve(model: Model, terminal: Terminal, asker: MasterPoller, show: Callable[[Model], None]) -> None:
     while terminal.ended_by is None:
         for key in terminal.wait(1.0):
             model, effect = press(model, key)

@@ -1,7 +1,6 @@
-"""What ``tq top`` shows and what is chosen in it. Pure: a model, and what keys and answers make of it.
+"""The state of ``tq top``: what is shown and chosen. Pure: a model, and how keys and answers change it.
 
-The cursor is on a thing (a queue, a worker, a task), not on a line, so that nothing moves away under it when
-the next look at the master comes in.
+The cursor is on an object (a queue, a worker, a task), not on a line, so that a refresh does not move it to another one.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ SECTIONS: Final = ("queues", "workers", "running", "failing")
 
 
 class ListEntry(NamedTuple):
-    """Something the cursor can be on: of which list, and its name or id."""
+    """An object for the cursor: its list, and its name or id."""
 
     section: str
     key: str
@@ -32,8 +31,8 @@ class View(NamedTuple):
     title: str = ""
 
 
-class Question(NamedTuple):
-    """To be answered with y or n before an effect has effect."""
+class Confirmation(NamedTuple):
+    """A question with answers y and n before an effect is performed."""
 
     text: str
     effect: Effect
@@ -60,7 +59,7 @@ class Model:
     row: int = 0  # in any other view
     detail: Any = None  # of the view that is shown
     message: str = ""  # what came of the last effect
-    question: Question | None = None
+    question: Confirmation | None = None
 
     @property
     def view(self) -> View:
@@ -68,7 +67,7 @@ class Model:
 
 
 def looked(model: Model, snapshot: Snapshot) -> Model:
-    """A new look at the master."""
+    """A new snapshot of the master."""
     rates = (*model.rates, float(snapshot["rate"]))[-HISTORY:]
     model = replace(model, snapshot=snapshot, rates=rates, lost_since=None)
     there = items(model)
@@ -78,7 +77,7 @@ def looked(model: Model, snapshot: Snapshot) -> Model:
 
 
 def detailed(model: Model, view: View, detail: Any) -> Model:
-    """What was asked for a view; too late when another one is shown by now."""
+    """The details for a view; ignored when another view is shown by now."""
     if view != model.view:
         return model
     return replace(model, detail=detail, row=min(model.row, max(0, len(rows_of(detail)) - 1)))
@@ -89,8 +88,8 @@ def lost(model: Model, now: float) -> Model:
     return model if model.lost_since is not None else replace(model, lost_since=now)
 
 
-def told(model: Model, message: str) -> Model:
-    """What came of an effect."""
+def with_message(model: Model, message: str) -> Model:
+    """Show the result of an effect."""
     return replace(model, message=message)
 
 
@@ -219,22 +218,22 @@ def _back(model: Model) -> Model:
 def _ask_pause(model: Model) -> Model:
     queue = selected_queue(model)
     if queue is None or model.snapshot is None:
-        return told(model, "choose a queue first")
+        return with_message(model, "choose a queue first")
     row = next((row for row in model.snapshot["queues"] if row["name"] == queue), None)
     kind = "resume" if row is not None and row["paused"] else "pause"
-    return replace(model, question=Question(f"{kind} queue {queue}?", Effect(kind, queue)))
+    return replace(model, question=Confirmation(f"{kind} queue {queue}?", Effect(kind, queue)))
 
 
 def _ask_retry(model: Model) -> Model:
     queue = selected_queue(model)
     if queue is None or model.snapshot is None:
-        return told(model, "choose a queue or a failing task first")
+        return with_message(model, "choose a queue or a failing task first")
     row = next((row for row in model.snapshot["queues"] if row["name"] == queue), None)
     failed = 0 if row is None else row["failed"] + row["dead"] + row["lost"]
     if not failed:
-        return told(model, f"nothing has failed in {queue}")
+        return with_message(model, f"nothing has failed in {queue}")
     text = f"make the {failed:,} failed tasks of {queue} ready again?"
-    return replace(model, question=Question(text, Effect("retry", queue)))
+    return replace(model, question=Confirmation(text, Effect("retry", queue)))
 
 
 def _nearest(before: ListEntry | None, there: list[ListEntry]) -> ListEntry | None:

@@ -35,7 +35,7 @@ SEQUENCES: Final = {
 
 
 def keys(data: bytes) -> list[str]:
-    """What was pressed; a sequence nobody knows is nothing."""
+    """The pressed keys; unknown sequences are ignored."""
     found: list[str] = []
     while data:
         length = 1
@@ -97,7 +97,7 @@ class Terminal:
         try:
             os.write(self._wake, b".")
         except BlockingIOError:
-            return  # it is full: whoever waits is awake
+            return  # the pipe is full: the waiting loop is awake already
 
     def wait(self, seconds: float) -> list[str]:
         """The keys that were pressed within so many seconds; less when it is woken."""

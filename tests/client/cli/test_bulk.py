@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tq.client.cli.bulk import Verb, act, survey
+from tq.client.cli.bulk import BulkAction, act, survey
 from tq.common.domain.model import StateNumber
 from tq.common.errors import InvalidArgument, Unreachable
 
-VERB = Verb(method="retry_where", ask="retry", done="ready again")
+ACTION = BulkAction(method="retry_where", ask="retry", done="ready again")
 PORTION = 1_000
 
 
@@ -43,7 +43,7 @@ class Numbers:
 
 
 def do(numbers: Numbers, **options: Any) -> None:
-    act(numbers, options.pop("as_json", False), VERB, {}, **{"yes": True, "dry_run": False, **options})  # type: ignore[arg-type]
+    act(numbers, options.pop("as_json", False), ACTION, {}, **{"yes": True, "dry_run": False, **options})  # type: ignore[arg-type]
 
 
 def test_a_survey_adds_up_all_portions() -> None:

@@ -48,7 +48,7 @@ def test_an_expression_is_a_filter(expression: str, meaning: dict[str, Any]) -> 
         ("colour=red", "no word 'colour'; known are state, queue"),
         ("state=faild", "did you mean failed?"),
         ("state=asleep", "unknown state 'asleep'; one of: ready"),
-        ("failed", "'failed' is no word=value; write e.g. state=failed"),
+        ("failed", "'failed' is not of the form word=value; write e.g. state=failed"),
         ("state!=failed", "the signs are = and ~"),
         ("since>2h", "the signs are = and ~"),
         ("state~fail", "state has no ~; write state="),

@@ -27,7 +27,7 @@ def plan(
     return check(letter, read_table(csv.encode()), size_of)
 
 
-def told(plan: MailPlan) -> list[tuple[int, str]]:
+def ended(plan: MailPlan) -> list[tuple[int, str]]:
     return [(problem.line, problem.text) for problem in plan.problems]
 
 
@@ -44,25 +44,25 @@ def test_good_rows_are_planned_with_their_domains(tmp_path: Path) -> None:
 
 def test_problems_are_told_with_their_lines_in_order(tmp_path: Path) -> None:
     made = plan(tmp_path, 'name,email\nAnne,a@b.example\nBob\nCarl,c\nA,A@b.example\n"x\ny",d@b.example\n')
-    assert [line for line, _ in told(made)] == [3, 4, 5, 6]
-    assert "A@b.example has a message by line 2 already" in told(made)[2][1]
+    assert [line for line, _ in ended(made)] == [3, 4, 5, 6]
+    assert "A@b.example has a message by line 2 already" in ended(made)[2][1]
     assert [one.row.line for one in made.recipients] == [2]
 
 
 def test_a_placeholder_without_a_column_is_told_with_the_nearest(tmp_path: Path) -> None:
     made = plan(tmp_path, "Name,email,nane\nAnne,a@b.example,x\n")
-    assert told(made) == [
+    assert ended(made) == [
         (1, "Subject uses $name, which is no column; did you mean 'nane'?"),
         (1, "the text uses $name, which is no column; did you mean 'nane'?"),
     ]
     made = plan(tmp_path, "who,email\nAnne,a@b.example\n")
-    assert "there are: who, email" in told(made)[0][1]
+    assert "there are: who, email" in ended(made)[0][1]
     made = plan(tmp_path, "NAME,email\nAnne,a@b.example\n")
-    assert "did you mean 'NAME'?" in told(made)[0][1]
+    assert "did you mean 'NAME'?" in ended(made)[0][1]
 
 
 def test_a_file_without_addresses_is_told(tmp_path: Path) -> None:
-    assert told(plan(tmp_path, "name,mail\nAnne,a@b.example\n")) == [
+    assert ended(plan(tmp_path, "name,mail\nAnne,a@b.example\n")) == [
         (1, "To uses $email, which is no column; did you mean 'mail'?")
     ]
 
@@ -81,13 +81,13 @@ def test_a_bad_sender_is_told_once(tmp_path: Path) -> None:
 def test_what_does_not_fit_a_task_is_told_with_the_ways_out(tmp_path: Path) -> None:
     made = plan(tmp_path, "name,email\nA,a@b.example\n", size=ATTACHED_BYTES_MAX + 1, attach=("big.iso",))
     assert (
-        f"may have {ATTACHED_BYTES_MAX:,}; put the large file where people can fetch it" in told(made)[0][1]
+        f"may have {ATTACHED_BYTES_MAX:,}; put the large file where people can fetch it" in ended(made)[0][1]
     )
 
 
 def test_attachments_are_looked_at(tmp_path: Path) -> None:
-    assert told(plan(tmp_path, "name,email\nnowhere,a@b.example\n", attach=("$name",)))[0][1].endswith(
+    assert ended(plan(tmp_path, "name,email\nnowhere,a@b.example\n", attach=("$name",)))[0][1].endswith(
         "cannot be read"
     )
     made = plan(tmp_path, "name,email\nA,a@b.example\n", attach=("x/bill.pdf", "y/bill.pdf"))
-    assert told(made)[0][1] == "two of its attachments have the same name"
+    assert ended(made)[0][1] == "two of its attachments have the same name"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tq.client.cli.mail.outcomes import EndedMessage, Fate, ended
+from tq.client.cli.mail.outcomes import DeliveryStatus, EndedMessage, ended
 from tq.client.cli.mail.report import COLUMNS, MailReport
 from tq.common.domain.model import StateNumber
 from tq.common.errors import InvalidArgument
@@ -26,30 +26,34 @@ def failed(kind: str, message: str, state: StateNumber = StateNumber.FAILED, **d
 def test_a_message_the_server_took() -> None:
     result = {"message_id": "<1@x>", "to": ANNE, "reply": "250 2.0.0 taken", "attempt": 3, "when": 5.0}
     assert ended(ANNE, ID, StateNumber.SUCCEEDED, encode(result), 9.0) == EndedMessage(
-        ANNE, Fate.SENT, "250", "2.0.0 taken", "3", 5.0, "<1@x>"
+        ANNE, DeliveryStatus.SENT, "250", "2.0.0 taken", "3", 5.0, "<1@x>"
     )
 
 
-@pytest.mark.parametrize(("kind", "fate"), [("Bounced", Fate.BOUNCED), ("Deferred", Fate.DEFERRED)])
-def test_a_message_the_server_refused(kind: str, fate: Fate) -> None:
+@pytest.mark.parametrize(
+    ("kind", "status"), [("Bounced", DeliveryStatus.BOUNCED), ("Deferred", DeliveryStatus.DEFERRED)]
+)
+def test_a_message_the_server_refused(kind: str, status: DeliveryStatus) -> None:
     row = failed(kind, "mx said 550 no user to anne", smtp_code=550, smtp_text="no user", attempt=2)
-    assert row == EndedMessage(ANNE, fate, "550", "no user", "2", 1.0)
+    assert row == EndedMessage(ANNE, status, "550", "no user", "2", 1.0)
 
 
 def test_a_message_no_server_was_asked_about() -> None:
     assert failed("Deferred", "mx:25: refused", attempt=9) == EndedMessage(
-        ANNE, Fate.DEFERRED, "", "mx:25: refused", "9", 1.0
+        ANNE, DeliveryStatus.DEFERRED, "", "mx:25: refused", "9", 1.0
     )
     assert failed("Discard", "a header cannot be sent") == EndedMessage(
-        ANNE, Fate.FAILED, "", "a header cannot be sent", "", 1.0
+        ANNE, DeliveryStatus.FAILED, "", "a header cannot be sent", "", 1.0
     )
 
 
 def test_other_ends() -> None:
-    assert failed("x", "", StateNumber.CANCELLED).state is Fate.CANCELLED
-    assert failed("x", "its process died", StateNumber.DEAD).state is Fate.FAILED
+    assert failed("x", "", StateNumber.CANCELLED).state is DeliveryStatus.CANCELLED
+    assert failed("x", "its process died", StateNumber.DEAD).state is DeliveryStatus.FAILED
     assert ended(ANNE, ID, StateNumber.LOST, None, 1.0).smtp_text
-    assert ended(ANNE, ID, StateNumber.SUCCEEDED, b"\xc1", 1.0).state is Fate.SENT  # taken, whatever it said
+    assert (
+        ended(ANNE, ID, StateNumber.SUCCEEDED, b"\xc1", 1.0).state is DeliveryStatus.SENT
+    )  # taken, whatever it said
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -60,12 +64,12 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_the_report_is_written_as_messages_end(tmp_path: Path) -> None:
     path = tmp_path / "report.csv"
     report = MailReport(path, resumed=False)
-    report.append([EndedMessage(ANNE, Fate.SENT, "250", "taken, thanks", "1", 0.0, "<1@x>")])
+    report.append([EndedMessage(ANNE, DeliveryStatus.SENT, "250", "taken, thanks", "1", 0.0, "<1@x>")])
     [row] = rows(path)
     assert tuple(row) == COLUMNS
     assert row["smtp_text"] == "taken, thanks"
     assert row["when"] == "1970-01-01T00:00:00+00:00"
-    report.append([EndedMessage("b@x", Fate.BOUNCED, "550", "=cmd|x\r\ny")])
+    report.append([EndedMessage("b@x", DeliveryStatus.BOUNCED, "550", "=cmd|x\r\ny")])
     assert rows(path)[1]["smtp_text"] == "'=cmd|x y"
     report.close()
 
@@ -76,7 +80,7 @@ def test_no_cell_of_a_report_is_a_formula_and_every_address_is_known_again(
 ) -> None:
     path, text = tmp_path / "report.csv", f"{begin}1+1@example.org"
     report = MailReport(path, resumed=False)
-    report.append([EndedMessage(text, Fate.SENT, text, text, text, 0.0, text)])
+    report.append([EndedMessage(text, DeliveryStatus.SENT, text, text, text, 0.0, text)])
     report.close()
     [row] = rows(path)
     shown = "'" + " ".join(text.split())
@@ -93,9 +97,10 @@ def test_a_report_goes_on_where_it_was_torn(tmp_path: Path) -> None:
         MailReport(path, resumed=True)
     report = MailReport(path, resumed=False)
     report.append(
-        [EndedMessage(f"{fate}@X", fate) for fate in Fate] + [EndedMessage("again@x", Fate.DEFERRED)]
+        [EndedMessage(f"{status}@X", status) for status in DeliveryStatus]
+        + [EndedMessage("again@x", DeliveryStatus.DEFERRED)]
     )
-    report.append([EndedMessage("again@x", Fate.SENT)])
+    report.append([EndedMessage("again@x", DeliveryStatus.SENT)])
     report.close()
     with path.open("ab") as file:
         file.write(b"torn@x,sen")
@@ -103,7 +108,7 @@ def test_a_report_goes_on_where_it_was_torn(tmp_path: Path) -> None:
         MailReport(path, resumed=False)
     resumed = MailReport(path, resumed=True)
     assert resumed.served == {"sent@x", "bounced@x", "again@x"}
-    resumed.append([EndedMessage("more@x", Fate.SENT)])
+    resumed.append([EndedMessage("more@x", DeliveryStatus.SENT)])
     assert rows(path)[-1]["email"] == "more@x"
     with pytest.raises(InvalidArgument, match="another tq mail"):
         MailReport(path, resumed=True)

@@ -11,13 +11,21 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tq.client.cli.map.items import RECORD_BYTES_MAX, CsvRows, Form, Item, JsonLines, RecordSplitter, Texts
+from tq.client.cli.map.items import (
+    RECORD_BYTES_MAX,
+    CsvRows,
+    InputFormat,
+    Item,
+    JsonLines,
+    RecordSplitter,
+    Texts,
+)
 from tq.common.errors import InvalidArgument
 
 from ....properties import examples
 
 
-def items(form: Form, data: bytes, cuts: list[int] | None = None) -> list[Item]:
+def items(form: InputFormat, data: bytes, cuts: list[int] | None = None) -> list[Item]:
     splitter = RecordSplitter(form.separator)
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts or [])})
     records = [
@@ -28,7 +36,7 @@ def items(form: Form, data: bytes, cuts: list[int] | None = None) -> list[Item]:
     return [one for one in [*found, form.last()] if one is not None]
 
 
-def arguments(form: Form, data: bytes) -> list[Any]:
+def arguments(form: InputFormat, data: bytes) -> list[Any]:
     return [item.error or item.kwargs or item.args for item in items(form, data)]
 
 

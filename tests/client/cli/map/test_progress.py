@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from tq.client.cli.map.progress import ASK_SECONDS, ASKED_ITEMS_MAX, Inquiry, ItemProgress, slowest
+from tq.client.cli.map.progress import ASK_SECONDS, ASKED_ITEMS_MAX, ItemProgress, ProgressPoller, slowest
 from tq.client.cli.map.window import Window
 from tq.common.errors import InvalidArgument, TqError, Unreachable
 
@@ -41,7 +41,7 @@ class Run:
         self.ids = [(number).to_bytes(16, "big") for number in range(1, items + 1)]
         for number in range(1, items + 1):
             self.window.add(entry(number))
-        self.inquiry = Inquiry(self.master.ask, lambda: self.now)
+        self.inquiry = ProgressPoller(self.master.ask, lambda: self.now)
 
     def later(self, seconds: float = ASK_SECONDS) -> list[ItemProgress]:
         self.now += seconds

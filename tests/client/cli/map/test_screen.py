@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 from tq.client.cli.map.progress import ItemProgress
-from tq.client.cli.map.run import Counts, UnderWay
+from tq.client.cli.map.run import Counts, InProgress
 from tq.client.cli.map.screen import Bar, described, worth
 
 
@@ -30,7 +30,7 @@ def test_what_runs_counts_by_its_part_and_what_waits_for_its_turn_as_a_whole() -
         ItemProgress(3, 0.0, 5, None, ""),
         ItemProgress(4, 0.0, -1, 0, ""),
     ]
-    assert worth(Counts(done=5, failed=1), UnderWay(ended=2, items=items)) == pytest.approx(
+    assert worth(Counts(done=5, failed=1), InProgress(ended=2, items=items)) == pytest.approx(
         5 + 1 + 2 + 0.3 + 1
     )
 
@@ -46,10 +46,10 @@ def test_the_slowest_item_is_named_below_the_bar_in_one_line_and_goes_with_it(wi
     bar = Bar(Console(file=io.StringIO(), width=width), "photos:resize")
     note = "resizing [b]/srv/photos/2024/[/b] " + "a long name " * 20
     items = [ItemProgress(18, 9.0, 1, 2, "the younger"), ItemProgress(17, 5.0, 3, 10, note)]
-    bar.show(Counts(done=4), 20, UnderWay(items=items))
+    bar.show(Counts(done=4), 20, InProgress(items=items))
     _, below = drawn(bar, width)
     assert below.startswith("item 17: 3/10 resizing [b]/sr"[: width - 1])
     assert len(below) == width
     assert below.endswith("…")
-    bar.show(Counts(done=20), 20, UnderWay())
+    bar.show(Counts(done=20), 20, InProgress())
     assert len(drawn(bar, width)) == 1

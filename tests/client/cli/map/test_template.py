@@ -1,4 +1,4 @@
-"""Commands with places: what an item becomes in them, and that it never becomes more than a word."""
+"""CommandPrinter with places: what an item becomes in them, and that it never becomes more than a word."""
 
 from __future__ import annotations
 

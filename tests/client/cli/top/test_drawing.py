@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tq.client.cli.top.drawing import bar, draw, shares, sparkline, window
-from tq.client.cli.top.state import Effect, Model, Question, View, detailed, looked, lost, press
+from tq.client.cli.top.state import Confirmation, Effect, Model, View, detailed, looked, lost, press
 from tq.client.cli.top.terminal import keys
 from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.common.values.failure import Failure
@@ -95,7 +95,7 @@ def test_a_master_that_is_away_is_told_on_top_and_what_was_seen_stays(model: Mod
 
 
 def test_a_question_and_a_message_stand_in_the_last_line(model: Model) -> None:
-    asking = replace(model, question=Question("pause queue img?", Effect("pause", "img")))
+    asking = replace(model, question=Confirmation("pause queue img?", Effect("pause", "img")))
     assert text(asking).splitlines()[-1] == " pause queue img?  y / n"
     assert text(replace(model, message="img is paused")).splitlines()[-1] == " img is paused "
 

@@ -14,7 +14,7 @@ from .window import Window
 Ask = Callable[[bytes], "Future[Any]"]
 
 
-class Concern:
+class StallWarning:
     """``ask``: everything about one task."""
 
     def __init__(self, ask: Ask, clock: Callable[[], float] = time.monotonic) -> None:
@@ -23,7 +23,7 @@ class Concern:
         self._question: Future[Any] | None = None
         self._is_over = False
 
-    def ease(self) -> None:
+    def item_ended(self) -> None:
         """An item has ended: somebody runs them."""
         self._is_over = True
 
@@ -32,7 +32,7 @@ class Concern:
         if self._is_over:
             return ""
         if self._question is not None:
-            return self._hear(self._question) if self._question.done() else ""
+            return self._receive(self._question) if self._question.done() else ""
         oldest = window.oldest_open(1)
         if not oldest:
             self._since = None
@@ -45,7 +45,7 @@ class Concern:
                 self._is_over = True  # the run itself is told of it
         return ""
 
-    def _hear(self, question: Future[Any]) -> str:
+    def _receive(self, question: Future[Any]) -> str:
         self._is_over = True
         failed = question.cancelled() or question.exception() is not None
         return "" if failed else complaint(question.result())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Any
 
-from tq.client.cli.map.concern import Concern
+from tq.client.cli.map.stall_warning import StallWarning
 from tq.client.cli.map.window import Window
 from tq.client.cli.stuck import STUCK_SECONDS
 from tq.common.errors import UnknownTask
@@ -21,7 +21,7 @@ class Run:
         self.window = Window(items_max=1_000, bytes_max=10**6, ordered=True)
         for number in range(1, items + 1):
             self.window.add(entry(number))
-        self.concern = Concern(self.ask, lambda: self.now)
+        self.stall_warning = StallWarning(self.ask, lambda: self.now)
 
     def ask(self, id: bytes) -> Future[Any]:
         self.questions.append(id)
@@ -29,7 +29,7 @@ class Run:
 
     def later(self, seconds: float = STUCK_SECONDS) -> str:
         self.now += seconds
-        return self.concern.look(self.window)
+        return self.stall_warning.look(self.window)
 
 
 def task(**fields: Any) -> dict[str, Any]:
@@ -41,7 +41,10 @@ def test_it_is_asked_and_told_once() -> None:
     assert [run.later(0), run.later(STUCK_SECONDS / 2), run.later(), run.later()] == [""] * 4
     assert run.questions == [(1).to_bytes(16, "big")]
     run.answer.set_result(task())
-    assert run.later() == "no worker serves it; `tq why 00000000-0000-0000-0000-000000000001` looks again"
+    assert (
+        run.later()
+        == "no worker serves it; `tq why 00000000-0000-0000-0000-000000000001` shows the current reason"
+    )
     assert [run.later(), run.later()] == ["", ""]
     assert len(run.questions) == 1
 
@@ -49,7 +52,7 @@ def test_it_is_asked_and_told_once() -> None:
 def test_nothing_is_asked_once_an_item_has_ended_or_while_there_is_none() -> None:
     run, empty = Run(), Run(0)
     run.later(0)
-    run.concern.ease()
+    run.stall_warning.item_ended()
     assert [run.later(), empty.later(), empty.later()] == ["", "", ""]
     assert (run.questions, empty.questions) == ([], [])
 

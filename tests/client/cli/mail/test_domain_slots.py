@@ -7,11 +7,11 @@ from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tq.client.cli.mail.places import Places
+from tq.client.cli.mail.domain_slots import DomainSlots
 
 
-def places(domains: str, per_domain: int) -> Places:
-    return Places(enumerate(domains), per_domain=per_domain)
+def places(domains: str, per_domain: int) -> DomainSlots:
+    return DomainSlots(enumerate(domains), per_domain=per_domain)
 
 
 def test_domains_come_in_turn() -> None:
@@ -67,7 +67,7 @@ def test_every_message_is_taken_once_and_no_domain_exceeds_its_places(
     domains: list[str], per_domain: int, seed: int
 ) -> None:
     chance = random.Random(seed)  # noqa: S311
-    some = Places(enumerate(domains), per_domain=per_domain)
+    some = DomainSlots(enumerate(domains), per_domain=per_domain)
     under_way: set[int] = set()
     seen: list[int] = []
     while not some.is_empty or under_way:

@@ -16,7 +16,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 
 
-class Places:
+class DomainSlots:
     """``domains[n]``: of message n. ``per_domain`` 0: no limit."""
 
     def __init__(self, domains: Iterable[tuple[int, str]], *, per_domain: int) -> None:
