@@ -5,13 +5,13 @@
     recipients.csv ─► table ──┐
                               ├─► checking: every problem at once, or who gets what
     template, options ► letter┘                    │
-                                                   ▼ message by message, as places get free
-    report.csv ◄── outcomes ◄── sending ──tasks──► places: at most so many under way at a domain
+                                                   ▼ message by message, as slots become free
+    report.csv ◄── outcomes ◄── sending ──tasks──► domain_slots: a limit of messages under way per domain
 
-All is read and checked before anything is sent. ``addresses``, ``table``, ``letter``, ``checking``, ``places``,
-``outcomes`` and ``server`` are pure; ``sending`` speaks with the master, ``files`` with the disk, ``screen``
-with people. The task is ``tq.tasks.mail:send``, known here by its name alone: workers have it, not clients.
+All input is read and checked before anything is sent. ``addresses``, ``table``, ``letter``, ``checking``,
+``domain_slots``, ``outcomes`` and ``server`` are pure; ``sending`` talks to the master, ``files`` reads and writes the disk,
+``screen`` talks to people. The task is ``tq.tasks.mail:send``, known here only by its name: workers have it, not clients.
 
-A message's task id is made from the campaign and the address. So whoever runs the command again, after
-whatever end, submits the same tasks, and nobody gets a second message.
+The task id of a message is computed from the campaign and the address. So running the command again, after any kind of
+end, submits the same tasks, and no recipient gets a second message.
 """

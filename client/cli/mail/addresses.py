@@ -1,4 +1,4 @@
-"""What is an address that mail can be sent to, and how it travels. Pure; nobody is asked whether it exists."""
+"""Validation of mail addresses and their form on the wire. Pure; whether a mailbox exists is not checked."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _PLAIN_NAME: Final = re.compile(r"[\w !#$%&'*+/=?^`{|}~-]*")
 
 
 class UnfitRecipient(InvalidArgument):
-    """Something of one recipient cannot be sent; the message says what, without its place."""
+    """Part of a recipient's message cannot be sent. The text says what, without the line of the file."""
 
 
 def judged(text: str) -> str:
-    """The address as it travels: ASCII, a domain of other letters in its DNS form. Raises UnfitRecipient."""
+    """The address for the wire: ASCII, with a non-ASCII domain in its DNS form. Raises UnfitRecipient."""
     text = text.strip()
     if not text:
         raise UnfitRecipient("there is no address")
@@ -39,7 +39,7 @@ def judged(text: str) -> str:
 
 
 def shown(name: str, address: str) -> str:
-    """As a header has it: a name of other than plain words is quoted."""
+    """The form in a header: a name with special characters is quoted."""
     name = " ".join(name.split())
     if not name:
         return address

@@ -1,4 +1,4 @@
-"""Everything that can be wrong is found before anything is sent, and problems_found at once. Pure but for ``size_of``."""
+"""Finds all problems before anything is sent and reports them together. Pure except for ``size_of``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Recipient(NamedTuple):
 
 @dataclass(kw_only=True, slots=True)
 class MailPlan:
-    """Who gets what, and what stands in the way."""
+    """The messages of all recipients, and the problems."""
 
     letter: Letter
     columns: tuple[str, ...]
@@ -112,7 +112,7 @@ def _check_size(message: Message, size_of: Callable[[str], int]) -> None:
 
 
 def _empty_fields(letter: Letter, table: Table) -> list[str]:
-    """``Dear ,`` is nobody's wish."""
+    """Warn about empty columns, which would send ``Dear ,``."""
     names = {name for _, part in letter.parts() for name in part.names}
     problems_found = []
     for index, column in enumerate(table.columns):

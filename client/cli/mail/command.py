@@ -1,4 +1,4 @@
-"""``tq mail``: reads and checks everything, shows the first message, asks, sends, and says what became of each."""
+"""``tq mail``: reads and checks everything, shows the first message, asks, sends, and reports each outcome."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ OPTIONS: Final[dict[str, Any]] = {
 @click.option(
     "--per-domain", type=click.IntRange(0), default=20, metavar="N", help="At once to a domain, 0: any.  [20]"
 )
-@click.option("--campaign", metavar="NAME", help="Nobody gets two of one.  [by the templates]")
-@click.option("--report", type=FILE, metavar="FILE", help="CSV: what became of each message.")
-@click.option("--resume", type=FILE, metavar="FILE", help="Go on with that report.")
+@click.option("--campaign", metavar="NAME", help="One message per address.  [by the templates]")
+@click.option("--report", type=FILE, metavar="FILE", help="CSV: the outcome of each message.")
+@click.option("--resume", type=FILE, metavar="FILE", help="Continue that report.")
 @click.option("--skip-bad", is_flag=True, help="Send to the rows without problems.")
 @click.option("--dry-run", is_flag=True, help="Check and make all, send nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -91,7 +91,7 @@ def mail(
     out: Path | None,
     **how: Any,
 ) -> None:
-    """Send a letter to everybody in a CSV file, by tq.tasks.mail on the workers."""
+    """Send a letter to all recipients in a CSV file, by tq.tasks.mail on the workers."""
     if delimiter is not None and len(delimiter) != 1:
         raise InvalidArgument(f"--delimiter {delimiter!r:.20} must be one character")
     if out is not None and not dry_run:
@@ -135,7 +135,7 @@ def make_letter(
         )
     if sender is None:
         raise InvalidArgument(
-            f"nobody sends it; write 'From: Name <address>' on top of {template}, or give --from"
+            f"there is no sender; begin {template} with 'From: Name <address>', or give --from"
         )
     more = {name.title(): TemplatePart(value, f"{template}, {name}") for name, value in headers.items()}
     if unsubscribe is not None:
@@ -213,9 +213,7 @@ def _send(
     if report is not None and resume is not None:
         raise InvalidArgument("--resume FILE goes on writing FILE; leave --report away")
     if not yes and not sys.stdin.isatty():
-        raise InvalidArgument(
-            "nobody can be asked, as this is no terminal; look at --dry-run, then give --yes"
-        )
+        raise InvalidArgument("this is no terminal, so it cannot ask; check with --dry-run, then give --yes")
     choice = choose(OPTIONS | {name: value for name, value in options.items() if value is not None})
     with _report(report, resume) as book:
         served = 0
@@ -271,7 +269,7 @@ def _ask(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Show what will happen; end here if it is not to."""
+    """Show what will happen and ask; exit if the answer is no."""
     serving, connected_ = app.call(("get_workers",), "serving", queue, TASK)
     if not serving:
         say(
@@ -305,7 +303,7 @@ def _tell(
     else:
         screen.print_outcome(tally, left)
     if not complete:
-        say("tq: stopped; the same command again sends what was not sent, to nobody twice")
+        say("tq: stopped; the same command again sends the rest, and no message twice")
         raise SystemExit(INTERRUPTED)
     again = tally.counts[DeliveryStatus.DEFERRED] + tally.counts[DeliveryStatus.FAILED]
     if again and not as_json:

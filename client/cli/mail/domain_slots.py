@@ -1,13 +1,14 @@
-"""Whose turn it is: at most so many messages under way at one domain, domains in turn. Pure.
+"""Limits the messages under way to each domain, and takes domains in turn. Pure.
 
 ::
 
     waiting, by domain ─► take ─► under way ─► ended
                                    ▲  │
-                                   └──┴─ put off: waits for a retry, and holds nobody's place meanwhile
+                                   └──┴─ put off: waits for a retry and occupies no slot meanwhile
 
-Invariants: 1. every message is taken once; 2. no domain has more than ``per_domain`` under way by a ``take``
-(those that come back from being put off may be more: the server asked for that); 3. a take costs what it gives.
+Invariants: 1. every message is taken once; 2. ``take`` never puts more than ``per_domain`` messages of a domain under way
+(retries of messages that were put off may exceed it: the server asked for them); 3. the cost of a take is proportional to
+the number of messages taken.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ class DomainSlots:
         self._domain: dict[int, str] = {}  # of those under way
         self._busy: Counter[str] = Counter()
         self._put_off: set[int] = set()
-        self._turn: deque[str] = deque()  # domains that have messages waiting and a place
+        self._turn: deque[str] = deque()  # domains with waiting messages and a free slot
         self._in_turn: set[str] = set()
         for number, domain in domains:
             self.add(number, domain)
 
     def add(self, number: int, domain: str) -> None:
-        """One more waits."""
+        """Add a waiting message."""
         self._waiting.setdefault(domain, deque()).append(number)
         self._turn_comes(domain)
 
@@ -46,11 +47,11 @@ class DomainSlots:
 
     @property
     def is_empty(self) -> bool:
-        """Nothing waits for its first turn."""
+        """Whether no message waits for its first attempt."""
         return not self._waiting
 
     def take(self, most: int) -> list[int]:
-        """The next messages that may go, one of each domain in turn."""
+        """The next messages to send, one of each domain in turn."""
         taken: list[int] = []
         while self._turn and len(taken) < most:
             domain = self._turn.popleft()
@@ -75,7 +76,7 @@ class DomainSlots:
         del self._domain[number]
 
     def note_put_off(self, numbers: set[int]) -> None:
-        """Exactly these of the ones under way wait for a retry now."""
+        """Set the messages under way that currently wait for a retry."""
         numbers &= self._domain.keys()
         for number in self._put_off - numbers:
             self._busy[self._domain[number]] += 1
@@ -85,7 +86,7 @@ class DomainSlots:
             self._put_off.add(number)
 
     def _free(self, number: int) -> None:
-        """Its place, unless it is put off and holds none."""
+        """Free its slot, unless it is put off and has none."""
         if number in self._put_off:
             return
         domain = self._domain[number]

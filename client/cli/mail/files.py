@@ -1,4 +1,4 @@
-"""What is read from disk: templates, recipients, attachments; and ready messages, written to be looked at."""
+"""The files of ``tq mail``: reads templates, recipients and attachments; writes ready messages for inspection."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read_template(path: Path, what: str) -> str:
 
 
 class Attachments:
-    """Files by path. Small ones travel in each task, large ones as blobs, once however many get them."""
+    """Files by path. Small ones are sent in each task, large ones once as blobs, for any number of recipients."""
 
     def __init__(self) -> None:
         self._sizes: dict[str, int] = {}
@@ -59,7 +59,7 @@ class Attachments:
         return {Path(path).name: self._content(path) for path in message.attachments}
 
     def read(self, message: Message) -> dict[str, bytes]:
-        """Names and contents, for eyes. Raises UnfitRecipient."""
+        """Names and contents, for the preview. Raises UnfitRecipient."""
         return {Path(path).name: self._read(path) for path in message.attachments}
 
     def _content(self, path: str) -> bytes | Blob:

@@ -1,4 +1,4 @@
-"""The letter: templates with ``$column`` or ``${any column}`` in them, and what they become for a row. Pure.
+"""The letter: templates with ``$column`` or ``${any column}``, filled in for each row. Pure.
 
 A template file may begin with headers, as a mail does::
 
@@ -8,7 +8,7 @@ A template file may begin with headers, as a mail does::
 
     Dear $name, …
 
-What a row puts into HTML is escaped, into a URL quoted, into a header refused if it has a line break.
+Values of a row are escaped in HTML and quoted in URLs; in a header a value with a line break is refused.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Placeholders(Template):
 
 
 class TemplatePart:
-    """One template, and what is done to a value before it stands in it."""
+    """One template, and how values are escaped before they are inserted."""
 
     def __init__(self, text: str, where: str, escape: Callable[[str], str] | None = None) -> None:
         self.text, self._template, self._escape = text, Placeholders(text), escape
@@ -87,7 +87,7 @@ class Mailbox:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """What one recipient gets: the arguments of a task. ``address``: of ``to``, alone."""
+    """One recipient's message: the arguments of a task. ``address``: the bare address of ``to``."""
 
     to: str
     address: str
@@ -119,7 +119,7 @@ class Letter:
     attachments: tuple[TemplatePart, ...] = ()
 
     def parts(self) -> Iterator[tuple[str, TemplatePart | Mailbox]]:
-        """Everything with placeholders, by what a complaint calls it."""
+        """All templates by their names in error messages."""
         yield from (
             ("To", self.to),
             ("From", self.sender),
@@ -149,7 +149,7 @@ class Letter:
 
 
 def one_line(what: str, text: str) -> str:
-    """Nothing that could begin another header. Raises UnfitRecipient."""
+    """Refuse a value that could begin another header. Raises UnfitRecipient."""
     bad = CONTROL.search(text)
     if bad is not None:
         raise UnfitRecipient(

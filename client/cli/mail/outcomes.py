@@ -1,4 +1,4 @@
-"""What became of a message, from the outcome of its task. Pure."""
+"""The delivery status of a message, from the outcome of its task. Pure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class EndedMessage(NamedTuple):
 
 
 def ended(email: str, id: bytes, state: int, body: bytes | None, now: float | None) -> EndedMessage:
-    """``now``: when its end was heard of; None if that was before this run."""
+    """``now``: when the outcome arrived; None if the task had ended before this run."""
     outcome = TaskOutcome(state, body)
     try:
         if state == StateNumber.SUCCEEDED:

@@ -1,8 +1,8 @@
 """The report: a CSV file with a line for every message that has ended, written as they end.
 
-So it is the journal, too: ``--resume FILE`` leaves alone whom the file says is served, even when the master
-has long forgotten, and goes on writing it. A line that was torn by a death is cut off. Of several lines for
-one address the last counts.
+It is also the journal: ``--resume FILE`` skips the recipients that the file lists as served, even if the master no longer
+knows their tasks, and continues the file. A line torn by a crash is cut off. Of several lines for one address the last one
+counts.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from .addresses import sameness
 from .outcomes import FINAL, EndedMessage
 
 COLUMNS: Final = ("email", "state", "smtp_code", "smtp_text", "attempts", "when", "message_id")
-# What a spreadsheet would calculate, whoever wrote it: a server, or a stranger who chose an address. An apostrophe says
-# that a cell is text; one that is there already gets another, so that the first is always ours.
+# Cells that a spreadsheet would evaluate as formulas; servers and recipients can choose such texts. A leading apostrophe
+# marks a cell as text; an existing apostrophe gets another, so that the first one is always ours.
 FORMULA: Final = ("=", "+", "-", "@", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'")
 
 
@@ -40,7 +40,7 @@ class MailReport:
             raise
 
     def append(self, rows: Iterable[EndedMessage]) -> None:
-        """After this a killed process has not lost them."""
+        """Write rows; they survive a kill of this process."""
         self._file.write(as_csv(rows))
         self._file.flush()
 
@@ -63,7 +63,7 @@ class MailReport:
         rows = csv.reader(io.StringIO(data[:whole].decode("utf-8-sig", "replace"), newline=""))
         if next(rows, None) != list(COLUMNS):
             raise InvalidArgument(
-                f"{path} is no report of tq mail; its first line would be {','.join(COLUMNS)}"
+                f"{path} is not a report of tq mail; its first line would be {','.join(COLUMNS)}"
             )
         for row in rows:
             if len(row) == len(COLUMNS):

@@ -1,4 +1,5 @@
-"""What people see: problems, the first message, the question, a bar, the outcome. Nothing in it can steer a terminal."""
+"""The output for people: problems, the first message, the question, a bar, the outcome. All text is made safe for a
+terminal."""
 
 from __future__ import annotations
 
@@ -72,7 +73,7 @@ def domains(count: int) -> str:
 
 
 class Tally:
-    """Counts, keeps some of what did not go well, and shows how far it is. The report gets every row."""
+    """Counts outcomes, keeps some failures, and shows the progress. The report gets every row."""
 
     def __init__(self, bar: SendingBar | None) -> None:
         self.counts = dict.fromkeys(DeliveryStatus, 0)

@@ -1,7 +1,7 @@
-"""The loop: messages out as places get free, outcomes in, until all have ended or somebody wants the end.
+"""The sending loop: submits messages as slots become free and receives outcomes, until all have ended or a signal stops it.
 
-One thread; it waits for outcomes in one place, and looks after retries now and then. A task's id is made from
-the queue, the campaign and the address (``task_id``), so a message that the master has is watched and not sent again.
+One thread; it waits for outcomes in one place and polls retries now and then. A task's id is computed from the queue, the
+campaign and the address (``task_id``), so a message that the master has already is watched and not sent again.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ OPEN_MAX: Final = 20_000  # put off or not: what one look at their states costs
 TICK_SECONDS: Final = 0.25
 LOOK_SECONDS: Final = 2.0  # between looks at who is put off
 REASON_SECONDS: Final = 10.0  # between questions why
-END_SECONDS_MAX: Final = 20.0  # for what was running when somebody wanted the end
+END_SECONDS_MAX: Final = 20.0  # for running tasks after a stop was requested
 
 
 class SendingObserver(Protocol):
-    """Who wants to know."""
+    """Receives the progress of a run."""
 
     def ended(self, rows: Sequence[EndedMessage]) -> None: ...
     def progress(self, ended: int, put_off: int) -> None: ...
@@ -56,14 +56,14 @@ def task_id(queue: str, campaign: str, address: str) -> bytes:
 
 
 class Unsent(NamedTuple):
-    """A letter that became no task, and why."""
+    """A message whose task was refused, and the reason."""
 
     id: bytes
     why: str
 
 
 class OutcomeInbox:
-    """Where the line puts outcomes; errors are kept for the loop."""
+    """Receives outcomes from the link; errors are kept for the loop."""
 
     def __init__(self, wakeup: Wakeup) -> None:
         self._rows: deque[OutcomeRow | Unsent] = deque()
@@ -122,7 +122,7 @@ class Sending:
         self._ended = 0
 
     def run(self, watcher: SendingObserver) -> bool:
-        """Until everything has ended; False when a signal ended it before."""
+        """Run until all messages have ended; False when a signal stopped it."""
         with self._interrupts.counted():
             while not self._interrupts.count:
                 self._send()
@@ -240,7 +240,7 @@ class Sending:
         return ended(email, *end, None if number in self._known else now)
 
     def _should_retry(self, number: int, status: DeliveryStatus) -> bool:
-        """What an earlier run left without its being sent. What bounced stays so."""
+        """Whether a message of an earlier run is tried again; a bounced one is not."""
         if number not in self._known or self._interrupts.count:
             return False
         return status is DeliveryStatus.CANCELLED or (
@@ -259,7 +259,7 @@ class Sending:
                 raise failure
 
     def _settle_first(self) -> None:
-        """A call is refused as a whole: then its tasks go one by one, to find whose fault it was."""
+        """A call is refused as a whole: then send its tasks one by one, to find the faulty one."""
         tasks, named, answer = self._under_way.popleft()
         error = answer.exception()
         if error is None:
@@ -293,7 +293,7 @@ class Sending:
             self._report_reason(next(iter(scheduled)), watcher)
 
     def _report_reason(self, id: bytes, watcher: SendingObserver) -> None:
-        """One of the reasons there are, each once: a server that nobody reaches is to be seen at once."""
+        """Report each reason once, so that an unreachable server is visible at once."""
         attempts = self._app.call(TASKS, "show", id)["attempts"]
         reason = Failure.decode(attempts[-1]["body"]).message if attempts else ""
         kind = reason.partition(" to ")[0]  # without whom it met
@@ -312,7 +312,7 @@ class Sending:
     # the end
 
     def _stop(self, watcher: SendingObserver) -> None:
-        """What no worker has begun is cancelled; what is being sent is let come to its end."""
+        """Cancel messages that no worker has started; messages being sent are finished."""
         watcher.complain(f"stopping: {len(self._open):,} under way are cancelled, or finished if begun")
         deadline, wishes = time.monotonic() + END_SECONDS_MAX, self._interrupts.count
         while self._under_way and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""``--smtp``: which server the workers are to use, as a URL that never carries a password. Pure."""
+"""``--smtp``: the server that the workers use, as a URL that never contains a password. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def server_url(text: str) -> str:
         safe = url.scheme if url.scheme == "smtps" or is_loopback(url.hostname or "") else "smtp+starttls"
         kept = f"{safe or 'smtp'}://{url.username}@{url.hostname}{'' if port is None else f':{port}'}"
         raise InvalidArgument(
-            "--smtp has a password in it, and everybody on this machine can read the arguments of a command. Change "
+            "--smtp has a password in it, and all users of this machine can read the arguments of a command. Change "
             f"that password, write --smtp {kept}, and put the new one where the workers are: a file named by "
             "TQ_SMTP_PASSWORD_FILE"
         )

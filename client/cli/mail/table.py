@@ -1,6 +1,6 @@
 """Recipients from CSV as programs write it: with or without a byte order mark, commas, semicolons or tabs, any line
-ends, quoted line breaks. Pure: bytes in, rows with their line numbers out. A row that is damaged is a problem
-of its own and hides no other.
+ends, quoted line breaks. Pure: bytes in, rows with their line numbers out. A damaged row is reported by itself and hides no
+other.
 """
 
 from __future__ import annotations

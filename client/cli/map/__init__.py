@@ -7,6 +7,6 @@
     stdout ◄─ Output ◄─ Printer ◄─ outcomes as they end ◄─┘
               Journal ◄─┘ (a line for everything that stdout has got)
 
-One loop in one thread does all of it, and waits for whichever comes first: input, room on stdout, an
-outcome, a signal. A slow reader of stdout fills the window, a full window stops the reading of stdin.
+One loop in one thread does all of it and waits for the first of: input, room on stdout, an outcome, a signal. A slow
+reader of stdout fills the window, and a full window stops the reading of stdin.
 """

@@ -1,8 +1,8 @@
-"""Where an item may stand among the words of one command: as an argument of a program that is named. Pure.
+"""Where a placeholder is safe among the words of a command: only as an argument of a named program. Pure.
 
-An item is text that others chose. A program gets it as a word, which is harmless; a shell, ``eval`` or ``awk`` runs some of its
-words. So what is known to be a plain argument is let through, and all else is refused with the line to write. What a
-program that is not known here does with its arguments cannot be known, and is its user's to judge.
+An item is text that others chose. Most programs treat an argument as data, which is harmless; a shell, ``eval`` or ``awk``
+runs some of its arguments as code. So only places known to be plain arguments are accepted, and all others are refused with
+the line to write instead. What a program unknown to this module does with its arguments is the user's responsibility.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _SPLITS: Final = re.compile(r"-\w*S.*|--split-string.*")
 _VARIABLE: Final = re.compile(r"\"?\$\{?\w+\}?\"?")
 _RUNS_NEXT: Final = re.compile(r"-(?:exec|ok)(?:dir)?")
 _CODE_OPTION: Final = re.compile(r"-\w*[ceEfrR]|--(?:eval|exec\w*|expression|command|print|run)")
-_USUAL: Final = re.compile(r"/(?:usr/)?(?:local/)?s?bin/")  # where programs that everybody knows are
+_USUAL: Final = re.compile(r"/(?:usr/)?(?:local/)?s?bin/")  # where well-known programs are installed
 
 
 class Word(NamedTuple):
@@ -214,7 +214,7 @@ def _judge_names(name: str, words: Sequence[Word], in_line: bool) -> None:
 
 
 def _name(head: Word) -> str:
-    """Of the program that is started: ``./script`` is a program of one's own, whatever it is called."""
+    """The name of the started program; ``./script`` is the user's own program, even if it has a known name."""
     folder, slash, name = head.text.rpartition("/")
     known = SHELLS.fullmatch(name) or INTERPRETERS.fullmatch(name) or _USUAL.fullmatch(folder + slash)
     return name if known or not slash else head.text

@@ -1,4 +1,4 @@
-"""What ``tq map`` and ``tq exec`` share as commands: ``:::``, their options, the journal's place, the way they end."""
+"""The common part of ``tq map`` and ``tq exec``: ``:::``, options, the place of the journal, exit statuses."""
 
 from __future__ import annotations
 
@@ -57,24 +57,28 @@ def shared_options(function: _F) -> _F:
     options = (
         click.option("--null", is_flag=True, hidden=True, help="Items end with a zero byte."),
         click.option("--retries", type=int, metavar="N", help="Further attempts at an item that fails.  [0]"),
-        click.option("--timeout", type=float, metavar="SECONDS", help="For one attempt at one item."),
+        click.option("--timeout", type=float, metavar="SECONDS", help="Limit of one attempt at an item."),
         click.option("--queue", metavar="NAME", help="Where the tasks wait.  [default]"),
         click.option(
             "--priority", type=int, metavar="N", hidden=True, help="Higher first, -100 to 100.  [0]"
         ),
-        click.option("--max-failures", type=click.IntRange(1), metavar="N", help="Stop at so many failures."),
-        click.option("--keep-going", is_flag=True, hidden=True, help="Whatever fails.  [default]"),
         click.option(
-            "--journal", type=click.Path(path_type=Path), metavar="FILE", help="Note there what is finished."
+            "--max-failures", type=click.IntRange(1), metavar="N", help="Stop at this many failures."
+        ),
+        click.option("--keep-going", is_flag=True, hidden=True, help="Ignore failures.  [default]"),
+        click.option(
+            "--journal", type=click.Path(path_type=Path), metavar="FILE", help="Record finished items there."
         ),
         click.option(
             "--resume",
             type=click.Path(path_type=Path),
             metavar="FILE",
-            help="Go on from there (--retry-failed: again what failed).",
+            help="Continue that run (--retry-failed: also failed items).",
         ),
-        click.option("--retry-failed", is_flag=True, hidden=True, help="With --resume: also what failed."),
-        click.option("--reprint", is_flag=True, hidden=True, help="What an emptied output has lost."),
+        click.option(
+            "--retry-failed", is_flag=True, hidden=True, help="With --resume: run failed items again."
+        ),
+        click.option("--reprint", is_flag=True, hidden=True, help="Print again what an emptied output lost."),
     )
     for option in reversed(options):
         function = option(function)
@@ -186,7 +190,7 @@ def _journal(
 
 
 def _own_place() -> Path:
-    """Where journals are that nobody asked for; they are removed when their run is complete."""
+    """The place of automatic journals; they are removed when their run is complete."""
     import platformdirs
 
     return platformdirs.user_state_path("tq", appauthor=False)

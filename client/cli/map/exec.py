@@ -24,7 +24,7 @@ TASK: Final = f"{SHELL_TASKS}:run"
 
 
 class CommandPrinter:
-    """What each command wrote, to where it wrote it, whole. ``tag``: begin its lines with the item."""
+    """Prints the output of each command as a whole, to stdout or stderr as written. ``tag``: begin its lines with the item."""
 
     wants_facts = False
 
@@ -71,7 +71,7 @@ class CommandRowPrinter:
 
 
 def result_of(end: DecodedOutcome) -> Mapping[str, Any]:
-    """What the command left, also one that failed; nothing of one that never ran to its end."""
+    """The output of a command, also of a failed one; empty for one that did not run to its end."""
     given = end.detail if end.error else end.value
     return given if isinstance(given, dict) and "exit_code" in given else {}
 

@@ -1,8 +1,8 @@
-"""Forms of input: from records of bytes to items, each the arguments of one task. Pure; no file is opened here.
+"""Input formats: turn records of bytes into items, each with the arguments of one task. Pure; no file is opened here.
 
-A form is fed records (what stands between two separators) and gives an Item, or None when a record is not one:
-a header, a blank line, the first half of a CSV row with a line break in a field. An item that cannot be
-understood carries its error and is never submitted: the others are none the worse for it.
+A format gets records (the bytes between two separators) and returns an Item, or None when a record is no item: a header,
+a blank line, the first half of a CSV row with a line break in a field. An item that cannot be parsed carries its error and
+is never submitted; the other items are not affected.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class Item:
 
 
 class InputFormat(Protocol):
-    """How records are understood. ``name`` stands in the journal: another form is another input."""
+    """How records are parsed. The journal stores ``name``: with another format the input is a different one."""
 
     name: str
     separator: bytes
 
     def item(self, record: bytes, number: int) -> Item | None: ...
     def last(self) -> Item | None:
-        """What was still open when the input ended."""
+        """The item that was incomplete when the input ended, if any."""
 
 
 class RecordSplitter:

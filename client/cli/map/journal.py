@@ -1,16 +1,16 @@
-"""The journal of a run: an append-only file that says which lines are finished, so that another run goes on.
+"""The journal of a run: an append-only file of the finished lines, from which another run continues.
 
 ::
 
     {"tq": "map", "version": 1, "run": "…", "what": {…}}        once; ids of tasks are made from `run`
     {"output": [device, inode], "shown": 0}                      at every start: where the lines below were shown
     17 9a3c51f0 + 2318                                           number, digest of the item, + or -, bytes shown
-    {"end": 2318}                                                it ended in good order: all it wrote stands above
+    {"end": 2318}                                                it ended normally: the lines above are complete
 
-Task ids follow from the run, the line's number and its content: submitting a line again is the same task,
-which the master does not run twice. So what is not in the journal can be submitted again without harm, and a
-line gets in only after its result is in the output. If the program dies in between and the output is a file,
-the bytes behind the last entry are cut off by the next run, and the line is shown again.
+A task's id is computed from the run, the line's number and its content: submitting a line again gives the same task, which
+the master does not run twice. So lines missing from the journal can be submitted again without harm. A line enters the
+journal only after its result is in the output. If the program dies in between and the output is a file, the next run cuts
+off the bytes after the last entry and prints the line again.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Finished:
         return number in self and bool(self._digests[number - 1] & SUCCEEDED_BIT)
 
     def check(self, number: int, raw: bytes) -> None:
-        """InvalidArgument when the line is not what it was."""
+        """Raises InvalidArgument when the line has changed."""
         if number in self and self._digests[number - 1] & ~SUCCEEDED_BIT != item_digest(raw):
             raise InvalidArgument(
                 f"line {number} of the input is not what it was when the journal was written; "
@@ -104,14 +104,14 @@ class Finished:
 
 
 class Journal:
-    """An open journal, locked: nobody else goes on with the same run."""
+    """An open journal, locked, so that no other process continues the same run."""
 
     def __init__(self, path: Path, file: BinaryIO, run: bytes, finished: Finished) -> None:
         self.path, self.run, self.finished, self._file = path, run, finished, file
 
     @classmethod
     def begin(cls, path: Path, what: Mapping[str, Any]) -> Journal:
-        """A new one; InvalidArgument if there is one already."""
+        """A new journal; raises InvalidArgument if the file exists."""
         file = _open(path)
         if os.fstat(file.fileno()).st_size:
             file.close()
@@ -124,7 +124,7 @@ class Journal:
     def resume(
         cls, path: Path, what: Mapping[str, Any], output: File | None, *, bytes_shown: int | None
     ) -> Journal:
-        """Go on with one. ``bytes_shown``: believe only what was shown in that much of the output file."""
+        """Continue a journal. ``bytes_shown``: trust only lines whose results are within this size of the output file."""
         if not path.exists():
             raise InvalidArgument(f"there is no journal {path}; begin one with --journal {path}")
         file = _open(path)
@@ -139,15 +139,15 @@ class Journal:
         return cls(path, file, run, finished)
 
     def shows_in(self, output: File | None, shown: int) -> None:
-        """What follows is shown in this file behind so many bytes, or in none."""
+        """Start a section: the following results go to this file after so many bytes, or to no file."""
         self._write(json.dumps({"output": output, "shown": shown}) + "\n")
 
     def end(self, shown: int) -> None:
-        """The run is over, as it should be."""
+        """The run has ended normally."""
         self._write(json.dumps({"end": shown}) + "\n")
 
     def append(self, records: Iterable[Record]) -> None:
-        """Write: after this a killed process has not lost them."""
+        """Write records; they survive a kill of this process."""
         self._write("".join(map(str, records)))
 
     def _write(self, text: str) -> None:
@@ -158,7 +158,7 @@ class Journal:
         self._file.close()
 
     def remove(self) -> None:
-        """It is of no use any more."""
+        """Delete a journal that is no longer needed."""
         self.path.unlink(missing_ok=True)
         self.close()
 

@@ -1,4 +1,4 @@
-"""Standard output as the loop wants it: written as its reader takes it, and known to the byte."""
+"""Standard output for the loop: writes without blocking, and knows how many bytes are written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WAITING_BYTES_MAX: Final = 1024 * 1024  # beyond this nothing more is put here u
 
 
 class Output:
-    """Bytes on their way, each batch with the record that is true once it is written."""
+    """Unwritten bytes, each batch with the journal record that becomes true once it is written."""
 
     def __init__(self, descriptor: int = 1) -> None:
         self.descriptor = descriptor
@@ -26,7 +26,7 @@ class Output:
             found = os.fstat(descriptor)
         except OSError:
             raise InvalidArgument(
-                "standard output is closed; send it to /dev/null if nobody wants it"
+                "standard output is closed; send it to /dev/null if it is not needed"
             ) from None
         self.is_file, self._is_terminal = stat.S_ISREG(found.st_mode), os.isatty(descriptor)
         file = (found.st_dev, found.st_ino) if self.is_file else None

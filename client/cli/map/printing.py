@@ -1,7 +1,7 @@
 """Outcomes as text: results for stdout, failures for stderr. Pure.
 
-A printer gives for an entry the bytes of stdout and the complaint, or neither. What a printer cannot know
-from an outcome (which worker, how long) it asks for by ``wants_facts``.
+For each entry a printer returns the bytes for stdout and an error message, or neither. A printer that needs facts beyond
+the outcome (worker, duration) sets ``wants_facts``.
 """
 
 from __future__ import annotations

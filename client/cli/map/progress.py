@@ -1,7 +1,7 @@
-"""How far the running items are, for the bar: asked of the master now and then, and never waited for.
+"""The progress of running items, for the bar: polled from the master now and then, without waiting for answers.
 
-Only items that item_progress ``ctx.progress`` have any. An answer that fails or never comes costs the bar a line and the run
-nothing.
+Only items that report ``ctx.progress`` have any. A failed or missing answer costs the bar one line and does not affect the
+run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = logging.getLogger("tq.client")
 
 
 class ItemProgress(NamedTuple):
-    """What a running item said of itself. ``started``: its attempt, in Unix seconds."""
+    """The progress that a running item reported. ``started``: start of its attempt, in Unix seconds."""
 
     number: int
     started: float
@@ -40,7 +40,7 @@ class ItemProgress(NamedTuple):
 
 
 class ProgressPoller:
-    """One question at a time, at most every ``ASK_SECONDS``."""
+    """Has one call under way at a time, at most every ``ASK_SECONDS``."""
 
     def __init__(self, ask: Ask, clock: Callable[[], float] = time.monotonic) -> None:
         self._ask, self._clock = ask, clock

@@ -1,7 +1,8 @@
-"""The loop of ``tq map`` and ``tq exec``: input in, tasks out, outcomes in, lines out, until all is done or told to stop.
+"""The loop of ``tq map`` and ``tq exec``: reads input, submits tasks, receives outcomes and prints lines until all are done
+or it is stopped.
 
-Everything that waits does so in one place (``_wait``), for whatever comes first. How a run can end is in
-``stopping.py``; what it leaves for another run in ``journal.py``.
+The loop waits in one place (``_wait``) for the first event of any kind. The ways in which a run can end are in
+``stopping.py``; what it keeps for another run is in ``journal.py``.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from .stopping import (
 from .submission import ItemSubmission
 from .window import Window, WindowEntry
 
-WINDOW_ITEMS: Final = 20_000  # enough to keep thousands of slots busy between two looks
+WINDOW_ITEMS: Final = 20_000  # enough to keep thousands of slots busy between two turns
 WINDOW_BYTES: Final = 64 * 1024 * 1024
 TURN_ITEMS: Final = 1_000  # of input or output in one turn of the loop: neither starves the other
 CALLS_UNDER_WAY: Final = 8
@@ -45,7 +46,7 @@ REFUSED: Final = int(StateNumber.FAILED)  # what never became a task counts as f
 
 class Phase(Enum):
     RUNNING = 0
-    ASKED = 1  # to end; a second wish would mean: leave everything running
+    ASKED = 1  # a stop was requested; a second request means: leave all tasks running
     CANCELLING = 2
     OVER = 3
 
@@ -59,7 +60,7 @@ class Ending(Enum):
 
 
 class RunScreen(Protocol):
-    """Where people look: complaints and the bar."""
+    """The output for people: warnings and the bar."""
 
     @property
     def is_due(self) -> bool:
@@ -74,7 +75,7 @@ class RunScreen(Protocol):
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the lines. ``before``: finished by earlier runs, also in the other numbers."""
+    """The results of the lines. ``before``: finished by earlier runs; the other numbers include them."""
 
     done: int = 0
     failed: int = 0
@@ -85,7 +86,7 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InProgress:
-    """Of what is not counted yet. ``ended``: waits for its turn to be shown; ``items``: run, and said how far."""
+    """Lines that are not counted yet. ``ended``: wait for their turn to be printed; ``items``: running, with progress."""
 
     ended: int = 0
     items: Sequence[ItemProgress] = ()
@@ -148,7 +149,7 @@ class Run:
         return self._ending
 
     def _under_way(self) -> InProgress:
-        """Asks the master: only while a bar is shown."""
+        """Polls the master, and therefore only while a bar is shown."""
         if self._is_over:
             return InProgress()
         return InProgress(ended=self._window.ended, items=self._progress_poller.look(self._window))
@@ -240,7 +241,7 @@ class Run:
         self._limit_watched()
 
     def _limit_watched(self) -> None:
-        """When results are so large that they would fill the memory, ask for the oldest few only."""
+        """When results are too large for the memory, request only the oldest few."""
         if not self._unwatched:
             if not self._window.is_overweight:
                 return
@@ -258,7 +259,7 @@ class Run:
             self._watched.update(wanted)
 
     def _should_retry(self, entry: WindowEntry, state: int) -> bool:
-        """What an earlier run cancelled, or what failed and is to be tried again; once."""
+        """Whether to run it again: cancelled by an earlier run, or failed with --retry-failed; at most once."""
         if entry.retried or self._phase is not Phase.RUNNING:
             return False
         return entry.retry or (self._resumed and state == CANCELLED)
@@ -313,10 +314,11 @@ class Run:
             if self._source.is_exhausted and idle and not self._output.waiting_bytes:
                 self._phase = Phase.OVER
         elif self._phase is Phase.CANCELLING:
-            heard = self._submission.is_cancel_acknowledged
-            told = self._is_enough or self._window.is_done
-            told = told and not self._window.open_ids and not self._output.waiting_bytes
-            if (heard and (told or self._ending is Ending.NO_READER)) or time.monotonic() >= self._deadline:
+            acknowledged = self._submission.is_cancel_acknowledged
+            printed = self._is_enough or self._window.is_done
+            printed = printed and not self._window.open_ids and not self._output.waiting_bytes
+            is_finished = acknowledged and (printed or self._ending is Ending.NO_READER)
+            if is_finished or time.monotonic() >= self._deadline:
                 self.counts.left = len(self._window.open_ids)
                 self._phase = Phase.OVER
 
@@ -355,7 +357,7 @@ class Run:
         if not output.is_file and self._ending is not Ending.NO_READER:
             interests[output.descriptor] = (
                 select.POLLOUT if output.waiting_bytes else 0
-            )  # a lost reader is told
+            )  # the next write reports a closed stdout
         wants = self._phase is Phase.RUNNING and not self._source.has_records and self._window.room > 0
         if wants and source is not None:
             interests[source] = interests.get(source, 0) | select.POLLIN

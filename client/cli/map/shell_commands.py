@@ -1,8 +1,8 @@
-"""The commands that a line for ``/bin/sh`` consists of, each judged: ``code_takers.py``. Pure.
+"""Splits a line for ``/bin/sh`` into its commands and validates each with ``code_takers.py``. Pure.
 
 This reads as much of the shell's grammar as lines for many items need: lists, pipes, subshells, ``$(…)``, ``if``, ``for``,
-``while``, ``case``, functions, redirections and here-documents. What it does not know is refused: a line that is
-understood otherwise than ``/bin/sh`` understands it would be no protection.
+``while``, ``case``, functions, redirections and here-documents. Anything else is refused: the check would be worthless if
+it read a line differently from ``/bin/sh``.
 """
 
 from __future__ import annotations

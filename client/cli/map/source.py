@@ -1,6 +1,7 @@
-"""Where the input comes from: standard input, files, or the arguments behind ``:::``. Never blocks when asked not to.
+"""The input: standard input, files, or the arguments after ``:::``. Can read without blocking.
 
-Reads 64 KiB at a time, and only when its user has room: a producer behind a pipe is slowed by its full pipe.
+It reads 64 KiB at a time, and only when the window has room: a producer at the other end of a pipe is slowed by the full
+pipe.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether anybody runs the items at all: asked once, when none has ended for a while, and never waited for."""
+"""Warns when no item ends for a while: asks the master once for the reason, without waiting for the answer."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Ask = Callable[[bytes], "Future[Any]"]
 
 
 class StallWarning:
-    """``ask``: everything about one task."""
+    """``ask``: starts a call for everything about one task."""
 
     def __init__(self, ask: Ask, clock: Callable[[], float] = time.monotonic) -> None:
         self._ask, self._clock = ask, clock
-        self._since: float | None = None  # there are items that have not ended
+        self._since: float | None = None  # the time since when items are unfinished
         self._question: Future[Any] | None = None
         self._is_over = False
 
     def item_ended(self) -> None:
-        """An item has ended: somebody runs them."""
+        """An item has ended, so workers run them: no warning is needed."""
         self._is_over = True
 
     def look(self, window: Window) -> str:
-        """What to say; empty when there is nothing, or nothing yet."""
+        """The warning, once; empty if there is none, or none yet."""
         if self._is_over:
             return ""
         if self._question is not None:
@@ -42,7 +42,7 @@ class StallWarning:
             try:
                 self._question = self._ask(oldest[0])
             except TqError:
-                self._is_over = True  # the run itself is told of it
+                self._is_over = True  # the run itself gets the same error
         return ""
 
     def _receive(self, question: Future[Any]) -> str:

@@ -1,11 +1,11 @@
-"""What wakes the loop, and how a person ends it: a wakeup, and what the signals so far mean.
+"""What wakes the loop, and how signals end it.
 
 ::
 
-    RUNNING ─1st Ctrl-C─► ASKED ─GRACE_SECONDS─► CANCELLING ─word of all, or END_SECONDS_MAX─► the end
-                            └─2nd Ctrl-C─► LEAVING: everything goes on, without us
+    RUNNING ─1st Ctrl-C─► ASKED ─GRACE_SECONDS─► CANCELLING ─all have ended, or END_SECONDS_MAX─► OVER
+                            └─2nd Ctrl-C─► the command ends, and its tasks continue without it
 
-A handler only counts and rings: nothing of ours is interrupted in the middle.
+A signal handler only counts and wakes the loop, so no step of the loop is interrupted half-way.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ import signal
 from collections.abc import Iterator
 from typing import Any, Final
 
-GRACE_SECONDS: Final = 1.5  # in which a second Ctrl-C means: let them run
+GRACE_SECONDS: Final = 1.5  # within it a second Ctrl-C leaves the tasks running
 END_SECONDS_MAX: Final = (
     20.0  # for the word that everything cancelled has ended; a stuck task takes three graces
 )
-ACKNOWLEDGE_SECONDS_MAX: Final = 5.0  # for the master to have heard of a cancel, when nobody waits for more
+ACKNOWLEDGE_SECONDS_MAX: Final = (
+    5.0  # for the master to acknowledge a cancel, when there is nothing else to wait for
+)
 
 
 class Wakeup:
-    """Any thread and any signal may wake; one loop waits, also for descriptors."""
+    """A self-pipe: any thread or signal handler may wake the one loop that waits, which also waits for descriptors."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
@@ -33,11 +35,13 @@ class Wakeup:
         os.set_blocking(self._write, False)
 
     def wake(self) -> None:
-        with contextlib.suppress(BlockingIOError, OSError):  # full: it rings already; closed: nobody listens
+        with contextlib.suppress(
+            BlockingIOError, OSError
+        ):  # full: the loop is awake already; closed: it has ended
             os.write(self._write, b"!")
 
     def wait(self, interests: dict[int, int], seconds: float) -> dict[int, int]:
-        """Until it rings or a descriptor has one of its events; the events."""
+        """Wait until it is woken or a descriptor has one of its events; returns the events."""
         poll = select.poll()
         poll.register(self._read, select.POLLIN)
         for descriptor, events in interests.items():
@@ -54,7 +58,7 @@ class Wakeup:
 
 
 class Interrupts:
-    """How often somebody asked for the end, and by which signal first."""
+    """The number of stop signals, and the first of them."""
 
     def __init__(self, wakeup: Wakeup) -> None:
         self._wakeup, self.count = wakeup, 0

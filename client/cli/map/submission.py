@@ -1,4 +1,4 @@
-"""Tasks on their way to the master, in calls of about a thousand, and their outcomes on the way back."""
+"""Sends tasks to the master in calls of about a thousand, and receives their outcomes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _WakingBox(OutcomeBox):
 
 
 class ItemSubmission:
-    """One callable, one choice of options, any number of tasks."""
+    """Submits any number of tasks of one callable with one set of options."""
 
     def __init__(self, app: App, name: str, choice: Choice, wakeup: Wakeup) -> None:
         self._app, self._name, self._choice, self._wakeup = app, name, choice, wakeup
@@ -79,8 +79,8 @@ class ItemSubmission:
     def settle(self) -> list[tuple[bytes, str]]:
         """Look at the calls that are answered; tasks that the master refused, with its words.
 
-        A call is refused as a whole: then its tasks go again one by one, to find whose fault it was. Raises what
-        is not the fault of a task.
+        A call is refused as a whole: then its tasks are sent again one by one, to find the faulty ones. Raises errors that
+        no task caused.
         """
         refused: list[tuple[bytes, str]] = []
         while self._under_way and self._under_way[0][1].done():
@@ -97,7 +97,9 @@ class ItemSubmission:
                 self._call([task])
         while self._box.errors:
             failure = self._box.errors.pop()
-            if not isinstance(failure, (InvalidArgument, TaskConflict)):  # those were told by the call, above
+            if not isinstance(
+                failure, (InvalidArgument, TaskConflict)
+            ):  # the refused call has reported those already, above
                 raise failure
         return refused
 
@@ -105,15 +107,15 @@ class ItemSubmission:
         return self._box.take_arrived() if len(self._box) else []
 
     def stop_watching(self) -> None:
-        """Let results stay with the master until they are asked for."""
+        """Stop receiving results; they stay with the master until they are requested."""
         self._app.session.link.forget(self._box)
 
     def watch(self, ids: list[bytes]) -> None:
-        """Ask for results; of those that have ended they come at once."""
+        """Request results; those of ended tasks arrive at once."""
         self._app.session.link.watch(self._box, ids)
 
     def retry(self, ids: list[bytes]) -> None:
-        """Make tasks that ended without success ready again, and wait for them anew."""
+        """Run tasks again that ended without success, and watch them again."""
         link = self._app.session.link
         for start in range(0, len(ids), CALL_TASKS_MAX):
             some = ids[start : start + CALL_TASKS_MAX]
@@ -124,7 +126,7 @@ class ItemSubmission:
             link.watch(self._box, some)
 
     def cancel(self, ids: list[bytes]) -> None:
-        """Have tasks ended that have not."""
+        """Cancel tasks that have not ended."""
         self.send()
         for start in range(0, len(ids), CALL_TASKS_MAX):
             some = ids[start : start + CALL_TASKS_MAX]

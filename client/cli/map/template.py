@@ -9,8 +9,8 @@
 ``{#}``   its number
 ========= ==============================================
 
-A template becomes words first and gets items in their places after: whatever an item contains, it stays (part of)
-one word. A line for a shell gets them as parameters, see ``shell_line.py``.
+A template is split into words first, and items are inserted afterwards: an item stays (part of) one word, whatever it
+contains. A line for a shell gets items as parameters, see ``shell_line.py``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .code_takers import UnsafePlace, Word, judge
 from .shell_line import ShellLine
 
 PLACE: Final = re.compile(r"\{(/?\.|//?|#|)\}")
-HARMLESS: Final = frozenset({"{#}"})  # a number, whatever reads it
+HARMLESS: Final = frozenset({"{#}"})  # a number, harmless in any context
 SHELL: Final = "/bin/sh"
 
 

@@ -1,13 +1,13 @@
-"""What may be sent, and what may be shown: the bounded set of items between input and output. Pure.
+"""The bounded set of items between input and output: decides what may be sent and what may be printed. Pure.
 
 ::
 
     room ─► add ─► (a task runs) ─► end ─► take: what may be shown now
-                                 └► drop: it has no end that counts (cancelled); it is shown in another run
+                                 └► drop: cancelled, without a result; another run prints it
 
-Invariants: 1. at most ``items_max`` items are inside, and what they weigh stays about ``bytes_max`` however large
-results turn out to be; 2. every item is taken once or dropped once; 3. in order: items are taken in the
-order in which they were added, and nothing is taken behind one that was dropped.
+Invariants: 1. at most ``items_max`` items are inside, and their size stays near ``bytes_max`` for results of any size;
+2. every item is taken once or dropped once; 3. with ``ordered``, items are taken in the order in which they were added,
+and none after one that was dropped.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Window:
 
     @property
     def is_overweight(self) -> bool:
-        """More than it should hold is here, and more would come: results turned out larger than was thought."""
+        """Whether it holds too many bytes and more would come: results were larger than expected."""
         return self._weight > self._bytes_max and bool(self._open)
 
     def watch_room(self, watched: int) -> int:
@@ -93,7 +93,7 @@ class Window:
         return self._open.get(id)
 
     def end(self, id: bytes, state: int, body: bytes | None, error: str = "") -> None:
-        """An item's outcome; a second one is nobody's."""
+        """Set an item's outcome; a second outcome is ignored."""
         entry = self._open.pop(id, None)
         if entry is None:
             return

@@ -78,7 +78,7 @@ def test_headers_that_cannot_be_set_are_refused(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("text", "no subject"), ("Subject: a\n\ntext", "nobody sends it")]
+    ("text", "words"), [("text", "no subject"), ("Subject: a\n\ntext", "there is no sender")]
 )
 def test_a_letter_has_a_subject_and_a_sender(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(InvalidArgument, match=words):

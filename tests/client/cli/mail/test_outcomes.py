@@ -118,6 +118,6 @@ def test_a_report_goes_on_where_it_was_torn(tmp_path: Path) -> None:
 def test_another_file_is_not_taken_for_a_report(tmp_path: Path) -> None:
     path = tmp_path / "recipients.csv"
     path.write_text("name,email\nAnne,a@b\n")
-    with pytest.raises(InvalidArgument, match="is no report of tq mail"):
+    with pytest.raises(InvalidArgument, match="is not a report of tq mail"):
         MailReport(path, resumed=True)
     assert path.read_text() == "name,email\nAnne,a@b\n"
