@@ -1,7 +1,7 @@
 """Running programs: one task a command. ``tq-worker --connect … --allow-shell``; submitted by ``tq exec``.
 
-Whoever may submit to a worker that was started with ``--allow-shell`` runs any program as that worker's user.
-Without that switch no worker serves this module, whatever else it is told to serve (docs/security.md).
+Every client that may submit to a worker started with ``--allow-shell`` can run any program as that worker's user.
+Without that switch no worker serves this module, even if its settings name it (docs/security.md).
 
 A command is a list of words, run without a shell. It gets no input, a session and process group of its own, and
 the worker's environment. When a time limit strikes, the task is cancelled, or the command is over, nothing of its
@@ -93,7 +93,7 @@ class _Command:
 
     def __init__(self, words: list[bytes], cwd: str | None, env: Mapping[str, str] | None) -> None:
         self.stdout, self.stderr = Kept(OUTPUT_BYTES_MAX), Kept(OUTPUT_BYTES_MAX)
-        # A time limit that strikes between the start and the assignment would leave a process nobody knows.
+        # A time limit that is raised between the start and the assignment would leave a process without an owner.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
         try:
             self._process = subprocess.Popen(  # noqa: S603 - what this module is for, and allowed by the operator
@@ -147,7 +147,7 @@ class _Command:
                 selector.unregister(key.fileobj)
 
     def _has_ended(self) -> bool:
-        """Without reaping: as long as the leader is not reaped, its number is nobody else's."""
+        """Whether it has ended; does not reap it: until the leader is reaped, the kernel gives its process id to no other process."""
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self._process.pid, options) is not None
 

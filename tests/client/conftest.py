@@ -20,7 +20,7 @@ Row = list[Any]
 
 
 class MasterInMemory:
-    """Answers like a master; runs tasks when told to, or at once. Its line can be lost."""
+    """Answers like a master; runs tasks at once or on request. Its connection can be lost."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()

@@ -176,7 +176,7 @@ def test_a_second_submit_is_watched_from_the_start_when_results_are_wanted(
     assert len(master.made("watch")) == 1
 
 
-def test_a_handle_let_go_is_no_longer_watched(app: tq.App, double: Any, master: MasterInMemory) -> None:
+def test_a_dropped_handle_is_no_longer_watched(app: tq.App, double: Any, master: MasterInMemory) -> None:
     master.runs_at_once = False
     app.session.part(WatchPrediction).watch_next = True
     handle = double.submit(1)
@@ -199,7 +199,7 @@ def test_a_task_can_be_cancelled_and_made_ready_again(double: Any, master: Maste
     assert handle.result(5) == 2
 
 
-def test_a_task_is_found_by_its_id_and_an_unknown_one_is_told_at_once(app: tq.App, double: Any) -> None:
+def test_a_task_is_found_by_its_id_and_an_unknown_one_is_reported_at_once(app: tq.App, double: Any) -> None:
     handle = double.submit(1)
     assert app.get(handle.id) == handle
     assert app.get(handle.id).result(5) == 2
@@ -337,7 +337,7 @@ def test_reading_ends_at_its_timeout_and_can_be_taken_up_again(double: Any, mast
     assert list(handles.results(5)) == [0, 2, 4]
 
 
-def test_waiting_tells_done_from_not_done(double: Any, master: MasterInMemory) -> None:
+def test_waiting_separates_done_from_not_done(double: Any, master: MasterInMemory) -> None:
     master.runs_at_once = False
     one, two = double.submit(1), double.submit(2)
     master.run(next(iter(master.tasks)))
@@ -371,7 +371,7 @@ def test_more_tasks_than_are_watched_from_the_start_are_asked_for_while_reading(
     assert sum(args[3] is not None for args in master.made("submit")) == 4
 
 
-def test_handles_let_go_are_no_longer_watched(double: Any, master: MasterInMemory) -> None:
+def test_dropped_handles_are_no_longer_watched(double: Any, master: MasterInMemory) -> None:
     master.runs_at_once = False
     double.map(range(3))
     gc.collect()
@@ -464,7 +464,7 @@ def test_a_built_in_object_is_called_with_plain_values(app: tq.App, double: Any)
         app.object("get_tasks").states(ids=[id])
 
 
-def test_a_closed_app_connects_anew_when_it_is_used_again(app: tq.App, double: Any) -> None:
+def test_a_closed_app_connects_again_when_it_is_used_again(app: tq.App, double: Any) -> None:
     handles = double.map(range(3))
     handle = double.submit(1)
     app.close()
@@ -473,7 +473,7 @@ def test_a_closed_app_connects_anew_when_it_is_used_again(app: tq.App, double: A
     assert list(handles.results(5)) == [0, 2, 4]
 
 
-def test_an_app_let_go_ends_its_thread(master: MasterInMemory) -> None:
+def test_a_dropped_app_ends_its_thread(master: MasterInMemory) -> None:
     app = tq.App()
     app.object("get_tasks").states([])
     thread = app.session.link._thread

@@ -43,7 +43,7 @@ def echo(value: Any) -> Any:
 
 @app.task
 def attempt_after(ctx: tq.Context, seconds: float) -> int:
-    """The number of its attempt, as it is told."""
+    """The number of its attempt, from its context."""
     time.sleep(seconds)
     return ctx.attempt
 
@@ -163,7 +163,7 @@ def give_up(path: str) -> None:
 
 @app.task
 def tidy(started: str, tidied: str) -> None:
-    """Runs until it is told to end, and then cleans up."""
+    """Runs until it is asked to end, and then cleans up."""
     note(started, str(os.getpid()))
     try:
         while True:
@@ -211,7 +211,7 @@ def submit_nonsense() -> None:
 
 @app.task
 def say(ctx: tq.Context, words: str, times: int, gate: str = "") -> int:
-    """Prints so many lines, tells its progress; with a gate it goes on when that file is there."""
+    """Prints this many lines and reports progress; with a gate it continues when that file exists."""
     for number in range(times):
         print(words, number)
         ctx.progress(number + 1, times, words)

@@ -1,6 +1,6 @@
 """A client that keeps no rule but those of the wire: for what a program of tq would never send.
 
-It knows the protocol from its documents, uses the shipped handshake to get in, and then sends whatever bytes it is told to.
+It knows the protocol from its documents, uses the shipped handshake to get in, and then sends any given bytes.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Hostile:
         self.channel.sendall(data)
 
     def post(self, target: Sequence[Any], method: str, *args: Any, child: bytes | None = None) -> int:
-        """A call that nobody waits for; its id."""
+        """Make a call without waiting for its answer; returns its id."""
         self._last_id += 1
         parts = [self._last_id, list(target), method, list(args), {}]
         kind = Kind.CALL if child is None else Kind.RELAYED_CALL

@@ -1,7 +1,7 @@
 """The real programs of the installed package as objects, a proxy to cut their connections, and a way to wait.
 
 Programs are started by pytest-xprocess, each under a name of its own, so that no run takes over what an
-earlier one left. Whoever starts one ends it: ``Program.end`` is what the fixtures call.
+earlier one left. The fixture that starts a program ends it, by ``Program.end``.
 """
 
 from __future__ import annotations
@@ -374,7 +374,7 @@ class Proxy:
             return
         with self._lock:
             self._pairs.append((near, far))
-        left = [near, far]  # whoever of the two threads ends last closes both
+        left = [near, far]  # the last of the two threads to end closes both
         self._threads += [
             self._thread(self._pump, near, far, left),
             self._thread(self._pump, far, near, left),

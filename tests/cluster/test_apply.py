@@ -45,7 +45,9 @@ def test_an_item_that_fails_is_a_failed_task_that_can_be_looked_at(app: tq.App, 
         app.get(str(__import__("uuid").UUID(bytes=task["id"]))).result(timeout=SECONDS)
 
 
-def test_what_is_put_while_nobody_works_waits_as_an_item(master: Master, app: tq.App, worker: Worker) -> None:
+def test_what_is_put_while_no_worker_is_there_waits_as_an_item(
+    master: Master, app: tq.App, worker: Worker
+) -> None:
     jobs, done = ItemQueue(app.session, "jobs"), ItemQueue(app.session, "done")
     assert worker.terminate() == 0
     eventually(lambda: not app.call(("get_workers",), "list"))

@@ -130,7 +130,7 @@ def test_who_speaks_no_tls_is_hung_up_on_while_others_are_served(
     assert "Traceback" not in fortress.log
 
 
-def test_who_says_nothing_is_in_nobodys_way(fortress: Master, attackers: list[socket.socket]) -> None:
+def test_a_silent_connection_blocks_no_other(fortress: Master, attackers: list[socket.socket]) -> None:
     assert_is_served(fortress)
     for connection in attackers:
         connection.setblocking(False)
@@ -138,7 +138,9 @@ def test_who_says_nothing_is_in_nobodys_way(fortress: Master, attackers: list[so
             connection.recv(1)
 
 
-def test_who_drips_single_bytes_is_in_nobodys_way(fortress: Master, attackers: list[socket.socket]) -> None:
+def test_a_peer_that_drips_single_bytes_blocks_no_other(
+    fortress: Master, attackers: list[socket.socket]
+) -> None:
     hello = client_hello()
     for place in range(4):
         for connection in attackers:
@@ -146,7 +148,7 @@ def test_who_drips_single_bytes_is_in_nobodys_way(fortress: Master, attackers: l
         assert_is_served(fortress)
 
 
-def test_who_cuts_the_tls_hello_short_is_in_nobodys_way(
+def test_a_peer_that_cuts_the_tls_hello_short_blocks_no_other(
     fortress: Master, attackers: list[socket.socket]
 ) -> None:
     hello = client_hello()
@@ -159,7 +161,7 @@ def test_who_cuts_the_tls_hello_short_is_in_nobodys_way(
     assert_is_served(fortress)
 
 
-def test_who_speaks_tls_and_then_nothing_is_in_nobodys_way(
+def test_a_peer_that_is_silent_after_tls_blocks_no_other(
     fortress: Master, attackers: list[socket.socket]
 ) -> None:
     channels = [client_context().wrap_socket(connection) for connection in attackers]
@@ -189,7 +191,7 @@ def test_who_speaks_tls_and_then_nothing_is_in_nobodys_way(
         ),
     ],
 )
-def test_who_breaks_the_rules_inside_tls_is_told_which_and_hung_up_on(
+def test_a_peer_that_breaks_the_rules_inside_tls_gets_the_reason_and_is_disconnected(
     fortress: Master, attackers: list[socket.socket], frame: bytes, reason: str
 ) -> None:
     for connection in attackers[:4]:
@@ -217,7 +219,7 @@ def test_a_host_whose_places_are_all_taken_gets_in_when_one_is_free_again(fortre
 
 
 def test_a_flood_of_connections_resets_no_good_one_of_the_same_host(fortress: Master) -> None:
-    """Whoever connects and says nothing gives way to the next, and not the next to it."""
+    """A silent connection gives way to the next one, and not the next one to it."""
     over = threading.Event()
 
     def flood() -> None:
@@ -343,7 +345,7 @@ def test_a_viewers_key_reads_and_does_not_pause(
     )
 
 
-def test_a_viewer_that_calls_what_is_an_admins_is_told_whose_it_is(
+def test_a_viewers_call_of_an_admin_method_is_refused_with_the_role(
     fortress: Master, viewer_key: str, app_factory: AppFactory
 ) -> None:
     app = app_factory(fortress.url, viewer_key, role="viewer")

@@ -1,4 +1,4 @@
-"""What a function is told of its attempts, and what people see of them, on a real cluster that reads ahead."""
+"""Attempts as a function and as people see them, on a real cluster whose workers read ahead."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ def test_a_worker_delivers_large_content_over_lost_connections(
 # what is refused
 
 
-def test_a_truncated_file_is_told_of_and_healed_by_sending_it_again(
+def test_a_truncated_file_is_reported_and_healed_by_sending_it_again(
     shared: Shared, app_factory: Callable[..., tq.App]
 ) -> None:
     app, master = shared.app, shared.master

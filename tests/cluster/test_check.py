@@ -37,7 +37,7 @@ def level_of(done: subprocess.CompletedProcess[str], text: str) -> str:
 # the master
 
 
-def test_a_first_start_is_told_and_nothing_is_made(check: Check, home: Path) -> None:
+def test_a_first_start_is_reported_and_nothing_is_made(check: Check, home: Path) -> None:
     done = check("tq-master", "--bind", "127.0.0.1:0", "--data", home / "data")
     for text in (
         "data will be made",
@@ -49,7 +49,7 @@ def test_a_first_start_is_told_and_nothing_is_made(check: Check, home: Path) -> 
     assert list(home.iterdir()) == []
 
 
-def test_everything_wrong_with_a_master_is_told_at_once(check: Check, home: Path) -> None:
+def test_everything_wrong_with_a_master_is_reported_at_once(check: Check, home: Path) -> None:
     data = home / "data"
     data.mkdir()
     (data / "tq.db").write_bytes(b"this is no store, whatever it is" * 10)
@@ -97,7 +97,7 @@ def test_a_store_of_a_newer_tq_is_recognised_without_opening_it(check: Check, ho
 GATEWAY_KEY = "a key for stock clients"
 
 
-def test_a_gateway_that_would_open_is_told(check: Check, home: Path) -> None:
+def test_the_check_of_a_good_gateway_reports_it(check: Check, home: Path) -> None:
     (home / "gateway.key").write_text(GATEWAY_KEY)
     (home / "gateway.key").chmod(0o600)
     own = ("--bind", "127.0.0.1:0", "--gateway-authkey-file", "gateway.key")
@@ -122,7 +122,7 @@ def test_a_gateway_that_would_open_is_told(check: Check, home: Path) -> None:
     assert level_of(done, "reads and alters what its clients send") == "warning"
 
 
-def test_everything_wrong_with_a_gateway_is_told(check: Check, home: Path) -> None:
+def test_everything_wrong_with_a_gateway_is_reported(check: Check, home: Path) -> None:
     (home / "gateway.key").write_text(GATEWAY_KEY)
     (home / "gateway.key").chmod(0o644)
     own = ("--bind", "127.0.0.1:0", "--gateway-authkey-file", "gateway.key")
@@ -156,13 +156,13 @@ def test_a_wrong_setting_ends_the_check_with_all_wrong_settings(check: Check) ->
 # the worker
 
 
-def test_a_worker_that_would_work_is_told_what_it_serves(check: Check, master: Master, home: Path) -> None:
+def test_the_check_of_a_good_worker_shows_what_it_serves(check: Check, master: Master, home: Path) -> None:
     done = check("tq-worker", "--connect", master.address, TASKS_FILE, TQ_AUTHKEY=AUTHKEY)
     assert level_of(done, "accepts the key") == "ok"
     assert "cluster_tasks:echo  (queue default)" in done.stdout
 
 
-def test_everything_wrong_with_a_worker_is_told_at_once(check: Check, master: Master, home: Path) -> None:
+def test_everything_wrong_with_a_worker_is_reported_at_once(check: Check, master: Master, home: Path) -> None:
     (home / "broken.py").write_text("import a_module_nobody_has\n")
     done = check(
         "tq-worker", "--connect", master.address, "--http", "192.0.2.1:5003", "broken.py",

@@ -26,7 +26,7 @@ def run(cluster: Cluster, home: Path) -> Run:
 
 @pytest.fixture
 def queue(cluster: Cluster) -> str:
-    """A queue with two failed tasks, one that succeeded and three that nobody serves."""
+    """A queue with two failed tasks, one that succeeded and three that no worker serves."""
     name = f"q-{uuid.uuid4().hex[:8]}"
     fail = cluster.app.named("cluster_tasks:fail", queue=name)
     ended = [fail.submit("SMTP is away"), fail.submit("no address")]
@@ -58,7 +58,7 @@ def test_a_dry_run_counts_and_shows_some(run: Run, queue: str) -> None:
     assert states(run, queue) == {"failed": 2, "succeeded": 1, "ready": 3}
 
 
-def test_without_a_terminal_nothing_is_done_and_the_line_is_told(run: Run, queue: str) -> None:
+def test_without_a_terminal_nothing_is_done_and_the_line_to_write_is_shown(run: Run, queue: str) -> None:
     done = run("cancel", "--where", f"queue={queue} name~job")
     refused(
         done, USAGE, rf"would cancel 3 tasks \(3 ready\); .* tq cancel --where 'queue={queue} name~job' --yes"
@@ -91,7 +91,7 @@ def test_cancel_retry_and_purge_do_what_was_counted(run: Run, queue: str, cluste
         (["purge", "q", "--finished", "--state", "ready"], "ready tasks cannot be purged"),
     ],
 )
-def test_what_cannot_be_meant_is_told(run: Run, arguments: list[str], words: str) -> None:
+def test_what_cannot_be_meant_is_reported(run: Run, arguments: list[str], words: str) -> None:
     refused(run(*arguments), USAGE, words)
 
 

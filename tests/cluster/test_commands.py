@@ -58,7 +58,7 @@ def queue() -> str:
 
 @pytest.fixture
 def unused_port() -> Iterator[int]:
-    """A port that is taken and where nobody answers."""
+    """A port that is taken and never answers."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
@@ -148,7 +148,7 @@ def test_a_result_that_takes_too_long_ends_with_status_6(run: Run, queue: str) -
 
 
 @pytest.mark.parametrize("argument", ["[1, 2", '{"a": }', '"open'])
-def test_a_broken_json_argument_is_told_and_nothing_is_submitted(
+def test_a_broken_json_argument_is_reported_and_nothing_is_submitted(
     run: Run, queue: str, app: tq.App, argument: str
 ) -> None:
     done = run("submit", "cluster_tasks:echo", argument, "--queue", queue)
@@ -191,7 +191,7 @@ def test_an_unknown_id_ends_with_status_5(run: Run, command: str) -> None:
     refused(run(command, NOBODY), UNKNOWN, f"no task has the id {NOBODY}")
 
 
-def test_a_module_nobody_serves_is_accepted_and_says_why_it_waits(run: Run, queue: str) -> None:
+def test_a_module_that_no_worker_serves_is_accepted_and_says_why_it_waits(run: Run, queue: str) -> None:
     id = well(run("submit", "elsewhere:job", "--queue", queue)).strip()
     refused(run("result", id, "--timeout", "0.1"), TIMED_OUT, r"0\.1 s")
     assert re.search(r"worker.*elsewhere:job|elsewhere:job.*worker", well(run("show", id)))
@@ -230,7 +230,7 @@ def test_ls_filters_and_says_when_there_is_nothing(run: Run, queue: str, app: tq
     assert parsed(run("ls", "--queue", queue, "--name", "other:task", "--json")) == []
 
 
-def test_show_tells_everything_of_a_task_that_succeeded(run: Run, queue: str, app: tq.App) -> None:
+def test_show_has_everything_about_a_task_that_succeeded(run: Run, queue: str, app: tq.App) -> None:
     handle = app.named("cluster_tasks:add", queue=queue, priority=3).submit(20, b=22)
     handle.result(timeout=20)
     text = well(run("show", handle.id))
@@ -245,7 +245,7 @@ def test_show_tells_everything_of_a_task_that_succeeded(run: Run, queue: str, ap
     assert (attempt["attempt"], attempt["outcome"]) == (1, "success")
 
 
-def test_show_tells_of_every_try_of_a_task_that_failed(run: Run, app: tq.App, queue: str) -> None:
+def test_show_has_every_attempt_of_a_task_that_failed(run: Run, app: tq.App, queue: str) -> None:
     handle = app.named("cluster_tasks:fail", queue=queue, retries=1, backoff=0.01).submit("no such thing")
     assert handle.exception(timeout=20) is not None
     text = well(run("show", handle.id))
@@ -259,7 +259,9 @@ def test_show_tells_of_every_try_of_a_task_that_failed(run: Run, app: tq.App, qu
     assert shown["attempts"][0]["body"]["message"] == "no such thing"
 
 
-def test_show_and_why_tell_of_what_nobody_can_read_or_write_out(run: Run, app: tq.App, queue: str) -> None:
+def test_show_and_why_handle_values_that_cannot_be_read_or_written_out(
+    run: Run, app: tq.App, queue: str
+) -> None:
     """A result of a number of 5,000 digits, and the report of a worker that is not tq's: neither ends with a traceback."""
     large = app.named("cluster_tasks:echo", queue=queue).submit(10**5_000)
     assert large.result(timeout=20) == 10**5_000
@@ -282,16 +284,16 @@ def test_show_and_why_tell_of_what_nobody_can_read_or_write_out(run: Run, app: t
 # cancel and retry
 
 
-def test_why_tells_of_one_that_waits_and_what_would_change_that(run: Run, queue: str) -> None:
+def test_why_explains_one_that_waits_and_what_would_change_that(run: Run, queue: str) -> None:
     nobodys = well(run("submit", "nowhere:nothing", "--queue", queue)).strip()
     assert re.fullmatch(
         r"(none of the \d+ connected workers serves|the only connected worker does not serve) nowhere:nothing .*; start one with .*\n",
         well(run("why", nobodys)),
     )
     later = well(run("submit", "cluster_tasks:add", 1, 2, "--queue", queue, "--delay", 600)).strip()
-    told = parsed(run("why", later, "--json"))
-    assert (told["id"], told["state"]) == (later, "scheduled")
-    assert "more, as its submit requested" in told["why"]
+    answer = parsed(run("why", later, "--json"))
+    assert (answer["id"], answer["state"]) == (later, "scheduled")
+    assert "more, as its submit requested" in answer["why"]
 
 
 @pytest.mark.parametrize(
@@ -305,13 +307,13 @@ def test_why_tells_of_one_that_waits_and_what_would_change_that(run: Run, queue:
         ),
     ],
 )
-def test_why_tells_of_one_that_has_ended(run: Run, task: tuple[Any, ...], status: int, words: str) -> None:
+def test_why_explains_one_that_has_ended(run: Run, task: tuple[Any, ...], status: int, words: str) -> None:
     id = well(run("submit", *task)).strip()
     assert run("result", id).returncode == status
     assert re.match(words, well(run("why", id)))
 
 
-def test_why_tells_of_one_that_was_cancelled_how_to_have_it_back(run: Run, queue: str) -> None:
+def test_why_shows_how_to_run_a_cancelled_one_again(run: Run, queue: str) -> None:
     id = well(run("submit", "nowhere:nothing", "--queue", queue)).strip()
     well(run("cancel", id))
     assert re.match(rf"it was cancelled .* ago; `tq retry {id}` makes it ready again", well(run("why", id)))
@@ -328,7 +330,7 @@ def test_cancel_and_retry_say_what_became_of_each_task(run: Run, queue: str, app
     assert app.get(second).result(timeout=20) == 4
 
 
-def test_cancel_of_a_running_task_says_that_its_worker_was_told(
+def test_cancel_of_a_running_task_says_that_its_worker_was_notified(
     run: Run, app: tq.App, tmp_path: Path
 ) -> None:
     started = tmp_path / "started"
@@ -404,12 +406,14 @@ def test_workers_are_listed_and_one_is_drained(
     refused(run("drain", node), USAGE, "is not connected; there is nothing to drain")
 
 
-def test_a_drain_tells_programs_as_well(master: Master, worker_factory: WorkerFactory, home: Path) -> None:
+def test_a_drain_reports_to_programs_as_well(
+    master: Master, worker_factory: WorkerFactory, home: Path
+) -> None:
     worker = worker_factory(slots=1)
     run = runner(master, home)
     [shown] = parsed(run("workers", "--json"))
-    told = parsed(run("drain", shown["host"], "--wait", "--json"))
-    assert told == {"node": shown["node"], "host": shown["host"], "draining": False, "gone": True}
+    answer = parsed(run("drain", shown["host"], "--wait", "--json"))
+    assert answer == {"node": shown["node"], "host": shown["host"], "draining": False, "gone": True}
     assert worker.wait() == 0
 
 
@@ -477,7 +481,7 @@ def test_help_needs_no_master_and_gives_an_example(home: Path, command: list[str
     assert "Example: tq " in text
 
 
-def test_the_help_of_tq_tells_the_exit_statuses(home: Path) -> None:
+def test_the_help_of_tq_lists_the_exit_statuses(home: Path) -> None:
     text = well(run_program("tq", "--help", home=home))
     assert "Exit status: 0 success, 1 failed, 2 wrong command, 3 no master, 4 key refused," in text
 
@@ -565,7 +569,7 @@ def test_a_named_value_is_listed_printed_and_deleted(cluster: Cluster, run: Run,
     manager.app.close()
 
 
-def test_who_waits_for_what_nobody_runs_is_told_so(run: Run, queue: str) -> None:
+def test_a_wait_for_what_no_worker_runs_warns(run: Run, queue: str) -> None:
     id = run("submit", "nowhere:f", "--queue", queue).stdout.strip()
     waited = run("result", id, "--timeout", 3)
     assert waited.returncode == TIMED_OUT

@@ -22,7 +22,7 @@ def what_show_says(app: tq.App, handle: tq.Handle[Any]) -> str:
     return ""
 
 
-def test_a_damaged_part_is_told_with_its_remedy_and_the_rest_goes_on(
+def test_a_damaged_part_is_reported_with_its_remedy_and_the_rest_goes_on(
     master_factory: MasterFactory, home: Path
 ) -> None:
     master = master_factory("--http", "127.0.0.1:0")

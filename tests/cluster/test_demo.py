@@ -60,7 +60,7 @@ def test_a_quiet_demo_holds_and_leaves_nothing_behind(home: Path, tmp_path: Path
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.rstrip().endswith("every check held")
     assert re.search(rf"messages delivered +\d+ of {MESSAGES}\b", done.stdout)
-    assert re.search(r"killed +nobody", done.stdout)
+    assert re.search(r"killed +no process", done.stdout)
     assert re.search(r"lost +0\b", done.stdout)
     assert list(temporary.iterdir()) == []
 
@@ -100,7 +100,7 @@ def test_a_demo_with_deaths_loses_nothing(home: Path, tmp_path: Path) -> None:
     assert len({line["to"] for line in mailbox(kept)}) == outcome["delivered"]
 
 
-def test_a_check_that_does_not_hold_is_told_and_ends_with_status_1(home: Path, tmp_path: Path) -> None:
+def test_a_check_that_does_not_hold_is_reported_and_ends_with_status_1(home: Path, tmp_path: Path) -> None:
     """A stranger's mail in the mailbox: what a mail that went astray would look like."""
     kept = tmp_path / "kept"
     kept.mkdir()
@@ -141,7 +141,7 @@ def test_an_interrupted_demo_stops_everything_it_started(home: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("messages", ["0", "1001", "many"])
-def test_a_number_of_messages_out_of_range_is_told(home: Path, messages: str) -> None:
+def test_a_number_of_messages_out_of_range_is_refused(home: Path, messages: str) -> None:
     done = run_program("tq", "demo", "--messages", messages, home=home)
     assert done.returncode == 2
     assert "--messages" in done.stderr

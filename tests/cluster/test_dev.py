@@ -206,7 +206,7 @@ def test_what_runs_longer_than_the_grace_runs_again_with_the_new_code(
     assert tq(home, "result", running) == "100"
 
 
-def test_code_that_cannot_be_read_is_told_once_and_the_next_change_is_the_next_try(
+def test_code_that_cannot_be_read_is_reported_once_and_the_next_change_is_the_next_try(
     make_dev: MakeDev, home: Path, jobs: Path
 ) -> None:
     jobs.write_text(JOBS + "\ndef broken(:\n", "utf-8")
@@ -261,7 +261,7 @@ def test_a_second_one_here_says_who_is_there_and_a_second_ctrl_c_waits_for_nothi
     dev.leaves_nothing()
 
 
-def test_programs_that_die_are_started_again_and_a_worker_without_a_word_joins(
+def test_programs_that_die_are_started_again_and_a_worker_silently_joins(
     make_dev: MakeDev, home: Path
 ) -> None:
     dev = make_dev()
@@ -329,7 +329,7 @@ def test_a_port_that_is_taken_is_no_obstacle_unless_it_was_asked_for(
         second.end()
 
 
-def test_a_file_that_is_not_there_is_told_before_anything_starts(home: Path) -> None:
+def test_a_file_that_is_not_there_is_reported_before_anything_starts(home: Path) -> None:
     done = run_program("tq", "dev", "absent.py", home=home)
     assert (done.returncode, os.listdir(home)) == (2, [])
     assert "there is no file absent.py" in done.stderr

@@ -1,4 +1,4 @@
-"""``tq doctor`` before real programs: each fault is found at its step, told with a remedy, and ends the rest."""
+"""``tq doctor`` before real programs: each fault is found at its step, reported with a remedy, and ends the check."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_without_a_key_it_still_looks_at_the_master(cluster: Cluster, home: Path
     assert "--authkey-file" in seen.texts["key"]
 
 
-def test_a_port_where_nobody_listens(home: Path) -> None:
+def test_a_port_without_a_listener(home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -143,7 +143,7 @@ def test_a_key_of_another_master_and_one_for_another_use(master_factory: MasterF
     failed_at(doctor(home, **of(master, token)), "pin", "its data directory was recreated")
 
 
-def test_a_task_that_fails_and_one_that_nobody_serves(cluster: Cluster, home: Path) -> None:
+def test_a_task_that_fails_and_one_that_no_worker_serves(cluster: Cluster, home: Path) -> None:
     seen = doctor(home, "--probe", "cluster_tasks:nobody", **of(cluster.master))
     assert "no worker serves cluster_tasks:nobody" in seen.texts["probe"]
     seen = doctor(home, "--probe", "cluster_tasks:echo", 1, 2, 3, **of(cluster.master))
@@ -159,7 +159,7 @@ def test_the_task_goes_to_the_queue_one_asks_about(
     assert "no worker serves from queue default" in doctor(home, **of(master)).texts["probe"]
 
 
-def test_a_paused_queue_is_told_with_the_command_that_resumes_it(
+def test_a_paused_queue_is_reported_with_the_command_that_resumes_it(
     master: Master, worker_factory: WorkerFactory, home: Path
 ) -> None:
     worker_factory()
@@ -195,7 +195,7 @@ def test_a_master_whose_clock_is_wrong(xprocess: XProcess, home: Path) -> None:
         master.end()
 
 
-def test_a_bad_call_is_told(home: Path) -> None:
+def test_a_bad_call_is_reported(home: Path) -> None:
     done: subprocess.CompletedProcess[str] = run_program("tq", "doctor", "7", home=home)
     assert done.returncode == 2
     assert "name it by --probe" in done.stderr

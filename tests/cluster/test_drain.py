@@ -20,7 +20,7 @@ MANY = 500
 
 
 class Held:
-    """Tasks that run until they are let go; each leaves a line with its process id when it starts."""
+    """Tasks that run until the test releases them; each leaves a line with its process id when it starts."""
 
     def __init__(self, app: tq.App, folder: Path, tasks: int, **options: Any) -> None:
         self._started, self._release = folder / "started", folder / "release"
@@ -164,7 +164,7 @@ def test_a_terminated_master_has_committed_all_it_acknowledged(
     assert {later.get(id).state for id in ids} == {tq.State.READY}
 
 
-def test_a_master_without_anybody_ends_at_once(master_factory: MasterFactory) -> None:
+def test_a_master_without_clients_ends_at_once(master_factory: MasterFactory) -> None:
     master = master_factory()
     assert master.terminate() == 0
 

@@ -30,7 +30,7 @@ EXAMPLE = re.compile(r"```text\n(.*?)\n```", re.DOTALL)
 
 
 def stranger(cluster: Cluster, home: Path) -> None:
-    """Somebody at the port who speaks something else."""
+    """A server at the port that speaks another protocol."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:

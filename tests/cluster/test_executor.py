@@ -134,7 +134,7 @@ def test_the_iterator_of_map_keeps_no_result(executor: tq.Executor) -> None:
         assert seen() is None
 
 
-def test_wait_tells_done_from_pending(executor: tq.Executor) -> None:
+def test_wait_separates_done_from_pending(executor: tq.Executor) -> None:
     quick, slow = executor.submit(plain.multiply, 21, 2), executor.submit(time.sleep, 60)
     done, pending = futures.wait([quick, slow], SECONDS, return_when=futures.FIRST_COMPLETED)
     assert (done, pending) == ({quick}, {slow})
@@ -196,7 +196,7 @@ def test_a_result_that_cannot_travel_is_the_futures_exception(executor: tq.Execu
     assert executor.submit(plain.multiply, 2, 2).result(SECONDS) == 4
 
 
-def test_shutdown_waits_and_may_cancel_what_nobody_has_begun(doors: Cluster) -> None:
+def test_shutdown_waits_and_may_cancel_what_no_worker_has_begun(doors: Cluster) -> None:
     with tq.Executor(app=doors.app) as executor:
         sleeps = [executor.submit(time.sleep, 0.1) for _ in range(20)]
     assert all(one.done() for one in sleeps)
@@ -219,7 +219,7 @@ def test_one_that_is_cancelled_at_once_does_not_hold_up_the_end(doors: Cluster) 
     executor.shutdown(wait=True)
 
 
-def test_a_callback_cannot_wait_for_its_own_executor_and_is_told(
+def test_a_callback_cannot_wait_for_its_own_executor_and_gets_an_error(
     doors: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     executor = tq.Executor(app=doors.app)
@@ -228,7 +228,7 @@ def test_a_callback_cannot_wait_for_its_own_executor_and_is_told(
     assert "a callback cannot wait for the end of what calls it" in caplog.text
 
 
-def test_a_callback_cannot_wait_for_another_result_and_is_told(doors: Cluster) -> None:
+def test_a_callback_cannot_wait_for_another_result_and_gets_an_error(doors: Cluster) -> None:
     told: list[str] = []
 
     def wait_for(result: Callable[[], object]) -> None:
@@ -288,14 +288,16 @@ def test_methods_of_classes_run_by_their_names(executor: tq.Executor) -> None:
 
 
 @pytest.mark.parametrize("options", [{"max_workers": 4}, {"initializer": print}, {"url": 4}])
-def test_what_only_a_pool_of_its_own_processes_takes_is_told_whose_it_is(options: dict[str, object]) -> None:
+def test_arguments_for_a_pools_own_processes_are_refused_and_the_error_names_whose_it_is(
+    options: dict[str, object],
+) -> None:
     with pytest.raises(tq.InvalidArgument, match=r"tq-worker --slots N"):
         tq.Executor(**options)  # type: ignore[arg-type]
 
 
 def test_a_wrong_key_is_a_broken_executor(doors: Cluster) -> None:
     with (
-        tq.Executor(doors.master.url, "a key that nobody has given") as executor,
+        tq.Executor(doors.master.url, "a key that does not exist") as executor,
         pytest.raises(futures.BrokenExecutor, match="key"),
     ):
         executor.submit(abs, 1)
@@ -316,7 +318,7 @@ def test_a_master_that_stays_away_in_mid_call_breaks_what_waits(
             next(results)
 
 
-def test_who_waits_and_no_worker_is_there_is_told_how_to_start_one(
+def test_a_wait_without_workers_shows_how_to_start_one(
     master: Master,
     worker_factory: WorkerFactory,
     caplog: pytest.LogCaptureFixture,
@@ -439,7 +441,7 @@ def test_a_script_is_found_by_its_name_where_a_worker_can_import_it(
     assert run_script(GUARDED, home, master) == (0, "2\n", "")
 
 
-def test_a_script_that_starts_work_when_it_is_imported_is_told_what_to_write(
+def test_a_script_that_starts_work_when_it_is_imported_fails_with_the_line_to_write(
     master: Master, worker_factory: WorkerFactory, home: Path
 ) -> None:
     worker_factory(options=("--allow", "script.*"))

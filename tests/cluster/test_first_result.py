@@ -108,7 +108,7 @@ def test_another_client_finds_a_task_by_its_id(
     assert app_factory(cluster.master.url, cluster.master.authkey).get(id).result(timeout=20) == 2
 
 
-def test_an_id_that_nobody_submitted_is_unknown_at_once(app: tq.App) -> None:
+def test_an_id_that_was_never_submitted_is_unknown_at_once(app: tq.App) -> None:
     with pytest.raises(tq.UnknownTask, match="no task has the id"):
         app.get("01890000-0000-7000-8000-000000000000")
 

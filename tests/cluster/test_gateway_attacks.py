@@ -76,7 +76,7 @@ def half_a_proof(connection: socket.socket) -> None:
 
 
 def half_a_handshake(connection: socket.socket) -> None:
-    """A proof that is wrong, and no wish to hear it."""
+    """A wrong proof, from a client that does not read the answer."""
     connection.sendall(struct.pack("!i", 16) + b"x" * 16)
 
 
@@ -103,7 +103,7 @@ def a_pickle(connection: socket.socket) -> None:
         a_pickle,
     ],
 )  # fmt: skip
-def test_a_flood_keeps_nobody_out_and_leaves_nothing_behind(
+def test_a_flood_keeps_no_other_out_and_leaves_nothing_behind(
     fortress: Master, say: Callable[[socket.socket], None]
 ) -> None:
     assert_all_are_served(fortress)
@@ -124,7 +124,7 @@ def test_a_flood_keeps_nobody_out_and_leaves_nothing_behind(
     assert "Traceback" not in fortress.log
 
 
-def test_strangers_who_come_again_and_again_keep_nobody_out(fortress: Master) -> None:
+def test_unauthenticated_peers_who_come_again_and_again_keep_no_other_out(fortress: Master) -> None:
     over = threading.Event()
     came = []
 

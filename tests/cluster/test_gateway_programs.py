@@ -205,7 +205,7 @@ print("well")
 """
 
 
-def test_what_is_not_possible_is_told_with_cause_and_remedy(door: Door) -> None:
+def test_what_is_not_possible_is_reported_with_cause_and_remedy(door: Door) -> None:
     for python in interpreters():
         assert run_client(python, SHOWN, door[1]) == "well\n"
 

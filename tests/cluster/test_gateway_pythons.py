@@ -1,7 +1,7 @@
 """Stock clients of every Python here, in what their programs do now and then: all kinds of items, keywords, crowds, kills.
 
 Python 3.14 need not be here: what it sends differs from 3.13 in the protocol of its pickles alone, 5 instead of 4, and the
-others can be told to use that.
+others can be made to use that.
 """
 
 from __future__ import annotations
@@ -191,7 +191,9 @@ for _ in range(2):  # the proxy is good for as long as it lives: its next thread
 """
 
 
-def test_who_is_blocked_when_the_master_is_killed_is_told_and_goes_on_in_a_new_thread(door: Door) -> None:
+def test_a_blocked_caller_gets_an_error_when_the_master_is_killed_and_goes_on_in_a_new_thread(
+    door: Door,
+) -> None:
     master, port = door
     keep_its_port(master, port)
     for python in interpreters():

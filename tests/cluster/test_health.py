@@ -28,7 +28,7 @@ def page(program: Program, path: str) -> tuple[int, Any]:
             return error.code, json.load(error)
 
 
-def test_a_master_tells_that_it_is_alive_and_ready(master_factory: MasterFactory) -> None:
+def test_a_master_reports_that_it_is_alive_and_ready(master_factory: MasterFactory) -> None:
     master = master_factory("--http", "127.0.0.1:0")
     for path in ("/livez", "/readyz"):
         status, body = page(master, path)
@@ -65,7 +65,7 @@ def test_a_port_in_use_is_named_with_the_option_that_chooses_another(home: Path)
     assert "choose another address with --http" in done.stderr
 
 
-def test_a_service_manager_hears_of_start_progress_and_end(
+def test_a_service_manager_is_notified_of_start_progress_and_end(
     xprocess: XProcess, programs: list[Program], home: Path
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:

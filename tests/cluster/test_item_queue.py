@@ -1,4 +1,4 @@
-"""Queues of plain values over real programs: as ``queue.Queue``, and nothing lost whoever dies."""
+"""Queues of plain values over real programs: as ``queue.Queue``, and no item is lost when a program dies."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_a_program_that_gets_and_ends_at_once_has_taken_its_item(
         items.get(timeout=2.5)  # longer than the grace of these tests
 
 
-def test_many_takers_share_and_nobody_gets_what_another_has(app: tq.App, items: ItemQueue) -> None:
+def test_many_takers_share_and_none_gets_what_another_has(app: tq.App, items: ItemQueue) -> None:
     taken: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def take() -> None:
@@ -227,7 +227,7 @@ def test_a_forked_process_puts_as_itself(master: Master, items: ItemQueue, home:
     assert sorted(items.get(timeout=SECONDS) for _ in range(3)) == ["before", "in the child", "in the parent"]
 
 
-def test_what_is_done_is_told_once_over_lost_connections(
+def test_outcomes_are_delivered_once_over_lost_connections(
     master: Master, proxy: Proxy, app: tq.App, items: ItemQueue
 ) -> None:
     count = 200

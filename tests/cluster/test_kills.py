@@ -212,7 +212,7 @@ def test_everything_killed_at_once_under_load_loses_and_doubles_nothing(
 # standing still
 
 
-def test_a_worker_that_stood_still_too_long_is_told_that_its_result_is_stale(
+def test_the_result_of_a_worker_that_stood_still_too_long_is_refused_as_stale(
     app: tq.App, worker_factory: WorkerFactory, tmp_path: Path
 ) -> None:
     first = worker_factory(slots=1)

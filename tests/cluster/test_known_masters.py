@@ -37,7 +37,7 @@ def meet(port: int) -> str:
         return str(app.call(["get_master"], "info")["cluster_id"])
 
 
-def test_a_master_that_was_set_up_anew_is_refused_until_its_line_is_deleted(
+def test_a_master_that_was_set_up_again_is_refused_until_its_line_is_deleted(
     master_factory: MasterFactory, file: Path, home: Path
 ) -> None:
     master = master_factory()
@@ -72,13 +72,13 @@ def test_it_can_be_turned_off(
 
 
 def listen(listener: socket.socket, context: ssl.SSLContext, heard: list[bytes]) -> None:
-    """Somebody with a certificate of his own, who takes note of what one connection tells him."""
+    """A server with its own certificate that records the bytes of one connection."""
     connection, _ = listener.accept()
     with connection, context.wrap_socket(connection, server_side=True) as channel:
         heard.append(channel.recv(65_536))
 
 
-def test_somebody_in_between_is_told_nothing(file: Path, tmp_path: Path) -> None:
+def test_an_interceptor_learns_nothing(file: Path, tmp_path: Path) -> None:
     """No HELLO, and so no proof at which the key could be guessed with a salt of his choice."""
     heard: list[bytes] = []
     folder = tmp_path / "impostor"

@@ -45,7 +45,7 @@ def test_children_killed_at_any_time_while_they_are_replaced_lose_nothing(
     assert ends.count(Outcome.SUCCESS) == 40
 
 
-def test_a_task_beyond_the_memory_limit_is_ended_and_told_so(
+def test_a_task_beyond_the_memory_limit_is_ended_with_that_reason(
     worker_factory: WorkerFactory, admin: tq.App
 ) -> None:
     worker_factory(slots=1, options=("--max-memory-per-child", "160MiB"))
@@ -70,7 +70,7 @@ def test_a_child_that_has_grown_is_replaced_between_tasks(
     eventually(lambda: admin.submit("cluster_tasks:whoami").result(timeout=20) != first)
 
 
-def test_a_loop_in_c_is_killed_and_its_stack_is_told(
+def test_a_loop_in_c_is_killed_and_its_stack_is_reported(
     worker_factory: WorkerFactory, admin: tq.App, tmp_path: Path
 ) -> None:
     worker_factory(slots=1, options=("--kill-grace-seconds", 1))
@@ -106,7 +106,7 @@ def test_niceness_and_files_are_the_childrens(
         (("--nice", "20"), "must be a whole number from -20 to 19"),
     ],
 )
-def test_a_wrong_limit_is_told_before_anything_starts(
+def test_a_wrong_limit_is_reported_before_anything_starts(
     home: Path, options: tuple[str, str], words: str
 ) -> None:
     done = run_program("tq-worker", *options, "tasks.py", home=home)
@@ -114,7 +114,7 @@ def test_a_wrong_limit_is_told_before_anything_starts(
     assert words in done.stderr
 
 
-def test_code_that_can_no_longer_be_imported_is_told_once_and_tried_again(
+def test_code_that_can_no_longer_be_imported_is_reported_once_and_tried_again(
     worker_factory: WorkerFactory, admin: tq.App, home: Path
 ) -> None:
     """Here a recycled child finds the module broken; the worker stays, and goes on when it is mended."""

@@ -60,7 +60,7 @@ with tq.local(1) as q:
 THREADS = """
 import logging, sys, threading, time, tq
 
-logging.getLogger("tq.local").setLevel(logging.ERROR)  # a warning tells of what is cancelled
+logging.getLogger("tq.local").setLevel(logging.ERROR)  # cancelled tasks cause warnings
 seen = []
 
 def note(number):
@@ -232,7 +232,7 @@ def test_what_a_killed_program_had_queued_is_finished_by_the_next(home: Path) ->
     assert sorted(set(done)) == list(range(12))
 
 
-def test_a_script_that_starts_a_cluster_when_it_is_imported_is_told_what_to_write(home: Path) -> None:
+def test_a_script_that_starts_a_cluster_when_it_is_imported_fails_with_the_line_to_write(home: Path) -> None:
     with start(UNGUARDED, home) as program:
         _, complaints = program.communicate(timeout=SECONDS)
     assert program.returncode == 1
@@ -313,7 +313,7 @@ def test_a_cluster_of_ones_own_that_has_died_is_a_broken_executor_at_once(
     assert [path.name for path in home.iterdir()] == ["program.py"]
 
 
-def test_a_cluster_that_has_died_tells_where_its_tasks_are(home: Path) -> None:
+def test_a_dead_cluster_reports_where_its_tasks_are(home: Path) -> None:
     with start(KILLED, home, "1", "kept") as running:
         said, _ = running.communicate(timeout=SECONDS)
     assert "what was not finished remains in kept, and the next program that opens it finishes it" in said
@@ -325,7 +325,7 @@ def test_the_end_of_a_forked_child_is_not_the_end_of_its_parents_cluster(home: P
     assert said == "1\n3\nTrue 2\n"
 
 
-def test_a_program_that_does_not_join_its_pool_ends_without_a_word(home: Path) -> None:
+def test_a_program_that_does_not_join_its_pool_ends_silently(home: Path) -> None:
     with start(UNJOINED, home) as program:
         said, complaints = program.communicate(timeout=SECONDS)
     assert (program.returncode, said, complaints) == (0, "", "")

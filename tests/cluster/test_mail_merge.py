@@ -149,7 +149,7 @@ def test_each_message_is_taken_put_off_or_refused_and_reported(merge: Merge) -> 
     assert "dora@gone.example" in done.stdout
 
 
-def test_the_same_command_again_sends_nothing_to_anybody(merge: Merge) -> None:
+def test_the_same_command_again_sends_nothing_to_any_address(merge: Merge) -> None:
     merge.to("anne@tq.example", "dora@gone.example")
     first = parsed(merge.run("--yes", "--json"))
     merge.to("ANNE@tq.example", "dora@gone.example", "new@tq.example")
@@ -160,7 +160,7 @@ def test_the_same_command_again_sends_nothing_to_anybody(merge: Merge) -> None:
     assert merge.delivered == {"anne@tq.example": 1, "new@tq.example": 1}
 
 
-def test_a_command_that_was_killed_is_run_again_and_everybody_has_one_message(merge: Merge) -> None:
+def test_a_command_that_was_killed_is_run_again_and_every_recipient_has_one_message(merge: Merge) -> None:
     addresses = [f"n{number}@{'ab'[number % 2]}.example" for number in range(120)]
     merge.to(*addresses)
     process = merge.start("--yes", "--report", merge.report, "--per-domain", 5)
@@ -262,7 +262,7 @@ def test_a_dry_run_needs_no_master_and_writes_messages_to_look_at(merge: Merge) 
         (("--html", "nowhere.html"), "cannot read the HTML nowhere.html"),
     ],
 )
-def test_what_cannot_be_done_is_told(merge: Merge, options: tuple[str, ...], words: str) -> None:
+def test_what_cannot_be_done_is_reported(merge: Merge, options: tuple[str, ...], words: str) -> None:
     merge.to("anne@tq.example")
     done = merge.run(*options)
     assert done.returncode == 2, done

@@ -59,7 +59,7 @@ while True:
 """
 
 
-def test_a_port_that_is_taken_and_a_key_of_nothing_are_told_as_what_they_are() -> None:
+def test_a_port_that_is_taken_and_a_key_of_nothing_are_reported_as_what_they_are() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         with pytest.raises(OSError, match=r"is in use.* or choose another port in address=") as caught:
             QueueManager(taken.getsockname(), b"abc").start()
@@ -98,7 +98,7 @@ Manager().start()
 """
 
 
-def test_a_program_that_starts_a_manager_when_it_is_imported_is_told_so_and_starts_no_chain(
+def test_a_program_that_starts_a_manager_when_it_is_imported_fails_with_the_remedy_and_starts_no_chain(
     home: Path,
 ) -> None:
     (home / "unguarded.py").write_text(UNGUARDED, "utf-8")
@@ -181,14 +181,14 @@ def test_states_and_mistakes_are_the_standard_librarys() -> None:
     manager.join(SECONDS)
 
 
-def test_nobody_at_the_address_is_a_connection_refused() -> None:
+def test_no_listener_at_the_address_is_a_connection_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = server.getsockname()[:2]
     with pytest.raises(ConnectionRefusedError):
         QueueManager(address, b"abc").connect()
 
 
-def test_a_short_key_is_for_this_machine_only_and_that_is_told() -> None:
+def test_a_short_key_is_for_this_machine_only_with_a_warning() -> None:
     manager = QueueManager(("", 0), b"abc")
     with pytest.warns(RuntimeWarning, match="3 characters: listening on this machine only"):
         manager.start()
@@ -262,7 +262,7 @@ def test_a_forked_child_that_ends_or_shuts_down_leaves_its_parents_server_alone(
     assert list(home.iterdir()) == []
 
 
-def test_who_waits_for_a_server_of_the_programs_own_that_dies_is_told_at_once() -> None:
+def test_a_wait_for_the_programs_own_server_fails_at_once_when_it_dies() -> None:
     before = set(psutil.Process().children())
     with SyncManager() as manager:
         [server] = set(psutil.Process().children()) - before
@@ -277,7 +277,7 @@ def test_who_waits_for_a_server_of_the_programs_own_that_dies_is_told_at_once() 
                     one.result(SECONDS)
 
 
-def test_nobody_waits_for_ever_for_a_master_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_call_waits_without_end_for_a_master_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tq.client.core.session.MASTER_TIMEOUT_SECONDS", 0.5)
     with SyncManager() as manager:
         other = SyncManager(manager.address, multiprocessing.current_process().authkey)

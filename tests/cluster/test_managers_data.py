@@ -1,4 +1,4 @@
-"""Named dicts, lists, Namespaces, Values and Arrays: one for all programs, whoever dies, and each call done once."""
+"""Named dicts, lists, Namespaces, Values and Arrays: shared by all programs, also when some die, and each call done once."""
 
 from __future__ import annotations
 
@@ -117,7 +117,9 @@ def test_threads_that_take_turns_through_one_proxy_lose_no_call(master: Master, 
     assert len(numbers) == 400
 
 
-def test_who_uses_one_that_was_deleted_is_told_so(master: Master, connect: Connect, admin: tq.App) -> None:
+def test_the_use_of_a_deleted_one_fails_with_that_reason(
+    master: Master, connect: Connect, admin: tq.App
+) -> None:
     counts = connect(master.address).dict(name="counts")
     counts["a"] = 1
     assert admin.object("get_data").delete("counts") == "dict"
@@ -137,10 +139,10 @@ def test_a_call_ends_when_the_master_stays_away(
         counts["a"] = 1
 
 
-def test_who_asks_for_an_answer_that_is_not_known_any_more_is_told_so(
+def test_a_call_whose_answer_is_no_longer_known_fails_with_that_reason(
     master: Master, connect: Connect
 ) -> None:
-    """And does not ask again and again: of a call that was lost with its connection, nothing else would be heard."""
+    """And does not ask again and again: of a call that was lost with its connection, there would be no other sign."""
     manager = connect(master.address)
     numbers, target = manager.list(name="numbers"), ("get_datum", "list", "numbers")
     one, two = (

@@ -78,7 +78,7 @@ def crowd(tmp_path: Path) -> Iterator[Crowd]:
 
 @pytest.fixture
 def patient(master_factory: MasterFactory) -> Master:
-    """A master that gives locks back late: here nobody who has one is gone."""
+    """A master that releases locks of absent holders late: in these tests no holder is gone."""
     return master_factory("--grace-seconds", 30, "--lease-seconds", 30)
 
 
@@ -100,7 +100,7 @@ def strike(chance: random.Random, master: Master, proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("seed", [1])
-def test_what_was_acknowledged_is_there_once_whoever_is_killed_and_whatever_is_cut(
+def test_what_was_acknowledged_is_there_once_under_all_kills_and_cuts(
     patient: Master, proxy_factory: ProxyFactory, crowd: Crowd, seed: int
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 - faults are to come again the same

@@ -83,7 +83,7 @@ def test_a_queue_as_an_argument_is_the_same_queue_in_the_child(
     assert (source.qsize(), target.qsize()) == (0, 0)
 
 
-def test_items_of_parent_and_child_are_told_apart(manager: Any, run: Callable[..., Any]) -> None:
+def test_items_of_parent_and_child_are_distinguished(manager: Any, run: Callable[..., Any]) -> None:
     """Each numbers its puts; after a fork both would have gone on with the same author and numbers."""
     source, both = manager.Queue(), manager.Queue()
     both.put("before")
@@ -194,7 +194,7 @@ def test_the_key_is_in_no_pickle_that_is_not_for_a_child_being_started(manager: 
         assert manager._authkey.encode() not in pickle.dumps(proxy)
 
 
-def test_what_is_ones_own_is_gone_for_everybody_with_its_maker(manager: Any) -> None:
+def test_what_is_ones_own_is_gone_for_all_with_its_maker(manager: Any) -> None:
     maker = Manager(manager.address, manager._authkey)
     maker.connect()
     items, lock = maker.Queue(), maker.Lock()

@@ -175,7 +175,7 @@ def test_every_item_is_a_json_object_when_a_program_reads(shell: Shell) -> None:
     assert done.returncode == FAILED
 
 
-def test_what_fails_is_told_with_its_line_and_the_others_go_on(shell: Shell) -> None:
+def test_what_fails_is_reported_with_its_line_and_the_others_go_on(shell: Shell) -> None:
     done = shell.map("cluster_tasks:sleep", "--jsonl", "--retries", 1, input=b'0\n"no number"\n0\n\xff\n')
     assert (done.returncode, done.stdout) == (FAILED, b"0\n0\n")
     first, second, third = done.stderr.decode().splitlines()
@@ -209,7 +209,7 @@ def test_first_results_come_before_the_input_ends(shell: Shell) -> None:
     assert process.wait(20) == 0
 
 
-def test_it_stops_quietly_when_nobody_reads_on(shell: Shell, waiting: Callable[[], int]) -> None:
+def test_it_stops_quietly_when_its_output_is_closed(shell: Shell, waiting: Callable[[], int]) -> None:
     endless = subprocess.Popen(["yes"], stdout=subprocess.PIPE)
     try:
         process = shell.start("map", "cluster_tasks:echo", "--queue", shell.queue, stdin=endless.stdout or 0)
@@ -361,7 +361,7 @@ def test_interrupted_twice_it_leaves_everything_running(shell: Shell, waiting: C
     job.check_all_once()
 
 
-def test_another_input_or_output_is_told(shell: Shell) -> None:
+def test_another_input_or_output_is_reported(shell: Shell) -> None:
     job = Noted(shell.home, lines=10, seconds=0)
     assert shell.append(job.out, "--journal", "j", *job.arguments, input=job.input) == (0, "")
     whole, changed = job.input.read_text(), shell.home / "changed"
@@ -425,7 +425,7 @@ def test_a_master_that_never_answers_leaves_nothing_to_go_on_with(shell: Shell) 
     assert shell.journals == []
 
 
-def test_a_closed_output_is_told(shell: Shell) -> None:
+def test_a_closed_output_is_reported(shell: Shell) -> None:
     words = [*command("tq"), "map", "a:b", ":::", "1"]
     environment = clean_environment(shell.home, {"TQ_URL": "tq://127.0.0.1:9", "TQ_AUTHKEY": "x" * 20})
     line = f"exec {shlex.join(words)} >&-"

@@ -1,4 +1,4 @@
-"""A node is one of the key that it came in with: whoever else says that it is that node is another one."""
+"""A node belongs to the key that it connected with: another key that claims the same node id is another node."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_worker_with_another_key_does_not_take_the_place_of_one(admin: tq.App,
     assert worker.call("get_dispatcher", "finish", [report]) == []  # it was never hung up on
 
 
-def test_a_lock_of_somebody_who_is_gone_is_not_kept_by_another_key(admin: tq.App, connect: Connect) -> None:
+def test_a_lock_of_an_absent_holder_is_not_kept_by_another_key(admin: tq.App, connect: Connect) -> None:
     node, token = os.urandom(16), os.urandom(16)
     holder = connect(new_key(admin, "client"), "client", node)
     assert holder.call("get_lock/kept", "acquire", token, False)
@@ -88,7 +88,7 @@ def test_a_lock_of_somebody_who_is_gone_is_not_kept_by_another_key(admin: tq.App
     assert keeper.call("get_lock/kept", "acquire", os.urandom(16), False)  # it was here all the time
 
 
-def test_whoever_comes_back_with_the_same_key_is_the_same_node(admin: tq.App, connect: Connect) -> None:
+def test_a_client_that_comes_back_with_the_same_key_is_the_same_node(admin: tq.App, connect: Connect) -> None:
     key, node, token = new_key(admin, "client"), os.urandom(16), os.urandom(16)
     first = connect(key, "client", node)
     assert first.call("get_lock/mine", "acquire", token, False)

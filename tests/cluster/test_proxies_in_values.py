@@ -159,9 +159,7 @@ def test_the_commands_print_values_that_hold_them(manager: Any, tmp_path: Path) 
         ("queue", ("ItemQueue", "q", "fifo", None)),
     ],
 )
-def test_one_that_somebody_made_up_is_no_value_and_its_item_stays(
-    manager: Any, kind: str, where: tuple[Any, ...]
-) -> None:
+def test_a_forged_one_is_no_value_and_its_item_stays(manager: Any, kind: str, where: tuple[Any, ...]) -> None:
     items = manager.Queue()
     items.put([Reference(kind, where, manager.app.cluster_id())])
     for _ in range(2):

@@ -354,7 +354,7 @@ def test_a_lease_that_fails_after_an_immediate_shutdown_gives_nothing_back(manag
         pass
 
 
-def test_a_queue_stays_shut_down_for_everybody_over_restarts_until_it_is_opened_again(
+def test_a_queue_stays_shut_down_for_all_programs_over_restarts_until_it_is_opened_again(
     master: Master, app: tq.App
 ) -> None:
     items = ItemQueue(app.session, "jobs")

@@ -46,13 +46,13 @@ def test_a_port_in_use_is_named_with_the_option_that_chooses_another(refuse: Ref
     )
 
 
-def test_an_address_of_another_machine_is_told_from_a_port_in_use(refuse: Refuse) -> None:
+def test_an_address_of_another_machine_is_distinguished_from_a_port_in_use(refuse: Refuse) -> None:
     assert "this machine has no address 192.0.2.1; use 0.0.0.0 for all of its addresses" in refuse(
         bind="192.0.2.1:0"
     )
 
 
-def test_a_host_that_nobody_knows_is_named(refuse: Refuse) -> None:
+def test_an_unknown_host_is_named(refuse: Refuse) -> None:
     said = refuse(bind="no-such-host.invalid:0")
     assert "no address is known for the host no-such-host.invalid; use one of this machine's" in said
 
@@ -83,14 +83,14 @@ def test_a_file_is_no_data_directory(refuse: Refuse, home: Path) -> None:
 @pytest.mark.skipif(
     not Path("/proc/self").exists(), reason="needs a directory in which nobody can make a file"
 )
-def test_a_directory_in_which_nothing_can_be_made_is_told_of(refuse: Refuse) -> None:
+def test_a_directory_in_which_nothing_can_be_made_is_reported(refuse: Refuse) -> None:
     said = refuse(data="/proc/self")
     assert "/proc/self" in said
     assert "for this user" in said
     assert "choose another with --data" in said
 
 
-def test_a_lock_that_cannot_be_written_is_told_of(refuse: Refuse, home: Path) -> None:
+def test_a_lock_that_cannot_be_written_is_reported(refuse: Refuse, home: Path) -> None:
     (home / "data" / "master.lock").mkdir(parents=True)
     said = refuse()
     assert "data/master.lock is a directory, not the lock of a master; move it away" in said
@@ -224,7 +224,7 @@ def test_what_cannot_be_exposed_is_refused_with_the_line_to_write(
 # the settings
 
 
-def test_everything_that_is_wrong_is_told_at_once(refuse: Refuse, home: Path) -> None:
+def test_everything_that_is_wrong_is_reported_at_once(refuse: Refuse, home: Path) -> None:
     (home / "master.toml").write_text("durabilty = 'os'\nresults_max = -1\n")
     said = refuse("--config", "master.toml", "--log-level", "loud")
     assert "master.toml: unknown key 'durabilty'; did you mean durability?" in said
@@ -259,7 +259,7 @@ def test_a_worker_with_a_clients_key_is_not_ready_before_it_is_refused(master: M
     assert "this key is a client key and cannot be used as worker" in done.stderr
 
 
-def test_code_that_cannot_be_imported_is_told_by_its_traceback_and_nothing_else(home: Path) -> None:
+def test_code_that_cannot_be_imported_is_reported_by_its_traceback_and_nothing_else(home: Path) -> None:
     (home / "bad.py").write_text("import no_such_module\n", "utf-8")
     done = run_program("tq-worker", "--authkey", AUTHKEY, "bad.py", home=home)
     assert done.returncode == 2
@@ -288,7 +288,7 @@ except StoreError as error:
 """
 
 
-def test_a_limit_on_the_size_of_files_is_not_told_as_a_broken_disk(home: Path) -> None:
+def test_a_limit_on_the_size_of_files_is_not_reported_as_a_broken_disk(home: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FILL, "tq.db"], cwd=home, capture_output=True, text=True, timeout=60
     )

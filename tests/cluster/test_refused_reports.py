@@ -1,4 +1,4 @@
-"""Reports that the master refuses, from a real worker: each costs its attempt, and nobody else anything."""
+"""Reports that the master refuses, from a real worker: each costs its own attempt and nothing else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_report_the_master_refuses_costs_its_attempt_and_not_the_connection(
     assert worker.terminate() == 0
 
 
-def test_a_wish_that_no_delay_may_have_is_told_where_it_was_made(
+def test_a_wish_that_no_delay_may_have_is_reported_where_it_was_made(
     cluster: tuple[object, tq.App], tmp_path: Path
 ) -> None:
     _, app = cluster

@@ -1,4 +1,4 @@
-"""A key that is revoked: whoever came in with it, or is about to, however old that is."""
+"""A revoked key: its connections and handshakes end, however old they are."""
 
 from __future__ import annotations
 

@@ -270,7 +270,7 @@ except LockLost as error:
 
 @pytest.fixture
 def holder(master: Master, home: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    """A program that acquires the lock "report", says its token, and releases it when it is told to."""
+    """A program that acquires the lock "report", prints its token, and releases it on request."""
     started: list[subprocess.Popen[str]] = []
 
     def start() -> subprocess.Popen[str]:
@@ -315,7 +315,7 @@ def test_a_lock_whose_holder_is_killed_is_the_next_ones(
     assert lock.token == 2
 
 
-def test_a_holder_that_was_stopped_for_too_long_has_lost_it_and_is_told(
+def test_a_holder_that_was_stopped_for_too_long_has_lost_it_and_gets_an_error(
     app: tq.App, holder: Callable[[], subprocess.Popen[str]]
 ) -> None:
     program = holder()
@@ -393,8 +393,8 @@ def test_everything_is_waited_for_over_the_masters_death(
     barrier.wait(SECONDS)
     with condition:
         condition.notify_all()
-    told = [result(one) for one in waiting]
-    assert told in ([True, 0, True], [True, 1, True])
+    results = [result(one) for one in waiting]
+    assert results in ([True, 0, True], [True, 1, True])
     assert semaphore.get_value() == 3
 
 

@@ -32,7 +32,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_nothing_that_asked_for_no_waiting_waits_for_ever(
+def test_nothing_that_asked_for_no_waiting_waits_without_end(
     master: Master, app: tq.App, threads: ThreadPoolExecutor
 ) -> None:
     barrier, semaphore, event = (

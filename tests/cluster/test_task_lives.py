@@ -70,7 +70,7 @@ def test_a_paused_queue_hands_nothing_out_until_it_is_resumed(
     assert waiting.result(timeout=20) == 2
 
 
-def test_a_task_that_nobody_knows_waits_and_says_why(cluster: Cluster) -> None:
+def test_a_task_that_no_worker_knows_waits_and_says_why(cluster: Cluster) -> None:
     handle = cluster.app.submit("elsewhere:job", 1)
     shown = cluster.app.call(["get_tasks"], "show", uuid.UUID(handle.id).bytes)
     assert "elsewhere:job" in shown["why"]
@@ -184,7 +184,7 @@ def test_a_waiting_task_is_cancelled_at_once(app: tq.App) -> None:
         handle.result(timeout=20)
 
 
-def test_a_running_task_is_told_and_cleans_up(app: tq.App, tmp_path: Path) -> None:
+def test_a_running_task_is_notified_and_cleans_up(app: tq.App, tmp_path: Path) -> None:
     started, tidied = tmp_path / "a", tmp_path / "b"
     handle = app.submit("cluster_tasks:tidy", str(started), str(tidied))
     eventually(started.exists)

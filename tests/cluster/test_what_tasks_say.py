@@ -1,4 +1,4 @@
-"""What tasks print and tell, from the child through the master to whoever asks."""
+"""Output and progress of tasks, from the child process through the master to the reader."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_arguments_with_the_name_of_a_secret_are_hidden(cluster: Cluster, app: t
     handle.cancel()
 
 
-def test_a_worker_shows_what_its_tasks_print_and_tells_how_much_memory_it_has(
+def test_a_worker_shows_what_its_tasks_print_and_reports_how_much_memory_it_has(
     worker_factory: WorkerFactory, admin: tq.App
 ) -> None:
     worker = worker_factory(slots=1)

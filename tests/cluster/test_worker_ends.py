@@ -108,7 +108,7 @@ def test_what_has_ended_when_the_second_signal_comes_is_reported_and_not_run_aga
     assert running.handles[0].state == tq.State.READY
 
 
-def test_a_third_signal_waits_for_nobody(
+def test_a_third_signal_waits_for_nothing(
     app: tq.App, master: Master, worker_factory: WorkerFactory, tmp_path: Path
 ) -> None:
     worker = worker_factory(slots=1)

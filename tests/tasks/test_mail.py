@@ -421,7 +421,7 @@ def test_a_refused_login_is_tried_again_and_keeps_the_password_secret(
     assert server.deliveries == []
 
 
-def test_starttls_encrypts_before_anybody_logs_in(
+def test_starttls_encrypts_before_the_login(
     make_server: Callable[..., Server], certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
@@ -443,7 +443,7 @@ def test_smtps_is_encrypted_from_the_first_byte(
 
 
 @pytest.mark.parametrize("scheme", ["smtps", "smtp+starttls"])
-def test_a_certificate_nobody_vouches_for_is_not_trusted(
+def test_a_certificate_that_no_ca_vouches_for_is_not_trusted(
     make_server: Callable[..., Server], certificate: Path, scheme: str
 ) -> None:
     options = {"tls" if scheme == "smtps" else "tls_context": context(certificate)}
@@ -495,7 +495,7 @@ def test_each_scheme_has_its_port(scheme: str, port: int) -> None:
         ({"TQ_SMTP_PASSWORD_FILE": "/"}, r"TQ_SMTP_PASSWORD_FILE: .*directory"),
     ],
 )
-def test_a_wrong_setting_is_told_with_its_name(environment: dict[str, str], words: str) -> None:
+def test_a_wrong_setting_is_reported_with_its_name(environment: dict[str, str], words: str) -> None:
     with pytest.raises(tq.ConfigError, match=words):
         SmtpSettings.from_environment(environment)
 

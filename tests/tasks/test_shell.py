@@ -71,7 +71,7 @@ def test_a_command_has_no_input() -> None:
     assert run(["cat"])["stdout"] == b""
 
 
-def test_it_runs_where_and_with_what_it_is_told(tmp_path: Path) -> None:
+def test_it_runs_in_the_given_folder_with_the_given_variables(tmp_path: Path) -> None:
     done = run([SH, "-c", 'pwd; echo $WORD; test -n "$PATH"'], cwd=str(tmp_path), env={"WORD": "a b"})
     assert done["stdout"].decode().split("\n") == [str(tmp_path.resolve()), "a b", ""]
 
@@ -99,7 +99,7 @@ def test_a_failure_has_the_output_too() -> None:
     }
 
 
-def test_a_folder_that_is_not_there_is_told() -> None:
+def test_a_folder_that_is_not_there_is_reported() -> None:
     with pytest.raises(CommandFailed, match="'/no/such/folder'"):
         run(["true"], cwd="/no/such/folder")
 
@@ -146,7 +146,7 @@ def test_when_its_time_is_over_the_whole_group_ends(strike_when_there_is: Path, 
         eventually(lambda pid=pid: gone(pid))  # type: ignore[misc]
 
 
-def test_a_command_hears_signals_that_the_worker_ignores() -> None:
+def test_a_command_receives_signals_that_the_worker_ignores() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         assert failed(SH, "-c", "kill -INT $$; sleep 5").tq_detail["exit_code"] == 128 + signal.SIGINT

@@ -68,7 +68,7 @@ def test_a_dry_run_performs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert "would retry 2,345 tasks (2,345 failed)" in capsys.readouterr().out
 
 
-def test_where_nobody_can_be_asked_nothing_is_done_and_the_line_to_write_is_told() -> None:
+def test_without_a_terminal_nothing_is_done_and_the_line_to_write_is_shown() -> None:
     numbers = Numbers(5)
     with pytest.raises(InvalidArgument, match=r"would retry 5 tasks \(5 failed\); .* write .* --yes"):
         do(numbers, yes=False)
@@ -111,6 +111,6 @@ def test_a_master_that_goes_away_leaves_a_count(capsys: pytest.CaptureFixture[st
     assert "1,000 of 5,000 are ready again, then:" in capsys.readouterr().err
 
 
-def test_programs_are_told_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_programs_are_reported_in_json(capsys: pytest.CaptureFixture[str]) -> None:
     do(Numbers(7), as_json=True)
     assert json.loads(capsys.readouterr().out) == {"tasks": 7, "matched": 7, "stopped": False}

@@ -47,7 +47,7 @@ def test_every_option_is_explained(path: str, command: click.Command) -> None:
     assert not silent, f"{path}: say help='…' for {', '.join(silent)}"
 
 
-def test_every_command_of_tq_is_told_in_one_line_of_its_section() -> None:
+def test_every_command_of_tq_has_one_line_of_its_section() -> None:
     room = {True: LEFT_COLUMNS, False: COLUMNS - LEFT_COLUMNS - 1}
     names = {name for part in SECTIONS.values() for name in part}
     for index, (title, commands) in enumerate(SECTIONS.items()):
@@ -134,7 +134,7 @@ def test_nothing_is_coloured_in_a_pipe() -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_shell_is_told_how_to_complete(shell: str) -> None:
+def test_the_shell_gets_its_completion(shell: str) -> None:
     environment = {**os.environ, "_TQ_COMPLETE": f"{shell}_source"}
     done = subprocess.run(
         [sys.executable, "-c", "from tq.client.cli import main; main(prog_name='tq')"],

@@ -24,7 +24,7 @@ def test_a_result_hides_what_an_argument_of_that_name_would_hide(show: Any) -> N
     assert "anne" in shown
 
 
-def test_what_a_failure_tells_hides_secrets() -> None:
+def test_what_a_failure_shows_hides_secrets() -> None:
     shown = str(_failure(Failure("E", "bad", "", dict(LOGIN)).encode()))
     assert "hunter2" not in shown
     assert "anne" in shown

@@ -60,7 +60,7 @@ def test_an_expression_is_a_filter(expression: str, meaning: dict[str, Any]) -> 
         ("queue=a queue=b", "queue is given twice; several values go into one: queue=one,other"),
     ],
 )
-def test_a_wrong_expression_is_told_with_what_would_be_right(expression: str, words: str) -> None:
+def test_a_wrong_expression_is_reported_with_what_would_be_right(expression: str, words: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
         to_filter(split(expression), NOW)
     assert words in str(caught.value)

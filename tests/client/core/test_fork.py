@@ -1,4 +1,4 @@
-"""A program that forks while it waits for outcomes: the child lets go of them, whatever was imported first."""
+"""A program that forks while it waits for outcomes: the child drops the waits, in any order of imports."""
 
 from __future__ import annotations
 

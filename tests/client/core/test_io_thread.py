@@ -68,7 +68,7 @@ class ManualTransport:
 
 
 class ManualOpener:
-    """Opens lines, or fails as told. Each opening is noted."""
+    """Opens transports, or fails as the test says. Each attempt is counted."""
 
     def __init__(self) -> None:
         self.errors: list[tq.TqError] = []
@@ -138,10 +138,10 @@ def test_calls_of_many_threads_are_all_answered(link: ClientLink, opener: Manual
     assert sorted(future.result(SECONDS) for future in futures) == list(range(1, 201))
 
 
-def test_the_first_connection_is_tried_for_a_while_and_then_everybody_is_told(
+def test_the_first_connection_is_tried_for_a_while_and_then_all_callers_get_an_error(
     link: ClientLink, opener: ManualOpener
 ) -> None:
-    opener.always = tq.Unreachable("nobody there; is tq-master running?")
+    opener.always = tq.Unreachable("no listener; is tq-master running?")
     box = OutcomeBox()
     link.watch(box, [b"x" * 16])
     with pytest.raises(tq.Unreachable, match="is tq-master running"):
@@ -152,7 +152,7 @@ def test_the_first_connection_is_tried_for_a_while_and_then_everybody_is_told(
 
 
 def test_after_giving_up_the_next_call_tries_again(link: ClientLink, opener: ManualOpener) -> None:
-    opener.always = tq.Unreachable("nobody there")
+    opener.always = tq.Unreachable("no listener")
     with pytest.raises(tq.Unreachable):
         submit(link).result(SECONDS)
     opener.always = None
@@ -182,7 +182,7 @@ def test_a_program_with_a_seed_gets_the_same_numbers_while_we_reconnect(
     assert random.getstate() == before
 
 
-def test_a_refused_key_is_told_to_everybody_at_once_and_never_tried_again(
+def test_a_refused_key_is_reported_to_all_callers_at_once_and_never_tried_again(
     link: ClientLink, opener: ManualOpener
 ) -> None:
     opener.errors = [tq.Rejected("wrong key")]
@@ -196,7 +196,7 @@ def test_a_refused_key_is_told_to_everybody_at_once_and_never_tried_again(
     assert opener.attempts == 1
 
 
-def test_a_stranger_at_the_port_is_told_at_once(link: ClientLink, opener: ManualOpener) -> None:
+def test_another_server_at_the_port_is_reported_at_once(link: ClientLink, opener: ManualOpener) -> None:
     opener.errors = [tq.ProtocolError("this is a web server")]
     with pytest.raises(tq.ProtocolError, match="web server"):
         submit(link).result(SECONDS)
@@ -302,7 +302,7 @@ def test_an_await_that_was_cancelled_does_not_disturb_the_others(
 def test_what_is_posted_by_something_that_was_posted_is_done_with_it(
     app: tq.App, master: MasterInMemory
 ) -> None:
-    """A call behind a submissions's submits is a question about them: it must not overtake them."""
+    """A call after the submits of a submission queue may be about them: it must not overtake them."""
     app.call(("get_tasks",), "states", [])
     done: list[str] = []
     over = threading.Event()
@@ -321,7 +321,7 @@ def until_done(link: ClientLink) -> Any:
     return link.call(("get_queue", "q"), "confirm", ([b"t" * 16],), repeatable=True, until_done=True)
 
 
-def test_what_is_insisted_on_is_asked_again_on_the_same_line_after_the_store_has_failed(
+def test_a_call_until_done_is_repeated_on_the_same_connection_after_the_store_has_failed(
     link: ClientLink, opener: ManualOpener
 ) -> None:
     future = until_done(link)
@@ -332,7 +332,7 @@ def test_what_is_insisted_on_is_asked_again_on_the_same_line_after_the_store_has
     assert future.result(SECONDS) == "done"
 
 
-def test_closing_waits_for_what_was_insisted_on_and_for_nothing_else(
+def test_closing_waits_for_calls_until_done_and_for_nothing_else(
     link: ClientLink, opener: ManualOpener
 ) -> None:
     future, other = until_done(link), submit(link)
@@ -349,7 +349,7 @@ def test_closing_waits_for_what_was_insisted_on_and_for_nothing_else(
     assert transport.closed_with is not None
 
 
-def test_closing_comes_back_for_what_was_insisted_on_when_its_connection_is_lost(
+def test_closing_reconnects_for_a_call_until_done_when_its_connection_is_lost(
     link: ClientLink, opener: ManualOpener
 ) -> None:
     future = until_done(link)
@@ -364,7 +364,7 @@ def test_closing_comes_back_for_what_was_insisted_on_when_its_connection_is_lost
     assert future.result(0) == "done"
 
 
-def test_closing_has_an_end_though_what_was_insisted_on_is_never_answered(
+def test_closing_has_an_end_though_a_call_until_done_is_never_answered(
     link: ClientLink, opener: ManualOpener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tq.client.core.io_thread.FINISH_SECONDS", 0.1)

@@ -72,7 +72,7 @@ def test_an_answer_settles_its_call_once() -> None:
     assert not pending.has_work
 
 
-def test_what_is_insisted_on_goes_out_again_until_it_is_done() -> None:
+def test_a_call_until_done_is_sent_again_until_it_is_done() -> None:
     pending = PendingCalls("default")
     pending.connected()
     ask(pending, "a", until_done=True)
@@ -175,7 +175,7 @@ def test_outcomes_go_to_who_listens_and_the_collecting_ends_with_the_last() -> N
     assert not pending.has_work
 
 
-def test_two_listeners_of_one_task_both_hear_of_it_and_it_is_watched_once() -> None:
+def test_two_listeners_of_one_task_both_get_its_outcome_and_it_is_watched_once() -> None:
     listening = Listening(1)
     pending = listening.pending
     pending.watch("other", ids(1))
@@ -250,7 +250,7 @@ def test_a_refused_watch_ends_the_waiting_of_its_listener() -> None:
     assert pending.watched_tasks == 0
 
 
-def test_a_failing_store_ends_nobodys_waiting_the_next_connection_watches_anew() -> None:
+def test_a_failing_store_ends_no_wait_and_the_next_connection_watches_again() -> None:
     here = Listening(1, 2)
     here.pending.watch("box", ids(3))
     [watch] = here.pending.take_outgoing()
@@ -273,7 +273,7 @@ def test_a_refused_submit_ends_the_watching_of_its_tasks_only() -> None:
     assert pending.watched_tasks == 1
 
 
-def test_forgetting_a_listener_unwatches_what_nobody_else_waits_for() -> None:
+def test_forgetting_a_listener_unwatches_tasks_without_another_listener() -> None:
     listening = Listening(1, 2)
     pending = listening.pending
     pending.watch("other", ids(2))
@@ -305,7 +305,7 @@ def test_a_forgotten_task_whose_submit_is_under_way_is_still_submitted() -> None
     assert sent(pending) == [("submit", "new")]
 
 
-def test_giving_up_tells_everybody_and_leaves_nothing() -> None:
+def test_giving_up_fails_all_and_leaves_nothing() -> None:
     listening = Listening(1)
     pending = listening.pending
     ask(pending, "a")

@@ -1,4 +1,4 @@
-"""A client's history: what it asked for and was told, when TQ_HISTORY asks for it."""
+"""A client's history with TQ_HISTORY: its submits and the outcomes that it received."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def test_submits_and_outcomes_are_written_down(history: Path, app: tq.App, maste
     assert task.submit(4).result(timeout=5) == 8
     with app.batch():
         task.using(delivery="at_most_once").submit(5)
-    told = events(history)
-    assert [event["what"] for event in told] == [
+    recorded = events(history)
+    assert [event["what"] for event in recorded] == [
         "submitting",
         "acknowledged",
         "heard",
         "submitting",
         "acknowledged",
     ]
-    assert [event["once"] for event in told if event["what"] == "submitting"] == [False, True]
-    [heard] = [event for event in told if event["what"] == "heard"]
-    assert (heard["state"], heard["digest"]) == (tq.State.SUCCEEDED.number, digest(encode(8)))
+    assert [event["once"] for event in recorded if event["what"] == "submitting"] == [False, True]
+    [outcome] = [event for event in recorded if event["what"] == "heard"]
+    assert (outcome["state"], outcome["digest"]) == (tq.State.SUCCEEDED.number, digest(encode(8)))
 
 
 def test_a_refused_submit_is_not_acknowledged(history: Path, app: tq.App, master: MasterInMemory) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import tq
 
-KEY = "a-secret-that-nobody-may-see"
+KEY = "a-secret-that-must-not-be-shown"
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def test_an_app_without_any_setting_says_the_lines_to_write_when_it_is_used(
     assert lines == ["tq dev jobs.py", "app = tq.App('tq://host:5000', authkey=…)"]
 
 
-def test_a_missing_key_is_told_with_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_key_is_reported_with_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TQ_URL", "tq://localhost:1")
     with pytest.raises(tq.InvalidArgument, match=r"authkey=.*TQ_AUTHKEY"):
         tq.App().submit("m:f")
@@ -42,7 +42,7 @@ def test_an_address_that_is_none_is_refused_at_once_with_an_example(url: str) ->
         tq.App(url)
 
 
-def test_a_mistyped_token_is_told_before_anything_is_sent() -> None:
+def test_a_mistyped_token_is_reported_before_anything_is_sent() -> None:
     with pytest.raises(tq.InvalidArgument, match="mistyped"):
         tq.App("localhost:1", authkey="tq1.abc").submit("m:f")
 

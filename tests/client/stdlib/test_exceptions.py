@@ -1,4 +1,4 @@
-"""Exceptions of tasks, made anew for those who expect their own."""
+"""Exceptions of tasks, rebuilt for callers that expect their own types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tq.common.values.failure import Failure, to_error
 
 
 def travelled(call: Callable[[], object]) -> tuple[BaseException, BaseException]:
-    """What a call raised, and what its caller elsewhere is told."""
+    """The exception that a call raised, and the one that its remote caller gets."""
     try:
         call()
     except BaseException as raised:
@@ -65,7 +65,7 @@ def test_notes_come_along() -> None:
         ValueError(b"x" * 10_000),
     ],
 )
-def test_what_cannot_be_made_anew_is_a_task_error_with_its_type(error: BaseException) -> None:
+def test_what_cannot_be_rebuilt_is_a_task_error_with_its_type(error: BaseException) -> None:
     _, told = travelled(lambda: fail(error))
     assert isinstance(told, TaskError)
     assert told.type == type(error).__name__

@@ -101,7 +101,7 @@ def test_an_exception_is_of_its_own_type_with_the_remote_traceback_as_its_cause(
         list(executor.map(jobs.fail, ["a", "b"], chunksize=2))
 
 
-def test_what_waits_is_cancelled_and_those_who_wait_for_it_are_told(
+def test_what_waits_is_cancelled_and_its_waiters_get_an_error(
     executor: tq.Executor, master: MasterInMemory
 ) -> None:
     master.runs_at_once = False
@@ -130,7 +130,7 @@ def test_what_runs_is_not_cancelled(executor: tq.Executor, master: MasterInMemor
     assert future.result(SECONDS) == 2
 
 
-def test_callbacks_are_called_with_the_future_and_their_errors_harm_nobody(
+def test_callbacks_are_called_with_the_future_and_their_errors_do_no_harm(
     executor: tq.Executor, caplog: pytest.LogCaptureFixture
 ) -> None:
     called = threading.Event()
@@ -170,7 +170,7 @@ def test_after_shutdown_nothing_is_taken_and_what_was_sent_comes_home(
     executor.shutdown()
 
 
-def test_shutdown_may_cancel_what_nobody_has_begun(executor: tq.Executor, master: MasterInMemory) -> None:
+def test_shutdown_may_cancel_what_no_worker_has_begun(executor: tq.Executor, master: MasterInMemory) -> None:
     master.runs_at_once = False
     futures = [executor.submit(jobs.double, number) for number in range(3)]
     assert not futures[-1].running()
@@ -227,7 +227,7 @@ def test_a_cluster_that_cannot_be_reached_is_a_broken_executor() -> None:
         executor.submit(math.sqrt, 2.0).result(SECONDS)
 
 
-def test_an_executor_that_is_let_go_ends_its_thread(master: MasterInMemory) -> None:
+def test_an_executor_that_is_dropped_ends_its_thread(master: MasterInMemory) -> None:
     master.functions["tests.client.jobs:double"] = master.functions[f"{jobs.__name__}:double"] = jobs.double
     executor = tq.Executor()
     assert executor.submit(jobs.double, 1).result(SECONDS) == 2

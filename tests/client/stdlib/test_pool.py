@@ -106,7 +106,7 @@ def test_callbacks_get_the_result_or_the_error(pool: tq.Pool) -> None:
     assert isinstance(told[1], ValueError)
 
 
-def test_a_callback_that_raises_harms_nobody(pool: tq.Pool, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_callback_that_raises_does_no_harm(pool: tq.Pool, caplog: pytest.LogCaptureFixture) -> None:
     def broken(_: object) -> None:
         raise RuntimeError("in a callback")
 
@@ -153,7 +153,7 @@ def short_rope(monkeypatch: pytest.MonkeyPatch) -> int:
     return 10
 
 
-def test_an_iterable_without_end_is_read_as_its_results_are_taken_and_holds_up_nobody(
+def test_an_iterable_without_end_is_read_as_its_results_are_taken_and_delays_no_other(
     pool: tq.Pool, short_rope: int
 ) -> None:
     read: list[int] = []
@@ -185,7 +185,7 @@ def test_who_joins_a_pool_waits_for_all_of_an_imap_taken_or_not(
     assert results is None or list(results) == [2 * number for number in range(100)]
 
 
-def test_an_imap_that_is_let_go_is_done_all_the_same(
+def test_an_imap_that_is_dropped_is_done_all_the_same(
     pool: tq.Pool, master: MasterInMemory, short_rope: int
 ) -> None:
     done = threading.Event()
@@ -210,7 +210,7 @@ def test_terminate_ends_an_imap_that_rests(pool: tq.Pool, short_rope: int) -> No
         list(results)
 
 
-def test_terminate_tells_who_waits_behind_an_iterable_that_blocks(
+def test_terminate_fails_the_waits_behind_an_iterable_that_blocks(
     pool: tq.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tq.client.stdlib.pool_feeder.CANCEL_SECONDS", 0.1)
@@ -246,7 +246,7 @@ def test_a_closed_pool_takes_nothing_and_finishes_what_it_has(pool: tq.Pool) -> 
             call(jobs.double, [1])  # type: ignore[operator]
 
 
-def test_terminate_cancels_and_tells_those_who_wait(pool: tq.Pool, master: MasterInMemory) -> None:
+def test_terminate_cancels_and_fails_the_waits(pool: tq.Pool, master: MasterInMemory) -> None:
     master.runs_at_once = False
     result = pool.map_async(jobs.double, range(10), chunksize=1)
     single = pool.apply_async(jobs.double, (1,))

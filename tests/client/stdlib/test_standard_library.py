@@ -41,7 +41,7 @@ PAIRS: list[tuple[type, type, str]] = [
     (multiprocessing.pool.IMapIterator, pool_results.IMapIterator, "from-pool"),
     (concurrent.futures.ProcessPoolExecutor, tq.Executor, "from-futures"),
 ]
-# Not documented and nobody's to use, or deprecated and no proxy's.
+# Undocumented and private, or deprecated and not part of proxies.
 INNER = {"Process", "all_tasks_done", "is_mutex", "mutex", "not_empty", "not_full", "unfinished_tasks"}
 INNER |= {"isSet", "notifyAll"}
 
@@ -57,7 +57,7 @@ def public(kind: type) -> set[str]:
 @pytest.mark.parametrize(
     ("theirs", "ours", "where"), PAIRS, ids=lambda value: getattr(value, "__name__", value)
 )
-def test_every_public_name_is_there_or_told_of(theirs: type, ours: type, where: str) -> None:
+def test_every_public_name_is_there_or_is_listed_as_missing(theirs: type, ours: type, where: str) -> None:
     text = page(where)
     missing = [name for name in sorted(public(theirs) - public(ours)) if f"`{name}" not in text]
     assert not missing, f"{ours.__name__} has no {missing}; docs/howto/{where}.md says nothing of it"
@@ -66,7 +66,7 @@ def test_every_public_name_is_there_or_told_of(theirs: type, ours: type, where: 
 @pytest.mark.parametrize(
     ("theirs", "ours", "where"), PAIRS, ids=lambda value: getattr(value, "__name__", value)
 )
-def test_every_argument_has_its_name_or_is_told_of(theirs: type, ours: type, where: str) -> None:
+def test_every_argument_has_its_name_or_is_listed_as_missing(theirs: type, ours: type, where: str) -> None:
     text = page(where)
     missing = [
         f"{name}({argument})"

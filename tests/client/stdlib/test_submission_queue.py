@@ -92,7 +92,7 @@ def test_the_blobs_of_one_call_are_bounded() -> None:
 
 
 class Harness:
-    """A submissions over a link that answers when it is told to; every receiver is its own."""
+    """A submission queue over a link that the test answers by hand."""
 
     def __init__(self) -> None:
         self.link = ManualLink()
@@ -131,14 +131,14 @@ def test_a_question_is_not_asked_before_what_it_may_be_about_was_sent() -> None:
     harness.end(first + second + third)
 
 
-def test_when_there_is_no_way_to_the_master_what_has_gathered_is_told_as_well() -> None:
+def test_when_there_is_no_way_to_the_master_what_has_gathered_fails_as_well() -> None:
     harness = Harness()
     first, second, third = harness.send(1), harness.send(1), harness.send(1)
     for answer in list(harness.link.answers):
-        answer.set_exception(Unreachable("nobody there"))
+        answer.set_exception(Unreachable("no listener"))
     assert harness.submissions.join(20)
     assert [ids for ids, _ in harness.link.calls] == [first, second]
-    assert third  # told without being sent
+    assert third  # failed without being sent
     harness.end([])
 
 

@@ -101,7 +101,7 @@ def test_an_error_in_the_block_goes_on_and_what_was_submitted_is_stored(
     assert handle.result(timeout=5) == 2
 
 
-def test_an_error_in_the_block_tells_what_could_not_be_stored(
+def test_an_error_in_the_block_notes_what_could_not_be_stored(
     app: tq.App, double: Any, master: MasterInMemory
 ) -> None:
     master.refusals["submit"] = tq.StoreError("the disk is full")

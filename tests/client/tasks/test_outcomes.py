@@ -84,7 +84,7 @@ def test_an_event_loop_waits_without_blocking() -> None:
     asyncio.run(main())
 
 
-def test_an_event_loop_hears_of_a_failure() -> None:
+def test_an_event_loop_gets_a_failure() -> None:
     async def main() -> None:
         box = OutcomeBox()
         wait = asyncio.ensure_future(box.wait_async(A, None))
@@ -134,6 +134,6 @@ def test_a_bad_end_without_a_report_still_has_a_message() -> None:
     assert "cancelled" in str(TaskOutcome(int(StateNumber.CANCELLED), None).error(A))
 
 
-def test_a_task_nobody_knows_is_an_unknown_task() -> None:
+def test_a_task_that_is_not_known_is_an_unknown_task() -> None:
     with pytest.raises(tq.UnknownTask, match="61616161-6161"):
         TaskOutcome(UNKNOWN, None).value(A)

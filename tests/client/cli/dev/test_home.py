@@ -1,4 +1,4 @@
-"""Where `tq dev` keeps its state: in nothing that somebody else has laid there."""
+"""The state directory of `tq dev`: links and files of other users are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `tq dev` shows of what it is told."""
+"""The output of `tq dev` for the records that it receives."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_versions_that_differ_are_named() -> None:
     assert f"this tq is {VERSION}" in found(judging.judge_versions, "9.9.9", [])[1]
 
 
-def test_a_slow_line_is_told_with_the_way_round_it() -> None:
+def test_a_slow_line_is_reported_with_the_way_round_it() -> None:
     assert found(judging.judge_round_trip, [0.0003, 0.0004, 0.02]) == (
         OK,
         "0.4 ms to the master and back (median of 3, slowest 20 ms)",
@@ -67,7 +67,7 @@ def test_a_disk_is_judged_by_room_and_fsync(free: float, fsync: float, level: st
     assert words in told[1]
 
 
-def test_a_disk_that_somebody_else_measures_is_asked_for_again() -> None:
+def test_a_disk_that_another_check_measures_is_a_warning() -> None:
     assert found(judging.judge_disk, {})[0] == WARNING
 
 
@@ -88,7 +88,9 @@ def test_workers_are_counted_and_missing_ones_started() -> None:
         ({"commit_seconds": 0.0, "durability": "memory"}, WARNING, "nothing survives"),
     ],
 )
-def test_commits_that_are_slow_or_not_to_disk_are_told(info: dict[str, Any], level: str, words: str) -> None:
+def test_commits_that_are_slow_or_not_to_disk_are_reported(
+    info: dict[str, Any], level: str, words: str
+) -> None:
     told = found(judging.judge_commit, info)
     assert told[0] == level
     assert words in told[1]

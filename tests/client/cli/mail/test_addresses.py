@@ -47,7 +47,7 @@ def test_an_address_travels_in_ascii(text: str, travels: str) -> None:
         ("anne@" + "tq." * 90 + "example", "longer than an address"),
     ],
 )
-def test_what_is_no_address_is_told_why(text: str, words: str) -> None:
+def test_what_is_no_address_is_refused_with_the_reason(text: str, words: str) -> None:
     with pytest.raises(UnfitRecipient, match=words):
         judged(text)
 

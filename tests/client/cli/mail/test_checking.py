@@ -42,14 +42,14 @@ def test_good_rows_are_planned_with_their_domains(tmp_path: Path) -> None:
     assert made.domains == 2
 
 
-def test_problems_are_told_with_their_lines_in_order(tmp_path: Path) -> None:
+def test_problems_are_reported_with_their_lines_in_order(tmp_path: Path) -> None:
     made = plan(tmp_path, 'name,email\nAnne,a@b.example\nBob\nCarl,c\nA,A@b.example\n"x\ny",d@b.example\n')
     assert [line for line, _ in ended(made)] == [3, 4, 5, 6]
     assert "A@b.example has a message by line 2 already" in ended(made)[2][1]
     assert [one.row.line for one in made.recipients] == [2]
 
 
-def test_a_placeholder_without_a_column_is_told_with_the_nearest(tmp_path: Path) -> None:
+def test_a_placeholder_without_a_column_is_reported_with_the_nearest(tmp_path: Path) -> None:
     made = plan(tmp_path, "Name,email,nane\nAnne,a@b.example,x\n")
     assert ended(made) == [
         (1, "Subject uses $name, which is no column; did you mean 'nane'?"),
@@ -61,7 +61,7 @@ def test_a_placeholder_without_a_column_is_told_with_the_nearest(tmp_path: Path)
     assert "did you mean 'NAME'?" in ended(made)[0][1]
 
 
-def test_a_file_without_addresses_is_told(tmp_path: Path) -> None:
+def test_a_file_without_addresses_is_reported(tmp_path: Path) -> None:
     assert ended(plan(tmp_path, "name,mail\nAnne,a@b.example\n")) == [
         (1, "To uses $email, which is no column; did you mean 'mail'?")
     ]
@@ -73,12 +73,12 @@ def test_an_empty_field_in_the_letter_is_noted(tmp_path: Path) -> None:
     assert len(made.recipients) == 2
 
 
-def test_a_bad_sender_is_told_once(tmp_path: Path) -> None:
+def test_a_bad_sender_is_reported_once(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match=r"--from: 'bob' is no address"):
         plan(tmp_path, "name,email\nA,a@b.example\nB,b@b.example\n", "Subject: a\nFrom: bob\n\ntext")
 
 
-def test_what_does_not_fit_a_task_is_told_with_the_ways_out(tmp_path: Path) -> None:
+def test_what_does_not_fit_a_task_is_reported_with_the_ways_out(tmp_path: Path) -> None:
     made = plan(tmp_path, "name,email\nA,a@b.example\n", size=ATTACHED_BYTES_MAX + 1, attach=("big.iso",))
     assert (
         f"may have {ATTACHED_BYTES_MAX:,}; put the large file where people can fetch it" in ended(made)[0][1]

@@ -50,7 +50,7 @@ def test_a_field_begins_no_other_header(tmp_path: Path, column: str, end: str) -
         letter(tmp_path).write(ANNE | {column: f"x{end}Bcc: victim@tq.example"})
 
 
-def test_dollars_are_doubled_and_others_told_with_their_line(tmp_path: Path) -> None:
+def test_dollars_are_doubled_and_others_are_reported_with_their_line(tmp_path: Path) -> None:
     assert TemplatePart("$$5 for $name", "t.txt").write(ANNE) == "$5 for Anne & Co"
     with pytest.raises(
         InvalidArgument, match=r"t\.txt, line 2: '\$5' is no \$column; a dollar sign is written \$\$"

@@ -42,7 +42,7 @@ def test_a_server_as_people_write_it(text: str, url: str) -> None:
         ("mx:70000", "out of range"),
     ],
 )
-def test_what_cannot_be_is_told_without_the_password(text: str, words: str) -> None:
+def test_what_cannot_be_is_reported_without_the_password(text: str, words: str) -> None:
     with pytest.raises(InvalidArgument, match=words) as caught:
         server_url(text)
     assert "secret" not in str(caught.value)

@@ -25,7 +25,7 @@ def test_rows_have_the_line_they_begin_in() -> None:
     assert table.rows == [Row(2, ("An\nne", "a@b.example")), Row(6, ("Bob", "b@b.example"))]
 
 
-def test_damaged_rows_are_told_and_hide_no_other() -> None:
+def test_damaged_rows_are_reported_and_hide_no_other() -> None:
     table = read_table(b'name,email\nAnne\nBob,b@b.example,x\n"Carl"s,c@b.example\nDora,d@b.example\n')
     assert [row.line for row in table.rows] == [5]
     assert [(one.line, one.text) for one in table.problems] == [
@@ -35,7 +35,7 @@ def test_damaged_rows_are_told_and_hide_no_other() -> None:
     ]
 
 
-def test_a_quote_that_is_never_closed_is_told_where_it_opens() -> None:
+def test_a_quote_that_is_never_closed_is_reported_where_it_opens() -> None:
     table = read_table(b'name,email\nAnne,a@b.example\n"Bob,b@b.example\nCarl,c@b.example\n')
     assert [one.line for one in table.problems] == [3]
 

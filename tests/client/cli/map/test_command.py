@@ -1,4 +1,4 @@
-"""``tq map`` and ``tq exec`` as commands: what is wrong is told before anything is sent."""
+"""``tq map`` and ``tq exec`` as commands: mistakes are reported before anything is sent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ USAGE = 2
         (["exec", "--env", "A", "true", ":::", "1"], "write --env NAME=VALUE"),
     ],
 )
-def test_a_wrong_command_is_told(
+def test_a_wrong_command_is_reported(
     arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

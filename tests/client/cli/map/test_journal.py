@@ -71,7 +71,7 @@ def test_a_torn_last_line_is_cut_off(path: Path) -> None:
             assert 7 in again.finished
 
 
-def test_a_changed_line_is_told(path: Path) -> None:
+def test_a_changed_line_is_reported(path: Path) -> None:
     written(path, line(1), line(2))
     finished = finished_in(path)
     finished.check(1, b"1")
@@ -80,7 +80,7 @@ def test_a_changed_line_is_told(path: Path) -> None:
         finished.check(2, b"two")
 
 
-def test_a_shorter_input_is_told(path: Path) -> None:
+def test_a_shorter_input_is_reported(path: Path) -> None:
     written(path, line(1), line(5))
     finished = finished_in(path)
     finished.check_end(5)
@@ -89,14 +89,14 @@ def test_a_shorter_input_is_told(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["task", "queue", "input"])
-def test_another_command_is_told(path: Path, name: str) -> None:
+def test_another_command_is_reported(path: Path, name: str) -> None:
     written(path)
     with pytest.raises(InvalidArgument, match=f"a run with {name} "):
         Journal.resume(path, {**WHAT, name: "other"}, FILE, bytes_shown=None)
 
 
 @pytest.mark.parametrize("text", [b"something else\n", b"{}\n", b'{"tq": "map", "version": 9}\n', b"[]\n"])
-def test_what_is_no_journal_is_told_and_left_alone(path: Path, text: bytes) -> None:
+def test_what_is_no_journal_is_reported_and_left_alone(path: Path, text: bytes) -> None:
     path.parent.mkdir()
     path.write_bytes(text)
     with pytest.raises(InvalidArgument, match="not a journal"):
@@ -107,7 +107,7 @@ def test_what_is_no_journal_is_told_and_left_alone(path: Path, text: bytes) -> N
 @pytest.mark.parametrize(
     "damage", ["1 zz + 5", "0 00000001 + 5", "1 00000001 * 5", "1 2", '{"output": 3}', "{"]
 )
-def test_a_damaged_line_is_told(path: Path, damage: str) -> None:
+def test_a_damaged_line_is_reported(path: Path, damage: str) -> None:
     written(path)
     with path.open("a") as file:
         file.write(damage + "\n")

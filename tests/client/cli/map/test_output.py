@@ -1,4 +1,4 @@
-"""Standard output as a pipe, a file and nobody: every byte once, and each record when its bytes are out."""
+"""Standard output as a pipe, as a file and closed: every byte once, and each record when its bytes are written."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_file_is_gone_on_with_at_its_end_and_can_be_cut(tmp_path: Path) -> Non
     assert path.read_bytes() == b"before\nnew\n"
 
 
-def test_a_reader_that_is_gone_is_told() -> None:
+def test_a_reader_that_is_gone_is_reported() -> None:
     reader, writer = os.pipe()
     output = Output(writer)
     os.close(reader)

@@ -62,7 +62,7 @@ def output(shell: str, line: str, item: str, folder: Path) -> str:
         ('printf %s "number {#}"; : {}', "number 7"),
     ],
 )
-def test_an_item_is_a_word_where_it_may_stand(
+def test_an_item_is_one_argument_where_it_is_allowed(
     shell: str, item: str, line: str, expected: str, tmp_path: Path
 ) -> None:
     trimmed = item.rstrip("\n") if "$(" in line.partition("printf %s ")[2][:4] else item  # as $(…) has it
@@ -229,7 +229,7 @@ def test_an_item_that_a_command_would_run_is_refused(line: str) -> None:
         'd=$(mktemp -d); ls {} | xargs -I% cp % "$d"; sed "s/a/$d/" {}; awk -v n=1 \'{print n}\' {}',
     ],
 )
-def test_what_gives_an_item_to_a_program_as_a_word_is_taken(line: str) -> None:
+def test_what_gives_an_item_to_a_program_as_an_argument_is_accepted(line: str) -> None:
     Template([line], for_shell=True)
 
 
@@ -258,5 +258,5 @@ def test_so_it_is_without_a_shell(words: list[str]) -> None:
         Template(words, for_shell=False)
 
 
-def test_a_line_with_nothing_but_numbers_in_its_places_is_nobodys_program() -> None:
+def test_a_line_with_nothing_but_numbers_in_its_places_is_safe_in_every_program() -> None:
     assert Template(["bash -c 'echo {#}' {#}"], for_shell=False).fill("x", 3) == ["bash", "-c", "echo 3", "3"]

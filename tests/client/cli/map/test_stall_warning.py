@@ -36,7 +36,7 @@ def task(**fields: Any) -> dict[str, Any]:
     return {"id": (1).to_bytes(16, "big"), "stuck": True, "why": "no worker serves it", **fields}
 
 
-def test_it_is_asked_and_told_once() -> None:
+def test_it_asks_once_and_warns_once() -> None:
     run = Run()
     assert [run.later(0), run.later(STUCK_SECONDS / 2), run.later(), run.later()] == [""] * 4
     assert run.questions == [(1).to_bytes(16, "big")]
@@ -57,7 +57,7 @@ def test_nothing_is_asked_once_an_item_has_ended_or_while_there_is_none() -> Non
     assert (run.questions, empty.questions) == ([], [])
 
 
-def test_what_goes_on_by_itself_or_is_not_known_is_not_told() -> None:
+def test_what_goes_on_by_itself_or_is_not_known_is_not_reported() -> None:
     busy, unknown = Run(), Run()
     for run in (busy, unknown):
         assert [run.later(0), run.later()] == ["", ""]

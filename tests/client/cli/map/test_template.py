@@ -54,12 +54,12 @@ def test_without_a_place_the_item_goes_behind() -> None:
 
 
 @pytest.mark.parametrize("template", ["", "  ", "'open"])
-def test_what_is_no_command_is_told(template: str) -> None:
+def test_what_is_no_command_is_reported(template: str) -> None:
     with pytest.raises(InvalidArgument, match="command"):
         Template([template], for_shell=False)
 
 
-def test_an_option_behind_a_command_of_one_word_is_told() -> None:
+def test_an_option_behind_a_command_of_one_word_is_reported() -> None:
     with pytest.raises(InvalidArgument, match="stand before it"):
         Template(["wc -w {}", "--tag"], for_shell=False)
 

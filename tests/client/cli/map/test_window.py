@@ -81,7 +81,7 @@ def test_one_item_may_always_come_in_when_there_is_none() -> None:
     assert window.room == 0
 
 
-def test_a_second_end_is_nobodys() -> None:
+def test_a_second_end_is_ignored() -> None:
     window, [a, *_] = filled(ordered=True)
     window.end(a.id, DONE, b"first")
     window.end(a.id, DONE, b"second")

@@ -87,7 +87,7 @@ def test_an_empty_master_says_what_to_do() -> None:
     assert "idle" in shown
 
 
-def test_a_master_that_is_away_is_told_on_top_and_what_was_seen_stays(model: Model) -> None:
+def test_a_master_that_is_away_is_reported_on_top_and_what_was_seen_stays(model: Model) -> None:
     shown = text(lost(model, NOW - 12))
     assert "the master does not answer; reconnecting, for 12.0 s now" in shown.splitlines()[0]
     assert "crow" in shown
