@@ -43,7 +43,7 @@ class BulkAction:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Selection:
+class BulkSelection:
     states: Counter[int]  # by their numbers
     newest: int  # tasks that come later are not meant
 
@@ -59,14 +59,14 @@ class Selection:
         return f"{count(self.tasks)} {'task' if self.tasks == 1 else 'tasks'} ({parts})"
 
 
-def survey(app: App, wanted: Filter) -> Selection:
+def survey(app: App, wanted: Filter) -> BulkSelection:
     """Look through all tasks there are, a portion at a time."""
     answer = app.call(TASKS, "select", wanted)
     newest, states = answer["newest"], Counter(dict(answer["states"]))
     while answer["before"] is not None:
         answer = app.call(TASKS, "select", wanted, 0, answer["before"])
         states.update(dict(answer["states"]))
-    return Selection(states=states, newest=newest)
+    return BulkSelection(states=states, newest=newest)
 
 
 def newest_tasks(app: App, wanted: Filter, limit: int) -> list[dict[str, Any]]:
@@ -110,7 +110,7 @@ def act(app: App, as_json: bool, verb: BulkAction, wanted: Filter, *, yes: bool,
         raise SystemExit(FAILED)
 
 
-def _ask(verb: BulkAction, found: Selection) -> None:
+def _ask(verb: BulkAction, found: BulkSelection) -> None:
     if not sys.stdin.isatty():
         line = shlex.join(["tq", *sys.argv[1:], "--yes"])
         raise InvalidArgument(
@@ -120,7 +120,7 @@ def _ask(verb: BulkAction, found: Selection) -> None:
         raise click.Abort
 
 
-def _portions(app: App, verb: BulkAction, wanted: Filter, found: Selection, stop: list[int]) -> Iterator[int]:
+def _portions(app: App, verb: BulkAction, wanted: Filter, found: BulkSelection, stop: list[int]) -> Iterator[int]:
     """Perform the action; yields the number done so far. A portion is never interrupted."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -137,7 +137,7 @@ def _portions(app: App, verb: BulkAction, wanted: Filter, found: Selection, stop
 
 
 def _say_what_would_be(
-    as_json: bool, verb: BulkAction, found: Selection, sample: list[dict[str, Any]]
+    as_json: bool, verb: BulkAction, found: BulkSelection, sample: list[dict[str, Any]]
 ) -> None:
     if as_json:
         ids = [show_id(task["id"]) for task in sample]

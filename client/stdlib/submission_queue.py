@@ -1,96 +1,68 @@
-"""Calls out, outcomes back, for the doors of the standard library: Executor and Pool.
+"""Submits tasks and passes their outcomes to receivers, for the standard library's Executor and Pool.
 
 ::
 
-    any thread: send ──deque──► I/O thread: _submit_gathered: submit calls of up to 1,000 tasks ──► master
-    receivers  ◄── submissions thread: one outcome after the other ◄──queue── _SubmitBatch  ◄──── outcomes
+    any thread: send ──► SubmitBuffer ──► I/O thread ──► master
+    receivers  ◄── the queue's own thread, one outcome after the other ◄──events── outcomes
 
-``send`` does not wait: while submits are on their way, what is sent meanwhile gathers and goes when one of them is
-answered. A task is stored some milliseconds after; one that cannot be is told to its receiver. Receivers are called in
-the submissions's own thread, never in the one that carries everybody's bytes: they run callbacks of users.
+``send`` does not wait: a task is stored some milliseconds later, and one that cannot be stored fails at its receiver.
+Receivers run callbacks of users, so they are called in the queue's own thread and never in the I/O thread, which serves all
+of the program.
 
-Invariants: 1. every receiver hears exactly once, ``ended`` or ``failed``; 2. after ``close`` nothing is
-taken, and the thread ends when the last receiver has heard; 3. what has gathered is never left: either a step that
-ships it is posted (``_due``), or a call is under way whose answer ships it.
+Invariants: 1. every receiver is called exactly once, ``ended`` or ``failed``; 2. after ``close`` no task is accepted, and
+the thread ends after the last receiver was called.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import weakref
-from collections import deque
 from concurrent.futures import Future
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ...common.errors import ProtocolError, Rejected, TqError, Unreachable
+from ...common.errors import TqError, Unreachable
 from ..blobs.blobs import SessionBlobs
 from ..core.fork import in_child
 from ..tasks.handle import TASKS
-from ..tasks.mapping import CHUNK_BYTES, CHUNK_TASKS
 from ..tasks.outcomes import TaskOutcome
-from ..tasks.submission import submit_many
 from .exceptions import BrokenCluster, no_worker_runs
+from .submit_buffer import SubmitBuffer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from ...common.contract.tasks import OutcomeRow
     from ...common.values.blob import Blob
-    from ..blobs.blobs import Named
-    from ..core.io_thread import ClientLink
     from ..core.session import ClientSession
     from ..tasks.options import Choice
 
-    PendingTask = tuple[str, Choice, bytes, bytes, Sequence[Blob]]
-    """Callable, options, id, payload, and the blobs that it names. A plain tuple: there is one for every task."""
-
-CHUNK_BLOBS: Final = 1_000  # named by the tasks of one call
-CALLS_UNDER_WAY: Final = (
-    2  # from then on tasks gather: one call is with the master while another is on its way
-)
-
 UNREACHABLE_SECONDS_MAX: Final = 300.0  # a master's restart, an upgrade or a reboot of its host take less
-IDLE_CHECK_SECONDS: Final = 5.0  # without an outcome, until it is found out whether one can come
-CANCEL_SECONDS: Final = 5.0  # for the master to answer; who cancels has something else to do
+IDLE_CHECK_SECONDS: Final = 5.0  # without an outcome, before a check whether one can come
+CANCEL_SECONDS: Final = 5.0  # for the master to answer a cancel: the caller should not wait long for that
 CANCEL_TASKS_MAX: Final = 10_000  # in one call
 
 log = logging.getLogger("tq.client")
 
 
 class Receiver(Protocol):
-    """Who sends a task. ``task``: its id, new."""
+    """Receives the outcome of a task. ``task``: its id, new."""
 
     task: bytes
 
     def ended(self, outcome: TaskOutcome) -> None:
-        """The task has ended, in whatever way."""
+        """The task has ended, successfully or not."""
 
     def failed(self, error: TqError) -> None:
-        """It was not stored, or nobody will tell what becomes of it."""
-
-
-class _SubmitBatch:
-    """The tasks of one submit call, as the line's listener: see ``listener.Listener``."""
-
-    __slots__ = ("_events", "_ids")
-
-    def __init__(self, event: SimpleQueue[Any], ids: Sequence[bytes]) -> None:
-        self._events, self._ids = event, ids
-
-    def put(self, rows: Sequence[OutcomeRow]) -> None:
-        self._events.put(rows)
-
-    def fail(self, error: TqError) -> None:
-        self._events.put((self._ids, error))
+        """It was not stored, or its outcome will never be known."""
 
 
 class SubmissionQueue:
-    """``master_timeout``: for how many seconds the master may be out of reach, until everybody is told BrokenCluster. ``on_end``: called in the queue's own thread when it has closed and everybody has heard. They must not hold on to
-    who owns the submissions, or it is never collected."""
+    """``master_timeout``: seconds that the master may be unreachable before all receivers fail with BrokenCluster.
+    ``on_end``: called in the queue's own thread when it is closed and all receivers were called. Receivers must not
+    reference the queue's owner, or that is never garbage collected.
+    """
 
     def __init__(
         self, session: ClientSession, master_timeout: float | None = UNREACHABLE_SECONDS_MAX
@@ -103,25 +75,23 @@ class SubmissionQueue:
         _submission_queues.add(self)
 
     def _reset(self) -> None:
-        """What belongs to one process: after a fork the child has neither the thread nor what was sent."""
-        # Guards the receivers, the thread and ``_closed``; again by who has it: the collector may call close() anywhere.
+        """Initialise the state of one process: after a fork the child has neither the thread nor the sent tasks."""
+        # Guards the receivers, the thread and ``_closed``. Reentrant: the garbage collector may call close() anywhere.
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._receivers: dict[bytes, Receiver] = {}
         self._thread: threading.Thread | None = None
-        self._last = ("", "")  # that was sent: what, and into which queue
+        self._last = ("", "")  # name and queue of the last task sent
         self._workers_checked = False  # since the last outcome
-        self._unsent: deque[PendingTask] = deque()
-        self._due = False
-        self._under_way: set[_SubmitBatch] = set()
-        self._events: SimpleQueue[Any] = SimpleQueue()  # rows; (ids, error); None: look whether it is over
+        self._events: SimpleQueue[Any] = SimpleQueue()  # rows; (ids, error); None: check whether all is done
+        self._buffer = SubmitBuffer(self._session, self._events)
 
     def send(
         self, name: str, choice: Choice, payload: bytes, receiver: Receiver, blobs: Sequence[Blob] = ()
     ) -> None:
-        """Start a task. ``blobs``: named by the payload; their content is sent first, in this thread.
+        """Submit a task. ``blobs``: named by the payload; their content is uploaded first, in this thread.
 
-        Raises RuntimeError once closed, InvalidArgument without an address or key, and what an upload raises.
+        Raises RuntimeError once closed, InvalidArgument without an address or key, and the errors of an upload.
         """
         link = self._session.link
         if blobs:
@@ -134,19 +104,18 @@ class SubmissionQueue:
                 self._thread = threading.Thread(target=self._run, name="tq-submissions", daemon=True)
                 self._thread.start()
         self._last = name, choice.queue
-        self._unsent.append((name, choice, id, payload, blobs))
-        if not self._due:
-            self._due = True
-            if not link.post(partial(self._submit_gathered, link)):
-                self._fail_unsent(Unreachable("the app was closed; make a new one"))
+        buffer = self._buffer
+        buffer.unsent.append((name, choice, id, payload, blobs))
+        if not buffer.is_due:
+            buffer.schedule(link)
 
     def pending_receivers(self) -> list[Receiver]:
-        """Those who have not heard."""
+        """The receivers that were not called yet."""
         with self._lock:
             return list(self._receivers.values())
 
     def close(self) -> None:
-        """Take nothing more."""
+        """Accept no more tasks."""
         with self._lock:
             if self._closed:
                 return
@@ -158,21 +127,19 @@ class SubmissionQueue:
             self._end()
 
     def mark_broken(self, words: str) -> None:
-        """There is no way to the cluster any more, and there will be none: tell everybody who waits, and who comes."""
+        """The cluster is unusable for good: fail all receivers and all later sends."""
         with self._lock:
             if self._receivers or not self._closed:
                 self._broken = BrokenCluster(words)
                 self._events.put((list(self._receivers), self._broken))
-        self._session.close()  # what else waits for an answer
+        self._session.close()  # ends all other waits for answers as well
 
     def push(self) -> None:
-        """Send what has gathered, whatever is on its way: a call made after this may be a question about it."""
-        if self._unsent:
-            link = self._session.link
-            link.post(partial(self._submit_gathered, link, at_once=True))
+        """Send the gathered tasks at once: the next call may be about them."""
+        self._buffer.push()
 
     def flush(self) -> None:
-        """Wait until everything sent is stored, or refused: a call is answered after all that were made before it."""
+        """Wait until all sent tasks are stored or refused: the master answers calls in order."""
         self.push()
         try:
             self._session.call(TASKS, "states", [])
@@ -181,13 +148,13 @@ class SubmissionQueue:
             raise
 
     def cancel(self, ids: Sequence[bytes], *, running: bool) -> list[Future[Any]]:
-        """Have the master cancel tasks, those that run too or not; its answers, ``[[id, state], …]`` each."""
+        """Cancel tasks, with ``running`` also running ones; returns the answers, ``[[id, state], …]`` each."""
         self.push()
         parts = [ids[start : start + CANCEL_TASKS_MAX] for start in range(0, len(ids), CANCEL_TASKS_MAX)]
         return [self._session.start_call(TASKS, "cancel", part, running) for part in parts]
 
     def forget(self, ids: Iterable[bytes]) -> None:
-        """These have been told by somebody else."""
+        """Drop receivers that have their result from elsewhere."""
         with self._changed:
             for id in ids:
                 self._receivers.pop(id, None)
@@ -199,32 +166,32 @@ class SubmissionQueue:
         return self._closed
 
     def check_open(self) -> None:
-        """Raises RuntimeError once closed, BrokenCluster once broken off."""
+        """Raises RuntimeError once closed, BrokenCluster once broken."""
         if self._closed:
             raise RuntimeError("cannot schedule new futures after shutdown")
         self.check_not_broken()
 
     def check_may_wait(self) -> None:
-        """Raises RuntimeError in a callback: what it waits for would never come, since it is told one after the other."""
+        """Raises RuntimeError in a callback: callbacks run one after the other, so the wait would never end."""
         if self._thread is threading.current_thread():
             raise RuntimeError(
-                "a callback cannot wait for the end of what calls it, nor for a result that comes behind it; "
+                "a callback cannot wait for the end of what calls it, nor for a result that comes after it; "
                 "give that one a callback, or wait in another thread"
             )
 
     def check_not_broken(self) -> None:
-        """Raises BrokenCluster once broken off."""
+        """Raises BrokenCluster once broken."""
         if self._broken is not None:
             raise BrokenCluster(str(self._broken))
 
     def wait_for_room(self, most: int) -> None:
-        """Wait until fewer than ``most`` have not heard; then for room enough that this is not every time."""
+        """With ``most`` pending receivers or more, wait until half of them are done, so that not every task waits."""
         if len(self._receivers) >= most:
             with self._changed:
                 self._changed.wait_for(lambda: len(self._receivers) <= most // 2)
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until everybody has heard; False when ``timeout`` seconds pass first."""
+        """Wait until all receivers were called; False when ``timeout`` seconds pass first."""
         self.check_may_wait()
         thread = self._thread
         with self._changed:
@@ -233,43 +200,6 @@ class SubmissionQueue:
         if self._closed and thread is not None:
             thread.join(timeout)
         return True
-
-    # the I/O thread
-
-    def _submit_gathered(self, link: ClientLink, at_once: bool = False) -> None:
-        """Send what has gathered, unless enough is on its way: then the next answer comes back here."""
-        if len(self._under_way) >= CALLS_UNDER_WAY and not at_once:
-            return
-        self._due = False
-        for name, choice, tasks, named in _calls(self._take_unsent()):
-            ids = [task[0] for task in tasks]
-            batch = _SubmitBatch(self._events, ids)
-            self._under_way.add(batch)
-            stored = submit_many(self._session, name, choice, tasks, ids, batch, link, named)
-            stored.add_done_callback(partial(self._answered, link, batch))
-
-    def _answered(self, link: ClientLink, batch: _SubmitBatch, stored: Future[Any]) -> None:
-        self._under_way.discard(batch)
-        error = stored.exception()
-        if isinstance(error, TqError):
-            batch.fail(error)
-            if isinstance(error, (Unreachable, Rejected, ProtocolError)):
-                self._fail_unsent(
-                    error
-                )  # what waits behind it would be tried as long again, and told the same
-        if self._due:
-            self._submit_gathered(link)
-
-    def _take_unsent(self) -> Iterator[PendingTask]:
-        with contextlib.suppress(IndexError):
-            while True:
-                yield self._unsent.popleft()
-
-    def _fail_unsent(self, error: TqError) -> None:
-        """Nothing that has gathered will be sent."""
-        self._due = False
-        if lost := [id for _, _, id, _, _ in self._take_unsent()]:
-            self._events.put((lost, error))
 
     # the queue's own thread
 
@@ -289,7 +219,7 @@ class SubmissionQueue:
         self._end()
 
     def _deliver(self, ends: Iterable[tuple[bytes, TaskOutcome | TqError]]) -> None:
-        """How tasks ended, or why that will never be known, to those who wait for it."""
+        """Pass outcomes and errors to their receivers."""
         for id, end in ends:
             receiver = self._receivers.get(id)
             if receiver is None:
@@ -299,7 +229,9 @@ class SubmissionQueue:
                     receiver.ended(end)
                 else:
                     receiver.failed(end)
-            except BaseException:  # a callback's SystemExit, for one: the others have to hear all the same
+            except (
+                BaseException
+            ):  # such as SystemExit in a callback: the other receivers must still be called
                 log.exception("a callback raised")
             self._receivers.pop(id, None)
         with self._changed:
@@ -307,20 +239,17 @@ class SubmissionQueue:
 
     @property
     def _check_seconds(self) -> float:
-        return (
-            IDLE_CHECK_SECONDS
-            if self._master_timeout is None
-            else min(IDLE_CHECK_SECONDS, self._master_timeout)
-        )
+        limit = self._master_timeout
+        return IDLE_CHECK_SECONDS if limit is None else min(IDLE_CHECK_SECONDS, limit)
 
     def _check_progress(self) -> None:
-        """Nothing has come for a while. Who waits must not wait for what will never be."""
+        """No outcome came for a while: fail if the master is away for too long, warn if no worker serves the tasks."""
         away = self._session.away_seconds
         if self._master_timeout is not None and away > self._master_timeout:
             error = BrokenCluster(
                 f"the master has been out of reach for {away:.0f} s; what it has stored goes on when it is back: `tq ls` lists it"
             )
-            self._fail_unsent(error)
+            self._buffer.fail_unsent(error)
             self._deliver([(id, error) for id in self._receivers])
         elif not self._workers_checked and not away:
             self._workers_checked = True
@@ -330,7 +259,7 @@ class SubmissionQueue:
 
     def _warn_of_workers(self, name: str, queue: str, asked: Future[Any]) -> None:
         if asked.exception() is not None:
-            return  # whoever waits for the outcomes is told of it
+            return  # the receivers get this error themselves
         able, connected = asked.result()
         if not able:
             count = len(self._receivers)
@@ -340,34 +269,6 @@ class SubmissionQueue:
     def _end(self) -> None:
         for step in self.on_end:
             step()
-
-
-def _calls(pending: Iterable[PendingTask]) -> Iterator[tuple[str, Choice, list[list[bytes]], Named]]:
-    """Submit calls for these, in order. Those that name blobs travel apart: a call is refused as a whole, and content
-    may be gone."""
-    of_name, of_choice = "", None
-    tasks: list[list[bytes]] = []
-    named: Named = {}
-    size = blobs_named = 0
-    for name, choice, id, payload, blobs in pending:
-        size += len(payload)
-        blobs_named += len(blobs)
-        if of_choice is not None and (
-            len(tasks) >= CHUNK_TASKS
-            or size > CHUNK_BYTES
-            or blobs_named > CHUNK_BLOBS
-            or name != of_name
-            or (choice is not of_choice and choice != of_choice)
-            or bool(blobs) != bool(named)
-        ):
-            yield of_name, of_choice, tasks, named
-            tasks, named, size, blobs_named = [], {}, len(payload), len(blobs)
-        of_name, of_choice = name, choice
-        tasks.append([id, payload])
-        if blobs:
-            named[id] = list(blobs)
-    if of_choice is not None:
-        yield of_name, of_choice, tasks, named
 
 
 _submission_queues: weakref.WeakSet[SubmissionQueue] = weakref.WeakSet()

@@ -22,7 +22,6 @@ LARGE: Final[dict[str, tuple[int, int]]] = {
     "client/app.py:App": (250, 26),
     "client/cli/map/run.py:Run": (280, 25),
     "client/core/io_thread.py:ClientLink": (280, 25),
-    "client/stdlib/submission_queue.py:SubmissionQueue": (260, 26),
     "common/wire/connection.py:CallerConnection": (280, 25),
     "master/engine/engine.py:Engine": (320, 30),
     "master/gateway/decoder.py:_Decoder": (250, 29),

@@ -91,7 +91,7 @@ def mail(
     out: Path | None,
     **how: Any,
 ) -> None:
-    """Send a letter to all recipients in a CSV file, by tq.tasks.mail on the workers."""
+    """Send a letter to all in a CSV file, by tq.tasks.mail on the workers."""
     if delimiter is not None and len(delimiter) != 1:
         raise InvalidArgument(f"--delimiter {delimiter!r:.20} must be one character")
     if out is not None and not dry_run:

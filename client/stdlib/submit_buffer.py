@@ -1,0 +1,148 @@
+"""Gathers tasks while earlier submit calls are under way, and sends them in large calls.
+
+::
+
+    any thread: unsent ──► I/O thread: submit calls of up to 1,000 tasks ──► master
+    events: [outcome rows] or (ids, error)  ◄──── _SubmitBatch ◄──── outcomes
+
+A single submit would cost a round trip and a commit for each task. So only CALLS_UNDER_WAY calls are under way at a time:
+while they are, new tasks gather, and the answer of one call sends all of them.
+
+Invariant: gathered tasks are never stranded. Either a step that sends them is posted to the I/O thread (``is_due``), or a
+call is under way whose answer sends them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from ...common.errors import ProtocolError, Rejected, TqError, Unreachable
+from ..tasks.mapping import CHUNK_BYTES, CHUNK_TASKS
+from ..tasks.submission import submit_many
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+    from queue import SimpleQueue
+
+    from ...common.contract.tasks import OutcomeRow
+    from ...common.values.blob import Blob
+    from ..blobs.blobs import Named
+    from ..core.io_thread import ClientLink
+    from ..core.session import ClientSession
+    from ..tasks.options import Choice
+
+    PendingTask = tuple[str, Choice, bytes, bytes, Sequence[Blob]]
+    """Callable, options, id, payload, and the blobs that it names. A plain tuple: there is one for every task."""
+
+CHUNK_BLOBS: Final = 1_000  # named by the tasks of one call
+CALLS_UNDER_WAY: Final = (
+    2  # at this number tasks gather: the master has one call while another is on the wire
+)
+
+
+class _SubmitBatch:
+    """The tasks of one submit call, as a ``listener.Listener`` of their outcomes."""
+
+    __slots__ = ("_events", "_ids")
+
+    def __init__(self, events: SimpleQueue[Any], ids: Sequence[bytes]) -> None:
+        self._events, self._ids = events, ids
+
+    def put(self, rows: Sequence[OutcomeRow]) -> None:
+        self._events.put(rows)
+
+    def fail(self, error: TqError) -> None:
+        self._events.put((self._ids, error))
+
+
+class SubmitBuffer:
+    """``events`` gets rows of outcomes, and ``(ids, error)`` for tasks that were not stored.
+
+    To add a task, append it to ``unsent`` and call ``schedule`` unless ``is_due``: no method call for each task.
+    """
+
+    def __init__(self, session: ClientSession, events: SimpleQueue[Any]) -> None:
+        self._session, self._events = session, events
+        self.unsent: deque[PendingTask] = deque()
+        self.is_due = False
+        self._under_way: set[_SubmitBatch] = set()
+
+    def schedule(self, link: ClientLink) -> None:
+        """Have the I/O thread send the gathered tasks, as soon as the calls under way allow it."""
+        self.is_due = True
+        if not link.post(partial(self._submit, link)):
+            self.fail_unsent(Unreachable("the app was closed; make a new one"))
+
+    def push(self) -> None:
+        """Send the gathered tasks despite the calls under way: the next call may be about them."""
+        if self.unsent:
+            link = self._session.link
+            link.post(partial(self._submit, link, at_once=True))
+
+    def fail_unsent(self, error: TqError) -> None:
+        """Fail all gathered tasks instead of sending them."""
+        self.is_due = False
+        if lost := [id for _, _, id, _, _ in self._take_unsent()]:
+            self._events.put((lost, error))
+
+    # the I/O thread
+
+    def _submit(self, link: ClientLink, at_once: bool = False) -> None:
+        if len(self._under_way) >= CALLS_UNDER_WAY and not at_once:
+            return  # still due: the next answer comes back here
+        self.is_due = False
+        for name, choice, tasks, named in _calls(self._take_unsent()):
+            ids = [task[0] for task in tasks]
+            batch = _SubmitBatch(self._events, ids)
+            self._under_way.add(batch)
+            stored = submit_many(self._session, name, choice, tasks, ids, batch, link, named)
+            stored.add_done_callback(partial(self._answered, link, batch))
+
+    def _answered(self, link: ClientLink, batch: _SubmitBatch, stored: Future[Any]) -> None:
+        self._under_way.discard(batch)
+        error = stored.exception()
+        if isinstance(error, TqError):
+            batch.fail(error)
+            if isinstance(error, (Unreachable, Rejected, ProtocolError)):
+                # The gathered tasks would wait for the same time and get the same error.
+                self.fail_unsent(error)
+        if self.is_due:
+            self._submit(link)
+
+    def _take_unsent(self) -> Iterator[PendingTask]:
+        # Other threads append meanwhile; popping until it is empty needs no lock.
+        with contextlib.suppress(IndexError):
+            while True:
+                yield self.unsent.popleft()
+
+
+def _calls(pending: Iterable[PendingTask]) -> Iterator[tuple[str, Choice, list[list[bytes]], Named]]:
+    """Group tasks into submit calls, in order. Tasks with blobs get calls of their own: the content may be missing on the
+    master, and a call is refused as a whole."""
+    of_name, of_choice = "", None
+    tasks: list[list[bytes]] = []
+    named: Named = {}
+    size = blobs_named = 0
+    for name, choice, id, payload, blobs in pending:
+        size += len(payload)
+        blobs_named += len(blobs)
+        if of_choice is not None and (
+            len(tasks) >= CHUNK_TASKS
+            or size > CHUNK_BYTES
+            or blobs_named > CHUNK_BLOBS
+            or name != of_name
+            or (choice is not of_choice and choice != of_choice)
+            or bool(blobs) != bool(named)
+        ):
+            yield of_name, of_choice, tasks, named
+            tasks, named, size, blobs_named = [], {}, len(payload), len(blobs)
+        of_name, of_choice = name, choice
+        tasks.append([id, payload])
+        if blobs:
+            named[id] = list(blobs)
+    if of_choice is not None:
+        yield of_name, of_choice, tasks, named

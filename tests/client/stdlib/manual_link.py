@@ -1,0 +1,56 @@
+"""A link that notes what is sent and answers nothing, and receivers for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from tq.client.tasks.outcomes import TaskOutcome
+from tq.common.domain.ids import new_ids
+from tq.common.errors import TqError
+from tq.common.values.blob import Blob
+
+
+class ManualLink:
+    """A session, its link and its blobs in one: notes what is sent, and answers nothing."""
+
+    stream = "default"
+
+    def __init__(self) -> None:
+        self.link = self
+        self.calls: list[tuple[list[bytes], dict[bytes, list[bytes]]]] = []
+        self.answers: list[Future[Any]] = []
+        self.uploads: list[list[Blob]] = []
+        self._posted: list[Callable[[], None]] = []
+
+    def post(self, step: Callable[[], None]) -> bool:
+        self._posted.append(step)
+        return True
+
+    def turn(self) -> None:
+        while self._posted:
+            self._posted.pop(0)()
+
+    def send(self, blobs: list[Blob]) -> None:
+        self.uploads.append(blobs)
+
+    def part(self, kind: object) -> ManualLink:
+        return self
+
+    def submitted(self, named: object, done: object) -> None: ...
+
+    def call(
+        self, target: Any, method: str, args: Any, *, repeatable: bool, ids: tuple[bytes, ...], box: Any
+    ) -> Future[Any]:
+        self.calls.append((list(ids), dict(args[4]) if len(args) > 4 else {}))
+        self.answers.append(Future())
+        return self.answers[-1]
+
+
+class Receiver:
+    def __init__(self) -> None:
+        self.task = new_ids()
+
+    def ended(self, outcome: TaskOutcome) -> None: ...
+    def failed(self, error: TqError) -> None: ...
