@@ -120,7 +120,9 @@ def _ask(verb: BulkAction, found: BulkSelection) -> None:
         raise click.Abort
 
 
-def _portions(app: App, verb: BulkAction, wanted: Filter, found: BulkSelection, stop: list[int]) -> Iterator[int]:
+def _portions(
+    app: App, verb: BulkAction, wanted: Filter, found: BulkSelection, stop: list[int]
+) -> Iterator[int]:
     """Perform the action; yields the number done so far. A portion is never interrupted."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
