@@ -118,7 +118,17 @@ def _tasks_and_items(core: Core) -> Sequence[Part]:
         retention,
         attempt_output,
     ]
-    return [*given_out, items, numbers, blobs, subscriptions, membership, orders, last_failures]
+    return [
+        *given_out,
+        items,
+        items.deliveries,
+        numbers,
+        blobs,
+        subscriptions,
+        membership,
+        orders,
+        last_failures,
+    ]
 
 
 def _others(core: Core) -> Sequence[Part]:

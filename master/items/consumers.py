@@ -122,7 +122,9 @@ class Consumers(Part):
                 break
             room = READY_MAX - route.counts[StateNumber.READY]
             payloads: list[bytes] = []
-            while work.is_left and (some := self._items.take_first(queue, min(room, ITEMS_AT_ONCE))):
+            while work.is_left and (
+                some := self._items.deliveries.take_first(queue, min(room, ITEMS_AT_ONCE))
+            ):
                 payloads += some
                 room -= len(some)
                 work.gave(len(some), sum(map(len, some)))
@@ -143,13 +145,13 @@ class Consumers(Part):
             if state == StateNumber.SUCCEEDED and results is not None and body is not None:
                 self._put(results, body, id)
             if queue is not None:
-                self._items.item_done(queue)
+                self._items.unfinished.item_done(queue)
 
     def revived(self, origin: int) -> None:
         """A task of this origin that had ended is ready again: its item is unfinished again."""
         queue, _ = self._origins.of(origin)
         if queue is not None:
-            self._items.item_revived(queue)
+            self._items.unfinished.item_revived(queue)
 
     def _put(self, results: str, body: bytes, id: bytes) -> None:
         try:

@@ -14,6 +14,7 @@ from ...common.values.brief import brief
 from ..api.validation import EngineObject, allow_queue, describe_uses, validate_text
 from ..engine.engine import Engine
 from ..engine.session import Call, Session
+from ..items.deliveries import Deliveries
 from ..items.items import Items
 from ..tasks.leases import Leases
 from ..tasks.routes import Routes
@@ -94,7 +95,7 @@ class Queues(EngineObject):
         if queue is None or queue.owner is not None:
             raise InvalidArgument(f"there is no item queue {brief(name, 80)}; `tq queues` lists them")
         uses = {
-            "taken and not confirmed": self.engine.part(Items).taken(queue),
+            "taken and not confirmed": self.engine.part(Deliveries).taken(queue),
             "waiting to get one": len(queue.getters),
             "waiting for room": len(queue.putters),
             "waiting in join": len(queue.joiners),

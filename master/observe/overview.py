@@ -16,6 +16,7 @@ from ...common.domain.probe import PROBE
 from ...common.wire.frames import pack
 from ..engine.engine import Engine
 from ..engine.work import GLANCES
+from ..items.deliveries import Deliveries
 from ..items.items import Items
 from ..items.queue import ItemQueueState
 from ..tasks.attempt_output import AttemptOutput
@@ -101,7 +102,7 @@ def _item_row(engine: Engine, queue: ItemQueueState) -> dict[str, Any]:
     return {
         "kind": queue.kind,
         "maxsize": queue.maxsize,
-        "taken": engine.part(Items).taken(queue),
+        "taken": engine.part(Deliveries).taken(queue),
         "unfinished": queue.unfinished,
         "getting": len(queue.getters),
         "putting": len(queue.putters),

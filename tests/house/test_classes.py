@@ -25,7 +25,6 @@ LARGE: Final[dict[str, tuple[int, int]]] = {
     "common/wire/connection.py:CallerConnection": (280, 25),
     "master/engine/engine.py:Engine": (320, 30),
     "master/gateway/decoder.py:_Decoder": (250, 29),
-    "master/items/items.py:Items": (390, 35),
     "worker/supervisor/supervisor.py:Supervisor": (390, 48),
 }
 # Names of more than one class, and how many there are.

@@ -87,7 +87,7 @@ class Peer:
 
 
 class Bench:
-    """An engine, a clock that stands still unless told, and the transactions in between."""
+    """An engine, a clock that stands still until it is advanced, and the transactions in between."""
 
     def __init__(self, store: SqliteStore, **limits: int) -> None:
         self.now = Now(1_700_000_000_000, 40 * 24 * 3_600_000)  # a machine that has been up for forty days

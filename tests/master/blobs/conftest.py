@@ -1,4 +1,4 @@
-"""An engine with blobs on a real directory; its disk works when it is told to, in the same thread."""
+"""An engine with blobs on a real directory; its disk works on command, in the same thread."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class BlobBench(Bench):
         self.engine.part(Blobs).serve(self.files, self.disk)
 
     def settle(self) -> None:
-        """Until nobody has anything to do."""
+        """Until there is nothing left to do."""
         self.step()
         while self.disk.jobs:
             self.disk.work()

@@ -76,7 +76,7 @@ def test_an_upload_goes_on_on_the_next_connection_of_its_client(bench: BlobBench
     assert bench.content(blob) == DATA
 
 
-def test_nobody_can_spoil_what_somebody_else_sends(bench: BlobBench) -> None:
+def test_no_client_can_corrupt_the_upload_of_another(bench: BlobBench) -> None:
     blob, good, bad = Blob.of(DATA), bench.client(), bench.client()
     bench.ask_blobs(bad, "put", blob.digest, 100, 0, b"x" * 60)
     assert bench.ask_blobs(good, "ask", blob.digest, 100) == 0
@@ -92,7 +92,9 @@ def test_nobody_can_spoil_what_somebody_else_sends(bench: BlobBench) -> None:
 
 
 @pytest.mark.parametrize("offset", [0, 5, 15, 80], ids=["again", "overlapping", "a gap", "far ahead"])
-def test_a_chunk_out_of_order_is_not_taken_and_told_where_to_go_on(bench: BlobBench, offset: int) -> None:
+def test_a_chunk_out_of_order_is_refused_with_the_offset_to_continue_from(
+    bench: BlobBench, offset: int
+) -> None:
     client, blob = bench.client(), Blob.of(DATA)
     bench.ask_blobs(client, "put", blob.digest, 100, 0, DATA[:10])
     assert bench.ask_blobs(client, "put", blob.digest, 100, offset, b"x" * 10) == 10
@@ -100,7 +102,7 @@ def test_a_chunk_out_of_order_is_not_taken_and_told_where_to_go_on(bench: BlobBe
     assert bench.content(blob) == DATA
 
 
-def test_an_upload_nobody_began_is_begun_from_its_first_byte(bench: BlobBench) -> None:
+def test_an_upload_that_does_not_exist_starts_at_its_first_byte(bench: BlobBench) -> None:
     assert bench.ask_blobs(bench.client(), "put", Blob.of(DATA).digest, 100, 50, DATA[50:]) == 0
 
 
@@ -169,7 +171,7 @@ def test_no_argument_of_any_kind_disturbs_the_others(bench: BlobBench, method: s
     assert bench.ask_blobs(client, "get", blob.digest, 0, 100) == DATA
 
 
-def test_content_nobody_sent_is_unknown(bench: BlobBench) -> None:
+def test_content_that_was_never_sent_is_unknown(bench: BlobBench) -> None:
     with pytest.raises(UnknownBlob, match="does not have blob"):
         bench.ask_blobs(bench.client(), "get", b"h" * 32, 0, 1)
 
@@ -322,7 +324,7 @@ def test_every_call_of_an_upload_that_fails_is_answered(bench: BlobBench) -> Non
 
 
 @pytest.mark.parametrize("how", ["shorter", "gone"])
-def test_a_damaged_file_is_told_of_not_served_and_taken_in_anew(bench: BlobBench, how: str) -> None:
+def test_a_damaged_file_is_reported_not_served_and_uploaded_again(bench: BlobBench, how: str) -> None:
     client = bench.client()
     blob = bench.upload(client, DATA)
     path = bench.files.path(blob.digest)
@@ -469,7 +471,7 @@ def test_what_was_asked_for_stays_for_an_hour_from_then(bench: BlobBench) -> Non
 # forgetting
 
 
-def test_what_nobody_names_is_forgotten_in_portions(bench: BlobBench) -> None:
+def test_content_without_references_is_deleted_in_portions(bench: BlobBench) -> None:
     client = bench.client()
     blobs = [bench.upload(client, number.to_bytes(2, "big")) for number in range(COLLECT_BLOBS_MAX + 1)]
     bench.now = bench.now._replace(wall=bench.now.wall + KEEP_MS, mono=bench.now.mono + KEEP_MS)
@@ -496,7 +498,7 @@ def test_a_file_goes_only_after_the_deletion_of_its_row_is_committed(bench: Blob
     assert bench.content(blob) is None
 
 
-def test_content_sent_anew_while_it_is_forgotten_stays(bench: BlobBench) -> None:
+def test_content_that_is_sent_again_while_it_is_deleted_stays(bench: BlobBench) -> None:
     """Its row is deleted in the very transaction that puts it back; the old file's removal must not hit the new one."""
     client = bench.client()
     blob = bench.upload(client, DATA)

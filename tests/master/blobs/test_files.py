@@ -59,7 +59,7 @@ def test_a_full_disk_ends_the_upload_and_gives_its_room_back(files: BlobFiles) -
         pytest.skip("needs /dev/full")
     part = files.new_part(Blob.of(DATA).digest)
     part.path.symlink_to("/dev/full")
-    for _ in range(2):  # what comes after it hears of the same
+    for _ in range(2):  # later chunks get the same error
         with pytest.raises(
             StoreError, match="the disk of the master says: No space left on device; free some"
         ):
@@ -75,7 +75,7 @@ def test_other_content_than_its_hash_says_is_thrown_away(files: BlobFiles) -> No
     assert parts(files) == files.folders() == []
 
 
-def test_a_place_that_cannot_be_written_is_told_of_and_nothing_is_left(files: BlobFiles) -> None:
+def test_a_directory_that_cannot_be_written_is_reported_and_nothing_is_left(files: BlobFiles) -> None:
     blob = Blob.of(DATA)
     files.path(blob.digest).parent.write_text("a file where the folder should be")
     part = files.new_part(blob.digest)

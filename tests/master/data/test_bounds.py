@@ -1,4 +1,4 @@
-"""Named values: what many ask of large ones at a time holds up nobody for long, and what was taken once is not refused later."""
+"""Named values: many calls of large values at a time block no client for long, and what was accepted once is not refused later."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_few_stay_in_memory_when_many_are_asked_for_at_a_time(
 
 @pytest.mark.parametrize("method", ["copy", "__repr__", "count"])
 def test_a_transaction_ends_when_it_has_gone_through_enough(bench: Any, method: str) -> None:
-    """What a thousand programs ask of a large value is not one transaction, with all answers in memory and nobody heard."""
+    """What a thousand programs ask of a large value is not one transaction, with all answers in memory and all other clients waiting."""
     client = bench.client()
     named = Named(client, "list", "x", [b"x" * 400_000])
     args = (1,) if method == "count" else ()
@@ -47,7 +47,7 @@ def test_a_transaction_ends_when_it_has_gone_through_enough(bench: Any, method: 
         assert (len(calls) - len(client.answers), bench.engine.has_work) == (left, left > 0)
 
 
-def test_what_was_taken_is_not_judged_anew_when_it_is_read(
+def test_what_was_accepted_is_not_validated_again_when_it_is_read(
     make_bench: Any, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bounds may differ from one version to the next, and are counted otherwise after a call that was refused."""
@@ -61,7 +61,7 @@ def test_what_was_taken_is_not_judged_anew_when_it_is_read(
         named("append", 1)
 
 
-def test_one_that_cannot_be_written_anew_stays_the_calls_that_it_is(
+def test_a_value_that_cannot_be_rewritten_keeps_its_calls(
     make_bench: Any, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_module, "CALLS_BYTES_MIN", 0)

@@ -117,7 +117,7 @@ def test_as_many_numbers_as_may_be_in_one_dict_may_be_in_a_named_one(
     assert counts.value == {**dict.fromkeys(range(99), 1), 1.5: 1, 2: 2, "text": 2, b"bytes": 2}
 
 
-def test_a_chain_of_numbers_holds_nobody_up_neither_when_it_is_sent_nor_when_it_is_read_again(
+def test_a_chain_of_numbers_blocks_no_other_client_neither_when_it_is_sent_nor_when_it_is_read_again(
     make_bench: Any, path: Path
 ) -> None:
     chain = chained(14, 5_400, 4_600)

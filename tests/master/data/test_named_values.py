@@ -176,7 +176,7 @@ def test_a_call_that_is_asked_again_is_answered_again_and_done_once(make_bench: 
     assert [named("pop", number=1), named.value] == [3, [1, 2]]
 
 
-def test_so_it_is_when_the_value_was_written_anew_in_between(
+def test_the_same_holds_when_the_value_was_rewritten_in_between(
     make_bench: Any, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_module, "CALLS_BYTES_MIN", 0)
@@ -227,7 +227,7 @@ def test_one_name_is_one_type(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x" * 256, "own.x"])
-def test_a_name_is_one_that_can_be_typed_and_nobodys_own(bench: Any, name: str) -> None:
+def test_a_name_can_be_typed_and_is_not_one_that_belongs_to_a_program(bench: Any, name: str) -> None:
     with pytest.raises(InvalidArgument):
         Named(bench.client(), "dict", name)
 
@@ -285,9 +285,7 @@ def test_what_is_kept_can_be_read_however_deep_it_is(make_bench: Any, path: Path
     assert again("pop", number=9) == deep
 
 
-def test_what_cannot_be_read_in_this_master_stands_in_nobodys_way_and_stays(
-    make_bench: Any, path: Path
-) -> None:
+def test_a_value_that_cannot_be_read_affects_no_other_and_stays(make_bench: Any, path: Path) -> None:
     bench = make_bench(SqliteStore(path))
     Named(bench.client(), "dict", "bad")
     Named(bench.client(), "dict", "good", {"k": 1})
@@ -363,7 +361,7 @@ STEPS = st.lists(st.sampled_from(["call", "call", "call", "again", "fail", "rest
 
 @examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.data(), st.sampled_from(["dict", "list"]), STEPS, st.booleans())
-def test_whatever_is_called_and_whenever_it_starts_anew_it_is_as_in_one_process(
+def test_any_calls_with_restarts_in_between_give_the_same_as_in_one_process(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
     drawn: st.DataObject,

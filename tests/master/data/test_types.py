@@ -1,4 +1,4 @@
-"""The types of data: what no honest program asks of them stops nobody, and what is asked is the same in any process."""
+"""The types of data: a dishonest call disturbs no other client, and the same calls give the same value in any process."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_an_array_of_numpy_is_not_taken_apart_by_the_master(bench: Bench) -> Non
     assert len(named.value) == 1
 
 
-def test_an_attribute_with_the_name_of_a_method_takes_its_place_for_nobody(bench: Bench) -> None:
+def test_an_attribute_with_the_name_of_a_method_does_not_replace_it(bench: Bench) -> None:
     space = Named(bench.client(), "Namespace", "x")
     for name in ("__getattribute__", "__setattr__", "__delattr__", "__repr__"):
         space("__setattr__", name, 1)

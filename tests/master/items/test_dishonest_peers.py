@@ -1,4 +1,4 @@
-"""What a peer that is not honest may send to a queue of plain values: it costs nobody else."""
+"""What a dishonest peer may send to an item queue: no other client suffers from it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from tq.common.errors import DecodeError, InvalidArgument
 from tq.common.values.sort_keys import rank
-from tq.master.items.items import SERVED_BYTES_MAX, Items
+from tq.master.items.deliveries import SERVED_BYTES_MAX
+from tq.master.items.items import Items
 
 
 def test_a_rank_that_is_none_is_refused_when_it_comes_not_when_there_is_room(bench: Any) -> None:

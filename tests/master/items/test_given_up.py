@@ -96,7 +96,7 @@ def test_a_late_confirm_makes_room_for_who_waits_to_put(bench: Any) -> None:
     assert other.answer(waits) is True
 
 
-def test_release_ends_a_get_that_waits_so_that_no_item_goes_to_nobody(bench: Any) -> None:
+def test_release_ends_a_parked_get_so_that_no_item_is_handed_to_it(bench: Any) -> None:
     taker, mine = bench.client(), token()
     waits = taker.ask(QUEUE, "get", mine, True)
     bench.step()

@@ -1,4 +1,4 @@
-"""Queues of plain values: order, bounds, and that nothing is lost or given twice, whoever vanishes when."""
+"""Item queues: order, bounds, and that no item is lost or delivered twice, whichever node is lost at any moment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tq.common.domain.model import Role
 from tq.common.errors import DecodeError, Forbidden, InvalidArgument, StoreError
 from tq.common.values.sort_keys import rank
 from tq.master.items.items import Items
-from tq.master.items.put_numbers import FORGET_EVERY_MS, FORGOTTEN_AT_ONCE, PUTTER_TTL_MS
 from tq.master.store.sqlite.store import SqliteStore
 
 QUEUE = ("get_queue", "q")
@@ -111,16 +110,6 @@ def test_what_python_could_not_compare_is_refused_when_it_is_put(bench: Any) -> 
     assert take_all(client, target) == [b"1", b"2"]
 
 
-def test_a_get_waits_for_an_item_and_those_who_wait_are_served_in_turn(bench: Any) -> None:
-    first, second, putter = bench.client(), bench.client(), Putter(bench.client())
-    one, two = first.ask(QUEUE, "get", token()), second.ask(QUEUE, "get", token())
-    bench.step()
-    assert (first.answers, second.answers) == ({}, {})
-    putter.put(b"a")
-    putter.put(b"b")
-    assert (first.answer(one), second.answer(two)) == (b"a", b"b")
-
-
 def test_a_full_queue_refuses_or_waits_for_room_and_keeps_the_order(bench: Any) -> None:
     target = ("get_queue", "small", "fifo", 2)
     client, other = bench.client(), bench.client()
@@ -136,150 +125,6 @@ def test_a_full_queue_refuses_or_waits_for_room_and_keeps_the_order(bench: Any) 
     assert take_all(other, target) == [b"b", b"c"]
 
 
-def test_a_put_that_comes_twice_is_taken_once_even_when_it_is_long_gone(bench: Any) -> None:
-    client = bench.client()
-    putter = Putter(client)
-    putter.put(b"a", number=7)
-    assert putter.put(b"a", number=7) is True
-    assert take_all(client) == [b"a"]
-    assert putter.put(b"a", number=7) is True
-    assert take_all(client) == []
-
-
-def test_a_put_that_was_refused_and_is_asked_again_is_tried_anew(bench: Any) -> None:
-    target = ("get_queue", "small", "fifo", 1)
-    client = bench.client()
-    first, other = Putter(client, target), Putter(client, target)
-    assert first.put(b"a") is True
-    assert first.put(b"b", wait=False, number=2) is False  # and say that nobody hears it
-    assert take(client, target) == b"a"
-    assert other.put(b"c") is True
-    assert first.put(b"b", wait=False, number=2) is False
-    assert take(client, target) == b"c"
-    assert first.put(b"b", wait=False, number=2) is True
-    assert take_all(client, target) == [b"b"]
-
-
-def test_a_get_that_is_asked_again_is_given_the_same_item(bench: Any) -> None:
-    client, mine = bench.client(), token()
-    putter = Putter(client)
-    putter.put(b"a")
-    putter.put(b"b")
-    assert client.call(QUEUE, "get", mine) == b"a"
-    assert client.call(QUEUE, "get", mine) == b"a"
-    client.call(QUEUE, "confirm", [mine])
-    client.call(QUEUE, "confirm", [mine])
-    assert take_all(client) == [b"b"]
-
-
-def test_giving_up_a_get_tells_for_certain_whether_it_had_an_item(bench: Any) -> None:
-    client, putter = bench.client(), Putter(bench.client())
-    early, late = token(), token()
-    parked = client.ask(QUEUE, "get", early)
-    bench.step()
-    assert client.call(QUEUE, "give_up_get", early) is None
-    assert client.answer(parked) is None
-    parked = client.ask(QUEUE, "get", late)
-    bench.step()
-    putter.put(b"a")
-    assert client.call(QUEUE, "give_up_get", late) == b"a"
-    assert client.answer(parked) == b"a"
-
-
-def test_giving_up_a_put_tells_for_certain_whether_it_was_stored(bench: Any) -> None:
-    target = ("get_queue", "small", "fifo", 1)
-    client = bench.client()
-    putter = Putter(client, target)
-    putter.put(b"a")
-    parked = putter.ask(b"b", number=5, step=True)
-    assert client.call(target, "give_up_put", putter.name, 5) is False
-    assert client.answer(parked) is False
-    assert client.call(target, "give_up_put", putter.name, 1) is True
-    assert take_all(client, target) == [b"a"]
-
-
-def test_what_a_vanished_client_had_not_confirmed_stands_where_it_stood(bench: Any) -> None:
-    gone, putter = bench.client(), Putter(bench.client())
-    putter.put(b"a")
-    putter.put(b"b")
-    gone.call(QUEUE, "get", token())
-    waiting = bench.client()
-    gone.close()
-    assert take(waiting) == b"b"
-    parked = waiting.ask(QUEUE, "get", token())
-    bench.advance(GRACE_SECONDS + 1)
-    assert waiting.answer(parked) == b"a"
-
-
-def test_a_client_that_comes_back_in_time_keeps_what_it_has(bench: Any) -> None:
-
-    from ..conftest import Peer
-
-    client, mine = bench.client(), token()
-    Putter(client).put(b"a")
-    client.call(QUEUE, "get", mine)
-    client.close()
-    bench.advance(GRACE_SECONDS - 1)
-    back = Peer(bench, Role.CLIENT, client.session.node)
-    bench.advance(GRACE_SECONDS * 2)
-    assert take(bench.client()) is None
-    assert back.call(QUEUE, "get", mine) == b"a"
-
-
-def test_an_item_that_is_released_is_the_next(bench: Any) -> None:
-    client, mine = bench.client(), token()
-    putter = Putter(client)
-    putter.put(b"a")
-    putter.put(b"b")
-    client.call(QUEUE, "get", mine)
-    client.call(QUEUE, "release", [mine])
-    assert take_all(client) == [b"a", b"b"]
-
-
-def test_nobody_confirms_or_releases_what_another_holds(bench: Any) -> None:
-    client, thief, mine = bench.client(), bench.client(), token()
-    Putter(client).put(b"a")
-    client.call(QUEUE, "get", mine)
-    thief.call(QUEUE, "confirm", [mine])
-    thief.call(QUEUE, "release", [mine])
-    assert client.call(QUEUE, "get", mine) == b"a"
-
-
-def test_join_waits_until_everything_is_told_done(bench: Any) -> None:
-    client = bench.client()
-    putter = Putter(client)
-    assert client.call(QUEUE, "join") is None
-    putter.put(b"a")
-    putter.put(b"b")
-    waiting = client.ask(QUEUE, "join")
-    putter.task_done()
-    assert waiting not in client.answers
-    putter.task_done()
-    assert client.answer(waiting) is None
-    with pytest.raises(InvalidArgument, match=r"task_done\(\) called too many times"):
-        putter.task_done()
-
-
-def test_an_item_is_told_done_once_however_often_that_is_asked_also_by_the_next_master(
-    make_bench: Any, tmp_path: Path
-) -> None:
-    before = make_bench(SqliteStore(tmp_path / "tq.db"))
-    putter = Putter(before.client())
-    putter.put(b"a")
-    putter.put(b"b")
-    for _ in range(2):
-        putter.task_done(number=3)
-    before.engine.store.close()
-    putter.peer = make_bench(SqliteStore(tmp_path / "tq.db")).client()
-    putter.task_done(number=3)
-    assert putter.peer.call(QUEUE, "size") == [2, 0, "fifo", 1]
-    putter.task_done(number=4)
-    with pytest.raises(InvalidArgument, match="too many times"):
-        putter.task_done(number=5)
-    putter.put(b"c", number=5)
-    assert putter.peer.call(QUEUE, "size") == [3, 0, "fifo", 1]
-
-
 def test_a_queue_is_of_one_kind_and_size(bench: Any) -> None:
     client = bench.client()
     Putter(client).put(b"a")
@@ -289,7 +134,7 @@ def test_a_queue_is_of_one_kind_and_size(bench: Any) -> None:
         client.call(("get_queue", "q", "heap"), "size")
 
 
-def test_a_queue_of_ones_own_goes_with_its_owner_and_those_who_wait_are_told(bench: Any) -> None:
+def test_a_private_queue_is_deleted_with_its_owner_and_waiting_calls_are_refused(bench: Any) -> None:
     target = ("get_queue", "mine", "fifo", 0, True)
     owner, other = bench.client(), bench.client()
     Putter(owner, target).put(b"a")
@@ -357,7 +202,7 @@ def test_a_failed_commit_undoes_what_it_gave_and_took(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_whatever_happens_every_item_comes_out_once(make_bench: Any, tmp_path: Path, seed: int) -> None:
+def test_in_any_order_of_events_every_item_comes_out_once(make_bench: Any, tmp_path: Path, seed: int) -> None:
     """Clients put, get, confirm, vanish and come back; the master restarts; commits fail. In the end every item
     that was acknowledged has been confirmed by exactly one taker, and none that was not put."""
     dice = random.Random(seed)  # noqa: S311 - a seed that failed is run again
@@ -427,7 +272,7 @@ def test_whatever_happens_every_item_comes_out_once(make_bench: Any, tmp_path: P
             bench.step()
         elif what == "away":
             peer.close()
-            if dice.random() < 0.5:  # longer than the grace: what it holds is somebody else's
+            if dice.random() < 0.5:  # longer than the grace: what it holds goes to another client
                 bench.advance(GRACE_SECONDS + 1)
                 held[index].clear()
             connect(index)
@@ -481,7 +326,7 @@ def test_a_queue_that_was_shut_down_takes_nothing_and_gives_what_it_has(bench: A
     assert take_all(client) == [b"b"]
 
 
-def test_those_who_wait_at_a_queue_are_told_when_it_is_shut_down(bench: Any) -> None:
+def test_calls_that_wait_at_a_queue_are_answered_when_it_is_shut_down(bench: Any) -> None:
     client, target = bench.client(), ("get_queue", "small", "fifo", 1)
     getting = client.ask(target, "get", token())
     client.call(target, "shutdown")
@@ -537,36 +382,3 @@ def test_a_put_that_was_stored_before_the_queue_was_shut_down_stays_stored(bench
 
 
 # what is remembered
-
-
-def putters(bench: Any) -> int:
-    return len(bench.engine.store.items.load().putters)
-
-
-def test_who_has_put_nothing_for_a_day_is_forgotten_and_puts_on_all_the_same(bench: Any) -> None:
-    here, gone = Putter(bench.client()), Putter(bench.client())
-    for putter in (here, gone):
-        putter.put(b"first")
-    bench.advance(PUTTER_TTL_MS / 2_000)
-    here.put(b"second")
-    assert putters(bench) == 2
-    bench.advance(PUTTER_TTL_MS / 2_000 + FORGET_EVERY_MS / 1_000)
-    here.put(b"third")
-    assert putters(bench) == 1
-    assert here.put(b"third", number=3) is True  # again, and not once more
-    gone.put(b"fourth")
-    assert take_all(here.peer) == [b"first", b"first", b"second", b"third", b"fourth"]
-
-
-def test_many_who_are_gone_are_forgotten_in_portions(bench: Any) -> None:
-    store = bench.engine.store
-    store.begin()
-    queue = store.items.add_queue("old", "fifo", 0, None)
-    rows = [(queue, number.to_bytes(16, "big"), 1, 0) for number in range(FORGOTTEN_AT_ONCE + 5)]
-    store.items.put_putters(rows)
-    bench.engine._load()
-    store.commit()
-    bench.step()
-    assert putters(bench) == 5
-    bench.step()
-    assert putters(bench) == 0

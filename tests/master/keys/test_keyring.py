@@ -1,4 +1,4 @@
-"""Keys: nobody grants, sees or takes away more than he has, and who is revoked is out, whatever he has begun."""
+"""Keys: a key grants, sees and revokes no more than it has, and a revoked key ends all that it has begun."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_a_queue_is_listed_with_its_kind_and_who_waits(bench: Any) -> None:
     assert rows["empty"]["item_queue"]["getting"] == 1
 
 
-def test_a_queue_is_deleted_only_when_nobody_uses_it_and_with_its_items_only_when_told(
+def test_a_queue_is_deleted_only_when_it_is_not_in_use_and_with_its_items_only_on_request(
     make_bench: Any, tmp_path: Path
 ) -> None:
     bench = make_bench(SqliteStore(tmp_path / "tq.db"))
@@ -144,7 +144,7 @@ def test_locks_events_and_barriers_are_listed_with_who_holds_and_waits(bench: An
     assert answer["left_out"] == 0
 
 
-def test_a_lock_that_is_taken_away_is_the_next_ones_and_its_holder_is_told(bench: Any) -> None:
+def test_a_lock_that_is_taken_away_goes_to_the_next_waiter_and_its_holder_learns_it(bench: Any) -> None:
     client, other, admin, mine = bench.client(), bench.client(), bench.client(role=Role.ADMIN), token()
     client.call(LOCK, "acquire", mine)
     waits = other.ask(LOCK, "acquire", token())
@@ -168,7 +168,7 @@ def test_of_a_semaphore_one_permit_may_be_taken_away(bench: Any) -> None:
         admin.call(LOCKS, "take_away", "s")
 
 
-def test_what_nobody_uses_is_deleted_and_stays_deleted(make_bench: Any, tmp_path: Path) -> None:
+def test_a_lock_that_is_not_in_use_is_deleted_and_stays_deleted(make_bench: Any, tmp_path: Path) -> None:
     bench = make_bench(SqliteStore(tmp_path / "tq.db"))
     client, admin, mine = bench.client(), bench.client(role=Role.ADMIN), token()
     client.call(LOCK, "acquire", mine)
@@ -188,7 +188,7 @@ def test_what_nobody_uses_is_deleted_and_stays_deleted(make_bench: Any, tmp_path
     assert bench.client(role=Role.VIEWER).call(LOCKS, "list")["rows"] == []
 
 
-def test_after_a_restart_nobody_knows_since_when_a_lock_is_held(make_bench: Any, tmp_path: Path) -> None:
+def test_after_a_restart_it_is_unknown_since_when_a_lock_is_held(make_bench: Any, tmp_path: Path) -> None:
     bench = make_bench(SqliteStore(tmp_path / "tq.db"))
     bench.client().call(LOCK, "acquire", token())
     bench = make_bench(SqliteStore(tmp_path / "tq.db"))

@@ -18,7 +18,7 @@ def test_an_acquire_that_is_asked_again_is_the_same_acquisition(bench: Any) -> N
     assert client.call(LOCK, "state") == [1, 0, 1]
 
 
-def test_nobody_releases_what_another_holds(bench: Any) -> None:
+def test_no_client_releases_what_another_holds(bench: Any) -> None:
     client, thief, mine = bench.client(), bench.client(), token()
     client.call(LOCK, "acquire", mine)
     assert thief.call(LOCK, "release", mine) is False
@@ -42,7 +42,7 @@ def test_a_bounded_number_is_kept(bench: Any) -> None:
     assert len(bench.engine.part(Primitives).by_name[("lock", "x")].remembered) == REMEMBERED_MAX
 
 
-def test_one_token_for_two_calls_disturbs_nobody_else(bench: Any) -> None:
+def test_one_token_for_two_calls_disturbs_no_other_client(bench: Any) -> None:
     client, twice = bench.client(), token()
     _, _, waits = waiting(bench, client)
     mine = token()

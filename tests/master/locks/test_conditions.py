@@ -63,7 +63,7 @@ def test_a_waiter_that_was_away_is_woken_however_many_turns_others_took(
     )
 
 
-def test_what_a_waiter_laid_down_is_forgotten_when_it_does_not_come_back(bench: Any) -> None:
+def test_a_suspended_claim_is_forgotten_when_its_waiter_does_not_come_back(bench: Any) -> None:
     client, quitter, other = (bench.client() for _ in range(3))
     waiting(bench, client)
     _, _, waits = waiting(bench, quitter)

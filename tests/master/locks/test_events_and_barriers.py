@@ -1,4 +1,4 @@
-"""Events and barriers: everybody who has to hear of it does, whatever happens to connections and the master."""
+"""Events and barriers: every wait is answered, whatever happens to connections and the master."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def full_disk() -> None:
     raise StoreError("the store says: database or disk is full")
 
 
-def test_all_who_wait_for_an_event_are_told_and_later_ones_at_once(bench: Any) -> None:
+def test_all_waits_for_an_event_are_answered_and_later_ones_immediately(bench: Any) -> None:
     peers = [bench.client() for _ in range(3)]
     calls = [peer.ask(EVENT, "wait", token(), 0) for peer in peers]
     bench.step()
@@ -35,7 +35,7 @@ def test_all_who_wait_for_an_event_are_told_and_later_ones_at_once(bench: Any) -
     assert peers[0].call(EVENT, "wait", token(), 1) is True
 
 
-def test_who_was_away_while_it_was_set_and_cleared_is_told(bench: Any) -> None:
+def test_a_wait_that_was_disconnected_while_the_event_was_set_and_cleared_returns(bench: Any) -> None:
     client, other, mine = bench.client(), bench.client(), token()
     client.ask(EVENT, "wait", mine, 0)
     bench.step()
@@ -79,7 +79,7 @@ def test_an_event_outlives_the_master_and_a_failed_commit_sets_nothing(
     assert after.client().call(EVENT, "state") == [True, 1]
 
 
-def test_a_barrier_lets_all_pass_together_each_with_a_place(bench: Any) -> None:
+def test_all_parties_pass_a_barrier_together_each_with_a_place(bench: Any) -> None:
     first, second = bench.client(), bench.client()
     for _ in range(3):
         one = first.ask(BARRIER, "wait", token())
@@ -113,7 +113,7 @@ def test_a_restarted_master_knows_who_has_passed(make_bench: Any, tmp_path: Path
     assert after.client().call(BARRIER, "wait", mine) == 0
 
 
-def test_a_barrier_breaks_when_somebody_gives_up_or_aborts_until_it_is_reset(bench: Any) -> None:
+def test_a_barrier_breaks_when_a_party_gives_up_or_aborts_until_it_is_reset(bench: Any) -> None:
     client, other, mine = bench.client(), bench.client(), token()
     for break_it in (("give_up_wait", mine), ("abort",)):
         parked = client.ask(BARRIER, "wait", mine)
@@ -127,7 +127,7 @@ def test_a_barrier_breaks_when_somebody_gives_up_or_aborts_until_it_is_reset(ben
         mine = token()
 
 
-def test_a_reset_tells_those_who_wait_and_comes_once(bench: Any) -> None:
+def test_a_reset_answers_waiting_parties_and_takes_effect_once(bench: Any) -> None:
     client, other, resets = bench.client(), bench.client(), token()
     parked = client.ask(BARRIER, "wait", token())
     bench.step()
@@ -139,7 +139,7 @@ def test_a_reset_tells_those_who_wait_and_comes_once(bench: Any) -> None:
     assert parked not in client.answers
 
 
-def test_a_barrier_that_could_not_be_stored_has_let_nobody_pass(bench: Any) -> None:
+def test_no_party_passes_a_barrier_that_could_not_be_stored(bench: Any) -> None:
     client, other = bench.client(), bench.client()
     mine, last = token(), token()
     parked = client.ask(BARRIER, "wait", mine)

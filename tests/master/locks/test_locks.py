@@ -1,4 +1,4 @@
-"""Locks, semaphores and conditions: turns, tokens, and that no two ever hold what one may, whoever vanishes when."""
+"""Locks, semaphores and conditions: order, tokens, and mutual exclusion, whichever node is lost at any moment."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def token() -> bytes:
 
 
 def again(peer: Any) -> Peer:
-    """The same node, connected anew."""
+    """The same node, connected again."""
     return Peer(peer.bench, Role.CLIENT, peer.session.node)
 
 
@@ -64,7 +64,7 @@ def test_an_acquire_that_waits_and_is_asked_again_keeps_its_place(bench: Any) ->
     assert (back.answer(call), late.answers) == (2, {})
 
 
-def test_giving_up_tells_for_certain_whether_it_is_held(bench: Any) -> None:
+def test_giving_up_answers_for_certain_whether_the_lock_is_held(bench: Any) -> None:
     holder, other = bench.client(), bench.client()
     mine, waits = token(), token()
     holder.call(LOCK, "acquire", mine)
@@ -175,7 +175,7 @@ def test_only_who_holds_the_lock_waits_and_notifies(bench: Any) -> None:
     assert client.call(LOCK, "wait", "c", mine, mine) == 1, "one token for both: it is held"
 
 
-def test_giving_up_a_wait_tells_whether_it_was_notified_and_then_waits_for_the_lock(bench: Any) -> None:
+def test_giving_up_a_wait_answers_whether_it_was_notified_and_then_waits_for_the_lock(bench: Any) -> None:
     client, other = bench.client(), bench.client()
     call, _, waits = waiting(bench, client)
     mine = token()
@@ -212,7 +212,7 @@ def test_a_notification_whose_waiter_goes_before_it_has_the_lock_is_the_next_one
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_whatever_happens_no_two_hold_it_and_nobody_is_forgotten(
+def test_in_any_order_of_events_no_two_hold_it_and_no_waiter_is_forgotten(
     make_bench: Any, tmp_path: Path, seed: int
 ) -> None:
     """Clients acquire, wait, notify, release, vanish and come back; the master restarts; commits fail. At no time do
@@ -292,7 +292,7 @@ def test_whatever_happens_no_two_hold_it_and_nobody_is_forgotten(
         harvest()
         if not any(asked) and not any(held):
             break
-        if not any(held):  # all wait at the condition: somebody comes and wakes them
+        if not any(held):  # all wait at the condition: another client wakes them
             waker, mine = bench.client(), os.urandom(16)
             assert waker.call(target, "acquire", mine, False) is not None
             waker.call(target, "notify", "c", mine, 100)

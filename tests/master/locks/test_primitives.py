@@ -53,7 +53,7 @@ def test_a_name_is_one_thing(bench: Any) -> None:
         client.call(("get_lock", "y", "mutex"), "state")
 
 
-def test_a_lock_of_ones_own_goes_with_its_owner_and_those_who_wait_are_told(bench: Any) -> None:
+def test_a_private_lock_is_deleted_with_its_owner_and_waiting_calls_are_refused(bench: Any) -> None:
     owner, other = bench.client(), bench.client()
     own = ("get_lock", "own", "lock", 1, True)
     owner.call(own, "acquire", token())

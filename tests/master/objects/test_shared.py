@@ -133,7 +133,7 @@ def test_objects_have_a_bound(bench: Any, monkeypatch: pytest.MonkeyPatch) -> No
     program.make("dict")
 
 
-def test_a_result_that_cannot_travel_is_told_with_its_path(bench: Any) -> None:
+def test_a_result_that_cannot_be_encoded_is_refused_with_its_path(bench: Any) -> None:
     program = Program(bench)
     with pytest.raises(RemoteError, match=r"^result: a type cannot be sent"):
         program.call(program.make("Namespace"), "__getattribute__", "__class__")

@@ -62,12 +62,12 @@ def test_a_disk_that_hangs_holds_up_one_asker_only(tmp_path: Path, monkeypatch: 
     assert one.measure()["fsync_seconds"] == 9.0
 
 
-def test_a_disk_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_disk_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     assert DiskProbe(gone).measure() == {"error": f"{gone}: No such file or directory"}
 
 
-def test_a_link_that_somebody_put_in_its_place_is_not_followed(tmp_path: Path) -> None:
+def test_a_symbolic_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     target = tmp_path / "precious"
     target.write_text("kept")
     (tmp_path / PROBE_FILE).symlink_to(target)

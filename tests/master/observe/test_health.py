@@ -35,13 +35,13 @@ def test_a_master_whose_transactions_follow_one_another_is_alive_and_ready() -> 
 
 
 @pytest.mark.parametrize("seconds", [SLOW_SECONDS, STUCK_SECONDS - 1])
-def test_a_slow_disk_is_no_reason_to_start_anew_but_one_to_go_elsewhere(seconds: float) -> None:
+def test_a_slow_disk_makes_a_master_unready_but_is_no_reason_to_restart_it(seconds: float) -> None:
     slow = vitals(seconds)
     assert slow.sick() == []
     assert "slow or stuck" in slow.unready()[0]
 
 
-def test_a_transaction_that_does_not_end_is_a_reason_to_start_anew() -> None:
+def test_a_transaction_that_does_not_end_is_a_reason_to_restart() -> None:
     assert "no transaction has ended for 60 s" in vitals(STUCK_SECONDS).sick()[0]
 
 
@@ -77,7 +77,7 @@ class Patient:
 
 
 class Told(Notifier):
-    """A service manager that wants a sign every hundredth of a second, and what it was told."""
+    """A service manager that expects a sign of life every hundredth of a second, and the messages it received."""
 
     def __init__(self) -> None:
         super().__init__({})

@@ -68,7 +68,7 @@ def test_a_stale_report_is_counted_as_that_and_nothing_else(bench: Bench, meters
     assert not meters.finished
 
 
-def test_an_attempt_that_fails_is_told_from_a_task_that_does(bench: Bench, meters: MasterMeters) -> None:
+def test_a_failed_attempt_is_counted_apart_from_a_failed_task(bench: Bench, meters: MasterMeters) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     submit(client, retries=1)
     finish(worker, lease(worker), OutcomeNumber.ERROR)
@@ -86,7 +86,7 @@ def test_what_is_handed_back_is_no_retry(bench: Bench, meters: MasterMeters) -> 
     assert (meters.started, meters.unsuccessful, meters.retried) == ({}, {}, {})
 
 
-def test_a_start_is_counted_once_whether_it_is_told_by_a_beat_or_by_its_end(
+def test_a_start_is_counted_once_whether_a_beat_or_its_end_reports_it(
     bench: Bench, meters: MasterMeters
 ) -> None:
     client, worker = bench.client(), bench.worker("m:f")
@@ -138,7 +138,7 @@ def test_what_is_tried_again_has_not_waited_since_its_submit(bench: Bench, meter
     assert sum(meters.wait[PAIR].counts) == 1
 
 
-def test_names_beyond_the_limit_are_told_as_one(
+def test_names_beyond_the_limit_share_one_label(
     bench: Bench, meters: MasterMeters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "TASKS_MAX", 2)
@@ -148,6 +148,6 @@ def test_names_beyond_the_limit_are_told_as_one(
     assert meters.submitted == {("q", "m:f0"): 1, ("q", "m:f1"): 1, OTHER: 2}
 
 
-def test_nothing_is_counted_that_nobody_asked_for(bench: Bench) -> None:
+def test_nothing_is_counted_without_meters(bench: Bench) -> None:
     assert bench.engine.part(Dispatch).meters is None
     assert bench.engine.part(Completion).meters is None

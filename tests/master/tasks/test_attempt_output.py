@@ -36,7 +36,7 @@ def test_what_an_attempt_says_is_shown(bench: Bench) -> None:
     assert listed["progress"][:2] == [3, 10]
 
 
-def test_a_bar_is_told_of_what_runs_and_said_something(bench: Bench) -> None:
+def test_progress_is_answered_of_tasks_that_run_and_have_reported_it(bench: Bench) -> None:
     worker, id, lease = started(bench)
     client = bench.client()
     silent, unknown = new_ids(), new_ids()
@@ -63,7 +63,7 @@ def test_it_stays_when_the_attempt_is_over_and_each_has_its_own(bench: Bench) ->
     assert [attempt["log"] for attempt in shown["attempts"]] == ["first", "second"]
 
 
-def test_nobody_but_the_holder_of_the_lease_is_listened_to(bench: Bench) -> None:
+def test_output_is_accepted_from_the_holder_of_the_lease_only(bench: Bench) -> None:
     worker, id, lease = started(bench)
     other = bench.worker("m:f")
     say(other, id, 1, b"x" * 16, 4, b"lies", None)
@@ -83,7 +83,7 @@ def test_nothing_is_taken_from_an_attempt_that_has_ended(bench: Bench) -> None:
     assert bench.client().call("get_tasks", "log", id)["text"] == b""
 
 
-def test_what_is_told_before_the_end_in_one_transaction_is_kept(bench: Bench) -> None:
+def test_output_that_arrives_in_the_transaction_of_the_end_is_kept(bench: Bench) -> None:
     worker, id, lease = started(bench)
     worker.ask("get_dispatcher", "observe", [[id, 1, lease, 4, b"last", [5, None, ""]]])
     worker.call("get_dispatcher", "finish", [[id, 1, lease, 0, None, 0.0, 1.0, None]])
@@ -152,7 +152,7 @@ def test_all_logs_together_stay_within_their_bound(bench: Bench, monkeypatch: py
     assert bench.engine.store.log_bytes == 0
 
 
-def test_a_beat_tells_how_much_memory_there_is(bench: Bench) -> None:
+def test_a_beat_reports_the_memory_of_its_worker(bench: Bench) -> None:
     worker = bench.worker("m:f")
     worker.call("get_dispatcher", "beat", [], {"memory_bytes": 123})
     [row] = bench.client().call("get_workers", "list")

@@ -26,7 +26,7 @@ def submit(client: Peer, *names: str, queue: str = "q", **options: Any) -> list[
 
 
 def fail(worker: Peer, body: bytes, times: int) -> None:
-    """Let a task end so often: as an honest worker tells it."""
+    """Let a task end so often, as an honest worker reports it."""
     for _ in range(times):
         lease, [[_, _, _, [[id, attempt, *_]]]] = worker.call("get_dispatcher", "lease", 1)
         row = [id, attempt, lease, int(OutcomeNumber.ERROR), body, 0.0, 0.0, 0.0]

@@ -29,7 +29,7 @@ def submit(bench: Bench, count: int = 1, **options: Any) -> list[bytes]:
 
 
 def lease(worker: Peer, want: int = 1) -> list[tuple[Lease, int]]:
-    """What was leased, each with the number that its task is told."""
+    """What was leased, each with the number of the attempt that its task sees."""
     lease, groups = worker.call(DISPATCHER, "lease", want)
     entries = [entry for group in groups for entry in group[3]]
     return [([entry[0], entry[1], lease], entry[4] if len(entry) > 4 else entry[1]) for entry in entries]
@@ -98,7 +98,7 @@ def test_every_attempt_that_began_counts_and_one_that_may_have(bench: Bench) -> 
     worker.call(DISPATCHER, "release", [held])
     lease(worker)
     worker.call(DISPATCHER, "starting", [id])  # it is a suspect
-    worker.close()  # nobody knows whether it had begun
+    worker.close()  # whether it had begun is unknown
     bench.advance(GRACE_MS / 1000 + 1)
     other = bench.worker("m:f")
     [(held, number)] = lease(other)
@@ -133,7 +133,9 @@ def test_what_had_begun_and_is_handed_back_says_so_with_its_times(bench: Bench) 
     assert number == 2
 
 
-def test_a_worker_that_leaves_with_what_it_told_to_run_has_not_handed_it_back_unstarted(bench: Bench) -> None:
+def test_a_worker_that_leaves_with_a_task_it_reported_as_running_has_not_returned_it_unstarted(
+    bench: Bench,
+) -> None:
     worker = bench.worker("m:f")
     [id] = submit(bench, delivery="at_most_once")
     [other] = submit(bench, delivery="at_most_once")
@@ -153,7 +155,7 @@ def test_a_task_that_is_cancelled_before_it_begins_has_no_attempt(bench: Bench) 
     assert (shown_state(bench, id), outcomes(bench, id)) == (StateNumber.CANCELLED, [])
 
 
-def test_the_times_of_an_attempt_that_was_lost_are_known_if_it_was_told_to_have_begun(bench: Bench) -> None:
+def test_the_times_of_a_lost_attempt_are_known_if_its_start_was_reported(bench: Bench) -> None:
     worker, [id] = bench.worker("m:f"), submit(bench)
     [(held, _)] = lease(worker)
     worker.call(DISPATCHER, "beat", [[*held, 1.0]])
@@ -164,7 +166,7 @@ def test_the_times_of_an_attempt_that_was_lost_are_known_if_it_was_told_to_have_
     assert (row["outcome"], row["started"]) == (OutcomeNumber.LOST, began)
 
 
-def test_a_report_of_a_lease_that_was_lost_is_stale_though_nobody_has_the_task_yet(bench: Bench) -> None:
+def test_a_report_of_a_lost_lease_is_stale_even_if_the_task_is_not_leased_again_yet(bench: Bench) -> None:
     worker, [id] = bench.worker("m:f"), submit(bench, retries=3)
     [(held, _)] = lease(worker)
     worker.close()
@@ -184,7 +186,7 @@ def test_a_repeated_report_of_a_failure_is_not_stale_while_its_task_waits(bench:
 # what runs
 
 
-def test_what_waits_at_a_worker_is_ready_until_its_worker_tells_that_it_began(bench: Bench) -> None:
+def test_a_task_that_waits_at_a_worker_is_ready_until_the_worker_reports_its_start(bench: Bench) -> None:
     worker, [id] = bench.worker("m:f"), submit(bench)
     [(held, _)] = lease(worker)
     shown = show(bench, id)
@@ -197,7 +199,7 @@ def test_what_waits_at_a_worker_is_ready_until_its_worker_tells_that_it_began(be
     assert [row["outcome"] for row in shown["attempts"]] == [None]
 
 
-def test_nobody_but_the_holder_can_tell_that_a_task_began(bench: Bench) -> None:
+def test_only_the_holder_of_the_lease_can_report_a_start(bench: Bench) -> None:
     worker, [id] = bench.worker("m:f"), submit(bench)
     [(held, _)] = lease(worker)
     for row in ([id, 1, b"x" * 16, 0.5], [id, 2, held[2], 0.5], held):
@@ -211,7 +213,7 @@ def test_nobody_but_the_holder_can_tell_that_a_task_began(bench: Bench) -> None:
 
 @pytest.fixture
 def crowd(bench: Bench) -> tuple[list[bytes], Peer]:
-    """Seven slots and 868 tasks in the hands of their worker, of which two were told to run."""
+    """Seven slots and 868 tasks leased to their worker, of which two were reported as running."""
     ids, worker = submit(bench, 900), bench.worker("m:f", slots=7)
     held = [one for one, _ in lease(worker, 868)]
     worker.call(DISPATCHER, "beat", [[*one, 0.3] for one in held[:2]])

@@ -55,14 +55,14 @@ def test_a_paused_queue_says_since_when_and_why(bench: Bench) -> None:
     assert admin.call("get_queues", "list")[0]["since"] is None
 
 
-def test_a_paused_queue_is_told_of_with_a_delayed_task_as_well(bench: Bench) -> None:
+def test_a_delayed_task_in_a_paused_queue_is_explained_with_both(bench: Bench) -> None:
     admin = bench.client(role=Role.ADMIN)
     [id] = submit(admin, delay=600)
     admin.call("get_task_queue/q", "pause", "")
     assert "as its submit requested; besides, queue q is paused" in why(admin, id)
 
 
-def test_a_task_nobody_has_ever_known(bench: Bench) -> None:
+def test_a_task_that_no_worker_has_ever_served(bench: Bench) -> None:
     client = bench.client()
     bench.worker("m:f")
     [id] = submit(client, task="other:task")
@@ -114,7 +114,7 @@ def test_a_worker_says_itself_that_it_drains_and_one_that_comes_back_does_not(be
     assert client.call("get_workers", "list")[0]["state"] == "here"
 
 
-def test_a_line_has_places_and_its_pace_foretells_the_start(bench: Bench) -> None:
+def test_a_waiting_task_has_a_place_and_the_rate_gives_an_estimate_of_its_start(bench: Bench) -> None:
     client, worker = bench.client(), bench.worker("m:f", slots=2)
     ids = submit(client, count=100)
     first, last = ids[2], ids[-1]
@@ -231,7 +231,7 @@ def test_queues_and_workers_tell_their_rate(bench: Bench) -> None:
     assert client.call("get_queues", "list")[0]["rate"] < 0.01
 
 
-def test_a_queue_tells_the_age_of_its_oldest_ready_task_whatever_its_priority(bench: Bench) -> None:
+def test_a_queue_shows_the_age_of_its_oldest_ready_task_of_any_priority(bench: Bench) -> None:
     client = bench.client()
     assert client.call("get_queues", "list") == []
     submit(client, priority=-5)

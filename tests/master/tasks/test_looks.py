@@ -57,7 +57,7 @@ def test_what_was_submitted_before_a_pause_goes_to_the_worker_that_waits_for_it(
     assert id == ID
 
 
-def test_a_watch_is_told_of_a_task_that_was_submitted_before_it(bench: Any) -> None:
+def test_a_watch_yields_the_outcome_of_a_task_that_was_submitted_before_it(bench: Any) -> None:
     client, admin = bench.client(), bench.client(role=Role.ADMIN)
     client.ask(QUEUE, "submit", "m:f", {}, [[ID, b""]])
     client.ask("get_result_queue/s", "watch", [ID])

@@ -1,4 +1,4 @@
-"""Tasks by their ids: whoever may not use a task's queue is answered as if there were no such task. By every method."""
+"""Tasks by their ids: every method answers a key that may not use a task's queue as if the task did not exist."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def stranger(bench: Bench, role: Role) -> Peer:
 
 
 def answers(bench: Bench, peer: Peer, called: str, id: bytes) -> list[Any]:
-    """What the method says of an id, and whoever waits for outcomes afterwards; with the id left out."""
+    """What the method answers of an id, and what a watcher gets afterwards; with the id left out."""
     name, _, method = called.partition(".")
     target = (name, *({"get_task_queue": ("gpu",)}.get(name) or TARGETS.get(name, ())))
     said: list[Any] = []
@@ -148,7 +148,7 @@ def test_a_foreign_task_is_answered_like_one_that_does_not_exist(
 
 
 def test_the_owner_sees_what_others_do_not(bench: Any) -> None:
-    """Else the walk above would be content with methods that answer nobody."""
+    """Otherwise the walk above would accept methods that answer no key at all."""
     id, _ = a_mail_task(bench, "succeeded")
     owner = bench.client(("mail",), Role.ADMIN)
     assert owner.call("get_tasks", "states", [id]) == [[id, StateNumber.SUCCEEDED]]
@@ -253,7 +253,7 @@ def test_an_unknown_task_is_an_error_where_one_task_is_asked_for(bench: Any) -> 
         bench.client(role=Role.VIEWER).call("get_tasks", "list", {}, 10, new_ids())
 
 
-def test_a_bound_key_is_told_of_no_more_tasks_than_there_are_in_its_queues(bench: Any) -> None:
+def test_a_bound_key_sees_only_the_number_of_tasks_in_its_queues(bench: Any) -> None:
     client = bench.client()
     for queue in ("good.a", "good.b", "evil"):
         client.call(("get_task_queue", queue), "submit", "m:f", {}, [[new_ids(), b""]])

@@ -1,4 +1,4 @@
-"""Many tasks by a filter, on the shipped engine: portions, what they change, who hears of it, who may."""
+"""Many tasks by a filter, on the shipped engine: portions, their effects, notifications, and permissions."""
 
 from __future__ import annotations
 
@@ -125,7 +125,9 @@ def test_rows_are_shown_newest_first(client: Peer) -> None:
     assert rest["before"] is None
 
 
-def test_cancelling_many_goes_by_portions_and_tells_watchers_and_workers(bench: Bench, client: Peer) -> None:
+def test_cancelling_many_tasks_goes_by_portions_and_notifies_watchers_and_workers(
+    bench: Bench, client: Peer
+) -> None:
     tasks, worker = 2 * CHANGED_MAX + 500, bench.worker("m:f")
     ids = submit(client, count=tasks)
     held = lease(worker, 3)
@@ -169,7 +171,7 @@ def test_purging_deletes_what_is_asked_for_and_the_counts_stay_right(bench: Benc
     assert told == {row["name"]: [row[str(state)] for state in StateNumber] for row in rows}
 
 
-def test_who_watches_a_purged_task_hears_that_it_was_cancelled(client: Peer) -> None:
+def test_watchers_of_a_purged_task_get_the_outcome_cancelled(client: Peer) -> None:
     [id] = submit(client)
     client.call("get_result_queue/s", "watch", [id])
     assert performed(client, "purge", {"states": [StateNumber.READY]}) == [1]
@@ -196,7 +198,7 @@ def test_a_key_reaches_its_own_queues_only(bench: Bench, client: Peer) -> None:
     assert counted(client, {}) == {StateNumber.READY: 2, StateNumber.CANCELLED: 3}
 
 
-def test_a_task_that_was_purged_can_be_submitted_anew(client: Peer) -> None:
+def test_a_task_that_was_purged_can_be_submitted_again(client: Peer) -> None:
     id = new_ids()
     for _ in range(2):
         assert client.call("get_task_queue/q", "submit", "m:f", {}, [[id, b"x"]]) == 1

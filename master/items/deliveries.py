@@ -1,0 +1,225 @@
+"""Which get receives which item: items are handed to gets in order, held by the gets' tokens, confirmed, or returned.
+
+A ``get`` that finds no item is parked. What makes an item available, a put, a return, or a resumed queue, calls ``serve``; a put
+into an empty queue hands its item to a parked get at once (``next_getter``, ``hand_over``). An item that leaves a queue makes room for
+parked puts, which ``items.py`` accepts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Final
+
+from ...common.errors import InvalidArgument
+from ..engine.accounts import Resource
+from ..engine.agenda import Agenda
+from ..engine.clock import Now
+from ..engine.part import Part
+from ..engine.session import LATER, Call, Session
+from ..store.interface.items import HeldItemRow, ItemStore
+from .holders import Holder, Holders
+from .lost_items import LostItems
+from .names import QueueNames
+from .new_items import NewItems, Taker
+from .queue import DRAINED, EMPTY, NO_MORE, Getter, ItemQueueState
+from .unfinished import Unfinished
+
+SERVED_BYTES_MAX: Final = 8 * 1024 * 1024  # of items handed to parked gets in one transaction
+SERVE: Final = "serve"  # the key of ``Deliveries.due``
+
+
+class Deliveries(Part):
+    """The gets of all item queues, and the items they hold. ``room_made`` is called when an item has left a queue."""
+
+    name = "items for gets that wait"
+
+    def __init__(
+        self,
+        store: ItemStore,
+        agenda: Agenda,
+        names: QueueNames,
+        new: NewItems,
+        unfinished: Unfinished,
+        *,
+        is_paused: Callable[[str], bool],
+        room_made: Callable[[ItemQueueState], None],
+    ) -> None:
+        self._store, self._agenda, self._names = store, agenda, names
+        self._new, self._unfinished = new, unfinished
+        self._is_paused, self._room_made = is_paused, room_made
+        self._holders = Holders()
+        self._lost = LostItems(store)
+        self._served_bytes = 0  # in this transaction
+        self._unserved: dict[
+            ItemQueueState, None
+        ] = {}  # have items for parked gets: served in the next transaction
+
+    def restore(self, held: Iterable[HeldItemRow]) -> None:
+        """Take the store's held items, once the queues are loaded. Parked gets stay: their sessions are still open."""
+        self._holders.load((row.token, Holder(row.queue, row.node)) for row in held)
+        queues = self._names.by_name.values()
+        self._unserved = {one: None for one in queues if one.waiting and one.getters}
+        self._agenda.set(self, SERVE, 0 if self._unserved else None)
+
+    @property
+    def nodes(self) -> Iterable[bytes]:
+        """The nodes that hold items."""
+        return self._holders.nodes
+
+    # gets
+
+    def get(self, call: Call, queue: ItemQueueState, token: bytes, wait: bool) -> object:
+        """The payload of the first item; None when the queue is empty and ``wait`` is false; False when it is empty and shut;
+        else the call waits for an item."""
+        holder = Holder(queue.number, call.session.node)
+        if self._holders.holds(token, holder):  # a repeated get
+            self._new.write()
+            return self._store.held(token)
+        if token in self._holders:
+            raise InvalidArgument("this token holds another item already: each get has one of its own")
+        call.session.account.check(Resource.HELD, 1)
+        if not queue.waiting or self._is_paused(queue.name):
+            if queue.shut and not queue.waiting:
+                return NO_MORE
+            if not wait:
+                return EMPTY
+            queue.park_get(Getter(token, call))
+            return LATER
+        self._new.write()
+        payload = self._store.take(queue.number, token, call.session.node)
+        self._holders.hold(token, holder, call.session.account)
+        queue.waiting -= 1
+        self._room_made(queue)
+        return payload
+
+    def give_up_get(self, session: Session, queue: ItemQueueState, token: bytes) -> object:
+        """End a parked get; the payload if it was given an item after all."""
+        if self._holders.holds(token, Holder(queue.number, session.node)):
+            self._new.write()
+            return self._store.held(token)
+        queue.end_get(token)
+        return EMPTY
+
+    def take_first(self, queue: ItemQueueState, limit: int) -> list[bytes]:
+        """Remove the first items; returns their payloads."""
+        if limit <= 0 or not queue.waiting or self._is_paused(queue.name):
+            return []
+        self._new.write()
+        payloads = self._store.take_first(queue.number, limit)
+        queue.waiting -= len(payloads)
+        self._room_made(queue)
+        return payloads
+
+    # held items
+
+    def confirm(self, session: Session, tokens: list[bytes]) -> None:
+        """Delete these items, also those that were returned to their queue meanwhile and still wait there. An unknown token was
+        confirmed before, or comes too late."""
+        mine = self._holders.among(tokens, session.node)
+        self._new.write()
+        for number in self._lost.arrived(session.node, tokens):
+            queue = self._names.by_number[number]
+            queue.waiting -= 1
+            self._room_made(queue)
+        self._store.delete(mine)
+        for token in mine:
+            self._holders.end(token)
+
+    def release(self, session: Session, tokens: list[bytes], queue: ItemQueueState | None = None) -> None:
+        """Return these items to their former places. ``queue``: also end the gets that are parked there with one of these
+        tokens."""
+        if queue is not None:
+            for token in tokens:
+                queue.end_get(token)
+        self._give_back(self._holders.among(tokens, session.node))
+
+    def return_lost(self, node: bytes, limit: int) -> int:
+        """Return up to ``limit`` items of a lost node to their queues; how many there were."""
+        held = {token: self._holders[token] for token in self._holders.of_node(node)[:limit]}
+        self._lost.remember(held)
+        self._give_back(list(held))
+        return len(held)
+
+    def taken(self, queue: ItemQueueState) -> int:
+        """How many of its items are held."""
+        return self._holders.count(queue.number)
+
+    def forget(self, queue: ItemQueueState) -> None:
+        """The queue is being deleted: its items are not held any more."""
+        for token in self._holders.of_queue(queue.number):
+            self._holders.end(token)
+
+    def _give_back(self, tokens: list[bytes]) -> None:
+        self._new.write()
+        back = {token: self._names.by_number[self._holders.end(token).queue] for token in tokens}
+        self._store.delete([token for token, queue in back.items() if queue.shut == DRAINED])
+        self._store.release([token for token, queue in back.items() if queue.shut != DRAINED])
+        for queue in back.values():
+            if queue.shut == DRAINED:
+                self._unfinished.task_done(queue, min(1, queue.unfinished))
+            else:
+                queue.waiting += 1
+                self.serve(queue)
+
+    # parked gets
+
+    def serve(self, queue: ItemQueueState) -> None:
+        """Hand waiting items to parked gets, in order."""
+        if self._is_paused(queue.name):
+            return
+        while queue.waiting and queue.getters:
+            if self._served_bytes >= SERVED_BYTES_MAX:
+                self.serve_later(queue)
+                return
+            getter = self.next_getter(queue)
+            if getter is None:
+                return
+            token, call = getter
+            payload = self._store.take(queue.number, token, call.session.node)
+            self._holders.hold(token, Holder(queue.number, call.session.node), call.session.account)
+            queue.waiting -= 1
+            self._served_bytes += len(payload)
+            call.answer(payload)
+
+    def next_getter(self, queue: ItemQueueState) -> Getter | None:
+        """Remove and return the get that was parked first."""
+        while queue.getters:
+            _, getter = queue.getters.popitem(last=False)
+            getter.call.abandon = None
+            if getter.token not in self._holders:
+                return getter
+            getter.call.answer(EMPTY)  # two gets with one token: a dishonest peer
+        return None
+
+    def hand_over(self, queue: ItemQueueState, getter: Getter, payload: bytes) -> Taker:
+        """Answer a get with a new item of a queue that has no other."""
+        token, call = getter
+        node = call.session.node
+        self._holders.hold(token, Holder(queue.number, node), call.session.account)
+        call.answer(payload)
+        return Taker(token, node)
+
+    def serve_later(self, queue: ItemQueueState) -> None:
+        self._unserved[queue] = None
+        self._agenda.set(self, SERVE, 0)
+
+    def refuse_parked_gets(self, queue: ItemQueueState) -> None:
+        """End the parked gets of a queue that is shut and empty."""
+        if queue.shut and not queue.waiting:
+            for getter in queue.getters.values():
+                getter.call.abandon = None
+                getter.call.answer(NO_MORE)
+            queue.getters.clear()
+
+    # one transaction
+
+    def begin(self) -> None:
+        self._served_bytes = 0
+
+    def due(self, key: Hashable, now: Now) -> None:
+        """Serve the parked gets for which the last transaction had no room."""
+        unserved, self._unserved = self._unserved, {}
+        for queue in unserved:
+            if self._names.by_name.get(queue.name) is queue:
+                self.serve(queue)
+                self.refuse_parked_gets(queue)
