@@ -1,4 +1,4 @@
-"""From settings to a running master: everything that can be wrong is found before the port opens.
+"""The composition root: from settings to a running master. Whatever is wrong with them is found before the port opens.
 
 Owns the data directory: lock, store, certificate, keys. Decides nothing about tasks.
 """
@@ -60,7 +60,7 @@ VOLATILE_BLOBS: Final = "blobs.volatile"
 
 @dataclass(kw_only=True)
 class MasterResources:
-    """What a master owns on disk, opened."""
+    """What a master owns, opened and checked."""
 
     settings: MasterSettings
     lock: DataLock
@@ -92,7 +92,7 @@ class MasterResources:
         return server
 
     def close(self) -> str | None:
-        """What could not be written of it, with the remedy."""
+        """Close the store and release the lock; what could not be written, with the remedy."""
         self.store.close()
         return self.lock.release(closed=True)
 
@@ -122,7 +122,7 @@ def _open(
 ) -> MasterResources:
     if authkey is not None:
         check_authkey_strength(authkey, settings.bind.host)
-    os.umask(0o077)  # whatever is written below is nobody else's to read
+    os.umask(0o077)  # files that are made from here on can be read by this user only
     make_directory(settings.data)
     lock = DataLock(settings.data)
     store: Store | None = None
@@ -151,7 +151,7 @@ def _build(
     lock: DataLock,
     store: Store,
 ) -> MasterResources:
-    """The resources around an opened store."""
+    """Build engine and registry around an opened store."""
     core = Core(
         store,
         EngineLimits(
@@ -199,14 +199,14 @@ def _build(
 
 
 def _open_store(path: Path | None, durability: str, report: Callable[..., None]) -> Store:
-    """The store; one that tells what is written through it when a history is asked for."""
+    """The store; one that records what is written through it when the environment asks for a history."""
     note = open_history("master")
     store = SqliteStore(path, durability, lambda text: report("store.damaged", level="error", error=text))
     return store if note is None else cast(Store, RecordingStore(store, note))
 
 
 def _open_blobs(settings: MasterSettings, store: Store, report: Callable[..., None]) -> BlobFiles:
-    """Content in files, also when tasks are in memory only: then in a directory that begins empty."""
+    """Blobs are files, also when tasks are in memory only: then in a directory that is emptied at each start."""
     volatile = settings.durability == "memory"
     root = settings.data / (VOLATILE_BLOBS if volatile else BLOBS)
     if volatile:
@@ -232,7 +232,7 @@ def _identify(
     report: Callable[..., None],
     start: StartOptions,
 ) -> Identity:
-    """Which cluster this is, made once: its id, then its certificate, then its keys, each kept before the next is made."""
+    """Read the cluster's identity, or make it: its id, then its certificate, then its keys, each stored before the next is made."""
     store, durable = engine.store, settings.durability != "memory"
     try:
         cluster_id = claim_store(store, settings.data, os.urandom, durable=durable, start=start)

@@ -1,4 +1,4 @@
-"""``tq-master check``: everything a start would need, looked at and left as it is."""
+"""``tq-master check``: examines everything that a start needs, and changes nothing."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from .store.cluster_files import (
     KNOWS_NONE,
     NEW_CERTIFICATE,
     OWN_KEYS,
+    RESTORE,
     STORE_FILE,
     StartOptions,
     certificate_problem,
@@ -39,8 +40,7 @@ from .store.cluster_files import (
 )
 from .store.data_directory import fault
 from .store.directory_lock import holder
-from .store.inspection import SECONDS_MAX, inspect
-from .store.sqlite.remedies import RESTORE
+from .store.sqlite.inspection import SECONDS_MAX, inspect
 
 FREE_BYTES_MIN: Final = 1_000_000_000  # less is soon full
 SQLITE_MAGIC: Final = b"SQLite format 3\0"
@@ -97,7 +97,7 @@ def _check_gateway(
     if not is_loopback(gateway_options.address.host):
         found.warn(
             "gateway",
-            f"whoever is on the way to {gateway_options.address} reads and alters what its clients send",
+            f"connections to {gateway_options.address} are not encrypted: others on the way can read and alter what clients send",
         )
 
 
@@ -141,7 +141,7 @@ def _check_store(found: Checkup, settings: MasterSettings, start: StartOptions, 
         return
     version = int.from_bytes(header[VERSION_OFFSET:], "big")
     if header and not header.startswith(SQLITE_MAGIC):
-        found.fail("store", f"{file} is no store; {RESTORE}, or choose another --data directory")
+        found.fail("store", f"{file} is not a store of tq; {RESTORE}, or choose another --data directory")
     elif version > newest:
         found.fail(
             "store",
@@ -192,7 +192,7 @@ def _inspect(
 
 
 def _readable_keys(settings: MasterSettings) -> list[Path]:
-    """Of the keys that a master makes for itself, the files that hold one. What is wrong with others is told elsewhere."""
+    """Of the keys that a master makes for itself, the files that hold one. ``problems`` names what is wrong with the others."""
     keys = []
     for role in OWN_KEYS:
         with suppress(ConfigError, OSError):
@@ -218,7 +218,7 @@ def _check_keys(found: Checkup, settings: MasterSettings, authkey: str | None) -
         found.attempt(
             "key",
             lambda: check_authkey_strength(key, settings.bind.host),
-            "one authkey for everybody, long enough",
+            "one authkey for all programs, long enough",
         )
         return
     files = [key_file(settings.data, role) for role in OWN_KEYS]

@@ -1,7 +1,7 @@
-"""Which parts a master has, in which order, and what of them can be called: the one place that knows all subjects.
+"""The parts of a master, their order, and the objects that clients may call: the one place that knows all subjects.
 
-The order is that of their methods in each transaction, see ``master/engine/part.py``: what others stand on first, so that a
-picture of the store is loaded from the bottom up; tasks are given out before results are told to those who collect them.
+Their order is that of their methods in each transaction (see ``master/engine/part.py``): a part comes after those that it uses,
+so that the store's picture is loaded from the bottom up; tasks are given out before results are delivered.
 """
 
 from __future__ import annotations

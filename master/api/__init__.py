@@ -1,1 +1,1 @@
-"""What can be called: the registry of exposed objects, and the validation of arguments."""
+"""The registry of exposed objects, and the validation of arguments."""

@@ -1,7 +1,7 @@
-"""What can be called here: named callables, each giving an object, whose exposed methods can be called.
+"""The registry of what clients may call: each name stands for a callable that gives an object, whose exposed methods they call.
 
-As in ``BaseManager``, a name stands for a callable; unlike there, the callable has a name of its own
-(``module:callable``), never a lambda, so that a restarted master serves the same thing. Built-in objects
+As in ``BaseManager``; but the callable has a name of its own (``module:callable``) and is never a lambda, so that a restarted
+master serves the same thing. Built-in objects
 run inside the engine's transaction; a user's objects run in a thread of their own pool.
 
 Deny by default: a method without a declared role does not exist on the wire.
@@ -81,7 +81,7 @@ class Registry:
         return {name: exposed_methods(kind) for name, kind in self._built_in.items()}
 
     def validate(self, session: Session, head: Request) -> None:
-        """As ``invocation``, of a call whose arguments are not read yet: their number and their names."""
+        """Check a call whose arguments are not decoded yet, by their number and names: raises what ``invocation`` would."""
         name = head.target[0]
         if name == SHARED:
             self.shared.validate(head)
@@ -91,10 +91,10 @@ class Registry:
             raise InvalidArgument(ONE_PAYLOAD)
 
     def invocation(self, session: Session, request: Request) -> Invocation:
-        """What a request comes to; raises UnknownObject, Forbidden or InvalidArgument.
+        """The call that a request makes. Raises UnknownObject, Forbidden or InvalidArgument.
 
-        A relayed call is a child's: it has the rights of a client, whatever its worker may do. Only workers
-        relay, or a viewer would gain those rights by calling its own calls relayed.
+        A relayed call is a child's: it has the rights of a client, even if its worker has more. Only workers
+        relay: a viewer would gain a client's rights by marking its own calls as relayed.
         """
         role = session.role
         if request.relayed:
@@ -166,7 +166,7 @@ class Registry:
 
 
 def _remote(error: BaseException) -> RemoteError:
-    """What a user's object raised, as its caller is told. Never raises, whatever the error does."""
+    """What a user's object raised, as its caller sees it. Never raises, even if the error's own methods do."""
     return RemoteError(f"{type_name(error)}: {message(error, MESSAGE_CHARS_MAX)}")
 
 

@@ -1,4 +1,4 @@
-"""What every exposed object needs: the engine, and judges of arguments, for nothing about those is certain."""
+"""The base of exposed objects, and the validation of their arguments: they come from peers and may be anything."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNIX_SECONDS_MAX: Final = 1e11  # the year 5138; in milliseconds it still fits t
 
 
 class EngineObject:
-    """Base of what is exposed here: it has the engine, and the arguments it was named with are checked."""
+    """Base of the master's own exposed objects. A subclass checks the arguments that it is named with."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -75,5 +75,5 @@ def validate_list(name: str, value: Any) -> list[Any]:
 
 
 def describe_uses(uses: dict[str, int]) -> str:
-    """Why something is in use, in words: how many of what."""
+    """Why something is in use, for an error message: how many of each kind of use."""
     return ", ".join(f"{count:,} {what}" for what, count in uses.items() if count)

@@ -1,9 +1,9 @@
-"""What each key has here now, and all keys together: counted in things, and in the bytes that those take. Pure.
+"""Quotas: what each key holds now, and all keys together, counted in things and in the memory that these take. Pure.
 
 ::
 
-    whoever holds something ──take(what, how many)──► the account of its key ──► the account of all
-                             ◄─ QuotaExceeded ─┘  ◄──────────── give(what, how many), once it is gone
+    a session, a call, … ──take(what, how many)──► the account of its key ──► the account of all
+                          ◄─ QuotaExceeded ─┘  ◄──────────── give(what, how many), once it is gone
 
 A session, a parked call or a watched task is small, and a million of them are not: so every kind of thing has a
 weight, and a key that stays below each limit still has a bound on the memory that it uses up here.
@@ -26,7 +26,7 @@ ALL_BYTES_MAX: Final = 1024 * MIB
 
 
 class Resource(enum.IntEnum):
-    """The kinds of things that are counted."""
+    """What is counted."""
 
     SESSIONS = 0
     CHILDREN = 1
@@ -86,7 +86,7 @@ LIMITS: Final[dict[Resource, Limit]] = {
     Resource.NAMES: Limit(
         50_000, 100_000, KIB, "names of tasks in queues since the master started", "use fewer names"
     ),
-    # Named things that programs keep here. What was here when the master started is nobody's.
+    # Named things that programs keep here. What was here when the master started is on no key's account.
     Resource.QUEUES: Limit(
         20_000, 100_000, 2_560, "item queues", "use fewer names, or delete some: tq queues delete NAME"
     ),
@@ -137,48 +137,48 @@ LIMITS: Final[dict[Resource, Limit]] = {
 
 
 class Account:
-    """What one key has, or, without ``everybody``, all have. ``is_shared``: the key is the only one there is, and its
+    """What one key holds; without ``total``, what all keys hold. ``is_shared``: the key is the only one there is, and its
     limits are those of all."""
 
-    __slots__ = ("bytes", "everybody", "flow", "held", "is_shared")
+    __slots__ = ("bytes", "flow", "held", "is_shared", "total")
 
-    def __init__(self, everybody: Account | None = None, *, is_shared: bool = False) -> None:
-        self.everybody, self.is_shared = everybody, is_shared
+    def __init__(self, total: Account | None = None, *, is_shared: bool = False) -> None:
+        self.total, self.is_shared = total, is_shared
         self.held = [0] * len(Resource)
         self.bytes = 0  # of memory, by weight
         self.flow = Flow()
 
     def take(self, what: Resource, count: int = 1) -> None:
         """So many more. Raises QuotaExceeded, with nothing taken."""
-        limit, everybody = LIMITS[what], self.everybody
+        limit, total = LIMITS[what], self.total
         size = count * limit.weight
-        if everybody is not None:
-            if everybody.held[what] + count > limit.all or everybody.bytes + size > ALL_BYTES_MAX:
-                raise everybody.refusal(what, count)
+        if total is not None:
+            if total.held[what] + count > limit.all or total.bytes + size > ALL_BYTES_MAX:
+                raise total.refusal(what, count)
             if not self.is_shared and (
                 self.held[what] + count > limit.key or self.bytes + size > KEY_BYTES_MAX
             ):
                 raise self.refusal(what, count)
-            everybody.held[what] += count
-            everybody.bytes += size
+            total.held[what] += count
+            total.bytes += size
         self.held[what] += count
         self.bytes += size
 
     def note(self, what: Resource, count: int) -> None:
-        """So many more, whatever the limits: of what was judged a moment ago, and cannot be refused any more."""
-        size, everybody = count * LIMITS[what].weight, self.everybody
+        """Count so many more, even beyond the limits: they were checked a moment ago and cannot be refused any more."""
+        size, total = count * LIMITS[what].weight, self.total
         self.held[what] += count
         self.bytes += size
-        if everybody is not None:
-            everybody.held[what] += count
-            everybody.bytes += size
+        if total is not None:
+            total.held[what] += count
+            total.bytes += size
 
     def give(self, what: Resource, count: int = 1) -> None:
         """So many are gone."""
         self.note(what, -count)
 
     def takes(self, what: Resource, count: int) -> bool:
-        """``take`` for those who can do without: whether there was room."""
+        """``take`` for a caller that can do without: whether there was room."""
         try:
             self.take(what, count)
         except QuotaExceeded:
@@ -193,7 +193,7 @@ class Account:
     def refusal(self, what: Resource, count: int = 1) -> QuotaExceeded:
         """Why so many more are too many, and what to do."""
         limit, who, most, bytes_max = LIMITS[what], "this key has", LIMITS[what].key, KEY_BYTES_MAX
-        if self.everybody is None:
+        if self.total is None:
             who, most, bytes_max = "all keys together have", limit.all, ALL_BYTES_MAX
         if self.held[what] + count > most:
             return QuotaExceeded(f"{who} {self.held[what]:,} {limit.words}; at most {most:,}: {limit.remedy}")
@@ -204,21 +204,21 @@ class Account:
 
 
 class Accounts:
-    """One account for each key that has been here, and one of all. A plain authkey is one key for everybody."""
+    """One account for each key that has been here, and one of all. A plain authkey is one key for all programs."""
 
     def __init__(self) -> None:
-        self.everybody = Account()
+        self.total = Account()
         self._of_key: dict[str, Account] = {}
 
     def of(self, key_id: str) -> Account:
         account = self._of_key.get(key_id)
         if account is None:
-            account = Account(self.everybody, is_shared=key_id == AUTHKEY_ID)
+            account = Account(self.total, is_shared=key_id == AUTHKEY_ID)
             self._of_key[key_id] = account
         return account
 
 
 def give_back(account: Account | None, what: Resource, count: int = 1) -> None:
-    """What is gone was taken on this account; None: it is nobody's, for it was here when the master started."""
+    """So many are gone that were taken on this account; None: they were here when the master started, and are on none."""
     if account is not None:
         account.give(what, count)

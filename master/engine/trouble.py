@@ -1,4 +1,4 @@
-"""What a master does while its store fails: whose turn it is, what is tried again and when, and what is said of it. Pure.
+"""What a master does while its store fails: which kind of work is tried next, when a chore is retried, what is logged. Pure.
 
 ::
 
@@ -8,9 +8,8 @@
                         WRITE  all other calls: done or refused
                         CHORE  one chore by itself, when its pause is over
 
-So calls are answered or refused whatever the chores meet, readers whatever the writers meet, and a chore that fails
-keeps no other from being done. One of the chores writes a row, so that the end of the trouble is noticed though nobody
-asks for anything.
+So calls are answered or refused even if chores fail, calls that read even if those that write fail, and a chore that fails
+holds up no other. One of the chores writes a row, so that the end of the trouble is noticed without a call.
 
 Invariants: 1. while there is trouble a chore is tried alone; 2. its pause doubles with each failure, up to a bound; 3. the
 log has the first failure of a kind and then one in LOG_EVERY_MS.
@@ -93,7 +92,7 @@ class Trouble:
         """How long it has lasted; 0: there is none."""
         return 0.0 if self.since is None else max(0, now.mono - self.since) / 1000
 
-    def told(self, now: Now) -> dict[str, Any]:
+    def summary(self, now: Now) -> dict[str, Any]:
         """For people: the last error, for how many seconds there has been trouble (0: it is over), and how long ago the
         last transaction failed; nothing when none has."""
         if self.failed_at is None:

@@ -1,1 +1,1 @@
-"""A door for programs that use ``multiprocessing.managers`` unchanged: the stock protocol, without an unpickler."""
+"""A port for programs that use ``multiprocessing.managers`` unchanged: the stock protocol, without an unpickler."""

@@ -119,7 +119,7 @@ class StockConnection(asyncio.Protocol):
             self._master.loop.call_soon(self._proceed)
 
     def broke(self, error: Exception) -> None:
-        """A callback failed: a bug costs this connection and nobody else's. See ``common/runtime/callbacks.py``."""
+        """A callback failed: a bug ends this connection and no other. See ``common/runtime/callbacks.py``."""
         self._report_bug(error)
         self.end("a bug of the master's")
 

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from ...common.auth.keys import KDF_NONE, Verifier
 from ...common.domain.model import NODE_ID_BYTES, Role
 from ..engine.session import Session, Wire
-from ..net.admission import STRANGERS_MAX, AdmissionLimiter
+from ..net.admission import UNAUTHENTICATED_MAX, AdmissionLimiter
 from ..net.rejections import RejectionLog
 from ..net.server import MasterServer
 from .requests import References
@@ -38,9 +38,9 @@ class GatewayContext:
         # Stock clients connect several times for one queue and do not try again: each has to get in the first time,
         # and a place goes to the newest, for an honest handshake is over before so many more have come.
         share = master.context.descriptors.max // 4  # half of what the process may open is left to others
-        places = min(STRANGERS_MAX, share)
+        places = min(UNAUTHENTICATED_MAX, share)
         self.admission: AdmissionLimiter[OpenStockConnection] = AdmissionLimiter(
-            places=places, per_address=places, patience=0.0
+            places=places, per_address=places, undisturbed_seconds=0.0
         )
         self._clients_max = min(CLIENTS_MAX, share)
         self._rejections = RejectionLog(master.report, "gateway.refused")

@@ -1,7 +1,7 @@
 """Plain data out of a pickle, without an unpickler: nothing is imported, built or called because bytes say so.
 
 A closed list of opcodes: what stock clients send for plain data in protocols 2 to 5. The one name that is understood is
-``multiprocessing.managers.Token``, which becomes a record of ours. Whatever else there is, is refused.
+``multiprocessing.managers.Token``, which becomes a record of ours. Everything else is refused.
 
 What it costs is bounded by the frame: every opcode makes at most one node, containers are counted, lengths are compared
 with what is there before anything is taken, a memo gives back only what cannot be changed (so there are no cycles, and nothing
@@ -44,7 +44,7 @@ class TokenRecord:
 class _TokenClass:
     """Stands for the class on the stack, and for an object of it that has no state yet."""
 
-    def __repr__(self) -> str:  # in error messages: an address in memory is nobody's business
+    def __repr__(self) -> str:  # in error messages, which must not show an address in memory
         return ".".join(TOKEN_NAME)
 
 
@@ -52,7 +52,7 @@ _CLASS, _BLANK = _TokenClass(), _TokenClass()
 
 
 def loads(data: bytes) -> Any:
-    """The value in ``data``; raises DecodeError for anything that is not plain data, whatever it is."""
+    """The value in ``data``; raises DecodeError, and nothing else, for anything that is not plain data."""
     return _Decoder(data).run()
 
 
@@ -68,7 +68,7 @@ class _Decoder:
 
     def run(self) -> Any:
         if self._take(1) != b"\x80" or self._take(1)[0] not in PROTOCOLS:
-            raise DecodeError("this is no pickle of protocol 2 to 5")
+            raise DecodeError("not a pickle of protocol 2 to 5")
         while True:
             code = self._take(1)[0]
             if code == 0x2E:  # STOP
@@ -214,14 +214,14 @@ class _Decoder:
         self.push(value, 0 if value is _CLASS else self.repeated(value))
 
     def repeated(self, value: Any) -> int:
-        """How deep it is. What cannot be changed may stand in an item twice, as a constant of a program does, and counts
+        """How deep it is. An immutable value may occur in an item twice, as a constant of a program does, and counts
         each time as if it were written there."""
         if type(value) in (tuple, frozenset):
             self.count_container()
             return 1 + max(map(self.repeated, value), default=-1)
         if type(value) not in ATOMS:
             raise DecodeError(
-                f"the same {type(value).__name__} stands in it twice; send a copy, or a value that is flat"
+                f"the same {type(value).__name__} occurs twice; send a copy, or a value that is flat"
             )
         self._repeated += NODE_BYTES + (len(value) if isinstance(value, (str, bytes)) else 0)
         if isinstance(value, int):
@@ -235,7 +235,7 @@ class _Decoder:
     def name(self) -> None:
         (module, name), _ = self.pop(2)
         if type(module) is not str or type(name) is not str:
-            raise DecodeError("a name that is no text")
+            raise DecodeError("a name that is not text")
         if (module, name) != TOKEN_NAME:
             raise DecodeError(
                 f"it names {module:.60}.{name:.60}, and nothing is imported here; send plain data: numbers, "

@@ -6,7 +6,7 @@
     we ◄─ its proof                                only then is its own challenge answered
     we ── #WELCOME# ─► ◄─ #CHALLENGE#… ── our proof ─► ◄─ #WELCOME#
 
-Nobody gets a proof from us who has not shown one, so a stranger cannot have one made for himself.
+A client gets our proof only after its own, so that an unauthenticated one cannot have proofs made for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RANDOM_BYTES: Final = 40
 OLD_RANDOM_BYTES: Final = 20  # up to 3.11, and a sign of it
 MD5_BYTES: Final = 16
 MODERN: Final = b"{sha256}"
-STRANGERS_FRAME_BYTES_MAX: Final = 256
+UNAUTHENTICATED_FRAME_BYTES_MAX: Final = 256
 FRAME_BYTES_MAX: Final = 256 * 1024
 HEADER: Final = struct.Struct("!i")  # so 2 GiB at most, also of a longer frame that is skipped
 
@@ -36,7 +36,7 @@ class FrameSplitter:
     """Frames out of a stream. One that is too long is left out and stands as None."""
 
     def __init__(self) -> None:
-        self.bytes_max = STRANGERS_FRAME_BYTES_MAX
+        self.bytes_max = UNAUTHENTICATED_FRAME_BYTES_MAX
         self.skips = False  # else a frame that is too long is a ProtocolError
         self._buffer = bytearray()
         self._left_out = 0

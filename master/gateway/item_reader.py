@@ -1,8 +1,8 @@
 """An item of a program of tq, read from the codec's bytes for the writer: nothing is imported for it, nothing hashed.
 (Where the system has no time zones, ``zoneinfo`` finds them in the folders of ``tzdata``, as packages.)
 
-The bytes are whatever somebody with a client's key made them. So values are counted, and nothing is looked up by its hash,
-which can be made like others: sets and dicts stay lists here, until the stock client makes them.
+Anyone with a client's key can make these bytes. So values are counted, and nothing is looked up by its hash, which can be
+made to collide: sets and dicts stay lists here, until the stock client makes them.
 """
 
 from __future__ import annotations

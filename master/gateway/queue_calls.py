@@ -220,7 +220,7 @@ class QueueCalls:
 
     @contained
     def _later(self, job: Callable[[], Any]) -> None:
-        """Once, whatever becomes of the transactions: done twice, each of these is as done once."""
+        """Do this even if transactions fail: it may be done twice, which for each of these jobs is the same as once."""
         self._master.engine.later(job, again=True)
         self._master.wake()
 

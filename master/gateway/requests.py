@@ -1,4 +1,4 @@
-"""What a stock client may ask for: judged here, before anything is done. Pure.
+"""The requests that a stock client may make, validated before anything is done. Pure.
 
 A connection carries one question to the server (``dummy``, ``create``, …) or, after ``accept_connection``, any number of
 calls of objects. An object is a queue; its ident is ``number/name``, so that nothing has to be remembered to serve it.
@@ -89,10 +89,10 @@ def shown(value: Any) -> str:
 
 
 class References:
-    """How many proxies there are of each ident. Zero: its program has let go of it in good order.
+    """How many proxies there are of each ident. Zero: its program has dropped all of them in good order.
 
     ``start``: where the numbers of idents begin; at random, so that a program that had one before a restart of the master
-    does not let go of another's.
+    does not drop another's.
     """
 
     def __init__(self, start: int) -> None:

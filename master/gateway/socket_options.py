@@ -1,4 +1,4 @@
-"""What the system is told about a stock client's socket, for they tell it nothing: no heartbeat, and small writes wait."""
+"""Socket options for stock clients, which set none themselves: they have no heartbeat, and their small writes wait."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 What the codec knows beyond plain data is written as a call of the standard library's own name for it, which every
 client from 3.8 on has: ``datetime.date``, ``decimal.Decimal``, ``uuid.UUID``, ``pathlib.Path`` and their like. No name
 comes from an item: an enum and what numpy makes are plain tuples here, for the class of an enum would have to be
-imported by the client because an item says so. So whatever a program of tq puts, a stock client can take.
+imported by the client because an item says so. So a stock client can take everything that a program of tq puts.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def returning(payload: bytes) -> bytes:
 
 
 def _written(value: Any, depth: int, hashed: bool = False) -> bytes:
-    """``hashed``: it is a member of a set or a key, or stands in one, and the client has to be able to hash it."""
+    """``hashed``: it is a member of a set or a key, or part of one, and the client has to be able to hash it."""
     if depth > 2 * DEPTH_MAX:
         raise DecodeError(f"values nested deeper than {DEPTH_MAX}")
     kind: type = type(value)

@@ -1,1 +1,1 @@
-"""The sockets of the main port: who is admitted, one connection, and the server around the engine."""
+"""The main port: its server, its connections and their sessions, and who is admitted."""

@@ -7,7 +7,7 @@
 
 A wrong frame ends the connection with a sentence; it never ends the master.
 
-Invariants: 1. every callback ends with a deadline armed, or with the connection closed and its session told; 2. nothing that the
+Invariants: 1. every callback ends with a deadline armed, or with the connection closed and its session ended; 2. nothing that the
 engine calls here raises; 3. only what was decrypted counts as a sign of life, bytes do not.
 """
 
@@ -34,7 +34,7 @@ from .unread import CLOGGED_BYTES
 
 LINGER_BYTES_MAX: Final = (
     256 * 1024
-)  # that wait for a peer when its connection ends; beyond, nothing is waited for
+)  # unsent when a connection ends; with more, it is closed without waiting for its peer
 TOO_SLOW: Final = "it did not prove itself in time"
 
 
@@ -45,7 +45,7 @@ class Connection(asyncio.Protocol):
         self._wire = SecureTransport(self, TlsPipe(identity.tls, server_side=True), self._loop)
         self._inbound = Inbound(self, self._shake_hands)
         self._liveness = Liveness(self, self._wire, self._loop, identity.heartbeat_seconds)
-        # For the session above (peer_session.PeerConnection): called for every answer, so no method of this class stands in between.
+        # For the session above (peer_session.PeerConnection). They are called for every answer, so no method wraps them.
         self.queue, self.unsent_bytes = self._wire.queue, self._wire.unsent_bytes
         self._handshake: ServerHandshake | None = None
         self._peer: PeerSession | None = None  # once it is admitted
@@ -214,8 +214,8 @@ class Connection(asyncio.Protocol):
         self._end(reason)
 
     def _refuse(self, error: TqError) -> None:
-        """Tell a peer what is wrong and close; after a uniform delay when its proof was wrong, at once when it cannot be told
-        anything because TLS is broken."""
+        """Tell a peer what is wrong and close; after a uniform delay when its proof was wrong, at once when nothing can be sent
+        to it because TLS is broken."""
         self._challenged = False
         self._log(error)
         if self._wire.tls.broken:
@@ -239,7 +239,7 @@ class Connection(asyncio.Protocol):
         self._end(str(error))
 
     def _leave(self, reason: str) -> None:
-        """The peer has gone. One that was given a challenge and shows no proof waits for its next."""
+        """The peer has gone. If it got a challenge and sent no proof, its address waits for the next one."""
         if self._challenged and self._wire.is_open:
             self._context.admission.failed(self._address, self._loop.time())
         self._end(reason)

@@ -56,7 +56,7 @@ class ConnectionContext:
         self.admission: AdmissionLimiter[OpenConnection] = AdmissionLimiter()
         self.descriptors = Descriptors(self.connections, report)
         self.accounts = Accounts()
-        self.unread = UnreadAnswers(self.accounts.everybody)
+        self.unread = UnreadAnswers(self.accounts.total)
         # Two logs, so that a flood of peers that do not speak the protocol does not hide that a key is wrong.
         self._wrong_keys, self._wrong_protocol = (
             RejectionLog(report, "connection.refused") for _ in range(2)

@@ -12,7 +12,7 @@ from ..engine.accounts import Account, Resource
 RESERVED: Final = (
     16  # not for connections: the store's files when it is reopened, and those of users' objects
 )
-KEY_SHARE: Final = 0.75  # of all connections, for one key: others get in, whatever it does
+KEY_SHARE: Final = 0.75  # of all connections, for one key: so others always get in
 
 
 class Descriptors:

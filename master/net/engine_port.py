@@ -1,4 +1,4 @@
-"""What sessions bring to the engine: they open, call, abandon calls, say goodbye, close.
+"""Passes what sessions do on to the engine: they open, call, abandon calls, say goodbye, close.
 
 ::
 
@@ -75,7 +75,7 @@ class EnginePort:
 
     def request(self, session: Session, request: Request) -> None:
         """A call arrived: into the next transaction, or into a user's thread."""
-        # Asked for each call, and not only when the connection opened: a key that is revoked ends at once, whatever was sent.
+        # Checked for each call, and not only when the connection opened: a revoked key can do nothing more at once.
         if not self._keys.admits(session):
             session.wire.disconnect(KEY_REVOKED)
             return

@@ -7,7 +7,7 @@
                      └ a part of a message: counted; a long one needs room first
 
 Invariants: 1. while nothing may be taken, nothing is read, so what is held has a bound; 2. what was counted is given
-back by ``close`` at the latest; 3. who waits is told to go on by its key's flow.
+back by ``close`` at the latest; 3. a connection that waits is resumed by its key's flow.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class Inbound:
     def __init__(self, peer: Peer, understand: Callable[[int, memoryview], None]) -> None:
         self._peer, self._understand = peer, understand
         self._frames = FrameReader(HANDSHAKE_FRAME_BYTES_MAX)
-        self._account: Account | None = None  # of a stranger: none; it has its few kilobytes
+        self._account: Account | None = (
+            None  # None before admission: an unauthenticated connection has its few kilobytes
+        )
         self._counted = self._granted = 0
         self._waits = self._closed = False
 

@@ -1,4 +1,4 @@
-"""The deadlines of one connection: a peer that is silent for too long is cut off, and one that has to wait is told that we live.
+"""The deadlines of one connection: a silent peer is cut off, and one that has to wait gets signs of life.
 
 A connection has one deadline at a time; setting it again replaces it. Traffic costs no timer: when the deadline of a session
 comes, it is compared with the last sign of life, and moved if there was one.
@@ -25,7 +25,7 @@ class Watched(Breakable, Protocol):
         """End it at once."""
 
     def alive(self) -> None:
-        """Its session counts as heard from."""
+        """Count its peer as alive."""
 
 
 class Liveness:

@@ -47,7 +47,7 @@ class PeerSession:
     ) -> None:
         self._context, self._connection = context, connection
         self._answerer = Answerer(context.identity.frame_bytes_max)
-        # The engine calls these for every answer: no method of this class stands in between.
+        # The engine calls these for every answer, so no method wraps them.
         self.send: Callable[[bytes], None] = connection.queue
         self.unsent_bytes: Callable[[], int] = connection.unsent_bytes
         self.disconnect: Callable[[str], None] = connection.disconnect

@@ -1,4 +1,4 @@
-"""Why a port cannot be listened on, as a person needs to hear it."""
+"""Why a port cannot be listened on, with the remedy."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def why_not_listening(bind: Address, error: OSError, option: str = "--bind") -> 
     if error.errno == errno.EACCES:
         return f"this user may not listen on port {bind.port}; choose one above 1023 with {option}"
     if isinstance(error, socket.gaierror):
-        return f"no address is known for the host {bind.host}; use one of this machine's, or 0.0.0.0 for all"
+        return f"the host name {bind.host} has no address; use one of this machine's, or 0.0.0.0 for all"
     return f"cannot listen on {bind}: {error.strerror or error}"

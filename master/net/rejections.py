@@ -1,4 +1,4 @@
-"""What is wrong with strangers, told in a bounded number of lines, and all of it counted. Pure: time is handed in."""
+"""Logs rejected connections in a bounded number of lines, and counts all of them. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 LINES_AT_ONCE: Final = 10
-SECONDS_A_LINE: Final = 6.0  # after those; what is left out is counted in the next that is told
+SECONDS_A_LINE: Final = 6.0  # after those; the next line says how many were left out
 
 
 class RejectionLog:
@@ -14,7 +14,7 @@ class RejectionLog:
 
     def __init__(self, report: Callable[..., Any], action: str) -> None:
         self._report, self._action = report, action
-        self.total = 0  # told or not
+        self.total = 0  # logged or not
         self._lines, self._as_of, self._left_out = float(LINES_AT_ONCE), 0.0, 0
 
     def record(self, address: str, error: str, now: float) -> None:

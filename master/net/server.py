@@ -1,4 +1,4 @@
-"""The main port: it listens, and puts together what its connections share.
+"""The main port's server: it listens, and puts together what its connections share.
 
 ::
 
@@ -99,6 +99,16 @@ class MasterServer:
     def wake(self) -> None:
         """Run a transaction soon."""
         self.transactions.wake()
+
+    @property
+    def seconds_since_transaction(self) -> float:
+        """Since the last one ended."""
+        return self.transactions.seconds_since_last
+
+    @property
+    def rejections(self) -> dict[str, int]:
+        """Unauthenticated connections that were rejected, by reason."""
+        return {"refused": self.context.rejections, "crowded": self.context.admission.rejected}
 
     @property
     def trouble_seconds(self) -> float:

@@ -8,8 +8,8 @@
 
 What arrives while a commit is under way joins the next transaction.
 
-Invariants: 1. at most one transaction is under way; 2. each one arms its successor, whatever goes wrong in it, for nothing else
-answers the callers.
+Invariants: 1. at most one transaction is under way; 2. each one arms its successor, even if it fails: nothing else answers the
+callers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Answers that wait for their peers to read them: how many bytes, of each key and of all, and who has to go for it.
+"""Limits on answers that wait for their peers to read them, of each key and of all, and which connections are ended for that.
 
-As long as a peer reads, nothing here takes time. One that does not is waited for, until it and others like it hold too
-much: then those go that have not read for longest. What they asked for is there for the next connection.
+A peer that reads costs nothing here. One that does not is waited for until it and others like it hold too much: then those
+are ended that have not read for longest. What they asked for is there for their next connection.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from ..engine.accounts import LIMITS, Account, Resource
 from ..engine.flow import MIB
 
-CONNECTION_BYTES_MAX: Final = 64 * MIB  # of one connection, whatever its key may have
+CONNECTION_BYTES_MAX: Final = 64 * MIB  # of one connection, even if its key may have more
 CLOGGED_BYTES: Final = 4 * 1024  # that wait for a peer, before it is looked at
 LIMIT: Final = LIMITS[Resource.UNREAD_BYTES]
 
@@ -25,10 +25,10 @@ class SlowReader(Protocol):
 
 
 class UnreadAnswers:
-    """``everybody``: the account of all."""
+    """``total``: the account of all keys."""
 
-    def __init__(self, everybody: Account) -> None:
-        self._everybody = everybody
+    def __init__(self, total: Account) -> None:
+        self._everybody = total
         self._waiting: dict[
             SlowReader, tuple[Account, int]
         ] = {}  # in the order in which they stopped reading
@@ -57,7 +57,7 @@ class UnreadAnswers:
         for reader, (its, _) in list(self._waiting.items()):
             if account.held[Resource.UNREAD_BYTES] <= most:
                 break
-            if account in (its, its.everybody):
+            if account in (its, its.total):
                 reader.cut_off(
                     f"it does not read its answers, and {account.held[Resource.UNREAD_BYTES]:,} bytes wait for it and others "
                     f"of its {'key' if its is account else 'kind'}; at most {most:,}"

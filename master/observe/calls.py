@@ -37,7 +37,7 @@ class Master(EngineObject):
             "damage": engine.store.damage,
             "tasks": _tasks_of(engine, call.session),
             "sessions": len(engine.connections),
-            "trouble": engine.trouble.told(engine.now),
+            "trouble": engine.trouble.summary(engine.now),
             "you": {
                 "key": call.session.verifier.key_id,
                 "role": str(call.session.verifier.role),

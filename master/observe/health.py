@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 
-from ..net.server import MasterServer
+from ..engine.engine import Engine
 from ..tasks.leases import Leases
 from ..workers.membership import Membership
 
@@ -14,10 +15,31 @@ STUCK_SECONDS: Final = (
 SLOW_SECONDS: Final = 10.0  # not ready while a transaction takes so long
 
 
+class ObservedServer(Protocol):
+    """The server around an engine, as health and metrics see it."""
+
+    @property
+    def engine(self) -> Engine: ...
+    @property
+    def seconds_since_transaction(self) -> float:
+        """Since the last one ended."""
+
+    @property
+    def trouble_seconds(self) -> float:
+        """For how long the store has failed; 0: it does not."""
+
+    @property
+    def rejections(self) -> Mapping[str, int]:
+        """Unauthenticated connections that were rejected, by reason."""
+
+    def wake(self) -> None:
+        """Run a transaction soon."""
+
+
 class MasterVitals:
     """A beat wakes the engine, so that even an idle master's last transaction is recent."""
 
-    def __init__(self, server: MasterServer) -> None:
+    def __init__(self, server: ObservedServer) -> None:
         self._server = server
         self.draining = False
 
@@ -26,7 +48,7 @@ class MasterVitals:
             self._server.wake()
 
     def sick(self) -> list[str]:
-        seconds = self._server.transactions.seconds_since_last
+        seconds = self._server.seconds_since_transaction
         if seconds < STUCK_SECONDS:
             return []
         return [f"no transaction has ended for {seconds:.0f} s: the store or its disk does not respond"]
@@ -35,7 +57,7 @@ class MasterVitals:
         server, reasons = self._server, []
         if self.draining:
             reasons.append("it is shutting down")
-        seconds = server.transactions.seconds_since_last
+        seconds = server.seconds_since_transaction
         if SLOW_SECONDS <= seconds < STUCK_SECONDS:
             reasons.append(f"the last transaction ended {seconds:.0f} s ago: the disk is slow or stuck")
         if server.engine.trouble.since is not None:

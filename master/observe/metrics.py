@@ -18,11 +18,11 @@ from ...common.domain.model import Role, StateNumber
 from ...common.errors import StoreError
 from ...common.runtime.exposition import Label, counter, gauge, histogram
 from ...common.version import VERSION
-from ..net.server import MasterServer
 from ..store.cluster_files import STORE_FILE
 from ..tasks.routes import Routes
 from ..tasks.shown import running_by_route, shown_counts
 from ..workers.membership import Membership
+from .health import ObservedServer
 from .meters import MasterMeters, Pair
 from .overview import oldest_ready_seconds
 
@@ -39,7 +39,7 @@ PAIR: Final = ("queue", "task")
 
 
 class MasterMetrics:
-    def __init__(self, server: MasterServer, meters: MasterMeters, data: Path) -> None:
+    def __init__(self, server: ObservedServer, meters: MasterMeters, data: Path) -> None:
         self._server, self._meters, self._data = server, meters, data
         self._asked: asyncio.Future[dict[str, float]] | None = None
 
@@ -126,7 +126,6 @@ class MasterMetrics:
             (("connected",), len(here)),
             (("absent",), len(workers) - len(here)),
         ]
-        refused = server.context.rejections
         return [
             gauge("tq_workers", "Workers.", ("state",), counts),
             gauge(
@@ -135,12 +134,12 @@ class MasterMetrics:
                 (),
                 [((), sum(one.info.slots for one in here if one.info))],
             ),
-            gauge("tq_sessions", "Connections that have shown a key.", ("role",), _one_label(sessions)),
+            gauge("tq_sessions", "Authenticated connections.", ("role",), _one_label(sessions)),
             counter(
                 "tq_connections_rejected",
                 "Unauthenticated connections that were rejected, or closed to make room for others.",
                 ("reason",),
-                [(("refused",), refused), (("crowded",), server.context.admission.turned_away)],
+                [((reason,), count) for reason, count in server.rejections.items()],
             ),
         ]
 

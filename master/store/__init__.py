@@ -1,1 +1,1 @@
-"""Where everything is kept: one narrow interface of domain verbs, in batches. See ``master/store/interface/store.py``."""
+"""The store: one narrow interface of domain verbs, in batches. See ``master/store/interface/store.py``."""

@@ -1,11 +1,11 @@
-"""What belongs together in a data directory: store, certificate and keys are of one cluster, or nothing is started.
+"""The files of a data directory belong together: store, certificate and keys are of one cluster, or the master does not start.
 
-A file that is missing, empty, damaged, of another kind or of another cluster is never replaced in silence: whoever had
-work or keys there would find a master that knows nothing of them. What is start is said, once, by an option.
+A file that is missing, empty, damaged, of another kind or of another cluster is never replaced in silence: the master would
+know nothing of the work and the keys that were there. An option confirms, for one start, that it is to be replaced.
 
-The order of a first start keeps every moment of it apart from a loss: the store knows its cluster before there is a
-certificate, and the keys before their files are there. So a certificate of ours, keys or content beside a store that knows
-no cluster are what is left of one.
+The order of a first start makes each of its moments different from a loss: the store knows its cluster before there is a
+certificate, and the keys before their files are there. So if a store knows no cluster and beside it are a certificate of ours,
+keys or content, then the cluster's store was lost.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from ...common.errors import ConfigError
 from ...common.wire.handshake import CLUSTER_ID_BYTES
 from .directory_lock import LOCK_FILE
 from .interface.store import Store
-from .sqlite.remedies import RESTORE
 
+RESTORE: Final = "restore it from a copy (docs/deployment.md, Backup)"
 STORE_FILE: Final = "tq.db"
 BLOBS: Final = "blobs"
 UPLOADS: Final = "uploads"  # below BLOBS: what is on its way in
@@ -43,7 +43,7 @@ LOG_MAGICS: Final = (0x377F0682, 0x377F0683)  # how a write-ahead log of SQLite 
 
 
 class StartOptions(NamedTuple):
-    """What whoever starts the master says is start."""
+    """What the options of a start confirm: that the store, or the certificate, is to be a new one."""
 
     new_store: bool = False
     new_certificate: bool = False
@@ -63,7 +63,7 @@ def log_of(store: Path) -> Path:
 
 
 def has_lost_log(store: Path) -> bool:
-    """Of a store that was not closed: whoever has one open has written into its log."""
+    """Whether the log of a store that was not closed is missing: a process that has a store open has written into its log."""
     log = log_of(store)
     return store.exists() and store.stat().st_size > 0 and not (log.exists() and log.stat().st_size > 0)
 
@@ -104,7 +104,7 @@ def problems(data: Path, *, durable: bool, own_keys: bool, start: StartOptions) 
 
 
 def traces(data: Path, *, log: bool = False) -> list[str]:
-    """What is there that only a cluster leaves behind which had a store. ``log``: there is no store that it could be of."""
+    """The files that only a cluster with a store leaves behind. ``log``: count a log too, because there is no store beside it."""
     found = [file.name for role in OWN_KEYS if _exists(file := key_file(data, role))]
     left = log_of(data / STORE_FILE)
     if log and left.exists() and left.stat().st_size:
@@ -127,7 +127,7 @@ def lost_store(store: Path, how: str, there: list[str]) -> str:
 
 
 def _amiss(file: Path) -> str | None:
-    """A file that is there, and is none or cannot be read."""
+    """What is wrong with something that exists under a file's name: it is not a file, or cannot be read."""
     try:
         status = file.stat()
     except FileNotFoundError:
@@ -143,7 +143,7 @@ def _amiss(file: Path) -> str | None:
 
 
 def _log_amiss(store: Path) -> str | None:
-    """The write-ahead log holds what was accepted last; SQLite takes one that it cannot read for an empty one."""
+    """What is wrong with the write-ahead log, which holds what was accepted last: SQLite takes a damaged one for an empty one."""
     log = log_of(store)
     if not log.exists():
         return None
@@ -208,10 +208,10 @@ def settle_certificate(
 
 
 def certificate_problem(known: bytes | None, data: Path, start: StartOptions) -> str | None:
-    """Why the certificate that is there, or is not, is none of a store that knows another."""
+    """Why the certificate that is there, or missing, does not fit a store that knows another."""
     certificate, key = data / CERTIFICATE_FILE, data / KEY_FILE
     if known is None or certificate.exists() != key.exists():
-        return None  # of a half who needs both says so
+        return None  # a certificate without its key, or the reverse, is an error of the code that reads both
     again = f"start it once with {NEW_CERTIFICATE}: then every key but those in {data} must be made again"
     if not certificate.exists():
         if start.new_certificate:

@@ -1,7 +1,7 @@
-"""The data directory, judged before anything is read or written in it: is it ours alone to change?
+"""Checks the data directory before anything is read or written in it: can only this user change it?
 
-Who may write to it replaces keys, certificate and database, and so becomes the master; who may write to a
-directory above puts another in its place. As with ssh, such a directory is refused rather than used with a warning.
+A user who may write to it can replace keys, certificate and database, and so become the master; one who may write to a
+directory above can put another in its place. As with ssh, such a directory is refused rather than used with a warning.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ROOT: Final = 0
 
 
 def make_directory(data: Path) -> None:
-    """It is there, writable for us and for nobody else; raises ConfigError with the line to run."""
+    """Make it if it is missing, writable for this user only. Raises ConfigError with the line to run."""
     problem = fault(data)
     if problem is not None:
         raise ConfigError(problem)
@@ -35,14 +35,14 @@ def make_directory(data: Path) -> None:
 
 
 def fault(data: Path) -> str | None:
-    """Why others could change what is, or will be, in this directory, and the line that ends it; None: they cannot."""
+    """Why others could change what is, or will be, in this directory, and the line that prevents it; None: they cannot."""
     if not hasattr(os, "geteuid"):  # Windows: access lists, which a user's own directories have right
         return None
     where = data.absolute()
     try:
         own = where.stat()
     except OSError:
-        pass  # not there yet, or the one who opens it says why not
+        pass  # it does not exist yet, or opening it will say why not
     else:
         if not _is_trusted(own):
             return (
@@ -61,20 +61,20 @@ def fault(data: Path) -> str | None:
 
 
 def _fault_above(data: Path, above: Path) -> str | None:
-    """Whether others may rename what stands in this directory. A group may: it was given that, as to a volume."""
+    """Why others could rename what is in this directory. A group may: it was given that right, as to a volume."""
     try:
         status, parent = above.stat(), above.parent.stat()
     except OSError:
         return None
     if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
         return (
-            f"everybody may write to {above}, and so put another directory in the place of {data}; run: chmod o-w {above}, "
+            f"all users may write to {above}, and so put another directory in the place of {data}; run: chmod o-w {above}, "
             "or choose another with --data"
         )
     if _is_shared(parent) and not _is_trusted(status):
         return (
-            f"{above} belongs to user {status.st_uid}, in a directory where everybody may make one, and {data} would be in "
-            "that user's hands; choose another with --data"
+            f"{above} belongs to user {status.st_uid}, in a directory where all users may make one, and that user could replace "
+            f"{data}; choose another with --data"
         )
     return None
 

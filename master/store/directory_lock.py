@@ -1,7 +1,7 @@
 """One master per data directory: locks the kernel holds for the process and drops when it dies.
 
-Two of them: on the directory itself, which nobody can remove from under a master as a file in it, and on a file in it,
-for systems that lock no directories. The file also names the process, and whether it closed the store before it ended.
+There are two: on the directory itself, which unlike a file in it cannot be removed while a master uses it, and on a file in
+it, for systems that lock no directories. The file also names the process, and whether it closed the store before it ended.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from typing import Final
 from ...common.errors import ConfigError
 
 LOCK_FILE: Final = "master.lock"
-TEXT_CHARS: Final = 32  # written over as a whole, so that the file is never cut: a number of 64 bits, a word
+TEXT_CHARS: Final = (
+    32  # written over as a whole, so that the file is never truncated: a number of 64 bits and OPEN
+)
 OPEN: Final = "open"  # after the number of a process that has the store open
 UNKNOWN: Final = "unknown"
 NO_LOCK: Final = -1  # in the place of a descriptor: this system locks no directories
-# A link would lead to a file that is somebody's, a FIFO would stop the start: neither is a lock.
+# A link could lead to a file of another user, and opening a FIFO would block: neither is a lock.
 OPENING: Final = (
     os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 )
@@ -48,8 +50,8 @@ class DataLock:
         self._say(f"{os.getpid()} {OPEN}")
 
     def release(self, *, closed: bool = False) -> str | None:
-        """``closed``: the store was, and has no log beside it any more. The lock is given back whatever the disk does; what
-        is returned is why that could not be written into it."""
+        """``closed``: the store was, and has no log beside it any more. The lock is released even if the disk fails. Returns
+        why the end could not be written into the lock's file."""
         unwritten = None
         if closed:
             try:
@@ -100,7 +102,7 @@ def _open(path: Path) -> int:
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         os.close(descriptor)
         raise ConfigError(
-            f"{path} is no regular file, or has other names, so it is not the lock of a master; {remedy}"
+            f"{path} is not a plain file with one name, so it is not the lock of a master; {remedy}"
         )
     return descriptor
 
@@ -114,7 +116,7 @@ def _text(descriptor: int) -> str:
 
 
 def _close(descriptor: int | None) -> None:
-    """Gives the lock back, too. The kernel forgets the descriptor also when it reports an error of the disk."""
+    """Release the lock, too. The kernel closes the descriptor also when it reports an error of the disk."""
     if descriptor is not None and descriptor != NO_LOCK:
         with contextlib.suppress(OSError):
             os.close(descriptor)
@@ -131,7 +133,7 @@ def _lock_directory(directory: Path) -> int | None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
-        # NFS makes of it a lock that wants to write, which is not done to directories
+        # NFS turns it into a lock that needs write access, which a directory does not give
         return None if error.errno in (errno.EWOULDBLOCK, errno.EACCES) else NO_LOCK
     return descriptor
 

@@ -1,4 +1,4 @@
-"""A store that tells what was written through it: for the checker of histories, and only when asked for.
+"""A store that records what is written through it, for the checker of histories.
 
 Every change of a task's state goes through the store, so this one place sees them all, as the
 transactions they are: the events of one are noted before its commit, and ``committed`` after it. Events of
@@ -17,7 +17,7 @@ from .interface.tasks import EndedAttempt, Expired, Leased, NewTasks, Returned, 
 
 
 class RecordingStore:
-    """A ``Store`` around another; what it does not record it hands through."""
+    """A ``Store`` around another; verbs that it does not record go straight through."""
 
     def __init__(self, store: Store, note: Note) -> None:
         self._store, self._note = store, note

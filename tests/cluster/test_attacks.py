@@ -18,7 +18,7 @@ import tq
 from tq.common.auth.keys import Credential, mint_token
 from tq.common.wire.frames import Kind, encode_frame, pack
 from tq.common.wire.tls import client_context
-from tq.master.net.admission import STRANGERS_PER_ADDRESS_MAX
+from tq.master.net.admission import UNAUTHENTICATED_PER_ADDRESS_MAX
 from tq.master.net.rejections import LINES_AT_ONCE
 from xprocess import XProcess
 
@@ -29,7 +29,7 @@ from .step_by_step import Steps
 pytestmark = pytest.mark.alone
 
 IN_TIME_SECONDS = 1.0  # for a good client, whatever strangers do
-ATTACKERS = STRANGERS_PER_ADDRESS_MAX - 2  # as many as leave a place for others of the same host
+ATTACKERS = UNAUTHENTICATED_PER_ADDRESS_MAX - 2  # as many as leave a place for others of the same host
 FLOOD_HELD, GOOD_ONES = 400, 30  # connections of one flooding thread; clients that come meanwhile
 REFUSED = 4  # exit status
 BOTTOMLESS_HELLO = (
@@ -207,7 +207,9 @@ def test_a_peer_that_breaks_the_rules_inside_tls_gets_the_reason_and_is_disconne
 
 
 def test_a_host_whose_places_are_all_taken_gets_in_when_one_is_free_again(fortress: Master) -> None:
-    strangers = [client_context().wrap_socket(knock(fortress)) for _ in range(STRANGERS_PER_ADDRESS_MAX)]
+    strangers = [
+        client_context().wrap_socket(knock(fortress)) for _ in range(UNAUTHENTICATED_PER_ADDRESS_MAX)
+    ]
     with tq.App(fortress.url, fortress.key("client")) as app:
         answers: list[object] = []
         waiting = threading.Thread(target=lambda: answers.append(app.call(["get_master"], "info")))
@@ -247,7 +249,7 @@ def test_a_flood_of_connections_resets_no_good_one_of_the_same_host(fortress: Ma
 def test_who_is_inside_is_served_while_all_places_before_the_gate_are_taken(fortress: Master) -> None:
     with tq.App(fortress.url, fortress.key("client")) as app, contextlib.ExitStack() as stack:
         app.call(["get_master"], "info")
-        for _ in range(STRANGERS_PER_ADDRESS_MAX + 4):
+        for _ in range(UNAUTHENTICATED_PER_ADDRESS_MAX + 4):
             stack.enter_context(knock(fortress))
         began = time.monotonic()
         app.call(["get_master"], "info")

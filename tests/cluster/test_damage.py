@@ -7,7 +7,7 @@ from typing import Any
 
 import tq
 
-from ..master.store.sqlite.test_damage import PAGE_BYTES
+from ..master.store.sqlite.test_remedies import PAGE_BYTES
 from .conftest import MasterFactory
 from .programs import run_program
 from .test_doctor import doctor, of

@@ -17,7 +17,7 @@ import psutil
 import pytest
 import tq
 from tq.client.items.queue import ItemQueue
-from tq.master.net.admission import STRANGERS_MAX
+from tq.master.net.admission import UNAUTHENTICATED_MAX
 from tq.master.net.rejections import LINES_AT_ONCE
 from xprocess import XProcess
 
@@ -26,7 +26,7 @@ from .test_gateway import KEY, gateway_port, run_client
 
 pytestmark = pytest.mark.alone
 
-FLOOD = STRANGERS_MAX + 100
+FLOOD = UNAUTHENTICATED_MAX + 100
 IN_TIME_SECONDS = 15.0  # an interpreter starts, and twenty handshakes; on a loaded machine
 GROWTH_BYTES_MAX = 64 * 2**20
 LINES_MAX = 2 * LINES_AT_ONCE  # of one flood, which is over within seconds
@@ -116,7 +116,7 @@ def test_a_flood_keeps_no_other_out_and_leaves_nothing_behind(
             with contextlib.suppress(ConnectionError):
                 say(stranger)
         assert_all_are_served(fortress)
-        assert process.num_fds() <= descriptors + STRANGERS_MAX
+        assert process.num_fds() <= descriptors + UNAUTHENTICATED_MAX
         assert process.memory_info().rss < memory + GROWTH_BYTES_MAX
     eventually(lambda: process.num_fds() <= descriptors)
     assert process.num_threads() <= threads

@@ -191,7 +191,7 @@ assert q.get() == {(1, 2): 3, None: 4.5, 1.5: {True: "x"}}
 q.task_done()
 one = []
 kind, words = why(q.put, [one, one])
-assert kind == "RemoteError" and "the same list stands in it twice; send a copy" in words, words
+assert kind == "RemoteError" and "the same list occurs twice; send a copy" in words, words
 kind, words = why(q.put, "x" * 300000)
 assert kind == "RemoteError" and "a request of more than 262,144 bytes" in words, words
 kind, words = why(manager.get_queue, "default", "lifo", 3)

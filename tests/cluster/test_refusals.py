@@ -54,7 +54,7 @@ def test_an_address_of_another_machine_is_distinguished_from_a_port_in_use(refus
 
 def test_an_unknown_host_is_named(refuse: Refuse) -> None:
     said = refuse(bind="no-such-host.invalid:0")
-    assert "no address is known for the host no-such-host.invalid; use one of this machine's" in said
+    assert "the host name no-such-host.invalid has no address; use one of this machine's" in said
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1:70000", "127.0.0.1:http", "http://127.0.0.1"])

@@ -18,7 +18,7 @@ from tq.common.auth.keys import Credential
 from tq.common.domain.model import NODE_ID_BYTES, Role
 from tq.common.wire.address import parse_address
 from tq.common.wire.connection import CallerConnection
-from tq.master.net.admission import STRANGERS_PER_ADDRESS_MAX
+from tq.master.net.admission import UNAUTHENTICATED_PER_ADDRESS_MAX
 
 from ..cluster.programs import eventually
 from .conftest import ALL, TrialFactory
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.alone
 DESCRIPTORS = 64
 ADDRESSES = [f"127.0.0.{number}" for number in range(2, 8)]  # all of 127/8 is loopback on Linux
 SESSIONS = 10_000
-AT_ONCE = STRANGERS_PER_ADDRESS_MAX - 4  # of one address, so that a place is left for a good client
+AT_ONCE = UNAUTHENTICATED_PER_ADDRESS_MAX - 4  # of one address, so that a place is left for a good client
 BYTES_OF_A_SESSION_MAX = 200_000
 IDLE = {"TQ_HEARTBEAT_SECONDS": "5", "TQ_LEASE_SECONDS": "20"}
 IN_TIME_SECONDS = 3.0  # for a good client, once there is room
@@ -47,7 +47,7 @@ def test_a_master_without_descriptors_serves_those_inside_and_lets_others_in_whe
         inside = trial.witness()
         inside.hear(inside.submit("cluster_tasks:add", [(1, 1)]), SECONDS)
         with contextlib.ExitStack() as strangers:
-            for address in ADDRESSES * STRANGERS_PER_ADDRESS_MAX:
+            for address in ADDRESSES * UNAUTHENTICATED_PER_ADDRESS_MAX:
                 with contextlib.suppress(ConnectionError):  # hung up on: that is what there is to be seen
                     strangers.enter_context(
                         socket.create_connection(

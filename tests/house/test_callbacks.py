@@ -35,7 +35,7 @@ PROTOCOL: Final = {
 NAMED: Final = {
     ("master/net/transactions.py", "self._pump"): "arms the next transaction in `finally`",
     ("master/net/turns.py", "self._next_turn"): "tells connections, each of which contains what it raises",
-    ("master/net/transactions.py", "self.wake"): "only schedules a transaction",
+    ("master/net/transactions.py", "self._fire"): "only schedules a transaction",
     (
         "master/net/liveness.py",
         "then",

@@ -94,10 +94,6 @@ MASTER_EXCEPTIONS = {
         "workers.calls",
         "items.consumers",
     ): "a worker announces the queues to whose items it applies a callable",
-    ("observe.health", "net.server"): "a page about the server",
-    ("observe.metrics", "net.server"): "a page about the server",
-    ("store.cluster_files", "store.sqlite.remedies"): "what to do about a damaged file depends on its kind",
-    ("store.inspection", "store.sqlite.remedies"): "what to do about a damaged file depends on its kind",
 }
 
 Module = tuple[str, ...]

@@ -1,1 +1,1 @@
-"""What a store is asked to do: one file a subject."""
+"""The verbs of a store: one file a subject."""

@@ -1,4 +1,4 @@
-"""What a store is asked to do with what attempts print and their progress. Part of ``interface.Store``; the same rules."""
+"""The store's verbs for what attempts print and their progress. Part of ``interface.Store``; the same rules."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 
 class Observation(NamedTuple):
-    """What an attempt said since it was last heard of; ``text`` ends at byte ``size`` of all it said."""
+    """What an attempt printed since its last report; ``text`` ends at byte ``size`` of all that it printed."""
 
     seq: int
     attempt: int  # its number, as people count

@@ -1,4 +1,4 @@
-"""What a store is asked to do with content and the tasks that name it. Part of ``interface.Store``; the same rules."""
+"""The store's verbs for content and the tasks that name it. Part of ``interface.Store``; the same rules."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ class BlobStore(Protocol):
         """These tasks are deleted. Costs nothing where no task names content."""
 
     def collect(self, now: int, limit: int) -> list[bytes]:
-        """Forget up to ``limit`` that no task names and nobody is to keep; their hashes."""
+        """Forget up to ``limit`` that no task names and whose time to be kept is over; their hashes."""
 
     def any(self) -> bool: ...

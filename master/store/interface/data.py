@@ -1,4 +1,4 @@
-"""What a store is asked to do with named values. Part of ``interface.Store``; the same rules."""
+"""The store's verbs for named values. Part of ``interface.Store``; the same rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store is asked to do with plain values in named queues. Part of ``interface.Store``; the same rules."""
+"""The store's verbs for plain values in named queues. Part of ``interface.Store``; the same rules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ItemQueueRow(NamedTuple):
     unfinished: int
     shut: int
     owner: bytes | None
-    waiting: int  # items nobody holds
+    waiting: int  # items that no get holds
 
 
 class HeldItemRow(NamedTuple):
@@ -50,7 +50,7 @@ class ItemStore(Protocol):
         """The queue and everything in it."""
 
     def drop_waiting(self, queue: int) -> None:
-        """The items that nobody holds."""
+        """The items that no get holds."""
 
     def set_queue(self, queue: int, unfinished: int, shut: int) -> None: ...
     def put(self, items: Sequence[NewItem]) -> None: ...
@@ -61,21 +61,21 @@ class ItemStore(Protocol):
         """Some of those not seen since: ``queue, putter`` of each."""
 
     def take(self, queue: int, token: bytes, node: bytes) -> bytes:
-        """The payload of the first item nobody holds, now held by the token."""
+        """The payload of the first item that no get holds, now held by the token."""
 
     def take_first(self, queue: int, limit: int) -> list[bytes]:
-        """The payloads of the first items nobody holds, in order; they are gone."""
+        """Take the first items that no get holds out of the queue; their payloads, in order."""
 
     def held(self, token: bytes) -> bytes: ...
     def seq_of(self, token: bytes) -> int:
         """Of the item that it holds."""
 
     def take_waiting(self, seq: int) -> bool:
-        """The item is gone, if it is there and nobody holds it; whether it was."""
+        """Delete an item if it is there and no get holds it; whether that was so."""
 
     def delete(self, tokens: Sequence[bytes]) -> None: ...
     def release(self, tokens: Sequence[bytes]) -> None:
-        """Nobody holds these any more; they stand where they stood before."""
+        """These are held no more, and are in their old places in the queue."""
 
     def neighbours(self, queue: int, rank: bytes) -> list[bytes]:
         """The ranks of the waiting items that would stand before and behind one of this rank."""

@@ -1,4 +1,4 @@
-"""What a store is asked to do with keys. Part of ``interface.Store``; the same rules."""
+"""The store's verbs for keys. Part of ``interface.Store``; the same rules."""
 
 from __future__ import annotations
 

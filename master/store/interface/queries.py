@@ -1,4 +1,4 @@
-"""What a store is asked to do with reading tasks. Part of ``interface.Store``; the same rules."""
+"""The store's verbs for reading tasks. Part of ``interface.Store``; the same rules."""
 
 from __future__ import annotations
 

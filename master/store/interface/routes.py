@@ -1,4 +1,4 @@
-"""What a store is asked to do with the queues and callables of tasks, and where tasks come from. Part of ``interface.Store``; the same rules."""
+"""The store's verbs for the queues and callables of tasks, and where tasks come from. Part of ``interface.Store``; the same rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store is asked to do: verbs of the domain, in batches, inside one transaction at a time.
+"""The store's interface: verbs of the domain, in batches, inside one transaction at a time.
 
 ::
 
@@ -8,7 +8,7 @@
 ``commit`` is the only verb that waits for a disk and the only one that may be called from another thread
 (never while any other verb runs). Every verb that changes a task's state is conditional on the state and
 attempt it expects; a verb given a whole batch either applies to every row or raises ``Inconsistent``,
-for then the caller's picture of the store is wrong and must be built anew from ``load``.
+for then the caller's picture of the store is wrong and must be loaded again.
 
 A verb that looks for tasks (``LOOKS``: by id, by filter, in some order) sees what was accepted before it, also if that is not
 written yet: the store has it written first (``before_looks``), so no caller has to. Verbs that are given the number of a task
@@ -83,7 +83,7 @@ class Store(TaskStore, QueryStore, OutputStore, RouteStore, WorkerStore, KeyStor
 
     @property
     def damage(self) -> str:
-        """What was said of a part of its file that could not be read, with the remedy; empty: none was met so far."""
+        """The error of a part of its file that could not be read, with the remedy; empty: there was none so far."""
 
     def begin(self, *, reading: bool = False) -> None:
         """``reading``: a transaction that can be begun when nothing can be written; a write in it is a StoreError."""
@@ -95,7 +95,7 @@ class Store(TaskStore, QueryStore, OutputStore, RouteStore, WorkerStore, KeyStor
     def commit(self) -> None: ...
     def rollback(self) -> None: ...
     def reopen(self) -> None:
-        """Forget a handle that failed, and open anew: nothing uncommitted survives. A StoreError means that
+        """Close a handle that failed, and open another: nothing uncommitted survives. A StoreError means that
         it cannot be opened now; it can be tried again."""
 
     def close(self) -> None: ...

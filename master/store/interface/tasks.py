@@ -1,4 +1,4 @@
-"""What a store is asked to do with the life of tasks: submitted, leased, ended, due, forgotten. Part of ``interface.Store``; the same rules."""
+"""The store's verbs for the life of tasks: submitted, leased, ended, due, forgotten. Part of ``interface.Store``; the same rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store is asked to do with workers. Part of ``interface.Store``; the same rules."""
+"""The store's verbs for workers. Part of ``interface.Store``; the same rules."""
 
 from __future__ import annotations
 

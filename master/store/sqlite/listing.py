@@ -1,6 +1,6 @@
 """The WHERE of a listing of tasks. Only fixed text and whole numbers are assembled; every other value is a parameter.
 
-A task that is leased and has not begun is shown as READY: which have begun, the engine tells.
+A task that is leased and has not begun is shown as READY: the caller says which have begun.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from typing import Final
 
 from ....common.errors import StoreError
 from ....common.runtime.callbacks import OUT_OF_MEMORY
+from ..cluster_files import RESTORE
 
-RESTORE: Final = "restore it from a copy (docs/deployment.md, Backup)"
 DAMAGED: Final = (
     "the file is damaged: stop the master and copy its directory; then either put a backup of tq.db back and remove tq.db-wal "
     'and tq.db-shm, or save what can be read: sqlite3 tq.db ".recover" | sqlite3 new.db, and put new.db in its place '
@@ -55,7 +55,7 @@ def _remedy(text: str) -> str:
 
 
 def _disk_remedy() -> str:
-    """What to look at: SQLite tells a limit of this process and a quota as it tells a broken disk."""
+    """What to look at: SQLite reports a limit of this process and a quota as it reports a broken disk."""
     look = "; look at its disk: space and quota (df, quota), and what the kernel says (dmesg)"
     try:
         from resource import RLIM_INFINITY, RLIMIT_FSIZE, getrlimit

@@ -5,7 +5,7 @@ Owns the file, its transactions and the schema's migrations; each subject has a 
 
 Two facts about SQLite that this file stands on: in WAL mode only ``synchronous=FULL`` syncs on every
 commit (NORMAL syncs at checkpoints only), so FULL is set and read back; and after an I/O error on commit
-nobody knows what reached the disk, so that handle is never used again (``reopen``).
+it is not known what reached the disk, so that handle is never used again (``reopen``).
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ def test_what_was_given_back_can_be_taken_again(what: Resource) -> None:
     account = accounts.of("a")
     account.take(what, 7)
     account.give(what, 7)
-    assert (account.bytes, accounts.everybody.bytes) == (0, 0)
-    assert not any(account.held + accounts.everybody.held)
+    assert (account.bytes, accounts.total.bytes) == (0, 0)
+    assert not any(account.held + accounts.total.held)
 
 
 @pytest.mark.parametrize("what", Resource)

@@ -62,7 +62,7 @@ class Peer:
 def accounts() -> Iterator[Accounts]:
     accounts = Accounts()
     yield accounts
-    assert not any(accounts.everybody.held), "something was not given back"
+    assert not any(accounts.total.held), "something was not given back"
 
 
 def opened(accounts: Accounts, key: str, count: int = 1) -> list[Peer]:
@@ -230,7 +230,7 @@ def test_a_large_answer_is_all_the_work_of_a_transaction(answer: Any) -> None:
 
 
 def test_who_has_not_read_for_longest_goes_when_a_key_does_not_read_too_much(accounts: Accounts) -> None:
-    unread, account = UnreadAnswers(accounts.everybody), accounts.of("a")
+    unread, account = UnreadAnswers(accounts.total), accounts.of("a")
     peers = [Peer(account) for _ in range(3)]
     [other] = opened(accounts, "b")
 
@@ -248,7 +248,7 @@ def test_who_has_not_read_for_longest_goes_when_a_key_does_not_read_too_much(acc
 
 
 def test_who_reads_what_waited_is_as_one_that_never_waited(accounts: Accounts) -> None:
-    unread, [peer] = UnreadAnswers(accounts.everybody), opened(accounts, "a")
+    unread, [peer] = UnreadAnswers(accounts.total), opened(accounts, "a")
     for size in (5, 50, 20):
         peer.unsent = size
         unread.look(peer, accounts.of("a"))
@@ -258,7 +258,7 @@ def test_who_reads_what_waited_is_as_one_that_never_waited(accounts: Accounts) -
 
 
 def test_one_connection_does_not_have_more_waiting_than_its_own_limit(accounts: Accounts) -> None:
-    unread, [peer] = UnreadAnswers(accounts.everybody), opened(accounts, "a")
+    unread, [peer] = UnreadAnswers(accounts.total), opened(accounts, "a")
     peer.unsent = CONNECTION_BYTES_MAX + 1
     unread.look(peer, accounts.of("a"))
     assert peer.reason

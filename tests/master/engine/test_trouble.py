@@ -161,8 +161,8 @@ def test_a_chore_that_meets_a_damaged_page_holds_up_neither_calls_nor_other_chor
         assert worker_left == "the store failed; connect again"
         assert client.call(("get_lock", "held"), "acquire", b"u" * 16) == 2, "the absent lose their locks"
         assert state(client, submit(client)) == StateNumber.READY
-        assert bench.engine.trouble.told(bench.now)["error"] == MALFORMED
-        assert bench.engine.trouble.told(bench.now)["seconds"] > 20
+        assert bench.engine.trouble.summary(bench.now)["error"] == MALFORMED
+        assert bench.engine.trouble.summary(bench.now)["seconds"] > 20
         assert failures(bench) == 1
     bench.advance(2 * PAUSE_MS_MAX / 1000)
     assert state(client, due) == StateNumber.READY

@@ -77,7 +77,7 @@ HUGE = b"\x8b" + struct.pack("<i", 4096) + b"\x7f" * 4096  # beyond what Python 
 
 @pytest.mark.parametrize("name", [HUGE + b"\x8c\x01x", b"\x8c\x01x" + HUGE, b"(" + HUGE + b"t\x8c\x01x"])
 def test_a_name_that_is_no_text_is_refused_as_anything_else(name: bytes) -> None:
-    with pytest.raises(DecodeError, match="a name that is no text"):
+    with pytest.raises(DecodeError, match="a name that is not text"):
         loads(a_frame(name + b"\x93"))
 
 
@@ -86,7 +86,7 @@ def test_what_stands_for_the_class_shows_no_address_in_memory() -> None:
     assert repr(stands) == "multiprocessing.managers.Token"
 
 
-# what stands in it twice
+# what occurs twice
 
 
 def test_a_constant_may_stand_in_an_item_as_often_as_a_program_puts_it_there() -> None:
@@ -99,7 +99,7 @@ def test_a_constant_may_stand_in_an_item_as_often_as_a_program_puts_it_there() -
 def test_what_can_be_changed_stands_in_an_item_once() -> None:
     row: list[int] = []
     for shared in (row, (1, row), ((row,),)):
-        with pytest.raises(DecodeError, match="the same list stands in it twice"):
+        with pytest.raises(DecodeError, match="the same list occurs twice"):
             loads(pickle.dumps([shared, shared]))
 
 

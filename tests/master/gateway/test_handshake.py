@@ -18,7 +18,7 @@ from tq.master.gateway.handshake import (
     FAILURE,
     FRAME_BYTES_MAX,
     MODERN,
-    STRANGERS_FRAME_BYTES_MAX,
+    UNAUTHENTICATED_FRAME_BYTES_MAX,
     WELCOME,
     FrameSplitter,
     Handshake,
@@ -147,7 +147,7 @@ def test_frames_come_out_as_they_went_in_whatever_the_pieces(
 
 def test_a_stranger_has_no_room_for_more_than_a_proof() -> None:
     splitter = FrameSplitter()
-    splitter.feed(struct.pack("!i", STRANGERS_FRAME_BYTES_MAX + 1))
+    splitter.feed(struct.pack("!i", UNAUTHENTICATED_FRAME_BYTES_MAX + 1))
     with pytest.raises(ProtocolError, match="257 bytes; 256 at most"):
         splitter.next()
 

@@ -10,15 +10,15 @@ from tq.client.cli.doctor import network
 from tq.master.net.admission import (
     ADDRESSES_MAX,
     CHALLENGE_DELAY_SECONDS,
+    GUESSING_PER_ADDRESS_MAX,
     HANDSHAKE_SECONDS_MAX,
     REFUSAL_DELAY_SECONDS,
     REFUSAL_RECOVERY_SECONDS,
     REFUSALS_FREE,
     REFUSALS_REMEMBERED_MAX,
-    STRANGERS_MAX,
-    STRANGERS_PER_ADDRESS_MAX,
-    SUSPECTS_PER_ADDRESS_MAX,
     TLS_SECONDS_MAX,
+    UNAUTHENTICATED_MAX,
+    UNAUTHENTICATED_PER_ADDRESS_MAX,
     UNDISTURBED_SECONDS,
     AdmissionLimiter,
 )
@@ -51,38 +51,40 @@ def spread(limiter: AdmissionLimiter[int], size: int) -> list[int]:
 # places
 
 
-@pytest.mark.parametrize("there", [STRANGERS_MAX - 2, STRANGERS_MAX - 1, STRANGERS_MAX, STRANGERS_MAX + 1])
+@pytest.mark.parametrize(
+    "there", [UNAUTHENTICATED_MAX - 2, UNAUTHENTICATED_MAX - 1, UNAUTHENTICATED_MAX, UNAUTHENTICATED_MAX + 1]
+)
 def test_of_connections_that_cost_nothing_the_newest_takes_the_place_of_the_oldest(there: int) -> None:
     limiter: AdmissionLimiter[int] = AdmissionLimiter()
     for stranger in range(there):
         limiter.enter(stranger, "10.0.0.1", NOW)
     assert limiter.enter(-1, "10.0.0.1", NOW) == (
         True,
-        there - STRANGERS_MAX if there >= STRANGERS_MAX else None,
+        there - UNAUTHENTICATED_MAX if there >= UNAUTHENTICATED_MAX else None,
     )
-    assert len(limiter) == min(there + 1, STRANGERS_MAX)
+    assert len(limiter) == min(there + 1, UNAUTHENTICATED_MAX)
 
 
 def test_whoever_has_done_its_part_of_tls_is_not_in_their_way() -> None:
     limiter: AdmissionLimiter[int] = AdmissionLimiter()
     honest = established(limiter, 3, "10.0.0.1")
-    for stranger in range(100, 100 + 10 * STRANGERS_MAX):
+    for stranger in range(100, 100 + 10 * UNAUTHENTICATED_MAX):
         _, evicted = limiter.enter(stranger, "10.0.0.1", NOW)
         assert evicted not in honest
-    assert len(limiter) == STRANGERS_MAX
+    assert len(limiter) == UNAUTHENTICATED_MAX
 
 
 def test_from_elsewhere_one_gets_the_place_of_one_of_a_crowd() -> None:
     limiter: AdmissionLimiter[int] = AdmissionLimiter()
     enter(limiter, 10, "10.0.0.1")
-    enter(limiter, STRANGERS_MAX - 10, "10.0.0.2", first=10)
+    enter(limiter, UNAUTHENTICATED_MAX - 10, "10.0.0.2", first=10)
     assert limiter.enter(-1, "192.0.2.1", NOW) == (True, 10)
     assert limiter.enter(-2, "10.0.0.1", NOW) == (True, 11)
 
 
 @pytest.mark.parametrize(
     ("there", "admitted"),
-    [(STRANGERS_PER_ADDRESS_MAX - 1, True), (STRANGERS_PER_ADDRESS_MAX, False)],
+    [(UNAUTHENTICATED_PER_ADDRESS_MAX - 1, True), (UNAUTHENTICATED_PER_ADDRESS_MAX, False)],
 )
 def test_past_tls_one_address_has_so_many_places_and_no_more(there: int, admitted: bool) -> None:
     limiter: AdmissionLimiter[int] = AdmissionLimiter()
@@ -97,7 +99,7 @@ def test_an_address_that_guesses_has_fewer() -> None:
     limiter: AdmissionLimiter[int] = AdmissionLimiter()
     for _ in range(REFUSALS_FREE):
         limiter.failed("10.0.0.1", NOW)
-    established(limiter, SUSPECTS_PER_ADDRESS_MAX, "10.0.0.1")
+    established(limiter, GUESSING_PER_ADDRESS_MAX, "10.0.0.1")
     limiter.enter(-1, "10.0.0.1", NOW)
     assert limiter.established(-1, NOW) == (False, None)
 
@@ -112,7 +114,7 @@ def test_an_address_that_guesses_has_fewer() -> None:
 )
 def test_past_tls_the_oldest_gives_way_when_it_has_had_its_time(waited: float, admitted: bool) -> None:
     limiter: AdmissionLimiter[int] = AdmissionLimiter()
-    established(limiter, STRANGERS_PER_ADDRESS_MAX, "10.0.0.1")
+    established(limiter, UNAUTHENTICATED_PER_ADDRESS_MAX, "10.0.0.1")
     limiter.enter(-1, "10.0.0.1", NOW + waited)
     assert limiter.established(-1, NOW + waited) == (admitted, 0 if admitted else None)
 
@@ -120,7 +122,7 @@ def test_past_tls_the_oldest_gives_way_when_it_has_had_its_time(waited: float, a
 @pytest.mark.parametrize("waited", [UNDISTURBED_SECONDS - 0.001, UNDISTURBED_SECONDS])
 def test_when_all_are_past_tls_a_newcomer_waits_for_the_time_of_the_oldest(waited: float) -> None:
     limiter: AdmissionLimiter[int] = AdmissionLimiter()
-    spread(limiter, STRANGERS_MAX)
+    spread(limiter, UNAUTHENTICATED_MAX)
     admitted = waited >= UNDISTURBED_SECONDS
     assert limiter.enter(-1, "192.0.2.1", NOW + waited) == (admitted, 0 if admitted else None)
 
@@ -134,7 +136,7 @@ def test_a_crowd_past_tls_gives_way_to_others_at_once() -> None:
 
 def test_a_place_is_given_back_once_however_often_it_is_said() -> None:
     limiter: AdmissionLimiter[int] = AdmissionLimiter()
-    strangers = spread(limiter, STRANGERS_MAX)
+    strangers = spread(limiter, UNAUTHENTICATED_MAX)
     limiter.leave(strangers[0])
     limiter.leave(strangers[0])
     assert limiter.enter(-1, "192.0.2.1", NOW) == (True, None)
@@ -178,7 +180,7 @@ def test_the_places_in_use_are_always_those_taken_and_not_given_back(
         assert len(limiter) == len(inside) <= 5
 
 
-# patience
+# undisturbed_seconds
 
 
 def fail(limiter: AdmissionLimiter[int], count: int, *, address: str = "10.0.0.1", at: float = NOW) -> None:
@@ -271,12 +273,14 @@ def test_the_limits_are_those_that_are_documented() -> None:
 
 
 def test_whoever_is_refused_slowly_still_waits_long_enough_to_read_why() -> None:
-    for patience in (options.CONNECT_SECONDS, network.CONNECT_SECONDS):
-        assert patience > CHALLENGE_DELAY_SECONDS + REFUSAL_DELAY_SECONDS + 1  # a second for the way and TLS
+    for undisturbed_seconds in (options.CONNECT_SECONDS, network.CONNECT_SECONDS):
+        assert (
+            undisturbed_seconds > CHALLENGE_DELAY_SECONDS + REFUSAL_DELAY_SECONDS + 1
+        )  # a second for the way and TLS
 
 
 def test_a_gate_for_those_who_do_not_try_again_gives_the_oldest_place_to_whoever_comes() -> None:
-    limiter: AdmissionLimiter[int] = AdmissionLimiter(places=3, per_address=3, patience=0.0)
+    limiter: AdmissionLimiter[int] = AdmissionLimiter(places=3, per_address=3, undisturbed_seconds=0.0)
     for stranger in range(3):
         assert limiter.enter(stranger, "127.0.0.1", NOW) == (True, None)
     assert limiter.enter(3, "127.0.0.1", NOW) == (True, 0)

@@ -15,8 +15,8 @@ from tq.master.net.admission import (
     HANDSHAKE_SECONDS_MAX,
     REFUSAL_DELAY_SECONDS,
     REFUSALS_FREE,
-    STRANGERS_PER_ADDRESS_MAX,
     TLS_SECONDS_MAX,
+    UNAUTHENTICATED_PER_ADDRESS_MAX,
 )
 
 from tests.master.net.door import WRONG, Door, Peer
@@ -24,10 +24,10 @@ from tests.master.net.door import WRONG, Door, Peer
 # places
 
 
-@pytest.mark.parametrize("there", [STRANGERS_PER_ADDRESS_MAX - 1, STRANGERS_PER_ADDRESS_MAX])
+@pytest.mark.parametrize("there", [UNAUTHENTICATED_PER_ADDRESS_MAX - 1, UNAUTHENTICATED_PER_ADDRESS_MAX])
 def test_strangers_past_tls_have_so_many_places_and_no_more(door: Door, there: int) -> None:
     strangers = [door.knock().do_tls() for _ in range(there)]
-    assert tries_tls(door).hung_up == (there == STRANGERS_PER_ADDRESS_MAX)
+    assert tries_tls(door).hung_up == (there == UNAUTHENTICATED_PER_ADDRESS_MAX)
     assert not any(stranger.hung_up for stranger in strangers)
 
 
@@ -40,7 +40,7 @@ def tries_tls(door: Door) -> Peer:
 
 
 def test_silent_strangers_are_in_nobodys_way(door: Door) -> None:
-    silent = [door.knock() for _ in range(4 * STRANGERS_PER_ADDRESS_MAX)]
+    silent = [door.knock() for _ in range(4 * UNAUTHENTICATED_PER_ADDRESS_MAX)]
     assert not door.knock().come_in().hung_up
     assert not any(stranger.hung_up for stranger in silent)
 
@@ -70,7 +70,7 @@ def be_slow(door: Door, peer: Peer) -> None:
 def test_a_place_is_free_again_whichever_way_a_stranger_takes(
     door: Door, way: Callable[[Door, Peer], object]
 ) -> None:
-    first, *_ = [door.knock().do_tls() for _ in range(STRANGERS_PER_ADDRESS_MAX)]
+    first, *_ = [door.knock().do_tls() for _ in range(UNAUTHENTICATED_PER_ADDRESS_MAX)]
     assert tries_tls(door).hung_up
     way(door, first)
     assert not tries_tls(door).hung_up
@@ -80,7 +80,7 @@ def test_a_place_is_given_back_once(door: Door) -> None:
     """Coming in gives it back, ending the session afterwards must not do so again."""
     for _ in range(3):
         leave(door, door.knock().come_in())
-    strangers = [door.knock().do_tls() for _ in range(STRANGERS_PER_ADDRESS_MAX)]
+    strangers = [door.knock().do_tls() for _ in range(UNAUTHENTICATED_PER_ADDRESS_MAX)]
     assert not any(stranger.hung_up for stranger in strangers)
     assert tries_tls(door).hung_up
 

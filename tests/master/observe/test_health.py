@@ -14,8 +14,7 @@ from tq.common.errors import StoreError
 from tq.common.runtime.health import Pulse
 from tq.common.runtime.sd_notify import Notifier
 from tq.master.engine.clock import Now
-from tq.master.net.server import MasterServer
-from tq.master.observe.health import SLOW_SECONDS, STUCK_SECONDS, MasterVitals
+from tq.master.observe.health import SLOW_SECONDS, STUCK_SECONDS, MasterVitals, ObservedServer
 
 from tests.master.net.door import START, Door
 
@@ -25,9 +24,8 @@ from ..conftest import Bench
 def vitals(transaction: float = 0.0, failing: float = 0.0) -> MasterVitals:
     trouble = SimpleNamespace(since=1 if failing else None, error="disk full")
     engine = SimpleNamespace(trouble=trouble, sessions={})
-    transactions = SimpleNamespace(seconds_since_last=transaction)
-    server = SimpleNamespace(transactions=transactions, trouble_seconds=failing, engine=engine)
-    return MasterVitals(cast(MasterServer, server))
+    server = SimpleNamespace(seconds_since_transaction=transaction, trouble_seconds=failing, engine=engine)
+    return MasterVitals(cast(ObservedServer, server))
 
 
 def test_a_master_whose_transactions_follow_one_another_is_alive_and_ready() -> None:

@@ -97,14 +97,14 @@ def test_the_lock_follows_no_link_and_its_target_stays_as_it_is(tmp_path: Path) 
     assert holder(tmp_path) is None
     (tmp_path / LOCK_FILE).unlink()
     os.link(precious, tmp_path / LOCK_FILE)
-    with pytest.raises(ConfigError, match="has other names"):
+    with pytest.raises(ConfigError, match="not a plain file with one name"):
         DataLock(tmp_path)
     assert precious.read_text() == "not to be lost"
 
 
 def test_a_lock_that_is_a_fifo_does_not_stop_the_start(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / LOCK_FILE)
-    with pytest.raises(ConfigError, match="no regular file"):
+    with pytest.raises(ConfigError, match="not a plain file with one name"):
         DataLock(tmp_path)
 
 

@@ -1,4 +1,4 @@
--- Reading tasks. What operators ask visits at most so many rows as it is told, whatever the table holds.
+-- Reading tasks. A query of operators visits at most as many rows as its limit, however many the table holds.
 
 -- name: find
 SELECT seq, id, lane, state, attempt, returned, lease, cancel, origin FROM tasks WHERE id = ?

@@ -1,4 +1,4 @@
-"""A store looked at and left as it is: does SQLite find its file whole, and does it know a cluster?
+"""Inspects a store without changing it: is its file whole for SQLite, and does it know a cluster?
 
 It is opened read-only. Without a log beside it nothing is made there; with one (a master runs, or died) SQLite needs its
 ``-shm``, which is taken away again if it was not there.
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from .sqlite.remedies import DAMAGED, is_damage, why_not_open
+from .remedies import DAMAGED, is_damage, why_not_open
 
 SECONDS_MAX: Final = 60.0  # a check reads the whole file: of a large one as much as this allows
 LOOK_EVERY: Final = 1_000  # instructions of SQLite's machine, less than a millisecond
@@ -28,7 +28,7 @@ class StoreFacts(NamedTuple):
 
 
 class Inspection(NamedTuple):
-    """``wrong``: what is, with the remedy; empty: nothing was found. ``whole``: it was read to its end."""
+    """``wrong``: what is wrong, with the remedy; empty: nothing was found. ``whole``: the file was read to its end."""
 
     wrong: str
     whole: bool

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from tq.common.errors import ConfigError, StoreError
-from tq.master.store.inspection import StoreFacts, inspect
 from tq.master.store.interface.tasks import NewTasks
+from tq.master.store.sqlite.inspection import StoreFacts, inspect
 from tq.master.store.sqlite.store import SqliteStore
 
 TASKS = 300
