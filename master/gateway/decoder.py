@@ -56,12 +56,69 @@ def loads(data: bytes) -> Any:
     return _Decoder(data).run()
 
 
+class _Stack:
+    """The values of an unfinished pickle, each with its depth, and the marks between them. What a mark protects is out of
+    reach until it is popped."""
+
+    def __init__(self) -> None:
+        self._values: list[Any] = []
+        self._depths: list[int] = []  # of each value
+        self._marks: list[int] = []
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether one value is left, and no mark."""
+        return len(self._values) == 1 and not self._marks
+
+    @property
+    def last(self) -> Any:
+        """The value on top."""
+        return self.top(type(self._values[-1]) if self._values else object)
+
+    def push(self, value: Any, depth: int = 0) -> None:
+        if depth > DEPTH_MAX:
+            raise DecodeError(f"values nested deeper than {DEPTH_MAX}")
+        self._values.append(value)
+        self._depths.append(depth)
+
+    def pop(self, count: int) -> tuple[list[Any], int]:
+        """The last values and how deep the deepest is."""
+        floor = self._marks[-1] if self._marks else 0
+        if len(self._values) - count < floor:
+            raise DecodeError("a pickle that takes more than it has")
+        if not count:
+            return [], -1
+        values, depths = self._values[-count:], self._depths[-count:]
+        del self._values[-count:], self._depths[-count:]
+        return values, max(depths)
+
+    def mark(self) -> None:
+        self._marks.append(len(self._values))
+
+    def pop_mark(self) -> tuple[list[Any], int]:
+        if not self._marks:
+            raise DecodeError("a pickle without a mark where one is needed")
+        popped = self.pop(len(self._values) - self._marks[-1])
+        self._marks.pop()
+        return popped
+
+    def top(self, kind: type) -> Any:
+        floor = self._marks[-1] if self._marks else 0
+        if len(self._values) <= floor or type(self._values[-1]) is not kind:
+            raise DecodeError(f"a pickle that fills something that is not a {kind.__name__}")
+        return self._values[-1]
+
+    def deepen(self, depth: int) -> None:
+        """The container on top has got something in it that is so deep."""
+        self._depths[-1] = max(self._depths[-1], depth + 1)
+        if self._depths[-1] > DEPTH_MAX:
+            raise DecodeError(f"values nested deeper than {DEPTH_MAX}")
+
+
 class _Decoder:
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
-        self._stack: list[Any] = []
-        self._depths: list[int] = []  # of each value on the stack
-        self._marks: list[int] = []
+        self.stack = _Stack()
         self._memo: dict[int, Any] = {}
         self._repeated = self._containers = 0
         self._alike: Counter[tuple[int, int]] = Counter()  # by container and hash
@@ -80,9 +137,9 @@ class _Decoder:
                     "lists, tuples, dicts and sets"
                 )
             step(self)
-        if len(self._stack) != 1 or self._marks or self._at != len(self._data):
+        if not self.stack.is_finished or self._at != len(self._data):
             raise DecodeError("a pickle that does not end where it says")
-        return self._stack[0]
+        return self.stack.last
 
     # bytes
 
@@ -100,18 +157,10 @@ class _Decoder:
     def counted(self, form: str) -> bytes:
         return self._take(self.number(form))
 
-    # the stack
-
-    def push(self, value: Any, depth: int = 0) -> None:
-        if depth > DEPTH_MAX:
-            raise DecodeError(f"values nested deeper than {DEPTH_MAX}")
-        self._stack.append(value)
-        self._depths.append(depth)
-
     def contain(self, value: Any, depth: int = 0) -> None:
         """Push a container, or an object."""
         self.count_container()
-        self.push(value, depth)
+        self.stack.push(value, depth)
 
     def count_container(self) -> None:
         self._containers += 1
@@ -120,39 +169,6 @@ class _Decoder:
                 f"more than {CONTAINERS_MAX:,} lists, tuples, dicts and sets; send less at once"
             )
 
-    def pop(self, count: int) -> tuple[list[Any], int]:
-        """The last values and how deep the deepest is."""
-        floor = self._marks[-1] if self._marks else 0
-        if len(self._stack) - count < floor:
-            raise DecodeError("a pickle that takes more than it has")
-        if not count:
-            return [], -1
-        values, depths = self._stack[-count:], self._depths[-count:]
-        del self._stack[-count:], self._depths[-count:]
-        return values, max(depths)
-
-    def mark(self) -> None:
-        self._marks.append(len(self._stack))
-
-    def pop_mark(self) -> tuple[list[Any], int]:
-        if not self._marks:
-            raise DecodeError("a pickle without a mark where one is needed")
-        popped = self.pop(len(self._stack) - self._marks[-1])
-        self._marks.pop()
-        return popped
-
-    def top(self, kind: type) -> Any:
-        floor = self._marks[-1] if self._marks else 0
-        if len(self._stack) <= floor or type(self._stack[-1]) is not kind:
-            raise DecodeError(f"a pickle that fills what is no {kind.__name__}")
-        return self._stack[-1]
-
-    def deepen(self, depth: int) -> None:
-        """The container on top has got something in it that is so deep."""
-        self._depths[-1] = max(self._depths[-1], depth + 1)
-        if self._depths[-1] > DEPTH_MAX:
-            raise DecodeError(f"values nested deeper than {DEPTH_MAX}")
-
     # containers
 
     def tuple_of(self, popped: tuple[list[Any], int]) -> None:
@@ -160,22 +176,22 @@ class _Decoder:
         self.contain(tuple(values), depth + 1)
 
     def extend(self, popped: tuple[list[Any], int]) -> None:
-        self.top(list).extend(popped[0])
-        self.deepen(popped[1])
+        self.stack.top(list).extend(popped[0])
+        self.stack.deepen(popped[1])
 
     def update(self, popped: tuple[list[Any], int]) -> None:
         values, depth = popped
         if len(values) % 2:
             raise DecodeError("a dict with a key and no value")
-        into = self.top(dict)
+        into = self.stack.top(dict)
         keys = self.judged(values[::2], id(into), len(into))
         into.update(zip(keys, values[1::2], strict=True))
-        self.deepen(depth)
+        self.stack.deepen(depth)
 
     def add(self, popped: tuple[list[Any], int]) -> None:
-        into = self.top(set)
+        into = self.stack.top(set)
         into.update(self.judged(popped[0], id(into), len(into)))
-        self.deepen(popped[1])
+        self.stack.deepen(popped[1])
 
     def frozen(self, popped: tuple[list[Any], int]) -> None:
         self.contain(frozenset(self.judged(popped[0], -self._containers, 0)), popped[1] + 1)
@@ -201,8 +217,7 @@ class _Decoder:
     # the memo
 
     def put(self, place: int) -> None:
-        self.top(type(self._stack[-1]) if self._stack else object)
-        self._memo[place] = self._stack[-1]
+        self._memo[place] = self.stack.last
 
     def memoize(self) -> None:
         self.put(len(self._memo))
@@ -211,7 +226,7 @@ class _Decoder:
         if place not in self._memo:
             raise DecodeError("a pickle that repeats what was not there")
         value = self._memo[place]
-        self.push(value, 0 if value is _CLASS else self.repeated(value))
+        self.stack.push(value, 0 if value is _CLASS else self.repeated(value))
 
     def repeated(self, value: Any) -> int:
         """How deep it is. An immutable value may occur in an item twice, as a constant of a program does, and counts
@@ -233,7 +248,7 @@ class _Decoder:
     # the one name
 
     def name(self) -> None:
-        (module, name), _ = self.pop(2)
+        (module, name), _ = self.stack.pop(2)
         if type(module) is not str or type(name) is not str:
             raise DecodeError("a name that is not text")
         if (module, name) != TOKEN_NAME:
@@ -241,19 +256,19 @@ class _Decoder:
                 f"it names {module:.60}.{name:.60}, and nothing is imported here; send plain data: numbers, "
                 "text, bytes, lists, tuples, dicts and sets"
             )
-        self.push(_CLASS)
+        self.stack.push(_CLASS)
 
     def new(self) -> None:
-        (kind, args), _ = self.pop(2)
+        (kind, args), _ = self.stack.pop(2)
         if kind is not _CLASS or type(args) is not tuple or args:
             raise DecodeError("an object that is not plain data")
         self.contain(_BLANK)
 
     def build(self) -> None:
-        (thing, state), depth = self.pop(2)
+        (thing, state), depth = self.stack.pop(2)
         if thing is not _BLANK or type(state) is not tuple or len(state) != 3:
             raise DecodeError("an object that is not plain data")
-        self.push(TokenRecord(*state), depth)
+        self.stack.push(TokenRecord(*state), depth)
 
     def frame(self) -> None:
         if self.number("<Q") > len(self._data) - self._at:
@@ -261,47 +276,47 @@ class _Decoder:
 
     def text(self, raw: bytes) -> None:
         try:
-            self.push(raw.decode("utf-8", "surrogatepass"))
+            self.stack.push(raw.decode("utf-8", "surrogatepass"))
         except UnicodeDecodeError:
             raise DecodeError("text that is not UTF-8") from None
 
     def long(self, size: int) -> None:
         if size > INT_BYTES_MAX:
             raise DecodeError(f"a number of more than {INT_BYTES_MAX} bytes")
-        self.push(int.from_bytes(self._take(size), "little", signed=True))
+        self.stack.push(int.from_bytes(self._take(size), "little", signed=True))
 
 
 _STEPS: Final[dict[int, Callable[[_Decoder], None]]] = {
-    ord("N"): lambda d: d.push(None),
-    0x88: lambda d: d.push(True),
-    0x89: lambda d: d.push(False),
-    ord("J"): lambda d: d.push(d.number("<i")),
-    ord("K"): lambda d: d.push(d.number("<B")),
-    ord("M"): lambda d: d.push(d.number("<H")),
+    ord("N"): lambda d: d.stack.push(None),
+    0x88: lambda d: d.stack.push(True),
+    0x89: lambda d: d.stack.push(False),
+    ord("J"): lambda d: d.stack.push(d.number("<i")),
+    ord("K"): lambda d: d.stack.push(d.number("<B")),
+    ord("M"): lambda d: d.stack.push(d.number("<H")),
     0x8A: lambda d: d.long(d.number("<B")),
     0x8B: lambda d: d.long(d.number("<I")),
-    ord("G"): lambda d: d.push(d.number(">d")),
+    ord("G"): lambda d: d.stack.push(d.number(">d")),
     ord("X"): lambda d: d.text(d.counted("<I")),
     0x8C: lambda d: d.text(d.counted("<B")),
     0x8D: lambda d: d.text(d.counted("<Q")),
-    ord("C"): lambda d: d.push(d.counted("<B")),
-    ord("B"): lambda d: d.push(d.counted("<I")),
-    0x8E: lambda d: d.push(d.counted("<Q")),
-    ord("("): _Decoder.mark,
+    ord("C"): lambda d: d.stack.push(d.counted("<B")),
+    ord("B"): lambda d: d.stack.push(d.counted("<I")),
+    0x8E: lambda d: d.stack.push(d.counted("<Q")),
+    ord("("): lambda d: d.stack.mark(),
     ord(")"): lambda d: d.contain(()),
-    0x85: lambda d: d.tuple_of(d.pop(1)),
-    0x86: lambda d: d.tuple_of(d.pop(2)),
-    0x87: lambda d: d.tuple_of(d.pop(3)),
-    ord("t"): lambda d: d.tuple_of(d.pop_mark()),
+    0x85: lambda d: d.tuple_of(d.stack.pop(1)),
+    0x86: lambda d: d.tuple_of(d.stack.pop(2)),
+    0x87: lambda d: d.tuple_of(d.stack.pop(3)),
+    ord("t"): lambda d: d.tuple_of(d.stack.pop_mark()),
     ord("]"): lambda d: d.contain([]),
-    ord("a"): lambda d: d.extend(d.pop(1)),
-    ord("e"): lambda d: d.extend(d.pop_mark()),
+    ord("a"): lambda d: d.extend(d.stack.pop(1)),
+    ord("e"): lambda d: d.extend(d.stack.pop_mark()),
     ord("}"): lambda d: d.contain({}),
-    ord("s"): lambda d: d.update(d.pop(2)),
-    ord("u"): lambda d: d.update(d.pop_mark()),
+    ord("s"): lambda d: d.update(d.stack.pop(2)),
+    ord("u"): lambda d: d.update(d.stack.pop_mark()),
     0x8F: lambda d: d.contain(set()),
-    0x90: lambda d: d.add(d.pop_mark()),
-    0x91: lambda d: d.frozen(d.pop_mark()),
+    0x90: lambda d: d.add(d.stack.pop_mark()),
+    0x91: lambda d: d.frozen(d.stack.pop_mark()),
     0x94: _Decoder.memoize,
     ord("q"): lambda d: d.put(d.number("<B")),
     ord("r"): lambda d: d.put(d.number("<I")),
