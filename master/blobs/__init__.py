@@ -1,1 +1,1 @@
-"""Content too large for messages: its files, the uploads under way, and who may forget what when."""
+"""Content too large for messages: files, uploads and reads, and when content is deleted."""

@@ -102,7 +102,7 @@ class Blobs(Part):
         if upload.size != size:
             raise InvalidArgument(f"this content was announced with {upload.size:,} bytes, not {size:,}")
         upload.touched = self._timeline.now.mono
-        if upload.taken == size:
+        if upload.taken == size:  # the last chunk again, after a lost connection: it gets the same answer
             upload.last.append(call)
             return LATER
         if offset != upload.taken or self._waiting_bytes + len(data) > WAITING_BYTES_MAX:
@@ -156,7 +156,7 @@ class Blobs(Part):
     def committed(self) -> None:
         """The transaction is durable: now the files of deleted rows can be removed."""
         for hash in self._removed_rows:
-            if hash not in self._placing:
+            if hash not in self._placing:  # else the content is being uploaded again, and its file must stay
                 self._disk.write(partial(self._files.remove, hash), self._removed)
         self._end()
 

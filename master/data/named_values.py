@@ -195,7 +195,7 @@ class NamedValues(Part):
         datum = self._datum(named)
         done, answer = named.last.get(caller, (0, None))
         if number <= done:
-            if number < done or answer is None:
+            if number < done or answer is None:  # only the last answer of a caller is kept
                 raise RemoteError(  # not Unreachable: the client would repeat the call without end
                     "this call took effect, but its answer was lost with the connection and is not kept any more"
                 )

@@ -83,7 +83,7 @@ class Consumers(Part):
         self._has_more = False  # items that could become tasks are left for the next transaction
 
     def closed(self, session: Session, now: Now) -> None:
-        if self._presence.is_serving(session):
+        if self._presence.is_serving(session):  # else the worker has announced itself on a newer connection
             self.forget(session.node)
 
     def node_lost(self, node: bytes, now: Now) -> bool:
@@ -120,6 +120,7 @@ class Consumers(Part):
             if not work.is_left:
                 self._has_more = True
                 break
+            # Only what is ready counts: tasks that wait for a retry must not keep others from becoming tasks.
             room = READY_MAX - route.counts[StateNumber.READY]
             payloads: list[bytes] = []
             while work.is_left and (

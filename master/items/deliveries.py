@@ -117,6 +117,7 @@ class Deliveries(Part):
         confirmed before, or comes too late."""
         mine = self._holders.among(tokens, session.node)
         self._new.write()
+        # An item that returned to its queue and was not given to another get is deleted there: it was processed after all.
         for number in self._lost.arrived(session.node, tokens):
             queue = self._names.by_number[number]
             queue.waiting -= 1
@@ -220,6 +221,6 @@ class Deliveries(Part):
         """Serve the parked gets for which the last transaction had no room."""
         unserved, self._unserved = self._unserved, {}
         for queue in unserved:
-            if self._names.by_name.get(queue.name) is queue:
+            if self._names.by_name.get(queue.name) is queue:  # it may have been deleted since
                 self.serve(queue)
                 self.refuse_parked_gets(queue)

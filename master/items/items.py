@@ -204,7 +204,7 @@ class Items(Part):
         for call in queue.parked_calls():
             call.abandon = None
             call.refuse(gone)
-        self._new.write()
+        self._new.write()  # so that the store deletes them with the queue
         self.unfinished.forget(queue)
         self._numbers.drop(queue.number)
         self._store.items.drop_queue(queue.number)
@@ -228,7 +228,7 @@ class Items(Part):
         owned = list(self._owned.get(node, ()))[: self._room - returned]
         for queue in owned:
             self.drop(queue, "is gone with the program that made it")
-        self._room -= returned + len(owned) + 1
+        self._room -= returned + len(owned) + 1  # a node counts, too: many may be lost at once
         return self._room <= 0 or self.holds(node)
 
     # one transaction

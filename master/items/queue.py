@@ -79,7 +79,7 @@ class ItemQueueState:
     def park_get(self, getter: Getter) -> None:
         """A repeated get keeps the place of the first call; the newer call is the one that is answered."""
         before, self.getters[getter.token] = self.getters.get(getter.token), getter
-        if before is not None:
+        if before is not None:  # its connection may still be open: no call stays unanswered
             before.call.abandon = None
             before.call.answer(EMPTY)
 

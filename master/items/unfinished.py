@@ -1,4 +1,4 @@
-"""How many items of each queue are unfinished: put, and not marked as done. ``join`` waits until there are none. Pure but for the store."""
+"""Unfinished items of each queue: those that were put and are not marked as done. ``join`` waits for them. Pure but for the store."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ HOLDERS_SHOWN_MAX: Final = 20  # of one semaphore
 LOCKS_BYTES_MAX: Final = 3 * 1024 * 1024
 ROW_BYTES: Final = 100  # of a row, and of a holder in it, besides: the names of its fields, and numbers
 
-Rows = list[dict[str, Any]]  # spelled out here, for the objects have a method called list
+Rows = list[dict[str, Any]]  # an alias, because the objects have a method called list
 Tokens = list[int]
 
 

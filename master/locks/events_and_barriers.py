@@ -25,7 +25,7 @@ class Events(Part):
 
     def put(self, session: Session, primitive: Primitive, token: bytes, flag: bool) -> None:
         """Set or clear the event, once for each token."""
-        if token in primitive.remembered:
+        if token in primitive.remembered:  # a repeated call: the event may have changed again since
             return
         if bool(primitive.value) != flag:
             self._primitives.claims.remember(primitive, token, session.node, DONE)
@@ -71,7 +71,7 @@ class Barriers(Part):
 
     def give_up(self, session: Session, primitive: Primitive, token: bytes) -> int:
         """A wait that times out breaks the barrier, once, unless the barrier has passed."""
-        if token not in primitive.remembered:
+        if token not in primitive.remembered:  # else the barrier has passed, or this call is repeated
             self.abort(primitive)
             self._primitives.claims.remember(primitive, token, session.node, BROKEN)
         return primitive.remembered.get(token, BROKEN)

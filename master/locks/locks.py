@@ -97,6 +97,7 @@ class Locks(Part):
         again = primitive.condition_of.get(token) == condition
         if token in primitive.condition_of and not again:
             raise InvalidArgument("this token waits for another condition: each wait has one of its own")
+        # A repeated wait that was notified before, or whose waiter is unknown and so counts as notified: it needs only the lock.
         if not again and (token in primitive.held or token in primitive.queue or primitive.ended(held)):
             return self.acquire(call, primitive, token, True, held)
         if not again and (held == token or self._held_by(call.session, primitive, held) is None):
@@ -116,7 +117,7 @@ class Locks(Part):
     def give_up_wait(self, primitive: Primitive, condition: str, token: bytes) -> bool:
         """End the wait for the condition and queue for the lock. Whether it was notified before."""
         waiter = primitive.leave_condition(token) if primitive.condition_of.get(token) == condition else None
-        if waiter is None:
+        if waiter is None:  # not known: it counts as notified
             return True
         park(primitive.queue, waiter)
         self._primitives.serve(primitive)

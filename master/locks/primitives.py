@@ -172,7 +172,7 @@ class Primitives(Part):
             self.take_away(primitive, token)
         for primitive, token in self._portion(self.claims.suspended_by.get(node, ())):
             self.claims.end_suspension(primitive, token)
-        self._room -= 1
+        self._room -= 1  # a node counts, too: many may be lost at once
         return self._room <= 0 or self.holds(node)
 
     def _portion(self, things: Iterable[T]) -> list[T]:
@@ -210,6 +210,7 @@ class Primitives(Part):
             if not self._owned[primitive.owner]:
                 del self._owned[primitive.owner]
         del self.by_name[(primitive.family, primitive.name)]
+        # A fencing token must not come twice for one name, even if the name is used again.
         self._dropped[(primitive.family, primitive.name)] = primitive.counter
         if len(self._dropped) > DROPPED_MAX:
             del self._dropped[next(iter(self._dropped))]

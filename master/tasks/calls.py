@@ -35,7 +35,7 @@ from .completion import Completion
 from .dispatch import Dispatch
 from .lookup import check_ids
 from .named_blobs import check_named
-from .queries import details, last_run, summaries, told_progress
+from .queries import details, last_run, reported_progress, summaries
 from .routes import Routes
 from .selection import (
     CANCELLABLE,
@@ -177,7 +177,7 @@ class Tasks(EngineObject):
         """``[id, started, done, total, note]`` of each of these tasks that runs and has reported its progress."""
         if len(check_ids(ids)) > PROGRESS_TASKS_MAX:
             raise InvalidArgument(f"at most {PROGRESS_TASKS_MAX:,} ids at a time")
-        return told_progress(self.engine, lookup.tasks(self.engine, call.session, ids))
+        return reported_progress(self.engine, lookup.tasks(self.engine, call.session, ids))
 
     @exposed(Role.CLIENT)
     def cancel(self, call: Call, ids: list[bytes], running: bool = True) -> Rows:

@@ -92,6 +92,7 @@ class Completion(Part):
                 if not self._was_accepted(id, attempt, lease):
                     stale.append(index)
             elif outcome == SUCCESS:
+                # The start is reckoned back from the worker's duration: its clock may differ from the master's.
                 successes.append((body, moment - int(seconds * 1000), moment, held.seq, attempt, lease))
                 ended.append((id, held.route, RUNNING, SUCCEEDED, body, held.origin))
                 routes.append(held.route)
@@ -103,7 +104,7 @@ class Completion(Part):
                 routes.append(held.route)
         if successes:
             self._store.succeed(successes)
-        if references:
+        if references:  # in the transaction of the results: content is never deleted between the two
             self._store.blobs.name(references)
         if others:
             self._store.end_attempts(others)
@@ -168,7 +169,7 @@ class Completion(Part):
             if held is None:
                 continue
             moment = held.begun if held.begun is not None else moment
-            if moment is None:
+            if moment is None:  # it never ran: no attempt is recorded
                 returned.append(self._unstarted(id, held, now, ended))
                 continue
             held = held._replace(begun=moment)

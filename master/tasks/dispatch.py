@@ -126,9 +126,10 @@ class Dispatch(Part):
         """Write all fresh tasks, those for which a worker waits as leased. Afterwards the store has all submitted tasks."""
         while self._fresh:
             plan = Plan(self._routes, now, self.last_seq, self._new_lease)
+            # The sort is stable: within a priority the order of the submits is kept.
             for submission in sorted(self._fresh, key=lambda one: -one.options.priority):
                 plan.add(submission)
-            if self._store.insert(plan.groups):
+            if self._store.insert(plan.groups):  # all rows or none
                 self._apply(plan, now)
                 break
             self._drop_known()
@@ -142,6 +143,7 @@ class Dispatch(Part):
         self.last_seq += plan.tasks
         for submission in self._fresh:
             route = submission.route
+            # Stored payloads are not measured again: once large, a route stays so until it is empty.
             route.has_large = submission.has_large or (route.has_large and not route.is_empty)
         for route, state, tasks in plan.counts:
             self._routes.count(route, state, tasks)
@@ -188,7 +190,7 @@ class Dispatch(Part):
                         last = (row.route, row.timeout)
                         route = self._routes.by_number[row.route]
                         groups.append([route.queue.name, route.task, row.timeout, []])
-                    suspect = row.crashes > 0
+                    suspect = row.crashes > 0  # a worker or child died while it had this task
                     number = row.attempt - row.returned
                     entry = [row.id, row.attempt, row.payload]
                     if suspect or row.returned:

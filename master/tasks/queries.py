@@ -147,7 +147,7 @@ def last_run(engine: Engine, task: FullTask) -> list[Any]:
     return to_wire(LastRun(task.id, last.host, *times))
 
 
-def told_progress(engine: Engine, found: Iterable[Found]) -> list[list[Any]]:
+def reported_progress(engine: Engine, found: Iterable[Found]) -> list[list[Any]]:
     """RunningProgress of each task that runs and has reported its progress."""
     rows: list[list[Any]] = []
     for one in found:

@@ -323,13 +323,13 @@ def numbers(routes: Iterable[Route]) -> list[int]:
 
 
 def within(routes: Routes, session: Session) -> Callable[[int], bool]:
-    """Returns a function that says whether a route, by number, is in a queue that the session's key may use; each route is checked once."""
-    judged: dict[int, bool] = {}
+    """A function that says whether a route, by number, is in a queue that the session's key may use; it checks each route once."""
+    known: dict[int, bool] = {}
 
     def is_within(number: int) -> bool:
-        may = judged.get(number)
+        may = known.get(number)
         if may is None:
-            may = judged[number] = session.allows_queue(routes.by_number[number].queue.name)
+            may = known[number] = session.allows_queue(routes.by_number[number].queue.name)
         return may
 
     return is_within

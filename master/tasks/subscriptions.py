@@ -124,6 +124,7 @@ class Subscriptions(Part):
             stream.collect = None
 
         call.abandon = abandon
+        # Answered in ``settle``, together with outcomes that this transaction adds.
         if stream.outcomes:
             self._collectable[stream] = None
         return LATER
@@ -163,7 +164,7 @@ class Subscriptions(Part):
         for stream in session.streams.values():
             session.account.give(Resource.WATCHED, len(stream.watched) + len(stream.outcomes))
             self._give_back_room(stream)
-            for id in list(stream.watched):
+            for id in list(stream.watched):  # a copy: ``_forget`` removes from the set
                 self._forget(id, stream)
             self._collectable.pop(stream, None)
             self._notified.pop(stream, None)

@@ -141,13 +141,15 @@ class Membership(Part):
         ):  # a known worker may change what it serves, even on a full account: it may become less
             self._routes.check_room(_capability_key(info, session), session.account)
         cost = Cost(session.account, WORKER_BYTES + info.size_bytes)
-        self._pay(cost)
-        worker = self.by_node.get(session.node)
+        self._pay(cost)  # before any change: a refusal leaves everything as it was
+        worker = self.by_node.get(
+            session.node
+        )  # again: to make room, ``_pay`` may have removed this very worker
         number = self._store.put_worker(session.node, info.host, info.pid, now.steady)
         presence = self._presence.serve(session, now)
         if worker is None:
             worker = self._add(Worker(node=session.node, number=number, presence=presence))
-        if worker.cost is not None:
+        if worker.cost is not None:  # of its earlier announcement
             worker.cost.give_back()
         worker.cost = cost
         if worker.session is not None and worker.session is not session:
@@ -285,13 +287,13 @@ class Membership(Part):
             mine = self._running.get(id)
             if mine is not None and mine.attempt == attempt and mine.lease == lease:
                 kept[id] = None
-            else:
+            else:  # it ended or went to another worker meanwhile: the worker must drop it
                 dropped.append(id)
         left = [id for id, mine in self._running.items() if mine.worker == worker.number and id not in kept]
         self._completion.hand_back(dict.fromkeys(left), now)
         self._completion.began(rows, now)
         for id in kept:
-            if id in self._cancelling:
+            if id in self._cancelling:  # an order that was on its way when the connection broke is lost
                 self._leases.cancel_asked(id)
         return dropped
 

@@ -44,8 +44,8 @@ BUGS = (
     Bug(
         "reply before the commit",
         "tq.master.engine.engine",
-        "list(self._replies), []\n        return batch\n",
-        "list(self._replies), []\n        if not batch.failed:\n            self.committed(batch)\n        return batch\n",
+        "list(self._replies), []\n        return transaction\n",
+        "list(self._replies), []\n        if not transaction.failed:\n            self.committed(transaction)\n        return transaction\n",
     ),
     Bug(
         "expire too early",
@@ -129,8 +129,8 @@ BUGS = (
     Bug(
         "answer from a void transaction",
         "tq.master.engine.engine",
-        "for call in [*batch.calls, *batch.replies, *self._replies]:",
-        "for call in batch.calls:",
+        "            *transaction.calls,\n            *transaction.replies,\n            *self._replies,\n",
+        "            *transaction.calls,\n",
     ),
     Bug(
         "follow the clock when it is set", "tq.master.engine.clock", "            self._shift += moved\n", ""
