@@ -135,10 +135,12 @@ async def _work(settings: WorkerSettings, credential: Credential, log: EventLog,
         await attendant.open()
         await supervisor.load()
         if event_pipe is None:
-            write_line(_banner(settings, supervisor.tasks))
+            write_line(_banner(settings, supervisor.runners.tasks))
         else:  # the banner is for people: whoever watches has one of its own
-            event_pipe.serves([name for name, _ in supervisor.tasks])
-        log.event("worker.started", slots=settings.slots, tasks=len(supervisor.tasks), pid=os.getpid())
+            event_pipe.serves([name for name, _ in supervisor.runners.tasks])
+        log.event(
+            "worker.started", slots=settings.slots, tasks=len(supervisor.runners.tasks), pid=os.getpid()
+        )
         attendant.ready()
         code = await supervisor.run()
     finally:
@@ -155,7 +157,7 @@ def _metrics(
         return None, None
     if not is_available():
         return missing, None
-    meters = supervisor.meters = WorkerMeters()
+    meters = supervisor.calls.meters = WorkerMeters()
     log.counted = meters.events
     return Exposition(WorkerMetrics(supervisor, meters, settings.slots).take).page, meters.lag.observe
 

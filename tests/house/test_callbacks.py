@@ -50,8 +50,8 @@ NAMED: Final = {
         "step",
     ): "the supervisor's `drain` or `stop`, by the program that started it",
     (
-        "worker/supervisor/supervisor.py",
-        "lambda: worn.signal(kill=True)",
+        "worker/supervisor/runner_pool.py",
+        "lambda: retired.signal(kill=True)",
     ): "sends a signal to a process of ours",
     ("master/cli.py", "first_or_second"): "a signal: it takes note, or ends the process",
 }

@@ -24,7 +24,6 @@ LARGE: Final[dict[str, tuple[int, int]]] = {
     "client/core/io_thread.py:ClientLink": (280, 25),
     "common/wire/connection.py:CallerConnection": (280, 25),
     "master/engine/engine.py:Engine": (320, 30),
-    "worker/supervisor/supervisor.py:Supervisor": (390, 48),
 }
 # Names of more than one class, and how many there are.
 NAMESAKES: Final[dict[str, int]] = {}

@@ -146,6 +146,7 @@ class Worker(Reconnecting):
         self.ended = False
         self.agent = Agent(
             self,
+            self,
             slots,
             kill_grace_seconds=KILL_GRACE_SECONDS,
             report=self._report,

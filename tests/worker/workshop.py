@@ -66,6 +66,7 @@ class Workshop:
         self._ids = itertools.count(1)
         self.agent = Agent(
             self,
+            self,
             slots,
             kill_grace_seconds=KILL_GRACE_SECONDS,
             report=lambda action, **fields: self.reports.append((action, fields)),
@@ -76,7 +77,7 @@ class Workshop:
         if connected:
             self.agent.connect([], self.now)
 
-    # effects.Effects
+    # effects.ChildEffects and MasterEffects
 
     def send(self, child: int, jobs: list[Job]) -> None:
         sim = self.sims[child]

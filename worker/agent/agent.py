@@ -7,8 +7,8 @@
                   └────────────┘   child died: CRASH ────────────┘
                   taken back (tickets)
 
-Events are method calls that carry the time; what has to be done is called on ``Effects``. No socket, file, clock or process
-is touched here: a simulator drives the same code.
+Events are method calls that carry the time; what has to be done is called on ``ChildEffects`` and ``MasterEffects``. No
+socket, file, clock or process is touched here: a simulator drives the same code.
 
 Invariants: 1. a job is in exactly one place: waiting, announced, one child, or the outbox; 2. a job is taken back from a
 child only when the child has not read its ticket; 3. what is in the outbox stays there until the master has acknowledged
@@ -25,7 +25,7 @@ from ...common.contract.workers import ReportRow
 from ...common.domain.ids import show_id
 from .backlog import Backlog
 from .children import Children
-from .effects import ChildState, Effects
+from .effects import ChildEffects, ChildState, MasterEffects
 from .jobs import Death, Job, JobReport, granted_jobs
 from .outbox import FinishCall, Outbox
 from .post_mortem import post_mortem
@@ -39,7 +39,8 @@ class Agent:
 
     def __init__(
         self,
-        effects: Effects,
+        runners: ChildEffects,
+        master: MasterEffects,
         slots: int,
         *,
         kill_grace_seconds: float,
@@ -47,19 +48,14 @@ class Agent:
         max_tasks_per_child: int = 0,
         max_memory_per_child: int = 0,
     ) -> None:
-        self._effects, self._slots, self._report = effects, slots, report
+        self._runners, self._master, self._slots, self._report = runners, master, slots, report
         self.durations = TaskDurations()
-        self.children = Children(effects, self.durations, max_tasks_per_child)
-        self.backlog = Backlog(effects, self.durations)
+        self.children = Children(runners, self.durations, max_tasks_per_child)
+        self.backlog = Backlog(master, self.durations)
         self.outbox = Outbox()
-        self.starts = StartReports(self.children, effects)
+        self.starts = StartReports(self.children, runners, master)
         self._watchdog = Watchdog(
-            effects,
-            self.durations,
-            self._requeue,
-            report,
-            kill_grace_seconds=kill_grace_seconds,
-            max_memory=max_memory_per_child,
+            runners, self.durations, self._requeue, report, kill_grace_seconds, max_memory_per_child
         )
         self.connected = self.draining = False
         self.on_ended: Callable[[Job, int, bytes | None, float], None] | None = None
@@ -104,7 +100,7 @@ class Agent:
         self.backlog.lease_answered()
         jobs = granted_jobs(lease, groups)
         if self.draining:
-            self._effects.release([job.held for job in jobs])
+            self._master.release([job.held for job in jobs])
             return
         self.backlog.waiting.extend(jobs)
         self.work(now)
@@ -143,7 +139,7 @@ class Agent:
             # A child runs its jobs in the order in which it was sent them: any other ordinal is not its own word.
             if not child.jobs or child.jobs[0].ordinal != report.ordinal:
                 self.distrust(number, f"it reported job {report.ordinal}, which it does not run")
-                return self._effects.signal(number, kill=True)
+                return self._runners.signal(number, kill=True)
             job = child.jobs.popleft()
             self.durations.record(job.name, report.seconds)
             self._report_ended(job, *report[1:])
@@ -226,7 +222,7 @@ class Agent:
             self._assign(now)
         if self.connected:
             if rows := self.outbox.take_call():
-                self._effects.finish(rows, self.outbox.blobs_under_way)
+                self._master.finish(rows, self.outbox.blobs_under_way)
             if not self.draining and (ready := self.children.ready_count):
                 self.backlog.lease_more(ready, self.children.jobs_count)
 
@@ -259,7 +255,7 @@ class Agent:
 
     def _requeue(self, child: ChildState, unread: Iterable[int] | None = None) -> None:
         """Take back the jobs that a child has not begun. ``unread``: their ordinals, if the child is dead."""
-        ordinals = self._effects.take_back(child.number) if unread is None else unread
+        ordinals = self._runners.take_back(child.number) if unread is None else unread
         jobs = child.remove_unstarted(set(ordinals))
         if self.draining:
             self._release(jobs)
@@ -269,7 +265,7 @@ class Agent:
     def _release(self, jobs: list[Job]) -> None:
         """Give leases back. Without a connection nothing is to do: the next announcement does not name them."""
         if jobs and self.connected:
-            self._effects.release([job.held for job in jobs])
+            self._master.release([job.held for job in jobs])
 
     def _drop(self, dropped: Counter[bytes], now: float) -> None:
         """The master has given these tasks to other workers, or has their results already."""

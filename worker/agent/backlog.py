@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Container
 from typing import Final
 
-from .effects import Effects
+from .effects import MasterEffects
 from .jobs import Job
 from .task_durations import LONG_SECONDS, TaskDurations
 
@@ -26,8 +26,8 @@ LEASE_CALLS_MAX: Final = 2  # outstanding: one is answered while the other is pa
 class Backlog:
     """``durations``: the agent's own, which say how many tasks are worth holding."""
 
-    def __init__(self, effects: Effects, durations: TaskDurations) -> None:
-        self._effects, self._durations = effects, durations
+    def __init__(self, master: MasterEffects, durations: TaskDurations) -> None:
+        self._master, self._durations = master, durations
         self.waiting: deque[Job] = deque()
         self.announced: dict[bytes, Job] = {}  # suspects whose start is announced, not yet acknowledged
         self._lease_calls: deque[int] = deque()  # how many tasks each outstanding call asked for
@@ -59,7 +59,7 @@ class Backlog:
         takes this process down too, the master knows which task to charge."""
         job = self.waiting.popleft()
         self.announced[job.id] = job
-        self._effects.starting([job.id])
+        self._master.starting([job.id])
 
     def next_batch(self, most: int) -> list[Job]:
         """The first job, and those of the same name that come right behind it, at most ``most`` in all."""
@@ -103,7 +103,7 @@ class Backlog:
             if want < share // 2 and self._lease_calls:
                 return  # not worth a call yet
             self._lease_calls.append(want)
-            self._effects.lease(want)
+            self._master.lease(want)
             missing -= want
 
     def take_surplus(self, slots: int, jobs_of_children: int, connected: bool, now: float) -> list[Job]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .effects import ChildState, Effects
+from .effects import ChildEffects, ChildState
 from .jobs import Job
 from .task_durations import TaskDurations
 
@@ -12,7 +12,7 @@ from .task_durations import TaskDurations
 class Children(dict[int, ChildState]):
     """By number. ``max_tasks``: how many jobs one child is given in its life; 0: no limit."""
 
-    def __init__(self, effects: Effects, durations: TaskDurations, max_tasks: int) -> None:
+    def __init__(self, effects: ChildEffects, durations: TaskDurations, max_tasks: int) -> None:
         super().__init__()
         self._effects, self._durations, self._max_tasks = effects, durations, max_tasks
         self._next_ordinal = 1

@@ -1,4 +1,4 @@
-"""What the agent needs done, and how it sees a child: the records between it and whoever is its body. Pure."""
+"""What the agent has done for it, by two protocols, and how it sees a child. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ...common.contract.workers import ReportRow
 from .jobs import Job
 
 
-class Effects(Protocol):
-    """What the agent has done for it."""
+class ChildEffects(Protocol):
+    """What the agent has done to children, each by its number."""
 
     def send(self, child: int, jobs: list[Job]) -> None: ...
     def unread(self, child: int) -> int:
@@ -28,10 +28,14 @@ class Effects(Protocol):
         """Have the stacks of its threads written, for its post-mortem."""
 
     def retire(self, child: int) -> None:
-        """It has no job and gets none: let it end, and put another in its place."""
+        """It has no job and gets none: let it end, and start another one in its place."""
+
+
+class MasterEffects(Protocol):
+    """What the agent sends to the master. What is answered comes back as an event of the agent."""
 
     def began(self, rows: list[list[Any]]) -> None:
-        """Tell the master what runs: see ``start_reports.py``."""
+        """What runs: see ``start_reports.py``."""
 
     def lease(self, want: int) -> None: ...
     def finish(self, rows: list[ReportRow], blobs: list[list[Any]] | None) -> None: ...
@@ -63,7 +67,7 @@ class ChildState:
     memory_bytes: int = 0
     memory_before_bytes: int = 0  # what was measured before its current job began
 
-    def running(self, effects: Effects) -> Job | None:
+    def running(self, effects: ChildEffects) -> Job | None:
         """The job it is at: the last one whose ticket it has taken."""
         begun = len(self.jobs) - effects.unread(self.number)
         return self.jobs[begun - 1] if 0 < begun <= len(self.jobs) else None
@@ -97,7 +101,7 @@ class ChildState:
         """For the post-mortem: "distrust", or why its job was being ended, if it was."""
         return "distrust" if self.is_distrusted else self.ending
 
-    def dump(self, effects: Effects) -> None:
+    def dump(self, effects: ChildEffects) -> None:
         """Have its stacks written, once for each job that is being ended."""
         self.is_dumped = True
         effects.dump(self.number)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Set
 from typing import Final
 
 from ...common.domain.ids import show_id
-from .effects import ChildState, Effects
+from .effects import ChildEffects, ChildState
 from .task_durations import LONG_SECONDS, TaskDurations
 
 TICK_SECONDS: Final = 0.05
@@ -28,11 +28,10 @@ class Watchdog:
 
     def __init__(
         self,
-        effects: Effects,
+        effects: ChildEffects,
         durations: TaskDurations,
         requeue: Callable[[ChildState], None],
         report: Callable[..., None],
-        *,
         kill_grace_seconds: float,
         max_memory: int,
     ) -> None:

@@ -32,7 +32,7 @@ class WorkerVitals:
     def facts(self) -> dict[str, Any]:
         agent = self._supervisor.agent
         return {
-            "children": len(self._supervisor.pids),
+            "children": len(self._supervisor.runners.pids),
             "running": len(agent.starts.running()),
             "outbox": len(agent.outbox),
         }

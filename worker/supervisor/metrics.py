@@ -41,7 +41,7 @@ class WorkerMetrics:
     async def take(self) -> list[Metric]:
         agent, meters = self._supervisor.agent, self._meters
         ready = agent.children.ready_count
-        memory = sum(map(resident_bytes, self._supervisor.pids))
+        memory = sum(map(resident_bytes, self._supervisor.runners.pids))
         outcomes = [((str(outcome),), count) for outcome, count in meters.outcomes.items()]
         events = [((action,), count) for action, count in meters.events.items()]
         return [

@@ -1,0 +1,99 @@
+"""A supervisor without a master, whose children are recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from tq.common.auth.keys import Credential
+from tq.common.runtime.config import WorkerSettings
+from tq.common.wire.address import Address
+from tq.worker.agent.jobs import Job
+from tq.worker.pools.interface import RunnerOwner
+from tq.worker.supervisor.supervisor import Supervisor
+
+SECONDS = 10
+
+
+class RecordedChild:
+    """A runner that does what the test says."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.pid = number, 0
+        self.ready, self.is_retired, self.was_killed = True, False, False
+        self.jobs: list[Job] = []
+
+    def send(self, jobs: list[Job]) -> None:
+        self.jobs += jobs
+
+    def unread(self) -> int:
+        return 0
+
+    def take_back(self) -> list[int]:
+        return []
+
+    def notify(self, ordinal: int, kind: str) -> None: ...
+
+    def signal(self, *, kill: bool) -> None:
+        self.was_killed |= kill
+
+    def dump_stacks(self) -> None: ...
+
+    def look(self) -> None: ...
+
+    def answer(self, call_id: int, value: Any, error: Any) -> None: ...
+
+    def retire(self) -> None: ...
+
+    def close_tickets(self) -> None: ...
+
+
+class Bench:
+    """A supervisor without a master, whose children are the test's."""
+
+    def __init__(self) -> None:
+        self.happened = asyncio.Event()
+        self.reports: list[tuple[str, dict[str, Any]]] = []
+        self.children: list[RecordedChild] = []
+        self.refusals: list[BaseException] = []  # of the next starts
+        settings = WorkerSettings(connect=(Address("127.0.0.1", 1),), modules=("m",), slots=1)
+        self.supervisor = Supervisor(settings, Credential.parse("a key for tests"), self.report, self.make)
+
+    def report(self, action: str, **fields: Any) -> None:
+        self.reports.append((action, fields))
+        self.happened.set()
+
+    def actions(self) -> list[str]:
+        return [action for action, _ in self.reports]
+
+    def make(
+        self, owner: RunnerOwner, number: int, sources: Sequence[str], allow: Sequence[str]
+    ) -> RecordedChild:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        child = RecordedChild(number)
+        self.children.append(child)
+        asyncio.get_running_loop().call_soon(owner.child_hello, child, [["m:f", "default"]])
+        return child
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(SECONDS):
+            while not condition():
+                self.happened.clear()
+                await self.happened.wait()
+
+    def give_job(self) -> None:
+        id = b"i" * 16
+        group = ["default", "m:f", None, [[id, 1, b"payload"]]]
+        self.supervisor.agent.granted(b"lease", [group], asyncio.get_running_loop().time())
+
+
+def on_a_bench(test: Callable[[Bench], Awaitable[None]]) -> None:
+    async def run() -> None:
+        bench = Bench()
+        await bench.supervisor.load()
+        await test(bench)
+        bench.supervisor.stop()
+
+    asyncio.run(run())

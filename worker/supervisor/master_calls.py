@@ -1,0 +1,98 @@
+"""What the agent sends to the master, as calls of the dispatcher; what is answered comes back to the agent as an event."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from ...common.contract.workers import ReportRow
+from ...common.domain.ids import show_id
+from ...common.errors import InvalidArgument, TqError
+from ..agent.agent import Agent
+from .master_connection import MasterConnection
+from .observer import Observer
+
+
+class ReportMeters(Protocol):
+    """Counts what the master has acknowledged, if the worker serves metrics."""
+
+    def acknowledged(self, rows: Sequence[ReportRow], stale: int) -> None: ...
+
+
+class MasterCalls:
+    """See ``effects.MasterEffects``. ``after``: called when an answer may have been the last thing a drain waits for."""
+
+    agent: Agent  # set by the supervisor: each of both needs the other
+
+    def __init__(
+        self,
+        master: MasterConnection,
+        observer: Observer,
+        report: Callable[..., None],
+        after: Callable[[], None],
+    ) -> None:
+        self._master, self._observer, self._report, self._after = master, observer, report, after
+        self._now = asyncio.get_running_loop().time
+        self.meters: ReportMeters | None = None
+
+    def began(self, rows: list[list[Any]]) -> None:
+        self._master.notify("beat", rows)
+
+    def lease(self, want: int) -> None:
+        def granted(answer: Any) -> None:
+            lease, groups = answer
+            self.agent.granted(lease, groups, self._now())
+            self._after()
+
+        self._master.request("lease", granted, want)
+
+    def finish(self, rows: list[ReportRow], blobs: list[list[Any]] | None) -> None:
+        def finished(stale: Any) -> None:
+            self._observer.finished(rows)
+            if self.meters is not None:
+                self.meters.acknowledged(rows, len(stale))
+            self.agent.finished(stale, self._now())
+            self._after()
+
+        self._observer.before_finish(rows)
+        self._master.request(
+            "finish", finished, rows, *([blobs] if blobs else []), refused=self._finish_refused
+        )
+
+    def _finish_refused(self, error: TqError) -> bool:
+        """Whether the outbox has dealt with it: see there. A refused call must not end the connection that the reports of
+        all other attempts need."""
+        certain = isinstance(error, InvalidArgument)
+        refusal = self.agent.outbox.refused(str(error), certain=certain)
+        if refusal is not None:
+            self._report(
+                "task.report_refused",
+                level="error",
+                task=show_id(refusal.id),
+                attempt=refusal.attempt,
+                reason=str(error),
+            )
+        if not certain or (refusal is not None and refusal.is_final):
+            return False
+        self.agent.work(self._now())
+        return True
+
+    def release(self, held: list[list[Any]]) -> None:
+        self._master.request("release", lambda _: None, held)
+
+    def starting(self, ids: list[bytes]) -> None:
+        def known(_: Any) -> None:
+            self.agent.may_start(ids, self._now())
+
+        self._master.request("starting", known, ids)
+
+    def give_up(self) -> None:
+        """Report what is over and release the rest, without waiting for answers. Calls are made in this order on one
+        connection, and the goodbye comes behind them."""
+        reports, held = self.agent.give_up(self._now())
+        for rows, blobs in reports:
+            self._observer.before_finish(rows)
+            self._master.notify("finish", rows, *([blobs] if blobs else []))
+        if held:
+            self._master.notify("release", held, True)

@@ -1,0 +1,219 @@
+"""The child processes of a worker, or the threads in their place: started, replaced when they die, killed at the end.
+
+::
+
+    the agent's orders ──► RunnerPool ──► a Runner (process or thread)
+    the agent's events ◄──     │     ◄── what a Runner reports, prints, calls; its death
+
+Decides when a child is started, and nothing about jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from ...common.runtime.callbacks import WORKER, contained, report_bug
+from ...common.runtime.config import WorkerSettings
+from ...common.wire.protocol import Request
+from ..agent.agent import Agent
+from ..agent.jobs import Death, Job, JobReport
+from ..child.loading import BrokenCode, import_failure
+from ..pools.interface import MakeRunner, Runner
+from .master_connection import MasterConnection
+from .memory import DeathExaminer, resident_bytes
+from .observer import Observer
+from .relay import Relay
+
+RESTART_SECONDS: Final = (0.0, 30.0)  # a child that dies before it was ready waits longer each time
+
+
+class RunnerPool:
+    """See ``effects.ChildEffects`` and ``interface.RunnerOwner``. ``ended``: done when the worker has ended; ``after``: called
+    when an event may have been the last thing that a drain waits for."""
+
+    agent: Agent  # set by the supervisor: each of both needs the other
+    tick_soon: Callable[[], None]  # and this
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        make_runner: MakeRunner,
+        master: MasterConnection,
+        observer: Observer,
+        report: Callable[..., None],
+        ended: asyncio.Future[int],
+        after: Callable[[], None],
+    ) -> None:
+        self._settings, self._make_runner, self._master = settings, make_runner, master
+        self._observer, self._report, self._ended, self._after = observer, report, ended, after
+        self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
+        self._examiner = DeathExaminer(settings.max_memory_per_child)
+        self.relay = Relay()
+        self.by_number: dict[int, Runner] = {}
+        self._next_number = 1
+        self._failed_starts = 0
+        self._import_error = ""
+        self.tasks: list[list[str]] = []  # [name, queue], as the children report them
+        self._first_ready: asyncio.Future[None] = self._loop.create_future()
+
+    async def load(self) -> None:
+        """Start the first child and wait until it has loaded the user's code; raises ConfigError when it cannot."""
+        self.start_one()
+        await self._first_ready
+
+    @property
+    def pids(self) -> set[int]:
+        """Of the child processes; threads have that of this process."""
+        return {runner.pid for runner in self.by_number.values()}
+
+    # effects
+
+    def send(self, child: int, jobs: list[Job]) -> None:
+        self.by_number[child].send(jobs)
+        self.tick_soon()
+
+    def unread(self, child: int) -> int:
+        return self.by_number[child].unread()
+
+    def take_back(self, child: int) -> list[int]:
+        return self.by_number[child].take_back()
+
+    def notify(self, child: int, ordinal: int, kind: str) -> None:
+        self.by_number[child].notify(ordinal, kind)
+
+    def signal(self, child: int, *, kill: bool) -> None:
+        self.by_number[child].signal(kill=kill)
+
+    def dump(self, child: int) -> None:
+        self.by_number[child].dump_stacks()
+
+    def retire(self, child: int) -> None:
+        """The next one is started before this one has ended: the slot is free so much sooner."""
+        retired = self.by_number[child]
+        self._report("child.retired", level="debug", pid=retired.pid)
+        retired.retire()
+        self._loop.call_later(self._settings.kill_grace_seconds, lambda: retired.signal(kill=True))
+        self.start_one()
+
+    # events of runners
+
+    def child_hello(self, child: Runner, tasks: list[list[str]]) -> None:
+        self._failed_starts, self._import_error = 0, ""
+        self.tasks = tasks
+        self._report("child.started", level="debug", pid=child.pid)
+        if not self._first_ready.done():
+            self._first_ready.set_result(None)
+        self.agent.child_ready(child.number, self._now())
+
+    def child_failed(self, child: Runner, known: bool, text: str) -> None:
+        error = import_failure(known, text)
+        if not self._first_ready.done():
+            self._observer.close()  # what the import printed has to stand above the error
+            self._first_ready.set_exception(error)
+        elif text != self._import_error:
+            self._observer.import_failed(text)
+        self._import_error = text
+
+    def child_printed(self, child: Runner, ordinal: int, text: bytes) -> None:
+        self._observer.printed(self.agent.children.job_of(child.number, ordinal), text)
+
+    def child_progressed(self, child: Runner, ordinal: int, progress: list[Any]) -> None:
+        job = self.agent.children.job_of(child.number, ordinal)
+        if job is not None and job.ordinal == ordinal:
+            self._observer.progressed(job, progress)
+
+    def child_reported(self, child: Runner, reports: list[JobReport]) -> None:
+        self.agent.child_reported(child.number, reports, self._now())
+        self._after()
+
+    def child_distrusted(self, child: Runner, why: str) -> None:
+        self.agent.distrust(child.number, why)
+        child.signal(kill=True)
+
+    def child_called(self, child: Runner, request: Request) -> None:
+        self.relay.forward(self._master.current, child, request)
+
+    def child_died(self, child: Runner, death: Death) -> None:
+        del self.by_number[child.number]
+        self.relay.forget(child)
+        if not self._first_ready.done():
+            error = BrokenCode(f"the first child process {death} before it was ready")
+            self._first_ready.set_exception(error)
+            return
+        if self._ended.done() or (self.agent.draining and not child.ready):
+            return
+        if child.ready:
+            unread = child.take_back()
+            job = self.agent.children.last_begun(child.number, unread)
+            death = self._examiner.examined(death, "" if job is None else self._observer.last_lines(job))
+            if not child.is_retired:
+                self._report("child.died", level="warning", pid=child.pid, how=str(death))
+            self.agent.child_died(child.number, death, unread, self._now())
+        else:
+            self._failed_starts += 1
+        if not self.agent.draining and not child.is_retired:
+            self._loop.call_later(_restart_seconds(self._failed_starts), self.start_one)
+        self._after()
+
+    def broke(self, error: Exception) -> None:
+        """A bug in one callback costs what that callback was about: jobs, heartbeats and children go on."""
+        report_bug(self._report, error, WORKER)
+
+    # starting and killing
+
+    @contained
+    def start_one(self) -> None:
+        if self.agent.draining or self._ended.done():
+            return
+        number, self._next_number = self._next_number, self._next_number + 1
+        try:
+            runner = self._make_runner(self, number, self._settings.sources, self._settings.allow)
+        except (OSError, RuntimeError, MemoryError) as error:  # no more descriptors, processes, threads
+            self._not_started(error)
+            return
+        self.by_number[number] = runner
+        if self._settings.nice:
+            niceness = os.getpriority(os.PRIO_PROCESS, 0) + self._settings.nice
+            with contextlib.suppress(OSError):  # dead already, or not allowed: it runs as it is
+                os.setpriority(os.PRIO_PROCESS, runner.pid, niceness)
+
+    def _not_started(self, error: Exception) -> None:
+        if not self._first_ready.done():
+            reason = f"the first child process could not be started: {error}"
+            self._first_ready.set_exception(BrokenCode(reason))
+            return
+        self._failed_starts += 1
+        wait = _restart_seconds(self._failed_starts)
+        self._report(
+            "child.not_started", level="error", reason=str(error) or repr(error), again_in_seconds=wait
+        )
+        self._loop.call_later(wait, self.start_one)
+
+    def kill_all(self) -> None:
+        for runner in self.by_number.values():
+            runner.signal(kill=True)
+
+    def close_tickets(self) -> None:
+        """Let each end by itself as soon as it has nothing to do."""
+        for runner in self.by_number.values():
+            runner.close_tickets()
+
+    # what is measured of them
+
+    def check_progress(self) -> None:
+        for runner in self.by_number.values():
+            runner.look()
+
+    def memory_of_ready(self) -> dict[int, int]:
+        """Bytes, by number."""
+        return {one.number: resident_bytes(one.pid) for one in self.by_number.values() if one.ready}
+
+
+def _restart_seconds(failed_starts: int) -> float:
+    first, longest = RESTART_SECONDS
+    return min(longest, 0.5 * 2**failed_starts) if failed_starts else first

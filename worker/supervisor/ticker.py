@@ -1,0 +1,79 @@
+"""The worker's clock: while something runs, the agent is called every TICK_SECONDS, and children are measured now and then.
+
+An idle worker does not tick: the next job that is sent to a child starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from ...common.runtime.callbacks import WORKER, contained, report_bug
+from ..agent.agent import Agent
+from ..agent.watchdog import TICK_SECONDS
+from .observer import SEND_SECONDS
+from .runner_pool import RunnerPool
+
+MEMORY_CHECK_SECONDS: Final = 0.25  # between two measurements of all children, while something runs
+
+
+class Ticker:
+    """``limits_memory``: whether children have a limit of memory. ``ended``, ``after``: see ``RunnerPool``."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        runners: RunnerPool,
+        report: Callable[..., None],
+        ended: asyncio.Future[int],
+        after: Callable[[], None],
+        *,
+        limits_memory: bool,
+    ) -> None:
+        self._agent, self._runners, self._report = agent, runners, report
+        self._ended, self._after, self._limits_memory = ended, after, limits_memory
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._ticked = 0.0
+        self._memory_checked_at = 0.0
+        self._progress_checked_at = 0.0
+        self.lease_seconds = 0.0  # as the master said; 0: not connected yet
+
+    def soon(self) -> None:
+        """Tick as long as something runs."""
+        if self._timer is None:
+            self._ticked = self._loop.time()
+            self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
+
+    @contained
+    def _tick(self) -> None:
+        self._timer = None
+        if self._ended.done():
+            return  # what was held is released, and dead children are not replaced
+        try:
+            self._check(self._loop.time())
+        finally:
+            if self._agent.children.busy or self._agent.backlog.waiting:
+                self.soon()
+
+    def _check(self, now: float) -> None:
+        # A tick that comes later than a lease lasts: the host slept, or this process was stopped; others may have our tasks.
+        if self.lease_seconds and now - self._ticked > self.lease_seconds:
+            self._report("worker.stalled", level="warning", seconds=now - self._ticked)
+        if now - self._progress_checked_at >= SEND_SECONDS:
+            self._progress_checked_at = now
+            self._runners.check_progress()
+        if self._limits_memory and self._is_memory_due(now):
+            self._memory_checked_at = now
+            self._agent.measured(self._runners.memory_of_ready(), now)
+        self._agent.tick(now)
+        self._after()
+
+    def _is_memory_due(self, now: float) -> bool:
+        """Not at every tick, but always at the last one: it measures children that are idle."""
+        return now - self._memory_checked_at >= MEMORY_CHECK_SECONDS or not self._agent.children.busy
+
+    def broke(self, error: Exception) -> None:
+        """A bug in one tick is logged, and the next tick comes."""
+        report_bug(self._report, error, WORKER)
