@@ -1,67 +1,64 @@
-"""The one error tree. A message names the cause and the remedy; fields carry the facts.
+"""All errors of tq, in one tree. A message names the cause and the remedy; fields carry the facts.
 
 ::
 
     TqError
-    ├── InvalidArgument            what was given cannot be used; nothing happened
+    ├── InvalidArgument            an argument cannot be used; nothing happened
     │   ├── NotSerializable        a value that cannot travel, with its path
     │   ├── NotNamed               a callable that a worker could not find by name
-    │   └── QuotaExceeded           the key has as much here as one key may
+    │   └── QuotaExceeded          the key has reached a limit of what one key may have
     ├── ConfigError                a setting or a start-up condition; the program did not start
     ├── DecodeError                bytes that are not a value
-    ├── ProtocolError              the other side does not speak tq, or speaks it wrongly
-    ├── Unreachable                nobody answers at the address (yet)
+    ├── ProtocolError              the peer does not speak tq, or breaks its rules
+    ├── Unreachable                no master answers at the address (yet)
     ├── Rejected                   the key was refused; final, never retried
     ├── Forbidden                  the key is good, its role or queues are not enough
     ├── UnknownObject              no such object or method is exposed
     ├── UnknownTask                no task has this id (any more)
     ├── UnknownBlob                the master does not have this content (any more)
     ├── TaskConflict               this id was submitted before with other content
-    ├── StoreError                 the store could not do it; what the caller must assume is said
-    ├── RemoteError                an exposed object of the user's own raised
+    ├── StoreError                 the store could not commit; ``maybe_done`` says what to assume
+    ├── RemoteError                an object that the user exposes raised
     └── TaskError                  a task did not succeed; carries the remote type, message, traceback
         ├── TaskTimeout   ├── TaskCrashed   ├── TaskCancelled   ├── TaskExpired   └── TaskLost
 
-    Retry, Discard, Snooze         raised by a task to direct its own fate; no errors, see common/domain/directives.py
+    Retry, Discard, Snooze         raised by a task to say how its attempt ends: see common/domain/directives.py
     TimeLimit, CancelRequested     raised inside a running task by tq (BaseException: ``except
                                    Exception`` in user code does not swallow them)
 
 Errors that cross the wire travel as ``[code, message, detail]``; ``code`` is a key of WIRE_ERRORS, and
-the receiving side maps it through that closed table. Nothing is ever rebuilt from what a peer names.
+the receiver looks it up in that closed table. No class is ever imported or made because a peer names it.
 
-Every class here has a section in docs/errors.md, which ``tq help`` prints: what it means, what to do. A traceback
-names it in a note, a command in a second line; both are derived from the class, never stored or sent.
+Every class here has a section in docs/errors.md, which ``tq help`` prints: what the error means and what to do. A
+traceback names the section in a note, a command in a second line; both are derived from the class, never stored or sent.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 
 def topic(kind: type[BaseException]) -> str:
-    """What ``tq help`` calls an error: the anchor of its section in docs/errors.md. A class of the user's or of
-    the inside of a program is explained as the nearest of its bases that callers know."""
+    """The name that ``tq help`` takes for an error: the anchor of its section in docs/errors.md. A class of the user's
+    code, or of the inside of a program, is explained as the nearest of its bases that callers know."""
     ours = (one.__name__ for one in kind.__mro__ if _is_known_to_callers(one.__module__))
     return next(ours, kind.__name__).lower()
 
 
 def _is_known_to_callers(module: str) -> bool:
-    """Whether a program can meet the classes of a module: not those of the master's inside or of one command."""
+    """Whether a caller can catch the classes of a module: not those of the inside of the master or of one command."""
     package, room, inner = [*module.split("."), "", ""][:3]
     return package == __name__.partition(".")[0] and room in ("common", "client") and inner != "cli"
 
 
 def see(kind: type[BaseException]) -> str:
-    """The line that names the section of an error."""
+    """The line that names an error's section."""
     return f"see: tq help {topic(kind)}"
 
 
 class _Notes:
-    """``__notes__`` of an error that has none yet: where to read on. Made when a traceback asks for it, so
-    that raising costs nothing and ``add_note`` appends to a list of the error's own."""
+    """``__notes__`` of an error that has none yet: where to read on. Made when a traceback reads it, so that raising costs
+    nothing and ``add_note`` appends to a list of the error's own."""
 
     def __get__(self, error: BaseException | None, kind: type[BaseException]) -> list[str]:
         notes = [see(kind)]
@@ -75,7 +72,7 @@ def _rebuilt(kind: type[Exception], args: tuple[Any, ...], fields: dict[str, Any
 
 
 class Portable(Exception):
-    """Survives copy and pickle, as multiprocessing needs, whatever arguments its ``__init__`` takes."""
+    """Can be copied and pickled, as multiprocessing needs, with any arguments of its ``__init__``."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (type(self), self.args, self.__dict__)
@@ -88,11 +85,11 @@ class TqError(Portable):
 
 
 class InvalidArgument(TqError, ValueError):
-    """Something given cannot be used. Nothing was sent or stored. Mend the argument named."""
+    """An argument cannot be used. Nothing was sent or stored. Correct the argument that the message names."""
 
 
 class NotSerializable(InvalidArgument, TypeError):
-    """A value cannot travel. ``path`` says where it stands, ``kind`` what it is."""
+    """A value cannot be sent. ``path`` says where in the arguments it is, ``kind`` what it is."""
 
     def __init__(self, path: str, kind: str, remedy: str) -> None:
         super().__init__(f"{path}: {kind} cannot be sent; {remedy}")
@@ -100,31 +97,31 @@ class NotSerializable(InvalidArgument, TypeError):
 
 
 class NotNamed(InvalidArgument):
-    """A callable no worker could find by name: a lambda, a nested function, something typed at a prompt."""
+    """No worker could find this callable by its name: a lambda, a nested function, a function typed at a prompt."""
 
 
 class QuotaExceeded(InvalidArgument):
-    """The key has as much at the master as one key may have at a time. Nothing was done; it can be asked again."""
+    """The key has reached a limit of what one key may have at a time. Nothing was done; the call can be made again."""
 
 
 class ConfigError(TqError):
-    """A setting or a condition at start-up is wrong; the program did not start. The message is the remedy."""
+    """A setting or a condition at start-up is wrong; the program did not start. The message names the remedy."""
 
 
 class DecodeError(TqError, ValueError):
-    """Bytes that are not a value of the codec: damaged, hostile, or of a newer version."""
+    """The bytes are not a value of the codec: they are damaged, hostile, or of a newer version."""
 
 
 class ProtocolError(TqError):
-    """The other side does not speak tq, or breaks its rules. Check address, port and versions."""
+    """The peer does not speak tq, or breaks its rules. Check address, port and versions."""
 
 
 class Unreachable(TqError, ConnectionError):
-    """Nobody answers at the address. Is the master running, is the port right, is a firewall between?"""
+    """No master answers at the address. Is it running? Is the port right? Is there a firewall between?"""
 
 
 class Rejected(TqError, PermissionError):
-    """The master refused the key, or the master is not the one the key was made for. Final."""
+    """The master refused the key, or is not the master that the key was made for. Final: trying again does not help."""
 
 
 class Forbidden(TqError, PermissionError):
@@ -136,25 +133,25 @@ class UnknownObject(TqError, LookupError):
 
 
 class UnknownTask(TqError, LookupError):
-    """No task has this id: it was never submitted here, or its result was kept no longer."""
+    """No task has this id: it was never submitted to this master, or its result has expired."""
 
 
 class UnknownBlob(TqError, LookupError):
-    """The master does not have this content: it was never sent there, or went with the last task that named it."""
+    """The master does not have this content: it was never sent there, or was deleted with the last task that named it."""
 
 
 class TaskConflict(TqError, ValueError):
-    """A task with this id exists and has another name, queue or arguments. Nothing was changed."""
+    """A task with this id exists, with another name, queue or arguments. Nothing was changed."""
 
 
 class StoreError(TqError):
-    """The store could not commit. When ``maybe_done`` the outcome is unknown: repeat with the same ids."""
+    """The store could not commit. With ``maybe_done`` the outcome is unknown: repeat the call with the same ids."""
 
     maybe_done = True
 
 
 class RemoteError(TqError):
-    """A user's own exposed object raised; the message is the remote type and message."""
+    """An object that the user exposes raised; the message is the remote type and message."""
 
 
 class TaskError(TqError):
@@ -174,7 +171,8 @@ class TaskTimeout(TaskError):
 
 
 class TaskCrashed(TaskError):
-    """The process that ran the task died; ``detail`` has signal or exit code. Quarantined when repeated."""
+    """The process that ran the task died; ``detail`` has the signal or exit code. A task that does it again and again is
+    quarantined."""
 
 
 class TaskCancelled(TaskError):
@@ -186,7 +184,7 @@ class TaskExpired(TaskError):
 
 
 class TaskLost(TaskError):
-    """An at_most_once task whose worker vanished: nobody can say whether it ran, so it is not run again."""
+    """The worker of an at_most_once task vanished: whether the task ran is unknown, so it is not run again."""
 
 
 class TimeLimit(BaseException):
@@ -194,7 +192,7 @@ class TimeLimit(BaseException):
 
 
 class CancelRequested(BaseException):
-    """Raised inside a task when somebody cancelled it, so that it can clean up before it is killed."""
+    """Raised inside a task that was cancelled, so that it can clean up before it is killed."""
 
 
 WIRE_ERRORS: dict[str, type[TqError]] = {
@@ -211,24 +209,24 @@ WIRE_ERRORS: dict[str, type[TqError]] = {
         TaskConflict,
         StoreError,
         RemoteError,
-        Unreachable,  # said by a supervisor to its children: the line behind it broke
+        Unreachable,  # sent by a supervisor to its children when its connection to the master broke
     )
 }
 
 
 def to_wire(error: TqError) -> list[Any]:
-    """``[code, message, detail]`` of an error, its nearest class in the closed table."""
+    """``[code, message, detail]`` of an error; the code is its nearest class in the closed table."""
     names = (kind.__name__ for kind in type(error).__mro__)
     code = next((name for name in names if name in WIRE_ERRORS), "RemoteError")
-    text = str(error).encode("utf-8", "backslashreplace").decode()  # a user's own may name an odd file
+    text = str(error).encode("utf-8", "backslashreplace").decode()  # may name a file that is not UTF-8
     return [code, text, {}]
 
 
 def from_wire(fields: Any) -> TqError:
-    """The error a peer sent; an unknown code or shape becomes a ProtocolError that says so."""
+    """The error that a peer sent; an unknown code or form becomes a ProtocolError that says so."""
     match fields:
         case [str(code), str(message), dict()] if code in WIRE_ERRORS:
             return WIRE_ERRORS[code](message)
         case [str(code), *_]:
             return ProtocolError(f"the peer sent an error this version does not know: {code!r:.200}")
-    return ProtocolError("the peer sent an error of an unknown form")  # unshown: it may nest without end
+    return ProtocolError("the peer sent an error of an unknown form")  # not shown: it may nest without end

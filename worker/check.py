@@ -1,5 +1,5 @@
-"""``tq-worker check``: what a start would need, looked at and left as it is. The user's modules are imported, in a
-process of their own as always; the master is greeted with the key and left again.
+"""``tq-worker check``: everything that a start needs is checked, and nothing is changed. The user's modules are imported, in a
+process of their own as always; the key is tried on a connection to the master that is closed at once.
 """
 
 from __future__ import annotations
@@ -81,24 +81,24 @@ async def _check_master(
     except Rejected as error:
         found.fail("master", f"{address}: {error}")
     except (TqError, TimeoutError) as error:
-        found.warn("master", f"{address}: {str(error) or 'no answer'}; a worker tries again for ever")
+        found.warn("master", f"{address}: {str(error) or 'no answer'}; a worker keeps trying")
     else:
         found.ok("master", f"{address}: tq-master {connection.welcome.server_version} accepts the key")
-        connection.close("it only looked")
+        connection.close("it only checked the key")
 
 
 async def _check_modules(found: Checkup, settings: WorkerSettings) -> None:
     for pattern in settings.allow:
-        found.warn("allow", f"whoever may submit runs any callable that {pattern} fits")
+        found.warn("allow", f"any client can run any callable that {pattern} matches")
     if settings.allow_shell:
-        found.warn("allow_shell", "whoever may submit runs any program as this user")
+        found.warn("allow_shell", "any client can run any program as this user")
     if settings.apply is not None:
         found.attempt("apply", lambda: applied_queues(settings), "the queues are named")
     if not settings.sources:
         if not settings.allow:
             found.fail("tasks", "nothing to serve; name a module or a file: tq-worker check myapp.tasks")
         return
-    supervisor = Supervisor(settings, _NOBODY, lambda action, **_: None)
+    supervisor = Supervisor(settings, _NO_KEY, lambda action, **_: None)
     try:
         await asyncio.wait_for(supervisor.load(), IMPORT_SECONDS)
     except TimeoutError:
@@ -121,4 +121,4 @@ def _check_slots(found: Checkup, settings: WorkerSettings) -> None:
     found.ok("slots", f"{settings.slots} processes on {cores} cores, for {queues}")
 
 
-_NOBODY: Final = Credential.parse("a key that is never shown to anybody")
+_NO_KEY: Final = Credential.parse("a key that is never sent to a master")

@@ -176,7 +176,7 @@ def test_everything_wrong_with_a_worker_is_reported_at_once(check: Check, master
 
 def test_a_master_that_is_away_is_only_a_warning(check: Check, home: Path) -> None:
     done = check("tq-worker", "--connect", "127.0.0.1:1", TASKS_FILE, TQ_AUTHKEY=AUTHKEY)
-    assert level_of(done, "a worker tries again for ever") == "warning"
+    assert level_of(done, "a worker keeps trying") == "warning"
 
 
 def test_a_module_called_check_is_named_as_a_file(check: Check, home: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a worker says of itself when it connects: see ``announce`` in docs/protocol.md."""
+"""How a worker describes itself when it connects: see ``announce`` in docs/protocol.md."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def announcement(settings: WorkerSettings, tasks: Iterable[str]) -> dict[str, An
 
 
 def applied_queues(settings: WorkerSettings) -> list[list[str | None]]:
-    """The queues whose items are this worker's; raises ConfigError when it does not name them."""
+    """The queues whose items this worker takes, as the master expects them. Raises ConfigError when they are not named."""
     if settings.apply is None:
         return []
     if not settings.queues or any(set(name) & set("*?[") for name in settings.queues):
-        raise ConfigError("--apply takes the items of queues that are named: --queue jobs, without * ? [")
+        raise ConfigError("--apply needs the queues by their full names: --queue jobs, without * ? [")
     return [[queue, settings.apply.function, settings.apply.results] for queue in settings.queues]

@@ -1,4 +1,4 @@
-"""What the agent has done for it, by two protocols, and how it sees a child. Pure."""
+"""What the agent can do to children and to the master, and its record of one child. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .jobs import Job
 
 
 class ChildEffects(Protocol):
-    """What the agent has done to children, each by its number."""
+    """What the agent has done with children, which it names by number."""
 
     def send(self, child: int, jobs: list[Job]) -> None: ...
     def unread(self, child: int) -> int:
@@ -45,52 +45,52 @@ class MasterEffects(Protocol):
 
 @dataclass(slots=True, eq=False)
 class ChildState:
-    """A child process as the agent sees it."""
+    """One child process, as far as the agent knows."""
 
     number: int
     ready: bool = False
-    jobs: deque[Job] = field(default_factory=deque)  # sent, not yet reported; the first may be running
+    jobs: deque[Job] = field(default_factory=deque)  # sent and not reported yet, in the order of running
     current: int = 0  # ordinal of the job seen running at the last tick
     since: float = 0.0  # when it was first seen running
     ending: str = ""  # why its job is being ended: "timeout", "cancel", "memory" or ""
     ending_since: float = 0.0
-    escalation: int = 0  # of escalation: 1 asked, 2 terminated, 3 killed
-    flush_requested_for: int = 0  # ordinal of the job in whose midst it was asked to tell what is over
-    is_dumped: bool = False  # its stacks were asked for while this one is ended
-    jobs_given: int = 0  # jobs it was sent and kept
+    escalation: int = 0  # 1: it was asked to end, 2: terminated, 3: killed
+    flush_requested_for: int = 0  # ordinal of the job during which it was asked to report what is over
+    is_dumped: bool = False  # the stacks of the job that is being ended were requested
+    jobs_given: int = 0  # in its life, without those that were taken back
     is_retiring: bool = (
         False  # it has grown beyond its limit: it gets no more, and ends when it has nothing to do
     )
-    is_distrusted: bool = False  # it said what it cannot say: it is being killed, and not believed any more
-    ended: float = 0.0  # when a job of its was last reported
-    measured: float = 0.0  # when its memory was, and
+    is_distrusted: bool = False  # it broke the protocol: it is being killed, and its reports are ignored
+    ended: float = 0.0  # when it last reported a job
+    measured: float = 0.0  # when its memory was measured
     memory_bytes: int = 0
     memory_before_bytes: int = 0  # what was measured before its current job began
 
     def running(self, effects: ChildEffects) -> Job | None:
-        """The job it is at: the last one whose ticket it has taken."""
+        """The job that it runs: the last one whose ticket it has read."""
         begun = len(self.jobs) - effects.unread(self.number)
         return self.jobs[begun - 1] if 0 < begun <= len(self.jobs) else None
 
     def set_current(self, job: Job, now: float) -> None:
-        """From now on this is what it is seen running."""
+        """Note that it was seen running this job for the first time."""
         self.current, self.since, self.memory_before_bytes = job.ordinal, now, self.memory_bytes
 
     def record_memory(self, size_bytes: int, now: float) -> float:
-        """Note how much memory it has; when that was done last."""
+        """Note how much memory it has. Returns when it was measured before."""
         last, self.measured, self.memory_bytes = self.measured, now, size_bytes
         return last
 
     def has_outgrown(self, limit_bytes: int, last: float) -> bool:
-        """Whether what runs has grown it beyond the limit. A job that began in a process that was beyond it
-        may grow by as much again; so may one that began between two looks behind another."""
+        """Whether the running job has grown it beyond the limit. A job that began in a process that was beyond the limit
+        already may grow by as much again; so may one that began after another between two measurements."""
         if self.ended > last and self.since > last:
             self.memory_before_bytes = self.memory_bytes
         inherited = self.memory_before_bytes if self.memory_before_bytes > limit_bytes else 0
         return self.memory_bytes > limit_bytes + inherited
 
     def remove_unstarted(self, ordinals: set[int]) -> list[Job]:
-        """Take away the jobs of these ordinals, which it has not begun."""
+        """Remove and return the jobs of these ordinals, which it has not begun."""
         jobs = [job for job in self.jobs if job.ordinal in ordinals]
         self.jobs_given -= len(jobs)
         self.jobs = deque(job for job in self.jobs if job.ordinal not in ordinals)
@@ -98,10 +98,10 @@ class ChildState:
 
     @property
     def why_ended(self) -> str:
-        """For the post-mortem: "distrust", or why its job was being ended, if it was."""
+        """For the post-mortem: "distrust", or why its job was being ended, or empty."""
         return "distrust" if self.is_distrusted else self.ending
 
     def dump(self, effects: ChildEffects) -> None:
-        """Have its stacks written, once for each job that is being ended."""
+        """Have its stacks written. Done once for each job that is being ended."""
         self.is_dumped = True
         effects.dump(self.number)

@@ -19,7 +19,7 @@ USUAL_FIELDS: Final = len(GrantRow._fields) - len(GrantRow._field_defaults)
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A leased attempt. ``ordinal`` numbers the handing over to a child: 0 while it waits."""
+    """A leased attempt. ``ordinal`` names it between supervisor and child: 0 while no child has it."""
 
     id: bytes
     attempt: int
@@ -29,22 +29,22 @@ class Job:
     timeout: float | None
     payload: bytes
     suspect: bool = False
-    number: int = 1  # of this attempt as people count; ``attempt`` counts leases and is the fence
+    number: int = 1  # of this attempt, as it is shown; ``attempt`` counts leases and is the fencing token
     ordinal: int = 0
     cancelled: bool = False
 
     @property
     def key(self) -> tuple[bytes, int]:
-        """No other job in hand is of the same attempt of the same task."""
+        """Unique among the jobs in hand."""
         return self.id, self.attempt
 
     @property
     def held(self) -> list[Any]:
-        """As ``announce`` and ``release`` name it."""
+        """The form in which ``announce`` and ``release`` name it."""
         return list(HeldRow(self.id, self.attempt, self.lease))
 
     def to_child(self) -> list[Any]:
-        """As a child is given it."""
+        """The form in which a child receives it."""
         return [
             self.ordinal,
             self.id,
@@ -59,7 +59,7 @@ class Job:
 
 
 def granted_jobs(lease: bytes, groups: list[list[Any]]) -> list[Job]:
-    """The jobs of a lease reply. Nearly always all are as usual: for those no record is made besides the job."""
+    """The jobs of a lease reply. Nearly all entries have the usual fields only; for those no record is made but the job."""
     jobs: list[Job] = []
     for queue, name, timeout, entries in groups:
         if set(map(len, entries)) == {USUAL_FIELDS}:
@@ -76,7 +76,7 @@ def granted_jobs(lease: bytes, groups: list[list[Any]]) -> list[Job]:
 
 
 class JobReport(NamedTuple):
-    """What a child says of one job."""
+    """How one job ended, as its child reports it."""
 
     ordinal: int
     outcome: int
@@ -84,17 +84,17 @@ class JobReport(NamedTuple):
     started: float  # Unix seconds
     seconds: float
     after: float | None
-    blobs: list[bytes] | None = None  # hashes of the content that the result names; the master has it
+    blobs: list[bytes] | None = None  # hashes of the content that the result refers to; uploaded already
 
 
-REPORT_FIELDS: Final = 6  # behind them, if there is any: the last progress, the content its result names
+REPORT_FIELDS: Final = 6  # optional fields follow: the last progress, the content that the result refers to
 
 
 def read_reports(rows: Any) -> list[JobReport]:
-    """What a child says of jobs, each ``[ordinal, outcome, body, started, seconds, after, (progress, (blobs))]``.
-    Raises ProtocolError for anything else: the process may be a fork of the child's, or its memory damaged.
+    """Reports of a child, each ``[ordinal, outcome, body, started, seconds, after, (progress, (blobs))]``. Raises
+    ProtocolError for anything else: the sender may be a process that the task forked, or the child's memory is damaged.
 
-    In columns, because one is made for every task there is.
+    Checked by columns and not by rows, because there is one report for every task.
     """
     if type(rows) is not list or not set(map(type, rows)) <= {list}:
         raise ProtocolError("its reports have an unknown form")
@@ -123,19 +123,19 @@ def read_reports(rows: Any) -> list[JobReport]:
 
 
 class Death(NamedTuple):
-    """How a child process ended: ``code`` as subprocess has it, negative for a signal; and what was found."""
+    """How a child process ended: ``code`` as in subprocess, negative for a signal; and what was found out."""
 
     code: int
-    peak_bytes: int = 0  # the most physical memory it ever had; 0: not known
-    limit_bytes: int | None = None  # what it could have had, as far as a limit is known
+    peak_bytes: int = 0  # the most physical memory it ever had; 0: unknown
+    limit_bytes: int | None = None  # of its memory; None: unknown, or there is none
     is_ours: bool = False  # it was killed by its supervisor
-    is_starved: bool = False  # the kernel has killed something for lack of memory at that time
+    is_starved: bool = False  # the kernel killed a process for lack of memory at that time
     stacks: str = ""  # of its threads, by faulthandler
-    last_lines: str = ""  # of what the job that ran had printed
+    last_lines: str = ""  # of what the running job had printed
 
     @property
     def signal_name(self) -> str:
-        """Empty when it was no signal."""
+        """Empty when no signal ended it."""
         if self.code >= 0:
             return ""
         import signal
@@ -147,7 +147,7 @@ class Death(NamedTuple):
 
     @property
     def memory_verdict(self) -> str:
-        """What can be said of a SIGKILL that nobody here sent; empty when there is nothing."""
+        """The likely cause of a SIGKILL that this worker did not send; else empty."""
         if self.signal_name != "SIGKILL" or self.is_ours:
             return ""
         peak = f"; it had up to {show_bytes(self.peak_bytes)}" if self.peak_bytes else ""

@@ -1,10 +1,10 @@
-"""Reports of ended attempts on their way to the master: kept until it has answered for them. Pure.
+"""Reports of ended attempts on their way to the master: kept until it has acknowledged them. Pure.
 
-One call is under way at a time,
-and it always fits a frame: a body too large for any frame would be sent, and refused, for ever.
+One call is under way at a time, and it always fits a frame: a body that fits no frame would be sent and refused again and
+again, so it is replaced by a failure.
 
-A call that the master refuses is sent again in halves, until the row that it is about travels alone; that one is
-replaced by a failure that says so. So a bad report costs its own attempt, and never the connection of the others.
+A call that the master refuses is sent again in halves until the bad row travels alone; that row is replaced by a failure
+that says so. So a bad report costs its own attempt, and never the connection that all other reports need.
 """
 
 from __future__ import annotations
@@ -18,21 +18,19 @@ from ...common.values.failure import Failure
 from ...common.wire.frames import FRAME_BYTES_MAX, too_large
 
 FINISH_ROWS_MAX: Final = 2_000
-FINISH_BYTES_MAX: Final = 4 * 1024 * 1024  # of bodies in one finish call; a larger one travels alone
-REFUSALS_MAX: Final = (
-    2  # of a row alone, on two connections, before it is taken for bad without the master saying so
-)
+FINISH_BYTES_MAX: Final = 4 * 1024 * 1024  # of bodies in one finish call; a larger body travels alone
+# A row that is refused alone, on so many connections, is taken for bad, even if the master does not say that it is.
+REFUSALS_MAX: Final = 2
 REASON_CHARS_MAX: Final = 2_000
 BODY_BYTES_MAX: Final = FRAME_BYTES_MAX - 4 * 1024  # beside it in its frame: ids, times, numbers
 
 Key = tuple[bytes, int]  # id and attempt
-FinishCall = tuple[
-    list[ReportRow], list[list[Any]] | None
-]  # the arguments of one finish call: rows, named content
+# The arguments of one finish call: rows, and the hashes of the content that their results refer to.
+FinishCall = tuple[list[ReportRow], list[list[Any]] | None]
 
 
 class Refusal(NamedTuple):
-    """A report that the master does not take. ``is_final``: not even the failure in its place."""
+    """A report that the master does not accept. ``is_final``: it refuses the failure in its place too."""
 
     id: bytes
     attempt: int
@@ -46,7 +44,7 @@ class Outbox:
         self._replaced: set[Key] = set()  # by failures
         self.body_bytes_max = BODY_BYTES_MAX
         self._rows: dict[Key, ReportRow] = {}
-        self._blobs: dict[Key, list[bytes]] = {}  # the content that results name
+        self._blobs: dict[Key, list[bytes]] = {}  # hashes of the content that results refer to
         self._under_way: list[Key] = []
 
     def __len__(self) -> int:
@@ -54,12 +52,12 @@ class Outbox:
 
     @property
     def held(self) -> list[list[Any]]:
-        """As ``announce`` and ``release`` name them."""
+        """The form in which ``announce`` and ``release`` name them."""
         return [[row.id, row.attempt, row.lease] for row in self._rows.values()]
 
     @property
     def ended(self) -> list[list[Any]]:
-        """The same, with the seconds that each has run."""
+        """The same; each with the seconds that it ran."""
         return [[row.id, row.attempt, row.lease, row.seconds] for row in self._rows.values()]
 
     def put(self, key: Key, row: ReportRow, blobs: list[bytes] | None = None) -> None:
@@ -69,7 +67,7 @@ class Outbox:
 
     @property
     def blobs_under_way(self) -> list[list[Any]] | None:
-        """``[[index, [hash, …]], …]`` for the rows of the call under way, if any name content."""
+        """``[[index, [hash, …]], …]`` for the rows of the call under way, if any refers to content."""
         if not self._blobs:
             return None
         found = [[i, self._blobs[key]] for i, key in enumerate(self._under_way) if key in self._blobs]
@@ -93,8 +91,7 @@ class Outbox:
         return rows
 
     def take_rest(self) -> list[FinishCall]:
-        """All that is not under way, in calls that are made one behind the other: the worker ends, and waits for
-        no answer to any of them."""
+        """All rows that are not under way, for calls that are made without waiting for answers, as the worker ends."""
         calls: list[FinishCall] = []
         self._settle()
         while rows := self.take_call():
@@ -103,15 +100,15 @@ class Outbox:
         return calls
 
     def answered(self, stale: Sequence[int]) -> list[bytes]:
-        """The call was answered: its rows are settled. The ids of those that came too late."""
+        """The call was answered: its rows are acknowledged. Returns the ids of those that came too late."""
         self._rows_max = min(FINISH_ROWS_MAX, 2 * self._rows_max)
         late = [key[0] for index, key in enumerate(self._under_way) if index in stale]
         self._settle()
         return late
 
     def refused(self, reason: str, *, certain: bool) -> Refusal | None:
-        """The call was refused; what has become clear by it. ``certain``: the master says that a report in it is bad.
-        Otherwise it may be about something else, and only a row that is refused alone again is taken for bad.
+        """The call was refused. Returns the bad row, as soon as it is known. ``certain``: the master says that a report in
+        the call is bad. Otherwise the reason may be another, and only a row that is refused alone twice is taken for bad.
         """
         keys, self._under_way = self._under_way, []
         self._rows_max = max(1, len(keys) // 2)
@@ -135,18 +132,18 @@ class Outbox:
         return Refusal(*key, is_final=False)
 
     def connected(self) -> None:
-        """On a new connection nothing is under way."""
+        """Answers of the last connection do not come any more: what was under way is sent again."""
         self._under_way.clear()
 
     def drop(self, lost: Container[Key]) -> None:
-        """Nobody wants these any more."""
+        """The master does not accept these any more: it has given the tasks to other workers."""
         self._rows = {key: row for key, row in self._rows.items() if key not in lost}
         self._blobs = {key: blobs for key, blobs in self._blobs.items() if key not in lost}
         self._replaced = {key for key in self._replaced if key not in lost}
         self._refusals = {key: count for key, count in self._refusals.items() if key not in lost}
 
     def _settle(self) -> None:
-        """What is under way is no longer ours to tell."""
+        """Forget the rows that are under way."""
         for key in self._under_way:
             self._rows.pop(key, None)
             self._blobs.pop(key, None)
@@ -158,7 +155,7 @@ class Outbox:
 
 
 def _shortened(row: ReportRow, bytes_max: int) -> ReportRow:
-    """Have the attempt fail, and say why."""
+    """A failure in place of a body that fits no frame."""
     text = too_large("the result has", len(row.body or b""), bytes_max)
     outcome = int(OutcomeNumber.ERROR) if row.outcome == OutcomeNumber.SUCCESS else row.outcome
     return row._replace(outcome=outcome, body=Failure("ResultTooLarge", text).encode())

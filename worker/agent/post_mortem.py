@@ -1,4 +1,4 @@
-"""What is told of an attempt that did not end by itself: a sentence, and what was found. Pure."""
+"""The report on an attempt whose process died: a sentence, and the facts that were found. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .jobs import Death, Job
 
 
 def post_mortem(job: Job, death: Death, ending: str, *, running: bool) -> tuple[OutcomeNumber, Failure]:
-    """Of a job whose child died. ``ending``: why it was being ended, if it was."""
+    """The outcome of a job whose child died. ``ending``: why the job was being ended, if it was."""
     if not running:
         message = f"it was over, but its process {death} before the result was delivered"
         return OutcomeNumber.CRASH, Failure(
@@ -26,8 +26,8 @@ def post_mortem(job: Job, death: Death, ending: str, *, running: bool) -> tuple[
             return OutcomeNumber.TIMEOUT, Failure("TimeLimit", message, death.stacks, detail)
         case "distrust":
             message = (
-                "its process sent reports that cannot be its own (did the task write to a descriptor it had not opened, "
-                "or fork in C code?); killed"
+                "its process sent reports that cannot be its own (did the task write to a descriptor that it had not "
+                "opened, or fork in C code?); killed"
             )
             detail["outcome"] = "crash"
             return OutcomeNumber.CRASH, Failure("ChildDied", message, death.stacks, detail)

@@ -1,12 +1,12 @@
-"""What running attempts have said and what of it the master knows. Pure.
+"""What running attempts have printed, and how much of it the master has. Pure.
 
 ::
 
     output, progress ─► UnsentOutput (one entry an attempt, its last 64 KiB) ─► rows for ``observe``
-                          ▲ forgotten when its end was acknowledged
+                          ▲ removed when the attempt's end was acknowledged
 
-An attempt that says nothing has no entry. Memory is bounded in all: when that is reached, the entry that
-is oldest goes, for this is a help to people and never worth a task.
+An attempt that prints nothing has no entry. The memory of all entries together is bounded; beyond the bound the oldest entry
+is dropped: output helps people, but it is not worth the failure of a task.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ Key = tuple[bytes, int]
 class _Entry:
     job: Job
     tail: bytearray = field(default_factory=bytearray)
-    size: int = 0  # bytes said in all
-    sent: int = 0  # so many of them were sent
+    size: int = 0  # bytes printed in all
+    sent: int = 0  # of these, how many were sent
     progress: list[Any] | None = None
     is_progress_unsent: bool = False
 
@@ -42,7 +42,7 @@ class UnsentOutput:
 
     def __init__(self) -> None:
         self._entries: dict[Key, _Entry] = {}
-        self._unsent: dict[Key, None] = {}  # what the master has not been told, the oldest first
+        self._unsent: dict[Key, None] = {}  # attempts with something that was not sent yet, the oldest first
         self._bytes = 0
 
     @property
@@ -70,8 +70,8 @@ class UnsentOutput:
             self._unsent[job.key] = None
 
     def take(self, only: Iterable[Key] | None = None) -> list[list[Any]]:
-        """Rows ``[id, attempt, lease, size, text, progress]`` of what is new, as many as one call carries;
-        from now on they count as sent. ``only``: of these attempts, as far as there is something."""
+        """Rows ``[id, attempt, lease, size, text, progress]`` of what was not sent yet, as many as one call carries. They
+        count as sent from now on. ``only``: of these attempts."""
         keys = list(self._unsent) if only is None else [key for key in only if key in self._unsent]
         rows: list[list[Any]] = []
         bytes_left = CALL_BYTES_MAX
@@ -89,14 +89,14 @@ class UnsentOutput:
         return rows
 
     def resend_all(self) -> None:
-        """The line broke: nobody knows what arrived. All that is kept is sent again; the master knows how
-        to put it together."""
+        """The connection broke, and what has arrived is unknown: all that is kept is sent again. The master puts texts
+        together by their sizes."""
         for key, entry in self._entries.items():
             entry.sent, entry.is_progress_unsent = 0, entry.progress is not None
             self._unsent[key] = None
 
     def forget(self, keys: Iterable[Key]) -> None:
-        """Their ends are acknowledged, or were nobody's business any more."""
+        """Their ends are acknowledged, or their leases are lost."""
         for key in keys:
             if key in self._entries:
                 self._forget(key)

@@ -1,7 +1,7 @@
-"""The blobs of the attempt that runs: what it was given is fetched when it is opened, what it returns is sent.
+"""The blobs of the running attempt: an argument is downloaded when it is opened, a result is uploaded.
 
-Transfers are made by threads of their own: a time limit is raised in the task's thread wherever that stands,
-and in the midst of a frame it would spoil the line for good.
+Transfers run in threads of their own: a time limit is raised in the task's thread at any point, and in the middle of a frame
+it would corrupt the connection.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class ChildBlobs:
         self.here: dict[Blob, Content] = {}  # fetched in this attempt
 
     def send(self, blobs: Iterable[Blob]) -> list[bytes]:
-        """See that the master has all of these; their hashes."""
+        """Upload those that the master does not have. Returns the hashes of all."""
         distinct = [blob for blob in dict.fromkeys(blobs) if blob.size]
         for blob in distinct:
             self._carry(lambda line, blob=blob: upload(line, blob))  # type: ignore[misc]
@@ -62,7 +62,7 @@ class ChildBlobs:
 
 
 class _Line:
-    """See ``common.values.transfer.Line``. Calls that are lost with a connection wait for the next one when made again."""
+    """See ``common.values.transfer.Line``. A call that is made again after a lost connection waits for the next one."""
 
     lasting = True
 
@@ -72,5 +72,5 @@ class _Line:
 
     def call(self, method: str, *args: Any) -> Future[Any]:
         if not self.is_wanted:
-            raise InvalidArgument("the task that wanted this has ended")
+            raise InvalidArgument("the task that made this call has ended")
         return self._link.call(("get_blobs",), method, *args)

@@ -1,6 +1,6 @@
-"""The App's line inside a task: calls go to the supervisor, which makes them on its own connection.
+"""An App's connection inside a task: calls go to the supervisor, which makes them on the worker's connection.
 
-The same frames as on the network, over a socketpair; a thread reads the answers, started by the first call.
+The frames are those of the network, over a socketpair. A thread reads the answers; the first call starts it.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class ChildLink:
         return future
 
     def detach(self) -> None:
-        """In a fork: the descriptor is closed by whoever opened it, not by the object that is forgotten."""
+        """In a fork: the fork guard closes the descriptor, so the object must not close it a second time."""
         if self._socket is not None:
             self._socket.detach()
 
     def close(self) -> None:
-        """The line is the process's own: it ends with it."""
+        """The connection belongs to the process, and ends with it."""
 
     def _read(self) -> None:
         frames = FrameReader(FRAME_BYTES_MAX + 1024)

@@ -1,15 +1,15 @@
-"""Only the process that was started to run tasks speaks for it; one that a task forks does not.
+"""Only the process that was started to run tasks writes to its pipes; a process that a task forks does not.
 
 ::
 
     task ─ os.fork() ─┬─► the task goes on, and is reported
-                      └─► the fork: pipes closed at once; when it falls out of the task's function (returns, raises,
+                      └─► the fork: its pipes are closed at once; when it leaves the task's function (returns, raises,
                           sys.exit) it ends with the status that a script would have ended with
 
-Without this the fork would report the task a second time, and read on from the same pipes as a second process of
-the slot. Forks by C code run no hook of Python's: the process id is asked as well. A fork that ends by itself
-(``os._exit``, as all of multiprocessing does) never comes here. What it prints belongs to the task; calls of an App in
-it are refused, for their answers would go to the task's process.
+Without this the fork would report the task a second time, and read from the same pipes as a second process of the slot. A
+fork by C code runs no hook of Python, so the process id is compared as well. A fork that ends by itself (``os._exit``, as all
+of multiprocessing does) never gets here. What it prints belongs to the task; calls of an App in it are refused, because their
+answers would go to the task's process.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ...common.errors import InvalidArgument
 from ...common.values.exception_text import ask
 from ...common.values.failure import Failure
 
-FAILED: Final = 1  # as a script ends that raises
-# Kept here, out of reach of what a task may do to the modules ``os`` and ``time``.
+FAILED: Final = 1  # the exit status of a script that raises
+# Kept here, because a task may replace functions of the modules ``os`` and ``time``.
 _getpid, _exit, _close, _fstat = os.getpid, os._exit, os.close, os.fstat
 
 
 class ForkGuard:
-    """``descriptors``: those by which it speaks. In a fork, and in what is executed from here, they are closed."""
+    """``descriptors``: those of its pipes. They are closed in a fork, and in programs that are executed from here."""
 
     def __init__(self, descriptors: Iterable[int] = ()) -> None:
         self.pid = _getpid()
@@ -45,19 +45,19 @@ class ForkGuard:
 
     @property
     def is_original(self) -> bool:
-        """False in a fork of it."""
+        """False in a fork."""
         return self._getpid() == self.pid
 
     def check(self) -> None:
-        """Raises InvalidArgument in a fork, where nothing can be asked of the master."""
+        """Raises InvalidArgument in a fork, which has no connection to the master."""
         if not self.is_original:
             raise InvalidArgument(
-                "this process was forked by a task; only the task's own process reaches the master: do there what "
-                "needs it, and pass the results"
+                "this process was forked by a task; only the task's own process is connected to the master: make the "
+                "call there, and pass the result"
             )
 
     def exit_if_forked(self, error: BaseException | None = None) -> None:
-        """To be called where a task's function was left, by ``error`` or with a value. Does not return in a fork."""
+        """Called when a task's function has returned, or has raised ``error``. Does not return in a fork."""
         if self._getpid() != self.pid:
             leave(error)
 
@@ -67,12 +67,12 @@ class ForkGuard:
         for descriptor, identity in self._descriptors:
             if (
                 _identity(descriptor) == identity
-            ):  # else the task has closed it, and the number is another file's
+            ):  # else the task has closed it, and its number belongs to another file
                 _close(descriptor)
 
 
 def leave(error: BaseException | None) -> NoReturn:
-    """End this process as a script would end, but for what would be the task's process's to do."""
+    """End this process as a script ends, without the exit handlers, which are for the task's process."""
     try:
         status = 0 if error is None else _status(error)
     except BaseException:

@@ -1,4 +1,4 @@
-"""Finding the tasks a worker serves: modules by name or by file, and what they offer. Runs in the children.
+"""Finding the tasks that a worker serves: in modules, by name or by file. Runs in the children.
 
 ``package.module``, ``package.module:app`` or ``path/to/file.py``. A file becomes a module named by its
 stem, just as its functions are named when the file is run as a script.
@@ -22,18 +22,18 @@ from ...common.runtime.config import ALLOW_SHELL, APPLY
 
 
 class BrokenCode(ConfigError):
-    """The user's code raised when it was imported; the text is the traceback. Nothing of ours explains it further."""
+    """The user's code raised when it was imported; the text is its traceback, and there is no section on it to read."""
 
 
 def import_failure(known: bool, text: str) -> ConfigError:
-    """What a child tells of its start. ``known``: one of our own refusals."""
+    """The error of a child that could not start. ``known``: it is a ConfigError of tq, not of the user's code."""
     return ConfigError(text) if known else BrokenCode(f"your code could not be imported:\n{text}")
 
 
 def load_tasks(sources: Sequence[str]) -> dict[str, NamedCallable]:
     """Import every source and gather its tasks by name; raises ConfigError, or what the user's code raises.
 
-    What runs programs is left out unless ALLOW_SHELL is among the sources, wherever it was imported to.
+    Tasks that run programs are left out unless ALLOW_SHELL is among the sources, in whatever module they are found.
     """
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # as `python -m` does
@@ -52,8 +52,8 @@ def load_tasks(sources: Sequence[str]) -> dict[str, NamedCallable]:
             found = [task for task in found if task.function.__module__ != SHELL_TASKS]
             if not found:
                 raise ConfigError(
-                    f"{source} lets everybody who may submit run any program here as you; if that is meant, start the "
-                    "worker with --allow-shell instead of naming it"
+                    f"{source} lets every client run any program here as this user; if you mean that, start the worker "
+                    "with --allow-shell instead of naming the module"
                 )
         tasks.update((task.name, task) for task in found)
     if not tasks:

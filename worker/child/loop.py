@@ -2,20 +2,20 @@
 
 ::
 
-    tickets pipe ──8 bytes──► may I start ordinal n?     (whoever reads the ticket owns the start)
+    tickets pipe ──8 bytes──► may I start ordinal n?     (the process that reads the ticket owns the start)
     work socket ──batches───► the jobs   ◄──reports──    (flushed when there is nothing to start, or every 2 ms)
     notices pipe ─SIGUSR1───► "timeout", "cancel" or "flush" for the ordinal that runs
     relay socket ◄─calls───►  the App inside a task, through the supervisor
-    output pipe  ──text────►  what is printed, with marks (see child_output); a shared page has the progress
+    output pipe  ──text────►  what is printed, with marks (see output_marks.py); a shared page has the progress
     stacks pipe  ──text────►  what faulthandler writes, on SIGUSR2 and when the process breaks
 
-The supervisor may read unread tickets itself: then those jobs are no longer ours, and the next ticket has
-a higher ordinal than they have. Time limits, cancellation and post-mortems are the supervisor's business;
-all this process does about them is to let a signal raise an exception inside the running task.
+The supervisor may read unread tickets itself: those jobs are then taken back from this process, and the next ticket has a
+higher ordinal than they have. Time limits, cancellation and post-mortems are up to the supervisor; all that this process does
+about them is to let a signal raise an exception inside the running task.
 
-What a task does to its process (clocks and functions of ``os`` replaced, by itself or by a library for tests) does not
-reach this loop: what it needs is bound to the class, where nobody looks for it. A process that a task forks ends where it falls out
-of the task: see fork_guard.py.
+What a task does to its process (clocks and functions of ``os`` replaced, by itself or by a library for tests) does not reach
+this loop: the functions that it needs are bound to the class. A process that a task forks ends where it leaves the task: see
+fork_guard.py.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from .output import OutputWriter, capture_logging, redirect_output
 from .served import ServedTasks
 from .verdict import Verdict, interruption_message, verdict
 
-FLUSH_SECONDS: Final = 0.002  # a finished result waits no longer than this for company
+FLUSH_SECONDS: Final = 0.002  # a report waits no longer than this for others to be sent with
 FLUSH_BYTES: Final = 64 * 1024
 PIPE_FRAME_BYTES_MAX: Final = 1024**3  # between processes that trust each other
 TICKET_BYTES: Final = 8
@@ -94,15 +94,15 @@ class ChildProcess:
         self._fork_guard.at_fork += [self._work.detach, line.detach, self._writer.forked]
         link.set_ambient(line)
         self._blobs = ChildBlobs(line)
-        self._named: list[bytes] = []  # the content of the result that is about to be reported
+        self._named: list[bytes] = []  # hashes of the content that the next report's result refers to
         set_ambient_fetcher(self._blobs)
         signal.signal(signal.SIGUSR1, self._on_notice)
 
     def run(self, sources: list[str], allow: list[str]) -> None:
-        """Load the user's code, say hello, then serve until the supervisor is gone."""
+        """Load the user's code, report the tasks in it, then serve until the supervisor is gone."""
         try:
             self._tasks = ServedTasks(load_tasks(sources) if sources else {}, allow)
-        except BaseException as error:  # whatever an import does, it is told, not lost
+        except BaseException as error:  # an import may raise anything: all of it is reported
             self._fork_guard.exit_if_forked(error)
             known = issubclass(type(error), ConfigError)
             text = str(error) if known else Failure.of(error).traceback
@@ -115,7 +115,7 @@ class ChildProcess:
         self._send(encode_frame(Kind.HELLO, pack(hello), PIPE_FRAME_BYTES_MAX))
         while (ordinal := self._next_ticket()) is not None:
             job = self._job(ordinal)
-            report = self._attempt(job)  # not inside append: what is told meanwhile makes a new list
+            report = self._attempt(job)  # not inside append: a flush meanwhile replaces the list
             self._reports.append(report)
             now = self._clock()
             if now - self._flushed_at > FLUSH_SECONDS or self._reports_bytes > FLUSH_BYTES or not self._local:
@@ -134,7 +134,7 @@ class ChildProcess:
             return int.from_bytes(ticket, "big") if ticket else None
 
     def _job(self, ordinal: int) -> _Job:
-        """The job of a ticket; jobs before it were taken back."""
+        """The job of a ticket. Jobs in front of it were taken back."""
         while True:
             while self._local:
                 job = self._local.popleft()
@@ -147,7 +147,7 @@ class ChildProcess:
                 self._local.extend(unpack(body))
 
     def _on_notice(self, number: int, frame: Any) -> None:
-        """SIGUSR1: end the job that runs, or tell what is over, if it is the one that is meant."""
+        """SIGUSR1: end the running job, or flush reports while it runs, if the notice is about this job."""
         if not self._fork_guard.is_original:
             return
         try:
@@ -158,7 +158,7 @@ class ChildProcess:
         for ordinal, kind in NOTICE.iter_unpack(data[: len(data) // NOTICE.size * NOTICE.size]):
             if self._current is None or self._current[0] != ordinal:
                 continue
-            if kind == FLUSH_NOTICE:  # a job runs: no report is being written in the midst of which we are
+            if kind == FLUSH_NOTICE:  # a job runs, so the signal did not interrupt the writing of reports
                 self._flush(self._clock())
             else:
                 wanted = TimeLimit if kind == TIMEOUT_NOTICE else CancelRequested
@@ -170,7 +170,7 @@ class ChildProcess:
     # one job
 
     def _attempt(self, job: _Job) -> list[Any]:
-        """Run a job; its report. Nothing a task does ends this loop, short of ending the process."""
+        """Run a job and return its report. Nothing that a task does ends this loop, but for ending the process."""
         started, clock = self._wall(), self._clock()
         try:
             outcome, body, after = self._run(job, started)
@@ -214,13 +214,15 @@ class ChildProcess:
             blobs: list[Blob] = []
             body = encode(value, root="result", blobs=blobs)
             if blobs:
-                self._current = job  # sending may take long: the time limit is for all of it
+                self._current = job  # uploading may take long: the time limit covers it
                 self._named = self._blobs.send(blobs)
                 self._current = None
             return 0, body, None
-        except BaseException as error:  # SystemExit and KeyboardInterrupt too: the task's, not ours
+        except (
+            BaseException
+        ) as error:  # SystemExit and KeyboardInterrupt too: they end the task, not the loop
             self._fork_guard.exit_if_forked(error)
-            self._current = None  # it is over: nothing strikes what describes its end
+            self._current = None  # it is over: no notice may interrupt what describes its end
             return verdict(error, job[6], __file__)
 
     def _await(self, coroutine: Any) -> Any:
@@ -231,7 +233,7 @@ class ChildProcess:
         try:
             return self._loop.run_until_complete(coroutine)
         except (TimeLimit, CancelRequested):
-            self._loop.close()  # the coroutine is left in the middle: nothing of its loop is used again
+            self._loop.close()  # the coroutine was left in the middle: its loop is not used again
             raise
 
     # common.domain.context.Surroundings
@@ -271,7 +273,7 @@ def _die(why: str) -> NoReturn:
 
 def main() -> None:
     supervisor, work, tickets, notices, relay, page, stacks, nonce, allow, *sources = sys.argv[1:]
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor handles Ctrl-C
     die_with(int(supervisor))
     process = ChildProcess(
         int(work), int(tickets), int(notices), int(relay), int(page), int(stacks), bytes.fromhex(nonce)

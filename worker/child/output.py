@@ -1,14 +1,14 @@
-"""A child's standard output and error, and the progress of its task: told so that whose it is stays known.
+"""A child's standard output and error, and the progress of its task, written so that each is attributed to its job.
 
 ::
 
     print, warnings, logging ─► sys.stdout, sys.stderr (OutputStream) ─► OutputWriter: mark + lines ─► descriptor 1 or 2 ─┐
     C code, subprocesses ──────────────────────────────────────────────► descriptor 1 or 2 ─► one pipe ◄──┘
 
-Whole lines leave at once, so that a process that is killed has said what it printed; the rest of a line
-leaves when its task is over. A task that prints nothing costs nothing: one look at ``used``.
+Whole lines are written at once, so that nothing of them is lost when the process is killed; the rest of a line is written
+when its task is over. A task that prints nothing costs one look at ``used``.
 
-No lock is held anywhere: a time limit may strike as an exception between any two steps.
+No lock is held anywhere: a time limit may be raised as an exception between any two steps.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from typing import Any, Final
 
 from .output_marks import mark, write_progress
 
-LINE_BYTES_MAX: Final = 8 * 1024  # without an end of line it leaves all the same
+LINE_BYTES_MAX: Final = 8 * 1024  # a longer line is written before its end
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-DUMP_SIGNAL: Final = signal.SIGUSR2  # has the stacks of all threads written, even out of a loop in C
+DUMP_SIGNAL: Final = signal.SIGUSR2  # the stacks of all threads are written, even during a loop in C
 
 
 class OutputWriter:
-    """Everything a child says besides its reports. ``current``: the ordinal of the job that runs, or 0."""
+    """Everything that a child writes besides its reports. ``current``: the ordinal of the running job, or 0."""
 
     def __init__(self, nonce: bytes, page: int, current: Callable[[], int]) -> None:
         self.used = False  # since the last report
         self._nonce, self._current = nonce, current
         self._page = mmap.mmap(page, 0)
         os.close(page)
-        self._write = os.write  # ours, whatever a task puts in its place
-        self._marks = os.dup(2)  # marks keep their way, wherever a task may turn 1 and 2
+        self._write = os.write  # kept, because a task may replace it
+        self._marks = os.dup(2)  # marks go to the pipe, even if a task redirects 1 and 2
         self._parts: deque[bytes] = deque()
         self._held_bytes = 0
         self._where = (2, 0)  # descriptor and ordinal of what is held
@@ -60,10 +60,10 @@ class OutputWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Let go what is held. Output that nobody takes (a closed descriptor) costs the output only."""
+        """Write what is held. A closed descriptor costs the output and nothing else."""
         held: list[bytes] = []
         with contextlib.suppress(IndexError):
-            while True:  # piece by piece: another thread may print meanwhile
+            while True:  # one by one: another thread may print meanwhile
                 held.append(self._parts.popleft())
         self._held_bytes = 0
         rest = memoryview(b"".join(held))
@@ -76,28 +76,28 @@ class OutputWriter:
                 rest = rest[self._write(descriptor, rest) :]
 
     def forked(self) -> None:
-        """In a fork: what is held is the task's process's to say."""
+        """In a fork: what is held is written by the task's process, and not a second time here."""
         self._parts.clear()
         self._held_bytes = 0
 
     def progress(self, done: float, total: float | None, note: str) -> None:
-        """Written into shared memory, where the supervisor looks now and then."""
+        """Written into shared memory, which the supervisor reads now and then."""
         ordinal = self._current()
-        if ordinal:  # a thread that outlived its task has none to speak of
+        if ordinal:  # 0: called by a thread that has outlived its task
             self._progress = [done, total, note]
             self.used = True
             write_progress(self._page, ordinal, self._progress)
 
     def finish(self) -> list[Any] | None:
-        """The job is over: what it held leaves; its last progress."""
+        """The job is over: write what is held, and return its last progress."""
         self.flush()
         self.used = False
-        told, self._progress = self._progress, None
-        return told
+        progress, self._progress = self._progress, None
+        return progress
 
 
 class OutputStream(io.BufferedIOBase):
-    """What stands below ``sys.stdout`` or ``sys.stderr``."""
+    """The binary stream below ``sys.stdout`` or ``sys.stderr``."""
 
     def __init__(self, writer: OutputWriter, descriptor: int) -> None:
         self._writer, self._descriptor = writer, descriptor
@@ -105,10 +105,10 @@ class OutputStream(io.BufferedIOBase):
         self.mode = "wb"
 
     def write(self, data: Any, /) -> int:
-        piece = bytes(data)
-        if piece:
-            self._writer.write(self._descriptor, piece)
-        return len(piece)
+        written = bytes(data)
+        if written:
+            self._writer.write(self._descriptor, written)
+        return len(written)
 
     def flush(self) -> None:
         self._writer.flush()
@@ -121,7 +121,7 @@ class OutputStream(io.BufferedIOBase):
 
 
 def redirect_output(writer: OutputWriter, stacks: int) -> None:
-    """From now on what Python code prints goes through the writer, and stacks into their own pipe."""
+    """From now on what Python code prints goes through the writer, and faulthandler's stacks to their own pipe."""
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         text = io.TextIOWrapper(
             OutputStream(writer, descriptor), "utf-8", "backslashreplace", write_through=True
@@ -132,12 +132,12 @@ def redirect_output(writer: OutputWriter, stacks: int) -> None:
 
 
 def capture_logging() -> None:
-    """Log records are part of the output. Called after the user's code was imported: whoever has set up
-    logging himself has it his way."""
+    """Make log records part of the output. Called after the user's code was imported, so that a set-up of logging in that
+    code takes precedence."""
     root = logging.getLogger()
     if not root.handlers:
         handler = logging.StreamHandler()  # to what is sys.stderr now
         handler.setFormatter(logging.Formatter(LOG_FORMAT))
         root.addHandler(handler)
-        if root.level == logging.WARNING:  # as nobody has left it
+        if root.level == logging.WARNING:  # the default: the user's code has not set it
             root.setLevel(logging.INFO)

@@ -1,13 +1,12 @@
-"""How a child's output says whose it is: marks in the stream, written only when something is printed. Pure.
+"""How a child's output is attributed to its jobs: marks in the stream, written only when something is printed. Pure.
 
 ::
 
     child:  print → mark(ordinal) text …            C code, subprocesses → text without a mark
     here:   bytes of the pipe → Splitter → (ordinal of the last mark, text)
 
-A mark is 17 bytes, one of them a zero and eight chosen by chance for each child, so that no output is
-taken for one. The other way a child tells something without a call is a page of shared memory, for
-its progress: writing there costs no system call, and what was written survives the writer.
+A mark is 17 bytes, one of them a zero and eight of them random for each child, so that no output is taken for one. Progress
+goes to a page of shared memory: writing there costs no system call, and what was written survives the writer.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def mark(nonce: bytes, ordinal: int) -> bytes:
 
 
 class Splitter:
-    """Cuts a stream, however it arrives, into texts and whose they are; 0: before any mark."""
+    """Cuts a stream, in portions of any size, into texts, each with the ordinal of its job; 0: before any mark."""
 
     def __init__(self, nonce: bytes) -> None:
         self._start = b"\0" + nonce
@@ -67,13 +66,13 @@ class Splitter:
 def write_progress(page: SharedPage, ordinal: int, progress: list[Any]) -> None:
     """Put a job's progress where the supervisor looks for it."""
     body = pack(progress)
-    page[0:8] = bytes(8)  # whoever reads now sees that it is not whole
+    page[0:8] = bytes(8)  # a reader sees by this that it is not complete
     page[_PAGE.size : _PAGE.size + len(body)] = body
     page[0 : _PAGE.size] = _PAGE.pack(ordinal, len(body))
 
 
 def read_progress(page: SharedPage) -> tuple[int, list[Any]] | None:
-    """The ordinal of the job that told its progress last, and what it told; None: nothing, or not now."""
+    """The ordinal of the job that last set its progress, and that progress. None: there is none, or it is being written."""
     head = bytes(page[0 : _PAGE.size])
     ordinal, size = _PAGE.unpack(head)
     if not ordinal or size > PAGE_BYTES - _PAGE.size:

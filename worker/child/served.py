@@ -1,4 +1,4 @@
-"""What a child serves: the tasks of its modules, and callables it was allowed to import, from their first use."""
+"""What a child serves: the tasks of its modules, and callables that it may import, each from its first use."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ...common.domain.probe import PROBE, probe
 
 class ServedTask(NamedTuple):
     task: NamedCallable
-    context_name: str | None  # the parameter that is filled in here
-    context_at: int | None  # its place among the positional ones; None: it comes by name only
+    context_name: str | None  # the parameter that receives the Context
+    context_at: int | None  # its place among the positional ones; None: it is passed by name
     is_coroutine: bool
 
     @classmethod
@@ -30,7 +30,7 @@ class ServedTask(NamedTuple):
         return cls(task, name, place, inspect.iscoroutinefunction(function))
 
     def run(self, args: Sequence[Any], kwargs: Mapping[str, Any], context: Any) -> Any:
-        """Call it, with the context in its place: who submits by name knows of no such parameter."""
+        """Call it with the context in its place: the arguments of a caller have none for it."""
         if self.context_name is None:
             return self.task.function(*args, **kwargs)
         if self.context_at is not None and len(args) > self.context_at:
@@ -53,7 +53,7 @@ class ServedTask(NamedTuple):
 
 
 class ServedTasks(dict[str, ServedTask]):
-    """By name. One that is missing is imported, if a pattern of ``allow`` fits it; else Forbidden."""
+    """By name. A missing one is imported if a pattern of ``allow`` matches its name; else Forbidden is raised."""
 
     def __init__(self, tasks: Mapping[str, NamedCallable], allow: Sequence[str]) -> None:
         super().__init__({name: ServedTask.of(task) for name, task in tasks.items()})

@@ -1,4 +1,4 @@
-"""What an exception that left a task makes of its attempt: one function, for processes and threads alike."""
+"""The outcome of an attempt whose task raised: one function, for processes and threads alike."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...common.values.exception_text import message
 from ...common.values.failure import Failure
 
 Verdict = tuple[int, bytes | None, float | None]
-"""The outcome, its body, and after how many seconds the task wishes to be run again."""
+"""The outcome, its body, and after how many seconds the task asks to run again."""
 
 WISH_CHARS_MAX: Final = 500
 
@@ -38,8 +38,8 @@ def verdict(error: BaseException, timeout: float | None = None, below: str = "")
 
 
 def _again(error: BaseException, outcome: OutcomeNumber, name: str, attribute: str) -> Verdict:
-    """A wish that cannot be kept is the attempt's failure: the master is never asked for it. What was judged when the
-    exception was made may have been replaced since."""
+    """A delay that cannot be used is the attempt's failure; the master never receives it. It was checked when the exception
+    was made, but the task may have replaced the attribute since."""
     failure = Failure.of(error)
     try:
         wish: Any = getattr(error, attribute)
@@ -65,7 +65,7 @@ def _interrupted(error: BaseException, outcome: OutcomeNumber, timeout: float | 
 
 
 def interruption_message(kind: type[BaseException], timeout: float | None) -> str:
-    """What a time limit or a cancel says when it is raised inside a task."""
+    """The message of a time limit or a cancel that is raised inside a task."""
     if issubclass(kind, CancelRequested):
         return "cancelled while it ran"
     return "a time limit was raised" if timeout is None else f"it took longer than its limit of {timeout:g} s"

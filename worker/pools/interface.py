@@ -1,4 +1,4 @@
-"""What the supervisor has its jobs run by, and who hears of it: a child process, or a thread in its place."""
+"""What runs jobs, and what it calls when something happens: a child process, or a thread in its place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..agent.jobs import Death, Job, JobReport
 
 
 class Runner(Protocol):
-    """One slot's worth of running. Its effects are the agent's orders; see ``effects.Effects``."""
+    """Runs one job at a time. The agent's orders to it are described in ``effects.ChildEffects``."""
 
     number: int
     pid: int
@@ -25,18 +25,18 @@ class Runner(Protocol):
     def signal(self, *, kill: bool) -> None: ...
     def dump_stacks(self) -> None: ...
     def look(self) -> None:
-        """Tell the owner what progress there is."""
+        """Report to the owner what progress there is."""
 
     def answer(self, call_id: int, value: Any, error: TqError | None) -> None:
-        """Bring the answer to a call that the owner was asked for."""
+        """The answer to a call that a task made."""
 
     def retire(self) -> None: ...
     def close_tickets(self) -> None:
-        """It gets nothing more: it ends once it has nothing to do."""
+        """It gets no more jobs, and ends when it has none left."""
 
 
 class RunnerOwner(Protocol):
-    """Who hears of a body's doings."""
+    """Is called when something happens to a runner."""
 
     def child_hello(self, child: Runner, tasks: list[list[str]]) -> None: ...
     def child_failed(self, child: Runner, known: bool, text: str) -> None: ...
@@ -45,15 +45,15 @@ class RunnerOwner(Protocol):
     def child_reported(self, child: Runner, reports: list[JobReport]) -> None: ...
     def child_called(self, child: Runner, request: Request) -> None: ...
     def child_distrusted(self, child: Runner, why: str) -> None:
-        """It said what it cannot say; the owner ends it."""
+        """It broke the protocol; the owner kills it."""
 
     def child_died(self, child: Runner, death: Death) -> None: ...
     def broke(self, error: Exception) -> None:
-        """What the worker did with something of a body raised what it should not: it is logged."""
+        """A bug of the worker, met while it dealt with a runner: it is logged."""
 
 
 class MakeRunner(Protocol):
-    """Starts one; called in the owner's loop."""
+    """Starts a runner; called in the owner's loop."""
 
     def __call__(
         self, owner: RunnerOwner, number: int, sources: Sequence[str], allow: Sequence[str], /

@@ -1,4 +1,4 @@
-"""The supervisor's ears for one child: its output, the stacks of its threads, the page with its progress."""
+"""What the supervisor reads of one child besides its reports: output, stacks of its threads, the page with its progress."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from ..child.output_marks import NONCE_BYTES, PAGE_BYTES, Splitter, read_progres
 from .pipe import open_pipe
 
 READ_BYTES: Final = 64 * 1024
-READS_MAX: Final = 32  # at once: a child that never stops talking is not listened to for ever
+READS_MAX: Final = 32  # at once: a child that never stops printing does not hold up the loop
 STACKS_BYTES_MAX: Final = 16 * 1024
 OURS: Final = os.path.join(str(Path(os.path.abspath(__file__)).parents[1]), "")
 NOT_THE_USERS: Final = (f'  File "{OURS}', '  File "<frozen runpy>"', "Extension modules:")
 
 
 class OutputReader:
-    """``on_output(ordinal, text)``: output, with the ordinal of the last mark before it. ``on_bug``: what ``on_output`` raised."""
+    """``on_output(ordinal, text)``: receives output, with the ordinal of the last mark before it. ``on_bug``: receives what
+    ``on_output`` raises."""
 
     def __init__(self, on_output: Callable[[int, bytes], None], on_bug: Callable[[Exception], None]) -> None:
         self._on_output, self._on_bug = on_output, on_bug
@@ -43,7 +44,7 @@ class OutputReader:
         self.arguments = (*map(str, self.passed), nonce.hex())
 
     def started(self) -> None:
-        """The child has its ends."""
+        """The child has inherited its ends: they are closed here."""
         for descriptor in (self.child_output, *self.passed):
             os.close(descriptor)
         self._loop.add_reader(self._output, self._readable)
@@ -55,17 +56,17 @@ class OutputReader:
         self.close()
 
     def progress(self) -> tuple[int, list[Any]] | None:
-        """The ordinal of the job that told its progress last, and what it told."""
+        """The ordinal of the job that last set its progress, and that progress."""
         return read_progress(self._page)
 
     def read_rest(self) -> None:
-        """What was said until now: the children's reports are acted on after it."""
+        """Read what was printed until now. Called before a report is acted on, so that output precedes the end of its job."""
         for _ in range(READS_MAX):
             if not self._read():
                 return
 
     def stacks(self) -> str:
-        """What faulthandler has written, without the frames of this worker's own."""
+        """What faulthandler has written, without the worker's own frames."""
         try:
             text = os.read(self._stacks, READ_BYTES)
         except OSError:
@@ -80,7 +81,7 @@ class OutputReader:
         os.close(self._stacks)
 
     def broke(self, error: Exception) -> None:
-        self._on_bug(error)  # and it goes on reading: a child that nobody reads is stuck
+        self._on_bug(error)  # reading goes on: a child whose pipe is full would be stuck
 
     @contained
     def _readable(self) -> None:
@@ -101,7 +102,7 @@ class OutputReader:
 
 
 def _memory(size: int) -> int:
-    """A descriptor of memory that can be shared with a process started anew."""
+    """A descriptor of memory that can be shared with a process that is started, not forked."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("tq-page")
     else:

@@ -1,7 +1,7 @@
 """One end of a socketpair on the event loop: frames in, frames out, and a way to read to the very end.
 
-Not an asyncio transport, for one reason: when a child dies, what it wrote before must be read *before*
-its death is acted on, and only whoever owns the socket can know that nothing is left in it.
+This is no asyncio transport, for one reason: when a child dies, what it wrote must be read *before* its death is acted on,
+and only the owner of the socket can know that nothing is left in it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ FRAME_BYTES_MAX: Final = 1024**3  # between processes that trust each other
 
 
 class PipeEnd:
-    """``on_frame`` may raise ProtocolError, as the stream itself may: ``on_garbage`` gets it, and no more is read. Any
-    other exception is a bug of the worker: ``on_bug`` gets it, and no more is read either."""
+    """A ProtocolError of the stream or of ``on_frame`` goes to ``on_garbage``, any other exception, which is a bug of the
+    worker, to ``on_bug``. After either, nothing more is read."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class PipeEnd:
         self._loop.add_reader(end, self._readable)
 
     def write(self, kind: Kind, body: bytes) -> None:
-        """Send now what fits, the rest when there is room. A dead peer is no error here: see its burial."""
+        """Send now what fits, the rest when there is room. A dead peer is no error here: its death is reported elsewhere."""
         self.write_frame(encode_frame(kind, body, FRAME_BYTES_MAX))
 
     def write_frame(self, frame: bytes) -> None:
@@ -56,7 +56,7 @@ class PipeEnd:
             self._loop.add_writer(self._socket, self._writable)
 
     def is_stuck(self) -> bool:
-        """Whether a frame has begun and nothing more of it has come for long: who writes frames writes them whole."""
+        """Whether a frame has begun and no more of it has come for long. A child writes whole frames, so this is not one."""
         return self._frames.held_bytes > 0 and self._loop.time() - self._read_at > STUCK_SECONDS
 
     def read_rest(self) -> None:
@@ -77,7 +77,7 @@ class PipeEnd:
     @contained
     def _readable(self) -> None:
         if not self._read():
-            self._loop.remove_reader(self._socket)  # the peer closed it: its burial follows
+            self._loop.remove_reader(self._socket)  # the peer closed it: its death is reported next
 
     def _read(self, empty: bool = True) -> bool:
         """Read once. False at the end; ``empty`` is the answer when there is just nothing to read now."""
@@ -108,7 +108,7 @@ class PipeEnd:
         except BlockingIOError:
             return 0
         except OSError:
-            return len(data)  # the peer is gone: its burial says so, nobody waits for these bytes
+            return len(data)  # the peer is gone, which is reported elsewhere: these bytes have no reader
 
 
 def open_pipe(undo: contextlib.ExitStack) -> tuple[int, int]:

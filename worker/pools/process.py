@@ -27,15 +27,14 @@ from .interface import RunnerOwner
 from .output_reader import OutputReader
 from .pipe import FRAME_BYTES_MAX, PipeEnd, open_pipe
 
-SILENT_JOB_SECONDS: Final = (
-    0.001  # a job that was over sooner and printed no line by Python is not listened to
-)
+# Of a job that was over sooner and printed nothing through Python, the output pipe is not read before its report is acted on.
+SILENT_JOB_SECONDS: Final = 0.001
 NOTICES = {"timeout": TIMEOUT_NOTICE, "cancel": CANCEL_NOTICE, "flush": FLUSH_NOTICE}
 
 
 class ChildHandle:
-    """One child, from its start to the moment its death is known. Raises OSError when the system gives no more
-    descriptors, processes or threads: nothing is left open then."""
+    """One child, from its start until its death is known. Raises OSError when the system has no more descriptors, processes
+    or threads; nothing is left open then."""
 
     def __init__(
         self, owner: RunnerOwner, number: int, sources: Sequence[str], allow: Sequence[str] = ()
@@ -87,21 +86,21 @@ class ChildHandle:
         self._is_killed = self._is_dumped = False
 
     def _undo_process(self) -> None:
-        """Its thread could not be started."""
+        """The thread that waits for the process could not be started."""
         self._process.kill()
         self._process.wait()
 
     # effects
 
     def send(self, jobs: list[Job]) -> None:
-        """Jobs and their tickets: the batch first, so that a ticket never points at nothing for long."""
+        """Jobs and their tickets. The batch is written first, so that the job of a ticket is never long in coming."""
         if self.alive:
             self._work.write(Kind.CALL, pack([job.to_child() for job in jobs]))
             tickets = b"".join(job.ordinal.to_bytes(TICKET_BYTES, "big") for job in jobs)
             os.write(self._tickets, tickets)
 
     def unread(self) -> int:
-        """How many tickets lie in the pipe."""
+        """How many tickets are in the pipe."""
         import fcntl
         import termios
 
@@ -110,7 +109,7 @@ class ChildHandle:
         return size[0] // TICKET_BYTES
 
     def take_back(self) -> list[int]:
-        """Read the tickets the child has not; what we get it can never start."""
+        """Read the tickets that the child has not read: each is read once, so the child can never start those jobs."""
         taken: list[int] = []
         with contextlib.suppress(BlockingIOError):
             while ticket := os.read(self._unread, TICKET_BYTES):
@@ -119,7 +118,9 @@ class ChildHandle:
 
     def notify(self, ordinal: int, kind: str) -> None:
         if self.alive:
-            with contextlib.suppress(BlockingIOError):  # a child that reads no notices is killed in time
+            with contextlib.suppress(
+                BlockingIOError
+            ):  # a child that reads no notices is killed after the grace
                 os.write(self._notices, NOTICE.pack(ordinal, NOTICES[kind]))
             self._send_signal(signal.SIGUSR1)
 
@@ -128,24 +129,24 @@ class ChildHandle:
         self._send_signal(signal.SIGKILL if kill else signal.SIGTERM)
 
     def dump_stacks(self) -> None:
-        """Have it write what all its threads are doing; read when it is buried."""
+        """Have it write what all its threads are doing; that is read when it has died."""
         self._is_dumped = True
         self._send_signal(DUMP_SIGNAL)
 
     def look(self) -> None:
-        """Tell the owner what progress there is; believe nothing more of a child whose frame does not end."""
+        """Report what progress there is, and distrust a child whose frame does not end."""
         if self.alive and (self._work.is_stuck() or self._relay.is_stuck()):
-            self._distrust(ProtocolError("it began a frame and does not end it"))
+            self._distrust(ProtocolError("it began a frame and did not end it"))
         found = self._output_reader.progress() if self.alive else None
         if found is not None:
             self._owner.child_progressed(self, *found)
 
     def _send_signal(self, number: int) -> None:
-        if self.alive:  # the process is not reaped before _died: its pid is still its own
+        if self.alive:  # the process is not reaped before _died, so its pid cannot be another's
             self._process.send_signal(number)
 
     def answer(self, call_id: int, value: Any, error: TqError | None) -> None:
-        """Bring the answer to a relayed call."""
+        """Send the answer to a relayed call."""
         if self.alive:
             frame = (
                 self._answerer.answer(call_id, value)
@@ -155,12 +156,12 @@ class ChildHandle:
             self._relay.write_frame(frame)
 
     def retire(self) -> None:
-        """It has nothing to do any more, and its end is no loss."""
+        """It has no jobs; its end is expected."""
         self.is_retired = True
         self.close_tickets()
 
     def close_tickets(self) -> None:
-        """Let the child end by itself once it has nothing to do."""
+        """Let the child end by itself when it has no jobs left."""
         if self.alive and self._tickets >= 0:
             os.close(self._tickets)
             self._tickets = -1
@@ -177,12 +178,12 @@ class ChildHandle:
                 raise ProtocolError("it reported before it was ready")
             if any(len(report) > REPORT_FIELDS or report[4] >= SILENT_JOB_SECONDS for report in value):
                 self._read_output_first(value)
-            if self._is_dumped:  # what they were written for has ended by itself
+            if self._is_dumped:  # the job that stacks were requested for has ended by itself: discard them
                 self._is_dumped = False
                 self._output_reader.stacks()
             self._owner.child_reported(self, reports)
             return
-        self._output_reader.read_rest()  # what the import printed comes before what came of it
+        self._output_reader.read_rest()  # what the import printed comes before its outcome
         match kind, value:
             case Kind.HELLO, list() if not self.ready:
                 self.ready = True
@@ -190,21 +191,21 @@ class ChildHandle:
             case Kind.REFUSED, [bool(known), str(text)]:
                 self._owner.child_failed(self, known, text)
             case _:
-                raise ProtocolError(f"it sent a frame of kind {kind} that has no place here")
+                raise ProtocolError(f"it sent a frame of kind {kind} at the wrong time")
 
     def broke(self, error: Exception) -> None:
-        """A bug of ours met what this child sent: the child is replaced, as one that cannot be believed."""
+        """The worker has a bug that something of this child met: the child is replaced, as one that broke the protocol."""
         self._owner.broke(error)
         self._distrust(ProtocolError(f"the worker has a bug: {error!r:.200}"))
 
     def _distrust(self, error: ProtocolError) -> None:
-        """It says what it cannot say: a part of it that is not ours speaks. Nothing more of it is believed."""
+        """It sent what this project's code does not send: something else writes to its pipes. Ignore it from now on."""
         if not self._is_distrusted:
             self._is_distrusted = True
             self._owner.child_distrusted(self, str(error))
 
     def _read_output_first(self, reports: list[list[Any]]) -> None:
-        """Before these jobs are taken for over: what they printed, and their last progress."""
+        """What these jobs printed, and their last progress, come before their reports."""
         self._output_reader.read_rest()
         for ordinal, *_, progress in (
             one[: REPORT_FIELDS + 1] for one in reports if len(one) > REPORT_FIELDS
@@ -220,9 +221,9 @@ class ChildHandle:
             self._owner.child_called(self, request)
 
     def _wait(self) -> None:
-        """In a thread: the one way to learn of a death that works everywhere."""
+        """In a thread: the one way to notice a death that works on every system."""
         os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        with contextlib.suppress(RuntimeError):  # the loop may be closed: then nobody wants to know
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the worker has ended
             self._loop.call_soon_threadsafe(self._died)
 
     @contained
@@ -251,7 +252,7 @@ class ChildHandle:
                 os.close(descriptor)
 
     def _reap(self) -> Death:
-        """Take what the kernel still knows of the process."""
+        """Reap the process: read what the kernel still knows about it."""
         _, status, usage = os.wait4(self.pid, 0)
         code = self._process.returncode = os.waitstatus_to_exitcode(status)
         return Death(

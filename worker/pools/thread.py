@@ -5,9 +5,9 @@
     the supervisor's loop: send, take_back ──deque──► the thread: one job after the other
                            child_reported  ◄──posted to the loop── reports, progress, calls for blobs
 
-It has the face of a ``ChildHandle``. What a thread cannot have: nobody can end it. A job that is to be cancelled is told
-(``tq.current().cancelled``), and goes on until it looks; a time limit is nobody's to enforce; and what it prints is
-the program's own output.
+It has the interface of a ``ChildHandle``, but a thread cannot be killed. A job that is cancelled can see it
+(``tq.current().cancelled``) and goes on until it looks; a time limit is not enforced; and what a job prints is the program's
+own output.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ class ThreadChild:
         self._unread: deque[Job] = deque()
         self._running: Job | None = None
         self._is_closed = False
-        self._is_cancelled = False  # what runs is asked to end
+        self._is_cancelled = False  # the running job is asked to end
         self._started = 0.0
         self._progress: list[Any] | None = None  # of what runs
-        self._shown: list[Any] | None = None  # of that, what was told
-        self._told: deque[tuple[JobReport, list[Any] | None]] = deque()
+        self._shown: list[Any] | None = None  # of that, what was reported
+        self._outgoing: deque[tuple[JobReport, list[Any] | None]] = deque()
         self._is_posted = False
         self._tasks = LoadedTasks({}, allow)
         self._runner: asyncio.Runner | None = None  # made for the first task that is a coroutine
@@ -101,10 +101,10 @@ class ThreadChild:
             self._is_cancelled = True
 
     def signal(self, *, kill: bool) -> None:
-        """A thread takes none."""
+        """A thread cannot be sent a signal."""
 
     def dump_stacks(self) -> None:
-        """They are wanted for the post-mortem of a process."""
+        """Stacks are for the post-mortem of a process."""
 
     def look(self) -> None:
         running, progress = self._running, self._progress
@@ -129,16 +129,16 @@ class ThreadChild:
             self._changed.notify()
 
     def _hand_over(self) -> None:
-        self._is_posted = False  # first: what is told from now on is posted anew
-        told: list[tuple[JobReport, list[Any] | None]] = []
+        self._is_posted = False  # first: what is reported from now on posts this again
+        ended: list[tuple[JobReport, list[Any] | None]] = []
         with contextlib.suppress(IndexError):
             while True:
-                told.append(self._told.popleft())
-        for report, progress in told:
+                ended.append(self._outgoing.popleft())
+        for report, progress in ended:
             if progress is not None:
                 self._owner.child_progressed(self, report.ordinal, progress)
-        if told:
-            self._owner.child_reported(self, [report for report, _ in told])
+        if ended:
+            self._owner.child_reported(self, [report for report, _ in ended])
 
     # the thread
 
@@ -147,7 +147,7 @@ class ThreadChild:
         try:
             while (job := self._next()) is not None:
                 report = self._attempt(job)
-                self._told.append((report, self._progress))
+                self._outgoing.append((report, self._progress))
                 if not self._is_posted:
                     self._is_posted = True
                     self._post(self._hand_over)
@@ -216,8 +216,8 @@ class ThreadChild:
     def is_cancelled(self) -> bool:
         return self._is_cancelled
 
-    def progress(self, told: list[Any]) -> None:
-        self._progress = told
+    def progress(self, progress: list[Any]) -> None:
+        self._progress = progress
 
     # common.wire.caller.Link, for the content of blobs
 
@@ -231,10 +231,10 @@ class ThreadChild:
         return future
 
     def close(self) -> None:
-        """The line is the thread's own: it ends with it."""
+        """The connection belongs to the thread, and ends with it."""
 
     def _post(self, step: Callable[[], None]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the worker has ended
             self._loop.call_soon_threadsafe(self._step, step)
 
     @contained
@@ -263,7 +263,7 @@ _here = _Here()
 
 
 class LoadedTasks(ServedTasks):
-    """What the program has, is taken from where it stands: its own script is not imported a second time."""
+    """Callables of modules that the program has loaded already: its own script is not imported a second time."""
 
     def __missing__(self, name: str) -> ServedTask:
         function = find_loaded(name)
@@ -272,7 +272,7 @@ class LoadedTasks(ServedTasks):
             return found
         if name.partition(":")[0] == _own_script():
             raise NotNamed(
-                f"{name} is not in the program that runs; define it above what starts the work: tq.local(…)"
+                f"{name} is not defined in the running program; define it above the line that starts the work: tq.local(…)"
             )
         return super().__missing__(name)
 

@@ -1,6 +1,6 @@
 """A worker whose tasks run in threads of the program that has it: for ``tq.local(workers="threads")``.
 
-Everything but the children is the real worker's: leases, heartbeats, retries, what is told to the master and when.
+Everything but the children is the real worker's: leases, heartbeats, retries, what is sent to the master and when.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ...common.runtime.event_loop import run_loop
 from ..supervisor.supervisor import Supervisor
 from .thread import ThreadChild
 
-STOP_SECONDS: Final = 1.0  # from handing back what is held to not waiting any more
+STOP_SECONDS: Final = 1.0  # how long the thread is waited for after what is held was released
 
 
 class ThreadWorker:
-    """A started worker. Raises what the master refused it with."""
+    """A started worker. Raises the error with which the master refused it."""
 
     def __init__(self, settings: WorkerSettings, authkey: str, report: Callable[..., None]) -> None:
         self._settings, self._credential, self._report = settings, Credential.parse(authkey), report
@@ -37,7 +37,7 @@ class ThreadWorker:
         self._thread.join(timeout)
 
     def stop(self, seconds: float) -> None:
-        """What runs is finished; what still does after ``seconds`` is handed back, and goes on here: nobody can end a thread."""
+        """Finish what runs. What still runs after ``seconds`` is released, and goes on here: a thread cannot be killed."""
         self._tell(self._supervisor.drain)
         self._thread.join(seconds)
         if self._thread.is_alive():

@@ -1,14 +1,14 @@
-"""What a worker tells of each attempt that ends to the program that started it, and only if that one asks.
+"""Records of attempts that ended, for the program that started the worker, if it asks for them.
 
-``tq dev`` asks with TQ_EVENT_PIPE, the number of a pipe the worker inherits. On it goes one JSON record a line::
+``tq dev`` asks with TQ_EVENT_PIPE, the number of a pipe that the worker inherits. The worker writes one JSON record a line::
 
     {"action": "worker.serves", "count": 1, "tasks": ["jobs:square"]}
     {"action": "task.ended", "call": "square(7)", "outcome": "success", "text": "49", "seconds": 0.0004, …}
-    {"action": "task.more", "count": 1240, "failed": 3}      those of the last second that were not told
+    {"action": "task.more", "count": 1240, "failed": 3}      how many of the last second have no record of their own
 
-It is no log: it shows arguments and results, cut, to whoever sits before it, and nothing keeps it. A reader
-that does not read loses records; the worker never waits for it. Few are told in full, so that a worker that
-runs thirty thousand tasks a second spends next to nothing on being watched.
+This is not a log: it shows arguments and results, shortened, to the person at the terminal, and nothing keeps it. A reader
+that does not read loses records; the worker never waits for it. Only a few attempts a second have a record, so that a worker
+that runs thirty thousand tasks a second spends next to nothing on being watched.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from ...common.values.failure import Failure
 from ..agent.jobs import Job
 
 VARIABLE: Final = "TQ_EVENT_PIPE"
-CALM_RECORDS_MAX: Final = 20  # told a second: what a person can follow
-FAILED_RECORDS_MAX: Final = 5  # and these besides: a traceback is what one looks for
+CALM_RECORDS_MAX: Final = 20  # a second: what a person can follow
+FAILED_RECORDS_MAX: Final = 5  # a second, besides: a traceback is what a developer looks for
 WINDOW_SECONDS: Final = 1.0
 RECORD_BYTES_MAX: Final = 4096  # what a pipe takes whole or not at all (PIPE_BUF)
-DECODE_BYTES_MAX: Final = 16 * 1024  # a larger value is told by its size
+DECODE_BYTES_MAX: Final = 16 * 1024  # of a larger value only the size is shown
 CALL_CHARS_MAX: Final = 160
 TEXT_CHARS_MAX: Final = 400
 NAMES_MAX, NAME_CHARS_MAX = 20, 150  # of what is served: together no more than a record takes
@@ -54,7 +54,7 @@ class EventPipe:
         os.set_inheritable(descriptor, False)
         self._descriptor, self._clock, self._later = descriptor, clock, later
         self._began = clock() - WINDOW_SECONDS
-        self._written = {True: 0, False: 0}  # of this window: calm ones, others
+        self._written = {True: 0, False: 0}  # records in this window: of calm outcomes, of others
         self._more = self._more_failed = 0
 
     def __call__(self, job: Job, outcome: int, body: bytes | None, seconds: float) -> None:
@@ -93,9 +93,9 @@ class EventPipe:
         try:
             return os.write(self._descriptor, line) == len(line)
         except BlockingIOError:
-            return False  # nobody reads just now
+            return False  # the pipe is full: the reader is slow
         except OSError:
-            return True  # and nobody ever will: whoever watched is gone
+            return True  # the reader is gone: nothing to catch up on
 
 
 def open_event_pipe(clock: Callable[[], float], later: Timer) -> EventPipe | None:
@@ -116,14 +116,14 @@ def _record(job: Job, outcome: int, body: bytes | None, seconds: float) -> dict[
     if outcome == OutcomeNumber.SUCCESS:
         return {**record, "text": _value(body)[:TEXT_CHARS_MAX]}
     failure = Failure.decode(body)
-    # What the task asked for itself is told in its own words.
+    # What the task asked for itself is shown in its own words.
     asked_for = outcome in (OutcomeNumber.RETRY, OutcomeNumber.SNOOZE, OutcomeNumber.DISCARD)
     text = failure.message if asked_for or not failure.type else f"{failure.type}: {failure.message}"
     return {**record, "text": text[:TEXT_CHARS_MAX], "traceback": failure.traceback}
 
 
 def _call(job: Job) -> str:
-    """The call as one would write it."""
+    """The call as it would be written in Python."""
     function = job.name.rpartition(":")[2]
     if len(job.payload) > DECODE_BYTES_MAX:
         return f"{function}(… {len(job.payload) // 1024:,} KiB)"

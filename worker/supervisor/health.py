@@ -1,4 +1,4 @@
-"""Whether a worker is well: its loop turns, it is connected, and a child is ready to run something."""
+"""Health of a worker: its loop turns, it is connected, and a child is ready to run something."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class WorkerVitals:
         self._supervisor = supervisor
 
     def prod(self) -> None:
-        """Its loop has no other inner one: the beat that calls this is the sign."""
+        """There is no second loop to wake: the heartbeat that calls this is the sign of life."""
 
     def sick(self) -> list[str]:
-        """A lost master or a module that cannot be imported is mended elsewhere, not by starting anew."""
+        """Nothing that a restart would repair: a lost master or a module that cannot be imported is repaired elsewhere."""
         return []
 
     def unready(self) -> list[str]:

@@ -1,15 +1,15 @@
-"""The one connection of a worker to its master: made, announced on, made again when it broke, ended with a goodbye.
+"""The one connection of a worker to its master: opened, announced on, opened again when it broke, ended with a goodbye.
 
 ::
 
-    keep: open ─► announce ─► serve until it is closed ─► wait ─► open …
+    keep_connected: open ─► announce ─► serve until it is closed ─► wait ─► open …
     request(method, then, …) ─► a call of the dispatcher; one that fails ends the connection
     say_goodbye ─► leave ─► answered: nothing the worker held waits for a grace
 
 Decides when to connect again, and nothing about jobs.
 
-Invariants: 1. ``current`` is a connection on which ``announce`` was answered, or None; 2. to stop keeping the
-connection does not close it: the goodbye still goes through it (tests/cluster/test_worker_ends.py).
+Invariants: 1. ``current`` is a connection on which ``announce`` was answered, or None; 2. ending ``keep_connected`` does not
+close the connection: the goodbye is still sent on it (tests/cluster/test_worker_ends.py).
 """
 
 from __future__ import annotations
@@ -29,28 +29,32 @@ from ...common.wire.connection import CallerConnection
 from ...common.wire.tls import OwnCa
 
 DISPATCHER: Final = ["get_dispatcher"]
-RECONNECT_SECONDS: Final = (0.1, 10.0)  # first and longest wait between tries, doubled each time, jittered
-AFTER_SERVICE_SECONDS_MAX: Final = 0.5  # the longest after one that served us: well within the master's grace
-WELL_SECONDS: Final = 10.0  # a connection that lasted so long was a good one
+RECONNECT_SECONDS: Final = (0.1, 10.0)  # first and longest wait between tries, doubled each time, with jitter
+AFTER_SERVICE_SECONDS_MAX: Final = (
+    0.5  # the longest wait after a connection that served: within the master's grace
+)
+WELL_SECONDS: Final = (
+    10.0  # a connection that lasted so long was a good one: the next wait is the first again
+)
 GOODBYE_SECONDS: Final = 5.0  # how long the answer to a goodbye is waited for
-# A worker in threads shares a program, whose seeded ``random`` is not ours to draw from.
+# A worker in threads is part of a program: drawing from its seeded ``random`` would change what the program draws.
 _chance: Final = SystemRandom()
 
 
 class ConnectionOwner(Protocol):
-    """The worker that has the connection."""
+    """The worker whose connection it is."""
 
     def announcement(self) -> tuple[dict[str, Any], list[list[Any]]]:
-        """What it says of itself, and every lease it holds."""
+        """How it describes itself, and every lease that it holds."""
 
     def master_connected(self, connection: CallerConnection, answer: Any) -> None:
-        """Announced; ``answer``: the master's."""
+        """``answer``: the master's, to the announcement."""
 
     def master_disconnected(self) -> None: ...
 
 
 class MasterConnection:
-    """Used on one event loop. ``keep`` runs as a task of it until the worker ends."""
+    """Used on one event loop. ``keep_connected`` runs as a task of the loop until the worker ends."""
 
     def __init__(
         self,
@@ -70,9 +74,9 @@ class MasterConnection:
         return self.current is not None and not self.current.is_closed
 
     async def keep_connected(self) -> None:
-        """Connect, and again when it broke, without end. Raises Rejected: a refused key is final."""
+        """Connect, and connect again when the connection broke, without end. Raises Rejected: a refused key is final."""
         first, longest = RECONNECT_SECONDS
-        wait, turn, told = first, 0, False
+        wait, turn, reported = first, 0, False
         while True:
             address = self._settings.connect[turn % len(self._settings.connect)]
             turn += 1
@@ -88,7 +92,7 @@ class MasterConnection:
                 await self._announce(connection)
                 reason = await connection.wait_closed()
                 self._report("worker.disconnected", level="warning", reason=reason)
-                told = True
+                reported = True
                 wait = (
                     first
                     if self._loop.time() - began > WELL_SECONDS
@@ -97,17 +101,19 @@ class MasterConnection:
             except Rejected:
                 raise
             except (Unreachable, ProtocolError, InvalidArgument) as error:
-                if not told:
-                    told = True
+                if not reported:
+                    reported = True
                     self._report("worker.disconnected", level="warning", reason=str(error))
             self._lost()
-            await asyncio.sleep(wait * _chance.uniform(0.5, 1.0))  # workers do not come back in step
+            await asyncio.sleep(
+                wait * _chance.uniform(0.5, 1.0)
+            )  # so that workers do not come back all at once
             wait = min(wait * 2, longest)
 
     async def _announce(self, connection: CallerConnection) -> None:
         try:
             answer = await connection.call(DISPATCHER, "announce", *self._owner.announcement())
-        except StoreError as error:  # the master lives, its disk is full: no reason to end
+        except StoreError as error:  # the master is alive and its disk is full: try again
             connection.close(str(error))
             return
         self.current = connection
@@ -133,9 +139,9 @@ class MasterConnection:
         *args: Any,
         refused: Callable[[TqError], bool] | None = None,
     ) -> None:
-        """Call the dispatcher; ``then`` gets the answer. A call that fails ends the connection: the next one
-        announces what is held, and that settles whatever this call was about. But for an error that
-        ``refused`` has dealt with: it says so by True.
+        """Call the dispatcher; ``then`` receives the answer. A call that fails ends the connection: the worker announces on
+        the next one what it holds, and that settles what the call was about. ``refused`` returns True for an error that it
+        has dealt with; then the connection stays.
         """
         connection = self.current
         if connection is None:
@@ -164,7 +170,7 @@ class MasterConnection:
     def _act_on(
         self, then: Callable[[Any], None], answer: asyncio.Future[Any], connection: CallerConnection
     ) -> None:
-        """A bug that meets an answer costs this connection: what is held is announced on the next one."""
+        """A bug in what acts on an answer costs this connection: the next announcement brings both sides together again."""
         try:
             then(answer.result())
         except Exception as error:
@@ -184,7 +190,7 @@ class MasterConnection:
     # the end
 
     async def say_goodbye(self) -> None:
-        """Leave in good order: nothing more is leased to us, nothing we hold has to wait for a grace."""
+        """Leave in good order: the master leases nothing more to this worker, and waits no grace for what it holds."""
         connection, self.current = self._opened, None
         if connection is None or connection.is_closed:
             return
@@ -197,6 +203,6 @@ class MasterConnection:
         connection.close("the worker has ended")
 
     def hang_up(self) -> None:
-        """No goodbye, or no more waiting for its answer."""
+        """Close without a goodbye, or without waiting for its answer any longer."""
         if self._opened is not None:
-            self._opened.close("the worker was told to end without waiting")
+            self._opened.close("the worker was stopped without waiting for the master")

@@ -1,7 +1,7 @@
-"""How much memory processes have, and whether the kernel has lately killed one for lack of it.
+"""How much memory processes have, and whether the kernel has recently killed one for lack of memory.
 
-Linux says both in files that cost some ten microseconds to read; elsewhere psutil knows the first, and
-nobody the second.
+On Linux both are in files that take some ten microseconds to read; elsewhere psutil has the first, and the second is
+unknown.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ def resident_bytes(pid: int) -> int:
 
 
 class KernelKills:
-    """Counts what the kernel's out-of-memory killer did, as far as this process may read it."""
+    """Counts the kills of the kernel's out-of-memory killer, as far as this process may read them."""
 
     def __init__(self) -> None:
         self._files = [Path("/proc/vmstat"), *(folder / "memory.events" for folder in _own_cgroups())]
         self._seen = self._count()
 
     def has_killed(self) -> bool:
-        """Whether it has killed anything since it was last asked."""
+        """Whether it has killed anything since the last call."""
         before, self._seen = self._seen, self._count()
         return self._seen > before
 
@@ -58,7 +58,7 @@ class KernelKills:
 
 
 def group_limit_bytes() -> int | None:
-    """The memory limit of the control group this process is in; None: there is none, or it is not readable."""
+    """The memory limit of this process's control group; None: there is none, or it cannot be read."""
     limits = []
     for folder in _own_cgroups():
         with contextlib.suppress(OSError, ValueError):  # "max" is no number
@@ -67,7 +67,7 @@ def group_limit_bytes() -> int | None:
 
 
 def _own_cgroups() -> list[Path]:
-    """Where the control group of this process is shown; in a container it is the root of what is seen."""
+    """The folders that describe this process's control group; in a container, the root of what is mounted."""
     with contextlib.suppress(OSError):
         found = re.search(r"^0::(/.*)$", Path("/proc/self/cgroup").read_text("utf-8"), re.MULTILINE)
         if found:
@@ -76,7 +76,7 @@ def _own_cgroups() -> list[Path]:
 
 
 class DeathExaminer:
-    """Adds to a death what this host knows of it. ``limit_bytes``: of one child, 0 for none."""
+    """Adds to a death what this host knows about it. ``limit_bytes``: of one child; 0: no limit."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes, self._kills = limit_bytes, KernelKills()

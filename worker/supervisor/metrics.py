@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class WorkerMeters:
-    """Fed by the supervisor for every report that the master has taken."""
+    """Counts every report that the master has acknowledged."""
 
     def __init__(self) -> None:
         self.outcomes: Counter[OutcomeNumber] = Counter()

@@ -1,11 +1,12 @@
-"""What the supervisor does about the output and progress of its children: gather, show, send on.
+"""Output and progress of children: collected, shown on this host, and sent to the master.
 
 ::
 
-    pipes of children ─► printed ┬► OutputSink: stderr, files
-    shared pages ─► look ───────┴► UnsentOutput ─► observe (twice a second, and before an end is told) ─► master
+    pipes of children ─► printed ──┬► OutputSink: stderr, files
+    shared pages ─► progressed ────┴► UnsentOutput ─► observe ─► master
 
-Sending is done as well as it can be: a call that fails costs what it carried, and no task waits for it.
+Rows are sent twice a second, and those of an attempt before its end is reported. Sending is best effort: a call that fails
+costs what it carried, and no task waits for it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Observer:
         self._timer: asyncio.TimerHandle | None = None
 
     def printed(self, job: Job | None, text: bytes) -> None:
-        """Output of a child; ``job`` None: of nobody in particular."""
+        """Output of a child; ``job`` None: of no attempt."""
         if job is None:
             self._sink.put("", text)
             return
@@ -57,7 +58,7 @@ class Observer:
         return self._unsent.last_lines(job)
 
     def before_finish(self, rows: Sequence[ReportRow]) -> None:
-        """These ends are about to be told: what those attempts said goes first."""
+        """These ends are about to be reported: the output of those attempts is sent first."""
         if self._unsent.has_unsent:
             keys = [(row.id, row.attempt) for row in rows]
             while said := self._unsent.take(keys):
@@ -69,13 +70,13 @@ class Observer:
             self._unsent.forget((row.id, row.attempt) for row in rows)
 
     def connected(self, held: Sequence[list[Any]]) -> None:
-        """A new connection: what was sent on the last one may be lost."""
+        """There is a new connection; what was sent on the last one may be lost."""
         self._unsent.keep((id, attempt) for id, attempt, _ in held)
         self._unsent.resend_all()
         self._send_soon()
 
     def import_failed(self, text: str) -> None:
-        """A traceback is for people to read: in a log for people it stands as it is, above its record."""
+        """In a log for people the traceback is written as it is, above its record, because people read it."""
         if self._log_format == "text":
             self._sink.put("", f"{text.rstrip()}\n".encode())
             text = text.strip().rpartition("\n")[2]

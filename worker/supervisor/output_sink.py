@@ -1,8 +1,7 @@
-"""Where output goes on this host: to the worker's own stderr, and into files when they are asked for.
+"""Where output goes on this host: to the worker's own stderr, and to files if the settings say so.
 
-In a thread of its own: a terminal that stands still (Ctrl-S), a pipe that nobody reads or a slow disk
-holds up this thread and nothing else. What waits for it is bounded; beyond that, output is dropped and
-counted.
+A thread writes it: a terminal that is stopped (Ctrl-S), a pipe without a reader or a slow disk holds up this thread and
+nothing else. The output that waits for it is bounded; beyond the bound, output is dropped and counted.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ Report = Callable[..., None]
 
 
 class OutputSink:
-    """``folder``: one file per attempt, with all it said; None: only stderr."""
+    """``folder``: one file per attempt, with all that it printed; None: only stderr."""
 
     def __init__(self, folder: Path | None, report: Report) -> None:
         self._folder, self._report = folder, report
@@ -36,7 +35,7 @@ class OutputSink:
         self._thread: threading.Thread | None = None  # of the first output
 
     def put(self, name: str, text: bytes) -> None:
-        """``name``: of the attempt's file; empty: it is of no attempt."""
+        """``name``: of the attempt's file; empty: the output is of no attempt."""
         with self._lock:
             if self._waiting_bytes + len(text) > WAITING_BYTES_MAX:
                 self._dropped_bytes += len(text)
@@ -48,7 +47,7 @@ class OutputSink:
         self._queue.put((name, text))
 
     def close(self, seconds: float) -> None:
-        """Let what waits get out, if that takes no longer."""
+        """Write what waits, for so long at most."""
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join(seconds)
@@ -56,7 +55,7 @@ class OutputSink:
     def _write(self) -> None:
         while (entry := self._queue.get()) is not None:
             name, text = entry
-            with contextlib.suppress(OSError):  # nobody takes it
+            with contextlib.suppress(OSError):  # stderr is closed, or its reader is gone
                 _write_all(
                     STDERR, clean(text.decode("utf-8", "replace")).encode()
                 )  # a log is read on terminals
@@ -78,7 +77,7 @@ class OutputSink:
                 os.close(descriptor)
             self._has_complained = False
         except OSError as error:
-            if not self._has_complained:  # once for each time it begins
+            if not self._has_complained:  # once, until a write has succeeded again
                 self._has_complained = True
                 self._report("output.not_kept", level="warning", file=str(path), error=str(error))
 

@@ -1,10 +1,10 @@
-"""The calls of Apps inside tasks, on the worker's own connection: made with a client's rights, a few large ones at a time.
+"""The calls of Apps inside tasks, made on the worker's own connection, with the rights of a client.
 
-Each child is a node of its own for the master: what it holds, items and locks, is given back when it dies, and stays its own
-over a lost connection.
+Each child is a node of its own for the master: the items and locks that it holds are released when it dies, and stay its
+own over a lost connection.
 
-What is asked while there is no connection waits for the next one. Chunks of blobs stand in line here, so that no
-more of them than a few are in front of the worker's own words: its beats, its results, its next lease.
+Calls that come while there is no connection wait for the next one. Chunks of blobs queue here, so that only a few of them are
+ever in front of the worker's own calls: its heartbeats, its results, its next lease.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ CHUNK_CALLS: Final = frozenset({"put", "get"})
 
 
 class Relay:
-    """``random_bytes``: for the names of children."""
+    """``random_bytes``: makes the node ids of children."""
 
     def __init__(self, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
         self._random_bytes = random_bytes
-        self._nodes: dict[Runner, bytes] = {}  # of children that have asked for something
-        self._open: dict[Runner, set[asyncio.Future[Any]]] = {}  # what they wait for
+        self._nodes: dict[Runner, bytes] = {}  # of children that have made a call
+        self._open: dict[Runner, set[asyncio.Future[Any]]] = {}  # their unanswered calls
         self._connection: CallerConnection | None = None
         self._waiting: deque[tuple[Runner, Request]] = deque()  # for a connection
         self._chunks: deque[tuple[Runner, Request]] = deque()  # for their turn
@@ -56,8 +56,8 @@ class Relay:
             self._next_chunks()
 
     def forget(self, child: Runner) -> None:
-        """It has died. The master answers the dead no more: nothing here may wait for it, or a chunk of theirs would keep
-        its place for ever."""
+        """A child has died. The master does not answer its calls any more: they are cancelled here, or a chunk of its would
+        keep one of the few places without end."""
         node = self._nodes.pop(child, None)
         if node is not None and self._connection is not None:
             self._connection.announce_child(node, here=False)
