@@ -31,7 +31,7 @@ Named = dict[bytes, list[Blob]]  # the blobs in the arguments of tasks, by their
 
 
 class SessionBlobs:
-    """See ``common.values.blob.Fetcher`` and ``common.values.transfer.Line``. Thread-safe."""
+    """See ``common.values.blob.Fetcher`` and ``common.values.transfer.BlobCalls``. Thread-safe."""
 
     lasting = False  # the link repeats lost calls by itself
 

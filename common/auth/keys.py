@@ -10,7 +10,7 @@ The two keys that a proof uses are made from the secret as in SCRAM (RFC 5802)::
     client_key = HMAC(base, "tq1 client key")      stored_key = SHA-256(client_key)
     server_key = HMAC(base, "tq1 server key")
 
-A verifier is (stored_key, server_key): it checks a proof and gives one, but admits nobody by itself.
+A verifier is (stored_key, server_key): it checks a proof and makes the master's, but cannot be used as a client's key.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ KDF_SCRYPT: Final = "scrypt-15-8-1"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Credential:
-    """What somebody who connects holds. The secret never appears in its repr."""
+    """What a connecting program holds. The secret never appears in its repr."""
 
     key_id: str
     secret: bytes = field(repr=False)
@@ -96,8 +96,8 @@ def mint_token(key_id: str, secret: bytes, pin: bytes) -> str:
 def node_of(key_id: str, stated: bytes) -> bytes:
     """Who a peer is that was let in by a key and says that it is this node.
 
-    What it says is a name that anybody can say; what it holds, leases, locks and uploads, is kept under this one, which
-    nobody can reach with another key.
+    Any program can state any name; what a node holds (leases, locks, uploads) is kept under this one, which no program can
+    have with another key.
     """
     return hmac.digest(key_id.encode("utf-8", "replace"), b"tq1 node" + stated, "sha256")[:NODE_ID_BYTES]
 
@@ -118,7 +118,7 @@ class KeyPair:
 
 @lru_cache(maxsize=16)  # scrypt costs a tenth of a second: once per process, not once per reconnect
 def key_pair(secret: bytes, kdf: str, salt: bytes) -> KeyPair:
-    """Both keys of a secret; raises InvalidArgument for a KDF nobody agreed on."""
+    """Both keys of a secret; raises InvalidArgument for an unknown KDF."""
     if kdf == KDF_SCRYPT:
         base = hashlib.scrypt(
             secret, salt=salt, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P, maxmem=SCRYPT_MEMORY_BYTES, dklen=32

@@ -1,4 +1,4 @@
-"""Which certificate a master had when it was first met: for plain authkeys, which say nothing of the master themselves.
+"""The certificate that a master had at the first connection: for plain authkeys, which do not identify the master themselves.
 
 ::
 
@@ -6,12 +6,12 @@
     at CHALLENGE    the cluster id, which salts the key, is that of the same line
     at WELCOME      the master has proven that it knows the key: a line is added, if there was none
 
-Without it somebody in between shows a certificate of his own, chooses the salt, and takes a proof home to guess the key
-at. With it only the first meeting can be listened to so. A join token carries the certificate's fingerprint and needs
-none of this; nor does a CA of one's own, nor an address that only this machine reaches.
+Without it an attacker in between could show a certificate of its own, choose the salt, and record a proof to guess the key
+from. With it only the first connection can be attacked so. A join token has the certificate's fingerprint in it and needs none
+of this; neither does a CA of the user's own, nor an address that only this machine reaches.
 
-The file is one of lines, ``host:port cluster-id sha256-of-the-certificate date``, for its owner alone. Where it cannot be
-written, as in a container that is read-only, nothing is remembered.
+The file has lines ``host:port cluster-id sha256-of-the-certificate date`` and is private to its owner. Where it cannot be
+written, as in a read-only container, nothing is remembered.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ log = logging.getLogger("tq")
 def memory_of(
     address: Address, credential: Credential, own_ca: OwnCa, environment: Mapping[str, str] = os.environ
 ) -> Memory | None:
-    """What is remembered of an address; None where something better tells which master it is, or it is turned off."""
+    """The memory of an address; None where something better identifies the master, or where it is turned off."""
     chosen = environment.get(VARIABLE, "")
     if chosen == OFF or credential.pin is not None or own_ca.ca_file is not None or is_loopback(address.host):
         return None
@@ -67,8 +67,8 @@ class Memory:
         self._lines = 0
 
     def check(self, certificate: bytes) -> bytes | None:
-        """The cluster id that goes with this certificate; None when the address is met for the first time. Raises Rejected
-        for a certificate that is not the one it had."""
+        """The cluster id that belongs to this certificate; None at the first connection to this address. Raises Rejected for
+        another certificate than before."""
         found = self._read()
         self._is_new = not found
         fingerprint = hashlib.sha256(certificate).digest()
@@ -78,13 +78,13 @@ class Memory:
         if not found:
             return None
         raise Rejected(
-            f"the master at {self._address} shows another certificate than when it was first met here: somebody may stand in "
-            f"between, to get at the key. If it was set up anew, delete line {found[-1].line} of {self._file} and connect "
-            "again; a join token (`tq keys add`) instead of the plain key settles it for good"
+            f"the master at {self._address} shows another certificate than at the first connection: an attacker may be in "
+            f"between, to get the key. If the master was installed again, delete line {found[-1].line} of {self._file} and "
+            "connect again; a join token (`tq keys add`) in place of the plain key avoids this question"
         )
 
     def keep(self, cluster_id: bytes, certificate: bytes) -> None:
-        """The master has proven that it knows the key: from now on it is known."""
+        """The master has proven that it knows the key: remember its certificate."""
         if not self._is_new or self._lines >= LINES_MAX:
             return
         fingerprint = hashlib.sha256(certificate).hexdigest()

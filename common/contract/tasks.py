@@ -73,7 +73,7 @@ class LastRun(NamedTuple):
 
 
 class RunningProgress(NamedTuple):
-    """What ``progress`` answers of a task that runs and has told it."""
+    """What ``progress`` answers about a running task that has reported its progress."""
 
     id: bytes
     started: float

@@ -51,7 +51,7 @@ class HeldRow(NamedTuple):
 
 
 class ReportRow(NamedTuple):
-    """An attempt that has ended, as ``finish`` is told."""
+    """An attempt that has ended: a row of ``finish``."""
 
     id: bytes
     attempt: int
@@ -64,7 +64,7 @@ class ReportRow(NamedTuple):
 
 
 class OutputRow(NamedTuple):
-    """What a running attempt says, as ``observe`` is told. ``text``: the end of the ``size`` bytes so far."""
+    """Output and progress of a running attempt: a row of ``observe``. ``text``: the end of the ``size`` bytes so far."""
 
     id: bytes
     attempt: int

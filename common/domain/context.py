@@ -31,12 +31,12 @@ class Context:
     attempt: int  # 1, 2, …: how many times it began, or may have; 1: no attempt before this one began
     queue: str
     name: str
-    token: str  # of this attempt's lease: nobody else ever has the same; for fencing side effects
-    deadline: float | None  # Unix seconds at which its time limit strikes; None: no limit
+    token: str  # of this attempt's lease: no other attempt ever has the same; for fencing side effects
+    deadline: float | None  # Unix seconds at which its time limit is reached; None: no limit
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody asked for this task's end. Always False where a task is called as a function."""
+        """Whether the task was cancelled. Always False where a task is called as a function."""
         return _surroundings is not None and _surroundings.is_cancelled()
 
     @property
@@ -50,9 +50,9 @@ class Context:
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
         """Tell how far the task is: shown by ``tq show``, ``tq top``, the bar of ``tq map`` and ``handle.progress``.
 
-        A million calls cost about a second: nothing is sent by them, the worker looks twice a second at
-        what was told last, and at the end. ``note``: a few words, cut after 200 characters. Where the task
-        is called as a function nothing happens. Raises InvalidArgument for what is not a finite number.
+        A million calls cost about a second: none of them sends anything; the worker reads the newest progress twice a
+        second, and at the end. ``note``: a few words, cut after 200 characters. Where the task is called as a function,
+        nothing happens. Raises InvalidArgument for what is not a finite number.
         """
         done, total = _number("done", done), None if total is None else _number("total", total)
         if _surroundings is not None:

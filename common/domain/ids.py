@@ -1,6 +1,7 @@
 """Task ids: UUIDs (RFC 9562) made by the client, of version 7, in order of time; or of version 8, computed from a key.
 
-An id that is computed can be computed by others. So it names its queue, and nobody takes it who may not use that::
+An id that is computed can be computed by others. So it depends on its queue, and only a key that may use the queue can take
+it::
 
     id    = ff ff ff ff, then SHA-256 of (queue, task, proof), cut to the rest of a UUID of version 8
     proof = SHA-256 of the key, which travels with the submit: the master computes the id again
@@ -36,9 +37,9 @@ class IdMaker:
     def __init__(self) -> None:
         self._last_ms = 0
         self._counter = 0
-        self.make_anew()
+        self.reset()
 
-    def make_anew(self) -> None:
+    def reset(self) -> None:
         """In a child after a fork: what was drawn is the parent's, which would make the same ids of it."""
         self._lock = threading.Lock()
         self._drawn, self._used = b"", 0  # guarded, as are the two above
@@ -84,7 +85,7 @@ def id_of_moment(timestamp_ms: int, random_bytes: Callable[[int], bytes]) -> byt
 
 new_ids = IdMaker()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=new_ids.make_anew)
+    os.register_at_fork(after_in_child=new_ids.reset)
 
 
 COMPUTED: Final = b"\xff" * 4  # how computed ids begin, and no others: as a time it is the year 10889

@@ -104,7 +104,7 @@ def next_step(end: AttemptEnd, random: float) -> NextStep:
         return step(StateNumber.CANCELLED)
     once = end.options.delivery == Delivery.AT_MOST_ONCE
     match end.outcome:
-        case OutcomeNumber.RELEASED:  # it ran, and its worker was told to end at once: nobody is charged
+        case OutcomeNumber.RELEASED:  # its worker was stopped at once while it ran: no attempt is charged
             return step(StateNumber.READY)
         case OutcomeNumber.CRASH | OutcomeNumber.LOST if once:
             return step(StateNumber.LOST)

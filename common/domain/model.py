@@ -37,7 +37,7 @@ class StateNumber(enum.IntEnum):
     DEAD = 12  # quarantined: its process or worker died too often while it ran
     CANCELLED = 13
     EXPIRED = 14  # not started before its ``expires``
-    LOST = 15  # at_most_once, and nobody can say whether it ran
+    LOST = 15  # at_most_once, and whether it ran is unknown
 
     def __str__(self) -> str:
         return self.name.lower()

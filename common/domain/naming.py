@@ -96,7 +96,7 @@ _loading: list[str] = []
 
 
 def is_loading() -> bool:
-    """Whether a module is being imported at this moment because somebody named a callable of it."""
+    """Whether a module is being imported at this moment because a callable of it was named."""
     return bool(_loading)
 
 

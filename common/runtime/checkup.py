@@ -1,7 +1,7 @@
-"""Looking before leaping: what a program would open, each thing told as ok, a warning or an error; all at once.
+"""Checks before a start: everything that a program would open is reported as ok, a warning or an error, all at once.
 
-``tq-master check`` and ``tq-worker check`` write nothing and leave nothing open. A warning is what may be meant; an
-error is what would keep the program from starting.
+``tq-master check`` and ``tq-worker check`` write nothing and leave nothing open. A warning may be intended; an error would
+keep the program from starting.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Checkup:
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
-        self.on_finding: Callable[[Finding], None] | None = None  # hears of each at once
+        self.on_finding: Callable[[Finding], None] | None = None  # receives each as soon as it is found
 
     @property
     def failed(self) -> bool:
@@ -111,7 +111,7 @@ class Checkup:
         try:
             mode = file.stat().st_mode
         except OSError:
-            return  # whoever reads it says so
+            return  # reported by the check that reads the file
         if stat.S_IMODE(mode) & 0o077:
             self.warn(about, f"{file} can be read by others: chmod 600 {file}")
 

@@ -1,8 +1,8 @@
 """Settings: one validated object from a TOML file, ``TQ_*`` variables and options, in rising precedence.
 
-Everything wrong is told at once, before anything starts: an unknown key with the nearest known one, a
-value with what would be right. The records below are the whole list; ``configs/*.toml`` show the same
-with their defaults, and a test holds the two together.
+All faults are reported at once, before anything starts: an unknown key with the nearest known one, a wrong value with what
+would be right. The records below are the whole list; ``configs/*.toml`` show the same settings with their defaults, and a
+test compares the two.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _S = TypeVar("_S", "MasterSettings", "WorkerSettings")
 
 
 def default_data_directory() -> Path:
-    """Where a master keeps its state when nobody says: the user's data directory."""
+    """Where a master keeps its state by default: the user's data directory."""
     import platformdirs
 
     return platformdirs.user_data_path("tq", appauthor=False)
@@ -97,7 +97,7 @@ class WorkerSettings:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """What is to be served, as the children are told."""
+        """What is served, in the form in which children receive it."""
         shell = (ALLOW_SHELL,) if self.allow_shell else ()
         applied = () if self.apply is None else (f"{APPLY}{self.apply.function}",)
         return (*self.modules, *shell, *applied)
@@ -249,8 +249,8 @@ def load_settings(
 ) -> _S:
     """The settings in force; ``options`` that are None were not given. Raises ConfigError naming all faults.
 
-    Variables of other names that begin with TQ_ are nobody's fault: a container platform makes some of
-    its own for a service called tq.
+    Variables of other names that begin with TQ_ are not a fault: a container platform sets some for a service that is
+    called tq.
     """
     given: list[_Given] = []
     faults: list[str] = []

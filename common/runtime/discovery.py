@@ -1,15 +1,15 @@
-"""Where a master and a key are found when nobody names them. Looks and reads; connects to nothing.
+"""Where a master and a key are found when a program does not name them. Reads files; connects to nothing.
 
 ::
 
     given ─► ./.tq of a `tq dev` that runs here ─► TQ_URL, TQ_AUTHKEY ─► url and client.key in the user's
     configuration directory
 
-Every file that is found, not named, is opened without waiting and used only if it is a regular one of our own or of
-root's (found_files.py). ``./.tq`` counts only while its ``tq dev`` lives: that one holds a lock on ``.tq/live``, which the kernel drops
-however it dies, and has written its address into it. A forgotten directory captures nobody. It is looked for in
-the current directory and never above it, and is not used when it belongs to somebody else: whoever can write
-to a directory above (``/tmp``, a shared disk) would otherwise choose where a program sends its tasks.
+A file that is found, and not named by the user, is opened without waiting and used only if it is a regular file of the user's
+or of root's (found_files.py). ``./.tq`` counts only while its ``tq dev`` lives: that process holds a lock on ``.tq/live``,
+which the kernel releases however the process dies, and has written its address into it. So a directory that was left behind
+has no effect. It is searched for in the current directory and never above it, and not used when it belongs to another user:
+anyone who can write to a directory above (``/tmp``, a shared disk) could otherwise choose where a program sends its tasks.
 """
 
 from __future__ import annotations
@@ -117,14 +117,14 @@ def find_dev(looked: list[str] | None = None) -> Dev | None:
 
 
 def own_directory() -> Path:
-    """Where a user keeps an address and keys for every program."""
+    """Where a user keeps an address and keys for all programs."""
     import platformdirs
 
     return platformdirs.user_config_path("tq", appauthor=False)
 
 
 def _holder(role: Role) -> Role:
-    """Whose key opens a session of this role: a client's may look, too."""
+    """The role whose key is used for a session of this role: a client's key may do what a viewer may."""
     return Role.CLIENT if role == Role.VIEWER else role
 
 
@@ -152,7 +152,7 @@ def _is_ours(status: os.stat_result) -> bool:
 
 
 def _is_held(descriptor: int) -> bool:
-    """Whether somebody holds the lock. Trying takes it for a moment, shared, so that two who look agree."""
+    """Whether a process holds the lock. Trying takes it for a moment, shared, so that two programs can try at once."""
     try:
         import fcntl
     except ImportError:  # Windows: there is no `tq dev`

@@ -1,7 +1,7 @@
-"""Files that a program finds by itself, which nobody named on its command line: whose they are, and that they are files.
+"""Files that a program finds by itself, without a name from its user: their owner and kind are checked before use.
 
-What stands in a directory that others can write to may be a pipe that never answers, a device, or another user's.
-So such a file is opened without waiting, and used only if it is a regular one of our own or of root.
+In a directory that others can write to, a file may be a pipe that never answers, a device, or another user's. So it is opened
+without waiting, and used only if it is a regular file of this user or of root.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ BYTES_MAX: Final = 64 * 1024  # of an address, a key or a list of known masters
 
 
 class Unfit(Exception):
-    """It is there and is not used; the text says why, to follow the file's name."""
+    """The file exists and is not used; the text says why, and reads on from the file's name."""
 
     is_empty = False
 
 
 def open_found(path: Path) -> int:
-    """A descriptor of the file. Raises OSError where there is none, Unfit for what is none of ours."""
+    """A descriptor of the file. Raises OSError if there is none, Unfit if it must not be used."""
     descriptor = os.open(path, OPENING)
     try:
-        _judge(os.fstat(descriptor))
+        _check(os.fstat(descriptor))
     except Unfit:
         os.close(descriptor)
         raise
@@ -55,9 +55,9 @@ def read_found(path: Path, *, private: bool = False, bytes_max: int = BYTES_MAX)
     return text
 
 
-def _judge(status: os.stat_result) -> None:
+def _check(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise Unfit("is no regular file")
+        raise Unfit("is not a regular file")
     if not hasattr(os, "geteuid"):  # Windows
         return
     if status.st_uid not in (ROOT, os.geteuid()):

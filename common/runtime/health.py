@@ -1,12 +1,12 @@
-"""Is this program well? Its loop's pulse, the pages ``/livez`` and ``/readyz``, and the service manager's watchdog.
+"""Health of a program: the pulse of its loop, the pages ``/livez`` and ``/readyz``, and the service manager's watchdog.
 
 ::
 
     Pulse, once a second on the loop ─► vitals.prod()      a sign of real work, not only of the socket
                                      └► WATCHDOG=1         as long as vitals.sick() finds nothing
-    GET /livez  ─► vitals.sick()      why it should be started anew      GET /readyz ─► and why not to rely on it now
+    GET /livez  ─► vitals.sick()      why it should be restarted      GET /readyz ─► also why it should get no work now
 
-Nothing here runs unless somebody asked for it: ``--http``, or a service manager that listens.
+Nothing here runs without ``--http`` or a service manager that listens.
 """
 
 from __future__ import annotations
@@ -31,39 +31,39 @@ OnLag = Callable[[float], None]
 
 
 class Vitals(Protocol):
-    """What a program knows of itself. Each reason is a sentence."""
+    """What a program knows about itself. Each reason is a sentence."""
 
     def prod(self) -> None:
-        """Have the inner loop do something, so that its standing still is seen."""
+        """Have the inner loop do something, so that it is noticed when that loop stops."""
 
     def sick(self) -> list[str]:
-        """Why it cannot go on and should be started anew; nothing when it is alive."""
+        """Why it cannot go on and should be restarted; empty when it is alive."""
 
     def unready(self) -> list[str]:
-        """Why it should not be relied on at the moment, though it may mend."""
+        """Why it cannot work at the moment, though it may recover without a restart."""
 
     def facts(self) -> dict[str, Any]:
         """A few numbers beside the verdict."""
 
 
 class Pulse:
-    """The beat that probes rest on. ``on_lag`` hears by how many seconds each beat came late."""
+    """The beat that probes depend on. ``on_lag`` receives by how many seconds each beat was late."""
 
     def __init__(self, vitals: Vitals, notifier: Notifier, on_lag: OnLag | None = None) -> None:
         self._vitals, self._notifier, self._on_lag = vitals, notifier, on_lag
         self._loop = asyncio.get_running_loop()
         self._seconds = min(BEAT_SECONDS, notifier.watchdog_seconds or BEAT_SECONDS)
-        self._due = self._told = 0.0
+        self._due = self._reported_at = 0.0
         self._handle: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        self._notifier.tell("READY=1", self._status())
-        self._told = self._due = self._loop.time()
+        self._notifier.notify("READY=1", self._status())
+        self._reported_at = self._due = self._loop.time()
         self._beat()
 
     def stopping(self) -> None:
-        """Say that the end has begun; the beat goes on, for what is under way may take long."""
-        self._notifier.tell("STOPPING=1", "STATUS=finishing what is under way")
+        """Report that the end has begun. The beat goes on, because what is under way may take long."""
+        self._notifier.notify("STOPPING=1", "STATUS=finishing what is under way")
 
     def stop(self) -> None:
         if self._handle is not None:
@@ -81,10 +81,10 @@ class Pulse:
         if self._on_lag is not None:
             self._on_lag(max(0.0, now - self._due))
         if self._notifier.watchdog_seconds is not None and not self._vitals.sick():
-            self._notifier.tell("WATCHDOG=1")
-        if self._notifier.listened_to and now - self._told >= STATUS_SECONDS:
-            self._told = now
-            self._notifier.tell(self._status())
+            self._notifier.notify("WATCHDOG=1")
+        if self._notifier.listened_to and now - self._reported_at >= STATUS_SECONDS:
+            self._reported_at = now
+            self._notifier.notify(self._status())
         self._vitals.prod()
 
     def _status(self) -> str:
@@ -95,7 +95,7 @@ class Pulse:
 
 
 class Attendant:
-    """What of all this a program runs: pages when it has an ``http`` address, a pulse when anybody listens."""
+    """What a program runs of all this: pages if it has an ``http`` address, a pulse if those or a service manager need it."""
 
     def __init__(
         self,
@@ -135,7 +135,7 @@ class Attendant:
             self._pulse.start()
 
     def ending(self) -> None:
-        """It finishes what is under way; the pages stay open, for they say so."""
+        """It finishes what is under way. The pages stay open and say so."""
         self._pulse.stopping()
 
     def close(self) -> None:

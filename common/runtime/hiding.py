@@ -1,10 +1,10 @@
-"""Keeping a key within the process that was given it: no core dump, no debugger, nothing left in its environment.
+"""Keeping a key inside the process that received it: no core dump, no debugger, nothing left in its environment.
 
-A worker runs other people's code as its own user, and the kernel shows processes of one user to each other:
-``/proc/PID/environ`` has what a program was *started* with, whatever it has removed since, and a debugger reads all of
-its memory. What is done here is undone for children by their ``exec``: they hold no key, and may be debugged.
+A worker runs other people's code as its own user, and the kernel lets processes of one user read each other:
+``/proc/PID/environ`` has what a program was *started* with, even if it has removed it since, and a debugger reads all of its
+memory. ``exec`` undoes this for children: they hold no key, and may be debugged.
 
-What remains is in docs/security.md: root sees everything, and so does whoever sees the parent's environment.
+What remains is in docs/security.md: root sees everything, and so does anyone who sees the parent's environment.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _core_limits: tuple[int, int] | None = None  # as they were, for children
 
 
 def hide_process() -> None:
-    """From now on no process of the same user reads this one's memory or first environment, and it leaves no core dump."""
+    """From now on no process of the same user can read this one's memory or first environment, and it leaves no core dump."""
     global _core_limits
     with contextlib.suppress(ImportError, ValueError, OSError):  # Windows, or a limit that may not be touched
         import resource
@@ -51,7 +51,7 @@ def take_variable(name: str) -> str | None:
     if value is not None and sys.platform == "linux":
         with contextlib.suppress(
             OSError, ValueError, IndexError
-        ):  # no /proc here: then nobody else sees it there either
+        ):  # no /proc here: no other process sees it there either
             _overwrite(os.fsencode(name) + b"=" + os.fsencode(value))
     os.environ.pop(name, None)
     return value

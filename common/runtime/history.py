@@ -1,8 +1,8 @@
-"""What really happened, for a checker: one JSON line an event. Written only when ``TQ_HISTORY`` names a directory.
+"""A record of what happened, for a checker: one JSON line an event. Written only when ``TQ_HISTORY`` names a directory.
 
-Each process appends to a file of its own, ``<who>-<pid>.jsonl``, one unbuffered write a line, so that a
-killed process leaves everything it had said. Tests of durability read all files together; nothing of tq
-reads them. When the variable is not set, nobody holds a History and nothing is written.
+Each process appends to a file of its own, ``<who>-<pid>.jsonl``, one unbuffered write a line, so that a process that is
+killed leaves everything it had recorded. Tests of durability read all files together; tq itself reads none. When the variable
+is not set, there is no History and nothing is written.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A responder for three pages, in the loop of the program they tell of: GET and HEAD, one request a connection.
+"""A server for three pages, in the loop of the program that they describe: GET and HEAD, one request a connection.
 
-A web framework would bring a router, bodies, upgrades and a server of its own; what a probe needs is one line
-in and one page out, and that it cannot hurt who answers. So everything is bounded: connections, bytes,
-seconds. Nothing of a request is used but its path and the name it gives this host.
+A web framework would bring a router, bodies, upgrades and a server of its own. A probe needs one line in and one page out,
+and must not be able to harm the program. So everything is bounded: connections, bytes, seconds. Nothing of a request is used
+but its path and the name by which it addresses this host.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ class Responder:
             visitor.end()
 
     def enter(self, visitor: _Visitor) -> bool:
-        """Whether there is a place. Who came first and has not asked yet gives way: silence keeps nobody out."""
+        """Whether there is a place. The oldest connection that has sent no request is closed for a new one, so that silent
+        connections keep no probe out."""
         if len(self._visitors) >= CONNECTIONS_MAX:
             silent = next((one for one in self._visitors if not one.has_asked), None)
             if silent is None:
@@ -122,7 +123,7 @@ class _Visitor(asyncio.Protocol):
     @contained
     def data_received(self, data: bytes) -> None:
         if self._answering is not None or self._transport is None:
-            return  # a body, or a second request: nobody reads it
+            return  # a body, or a second request: not read
         self._head += data
         end = re.search(rb"\r?\n\r?\n", self._head)
         speaks_http = self._head[:1].isupper()  # else it waits for an answer in its own language, such as TLS

@@ -1,12 +1,12 @@
-"""The one place that turns events into text. Every record has an action and fields, in both formats.
+"""The one place that writes events as text. Every record has an action and fields, in both formats.
 
 ::
 
     2026-01-02T03:04:05Z warning child.died  a child process died  pid=4711 how=killed
     {"time": "2026-01-02T03:04:05Z", "level": "warning", "action": "child.died", "pid": 4711, "how": "killed"}
 
-Fields that name a secret are never printed, at any depth. A stream that takes no more text (a closed
-pipe, a full disk) costs the record, never the work that it tells of.
+Fields that name a secret are never printed, at any depth. A stream that cannot be written to (a closed pipe, a full disk)
+costs the record, never the work that the record is about.
 """
 
 from __future__ import annotations
@@ -28,53 +28,53 @@ SENTENCES: Final[dict[str, str]] = {
     "master.started": "ready",
     "master.draining": "finishing what is under way; a second signal ends it at once",
     "master.stopped": "stopped",
-    "clock.jumped": "the wall's clock was set; delays, retries, expiries and retention go on as if it had not been",
-    "clock.behind": "the clock is behind what the store has seen; delays and expiries go on from there",
-    "master.stalled": "this process stood still; nobody is blamed for that time",
-    "data.not_written": "a named value could not be written anew; its calls are kept; please report it",
-    "master.out_of_memory": "this process was given no more memory; what was asked for is not done. Give it more",
+    "clock.jumped": "the system clock was set; delays, retries, expiries and retention are not affected",
+    "clock.behind": "the system clock is behind the newest time in the store; delays and expiries continue from that time",
+    "master.stalled": "this process was stopped for a while; no lease or session is ended for that time",
+    "data.not_written": "a named value could not be rewritten as a whole; its calls are kept; please report it",
+    "master.out_of_memory": "the system gave this process no more memory; the call was not done. Give it more",
     "master.bug": "a bug in tq; please report it with this record",
-    "server.full": "no descriptors are left for more connections; raise the limit of open files (ulimit -n)",
-    "http.started": "health and metrics can be read",
-    "http.public": "everybody who reaches this address can read health and metrics; loopback keeps them here",
-    "store.failed": "the store failed; its callers were told, nothing unfinished is kept",
+    "server.full": "no file descriptors are left for more connections; raise the limit of open files (ulimit -n)",
+    "http.started": "health and metrics are served",
+    "http.public": "anyone who reaches this address can read health and metrics; bind to loopback to prevent that",
+    "store.failed": "the store failed; the calls of this transaction are answered with the error, and none is kept",
     "store.log_missing": "the log of a store that was not closed is gone or empty; what was accepted last may be missing; restore both",
-    "store.damaged": "a part of the store's file cannot be read; stop the master and recover it",
-    "blobs.missing": "the folder of large content is gone, and what tasks name cannot be read; restore it",
-    "blob.damaged": "a file of large content has not the size that it was stored with; it is replaced when a client sends it again",
-    "blob.not_removed": "a file of large content that no task names could not be removed; it takes disk",
-    "blob.not_swept": "the folder of large content could not be listed; files that no task names stay until the next start",
-    "blob.orphan": "a file of large content that the store does not know is removed",
-    "item.result_kept": "the queue for this result is gone and there are as many queues as there may be; the result stays with its task",
-    "certificate.changed": "the certificate is another than before; join tokens made for the old one no longer fit",
-    "store.recovered": "the store can be used again",
-    "gateway.started": "clients of multiprocessing.managers can come; what they send is not encrypted",
-    "gateway.refused": "a connection to the gateway was turned away",
+    "store.damaged": "a part of the store's file cannot be read; stop the master and recover the file",
+    "blobs.missing": "the folder of large content is gone, and content that tasks refer to cannot be read; restore it",
+    "blob.damaged": "a file of large content does not have the size that it was stored with; the next upload of it replaces it",
+    "blob.not_removed": "a file of large content that no task refers to could not be removed; it takes up disk space",
+    "blob.not_swept": "the folder of large content could not be listed; files without a task stay until the next start",
+    "blob.orphan": "a file of large content that the store does not know was removed",
+    "item.result_kept": "the queue for this result is gone, and the limit of queues is reached; the result stays with its task",
+    "certificate.changed": "the certificate has changed; join tokens made for the old one are no longer accepted",
+    "store.recovered": "the store works again",
+    "gateway.started": "clients of multiprocessing.managers can connect; what they send is not encrypted",
+    "gateway.refused": "a connection to the gateway was rejected",
     "connection.refused": "an unauthenticated connection was rejected",
-    "connection.broken": "a session broke the rules and was ended",
-    "session.closed": "a session ended",
+    "connection.broken": "a session broke the protocol and was closed",
+    "session.closed": "a session was closed",
     "worker.started": "your code is loaded; connecting to the master",
     "worker.connected": "ready: connected to the master",
-    "worker.disconnected": "the connection is gone; running tasks go on, results are kept until it is back",
-    "call.failed": "a notice to the master was not sent; it is not needed for any result",
-    "worker.draining": "finishing what runs; a second signal hands everything back at once",
+    "worker.disconnected": "the connection is lost; running tasks go on, results are kept until it is back",
+    "call.failed": "a notice to the master could not be sent; no result depends on it",
+    "worker.draining": "finishing what runs; a second signal releases everything at once",
     "worker.stopped": "stopped",
-    "worker.stalled": "this process stood still longer than a lease; its results may come too late",
+    "worker.stalled": "this process was stopped for longer than a lease; its results may come too late",
     "child.started": "a child process is ready",
     "worker.bug": "a bug in tq; the worker goes on. Please report it with this record",
-    "worker.out_of_memory": "this process was given no more memory; the worker goes on. Give it more, or fewer --slots",
-    "child.not_started": "a child process could not be started; it is tried again",
+    "worker.out_of_memory": "the system gave this process no more memory; the worker goes on. Give it more, or fewer --slots",
+    "child.not_started": "a child process could not be started; the worker tries again",
     "child.died": "a child process died",
-    "child.distrusted": "a child process said what it cannot say; it is killed and replaced",
-    "child.import_failed": "your code cannot be imported any more; it is tried again and again",
-    "output.dropped": "tasks print faster than it can be written here; this much was left out",
+    "child.distrusted": "a child process broke the protocol; it is killed and replaced",
+    "child.import_failed": "your code can no longer be imported; the worker tries again and again",
+    "output.dropped": "tasks print faster than the output can be written here; so many bytes were left out",
     "output.not_kept": "the output of a task could not be written to its file",
-    "task.report_refused": "the master refused what this worker reported of an attempt, which has failed by it",
-    "task.stale": "a result came too late: the task was given to somebody else meanwhile",
-    "task.dropped": "the master says this task is no longer ours",
+    "task.report_refused": "the master refused this worker's report of an attempt, and the attempt has failed by that",
+    "task.stale": "a result came too late: the task has been given to another worker",
+    "task.dropped": "the master has given this task to another worker",
     "task.memory": "a task took more memory than its process may have",
-    "child.retired": "a child process has done its part; another takes its place",
-    "task.timeout": "a task ran into its time limit",
+    "child.retired": "a child process has run as many tasks as it may, or has grown too large; it is replaced",
+    "task.timeout": "a task exceeded its time limit",
     "task.cancelled": "a task was cancelled",
 }
 
@@ -91,7 +91,7 @@ class EventLog:
     ) -> None:
         self._json, self._stream, self._clock = format == "json", stream, clock
         self._threshold = LEVELS.index(threshold)
-        self.counted: Counter[str] | None = None  # every event by its action, when somebody wants to know
+        self.counted: Counter[str] | None = None  # events by their action, if metrics are served
 
     def event(self, action: str, level: str = "info", **fields: Any) -> None:
         if self.counted is not None:
@@ -106,7 +106,7 @@ class EventLog:
         else:
             line = f"{stamp} {level} {as_text(action, shown)}"
         stream = self._stream or sys.stderr
-        with contextlib.suppress(OSError, ValueError):  # test: a log that nobody takes costs no work
+        with contextlib.suppress(OSError, ValueError):  # a closed log must not end the work
             stream.write(line + "\n")
             stream.flush()
 

@@ -1,6 +1,6 @@
 """Processes that do not outlive the one that started them, however that one ends.
 
-A program calls ``die_with`` itself, or is started on a leash, as ``python -m`` starts a module::
+A program calls ``die_with`` itself, or is started by this guard, as ``python -m`` starts a module::
 
     python -m tq.common.runtime.parent_death PARENT MODULE [ARGUMENT]…
 """
@@ -29,11 +29,11 @@ def die_with(parent: int) -> None:
 
         def watch() -> None:
             while os.getppid() == parent:
-                time.sleep(WATCH_SECONDS)  # no kernel to tell us: ask now and then
+                time.sleep(WATCH_SECONDS)  # this kernel sends no signal: look now and then
             os._exit(1)
 
         threading.Thread(target=watch, name="tq-parent-watch", daemon=True).start()
-    if os.getppid() != parent:  # it died before the kernel knew whom to watch
+    if os.getppid() != parent:  # it died before the kernel was asked to watch it
         sys.stderr.write(f"process {os.getpid()}: its parent, process {parent}, is gone\n")
         os._exit(1)
 

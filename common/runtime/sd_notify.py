@@ -1,6 +1,6 @@
-"""What a service manager is told (sd_notify): one datagram to the socket it named. Without one, nothing.
+"""Messages to a service manager (sd_notify): one datagram each, to the socket that it named, if it named one.
 
-The variables are taken out of the environment: a task's process must not be able to speak for its worker.
+The variables are removed from the environment, so that the process of a task cannot send messages for its worker.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import os
 import socket
 from collections.abc import MutableMapping
 
-WATCHDOG_SHARE = 0.5  # of the time the service manager waits: it asks for a sign in half of it
+WATCHDOG_SHARE = 0.5  # of the time that the service manager waits: sd_watchdog_enabled(3) recommends half
 
 
 class Notifier:
-    """``tell("READY=1")``. Never blocks and never fails: who manages the service is not who needs it."""
+    """``notify("READY=1")``. Never blocks and never fails: the service must work without its manager."""
 
     def __init__(self, environment: MutableMapping[str, str] = os.environ) -> None:
         path = environment.pop("NOTIFY_SOCKET", "")
@@ -27,7 +27,7 @@ class Notifier:
     def listened_to(self) -> bool:
         return bool(self._address)
 
-    def tell(self, *lines: str) -> None:
+    def notify(self, *lines: str) -> None:
         if not self._address:
             return
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:

@@ -5,8 +5,8 @@
     Blob.of(path)  ─► the content is here ───────────────────► open, read, save
     from a message ─► a Fetcher (an App's, or the worker's) ─► the same, streamed and checked against the hash
 
-Knows where content is, not how it travels (``transfer.py``). A Blob is equal to every other of the same
-content. Its bytes never change; a file that does is told of when it is read.
+Knows where content is, not how it travels (``transfer.py``). A Blob is equal to every other of the same content. Its bytes
+never change: if the file behind it does, reading it raises.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ class _File:
         now = os.fstat(file.fileno())
         if (now.st_size, now.st_mtime_ns) != self._was:
             file.close()
-            raise InvalidArgument(f"{self._path} has changed since tq.Blob.of read it; make the Blob anew")
+            raise InvalidArgument(f"{self._path} has changed since tq.Blob.of read it; make a new Blob of it")
         return file
 
 

@@ -1,8 +1,8 @@
 """A value in the words of an error: the beginning of its ``repr``. Never raises, and costs no more than what is shown.
 
 ``repr`` itself does raise: for an int of more than 4,300 digits, for lists a thousand deep, in the code of a class; and
-of a list of a million it makes all. Whoever refuses a value describes it with this, for an error about a value that
-raises another one is no refusal any more.
+of a list of a million it makes all. Code that refuses a value describes it with this, because an error whose message raises
+another error does not reach the caller.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from .unmade import Unmade
 
-CHARS: Final = 40  # shown unless told
+CHARS: Final = 40  # shown by default
 MEMBERS: Final = 8  # of a collection, and
 DEPTH: Final = 3  # of collections in collections, that are looked at
 NAMED: Final = 3  # names in a sentence

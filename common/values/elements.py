@@ -108,7 +108,7 @@ def weight(data: bytes) -> int:
 
 
 def effort(data: bytes, most: int = sys.maxsize) -> int:
-    """How many steps an encoded value takes whoever reads and writes it; one that takes more than ``most``: more."""
+    """How many steps it takes to read and write an encoded value; more than ``most`` if it takes more than ``most``."""
     return measure(data, most)[1]
 
 

@@ -119,7 +119,7 @@ def text_for(text: str, path: Place, what: str = "text", remedy: str = SEND_BYTE
 
 
 def _looked_up(members: list[Any], path: Place) -> None:
-    """Keys or members: raises NotSerializable for what whoever reads them would refuse."""
+    """Keys or members: raises NotSerializable for those that a reader would refuse."""
     wrong = None if met.writing.judged else complaint(members)
     if wrong is not None:
         raise _refusal(path, wrong, "send a list, and make the dict or set where it is used")

@@ -78,7 +78,7 @@ class Failure:
                 frames.pop()
             return _the_users(frames, on_purpose=issubclass(type(one), TqError))
 
-        detail = _told(error)
+        detail = _own_detail(error)
         if (args := ask(lambda: _plain_args(error), None)) is not None:
             detail = {**detail, "args": args}
         # The notes of our own errors are made where they are shown.
@@ -168,12 +168,12 @@ def to_error(state: StateNumber, failure: Failure) -> TaskError:
     return kind(message, type=failure.type, traceback=failure.traceback, detail=failure.detail)
 
 
-def _told(error: BaseException) -> dict[str, Any]:
-    """What an exception wants known besides: its attribute ``tq_detail``, a dict that can travel."""
-    told = ask(lambda: getattr(error, "tq_detail", None), None)
-    if type(told) is not dict or not all(type(name) is str for name in told):
+def _own_detail(error: BaseException) -> dict[str, Any]:
+    """Further facts of an exception: its attribute ``tq_detail``, a dict that can be sent."""
+    detail = ask(lambda: getattr(error, "tq_detail", None), None)
+    if type(detail) is not dict or not all(type(name) is str for name in detail):
         return {}
-    return ask(lambda: dict(decode(encode(told), as_is=True)), {})  # a copy: the user's own may change
+    return ask(lambda: dict(decode(encode(detail), as_is=True)), {})  # a copy: the user's own may change
 
 
 def _plain_args(error: BaseException) -> list[Any] | None:

@@ -1,6 +1,6 @@
-"""Where in a value something stands, for whoever has to find it: ``argument items[3].when``.
+"""The place of something inside a value, as a reader can find it: ``argument items[3].when``.
 
-A place is written out for a refusal only, or most of encoding a long list would be that.
+A place is written out for a refusal only; otherwise most of the time of encoding a long list would be spent on places.
 """
 
 from __future__ import annotations

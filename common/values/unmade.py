@@ -1,4 +1,4 @@
-"""What stands for a value that was read and not made: for whoever keeps values for others, and passes them on as they came."""
+"""Placeholders for values that were read but not built: for a process that keeps values for others and passes them on."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Unmade:
         )
 
     def __hash__(self) -> int:
-        """Not the frozenset's own: one that nobody can choose, for it equals nothing that is made."""
+        """Not the frozenset's own: a sender cannot choose it, because it equals the hash of nothing that is built."""
         if self.kind is not frozenset:
             raise TypeError(f"unhashable type: {self.kind.__name__!r}")
         return hash((self.kind, sum(hash((SALT, one)) for one in self.members)))

@@ -1,4 +1,4 @@
-"""What whoever encodes or decodes in this thread wants of it, where the types of values find it: deep inside msgpack."""
+"""Options of the encoding or decoding that runs in this thread, for code that msgpack calls without any argument of ours."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from .blob import Blob
 
 
 class Writing:
-    """What is wanted of one value's encoding. ``blobs``: gets those there are, when their content is seen to. ``must_stay``:
-    references are kept by what stays, and must not go with a program. ``judged``: what was read here, and judged then."""
+    """Of one value's encoding. ``blobs``: receives its blobs, if they are allowed. ``must_stay``: the value outlives programs,
+    so references in it must not end with one. ``judged``: it was decoded here and checked then."""
 
     blobs: list[Blob] | None = None
     must_stay = False
@@ -18,9 +18,9 @@ class Writing:
 
 
 class Reading:
-    """What is wanted of one value's decoding. ``as_is``: references are not to become proxies. ``unmade``: nor large sets and
-    dicts of keys with a known hash sets and dicts. ``judged``: they were, when they were accepted. ``work_left``: such keys
-    that may still be looked up, squared dict by dict; None: any number. ``careful``: see ``unpack``."""
+    """Of one value's decoding. ``as_is``: references do not become proxies. ``unmade``: large sets and dicts of keys with a
+    known hash are not built. ``judged``: they were checked when they were accepted. ``work_left``: how many such keys may
+    still be looked up, squared dict by dict; None: any number. ``careful``: see ``unpack``."""
 
     as_is = False
     unmade = False
@@ -35,4 +35,4 @@ class _Met(threading.local):
     reading = Reading()
 
 
-met = _Met()  # of whoever encodes or decodes in this thread
+met = _Met()  # of the encoding or decoding that runs in this thread

@@ -1,4 +1,4 @@
-"""A line to a master, as an App sees it: over the network, or, inside a task, through its supervisor."""
+"""A link to a master, as an App sees it: over the network, or, inside a task, through its supervisor."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 
 class Link(Protocol):
-    """Makes calls. A future fails with Unreachable when the line broke before its answer came; what was
-    told to the master's session (watches) is gone then, and calls made afterwards wait for the next line.
+    """Makes calls. A future fails with Unreachable when the connection broke before its answer came; what belonged to the
+    session (watches) is gone then, and calls that are made afterwards wait for the next connection.
     """
 
     def call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]: ...
@@ -21,7 +21,7 @@ _ambient: Link | None = None
 
 
 def ambient() -> Link | None:
-    """The line of the surroundings: set in a worker's child, None elsewhere."""
+    """The link of this process: set in a worker's child, None elsewhere."""
     return _ambient
 
 

@@ -1,17 +1,17 @@
-"""One authenticated connection to a master, for those who call: the client's link and the worker's agent.
+"""One authenticated connection to a master, from the calling side: of a client or of a worker.
 
 ::
 
     TCP bytes ─► SecureTransport ─► FrameReader ─► ClientHandshake ─► Caller ─► futures
                                          (until WELCOME)      (after it)
 
-Owns the order of the phases and the heartbeat. Reconnecting, resending and deciding what
-a lost connection means are its owner's business. Everything here runs on one event loop.
+Owns the order of the phases and the heartbeat. Reconnecting, resending and deciding what a lost connection means are up to
+its owner. Everything here runs on one event loop.
 
-Invariants: 1. nothing of tq is sent before the certificate was checked, by the key's pin or by what is known of this address; 2. no call is sent before
-WELCOME proved that the master knows the key; 3. every call's future is done at the latest when the
-connection is; 4. only what was decrypted counts as a sign of the master's life, bytes do not; 5. every callback ends
-with a deadline armed or the connection closed.
+Invariants: 1. nothing of tq is sent before the certificate was checked, against the key's pin or against what is known about
+this address; 2. no call is sent before WELCOME proved that the master knows the key; 3. every call's future is done at the
+latest when the connection is; 4. only what was decrypted counts as a sign of life, bytes do not; 5. every callback ends with a
+deadline armed or the connection closed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from .protocol import PING, Caller, Goodbye, child_frame, goodbye
 from .tls import NO_CA, OwnCa, TlsPipe, client_context
 from .transport import SecureTransport
 
-SILENT_HEARTBEATS_MAX: Final = 3  # a master that says nothing for so many heartbeats is taken for gone
+SILENT_HEARTBEATS_MAX: Final = 3  # after so many heartbeats without a sign of life, the master counts as gone
 CONNECT_SECONDS: Final = 10.0  # TCP, TLS and the proof together
 
 
@@ -77,8 +77,8 @@ class CallerConnection(asyncio.Protocol):
     ) -> CallerConnection:
         """A connection that has been admitted.
 
-        Raises Unreachable (nobody there, or too slow), Rejected (wrong key, role or pin) or
-        ProtocolError (somebody else lives at that port). ``timeout`` is in seconds, for everything.
+        Raises Unreachable (no answer, or too slow), Rejected (wrong key, role or pin) or ProtocolError (another program
+        answers at that port). ``timeout``: seconds for everything together.
         """
         connection: CallerConnection | None = None
         loop = asyncio.get_running_loop()
@@ -121,7 +121,7 @@ class CallerConnection(asyncio.Protocol):
         return future
 
     def announce_child(self, node: bytes, *, here: bool) -> None:
-        """That a child of this worker is here, or has died."""
+        """Notify the master that a child of this worker is here, or has died."""
         if not self.is_closed:
             self._wire.queue(child_frame(node, here))
 
@@ -138,8 +138,8 @@ class CallerConnection(asyncio.Protocol):
         return self._closed.done()
 
     async def wait_closed(self) -> str:
-        """Wait for the end; why it ended. Shielded: whoever stops waiting cancels its own wait, never the
-        future itself, from which everybody else learns whether the connection is still there."""
+        """Wait for the end and return its reason. Shielded: a caller that is cancelled cancels its own wait, never the
+        future, by which all others learn whether the connection is still open."""
         return await asyncio.shield(self._closed)
 
     def fileno(self) -> int:
@@ -229,7 +229,7 @@ class CallerConnection(asyncio.Protocol):
 
     async def _off_the_loop(self, compute: Callable[[bytes], bytes], challenge: bytes) -> bytes:
         """In a thread of its own. The loop's pool takes nothing, and cannot be ended everywhere, when the interpreter is
-        ending; and who waits for results needs the line even then."""
+        ending; and a program that waits for results needs the connection even then."""
         computed: Future[bytes] = Future()
 
         def run() -> None:
@@ -257,7 +257,7 @@ class CallerConnection(asyncio.Protocol):
             return
         future = self._pending.pop(event.call_id, None)
         if future is None or future.done():
-            return  # abandoned; the answer crossed the word of it
+            return  # abandoned: the answer crossed the ABANDON
         if event.error is None:
             future.set_result(event.value)
         else:
@@ -276,15 +276,15 @@ class CallerConnection(asyncio.Protocol):
     def _beat(self) -> None:
         every = self.welcome.heartbeat_seconds
         now = self._loop.time()
-        left = self._wire.heard + every * SILENT_HEARTBEATS_MAX - now
+        left = self._wire.received_at + every * SILENT_HEARTBEATS_MAX - now
         if left <= 0:
             self._end(
                 Unreachable(
-                    f"nothing that could be read came from the master for {now - self._wire.heard:.0f} s"
+                    f"nothing that could be read came from the master for {now - self._wire.received_at:.0f} s"
                 )
             )
             return
-        if now - self._spoke >= every * 0.9 or now - self._wire.heard >= every * 0.9:
+        if now - self._spoke >= every * 0.9 or now - self._wire.received_at >= every * 0.9:
             self._wire.queue(PING)
         self._heartbeat = self._loop.call_later(min(every, left), self._beat)
 
@@ -297,7 +297,7 @@ class CallerConnection(asyncio.Protocol):
         )
 
     def _end(self, error: TqError) -> None:
-        """The one way out: everything that waits learns of it, once."""
+        """The one way out: everything that waits is notified, once."""
         if self.is_closed:
             return
         self._closed.set_result(str(error))
@@ -307,7 +307,7 @@ class CallerConnection(asyncio.Protocol):
             self._task.cancel()
         if not self._admitted.done():
             self._admitted.set_exception(error)
-            self._admitted.exception()  # open() may have given up waiting: then nobody else retrieves it
+            self._admitted.exception()  # open() may have stopped waiting: then nothing else retrieves it
         pending, self._pending = self._pending, {}
         for future in pending.values():
             if not future.done():

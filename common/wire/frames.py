@@ -28,7 +28,7 @@ from ..errors import InvalidArgument, ProtocolError
 HEADER = struct.Struct(">IB")
 HANDSHAKE_FRAME_BYTES_MAX: Final = (
     4 * 1024
-)  # nobody is admitted yet: enough for any proof, useless as a weapon
+)  # the peer is unknown yet: enough for any proof, too little to exhaust memory
 FRAME_BYTES_MAX: Final = 16 * 1024 * 1024  # default; the master announces its own in WELCOME
 ENVELOPE_ITEMS_MAX: Final = 1_000_000  # elements in one array or map of an envelope
 
@@ -61,7 +61,7 @@ def encode_frame(kind: Kind, body: bytes, frame_bytes_max: int = FRAME_BYTES_MAX
 
 
 def too_large(what: str, size: int, limit: int) -> str:
-    """What is told of anything that does not fit a frame, and the ways out."""
+    """The message about anything that does not fit a frame, with the remedies."""
     return (
         f"{what} {size:,} bytes, the limit is {limit:,}; large data travels with a task as a tq.Blob, "
         "and anywhere as a path on shared storage"

@@ -10,9 +10,9 @@
 
     TH = SHA-256 over HELLO, CHALLENGE and SHA-256(certificate), each preceded by its length (u32)
 
-The shape is SCRAM's (RFC 5802), the binding ``tls-server-end-point``'s (RFC 5929): whoever relays the
-conversation under another certificate gets proofs that are worthless elsewhere. WELCOME's signature also
-covers its settings. A key id nobody knows runs through the same computation with a key made up from it,
+The form is that of SCRAM (RFC 5802), the binding ``tls-server-end-point`` (RFC 5929): an attacker that relays the
+conversation under another certificate gets proofs that are worthless elsewhere. WELCOME's signature also covers its
+settings. An unknown key id runs through the same computation with a key made up from it,
 so that neither the answer nor its time tells which ids exist.
 
 Errors: Rejected when a proof does not hold (final), ProtocolError when a message is not one of these.
@@ -50,7 +50,7 @@ _REFUSED: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Welcome:
-    """What a client is told when it is in."""
+    """What the master sends to a client that it has admitted."""
 
     session: bytes
     cluster_id: bytes
@@ -82,8 +82,8 @@ class ClientHandshake:
         cluster_id: bytes | None = None,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        """``cluster_id``: that which the master must have, if it is known. It salts a plain key: whoever chose it could
-        have a list of guesses ready for it."""
+        """``cluster_id``: the one that the master must have, if it is known. It salts a plain key: an attacker that could
+        choose it could have a list of guesses computed for it."""
         self._credential, self._certificate, self._expected = credential, certificate, cluster_id
         self._hello = pack([[PROTOCOL_VERSION], str(role), credential.key_id, random(NONCE_BYTES), node])
         self._server_key = b""
@@ -239,7 +239,7 @@ def _xor(left: bytes, right: bytes) -> bytes:
 
 
 def _made_up(key_id: str, random: Callable[[int], bytes]) -> Verifier:
-    """A verifier nobody can satisfy, of the kind a key of that id would have."""
+    """A verifier that no proof satisfies, of the kind that a key of that id would have."""
     secret: Any = random(DIGEST_BYTES)
     return Verifier(
         key_id=key_id,

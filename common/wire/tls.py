@@ -25,7 +25,7 @@ def server_context(certificate: Path, key: Path, client_ca: Path | None = None) 
     """A master's side. ``client_ca``: clients must show a certificate of it, besides their key."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _harden(context)
-    context.num_tickets = 0  # no resumption: every connection proves the key anew
+    context.num_tickets = 0  # no resumption: every connection proves the key again
     try:
         context.load_cert_chain(certificate, key)
     except (ssl.SSLError, OSError) as error:

@@ -1,13 +1,13 @@
-"""What both ends of a connection do with bytes: TLS both ways, frames that leave together, signs of life, the end.
+"""The bytes of a connection, on either side: TLS both ways, frames that are written together, signs of life, the end.
 
 ::
 
-    TCP bytes ─► receive ─► plaintext, heard         queue(frame) … ─► one write a turn of the loop ─► TCP bytes
+    TCP bytes ─► receive ─► plaintext, received_at   queue(frame) … ─► one write a turn of the loop ─► TCP bytes
 
-Knows nothing of frames' meanings, of handshakes or of deadlines: those are its owner's.
+Knows nothing of the meaning of frames, of handshakes or of deadlines: those belong to its owner.
 
-Invariants: 1. ``heard`` moves when something was decrypted, not when bytes came; 2. after ``close`` nothing is written, and
-the owner is called no more; 3. a peer that does not read keeps a closed socket for LINGER_SECONDS at most.
+Invariants: 1. ``received_at`` moves when something was decrypted, not when bytes came; 2. after ``close`` nothing is written, and
+the owner is no longer called; 3. a peer that does not read keeps a closed socket open for LINGER_SECONDS at most.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .tls import TlsPipe
 LINGER_SECONDS: Final = 10.0  # for a peer to read what was sent before the end, then its socket is closed
 
 
-class Owner(Breakable, Protocol):
+class TransportOwner(Breakable, Protocol):
     def frames_sent(self) -> None:
         """Frames have just been written."""
 
@@ -29,13 +29,13 @@ class Owner(Breakable, Protocol):
 class SecureTransport:
     """Made by its owner, whose ``connection_made`` hands it the TCP transport; single use."""
 
-    def __init__(self, owner: Owner, tls: TlsPipe, loop: asyncio.AbstractEventLoop) -> None:
-        self._owner: Owner | None = owner  # until the end: then nothing of both holds the other
+    def __init__(self, owner: TransportOwner, tls: TlsPipe, loop: asyncio.AbstractEventLoop) -> None:
+        self._owner: TransportOwner | None = owner  # until the end: no reference cycle is left then
         self.tls, self._loop = tls, loop
         self._tcp: asyncio.Transport | None = None
         self._frames: list[bytes] = []
         self._flush_due = False
-        self.heard = loop.time()
+        self.received_at = loop.time()
 
     @property
     def is_open(self) -> bool:
@@ -49,12 +49,12 @@ class SecureTransport:
     # in
 
     def receive(self, data: bytes) -> bytes:
-        """What these bytes decrypt to, and perhaps answers of TLS itself, which leave at once. Raises a TqError when TLS
-        cannot go on; ``write`` then sends the alert that says so."""
+        """Decrypt. Answers of TLS itself are sent at once. Raises a TqError when TLS cannot go on; ``write`` then sends the
+        alert that says so."""
         plaintext = self.tls.receive(data)
         self.write()
         if plaintext:
-            self.heard = self._loop.time()
+            self.received_at = self._loop.time()
         return plaintext
 
     def pause_reading(self) -> None:
@@ -62,10 +62,10 @@ class SecureTransport:
             self._tcp.pause_reading()
 
     def resume_reading(self) -> None:
-        """It was this side that did not read: the peer was not silent meanwhile."""
+        """This side did not read meanwhile: the peer was not silent for that time."""
         if self._tcp is not None:
             self._tcp.resume_reading()
-            self.heard = self._loop.time()
+            self.received_at = self._loop.time()
 
     # out
 
@@ -90,7 +90,7 @@ class SecureTransport:
             self._owner.frames_sent()
 
     def write(self) -> None:
-        """What TLS has to say."""
+        """Send what TLS has produced."""
         ciphertext = self.tls.take_output()
         if ciphertext and self._tcp is not None:
             self._tcp.write(ciphertext)
@@ -110,7 +110,7 @@ class SecureTransport:
             self._owner.broke(error)
 
     def close(self, *, abort: bool = False, unsent_bytes_max: int | None = None) -> bool:
-        """What is unsent may still leave, unless it is more than that; False: it was closed before, or never open."""
+        """Close. What is unsent is still sent, unless it is more than ``unsent_bytes_max``. False: it was not open."""
         tcp, self._tcp = self._tcp, None
         self._owner = None
         if tcp is None:

@@ -58,8 +58,8 @@ class Liveness:
     def encourage(self) -> None:
         """A part of a long frame came. Its sender's PING waits behind it, perhaps for longer than that bears our silence: on a
         slow line it would give up and begin again, and never get through."""
-        if self._wire.heard - self._answered_at >= self._heartbeat_seconds:
-            self._answered_at = self._wire.heard
+        if self._wire.received_at - self._answered_at >= self._heartbeat_seconds:
+            self._answered_at = self._wire.received_at
             self._wire.queue(PONG)
 
     def hold_up(self) -> None:
@@ -72,7 +72,7 @@ class Liveness:
 
     @contained
     def _check(self) -> None:
-        left = self._wire.heard + self._silence_seconds_max - self._loop.time()
+        left = self._wire.received_at + self._silence_seconds_max - self._loop.time()
         if left <= 0:
             self._connection.cut_off(f"it was silent for {self._silence_seconds_max:g} s")
         else:

@@ -28,11 +28,11 @@ class ChildBlobs:
         """Upload those that the master does not have. Returns the hashes of all."""
         distinct = [blob for blob in dict.fromkeys(blobs) if blob.size]
         for blob in distinct:
-            self._carry(lambda line, blob=blob: upload(line, blob))  # type: ignore[misc]
+            self._carry(lambda calls, blob=blob: upload(calls, blob))  # type: ignore[misc]
         return [blob.digest for blob in distinct]
 
     def stream(self, blob: Blob, write: Callable[[bytes], object]) -> None:
-        self._carry(lambda line: download(line, blob, write))
+        self._carry(lambda calls: download(calls, blob, write))
 
     def fetch(self, blob: Blob) -> Content:
         content = self.here.get(blob)
@@ -42,13 +42,13 @@ class ChildBlobs:
             content = self.here[blob] = copy
         return content
 
-    def _carry(self, transfer: Callable[[_Line], None]) -> None:
-        line = _Line(self._link)
+    def _carry(self, transfer: Callable[[_BlobCalls], None]) -> None:
+        calls = _BlobCalls(self._link)
         ended: Future[None] = Future()
 
         def run() -> None:
             try:
-                transfer(line)
+                transfer(calls)
             except BaseException as error:
                 ended.set_exception(error)
             else:
@@ -58,11 +58,11 @@ class ChildBlobs:
         try:
             ended.result()
         finally:
-            line.is_wanted = False
+            calls.is_wanted = False
 
 
-class _Line:
-    """See ``common.values.transfer.Line``. A call that is made again after a lost connection waits for the next one."""
+class _BlobCalls:
+    """See ``common.values.transfer.BlobCalls``. A call that is made again after a lost connection waits for the next one."""
 
     lasting = True
 

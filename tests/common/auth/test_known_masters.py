@@ -77,8 +77,8 @@ def test_an_empty_file_knows_nobody(file: Path) -> None:
         (lambda file: file.chmod(0o644), "can be read by others; chmod 600"),
         (lambda file: file.chmod(0o620), "may be written to by others"),
         (lambda file: file.write_bytes(b"\xff\xfe"), "is not UTF-8"),
-        (lambda file: (file.unlink(), os.mkfifo(file, 0o600)), "is no regular file"),
-        (lambda file: (file.unlink(), file.mkdir()), "is no regular file"),
+        (lambda file: (file.unlink(), os.mkfifo(file, 0o600)), "is not a regular file"),
+        (lambda file: (file.unlink(), file.mkdir()), "is not a regular file"),
     ],
 )
 def test_a_list_that_cannot_be_trusted_is_not_passed_over(file: Path, damage: object, reason: str) -> None:

@@ -91,13 +91,13 @@ def test_a_pipe_in_the_place_of_a_file_stops_nobody(
     os.mkfifo(here / ".tq" / "live")
     monkeypatch.setenv("TQ_URL", URL)
     where = discover(None, "given", Role.CLIENT)
-    assert (where.url, where.looked) == (URL, ("./.tq/live is no regular file: not used",))
+    assert (where.url, where.looked) == (URL, ("./.tq/live is not a regular file: not used",))
     monkeypatch.delenv("TQ_URL")
     for name in ("url", "client.key"):
         file = configure(name, "x")
         file.unlink()
         os.mkfifo(file, 0o600)
-        with pytest.raises(tq.ConfigError, match=f"{file} is no regular file"):
+        with pytest.raises(tq.ConfigError, match=f"{file} is not a regular file"):
             discover(None, None, Role.CLIENT)
         file.unlink()
         configure("url", OWN_URL)
@@ -109,7 +109,7 @@ def test_a_pipe_in_the_place_of_a_devs_key_is_told(make_dev: MakeDev) -> None:
     key = make_dev() / "state" / "client.key"
     key.unlink()
     os.mkfifo(key, 0o600)
-    with pytest.raises(tq.ConfigError, match=r"client\.key is no regular file"):
+    with pytest.raises(tq.ConfigError, match=r"client\.key is not a regular file"):
         discover(None, None, Role.CLIENT)
 
 

@@ -20,7 +20,7 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 def test_lines_arrive_as_one_datagram(manager: socket.socket) -> None:
-    Notifier({"NOTIFY_SOCKET": manager.getsockname()}).tell("READY=1", "STATUS=ready: workers 2")
+    Notifier({"NOTIFY_SOCKET": manager.getsockname()}).notify("READY=1", "STATUS=ready: workers 2")
     assert manager.recv(1_000) == b"READY=1\nSTATUS=ready: workers 2"
 
 
@@ -30,7 +30,7 @@ def test_an_abstract_socket_is_found() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.settimeout(10)
         receiver.bind("\0" + name)
-        Notifier({"NOTIFY_SOCKET": "@" + name}).tell("READY=1")
+        Notifier({"NOTIFY_SOCKET": "@" + name}).notify("READY=1")
         assert receiver.recv(1_000) == b"READY=1"
 
 
@@ -60,12 +60,12 @@ def test_a_watchdog_that_is_not_ours_is_not_fed(given: dict[str, str]) -> None:
 
 
 def test_a_manager_that_is_gone_costs_nothing(tmp_path: Path) -> None:
-    Notifier({}).tell("READY=1")
-    Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).tell("READY=1")
+    Notifier({}).notify("READY=1")
+    Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).notify("READY=1")
 
 
 def test_a_manager_that_does_not_read_is_not_waited_for(manager: socket.socket) -> None:
     notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname()})
     for _ in range(10_000):  # far more than its queue holds
-        notifier.tell("WATCHDOG=1")
+        notifier.notify("WATCHDOG=1")
     assert manager.recv(1_000) == b"WATCHDOG=1"

@@ -99,12 +99,12 @@ def test_bytes_are_no_sign_of_life_until_something_is_decrypted(context: ssl.SSL
     async def scene(peer: Peer) -> None:
         peer.tls.send(b"hello")
         record = peer.tls.take_output()
-        before = peer.owner.wire.heard
+        before = peer.owner.wire.received_at
         await peer.send(record[:-1])
-        assert (peer.owner.received, peer.owner.wire.heard) == (b"", before)
+        assert (peer.owner.received, peer.owner.wire.received_at) == (b"", before)
         await peer.send(record[-1:])
         assert peer.owner.received == b"hello"
-        assert peer.owner.wire.heard > before
+        assert peer.owner.wire.received_at > before
 
     met(context, scene)
 
