@@ -58,7 +58,7 @@ def test_a_master_that_was_set_up_again_is_refused_until_its_line_is_deleted(
         environment={"TQ_AUTHKEY": AUTHKEY, VARIABLE: str(file)},
     )
     assert worker.returncode == REFUSED
-    assert "shows another certificate than when it was first met here" in worker.stderr
+    assert "shows another certificate than at the first connection" in worker.stderr
     file.write_text("")
     assert meet(master.port) == cluster
 

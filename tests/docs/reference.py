@@ -196,7 +196,7 @@ def configuration_page() -> str:
 
 Every setting of `tq-master` and `tq-worker`. In rising precedence: the file named by `--config` (or `TQ_CONFIG`), the
 variable, the option, whose names stand with each. An unknown name is an error with a suggestion, and all errors are
-told at once. The defaults are meant for production. [master.toml](../configs/master.toml) and
+reported at once. The defaults are meant for production. [master.toml](../configs/master.toml) and
 [worker.toml](../configs/worker.toml) are the same, ready to be changed. {WRITTEN}
 
 Programs and `tq` have no such file; how they find the master and the key is told under
