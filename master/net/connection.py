@@ -193,7 +193,7 @@ class Connection(asyncio.Protocol):
             self._context.engine.heard(self._peer.session)
 
     def frames_sent(self) -> None:
-        """See ``transport.Owner``."""
+        """See ``transport.TransportOwner``."""
         if self._clogged and self._peer is not None:
             self._context.unread.look(self, self._peer.session.account)
 
