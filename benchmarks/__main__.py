@@ -45,7 +45,7 @@ def main(runs: int, quick: bool, only: tuple[str, ...], json_file: Path | None) 
     gathered = _measure(with_what_stands_beside(only or list(MEASUREMENTS)), runs, quick=quick)
     whole = not quick and not only
     options = [f"--runs {runs}", *["--quick"] * quick, *(f"--only {name}" for name in only)]
-    command = " ".join(["python -m benchmarks", *options])  # without the file: it is nobody else's
+    command = " ".join(["python -m benchmarks", *options])  # without the file: its path is of this machine
     if json_file is not None:
         document = {"command": command, "machine": taken_on, "runs": gathered.runs, "notes": gathered.notes}
         json_file.write_text(json.dumps(document, indent=2) + "\n", "utf-8")

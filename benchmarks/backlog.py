@@ -1,7 +1,7 @@
 """A long queue against a short one: does anything grow with what waits? And a restart with a long one.
 
 Measured, for each length: enqueueing by ``map`` while the queue is paused, draining it by a worker that is
-connected already and with nobody collecting, what the master's memory grew by, and (between the two) the
+connected already and with no program collecting, what the master's memory grew by, and (between the two) the
 seconds from the start of a killed master until it accepts connections.
 """
 
@@ -53,7 +53,7 @@ def _fill_and_drain(measured: Measured, admin: App, tasks: int) -> tuple[float, 
 
 
 def _fill(measured: Measured, admin: App, tasks: int) -> float:
-    """Tasks a second; nobody reads their outcomes afterwards."""
+    """Tasks a second; their outcomes are not read."""
     admin.call(PAUSE, "pause", "measuring")
     began = time.perf_counter()
     measured.app.named("bench_tasks:nothing").map(range(tasks))

@@ -45,7 +45,7 @@ def _between_processes(tls: tuple[str, str] | None, size: int, trips: int) -> di
     other = context.Process(target=_other_side, args=(theirs, tls, size, trips), daemon=True)
     other.start()
     try:
-        with socket.create_connection(("127.0.0.1", _told(ours))) as bare:
+        with socket.create_connection(("127.0.0.1", _from_pipe(ours))) as bare:
             bare.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             line = bare if tls is None else client_context().wrap_socket(bare)
             times = sorted(_echo(line) for _ in range(trips))
@@ -58,14 +58,14 @@ def _between_processes(tls: tuple[str, str] | None, size: int, trips: int) -> di
             sent = size // CHUNK_BYTES * CHUNK_BYTES
             return {
                 "bytes": sent / seconds,
-                "byte_seconds": (busy + _told(ours)) / sent,
+                "byte_seconds": (busy + _from_pipe(ours)) / sent,
                 "trip_seconds": percentile(times, 0.5),
             }
     finally:
         other.join(PEER_SECONDS_MAX)
 
 
-def _told(other: Connection) -> Any:
+def _from_pipe(other: Connection) -> Any:
     if not other.poll(PEER_SECONDS_MAX):
         raise ConnectionError("the other process says nothing")
     return other.recv()
@@ -86,9 +86,9 @@ def _receive(line: socket.socket, size: int) -> None:
         size -= received
 
 
-def _other_side(told: Connection, tls: tuple[str, str] | None, size: int, trips: int) -> None:
+def _other_side(pipe: Connection, tls: tuple[str, str] | None, size: int, trips: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        told.send(server.getsockname()[1])
+        pipe.send(server.getsockname()[1])
         bare, _ = server.accept()
     bare.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     line: socket.socket | ssl.SSLSocket = bare
@@ -104,4 +104,4 @@ def _other_side(told: Connection, tls: tuple[str, str] | None, size: int, trips:
         while left > 0:
             left -= line.recv_into(buffer)
         line.sendall(ACKNOWLEDGED)
-        told.send(time.process_time() - began)
+        pipe.send(time.process_time() - began)

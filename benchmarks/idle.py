@@ -2,7 +2,7 @@
 
 Measured, over some seconds at rest: processor time and voluntary context switches (wake-ups) of every
 thread, from /proc; resident memory of each process, pages they share counted in each of them. Beside it as
-many bare interpreters that have imported what nobody who does this job in Python can do without.
+many bare interpreters that have imported what every Python program for this job needs.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Celery, RQ, Dramatiq, Huey and Taskiq on a Redis of the benchmark's own, once in memory and once with a sync
 before every answer, and Huey on SQLite. Each lives in a virtual environment of its own in the user's cache
 directory and runs a program of ``peer_programs/``, where its settings are. No TLS, no results left behind.
-Who cannot be installed or run is told with the reason and never guessed. (What needs no installing is in
+A peer that cannot be installed or run is listed with the reason, and its figure is never guessed. (What needs no installing is in
 ``stdlib_peers.py``.)
 """
 

@@ -18,7 +18,7 @@ SLOTS: Final = 2
 SHORT_SECONDS: Final = 0.01
 DURABILITIES: Final = ("fsync", "os", "memory")
 WARM_UP_TASKS: Final = 2_000
-DONE_SECONDS_MAX: Final = 120.0  # what takes longer has gone wrong, and is told instead of waited for
+DONE_SECONDS_MAX: Final = 120.0  # what takes longer has gone wrong, and fails
 
 
 def noop(scale: Scale) -> Readings:

@@ -54,7 +54,7 @@ def run(
     runs: int,
     begins: Callable[[str, int], None] = lambda name, number: None,
 ) -> Gathered:
-    """``begins`` is told the name and the number of every measurement before it. One that fails has a note;
+    """``begins`` receives the name and the number of every measurement before it. One that fails has a note;
     the others go on."""
     gathered = Gathered()
     for number in range(runs):

@@ -75,5 +75,5 @@ def _limits(gathered: Gathered) -> str:
     }
     if not shares:
         return ""
-    told = ", ".join(f"{who} {share:.2f}" for who, share in shares.items())
-    return f"Cores busy while no-op tasks went end to end: {told}; {sum(shares.values()):.2f} in all."
+    listed = ", ".join(f"{who} {share:.2f}" for who, share in shares.items())
+    return f"Cores busy while no-op tasks went end to end: {listed}; {sum(shares.values()):.2f} in all."

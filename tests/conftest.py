@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def xprocess(request: pytest.FixtureRequest) -> Iterator[XProcess]:
-    """As pytest-xprocess has it, with a directory for each process of a parallel run: each sees to its own programs only."""
+    """As pytest-xprocess has it, with a directory for each process of a parallel run: each ends its own programs only."""
     process = os.environ.get("PYTEST_XDIST_WORKER", "alone")
     folder = request.config.cache.makedir(f"xprocess-{process}")  # type: ignore[union-attr]
     with XProcess(request.config, folder) as programs:

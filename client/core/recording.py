@@ -59,6 +59,6 @@ class RecordingLink(ClientLink):
     def _deliver(self, box: Listener, rows: Sequence[OutcomeRow]) -> None:
         for id, state, body in rows:
             self._note(
-                "heard", id=id, state=state, digest=digest(body) if state == StateNumber.SUCCEEDED else ""
+                "received", id=id, state=state, digest=digest(body) if state == StateNumber.SUCCEEDED else ""
             )
         super()._deliver(box, rows)

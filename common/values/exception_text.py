@@ -169,14 +169,14 @@ def _by_python(error: BaseException, trim: Trim) -> str:
     report = tracebacks.TracebackException.from_exception(error)
     waiting: list[tuple[tracebacks.TracebackException | None, BaseException | None]] = [(report, error)]
     while waiting:
-        told, one = waiting.pop()
-        if told is None or one is None:
+        report_of, one = waiting.pop()
+        if report_of is None or one is None:
             continue
-        told.stack[:] = trim(told.stack, one)
-        if not told.stack:  # else its heading would stand above nothing
-            told.stack = None  # type: ignore[assignment]
-        waiting += [(told.__cause__, one.__cause__), (told.__context__, one.__context__)]
-        waiting += zip(getattr(told, "exceptions", None) or (), members(one), strict=False)
+        report_of.stack[:] = trim(report_of.stack, one)
+        if not report_of.stack:  # else its heading would stand above nothing
+            report_of.stack = None  # type: ignore[assignment]
+        waiting += [(report_of.__cause__, one.__cause__), (report_of.__context__, one.__context__)]
+        waiting += zip(getattr(report_of, "exceptions", None) or (), members(one), strict=False)
     return "".join(report.format())
 
 

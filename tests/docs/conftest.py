@@ -57,7 +57,7 @@ def variables(
 
 
 def free_ports() -> dict[str, int]:
-    """A port of its own for each that pages name, for ever: they are free at once only until somebody takes them."""
+    """A port of its own for each that pages name, kept until the end: a free port is free only until a program takes it."""
     with contextlib.ExitStack() as stack:
         ports: list[int] = []
         while len(ports) < len(PORTS):
@@ -85,7 +85,7 @@ def verdicts(
 
 
 def run_page(page: str, home: Path, variables: Mapping[str, str]) -> None:
-    """Everything the page says, in order. One that starts a master of its own is told of no other, as a newcomer is."""
+    """Everything the page says, in order. One that starts a master of its own has no address of another one, like a newcomer."""
     blocks = read_page(page)
     shutil.copytree(GIVEN, home)
     ports = free_ports()

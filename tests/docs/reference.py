@@ -1,4 +1,4 @@
-"""The pages of the reference that are written from the code: ``python -m tests.docs.reference`` writes them anew.
+"""The pages of the reference that are written from the code: ``python -m tests.docs.reference`` rewrites them.
 
 docs/reference/api.md comes from the docstrings of what ``import tq`` offers, docs/reference/help.md from the help screens,
 docs/configuration.md from configs/*.toml. A test compares.
@@ -52,7 +52,7 @@ MADE_BY_TQ = {
     "Attempt",
     "Context",
     "Progress",
-}  # nobody calls these himself
+}  # not called by users
 # What parts of the client call on one another.
 INSIDE = {
     "session",
@@ -199,7 +199,7 @@ variable, the option, whose names stand with each. An unknown name is an error w
 reported at once. The defaults are meant for production. [master.toml](../configs/master.toml) and
 [worker.toml](../configs/worker.toml) are the same, ready to be changed. {WRITTEN}
 
-Programs and `tq` have no such file; how they find the master and the key is told under
+Programs and `tq` have no such file; how they find the master and the key is described under
 [commands](commands.md#where-and-who). `TQ_CONNECT_TIMEOUT`, `TQ_CA_FILE` and `TQ_CERTIFICATE_FILE` are theirs, too; `TQ_KNOWN_MASTERS`, for
 plain authkeys, names the file of [masters that were met](security.md), or is `off`.
 """

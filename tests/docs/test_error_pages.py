@@ -108,10 +108,10 @@ def test_a_topic_may_be_a_command_and_retry_is_both() -> None:
 
 
 def test_a_traceback_names_the_section_and_the_message_stays_a_sentence() -> None:
-    error = tq.Unreachable("nobody is there")
-    assert str(error) == "nobody is there"
+    error = tq.Unreachable("no master is there")
+    assert str(error) == "no master is there"
     assert traceback.format_exception(error)[-2:] == [
-        "tq.common.errors.Unreachable: nobody is there\n",
+        "tq.common.errors.Unreachable: no master is there\n",
         "see: tq help unreachable\n",
     ]
 
@@ -138,7 +138,7 @@ def test_raising_stores_no_note() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        tq.Unreachable("nobody"),
+        tq.Unreachable("no master"),
         tq.NotSerializable("argument x", "a Thing", "send its fields"),
         tq.TaskError("bad", type="ValueError", traceback="Traceback …", detail={"code": 1}),
         tq.Retry("later", after=3),

@@ -30,7 +30,7 @@ def test_what_may_differ_is_the_same(shown: str, printed: str) -> None:
     ("shown", "printed"),
     [("49", "50"), ("49", "49\nand more"), ("took 3 min", "took long"), (f"{ONE} {ONE}", f"{ONE} {OTHER}")],
 )
-def test_what_must_not_differ_is_told(shown: str, printed: str) -> None:
+def test_a_difference_that_must_not_be_is_reported(shown: str, printed: str) -> None:
     assert likeness(shown, printed) is None
 
 

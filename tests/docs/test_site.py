@@ -72,7 +72,7 @@ def test_the_site_builds_and_no_link_is_broken(tmp_path: Path) -> None:
 
 
 def test_nothing_of_the_site_is_fetched_from_others(tmp_path: Path) -> None:
-    """A reader behind a firewall sees all of it, and nobody counts who reads it."""
+    """A reader behind a firewall sees all of it, and no one counts the readers."""
     pytest.importorskip("mkdocs")
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, capture_output=True, timeout=55, check=True)

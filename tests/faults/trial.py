@@ -92,7 +92,7 @@ class Trial:
         assert not report.violations, (
             "\n".join(map(str, report.violations[:20])) + "\n" + self._told(report, events)
         )
-        heard = {event["id"]: event for event in events if event["what"] == "heard"}
+        heard = {event["id"]: event for event in events if event["what"] == "received"}
         assert all(event["digest"] == rows[id].digest for id, event in heard.items())
         return report
 

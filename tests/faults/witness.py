@@ -52,7 +52,7 @@ class Witness:
             given[id] = handle.result() if error is None else error
             body = "" if error is not None else digest(encode(given[id], root="result"))
             self._told[id] = int(handle.state.number)
-            self._note("heard", id=id, state=self._told[id], digest=body)
+            self._note("received", id=id, state=self._told[id], digest=body)
         return given
 
     def cancel(self, tasks: Tasks) -> list[tq.State]:

@@ -2,12 +2,12 @@
 
 Events are dicts with ``t``, ``who``, ``what`` and mostly ``id``. Who says what:
 
-    client   submitting (once?) · acknowledged · cancel-confirmed · heard (state, digest) · read (before, state)
+    client   submitting (once?) · acknowledged · cancel-confirmed · received (state, digest) · read (before, state)
     master   submitted · leased · ended (outcome, state) · returned (state) · accepted (digest) · cancelled · expired ·
              revived
     worker   started (number) · computed (outcome, digest)
 
-An attempt is numbered twice: ``attempt`` counts leases and is the fence, ``number`` is what the task is told and leaves out
+An attempt is numbered twice: ``attempt`` counts leases and is the fence, ``number`` is what the task sees and leaves out
 the leases that were returned unstarted.
 
 ``final`` is what the store says at the end: id -> Final. A task brought back by hand (``revived``) begins a
@@ -66,7 +66,7 @@ def check(events: Iterable[Event], final: Mapping[Any, Final]) -> Report:
         starts += judge.starts
         extra += max(0, judge.starts - judge.lives)
     unasked = [id for id in final if not any(event["what"] == "submitting" for event in of_task[id])]
-    violations += [Violation("H2", id, "the store has a task that nobody submitted") for id in unasked]
+    violations += [Violation("H2", id, "the store has a task that was not submitted") for id in unasked]
     return Report(violations, len(of_task), starts, extra)
 
 
@@ -85,7 +85,7 @@ class _Judge:
         self._starts_of_life = 0
         self._returned: set[int] = set()  # attempts that were handed back as unstarted
         self._computed: dict[int, str] = {}
-        self._heard: dict[tuple[int, str], str] = {}  # per life: (state, digest): who
+        self._received: dict[tuple[int, str], str] = {}  # per life: (state, digest): who
 
     def take(self, event: Event) -> None:
         handler = getattr(self, "_on_" + event["what"].replace("-", "_"), None)
@@ -125,21 +125,21 @@ class _Judge:
         if self.lives == 1 or self._state == CANCELLED:  # else it speaks of a life that is over
             self._cancel_confirmed = True
 
-    def _on_heard(self, event: Event) -> None:
+    def _on_received(self, event: Event) -> None:
         state = event["state"]
         if state < 0:
             if self._acknowledged:
-                self._fail("H1", f"{event['who']} was told that nobody knows it")
+                self._fail("H1", f"{event['who']} got the answer that it is unknown")
             return
         answer = (state, event["digest"])
-        self._heard.setdefault(answer, event["who"])
-        if len(self._heard) > 1 and self.lives == 1:
-            self._fail("H10", f"two answers for one task: {sorted(self._heard)}")
+        self._received.setdefault(answer, event["who"])
+        if len(self._received) > 1 and self.lives == 1:
+            self._fail("H10", f"two answers for one task: {sorted(self._received)}")
 
     def _on_read(self, event: Event) -> None:
         before = event["before"]
         if self.lives == 1 and before is not None and before >= TERMINAL and event["state"] != before:
-            self._fail("H12", f"it was told to be {before}, a later read says {event['state']}")
+            self._fail("H12", f"it was read as {before}, a later read says {event['state']}")
 
     # what the master says
 
@@ -186,7 +186,7 @@ class _Judge:
     def _on_revived(self, event: Event) -> None:
         self.lives += 1
         self._state, self._cancel_confirmed, self._starts_of_life = None, False, 0
-        self._heard.clear()
+        self._received.clear()
 
     def _end(self, state: int) -> None:
         if self._state is not None:
@@ -210,12 +210,10 @@ class _Judge:
         number = event.get("number")
         if number is not None:
             if number != attempt - sum(one < attempt for one in self._returned):
-                self._fail("H13", f"attempt {attempt} was told that it is number {number}")
+                self._fail("H13", f"attempt {attempt} saw that it is number {number}")
             earlier = sum(one < attempt for one in self._started)
             if number <= earlier:
-                self._fail(
-                    "H13", f"attempt {attempt} was told that it is number {number}, after {earlier} starts"
-                )
+                self._fail("H13", f"attempt {attempt} saw that it is number {number}, after {earlier} starts")
         self._started.add(attempt)
 
     def _on_computed(self, event: Event) -> None:

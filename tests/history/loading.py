@@ -2,7 +2,7 @@
 
 ::
 
-    *.jsonl of all processes ──► read ──► certain: transactions nobody saw committed are kept or dropped ──► check
+    *.jsonl of all processes ──► read ──► certain: transactions not seen committed are kept or dropped ──► check
     the store's file         ──► final ──────┘
 
 A master that is killed during a commit leaves events of a transaction without ``committed``: they happened

@@ -47,8 +47,8 @@ def ended(attempt: int, outcome: OutcomeNumber, state: StateNumber = StateNumber
     return said("ended", attempt=attempt, outcome=int(outcome), state=int(state))
 
 
-def heard(state: StateNumber, digest: str = "") -> Said:
-    return said("heard", state=int(state), digest=digest)
+def received(state: StateNumber, digest: str = "") -> Said:
+    return said("received", state=int(state), digest=digest)
 
 
 def read(state: StateNumber, before: StateNumber | None = None) -> Said:
@@ -64,7 +64,7 @@ LOST_ONCE = [leased(1), started(1), ended(1, OutcomeNumber.LOST)]
 DONE = Final(StateNumber.SUCCEEDED, 1, "d")
 DONE_AT_TWO = DONE._replace(attempt=2)
 GONE = Final(StateNumber.CANCELLED, 0, "")
-GOOD = [*BEGIN, leased(1), started(1), computed(1), accepted(1), heard(StateNumber.SUCCEEDED, "d")]
+GOOD = [*BEGIN, leased(1), started(1), computed(1), accepted(1), received(StateNumber.SUCCEEDED, "d")]
 SECOND = [leased(2), started(2), computed(2), accepted(2)]
 
 
@@ -78,7 +78,7 @@ class Case(NamedTuple):
 KEEPING = [
     Case("H1", GOOD, DONE, "acknowledged, and there"),
     Case("H1", [SUBMITTING], None, "never acknowledged, and not there"),
-    Case("H2", GOOD, DONE, "somebody asked for it"),
+    Case("H2", GOOD, DONE, "it was asked for"),
     Case("H2", [SUBMITTING, SUBMITTED, CANCELLED], GONE, "asked for, its acknowledgement lost"),
     Case("H3", [*BEGIN, EXPIRED], Final(StateNumber.EXPIRED, 0, ""), "it ended once"),
     Case(
@@ -99,7 +99,7 @@ KEEPING = [
         "handed back unstarted, started once",
     ),
     Case("H9", [*BEGIN, leased(1), returned(1), *SECOND], DONE_AT_TWO, "never begun"),
-    Case("H10", [*GOOD, heard(StateNumber.SUCCEEDED, "d")], DONE, "the same answer twice"),
+    Case("H10", [*GOOD, received(StateNumber.SUCCEEDED, "d")], DONE, "the same answer twice"),
     Case("H11", [*BEGIN, CANCELLED, CONFIRMED], GONE, "cancelled and confirmed"),
     Case("H11", [*GOOD, read(StateNumber.SUCCEEDED)], DONE, "done before it could be cancelled"),
     Case("H12", [*GOOD, read(StateNumber.SUCCEEDED, StateNumber.SUCCEEDED)], DONE, "read again"),
@@ -117,16 +117,16 @@ BREAKING = [
     Case("H1", BEGIN, None, "acknowledged, and not there"),
     Case(
         "H1",
-        [*GOOD[:-1], said("heard", state=-1, digest="")],
+        [*GOOD[:-1], said("received", state=-1, digest="")],
         DONE,
-        "acknowledged, and a client is told that nobody knows it",
+        "acknowledged, and a client gets the answer that it is unknown",
     ),
-    Case("H2", [SUBMITTED, leased(1), accepted(1)], DONE, "nobody asked for it"),
+    Case("H2", [SUBMITTED, leased(1), accepted(1)], DONE, "it was not asked for"),
     Case("H3", [*BEGIN, leased(1)], Final(StateNumber.RUNNING, 1, ""), "it never ended"),
     Case("H3", [*BEGIN, CANCELLED, EXPIRED], Final(StateNumber.EXPIRED, 0, ""), "it ended twice"),
     Case("H3", [*BEGIN, CANCELLED], Final(StateNumber.EXPIRED, 0, ""), "the store remembers another end"),
     Case("H3", [*BEGIN, CANCELLED, leased(1)], GONE._replace(attempt=1), "leased after its end"),
-    Case("H4", [*GOOD[:5], computed(1, "other"), *GOOD[6:]], DONE, "accepted what nobody computed"),
+    Case("H4", [*GOOD[:5], computed(1, "other"), *GOOD[6:]], DONE, "accepted what was not computed"),
     Case("H4", GOOD, DONE._replace(digest="other"), "the store keeps another result"),
     Case("H5", [*BEGIN, *LOST_ONCE, leased(2), accepted(1)], DONE_AT_TWO, "a late result was accepted"),
     Case(
@@ -148,28 +148,28 @@ BREAKING = [
         DONE_AT_TWO,
         "handed back, and started all the same",
     ),
-    Case("H10", [*GOOD, heard(StateNumber.SUCCEEDED, "other")], DONE, "another result for another reader"),
-    Case("H10", [*GOOD, heard(StateNumber.FAILED)], DONE, "another end for another reader"),
+    Case("H10", [*GOOD, received(StateNumber.SUCCEEDED, "other")], DONE, "another result for another reader"),
+    Case("H10", [*GOOD, received(StateNumber.FAILED)], DONE, "another end for another reader"),
     Case("H11", [*BEGIN, leased(1), CONFIRMED, accepted(1)], DONE, "accepted after the cancel"),
     Case("H12", [*GOOD, read(StateNumber.RUNNING, StateNumber.SUCCEEDED)], DONE, "a read behind the result"),
     Case(
         "H13",
         [*BEGIN, leased(1), returned(1), leased(2), started(2, 2), *SECOND[2:]],
         DONE_AT_TWO,
-        "told that it is a repetition, and never begun before",
+        "it sees that it is a repetition, and never began before",
     ),
     Case(
         "H13",
         [*BEGIN, *LOST_ONCE, leased(2), started(2, 1), *SECOND[2:]],
         DONE_AT_TWO,
-        "told that it is the first, and begun before",
+        "it sees that it is the first, and began before",
     ),
 ]
 
 
 def history(story: list[Said], id: str = ID, since: float = 0.0) -> list[Event]:
     return [
-        {"t": since + place, "who": "somebody", "what": what, "id": id, **fields}
+        {"t": since + place, "who": "a process", "what": what, "id": id, **fields}
         for place, (what, fields) in enumerate(story)
     ]
 

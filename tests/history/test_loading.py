@@ -1,4 +1,4 @@
-"""Histories from files: lines cut off by a kill, and transactions of which nobody knows whether they were."""
+"""Histories from files: lines cut off by a kill, and transactions whose outcome is unknown."""
 
 from __future__ import annotations
 

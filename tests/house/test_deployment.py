@@ -93,7 +93,7 @@ def test_the_image_starts_a_master_that_everybody_reaches_with_its_pages_on_loop
     assert settings.data == Path(volume)
 
 
-def test_the_image_is_probed_where_it_serves_and_runs_as_nobody_special() -> None:
+def test_the_image_is_probed_where_it_serves_and_runs_as_an_ordinary_user() -> None:
     text = DOCKERFILE.read_text("utf-8")
     assert f"http://{image_environment()['TQ_HTTP']}/livez" in text
     assert re.search(r"^USER [1-9]\d+:[1-9]\d+$", text, re.MULTILINE)
@@ -141,7 +141,7 @@ def test_pods_are_probed_where_they_serve() -> None:
         assert {ports[probe["port"]] for probe in probes.values()} == {settings.http.port}
 
 
-def test_pods_run_as_nobody_special() -> None:
+def test_pods_run_as_an_ordinary_user() -> None:
     for spec, container in pods():
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["automountServiceAccountToken"] is False
@@ -154,7 +154,7 @@ def test_there_is_one_master() -> None:
     assert stateful["spec"]["replicas"] == 1
 
 
-def test_the_secret_as_shipped_lets_nobody_in() -> None:
+def test_the_secret_as_shipped_lets_no_one_in() -> None:
     from tq.common.auth.keys import check_authkey_strength
     from tq.common.errors import ConfigError
 

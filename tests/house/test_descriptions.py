@@ -13,7 +13,7 @@ OWN = {"common/values/brief.py", "common/errors.py"}  # itself; and below it, of
 
 
 def shortened(text: str) -> list[int]:
-    """Lines of f-strings that make a whole ``repr`` to show its beginning: of what nobody knows how large it is."""
+    """Lines of f-strings that make a whole ``repr`` to show its beginning: of a value of unknown size."""
     return [
         node.lineno
         for node in nodes(parsed(text))

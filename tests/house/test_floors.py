@@ -16,7 +16,7 @@ class Advisory(NamedTuple):
     what: str
 
 
-# As of 2026-11. Whoever reads of another adds it here, and the test says which floor to raise.
+# As of 2026-11. Add a new one here, and the test says which floor to raise.
 KNOWN_BAD = [
     Advisory("aiosmtpd", "1.4.5", "CVE-2024-27305: a second message smuggled into one"),
     Advisory("aiosmtpd", "1.4.6", "CVE-2024-34083: commands sent before STARTTLS are taken after it"),

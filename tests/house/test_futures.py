@@ -25,7 +25,7 @@ DROPPABLE: Final = {
     (
         "client/stdlib/proxies.py",
         "start_call",
-    ): "a master lets go of the object by itself when this node is gone",
+    ): "a master drops the object by itself when this node is gone",
     (
         "client/stdlib/submission_queue.py",
         "call",

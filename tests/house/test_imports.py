@@ -89,7 +89,7 @@ MASTER_EXCEPTIONS = {
         "tasks.queries",
         "workers.membership",
     ): "how many reasons are looked for depends on how many workers there are",
-    ("tasks.shown", "workers.membership"): "which tasks run is told by workers",
+    ("tasks.shown", "workers.membership"): "workers report which tasks run",
     (
         "workers.calls",
         "items.consumers",

@@ -241,7 +241,7 @@ class Oracle:
 
     def heard(self, client: Client, id: bytes, state: int, digest: str) -> None:
         self.told[id] = state
-        self.note("heard", id=id, state=state, digest=digest, who=client.process.name)
+        self.note("received", id=id, state=state, digest=digest, who=client.process.name)
 
     def read(self, id: bytes, before: int | None, state: int) -> None:
         self.note("read", id=id, before=before, state=state, who="client")

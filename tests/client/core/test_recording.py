@@ -36,12 +36,12 @@ def test_submits_and_outcomes_are_written_down(history: Path, app: tq.App, maste
     assert [event["what"] for event in recorded] == [
         "submitting",
         "acknowledged",
-        "heard",
+        "received",
         "submitting",
         "acknowledged",
     ]
     assert [event["once"] for event in recorded if event["what"] == "submitting"] == [False, True]
-    [outcome] = [event for event in recorded if event["what"] == "heard"]
+    [outcome] = [event for event in recorded if event["what"] == "received"]
     assert (outcome["state"], outcome["digest"]) == (tq.State.SUCCEEDED.number, digest(encode(8)))
 
 
