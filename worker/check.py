@@ -108,7 +108,7 @@ async def _check_modules(found: Checkup, settings: WorkerSettings) -> None:
     except TqError as error:
         found.fail("tasks", str(error))
     else:
-        names = [f"{name}  (queue {queue})" for name, queue in supervisor.runners.tasks]
+        names = [f"{name}  (queue {queue})" for name, queue in supervisor.tasks]
         more = [f"… and {len(names) - TASKS_SHOWN} more"] if len(names) > TASKS_SHOWN else []
         found.ok("tasks", "\n".join([*names[:TASKS_SHOWN], *more]))
     finally:
