@@ -21,6 +21,7 @@ from ..common.runtime.command_line import OneScreen, only_checks, show
 from ..common.runtime.config import HERE, MasterSettings, load_settings
 from ..common.runtime.event_loop import run_loop
 from ..common.runtime.exposition import Exposition, is_available, missing
+from ..common.runtime.garbage import freeze_started
 from ..common.runtime.health import Attendant, MakePage, OnLag
 from ..common.runtime.hiding import hide_process
 from ..common.runtime.logs import EventLog
@@ -140,6 +141,7 @@ async def _serve(
             await gateway.listen(gateway_options.address)
         _handle_signals(stop, log)
         write_line(_banner(resources, address, with_authkey))
+        freeze_started()
         log.event("master.started", address=str(address), pid=os.getpid())
         attendant.ready()
         await stop.wait()

@@ -21,6 +21,7 @@ from ..common.runtime.config import HERE, WorkerSettings, load_settings
 from ..common.runtime.discovery import find_dev
 from ..common.runtime.event_loop import run_loop
 from ..common.runtime.exposition import Exposition, is_available, missing
+from ..common.runtime.garbage import freeze_started
 from ..common.runtime.health import Attendant, MakePage, OnLag
 from ..common.runtime.hiding import hide_process
 from ..common.runtime.logs import EventLog
@@ -138,6 +139,7 @@ async def _work(settings: WorkerSettings, credential: Credential, log: EventLog,
             write_line(_banner(settings, supervisor.tasks))
         else:  # the banner is for people: whoever watches has one of its own
             event_pipe.serves([name for name, _ in supervisor.tasks])
+        freeze_started()
         log.event("worker.started", slots=settings.slots, tasks=len(supervisor.tasks), pid=os.getpid())
         attendant.ready()
         code = await supervisor.run()

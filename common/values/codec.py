@@ -227,11 +227,14 @@ def decode_work(
 
 
 def _work(value: Any) -> tuple[list[Any], dict[str, Any], str | None]:
-    match value:
-        case [list(args), dict(kwargs)] if not kwargs or all(type(name) is str for name in kwargs):
-            return args, kwargs, None
-        case [list(items), dict(kwargs), "map" | "starmap" as style] if not kwargs:
-            return items, kwargs, style
+    # By types and not by a pattern, which takes ten times as long: this is done for every task.
+    if type(value) is list and 2 <= len(value) <= 3 and type(value[0]) is list and type(value[1]) is dict:
+        args, kwargs = value[0], value[1]
+        if len(value) == 2:
+            if not kwargs or all(type(name) is str for name in kwargs):
+                return args, kwargs, None
+        elif not kwargs and type(value[2]) is str and value[2] in ("map", "starmap"):
+            return args, kwargs, value[2]
     raise DecodeError("these bytes are not the arguments of a call")
 
 

@@ -14,6 +14,7 @@ touches no socket, thread or clock: a shell hands it time and carries out its ef
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
@@ -56,6 +57,7 @@ class Engine:
         self._leaving: dict[Session, None] = {}  # said goodbye; gone when what they asked before is done
         self._inbox, self._jobs = Inbox(), Jobs()
         self._replies: list[Call] = []
+        self._numbers = itertools.count(1)  # of transactions
         self._stalls = Stalls(core)
         self.presence.tell(parts)
         self._parts = Parts([self.presence, *parts], core.agenda)
@@ -170,7 +172,7 @@ class Engine:
         self.now = now = self.timeline.look(now)
         self.work.begin()
         self._parts.begin()
-        transaction = Transaction()
+        transaction = Transaction(next(self._numbers))
         self._jobs.take_notes(self._report_bug)
         self._stalls.look(now)
         try:
@@ -236,10 +238,7 @@ class Engine:
         self._jobs.committed()
         if transaction.chore is not None and not transaction.failed:
             self.trouble.succeeded(transaction.chore, self.now)
-        for call in transaction.replies:
-            session = call.session
-            if session.open and session.settle(call.call_id) is not None:
-                session.wire.send(call.frame or session.wire.encode(call))
+        transaction.send_answers()
         self._close_sessions()
 
     def commit_failed(self, transaction: Transaction, error: StoreError) -> None:
@@ -255,7 +254,7 @@ class Engine:
             if not self.work.is_left:
                 self._inbox.add(call)  # for the next one
             elif call.session.open and call.call_id in call.session.calls:
-                transaction.calls.append(call)
+                transaction.add(call)
                 self._run(call)
 
     def _run(self, call: Call) -> None:
@@ -294,7 +293,7 @@ class Engine:
             call = self._inbox.pop()
             if not call.session.open or call.call_id not in call.session.calls:
                 continue
-            transaction.calls.append(call)
+            transaction.add(call)
             size += call.size_bytes
             self._run(call)
 

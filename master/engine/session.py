@@ -125,6 +125,7 @@ class Call:
         "abandon",
         "call_id",
         "frame",
+        "performed_in",
         "reads",
         "reply",
         "rows",
@@ -152,6 +153,7 @@ class Call:
         self.reply: tuple[Any, TqError | None] | None = None
         self.frame: bytes | None = None  # the reply encoded, as soon as there is time for it
         self.abandon: Callable[[], None] | None = None  # undoes the parking, when the caller gives up
+        self.performed_in = 0  # the number of a transaction; answered in a later one, it was parked meanwhile
         self._held_bytes = 0
         self._is_final = False
 
@@ -186,6 +188,12 @@ class Call:
 
     def refuse(self, error: TqError) -> None:
         self._write(None, error)
+
+    def send(self) -> None:
+        """Its answer leaves, if somebody still waits for it."""
+        session = self.session
+        if session.open and session.settle(self.call_id) is not None:
+            session.wire.send(self.frame or session.wire.encode(self))
 
     def meets_bug(self, error: Exception) -> bool:
         """It is refused for good, whatever becomes of its transaction: asked again, it would meet the bug again. Whether it

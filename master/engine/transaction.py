@@ -12,9 +12,27 @@ from .trouble import Chore, Turn
 class Transaction:
     """What one transaction did: its answers, and whether it has to be made durable first."""
 
+    number: int
     replies: list[Call] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     changed: bool = False
     failed: bool = False  # it is void, its callers are told so
     turn: Turn = Turn.ALL
     chore: Chore | None = None  # done by itself
+
+    def add(self, call: Call) -> None:
+        """It is performed in this transaction."""
+        call.performed_in = self.number
+        self.calls.append(call)
+
+    def send_answers(self) -> None:
+        """The parked calls first: a worker that waits for tasks, a client that waits for outcomes. Whoever is only told that
+        something is stored has nothing to do with that."""
+        others: list[Call] = []
+        for call in self.replies:
+            if call.performed_in == self.number:
+                others.append(call)
+            else:
+                call.send()
+        for call in others:
+            call.send()

@@ -1,0 +1,33 @@
+"""A started program is frozen: the collector looks at what came later, and still finds circles in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PROGRAM = """
+import gc, weakref
+from tq.common.runtime.garbage import THRESHOLDS, freeze_started
+
+class Node: pass
+
+def circle():
+    node = Node()
+    node.self = node
+    return weakref.ref(node)
+
+early = circle()
+freeze_started()
+assert early() is None, "collected before"
+assert gc.get_freeze_count() > 1_000
+assert gc.get_threshold() == THRESHOLDS
+late = circle()
+for _ in range(THRESHOLDS[0] // 1_000 + 1):
+    kept = [[] for _ in range(1_000)], globals().get("kept")
+assert late() is None, "collected by itself"
+"""
+
+
+def test_what_has_started_is_frozen_and_circles_that_come_later_are_collected() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
