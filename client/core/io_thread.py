@@ -1,24 +1,22 @@
-"""The I/O thread of an App: an event loop of its own that owns the pending and the line to the master.
+"""The I/O thread of an App: its own event loop, which owns the pending calls and the connection to the master.
 
 ::
 
-    any thread:  call, watch, forget ──deque──► I/O thread: PendingCalls ◄──► Transport (network, or the supervisor's)
-    any thread:  Future, OutcomeBox         ◄─────────────┘
+    any thread:  call, watch, forget ──deque──► I/O thread: PendingCalls ◄──► Transport ◄── Connector
+    any thread:  Future, OutcomeBox ◄─────────────┘
 
-Owns reconnecting: the first connection is tried for ``connect_seconds``, then everybody who waits gets
-Unreachable; once there has been a connection it is restored without end, as long as anything is open
-(callers have timeouts of their own). A refused key is final: it is told to everybody, now and later.
+It connects when there is work, and reconnects as long as any call or watch is open. When the first connection fails
+(``connector.py``), all open calls and watches get the error. A refused key is final: all later calls get that error too.
 
-Invariants: 1. the pending and the line are touched by the I/O thread only; 2. what any thread posts is
-performed in the order of posting; 3. after ``close`` every future is done;
-4. ``close`` waits for what was insisted on, at most FINISH_SECONDS.
+Invariants: 1. only the I/O thread touches the pending calls and the transport; 2. posted actions are performed in the order
+of posting; 3. after ``close`` every future is done; 4. ``close`` waits for calls with ``until_done``, at most
+FINISH_SECONDS.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import itertools
 import logging
 import threading
 import time
@@ -26,55 +24,50 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from random import SystemRandom
 from typing import Any, Final
 
 from ...common.contract.tasks import OutcomeRow
-from ...common.domain.retry import retry_delay
-from ...common.errors import ProtocolError, QuotaExceeded, Rejected, TqError, Unreachable
+from ...common.errors import Rejected, TqError, Unreachable
 from ...common.runtime.event_loop import loop_factory
-from ...common.wire.connection import CONNECT_SECONDS
+from .connector import Connector
 from .fork import in_child
 from .listener import Listener
 from .pending_calls import TRANSIENT, PendingCalls
 from .transports import CallResult, Opener, Transport
 
-BACKOFF_SECONDS_MIN: Final = 0.05
-BACKOFF_SECONDS_MAX: Final = 5.0
-FINISH_SECONDS: Final = 5.0  # at its end a program waits so long for what it insisted on: a master's restart
-# Not the program's own: what it does with a seed has to be the same with us in it.
-_chance: Final = SystemRandom()
+FINISH_SECONDS: Final = (
+    5.0  # so long a program's end waits for calls with ``until_done``: the restart of a master
+)
 
 CLOSED: Final = "the app was closed before the answer came; what was sent may have been done"
 
 log = logging.getLogger("tq.client")
 
 
-_ending: set[ClientLink] = set()  # told to end, and not there yet
+_ending: set[ClientLink] = set()  # stopping, but not ended yet
 
 
 @atexit.register
 def wait_for_ending() -> None:
-    """Links of apps that nobody holds any more still send what was posted: their threads would die with the program."""
+    """Links of collected apps still send what was posted; as daemons, their threads would die with the program."""
     for link in list(_ending):
         link.close()
 
 
-in_child(_ending.clear)  # their threads are the parent's
+in_child(_ending.clear)  # their threads exist only in the parent
 
 
 class ClientLink:
-    """One App's line in this process. Made on first use; ``close`` ends its thread."""
+    """One App's link to the master in this process. Made on first use; ``close`` ends its thread."""
 
     def __init__(self, opener: Opener, *, stream: str, connect_seconds: float) -> None:
-        self._open_transport, self._connect_seconds = opener, connect_seconds
+        self._connector = Connector(opener, connect_seconds)
         self.stream, self._pending = stream, PendingCalls(stream)
         self._posted: deque[Callable[[], None]] = deque()
         self._wake_due = False
-        self._posted_runs_in = 0  # the I/O thread, while it does what was posted
+        self._posted_runs_in = 0  # id of the I/O thread while it performs posted actions
         self._transport: Transport | None = None
         self._refused: TqError | None = None  # final
-        self._was_connected = False
         self.cluster: str | None = None  # the id of the master, from the first connection on
         self._away_since: float | None = time.monotonic()
         self._loop = (loop_factory() or asyncio.new_event_loop)()
@@ -82,8 +75,6 @@ class ClientLink:
         self._main: asyncio.Task[None] | None = None
         self._closing, self._why_closed = False, CLOSED
         self._finishing = False
-        self._losses = 0  # in a row, on a supervisor's line
-        self._fruitless = 0  # connections in a row that answered no call
         self._resume_due = False
         self._thread = threading.Thread(target=self._run, name="tq-client", daemon=True)
         self._thread.start()
@@ -92,7 +83,7 @@ class ClientLink:
 
     @property
     def watched_tasks(self) -> int:
-        """How many tasks' outcomes are still to come; a moment old at best."""
+        """The number of tasks whose outcomes are still to come; may be slightly outdated."""
         return self._pending.watched_tasks
 
     @property
@@ -112,11 +103,12 @@ class ClientLink:
         ids: Sequence[bytes] = (),
         box: Listener | None = None,
     ) -> Future[Any]:
-        """Make a call; ``box`` gets the outcomes of the tasks ``ids`` that it makes. ``until_done``: it is repeated until the
-        master has done it, in the background too, and ``close`` waits for that, for a while."""
+        """Make a call. ``box`` receives the outcomes of the tasks ``ids`` that it submits. ``until_done``: repeat it until
+        the master has done it, even if the caller no longer waits; ``close`` waits up to FINISH_SECONDS for that."""
         future: Future[Any] = Future()
+        make = self._pending.call
         self.post(
-            lambda: self._pending.call(
+            lambda: make(
                 future,
                 target,
                 method,
@@ -127,22 +119,22 @@ class ClientLink:
                 listener=box,
             )
         )
-        if self._closing:  # the I/O thread may have looked at its post for the last time
+        if self._closing:  # the I/O thread may have performed its last actions already
             settle(future, None, self._closed())
         return future
 
     def watch(self, box: Listener, ids: Sequence[bytes]) -> None:
-        """Put the outcomes of these tasks into a box."""
+        """Deliver the outcomes of these tasks to a box."""
         self.post(lambda: self._pending.watch(box, ids))
         if self._closing:
             box.fail(self._closed())
 
     def forget(self, box: Listener) -> None:
-        """Nobody reads this box any more. Takes no lock: the garbage collector may call it anywhere."""
+        """Stop delivering to this box. Takes no lock, since the garbage collector may call it in any thread at any time."""
         self.post(lambda: self._pending.forget(box))
 
     def close(self, why: str = CLOSED) -> None:
-        """Say goodbye, fail what is open, end the thread."""
+        """Close the connection, fail open calls and watches, end the thread."""
         if not self._closing:
             self._why_closed = why
         self.stop()
@@ -150,16 +142,14 @@ class ClientLink:
             self._thread.join()
 
     def stop(self) -> None:
-        """As ``close``, without waiting for it; the end of the program does."""
+        """As ``close``, but without waiting; the exit of the program waits for it."""
         _ending.add(self)
         self._closing = True
         self._wake(self._finish)
 
     def abandon_in_child(self) -> None:
-        """After a fork, in the child, where the thread does not exist: let go of the parent's connection.
-
-        Boxes that were being filled fail; their tasks are watched anew by whoever reads on.
-        """
+        """After a fork, in the child, which has no I/O thread: drop the parent's connection and fail the boxes that wait
+        for outcomes; their next wait watches the tasks again."""
         if self._transport is not None:
             self._transport.abandon_in_child()
         self._pending.give_up(Unreachable("this process was forked while it waited; wait again"))
@@ -168,22 +158,21 @@ class ClientLink:
                 box.fail(error)
 
     def post(self, action: Callable[[], None]) -> bool:
-        """Have something done in the I/O thread, in the order of posting; False when that may be over.
+        """Perform an action in the I/O thread, in the order of posting; False when that thread may have ended.
 
-        What is posted by something that is being done is a part of it: behind what others post meanwhile, it
-        would be out of order.
+        An action that posts another one performs it directly: behind posts of other threads it would be out of order.
         """
         if self._posted_runs_in == threading.get_ident():
             action()
             return True
         self._posted.append(action)
-        if not self._wake_due:  # one wake-up for all that is posted until it is heard
+        if not self._wake_due:  # one for all that is posted before the loop runs: each is a system call
             self._wake_due = True
             self._wake(self._run_posted)
         return not self._closing
 
     def _wake(self, callback: Callable[[], None]) -> None:
-        with suppress(RuntimeError):  # the loop is closed: close() has failed everything, or does so now
+        with suppress(RuntimeError):  # the loop is closed: close() fails everything that is open
             self._loop.call_soon_threadsafe(callback)
 
     def _closed(self) -> Unreachable:
@@ -195,16 +184,15 @@ class ClientLink:
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner, suppress(asyncio.CancelledError):
                 runner.run(self._serve())
-        except (
-            RuntimeError
-        ):  # Python 3.12 starts no thread at its end, and asyncio wants one if it looked up a name
+        except RuntimeError:
+            # At its exit Python 3.12 starts no more threads, but asyncio's shutdown wants one if a name was looked up.
             if not self._closing:
                 raise
         finally:
             _ending.discard(self)
 
     def _finish(self) -> None:
-        """End, as soon as what was insisted on is done."""
+        """End as soon as all calls with ``until_done`` are done, at the latest after FINISH_SECONDS."""
         if not self._finishing:
             self._finishing = True
             self._run_posted()
@@ -219,11 +207,10 @@ class ClientLink:
         try:
             while True:
                 await self._has_work.wait()
-                line = await self._connect()
-                if line is not None:
-                    await self._use(line)
-                    if self._fruitless:  # a master that admits us and hangs up is not asked again at once
-                        await asyncio.sleep(_pause_seconds(self._fruitless))
+                transport = await self._connect()
+                if transport is not None:
+                    await self._use(transport)
+                    await self._connector.pause_if_fruitless()
         finally:
             if self._transport is not None:
                 self._transport.close("the client closed its app")
@@ -232,50 +219,34 @@ class ClientLink:
             self._flush()
 
     async def _connect(self) -> Transport | None:
-        """A line; None when everybody was told that there will be none."""
-        now = self._loop.time
-        deadline = None if self._was_connected else now() + self._connect_seconds
-        for attempt in itertools.count(1):
-            rest = self._connect_seconds if deadline is None else max(0.001, deadline - now())
-            rest = min(rest, CONNECT_SECONDS)  # one that falls silent half-way leaves time for another
-            pause = _pause_seconds(attempt)
-            try:
-                return await self._open_transport(self._on_result, rest)
-            except Rejected as error:
+        """A transport; None when all open calls and watches were failed instead."""
+        try:
+            return await self._connector.open(self._on_result)
+        except TqError as error:
+            if isinstance(error, Rejected):
                 self._refused = error
-                self._give_up(error)
-                return None
-            except (Unreachable, ProtocolError, QuotaExceeded) as error:
-                stranger = isinstance(error, ProtocolError)
-                if deadline is not None and (stranger or now() + pause > deadline):
-                    self._give_up(error)
-                    return None
-                log.debug("attempt %d: %s", attempt, error)
-            await asyncio.sleep(pause)
-        return None
+            self._run_posted()
+            self._pending.give_up(error)
+            self._flush()
+            return None
 
-    async def _use(self, line: Transport) -> None:
-        if self._was_connected:
+    async def _use(self, transport: Transport) -> None:
+        if self._connector.was_connected:
             log.info("connected again")
-        self._transport, self._was_connected, self._away_since = line, True, None
-        self.cluster = line.cluster
+        self._transport, self._connector.was_connected, self._away_since = transport, True, None
+        self.cluster = transport.cluster
         self._pending.connected()
-        self._fruitless += 1
+        self._connector.fruitless += 1  # until a call is answered
         self._flush()
-        reason = await line.wait_gone()
+        reason = await transport.wait_gone()
         self._transport, self._away_since = None, time.monotonic()
         self._pending.disconnected()
         self._flush()
         if self._pending.has_work:
-            log.warning("%s; what is open goes on as soon as there is a connection again", reason)
-
-    def _give_up(self, error: TqError) -> None:
-        self._run_posted()
-        self._pending.give_up(error)
-        self._flush()
+            log.warning("%s; open calls continue as soon as there is a connection again", reason)
 
     def _run_posted(self) -> None:
-        """Everything posted, then the effects of it all at once."""
+        """Perform all posted actions, then their effects together: calls of one turn share a write to the socket."""
         self._wake_due = False
         self._posted_runs_in = threading.get_ident()
         while self._posted:
@@ -287,26 +258,25 @@ class ClientLink:
 
     def _on_result(self, report: CallResult) -> None:
         if not isinstance(report.error, Unreachable):
-            self._fruitless = 0
+            self._connector.fruitless = 0
         if report.error is None:
-            self._losses = 0
+            self._connector.losses = 0
             self._pending.answered(report.number, report.value)
         elif isinstance(report.error, Unreachable):
             self._pending.lost(report.number)
             self._resume_soon()
         else:
             self._pending.refused(report.number, report.error)
-            if isinstance(report.error, TRANSIENT):  # the master forgets what was watched: say it again
+            if isinstance(report.error, TRANSIENT):  # the master has dropped the watches: watch again
                 self._resume_soon()
         self._flush()
 
     def _resume_soon(self) -> None:
-        """A supervisor's line outlives the connection behind it: go on as after a reconnect, for all calls
-        that were lost together once. A network line that loses calls is gone, and ``_use`` sees to it."""
+        """After a loss on a supervisor's connection, which survives the loss: continue as after a reconnect, once for all
+        calls lost together. A network connection that loses calls is closed, and ``_use`` handles that."""
         if self._transport is not None and not self._transport.is_gone and not self._resume_due:
             self._resume_due = True
-            self._losses += 1
-            self._loop.call_later(_pause_seconds(self._losses), self._resume)
+            self._loop.call_later(self._connector.pause_after_loss(), self._resume)
 
     def _resume(self) -> None:
         self._resume_due = False
@@ -315,7 +285,7 @@ class ClientLink:
             self._flush()
 
     def _flush(self) -> None:
-        """Perform the pending's effects."""
+        """Perform the effects of the pending calls: send, settle, deliver."""
         pending = self._pending
         if self._transport is not None:
             for call in pending.take_outgoing():
@@ -335,17 +305,12 @@ class ClientLink:
             self._cancel()
 
     def _deliver(self, box: Listener, rows: Sequence[OutcomeRow]) -> None:
-        """Outcomes, to whoever waits for them."""
+        """Give outcomes to their box; a subclass records them first."""
         box.put(rows)
 
 
-def _pause_seconds(failures: int) -> float:
-    """How long to wait after so many failures in a row; spread, so that clients do not come back in step."""
-    return retry_delay(failures, BACKOFF_SECONDS_MIN, BACKOFF_SECONDS_MAX, _chance.random())
-
-
 def settle(future: Future[Any], value: Any, error: BaseException | None) -> None:
-    """Finish a future unless somebody was faster: an ``await`` that was cancelled, or a close."""
+    """Complete a future, unless a cancelled ``await`` or ``close`` did so first."""
     with suppress(InvalidStateError):
         if error is None:
             future.set_result(value)

@@ -21,7 +21,6 @@ METHODS_MAX: Final = 25
 LARGE: Final[dict[str, tuple[int, int]]] = {
     "client/app.py:App": (250, 26),
     "client/cli/map/run.py:Run": (280, 25),
-    "client/core/io_thread.py:ClientLink": (280, 25),
     "common/wire/connection.py:CallerConnection": (280, 25),
     "master/engine/engine.py:Engine": (320, 30),
 }

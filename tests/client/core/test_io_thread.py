@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import tq
-from tq.client.core import io_thread
+from tq.client.core import connector
 from tq.client.core.io_thread import ClientLink
 from tq.client.core.pending_calls import PendingCall
 from tq.client.core.transports import CallResult, Transport
@@ -384,7 +384,7 @@ def test_a_master_that_admits_and_hangs_up_is_asked_after_growing_pauses_until_i
         pauses.append(failures)
         return 0.0
 
-    monkeypatch.setattr(io_thread, "_pause_seconds", pause)
+    monkeypatch.setattr(connector, "_pause_seconds", pause)
     future = submit(link)
     for _ in range(4):
         transport = opener.transport()
