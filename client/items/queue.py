@@ -124,9 +124,8 @@ class SimpleQueue:
             stored = self._waited(answer, block, deadline)
         except TimeoutError:
             stored = self._given_up("give_up_put", UNKNOWN, name, number)
-        except (
-            BaseException
-        ):  # Ctrl-C: the item must not be stored after the caller was interrupted, if we can prevent it
+        except BaseException:
+            # Ctrl-C: the item must not be stored after the caller was interrupted, if we can prevent it.
             self._start_until_done("give_up_put", name, number)
             raise
         if stored is not UNKNOWN:

@@ -207,9 +207,8 @@ class Executor(StandardExecutor):
         futures: deque[TaskFuture[Any]] = deque()
         try:
             futures.extend(self._send(remote, work) for work in islice(works, buffersize))
-        except (
-            BaseException
-        ):  # from an iterable or an unsendable value: the caller never gets the other results
+        except BaseException:
+            # From an iterable or an unsendable value: the caller never gets the other results.
             self._cancel(futures)
             raise
         return self._results(remote, futures, works, deadline, chunksize > 1)

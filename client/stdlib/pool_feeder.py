@@ -193,9 +193,8 @@ class Feeder:
                 feed.sent += 1
             else:
                 return
-        except (
-            Exception
-        ) as error:  # from the user's iterable, or ours: it becomes the last result of this feed
+        except Exception as error:
+            # From the user's iterable, or ours: it becomes the last result of this feed.
             feed.result.chunk_failed(feed.sent, error)
             feed.sent += 1
         self._feeds.remove(feed)
@@ -209,9 +208,8 @@ class Feeder:
             self._submissions.send(remote.name, remote.choice, payload(blobs), chunk_result, blobs)
         except Exception as error:  # an unsendable value, or no address: it becomes the chunk's result
             chunk_result.give_up(_terminated() if self._terminated else error)
-        if (
-            self._terminated
-        ):  # terminate() may have collected the pending chunks just before this one was sent
+        if self._terminated:
+            # terminate() may have collected the pending chunks just before this one was sent.
             self._give_up([chunk_result])
 
     def _give_up(self, chunks: list[ChunkResult]) -> None:

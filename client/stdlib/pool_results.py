@@ -46,9 +46,8 @@ class ChunkResult:
             value = outcome.value(self.task, self._session)
         except TaskError as error:
             self.give_up(rebuilt(error))
-        except (
-            Exception
-        ) as error:  # no such task, or a value that cannot be decoded here: its class may raise anything
+        except Exception as error:
+            # No such task, or a value that cannot be decoded here: its class may raise anything.
             self.give_up(error)
         else:
             if self._claim():

@@ -392,9 +392,8 @@ def _raised(body: bytes) -> BaseException:
 
 def _drop(session: ClientSession, ident: bytes, pid: int, was_pickled: list[bool]) -> None:
     if os.getpid() == pid and not was_pickled:
-        with suppress(
-            TqError, RuntimeError
-        ):  # the link is closed, and then the master drops the object by itself
+        # A closed link raises; then the master drops the object by itself, with this node.
+        with suppress(TqError, RuntimeError):
             session.start_call(TARGET, "drop", ident)
 
 

@@ -229,9 +229,8 @@ class SubmissionQueue:
                     receiver.ended(end)
                 else:
                     receiver.failed(end)
-            except (
-                BaseException
-            ):  # such as SystemExit in a callback: the other receivers must still be called
+            except BaseException:
+                # Such as SystemExit in a callback: the other receivers must still be called.
                 log.exception("a callback raised")
             self._receivers.pop(id, None)
         with self._changed:

@@ -160,11 +160,8 @@ class Sending:
             self._open[id] = number
             try:
                 payload, blobs = self._payload(number)
-            except (
-                UnfitRecipient,
-                NotSerializable,
-                OSError,
-            ) as error:  # a file that was there when all was checked
+            except (UnfitRecipient, NotSerializable, OSError) as error:
+                # The file existed when everything was checked.
                 self._inbox.put([Unsent(id, str(error))])
                 continue
             if tasks and size + len(payload) > CHUNK_BYTES:
@@ -248,14 +245,13 @@ class Sending:
         )
 
     def _settle(self) -> None:
-        """Look at the calls that are answered. Raises what is not the fault of a task."""
+        """Settle the answered calls. Raises errors that no task caused."""
         while self._under_way and self._under_way[0][2].done():
             self._settle_first()
         while self._inbox.errors:
             failure = self._inbox.errors.popleft()
-            if not isinstance(
-                failure, (InvalidArgument, TaskConflict, UnknownBlob)
-            ):  # the refused call has reported those already
+            # The refused call has reported errors of single tasks already.
+            if not isinstance(failure, (InvalidArgument, TaskConflict, UnknownBlob)):
                 raise failure
 
     def _settle_first(self) -> None:

@@ -35,9 +35,8 @@ class Wakeup:
         os.set_blocking(self._write, False)
 
     def wake(self) -> None:
-        with contextlib.suppress(
-            BlockingIOError, OSError
-        ):  # full: the loop is awake already; closed: it has ended
+        # A full pipe means that the loop is awake already, a closed one that it has ended.
+        with contextlib.suppress(BlockingIOError, OSError):
             os.write(self._write, b"!")
 
     def wait(self, interests: dict[int, int], seconds: float) -> dict[int, int]:

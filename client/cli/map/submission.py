@@ -97,9 +97,8 @@ class ItemSubmission:
                 self._call([task])
         while self._box.errors:
             failure = self._box.errors.pop()
-            if not isinstance(
-                failure, (InvalidArgument, TaskConflict)
-            ):  # the refused call has reported those already, above
+            # The refused call, above, has reported errors of single tasks already.
+            if not isinstance(failure, (InvalidArgument, TaskConflict)):
                 raise failure
         return refused
 
