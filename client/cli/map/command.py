@@ -23,7 +23,8 @@ from .items import InputFormat, Item
 from .journal import Journal
 from .output import Output
 from .printing import Printer
-from .run import Counts, Ending, Run
+from .results import Counts
+from .run import Ending, Run
 from .screen import screen
 from .source import STDIN, Source
 from .stopping import Wakeup

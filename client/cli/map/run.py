@@ -19,10 +19,11 @@ from ....common.domain.model import StateNumber
 from ....common.errors import NotSerializable
 from ...tasks.outcomes import SUCCEEDED
 from .items import Item
-from .journal import Journal, item_digest, line_id
-from .output import WAITING_BYTES_MAX, Output
-from .printing import AttemptFacts, Printed, Printer
+from .journal import Journal, line_id
+from .output import Output
+from .printing import Printer
 from .progress import ItemProgress, ProgressPoller
+from .results import Counts, MessageScreen, ResultWriter
 from .source import Source
 from .stall_warning import StallWarning
 from .stopping import (
@@ -37,7 +38,7 @@ from .window import Window, WindowEntry
 
 WINDOW_ITEMS: Final = 20_000  # enough to keep thousands of slots busy between two turns
 WINDOW_BYTES: Final = 64 * 1024 * 1024
-TURN_ITEMS: Final = 1_000  # of input or output in one turn of the loop: neither starves the other
+TURN_ITEMS: Final = 1_000  # read at a time in one turn of the loop: reading must not starve the output
 CALLS_UNDER_WAY: Final = 8
 TICK_SECONDS: Final = 0.25  # for the bar and for deadlines
 CANCELLED: Final = int(StateNumber.CANCELLED)
@@ -59,29 +60,14 @@ class Ending(Enum):
     NO_READER = 4  # of stdout
 
 
-class RunScreen(Protocol):
-    """The output for people: warnings and the bar."""
+class RunScreen(MessageScreen, Protocol):
+    """The output for people, with the bar."""
 
     @property
     def is_due(self) -> bool:
         """Whether anything would be drawn now."""
 
-    def complain(self, text: str) -> None: ...
-    def pass_on(self, data: bytes) -> None:
-        """What a command wrote to its stderr."""
-
     def show(self, counts: Counts, total: int | None, under_way: InProgress) -> None: ...
-
-
-@dataclass(slots=True)
-class Counts:
-    """The results of the lines. ``before``: finished by earlier runs; the other numbers include them."""
-
-    done: int = 0
-    failed: int = 0
-    before: int = 0
-    cancelled: int = 0
-    left: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,9 +96,9 @@ class Run:
         call_of: Callable[[Item], Item],
     ) -> None:
         self._source, self._submission, self._journal, self._run_id = source, submission, journal, run_id
-        self._output, self._printer, self._wakeup = output, printer, wakeup
+        self._output, self._wakeup = output, wakeup
         self._screen: RunScreen  # while it runs
-        self._max_failures, self._retry_failed, self._resumed = max_failures, retry_failed, resumed
+        self._retry_failed, self._resumed = retry_failed, resumed
         self._call_of = call_of
         self._window = Window(items_max=WINDOW_ITEMS, bytes_max=WINDOW_BYTES, ordered=ordered)
         self._interrupts = Interrupts(wakeup)
@@ -120,10 +106,12 @@ class Run:
         self._stall_warning = StallWarning(submission.show)
         self._phase, self._ending = Phase.RUNNING, Ending.COMPLETE
         self._deadline = 0.0
-        self._failures = 0  # in this run
         self._unwatched: deque[bytes] = deque()  # tasks whose results stay with the master for now
         self._watched: set[bytes] = set()  # of those, what was asked for
         self.counts = Counts()
+        self._results = ResultWriter(
+            output, printer, journal, self.counts, facts_of=submission.facts, max_failures=max_failures
+        )
         if journal is not None:
             finished = journal.finished
             self.counts.before = finished.lines - (finished.failed if retry_failed else 0)
@@ -162,9 +150,11 @@ class Run:
         if words := self._stall_warning.look(self._window):
             self._screen.complain(words)
         try:
-            self._show()
+            self._results.write(self._window, self._screen)
         except BrokenPipeError:
             self._stop(Ending.NO_READER)
+        if self._results.has_too_many_failures:
+            self._stop(Ending.TOO_MANY_FAILURES)
         self._finish()
         if not self._is_over:
             self._wait()
@@ -264,47 +254,6 @@ class Run:
             return False
         return entry.retry or (self._resumed and state == CANCELLED)
 
-    # out
-
-    def _show(self) -> None:
-        """Everything that may be shown, as far as stdout takes it."""
-        while True:
-            room = self._output.waiting_bytes < WAITING_BYTES_MAX
-            entries = self._window.take(TURN_ITEMS) if room and not self._is_enough else []
-            facts = self._facts(entries)
-            for entry in entries:
-                if not self._is_enough:
-                    self._put(entry, self._printer.show(entry, facts))
-            records = self._output.write()
-            if self._journal is not None and records:
-                self._journal.append(records)
-            if not entries:
-                break
-        if self._is_enough:
-            self._stop(Ending.TOO_MANY_FAILURES)
-
-    def _facts(self, entries: list[WindowEntry]) -> dict[bytes, AttemptFacts]:
-        if not entries or not self._printer.wants_facts:
-            return {}
-        return self._submission.facts([entry.id for entry in entries if not entry.error])
-
-    def _put(self, entry: WindowEntry, shown: Printed) -> None:
-        if shown.succeeded:
-            self.counts.done += 1
-        else:
-            self.counts.failed += 1
-            self._failures += 1
-        item = entry.item
-        self._output.put(shown.out, item.number, item_digest(item.raw), shown.succeeded)
-        if shown.err:
-            self._screen.pass_on(shown.err)
-        if shown.complaint:
-            self._screen.complain(shown.complaint)
-
-    @property
-    def _is_enough(self) -> bool:
-        return self._max_failures is not None and self._failures >= self._max_failures
-
     # the end
 
     def _finish(self) -> None:
@@ -315,7 +264,7 @@ class Run:
                 self._phase = Phase.OVER
         elif self._phase is Phase.CANCELLING:
             acknowledged = self._submission.is_cancel_acknowledged
-            printed = self._is_enough or self._window.is_done
+            printed = self._results.has_too_many_failures or self._window.is_done
             printed = printed and not self._window.open_ids and not self._output.waiting_bytes
             is_finished = acknowledged and (printed or self._ending is Ending.NO_READER)
             if is_finished or time.monotonic() >= self._deadline:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from ....common.runtime.terminal import console, pass_on, say
 from .progress import slowest
-from .run import Counts, InProgress, RunScreen
+from .results import Counts
+from .run import InProgress, RunScreen
 
 if TYPE_CHECKING:
     from rich.console import Group

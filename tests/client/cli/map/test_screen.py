@@ -7,7 +7,8 @@ import io
 import pytest
 from rich.console import Console
 from tq.client.cli.map.progress import ItemProgress
-from tq.client.cli.map.run import Counts, InProgress
+from tq.client.cli.map.results import Counts
+from tq.client.cli.map.run import InProgress
 from tq.client.cli.map.screen import Bar, described, worth
 
 
