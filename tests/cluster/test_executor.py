@@ -324,7 +324,7 @@ def test_a_wait_without_workers_shows_how_to_start_one(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tq.client.stdlib.submission_queue.LOOK_SECONDS", 0.2)
+    monkeypatch.setattr("tq.client.stdlib.submission_queue.IDLE_CHECK_SECONDS", 0.2)
     with tq.Executor(master.url, master.authkey) as executor:
         waiting = executor.submit(math.sqrt, 4)
         with pytest.raises(futures.TimeoutError):
