@@ -40,7 +40,7 @@ WAYS = [
 ]
 
 
-def test_whatever_a_task_does_to_its_process_costs_one_attempt_and_no_neighbour(
+def test_a_task_that_harms_its_process_costs_one_attempt_and_no_neighbour(
     new_trial: TrialFactory,
 ) -> None:
     with new_trial("child: signals, exits, descriptors, memory, C loop") as trial:

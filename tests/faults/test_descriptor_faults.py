@@ -92,7 +92,7 @@ async def open_sessions(url: str, token: str, how_many: int) -> list[CallerConne
 
 
 @pytest.mark.timeout(300)
-def test_thousands_of_idle_sessions_are_in_nobodys_way(whole_run: None, new_trial: TrialFactory) -> None:
+def test_thousands_of_idle_sessions_hold_up_no_others(whole_run: None, new_trial: TrialFactory) -> None:
     with many_descriptors(SESSIONS + 500), new_trial("idle sessions", **IDLE) as trial:
         trial.worker()
         token = trial.witness(role="admin").app.call(["get_keys"], "add", "client", [], "")

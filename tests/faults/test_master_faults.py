@@ -161,7 +161,7 @@ def test_a_master_killed_at_random_and_started_later_loses_nothing_and_starts_no
 
 
 @pytest.mark.timeout(300)
-def test_a_master_that_stood_still_for_two_leases_gives_nobodys_tasks_to_others(
+def test_a_master_that_stood_still_for_two_leases_takes_no_tasks_from_their_workers(
     whole_run: None, new_trial: TrialFactory, times: Callable[[int], int]
 ) -> None:
     with new_trial("SIGSTOP master, two leases", **SHORT) as trial:

@@ -15,7 +15,7 @@ def test_damaged_input_is_answered_with_an_error_of_our_own(target: str, seed: i
     assert not wrong, wrong
 
 
-def test_a_target_that_raises_anything_else_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_target_that_raises_anything_else_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(TARGETS, "broken", lambda: lambda random: int("no number"))
     _, wrong = run(Chunk("broken", 0, 1))
     assert "ValueError" in wrong

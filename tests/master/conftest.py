@@ -22,7 +22,7 @@ from tq.master.engine.transaction import Transaction
 from tq.master.parts import EXPOSED, make_engine
 from tq.master.store.sqlite.store import SqliteStore
 
-from tests.master.net.door import Door
+from tests.master.net.harness import ServerHarness
 
 LEASE_MS, GRACE_MS, TICK_MS = 20_000, 3_000, 5_000
 
@@ -193,7 +193,7 @@ def certificate_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def door(bench: Any, certificate_folder: Path) -> Iterator[Door]:
-    door = Door(bench, certificate_folder)
-    yield door
-    door.close()
+def harness(bench: Any, certificate_folder: Path) -> Iterator[ServerHarness]:
+    harness = ServerHarness(bench, certificate_folder)
+    yield harness
+    harness.close()

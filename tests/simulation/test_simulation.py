@@ -63,7 +63,7 @@ def test_a_seed_that_once_showed_a_bug_shows_none(seed: int) -> None:
     assert outcome.tasks
 
 
-def test_the_same_seed_is_the_same_story_whatever_the_hash_seed() -> None:
+def test_the_same_seed_is_the_same_story_with_any_hash_seed() -> None:
     first, second = (command("--seed", "7", "--story", hash_seed=number) for number in (1, 2))
     assert first.returncode == 0
     assert first.stdout == second.stdout

@@ -14,7 +14,7 @@ __all__ = ["module"]  # a fixture
 
 @pytest.mark.usefixtures("module")
 @pytest.mark.parametrize("kind", [Exception, SystemExit])
-def test_what_an_exposed_object_raises_is_told_even_if_it_cannot_be_described(
+def test_what_an_exposed_object_raises_reaches_the_caller_even_if_it_cannot_be_described(
     bench: Any, kind: type[BaseException]
 ) -> None:
     class Odd(kind):  # type: ignore[misc,valid-type]

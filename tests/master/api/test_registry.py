@@ -186,7 +186,7 @@ def test_a_relayed_call_has_a_clients_rights_and_only_who_may_be_a_worker_relays
     assert may == (refused is None or isinstance(refused, InvalidArgument))
 
 
-def test_a_viewer_that_relays_is_told_that_only_workers_do(bench: Any) -> None:
+def test_a_viewer_that_relays_is_refused_because_only_workers_do(bench: Any) -> None:
     viewer = bench.client(role=Role.VIEWER)
     call = request(("get_tasks",), "cancel", [], relayed=True)
     with pytest.raises(Forbidden, match=r"only a worker relays calls.*this key has viewer"):

@@ -69,7 +69,7 @@ def test_what_cannot_be_refused_any_more_is_counted_beyond_the_limit() -> None:
     assert account.takes(Resource.STREAMS, 1)
 
 
-def test_an_account_of_nobody_has_no_limits() -> None:
+def test_an_account_without_a_total_has_no_limits() -> None:
     account = Account()
     account.take(Resource.CALLS, 10**9)
     assert account.held[Resource.CALLS] == 10**9

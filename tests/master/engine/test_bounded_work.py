@@ -52,7 +52,7 @@ def with_account(peer: Peer, accounts: Accounts) -> Peer:
 # a transaction
 
 
-def test_a_transaction_ends_when_its_work_is_done_whatever_the_number_of_calls(bench: Bench) -> None:
+def test_a_transaction_ends_when_its_work_is_done_however_many_calls_wait(bench: Bench) -> None:
     client = bench.client()
     submit(client, LIST_TASKS_MAX)
     calls = [client.ask("get_tasks", "list", {}, LIST_TASKS_MAX) for _ in range(20)]
@@ -96,7 +96,7 @@ def test_leases_that_are_too_much_for_one_transaction_are_given_out_in_the_next(
     assert answered == [2, 4, 5]
 
 
-def test_outcomes_that_are_too_much_for_one_transaction_are_told_in_the_next(bench: Bench) -> None:
+def test_outcomes_that_are_too_much_for_one_transaction_are_delivered_in_the_next(bench: Bench) -> None:
     client = bench.client()
     ids = submit(client, ROWS_MAX)
     for start in range(0, ROWS_MAX, 1_000):

@@ -275,7 +275,7 @@ def test_readers_are_answered_while_a_jump_cannot_be_written(bench: Bench) -> No
     assert not bench.step(commit=failing).changed
 
 
-def test_a_store_of_before_tells_instants_from_delays(tmp_path: Path) -> None:
+def test_an_older_store_distinguishes_instants_from_delays(tmp_path: Path) -> None:
     file = tmp_path / "tq.db"
     SqliteStore(file).close()
     folder = resources.files(master).joinpath("store/sqlite/migrations")
@@ -331,7 +331,7 @@ WALL = {  # who means the wall's clock, and why
 }
 
 
-def test_nobody_else_looks_at_the_walls_clock() -> None:
+def test_no_other_module_reads_the_walls_clock() -> None:
     """What is compared or kept is on the steady clock: ``now.steady``."""
     root = Path(str(resources.files(master)))
     users = {

@@ -76,7 +76,7 @@ def test_a_slow_commit_sends_the_next_ones_to_the_thread_for_a_while() -> None:
 
 
 @pytest.mark.parametrize("raised", [StoreError("the disk is full"), ValueError("a bug")])
-def test_what_goes_wrong_in_the_thread_is_told_as_a_store_error(raised: Exception) -> None:
+def test_what_goes_wrong_in_the_thread_becomes_a_store_error(raised: Exception) -> None:
     def fail() -> None:
         raise raised
 
@@ -88,7 +88,7 @@ def test_what_goes_wrong_in_the_thread_is_told_as_a_store_error(raised: Exceptio
     with_committer(fail, use)
 
 
-def test_what_goes_wrong_here_is_told() -> None:
+def test_what_goes_wrong_on_the_loop_becomes_a_store_error() -> None:
     def fail() -> None:
         raise StoreError("the disk is full")
 

@@ -188,7 +188,7 @@ def test_every_state_in_which_a_task_can_end_is_walked() -> None:
 
 
 @pytest.mark.parametrize(("way", "state", "options"), WAYS, ids=[way.__name__ for way, _, _ in WAYS])
-def test_an_item_is_done_once_and_everybody_is_told_once_however_its_task_ends(
+def test_an_item_is_done_once_and_each_listener_is_called_once_however_its_task_ends(
     world: World,
     monkeypatch: pytest.MonkeyPatch,
     way: Callable[[World, bytes], None],
@@ -237,7 +237,7 @@ def test_a_plain_task_of_the_same_function_and_queue_is_no_item(world: World) ->
     assert (world.unfinished, world.results) == (1, 0)
 
 
-def test_what_was_an_item_stays_one_over_a_restart_whoever_runs_it(
+def test_what_was_an_item_stays_one_over_a_restart_on_any_worker(
     make_bench: Callable[..., Bench], tmp_path: Path
 ) -> None:
     bench = make_bench(SqliteStore(tmp_path / "tq.db"))

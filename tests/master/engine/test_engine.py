@@ -242,7 +242,7 @@ def test_a_silent_worker_is_given_up_after_one_lease_however_its_connection_look
     assert worker.disconnected
 
 
-def test_a_master_that_stood_still_blames_nobody_for_that_time(bench: Any) -> None:
+def test_a_master_that_stood_still_counts_that_time_as_no_workers_silence(bench: Any) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     [id] = submit(client, b"")
     lease(worker)
@@ -290,7 +290,7 @@ def test_a_worker_that_leaves_hands_back_what_it_holds_without_grace_or_blame(be
     assert (shown["state"], shown["crashes"]) == (StateNumber.READY, 0)
 
 
-def test_at_most_once_ends_lost_when_nobody_can_say_whether_it_ran(bench: Any) -> None:
+def test_at_most_once_ends_lost_when_it_is_unknown_whether_it_ran(bench: Any) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     [id] = submit(client, b"", delivery="at_most_once")
     lease(worker)
@@ -304,7 +304,7 @@ def test_at_most_once_and_retries_exclude_each_other(bench: Any) -> None:
         submit(bench.client(), b"", delivery="at_most_once", retries=1)
 
 
-def test_a_waiting_task_is_cancelled_at_once_and_its_watcher_is_told(bench: Any) -> None:
+def test_a_waiting_task_is_cancelled_at_once_and_its_subscriber_is_notified(bench: Any) -> None:
     client = bench.client()
     [id] = submit(client, b"")
     client.call("get_result_queue", "watch", [id])
@@ -383,14 +383,14 @@ def test_results_are_forgotten_when_they_are_too_old_or_too_many(make_bench: Any
         client.call("get_tasks", "show", ids[2])
 
 
-def test_watching_a_task_nobody_submitted_is_answered_with_unknown(bench: Any) -> None:
+def test_watching_a_task_that_was_never_submitted_is_answered_with_unknown(bench: Any) -> None:
     client = bench.client()
     id = new_ids()
     client.call("get_result_queue", "watch", [id])
     assert client.call("get_result_queue", "collect", 1) == [[id, -1, None]]
 
 
-def test_two_streams_of_one_session_each_hear_of_their_own_tasks(bench: Any) -> None:
+def test_two_streams_of_one_session_each_receive_their_own_tasks(bench: Any) -> None:
     client = bench.client()
     one, two = submit(client, b"1", b"2")
     client.call("get_result_queue/a", "watch", [one])
@@ -498,7 +498,7 @@ def test_large_tasks_are_leased_in_portions_that_fit_a_frame(bench: Any, waits: 
 
 
 @pytest.mark.parametrize("waits", [True, False], ids=["handed over", "stored before"])
-def test_a_task_of_nearly_a_frame_travels_alone_whatever_stands_before_it(bench: Any, waits: bool) -> None:
+def test_a_task_of_nearly_a_frame_travels_alone_even_behind_others(bench: Any, waits: bool) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     call = worker.ask("get_dispatcher", "lease", 100) if waits else None
     bench.step()
@@ -511,7 +511,7 @@ def test_a_task_of_nearly_a_frame_travels_alone_whatever_stands_before_it(bench:
     assert [len(lease(worker, 100)[1]) for _ in range(2)] == [1, 1]
 
 
-def test_a_result_of_nearly_a_frame_is_collected_alone_whatever_stands_before_it(bench: Any) -> None:
+def test_a_result_of_nearly_a_frame_is_collected_alone_even_behind_others(bench: Any) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     ids = submit(client, b"1", b"2", b"3")
     lease_id, _ = lease(worker)

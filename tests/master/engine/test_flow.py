@@ -111,7 +111,9 @@ def test_a_key_whose_calls_fill_the_inbox_is_not_read_from_until_there_is_room(a
     assert (peer.taken, peer.is_read) == ([0], True)
 
 
-def test_what_fails_when_a_connection_goes_on_is_told_to_it_and_others_go_on(accounts: Accounts) -> None:
+def test_what_fails_when_a_connection_is_resumed_fails_that_connection_and_others_are_resumed(
+    accounts: Accounts,
+) -> None:
     first, second = opened(accounts, "a", 2)
     flow = accounts.of("a").flow
     flow.waiting_bytes = WAITING_BYTES_MAX
@@ -169,7 +171,7 @@ def test_what_has_come_of_messages_is_counted_and_has_a_limit(accounts: Accounts
     peer.inbound.close()
 
 
-def test_a_stranger_has_its_few_kilobytes_and_no_account() -> None:
+def test_an_unauthenticated_connection_has_its_few_kilobytes_and_no_account() -> None:
     peer = Peer(None)
     peer.inbound.add(encode_frame(Kind.HELLO, b"x" * HANDSHAKE_FRAME_BYTES_MAX)[:-1])
     peer.inbound.add(b"x")

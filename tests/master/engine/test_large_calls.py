@@ -19,7 +19,7 @@ from tq.master.engine.session import Call
 from tq.master.parts import EXPOSED
 
 from tests.master.api.test_registry import request
-from tests.master.net.door import FRAME_BYTES_MAX, Door
+from tests.master.net.harness import FRAME_BYTES_MAX, ServerHarness
 
 
 class Tally:
@@ -36,11 +36,11 @@ def registry(bench: Any) -> Registry:
 
 
 @pytest.fixture
-def door(bench: Any, tmp_path: Path, registry: Registry) -> Iterator[Door]:
+def harness(bench: Any, tmp_path: Path, registry: Registry) -> Iterator[ServerHarness]:
     bench.registry = registry
-    door = Door(bench, tmp_path)
-    yield door
-    door.close()
+    harness = ServerHarness(bench, tmp_path)
+    yield harness
+    harness.close()
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,11 @@ def door(bench: Any, tmp_path: Path, registry: Registry) -> Iterator[Door]:
         (["get_tally"], "add", 2, "takes one payload"),
     ],
 )
-def test_a_large_call_that_nobody_will_do_is_refused_before_anything_is_made_of_it(
-    door: Door, target: list[str], method: str, args: int, words: str
+def test_a_large_call_that_cannot_be_made_is_refused_before_its_arguments_are_decoded(
+    harness: ServerHarness, target: list[str], method: str, args: int, words: str
 ) -> None:
     """A frame of empty lists is a gigabyte of them."""
-    peer = door.knock().come_in()
+    peer = harness.connect().admitted()
     lists = [[]] * (SKIMMED_BYTES_MIN * 5 // 8 // args)
     for call_id in (1, 2):
         body = pack([call_id, target, method, [[lists, lists]] * args, {}])  # 82 KB, and made, five megabytes

@@ -9,7 +9,7 @@ from tq.common.domain.ids import new_ids
 from tq.common.errors import RemoteError
 
 
-def test_a_lack_of_memory_is_told_as_that_and_not_as_a_bug(bench: Any) -> None:
+def test_a_lack_of_memory_is_reported_as_that_and_not_as_a_bug(bench: Any) -> None:
     client = bench.client()
 
     def starved(call: Any) -> None:
@@ -24,7 +24,7 @@ def test_a_lack_of_memory_is_told_as_that_and_not_as_a_bug(bench: Any) -> None:
     assert client.call("get_tasks", "states", [new_ids()])
 
 
-def test_a_bug_is_told_as_one(bench: Any) -> None:
+def test_a_bug_is_reported_as_one(bench: Any) -> None:
     client = bench.client()
 
     def broken(call: Any) -> None:

@@ -79,7 +79,7 @@ def test_who_goes_costs_nothing_for_those_who_stay(bench: Bench, wait: Callable[
     assert len(stay.session.calls) == waiting >= 4_000
 
 
-def test_tokens_that_nobody_waits_with_cost_nothing_for_those_who_wait(bench: Bench) -> None:
+def test_tokens_without_a_waiting_call_cost_nothing_for_those_with_one(bench: Bench) -> None:
     waits, asks = bench.client(), bench.client()
     for _ in range(CALLS):
         gets(waits)
@@ -104,7 +104,7 @@ def test_a_release_does_not_look_through_all_conditions(bench: Bench) -> None:
     assert time.thread_time() - began < SECONDS_MAX
 
 
-def test_a_condition_that_nobody_waits_for_is_not_remembered(bench: Bench) -> None:
+def test_a_condition_without_a_waiting_call_is_not_remembered(bench: Bench) -> None:
     lock, held = ("get_lock", "l"), token()
     client = bench.client()
     client.call(lock, "acquire", held)

@@ -92,7 +92,7 @@ def test_a_node_that_is_back_in_time_is_not_lost(scene: Scene) -> None:
     assert scene.part.lost == []
 
 
-def test_nobody_waits_for_a_node_for_which_nothing_is_held(scene: Scene) -> None:
+def test_a_node_for_which_nothing_is_held_is_not_waited_for(scene: Scene) -> None:
     scene.close(scene.session(b"other"))
     assert not scene.presence.is_watching
     assert scene.agenda.next_wakeup(scene.now) is None

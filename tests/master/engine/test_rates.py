@@ -41,7 +41,7 @@ def test_a_rate_falls_when_nothing_is_done_any_more() -> None:
     assert falling[-1] < 0.01
 
 
-def test_after_an_idle_hour_a_rate_begins_anew_instead_of_rising_slowly() -> None:
+def test_after_an_idle_hour_a_rate_starts_afresh_instead_of_rising_slowly() -> None:
     rate = steady(STEADY_MS, 10, 60)
     for second in range(1, 6):
         rate.add(10, 3_660_000 + second * 1000)

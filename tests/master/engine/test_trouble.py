@@ -53,7 +53,9 @@ def make_read_only(bench: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], 
 # whose turn it is
 
 
-def test_well_everything_is_one_transaction_and_in_trouble_nobody_waits_for_two_turns_of_another() -> None:
+def test_without_trouble_everything_is_one_transaction_and_in_trouble_each_kind_of_work_has_its_turn() -> (
+    None
+):
     trouble = Trouble([Chore("a", lambda now: None), Chore("b", lambda now: None)], lambda *_, **__: None)
     assert trouble.turn(at(0), reads=True, writes=True) is Turn.ALL
     trouble.failed("full", at(0))
@@ -107,7 +109,7 @@ def test_a_failure_is_logged_once_and_then_once_a_minute_and_its_end_once() -> N
 # the engine
 
 
-def test_a_chore_that_cannot_write_keeps_nobody_from_being_answered(
+def test_a_chore_that_cannot_write_keeps_no_call_from_being_answered(
     bench: Any, make_read_only: Callable[[], Callable[[], None]]
 ) -> None:
     client, viewer = bench.client(), bench.client()
@@ -186,7 +188,7 @@ def test_who_reads_a_damaged_page_is_refused_alone(bench: Any, monkeypatch: pyte
     assert not worker.disconnected
 
 
-def test_want_of_memory_in_the_store_is_told_as_that(bench: Any) -> None:
+def test_a_lack_of_memory_in_the_store_is_reported_as_that(bench: Any) -> None:
     class Starved:
         in_transaction = True
         total_changes = 0
@@ -225,7 +227,7 @@ def test_a_store_that_cannot_even_be_read_refuses_at_once_and_is_tried_with_grow
     assert bench.client().call("get_queues", "list") == []
 
 
-def test_a_store_that_cannot_be_opened_again_is_tried_until_it_can_and_everybody_is_told_why(
+def test_a_store_that_cannot_be_reopened_is_tried_until_it_can_and_each_caller_gets_the_reason(
     make_bench: Any, tmp_path: Path
 ) -> None:
     disk, away = tmp_path / "disk", tmp_path / "away"

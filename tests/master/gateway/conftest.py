@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from .peers import Door
+from .peers import GatewayHarness
 
 
 @pytest.fixture
-def door(bench: Any) -> Iterator[Door]:
-    door = Door(bench)
-    yield door
-    door.close()
+def harness(bench: Any) -> Iterator[GatewayHarness]:
+    harness = GatewayHarness(bench)
+    yield harness
+    harness.close()

@@ -19,14 +19,14 @@ from tq.master.gateway.server import Gateway
 from tq.master.items.items import Items
 from tq.master.net.server import MasterServer
 
-from tests.master.net.door import HandLoop
+from tests.master.net.harness import HandLoop
 
 KEY = b"a key for stock clients"
 SECONDS_MAX = 10.0  # for what other threads and the system do
 LARGE = 12 * 2**20  # more than the system keeps for who does not read
 
 
-class Door:
+class GatewayHarness:
     """A master's gateway on a port of its own."""
 
     def __init__(self, bench: Any) -> None:
@@ -54,11 +54,11 @@ class Door:
             assert time.monotonic() - began < SECONDS_MAX
             self.loop.run_until_complete(asyncio.sleep(0))
 
-    def come_in(self, queue: str = "q") -> StockClient:
+    def admitted(self, queue: str = "q") -> StockClient:
         self._clients.append(StockClient(self, queue))
         return self._clients[-1].serve()
 
-    def complaints(self) -> str:
+    def logged_errors(self) -> str:
         return " ".join(str(fields.get("error")) for _, fields in self.reports)
 
     def close(self) -> None:
@@ -74,11 +74,11 @@ class Door:
 class StockClient:
     """Says what the standard library's says, byte for byte, and what it never would."""
 
-    def __init__(self, door: Door, queue: str) -> None:
-        self.door, self.ident = door, f"1/{queue}"
+    def __init__(self, harness: GatewayHarness, queue: str) -> None:
+        self.harness, self.ident = harness, f"1/{queue}"
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self.socket.connect(door.address)
+        self.socket.connect(harness.address)
         self.socket.setblocking(False)
         self.answers: list[Any] = []
         self.hung_up = False
@@ -104,7 +104,7 @@ class StockClient:
                 found.append(one[0] or b"")
             return bool(found)
 
-        self.door.until(heard)
+        self.harness.until(heard)
         return found[0]
 
     def say(self, *bodies: bytes) -> None:
@@ -112,7 +112,7 @@ class StockClient:
         while data:
             with contextlib.suppress(BlockingIOError):
                 data = data[self.socket.send(data) :]
-            self.door.loop.run_until_complete(asyncio.sleep(0))
+            self.harness.loop.run_until_complete(asyncio.sleep(0))
 
     def serve(self) -> StockClient:
         challenge = self.hear().removeprefix(CHALLENGE)
@@ -136,15 +136,15 @@ class StockClient:
         return self.answer()
 
 
-def put(door: Door, item: Any, queue: str = "q", number: int = 1) -> None:
+def put(harness: GatewayHarness, item: Any, queue: str = "q", number: int = 1) -> None:
     target = ("get_queue", queue)
-    assert door.bench.client().call(target, "put", b"p" * 16, number, encode(item), True, None) is True
+    assert harness.bench.client().call(target, "put", b"p" * 16, number, encode(item), True, None) is True
 
 
 def get_and_not_read(client: StockClient) -> None:
     client.say(client.request("get"))
-    client.door.until(lambda: client.door.gateway.context.unread)
+    client.harness.until(lambda: client.harness.gateway.context.unread)
 
 
-def is_back(door: Door, queue: str = "q") -> bool:
-    return bool(door.bench.engine.part(Items).by_name[queue].waiting)
+def is_back(harness: GatewayHarness, queue: str = "q") -> bool:
+    return bool(harness.bench.engine.part(Items).by_name[queue].waiting)

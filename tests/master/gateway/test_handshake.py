@@ -129,7 +129,7 @@ def test_a_host_without_md5_refuses_old_clients_as_it_would_a_wrong_key(
 
 
 @given(st.lists(st.binary(max_size=30)), st.data())
-def test_frames_come_out_as_they_went_in_whatever_the_pieces(
+def test_frames_come_out_as_they_went_in_however_they_are_cut(
     bodies: list[bytes], data: st.DataObject
 ) -> None:
     stream = b"".join(map(frame, bodies))
@@ -145,7 +145,7 @@ def test_frames_come_out_as_they_went_in_whatever_the_pieces(
     assert splitter.held_bytes == 0
 
 
-def test_a_stranger_has_no_room_for_more_than_a_proof() -> None:
+def test_an_unauthenticated_client_has_no_room_for_more_than_a_proof() -> None:
     splitter = FrameSplitter()
     splitter.feed(struct.pack("!i", UNAUTHENTICATED_FRAME_BYTES_MAX + 1))
     with pytest.raises(ProtocolError, match="257 bytes; 256 at most"):

@@ -139,7 +139,7 @@ def test_the_last_proxy_of_an_ident_is_known_as_the_last() -> None:
     assert len(references) == 0
 
 
-def test_idents_of_an_earlier_start_are_nobodys() -> None:
+def test_idents_of_an_earlier_start_have_no_references() -> None:
     assert References(1_000).new("jobs") != References(2_000).new("jobs")
 
 

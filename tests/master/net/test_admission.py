@@ -1,4 +1,4 @@
-"""The limiter: how many strangers, for how long, and how patient it is. By the limits' edges."""
+"""The admission limiter: how many unauthenticated connections, for how long, and how fast they may guess. By the limits' edges."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ NOW = 1_000.0
 
 
 def enter(limiter: AdmissionLimiter[int], count: int, address: str, *, first: int = 0) -> list[int]:
-    for stranger in range(first, first + count):
-        assert limiter.enter(stranger, address, NOW) == (True, None)
+    for newcomer in range(first, first + count):
+        assert limiter.enter(newcomer, address, NOW) == (True, None)
     return list(range(first, first + count))
 
 
 def established(
     limiter: AdmissionLimiter[int], count: int, address: str, *, first: int = 0, at: float = NOW
 ) -> list[int]:
-    for stranger in enter(limiter, count, address, first=first):
-        assert limiter.established(stranger, at) == (True, None)
+    for newcomer in enter(limiter, count, address, first=first):
+        assert limiter.established(newcomer, at) == (True, None)
     return list(range(first, first + count))
 
 
 def spread(limiter: AdmissionLimiter[int], size: int) -> list[int]:
-    """So many strangers past TLS, each of an address of its own."""
-    for stranger in range(size):
-        assert limiter.enter(stranger, f"10.1.{stranger}", NOW) == (True, None)
-        assert limiter.established(stranger, NOW) == (True, None)
+    """So many newcomers past TLS, each of an address of its own."""
+    for newcomer in range(size):
+        assert limiter.enter(newcomer, f"10.1.{newcomer}", NOW) == (True, None)
+        assert limiter.established(newcomer, NOW) == (True, None)
     return list(range(size))
 
 
@@ -56,8 +56,8 @@ def spread(limiter: AdmissionLimiter[int], size: int) -> list[int]:
 )
 def test_of_connections_that_cost_nothing_the_newest_takes_the_place_of_the_oldest(there: int) -> None:
     limiter: AdmissionLimiter[int] = AdmissionLimiter()
-    for stranger in range(there):
-        limiter.enter(stranger, "10.0.0.1", NOW)
+    for newcomer in range(there):
+        limiter.enter(newcomer, "10.0.0.1", NOW)
     assert limiter.enter(-1, "10.0.0.1", NOW) == (
         True,
         there - UNAUTHENTICATED_MAX if there >= UNAUTHENTICATED_MAX else None,
@@ -65,11 +65,11 @@ def test_of_connections_that_cost_nothing_the_newest_takes_the_place_of_the_olde
     assert len(limiter) == min(there + 1, UNAUTHENTICATED_MAX)
 
 
-def test_whoever_has_done_its_part_of_tls_is_not_in_their_way() -> None:
+def test_a_connection_past_tls_does_not_hold_up_the_others() -> None:
     limiter: AdmissionLimiter[int] = AdmissionLimiter()
     honest = established(limiter, 3, "10.0.0.1")
-    for stranger in range(100, 100 + 10 * UNAUTHENTICATED_MAX):
-        _, evicted = limiter.enter(stranger, "10.0.0.1", NOW)
+    for newcomer in range(100, 100 + 10 * UNAUTHENTICATED_MAX):
+        _, evicted = limiter.enter(newcomer, "10.0.0.1", NOW)
         assert evicted not in honest
     assert len(limiter) == UNAUTHENTICATED_MAX
 
@@ -136,15 +136,15 @@ def test_a_crowd_past_tls_gives_way_to_others_at_once() -> None:
 
 def test_a_place_is_given_back_once_however_often_it_is_said() -> None:
     limiter: AdmissionLimiter[int] = AdmissionLimiter()
-    strangers = spread(limiter, UNAUTHENTICATED_MAX)
-    limiter.leave(strangers[0])
-    limiter.leave(strangers[0])
+    newcomers = spread(limiter, UNAUTHENTICATED_MAX)
+    limiter.leave(newcomers[0])
+    limiter.leave(newcomers[0])
     assert limiter.enter(-1, "192.0.2.1", NOW) == (True, None)
     assert limiter.established(-1, NOW) == (True, None)
     assert limiter.enter(-2, "192.0.2.2", NOW) == (False, None)
 
 
-def test_whoever_was_evicted_does_not_go_on() -> None:
+def test_an_evicted_connection_does_not_go_on() -> None:
     limiter: AdmissionLimiter[int] = AdmissionLimiter(places=1)
     limiter.enter(1, "10.0.0.1", NOW)
     assert limiter.enter(2, "10.0.0.1", NOW) == (True, 1)
@@ -272,17 +272,17 @@ def test_the_limits_are_those_that_are_documented() -> None:
     assert TLS_SECONDS_MAX + CHALLENGE_DELAY_SECONDS + REFUSAL_DELAY_SECONDS < HANDSHAKE_SECONDS_MAX
 
 
-def test_whoever_is_refused_slowly_still_waits_long_enough_to_read_why() -> None:
+def test_a_slow_refusal_still_comes_while_the_client_waits() -> None:
     for undisturbed_seconds in (options.CONNECT_SECONDS, network.CONNECT_SECONDS):
         assert (
             undisturbed_seconds > CHALLENGE_DELAY_SECONDS + REFUSAL_DELAY_SECONDS + 1
         )  # a second for the way and TLS
 
 
-def test_a_gate_for_those_who_do_not_try_again_gives_the_oldest_place_to_whoever_comes() -> None:
+def test_a_limiter_for_clients_that_do_not_try_again_gives_the_oldest_place_to_the_newest() -> None:
     limiter: AdmissionLimiter[int] = AdmissionLimiter(places=3, per_address=3, undisturbed_seconds=0.0)
-    for stranger in range(3):
-        assert limiter.enter(stranger, "127.0.0.1", NOW) == (True, None)
+    for newcomer in range(3):
+        assert limiter.enter(newcomer, "127.0.0.1", NOW) == (True, None)
     assert limiter.enter(3, "127.0.0.1", NOW) == (True, 0)
     assert limiter.enter(4, "10.0.0.1", NOW) == (True, 1)  # from elsewhere: one of the crowd's places
     assert limiter.enter(5, "127.0.0.1", NOW) == (True, 2)

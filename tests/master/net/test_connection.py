@@ -10,58 +10,60 @@ from tq.master.net.admission import (
     TLS_SECONDS_MAX,
 )
 
-from tests.master.net.door import Door
+from tests.master.net.harness import ServerHarness
 
 # deadlines
 
 
-def test_who_says_nothing_is_hung_up_on_when_the_time_for_tls_is_over(door: Door) -> None:
-    peer = door.knock()
-    door.at(TLS_SECONDS_MAX - 0.125)
+def test_a_silent_connection_is_closed_when_the_time_for_tls_is_over(harness: ServerHarness) -> None:
+    peer = harness.connect()
+    harness.at(TLS_SECONDS_MAX - 0.125)
     assert not peer.hung_up
-    door.at(TLS_SECONDS_MAX)
+    harness.at(TLS_SECONDS_MAX)
     assert peer.hung_up
 
 
-def test_single_bytes_now_and_then_buy_no_time(door: Door) -> None:
-    peer = door.knock()
+def test_single_bytes_now_and_then_buy_no_time(harness: ServerHarness) -> None:
+    peer = harness.connect()
     hello = peer.tls.take_output()
     for second in range(int(TLS_SECONDS_MAX)):
-        door.at(second)
+        harness.at(second)
         peer.send(hello[second : second + 1])
         assert not peer.hung_up
-    door.at(TLS_SECONDS_MAX)
+    harness.at(TLS_SECONDS_MAX)
     assert peer.hung_up
 
 
-def test_tls_at_the_last_moment_leaves_what_is_left_for_the_proof(door: Door) -> None:
-    peer = door.knock()
+def test_tls_at_the_last_moment_leaves_what_is_left_for_the_proof(harness: ServerHarness) -> None:
+    peer = harness.connect()
     late = TLS_SECONDS_MAX - 0.125
-    door.at(late)
+    harness.at(late)
     peer.do_tls()
-    door.at(TLS_SECONDS_MAX)
+    harness.at(TLS_SECONDS_MAX)
     assert not peer.hung_up
     end = late + HANDSHAKE_SECONDS_MAX - TLS_SECONDS_MAX
     assert end < HANDSHAKE_SECONDS_MAX
-    door.at(end - 0.125)
+    harness.at(end - 0.125)
     assert not peer.hung_up
-    door.at(end)
+    harness.at(end)
     assert peer.hung_up
 
 
-def test_a_hello_or_half_a_proof_buys_no_time(door: Door) -> None:
-    peer = door.knock().do_tls()
+def test_a_hello_or_half_a_proof_buys_no_time(harness: ServerHarness) -> None:
+    peer = harness.connect().do_tls()
     peer.do_hello()
-    door.at(HANDSHAKE_SECONDS_MAX - TLS_SECONDS_MAX - 0.125)
+    harness.at(HANDSHAKE_SECONDS_MAX - TLS_SECONDS_MAX - 0.125)
     peer.say(encode_frame(Kind.PROOF, b"x" * 35)[:20])
     assert not peer.hung_up
-    door.at(HANDSHAKE_SECONDS_MAX - TLS_SECONDS_MAX)
+    harness.at(HANDSHAKE_SECONDS_MAX - TLS_SECONDS_MAX)
     assert peer.hung_up
 
 
-def test_who_has_come_in_is_not_hung_up_on_when_the_handshakes_time_is_over(door: Door) -> None:
-    peer = door.knock().come_in()
-    door.at(HANDSHAKE_SECONDS_MAX + 0.125)
+def test_an_admitted_connection_is_not_closed_when_the_handshakes_time_is_over(
+    harness: ServerHarness,
+) -> None:
+    peer = harness.connect().admitted()
+    harness.at(HANDSHAKE_SECONDS_MAX + 0.125)
     assert not peer.hung_up
 
 
@@ -73,8 +75,8 @@ def test_who_has_come_in_is_not_hung_up_on_when_the_handshakes_time_is_over(door
         (HANDSHAKE_FRAME_BYTES_MAX + 1, "a frame of 4,097 bytes was announced, the limit here is 4,096"),
     ],
 )
-def test_a_strangers_frame_has_a_limit(door: Door, length: int, reason: str) -> None:
-    peer = door.knock().do_tls()
+def test_a_frame_before_authentication_has_a_limit(harness: ServerHarness, length: int, reason: str) -> None:
+    peer = harness.connect().do_tls()
     peer.say(HEADER.pack(length, Kind.HELLO) + b"\xc1" * min(length, HANDSHAKE_FRAME_BYTES_MAX))
     assert isinstance(peer.refusal, ProtocolError)
     assert reason in str(peer.refusal)

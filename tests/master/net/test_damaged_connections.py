@@ -18,7 +18,7 @@ from tq.master.net.admission import AdmissionLimiter
 from tq.master.net.engine_port import EnginePort
 from tq.master.net.peer_session import PeerSession
 
-from tests.master.net.door import HEARTBEAT, SILENCE, Client, Door, actions, is_served
+from tests.master.net.harness import HEARTBEAT, SILENCE, Client, ServerHarness, actions, is_served
 
 from ..conftest import GRACE_MS
 
@@ -37,54 +37,58 @@ def connected(bench: Any) -> int:
 # damage
 
 
-def test_a_damaged_record_ends_its_connection_at_once_and_its_session_is_told(door: Door, bench: Any) -> None:
-    holder = Client(door)
+def test_a_damaged_record_ends_its_connection_and_its_session_at_once(
+    harness: ServerHarness, bench: Any
+) -> None:
+    holder = Client(harness)
     assert holder.call(LOCK, "acquire", TOKEN) == 1
     holder.say_damaged(PING, at=BODY + 2, mask=1)
-    door.settle()
+    harness.settle()
     assert holder.hung_up
     assert connected(bench) == 0
-    assert actions(door).count("connection.broken") == 1
-    assert "master.bug" not in actions(door)
+    assert actions(harness).count("connection.broken") == 1
+    assert "master.bug" not in actions(harness)
     bench.advance((GRACE_MS + 1_000) / 1000)
-    assert is_served(other := Client(door))
+    assert is_served(other := Client(harness))
     assert other.call(LOCK, "acquire", b"u" * 16) == 2
 
 
-def test_bytes_that_only_fill_a_false_record_are_no_sign_of_life(door: Door, bench: Any) -> None:
-    deaf = Client(door)
+def test_bytes_that_only_fill_a_false_record_are_no_sign_of_life(harness: ServerHarness, bench: Any) -> None:
+    deaf = Client(harness)
     deaf.say_damaged(PING, at=LENGTH_HIGH, mask=LONGER)
     for beat in itertools.count(1):
-        door.at(beat * HEARTBEAT / 2)
+        harness.at(beat * HEARTBEAT / 2)
         if beat * HEARTBEAT / 2 >= SILENCE:
             break
         deaf.peer.say(PING)
         assert not deaf.hung_up
     assert deaf.hung_up
-    door.settle()
+    harness.settle()
     assert connected(bench) == 0
 
 
-def test_a_stranger_whose_record_is_damaged_leaves_its_place_and_one_line(door: Door) -> None:
-    peers = [door.knock().do_tls() for _ in range(8)]
+def test_an_unauthenticated_connection_with_a_damaged_record_leaves_its_place_and_one_line(
+    harness: ServerHarness,
+) -> None:
+    peers = [harness.connect().do_tls() for _ in range(8)]
     for peer in peers:
         peer.send(DAMAGED)
         with contextlib.suppress(ProtocolError):
             peer.listen()
         assert peer.hung_up
-    assert not door.server.context.connections
-    assert len(door.server.context.admission) == 0
-    assert actions(door) == ["connection.refused"] * len(peers)
+    assert not harness.server.context.connections
+    assert len(harness.server.context.admission) == 0
+    assert actions(harness) == ["connection.refused"] * len(peers)
 
 
-def test_a_peer_that_is_told_something_after_its_tls_broke_is_only_closed(door: Door, bench: Any) -> None:
-    client, other = Client(door), Client(door)
+def test_a_peer_whose_tls_broke_is_only_closed(harness: ServerHarness, bench: Any) -> None:
+    client, other = Client(harness), Client(harness)
     connection = next(one.wire for one in bench.engine.sessions if isinstance(one.wire, PeerSession))
     with contextlib.suppress(ProtocolError):
         connection._connection._wire.tls.receive(DAMAGED)
     assert connection._connection._wire.tls.broken
     connection.disconnect("silent for a whole lease")
-    door.settle()
+    harness.settle()
     assert client.hung_up
     assert is_served(other)
 
@@ -108,40 +112,40 @@ INSIDE: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("owner", "name"), INSIDE, ids=lambda one: getattr(one, "__name__", one))
-def test_whatever_fails_in_a_connection_costs_that_connection(
-    door: Door, bench: Any, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+def test_a_callback_that_fails_costs_its_own_connection(
+    harness: ServerHarness, bench: Any, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
 ) -> None:
-    victim, other = Client(door), Client(door)
+    victim, other = Client(harness), Client(harness)
     victim.ask(LOCK, "state")
-    door.settle()
+    harness.settle()
     peer = victim.peer
     peer.tls.send(PING)  # before the plant: the test's own TLS is of the same class
     ping = peer.tls.take_output()
     with monkeypatch.context() as plant:
         plant.setattr(owner, name, broken)
         peer.socket.sendall(ping)
-        door.turn()
-    door.settle()
+        harness.turn()
+    harness.settle()
     assert victim.hung_up
     assert connected(bench) == 1
     assert is_served(other)
-    assert "master.bug" in actions(door)
+    assert "master.bug" in actions(harness)
 
 
-def test_what_fails_when_somebody_arrives_costs_who_arrived(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+def test_a_callback_that_fails_for_a_new_connection_costs_that_connection(
+    harness: ServerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = Client(door)
+    other = Client(harness)
     with monkeypatch.context() as plant:
         plant.setattr(AdmissionLimiter, "enter", broken)
-        assert door.knock().hung_up
+        assert harness.connect().hung_up
     assert is_served(other)
 
 
 def test_an_answer_that_cannot_be_written_is_an_error_for_who_asked_and_the_others_get_theirs(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    harness: ServerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    victim, other = Client(door), Client(door)
+    victim, other = Client(harness), Client(harness)
     with monkeypatch.context() as plant:
         encode = Answerer.answer
         failed: list[int] = []

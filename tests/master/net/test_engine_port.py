@@ -18,7 +18,7 @@ from tq.common.wire.protocol import Caller
 from tq.master.api.registry import Registry
 from tq.master.parts import EXPOSED
 
-from tests.master.net.door import SECONDS_MAX, Door
+from tests.master.net.harness import SECONDS_MAX, ServerHarness
 
 
 class Slow:
@@ -39,19 +39,19 @@ class Slow:
 
 
 @pytest.fixture
-def slow(door: Door, bench: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
+def slow(harness: ServerHarness, bench: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
     made = Slow()
     module = types.ModuleType("slow_of_tests")
     module.get_slow = lambda: made  # type: ignore[attr-defined]
     module.get_slow.__qualname__ = "get_slow"
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    door.server.port.registry = Registry(bench.engine, EXPOSED, {"get_slow": "slow_of_tests:get_slow"})
+    harness.server.port.registry = Registry(bench.engine, EXPOSED, {"get_slow": "slow_of_tests:get_slow"})
     yield made
     made.release.set()
 
 
-def test_a_call_that_is_forbidden_is_answered_and_the_session_goes_on(door: Door) -> None:
-    peer = door.knock().come_in()
+def test_a_call_that_is_forbidden_is_answered_and_the_session_goes_on(harness: ServerHarness) -> None:
+    peer = harness.connect().admitted()
     _, call = Caller().call(["get_keys"], "list", [], {})
     peer.say(call)
     peer.listen()
@@ -61,21 +61,22 @@ def test_a_call_that_is_forbidden_is_answered_and_the_session_goes_on(door: Door
     assert not peer.hung_up
 
 
-def test_calls_of_a_users_own_object_count_like_others(door: Door, slow: Slow) -> None:
+def test_calls_of_a_users_own_object_count_like_others(harness: ServerHarness, slow: Slow) -> None:
     """They wait in the session until they are answered, so that nobody piles up calls without end."""
-    peer = door.knock().come_in()
+    peer = harness.connect().admitted()
     payload = encode_call((), {})
     caller = Caller()
     _, first = caller.call(["get_slow"], "work", [payload], {})
     _, second = caller.call(["get_slow"], "work", [payload], {})
     peer.say(first + second)
-    [session] = [one for one in door.server.engine.sessions if one.role == Role.CLIENT]
+    [session] = [one for one in harness.server.engine.sessions if one.role == Role.CLIENT]
     assert set(session.calls) == {1, 2}
     peer.say(caller.abandon(2))
+    harness.settle()  # a transaction under way, such as the note that the key was used, comes before the abandonment
     slow.release.set()
-    door.loop.run_until_complete(door.loop.run_in_executor(None, slow.wait_for, 2))
+    harness.loop.run_until_complete(harness.loop.run_in_executor(None, slow.wait_for, 2))
     while session.calls:  # the test's time limit ends it
-        door.turn()
+        harness.turn()
     peer.listen()
     assert [body[0] for kind, body in peer.frames if kind == Kind.RETURN] == [1]
     slow.release.clear()

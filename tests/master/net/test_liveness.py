@@ -7,15 +7,17 @@ import itertools
 from tq.common.wire.frames import HEADER, Kind
 from tq.common.wire.protocol import PING
 
-from tests.master.net.door import FRAME_BYTES_MAX, HEARTBEAT, SILENCE, Door
+from tests.master.net.harness import FRAME_BYTES_MAX, HEARTBEAT, SILENCE, ServerHarness
 
 
-def test_who_sends_a_long_frame_slowly_hears_a_sign_of_life_each_heartbeat(door: Door) -> None:
-    peer = door.knock().come_in()
+def test_a_peer_that_sends_a_long_frame_slowly_gets_a_sign_of_life_each_heartbeat(
+    harness: ServerHarness,
+) -> None:
+    peer = harness.connect().admitted()
     peer.say(HEADER.pack(FRAME_BYTES_MAX, Kind.CALL))
     heard = []
     for beat in range(1, 9):
-        door.at(HEARTBEAT * beat / 2)
+        harness.at(HEARTBEAT * beat / 2)
         peer.say(b"part")
         peer.listen()
         heard.append([kind for kind, _ in peer.frames].count(Kind.PONG))
@@ -23,16 +25,16 @@ def test_who_sends_a_long_frame_slowly_hears_a_sign_of_life_each_heartbeat(door:
     assert max(after - before for before, after in itertools.pairwise(heard)) == 1
 
 
-def test_a_session_that_is_silent_for_four_heartbeats_is_ended(door: Door) -> None:
-    silent, lively = door.knock().come_in(), door.knock().come_in()
-    door.at(SILENCE - 0.125)
+def test_a_session_that_is_silent_for_four_heartbeats_is_ended(harness: ServerHarness) -> None:
+    silent, lively = harness.connect().admitted(), harness.connect().admitted()
+    harness.at(SILENCE - 0.125)
     lively.say(PING)
     assert lively.frames[-1][0] == Kind.WELCOME
     lively.listen()
     assert lively.frames[-1][0] == Kind.PONG
     assert not silent.hung_up
-    door.at(SILENCE)
+    harness.at(SILENCE)
     assert silent.hung_up
     assert not lively.hung_up
-    door.at(SILENCE - 0.125 + SILENCE)
+    harness.at(SILENCE - 0.125 + SILENCE)
     assert lively.hung_up

@@ -1,4 +1,4 @@
-"""Lines about strangers: all of the first ones, few of a flood, and a count of what was left out."""
+"""Lines about rejected connections: all of the first ones, few of a flood, and a count of what was left out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tq.master.net.rejections import LINES_AT_ONCE, SECONDS_A_LINE, RejectionLog
 NOW = 1_000.0
 
 
-def test_a_flood_is_told_in_a_few_lines_and_counted() -> None:
+def test_a_flood_is_a_few_lines_and_all_of_it_is_counted() -> None:
     lines: list[dict[str, Any]] = []
     rejections = RejectionLog(lambda action, **fields: lines.append(fields), "connection.refused")
     for _ in range(1_000):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tq.master.net.transactions import DRAIN_SECONDS_MAX, STORE_PAUSE_SECONDS
 
-from tests.master.net.door import Client, Door, actions, is_served
+from tests.master.net.harness import Client, ServerHarness, actions, is_served
 
 TOKEN = b"t" * 16
 LOCK = ["get_lock", "held"]
@@ -20,41 +20,41 @@ def broken(*_: Any, **__: Any) -> Any:
 
 @pytest.mark.parametrize("method", ["run", "committed", "next_wakeup"])
 def test_the_master_goes_on_answering_after_a_bug_in_its_loop(
-    door: Door, bench: Any, monkeypatch: pytest.MonkeyPatch, method: str
+    harness: ServerHarness, bench: Any, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    client = Client(door)
+    client = Client(harness)
     with monkeypatch.context() as plant:
         plant.setattr(bench.engine, method, broken)
         client.ask(LOCK, "state")
-        while "master.bug" not in actions(door):  # the test's time limit ends it
-            door.turn()
-    door.at(STORE_PAUSE_SECONDS * 2)
+        while "master.bug" not in actions(harness):  # the test's time limit ends it
+            harness.turn()
+    harness.at(STORE_PAUSE_SECONDS * 2)
     assert is_served(client)
 
 
 def test_a_timer_that_is_early_enough_is_kept_and_a_nearer_moment_replaces_it(
-    door: Door, bench: Any, monkeypatch: pytest.MonkeyPatch
+    harness: ServerHarness, bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, runner = Client(door), door.server.transactions
+    client, runner = Client(harness), harness.server.transactions
     moment = bench.engine.now.mono + 60_000
     monkeypatch.setattr(bench.engine, "next_wakeup", lambda: moment)
     client.ask(LOCK, "state")
-    door.settle()
+    harness.settle()
     first = runner._timer
     assert first is not None
     moment += 1_000
     client.ask(LOCK, "state")
-    door.settle()
+    harness.settle()
     assert runner._timer is first
     moment -= 2_000
     client.ask(LOCK, "state")
-    door.settle()
+    harness.settle()
     assert first.cancelled()
     assert runner._timer is not first
 
 
 def test_draining_has_an_end_though_the_disk_does_not_answer(
-    door: Door, bench: Any, monkeypatch: pytest.MonkeyPatch
+    harness: ServerHarness, bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk, began = threading.Event(), threading.Event()
 
@@ -62,24 +62,24 @@ def test_draining_has_an_end_though_the_disk_does_not_answer(
         began.set()
         disk.wait()
 
-    client = Client(door)
-    door.settle()
+    client = Client(harness)
+    harness.settle()
     commit = bench.engine.store.commit
-    monkeypatch.setattr(door.server.transactions._committer, "_here_seconds_max", 0.0)
+    monkeypatch.setattr(harness.server.transactions._committer, "_here_seconds_max", 0.0)
     monkeypatch.setattr(bench.engine.store, "commit", hang)
     try:
         client.ask(LOCK, "acquire", TOKEN)
-        door.turn()
+        harness.turn()
         assert began.wait(10)
-        draining = door.loop.create_task(door.server.drain())
-        door.turn()
-        door.at(DRAIN_SECONDS_MAX - 0.125)
+        draining = harness.loop.create_task(harness.server.drain())
+        harness.turn()
+        harness.at(DRAIN_SECONDS_MAX - 0.125)
         assert not draining.done()
-        door.at(DRAIN_SECONDS_MAX)
+        harness.at(DRAIN_SECONDS_MAX)
         assert draining.done()
         assert draining.result() is False
         assert client.hung_up
     finally:
         disk.set()
         monkeypatch.setattr(bench.engine.store, "commit", commit)
-        door.settle()
+        harness.settle()

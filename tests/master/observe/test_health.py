@@ -16,7 +16,7 @@ from tq.common.runtime.sd_notify import Notifier
 from tq.master.engine.clock import Now
 from tq.master.observe.health import SLOW_SECONDS, STUCK_SECONDS, MasterVitals, ObservedServer
 
-from tests.master.net.door import START, Door
+from tests.master.net.harness import START, ServerHarness
 
 from ..conftest import Bench
 
@@ -112,68 +112,68 @@ def test_the_watchdog_is_fed_only_while_the_program_is_well() -> None:
 
 
 @pytest.fixture
-def door(bench: Bench, tmp_path: Path) -> Iterator[Door]:
-    opened = Door(bench, tmp_path)
+def harness(bench: Bench, tmp_path: Path) -> Iterator[ServerHarness]:
+    opened = ServerHarness(bench, tmp_path)
     yield opened
     opened.close()
 
 
-def write(door: Door) -> None:
+def write(harness: ServerHarness) -> None:
     """Something that has to be committed."""
-    engine = door.server.engine
+    engine = harness.server.engine
     engine.later(lambda: engine.store.set_meta("written", b"1"))
-    door.server.wake()
-    door.turn()
+    harness.server.wake()
+    harness.turn()
 
 
-def until(door: Door, condition: Callable[[], bool]) -> None:
+def until(harness: ServerHarness, condition: Callable[[], bool]) -> None:
     """Let the loop turn until another thread has done its part."""
     pause = threading.Event()
     for _ in range(1_000):
-        door.turn()
+        harness.turn()
         if condition():
             return
         pause.wait(0.01)
     raise AssertionError("it did not come to pass")
 
 
-def test_an_idle_master_stays_alive_by_its_beat(door: Door) -> None:
-    patient = MasterVitals(door.server)
+def test_an_idle_master_stays_alive_by_its_beat(harness: ServerHarness) -> None:
+    patient = MasterVitals(harness.server)
     for seconds in range(0, 200, 20):
-        door.at(seconds)
+        harness.at(seconds)
         patient.prod()
-        door.turn()
+        harness.turn()
         assert patient.sick() == []
 
 
 def test_a_commit_that_does_not_end_is_seen_by_everybody(
-    door: Door, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    harness: ServerHarness, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patient, disk, commit = MasterVitals(door.server), threading.Event(), bench.engine.store.commit
+    patient, disk, commit = MasterVitals(harness.server), threading.Event(), bench.engine.store.commit
 
     def stuck() -> None:
         disk.wait(10)
         commit()
 
     monkeypatch.setattr(bench.engine.store, "commit", stuck)
-    write(door)
-    door.at(5)
+    write(harness)
+    harness.at(5)
     patient.prod()
     assert (patient.sick(), patient.unready()) == ([], [])
-    door.at(SLOW_SECONDS)
+    harness.at(SLOW_SECONDS)
     assert patient.sick() == []
     assert "slow or stuck" in patient.unready()[0]
-    door.at(STUCK_SECONDS)
+    harness.at(STUCK_SECONDS)
     assert "no transaction has ended for 60 s" in patient.sick()[0]
     disk.set()
-    until(door, lambda: patient.sick() == [])
+    until(harness, lambda: patient.sick() == [])
     assert patient.unready() == []
 
 
 def test_a_store_that_fails_makes_it_unready_until_it_takes_something_again(
-    door: Door, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    harness: ServerHarness, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patient = MasterVitals(door.server)
+    patient = MasterVitals(harness.server)
 
     def fail() -> None:
         raise StoreError("the disk is full")
@@ -181,12 +181,12 @@ def test_a_store_that_fails_makes_it_unready_until_it_takes_something_again(
     def pass_time(seconds: int) -> None:
         for _ in range(seconds * 4):
             bench.now = Now(bench.now.wall + 250, bench.now.mono + 250)
-            door.at(door.loop.now - START + 0.25)
+            harness.at(harness.loop.now - START + 0.25)
 
     with monkeypatch.context() as patched:
         patched.setattr(bench.engine.store, "commit", fail)
-        write(door)
-        until(door, lambda: patient.unready() != [])
+        write(harness)
+        until(harness, lambda: patient.unready() != [])
         assert patient.unready() == ["the store has failed for 0 s: the disk is full"]
         pass_time(60)
         assert patient.unready() == ["the store has failed for 60 s: the disk is full"]

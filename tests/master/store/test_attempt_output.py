@@ -72,7 +72,7 @@ def test_the_latest_attempts_come_first(store: Store) -> None:
     store.rollback()
 
 
-def test_how_much_is_kept_is_counted_whatever_happens_to_it(store: Store) -> None:
+def test_how_much_is_kept_is_counted_through_all_changes(store: Store) -> None:
     say(store, 5, b"12345")
     say(store, 9, b"6789")
     say(store, 7, b"1234567", seq=2)

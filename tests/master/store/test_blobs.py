@@ -44,7 +44,7 @@ def test_a_task_names_content_once_however_often_it_is_said(store: Store) -> Non
     assert store.blobs.find(HASH).refs == 2  # type: ignore[union-attr]
 
 
-def test_whatever_deletes_a_task_takes_its_names_along(store: Store) -> None:
+def test_each_way_to_delete_a_task_deletes_its_names(store: Store) -> None:
     finished_tasks(store, 1, 2)
     number = store.blobs.put(HASH, 100, NOW)
     store.blobs.name([(1, number), (2, number)])
@@ -56,7 +56,7 @@ def test_whatever_deletes_a_task_takes_its_names_along(store: Store) -> None:
     assert not store.blobs.any()
 
 
-def test_only_what_nobody_names_and_nobody_is_to_keep_is_collected(store: Store) -> None:
+def test_only_content_that_no_task_names_and_whose_time_is_over_is_collected(store: Store) -> None:
     named = store.blobs.put(HASH, 100, NOW)
     store.blobs.name([(1, named)])
     kept = store.blobs.put(OTHER, 100, NOW)

@@ -416,7 +416,7 @@ def die_at(number: int, data: Path) -> bool:
 # the lock
 
 
-def test_a_second_master_is_refused_whatever_was_removed(data: Path) -> None:
+def test_a_second_master_is_refused_even_if_the_lock_was_removed(data: Path) -> None:
     resources = opened(data)
     try:
         for name in (LOCK_FILE, "tq.db-shm", "tq.db-wal", "tq.db"):

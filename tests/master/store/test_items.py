@@ -67,7 +67,7 @@ def test_the_picture_has_queues_holders_and_numbers(store: Store) -> None:
     assert store.items.load() == ItemPicture()
 
 
-def test_what_nobody_holds_is_dropped_at_once(store: Store) -> None:
+def test_items_that_no_get_holds_are_dropped_at_once(store: Store) -> None:
     queue, other = (store.items.add_queue(name, "fifo", 0, None) for name in "ab")
     store.items.put([item(1, queue), item(2, queue, token=ONE), item(3, other), item(4, queue)])
     store.items.drop_waiting(queue)

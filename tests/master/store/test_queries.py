@@ -35,7 +35,7 @@ def test_those_ahead_are_of_a_higher_priority_or_came_before(store: Store, route
     assert store.count_ahead(1, -1, 6, 3) == 3, "it counts no further than asked"
 
 
-def test_the_oldest_ready_task_is_found_whatever_its_priority(store: Store, routes: list[int]) -> None:
+def test_the_oldest_ready_task_is_found_at_any_priority(store: Store, routes: list[int]) -> None:
     assert store.oldest_ready(1) is None
     add(store, 5, priority=100)
     add(store, 3, priority=-100)
@@ -71,6 +71,6 @@ def test_listings_are_newest_first_and_filtered(store: Store, route: int) -> Non
     assert seqs(TaskFilter(states=(int(StateNumber.FAILED),))) == []
 
 
-def test_it_tells_when_tasks_were_submitted(store: Store, route: int) -> None:
+def test_the_times_when_tasks_were_submitted_are_known(store: Store, route: int) -> None:
     insert(store, task(1, route, created=NOW + 1), task(2, route, created=NOW + 2, priority=9))
     assert within(store, lambda: store.created([2, 1])) == [NOW + 2, NOW + 1]

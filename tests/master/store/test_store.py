@@ -27,7 +27,7 @@ def test_what_was_committed_is_there_and_what_was_rolled_back_is_not(store: Stor
     ]
 
 
-def test_changed_tells_whether_a_commit_has_to_be_synced(store: Store, route: int) -> None:
+def test_changed_says_whether_a_commit_has_to_be_synced(store: Store, route: int) -> None:
     store.begin()
     store.find([new_ids()])
     assert not store.changed

@@ -135,7 +135,7 @@ def test_the_remedy_saves_what_can_be_read(file: Path) -> None:
     store.close()
 
 
-def test_a_lack_of_memory_in_sqlite_is_told_as_that(file: Path) -> None:
+def test_a_lack_of_memory_in_sqlite_is_reported_as_that(file: Path) -> None:
     """SQLite's own limit, which cannot be taken back: in a process of its own."""
     if sqlite3.sqlite_version_info < (3, 31):
         pytest.skip("this SQLite has no limit of memory")

@@ -1,4 +1,4 @@
-"""A master's server without a port, whose clock is moved by hand, and those who knock at it."""
+"""A master's server without a port, whose clock is moved by hand, and the peers that connect to it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class HandLoop(asyncio.SelectorEventLoop):
         return self.now
 
 
-class Door:
+class ServerHarness:
     """A master's server without a port: connections come in as pairs of sockets."""
 
     def __init__(self, bench: Any, folder: Path) -> None:
@@ -79,7 +79,7 @@ class Door:
         self.loop.now = START + seconds
         self.turn()
 
-    def knock(self) -> Peer:
+    def connect(self) -> Peer:
         ours, theirs = socket.socketpair()
         self.loop.run_until_complete(
             self.loop.connect_accepted_socket(lambda: Connection(self.server.context), theirs)
@@ -99,10 +99,10 @@ class Door:
 
 
 class Peer:
-    """Who knocks. Says what it is told to, and takes note of what it hears."""
+    """A peer: sends what a test says, and keeps what it receives."""
 
-    def __init__(self, door: Door, ours: socket.socket) -> None:
-        self.door, self.socket = door, ours
+    def __init__(self, harness: ServerHarness, ours: socket.socket) -> None:
+        self.harness, self.socket = harness, ours
         ours.setblocking(False)
         self.tls = TlsPipe(client_context(), server_side=False)
         self.frames: list[tuple[int, Any]] = []
@@ -122,7 +122,7 @@ class Peer:
         return next((from_wire(body) for kind, body in self.frames if kind == Kind.REFUSED), None)
 
     def listen(self) -> None:
-        self.door.turn()
+        self.harness.turn()
         with contextlib.suppress(BlockingIOError):
             while not self._closed:
                 try:
@@ -135,7 +135,7 @@ class Peer:
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
-        self.door.turn()
+        self.harness.turn()
 
     def say(self, frame: bytes) -> None:
         self.tls.send(frame)
@@ -149,7 +149,7 @@ class Peer:
         return self
 
     def do_hello(self, secret: bytes | None = None, role: Role = Role.CLIENT) -> ClientHandshake:
-        key = Credential.parse(self.door.token)
+        key = Credential.parse(self.harness.token)
         credential = Credential(key_id=key.key_id, secret=secret or key.secret)
         handshake = ClientHandshake(
             credential=credential, role=role, node=b"n" * 16, certificate=self.tls.peer_certificate or b""
@@ -166,7 +166,7 @@ class Peer:
         self.listen()
         return self
 
-    def come_in(self) -> Peer:
+    def admitted(self) -> Peer:
         self.do_tls().prove()
         assert self.frames[-1][0] == Kind.WELCOME
         return self
@@ -178,9 +178,9 @@ LOCK = ["get_lock", "held"]
 class Client:
     """An admitted peer that makes calls."""
 
-    def __init__(self, door: Door) -> None:
-        self.door, self.peer, self._caller = door, door.knock().come_in(), Caller()
-        door.settle()
+    def __init__(self, harness: ServerHarness) -> None:
+        self.harness, self.peer, self._caller = harness, harness.connect().admitted(), Caller()
+        harness.settle()
 
     def ask(self, target: list[Any], method: str, *args: Any) -> int:
         call_id, frame = self._caller.call(target, method, args, {})
@@ -189,7 +189,7 @@ class Client:
 
     def answer(self, call_id: int) -> Any:
         """What a call came to; None when there is no answer."""
-        self.door.settle()
+        self.harness.settle()
         with contextlib.suppress(ProtocolError):  # the alert of a master whose side of TLS is broken
             self.peer.listen()
         answers = [body for kind, body in self.peer.frames if kind in (Kind.RETURN, Kind.ERROR)]
@@ -212,8 +212,8 @@ class Client:
         return self.peer.hung_up
 
 
-def actions(door: Door) -> list[str]:
-    return [action for action, _ in door.reports]
+def actions(harness: ServerHarness) -> list[str]:
+    return [action for action, _ in harness.reports]
 
 
 def is_served(client: Client) -> bool:
