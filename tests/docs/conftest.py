@@ -85,7 +85,7 @@ def verdicts(
 
 
 def run_page(page: str, home: Path, variables: Mapping[str, str]) -> None:
-    """Everything the page says, in order. One that starts a master of its own has no address of another one, like a newcomer."""
+    """Everything the page says, in order. One that starts a master of its own gets no address of another one, like a newcomer."""
     blocks = read_page(page)
     shutil.copytree(GIVEN, home)
     ports = free_ports()

@@ -42,7 +42,7 @@ class SimulatedChild:
     def end(
         self, outcome: int = OutcomeNumber.SUCCESS, seconds: float = SHORT, body: bytes | None = b"result"
     ) -> None:
-        """What runs is over; nobody has been told yet."""
+        """What runs is over; it is not reported yet."""
         assert self.running is not None
         self.unsaid.append(JobReport(self.running.ordinal, int(outcome), body, 1.7e9, seconds, None))
         self.running = None
@@ -62,7 +62,7 @@ class Workshop:
         self.signals: list[tuple[int, bool]] = []
         self.dumped: list[int] = []
         self.retired: list[int] = []
-        self.told: list[list[Row]] = []  # what runs, each time it was told besides the beats
+        self.begun_rows: list[list[Row]] = []  # what runs, each time it was reported besides the heartbeats
         self._ids = itertools.count(1)
         self.agent = Agent(
             self,
@@ -112,7 +112,7 @@ class Workshop:
         self.retired.append(child)
 
     def began(self, rows: list[Row]) -> None:
-        self.told.append(rows)
+        self.begun_rows.append(rows)
 
     def lease(self, want: int) -> None:
         self.leases.append(want)

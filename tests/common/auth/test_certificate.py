@@ -77,7 +77,7 @@ def test_the_certificate_outlives_the_cluster_and_signs_no_other(tmp_path: Path)
 
 
 @pytest.mark.parametrize(("missing", "there"), [(KEY_FILE, CERTIFICATE_FILE), (CERTIFICATE_FILE, KEY_FILE)])
-def test_half_a_pair_is_not_made_whole_but_told_of(tmp_path: Path, missing: str, there: str) -> None:
+def test_half_a_pair_is_not_completed_but_reported(tmp_path: Path, missing: str, there: str) -> None:
     """A new certificate would silently invalidate every join token that was given out."""
     ensure_certificate(tmp_path)
     (tmp_path / missing).unlink()
@@ -101,7 +101,7 @@ def test_a_key_of_another_certificate_is_refused_with_the_remedy(tmp_path: Path)
 @pytest.mark.parametrize(
     "content", ["", "text", "-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n"]
 )
-def test_a_file_without_a_certificate_is_told_of(tmp_path: Path, content: str) -> None:
+def test_a_file_without_a_certificate_is_reported(tmp_path: Path, content: str) -> None:
     path = tmp_path / CERTIFICATE_FILE
     path.write_text(content)
     with pytest.raises(ConfigError, match=f"{CERTIFICATE_FILE} holds no PEM certificate"):
@@ -116,7 +116,7 @@ def test_a_file_without_a_certificate_is_told_of(tmp_path: Path, content: str) -
         b"-----END CERTIFICATE----------BEGIN CERTIFICATE-----",
     ],
 )
-def test_a_damaged_certificate_is_told_of_and_no_other_error(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_certificate_is_reported_and_no_other_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / CERTIFICATE_FILE
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=CERTIFICATE_FILE):

@@ -68,7 +68,7 @@ def test_a_join_token_with_one_wrong_character_is_refused(place: int) -> None:
             continue
         text = TOKEN[:place] + wrong + TOKEN[place + 1 :]
         if not text.startswith("tq1."):
-            continue  # that is somebody's plain authkey
+            continue  # that is a plain authkey
         with pytest.raises(
             InvalidArgument, match=r"mistyped or cut off; copy all of the line that starts with tq1\."
         ):
@@ -97,7 +97,7 @@ def test_two_tokens_run_together_are_refused() -> None:
         "tq1.id.ü.ü",
     ],
 )
-def test_a_well_formed_token_of_another_form_is_told_from_a_mistyped_one(body: str) -> None:
+def test_a_well_formed_token_of_another_form_is_distinguished_from_a_mistyped_one(body: str) -> None:
     with pytest.raises(InvalidArgument, match="unknown form; it was made by another version of tq"):
         Credential.parse(signed(body))
 
@@ -219,7 +219,7 @@ def test_blanks_around_an_authkey_are_nobodys_intention() -> None:
 
 
 @pytest.mark.parametrize("kdf", ["", "md5", "scrypt-30-8-1", "NONE", "x" * 1_000])
-def test_a_derivation_nobody_agreed_on_is_refused(kdf: str) -> None:
+def test_an_unknown_derivation_is_refused(kdf: str) -> None:
     with pytest.raises(InvalidArgument, match=r"key derivation .* is unknown") as caught:
         key_pair(SECRET, kdf, b"")
     assert len(str(caught.value)) < 100

@@ -13,7 +13,7 @@ from tq.common.wire.address import Address
 from tq.common.wire.tls import NO_CA, OwnCa
 
 CLUSTER, OTHER_CLUSTER = b"c" * 16, b"d" * 16
-CERTIFICATE, OTHER = b"the certificate", b"that of somebody else"
+CERTIFICATE, OTHER = b"the certificate", b"that of another master"
 HOST = Address("queue.example.org", 5000)
 PLAIN = Credential.parse("correct horse battery staple")
 
@@ -63,7 +63,7 @@ def test_what_has_not_proven_itself_is_not_remembered(file: Path) -> None:
     assert not file.exists()
 
 
-def test_an_empty_file_knows_nobody(file: Path) -> None:
+def test_an_empty_file_knows_no_master(file: Path) -> None:
     file.parent.mkdir(parents=True)
     file.touch(0o600)
     assert meet(file) is None

@@ -32,8 +32,8 @@ def test_a_forked_child_makes_other_ids_than_its_parent() -> None:
         os.write(writer, b"".join(new_ids.many(100)))
         os._exit(0)
     os.close(writer)
-    with open(reader, "rb") as told:
-        theirs = told.read()
+    with open(reader, "rb") as pipe:
+        theirs = pipe.read()
     os.waitpid(child, 0)
     its = {theirs[at : at + 16] for at in range(0, len(theirs), 16)}
     assert len(its) == 100

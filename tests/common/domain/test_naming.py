@@ -25,7 +25,7 @@ class Box:
 
 def outer() -> object:
     def inner() -> None:
-        """Nobody can import this."""
+        """No other module can import this."""
 
     return inner
 

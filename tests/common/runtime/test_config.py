@@ -86,7 +86,7 @@ def test_an_unknown_key_like_no_other_lists_what_is_known(file: Path) -> None:
         master(file)
 
 
-def test_everything_wrong_is_told_at_once_with_its_place(file: Path) -> None:
+def test_all_faults_are_reported_at_once_with_their_places(file: Path) -> None:
     file.write_text('durability = "always"\nresults_max = -1\nbindd = "x"\nheartbeat_seconds = 60\n')
     with pytest.raises(ConfigError) as caught:
         master(file, {"TQ_LOG_FORMAT": "xml"}, grace_seconds="soon")

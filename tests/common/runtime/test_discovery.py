@@ -1,4 +1,4 @@
-"""Who is found when nobody is named: a living `tq dev` of this directory, the environment, the user's directory."""
+"""Which master is found when none is named: a living `tq dev` of this directory, the environment, the user's directory."""
 
 from __future__ import annotations
 
@@ -83,10 +83,10 @@ def test_each_place_gives_way_to_the_one_before_it(
 
 
 @pytest.mark.timeout(20)
-def test_a_pipe_in_the_place_of_a_file_stops_nobody(
+def test_a_pipe_in_the_place_of_a_file_stops_no_program(
     make_dev: MakeDev, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever opens a pipe for reading waits until somebody opens it for writing."""
+    """Opening a pipe for reading waits until it is opened for writing."""
     (here / ".tq").mkdir(mode=0o700)
     os.mkfifo(here / ".tq" / "live")
     monkeypatch.setenv("TQ_URL", URL)
@@ -105,7 +105,7 @@ def test_a_pipe_in_the_place_of_a_file_stops_nobody(
 
 
 @pytest.mark.timeout(20)
-def test_a_pipe_in_the_place_of_a_devs_key_is_told(make_dev: MakeDev) -> None:
+def test_a_pipe_in_the_place_of_a_devs_key_is_reported(make_dev: MakeDev) -> None:
     key = make_dev() / "state" / "client.key"
     key.unlink()
     os.mkfifo(key, 0o600)
@@ -158,7 +158,7 @@ def test_a_key_may_stand_in_the_file_that_a_variable_names(
     assert found(URL) == (URL, "from a file")
 
 
-def test_what_a_dead_dev_left_behind_captures_nobody(
+def test_what_a_dead_dev_left_behind_has_no_effect(
     make_dev: MakeDev, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_dev(alive=False)

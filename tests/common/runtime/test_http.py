@@ -141,7 +141,7 @@ def test_who_does_not_read_the_page_is_cut_off(monkeypatch: pytest.MonkeyPatch) 
     async def scene(port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1_024)
         writer.write(b"GET /large HTTP/1.1\r\n\r\n")
-        await reader.readexactly(100)  # it came this far, and now nobody reads
+        await reader.readexactly(100)  # it came this far, and now it is not read
         await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=1.0)
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
             await reader.readexactly(20_000_000)
@@ -151,7 +151,7 @@ def test_who_does_not_read_the_page_is_cut_off(monkeypatch: pytest.MonkeyPatch) 
     run(scene)
 
 
-def test_silent_connections_keep_nobody_out() -> None:
+def test_silent_connections_keep_no_one_out() -> None:
     async def scene(port: int) -> None:
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS_MAX)]
         for _ in range(2):

@@ -12,7 +12,7 @@ MOMENT = 1_767_323_045.0  # 2026-01-02T03:04:05Z
 
 class ClosedPipe(io.StringIO):
     def write(self, text: str, /) -> int:
-        raise BrokenPipeError("nobody reads this")
+        raise BrokenPipeError("no reader is left")
 
 
 def written(format: str, action: str, level: str = "info", **fields: Any) -> str:
@@ -76,7 +76,7 @@ def test_what_lies_below_the_threshold_is_not_written() -> None:
         assert len(stream.getvalue().splitlines()) == len(LEVELS) - number
 
 
-def test_a_log_that_nobody_takes_costs_no_work() -> None:
+def test_a_log_that_cannot_be_written_costs_no_work() -> None:
     EventLog("text", ClosedPipe()).event("child.died")
     closed = io.StringIO()
     closed.close()

@@ -102,7 +102,7 @@ def test_more_than_the_limit_is_refused_with_both_sizes(
 
 
 @pytest.mark.parametrize("how", ["longer", "touched", "gone"])
-def test_a_file_that_has_changed_since_is_told_of_when_it_is_read(file: Path, how: str) -> None:
+def test_a_file_that_has_changed_since_is_reported_when_it_is_read(file: Path, how: str) -> None:
     blob = Blob.of(file)
     if how == "longer":
         file.write_bytes(DATA + b"!")
@@ -167,7 +167,7 @@ holders = st.recursive(
 
 @examples(50)
 @given(holders)
-def test_what_holds_blobs_comes_back_and_they_are_told_to_who_sends_it(value: Any) -> None:
+def test_what_holds_blobs_comes_back_and_the_sender_gets_a_list_of_them(value: Any) -> None:
     met: list[Blob] = []
     body = encode(value, blobs=met)
     assert decode(body) == value
@@ -179,7 +179,7 @@ def test_what_holds_blobs_comes_back_and_they_are_told_to_who_sends_it(value: An
 
 
 @pytest.mark.parametrize("code", [encode, lambda value: encode_call((value,), {})])
-def test_where_nobody_sees_to_the_content_it_is_refused(code: Callable[[Any], bytes]) -> None:
+def test_where_the_content_is_not_uploaded_it_is_refused(code: Callable[[Any], bytes]) -> None:
     with pytest.raises(
         NotSerializable, match=r"\[1\]: a tq.Blob cannot be sent; the arguments and the results of tasks"
     ):

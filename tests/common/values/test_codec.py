@@ -187,7 +187,7 @@ def test_nesting_is_accepted_up_to_the_limit_and_not_beyond() -> None:
         encode(nested(DEPTH_MAX + 1))
 
 
-def test_an_enum_nobody_imported_here_is_not_imported_for_the_sender() -> None:
+def test_an_enum_that_was_not_imported_here_is_not_imported_for_the_sender() -> None:
     data = encode(Colour.RED).replace(b"test_codec", b"no_such_mo")
     with pytest.raises(DecodeError, match=r"import .* first"):
         decode(data)
@@ -445,7 +445,7 @@ def test_lists_that_are_packed_at_a_glance_come_back_as_they_were(value: Any) ->
     assert [type(one) for one in back[0]] == [type(one) for one in value]
 
 
-def test_the_way_to_a_bad_part_is_told_whatever_the_keys_are() -> None:
+def test_the_path_to_a_bad_part_is_shown_whatever_the_keys_are() -> None:
     with pytest.raises(
         NotSerializable, match=r"value\[1\]\[<an int of 16,610 bits>\]\.when: a Thing cannot be sent"
     ):

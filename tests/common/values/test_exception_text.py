@@ -190,7 +190,7 @@ def test_a_cause_that_is_another_each_time_is_not_followed() -> None:
     assert Failure.of(Circular("m")).traceback == f"{__name__}.Circular: m\n"
 
 
-def test_groups_nested_deeper_than_the_stack_are_told() -> None:
+def test_groups_nested_deeper_than_the_stack_are_described() -> None:
     error: Exception = ValueError("innermost")
     for _ in range(LONG):
         error = ExceptionGroup("nested", [error])
@@ -229,12 +229,12 @@ def test_a_syntax_error_looks_as_python_shows_it() -> None:
     assert Failure.of(caught.value).traceback.endswith(shown)
 
 
-def test_a_syntax_error_with_a_line_of_carets_without_end_is_told_without_it() -> None:
+def test_a_syntax_error_with_a_line_of_carets_without_end_is_described_without_it() -> None:
     error = SyntaxError("odd", ("file.py", 1, 1, "a line", 1, 10**12))
     assert Failure.of(error).traceback == "SyntaxError: odd (file.py, line 1)\n"
 
 
-def test_a_text_that_is_no_plain_str_is_told_as_one() -> None:
+def test_a_text_that_is_no_plain_str_is_described_as_one() -> None:
     class Odd(Exception):
         def __str__(self) -> str:
             return Text("as it is")

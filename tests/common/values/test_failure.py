@@ -98,7 +98,7 @@ def test_what_led_to_an_error_is_treated_alike() -> None:
     assert WORKER not in text
 
 
-def test_an_exception_that_cannot_be_shown_is_told_all_the_same() -> None:
+def test_an_exception_that_cannot_be_shown_is_described_all_the_same() -> None:
     assert "could not be made" in Failure.of(caught(BrokenText())).message
 
 
@@ -151,7 +151,7 @@ def test_an_error_of_ours_does_not_say_its_type_twice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "detail"),
+    ("given", "detail"),
     [
         ({"exit_code": 3, "out": b"x"}, {"exit_code": 3, "out": b"x"}),
         ({"exit_code": object()}, {}),
@@ -159,9 +159,9 @@ def test_an_error_of_ours_does_not_say_its_type_twice() -> None:
         ("text", {}),
     ],
 )
-def test_an_exception_may_bring_plain_details(told: object, detail: dict[str, Any]) -> None:
+def test_an_exception_may_bring_plain_details(given: object, detail: dict[str, Any]) -> None:
     error = LookupError("m")
-    error.tq_detail = told  # type: ignore[attr-defined]
+    error.tq_detail = given  # type: ignore[attr-defined]
     failure = Failure.decode(Failure.of(error).encode())
     assert failure.detail == {**detail, "args": ["m"]}
 

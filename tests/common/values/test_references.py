@@ -26,7 +26,7 @@ def test_a_reference_comes_back_as_it_is_to_who_keeps_it(reference: Reference) -
     assert hash(reference) == hash(decode(encode(reference), as_is=True))
 
 
-def test_what_stays_is_told_from_what_goes_with_a_program() -> None:
+def test_what_stays_is_distinguished_from_what_ends_with_a_program() -> None:
     assert [one.stays for one in (OBJECT, NAMED, LOCK)] == [False, True, False]
     assert encode([NAMED], must_stay=True)
     with pytest.raises(

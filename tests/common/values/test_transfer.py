@@ -160,7 +160,7 @@ def test_a_lost_line_costs_the_chunks_under_way_only() -> None:
     assert len(master.calls) <= 11 + 2 * WINDOW
 
 
-def test_damaged_content_is_told_of_at_its_end() -> None:
+def test_damaged_content_is_reported_at_its_end() -> None:
     master = Master()
     master.whole[BLOB.digest] = DATA[:-1] + b"X"
     with pytest.raises(DecodeError, match=f"does not have that hash. Remove the file blobs/{BLOB.hash[:2]}/"):

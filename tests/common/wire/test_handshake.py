@@ -51,7 +51,7 @@ def counted() -> Callable[[int], bytes]:
 
 @dataclass(kw_only=True)
 class Talk:
-    """Both sides of one conversation, and somebody in between."""
+    """Both sides of one conversation, and an attacker in between."""
 
     secret: bytes = SECRET
     key_id: str = KEY_ID
@@ -297,7 +297,7 @@ def test_both_messages_of_an_earlier_client_open_nothing() -> None:
         now.server.on_proof(earlier.messages[PROOF])
 
 
-def test_both_messages_of_an_earlier_master_convince_nobody() -> None:
+def test_both_messages_of_an_earlier_master_convince_no_one() -> None:
     earlier, now = Talk(), Talk()
     earlier.run()
     now.client.on_challenge(earlier.messages[CHALLENGE])
@@ -382,7 +382,7 @@ def test_an_unknown_key_id_is_refused(key_id: str) -> None:
     assert isinstance(refusal(Talk(key_id=key_id)), Rejected)
 
 
-def test_wrong_unknown_and_revoked_keys_cannot_be_told_apart() -> None:
+def test_wrong_unknown_and_revoked_keys_cannot_be_distinguished() -> None:
     good = make_token_verifier(KEY_ID, SECRET, role=Role.CLIENT)
     cases = {
         "wrong": Talk(secret=b"w" * 32),
@@ -514,7 +514,7 @@ def test_a_proof_before_hello_is_refused() -> None:
 # versions and forms
 
 
-def test_a_client_of_other_versions_is_told_to_upgrade() -> None:
+def test_a_client_of_other_versions_is_asked_to_upgrade() -> None:
     talk = Talk()
     fields = unpack(talk.client.hello())
     for versions in ([], [2], [0, 2, 99]):
@@ -523,7 +523,7 @@ def test_a_client_of_other_versions_is_told_to_upgrade() -> None:
     Talk().server.on_hello(pack([[2, 1], *fields[1:]]))
 
 
-def test_a_master_of_another_version_is_told_from_a_stranger() -> None:
+def test_a_master_of_another_version_is_distinguished_from_another_program() -> None:
     with pytest.raises(ProtocolError, match="speaks tq/2, this side tq/1; upgrade the older one"):
         Talk().client.on_challenge(pack([2, CLUSTER, b"n" * 32, KDF_NONE]))
 
@@ -552,7 +552,7 @@ def test_a_hello_with_a_field_out_of_bounds_is_refused_with_the_right_form(place
 
 
 @pytest.mark.parametrize("key_id", ["k", "k" * 64, "ü" * 32])
-def test_a_key_id_up_to_the_limit_is_heard(key_id: str) -> None:
+def test_a_key_id_up_to_the_limit_is_accepted(key_id: str) -> None:
     fields = unpack(Talk().client.hello())
     fields[2] = key_id
     Talk().server.on_hello(pack(fields))

@@ -120,7 +120,7 @@ def test_a_client_of_another_protocol_is_refused(
     assert not pipe.established
 
 
-def test_a_master_that_is_some_other_tls_server_is_told_from_a_tq_master(folder: Path) -> None:
+def test_another_tls_server_is_distinguished_from_a_tq_master(folder: Path) -> None:
     web = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     web.load_cert_chain(*ensure_certificate(folder))
     client = TlsPipe(client_context(), server_side=False)
@@ -134,7 +134,7 @@ def test_a_master_that_is_some_other_tls_server_is_told_from_a_tq_master(folder:
 
 
 def test_no_session_is_resumed(context: ssl.SSLContext) -> None:
-    """Every connection proves the key anew, so no ticket is given out."""
+    """Every connection proves the key again, so no ticket is given out."""
     assert context.num_tickets == 0
     pair = Pair(context, client_context())
     pair.carry()
@@ -238,7 +238,7 @@ def test_a_client_judges_a_garbling_master_alike(garbage: bytes) -> None:
     assert not pipe.established
 
 
-def test_a_master_that_speaks_no_tls_is_told_from_one() -> None:
+def test_a_server_without_tls_is_distinguished_from_a_master() -> None:
     for greeting in (
         b"HTTP/1.1 400 Bad Request\r\n\r\n",
         b"220 mail.example.org ESMTP\r\n",
@@ -251,7 +251,7 @@ def test_a_master_that_speaks_no_tls_is_told_from_one() -> None:
 # a CA, when one is given
 
 
-def test_a_ca_file_that_is_none_is_told_of(tmp_path: Path) -> None:
+def test_a_file_that_is_no_ca_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing")
     for path in (tmp_path / "ca.pem", tmp_path / "missing.pem"):
         with pytest.raises(ConfigError, match="cannot use the CA file"):
@@ -283,15 +283,15 @@ def test_a_master_may_ask_clients_for_a_certificate_besides(folder: Path) -> Non
 class Listener(asyncio.Protocol):
     """A master's port as far as TLS; what is said after it is kept."""
 
-    def __init__(self, context: ssl.SSLContext, heard: list[bytes], gone: asyncio.Event) -> None:
-        self._pipe, self._heard, self._gone = TlsPipe(context, server_side=True), heard, gone
+    def __init__(self, context: ssl.SSLContext, received: list[bytes], gone: asyncio.Event) -> None:
+        self._pipe, self._received, self._gone = TlsPipe(context, server_side=True), received, gone
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         if plaintext := self._pipe.receive(data):
-            self._heard.append(plaintext)
+            self._received.append(plaintext)
             self._transport.close()
         self._transport.write(self._pipe.take_output())
 
@@ -303,9 +303,9 @@ def knock(context: ssl.SSLContext, pin: bytes | None) -> tuple[BaseException, li
     """How a caller with this pin fares at a listener that hangs up after the first words, and these words."""
 
     async def run() -> tuple[BaseException, list[bytes]]:
-        heard: list[bytes] = []
+        received: list[bytes] = []
         gone, loop = asyncio.Event(), asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Listener(context, heard, gone), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: Listener(context, received, gone), "127.0.0.1", 0)
         async with server:
             address = Address("127.0.0.1", server.sockets[0].getsockname()[1])
             credential = Credential(key_id="k", secret=b"s" * 32, pin=pin)
@@ -314,16 +314,16 @@ def knock(context: ssl.SSLContext, pin: bytes | None) -> tuple[BaseException, li
                     address, credential, role=Role.CLIENT, node=b"n" * 16, timeout=SECONDS
                 )
             await asyncio.wait_for(gone.wait(), SECONDS)
-        return caught.value, heard
+        return caught.value, received
 
     return asyncio.run(run())
 
 
 def test_a_caller_with_the_right_pin_or_none_says_hello(context: ssl.SSLContext, certificate: bytes) -> None:
     for pin in (fingerprint(certificate), None):
-        error, heard = knock(context, pin)
+        error, received = knock(context, pin)
         assert isinstance(error, Unreachable)
-        assert b"client" in heard[0]
+        assert b"client" in received[0]
 
 
 @pytest.mark.parametrize("place", [0, 31])
@@ -332,8 +332,8 @@ def test_a_caller_with_another_pin_goes_away_without_a_word(
 ) -> None:
     pin = bytearray(fingerprint(certificate))
     pin[place] ^= 1
-    error, heard = knock(context, bytes(pin))
+    error, received = knock(context, bytes(pin))
     assert isinstance(error, Rejected)
     assert "is not the one this key was made for" in str(error)
     assert "make a new key there with `tq keys add`, or beware of an impostor" in str(error)
-    assert heard == []
+    assert received == []

@@ -16,7 +16,7 @@ SECONDS = 10.0
 
 
 class Owner(asyncio.Protocol):
-    """Keeps what it receives, and how often it was told that frames have left."""
+    """Keeps what it receives, and how often it was notified that frames have left."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.wire = SecureTransport(self, TlsPipe(context, server_side=True), asyncio.get_running_loop())
@@ -135,7 +135,7 @@ def test_what_was_queued_before_the_end_leaves_and_nothing_after_it(context: ssl
     met(context, scene)
 
 
-def test_an_error_while_frames_leave_is_told_to_the_owner(
+def test_an_error_while_frames_leave_reaches_the_owner(
     context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scene(peer: Peer) -> None:

@@ -73,7 +73,7 @@ def test_a_dead_child_is_asked_for_nothing_until_it_is_replaced(shop: Workshop) 
 # the way of a lease
 
 
-def test_each_child_gets_one_task_of_a_kind_nobody_knows(shop: Workshop) -> None:
+def test_each_child_gets_one_task_of_an_unknown_kind(shop: Workshop) -> None:
     shop.grant(2)
     assert [len(sim.tickets) for sim in shop.sims.values()] == [1, 1]
 
@@ -86,14 +86,14 @@ def test_short_tasks_go_to_children_in_batches(shop: Workshop) -> None:
     assert not shop.agent.backlog.waiting
 
 
-def test_an_end_is_told_with_attempt_lease_and_body(shop: Workshop) -> None:
+def test_an_end_is_reported_with_attempt_lease_and_body(shop: Workshop) -> None:
     [id] = shop.grant([[b"i" * 16, 7, b"payload"]], lease=b"of the seventh")
     shop.run(1, seconds=0.25, body=b"42")
     [[row]] = shop.finishing
     assert row == ReportRow(id, 7, b"of the seventh", OutcomeNumber.SUCCESS, b"42", 1.7e9, 0.25, None)
 
 
-def test_ends_are_told_in_one_call_at_a_time(shop: Workshop) -> None:
+def test_ends_are_reported_in_one_call_at_a_time(shop: Workshop) -> None:
     shop.warm_up()
     ids = shop.grant(20)
     for child in (1, 2, 1):
@@ -156,7 +156,7 @@ def test_a_result_over_the_frame_limit_is_a_failure_that_names_the_ways_out(
         assert not shop.agent.held
 
 
-def test_the_content_a_result_names_is_told_beside_its_row_until_it_is_answered(shop: Workshop) -> None:
+def test_the_content_a_result_names_is_sent_with_its_row_until_it_is_answered(shop: Workshop) -> None:
     shop.grant(2)
     shop.agent.disconnect()
     shop.run(1)
@@ -226,7 +226,7 @@ def test_a_result_is_not_kept_back_by_the_long_job_after_it() -> None:
     shop.begin(1)
     ordinal = shop.sims[1].running.ordinal  # type: ignore[union-attr]
     shop.wait(0.5)
-    assert shop.notices == [(1, ordinal, "flush")]  # once: it is a signal in the midst of somebody's code
+    assert shop.notices == [(1, ordinal, "flush")]  # once: it is a signal in the middle of a user's code
     shop.report(1)
     assert [row[0] for row in shop.acknowledge()] == [over]
     shop.wait(0.5)
@@ -266,7 +266,7 @@ def test_a_suspect_starts_only_after_the_master_knows(shop: Workshop) -> None:
 
 
 def test_no_more_suspects_are_announced_than_children_can_start() -> None:
-    """Whoever is asked is charged when the worker dies; those who only wait must not be."""
+    """The announced suspect is charged when the worker dies; those that only wait must not be."""
     shop = Workshop(slots=1)
     first, second, third = shop.grant(shop.tasks(3, suspect=True))
     for id in (first, second, third):
@@ -333,7 +333,7 @@ def test_what_runs_goes_on_without_a_connection_and_its_result_waits(shop: Works
     assert shop.agent.idle
 
 
-def test_a_result_whose_acknowledgement_was_lost_is_told_again(shop: Workshop) -> None:
+def test_a_result_whose_acknowledgement_was_lost_is_reported_again(shop: Workshop) -> None:
     [id] = shop.grant()
     shop.run(1)
     shop.cut()
@@ -341,7 +341,7 @@ def test_a_result_whose_acknowledgement_was_lost_is_told_again(shop: Workshop) -
     assert [row[0] for row in shop.acknowledge()] == [id]
 
 
-def test_a_result_the_master_has_already_is_not_told_again(shop: Workshop) -> None:
+def test_a_result_the_master_has_already_is_not_reported_again(shop: Workshop) -> None:
     [id] = shop.grant()
     shop.run(1)
     shop.cut()
@@ -397,8 +397,8 @@ def test_of_two_attempts_of_one_task_the_older_is_lost_first(shop: Workshop, los
     shop.begin(2)
     shop.cut()
     shop.agent.connect([id] * lost, shop.now)
-    told = {child for child, _, kind in shop.notices if kind == "cancel"}
-    assert told == ({1} if lost == 1 else {1, 2})
+    notified = {child for child, _, kind in shop.notices if kind == "cancel"}
+    assert notified == ({1} if lost == 1 else {1, 2})
 
 
 def test_a_lost_lease_that_is_over_ends_no_neighbour(shop: Workshop) -> None:
@@ -496,7 +496,7 @@ def test_after_a_drain_giving_up_reports_what_has_ended_and_hands_back_what_has_
     under_way, waiting, running = shop.run(1), shop.run(1), shop.begin(1)
     shop.agent.drain(shop.now)
     reports, held = shop.agent.give_up(shop.now)
-    assert [row[0] for row in shop.finishing[0]] == [under_way], "it is told already"
+    assert [row[0] for row in shop.finishing[0]] == [under_way], "it is reported already"
     assert [row[0] for rows, _ in reports for row in rows] == [waiting]
     assert [(row[0], len(row)) for row in held] == [(running, 4)], "with the seconds it has run"
 
@@ -551,7 +551,7 @@ def test_a_job_that_was_over_when_its_child_died_says_so(shop: Workshop) -> None
     assert "the process running it" in failure_of(rows[running]).message
 
 
-def test_the_death_of_an_idle_child_costs_nobody_anything(shop: Workshop) -> None:
+def test_the_death_of_an_idle_child_costs_nothing(shop: Workshop) -> None:
     shop.die(1)
     assert not shop.finishing
     assert not shop.released

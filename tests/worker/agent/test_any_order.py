@@ -78,7 +78,7 @@ class AnyOrder(RuleBasedStateMachine):
                 stale.append(index)
                 continue
             if outcome == OutcomeNumber.CANCELLED:
-                assert (id, attempt) in self.doomed, "nobody asked for this task to be ended"
+                assert (id, attempt) in self.doomed, "this task was not to be ended"
             else:
                 assert self.begun[id, attempt], "over before it began"
             del self.leased[id]

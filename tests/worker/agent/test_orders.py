@@ -35,7 +35,7 @@ def test_a_job_within_its_limit_is_left_alone(shop: Workshop) -> None:
     assert shop.notices == []
 
 
-def test_a_job_over_its_limit_is_told_and_then_killed(shop: Workshop) -> None:
+def test_a_job_over_its_limit_is_notified_and_then_killed(shop: Workshop) -> None:
     id, ordinal = start(shop, LIMIT)
     shop.wait(LIMIT)
     assert shop.notices == [(1, ordinal, "timeout")]
@@ -49,7 +49,7 @@ def test_a_job_over_its_limit_is_told_and_then_killed(shop: Workshop) -> None:
     assert "longer than its limit of 2 s and did not stop when asked" in failure_of(row).message
 
 
-def test_a_job_without_a_limit_may_take_for_ever(shop: Workshop) -> None:
+def test_a_job_without_a_limit_may_run_without_end(shop: Workshop) -> None:
     start(shop)
     shop.wait(60.0)
     assert shop.notices == []
@@ -76,7 +76,7 @@ def test_a_job_that_ends_in_its_grace_is_not_killed(shop: Workshop) -> None:
     assert (row[0], outcome_of(row)) == (id, OutcomeNumber.TIMEOUT)
 
 
-def test_the_job_after_one_that_was_told_to_end_is_left_alone(shop: Workshop) -> None:
+def test_the_job_after_one_that_was_asked_to_end_is_left_alone(shop: Workshop) -> None:
     start(shop, LIMIT)
     shop.wait(LIMIT)
     shop.sims[1].end(OutcomeNumber.TIMEOUT)
@@ -121,7 +121,7 @@ def test_a_cancelled_job_that_waits_is_handed_back_at_once_for_it_has_not_begun(
     assert left == [ids[1], ids[3]]
 
 
-def test_a_cancelled_job_that_runs_is_told_then_terminated_then_killed(shop: Workshop) -> None:
+def test_a_cancelled_job_that_runs_is_notified_then_terminated_then_killed(shop: Workshop) -> None:
     id, ordinal = start(shop)
     shop.agent.cancel(id, 1, shop.now)
     assert shop.notices == [(1, ordinal, "cancel")]
@@ -145,7 +145,7 @@ def test_a_cancel_that_comes_again_does_not_start_over(shop: Workshop) -> None:
 
 
 def begin_behind(shop: Workshop) -> tuple[bytes, bytes]:
-    """One job over but not told, and one begun behind it, within one tick."""
+    """One job over but not reported, and one begun behind it, within one tick."""
     shop.warm_up()
     shop.grant(2)
     over = shop.begin(1)
@@ -182,7 +182,7 @@ def test_a_cancel_of_what_is_not_here_is_nothing(shop: Workshop) -> None:
 
 
 def test_a_cancel_of_what_is_over_ends_no_neighbour(shop: Workshop) -> None:
-    """Its end may not have been told yet, and the child runs something else."""
+    """Its end may not have been reported yet, and the child runs something else."""
     shop.warm_up()
     shop.grant(1)
     shop.agent.granted(LEASE, [["q", "m:f", None, shop.tasks(1)]], shop.now)

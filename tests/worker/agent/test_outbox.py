@@ -72,7 +72,7 @@ def test_many_bad_reports_are_found_one_by_one() -> None:
     assert set(master.taken) == set(keys)
 
 
-def test_a_master_that_takes_not_even_the_failure_is_told_nothing_of_that_attempt_any_more() -> None:
+def test_an_attempt_whose_failure_the_master_refuses_too_is_not_reported_again() -> None:
     outbox, keys = filled(range(5))
     master = Master({keys[2]}, takes_failures=False)
     master.serve(outbox)

@@ -1,4 +1,4 @@
-"""What the master is told of starts: what runs for a while, soon, and never a message a task."""
+"""What is reported about starts: what runs for a while, soon, and never a message a task."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def shop() -> Workshop:
     return shop
 
 
-def test_a_task_that_runs_for_a_while_is_told_with_its_seconds(shop: Workshop) -> None:
+def test_a_task_that_runs_for_a_while_is_reported_with_its_seconds(shop: Workshop) -> None:
     [id] = shop.grant(1)
     assert shop.begin(1) == id
     shop.wait(LONG_SECONDS + 2 * TICK_SECONDS)
-    [[row]] = shop.told
+    [[row]] = shop.begun_rows
     assert row[0] == id
     assert LONG_SECONDS <= row[3] <= LONG_SECONDS + 2 * TICK_SECONDS
     shop.wait(5)
-    assert len(shop.told) == 1, "what is told is not told again"
+    assert len(shop.begun_rows) == 1, "what was reported is not reported again"
 
 
 def test_short_tasks_cost_no_message(shop: Workshop) -> None:
@@ -35,10 +35,10 @@ def test_short_tasks_cost_no_message(shop: Workshop) -> None:
         shop.run(1)
         shop.acknowledge()
         shop.wait(TICK_SECONDS)
-    assert shop.told == []
+    assert shop.begun_rows == []
 
 
-def test_tasks_of_a_fifth_of_a_second_are_told_together_and_not_each(shop: Workshop) -> None:
+def test_tasks_of_a_fifth_of_a_second_are_reported_together_and_not_each(shop: Workshop) -> None:
     began = shop.now
     for _ in range(25):
         shop.grant(2)
@@ -50,15 +50,15 @@ def test_tasks_of_a_fifth_of_a_second_are_told_together_and_not_each(shop: Works
             shop.sims[child].end()
             shop.report(child)
         shop.acknowledge()
-    assert 0 < len(shop.told) <= (shop.now - began) / REPORT_SECONDS + 1
+    assert 0 < len(shop.begun_rows) <= (shop.now - began) / REPORT_SECONDS + 1
 
 
-def test_nothing_is_told_while_there_is_no_connection(shop: Workshop) -> None:
+def test_nothing_is_reported_while_there_is_no_connection(shop: Workshop) -> None:
     [id] = shop.grant(1)
     shop.begin(1)
     shop.agent.disconnect()
     shop.wait(1)
-    assert shop.told == []
+    assert shop.begun_rows == []
     [row] = shop.agent.held_with_seconds(shop.now)
     assert row[0] == id
     assert row[3] > 0.5, "the announcement says so"

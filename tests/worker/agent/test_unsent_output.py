@@ -49,11 +49,11 @@ def test_a_stream_says_whose_each_byte_is_however_it_was_cut(
 @given(st.binary(max_size=200), st.integers(min_value=1, max_value=9))
 def test_nothing_that_is_printed_is_held_back_for_long(text: bytes, size: int) -> None:
     splitter = Splitter(b"eight...")
-    heard = b"".join(
+    received = b"".join(
         piece for at in range(0, len(text), size) for _, piece in splitter.feed(text[at : at + size])
     )
-    assert text.startswith(heard)
-    assert len(text) - len(heard) <= 8
+    assert text.startswith(received)
+    assert len(text) - len(received) <= 8
 
 
 def test_a_page_says_what_was_written_last() -> None:

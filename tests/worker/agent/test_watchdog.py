@@ -64,7 +64,7 @@ def test_what_was_taken_back_does_not_count() -> None:
     assert not shop.retired
 
 
-def test_without_a_limit_nobody_is_replaced() -> None:
+def test_without_a_limit_no_child_is_replaced() -> None:
     shop = Workshop(slots=1)
     shop.warm_up(count=50)
     weigh(shop, c1=10**12)
@@ -99,7 +99,7 @@ def test_a_child_that_dies_in_its_last_task_is_charged_for_that_one_only() -> No
     assert not shop.retired
 
 
-def test_nobody_is_replaced_while_the_worker_drains() -> None:
+def test_no_child_is_replaced_while_the_worker_drains() -> None:
     shop = Workshop(slots=1, max_tasks_per_child=1)
     shop.grant(1)
     shop.begin(1)
@@ -119,7 +119,7 @@ def test_an_idle_child_beyond_its_limit_is_replaced(shop: Workshop) -> None:
     assert shop.retired == [1]
 
 
-def test_a_task_that_grows_its_process_beyond_the_limit_is_ended_and_told_why(shop: Workshop) -> None:
+def test_a_task_that_grows_its_process_beyond_the_limit_is_ended_with_the_reason(shop: Workshop) -> None:
     weigh(shop, c1=50 * MIB)
     shop.grant(1)
     shop.begin(1)

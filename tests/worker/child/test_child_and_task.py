@@ -22,7 +22,7 @@ from ..pools.test_process import SECONDS, Nursery, failure, with_child
 @pytest.mark.parametrize(
     ("how", "status"), [("return", 0), ("exit", 3), ("words", 1), ("raise", 1), ("c", 0), ("ask", 0)]
 )
-def test_a_fork_that_leaves_the_tasks_function_ends_and_speaks_for_nobody(how: str, status: int) -> None:
+def test_a_fork_that_leaves_the_tasks_function_ends_and_reports_nothing(how: str, status: int) -> None:
     async def test(one: Nursery) -> None:
         first, *after = one.send(("fork_and", how), *(("add", number, 1) for number in range(50)))
         assert decode((await one.report(first)).body or b"") == status
@@ -34,7 +34,7 @@ def test_a_fork_that_leaves_the_tasks_function_ends_and_speaks_for_nobody(how: s
     with_child(test)
 
 
-def test_a_fork_in_a_coroutine_speaks_for_nobody() -> None:
+def test_a_fork_in_a_coroutine_reports_nothing() -> None:
     async def test(one: Nursery) -> None:
         assert decode((await one.run("fork_in_a_coroutine")).body or b"") == 0
         assert decode((await one.run("later", 5)).body or b"") == 5
@@ -92,12 +92,12 @@ def test_a_retry_after_no_possible_time_fails_the_attempt_and_says_what_is_possi
 ) -> None:
     async def test(one: Nursery) -> None:
         report = await one.run(name, value)
-        told = failure(report)
+        shown = failure(report)
         assert (report.outcome, report.after) == (OutcomeNumber.ERROR, None)
-        assert told.type.endswith("InvalidArgument")
-        assert "tq.Snooze(…)" in told.message if name == "snooze" else "tq.Retry(after=…)" in told.message
-        assert "seconds from 0 to 316,224,000 (ten years), or a timedelta" in told.message
-        assert f"in {name}" in told.traceback
+        assert shown.type.endswith("InvalidArgument")
+        assert "tq.Snooze(…)" in shown.message if name == "snooze" else "tq.Retry(after=…)" in shown.message
+        assert "seconds from 0 to 316,224,000 (ten years), or a timedelta" in shown.message
+        assert f"in {name}" in shown.traceback
 
     with_child(test)
 

@@ -88,19 +88,17 @@ def test_several_sources_are_served_together(write: Write) -> None:
 
 
 @pytest.mark.parametrize("name", ["loading_none", "loading_none.jobs"])
-def test_a_module_that_is_not_there_is_told_with_the_file_that_was_looked_for(
-    write: Write, name: str
-) -> None:
+def test_a_missing_module_is_reported_with_the_file_that_was_looked_for(write: Write, name: str) -> None:
     with pytest.raises(ConfigError, match=rf"there is no module '{name}' .* {name.replace('.', '/')}\.py"):
         load_tasks([name])
 
 
-def test_a_file_that_is_not_there_is_told(write: Write) -> None:
+def test_a_missing_file_is_reported(write: Write) -> None:
     with pytest.raises(ConfigError, match=r"there is no file nowhere\.py"):
         load_tasks(["nowhere.py"])
 
 
-def test_an_app_that_is_not_there_is_told(write: Write) -> None:
+def test_a_missing_app_is_reported(write: Write) -> None:
     write("loading_g.py", TASKS)
     with pytest.raises(ConfigError, match="loading_g:application: module loading_g has no application"):
         load_tasks(["loading_g:application"])
@@ -119,7 +117,7 @@ def test_an_attribute_that_is_no_app_offers_no_tasks(write: Write) -> None:
         load_tasks(["loading_i:plain"])
 
 
-def test_no_source_at_all_is_told() -> None:
+def test_no_source_at_all_is_reported() -> None:
     with pytest.raises(ConfigError, match="no tasks to serve; name a module or a file"):
         load_tasks([])
 

@@ -18,7 +18,7 @@ from ..pools.test_process import SECONDS, Nursery, gate, pass_gate, with_child
 __all__ = ["gate"]  # a fixture
 
 
-def test_everything_a_task_says_is_heard_in_order_and_is_its_own() -> None:
+def test_all_output_of_a_task_arrives_in_order_and_is_attributed_to_it() -> None:
     async def test(one: Nursery) -> None:
         quiet, first, second = one.send(("add", 1, 1), ("talk", "one"), ("talk", "two"))
         await one.report(second)
@@ -37,7 +37,7 @@ def test_everything_a_task_says_is_heard_in_order_and_is_its_own() -> None:
     with_child(test)
 
 
-def test_what_was_printed_is_heard_before_the_report() -> None:
+def test_what_was_printed_arrives_before_the_report() -> None:
     async def test(one: Nursery) -> None:
         ordinals = one.send(*(("printed", f"number {number}") for number in range(300)))
         await one.report(ordinals[-1])
@@ -48,7 +48,7 @@ def test_what_was_printed_is_heard_before_the_report() -> None:
     with_child(test)
 
 
-def test_output_without_python_is_heard_before_the_report_and_bears_no_mark() -> None:
+def test_output_without_python_arrives_before_the_report_and_bears_no_mark() -> None:
     async def test(one: Nursery) -> None:
         await one.run("by_descriptor", "hello\n", 0.005)
         assert one.output == {0: b"hello\n"}
@@ -70,7 +70,7 @@ def test_the_last_progress_comes_with_the_report_and_the_present_one_is_seen(gat
     with_child(test)
 
 
-def test_the_last_words_of_a_killed_child_are_heard(gate: Path) -> None:
+def test_the_last_output_of_a_killed_child_arrives(gate: Path) -> None:
     async def test(one: Nursery) -> None:
         [ordinal] = one.send(("talk_and_die", str(gate), int(signal.SIGKILL)))
         await pass_gate(gate, os.O_RDONLY)
@@ -122,7 +122,7 @@ def test_a_task_knows_itself_by_its_parameter_and_by_current() -> None:
 def test_a_child_without_descriptors_still_reports() -> None:
     async def test(one: Nursery) -> None:
         assert decode((await one.run("close_standard_streams")).body or b"") == "still here"
-        assert (await one.run("printed", "nobody hears it")).outcome == OutcomeNumber.SUCCESS
+        assert (await one.run("printed", "no one reads it")).outcome == OutcomeNumber.SUCCESS
 
     with_child(test)
 

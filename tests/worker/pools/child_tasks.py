@@ -94,7 +94,7 @@ def until_struck(path: str) -> str:
 
 @app.task
 def sleep_after(path: str) -> None:
-    """Says through a named pipe that it runs; then for ever."""
+    """Says through a named pipe that it runs; then runs without end."""
     with open(path, "wb"):
         pass
     threading.Event().wait()

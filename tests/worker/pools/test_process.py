@@ -25,7 +25,7 @@ SECONDS = 20.0
 
 
 class Nursery:
-    """The owner of one child: everything it hears, in order, and the reports by ordinal."""
+    """The owner of one child: everything it receives, in order, and the reports by ordinal."""
 
     def __init__(self, *sources: str, allow: tuple[str, ...] = ()) -> None:
         self.tasks: asyncio.Future[list[list[str]]] = asyncio.get_running_loop().create_future()
@@ -37,7 +37,7 @@ class Nursery:
         self.unread: list[int] = []  # tickets it left when it died
         self.output: dict[int, bytes] = {}  # by the ordinal of the mark before it
         self.progress: dict[int, list[Any]] = {}
-        self._told = asyncio.Event()
+        self._happened = asyncio.Event()
         self._ordinals = 0
         self.child = ChildHandle(self, 1, sources, allow)
 
@@ -59,7 +59,7 @@ class Nursery:
         for report in reports:
             assert report.ordinal not in self.reports
             self.reports[report.ordinal] = report
-        self._told.set()
+        self._happened.set()
 
     def child_called(self, child: Runner, request: Request) -> None:
         raise AssertionError(f"no task here asks for anything: {request}")
@@ -95,8 +95,8 @@ class Nursery:
 
     async def report(self, ordinal: int) -> JobReport:
         while ordinal not in self.reports:
-            self._told.clear()
-            await asyncio.wait_for(self._told.wait(), SECONDS)
+            self._happened.clear()
+            await asyncio.wait_for(self._happened.wait(), SECONDS)
         return self.reports[ordinal]
 
     async def run(self, *call: Any) -> JobReport:
@@ -135,7 +135,7 @@ def with_child(test: Callable[[Nursery], Awaitable[None]], *, allow: tuple[str, 
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Path:
-    """A named pipe: whoever opens one end waits for the other."""
+    """A named pipe: opening one end waits for the other."""
     path = tmp_path / "gate"
     os.mkfifo(path)
     return path
@@ -177,9 +177,9 @@ def test_a_child_that_cannot_load_its_tasks_says_why_and_ends(
     async def test() -> None:
         async with nursery(str(tmp_path / "bad.py")) as one:
             assert await one.died() == Death(0)
-            is_known, told = await one.failure
+            is_known, shown = await one.failure
             assert is_known == known
-            assert words in told
+            assert words in shown
 
     asyncio.run(test())
 
@@ -236,7 +236,7 @@ def test_an_error_is_the_tasks_own_and_the_child_lives(call: tuple[Any, ...], ty
     with_child(test)
 
 
-def test_a_task_without_a_limit_that_raises_one_itself_is_told_as_that() -> None:
+def test_a_task_without_a_limit_that_raises_one_itself_is_reported_as_that() -> None:
     async def test(one: Nursery) -> None:
         report = await one.run("raise_own_limit")
         assert (report.outcome, failure(report).message) == (OutcomeNumber.TIMEOUT, "a time limit was raised")
@@ -296,17 +296,17 @@ def test_a_death_is_known_although_a_grandchild_keeps_the_descriptors_open(gate:
     with_child(test)
 
 
-def test_what_was_told_before_the_death_is_heard_before_it() -> None:
+def test_what_was_reported_before_the_death_arrives_before_it() -> None:
     """The socket is read to its end first: a result that was sent is not lost with its sender."""
 
     async def test(one: Nursery) -> None:
         big = one.send(*(("add", number, 0) for number in range(2_000)))
         one.send(("exit_now", 1))
-        heard: list[int] = []
-        one.death.add_done_callback(lambda _: heard.extend(one.reports))
+        received: list[int] = []
+        one.death.add_done_callback(lambda _: received.extend(one.reports))
         await one.died()
-        assert heard == big[: len(heard)]
-        assert len(heard) > 0
+        assert received == big[: len(received)]
+        assert len(received) > 0
 
     with_child(test)
 
@@ -373,14 +373,14 @@ def test_every_ticket_has_one_reader_however_often_it_is_asked_back() -> None:
     with_child(test)
 
 
-# being told to end
+# being asked to end
 
 
 @pytest.mark.parametrize(
     ("kind", "outcome", "type"),
     [("timeout", OutcomeNumber.TIMEOUT, "TimeLimit"), ("cancel", OutcomeNumber.CANCELLED, "CancelRequested")],
 )
-def test_a_job_that_is_told_to_end_ends_with_that_outcome(
+def test_a_job_that_is_asked_to_end_ends_with_that_outcome(
     gate: Path, kind: str, outcome: OutcomeNumber, type: str
 ) -> None:
     async def test(one: Nursery) -> None:
@@ -407,7 +407,7 @@ def test_a_job_may_catch_what_strikes_it_and_give_a_result(gate: Path) -> None:
     with_child(test)
 
 
-def test_what_is_over_is_told_in_the_midst_of_the_next_job_when_asked(gate: Path) -> None:
+def test_what_is_over_is_reported_during_the_next_job_when_asked(gate: Path) -> None:
     async def test(one: Nursery) -> None:
         await one.run("add", 1, 1)
         *over, running = one.send(*(("add", number, 1) for number in range(20)), ("wait_for", str(gate)))
@@ -422,7 +422,7 @@ def test_what_is_over_is_told_in_the_midst_of_the_next_job_when_asked(gate: Path
     with_child(test)
 
 
-def test_a_notice_for_a_job_that_is_over_strikes_nobody(gate: Path) -> None:
+def test_a_notice_for_a_job_that_is_over_has_no_effect(gate: Path) -> None:
     async def test(one: Nursery) -> None:
         over = (await one.run("add", 1, 1)).ordinal
         [running] = one.send(("wait_for", str(gate)))
@@ -435,7 +435,7 @@ def test_a_notice_for_a_job_that_is_over_strikes_nobody(gate: Path) -> None:
     with_child(test)
 
 
-def test_a_loop_in_c_hears_nothing_and_is_killed(gate: Path) -> None:
+def test_a_loop_in_c_is_not_interrupted_and_is_killed(gate: Path) -> None:
     async def test(one: Nursery) -> None:
         [ordinal] = one.send(("spin", str(gate)), timeout=0.1)
         await pass_gate(gate, os.O_RDONLY)

@@ -89,12 +89,12 @@ class RunnerOwner:
         self.progress: dict[int, list[Any]] = {}
         self.requests: list[Request] = []
         self.is_ready = False
-        self._told = asyncio.Event()
+        self._happened = asyncio.Event()
         self.child = ThreadChild(self, 1, [], ["*"])
 
     def child_hello(self, child: Runner, tasks: list[list[str]]) -> None:
         self.is_ready = True
-        self._told.set()
+        self._happened.set()
 
     def child_failed(self, child: Runner, known: bool, text: str) -> None:
         raise AssertionError("a thread imports nothing before it is asked to")
@@ -109,14 +109,14 @@ class RunnerOwner:
         for report in reports:
             assert report.ordinal not in self.reports
             self.reports[report.ordinal] = report
-        self._told.set()
+        self._happened.set()
 
     def child_distrusted(self, child: Runner, why: str) -> None:
         raise AssertionError("a thread says what it means")
 
     def child_called(self, child: Runner, request: Request) -> None:
         self.requests.append(request)
-        self._told.set()
+        self._happened.set()
 
     def broke(self, error: Exception) -> None:
         raise error
@@ -131,8 +131,8 @@ class RunnerOwner:
     async def until(self, is_so: Any) -> None:
         async with asyncio.timeout(SECONDS):
             while not is_so():
-                self._told.clear()
-                await self._told.wait()
+                self._happened.clear()
+                await self._happened.wait()
 
     async def report(self, ordinal: int) -> JobReport:
         await self.until(lambda: ordinal in self.reports)
@@ -202,7 +202,7 @@ async def test_a_cancel_is_for_the_job_that_is_meant_and_is_seen_by_it() -> None
 
 
 @in_a_loop
-async def test_a_fork_that_leaves_a_tasks_function_ends_and_speaks_for_nobody() -> None:
+async def test_a_fork_that_leaves_a_tasks_function_ends_and_reports_nothing() -> None:
     async with hired() as owner:
         owner.send(1, "fork_and_return")
         assert decode((await owner.report(1)).body or b"") == 0

@@ -1,4 +1,4 @@
-"""What a watched worker tells: a line for each attempt, few of many, and never a wait for whoever reads."""
+"""Records of a watched worker: a line for each attempt, few of many, and never a wait for the reader."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Watched:
         self.timers: list[Callable[[], None]] = []
         self.event_pipe = EventPipe(self.writes, lambda: self.now, lambda _, call: self.timers.append(call))
 
-    def told(self) -> list[dict[str, Any]]:
+    def records(self) -> list[dict[str, Any]]:
         os.set_blocking(self.reads, False)
         try:
             text = os.read(self.reads, 1024 * 1024)
@@ -52,32 +52,32 @@ def watched() -> Iterator[Watched]:
     os.close(one.writes)
 
 
-def test_a_call_is_told_as_one_would_write_it_with_what_came_of_it(watched: Watched) -> None:
+def test_a_call_is_shown_as_python_with_its_outcome(watched: Watched) -> None:
     watched.end(7, size="large")
-    [record] = watched.told()
+    [record] = watched.records()
     assert (record["call"], record["text"]) == ("square(7, size='large')", "49")
     assert (record["outcome"], record["seconds"], record["attempt"]) == ("success", 0.25, 2)
 
 
-def test_a_failure_is_told_with_its_traceback(watched: Watched) -> None:
+def test_a_failure_is_shown_with_its_traceback(watched: Watched) -> None:
     failure = Failure("KeyError", "'x'", "Traceback …\nKeyError: 'x'\n")
     watched.end(outcome=OutcomeNumber.ERROR, body=failure.encode())
-    [record] = watched.told()
+    [record] = watched.records()
     assert (record["outcome"], record["text"]) == ("error", "KeyError: 'x'")
     assert record["traceback"] == failure.traceback
 
 
 def test_a_keyword_that_names_a_secret_is_not_shown(watched: Watched) -> None:
     watched.end(user="me", smtp_password="open sesame")
-    assert watched.told()[0]["call"] == "square(user='me', smtp_password=[hidden])"
+    assert watched.records()[0]["call"] == "square(user='me', smtp_password=[hidden])"
 
 
-def test_what_is_large_or_cannot_be_read_is_told_in_few_words(watched: Watched) -> None:
+def test_what_is_large_or_cannot_be_read_is_shown_in_few_words(watched: Watched) -> None:
     watched.end("x" * 100_000, body="y" * 100_000)
     watched.event_pipe(job(b"\xc1"), OutcomeNumber.SUCCESS, b"\xc1", 0.0)
     watched.event_pipe(job(encode_chunk([1, 2, 3], star=False)), OutcomeNumber.SUCCESS, None, 0.0)
     watched.end(list(range(1_000)), body={"a": "z" * 5_000})
-    large, damaged, chunk, long = watched.told()
+    large, damaged, chunk, long = watched.records()
     assert (large["call"], large["text"]) == ("square(… 97 KiB)", "97 KiB")
     assert (damaged["call"], damaged["text"]) == ("square(…)", "a value that cannot be shown")
     assert chunk["call"] == "square(… 3 calls)"
@@ -85,31 +85,31 @@ def test_what_is_large_or_cannot_be_read_is_told_in_few_words(watched: Watched) 
     assert len(long["text"]) < 100
 
 
-def test_managers_objects_are_told_by_their_names(watched: Watched) -> None:
+def test_managers_objects_are_shown_by_their_names(watched: Watched) -> None:
     counts = Reference("object", ("dict", "counts", None, None), "00")
     watched.end(counts, body=counts)
-    [record] = watched.told()
+    [record] = watched.records()
     assert (record["call"], record["text"]) == (
         "square(<dict 'counts' of a manager>)",
         "<dict 'counts' of a manager>",
     )
 
 
-def test_of_many_a_second_few_are_told_and_the_others_counted(watched: Watched) -> None:
+def test_of_many_a_second_few_are_shown_and_the_others_counted(watched: Watched) -> None:
     failure = Failure("E", "no").encode()
     for _ in range(1_000):
         watched.end(1)
         watched.end(1, outcome=OutcomeNumber.ERROR, body=failure)
-    assert [one["action"] for one in watched.told()] == ["task.ended"] * (
+    assert [one["action"] for one in watched.records()] == ["task.ended"] * (
         CALM_RECORDS_MAX + FAILED_RECORDS_MAX
     )
     [sum_up] = watched.timers
     sum_up()
     count, failed = 2_000 - CALM_RECORDS_MAX - FAILED_RECORDS_MAX, 1_000 - FAILED_RECORDS_MAX
-    assert watched.told() == [{"action": "task.more", "count": count, "failed": failed}]
+    assert watched.records() == [{"action": "task.more", "count": count, "failed": failed}]
     watched.now += 1.0
     watched.end(2)
-    assert watched.told()[0]["call"] == "square(2)"
+    assert watched.records()[0]["call"] == "square(2)"
 
 
 def test_a_reader_that_does_not_read_costs_records_and_no_wait(watched: Watched) -> None:
@@ -117,12 +117,14 @@ def test_a_reader_that_does_not_read_costs_records_and_no_wait(watched: Watched)
     for _ in range(100):
         watched.now += 1.0
         watched.end(outcome=OutcomeNumber.ERROR, body=Failure("E", "m", text).encode())
-    told = watched.told()
-    assert 0 < len(told) < 100
-    assert all(len(json.dumps(one)) < RECORD_BYTES_MAX for one in told)
-    assert all(one["traceback"].startswith("…") for one in told)
+    shown = watched.records()
+    assert 0 < len(shown) < 100
+    assert all(len(json.dumps(one)) < RECORD_BYTES_MAX for one in shown)
+    assert all(one["traceback"].startswith("…") for one in shown)
     watched.timers[0]()
-    assert watched.told() == [{"action": "task.more", "count": 100 - len(told), "failed": 100 - len(told)}]
+    assert watched.records() == [
+        {"action": "task.more", "count": 100 - len(shown), "failed": 100 - len(shown)}
+    ]
 
 
 def test_a_reader_that_is_gone_is_no_error() -> None:
@@ -135,6 +137,6 @@ def test_a_reader_that_is_gone_is_no_error() -> None:
 
 def test_the_names_of_many_tasks_fit_a_record(watched: Watched) -> None:
     watched.event_pipe.serves([f"module:{'n' * 500}{number}" for number in range(500)])
-    [record] = watched.told()
+    [record] = watched.records()
     assert record["count"] == 500
     assert len(record["tasks"]) == 20

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tq.worker.supervisor import output_sink as outlet
+from tq.worker.supervisor import output_sink
 from tq.worker.supervisor.output_sink import OutputSink
 
 SECONDS = 10.0
@@ -28,7 +28,7 @@ class Log:
 def terminal(monkeypatch: pytest.MonkeyPatch) -> int:
     """A pipe in place of stderr; its reading end."""
     reader, writer = os.pipe()
-    monkeypatch.setattr(outlet, "STDERR", writer)
+    monkeypatch.setattr(output_sink, "STDERR", writer)
     return reader
 
 
@@ -36,21 +36,21 @@ def test_output_is_shown_and_kept_in_a_file_of_its_attempt(terminal: int, tmp_pa
     out = OutputSink(tmp_path / "new" / "folder", Log())
     for name, text in (
         ("a.1.log", b"one\n"),
-        ("", b"nobody's\n"),
+        ("", b"no job's\n"),
         ("a.1.log", b"two\n"),
         ("b.1.log", b"three\n"),
     ):
         out.put(name, text)
     out.close(SECONDS)
-    assert os.read(terminal, 1_000) == b"one\nnobody's\ntwo\nthree\n"
+    assert os.read(terminal, 1_000) == b"one\nno job's\ntwo\nthree\n"
     assert (tmp_path / "new" / "folder" / "a.1.log").read_bytes() == b"one\ntwo\n"
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == ["a.1.log", "b.1.log"]
 
 
-def test_a_terminal_that_stands_still_holds_up_nobody_and_what_is_too_much_is_counted(
+def test_a_stopped_terminal_holds_up_nothing_and_what_is_too_much_is_counted(
     terminal: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outlet, "WAITING_BYTES_MAX", 300_000)
+    monkeypatch.setattr(output_sink, "WAITING_BYTES_MAX", 300_000)
     log = Log()
     out = OutputSink(None, log)
     for _ in range(10):
@@ -62,7 +62,7 @@ def test_a_terminal_that_stands_still_holds_up_nobody_and_what_is_too_much_is_co
     assert log.events == [("output.dropped", {"level": "warning", "bytes": 700_000})]
 
 
-def test_a_directory_that_takes_nothing_is_told_once(terminal: int, tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_written_to_is_reported_once(terminal: int, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     log = Log()
     out = OutputSink(tmp_path / "file", log)

@@ -14,7 +14,7 @@ from tq.worker.supervisor.relay import CHUNKS_UNDER_WAY, Relay
 
 
 class Line:
-    """A connection that answers when it is told to."""
+    """A connection that answers when the test says so."""
 
     def __init__(self) -> None:
         self.is_closed = False

@@ -17,12 +17,12 @@ def test_a_bug_in_one_tick_is_logged_and_the_next_tick_comes(monkeypatch: pytest
             ticks += 1
             bench.happened.set()
             if ticks == 1:
-                raise KeyError("nobody foresaw this")
+                raise KeyError("this was not foreseen")
 
         monkeypatch.setattr(agent, "tick", tick)
         bench.give_job()
         await bench.until(lambda: ticks > 2)
         [fields] = [fields for action, fields in bench.reports if action == "worker.bug"]
-        assert "nobody foresaw this" in fields["error"]
+        assert "this was not foreseen" in fields["error"]
 
     on_a_bench(test)
