@@ -51,7 +51,7 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
 @click.option("--slots", type=int, metavar="N", help="Tasks at the same time, each in a process.  [cores]")
 @click.option("--queue", "queues", multiple=True, metavar="GLOB", help="Serve only these queues.  [all]")
 @click.option("--allow", multiple=True, metavar="GLOB", help="Run these callables as well: 'math.*'.")
-@click.option("--allow-shell", is_flag=True, help="Run any program for whoever may submit.")
+@click.option("--allow-shell", is_flag=True, help="Run any program for any client.")
 @click.option("--apply", metavar="MODULE:FUNC", hidden=True, help="Call it for every item of --queue.")
 @click.option("--results", metavar="QUEUE", hidden=True, help="Where what --apply returns is put.")
 @click.option(
@@ -137,7 +137,7 @@ async def _work(settings: WorkerSettings, credential: Credential, log: EventLog,
         await supervisor.load()
         if event_pipe is None:
             write_line(_banner(settings, supervisor.tasks))
-        else:  # the banner is for people: whoever watches has one of its own
+        else:  # the banner is for people: the program that reads the pipe has one of its own
             event_pipe.serves([name for name, _ in supervisor.tasks])
         freeze_started()
         log.event("worker.started", slots=settings.slots, tasks=len(supervisor.tasks), pid=os.getpid())
@@ -152,12 +152,12 @@ async def _work(settings: WorkerSettings, credential: Credential, log: EventLog,
 def _metrics(
     settings: WorkerSettings, supervisor: Supervisor, log: EventLog
 ) -> tuple[MakePage | None, OnLag | None]:
-    """What makes /metrics, and what wants to know of the loop's lag; nothing is counted without --http."""
+    """What makes /metrics, and what measures the loop's lag; nothing is counted without --http."""
     if settings.http is None:
         return None, None
     if not is_available():
         return missing, None
-    meters = supervisor.meters = WorkerMeters()
+    meters = supervisor.calls.meters = WorkerMeters()
     log.counted = meters.events
     return Exposition(WorkerMetrics(supervisor, meters, settings.slots).take).page, meters.lag.observe
 

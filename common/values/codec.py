@@ -6,8 +6,8 @@ it had, bit for bit, or it is refused where it is sent, with the path to the bad
 
     argument items[3].when: a Thing cannot be sent; send a dict of its fields
 
-Subclasses are refused, not flattened: nobody gets back less than was sent. The usual call (a few plain
-arguments) never leaves C code but for two look-ups.
+Subclasses are refused, not flattened, so that a receiver never gets less than was sent. The usual call (a few plain
+arguments) is handled in C but for two look-ups.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def encode(
 ) -> bytes:
     """A value as bytes. Raises NotSerializable with the path below ``root``.
 
-    ``blobs`` gets the blobs there are in it, whose content the caller sees to; without, they are refused. ``must_stay``: so
-    are references to what goes with a program. ``judged``: what is made of what was decoded here, whose large sets and dicts
-    were judged then.
+    ``blobs`` receives the blobs in it, whose content the caller uploads; without it, blobs are refused. ``must_stay``: so are
+    references to what ends with a program. ``judged``: the value was decoded here, and its large sets and dicts were checked
+    then.
     """
     if type(value) in ATOMS or (type(value) is list and ATOMS.issuperset(map(type, value))):
         try:

@@ -67,7 +67,7 @@ class Request(NamedTuple):
 
 @dataclass(slots=True, frozen=True)
 class Child:
-    """Word of a worker's child: it is here, on this connection too, or has died."""
+    """A worker's child is here, on this connection too, or has died."""
 
     node: bytes
     here: bool
@@ -103,8 +103,8 @@ class Caller:
         kwargs: dict[str, Any],
         child: bytes | None = None,
     ) -> tuple[int, bytes]:
-        """A new call: its id and its frame. InvalidArgument when it is over the frame limit, or holds what no frame can:
-        whoever sends for others must be able to tell the one who asked."""
+        """A new call: its id and its frame. Raises InvalidArgument when it is over the frame limit or has a value that no
+        frame can hold; one that sends for others passes this error on to the caller."""
         call_id = self._next_call_id
         parts = [call_id, target, method, args, kwargs]
         kind = Kind.CALL
@@ -145,8 +145,8 @@ class Answerer:
         self.frame_bytes_max = frame_bytes_max
 
     def head(self, kind: int, body: memoryview) -> Request | None:
-        """A large call without its content, to be judged before memory is spent on that: ``args`` and ``kwargs`` have None for
-        each value. None for whatever need not be looked at twice; ProtocolError as from ``understand``."""
+        """A large call without its content, to be validated before memory is spent on the content: ``args`` and ``kwargs``
+        have None for each value. None for a frame that needs no such check; ProtocolError as from ``understand``."""
         if kind not in (Kind.CALL, Kind.RELAYED_CALL) or len(body) < SKIMMED_BYTES_MIN:
             return None
         skimmed = Skimmed(body)

@@ -33,7 +33,7 @@ from ..agent.outbox import BODY_BYTES_MAX
 from ..pools.interface import MakeRunner
 from ..pools.process import ChildHandle
 from .event_pipe import EventPipe
-from .master_calls import MasterCalls, ReportMeters
+from .master_calls import MasterCalls
 from .master_connection import MasterConnection
 from .memory import resident_bytes
 from .observer import Observer
@@ -83,15 +83,6 @@ class Supervisor:
     def tasks(self) -> list[list[str]]:
         """``[name, queue]`` of each task that the children serve."""
         return self.runners.tasks
-
-    @property
-    def meters(self) -> ReportMeters | None:
-        """Count what the master acknowledges, once they are set."""
-        return self.calls.meters
-
-    @meters.setter
-    def meters(self, meters: ReportMeters) -> None:
-        self.calls.meters = meters
 
     async def load(self) -> None:
         """Start the first child and learn which tasks it serves; raises ConfigError when it cannot load them."""
