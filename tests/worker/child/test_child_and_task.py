@@ -146,6 +146,6 @@ def test_a_child_whose_frame_does_not_end_is_not_waited_for(monkeypatch: pytest.
             one.child.look()
             await asyncio.sleep(0)
         assert await one.died() == Death(-signal.SIGKILL)
-        assert one.distrusted == ["it began a frame and does not end it"]
+        assert one.distrusted == ["it began a frame and did not end it"]
 
     with_child(test)
