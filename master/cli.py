@@ -41,7 +41,9 @@ from .observe.meters import count
 from .observe.metrics import MasterMetrics
 from .store.cluster_files import StartOptions, key_file
 
-END_SECONDS_MAX: Final = DRAIN_SECONDS_MAX + 5.0  # from the signal to the end of the process, whatever hangs
+END_SECONDS_MAX: Final = (
+    DRAIN_SECONDS_MAX + 5.0
+)  # from the signal to the end of the process, even if a disk hangs
 DURABILITY = {
     "fsync": "every acknowledged task is on disk",
     "os": "survives a killed process, not a power cut",
@@ -161,7 +163,7 @@ async def _serve(
 
 
 def _end_at_latest(log: EventLog) -> None:
-    """However many threads wait for a disk or for a user's own object: none of them keeps this process."""
+    """Bound the time until this process ends: threads that wait for a disk or for a user's object do not keep it."""
     timer = threading.Timer(
         END_SECONDS_MAX,
         _give_up,
@@ -172,7 +174,7 @@ def _end_at_latest(log: EventLog) -> None:
 
 
 def _give_up(log: EventLog, reason: str) -> None:
-    """What was acknowledged is on disk; what was not is arguments again."""
+    """What was acknowledged is on disk; what was not is repeated by its caller."""
     log.event("master.stopped", level="warning", reason=reason)
     os._exit(1)
 
@@ -180,7 +182,7 @@ def _give_up(log: EventLog, reason: str) -> None:
 def _metrics(
     resources: MasterResources, server: MasterServer, log: EventLog
 ) -> tuple[MakePage | None, OnLag | None]:
-    """What makes /metrics, and what wants to know of the loop's lag; nothing is counted without --http."""
+    """What makes /metrics, and what observes the loop's lag. Nothing is counted without --http."""
     if resources.settings.http is None:
         return None, None
     if not is_available():
@@ -200,7 +202,7 @@ async def _listen(server: MasterServer, bind: Address) -> Address:
 
 
 def _handle_signals(stop: asyncio.Event, log: EventLog) -> None:
-    """The first signal drains, the second ends at once; handlers only take note."""
+    """The first signal drains, the second ends the process at once."""
 
     def first_or_second() -> None:
         if stop.is_set():
@@ -217,7 +219,7 @@ def _handle_signals(stop: asyncio.Event, log: EventLog) -> None:
 
 
 def _next_with_key(resources: MasterResources, seen_as: Address, worker_key: Path) -> list[str]:
-    """The command to type next: here, if nobody else can come in, else on each worker host."""
+    """The command to type next: on this host if the master listens here only, else on each worker host."""
     if is_loopback(seen_as.host):
         where = "" if seen_as == HERE else f"--connect {seen_as} "
         return [

@@ -1,1 +1,1 @@
-"""The transaction loop, and what it is handed: sessions, the clock, the commit."""
+"""The engine: one transaction after another, over parts that it does not know by name."""

@@ -1,7 +1,7 @@
-"""Everything that waits for a moment: one heap for each clock of (when, part, key), and nothing is polled. Pure.
+"""Timers of the parts: for each clock one heap of (when, part, key). Nothing is polled. Pure.
 
-A part sets when its ``due`` is to be called with a key; set again, it is another moment. What came due in a transaction
-that failed comes due once more.
+A part sets when its ``due`` is to be called with a key; setting it again replaces the moment. What was due in a transaction
+that failed is due again.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Agenda:
         self._taken.clear()
 
     def void(self) -> None:
-        """The transaction failed: what was due in it is due again, whatever moment its part has set since."""
+        """The transaction failed: what was due in it is due again, unless its part has set an earlier moment since."""
         for clock, (when, _, part, key) in self._taken:
             if (part, key) not in self._entries or self._entries[part, key][1].when > when:
                 self.set(part, key, when, clock)

@@ -1,4 +1,4 @@
-"""What time it is, three times: the wall's, the monotonic, and the master's own, by which all that is relative is kept.
+"""Three clocks: the wall's, the monotonic one, and the master's steady one, by which everything relative is kept.
 
 ::
 
@@ -8,8 +8,8 @@
 
 ``delay=``, retry pauses, ``expires=`` and retention are meant as durations. Their moments are written on the steady
 clock, which no setting of the wall's moves: the ``Timeline`` compares the wall with the time that has passed, and what
-the wall jumped by becomes the ``shift`` between the two. So no row has to be written when it jumps, whatever there is of
-them: one number in the store changes. ``at=`` means the wall's and is written apart.
+the wall jumped by becomes the ``shift`` between the two. So no row has to be written when it jumps, however many
+there are: one number in the store changes. ``at=`` means the wall's and is written apart.
 
 Invariants: 1. while a master runs, steady time passes as real time does, and as the wall's when that is slewed;
 2. across a restart it never goes back behind the last moment that the store knows of.
@@ -28,8 +28,8 @@ from ..store.interface.store import Store
 
 JUMP_MS: Final = 1_000  # of the wall against the time that has passed, between two looks: less is slewing
 SLEW: Final = 0.001  # of the time between them besides: twice what ntpd slews by
-SEEN_BUSY_MS: Final = 1_000  # the store is told how late it is this often, in transactions that write anyway,
-SEEN_IDLE_MS: Final = 600_000  # and this often in one of its own
+SEEN_BUSY_MS: Final = 1_000  # how often the store records the time in transactions that write anyway,
+SEEN_IDLE_MS: Final = 600_000  # and how often in a transaction that writes nothing else
 ALONE_AGAIN_MS: Final = 10_000  # after one of its own, which may have failed: readers are answered in between
 CLOCK: Final = "clock"  # the name of what the store keeps: [shift, the last moment on the steady clock]
 # It goes on while the host sleeps: what was to be done in an hour is due after eight hours of sleep.
@@ -117,7 +117,7 @@ class Timeline:
         return self.now
 
     def keep(self, now: Now, *, always: bool = False) -> None:
-        """Tell the store, in the transaction under way: with what others write, or now and then by itself."""
+        """Record the time in the store, in the transaction under way: with what others write, or now and then alone."""
         late, jumped = now.steady - self._kept_moment, now.shift != self._kept_shift
         if self._store.changed:
             due = jumped or late >= SEEN_BUSY_MS

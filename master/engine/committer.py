@@ -1,4 +1,4 @@
-"""Waiting for the disk: in a thread as a rule, on the loop itself when that is over sooner than a thread would begin.
+"""Commits: in a thread as a rule, on the loop itself when the disk answers sooner than a thread would begin.
 
 A hop to a thread and back costs about as much as a commit on a good disk. So a small transaction is
 committed where it is, as long as the disk has lately answered within ``HERE_SECONDS_MAX``; one slow commit
@@ -36,7 +36,7 @@ class Committer:
         self._loop, self._commit, self._here_seconds_max = loop, commit, here_seconds_max
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tq-commit")
         self._slowest = here_seconds_max  # until the disk has shown itself
-        self.on_seconds: Callable[[float], None] | None = None  # hears how long each took
+        self.on_seconds: Callable[[float], None] | None = None  # called with how long each commit took
 
     @property
     def slowest_seconds(self) -> float:
@@ -56,14 +56,14 @@ class Committer:
             return error
         except MemoryError:
             return StoreError(OUT_OF_MEMORY)
-        except Exception as error:  # a bug; whoever waits must still be answered
+        except Exception as error:  # a bug; those who wait must still be answered
             return StoreError(f"the commit failed: {brief(error, 200)}")
         finally:
             self._took(time.perf_counter() - began)
         return None
 
     def commit_there(self, then: Callable[[StoreError | None], None]) -> None:
-        """Commit in the thread; ``then`` is told on the loop what went wrong."""
+        """Commit in the thread; ``then`` is called on the loop with what went wrong, or None."""
         future = self._loop.run_in_executor(self._thread, self.commit_here)
         future.add_done_callback(lambda done: then(_outcome(done)))
 
@@ -77,7 +77,7 @@ class Committer:
 
 
 def _outcome(done: asyncio.Future[StoreError | None]) -> StoreError | None:
-    """Whatever became of the thread, the transaction has an end."""
+    """The result of the thread. If it failed in any way, the commit failed: the transaction always has an end."""
     try:
         return done.result()
     except (Exception, asyncio.CancelledError) as error:

@@ -1,4 +1,4 @@
-"""What an engine lends to its parts: the store, the time, who is here, what is due when, and who listens to ends."""
+"""What an engine and its parts share: store, clock, presence, timers, and the event that tasks have ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One event: tasks have ended. Whatever ends a task raises it, and whoever has to know of ends listens. Pure.
+"""One event: tasks have ended. All code that ends a task raises it; all parts that depend on ends listen. Pure.
 
 ::
 
@@ -41,6 +41,6 @@ class Endings:
                 listener(tasks, now)
 
     def revived(self, origin: int) -> None:
-        """A task of this origin goes on after its end: what was told of it is taken back where it counts."""
+        """A task of this origin goes on after its end: listeners undo what they did when it ended."""
         for listener in self._revival_listeners:
             listener(origin)

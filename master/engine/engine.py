@@ -28,20 +28,20 @@ from .jobs import Jobs
 from .limits import EngineLimits
 from .part import Part
 from .parts import Parts
-from .reading_back import ReadingBack
+from .reloading import Reloading
 from .session import LATER, Call, Session
 from .stalls import Stalls
 from .transaction import Transaction
 from .trouble import Chore, Trouble, Turn, readers_among
 from .work import Work
 
-BATCH_CALLS_MAX: Final = 2_000  # in one transaction, so that nobody waits long for it
+BATCH_CALLS_MAX: Final = 2_000  # in one transaction, so that no caller waits long for it
 BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
 LAST_TRIED: Final = "last_tried"  # the row by which a master in trouble sees whether its store takes one
 
 
 class Engine:
-    """The state of one master, and the only one that changes it. It knows its parts by what every part is."""
+    """The state of one master, and the only code that changes it. It knows its parts only as ``Part``s."""
 
     def __init__(self, core: Core, parts: Sequence[Part]) -> None:
         """``parts``: in the order in which each of their methods is called; of each class at most one."""
@@ -70,14 +70,14 @@ class Engine:
             ],
             core.report,
         )
-        self._reading_back = ReadingBack(self.store, self._load, self._report_bug)
+        self._reloading = Reloading(self.store, self._load, self._report_bug)
 
     @property
     def limits(self) -> EngineLimits:
         return self.core.limits
 
     def start(self, now: Now) -> None:
-        """Take up what the store remembers."""
+        """Load what the store has."""
         self._stalls.start(now)
         self.store.begin()
         self.timeline.load()
@@ -97,18 +97,18 @@ class Engine:
         *,
         reads: bool = False,
     ) -> None:
-        """A session asks: ``run`` will be performed in the next transaction. ``rows``: what it names, ids, tasks or
-        reports. ``reads``: it changes nothing, whatever happens in it. Raises QuotaExceeded."""
+        """A session's call: ``run`` is performed in the next transaction. ``rows``: how many ids, tasks or reports it names.
+        ``reads``: it changes nothing, even if it fails. Raises QuotaExceeded."""
         call = Call(session, call_id, run, self._replies, size_bytes, rows, reads=reads)
         session.expect(call)
         self._inbox.add(call)
 
     def note(self, job: Callable[[], None]) -> None:
-        """Something that changes memory only, to be done soon, whatever the store does."""
+        """Do soon what changes memory only, even while the store fails."""
         self._jobs.note(job)
 
     def later(self, job: Callable[[], None], *, again: bool = False) -> None:
-        """To be done in the next transaction, before its calls. ``again``: repeated until one succeeds, harmlessly."""
+        """Do this in the next transaction, before its calls. ``again``: repeat it until one succeeds; it may be done twice."""
         self._jobs.add(job, again=again)
 
     def opened(self, session: Session) -> None:
@@ -116,7 +116,7 @@ class Engine:
         self.presence.opened(session)
 
     def closed(self, session: Session) -> None:
-        """A connection is gone: what it waited for is forgotten, what it held gets its grace."""
+        """A connection is gone: what it waited for is forgotten, what it held is kept for its grace."""
         session.open = False
         self.sessions.pop(session, None)
         for call in list(session.calls.values()):
@@ -145,7 +145,7 @@ class Engine:
         """Whether ``run`` has something to do at once."""
         if self._inbox or self._jobs.has_notes:
             return True
-        if self._reading_back.unread is not None:
+        if self._reloading.error is not None:
             return False
         if self._has_other_work():
             return True
@@ -157,9 +157,9 @@ class Engine:
         return jobs or self._parts.are_unsettled()
 
     def next_wakeup(self) -> int | None:
-        """Monotonic ms at which ``run`` has something to do even if nobody calls; None: never."""
-        if self._reading_back.unread is not None:
-            return self._reading_back.at
+        """Monotonic ms at which ``run`` has something to do even without a call; None: never."""
+        if self._reloading.error is not None:
+            return self._reloading.at
         if self.trouble.since is not None:  # all else waits for its turn
             return self.trouble.wakeup()
         moments = self._stalls.next_look(), self._agenda.next_wakeup(self.now)
@@ -176,7 +176,7 @@ class Engine:
         self._jobs.take_notes(self._report_bug)
         self._stalls.look(now)
         try:
-            if self._reading_back.must_wait(now):
+            if self._reloading.must_wait(now):
                 self._refuse_all()
             else:
                 self._transact(transaction, now)
@@ -188,8 +188,8 @@ class Engine:
         return transaction
 
     def _transact(self, transaction: Transaction, now: Now) -> None:
-        if self._reading_back.unread is not None:
-            self._reading_back.read()
+        if self._reloading.error is not None:
+            self._reloading.read()
         readers = [] if self.trouble.since is None else readers_among(self._inbox)[:BATCH_CALLS_MAX]
         writes = self._has_other_work() or len(readers) < len(self._inbox)
         turn = transaction.turn = self.trouble.turn(now, reads=bool(readers), writes=writes)
@@ -219,7 +219,7 @@ class Engine:
         except StoreError:
             if turn is not Turn.WRITE:
                 raise
-            self.store.begin(reading=True)  # whoever writes is told so by itself
+            self.store.begin(reading=True)  # a call that writes fails by itself, and says so
 
     def _settle(self, now: Now, turn: Turn) -> None:
         """What its calls and chores came to is written."""
@@ -229,7 +229,7 @@ class Engine:
         self.timeline.keep(now)
 
     def _write_a_row(self, now: Now) -> None:
-        """While there is trouble: can it be done?"""
+        """While there is trouble: does the store take a row?"""
         self.store.set_meta(LAST_TRIED, str(now.steady).encode())
 
     def committed(self, transaction: Transaction) -> None:
@@ -242,7 +242,7 @@ class Engine:
         self._close_sessions()
 
     def commit_failed(self, transaction: Transaction, error: StoreError) -> None:
-        """Nobody knows what reached the disk: say so, and build the picture anew."""
+        """It is not known what reached the disk: the callers get an error that says so, and memory is loaded again."""
         self._fail(transaction, error)
         transaction.replies = list(dict.fromkeys([*transaction.replies, *self._replies]))
         self._replies.clear()
@@ -267,7 +267,7 @@ class Engine:
             if not (call.reads and self.store.in_transaction):
                 self._have_connect_again(call.session)
                 raise
-            call.refuse(error)  # it has changed nothing: it costs nobody else
+            call.refuse(error)  # it has changed nothing: no other call fails with it
             self.trouble.failed(str(error), self.now)
         except TqError as error:
             call.refuse(error)
@@ -308,14 +308,15 @@ class Engine:
     # when the store fails
 
     def _fail(self, transaction: Transaction, error: StoreError) -> None:
-        """The transaction is void. Its callers are told; memory is rebuilt from what the store really has.
+        """The transaction is void: its callers get the error, and memory is loaded again from what the store really has.
 
-        Sessions with watches or leases are closed after their answer: what they were told, or were about to be, may rest on the
-        lost transaction, and reconnecting is how they say again what they hold. Of a chore done by itself it is known who was told.
+        Sessions with subscriptions or leases are closed after their answer: what was sent to them, or was about to be, may rest
+        on the lost transaction, and by reconnecting they announce again what they hold. After a chore that ran by itself it is
+        known which sessions that concerns.
         """
         self.trouble.failed(str(error), self.now, transaction.chore)
         transaction.failed, transaction.changed = True, False
-        told = self._parts.void()
+        misinformed = self._parts.void()
         self._jobs.void()
         for call in [
             *transaction.calls,
@@ -324,26 +325,26 @@ class Engine:
         ]:  # parked ones that it answered, too
             call.withdraw(self._report_bug)
             call.refuse(error)
-            told.append(call.session)
+            misinformed.append(call.session)
         while self._leaving:
             self.closed(self._leaving.popitem()[0])
-        touched = told if transaction.turn in (Turn.CHORE, Turn.READ) else self.sessions
+        touched = misinformed if transaction.turn in (Turn.CHORE, Turn.READ) else self.sessions
         for session in touched:
             if self._parts.must_reconnect(session):
                 self._have_connect_again(session)
-        self._reading_back.after(error, self.now)
+        self._reloading.after(error, self.now)
         self._refuse_all()
 
     def _refuse_all(self) -> None:
-        """While the store cannot be read nothing can be done for anybody, and nobody is left waiting for it."""
-        error = self._reading_back.unread
+        """While the store cannot be read no call can be performed: each is refused at once instead of waiting."""
+        error = self._reloading.error
         while error is not None and self._inbox:
             call = self._inbox.pop()
             call.refuse(error)
             self._have_connect_again(call.session)
 
     def _have_connect_again(self, session: Session) -> None:
-        """Also for a call that was not done, or not to its end: it may have been its first watch."""
+        """Also after a call that was not performed, or not to its end: it may have been the session's first subscription."""
         if session.reconnects:
             self.core.close_later(session, "the store failed; connect again")
 

@@ -1,16 +1,16 @@
-"""How fast a key's messages are taken in: what is beyond that stays with its peers, and others' are taken meanwhile.
+"""Flow control: how fast the messages of one key are taken. What is beyond that stays with its peers, and others' are taken.
 
 ::
 
     a connection's bytes ─► FrameReader ─► may this key have more done now? ─yes─► a call into the inbox
                                                 │ no: it is not read from
-                                                └──────── told to go on, in order, once there is room
+                                                └──────── resumed in order, once there is room
 
 Two things are bounded for each key: its calls that wait for a transaction, and what is taken of it in one turn of
-the event loop. And long messages arrive a few at a time: else the halves of very many would fill the memory. Nobody is
-refused here; whoever waits is told PONG meanwhile, so that it knows that the master lives.
+the event loop. Long messages arrive a few at a time: the halves of very many would fill the memory. Nothing is refused here;
+a peer that waits gets a PONG now and then, which shows that the master lives.
 
-Pure: connections are told what they may do, and do it themselves.
+Pure: a connection asks what it may do, and does it itself.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Flow:
         self._frames_left -= frames + size_bytes // FRAME_BYTES
 
     def hold_up(self, connection: Resumable) -> None:
-        """It has messages that may not be taken now; it is told to ``resume``."""
+        """It has messages that may not be taken now; ``resume`` is called when they may."""
         self._held_up[connection] = None
 
     def next_turn(self) -> None:
@@ -77,7 +77,7 @@ class Flow:
             connection.resume()
 
     def grant(self, connection: Resumable, size_bytes: int) -> bool:
-        """Whether a long message may be read to its end. If not, it is told to ``resume``, and asks again."""
+        """Whether a long message may be read to its end. If not, ``resume`` is called later, and it asks again."""
         if self._arriving_bytes and self._arriving_bytes + size_bytes > ARRIVING_BYTES_MAX:
             self._asking[connection] = size_bytes
             return False

@@ -1,7 +1,7 @@
-"""What the engine is to do that is nobody's call: words of connections, outcomes of threads. First come, first done.
+"""The engine's work that is not a call: events of connections, outcomes of threads. First come, first done.
 
-A note changes memory only, and is taken whatever the store does. A job is done in a transaction; one that is to be done
-``again`` is, for as long as its transactions fail: nobody waits for it who could ask once more.
+A note changes memory only, and is done even while the store fails. A job is done in a transaction. One that is added with
+``again`` is repeated as long as its transactions fail: no caller waits for it that could repeat it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Jobs:
             note = self._notes.popleft()
             try:
                 note()
-            except Exception as error:  # it costs what it was about, and nobody else
+            except Exception as error:  # it costs what it was about, and nothing else
                 on_bug(error)
 
     def do(self) -> None:

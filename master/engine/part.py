@@ -1,4 +1,4 @@
-"""What an engine is made of: parts, one or more for each subject, which it calls at fixed moments of its work.
+"""A part of the engine: each subject has one or more, and the engine calls their methods at fixed moments of its work.
 
 ::
 
@@ -6,8 +6,8 @@
     one transaction: begin ─► due, for what is due ─► calls ─► give_out ─► settle ─► commit ─┬► committed
                                                                                              └► void, then load
 
-The engine knows no part by its name. What a part needs of the engine it is given when it is made (``core.py``), and which
-parts there are, in which order, is decided where a master is put together (``master/parts.py``).
+The engine knows no part by its name. A part gets what it needs of the engine when it is made (``core.py``). Which parts there
+are, in which order, is decided where a master is put together (``master/parts.py``).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Part:
         """The transaction is durable, or has changed nothing."""
 
     def void(self) -> Iterable[Session]:
-        """The transaction failed: nothing of it remains. The sessions that were told what is not so."""
+        """The transaction failed: nothing of it remains. Returns the sessions to which something was sent that is not so."""
         return ()
 
     def must_reconnect(self, session: Session) -> bool:

@@ -1,4 +1,4 @@
-"""Who is here: nodes as they connect, go away, and are given up. One rule for all parts; they are told ``node_lost``.
+"""Presence of nodes: connected, absent, lost. One rule for all parts, whose ``node_lost`` is called.
 
 ::
 
@@ -12,7 +12,7 @@ each new connection, and what it asks or says before does not count as its retur
 master has not seen yet has one lease to come back.
 
 Durations are monotonic. When this process itself stood still (SIGSTOP, a frozen disk), the time it missed is added to every
-deadline: a master that was away must not accuse others of silence.
+deadline: a master that did not run must not take its workers for silent.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ class Presence(Part):
         self._node_lost: list[Callable[[bytes, Now], bool]] = []
 
     def tell(self, parts: Sequence[Part]) -> None:
-        """These are asked what they hold, and told who is lost, in this order."""
+        """Their ``holds`` and ``node_lost`` are called, in this order."""
         self._holds, self._node_lost = hooks(parts, "holds"), hooks(parts, "node_lost")
 
     # what is asked
 
     @property
     def is_watching(self) -> bool:
-        """Whether anybody's silence or absence has to be noticed."""
+        """Whether the silence or absence of a node has to be noticed."""
         return bool(self._serving or self._absent)
 
     def lost_at(self, node: bytes) -> int | None:
@@ -136,7 +136,7 @@ class Presence(Part):
     # time
 
     def stalled(self, missed_ms: int) -> None:
-        """This process stood still: nobody is blamed for that time."""
+        """This process stood still: that time counts as no node's silence or absence."""
         for node in self._serving:
             node.heard += missed_ms
         for node in self._absent:
@@ -176,7 +176,7 @@ class Presence(Part):
             self._tidy(node)
 
     def void(self) -> Sequence[Session]:
-        """Who was lost in a transaction that failed is lost once more."""
+        """Nodes that were lost in a transaction that failed are to be lost again."""
         lost, self._lost = self._lost, {}
         for node, (moment, serves) in lost.items():
             node.serves |= serves
@@ -209,7 +209,7 @@ class Presence(Part):
         self._serving.pop(node, None)
 
     def _tidy(self, node: Node) -> None:
-        """Who is neither here nor expected is forgotten."""
+        """Forget a node that is neither connected nor expected."""
         is_known = node.connections or node.serving is not None or node.lost_at is not None
         if not is_known and node not in self._lost and self._nodes.get(node.id) is node:
             del self._nodes[node.id]

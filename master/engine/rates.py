@@ -2,7 +2,7 @@
 
 A ``Rate`` forgets exponentially: what happened ``memory_ms`` ago counts a third of what happens now. One is
 two numbers and costs one ``exp`` for a whole batch. Nothing here decides about a task, and nothing survives a
-restart of the master: after it the measuring begins anew.
+restart of the master.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 RECENT_MS: Final = 10_000  # what a person calls "now"
 STEADY_MS: Final = 120_000  # long enough to foresee with
 YOUNG_MS: Final = 1_000  # a first batch says nothing about time: it is taken to have been a second's work
-FORGOTTEN: Final = 0.01  # events; with less left of it, a rate begins anew instead of rising slowly
+FORGOTTEN: Final = 0.01  # events; with less than that left, a rate starts afresh instead of rising slowly
 TRUSTED: Final = 2.0  # events that have to be remembered before anything is foreseen
 IDLE_MS: Final = 5_000
 IDLE_TIMES: Final = 10  # as long as usual
@@ -49,7 +49,7 @@ class Rate:
 
 class BusyRate(Rate):
     """Events per second while there is work: to foresee with. Its time begins with the first batch, which only
-    tells that there is work, and a gap far longer than usual was a time without: neither counts."""
+    shows that there is work, and a gap far longer than usual was a time without: neither counts."""
 
     __slots__ = ("_usual_ms",)
 

@@ -1,7 +1,7 @@
-"""What the engine knows of a connection: who it is, what it waits for, what it has been told.
+"""What the engine knows of a connection: its key and role, the calls that it waits for, its result streams.
 
-A ``Call`` is a question that wants an answer, now or later; ``answer`` and ``refuse`` only write the
-answer down (``Replies``): it leaves when the transaction it rests on is committed, and not before.
+A ``Call`` gets its answer now or later; ``answer`` and ``refuse`` only note it: it leaves when the transaction that it rests on
+is committed, and not before.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Session:
         self.calls[call.call_id] = call
 
     def settle(self, call_id: int) -> Call | None:
-        """A call is answered, or not waited for any more; None: it was so before."""
+        """A call is answered or abandoned; None: it was before."""
         call = self.calls.pop(call_id, None)
         if call is not None:
             if len(self.calls) >= CALLS_INCLUDED:
@@ -145,7 +145,7 @@ class Call:
         *,
         reads: bool = False,
     ) -> None:
-        """``rows``: how many ids, tasks, reports and so on it names. ``reads``: it changes nothing, whatever happens."""
+        """``rows``: how many ids, tasks, reports and so on it names. ``reads``: it changes nothing, even if it fails."""
         self.session, self.call_id, self.size_bytes, self.rows = session, call_id, size_bytes, rows
         self.run: Callable[[Call], Any] | None = run
         self.reads = reads
@@ -180,7 +180,7 @@ class Call:
         if leave is not None:
             try:
                 leave()
-            except Exception as error:  # the others are to be told all the same
+            except Exception as error:  # the other callers still get their error
                 on_bug(error)
 
     def answer(self, value: Any) -> None:
@@ -190,14 +190,14 @@ class Call:
         self._write(None, error)
 
     def send(self) -> None:
-        """Its answer leaves, if somebody still waits for it."""
+        """Send its answer, if its caller still waits for it."""
         session = self.session
         if session.open and session.settle(self.call_id) is not None:
             session.wire.send(self.frame or session.wire.encode(self))
 
     def meets_bug(self, error: Exception) -> bool:
-        """It is refused for good, whatever becomes of its transaction: asked again, it would meet the bug again. Whether it
-        is the only one whom that concerns."""
+        """Refuse it for good, even if its transaction succeeds: repeated, it would meet the bug again. True: no other call is
+        concerned, because this one changes nothing."""
         self.refuse(RemoteError(words_of(error)))
         self._is_final = True
         return self.reads

@@ -1,4 +1,4 @@
-"""Times in which this process stood still are noticed by its own tick, and are nobody's silence."""
+"""Notices by its own tick that this process stood still: such a time does not count as silence of workers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Stalls:
         self._ticked = now.mono
 
     def next_look(self) -> int | None:
-        """Monotonic ms; None: there is nobody whose silence would have to be judged."""
+        """Monotonic ms; None: there is no node whose silence has to be noticed."""
         return self._ticked + self._core.limits.tick_ms if self._core.presence.is_watching else None
 
     def look(self, now: Now) -> None:

@@ -16,7 +16,7 @@ class Transaction:
     replies: list[Call] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     changed: bool = False
-    failed: bool = False  # it is void, its callers are told so
+    failed: bool = False  # it is void, and its callers get an error
     turn: Turn = Turn.ALL
     chore: Chore | None = None  # done by itself
 

@@ -1,4 +1,4 @@
-"""What one transaction may do before the next one begins, so that nobody waits long. Pure.
+"""The work that one transaction may do before the next one begins, so that no caller waits long. Pure.
 
 Calls are small and what they ask for is not: four hundred lists of ten thousand tasks fit into 12 KB. So a
 transaction takes calls until so many rows were named, looked at or answered, whatever the number of calls. A call that

@@ -184,7 +184,7 @@ class TransactionRunner:
     def _set_timer(self) -> None:
         at = self._engine.next_wakeup()
         if self._timer is not None:
-            # One that fires too early wakes us for nothing, once; made anew for each transaction it would cost more.
+            # A timer that fires too early wakes the loop once for nothing; a new one for each transaction would cost more.
             if at is not None and self._timer_at <= at:
                 return
             self._timer.cancel()

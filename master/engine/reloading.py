@@ -1,4 +1,4 @@
-"""Memory from what the store really has, after a transaction that failed; and again, while the store cannot be read."""
+"""Loads memory again from what the store really has after a transaction failed, and retries while the store cannot be read."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from .clock import Now
 from .trouble import PAUSE_MS_MAX, PAUSE_MS_MIN
 
 
-class ReadingBack:
+class Reloading:
     """``load``: takes the store's picture, in a transaction. ``report_bug`` says in a sentence what it was."""
 
     def __init__(
         self, store: Store, load: Callable[[], None], report_bug: Callable[[Exception], str]
     ) -> None:
         self._store, self._load, self._report_bug = store, load, report_bug
-        self.unread: StoreError | None = None  # the failure after which it could not be read; None: it was
+        self.error: StoreError | None = None  # the failure after which it could not be read; None: it was
         self.at, self._pause_ms = 0, PAUSE_MS_MIN  # when that is tried again, monotonic ms
 
     def must_wait(self, now: Now) -> bool:
         """Whether nothing can be done for anybody now."""
-        return self.unread is not None and now.mono < self.at
+        return self.error is not None and now.mono < self.at
 
     def after(self, error: StoreError, now: Now) -> None:
         """A transaction failed. One that failed because it could not be read is tried again later."""
         try:
-            if self.unread is None:
+            if self.error is None:
                 self.read()
         except StoreError:
-            self.unread = error
-        if self.unread is not None:
+            self.error = error
+        if self.error is not None:
             self.at = now.mono + self._pause_ms
             self._pause_ms = min(PAUSE_MS_MAX, 2 * self._pause_ms)
 
@@ -47,4 +47,4 @@ class ReadingBack:
                 raise
             self._report_bug(error)  # what is read there makes no sense
             raise StoreError(f"the store cannot be read: {error!r}; restore it from a copy") from error
-        self.unread, self._pause_ms = None, PAUSE_MS_MIN
+        self.error, self._pause_ms = None, PAUSE_MS_MIN
