@@ -6,13 +6,13 @@ Where to send it is the worker's own configuration, never part of a task::
     TQ_SMTP_PASSWORD_FILE  a file with the password of that user
     TQ_SMTP_TIMEOUT        seconds for each step of the conversation  [30]
 
-A task may name the server it is meant for. A worker with a TQ_SMTP_URL sends through no other: whoever may
-submit tasks can neither have the password sent elsewhere nor reach what the worker's network reaches. Only a
-worker without one follows the task, and logs in nowhere.
+A task may name the server it is meant for. A worker with a TQ_SMTP_URL sends only through that server: a client that
+submits tasks can neither have the password sent to another server nor reach hosts in the worker's network. A worker
+without TQ_SMTP_URL uses the task's server, and logs in nowhere.
 
-What the server says decides: 2xx delivered to it; 4xx, a lost connection or no connection: tried again
-later; 5xx: given up for good, with the server's own words. The Message-ID is made from the task's id, so
-a message that was sent twice (the worker died after sending, before saying so) can be recognised.
+The server's reply decides: 2xx means delivered; after 4xx, or without a connection, the message is tried again later; 5xx
+ends it for good, with the server's own words. The Message-ID is computed from the task's id, so a message that was sent
+twice (the worker died after sending and before its report) can be recognised.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ from .message import compose, finished
 
 DEFAULT_URL: Final = "smtp://127.0.0.1:25"
 PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
-IDLE_SECONDS_MAX: Final = 20.0  # servers hang up on the idle; after this long ask before use
-MESSAGES_PER_CONNECTION_MAX: Final = 500  # some servers count, and refuse more
+IDLE_SECONDS_MAX: Final = (
+    20.0  # servers close idle connections; after this time check the connection before use
+)
+MESSAGES_PER_CONNECTION_MAX: Final = 500  # some servers limit the messages of one connection
 KEPT_BYTES_MAX: Final = 64 * 1024 * 1024  # of attachments, in each process that sends
 
 app = tq.App()
@@ -60,8 +62,8 @@ def send(
     when the server took it, at that Unix time.
 
     ``to`` and ``sender`` may be ``Name <address>``. ``attachments``: file names and their bytes, large ones as
-    ``tq.Blob``. ``server``:
-    the one it is meant for, as TQ_SMTP_URL but without a password; another worker than its own refuses it.
+    ``tq.Blob``. ``server``: the server it is meant for, as TQ_SMTP_URL but without a password; a worker with another
+    server refuses it.
     """
     running = tq.current()  # None in a plain call
     message_id = message_id or default_message_id(sender, running.id if running else None)
@@ -82,14 +84,14 @@ def send(
 
 
 def default_message_id(sender: str, task_id: str | None) -> str:
-    """The same for every attempt of a task; unlike any other."""
+    """A unique id of the task's message, the same for all attempts."""
     domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
     return f"<tq.{task_id or os.urandom(16).hex()}@{domain}>"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SmtpSettings:
-    """Where and as whom to send. The password is in no repr."""
+    """The SMTP server and login. The password is left out of the repr."""
 
     scheme: str
     host: str
@@ -107,7 +109,7 @@ class SmtpSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], wanted: str | None = None) -> SmtpSettings:
-        """The worker's own; ``wanted``: what a task names. Raises tq.ConfigError naming what is wrong."""
+        """The worker's own settings; ``wanted``: the server that a task names. Raises tq.ConfigError with the reason."""
         own = environment.get("TQ_SMTP_URL")
         asked = None if wanted is None else cls.parse(wanted, "server")
         if asked is not None and asked.password is not None:
@@ -139,7 +141,7 @@ class SmtpSettings:
 
     @classmethod
     def parse(cls, text: str, name: str) -> SmtpSettings:
-        """A URL alone; ``name``: what a complaint calls it. No complaint shows a password."""
+        """Settings from a URL; ``name``: its name in errors. No error shows a password."""
         try:
             url = urlsplit(text)
             port = url.port
@@ -180,7 +182,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class Deferred(tq.Retry):
-    """Not now. ``tq_detail`` travels to ``TaskError.detail``: attempt, and what the server said, if it spoke."""
+    """Not delivered now. ``tq_detail`` becomes ``TaskError.detail``: the attempt, and the server's reply if there was one."""
 
     def __init__(self, message: str, detail: dict[str, Any]) -> None:
         super().__init__(message)
@@ -196,7 +198,7 @@ class Bounced(tq.Discard):
 
 
 class Mailer:
-    """One connection to one server, made when needed, kept while it is good."""
+    """One connection to one server, opened when needed and kept while it works."""
 
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
@@ -205,7 +207,7 @@ class Mailer:
         self._messages = 0
 
     def send(self, sender: str, to: str, content: bytes, attempt: int = 1) -> str:
-        """Hand one message over; the server's reply. Raises tq.Retry or tq.Discard as the server decides."""
+        """Send one message; returns the server's reply. Raises tq.Retry or tq.Discard, as the server decides."""
         try:
             smtp = self._connection()
             steps: tuple[tuple[Any, str | bytes], ...] = (
@@ -244,7 +246,7 @@ class Mailer:
             self.close()
         elif self._smtp is not None:
             try:
-                self._smtp.rset()  # the next message starts afresh
+                self._smtp.rset()  # the next message opens a new connection
             except (OSError, smtplib.SMTPException):
                 self.close()
         raise Deferred(words, detail) if code < 500 else Bounced(words, detail)

@@ -1,14 +1,14 @@
 """A mail message in bytes, made from text: headers, text, HTML, attachments. Knows no server.
 
-What is given is text and is never read as syntax. ``email``'s own policies parse a header when it is set, and decode
+All inputs are plain text and never parsed as syntax. ``email``'s own policies parse a header when it is set, and decode
 an encoded word in it (``=?utf-8?q?x=0D=0ABcc:…?=``), so a field of seven visible ASCII characters becomes a line
 break and a header of its author's choice. Here the way is one-directional:
 
     text ──► checked: no control character ──► email.header.Header ──► ASCII, folded ──► bytes ──► checked again
 
-1. No header stands in the bytes that was not set here.
-2. The subject, read by a strict parser, is the text that was given.
-3. What can never be sent is refused at once, by tq.Discard: no further attempt would be better.
+1. The bytes contain no header that was not set here.
+2. The subject, read by a strict parser, is the given text.
+3. A message that can never be sent is refused at once, by tq.Discard: further attempts would fail as well.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _PARTS_OF_FILE: Final = re.compile(rf"(?:%..|[^%]){{1,{NAME_PART_CHARS // 3}}}")
 
 
 class _AsGiven(EmailPolicy):
-    """Headers are kept and written as they were set, which is encoded and folded: nothing parses them."""
+    """Keeps and writes headers as they were set, encoded and folded, without parsing them."""
 
     def header_store_parse(self, name: str, value: str) -> tuple[str, str]:
         return name, value
@@ -135,7 +135,7 @@ def encoded(name: str, text: str) -> str:
 
 
 def _folded(words: list[str], room: int) -> str:
-    """Never before the first word: a reader may take the rest of that line for an empty header."""
+    """Fold, but never before the first word: a reader may take the rest of that line for an empty header."""
     lines = words[:1]
     for word in words[1:]:
         if len(lines[-1]) + 1 + len(word) <= (room if len(lines) == 1 else LINE_CHARS - 1):
@@ -146,7 +146,7 @@ def _folded(words: list[str], room: int) -> str:
 
 
 def checked(name: str, text: str) -> str:
-    """Nothing that could end a line, or that no encoding knows."""
+    """Refuse characters that could end a line or that cannot be encoded."""
     if not isinstance(text, str):
         raise ValueError(f"{name} is a {type(text).__name__}, not text")
     bad = _CONTROL.search(text)
@@ -234,7 +234,7 @@ def _head(message: EmailMessage) -> bytes:
 
 
 def _check(head: bytes, names: Iterable[str], subject: str) -> None:
-    """That a reader finds what was set, and nothing else; whatever became of it on the way."""
+    """Check that a reader of the bytes finds exactly the headers that were set."""
     lines = head.decode("ascii").split("\r\n")
     found = [line.partition(":")[0] for line in lines if line[:1] not in ("", " ", "\t")]
     if found != list(names) or lines[-1] or not all(lines[:-1]):

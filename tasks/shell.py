@@ -4,8 +4,8 @@ Every client that may submit to a worker started with ``--allow-shell`` can run 
 Without that switch no worker serves this module, even if its settings name it (docs/security.md).
 
 A command is a list of words, run without a shell. It gets no input, a session and process group of its own, and
-the worker's environment. When a time limit strikes, the task is cancelled, or the command is over, nothing of its
-group is left: SIGTERM, then SIGKILL. What it writes is kept up to a bound: the first and the last of it.
+the worker's environment. At a time limit, a cancel or its end its whole group is ended: SIGTERM, then SIGKILL. Its output
+is kept up to a bound: the beginning and the end.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ app = tq.App()
 
 
 class CommandFailed(Exception):
-    """A command ended with another exit code than 0. ``tq_detail`` travels to ``TaskError.detail``."""
+    """A command ended with an exit code other than 0. ``tq_detail`` becomes ``TaskError.detail``."""
 
     def __init__(self, message: str, result: dict[str, Any]) -> None:
         super().__init__(message)
@@ -67,7 +67,7 @@ def run(
 
 
 class Kept:
-    """The first and the last of a stream, ``bytes_max`` in all."""
+    """The beginning and the end of a stream, ``bytes_max`` in all."""
 
     def __init__(self, bytes_max: int) -> None:
         self._half = bytes_max // 2
@@ -89,7 +89,7 @@ class Kept:
 
 
 class _Command:
-    """A started command: its process, the leader of a group of its own, and what came out of it so far."""
+    """A started command: its process, which leads its own process group, and its output so far."""
 
     def __init__(self, words: list[bytes], cwd: str | None, env: Mapping[str, str] | None) -> None:
         self.stdout, self.stderr = Kept(OUTPUT_BYTES_MAX), Kept(OUTPUT_BYTES_MAX)
@@ -110,7 +110,7 @@ class _Command:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def wait(self) -> int:
-        """Its exit code, as subprocess has it. Whatever is raised here meanwhile, its group is gone then."""
+        """Wait for its exit code, as subprocess has it. Its group is ended afterwards, also when this raises."""
         try:
             self._follow(None)
         except BaseException:  # a time limit, a cancel
@@ -122,7 +122,7 @@ class _Command:
         return self._process.returncode
 
     def _follow(self, deadline: float | None) -> None:
-        """Take in what it writes until it has ended, or until the deadline."""
+        """Read its output until it has ended or the deadline has passed."""
         with selectors.DefaultSelector() as selector:
             ended = _end_descriptor(self._process.pid)
             try:
@@ -152,7 +152,7 @@ class _Command:
         return os.waitid(os.P_PID, self._process.pid, options) is not None
 
     def _end(self) -> None:
-        """Nothing of the group is left after this."""
+        """Kill the rest of its group."""
         self._signal(signal.SIGKILL)
         self._process.wait()
         for pipe, kept in ((self._process.stdout, self.stdout), (self._process.stderr, self.stderr)):
@@ -167,7 +167,7 @@ class _Command:
 
 
 def _drain(pipe: IO[bytes], kept: Kept) -> bool:
-    """Everything that is in the pipe; False when nothing more will come."""
+    """Read all bytes in the pipe; False at its end."""
     while True:
         try:
             data = os.read(pipe.fileno(), READ_BYTES)

@@ -76,9 +76,9 @@ class ChildProgram:
         # The parent-death signal is tied to the thread that started the program: that thread must outlive it.
         self._thread = threading.Thread(target=self._run, name=f"tq-own-{module}", daemon=True)
         self._thread.start()
-        told = self._started.get()
-        if isinstance(told, BaseException):
-            raise told
+        failure = self._started.get()
+        if isinstance(failure, BaseException):
+            raise failure
         self.ready = self._await_ready()
 
     def join(self, timeout: float | None = None) -> None:
@@ -99,11 +99,11 @@ class ChildProgram:
 
     def _await_ready(self) -> dict[str, Any]:
         try:
-            told = self._started.get(timeout=START_SECONDS_MAX)
+            started = self._started.get(timeout=START_SECONDS_MAX)
         except queue.Empty:
             self.stop(0)
             raise Unreachable(f"{self._module} did not start within {START_SECONDS_MAX:g} s") from None
-        if told is None:
+        if started is None:
             said = [line.partition(": ")[2] or line for line in self._complaints]
             words = " ".join(
                 line for line in said if not line.startswith("see: ")
@@ -111,7 +111,7 @@ class ChildProgram:
             raise ConfigError(
                 words or f"{self._module} ended with status {self.process.wait()} and said nothing"
             )
-        record: dict[str, Any] = told
+        record: dict[str, Any] = started
         self._is_ready = True
         return record
 

@@ -38,7 +38,7 @@ SETTLE_SECONDS: Final = 0.05  # an editor may write twice: a change counts when 
 RELOAD_GRACE_SECONDS: Final = 3.0  # tasks that run longer are returned and start again with the new code
 REVIVE_SECONDS: Final = (0.2, 10.0)  # before a program that died is started again; doubled each time
 WELL_SECONDS: Final = 10.0  # a program that ran this long counts as healthy
-MASTER_SECONDS: Final = 10.0  # to end in good order
+MASTER_SECONDS: Final = 10.0  # for a master to end in order
 COMPLAINT_LINES_MAX: Final = 60
 # Settings from outside must not redirect our own master and worker.
 NOT_INHERITED: Final = frozenset(
