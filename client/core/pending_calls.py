@@ -149,6 +149,7 @@ class PendingCalls:
     def connected(self) -> None:
         """A new session, which has no state of ours: repeat the open calls, then watch the watched tasks again."""
         self._connected = True
+        # Sorted: lost calls were appended behind younger ones, and the master performs calls in the order of arrival.
         waiting, self._waiting = sorted(self._waiting, key=lambda call: call.number), []
         for call in waiting:
             self._send(call)
@@ -168,6 +169,7 @@ class PendingCalls:
         if call is None:
             return
         if number == self._collecting:
+            # Not repeated: outcomes that it had taken along are sent again to the next session that watches the tasks.
             self._collecting = None
         elif call.repeatable:
             self._waiting.append(call)
@@ -247,6 +249,7 @@ class PendingCalls:
         return number
 
     def _send(self, call: PendingCall) -> None:
+        # In flight before it is sent: a transport that refuses a call at once reports it from within ``send``.
         self._in_flight[call.number] = call
         self._outgoing.append(call)
 
@@ -271,6 +274,7 @@ class PendingCalls:
         if self._alone[0] is not listener:
             self._alone = (listener,)  # one tuple for all its tasks, so that ``_tell`` compares by identity
         alone = self._alone
+        # Nearly always all are new, and one update is much cheaper than a loop.
         if watched.keys().isdisjoint(ids):
             watched.update(dict.fromkeys(ids, alone))
             return list(ids)

@@ -73,7 +73,7 @@ class ClientSession:
 
     def part(self, kind: Callable[[ClientSession], T]) -> T:
         """The state that ``kind`` keeps for this session; the same object each time."""
-        known = self._parts.get(kind)
+        known = self._parts.get(kind)  # without the lock: this runs for every task
         if known is None:
             with self._lock:
                 known = self._parts.get(kind)
@@ -196,6 +196,7 @@ class ClientSession:
         connects again."""
         with self._lock:
             link, self._link = self._link, None
+        # Outside the lock: closing waits for the I/O thread, whose callbacks may ask for a part of this session.
         if link is not None:
             link.close(*why)
 

@@ -117,6 +117,7 @@ class SimpleQueue:
         deadline = _deadline(block, timeout)
         payload = encode(item, root="item")
         order = rank(item) if self._is_priority(block, deadline) else None
+        # Numbered, so that a put repeated after a lost connection stores its item once.
         putter = self._putters.take()
         name, number = putter.name, next(putter.numbers)
         answer = self._ask("put", name, number, payload, block, order)
@@ -141,6 +142,7 @@ class SimpleQueue:
 
     def _get(self, block: bool, timeout: float | None) -> tuple[bytes, Any]:
         deadline = _deadline(block, timeout)
+        # A repeated get with the same token gets the same item, not a second one.
         token = os.urandom(TOKEN_BYTES)
         try:
             payload = self._payload(token, block, deadline)

@@ -280,9 +280,11 @@ class EmbeddedCluster:
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Stop the workers first, so that they can still return their tasks to the master."""
+        # ``atexit`` runs this in forked children too.
         if os.getpid() != self._process:
             return  # a forked child exits; the cluster belongs to its parent
         self._notify("this program's own cluster was stopped")
+        # Several threads may stop it. The program that was started last ends first: workers before their master.
         with self._stopping:
             while self._programs:
                 self._programs.pop().stop(min(seconds, STOP_SECONDS_OF_BROKEN) if self.is_broken else seconds)

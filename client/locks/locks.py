@@ -149,6 +149,7 @@ class _Acquirable(SyncProxy):
                 else self._call("acquire", token, False)
             )
         except TimeoutError:
+            # The lock may have been granted in the meantime: the master decides, and then both sides agree.
             fence = self._given_up(None, "give_up_acquire", token)
             if fence is None:
                 self._start_until_done("release", token)

@@ -87,7 +87,7 @@ class TaskFuture(Future[T]):
         """Cancel the task if no worker has started it; False when one has, or when it has ended."""
         if self.done():
             return self.cancelled()
-        if super().running():
+        if super().running():  # known from an earlier answer: saves the round trip
             return False
         [answer] = self._submissions.cancel([self.task], running=False)
         return self._found(answer)
@@ -113,6 +113,7 @@ class TaskFuture(Future[T]):
 
     def _begin(self) -> None:
         """Mark the future as running, or as cancelled, which notifies wait() and as_completed(). Once only."""
+        # set_running_or_notify_cancel raises when it is called twice, and both the user's thread and the outcome call this.
         with _lock:
             begun, self._begun = self._begun, True
         if not begun:

@@ -130,7 +130,7 @@ class Feeder:
 
     def terminate(self) -> None:
         """Send nothing more and cancel all sent tasks, running ones included. Waiting readers get an error."""
-        self._terminated = True
+        self._terminated = True  # set first: the thread checks it after each send, so no chunk slips through
         self._wake()
         for feed in list(self._feeds):  # not by the thread, which may be blocked in a user's iterable
             feed.result.abort(_terminated())

@@ -99,6 +99,7 @@ class SubmissionQueue:
         id = receiver.task
         with self._lock:
             self.check_open()
+            # Registered before the task is sent: its outcome may arrive before this method returns.
             self._receivers[id] = receiver
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="tq-submissions", daemon=True)
@@ -122,7 +123,7 @@ class SubmissionQueue:
             self._closed = True
             started = self._thread is not None
         if started:
-            self._events.put(None)
+            self._events.put(None)  # wakes the thread, which may have nothing left to do
         else:
             self._end()
 
@@ -232,6 +233,7 @@ class SubmissionQueue:
             except BaseException:
                 # Such as SystemExit in a callback: the other receivers must still be called.
                 log.exception("a callback raised")
+            # Removed after the call: ``join`` must not return while a callback still runs.
             self._receivers.pop(id, None)
         with self._changed:
             self._changed.notify_all()

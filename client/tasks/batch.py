@@ -71,7 +71,7 @@ class Batch:
         named: Named | None = None,
     ) -> None:
         """Add a task. ``alone``: send it at once in its own call, because the master may refuse it."""
-        if alone:
+        if alone:  # the master may refuse it, and it refuses a call as a whole
             self._send(self.session.link, name, choice, [[id, payload]], named)
             return
         group = self._group
@@ -138,6 +138,7 @@ class Batch:
             self._settle(self._under_way.popleft())
 
     def _settle(self, stored: Future[Any]) -> None:
+        # Only the first error is kept: later ones usually have the same cause.
         error = stored.exception()
         if self._error is None:
             self._error = error

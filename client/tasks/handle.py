@@ -135,7 +135,7 @@ class Handle(Generic[T]):
         if box is None:
             box = self._box = OutcomeBox()
         link = self._session.sent_link()
-        if self._watching is not link:
+        if self._watching is not link:  # never watched, or the app was closed or the process forked since
             box.restart()
             link.watch(box, (self._id,))
             self._watching = link

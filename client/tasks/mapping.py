@@ -97,7 +97,7 @@ class _MapSubmission:
         named: dict[int, list[Blob]] = {}  # by the place in the chunk
         size = blobs_bytes = 0
         for args in calls:
-            if fit is not None:
+            if fit is not None:  # skipped for the usual map: one argument, which fits
                 args, kwargs = fit(args, {})
             payload = encode_call(args, kwargs, names, met)
             size += len(payload)

@@ -103,6 +103,7 @@ class OutcomeBox:
             woken = self._take_woken([row.id for row in rows]) if self._futures else ()
             if self._readers:
                 self._changed.notify_all()
+        # Outside the lock: completing a future runs its callbacks, which may use this or another box.
         _wake(woken)
 
     def fail(self, error: TqError) -> None:
@@ -135,6 +136,7 @@ class OutcomeBox:
 
     def take_leading(self, ids: deque[bytes]) -> list[OutcomeRow]:
         """Take the outcomes of the first tasks up to the first one that is missing; removes their ids as well."""
+        # No lock: a single reader removes outcomes, and adding one to the dict is atomic.
         pop, rows = self._arrived.pop, []
         while ids and (row := pop(ids[0], None)) is not None:
             rows.append(row)
@@ -188,6 +190,7 @@ class OutcomeBox:
 
         future: Future[None] = Future()
         with _lock:
+            # Checked again under the lock: an outcome that arrived since ``check`` would wake no future.
             ready = self._is_here(want) or self._error is not None
             if not ready:
                 self._futures.setdefault(want, []).append(future)

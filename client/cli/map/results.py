@@ -67,6 +67,7 @@ class ResultWriter:
             for entry in entries:
                 if not self.has_too_many_failures:
                     self._put(entry, self._printer.show(entry, facts), screen)
+            # Only now: ``write`` returns the records whose bytes stdout has taken completely.
             records = self._output.write()
             if self._journal is not None and records:
                 self._journal.append(records)
