@@ -19,9 +19,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ..auth.keys import Credential
@@ -29,6 +27,7 @@ from ..auth.known_masters import memory_of
 from ..domain.model import Role
 from ..errors import ProtocolError, Rejected, TqError, Unreachable, from_wire
 from ..runtime.callbacks import contained
+from ..runtime.own_thread import in_own_thread
 from ..values.brief import brief
 from .address import Address
 from .frames import HANDSHAKE_FRAME_BYTES_MAX, FrameReader, Kind, encode_frame, unpack
@@ -221,32 +220,11 @@ class CallerConnection(asyncio.Protocol):
 
     async def _prove(self, handshake: ClientHandshake, challenge: bytes) -> None:
         try:  # stretching a plain authkey takes a tenth of a second of computing: not on the loop
-            proof = await self._off_the_loop(handshake.on_challenge, challenge)
+            proof = await in_own_thread(handshake.on_challenge, challenge, name="tq-proof")
         except Exception as error:
             self.broke(error)
         else:
             self._wire.queue(encode_frame(Kind.PROOF, proof))
-
-    async def _off_the_loop(self, compute: Callable[[bytes], bytes], challenge: bytes) -> bytes:
-        """In a thread of its own. The loop's pool takes nothing, and cannot be ended everywhere, when the interpreter is
-        ending; and a program that waits for results needs the connection even then."""
-        computed: Future[bytes] = Future()
-
-        def run() -> None:
-            if (
-                not computed.set_running_or_notify_cancel()
-            ):  # from here on it can be cancelled no more: the result has its place
-                return
-            try:
-                computed.set_result(compute(challenge))
-            except BaseException as error:
-                computed.set_exception(error)
-
-        try:
-            threading.Thread(target=run, name="tq-proof", daemon=True).start()
-        except RuntimeError:  # no more threads
-            return compute(challenge)
-        return await asyncio.wrap_future(computed)
 
     def _take(self, kind: int, body: memoryview) -> None:
         event = self._caller.understand(kind, body)  # type: ignore[union-attr]
@@ -278,10 +256,9 @@ class CallerConnection(asyncio.Protocol):
         now = self._loop.time()
         left = self._wire.received_at + every * SILENT_HEARTBEATS_MAX - now
         if left <= 0:
+            silent_seconds = now - self._wire.received_at
             self._end(
-                Unreachable(
-                    f"nothing that could be read came from the master for {now - self._wire.received_at:.0f} s"
-                )
+                Unreachable(f"nothing that could be read came from the master for {silent_seconds:.0f} s")
             )
             return
         if now - self._spoke >= every * 0.9 or now - self._wire.received_at >= every * 0.9:
