@@ -66,7 +66,7 @@ def test_everything_wrong_with_a_master_is_reported_at_once(check: Check, home: 
     for text in (
         "this machine has no address 192.0.2.1",
         f"cannot listen on 127.0.0.1:{port}",
-        "is no store",
+        "is not a store",
         "the authkey has 5 characters",
         "master.key is not; restore it",
         "get_counter: ",
@@ -119,7 +119,7 @@ def test_the_check_of_a_good_gateway_reports_it(check: Check, home: Path) -> Non
         "host",
     ]
     done = check("tq-master", *own, "--gateway", "0.0.0.0:0", "--gateway-public")
-    assert level_of(done, "reads and alters what its clients send") == "warning"
+    assert level_of(done, "can read and alter what clients send") == "warning"
 
 
 def test_everything_wrong_with_a_gateway_is_reported(check: Check, home: Path) -> None:
