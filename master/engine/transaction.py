@@ -26,8 +26,8 @@ class Transaction:
         self.calls.append(call)
 
     def send_answers(self) -> None:
-        """The parked calls first: a worker that waits for tasks, a client that waits for outcomes. Whoever is only told that
-        something is stored has nothing to do with that."""
+        """Answers of parked calls leave first: workers wait for tasks with them, clients for outcomes. The answer that something
+        is stored is not urgent."""
         others: list[Call] = []
         for call in self.replies:
             if call.performed_in == self.number:

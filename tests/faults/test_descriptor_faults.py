@@ -1,4 +1,4 @@
-"""A master that may open no more files: strangers are turned away, who is inside is served, and good clients get in."""
+"""A master that may open no more files: new connections are closed, sessions are served, and honest clients get in."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def test_a_master_without_descriptors_serves_those_inside_and_lets_others_in_whe
         trial.worker()
         inside = trial.witness()
         inside.hear(inside.submit("cluster_tasks:add", [(1, 1)]), SECONDS)
-        with contextlib.ExitStack() as strangers:
+        with contextlib.ExitStack() as connections:
             for address in ADDRESSES * UNAUTHENTICATED_PER_ADDRESS_MAX:
                 with contextlib.suppress(ConnectionError):  # hung up on: that is what there is to be seen
-                    strangers.enter_context(
+                    connections.enter_context(
                         socket.create_connection(
                             ("127.0.0.1", trial.master.port), source_address=(address, 0)
                         )

@@ -1,4 +1,4 @@
-"""Strangers before a master's gate, run as a program: ``siege.py PORT SIZE``. Says when all of them are there."""
+"""A flood of unauthenticated connections, run as a program: ``connection_flood.py PORT SIZE``. Says when all of them are there."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ AGAIN_SECONDS = 0.5  # before one that was hung up on comes again
 
 
 class Crowd:
-    """Strangers, silent or with a TLS hello in crumbs; hung up on, they come again."""
+    """Unauthenticated connections, silent or with a TLS hello in single bytes; when they are closed, they connect again."""
 
     def __init__(self, port: int, size: int) -> None:
         self._port, self._size, self._connected = port, size, 0
         self.is_there = asyncio.Event()
         self._never = asyncio.get_running_loop().create_future()
-        self._tasks = [asyncio.create_task(self._stranger(number)) for number in range(size)]
+        self._tasks = [asyncio.create_task(self._connect(number)) for number in range(size)]
 
-    async def _stranger(self, number: int) -> None:
+    async def _connect(self, number: int) -> None:
         address = f"127.0.1.{number % ADDRESSES + 1}"
         hello = TlsPipe(client_context(), server_side=False).take_output() if number % 2 else b""
         while True:

@@ -22,8 +22,8 @@ from .test_descriptor_faults import many_descriptors
 
 pytestmark = pytest.mark.alone
 
-SIEGE = Path(__file__).with_name("siege.py")
-STRANGERS = 5_000
+FLOOD = Path(__file__).with_name("connection_flood.py")
+CONNECTIONS = 5_000
 GOOD_SECONDS_MAX = 1.0
 
 
@@ -49,21 +49,21 @@ async def connect_well(url: str, token: str) -> float:
 def test_a_good_client_gets_in_among_thousands_of_slow_handshakes(
     new_trial: TrialFactory, times: Callable[[int], int]
 ) -> None:
-    strangers = times(STRANGERS)
-    with many_descriptors(strangers + 500), new_trial("slow handshakes") as trial:
+    connections = times(CONNECTIONS)
+    with many_descriptors(connections + 500), new_trial("slow handshakes") as trial:
         token = trial.witness(role="admin").app.call(["get_keys"], "add", "client", [], "")
 
         with text_process(
-            [sys.executable, SIEGE, str(trial.master.port), str(strangers)],
+            [sys.executable, FLOOD, str(trial.master.port), str(connections)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-        ) as siege:
-            assert siege.stdin is not None
-            assert siege.stdout is not None
-            assert siege.stdout.readline() == "there\n"
+        ) as flood:
+            assert flood.stdin is not None
+            assert flood.stdout is not None
+            assert flood.stdout.readline() == "there\n"
             seconds = [asyncio.run(connect_well(trial.master.url, token)) for _ in range(10)]
-            siege.kill()
+            flood.kill()
         trial.recovery = max(seconds)
         assert sorted(seconds)[len(seconds) // 2] < GOOD_SECONDS_MAX, seconds
         assert "Traceback" not in trial.master.log
-        trial.judge(times=strangers)
+        trial.judge(times=connections)
