@@ -86,7 +86,7 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
     able = [one for one in workers if one.session is not None and one.capability in route.capabilities]
     working = [one for one in able if not one.draining]
     if not working:
-        return _nobody(task, workers, able)
+        return _no_worker(task, workers, able)
     if any(worker.capability and worker.capability.parked for worker in working):
         return "it is about to be handed out: a worker that serves it has a free slot"
     slots = sum(worker.info.slots for worker in working if worker.info)
@@ -113,7 +113,7 @@ def _none_serves(connected: int, task: FullTask) -> str:
     return f"none of the {connected} connected workers serves {what}"
 
 
-def _nobody(task: FullTask, workers: list[Worker], able: list[Worker]) -> str:
+def _no_worker(task: FullTask, workers: list[Worker], able: list[Worker]) -> str:
     """No worker takes it now: which workers know it, why they do not take it, and the command that helps."""
     connected = [one for one in workers if one.session is not None]
     knows = [one for one in workers if one.capability is not None and one.capability.knows(task.task)]

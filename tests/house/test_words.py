@@ -28,7 +28,7 @@ LEFT: Final[dict[str, int]] = {
     "tests/faults": 23,
     "tests/fuzz": 6,
     "tests/house": 1,
-    "tests/master": 103,
+    "tests/master": 70,
     "tests/simulation": 42,
 }
 

@@ -106,7 +106,7 @@ class Bench:
         self.engine.start(self.now)
 
     def step(self, *, commit: Callable[[], None] | None = None) -> Transaction:
-        """One transaction; ``commit`` stands in for the disk."""
+        """One transaction; ``commit`` acts for the disk."""
         batch = self.engine.run(self.now)
         if batch.changed:
             try:

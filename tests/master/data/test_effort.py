@@ -67,7 +67,7 @@ def test_a_value_that_grows_in_many_calls_has_the_same_bound_and_is_read_again(
         taken += 1
     assert 50 < taken < 200
     named("pop")
-    named("append", "there is room for what is counted anew")
+    named("append", "there is room for what is counted again")
     expected = named.value
     monkeypatch.setattr(data_module, "EFFORT_MAX", 100)  # of an earlier version
     named.peer = make_bench(SqliteStore(tmp_path / "tq.db")).client()

@@ -40,14 +40,14 @@ def make(shared: SharedObjects, key: str, *args: Any, typeid: str = "list", node
 
 
 def test_arguments_that_would_take_very_much_memory_are_refused_before_they_are_decoded(bench: Bench) -> None:
-    told = r"3,000,\d+ bytes and would take \d{3},\d{3},\d{3} of memory"
-    with pytest.raises(InvalidArgument, match=told):
+    message = r"3,000,\d+ bytes and would take \d{3},\d{3},\d{3} of memory"
+    with pytest.raises(InvalidArgument, match=message):
         shared_call(SharedObjects(), "a", "create", "list", DENSE)
-    told = "more values than can be read and written in half a second"
-    with pytest.raises(InvalidArgument, match=told):
+    message = "more values than can be read and written in half a second"
+    with pytest.raises(InvalidArgument, match=message):
         bench.client().call(("get_datum", "list", "v"), "make", DENSE)
     bench.client().call(("get_datum", "list", "v"), "make", encode_call(([],), {}))
-    with pytest.raises(InvalidArgument, match=told):
+    with pytest.raises(InvalidArgument, match=message):
         bench.client().call(("get_datum", "list", "v"), "call", b"c" * 16, 1, "append", DENSE, [])
 
 

@@ -119,7 +119,7 @@ def test_a_full_queue_refuses_or_waits_for_room_and_keeps_the_order(bench: Any) 
     assert putter.put(b"x", wait=False) is False
     waiting = putter.ask(b"c", step=True)
     assert waiting not in client.answers
-    assert Putter(other, target).put(b"y", wait=False) is False, "somebody waits already"
+    assert Putter(other, target).put(b"y", wait=False) is False, "another put waits already"
     assert take(other, target) == b"a"
     assert client.answer(waiting) is True
     assert take_all(other, target) == [b"b", b"c"]

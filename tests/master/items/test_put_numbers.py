@@ -24,7 +24,7 @@ def test_a_put_that_was_refused_and_is_repeated_is_tried_again(bench: Any) -> No
     client = bench.client()
     first, other = Putter(client, target), Putter(client, target)
     assert first.put(b"a") is True
-    assert first.put(b"b", wait=False, number=2) is False  # and say that nobody hears it
+    assert first.put(b"b", wait=False, number=2) is False  # its answer is lost
     assert take(client, target) == b"a"
     assert other.put(b"c") is True
     assert first.put(b"b", wait=False, number=2) is False

@@ -100,7 +100,7 @@ def test_a_wait_at_a_barrier_that_is_asked_again_is_one(bench: Any) -> None:
     back.ask(BARRIER, "wait", mine)
     bench.step()
     assert other.call(BARRIER, "wait", token()) == 1
-    assert back.call(BARRIER, "wait", mine) == 0, "it has passed, and is told so again"
+    assert back.call(BARRIER, "wait", mine) == 0, "it has passed, and gets the same answer again"
     assert other.call(BARRIER, "state") == [0, False]
 
 

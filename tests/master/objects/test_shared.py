@@ -32,8 +32,8 @@ class Program:
         return decode(invocation.run(Call(self.session, 1, lambda call: None, [])))
 
     def make(self, typeid: str, *args: Any) -> bytes:
-        kind, told, ident, _ = self.ask("create", typeid, encode_call(args, {}))
-        assert (kind, told) == ("object", typeid)
+        kind, made, ident, _ = self.ask("create", typeid, encode_call(args, {}))
+        assert (kind, made) == ("object", typeid)
         return bytes(ident)
 
     def call(self, ident: bytes, method: str, *args: Any) -> Any:

@@ -22,9 +22,9 @@ class Clock:
 
 
 def test_room_and_fsync_are_measured_and_nothing_is_left(tmp_path: Path) -> None:
-    told = DiskProbe(tmp_path).measure()
-    assert 0 < told["free_bytes"] <= told["total_bytes"]
-    assert 0 < told["fsync_seconds"] < 60
+    measured = DiskProbe(tmp_path).measure()
+    assert 0 < measured["free_bytes"] <= measured["total_bytes"]
+    assert 0 < measured["fsync_seconds"] < 60
     assert list(tmp_path.iterdir()) == []
 
 

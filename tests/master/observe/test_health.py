@@ -74,7 +74,7 @@ class Patient:
         return {"prods": self.prods}
 
 
-class Told(Notifier):
+class RecordingNotifier(Notifier):
     """A service manager that expects a sign of life every hundredth of a second, and the messages it received."""
 
     def __init__(self) -> None:
@@ -82,29 +82,29 @@ class Told(Notifier):
         self.watchdog_seconds = 0.01
         self.lines: list[str] = []
 
-    def tell(self, *lines: str) -> None:
+    def notify(self, *lines: str) -> None:
         self.lines += lines
 
 
 def test_the_watchdog_is_fed_only_while_the_program_is_well() -> None:
-    patient, told, lags = Patient(), Told(), list[float]()
+    patient, notifier, lags = Patient(), RecordingNotifier(), list[float]()
 
     async def play() -> None:
-        pulse = Pulse(patient, told, lags.append)
+        pulse = Pulse(patient, notifier, lags.append)
         pulse.start()
-        while told.lines.count("WATCHDOG=1") < 3:
+        while notifier.lines.count("WATCHDOG=1") < 3:
             await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=0.01)
         patient.reasons = ["ill"]
-        before, prods = told.lines.count("WATCHDOG=1"), patient.prods
+        before, prods = notifier.lines.count("WATCHDOG=1"), patient.prods
         while patient.prods < prods + 3:
             await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=0.01)
-        assert told.lines.count("WATCHDOG=1") == before
+        assert notifier.lines.count("WATCHDOG=1") == before
         pulse.stopping()
         pulse.stop()
 
     asyncio.run(play())
-    assert told.lines[0] == "READY=1"
-    assert told.lines[-2] == "STOPPING=1"
+    assert notifier.lines[0] == "READY=1"
+    assert notifier.lines[-2] == "STOPPING=1"
     assert min(lags) >= 0
 
 

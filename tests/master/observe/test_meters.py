@@ -91,11 +91,11 @@ def test_a_start_is_counted_once_whether_a_beat_or_its_end_reports_it(
 ) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     submit(client, 3)
-    told, short, lost = lease(worker)
+    reported, short, lost = lease(worker)
     for _ in range(2):
-        worker.call("get_dispatcher", "beat", [[*told, 0.5]])
+        worker.call("get_dispatcher", "beat", [[*reported, 0.5]])
     assert meters.started == {PAIR: 1}
-    finish(worker, [told, short], OutcomeNumber.SUCCESS)
+    finish(worker, [reported, short], OutcomeNumber.SUCCESS)
     assert meters.started == {PAIR: 2}
     worker.close()
     bench.advance(4)

@@ -257,8 +257,8 @@ def test_what_is_ready_is_cancelled_wherever_it_waits(bench: Bench, crowd: tuple
     ids, worker = crowd
     orders = worker.ask(DISPATCHER, "orders")
     bench.client().call("get_tasks", "cancel_where", {"states": [READY]})
-    told = {order[1] for order in worker.answer(orders)}
-    assert told == set(ids[2:868])
+    ordered = {order[1] for order in worker.answer(orders)}
+    assert ordered == set(ids[2:868])
     assert shown_state(bench, ids[899]) == StateNumber.CANCELLED
 
 

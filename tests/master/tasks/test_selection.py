@@ -163,12 +163,12 @@ def test_purging_deletes_what_is_asked_for_and_the_counts_stay_right(bench: Benc
     assert performed(client, "purge", {"states": [StateNumber.READY, StateNumber.SCHEDULED]}) == [5]
     assert counted(client, {}) == {StateNumber.FAILED: 1, StateNumber.SUCCEEDED: 1}
     rows = client.call("get_queues", "list")
-    told = {row["name"]: [row[str(state)] for state in StateNumber] for row in rows}
+    listed = {row["name"]: [row[str(state)] for state in StateNumber] for row in rows}
     bench.engine.store.begin()
     bench.engine._load()
     bench.engine.store.rollback()
     rows = client.call("get_queues", "list")
-    assert told == {row["name"]: [row[str(state)] for state in StateNumber] for row in rows}
+    assert listed == {row["name"]: [row[str(state)] for state in StateNumber] for row in rows}
 
 
 def test_watchers_of_a_purged_task_get_the_outcome_cancelled(client: Peer) -> None:
