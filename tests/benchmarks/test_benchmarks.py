@@ -11,8 +11,6 @@ from types import ModuleType
 
 import pytest
 
-pytestmark = pytest.mark.alone
-
 ROOT = Path(__file__).resolve().parents[2]
 FLOOR_AND_FIGURES = {
     "noop.tasks": 45_000.0,

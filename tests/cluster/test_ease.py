@@ -19,8 +19,6 @@ import pytest
 
 from .programs import clean_environment, eventually
 
-pytestmark = pytest.mark.alone
-
 ROOT = Path(__file__).parents[2]
 COMMANDS_MAX, LINES_MAX = 3, 20
 WORKSHOP = shutil.ignore_patterns(".*", "build", "*.egg-info", "tests", "benchmarks", "__pycache__")
@@ -67,6 +65,7 @@ def imported_by(python: Path, home: Path) -> str:
     return subprocess.run(command, cwd=home, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.timeout(300)  # the wheel is built and installed for it
 def test_three_commands_and_twenty_lines_lead_from_nothing_to_a_result(
     wheel: Path, fresh: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

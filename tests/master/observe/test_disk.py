@@ -11,8 +11,6 @@ from tq.common.domain.model import Role
 from tq.master.observe import disk
 from tq.master.observe.disk import PROBE_FILE, REST_SECONDS, DiskProbe
 
-pytestmark = pytest.mark.alone
-
 
 class Clock:
     now = 100.0
