@@ -82,7 +82,7 @@ def programs() -> Iterator[list[Program]]:
 
 @pytest.fixture
 def master_factory(xprocess: XProcess, home: Path, programs: list[Program]) -> MasterFactory:
-    """``master_factory(*options, authkey=…)``: a started master; without authkey it makes its own keys."""
+    """``master_factory(*options, authkey=…)``: a started master; without authkey it makes keys of its own."""
 
     def make(*options: object, **keywords: str | None) -> Master:
         master = Master(xprocess, home, *options, **keywords)

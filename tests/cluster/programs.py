@@ -233,11 +233,9 @@ class Program:
 class Master(Program):
     """``tq-master`` on a port of loopback, and what one needs to reach it."""
 
-    def __init__(
-        self, xprocess: XProcess, home: Path, *options: object, authkey: str | None = AUTHKEY
-    ) -> None:
+    def __init__(self, xprocess: XProcess, home: Path, *options: object, authkey: str | None = None) -> None:
         super().__init__(xprocess, "tq-master", home)
-        self.data, self.authkey, self.port = home / "data", authkey or "", free_port()
+        self.data, self._authkey, self.port = home / "data", authkey, free_port()
         self.options = list(options)
         if authkey is not None:
             key_file = home / "authkey"
@@ -251,6 +249,14 @@ class Master(Program):
     @property
     def url(self) -> str:
         return f"tq://{self.address}"
+
+    @property
+    def authkey(self) -> str:
+        """What may do everything: the plain key, or the admin's token of a master that makes its own keys.
+
+        Without need no test has a plain one: scrypt makes each program that connects a tenth of a second slower.
+        """
+        return self.key("admin") if self._authkey is None else self._authkey
 
     def key(self, role: str) -> str:
         """The join token the master made for a role on its first start."""

@@ -157,7 +157,7 @@ def test_a_wrong_setting_ends_the_check_with_all_wrong_settings(check: Check) ->
 
 
 def test_the_check_of_a_good_worker_shows_what_it_serves(check: Check, master: Master, home: Path) -> None:
-    done = check("tq-worker", "--connect", master.address, TASKS_FILE, TQ_AUTHKEY=AUTHKEY)
+    done = check("tq-worker", "--connect", master.address, TASKS_FILE, TQ_AUTHKEY=master.authkey)
     assert level_of(done, "accepts the key") == "ok"
     assert "cluster_tasks:echo  (queue default)" in done.stdout
 

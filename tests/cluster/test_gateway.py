@@ -19,7 +19,7 @@ import tq
 from tq.client.items.queue import ItemQueue
 
 from .conftest import MasterFactory
-from .programs import AUTHKEY, Master, eventually, run_program, text_process
+from .programs import Master, eventually, run_program, text_process
 
 KEY = "a key for stock clients"
 SECONDS = 60
@@ -159,7 +159,7 @@ def test_items_of_more_than_plain_data_reach_stock_clients_of_every_python(
     colours = ModuleType("colours")
     exec(COLOURS, colours.__dict__)  # noqa: S102 - a module that no client has
     monkeypatch.setitem(sys.modules, "colours", colours)
-    with tq.App(master.url, AUTHKEY) as app:
+    with tq.App(master.url, master.authkey) as app:
         items = ItemQueue(app.session, "default")
         for python in interpreters():
             for item in (
@@ -178,7 +178,7 @@ def test_items_of_more_than_plain_data_reach_stock_clients_of_every_python(
 
 def test_an_item_whose_taker_was_killed_is_the_next_ones(door: tuple[Master, str]) -> None:
     master, port = door
-    with tq.App(master.url, AUTHKEY) as app:
+    with tq.App(master.url, master.authkey) as app:
         items = ItemQueue(app.session, "default")
         with client(sys.executable, BLOCKED, port) as taker:
             assert taker.stdout is not None

@@ -21,7 +21,7 @@ from tq.master.net.admission import UNAUTHENTICATED_MAX
 from tq.master.net.rejections import LINES_AT_ONCE
 from xprocess import XProcess
 
-from .programs import AUTHKEY, Master, Program, eventually
+from .programs import Master, Program, eventually
 from .test_gateway import KEY, gateway_port, run_client
 
 pytestmark = pytest.mark.alone
@@ -53,7 +53,7 @@ def knock(master: Master) -> socket.socket:
 def assert_all_are_served(master: Master) -> None:
     """A stock client that has never been here, and a program of tq, use one queue."""
     began = time.monotonic()
-    with tq.App(master.url, AUTHKEY) as app:
+    with tq.App(master.url, master.authkey) as app:
         items = ItemQueue(app.session, "default")
         items.put("from tq")
         assert run_client(sys.executable, "print(q.get()); q.put('for tq')", gateway_port(master)) == (
@@ -211,7 +211,7 @@ def test_who_has_the_key_and_takes_all_places_keeps_out_stock_clients_only(
                 inside.append(stack.enter_context(come_in(port)))
         assert 50 <= len(inside) <= 100
         eventually(lambda: "too low a limit of open files (ulimit -n)" in master.log)
-        with tq.App(master.url, AUTHKEY, connect_timeout=IN_TIME_SECONDS) as app:
+        with tq.App(master.url, master.authkey, connect_timeout=IN_TIME_SECONDS) as app:
             assert isinstance(app.call(["get_master"], "info"), dict)
         for connection in inside[:20]:
             connection.close()

@@ -14,7 +14,7 @@ from tq.client.items.queue import ItemQueue
 from xprocess import XProcess
 
 from .conftest import MasterFactory
-from .programs import AUTHKEY, TASKS_FILE, Master, Program, Worker, text_process
+from .programs import TASKS_FILE, Master, Program, Worker, text_process
 from .test_gateway import client, door, gateway_port, interpreters, run_client
 
 __all__ = ["door"]
@@ -26,7 +26,7 @@ Door = tuple[Master, str]
 @pytest.fixture
 def items(door: Door) -> Iterator[ItemQueue]:
     """The queue of the clients' ``get_task_queue``, by a program of tq."""
-    with tq.App(door[0].url, AUTHKEY) as app:
+    with tq.App(door[0].url, door[0].authkey) as app:
         yield ItemQueue(app.session, "default")
 
 

@@ -12,7 +12,7 @@ import sys
 import tq
 from tq.client.items.queue import ItemQueue
 
-from .programs import AUTHKEY, Master
+from .programs import Master
 from .test_gateway import EVERYTHING, HEAD, client, door, interpreters, run_client
 
 __all__ = ["door"]
@@ -158,7 +158,7 @@ def test_two_hundred_clients_at_once_are_all_served(door: Door) -> None:
     for program in running:
         with program:
             assert program.communicate(timeout=SECONDS)[0] == "well\n"
-    with tq.App(master.url, AUTHKEY) as app:
+    with tq.App(master.url, master.authkey) as app:
         assert ItemQueue(app.session, "default").qsize() == 0
 
 
@@ -201,7 +201,7 @@ def test_a_blocked_caller_gets_an_error_when_the_master_is_killed_and_goes_on_in
             assert program.stdin is not None
             assert program.stdout is not None
             printed = iter(program.stdout.readline, "")
-            with tq.App(master.url, AUTHKEY) as app:
+            with tq.App(master.url, master.authkey) as app:
                 for number in range(5):
                     ItemQueue(app.session, "default").put(number)
             seen = [next(printed) for _ in range(5)]
@@ -210,7 +210,7 @@ def test_a_blocked_caller_gets_an_error_when_the_master_is_killed_and_goes_on_in
             master.start()
             program.stdin.write("go on\n")
             program.stdin.flush()
-            with tq.App(master.url, AUTHKEY) as app:
+            with tq.App(master.url, master.authkey) as app:
                 items = ItemQueue(app.session, "default")
                 for item in (5, None):
                     items.put(item)

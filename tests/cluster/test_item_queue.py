@@ -14,7 +14,7 @@ import pytest
 import tq
 from tq.client.items.queue import ItemQueue
 
-from .programs import AUTHKEY, Master, Proxy, clean_environment, eventually, text_process
+from .programs import Master, Proxy, clean_environment, eventually, text_process
 
 SECONDS = 20
 
@@ -134,7 +134,7 @@ print(ItemQueue(tq.App().session, "items").get())
 
 
 def python(program: str, master: Master, home: Path) -> AbstractContextManager[subprocess.Popen[str]]:
-    environment = clean_environment(home, {"TQ_URL": master.url, "TQ_AUTHKEY": AUTHKEY})
+    environment = clean_environment(home, {"TQ_URL": master.url, "TQ_AUTHKEY": master.authkey})
     return text_process(
         [sys.executable, "-c", program],
         env=environment,
@@ -222,7 +222,7 @@ assert os.waitpid(child, 0)[1] == 0
 
 
 def test_a_forked_process_puts_as_itself(master: Master, items: ItemQueue, home: Path) -> None:
-    command = [sys.executable, "-c", FORK, master.url, AUTHKEY]
+    command = [sys.executable, "-c", FORK, master.url, master.authkey]
     subprocess.run(command, check=True, timeout=60, env=clean_environment(home))
     assert sorted(items.get(timeout=SECONDS) for _ in range(3)) == ["before", "in the child", "in the parent"]
 
@@ -233,7 +233,7 @@ def test_outcomes_are_delivered_once_over_lost_connections(
     count = 200
     for number in range(count + 1):
         items.put(number)
-    with tq.App(f"tq://{proxy.address}", AUTHKEY) as far:
+    with tq.App(f"tq://{proxy.address}", master.authkey) as far:
         worker = ItemQueue(far.session, "items")
 
         def work() -> None:

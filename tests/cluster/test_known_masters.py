@@ -40,7 +40,7 @@ def meet(port: int) -> str:
 def test_a_master_that_was_set_up_again_is_refused_until_its_line_is_deleted(
     master_factory: MasterFactory, file: Path, home: Path
 ) -> None:
-    master = master_factory()
+    master = master_factory(authkey=AUTHKEY)
     cluster = meet(master.port)
     assert meet(master.port) == cluster
     assert file.read_text().startswith(f"127.1:{master.port} {cluster} ")
@@ -67,7 +67,7 @@ def test_it_can_be_turned_off(
     master_factory: MasterFactory, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, OFF)
-    meet(master_factory().port)
+    meet(master_factory(authkey=AUTHKEY).port)
     assert not file.exists()
 
 

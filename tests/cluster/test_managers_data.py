@@ -12,19 +12,19 @@ import tq
 from tq.common.values.codec import encode, encode_call
 from tq.managers import SyncManager
 
-from .programs import AUTHKEY, Master, Proxy, eventually
+from .programs import Master, Proxy, eventually
 
 SECONDS = 20
 Connect = Callable[[str], Any]
 
 
 @pytest.fixture
-def connect() -> Iterator[Connect]:
+def connect(master: Master) -> Iterator[Connect]:
     managers: list[Any] = []
 
     def to(address: str) -> Any:
         host, _, port = address.rpartition(":")
-        managers.append(SyncManager((host, int(port)), AUTHKEY))
+        managers.append(SyncManager((host, int(port)), master.authkey))
         managers[-1].connect()
         return managers[-1]
 

@@ -79,7 +79,7 @@ def crowd(tmp_path: Path) -> Iterator[Crowd]:
 @pytest.fixture
 def patient(master_factory: MasterFactory) -> Master:
     """A master that releases locks of absent holders late: in these tests no holder is gone."""
-    return master_factory("--grace-seconds", 30, "--lease-seconds", 30)
+    return master_factory("--grace-seconds", 30, "--lease-seconds", 30, authkey=AUTHKEY)
 
 
 def strike(chance: random.Random, master: Master, proxy: Proxy) -> None:

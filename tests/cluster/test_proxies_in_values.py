@@ -13,7 +13,7 @@ from tq.client.items.queue import ItemQueue
 from tq.common.values.references import Reference
 from tq.managers import BaseProxy, SyncManager
 
-from .programs import AUTHKEY, Master, run_program
+from .programs import Master, run_program
 
 sys.path.insert(0, str(Path(__file__).parent))
 import children_of_managers as children  # type: ignore[import-not-found]
@@ -108,7 +108,7 @@ def test_a_proxy_of_a_master_that_is_not_known_here_is_refused_and_its_item_stay
     manager: Any, master: Master, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host, _, port = master.address.rpartition(":")
-    elsewhere: Any = SyncManager((host, int(port)), AUTHKEY)
+    elsewhere: Any = SyncManager((host, int(port)), master.authkey)
     elsewhere.connect()
     queue = elsewhere.Queue(name="q")
     queue.put(manager.dict(a=1))

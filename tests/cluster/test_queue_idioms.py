@@ -15,7 +15,7 @@ import tq
 from tq.client.items.queue import ItemQueue
 from tq.managers import QueueManager, ShutDown, SyncManager
 
-from .programs import AUTHKEY, Master, eventually
+from .programs import Master, eventually
 
 SECONDS = 20
 KINDS = ["Queue", "JoinableQueue", "LifoQueue", "PriorityQueue"]
@@ -362,7 +362,7 @@ def test_a_queue_stays_shut_down_for_all_programs_over_restarts_until_it_is_open
     items.shutdown()
     master.kill()
     master.start()
-    with tq.App(master.url, AUTHKEY) as other:
+    with tq.App(master.url, master.authkey) as other:
         same = ItemQueue(other.session, "jobs")
         with pytest.raises(ShutDown):
             same.put("more")

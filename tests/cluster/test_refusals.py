@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import MasterFactory
 from .programs import AUTHKEY, Master, run_program
 
 Refuse = Callable[..., str]
@@ -233,9 +234,10 @@ def test_everything_that_is_wrong_is_reported_at_once(refuse: Refuse, home: Path
 
 
 def test_a_refused_master_holds_nothing_that_the_next_one_needs(
-    refuse: Refuse, home: Path, master: Master
+    refuse: Refuse, home: Path, master_factory: MasterFactory
 ) -> None:
     """Refused after the store was opened, which is the last that can be refused before the port."""
+    master = master_factory(authkey=AUTHKEY)
     master.terminate()
     (home / "master.toml").write_text("[expose]\nget_x = 'lost:x'\n")
     key = home / "key"
@@ -250,7 +252,7 @@ def test_a_refused_master_holds_nothing_that_the_next_one_needs(
 
 def test_a_worker_with_a_clients_key_is_not_ready_before_it_is_refused(master: Master, home: Path) -> None:
     (home / "jobs.py").write_text("import tq\n\n@tq.App().task\ndef job(): pass\n", "utf-8")
-    admin = {"TQ_URL": master.url, "TQ_AUTHKEY": AUTHKEY}
+    admin = {"TQ_URL": master.url, "TQ_AUTHKEY": master.authkey}
     key = run_program("tq", "keys", "add", "--role", "client", home=home, environment=admin).stdout.strip()
     arguments = ["--connect", master.address, "jobs.py"]
     done = run_program("tq-worker", *arguments, home=home, environment={"TQ_AUTHKEY": key})

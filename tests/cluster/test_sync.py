@@ -19,7 +19,7 @@ from tq.client.locks.events_and_barriers import Barrier, Event
 from tq.client.locks.locks import BoundedSemaphore, Condition, Lock, RLock, Semaphore
 from tq.managers import LockLost, SyncManager
 
-from .programs import AUTHKEY, Master, clean_environment, eventually
+from .programs import Master, clean_environment, eventually
 
 SECONDS = 20
 
@@ -274,7 +274,7 @@ def holder(master: Master, home: Path) -> Iterator[Callable[[], subprocess.Popen
     started: list[subprocess.Popen[str]] = []
 
     def start() -> subprocess.Popen[str]:
-        environment = clean_environment(home, {"TQ_URL": master.url, "TQ_AUTHKEY": AUTHKEY})
+        environment = clean_environment(home, {"TQ_URL": master.url, "TQ_AUTHKEY": master.authkey})
         started.append(
             subprocess.Popen(
                 [sys.executable, "-c", HOLDER],
