@@ -59,6 +59,9 @@ def told(xprocess: XProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterab
                 assert sum(app.named("cluster_tasks:echo").map(range(50)).results()) == 1_225
                 app.named("nobody:serves").submit()
             eventually(lambda: value(families(worker), "tq_worker_attempts_total") == 50)
+            eventually(
+                lambda: value(families(worker), "tq_worker_children") == 2
+            )  # one may do all before the other is up
             eventually(lambda: value(families(master), "tq_queue_oldest_ready_seconds") > 0)
             yield families(master), families(worker)
         finally:
