@@ -45,7 +45,7 @@ test: $(DEV)
 
 # Once, for all processes of the suite.
 compiled: $(DEV)
-	$(BIN)/pytest --collect-only -qqq
+	$(BIN)/pytest --collect-only -qqq > $(VENV)/collected || { cat $(VENV)/collected; exit 1; }
 
 lint: $(DEV)
 	$(BIN)/ruff check .
