@@ -1,8 +1,7 @@
 """The page ``/metrics``: families of samples as text, made at most once a second and outside the loop.
 
-``take`` runs on the loop, quickly, and gives the families; writing them out is the expensive part and is done
-in a thread. The library is asked for nothing else: no global registry, no counters of its own but the
-process's.
+``take`` runs on the loop, quickly, and returns the families; writing them out is the expensive part and is done in a thread.
+Nothing else of the library is used: no global registry, and none of its counters but those of the process.
 """
 
 from __future__ import annotations

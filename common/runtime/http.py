@@ -77,8 +77,8 @@ class Responder:
     def leave(self, visitor: _Visitor) -> None:
         self._visitors.pop(visitor, None)
 
-    def judge(self, head: bytes) -> Page | str:
-        """The path that is asked for, or the page that says what is wrong with the request."""
+    def validate(self, head: bytes) -> Page | str:
+        """The requested path, or the page that says what is wrong with the request."""
         line, _, fields = head.replace(b"\r\n", b"\n").partition(b"\n")
         match = REQUEST_LINE.fullmatch(line)
         if match is None:
@@ -88,7 +88,7 @@ class Responder:
             return _refusal(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD")
         hosts = HOST_LINE.findall(fields)
         if self._local and not all(_is_this_host(host.decode()) for host in hosts):
-            # A web page whose own name points to 127.0.0.1 would read ours through its visitor's browser.
+            # Else a web page whose own name points to 127.0.0.1 could read these pages through its visitor's browser.
             return _refusal(HTTPStatus.MISDIRECTED_REQUEST, "ask for localhost")
         if target not in self._routes:
             return _refusal(HTTPStatus.NOT_FOUND, "there are " + ", ".join(self._routes))
@@ -133,7 +133,7 @@ class _Visitor(asyncio.Protocol):
         if not speaks_http:
             asked = _refusal(HTTPStatus.BAD_REQUEST, "this is no HTTP request")
         elif end is not None and end.start() <= HEAD_BYTES_MAX:
-            asked = self._responder.judge(bytes(self._head[: end.start()]))
+            asked = self._responder.validate(bytes(self._head[: end.start()]))
         self._set_deadline(ANSWER_SECONDS_MAX)
         self._answering = self._loop.create_task(self._answer(asked, self._head.startswith(b"HEAD ")))
         self._head.clear()

@@ -68,8 +68,8 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException, below: str = "") -> Failure:
-        """A failure from an exception, its traceback with the user's own frames. ``below``: a file of ours
-        whose frames stand under them, when it was a signal that struck. Never raises: see exception_text.py.
+        """A failure from an exception, with the user's frames of its traceback. ``below``: a file of tq whose frames are
+        below them when a signal raised the exception. Never raises: see exception_text.py.
         """
 
         def trim(stack: tracebacks.StackSummary, one: BaseException) -> list[tracebacks.FrameSummary]:
@@ -132,9 +132,8 @@ class Failure:
 
 
 def _the_users(frames: list[tracebacks.FrameSummary], *, on_purpose: bool) -> list[tracebacks.FrameSummary]:
-    """Frames without ours: those that led to the user's code, and those between two parts of it, say nothing. Those
-    below it stay, unless the error is one that we raise ``on_purpose``: then its message says all, else there is a
-    bug to find."""
+    """Frames without those of tq that led to the user's code, or are between two parts of it. Frames of tq below it stay,
+    because there may be a bug to find, unless the error is one that tq raises ``on_purpose``: then its message says all."""
     users = [index for index, frame in enumerate(frames) if not frame.filename.startswith(_OURS)]
     below = len(frames) if on_purpose else users[-1] if users else 0
     gone = [_IMPORTING if at > below else _OURS for at in range(len(frames))]

@@ -128,7 +128,7 @@ class FrameReader:
         return frames
 
     def _keep(self, data: bytes, position: int, *, whole: bool) -> None:
-        """What was not handed out. ``whole``: there may be frames in it, and it is asked for them soon: not copied."""
+        """What was not returned yet. ``whole``: there may be whole frames in it, which are read soon, so it is not copied."""
         self.held_bytes = len(data) - position
         if not self.held_bytes:
             self._chunks, self._at = [], 0

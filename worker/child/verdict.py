@@ -18,8 +18,8 @@ WISH_CHARS_MAX: Final = 500
 
 
 def verdict(error: BaseException, timeout: float | None = None, below: str = "") -> Verdict:
-    """Never raises, whatever the exception is and does. ``timeout``: the task's limit in seconds; ``below``: the file
-    of ours in whose frame a signal may have raised it.
+    """Never raises, whatever the exception is and does. ``timeout``: the task's limit in seconds. ``below``: the file of the
+    loop, in whose frames a signal may have raised the exception; they are left out of the traceback.
 
     Only the real class of an exception counts: ``__class__`` may be a property that raises.
     """

@@ -192,4 +192,4 @@ def test_a_second_request_on_the_connection_is_not_answered() -> None:
 
 def test_a_name_of_this_host_is_not_asked_for_where_others_reach_it() -> None:
     responder = Responder({"/hello": hello})  # of no loopback address
-    assert responder.judge(b"GET /hello HTTP/1.1\r\nHost: tq-master:5002") == "/hello"
+    assert responder.validate(b"GET /hello HTTP/1.1\r\nHost: tq-master:5002") == "/hello"
