@@ -22,7 +22,7 @@ def complaint(task: dict[str, Any]) -> str:
 
 
 @contextmanager
-def told_if_stuck(app: App, handle: Handle[Any]) -> Iterator[None]:
+def warning_if_stuck(app: App, handle: Handle[Any]) -> Iterator[None]:
     """While the block waits for the end of the task, print one line on stderr if that wait may never end."""
 
     def look() -> None:

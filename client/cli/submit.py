@@ -15,7 +15,7 @@ from ..app import App
 from ..tasks.handle import Handle
 from .options import connected
 from .output import plain, print_json
-from .stuck import told_if_stuck
+from .stuck import warning_if_stuck
 
 
 @click.command(epilog="Example: tq submit jobs:thumb '\"http://…\"' --kw size=256 --wait")
@@ -75,7 +75,7 @@ def result(app: App, as_json: bool, task_id: str, timeout: float | None) -> None
 
 
 def _print_result(app: App, handle: Handle[Any], timeout: float | None, as_json: bool) -> None:
-    with told_if_stuck(app, handle):
+    with warning_if_stuck(app, handle):
         error = handle.exception(timeout)
     if error is not None:
         if error.traceback:

@@ -20,7 +20,6 @@ SUFFIXES: Final = {".py", ".md", ".sql", ".toml", ".yml", ".yaml", ".service", "
 # How often these words still stand in a folder, or a file of the top.
 LEFT: Final[dict[str, int]] = {
     "CHANGELOG.md": 2,
-    "client": 8,
     "master": 72,
     "tests/benchmarks": 1,
     "tests/client": 30,

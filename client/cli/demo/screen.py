@@ -62,10 +62,10 @@ class _Lines:
 
     def __init__(self, screen: DemoScreen) -> None:
         self._screen = screen
-        self._told: dict[str, int] = {}
+        self._shown: dict[str, int] = {}
 
     def show(self, name: str, done: int, total: int) -> None:
         quarter = 4 * done // total if total else 4
-        if quarter > self._told.get(name, 0):
-            self._told[name] = quarter
+        if quarter > self._shown.get(name, 0):
+            self._shown[name] = quarter
             self._screen.say(f"{name:8} {done:>5} of {total}")

@@ -66,14 +66,15 @@ class Interrupts:
     @contextlib.contextmanager
     def counted(self) -> Iterator[None]:
         numbers = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) != signal.SIG_IGN]
-        before = {one: signal.signal(one, self._heard) for one in numbers}  # nohup and & mean what they say
+        # A shell's nohup and & set signals to be ignored: those stay ignored.
+        before = {one: signal.signal(one, self._on_signal) for one in numbers}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _heard(self, number: int, frame: Any) -> None:
+    def _on_signal(self, number: int, frame: Any) -> None:
         self.count += 1
         self.signal = self.signal or number
         self._wakeup.wake()
