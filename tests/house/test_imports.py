@@ -31,7 +31,7 @@ EMBEDS = {
 }
 
 
-# What each folder of the client may import of the client, besides itself: the command and what stands in for the standard
+# What each folder of the client may import of the client, besides itself: the command and what replaces the standard
 # library use the App, the App is a façade of the subjects, and those know a session, never an App.
 SUBJECTS = {"tasks", "items", "locks", "blobs"}
 ABOVE_APP = {"core", *SUBJECTS, "app", "stdlib", "local"}
