@@ -26,7 +26,6 @@ LEFT: Final[dict[str, int]] = {
     "tests/cluster": 84,
     "tests/faults": 23,
     "tests/fuzz": 6,
-    "tests/house": 1,
     "tests/master": 70,
     "tests/simulation": 42,
 }
