@@ -19,24 +19,24 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from ...common.errors import StoreError, TqError
+from ...common.errors import StoreError
 from ...common.runtime.callbacks import report_bug
+from .call_runner import BATCH_CALLS_MAX, CallRunner
 from .clock import Now
 from .core import Core
 from .inbox import Inbox
 from .jobs import Jobs
 from .limits import EngineLimits
+from .open_sessions import OpenSessions
 from .part import Part
 from .parts import Parts
 from .reloading import Reloading
-from .session import LATER, Call, Session
+from .session import Call, Session
 from .stalls import Stalls
 from .transaction import Transaction
 from .trouble import Chore, Trouble, Turn, readers_among
 from .work import Work
 
-BATCH_CALLS_MAX: Final = 2_000  # in one transaction, so that no caller waits long for it
-BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
 LAST_TRIED: Final = "last_tried"  # the row by which a master in trouble sees whether its store takes one
 
 
@@ -47,14 +47,12 @@ class Engine:
         """``parts``: in the order in which each of their methods is called; of each class at most one."""
         self.core, self.store = core, core.store
         self.presence, self.endings, self.timeline = core.presence, core.endings, core.timeline
-        self._agenda, self._closing = core.agenda, core.closing
+        self._agenda = core.agenda
         self._report_bug = partial(report_bug, core.report)
         self.now = Now(0, 0)
         self.facts: dict[str, Any] = {}  # of this master, for people: version, where it keeps its state, …
         self.shell_facts: Callable[[], dict[str, Any]] = dict  # those that change, if the shell has any
         self.work = Work(core.seconds)
-        self.sessions: dict[Session, None] = {}
-        self._leaving: dict[Session, None] = {}  # said goodbye; gone when what they asked before is done
         self._inbox, self._jobs = Inbox(), Jobs()
         self._replies: list[Call] = []
         self._numbers = itertools.count(1)  # of transactions
@@ -62,6 +60,7 @@ class Engine:
         self.presence.tell(parts)
         self._parts = Parts([self.presence, *parts], core.agenda)
         self.part = self._parts.of
+        self.sessions = OpenSessions(core, lambda session: self._parts.closed(session, self.now))
         self.trouble = Trouble(
             [
                 Chore("write a row", self._write_a_row),
@@ -69,6 +68,15 @@ class Engine:
                 Chore("give out tasks", self._parts.give_out),
             ],
             core.report,
+        )
+        self._calls = CallRunner(
+            self._inbox,
+            self.work,
+            self.store,
+            self.trouble,
+            self.sessions.have_reconnect,
+            self._parts.are_full,
+            self._report_bug,
         )
         self._reloading = Reloading(self.store, self._load, self._report_bug)
 
@@ -111,34 +119,11 @@ class Engine:
         """Do this in the next transaction, before its calls. ``again``: repeat it until one succeeds; it may be done twice."""
         self._jobs.add(job, again=again)
 
-    def opened(self, session: Session) -> None:
-        self.sessions[session] = None
-        self.presence.opened(session)
-
-    def closed(self, session: Session) -> None:
-        """A connection is gone: what it waited for is forgotten, what it held is kept for its grace."""
-        session.open = False
-        self.sessions.pop(session, None)
-        for call in list(session.calls.values()):
-            if call.abandon is not None:
-                call.abandon()
-        session.settle_all()
-        self._parts.closed(session, self.now)
-
-    def leaving(self, session: Session) -> None:
-        """A session said goodbye: what it asked before is done, then it is closed."""
-        self._leaving[session] = None
-
     def abandoned(self, session: Session, call_id: int) -> None:
         """The caller no longer waits for this call."""
         call = session.settle(call_id)
         if call is not None and call.abandon is not None:
             call.abandon()
-
-    @property
-    def connections(self) -> list[Session]:
-        """The sessions but for those of workers' children."""
-        return [session for session in self.sessions if not session.is_child]
 
     @property
     def has_work(self) -> bool:
@@ -153,7 +138,7 @@ class Engine:
 
     def _has_other_work(self) -> bool:
         """Than calls: also while the store is in trouble."""
-        jobs = self._jobs.has_jobs or bool(self._leaving)
+        jobs = self._jobs.has_jobs or self.sessions.some_are_leaving
         return jobs or self._parts.are_unsettled()
 
     def next_wakeup(self) -> int | None:
@@ -199,15 +184,17 @@ class Engine:
             transaction.chore = self.trouble.next_chore()
         self._begin(turn)
         if turn is Turn.READ:
-            self._read(transaction, readers)
+            self._calls.read(transaction, readers, now)
         else:
             if transaction.chore is not None:
                 transaction.chore.run(now)
             else:
                 if turn is Turn.ALL:
                     self._parts.do_due(now)
-                self._perform(transaction)
-                self._close_leaving()
+                self._jobs.do()
+                self._calls.perform(transaction, now)
+                if self.sessions.some_are_leaving:
+                    self.sessions.close_leaving({call.session for call in self._inbox})
             self._settle(now, turn)
         transaction.changed = self.store.changed
         if not transaction.changed:
@@ -239,7 +226,7 @@ class Engine:
         if transaction.chore is not None and not transaction.failed:
             self.trouble.succeeded(transaction.chore, self.now)
         transaction.send_answers()
-        self._close_sessions()
+        self.sessions.disconnect_due()
 
     def commit_failed(self, transaction: Transaction, error: StoreError) -> None:
         """It is not known what reached the disk: the callers get an error that says so, and memory is loaded again."""
@@ -247,63 +234,6 @@ class Engine:
         transaction.replies = list(dict.fromkeys([*transaction.replies, *self._replies]))
         self._replies.clear()
         self.committed(transaction)
-
-    def _read(self, transaction: Transaction, readers: list[Call]) -> None:
-        self._inbox.take(readers)
-        for call in readers:
-            if not self.work.is_left:
-                self._inbox.add(call)  # for the next one
-            elif call.session.open and call.call_id in call.session.calls:
-                transaction.add(call)
-                self._run(call)
-
-    def _run(self, call: Call) -> None:
-        self.work.asked(call.rows)
-        try:
-            if call.reads:
-                self.store.settle()  # memory, too, is to show what was submitted before
-            value = call.perform()
-        except StoreError as error:
-            if not (call.reads and self.store.in_transaction):
-                self._have_connect_again(call.session)
-                raise
-            call.refuse(error)  # it has changed nothing: no other call fails with it
-            self.trouble.failed(str(error), self.now)
-        except TqError as error:
-            call.refuse(error)
-        except Exception as error:
-            if not call.meets_bug(error):  # who knows what it has done already: memory has no rollback
-                raise
-            self._report_bug(error)
-        else:
-            if value is not LATER:
-                self.work.answered(value)
-                call.answer(value)
-
-    def _perform(self, transaction: Transaction) -> None:
-        self._jobs.do()
-        size = 0
-        while (
-            self._inbox
-            and len(transaction.calls) < BATCH_CALLS_MAX
-            and size < BATCH_BYTES_MAX
-            and self.work.is_left
-            and not self._parts.are_full()
-        ):
-            call = self._inbox.pop()
-            if not call.session.open or call.call_id not in call.session.calls:
-                continue
-            transaction.add(call)
-            size += call.size_bytes
-            self._run(call)
-
-    def _close_leaving(self) -> None:
-        """Close the sessions that said goodbye and have nothing left in the inbox."""
-        if self._leaving:
-            asking = {call.session for call in self._inbox}
-            for session in [session for session in self._leaving if session not in asking]:
-                del self._leaving[session]
-                self.closed(session)
 
     # when the store fails
 
@@ -326,35 +256,19 @@ class Engine:
             call.withdraw(self._report_bug)
             call.refuse(error)
             misinformed.append(call.session)
-        while self._leaving:
-            self.closed(self._leaving.popitem()[0])
+        self.sessions.close_leaving()
         touched = misinformed if transaction.turn in (Turn.CHORE, Turn.READ) else self.sessions
         for session in touched:
             if self._parts.must_reconnect(session):
-                self._have_connect_again(session)
+                self.sessions.have_reconnect(session)
         self._reloading.after(error, self.now)
         self._refuse_all()
 
     def _refuse_all(self) -> None:
-        """While the store cannot be read no call can be performed: each is refused at once instead of waiting."""
-        error = self._reloading.error
-        while error is not None and self._inbox:
-            call = self._inbox.pop()
-            call.refuse(error)
-            self._have_connect_again(call.session)
-
-    def _have_connect_again(self, session: Session) -> None:
-        """Also after a call that was not performed, or not to its end: it may have been the session's first subscription."""
-        if session.reconnects:
-            self.core.close_later(session, "the store failed; connect again")
+        if self._reloading.error is not None:
+            self._calls.refuse_all(self._reloading.error)
 
     def _load(self) -> None:
         picture = self.store.load()
         self.timeline.load()
         self._parts.load(picture, self.now)
-
-    def _close_sessions(self) -> None:
-        closing, self._closing[:] = list(self._closing), []
-        for session, reason in closing:
-            if session.open:
-                session.wire.disconnect(reason)

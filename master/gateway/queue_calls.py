@@ -66,7 +66,7 @@ class QueueCalls:
     def open(self) -> Session:
         if self._session is None:
             self._session = self._context.session(self, self._connection.address)
-            self._master.engine.opened(self._session)
+            self._master.engine.sessions.opened(self._session)
         return self._session
 
     def create(self, creation: Creation) -> None:
@@ -234,7 +234,7 @@ class QueueCalls:
         if session is None:
             return
         # First the session's end: a get that is still parked must not be given the item that comes back.
-        engine.note(lambda: engine.closed(session))
+        engine.note(lambda: engine.sessions.closed(session))
         self._give_back()
         self._master.wake()
 

@@ -51,19 +51,19 @@ class EnginePort:
     # sessions
 
     def opened(self, session: Session) -> None:
-        self._engine.opened(session)
+        self._engine.sessions.opened(session)
         key_id = session.verifier.key_id
         self._transactions.later(lambda: self._keys.used(key_id, self._engine.now))
 
     def closed(self, session: Session) -> None:
         """Its connection is gone."""
-        self._engine.note(lambda: self._engine.closed(session))
+        self._engine.note(lambda: self._engine.sessions.closed(session))
         session.open = False
         self._transactions.wake()
 
     def left(self, session: Session) -> None:
         """It closed with a goodbye: what it asked before is still done."""
-        self._engine.leaving(session)
+        self._engine.sessions.leaving(session)
         self._transactions.wake()
 
     def heard(self, session: Session) -> None:

@@ -36,7 +36,7 @@ class Master(EngineObject):
             "wall": engine.now.wall / 1000,
             "damage": engine.store.damage,
             "tasks": _tasks_of(engine, call.session),
-            "sessions": len(engine.connections),
+            "sessions": len(engine.sessions.connections),
             "trouble": engine.trouble.summary(engine.now),
             "you": {
                 "key": call.session.verifier.key_id,

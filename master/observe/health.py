@@ -71,7 +71,7 @@ class MasterVitals:
         workers = sum(worker.session is not None for worker in engine.part(Membership).by_node.values())
         facts = {
             "workers": workers,
-            "sessions": len(engine.connections),
+            "sessions": len(engine.sessions.connections),
             "running": len(engine.part(Leases).running),
         }
         return facts if not engine.store.damage else {"damage": engine.store.damage, **facts}

@@ -121,7 +121,7 @@ class MasterMetrics:
         workers = engine.part(Membership).listed()
         here = [one for one in workers if one.session is not None]
         sessions = Counter({str(role): 0 for role in Role})
-        sessions.update(str(session.role) for session in engine.connections)
+        sessions.update(str(session.role) for session in engine.sessions.connections)
         counts: list[tuple[Label, float]] = [
             (("connected",), len(here)),
             (("absent",), len(workers) - len(here)),

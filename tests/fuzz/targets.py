@@ -372,7 +372,7 @@ class EngineTarget:
                 _Wire(self), verifier=verifier, role=role, node=str(role).ljust(16).encode(), address="x"
             )
             self._sessions[role] = session
-            self._engine.opened(session)
+            self._engine.sessions.opened(session)
         return session
 
     def _ask(
@@ -438,7 +438,7 @@ class _Wire:
     def disconnect(self, reason: str) -> None:
         for session in self._target._sessions.values():
             if session.wire is self and session.open:
-                self._target._engine.closed(session)
+                self._target._engine.sessions.closed(session)
 
 
 TARGETS: dict[str, Callable[[], Callable[[Random], None]]] = {

@@ -1,6 +1,4 @@
-"""Classes: none is larger than a person keeps in mind, and a name means one class. What is older than these rules is
-listed with its size, and the lists only become shorter.
-"""
+"""Classes: none is larger than a person keeps in mind, and a name means one class."""
 
 from __future__ import annotations
 
@@ -16,13 +14,6 @@ from .syntax import nodes, parsed
 
 LINES_MAX: Final = 250
 METHODS_MAX: Final = 25
-
-# Larger than that, and no larger than this: lines, methods.
-LARGE: Final[dict[str, tuple[int, int]]] = {
-    "master/engine/engine.py:Engine": (320, 30),
-}
-# Names of more than one class, and how many there are.
-NAMESAKES: Final[dict[str, int]] = {}
 
 
 class Size(NamedTuple):
@@ -58,36 +49,15 @@ def sizes(root: Path, sources: list[Path]) -> dict[str, Size]:
 
 
 def test_no_class_is_larger_than_a_person_keeps_in_mind(sizes: dict[str, Size]) -> None:
-    large = {
-        name: size
-        for name, size in sizes.items()
-        if not size.fits(*LARGE.get(name, (LINES_MAX, METHODS_MAX)))
-    }
-    assert large == {}
-
-
-def test_a_class_that_fits_by_now_is_not_listed_as_large(sizes: dict[str, Size]) -> None:
-    small = Size(0, 0)
-    assert [name for name in LARGE if sizes.get(name, small).fits(LINES_MAX, METHODS_MAX)] == []
+    assert {name: size for name, size in sizes.items() if not size.fits(LINES_MAX, METHODS_MAX)} == {}
 
 
 def test_a_name_means_one_class(sizes: dict[str, Size]) -> None:
-    """Of those listed there are no more than there were."""
     places: dict[str, list[str]] = defaultdict(list)
     for name in sizes:
         path, _, bare = name.partition(":")
         places[bare].append(path)
-    assert {name: found for name, found in places.items() if len(found) > NAMESAKES.get(name, 1)} == {}
-
-
-def test_a_name_that_means_one_class_by_now_is_not_listed(sizes: dict[str, Size]) -> None:
-    names = [name.partition(":")[2] for name in sizes]
-    assert [name for name, most in NAMESAKES.items() if names.count(name) < most] == []
-
-
-def test_the_signatures_of_an_overloaded_method_are_one_method() -> None:
-    text = "class A:\n    @overload\n    def f(self, x: int): ...\n    def f(self, x): ...\n"
-    assert list(classes(text)) == [("A", Size(4, 1))]
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 def test_the_size_of_a_class_is_counted_with_its_methods() -> None:

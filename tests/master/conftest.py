@@ -40,7 +40,7 @@ class Peer:
         )
         self.session = Session(self, verifier=verifier, role=role, node=node, address="test")
         self._ids = itertools.count(1)
-        bench.engine.opened(self.session)
+        bench.engine.sessions.opened(self.session)
 
     # sessions.Wire
     def encode(self, call: Call) -> bytes:
@@ -83,7 +83,7 @@ class Peer:
     def close(self) -> None:
         if self.session.open:
             self.session.open = False
-            self.bench.engine.closed(self.session)
+            self.bench.engine.sessions.closed(self.session)
 
 
 class Bench:

@@ -545,7 +545,7 @@ def test_what_a_session_asked_before_its_goodbye_is_done(bench: Any) -> None:
     id = new_ids()
     client.ask("get_task_queue/q", "submit", "m:f", {}, [[id, b""]])
     parked = client.ask("get_result_queue", "collect", 1)
-    bench.engine.leaving(client.session)
+    bench.engine.sessions.leaving(client.session)
     bench.step()
     assert not client.session.open
     assert parked not in client.answers
@@ -556,7 +556,7 @@ def test_a_session_that_leaves_while_the_store_fails_is_closed_all_the_same(benc
     client = bench.client()
     client.ask("get_task_queue/q", "submit", "m:f", {}, [[new_ids(), b""]])
     bench.engine.store.begin = lambda: (_ for _ in ()).throw(StoreError("the disk is gone"))
-    bench.engine.leaving(client.session)
+    bench.engine.sessions.leaving(client.session)
     bench.step()
     assert not client.session.open
     assert not bench.engine.has_work

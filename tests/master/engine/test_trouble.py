@@ -292,7 +292,7 @@ def test_a_note_is_taken_though_nothing_can_be_read_or_written(
 
     monkeypatch.setattr(bench.engine.store, "begin", closed)
     monkeypatch.setattr(bench.engine.store, "reopen", closed)
-    bench.engine.note(lambda: bench.engine.closed(client.session))
+    bench.engine.note(lambda: bench.engine.sessions.closed(client.session))
     bench.step()
     assert client.session not in bench.engine.sessions
 

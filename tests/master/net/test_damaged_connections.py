@@ -31,7 +31,7 @@ LONGER = 0x04  # of the length's high byte: 1,024 bytes more
 
 def connected(bench: Any) -> int:
     """How many peers have a session; the bench's own is one that nobody here counts."""
-    return len(bench.engine.connections) - 1
+    return len(bench.engine.sessions.connections) - 1
 
 
 # damage

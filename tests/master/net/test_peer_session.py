@@ -108,11 +108,11 @@ def test_a_child_is_no_connection_of_its_own_where_connections_are_counted(
     harness: ServerHarness, worker: Peer, bench: Any
 ) -> None:
     harness.settle()
-    before = list(bench.engine.connections)
+    before = list(bench.engine.sessions.connections)
     _, acquire = Caller().call(LOCK, "acquire", [TOKEN, False], {}, CHILD)
     worker.say(acquire)
     assert answers(worker) == {1: 1}
-    assert (bench.engine.connections, len(bench.engine.sessions)) == (before, len(before) + 1)
+    assert (bench.engine.sessions.connections, len(bench.engine.sessions)) == (before, len(before) + 1)
 
 
 def test_a_child_abandons_a_call_and_only_a_worker_has_children(harness: ServerHarness, worker: Peer) -> None:

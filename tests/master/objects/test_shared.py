@@ -110,7 +110,7 @@ def test_a_program_that_is_back_in_time_keeps_its_objects(bench: Any) -> None:
     ident = maker.make("dict")
     maker.session.wire.close()
     bench.advance(GRACE_MS / 1000 - 1)
-    bench.engine.opened(
+    bench.engine.sessions.opened(
         Session(
             maker.session.wire,
             verifier=maker.session.verifier,

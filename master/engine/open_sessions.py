@@ -1,0 +1,68 @@
+"""The sessions of one engine: opened, said goodbye, closed, or to connect again after the store has failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+
+from .core import Core
+from .session import Session
+
+
+class OpenSessions:
+    """``forget``: what the parts do when a session is closed."""
+
+    def __init__(self, core: Core, forget: Callable[[Session], None]) -> None:
+        self._core, self._forget = core, forget
+        self._open: dict[Session, None] = {}
+        self._leaving: dict[Session, None] = {}  # said goodbye; closed when what they asked before is done
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(self._open)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @property
+    def connections(self) -> list[Session]:
+        """All but those of workers' children."""
+        return [session for session in self._open if not session.is_child]
+
+    @property
+    def some_are_leaving(self) -> bool:
+        return bool(self._leaving)
+
+    def opened(self, session: Session) -> None:
+        self._open[session] = None
+        self._core.presence.opened(session)
+
+    def leaving(self, session: Session) -> None:
+        """A session said goodbye: what it asked before is done, then it is closed."""
+        self._leaving[session] = None
+
+    def close_leaving(self, asking: Collection[Session] = ()) -> None:
+        """Close the sessions that said goodbye, except those that still have calls in the inbox."""
+        for session in [session for session in self._leaving if session not in asking]:
+            del self._leaving[session]
+            self.closed(session)
+
+    def closed(self, session: Session) -> None:
+        """A connection is gone: what it waited for is forgotten, what it held is kept for its grace."""
+        session.open = False
+        self._open.pop(session, None)
+        for call in list(session.calls.values()):
+            if call.abandon is not None:
+                call.abandon()
+        session.settle_all()
+        self._forget(session)
+
+    def have_reconnect(self, session: Session) -> None:
+        """Also after a call that was not performed, or not to its end: it may have been the session's first subscription."""
+        if session.reconnects:
+            self._core.close_later(session, "the store failed; connect again")
+
+    def disconnect_due(self) -> None:
+        """Close the connections that ``Core.close_later`` named; the answers of the transaction have left."""
+        closing, self._core.closing[:] = list(self._core.closing), []
+        for session, reason in closing:
+            if session.open:
+                session.wire.disconnect(reason)
