@@ -145,15 +145,17 @@ class Oracle:
         """C2: a restart knows the time that its store was kept by, as far as the wall's clock lets it."""
         steady, mono = engine.now.steady, engine.now.mono
         self._begun = steady, mono
-        if not self._knows_time:
-            return
         before, at = self._committed
+        if not before:
+            return  # the first start of all
         gained = steady - before - (mono - at)
+        self._gained_ms += max(0, gained)
+        if not self._knows_time:
+            return  # it was killed so soon that its store has no time to compare with
         if steady < before - SEEN_MS:
             raise Broken("C2", f"a master began {before - steady} ms before the end of the last one")
         if abs(gained) > SEEN_MS and self._world.jumped_at < self._committed_at:
             raise Broken("C2", f"a restart changed the time by {gained} ms, and no clock was set")
-        self._gained_ms += max(0, gained)
 
     def _time(self, store: SimulatedStore, engine: Engine) -> None:
         """C1: in one life of a master its own time passes as the world's. C3: nothing waits for an hour."""
