@@ -93,7 +93,7 @@ BUGS = (
     Bug(
         "no grace after a stall",
         "tq.master.engine.presence",
-        '        """This process stood still: nobody is blamed for that time."""\n',
+        '        """This process stood still: that time counts as no node\'s silence or absence."""\n',
         "        return\n",
     ),
     Bug(

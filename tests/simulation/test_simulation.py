@@ -107,6 +107,12 @@ def test_no_cluster_starts_on_a_table_in_which_only_running_tasks_move(
         simulate(0)
 
 
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_the_place_of_every_planted_bug_is_there(bug: Bug) -> None:
+    with planted(bug):
+        pass
+
+
 def test_a_planted_bug_is_gone_afterwards() -> None:
     with planted(BUGS[0]):
         pass
