@@ -12,9 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ..errors import ConfigError, ProtocolError, Rejected
+from ..errors import ConfigError, ProtocolError, Rejected, Unreachable
 
 ALPN: Final = "tq/1"
+BAD_RECORD: Final = "BAD_RECORD_MAC"  # as OpenSSL calls it
 PORTION_BYTES: Final = (
     64 * 1024
 )  # put into a memory BIO at once: it keeps the room that it once needed, for good
@@ -109,7 +110,7 @@ class TlsPipe:
 
     def receive(self, ciphertext: bytes) -> bytes:
         """Plaintext that has become available: only what was decrypted shows that the peer is there. ProtocolError when
-        the peer does not speak TLS, or badly."""
+        the peer does not speak TLS, Unreachable when what it sent was damaged on its way."""
         try:
             if self.established and len(ciphertext) <= PORTION_BYTES:  # nearly always
                 self._incoming.write(ciphertext)
@@ -162,6 +163,10 @@ class TlsPipe:
         except ssl.SSLCertVerificationError as error:
             raise Rejected(f"the master's certificate is not trusted: {error.verify_message}") from None
         except ssl.SSLError as error:
+            if BAD_RECORD in (
+                error.reason or ""
+            ):  # also in its alert. It speaks TLS: bytes were changed on their way
+                raise Unreachable(f"the connection was damaged on its way: {_reason(error)}") from None
             raise ProtocolError(
                 f"no TLS with this peer: {_reason(error)}; is it a tq-master's port?"
             ) from None
@@ -181,7 +186,8 @@ class TlsPipe:
         except ssl.SSLZeroReturnError:
             self.eof = True
         except ssl.SSLError as error:
-            raise ProtocolError(f"TLS broke: {_reason(error)}") from None
+            # The peer speaks TLS, so it is worth another try.
+            raise Unreachable(f"TLS broke: {_reason(error)}") from None
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

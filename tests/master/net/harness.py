@@ -11,7 +11,7 @@ from typing import Any
 from tq.common.auth.certificate import certificate_der, ensure_certificate, fingerprint
 from tq.common.auth.keys import Credential
 from tq.common.domain.model import Role
-from tq.common.errors import ProtocolError, TqError, from_wire
+from tq.common.errors import ProtocolError, TqError, Unreachable, from_wire
 from tq.common.wire.frames import FrameReader, Kind, encode_frame, pack, unpack
 from tq.common.wire.handshake import CLUSTER_ID_BYTES, ClientHandshake
 from tq.common.wire.protocol import Caller
@@ -190,7 +190,9 @@ class Client:
     def answer(self, call_id: int) -> Any:
         """What a call came to; None when there is no answer."""
         self.harness.settle()
-        with contextlib.suppress(ProtocolError):  # the alert of a master whose side of TLS is broken
+        with contextlib.suppress(
+            ProtocolError, Unreachable
+        ):  # the alert of a master whose side of TLS is broken
             self.peer.listen()
         answers = [body for kind, body in self.peer.frames if kind in (Kind.RETURN, Kind.ERROR)]
         return next((value for id, value, *_ in answers if id == call_id), None)
@@ -207,7 +209,7 @@ class Client:
 
     @property
     def hung_up(self) -> bool:
-        with contextlib.suppress(ProtocolError):
+        with contextlib.suppress(ProtocolError, Unreachable):
             return self.peer.hung_up
         return self.peer.hung_up
 

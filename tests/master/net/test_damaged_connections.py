@@ -10,7 +10,7 @@ import itertools
 from typing import Any
 
 import pytest
-from tq.common.errors import ProtocolError
+from tq.common.errors import Unreachable
 from tq.common.wire.protocol import PING, Answerer
 from tq.common.wire.tls import TlsPipe
 from tq.common.wire.transport import SecureTransport
@@ -73,7 +73,7 @@ def test_an_unauthenticated_connection_with_a_damaged_record_leaves_its_place_an
     peers = [harness.connect().do_tls() for _ in range(8)]
     for peer in peers:
         peer.send(DAMAGED)
-        with contextlib.suppress(ProtocolError):
+        with contextlib.suppress(Unreachable):
             peer.listen()
         assert peer.hung_up
     assert not harness.server.context.connections
@@ -84,7 +84,7 @@ def test_an_unauthenticated_connection_with_a_damaged_record_leaves_its_place_an
 def test_a_peer_whose_tls_broke_is_only_closed(harness: ServerHarness, bench: Any) -> None:
     client, other = Client(harness), Client(harness)
     connection = next(one.wire for one in bench.engine.sessions if isinstance(one.wire, PeerSession))
-    with contextlib.suppress(ProtocolError):
+    with contextlib.suppress(Unreachable):
         connection._connection._wire.tls.receive(DAMAGED)
     assert connection._connection._wire.tls.broken
     connection.disconnect("silent for a whole lease")
