@@ -14,6 +14,7 @@ from ..common.domain.callables import NamedCallable
 from ..common.domain.context import Context
 from ..common.domain.model import Role
 from ..common.errors import InvalidArgument
+from ..common.values.brief import brief
 from .core.objects import RemoteObject
 from .core.session import ClientSession
 from .core.settings import Settings
@@ -125,6 +126,11 @@ class App:
 
     def named(self, name: str, **options: Unpack[Options]) -> Submitter[..., Any]:
         """A task known only by its name, ``module:function``, for programs that cannot import it."""
+        if not isinstance(name, str):
+            raise InvalidArgument(
+                f"a task's name is text, 'module:function', not {brief(name, 80)}; a function of your own becomes a task "
+                "with @app.task, and any other with a name is run by tq.Executor"
+            )
         if ":" not in name:
             raise InvalidArgument(f"{name!r:.80} is not a task's name; write 'module:function'")
         return Submitter(self.session, Definition(None, name), choose(options))

@@ -16,6 +16,7 @@ import tq
 from tq.client.tasks.submission import WatchPrediction
 from tq.common.domain.callables import NamedCallable, offered
 from tq.common.domain.model import Outcome, State
+from tq.common.errors import InvalidArgument
 
 from . import jobs
 from .conftest import MasterInMemory
@@ -526,3 +527,12 @@ def test_waiting_outlasts_a_store_that_fails(double: Any, master: MasterInMemory
     del master.refusals[method]
     waiting.join()
     assert results == [42]
+
+
+@pytest.mark.parametrize("given", [len, lambda: 0, 7, None, b"jobs:f"])
+def test_what_is_no_text_is_no_name_of_a_task_and_the_error_says_what_to_write(
+    app: tq.App, given: Any
+) -> None:
+    for ask in (app.named, app.submit):
+        with pytest.raises(InvalidArgument, match=r"'module:function', not .*@app\.task"):
+            ask(given)
