@@ -163,9 +163,8 @@ class TlsPipe:
         except ssl.SSLCertVerificationError as error:
             raise Rejected(f"the master's certificate is not trusted: {error.verify_message}") from None
         except ssl.SSLError as error:
-            if BAD_RECORD in (
-                error.reason or ""
-            ):  # also in its alert. It speaks TLS: bytes were changed on their way
+            # It speaks TLS, and bytes were changed on their way: so says this side, or the peer in its alert.
+            if BAD_RECORD in str(error.reason):
                 raise Unreachable(f"the connection was damaged on its way: {_reason(error)}") from None
             raise ProtocolError(
                 f"no TLS with this peer: {_reason(error)}; is it a tq-master's port?"

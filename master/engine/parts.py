@@ -27,7 +27,7 @@ class Parts:
         self._give_out, self._settle = _of(parts, "give_out", "settle")
         self._committed, self._void = _of(parts, "committed", "void")
         self._has_more, self._is_unsettled = _of(parts, "has_more", "is_unsettled")
-        self._is_full, self._says_again = _of(parts, "is_full", "must_reconnect")
+        self._is_full, self._must_reconnect = _of(parts, "is_full", "must_reconnect")
 
     def of(self, kind: type[P]) -> P:
         """The one of this class."""
@@ -85,7 +85,7 @@ class Parts:
         return _any(self._is_full)
 
     def must_reconnect(self, session: Session) -> bool:
-        return any(must_reconnect(session) for must_reconnect in self._says_again)
+        return any(must_reconnect(session) for must_reconnect in self._must_reconnect)
 
 
 def _any(questions: list[Callable[[], bool]]) -> bool:
