@@ -208,7 +208,7 @@ def check_authkey_strength(authkey: str, host: str) -> None:
     """Raises ConfigError for a plain authkey that is too short for an address others can reach."""
     if authkey.strip().startswith(TOKEN_PREFIX + "."):
         raise ConfigError(
-            "this is a join token, which a master gives out; start tq-master without it, or with a plain --authkey"
+            "this is a join token, which a master gives out; start tq-master without it (TQ_AUTHKEY may be set), or with a plain --authkey"
         )
     if not _is_text(authkey):
         raise ConfigError(_NOT_TEXT)
