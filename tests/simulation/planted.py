@@ -221,10 +221,16 @@ def _hunt(index: int) -> tuple[Bug, tuple[int, str] | None, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.planted", description=__doc__)
-    parser.parse_args()
+    parser.add_argument(
+        "bugs", nargs="*", metavar="BUG", help="words of the names of the bugs to plant; none: all of them"
+    )
+    words = parser.parse_args().bugs
+    chosen = [index for index, bug in enumerate(BUGS) if not words or any(word in bug.name for word in words)]
+    if not chosen:
+        parser.error("no bug has such a name; there are: " + ", ".join(bug.name for bug in BUGS))
     missed = 0
     with multiprocessing.get_context("spawn").Pool() as pool:
-        for bug, found, seconds in pool.imap(_hunt, range(len(BUGS))):
+        for bug, found, seconds in pool.imap_unordered(_hunt, chosen):
             missed += found is None
             seed, said = found or (SEEDS_MAX, "NOT FOUND")
             print(f"{bug.name:40} {seed + 1:4} seeds {seconds:5.1f} s   {said}", flush=True)
