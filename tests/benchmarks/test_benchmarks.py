@@ -80,7 +80,7 @@ def test_a_figure_is_the_median_of_its_runs(suite: Benchmarks) -> None:
     assert gathered.medians == {"x": 2.0}
 
 
-def test_a_measurement_that_fails_is_told_and_the_others_go_on(
+def test_a_measurement_that_fails_is_noted_and_the_others_go_on(
     suite: Benchmarks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(scale: object) -> None:

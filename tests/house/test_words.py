@@ -21,8 +21,6 @@ SUFFIXES: Final = {".py", ".md", ".sql", ".toml", ".yml", ".yaml", ".service", "
 LEFT: Final[dict[str, int]] = {
     "CHANGELOG.md": 2,
     "master": 72,
-    "tests/benchmarks": 1,
-    "tests/client": 30,
     "tests/cluster": 84,
     "tests/faults": 23,
     "tests/fuzz": 6,

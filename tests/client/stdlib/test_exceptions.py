@@ -35,10 +35,10 @@ def travelled(call: Callable[[], object]) -> tuple[BaseException, BaseException]
     ],
 )
 def test_builtin_exceptions_come_as_they_were(call: Callable[[], object], fields: tuple[str, ...]) -> None:
-    raised, told = travelled(call)
-    assert type(told) is type(raised)
-    assert (told.args, str(told)) == (raised.args, str(raised))
-    assert [getattr(told, name) for name in fields] == [getattr(raised, name) for name in fields]
+    raised, received = travelled(call)
+    assert type(received) is type(raised)
+    assert (received.args, str(received)) == (raised.args, str(raised))
+    assert [getattr(received, name) for name in fields] == [getattr(raised, name) for name in fields]
 
 
 def fail(error: BaseException, *notes: Any) -> None:
@@ -48,8 +48,8 @@ def fail(error: BaseException, *notes: Any) -> None:
 
 
 def test_notes_come_along() -> None:
-    _, told = travelled(lambda: fail(ValueError("bad"), "row 7", "of a.csv \ud800"))
-    assert told.__notes__ == ["row 7", "of a.csv \\ud800"]
+    _, received = travelled(lambda: fail(ValueError("bad"), "row 7", "of a.csv \ud800"))
+    assert received.__notes__ == ["row 7", "of a.csv \\ud800"]
     assert not hasattr(travelled(lambda: fail(ValueError("bad")))[1], "__notes__")
 
 
@@ -66,10 +66,10 @@ def test_notes_come_along() -> None:
     ],
 )
 def test_what_cannot_be_rebuilt_is_a_task_error_with_its_type(error: BaseException) -> None:
-    _, told = travelled(lambda: fail(error))
-    assert isinstance(told, TaskError)
-    assert told.type == type(error).__name__
-    assert f"{type(error).__name__}" in str(told.__cause__)
+    _, received = travelled(lambda: fail(error))
+    assert isinstance(received, TaskError)
+    assert received.type == type(error).__name__
+    assert f"{type(error).__name__}" in str(received.__cause__)
 
 
 def test_notes_of_our_own_errors_are_not_sent() -> None:

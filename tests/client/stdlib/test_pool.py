@@ -91,19 +91,19 @@ def test_imap_goes_on_behind_a_failed_item(pool: tq.Pool) -> None:
 
 
 def test_callbacks_get_the_result_or_the_error(pool: tq.Pool) -> None:
-    told: list[object] = []
-    heard = threading.Semaphore(0)
+    values: list[object] = []
+    called = threading.Semaphore(0)
 
-    def tell(value: object) -> None:
-        told.append(value)
-        heard.release()
+    def note(value: object) -> None:
+        values.append(value)
+        called.release()
 
-    pool.map_async(jobs.double, [1, 2], callback=tell)
-    assert heard.acquire(timeout=SECONDS)
-    pool.apply_async(jobs.fail, ("broken",), callback=tell, error_callback=tell)
-    assert heard.acquire(timeout=SECONDS)
-    assert told[0] == [2, 4]
-    assert isinstance(told[1], ValueError)
+    pool.map_async(jobs.double, [1, 2], callback=note)
+    assert called.acquire(timeout=SECONDS)
+    pool.apply_async(jobs.fail, ("broken",), callback=note, error_callback=note)
+    assert called.acquire(timeout=SECONDS)
+    assert values[0] == [2, 4]
+    assert isinstance(values[1], ValueError)
 
 
 def test_a_callback_that_raises_does_no_harm(pool: tq.Pool, caplog: pytest.LogCaptureFixture) -> None:
@@ -227,9 +227,9 @@ def test_terminate_fails_the_waits_behind_an_iterable_that_blocks(
     behind = [pool.imap_unordered(jobs.double, [1]), pool.map_async(jobs.double, [1, 2])]
     pool.terminate()
     pool.join()
-    for told in (lambda: next(results), lambda: next(behind[0]), lambda: behind[1].get()):  # type: ignore[call-overload, union-attr]
+    for wait in (lambda: next(results), lambda: next(behind[0]), lambda: behind[1].get()):  # type: ignore[call-overload, union-attr]
         with pytest.raises(RuntimeError, match="terminated"):
-            told()
+            wait()
     assert list(results) == []
     blocks.set()
 

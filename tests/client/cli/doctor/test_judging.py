@@ -31,9 +31,9 @@ def found(judge: Callable[..., None], *measured: Any) -> tuple[str, str]:
 def test_clocks_that_differ_by_more_than_a_second(
     ahead: float, round_trip: float, level: str, words: str
 ) -> None:
-    told = found(judging.judge_clock, ahead, round_trip)
-    assert told[0] == level
-    assert words in told[1]
+    given, text = found(judging.judge_clock, ahead, round_trip)
+    assert given == level
+    assert words in text
 
 
 def test_versions_that_differ_are_named() -> None:
@@ -60,11 +60,11 @@ def test_a_slow_line_is_reported_with_the_way_round_it() -> None:
     ],
 )
 def test_a_disk_is_judged_by_room_and_fsync(free: float, fsync: float, level: str, words: str) -> None:
-    told = found(
+    given, text = found(
         judging.judge_disk, {"free_bytes": int(free), "total_bytes": int(100e9), "fsync_seconds": fsync}
     )
-    assert told[0] == level
-    assert words in told[1]
+    assert given == level
+    assert words in text
 
 
 def test_a_disk_that_another_check_measures_is_a_warning() -> None:
@@ -91,6 +91,6 @@ def test_workers_are_counted_and_missing_ones_started() -> None:
 def test_commits_that_are_slow_or_not_to_disk_are_reported(
     info: dict[str, Any], level: str, words: str
 ) -> None:
-    told = found(judging.judge_commit, info)
-    assert told[0] == level
-    assert words in told[1]
+    given, text = found(judging.judge_commit, info)
+    assert given == level
+    assert words in text
