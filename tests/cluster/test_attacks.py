@@ -119,9 +119,9 @@ def test_who_speaks_no_tls_is_hung_up_on_while_others_are_served(
     assert_is_served(fortress)
     for connection in attackers:
         assert_hung_up(connection)
-    told = [line for line in fortress.log[before:].splitlines() if "connection.refused" in line]
-    assert len(told) <= LINES_AT_ONCE + 5  # and those of a flood are counted in one of the next
-    assert [line for line in told if reason not in line] == []
+    refusals = [line for line in fortress.log[before:].splitlines() if "connection.refused" in line]
+    assert len(refusals) <= LINES_AT_ONCE + 5  # and those of a flood are counted in one of the next
+    assert [line for line in refusals if reason not in line] == []
     assert "Traceback" not in fortress.log
 
 

@@ -80,7 +80,8 @@ def test_content_goes_through_a_task_and_back(shared: Shared, tmp_path: Path) ->
     files = [file_of(master, tq.Blob.of(content)) for content in (data, expected)]
     before = [(file.stat().st_size, file.stat().st_ino) for file in files]
     assert [size for size, _ in before] == [LARGE + 7, LARGE + 7]
-    submit(tq.Blob.of(data), work).result(timeout=50)  # the same, said otherwise: nothing is stored anew
+    # The same content, this time from memory: nothing is stored again.
+    submit(tq.Blob.of(data), work).result(timeout=50)
     assert [(file.stat().st_size, file.stat().st_ino) for file in files] == before
     assert not parts_of(master)
 

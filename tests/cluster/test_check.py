@@ -163,7 +163,7 @@ def test_the_check_of_a_good_worker_shows_what_it_serves(check: Check, master: M
 
 
 def test_everything_wrong_with_a_worker_is_reported_at_once(check: Check, master: Master, home: Path) -> None:
-    (home / "broken.py").write_text("import a_module_nobody_has\n")
+    (home / "broken.py").write_text("import a_missing_module\n")
     done = check(
         "tq-worker", "--connect", master.address, "--http", "192.0.2.1:5003", "broken.py",
         status=2, TQ_AUTHKEY="another key than the master's",
@@ -171,7 +171,7 @@ def test_everything_wrong_with_a_worker_is_reported_at_once(check: Check, master
     assert level_of(done, f"{master.address}: ") == "error"
     assert level_of(done, "cannot listen on 192.0.2.1:5003") == "error"
     assert level_of(done, "your code could not be imported") == "error"
-    assert "No module named 'a_module_nobody_has'" in done.stdout
+    assert "No module named 'a_missing_module'" in done.stdout
 
 
 def test_a_master_that_is_away_is_only_a_warning(check: Check, home: Path) -> None:

@@ -24,7 +24,7 @@ from .conftest import Cluster, MasterFactory, WorkerFactory
 from .programs import Master, clean_environment, eventually, run_program, text_process
 
 FAILED, USAGE, UNREACHABLE, REFUSED, UNKNOWN, TIMED_OUT = 1, 2, 3, 4, 5, 6
-NOBODY = "01890000-0000-7000-8000-000000000000"
+UNKNOWN_ID = "01890000-0000-7000-8000-000000000000"
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -188,7 +188,7 @@ def test_wrong_input_ends_with_status_2_and_a_sentence(run: Run, arguments: list
 
 @pytest.mark.parametrize("command", ["result", "show"])
 def test_an_unknown_id_ends_with_status_5(run: Run, command: str) -> None:
-    refused(run(command, NOBODY), UNKNOWN, f"no task has the id {NOBODY}")
+    refused(run(command, UNKNOWN_ID), UNKNOWN, f"no task has the id {UNKNOWN_ID}")
 
 
 def test_a_module_that_no_worker_serves_is_accepted_and_says_why_it_waits(run: Run, queue: str) -> None:
@@ -345,14 +345,14 @@ def test_an_unknown_id_among_known_ones_ends_with_status_5_and_does_the_rest(
     run: Run, queue: str, app: tq.App, command: str
 ) -> None:
     known = app.named("cluster_tasks:add", queue=queue, delay=60).submit(1, 1).id
-    done = run(command, NOBODY, known)
+    done = run(command, UNKNOWN_ID, known)
     assert done.returncode == UNKNOWN
-    assert f"{NOBODY}  no such task" in done.stdout
+    assert f"{UNKNOWN_ID}  no such task" in done.stdout
     state = "cancelled" if command == "cancel" else "scheduled"
     assert f"{known}  {state}" in done.stdout
-    done = run(command, NOBODY, known, "--json")
+    done = run(command, UNKNOWN_ID, known, "--json")
     assert done.returncode == UNKNOWN
-    assert json.loads(done.stdout) == {NOBODY: "unknown", known: state}
+    assert json.loads(done.stdout) == {UNKNOWN_ID: "unknown", known: state}
 
 
 # queues, pause, resume

@@ -43,9 +43,9 @@ def test_a_damaged_part_is_reported_with_its_remedy_and_the_rest_goes_on(
     master.start()
     assert doctor(home, **of(master)).levels.get("store") is None, "it has met nothing so far"
     with tq.App(master.url, master.authkey) as app:
-        told = [text for handle in handles if (text := what_show_says(app, handle))]
-        assert 0 < len(told) < len(handles) / 4, "only what is on that page"
-        assert all("malformed; the file is damaged: stop the master" in text for text in told)
+        texts = [text for handle in handles if (text := what_show_says(app, handle))]
+        assert 0 < len(texts) < len(handles) / 4, "only what is on that page"
+        assert all("malformed; the file is damaged: stop the master" in text for text in texts)
         assert app.named("nowhere:task", queue="q").submit(1).state == tq.State.READY
     assert "error store.damaged" in master.log
     seen = doctor(home, **of(master))

@@ -144,8 +144,8 @@ def test_a_key_of_another_master_and_one_for_another_use(master_factory: MasterF
 
 
 def test_a_task_that_fails_and_one_that_no_worker_serves(cluster: Cluster, home: Path) -> None:
-    seen = doctor(home, "--probe", "cluster_tasks:nobody", **of(cluster.master))
-    assert "no worker serves cluster_tasks:nobody" in seen.texts["probe"]
+    seen = doctor(home, "--probe", "cluster_tasks:unserved", **of(cluster.master))
+    assert "no worker serves cluster_tasks:unserved" in seen.texts["probe"]
     seen = doctor(home, "--probe", "cluster_tasks:echo", 1, 2, 3, **of(cluster.master))
     assert (seen.status, seen.levels["probe"]) == (1, "error")
     assert "ran and failed" in seen.texts["probe"]

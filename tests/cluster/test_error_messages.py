@@ -24,7 +24,7 @@ from tq.master.store.sqlite.remedies import store_error
 from .cluster_tasks import add
 from .conftest import Cluster, WorkerFactory
 
-NOBODY = "01890000-0000-7000-8000-000000000000"
+UNKNOWN_ID = "01890000-0000-7000-8000-000000000000"
 Raising = Callable[[Cluster, Path], object]
 EXAMPLE = re.compile(r"```text\n(.*?)\n```", re.DOTALL)
 
@@ -47,7 +47,7 @@ def stranger(cluster: Cluster, home: Path) -> None:
             thread.join(10)
 
 
-def nobody(cluster: Cluster, home: Path) -> None:
+def no_server(cluster: Cluster, home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         ask(f"tq://127.0.0.1:{taken.getsockname()[1]}", "some key of some master")
@@ -107,13 +107,13 @@ CASES: dict[type[BaseException], Raising] = {
     tq.NotSerializable: lambda cluster, _: cluster.app.submit("m:f", 1, [{}, {"when": object()}]),
     tq.NotNamed: lambda cluster, _: cluster.app.task(lambda x: x).submit(1),
     tq.ConfigError: misspelt,
-    tq.Unreachable: nobody,
+    tq.Unreachable: no_server,
     tq.BrokenCluster: broken,
     tq.ProtocolError: stranger,
     tq.Rejected: lambda cluster, _: ask(cluster.master.url, "not the key of this master"),
     tq.Forbidden: lambda cluster, _: ask(cluster.master.url, cluster.master.authkey),
     tq.UnknownObject: lambda cluster, _: cluster.app.call(["get_nothing"], "look"),
-    tq.UnknownTask: lambda cluster, _: cluster.app.get(NOBODY),
+    tq.UnknownTask: lambda cluster, _: cluster.app.get(UNKNOWN_ID),
     tq.UnknownBlob: lambda cluster, _: Blob(
         b"h" * 32, 8, fetcher=cluster.app.session.part(SessionBlobs)
     ).read(),
@@ -161,9 +161,9 @@ def test_a_command_names_the_section_in_a_second_line(cluster: Cluster, home: Pa
     from .programs import run_program
 
     environment = {"TQ_URL": cluster.master.url, "TQ_AUTHKEY": cluster.master.authkey}
-    done = run_program("tq", "show", NOBODY, home=home, environment=environment)
+    done = run_program("tq", "show", UNKNOWN_ID, home=home, environment=environment)
     first, second = done.stderr.splitlines()
-    assert first.startswith(f"tq: no task has the id {NOBODY}")
+    assert first.startswith(f"tq: no task has the id {UNKNOWN_ID}")
     assert second == "tq: see: tq help unknowntask"
 
 

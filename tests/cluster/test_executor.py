@@ -229,13 +229,13 @@ def test_a_callback_cannot_wait_for_its_own_executor_and_gets_an_error(
 
 
 def test_a_callback_cannot_wait_for_another_result_and_gets_an_error(doors: Cluster) -> None:
-    told: list[str] = []
+    errors: list[str] = []
 
     def wait_for(result: Callable[[], object]) -> None:
         try:
             result()
         except RuntimeError as error:
-            told.append(str(error))
+            errors.append(str(error))
 
     with tq.Executor(app=doors.app) as executor, tq.Pool(1, app=doors.app) as pool:
         calls = [
@@ -253,8 +253,8 @@ def test_a_callback_cannot_wait_for_another_result_and_gets_an_error(doors: Clus
         for call in calls:
             pool.apply_async(abs, (1,), callback=lambda _, call=call: wait_for(call)).get(SECONDS)
         executor.shutdown()
-    assert len(told) == 6
-    assert all("give that one a callback, or wait in another thread" in words for words in told)
+    assert len(errors) == 6
+    assert all("give that one a callback, or wait in another thread" in words for words in errors)
 
 
 @pytest.mark.parametrize(

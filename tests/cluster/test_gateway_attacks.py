@@ -150,7 +150,7 @@ def test_unauthenticated_peers_who_come_again_and_again_keep_no_other_out(fortre
 
 
 def test_who_drips_single_bytes_is_out_when_his_time_is_up(fortress: Master) -> None:
-    told = fortress.log.count("no handshake and no request within 10 s")
+    before = fortress.log.count("no handshake and no request within 10 s")
     with knock(fortress) as stranger:
         stranger.settimeout(0.2)
         stranger.recv(1_000)  # the challenge
@@ -162,7 +162,7 @@ def test_who_drips_single_bytes_is_out_when_his_time_is_up(fortress: Master) -> 
                     if stranger.recv(1) == b"":
                         break
         assert time.monotonic() - began < 2 * IN_TIME_SECONDS
-    eventually(lambda: fortress.log.count("no handshake and no request within 10 s") > told)
+    eventually(lambda: fortress.log.count("no handshake and no request within 10 s") > before)
 
 
 CROWD = """

@@ -30,7 +30,7 @@ def items(door: Door) -> Iterator[ItemQueue]:
         yield ItemQueue(app.session, "default")
 
 
-def heard(program: subprocess.Popen[str]) -> str:
+def next_line(program: subprocess.Popen[str]) -> str:
     """The next line a program prints."""
     assert program.stdout is not None
     return program.stdout.readline()
@@ -98,14 +98,14 @@ def test_a_thread_or_a_forked_child_confirms_its_last_item_by_any_call(
 def test_a_thread_or_a_forked_child_that_ends_right_after_get_gives_its_item_back(
     door: Door, items: ItemQueue, program: str
 ) -> None:
-    items.put("nobody's")
-    assert run_client(sys.executable, program.format(after=""), door[1]) == "nobody's\n"
-    assert (items.get(timeout=SECONDS), items.qsize()) == ("nobody's", 0)
+    items.put("unconfirmed")
+    assert run_client(sys.executable, program.format(after=""), door[1]) == "unconfirmed\n"
+    assert (items.get(timeout=SECONDS), items.qsize()) == ("unconfirmed", 0)
 
 
 def test_who_is_killed_while_blocked_in_get_is_given_nothing(door: Door, items: ItemQueue) -> None:
     with client(sys.executable, "print('ready', flush=True)\nq.get()", door[1]) as taker:
-        assert heard(taker) == "ready\n"
+        assert next_line(taker) == "ready\n"
         taker.kill()
         taker.communicate()
     assert_it_is_gone(items)
@@ -122,8 +122,8 @@ def test_of_a_taker_killed_at_work_only_the_last_item_comes_again(door: Door, it
     for number in range(200):
         items.put(number)
     with client(sys.executable, TAKE_ALL, door[1]) as taker:
-        assert heard(taker) == "ready\n"
-        assert [heard(taker) for _ in range(50)] == [f"{number}\n" for number in range(50)]
+        assert next_line(taker) == "ready\n"
+        assert [next_line(taker) for _ in range(50)] == [f"{number}\n" for number in range(50)]
         taker.kill()
         assert taker.stdout is not None
         printed = 50 + len(
@@ -160,9 +160,9 @@ def test_a_master_that_ends_in_mid_call_ends_the_call_and_keeps_the_items(
 ) -> None:
     master, port = door
     with client(sys.executable, OUTLIVING, port) as taker:
-        assert heard(taker) == "a b\n"
+        assert next_line(taker) == "a b\n"
         end(master)
-        assert heard(taker) == "cut off\n"
+        assert next_line(taker) == "cut off\n"
         master.start()
         said, complaint = taker.communicate(f"{gateway_port(master)}\n", timeout=SECONDS)
     assert (said, taker.returncode) == ("['b', 'c']\n", 0), (

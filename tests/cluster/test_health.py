@@ -42,7 +42,7 @@ def test_a_worker_is_ready_while_it_is_connected(
     worker = worker_factory(address=master.address, authkey=master.authkey, options=("--http", "127.0.0.1:0"))
     assert eventually(lambda: page(worker, "/readyz")[0] == 200)
     master.kill()
-    status, body = eventually(lambda: (told := page(worker, "/readyz"))[0] == 503 and told)
+    status, body = eventually(lambda: (answer := page(worker, "/readyz"))[0] == 503 and answer)
     assert (status, body["reasons"]) == (503, ["it is not connected to a master"])
     assert page(worker, "/livez")[0] == 200  # nothing a restart of it would mend
     master.start()
@@ -78,7 +78,7 @@ def test_a_service_manager_is_notified_of_start_progress_and_end(
         assert manager.recv(1_000).startswith(b"READY=1\nSTATUS=ready: workers 0")
         assert manager.recv(1_000) == b"WATCHDOG=1"
         master.signal(signal.SIGTERM)
-        told = b""
-        while not told.startswith(b"STOPPING=1"):
-            told = manager.recv(1_000)
+        notification = b""
+        while not notification.startswith(b"STOPPING=1"):
+            notification = manager.recv(1_000)
         assert master.wait() == 0

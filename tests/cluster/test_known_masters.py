@@ -71,16 +71,16 @@ def test_it_can_be_turned_off(
     assert not file.exists()
 
 
-def listen(listener: socket.socket, context: ssl.SSLContext, heard: list[bytes]) -> None:
+def listen(listener: socket.socket, context: ssl.SSLContext, received: list[bytes]) -> None:
     """A server with its own certificate that records the bytes of one connection."""
     connection, _ = listener.accept()
     with connection, context.wrap_socket(connection, server_side=True) as channel:
-        heard.append(channel.recv(65_536))
+        received.append(channel.recv(65_536))
 
 
 def test_an_interceptor_learns_nothing(file: Path, tmp_path: Path) -> None:
     """No HELLO, and so no proof at which the key could be guessed with a salt of his choice."""
-    heard: list[bytes] = []
+    received: list[bytes] = []
     folder = tmp_path / "impostor"
     folder.mkdir(mode=0o700)
     context = server_context(*ensure_certificate(folder))
@@ -88,7 +88,7 @@ def test_an_interceptor_learns_nothing(file: Path, tmp_path: Path) -> None:
         port = listener.getsockname()[1]
         file.write_text(f"127.1:{port} {'00' * 16} {'00' * 32} 2026-01-01\n")
         file.chmod(0o600)
-        thread = threading.Thread(target=listen, args=(listener, context, heard))
+        thread = threading.Thread(target=listen, args=(listener, context, received))
         thread.start()
         opening = CallerConnection.open(
             Address("127.1", port), Credential.parse(AUTHKEY), role=Role.CLIENT, node=os.urandom(16)
@@ -96,4 +96,4 @@ def test_an_interceptor_learns_nothing(file: Path, tmp_path: Path) -> None:
         with pytest.raises(Rejected, match="shows another certificate"):
             asyncio.run(opening)
         thread.join()
-    assert heard == [b""]
+    assert received == [b""]

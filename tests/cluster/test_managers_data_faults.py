@@ -1,7 +1,7 @@
 """Named values while programs, their connections and the master die: what was acknowledged is there once, and nothing twice.
 
-Each program appends its name and numbers to one list; those that live on also count in a dict, under a lock. What each has
-tried and what it was told stands in a file of its own, written before and after, so a killed one has said it too.
+Each program appends its name and numbers to one list; those that live on also count in a dict, under a lock. Each writes
+to a file of its own what it tries, before the call, and what was acknowledged, after it: the file outlives a kill.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ said = open(name, "w", buffering=1)
 for number in itertools.count(1):
     said.write(f"tried {{number}}\\n")
     log.append((name, number))
-    said.write(f"told {{number}}\\n")
+    said.write(f"acknowledged {{number}}\\n")
     if counts_too and number % 3 == 0:
         with lock:
             counts["n"] = counts.get("n", 0) + 1
@@ -107,7 +107,7 @@ def test_what_was_acknowledged_is_there_once_under_all_kills_and_cuts(
     proxy = proxy_factory(patient.port)
     living = [crowd.start(proxy.port, "living") for _ in range(LIVING)]
     mortal = [crowd.start(proxy.port, "mortal") for _ in range(MORTAL)]
-    eventually(lambda: all(crowd.said(name, "told") for name in crowd.names))
+    eventually(lambda: all(crowd.said(name, "acknowledged") for name in crowd.names))
     for _ in range(ROUNDS):
         let_pass(chance.uniform(0.05, 0.5))
         strike(chance, patient, proxy)
@@ -122,10 +122,12 @@ def test_what_was_acknowledged_is_there_once_under_all_kills_and_cuts(
     with manager.app:
         log, counted = manager.list(name="log")[:], manager.dict(name="counts").get("n", 0)
     for name in crowd.names:
-        tried, told = crowd.said(name, "tried"), crowd.said(name, "told")
+        tried, acknowledged = crowd.said(name, "tried"), crowd.said(name, "acknowledged")
         there = [number for whose, number in log if whose == name]
         assert there == sorted(set(there)), f"{name}: out of order, or twice"
-        assert set(told) <= set(there) <= set(tried), f"{name}: acknowledged and not there, or never tried"
-        assert len(there) - len(told) <= 1, f"{name}: more than its last is unacknowledged"
+        assert set(acknowledged) <= set(there) <= set(tried), (
+            f"{name}: acknowledged and not there, or never tried"
+        )
+        assert len(there) - len(acknowledged) <= 1, f"{name}: more than its last is unacknowledged"
     assert counted == sum(len(crowd.said(name, "counted")) for name in crowd.names)
     assert len(log) >= 50

@@ -454,6 +454,6 @@ def test_an_item_that_is_too_large_fails_alone(shell: Shell) -> None:
     large = os.urandom(8_700_000).hex().encode()[: 16 * 1024 * 1024 - 5]
     done = shell.map("cluster_tasks:echo", input=b"a\n" + large + b"\nb\n")
     assert (done.returncode, done.stdout) == (FAILED, b"a\nb\n")
-    told: Any = done.stderr.decode()
-    assert told.startswith("tq: line 2 ")
-    assert "limit" in told
+    complaint: Any = done.stderr.decode()
+    assert complaint.startswith("tq: line 2 ")
+    assert "limit" in complaint

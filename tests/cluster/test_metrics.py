@@ -44,7 +44,9 @@ def full_name(family: Metric) -> str:
 
 
 @pytest.fixture(scope="module")
-def told(xprocess: XProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterable[tuple[Families, Families]]:
+def pages(
+    xprocess: XProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterable[tuple[Families, Families]]:
     """The metrics of a master and a worker after some work."""
     home = tmp_path_factory.mktemp("metrics")
     master = Master(xprocess, home, "--http", "127.0.0.1:0")
@@ -57,7 +59,7 @@ def told(xprocess: XProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterab
             worker.start()
             with tq.App(master.url, master.authkey) as app:
                 assert sum(app.named("cluster_tasks:echo").map(range(50)).results()) == 1_225
-                app.named("nobody:serves").submit()
+                app.named("unserved:task").submit()
             eventually(lambda: value(families(worker), "tq_worker_attempts_total") == 50)
             eventually(
                 lambda: value(families(worker), "tq_worker_children") == 2
@@ -70,14 +72,14 @@ def told(xprocess: XProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterab
         master.end()
 
 
-def test_a_master_counts_tasks_by_queue_name_and_state(told: tuple[Families, Families]) -> None:
-    master, _ = told
+def test_a_master_counts_tasks_by_queue_name_and_state(pages: tuple[Families, Families]) -> None:
+    master, _ = pages
     echo = {"queue": "default", "task": "cluster_tasks:echo"}
     assert value(master, "tq_tasks_submitted_total", **echo) == 50
     assert value(master, "tq_tasks_started_total", **echo) == 50
     assert value(master, "tq_tasks_finished_total", **echo, state="succeeded") == 50
     assert value(master, "tq_tasks", **echo, state="succeeded") == 50
-    assert value(master, "tq_tasks", task="nobody:serves", state="ready") == 1
+    assert value(master, "tq_tasks", task="unserved:task", state="ready") == 1
     assert value(master, "tq_task_run_seconds_count", **echo) == 50
     assert value(master, "tq_task_wait_seconds_count", **echo) == 50
     assert value(master, "tq_commit_seconds_count") > 0
@@ -87,19 +89,19 @@ def test_a_master_counts_tasks_by_queue_name_and_state(told: tuple[Families, Fam
     assert value(master, "tq_disk_free_bytes") > 0
 
 
-def test_a_worker_counts_what_was_acknowledged(told: tuple[Families, Families]) -> None:
-    _, worker = told
+def test_a_worker_counts_what_was_acknowledged(pages: tuple[Families, Families]) -> None:
+    _, worker = pages
     assert value(worker, "tq_worker_attempts_total", outcome="success") == 50
     assert value(worker, "tq_worker_run_seconds_count") == 50
     assert value(worker, "tq_worker_connected") == 1
     assert value(worker, "tq_worker_children") == 2
 
 
-def test_the_page_lists_every_metric_with_type_and_labels(told: tuple[Families, Families]) -> None:
+def test_the_page_lists_every_metric_with_type_and_labels(pages: tuple[Families, Families]) -> None:
     text = (ROOT / "docs" / "metrics.md").read_text("utf-8")
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \|([\w, ]*)\| .+ \|$", text, re.MULTILINE)
     listed = {name: (kind, set(filter(None, labels.strip().split(", ")))) for name, kind, labels in rows}
-    served = {full_name(one): one for part in told for one in part.values()}
+    served = {full_name(one): one for page in pages for one in page.values()}
     ours = {name for name in served if name.startswith("tq_")}
     assert {name for name in listed if name.startswith("tq_")} == ours
     for name, family in served.items():
@@ -109,12 +111,12 @@ def test_the_page_lists_every_metric_with_type_and_labels(told: tuple[Families, 
             assert set(sample.labels) - {"le"} == labels, name
 
 
-def test_dashboard_and_alerts_speak_only_of_metrics_that_there_are(told: tuple[Families, Families]) -> None:
-    known = {full_name(one) for part in told for one in part.values()}
+def test_dashboard_and_alerts_speak_only_of_metrics_that_there_are(pages: tuple[Families, Families]) -> None:
+    known = {full_name(one) for page in pages for one in page.values()}
     known |= {
         f"{one.name}_{end}"
-        for part in told
-        for one in part.values()
+        for page in pages
+        for one in page.values()
         if one.type == "histogram"
         for end in ("bucket", "sum", "count")
     }

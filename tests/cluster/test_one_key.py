@@ -134,7 +134,7 @@ def parks_calls_with_garbage(attack: Attack) -> None:
         client.call(["get_queue", "empty"], "get", os.urandom(16), [[]] * 100_000)
 
 
-def parks_puts_until_it_is_told_to_stop(attack: Attack) -> None:
+def parks_puts_until_one_is_refused(attack: Attack) -> None:
     client = attack.connect()
     queue = ["get_queue", "full", "fifo", 1]
     client.call(queue, "put", os.urandom(16), 1, b"x")
@@ -160,7 +160,7 @@ def sends_halves_of_long_messages_on_many_connections(attack: Attack) -> None:
     attack.at_once(30, send)
 
 
-def watches_tasks_that_nobody_knows(attack: Attack) -> None:
+def watches_unknown_tasks(attack: Attack) -> None:
     client = attack.connect()
     with pytest.raises(tq.InvalidArgument, match="400,000 task ids in one call; at most 10,000"):
         client.call(RESULTS, "watch", [os.urandom(16) for _ in range(400_000)])
@@ -181,13 +181,13 @@ def floods_with_pings_and_nonsense(attack: Attack) -> None:
 
 def says_too_much_of_itself(attack: Attack) -> None:
     worker = attack.connect()
-    for info, told in (
+    for info, refusal in (
         ({"host": "h" * 5_000_000}, "the host of 5,000,000 characters; at most 255"),
         ({"allow": ["a.*"] * 10_000}, "10,000 patterns of --allow and --queue; at most 100"),
         ({"tasks": ["t" * 2_000]}, "a task's name of 2,000 characters; at most 1,000"),
         ({"labels": {"l": "v" * 300}}, "a label of 300 characters; at most 255"),
     ):
-        with pytest.raises(tq.InvalidArgument, match=told):
+        with pytest.raises(tq.InvalidArgument, match=refusal):
             worker.call(DISPATCHER, "announce", {**WORKER, **info}, [])
     longest = {**WORKER, "host": "h" * 255, "tasks": [f"{'t' * 990}:{n}" for n in range(8_000)]}
     for _ in range(3):
@@ -196,7 +196,7 @@ def says_too_much_of_itself(attack: Attack) -> None:
         attack.connect().call(DISPATCHER, "announce", longest, [])
 
 
-def begins_tasks_that_nobody_knows_and_has_very_many_children(attack: Attack) -> None:
+def begins_unknown_tasks_and_has_very_many_children(attack: Attack) -> None:
     worker = attack.connect()
     worker.call(DISPATCHER, "announce", WORKER, [])
     for _ in range(10):
@@ -306,13 +306,13 @@ ATTACKS = [
     (sends_a_message_of_sixteen_million_lists, Role.VIEWER),
     (sends_messages_of_as_many_lists_as_may_be, Role.VIEWER),
     (parks_calls_with_garbage, Role.CLIENT),
-    (parks_puts_until_it_is_told_to_stop, Role.CLIENT),
+    (parks_puts_until_one_is_refused, Role.CLIENT),
     (takes_large_answers_on_many_connections_and_does_not_read_them, Role.VIEWER),
     (sends_halves_of_long_messages_on_many_connections, Role.VIEWER),
-    (watches_tasks_that_nobody_knows, Role.CLIENT),
+    (watches_unknown_tasks, Role.CLIENT),
     (floods_with_pings_and_nonsense, Role.VIEWER),
     (says_too_much_of_itself, Role.WORKER),
-    (begins_tasks_that_nobody_knows_and_has_very_many_children, Role.WORKER),
+    (begins_unknown_tasks_and_has_very_many_children, Role.WORKER),
     (looks_for_what_is_not_there, Role.VIEWER),
     (releases_what_others_wait_for_and_hangs_up, Role.CLIENT),
     (takes_all_names_and_lists_what_it_may_not_see, Role.CLIENT),

@@ -142,7 +142,7 @@ def test_the_commands_print_values_that_hold_them(manager: Any, tmp_path: Path) 
     counts = manager.dict(name="shown.counts")
     manager.dict({counts: [counts]}, name="shown.dict")
     with tq.App(settings["TQ_URL"], key) as app:
-        id = app.named("nobody:serves").submit([counts]).id
+        id = app.named("unserved:task").submit([counts]).id
     for arguments in (("data", "show", "shown.dict"), ("show", id), ("show", id, "--json"), ("why", id)):
         done = run_program("tq", *arguments, home=tmp_path, environment=settings)
         assert (done.returncode, done.stderr) == (0, "")

@@ -82,7 +82,7 @@ def test_a_file_is_no_data_directory(refuse: Refuse, home: Path) -> None:
 
 
 @pytest.mark.skipif(
-    not Path("/proc/self").exists(), reason="needs a directory in which nobody can make a file"
+    not Path("/proc/self").exists(), reason="needs a directory in which no user can make a file"
 )
 def test_a_directory_in_which_nothing_can_be_made_is_reported(refuse: Refuse) -> None:
     said = refuse(data="/proc/self")
