@@ -19,7 +19,7 @@ def fetch(ctx: tq.Context, url: str) -> int:
     from urllib.request import urlopen
 
     if not url.startswith(("http://", "https://")):
-        raise tq.Discard(f"{url} is no address of a page")  # trying again would not help
+        raise tq.Discard(f"{url} is not the address of a page")  # trying again would not help
     with urlopen(url, timeout=20) as page:  # noqa: S310 - judged above
         if page.status == 503 and ctx.attempt < 3:
             raise tq.Retry("the server is busy", after=30)

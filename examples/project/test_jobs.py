@@ -25,5 +25,5 @@ def test_a_worker_counts_them_too(cluster: tq.App) -> None:
 
 
 def test_an_address_that_is_none_is_given_up_at_once(cluster: tq.App) -> None:
-    with pytest.raises(tq.TaskError, match="no address of a page"):
+    with pytest.raises(tq.TaskError, match="not the address of a page"):
         jobs.fetch.submit("nothing").result(timeout=30)

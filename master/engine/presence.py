@@ -32,14 +32,16 @@ SILENT: Final = "silent"  # the key of the agenda under which the silence of wor
 class Node:
     """One that is here, or is expected back."""
 
-    __slots__ = ("connections", "heard", "heard_wall", "id", "lost_at", "serves", "serving")
+    __slots__ = ("connections", "id", "last_seen", "last_seen_wall", "lost_at", "serves", "serving")
 
     def __init__(self, id: bytes) -> None:
         self.id = id
         self.connections = 0
         self.serves = False  # it is a worker's: connected only while it has a session that serves
         self.serving: Session | None = None
-        self.heard = self.heard_wall = 0  # ms of the monotonic clock and of the wall's; of those that serve
+        self.last_seen = self.last_seen_wall = (
+            0  # ms of the monotonic clock and of the wall's; of those that serve
+        )
         self.lost_at: int | None = None  # monotonic ms; while it is absent
 
 
@@ -97,11 +99,11 @@ class Presence(Part):
             self._is_away(node, now.mono + self._limits.grace_ms)
         self._tidy(node)
 
-    def heard(self, session: Session, now: Now) -> None:
+    def seen(self, session: Session, now: Now) -> None:
         """Any bytes from a worker keep its leases alive."""
         node = self._nodes.get(session.node)
         if node is not None and node.serving is session:
-            node.heard, node.heard_wall = now.mono, now.wall
+            node.last_seen, node.last_seen_wall = now.mono, now.wall
 
     # what parts say
 
@@ -109,7 +111,7 @@ class Presence(Part):
         """A worker serves through this session from now on."""
         node = self._node(session.node)
         node.serves, node.serving = True, session
-        node.heard, node.heard_wall = now.mono, now.wall
+        node.last_seen, node.last_seen_wall = now.mono, now.wall
         self._serving[node] = None
         self._is_back(node)
         if not self._agenda.has(self, SILENT):
@@ -129,7 +131,7 @@ class Presence(Part):
         is_here = node.serving is not None or (node.connections and not serves)
         if not is_here and node.lost_at is None:
             node.serves |= serves
-            node.heard = now.mono
+            node.last_seen = now.mono
             self._is_away(node, now.mono + self._limits.lease_ms)
         return node
 
@@ -138,7 +140,7 @@ class Presence(Part):
     def stalled(self, missed_ms: int) -> None:
         """This process stood still: that time counts as no node's silence or absence."""
         for node in self._serving:
-            node.heard += missed_ms
+            node.last_seen += missed_ms
         for node in self._absent:
             self._is_away(node, (node.lost_at or 0) + missed_ms)
 
@@ -150,12 +152,14 @@ class Presence(Part):
                 self._lose(absent, now, absent.lost_at)
             return
         for node in list(self._serving):
-            session, until = node.serving, node.heard + self._limits.lease_ms
+            session, until = node.serving, node.last_seen + self._limits.lease_ms
             if session is not None and now.mono >= until:
                 self._close(session, "silent for a whole lease")
                 self._lose(node, now, until)
         if self._serving:
-            self._agenda.set(self, SILENT, min(node.heard for node in self._serving) + self._limits.lease_ms)
+            self._agenda.set(
+                self, SILENT, min(node.last_seen for node in self._serving) + self._limits.lease_ms
+            )
 
     def _lose(self, node: Node, now: Now, moment: int) -> None:
         self._lost[node] = moment, node.serves

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 from ..engine.accounts import Resource, give_back
-from ..store.interface.locks import ClaimRow, SyncStore
+from ..store.interface.locks import ClaimRow, LockStore
 from .primitive import BARRIER, Claim, Primitive
 
 HELD_MAX: Final = 10_000  # of one semaphore; beyond it the oldest counts as used up: see ``grant``
@@ -39,7 +39,7 @@ T = TypeVar("T")
 class Claims:
     """The claims on all primitives: written to the store, and indexed by node. ``count``: how many primitives there are."""
 
-    def __init__(self, store: SyncStore, count: Callable[[], int]) -> None:
+    def __init__(self, store: LockStore, count: Callable[[], int]) -> None:
         self._store, self._count = store, count
         self.held_by: dict[bytes, dict[Key, None]] = {}  # by node
         self.suspended_by: dict[bytes, dict[Key, None]] = {}  # by node
@@ -53,7 +53,7 @@ class Claims:
         self.held_by.clear()
         self.suspended_by.clear()
         for row in rows:
-            primitive = by_number[row.sync]
+            primitive = by_number[row.primitive]
             if row.held:
                 known = before.get(row.token, UNKNOWN)
                 self._hold(primitive, row.token, Claim(row.node, row.number, known.since, known.account))

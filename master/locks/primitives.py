@@ -41,7 +41,7 @@ class Primitives(Part):
     def __init__(self, store: Store, presence: Presence, timeline: Timeline, agenda: Agenda) -> None:
         self._store, self._presence, self._timeline, self._agenda = store, presence, timeline, agenda
         self.by_name: dict[tuple[str, str], Primitive] = {}
-        self.claims = Claims(store.syncs, lambda: len(self.by_name))
+        self.claims = Claims(store.locks, lambda: len(self.by_name))
         self._owned: dict[bytes, dict[Primitive, None]] = {}
         self._room = ENDED_AT_ONCE  # what is left of it in this transaction
         self._dropped: dict[tuple[str, str], int] = {}  # counters of deleted primitives, by family and name
@@ -49,7 +49,7 @@ class Primitives(Part):
 
     def load(self, _: Picture, now: Now) -> None:
         """Parked calls stay: their sessions are still open. A reload may show a free permit that a parked call waits for: see ``due``."""
-        rows, claims = self._store.syncs.load()
+        rows, claims = self._store.locks.load()
         before, self.by_name = self.by_name, {}
         by_number: dict[int, Primitive] = {}
         held = {token: claim for primitive in before.values() for token, claim in primitive.held.items()}
@@ -62,7 +62,7 @@ class Primitives(Part):
                 primitive.condition_of = known.condition_of
                 known.queue, known.conditions, known.condition_of = OrderedDict(), {}, {}
             self._add(primitive)
-            by_number[row.sync] = primitive
+            by_number[row.primitive] = primitive
         for known in before.values():  # made in the transaction that failed
             give_back(known.account, Resource.SYNCS)
         self.claims.load(claims, by_number, held)
@@ -90,7 +90,7 @@ class Primitives(Part):
                 raise InvalidArgument(f"there are {PRIMITIVES_MAX:,} locks, events and barriers already")
             if account is not None:
                 account.take(Resource.SYNCS)
-            number = self._store.syncs.add_sync(family, name, kind, size, owner, value)
+            number = self._store.locks.add_primitive(family, name, kind, size, owner, value)
             primitive = Primitive(
                 number, family, name, kind, size, owner, value, self._dropped.get((family, name), 0)
             )
@@ -204,7 +204,7 @@ class Primitives(Part):
             self.claims.end_suspension(primitive, token)
         self._changed.pop(primitive, None)
         give_back(primitive.account, Resource.SYNCS)
-        self._store.syncs.drop_sync(primitive.number)
+        self._store.locks.drop_primitive(primitive.number)
         if primitive.owner is not None:
             del self._owned[primitive.owner][primitive]
             if not self._owned[primitive.owner]:
@@ -219,7 +219,7 @@ class Primitives(Part):
 
     def settle(self, now: Now) -> None:
         for primitive in self._changed:
-            self._store.syncs.set_sync(primitive.number, primitive.value, primitive.counter)
+            self._store.locks.set_primitive(primitive.number, primitive.value, primitive.counter)
         self._changed.clear()
 
     def void(self) -> Iterable[Session]:

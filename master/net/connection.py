@@ -95,7 +95,7 @@ class Connection(asyncio.Protocol):
                 if self._peer is not None:
                     if not is_end:
                         self._liveness.encourage()
-                    self._context.engine.heard(self._peer.session)
+                    self._context.engine.seen(self._peer.session)
             if self._wire.tls.eof:
                 self._leave("it closed the connection")
         except TqError as error:
@@ -190,7 +190,7 @@ class Connection(asyncio.Protocol):
     def alive(self) -> None:
         """See ``liveness.Watched``."""
         if self._peer is not None:
-            self._context.engine.heard(self._peer.session)
+            self._context.engine.seen(self._peer.session)
 
     def frames_sent(self) -> None:
         """See ``transport.TransportOwner``."""

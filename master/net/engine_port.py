@@ -66,10 +66,10 @@ class EnginePort:
         self._engine.sessions.leaving(session)
         self._transactions.wake()
 
-    def heard(self, session: Session) -> None:
+    def seen(self, session: Session) -> None:
         """Bytes arrived; only a worker's leases depend on that."""
         if session.role in (Role.WORKER, Role.ADMIN):
-            self._engine.presence.heard(session, self._clock())
+            self._engine.presence.seen(session, self._clock())
 
     # calls
 

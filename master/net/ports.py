@@ -12,9 +12,9 @@ def why_not_listening(bind: Address, error: OSError, option: str = "--bind") -> 
     if error.errno == errno.EADDRINUSE:
         return f"{bind} is in use; another tq-master may run there: stop it, or choose another port with {option}"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"this machine has no address {bind.host}; use 0.0.0.0 for all of its addresses"
+        return f"this machine does not have the address {bind.host}; use 0.0.0.0 for all of its addresses"
     if error.errno == errno.EACCES:
         return f"this user may not listen on port {bind.port}; choose one above 1023 with {option}"
     if isinstance(error, socket.gaierror):
-        return f"the host name {bind.host} has no address; use one of this machine's, or 0.0.0.0 for all"
+        return f"the host name {bind.host} cannot be resolved; use one of this machine's, or 0.0.0.0 for all"
     return f"cannot listen on {bind}: {error.strerror or error}"

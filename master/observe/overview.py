@@ -162,7 +162,7 @@ def _worker_row(engine: Engine, worker: Worker, info: WorkerInfo, leased: int) -
         "rate": 0.0 if worker.rates is None else worker.rates.recent.per_second(engine.now.mono),
         "memory_bytes": worker.memory_bytes if here else None,
         "since": engine.now.shown(worker.since),
-        "last_seen": worker.presence.heard_wall / 1000,
+        "last_seen": worker.presence.last_seen_wall / 1000,
     }
 
 

@@ -252,7 +252,7 @@ class Membership(Part):
         return False
 
     def _forget_later(self, worker: Worker) -> None:
-        self._agenda.set(self, worker.node, worker.presence.heard + FORGET_ABSENT_MS)
+        self._agenda.set(self, worker.node, worker.presence.last_seen + FORGET_ABSENT_MS)
 
     def due(self, key: Hashable, now: Now) -> None:
         """Remove a worker that was absent for FORGET_ABSENT_MS from the list."""

@@ -64,7 +64,7 @@ def test_everything_wrong_with_a_master_is_reported_at_once(check: Check, home: 
             "--authkey-file", home / "key", "--config", home / "master.toml", status=2,
         )  # fmt: skip
     for text in (
-        "this machine has no address 192.0.2.1",
+        "this machine does not have the address 192.0.2.1",
         f"cannot listen on 127.0.0.1:{port}",
         "is not a store",
         "the authkey has 5 characters",

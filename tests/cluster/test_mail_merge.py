@@ -228,7 +228,7 @@ def test_nothing_is_sent_while_there_are_problems(merge: Merge) -> None:
     merge.to("anne@tq.example", "bob", "anne@tq.example")
     done = merge.run("--yes")
     assert done.returncode == 2
-    assert "line 3: 'bob' is no address" in done.stderr
+    assert "line 3: 'bob' is not an address" in done.stderr
     assert "line 4: anne@tq.example has a message by line 2 already" in done.stderr
     assert "2 problems, so nothing is sent" in done.stderr
     assert "1 message would go" in done.stderr

@@ -48,14 +48,14 @@ def test_a_port_in_use_is_named_with_the_option_that_chooses_another(refuse: Ref
 
 
 def test_an_address_of_another_machine_is_distinguished_from_a_port_in_use(refuse: Refuse) -> None:
-    assert "this machine has no address 192.0.2.1; use 0.0.0.0 for all of its addresses" in refuse(
+    assert "this machine does not have the address 192.0.2.1; use 0.0.0.0 for all of its addresses" in refuse(
         bind="192.0.2.1:0"
     )
 
 
 def test_an_unknown_host_is_named(refuse: Refuse) -> None:
     said = refuse(bind="no-such-host.invalid:0")
-    assert "the host name no-such-host.invalid has no address; use one of this machine's" in said
+    assert "the host name no-such-host.invalid cannot be resolved; use one of this machine's" in said
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1:70000", "127.0.0.1:http", "http://127.0.0.1"])

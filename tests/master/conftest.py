@@ -125,7 +125,7 @@ class Bench:
             self.now = self.now._replace(wall=self.now.wall + portion, mono=self.now.mono + portion)
             for session in self.engine.sessions:
                 if silent is None or session is not silent.session:
-                    self.engine.presence.heard(session, self.now)
+                    self.engine.presence.seen(session, self.now)
             left -= portion
             self.step()
             while self.engine.trouble.since is not None and self.engine.next_wakeup() <= self.now.mono:

@@ -132,7 +132,7 @@ class Socket:
                 self._end.close()
                 self._ended("it said goodbye")
         if self.session.open:
-            self._master.server.port.heard(self.session)
+            self._master.server.port.seen(self.session)
 
     def _ended(self, reason: str) -> None:
         self._master.sockets.pop(self, None)

@@ -25,13 +25,13 @@ def judged(text: str) -> str:
         raise UnfitRecipient("there is no address")
     local, at, domain = text.rpartition("@")
     if not at or not local or not domain:
-        raise UnfitRecipient(f"{text!r:.80} is no address; it looks like name@example.org")
+        raise UnfitRecipient(f"{text!r:.80} is not an address; it looks like name@example.org")
     if not local.isascii():
         raise UnfitRecipient(
             f"{text!r:.80} has letters outside ASCII before the @; that needs SMTPUTF8, which few servers take"
         )
     if not _LOCAL.fullmatch(local) or local[0] == "." or local[-1] == "." or ".." in local:
-        raise UnfitRecipient(f"{text!r:.80} is no address: {local!r:.70} cannot stand before the @")
+        raise UnfitRecipient(f"{text!r:.80} is not an address: {local!r:.70} cannot stand before the @")
     domain = _in_dns(domain)
     if len(local) > LOCAL_CHARS_MAX or len(local) + 1 + len(domain) > ADDRESS_CHARS_MAX:
         raise UnfitRecipient(f"{text!r:.80} is longer than an address may be")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 
-class SyncRow(NamedTuple):
-    sync: int
+class PrimitiveRow(NamedTuple):
+    primitive: int
     family: str
     name: str
     kind: str
@@ -17,26 +17,26 @@ class SyncRow(NamedTuple):
 
 
 class ClaimRow(NamedTuple):
-    sync: int
+    primitive: int
     token: bytes
     node: bytes
     held: int
     number: int
 
 
-class SyncStore(Protocol):
-    def load(self) -> tuple[list[SyncRow], list[ClaimRow]]:
+class LockStore(Protocol):
+    def load(self) -> tuple[list[PrimitiveRow], list[ClaimRow]]:
         """All of them; claims in the order they were made."""
 
-    def add_sync(
+    def add_primitive(
         self, family: str, name: str, kind: str, size: int, owner: bytes | None, value: int
     ) -> int: ...
-    def set_sync(self, sync: int, value: int, counter: int) -> None: ...
-    def drop_sync(self, sync: int) -> None:
+    def set_primitive(self, primitive: int, value: int, counter: int) -> None: ...
+    def drop_primitive(self, primitive: int) -> None:
         """It and its claims."""
 
     def add_claim(self, claim: ClaimRow) -> None: ...
-    def end_claim(self, sync: int, token: bytes, number: int) -> None:
+    def end_claim(self, primitive: int, token: bytes, number: int) -> None:
         """Held no more, but remembered with this number."""
 
-    def delete_claim(self, sync: int, token: bytes) -> None: ...
+    def delete_claim(self, primitive: int, token: bytes) -> None: ...

@@ -29,7 +29,7 @@ from .blobs import BlobStore
 from .data import DataStore
 from .items import ItemStore
 from .keys import KeyStore
-from .locks import SyncStore
+from .locks import LockStore
 from .queries import QueryStore
 from .routes import RouteStore
 from .tasks import TaskStore
@@ -122,7 +122,7 @@ class Store(TaskStore, QueryStore, OutputStore, RouteStore, WorkerStore, KeyStor
         """Its part for plain values in named queues."""
 
     @property
-    def syncs(self) -> SyncStore:
+    def locks(self) -> LockStore:
         """Its part for locks, events and barriers."""
 
     @property

@@ -1,33 +1,35 @@
-"""The embedded store's verbs for locks, events and barriers: see ``interface.locks.SyncStore``."""
+"""The embedded store's verbs for locks, events and barriers: see ``interface.locks.LockStore``."""
 
 from __future__ import annotations
 
-from ..interface.locks import ClaimRow, SyncRow
+from ..interface.locks import ClaimRow, PrimitiveRow
 from .part import SqlitePart
 
 
-class SqliteSyncs(SqlitePart):
-    def load(self) -> tuple[list[SyncRow], list[ClaimRow]]:
+class SqliteLocks(SqlitePart):
+    def load(self) -> tuple[list[PrimitiveRow], list[ClaimRow]]:
         return (
-            [SyncRow(*row) for row in self._all("syncs")],
+            [PrimitiveRow(*row) for row in self._all("primitives")],
             [ClaimRow(*row) for row in self._all("claims")],
         )
 
-    def add_sync(self, family: str, name: str, kind: str, size: int, owner: bytes | None, value: int) -> int:
-        return int(self._all("add_sync", (family, name, kind, size, owner, value))[0][0])
+    def add_primitive(
+        self, family: str, name: str, kind: str, size: int, owner: bytes | None, value: int
+    ) -> int:
+        return int(self._all("add_primitive", (family, name, kind, size, owner, value))[0][0])
 
-    def set_sync(self, sync: int, value: int, counter: int) -> None:
-        self._exactly("set_sync", [(value, counter, sync)])
+    def set_primitive(self, primitive: int, value: int, counter: int) -> None:
+        self._exactly("set_primitive", [(value, counter, primitive)])
 
-    def drop_sync(self, sync: int) -> None:
-        self._many("drop_claims", [(sync,)])
-        self._exactly("drop_sync", [(sync,)])
+    def drop_primitive(self, primitive: int) -> None:
+        self._many("drop_claims", [(primitive,)])
+        self._exactly("drop_primitive", [(primitive,)])
 
     def add_claim(self, claim: ClaimRow) -> None:
         self._exactly("add_claim", [claim])
 
-    def end_claim(self, sync: int, token: bytes, number: int) -> None:
-        self._exactly("end_claim", [(number, sync, token)])
+    def end_claim(self, primitive: int, token: bytes, number: int) -> None:
+        self._exactly("end_claim", [(number, primitive, token)])
 
-    def delete_claim(self, sync: int, token: bytes) -> None:
-        self._exactly("delete_claim", [(sync, token)])
+    def delete_claim(self, primitive: int, token: bytes) -> None:
+        self._exactly("delete_claim", [(primitive, token)])

@@ -25,7 +25,7 @@ from .data import SqliteData
 from .executor import FAILURES
 from .items import SqliteItems
 from .keys import SqliteKeys
-from .locks import SqliteSyncs
+from .locks import SqliteLocks
 from .queries import SqliteQueries
 from .remedies import why_not_open
 from .routes import SqliteRoutes
@@ -63,7 +63,7 @@ class SqliteStore(SqliteTasks, SqliteQueries, SqliteOutput, SqliteRoutes, Sqlite
         self._changes_before = 0
         self.blobs = SqliteBlobs(self._all, self._many, self._exactly)
         self.items = SqliteItems(self._all, self._many, self._exactly)
-        self.syncs = SqliteSyncs(self._all, self._many, self._exactly)
+        self.locks = SqliteLocks(self._all, self._many, self._exactly)
         self.data = SqliteData(self._all, self._many, self._exactly)
 
     def _open(self) -> sqlite3.Connection:

@@ -112,7 +112,7 @@ def test_a_worker_that_is_silent_for_a_lease_is_lost_and_its_connection_closed(s
     session = scene.session()
     scene.presence.serve(session, scene.now)
     scene.advance(LIMITS.lease_ms - 1)
-    scene.presence.heard(session, scene.now)
+    scene.presence.seen(session, scene.now)
     scene.advance(LIMITS.lease_ms - 1)
     assert scene.part.lost == []
     scene.advance(1)

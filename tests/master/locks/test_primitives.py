@@ -64,7 +64,7 @@ def test_a_private_lock_is_deleted_with_its_owner_and_waiting_calls_are_refused(
     with pytest.raises(InvalidArgument, match="gone with the program that made it"):
         other.answer(parked)
     assert bench.engine.part(Primitives).by_name == {}
-    assert bench.engine.store.syncs.load() == ([], [])
+    assert bench.engine.store.locks.load() == ([], [])
 
 
 def test_tokens_go_on_growing_when_an_owner_comes_back_too_late(bench: Any) -> None:
@@ -76,7 +76,7 @@ def test_tokens_go_on_growing_when_an_owner_comes_back_too_late(bench: Any) -> N
     back = again(owner)
     assert back.call(own, "release", mine) is False
     assert back.call(own, "acquire", token()) == 2
-    assert bench.engine.store.syncs.load()[0][0].counter == 2
+    assert bench.engine.store.locks.load()[0][0].counter == 2
 
 
 def test_a_restarted_master_keeps_holders_for_a_lease_and_counts_on(make_bench: Any, tmp_path: Path) -> None:

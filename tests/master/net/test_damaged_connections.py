@@ -106,7 +106,7 @@ INSIDE: list[tuple[Any, str]] = [
     (SecureTransport, "write"),
     (TlsPipe, "receive"),
     (TlsPipe, "send"),
-    (EnginePort, "heard"),
+    (EnginePort, "seen"),
     (Answerer, "understand"),
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tq.master.store.interface.locks import ClaimRow, SyncRow
+from tq.master.store.interface.locks import ClaimRow, PrimitiveRow
 from tq.master.store.interface.store import Inconsistent, Store
 
 NODE, ONE, TWO = b"n" * 16, b"1" * 16, b"2" * 16
@@ -13,42 +13,42 @@ pytestmark = pytest.mark.usefixtures("transaction")
 
 
 def test_the_picture_has_everything_in_the_order_it_was_made(store: Store) -> None:
-    lock = store.syncs.add_sync("lock", "x", "semaphore", 3, NODE, 3)
-    event = store.syncs.add_sync("event", "x", "event", 0, None, 0)
-    store.syncs.set_sync(lock, 1, 2)
+    lock = store.locks.add_primitive("lock", "x", "semaphore", 3, NODE, 3)
+    event = store.locks.add_primitive("event", "x", "event", 0, None, 0)
+    store.locks.set_primitive(lock, 1, 2)
     claims = [
         ClaimRow(lock, TWO, NODE, 1, 1),
         ClaimRow(lock, ONE, NODE, 1, 2),
         ClaimRow(event, ONE, NODE, 0, 0),
     ]
     for claim in claims:
-        store.syncs.add_claim(claim)
-    assert store.syncs.load() == (
+        store.locks.add_claim(claim)
+    assert store.locks.load() == (
         [
-            SyncRow(lock, "lock", "x", "semaphore", 3, NODE, 1, 2),
-            SyncRow(event, "event", "x", "event", 0, None, 0, 0),
+            PrimitiveRow(lock, "lock", "x", "semaphore", 3, NODE, 1, 2),
+            PrimitiveRow(event, "event", "x", "event", 0, None, 0, 0),
         ],
         claims,
     )
 
 
 def test_a_claim_ends_once_and_is_remembered_until_it_is_deleted(store: Store) -> None:
-    lock = store.syncs.add_sync("lock", "x", "lock", 1, None, 1)
-    store.syncs.add_claim(ClaimRow(lock, ONE, NODE, 1, 7))
-    store.syncs.end_claim(lock, ONE, 0)
-    assert store.syncs.load()[1] == [ClaimRow(lock, ONE, NODE, 0, 0)]
+    lock = store.locks.add_primitive("lock", "x", "lock", 1, None, 1)
+    store.locks.add_claim(ClaimRow(lock, ONE, NODE, 1, 7))
+    store.locks.end_claim(lock, ONE, 0)
+    assert store.locks.load()[1] == [ClaimRow(lock, ONE, NODE, 0, 0)]
     with pytest.raises(Inconsistent):
-        store.syncs.end_claim(lock, ONE, 0)
-    store.syncs.delete_claim(lock, ONE)
+        store.locks.end_claim(lock, ONE, 0)
+    store.locks.delete_claim(lock, ONE)
     with pytest.raises(Inconsistent):
-        store.syncs.delete_claim(lock, ONE)
+        store.locks.delete_claim(lock, ONE)
 
 
 def test_dropping_one_leaves_the_others(store: Store) -> None:
-    first = store.syncs.add_sync("lock", "x", "lock", 1, None, 1)
-    second = store.syncs.add_sync("lock", "y", "lock", 1, None, 1)
+    first = store.locks.add_primitive("lock", "x", "lock", 1, None, 1)
+    second = store.locks.add_primitive("lock", "y", "lock", 1, None, 1)
     for number in (first, second):
-        store.syncs.add_claim(ClaimRow(number, ONE, NODE, 1, 1))
-    store.syncs.drop_sync(first)
-    rows, claims = store.syncs.load()
+        store.locks.add_claim(ClaimRow(number, ONE, NODE, 1, 1))
+    store.locks.drop_primitive(first)
+    rows, claims = store.locks.load()
     assert ([row.name for row in rows], claims) == (["y"], [ClaimRow(second, ONE, NODE, 1, 1)])

@@ -1,26 +1,26 @@
--- name: syncs
-SELECT sync, family, name, kind, size, owner, value, counter FROM syncs
+-- name: primitives
+SELECT primitive, family, name, kind, size, owner, value, counter FROM primitives
 
 -- name: claims
-SELECT sync, token, node, held, number FROM claims ORDER BY claim
+SELECT primitive, token, node, held, number FROM claims ORDER BY claim
 
--- name: add_sync
-INSERT INTO syncs (family, name, kind, size, owner, value, counter) VALUES (?, ?, ?, ?, ?, ?, 0) RETURNING sync
+-- name: add_primitive
+INSERT INTO primitives (family, name, kind, size, owner, value, counter) VALUES (?, ?, ?, ?, ?, ?, 0) RETURNING primitive
 
--- name: set_sync
-UPDATE syncs SET value = ?, counter = ? WHERE sync = ?
+-- name: set_primitive
+UPDATE primitives SET value = ?, counter = ? WHERE primitive = ?
 
--- name: drop_sync
-DELETE FROM syncs WHERE sync = ?
+-- name: drop_primitive
+DELETE FROM primitives WHERE primitive = ?
 
 -- name: drop_claims
-DELETE FROM claims WHERE sync = ?
+DELETE FROM claims WHERE primitive = ?
 
 -- name: add_claim
-INSERT INTO claims (sync, token, node, held, number) VALUES (?, ?, ?, ?, ?)
+INSERT INTO claims (primitive, token, node, held, number) VALUES (?, ?, ?, ?, ?)
 
 -- name: end_claim
-UPDATE claims SET held = 0, number = ? WHERE sync = ? AND token = ? AND held = 1
+UPDATE claims SET held = 0, number = ? WHERE primitive = ? AND token = ? AND held = 1
 
 -- name: delete_claim
-DELETE FROM claims WHERE sync = ? AND token = ?
+DELETE FROM claims WHERE primitive = ? AND token = ?

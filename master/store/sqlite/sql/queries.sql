@@ -1,23 +1,23 @@
 -- Reading tasks. A query of operators visits at most as many rows as its limit, however many the table holds.
 
 -- name: find
-SELECT seq, id, lane, state, attempt, returned, lease, cancel, origin FROM tasks WHERE id = ?
+SELECT seq, id, route, state, attempt, returned, lease, cancel, origin FROM tasks WHERE id = ?
 
 -- name: payload
 SELECT payload FROM tasks WHERE seq = ?
 
 -- name: outcome
-SELECT id, lane, state, result FROM tasks WHERE id = ?
+SELECT id, route, state, result FROM tasks WHERE id = ?
 
 -- name: full
 SELECT seq, id, queue, task, state, priority, attempt, returned, failures, crashes, cancel, worker,
        created, iif(due >= 0, due, NULL), iif(due < 0, -due, NULL), expires, started, finished, timeout, options, payload, result
-FROM tasks JOIN lanes USING (lane) WHERE id = ?
+FROM tasks JOIN routes USING (route) WHERE id = ?
 
 -- name: listing
 SELECT seq, id, queue, task, state, priority, attempt, returned, failures, crashes, cancel, worker,
        created, iif(due >= 0, due, NULL), iif(due < 0, -due, NULL), expires, started, finished, timeout, options, x'', NULL
-FROM tasks JOIN lanes USING (lane) WHERE /*conditions*/ ORDER BY seq DESC LIMIT ?
+FROM tasks JOIN routes USING (route) WHERE /*conditions*/ ORDER BY seq DESC LIMIT ?
 
 -- name: created
 SELECT created FROM tasks WHERE seq = ?
@@ -34,29 +34,29 @@ SELECT count(*) FROM attempts WHERE seq = ? AND attempt < ?
 
 -- name: count_ahead
 SELECT count(*) FROM (
-    SELECT 1 FROM tasks WHERE state = {state.READY} AND lane = :route AND priority > :priority
+    SELECT 1 FROM tasks WHERE state = {state.READY} AND route = :route AND priority > :priority
     UNION ALL
-    SELECT 1 FROM tasks WHERE state = {state.READY} AND lane = :route AND priority = :priority AND seq < :seq
+    SELECT 1 FROM tasks WHERE state = {state.READY} AND route = :route AND priority = :priority AND seq < :seq
     LIMIT :limit
 )
 
 -- name: oldest_ready
 -- The first of each priority in the index, of which there are at most 201.
 WITH RECURSIVE levels (priority) AS (
-    SELECT max(priority) FROM tasks WHERE state = {state.READY} AND lane = :route
+    SELECT max(priority) FROM tasks WHERE state = {state.READY} AND route = :route
     UNION ALL
-    SELECT (SELECT max(priority) FROM tasks WHERE state = {state.READY} AND lane = :route AND priority < levels.priority)
+    SELECT (SELECT max(priority) FROM tasks WHERE state = {state.READY} AND route = :route AND priority < levels.priority)
     FROM levels WHERE levels.priority IS NOT NULL
 )
 SELECT created FROM tasks WHERE seq = (
-    SELECT min((SELECT min(seq) FROM tasks WHERE state = {state.READY} AND lane = :route AND priority = levels.priority))
+    SELECT min((SELECT min(seq) FROM tasks WHERE state = {state.READY} AND route = :route AND priority = levels.priority))
     FROM levels WHERE priority IS NOT NULL
 )
 
 -- name: window
-SELECT seq, id, lane, state, created FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?
+SELECT seq, id, route, state, created FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?
 
 -- name: brief
 SELECT seq, id, queue, task, state, priority, attempt, returned, failures, crashes, cancel, worker,
        created, iif(due >= 0, due, NULL), iif(due < 0, -due, NULL), expires, started, finished, timeout, options, x'', NULL
-FROM tasks JOIN lanes USING (lane) WHERE seq = ?
+FROM tasks JOIN routes USING (route) WHERE seq = ?

@@ -7,10 +7,10 @@ ON CONFLICT (name) DO UPDATE SET
     paused = excluded.paused, reason = excluded.reason, since = excluded.since
 
 -- name: routes
-SELECT lane, queue, task FROM lanes
+SELECT route, queue, task FROM routes
 
 -- name: add_route
-INSERT INTO lanes (queue, task) VALUES (?, ?) RETURNING lane
+INSERT INTO routes (queue, task) VALUES (?, ?) RETURNING route
 
 -- name: origins
 SELECT origin, queue, results FROM origins

@@ -8,16 +8,16 @@ INSERT INTO meta (name, value) VALUES (?, ?)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value
 
 -- name: running
-SELECT seq, id, lane, attempt, returned, lease, worker, cancel, started, origin FROM tasks WHERE state = {state.RUNNING}
+SELECT seq, id, route, attempt, returned, lease, worker, cancel, started, origin FROM tasks WHERE state = {state.RUNNING}
 
 -- name: count_ready
-SELECT lane, {state.READY}, count(*) FROM tasks WHERE state = {state.READY} GROUP BY lane
+SELECT route, {state.READY}, count(*) FROM tasks WHERE state = {state.READY} GROUP BY route
 
 -- name: count_scheduled
-SELECT lane, {state.SCHEDULED}, count(*) FROM tasks WHERE state = {state.SCHEDULED} GROUP BY lane
+SELECT route, {state.SCHEDULED}, count(*) FROM tasks WHERE state = {state.SCHEDULED} GROUP BY route
 
 -- name: count_finished
-SELECT lane, state, count(*) FROM tasks WHERE finished IS NOT NULL GROUP BY lane, state
+SELECT route, state, count(*) FROM tasks WHERE finished IS NOT NULL GROUP BY route, state
 
 -- name: last_seq
 SELECT coalesce(max(seq), 0) FROM tasks

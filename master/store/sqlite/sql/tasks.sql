@@ -1,26 +1,26 @@
 -- name: insert_plain
 INSERT OR IGNORE INTO tasks
-    (seq, id, payload, lane, state, attempt, lease, worker, created, started, priority, failures, crashes, cancel)
+    (seq, id, payload, route, state, attempt, lease, worker, created, started, priority, failures, crashes, cancel)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)
 
 -- name: insert
 INSERT OR IGNORE INTO tasks
-    (seq, id, payload, lane, state, attempt, lease, worker, created, started,
+    (seq, id, payload, route, state, attempt, lease, worker, created, started,
      priority, due, expires, timeout, options, origin, failures, crashes, cancel)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)
 
 -- name: ready_heads
 SELECT priority, seq, length(payload) FROM tasks
-WHERE state = {state.READY} AND lane = ? ORDER BY priority DESC, seq LIMIT ?
+WHERE state = {state.READY} AND route = ? ORDER BY priority DESC, seq LIMIT ?
 
 -- name: lease_route
 -- moves: READY to RUNNING
 UPDATE tasks
 SET state = {to}, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
 WHERE seq IN (
-    SELECT seq FROM tasks WHERE {from} AND lane = :route ORDER BY priority DESC, seq LIMIT :limit
+    SELECT seq FROM tasks WHERE {from} AND route = :route ORDER BY priority DESC, seq LIMIT :limit
 )
-RETURNING priority, seq, id, lane, attempt, returned, crashes, timeout, origin, payload
+RETURNING priority, seq, id, route, attempt, returned, crashes, timeout, origin, payload
 
 -- name: lease_route_measured
 -- moves: READY to RUNNING
@@ -29,19 +29,19 @@ SET state = {to}, attempt = attempt + 1, lease = :lease, worker = :worker, start
 WHERE seq IN (
     SELECT seq FROM (
         SELECT seq, sum(length(payload)) OVER so_far AS bytes, row_number() OVER so_far AS place
-        FROM tasks WHERE {from} AND lane = :route
+        FROM tasks WHERE {from} AND route = :route
         WINDOW so_far AS (ORDER BY priority DESC, seq ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
         ORDER BY priority DESC, seq LIMIT :limit
     ) WHERE bytes <= :bytes_max OR place = 1
 )
-RETURNING priority, seq, id, lane, attempt, returned, crashes, timeout, origin, payload
+RETURNING priority, seq, id, route, attempt, returned, crashes, timeout, origin, payload
 
 -- name: lease_one
 -- moves: READY to RUNNING
 UPDATE tasks
 SET state = {to}, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
 WHERE seq = :seq AND {from}
-RETURNING priority, seq, id, lane, attempt, returned, crashes, timeout, origin, payload
+RETURNING priority, seq, id, route, attempt, returned, crashes, timeout, origin, payload
 
 -- name: succeed
 -- moves: RUNNING to SUCCEEDED
@@ -90,10 +90,10 @@ SET state = {to}, failures = 0, crashes = 0, cancel = 0, finished = NULL, result
 WHERE seq = ? AND {from}
 
 -- name: due
-SELECT seq, lane FROM tasks WHERE state = {state.SCHEDULED} AND due BETWEEN 0 AND ? ORDER BY due LIMIT ?
+SELECT seq, route FROM tasks WHERE state = {state.SCHEDULED} AND due BETWEEN 0 AND ? ORDER BY due LIMIT ?
 
 -- name: due_at
-SELECT seq, lane FROM tasks WHERE state = {state.SCHEDULED} AND due BETWEEN -? AND -1 ORDER BY due DESC LIMIT ?
+SELECT seq, route FROM tasks WHERE state = {state.SCHEDULED} AND due BETWEEN -? AND -1 ORDER BY due DESC LIMIT ?
 
 -- name: next_at
 SELECT -max(due) FROM tasks WHERE state = {state.SCHEDULED} AND due < 0
@@ -106,7 +106,7 @@ UPDATE tasks SET state = {to}, due = NULL WHERE seq = ? AND {from}
 SELECT min(due) FROM tasks WHERE state = {state.SCHEDULED} AND due >= 0
 
 -- name: overdue
-SELECT seq, id, lane, state, origin FROM tasks
+SELECT seq, id, route, state, origin FROM tasks
 WHERE expires IS NOT NULL AND state < {state.RUNNING} AND expires <= ? ORDER BY expires LIMIT ?
 
 -- name: expire
@@ -117,7 +117,7 @@ UPDATE tasks SET state = {to}, finished = ?1, due = NULL WHERE seq = ?2 AND {fro
 SELECT min(expires) FROM tasks WHERE expires IS NOT NULL AND state < {state.RUNNING}
 
 -- name: finished_before
-SELECT seq, lane, state FROM tasks WHERE finished IS NOT NULL AND finished <= ? ORDER BY finished LIMIT ?
+SELECT seq, route, state FROM tasks WHERE finished IS NOT NULL AND finished <= ? ORDER BY finished LIMIT ?
 
 -- name: delete_attempts
 DELETE FROM attempts WHERE seq = ?

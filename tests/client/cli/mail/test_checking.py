@@ -74,7 +74,7 @@ def test_an_empty_field_in_the_letter_is_noted(tmp_path: Path) -> None:
 
 
 def test_a_bad_sender_is_reported_once(tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgument, match=r"--from: 'bob' is no address"):
+    with pytest.raises(InvalidArgument, match=r"--from: 'bob' is not an address"):
         plan(tmp_path, "name,email\nA,a@b.example\nB,b@b.example\n", "Subject: a\nFrom: bob\n\ntext")
 
 

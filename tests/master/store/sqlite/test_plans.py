@@ -40,7 +40,7 @@ SEARCHED: Final = {
         "rank_before",
         "rank_after",
     ),
-    "locks": ("set_sync", "drop_sync", "drop_claims", "end_claim", "delete_claim"),
+    "locks": ("set_primitive", "drop_primitive", "drop_claims", "end_claim", "delete_claim"),
     "blobs": ("find_blob", "put_blob", "keep_blob", "name_blob", "collect_blobs", "unname_blobs"),
     "attempt_output": ("observe", "progress", "logs", "delete_logs"),
 }

@@ -76,7 +76,7 @@ def test_a_store_from_before_tasks_had_origins_keeps_every_task_and_index(tmp_pa
             ),
         )
     indexes = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'tasks' ORDER BY name"
-    before = db.execute(indexes).fetchall()
+    before = [(name, sql.replace("lane", "route")) for name, sql in db.execute(indexes)]
     db.close()
     store = SqliteStore(tmp_path / "tq.db")
     for seq, state in enumerate(StateNumber, start=1):
