@@ -69,6 +69,7 @@ class Cluster:
         kinds: list[Callable[[], None]] = [
             self.kill_master,
             self.pause_master,
+            self.freeze_machine,
             self.kill_worker,
             self.pause_worker,
             self.pause_supervisor,
@@ -76,6 +77,7 @@ class Cluster:
             self.drain_worker,
             self.repeat_report,
             self.cut_link,
+            self.cut_all_links,
             self.silence_link,
             self.stall_link,
             self.slow_disk,
@@ -140,9 +142,24 @@ class Cluster:
             self._later(self.world.between(0, 5 * SECOND), self.start_master)
 
     def pause_master(self) -> None:
-        master, length = self.master, self.world.between(MS, 10 * SECOND)
-        master.process.pause()
-        self._later(length, master.process.resume)
+        self._pause_master(self.world.between(MS, 10 * SECOND))
+
+    def _pause_master(self, length: int) -> bool:
+        """Whether it was running."""
+        process = self.master.process
+        if process.paused:
+            return False
+        process.pause()
+        self._later(length, process.resume)
+        return True
+
+    def freeze_machine(self) -> None:
+        """The master's machine stands still, as one that is moved to another host: what was sent to it arrives later still. No
+        worker is lost for that."""
+        length = self.world.between(MS, 10 * SECOND)
+        if self._pause_master(length):
+            for link in self.network.links:
+                link.stalled_until = self.world.now + length + self.world.between(MS, SECOND)
 
     def kill_worker(self) -> None:
         worker = self._worker()
@@ -197,6 +214,14 @@ class Cluster:
             link = self.world.random.choice(self.network.links)
             self._mark(link.client.process.name)
             link.reset()
+
+    def cut_all_links(self) -> None:
+        """As when a switch restarts: all come back at once; sometimes the disk is in trouble then."""
+        for link in list(self.network.links):
+            self._mark(link.client.process.name)
+            link.reset()
+        if self.world.chance(0.5):
+            self.failing_disk()
 
     def silence_link(self) -> None:
         if self.network.links:
