@@ -143,7 +143,7 @@ class _Counted:
         self._proxy.struck.set()
         harm = self._proxy.harm
         if harm == Harm.HALF_OPEN:
-            return  # swallowed, like everything after it: nobody is told
+            return  # swallowed, like everything after it: neither end notices
         if harm in (Harm.DAMAGED, Harm.LENGTH):
             at, mask = (LENGTH_HIGH, LONGER) if harm == Harm.LENGTH else (len(record) // 2, 1)
             self._target.sendall(record[:at] + bytes([record[at] ^ mask]) + record[at + 1 :])

@@ -22,7 +22,7 @@ CHUNK = bytes(4096)
 
 @contextlib.contextmanager
 def small_disk(folder: Path, size_bytes: int = DISK_BYTES) -> Iterator[SmallDisk]:
-    """A file system of its own, of a few megabytes. Skips where nobody may mount one."""
+    """A file system of its own, of a few megabytes. Skips where this user may not mount one."""
     folder.mkdir()
     mount = shutil.which("mount")
     if sys.platform != "linux" or mount is None:
@@ -82,5 +82,5 @@ def failing_calls(pid: int, calls: str, error: str) -> Iterator[None]:
         try:
             yield
         finally:
-            tracer.send_signal(signal.SIGINT)  # it lets go, the process goes on
+            tracer.send_signal(signal.SIGINT)  # strace detaches, the process goes on
             tracer.wait(END_SECONDS)

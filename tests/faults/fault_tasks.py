@@ -15,7 +15,7 @@ app = tq.App()
 
 
 def first_time(path: str) -> bool:
-    """Whether nobody has been here before."""
+    """Whether this is the first call with this path."""
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
@@ -53,7 +53,7 @@ def die_of_once(path: str, number: int) -> str:
 
 @app.task
 def close_everything_once(path: str) -> str:
-    """Without its descriptors a child hears and says nothing any more."""
+    """Without its descriptors a child can neither receive nor send any more."""
     if first_time(path):
         os.closerange(3, 1_024)
     return "alive"

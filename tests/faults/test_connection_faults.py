@@ -107,7 +107,7 @@ def test_what_comes_late_or_in_crumbs_is_understood(
             with worker_behind(trial, worker_side):
                 for _ in range(3):
                     client_script(trial.witness(f"tq://{client_side.address}"))
-            assert client_side.accepted == 3  # nobody had to connect again
+            assert client_side.accepted == 3  # no client had to connect again
             assert worker_side.accepted == 1
         report = trial.judge(times=2)
     assert report.extra_starts == 0
@@ -123,5 +123,5 @@ def test_a_large_message_on_a_slow_line_is_no_silence(
             witness = trial.witness(f"tq://{proxy.address}")
             [task] = witness.submit("cluster_tasks:echo", [("x" * BULK_BYTES,)])
             assert len(witness.hear([task], SECONDS)[task]) == BULK_BYTES
-            assert proxy.accepted == 1  # nobody had to connect again
+            assert proxy.accepted == 1  # the client did not have to connect again
         trial.judge(times=1)

@@ -69,16 +69,16 @@ def test_a_worker_that_stood_still_for_three_leases_drops_what_others_have_done_
                 started, release = trial.home / f"started {number}", trial.home / f"release {number}"
                 held = witness.submit("cluster_tasks:hold", [(str(started), str(release))] * 4)
                 eventually(lambda started=started: count(str(started)) == 4, SECONDS)  # type: ignore[misc]
-                told = sleeper.log.count("task.dropped") + sleeper.log.count("task.stale")
+                dropped = sleeper.log.count("task.dropped") + sleeper.log.count("task.stale")
                 with sleeper.stalled():
                     release.touch()
                     let_pass(3 * float(SHORT["TQ_LEASE_SECONDS"]))
                     since = time.monotonic()
                     witness.hear(held, SECONDS)  # of the other worker, while this one still stands
                 eventually(
-                    lambda told=told: (
+                    lambda dropped=dropped: (
                         sleeper.log.count("task.dropped") + sleeper.log.count("task.stale")  # type: ignore[misc]
-                        > told
+                        > dropped
                     ),
                     SECONDS,
                 )

@@ -46,7 +46,7 @@ class Trial:
         return self
 
     def __exit__(self, type: Any, *error: Any) -> None:
-        if type is not None:  # what the programs said, for whoever reads of the failure
+        if type is not None:  # what the programs said, for the reader of the failure
             for program in self._programs:
                 sys.stdout.write(f"\n--- {program.command[-1]}, process {program.pid}\n{program.log}\n")
         self.close()
@@ -90,13 +90,13 @@ class Trial:
         report = check(events, rows)
         self._tally.add(self.fault, report, times=times, wanted_starts=wanted_starts, recovery=self.recovery)
         assert not report.violations, (
-            "\n".join(map(str, report.violations[:20])) + "\n" + self._told(report, events)
+            "\n".join(map(str, report.violations[:20])) + "\n" + self._story(report, events)
         )
-        heard = {event["id"]: event for event in events if event["what"] == "received"}
-        assert all(event["digest"] == rows[id].digest for id, event in heard.items())
+        received = {event["id"]: event for event in events if event["what"] == "received"}
+        assert all(event["digest"] == rows[id].digest for id, event in received.items())
         return report
 
-    def _told(self, report: Report, events: list[Event]) -> str:
+    def _story(self, report: Report, events: list[Event]) -> str:
         """The whole story of the first task that went wrong."""
         id = report.violations[0].id
         story = [event for event in events if event.get("id") == id]

@@ -1,6 +1,6 @@
 """A client that says what it does: every submit, answer, result and cancel is an event of the history.
 
-It makes its ids itself, so that they are told before anything is sent, and speaks the protocol through an
+It makes its ids itself, so that the history has them before anything is sent, and speaks the protocol through an
 ordinary App, whose reconnecting and repeating is what is under test.
 """
 
@@ -24,7 +24,7 @@ Tasks = list[bytes]
 class Witness:
     def __init__(self, app: tq.App, note: Note) -> None:
         self.app, self._note = app, note
-        self._told: dict[bytes, int] = {}  # states that are final
+        self._final: dict[bytes, int] = {}  # the final states that it knows
 
     def submit(self, name: str, calls: Iterable[Sequence[Any]], **options: Any) -> Tasks:
         """Tasks that are acknowledged when this returns. Raises what the master or the connection says."""
@@ -51,8 +51,8 @@ class Witness:
             error = handle.exception()
             given[id] = handle.result() if error is None else error
             body = "" if error is not None else digest(encode(given[id], root="result"))
-            self._told[id] = int(handle.state.number)
-            self._note("received", id=id, state=self._told[id], digest=body)
+            self._final[id] = int(handle.state.number)
+            self._note("received", id=id, state=self._final[id], digest=body)
         return given
 
     def cancel(self, tasks: Tasks) -> list[tq.State]:
@@ -64,10 +64,10 @@ class Witness:
         return tq.State.from_number(state)
 
     def read(self, tasks: Tasks) -> list[tq.State]:
-        before = {id: self._told.get(id) for id in tasks}
+        before = {id: self._final.get(id) for id in tasks}
         states = self.app.call(TASKS, "states", tasks)
         for id, state in states:
             self._note("read", id=id, before=before[id], state=state)
             if tq.State.from_number(state).is_terminal:
-                self._told.setdefault(id, state)
+                self._final.setdefault(id, state)
         return [tq.State.from_number(state) for _, state in states]

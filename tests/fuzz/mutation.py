@@ -70,7 +70,7 @@ _MUTATIONS: tuple[Callable[[bytearray, Random], None], ...] = (
 
 
 def hostile_msgpack(random: Random) -> bytes:
-    """Headers that promise more than there is, nesting without end, ext types nobody knows, keys nobody wants."""
+    """Headers that promise more than there is, nesting without end, unknown ext types, unexpected keys."""
     size = random.choice(NUMBERS)
     match random.randrange(7):
         case 0:

@@ -22,7 +22,7 @@ def run(chunk: Chunk) -> tuple[Chunk, str]:
     random, case = Random(f"{chunk.target}/{chunk.seed}"), 0
     try:
         target = TARGETS[chunk.target]()
-        for case in range(chunk.cases):  # noqa: B007 - told when it fails
+        for case in range(chunk.cases):  # noqa: B007 - reported when it fails
             target(random)
     except Exception:
         return chunk, f"case {case}: {traceback.format_exc()}"

@@ -1,8 +1,8 @@
 """Streams of stock clients, from the first byte to the last, into real connections of one gateway over one living engine.
 
 The handshake is done as it should be, or damaged; then come requests, damaged, repeated, cut in pieces of any size, by
-several clients in turns, some of which do not read. Whatever comes: nobody meets a bug of ours, answers are of the protocol,
-and of a connection that is gone nothing is left: no place, no session, no item that it held.
+several clients in turns, some of which do not read. Whatever arrives, no bug of ours shows, answers are of
+the protocol, and of a connection that is gone nothing is left: no place, no session, no item that it held.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a stranger, or somebody with a key, can send: each target takes damaged input and must stay itself.
+"""What a stranger, or the holder of a key, can send: each target takes damaged input and must stay itself.
 
 A target returns normally or raises one of tq's own errors for bad input; anything else is a bug. It is made
 once and asked many times, so that what one case leaves behind meets the next.
@@ -210,7 +210,7 @@ class FrameTarget:
 
 
 class HandshakeTarget:
-    """Damage to any message of a handshake: nobody is let in."""
+    """Damage to any message of a handshake: no one is admitted."""
 
     def __init__(self) -> None:
         self._secret, self._certificate = b"s" * 32, b"certificate"

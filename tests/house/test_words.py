@@ -22,8 +22,6 @@ MIGRATIONS: Final = "master/store/sqlite/migrations/"  # what has run on a store
 LEFT: Final[dict[str, int]] = {
     "CHANGELOG.md": 2,  # names that are gone, said once
     "tests/cluster": 3,
-    "tests/faults": 23,
-    "tests/fuzz": 6,
     "tests/master": 70,
     "tests/simulation": 42,
 }
