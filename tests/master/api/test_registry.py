@@ -148,7 +148,7 @@ def test_the_table_of_permissions_is_complete_and_right(bench: Any) -> None:
 def test_a_method_is_for_the_roles_of_the_table_and_refused_to_all_others(
     bench: Any, name: str, method: str, role: str
 ) -> None:
-    """With no arguments: the role is judged first, so whoever may call hears of arguments at most."""
+    """With no arguments: the role is judged first, so a caller that may call gets an error about arguments at most."""
     peer = bench.client(role=Role(role))
     try:
         bench.registry.invocation(peer.session, request((name,), method))
@@ -375,8 +375,8 @@ def test_every_method_has_a_good_call_to_spoil() -> None:
 
 @pytest.mark.parametrize("called", GOOD)
 def test_nothing_that_a_peer_may_send_disturbs_the_others(bench: Any, called: str) -> None:
-    """A refusal is the caller's own; a failed transaction would be everybody's: watchers and workers would
-    be disconnected and the store opened anew."""
+    """A refusal is the caller's own; a failed transaction would be everyone's: watchers and workers would
+    be disconnected and the store opened again."""
     name, _, method = called.partition(".")
     spoils = [*AWKWARD, bottomless()]
     faults = []

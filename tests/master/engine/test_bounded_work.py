@@ -195,7 +195,7 @@ def test_a_task_that_is_watched_twice_is_counted_once_until_it_is_collected(benc
     unknown = new_ids()
     for _ in range(2):
         client.call("get_result_queue/s", "watch", [known, known, unknown, unknown])
-    assert account.held[Resource.WATCHED] == 3  # the unknown one was told twice, and is watched no longer
+    assert account.held[Resource.WATCHED] == 3  # the unknown one was reported twice, and is watched no longer
     assert client.call("get_result_queue/s", "collect") == [[unknown, UNKNOWN, None]] * 2
     assert account.held[Resource.WATCHED] == 1
     client.call("get_result_queue/s", "unwatch", [known])
@@ -208,12 +208,12 @@ def test_a_task_that_is_watched_twice_is_counted_once_until_it_is_collected(benc
 def test_watched_tasks_beyond_the_limit_are_refused_by_watch_and_by_submit(bench: Bench) -> None:
     client = with_account(bench.client(), Accounts())
     client.session.account.note(Resource.WATCHED, LIMITS[Resource.WATCHED].key - 1)
-    told = (
+    refusal = (
         "1,000,000; at most 1,000,000|999,999 tasks whose outcomes are not collected yet; at most 1,000,000"
     )
-    with pytest.raises(QuotaExceeded, match=told):
+    with pytest.raises(QuotaExceeded, match=refusal):
         client.call("get_result_queue/s", "watch", [new_ids(), new_ids()])
-    with pytest.raises(QuotaExceeded, match=told):
+    with pytest.raises(QuotaExceeded, match=refusal):
         client.call(
             "get_task_queue/q", "submit", "m:f", {}, [[new_ids(), NOTHING], [new_ids(), NOTHING]], "s"
         )
@@ -236,8 +236,8 @@ def test_results_that_are_too_much_to_hold_are_read_when_they_are_collected(benc
     account = client.session.account
     account.note(Resource.OUTCOME_BYTES, LIMITS[Resource.OUTCOME_BYTES].key)
     client.call("get_result_queue/s", "watch", ids)
-    told = client.call("get_result_queue/s", "collect")
-    assert [body for _, _, body in told] == bodies
+    collected = client.call("get_result_queue/s", "collect")
+    assert [body for _, _, body in collected] == bodies
     account.give(Resource.OUTCOME_BYTES, LIMITS[Resource.OUTCOME_BYTES].key)
     assert account.held[Resource.WATCHED] == 0
 

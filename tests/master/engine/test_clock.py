@@ -324,9 +324,9 @@ WALL = {  # who means the wall's clock, and why
     "items/consumers.py": "ids are made of it, as clients make theirs",
     "tasks/plan.py": "at=",
     "observe/calls.py": "what clients compare theirs with",
-    "tasks/attempt_output.py": "when progress was told, for people",
+    "tasks/attempt_output.py": "when progress was reported, for people",
     "observe/overview.py": "for people",
-    "engine/presence.py": "when a worker was last heard, for people",
+    "engine/presence.py": "when a worker was last seen, for people",
     "tasks/explain.py": "at=",
 }
 

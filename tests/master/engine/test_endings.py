@@ -1,4 +1,4 @@
-"""Every way in which a task can end, walked with a task that was an item: nothing is lost, and everybody is told once."""
+"""Every way in which a task can end, walked with a task that was an item: nothing is lost, and each listener is notified once."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def is_lost_with_its_worker(world: World, id: bytes) -> None:
     world.bench.advance(GRACE_MS / 1000 + 1)
 
 
-def is_told_to_end_at_once(world: World, id: bytes) -> None:
+def is_released_by_a_worker_that_ends_at_once(world: World, id: bytes) -> None:
     world.worker.call(DISPATCHER, "release", [world.lease()], True)
 
 
@@ -179,7 +179,7 @@ WAYS: list[tuple[Callable[[World, bytes], None], StateNumber, TaskOptions]] = [
     (is_purged_while_it_waits, StateNumber.CANCELLED, TaskOptions()),
     (expires, StateNumber.EXPIRED, TaskOptions(expires=5)),
     (is_lost_with_its_worker, StateNumber.LOST, ONCE),
-    (is_told_to_end_at_once, StateNumber.LOST, ONCE),
+    (is_released_by_a_worker_that_ends_at_once, StateNumber.LOST, ONCE),
 ]
 
 
@@ -212,8 +212,8 @@ def test_an_item_is_done_once_and_each_listener_is_called_once_however_its_task_
     assert world.unfinished == 0
     assert world.client.answer(joined) is None
     assert world.results == (state == StateNumber.SUCCEEDED)
-    [[told, ended, _]] = watcher.answer(collected)
-    assert (told, ended) == (id, state)
+    [[collected_id, ended, _]] = watcher.answer(collected)
+    assert (collected_id, ended) == (id, state)
     assert meters.finished == {(("jobs", "m:f"), state): 1}
     failures = (StateNumber.FAILED, StateNumber.DEAD, StateNumber.LOST)
     assert [failed.state for failed in engine.part(LastFailures).newest_first()] == [state] * (

@@ -209,7 +209,9 @@ def test_a_closed_worker_may_resume_within_the_grace_and_keeps_its_leases(bench:
     again = bench.worker("m:f", node=worker.session.node, held=[[kept, 1, lease_id]])
     assert again.announced["dropped"] == []
     assert kept in bench.engine.part(Leases).running
-    assert state(client, lost_reply) == StateNumber.READY, "a lease the worker never heard of is taken back"
+    assert state(client, lost_reply) == StateNumber.READY, (
+        "a lease that the worker never received is taken back"
+    )
     assert again.call("get_dispatcher", "finish", [row(kept, 1, lease_id)]) == []
 
 

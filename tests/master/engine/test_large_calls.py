@@ -1,4 +1,4 @@
-"""Large calls: what nobody will do is refused before anything is made of it."""
+"""Large calls: what will not be done is refused before anything is made of it."""
 
 from __future__ import annotations
 

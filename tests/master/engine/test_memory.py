@@ -1,4 +1,4 @@
-"""What nobody foresaw is told as what it is."""
+"""What was not foreseen is reported as what it is."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_bug_is_reported_as_one(bench: Any) -> None:
     client = bench.client()
 
     def broken(call: Any) -> None:
-        raise ZeroDivisionError("nobody thought of that")
+        raise ZeroDivisionError("an unforeseen division")
 
     bench.engine.call(client.session, 10_000, broken)
     bench.step()

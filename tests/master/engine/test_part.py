@@ -19,7 +19,7 @@ START = Now(1_700_000_000_000, 1_000_000)
 
 
 class Telling(Part):
-    """Notes what it is told."""
+    """Notes each of its methods that is called."""
 
     name = "telling"
 
@@ -50,7 +50,7 @@ class Telling(Part):
 
 
 class Second(Part):
-    """Writes what cannot be written, if it is told to."""
+    """Fails in ``settle`` if ``fails`` is set."""
 
     fails = False
 

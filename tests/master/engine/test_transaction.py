@@ -1,4 +1,4 @@
-"""The answers of a transaction: whoever was parked gets its own first."""
+"""The answers of a transaction: parked calls get theirs first."""
 
 from __future__ import annotations
 

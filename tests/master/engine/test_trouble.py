@@ -159,7 +159,7 @@ def test_a_chore_that_meets_a_damaged_page_holds_up_neither_calls_nor_other_chor
         holder.close()
         worker.disconnected = ""
         bench.advance(30)
-        assert not worker.disconnected, "a chore that fails by itself costs nobody a connection"
+        assert not worker.disconnected, "a chore that fails by itself costs no one a connection"
         assert worker_left == "the store failed; connect again"
         assert client.call(("get_lock", "held"), "acquire", b"u" * 16) == 2, "the absent lose their locks"
         assert state(client, submit(client)) == StateNumber.READY

@@ -98,13 +98,13 @@ class StockClient:
     def hear(self) -> bytes:
         found: list[bytes] = []
 
-        def heard() -> bool:
+        def has_arrived() -> bool:
             self.listen()
             if one := self._frames.next():
                 found.append(one[0] or b"")
             return bool(found)
 
-        self.harness.until(heard)
+        self.harness.until(has_arrived)
         return found[0]
 
     def say(self, *bodies: bytes) -> None:

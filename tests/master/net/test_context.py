@@ -21,9 +21,9 @@ def test_a_rejection_is_a_line_in_the_log_and_a_thousand_are_a_few(harness: Serv
     for _ in range(50):
         harness.connect().send(b"GET / HTTP/1.1\r\n\r\n")
     guess(harness, times=1)
-    told = [fields for action, fields in harness.reports if action == "connection.refused"]
-    assert len(told) == LINES_AT_ONCE + 1  # the wrong key is not hidden by the others
-    assert "the key was refused" in told[-1]["error"]
+    refusals = [fields for action, fields in harness.reports if action == "connection.refused"]
+    assert len(refusals) == LINES_AT_ONCE + 1  # the wrong key is not hidden by the others
+    assert "the key was refused" in refusals[-1]["error"]
     assert harness.server.context.rejections == 51
 
 

@@ -1,4 +1,4 @@
-"""A record that is damaged on a session, or a callback that fails: it costs that session, and nobody else notices.
+"""A record that is damaged on a session, or a callback that fails: it costs that session, and no other notices.
 
 Real sockets and TLS, a clock by hand.
 """
@@ -30,7 +30,7 @@ LONGER = 0x04  # of the length's high byte: 1,024 bytes more
 
 
 def connected(bench: Any) -> int:
-    """How many peers have a session; the bench's own is one that nobody here counts."""
+    """How many peers have a session; the bench's own does not count here."""
     return len(bench.engine.sessions.connections) - 1
 
 

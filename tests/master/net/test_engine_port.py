@@ -62,7 +62,7 @@ def test_a_call_that_is_forbidden_is_answered_and_the_session_goes_on(harness: S
 
 
 def test_calls_of_a_users_own_object_count_like_others(harness: ServerHarness, slow: Slow) -> None:
-    """They wait in the session until they are answered, so that nobody piles up calls without end."""
+    """They wait in the session until they are answered, so that no client piles up calls without end."""
     peer = harness.connect().admitted()
     payload = encode_call((), {})
     caller = Caller()

@@ -15,14 +15,14 @@ def test_a_peer_that_sends_a_long_frame_slowly_gets_a_sign_of_life_each_heartbea
 ) -> None:
     peer = harness.connect().admitted()
     peer.say(HEADER.pack(FRAME_BYTES_MAX, Kind.CALL))
-    heard = []
+    pongs = []
     for beat in range(1, 9):
         harness.at(HEARTBEAT * beat / 2)
         peer.say(b"part")
         peer.listen()
-        heard.append([kind for kind, _ in peer.frames].count(Kind.PONG))
-    assert heard[-1] - heard[0] in (3, 4)
-    assert max(after - before for before, after in itertools.pairwise(heard)) == 1
+        pongs.append([kind for kind, _ in peer.frames].count(Kind.PONG))
+    assert pongs[-1] - pongs[0] in (3, 4)
+    assert max(after - before for before, after in itertools.pairwise(pongs)) == 1
 
 
 def test_a_session_that_is_silent_for_four_heartbeats_is_ended(harness: ServerHarness) -> None:

@@ -45,7 +45,7 @@ FILES: Final = (
     "blobs/uploads",
 )
 REMEDIES: Final = ("restore", "move it away", "remove", "rm ", "mv ", "chown", "writable", "sqlite3 tq.db")
-NOBODY: Final = 65_534
+ANOTHER_USER: Final = 65_534
 
 
 @dataclass
@@ -221,17 +221,17 @@ def test_a_store_of_another_cluster_does_not_fit_the_certificate(
     assert "master.crt is of another cluster than" in start(data).error
 
 
-def as_nobody(data: Path) -> Start:
+def as_another_user(data: Path) -> Start:
     """The start of a user who is not root, to whom a file can be unreadable."""
     for path in (data, *data.rglob("*")):
-        os.chown(path, NOBODY, NOBODY)
+        os.chown(path, ANOTHER_USER, ANOTHER_USER)
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
+            os.setgid(ANOTHER_USER)
+            os.setuid(ANOTHER_USER)
             os.write(writing, json.dumps(vars(start(data))).encode())
         except BaseException as error:
             os.write(writing, json.dumps(vars(Start(error=f"died: {error!r}"))).encode())
@@ -245,7 +245,7 @@ def as_nobody(data: Path) -> Start:
 
 
 @pytest.fixture
-def for_nobody(template: Path) -> Iterator[Path]:
+def readable_by_all(template: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="tq-unreadable-"))
     folder.chmod(0o755)
     yield copied(template, folder)
@@ -253,10 +253,10 @@ def for_nobody(template: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_that_cannot_be_read(name: str, for_nobody: Path, before: Start) -> None:
-    data = for_nobody
+def test_a_file_that_cannot_be_read(name: str, readable_by_all: Path, before: Start) -> None:
+    data = readable_by_all
     (data / name).chmod(0)
-    result = as_nobody(data) if os.geteuid() == 0 else start(data)
+    result = as_another_user(data) if os.geteuid() == 0 else start(data)
     if (data / name).is_dir():
         (data / name).chmod(0o700)
     judge(result, before, name)
@@ -272,11 +272,11 @@ def test_a_check_finds_what_a_start_would_refuse(name: str, harm: str, data: Pat
     found = check(
         settings(data, bind=Address("127.0.0.1", 0)), None, GatewayArguments(None, None, False), DEFAULT_START
     )
-    told = [str(one) for one in found.findings if one.level == "error"]
+    errors = [str(one) for one in found.findings if one.level == "error"]
     error = start(data).error
-    assert bool(told) >= bool(error), error
-    if told and not error:
-        assert name in ("tq.db", "tq.db-wal"), f"a start takes it, a check does not: {told}"
+    assert bool(errors) >= bool(error), error
+    if errors and not error:
+        assert name in ("tq.db", "tq.db-wal"), f"a start takes it, a check does not: {errors}"
 
 
 # the store

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("transaction")
 
 
 def test_a_value_is_read_as_it_was_stored_with_its_calls_in_order(store: Store) -> None:
-    one, other = store.data.add("x", "dict", b"value", b"nobody"), store.data.add("y", "list", b"", b"")
+    one, other = store.data.add("x", "dict", b"value", b"callers"), store.data.add("y", "list", b"", b"")
     store.data.add_calls(
         [
             DataCall(one, CALLER, 1, b"first"),
@@ -23,7 +23,7 @@ def test_a_value_is_read_as_it_was_stored_with_its_calls_in_order(store: Store) 
         ]
     )
     assert store.data.read(one) == StoredDatum(
-        b"value", b"nobody", [(CALLER, 1, b"first"), (CALLER, 3, b"2nd")]
+        b"value", b"callers", [(CALLER, 1, b"first"), (CALLER, 3, b"2nd")]
     )
     assert store.data.load() == [DataRow(one, "x", "dict", 5 + 5 + 3), DataRow(other, "y", "list", 1)]
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has acc
 as_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives a file to another user"
 )
-SOMEBODY_ELSE = 12_345
+ANOTHER_USER = 12_345
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777, 0o1777])
@@ -70,10 +70,10 @@ def test_a_volume_that_belongs_to_a_group_may_hold_a_data_directory(tmp_path: Pa
 def test_a_directory_of_another_user_is_refused(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir(mode=0o700)
-    os.chown(data, SOMEBODY_ELSE, -1)
+    os.chown(data, ANOTHER_USER, -1)
     problem = fault(data)
     assert problem is not None
-    assert f"belongs to user {SOMEBODY_ELSE}" in problem
+    assert f"belongs to user {ANOTHER_USER}" in problem
     assert f"chown -R 0 {data}" in problem
 
 
@@ -82,10 +82,10 @@ def test_a_directory_that_another_user_made_in_a_shared_one_is_refused(tmp_path:
     theirs = tmp_path / "shared" / "theirs"
     theirs.mkdir(parents=True)
     (tmp_path / "shared").chmod(0o1777)
-    os.chown(theirs, SOMEBODY_ELSE, -1)
+    os.chown(theirs, ANOTHER_USER, -1)
     problem = fault(theirs / "data")
     assert problem is not None
-    assert f"{theirs} belongs to user {SOMEBODY_ELSE}" in problem
+    assert f"{theirs} belongs to user {ANOTHER_USER}" in problem
 
 
 def test_the_lock_follows_no_link_and_its_target_stays_as_it_is(tmp_path: Path) -> None:

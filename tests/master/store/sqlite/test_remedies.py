@@ -1,4 +1,4 @@
-"""A file that is damaged, and a process without memory: told as what they are, with what to do."""
+"""A file that is damaged, and a process without memory: reported as what they are, with what to do."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_the_remedy_saves_what_can_be_read(file: Path) -> None:
     damage(file, 200)
     new = file.with_name("new.db")
     line = f'sqlite3 {file} ".recover" | sqlite3 {new}'
-    done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60)  # noqa: S602 - as it is told
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60)  # noqa: S602 - as the remedy says it
     if "SQL logic error" in done.stderr + done.stdout:
         pytest.skip("this sqlite3 was built without what .recover needs, as Debian's is")
     assert inspect(new).wrong == ""

@@ -18,7 +18,7 @@ COMMENT: Final = re.compile(r"--[^\n]*")
 BARE: Final = re.compile(
     r"\b(?:state|outcome)\s*(?:=|==|<>|!=|<=?|>=?|IS|IS\s+NOT|BETWEEN|(?:NOT\s+)?IN\s*\()\s*-?\d"  # state = 3
     r"|\d\s*(?:=|<>|!=|<=?|>=?)\s*:?(?:state|outcome)\b"  # 3 = state
-    r"|\bSELECT\s+(?:\w+\s*,\s*)+\d",  # SELECT lane, 0, count(*)
+    r"|\bSELECT\s+(?:\w+\s*,\s*)+\d",  # SELECT route, 0, count(*)
     re.IGNORECASE,
 )
 
@@ -38,7 +38,7 @@ def test_no_state_or_outcome_is_a_bare_number(file: object) -> None:
         "SELECT 1 FROM tasks WHERE expires > 1 AND state < 3",
         "DELETE FROM attempts WHERE :outcome = 4",
         "DELETE FROM attempts WHERE 4 = outcome",
-        "SELECT lane, 0, count(*) FROM tasks",
+        "SELECT route, 0, count(*) FROM tasks",
         "SELECT 1 FROM tasks WHERE state BETWEEN 10 AND 15",
     ],
 )
