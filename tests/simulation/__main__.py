@@ -52,8 +52,8 @@ def _many(seeds: range) -> int:
     for outcome in sorted(failed, key=lambda one: one.seed):
         print(f"seed {outcome.seed}: {outcome.broken.strip().splitlines()[-1]}")
         print(f"    python -m tests.simulation --seed {outcome.seed} --story")
-    told = ", ".join(f"{name.replace('_', ' ')} {times}" for name, times in sorted(faults.items()))
-    print(f"faults: {told}")
+    counts = ", ".join(f"{name.replace('_', ' ')} {times}" for name, times in sorted(faults.items()))
+    print(f"faults: {counts}")
     print(
         f"{len(seeds)} seeds, {tasks:,} tasks, {extra:,} extra starts, {len(failed)} seeds failed, "
         f"{time.perf_counter() - began:.0f} s"

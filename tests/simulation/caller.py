@@ -27,7 +27,7 @@ class Connection:
         self._process, self._end, self._admitted, self._gone = process, end, admitted, gone
         self._caller, self._frames = Caller(FRAME_BYTES_MAX), FrameReader(FRAME_BYTES_MAX)
         self._pending: dict[int, Then] = {}
-        self._heard = process.world.now
+        self._last_received = process.world.now
         self.admitted = self.over = False
         end.received, end.lost = self._received, self.end
         process.later(int(CONNECT_SECONDS * SECOND), self._too_slow)
@@ -56,7 +56,7 @@ class Connection:
         self._end.drop()
 
     def _received(self, data: bytes) -> None:
-        self._heard = self._process.world.now
+        self._last_received = self._process.world.now
         if not self.admitted:
             self.admitted = True
             self._beat()
@@ -75,7 +75,7 @@ class Connection:
     def _beat(self) -> None:
         if self.over:
             return
-        silence = (self._process.world.now - self._heard) / SECOND
+        silence = (self._process.world.now - self._last_received) / SECOND
         if silence > HEARTBEAT_SECONDS * SILENT_HEARTBEATS_MAX:
             self.end("the master is silent")
             return

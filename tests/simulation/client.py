@@ -61,7 +61,7 @@ class Client(Reconnecting):
         elif roll < 0.77:
             self._call(TASKS, "retry", [some], ("retry", some), repeatable=True)
         elif roll < 0.87:
-            before = {id: self._oracle.told.get(id) for id in some}
+            before = {id: self._oracle.outcomes.get(id) for id in some}
             self._call(TASKS, "states", [some], ("states", before), repeatable=True)
         elif roll < 0.92:
             self._submit_again(self.accepted[some[0]])
@@ -108,7 +108,7 @@ class Client(Reconnecting):
         self.pending.call(ticket, target, method, args, repeatable=repeatable)
         self._perform_effects()
 
-    # what it hears
+    # what it receives
 
     def _settled(self, ticket: Any, value: Any, error: TqError | None) -> None:
         match ticket:
@@ -138,15 +138,15 @@ class Client(Reconnecting):
                 for id, state in value:
                     self._oracle.read(id, before.get(id), state)
 
-    def _told(self, rows: list[list[Any]], error: TqError | None) -> None:
-        if error is not None:  # what it waited for will be watched anew, as a program's next wait does
+    def _delivered(self, rows: list[list[Any]], error: TqError | None) -> None:
+        if error is not None:  # it watches again what it waited for, as a program's next wait does
             self.process.later(
                 200 * MS, lambda: self._watch([id for id in self.waits_for if id in self.accepted])
             )
             return
         for id, state, body in rows:
             self.waits_for.pop(id, None)
-            self._oracle.heard(self, id, state, digest(body) if state == StateNumber.SUCCEEDED else "")
+            self._oracle.received(self, id, state, digest(body) if state == StateNumber.SUCCEEDED else "")
 
     # the line, as client/core/io_thread.py has it
 
@@ -166,7 +166,7 @@ class Client(Reconnecting):
         for settled in self.pending.take_settled():
             self._settled(*settled)
         for delivery in self.pending.take_deliveries():
-            self._told(delivery.rows, delivery.error)
+            self._delivered(delivery.rows, delivery.error)
 
     def _send(self, connection: Connection, call: PendingCall) -> None:
         def answered(value: Any, error: TqError | None) -> None:

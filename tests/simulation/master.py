@@ -90,7 +90,7 @@ class Socket:
     def __init__(self, master: Master, end: End, greeting: Greeting) -> None:
         self._master, self._end = master, end
         self._frames, self._answerer = FrameReader(FRAME_BYTES_MAX), Answerer(FRAME_BYTES_MAX)
-        self._heard = master.world.now
+        self._last_received = master.world.now
         verifier = master.engine.part(Keyring).find(str(greeting.role))
         assert verifier is not None
         self.session = Session(
@@ -117,7 +117,7 @@ class Socket:
         self._ended(reason)
 
     def _received(self, data: bytes) -> None:
-        self._heard = self._master.world.now
+        self._last_received = self._master.world.now
         for kind, body in self._frames.feed(data):
             event = self._answerer.understand(kind, body)
             if isinstance(event, Request):
@@ -145,7 +145,7 @@ class Socket:
     def _watch(self) -> None:
         if not self.session.open:
             return
-        silence = (self._master.world.now - self._heard) / SECOND
+        silence = (self._master.world.now - self._last_received) / SECOND
         if silence >= HEARTBEAT_SECONDS * SILENT_HEARTBEATS_MAX:
             self._end.close()
             self._ended("silent")

@@ -1,7 +1,7 @@
 """Links as TCP gives them: ordered bytes each way, with delay, that may stall, fall silent, or be cut.
 
 A peer learns of a cut only if the cut is a reset, or if the other process dies while the link is whole;
-a link that has fallen silent loses what is sent and tells nobody.
+a link that has fallen silent loses what is sent without a sign.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Network:
         return self.world.between(50, self.slowest)
 
     def connect(self, process: Process, greeting: object) -> End | None:
-        """A link to the master; None when nobody listens. ``greeting``: who comes, shown and proven."""
+        """A link to the master; None when no master listens. ``greeting``: who comes, shown and proven."""
         if self.accept is None or self.listener is None:
             return None
         self.links = [link for link in self.links if link.client.open or link.server.open]

@@ -31,7 +31,7 @@ LEASE = 4 * SECOND
 TICKS_MS = 5  # readings of the clock are rounded
 SEEN_MS = 1_000  # the store of a busy master knows how late it is to this much
 RESULT_TTL_MS = 7 * 24 * 3_600_000
-LATE_MS = 60_000  # no task is told to wait for longer than a few seconds
+LATE_MS = 60_000  # no task has a delay of more than a few seconds
 
 
 class Broken(BaseException):
@@ -49,7 +49,7 @@ class Oracle:
         self.clients: list[Client] = []
         self.workers: dict[bytes, Worker] = {}
         self.master: Master | None = None
-        self.told: dict[bytes, int] = {}
+        self.outcomes: dict[bytes, int] = {}  # the states that clients have received
         self._pending: list[dict[str, Any]] = []  # of the transaction under way
         self._ended_at: dict[tuple[bytes, int], int] = {}
         self._dropped: set[tuple[bytes, bytes, int]] = set()
@@ -219,10 +219,12 @@ class Oracle:
     def started(self, worker: Worker, id: bytes, attempt: int, number: int, who: str) -> None:
         self.note("started", id=id, attempt=attempt, number=number, who=who)
         if (worker.node, id, attempt) in self._dropped:
-            raise Broken("I7", f"attempt {attempt} was started by a worker that was told to drop it", id)
+            raise Broken(
+                "I7", f"attempt {attempt} was started by a worker that had been ordered to drop it", id
+            )
 
     def announced(self, worker: Worker, sent: int, held: list[list[Any]], dropped: list[bytes]) -> None:
-        """A worker said what it holds, and heard what it has lost."""
+        """A worker announced what it holds; the answer names what it has lost."""
         lost = Counter(dropped)
         for id, attempt, _ in sorted(held):  # of two attempts of one task, the older is lost first
             if lost[id]:
@@ -241,8 +243,8 @@ class Oracle:
     def acknowledged(self, id: bytes) -> None:
         self.note("acknowledged", id=id, who="client")
 
-    def heard(self, client: Client, id: bytes, state: int, digest: str) -> None:
-        self.told[id] = state
+    def received(self, client: Client, id: bytes, state: int, digest: str) -> None:
+        self.outcomes[id] = state
         self.note("received", id=id, state=state, digest=digest, who=client.process.name)
 
     def read(self, id: bytes, before: int | None, state: int) -> None:

@@ -173,7 +173,9 @@ def planted(bug: Bug) -> Iterator[None]:
 
 def _changed(text: str, bug: Bug) -> str:
     if bug.old not in text:
-        raise LookupError(f"{bug.name}: the text to change is no longer in {bug.module}; plant it anew")
+        raise LookupError(
+            f"{bug.name}: the text to change is no longer in {bug.module}; adapt the bug to the new one"
+        )
     return text.replace(bug.old, bug.new)
 
 

@@ -59,7 +59,7 @@ class Cluster:
         self.store = SimulatedStore(self.disk)
         self.network = Network(world)
         self.network.slowest = world.random.choice([1 * MS, 5 * MS, 50 * MS])
-        self.nature = Process(world, "nature")  # whose events nobody pauses
+        self.nature = Process(world, "nature")  # whose events are never paused
         self._lives = 0
         self.chaos_ends = CHAOS
         self.faults: dict[str, int] = {}
@@ -313,7 +313,7 @@ class Cluster:
         rare = next(
             (worker for worker in self.workers if len(worker.tasks) == 3 and not worker.agent.draining), None
         )
-        while rare is None:  # somebody must know every task
+        while rare is None:  # one worker must know every task
             self.workers.append(self._new_worker())
             rare = self.workers[-1] if len(self.workers[-1].tasks) == 3 else None
         self.clients[0].resume_all()
@@ -325,7 +325,7 @@ class Cluster:
 
     @property
     def at_rest(self) -> bool:
-        """Every task that anybody was promised has ended, and whoever waits for it has heard so."""
+        """Every task that was promised to a client has ended, and every client that waits for it has received its end."""
         if any(client.waits_for for client in self.clients):
             return False
         return not self.store._run("SELECT 1 FROM tasks WHERE state < 10 LIMIT 1")
@@ -340,9 +340,9 @@ def simulate(seed: int, *, story: bool = False) -> Outcome:
         cluster.world.run(CHAOS)
         cluster.make_peace()
         cluster.world.run(CHAOS + 8 * SECOND)
-        step, patience = 500 * MS, cluster.world.now + PEACE + cluster.work_left()
+        step, deadline = 500 * MS, cluster.world.now + PEACE + cluster.work_left()
         while not cluster.at_rest:
-            if cluster.world.now > patience:
+            if cluster.world.now > deadline:
                 raise _stuck(cluster)
             cluster.world.run(cluster.world.now + step)
         extra = cluster.oracle.judge(cluster.store)
@@ -350,7 +350,7 @@ def simulate(seed: int, *, story: bool = False) -> Outcome:
         broken, about = str(found), found.id
     except Exception:  # a bug of ours, or of tq's: as interesting as a broken invariant
         broken = traceback.format_exc()
-    told = cluster.world.story(about) if story or broken else ""
+    text = cluster.world.story(about) if story or broken else ""
     cluster.store.close()
     return Outcome(
         seed,
@@ -359,7 +359,7 @@ def simulate(seed: int, *, story: bool = False) -> Outcome:
         extra,
         cluster.faults,
         broken,
-        told,
+        text,
         time.perf_counter() - began,
     )
 
@@ -370,4 +370,4 @@ def _stuck(cluster: Cluster) -> Broken:
         id, state, attempt = rows[0]
         return Broken("liveness", f"a task has not ended: state {state}, attempt {attempt}", id)
     id = next(id for client in cluster.clients for id in client.waits_for)
-    return Broken("liveness", "a client was never told of an end", id)
+    return Broken("liveness", "a client was never notified of an end", id)

@@ -121,7 +121,7 @@ def test_a_planted_bug_is_gone_afterwards() -> None:
 
 def test_a_bug_whose_place_has_changed_is_not_passed_over_in_silence() -> None:
     with (
-        pytest.raises(LookupError, match="plant it anew"),
+        pytest.raises(LookupError, match="adapt the bug to the new one"),
         planted(Bug("x", "tq.master.tasks.completion", "no such text", "")),
     ):
         pytest.fail("it was planted")

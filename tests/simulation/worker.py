@@ -142,7 +142,7 @@ class Worker(Reconnecting):
         self.children: dict[int, Child] = {}
         self._next_child = 1
         self._ticking = False
-        self._told: deque[list[list[Any]]] = deque(maxlen=20)
+        self._sent_reports: deque[list[list[Any]]] = deque(maxlen=20)
         self.ended = False
         self.agent = Agent(
             self,
@@ -274,12 +274,12 @@ class Worker(Reconnecting):
 
     def repeat_a_report(self) -> None:
         """Say again what was said some time ago, as a network or a careless program may."""
-        if self._told and self.connection is not None:
-            rows = self.world.random.choice(self._told)
+        if self._sent_reports and self.connection is not None:
+            rows = self.world.random.choice(self._sent_reports)
             self._ask("finish", lambda _: None, rows)
 
     def finish(self, rows: list[ReportRow], blobs: list[list[Any]] | None) -> None:
-        self._told.append(rows)
+        self._sent_reports.append(rows)
 
         def finished(stale: Any) -> None:
             self.agent.finished(stale, self._now())

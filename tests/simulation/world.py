@@ -1,7 +1,7 @@
 """Time, chance and processes. Everything that happens is an event in one heap; one seed decides them all.
 
 A process can be paused (what is due waits until it is resumed) and killed (what is due never happens).
-Whatever happens is told to ``log``; the lines are the story, and their hash the trace.
+Each event is written by ``log``; the lines are the story, and their hash the trace.
 """
 
 from __future__ import annotations
@@ -137,10 +137,10 @@ class World:
         return self.random.randbytes(size)
 
     def story(self, id: bytes | None) -> str:
-        """What happened to one task, among what happened to everybody."""
-        told = [
+        """What happened to one task, among what happened to all."""
+        lines = [
             f"{at / SECOND:10.6f}  {who:12} {text}{f'  task {of.hex()[-6:]}' if of else ''}"
             for at, who, text, of in self.lines
             if id is None or of is None or of == id
         ]
-        return "\n".join(told)
+        return "\n".join(lines)
