@@ -6,7 +6,7 @@
 # make fuzz    two million damaged messages, values, texts and calls, then ten times the examples of the property tests, by chance: some minutes
 # make proof   the simulator: 500 seeds, then every planted bug: some minutes
 # make bench   measure everything beside floors and peers, and write docs/performance.md
-# make docs    the documents as a site, into site/
+# make docs    the documents as a site, into site/; a warning fails
 # make clean   forget what was built and installed here
 #
 # JOBS=4 is how many processes share the suite; VENV=dir chooses another virtual environment, PYTHON=python3.13 another interpreter.
@@ -78,7 +78,7 @@ bench: $(BENCH)
 	$(BIN)/python -m benchmarks
 
 docs: $(DOCS)
-	$(BIN)/mkdocs build --strict
+	$(BIN)/sphinx-build -q -W --keep-going -d site/.doctrees docs site
 
 clean:
 	rm -rf $(VENV) build site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

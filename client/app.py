@@ -80,12 +80,12 @@ class App:
 
     @property
     def url(self) -> str | None:
-        """As given; None: found by discovery."""
+        """The address of the master as it was given, or None when it is looked up."""
         return self.session.url
 
     @property
     def authkey(self) -> str | None:
-        """As given; None: found by discovery."""
+        """The key as it was given, or None when it is looked up."""
         return self.session.authkey
 
     # tasks

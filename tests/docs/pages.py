@@ -7,6 +7,7 @@
     <!-- before                        not shown, but run: what the next block takes for granted
     $ tq submit jobs:square 7
     -->
+    ```{eval-rst}                      for the site only, and no block of the page
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 RUN = ("console", "python")
 READ = ("toml", "ini", "yaml", "json")
 SHOWN = ("", "text", "dockerfile", "markdown", "csv")
-_FENCE = re.compile(r"^( *)```(\w*)\s*$")
+_FENCE = re.compile(r"^( *)```(\w*|\{[\w-]+\})\s*$")
 _COMMENT = re.compile(r"^ *<!-- (not run|file): (.+?) -->$")
 _BEFORE = re.compile(r"^<!-- before(?: (python))?$")
 
@@ -58,6 +59,9 @@ def blocks_of(page: str, text: str) -> list[Block]:
     while index < len(lines):
         if opening := _FENCE.match(lines[index]):
             end = _end(lines, index + 1, f"{opening[1]}```")
+            if opening[2].startswith("{"):
+                index = end + 1
+                continue
             body = [line.removeprefix(opening[1]) for line in lines[index + 1 : end]]
             above = _COMMENT.match(lines[index - 1]) if index else None
             note, detail = (above[1], above[2]) if above else ("", "")

@@ -1,158 +1,25 @@
 """The pages of the reference that are written from the code: ``python -m tests.docs.reference`` rewrites them.
 
-docs/reference/api.md comes from the docstrings of what ``import tq`` offers, docs/reference/help.md from the help screens,
-docs/configuration.md from configs/*.toml. A test compares.
+docs/reference/help.md comes from the help screens, docs/configuration.md from configs/*.toml. A test compares. The page of
+the API is made of the docstrings when the site is built.
 """
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import enum
 import importlib
-import inspect
 import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
-import tq
 from click.testing import CliRunner
 from tq.client.cli import main as tq_main
-from tq.common.domain.model import TaskOptions
 from tq.common.runtime.config import MasterSettings, WorkerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITTEN = "Written by `python -m tests.docs.reference`; a test compares."
-GROUPS = {
-    "Submitting": (
-        "App",
-        "Task",
-        "Handle",
-        "Handles",
-        "Attempt",
-        "Progress",
-        "State",
-        "as_completed",
-        "wait",
-    ),
-    "Large data": ("Blob",),
-    "Inside a task": ("Context", "current"),
-    "In place of the standard library": ("Executor", "Pool", "local"),
-    "Objects of your own": ("exposed",),
-    "In tests": ("throwaway_cluster",),
-}
-MADE_BY_TQ = {
-    "Blob",
-    "Task",
-    "Handle",
-    "Handles",
-    "Attempt",
-    "Context",
-    "Progress",
-}  # not called by users
-# What parts of the client call on one another.
-INSIDE = {
-    "session",
-    "to_wire",
-    "from_wire",
-    "submitted",
-    "parts",
-}
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-
-
-# the API
-
-
-def api_page() -> str:
-    names = [name for name in tq.__all__ if not name.startswith("__")]
-    errors = [name for name in names if _is_error(getattr(tq, name))]
-    grouped = {name for group in GROUPS.values() for name in group}
-    rest = tuple(name for name in names if name not in grouped and name not in errors)
-    parts = [f"# API\n\nWhat `import tq` offers. {WRITTEN}\n"]
-    for title, group in {**GROUPS, "More": rest}.items():
-        if group:
-            parts.append(f"## {title}\n")
-            parts += [_described(name, getattr(tq, name)) for name in group]
-        if title == "Submitting":
-            parts.append(_options())
-    listed = ", ".join(f"[{name}](../errors.md#{name.lower()})" for name in errors)
-    parts.append(f"## Errors\n\nEach has a section of its own: {listed}.\n")
-    return "\n".join(parts)
-
-
-def _options() -> str:
-    """The options of a task, as their definition explains them."""
-    found = re.findall(r"^    (\w+): .+? = (.+?)  # (.+)$", inspect.getsource(TaskOptions), re.MULTILINE)
-    rows = "\n".join(f"| `{name}` | {_default(value)} | {said} |" for name, value, said in found)
-    delivery = f"| `delivery` | `{TaskOptions().delivery}` | or `at_most_once`: never started twice |"
-    return (
-        "### Task options\n\nFor `app.task(…)`, `app.named(…)` and `using(…)`; besides, `queue` and, for `using`, `key`.\n\n"
-        f"| option | default | |\n|---|---|---|\n{rows}\n{delivery}\n"
-    )
-
-
-def _default(value: str) -> str:
-    return "none" if value == "None" else f"`{value}`"
-
-
-def _is_error(thing: Any) -> bool:
-    return isinstance(thing, type) and issubclass(thing, BaseException)
-
-
-def _described(name: str, thing: Any) -> str:
-    parts = [f"### {name}\n"]
-    if not isinstance(thing, type):
-        parts.append(_code(f"tq.{_signature(name, thing)}"))
-    elif name not in MADE_BY_TQ and not issubclass(thing, enum.Enum) and "__init__" in vars(thing):
-        parts.append(_code(f"tq.{_signature(name, thing.__init__)}"))
-    parts.append(_prose(inspect.getdoc(thing) or ""))
-    if isinstance(thing, type) and issubclass(thing, enum.Enum):
-        parts.append("Its members: " + ", ".join(f"`{one.name}`" for one in thing) + ".\n")
-    elif isinstance(thing, type):
-        parts += _members(name, thing)
-    return "\n".join(part for part in parts if part)
-
-
-def _members(name: str, kind: type) -> Iterator[str]:
-    if dataclasses.is_dataclass(kind):
-        fields = ", ".join(
-            f"`{one.name}`" for one in dataclasses.fields(kind) if not one.name.startswith("_")
-        )
-        yield f"Its fields: {fields}.\n"
-    ours = [one for one in kind.__mro__ if one.__module__.startswith("tq.")]
-    for member, found in {name: one for base in reversed(ours) for name, one in vars(base).items()}.items():
-        doc = inspect.getdoc(found)
-        if member.startswith("_") or member in INSIDE or not doc:
-            continue
-        if isinstance(found, property):
-            yield f"**`{name}.{member}`**\n\n{_prose(doc)}"
-        elif inspect.isfunction(inspect.unwrap(getattr(found, "__func__", found))):
-            function = inspect.unwrap(getattr(found, "__func__", found))
-            yield f"**`{name}.{_signature(member, function)}`**\n\n{_prose(doc)}"
-
-
-def _signature(name: str, function: Any) -> str:
-    [node] = ast.parse(textwrap.dedent(inspect.getsource(function))).body
-    assert isinstance(node, FUNCTIONS)
-    arguments = re.sub(r"^(self|cls)(, (?!/)|, /, |$)", "", ast.unparse(node.args))
-    returns = f" -> {ast.unparse(node.returns)}" if node.returns and name[0].islower() else ""
-    return f"{name}({arguments}){returns}"
-
-
-def _code(text: str) -> str:
-    return textwrap.indent(text, "    ") + "\n"
-
-
-def _prose(doc: str) -> str:
-    """A docstring as Markdown: literals and the blocks that follow ``::``."""
-    text = re.sub(r"``([^`]+)``", r"`\1`", doc)
-    text = re.sub(r"^::\n", "", re.sub(r"::(?=\n)", ":", text), flags=re.MULTILINE)
-    return text.strip() + "\n"
-
 
 # help screens
 
@@ -227,7 +94,6 @@ def _wrapped(text: str) -> str:
 
 
 PAGES = {
-    "docs/reference/api.md": api_page,
     "docs/reference/help.md": help_page,
     "docs/configuration.md": configuration_page,
 }

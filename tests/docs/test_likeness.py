@@ -54,6 +54,9 @@ $ tq a \\
 out
 $ tq c
 ```
+```{eval-rst}
+.. autoclass:: tq.App
+```
 <!-- not run: needs docker -->
 ```console
 $ docker run x
