@@ -153,11 +153,12 @@ def _for_programs(task: dict[str, Any]) -> dict[str, Any]:
 
 def _failure(body: bytes) -> dict[str, Any]:
     failure = Failure.decode(body)
+    readable = {name: value for name, value in failure.detail.items() if name != "packed_args"}
     return {
         "type": failure.type,
         "message": failure.message,
         "traceback": failure.traceback,
-        "detail": plain(redacted(failure.detail)),
+        "detail": plain(redacted(readable)),
     }
 
 

@@ -1,8 +1,8 @@
 """Errors as the standard library's users expect them: a task's exception of its own type, not a TaskError.
 
 A failure arrives as text and plain arguments, which are not trusted: an exception is rebuilt only if its class is already
-loaded in this process and constructed as Exception itself is, so that building it runs no foreign code. Any other failure
-is raised as a TaskError.
+loaded in this process and constructed as Exception itself is, so that building it runs no foreign code. It keeps its type also
+when its arguments cannot be sent: then its message is its argument. Any other failure is raised as a TaskError.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from concurrent.futures import BrokenExecutor
 from types import BuiltinMethodType, WrapperDescriptorType
 from typing import Any
 
-from ...common.errors import ProtocolError, Rejected, TaskError, TqError, Unreachable
+from ...common.errors import DecodeError, ProtocolError, Rejected, TaskError, TqError, Unreachable
+from ...common.values.codec import decode
 
 
 class BrokenCluster(BrokenExecutor, TqError):
@@ -50,22 +51,51 @@ class RemoteTraceback(Exception):
         return f'\n"""\n{self.tb}"""'
 
 
+class _AsWritten(str):
+    """A message in the place of arguments that could not be sent: shown as it is, also by exceptions that show the ``repr`` of their
+    argument, such as KeyError."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def rebuilt(error: TaskError) -> BaseException:
     """The exception that the task raised, with the remote traceback as ``__cause__``; the TaskError if it cannot be built."""
     error.__cause__ = RemoteTraceback(error.traceback) if error.traceback else None
     kind = _loaded_class(error.type)
-    args = error.detail.get("args")
-    if kind is None or not isinstance(args, list):
-        return error
-    try:
-        own = kind(*args)
-    except Exception:  # a built-in class whose constructor takes other arguments
+    own = None if kind is None else _made(kind, error)
+    if own is None:
         return error
     own.__cause__ = RemoteTraceback(error.traceback)
     notes = error.detail.get("notes")
     for note in notes if isinstance(notes, list) else ():
         own.add_note(str(note))
     return own
+
+
+def _made(kind: type[BaseException], error: TaskError) -> BaseException | None:
+    """From its arguments; from its message when these could not be sent or read. None for a class that takes no message."""
+    tries = (_arguments(error.detail), [_AsWritten(error.message)])
+    return next((own for args in tries if args is not None and (own := _called(kind, args))), None)
+
+
+def _called(kind: type[BaseException], args: list[Any]) -> BaseException | None:
+    try:
+        return kind(*args)
+    except Exception:  # a built-in class whose constructor takes other arguments
+        return None
+
+
+def _arguments(detail: dict[str, Any]) -> list[Any] | None:
+    args, packed = detail.get("args"), detail.get("packed_args")
+    if not isinstance(args, list) and isinstance(packed, bytes):
+        try:
+            args = decode(packed)
+        except DecodeError:  # such as an enum that is not loaded here
+            return None
+    return args if isinstance(args, list) else None
 
 
 def _loaded_class(name: str) -> type[BaseException] | None:

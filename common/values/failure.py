@@ -31,6 +31,7 @@ from .exception_text import ask, message, notes, plain_text, slot, traceback_tex
 MESSAGE_CHARS_MAX: Final = 8 * 1024
 TRACEBACK_CHARS_MAX: Final = 64 * 1024
 ARGS_MAX: Final = 8
+PACKED_ARGS_BYTES_MAX: Final = 64 * 1024  # as much as a traceback
 TEXT_BYTES_MAX: Final = 4 * TRACEBACK_CHARS_MAX + 16  # of one of its texts, encoded
 
 _PACKAGE: Final = str(Path(os.path.abspath(__file__)).parents[2])
@@ -79,8 +80,7 @@ class Failure:
             return _the_users(frames, on_purpose=issubclass(type(one), TqError))
 
         detail = _own_detail(error)
-        if (args := ask(lambda: _plain_args(error), None)) is not None:
-            detail = {**detail, "args": args}
+        detail = {**detail, **ask(lambda: _arguments(error), {})}
         # The notes of our own errors are made where they are shown.
         if not issubclass(type(error), TqError) and (added := notes(error, MESSAGE_CHARS_MAX)):
             detail = {**detail, "notes": added}
@@ -175,8 +175,9 @@ def _own_detail(error: BaseException) -> dict[str, Any]:
     return ask(lambda: dict(decode(encode(detail), as_is=True)), {})  # a copy: the user's own may change
 
 
-def _plain_args(error: BaseException) -> list[Any] | None:
-    """What the exception was made from, if all of it is plain and small."""
+def _arguments(error: BaseException) -> dict[str, Any]:
+    """What the exception was made from: as ``args`` if all of it is plain and small, else as ``packed_args``, encoded by itself, so
+    that a reader who cannot decode it (an enum that is not loaded there) still reads the failure. Empty for what cannot be sent."""
     args = list(slot(error, "args"))
     if issubclass(type(error), OSError) and len(args) == 2:
         first, second = (vars(OSError)[name].__get__(error) for name in ("filename", "filename2"))
@@ -184,10 +185,13 @@ def _plain_args(error: BaseException) -> list[Any] | None:
             args.append(first)
             if second is not None:  # the fourth is for Windows
                 args += [None, second]
+    if issubclass(type(error), UnicodeEncodeError | UnicodeDecodeError) and len(args[1]) > MESSAGE_CHARS_MAX:
+        args[1] = type(args[1])()  # a whole file; encoding, place and reason say what is wrong
     try:
-        return list(_plain(args))
+        return {"args": list(_plain(args))}
     except ValueError:
-        return None
+        packed = encode(args)
+        return {"packed_args": packed} if len(packed) <= PACKED_ARGS_BYTES_MAX else {}
 
 
 def _plain(values: Sequence[Any]) -> Iterator[Any]:

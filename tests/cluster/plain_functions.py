@@ -64,6 +64,10 @@ def fail() -> None:
     raise RuntimeError(123)  # some comment
 
 
+def fail_with(argument: Any) -> None:
+    raise ValueError(argument)
+
+
 def fail_odd() -> None:
     raise Odd("very", 1)
 

@@ -177,6 +177,9 @@ def test_exceptions_are_of_their_own_class_where_that_can_be_made_safely(executo
     odd = executor.submit(plain.fail_odd).exception(SECONDS)
     assert type(odd) is plain.Odd
     assert odd.args == ("very", 1)
+    fields = executor.submit(plain.fail_with, {"field": "email"}).exception(SECONDS)
+    assert type(fields) is ValueError
+    assert fields.args == ({"field": "email"},)
     coded = executor.submit(plain.fail_coded).exception(SECONDS)
     assert isinstance(coded, tq.TaskError)
     assert (coded.type, str(coded)) == ("plain_functions.Coded", "plain_functions.Coded: code 7")

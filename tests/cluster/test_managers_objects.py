@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import multiprocessing
 import multiprocessing.managers
 import pickle
@@ -64,6 +65,16 @@ def other(manager: Any) -> Any:
     guest: Any = Manager(manager.address, KEY)
     guest.connect()
     return guest
+
+
+@pytest.mark.parametrize("name", [None, "of-keys"])
+@pytest.mark.parametrize("key", [datetime.date(2020, 1, 1), ("a", ("b", 1)), 2**64, frozenset({1})])
+def test_a_key_of_any_type_that_is_not_there_is_a_key_error(manager: Any, name: str | None, key: Any) -> None:
+    scores = manager.dict({"a": 1}) if name is None else manager.dict({"a": 1}, name=name)
+    for ask in (lambda: scores[key], lambda: scores.pop(key)):
+        with pytest.raises(KeyError) as caught:
+            ask()
+        assert caught.value.args == (key,)
 
 
 def test_a_class_is_served_with_its_public_methods_each_call_a_new_object(manager: Any) -> None:

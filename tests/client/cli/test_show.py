@@ -28,3 +28,9 @@ def test_what_a_failure_shows_hides_secrets() -> None:
     shown = str(_failure(Failure("E", "bad", "", dict(LOGIN)).encode()))
     assert "hunter2" not in shown
     assert "anne" in shown
+
+
+def test_arguments_of_an_exception_that_are_no_plain_text_are_not_shown_as_bytes() -> None:
+    body = Failure.of(ValueError({"password": "hunter2"}, 1)).encode()
+    assert "packed_args" in Failure.decode(body).detail
+    assert _failure(body)["detail"] == {}

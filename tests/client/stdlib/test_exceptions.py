@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
+import enum
 import os
+import sys
 from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tq.client.stdlib.exceptions import rebuilt
 from tq.common.domain.model import StateNumber
 from tq.common.errors import InvalidArgument, TaskError
-from tq.common.values.failure import Failure, to_error
+from tq.common.values.failure import MESSAGE_CHARS_MAX, Failure, to_error
 
 
 def travelled(call: Callable[[], object]) -> tuple[BaseException, BaseException]:
@@ -53,17 +58,91 @@ def test_notes_come_along() -> None:
     assert not hasattr(travelled(lambda: fail(ValueError("bad")))[1], "__notes__")
 
 
+class Colour(enum.Enum):
+    RED = 1
+
+
+class Refused(Exception):
+    """Constructed as Exception itself is."""
+
+
+class Text(str):
+    """A subclass, which cannot be sent."""
+
+
 @pytest.mark.parametrize(
     "error",
     [
-        ExceptionGroup("several", [ValueError(1)]),
-        SystemExit(3),
-        KeyboardInterrupt(),
-        ValueError(object()),
+        ValueError({"field": "email", "codes": [1, 2]}),
+        KeyError(datetime.date(2020, 1, 1)),
+        KeyError(("a", ("b", 1))),
+        KeyError(2**64),
+        KeyError(Colour.RED),
+        AssertionError(["a", "b"]),
+        ValueError("x" * 9_000),
         ValueError((1, (2, 3))),
         ValueError(*range(9)),
         ValueError(b"x" * 10_000),
+        RuntimeError({1, 2}, None, Decimal("1.5")),
+        FileNotFoundError(2, "No such file", Path("/nowhere")),
+        Refused({"code": 7}),
     ],
+)
+def test_arguments_of_any_type_that_can_be_sent_come_along(error: Exception) -> None:
+    _, received = travelled(lambda: fail(error))
+    assert type(received) is type(error)
+    assert (received.args, str(received), repr(received)) == (error.args, str(error), repr(error))
+    assert [*map(type, received.args)] == [*map(type, error.args)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError(object()),
+        ValueError("row", object()),
+        KeyError(object()),
+        KeyError(Text("key")),
+        KeyError(frozenset({range(2)})),
+        ValueError({"rows": list(range(100_000))}),
+        ValueError({1: {2: object}}),
+        IndexError(Text("a text of a class of its own")),
+        Refused(object()),
+    ],
+)
+def test_an_exception_whose_arguments_cannot_be_sent_keeps_its_type_and_message(error: Exception) -> None:
+    _, received = travelled(lambda: fail(error))
+    assert type(received) is type(error)
+    assert len(received.args) == 1
+    assert str(received) == str(error)[:MESSAGE_CHARS_MAX]
+    assert type(error).__name__ in str(received.__cause__)
+
+
+def test_text_of_a_whole_file_does_not_keep_an_error_of_unicode_from_its_caller() -> None:
+    raised, received = travelled(lambda: (b"x" * 1_000_000 + b"\xff").decode())
+    assert type(received) is UnicodeDecodeError
+    assert isinstance(raised, UnicodeDecodeError)
+    same = ("encoding", "start", "end", "reason")
+    assert [getattr(received, name) for name in same] == [getattr(raised, name) for name in same]
+    assert received.object == b""
+    assert "in position 1000000" in str(received)
+
+
+def test_arguments_that_cannot_be_read_here_leave_type_message_and_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    try:
+        raise KeyError(Colour.RED)
+    except KeyError as error:
+        body = Failure.of(error).encode()
+    monkeypatch.delattr(sys.modules[__name__], "Colour")  # the program that asks has not loaded the enum
+    received = rebuilt(to_error(StateNumber.FAILED, Failure.decode(body)))
+    assert type(received) is KeyError
+    assert str(received) == "<Colour.RED: 1>"
+    assert "raise KeyError(Colour.RED)" in str(received.__cause__)
+
+
+@pytest.mark.parametrize(
+    "error", [ExceptionGroup("several", [ValueError(1)]), SystemExit(3), KeyboardInterrupt()]
 )
 def test_what_cannot_be_rebuilt_is_a_task_error_with_its_type(error: BaseException) -> None:
     _, received = travelled(lambda: fail(error))
