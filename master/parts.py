@@ -29,6 +29,7 @@ from .locks.events_and_barriers import Barriers, Events
 from .locks.locks import Locks
 from .locks.primitives import Primitives
 from .objects.shared import SharedObjects
+from .observe.attempt_log import AttemptLog
 from .observe.calls import Master, Queues, Workers
 from .observe.last_failures import LastFailures
 from .tasks.attempt_output import AttemptOutput
@@ -43,6 +44,7 @@ from .tasks.scheduled import ScheduledTasks
 from .tasks.subscriptions import Subscriptions
 from .workers.calls import Dispatcher
 from .workers.membership import Membership
+from .workers.membership_log import MembershipLog
 from .workers.orders import Orders
 
 EXPOSED: Final[Mapping[str, type[EngineObject]]] = {
@@ -93,7 +95,11 @@ def _tasks_and_items(core: Core) -> Sequence[Part]:
     numbers = PutNumbers(store.items, agenda)
     items = Items(store, presence, agenda, numbers, is_paused=routes.is_paused, deleted=origins.queue_deleted)
     consumers = Consumers(routes, dispatch, items, origins, presence, core.random_bytes, core.report)
-    membership = Membership(store, routes, leases, completion, presence, agenda, core.close_later)
+    membership_log, attempt_log = MembershipLog(core), AttemptLog(core, routes)
+    completion.unsuccessful.listener = attempt_log.ended
+    membership = Membership(
+        store, routes, leases, completion, presence, agenda, core.close_later, membership_log
+    )
     orders, last_failures = Orders(membership, leases), LastFailures()
     for listener in (
         routes.ended,
@@ -128,6 +134,8 @@ def _tasks_and_items(core: Core) -> Sequence[Part]:
         membership,
         orders,
         last_failures,
+        membership_log,
+        attempt_log,
     ]
 
 

@@ -41,6 +41,7 @@ LOG_LEVELS: Final = {
     "warning": 30,
     "error": 40,
 }  # routine messages of our own programs are of no interest to the user
+RAISED: Final = frozenset({"attempt.failed", "log.left_out"})  # the program itself gets these errors
 
 # Our worker is on this machine and ends with us: a restarted master need not wait long for an old one to reconnect.
 TIMINGS: Final = {"TQ_HEARTBEAT_SECONDS": "1.5", "TQ_LEASE_SECONDS": "5", "TQ_GRACE_SECONDS": "1"}
@@ -153,7 +154,8 @@ class ChildProgram:
         if record["action"] == self._awaited:
             self._started.put(record)
         fields = {name: value for name, value in record.items() if name not in ("time", "level", "action")}
-        log.log(_log_level(record.get("level")), "%s", as_text(str(record["action"]), fields))
+        action = str(record["action"])
+        log.log(_log_level(action, record.get("level")), "%s", as_text(action, fields))
 
 
 class _Program(Protocol):
@@ -309,12 +311,12 @@ def _exit_text(status: int) -> str:
         return f"was killed by signal {-status}"
 
 
-def _log_level(word: object) -> int:
-    return LOG_LEVELS.get(str(word), logging.DEBUG)
+def _log_level(action: str, word: object) -> int:
+    return logging.DEBUG if action in RAISED else LOG_LEVELS.get(str(word), logging.DEBUG)
 
 
 def _log_event(action: str, *, level: str = "info", **fields: object) -> None:
-    log.log(_log_level(level), "%s", as_text(action, fields))
+    log.log(_log_level(action, level), "%s", as_text(action, fields))
 
 
 def own_environment() -> dict[str, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...common.domain.lifecycle import AttemptEnd, next_step
+from ...common.domain.lifecycle import AttemptEnd, NextStep, next_step
 from ...common.domain.model import Delivery, OutcomeNumber, StateNumber, TaskOptions
 from ...common.values.failure import Failure
 from ...common.wire.frames import unpack
@@ -21,6 +21,7 @@ from .routes import Routes
 from .scheduled import ScheduledTasks
 
 RUNNING = int(StateNumber.RUNNING)
+AttemptListener = Callable[[bytes, LeasedAttempt, OutcomeNumber, bytes | None, NextStep], None]
 
 
 class UnsuccessfulAttempts:
@@ -37,6 +38,7 @@ class UnsuccessfulAttempts:
         self._store, self._routes, self._scheduled, self._random = store, routes, scheduled, random
         self._running, self._cancelling = leases.running, leases.cancelling
         self.meters: TaskMeter | None = None
+        self.listener: AttemptListener | None = None
 
     def end(
         self,
@@ -62,6 +64,8 @@ class UnsuccessfulAttempts:
         step = next_step(end, self._random())
         if self.meters is not None:
             self.meters.attempt_ended(held, outcome, step.state)
+        if self.listener is not None:
+            self.listener(id, held, outcome, body, step)
         due = None
         if step.state == StateNumber.SCHEDULED:
             due = now.steady + int(step.delay_seconds * 1000)

@@ -31,6 +31,7 @@ from ..tasks.completion import Completion
 from ..tasks.leases import Leases
 from ..tasks.reports import held_row
 from ..tasks.routes import Capability, CapabilityKey, Routes
+from .membership_log import MembershipLog
 from .worker_info import WorkerInfo
 
 MEMORY_BYTES_MAX: Final = 2**53
@@ -92,9 +93,10 @@ class Membership(Part):
         presence: Presence,
         agenda: Agenda,
         close_later: Callable[[Session, str], None],
+        log: MembershipLog,
     ) -> None:
         self._store, self._routes, self._running, self._completion = store, routes, leases.running, completion
-        self._leases, self._cancelling = leases, leases.cancelling
+        self._leases, self._cancelling, self._log = leases, leases.cancelling, log
         self._presence, self._agenda, self._close_later = presence, agenda, close_later
         self.by_node: dict[bytes, Worker] = {}
         self.by_number: dict[int, Worker] = {}
@@ -155,6 +157,8 @@ class Membership(Part):
         if worker.session is not None and worker.session is not session:
             self._close_later(worker.session, "the same worker connected again")
             _unpark_leases(worker)
+        if worker.session is not session:
+            self._log.joined(session, info, again=worker.info is not None and not worker.has_left)
         worker.info, worker.session, worker.presence, worker.since = info, session, presence, now.steady
         self._agenda.set(self, session.node, None)
         worker.draining = worker.has_left = False
@@ -219,6 +223,7 @@ class Membership(Part):
         self._completion.hand_back(dict.fromkeys(mine), now)
         worker.session = worker.orders_call = None
         worker.has_left = True
+        self._log.left(worker.node, worker.info)
         self._presence.leave(worker.presence)
         self._forget_later(worker)
 
@@ -268,6 +273,7 @@ class Membership(Part):
         suspects, and only the one that runs when the next worker dies is charged again.
         """
         mine = [(id, held) for id, held in self._running.items() if held.worker == worker.number]
+        self._log.lost(worker.node, worker.info, len(mine))
         spared = [id for id, held in mine if held.suspect and id not in worker.starting]
         worker.starting.clear()
         self._completion.hand_back(dict.fromkeys(spared), now)

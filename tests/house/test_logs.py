@@ -20,7 +20,7 @@ ACTION: Final = re.compile(r"[a-z]+\.[a-z_]+")
 HANDED: Final = {
     ("common/runtime/callbacks.py", "f'{program}.out_of_memory'"): "common/runtime/callbacks.py",
     ("common/runtime/callbacks.py", "f'{program}.bug'"): "common/runtime/callbacks.py",
-    ("master/net/rejections.py", "self._action"): "master/net/context.py",
+    ("common/runtime/limited_log.py", "self._action"): "common/runtime/limited_log.py",
     ("worker/agent/watchdog.py", "ACTIONS[why]"): "worker/agent/watchdog.py",
     ("worker/pools/thread_worker.py", "action"): "worker/supervisor/supervisor.py",
 }
@@ -74,14 +74,14 @@ def test_every_action_that_is_logged_has_a_sentence(texts: dict[str, str]) -> No
 def test_every_sentence_belongs_to_an_action_that_is_logged(texts: dict[str, str]) -> None:
     named = {action for text in texts.values() for action in logged(text)[0]}
     handed = {action for name in HANDED.values() for action in strings(parsed(texts[name]))}
-    rejections = {
+    limited = {
         node.args[1].value
         for text in texts.values()
         for node in nodes(parsed(text))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "RejectionLog"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("LimitedLog", "RejectionLog")
         if isinstance(node.args[1], ast.Constant)
     }
-    assert SENTENCES.keys() - named - handed - rejections == set()
+    assert SENTENCES.keys() - named - handed - limited == set()
 
 
 def test_an_action_that_a_call_does_not_name_is_named_in_a_file_that_is_known(texts: dict[str, str]) -> None:

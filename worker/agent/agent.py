@@ -59,6 +59,7 @@ class Agent:
         )
         self.connected = self.draining = False
         self.on_ended: Callable[[Job, int, bytes | None, float], None] | None = None
+        self.on_unsuccessful: Callable[[Job, int, bytes | None], None] | None = None
 
     # the connection
 
@@ -250,6 +251,8 @@ class Agent:
     ) -> None:
         if self.on_ended is not None:
             self.on_ended(job, outcome, body, seconds)
+        if outcome and self.on_unsuccessful is not None:
+            self.on_unsuccessful(job, outcome, body)
         row = ReportRow(job.id, job.attempt, job.lease, int(outcome), body, started, seconds, after)
         self.outbox.put(job.key, row, blobs)
 

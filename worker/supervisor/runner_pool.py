@@ -16,6 +16,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
+from ...common.domain.ids import show_id
 from ...common.runtime.callbacks import WORKER, contained, report_bug
 from ...common.runtime.config import WorkerSettings
 from ...common.wire.protocol import Request
@@ -152,7 +153,8 @@ class RunnerPool:
             job = self.agent.children.last_begun(child.number, unread)
             death = self._examiner.examined(death, "" if job is None else self._observer.last_lines(job))
             if not child.is_retired:
-                self._report("child.died", level="warning", pid=child.pid, how=str(death))
+                of = {} if job is None else {"task": show_id(job.id), "name": job.name, "attempt": job.number}
+                self._report("child.died", level="warning", pid=child.pid, how=str(death), **of)
             self.agent.child_died(child.number, death, unread, self._now())
         else:
             self._failed_starts += 1

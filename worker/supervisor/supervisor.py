@@ -32,6 +32,7 @@ from ..agent.announcement import announcement
 from ..agent.outbox import BODY_BYTES_MAX
 from ..pools.interface import MakeRunner
 from ..pools.process import ChildHandle
+from .attempt_log import WorkerAttemptLog
 from .event_pipe import EventPipe
 from .master_calls import MasterCalls
 from .master_connection import MasterConnection
@@ -73,6 +74,7 @@ class Supervisor:
         limits_memory = settings.max_memory_per_child > 0
         self._ticker = Ticker(agent, self.runners, report, ended, after, limits_memory=limits_memory)
         self.runners.agent = self.calls.agent = agent
+        agent.on_unsuccessful = WorkerAttemptLog(report, self._loop)
         self.runners.tick_soon = self._ticker.soon
 
     def watch(self, event_pipe: EventPipe | None) -> None:

@@ -30,7 +30,9 @@ _OUTCOMES: Final[dict[str, tuple[str, str, bool]]] = {
 _FAILED: Final = ("✗", "bold red", True)
 _SPEAKERS: Final = {"master": "magenta", "worker": "cyan", "dev": "bold"}
 # Events that the task's own line, or another line of tq dev, shows already.
-_KNOWN_BETTER: Final = frozenset({"task.timeout", "task.cancelled", "child.died", "master.stopped"})
+_KNOWN_BETTER: Final = frozenset(
+    {"attempt.failed", "log.left_out", "task.timeout", "task.cancelled", "child.died", "master.stopped"}
+)
 
 
 class _SurvivingConsole(CleanConsole):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tq.master.net.rejections import LINES_AT_ONCE, SECONDS_A_LINE, RejectionLog
+from tq.common.runtime.limited_log import LINES_AT_ONCE, SECONDS_A_LINE
+from tq.master.net.rejections import RejectionLog
 
 NOW = 1_000.0
 
