@@ -97,7 +97,7 @@ class Local(Executor):
         return any(row[state] for row in self._app.call(("get_queues",), "list") for state in UNFINISHED)
 
     def _send(self, remote: RemoteFunction, work: Work) -> TaskFuture[Any]:
-        self._check_limit(remote.name, remote.choice.options.timeout)
+        self._check_limit(remote.kind.name, remote.kind.choice.options.timeout)
         return super()._send(remote, work)
 
     def _check_limit(self, what: str, timeout: object) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from ...common.contract.rows import all_from_wire
 from ...common.contract.tasks import StateRow
-from ...common.domain.ids import new_ids, show_id
+from ...common.domain.ids import show_id
 from ...common.domain.model import StateNumber
 from ...common.errors import InvalidArgument, TaskError, TqError
 from ...common.values.blob import Blob
@@ -60,11 +60,11 @@ Work = tuple[bytes, list[Blob]]
 class TaskFuture(Future[T]):
     """A standard Future that knows its task. ``cancel`` and ``running`` ask the master, which takes a round trip."""
 
-    def __init__(self, session: ClientSession, submissions: SubmissionQueue) -> None:
+    def __init__(self, session: ClientSession, submissions: SubmissionQueue, task: bytes) -> None:
         super().__init__()
         self._session, self._submissions = session, submissions
         self._begun = False  # guarded: set_running_or_notify_cancel was called, which may be done once
-        self.task = new_ids()
+        self.task = task
 
     @property
     def task_id(self) -> str:
@@ -248,9 +248,9 @@ class Executor(StandardExecutor):
             self._submissions.join()
 
     def _send(self, remote: RemoteFunction, work: Work) -> TaskFuture[Any]:
-        future: TaskFuture[Any] = TaskFuture(self._app.session, self._submissions)
+        future: TaskFuture[Any] = TaskFuture(self._app.session, self._submissions, remote.kind.ids.take_one())
         payload, blobs = work
-        self._submissions.send(remote.name, remote.choice, payload, future, blobs)
+        self._submissions.send(remote.kind, payload, future, blobs)
         return future
 
     def _cancel(self, futures: Iterable[TaskFuture[Any]]) -> None:

@@ -23,7 +23,6 @@ from itertools import islice
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-from ...common.domain.ids import new_ids
 from ...common.values.codec import encode_chunk
 from ..core.fork import in_child
 from .pool_results import DISCARDED, ChunkResult, IMapIterator
@@ -118,7 +117,7 @@ class Feeder:
         self, remote: RemoteFunction, payload: Callable[[list[Blob]], bytes], result: Result
     ) -> None:
         """Send a single call at once. If it cannot be sent, the error becomes its result."""
-        self._send(remote, ChunkResult(self._session, new_ids(), result, 0), payload)
+        self._send(remote, ChunkResult(self._session, remote.kind.ids.take_one(), result, 0), payload)
 
     def close(self) -> None:
         """Accept no more: when everything is sent, the submission queue is closed."""
@@ -187,7 +186,8 @@ class Feeder:
                 chunk = list(islice(feed.items, feed.size))
                 if not chunk:
                     break
-                chunk_result = ChunkResult(self._session, new_ids(), feed.result, feed.sent)
+                id = feed.remote.kind.ids.take_one()
+                chunk_result = ChunkResult(self._session, id, feed.result, feed.sent)
                 payload = partial(encode_chunk, chunk, star=feed.star, first=feed.sent * feed.size)
                 self._send(feed.remote, chunk_result, payload)
                 feed.sent += 1
@@ -205,7 +205,7 @@ class Feeder:
     ) -> None:
         try:
             blobs: list[Blob] = []
-            self._submissions.send(remote.name, remote.choice, payload(blobs), chunk_result, blobs)
+            self._submissions.send(remote.kind, payload(blobs), chunk_result, blobs)
         except Exception as error:  # an unsendable value, or no address: it becomes the chunk's result
             chunk_result.give_up(_terminated() if self._terminated else error)
         if self._terminated:

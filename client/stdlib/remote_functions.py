@@ -12,6 +12,7 @@ from ...common.domain.context import is_importing
 from ...common.errors import Forbidden, TqError
 from ...common.values.codec import encode_call
 from ..tasks.definition import Definition
+from ..tasks.kinds import TaskKind, TaskKinds
 from ..tasks.options import Choice, choose
 from .exceptions import as_broken_cluster, no_worker_runs
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 class RemoteFunction:
     """One callable with the options of its tasks."""
 
-    def __init__(self, definition: Definition, choice: Choice) -> None:
-        self.name, self.choice = definition.name, choice
+    def __init__(self, definition: Definition, kind: TaskKind) -> None:
+        self.kind = kind
         try:
             self._arguments = definition.arguments
         except ValueError:  # a builtin without a signature: the worker checks the arguments
@@ -65,19 +66,19 @@ class RemoteFunctions:
         offer = getattr(function, "__tq_task__", None)
         if isinstance(offer, NamedCallable):
             base = Choice(offer.queue, offer.options, offer.options.to_wire())
-            remote = RemoteFunction(Definition(offer.function, offer.name), choose(self._options, base))
+            definition, choice = Definition(offer.function, offer.name), choose(self._options, base)
         else:
-            remote = RemoteFunction(Definition(function, None), self._choice)
+            definition, choice = Definition(function, None), self._choice
+        name, queue = definition.name, choice.queue
         if is_importing():
             raise RuntimeError(
                 "a worker imports this module to run its functions, and the import submits work; "
                 "put what starts the work under `if __name__ == '__main__':`"
             )
-        name, queue = remote.name, remote.choice.queue
         try:
             serving = from_wire(Serving, self._session.ask(("get_workers",), "serving", queue, name))
         except TqError as error:
             raise as_broken_cluster(error) from error
         if serving.connected and not serving.able:
             raise Forbidden(no_worker_runs(name, queue, serving.connected))
-        return remote
+        return RemoteFunction(definition, self._session.part(TaskKinds).of(name, choice))

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from ...common.values.blob import Blob
     from ..core.session import ClientSession
-    from ..tasks.options import Choice
+    from ..tasks.kinds import TaskKind
 
 UNREACHABLE_SECONDS_MAX: Final = 300.0  # a master's restart, an upgrade or a reboot of its host take less
 IDLE_CHECK_SECONDS: Final = 5.0  # without an outcome, before a check whether one can come
@@ -86,9 +86,7 @@ class SubmissionQueue:
         self._events: SimpleQueue[Any] = SimpleQueue()  # rows; (ids, error); None: check whether all is done
         self._buffer = SubmitBuffer(self._session, self._events)
 
-    def send(
-        self, name: str, choice: Choice, payload: bytes, receiver: Receiver, blobs: Sequence[Blob] = ()
-    ) -> None:
+    def send(self, kind: TaskKind, payload: bytes, receiver: Receiver, blobs: Sequence[Blob] = ()) -> None:
         """Submit a task. ``blobs``: named by the payload; their content is uploaded first, in this thread.
 
         Raises RuntimeError once closed, InvalidArgument without an address or key, and the errors of an upload.
@@ -104,9 +102,9 @@ class SubmissionQueue:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="tq-submissions", daemon=True)
                 self._thread.start()
-        self._last = name, choice.queue
+        self._last = kind.name, kind.choice.queue
         buffer = self._buffer
-        buffer.unsent.append((name, choice, id, payload, blobs))
+        buffer.unsent.append((kind, id, payload, blobs))
         if not buffer.is_due:
             buffer.schedule(link)
 

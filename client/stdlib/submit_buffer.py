@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from ..blobs.blobs import Named
     from ..core.io_thread import ClientLink
     from ..core.session import ClientSession
-    from ..tasks.options import Choice
+    from ..tasks.kinds import TaskKind
 
-    PendingTask = tuple[str, Choice, bytes, bytes, Sequence[Blob]]
-    """Callable, options, id, payload, and the blobs that it names. A plain tuple: there is one for every task."""
+    PendingTask = tuple[TaskKind, bytes, bytes, Sequence[Blob]]
+    """Kind, id, payload, and the blobs that it names. A plain tuple: there is one for every task."""
 
 CHUNK_BLOBS: Final = 1_000  # named by the tasks of one call
 CALLS_UNDER_WAY: Final = (
@@ -86,7 +86,7 @@ class SubmitBuffer:
     def fail_unsent(self, error: TqError) -> None:
         """Fail all gathered tasks instead of sending them."""
         self.is_due = False
-        if lost := [id for _, _, id, _, _ in self._take_unsent()]:
+        if lost := [id for _, id, _, _ in self._take_unsent()]:
             self._events.put((lost, error))
 
     # the I/O thread
@@ -95,11 +95,11 @@ class SubmitBuffer:
         if len(self._under_way) >= CALLS_UNDER_WAY and not at_once:
             return  # still due: the next answer comes back here
         self.is_due = False
-        for name, choice, tasks, named in _calls(self._take_unsent()):
+        for kind, tasks, named in _calls(self._take_unsent()):
             ids = [task[0] for task in tasks]
             batch = _SubmitBatch(self._events, ids)
             self._under_way.add(batch)
-            stored = submit_many(self._session, name, choice, tasks, ids, batch, link, named)
+            stored = submit_many(self._session, kind.name, kind.choice, tasks, ids, batch, link, named)
             stored.add_done_callback(partial(self._answered, link, batch))
 
     def _answered(self, link: ClientLink, batch: _SubmitBatch, stored: Future[Any]) -> None:
@@ -120,29 +120,28 @@ class SubmitBuffer:
                 yield self.unsent.popleft()
 
 
-def _calls(pending: Iterable[PendingTask]) -> Iterator[tuple[str, Choice, list[list[bytes]], Named]]:
+def _calls(pending: Iterable[PendingTask]) -> Iterator[tuple[TaskKind, list[list[bytes]], Named]]:
     """Group tasks into submit calls, in order. Tasks with blobs get calls of their own: the content may be missing on the
     master, and a call is refused as a whole."""
-    of_name, of_choice = "", None
+    of_kind: TaskKind | None = None
     tasks: list[list[bytes]] = []
     named: Named = {}
     size = blobs_named = 0
-    for name, choice, id, payload, blobs in pending:
+    for kind, id, payload, blobs in pending:
         size += len(payload)
         blobs_named += len(blobs)
-        if of_choice is not None and (
+        if of_kind is not None and (
             len(tasks) >= CHUNK_TASKS
             or size > CHUNK_BYTES
             or blobs_named > CHUNK_BLOBS
-            or name != of_name
-            or (choice is not of_choice and choice != of_choice)
+            or kind is not of_kind
             or bool(blobs) != bool(named)
         ):
-            yield of_name, of_choice, tasks, named
+            yield of_kind, tasks, named
             tasks, named, size, blobs_named = [], {}, len(payload), len(blobs)
-        of_name, of_choice = name, choice
+        of_kind = kind
         tasks.append([id, payload])
         if blobs:
             named[id] = list(blobs)
-    if of_choice is not None:
-        yield of_name, of_choice, tasks, named
+    if of_kind is not None:
+        yield of_kind, tasks, named

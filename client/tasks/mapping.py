@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 
-from ...common.domain.ids import new_ids
+from ...common.domain.ids import IdSource, consecutive_ids
 from ...common.values.codec import encode_call
 from ..blobs.blobs import SessionBlobs
 from .definition import Definition
@@ -81,6 +81,7 @@ class _MapSubmission:
     def __init__(self, session: ClientSession, definition: Definition, choice: Choice, single: bool) -> None:
         self._session, self._link, self._single = session, session.link, single
         self._definition, self._choice = definition, choice
+        self._ids = IdSource()  # its own: tasks of others do not come in between
         self._box = OutcomeBox()
         self._room = max(0, WATCHED_TASKS_MAX - self._link.watched_tasks)
         self.handles: Handles[Any] = Handles(session, box=self._box, link=self._link)
@@ -104,14 +105,20 @@ class _MapSubmission:
             if payloads and (
                 size > CHUNK_BYTES or len(payloads) >= CHUNK_TASKS or blobs_bytes > CHUNK_BLOB_BYTES
             ):
-                yield _with_ids(payloads, named)
+                yield self._with_ids(payloads, named)
                 payloads, named, size, blobs_bytes = [], {}, len(payload), 0
             if met:
                 named[len(payloads)], met = met, []
                 blobs_bytes += sum(blob.size for blob in named[len(payloads)])
             payloads.append(payload)
         if payloads:
-            yield _with_ids(payloads, named)
+            yield self._with_ids(payloads, named)
+
+    def _with_ids(self, payloads: list[bytes], named: dict[int, list[Blob]]) -> tuple[Tasks, Named]:
+        ids = consecutive_ids(self._ids.take(len(payloads)), len(payloads))
+        return list(map(list, zip(ids, payloads, strict=True))), {
+            ids[place]: blobs for place, blobs in named.items()
+        }
 
     def send(self, tasks: Tasks, named: Named) -> Iterator[Future[Any]]:
         """Start a call; yields the earlier calls that must finish before the next may start."""
@@ -133,11 +140,6 @@ class _MapSubmission:
         self.handles.submitted(ids, len(ids) if watch else 0)
         while len(self.under_way) >= CALLS_UNDER_WAY:
             yield self.under_way.popleft()
-
-
-def _with_ids(payloads: list[bytes], named: dict[int, list[Blob]]) -> tuple[Tasks, Named]:
-    tasks = [[id, payload] for id, payload in zip(new_ids.many(len(payloads)), payloads, strict=True)]
-    return tasks, {tasks[place][0]: blobs for place, blobs in named.items()}
 
 
 def _all_of(named: Named) -> list[Blob]:

@@ -19,6 +19,7 @@ from ...common.domain.callables import NamedCallable
 from ...common.errors import InvalidArgument
 from .definition import Definition
 from .handle import Handle, submit_one
+from .kinds import TaskKind, TaskKinds
 from .options import Choice, Options, choose
 from .submission import open_batch
 
@@ -41,6 +42,7 @@ class Submitter(Generic[P, R]):
         self, session: ClientSession, definition: Definition, choice: Choice, key: str | None = None
     ) -> None:
         self._session, self._definition, self._choice, self._key = session, definition, choice, key
+        self._known_kind: TaskKind | None = None
 
     def __repr__(self) -> str:
         function = self._definition.function
@@ -125,7 +127,6 @@ class Submitter(Generic[P, R]):
 
     def _encoded(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, bytes, list[Blob]]:
         """The id and payload of a task, and the blobs that it names."""
-        from ...common.domain.ids import key_id, new_ids
         from ...common.values.codec import encode_call
 
         arguments = self._definition.arguments
@@ -135,8 +136,22 @@ class Submitter(Generic[P, R]):
         else:
             args, kwargs = arguments.fit(args, kwargs)
             payload = encode_call(args, kwargs, arguments.names, blobs)
-        id = new_ids() if self._key is None else key_id(self._choice.queue, self._definition.name, self._key)
-        return id, payload, blobs
+        return self._new_id(), payload, blobs
+
+    def _new_id(self) -> bytes:
+        if self._key is None:
+            return self._kind.ids.take_one()
+        from ...common.domain.ids import key_id
+
+        return key_id(self._choice.queue, self._definition.name, self._key)
+
+    @property
+    def _kind(self) -> TaskKind:
+        """Looked up at the first submit: before that, the function may have no name."""
+        kind = self._known_kind
+        if kind is None:
+            kind = self._known_kind = self._session.part(TaskKinds).of(self._definition.name, self._choice)
+        return kind
 
     @property
     def parts(self) -> tuple[Definition, Choice]:

@@ -1,10 +1,22 @@
 """Task ids: UUIDs (RFC 9562) made by the client, of version 7, in order of time; or of version 8, computed from a key.
 
+::
+
+    bits   48                   4   12      2   30       32
+           time, milliseconds   7   shard   2   random   place
+
+Ids are drawn in blocks of consecutive ones: the i-th id of a block is its first one + i, which changes nothing but the
+place. Who submits many tasks of one kind can so name them all by the first id and their number. The shard is 0 until a
+cluster has several.
+
 An id that is computed can be computed by others. So it depends on its queue, and only a key that may use the queue can take
 it::
 
-    id    = ff ff ff ff, then SHA-256 of (queue, task, proof), cut to the rest of a UUID of version 8
+    id    = ff ff ff ff, then SHA-256 of (queue, task, proof), cut to the rest of a UUID of version 8, with shard 0
     proof = SHA-256 of the key, which travels with the submit: the master computes the id again
+
+Invariants: 1. no id is drawn twice, by any thread, or on either side of a fork; 2. each block begins after the end of
+the one before, whatever the clock does; 3. the ids of a block differ in their place alone.
 """
 
 from __future__ import annotations
@@ -14,78 +26,119 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from struct import iter_unpack, pack
 from typing import Final
 from uuid import UUID
 
 from ..errors import InvalidArgument, NotSerializable
 from ..values.brief import brief
+from .model import TASK_ID_BYTES
 
+PLACE_BITS: Final = 32
+BLOCK_IDS: Final = 1 << 20  # in one block: a place has room for them behind nearly every random start
+BLOCK_SECONDS: Final = 2.0  # for which ids are taken from a block: the time in them is wrong by no more
+
+_PLACE_MASK: Final = (1 << PLACE_BITS) - 1
 _VERSION_7, _VERSION_8, _VARIANT = 0x7 << 76, 0x8 << 76, 0x2 << 62
-_COUNTER_BITS = 74  # below the timestamp, without version and variant
-_RANDOM_BYTES = (
-    4096  # drawn at once: every draw lets the other threads of a busy program in, which costs more than an id
-)
+_SHARD_MASK: Final = 0xFFF << 64
+_BELOW_SHARD_BITS: Final = 62  # random and place
 
 
 class IdMaker:
-    """Ids in strictly increasing order within the process, whatever the clock does. Thread-safe.
+    """Draws blocks of ids, in strictly increasing order within the process, whatever the clock does. Thread-safe.
 
-    A new millisecond starts at a random point of the lower half of the counter; within it, and when the
-    clock stands or goes back, the counter steps on by a random amount, so that ids cannot be guessed.
+    In a new millisecond a block starts at a random point of the lower half of what there is; within it, and when the clock
+    stands or goes back, at a random distance from the end of the last block, so that a block cannot be guessed from
+    another.
     """
 
     def __init__(self) -> None:
-        self._last_ms = 0
-        self._counter = 0
-        self.reset()
+        self._last_ms = self._end = 0
+        self.generation = 0  # of processes: a block that was drawn before a fork is the parent's
+        self.lock = threading.Lock()  # guards this, and the blocks of all sources
 
     def reset(self) -> None:
-        """In a child after a fork: what was drawn is the parent's, which would make the same ids of it."""
-        self._lock = threading.Lock()
-        self._drawn, self._used = b"", 0  # guarded, as are the two above
+        """In a child after a fork: the parent continues where it was, so continue elsewhere."""
+        self.lock = threading.Lock()
+        self.generation += 1
+        # As if the clock had stood still in a millisecond that is used up: the next block starts at a point of its own.
+        self._end = 1 << _BELOW_SHARD_BITS
 
     def __call__(self) -> bytes:
+        """An id of no block."""
         return self.many(1)[0]
 
     def many(self, count: int) -> list[bytes]:
-        """``count`` ids in order."""
-        with self._lock:
-            now_ms = time.time_ns() // 1_000_000
-            if now_ms > self._last_ms:
-                self._last_ms = now_ms
-                self._counter = self._random(9) >> 1
-            ids = []
-            for _ in range(count):
-                step = self._random(4) + 1
-                self._counter += step
-                if self._counter >> _COUNTER_BITS:
-                    self._last_ms += 1
-                    self._counter = step
-                ids.append(_shape(self._last_ms, self._counter))
-            return ids
+        """``count`` ids in order, those of each BLOCK_IDS consecutive."""
+        ids: list[bytes] = []
+        while len(ids) < count:
+            size = min(BLOCK_IDS, count - len(ids))
+            with self.lock:
+                first = self.block(size)
+            ids += consecutive_ids(first, size)
+        return ids
 
-    def _random(self, size: int) -> int:
-        """A random number of so many bytes, each of which is used once."""
-        start = self._used
-        self._used += size
-        if self._used > len(self._drawn):
-            self._drawn, start, self._used = os.urandom(_RANDOM_BYTES), 0, size
-        return int.from_bytes(self._drawn[start : self._used], "big")
+    def block(self, size: int) -> int:
+        """The first of ``size`` consecutive ids, at most BLOCK_IDS, as a number. The caller holds the lock."""
+        drawn = int.from_bytes(os.urandom(8), "big")
+        now_ms = time.time_ns() // 1_000_000
+        if now_ms > self._last_ms:
+            self._last_ms, start = now_ms, drawn >> 3
+        else:
+            start = self._end + 1 + (drawn & _PLACE_MASK)
+        if start + 2 * size >> _BELOW_SHARD_BITS:
+            self._last_ms, start = self._last_ms + 1, drawn >> 3
+        if (start & _PLACE_MASK) + size > _PLACE_MASK:
+            start += size  # past the end of the places: the block has room at their beginning
+        self._end = start + size
+        return int.from_bytes(_shape(self._last_ms, start), "big")
 
 
-def _shape(timestamp_ms: int, counter: int) -> bytes:
-    high, low = counter >> 62, counter & ((1 << 62) - 1)
-    return (timestamp_ms << 80 | _VERSION_7 | high << 64 | _VARIANT | low).to_bytes(16, "big")
+def _shape(timestamp_ms: int, below_shard: int) -> bytes:
+    return (timestamp_ms << 80 | _VERSION_7 | _VARIANT | below_shard).to_bytes(TASK_ID_BYTES, "big")
 
 
 def id_of_moment(timestamp_ms: int, random_bytes: Callable[[int], bytes]) -> bytes:
     """An id where time and randomness are handed in: for what the master makes itself."""
-    return _shape(timestamp_ms, int.from_bytes(random_bytes(9), "big") >> 1)
+    return _shape(timestamp_ms, int.from_bytes(random_bytes(8), "big") >> 2)
 
 
 new_ids = IdMaker()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=new_ids.reset)
+
+
+class IdSource:
+    """Ids of one kind of tasks, each following the one before until their block ends: after BLOCK_IDS, after BLOCK_SECONDS,
+    or in a forked child. Thread-safe. ``clock``: seconds that only grow."""
+
+    def __init__(self, maker: IdMaker = new_ids, clock: Callable[[], float] = time.monotonic) -> None:
+        self._maker, self._clock = maker, clock
+        self._next = self._left = self._generation = 0
+        self._until = 0.0
+
+    def take(self, count: int = 1) -> int:
+        """The first of ``count`` consecutive ids, at most BLOCK_IDS, as a number."""
+        maker = self._maker
+        with maker.lock:
+            now = self._clock()
+            if count > self._left or now > self._until or self._generation != maker.generation:
+                self._next, self._left = maker.block(BLOCK_IDS), BLOCK_IDS
+                self._until, self._generation = now + BLOCK_SECONDS, maker.generation
+            first = self._next
+            self._next += count
+            self._left -= count
+            return first
+
+    def take_one(self) -> bytes:
+        return self.take().to_bytes(TASK_ID_BYTES, "big")
+
+
+def consecutive_ids(first: int, count: int) -> list[bytes]:
+    """``count`` ids of one block from ``first`` on."""
+    before, place = (first >> PLACE_BITS).to_bytes(TASK_ID_BYTES - 4, "big"), first & _PLACE_MASK
+    places = pack(f">{count}I", *range(place, place + count))
+    return [before + last for (last,) in iter_unpack("4s", places)]
 
 
 COMPUTED: Final = b"\xff" * 4  # how computed ids begin, and no others: as a time it is the year 10889
@@ -114,8 +167,8 @@ def id_of_proof(queue: str, task_name: str, proof: bytes) -> bytes:
     text = f"{len(queue)}:{queue}{len(task_name)}:{task_name}".encode()
     digest = hashlib.sha256(b"tq1 task id" + text + proof).digest()
     number = int.from_bytes(COMPUTED + digest[: 16 - len(COMPUTED)], "big")
-    number = number & ~(0xF << 76) & ~(0x3 << 62) | _VERSION_8 | _VARIANT
-    return number.to_bytes(16, "big")
+    number = number & ~(0xF << 76) & ~_SHARD_MASK & ~(0x3 << 62) | _VERSION_8 | _VARIANT
+    return number.to_bytes(TASK_ID_BYTES, "big")
 
 
 def proofs(ids: Iterable[bytes]) -> list[list[bytes]]:

@@ -24,7 +24,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
-from ....common.domain.ids import new_ids
+from ....common.domain.ids import PLACE_BITS, new_ids
 from ....common.errors import InvalidArgument
 
 VERSION: Final = 1
@@ -52,14 +52,11 @@ def item_digest(raw: bytes) -> int:
     return int.from_bytes(blake2b(raw, digest_size=4).digest(), "big") >> 1 or 1
 
 
-def line_id(run: bytes, number: int, raw: bytes) -> bytes:
-    """The id of a line's task: a UUID of version 8. In order of lines, which the master's index likes."""
-    digest = int.from_bytes(blake2b(raw, key=run, digest_size=4).digest(), "big") & 0xFFFFFFF
-    low = (number & 0x3FFFFFFFF) << 28 | digest
-    mark = int.from_bytes(run[14:16], "big") & 0xFFF
-    return (int.from_bytes(run[:6], "big") << 80 | 0x8 << 76 | mark << 64 | 0x2 << 62 | low).to_bytes(
-        16, "big"
-    )
+def line_id(run: bytes, number: int) -> bytes:
+    """The id of a line's task: a UUID of version 8. Those of neighbouring lines are consecutive; see common/domain/ids.py."""
+    mark = int.from_bytes(blake2b(run, digest_size=4).digest(), "big") >> 2
+    below_shard = mark << PLACE_BITS | number & 0xFFFFFFFF
+    return (int.from_bytes(run[:6], "big") << 80 | 0x8 << 76 | 0x2 << 62 | below_shard).to_bytes(16, "big")
 
 
 class Finished:

@@ -195,7 +195,7 @@ class Run:
             again = self._retry_failed and not finished.succeeded(number)
             if not again:
                 return
-        entry = WindowEntry(item, line_id(self._run_id, number, item.raw), len(item.raw), retry=again)
+        entry = WindowEntry(item, line_id(self._run_id, number), len(item.raw), retry=again)
         error = item.error
         if not error:
             try:

@@ -6,6 +6,7 @@ from typing import cast
 
 from tq.client.core.session import ClientSession
 from tq.client.stdlib.submission_queue import SubmissionQueue
+from tq.client.tasks.kinds import TaskKind
 from tq.client.tasks.options import choose
 from tq.common.contract.tasks import OutcomeRow
 from tq.common.errors import StoreError, Unreachable
@@ -22,12 +23,12 @@ class Harness:
     def __init__(self) -> None:
         self.link = ManualLink()
         self.submissions = SubmissionQueue(cast(ClientSession, self.link))
-        self._choice = choose({})
+        self._kind = TaskKind("m:f", choose({}))
 
     def send(self, count: int) -> list[bytes]:
         receivers = [Receiver() for _ in range(count)]
         for receiver in receivers:
-            self.submissions.send("m:f", self._choice, b"payload", receiver)
+            self.submissions.send(self._kind, b"payload", receiver)
         self.link.turn()
         return [receiver.task for receiver in receivers]
 
@@ -39,7 +40,7 @@ class Harness:
 
 def test_blobs_are_uploaded_before_their_task_is_sent() -> None:
     harness = Harness()
-    harness.submissions.send("m:f", choose({}), b"payload", receiver := Receiver(), [BLOB])
+    harness.submissions.send(TaskKind("m:f", choose({})), b"payload", receiver := Receiver(), [BLOB])
     assert harness.link.uploads == [[BLOB]]
     assert harness.link.calls == []
     harness.link.turn()

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from tq.client.core.session import ClientSession
 from tq.client.stdlib.submit_buffer import CHUNK_BLOBS, SubmitBuffer
+from tq.client.tasks.kinds import TaskKind
 from tq.client.tasks.options import choose
 from tq.common.domain.ids import new_ids
 from tq.common.errors import StoreError, Unreachable
@@ -23,12 +24,12 @@ class Harness:
     def __init__(self) -> None:
         self.link, self.events = ManualLink(), SimpleQueue[Any]()
         self.buffer = SubmitBuffer(cast(ClientSession, self.link), self.events)
-        self._choice = choose({})
+        self._kind = TaskKind("m:f", choose({}))
 
     def send(self, *tasks: list[Blob]) -> list[bytes]:
         ids = [new_ids() for _ in tasks]
         for id, blobs in zip(ids, tasks, strict=True):
-            self.buffer.unsent.append(("m:f", self._choice, id, b"payload", blobs))
+            self.buffer.unsent.append((self._kind, id, b"payload", blobs))
             if not self.buffer.is_due:
                 self.buffer.schedule(cast(Any, self.link))
         self.link.turn()

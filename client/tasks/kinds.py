@@ -1,0 +1,44 @@
+"""Kinds of tasks: one callable with one set of options. Tasks of one kind that are submitted one after the other have
+consecutive ids, also when submits of other kinds come in between.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+from ...common.domain.ids import IdSource
+
+if TYPE_CHECKING:
+    from ...common.domain.model import TaskOptions
+    from ..core.session import ClientSession
+    from .options import Choice
+
+KINDS_MAX: Final = 1_000  # remembered; one that was forgotten continues with other ids
+
+
+class TaskKind:
+    """Compared by identity: a session has one object for each kind."""
+
+    __slots__ = ("choice", "ids", "name")
+
+    def __init__(self, name: str, choice: Choice) -> None:
+        self.name, self.choice = name, choice
+        self.ids = IdSource()
+
+
+class TaskKinds:
+    """The kinds that a session has submitted lately. Thread-safe."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self._lock = threading.Lock()  # guards what follows; a forked child has a registry of its own
+        self._known: dict[tuple[str, str, TaskOptions], TaskKind] = {}
+
+    def of(self, name: str, choice: Choice) -> TaskKind:
+        key = (name, choice.queue, choice.options)
+        with self._lock:
+            kind = self._known.pop(key, None) or TaskKind(name, choice)
+            self._known[key] = kind  # at the end: the kind that was used least lately is forgotten first
+            if len(self._known) > KINDS_MAX:
+                del self._known[next(iter(self._known))]
+        return kind
