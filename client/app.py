@@ -51,14 +51,35 @@ class TaskDecorator(Protocol):
 
 
 class App:
-    """The entry point of tq.
+    """The entry point of tq: defines tasks, submits them and finds them again.
 
-    ``url``: ``tq://host:5000``; ``authkey``: a join token or the master's authkey. An address or key that is not given is
-    looked up: a ``tq dev`` running in the current directory, TQ_URL and TQ_AUTHKEY, then ``tq/url`` and ``tq/client.key``
-    in the user's configuration directory. ``role``: the role of the key (``client``, ``viewer`` or ``admin``).
-    ``connect_timeout``: seconds that the first connection may take (TQ_CONNECT_TIMEOUT, 10); later reconnects are tried
-    without end, within the timeouts of the calls that wait. ``ca_file``: certificates of your own CA (TQ_CA_FILE);
-    ``certificate_file``: this client's certificate of that CA, with its key (TQ_CERTIFICATE_FILE).
+    An App connects when it is first used, and serves any number of threads and event loops. Inside a task it uses the
+    worker's connection and needs neither address nor key.
+
+    Args:
+        url: Address of the master, ``tq://host:5000``. By default it is looked up: a ``tq dev`` that runs in the current
+            directory, then ``TQ_URL``, then the file ``tq/url`` in the user's configuration directory.
+        authkey: A join token or the master's authkey. By default it is looked up in the same places: ``tq dev``,
+            ``TQ_AUTHKEY``, ``tq/client.key``.
+        role: What the key may do: ``"client"`` (the default), ``"viewer"`` or ``"admin"``.
+        connect_timeout: Seconds that the first connection may take; by default ``TQ_CONNECT_TIMEOUT``, or else 10. A
+            connection that is lost later is tried again without end, within the timeouts of the calls that wait.
+        ca_file: PEM file with the certificates of your own CA; by default ``TQ_CA_FILE``.
+        certificate_file: PEM file with this client's certificate of that CA and its key; by default
+            ``TQ_CERTIFICATE_FILE``.
+
+    Raises:
+        InvalidArgument: An argument cannot be used. That no master answers is raised by the first call, as Unreachable.
+
+    Example::
+
+        app = tq.App("tq://queue.example.org:5000", authkey=key)
+
+        @app.task(retries=3, timeout=60)
+        def square(x: int) -> int:
+            return x * x
+
+        assert square.submit(7).result(timeout=10) == 49
     """
 
     def __init__(
@@ -80,12 +101,12 @@ class App:
 
     @property
     def url(self) -> str | None:
-        """The address of the master as it was given, or None when it is looked up."""
+        """The address of the master as it was given; None when it is looked up."""
         return self.session.url
 
     @property
     def authkey(self) -> str | None:
-        """The key as it was given, or None when it is looked up."""
+        """The key as it was given; None when it is looked up."""
         return self.session.authkey
 
     # tasks
@@ -105,9 +126,31 @@ class App:
     @overload
     def task(self, /, *, name: str | None = None, **options: Unpack[Options]) -> TaskDecorator: ...
     def task(self, function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
-        """Turn a function into a task: ``@app.task`` or ``@app.task(queue="img", retries=5, timeout=60)``.
+        """Turn a function into a task: ``@app.task`` or ``@app.task(queue="images", retries=5)``.
 
-        ``name``: used instead of ``module:function``. Options: queue and the fields of TaskOptions.
+        A parameter with the annotation ``tq.Context`` is filled in where the task runs. Times are seconds or a timedelta, up
+        to ten years.
+
+        Args:
+            function: The function, sync or async. It needs a name that a worker can import.
+            name: Name of the task; by default ``module:function``.
+            queue: Queue of the task, 1 to 255 printable characters without white space; by default ``"default"``.
+            priority: From -100 to 100, higher first; by default 0.
+            delay: Seconds from the moment the master accepts the task until it may start; by default 0.
+            at: Moment from which the task may start, as Unix seconds or a datetime with a time zone. Excludes ``delay``.
+            retries: Further tries after an error, a Retry or a time limit, up to 10,000; by default 0.
+            backoff: Seconds before the first retry, by default 1. Each further wait is twice as long, with jitter.
+            backoff_max: Seconds that no wait before a retry exceeds; by default 600.
+            timeout: Seconds that one attempt may take, from 0.001; by default there is no limit.
+            expires: Seconds after which a task that has not started expires, from 0.001; by default it never does.
+            delivery: ``"at_least_once"`` (the default), or ``"at_most_once"``: never started twice, without retries.
+            max_crashes: Deaths of its process, from 1, after which the task is quarantined as dead; by default 3.
+
+        Returns:
+            The task. Calling it runs the function here; ``submit`` runs it on a worker.
+
+        Raises:
+            InvalidArgument: An option is unknown or out of its range.
         """
         choice = choose(options)
 
@@ -125,7 +168,18 @@ class App:
         return {offer.name: offer for offer in offers}
 
     def named(self, name: str, **options: Unpack[Options]) -> Submitter[..., Any]:
-        """A task known only by its name, ``module:function``, for programs that cannot import it."""
+        """Make a task that is known only by its name, for a program that cannot import it.
+
+        Args:
+            name: Name of the task, ``module:function``.
+            options: The queue and options of ``task``.
+
+        Returns:
+            What has ``submit``, ``map`` and ``using`` as a task has. The worker checks the arguments.
+
+        Raises:
+            InvalidArgument: The name is none, or an option cannot be used.
+        """
         if not isinstance(name, str):
             raise InvalidArgument(
                 f"a task's name is text, 'module:function', not {brief(name, 80)}; a function of your own becomes a task "
@@ -136,43 +190,106 @@ class App:
         return Submitter(self.session, Definition(None, name), choose(options))
 
     def submit(self, name: str, /, *args: Any, **kwargs: Any) -> Handle[Any]:
-        """Submit a task by name; the worker checks its arguments. For options use ``app.named``."""
+        """Submit a task by its name with default options; for others use ``app.named``.
+
+        Args:
+            name: Name of the task, ``module:function``.
+            args: Its positional arguments, which the worker checks.
+            kwargs: Its keyword arguments.
+
+        Returns:
+            The handle of the task, which is stored.
+        """
         return self.named(name).submit(*args, **kwargs)
 
     def batch(self) -> Batch:
-        """Send the single submits of a block together; all of them are stored when the block ends::
+        """Send the single submits of a block together; all of them are stored when the block ends.
+
+        A plain ``submit`` waits for the disk each time; a batch stores about a hundred times as many tasks in the same time.
+        Waiting for a result inside the block sends the tasks gathered so far. ``async with`` works as well.
+
+        Returns:
+            The context of the block. Its end raises the first error.
+
+        Example::
 
             with app.batch():
                 handles = [resize.submit(path) for path in paths]
-
-        A plain ``submit`` waits for the disk each time; a batch stores about a hundred times as many tasks in the same
-        time. Waiting for a result inside the block sends the tasks gathered so far. ``async with`` works as well. The
-        end of the block raises the first error.
         """
         from .tasks.batch import Batch
 
         return Batch(self.session)
 
     def get(self, task_id: str) -> Handle[Any]:
-        """The handle of a task, whichever program submitted it; raises UnknownTask at once when there is none."""
+        """Find a task by its id, also one that another program submitted.
+
+        Args:
+            task_id: The id as text, as ``handle.id`` and ``tq ls`` show it.
+
+        Returns:
+            The handle of the task.
+
+        Raises:
+            UnknownTask: The master knows no such task.
+        """
         return handle_of(self.session, task_id)
 
     # the master's objects
 
     def object(self, name: str, /, *args: Any) -> RemoteObject:
-        """A proxy of an object that the master exposes, e.g. ``app.object("get_counter", "visits").add(1)``."""
+        """Make a proxy of an object that the master exposes.
+
+        Args:
+            name: Name under which the master exposes it.
+            args: Arguments that belong to its address.
+
+        Returns:
+            The proxy. Its methods run in the master.
+
+        Example::
+
+            app.object("get_counter", "visits").add(1)
+        """
         return RemoteObject(self.session, name, args)
 
     def cluster_id(self) -> str:
-        """The id of its master, hex. The first use makes a call, later ones do not."""
+        """Return the id of the master's cluster.
+
+        Returns:
+            Hexadecimal digits. The first use makes a call, later ones do not.
+        """
         return self.session.cluster_id()
 
     def call(self, target: Sequence[Any], method: str, *args: Any, timeout: float | None = None) -> Any:
-        """Call a method of an exposed object ``(name, *arguments)`` with plain envelope values; returns the answer."""
+        """Call a method of an exposed object with values of the protocol.
+
+        Args:
+            target: The object: its name, then its arguments.
+            method: Name of the method.
+            args: None, bool, int, float, str, bytes, and lists and dicts of them.
+            timeout: Seconds to wait for the answer; by default there is no limit.
+
+        Returns:
+            The answer.
+
+        Raises:
+            TimeoutError: No answer came in time. The call may have been carried out.
+            Forbidden: The key's role or queues do not allow it.
+            UnknownObject: There is no such object or method.
+        """
         return self.session.call(target, method, *args, timeout=timeout)
 
     async def acall(self, target: Sequence[Any], method: str, *args: Any) -> Any:
-        """``call`` for an event loop."""
+        """Do as ``call``, for an event loop.
+
+        Args:
+            target: The object: its name, then its arguments.
+            method: Name of the method.
+            args: None, bool, int, float, str, bytes, and lists and dicts of them.
+
+        Returns:
+            The answer.
+        """
         import asyncio
 
         return await asyncio.wrap_future(self.session.start_call(target, method, *args))
@@ -181,17 +298,25 @@ class App:
 
     @property
     def away_seconds(self) -> float:
-        """For how long there has been no connection; 0 while there is one, or when none was needed yet."""
+        """Seconds without a connection; 0 while there is one, or when none was needed yet."""
         return self.session.away_seconds
 
     @contextlib.contextmanager
     def redirected(self, url: str, authkey: str) -> Iterator[Self]:
-        """Inside the block this app uses another master. A handle stays valid only with the master it came from."""
+        """Use another master inside the block. A handle is valid only with the master it came from.
+
+        Args:
+            url: Address of the other master.
+            authkey: Key for it.
+
+        Returns:
+            The context of the block, which gives this app.
+        """
         with self.session.redirected(url, authkey):
             yield self
 
     def close(self) -> None:
-        """Close the connection; calls under way fail with Unreachable. A later use connects again."""
+        """Close the connection. Calls under way fail with Unreachable; a later use connects again."""
         self.session.close()
 
     def __enter__(self) -> Self:

@@ -117,7 +117,7 @@ class ProtocolError(TqError):
 
 
 class Unreachable(TqError, ConnectionError):
-    """No master answers at the address. Is it running? Is the port right? Is there a firewall between?"""
+    """No master answers at the address. Check that it runs, the port, and the firewalls between."""
 
 
 class Rejected(TqError, PermissionError):
@@ -171,8 +171,10 @@ class TaskTimeout(TaskError):
 
 
 class TaskCrashed(TaskError):
-    """The process that ran the task died; ``detail`` has the signal or exit code. A task that does it again and again is
-    quarantined."""
+    """The process that ran the task died; ``detail`` has the signal or exit code.
+
+    A task that does it ``max_crashes`` times is quarantined.
+    """
 
 
 class TaskCancelled(TaskError):

@@ -10,6 +10,8 @@ from typing import Any
 
 import tq
 from sphinx.application import Sphinx
+from sphinx.pycode import ModuleAnalyzer
+from tq.common.domain.directives import Directive
 
 project = "tq"
 version = release = tq.__version__
@@ -35,7 +37,7 @@ copybutton_here_doc_delimiter = "EOF"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"  # the type of an argument stands beside what it means
-autodoc_typehints_description_target = "documented_params"
+autodoc_typehints_description_target = "documented"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 autodoc_inherit_docstrings = False
@@ -75,9 +77,19 @@ MADE_BY_TQ = {"Attempt", "Blob", "Context", "Handle", "Handles", "Progress", "St
 def without_constructor(
     app: Sphinx, what: str, name: str, thing: Any, options: Any, signature: str | None, returns: str | None
 ) -> tuple[str, str] | None:
-    """A class whose objects come from tq shows no arguments: programs do not call it."""
-    return ("", "") if what == "class" and name.removeprefix("tq.") in MADE_BY_TQ else None
+    """A class whose objects come from tq shows no arguments: programs do not call it. Nor errors, but for directives."""
+    is_made = name.removeprefix("tq.") in MADE_BY_TQ
+    is_error = what == "exception" and not issubclass(thing, Directive)
+    return ("", "") if signature and (is_made or is_error) else None
+
+
+def without_overloads(module: str) -> None:
+    """One signature says more to a reader than the five that a type checker needs."""
+    analyzer = ModuleAnalyzer.for_module(module)
+    analyzer.analyze()
+    analyzer.overloads.clear()
 
 
 def setup(app: Sphinx) -> None:
+    without_overloads("tq.client.app")
     app.connect("autodoc-process-signature", without_constructor)

@@ -67,7 +67,16 @@ class Local(Executor):
         self._submissions.on_end.append(self.cluster.stop)
 
     def add_task(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Queue ``fn(*args, **kwargs)``. As ``submit``, but the task is stored when this returns."""
+        """Queue ``fn(*args, **kwargs)``. Unlike with ``submit``, the task is stored when this returns.
+
+        Args:
+            fn: A function that a worker can import by its name.
+            args: Its positional arguments.
+            kwargs: Its keyword arguments.
+
+        Returns:
+            A Future of the standard library.
+        """
         future = self.submit(fn, *args, **kwargs)
         self._submissions.flush()
         return future
@@ -75,8 +84,11 @@ class Local(Executor):
     def join(self) -> None:
         """Wait until all tasks are done, including unfinished tasks of an earlier program in the file.
 
-        After ``shutdown`` it waits for the tasks of this object only; with a file it raises RuntimeError then, because the
-        state of the other tasks is unknown. Raises BrokenExecutor when the cluster has died.
+        After ``shutdown`` it waits for the tasks of this object only.
+
+        Raises:
+            RuntimeError: With a file, after ``shutdown``: the state of the other tasks is unknown.
+            BrokenCluster: The cluster has died.
         """
         self._submissions.join()
         try:
@@ -115,17 +127,34 @@ def local(
     file: str | Path | None = None,
     **options: Unpack[Options],
 ) -> Local:
-    """A cluster that belongs to this program, as an Executor: ``with tq.local() as q: q.add_task(fn, 1); q.join()``.
+    """Start a cluster that belongs to this program, as an Executor.
 
-    ``processes``: how many tasks run at a time; by default the number of cores. ``file``: a directory that keeps the queue.
-    ``options``: options of its tasks, as for ``app.task``. Functions are found by name, as always: as with multiprocessing,
-    a script with functions needs ``if __name__ == "__main__":`` around the code that starts the work.
+    Functions are found by name: as with multiprocessing, a script with functions needs ``if __name__ == "__main__":`` around
+    the code that starts the work. With ``workers="threads"`` tasks run in threads of this program, for work that waits more
+    than it computes: they share its memory, modules and output, start at once, and need no ``if __name__``. A thread cannot
+    be ended from outside: a cancelled task continues until it checks ``tq.current().cancelled``, and a task that crashes ends
+    the whole program.
 
-    ``workers="threads"`` runs tasks in threads of this program, for work that waits more than it computes:
-    ``with tq.local(20, workers="threads") as q: q.map(fetch, urls)``. Threads share the program's memory, modules and
-    output, start at once, and need no ``if __name__``; their default number is that of ThreadPoolExecutor. Retries, delays
-    and ``file`` work as with processes. A thread cannot be ended from outside: ``timeout=`` raises InvalidArgument, a
-    cancelled task continues until it checks ``tq.current().cancelled``, and a task that crashes ends the whole program.
+    Args:
+        processes: How many tasks run at a time; by default the number of cores, and for threads that of ThreadPoolExecutor.
+        workers: ``"processes"`` (the default) or ``"threads"``.
+        file: A directory that keeps the queue: tasks that were unfinished when the program ended are finished the next time.
+            By default nothing is kept.
+        options: The queue and options of ``App.task``, for all tasks. ``timeout`` needs processes.
+
+    Returns:
+        An Executor that also has ``add_task``, which returns when the task is stored, and ``join``, which waits for all tasks.
+
+    Raises:
+        InvalidArgument: An argument or option cannot be used.
+        RuntimeError: This runs inside a task.
+
+    Example::
+
+        with tq.local() as q:
+            for path in paths:
+                q.add_task(resize, path, width=300)
+            q.join()
     """
     return Local(processes, workers=workers, file=file, **options)
 

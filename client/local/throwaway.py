@@ -14,13 +14,25 @@ from .cluster import EmbeddedCluster
 
 @contextlib.contextmanager
 def throwaway_cluster(app: App, *, slots: int = 2) -> Iterator[App]:
-    """Start a master and a worker that serves the tasks of ``app``, which uses them inside the block::
+    """Start a master and a worker for a test; inside the block the app uses them.
+
+    Inside the block the app sends its tasks nowhere else; after it nothing of them is kept.
+
+    Args:
+        app: The App whose tasks the worker serves.
+        slots: Number of tasks that run at a time, from 1.
+
+    Returns:
+        The context of the block, which gives the app.
+
+    Raises:
+        ConfigError: The worker cannot load your code; the message is the worker's.
+        InvalidArgument: The app has no tasks.
+
+    Example::
 
         with tq.throwaway_cluster(app):
             assert square.submit(7).result(timeout=10) == 49
-
-    Inside the block the app sends its tasks nowhere else; after it nothing of them is kept. Raises ConfigError, with the
-    worker's message, when the worker cannot load your code.
     """
     modules = _modules(app)
     with EmbeddedCluster(None, durability="memory") as cluster:

@@ -142,13 +142,27 @@ class TaskFuture(Future[T]):
 
 
 class Executor(StandardExecutor):
-    """``with tq.Executor("tq://host:5000") as pool: pool.submit(math.sqrt, 2).result()``
+    """A ``concurrent.futures.Executor`` whose processes are all the workers of a cluster.
 
-    ``url`` and ``authkey`` as for ``tq.App``; ``queue`` and the options of tasks as for ``app.task``. A function needs a
-    name that workers can import: they serve its module, or allow it by ``tq-worker --allow``. ``submit`` returns before the
-    task is stored; a failure to store it becomes the future's exception. Only the content of a ``tq.Blob`` among the
-    arguments is sent before ``submit`` returns. ``master_timeout``: seconds that the master may be unreachable before all
-    waiting futures fail with BrokenCluster; None: no limit.
+    A function is sent by its name: workers serve its module, or allow it by ``tq-worker --allow``. ``submit`` returns before
+    the task is stored; a failure to store it becomes the future's exception. Only the content of a ``tq.Blob`` among the
+    arguments is sent before ``submit`` returns. The end of a ``with`` block waits for all futures.
+
+    Args:
+        url: Address of the master, as for ``App``.
+        authkey: Key, as for ``App``.
+        app: An App to use in place of ``url`` and ``authkey``.
+        master_timeout: Seconds that the master may be unreachable before all waiting futures fail with BrokenCluster; by
+            default 300. None: no limit.
+        options: The queue and options of ``App.task``, for all tasks.
+
+    Raises:
+        InvalidArgument: An option cannot be used, or is one of ProcessPoolExecutor that is the workers' here.
+
+    Example::
+
+        with tq.Executor("tq://queue.example.org:5000", key) as pool:
+            print(pool.submit(math.sqrt, 2).result())
     """
 
     def __init__(
@@ -174,10 +188,21 @@ class Executor(StandardExecutor):
         return f"<tq.Executor {self._app!r}>"
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Submit ``fn(*args, **kwargs)``; its Future.
+        """Submit ``fn(*args, **kwargs)``.
 
-        Raises RuntimeError after ``shutdown``, NotNamed for a callable without a name, Forbidden when no
-        connected worker would run it, NotSerializable for an argument that cannot travel.
+        Args:
+            fn: A function that a worker can import by its name.
+            args: Its positional arguments.
+            kwargs: Its keyword arguments.
+
+        Returns:
+            A Future of the standard library. The exception of a task is raised with its own type where that is loaded here.
+
+        Raises:
+            RuntimeError: The executor was shut down.
+            NotNamed: The function has no name that a worker could import: a lambda, a nested function.
+            Forbidden: No connected worker would run it.
+            NotSerializable: An argument cannot be sent.
         """
         self._submissions.check_open()
         remote = self._functions.of(fn)
@@ -191,9 +216,17 @@ class Executor(StandardExecutor):
         chunksize: int = 1,
         buffersize: int | None = None,
     ) -> Iterator[T]:
-        """``map(fn, *iterables)``, in order; as ``concurrent.futures.Executor.map`` of Python 3.14.
+        """Call a function for each item on the workers, as ``concurrent.futures.Executor.map`` of Python 3.14.
 
-        ``chunksize`` calls are one task: one start, one retry, one result.
+        Args:
+            fn: A function that a worker can import by its name.
+            iterables: One iterable per argument of the function; the shortest ends it.
+            timeout: Seconds for all results together; by default there is no limit.
+            chunksize: Number of calls that are one task, with one start, one retry and one result.
+            buffersize: Number of tasks that are submitted ahead of the results; by default all.
+
+        Returns:
+            An iterator over the results, in order. It raises TimeoutError when the time is over.
         """
         if chunksize < 1:
             raise ValueError("chunksize must be >= 1.")
@@ -238,7 +271,12 @@ class Executor(StandardExecutor):
             self._cancel(futures)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Accept no more work. ``cancel_futures``: cancel tasks that no worker has started. ``wait``: wait for the others."""
+        """Accept no more work.
+
+        Args:
+            wait: Wait for the futures that are left.
+            cancel_futures: Cancel the tasks that no worker has started.
+        """
         self._submissions.close()
         if cancel_futures:
             self._cancel(

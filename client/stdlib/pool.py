@@ -40,11 +40,32 @@ Callback = Callable[[Any], object]
 
 
 class Pool:
-    """``with tq.Pool() as pool: pool.map(math.sqrt, range(1000))``
+    """A ``multiprocessing.Pool`` whose processes are all the workers of a cluster.
 
-    ``url`` and ``authkey`` as for ``tq.App``, and the options of tasks as for ``app.task``. If no master is configured, the
-    pool starts its own cluster on this machine with this number of ``processes``. Otherwise ``processes`` is the number that
-    ``map`` assumes when it chooses the size of chunks; by default the number of slots of the connected workers.
+    If no master is configured, the pool starts its own cluster on this machine. As with multiprocessing, a script then needs
+    ``if __name__ == "__main__":`` around the code that starts the work.
+
+    Args:
+        processes: Of the pool's own cluster: how many tasks run at a time; by default the number of cores. Of any other: the
+            number that ``map`` assumes when it chooses the size of chunks; by default the slots of the connected workers.
+        initializer: Refused: the processes are the workers'.
+        initargs: Refused, as ``initializer``.
+        maxtasksperchild: Refused: it is an option of ``tq-worker``.
+        context: Refused, as ``maxtasksperchild``.
+        url: Address of the master, as for ``App``.
+        authkey: Key, as for ``App``.
+        app: An App to use in place of ``url`` and ``authkey``.
+        master_timeout: Seconds that the master may be unreachable before all waiting calls fail with BrokenCluster; by
+            default 300. None: no limit.
+        options: The queue and options of ``App.task``, for all tasks.
+
+    Raises:
+        InvalidArgument: An argument is refused, or an option cannot be used.
+
+    Example::
+
+        with tq.Pool() as pool:
+            print(pool.map(math.sqrt, range(1000)))
     """
 
     def __init__(
@@ -102,7 +123,16 @@ class Pool:
     # one call
 
     def apply(self, func: Callable[..., Any], args: Iterable[Any] = (), kwds: Mapping[str, Any] = {}) -> Any:
-        """Run ``func(*args, **kwds)`` on a worker, wait for it and return its result."""
+        """Run ``func(*args, **kwds)`` on a worker and wait for it.
+
+        Args:
+            func: A function that a worker can import by its name.
+            args: Its positional arguments.
+            kwds: Its keyword arguments.
+
+        Returns:
+            What the function returned. Its exception is raised here.
+        """
         return self.apply_async(func, args, kwds).get()
 
     def apply_async(
@@ -113,6 +143,18 @@ class Pool:
         callback: Callback | None = None,
         error_callback: Callback | None = None,
     ) -> AsyncResult:
+        """Start ``func(*args, **kwds)`` on a worker.
+
+        Args:
+            func: A function that a worker can import by its name.
+            args: Its positional arguments.
+            kwds: Its keyword arguments.
+            callback: Called in a thread with the result.
+            error_callback: Called in a thread with the exception.
+
+        Returns:
+            The result to come: ``get``, ``wait``, ``ready`` and ``successful``.
+        """
         self._check_running()
         remote, args, kwds = self._functions.of(func), tuple(args), dict(kwds)
         result = AsyncResult(self._submissions.check_may_wait, callback, error_callback)
@@ -124,7 +166,16 @@ class Pool:
     def map(
         self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int | None = None
     ) -> list[Any]:
-        """``list(map(func, iterable))`` on the workers; waits for all results."""
+        """Do as ``list(map(func, iterable))`` on the workers, and wait for all results.
+
+        Args:
+            func: A function that a worker can import by its name.
+            iterable: The items.
+            chunksize: Number of items that are one task; by default a quarter of each process's share.
+
+        Returns:
+            The results, in order.
+        """
         return cast("list[Any]", self.map_async(func, iterable, chunksize).get())
 
     def map_async(
@@ -135,12 +186,33 @@ class Pool:
         callback: Callback | None = None,
         error_callback: Callback | None = None,
     ) -> MapResult:
+        """Start ``map``.
+
+        Args:
+            func: A function that a worker can import by its name.
+            iterable: The items.
+            chunksize: Number of items that are one task; by default a quarter of each process's share.
+            callback: Called in a thread with the list of results.
+            error_callback: Called in a thread with the first exception.
+
+        Returns:
+            The list to come: ``get``, ``wait``, ``ready`` and ``successful``.
+        """
         return self._map_async(func, iterable, chunksize, callback, error_callback, star=False)
 
     def starmap(
         self, func: Callable[..., Any], iterable: Iterable[Iterable[Any]], chunksize: int | None = None
     ) -> list[Any]:
-        """As ``map``, but each item is a tuple with all arguments of a call."""
+        """Do as ``map``, with the parts of each item as positional arguments.
+
+        Args:
+            func: A function that a worker can import by its name.
+            iterable: The items, each a tuple.
+            chunksize: Number of items that are one task; by default a quarter of each process's share.
+
+        Returns:
+            The results, in order.
+        """
         return cast("list[Any]", self.starmap_async(func, iterable, chunksize).get())
 
     def starmap_async(
@@ -151,18 +223,48 @@ class Pool:
         callback: Callback | None = None,
         error_callback: Callback | None = None,
     ) -> MapResult:
+        """Start ``starmap``.
+
+        Args:
+            func: A function that a worker can import by its name.
+            iterable: The items, each a tuple.
+            chunksize: Number of items that are one task; by default a quarter of each process's share.
+            callback: Called in a thread with the list of results.
+            error_callback: Called in a thread with the first exception.
+
+        Returns:
+            The list to come: ``get``, ``wait``, ``ready`` and ``successful``.
+        """
         return self._map_async(func, iterable, chunksize, callback, error_callback, star=True)
 
     # many calls, one result after the other
 
     def imap(self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1) -> IMapIterator:
-        """Yield results in order, each as soon as possible. ``iterable`` may be infinite."""
+        """Yield results in order, each as soon as possible.
+
+        Args:
+            func: A function that a worker can import by its name.
+            iterable: The items; it may have no end, and is read as results are taken.
+            chunksize: Number of items that are one task.
+
+        Returns:
+            An iterator, whose ``next(timeout)`` takes seconds.
+        """
         return self._imap(IMapIterator(self._submissions.check_may_wait), func, iterable, chunksize)
 
     def imap_unordered(
         self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1
     ) -> IMapIterator:
-        """Yield results in the order of arrival."""
+        """Yield results in the order of arrival.
+
+        Args:
+            func: A function that a worker can import by its name.
+            iterable: The items; it may have no end, and is read as results are taken.
+            chunksize: Number of items that are one task.
+
+        Returns:
+            An iterator, whose ``next(timeout)`` takes seconds.
+        """
         return self._imap(IMapUnorderedIterator(self._submissions.check_may_wait), func, iterable, chunksize)
 
     # the end
@@ -175,13 +277,17 @@ class Pool:
                 self._feeder.close()
 
     def terminate(self) -> None:
-        """Accept no more work and cancel all accepted work, running tasks included. Waiting readers get an error."""
+        """Accept no more work and cancel all accepted work, running tasks included. Calls that wait get an error."""
         self.close()
         self._state = TERMINATE
         self._feeder.terminate()
 
     def join(self) -> None:
-        """Wait until all accepted work is done; call it after ``close`` or ``terminate``."""
+        """Wait until all accepted work is done; call ``close`` or ``terminate`` before.
+
+        Raises:
+            ValueError: The pool still accepts work.
+        """
         if self._state == RUN:
             raise ValueError("Pool is still running")
         self._feeder.join()

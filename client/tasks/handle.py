@@ -35,7 +35,17 @@ NO_TEXT = 2**53  # an offset past the end of every log: the answer has no text
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    """One attempt to run a task. Times are Unix seconds; ``error`` is empty unless the attempt failed."""
+    """One attempt to run a task, as ``handle.attempts`` lists it.
+
+    Attributes:
+        attempt: Its number, from 1.
+        worker: Name of the worker, if it is known.
+        outcome: How it ended, as text such as ``"success"``; None while it runs.
+        started: Unix seconds.
+        ended: Unix seconds; None while it runs.
+        error: Type and message of its error; empty unless it failed.
+        log: The last 64 KiB of its output, kept for the latest attempts only.
+    """
 
     attempt: int
     worker: str | None
@@ -48,7 +58,13 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """Progress as a task reported it. ``total`` None: the task reported no total."""
+    """Progress as a task reported it.
+
+    Attributes:
+        done: How much is done.
+        total: Of how much; None when the task reported no total.
+        note: A few words, at most 200 characters.
+    """
 
     done: float
     total: float | None
@@ -56,7 +72,11 @@ class Progress:
 
 
 class Handle(Generic[T]):
-    """The future of a task; ``T`` is what its callable returns."""
+    """The future of one task; ``T`` is what its function returns.
+
+    ``await handle`` gives the result in an event loop. A handle works in any thread and survives reconnects; ``app.get``
+    makes an equal one from its id.
+    """
 
     __slots__ = ("__weakref__", "_box", "_id", "_outcome", "_session", "_watching")
 
@@ -73,6 +93,7 @@ class Handle(Generic[T]):
 
     @property
     def id(self) -> str:
+        """The id of the task as text."""
         from ...common.domain.ids import show_id
 
         return show_id(self._id)
@@ -96,13 +117,31 @@ class Handle(Generic[T]):
     def result(self, timeout: float | None = None) -> T:
         """Wait for the task and return its result.
 
-        Raises a TaskError (with the remote type, message and traceback) when the task did not succeed, TimeoutError when
-        ``timeout`` seconds pass first, UnknownTask when the master knows no such task.
+        Args:
+            timeout: Seconds to wait; by default there is no limit.
+
+        Returns:
+            What the function returned.
+
+        Raises:
+            TaskError: The task did not succeed; it has the remote type, message and traceback.
+            TimeoutError: The task has not ended in time. It goes on.
+            UnknownTask: The master knows no such task, or its result has expired.
         """
         return cast(T, (self._outcome or self._wait(timeout)).value(self._id, self._session))
 
     def exception(self, timeout: float | None = None) -> TaskError | None:
-        """Wait for the task and return its error; None when it succeeded."""
+        """Wait for the task and return its error.
+
+        Args:
+            timeout: Seconds to wait; by default there is no limit.
+
+        Returns:
+            The error; None when the task succeeded.
+
+        Raises:
+            TimeoutError: The task has not ended in time. It goes on.
+        """
         return self._wait(timeout).error(self._id)
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -153,18 +192,25 @@ class Handle(Generic[T]):
 
     @property
     def state(self) -> State:
-        """The current state of the task; one call to the master unless its outcome has arrived."""
+        """The current state of the task. One call to the master, unless the outcome has arrived."""
         if self._outcome is not None and self._outcome.state != UNKNOWN:
             return State.from_number(self._outcome.state)
         return self._known_state(self._session.call(TASKS, "states", [self._id]))
 
     def done(self) -> bool:
-        """Whether the task has ended, successfully or not."""
+        """Ask whether the task has ended, successfully or not.
+
+        Returns:
+            True when its state is final.
+        """
         return self.state.is_terminal
 
     @property
     def progress(self) -> Progress | None:
-        """What its latest attempt reported by ``ctx.progress``, at most a second old. One call to the master."""
+        """What the latest attempt reported by ``ctx.progress``, at most a second old.
+
+        None when it reported nothing. One call to the master.
+        """
         log = self._session.call(TASKS, "log", self._id, None, NO_TEXT)
         if log["progress"] is None:
             return None
@@ -173,7 +219,10 @@ class Handle(Generic[T]):
 
     @property
     def attempts(self) -> list[Attempt]:
-        """All attempts so far, with worker, times and error. A task that a worker returned unstarted adds no attempt."""
+        """All attempts so far, with worker, times, error and output.
+
+        A task that a worker returned before it began adds no attempt. One call to the master.
+        """
         from ...common.values.failure import Failure
 
         shown = self._session.call(TASKS, "show", self._id)
@@ -196,12 +245,26 @@ class Handle(Generic[T]):
         return attempts
 
     def cancel(self) -> State:
-        """Cancel the task; returns its state then: CANCELLED; RUNNING when its worker was notified and will end it; another
-        state when the task had ended before."""
+        """Cancel the task.
+
+        Returns:
+            The state of the task after that: CANCELLED; RUNNING when its worker was notified and will end it; another one when
+            the task had ended before.
+
+        Raises:
+            UnknownTask: The master knows no such task.
+        """
         return self._known_state(self._session.call(TASKS, "cancel", [self._id]))
 
     def retry(self) -> State:
-        """Run a task again that ended without success; returns its new state."""
+        """Run a task again that ended without success.
+
+        Returns:
+            Its new state.
+
+        Raises:
+            UnknownTask: The master knows no such task.
+        """
         state = self._known_state(self._session.call(TASKS, "retry", [self._id]))
         if not state.is_terminal:
             self._outcome = self._box = self._watching = None

@@ -31,7 +31,7 @@ CALL_TASKS_MAX: Final = 10_000  # ids in one call to the master
 
 
 class Handles(Sequence[Handle[T]]):
-    """The handles of a map. A Handle object is made on access."""
+    """The handles of a map, as a sequence that takes sixteen bytes a task. A Handle is made when one is taken out."""
 
     def __init__(
         self,
@@ -65,23 +65,42 @@ class Handles(Sequence[Handle[T]]):
 
     @property
     def ids(self) -> list[str]:
-        """The task ids as text."""
+        """The ids of the tasks as text."""
         return [handle.id for handle in self]
 
     def results(self, timeout: float | None = None, *, return_exceptions: bool = False) -> Results[T]:
-        """The results in the order of submission; iterate with ``for`` or ``async for``.
+        """Read the results in the order of submission.
 
-        A task that did not succeed raises its TaskError in its turn, and ``next()`` continues after it; with
-        ``return_exceptions`` the error is yielded in place of the result. ``timeout``: seconds for all tasks together.
+        Args:
+            timeout: Seconds for all tasks together; by default there is no limit.
+            return_exceptions: Yield the error of a task that did not succeed in place of its result, and raise none.
+
+        Returns:
+            An iterator for ``for`` or ``async for``. In its turn it raises a task's TaskError, and ``next()`` continues after
+            it; it raises TimeoutError when the time is over.
         """
         return Results(self._session, self._reading(), timeout, return_exceptions)
 
     def as_completed(self, timeout: float | None = None) -> Completed[T]:
-        """The handles in the order in which their tasks end, each with its outcome; ``for`` or ``async for``."""
+        """Read the handles in the order in which their tasks end.
+
+        Args:
+            timeout: Seconds for all tasks together; by default there is no limit.
+
+        Returns:
+            An iterator for ``for`` or ``async for``. Each handle has its outcome; TimeoutError is raised when the time is over.
+        """
         return Completed(self._reading(), timeout, self._handle)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until all tasks have ended; False when ``timeout`` seconds pass first."""
+        """Wait until all tasks have ended.
+
+        Args:
+            timeout: Seconds to wait; by default there is no limit.
+
+        Returns:
+            False when the time is over first.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
             if self._box is not None and self._watched == len(self) and self._link is self._session.link:
@@ -93,12 +112,20 @@ class Handles(Sequence[Handle[T]]):
         return True
 
     def states(self) -> Counter[State]:
-        """How many tasks are in each state."""
+        """Count the tasks in each state.
+
+        Returns:
+            A Counter of states.
+        """
         rows = self._in_chunks("states")
         return Counter(State.from_number(row.state) for row in rows if row.state >= 0)
 
     def cancel(self) -> int:
-        """Cancel all tasks; returns how many are cancelled or will be ended by their worker, which was notified."""
+        """Cancel all tasks.
+
+        Returns:
+            How many are cancelled, or will be ended by their worker, which was notified.
+        """
         rows = self._in_chunks("cancel")
         return sum(row.state in (StateNumber.CANCELLED, StateNumber.RUNNING) for row in rows)
 
@@ -144,10 +171,19 @@ class Waited(NamedTuple):
 
 
 def as_completed(handles: Iterable[Handle[T]], timeout: float | None = None) -> Completed[T]:
-    """Yield handles in the order in which their tasks end, each with its outcome; iterate with ``for`` or ``async for``.
+    """Read handles in the order in which their tasks end.
 
-    ``handles``: of a map or any others, also of several apps. Raises TimeoutError when ``timeout`` seconds pass before the
-    last task has ended.
+    Args:
+        handles: Those of a map or any others, also of several apps.
+        timeout: Seconds for all tasks together; by default there is no limit.
+
+    Returns:
+        An iterator for ``for`` or ``async for``. Each handle has its outcome; TimeoutError is raised when the time is over.
+
+    Example::
+
+        for handle in tq.as_completed(square.map(range(1000))):
+            print(handle.result())
     """
     if isinstance(handles, Handles):
         return handles.as_completed(timeout)
@@ -164,7 +200,15 @@ def as_completed(handles: Iterable[Handle[T]], timeout: float | None = None) -> 
 
 
 def wait(handles: Iterable[Handle[T]], timeout: float | None = None) -> Waited:
-    """Wait until all tasks have ended or ``timeout`` seconds have passed. Raises neither task errors nor TimeoutError."""
+    """Wait until all tasks have ended. Raises neither the errors of tasks nor TimeoutError.
+
+    Args:
+        handles: Those of a map or any others, also of several apps.
+        timeout: Seconds to wait; by default there is no limit.
+
+    Returns:
+        Two lists, ``done`` and ``not_done``, with handles in the order given.
+    """
     given = list(handles)
     done: set[bytes] = set()
     try:

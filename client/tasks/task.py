@@ -53,14 +53,30 @@ class Submitter(Generic[P, R]):
 
     @property
     def name(self) -> str:
-        """The name under which workers know it; raises NotNamed."""
+        """The name under which workers know the task.
+
+        Raises:
+            NotNamed: No worker could import the function: a lambda, a nested function.
+        """
         return self._definition.name
 
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """Submit one task. It is stored when this returns; inside ``with app.batch():``, when the block ends.
 
-        Raises TypeError for arguments that do not fit the function, and NotSerializable for a value that cannot be sent,
-        both before anything is sent. This blocks: inside a running event loop use ``asubmit``.
+        This blocks until the master has answered: inside a running event loop use ``asubmit``.
+
+        Args:
+            args: Positional arguments of the function, plain data of up to 16 MiB together; more travels as ``tq.Blob``.
+            kwargs: Keyword arguments of the function.
+
+        Returns:
+            The handle of the task.
+
+        Raises:
+            TypeError: The arguments do not fit the function. Nothing was sent.
+            NotSerializable: A value cannot be sent; the message has its place. Nothing was sent.
+            TaskConflict: A task with this key exists, with other arguments.
+            Unreachable: No master answers.
         """
         session = self._session
         id, payload, blobs = self._encoded(args, kwargs)
@@ -77,7 +93,15 @@ class Submitter(Generic[P, R]):
         return cast(Handle[R], handle)
 
     async def asubmit(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
-        """``submit`` for an event loop."""
+        """Do as ``submit``, for an event loop.
+
+        Args:
+            args: Positional arguments of the function.
+            kwargs: Keyword arguments of the function.
+
+        Returns:
+            The handle of the task, which is stored.
+        """
         import asyncio
 
         id, payload, blobs = self._encoded(args, kwargs)
@@ -94,32 +118,69 @@ class Submitter(Generic[P, R]):
         self._session.part(SessionBlobs).send(blobs)
 
     def map(self, items: Iterable[Any]) -> Handles[R]:
-        """Submit one task per item, with the item as its only positional argument. All are stored when this returns.
+        """Submit one task per item, with the item as its only argument. All are stored when this returns.
 
-        ``items`` may be a generator of any length: it is read as fast as the tasks are stored, and at most a few thousand
-        are in memory. If an item cannot be sent, the items before it have been submitted.
+        Args:
+            items: An iterable of any length, also a generator. It is read as fast as the tasks are stored, and at most a few
+                thousand are in memory.
+
+        Returns:
+            The handles, in the order of the items.
+
+        Raises:
+            NotSerializable: An item cannot be sent. The items before it have been submitted.
+            InvalidArgument: A key is set, which names only one task.
+
+        Example::
+
+            print(sum(square.map(range(1000)).results()))
         """
         from .mapping import submit_all
 
         return cast("Handles[R]", submit_all(self._session, *self.parts, zip(items), single=True))
 
     def starmap(self, items: Iterable[Iterable[Any]]) -> Handles[R]:
-        """As ``map``, but each item is a tuple of positional arguments."""
+        """Do as ``map``, with the parts of each item as positional arguments.
+
+        Args:
+            items: An iterable of tuples, of any length.
+
+        Returns:
+            The handles, in the order of the items.
+        """
         from .mapping import submit_all
 
         return cast("Handles[R]", submit_all(self._session, *self.parts, map(tuple, items), single=False))
 
     async def amap(self, items: Iterable[Any]) -> Handles[R]:
-        """``map`` for an event loop, in which the items are read and encoded, a thousand at a time."""
+        """Do as ``map``, for an event loop, in which the items are read and encoded, a thousand at a time.
+
+        Args:
+            items: An iterable of any length.
+
+        Returns:
+            The handles, in the order of the items.
+        """
         from .mapping import submit_all_async
 
         return cast("Handles[R]", await submit_all_async(self._session, *self.parts, zip(items), single=True))
 
     def using(self, *, key: str | None = None, **options: Unpack[Options]) -> Submitter[P, R]:
-        """The same callable with other options; options that are not given keep their values.
+        """Make a variant of the task with other options. Those that are not given keep their values.
 
-        ``key``: a unique name for the task in its queue. Submitting again with the same key and arguments returns the same
-        task; with other arguments it raises TaskConflict.
+        Args:
+            key: Unique name for the task in its queue. Submitting again with the same key and arguments returns the same task.
+            options: The queue and options of ``App.task``.
+
+        Returns:
+            What has ``submit``, ``map`` and ``using`` as the task has; the task itself does not change.
+
+        Raises:
+            InvalidArgument: The key is empty, or an option cannot be used.
+
+        Example::
+
+            square.using(key="order-4711", delay=30).submit(12)
         """
         if key is not None and (not isinstance(key, str) or not key):
             raise InvalidArgument(f"key must be a non-empty str, not {key!r:.80}")
@@ -164,7 +225,10 @@ class Submitter(Generic[P, R]):
 
 
 class Task(Submitter[P, R], Generic[P, R, C]):
-    """A function that can be submitted. Calling it directly runs it in this process, as if it were not decorated."""
+    """A function that can be submitted; ``@app.task`` makes it.
+
+    Calling it runs the function in this process, as if it were not decorated.
+    """
 
     def __init__(
         self, session: ClientSession, function: Callable[P, C], name: str | None, choice: Choice

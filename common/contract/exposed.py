@@ -29,7 +29,21 @@ ALLOWED: Final[dict[Role, frozenset[Role]]] = {
 
 
 def exposed(role: Role | str) -> Callable[[_F], _F]:
-    """Mark a method as callable by sessions whose role allows it (``viewer client worker admin``)."""
+    """Mark a method that sessions may call over the network; a method without the mark cannot be called.
+
+    Args:
+        role: Role of the keys that may call it: ``"viewer"`` (and ``"client"``), ``"client"``, ``"worker"`` or
+            ``"admin"``. Admins may call everything.
+
+    Returns:
+        The decorator, which returns the method itself.
+
+    Example::
+
+        class Counter:
+            @tq.exposed("client")
+            def add(self, amount: int = 1) -> int: ...
+    """
     declared = Role(role)
 
     def mark(method: _F) -> _F:

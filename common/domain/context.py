@@ -25,7 +25,23 @@ class Surroundings(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
-    """One attempt of one task."""
+    """One attempt of one task. A parameter with this annotation is filled in where the task runs.
+
+    Attributes:
+        id: The id of the task as text.
+        attempt: Number of the attempt, from 1. At 1, no attempt before this one began.
+        queue: Queue of the task.
+        name: Name of the task.
+        token: Name of this attempt's lease, which no other attempt ever has: for a service that accepts a token once.
+        deadline: Unix seconds at which its time limit is reached; None without one.
+
+    Example::
+
+        @app.task
+        def fetch(ctx: tq.Context, url: str) -> bytes:
+            ctx.progress(0, 100, "downloading")
+            return download(url, once=ctx.token)
+    """
 
     id: str  # the task's id, as text
     attempt: int  # 1, 2, …: how many times it began, or may have; 1: no attempt before this one began
@@ -41,18 +57,27 @@ class Context:
 
     @property
     def log(self) -> LoggerAdapter[Any]:
-        """A logger of the standard library; its records carry ``task`` and ``attempt`` and stand in the
-        attempt's log (``tq show ID --logs``)."""
+        """A logger of the standard library for this attempt.
+
+        Its records carry ``task`` and ``attempt`` and stand in the attempt's log: ``tq show ID --logs``.
+        """
         import logging
 
         return logging.LoggerAdapter(logging.getLogger("tq.task"), {"task": self.id, "attempt": self.attempt})
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
-        """Tell how far the task is: shown by ``tq show``, ``tq top``, the bar of ``tq map`` and ``handle.progress``.
+        """Report how far the task is: ``tq show``, ``tq top``, the bar of ``tq map`` and ``handle.progress`` show it.
 
-        A million calls cost about a second: none of them sends anything; the worker reads the newest progress twice a
-        second, and at the end. ``note``: a few words, cut after 200 characters. Where the task is called as a function,
-        nothing happens. Raises InvalidArgument for what is not a finite number.
+        Call it as often as you like: a million calls cost about a second, because the worker reads the newest report twice a
+        second, and at the end. Where the task is called as a function, nothing happens.
+
+        Args:
+            done: How much is done, a finite number.
+            total: Of how much; by default that is not known.
+            note: A few words, cut after 200 characters.
+
+        Raises:
+            InvalidArgument: ``done`` or ``total`` is no finite number.
         """
         done, total = _number("done", done), None if total is None else _number("total", total)
         if _surroundings is not None:
@@ -63,7 +88,11 @@ _surroundings: Surroundings | None = None
 
 
 def current() -> Context | None:
-    """The context of the task that runs here; None where none does."""
+    """Return the context of the task that runs here.
+
+    Returns:
+        The context; None where no task runs.
+    """
     return _surroundings.context() if _surroundings is not None else None
 
 

@@ -13,8 +13,15 @@ class Directive(Portable):
 
 
 class Retry(Directive):
-    """Try this task again, after ``after`` (seconds or a timedelta, from 0 to ten years) or its usual backoff. Counts
-    against ``retries``. Raises InvalidArgument for any other ``after``."""
+    """Raised by a task: try it again later. This counts against ``retries``.
+
+    Args:
+        message: Why, for ``tq show``.
+        after: Seconds or a timedelta to wait, from 0 to ten years; by default the task's usual backoff.
+
+    Raises:
+        InvalidArgument: ``after`` is something else.
+    """
 
     def __init__(self, message: str = "", *, after: float | timedelta | None = None) -> None:
         super().__init__(message or "the task asked to be tried again")
@@ -22,15 +29,25 @@ class Retry(Directive):
 
 
 class Discard(Directive):
-    """Give this task up for good: it ends failed, with this reason, whatever retries are left."""
+    """Raised by a task: give it up. It ends failed, whatever retries are left.
+
+    Args:
+        message: Why, for ``tq show`` and the TaskError.
+    """
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or "the task gave itself up")
 
 
 class Snooze(Directive):
-    """Run this task again in ``seconds`` (or a timedelta, from 0 to ten years; a tenth of a second passes at least).
-    Counts against nothing. Raises InvalidArgument for any other time."""
+    """Raised by a task: run it again later. This counts against nothing.
+
+    Args:
+        seconds: Seconds or a timedelta to wait, from 0 to ten years; at least a tenth of a second passes.
+
+    Raises:
+        InvalidArgument: ``seconds`` is something else.
+    """
 
     def __init__(self, seconds: float | timedelta) -> None:
         self.seconds = check_delay("tq.Snooze(…): seconds", seconds)

@@ -51,7 +51,20 @@ TERMINAL_STATES = frozenset(state for state in StateNumber if state.is_terminal)
 
 
 class State(enum.StrEnum):
-    """Where a task is in its life. It is text, its name: ``h.state == "succeeded"`` holds, and JSON has the name."""
+    """Where a task is in its life. It is text, its name: ``handle.state == "succeeded"`` holds.
+
+    Attributes:
+        READY: It may start now.
+        SCHEDULED: It waits for its time: a delay, or the wait before a retry.
+        BLOCKED: It waits for other tasks.
+        RUNNING: A worker has it.
+        SUCCEEDED: It has a result.
+        FAILED: An exception, a time limit or a discard, and no retries are left.
+        DEAD: Its process or worker died too often while it ran.
+        CANCELLED: It was cancelled before it had a result.
+        EXPIRED: It was not started before its ``expires``.
+        LOST: It is ``at_most_once`` and its worker vanished: whether it ran is unknown.
+    """
 
     READY = "ready"
     SCHEDULED = "scheduled"
@@ -74,12 +87,22 @@ class State(enum.StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a task has ended that is in it."""
+        """Whether a task in this state has ended."""
         return self.number.is_terminal
 
     @classmethod
     def parse(cls, word: str) -> State:
-        """The state of a word such as ``failed``; raises InvalidArgument naming the legal words."""
+        """Read a state from a word such as ``failed``.
+
+        Args:
+            word: The name of a state, in any case.
+
+        Returns:
+            The state.
+
+        Raises:
+            InvalidArgument: There is no such state; the message lists them.
+        """
         try:
             return cls(word.lower())
         except ValueError:

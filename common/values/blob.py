@@ -44,9 +44,17 @@ class Content(Protocol):
 
 
 class Blob:
-    """Bytes that travel beside a task's arguments or its result: ``tq.Blob.of("scan.tif")``.
+    """Bytes that travel beside a task's arguments or its result; ``Blob.of`` makes one.
 
-    ``size`` is in bytes, ``hash`` the BLAKE2b-256 of the content in hexadecimal.
+    Blobs of the same content are equal.
+
+    Attributes:
+        size: Number of bytes, at most 1 GiB.
+
+    Example::
+
+        scan = tq.Blob.of("scan.tif")
+        recognise.submit(scan).result()
     """
 
     __slots__ = ("_content", "_fetcher", "digest", "size")
@@ -60,10 +68,19 @@ class Blob:
 
     @classmethod
     def of(cls, source: str | os.PathLike[str] | bytes | BinaryIO) -> Blob:
-        """A blob of a file by its path, of bytes, or of what an open binary file has left to read.
+        """Make a blob of a file or of bytes.
 
         The content is read once, for its hash, and again when it is sent: a file must stay as it is until then.
-        Raises InvalidArgument for more than 1 GiB, OSError for a file that cannot be read.
+
+        Args:
+            source: Path of a file, bytes, or an open binary file, which is read from where it stands to its end.
+
+        Returns:
+            The blob.
+
+        Raises:
+            InvalidArgument: There are more than 1 GiB, or the source is something else.
+            OSError: The file cannot be read.
         """
         if isinstance(source, bytes):
             _check_size(len(source), "these bytes have")
@@ -97,6 +114,7 @@ class Blob:
 
     @property
     def hash(self) -> str:
+        """The BLAKE2b-256 of the content, in hexadecimal."""
         return self.digest.hex()
 
     def __repr__(self) -> str:
@@ -111,19 +129,37 @@ class Blob:
     # the content
 
     def open(self) -> BinaryIO:
-        """The content as a file that is read from its beginning. It is fetched once, into a file without a name
-        in the system's temporary directory, and read there; inside a task it is there for the attempt."""
+        """Open the content as a file.
+
+        It is fetched once, into a file without a name in the system's temporary directory; inside a task it is there for the
+        attempt.
+
+        Returns:
+            A binary file that is read from its beginning. Close it.
+
+        Raises:
+            UnknownBlob: The master does not have the content any more.
+            InvalidArgument: The file that the blob was made of has changed.
+        """
         if self._content is None:
             self._content = self._fetch_from().fetch(self)
         return self._content.open()
 
     def read(self) -> bytes:
-        """All of it, in memory."""
+        """Read all of the content into memory.
+
+        Returns:
+            The content.
+        """
         with self.open() as file:
             return file.read()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it to a file; a file that was there is replaced, at once and only by the whole content."""
+        """Write the content to a file, which is replaced at once and only by the whole content.
+
+        Args:
+            path: Path of the file.
+        """
         target = os.path.abspath(os.fspath(path))
         part = f"{target}.{os.getpid()}-{threading.get_ident()}.part"
         try:
@@ -136,7 +172,11 @@ class Blob:
             raise
 
     def stream(self, write: Callable[[bytes], object]) -> None:
-        """Hand the content to ``write``, a chunk at a time. One from elsewhere is not kept here by this."""
+        """Hand the content to a function, a chunk at a time. Content from elsewhere is not kept here by this.
+
+        Args:
+            write: Called with the bytes of each chunk, of up to 512 KiB.
+        """
         if self._content is None:
             self._fetch_from().stream(self, write)
             return

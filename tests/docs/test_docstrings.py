@@ -1,0 +1,94 @@
+"""The public docstrings: what they say of arguments is what the code has. They are the reference, help() and an editor's hover."""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import tq
+from tq.common.domain.model import TaskOptions
+
+# Not called by programs: tq makes them, or raises them.
+MADE_BY_TQ = {"Attempt", "Blob", "Context", "Handle", "Handles", "Progress", "Task"}
+INSIDE = {"parts", "submitted"}  # what parts of the client call on one another
+SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Example):{1,2}$", re.MULTILINE)
+
+
+def public() -> Iterator[tuple[str, Any]]:
+    """Everything that a program may call by a public name, or that has a docstring to read."""
+    for name in tq.__all__:
+        thing = getattr(tq, name)
+        if name[0] == "_":
+            continue
+        yield name, thing
+        if isinstance(thing, type) and not issubclass(thing, BaseException):
+            ours = [kind for kind in thing.__mro__ if kind.__module__.startswith("tq.")]
+            for member, found in {key: one for kind in ours for key, one in vars(kind).items()}.items():
+                if member[0] != "_" and member not in INSIDE:
+                    yield f"{name}.{member}", inspect.unwrap(getattr(found, "__func__", found))
+
+
+PUBLIC = dict(public())
+CALLED = {
+    name: thing for name, thing in PUBLIC.items() if inspect.isfunction(thing) and inspect.getdoc(thing)
+} | {name: thing for name, thing in PUBLIC.items() if isinstance(thing, type) and name not in MADE_BY_TQ}
+
+
+def section(thing: Any, title: str) -> str:
+    text = inspect.getdoc(thing) or ""
+    parts = SECTION.split(text)
+    return dict(zip(parts[1::2], parts[2::2], strict=True)).get(title, "")
+
+
+def explained(thing: Any, title: str = "Args") -> dict[str, str]:
+    """The names that a section explains, each with its text on one line."""
+    entries = re.split(r"^    (\w+): ", section(thing, title), flags=re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in zip(entries[1::2], entries[2::2], strict=True)}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name, thing in CALLED.items() if inspect.isfunction(thing)] + ["App", "Executor", "Pool"],
+)
+def test_every_argument_is_explained_and_no_other(name: str) -> None:
+    arguments = [one for one in inspect.signature(CALLED[name]).parameters if one not in ("self", "cls")]
+    if name == "App.task":
+        arguments[-1:] = ["queue", *(field.name for field in dataclasses.fields(TaskOptions))]
+    assert sorted(explained(CALLED[name])) == sorted(arguments)
+
+
+def test_the_defaults_of_the_options_are_those_of_the_code() -> None:
+    said = explained(tq.App.task)
+    for field in dataclasses.fields(TaskOptions):
+        if isinstance(field.default, float | int):
+            assert f"by default {field.default:g}" in said[field.name], field.name
+    assert f'``"{TaskOptions().delivery}"`` (the default)' in said["delivery"]
+
+
+@pytest.mark.parametrize("name", [name for name, thing in PUBLIC.items() if dataclasses.is_dataclass(thing)])
+def test_every_field_of_a_record_is_explained(name: str) -> None:
+    assert list(explained(PUBLIC[name], "Attributes")) == [
+        one.name for one in dataclasses.fields(PUBLIC[name])
+    ]
+
+
+def test_every_state_is_explained() -> None:
+    assert list(explained(tq.State, "Attributes")) == [one.name for one in tq.State]
+
+
+@pytest.mark.parametrize("name", [name for name, thing in PUBLIC.items() if inspect.getdoc(thing)])
+def test_a_docstring_begins_with_a_sentence_on_one_line(name: str) -> None:
+    first = (inspect.getdoc(PUBLIC[name]) or "").split("\n\n")[0]
+    assert first.endswith("."), first
+    assert "\n" not in first, first
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_what_is_raised_has_a_public_name(name: str) -> None:
+    for raised in explained(CALLED[name], "Raises"):
+        assert hasattr(tq, raised) or hasattr(builtins, raised), raised
