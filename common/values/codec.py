@@ -6,42 +6,35 @@ it had, bit for bit, or it is refused where it is sent, with the path to the bad
 
     argument items[3].when: a Thing cannot be sent; send a dict of its fields
 
-Subclasses are refused, not flattened, so that a receiver never gets less than was sent. The usual call (a few plain
-arguments) is handled in C but for two look-ups.
+Subclasses are refused, not flattened, so that a receiver never gets less than was sent. Most values are plain and small, and
+take a short way (``plain.py``) to the same result.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
-import msgpack
+from msgpack import unpackb
 
 from ..errors import DecodeError, NotSerializable, ProtocolError
 from ..wire.frames import Skimmed
 from .blob import Blob
-from .extension_types import ATOMS, prepare, text_for, unpack
+from .extension_types import TUPLE, decode_small_ext, prepare, text_for, unpack
 from .hashing import CHOSEN_MAX
+from .packing import BUFFER_BYTES_KEPT, pack_strictly, packers
 from .paths import place
+from .plain import ATOMS, SMALL_BYTES_MAX, are_atoms, is_plain
 from .wants import Reading, Writing, met
 
 # What one value may cost a program that makes all its sets and dicts for others who wait: see ``hashing.py``. Half a second.
 WORK_MAX: Final = CHOSEN_MAX**2
 ARGUMENTS_MAX: Final = 1_000  # of a call whose shape is looked at
 NAME_BYTES_MAX: Final = 4 * 1024
-
-
-class _PackerOfThread(threading.local):
-    """msgpack's Packer is not thread-safe, and making one costs more than packing a small value."""
-
-    def __init__(self) -> None:
-        self.pack = msgpack.Packer(autoreset=True, use_bin_type=True, strict_types=True).pack
-
-
-_packer = _PackerOfThread()
 NOTHING_WANTED: Final = Writing()
+# A large int, text that is not Unicode, and whatever comes of a value that another thread changes meanwhile.
+NOT_PLAIN: Final = (OverflowError, ValueError, TypeError, RuntimeError)
 
 
 def encode(
@@ -58,15 +51,22 @@ def encode(
     references to what ends with a program. ``judged``: the value was decoded here, and its large sets and dicts were checked
     then.
     """
-    if type(value) in ATOMS or (type(value) is list and ATOMS.issuperset(map(type, value))):
-        try:
-            return _packer.pack(value)  # type: ignore[no-any-return]
-        except (OverflowError, UnicodeEncodeError):
-            pass  # a large int, or text that is not Unicode: judged below
+    try:
+        if type(value) in ATOMS:
+            packed: bytes = packers.strict(value)
+            if len(packed) > BUFFER_BYTES_KEPT:
+                packers.renew()
+            return packed
+        if is_plain(value):
+            return pack_strictly(value)
+        if type(value) is tuple and is_plain(items := list(value)):
+            return packers.strict_ext(TUPLE, pack_strictly(items))  # type: ignore[no-any-return]
+    except NOT_PLAIN:
+        pass  # judged below
     writing = met.writing = Writing()
     writing.blobs, writing.must_stay, writing.judged = blobs, must_stay, judged
     try:
-        return _packer.pack(prepare(value, place(root)))  # type: ignore[no-any-return]
+        return pack_strictly(prepare(value, place(root)))
     except NotSerializable:
         raise
     except Exception as error:
@@ -90,11 +90,14 @@ def encode_call(
 ) -> bytes:
     """The arguments of a call as bytes. ``names`` of the positional parameters make errors readable;
     ``blobs`` as for ``encode``."""
-    if ATOMS.issuperset(map(type, args)) and (not kwargs or ATOMS.issuperset(map(type, kwargs.values()))):
-        try:
-            return _packer.pack([list(args), kwargs])  # type: ignore[no-any-return]
-        except (OverflowError, UnicodeEncodeError, TypeError):
-            pass
+    try:
+        if len(args) == 1 and not kwargs and type(args[0]) in ATOMS:
+            return b"\x92\x91%b\x80" % pack_strictly(args[0])  # as [args, {}]
+        plain = list(args)
+        if is_plain(plain) and (not kwargs or is_plain(kwargs)):
+            return pack_strictly([plain, kwargs])
+    except NOT_PLAIN:
+        pass  # judged below
     writing = met.writing = Writing()
     writing.blobs = blobs
     try:
@@ -106,7 +109,7 @@ def encode_call(
             text_for(name, place(f"the name of argument {name!r}")): prepare(value, place(f"argument {name}"))
             for name, value in kwargs.items()
         }
-        return _packer.pack([positional, keywords])  # type: ignore[no-any-return]
+        return pack_strictly([positional, keywords])
     except NotSerializable:
         raise
     except Exception as error:
@@ -125,18 +128,17 @@ def encode_chunk(
     style = "starmap" if star else "map"
     if star:  # an item that can be read only once is read once
         items = [item if type(item) is tuple or type(item) is list else tuple(item) for item in items]
-    values: Iterable[Any] = chain.from_iterable(items) if star else items
-    if ATOMS.issuperset(map(type, values)):
-        try:
-            plain = [list(item) for item in items] if star else list(items)
-            return _packer.pack([plain, {}, style])  # type: ignore[no-any-return]
-        except (OverflowError, UnicodeEncodeError):
-            pass  # judged below
+    try:
+        plain = [list(item) for item in items] if star else list(items)
+        if are_atoms(chain.from_iterable(items) if star else items) or is_plain(plain):
+            return pack_strictly([plain, {}, style])
+    except NOT_PLAIN:
+        pass  # judged below
     writing = met.writing = Writing()
     writing.blobs = blobs
     try:
         prepared = [prepare(item, place(f"item {index}")) for index, item in enumerate(items, first)]
-        return _packer.pack([prepared, {}, style])  # type: ignore[no-any-return]
+        return pack_strictly([prepared, {}, style])
     except NotSerializable:
         raise
     except Exception as error:
@@ -159,6 +161,22 @@ def decode(
     large sets and dicts stay lists of what is in them. ``judged``: who sent it has judged them, and is trusted to have: what
     a master has accepted can be read. ``work_max``: what such sets and dicts may come to, all together.
     """
+    careful = False
+    if not (as_is or unmade or judged) and work_max is None:
+        try:
+            if len(data) <= SMALL_BYTES_MAX:
+                return unpackb(data, strict_map_key=False, ext_hook=decode_small_ext)
+        except DecodeError:
+            raise
+        except Exception:
+            careful = True
+    return _decode(data, as_is, unmade, judged, work_max, careful)
+
+
+def _decode(
+    data: bytes | memoryview, as_is: bool, unmade: bool, judged: bool, work_max: int | None, careful: bool
+) -> Any:
+    """As ``decode``, the whole way. ``careful``: without the first attempt, which was made."""
     before, reading = met.reading, Reading()
     met.reading = reading
     if as_is:
@@ -166,13 +184,15 @@ def decode(
     if unmade or judged or work_max is not None:
         reading.unmade, reading.judged, reading.work_left = unmade, judged, work_max
     try:
-        try:
-            return unpack(data)
-        except DecodeError:
-            raise
-        except Exception:  # most likely a large map: see unpack
-            reading.careful, reading.work_left = True, work_max
-            return unpack(data)
+        if not careful:
+            try:
+                return unpack(data)
+            except DecodeError:
+                raise
+            except Exception:
+                careful = True  # most likely a large map: see unpack
+        reading.careful, reading.work_left = careful, work_max
+        return unpack(data)
     except DecodeError:
         raise
     except Exception as error:  # of msgpack, of any type's constructor, of a user's enum: it is these bytes'
@@ -223,18 +243,33 @@ def decode_work(
     data: bytes | memoryview, *, as_is: bool = False
 ) -> tuple[list[Any], dict[str, Any], str | None]:
     """A call's arguments and None, or the items of a chunk and how each is passed; raises DecodeError."""
-    return _work(decode(data, as_is=as_is))
+    careful = False
+    if not as_is:
+        try:
+            if len(data) <= SMALL_BYTES_MAX:
+                return _work(unpackb(data, strict_map_key=False, ext_hook=decode_small_ext))
+        except DecodeError:
+            raise
+        except Exception:
+            careful = True
+    return _work(_decode(data, as_is, False, False, None, careful))
 
 
 def _work(value: Any) -> tuple[list[Any], dict[str, Any], str | None]:
     # By types and not by a pattern, which takes ten times as long: this is done for every task.
-    if type(value) is list and 2 <= len(value) <= 3 and type(value[0]) is list and type(value[1]) is dict:
-        args, kwargs = value[0], value[1]
-        if len(value) == 2:
-            if not kwargs or all(type(name) is str for name in kwargs):
+    if type(value) is list and len(value) == 2:
+        args, kwargs = value
+        if type(args) is list and type(kwargs) is dict:
+            for name in kwargs:
+                if type(name) is not str:
+                    break
+            else:
                 return args, kwargs, None
-        elif not kwargs and type(value[2]) is str and value[2] in ("map", "starmap"):
-            return args, kwargs, value[2]
+    elif type(value) is list and len(value) == 3:
+        items, nothing, style = value
+        fits = type(items) is list and type(nothing) is dict and not nothing and type(style) is str
+        if fits and style in ("map", "starmap"):
+            return items, nothing, style
     raise DecodeError("these bytes are not the arguments of a call")
 
 

@@ -45,19 +45,17 @@ from ..errors import DecodeError, NotSerializable
 from .arrays import is_plain, read_array, read_scalar
 from .blob import Blob
 from .hashing import ALIKE_MAX, chosen, complaint
+from .packing import pack_loosely
 from .paths import Key, Place, written
+from .plain import ATOMS, KEYS, is_64_bits, is_flat
 from .references import REVIVED_BY, WIRE_BYTES_MAX, Reference
 from .unmade import Unmade, UnmadeEnum
-from .wants import met
+from .wants import NO_OPTIONS, met
 from .zones import key_of, zone_of
 
 DEPTH_MAX: Final = 64  # containers within containers; deeper is a mistake or an attack
 DECODE_ITEMS_MAX: Final = 16 * 1024 * 1024  # elements of one container; the frame limit binds earlier
 GLANCED_MAX: Final = 128  # keys of a map that msgpack may make; no chain of so few takes long
-INT64_MIN, UINT64_MAX = -(2**63), 2**64 - 1
-ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes})
-AS_THEY_ARE: Final = frozenset({type(None), bool, float, bytes})  # others of them are looked at
-KEYS: Final = frozenset({str, int, bytes})
 SEND_BYTES: Final = "send the bytes instead: os.fsencode(…)"
 
 TUPLE, BIG_INT, SET, FROZENSET, DATETIME, DATE, TIME, TIMEDELTA = range(1, 9)
@@ -80,7 +78,7 @@ def prepare(value: Any, path: Place) -> Any:
         raise _refusal(path, f"a value nested deeper than {DEPTH_MAX}", "flatten it, or break its cycle")
     if kind is list:
         return (
-            value if _is_flat(value) else [prepare(item, (depth, path, at)) for at, item in enumerate(value)]
+            value if is_flat(value) else [prepare(item, (depth, path, at)) for at, item in enumerate(value)]
         )
     if kind is dict:
         return _dict(value, path)
@@ -90,20 +88,8 @@ def prepare(value: Any, path: Place) -> Any:
     return _rare(value, path)
 
 
-def _is_flat(values: list[Any]) -> bool:
-    """Whether it is packed as it is, seen at a glance: as long lists are, of one type."""
-    kinds = set(map(type, values))
-    if kinds == {int}:
-        return _is_64_bits(min(values)) and _is_64_bits(max(values))
-    return kinds <= AS_THEY_ARE or (kinds == {str} and all(map(str.isascii, values)))
-
-
-def _is_64_bits(value: int) -> bool:
-    return INT64_MIN <= value <= UINT64_MAX
-
-
 def _atom(value: Any, kind: type, path: Place) -> Any:
-    if kind is int and not _is_64_bits(value):
+    if kind is int and not is_64_bits(value):
         return _ext(BIG_INT, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
     return text_for(value, path) if kind is str else value
 
@@ -128,7 +114,7 @@ def _looked_up(members: list[Any], path: Place) -> None:
 def _dict(value: dict[Any, Any], path: Place) -> Any:
     if len(value) > ALIKE_MAX:
         _looked_up(list(value), path)
-    if not all(type(key) in KEYS and (type(key) is not int or _is_64_bits(key)) for key in value):
+    if not all(type(key) in KEYS and (type(key) is not int or is_64_bits(key)) for key in value):
         return _pairs(value.items(), path)
     depth = path[0] + 1
     return {
@@ -142,7 +128,7 @@ def _pairs(pairs: Iterable[tuple[Any, Any]], path: Place) -> Any:
     depth = path[0] + 1
     for key, item in pairs:
         parts += prepare(key, (depth, path, Key(key, True))), prepare(item, (depth, path, Key(key)))
-    return _ext(PAIRS, _pack(parts))
+    return _ext(PAIRS, pack_loosely(parts))
 
 
 def _items(code: int) -> Callable[[Any, Place], Any]:
@@ -150,19 +136,19 @@ def _items(code: int) -> Callable[[Any, Place], Any]:
         depth = path[0] + 1
         if code != TUPLE and len(value) > ALIKE_MAX:
             _looked_up(list(value), path)
-        return _ext(code, _pack([prepare(item, (depth, path, at)) for at, item in enumerate(value)]))
+        return _ext(code, pack_loosely([prepare(item, (depth, path, at)) for at, item in enumerate(value)]))
 
     return prepare_items
 
 
 def _datetime(value: datetime.datetime, path: Place) -> Any:
     day = (value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond)
-    return _ext(DATETIME, _pack([*day, value.fold, _zone(value.tzinfo, path)]))
+    return _ext(DATETIME, pack_loosely([*day, value.fold, _zone(value.tzinfo, path)]))
 
 
 def _time(value: datetime.time, path: Place) -> Any:
     clock = (value.hour, value.minute, value.second, value.microsecond)
-    return _ext(TIME, _pack([*clock, value.fold, _zone(value.tzinfo, path)]))
+    return _ext(TIME, pack_loosely([*clock, value.fold, _zone(value.tzinfo, path)]))
 
 
 def _zone(zone: datetime.tzinfo | None, path: Place) -> Any:
@@ -185,7 +171,7 @@ def _zone(zone: datetime.tzinfo | None, path: Place) -> Any:
 
 def _path(value: PurePath, path: Place) -> Any:
     flavour = "Path" if isinstance(value, Path) else type(value).__name__
-    return _ext(PATH, _pack([flavour, text_for(str(value), path, f"a {flavour}")]))
+    return _ext(PATH, pack_loosely([flavour, text_for(str(value), path, f"a {flavour}")]))
 
 
 def _rare(value: Any, path: Place) -> Any:
@@ -193,7 +179,7 @@ def _rare(value: Any, path: Place) -> Any:
     if isinstance(value, enum.Enum):
         name = f"{module_name_of(kind)}:{kind.__qualname__}"
         member = value.value if isinstance(value, enum.Flag) else value.name
-        return _ext(ENUM, _pack([text_for(name, path), prepare(member, path)]))
+        return _ext(ENUM, pack_loosely([text_for(name, path), prepare(member, path)]))
     if isinstance(value, PurePath):
         return _path(value, path)
     if kind.__module__ == "numpy":
@@ -214,10 +200,10 @@ def _numpy(value: Any, path: Place) -> Any:
             "use a plain numeric dtype, or .tolist()",
         )
     if type(value).__name__ == "ndarray":
-        return _ext(ARRAY, _pack([dtype.str, list(value.shape), value.tobytes()]))
+        return _ext(ARRAY, pack_loosely([dtype.str, list(value.shape), value.tobytes()]))
     if not hasattr(value, "shape") or value.shape != ():
         raise _refusal(path, f"a numpy {type(value).__name__}", "use numpy.asarray(value)")
-    return _ext(SCALAR, _pack([dtype.str, value.tobytes()]))
+    return _ext(SCALAR, pack_loosely([dtype.str, value.tobytes()]))
 
 
 def _remedy(value: Any) -> str:
@@ -255,7 +241,7 @@ def _reference(value: Reference, path: Place) -> Any:
             f"{value!r}, which goes with the program that made it,",
             "give it a name, as has what is to keep it",
         )
-    return _ext(REFERENCE, _pack(value.to_wire()))
+    return _ext(REFERENCE, pack_loosely(value.to_wire()))
 
 
 def _refusal(path: Place, kind: str, remedy: str) -> NotSerializable:
@@ -266,26 +252,22 @@ def _ext(code: int, body: bytes) -> Any:
     return msgpack.ExtType(code, body)
 
 
-def _pack(value: Any) -> bytes:
-    return msgpack.packb(value, use_bin_type=True, strict_types=False)  # type: ignore[no-any-return]
-
-
 _EXOTIC: Final[dict[type, Callable[[Any, Place], Any]]] = {
     tuple: _items(TUPLE),
     set: _items(SET),
     frozenset: _items(FROZENSET),
     datetime.datetime: _datetime,
-    datetime.date: lambda value, path: _ext(DATE, _pack([value.year, value.month, value.day])),
+    datetime.date: lambda value, path: _ext(DATE, pack_loosely([value.year, value.month, value.day])),
     datetime.time: _time,
     datetime.timedelta: lambda value, path: _ext(
-        TIMEDELTA, _pack([value.days, value.seconds, value.microseconds])
+        TIMEDELTA, pack_loosely([value.days, value.seconds, value.microseconds])
     ),
     Decimal: lambda value, path: _ext(DECIMAL, str(value).encode("ascii")),
     UUID: lambda value, path: _ext(UUID_, value.bytes),
     Blob: _blob,
     Reference: _reference,
     Unmade: lambda value, path: _EXOTIC[value.kind](value.members, path),
-    UnmadeEnum: lambda value, path: _ext(ENUM, _pack([value.name, prepare(value.member, path)])),
+    UnmadeEnum: lambda value, path: _ext(ENUM, pack_loosely([value.name, prepare(value.member, path)])),
     dict: lambda value, path: _pairs(value, path),  # of pairs: a dict itself never comes here
 }
 
@@ -312,6 +294,18 @@ def decode_ext(code: int, body: bytes) -> Any:
         return reader(body)
     finally:
         _depth.value -= 1
+
+
+def decode_small_ext(code: int, body: bytes) -> Any:
+    """Likewise, in a value that is small and decoded without options, whatever is decoded around it in this thread."""
+    before = met.reading
+    if before is NO_OPTIONS:
+        return decode_ext(code, body)
+    met.reading = NO_OPTIONS
+    try:
+        return decode_ext(code, body)
+    finally:
+        met.reading = before
 
 
 def unpack(body: bytes | memoryview) -> Any:
@@ -348,7 +342,10 @@ def _read_zone(zone: Any) -> datetime.tzinfo | None:
         case None:
             return None
         case str(key):
-            zones = met.reading.zones = met.reading.zones or {}
+            reading = met.reading
+            if reading is NO_OPTIONS:  # a small value has few
+                return zone_of(key)
+            zones = reading.zones = reading.zones or {}
             return zones.get(key) or zones.setdefault(key, zone_of(key))
         case [int(days), int(seconds), int(microseconds), None | str() as name]:
             offset = datetime.timedelta(days, seconds, microseconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import threading
+from typing import Final
 
 from .blob import Blob
 
@@ -30,9 +31,19 @@ class Reading:
     zones: dict[str, datetime.tzinfo] | None = None  # met in this value: the file of each is read once
 
 
+class _NoOptions(Reading):
+    """Of a thread that decodes nothing, and of a small value without options. All threads share it, so it keeps nothing."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name} would be of all values in all threads")
+
+
+NO_OPTIONS: Final = _NoOptions()
+
+
 class _Met(threading.local):
     writing = Writing()
-    reading = Reading()
+    reading: Reading = NO_OPTIONS
 
 
 met = _Met()  # of the encoding or decoding that runs in this thread

@@ -111,6 +111,9 @@ class CodecTarget:
     def __call__(self, random: Random) -> None:
         data = hostile_msgpack(random) if random.random() < 0.1 else damage(random.choice(self._good), random)
         Failure.decode(data)  # never raises
+        short, whole = _reading(decode, data), _reading(partial(decode, work_max=sys.maxsize), data)
+        if short != whole:
+            raise AssertionError(f"a small value is {short}, and the whole way {whole}")
         for read in (
             decode,
             decode_call,
@@ -124,6 +127,14 @@ class CodecTarget:
             shown(value)
             with suppress(NotSerializable):  # nested deeper than what we would send ourselves
                 encode(value)  # what was understood can be said again
+
+
+def _reading(read: Callable[[bytes], Any], data: bytes) -> str:
+    """The value, or the refusal."""
+    try:
+        return shown(read(data))
+    except DecodeError as error:
+        return f"refused: {error}"
 
 
 class PickleTarget:
