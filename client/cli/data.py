@@ -42,7 +42,7 @@ def list_data(app: App, as_json: bool) -> None:
 def show(app: App, as_json: bool, name: str) -> None:
     """Print a value as JSON; types that JSON lacks become text."""
     row = app.call(("get_data",), "show", name)
-    value = plain(_whole(row["type"], decode(row["parts"], as_is=True, judged=True)))
+    value = plain(_whole(row["type"], decode(row["parts"], as_is=True, unmade=True, judged=True)))
     if as_json:
         print_json({"name": name, "type": row["type"], "value": value})
     else:

@@ -158,7 +158,7 @@ def decode(
     """The value in ``data``; raises DecodeError for anything else, whatever it is.
 
     ``as_is``: proxies in it stay the references that they travel as: for who keeps values, and does not use them. ``unmade``:
-    large sets and dicts stay lists of what is in them. ``judged``: who sent it has judged them, and is trusted to have: what
+    large sets and dicts stay lists of what is in them, and members of enums their names. ``judged``: who sent it has judged them, and is trusted to have: what
     a master has accepted can be read. ``work_max``: what such sets and dicts may come to, all together.
     """
     careful = False

@@ -40,10 +40,11 @@ from uuid import UUID
 
 import msgpack
 
-from ..domain.naming import find_loaded, load_callable, module_name_of
+from ..domain.naming import load_callable, module_name_of
 from ..errors import DecodeError, NotSerializable
 from .arrays import is_plain, read_array, read_scalar
 from .blob import Blob
+from .enums import read_enum
 from .hashing import ALIKE_MAX, chosen, complaint
 from .packing import pack_loosely
 from .paths import Key, Place, written
@@ -370,14 +371,7 @@ def _read_path(body: bytes) -> PurePath:
 
 def _read_enum(body: bytes) -> enum.Enum | UnmadeEnum:
     name, member = _unpack_list(body)
-    if type(name) is not str:
-        raise DecodeError("the name of an enum is a str")
-    kind = find_loaded(name)
-    if not (isinstance(kind, type) and issubclass(kind, enum.Enum)):
-        if met.reading.unmade and met.reading.judged:  # it was known when it was accepted
-            return UnmadeEnum(name, member)
-        raise DecodeError(f"the enum {name} is not known here; import {name.partition(':')[0]} first")
-    return kind(member) if issubclass(kind, enum.Flag) else kind[member]
+    return read_enum(name, member, unmade=met.reading.unmade, judged=met.reading.judged)
 
 
 def _read_pairs(body: bytes) -> Any:

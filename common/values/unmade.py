@@ -10,13 +10,20 @@ SALT: Final = b"unmade"  # its hash is a secret of the process
 
 @dataclass(frozen=True, slots=True)
 class UnmadeEnum:
-    """A member of an enum that is not loaded here any more. ``name``: ``module:qualname``."""
+    """A member of an enum, which need not be loaded here. ``name``: ``module:qualname``. ``member``: its name, or the value of a
+    Flag. It equals the same member, and nothing else."""
 
     name: str
-    member: Any
+    member: str | int
 
     def __repr__(self) -> str:
-        return f"<{self.name.partition(':')[2]}.{self.member}>"
+        member = self.member if str(self.member).isidentifier() else repr(self.member)
+        return f"<{self.name.partition(':')[2]}.{member}>"
+
+    def __lt__(self, other: object) -> bool:
+        raise TypeError(
+            "the master keeps members of enums by their names, and cannot sort them; sort a copy: sorted(list(l))"
+        )
 
 
 class Unmade:

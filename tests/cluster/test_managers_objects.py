@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import datetime
+import enum
+import http
 import multiprocessing
 import multiprocessing.managers
 import pickle
@@ -65,6 +67,40 @@ def other(manager: Any) -> Any:
     guest: Any = Manager(manager.address, KEY)
     guest.connect()
     return guest
+
+
+class Colour(enum.Enum):
+    """The master never imports this module."""
+
+    RED = 1
+
+
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_members_of_an_enum_are_kept_wherever_data_is(manager: Any, named: bool) -> None:
+    def name(what: str) -> dict[str, str]:
+        return {"name": f"colours-{what}"} if named else {}
+
+    both = Access.READ | Access.WRITE
+    ours = manager.dict({"c": Colour.RED}, **name("dict"))
+    ours[Colour.RED] = both
+    assert (ours.copy(), ours[Colour.RED]) == ({"c": Colour.RED, Colour.RED: both}, both)
+    with pytest.raises(KeyError) as caught:
+        ours[Access.READ]
+    assert caught.value.args == (Access.READ,)
+    several = manager.list([Colour.RED], **name("list"))
+    several.append([both])
+    assert (several[:], several.index([both]), Colour.RED in several) == ([Colour.RED, [both]], 1, True)
+    space = manager.Namespace(c=Colour.RED, **name("space"))
+    space.access = both
+    value = manager.Value("i", Colour.RED, **name("value"))
+    assert (space.c, space.access, value.value) == (Colour.RED, both, Colour.RED)
+    value.value = http.HTTPStatus.OK  # the master does have this one
+    assert (value.value, str(value)) == (http.HTTPStatus.OK, "Value('i', <HTTPStatus.OK>)")
 
 
 @pytest.mark.parametrize("name", [None, "of-keys"])

@@ -12,9 +12,9 @@ import msgpack
 import pytest
 from tq.common.errors import DecodeError, NotSerializable
 from tq.common.values.codec import WORK_MAX, decode, encode
-from tq.common.values.extension_types import ENUM, GLANCED_MAX, PAIRS, SET, TUPLE
+from tq.common.values.extension_types import GLANCED_MAX, PAIRS, SET, TUPLE
 from tq.common.values.hashing import ALIKE_MAX, CHOSEN_MAX
-from tq.common.values.unmade import Unmade, UnmadeEnum
+from tq.common.values.unmade import Unmade
 
 from .alike import alike
 from .chained import chained
@@ -146,22 +146,6 @@ def test_who_passes_values_on_judges_them_once_when_they_come() -> None:
     with pytest.raises(DecodeError, match="of one hash"):
         decode(many, unmade=True)
     assert len(decode(many, unmade=True, judged=True)) == ALIKE_MAX + 1
-
-
-def test_an_enum_that_was_accepted_and_is_not_loaded_any_more_is_passed_on_as_it_came() -> None:
-    data = packed(
-        [
-            ext(ENUM, ["no_such_module:Colour", "RED"]),
-            ext(ENUM, ["no_such_module:Flags", 3]),
-        ]
-    )
-    with pytest.raises(DecodeError, match="import no_such_module first"):
-        decode(data)
-    with pytest.raises(DecodeError, match="import no_such_module first"):
-        decode(data, unmade=True)
-    kept = decode(data, unmade=True, judged=True)
-    assert kept[0] == UnmadeEnum("no_such_module:Colour", "RED")
-    assert (encode(kept), repr(kept[0])) == (data, "<Colour.RED>")
 
 
 def test_nesting_does_not_multiply_what_reading_twice_costs() -> None:
