@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -32,7 +32,6 @@ from ..common.wire.address import Address, is_loopback
 from .app import MasterResources, open_resources
 from .check import check
 from .gateway.options import GatewayArguments, GatewayOptions, read_options
-from .gateway.server import Gateway
 from .net.ports import why_not_listening
 from .net.server import MasterServer
 from .net.transactions import DRAIN_SECONDS_MAX
@@ -40,6 +39,9 @@ from .observe.health import MasterVitals
 from .observe.meters import count
 from .observe.metrics import MasterMetrics
 from .store.cluster_files import StartOptions, key_file
+
+if TYPE_CHECKING:
+    from .gateway.server import Gateway
 
 END_SECONDS_MAX: Final = (
     DRAIN_SECONDS_MAX + 5.0
@@ -129,7 +131,7 @@ async def _serve(
     with_authkey: bool,
 ) -> int:
     server = resources.server(log.event)
-    gateway = None if gateway_options is None else Gateway(server, gateway_options.key)
+    gateway = None if gateway_options is None else _gateway(server, gateway_options)
     vitals = MasterVitals(server)
     metrics, on_lag = _metrics(resources, server, log)
     attendant = Attendant(
@@ -160,6 +162,12 @@ async def _serve(
         server.close()
     log.event("master.stopped")
     return 0
+
+
+def _gateway(server: MasterServer, options: GatewayOptions) -> Gateway:
+    from .gateway.server import Gateway  # a dozen modules, which few masters need
+
+    return Gateway(server, options.key)
 
 
 def _end_at_latest(log: EventLog) -> None:

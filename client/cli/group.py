@@ -3,7 +3,6 @@ help on one screen, with sections side by side."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from importlib import import_module
 from itertools import zip_longest
@@ -12,6 +11,7 @@ from typing import Any, Final
 import click
 
 from ...common.errors import TqError, see
+from ...common.runtime.guessing import nearest
 from ...common.runtime.terminal import prepare, say
 from .failing import exit_status
 
@@ -31,7 +31,7 @@ class GuessingGroup(click.Group):
         name = args[0]
         known = self.list_commands(ctx)
         if name not in known and not name.startswith("-"):
-            near = difflib.get_close_matches(name, known, 1)
+            near = nearest(name, known)
             hint = f"did you mean {near[0]}?" if near else f"{ctx.command_path} --help lists them"
             raise click.UsageError(f"there is no command {name!r:.40}; {hint}", ctx)
         return super().resolve_command(ctx, args)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 from typing import Final
 
 import click
 
+from ...common.runtime.guessing import nearest
 from ...common.runtime.terminal import console
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -30,7 +30,7 @@ def show_help(ctx: click.Context, topic: str | None) -> None:
     elif section is not None:
         _render(section)
     elif wanted not in commands:
-        near = difflib.get_close_matches(wanted, [*topics, *commands], 3, cutoff=0.5)
+        near = nearest(wanted, [*topics, *commands], 3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "`tq help` lists them"
         raise click.UsageError(f"there is no topic {topic!r:.40}; {hint}", ctx)
     if wanted in commands:  # `retry` is both

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import os
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -57,18 +59,49 @@ def print_table(
 ) -> None:
     """A table without lines, as wide as needed; ``empty`` is printed if there are no rows.
 
-    On a terminal that is too narrow the columns named in ``spare`` are left out, one after the other, until it fits.
+    A name that begins with # is of a column of numbers. On a terminal that is too narrow the columns named in ``spare`` are
+    left out, one after the other, until it fits.
     """
+    shown = list(rows)
+    if not shown:
+        write(empty + "\n")
+    elif _is_for_eyes():
+        _print_on_terminal(columns, shown, spare)
+    else:
+        write(_as_text(columns, shown))
+
+
+def _is_for_eyes() -> bool:
+    """Whether stdout is a terminal, or the environment says that it is to be taken for one: rich knows how."""
+    return sys.stdout.isatty() or any(os.environ.get(name) for name in ("FORCE_COLOR", "TTY_COMPATIBLE"))
+
+
+def _as_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """For a pipe or a file, which has no width: cut nothing. Without rich, whose tables take as long to import as all of ours."""
+    from rich.cells import cell_len
+
+    lines = [[column.lstrip("#") for column in columns], *([_text(value) for value in row] for row in rows)]
+    sizes = [[cell_len(cell) for cell in line] for line in lines]
+    widths = [max(column) for column in zip(*sizes, strict=True)]
+    aligned = []
+    for line, taken in zip(lines, sizes, strict=True):
+        spaces = [" " * (width - size) for width, size in zip(widths, taken, strict=True)]
+        cells = zip(columns, line, spaces, strict=True)
+        parts = [space + cell if column.startswith("#") else cell + space for column, cell, space in cells]
+        aligned.append((" " * GAP).join(parts).rstrip())
+    dash = "─" if sys.stdout.encoding.lower().startswith("utf") else "-"
+    aligned.insert(1, dash * (sum(widths) + GAP * (len(widths) - 1)))
+    return "\n".join(aligned) + "\n"
+
+
+def _print_on_terminal(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], spare: Sequence[str]
+) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     cells = [[_cell(value) for value in row] for row in rows]
-    if not cells:
-        write(empty + "\n")
-        return
     screen = console()
-    if not screen.is_terminal:  # a pipe has no width: cut nothing
-        screen = console(width=240)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     shown = _fitting(columns, cells, spare, screen.width)
     for column in (columns[index] for index in shown):
@@ -103,9 +136,11 @@ def _fitting(
 def _cell(value: object) -> Any:
     from rich.text import Text
 
-    if isinstance(value, State):
-        return Text(value, style=STATE_STYLES.get(value, ""))
-    return Text("" if value is None else clean_line(str(value)))
+    return Text(_text(value), style=STATE_STYLES.get(value, "") if isinstance(value, State) else "")
+
+
+def _text(value: object) -> str:
+    return "" if value is None else clean_line(str(value))
 
 
 def task_row(task: dict[str, Any]) -> dict[str, Any]:

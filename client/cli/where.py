@@ -14,7 +14,6 @@ A filter consists of terms; a task has to match all of them. ``--where 'state=fa
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 import shlex
@@ -25,6 +24,7 @@ import click
 
 from ...common.domain.model import State
 from ...common.errors import InvalidArgument
+from ...common.runtime.guessing import nearest
 
 WORDS: Final = ("state", "queue", "name", "error", "since", "older")
 UNITS: Final = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
@@ -123,13 +123,13 @@ def _state(word: str) -> State:
     try:
         return State.parse(word)
     except InvalidArgument as error:
-        near = difflib.get_close_matches(word.lower(), list(State), 1)
+        near = nearest(word.lower(), State)
         raise InvalidArgument(f"did you mean {near[0]}? {error}" if near else str(error)) from None
 
 
 def _check_word(word: str, sign: str, value: str) -> None:
     if word not in WORDS:
-        near = difflib.get_close_matches(word, WORDS, 1) or difflib.get_close_matches(word, ALIKE, 1)
+        near = nearest(word, WORDS) or nearest(word, ALIKE)
         known = f"known are {', '.join(WORDS)}"
         hint = f"did you mean {ALIKE.get(near[0], near[0])}? {known}" if near else known
         raise InvalidArgument(f"--where: there is no word {word!r:.40}; {hint}")

@@ -20,6 +20,10 @@ from .globs import fits_any
 
 SHELL_TASKS: Final = "tq.tasks.shell"  # a module that is served only by workers with --allow-shell
 
+# Among the sources of a worker, which are modules and files:
+ALLOW_SHELL: Final = "--allow-shell"  # the tasks that run programs
+APPLY: Final = "--apply="  # begins the source that is one function, for the items of queues
+
 
 def callable_name(function: Callable[..., Any]) -> str:
     """``module:qualname``; raises NotNamed for what no other process could import."""

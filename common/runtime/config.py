@@ -7,22 +7,20 @@ test compares the two.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
+from ..domain.naming import ALLOW_SHELL, APPLY
 from ..errors import ConfigError, TqError
 from ..values.brief import brief
 from ..wire.address import DEFAULT_PORT, HTTP_PORT, Address, parse_address
 from ..wire.frames import FRAME_BYTES_MAX
+from .guessing import nearest
 
-ALLOW_SHELL: Final = "--allow-shell"  # among the sources of a worker: the tasks that run programs
-APPLY: Final = "--apply="  # begins the source that is one function, for the items of queues
 HERE: Final = Address("127.0.0.1", DEFAULT_PORT)
 
 Problem = tuple[tuple[str, ...], str]
@@ -282,7 +280,7 @@ def _sort_file(kind: type[_S], file: Path, given: list[_Given], faults: list[str
         if name in names:
             given.append(_Given(f"{file}: {name}", name, value))
             continue
-        near = difflib.get_close_matches(name, names, 1)
+        near = nearest(name, names)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
         faults.append(f"{file}: unknown key {name!r}; {hint}")
 
@@ -302,6 +300,8 @@ def _read(given: list[_Given], faults: list[str]) -> tuple[dict[str, Any], dict[
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
+    import tomllib  # most programs are started without a file
+
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:

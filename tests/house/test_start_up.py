@@ -65,3 +65,22 @@ def test_the_help_of_tq_needs_neither_network_nor_tables(bare: set[str]) -> None
     program = "import sys; from tq.client.cli import main; sys.argv = ['tq', '--help']; main()"
     loaded = set(loaded_by("-c", program)) - bare
     assert loaded & (HEAVY - {"click"}) == set()
+
+
+# What few starts use is loaded when it is used: a program is started for each command, and a child after each that was killed.
+@pytest.mark.parametrize(
+    ("module", "unused"),
+    [
+        ("tq.worker.child.loop", {"asyncio", "click", "ssl", "tomllib", "tq.common.runtime.config"}),
+        ("tq.worker.cli", {"cryptography", "difflib", "rich", "sqlite3", "tomllib"}),
+        (
+            "tq.master.cli",
+            {"cryptography", "difflib", "rich", "statistics", "tomllib", "tq.master.gateway.server"},
+        ),
+        ("tq.client.cli.queues", {"asyncio", "difflib", "rich", "ssl"}),
+    ],
+)
+def test_a_program_starts_without_what_it_may_never_use(
+    module: str, unused: set[str], bare: set[str]
+) -> None:
+    assert (set(loaded_by("-c", f"import {module}")) - bare) & unused == set()

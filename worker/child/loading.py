@@ -16,9 +16,8 @@ from types import ModuleType
 from typing import Any
 
 from ...common.domain.callables import NamedCallable, named, offered
-from ...common.domain.naming import SHELL_TASKS, load_callable
+from ...common.domain.naming import ALLOW_SHELL, APPLY, SHELL_TASKS, load_callable
 from ...common.errors import ConfigError, TqError
-from ...common.runtime.config import ALLOW_SHELL, APPLY
 
 
 class BrokenCode(ConfigError):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from ....common.errors import InvalidArgument
+from ....common.runtime.guessing import nearest
 from .addresses import UnfitRecipient, domain_of, sameness
 from .letter import Letter, Mailbox, Message
 from .table import Problem, Row, Table
@@ -77,7 +77,7 @@ def _unknown_columns(letter: Letter, columns: tuple[str, ...]) -> list[Problem]:
     for what, part in letter.parts():
         for name in part.names:
             if name not in columns:
-                near = difflib.get_close_matches(name, columns, 1) or [
+                near = nearest(name, columns) or [
                     column for column in columns if column.casefold() == name.casefold()
                 ]
                 hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(columns)}"

@@ -8,6 +8,7 @@ import re
 import pytest
 from tq.client.cli.bulk import SPARE_COLUMNS, TASK_COLUMNS
 from tq.client.cli.output import plain, print_table, shown
+from tq.common.domain.model import State
 
 ID = "019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b"
 ROW = (ID, "succeeded", "jobs:square", "default", 1, "1.6 s")
@@ -50,6 +51,34 @@ def test_a_pipe_gets_every_column(
     head, _, row = printed(capsys)
     assert head.split() == ["id", "state", "task", "queue", "attempt", "age"]
     assert "default" in row
+
+
+def test_a_long_value_is_not_folded_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    print_table(("name", "text"), [("x", "a" * 500)], empty="")
+    assert "a" * 500 in capsys.readouterr().out
+
+
+def test_a_pipe_gets_the_same_columns_as_a_terminal_that_is_wide_enough(
+    terminal: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        ("x", 12, State.DEAD, "日本語"),
+        (None, 1_234, State.READY, "e\u0301 \x1b[2J"),
+        ("tail", None, "", None),
+    ]
+    seen = []
+    for pipe in (False, True):
+        if pipe:
+            terminal.delenv("FORCE_COLOR")
+        terminal.setenv("COLUMNS", "100")
+        print_table(("name", "#count", "state", "words"), rows, empty="")
+        text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+        seen.append([line.rstrip() for line in text.splitlines()])
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == 5
 
 
 class Unshowable:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tq.common.domain.naming import ALLOW_SHELL
 from tq.common.errors import ConfigError
-from tq.common.runtime.config import ALLOW_SHELL
 from tq.worker.child.loading import load_tasks
 
 TASKS = """
