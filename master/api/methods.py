@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from inspect import Parameter
@@ -40,4 +41,9 @@ class ExposedMethod:
 
 def methods_of(kind: type) -> dict[str, ExposedMethod]:
     """Every exposed method of a class, by name."""
+    return _look_at(kind)
+
+
+@functools.cache
+def _look_at(kind: type) -> dict[str, ExposedMethod]:
     return {name: ExposedMethod(getattr(kind, name), role) for name, role in exposed_methods(kind).items()}
