@@ -1,6 +1,7 @@
 # make demo    a real job on a real cluster of this machine, with a worker and the master killed on the way
 # make quick   what to run before each commit: linter, types, the tests that start no program
 # make test    what must hold before a change lands: linter, types, the whole suite
+# make thorough  the variants of which `make test` runs a sample: some minutes
 # make other-pythons   the fast part of the suite on every other Python of this machine: some minutes
 # make faults  every fault on real programs: some minutes, and a table at the end
 # make fuzz    two million damaged messages, values, texts and calls, then ten times the examples of the property tests, by chance: some minutes
@@ -27,7 +28,7 @@ DEV := $(VENV)/installed-dev
 BENCH := $(VENV)/installed-bench
 DOCS := $(VENV)/installed-docs
 
-.PHONY: demo test quick pure lint types compiled suite other-pythons faults fuzz proof bench docs clean
+.PHONY: demo test quick pure lint types compiled suite thorough other-pythons faults fuzz proof bench docs clean
 
 demo: $(DEMO)
 	$(BIN)/tq demo
@@ -37,7 +38,7 @@ quick: $(DEV)
 	$(MAKE) -j 3 lint types pure
 
 pure: $(DEV)
-	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m 'not alone' $(addprefix tests/,common client history house)
+	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m 'not alone and not thorough' $(addprefix tests/,common client history house)
 
 test: $(DEV)
 	$(MAKE) -j 3 lint types compiled
@@ -57,8 +58,12 @@ types: $(DEV)
 # The installed package is what is tested: `pytest`, unlike `python -m pytest`, leaves the tree off the path.
 # The suite waits more than it computes: its tests run side by side, but for those that measure or fill the machine.
 suite: $(DEV)
-	TQ_TEST_INSTALLED=1 $(BIN)/pytest -q -n $(JOBS) --dist worksteal -m 'not alone' --durations=25 --durations-min=4
-	TQ_TEST_INSTALLED=1 $(BIN)/pytest -q -m alone --durations=10 --durations-min=4
+	TQ_TEST_INSTALLED=1 $(BIN)/pytest -q -n $(JOBS) --dist worksteal -m 'not alone and not thorough' --durations=25 --durations-min=4
+	TQ_TEST_INSTALLED=1 $(BIN)/pytest -q -m 'alone and not thorough' --durations=10 --durations-min=4
+
+thorough: $(DEV)
+	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m 'thorough and not alone'
+	$(BIN)/pytest -q -m 'thorough and alone'
 
 other-pythons: $(DEV)
 	$(BIN)/python tests/other_pythons.py --cache $(VENV)/other-pythons --jobs $(JOBS)

@@ -11,17 +11,19 @@ import pytest
 from tq.common.domain.lifecycle import TRANSITIONS
 from tq.common.domain.model import StateNumber
 
+from ..sampling import sampled
 from .planted import BUGS, Bug, find, planted
 from .run import simulate
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = 8  # `make proof` runs 500
+SEEDS = 6  # `make proof` runs 500
 PORTIONS = 2  # of the seeds: as many processes may share them
 
 # Every seed that ever showed a bug: 5, 40, 65 workers numbered by a failed transaction; 103, 183 leases given to
 # the dead; 139 a lost worker's loss lost with its transaction; 483 a stall shorter than two ticks;
 # 1397 a worker given up in the transaction that fed its parked call; 340 one of the harness itself.
 ONCE_BROKEN = (5, 40, 65, 103, 139, 150, 159, 183, 340, 483, 1397, 1420, 1557)
+ONE_OF_EACH = (5, 103, 139, 483, 1397)
 
 QUICK = {
     "reply before the commit",
@@ -56,7 +58,7 @@ def test_every_invariant_holds_on_every_seed(first: int) -> None:
     assert " 0 seeds failed" in done.stdout
 
 
-@pytest.mark.parametrize("seed", ONCE_BROKEN)
+@pytest.mark.parametrize("seed", sampled(ONCE_BROKEN, ONE_OF_EACH))
 def test_a_seed_that_once_showed_a_bug_shows_none(seed: int) -> None:
     outcome = simulate(seed)
     assert not outcome.broken, outcome.story[-8_000:]
@@ -71,7 +73,7 @@ def test_the_same_seed_is_the_same_story_with_any_hash_seed() -> None:
 
 
 def test_other_seeds_are_other_stories() -> None:
-    assert len({simulate(seed).trace for seed in range(4)}) == 4
+    assert simulate(0).trace != simulate(1).trace
 
 
 @pytest.mark.parametrize("bug", [bug for bug in BUGS if bug.name in QUICK], ids=lambda bug: bug.name)

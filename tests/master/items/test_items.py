@@ -16,6 +16,8 @@ from tq.common.values.sort_keys import rank
 from tq.master.items.items import Items
 from tq.master.store.sqlite.store import SqliteStore
 
+from ...sampling import sampled
+
 QUEUE = ("get_queue", "q")
 GRACE_SECONDS, LEASE_SECONDS = 3, 20
 
@@ -201,7 +203,7 @@ def test_a_failed_commit_undoes_what_it_gave_and_took(bench: Any) -> None:
     assert take_all(client) == [b"a"]
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", sampled(range(25), range(8)))
 def test_in_any_order_of_events_every_item_comes_out_once(make_bench: Any, tmp_path: Path, seed: int) -> None:
     """Clients put, get, confirm, vanish and come back; the master restarts; commits fail. In the end every item
     that was acknowledged has been confirmed by exactly one taker, and none that was not put."""
