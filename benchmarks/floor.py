@@ -7,7 +7,8 @@
 Each part is measured alone with nothing around it, in batches of a thousand as large as tq's own. The sum of
 their processor time, spread over two cores with nothing lost, is the floor; but one disk has one writer, so
 it is never below what the store needs by the clock. Not in it: ids, scheduling, leases, an event loop, waking
-a process up. So nothing that does the same job can reach it.
+a process up. So nothing that does the same job, with a row for each task, can reach it. (What arrays of
+tasks cost, with one row for many, is in ``floor_arrays.py``.)
 """
 
 from __future__ import annotations

@@ -42,7 +42,8 @@ def draw(gathered: Gathered, file: Path) -> None:
 
 def _rates(axes: Any, numbers: dict[str, float]) -> None:
     named = [
-        ("floor", "floor.tasks", FLOOR),
+        ("bare array floor", "floor.arrays.1000.tasks", FLOOR),
+        ("floor with a row a task", "floor.tasks", FLOOR),
         ("tq: TLS, every commit synced", "noop.tasks", OURS),
         ("Pool, chunk 1 (local, in memory)", "pool.tasks", IN_MEMORY),
         ("BaseManager tutorial (in memory)", "tutorial.tasks", IN_MEMORY),

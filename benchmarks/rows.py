@@ -11,6 +11,7 @@ from typing import Final
 
 Numbers = Mapping[str, float]
 
+BARE: Final = "floor.arrays.1000"  # what no-op tasks in large arrays stand beside
 NOOP_GOAL: Final = 40_000
 ENQUEUE_GOAL: Final = 100_000
 POOLS: Final = {"pool": "`Pool.imap_unordered`", "executor": "`Executor.map`"}
@@ -85,13 +86,21 @@ def floor_rows(numbers: Numbers) -> list[Row]:
         ("**floor tasks/s**: that on two cores, or the store alone", "floor.tasks", _rate),
         ("**floor of 1 MB there and back**", "floor.value_bytes", _bytes_rate),
         ("**floor of a round trip**: two commits and the hops", "floor.trip_fsync_seconds", _seconds),
+        ("**bare array floor**: tasks/s end to end, arrays of 1,000", f"{BARE}.tasks", _rate),
+        ("… of 100", "floor.arrays.100.tasks", _rate),
+        ("… of 10", "floor.arrays.10.tasks", _rate),
+        ("… processor time a task in all processes, arrays of 1,000", f"{BARE}.busy_seconds", _seconds),
+        ("… of 100", "floor.arrays.100.busy_seconds", _seconds),
+        ("… of 10", "floor.arrays.10.busy_seconds", _seconds),
+        ("… round trip of one task, p50", "floor.arrays.trip_p50_seconds", _seconds),
+        ("… p99", "floor.arrays.trip_p99_seconds", _seconds),
     ]
     return [Row(title=title, figure=show(numbers[key])) for title, key, show in shown if key in numbers]
 
 
 def pool_rows(numbers: Numbers) -> list[tuple[str, ...]]:
     """Kind by kind and chunk size by chunk size: both rates, their ratio, and that of the processor time."""
-    made = []
+    made: list[tuple[str, ...]] = []
     for kind, title in POOLS.items():
         for name in numbers:
             if not name.startswith(f"pools.{kind}.") or not name.endswith(".tq.items"):
@@ -135,6 +144,7 @@ def _noop(numbers: Numbers) -> list[Row]:
     ]
     others: list[tuple[str, str, float | None, float]] = [
         ("the floor", "floor of the same task", numbers.get("floor.tasks"), 0.5),
+        ("the bare array floor", "arrays of 1,000, bare", numbers.get(f"{BARE}.tasks"), 0.4),
         ("`Pool`", "`Pool.imap_unordered(chunksize=1)`, local, in memory", numbers.get("pool.tasks"), 0.9),
         ("`BaseManager`", "the `BaseManager` tutorial, in memory", numbers.get("tutorial.tasks"), 8),
     ]
@@ -146,7 +156,12 @@ def _noop(numbers: Numbers) -> list[Row]:
         if other is not None:
             beside = f"{words}: {_rate(other)}"
             made.append(_times(f"… against {name}", tasks, other, beside, least=least))
-    return made
+    each = numbers["noop.busy_seconds"]
+    bare = numbers.get(f"{BARE}.busy_seconds")
+    beside = "" if bare is None else f"arrays of 1,000, bare: {_seconds(bare)}"
+    goal = Goal(words="≤ 9 µs", value=each, bound=9e-6, most=True)
+    title = "… processor time a task, all processes"
+    return [*made, Row(title=title, figure=_seconds(each), beside=beside, goal=goal)]
 
 
 def _enqueue(numbers: Numbers) -> list[Row]:
@@ -169,7 +184,21 @@ def _trips(numbers: Numbers) -> list[Row]:
         figure = f"{p50 * 1e3:.2f} / {p99 * 1e3:.2f} ms"
         title = f"round trip of one task, {durability}, p50 / p99"
         made.append(Row(title=title, figure=figure, beside=beside, goal=goal))
+        if durability == "fsync":
+            made += _trips_beside_bare(numbers, p50, p99)
     return made
+
+
+def _trips_beside_bare(numbers: Numbers, p50: float, p99: float) -> list[Row]:
+    made = []
+    if (bare := numbers.get("floor.arrays.trip_p50_seconds")) is not None:
+        bare_p99 = numbers["floor.arrays.trip_p99_seconds"]
+        beside = f"an array of one, bare: {bare * 1e3:.2f} / {bare_p99 * 1e3:.2f} ms"
+        goal = Goal(words="≤ 1.25 ×", value=p50 / bare, bound=1.25, most=True)
+        title = "… p50 against the bare array floor"
+        made.append(Row(title=title, figure=f"{p50 / bare:.2f} ×", beside=beside, goal=goal))
+    goal = Goal(words="≤ 2 ×", value=p99 / p50, bound=2, most=True)
+    return [*made, Row(title="… p99 against p50", figure=f"{p99 / p50:.2f} ×", goal=goal)]
 
 
 def _backlog(numbers: Numbers) -> list[Row]:

@@ -23,14 +23,17 @@ DONE_SECONDS_MAX: Final = 120.0  # what takes longer has gone wrong, and fails
 
 def noop(scale: Scale) -> Readings:
     """``noop.tasks`` a second until the last result is here; ``noop.enqueue`` until the last is stored,
-    with the worker busy on the first meanwhile; ``noop.*_share``, the cores each kind of process kept busy."""
+    with the worker busy on the first meanwhile; ``noop.*_share``, the cores each kind of process kept busy;
+    ``noop.busy_seconds``, the processor time of all of them, a task."""
     with cluster(slots=SLOTS) as measured:
         end_to_end(measured, WARM_UP_TASKS)
-        before, began = _busy(measured), time.perf_counter()
+        before, began = busy(measured), time.perf_counter()
         rate, stored = end_to_end(measured, scale.noop_tasks)
-        seconds, after = time.perf_counter() - began, _busy(measured)
-    shares = {f"noop.{who}_share": (after[who] - before[who]) / seconds for who in before}
-    return Readings(numbers={"noop.tasks": rate, "noop.enqueue": stored, **shares})
+        seconds, after = time.perf_counter() - began, busy(measured)
+    spent = {who: after[who] - before[who] for who in before}
+    shares = {f"noop.{who}_share": spent[who] / seconds for who in spent}
+    each = sum(spent.values()) / scale.noop_tasks
+    return Readings(numbers={"noop.tasks": rate, "noop.enqueue": stored, "noop.busy_seconds": each, **shares})
 
 
 def enqueue(scale: Scale) -> Readings:
@@ -68,8 +71,8 @@ def short(scale: Scale) -> Readings:
     return Readings(numbers={"short.share": share, "short.sleep_share": alone})
 
 
-def _busy(measured: Measured) -> dict[str, float]:
-    """Processor seconds so far."""
+def busy(measured: Measured) -> dict[str, float]:
+    """Processor seconds so far, by kind of process."""
     assert measured.worker is not None  # noqa: S101 - it has slots
     processes = {"client": [psutil.Process()], "master": [measured.master], "worker": [measured.worker]}
     processes["children"] = measured.worker.children(recursive=True)

@@ -9,6 +9,7 @@ from typing import Final
 from .backlog import backlog
 from .crowd import crowd
 from .floor import floor
+from .floor_arrays import floor_arrays
 from .idle import idle
 from .peers import peers
 from .pools import pools
@@ -20,6 +21,7 @@ from .values import values
 
 MEASUREMENTS: Final[dict[str, Measurement]] = {
     "floor": floor,
+    "floor-arrays": floor_arrays,
     "noop": noop,
     "stdlib-peers": stdlib_peers,
     "pools": pools,
@@ -34,9 +36,9 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
 }
 
 BESIDE: Final = {  # what a figure stands beside has to be of the same run
-    "noop": ("floor", "stdlib-peers"),
+    "noop": ("floor", "floor-arrays", "stdlib-peers"),
     "enqueue": ("floor",),
-    "trips": ("floor",),
+    "trips": ("floor", "floor-arrays"),
     "values": ("floor",),
     "crowd": ("noop",),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,21 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FLOOR_AND_FIGURES = {
     "noop.tasks": 45_000.0,
+    "noop.busy_seconds": 30e-6,
     "floor.tasks": 100_000.0,
+    "floor.arrays.1000.tasks": 400_000.0,
+    "floor.arrays.1000.busy_seconds": 3e-6,
+    "floor.arrays.trip_p50_seconds": 1e-3,
+    "floor.arrays.trip_p99_seconds": 3e-3,
+    "floor.trip_fsync_seconds": 0.7e-3,
+    "trip.fsync.p50_seconds": 2e-3,
+    "trip.fsync.p99_seconds": 3e-3,
+    "floor.trip_os_seconds": 0.3e-3,
+    "trip.os.p50_seconds": 1e-3,
+    "trip.os.p99_seconds": 2e-3,
+    "floor.trip_memory_seconds": 0.3e-3,
+    "trip.memory.p50_seconds": 1e-3,
+    "trip.memory.p99_seconds": 2e-3,
     "pool.tasks": 50_000.0,
     "tutorial.tasks": 5_000.0,
     "peer.rq.durable": 500.0,
@@ -41,17 +56,20 @@ def reading(suite: Benchmarks, notes: dict[str, str] | None = None):  # type: ig
     return gathered
 
 
-def test_a_quick_reading_of_the_floor_gives_every_part_and_leaves_the_documentation_alone(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("name", "shown"), [("floor", "floor tasks/s"), ("floor-arrays", "bare array floor")]
+)
+def test_a_quick_reading_of_a_floor_gives_every_part_and_leaves_the_documentation_alone(
+    tmp_path: Path, name: str, shown: str
 ) -> None:
     document = (ROOT / "docs/performance.md").read_bytes()
     file = tmp_path / "reading.json"
-    options = ["--quick", "--runs", "1", "--only", "floor", "--json", str(file)]
+    options = ["--quick", "--runs", "1", "--only", name, "--json", str(file)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *options], cwd=ROOT, capture_output=True, text=True, timeout=50
     )
     assert done.returncode == 0, done.stderr
-    assert "floor tasks/s" in done.stdout
+    assert shown in done.stdout
     kept = json.loads(file.read_text("utf-8"))
     assert kept["notes"] == {}
     assert all(number > 0 for numbers in kept["runs"].values() for number in numbers)
@@ -62,6 +80,13 @@ def test_every_figure_stands_beside_another_and_its_goal_is_judged(suite: Benchm
     text = suite.table.report(reading(suite), machine="a machine", command="a command", runs=3)
     assert "| no-op tasks end to end, every result in the client's hand | 45,000 /s |" in text
     assert "| … against the floor | 0.45 × | floor of the same task: 100,000 /s | ≥ 0.5 × | **no** |" in text
+    assert "| … against the bare array floor | 0.11 × | arrays of 1,000, bare: 400,000 /s | ≥ 0.4 × |" in text
+    assert (
+        "| … processor time a task, all processes | 30.00 µs | arrays of 1,000, bare: 3.00 µs | ≤ 9 µs |"
+        in text
+    )
+    assert "| … p50 against the bare array floor | 2.00 × | an array of one, bare: 1.00 / 3.00 ms |" in text
+    assert "| … p99 against p50 | 1.50 × |  | ≤ 2 × | yes |" in text
     assert "| … against `Pool` | 0.90 × |" in text
     assert "Huey on SQLite, the fastest durable peer: 1,000 /s | ≥ 4 × | yes |" in text
 
@@ -96,7 +121,26 @@ def test_a_measurement_that_fails_is_noted_and_the_others_go_on(
 
 
 def test_what_a_figure_stands_beside_is_measured_with_it(suite: Benchmarks) -> None:
-    assert suite.suite.with_what_stands_beside(["trips"]) == ["floor", "trips"]
+    assert suite.suite.with_what_stands_beside(["trips"]) == ["floor", "floor-arrays", "trips"]
+
+
+def test_the_frames_of_the_bare_array_floor_come_whole_however_the_stream_is_cut(suite: Benchmarks) -> None:
+    programs = suite.floor_programs
+    ours, theirs = socket.socketpair()
+    sender, reader = programs.Link(ours), programs.Link(theirs)
+    frames = [programs.Frame(number, number + 1, bytes([number]) * 300_000 * number) for number in range(4)]
+    for frame in frames:
+        sender.add(frame)
+    got = []
+    while len(got) < len(frames):  # more than the socket holds: each side goes on when the other has
+        sender.flush()
+        got += reader.frames()
+    assert got == frames
+    assert not sender.unsent
+    sender.close()
+    with pytest.raises(EOFError):
+        reader.frames()
+    reader.close()
 
 
 def test_the_figures_take_their_place_and_the_prose_stays(suite: Benchmarks) -> None:
