@@ -13,10 +13,10 @@ from collections.abc import Iterator
 import psutil
 import pytest
 import tq
+from tq.common.runtime.limited_log import LINES_AT_ONCE
 from tq.common.wire.frames import Kind, encode_frame, pack
 from tq.common.wire.tls import client_context
 from tq.master.net.admission import UNAUTHENTICATED_PER_ADDRESS_MAX
-from tq.master.net.rejections import LINES_AT_ONCE
 from xprocess import XProcess
 
 from .programs import Master, eventually

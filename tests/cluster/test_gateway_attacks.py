@@ -17,8 +17,8 @@ import psutil
 import pytest
 import tq
 from tq.client.items.queue import ItemQueue
+from tq.common.runtime.limited_log import LINES_AT_ONCE
 from tq.master.net.admission import UNAUTHENTICATED_MAX
-from tq.master.net.rejections import LINES_AT_ONCE
 from xprocess import XProcess
 
 from .programs import Master, Program, eventually

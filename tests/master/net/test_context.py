@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from tq.common.runtime.limited_log import LINES_AT_ONCE
 from tq.master.net.admission import (
     REFUSAL_DELAY_SECONDS,
     REFUSALS_FREE,
 )
-from tq.master.net.rejections import LINES_AT_ONCE
 
 from tests.master.net.harness import WRONG, ServerHarness
 
