@@ -68,5 +68,5 @@ def _whole(kind: str, parts: list[Any]) -> Any:
         case "Value":
             return parts[1]
         case "Array":
-            return parts[1:]
+            return list(parts[1])
     return parts

@@ -6,6 +6,7 @@ import datetime
 import os
 import sys
 import time
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ def plain(value: Any) -> Any:
         value = value.made()
     if isinstance(value, dict):
         return {str(plain(key)): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (list, tuple, set, frozenset, array)):
         return [plain(item) for item in value]
     if type(value) is int and value.bit_length() > DECIMAL_BITS_MAX:
         return hex(value)

@@ -4,6 +4,7 @@ data, locks, events, barriers and pools. For each typeid a function makes a prox
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -88,10 +89,11 @@ def _as_list(*args: Any) -> tuple[Any, ...]:
 
 
 def _as_array(*args: Any) -> tuple[Any, ...]:
-    """Bytes are sent unchanged: they are the array's machine values."""
+    """The elements as numbers, from any iterable; one that is no number of this type is refused here. Bytes are sent unchanged: they
+    are the array's machine values."""
     typecode, *rest = args if args else ("",)
     if len(rest) == 1 and not isinstance(rest[0], (bytes, str)):
-        return typecode, list(rest[0])
+        return typecode, array(typecode, rest[0]).tolist()
     return args
 
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import os
 import weakref
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol
 
 from ...common.domain.model import StateNumber
@@ -351,7 +353,17 @@ def _as_plain(mapping: Any) -> Any:
     return mapping.copy() if isinstance(mapping, DictProxy) else mapping
 
 
-ArrayProxy = MakeProxyType("ArrayProxy", ("__len__", "__getitem__", "__setitem__"))
+_BaseArrayProxy: Any = MakeProxyType("_BaseArrayProxy", ("__len__", "__getitem__", "__setitem__"))
+
+
+class ArrayProxy(_BaseArrayProxy):  # type: ignore[misc]
+    def __setitem__(self, place: Any, value: Any) -> None:
+        """A slice is set from an array of the same type code, a place from a number."""
+        if isinstance(place, slice) and not isinstance(value, array):
+            raise TypeError(f'can only assign array (not "{type(value).__name__}") to array slice')
+        self._callmethod("__setitem__", (place, int(value) if isinstance(value, IntEnum) else value))
+
+
 OF_DATA: Final[dict[str, Callable[..., Any]]] = {
     "dict": DictProxy,
     "list": ListProxy,

@@ -1,9 +1,11 @@
-"""numpy's arrays and scalars as plain parts and back. numpy is imported when there is one, and not before."""
+"""Arrays as plain parts and back: numpy's, with its scalars, and those of the module ``array``. numpy is imported when there is one,
+and not before."""
 
 from __future__ import annotations
 
 import re
 import sys
+from array import array
 from typing import Any, Final
 
 from ..errors import DecodeError
@@ -36,6 +38,42 @@ def _dtype(text: Any) -> Any:
     if type(text) is not str or not DTYPE.fullmatch(text):
         raise DecodeError(f"{brief(text, 80)} is not the dtype of plain numbers, texts or times")
     return _numpy().dtype(text)
+
+
+INTEGERS: Final = ("bhilq", "BHILQ")  # type codes of the module ``array``: signed, unsigned
+FLOATS: Final = "fd"
+CHARACTERS: Final = "uw"
+
+
+def machine_parts(value: array[Any]) -> list[Any]:
+    """Of an array of the module ``array``: type code, size of an element, the elements in little-endian order. Characters are text."""
+    if value.typecode in CHARACTERS:
+        return [value.typecode, 0, value.tounicode()]
+    if sys.byteorder == "big":
+        value = value[:]
+        value.byteswap()
+    return [value.typecode, value.itemsize, value.tobytes()]
+
+
+def read_machine(typecode: Any, size: Any, data: Any) -> array[Any]:
+    """The inverse. Raises DecodeError, or whatever the array raises for what is none."""
+    kinds = next(
+        (kinds for kinds in (*INTEGERS, FLOATS, CHARACTERS) if type(typecode) is str and typecode in kinds),
+        "",
+    )
+    if len(str(typecode)) != 1 or not kinds or type(data) is not (str if kinds == CHARACTERS else bytes):
+        raise DecodeError(f"{brief(typecode, 80)} is no type code of an array")
+    if kinds == CHARACTERS:
+        return array(typecode, data)
+    sent = next((kind for kind in (typecode, *kinds) if array(kind).itemsize == size), None)
+    if sent is None:
+        raise DecodeError(f"an array of {brief(typecode, 80)} with {brief(size, 80)} bytes for each element")
+    read: array[Any] = array(sent, data)
+    if sys.byteorder == "big":
+        read.byteswap()
+    return (
+        read if sent == typecode else array(typecode, read)
+    )  # a long has 4 bytes in some places, 8 in others
 
 
 def _numpy() -> Any:

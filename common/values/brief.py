@@ -7,6 +7,7 @@ another error does not reach the caller.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from itertools import islice
 from typing import Any, Final
@@ -60,6 +61,8 @@ def _text(value: object, chars: int, depth: int) -> str:
         members = [_inner(one, chars, depth) for one in islice(value, MEMBERS)]  # type: ignore[call-overload]
         comma = "," if kind is tuple and len(members) == 1 else ""
         return f"{opening}{_joined(members, value)}{comma}{closing}"
+    if kind is array:
+        return f"array({value.typecode!r}, {_text(value[: MEMBERS + 1].tolist(), chars, 1)})"  # type: ignore[attr-defined, index]
     return repr(value)
 
 

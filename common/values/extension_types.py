@@ -20,6 +20,7 @@ code type                         body (msgpack unless said otherwise)
 16   dict with other keys than    array of keys and values in turn
      str, bytes, 64-bit int
 17   a manager's object           [kind, where it is, its master's cluster id]
+18   array.array                  [type code, size of an element, bytes in little-endian order]
 ==== ============================ ======================================================
 
 zone: nil, an IANA key as text, or [days, seconds, microseconds, name or nil] of a fixed offset.
@@ -32,6 +33,7 @@ from __future__ import annotations
 import datetime
 import enum
 import threading
+from array import array
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
@@ -42,7 +44,7 @@ import msgpack
 
 from ..domain.naming import load_callable, module_name_of
 from ..errors import DecodeError, NotSerializable
-from .arrays import is_plain, read_array, read_scalar
+from .arrays import is_plain, machine_parts, read_array, read_machine, read_scalar
 from .blob import Blob
 from .enums import read_enum
 from .hashing import ALIKE_MAX, chosen, complaint
@@ -60,7 +62,7 @@ GLANCED_MAX: Final = 128  # keys of a map that msgpack may make; no chain of so 
 SEND_BYTES: Final = "send the bytes instead: os.fsencode(…)"
 
 TUPLE, BIG_INT, SET, FROZENSET, DATETIME, DATE, TIME, TIMEDELTA = range(1, 9)
-DECIMAL, UUID_, PATH, ENUM, ARRAY, SCALAR, BLOB, PAIRS, REFERENCE = range(9, 18)
+DECIMAL, UUID_, PATH, ENUM, ARRAY, SCALAR, BLOB, PAIRS, REFERENCE, MACHINE_ARRAY = range(9, 19)
 
 type_of_flavour: Final[dict[str, type[PurePath]]] = {
     "Path": Path,
@@ -266,6 +268,7 @@ _EXOTIC: Final[dict[type, Callable[[Any, Place], Any]]] = {
     Decimal: lambda value, path: _ext(DECIMAL, str(value).encode("ascii")),
     UUID: lambda value, path: _ext(UUID_, value.bytes),
     Blob: _blob,
+    array: lambda value, path: _ext(MACHINE_ARRAY, pack_loosely(machine_parts(value))),
     Reference: _reference,
     Unmade: lambda value, path: _EXOTIC[value.kind](value.members, path),
     UnmadeEnum: lambda value, path: _ext(ENUM, pack_loosely([value.name, prepare(value.member, path)])),
@@ -427,6 +430,7 @@ _READERS: Final[dict[int, Callable[[bytes], Any]]] = {
     ENUM: _read_enum,
     ARRAY: lambda body: read_array(*_unpack_list(body)),
     SCALAR: lambda body: read_scalar(*_unpack_list(body)),
+    MACHINE_ARRAY: lambda body: read_machine(*_unpack_list(body)),
     BLOB: Blob.from_wire,
     PAIRS: _read_pairs,
     REFERENCE: _read_reference,

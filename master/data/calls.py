@@ -86,8 +86,8 @@ class NamedValuesObject(EngineObject):
 
     @exposed(Role.VIEWER)
     def show(self, call: Call, name: str) -> dict[str, Any]:
-        """``type``, and ``parts``, encoded: of a dict or Namespace, alternating keys and values; of a Value or Array, the type code and
-        the elements; of a list, the elements."""
+        """``type``, and ``parts``, encoded: of a dict or Namespace, alternating keys and values; of a Value, the type code and the value; of an
+        Array, the type code and the array; of a list, the elements."""
         named = self._named(call, name)
         return {"type": named.type, "parts": encode(self.engine.part(NamedValues).parts(named), judged=True)}
 

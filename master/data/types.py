@@ -70,6 +70,13 @@ def make_array(typecode: str, sequence: Sequence[Any], lock: bool = True) -> arr
     return array.array(typecode, sequence)
 
 
+def _whole_array(parts: list[Any]) -> array.array[Any]:
+    """Also from type code and elements, as masters before this one have stored it."""
+    typecode, *elements = parts
+    is_array = len(elements) == 1 and type(elements[0]) is array.array
+    return make_array(typecode, elements[0] if is_array else elements)
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
@@ -145,8 +152,8 @@ DATA: Final = {
         changing=_words("__setitem__"),
         growing=_words("__setitem__"),
         sliced=_words("__getitem__ __setitem__"),
-        parts=lambda thing: [thing.typecode, *thing],
-        whole=lambda parts: make_array(parts[0], parts[1:]),
+        parts=lambda thing: [thing.typecode, thing],
+        whole=_whole_array,
     ),
 }
 
@@ -327,7 +334,9 @@ def plain(value: Any) -> Any:
         return value.get()
     if isinstance(value, SharedDict) or type(value) is dict:
         return value.copy()
-    is_list = isinstance(value, (*VIEWS, SharedList, array.array))
+    if isinstance(value, array.array):
+        return value[:]
+    is_list = isinstance(value, (*VIEWS, SharedList))
     return list(value) if is_list else value
 
 

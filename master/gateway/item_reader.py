@@ -25,6 +25,7 @@ from ...common.values.extension_types import (
     DEPTH_MAX,
     ENUM,
     FROZENSET,
+    MACHINE_ARRAY,
     PAIRS,
     PATH,
     REFERENCE,
@@ -185,4 +186,5 @@ _STAND_INS: Final[dict[int, Callable[..., Any]]] = {
     ENUM: lambda name, member: (name, member),
     ARRAY: lambda dtype, shape, data: (dtype, tuple(shape), data),
     SCALAR: _numpy_scalar,
+    MACHINE_ARRAY: lambda typecode, size, data: (typecode, data),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from array import array
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -55,12 +56,12 @@ def test_what_has_a_name_is_the_same_for_every_program_and_is_as_the_types_are(
     space, value = one.Namespace(x=1, name="space"), one.Value("i", 1, name="value")
     space.y = two.Namespace(name="space").x + 1
     value.value += 1
-    array = one.Array("i", [1, 2], name="array")
-    array[1] = 7
+    numbers_of_two = one.Array("i", [1, 2], name="array")
+    numbers_of_two[1] = 7
     assert (space.y, two.Value("i", 0, name="value").value, two.Array("i", [], name="array")[:]) == (
         2,
         2,
-        [1, 7],
+        array("i", [1, 7]),
     )
     assert [str(value), str(space), str(counts)] == [
         "Value('i', 2)",

@@ -11,6 +11,7 @@ import multiprocessing.managers
 import pickle
 import queue
 import sys
+from array import array
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -248,26 +249,59 @@ def test_data_is_made_and_grows_from_any_iterable(manager: Any) -> None:
     pairs |= manager.dict(f=6)
     assert list(reversed(pairs)) == list("fedcba")
     assert (pairs | {"a": 0}, {"z": 1} | pairs) == ({**pairs.copy(), "a": 0}, {"z": 1, **pairs.copy()})
-    assert manager.Array("i", (number for number in (1, 2)))[:] == [1, 2]
-    assert manager.Array("b", b"\x01\x02")[:] == [1, 2]
+    assert manager.Array("i", (number for number in (1, 2)))[:] == array("i", [1, 2])
+    assert manager.Array("b", b"\x01\x02")[:] == array("b", [1, 2])
     with pytest.raises(TypeError, match="'int' object is not iterable"):
         manager.list(5)
 
 
 def test_namespace_value_and_array(manager: Any) -> None:
-    space, value, array = manager.Namespace(x=1), manager.Value("i", 5), manager.Array("i", [1, 2, 3])
+    space, value, numbers = manager.Namespace(x=1), manager.Value("i", 5), manager.Array("i", [1, 2, 3])
     space.y = space.x + 1
     del space.x
     value.value += 1
-    array[0] = 9
-    assert (space.y, value.value, array[:], len(array)) == (2, 6, [9, 2, 3], 3)
+    numbers[0] = 9
+    assert (space.y, value.value, numbers[:], len(numbers)) == (2, 6, array("i", [9, 2, 3]), 3)
     assert (str(space), str(value)) == ("Namespace(y=2)", "Value('i', 6)")
     with pytest.raises(AttributeError, match="'Namespace' object has no attribute 'x'"):
         space.x  # noqa: B018 - it is gone
     with pytest.raises(tq.RemoteError, match=r"^result: a type cannot be sent"):
         space._callmethod("__getattribute__", ("__class__",))
     with pytest.raises(TypeError):
-        array[0] = "text"
+        numbers[0] = "text"
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_slices_of_an_array_are_the_standard_librarys(manager: Any, named: bool) -> None:
+    """Each step is done to a real one, too."""
+    shared = manager.Array("i", range(10), **({"name": "sliced"} if named else {}))
+    real = array("i", range(10))
+    for one in (shared, real):
+        one[2:4] = array("i", [7, 8, 9])
+        one[::2] = array("i", range(6))
+        one[-1:] = array("i")
+        one[0] = http.HTTPStatus.OK
+    for where in (slice(None), slice(2, 4), slice(None, None, -3), slice(50, 60)):
+        assert (type(shared[where]), shared[where]) == (array, real[where])
+    assert (list(shared), str(shared), len(shared)) == (list(real), str(real), len(real))
+    for value in ([1], (1,), range(1), b"\0\0\0\0", array("d", [1.0])):
+        errors = []
+        for one in (shared, real):
+            with pytest.raises(TypeError) as caught:
+                one[2:3] = value
+            errors.append(str(caught.value))
+        assert errors[0] == errors[1]
+    with pytest.raises(ValueError, match="attempt to assign array of size 1 to extended slice"):
+        shared[::2] = array("i", [1])
+    assert shared[:] == real
+    assert copy.deepcopy(shared) == real
+
+
+def test_arrays_are_kept_in_data_and_returned_by_objects(manager: Any) -> None:
+    several = manager.list([array("d", [0.5])])
+    several.append(array("B", b"ab"))
+    assert several[:] == [array("d", [0.5]), array("B", b"ab")]
+    assert [one.typecode for one in several] == ["d", "B"]
 
 
 def test_a_pickled_proxy_is_the_same_object(manager: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+from array import array
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -81,7 +82,7 @@ def path(tmp_path: Path) -> Path:
         ("list", [[3, 1]], [("append", 2), ("sort",), ("pop", 0)], [2, 3]),
         ("Namespace", [], [("__setattr__", "x", 1), ("__setattr__", "y", 2), ("__delattr__", "x")], {"y": 2}),
         ("Value", ["i", 1], [("set", 7)], 7),
-        ("Array", ["i", [1, 2, 3]], [("__setitem__", 0, 9)], [9, 2, 3]),
+        ("Array", ["i", [1, 2, 3]], [("__setitem__", 0, 9)], array("i", [9, 2, 3])),
     ],
 )
 @pytest.mark.parametrize("outgrown", [False, True])
@@ -311,6 +312,7 @@ def test_they_are_listed_printed_and_deleted(bench: Any) -> None:
     assert [(row["name"], row["type"]) for row in listed["rows"]] == [("array", "Array"), ("counts", "dict")]
     assert (listed["left_out"], bench.client(queues=("a*",)).call("get_data", "list")["rows"][1:]) == (0, [])
     assert decode(admin.call("get_data", "show", "counts")["parts"]) == ["a", 1]
+    assert decode(admin.call("get_data", "show", "array")["parts"]) == ["i", array("i", [1, 2])]
     assert admin.call("get_data", "delete", "counts") == "dict"
     with pytest.raises(UnknownObject, match=r"no value is named 'counts' .any more.; create it"):
         counts("copy")
