@@ -67,7 +67,7 @@ def test_what_a_value_raises_costs_the_call_that_sent_it(bench: Any, name: str) 
             understood(client.answer(call))
     assert understood(watcher.answer(good)) is None
     assert (client.disconnected, watcher.disconnected, worker.disconnected) == ("", "", "")
-    assert bench.reports == []
+    assert [action for action, _ in bench.reports] == ["worker.joined"]
     assert 2 in kept.value
 
 
