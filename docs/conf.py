@@ -27,7 +27,7 @@ extensions = [
 
 # pages
 
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["attrs_inline", "colon_fence"]
 myst_heading_anchors = 4  # links to #headings, spelled as where the repository is read
 copybutton_prompt_text = "$ "  # of a console session only the commands are copied
 copybutton_line_continuation_character = "\\"

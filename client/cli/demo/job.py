@@ -118,7 +118,7 @@ class Demo:
         people = read_recipients(example("mail/recipients.csv"))[: self._messages]
         files = python_sources()
         self._screen.say(
-            f"one master and two workers on loopback: {len(people):,} messages to send, {len(files):,} files to count"
+            f"one master, two workers: {len(people):,} messages to send, {len(files):,} files to count"
         )
         with self._cluster.app() as app:
             mails = submit_mails(app, people, example("mail/template.txt").read_text("utf-8"))
@@ -140,7 +140,7 @@ class Demo:
             share = (mail.done + words.done) / (mail.total + words.total)
             if plans and share >= plans[0][0]:
                 self._killed.append(plans.pop(0)[1]())
-                self._screen.say(f"[yellow]killed {self._killed[-1]} at {share:.0%}, started it again[/]")
+                self._screen.say(f"killed {self._killed[-1]} at {share:.0%}, started it again", "yellow")
             if not mail.alive and not words.alive:
                 break
             time.sleep(REFRESH_SECONDS)
@@ -209,7 +209,7 @@ class Demo:
         ]
         self._screen.table("outcome", rows)
         for problem in outcome.problems:
-            self._screen.say(f"[red]{problem}[/]")
+            self._screen.say(problem, "red")
         text = "every check held" if outcome.holds else f"{len(outcome.problems)} checks did not hold"
         self._screen.verdict(outcome.holds, text)
 

@@ -22,8 +22,8 @@ class DemoScreen:
     def __init__(self, *, quiet: bool) -> None:
         self._console = CleanConsole(quiet=quiet, highlight=False, soft_wrap=True, markup=False)
 
-    def say(self, text: str) -> None:
-        self._console.print(text)
+    def say(self, text: str, style: str = "") -> None:
+        self._console.print(Text(text, style=style))
 
     @contextmanager
     def bars(self, jobs: dict[str, int]) -> Iterator[Bars]:
