@@ -100,3 +100,14 @@ def test_the_names_of_python_are_those_that_are_listed() -> None:
     kept = (ROOT / "docs/python.inv").read_bytes().split(b"\n", 4)
     assert kept[:3] == listed[:3]
     assert zlib.decompress(kept[4]).split() == listed[4].split(), "see docs/conf.py for the command"
+
+
+def test_the_figures_beside_others_are_those_that_were_measured() -> None:
+    text, measured = (
+        (ROOT / "README.md").read_text("utf-8"),
+        (ROOT / "docs/performance.md").read_text("utf-8"),
+    )
+    [row] = re.findall(r"^\| no-op tasks, two workers \|.*$", text, re.MULTILINE)
+    figures = re.findall(r"\d[\d,]*(?= ?/s|,? and| to)|(?<=to )\d[\d,]*", row)
+    assert len(figures) == 6
+    assert [one for one in figures if f"{one} /s" not in measured] == []
