@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import tq
@@ -82,9 +82,9 @@ def programs() -> Iterator[list[Program]]:
 
 @pytest.fixture
 def master_factory(xprocess: XProcess, home: Path, programs: list[Program]) -> MasterFactory:
-    """``master_factory(*options, authkey=…)``: a started master; without authkey it makes keys of its own."""
+    """``master_factory(*options, authkey=…, own_certificate=…)``: a started master; without authkey it makes keys of its own."""
 
-    def make(*options: object, **keywords: str | None) -> Master:
+    def make(*options: object, **keywords: Any) -> Master:
         master = Master(xprocess, home, *options, **keywords)
         programs.append(master)
         master.start()

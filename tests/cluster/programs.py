@@ -7,6 +7,7 @@ earlier one left. The fixture that starts a program ends it, by ``Program.end``.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import shutil
@@ -22,7 +23,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
+from tq.common.auth.certificate import CERTIFICATE_FILE, KEY_FILE, write_private
 from xprocess import ProcessStarter, XProcess
+
+from .certificates import sign
 
 T = TypeVar("T")
 
@@ -85,6 +89,20 @@ def clean_environment(home: Path, more: Mapping[str, str] = {}) -> dict[str, str
     """Ours without the settings of tq that a developer may have, and with a home of the test's own."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("TQ_", "XDG_"))}
     return {**ours, "HOME": str(home), "PYTHONUNBUFFERED": "1", **TIMINGS, **more}
+
+
+@functools.cache
+def certificate() -> tuple[bytes, bytes]:
+    """Certificate and key of the masters of this process."""
+    made = sign("a master of the tests")
+    return made.certificate_pem, made.key_pem
+
+
+def put_certificate(data: Path) -> None:
+    """Into a data directory, before the first start."""
+    data.mkdir(mode=0o700, exist_ok=True)
+    for name, content in zip((CERTIFICATE_FILE, KEY_FILE), certificate(), strict=True):
+        write_private(data / name, content)
 
 
 @contextlib.contextmanager
@@ -231,11 +249,24 @@ class Program:
 
 
 class Master(Program):
-    """``tq-master`` on a port of loopback, and what one needs to reach it."""
+    """``tq-master`` on a port of loopback, and what one needs to reach it.
 
-    def __init__(self, xprocess: XProcess, home: Path, *options: object, authkey: str | None = None) -> None:
+    ``own_certificate``: it shows the one that all masters of this process show, as a user's own. To make one takes as long as
+    everything else that a master does to start; tests that look at certificates have a master that makes its own.
+    """
+
+    def __init__(
+        self,
+        xprocess: XProcess,
+        home: Path,
+        *options: object,
+        authkey: str | None = None,
+        own_certificate: bool = True,
+    ) -> None:
         super().__init__(xprocess, "tq-master", home)
         self.data, self._authkey, self.port = home / "data", authkey, free_port()
+        if own_certificate and not (self.data / CERTIFICATE_FILE).exists():
+            put_certificate(self.data)
         self.options = list(options)
         if authkey is not None:
             key_file = home / "authkey"
