@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import click
 
+from ...common.domain.durations import span
 from ...common.domain.model import Role
 from ...common.runtime.terminal import write
 from ..app import App
 from .group import ListingGroup
 from .options import connected
-from .output import count, iso, print_json, print_table, span
+from .output import count, iso, print_json, print_table
 
 COLUMNS: Final = ("name", "kind", "state", "holder", "#for", "#token", "#waiting")
 KINDS: Final = ("lock", "event", "barrier")

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from ...common.domain.durations import span
 from ...common.domain.ids import show_id
 from ...common.domain.model import State
 from ...common.runtime.cleaning import clean_line
@@ -187,13 +188,3 @@ def memory(size_bytes: int | None) -> str:
     if size_bytes is None:
         return ""
     return f"{size_bytes / 1e6:,.0f} MB" if size_bytes < 1e9 else f"{size_bytes / 1e9:,.1f} GB"
-
-
-def span(seconds: float) -> str:
-    """A duration in one unit a person reads at a glance."""
-    for unit, size in (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    if seconds >= 1:
-        return f"{seconds:.1f} s"
-    return f"{seconds * 1000:.0f} ms"

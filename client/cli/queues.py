@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import click
 
+from ...common.domain.durations import span
 from ...common.domain.model import Role, State
 from ...common.runtime.terminal import say, write
 from ..app import App
 from .group import ListingGroup
 from .options import connected
-from .output import count, print_json, print_table, rate, span
+from .output import count, print_json, print_table, rate
 
 COLUMNS: Final = ("queue", "#ready", "#running", "#scheduled", "#succeeded", "#failed", "#rate", "#oldest")
 ITEM_COLUMNS: Final = ("item queue", "kind", "#items", "#most", "#taken", "#unfinished", "waiting")

@@ -9,6 +9,7 @@ import click
 
 from ...common.contract.rows import from_wire
 from ...common.contract.tasks import TaskProgress
+from ...common.domain.durations import span
 from ...common.domain.ids import parse_id, show_id
 from ...common.domain.model import Outcome, Role, State, StateNumber
 from ...common.errors import DecodeError
@@ -19,7 +20,7 @@ from ...common.values.failure import Failure, show_bytes
 from ..app import App
 from .following import follow, print_log
 from .options import connected
-from .output import ago, iso, plain, print_json, print_table, shown, span, task_row
+from .output import ago, iso, plain, print_json, print_table, shown, task_row
 from .redact import redacted
 
 TEXT_CHARS_MAX = 2_000  # of an argument list or a result shown to a person

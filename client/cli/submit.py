@@ -13,9 +13,9 @@ from ...common.runtime.terminal import say, write, write_exact, write_json
 from ...common.values.blob import Blob
 from ..app import App
 from ..tasks.handle import Handle
+from ..tasks.stalls import StallQuestions
 from .options import connected
 from .output import plain, print_json
-from .stuck import warning_if_stuck
 
 
 @click.command(epilog="Example: tq submit jobs:thumb '\"http://…\"' --kw size=256 --wait")
@@ -75,8 +75,8 @@ def result(app: App, as_json: bool, task_id: str, timeout: float | None) -> None
 
 
 def _print_result(app: App, handle: Handle[Any], timeout: float | None, as_json: bool) -> None:
-    with warning_if_stuck(app, handle):
-        error = handle.exception(timeout)
+    app.session.part(StallQuestions).warn = lambda words: say(f"tq: {words}")
+    error = handle.exception(timeout)
     if error is not None:
         if error.traceback:
             say(error.traceback.rstrip())

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ..tasks.kinds import TaskKind
 
 UNREACHABLE_SECONDS_MAX: Final = 300.0  # a master's restart, an upgrade or a reboot of its host take less
-IDLE_CHECK_SECONDS: Final = 5.0  # without an outcome, before a check whether one can come
+IDLE_CHECK_SECONDS: Final = 2.0  # without an outcome, before a check whether one can come
 CANCEL_SECONDS: Final = 5.0  # for the master to answer a cancel: the caller should not wait long for that
 CANCEL_TASKS_MAX: Final = 10_000  # in one call
 

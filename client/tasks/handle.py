@@ -17,6 +17,7 @@ from ...common.domain.model import Outcome as AttemptOutcome
 from ...common.domain.model import State
 from ...common.errors import TaskError
 from .outcomes import UNKNOWN, OutcomeBox, TaskOutcome, unknown_task
+from .stalls import Stall
 from .submission import WatchPrediction, submit_many
 
 if TYPE_CHECKING:
@@ -150,21 +151,25 @@ class Handle(Generic[T]):
     async def _await(self) -> T:
         while self._outcome is None:
             box = self._watch()
-            await box.wait_async(self._id, None)
+            await Stall(self._session, lambda: self._id, None).wait_async(box, self._id, None)
             self._outcome = box.peek(self._id)
         return cast(T, self._outcome.value(self._id, self._session))
 
     def _wait(self, timeout: float | None) -> TaskOutcome:
+        if self._outcome is not None:
+            return self._outcome
         deadline = None if timeout is None else time.monotonic() + timeout
+        stall = Stall(self._session, lambda: self._id, timeout)
         while self._outcome is None:
             box = self._watch()
             try:
-                arrived = box.wait(self._id, deadline)
+                arrived = stall.wait(box, self._id, deadline)
             except BaseException:
                 self._watching = None  # the box may have failed: the next wait watches the task again
                 raise
             if not arrived:
-                raise TimeoutError(f"task {self.id} has no result after {timeout:g} s; it goes on")
+                because = f": {stall.reason}" if stall.reason else ""
+                raise TimeoutError(f"task {self.id} has no result after {timeout:g} s; it goes on{because}")
             self._outcome = box.peek(self._id)
         return self._outcome
 
@@ -243,6 +248,16 @@ class Handle(Generic[T]):
                 )
             )
         return attempts
+
+    def why(self) -> str:
+        """Say why the task waits, or how it ended, and what would change that. One call to the master.
+
+        Returns:
+            The sentence that ``tq why`` prints.
+        """
+        from .explanation import explanation
+
+        return explanation(self._session.call(TASKS, "show", self._id))
 
     def cancel(self) -> State:
         """Cancel the task.

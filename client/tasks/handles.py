@@ -19,6 +19,7 @@ from ...common.domain.model import State, StateNumber
 from .handle import TASKS, Handle
 from .outcomes import OutcomeBox, TaskOutcome
 from .readers import Completed, OutcomeReading, Results
+from .stalls import Stall
 
 if TYPE_CHECKING:
     from ..core.io_thread import ClientLink
@@ -90,7 +91,7 @@ class Handles(Sequence[Handle[T]]):
         Returns:
             An iterator for ``for`` or ``async for``. Each handle has its outcome; TimeoutError is raised when the time is over.
         """
-        return Completed(self._reading(), timeout, self._handle)
+        return Completed(self._session, self._reading(), timeout, self._handle)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until all tasks have ended.
@@ -104,7 +105,7 @@ class Handles(Sequence[Handle[T]]):
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
             if self._box is not None and self._watched == len(self) and self._link is self._session.link:
-                return self._box.wait(len(self), deadline)
+                return Stall(self._session, self._last, timeout).wait(self._box, len(self), deadline)
             for _ in self.as_completed(timeout):
                 continue
         except TimeoutError:
@@ -135,6 +136,9 @@ class Handles(Sequence[Handle[T]]):
             self._session.call(TASKS, method, self._range(start, start + CALL_TASKS_MAX)) for start in starts
         )
         return chain.from_iterable(all_from_wire(StateRow, answer) for answer in answers)
+
+    def _last(self) -> bytes | None:
+        return self._id(len(self) - 1) if self else None
 
     def _id(self, index: int) -> bytes:
         return bytes(self._ids[index * ID_BYTES : (index + 1) * ID_BYTES])
@@ -196,7 +200,8 @@ def as_completed(handles: Iterable[Handle[T]], timeout: float | None = None) -> 
             handle._outcome = outcome
         return by_id[id]
 
-    return Completed(_reading_of(by_id), timeout, seen)
+    session = next((one._session for same in by_id.values() for one in same), None)
+    return Completed(session, _reading_of(by_id), timeout, seen)
 
 
 def wait(handles: Iterable[Handle[T]], timeout: float | None = None) -> Waited:
@@ -233,4 +238,5 @@ def _reading_of(by_id: dict[bytes, list[Handle[T]]]) -> OutcomeReading:
             by_link.setdefault(handle._session.sent_link(), []).append(id)
     for link, ids in by_link.items():
         link.watch(box, ids)
-    return OutcomeReading(list(by_link), box, lambda start, stop: [], len(by_id), len(by_id))
+    ids = list(by_id)
+    return OutcomeReading(list(by_link), box, lambda start, stop: ids[start:stop], len(by_id), len(by_id))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 from ...common.contract.tasks import OutcomeRow
 from ...common.errors import TaskError
 from .outcomes import SUCCEEDED, OutcomeBox, TaskOutcome
+from .stalls import Stall
 
 if TYPE_CHECKING:
     from ..core.io_thread import ClientLink
@@ -66,13 +67,37 @@ class OutcomeReading:
 class _TaskReader(Generic[T]):
     """The common part of both readers."""
 
-    def __init__(self, reading: OutcomeReading, timeout: float | None) -> None:
-        self._reading, self._timeout = reading, timeout
+    def __init__(self, session: ClientSession | None, reading: OutcomeReading, timeout: float | None) -> None:
+        """``session``: of the tasks, or of one of them; None: there are none."""
+        self._session, self._reading, self._timeout = session, reading, timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._reason = ""
+
+    def _awaited(self) -> bytes | None:
+        """A task that is waited for. The one that was submitted last, as a rule: it ends late."""
+        last = self._reading.ids(self._reading.total - 1, self._reading.total)
+        return last[0] if last else None
+
+    def _wait(self, want: bytes | int) -> bool:
+        stall = self._stall()
+        arrived = stall.wait(self._reading.box, want, self._deadline)
+        self._reason = stall.reason
+        return arrived
+
+    async def _wait_async(self, want: bytes | int) -> bool:
+        stall = self._stall()
+        arrived = await stall.wait_async(self._reading.box, want, self._deadline)
+        self._reason = stall.reason
+        return arrived
+
+    def _stall(self) -> Stall:
+        left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        return Stall(cast("ClientSession", self._session), self._awaited, left)
 
     def _late(self) -> TimeoutError:
+        because = f". Of one of them: {self._reason}" if self._reason else ""
         return TimeoutError(
-            f"{self._reading.missing:,} tasks did not end within {self._timeout:g} s; they go on"
+            f"{self._reading.missing:,} tasks did not end within {self._timeout:g} s; they go on{because}"
         )
 
 
@@ -82,10 +107,10 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
     def __init__(
         self, session: ClientSession, reading: OutcomeReading, timeout: float | None, return_exceptions: bool
     ) -> None:
-        super().__init__(reading, timeout)
+        super().__init__(session, reading, timeout)
         from ..blobs.blobs import decode_result
 
-        self._session, self._decode, self._return_exceptions = session, decode_result, return_exceptions
+        self._decode, self._return_exceptions = decode_result, return_exceptions
         self._ids: deque[bytes] = deque()  # the next to wait for
         self._rows: deque[OutcomeRow] = deque()  # the next to yield
 
@@ -101,7 +126,7 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
                 continue
             if not self._ids:
                 raise StopIteration
-            if not self._reading.box.wait(self._ids[0], self._deadline):
+            if not self._wait(self._ids[0]):
                 raise self._late()
         return self._take()
 
@@ -111,9 +136,12 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
                 continue
             if not self._ids:
                 raise StopAsyncIteration
-            if not await self._reading.box.wait_async(self._ids[0], self._deadline):
+            if not await self._wait_async(self._ids[0]):
                 raise self._late()
         return self._take()
+
+    def _awaited(self) -> bytes | None:
+        return self._ids[0] if self._ids else None
 
     def _fill(self) -> bool:
         """Take the next outcomes that have arrived; False when there are none."""
@@ -141,11 +169,12 @@ class Completed(_TaskReader[T], Iterator["Handle[T]"], AsyncIterator["Handle[T]"
 
     def __init__(
         self,
+        session: ClientSession | None,
         reading: OutcomeReading,
         timeout: float | None,
         seen: Callable[[bytes, TaskOutcome], list[Handle[T]]],
     ) -> None:
-        super().__init__(reading, timeout)
+        super().__init__(session, reading, timeout)
         self._seen = seen
         self._arrived: deque[OutcomeRow] = deque()
         self._ready: deque[Handle[T]] = deque()
@@ -162,7 +191,7 @@ class Completed(_TaskReader[T], Iterator["Handle[T]"], AsyncIterator["Handle[T]"
                 continue
             if not self._reading.missing:
                 raise StopIteration
-            if not self._reading.box.wait(1, self._deadline):
+            if not self._wait(1):
                 raise self._late()
         return self._ready.popleft()
 
@@ -172,7 +201,7 @@ class Completed(_TaskReader[T], Iterator["Handle[T]"], AsyncIterator["Handle[T]"
                 continue
             if not self._reading.missing:
                 raise StopAsyncIteration
-            if not await self._reading.box.wait_async(1, self._deadline):
+            if not await self._wait_async(1):
                 raise self._late()
         return self._ready.popleft()
 

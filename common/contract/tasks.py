@@ -31,6 +31,7 @@ TASKS: Final = Contract(
     {
         "states": Method(Role.VIEWER, repeatable=True),
         "show": Method(Role.VIEWER, repeatable=True),
+        "why": Method(Role.VIEWER, repeatable=True),
         "log": Method(Role.VIEWER, repeatable=True),
         "last_runs": Method(Role.VIEWER, repeatable=True),
         "progress": Method(Role.VIEWER, repeatable=True),

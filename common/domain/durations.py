@@ -46,3 +46,13 @@ def _shown(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > SHOWN_BITS_MAX:
         return f"an int of {value.bit_length():,} bits"
     return f"{brief(value, 80)}"
+
+
+def span(seconds: float) -> str:
+    """A duration in one unit a person reads at a glance."""
+    for unit, size in (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    return f"{seconds * 1000:.0f} ms"

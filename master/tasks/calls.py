@@ -35,7 +35,7 @@ from .completion import Completion
 from .dispatch import Dispatch
 from .lookup import check_ids
 from .named_blobs import check_named
-from .queries import details, last_run, reported_progress, summaries
+from .queries import details, last_run, reason, reported_progress, summaries
 from .routes import Routes
 from .selection import (
     CANCELLABLE,
@@ -152,6 +152,12 @@ class Tasks(EngineObject):
     def show(self, call: Call, id: bytes) -> dict[str, Any]:
         """All that is known about a task, and why it waits if it does."""
         return details(self.engine, lookup.full(self.engine, call.session, id))
+
+    @exposed(Role.VIEWER)
+    def why(self, call: Call, id: bytes) -> dict[str, Any]:
+        """Why a task waits, without what it was given and what it has done: for a program that waits for it."""
+        found = self.engine.store.brief(lookup.task(self.engine, call.session, id).seq)
+        return {} if found is None else reason(self.engine, found)
 
     @exposed(Role.VIEWER)
     def log(self, call: Call, id: bytes, attempt: int | None = None, offset: int = 0) -> dict[str, Any]:

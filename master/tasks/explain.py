@@ -7,8 +7,10 @@ and that count is bounded: a queue of a million tasks answers as fast as one of 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain, islice
 from typing import Final
 
+from ...common.domain.likely_names import NAMES_MAX, likely_name
 from ...common.domain.model import StateNumber
 from ...common.domain.naming import SHELL_TASKS
 from ...common.values.brief import few
@@ -23,10 +25,12 @@ AHEAD_MAX: Final = 10_000  # counted; beyond it the text is "more than"
 ROUTES_MAX: Final = 500  # whose ready tasks are counted
 KINDS_MAX: Final = 20  # kinds of workers whose patterns are listed
 NAMED_MAX: Final = 3  # workers named in a sentence
+NAME_GLANCES: Final = 20  # what it costs to compare a name that is like it, see engine/work.py
 
 
 def why(engine: Engine, task: FullTask, *, position: bool = False) -> str:
-    """Empty when the task has ended. ``position``: include its place among the waiting tasks, which costs a count."""
+    """Empty when the task has ended. ``position``: include its place among the waiting tasks, which costs a count, or the
+    name that was probably meant, which costs a look at many."""
     state = StateNumber(task.state)
     if state.is_terminal:
         return ""
@@ -86,7 +90,8 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
     able = [one for one in workers if one.session is not None and one.capability in route.capabilities]
     working = [one for one in able if not one.draining]
     if not working:
-        return _no_worker(task, workers, able)
+        likely = _likely(engine, task, workers) if position else None
+        return _no_worker(task, workers, able, likely)
     if any(worker.capability and worker.capability.parked for worker in working):
         return "it is about to be handed out: a worker that serves it has a free slot"
     slots = sum(worker.info.slots for worker in working if worker.info)
@@ -113,7 +118,16 @@ def _none_serves(connected: int, task: FullTask) -> str:
     return f"none of the {connected} connected workers serves {what}"
 
 
-def _no_worker(task: FullTask, workers: list[Worker], able: list[Worker]) -> str:
+def _likely(engine: Engine, task: FullTask, workers: list[Worker]) -> str | None:
+    """The function that was probably meant, of those that connected workers serve in the task's queue."""
+    kinds = dict.fromkeys(one.capability for one in workers if one.session is not None)
+    serving = (one.key.tasks for one in kinds if one is not None and one.takes_from(task.queue))
+    names = list(islice(chain.from_iterable(serving), NAMES_MAX))
+    engine.work.glanced(NAME_GLANCES * len(names))
+    return likely_name(task.task, sorted(names))
+
+
+def _no_worker(task: FullTask, workers: list[Worker], able: list[Worker], likely: str | None) -> str:
     """No worker takes it now: which workers know it, why they do not take it, and the command that helps."""
     connected = [one for one in workers if one.session is not None]
     knows = [one for one in workers if one.capability is not None and one.capability.knows(task.task)]
@@ -130,7 +144,7 @@ def _no_worker(task: FullTask, workers: list[Worker], able: list[Worker]) -> str
         return f"{none}; known to {_list(kept_out)}, but {only}: {remedy}"
     if knows:
         return f"{none}; known to {_list(knows)}, not connected now: start it again, or {start}"
-    return f"{none}; {start}"
+    return f"{none}; did you mean {likely}? Else {start}" if likely else f"{none}; {start}"
 
 
 def _patterns(workers: list[Worker], which: int) -> str:

@@ -117,6 +117,18 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
     }
 
 
+def reason(engine: Engine, task: FullTask) -> dict[str, Any]:
+    """Why a task waits, in a sentence, and whether it needs a person for it."""
+    return {
+        "id": task.id,
+        "state": shown_state(engine, task.id, task.state),
+        "queue": task.queue,
+        "name": task.task,
+        "why": why(engine, task, position=True),
+        "stuck": is_stuck(engine, task),
+    }
+
+
 def _latest_attempts(engine: Engine, seq: int) -> list[AttemptRow]:
     """The attempts that ended, in order, the latest of too many or too large ones. Read one by one: each may be large."""
     rows: list[AttemptRow] = []  # the latest first

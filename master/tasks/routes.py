@@ -101,7 +101,11 @@ class Capability:
         return task in self.key.tasks or is_allowed(task, self.key.allow)
 
     def serves(self, queue: str, task: str) -> bool:
-        return self.knows(task) and all(
+        return self.knows(task) and self.takes_from(queue)
+
+    def takes_from(self, queue: str) -> bool:
+        """Whether its patterns of queues, and those of its key, have this one."""
+        return all(
             not patterns or fits_any(queue, patterns) for patterns in (self.key.queues, self.key.allowed)
         )
 

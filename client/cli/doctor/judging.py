@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from ....common.domain.durations import span
 from ....common.runtime.checkup import Checkup
 from ....common.version import VERSION
-from ..output import span
 
 AHEAD_SECONDS_MAX: Final = 1.0  # beyond it due times and expiries are visibly wrong
 ROUND_TRIP_SECONDS_MAX: Final = 0.25  # one submit each: four a second

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from ....common.errors import TqError
-from ..stuck import STUCK_SECONDS, complaint
+from ...tasks.stalls import STUCK_SECONDS, complaint
 from .window import Window
 
 Ask = Callable[[bytes], "Future[Any]"]

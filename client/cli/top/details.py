@@ -8,10 +8,11 @@ from rich.text import Text
 
 from ....common.contract.rows import all_from_wire
 from ....common.contract.workers import HeldTask
+from ....common.domain.durations import span
 from ....common.domain.ids import show_id
 from ....common.domain.model import Outcome, State
 from ....common.values.failure import Failure
-from ..output import STATE_STYLES, count, memory, rate, span
+from ..output import STATE_STYLES, count, memory, rate
 from ..queues import paused_words
 from .state import Model
 

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from rich.text import Text
 
+from ....common.domain.durations import span
 from ....common.runtime.cleaning import clean_line
-from ..output import count, memory, rate, span
+from ..output import count, memory, rate
 from .details import draw_detail
 from .state import SECTIONS, ListEntry, Model
 

@@ -60,7 +60,7 @@ MAY_CALL: dict[str, dict[str, set[str]]] = {
     },
     "get_blobs": {"ask": CLIENTS, "put": CLIENTS, "get": CLIENTS},
     "get_tasks": {
-        **dict.fromkeys(["states", "show", "log", "last_runs", "progress", "list", "select"], VIEWERS),
+        **dict.fromkeys(["states", "show", "why", "log", "last_runs", "progress", "list", "select"], VIEWERS),
         **dict.fromkeys(["cancel", "retry", "cancel_where", "retry_where"], CLIENTS),
         "purge": ADMINS,
     },

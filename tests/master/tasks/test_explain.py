@@ -268,3 +268,32 @@ def test_a_name_that_fits_several_workers_names_them(bench: Bench) -> None:
         admin.call("get_workers", "drain", "crow")
     for one in two:
         assert re.search(f"{one.session.node.hex()[:8]} on crow", str(caught.value))
+
+
+def test_a_mistyped_function_is_answered_with_the_one_that_was_probably_meant(bench: Bench) -> None:
+    bench.worker("jobs:square", "jobs:cube")
+    [id] = submit(bench.client(), task="jobs:squre")
+    assert why(bench.client(), id) == (
+        "the only connected worker does not serve jobs:squre in queue q; did you mean jobs:square? "
+        "Else start one with `tq-worker --connect … jobs`"
+    )
+
+
+def test_a_function_of_workers_that_serve_other_queues_is_not_named(bench: Bench) -> None:
+    """A key that is bound to queues learns no function of workers that serve others."""
+    worker = bench.client(role=Role.WORKER)
+    info = {"host": "h", "pid": 1, "slots": 1, "labels": {}, "tasks": ["jobs:square"], "version": "test"}
+    worker.call("get_dispatcher", "announce", {**info, "queues": ["secret"]}, [])
+    [id] = submit(bench.client(), task="jobs:squre")
+    assert "jobs:square" not in why(bench.client(), id)
+
+
+def test_a_program_that_waits_asks_for_the_reason_alone(bench: Bench) -> None:
+    [id] = submit(bench.client())
+    answer = bench.client().call("get_tasks", "why", id)
+    assert answer == {
+        "id": id, "state": 0, "queue": "q", "name": "m:f", "stuck": True,
+        "why": "no worker is connected that serves m:f in queue q; start one with `tq-worker --connect … m`",
+    }  # fmt: skip
+    bench.worker("m:f")
+    assert bench.client().call("get_tasks", "why", id)["stuck"] is False

@@ -7,7 +7,7 @@ from typing import Any
 
 from tq.client.cli.map.stall_warning import StallWarning
 from tq.client.cli.map.window import Window
-from tq.client.cli.stuck import STUCK_SECONDS
+from tq.client.tasks.stalls import STUCK_SECONDS
 from tq.common.errors import UnknownTask
 
 from .test_window import entry

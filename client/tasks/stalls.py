@@ -1,0 +1,125 @@
+"""Says why a program waits: after two seconds without a result it asks the master, and warns if no worker will run the task.
+
+::
+
+    a wait ─► Stall: when to look, what was answered ─► StallQuestions: asks, seldom ─► one warning for each function; text of TimeoutError
+
+A wait is never longer for it: the answer is taken when it comes, and what is not known at the end of a wait is not said.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Final
+
+from ...common.domain.ids import show_id
+from ...common.errors import TqError
+from .outcomes import OutcomeBox
+
+if TYPE_CHECKING:
+    from ..core.session import ClientSession
+
+STUCK_SECONDS: Final = 2.0  # without a result, before the reason is looked up
+PAUSE_SECONDS_MAX: Final = 60.0  # between two looks of one wait; each pause is twice the one before
+ASK_SECONDS_MIN: Final = 0.5  # between two questions of a program, however many threads wait
+SHORT_SECONDS: Final = 0.2  # a wait shorter than this polls, and asks for no reason
+WARNED_MAX: Final = 1_000  # functions that were warned of
+
+log = logging.getLogger("tq.client")
+
+
+def complaint(task: dict[str, Any]) -> str:
+    """The warning about a task, from its ``why`` or ``show``; empty when it needs no help to continue."""
+    return f"{task['why']}; `tq why {show_id(task['id'])}` shows the current reason" if task["stuck"] else ""
+
+
+class StallQuestions:
+    """Of one session. ``warn``: where a warning goes; a command replaces it."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self._session = session
+        self._asked_at = -math.inf
+        self._warned: set[tuple[str, str]] = set()  # queue and function
+        self.warn: Callable[[str], None] = lambda words: log.warning("%s", words)
+
+    def ask(self, id: bytes) -> Future[Any] | None:
+        """Ask why this task waits; None: the last question was just now, or the master is away."""
+        now = time.monotonic()
+        if now - self._asked_at < ASK_SECONDS_MIN or self._session.away_seconds:
+            return None
+        self._asked_at = now
+        try:
+            question = self._session.start_call(("get_tasks",), "why", id)
+        except TqError:  # the wait for the result raises the same error
+            return None
+        question.add_done_callback(self._answered)
+        return question
+
+    def _answered(self, question: Future[Any]) -> None:
+        """In the I/O thread."""
+        task = answer_of(question)
+        if task is None or not task["stuck"]:
+            return
+        function = task["queue"], task["name"]
+        if function not in self._warned and len(self._warned) < WARNED_MAX:
+            self._warned.add(function)
+            self.warn(complaint(task))
+
+
+class Stall:
+    """One wait. ``id``: the task that is waited for, or one of them, as of now."""
+
+    def __init__(self, session: ClientSession, id: Callable[[], bytes | None], timeout: float | None) -> None:
+        self._session, self._id = session, id
+        self._pause = STUCK_SECONDS if timeout is None else min(STUCK_SECONDS, timeout / 2)
+        self._looks = timeout is None or timeout >= SHORT_SECONDS
+        self._until = 0.0
+        self._question: Future[Any] | None = None
+
+    def wait(self, box: OutcomeBox, want: bytes | int, deadline: float | None) -> bool:
+        """``box.wait``, with looks in between."""
+        while not box.wait(want, self._next(deadline)):
+            if self._is_over(deadline):
+                return False
+            self._look()
+        return True
+
+    async def wait_async(self, box: OutcomeBox, want: bytes | int, deadline: float | None) -> bool:
+        """``box.wait_async``, with looks in between."""
+        while not await box.wait_async(want, self._next(deadline)):
+            if self._is_over(deadline):
+                return False
+            self._look()
+        return True
+
+    @property
+    def reason(self) -> str:
+        """Why the task waited when the master was last asked; empty if that is not known."""
+        question = self._question
+        task = answer_of(question) if question is not None and question.done() else None
+        return str(task["why"]) if task is not None else ""
+
+    def _next(self, deadline: float | None) -> float | None:
+        if not self._looks:
+            return deadline
+        self._until = time.monotonic() + self._pause
+        return self._until if deadline is None else min(self._until, deadline)
+
+    def _is_over(self, deadline: float | None) -> bool:
+        return deadline is not None and time.monotonic() >= deadline
+
+    def _look(self) -> None:
+        self._pause = min(2 * self._pause, PAUSE_SECONDS_MAX)
+        id = self._id()
+        if id is not None:
+            self._question = self._session.part(StallQuestions).ask(id) or self._question
+
+
+def answer_of(question: Future[Any]) -> dict[str, Any] | None:
+    """What the master said; None if it did not: it does not know the task, or is of an older version."""
+    failed = question.cancelled() or question.exception() is not None
+    return None if failed else question.result()

@@ -1,0 +1,84 @@
+"""What a program sees that waits for a task which no worker runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import pytest
+import tq
+from tq.client.tasks import stalls
+
+from .conftest import Cluster
+
+SECONDS = 20  # for what comes at once, under load
+NOWHERE = "no worker is connected that serves nowhere:f in queue default; start one with"
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stalls, "STUCK_SECONDS", 0.1)
+
+
+def handles(app: tq.App) -> tq.Handles[object]:
+    return app.named("nowhere:f").map(range(3))
+
+
+WAITS: dict[str, Callable[[tq.App], object]] = {
+    "a result": lambda app: app.submit("nowhere:f").result(1),
+    "an exception": lambda app: app.submit("nowhere:f").exception(1),
+    "results": lambda app: next(handles(app).results(1)),
+    "as_completed": lambda app: next(handles(app).as_completed(1)),
+    "tq.as_completed": lambda app: next(tq.as_completed(list(handles(app)), 1)),
+}
+
+
+@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS.keys())
+def test_a_wait_that_no_worker_ends_warns_once_and_its_timeout_has_the_reason(
+    app: tq.App, caplog: pytest.LogCaptureFixture, wait: Callable[[tq.App], object]
+) -> None:
+    with pytest.raises(TimeoutError) as raised:
+        wait(app)
+    assert NOWHERE in str(raised.value)
+    [record] = caplog.records
+    assert (record.name, record.levelno) == ("tq.client", logging.WARNING)
+    assert record.message.startswith(NOWHERE)
+    assert "`tq why " in record.message
+
+
+def test_a_wait_without_a_timeout_warns_too_and_goes_on(
+    app: tq.App, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def wait() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(app.submit("nowhere:f"), 1)
+
+    asyncio.run(wait())
+    assert tq.wait(handles(app), 0.5).done == []
+    assert [record.message[: len(NOWHERE)] for record in caplog.records] == [NOWHERE]  # the function once
+
+
+def test_a_wait_for_what_workers_run_warns_of_nothing(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    handle = cluster.app.submit("cluster_tasks:sleep", 1.5)
+    with pytest.raises(TimeoutError, match=r"goes on: .* has run attempt 1 for"):
+        handle.result(1)
+    assert handle.result(SECONDS) == 1.5
+    assert caplog.records == []
+
+
+def test_a_handle_says_why_its_task_waits_and_how_it_ended(app: tq.App) -> None:
+    handle = app.submit("nowhere:f")
+    assert handle.why().startswith(NOWHERE)
+    handle.cancel()
+    assert handle.why().startswith("it was cancelled ")
+
+
+def test_a_thousand_short_waits_ask_for_no_reason(app: tq.App, caplog: pytest.LogCaptureFixture) -> None:
+    handle = app.submit("nowhere:f")
+    for _ in range(100):
+        with pytest.raises(TimeoutError, match=r"it goes on$"):
+            handle.result(0.01)
+    assert caplog.records == []
