@@ -9,11 +9,9 @@ A wait is never longer for it: the answer is taken when it comes, and what is no
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 
 from ...common.domain.ids import show_id
@@ -21,6 +19,8 @@ from ...common.errors import TqError
 from .outcomes import OutcomeBox
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from ..core.session import ClientSession
 
 STUCK_SECONDS: Final = 2.0  # without a result, before the reason is looked up
@@ -28,8 +28,6 @@ PAUSE_SECONDS_MAX: Final = 60.0  # between two looks of one wait; each pause is 
 ASK_SECONDS_MIN: Final = 0.5  # between two questions of a program, however many threads wait
 SHORT_SECONDS: Final = 0.2  # a wait shorter than this polls, and asks for no reason
 WARNED_MAX: Final = 1_000  # functions that were warned of
-
-log = logging.getLogger("tq.client")
 
 
 def complaint(task: dict[str, Any]) -> str:
@@ -44,7 +42,7 @@ class StallQuestions:
         self._session = session
         self._asked_at = -math.inf
         self._warned: set[tuple[str, str]] = set()  # queue and function
-        self.warn: Callable[[str], None] = lambda words: log.warning("%s", words)
+        self.warn: Callable[[str], None] = _log
 
     def ask(self, id: bytes) -> Future[Any] | None:
         """Ask why this task waits; None: the last question was just now, or the master is away."""
@@ -117,6 +115,12 @@ class Stall:
         id = self._id()
         if id is not None:
             self._question = self._session.part(StallQuestions).ask(id) or self._question
+
+
+def _log(words: str) -> None:
+    import logging  # most programs never wait in vain
+
+    logging.getLogger("tq.client").warning("%s", words)
 
 
 def answer_of(question: Future[Any]) -> dict[str, Any] | None:
