@@ -1,7 +1,7 @@
 """The peers: other ways to have no-op tasks done by two processes, each in the fastest settings we know of.
 
 Celery, RQ, Dramatiq, Huey and Taskiq on a Redis of the benchmark's own, once in memory and once with a sync
-before every answer, and Huey on SQLite. Each lives in a virtual environment of its own in the user's cache
+before every answer; PgQueuer on a PostgreSQL of its own, likewise; and Huey on SQLite. Each lives in a virtual environment of its own in the user's cache
 directory and runs a program of ``peer_programs/``, where its settings are. No TLS, no results left behind.
 A peer that cannot be installed or run is listed with the reason, and its figure is never guessed. (What needs no installing is in
 ``stdlib_peers.py``.)
@@ -17,13 +17,14 @@ import sys
 import tempfile
 import venv
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from platformdirs import user_cache_path
 
+from .postgres_server import postgres
 from .readings import Readings
 from .redis_server import redis
 from .scale import Scale
@@ -35,12 +36,20 @@ END_SECONDS_MAX: Final = 5.0
 REASON_CHARACTERS_MAX: Final = 120
 
 
+class Server(Protocol):
+    """Starts what a peer keeps its tasks in, and gives its URL."""
+
+    def __call__(self, *, durable: bool) -> AbstractContextManager[str]: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Peer:
     """What to install, how its two workers start, and what was chosen so that it is fast."""
 
     name: str
     packages: tuple[str, ...]
+    server: Server = redis
+    tables: tuple[str, ...] = ()  # what makes them, as for workers; {durability} is filled in, too
     workers: tuple[str, ...]  # a program of its environment and arguments; {url} is filled in
     settings: str
 
@@ -79,6 +88,14 @@ PEERS: Final = (
         workers=("taskiq", "worker", "taskiq_peer:broker", "--workers", "2", "--log-level", "ERROR"),
         settings="2 processes of 100 tasks at a time, Redis list; 100 sends at a time",
     ),
+    Peer(
+        name="pgqueuer",
+        packages=("pgqueuer[asyncpg]",),
+        server=postgres,
+        tables=("pgq", "--pg-dsn", "{url}", "install", "--durability", "{durability}"),
+        workers=("python", "pgqueuer_peer.py"),
+        settings="2 processes of 100 tasks at a time, one enqueue of all; it keeps no results: until its table is empty",
+    ),
 )
 HUEY_ON_SQLITE: Final = Peer(
     name="huey",
@@ -104,13 +121,15 @@ def peers(scale: Scale) -> Readings:
 
 def _measure(peer: Peer, name: str, kind: str, tasks: int, readings: Readings) -> None:
     try:
-        home = _installed(peer)
         with ExitStack() as stack:
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="tq-bench-"))
             if kind == "sqlite":
                 url = str(Path(directory) / "huey.db")
             else:
-                url = stack.enter_context(redis(durable=kind == "durable"))
+                url = stack.enter_context(peer.server(durable=kind == "durable"))
+            home = _installed(peer)
+            if peer.tables:
+                _make_tables(peer, home, url, durable=kind == "durable")
             stack.enter_context(_workers(peer, home, url, Path(directory) / "log"))
             readings.numbers[name] = tasks / _client(peer, home, url, tasks)
         readings.notes[name] = f"{_version(home, peer)}: {peer.settings}"
@@ -134,6 +153,18 @@ def _installed(peer: Peer) -> Path:
         raise NotMeasured(f"cannot be installed: {lines[-1] if lines else 'pip says nothing'}")
     (home / "complete").touch()
     return home
+
+
+def _make_tables(peer: Peer, home: Path, url: str, *, durable: bool) -> None:
+    filled = {"url": url, "durability": "durable" if durable else "volatile"}
+    program, *arguments = (part.format(**filled) for part in peer.tables)
+    command = [str(home / "bin" / program), *arguments]
+    done = subprocess.run(  # noqa: S603 - ours
+        command, env=_environment(url), capture_output=True, text=True, timeout=RUN_SECONDS_MAX, check=False
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        raise NotMeasured(f"its tables cannot be made: {lines[-1] if lines else done.returncode}")
 
 
 @contextmanager

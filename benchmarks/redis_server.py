@@ -21,7 +21,7 @@ def redis(*, durable: bool) -> Iterator[str]:
     what a task queue has to ask of it to promise what tq promises; else nothing is ever written."""
     program, port = installed(), free_port()
     if program is None:
-        raise FileNotFoundError("redis-server is not installed")
+        raise FileNotFoundError("redis-server is not installed: apt-get install redis-server")
     with tempfile.TemporaryDirectory(prefix="tq-bench-") as directory:
         kept = ["--appendonly", "yes", "--appendfsync", "always"] if durable else ["--appendonly", "no"]
         common = ["--bind", "127.0.0.1", "--port", str(port), "--dir", directory, "--save", ""]

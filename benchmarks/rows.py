@@ -22,6 +22,7 @@ PEERS: Final = {
     "dramatiq": "Dramatiq on Redis",
     "huey": "Huey on Redis",
     "taskiq": "Taskiq on Redis",
+    "pgqueuer": "PgQueuer on PostgreSQL",
     "huey-sqlite": "Huey on SQLite",
 }
 
@@ -124,7 +125,7 @@ def peer_rows(numbers: Numbers, notes: Mapping[str, str]) -> list[Row]:
     """Every peer, measured or not, and its settings."""
     made = []
     for peer, title in PEERS.items():
-        for kind, words in (("durable", "every write synced"), ("memory", "nothing written")):
+        for kind, words in (("durable", "every write synced"), ("memory", "nothing synced")):
             key = f"peer.{peer}.{kind}"
             if key in notes:
                 figure = _rate(numbers[key]) if key in numbers else "not measured"

@@ -105,6 +105,33 @@ def test_a_figure_is_the_median_of_its_runs(suite: Benchmarks) -> None:
     assert gathered.medians == {"x": 2.0}
 
 
+def test_a_peer_whose_server_is_not_installed_says_what_to_install(
+    suite: Benchmarks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite.redis_server, "installed", lambda: None)
+    monkeypatch.setattr(suite.postgres_server, "installed", lambda: None)
+    readings = suite.readings.Readings()
+    for peer in suite.peers.PEERS:
+        suite.peers._measure(peer, peer.name, "durable", 1, readings)
+    assert readings.notes["dramatiq"].endswith("redis-server is not installed: apt-get install redis-server")
+    assert readings.notes["pgqueuer"].endswith("PostgreSQL is not installed: apt-get install postgresql")
+    assert readings.numbers == {}
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_postgresql_of_the_benchmarks_own_is_started_and_leaves_nothing(
+    suite: Benchmarks, durable: bool
+) -> None:
+    programs = suite.postgres_server.installed()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed")
+    with suite.postgres_server.postgres(durable=durable) as url:
+        asking = [programs / "psql", "-At", "-c", "SHOW fsync", url]
+        asked = subprocess.run(asking, capture_output=True, text=True, timeout=30)
+        assert asked.stdout == ("on\n" if durable else "off\n"), asked.stderr
+    assert not Path(url.partition("host=")[2]).exists()
+
+
 def test_a_measurement_that_fails_is_noted_and_the_others_go_on(
     suite: Benchmarks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
