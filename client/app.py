@@ -96,6 +96,13 @@ class App:
         self.session = ClientSession(settings)
         self._tasks: dict[int, Task[..., Any, Any]] = {}
 
+    @classmethod
+    def _using(cls, session: ClientSession) -> App:
+        """An App on the connection of a proxy or manager that this process has."""
+        app = cls.__new__(cls)
+        app.session, app._tasks = session, {}
+        return app
+
     def __repr__(self) -> str:
         return f"<tq.App {self.session.settings.shown_url}>"
 

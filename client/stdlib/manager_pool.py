@@ -2,6 +2,9 @@
 
 A started manager starts worker processes for each pool, which serve that pool's private queue. A manager that is
 connected to a master elsewhere uses the workers there.
+
+Such a pool can be passed to other processes, as a proxy can: each has a Pool of its own on the same worker processes. These end
+with the pool of the program that made it; once that was passed on, not before it is terminated or the manager ends.
 """
 
 from __future__ import annotations
@@ -10,11 +13,41 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from ..app import App
+from ..core.pickling import MasterAddress, master_address_of, session_to
 from .pool import Pool
 
 if TYPE_CHECKING:
-    from ..app import App
     from ..local.cluster import EmbeddedCluster
+
+
+class ManagerPool(Pool):
+    """``options``: of its tasks, by which a copy in another process finds the same workers."""
+
+    def __init__(
+        self, processes: int | None, *args: Any, app: App, is_copy: bool = False, **options: Any
+    ) -> None:
+        super().__init__(processes, *args, app=app, **options)
+        self._options = options
+        self._is_copy, self._was_pickled = is_copy, False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self._was_pickled = True
+        return _copied, (self._processes, master_address_of(self._app.session), self._options)
+
+    def __del__(self, *warn: Callable[..., None]) -> None:
+        if getattr(self, "_is_copy", False):
+            super().__del__(_no_warning)
+        elif not getattr(self, "_was_pickled", False):
+            super().__del__(*warn)
+
+
+def _copied(processes: int | None, address: MasterAddress, options: dict[str, Any]) -> ManagerPool:
+    return ManagerPool(processes, app=App._using(session_to(address)), is_copy=True, **options)
+
+
+def _no_warning(*about: object, **more: object) -> None:
+    """The pool that this one is a copy of is closed where it was made."""
 
 
 def pool_of(
@@ -30,12 +63,12 @@ def pool_of(
 ) -> Pool:
     """``number``: the serial number of the pool in its manager. ``options``: options of its tasks, as for ``tq.Pool``."""
     if cluster is None:
-        return Pool(processes, initializer, initargs, maxtasksperchild, context, app=app, **options)
+        return ManagerPool(processes, initializer, initargs, maxtasksperchild, context, app=app, **options)
     if maxtasksperchild is not None and (not isinstance(maxtasksperchild, int) or maxtasksperchild < 1):
         raise ValueError("maxtasksperchild must be a positive int or None")
     queue = f"pool-{number}"
     slots = (os.cpu_count() or 1) if processes is None else processes
-    pool = Pool(slots, initializer, initargs, None, context, app=app, **{"queue": queue, **options})
+    pool = ManagerPool(slots, initializer, initargs, None, context, app=app, **{"queue": queue, **options})
     submissions = pool._submissions  # a reference to the pool itself would keep it from being collected
 
     def on_exit(how: str) -> None:

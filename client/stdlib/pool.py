@@ -117,7 +117,7 @@ class Pool:
     def __repr__(self) -> str:
         return f"<tq.Pool state={self._state} {self._app!r}>"
 
-    def __reduce__(self) -> str:
+    def __reduce__(self) -> str | tuple[Any, ...]:
         raise NotImplementedError("pool objects cannot be passed between processes or pickled")
 
     # one call

@@ -52,6 +52,18 @@ def add(foo: Any, number: int) -> int:
     return int(foo.add(number))
 
 
+def use_pool(pool: Any, answers: Any) -> None:
+    """And end without closing it."""
+    answers.put(
+        [pool.apply(abs, (-1,)), pool.map(abs, range(-3, 0)), list(pool.imap(abs, [-7])), repr(pool)[:8]]
+    )
+
+
+def terminate_pool(pool: Any) -> None:
+    pool.terminate()
+    pool.join()
+
+
 def receive(pipe: Any, answers: Any) -> None:
     """Proxies that arrive by a queue of ``multiprocessing``."""
     proxy = pipe.get(timeout=30)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import os
+import pickle
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,10 +20,12 @@ from .conftest import Cluster
 from .programs import eventually
 
 sys.path.insert(0, str(Path(__file__).parent))
+import children_of_managers as children  # type: ignore[import-not-found]
 import plain_functions as plain  # type: ignore[import-not-found]
 
 sys.path.pop(0)
 Workers = Callable[[], set[psutil.Process]]
+SECONDS = 60
 KEY = "a key of more than sixteen characters"
 
 
@@ -37,7 +42,7 @@ def workers() -> Callable[[], set[psutil.Process]]:
 
     def running() -> set[psutil.Process]:
         children = psutil.Process().children(recursive=True)
-        return {child for child in children if "tq-worker" in " ".join(child.cmdline())}
+        return {child for child in children if "tq.worker.cli" in child.cmdline()}
 
     before = running()
     return lambda: running() - before
@@ -74,6 +79,49 @@ def test_a_connected_manager_has_the_workers_there_are(doors: Cluster, workers: 
         assert sum(pool.imap_unordered(plain.square, range(10), chunksize=3)) == 285
     assert not workers()
     manager.app.close()
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
+def test_a_pool_that_is_passed_to_a_child_runs_on_the_same_workers(
+    manager: Any, workers: Workers, method: str
+) -> None:
+    context, answers = multiprocessing.get_context(method), manager.Queue()
+    pool = manager.Pool(1)
+    mine = pool.apply(os.getpid)
+    for target, args in ((children.use_pool, (pool, answers)), (children.terminate_pool, (pool,))):
+        child = context.Process(target=target, args=args)
+        child.start()
+        child.join(SECONDS)
+        assert child.exitcode == 0
+    assert answers.get(timeout=SECONDS) == [1, [3, 2, 1], [7], "<tq.Pool"]
+    assert pool.apply(os.getpid) == mine  # its workers are there for who made it
+    assert len(workers()) == 1
+    pool.terminate()
+    pool.join()
+    eventually(lambda: not workers())
+
+
+def test_a_pool_that_only_a_child_has_goes_on_until_the_manager_ends(manager: Any, workers: Workers) -> None:
+    """A Process forgets its arguments when it has started."""
+    answers = manager.Queue()
+    child = multiprocessing.get_context("spawn").Process(
+        target=children.use_pool, args=(manager.Pool(1), answers)
+    )
+    child.start()
+    gc.collect()
+    assert answers.get(timeout=SECONDS)[0] == 1
+    child.join(SECONDS)
+    assert child.exitcode == 0
+    manager.shutdown()
+    assert not workers()
+
+
+def test_a_pool_that_no_manager_made_cannot_be_passed_on(doors: Cluster) -> None:
+    with (
+        tq.Pool(app=doors.app) as pool,
+        pytest.raises(NotImplementedError, match="pool objects cannot be passed between processes"),
+    ):
+        pickle.dumps(pool)
 
 
 def test_what_a_pool_cannot_have_is_refused_and_leaves_nothing_behind(manager: Any, workers: Workers) -> None:
