@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import socket
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -191,3 +193,22 @@ def test_a_picture_is_drawn_where_the_library_is_there(suite: Benchmarks, tmp_pa
         suite.picture.draw(reading(suite), file)
     assert first.read_text("utf-8").rstrip().endswith("</svg>")
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_no_words_of_the_picture_run_into_others(suite: Benchmarks) -> None:
+    pytest.importorskip("matplotlib")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    numbers = reading(suite).medians
+    figure = suite.picture.figure_of(suite.picture.rates_of(numbers), suite.picture.goals_of(numbers))
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    drawn = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    boxes = [(text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in drawn]
+    inside = [
+        (text, box) for text, box in boxes if figure.bbox.overlaps(box) and text != "3.5"
+    ]  # past the axis
+    assert len(inside) > 20
+    assert not [(one, two) for (one, a), (two, b) in itertools.combinations(inside, 2) if a.overlaps(b)]
+    assert not [text for text, box in inside if box.x0 < 0 or box.x1 > figure.bbox.x1]
