@@ -16,6 +16,7 @@ from tq.common.domain.directives import Directive
 project = "tq"
 version = release = tq.__version__
 language = "en"
+highlight_language = "text"  # of a block that says none
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
