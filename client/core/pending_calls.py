@@ -21,6 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from ...common.contract.rows import all_from_wire
@@ -32,6 +34,7 @@ COLLECT_TASKS_MAX: Final = 4_000  # outcomes in one answer: some milliseconds of
 
 TRANSIENT: Final = (StoreError, QuotaExceeded)  # refusals that end without any change by the caller
 
+_id_of = attrgetter("id")
 _WATCH, _UNWATCH, _COLLECT = "watch", "unwatch", "collect"
 
 
@@ -291,12 +294,16 @@ class PendingCalls:
         return {id for call in calls if call.ticket is not None for id in call.ids}
 
     def _tell(self, rows: list[OutcomeRow]) -> None:
-        """Group outcomes into runs with the same listeners. Nearly always there is one run."""
-        pop = self._watched.pop
+        """Group outcomes into runs with the same listeners. Nearly always there is one run, which is seen without a loop."""
+        if not rows:
+            return
+        found = list(map(self._watched.pop, map(_id_of, rows), repeat(None)))
+        if found[0] is not None and found.count(found[0]) == len(found):
+            self._deliveries.extend(OutcomeDelivery(listener, rows, None) for listener in found[0])
+            return
         run: list[OutcomeRow] = []
         of_run: tuple[Hashable, ...] = ()
-        for row in rows:
-            listeners = pop(row.id, None)
+        for row, listeners in zip(rows, found, strict=True):
             if listeners is not of_run:
                 if listeners is None:
                     continue  # no longer watched, or delivered before a connection was lost

@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ...common.errors import ProtocolError, Rejected, TqError, Unreachable
-from ..tasks.mapping import CHUNK_BYTES, CHUNK_TASKS
+from ..tasks.payloads import CHUNK_BYTES, CHUNK_TASKS
 from ..tasks.submission import submit_many
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..core.io_thread import ClientLink
     from ..core.session import ClientSession
     from ..tasks.kinds import TaskKind
+    from ..tasks.submission import Tasks
 
     PendingTask = tuple[TaskKind, bytes, bytes, Sequence[Blob]]
     """Kind, id, payload, and the blobs that it names. A plain tuple: there is one for every task."""
@@ -120,11 +121,11 @@ class SubmitBuffer:
                 yield self.unsent.popleft()
 
 
-def _calls(pending: Iterable[PendingTask]) -> Iterator[tuple[TaskKind, list[list[bytes]], Named]]:
+def _calls(pending: Iterable[PendingTask]) -> Iterator[tuple[TaskKind, Tasks, Named]]:
     """Group tasks into submit calls, in order. Tasks with blobs get calls of their own: the content may be missing on the
     master, and a call is refused as a whole."""
     of_kind: TaskKind | None = None
-    tasks: list[list[bytes]] = []
+    tasks: Tasks = []
     named: Named = {}
     size = blobs_named = 0
     for kind, id, payload, blobs in pending:
@@ -140,7 +141,7 @@ def _calls(pending: Iterable[PendingTask]) -> Iterator[tuple[TaskKind, list[list
             yield of_kind, tasks, named
             tasks, named, size, blobs_named = [], {}, len(payload), len(blobs)
         of_kind = kind
-        tasks.append([id, payload])
+        tasks.append((id, payload))
         if blobs:
             named[id] = list(blobs)
     if of_kind is not None:

@@ -16,7 +16,8 @@ from contextvars import Token
 from typing import TYPE_CHECKING, Any, Self
 
 from ...common.domain.model import TaskOptions
-from .mapping import CALLS_UNDER_WAY, CHUNK_BYTES, CHUNK_TASKS
+from .mapping import CALLS_UNDER_WAY
+from .payloads import CHUNK_BYTES, CHUNK_TASKS
 from .submission import OPEN, OpenBatch, Tasks, open_batch, submit_many
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Batch:
     ) -> None:
         """Add a task. ``alone``: send it at once in its own call, because the master may refuse it."""
         if alone:  # the master may refuse it, and it refuses a call as a whole
-            self._send(self.session.link, name, choice, [[id, payload]], named)
+            self._send(self.session.link, name, choice, [(id, payload)], named)
             return
         group = self._group
         if group is None or group.choice is not choice or group.name != name:
@@ -86,7 +87,7 @@ class Batch:
             )
         if named:
             group.named.update(named)
-        group.tasks.append([id, payload])
+        group.tasks.append((id, payload))
         group.size += len(payload)
         self._gathered += 1
         if self._gathered >= CHUNK_TASKS:

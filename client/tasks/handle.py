@@ -297,7 +297,7 @@ def submit_one(
 ) -> tuple[Handle[Any], Future[Any]]:
     """Send one task; the future completes when it is stored. ``named``: its blobs, uploaded before."""
     link = session.link
-    tasks = [[id, payload]]
+    tasks = [(id, payload)]
     if session.part(WatchPrediction).watch_next:
         box = OutcomeBox()
         handle: Handle[Any] = Handle(session, id, None, box, link)

@@ -1,4 +1,4 @@
-"""Many handles as one compact sequence: sixteen bytes a task.
+"""Many handles as one compact sequence: a few bytes for a thousand tasks (``id_runs.py``).
 
 From the submit on, the outcomes of the first ``watched`` tasks arrive in a box. The first reader gets this box; each
 further reader fills a new one (see ``readers.py``).
@@ -10,13 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from struct import iter_unpack
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
 
 from ...common.contract.rows import all_from_wire
 from ...common.contract.tasks import OutcomeRow, StateRow
 from ...common.domain.model import State, StateNumber
 from .handle import TASKS, Handle
+from .id_runs import IdRuns
 from .outcomes import OutcomeBox, TaskOutcome
 from .readers import Completed, OutcomeReading, Results
 from .stalls import Stall
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ID_BYTES: Final = 16
 CALL_TASKS_MAX: Final = 10_000  # ids in one call to the master
 
 
@@ -37,18 +36,18 @@ class Handles(Sequence[Handle[T]]):
     def __init__(
         self,
         session: ClientSession,
-        ids: bytes | bytearray = b"",
+        ids: IdRuns | None = None,
         box: OutcomeBox | None = None,
         link: ClientLink | None = None,
     ) -> None:
-        self._session, self._ids = session, bytearray(ids)
+        self._session, self._ids = session, ids or IdRuns()
         self._box, self._link = box, link
         self._watched = (
             0  # how many tasks from the start are watched: that link puts their outcomes into the box
         )
 
     def __len__(self) -> int:
-        return len(self._ids) // ID_BYTES
+        return len(self._ids)
 
     @overload
     def __getitem__(self, index: int) -> Handle[T]: ...
@@ -57,8 +56,8 @@ class Handles(Sequence[Handle[T]]):
     def __getitem__(self, index: int | slice) -> Handle[T] | Handles[T]:
         if isinstance(index, slice):
             chosen = range(len(self))[index]
-            return Handles(self._session, b"".join(self._id(one) for one in chosen))
-        id = self._id(range(len(self))[index])
+            return Handles(self._session, self._ids.chosen(chosen))
+        id = self._ids.id(range(len(self))[index])
         return Handle(self._session, id, None if self._box is None else self._box.peek(id))
 
     def __repr__(self) -> str:
@@ -133,18 +132,13 @@ class Handles(Sequence[Handle[T]]):
     def _in_chunks(self, method: str) -> Iterator[StateRow]:
         starts = range(0, len(self), CALL_TASKS_MAX)
         answers = (
-            self._session.call(TASKS, method, self._range(start, start + CALL_TASKS_MAX)) for start in starts
+            self._session.call(TASKS, method, self._ids.between(start, start + CALL_TASKS_MAX))
+            for start in starts
         )
         return chain.from_iterable(all_from_wire(StateRow, answer) for answer in answers)
 
     def _last(self) -> bytes | None:
-        return self._id(len(self) - 1) if self else None
-
-    def _id(self, index: int) -> bytes:
-        return bytes(self._ids[index * ID_BYTES : (index + 1) * ID_BYTES])
-
-    def _range(self, start: int, stop: int) -> list[bytes]:
-        return [id for (id,) in iter_unpack("16s", self._ids[start * ID_BYTES : stop * ID_BYTES])]
+        return self._ids.id(len(self) - 1) if self else None
 
     def _handle(self, id: bytes, outcome: TaskOutcome) -> list[Handle[T]]:
         return [Handle(self._session, id, outcome)]
@@ -154,13 +148,13 @@ class Handles(Sequence[Handle[T]]):
         link = self._session.link
         box, self._box = self._box, None
         if box is not None and self._link is link:
-            return OutcomeReading([link], box, self._range, len(self), self._watched)
-        return OutcomeReading([link], OutcomeBox(), self._range, len(self), 0)
+            return OutcomeReading([link], box, self._ids.between, len(self), self._watched)
+        return OutcomeReading([link], OutcomeBox(), self._ids.between, len(self), 0)
 
-    def submitted(self, ids: Iterable[bytes], watched: int) -> None:
-        """Append tasks as they are sent. ``watched``: how many of them deliver their outcomes to the box."""
-        self._ids += b"".join(ids)
-        self._watched += watched
+    def submitted(self, first: int, count: int, *, watched: bool) -> None:
+        """Append ``count`` tasks with consecutive ids as they are sent. ``watched``: their outcomes are delivered to the box."""
+        self._ids.append(first, count)
+        self._watched += count if watched else 0
 
     def __del__(self) -> None:
         if self._box is not None and self._link is not None and len(self._box) < self._watched:

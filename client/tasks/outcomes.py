@@ -17,8 +17,8 @@ import contextlib
 import functools
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from ...common.contract.tasks import OutcomeRow
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 SUCCEEDED: Final = int(StateNumber.SUCCEEDED)  # compared a hundred thousand times a second: not as an enum
 UNKNOWN: Final = -1  # the master's answer for a task that it does not know
 
+_id_of = attrgetter("id")
 _lock = guard(threading.Lock())
 
 
@@ -97,9 +98,7 @@ class OutcomeBox:
 
     def put(self, rows: Sequence[OutcomeRow]) -> None:
         with _lock:
-            arrived = self._arrived
-            for row in rows:
-                arrived[row.id] = row
+            self._arrived.update(zip(map(_id_of, rows), rows, strict=True))
             woken = self._take_woken([row.id for row in rows]) if self._futures else ()
             if self._readers:
                 self._changed.notify_all()
@@ -134,14 +133,21 @@ class OutcomeBox:
         row = self._arrived.get(id)
         return None if row is None else TaskOutcome(row.state, row.body)
 
-    def take_leading(self, ids: deque[bytes]) -> list[OutcomeRow]:
-        """Take the outcomes of the first tasks up to the first one that is missing; removes their ids as well."""
+    def take_leading(self, first: bytes, ids: Iterator[bytes]) -> tuple[list[OutcomeRow], bytes | None]:
+        """Take the outcomes of ``first`` and then of ``ids``, up to the first one that is missing, whose id is returned as
+        well; None when none is missing."""
         # No lock: a single reader removes outcomes, and adding one to the dict is atomic.
-        pop, rows = self._arrived.pop, []
-        while ids and (row := pop(ids[0], None)) is not None:
+        pop = self._arrived.pop
+        row = pop(first, None)
+        if row is None:
+            return [], first
+        rows = [row]
+        for id in ids:
+            row = pop(id, None)
+            if row is None:
+                return rows, id
             rows.append(row)
-            ids.popleft()
-        return rows
+        return rows, None
 
     def take_arrived(self) -> list[OutcomeRow]:
         """Take all outcomes, in the order of arrival."""

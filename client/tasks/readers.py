@@ -15,10 +15,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from ...common.contract.tasks import OutcomeRow
-from ...common.errors import TaskError
+from ...common.values.batches import decode_plain_values
 from .outcomes import SUCCEEDED, OutcomeBox, TaskOutcome
 from .stalls import Stall
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from .handle import Handle
 
 T = TypeVar("T")
+
+_state_of, _body_of = attrgetter("state"), attrgetter("body")  # of rows, without a call of Python for each
 
 ASK_TASKS: Final = 5_000  # watched at a time
 AHEAD_TASKS: Final = 10_000  # watched before they are needed: hides the round trip, bounds the memory
@@ -108,11 +111,10 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
         self, session: ClientSession, reading: OutcomeReading, timeout: float | None, return_exceptions: bool
     ) -> None:
         super().__init__(session, reading, timeout)
-        from ..blobs.blobs import decode_result
-
-        self._decode, self._return_exceptions = decode_result, return_exceptions
-        self._ids: deque[bytes] = deque()  # the next to wait for
-        self._rows: deque[OutcomeRow] = deque()  # the next to yield
+        self._return_exceptions = return_exceptions
+        self._next: bytes | None = None  # the task to wait for, and those behind it
+        self._ids: Iterator[bytes] = iter(())
+        self._ready: deque[Any] = deque()  # the next to yield; an OutcomeRow must be opened first
 
     def __iter__(self) -> Results[T]:
         return self
@@ -121,47 +123,59 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
         return self
 
     def __next__(self) -> T:
-        while not self._rows:
+        ready = self._ready
+        while not ready:
             if self._fill():
-                continue
-            if not self._ids:
+                break
+            if self._next is None:
                 raise StopIteration
-            if not self._wait(self._ids[0]):
+            if not self._wait(self._next):
                 raise self._late()
-        return self._take()
+        value = ready.popleft()
+        return self._opened(value) if type(value) is OutcomeRow else value
 
     async def __anext__(self) -> T:
-        while not self._rows:
+        while not self._ready:
             if self._fill():
-                continue
-            if not self._ids:
+                break
+            if self._next is None:
                 raise StopAsyncIteration
-            if not await self._wait_async(self._ids[0]):
+            if not await self._wait_async(self._next):
                 raise self._late()
-        return self._take()
+        value = self._ready.popleft()
+        return self._opened(value) if type(value) is OutcomeRow else cast(T, value)
 
     def _awaited(self) -> bytes | None:
-        return self._ids[0] if self._ids else None
+        return self._next
 
     def _fill(self) -> bool:
         """Take the next outcomes that have arrived; False when there are none."""
         reading = self._reading
-        if not self._ids and reading.missing:
+        if self._next is None and reading.missing:
             reading.ask_ahead()
-            self._ids.extend(reading.ids(reading.taken, reading.taken + ASK_TASKS))
-        rows = reading.box.take_leading(self._ids)
+            self._ids = iter(reading.ids(reading.taken, reading.taken + ASK_TASKS))
+            self._next = next(self._ids)
+        if self._next is None:
+            return False
+        rows, self._next = reading.box.take_leading(self._next, self._ids)
         reading.taken += len(rows)
-        self._rows.extend(rows)
+        values = _plain_results(rows)
+        self._ready.extend(rows if values is None else values)
         return bool(rows)
 
-    def _take(self) -> T:
-        id, state, body = self._rows.popleft()
-        if state == SUCCEEDED:
-            return cast(T, None if body is None else self._decode(self._session, body))
-        error = TaskOutcome(state, body).error(id)
-        if self._return_exceptions:
-            return cast(T, error)
-        raise cast(TaskError, error)
+    def _opened(self, row: OutcomeRow) -> T:
+        outcome = TaskOutcome(row.state, row.body)
+        if self._return_exceptions and row.state != SUCCEEDED:
+            return cast(T, outcome.error(row.id))
+        return cast(T, outcome.value(row.id, self._session))
+
+
+def _plain_results(rows: Sequence[OutcomeRow]) -> list[Any] | None:
+    """The results of tasks that all succeeded with small plain ones; None for any others, which are opened one by one in
+    their turn: that may raise, or run code of the program."""
+    if set(map(_state_of, rows)) != {SUCCEEDED}:
+        return None
+    return decode_plain_values(list(map(_body_of, rows)))
 
 
 class Completed(_TaskReader[T], Iterator["Handle[T]"], AsyncIterator["Handle[T]"]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..core.listener import Listener
     from ..core.session import ClientSession
 
-Tasks = list[list[bytes]]  # [id, payload]
+Tasks = list[tuple[bytes, bytes]]  # id, payload: as tuples, which the garbage collector need not visit
 
 
 class OpenBatch(Protocol):
@@ -60,7 +60,7 @@ def submit_many(
     name: str,
     choice: Choice,
     tasks: Tasks,
-    ids: Iterable[bytes],
+    ids: Sequence[bytes],
     box: Listener | None,
     link: ClientLink,
     named: Named | None = None,
@@ -70,7 +70,6 @@ def submit_many(
     stream = None if box is None else link.stream
     target = ("get_task_queue", choice.queue)
     args: tuple[Any, ...] = (name, choice.wire, tasks, stream)
-    ids = tuple(ids)
     if named:
         from ..blobs.blobs import to_wire
 

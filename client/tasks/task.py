@@ -137,7 +137,7 @@ class Submitter(Generic[P, R]):
         """
         from .mapping import submit_all
 
-        return cast("Handles[R]", submit_all(self._session, *self.parts, zip(items), single=True))
+        return cast("Handles[R]", submit_all(self._session, *self.parts, zip(items)))
 
     def starmap(self, items: Iterable[Iterable[Any]]) -> Handles[R]:
         """Do as ``map``, with the parts of each item as positional arguments.
@@ -150,7 +150,7 @@ class Submitter(Generic[P, R]):
         """
         from .mapping import submit_all
 
-        return cast("Handles[R]", submit_all(self._session, *self.parts, map(tuple, items), single=False))
+        return cast("Handles[R]", submit_all(self._session, *self.parts, map(tuple, items)))
 
     async def amap(self, items: Iterable[Any]) -> Handles[R]:
         """Do as ``map``, for an event loop, in which the items are read and encoded, a thousand at a time.
@@ -163,7 +163,7 @@ class Submitter(Generic[P, R]):
         """
         from .mapping import submit_all_async
 
-        return cast("Handles[R]", await submit_all_async(self._session, *self.parts, zip(items), single=True))
+        return cast("Handles[R]", await submit_all_async(self._session, *self.parts, zip(items)))
 
     def using(self, *, key: str | None = None, **options: Unpack[Options]) -> Submitter[P, R]:
         """Make a variant of the task with other options. Those that are not given keep their values.

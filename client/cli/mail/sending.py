@@ -23,9 +23,10 @@ from ...app import App
 from ...blobs.blobs import Named, SessionBlobs
 from ...tasks.handle import TASKS
 from ...tasks.handles import CALL_TASKS_MAX
-from ...tasks.mapping import CALLS_UNDER_WAY, CHUNK_BYTES, CHUNK_TASKS
+from ...tasks.mapping import CALLS_UNDER_WAY
 from ...tasks.options import Choice
 from ...tasks.outcomes import UNKNOWN
+from ...tasks.payloads import CHUNK_BYTES, CHUNK_TASKS
 from ...tasks.submission import Tasks, submit_many
 from ..map.stopping import Interrupts, Wakeup
 from .addresses import UnfitRecipient, sameness
@@ -167,7 +168,7 @@ class Sending:
             if tasks and size + len(payload) > CHUNK_BYTES:
                 self._call(tasks, named)
                 tasks, named, size = [], {}, 0
-            tasks.append([id, payload])
+            tasks.append((id, payload))
             if blobs:
                 named[id] = blobs
             size += len(payload)

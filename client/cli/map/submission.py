@@ -14,17 +14,15 @@ from ....common.values.codec import encode_call
 from ...app import App
 from ...tasks.handle import TASKS
 from ...tasks.handles import CALL_TASKS_MAX
-from ...tasks.mapping import CHUNK_BYTES, CHUNK_TASKS
 from ...tasks.options import Choice
 from ...tasks.outcomes import OutcomeBox
-from ...tasks.submission import submit_many
+from ...tasks.payloads import CHUNK_BYTES, CHUNK_TASKS
+from ...tasks.submission import Tasks, submit_many
 from .printing import AttemptFacts
 from .stopping import Wakeup
 
 FACTS_TASKS_MAX: Final = 1_000  # as the master answers at a time
 FACTS_SECONDS_MAX: Final = 30.0
-
-Tasks = list[list[bytes]]  # [id, payload]
 
 
 class _WakingBox(OutcomeBox):
@@ -64,7 +62,7 @@ class ItemSubmission:
     def add(self, id: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
         """One more task; the bytes of its payload. Raises NotSerializable."""
         payload = encode_call(args, kwargs)
-        self._gathered.append([id, payload])
+        self._gathered.append((id, payload))
         self._gathered_bytes += len(payload)
         if len(self._gathered) >= CHUNK_TASKS or self._gathered_bytes >= CHUNK_BYTES:
             self.send()

@@ -1,0 +1,105 @@
+"""Encodes the calls of a map, many at once where they are plain, and cuts them into submits of a good size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ...common.values.batches import encode_plain_calls
+from ...common.values.codec import encode_call
+
+if TYPE_CHECKING:
+    from ...common.values.blob import Blob
+    from .definition import Definition
+
+CHUNK_TASKS: Final = 1_000  # in one call: enough to make its fixed costs negligible
+CHUNK_BYTES: Final = 1024 * 1024  # of payloads in one call; a larger one travels alone
+CHUNK_BLOB_BYTES: Final = 256 * 1024 * 1024  # sent ahead of the tasks that name them, in one call
+PORTION_CALLS: Final = 250  # read and encoded at once
+PORTION_BYTES: Final = CHUNK_BYTES // 4  # expected of them by those before: large items are read one by one
+PORTION_GROWTH: Final = 4  # from a single call on, whose size nothing predicts
+
+
+class EncodedCalls(NamedTuple):
+    """The payloads of one submit. ``blobs``: that they name, by their places."""
+
+    payloads: list[bytes]
+    blobs: dict[int, list[Blob]]
+
+
+class CallEncoder:
+    """``calls``: the positional arguments of each. They are read as the chunks are taken, at most PORTION_CALLS ahead."""
+
+    def __init__(self, definition: Definition, calls: Iterable[tuple[Any, ...]]) -> None:
+        self._arguments, self._calls = definition.arguments, iter(calls)
+        self._names = () if self._arguments is None else self._arguments.names
+        self._start()
+
+    def _start(self) -> None:
+        self._gathered = EncodedCalls([], {})
+        self._bytes = self._blob_bytes = 0
+
+    def chunks(self) -> Iterator[EncodedCalls]:
+        """All calls. An error of the iterable, or of a call that cannot be sent, is raised after the chunk of those before."""
+        size = 1
+        error: Exception | None = None
+        while error is None:
+            calls: list[tuple[Any, ...]] = []
+            try:
+                calls.extend(islice(self._calls, size))  # keeps what came before an error
+            except Exception as raised:
+                error = raised
+            if not calls:
+                break
+            total = 0
+            try:
+                for payloads, met in self._encoded(calls):
+                    total += sum(map(len, payloads))
+                    yield from self._gather(payloads, met)
+            except Exception as raised:
+                error = raised
+            fitting = max(1, PORTION_BYTES * len(calls) // max(1, total))
+            room = CHUNK_TASKS - len(self._gathered.payloads)
+            size = min(PORTION_CALLS, PORTION_GROWTH * len(calls), fitting, room)
+        if self._gathered.payloads:
+            yield self._gathered
+        if error is not None:
+            raise error
+
+    def _encoded(self, calls: list[tuple[Any, ...]]) -> Iterator[tuple[list[bytes], list[Blob]]]:
+        """Payloads, all at once or one by one with the blobs of each."""
+        arguments = self._arguments
+        if arguments is None or all(map(arguments.fits_plainly, set(map(len, calls)))):
+            payloads = encode_plain_calls(calls)
+            if payloads is not None:
+                yield payloads, []
+                return
+        for args in calls:
+            kwargs: dict[str, Any] = {}
+            met: list[Blob] = []
+            if arguments is not None:
+                args, kwargs = arguments.fit(args, kwargs)
+            yield [encode_call(args, kwargs, self._names, met)], met
+
+    def _gather(self, payloads: list[bytes], met: list[Blob]) -> Iterator[EncodedCalls]:
+        """Add payloads, no more than there are missing; yields the chunk before them if they are too large for it, and the
+        one that they complete."""
+        size = sum(map(len, payloads))
+        if len(payloads) > 1 and self._bytes + size > CHUNK_BYTES:
+            for payload in payloads:
+                yield from self._gather([payload], [])
+            return
+        if self._gathered.payloads and (
+            self._bytes + size > CHUNK_BYTES or self._blob_bytes > CHUNK_BLOB_BYTES
+        ):
+            yield self._gathered
+            self._start()
+        if met:
+            self._gathered.blobs[len(self._gathered.payloads)] = met
+            self._blob_bytes += sum(blob.size for blob in met)
+        self._gathered.payloads.extend(payloads)
+        self._bytes += size
+        if len(self._gathered.payloads) >= CHUNK_TASKS:
+            yield self._gathered
+            self._start()
