@@ -82,6 +82,8 @@ class App:
         assert square.submit(7).result(timeout=10) == 49
     """
 
+    _tq_remedy = "it belongs to this process: make one at the top of the module of the task, tq.App()"
+
     def __init__(
         self,
         url: str | None = None,

@@ -30,8 +30,11 @@ async def check(settings: WorkerSettings, authkey: str | None) -> Checkup:
     credential = _check_key(found, settings, authkey)
     certificates = _check_certificates(found, settings)
     if credential is not None and certificates:
-        for address in settings.connect:
-            await _check_master(found, settings, credential, address)
+        answers = [await _check_master(found, settings, credential, address) for address in settings.connect]
+        if not any(answers) and not found.failed:
+            found.fail(
+                "master", "no master answers; start it, or correct --connect. A worker would keep trying"
+            )
     await _check_modules(found, settings)
     _check_slots(found, settings)
     found.http(settings.http)
@@ -68,7 +71,8 @@ def _check_certificates(found: Checkup, settings: WorkerSettings) -> bool:
 
 async def _check_master(
     found: Checkup, settings: WorkerSettings, credential: Credential, address: Address
-) -> None:
+) -> bool:
+    """Whether it answers, and accepts the key."""
     opening = CallerConnection.open(
         address,
         credential,
@@ -81,10 +85,12 @@ async def _check_master(
     except Rejected as error:
         found.fail("master", f"{address}: {error}")
     except (TqError, TimeoutError) as error:
-        found.warn("master", f"{address}: {str(error) or 'no answer'}; a worker keeps trying")
+        found.warn("master", f"{address}: {str(error) or 'no answer'}")
     else:
         found.ok("master", f"{address}: tq-master {connection.welcome.server_version} accepts the key")
         connection.close("it only checked the key")
+        return True
+    return False
 
 
 async def _check_modules(found: Checkup, settings: WorkerSettings) -> None:

@@ -82,7 +82,7 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     options["labels"] = ",".join(options["labels"])
     if (results := options.pop("results")) is not None:
         options["apply"] = f"{options['apply'] or ''} > {results}"
-    given = {name: value or None for name, value in options.items()}
+    given = {name: None if value in ("", ()) or value is False else value for name, value in options.items()}
     hide_process()
     notifier = Notifier()
     try:

@@ -22,6 +22,7 @@ UNREACHABLE: Final = 3
 REFUSED: Final = 4
 UNKNOWN: Final = 5
 TIMED_OUT: Final = 6
+INTERRUPTED: Final = 130  # as a shell says it of SIGINT
 
 _STATUSES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (TaskError, FAILED),

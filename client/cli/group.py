@@ -13,7 +13,7 @@ import click
 from ...common.errors import TqError, see
 from ...common.runtime.guessing import nearest
 from ...common.runtime.terminal import prepare, say
-from .failing import exit_status
+from .failing import INTERRUPTED, exit_status
 
 # name: where it is, and what it does in the words of the group's help
 Section = Mapping[str, tuple[str, str]]
@@ -84,6 +84,8 @@ class LazyGroup(GuessingGroup):
         except (TqError, TimeoutError) as error:
             say(f"tq: {error}\ntq: {see(type(error))}")
             ctx.exit(exit_status(error))
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
 
 
 def _lines(section: _Titled | None, column: list[_Titled]) -> list[str]:

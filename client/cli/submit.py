@@ -14,6 +14,7 @@ from ...common.values.blob import Blob
 from ..app import App
 from ..tasks.handle import Handle
 from ..tasks.stalls import StallQuestions
+from .failing import INTERRUPTED
 from .options import connected
 from .output import plain, print_json
 
@@ -76,7 +77,14 @@ def result(app: App, as_json: bool, task_id: str, timeout: float | None) -> None
 
 def _print_result(app: App, handle: Handle[Any], timeout: float | None, as_json: bool) -> None:
     app.session.part(StallQuestions).warn = lambda words: say(f"tq: {words}")
-    error = handle.exception(timeout)
+    try:
+        error = handle.exception(timeout)
+    except KeyboardInterrupt:
+        say(
+            f"tq: waiting ended; task {handle.id} goes on: `tq result {handle.id}` waits again, "
+            f"`tq cancel {handle.id}` cancels it"
+        )
+        raise SystemExit(INTERRUPTED) from None
     if error is not None:
         if error.traceback:
             say(error.traceback.rstrip())

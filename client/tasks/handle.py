@@ -80,6 +80,7 @@ class Handle(Generic[T]):
     """
 
     __slots__ = ("__weakref__", "_box", "_id", "_outcome", "_session", "_watching")
+    _tq_remedy = "send what its result() gives, or its id, of which app.get(id) makes a handle"
 
     def __init__(
         self,

@@ -33,6 +33,8 @@ CALL_TASKS_MAX: Final = 10_000  # ids in one call to the master
 class Handles(Sequence[Handle[T]]):
     """The handles of a map, as a sequence that takes sixteen bytes a task. A Handle is made when one is taken out."""
 
+    _tq_remedy = "send list(its results()), or its ids, of which app.get(id) makes handles"
+
     def __init__(
         self,
         session: ClientSession,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 from ..domain.naming import ALLOW_SHELL, APPLY
-from ..errors import ConfigError, TqError
+from ..errors import ConfigError, InvalidArgument, TqError
 from ..values.brief import brief
 from ..wire.address import DEFAULT_PORT, HTTP_PORT, Address, parse_address
 from ..wire.frames import FRAME_BYTES_MAX
@@ -175,6 +175,16 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(one.strip() for one in values if one.strip())
 
 
+def _callables(value: Any) -> tuple[str, ...]:
+    patterns = _texts(value)
+    for pattern in patterns:
+        if ":" in pattern:  # it would never match: a name is compared as module.function
+            raise InvalidArgument(
+                f"{brief(pattern, 80)} matches nothing; write {brief(pattern.replace(':', '.'), 80)}"
+            )
+    return patterns
+
+
 def _table(value: Any) -> dict[str, str]:
     if isinstance(value, str):
         value = dict(part.partition("=")[::2] for part in _texts(value))
@@ -221,7 +231,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "modules": _texts,
     "slots": _whole(1, 65_536),
     "queues": _texts,
-    "allow": _texts,
+    "allow": _callables,
     "allow_shell": _switch,
     "apply": _application,
     "labels": _table,

@@ -52,6 +52,7 @@ from .packing import pack_loosely
 from .paths import Key, Place, written
 from .plain import ATOMS, KEYS, is_64_bits, is_flat
 from .references import REVIVED_BY, WIRE_BYTES_MAX, Reference
+from .remedies import remedy
 from .unmade import Unmade, UnmadeEnum
 from .wants import NO_OPTIONS, met
 from .zones import key_of, zone_of
@@ -191,7 +192,7 @@ def _rare(value: Any, path: Place) -> Any:
     if refer is not None:
         return _reference(refer(value), path)
     article = "an" if kind.__qualname__[0] in "aeioAEIO" else "a"
-    raise _refusal(path, f"{article} {kind.__qualname__}", _remedy(value))
+    raise _refusal(path, f"{article} {kind.__qualname__}", remedy(value))
 
 
 def _numpy(value: Any, path: Place) -> Any:
@@ -207,23 +208,6 @@ def _numpy(value: Any, path: Place) -> Any:
     if not hasattr(value, "shape") or value.shape != ():
         raise _refusal(path, f"a numpy {type(value).__name__}", "use numpy.asarray(value)")
     return _ext(SCALAR, pack_loosely([dtype.str, value.tobytes()]))
-
-
-def _remedy(value: Any) -> str:
-    if isinstance(value, (bytearray, memoryview)):
-        return "send bytes(value)"
-    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
-        return "send dataclasses.asdict(value), or its fields as arguments"
-    for plain in (str, bytes, int, float, list, tuple, dict, set):
-        if isinstance(value, plain):
-            return f"subclasses lose their type on the way: send {plain.__name__}(value)"
-    if hasattr(value, "__next__"):
-        return "send list(value)"
-    if callable(value):
-        return "send its name, 'module:function', and look it up in the task"
-    if hasattr(value, "read"):
-        return "send its content, or a path both hosts can read"
-    return "send a dict of its fields"
 
 
 def _blob(value: Blob, path: Place) -> Any:

@@ -216,8 +216,7 @@ class ServerHandshake:
         verifier = known
         if not verifier.allows(self._role):
             raise Rejected(
-                f"this key is a {verifier.role} key and cannot be used as {self._role}; "
-                f"make one with `tq keys add --role {self._role}`"
+                f"this key is a {verifier.role} key and cannot be used as {self._role}; {_where(self._role)}"
             )
         session = self._random(SESSION_ID_BYTES)
         settings = pack([session, *self._settings])
@@ -225,6 +224,13 @@ class ServerHandshake:
         welcome = pack([hmac.digest(verifier.server_key, signed, "sha256"), settings])
         node = node_of(verifier.key_id, self._node)
         return Admitted(verifier=verifier, role=self._role, node=node, session=session), welcome
+
+
+def _where(role: Role) -> str:
+    """Where a key of a role comes from. The command that makes keys needs an admin key itself."""
+    if role == Role.ADMIN:
+        return "--authkey-file admin.key: the master made that file in its data directory"
+    return f"make one with `tq keys add --role {role}`"
 
 
 def _transcript(hello: bytes, challenge: bytes, certificate: bytes) -> bytes:

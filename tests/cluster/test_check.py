@@ -174,12 +174,26 @@ def test_everything_wrong_with_a_worker_is_reported_at_once(check: Check, master
     assert "No module named 'a_missing_module'" in done.stdout
 
 
-def test_a_master_that_is_away_is_only_a_warning(check: Check, home: Path) -> None:
-    done = check("tq-worker", "--connect", "127.0.0.1:1", TASKS_FILE, TQ_AUTHKEY=AUTHKEY)
-    assert level_of(done, "a worker keeps trying") == "warning"
+def test_a_master_that_is_away_is_an_error_and_one_of_several_a_warning(
+    check: Check, home: Path, master: Master
+) -> None:
+    done = check("tq-worker", "--connect", "127.0.0.1:1", TASKS_FILE, status=2, TQ_AUTHKEY=AUTHKEY)
+    assert level_of(done, "no master answers; start it, or correct --connect") == "error"
+    several = "--connect", "127.0.0.1:1", "--connect", master.address
+    done = check("tq-worker", *several, TASKS_FILE, TQ_AUTHKEY=master.authkey)
+    assert level_of(done, "127.0.0.1:1: ") == "warning"
+
+
+def test_no_slots_and_a_pattern_that_matches_nothing_are_refused(check: Check, master: Master) -> None:
+    done = check(
+        "tq-worker", "--connect", master.address, "--slots", 0, "--allow", "math:*", TASKS_FILE,
+        status=2, TQ_AUTHKEY=master.authkey,
+    )  # fmt: skip
+    assert "--slots: must be a whole number from 1 to 65,536, not 0" in done.stderr
+    assert "--allow: 'math:*' matches nothing; write 'math.*'" in done.stderr
 
 
 def test_a_module_called_check_is_named_as_a_file(check: Check, home: Path) -> None:
     (home / "check.py").write_text("import tq\napp = tq.App()\n@app.task\ndef look() -> None: ...\n")
-    done = check("tq-worker", "--connect", "127.0.0.1:1", "./check.py", TQ_AUTHKEY=AUTHKEY)
+    done = check("tq-worker", "--connect", "127.0.0.1:1", "./check.py", status=2, TQ_AUTHKEY=AUTHKEY)
     assert "check:look  (queue default)" in done.stdout

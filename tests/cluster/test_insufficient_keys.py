@@ -114,8 +114,8 @@ def test_a_viewers_key_reads_and_does_not_pause(
     done = tq_command(viewer_key, "pause", "default")
     assert (done.returncode, done.stdout) == (REFUSED, "")
     assert done.stderr == (
-        "tq: this key is a viewer key and cannot be used as admin; make one with `tq keys add --role admin`\n"
-        + SEE
+        "tq: this key is a viewer key and cannot be used as admin; --authkey-file admin.key: the master made "
+        "that file in its data directory\n" + SEE
     )
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+import signal
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import tq
 from tq.client.tasks import stalls
 
 from .conftest import Cluster
+from .programs import Master, clean_environment, command, text_process
 
 SECONDS = 20  # for what comes at once, under load
 NOWHERE = "no worker is connected that serves nowhere:f in queue default; start one with"
@@ -82,3 +87,20 @@ def test_a_thousand_short_waits_ask_for_no_reason(app: tq.App, caplog: pytest.Lo
         with pytest.raises(TimeoutError, match=r"it goes on$"):
             handle.result(0.01)
     assert caplog.records == []
+
+
+def test_ctrl_c_ends_a_command_that_waits_and_prints_the_task_which_goes_on(
+    master: Master, home: Path, app: tq.App
+) -> None:
+    where = clean_environment(home, {"TQ_URL": master.url, "TQ_AUTHKEY": master.authkey})
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with text_process(
+        [*command("tq"), "submit", "nowhere:f", "--wait"], env=where, cwd=home, **pipes
+    ) as waiting:
+        assert waiting.stderr is not None
+        assert "nowhere:f in queue default; start one with" in waiting.stderr.readline()  # it waits
+        waiting.send_signal(signal.SIGINT)
+        said, complaint = waiting.communicate(timeout=SECONDS)
+    assert (waiting.returncode, said) == (130, "")
+    [id] = set(re.findall(r"`tq result (\S+)`", complaint))
+    assert app.get(id).state == "ready"

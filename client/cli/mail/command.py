@@ -31,7 +31,6 @@ from .server import server_url
 from .table import read_table
 
 FILE: Final = click.Path(path_type=Path)
-INTERRUPTED: Final = 130
 # As tq.tasks.mail has them, for a server that says "later": eight tries over two hours.
 OPTIONS: Final[dict[str, Any]] = {
     "queue": "mail",
@@ -304,7 +303,7 @@ def _tell(
         screen.print_outcome(tally, left)
     if not complete:
         say("tq: stopped; the same command again sends the rest, and no message twice")
-        raise SystemExit(INTERRUPTED)
+        raise SystemExit(failing.INTERRUPTED)
     again = tally.counts[DeliveryStatus.DEFERRED] + tally.counts[DeliveryStatus.FAILED]
     if again and not as_json:
         say(f"tq: the same command with --retry-failed tries the {again:,} deferred or failed again")

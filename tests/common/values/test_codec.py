@@ -9,8 +9,12 @@ import math
 import os
 import pathlib
 import random
+import sys
+import threading
+import types
 import uuid
 import zoneinfo
+from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,6 +147,10 @@ def test_numpy_arrays_and_scalars_keep_dtype_and_shape() -> None:
         encode(numpy.array([object()]))
 
 
+class Mine:
+    """A class of the user's."""
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -153,7 +161,14 @@ def test_numpy_arrays_and_scalars_keep_dtype_and_shape() -> None:
         (({Thing: 2},), r"argument items\[0\]\[key <class .*: a type cannot be sent; send its name"),
         ([{(1, len): 1}], r"argument items\[0\]\[key \(1, <built-in .*\]\[1\]: a builtin_function"),
         ([{(1, 2): len}], r"argument items\[0\]\[\(1, 2\)\]: a builtin_function"),
-        (object(), "argument items: an object cannot be sent; send a dict of its fields"),
+        (Mine(), "argument items: a Mine cannot be sent; send a dict of its fields"),
+        (object(), "argument items: an object cannot be sent; it belongs to this process: send what it was"),
+        (threading.Lock(), "a lock cannot be sent; send its name, and use a tq.Lock of that name"),
+        (threading.Condition(), "use a tq.Lock of that name"),
+        (sys.stdout, r"send its path as a pathlib\.Path if both hosts have the file, else .* as a tq\.Blob"),
+        (futures.Future(), r"send what its result\(\) gives"),
+        (types.SimpleNamespace(a=1), r"send vars\(value\)"),
+        (threading.local(), "it belongs to this process"),
         (bytearray(b"x"), r"send bytes\(value\)"),
         (lambda: 1, "send its name"),
         ("\ud800", "lone surrogates"),
