@@ -22,12 +22,20 @@ TASK_QUEUE, RESULT_QUEUE = "default", "results"  # the queues that every master 
 
 
 class QueueManager(BaseManager):
-    """The tutorial's manager: it has ``get_task_queue``, ``get_result_queue`` and queues of every kind."""
+    """The manager of the well-known tutorial, with the queues that every master has.
+
+    It has ``get_task_queue()`` and ``get_result_queue()``, and makes a ``Queue``, ``JoinableQueue``, ``LifoQueue``,
+    ``PriorityQueue`` and ``SimpleQueue``: with ``name=`` the durable queue of that name, else one that ends with the program.
+    """
 
 
 class SyncManager(QueueManager):
-    """As ``multiprocessing.managers.SyncManager``: queues, data types, locks, events, conditions and barriers. Objects with
-    a ``name`` are shared by all programs that use this name; an object without one ends with the program that made it."""
+    """A ``multiprocessing.managers.SyncManager``: a QueueManager that also has data, locks and pools.
+
+    It makes a ``dict``, ``list``, ``Namespace``, ``Value`` and ``Array``, a ``Lock``, ``RLock``, ``Semaphore``,
+    ``BoundedSemaphore``, ``Condition``, ``Event`` and ``Barrier``, and a ``Pool``. An object with ``name=`` is shared by all
+    programs that use this name; one without ends with the program that made it.
+    """
 
 
 def _fixed_queue(name: str) -> Callable[..., ItemQueue]:

@@ -58,11 +58,30 @@ class Registered(NamedTuple):
 
 
 class BaseManager:
-    """As ``multiprocessing.managers.BaseManager``.
+    """A ``multiprocessing.managers.BaseManager`` whose server is a tq-master.
 
-    ``address``: ``(host, port)``; ``("", port)`` for every interface. ``authkey``: bytes or text, by default the authkey of
-    this process. ``data``: a directory that keeps everything for the next start; without it, everything ends with the
-    manager.
+    A ``with`` block starts the server and stops it at its end. Callables that are registered need names that the server can
+    import, and values are plain data: nothing is pickled.
+
+    Args:
+        address: ``(host, port)`` to serve at, or of the server to connect to. ``("", port)`` is every interface of this host;
+            by default a free port of loopback.
+        authkey: The key that server and clients share, as bytes or text; by default the authkey of this process. Other hosts
+            can connect when it has 16 characters or more.
+        serializer: Only ``"msgpack"``.
+        ctx: Taken and not used: the server is a program of its own.
+        shutdown_timeout: Seconds that ``shutdown`` waits for the server before it kills it; by default 1.
+        data: A directory that keeps queues, values and locks for the next start; by default everything ends with the manager.
+
+    Raises:
+        InvalidArgument: The authkey is empty, or the address is none.
+        ValueError: The serializer is another one.
+
+    Example::
+
+        with SyncManager(authkey=b"abc") as manager:
+            counts = manager.dict()
+            counts["seen"] = 1
     """
 
     _registry: ClassVar[dict[str, Registered]] = {}
@@ -98,13 +117,21 @@ class BaseManager:
 
     @property
     def address(self) -> tuple[str, int] | None:
-        """The address of the server, once it is known."""
+        """The address of the server as ``(host, port)``; None until it is known."""
         return None if self._address is None else (self._address.host, self._address.port)
 
     # the server
 
     def start(self, initializer: Callable[..., Any] | None = None, initargs: Sequence[Any] = ()) -> None:
-        """Start a tq-master as a child of this program, and connect to it."""
+        """Start a tq-master as a child of this program, and connect to it.
+
+        Args:
+            initializer: Refused: the server runs no function of yours when it starts.
+            initargs: Not used.
+
+        Raises:
+            OSError: The address is in use, or the directory cannot be used.
+        """
         self._check_initial()
         if initializer is not None:
             raise InvalidArgument(
@@ -119,20 +146,32 @@ class BaseManager:
         self._cluster.on_end.append(_close_when_broken(self._cluster, self.app.session))
 
     def get_server(self) -> Server:
-        """An object with ``serve_forever()`` and ``address``."""
+        """Make a server that runs in this program's foreground.
+
+        Returns:
+            An object with ``serve_forever()`` and ``address``.
+        """
         self._check_initial()
         return Server(self)
 
     def connect(self) -> None:
-        """Connect to a running server; tries for up to five seconds, in case it is just starting. Raises
-        ConnectionRefusedError when no server listens, multiprocessing.AuthenticationError for a wrong key, ProtocolError
-        when the server is not a tq-master but, for example, a manager of the standard library."""
+        """Connect to a running server. This tries for up to five seconds, in case it is just starting.
+
+        Raises:
+            ConnectionRefusedError: No server listens there.
+            multiprocessing.AuthenticationError: The server has another authkey.
+            ProtocolError: The server is no tq-master but, for example, a manager of the standard library.
+        """
         if self._address is None:
             raise InvalidArgument("connect() needs an address: Manager(address=(host, port), authkey=…)")
         self._connect()
 
     def shutdown(self) -> None:
-        """Stop the server that ``start`` started; kill it after ``shutdown_timeout`` seconds."""
+        """Stop the server that ``start`` started; it is killed after ``shutdown_timeout`` seconds.
+
+        Raises:
+            multiprocessing.ProcessError: This manager started no server.
+        """
         if self._cluster is None:
             raise ProcessError(
                 "only a manager that was started can be shut down; this one is connected, or was never started"
@@ -143,7 +182,11 @@ class BaseManager:
         self._cluster.stop(self._shutdown_timeout)
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until the server that ``start`` started has ended."""
+        """Wait until the server that ``start`` started has ended.
+
+        Args:
+            timeout: Seconds to wait; by default there is no limit.
+        """
         if self._cluster is not None:
             self._cluster.join(timeout)
 
@@ -170,7 +213,16 @@ class BaseManager:
         method_to_typeid: Mapping[str, str] | None = None,
         create_method: bool = True,
     ) -> None:
-        """Register ``typeid``. With ``create_method``, ``manager.typeid(…)`` then returns a proxy."""
+        """Register a name under which the server makes objects; ``manager.NAME(…)`` then returns a proxy of one.
+
+        Args:
+            typeid: The name.
+            callable: Makes the object in the server, which imports it by its name; by default only clients use the name.
+            proxytype: Class of the proxies; by default one with the exposed methods.
+            exposed: Names of the methods that may be called; by default all public ones.
+            method_to_typeid: For methods that return objects: the name that each object's proxy is made by.
+            create_method: Whether the manager gets a method of this name.
+        """
         if "_registry" not in cls.__dict__:
             cls._registry = cls._registry.copy()
         _check_proxytype(proxytype)
@@ -218,13 +270,20 @@ class BaseManager:
         return decode_answer(answer, self, self.address, self._authkey)
 
     def proxytype(self, typeid: str) -> Callable[..., Any] | None:
-        """The registered proxy type of a typeid."""
+        """Return the class of the proxies of a registered name.
+
+        Args:
+            typeid: The name.
+
+        Returns:
+            The class; None when none was registered.
+        """
         registered = self._registry.get(typeid)
         return None if registered is None else registered.proxytype
 
     @property
     def app(self) -> App:
-        """The App that the manager's proxies use."""
+        """The App that the manager's proxies use; its tasks go to the same master."""
         self._check_started()
         assert self._app is not None  # noqa: S101 - started
         return self._app
@@ -328,7 +387,7 @@ def _ours(name: str) -> str:
 
 
 class Server:
-    """The server object that ``get_server`` returns."""
+    """The server that ``BaseManager.get_server`` returns."""
 
     def __init__(self, manager: BaseManager) -> None:
         self._manager = manager
@@ -338,7 +397,11 @@ class Server:
         return self._manager.address
 
     def serve_forever(self) -> NoReturn:
-        """Serve until this program is interrupted; then raises SystemExit, as the standard library's server does."""
+        """Serve until this program is interrupted.
+
+        Raises:
+            SystemExit: At the end, as the standard library's server does.
+        """
         self._manager._serve()
         try:
             self._manager.join()

@@ -5,26 +5,27 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import inspect
+import pkgutil
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import tq
+from tq import managers
 from tq.common.domain.model import TaskOptions
 
 # Not called by programs: tq makes them, or raises them.
 MADE_BY_TQ = {"Attempt", "Blob", "Context", "Handle", "Handles", "Progress", "Task"}
+MANAGERS = (managers.BaseManager, managers.QueueManager, managers.SyncManager, managers.Server)
 INSIDE = {"parts", "submitted"}  # what parts of the client call on one another
 SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Example):{1,2}$", re.MULTILINE)
 
 
 def public() -> Iterator[tuple[str, Any]]:
     """Everything that a program may call by a public name, or that has a docstring to read."""
-    for name in tq.__all__:
-        thing = getattr(tq, name)
-        if name[0] == "_":
-            continue
+    things = {name: getattr(tq, name) for name in tq.__all__ if name[0] != "_"}
+    for name, thing in {**things, **{kind.__name__: kind for kind in MANAGERS}}.items():
         yield name, thing
         if isinstance(thing, type) and not issubclass(thing, BaseException):
             ours = [kind for kind in thing.__mro__ if kind.__module__.startswith("tq.")]
@@ -47,13 +48,14 @@ def section(thing: Any, title: str) -> str:
 
 def explained(thing: Any, title: str = "Args") -> dict[str, str]:
     """The names that a section explains, each with its text on one line."""
-    entries = re.split(r"^    (\w+): ", section(thing, title), flags=re.MULTILINE)
+    entries = re.split(r"^    ([\w.]+): ", section(thing, title), flags=re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in zip(entries[1::2], entries[2::2], strict=True)}
 
 
 @pytest.mark.parametrize(
     "name",
-    [name for name, thing in CALLED.items() if inspect.isfunction(thing)] + ["App", "Executor", "Pool"],
+    [name for name, thing in CALLED.items() if inspect.isfunction(thing)]
+    + ["App", "BaseManager", "Executor", "Pool"],
 )
 def test_every_argument_is_explained_and_no_other(name: str) -> None:
     arguments = [one for one in inspect.signature(CALLED[name]).parameters if one not in ("self", "cls")]
@@ -91,4 +93,4 @@ def test_a_docstring_begins_with_a_sentence_on_one_line(name: str) -> None:
 @pytest.mark.parametrize("name", CALLED)
 def test_what_is_raised_has_a_public_name(name: str) -> None:
     for raised in explained(CALLED[name], "Raises"):
-        assert hasattr(tq, raised) or hasattr(builtins, raised), raised
+        assert hasattr(tq, raised) or hasattr(builtins, raised) or pkgutil.resolve_name(raised), raised
