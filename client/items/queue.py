@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...common.contract.items import QueueSize
 from ...common.contract.rows import from_wire
-from ...common.errors import DecodeError, InvalidArgument, StoreError
+from ...common.errors import DecodeError, InvalidArgument, NotSerializable, StoreError
 from ...common.values.codec import decode, encode
 from ...common.values.references import Reference
 from ...common.values.sort_keys import rank
@@ -115,8 +115,9 @@ class SimpleQueue:
 
     def _put(self, item: Any, block: bool, timeout: float | None) -> None:
         deadline = _deadline(block, timeout)
-        payload = encode(item, root="item")
-        order = rank(item) if self._is_priority(block, deadline) else None
+        ordered = self._is_priority(block, deadline)
+        payload = _of_ordered(item) if ordered else encode(item, root="item")
+        order = rank(item) if ordered else None
         # Numbered, so that a put repeated after a lost connection stores its item once.
         putter = self._putters.take()
         name, number = putter.name, next(putter.numbers)
@@ -255,6 +256,18 @@ class ItemQueue(SimpleQueue):
 def _arrived(address: MasterAddress, kind: type[SimpleQueue], *arguments: Any) -> SimpleQueue:
     """An unpickled queue. It is not created here, so it still belongs to the program that made it."""
     return kind(session_to(address), *arguments)
+
+
+def _of_ordered(item: Any) -> bytes:
+    """An item of a priority queue. One of a class of the caller's own, such as a dataclass that has an order, is refused with what to
+    put instead."""
+    try:
+        return encode(item, root="item")
+    except NotSerializable as error:
+        if error.path != "item" or type(item).__module__ == "builtins":
+            raise
+        remedy = "put (priority, data): what orders it, and then its fields as plain data"
+        raise NotSerializable(error.path, error.kind, remedy) from None
 
 
 def _deadline(block: bool, timeout: float | None) -> float | None:

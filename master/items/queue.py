@@ -135,6 +135,6 @@ def conflict(name: str, rank: bytes, neighbours: Callable[[bytes], list[bytes]])
         if kinds is not None:
             return (
                 f"'<' not supported between {kinds[0]} and {kinds[1]}: this item cannot be ordered among those "
-                f"in queue {name!r}"
+                f"in queue {name!r}; put a number of its own before what has no order: (priority, number, item)"
             )
     return None

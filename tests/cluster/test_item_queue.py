@@ -58,7 +58,7 @@ def test_a_priority_queue_orders_and_a_lifo_turns_round(app: tq.App) -> None:
     heap.put((1, "text"))
     with pytest.raises(TypeError, match="'<' not supported between a number and text"):
         heap.put((1, 5))
-    with pytest.raises(TypeError, match="a dict has no order here"):
+    with pytest.raises(TypeError, match="between a value without an order and a tuple"):
         heap.put({})
     stack = ItemQueue(app.session, "stack", "lifo")
     for number in range(3):

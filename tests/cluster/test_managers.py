@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import errno
 import gc
 import multiprocessing
@@ -12,6 +14,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -146,6 +149,39 @@ def test_a_manager_has_queues_of_every_kind() -> None:
         assert [one.get(timeout=SECONDS) for one in (fifo, lifo, heap)] == [2, 1, 1]
         with pytest.raises(queue.Empty):
             manager.SimpleQueue().get(timeout=0.01)
+
+
+@dataclasses.dataclass(order=True)
+class Job:
+    priority: int
+    url: str
+
+
+def test_a_priority_queue_takes_a_priority_and_anything() -> None:
+    """In the order of the standard library's."""
+    items: list[Any] = [
+        (1, {"url": "u"}),
+        (2, None),
+        (0, "x" * 5_000),
+        (3, ["a", {"b": 1}]),
+        (5, datetime.date(2020, 1, 1), {1}),
+        (5, datetime.date(2019, 1, 1), {2}),
+        (4, b"\0" * 600),
+        (2, None),
+    ]
+    theirs: queue.PriorityQueue[Any] = queue.PriorityQueue()
+    with SyncManager() as manager:
+        ours = manager.PriorityQueue()
+        for item in items:
+            theirs.put(item)
+            ours.put(item)
+        with pytest.raises(TypeError, match=r"'<' not supported .*: \(priority, number, item\)"):
+            ours.put((1, {"url": "v"}))
+        with pytest.raises(
+            TypeError, match=r"item: a Job cannot be sent; put \(priority, data\): what orders it"
+        ):
+            ours.put(Job(1, "u"))
+        assert [ours.get(timeout=10) for _ in items] == [theirs.get() for _ in items]
 
 
 def test_a_named_queue_with_a_directory_is_there_the_next_time(tmp_path: Path) -> None:

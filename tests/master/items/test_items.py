@@ -105,11 +105,15 @@ def test_what_python_could_not_compare_is_refused_when_it_is_put(bench: Any) -> 
     putter.put(b"1", order=(1, "a"))
     assert putter.put(b"2", order=(2, 5)) is True
     assert "'<' not supported between a number and text" in putter.put(b"3", order=(1, 5))
+    assert putter.put(b"x", order=(3, {"url": "u"})) is True
+    assert "between a value without an order and a value without an order" in putter.put(b"3", order=(3, {}))
+    assert "put a number of its own before what has no order" in putter.put(b"3", order=(3, 5))
+    assert putter.put(b"y", order=(3, {"url": "u"})) is True  # equal, as in Python
     with pytest.raises(InvalidArgument, match="needs a rank"):
         putter.put(b"4")
     with pytest.raises(DecodeError):
         client.call(target, "put", token(), 1, b"5", True, b"\xff")
-    assert take_all(client, target) == [b"1", b"2"]
+    assert take_all(client, target) == [b"1", b"2", b"x", b"y"]
 
 
 def test_a_full_queue_refuses_or_waits_for_room_and_keeps_the_order(bench: Any) -> None:
