@@ -1,4 +1,4 @@
-"""A first reading of speed, in half a minute: ``python -m benchmarks.throughput``
+"""A first reading of speed, in a minute: ``python -m benchmarks.throughput``
 
 No-op tasks end to end with every result in the client's hand, enqueueing alone, the round trip of single
 tasks, and what idle processes cost, beside the bare array floor, ``multiprocessing.Pool`` and the ``BaseManager``

@@ -24,7 +24,7 @@ from typing import Any, Final
 from .hashing import ALIKE_MAX, UNCHOSEN
 
 PLAIN_DEPTH_MAX: Final = (
-    8  # deeper values take the whole way; of a list in itself no more than this is looked at
+    8  # what is deeper takes the whole way; it bounds the look at a list that is in itself
 )
 SMALL_BYTES_MAX: Final = 256  # a map in so few bytes has fewer keys than GLANCED_MAX
 GLANCED_ITEMS: Final = 16  # in more it is quicker to collect the types first
