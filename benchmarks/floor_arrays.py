@@ -19,7 +19,7 @@ import msgpack
 import psutil
 from tq.common.auth.certificate import ensure_certificate
 
-from .floor_programs import Frame, Link, connected, lead, readable, serve
+from .floor_programs import WRITE_BYTES, Frame, Link, connected, lead, readable, serve
 from .readings import Readings, percentile
 from .scale import Scale
 
@@ -96,8 +96,10 @@ def _end_to_end(link: Link, tasks: int, size: int) -> None:
     for first in range(0, tasks, size):
         values = range(first, min(first + size, tasks))
         link.add(Frame(first, len(values), pack([pack([[value], {}]) for value in values])))
-        link.flush()
-        left -= collect()
+        if len(link.unsent) >= WRITE_BYTES:
+            link.flush()
+            left -= collect()
+    link.flush()
     while left > 0:
         readable((link,))
         left -= collect()
