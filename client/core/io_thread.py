@@ -102,8 +102,10 @@ class ClientLink:
         until_done: bool = False,
         ids: Sequence[bytes] = (),
         box: Listener | None = None,
+        boxes: Sequence[Listener] = (),
     ) -> Future[Any]:
-        """Make a call. ``box`` receives the outcomes of the tasks ``ids`` that it submits. ``until_done``: repeat it until
+        """Make a call. ``box`` receives the outcomes of the tasks ``ids`` that it submits, or one of ``boxes`` each.
+        ``until_done``: repeat it until
         the master has done it, even if the caller no longer waits; ``close`` waits up to FINISH_SECONDS for that."""
         future: Future[Any] = Future()
         make = self._pending.call
@@ -117,6 +119,7 @@ class ClientLink:
                 until_done=until_done,
                 ids=ids,
                 listener=box,
+                listeners=boxes,
             )
         )
         if self._closing:  # the I/O thread may have performed its last actions already

@@ -97,13 +97,16 @@ class PendingCalls:
         until_done: bool = False,
         ids: Sequence[bytes] = (),
         listener: Hashable | None = None,
+        listeners: Sequence[Hashable] = (),
     ) -> None:
         """Make a call. ``until_done``: repeat it until the master has done it. ``listener``: the call submits the tasks
-        ``ids`` and watches them for this listener."""
-        made = ids if listener is not None else ()
+        ``ids`` and watches them for this listener; ``listeners``: each of them for one of these."""
+        made = ids if listener is not None or listeners else ()
         call = PendingCall(self._take_number(), target, method, args, ticket, repeatable, until_done, made)
         if listener is not None:
             self._listen(listener, made)
+        for one, id in zip(listeners, made, strict=False):
+            self._listen(one, (id,))
         if self._connected:
             self._send(call)
             self._pump()

@@ -31,13 +31,14 @@ class RecordingLink(ClientLink):
         until_done: bool = False,
         ids: Sequence[bytes] = (),
         box: Listener | None = None,
+        boxes: Sequence[Listener] = (),
     ) -> Future[Any]:
         if method == "submit":
             once = args[1].get("delivery") == "at_most_once"
             for id in ids:
                 self._note("submitting", id=id, once=once)
         future = super().call(
-            target, method, args, repeatable=repeatable, until_done=until_done, ids=ids, box=box
+            target, method, args, repeatable=repeatable, until_done=until_done, ids=ids, box=box, boxes=boxes
         )
         return self._written_first(future, ids) if method == "submit" else future
 

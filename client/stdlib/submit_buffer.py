@@ -8,8 +8,9 @@
 A single submit would cost a round trip and a commit for each task. So only CALLS_UNDER_WAY calls are under way at a time:
 while they are, new tasks gather, and the answer of one call sends all of them.
 
-Invariant: gathered tasks are never stranded. Either a step that sends them is posted to the I/O thread (``is_due``), or a
-call is under way whose answer sends them.
+Invariants: 1. gathered tasks are never stranded: either a step that sends them is posted to the I/O thread (``is_due``), or a
+call is under way whose answer sends them; 2. an error that one task of a call may have caused reaches that task alone: the
+call is repeated task by task.
 """
 
 from __future__ import annotations
@@ -20,26 +21,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ...common.errors import ProtocolError, Rejected, TqError, Unreachable
-from ..tasks.payloads import CHUNK_BYTES, CHUNK_TASKS
+from ..tasks.joining import OF_ONE_TASK, JoinedTasks, joined
 from ..tasks.submission import submit_many
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
     from queue import SimpleQueue
 
     from ...common.contract.tasks import OutcomeRow
-    from ...common.values.blob import Blob
-    from ..blobs.blobs import Named
     from ..core.io_thread import ClientLink
     from ..core.session import ClientSession
-    from ..tasks.kinds import TaskKind
-    from ..tasks.submission import Tasks
+    from ..tasks.joining import PendingTask
 
-    PendingTask = tuple[TaskKind, bytes, bytes, Sequence[Blob]]
-    """Kind, id, payload, and the blobs that it names. A plain tuple: there is one for every task."""
-
-CHUNK_BLOBS: Final = 1_000  # named by the tasks of one call
 CALLS_UNDER_WAY: Final = (
     2  # at this number tasks gather: the master has one call while another is on the wire
 )
@@ -48,16 +42,18 @@ CALLS_UNDER_WAY: Final = (
 class _SubmitBatch:
     """The tasks of one submit call, as a ``listener.Listener`` of their outcomes."""
 
-    __slots__ = ("_events", "_ids")
+    __slots__ = ("_events", "_ids", "is_repeated")
 
     def __init__(self, events: SimpleQueue[Any], ids: Sequence[bytes]) -> None:
         self._events, self._ids = events, ids
+        self.is_repeated = False  # task by task, each with its own outcome
 
     def put(self, rows: Sequence[OutcomeRow]) -> None:
         self._events.put(rows)
 
     def fail(self, error: TqError) -> None:
-        self._events.put((self._ids, error))
+        if not self.is_repeated:
+            self._events.put((self._ids, error))
 
 
 class SubmitBuffer:
@@ -96,17 +92,26 @@ class SubmitBuffer:
         if len(self._under_way) >= CALLS_UNDER_WAY and not at_once:
             return  # still due: the next answer comes back here
         self.is_due = False
-        for kind, tasks, named in _calls(self._take_unsent()):
-            ids = [task[0] for task in tasks]
-            batch = _SubmitBatch(self._events, ids)
-            self._under_way.add(batch)
-            stored = submit_many(self._session, kind.name, kind.choice, tasks, ids, batch, link, named)
-            stored.add_done_callback(partial(self._answered, link, batch))
+        for call in joined(self._take_unsent()):
+            self._call(link, call)
 
-    def _answered(self, link: ClientLink, batch: _SubmitBatch, stored: Future[Any]) -> None:
+    def _call(self, link: ClientLink, call: JoinedTasks) -> None:
+        ids, kind = call.ids, call.kind
+        batch = _SubmitBatch(self._events, ids)
+        self._under_way.add(batch)
+        stored = submit_many(self._session, kind.name, kind.choice, call.tasks, ids, batch, link, call.named)
+        stored.add_done_callback(partial(self._answered, link, call, batch))
+
+    def _answered(
+        self, link: ClientLink, call: JoinedTasks, batch: _SubmitBatch, stored: Future[Any]
+    ) -> None:
         self._under_way.discard(batch)
         error = stored.exception()
-        if isinstance(error, TqError):
+        if isinstance(error, OF_ONE_TASK) and len(call.tasks) > 1:
+            batch.is_repeated = True
+            for alone in call.one_by_one():
+                self._call(link, alone)
+        elif isinstance(error, TqError):
             batch.fail(error)
             if isinstance(error, (Unreachable, Rejected, ProtocolError)):
                 # The gathered tasks would wait for the same time and get the same error.
@@ -119,30 +124,3 @@ class SubmitBuffer:
         with contextlib.suppress(IndexError):
             while True:
                 yield self.unsent.popleft()
-
-
-def _calls(pending: Iterable[PendingTask]) -> Iterator[tuple[TaskKind, Tasks, Named]]:
-    """Group tasks into submit calls, in order. Tasks with blobs get calls of their own: the content may be missing on the
-    master, and a call is refused as a whole."""
-    of_kind: TaskKind | None = None
-    tasks: Tasks = []
-    named: Named = {}
-    size = blobs_named = 0
-    for kind, id, payload, blobs in pending:
-        size += len(payload)
-        blobs_named += len(blobs)
-        if of_kind is not None and (
-            len(tasks) >= CHUNK_TASKS
-            or size > CHUNK_BYTES
-            or blobs_named > CHUNK_BLOBS
-            or kind is not of_kind
-            or bool(blobs) != bool(named)
-        ):
-            yield of_kind, tasks, named
-            tasks, named, size, blobs_named = [], {}, len(payload), len(blobs)
-        of_kind = kind
-        tasks.append((id, payload))
-        if blobs:
-            named[id] = list(blobs)
-    if of_kind is not None:
-        yield of_kind, tasks, named

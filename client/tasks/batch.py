@@ -13,18 +13,25 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Future
 from contextvars import Token
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from ...common.domain.model import TaskOptions
+from ...common.domain.ids import COMPUTED
+from .joining import joined
 from .mapping import CALLS_UNDER_WAY
 from .payloads import CHUNK_BYTES, CHUNK_TASKS
-from .submission import OPEN, OpenBatch, Tasks, open_batch, submit_many
+from .submission import OPEN, OpenBatch, open_batch, submit_many
 
 if TYPE_CHECKING:
-    from ..blobs.blobs import Named
-    from ..core.io_thread import ClientLink
+    from collections.abc import Sequence
+
+    from ...common.values.blob import Blob
     from ..core.session import ClientSession
-    from .options import Choice
+    from .joining import PendingTask
+    from .kinds import TaskKind
+
+GATHERED_TASKS_MAX: Final = (
+    10_000  # of all kinds: bounds the memory of a batch that alternates between very many
+)
 
 
 def flush_open_batch(session: ClientSession) -> None:
@@ -35,15 +42,14 @@ def flush_open_batch(session: ClientSession) -> None:
 
 
 class _Group:
-    """Tasks of one callable with the same options."""
+    """The gathered tasks of one kind."""
 
-    __slots__ = ("choice", "name", "named", "size", "tasks")
+    __slots__ = ("bytes", "kind", "tasks")
 
-    def __init__(self, name: str, choice: Choice) -> None:
-        self.name, self.choice = name, choice
-        self.tasks: Tasks = []
-        self.named: Named = {}
-        self.size = 0
+    def __init__(self, kind: TaskKind) -> None:
+        self.kind = kind
+        self.tasks: list[PendingTask] = []
+        self.bytes = 0  # of payloads
 
 
 class Batch:
@@ -54,53 +60,42 @@ class Batch:
     def __init__(self, session: ClientSession) -> None:
         self.session = session
         session.before_call = flush_open_batch
-        self._groups: dict[tuple[str, str, TaskOptions], _Group] = {}
+        self._groups: dict[TaskKind, _Group] = {}
         self._group: _Group | None = None  # of the last task: usually the next one joins it too
         self._gathered = 0
         self._under_way: deque[Future[Any]] = deque()
         self._error: BaseException | None = None
         self._token: Token[OpenBatch | None] | None = None
 
-    def add(
-        self,
-        name: str,
-        choice: Choice,
-        id: bytes,
-        payload: bytes,
-        *,
-        alone: bool,
-        named: Named | None = None,
-    ) -> None:
-        """Add a task. ``alone``: send it at once in its own call, because the master may refuse it."""
-        if alone:  # the master may refuse it, and it refuses a call as a whole
-            self._send(self.session.link, name, choice, [(id, payload)], named)
+    def add(self, kind: TaskKind, id: bytes, payload: bytes, blobs: Sequence[Blob]) -> None:
+        """Add a task. One with a key is sent at once in its own call: the master may refuse it, and it refuses a call as a
+        whole."""
+        if id >= COMPUTED:
+            self._send([(kind, id, payload, blobs)])
             return
         group = self._group
-        if group is None or group.choice is not choice or group.name != name:
-            group = self._group = self._groups.setdefault(
-                (name, choice.queue, choice.options), _Group(name, choice)
-            )
-        if group.size + len(payload) > CHUNK_BYTES and group.tasks:
-            self.flush()
-            group = self._group = self._groups.setdefault(
-                (name, choice.queue, choice.options), _Group(name, choice)
-            )
-        if named:
-            group.named.update(named)
-        group.tasks.append((id, payload))
-        group.size += len(payload)
+        if group is None or group.kind is not kind:
+            group = self._group = self._groups.get(kind) or self._groups.setdefault(kind, _Group(kind))
+        if group.bytes + len(payload) > CHUNK_BYTES and group.tasks:
+            self._send_group(group)
+        group.tasks.append((kind, id, payload, blobs))
+        group.bytes += len(payload)
         self._gathered += 1
-        if self._gathered >= CHUNK_TASKS:
+        if len(group.tasks) >= CHUNK_TASKS:
+            self._send_group(group)
+        elif self._gathered >= GATHERED_TASKS_MAX:
             self.flush()
 
     def flush(self) -> None:
         """Send the gathered tasks, without waiting until they are stored."""
-        if self._groups:
-            link = self.session.link
-            groups, self._groups = self._groups, {}
-            self._group, self._gathered = None, 0
-            for group in groups.values():
-                self._send(link, group.name, group.choice, group.tasks, group.named)
+        groups, self._groups, self._group = self._groups, {}, None
+        for group in groups.values():
+            self._send_group(group)
+
+    def _send_group(self, group: _Group) -> None:
+        tasks, group.tasks, group.bytes = group.tasks, [], 0
+        self._gathered -= len(tasks)
+        self._send(tasks)
 
     def __enter__(self) -> Self:
         self._token = OPEN.set(self)
@@ -132,9 +127,13 @@ class Batch:
             OPEN.reset(self._token)
             self._token = None
 
-    def _send(self, link: ClientLink, name: str, choice: Choice, tasks: Tasks, named: Named | None) -> None:
-        ids = [task[0] for task in tasks]
-        self._under_way.append(submit_many(self.session, name, choice, tasks, ids, None, link, named))
+    def _send(self, tasks: list[PendingTask]) -> None:
+        link = self.session.link
+        for kind, some, named in joined(tasks):
+            ids = [id for id, _ in some]
+            self._under_way.append(
+                submit_many(self.session, kind.name, kind.choice, some, ids, None, link, named)
+            )
         while len(self._under_way) > CALLS_UNDER_WAY:
             self._settle(self._under_way.popleft())
 

@@ -7,7 +7,7 @@ A handle costs the master nothing until a program waits for its result. It works
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -18,15 +18,15 @@ from ...common.domain.model import State
 from ...common.errors import TaskError
 from .outcomes import UNKNOWN, OutcomeBox, TaskOutcome, unknown_task
 from .stalls import Stall
-from .submission import WatchPrediction, submit_many
+from .submission import WatchPrediction
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from ..blobs.blobs import Named
+    from ...common.values.blob import Blob
     from ..core.io_thread import ClientLink
     from ..core.session import ClientSession
-    from .options import Choice
+    from .kinds import TaskKind
 
 T = TypeVar("T")
 
@@ -294,16 +294,19 @@ class Handle(Generic[T]):
 
 
 def submit_one(
-    session: ClientSession, name: str, choice: Choice, id: bytes, payload: bytes, named: Named | None = None
+    session: ClientSession, kind: TaskKind, id: bytes, payload: bytes, blobs: Sequence[Blob] = ()
 ) -> tuple[Handle[Any], Future[Any]]:
-    """Send one task; the future completes when it is stored. ``named``: its blobs, uploaded before."""
+    """Send one task, with others that are submitted at once; the future completes when it is stored. ``blobs``: that it names,
+    uploaded before."""
+    from concurrent.futures import Future
+
+    from .single_submits import SingleSubmit, SingleSubmits  # a program that submits nothing never loads them
+
     link = session.link
-    tasks = [(id, payload)]
-    if session.part(WatchPrediction).watch_next:
-        box = OutcomeBox()
-        handle: Handle[Any] = Handle(session, id, None, box, link)
-        return handle, submit_many(session, name, choice, tasks, (id,), box, link, named)
-    return Handle(session, id), submit_many(session, name, choice, tasks, (id,), None, link, named)
+    box = OutcomeBox() if session.part(WatchPrediction).watch_next else None
+    stored: Future[Any] = Future()
+    session.part(SingleSubmits).add(link, SingleSubmit(kind, id, payload, blobs, box, stored))
+    return Handle(session, id, None, box, None if box is None else link), stored
 
 
 def handle_of(session: ClientSession, task_id: str) -> Handle[Any]:

@@ -12,10 +12,12 @@ from .options import Choice
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from ...common.values.blob import Blob
     from ..blobs.blobs import Named
     from ..core.io_thread import ClientLink
     from ..core.listener import Listener
     from ..core.session import ClientSession
+    from .kinds import TaskKind
 
 Tasks = list[tuple[bytes, bytes]]  # id, payload: as tuples, which the garbage collector need not visit
 
@@ -25,16 +27,7 @@ class OpenBatch(Protocol):
 
     session: ClientSession
 
-    def add(
-        self,
-        name: str,
-        choice: Choice,
-        id: bytes,
-        payload: bytes,
-        *,
-        alone: bool,
-        named: Named | None = None,
-    ) -> None: ...
+    def add(self, kind: TaskKind, id: bytes, payload: bytes, blobs: Sequence[Blob]) -> None: ...
     def flush(self) -> None: ...
 
 
@@ -64,10 +57,11 @@ def submit_many(
     box: Listener | None,
     link: ClientLink,
     named: Named | None = None,
+    boxes: Sequence[Listener] = (),
 ) -> Future[Any]:
-    """Send tasks; the future completes when they are stored. ``box`` receives their outcomes. ``named``: their blobs,
-    uploaded before."""
-    stream = None if box is None else link.stream
+    """Send tasks; the future completes when they are stored. ``box`` receives their outcomes, or one of ``boxes`` the outcome
+    of each. ``named``: their blobs, uploaded before."""
+    stream = None if box is None and not boxes else link.stream
     target = ("get_task_queue", choice.queue)
     args: tuple[Any, ...] = (name, choice.wire, tasks, stream)
     if named:
@@ -76,7 +70,7 @@ def submit_many(
         args = (*args, to_wire(named))
     if ids and max(ids) >= COMPUTED:
         args = (*args, *(() if named else (None,)), proofs(ids))
-    future = link.call(target, "submit", args, repeatable=True, ids=ids, box=box)
+    future = link.call(target, "submit", args, repeatable=True, ids=ids, box=box, boxes=boxes)
     if named:
         from ..blobs.blobs import SessionBlobs
 

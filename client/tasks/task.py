@@ -82,13 +82,11 @@ class Submitter(Generic[P, R]):
         id, payload, blobs = self._encoded(args, kwargs)
         if blobs:
             self._send(blobs)
-        named = {id: blobs} if blobs else None
         batch = open_batch(session)
         if batch is not None:
-            alone = self._key is not None
-            batch.add(self._definition.name, self._choice, id, payload, alone=alone, named=named)
+            batch.add(self._kind, id, payload, blobs)
             return Handle(session, id)
-        handle, stored = submit_one(session, self._definition.name, self._choice, id, payload, named)
+        handle, stored = submit_one(session, self._kind, id, payload, blobs)
         stored.result()
         return cast(Handle[R], handle)
 
@@ -107,8 +105,7 @@ class Submitter(Generic[P, R]):
         id, payload, blobs = self._encoded(args, kwargs)
         if blobs:
             await asyncio.to_thread(self._send, blobs)
-        named = {id: blobs} if blobs else None
-        handle, stored = submit_one(self._session, self._definition.name, self._choice, id, payload, named)
+        handle, stored = submit_one(self._session, self._kind, id, payload, blobs)
         await asyncio.wrap_future(stored)
         return cast(Handle[R], handle)
 

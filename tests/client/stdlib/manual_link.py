@@ -41,7 +41,15 @@ class ManualLink:
     def submitted(self, named: object, done: object) -> None: ...
 
     def call(
-        self, target: Any, method: str, args: Any, *, repeatable: bool, ids: tuple[bytes, ...], box: Any
+        self,
+        target: Any,
+        method: str,
+        args: Any,
+        *,
+        repeatable: bool,
+        ids: tuple[bytes, ...],
+        box: Any = None,
+        boxes: Any = (),
     ) -> Future[Any]:
         self.calls.append((list(ids), dict(args[4]) if len(args) > 4 else {}))
         self.answers.append(Future())

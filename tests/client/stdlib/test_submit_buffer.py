@@ -5,12 +5,14 @@ from __future__ import annotations
 from queue import SimpleQueue
 from typing import Any, cast
 
+import pytest
 from tq.client.core.session import ClientSession
-from tq.client.stdlib.submit_buffer import CHUNK_BLOBS, SubmitBuffer
+from tq.client.stdlib.submit_buffer import SubmitBuffer
+from tq.client.tasks.joining import CHUNK_BLOBS
 from tq.client.tasks.kinds import TaskKind
 from tq.client.tasks.options import choose
 from tq.common.domain.ids import new_ids
-from tq.common.errors import StoreError, Unreachable
+from tq.common.errors import InvalidArgument, StoreError, TaskConflict, Unreachable
 from tq.common.values.blob import Blob
 
 from .manual_link import ManualLink
@@ -93,3 +95,19 @@ def test_a_refusal_of_one_call_leaves_the_others_alone() -> None:
     harness.link.answers[0].set_exception(error)
     assert harness.sent == [first, second, third]
     assert harness.failed() == [(first, error)]
+
+
+@pytest.mark.parametrize("error", [TaskConflict("submitted before"), InvalidArgument("too large")])
+def test_a_refusal_that_one_task_may_have_caused_reaches_that_task_alone(error: Exception) -> None:
+    harness = Harness()
+    harness.send([]), harness.send([])
+    three = harness.send([], [], [])
+    harness.link.answers[0].set_result(None)
+    assert harness.sent[2] == three
+    harness.link.answers[2].set_exception(error)
+    assert harness.failed() == []
+    assert harness.sent[3:] == [[id] for id in three]
+    harness.link.answers[3].set_result(None)
+    harness.link.answers[4].set_exception(error)
+    harness.link.answers[5].set_result(None)
+    assert harness.failed() == [([three[1]], error)]

@@ -54,6 +54,17 @@ def test_a_long_batch_is_sent_in_thousands(app: tq.App, double: Any, master: Mas
     assert submits(master) == [1_000, 1_000, 500]
 
 
+def test_kinds_that_alternate_in_a_batch_gather_to_thousands_each(
+    app: tq.App, double: Any, master: MasterInMemory
+) -> None:
+    urgent = double.using(priority=1)
+    with app.batch():
+        for number in range(1_500):
+            double.submit(number)
+            urgent.submit(number)
+    assert submits(master) == [1_000, 1_000, 500, 500]
+
+
 def test_large_payloads_of_a_batch_do_not_gather(app: tq.App, double: Any, master: MasterInMemory) -> None:
     with app.batch():
         for _ in range(4):

@@ -1,0 +1,116 @@
+"""Single submits: each caller waits for its own task, and those that come together travel together.
+
+::
+
+    any thread: add ──► gathered ──► I/O thread: one submit call for neighbours of a kind ──► master
+    the caller's Future  ◄──────────────────────────────────────────── stored, or refused ◄──┘
+
+No task waits for others: the I/O thread sends what is there when it gets to it. What has gathered until then comes from other
+threads, or from the tasks of an event loop.
+
+Invariants: 1. every Future completes, with the answer of the call that had its task; 2. an error that one task of a call may
+have caused reaches that task alone: the call is repeated task by task.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...common.errors import Unreachable
+from ..core.io_thread import settle
+from .joining import OF_ONE_TASK, JoinedTasks, joined
+from .outcomes import OutcomeBox
+from .submission import submit_many
+
+if TYPE_CHECKING:
+    from ...common.values.blob import Blob
+    from ..core.io_thread import ClientLink
+    from ..core.session import ClientSession
+    from .kinds import TaskKind
+
+
+class SingleSubmit(NamedTuple):
+    """``blobs``: uploaded before. ``box``: receives the outcome; None: the task is not watched yet."""
+
+    kind: TaskKind
+    id: bytes
+    payload: bytes
+    blobs: Sequence[Blob]
+    box: OutcomeBox | None
+    stored: Future[Any]
+
+
+class SingleSubmits:
+    """A part of a session. Thread-safe."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self._session = session
+        self._gathered: deque[SingleSubmit] = deque()
+        self._is_due = False
+
+    def add(self, link: ClientLink, submit: SingleSubmit) -> None:
+        self._gathered.append(submit)
+        if not self._is_due:
+            self._is_due = True
+            if not link.post(partial(self._send, link)):
+                self._is_due = False
+                for one in self._taken():
+                    settle(one.stored, None, Unreachable("the app was closed; make a new one"))
+
+    # the I/O thread
+
+    def _send(self, link: ClientLink) -> None:
+        self._is_due = False  # first: what is added from here on is posted again
+        submits = list(self._taken())
+        of_id = {one.id: one for one in submits}
+        for watched, some in _runs(submits):
+            for call in joined((one.kind, one.id, one.payload, one.blobs) for one in some):
+                self._call(link, call, [of_id[id] for id in call.ids], watched)
+
+    def _call(self, link: ClientLink, call: JoinedTasks, submits: list[SingleSubmit], watched: bool) -> None:
+        boxes = [one.box for one in submits if one.box is not None] if watched else ()
+        kind, ids = call.kind, call.ids
+        answer = submit_many(
+            self._session, kind.name, kind.choice, call.tasks, ids, None, link, call.named, boxes
+        )
+        answer.add_done_callback(partial(self._answered, link, call, submits))
+
+    def _answered(
+        self, link: ClientLink, call: JoinedTasks, submits: list[SingleSubmit], answer: Future[Any]
+    ) -> None:
+        error = answer.exception()
+        if isinstance(error, OF_ONE_TASK) and len(submits) > 1:
+            # In a turn of its own: the boxes are failed by this refusal in the present one.
+            link.post(partial(self._repeat, link, call, submits))
+            return
+        for one in submits:
+            settle(one.stored, None if error else answer.result(), error)
+
+    def _repeat(self, link: ClientLink, call: JoinedTasks, submits: list[SingleSubmit]) -> None:
+        for alone, one in zip(call.one_by_one(), submits, strict=True):
+            if one.box is not None:
+                one.box.restart()
+            self._call(link, alone, [one], one.box is not None)
+
+    def _taken(self) -> Iterator[SingleSubmit]:
+        # Other threads append meanwhile; popping until it is empty needs no lock.
+        with contextlib.suppress(IndexError):
+            while True:
+                yield self._gathered.popleft()
+
+
+def _runs(submits: Sequence[SingleSubmit]) -> Iterator[tuple[bool, list[SingleSubmit]]]:
+    """Neighbours that are all watched, or all not."""
+    run: list[SingleSubmit] = []
+    for one in submits:
+        if run and (run[0].box is None) != (one.box is None):
+            yield run[0].box is not None, run
+            run = []
+        run.append(one)
+    if run:
+        yield run[0].box is not None, run
