@@ -1,8 +1,8 @@
 """A real master and real workers as child processes of this program.
 
 The base of ``tq.local()`` and of a manager's ``start()``. The programs are started with a parent-death guard: they end
-with this program, even if it is killed. Their output goes to the logger ``tq.local``; the output of a program that fails
-to start becomes the text of the error.
+with this program, even if it is killed. What tasks print goes to this program's stdout and stderr, whatever else they write to
+the logger ``tq.local``; the output of a program that fails to start becomes the text of the error.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ IMPORTED: Final = (
     "without end; put what starts it under `if __name__ == '__main__':`"
 )
 
+OUTPUT_VARIABLE: Final = "TQ_PROGRAM_OUTPUT"  # as in worker/supervisor/output_sink.py
 log = logging.getLogger("tq.local")
 
 
@@ -67,7 +68,10 @@ class ChildProgram:
         environment: Mapping[str, str],
         ready: str,
         on_exit: Callable[[str], None],
+        *,
+        shares_output: bool = False,
     ) -> None:
+        self._shares_output = shares_output
         self._on_exit, self._is_ready, self._is_stopped = on_exit, False, False
         self._module, self._arguments = module, ["--log-format", "json", *arguments]
         self._environment, self._awaited = dict(environment), ready
@@ -117,6 +121,9 @@ class ChildProgram:
         return record
 
     def _run(self) -> None:
+        shared = _own_output() if self._shares_output else []
+        if shared:
+            self._environment[OUTPUT_VARIABLE] = ",".join(map(str, shared))
         guard = ["-P", "-m", "tq.common.runtime.parent_death", str(os.getpid()), self._module]
         try:
             self.process = subprocess.Popen(  # noqa: S603 - our own programs
@@ -125,11 +132,15 @@ class ChildProgram:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 env=self._environment,
+                pass_fds=shared,
                 start_new_session=True,  # Ctrl-C reaches this program only, which stops the others in order
             )
         except OSError as error:
             self._started.put(error)
             return
+        finally:
+            for descriptor in shared:
+                os.close(descriptor)
         self._started.put(None)
         assert self.process.stderr is not None  # noqa: S101 - it is a pipe
         with self.process.stderr as said:
@@ -231,6 +242,7 @@ class EmbeddedCluster:
             environment,
             "worker.connected",
             on_exit or self._died("worker"),
+            shares_output=True,
         )
         self._programs.append(worker)
         return lambda: self._end(worker)
@@ -299,6 +311,22 @@ class EmbeddedCluster:
 
     def __exit__(self, *error: object) -> None:
         self.stop()
+
+
+def _own_output() -> list[int]:
+    """Copies of this program's stdout and stderr; empty if it was started without one of them: then their numbers may be those of
+    any file or connection."""
+    if sys.__stdout__ is None or sys.__stderr__ is None:
+        return []
+    copies: list[int] = []
+    try:
+        for descriptor in (1, 2):
+            copies.append(os.dup(descriptor))
+    except OSError:
+        for copy in copies:
+            os.close(copy)
+        return []
+    return copies
 
 
 def _exit_text(status: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tq.client.local import cluster
 
 from .programs import clean_environment, eventually, text_process
 
@@ -196,6 +198,29 @@ if __name__ == "__main__":
 """
 
 
+PRINTING = """
+import os, sys, tq
+from tq.managers import SyncManager
+
+print("imported", file=sys.stderr)
+
+def say(name):
+    print(name, "to stdout \x1b[1mbold\x1b[0m")
+    print(name, "to stderr", file=sys.stderr)
+    print(name, "again", end="")
+    sys.stdout.flush()
+    os.system(f"echo {name} by a subprocess")
+
+if __name__ == "__main__":
+    with tq.Pool(1) as pool:
+        pool.apply(say, ("pool",))
+    with tq.local(1) as q:
+        q.submit(say, "local").result()
+    with SyncManager() as manager, manager.Pool(1) as pool:
+        pool.apply(say, ("manager",))
+"""
+
+
 def start(program: str, home: Path, *arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
     (home / "program.py").write_text(program, "utf-8")
     return text_process(
@@ -217,6 +242,39 @@ def test_a_program_has_its_own_cluster_and_leaves_nothing_behind(home: Path) -> 
         "__pycache__"
     }  # Python's own, of the program that was imported
     assert left == {"notes", "program.py"}
+
+
+def test_what_functions_print_appears_where_the_program_prints(home: Path) -> None:
+    with start(PRINTING, home) as program:
+        said, complaints = program.communicate(timeout=SECONDS)
+    expected = [
+        f"{name} to stdout \x1b[1mbold\x1b[0m\n{name} again{name} by a subprocess\n"
+        for name in ("pool", "local", "manager")
+    ]
+    assert said == "".join(expected)
+    lines = complaints.splitlines()
+    assert [line for line in lines if line != "imported"] == [
+        "pool to stderr",
+        "local to stderr",
+        "manager to stderr",
+    ]
+    assert "imported" in lines
+    assert program.returncode == 0
+
+
+def test_without_stdout_or_stderr_no_descriptor_is_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their numbers may be those of a connection by then, into which a task would print."""
+    for name in ("__stdout__", "__stderr__"):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, name, None)
+            assert cluster._own_output() == []
+    copies = cluster._own_output()
+    assert [os.path.sameopenfile(copy, real) for copy, real in zip(copies, (1, 2), strict=True)] == [
+        True,
+        True,
+    ]
+    for copy in copies:
+        os.close(copy)
 
 
 def test_what_a_killed_program_had_queued_is_finished_by_the_next(home: Path) -> None:

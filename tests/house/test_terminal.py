@@ -11,6 +11,7 @@ import pytest
 from .syntax import nodes, parsed
 
 WRITERS = {
+    "client/local/cluster.py",  # asks whether the program was started with them
     "common/runtime/terminal.py",
     "common/runtime/console.py",
     "common/runtime/logs.py",  # its values are quoted: tests/common/runtime/test_logs.py

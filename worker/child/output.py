@@ -25,10 +25,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from .output_marks import mark, write_progress
+from .output_marks import TO_STDERR, mark, write_progress
 
 LINE_BYTES_MAX: Final = 8 * 1024  # a longer line is written before its end
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+STDERR: Final = 2
 DUMP_SIGNAL: Final = signal.SIGUSR2  # the stacks of all threads are written, even during a loop in C
 
 
@@ -69,9 +70,10 @@ class OutputWriter:
         rest = memoryview(b"".join(held))
         descriptor, ordinal = self._where
         with contextlib.suppress(OSError):
-            if rest and ordinal != self._marked:
-                self._write(self._marks, mark(self._nonce, ordinal))
-                self._marked = ordinal
+            marked = ordinal | TO_STDERR if descriptor == STDERR else ordinal
+            if rest and marked != self._marked:
+                self._write(self._marks, mark(self._nonce, marked))
+                self._marked = marked
             while rest:
                 rest = rest[self._write(descriptor, rest) :]
 

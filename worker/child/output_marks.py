@@ -19,6 +19,7 @@ from ...common.errors import ProtocolError
 from ...common.wire.frames import pack, unpack
 
 NONCE_BYTES: Final = 8
+TO_STDERR: Final = 1 << 63  # in the ordinal of a mark: the text behind it was written to stderr
 MARK_BYTES: Final = 1 + NONCE_BYTES + 8
 PAGE_BYTES: Final = 4096
 _PAGE: Final = struct.Struct(">QI")  # ordinal (0: being written), length of what follows

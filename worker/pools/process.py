@@ -22,6 +22,7 @@ from ...common.wire.protocol import Answerer, Request
 from ..agent.jobs import REPORT_FIELDS, Death, Job, read_reports
 from ..child.loop import CANCEL_NOTICE, FLUSH_NOTICE, NOTICE, TICKET_BYTES, TIMEOUT_NOTICE
 from ..child.output import DUMP_SIGNAL
+from ..child.output_marks import TO_STDERR
 from ..supervisor.memory import MAXRSS_UNIT
 from .interface import RunnerOwner
 from .output_reader import OutputReader
@@ -52,7 +53,10 @@ class ChildHandle:
             for descriptor in (tickets, self._tickets, notices, self._notices):
                 os.set_blocking(descriptor, False)
             self._output_reader = OutputReader(
-                lambda ordinal, text: owner.child_printed(self, ordinal, text), owner.broke
+                lambda ordinal, text: owner.child_printed(
+                    self, ordinal & ~TO_STDERR, text, bool(ordinal & TO_STDERR)
+                ),
+                owner.broke,
             )
             undo.callback(self._output_reader.undo)
             passed = (theirs_work.fileno(), tickets, notices, theirs_relay.fileno())

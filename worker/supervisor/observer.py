@@ -2,7 +2,7 @@
 
 ::
 
-    pipes of children ─► printed ──┬► OutputSink: stderr, files
+    pipes of children ─► printed ──┬► OutputSink: stderr, or the program that has this worker; files
     shared pages ─► progressed ────┴► UnsentOutput ─► observe ─► master
 
 Rows are sent twice a second, and those of an attempt before its end is reported. Sending is best effort: a call that fails
@@ -41,12 +41,12 @@ class Observer:
         self._sink = OutputSink(folder, report)
         self._timer: asyncio.TimerHandle | None = None
 
-    def printed(self, job: Job | None, text: bytes) -> None:
-        """Output of a child; ``job`` None: of no attempt."""
+    def printed(self, job: Job | None, text: bytes, is_error: bool = False) -> None:
+        """Output of a child; ``job`` None: of no attempt. ``is_error``: to its stderr."""
         if job is None:
-            self._sink.put("", text)
+            self._sink.put("", text, is_error)
             return
-        self._sink.put(f"{show_id(job.id)}.{job.number}.log", text)
+        self._sink.put(f"{show_id(job.id)}.{job.number}.log", text, is_error)
         self._unsent.text(job, text)
         self._send_soon()
 

@@ -1,4 +1,6 @@
-"""Where output goes on this host: to the worker's own stderr, and to files if the settings say so.
+"""Where output goes on this host: to the worker's own stderr, and to files if the settings say so. A worker that belongs to one
+program, of ``tq.local`` for example, writes it to stdout and stderr of that program instead, unchanged: there the program's own
+functions print, as in processes that it had started itself.
 
 A thread writes it: a terminal that is stopped (Ctrl-S), a pipe without a reader or a slow disk holds up this thread and
 nothing else. The output that waits for it is bounded; beyond the bound, output is dropped and counted.
@@ -18,6 +20,7 @@ from ...common.runtime.cleaning import clean
 
 WAITING_BYTES_MAX: Final = 8 * 1024 * 1024
 STDERR: Final = 2
+VARIABLE: Final = "TQ_PROGRAM_OUTPUT"  # the two inherited descriptors of such a program: "5,6"
 
 Report = Callable[..., None]
 
@@ -27,15 +30,16 @@ class OutputSink:
 
     def __init__(self, folder: Path | None, report: Report) -> None:
         self._folder, self._report = folder, report
-        self._queue: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
+        self._program = _inherited()
+        self._queue: queue.SimpleQueue[tuple[str, bytes, bool] | None] = queue.SimpleQueue()
         self._waiting_bytes = 0
         self._dropped_bytes = 0
         self._has_complained = False
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None  # of the first output
 
-    def put(self, name: str, text: bytes) -> None:
-        """``name``: of the attempt's file; empty: the output is of no attempt."""
+    def put(self, name: str, text: bytes, is_error: bool = False) -> None:
+        """``name``: of the attempt's file; empty: the output is of no attempt. ``is_error``: it was written to stderr."""
         with self._lock:
             if self._waiting_bytes + len(text) > WAITING_BYTES_MAX:
                 self._dropped_bytes += len(text)
@@ -44,7 +48,7 @@ class OutputSink:
         if self._thread is None:
             self._thread = threading.Thread(target=self._write, name="tq-output", daemon=True)
             self._thread.start()
-        self._queue.put((name, text))
+        self._queue.put((name, text, is_error))
 
     def close(self, seconds: float) -> None:
         """Write what waits, for so long at most."""
@@ -54,11 +58,12 @@ class OutputSink:
 
     def _write(self) -> None:
         while (entry := self._queue.get()) is not None:
-            name, text = entry
+            name, text, is_error = entry
             with contextlib.suppress(OSError):  # stderr is closed, or its reader is gone
-                _write_all(
-                    STDERR, clean(text.decode("utf-8", "replace")).encode()
-                )  # a log is read on terminals
+                if self._program is None:
+                    _write_all(STDERR, clean(text.decode("utf-8", "replace")).encode())  # read on terminals
+                else:
+                    _write_all(self._program[is_error], text)
             if self._folder is not None and name:
                 self._append(self._folder / name, text)
             with self._lock:
@@ -80,6 +85,17 @@ class OutputSink:
             if not self._has_complained:  # once, until a write has succeeded again
                 self._has_complained = True
                 self._report("output.not_kept", level="warning", file=str(path), error=str(error))
+
+
+def _inherited() -> tuple[int, int] | None:
+    """Stdout and stderr of the program that this worker belongs to. Child processes inherit neither them nor the variable."""
+    named = os.environ.pop(VARIABLE, None)
+    if named is None:
+        return None
+    out, error = (int(one) for one in named.split(","))
+    for descriptor in (out, error):
+        os.set_inheritable(descriptor, False)
+    return out, error
 
 
 def _write_all(descriptor: int, text: bytes) -> None:

@@ -120,8 +120,8 @@ class RunnerPool:
             self._observer.import_failed(text)
         self._import_error = text
 
-    def child_printed(self, child: Runner, ordinal: int, text: bytes) -> None:
-        self._observer.printed(self.agent.children.job_of(child.number, ordinal), text)
+    def child_printed(self, child: Runner, ordinal: int, text: bytes, is_error: bool = False) -> None:
+        self._observer.printed(self.agent.children.job_of(child.number, ordinal), text, is_error)
 
     def child_progressed(self, child: Runner, ordinal: int, progress: list[Any]) -> None:
         job = self.agent.children.job_of(child.number, ordinal)

@@ -49,7 +49,7 @@ class Nursery:
     def child_failed(self, child: Runner, known: bool, text: str) -> None:
         self.failure.set_result((known, text))
 
-    def child_printed(self, child: Runner, ordinal: int, text: bytes) -> None:
+    def child_printed(self, child: Runner, ordinal: int, text: bytes, is_error: bool = False) -> None:
         self.output[ordinal] = self.output.get(ordinal, b"") + text
 
     def child_progressed(self, child: Runner, ordinal: int, progress: list[Any]) -> None:

@@ -99,7 +99,7 @@ class RunnerOwner:
     def child_failed(self, child: Runner, known: bool, text: str) -> None:
         raise AssertionError("a thread imports nothing before it is asked to")
 
-    def child_printed(self, child: Runner, ordinal: int, text: bytes) -> None:
+    def child_printed(self, child: Runner, ordinal: int, text: bytes, is_error: bool = False) -> None:
         raise AssertionError("what a thread prints is the program's")
 
     def child_progressed(self, child: Runner, ordinal: int, progress: list[Any]) -> None:

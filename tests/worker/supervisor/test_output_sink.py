@@ -47,6 +47,26 @@ def test_output_is_shown_and_kept_in_a_file_of_its_attempt(terminal: int, tmp_pa
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == ["a.1.log", "b.1.log"]
 
 
+def test_output_of_a_program_that_has_this_worker_goes_to_its_two_streams_as_it_is(
+    terminal: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (out_reader, out_writer), (error_reader, error_writer) = os.pipe(), os.pipe()
+    os.set_inheritable(out_writer, True)
+    monkeypatch.setenv(output_sink.VARIABLE, f"{out_writer},{error_writer}")
+    out = OutputSink(None, Log())
+    assert output_sink.VARIABLE not in os.environ
+    assert not os.get_inheritable(out_writer)
+    out.put("a.1.log", b"\x1b[1mone\n")
+    out.put("a.1.log", b"two\n", is_error=True)
+    out.put("", b"three\n")
+    out.close(SECONDS)
+    assert os.read(out_reader, 1_000) == b"\x1b[1mone\nthree\n"
+    assert os.read(error_reader, 1_000) == b"two\n"
+    os.set_blocking(terminal, False)
+    with pytest.raises(BlockingIOError):
+        os.read(terminal, 1_000)
+
+
 def test_a_stopped_terminal_holds_up_nothing_and_what_is_too_much_is_counted(
     terminal: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
