@@ -11,7 +11,8 @@ submits tasks can neither have the password sent to another server nor reach hos
 without TQ_SMTP_URL uses the task's server, and logs in nowhere.
 
 The server's reply decides: 2xx means delivered; after 4xx, or without a connection, the message is tried again later; 5xx
-ends it for good, with the server's own words. The Message-ID is computed from the task's id, so a message that was sent
+ends it for good, with the server's own words. A login that is refused puts all messages off, without costing them a retry, and
+is tried again after a minute, then after pauses that double. The Message-ID is computed from the task's id, so a message that was sent
 twice (the worker died after sending and before its report) can be recognised.
 """
 
@@ -20,6 +21,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
+import random
 import smtplib
 import ssl
 import time
@@ -32,6 +34,7 @@ from urllib.parse import unquote, urlsplit
 
 import tq
 
+from .login_breaker import LoginBreaker, LoginPaused
 from .message import compose, finished
 
 DEFAULT_URL: Final = "smtp://127.0.0.1:25"
@@ -197,6 +200,14 @@ class Bounced(tq.Discard):
         self.tq_detail = detail
 
 
+class LoginRefused(tq.Snooze):
+    """The server refuses the worker's login, which is no message's fault: it waits, and loses none of its retries."""
+
+    def __init__(self, message: str, seconds: float, detail: dict[str, Any]) -> None:
+        super().__init__(seconds)
+        self.args, self.tq_detail = (message,), detail
+
+
 class Mailer:
     """One connection to one server, opened when needed and kept while it works."""
 
@@ -205,6 +216,8 @@ class Mailer:
         self._smtp: smtplib.SMTP | None = None
         self._used_at = 0.0
         self._messages = 0
+        self._breaker = LoginBreaker(settings.shown_url, settings.user or "", settings.password or "")
+        self._refusal = ""  # the server's words, if this process has them
 
     def send(self, sender: str, to: str, content: bytes, attempt: int = 1) -> str:
         """Send one message; returns the server's reply. Raises tq.Retry or tq.Discard, as the server decides."""
@@ -222,9 +235,10 @@ class Mailer:
         except smtplib.SMTPDataError as error:  # DATA itself was refused, before the content
             self._refused(error.smtp_code, error.smtp_error, to, attempt)
         except smtplib.SMTPAuthenticationError as error:
-            self.close()
-            words = f"{self._settings.host} refused the login: {_text(error.smtp_error)}"
-            raise Deferred(words, {"attempt": attempt}) from None
+            self._refusal = f": {_text(error.smtp_error)}"
+            raise self._login_refused(attempt) from None
+        except LoginPaused:
+            raise self._login_refused(attempt) from None
         except (OSError, smtplib.SMTPException) as error:
             self.close()
             words = f"{self._settings.host}:{self._settings.port}: {error}"
@@ -232,6 +246,18 @@ class Mailer:
         self._used_at = time.monotonic()
         self._messages += 1
         return f"{code} {_text(said)}"
+
+    def _login_refused(self, attempt: int) -> LoginRefused:
+        """Until the next try is due. The settings are read again then: the password may be another one."""
+        self.close()
+        _forget()
+        words = (
+            f"{self._settings.host} refused the login of {self._settings.user}{self._refusal}; correct the worker's "
+            "TQ_SMTP_PASSWORD_FILE. All its messages wait; the login is tried again after growing pauses"
+        )
+        apart = 1.0 + random.SystemRandom().random() / 10  # a thousand messages do not come back at once
+        seconds = 1.0 + self._breaker.pause_left() * apart
+        return LoginRefused(words, seconds, {"attempt": attempt})
 
     def close(self) -> None:
         smtp, self._smtp = self._smtp, None
@@ -284,7 +310,8 @@ class Mailer:
             if settings.scheme == "smtp+starttls":
                 smtp.starttls(context=ssl.create_default_context())
             if settings.user is not None:
-                smtp.login(settings.user, settings.password or "")
+                with self._breaker.guarded(smtplib.SMTPAuthenticationError):
+                    smtp.login(settings.user, settings.password or "")
             smtp.ehlo_or_helo_if_needed()
         except BaseException:
             smtp.close()
@@ -321,6 +348,12 @@ def _mailer(server: str | None) -> Mailer:
             _kept.close()
         _kept, _kept_for = Mailer(settings), server
     return _kept
+
+
+def _forget() -> None:
+    """The next message gets a mailer of the settings as they are then."""
+    global _kept, _kept_for
+    _kept = _kept_for = None
 
 
 def _text(said: bytes | str) -> str:

@@ -140,9 +140,10 @@ class Session(SMTP):
 
 
 @pytest.fixture
-def make_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
+def make_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """``make_server(…)``: a started server that the mail task of this process is configured for."""
     monkeypatch.setattr(mail, "_kept", None)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     for name in ("TQ_SMTP_URL", "TQ_SMTP_PASSWORD_FILE", "TQ_SMTP_TIMEOUT"):
         monkeypatch.delenv(name, raising=False)
     made: list[Server] = []
@@ -410,15 +411,31 @@ def test_a_login_uses_the_user_of_the_url_and_the_password_of_the_file(
     assert len(server.deliveries) == 1
 
 
-def test_a_refused_login_is_tried_again_and_keeps_the_password_secret(
+def test_a_refused_login_puts_all_messages_off_and_keeps_the_password_secret(
     make_server: Callable[..., Server],
 ) -> None:
     server = make_server(login="news:wrong%3Aword@", auth_require_tls=False)
-    with pytest.raises(tq.Retry, match="refused the login") as caught:
-        send(ANNE, "Hello", "text", BOB)
+    for _ in range(20):
+        with pytest.raises(tq.Snooze, match="refused the login of news") as caught:
+            send(ANNE, "Hello", "text", BOB)
+        assert 50 < caught.value.seconds < 70
+        assert "wrong" not in str(caught.value)
+    assert len(server.logins) <= 4, "one login, by each of the mechanisms that the server has"
     assert ("news", "wrong:word") in server.logins
-    assert "wrong" not in str(caught.value)
     assert server.deliveries == []
+
+
+def test_a_corrected_password_sends_at_once(
+    make_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = make_server(login="news@", auth_require_tls=False)
+    monkeypatch.setenv("TQ_SMTP_PASSWORD_FILE", str(tmp_path / "password"))
+    (tmp_path / "password").write_text("wrong")
+    with pytest.raises(tq.Snooze):
+        send(ANNE, "Hello", "text", BOB)
+    (tmp_path / "password").write_text("right")
+    send(ANNE, "Hello", "text", BOB)
+    assert len(server.deliveries) == 1
 
 
 def test_starttls_encrypts_before_the_login(

@@ -15,7 +15,14 @@ from typing import Any, Final, NamedTuple, Protocol
 from ....common.contract.tasks import OutcomeRow
 from ....common.domain.ids import key_id
 from ....common.domain.model import StateNumber
-from ....common.errors import InvalidArgument, NotSerializable, TaskConflict, TqError, UnknownBlob
+from ....common.errors import (
+    ConfigError,
+    InvalidArgument,
+    NotSerializable,
+    TaskConflict,
+    TqError,
+    UnknownBlob,
+)
 from ....common.values.blob import Blob
 from ....common.values.codec import encode_call
 from ....common.values.failure import Failure
@@ -41,6 +48,7 @@ OPEN_MAX: Final = 20_000  # put off or not: what one look at their states costs
 TICK_SECONDS: Final = 0.25
 LOOK_SECONDS: Final = 2.0  # between looks at who is put off
 REASON_SECONDS: Final = 10.0  # between questions why
+LOGIN: Final = "the login is refused"  # a reason
 END_SECONDS_MAX: Final = 20.0  # for running tasks after a stop was requested
 
 
@@ -120,7 +128,7 @@ class Sending:
         self._under_way: deque[tuple[Tasks, Named, Future[Any]]] = deque()
         self._looked = self._asked = 0.0
         self._reasons: set[str] = set()
-        self._ended = 0
+        self._ended = self._ended_before = 0
 
     def run(self, watcher: SendingObserver) -> bool:
         """Run until all messages have ended; False when a signal stopped it."""
@@ -292,11 +300,24 @@ class Sending:
     def _report_reason(self, id: bytes, watcher: SendingObserver) -> None:
         """Report each reason once, so that an unreachable server is visible at once."""
         attempts = self._app.call(TASKS, "show", id)["attempts"]
-        reason = Failure.decode(attempts[-1]["body"]).message if attempts else ""
-        kind = reason.partition(" to ")[0]  # without whom it met
+        failure = Failure.decode(attempts[-1]["body"] if attempts else None)
+        if failure.type.endswith("LoginRefused"):
+            self._login_refused(failure.message, watcher)
+            return
+        kind, reason = failure.message.partition(" to ")[0], failure.message  # without whom it met
         if kind and kind not in self._reasons:
             self._reasons.add(kind)
             watcher.complain(f"put off, tried again later: {reason}")
+
+    def _login_refused(self, reason: str, watcher: SendingObserver) -> None:
+        """No message of this worker goes. If no other worker sends any either, there is nothing to wait for."""
+        if LOGIN not in self._reasons:
+            self._reasons.add(LOGIN)
+            watcher.complain(f"put off: {reason}")
+            self._ended_before = self._ended
+        elif self._ended == self._ended_before:
+            raise ConfigError(f"no message was sent since the mail server refused the login: {reason}")
+        self._ended_before = self._ended
 
     def _known_states(self) -> dict[int, int]:
         states = (state for _, state in self._states_of(self._ids))
