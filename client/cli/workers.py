@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any, Final
 
 import click
@@ -11,6 +12,7 @@ from ...common.domain.model import Role
 from ...common.domain.probe import PROBE
 from ...common.runtime.terminal import console, say, write
 from ..app import App
+from .fleet import fleet
 from .options import connected
 from .output import ago, memory, print_json, print_table, rate
 
@@ -23,10 +25,11 @@ POLL_SECONDS: Final = 0.5
 @connected(Role.VIEWER)
 def workers(app: App, as_json: bool, tasks: bool) -> None:
     """List workers: state, busy slots, tasks per second, memory, last contact."""
-    rows = app.call(("get_workers",), "list")
+    living, absent = found = fleet(app.call(("get_workers",), "list"))
     if as_json:
-        print_json(rows)
+        print_json([*living, *absent])
         return
+    rows = living
     shown: list[tuple[object, ...]] = [
         (
             row["node"][:8],
@@ -48,6 +51,8 @@ def workers(app: App, as_json: bool, tasks: bool) -> None:
         shown,
         empty="no workers; start one with tq-worker --connect … MODULE",
     )
+    if absent:
+        write(f"\n{found.absent_in_words(time.time())}\n")
     if tasks:
         for row in rows:
             _say_what_it_serves(row)

@@ -138,7 +138,8 @@ def _home(model: Model, width: int, room: int, now: float) -> list[Text]:
     for (section, rows), share in zip(listed.items(), given, strict=True):
         if lines:
             lines.append(Text())
-        lines.append(_title(section, rows, width))
+        absent = snapshot.get("absent") if section == "workers" else None
+        lines.append(_title(section, rows, width, f" ({absent:,} absent)" if absent else ""))
         if not rows:
             lines.append(Text(EMPTY[section], style="dim"))
             continue
@@ -168,12 +169,14 @@ def _key(section: str, row: dict[str, Any]) -> str:
     )
 
 
-def _title(section: str, rows: list[Any], width: int) -> Text:
+def _title(section: str, rows: list[Any], width: int, besides: str) -> Text:
     titles = {
         "queues": _cells(
             width, f"QUEUES {len(rows)}", ("ready", "running", "sched", "failed", "rate", "oldest")
         ),
-        "workers": _cells(width, f"WORKERS {len(rows)}", ("slots", "", "rate", "memory", "seen", "state")),
+        "workers": _cells(
+            width, f"WORKERS {len(rows)}{besides}", ("slots", "", "rate", "memory", "seen", "state")
+        ),
         "running": "RUNNING LONGEST",
         "failing": "FAILED LAST",
     }

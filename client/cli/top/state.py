@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from ....common.contract.rows import all_from_wire
 from ....common.contract.workers import HeldTask
+from ..fleet import fleet
 
 HISTORY: Final = 60  # rates kept for the sparkline
 SECTIONS: Final = ("queues", "workers", "running", "failing")
@@ -69,6 +70,8 @@ class Model:
 def looked(model: Model, snapshot: Snapshot) -> Model:
     """A new snapshot of the master."""
     rates = (*model.rates, float(snapshot["rate"]))[-HISTORY:]
+    living, absent = fleet(snapshot["workers"])
+    snapshot = {**snapshot, "workers": living, "absent": len(absent)}
     model = replace(model, snapshot=snapshot, rates=rates, lost_since=None)
     there = items(model)
     if model.cursor not in there:

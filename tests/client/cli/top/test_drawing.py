@@ -211,3 +211,12 @@ def test_sparklines_and_bars() -> None:
 )
 def test_bytes_are_keys(data: bytes, pressed: list[str]) -> None:
     assert keys(data) == pressed
+
+
+def test_absent_workers_are_a_number_in_the_title_and_no_rows() -> None:
+    gone = [worker(f"gone{number}", f"{number:02}" * 16, state="absent") for number in range(30)]
+    model = looked(Model(), look(workers=[*gone, worker("crow", "aa" * 16)]))
+    shown = text(model)
+    assert "WORKERS 1 (30 absent)" in shown
+    assert "gone" not in shown
+    assert [row["host"] for row in (model.snapshot or {})["workers"]] == ["crow"]
