@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import click
@@ -31,6 +32,7 @@ from .where import Filter
 TASKS: Final = ("get_tasks",)
 SAMPLE: Final = 5
 PAGE: Final = 1_000  # tasks in one answer
+COUNTED_PORTIONS_MAX: Final = 40  # of 5,000 tasks each, to say of how many a list shows some
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,14 +73,32 @@ def survey(app: App, wanted: Filter) -> BulkSelection:
 
 def newest_tasks(app: App, wanted: Filter, limit: int) -> list[dict[str, Any]]:
     """The newest matching tasks, as ``tq ls`` shows them."""
-    tasks: list[dict[str, Any]] = []
+    return list(islice(matching_tasks(app, wanted, limit), limit))
+
+
+def matching_tasks(app: App, wanted: Filter, limit: int | None = None) -> Iterator[dict[str, Any]]:
+    """The matching tasks, newest first, read as they are taken."""
     before: int | None = None
+    left = limit
     while True:
-        answer = app.call(TASKS, "select", wanted, min(limit - len(tasks), PAGE), before)
-        tasks += answer["rows"]
+        page = PAGE if left is None else min(left, PAGE)
+        answer = app.call(TASKS, "select", wanted, page, before)
+        yield from answer["rows"]
         before = answer["before"]
-        if before is None or len(tasks) >= limit:
-            return tasks
+        left = None if left is None else left - len(answer["rows"])
+        if before is None or left == 0:
+            return
+
+
+def how_many(app: App, wanted: Filter) -> tuple[int, bool]:
+    """The number of matching tasks, and whether all were looked through: as many as a person waits for."""
+    tasks, before = 0, None
+    for _ in range(COUNTED_PORTIONS_MAX):
+        answer = app.call(TASKS, "select", wanted, 0, before)
+        tasks, before = tasks + sum(number for _, number in answer["states"]), answer["before"]
+        if before is None:
+            return tasks, True
+    return tasks, False
 
 
 def act(app: App, as_json: bool, verb: BulkAction, wanted: Filter, *, yes: bool, dry_run: bool) -> None:
@@ -149,11 +169,18 @@ def _say_what_would_be(
         write("no such tasks\n")
         return
     write(f"would {verb.ask} {found.in_words()}, the newest of them:\n\n")
-    print_table(TASK_COLUMNS, [task_cells(task) for task in sample], empty="", spare=SPARE_COLUMNS)
+    print_tasks(sample, empty="")
 
 
-TASK_COLUMNS: Final = ("id", "state", "task", "queue", "#attempt", "#age")
-SPARE_COLUMNS: Final = ("queue", "#attempt")  # an id takes half of 80 columns
+TASK_COLUMNS: Final = ("id", "state", "task", "queue", "#attempt", "#age", "error")
+SPARE_COLUMNS: Final = ("queue", "#attempt", "#age")  # an id takes half of 80 columns
+
+
+def print_tasks(tasks: list[dict[str, Any]], empty: str) -> None:
+    """A table of tasks; errors have a column if there are any."""
+    columns = TASK_COLUMNS if any(task.get("error") for task in tasks) else TASK_COLUMNS[:-1]
+    spare = SPARE_COLUMNS if len(columns) == len(TASK_COLUMNS) else SPARE_COLUMNS[:-1]
+    print_table(columns, [task_cells(task)[: len(columns)] for task in tasks], empty=empty, spare=spare)
 
 
 def task_cells(task: dict[str, Any]) -> tuple[object, ...]:
@@ -165,6 +192,7 @@ def task_cells(task: dict[str, Any]) -> tuple[object, ...]:
         task["queue"],
         task["attempt"],
         ago(task["created"]),
+        task.get("error") or "",
     )
 
 

@@ -18,6 +18,8 @@ from ...common.runtime.terminal import console, write, write_json
 from ...common.values.unmade import Unmade
 
 GAP: Final = 2  # between two columns of a table
+CUT: Final = "error"  # the column whose texts are cut on a terminal, and get what the others leave
+CUT_COLUMNS_MIN: Final = 24
 DECIMAL_BITS_MAX: Final = 14_000  # of a number that Python writes in decimal: 4,300 digits
 STATE_STYLES = {
     "succeeded": "green",
@@ -111,8 +113,8 @@ def _print_on_terminal(
         table.add_column(
             column.lstrip("#"),
             justify="right" if numeric else "left",
-            no_wrap=column in ("id", "state") or numeric,
-            overflow="fold",
+            no_wrap=column in ("id", "state", CUT) or numeric,
+            overflow="ellipsis" if column == CUT else "fold",
         )
     for row in cells:
         table.add_row(*(row[index] for index in shown))
@@ -127,6 +129,8 @@ def _fitting(
         max(len(column.lstrip("#")), *(row[index].cell_len for row in rows)) + GAP
         for index, column in enumerate(columns)
     ]
+    if CUT in columns:
+        widths[columns.index(CUT)] = min(CUT_COLUMNS_MIN, widths[columns.index(CUT)])
     shown = list(range(len(columns)))
     for column in spare:
         if sum(widths[index] for index in shown) - GAP <= width:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -14,9 +15,10 @@ from ...common.errors import InvalidArgument
 from ...common.runtime.terminal import write
 from ..app import App
 from . import failing
-from .bulk import SPARE_COLUMNS, TASK_COLUMNS, TASKS, BulkAction, act, newest_tasks, task_cells
+from .bulk import TASKS, BulkAction, act, newest_tasks, print_tasks, survey
+from .grouping import GROUPS, print_count, print_groups, say_of_how_many
 from .options import connected
-from .output import print_json, print_table, task_row
+from .output import print_json, task_row
 from .where import Filter, choosing, to_filter
 
 Terms = list[tuple[str, str, str]]
@@ -44,17 +46,27 @@ def acting(function: _F) -> _F:
 @click.command(epilog="Example: tq ls --where 'state=failed error~SMTP' --since 2h")
 @choosing
 @click.option("--limit", default=30, show_default=True, metavar="N", help="The maximum number.")
+@click.option("--count", "only_count", is_flag=True, help="Only how many, by state.")
+@click.option("--group", type=click.Choice(sorted(GROUPS)), help="How many by error, name, queue or state.")
 @connected(Role.VIEWER)
-def ls(app: App, as_json: bool, terms: Terms, limit: int) -> None:
+def ls(app: App, as_json: bool, terms: Terms, limit: int, only_count: bool, group: str | None) -> None:
     """List tasks, newest first."""
     if limit < 1:
         raise InvalidArgument(f"--limit {limit}: limit must be a whole number from 1")
-    tasks = newest_tasks(app, to_filter(terms, time.time()), limit)
+    wanted = to_filter(terms, time.time())
+    if group is not None:
+        print_groups(app, wanted, group, limit, as_json=as_json)
+        return
+    if only_count:
+        print_count(survey(app, wanted), as_json=as_json)
+        return
+    tasks = newest_tasks(app, wanted, limit)
     if as_json:
         print_json([task_row(task) for task in tasks])
-    else:
-        rows = [task_cells(task) for task in tasks]
-        print_table(TASK_COLUMNS, rows, empty="no such tasks", spare=SPARE_COLUMNS)
+        return
+    print_tasks(tasks, empty="no such tasks")
+    if len(tasks) == limit and sys.stdout.isatty():
+        say_of_how_many(app, wanted, limit)
 
 
 @click.command(epilog="Example: tq cancel --where 'queue=mail state=ready'")

@@ -8,6 +8,7 @@ from typing import Any, Final
 from ...common.contract.rows import from_wire, to_wire
 from ...common.contract.tasks import LastRun, RunningProgress, TaskProgress
 from ...common.domain.model import OutcomeNumber, StateNumber
+from ...common.values.failure import Failure
 from ...common.wire.frames import unpack
 from ..engine.clock import Now
 from ..engine.engine import Engine
@@ -26,6 +27,9 @@ ATTEMPTS_SHOWN_MAX: Final = 200  # of one task
 ATTEMPTS_BYTES_MAX: Final = (
     2 * 1024 * 1024
 )  # of their failures; an honest worker sends at most 68 KiB for one
+ERRORS_BYTES_MAX: Final = 4 * 1024 * 1024  # of failures, read for one listing
+ERROR_CHARS_MAX: Final = 200  # of one error in a listing
+FAILED: Final = frozenset({StateNumber.FAILED, StateNumber.DEAD, StateNumber.LOST})  # states with a failure
 LOOKS_MAX: Final = 20_000  # workers examined for one listing: each reason needs a look at all workers
 Reasons = dict[tuple[str, str], str]
 """By queue and name: why ready tasks of them wait, determined once for a listing."""
@@ -62,15 +66,29 @@ def summaries(engine: Engine, tasks: Iterable[FullTask | None]) -> list[dict[str
     """The rows of a listing until the answer is full: the caller continues with ``before`` the last one."""
     rows: list[dict[str, Any]] = []
     reasons: Reasons = {}
-    left = ROWS_BYTES_MAX
+    left, errors_left = ROWS_BYTES_MAX, ERRORS_BYTES_MAX
     for task in tasks:
         if task is not None:
             row = summary(engine, task, reasons=reasons)
+            row["error"], read = _error(engine, task, errors_left)
+            errors_left -= read
             left -= ROW_BYTES + text_bytes(row)
             if left < 0 and rows:
                 break
             rows.append(row)
     return rows
+
+
+def _error(engine: Engine, task: FullTask, left: int) -> tuple[str | None, int]:
+    """Type and first line of the error of a task that has failed, and how many bytes were read for it. None: it has not failed, or
+    so much was read for others in this answer that only `tq show` has it."""
+    if task.state not in FAILED or left <= 0:
+        return None, 0
+    [found] = engine.store.outcomes([task.id])  # one by one: failures may be large
+    failure, size = Failure.heading(found.body), len(found.body or b"")
+    engine.work.gave(1, size)
+    first = failure.message.strip().partition("\n")[0]
+    return f"{failure.type}: {first}"[:ERROR_CHARS_MAX], size
 
 
 def details(engine: Engine, task: FullTask) -> dict[str, Any]:

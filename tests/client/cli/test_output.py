@@ -12,6 +12,8 @@ from tq.common.domain.model import State
 
 ID = "019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b"
 ROW = (ID, "succeeded", "jobs:square", "default", 1, "1.6 s")
+ERROR = "ValueError: the picture at https://example.org/pictures/of/a/cat.png has no pixels"
+FAILED_ROW = (ID, "failed", "jobs:square", "default", 1, "1.6 s", ERROR)
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    print_table(TASK_COLUMNS, [ROW], empty="", spare=SPARE_COLUMNS)
+    print_table(TASK_COLUMNS[:-1], [ROW], empty="", spare=SPARE_COLUMNS[:-1])
     return re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
 
 
@@ -41,6 +43,20 @@ def test_a_narrow_terminal_sees_fewer_columns_and_one_line_a_task(
     assert len(rows) == 1
     assert len(rows[0]) <= columns
     assert "jobs:square" in rows[0]
+
+
+def test_an_error_is_cut_to_what_the_terminal_leaves_and_is_whole_in_a_pipe(
+    terminal: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.setenv("COLUMNS", "80")
+    print_table(TASK_COLUMNS, [FAILED_ROW], empty="", spare=SPARE_COLUMNS)
+    head, _, *rows = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert (head.split()[-1], len(rows)) == ("error", 1)
+    assert len(rows[0]) <= 80
+    assert "ValueError: the" in rows[0]
+    terminal.delenv("FORCE_COLOR")
+    print_table(TASK_COLUMNS, [FAILED_ROW], empty="", spare=SPARE_COLUMNS)
+    assert ERROR in capsys.readouterr().out
 
 
 def test_a_pipe_gets_every_column(
