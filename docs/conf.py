@@ -45,6 +45,8 @@ autodoc_inherit_docstrings = False
 maximum_signature_line_length = 80
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True  # the fields of a record are a list
+napoleon_attr_annotations = True
 
 # A name that leads nowhere is a warning, but for type variables and for classes that a program gets and never writes.
 nitpicky = True

@@ -153,7 +153,7 @@ class Pool:
             error_callback: Called in a thread with the exception.
 
         Returns:
-            The result to come: ``get``, ``wait``, ``ready`` and ``successful``.
+            The result to come, with ``get``, ``wait``, ``ready`` and ``successful``.
         """
         self._check_running()
         remote, args, kwds = self._functions.of(func), tuple(args), dict(kwds)
@@ -196,7 +196,7 @@ class Pool:
             error_callback: Called in a thread with the first exception.
 
         Returns:
-            The list to come: ``get``, ``wait``, ``ready`` and ``successful``.
+            The list to come, with ``get``, ``wait``, ``ready`` and ``successful``.
         """
         return self._map_async(func, iterable, chunksize, callback, error_callback, star=False)
 
@@ -233,7 +233,7 @@ class Pool:
             error_callback: Called in a thread with the first exception.
 
         Returns:
-            The list to come: ``get``, ``wait``, ``ready`` and ``successful``.
+            The list to come, with ``get``, ``wait``, ``ready`` and ``successful``.
         """
         return self._map_async(func, iterable, chunksize, callback, error_callback, star=True)
 

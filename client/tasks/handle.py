@@ -264,7 +264,7 @@ class Handle(Generic[T]):
         """Cancel the task.
 
         Returns:
-            The state of the task after that: CANCELLED; RUNNING when its worker was notified and will end it; another one when
+            Its state after that. CANCELLED, or RUNNING when its worker was notified and will end it; another one when
             the task had ended before.
 
         Raises:

@@ -94,3 +94,11 @@ def test_a_docstring_begins_with_a_sentence_on_one_line(name: str) -> None:
 def test_what_is_raised_has_a_public_name(name: str) -> None:
     for raised in explained(CALLED[name], "Raises"):
         assert hasattr(tq, raised) or hasattr(builtins, raised) or pkgutil.resolve_name(raised), raised
+
+
+@pytest.mark.parametrize("name", [name for name in CALLED if section(CALLED[name], "Returns")])
+def test_what_is_returned_begins_without_a_colon(name: str) -> None:
+    """Before a colon stands a type, where Google's style is read."""
+    assert not re.match(
+        r"[^:`]*(`+[^`]*`+[^:`]*)*: ", section(CALLED[name], "Returns").strip().splitlines()[0]
+    )

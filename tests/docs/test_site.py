@@ -92,6 +92,12 @@ def test_nothing_of_the_site_is_fetched_from_others(site: Path) -> None:
 def test_every_public_name_is_in_the_reference(site: Path) -> None:
     text = (site / "reference/api.html").read_text("utf-8")
     missing = [name for name in tq.__all__ if name[0] != "_" and f'id="tq.{name}"' not in text]
+    methods = [
+        name
+        for name in vars(tq.Task).keys() | vars(tq.Task.__base__).keys()
+        if name[0] != "_" and name != "parts"
+    ]
+    missing += [f"Task.{name}" for name in methods if f'id="tq.Task.{name}"' not in text]
     assert not missing, f"docs/reference/api.md: a line for {missing}"
 
 
