@@ -21,6 +21,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar
 
+from ...common.domain import nameless
 from ...common.errors import InvalidArgument, Unreachable
 from ...common.wire.caller import ambient
 from ..app import App
@@ -41,6 +42,9 @@ Workers = Literal["processes", "threads"]
 LOOK_SECONDS: Final = 0.1  # between checks for unfinished tasks of an earlier program
 UNFINISHED: Final = ("ready", "scheduled", "blocked", "running")
 THREADS_MAX: Final = 32  # by default; this, and four more than there are cores, as in ThreadPoolExecutor
+FILE_NEEDS_NAMES: Final = (
+    "; with file= the next program may have to finish the task, and finds its function by the name"
+)
 WORKERS: Final = ("processes", "threads")
 
 
@@ -63,6 +67,9 @@ class Local(Executor):
         finish_first()
         app = App(self.cluster.url, self.cluster.key("client"))
         super().__init__(app=app, **options)
+        self._functions.are_here = self._is_of_threads and not self._is_kept
+        if self._is_of_threads and self._is_kept:
+            self._functions.why_names = FILE_NEEDS_NAMES
         self.cluster.on_end.append(self._submissions.mark_broken)
         self._submissions.on_end.append(self.cluster.stop)
 
@@ -70,7 +77,7 @@ class Local(Executor):
         """Queue ``fn(*args, **kwargs)``. Unlike with ``submit``, the task is stored when this returns.
 
         Args:
-            fn: A function that a worker can import by its name.
+            fn: A function that a worker can import by its name; with threads and without a file, any callable.
             args: Its positional arguments.
             kwargs: Its keyword arguments.
 
@@ -110,7 +117,17 @@ class Local(Executor):
 
     def _send(self, remote: RemoteFunction, work: Work) -> TaskFuture[Any]:
         self._check_limit(remote.kind.name, remote.kind.choice.options.timeout)
-        return super()._send(remote, work)
+        number = remote.number
+        if number is None or remote.function is None:
+            return super()._send(remote, work)
+        nameless.keep(number, remote.function)
+        try:
+            future = super()._send(remote, work)
+        except BaseException:
+            nameless.drop(number)
+            raise
+        future.add_done_callback(lambda _: nameless.drop(number))
+        return future
 
     def _check_limit(self, what: str, timeout: object) -> None:
         if self._is_of_threads and timeout is not None:
@@ -131,7 +148,8 @@ def local(
 
     Functions are found by name: as with multiprocessing, a script with functions needs ``if __name__ == "__main__":`` around
     the code that starts the work. With ``workers="threads"`` tasks run in threads of this program, for work that waits more
-    than it computes: they share its memory, modules and output, start at once, and need no ``if __name__``. A thread cannot
+    than it computes: they share its memory, modules and output, start at once, and need no ``if __name__``; without a ``file``
+    they also take lambdas, nested functions and methods. A thread cannot
     be ended from outside: a cancelled task continues until it checks ``tq.current().cancelled``, and a task that crashes ends
     the whole program.
 

@@ -24,7 +24,6 @@ from ...common.domain.ids import show_id
 from ...common.domain.model import StateNumber
 from ...common.errors import InvalidArgument, TaskError, TqError
 from ...common.values.blob import Blob
-from ...common.values.codec import encode_chunk
 from ..app import App
 from ..core.fork import guard
 from ..tasks.handle import TASKS
@@ -324,7 +323,7 @@ def _works(remote: RemoteFunction, iterables: tuple[Iterable[Any], ...], size: i
     first = 0
     while chunk := list(islice(calls, size)):
         blobs: list[Blob] = []
-        yield encode_chunk(chunk, blobs, star=star, first=first), blobs
+        yield remote.chunk(chunk, blobs, star=star, first=first), blobs
         first += len(chunk)
 
 

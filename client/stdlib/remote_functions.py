@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...common.contract.rows import from_wire
 from ...common.contract.workers import Serving
+from ...common.domain import nameless
 from ...common.domain.callables import NamedCallable
 from ...common.domain.context import is_importing
-from ...common.errors import Forbidden, TqError
-from ...common.values.codec import encode_call
+from ...common.errors import Forbidden, NotNamed, TqError
+from ...common.values.codec import encode_call, encode_chunk
 from ..tasks.definition import Definition
 from ..tasks.kinds import TaskKind, TaskKinds
 from ..tasks.options import Choice, choose
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class RemoteFunction:
-    """One callable with the options of its tasks."""
+    """One callable with the options of its tasks. ``number``: by which threads of this process find it, if it has no name."""
 
-    def __init__(self, definition: Definition, kind: TaskKind) -> None:
-        self.kind = kind
+    def __init__(self, definition: Definition, kind: TaskKind, number: int | None = None) -> None:
+        self.kind, self.function, self.number = kind, definition.function, number
         try:
             self._arguments = definition.arguments
         except ValueError:  # a builtin without a signature: the worker checks the arguments
@@ -34,10 +35,19 @@ class RemoteFunction:
     def payload(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], blobs: list[Blob]) -> bytes:
         """The encoded call. Raises TypeError for arguments that do not fit, NotSerializable for a value that cannot be sent.
         Blobs among the arguments are appended to ``blobs``."""
-        if self._arguments is None:
-            return encode_call(args, kwargs, (), blobs)
-        args, kwargs = self._arguments.fit(args, dict(kwargs))
-        return encode_call(args, kwargs, self._arguments.names, blobs)
+        names: Sequence[str] = ()
+        if self._arguments is not None:
+            args, kwargs = self._arguments.fit(args, dict(kwargs))
+            names = self._arguments.names
+        if self.number is not None:
+            args, names = (self.number, *args), ("number", *names)
+        return encode_call(args, kwargs, names, blobs)
+
+    def chunk(self, items: Sequence[Any], blobs: list[Blob], *, star: bool, first: int) -> bytes:
+        """Many calls, encoded: see ``encode_chunk``."""
+        if self.number is not None:
+            items, first = [(self.number,) if star else self.number, *items], first - 1
+        return encode_chunk(items, blobs, star=star, first=first)
 
 
 class RemoteFunctions:
@@ -47,6 +57,10 @@ class RemoteFunctions:
         self._session, self._options = session, options
         self._choice = choose(options)
         self._known: dict[Callable[..., Any], RemoteFunction] = {}
+        self.are_here = (
+            False  # the workers are threads of this process, and no other will run what is unfinished
+        )
+        self.why_names = ""  # added to the refusal of a callable without one
 
     def of(self, function: Callable[..., Any]) -> RemoteFunction:
         """The remote function. Raises TypeError for a value that is not callable, NotNamed for a function without a name,
@@ -57,7 +71,8 @@ class RemoteFunctions:
         known = self._known.get(function)
         if known is None:
             known = self._validated(function)
-            self._known[function] = known
+            if known.number is None:  # a loop may make a lambda in each turn
+                self._known[function] = known
         return known
 
     def _validated(self, function: Callable[..., Any]) -> RemoteFunction:
@@ -69,7 +84,13 @@ class RemoteFunctions:
             definition, choice = Definition(offer.function, offer.name), choose(self._options, base)
         else:
             definition, choice = Definition(function, None), self._choice
-        name, queue = definition.name, choice.queue
+        try:
+            name, queue = definition.name, choice.queue
+        except NotNamed as error:
+            if not self.are_here:
+                raise NotNamed(f"{error}{self.why_names}") from None
+            kind = self._session.part(TaskKinds).of(nameless.name_for(function), choice)
+            return RemoteFunction(definition, kind, next(nameless.numbers))
         if is_importing():
             raise RuntimeError(
                 "a worker imports this module to run its functions, and the import submits work; "

@@ -107,6 +107,51 @@ with tq.local(2, workers="threads") as q:
     except tq.TaskError as error:
         print(error.type)
 """
+NAMELESS = """
+import functools, gc, tempfile, tq, weakref
+
+class Adder:
+    def __init__(self, more):
+        self.more = more
+    def add(self, number):
+        return self.more + number
+    __call__ = add
+
+def main():
+    base = 10
+    def nested(number, context: tq.Context):
+        return base + number, context.attempt
+    async def later(number):
+        return base * number
+    def flaky(tries=[]):
+        tries.append(0)
+        if len(tries) < 3:
+            raise ValueError(len(tries))
+        return len(tries)
+    with tq.local(2, workers="threads", retries=2, backoff=0.01) as q:
+        print(q.submit(lambda x, *, y: x + y, 1, y=2).result(), q.submit(nested, 1).result(), q.submit(later, 2).result())
+        print(q.submit(Adder(1).add, 1).result(), q.add_task(Adder(2), 1).result(), q.submit(functools.partial(pow, 2), 5).result())
+        print(list(q.map(lambda x: x + base, range(4))), list(q.map(later, range(3), chunksize=2)))
+        print(list(q.map(lambda x, y: x * y, range(4), range(4), chunksize=3)), q.submit(flaky).result())
+        try:
+            q.submit(lambda x: x, 1, 2)
+        except TypeError as error:
+            print(error)
+        adders = [Adder(number) for number in range(50)]
+        print(sum(future.result() for future in [q.submit(adder.add, 1) for adder in adders]))
+        alive = [weakref.ref(adder) for adder in adders]
+        q.join()
+        del adders
+        gc.collect()
+        print(sum(one() is not None for one in alive) <= 1)  # a frame may hold the last one
+    with tempfile.TemporaryDirectory() as kept, tq.local(1, workers="threads", file=kept) as q:
+        try:
+            q.submit(lambda: 1)
+        except tq.NotNamed as error:
+            print(error)
+
+main()
+"""
 REFUSED = """
 import tq
 
@@ -338,6 +383,22 @@ def test_what_threads_cannot_do_is_refused(home: Path) -> None:
         "tq.local: timeout=5",
         "program:limited: timeout=5",
     ]
+
+
+def test_threads_take_callables_without_a_name_and_keep_none_of_them(home: Path) -> None:
+    with start(NAMELESS, home) as program:
+        said, complaints = program.communicate(timeout=SECONDS)
+    assert said.splitlines() == [
+        "3 (11, 1) 20",
+        "2 3 32",
+        "[10, 11, 12, 13] [0, 10, 20]",
+        "[0, 1, 4, 9] 3",
+        "main.<locals>.<lambda>(x): too many positional arguments",
+        "1275",
+        "True",
+        "a lambda has no name that a worker could import; write: def job(x): return …; with file= the next program may have to "
+        "finish the task, and finds its function by the name",
+    ], complaints
 
 
 def test_threads_of_the_next_program_finish_what_a_killed_one_had_begun(home: Path) -> None:

@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from ...common.domain import context
+from ...common.domain import context, nameless
 from ...common.domain.callables import named
 from ...common.domain.context import Context
 from ...common.domain.ids import show_id
@@ -180,9 +180,13 @@ class ThreadChild:
         )
 
     def _perform(self, job: Job, named: list[bytes]) -> Verdict:
-        served = self._tasks[job.name]
         with fetched_by(self._blobs):
             args, kwargs, style = decode_work(job.payload)
+        if nameless.is_for(job.name):
+            number, *args = args
+            served = _without_name(job.name, number[0] if style == "starmap" else number)
+        else:
+            served = self._tasks[job.name]
         if style is not None:
             value = served.run_chunk(args, style, self.context())
         else:
@@ -275,6 +279,10 @@ class LoadedTasks(ServedTasks):
                 f"{name} is not defined in the running program; define it above the line that starts the work: tq.local(…)"
             )
         return super().__missing__(name)
+
+
+def _without_name(task: str, number: Any) -> ServedTask:
+    return ServedTask.of(named(task, nameless.find(number)))
 
 
 def _own_script() -> str | None:
