@@ -24,6 +24,8 @@ from tq.master.store.sqlite.store import SqliteStore
 
 from tests.master.net.harness import ServerHarness
 
+from .new_store import NewStore
+
 LEASE_MS, GRACE_MS, TICK_MS = 20_000, 3_000, 5_000
 
 
@@ -169,7 +171,7 @@ class Bench:
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
-    store = SqliteStore(None, "memory")
+    store = NewStore()
     yield Bench(store)
     store.close()
 
@@ -179,7 +181,7 @@ def make_bench() -> Iterator[Callable[..., Bench]]:
     stores: list[SqliteStore] = []
 
     def make(store: SqliteStore | None = None, **limits: int) -> Bench:
-        stores.append(store or SqliteStore(None, "memory"))
+        stores.append(store or NewStore())
         return Bench(stores[-1], **limits)
 
     yield make

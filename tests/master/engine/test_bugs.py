@@ -32,6 +32,7 @@ def test_a_bug_in_one_transaction_is_reported_and_the_next_one_works(bench: Any)
 def test_a_bug_in_a_call_that_only_reads_costs_that_call(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """No other session is affected: no call of the same transaction, no watcher and no worker."""
     client, watcher, worker = bench.client(), bench.client(), bench.worker("m:f")
+    bench.reports.clear()
     [id] = submit(client, b"")
     watcher.call("get_result_queue", "watch", [id])
     lease_id, [_] = lease(worker)
