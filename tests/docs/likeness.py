@@ -23,7 +23,6 @@ _PATTERNS = {
     "rate": r"[\d,.]+ ?k?/s",
     "span": r"\d+(?:\.\d+)? (?:ms|s|min|h|d)\b",
     "size": r"\d+(?:\.\d+)? [kKMG]?i?B",
-    "any": r".*?",
     "rule": r"[─━]{2,}",
     "blank": r"\s+",
 }
@@ -43,17 +42,25 @@ def likeness(shown: str, printed: str) -> dict[str, str] | None:
 
 
 def _pattern(shown: str) -> tuple[str, list[str]]:
-    pieces: list[str] = []
+    """What stands between two ``…`` is looked for once and not again further on: else a text that differs is searched for hours."""
+    stretches = [""]
     names: list[str] = []
     at = 0
     for part in _PARTS.finditer(shown):
-        pieces.append(re.escape(shown[at : part.start()]))
+        stretches[-1] += re.escape(shown[at : part.start()])
+        at = part.end()
         kind = part.lastgroup or ""
-        pieces.append(_PATTERNS[kind])
+        if kind == "any":
+            stretches.append("")
+            continue
+        stretches[-1] += _PATTERNS[kind]
         if kind in ("id", "short"):
             names.append(part[0])
-        at = part.end()
-    return "".join([*pieces, re.escape(shown[at:])]), names
+    stretches[-1] += re.escape(shown[at:])
+    first, *others = stretches
+    if not others:
+        return first, names
+    return first + "".join(f"(?>.*?{one})" for one in others[:-1]) + f".*?{others[-1]}", names
 
 
 def with_ids(text: str, ids: Mapping[str, str]) -> str:
