@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import re
 import shutil
 import subprocess
 import sys
 import zoneinfo
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
@@ -17,9 +19,12 @@ from uuid import UUID
 import pytest
 import tq
 from tq.client.items.queue import ItemQueue
+from xprocess import XProcess
 
 from .conftest import MasterFactory
 from .programs import Master, eventually, run_program, text_process
+
+Door = tuple[Master, str]
 
 KEY = "a key for stock clients"
 SECONDS = 60
@@ -76,6 +81,7 @@ print("well")
 BLOCKED = "print('ready', flush=True)\nprint(q.get(), flush=True)\ntime.sleep(60)\n"
 
 
+@functools.cache
 def interpreters() -> list[str]:
     """One of each minor version that is here: this one, on the path, or of pyenv."""
     found = {f"{sys.version_info.major}.{sys.version_info.minor}": sys.executable}
@@ -94,14 +100,48 @@ def works(python: str) -> bool:
     return done.returncode == 0
 
 
+@pytest.fixture(scope="module")
+def shared_door(xprocess: XProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    home = tmp_path_factory.mktemp("door")
+    master = Master(xprocess, home, *gateway_options(home))
+    try:
+        master.start()
+        yield master, gateway_port(master)
+    finally:
+        master.end()
+
+
 @pytest.fixture
-def door(master_factory: MasterFactory, home: Path) -> tuple[Master, str]:
-    """A master with a gateway, and its port."""
+def door(shared_door: Door) -> Iterator[Door]:
+    """A master with a gateway, and its port, for tests that break nothing. Each finds no item queues of the one before."""
+    yield shared_door
+    with tq.App(shared_door[0].url, shared_door[0].authkey, role="admin") as app:
+        for row in app.call(("get_queues",), "list"):
+            if row["item_queue"] is not None:
+                eventually(lambda name=row["name"]: delete_queue(app, name))  # type: ignore[misc]
+
+
+def delete_queue(app: tq.App, name: str) -> bool:
+    """With all that is in it, as soon as no client of a test that is over is taken for one that may come back."""
+    try:
+        app.call(("get_queues",), "delete", name, True)
+    except tq.InvalidArgument:
+        return False
+    return True
+
+
+@pytest.fixture
+def own_door(master_factory: MasterFactory, home: Path) -> Door:
+    """A master with a gateway that the test may kill, and its port."""
+    master = master_factory(*gateway_options(home))
+    return master, gateway_port(master)
+
+
+def gateway_options(home: Path) -> tuple[object, ...]:
     key = home / "gateway.key"
     key.write_text(KEY, "utf-8")
     key.chmod(0o600)
-    master = master_factory("--gateway", "127.0.0.1:0", "--gateway-authkey-file", key)
-    return master, gateway_port(master)
+    return "--gateway", "127.0.0.1:0", "--gateway-authkey-file", key
 
 
 def gateway_port(master: Master) -> str:
@@ -129,7 +169,7 @@ def run_client(python: str, program: str, *arguments: str) -> str:
 
 
 def test_stock_clients_of_every_python_here_find_what_their_documentation_says(
-    door: tuple[Master, str],
+    door: Door,
 ) -> None:
     for number, python in enumerate(interpreters()):  # one after the other: they share a queue
         assert run_client(python, EVERYTHING, door[1], f"small-{number}") == "well\n"
@@ -153,7 +193,7 @@ print("well")
 
 
 def test_items_of_more_than_plain_data_reach_stock_clients_of_every_python(
-    door: tuple[Master, str], monkeypatch: pytest.MonkeyPatch
+    door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     master, port = door
     colours = ModuleType("colours")
@@ -176,7 +216,7 @@ def test_items_of_more_than_plain_data_reach_stock_clients_of_every_python(
             assert run_client(python, RICH, port) == "well\n"
 
 
-def test_an_item_whose_taker_was_killed_is_the_next_ones(door: tuple[Master, str]) -> None:
+def test_an_item_whose_taker_was_killed_is_the_next_ones(door: Door) -> None:
     master, port = door
     with tq.App(master.url, master.authkey) as app:
         items = ItemQueue(app.session, "default")

@@ -15,12 +15,11 @@ from xprocess import XProcess
 
 from .conftest import MasterFactory
 from .programs import TASKS_FILE, Master, Program, Worker, text_process
-from .test_gateway import client, door, gateway_port, interpreters, run_client
+from .test_gateway import Door, client, door, gateway_port, interpreters, own_door, run_client, shared_door
 
-__all__ = ["door"]
+__all__ = ["door", "own_door", "shared_door"]
 
 SECONDS = 60
-Door = tuple[Master, str]
 
 
 @pytest.fixture
@@ -156,9 +155,9 @@ print(sorted(q.get(timeout=30) for _ in range(2)))
 
 @pytest.mark.parametrize("end", [Master.kill, Master.terminate])
 def test_a_master_that_ends_in_mid_call_ends_the_call_and_keeps_the_items(
-    door: Door, end: Callable[[Master], Any]
+    own_door: Door, end: Callable[[Master], Any]
 ) -> None:
-    master, port = door
+    master, port = own_door
     with client(sys.executable, OUTLIVING, port) as taker:
         assert next_line(taker) == "a b\n"
         end(master)

@@ -13,12 +13,21 @@ import tq
 from tq.client.items.queue import ItemQueue
 
 from .programs import Master
-from .test_gateway import EVERYTHING, HEAD, client, door, interpreters, run_client
+from .test_gateway import (
+    EVERYTHING,
+    HEAD,
+    Door,
+    client,
+    door,
+    interpreters,
+    own_door,
+    run_client,
+    shared_door,
+)
 
-__all__ = ["door"]
+__all__ = ["door", "own_door", "shared_door"]
 
 SECONDS = 60
-Door = tuple[Master, str]
 AS_3_14 = """
 import io, pickle
 from multiprocessing import reduction
@@ -192,9 +201,9 @@ for _ in range(2):  # the proxy is good for as long as it lives: its next thread
 
 
 def test_a_blocked_caller_gets_an_error_when_the_master_is_killed_and_goes_on_in_a_new_thread(
-    door: Door,
+    own_door: Door,
 ) -> None:
-    master, port = door
+    master, port = own_door
     keep_its_port(master, port)
     for python in interpreters():
         with client(python, BLOCKED, port) as program:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -69,18 +70,22 @@ def free_ports() -> dict[str, int]:
 
 
 @pytest.fixture(scope="session")
-def verdicts(
+def verdict(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, variables: Mapping[str, str]
-) -> Iterator[Mapping[str, Future[None]]]:
-    """Every page that is asked for, under way or done. They mostly wait for their programs: some run side by side."""
-    asked = [item for item in request.session.items if "verdicts" in getattr(item, "fixturenames", ())]
+) -> Iterator[Callable[[str], None]]:
+    """``verdict(page)`` raises what is not so. Pages mostly wait for their programs: all that are asked for run side by side.
+
+    In a parallel run each process has all tests in its list and runs some of them: there a page is run when its test is.
+    """
+    asked = [item for item in request.session.items if "verdict" in getattr(item, "fixturenames", ())]
     pages = [item.callspec.params["page"] for item in asked if isinstance(item, pytest.Function)]
     with ThreadPoolExecutor(PAGES_AT_ONCE) as pool:
-        started = {
-            page: pool.submit(run_page, page, tmp_path_factory.mktemp("page") / "home", variables)
-            for page in pages
-        }
-        yield started
+
+        def start(page: str) -> Future[None]:
+            return pool.submit(run_page, page, tmp_path_factory.mktemp("page") / "home", variables)
+
+        started = {} if "PYTEST_XDIST_WORKER" in os.environ else {page: start(page) for page in pages}
+        yield lambda page: (started.get(page) or start(page)).result()
         pool.shutdown(cancel_futures=True)
 
 
