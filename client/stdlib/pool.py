@@ -14,7 +14,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sized
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from ...common.domain.model import Role
 from ...common.errors import InvalidArgument
@@ -22,7 +22,8 @@ from ...common.runtime.discovery import discover
 from ...common.wire.caller import ambient
 from ..app import App
 from ..local.local import start_embedded_cluster
-from .pool_feeder import Feeder, IterableFeed
+from .pool_feeder import Feeder, IterableFeed, connected_slots
+from .pool_pace import ChunkPace
 from .pool_results import AsyncResult, IMapIterator, IMapUnorderedIterator, MapResult
 from .remote_functions import RemoteFunctions
 from .submission_queue import UNREACHABLE_SECONDS_MAX, SubmissionQueue
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from ..tasks.options import Options
-
-CHUNKS_PER_SLOT: Final = 4  # of a map, as in the standard library
 
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"  # as multiprocessing.pool shows them
 
@@ -110,7 +109,7 @@ class Pool:
             cluster.on_end.append(self._submissions.mark_broken)
             self._submissions.on_end.append(cluster.stop)
         self._functions = RemoteFunctions(self._app.session, options)
-        self._processes = processes
+        self._processes, self._has_processes = processes, processes is not None
         self._feeder = Feeder(self._app.session, self._submissions)
         self._state = RUN  # guarded by the feeder's lock
 
@@ -171,7 +170,8 @@ class Pool:
         Args:
             func: A function that a worker can import by its name.
             iterable: The items.
-            chunksize: Number of items that are one task; by default a quarter of each process's share.
+            chunksize: Number of items that are one task. By default it follows the pace of the function: the first tasks are
+                single items, later ones take about 50 ms, the last ones are small again.
 
         Returns:
             The results, in order.
@@ -191,7 +191,8 @@ class Pool:
         Args:
             func: A function that a worker can import by its name.
             iterable: The items.
-            chunksize: Number of items that are one task; by default a quarter of each process's share.
+            chunksize: Number of items that are one task. By default it follows the pace of the function: the first tasks are
+                single items, later ones take about 50 ms, the last ones are small again.
             callback: Called in a thread with the list of results.
             error_callback: Called in a thread with the first exception.
 
@@ -208,7 +209,8 @@ class Pool:
         Args:
             func: A function that a worker can import by its name.
             iterable: The items, each a tuple.
-            chunksize: Number of items that are one task; by default a quarter of each process's share.
+            chunksize: Number of items that are one task. By default it follows the pace of the function: the first tasks are
+                single items, later ones take about 50 ms, the last ones are small again.
 
         Returns:
             The results, in order.
@@ -228,7 +230,8 @@ class Pool:
         Args:
             func: A function that a worker can import by its name.
             iterable: The items, each a tuple.
-            chunksize: Number of items that are one task; by default a quarter of each process's share.
+            chunksize: Number of items that are one task. By default it follows the pace of the function: the first tasks are
+                single items, later ones take about 50 ms, the last ones are small again.
             callback: Called in a thread with the list of results.
             error_callback: Called in a thread with the first exception.
 
@@ -328,10 +331,13 @@ class Pool:
         remote = self._functions.of(func)
         items = iterable if isinstance(iterable, Sized) else list(iterable)
         length = len(items)
-        size = chunksize or max(1, -(-length // (self._slots() * CHUNKS_PER_SLOT)))
-        result = MapResult(self._submissions.check_may_wait, callback, error_callback, -(-length // size))
+        size = chunksize or ChunkPace(length, self._slots() if length else 1)
+        most = length if chunksize is None else -(-length // chunksize)
+        result = MapResult(self._submissions.check_may_wait, callback, error_callback, most)
         if length:
-            self._feed(IterableFeed(remote, islice(items, length), size, result, star=star))
+            feed = IterableFeed(remote, islice(items, length), size, result, star=star)
+            feed.counts_slots = not self._has_processes
+            self._feed(feed)
         return result
 
     def _imap(
@@ -350,8 +356,7 @@ class Pool:
     def _slots(self) -> int:
         """The number of task slots of the cluster."""
         if self._processes is None:
-            rows = self._app.session.ask(("get_workers",), "list")
-            self._processes = max(1, sum(row["slots"] for row in rows if row["connected"]))
+            self._processes = connected_slots(self._app.session.ask(("get_workers",), "list"))
         return self._processes
 
 

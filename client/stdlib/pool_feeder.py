@@ -13,6 +13,7 @@ uses bounded memory and delays no other feed. A feed whose iterator was collecte
 from __future__ import annotations
 
 import threading
+import time
 import warnings
 import weakref
 from collections import deque
@@ -25,10 +26,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...common.values.codec import encode_chunk
 from ..core.fork import in_child
+from .pool_pace import ChunkPace
 from .pool_results import DISCARDED, ChunkResult, IMapIterator
 from .submission_queue import CANCEL_SECONDS
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from ...common.values.blob import Blob
     from ..core.session import ClientSession
     from .pool_results import MapResult, Parts, Result
@@ -38,7 +42,13 @@ if TYPE_CHECKING:
 UNDER_WAY_MAX: Final = 20_000  # chunks sent and not yet ended
 UNTAKEN_ITEMS_MAX: Final = 20_000  # of one imap, sent and not yet taken from its iterator; but at least:
 UNTAKEN_CHUNKS_MIN: Final = 1_000  # enough for the workers of a large cluster, even with large chunks
+SLOTS_SECONDS: Final = 5.0  # between two looks at the cluster's slots, while chunks are sent at a pace
 TURN_CHUNKS: Final = 1_000  # of one feed, before another one gets its turn
+
+
+def connected_slots(workers: list[dict[str, Any]]) -> int:
+    """The slots of the connected workers among these, at least 1."""
+    return max(1, sum(int(row["slots"]) for row in workers if row["connected"]))
 
 
 def _collected() -> None:
@@ -46,22 +56,42 @@ def _collected() -> None:
 
 
 class IterableFeed:
-    """One iterable that is being sent. ``star``: each item is a tuple with all arguments of a call."""
+    """One iterable that is being sent. ``star``: each item is a tuple with all arguments of a call. ``size``: of its chunks,
+    or the pace that says it."""
 
-    __slots__ = ("_kept", "_watched", "ahead_max", "items", "remote", "sent", "size", "star")
+    __slots__ = (
+        "_kept",
+        "_lock",
+        "_size",
+        "_watched",
+        "ahead_max",
+        "counts_slots",
+        "items",
+        "items_sent",
+        "pace",
+        "remote",
+        "sent",
+        "star",
+        "wake",
+    )
 
     def __init__(
         self,
         remote: RemoteFunction,
         items: Iterator[Any],
-        size: int,
+        size: int | ChunkPace,
         result: MapResult | IMapIterator,
         *,
         star: bool = False,
     ) -> None:
-        self.remote, self.items, self.size, self.star = remote, items, size, star
-        self.sent = 0  # chunks
-        self.ahead_max = max(UNTAKEN_CHUNKS_MIN, UNTAKEN_ITEMS_MAX // size)
+        self.remote, self.items, self.star = remote, items, star
+        self.pace = size if isinstance(size, ChunkPace) else None
+        self._size = 1 if isinstance(size, ChunkPace) else size
+        self._lock = threading.Lock()  # guards the pace
+        self.wake: Callable[[], None] = _collected  # called when the pace allows another chunk again
+        self.counts_slots = False  # its pace follows the slots of the cluster
+        self.sent = self.items_sent = 0
+        self.ahead_max = max(UNTAKEN_CHUNKS_MIN, UNTAKEN_ITEMS_MAX // self._size)
         self._kept: MapResult | None = None
         self._watched: Callable[[], IMapIterator | None] = _collected
         if isinstance(result, IMapIterator):
@@ -72,6 +102,48 @@ class IterableFeed:
     @property
     def result(self) -> Parts:
         return self._kept or self._watched() or DISCARDED
+
+    @property
+    def size(self) -> int:
+        """Items of the next chunk."""
+        if self.pace is None:
+            return self._size
+        with self._lock:
+            return self.pace.size
+
+    @property
+    def keeps_pace(self) -> bool:
+        """Whether no more chunks are under way than its pace allows."""
+        if self.pace is None:
+            return True
+        with self._lock:
+            return self.pace.has_room
+
+    def slots_changed(self, slots: int) -> None:
+        if self.pace is not None and self.counts_slots:
+            with self._lock:
+                self.pace.slots = slots
+
+    def chunk_sent(self, items: int) -> None:
+        if self.pace is not None:
+            with self._lock:
+                self.pace.sent(items)
+
+    def chunk_encoded(self, items: int, size_bytes: int) -> None:
+        if self.pace is not None:
+            with self._lock:
+                self.pace.item_bytes = size_bytes / items
+
+    def chunk_ended(self, items: int) -> None:
+        """Called in the thread in which the outcome arrives."""
+        if self.pace is None:
+            return
+        with self._lock:
+            had_room = self.pace.has_room
+            self.pace.ended(items, time.monotonic())
+            wake = not had_room and self.pace.has_room
+        if wake:
+            self.wake()
 
     def has_room(self) -> bool:
         """Whether fewer chunks than allowed are sent and not yet taken."""
@@ -104,12 +176,14 @@ class Feeder:
         self._wakes: SimpleQueue[None] = SimpleQueue()  # wakes the thread to check its feeds
         self._feeds: deque[IterableFeed] = deque()  # any thread appends; only our thread does anything else
         self._closed = self._awaited = False
+        self._slots_asked_at = time.monotonic()  # the Pool has asked before
 
     def feed(self, feed: IterableFeed) -> None:
         """Send the chunks of this iterable, after those of earlier ones."""
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name="tq-pool-feeder", daemon=True)
             self._thread.start()
+        feed.wake = self._wake
         self._feeds.append(feed)
         self._wake()
 
@@ -170,27 +244,40 @@ class Feeder:
         for _ in range(len(self._feeds)):
             feed = self._feeds[0]
             self._feeds.rotate(-1)
-            if self._awaited or self._terminated or feed.may_go_on(self._wake):
+            if self._terminated or (feed.keeps_pace and (self._awaited or feed.may_go_on(self._wake))):
                 return feed
         return None
 
+    def _ask_for_slots(self) -> None:
+        """Workers come and go while a long map is sent."""
+        now = time.monotonic()
+        if now - self._slots_asked_at >= SLOTS_SECONDS:
+            self._slots_asked_at = now
+            asked = self._session.start_call(("get_workers",), "list")
+            asked.add_done_callback(self._slots_known)
+
+    def _slots_known(self, asked: Future[Any]) -> None:
+        """In the I/O thread."""
+        if asked.exception() is None:
+            for feed in list(self._feeds):
+                feed.slots_changed(connected_slots(asked.result()))
+            self._wake()
+
     def _send_some(self, feed: IterableFeed) -> None:
         try:
+            if feed.counts_slots:
+                self._ask_for_slots()
             for _ in range(TURN_CHUNKS):
                 if self._terminated:
                     raise _terminated()
-                if not (self._awaited or feed.has_room()):
+                if not (feed.keeps_pace and (self._awaited or feed.has_room())):
                     return
                 self._submissions.wait_for_room(UNDER_WAY_MAX)
                 self._submissions.check_not_broken()
                 chunk = list(islice(feed.items, feed.size))
                 if not chunk:
                     break
-                id = feed.remote.kind.ids.take_one()
-                chunk_result = ChunkResult(self._session, id, feed.result, feed.sent)
-                payload = partial(encode_chunk, chunk, star=feed.star, first=feed.sent * feed.size)
-                self._send(feed.remote, chunk_result, payload)
-                feed.sent += 1
+                self._send_chunk(feed, chunk)
             else:
                 return
         except Exception as error:
@@ -199,6 +286,21 @@ class Feeder:
             feed.sent += 1
         self._feeds.remove(feed)
         feed.result.set_length(feed.sent)
+
+    def _send_chunk(self, feed: IterableFeed, chunk: list[Any]) -> None:
+        items = len(chunk)
+
+        def payload(met: list[Blob]) -> bytes:
+            encoded = encode_chunk(chunk, met, star=feed.star, first=feed.items_sent)
+            feed.chunk_encoded(items, len(encoded))
+            return encoded
+
+        id = feed.remote.kind.ids.take_one()
+        on_end = None if feed.pace is None else partial(feed.chunk_ended, items)
+        feed.chunk_sent(items)
+        self._send(feed.remote, ChunkResult(self._session, id, feed.result, feed.sent, on_end), payload)
+        feed.sent += 1
+        feed.items_sent += items
 
     def _send(
         self, remote: RemoteFunction, chunk_result: ChunkResult, payload: Callable[[list[Blob]], bytes]

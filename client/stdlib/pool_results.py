@@ -34,11 +34,18 @@ _lock = guard(threading.Lock())  # guards ``ChunkResult._claimed`` and ``MapResu
 class ChunkResult:
     """One task of a result, a call or a chunk: passes its outcome on. A ``submission_queue.Receiver``."""
 
-    __slots__ = ("_claimed", "_result", "_session", "index", "task")
+    __slots__ = ("_claimed", "_on_end", "_result", "_session", "index", "task")
 
-    def __init__(self, session: ClientSession, task: bytes, result: Result, index: int) -> None:
+    def __init__(
+        self,
+        session: ClientSession,
+        task: bytes,
+        result: Result,
+        index: int,
+        on_end: Callable[[], None] | None = None,
+    ) -> None:
         self._session, self.task = session, task
-        self._result, self.index = result, index
+        self._result, self.index, self._on_end = result, index, on_end
         self._claimed = False
 
     def ended(self, outcome: TaskOutcome) -> None:
@@ -65,6 +72,8 @@ class ChunkResult:
         """Whether the caller may report the result: only the first of the queue's thread and ``give_up`` may."""
         with _lock:
             claimed, self._claimed = self._claimed, True
+        if not claimed and self._on_end is not None:
+            self._on_end()
         return not claimed
 
 

@@ -6,15 +6,28 @@ import itertools
 import math
 import multiprocessing
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 import tq
+from tq.client.stdlib.pool_pace import CHUNKS_PER_SLOT
+from tq.common.values.codec import decode_work
 
 from .. import jobs
 from ..conftest import MasterInMemory
 
 SECONDS = 10
+
+
+_nothing = threading.Event()  # that no thread sets
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + SECONDS
+    while not is_so():
+        assert time.monotonic() < end, "it never was"
+        _nothing.wait(0.002)
 
 
 @pytest.fixture
@@ -288,3 +301,106 @@ def test_a_pool_that_is_forgotten_warns_as_the_standard_one_does(master: MasterI
         pool.__del__()
     with pytest.raises(ValueError, match="Pool not running"):
         pool.map(jobs.double, [1])
+
+
+def sent_sizes(master: MasterInMemory) -> list[int]:
+    """The items of each chunk, in the order of sending."""
+    return [len(decode_work(task["payload"])[0]) for task in list(master.tasks.values())]
+
+
+def test_without_a_chunk_size_chunks_begin_as_single_items_and_grow_with_the_pace(
+    pool: tq.Pool, master: MasterInMemory
+) -> None:
+    count = 100_000
+    assert pool.map(jobs.double, range(count)) == [2 * number for number in range(count)]
+    sizes = sent_sizes(master)
+    assert sum(sizes) == count
+    assert sizes[0] == 1
+    assert max(sizes) > 10
+    before = len(sizes)
+    assert pool.starmap(jobs.add, [(number, 1) for number in range(50_000)])[-1] == 50_000
+    assert sum(sent_sizes(master)[before:]) == 50_000
+
+
+def test_a_given_chunk_size_of_1_stays_1(pool: tq.Pool, master: MasterInMemory) -> None:
+    pool.map(jobs.double, range(500), 1)
+    list(pool.imap(jobs.double, range(500)))
+    assert sent_sizes(master) == [1] * 1_000
+
+
+def test_without_a_chunk_size_a_few_chunks_are_sent_ahead_and_the_others_as_these_end(
+    pool: tq.Pool, master: MasterInMemory
+) -> None:
+    master.runs_at_once = False
+    result = pool.map_async(jobs.double, range(100))
+    ahead = 2 * CHUNKS_PER_SLOT
+    while not result.ready():
+        wait_until(lambda: any(task["state"] < 10 for task in list(master.tasks.values())) or result.ready())
+        assert sum(task["state"] < 10 for task in list(master.tasks.values())) <= ahead
+        master.run_all()
+    assert result.get(SECONDS) == [2 * number for number in range(100)]
+
+
+def test_a_map_that_follows_the_pace_is_sent_to_its_end_by_join(
+    pool: tq.Pool, master: MasterInMemory
+) -> None:
+    result = pool.map_async(jobs.double, range(3_000))
+    pool.close()
+    pool.join()
+    assert result.get(0) == [2 * number for number in range(3_000)]
+
+
+def test_errors_in_chunks_of_a_pace_are_those_of_their_items(pool: tq.Pool, master: MasterInMemory) -> None:
+    with pytest.raises(ValueError, match="no good"):
+        pool.map(jobs.fail, ["no good"] * 40)
+    with pytest.raises(tq.NotSerializable, match=r"item 30\b"):
+        pool.map(jobs.double, [*range(30), object(), *range(30)])
+
+    def broken() -> Iterator[int]:
+        yield from range(30)
+        raise KeyError("out of items")
+
+    class Items:
+        def __len__(self) -> int:
+            return 60
+
+        def __iter__(self) -> Iterator[int]:
+            return broken()
+
+    with pytest.raises(KeyError, match="out of items"):
+        pool.map(jobs.double, Items())
+
+
+def test_terminate_ends_a_map_that_waits_for_its_pace(pool: tq.Pool, master: MasterInMemory) -> None:
+    master.runs_at_once = False
+    result = pool.map_async(jobs.double, range(1_000))
+    wait_until(lambda: len(master.tasks) >= 2 * CHUNKS_PER_SLOT)
+    pool.terminate()
+    pool.join()
+    with pytest.raises(RuntimeError, match="the pool was terminated"):
+        result.get(SECONDS)
+
+
+def test_a_pace_follows_the_slots_of_the_cluster(
+    master: MasterInMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers that come while a map is sent get work: here none is connected when it begins."""
+    monkeypatch.setattr("tq.client.stdlib.pool_feeder.SLOTS_SECONDS", 0.0)
+    slots = [0]
+    master._get_workers_list = lambda _: [  # type: ignore[attr-defined]
+        {"slots": slots[0], "connected": True},
+        {"slots": 64, "connected": False},
+    ]
+    master.functions["tests.client.jobs:double"] = jobs.double
+    master.runs_at_once = False
+    with tq.Pool() as pool:
+        result = pool.map_async(jobs.double, range(1_000))
+        wait_until(lambda: len(master.tasks) == CHUNKS_PER_SLOT)
+        slots[0] = 10
+        master.run_all()
+        wait_until(
+            lambda: sum(task["state"] < 10 for task in list(master.tasks.values())) == 10 * CHUNKS_PER_SLOT
+        )
+        master.runs_at_once = True
+        master.run_all()
+        assert result.get(SECONDS) == [2 * number for number in range(1_000)]
