@@ -27,6 +27,8 @@ DEMO := $(VENV)/installed-demo
 DEV := $(VENV)/installed-dev
 BENCH := $(VENV)/installed-bench
 DOCS := $(VENV)/installed-docs
+# Only these are collected for the tests that run alone: one core waits for them.
+ALONE = $(shell grep -rl 'mark\.alone' tests --include='test_*.py' | sort)
 
 .PHONY: demo test quick pure lint types compiled suite thorough other-pythons faults fuzz proof bench docs clean
 
@@ -59,11 +61,10 @@ types: $(DEV)
 # The suite waits more than it computes: its tests run side by side, but for those that measure or fill the machine.
 suite: $(DEV)
 	TQ_TEST_INSTALLED=1 $(BIN)/pytest -q -n $(JOBS) --dist worksteal -m 'not alone and not thorough' --durations=25 --durations-min=4
-	TQ_TEST_INSTALLED=1 $(BIN)/pytest -q -m 'alone and not thorough' --durations=10 --durations-min=4
+	TQ_TEST_INSTALLED=1 $(BIN)/pytest -q -m 'alone and not thorough' --durations=10 --durations-min=4 $(ALONE)
 
 thorough: $(DEV)
-	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m 'thorough and not alone'
-	$(BIN)/pytest -q -m 'thorough and alone'
+	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m thorough
 
 other-pythons: $(DEV)
 	$(BIN)/python tests/other_pythons.py --cache $(VENV)/other-pythons --jobs $(JOBS)
