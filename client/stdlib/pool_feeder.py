@@ -24,7 +24,6 @@ from itertools import islice
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-from ...common.values.codec import encode_chunk
 from ..core.fork import in_child
 from .pool_pace import ChunkPace
 from .pool_results import DISCARDED, ChunkResult, IMapIterator
@@ -291,7 +290,7 @@ class Feeder:
         items = len(chunk)
 
         def payload(met: list[Blob]) -> bytes:
-            encoded = encode_chunk(chunk, met, star=feed.star, first=feed.items_sent)
+            encoded = feed.remote.chunk(chunk, met, star=feed.star, first=feed.items_sent)
             feed.chunk_encoded(items, len(encoded))
             return encoded
 

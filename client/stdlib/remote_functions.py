@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...common.contract.rows import from_wire
@@ -66,9 +66,10 @@ class RemoteFunctions:
         """The remote function. Raises TypeError for a value that is not callable, NotNamed for a function without a name,
         and Forbidden when workers are connected and none of them would run it. With no worker connected, tasks wait.
         """
-        if not isinstance(function, Hashable):
+        try:
+            known = self._known.get(function)
+        except TypeError:  # it has no hash
             return self._validated(function)
-        known = self._known.get(function)
         if known is None:
             known = self._validated(function)
             if known.number is None:  # a loop may make a lambda in each turn

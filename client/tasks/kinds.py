@@ -31,7 +31,8 @@ class TaskKinds:
     """The kinds that a session has submitted lately. Thread-safe."""
 
     def __init__(self, session: ClientSession) -> None:
-        self._lock = threading.Lock()  # guards what follows; a forked child has a registry of its own
+        # Guards what follows; a forked child has a registry of its own. Reentrant: the garbage collector may run code that submits.
+        self._lock = threading.RLock()
         self._known: dict[tuple[str, str, TaskOptions], TaskKind] = {}
 
     def of(self, name: str, choice: Choice) -> TaskKind:
