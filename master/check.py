@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from ..common.auth.certificate import CERTIFICATE_FILE, KEY_FILE, certificate_der
-from ..common.auth.key_files import take_authkey
+from ..common.auth.key_files import take_masters_authkey
 from ..common.auth.keys import check_authkey_strength
 from ..common.domain.naming import load_callable
 from ..common.errors import ConfigError, TqError
 from ..common.runtime.checkup import Checkup, is_writable, nearest_existing
 from ..common.runtime.config import MasterSettings
+from ..common.runtime.logs import SENTENCES
 from ..common.wire.address import is_loopback
 from ..common.wire.tls import server_context
 from .gateway.options import GatewayArguments, read_options
@@ -208,10 +209,12 @@ def _schema_version() -> int:
 
 def _check_keys(found: Checkup, settings: MasterSettings, authkey: str | None) -> None:
     try:
-        key = take_authkey(authkey, settings.authkey_file)
+        key, is_passed_over = take_masters_authkey(authkey, settings.authkey_file)
     except ConfigError as error:
         found.fail("key", str(error))
         return
+    if is_passed_over:
+        found.warn("key", f"TQ_AUTHKEY: {SENTENCES['authkey.passed_over']}")
     if settings.authkey_file is not None:
         found.private("key", settings.authkey_file)
     if key is not None:

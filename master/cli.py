@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ..common.auth.key_files import take_authkey
+from ..common.auth.key_files import take_masters_authkey
 from ..common.domain.model import Role
 from ..common.errors import ConfigError, TqError, see
 from ..common.runtime.command_line import OneScreen, only_checks, show
@@ -104,8 +104,10 @@ def main(
         if only_checks():
             show(check(settings, authkey, arguments, start))
         gateway_options = read_options(arguments)
-        key = take_authkey(authkey, settings.authkey_file)
+        key, is_passed_over = take_masters_authkey(authkey, settings.authkey_file)
         log = EventLog(settings.log_format, threshold=settings.log_level)
+        if is_passed_over:
+            log.event("authkey.passed_over", level="warning")
         resources = open_resources(settings, key, log.event, start)
         try:
             code = run_loop(_serve(resources, log, notifier, gateway_options, with_authkey=key is not None))

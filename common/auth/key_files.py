@@ -8,6 +8,7 @@ from typing import Final
 
 from ..errors import ConfigError
 from ..runtime.hiding import take_variable
+from .keys import is_token
 
 VARIABLE: Final = "TQ_AUTHKEY"
 
@@ -24,6 +25,14 @@ def take_authkey(option: str | None, file: Path | None) -> str | None:
     if file is not None:
         return read_key_file(file)
     return from_environment or None
+
+
+def take_masters_authkey(option: str | None, file: Path | None) -> tuple[str | None, bool]:
+    """The plain key of a master, as ``take_authkey``; and whether TQ_AUTHKEY was passed over, because it holds a join token. That
+    is for clients and workers: the shell in which they are started may start the master again, which has keys of its own."""
+    key = take_authkey(option, file)
+    is_passed_over = option is None and file is None and key is not None and is_token(key)
+    return (None, True) if is_passed_over else (key, False)
 
 
 def read_key_file(file: Path) -> str:

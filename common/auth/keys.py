@@ -204,11 +204,16 @@ def make_authkey_verifier(authkey: str, cluster_id: bytes, *, created: int = 0) 
     )
 
 
+def is_token(text: str) -> bool:
+    """Whether it is a join token, and no plain authkey."""
+    return text.strip().startswith(TOKEN_PREFIX + ".")
+
+
 def check_authkey_strength(authkey: str, host: str) -> None:
     """Raises ConfigError for a plain authkey that is too short for an address others can reach."""
-    if authkey.strip().startswith(TOKEN_PREFIX + "."):
+    if is_token(authkey):
         raise ConfigError(
-            "this is a join token, which a master gives out; start tq-master without it (TQ_AUTHKEY may be set), or with a plain --authkey"
+            "this is a join token, which a master gives out; start tq-master without it, or with a plain --authkey"
         )
     if not _is_text(authkey):
         raise ConfigError(_NOT_TEXT)

@@ -28,6 +28,7 @@ SENTENCES: Final[dict[str, str]] = {
     "master.started": "ready",
     "master.draining": "finishing what is under way; a second signal ends it at once",
     "master.stopped": "stopped",
+    "authkey.passed_over": "the join token in TQ_AUTHKEY is for clients and workers; this master has keys of its own",
     "clock.jumped": "the system clock was set; delays, retries, expiries and retention are not affected",
     "clock.behind": "the system clock is behind the newest time in the store; delays and expiries continue from that time",
     "master.stalled": "this process was stopped for a while; no lease or session is ended for that time",

@@ -9,7 +9,7 @@ import tq
 
 from .cluster_tasks import count
 from .conftest import AppFactory, MasterFactory, WorkerFactory
-from .programs import Master, eventually
+from .programs import Master, eventually, run_program
 
 
 def test_results_outlive_the_master(
@@ -113,3 +113,20 @@ def test_a_worker_takes_only_the_queues_it_was_started_for(
     assert worker["queues"] == ["gpu"]
     assert worker["slots"] == 2
     assert "cluster_tasks:add" in worker["tasks"]
+
+
+def test_a_master_is_started_again_in_the_shell_of_its_clients(master_factory: MasterFactory) -> None:
+    """There TQ_AUTHKEY has a client's key, which is none for the master."""
+    master = master_factory(authkey=None)
+    client = master.key("client")
+    master.environment["TQ_AUTHKEY"] = client
+    master.restart()
+    with tq.App(master.url, client) as app:
+        assert app.call(("get_master",), "info")["pid"] == master.pid
+    checked = run_program(
+        "tq-master", "check", "--data", master.data, home=master.data, environment=master.environment
+    )
+    assert (
+        "warning  key         TQ_AUTHKEY: the join token in TQ_AUTHKEY is for clients and workers"
+        in checked.stdout
+    )

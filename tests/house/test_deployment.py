@@ -74,6 +74,18 @@ def test_a_unit_starts_a_program_that_takes_its_options(file: Path) -> None:
     assert service["ProtectSystem"] == "strict"
 
 
+def test_the_sample_for_supervisord_starts_programs_that_take_its_options() -> None:
+    parser = configparser.ConfigParser(strict=True, interpolation=None, delimiters=("=",))
+    parser.read_string((CONFIGS / "supervisord" / "tq.conf").read_text("utf-8"))
+    assert parser.sections() == ["program:tq-master", "program:tq-worker"]
+    master, worker = (settings_of(shlex.split(parser[one]["command"]), {}) for one in parser.sections())
+    assert worker.authkey_file == master.data / "worker.key"
+    assert [(one.host, one.port) for one in worker.connect] == [("127.0.0.1", master.bind.port)]
+    assert {master.http.host, worker.http.host} == {"127.0.0.1"}
+    assert parser["program:tq-worker"]["stopasgroup"] == "false", "tasks may finish"
+    assert "2" in parser["program:tq-master"]["exitcodes"].split(","), "a wrong setting does not become right"
+
+
 def test_the_masters_unit_keeps_its_state_where_it_may_write() -> None:
     service = unit(CONFIGS / "systemd" / "tq-master.service")["Service"]
     settings = settings_of(shlex.split(service["ExecStart"]), {})
