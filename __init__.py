@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from .client.stdlib.exceptions import BrokenCluster as BrokenCluster
     from .client.stdlib.executor import Executor as Executor
     from .client.stdlib.pool import Pool as Pool
-    from .client.tasks.handle import Attempt as Attempt
+    from .client.tasks.answers import Attempt as Attempt
+    from .client.tasks.answers import Progress as Progress
     from .client.tasks.handle import Handle as Handle
-    from .client.tasks.handle import Progress as Progress
     from .client.tasks.handles import Handles as Handles
     from .client.tasks.handles import as_completed as as_completed
     from .client.tasks.handles import wait as wait
@@ -63,7 +63,7 @@ _ERRORS = (
 )
 _HOMES = {
     "App": "client.app",
-    "Attempt": "client.tasks.handle",
+    "Attempt": "client.tasks.answers",
     "BrokenCluster": "client.stdlib.exceptions",
     "Blob": "common.values.blob",
     "Context": "common.domain.context",
@@ -71,7 +71,7 @@ _HOMES = {
     "Handle": "client.tasks.handle",
     "Handles": "client.tasks.handles",
     "Pool": "client.stdlib.pool",
-    "Progress": "client.tasks.handle",
+    "Progress": "client.tasks.answers",
     "State": "common.domain.model",
     "Task": "client.tasks.task",
     "as_completed": "client.tasks.handles",

@@ -15,11 +15,12 @@ from ..common.domain.context import Context
 from ..common.domain.model import Role
 from ..common.errors import InvalidArgument
 from ..common.values.brief import brief
+from .core.blocking import warn_on_loop
 from .core.objects import RemoteObject
 from .core.session import ClientSession
 from .core.settings import Settings
 from .tasks.definition import Definition
-from .tasks.handle import Handle, handle_of
+from .tasks.handle import Handle, handle_of, handle_of_async
 from .tasks.options import Options, choose
 from .tasks.task import Submitter, Task
 
@@ -241,7 +242,22 @@ class App:
         Raises:
             UnknownTask: The master knows no such task.
         """
+        warn_on_loop("await app.aget(…)")
         return handle_of(self.session, task_id)
+
+    async def aget(self, task_id: str) -> Handle[Any]:
+        """Find a task by its id, for an event loop.
+
+        Args:
+            task_id: The id as text, as ``handle.id`` and ``tq ls`` show it.
+
+        Returns:
+            The handle of the task.
+
+        Raises:
+            UnknownTask: The master knows no such task.
+        """
+        return await handle_of_async(self.session, task_id)
 
     # the master's objects
 
@@ -286,6 +302,7 @@ class App:
             Forbidden: The key's role or queues do not allow it.
             UnknownObject: There is no such object or method.
         """
+        warn_on_loop("await app.acall(…)")
         return self.session.call(target, method, *args, timeout=timeout)
 
     async def acall(self, target: Sequence[Any], method: str, *args: Any) -> Any:

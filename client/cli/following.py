@@ -10,7 +10,7 @@ from typing import Any, Final
 from ...common.domain.model import State
 from ...common.runtime.terminal import say, write_exact
 from ..app import App
-from ..tasks.handle import TASKS
+from ..tasks.answers import TASKS
 from .output import print_json
 
 POLL_SECONDS: Final = 0.5  # as often as a worker reports output

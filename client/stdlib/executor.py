@@ -26,7 +26,7 @@ from ...common.errors import InvalidArgument, TaskError, TqError
 from ...common.values.blob import Blob
 from ..app import App
 from ..core.fork import guard
-from ..tasks.handle import TASKS
+from ..tasks.answers import TASKS
 from ..tasks.outcomes import UNKNOWN, TaskOutcome
 from .exceptions import as_broken_cluster, rebuilt
 from .remote_functions import RemoteFunction, RemoteFunctions

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ...common.errors import TqError, Unreachable
 from ..blobs.blobs import SessionBlobs
 from ..core.fork import in_child
-from ..tasks.handle import TASKS
+from ..tasks.answers import TASKS
 from ..tasks.outcomes import TaskOutcome
 from .exceptions import BrokenCluster, no_worker_runs
 from .submit_buffer import SubmitBuffer

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from ...common.contract.rows import all_from_wire, from_wire
-from ...common.contract.tasks import StateRow, TaskProgress
-from ...common.domain.model import Outcome as AttemptOutcome
 from ...common.domain.model import State
 from ...common.errors import TaskError
-from .outcomes import UNKNOWN, OutcomeBox, TaskOutcome, unknown_task
+from ..core.blocking import warn_on_loop
+from .answers import NO_TEXT, TASKS, Attempt, Progress, attempts_of, progress_of, state_of
+from .async_calls import AsyncCalls
+from .outcomes import UNKNOWN, OutcomeBox, TaskOutcome
 from .stalls import Stall
 from .submission import WatchPrediction
 
@@ -30,49 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TASKS = ("get_tasks",)
-NO_TEXT = 2**53  # an offset past the end of every log: the answer has no text
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Attempt:
-    """One attempt to run a task, as ``handle.attempts`` lists it.
-
-    Attributes:
-        attempt: Its number, from 1.
-        worker: Name of the worker, if it is known.
-        outcome: How it ended, as text such as ``"success"``; None while it runs.
-        started: Unix seconds.
-        ended: Unix seconds; None while it runs.
-        error: Type and message of its error; empty unless it failed.
-        log: The last 64 KiB of its output, kept for the latest attempts only.
-    """
-
-    attempt: int
-    worker: str | None
-    outcome: AttemptOutcome | None  # None: still running
-    started: float | None
-    ended: float | None
-    error: str = ""
-    log: str = ""  # its output: the last 64 KiB; kept for the latest attempts only
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
-    """Progress as a task reported it.
-
-    Attributes:
-        done: How much is done.
-        total: Of how much; None when the task reported no total.
-        note: A few words, at most 200 characters.
-    """
-
-    done: float
-    total: float | None
-    note: str
-
-
-class Handle(Generic[T]):
+class Handle(AsyncCalls, Generic[T]):
     """The future of one task; ``T`` is what its function returns.
 
     ``await handle`` gives the result in an event loop. A handle works in any thread and survives reconnects; ``app.get``
@@ -130,6 +88,8 @@ class Handle(Generic[T]):
             TimeoutError: The task has not ended in time. It goes on.
             UnknownTask: The master knows no such task, or its result has expired.
         """
+        if self._outcome is None:
+            warn_on_loop("await handle")
         return cast(T, (self._outcome or self._wait(timeout)).value(self._id, self._session))
 
     def exception(self, timeout: float | None = None) -> TaskError | None:
@@ -144,17 +104,29 @@ class Handle(Generic[T]):
         Raises:
             TimeoutError: The task has not ended in time. It goes on.
         """
+        if self._outcome is None:
+            warn_on_loop("await handle.aexception()")
         return self._wait(timeout).error(self._id)
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._await().__await__()
 
     async def _await(self) -> T:
+        return cast(T, (await self._wait_async(None)).value(self._id, self._session))
+
+    async def _wait_async(self, timeout: float | None) -> TaskOutcome:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        stall = Stall(self._session, lambda: self._id, timeout)
         while self._outcome is None:
             box = self._watch()
-            await Stall(self._session, lambda: self._id, None).wait_async(box, self._id, None)
+            if not await stall.wait_async(box, self._id, deadline):
+                raise self._late(timeout, stall)
             self._outcome = box.peek(self._id)
-        return cast(T, self._outcome.value(self._id, self._session))
+        return self._outcome
+
+    def _late(self, timeout: float | None, stall: Stall) -> TimeoutError:
+        because = f": {stall.reason}" if stall.reason else ""
+        return TimeoutError(f"task {self.id} has no result after {timeout:g} s; it goes on{because}")
 
     def _wait(self, timeout: float | None) -> TaskOutcome:
         if self._outcome is not None:
@@ -169,8 +141,7 @@ class Handle(Generic[T]):
                 self._watching = None  # the box may have failed: the next wait watches the task again
                 raise
             if not arrived:
-                because = f": {stall.reason}" if stall.reason else ""
-                raise TimeoutError(f"task {self.id} has no result after {timeout:g} s; it goes on{because}")
+                raise self._late(timeout, stall)
             self._outcome = box.peek(self._id)
         return self._outcome
 
@@ -201,7 +172,8 @@ class Handle(Generic[T]):
         """The current state of the task. One call to the master, unless the outcome has arrived."""
         if self._outcome is not None and self._outcome.state != UNKNOWN:
             return State.from_number(self._outcome.state)
-        return self._known_state(self._session.call(TASKS, "states", [self._id]))
+        warn_on_loop("await handle.astate()")
+        return state_of(self._id, self._session.call(TASKS, "states", [self._id]))
 
     def done(self) -> bool:
         """Ask whether the task has ended, successfully or not.
@@ -217,11 +189,8 @@ class Handle(Generic[T]):
 
         None when it reported nothing. One call to the master.
         """
-        log = self._session.call(TASKS, "log", self._id, None, NO_TEXT)
-        if log["progress"] is None:
-            return None
-        reported = from_wire(TaskProgress, log["progress"])
-        return Progress(done=reported.done, total=reported.total, note=reported.note)
+        warn_on_loop("await handle.aprogress()")
+        return progress_of(self._session.call(TASKS, "log", self._id, None, NO_TEXT))
 
     @property
     def attempts(self) -> list[Attempt]:
@@ -229,26 +198,8 @@ class Handle(Generic[T]):
 
         A task that a worker returned before it began adds no attempt. One call to the master.
         """
-        from ...common.values.failure import Failure
-
-        shown = self._session.call(TASKS, "show", self._id)
-        attempts = []
-        for row in shown["attempts"]:
-            outcome = None if row["outcome"] is None else AttemptOutcome.from_number(row["outcome"])
-            failure = Failure.decode(row["body"]) if row["outcome"] else None  # SUCCESS is 0
-            error = f"{failure.type}: {failure.message}" if failure and failure.type else ""
-            attempts.append(
-                Attempt(
-                    attempt=row["attempt"],
-                    worker=row["worker"],
-                    outcome=outcome,
-                    started=row["started"],
-                    ended=row["ended"],
-                    error=error,
-                    log=row["log"] or "",
-                )
-            )
-        return attempts
+        warn_on_loop("await handle.aattempts()")
+        return attempts_of(self._session.call(TASKS, "show", self._id))
 
     def why(self) -> str:
         """Say why the task waits, or how it ended, and what would change that. One call to the master.
@@ -258,6 +209,7 @@ class Handle(Generic[T]):
         """
         from .explanation import explanation
 
+        warn_on_loop("await handle.awhy()")
         return explanation(self._session.call(TASKS, "show", self._id))
 
     def cancel(self) -> State:
@@ -270,7 +222,8 @@ class Handle(Generic[T]):
         Raises:
             UnknownTask: The master knows no such task.
         """
-        return self._known_state(self._session.call(TASKS, "cancel", [self._id]))
+        warn_on_loop("await handle.acancel()")
+        return state_of(self._id, self._session.call(TASKS, "cancel", [self._id]))
 
     def retry(self) -> State:
         """Run a task again that ended without success.
@@ -281,16 +234,14 @@ class Handle(Generic[T]):
         Raises:
             UnknownTask: The master knows no such task.
         """
-        state = self._known_state(self._session.call(TASKS, "retry", [self._id]))
-        if not state.is_terminal:
+        warn_on_loop("await handle.aretry()")
+        return self._retried(self._session.call(TASKS, "retry", [self._id]))
+
+    def _retried(self, answer: list[Any]) -> State:
+        state = state_of(self._id, answer)
+        if not state.is_terminal:  # its outcome is still to come
             self._outcome = self._box = self._watching = None
         return state
-
-    def _known_state(self, answer: list[Any]) -> State:
-        states = [row.state for row in all_from_wire(StateRow, answer)]
-        if not states or states[0] == UNKNOWN:
-            raise unknown_task(self._id)
-        return State.from_number(states[0])
 
 
 def submit_one(
@@ -314,7 +265,16 @@ def handle_of(session: ClientSession, task_id: str) -> Handle[Any]:
     from ...common.domain.ids import parse_id
 
     id = parse_id(task_id)
-    [found] = all_from_wire(StateRow, session.call(TASKS, "states", [id]))
-    if found.state == UNKNOWN:
-        raise unknown_task(id)
+    state_of(id, session.call(TASKS, "states", [id]))
+    return Handle(session, id)
+
+
+async def handle_of_async(session: ClientSession, task_id: str) -> Handle[Any]:
+    """``handle_of`` for an event loop."""
+    import asyncio
+
+    from ...common.domain.ids import parse_id
+
+    id = parse_id(task_id)
+    state_of(id, await asyncio.wrap_future(session.start_call(TASKS, "states", [id])))
     return Handle(session, id)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
 from ...common.contract.rows import all_from_wire
 from ...common.contract.tasks import OutcomeRow, StateRow
 from ...common.domain.model import State, StateNumber
-from .handle import TASKS, Handle
+from .answers import TASKS
+from .handle import Handle
 from .id_runs import IdRuns
 from .outcomes import OutcomeBox, TaskOutcome
 from .readers import Completed, OutcomeReading, Results

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from ...common.domain.callables import NamedCallable
 from ...common.errors import InvalidArgument
+from ..core.blocking import warn_on_loop
 from .definition import Definition
 from .handle import Handle, submit_one
 from .kinds import TaskKind, TaskKinds
@@ -86,6 +87,7 @@ class Submitter(Generic[P, R]):
         if batch is not None:
             batch.add(self._kind, id, payload, blobs)
             return Handle(session, id)
+        warn_on_loop("await task.asubmit(…)")
         handle, stored = submit_one(session, self._kind, id, payload, blobs)
         stored.result()
         return cast(Handle[R], handle)

@@ -394,7 +394,7 @@ def test_everything_works_inside_an_event_loop(double: Any, master: MasterInMemo
             assert sorted([await one async for one in handles.as_completed(5)]) == [
                 2 * x for x in range(1_500)
             ]
-            assert await asyncio.gather(*[double.submit(x) for x in range(3)]) == [0, 2, 4]
+            assert await asyncio.gather(*[await double.asubmit(x) for x in range(3)]) == [0, 2, 4]
             assert await app.acall(("get_tasks",), "states", []) == []
             master.runs_at_once = False
             slow = await double.asubmit(1)

@@ -11,7 +11,7 @@ from ....common.errors import TaskError, TqError
 from ....common.runtime.checkup import Checkup
 from ....common.values.codec import decode, encode_call
 from ...app import App
-from ...tasks.handle import TASKS
+from ...tasks.answers import TASKS
 from . import judging
 
 CALLS: Final = 15  # for the round trip

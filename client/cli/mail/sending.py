@@ -28,7 +28,7 @@ from ....common.values.codec import encode_call
 from ....common.values.failure import Failure
 from ...app import App
 from ...blobs.blobs import Named, SessionBlobs
-from ...tasks.handle import TASKS
+from ...tasks.answers import TASKS
 from ...tasks.handles import CALL_TASKS_MAX
 from ...tasks.mapping import CALLS_UNDER_WAY
 from ...tasks.options import Choice

@@ -12,7 +12,7 @@ from ....common.contract.tasks import LastRun, OutcomeRow
 from ....common.errors import InvalidArgument, TaskConflict, TqError
 from ....common.values.codec import encode_call
 from ...app import App
-from ...tasks.handle import TASKS
+from ...tasks.answers import TASKS
 from ...tasks.handles import CALL_TASKS_MAX
 from ...tasks.options import Choice
 from ...tasks.outcomes import OutcomeBox
