@@ -31,6 +31,7 @@ from ...common.errors import Rejected, TqError, Unreachable
 from ...common.runtime.event_loop import loop_factory
 from .connector import Connector
 from .fork import in_child
+from .greenlets import check_threads
 from .listener import Listener
 from .pending_calls import TRANSIENT, PendingCalls
 from .transports import CallResult, Opener, Transport
@@ -61,6 +62,7 @@ class ClientLink:
     """One App's link to the master in this process. Made on first use; ``close`` ends its thread."""
 
     def __init__(self, opener: Opener, *, stream: str, connect_seconds: float) -> None:
+        check_threads()
         self._connector = Connector(opener, connect_seconds)
         self.stream, self._pending = stream, PendingCalls(stream)
         self._posted: deque[Callable[[], None]] = deque()

@@ -30,6 +30,7 @@ from ...common.errors import ConfigError, Unreachable
 from ...common.runtime.config import WorkerSettings
 from ...common.runtime.logs import as_text
 from ...common.wire.address import Address, parse_address
+from ..core.greenlets import check_processes
 
 START_SECONDS_MAX: Final = 30.0
 STOP_SECONDS: Final = 10.0  # from SIGTERM to SIGKILL
@@ -188,6 +189,7 @@ class EmbeddedCluster:
     ) -> None:
         if is_importing() or is_loading():
             raise RuntimeError(IMPORTED)
+        check_processes()
         self._temporary = None if data is not None else Path(tempfile.mkdtemp(prefix="tq-"))
         self.data = Path(data) if data is not None else self._temporary or Path()
         self._durability, self._timings = durability, timings
