@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import uuid
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -14,18 +15,31 @@ import pytest
 import tq
 from tq.client.items.queue import ItemQueue
 
+from .conftest import Cluster
 from .programs import Master, Proxy, clean_environment, eventually, text_process
 
 SECONDS = 20
 
 
 @pytest.fixture
-def items(app: tq.App) -> ItemQueue:
+def name() -> str:
+    """Of a queue of the test's own: the master is shared."""
+    return f"items-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def items(cluster: Cluster, name: str) -> ItemQueue:
+    return ItemQueue(cluster.app.session, name)
+
+
+@pytest.fixture
+def lasting(app: tq.App) -> ItemQueue:
+    """A queue of a master that the test may stop or kill."""
     return ItemQueue(app.session, "items")
 
 
-def test_it_behaves_as_a_queue(app: tq.App) -> None:
-    small = ItemQueue(app.session, "small", "fifo", 2)
+def test_it_behaves_as_a_queue(cluster: Cluster, name: str) -> None:
+    small = ItemQueue(cluster.app.session, name, "fifo", 2)
     assert small.empty()
     small.put({"a": (1, None)})
     small.put_nowait(b"b")
@@ -50,8 +64,8 @@ def test_it_behaves_as_a_queue(app: tq.App) -> None:
             call(timeout=-1)
 
 
-def test_a_priority_queue_orders_and_a_lifo_turns_round(app: tq.App) -> None:
-    heap = ItemQueue(app.session, "heap", "priority")
+def test_a_priority_queue_orders_and_a_lifo_turns_round(cluster: Cluster, name: str) -> None:
+    heap = ItemQueue(cluster.app.session, f"{name}-heap", "priority")
     for item in [(3, "c"), (1, "z"), (2, "b"), (1, "a")]:
         heap.put(item)
     assert [heap.get() for _ in range(4)] == [(1, "a"), (1, "z"), (2, "b"), (3, "c")]
@@ -60,7 +74,7 @@ def test_a_priority_queue_orders_and_a_lifo_turns_round(app: tq.App) -> None:
         heap.put((1, 5))
     with pytest.raises(TypeError, match="between a value without an order and a tuple"):
         heap.put({})
-    stack = ItemQueue(app.session, "stack", "lifo")
+    stack = ItemQueue(cluster.app.session, f"{name}-stack", "lifo")
     for number in range(3):
         stack.put(number)
     assert [stack.get() for _ in range(3)] == [2, 1, 0]
@@ -72,80 +86,84 @@ def test_an_item_that_cannot_travel_is_refused_with_its_path(items: ItemQueue) -
     assert items.empty()
 
 
-def test_a_get_that_waits_survives_the_masters_death(master: Master, items: ItemQueue, app: tq.App) -> None:
+def test_a_get_that_waits_survives_the_masters_death(master: Master, lasting: ItemQueue, app: tq.App) -> None:
     got: queue.Queue[object] = queue.Queue()
-    thread = threading.Thread(target=lambda: got.put(items.get()))
+    thread = threading.Thread(target=lambda: got.put(lasting.get()))
     thread.start()
     master.kill()
     master.start()
-    items.put("there it is")
+    lasting.put("there it is")
     assert got.get(timeout=SECONDS) == "there it is"
     thread.join(SECONDS)
-    eventually(lambda: items.qsize() == 0)
+    eventually(lambda: lasting.qsize() == 0)
 
 
-def test_items_outlive_the_master(master: Master, items: ItemQueue) -> None:
+def test_items_outlive_the_master(master: Master, lasting: ItemQueue) -> None:
     for number in range(50):
-        items.put(number)
+        lasting.put(number)
     master.kill()
     master.start()
-    assert [items.get() for _ in range(50)] == list(range(50))
+    assert [lasting.get() for _ in range(50)] == list(range(50))
 
 
-def test_a_timeout_holds_while_the_master_is_away(master: Master, items: ItemQueue) -> None:
-    items.put("later")
-    assert items.get() == "later"
+def test_a_timeout_holds_while_the_master_is_away(master: Master, lasting: ItemQueue) -> None:
+    lasting.put("later")
+    assert lasting.get() == "later"
     master.signal(signal.SIGSTOP)
     try:
         with pytest.raises(queue.Empty):
-            items.get(timeout=0.1)
+            lasting.get(timeout=0.1)
     finally:
         master.signal(signal.SIGCONT)
-    items.put("next")
-    assert items.get(timeout=SECONDS) == "next"
+    lasting.put("next")
+    assert lasting.get(timeout=SECONDS) == "next"
 
 
 def test_a_put_whose_time_is_over_without_an_answer_says_that_it_may_be_stored(
-    master: Master, items: ItemQueue
+    master: Master, lasting: ItemQueue
 ) -> None:
-    items.put("first")
+    lasting.put("first")
     master.signal(signal.SIGSTOP)
     try:
         with pytest.raises(queue.Full, match="did not answer in time; the item may still be stored"):
-            items.put("second", timeout=0.1)
+            lasting.put("second", timeout=0.1)
     finally:
         master.signal(signal.SIGCONT)
-    assert [items.get(timeout=SECONDS) for _ in range(2)] == ["first", "second"]
+    assert [lasting.get(timeout=SECONDS) for _ in range(2)] == ["first", "second"]
 
 
 TAKER = """
 import sys, tq
 from tq.client.items.queue import ItemQueue
-q = ItemQueue(tq.App().session, "items")
+q = ItemQueue(tq.App().session, sys.argv[1])
 with q.lease() as item:
     print(item, flush=True)
     sys.stdin.read()
 """
 LAST_WORDS = """
-import tq
+import sys, tq
 from tq.client.items.queue import ItemQueue
-print(ItemQueue(tq.App().session, "items").get())
+print(ItemQueue(tq.App().session, sys.argv[1]).get())
 """
 
 
-def python(program: str, master: Master, home: Path) -> AbstractContextManager[subprocess.Popen[str]]:
+def python(
+    program: str, master: Master, home: Path, name: str
+) -> AbstractContextManager[subprocess.Popen[str]]:
     environment = clean_environment(home, {"TQ_URL": master.url, "TQ_AUTHKEY": master.authkey})
     return text_process(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", program, name],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
 
 
-def test_an_item_whose_taker_is_killed_is_the_next_ones(master: Master, items: ItemQueue, home: Path) -> None:
+def test_an_item_whose_taker_is_killed_is_the_next_ones(
+    cluster: Cluster, items: ItemQueue, home: Path, name: str
+) -> None:
     items.put("precious")
-    with python(TAKER, master, home) as taker:
+    with python(TAKER, cluster.master, home, name) as taker:
         assert taker.stdout is not None
         assert taker.stdout.readline() == "precious\n"
         taker.kill()
@@ -163,16 +181,16 @@ def test_a_lease_gives_back_what_its_block_could_not_do(items: ItemQueue) -> Non
 
 
 def test_a_program_that_gets_and_ends_at_once_has_taken_its_item(
-    master: Master, items: ItemQueue, home: Path
+    cluster: Cluster, items: ItemQueue, home: Path, name: str
 ) -> None:
     items.put("one")
-    with python(LAST_WORDS, master, home) as taker:
+    with python(LAST_WORDS, cluster.master, home, name) as taker:
         assert taker.communicate(timeout=SECONDS)[0] == "one\n"
     with pytest.raises(queue.Empty):
         items.get(timeout=2.5)  # longer than the grace of these tests
 
 
-def test_many_takers_share_and_none_gets_what_another_has(app: tq.App, items: ItemQueue) -> None:
+def test_many_takers_share_and_none_gets_what_another_has(items: ItemQueue) -> None:
     taken: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def take() -> None:
@@ -191,9 +209,9 @@ def test_many_takers_share_and_none_gets_what_another_has(app: tq.App, items: It
     assert sorted(taken.get() for _ in range(taken.qsize())) == list(range(300))
 
 
-def test_every_put_under_way_has_a_putter_of_its_own(app: tq.App) -> None:
+def test_every_put_under_way_has_a_putter_of_its_own(cluster: Cluster, name: str) -> None:
     """Else one that was refused, and is asked again after a lost connection, would look like one that was stored."""
-    full = ItemQueue(app.session, "full", maxsize=1)
+    full = ItemQueue(cluster.app.session, name, maxsize=1)
     full.put("first")
     assert len(full._putters.idle) == 1
     waiting = [threading.Thread(target=full.put, args=(name,)) for name in ("second", "third")]
@@ -211,7 +229,7 @@ import os, sys
 import tq
 from tq.client.items.queue import ItemQueue
 
-items = ItemQueue(tq.App(sys.argv[1], sys.argv[2]).session, "items")
+items = ItemQueue(tq.App(sys.argv[1], sys.argv[2]).session, sys.argv[3])
 items.put("before")
 child = os.fork()
 items.put("in the child" if child == 0 else "in the parent")
@@ -221,18 +239,18 @@ assert os.waitpid(child, 0)[1] == 0
 """
 
 
-def test_a_forked_process_puts_as_itself(master: Master, items: ItemQueue, home: Path) -> None:
-    command = [sys.executable, "-c", FORK, master.url, master.authkey]
+def test_a_forked_process_puts_as_itself(cluster: Cluster, items: ItemQueue, home: Path, name: str) -> None:
+    command = [sys.executable, "-c", FORK, cluster.master.url, cluster.master.authkey, name]
     subprocess.run(command, check=True, timeout=60, env=clean_environment(home))
     assert sorted(items.get(timeout=SECONDS) for _ in range(3)) == ["before", "in the child", "in the parent"]
 
 
 def test_outcomes_are_delivered_once_over_lost_connections(
-    master: Master, proxy: Proxy, app: tq.App, items: ItemQueue
+    master: Master, proxy: Proxy, app: tq.App, lasting: ItemQueue
 ) -> None:
     count = 200
     for number in range(count + 1):
-        items.put(number)
+        lasting.put(number)
     with tq.App(f"tq://{proxy.address}", master.authkey) as far:
         worker = ItemQueue(far.session, "items")
 
@@ -244,11 +262,11 @@ def test_outcomes_are_delivered_once_over_lost_connections(
         thread = threading.Thread(target=work)
         thread.start()
         for left in range(count, 0, -20):
-            eventually(lambda left=left: items.qsize() <= left)  # type: ignore[misc]
+            eventually(lambda left=left: lasting.qsize() <= left)  # type: ignore[misc]
             proxy.cut()
         thread.join(SECONDS)
         assert proxy.accepted > 5
-    eventually(lambda: items.qsize() == 1)
-    assert items._size().unfinished == 1
-    items.task_done()
-    items.join()
+    eventually(lambda: lasting.qsize() == 1)
+    assert lasting._size().unfinished == 1
+    lasting.task_done()
+    lasting.join()
