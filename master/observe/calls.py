@@ -49,7 +49,7 @@ class Master(EngineObject):
     @exposed(Role.VIEWER)
     def snapshot(self, call: Call) -> dict[str, Any]:
         """The data of `tq top`: queues, workers, the longest running tasks, the latest failures, and the master itself."""
-        return snapshot(self.engine, call.session.allows_queue)
+        return snapshot(self.engine, call.session.verifier)
 
 
 class Workers(EngineObject):
@@ -57,7 +57,7 @@ class Workers(EngineObject):
 
     @exposed(Role.VIEWER)
     def list(self, call: Call) -> list[dict[str, Any]]:
-        return worker_rows(self.engine)
+        return worker_rows(self.engine, call.session.verifier)
 
     @exposed(Role.VIEWER)
     def serving(self, call: Call, queue: str, task: str) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any, Final
 
+from ...common.auth.keys import Verifier
 from ...common.contract.rows import to_wire
 from ...common.contract.workers import HeldTask
 from ...common.domain.model import StateNumber
@@ -21,7 +22,7 @@ from ..items.items import Items
 from ..items.queue import ItemQueueState
 from ..tasks.attempt_output import AttemptOutput
 from ..tasks.leases import Leases
-from ..tasks.routes import Queue, Routes
+from ..tasks.routes import Capability, Queue, Routes
 from ..tasks.shown import attempts_of, begun, running_by_route, shown_counts
 from ..workers.membership import Membership, Worker
 from ..workers.worker_info import WorkerInfo
@@ -119,10 +120,12 @@ def oldest_ready_seconds(engine: Engine, queue: Queue, routes_max: int = ROUTES_
     return max(0, engine.now.steady - min(created)) / 1000 if created else None
 
 
-def worker_rows(engine: Engine) -> list[dict[str, Any]]:
+def worker_rows(engine: Engine, key: Verifier) -> list[dict[str, Any]]:
     """The announced workers, as many as fit in one answer: connected ones first, then those with short announcements. The
-    fields in LONG are left out of rows for which there is no room."""
-    workers = [one for one in engine.part(Membership).listed() if one.info is not None]
+    fields in LONG are left out of rows for which there is no room. A key that is bound to queues sees the workers that serve one
+    of them, and nothing of others."""
+    serves = _serving(engine, key)
+    workers = [one for one in engine.part(Membership).listed() if one.info is not None and serves(one)]
     engine.work.glanced(len(workers) * GLANCES + len(engine.part(Leases).running))
     leased = Counter(held.worker for held in engine.part(Leases).running.values())
     rows = {
@@ -141,6 +144,26 @@ def worker_rows(engine: Engine) -> list[dict[str, Any]]:
             asked_for = rows[one]["queues"]
             rows[one] |= {"tasks": [], "allow": [], "labels": {}, "queues": asked_for and [LEFT_OUT]}
     return [row for one, row in rows.items() if one in shown]
+
+
+def _serving(engine: Engine, key: Verifier) -> Callable[[Worker], bool]:
+    """Whether a worker takes tasks of a queue that there is and that the key may use. Equal workers are compared once."""
+    if not key.queues:
+        return lambda worker: True
+    names = [name for name in engine.part(Routes).queues if key.allows_queue(name)]
+    engine.work.glanced(len(engine.part(Routes).queues))
+    found: dict[Capability, bool] = {}
+
+    def serves(worker: Worker) -> bool:
+        capability = worker.capability
+        if capability is None:
+            return False
+        if capability not in found:
+            engine.work.glanced(len(names))
+            found[capability] = any(map(capability.takes_from, names))
+        return found[capability]
+
+    return serves
 
 
 def _worker_row(engine: Engine, worker: Worker, info: WorkerInfo, leased: int) -> dict[str, Any]:
@@ -166,8 +189,9 @@ def _worker_row(engine: Engine, worker: Worker, info: WorkerInfo, leased: int) -
     }
 
 
-def snapshot(engine: Engine, allows: Callable[[str], bool]) -> dict[str, Any]:
-    """The state of the whole master; cheap enough to be called every second."""
+def snapshot(engine: Engine, key: Verifier) -> dict[str, Any]:
+    """The state of the whole master, as far as the key may see it; cheap enough to be called every second."""
+    allows = key.allows_queue
     queues = queue_rows(engine, allows)
     return {
         **engine.facts,
@@ -176,7 +200,8 @@ def snapshot(engine: Engine, allows: Callable[[str], bool]) -> dict[str, Any]:
         "rate": sum(queue["rate"] for queue in queues),
         "queues": queues,
         "workers": [
-            {name: value for name, value in row.items() if name not in LONG} for row in worker_rows(engine)
+            {name: value for name, value in row.items() if name not in LONG}
+            for row in worker_rows(engine, key)
         ],
         "running": _longest(engine, allows),
         "failing": _failing(engine, allows),

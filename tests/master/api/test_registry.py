@@ -305,6 +305,7 @@ GOOD: dict[str, list[Any]] = {
     "get_tasks.last_runs": [[TASK]],
     "get_tasks.progress": [[TASK]],
     "get_tasks.show": [TASK],
+    "get_tasks.why": [TASK],
     "get_tasks.log": [TASK, 1, 0],
     "get_tasks.list": [{"states": [0], "queue": "q", "name": "m:f", "since": 1.0}, 10, TASK],
     "get_tasks.cancel": [[TASK]],

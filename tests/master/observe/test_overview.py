@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tq.common.domain.ids import new_ids
 from tq.common.domain.model import OutcomeNumber, Role, StateNumber
 from tq.common.values.failure import Failure
 
@@ -68,6 +69,19 @@ def test_a_key_sees_its_own_queues_only(bench: Bench) -> None:
     taken = theirs.call("get_master", "snapshot")
     assert (taken["queues"], taken["running"], taken["failing"]) == ([], [], [])
     assert theirs.call("get_workers", "running", worker.session.node.hex()) == []
+
+
+def test_a_key_sees_the_workers_of_its_own_queues_only(bench: Bench) -> None:
+    """What others serve, where they run and what they are called is theirs."""
+    for queue in ("img", "mail"):
+        bench.client().call(f"get_task_queue/{queue}", "submit", "m:f", {}, [[new_ids(), b""]])
+        peer = bench.client(role=Role.WORKER)
+        info = {"host": queue, "pid": 1, "slots": 1, "labels": {}, "tasks": ["m:f"], "version": "test"}
+        peer.call("get_dispatcher", "announce", {**info, "queues": [queue]}, [])
+    theirs, all_of_them = bench.client(queues=("im*",), role=Role.VIEWER), bench.client(role=Role.VIEWER)
+    for peer, hosts in ((theirs, ["img"]), (all_of_them, ["img", "mail"])):
+        assert [row["host"] for row in peer.call("get_workers", "list")] == hosts
+        assert [row["host"] for row in peer.call("get_master", "snapshot")["workers"]] == hosts
 
 
 def test_what_a_worker_holds_is_listed_what_runs_first(bench: Bench) -> None:
