@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 import http
+import sys
+import types
 from typing import Any
 
 import msgpack
@@ -46,6 +48,16 @@ def test_who_passes_values_on_keeps_members_of_enums_by_name_loaded_or_not() -> 
     assert [*map(type, kept)] == [UnmadeEnum, UnmadeEnum, dict]
     assert decode(encode(kept)) == known
     assert {kept[0]: 1}[decode(encode(Level.LOW), unmade=True)] == 1
+
+
+def test_an_enum_of_a_script_with_any_name_is_read_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = types.ModuleType("__main__")
+    script.__file__ = "folder/my script-2.py"
+    script.Own = enum.Enum("Own", {"A": 1}, module="__main__", qualname="Own")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "__main__", script)
+    data = encode([script.Own.A])
+    assert decode(data) == [script.Own.A]
+    assert decode(data, unmade=True) == [UnmadeEnum("my script-2:Own", "A")]
 
 
 def test_members_of_enums_that_are_kept_by_name_have_no_order() -> None:
