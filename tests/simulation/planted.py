@@ -115,6 +115,18 @@ BUGS = (
         "",
     ),
     Bug(
+        "take back a job that has begun",
+        "tq.worker.agent.effects",
+        "self.jobs[-1].ordinal > begun",
+        "self.jobs[-1].ordinal >= begun",
+    ),
+    Bug(
+        "forget a job that was left",
+        "tq.worker.agent.returns",
+        "            self._put_back([job])\n",
+        "            pass\n",
+    ),
+    Bug(
         "number workers by a failed transaction",
         "tq.master.workers.membership",
         "        self.by_number.clear()\n        for worker in list(self.by_node.values()):",

@@ -12,8 +12,10 @@ from tq.common.domain.model import OutcomeNumber, Role
 from tq.common.errors import TqError
 from tq.common.runtime.history import digest
 from tq.worker.agent.agent import Agent
-from tq.worker.agent.jobs import Death, Job, JobReport
-from tq.worker.agent.watchdog import TICK_SECONDS
+from tq.worker.agent.jobs import Death, Job
+from tq.worker.agent.reports import JobReport, LeftReport, Report, SliceReport
+from tq.worker.agent.watchdog import LOOK_SECONDS, TICK_SECONDS
+from tq.worker.child.start_page import BEGUN, LEFT, TAKEN, StartPage
 
 from .caller import Connection, Reconnecting
 from .load import TASKS, Load
@@ -27,40 +29,50 @@ KILL_GRACE_SECONDS = 0.5
 
 
 class Child(Process):
-    """A process that runs what it has tickets for, in order."""
+    """A process that runs the jobs of its blocks, in order. Its page is the shipped one; between the two looks at it that
+    begin a job, the supervisor may take back."""
 
     def __init__(self, worker: Worker, number: int) -> None:
         super().__init__(worker.world, f"{worker.process.name}/{number}")
         self.number, self.ready, self.is_retired = number, False, False
         self._worker, self._oracle, self._load = worker, worker.oracle, worker.load
-        self._jobs: dict[int, Job] = {}
-        self.tickets: deque[int] = deque()
+        self._jobs: deque[tuple[int, Job]] = (
+            deque()
+        )  # the supervisor gives a job that it takes back another ordinal
+        self._words = [0] * 24
+        self._page = StartPage(self._words)
+        self._sent = 0  # the ordinal of the last job
+        self._is_between = False  # the two steps that begin a job
         self._current: tuple[Job, Handle] | None = None
-        self._reports: list[JobReport] = []
+        self._reports: list[Report] = []
         self._flushing = False
-        self._channel_at = 0
+        self._channel_at = self._socket_at = 0
         self.later(worker.world.between(20 * MS, 200 * MS), self._hello)
 
     # what the supervisor does with it
 
     def send(self, jobs: list[Job]) -> None:
-        self._jobs.update((job.ordinal, job) for job in jobs)
-        self.tickets.extend(job.ordinal for job in jobs)
-        self.later(self.world.between(20, 300), self._next)
+        self._sent = jobs[-1].ordinal
+        self._socket_at = max(self._socket_at, self.world.now + self.world.between(20, 300))  # in order
+        block = [(job.ordinal, job) for job in jobs]
+        self.later(self._socket_at - self.world.now, partial(self._receive, block))
 
-    def take_back(self) -> list[int]:
-        taken = list(self.tickets)
-        self.tickets.clear()
-        return taken
+    def begun(self) -> int:
+        return self._page.begun
+
+    def take_back(self) -> int:
+        return self._page.take_back(self._sent)
 
     def notify(self, ordinal: int, kind: str) -> None:
+        if kind == "flush":
+            self.later(self.world.between(20, 300), self._flush)
+            return
         outcome = OutcomeNumber.TIMEOUT if kind == "timeout" else OutcomeNumber.CANCELLED
         self.later(self.world.between(20, 300), lambda: self._noticed(ordinal, outcome))
 
     def retire(self) -> None:
-        """No more tickets: it ends by itself."""
+        """No more jobs: it ends by itself."""
         assert self._current is None
-        assert not self.tickets
         self.is_retired = True
         self.later(self.world.between(10, 300), lambda: self.die(0))
 
@@ -78,10 +90,34 @@ class Child(Process):
         self.ready = True
         self._tell(lambda: self._worker.child_ready(self))
 
+    def _receive(self, jobs: list[tuple[int, Job]]) -> None:
+        self._jobs.extend(jobs)
+        self._next()
+
     def _next(self) -> None:
-        if self._current is not None or not self.tickets:
+        if self._current is not None or self._is_between:
             return
-        job = self._jobs.pop(self.tickets.popleft())
+        while self._jobs and self._words[TAKEN] >= self._jobs[0][0]:
+            self._jobs.popleft()
+        if not self._jobs:
+            return
+        ordinal, job = self._jobs.popleft()
+        self._words[BEGUN] = ordinal
+        if self.world.chance(0.2):
+            self._is_between = True
+            self.later(self.world.between(1, 100 * MS), partial(self._begin, ordinal, job))
+        else:
+            self._begin(ordinal, job)
+
+    def _begin(self, ordinal: int, job: Job) -> None:
+        self._is_between = False
+        if self._words[TAKEN] >= ordinal:
+            self.log("left", job.id)
+            self._words[LEFT] = ordinal
+            self._reports.append(LeftReport(ordinal))
+            self._flush()
+            self._next()
+            return
         plan = self._load.specs[job.id].attempt(job.attempt)
         self._oracle.started(self._worker, job.id, job.attempt, job.number, self.name)
         handle = self.later(plan.duration, lambda: self._over(plan.outcome, plan.dies, plan.after))
@@ -104,11 +140,26 @@ class Child(Process):
             who=self.name,
         )
         started = self.world.now / SECOND
-        self._reports.append(JobReport(job.ordinal, int(outcome), body, started, 0.001, after))
+        self._note(job.ordinal, int(outcome), body, started, after)
         if not self._flushing:
             self._flushing = True
             self.later(self.world.between(10, 5 * MS), self._flush)
         self._next()
+
+    def _note(
+        self, ordinal: int, outcome: int, body: bytes | None, started: float, after: float | None
+    ) -> None:
+        """Results of consecutive ordinals travel together."""
+        last = self._reports[-1] if self._reports else None
+        if outcome or body is None:
+            self._reports.append(JobReport(ordinal, outcome, body, started, 0.001, after))
+        elif isinstance(last, SliceReport) and last.ordinal + len(last.bodies) == ordinal:
+            last.bodies.append(body)
+            self._reports[-1] = last._replace(
+                started=[*last.started, started], seconds=[*last.seconds, 0.001]
+            )
+        else:
+            self._reports.append(SliceReport(ordinal, [body], [started], [0.001]))
 
     def _noticed(self, ordinal: int, outcome: OutcomeNumber) -> None:
         if self._current is None or self._current[0].ordinal != ordinal:
@@ -121,7 +172,8 @@ class Child(Process):
     def _flush(self) -> None:
         self._flushing = False
         reports, self._reports = self._reports, []
-        self._tell(lambda: self._worker.child_reported(self, reports))
+        if reports:
+            self._tell(lambda: self._worker.child_reported(self, reports))
 
     def _tell(self, action: Callable[[], None]) -> None:
         """To the supervisor, in order."""
@@ -141,7 +193,7 @@ class Worker(Reconnecting):
         self.tasks = sorted(TASKS if world.chance(0.6) else TASKS[:2])
         self.children: dict[int, Child] = {}
         self._next_child = 1
-        self._ticking = False
+        self._ticking = self._looking = False
         self._sent_reports: deque[list[list[Any]]] = deque(maxlen=20)
         self.ended = False
         self.agent = Agent(
@@ -240,14 +292,16 @@ class Worker(Reconnecting):
 
     # the agent's effects
 
-    def send(self, child: int, jobs: list[Job]) -> None:
+    def send(self, child: int, jobs: list[Job], *, is_swift: bool) -> None:
         self.children[child].send(jobs)
         self._tick_soon()
+        if len(jobs) > 1:
+            self._look_soon()
 
-    def unread(self, child: int) -> int:
-        return len(self.children[child].tickets)
+    def begun(self, child: int) -> int:
+        return self.children[child].begun()
 
-    def take_back(self, child: int) -> list[int]:
+    def take_back(self, child: int) -> int:
         return self.children[child].take_back()
 
     def notify(self, child: int, ordinal: int, kind: str) -> None:
@@ -306,14 +360,13 @@ class Worker(Reconnecting):
     def child_ready(self, child: Child) -> None:
         self.agent.child_ready(child.number, self._now())
 
-    def child_reported(self, child: Child, reports: list[JobReport]) -> None:
+    def child_reported(self, child: Child, reports: list[Report]) -> None:
         self.agent.child_reported(child.number, reports, self._now())
         self._after()
 
     def child_died(self, child: Child, death: Death) -> None:
-        unread = child.take_back()
         if child.ready and child.number in self.agent.children:
-            self.agent.child_died(child.number, death, unread, self._now())
+            self.agent.child_died(child.number, death, child.begun(), self._now())
         self.children.pop(child.number, None)
         if not child.is_retired:
             self.process.later(10 * MS, self._start_child)
@@ -325,6 +378,16 @@ class Worker(Reconnecting):
         if not self._ticking:
             self._ticking = True
             self.process.later(int(TICK_SECONDS * SECOND), self._tick)
+
+    def _look_soon(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self.process.later(int(LOOK_SECONDS * SECOND), self._look)
+
+    def _look(self) -> None:
+        self._looking = False
+        if self.agent.look(self._now()):
+            self._look_soon()
 
     def _tick(self) -> None:
         self._ticking = False

@@ -1,7 +1,7 @@
 """A worker without sockets, processes or a clock: the shipped agent, and effects that are only recorded.
 
-Children here are two lists: jobs they were sent and tickets they have not read. They begin, end and die
-when a test says so; time passes when a test says so.
+Children here are a list of jobs that they were sent and have not begun, and the page that says what they have. They begin,
+end and die when a test says so; time passes when a test says so.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import Any
 from tq.common.domain.model import OutcomeNumber
 from tq.common.values.failure import Failure
 from tq.worker.agent.agent import Agent
-from tq.worker.agent.jobs import Death, Job, JobReport
+from tq.worker.agent.jobs import Death, Job
+from tq.worker.agent.reports import JobReport, LeftReport, Report, SliceReport
 from tq.worker.agent.watchdog import TICK_SECONDS
+from tq.worker.child.start_page import BEGUN, LEFT, TAKEN, StartPage
 
 KILL_GRACE_SECONDS = 5.0
 LEASE = b"lease"
@@ -25,27 +27,62 @@ Row = list[Any]
 
 
 class SimulatedChild:
-    """What a child process knows: its jobs, the tickets in its pipe, what it runs, what it has yet to tell."""
+    """What a child process knows: its jobs, its page, what it runs, what it has yet to report."""
 
     def __init__(self) -> None:
         self.jobs: dict[int, Job] = {}
-        self.tickets: deque[int] = deque()
+        self.unstarted: deque[int] = deque()  # ordinals
+        self.words = [0] * 24
+        self.page = StartPage(self.words)
+        self.last_sent = 0
+        self.between: tuple[int, Job] | None = None  # the two steps that begin this job
         self.running: Job | None = None
-        self.unsaid: list[JobReport] = []
+        self.unsaid: list[Report] = []
 
     def begin(self) -> Job:
-        """Read a ticket."""
+        """Come to the next job."""
         assert self.running is None
-        self.running = self.jobs.pop(self.tickets.popleft())
+        ordinal = self.unstarted.popleft()
+        assert self.page.begin(ordinal)
+        self.running = self.jobs.pop(ordinal)
         return self.running
+
+    def come_to(self) -> Job:
+        """The first of the two steps that begin a job: the supervisor counts it as begun."""
+        ordinal = self.unstarted.popleft()
+        self.words[BEGUN], self.between = ordinal, (ordinal, self.jobs.pop(ordinal))
+        return self.between[1]
+
+    def go_on(self) -> bool:
+        """The second step. Whether the job has begun; else it was taken back meanwhile, and is left."""
+        assert self.between is not None
+        (ordinal, job), self.between = self.between, None
+        if self.words[TAKEN] < ordinal:
+            self.running = job
+            return True
+        self.words[LEFT] = ordinal
+        self.unsaid.append(LeftReport(ordinal))
+        return False
 
     def end(
         self, outcome: int = OutcomeNumber.SUCCESS, seconds: float = SHORT, body: bytes | None = b"result"
     ) -> None:
         """What runs is over; it is not reported yet."""
         assert self.running is not None
-        self.unsaid.append(JobReport(self.running.ordinal, int(outcome), body, 1.7e9, seconds, None))
+        self._note(self.running.ordinal, int(outcome), body, seconds)
         self.running = None
+
+    def _note(self, ordinal: int, outcome: int, body: bytes | None, seconds: float) -> None:
+        """Results of consecutive ordinals travel together."""
+        last = self.unsaid[-1] if self.unsaid else None
+        if outcome or body is None:
+            self.unsaid.append(JobReport(ordinal, outcome, body, 1.7e9, seconds, None))
+        elif isinstance(last, SliceReport) and last.ordinal + len(last.bodies) == ordinal:
+            self.unsaid[-1] = SliceReport(
+                last.ordinal, [*last.bodies, body], [*last.started, 1.7e9], [*last.seconds, seconds]
+            )
+        else:
+            self.unsaid.append(SliceReport(ordinal, [body], [1.7e9], [seconds]))
 
 
 class Workshop:
@@ -61,6 +98,7 @@ class Workshop:
         self.notices: list[tuple[int, int, str]] = []
         self.signals: list[tuple[int, bool]] = []
         self.dumped: list[int] = []
+        self.swift: list[bool] = []  # whether reports may wait for the jobs of each block that was sent
         self.retired: list[int] = []
         self.begun_rows: list[list[Row]] = []  # what runs, each time it was reported besides the heartbeats
         self._ids = itertools.count(1)
@@ -79,23 +117,27 @@ class Workshop:
 
     # effects.ChildEffects and MasterEffects
 
-    def send(self, child: int, jobs: list[Job]) -> None:
+    def send(self, child: int, jobs: list[Job], *, is_swift: bool) -> None:
         sim = self.sims[child]
+        assert [job.ordinal for job in jobs] == list(range(jobs[0].ordinal, jobs[-1].ordinal + 1))
+        assert len({(job.lease, job.name) for job in jobs}) == 1
+        assert jobs[0].ordinal > sim.words[TAKEN]
+        sim.last_sent = jobs[-1].ordinal
+        self.swift.append(is_swift)
         for job in jobs:
-            assert job.ordinal not in sim.jobs
             sim.jobs[job.ordinal] = job
-            sim.tickets.append(job.ordinal)
+            sim.unstarted.append(job.ordinal)
 
-    def unread(self, child: int) -> int:
-        return len(self.sims[child].tickets)
+    def begun(self, child: int) -> int:
+        return self.sims[child].page.begun
 
-    def take_back(self, child: int) -> list[int]:
+    def take_back(self, child: int) -> int:
         sim = self.sims[child]
-        taken = list(sim.tickets)
-        sim.tickets.clear()
-        for ordinal in taken:
+        begun = sim.page.take_back(sim.last_sent)
+        for ordinal in sim.unstarted:
             del sim.jobs[ordinal]
-        return taken
+        sim.unstarted.clear()
+        return begun
 
     def notify(self, child: int, ordinal: int, kind: str) -> None:
         self.notices.append((child, ordinal, kind))
@@ -107,7 +149,7 @@ class Workshop:
         self.dumped.append(child)
 
     def retire(self, child: int) -> None:
-        assert not self.sims[child].tickets
+        assert not self.sims[child].unstarted
         assert self.sims[child].running is None
         self.retired.append(child)
 
@@ -159,7 +201,7 @@ class Workshop:
 
     def die(self, child: int, code: int = -9) -> None:
         sim = self.sims.pop(child)
-        self.agent.child_died(child, Death(code), list(sim.tickets), self.now)
+        self.agent.child_died(child, Death(code), sim.page.begun, self.now)
 
     def running(self) -> list[bytes]:
         return [sim.running.id for sim in self.sims.values() if sim.running is not None]
@@ -211,7 +253,7 @@ class Workshop:
         """Run some, so that it is known how long they take."""
         for _ in range(count):
             self.grant(1, name=name)
-            [number] = [number for number, sim in self.sims.items() if sim.tickets]
+            [number] = [number for number, sim in self.sims.items() if sim.unstarted]
             self.run(number, seconds=seconds)
             self.acknowledge()
 

@@ -5,13 +5,13 @@
     granted ─► Backlog ─► a child of Children ─► reported ─► Outbox ─► finish ─► acknowledged
                   ▲            │   ▲ Watchdog: limits            ▲
                   └────────────┘   child died: CRASH ────────────┘
-                  taken back (tickets)
+                  taken back, left
 
 Events are method calls that carry the time; what has to be done is called on ``ChildEffects`` and ``MasterEffects``. No
 socket, file, clock or process is touched here: a simulator drives the same code.
 
 Invariants: 1. a job is in exactly one place: waiting, announced, one child, or the outbox; 2. a job is taken back from a
-child only when the child has not read its ticket; 3. what is in the outbox stays there until the master has acknowledged
+child only when the child has not begun it and never will; 3. what is in the outbox stays there until the master has acknowledged
 it; 4. after ``drain`` nothing new is started.
 """
 
@@ -21,14 +21,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ...common.contract.workers import ReportRow
 from ...common.domain.ids import show_id
 from .backlog import Backlog
 from .children import Children
 from .effects import ChildEffects, ChildState, MasterEffects
-from .jobs import Death, Job, JobReport, granted_jobs
+from .ended_jobs import EndedJobs
+from .jobs import Death, Job, granted_jobs
 from .outbox import FinishCall, Outbox
 from .post_mortem import post_mortem
+from .reports import LeftReport, Report, SliceReport
+from .returns import CANCELLED, LOST, Returns
 from .start_reports import StartReports
 from .task_durations import TaskDurations
 from .watchdog import Watchdog
@@ -53,13 +55,25 @@ class Agent:
         self.children = Children(runners, self.durations, max_tasks_per_child)
         self.backlog = Backlog(master, self.durations)
         self.outbox = Outbox()
+        self.ended = EndedJobs(self.durations, self.outbox)
         self.starts = StartReports(self.children, runners, master)
+        self._returns = Returns(runners, master, self.children, self.backlog)
         self._watchdog = Watchdog(
-            runners, self.durations, self._requeue, report, kill_grace_seconds, max_memory_per_child
+            runners,
+            self.durations,
+            self._returns.take_back,
+            report,
+            kill_grace_seconds,
+            max_memory_per_child,
         )
-        self.connected = self.draining = False
-        self.on_ended: Callable[[Job, int, bytes | None, float], None] | None = None
-        self.on_unsuccessful: Callable[[Job, int, bytes | None], None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self._returns.is_connected
+
+    @property
+    def draining(self) -> bool:
+        return self._returns.is_draining
 
     # the connection
 
@@ -86,7 +100,7 @@ class Agent:
 
     def connect(self, dropped: Iterable[bytes], now: float) -> None:
         """Announced: the leases of ``dropped`` are lost, all others are still held. An id is in it once for each lease."""
-        self.connected = True
+        self._returns.is_connected = True
         self.backlog.connected()
         self.outbox.connected()
         self._drop(Counter(dropped), now)
@@ -94,7 +108,7 @@ class Agent:
 
     def disconnect(self) -> None:
         """The connection broke: what runs goes on, reports wait."""
-        self.connected = False
+        self._returns.is_connected = False
 
     def granted(self, lease: bytes, groups: list[list[Any]], now: float) -> None:
         """A lease call was answered."""
@@ -131,26 +145,26 @@ class Agent:
         self.children[number] = ChildState(number, ready=True)
         self.work(now)
 
-    def child_reported(self, number: int, reports: Iterable[JobReport], now: float) -> None:
-        """Jobs of a child have ended."""
+    def child_reported(self, number: int, reports: Iterable[Report], now: float) -> None:
+        """Jobs of a child have ended, or were left."""
         child = self.children[number]
         for report in reports:
             if child.is_distrusted:
                 return None
-            # A child runs its jobs in the order in which it was sent them: any other ordinal is not its own word.
-            if not child.jobs or child.jobs[0].ordinal != report.ordinal:
+            if isinstance(report, LeftReport):
+                self._returns.left(child, report.ordinal)
+            elif not (jobs := child.take_ended(report.ordinal, report.jobs_count)):
+                # A child runs its jobs in the order in which it was sent them: any other ordinal is not its own word.
                 self.distrust(number, f"it reported job {report.ordinal}, which it does not run")
                 return self._runners.signal(number, kill=True)
-            job = child.jobs.popleft()
-            self.durations.record(job.name, report.seconds)
-            self._report_ended(job, *report[1:])
-            if job.ordinal == child.current:
-                child.ending, child.escalation = "", 0
+            elif isinstance(report, SliceReport):
+                self.ended.slice(jobs, report)
+            else:
+                self.ended.one(jobs[0], report)
         child.ended = now
         if not self.draining:
             self.children.retire_if_due(child)
-        self.work(now)
-        return None
+        return self.work(now)
 
     def distrust(self, number: int, why: str) -> None:
         """A child sent what it cannot have meant: nothing it sends is used any more. The caller kills it."""
@@ -158,15 +172,15 @@ class Agent:
         if number in self.children:
             self.children[number].is_distrusted = self.children[number].is_retiring = True
 
-    def child_died(self, number: int, death: Death, unread: list[int], now: float) -> None:
-        """A child is gone. ``unread``: ordinals of the jobs whose tickets it did not read."""
+    def child_died(self, number: int, death: Death, begun: int, now: float) -> None:
+        """A child is gone. ``begun``: the ordinal up to which it had begun its jobs."""
         child = self.children.pop(number)
-        self._requeue(child, unread)
+        self._returns.take_back(child, begun)
         started = list(child.jobs)
         for job in started:
             running = job is started[-1]
             outcome, failure = post_mortem(job, death, child.why_ended, running=running)
-            self._report_ended(job, outcome, failure.encode(), now, max(0.0, now - child.since), None)
+            self.ended.put(job, outcome, failure.encode(), now, max(0.0, now - child.since), None)
         self.work(now)
 
     # orders, time, the end
@@ -174,24 +188,29 @@ class Agent:
     def cancel(self, id: bytes, attempt: int, now: float) -> None:
         """The master wants this attempt ended."""
         keys = {(id, attempt)}
-        for child in self.children.with_jobs_of(keys):
-            self._requeue(child)
+        for child in self._returns.take_unwanted(keys, CANCELLED):
             self._watchdog.cancel_if_running(child, keys, now)
-        self._release(self.backlog.take((id, attempt)))  # what is released unstarted, the master cancels
+        self._returns.release(
+            self.backlog.take((id, attempt))
+        )  # what is released unstarted, the master cancels
         self.work(now)
 
     def drain(self, now: float) -> None:
         """Finish what runs, release the rest."""
-        self.draining = True
+        self._returns.is_draining = True
         for child in self.children.values():
-            self._requeue(child)
-        self._release(self.backlog.take_all())
+            self._returns.take_back(child)
+        self._returns.release(self.backlog.take_all())
         self.work(now)
 
     def give_up(self, now: float) -> tuple[list[FinishCall], list[list[Any]]]:
         """The second signal, after a drain: reports to send at once, leases of begun jobs to release."""
         begun = self.starts.begun(now)
         return self.outbox.take_rest(), [[*job.held, begun.get(job.ordinal, 0.0)] for job in self.jobs]
+
+    def look(self, now: float) -> bool:
+        """Between two ticks: see ``Watchdog.look``. Whether there will be more to look at."""
+        return self._watchdog.look_at_all(self.children.values(), now)
 
     def tick(self, now: float) -> None:
         """Check what runs: time limits, jobs behind a long one, jobs that did not end when asked."""
@@ -200,7 +219,9 @@ class Agent:
                 self._watchdog.check(child, now)
         if self.connected:
             self.starts.send_due(now)
-        self._release(self.backlog.take_surplus(self._slots, self.children.jobs_count, self.connected, now))
+        self._returns.release(
+            self.backlog.take_surplus(self._slots, self.children.jobs_count, self.connected, now)
+        )
         self.work(now)
 
     def measured(self, sizes_bytes: Mapping[int, int], now: float) -> None:
@@ -237,38 +258,7 @@ class Agent:
             if job.suspect:
                 backlog.announce()
             else:
-                children.send(child, backlog.next_batch(children.batch_size(child, job.name)), now)
-
-    def _report_ended(
-        self,
-        job: Job,
-        outcome: int,
-        body: bytes | None,
-        started: float,
-        seconds: float,
-        after: float | None,
-        blobs: list[bytes] | None = None,
-    ) -> None:
-        if self.on_ended is not None:
-            self.on_ended(job, outcome, body, seconds)
-        if outcome and self.on_unsuccessful is not None:
-            self.on_unsuccessful(job, outcome, body)
-        row = ReportRow(job.id, job.attempt, job.lease, int(outcome), body, started, seconds, after)
-        self.outbox.put(job.key, row, blobs)
-
-    def _requeue(self, child: ChildState, unread: Iterable[int] | None = None) -> None:
-        """Take back the jobs that a child has not begun. ``unread``: their ordinals, if the child is dead."""
-        ordinals = self._runners.take_back(child.number) if unread is None else unread
-        jobs = child.remove_unstarted(set(ordinals))
-        if self.draining:
-            self._release(jobs)
-        else:
-            self.backlog.put_back(jobs)
-
-    def _release(self, jobs: list[Job]) -> None:
-        """Give leases back. Without a connection nothing is to do: the next announcement does not name them."""
-        if jobs and self.connected:
-            self._master.release([job.held for job in jobs])
+                children.send(child, backlog.next_block(children.batch_size(child, job.name)), now)
 
     def _drop(self, dropped: Counter[bytes], now: float) -> None:
         """The master has given these tasks to other workers, or has their results already."""
@@ -279,7 +269,6 @@ class Agent:
                 lost.add((id, attempt))
                 self._report("task.dropped", level="warning", task=show_id(id))
         self.outbox.drop(lost)
-        for child in self.children.with_jobs_of(lost):
-            self._requeue(child)
+        for child in self._returns.take_unwanted(lost, LOST):
             self._watchdog.cancel_if_running(child, lost, now)
         self.backlog.drop(lost)

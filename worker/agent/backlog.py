@@ -2,7 +2,7 @@
 
 ::
 
-    lease reply ─► waiting ─► next_batch ─► a child
+    lease reply ─► waiting ─► next_block ─► a child
                     ▲   └─ a suspect ─► announced ─► acknowledged ─► a child
                     └────── put_back: taken back from a child, or its announcement was lost
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Container
+from itertools import islice
 from typing import Final
 
 from .effects import MasterEffects
@@ -61,16 +62,25 @@ class Backlog:
         self.announced[job.id] = job
         self._master.starting([job.id])
 
-    def next_batch(self, most: int) -> list[Job]:
-        """The first job, and those of the same name that come right behind it, at most ``most`` in all."""
-        batch = [self.waiting.popleft()]
-        name = batch[0].name
-        while len(batch) < most and self.waiting:
-            job = self.waiting[0]
-            if job.name != name or job.suspect:
+    def next_block(self, most: int) -> list[Job]:
+        """The first job, and those of the same lease and task that come right behind it, at most ``most`` in all."""
+        waiting = self.waiting
+        first = waiting.popleft()
+        lease, name, queue, timeout = first.lease, first.name, first.queue, first.timeout
+        block = [first]
+        for job in islice(waiting, most - 1):  # jobs of one group of a lease share these objects
+            if (
+                job.name is not name
+                or job.lease is not lease
+                or job.queue is not queue
+                or job.timeout is not timeout
+                or job.suspect
+            ):
                 break
-            batch.append(self.waiting.popleft())
-        return batch
+            block.append(job)
+        for _ in range(len(block) - 1):
+            waiting.popleft()
+        return block
 
     def take(self, key: tuple[bytes, int]) -> list[Job]:
         """Remove the jobs of this attempt."""

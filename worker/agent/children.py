@@ -69,7 +69,7 @@ class Children(dict[int, ChildState]):
             child.set_current(jobs[0], now)
         child.jobs_given += len(jobs)
         child.jobs.extend(jobs)
-        self._effects.send(child.number, jobs)
+        self._effects.send(child.number, jobs, is_swift=self._durations.is_swift(jobs[0].name))
 
     def is_used_up(self, child: ChildState) -> bool:
         """Whether it gets no more jobs."""
@@ -92,10 +92,8 @@ class Children(dict[int, ChildState]):
         child = self.get(number)
         if child is None or not child.jobs:
             return None
-        named = next((job for job in child.jobs if job.ordinal == ordinal), None)
-        return named or (child.jobs[0] if child.running(self._effects) is not None else None)
+        return child.job(ordinal) or (child.jobs[0] if child.running(self._effects) is not None else None)
 
-    def last_begun(self, number: int, unread: Iterable[int]) -> Job | None:
-        """What a dead child ran. ``unread``: the ordinals of the jobs that it had not begun."""
-        jobs, left = self[number].jobs, set(unread)
-        return next((job for job in reversed(jobs) if job.ordinal not in left), None)
+    def last_begun(self, number: int, begun: int) -> Job | None:
+        """What a dead child ran. ``begun``: the ordinal up to which it had begun its jobs."""
+        return next((job for job in reversed(self[number].jobs) if job.ordinal <= begun), None)

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
+from collections.abc import Container
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from itertools import islice
+from operator import attrgetter
+from typing import Any, Final, Protocol
 
 from ...common.contract.workers import ReportRow
 from .jobs import Job
+
+ORDINAL: Final = attrgetter("ordinal")  # by which the jobs of a child are in order
 
 
 class ChildEffects(Protocol):
     """What the agent has done with children, which it names by number."""
 
-    def send(self, child: int, jobs: list[Job]) -> None: ...
-    def unread(self, child: int) -> int:
-        """How many of the jobs sent to a child it has not begun."""
+    def send(self, child: int, jobs: list[Job], *, is_swift: bool) -> None:
+        """Hand over a block: jobs of one lease and one task, with consecutive ordinals. ``is_swift``: each of them is expected
+        to be over so soon that the reports of those before it may wait for it."""
 
-    def take_back(self, child: int) -> list[int]:
-        """Ordinals of jobs that the child has not begun, and now never will."""
+    def begun(self, child: int) -> int:
+        """The ordinal up to which a child has begun its jobs."""
+
+    def take_back(self, child: int) -> int:
+        """Take back the jobs that it has not begun: now it never will. Returns the ordinal up to which it has begun them; at
+        the last of these it may just be, and leave it: ``Agent.child_reported`` gets a LeftReport then."""
 
     def notify(self, child: int, ordinal: int, kind: str) -> None:
         """Raise ``timeout`` or ``cancel`` inside the job, if it still runs; ``flush``: report the jobs that are over."""
@@ -67,10 +77,22 @@ class ChildState:
     memory_bytes: int = 0
     memory_before_bytes: int = 0  # what was measured before its current job began
 
+    def begun(self, effects: ChildEffects) -> list[Job]:
+        """What it has begun and not reported, in the order of running."""
+        return list(islice(self.jobs, self._begun_count(effects)))
+
     def running(self, effects: ChildEffects) -> Job | None:
-        """The job that it runs: the last one whose ticket it has read."""
-        begun = len(self.jobs) - effects.unread(self.number)
-        return self.jobs[begun - 1] if 0 < begun <= len(self.jobs) else None
+        """The job that it runs: the last one that it has begun."""
+        count = self._begun_count(effects)
+        return self.jobs[count - 1] if count else None
+
+    def _begun_count(self, effects: ChildEffects) -> int:
+        return bisect_right(self.jobs, effects.begun(self.number), key=ORDINAL)
+
+    def job(self, ordinal: int) -> Job | None:
+        """The job of this ordinal, if it is sent and not reported."""
+        at = bisect_left(self.jobs, ordinal, key=ORDINAL)
+        return self.jobs[at] if at < len(self.jobs) and self.jobs[at].ordinal == ordinal else None
 
     def set_current(self, job: Job, now: float) -> None:
         """Note that it was seen running this job for the first time."""
@@ -89,12 +111,36 @@ class ChildState:
         inherited = self.memory_before_bytes if self.memory_before_bytes > limit_bytes else 0
         return self.memory_bytes > limit_bytes + inherited
 
-    def remove_unstarted(self, ordinals: set[int]) -> list[Job]:
-        """Remove and return the jobs of these ordinals, which it has not begun."""
-        jobs = [job for job in self.jobs if job.ordinal in ordinals]
+    def remove_unstarted(self, begun: int) -> list[Job]:
+        """Remove and return the jobs behind this ordinal, which it has not begun."""
+        jobs: list[Job] = []
+        while self.jobs and self.jobs[-1].ordinal > begun:
+            jobs.append(self.jobs.pop())
         self.jobs_given -= len(jobs)
-        self.jobs = deque(job for job in self.jobs if job.ordinal not in ordinals)
-        return jobs
+        return jobs[::-1]
+
+    def mark_unwanted(self, keys: Container[tuple[bytes, int]], why: str) -> None:
+        """Of what it has begun as far as is known: if it leaves one of these, that is not put back."""
+        for job in self.jobs:
+            if job.key in keys:
+                job.unwanted = why
+
+    def remove_left(self, ordinal: int) -> Job | None:
+        """Remove and return the job of this ordinal, which it has come to and not begun; None: it was taken back."""
+        if not self.jobs or self.jobs[0].ordinal != ordinal:
+            return None
+        self.jobs_given -= 1
+        return self.take_ended(ordinal, 1)[0]
+
+    def take_ended(self, first: int, count: int) -> list[Job]:
+        """Remove and return so many jobs, from this ordinal on. Empty: it does not have all of them in front."""
+        jobs = self.jobs
+        if len(jobs) < count or jobs[0].ordinal != first or jobs[count - 1].ordinal != first + count - 1:
+            return []
+        ended = [jobs.popleft() for _ in range(count)]
+        if first <= self.current < first + count:
+            self.ending, self.escalation = "", 0
+        return ended
 
     @property
     def why_ended(self) -> str:

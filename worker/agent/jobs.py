@@ -1,19 +1,14 @@
-"""One attempt as a worker holds it, and what came of it. Pure records."""
+"""One attempt as a worker holds it, and how a child that had it died. Pure records."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import starmap
-from types import NoneType
 from typing import Any, Final, NamedTuple
 
 from ...common.contract.workers import GrantRow, HeldRow
-from ...common.domain.model import OutcomeNumber
-from ...common.errors import ProtocolError
 from ...common.values.failure import show_bytes
 
-OUTCOMES: Final = frozenset(OutcomeNumber)
 USUAL_FIELDS: Final = len(GrantRow._fields) - len(GrantRow._field_defaults)
 
 
@@ -31,7 +26,9 @@ class Job:
     suspect: bool = False
     number: int = 1  # of this attempt, as it is shown; ``attempt`` counts leases and is the fencing token
     ordinal: int = 0
-    cancelled: bool = False
+    unwanted: str = (
+        ""  # "cancelled", or "lost" to another worker, while a child had begun it as far as is known
+    )
 
     @property
     def key(self) -> tuple[bytes, int]:
@@ -42,20 +39,6 @@ class Job:
     def held(self) -> list[Any]:
         """The form in which ``announce`` and ``release`` name it."""
         return list(HeldRow(self.id, self.attempt, self.lease))
-
-    def to_child(self) -> list[Any]:
-        """The form in which a child receives it."""
-        return [
-            self.ordinal,
-            self.id,
-            self.attempt,
-            self.name,
-            self.queue,
-            self.lease,
-            self.timeout,
-            self.payload,
-            self.number,
-        ]
 
 
 def granted_jobs(lease: bytes, groups: list[list[Any]]) -> list[Job]:
@@ -73,53 +56,6 @@ def granted_jobs(lease: bytes, groups: list[list[Any]]) -> list[Job]:
             what = queue, name, timeout, grant.payload, grant.suspect, number
             jobs.append(Job(grant.id, grant.attempt, lease, *what))
     return jobs
-
-
-class JobReport(NamedTuple):
-    """How one job ended, as its child reports it."""
-
-    ordinal: int
-    outcome: int
-    body: bytes | None
-    started: float  # Unix seconds
-    seconds: float
-    after: float | None
-    blobs: list[bytes] | None = None  # hashes of the content that the result refers to; uploaded already
-
-
-REPORT_FIELDS: Final = 6  # optional fields follow: the last progress, the content that the result refers to
-
-
-def read_reports(rows: Any) -> list[JobReport]:
-    """Reports of a child, each ``[ordinal, outcome, body, started, seconds, after, (progress, (blobs))]``. Raises
-    ProtocolError for anything else: the sender may be a process that the task forked, or the child's memory is damaged.
-
-    Checked by columns and not by rows, because there is one report for every task.
-    """
-    if type(rows) is not list or not set(map(type, rows)) <= {list}:
-        raise ProtocolError("its reports have an unknown form")
-    if not rows:
-        return []
-    sizes = set(map(len, rows))
-    if sizes == {REPORT_FIELDS}:
-        reports = list(starmap(JobReport, rows))
-    elif sizes <= {REPORT_FIELDS, REPORT_FIELDS + 1, REPORT_FIELDS + 2}:
-        reports = [JobReport(*row[:REPORT_FIELDS], *row[REPORT_FIELDS + 1 :]) for row in rows]
-    else:
-        raise ProtocolError("its reports have an unknown form")
-    ordinals, outcomes, bodies, started, seconds, afters, blobs = zip(*reports, strict=True)
-    if not (
-        set(map(type, ordinals)) == {int} == set(map(type, outcomes))
-        and OUTCOMES.issuperset(outcomes)
-        and set(map(type, bodies)) <= {bytes, NoneType}
-        and set(map(type, started)) == {float} == set(map(type, seconds))
-        and set(map(type, afters)) <= {float, NoneType}
-        and set(map(type, blobs)) <= {list, NoneType}
-        and min(seconds) >= 0
-        and math.isfinite(sum(seconds) + sum(started))
-    ):
-        raise ProtocolError("its reports have fields of unknown kinds")
-    return reports
 
 
 class Death(NamedTuple):

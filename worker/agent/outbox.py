@@ -65,6 +65,10 @@ class Outbox:
         if blobs:
             self._blobs[key] = blobs
 
+    def put_all(self, rows: list[ReportRow]) -> None:
+        """Results that refer to no content."""
+        self._rows.update(((row.id, row.attempt), row) for row in rows)
+
     @property
     def blobs_under_way(self) -> list[list[Any]] | None:
         """``[[index, [hash, …]], …]`` for the rows of the call under way, if any refers to content."""
@@ -78,6 +82,9 @@ class Outbox:
         rows: list[ReportRow] = []
         if self._under_way:
             return rows
+        if len(self._rows) <= self._rows_max and self._bytes() <= min(FINISH_BYTES_MAX, self.body_bytes_max):
+            self._under_way = list(self._rows)
+            return list(self._rows.values())
         size = 0
         for key, row in self._rows.items():
             if row.body is not None:
@@ -89,6 +96,10 @@ class Outbox:
             rows.append(row)
             self._under_way.append(key)
         return rows
+
+    def _bytes(self) -> int:
+        """Of all bodies."""
+        return sum([len(row.body) for row in self._rows.values() if row.body is not None])
 
     def take_rest(self) -> list[FinishCall]:
         """All rows that are not under way, for calls that are made without waiting for answers, as the worker ends."""
@@ -146,6 +157,7 @@ class Outbox:
         """Forget the rows that are under way."""
         for key in self._under_way:
             self._rows.pop(key, None)
+        for key in self._under_way if self._blobs else ():
             self._blobs.pop(key, None)
         if self._replaced or self._refusals:
             self._replaced.difference_update(self._under_way)

@@ -44,7 +44,7 @@ class StartReports:
             job.ordinal: seconds.get(job.ordinal, 0.0)
             for child in self._children.values()
             if child.jobs
-            for job in list(child.jobs)[: max(0, len(child.jobs) - self._runners.unread(child.number))]
+            for job in child.begun(self._runners)
         }
 
     def send_due(self, now: float) -> None:
@@ -62,5 +62,5 @@ class StartReports:
         return {
             child.current: max(0.0, now - child.since)
             for child in self._children.values()
-            if child.jobs and any(job.ordinal == child.current for job in child.jobs)
+            if child.job(child.current) is not None
         }

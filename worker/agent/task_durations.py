@@ -6,10 +6,12 @@ so that none waits behind another while a slot is free on another worker.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 READ_AHEAD_SECONDS: Final = 0.1  # of work that is held per slot
 BATCH_SECONDS: Final = 0.005  # of work that a child is sent at once
+SWIFT_SECONDS: Final = 0.002  # what a task usually takes at most, if reports of others may wait for its end
 LONG_SECONDS: Final = 0.05  # no task waits in a child behind one that takes so long
 BATCH_TASKS_MAX: Final = 256
 AHEAD_TASKS_MAX: Final = 1_000  # per slot
@@ -32,6 +34,17 @@ class TaskDurations:
         self._by_name[name] = _mix(before, seconds)
         self._overall = _mix(self._overall, seconds)
 
+    def record_all(self, name: str, seconds: Sequence[float]) -> None:
+        """The same for many tasks of one name, in their order."""
+        count = len(seconds)
+        before, mean = self._by_name.get(name), sum(seconds) / count
+        if before is None:
+            self.record(name, mean)
+            return
+        left = (1 - WEIGHT) ** count
+        self._by_name[name] = mean + left * (before - mean)
+        self._overall = mean + left * ((mean if self._overall is None else self._overall) - mean)
+
     def record_running(self, name: str, seconds: float) -> None:
         """A task still runs: it takes at least so long."""
         if seconds > 4 * self._by_name.get(name, 0.0):
@@ -44,6 +57,11 @@ class TaskDurations:
         if seconds is None:
             return 1
         return max(1, min(BATCH_TASKS_MAX, int(BATCH_SECONDS / max(seconds, SECONDS_MIN))))
+
+    def is_swift(self, name: str) -> bool:
+        """Whether the reports of tasks that are over may wait for the end of one of this name."""
+        seconds = self._by_name.get(name)
+        return seconds is not None and seconds < SWIFT_SECONDS
 
     def queued_max(self, name: str) -> int:
         """How many tasks of this name may wait in a child behind the one that it runs."""

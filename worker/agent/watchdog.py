@@ -11,14 +11,19 @@ do not wait for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from typing import Final
 
 from ...common.domain.ids import show_id
 from .effects import ChildEffects, ChildState
+from .jobs import Job
 from .task_durations import LONG_SECONDS, TaskDurations
 
 TICK_SECONDS: Final = 0.05
+LOOK_SECONDS: Final = 0.005  # between two looks while jobs are queued in a child
+HELD_SECONDS: Final = (
+    0.004  # of a job that was seen running so long, the one before has not to wait any longer
+)
 DUMP_SECONDS: Final = 1.0  # at the latest so long after a job was asked to end, its stacks are written
 ACTIONS: Final = {"timeout": "task.timeout", "cancel": "task.cancelled", "memory": "task.memory"}
 
@@ -40,26 +45,41 @@ class Watchdog:
 
     def check(self, child: ChildState, now: float) -> None:
         """At every tick, for each child that has jobs."""
-        job = child.running(self._effects)
+        job = self.look(child, now)
         if job is None:
-            return
-        if job.ordinal != child.current:
-            child.set_current(job, now)
-            child.ending, child.escalation = "", 0
             return
         elapsed = now - child.since
         if elapsed >= LONG_SECONDS:
             self._durations.record_running(job.name, elapsed)
             if len(child.jobs) > 1:
                 self._requeue(child)
-            # What is left is over, but its report waits in the child for the next flush, which this job delays.
-            if len(child.jobs) > 1 and child.flush_requested_for != job.ordinal:
-                child.flush_requested_for = job.ordinal
-                self._effects.notify(child.number, job.ordinal, "flush")
         if child.ending:
             self._escalate(child, now)
         elif job.timeout is not None and elapsed >= job.timeout:
             self.end_job(child, "timeout", now)
+
+    def look_at_all(self, children: Iterable[ChildState], now: float) -> bool:
+        """Between two ticks, at those in which jobs are queued. Whether there are such."""
+        queued = [child for child in children if len(child.jobs) > 1]
+        for child in queued:
+            self.look(child, now)
+        return bool(queued)
+
+    def look(self, child: ChildState, now: float) -> Job | None:
+        """What it runs since the last look. Reports of jobs that are over are not kept back by one that turns out to be slow:
+        the child sends them at once."""
+        job = child.running(self._effects)
+        if job is None:
+            return None
+        if job.ordinal != child.current:
+            child.set_current(job, now)
+            child.ending, child.escalation = "", 0
+            return None
+        is_held_back = child.jobs[0] is not job and now - child.since >= HELD_SECONDS
+        if is_held_back and child.flush_requested_for != job.ordinal:
+            child.flush_requested_for = job.ordinal
+            self._effects.notify(child.number, job.ordinal, "flush")
+        return job
 
     def end_job(self, child: ChildState, why: str, now: float) -> None:
         """Ask what the child runs to end. ``why``: a key of ACTIONS."""

@@ -7,7 +7,8 @@
                           sys.exit) it ends with the status that a script would have ended with
 
 Without this the fork would report the task a second time, and read from the same pipes as a second process of the slot. A
-fork by C code runs no hook of Python, so the process id is compared as well. A fork that ends by itself (``os._exit``, as all
+fork by C code runs no hook of Python, so there is a mark in memory that the kernel wipes in a fork; where there is no such
+memory, the process id is compared. A fork that ends by itself (``os._exit``, as all
 of multiprocessing does) never gets here. What it prints belongs to the task; calls of an App in it are refused, because their
 answers would go to the task's process.
 """
@@ -15,6 +16,7 @@ answers would go to the task's process.
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import stat
 import sys
@@ -26,6 +28,7 @@ from ...common.values.exception_text import ask
 from ...common.values.failure import Failure
 
 FAILED: Final = 1  # the exit status of a script that raises
+WIPE_ON_FORK: Final = 18  # MADV_WIPEONFORK of Linux: a fork reads zeros there
 # Kept here, because a task may replace functions of the modules ``os`` and ``time``.
 _getpid, _exit, _close, _fstat = os.getpid, os._exit, os.close, os.fstat
 
@@ -36,7 +39,7 @@ class ForkGuard:
     def __init__(self, descriptors: Iterable[int] = ()) -> None:
         self.pid = _getpid()
         self.at_fork: list[Callable[[], object]] = []  # called in a fork, before its descriptors are closed
-        self._getpid = _getpid
+        self._is_ours = _make_mark(self.pid)
         self._descriptors = [(one, _identity(one)) for one in descriptors]
         for one, _ in self._descriptors:
             os.set_inheritable(one, False)
@@ -46,7 +49,7 @@ class ForkGuard:
     @property
     def is_original(self) -> bool:
         """False in a fork."""
-        return self._getpid() == self.pid
+        return bool(self._is_ours(0))
 
     def check(self) -> None:
         """Raises InvalidArgument in a fork, which has no connection to the master."""
@@ -58,7 +61,7 @@ class ForkGuard:
 
     def exit_if_forked(self, error: BaseException | None = None) -> None:
         """Called when a task's function has returned, or has raised ``error``. Does not return in a fork."""
-        if self._getpid() != self.pid:
+        if not self._is_ours(0):
             leave(error)
 
     def _forked(self) -> None:
@@ -69,6 +72,18 @@ class ForkGuard:
                 _identity(descriptor) == identity
             ):  # else the task has closed it, and its number belongs to another file
                 _close(descriptor)
+
+
+def _make_mark(pid: int) -> Callable[[int], int]:
+    """A look that costs no system call: called with 0, it gives 0 in a fork. It is made after every task."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # a kernel older than 4.14
+            page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            page.madvise(WIPE_ON_FORK)
+            page[0] = 1
+            return memoryview(page).__getitem__
+    getpid = _getpid
+    return lambda _: getpid() == pid
 
 
 def leave(error: BaseException | None) -> NoReturn:

@@ -2,16 +2,16 @@
 
 ::
 
-    tickets pipe ──8 bytes──► may I start ordinal n?     (the process that reads the ticket owns the start)
-    work socket ──batches───► the jobs   ◄──reports──    (flushed when there is nothing to start, or every 2 ms)
+    work socket ──blocks────► the jobs   ◄──reports──    (flushed when there is nothing to run, every 2 ms, and before a slow job)
+    shared page ◄─words─────► which job was begun, which were taken back (see start_page.py)
     notices pipe ─SIGUSR1───► "timeout", "cancel" or "flush" for the ordinal that runs
     relay socket ◄─calls───►  the App inside a task, through the supervisor
-    output pipe  ──text────►  what is printed, with marks (see output_marks.py); a shared page has the progress
+    output pipe  ──text────►  what is printed, with marks (see output_marks.py); the shared page has the progress
     stacks pipe  ──text────►  what faulthandler writes, on SIGUSR2 and when the process breaks
 
-The supervisor may read unread tickets itself: those jobs are then taken back from this process, and the next ticket has a
-higher ordinal than they have. Time limits, cancellation and post-mortems are up to the supervisor; all that this process does
-about them is to let a signal raise an exception inside the running task.
+Before a job begins, the page is asked whether it still may: the supervisor takes jobs back by writing there, wherever they
+are. Time limits, cancellation and post-mortems are up to the supervisor; all that this process does about them is to let a
+signal raise an exception inside the running task.
 
 What a task does to its process (clocks and functions of ``os`` replaced, by itself or by a library for tests) does not reach
 this loop: the functions that it needs are bound to the class. A process that a task forks ends where it leaves the task: see
@@ -20,15 +20,15 @@ fork_guard.py.
 
 from __future__ import annotations
 
+import mmap
 import os
-import select
 import signal
 import socket
 import struct
 import sys
 import time
 from collections import deque
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from ...common.domain import context
 from ...common.domain.context import Context
@@ -42,22 +42,22 @@ from ...common.values.failure import Failure
 from ...common.wire import caller as link
 from ...common.wire.frames import FrameReader, Kind, encode_frame, pack, unpack
 from .blobs import ChildBlobs
+from .block import Block
 from .connection import ChildLink
 from .fork_guard import ForkGuard
 from .loading import load_tasks
 from .output import OutputWriter, capture_logging, redirect_output
+from .output_marks import PAGE_BYTES
+from .report_buffer import ReportBuffer
 from .served import ServedTasks
-from .verdict import Verdict, interruption_message, verdict
+from .start_page import WORDS_BYTES, StartPage
+from .verdict import interruption_message, verdict
 
 FLUSH_SECONDS: Final = 0.002  # a report waits no longer than this for others to be sent with
-FLUSH_BYTES: Final = 64 * 1024
+READ_BYTES: Final = 256 * 1024
 PIPE_FRAME_BYTES_MAX: Final = 1024**3  # between processes that trust each other
-TICKET_BYTES: Final = 8
 NOTICE: Final = struct.Struct(">QB")
 TIMEOUT_NOTICE, CANCEL_NOTICE, FLUSH_NOTICE = 1, 2, 3
-
-# [ordinal, id, attempt, name, queue, lease, timeout, payload, number]; see jobs.Job.to_child
-_Job = list[Any]
 
 
 class ChildProcess:
@@ -67,27 +67,27 @@ class ChildProcess:
     _clock, _wall = staticmethod(time.perf_counter), staticmethod(time.time)
     _read = staticmethod(os.read)
 
-    def __init__(
-        self, work: int, tickets: int, notices: int, relay: int, page: int, stacks: int, nonce: bytes
-    ) -> None:
-        self._fork_guard = ForkGuard((work, tickets, notices, relay))
+    def __init__(self, work: int, notices: int, relay: int, page: int, stacks: int, nonce: bytes) -> None:
+        self._fork_guard = ForkGuard((work, notices, relay))
         self._work = socket.socket(fileno=work)
         self._send, self._receive = self._work.sendall, self._work.recv
         self._frames = FrameReader(PIPE_FRAME_BYTES_MAX)
-        self._tickets, self._notices = tickets, notices
-        self._poll = select.poll()
-        self._poll.register(tickets, select.POLLIN | select.POLLHUP)
-        self._local: deque[_Job] = deque()
-        self._reports: list[list[Any]] = []
-        self._reports_bytes = 0
+        self._notices = notices
+        shared = mmap.mmap(page, 0)
+        os.close(page)
+        self._starts = StartPage(memoryview(shared)[PAGE_BYTES : PAGE_BYTES + WORDS_BYTES].cast("Q"))
+        self._blocks: deque[Block] = deque()
+        self._reports = ReportBuffer()
         self._flushed_at = self._clock()
         self._tasks: ServedTasks
         self._loop: Any = None  # of asyncio, made for the first task that is a coroutine
-        self._current: _Job | None = None
+        self._block: Block  # which is run, and of that
+        self._index = 0
+        self._current = 0  # the ordinal of the job whose task runs now, or 0
         self._started = 0.0
         self._cancelled = False
         self._note = open_history("worker")
-        self._writer = OutputWriter(nonce, page, lambda: self._current[0] if self._current is not None else 0)
+        self._writer = OutputWriter(nonce, shared, lambda: self._current)
         redirect_output(self._writer, stacks)
         context.provide(self)
         line = ChildLink(relay, self._fork_guard)
@@ -113,38 +113,21 @@ class ChildProcess:
         capture_logging()
         hello = sorted([name, served.task.queue] for name, served in self._tasks.items())
         self._send(encode_frame(Kind.HELLO, pack(hello), PIPE_FRAME_BYTES_MAX))
-        while (ordinal := self._next_ticket()) is not None:
-            job = self._job(ordinal)
-            report = self._attempt(job)  # not inside append: a flush meanwhile replaces the list
-            self._reports.append(report)
-            now = self._clock()
-            if now - self._flushed_at > FLUSH_SECONDS or self._reports_bytes > FLUSH_BYTES or not self._local:
-                self._flush(now)
+        while (block := self._next_block()) is not None:
+            self._run_block(block)
 
     # what comes in
 
-    def _next_ticket(self) -> int | None:
-        while True:
-            try:
-                ticket = self._read(self._tickets, TICKET_BYTES)
-            except BlockingIOError:
-                self._flush(self._clock())
-                self._poll.poll()
-                continue
-            return int.from_bytes(ticket, "big") if ticket else None
-
-    def _job(self, ordinal: int) -> _Job:
-        """The job of a ticket. Jobs in front of it were taken back."""
-        while True:
-            while self._local:
-                job = self._local.popleft()
-                if job[0] == ordinal:
-                    return job
-            data = self._receive(1024 * 1024)
+    def _next_block(self) -> Block | None:
+        """None: there will be no more."""
+        while not self._blocks:
+            self._flush(self._clock())
+            data = self._receive(READ_BYTES)
             if not data:
-                _die("the supervisor closed the work socket")
+                return None
             for _, body in self._frames.feed(data):
-                self._local.extend(unpack(body))
+                self._blocks.append(Block(*unpack(body)))
+        return self._blocks.popleft()
 
     def _on_notice(self, number: int, frame: Any) -> None:
         """SIGUSR1: end the running job, or flush reports while it runs, if the notice is about this job."""
@@ -156,7 +139,7 @@ class ChildProcess:
             return
         wanted: type[BaseException] | None = None
         for ordinal, kind in NOTICE.iter_unpack(data[: len(data) // NOTICE.size * NOTICE.size]):
-            if self._current is None or self._current[0] != ordinal:
+            if self._current != ordinal:
                 continue
             if kind == FLUSH_NOTICE:  # a job runs, so the signal did not interrupt the writing of reports
                 self._flush(self._clock())
@@ -165,65 +148,97 @@ class ChildProcess:
         if wanted is CancelRequested:
             self._cancelled = True
         if wanted is not None:
-            raise wanted(interruption_message(wanted, self._current[6] if self._current else None))
+            raise wanted(interruption_message(wanted, self._block.timeout))
 
-    # one job
+    # jobs
 
-    def _attempt(self, job: _Job) -> list[Any]:
-        """Run a job and return its report. Nothing that a task does ends this loop, but for ending the process."""
+    def _run_block(self, block: Block) -> None:
+        """Run the jobs of a block that were not taken back. Nothing that a task does ends this loop, but for ending the
+        process."""
+        self._block = block
+        reports, begin = self._reports, self._starts.begin
+        for index, payload in enumerate(block.payloads):
+            if not block.is_swift and reports:
+                self._flush(self._clock())  # it may take long, and what is over does not wait for it
+            ordinal = block.first + index
+            if not begin(ordinal):
+                if self._starts.has_left(ordinal):
+                    reports.other([ordinal])
+                    self._flush(self._clock())
+                continue
+            self._index = index
+            now = self._attempt(block, ordinal, payload)
+            if now - self._flushed_at > FLUSH_SECONDS or reports.is_full:
+                self._flush(now)
+        reports.end_of_block()
+
+    def _attempt(self, block: Block, ordinal: int, payload: bytes) -> float:
+        """Run a job and note its report. The time after it. One long function, because it is run for every task."""
+        guard, note = self._fork_guard, self._note
         started, clock = self._wall(), self._clock()
         try:
-            outcome, body, after = self._run(job, started)
+            try:
+                served = self._tasks[block.name]
+                args, kwargs, style = decode_work(payload)
+                self._cancelled = False
+                self._started = started
+                self._current = ordinal
+                if note is not None:
+                    self._note_start(block)
+                context = None if served.context_name is None else self.context()
+                if style is not None:
+                    value = served.run_chunk(args, style, context)
+                elif context is not None:
+                    value = served.run(args, kwargs, context)
+                else:
+                    value = served.task.function(*args, **kwargs)
+                if served.is_coroutine:
+                    value = self._await(value)
+                guard.exit_if_forked()
+                self._current = 0
+                blobs: list[Blob] = []
+                body: bytes | None = encode(value, root="result", blobs=blobs)
+                if blobs:
+                    self._current = ordinal  # uploading may take long: the time limit covers it
+                    self._named = self._blobs.send(blobs)
+                    self._current = 0
+                outcome, after = 0, None
+            except (
+                BaseException
+            ) as error:  # SystemExit and KeyboardInterrupt too: they end the task, not the loop
+                guard.exit_if_forked(error)
+                self._current = 0  # it is over: no notice may interrupt what describes its end
+                outcome, body, after = verdict(error, block.timeout, __file__)
         except BaseException as late:  # raised between two lines of this loop
-            self._fork_guard.exit_if_forked(late)
-            self._current = None
-            outcome, body, after = verdict(late, job[6], __file__)
-        self._current = None
-        said: list[Any] = [self._writer.finish()] if self._writer.used else []
-        if self._note is not None:
-            self._note("computed", id=job[1], attempt=job[2], outcome=int(outcome), digest=digest(body))
-        seconds = self._clock() - clock
-        self._reports_bytes += len(body) if body is not None else 0
-        if self._named:
-            said = [*(said or [None]), self._named]
-            self._named = []
+            guard.exit_if_forked(late)
+            self._current = 0
+            outcome, body, after = verdict(late, block.timeout, __file__)
+        if note is not None:
+            self._note_end(block, outcome, body)
         if self._blobs.here:
             self._blobs.here.clear()
-        return [job[0], outcome, body, started, seconds, after, *said]
+        if outcome or body is None or self._writer.used or self._named:
+            progress = self._writer.finish() if self._writer.used else None
+            now = self._clock()
+            entry: list[Any] = [ordinal, outcome, body, started, now - clock, after, progress]
+            if self._named:
+                entry.append(self._named)
+                self._named = []
+            self._reports.other(entry)
+        else:
+            now = self._clock()
+            self._reports.result(ordinal, body, started, now - clock)
+        return now
 
-    def _run(self, job: _Job, started: float) -> Verdict:
-        try:
-            served = self._tasks[job[3]]
-            args, kwargs, style = decode_work(job[7])
-            self._cancelled = False
-            self._started = started
-            self._current = job
-            if self._note is not None:
-                self._note("started", id=job[1], attempt=job[2], number=job[8])
-            context = None if served.context_name is None else self.context()
-            if style is not None:
-                value = served.run_chunk(args, style, context)
-            elif context is not None:
-                value = served.run(args, kwargs, context)
-            else:
-                value = served.task.function(*args, **kwargs)
-            if served.is_coroutine:
-                value = self._await(value)
-            self._fork_guard.exit_if_forked()
-            self._current = None
-            blobs: list[Blob] = []
-            body = encode(value, root="result", blobs=blobs)
-            if blobs:
-                self._current = job  # uploading may take long: the time limit covers it
-                self._named = self._blobs.send(blobs)
-                self._current = None
-            return 0, body, None
-        except (
-            BaseException
-        ) as error:  # SystemExit and KeyboardInterrupt too: they end the task, not the loop
-            self._fork_guard.exit_if_forked(error)
-            self._current = None  # it is over: no notice may interrupt what describes its end
-            return verdict(error, job[6], __file__)
+    def _note_start(self, block: Block) -> None:
+        assert self._note is not None  # noqa: S101 - the caller has looked
+        at = self._index
+        self._note("started", id=block.id(at), attempt=block.attempts[at], number=block.numbers[at])
+
+    def _note_end(self, block: Block, outcome: int, body: bytes | None) -> None:
+        assert self._note is not None  # noqa: S101 - the caller has looked
+        id, attempt = block.id(self._index), block.attempts[self._index]
+        self._note("computed", id=id, attempt=attempt, outcome=int(outcome), digest=digest(body))
 
     def _await(self, coroutine: Any) -> Any:
         import asyncio
@@ -245,16 +260,16 @@ class ChildProcess:
         return self._cancelled
 
     def context(self) -> Context | None:
-        job = self._current
-        if job is None:
+        if not self._current:
             return None
+        block, at = self._block, self._index
         return Context(
-            id=show_id(job[1]),
-            attempt=job[8],
-            name=job[3],
-            queue=job[4],
-            token=job[5].hex(),
-            deadline=None if job[6] is None else self._started + job[6],
+            id=show_id(block.id(at)),
+            attempt=block.numbers[at],
+            name=block.name,
+            queue=block.queue,
+            token=block.lease.hex(),
+            deadline=None if block.timeout is None else self._started + block.timeout,
         )
 
     # what goes out
@@ -262,22 +277,14 @@ class ChildProcess:
     def _flush(self, now: float) -> None:
         self._flushed_at = now
         if self._reports:
-            self._send(encode_frame(Kind.RETURN, pack(self._reports), PIPE_FRAME_BYTES_MAX))
-            self._reports, self._reports_bytes = [], 0
-
-
-def _die(why: str) -> NoReturn:
-    sys.stderr.write(f"tq-worker child {os.getpid()}: {why}\n")
-    os._exit(1)
+            self._send(encode_frame(Kind.RETURN, self._reports.take(), PIPE_FRAME_BYTES_MAX))
 
 
 def main() -> None:
-    supervisor, work, tickets, notices, relay, page, stacks, nonce, allow, *sources = sys.argv[1:]
+    supervisor, work, notices, relay, page, stacks, nonce, allow, *sources = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor handles Ctrl-C
     die_with(int(supervisor))
-    process = ChildProcess(
-        int(work), int(tickets), int(notices), int(relay), int(page), int(stacks), bytes.fromhex(nonce)
-    )
+    process = ChildProcess(int(work), int(notices), int(relay), int(page), int(stacks), bytes.fromhex(nonce))
     process.run(sources, allow.split(",") if allow else [])
 
 

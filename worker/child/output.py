@@ -17,7 +17,6 @@ import contextlib
 import faulthandler
 import io
 import logging
-import mmap
 import os
 import signal
 import sys
@@ -25,7 +24,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from .output_marks import TO_STDERR, mark, write_progress
+from .output_marks import TO_STDERR, SharedPage, mark, write_progress
 
 LINE_BYTES_MAX: Final = 8 * 1024  # a longer line is written before its end
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -36,11 +35,10 @@ DUMP_SIGNAL: Final = signal.SIGUSR2  # the stacks of all threads are written, ev
 class OutputWriter:
     """Everything that a child writes besides its reports. ``current``: the ordinal of the running job, or 0."""
 
-    def __init__(self, nonce: bytes, page: int, current: Callable[[], int]) -> None:
+    def __init__(self, nonce: bytes, page: SharedPage, current: Callable[[], int]) -> None:
         self.used = False  # since the last report
         self._nonce, self._current = nonce, current
-        self._page = mmap.mmap(page, 0)
-        os.close(page)
+        self._page = page
         self._write = os.write  # kept, because a task may replace it
         self._marks = os.dup(2)  # marks go to the pipe, even if a task redirects 1 and 2
         self._parts: deque[bytes] = deque()

@@ -1,4 +1,5 @@
-"""What the supervisor reads of one child besides its reports: output, stacks of its threads, the page with its progress."""
+"""What the supervisor reads of one child besides its reports: output, stacks of its threads, the shared memory with its progress
+and with the words that say which jobs it has begun."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 from ...common.runtime.callbacks import contained
 from ..child.output_marks import NONCE_BYTES, PAGE_BYTES, Splitter, read_progress
+from ..child.start_page import WORDS_BYTES, StartPage
 from .pipe import open_pipe
 
 READ_BYTES: Final = 64 * 1024
@@ -34,12 +36,14 @@ class OutputReader:
         with contextlib.ExitStack() as undo:
             self._output, self.child_output = open_pipe(undo)
             self._stacks, self._child_stacks = open_pipe(undo)
-            self._child_page = _memory(PAGE_BYTES)
+            self._child_page = _memory(PAGE_BYTES + WORDS_BYTES)
             undo.callback(os.close, self._child_page)
-            self._page = mmap.mmap(self._child_page, PAGE_BYTES)
+            self._page = mmap.mmap(self._child_page, PAGE_BYTES + WORDS_BYTES)
             undo.pop_all()
         for descriptor in (self._output, self._stacks, self._child_stacks):
             os.set_blocking(descriptor, False)  # stacks are written by a signal handler: it never waits
+        self._words = memoryview(self._page)[PAGE_BYTES:].cast("Q")
+        self.starts = StartPage(self._words)
         self.passed = (self._child_page, self._child_stacks)
         self.arguments = (*map(str, self.passed), nonce.hex())
 
@@ -76,6 +80,7 @@ class OutputReader:
 
     def close(self) -> None:
         self._loop.remove_reader(self._output)
+        self._words.release()
         self._page.close()
         os.close(self._output)
         os.close(self._stacks)

@@ -38,6 +38,7 @@ class PipeEnd:
         self._loop = asyncio.get_running_loop()
         self._frames = FrameReader(FRAME_BYTES_MAX)
         self._unsent = bytearray()
+        self._is_ending = False
         self._read_at = 0.0  # when bytes came last
         end.setblocking(False)
         self._loop.add_reader(end, self._readable)
@@ -54,6 +55,13 @@ class PipeEnd:
         if sent < len(frame):
             self._unsent += frame[sent:]
             self._loop.add_writer(self._socket, self._writable)
+
+    def end(self) -> None:
+        """Nothing more is written: the peer reads to the end of what is on its way, and then the end."""
+        self._is_ending = True
+        if not self._unsent:
+            with contextlib.suppress(OSError):  # the peer is gone
+                self._socket.shutdown(socket.SHUT_WR)
 
     def is_stuck(self) -> bool:
         """Whether a frame has begun and no more of it has come for long. A child writes whole frames, so this is not one."""
@@ -101,6 +109,8 @@ class PipeEnd:
         del self._unsent[: self._send(self._unsent)]
         if not self._unsent:
             self._loop.remove_writer(self._socket)
+            if self._is_ending:
+                self.end()
 
     def _send(self, data: bytes | bytearray) -> int:
         try:

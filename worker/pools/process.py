@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 import asyncio
 import contextlib
 import os
@@ -19,8 +18,10 @@ from ...common.runtime.callbacks import contained
 from ...common.runtime.hiding import show_child
 from ...common.wire.frames import Kind, pack, unpack
 from ...common.wire.protocol import Answerer, Request
-from ..agent.jobs import REPORT_FIELDS, Death, Job, read_reports
-from ..child.loop import CANCEL_NOTICE, FLUSH_NOTICE, NOTICE, TICKET_BYTES, TIMEOUT_NOTICE
+from ..agent.jobs import Death, Job
+from ..agent.reports import REPORT_FIELDS, JobReport, Report, SliceReport, read_reports
+from ..child.block import Block
+from ..child.loop import CANCEL_NOTICE, FLUSH_NOTICE, NOTICE, TIMEOUT_NOTICE
 from ..child.output import DUMP_SIGNAL
 from ..child.output_marks import TO_STDERR
 from ..supervisor.memory import MAXRSS_UNIT
@@ -47,10 +48,8 @@ class ChildHandle:
         with contextlib.ExitStack() as undo:
             work, theirs_work = map(undo.enter_context, socket.socketpair())
             relay, theirs_relay = map(undo.enter_context, socket.socketpair())
-            tickets, self._tickets = open_pipe(undo)
-            self._unread = tickets  # kept open: unread tickets can be taken back, even from a dead child
             notices, self._notices = open_pipe(undo)
-            for descriptor in (tickets, self._tickets, notices, self._notices):
+            for descriptor in (notices, self._notices):
                 os.set_blocking(descriptor, False)
             self._output_reader = OutputReader(
                 lambda ordinal, text: owner.child_printed(
@@ -59,7 +58,7 @@ class ChildHandle:
                 owner.broke,
             )
             undo.callback(self._output_reader.undo)
-            passed = (theirs_work.fileno(), tickets, notices, theirs_relay.fileno())
+            passed = (theirs_work.fileno(), notices, theirs_relay.fileno())
             arguments = [
                 str(os.getpid()),
                 *map(str, passed),
@@ -87,6 +86,8 @@ class ChildHandle:
         self._is_distrusted = False
         self._answerer = Answerer(FRAME_BYTES_MAX)
         self._output_reader.started()
+        self._starts = self._output_reader.starts
+        self._sent = 0  # the ordinal of the last job that it was handed
         self._is_killed = self._is_dumped = False
 
     def _undo_process(self) -> None:
@@ -96,29 +97,16 @@ class ChildHandle:
 
     # effects
 
-    def send(self, jobs: list[Job]) -> None:
-        """Jobs and their tickets. The batch is written first, so that the job of a ticket is never long in coming."""
+    def send(self, jobs: list[Job], *, is_swift: bool) -> None:
         if self.alive:
-            self._work.write(Kind.CALL, pack([job.to_child() for job in jobs]))
-            tickets = b"".join(job.ordinal.to_bytes(TICKET_BYTES, "big") for job in jobs)
-            os.write(self._tickets, tickets)
+            self._sent = jobs[-1].ordinal
+            self._work.write(Kind.CALL, pack(block_of(jobs, is_swift=is_swift)))
 
-    def unread(self) -> int:
-        """How many tickets are in the pipe."""
-        import fcntl
-        import termios
+    def begun(self) -> int:
+        return self._starts.begun
 
-        size = array.array("i", [0])
-        fcntl.ioctl(self._unread, termios.FIONREAD, size)
-        return size[0] // TICKET_BYTES
-
-    def take_back(self) -> list[int]:
-        """Read the tickets that the child has not read: each is read once, so the child can never start those jobs."""
-        taken: list[int] = []
-        with contextlib.suppress(BlockingIOError):
-            while ticket := os.read(self._unread, TICKET_BYTES):
-                taken.append(int.from_bytes(ticket, "big"))
-        return taken
+    def take_back(self) -> int:
+        return self._starts.take_back(self._sent)
 
     def notify(self, ordinal: int, kind: str) -> None:
         if self.alive:
@@ -162,13 +150,12 @@ class ChildHandle:
     def retire(self) -> None:
         """It has no jobs; its end is expected."""
         self.is_retired = True
-        self.close_tickets()
+        self.end_input()
 
-    def close_tickets(self) -> None:
+    def end_input(self) -> None:
         """Let the child end by itself when it has no jobs left."""
-        if self.alive and self._tickets >= 0:
-            os.close(self._tickets)
-            self._tickets = -1
+        if self.alive:
+            self._work.end()
 
     # events
 
@@ -180,7 +167,7 @@ class ChildHandle:
             reports = read_reports(value)
             if not self.ready:
                 raise ProtocolError("it reported before it was ready")
-            if any(len(report) > REPORT_FIELDS or report[4] >= SILENT_JOB_SECONDS for report in value):
+            if self._may_have_printed(reports):
                 self._read_output_first(value)
             if self._is_dumped:  # the job that stacks were requested for has ended by itself: discard them
                 self._is_dumped = False
@@ -208,14 +195,25 @@ class ChildHandle:
             self._is_distrusted = True
             self._owner.child_distrusted(self, str(error))
 
-    def _read_output_first(self, reports: list[list[Any]]) -> None:
+    def _may_have_printed(self, reports: list[Report]) -> bool:
+        """Whether what these jobs have printed is to be read before their reports are acted on. Raises ProtocolError for a
+        job that was left, and was not taken back."""
+        may_have = False
+        for report in reports:
+            if isinstance(report, SliceReport):
+                may_have = may_have or max(report.seconds) >= SILENT_JOB_SECONDS
+            elif isinstance(report, JobReport):
+                may_have = True
+            elif not self._starts.may_be_left(report.ordinal):
+                raise ProtocolError("it left a job that was not taken back")
+        return may_have
+
+    def _read_output_first(self, entries: list[list[Any]]) -> None:
         """What these jobs printed, and their last progress, come before their reports."""
         self._output_reader.read_rest()
-        for ordinal, *_, progress in (
-            one[: REPORT_FIELDS + 1] for one in reports if len(one) > REPORT_FIELDS
-        ):
-            if progress is not None:
-                self._owner.child_progressed(self, ordinal, progress)
+        for entry in entries:
+            if len(entry) > REPORT_FIELDS and entry[REPORT_FIELDS] is not None:
+                self._owner.child_progressed(self, entry[0], entry[REPORT_FIELDS])
 
     def _on_relay(self, kind: int, body: memoryview) -> None:
         if self._is_distrusted:
@@ -251,9 +249,7 @@ class ChildHandle:
         self._work.close()
         self._relay.close()
         self._output_reader.close()
-        for descriptor in (self._tickets, self._unread, self._notices):
-            if descriptor >= 0:
-                os.close(descriptor)
+        os.close(self._notices)
 
     def _reap(self) -> Death:
         """Reap the process: read what the kernel still knows about it."""
@@ -265,3 +261,20 @@ class ChildHandle:
             is_ours=self._is_killed,
             stacks=self._output_reader.stacks(),
         )
+
+
+def block_of(jobs: list[Job], *, is_swift: bool) -> Block:
+    """Jobs of one lease and one task, as their child receives them."""
+    first = jobs[0]
+    return Block(
+        first.ordinal,
+        first.name,
+        first.queue,
+        first.lease,
+        first.timeout,
+        is_swift,
+        b"".join([job.id for job in jobs]),
+        [job.attempt for job in jobs],
+        [job.number for job in jobs],
+        [job.payload for job in jobs],
+    )

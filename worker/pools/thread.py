@@ -34,7 +34,8 @@ from ...common.runtime.callbacks import contained
 from ...common.values.blob import Blob, fetched_by
 from ...common.values.codec import decode_work, encode
 from ...common.wire.protocol import Request
-from ..agent.jobs import Job, JobReport
+from ..agent.jobs import Job
+from ..agent.reports import JobReport
 from ..child.blobs import ChildBlobs
 from ..child.fork_guard import ForkGuard
 from ..child.served import ServedTask, ServedTasks
@@ -52,9 +53,10 @@ class ThreadChild:
         self.number, self.pid, self._owner = number, self._fork_guard.pid, owner
         self.ready = self.is_retired = False
         self._loop = asyncio.get_running_loop()
-        self._changed = threading.Condition()  # guards the next three
+        self._changed = threading.Condition()  # guards the next four
         self._unread: deque[Job] = deque()
         self._running: Job | None = None
+        self._begun = 0  # the ordinal of the last job that was begun
         self._is_closed = False
         self._is_cancelled = False  # the running job is asked to end
         self._started = 0.0
@@ -81,19 +83,18 @@ class ThreadChild:
 
     # effects: called in the loop
 
-    def send(self, jobs: list[Job]) -> None:
+    def send(self, jobs: list[Job], *, is_swift: bool) -> None:
         with self._changed:
             self._unread.extend(jobs)
             self._changed.notify()
 
-    def unread(self) -> int:
-        return len(self._unread)
+    def begun(self) -> int:
+        return self._begun
 
-    def take_back(self) -> list[int]:
+    def take_back(self) -> int:
         with self._changed:
-            taken = [job.ordinal for job in self._unread]
             self._unread.clear()
-        return taken
+            return self._begun
 
     def notify(self, ordinal: int, kind: str) -> None:
         running = self._running
@@ -121,9 +122,9 @@ class ThreadChild:
 
     def retire(self) -> None:
         self.is_retired = True
-        self.close_tickets()
+        self.end_input()
 
-    def close_tickets(self) -> None:
+    def end_input(self) -> None:
         with self._changed:
             self._is_closed = True
             self._changed.notify()
@@ -164,6 +165,7 @@ class ThreadChild:
                 self._changed.wait()
             self._is_cancelled, self._progress = False, None
             self._running = job = self._unread.popleft()
+            self._begun = job.ordinal
             return job
 
     def _attempt(self, job: Job) -> JobReport:

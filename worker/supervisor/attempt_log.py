@@ -22,7 +22,7 @@ TYPE_CHARS_MAX: Final = 200  # of an exception's type, which the task chose
 
 
 class WorkerAttemptLog:
-    """``Agent.on_unsuccessful``."""
+    """``EndedJobs.watch_unsuccessful``."""
 
     def __init__(self, report: Callable[..., None], loop: asyncio.AbstractEventLoop) -> None:
         self._report, self._loop = report, loop

@@ -21,7 +21,8 @@ from ...common.runtime.callbacks import WORKER, contained, report_bug
 from ...common.runtime.config import WorkerSettings
 from ...common.wire.protocol import Request
 from ..agent.agent import Agent
-from ..agent.jobs import Death, Job, JobReport
+from ..agent.jobs import Death, Job
+from ..agent.reports import Report
 from ..child.loading import BrokenCode, import_failure
 from ..pools.interface import MakeRunner, Runner
 from .master_connection import MasterConnection
@@ -37,7 +38,8 @@ class RunnerPool:
     when an event may have been the last thing that a drain waits for."""
 
     agent: Agent  # set by the supervisor: each of both needs the other
-    tick_soon: Callable[[], None]  # and this
+    tick_soon: Callable[[], None]  # and these
+    look_soon: Callable[[], None]
 
     def __init__(
         self,
@@ -74,14 +76,16 @@ class RunnerPool:
 
     # effects
 
-    def send(self, child: int, jobs: list[Job]) -> None:
-        self.by_number[child].send(jobs)
+    def send(self, child: int, jobs: list[Job], *, is_swift: bool) -> None:
+        self.by_number[child].send(jobs, is_swift=is_swift)
         self.tick_soon()
+        if len(self.agent.children[child].jobs) > 1:
+            self.look_soon()
 
-    def unread(self, child: int) -> int:
-        return self.by_number[child].unread()
+    def begun(self, child: int) -> int:
+        return self.by_number[child].begun()
 
-    def take_back(self, child: int) -> list[int]:
+    def take_back(self, child: int) -> int:
         return self.by_number[child].take_back()
 
     def notify(self, child: int, ordinal: int, kind: str) -> None:
@@ -128,7 +132,7 @@ class RunnerPool:
         if job is not None and job.ordinal == ordinal:
             self._observer.progressed(job, progress)
 
-    def child_reported(self, child: Runner, reports: list[JobReport]) -> None:
+    def child_reported(self, child: Runner, reports: list[Report]) -> None:
         self.agent.child_reported(child.number, reports, self._now())
         self._after()
 
@@ -149,13 +153,13 @@ class RunnerPool:
         if self._ended.done() or (self.agent.draining and not child.ready):
             return
         if child.ready:
-            unread = child.take_back()
-            job = self.agent.children.last_begun(child.number, unread)
+            begun = child.begun()
+            job = self.agent.children.last_begun(child.number, begun)
             death = self._examiner.examined(death, "" if job is None else self._observer.last_lines(job))
             if not child.is_retired:
                 of = {} if job is None else {"task": show_id(job.id), "name": job.name, "attempt": job.number}
                 self._report("child.died", level="warning", pid=child.pid, how=str(death), **of)
-            self.agent.child_died(child.number, death, unread, self._now())
+            self.agent.child_died(child.number, death, begun, self._now())
         else:
             self._failed_starts += 1
         if not self.agent.draining and not child.is_retired:
@@ -200,10 +204,10 @@ class RunnerPool:
         for runner in self.by_number.values():
             runner.signal(kill=True)
 
-    def close_tickets(self) -> None:
+    def end_input(self) -> None:
         """Let each end by itself as soon as it has nothing to do."""
         for runner in self.by_number.values():
-            runner.close_tickets()
+            runner.end_input()
 
     # what is measured of them
 

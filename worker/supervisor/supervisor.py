@@ -74,12 +74,12 @@ class Supervisor:
         limits_memory = settings.max_memory_per_child > 0
         self._ticker = Ticker(agent, self.runners, report, ended, after, limits_memory=limits_memory)
         self.runners.agent = self.calls.agent = agent
-        agent.on_unsuccessful = WorkerAttemptLog(report, self._loop)
-        self.runners.tick_soon = self._ticker.soon
+        agent.ended.watch_unsuccessful = WorkerAttemptLog(report, self._loop)
+        self.runners.tick_soon, self.runners.look_soon = self._ticker.soon, self._ticker.look_soon
 
     def watch(self, event_pipe: EventPipe | None) -> None:
         """Write every attempt that ends to this pipe."""
-        self.agent.on_ended = event_pipe
+        self.agent.ended.watch = event_pipe
 
     @property
     def tasks(self) -> list[list[str]]:
@@ -101,7 +101,7 @@ class Supervisor:
         finally:
             connecting.cancel()
             await self._master.say_goodbye()
-            self.runners.close_tickets()
+            self.runners.end_input()
             self._observer.close()
 
     def drain(self) -> None:

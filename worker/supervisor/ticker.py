@@ -11,7 +11,7 @@ from typing import Final
 
 from ...common.runtime.callbacks import WORKER, contained, report_bug
 from ..agent.agent import Agent
-from ..agent.watchdog import TICK_SECONDS
+from ..agent.watchdog import LOOK_SECONDS, TICK_SECONDS
 from .observer import SEND_SECONDS
 from .runner_pool import RunnerPool
 
@@ -35,6 +35,7 @@ class Ticker:
         self._ended, self._after, self._limits_memory = ended, after, limits_memory
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._look_timer: asyncio.TimerHandle | None = None
         self._ticked = 0.0
         self._memory_checked_at = 0.0
         self._progress_checked_at = 0.0
@@ -45,6 +46,17 @@ class Ticker:
         if self._timer is None:
             self._ticked = self._loop.time()
             self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
+
+    def look_soon(self) -> None:
+        """Look at children more often, as long as jobs are queued in one."""
+        if self._look_timer is None:
+            self._look_timer = self._loop.call_later(LOOK_SECONDS, self._look)
+
+    @contained
+    def _look(self) -> None:
+        self._look_timer = None
+        if not self._ended.done() and self._agent.look(self._loop.time()):
+            self.look_soon()
 
     @contained
     def _tick(self) -> None:

@@ -9,8 +9,8 @@ from tq.common.contract.workers import ReportRow
 from tq.common.domain.ids import show_id
 from tq.common.domain.model import OutcomeNumber
 from tq.worker.agent.backlog import LEASE_CALLS_MAX
-from tq.worker.agent.jobs import JobReport
 from tq.worker.agent.outbox import BODY_BYTES_MAX, FINISH_BYTES_MAX, FINISH_ROWS_MAX
+from tq.worker.agent.reports import JobReport
 from tq.worker.agent.task_durations import LONG_SECONDS
 
 from ..workshop import LEASE, LONG, SHORT, Workshop, failure_of, outcome_of
@@ -75,14 +75,14 @@ def test_a_dead_child_is_asked_for_nothing_until_it_is_replaced(shop: Workshop) 
 
 def test_each_child_gets_one_task_of_an_unknown_kind(shop: Workshop) -> None:
     shop.grant(2)
-    assert [len(sim.tickets) for sim in shop.sims.values()] == [1, 1]
+    assert [len(sim.unstarted) for sim in shop.sims.values()] == [1, 1]
 
 
 def test_short_tasks_go_to_children_in_batches(shop: Workshop) -> None:
     shop.warm_up()
     size = shop.agent.durations.batch_size("m:f")
     shop.grant(3 * size)
-    assert sorted(len(sim.tickets) for sim in shop.sims.values()) == [size, 2 * size]
+    assert sorted(len(sim.unstarted) for sim in shop.sims.values()) == [size, 2 * size]
     assert not shop.agent.backlog.waiting
 
 
@@ -169,7 +169,7 @@ def test_the_content_a_result_names_is_sent_with_its_row_until_it_is_answered(sh
         shop.agent.connect([], shop.now)
         assert shop.named == [[1, [HASH]]]
     shop.acknowledge()
-    shop.sims[2].tickets.clear()
+    shop.sims[2].unstarted.clear()
     assert shop.agent.outbox.blobs_under_way is None
 
 
@@ -206,12 +206,12 @@ def test_a_task_behind_a_long_one_moves_to_a_free_child_within_a_tenth_of_a_seco
     shop.warm_up()
     shop.grant(20)
     shop.begin(1)
-    while shop.sims[2].tickets:
+    while shop.sims[2].unstarted:
         shop.run(2)
-    stuck = [shop.sims[1].jobs[ordinal].id for ordinal in shop.sims[1].tickets]
+    stuck = [shop.sims[1].jobs[ordinal].id for ordinal in shop.sims[1].unstarted]
     assert stuck
     shop.wait(0.1)
-    assert not shop.sims[1].tickets
+    assert not shop.sims[1].unstarted
     assert shop.run(2) == stuck[0]
     assert shop.run(2) == stuck[1]
 
@@ -258,7 +258,7 @@ def test_nothing_is_handed_back_while_there_is_no_master_to_take_it(shop: Worksh
 
 def test_a_suspect_starts_only_after_the_master_knows(shop: Workshop) -> None:
     [id] = shop.grant(shop.tasks(1, suspect=True))
-    assert not shop.sims[1].tickets
+    assert not shop.sims[1].unstarted
     assert list(shop.starts) == [[id]]
     assert shop.agent.held == [[id, 1, LEASE]]
     shop.agent.may_start(shop.starts.popleft(), shop.now)
@@ -283,7 +283,7 @@ def test_a_suspect_waits_behind_nothing(shop: Workshop) -> None:
     shop.grant(20)
     [id] = shop.grant(shop.tasks(1, suspect=True))
     assert not shop.starts
-    while shop.sims[2].tickets:
+    while shop.sims[2].unstarted:
         shop.run(2)
     assert list(shop.starts) == [[id]]
 
@@ -292,7 +292,7 @@ def test_the_child_of_an_announced_suspect_is_kept_free_for_it() -> None:
     shop = Workshop(slots=1)
     [suspect] = shop.grant(shop.tasks(1, suspect=True))
     shop.agent.granted(LEASE, [["q", "m:f", None, shop.tasks(1)]], shop.now)
-    assert not shop.sims[1].tickets
+    assert not shop.sims[1].unstarted
     shop.agent.may_start(shop.starts.popleft(), shop.now)
     assert shop.begin(1) == suspect
 
@@ -366,7 +366,7 @@ def test_a_lost_lease_that_waits_is_forgotten_and_never_started(shop: Workshop) 
     waiting = [id for id in ids if id not in shop.running()]
     shop.agent.connect(waiting, shop.now)
     assert {row[0] for row in shop.agent.held} == set(shop.running())
-    assert not any(sim.tickets for sim in shop.sims.values())
+    assert not any(sim.unstarted for sim in shop.sims.values())
 
 
 def test_a_lost_lease_that_runs_is_ended(shop: Workshop) -> None:
@@ -427,7 +427,7 @@ def test_a_draining_worker_finishes_what_runs_and_hands_back_the_rest(shop: Work
     running = [shop.begin(child) for child in (1, 2)]
     shop.agent.drain(shop.now)
     assert sorted(row[0] for row in shop.released) == sorted(set(ids) - set(running))
-    assert not any(sim.tickets for sim in shop.sims.values())
+    assert not any(sim.unstarted for sim in shop.sims.values())
     assert not shop.agent.idle
     for child in (1, 2):
         shop.sims[child].end()
@@ -463,7 +463,7 @@ def test_a_draining_worker_starts_no_suspect_it_announced(shop: Workshop) -> Non
     shop.agent.drain(shop.now)
     shop.agent.may_start([id], shop.now)
     assert [row[0] for row in shop.released] == [id]
-    assert not shop.sims[1].tickets
+    assert not shop.sims[1].unstarted
 
 
 def test_unstarted_jobs_of_a_child_that_dies_while_draining_are_handed_back(shop: Workshop) -> None:
@@ -514,7 +514,7 @@ def test_a_dead_child_costs_its_running_job_one_crash_and_the_others_nothing(sho
     assert "SIGSEGV" in failure_of(row).message
     assert {row[0] for row in shop.agent.held} == set(ids) - {running}
     done = set()
-    while shop.sims[2].tickets:
+    while shop.sims[2].unstarted:
         done.add(shop.run(2))
     assert done == set(ids) - {running}
 

@@ -131,17 +131,35 @@ class AnyOrder(RuleBasedStateMachine):
 
     # children
 
-    def with_tickets(self) -> list[int]:
-        return [n for n, sim in self.shop.sims.items() if sim.tickets and sim.running is None]
+    def with_unstarted(self) -> list[int]:
+        return [
+            n for n, sim in self.shop.sims.items() if sim.unstarted and sim.running is sim.between is None
+        ]
 
-    @precondition(lambda self: self.with_tickets())
+    @precondition(lambda self: self.with_unstarted())
     @rule(data=st.data())
     def begin(self, data: st.DataObject) -> None:
-        child = data.draw(st.sampled_from(self.with_tickets()))
+        child = data.draw(st.sampled_from(self.with_unstarted()))
         job = self.shop.sims[child].begin()
         assert not job.suspect, "begun before the master knew"
         assert (job.id, job.attempt) not in self.returned or (job.id, job.attempt) in self.doomed
         self.begun[job.id, job.attempt] += 1
+
+    @precondition(lambda self: self.with_unstarted())
+    @rule(data=st.data())
+    def come_to(self, data: st.DataObject) -> None:
+        """A child comes to a job; what happens before it begins is up to the next rules."""
+        self.shop.sims[data.draw(st.sampled_from(self.with_unstarted()))].come_to()
+
+    @rule()
+    def go_on(self) -> None:
+        """Each of these children begins its job or leaves it."""
+        for sim in self.shop.sims.values():
+            if sim.between is not None:
+                job = sim.between[1]
+                key = job.id, job.attempt
+                if sim.go_on():
+                    self.begun[key] += 1
 
     @precondition(lambda self: self.shop.running())
     @rule(data=st.data(), seconds=st.sampled_from([1e-4, 0.01, 5.0]))
@@ -165,6 +183,9 @@ class AnyOrder(RuleBasedStateMachine):
         child = data.draw(st.sampled_from(sorted(self.shop.sims)))
         if first_word and self.shop.sims[child].unsaid:
             self.shop.report(child)
+        between = self.shop.sims[child].between
+        if between is not None:  # its page says that this one was begun
+            self.begun[between[1].id, between[1].attempt] += 1
         self.shop.die(child)
 
     @precondition(lambda self: len(self.shop.sims) < self.slots)
@@ -217,6 +238,7 @@ class AnyOrder(RuleBasedStateMachine):
         if not self.shop.agent.connected:
             self.reconnect()
         self.shop.agent.drain(self.shop.now)
+        self.go_on()
         for sim in self.shop.sims.values():
             if sim.running is not None:
                 sim.end()

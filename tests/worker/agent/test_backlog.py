@@ -37,14 +37,14 @@ def backlog(shop: Workshop, jobs: Iterable[Job] = (), *, seconds: float | None =
 def test_jobs_of_one_name_leave_together_and_a_suspect_never_with_others(shop: Workshop) -> None:
     first, second, other, suspect = job(1), job(2), job(3, "m:g"), job(4, "m:g", suspect=True)
     waiting = backlog(shop, [first, second, other, suspect])
-    assert waiting.next_batch(10) == [first, second]
-    assert waiting.next_batch(10) == [other]
+    assert waiting.next_block(10) == [first, second]
+    assert waiting.next_block(10) == [other]
     assert waiting.jobs == [suspect]
 
 
 def test_a_batch_is_no_larger_than_asked_for(shop: Workshop) -> None:
     waiting = backlog(shop, [job(number) for number in range(5)])
-    assert len(waiting.next_batch(3)) == 3
+    assert len(waiting.next_block(3)) == 3
     assert len(waiting) == 2
 
 

@@ -116,7 +116,7 @@ def test_a_cancelled_job_that_waits_is_handed_back_at_once_for_it_has_not_begun(
     shop.report(1)
     shop.acknowledge()
     left = []
-    while shop.sims[1].tickets:
+    while shop.sims[1].unstarted:
         left.append(shop.run(1))
     assert left == [ids[1], ids[3]]
 
@@ -204,7 +204,7 @@ def test_a_suspect_cancelled_between_its_announcement_and_the_answer_does_not_st
     [id] = shop.grant(shop.tasks(1, suspect=True))
     shop.agent.cancel(id, 1, shop.now)
     shop.agent.may_start(shop.starts.popleft(), shop.now)
-    assert not shop.sims[1].tickets
+    assert not shop.sims[1].unstarted
     assert [row[0] for row in shop.released] == [id]
     assert not shop.agent.held
 
@@ -227,8 +227,8 @@ def test_nothing_is_sent_to_a_child_whose_job_is_being_ended() -> None:
     shop.begin(1)
     shop.agent.cancel(id, 1, shop.now)
     shop.grant(2 * shop.agent.durations.batch_size("m:f"))
-    assert not shop.sims[1].tickets
-    assert shop.sims[2].tickets
+    assert not shop.sims[1].unstarted
+    assert shop.sims[2].unstarted
     assert shop.run(2, seconds=SHORT)
 
 

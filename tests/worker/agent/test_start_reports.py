@@ -6,6 +6,7 @@ import pytest
 from tq.worker.agent.start_reports import REPORT_SECONDS
 from tq.worker.agent.task_durations import LONG_SECONDS
 from tq.worker.agent.watchdog import TICK_SECONDS
+from tq.worker.pools.process import block_of
 
 from ..workshop import Workshop
 
@@ -42,7 +43,7 @@ def test_tasks_of_a_fifth_of_a_second_are_reported_together_and_not_each(shop: W
     began = shop.now
     for _ in range(25):
         shop.grant(2)
-        running = [child for child in (1, 2) if shop.sims[child].tickets]
+        running = [child for child in (1, 2) if shop.sims[child].unstarted]
         for child in running:
             shop.begin(child)
         shop.wait(0.2)
@@ -80,7 +81,8 @@ def test_the_number_of_an_attempt_goes_to_the_child_beside_its_fence(shop: Works
     shop.agent.granted(b"L" * 16, [["q", "m:f", None, [[b"i" * 16, 8, b"", False, 1]]]], shop.now)
     [job] = shop.sims[1].jobs.values()
     assert (job.attempt, job.number, job.suspect) == (8, 1, False)
-    assert (job.to_child()[2], job.to_child()[-1]) == (8, 1)
+    block = block_of([job], is_swift=False)
+    assert (block.attempts, block.numbers) == ([8], [1])
     shop.agent.granted(b"M" * 16, [["q", "m:f", None, [[b"j" * 16, 3, b"", True, 2]]]], shop.now)
     [waiting] = shop.agent.backlog.announced.values()
     assert (waiting.attempt, waiting.number, waiting.suspect) == (3, 2, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tq.worker.agent.task_durations import (
@@ -76,3 +77,23 @@ def test_what_is_held_has_bounds_whatever_tasks_take(
         assert 1 <= durations.batch_size(name) <= BATCH_TASKS_MAX
         assert 0 <= durations.queued_max(name) <= BATCH_TASKS_MAX
         assert slots <= durations.prefetch(slots) <= slots * AHEAD_TASKS_MAX
+
+
+@given(st.floats(1e-6, 1e3), st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=20))
+def test_many_of_one_name_count_as_much_as_they_would_one_by_one(before: float, seconds: list[float]) -> None:
+    """Their mean stands for each of them."""
+    together, single = TaskDurations(), TaskDurations()
+    mean = sum(seconds) / len(seconds)
+    together.record("m:f", before)
+    together.record_all("m:f", seconds)
+    single.record("m:f", before)
+    for _ in seconds:
+        single.record("m:f", mean)
+    assert together.batch_size("m:f") == pytest.approx(single.batch_size("m:f"), abs=1)
+    assert together.prefetch(4) == pytest.approx(single.prefetch(4), abs=4)
+
+
+def test_many_of_an_unknown_name_make_it_known() -> None:
+    durations = TaskDurations()
+    durations.record_all("m:f", [0.001, 0.003])
+    assert durations.batch_size("m:f") == 2

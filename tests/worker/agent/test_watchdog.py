@@ -35,7 +35,7 @@ def test_a_child_gets_as_many_tasks_as_it_may_run_and_is_replaced() -> None:
     assert shop.retired == [1]
     shop.hire()
     shop.grant(1)
-    assert len(shop.sims[2].tickets) == 1
+    assert len(shop.sims[2].unstarted) == 1
     shop.die(1, code=0)
     shop.run(2, seconds=LONG)
     assert [outcome_of(row) for row in shop.acknowledge()] == [OutcomeNumber.SUCCESS]
@@ -45,7 +45,7 @@ def test_a_batch_is_no_larger_than_what_the_child_may_still_run() -> None:
     shop = Workshop(slots=1, max_tasks_per_child=10)
     shop.warm_up(count=3)
     shop.grant(50)
-    assert len(shop.sims[1].tickets) == 7
+    assert len(shop.sims[1].unstarted) == 7
     for _ in range(7):
         shop.run(1)
     assert shop.retired == [1]
@@ -129,8 +129,7 @@ def test_a_task_that_grows_its_process_beyond_the_limit_is_ended_with_the_reason
     shop.wait(2 * TICK_SECONDS)
     assert shop.signals[0] == (1, True)
     death = Death(-9, peak_bytes=130 * MIB, limit_bytes=LIMIT, is_ours=True, stacks="the stacks")
-    del shop.sims[1]
-    shop.agent.child_died(1, death, [], shop.now)
+    shop.agent.child_died(1, death, shop.sims.pop(1).page.begun, shop.now)
     [row] = shop.acknowledge()
     failure = failure_of(row)
     assert (outcome_of(row), failure.type, failure.traceback) == (
@@ -179,7 +178,7 @@ def test_a_worn_child_gives_back_what_it_has_not_begun(shop: Workshop) -> None:
     shop.begin(1)
     weigh(shop, c1=LIMIT + 1)
     assert len(shop.agent.backlog.waiting) == 4
-    assert not shop.sims[1].tickets
+    assert not shop.sims[1].unstarted
 
 
 # what a time limit leaves behind
@@ -196,8 +195,8 @@ def test_the_stacks_of_a_task_that_does_not_stop_are_written_before_it_is_killed
     assert (shop.dumped, shop.signals) == ([1], [])
     shop.wait(KILL_GRACE_SECONDS)
     assert (shop.dumped, shop.signals[0]) == ([1], (1, True))
-    del shop.sims[1]
-    shop.agent.child_died(1, Death(-9, is_ours=True, stacks="in spin", last_lines="a line"), [], shop.now)
+    death = Death(-9, is_ours=True, stacks="in spin", last_lines="a line")
+    shop.agent.child_died(1, death, shop.sims.pop(1).page.begun, shop.now)
     [row] = shop.acknowledge()
     failure = failure_of(row)
     assert (outcome_of(row), failure.traceback) == (OutcomeNumber.TIMEOUT, "in spin")
@@ -232,9 +231,6 @@ def test_output_is_the_jobs_that_it_names_or_else_the_first_ones_that_has_begun(
     assert shop.agent.children.job_of(1, second.ordinal) is second
     assert shop.agent.children.job_of(1, 0) is shop.agent.children.job_of(1, 10**9) is first
     assert shop.agent.children.job_of(99, 0) is None
-    assert (
-        shop.agent.children.last_begun(1, [job.ordinal for job in list(shop.agent.children[1].jobs)[1:]])
-        is first
-    )
+    assert shop.agent.children.last_begun(1, shop.begun(1)) is first
     assert first.id == ids[0]
     shop.sims[1].end(seconds=SHORT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import sys
@@ -16,12 +17,14 @@ from tq.common.domain.model import OutcomeNumber
 from tq.common.values.codec import decode, encode_call, encode_chunk
 from tq.common.values.failure import Failure
 from tq.common.wire.protocol import Request
-from tq.worker.agent.jobs import Death, Job, JobReport
+from tq.worker.agent.jobs import Death, Job
+from tq.worker.agent.reports import JobReport, LeftReport, Report, SliceReport
 from tq.worker.pools.interface import Runner
 from tq.worker.pools.process import ChildHandle
 
 TASKS_FILE = Path(__file__).with_name("child_tasks.py")
 SECONDS = 20.0
+LEASE = b"lease-of-16-byte"
 
 
 class Nursery:
@@ -32,9 +35,14 @@ class Nursery:
         self.failure: asyncio.Future[tuple[bool, str]] = asyncio.get_running_loop().create_future()
         self.death: asyncio.Future[Death] = asyncio.get_running_loop().create_future()
         self.reports: dict[int, JobReport] = {}
+        self.is_swift = False  # how jobs are sent
+        self.messages: list[int] = []  # how many reports there were after each message
+        self._taken = 0
         self.distrusted: list[str] = []
         self.bugs: list[Exception] = []
-        self.unread: list[int] = []  # tickets it left when it died
+        self.sent: list[int] = []  # ordinals
+        self.left: list[int] = []  # that it came to and did not begin
+        self.begun: list[int] = []  # of what was sent, when it died
         self.output: dict[int, bytes] = {}  # by the ordinal of the mark before it
         self.progress: dict[int, list[Any]] = {}
         self._happened = asyncio.Event()
@@ -55,10 +63,15 @@ class Nursery:
     def child_progressed(self, child: Runner, ordinal: int, progress: list[Any]) -> None:
         self.progress[ordinal] = progress
 
-    def child_reported(self, child: Runner, reports: list[JobReport]) -> None:
+    def child_reported(self, child: Runner, reports: list[Report]) -> None:
         for report in reports:
-            assert report.ordinal not in self.reports
-            self.reports[report.ordinal] = report
+            if isinstance(report, LeftReport):
+                self.left.append(report.ordinal)
+                continue
+            for one in one_by_one(report):
+                assert one.ordinal not in self.reports
+                self.reports[one.ordinal] = one
+        self.messages.append(len(self.reports))
         self._happened.set()
 
     def child_called(self, child: Runner, request: Request) -> None:
@@ -72,7 +85,7 @@ class Nursery:
         self.bugs.append(error)
 
     def child_died(self, child: Runner, death: Death) -> None:
-        self.unread = child.take_back()
+        self.begun = [ordinal for ordinal in self.sent if ordinal <= child.begun()]
         self.death.set_result(death)
 
     # what tests do
@@ -89,9 +102,18 @@ class Nursery:
         for name, payload in works:
             self._ordinals += 1
             number = self._ordinals.to_bytes(16, "big")
-            jobs.append(Job(number, 1, number, "q", name, timeout, payload, ordinal=self._ordinals))
-        self.child.send(jobs)
+            jobs.append(Job(number, 1, LEASE, "q", name, timeout, payload, ordinal=self._ordinals))
+        self.sent += [job.ordinal for job in jobs]
+        for _, block in itertools.groupby(jobs, lambda job: job.name):
+            self.child.send(list(block), is_swift=self.is_swift)
         return [job.ordinal for job in jobs]
+
+    def take_back(self) -> list[int]:
+        """What it has not begun, and now never will."""
+        begun = self.child.take_back()
+        taken = [ordinal for ordinal in self.sent if ordinal > max(begun, self._taken)]
+        self._taken = self.sent[-1]
+        return taken
 
     async def report(self, ordinal: int) -> JobReport:
         while ordinal not in self.reports:
@@ -110,6 +132,16 @@ class Nursery:
     async def died(self) -> Death:
         self.remains = await asyncio.wait_for(self.death, SECONDS)
         return Death(self.remains.code)
+
+
+def one_by_one(report: JobReport | SliceReport) -> list[JobReport]:
+    if isinstance(report, JobReport):
+        return [report]
+    columns = zip(report.bodies, report.started, report.seconds, strict=True)
+    return [
+        JobReport(report.ordinal + index, 0, body, started, seconds, None)
+        for index, (body, started, seconds) in enumerate(columns)
+    ]
 
 
 @asynccontextmanager
@@ -271,7 +303,7 @@ def test_a_death_is_known_with_its_code_and_what_was_not_begun(call: tuple[Any, 
         first = await one.run("add", 1, 2)
         _, *after = one.send(call, ("add", 1, 1), ("add", 2, 2))
         assert await one.died() == Death(code)
-        assert one.unread == after
+        assert [ordinal for ordinal in one.sent if ordinal not in one.begun] == after
         assert list(one.reports) == [first.ordinal]
 
     with_child(test)
@@ -281,7 +313,7 @@ def test_a_child_that_closed_all_its_descriptors_dies_and_its_job_is_not_reporte
     async def test(one: Nursery) -> None:
         _, after = one.send(("close_everything",), ("add", 1, 1))
         assert (await one.died()).code != 0
-        assert one.unread == [after]
+        assert after not in one.begun
         assert one.reports == {}
 
     with_child(test)
@@ -311,10 +343,10 @@ def test_what_was_reported_before_the_death_arrives_before_it() -> None:
     with_child(test)
 
 
-def test_a_child_ends_by_itself_when_there_will_be_no_more_tickets() -> None:
+def test_a_child_ends_by_itself_when_there_will_be_no_more_jobs() -> None:
     async def test(one: Nursery) -> None:
         ordinals = one.send(("add", 1, 1), ("add", 2, 2))
-        one.child.close_tickets()
+        one.child.end_input()
         assert await one.died() == Death(0)
         assert list(one.reports) == ordinals
 
@@ -329,7 +361,7 @@ def test_a_child_whose_supervisor_is_not_its_parent_ends_at_once() -> None:
             "-m",
             "tq.worker.child.loop",
             "1",
-            *"345678",
+            *"34567",
             "0" * 16,
             "",
             str(TASKS_FILE),
@@ -342,16 +374,16 @@ def test_a_child_whose_supervisor_is_not_its_parent_ends_at_once() -> None:
     asyncio.run(test())
 
 
-# tickets
+# what is taken back
 
 
 def test_jobs_taken_back_are_never_begun_and_later_ones_are(gate: Path) -> None:
     async def test(one: Nursery) -> None:
         held, *behind = one.send(("wait_for", str(gate)), ("abort",), ("abort",))
         writer = await asyncio.to_thread(os.open, gate, os.O_WRONLY)  # it has begun
-        assert one.child.unread() == 2
-        assert one.child.take_back() == behind
-        assert one.child.unread() == 0
+        assert one.child.begun() == held
+        assert one.take_back() == behind
+        assert one.take_back() == []
         [last] = one.send(("add", 20, 22))
         os.close(writer)
         assert decode((await one.report(last)).body or b"") == 42
@@ -360,15 +392,20 @@ def test_jobs_taken_back_are_never_begun_and_later_ones_are(gate: Path) -> None:
     with_child(test)
 
 
-def test_every_ticket_has_one_reader_however_often_it_is_asked_back() -> None:
+def test_every_job_is_run_or_taken_back_however_often_it_is_asked_back() -> None:
     async def test(one: Nursery) -> None:
-        sent, back = [], []
-        for number in range(60):
-            sent += one.send(*(("add", number, k) for k in range(20)))
-            back += one.child.take_back()
-        sent += one.send(("add", 0, 0))
-        await one.report(sent[-1])
-        assert sorted([*one.reports, *back]) == sent
+        one.is_swift = True
+        back: list[int] = []
+        for number in range(300):
+            first, *_ = one.send(*(("add", number, k) for k in range(20)))
+            while number % 3 and one.child.begun() < first + number % 7:  # noqa: ASYNC110
+                await asyncio.sleep(0)  # until it is in the middle of the block: only its page says so
+            back += one.take_back()
+        [last] = one.send(("add", 0, 0))
+        await one.report(last)
+        assert back
+        left = [ordinal for ordinal in one.left if ordinal not in back]
+        assert sorted([*one.reports, *back, *left]) == one.sent
 
     with_child(test)
 
@@ -422,6 +459,30 @@ def test_what_is_over_is_reported_during_the_next_job_when_asked(gate: Path) -> 
     with_child(test)
 
 
+def test_what_is_over_leaves_before_a_job_begins_that_may_take_long(gate: Path) -> None:
+    async def test(one: Nursery) -> None:
+        *over, running = one.send(*(("add", number, 1) for number in range(3)), ("wait_for", str(gate)))
+        writer = await asyncio.to_thread(os.open, gate, os.O_WRONLY)
+        for ordinal in over:  # without being asked
+            await one.report(ordinal)
+        assert one.messages[:3] == [1, 2, 3], "each may have been the slow one"
+        os.close(writer)
+        assert (await one.report(running)).outcome == OutcomeNumber.SUCCESS
+
+    with_child(test)
+
+
+def test_results_of_short_jobs_travel_together() -> None:
+    async def test(one: Nursery) -> None:
+        one.is_swift = True
+        ordinals = one.send(*(("add", number, 1) for number in range(1_000)))
+        await one.report(ordinals[-1])
+        assert list(one.reports) == ordinals
+        assert len(one.messages) < 250
+
+    with_child(test)
+
+
 def test_a_notice_for_a_job_that_is_over_has_no_effect(gate: Path) -> None:
     async def test(one: Nursery) -> None:
         over = (await one.run("add", 1, 1)).ordinal
@@ -454,7 +515,7 @@ def test_nothing_can_be_done_to_a_child_that_is_gone() -> None:
         one.send(("add", 1, 1))
         one.child.notify(1, "timeout")
         one.child.signal(kill=True)
-        one.child.close_tickets()
+        one.child.end_input()
         assert one.reports == {}
 
     with_child(test)

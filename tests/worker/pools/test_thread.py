@@ -17,7 +17,8 @@ from tq.common.values.blob import Blob
 from tq.common.values.codec import decode, encode_call
 from tq.common.values.failure import Failure
 from tq.common.wire.protocol import Request
-from tq.worker.agent.jobs import Death, Job, JobReport
+from tq.worker.agent.jobs import Death, Job
+from tq.worker.agent.reports import JobReport, Report
 from tq.worker.pools.interface import Runner
 from tq.worker.pools.thread import ThreadChild
 
@@ -105,8 +106,9 @@ class RunnerOwner:
     def child_progressed(self, child: Runner, ordinal: int, progress: list[Any]) -> None:
         self.progress[ordinal] = progress
 
-    def child_reported(self, child: Runner, reports: list[JobReport]) -> None:
+    def child_reported(self, child: Runner, reports: list[Report]) -> None:
         for report in reports:
+            assert isinstance(report, JobReport)
             assert report.ordinal not in self.reports
             self.reports[report.ordinal] = report
         self._happened.set()
@@ -126,7 +128,8 @@ class RunnerOwner:
 
     def send(self, ordinal: int, function: str, *arguments: Any) -> None:
         payload = encode_call(arguments, {}, (), [])
-        self.child.send([Job(TASK, 1, LEASE, "q", f"{__name__}:{function}", None, payload, ordinal=ordinal)])
+        job = Job(TASK, 1, LEASE, "q", f"{__name__}:{function}", None, payload, ordinal=ordinal)
+        self.child.send([job], is_swift=False)
 
     async def until(self, is_so: Any) -> None:
         async with asyncio.timeout(SECONDS):
@@ -157,7 +160,7 @@ async def hired() -> AsyncIterator[RunnerOwner]:
         yield owner
     finally:
         may_end.set()
-        owner.child.close_tickets()
+        owner.child.end_input()
 
 
 @in_a_loop
@@ -177,9 +180,8 @@ async def test_what_is_not_begun_can_be_taken_back_and_is_never_run() -> None:
         await asyncio.to_thread(begun.wait, SECONDS)
         owner.send(2, "add", 1, 1)
         owner.send(3, "add", 1, 1)
-        assert owner.child.unread() == 2
-        assert owner.child.take_back() == [2, 3]
-        assert owner.child.unread() == 0
+        assert owner.child.begun() == 1
+        assert owner.child.take_back() == 1
         owner.send(4, "add", 2, 2)
         may_end.set()
         assert decode((await owner.report(4)).body or b"") == 4

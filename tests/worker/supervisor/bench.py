@@ -24,14 +24,14 @@ class RecordedChild:
         self.ready, self.is_retired, self.was_killed = True, False, False
         self.jobs: list[Job] = []
 
-    def send(self, jobs: list[Job]) -> None:
+    def send(self, jobs: list[Job], *, is_swift: bool) -> None:
         self.jobs += jobs
 
-    def unread(self) -> int:
-        return 0
+    def begun(self) -> int:
+        return self.jobs[-1].ordinal if self.jobs else 0
 
-    def take_back(self) -> list[int]:
-        return []
+    def take_back(self) -> int:
+        return self.begun()
 
     def notify(self, ordinal: int, kind: str) -> None: ...
 
@@ -46,7 +46,7 @@ class RecordedChild:
 
     def retire(self) -> None: ...
 
-    def close_tickets(self) -> None: ...
+    def end_input(self) -> None: ...
 
 
 class Bench:

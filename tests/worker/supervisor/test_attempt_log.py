@@ -8,7 +8,8 @@ from tq.common.domain.ids import show_id
 from tq.common.domain.model import OutcomeNumber
 from tq.common.runtime.limited_log import LINES_AT_ONCE
 from tq.common.values.failure import Failure
-from tq.worker.agent.jobs import Death, JobReport
+from tq.worker.agent.jobs import Death
+from tq.worker.agent.reports import JobReport
 
 from .bench import Bench, on_a_bench
 

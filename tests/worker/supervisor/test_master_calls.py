@@ -83,7 +83,10 @@ def test_a_worker_that_gives_up_reports_first_and_releases_behind_it() -> None:
         desk = Desk()
         desk.shop.run(2)
         [left] = desk.shop.grant(1) if desk.shop.leases else [b""]
-        desk.shop.agent.draining = True
+        for number, sim in desk.shop.sims.items():
+            if sim.unstarted:
+                desk.shop.begin(number)
+        desk.shop.agent.drain(desk.shop.now)
         desk.calls.give_up()
         assert [method for method, _ in desk.connection.notified] == (
             ["finish", "release"] if left else ["finish"]

@@ -1,0 +1,68 @@
+"""What came of jobs, as it is measured and put into the outbox. Pure.
+
+::
+
+    a report of a child, or its death ─► EndedJobs ─┬► TaskDurations
+                                                    ├► the event pipe, if there is one
+                                                    └► Outbox
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from ...common.contract.workers import ReportRow
+from ...common.domain.model import OutcomeNumber
+from .jobs import Job
+from .outbox import Outbox
+from .reports import JobReport, SliceReport
+from .task_durations import TaskDurations
+
+SUCCESS: Final = int(OutcomeNumber.SUCCESS)
+
+
+class EndedJobs:
+    """``watch``: called with every job that ends, its outcome, its body and its seconds. ``watch_unsuccessful``: called with
+    those that ended otherwise than with a result."""
+
+    def __init__(self, durations: TaskDurations, outbox: Outbox) -> None:
+        self._durations, self._outbox = durations, outbox
+        self.watch: Callable[[Job, int, bytes | None, float], None] | None = None
+        self.watch_unsuccessful: Callable[[Job, int, bytes | None], None] | None = None
+
+    def one(self, job: Job, report: JobReport) -> None:
+        """A child has reported this job."""
+        self._durations.record(job.name, report.seconds)
+        self.put(job, *report[1:])
+
+    def slice(self, jobs: list[Job], report: SliceReport) -> None:
+        """A child has reported results of these jobs, which are of one task."""
+        self._durations.record_all(jobs[0].name, report.seconds)
+        if self.watch is not None:
+            for job, body, seconds in zip(jobs, report.bodies, report.seconds, strict=True):
+                self.watch(job, SUCCESS, body, seconds)
+        columns = zip(jobs, report.bodies, report.started, report.seconds, strict=True)
+        self._outbox.put_all(
+            [
+                ReportRow(job.id, job.attempt, job.lease, SUCCESS, body, started, seconds, None)
+                for job, body, started, seconds in columns
+            ]
+        )
+
+    def put(
+        self,
+        job: Job,
+        outcome: int,
+        body: bytes | None,
+        started: float,
+        seconds: float,
+        after: float | None,
+        blobs: list[bytes] | None = None,
+    ) -> None:
+        if self.watch is not None:
+            self.watch(job, outcome, body, seconds)
+        if outcome and self.watch_unsuccessful is not None:
+            self.watch_unsuccessful(job, outcome, body)
+        row = ReportRow(job.id, job.attempt, job.lease, int(outcome), body, started, seconds, after)
+        self._outbox.put(job.key, row, blobs)

@@ -1,0 +1,63 @@
+"""What a child has to report: gathered, and packed into as few entries as there are runs of plain results. Pure.
+
+::
+
+    result ──► the open slice: [first ordinal, [result, …], times]   results of consecutive ordinals of one block
+    else  ──► an entry of its own: [ordinal, outcome, body, started, seconds, after, (progress, (blobs))]
+    left  ──► [ordinal]                                              see start_page.py
+
+``worker/agent/reports.py`` reads them.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any, Final
+
+from ...common.wire.frames import pack
+
+BYTES_MAX: Final = 64 * 1024  # of results, gathered before they are sent
+
+
+class ReportBuffer:
+    def __init__(self) -> None:
+        self._entries: list[list[Any]] = []
+        self._next = 0  # the ordinal that the open slice would take
+        self._bodies: list[bytes] = []
+        self._times: list[float] = []
+        self._bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    @property
+    def is_full(self) -> bool:
+        return self._bytes > BYTES_MAX
+
+    def result(self, ordinal: int, body: bytes, started: float, seconds: float) -> None:
+        if ordinal != self._next:
+            self._bodies, self._times = [], []
+            self._entries.append([ordinal, self._bodies, self._times])
+        self._next = ordinal + 1
+        self._bodies.append(body)
+        self._times += (started, seconds)
+        self._bytes += len(body)
+
+    def other(self, entry: list[Any]) -> None:
+        """The report of one job, or of one that was left."""
+        self._entries.append(entry)
+        self._next = 0
+        if len(entry) > 1 and entry[2] is not None:
+            self._bytes += len(entry[2])
+
+    def end_of_block(self) -> None:
+        """The next job is of another block: its result goes into another slice."""
+        self._next = 0
+
+    def take(self) -> bytes:
+        """All of it, as the body of a frame."""
+        entries, self._entries, self._next, self._bytes = self._entries, [], 0, 0
+        for entry in entries:
+            if len(entry) == 3:
+                entry[2] = array("d", entry[2]).tobytes()
+        return pack(entries)
