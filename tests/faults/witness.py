@@ -11,6 +11,7 @@ from typing import Any
 
 import tq
 from tq.client.tasks.handles import Handles
+from tq.client.tasks.id_runs import IdRuns
 from tq.common.domain.ids import new_ids, parse_id
 from tq.common.runtime.history import Note, digest
 from tq.common.values.codec import encode, encode_call
@@ -46,7 +47,10 @@ class Witness:
     def hear(self, tasks: Tasks, seconds: float) -> dict[bytes, Any]:
         """Wait for the ends of all; what each gave: its result, or its error."""
         given: dict[bytes, Any] = {}
-        for handle in Handles[Any](self.app.session, b"".join(tasks)).as_completed(timeout=seconds):
+        ids = IdRuns()
+        for id in tasks:
+            ids.append(int.from_bytes(id, "big"), 1)
+        for handle in Handles[Any](self.app.session, ids).as_completed(timeout=seconds):
             id = parse_id(handle.id)
             error = handle.exception()
             given[id] = handle.result() if error is None else error
