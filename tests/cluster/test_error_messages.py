@@ -29,6 +29,10 @@ Raising = Callable[[Cluster, Path], object]
 EXAMPLE = re.compile(r"```text\n(.*?)\n```", re.DOTALL)
 
 
+class Thing:
+    """A class of one's own."""
+
+
 def stranger(cluster: Cluster, home: Path) -> None:
     """A server at the port that speaks another protocol."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -104,7 +108,7 @@ def lost(cluster: Cluster, home: Path) -> None:
 
 CASES: dict[type[BaseException], Raising] = {
     tq.InvalidArgument: lambda cluster, _: cluster.app.named("m:f", retry=3),
-    tq.NotSerializable: lambda cluster, _: cluster.app.submit("m:f", 1, [{}, {"when": object()}]),
+    tq.NotSerializable: lambda cluster, _: cluster.app.submit("m:f", 1, [{}, {"when": Thing()}]),
     tq.NotNamed: lambda cluster, _: cluster.app.task(lambda x: x).submit(1),
     tq.ConfigError: misspelt,
     tq.Unreachable: no_server,

@@ -81,7 +81,8 @@ def test_a_coroutine_is_a_task_like_any_other(app: tq.App) -> None:
 
 def test_handles_can_be_awaited(app: tq.App) -> None:
     async def both() -> list[int]:
-        handles = [app.submit("cluster_tasks:add", number, 1) for number in (1, 2)]
+        add = app.named("cluster_tasks:add")
+        handles = [await add.asubmit(number, 1) for number in (1, 2)]
         return list(await asyncio.wait_for(asyncio.gather(*handles), 20))
 
     assert asyncio.run(both()) == [2, 3]

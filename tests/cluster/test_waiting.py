@@ -57,7 +57,7 @@ def test_a_wait_without_a_timeout_warns_too_and_goes_on(
 ) -> None:
     async def wait() -> None:
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(app.submit("nowhere:f"), 1)
+            await asyncio.wait_for(await app.named("nowhere:f").asubmit(), 1)
 
     asyncio.run(wait())
     assert tq.wait(handles(app), 0.5).done == []
