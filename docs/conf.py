@@ -57,8 +57,7 @@ nitpick_ignore_regex = [
 ]
 
 # docs/python.inv lists the names of Python's documentation that docstrings link to, so that no build fetches the whole
-# list. To add a name, write a line into docs/python.txt and run (after pip install sphobjinv):
-# sphobjinv convert zlib -o docs/python.txt docs/python.inv
+# list. To add a name, write a line into docs/python.txt and run: sphobjinv convert zlib -o docs/python.txt docs/python.inv
 intersphinx_mapping = {"python": ("https://docs.python.org/3", "python.inv")}
 
 # how it looks

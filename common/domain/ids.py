@@ -98,6 +98,11 @@ def _shape(timestamp_ms: int, below_shard: int) -> bytes:
     return (timestamp_ms << 80 | _VERSION_7 | _VARIANT | below_shard).to_bytes(TASK_ID_BYTES, "big")
 
 
+def id_behind(first: bytes, places: int) -> bytes:
+    """The id of the task so many places behind the one with this id, in an array."""
+    return (int.from_bytes(first, "big") + places).to_bytes(16, "big") if places else first
+
+
 def id_of_moment(timestamp_ms: int, random_bytes: Callable[[int], bytes]) -> bytes:
     """An id where time and randomness are handed in: for what the master makes itself."""
     return _shape(timestamp_ms, int.from_bytes(random_bytes(8), "big") >> 2)

@@ -18,6 +18,7 @@ from ...common.runtime.histogram import DISK_SECONDS, SECONDS, SIZES, Buckets
 from ..engine.clock import Now
 from ..engine.endings import Ended
 from ..engine.engine import Engine
+from ..store.interface.slices import LeasedSlice
 from ..store.interface.store import Store
 from ..store.interface.tasks import Leased
 from ..tasks.completion import Completion
@@ -70,12 +71,12 @@ class MasterMeters:
             if state == StateNumber.RUNNING:
                 self.wait[pair].observe(0.0, tasks)
 
-    def leased(self, rows: Sequence[Leased], now: int) -> None:
+    def leased(self, rows: Sequence[Leased | LeasedSlice], now: int) -> None:
         """Stored tasks that are leased now."""
         first: defaultdict[int, list[int]] = defaultdict(list)
         for row in rows:
             if row.attempt == 1:  # later attempts have waited for their retry
-                first[row.route].append(row.seq)
+                first[row.route] += range(row.seq, row.stop) if isinstance(row, LeasedSlice) else (row.seq,)
         for route, seqs in first.items():
             self._sample(self.wait[self._pair(route)], seqs, now)
 

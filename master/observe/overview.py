@@ -127,7 +127,7 @@ def worker_rows(engine: Engine, key: Verifier) -> list[dict[str, Any]]:
     serves = _serving(engine, key)
     workers = [one for one in engine.part(Membership).listed() if one.info is not None and serves(one)]
     engine.work.glanced(len(workers) * GLANCES + len(engine.part(Leases).running))
-    leased = Counter(held.worker for held in engine.part(Leases).running.values())
+    leased = engine.part(Leases).running.by_worker()
     rows = {
         one: _worker_row(engine, one, one.info, leased[one.number]) for one in workers if one.info is not None
     }
@@ -213,7 +213,7 @@ def running_rows(engine: Engine, node: str, allows: Callable[[str], bool]) -> li
     worker = next((one for one in engine.part(Membership).by_node.values() if one.node.hex() == node), None)
     if worker is None:
         return []
-    mine = [held for held in engine.part(Leases).running.values() if held.worker == worker.number]
+    mine = [held for _, held in engine.part(Leases).running.of_worker(worker.number)]
     mine.sort(key=lambda held: (held.begun is None, held.begun or 0, held.seq))
     rows: list[list[Any]] = []
     for held in mine[:SHOWN_MAX]:

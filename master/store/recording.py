@@ -10,10 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ...common.domain.ids import id_behind
 from ...common.runtime.history import Note, digest
 from .interface.queries import Found
+from .interface.slices import LeasedSlice, SucceededSlice
 from .interface.store import Picture, Store
-from .interface.tasks import EndedAttempt, Expired, Leased, NewTasks, Returned, Success
+from .interface.tasks import (
+    EndedAttempt,
+    Expired,
+    Leased,
+    NewTasks,
+    Returned,
+    Success,
+)
 
 
 class RecordingStore:
@@ -43,6 +52,10 @@ class RecordingStore:
     def load(self) -> Picture:
         picture = self._store.load()
         self._ids = {row.seq: row.id for row in picture.running}
+        for row in picture.slices:
+            self._ids.update(
+                (row.seq + place, id_behind(row.id, place)) for place in range(row.stop - row.seq)
+            )
         return picture
 
     def insert(self, groups: Sequence[NewTasks]) -> bool:
@@ -57,10 +70,11 @@ class RecordingStore:
 
     def lease(
         self, routes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
-    ) -> list[Leased]:
+    ) -> list[Leased | LeasedSlice]:
         rows = self._store.lease(routes, limit, bytes_max, lease, worker, now)
         for row in rows:
-            self._leased(row.seq, row.id, row.attempt, lease, worker)
+            for place in range(row.stop - row.seq if isinstance(row, LeasedSlice) else 1):
+                self._leased(row.seq + place, id_behind(row.id, place), row.attempt, lease, worker)
         return rows
 
     def succeed(self, rows: Sequence[Success]) -> None:
@@ -68,6 +82,18 @@ class RecordingStore:
         for result, _, _, seq, attempt, lease in rows:
             id = self._ids.pop(seq)
             self._say("accepted", id, attempt=attempt, lease=lease, digest=digest(result))
+
+    def succeed_slices(self, rows: Sequence[SucceededSlice]) -> None:
+        self._store.succeed_slices(rows)
+        for row in rows:
+            for seq, result in enumerate(row.results, row.seq):
+                self._say(
+                    "accepted",
+                    self._ids.pop(seq),
+                    attempt=row.attempt,
+                    lease=row.lease,
+                    digest=digest(result),
+                )
 
     def end_attempts(self, rows: Sequence[EndedAttempt]) -> None:
         self._store.end_attempts(rows)

@@ -8,7 +8,7 @@ the way is missing for a reader and affects no task.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ...common.domain.model import NOTE_CHARS_MAX, OUTPUT_KEPT_BYTES, StateNumber
@@ -36,7 +36,7 @@ class AttemptOutput(Part):
     def __init__(
         self,
         store: Store,
-        running: dict[bytes, LeasedAttempt],
+        running: Mapping[bytes, LeasedAttempt],
         began: Callable[[list[tuple[bytes, int, bytes, float | None]], Now], object],
     ) -> None:
         self._store, self._running, self._began = store, running, began

@@ -30,6 +30,7 @@ from .named_blobs import check_named
 from .reports import OUTCOMES_OF_WORKERS, check_reports, held_row
 from .routes import Routes
 from .scheduled import ScheduledTasks
+from .succeeded import SucceededRuns
 from .unsuccessful import UnsuccessfulAttempts
 
 SUCCESS: Final = int(OutcomeNumber.SUCCESS)
@@ -86,7 +87,12 @@ class Completion(Part):
         ended: list[Ended] = []
         routes: list[int] = []  # of attempts that ended
         running, moment = self._running, now.steady
+        runs = SucceededRuns(running, moment)
         for index, (id, attempt, lease, outcome, body, _, seconds, after) in enumerate(rows):
+            if outcome == SUCCESS and (slice := runs.add(id, attempt, lease, body, seconds)) is not None:
+                ended.append((id, slice.route, RUNNING, SUCCEEDED, body, slice.origin))
+                routes.append(slice.route)
+                continue
             held = running.get(id)
             if held is None or held.attempt != attempt or held.lease != lease:
                 if not self._was_accepted(id, attempt, lease):
@@ -104,6 +110,8 @@ class Completion(Part):
                 routes.append(held.route)
         if successes:
             self._store.succeed(successes)
+        if slices := runs.rows():
+            self._store.succeed_slices(slices)
         if references:  # in the transaction of the results: content is never deleted between the two
             self._store.blobs.name(references)
         if others:

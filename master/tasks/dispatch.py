@@ -27,9 +27,11 @@ from ..engine.clock import Now
 from ..engine.part import Part
 from ..engine.session import LATER, Call, Session
 from ..engine.work import Work
+from ..store.interface.slices import LeasedSlice
 from ..store.interface.store import Inconsistent, Picture, Store
+from ..store.interface.tasks import Leased
 from .expiry import Expiry
-from .leases import LeasedAttempt, LeaseReply
+from .leases import LeasedAttempt, LeasedTasks, LeaseReply, SliceLease
 from .meter import TaskMeter
 from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX, READY_STATE, RUNNING_STATE, Plan, Submission
 from .routes import Capability, ParkedLease, Route, Routes, numbers
@@ -48,7 +50,7 @@ class Dispatch(Part):
         self,
         store: Store,
         routes: Routes,
-        running: dict[bytes, LeasedAttempt],
+        running: LeasedTasks,
         subscriptions: Subscriptions,
         scheduled: ScheduledTasks,
         expiry: Expiry,
@@ -162,7 +164,9 @@ class Dispatch(Part):
                 self._subscriptions.expect(submission.call.session, submission.stream, ids)
         self._fresh.clear()
         for planned in plan.leases.values():
-            self._running.update(planned.running)
+            self._running.alone.update(planned.running)
+            for slice in planned.slices:
+                self._running.add(slice)
             self._answer(LeaseReply(planned.parked, planned.lease, planned.groups))
 
     def serve_parked(self, now: Now) -> None:
@@ -180,27 +184,48 @@ class Dispatch(Part):
                 )
                 if not rows:
                     raise Inconsistent("lease: the store has no ready task where the engine counts some")
-                self._work.gave(len(rows), sum(len(row.payload) for row in rows) if bytes_max else 0)
                 if self.meters is not None:
                     self.meters.leased(rows, now.steady)
-                groups: list[list[Any]] = []
-                last: tuple[int, float | None] | None = None
-                for row in rows:
-                    if (row.route, row.timeout) != last:
-                        last = (row.route, row.timeout)
-                        route = self._routes.by_number[row.route]
-                        groups.append([route.queue.name, route.task, row.timeout, []])
-                    suspect = row.crashes > 0  # a worker or child died while it had this task
-                    number = row.attempt - row.returned
-                    entry = [row.id, row.attempt, row.payload]
-                    if suspect or row.returned:
-                        entry += [suspect, number]
-                    groups[-1][3].append(entry)
-                    self._running[row.id] = LeasedAttempt(
-                        row.seq, row.route, row.attempt, number, lease, parked.worker, suspect, row.origin
-                    )
-                    self._routes.move(row.route, READY_STATE, RUNNING_STATE)
+                groups, tasks, size = self._granted(rows, parked, lease)
+                self._work.gave(tasks, size if bytes_max else 0)
                 self._answer(LeaseReply(parked, lease, groups))
+
+    def _granted(
+        self, rows: list[Leased | LeasedSlice], parked: ParkedLease, lease: bytes
+    ) -> tuple[list[list[Any]], int, int]:
+        """Note what was leased; returns the groups of the answer, how many tasks they have, and the bytes of the payloads."""
+        groups: list[list[Any]] = []
+        last: tuple[int, float | None] | None = None
+        tasks = size = 0
+        for row in rows:
+            if (row.route, row.timeout) != last:
+                last = (row.route, row.timeout)
+                route = self._routes.by_number[row.route]
+                groups.append([route.queue.name, route.task, row.timeout, []])
+            number = row.attempt - row.returned
+            if isinstance(row, LeasedSlice):
+                where = row.seq, row.stop, row.id, row.route
+                slice = SliceLease(*where, row.attempt, number, lease, parked.worker, row.origin)
+                self._running.add(slice)
+                rest = [False, number] if row.returned else []
+                pairs = zip(slice.ids(), row.payloads, strict=True)
+                groups[-1][3] += [[id, row.attempt, payload, *rest] for id, payload in pairs]
+                tasks += len(row.payloads)
+                size += sum(map(len, row.payloads))
+                self._routes.move(row.route, READY_STATE, RUNNING_STATE, len(row.payloads))
+                continue
+            suspect = row.crashes > 0  # a worker or child died while it had this task
+            entry = [row.id, row.attempt, row.payload]
+            if suspect or row.returned:
+                entry += [suspect, number]
+            groups[-1][3].append(entry)
+            self._running[row.id] = LeasedAttempt(
+                row.seq, row.route, row.attempt, number, lease, parked.worker, suspect, row.origin
+            )
+            tasks += 1
+            size += len(row.payload)
+            self._routes.move(row.route, READY_STATE, RUNNING_STATE)
+        return groups, tasks, size
 
     def _answer(self, reply: LeaseReply) -> None:
         call = reply.parked.call

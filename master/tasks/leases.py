@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any, Final, NamedTuple
 
 from ..engine.clock import Now
 from ..engine.part import Part
@@ -36,12 +38,216 @@ class LeaseReply(NamedTuple):
     groups: list[list[Any]]
 
 
+PLACE_BYTES: Final = 4  # of an id: only these differ within an array
+
+
+class SliceLease:
+    """Neighbours of an array that are leased together, until each of them has ended or was given back."""
+
+    __slots__ = (
+        "attempt",
+        "begun",
+        "first",
+        "lease",
+        "number",
+        "origin",
+        "prefix",
+        "route",
+        "seq",
+        "stop",
+        "worker",
+    )
+
+    def __init__(
+        self,
+        seq: int,
+        stop: int,
+        id: bytes,
+        route: int,
+        attempt: int,
+        number: int,
+        lease: bytes,
+        worker: int,
+        origin: int | None,
+        begun: dict[int, int] | None = None,
+    ) -> None:
+        self.seq, self.stop = seq, stop  # of the first one that is still leased, and behind the last one
+        self.prefix = id[:-PLACE_BYTES]
+        self.first = (
+            int.from_bytes(id[-PLACE_BYTES:], "big") - seq
+        )  # what a number and the end of its id differ by
+        self.route, self.attempt, self.number = route, attempt, number
+        self.lease, self.worker, self.origin = lease, worker, origin
+        self.begun = {} if begun is None else begun  # steady ms, of those whose start was reported
+
+    def id(self, seq: int) -> bytes:
+        return self.prefix + (self.first + seq).to_bytes(PLACE_BYTES, "big")
+
+    def ids(self) -> list[bytes]:
+        return list(map(self.id, range(self.seq, self.stop)))
+
+    def holds(self, seq: int) -> bool:
+        return self.seq <= seq < self.stop
+
+    def behind(self, seq: int) -> SliceLease:
+        """Those behind a task, as a slice."""
+        whose = self.lease, self.worker, self.origin
+        return SliceLease(
+            seq + 1, self.stop, self.id(seq + 1), self.route, self.attempt, self.number, *whose, self.begun
+        )
+
+    def one(self, seq: int) -> LeasedAttempt:
+        """One of its tasks by itself."""
+        begun = self.begun.get(seq)
+        return LeasedAttempt(
+            seq, self.route, self.attempt, self.number, self.lease, self.worker, False, self.origin, begun
+        )
+
+
+class _Neighbours:
+    """Leased slices whose ids begin alike, in the order of their ids. No two overlap."""
+
+    __slots__ = ("slices", "starts")
+
+    def __init__(self) -> None:
+        self.starts: list[int] = []  # where each began when it was added: the last bytes of its first id
+        self.slices: list[SliceLease] = []
+
+    def add(self, slice: SliceLease) -> None:
+        start = slice.first + slice.seq
+        place = bisect_right(self.starts, start)
+        if place and (before := self.slices[place - 1]).first + before.seq > start:
+            # Its first tasks were given back, and are leased again now: where it began is no longer its place.
+            self.starts = [one.first + one.seq for one in self.slices]
+            place -= 1
+        self.starts.insert(place, start)
+        self.slices.insert(place, slice)
+
+    def of(self, end: int) -> SliceLease | None:
+        """The slice with the task whose id ends so."""
+        place = bisect_right(self.starts, end) - 1
+        if place >= 0 and self.slices[place].holds(end - self.slices[place].first):
+            return self.slices[place]
+        return None
+
+    def remove(self, slice: SliceLease) -> None:
+        place = bisect_right(self.starts, slice.first + slice.seq) - 1
+        while self.slices[place] is not slice:
+            place -= 1
+        del self.starts[place], self.slices[place]
+
+
+class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
+    """All leased tasks by id: each by itself, or in the slice of an array that it was leased with."""
+
+    def __init__(self) -> None:
+        self.alone: dict[bytes, LeasedAttempt] = {}
+        self._slices: dict[bytes, _Neighbours] = {}  # by what their ids have in common
+
+    def add(self, slice: SliceLease) -> None:
+        neighbours = self._slices.get(slice.prefix)
+        if neighbours is None:
+            neighbours = self._slices[slice.prefix] = _Neighbours()
+        neighbours.add(slice)
+
+    def place(self, id: bytes) -> tuple[SliceLease, int] | None:
+        """The slice and the number of a task that is leased in one."""
+        neighbours = self._slices.get(id[:-PLACE_BYTES])
+        if neighbours is None:
+            return None
+        end = int.from_bytes(id[-PLACE_BYTES:], "big")
+        slice = neighbours.of(end)
+        return None if slice is None else (slice, end - slice.first)
+
+    def let(self, slice: SliceLease, seq: int) -> None:
+        """A task of a slice is leased no longer. In the midst of it, those behind become a slice of their own."""
+        if slice.begun:
+            slice.begun.pop(seq, None)
+        if slice.seq == seq:
+            slice.seq += 1
+            if slice.seq == slice.stop:
+                neighbours = self._slices[slice.prefix]
+                neighbours.remove(slice)
+                if not neighbours.slices:
+                    del self._slices[slice.prefix]
+        elif seq + 1 == slice.stop:
+            slice.stop = seq
+        else:
+            tail, slice.stop = slice.behind(seq), seq
+            self.add(tail)
+
+    def of_worker(self, worker: int) -> Iterator[tuple[bytes, LeasedAttempt]]:
+        """The tasks that a worker has, by its number."""
+        yield from ((id, held) for id, held in self.alone.items() if held.worker == worker)
+        for slice in self._all():
+            if slice.worker == worker:
+                yield from ((slice.id(seq), slice.one(seq)) for seq in range(slice.seq, slice.stop))
+
+    def by_worker(self) -> Counter[int]:
+        """How many tasks each worker has."""
+        tasks = Counter(held.worker for held in self.alone.values())
+        for slice in self._all():
+            tasks[slice.worker] += slice.stop - slice.seq
+        return tasks
+
+    def clear(self) -> None:
+        self.alone.clear()
+        self._slices.clear()
+
+    # a mapping of tasks
+
+    def __getitem__(self, id: bytes) -> LeasedAttempt:
+        held = self._look(id)
+        if held is None:
+            raise KeyError(id)
+        return held
+
+    def get(self, id: bytes, default: Any = None) -> Any:
+        held = self._look(id)
+        return default if held is None else held
+
+    def _look(self, id: bytes) -> LeasedAttempt | None:
+        held = self.alone.get(id)
+        if held is not None or not self._slices:
+            return held
+        place = self.place(id)
+        return None if place is None else place[0].one(place[1])
+
+    def __setitem__(self, id: bytes, held: LeasedAttempt) -> None:
+        place = self.place(id)
+        if place is None:
+            self.alone[id] = held
+        elif held.begun is not None:
+            place[0].begun[held.seq] = held.begun
+
+    def __delitem__(self, id: bytes) -> None:
+        if self.alone.pop(id, None) is None:
+            place = self.place(id)
+            if place is None:
+                raise KeyError(id)
+            self.let(*place)
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self.alone
+        for slice in self._all():
+            yield from slice.ids()
+
+    def __len__(self) -> int:
+        return len(self.alone) + sum(slice.stop - slice.seq for slice in self._all())
+
+    def __contains__(self, id: object) -> bool:
+        return id in self.alone or (isinstance(id, bytes) and self.place(id) is not None)
+
+    def _all(self) -> Iterator[SliceLease]:
+        return (slice for neighbours in self._slices.values() for slice in neighbours.slices)
+
+
 class Leases(Part):
-    """All leased tasks, by id. Code that grants, ends or takes back a lease changes ``running`` directly, because this happens
+    """All leased tasks. Code that grants, ends or takes back a lease changes ``running`` directly, because this happens
     for every task."""
 
     def __init__(self) -> None:
-        self.running: dict[bytes, LeasedAttempt] = {}
+        self.running = LeasedTasks()
         self.cancelling: set[bytes] = set()  # ids of those with a requested cancel; their rows record it too
         self._cancel_listeners: list[Callable[[bytes], None]] = []
 
@@ -63,3 +269,8 @@ class Leases(Part):
             )
             if row.cancel:
                 self.cancelling.add(row.id)
+        for slice in picture.slices:
+            number = slice.attempt - slice.returned
+            where = slice.seq, slice.stop, slice.id, slice.route
+            whose = slice.lease, slice.worker, slice.origin
+            self.running.add(SliceLease(*where, slice.attempt, number, *whose))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,11 +11,14 @@ from ...common.domain.model import StateNumber, TaskOptions
 from ..engine.clock import Now
 from ..engine.session import Call
 from ..store.interface.tasks import NewTasks
-from .leases import LeasedAttempt
+from .leases import PLACE_BYTES, LeasedAttempt, SliceLease
 from .routes import Capability, ParkedLease, Route, Routes
 
 LEASE_TASKS_MAX: Final = 2_000  # in one reply: a worker with more would read too far ahead
 LEASE_BYTES_MAX: Final = 4 * 1024 * 1024  # of payloads in one reply; a larger payload is sent alone
+PLACE_BITS: Final = 8 * PLACE_BYTES
+ARRAY_TASKS_MAX: Final = 1_000
+ARRAY_BYTES_MAX: Final = 1024 * 1024  # of payloads: an array is read as a whole
 AT_ONCE: Final = None, None
 RUNNING_STATE, READY_STATE, SCHEDULED_STATE = map(
     int, (StateNumber.RUNNING, StateNumber.READY, StateNumber.SCHEDULED)
@@ -35,6 +39,7 @@ class Submission:
     blobs: dict[bytes, list[int]] | None = None  # named by these tasks
     origin: int | None = None
     first_seq: int = 0  # the number before that of its first task
+    consecutive: bool = False  # as planned: see ``is_consecutive``
 
     def due(self, now: Now) -> tuple[int | None, int | None]:
         """When its tasks become ready: a moment of the steady clock, or of the wall clock; neither: immediately."""
@@ -48,6 +53,19 @@ class Submission:
         """When its tasks expire, on the steady clock."""
         seconds = self.options.expires
         return None if seconds is None else now.steady + int(seconds * 1000)
+
+    @property
+    def is_consecutive(self) -> bool:
+        """Whether each id is the one before it plus one, in the part of ids that differs within an array."""
+        if len(self.tasks) < 2:
+            return False
+        ids = [task[0] for task in self.tasks]
+        first, last = int.from_bytes(ids[0], "big"), int.from_bytes(ids[-1], "big")
+        return (
+            last - first == len(ids) - 1
+            and first >> PLACE_BITS == last >> PLACE_BITS
+            and all(map(operator.lt, ids, ids[1:]))
+        )
 
     def references(self) -> list[tuple[int, int]]:
         """Pairs of a task's row and the content it names."""
@@ -65,6 +83,7 @@ class PlannedLease:
     room: int
     groups: list[list[Any]] = field(default_factory=list)
     running: list[tuple[bytes, LeasedAttempt]] = field(default_factory=list)
+    slices: list[SliceLease] = field(default_factory=list)
     bytes_left: int = LEASE_BYTES_MAX
 
     def upto(self, tasks: list[list[bytes]], start: int, stop: int) -> int:
@@ -94,6 +113,7 @@ class Plan:
     def add(self, submission: Submission) -> None:
         """Add a submission. Called in the order in which tasks are to be leased."""
         due, taken = submission.due(self._now), 0
+        submission.consecutive = submission.is_consecutive
         submission.first_seq = seq = self._seq
         if due == AT_ONCE and not submission.route.queue.paused:
             taken = self._fill_parked(submission, seq)
@@ -137,23 +157,42 @@ class Plan:
         due: tuple[int | None, int | None],
         planned: PlannedLease | None = None,
     ) -> None:
-        """Add rows for ``tasks[start:stop]``; their numbers follow the order of submission."""
-        if start == stop:
-            return
+        """Add ``tasks[start:stop]``, as arrays where their ids are consecutive; their numbers follow the order of submission."""
+        for first, last in _cut(submission, start, stop):
+            self._group(submission, first, last, seq, state, due, planned)
+        if start < stop:
+            self.tasks += stop - start
+            self.counts.append((submission.route, state, stop - start))
+
+    def _group(
+        self,
+        submission: Submission,
+        start: int,
+        stop: int,
+        seq: int,
+        state: int,
+        due: tuple[int | None, int | None],
+        planned: PlannedLease | None,
+    ) -> None:
         route, options, now = submission.route, submission.options, self._now
         tasks = (
             submission.tasks if (start, stop) == (0, len(submission.tasks)) else submission.tasks[start:stop]
         )
         rows = [(number, task[0], task[1]) for number, task in enumerate(tasks, seq + start + 1)]
+        array = submission.consecutive and len(rows) > 1
         attempt, lease, worker, started = 0, None, None, None
         if planned is not None:
             attempt, lease, worker, started = 1, planned.lease, planned.parked.worker, now.steady
             group = [[id, 1, payload] for _, id, payload in rows]
             planned.groups.append([route.queue.name, route.task, options.timeout, group])
-            planned.running += [
-                (id, LeasedAttempt(number, route.number, 1, 1, lease, worker, False, submission.origin))
-                for number, id, _ in rows
-            ]
+            if array:
+                where = rows[0][0], rows[-1][0] + 1, rows[0][1], route.number
+                planned.slices.append(SliceLease(*where, 1, 1, lease, worker, submission.origin))
+            else:
+                planned.running += [
+                    (id, LeasedAttempt(number, route.number, 1, 1, lease, worker, False, submission.origin))
+                    for number, id, _ in rows
+                ]
         self.groups.append(
             NewTasks(
                 route=route.number,
@@ -171,7 +210,23 @@ class Plan:
                 timeout=options.timeout,
                 options=submission.options_packed,
                 origin=submission.origin,
+                array=array,
             )
         )
-        self.tasks += stop - start
-        self.counts.append((route, state, stop - start))
+
+
+def _cut(submission: Submission, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Where ``tasks[start:stop]`` are cut into what is stored together."""
+    if not submission.consecutive or not submission.has_large:
+        step = ARRAY_TASKS_MAX if submission.consecutive else max(1, stop - start)
+        yield from ((first, min(first + step, stop)) for first in range(start, stop, step))
+        return
+    first, size = start, 0
+    for place in range(start, stop):
+        payload_bytes = len(submission.tasks[place][1])
+        if place > first and (place - first == ARRAY_TASKS_MAX or size + payload_bytes > ARRAY_BYTES_MAX):
+            yield first, place
+            first, size = place, 0
+        size += payload_bytes
+    if first < stop:
+        yield first, stop

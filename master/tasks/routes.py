@@ -171,6 +171,10 @@ class Routes(Part):
             route = self.by_number[row.route]
             route.counts[StateNumber.RUNNING] += 1
             route.has_large = True  # and of leased ones, which may return
+        for slice in picture.slices:
+            route = self.by_number[slice.route]
+            route.counts[StateNumber.RUNNING] += slice.stop - slice.seq
+            route.has_large = True
         self._behind = dict.fromkeys(self.capabilities.values())
         self._full.clear()
         self.match_routes()
@@ -228,10 +232,10 @@ class Routes(Part):
         """How many terminal tasks the store keeps."""
         return sum(sum(route.counts[StateNumber.SUCCEEDED :]) for route in self.by_number.values())
 
-    def move(self, route: int, before: int, after: int) -> None:
+    def move(self, route: int, before: int, after: int, tasks: int = 1) -> None:
         counts = self.by_number[route].counts
-        counts[before] -= 1
-        counts[after] += 1
+        counts[before] -= tasks
+        counts[after] += tasks
         if after == READY:
             self._ready[self.by_number[route]] = None
 

@@ -106,7 +106,7 @@ class Membership(Part):
         to reconnect. A worker that was announced in a transaction that failed is unknown again.
         """
         numbers = {node: number for number, node, _, _ in picture.workers}
-        holders = {row.worker for row in picture.running}
+        holders = {row.worker for row in picture.running} | {row.worker for row in picture.slices}
         self.by_number.clear()
         for worker in list(self.by_node.values()):
             number = numbers.get(worker.node)
@@ -219,7 +219,7 @@ class Membership(Part):
         served is remembered as long as an absent worker's, for `tq why`."""
         worker = self.of(session)
         _unpark_leases(worker)
-        mine = [id for id, held in self._running.items() if held.worker == worker.number]
+        mine = [id for id, _ in self._running.of_worker(worker.number)]
         self._completion.hand_back(dict.fromkeys(mine), now)
         worker.session = worker.orders_call = None
         worker.has_left = True
@@ -272,7 +272,7 @@ class Membership(Part):
         So a task that kills its worker charges a crash to the worker's other tasks once. From then on all of them are
         suspects, and only the one that runs when the next worker dies is charged again.
         """
-        mine = [(id, held) for id, held in self._running.items() if held.worker == worker.number]
+        mine = list(self._running.of_worker(worker.number))
         self._log.lost(worker.node, worker.info, len(mine))
         spared = [id for id, held in mine if held.suspect and id not in worker.starting]
         worker.starting.clear()
@@ -295,7 +295,7 @@ class Membership(Part):
                 kept[id] = None
             else:  # it ended or went to another worker meanwhile: the worker must drop it
                 dropped.append(id)
-        left = [id for id, mine in self._running.items() if mine.worker == worker.number and id not in kept]
+        left = [id for id, _ in self._running.of_worker(worker.number) if id not in kept]
         self._completion.hand_back(dict.fromkeys(left), now)
         self._completion.began(rows, now)
         for id in kept:

@@ -19,6 +19,8 @@ OWN: Final = {
         "listing",  # the conditions of a listing, which are put together
         "part",  # what subjects with a part of their own have in common
         "remedies",  # what SQLite's errors mean
+        "slice_table",  # how slices are read and split
+        "slice_views",  # the tasks of slices, for the queries of tasks
         "statements",  # reads sql/
     },
 }
@@ -28,6 +30,7 @@ ELSEWHERE: Final = {
     "attempt_output": "tasks/attempt_output.py",
     "queries": "tasks/queries.py",
     "routes": "tasks/routes.py",
+    "slices": "tasks/leases.py",
 }
 # Folders of master/ that keep nothing in the store.
 KEEP_NOTHING: Final = {

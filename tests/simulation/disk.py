@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tq.common.domain.model import StateNumber
 from tq.common.errors import StoreError
 from tq.master.store.interface.store import Inconsistent
 from tq.master.store.sqlite.store import SqliteStore
@@ -64,6 +65,26 @@ class SimulatedStore(SqliteStore):
             raise disk.fail("commit failed, but took effect")
         super().commit()
         disk.took_effect(self)
+
+    def every_task(self) -> list[tuple[bytes, int, int, bytes | None]]:
+        """Id, state, attempt and result of each, those of arrays too."""
+        rows = self._run("SELECT id, state, attempt, result FROM tasks")
+        for one in self.slices.newest(2**62):
+            results = self.slices.results(one).results if one.state == StateNumber.SUCCEEDED else None
+            for place, seq in enumerate(range(one.seq, one.stop)):
+                id = self.slices.id(one, seq)
+                rows.append((id, one.state, one.attempt, None if results is None else results[place]))
+        return rows
+
+    def unfinished(self) -> list[tuple[bytes, int, int]]:
+        return [(id, state, attempt) for id, state, attempt, _ in self.every_task() if state < 10]
+
+    @property
+    def has_unfinished(self) -> bool:
+        unfinished = (
+            "SELECT 1 FROM tasks WHERE state < 10 UNION ALL SELECT 1 FROM slices WHERE state < 10 LIMIT 1"
+        )
+        return bool(self._run(unfinished))
 
     def _all(self, name: str, values: Any = ()) -> list[Any]:
         self._meet(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from tq.common.domain.ids import id_behind
 from tq.common.domain.model import OutcomeNumber
 
 from .world import MS, SECOND, World
@@ -100,14 +101,22 @@ class Load:
         options.setdefault("max_crashes", 4)
         longest = {"jobs:short": 5 * MS, "jobs:long": 900 * MS, "jobs:rare": 60 * MS}[task]
         specs = []
-        for _ in range(world.between(1, 12)):
-            id = (world.now // MS).to_bytes(6, "big") + world.random_bytes(10)
+        first = self._new_id()
+        neighbours = world.chance(
+            0.7
+        )  # consecutive ids, as clients draw them: such tasks are stored as an array
+        for place in range(world.between(1, 12)):
+            id = id_behind(first, place) if neighbours else self._new_id()
             spec = Spec(
                 id, queue, task, character, options, world.between(100, longest), world.random_bytes(8)
             )
             self.specs[id] = spec
             specs.append(spec)
         return specs
+
+    def _new_id(self) -> bytes:
+        world = self._world
+        return (world.now // MS).to_bytes(6, "big") + world.random_bytes(6) + b"\0" + world.random_bytes(3)
 
     @property
     def longest_wait(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tq.common.domain.ids import id_behind
 from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.master.tasks.leases import Leases
 from tq.master.tasks.routes import Routes
@@ -120,6 +121,11 @@ class Oracle:
         have = {(route, StateNumber(state)): tasks for route, state, tasks in picture.counts}
         for row in picture.running:
             have[row.route, StateNumber.RUNNING] = have.get((row.route, StateNumber.RUNNING), 0) + 1
+        ids = {row.id for row in picture.running}
+        for row in picture.slices:
+            key = row.route, StateNumber.RUNNING
+            have[key] = have.get(key, 0) + row.stop - row.seq
+            ids.update(id_behind(row.id, place) for place in range(row.stop - row.seq))
         believed = {
             (route.number, StateNumber(state)): tasks
             for route in engine.part(Routes)
@@ -128,7 +134,7 @@ class Oracle:
         }
         if have != believed:
             raise Broken("I8", f"the store has {have}, the master believes {believed}")
-        if {row.id for row in picture.running} != set(engine.part(Leases).running):
+        if ids != set(engine.part(Leases).running):
             raise Broken("I5", "the master's leases are not the store's")
 
     def _charge(self, event: dict[str, Any]) -> None:
@@ -255,7 +261,7 @@ class Oracle:
     def judge(self, store: SimulatedStore) -> int:
         """Judge the whole history; the number of extra starts. Raises Broken."""
         self._count(store)
-        rows = store._run("SELECT id, state, attempt, result FROM tasks")
+        rows = store.every_task()
         from tq.common.runtime.history import digest
 
         final = {

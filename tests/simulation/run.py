@@ -25,6 +25,10 @@ DAMAGED = (
     "overdue",
     "finished_before",
     "lease_route",
+    "ready_slices",
+    "split_slice",
+    "succeed_slice",
+    "insert_single",
     "ready_heads",
     "find",
     "put_worker",
@@ -320,15 +324,14 @@ class Cluster:
 
     def work_left(self) -> int:
         """How long one slot would need for all that is waiting, with the attempts that fail."""
-        waiting = self.store._run("SELECT id FROM tasks WHERE state < 10")
-        return 4 * sum(self.load.specs[id].duration for (id,) in waiting)
+        return 4 * sum(self.load.specs[id].duration for id, _, _ in self.store.unfinished())
 
     @property
     def at_rest(self) -> bool:
         """Every task that was promised to a client has ended, and every client that waits for it has received its end."""
         if any(client.waits_for for client in self.clients):
             return False
-        return not self.store._run("SELECT 1 FROM tasks WHERE state < 10 LIMIT 1")
+        return not self.store.has_unfinished
 
 
 def simulate(seed: int, *, story: bool = False) -> Outcome:
@@ -365,7 +368,7 @@ def simulate(seed: int, *, story: bool = False) -> Outcome:
 
 
 def _stuck(cluster: Cluster) -> Broken:
-    rows = cluster.store._run("SELECT id, state, attempt FROM tasks WHERE state < 10 LIMIT 1")
+    rows = cluster.store.unfinished()[:1]
     if rows:
         id, state, attempt = rows[0]
         return Broken("liveness", f"a task has not ended: state {state}, attempt {attempt}", id)

@@ -32,6 +32,7 @@ from .keys import KeyStore
 from .locks import LockStore
 from .queries import QueryStore
 from .routes import RouteStore
+from .slices import RunningSlice, SliceStore
 from .tasks import TaskStore
 from .workers import WorkerStore
 
@@ -72,12 +73,13 @@ class Picture:
     )  # name, paused, reason, since
     counts: list[tuple[int, int, int]] = field(default_factory=list)  # route, state, tasks
     running: list[RunningRow] = field(default_factory=list)
+    slices: list[RunningSlice] = field(default_factory=list)  # of arrays, that are leased
     workers: list[tuple[int, bytes, str, int]] = field(default_factory=list)  # worker, node, host, pid
     origins: list[tuple[int, str | None, str | None]] = field(default_factory=list)  # origin, queue, results
     last_seq: int = 0
 
 
-class Store(TaskStore, QueryStore, OutputStore, RouteStore, WorkerStore, KeyStore, Protocol):
+class Store(TaskStore, SliceStore, QueryStore, OutputStore, RouteStore, WorkerStore, KeyStore, Protocol):
     """Every store passes ``tests/master/store``. Times are milliseconds of Unix time, on the
     master's steady clock (see ``master/engine/clock.py``), but for ``at``: that is the wall's."""
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from .slices import LeasedSlice
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewTasks:
-    """Rows to insert that differ only in their number, id and payload."""
+    """Tasks to insert that differ only in their number, id and payload."""
 
     route: int
     state: int  # READY, SCHEDULED, or RUNNING when a worker already waits for them
@@ -26,6 +28,7 @@ class NewTasks:
     timeout: float | None = None
     options: bytes | None = None
     origin: int | None = None  # of ``Picture.origins``
+    array: bool = False  # their ids and numbers are consecutive: they may be stored as one array
 
 
 class Leased(NamedTuple):
@@ -89,7 +92,7 @@ class TaskStore(Protocol):
 
     def lease(
         self, routes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
-    ) -> list[Leased]:
+    ) -> list[Leased | LeasedSlice]:
         """Up to ``limit`` ready tasks of these routes, highest priority first, then oldest; now RUNNING. Together
         their payloads have at most ``bytes_max``, unless it is one alone; None: they are known to be small.
         """

@@ -16,27 +16,42 @@ from ..interface.queries import (
 )
 from .executor import StatementExecutor
 from .listing import conditions
+from .slice_views import SliceViews
 
 
 class SqliteQueries(StatementExecutor):
+    views: SliceViews
+
     def find(self, ids: Iterable[bytes]) -> list[Found]:
         self.settle()
-        return [Found(*row) for id in ids for row in self._all("find", (id,))]
+        rows = (self._find(id) for id in ids)
+        return [row for row in rows if row is not None]
+
+    def _find(self, id: bytes) -> Found | None:
+        rows = self._all("find", (id,))
+        return Found(*rows[0]) if rows else self.views.find(id)
 
     def payload(self, seq: int) -> bytes:
-        return bytes(self._all("payload", (seq,))[0][0])
+        rows = self._all("payload", (seq,))
+        return bytes(rows[0][0]) if rows else self.views.payload(seq)
 
     def outcomes(self, ids: Iterable[bytes]) -> list[StoredOutcome]:
         self.settle()
-        return [StoredOutcome(*row) for id in ids for row in self._all("outcome", (id,))]
+        rows = (self._outcome(id) for id in ids)
+        return [row for row in rows if row is not None]
+
+    def _outcome(self, id: bytes) -> StoredOutcome | None:
+        rows = self._all("outcome", (id,))
+        return StoredOutcome(*rows[0]) if rows else self.views.outcome(id)
 
     def facts(self, seq: int) -> Facts:
-        return Facts(*self._all("facts", (seq,))[0])
+        rows = self._all("facts", (seq,))
+        return Facts(*rows[0]) if rows else self.views.facts(seq)
 
     def full(self, id: bytes) -> FullTask | None:
         self.settle()
         rows = self._all("full", (id,))
-        return FullTask(*rows[0]) if rows else None
+        return FullTask(*rows[0]) if rows else self.views.full(id)
 
     def attempts(self, seq: int, limit: int, before: int = ATTEMPT_MAX) -> list[AttemptRow]:
         return [AttemptRow(*row) for row in reversed(self._all("attempts", (seq, before, limit)))]
@@ -45,30 +60,43 @@ class SqliteQueries(StatementExecutor):
         return int(self._all("attempts_before", (seq, attempt))[0][0])
 
     def created(self, seqs: Iterable[int]) -> list[int]:
-        return [self._all("created", (seq,))[0][0] for seq in seqs]
+        return [self._created(seq) for seq in seqs]
+
+    def _created(self, seq: int) -> int:
+        rows = self._all("created", (seq,))
+        return int(rows[0][0]) if rows else self.views.created(seq)
 
     def listing(self, what: TaskFilter, limit: int) -> list[FullTask]:
         self.settle()
         where, values = conditions(what)
         rows = self._run(self._sql["listing"].replace("/*conditions*/", where), (*values, limit))
-        return [FullTask(*row) for row in rows]
+        alone = [FullTask(*row) for row in rows]
+        together = self.views.listed(what, limit)
+        return sorted(alone + together, key=lambda task: -task.seq)[:limit]
 
     # what operators ask; each visits a bounded number of rows
 
     def count_ahead(self, route: int, priority: int, seq: int, limit: int) -> int:
         self.settle()
         given = {"route": route, "priority": priority, "seq": seq, "limit": limit}
-        return int(self._all("count_ahead", given)[0][0])
+        ahead: int = self._all("count_ahead", given)[0][0]
+        ahead += sum(stop - first for first, stop in self._all("slices_ahead", given))
+        return min(limit, ahead)
 
     def window(self, before: int, limit: int) -> list[WindowRow]:
         self.settle()
-        return [WindowRow(*row) for row in self._all("window", (before, limit))]
+        alone = [WindowRow(*row) for row in self._all("window", (before, limit))]
+        together = self.views.window(before, limit)
+        return sorted(alone + together, key=lambda row: -row.seq)[:limit] if together else alone
 
     def brief(self, seq: int) -> FullTask | None:
         rows = self._all("brief", (seq,))
-        return FullTask(*rows[0]) if rows else None
+        return FullTask(*rows[0]) if rows else self.views.brief(seq)
 
     def oldest_ready(self, route: int) -> int | None:
         self.settle()
-        rows = self._all("oldest_ready", {"route": route})
-        return rows[0][0] if rows else None
+        moments = [
+            *(created for (created,) in self._all("oldest_ready", {"route": route})),
+            *(self.views.created(seq) for (seq,) in self._all("oldest_ready_slice", {"route": route})),
+        ]
+        return min(moments, default=None)

@@ -29,7 +29,7 @@ GROUPS: Final[Mapping[str, frozenset[StateNumber]]] = {"waiting": WAITING, "ende
 MOVES: Final = re.compile(r"-- moves: (\S+) to (\S+)\n")
 NAMED: Final = re.compile(r"\{(state|outcome)\.(\w+)\}")
 CHANGES_STATE: Final = re.compile(
-    r"\b(?:UPDATE|INTO)\s+tasks\b.*?\bSET\b(?:(?!\bWHERE\b).)*?\bstate\s*=", re.DOTALL
+    r"\b(?:UPDATE|INTO)\s+(?:tasks|slices)\b.*?\bSET\b(?:(?!\bWHERE\b).)*?\bstate\s*=", re.DOTALL
 )
 
 

@@ -11,6 +11,7 @@ it is not known what reached the disk, so that handle is never used again (``reo
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -29,6 +30,8 @@ from .locks import SqliteLocks
 from .queries import SqliteQueries
 from .remedies import why_not_open
 from .routes import SqliteRoutes
+from .slice_views import SliceViews
+from .slices import SqliteSlices
 from .statements import load_statements
 from .tasks import SqliteTasks
 from .workers import SqliteWorkers
@@ -61,6 +64,8 @@ class SqliteStore(SqliteTasks, SqliteQueries, SqliteOutput, SqliteRoutes, Sqlite
         self._sql, self._beginnings = load_statements(), may_begin()
         self._db = self._open()
         self._changes_before = 0
+        self.slices = SqliteSlices(self._all, self._many, self._exactly)
+        self.views = SliceViews(self.slices, self._all)
         self.blobs = SqliteBlobs(self._all, self._many, self._exactly)
         self.items = SqliteItems(self._all, self._many, self._exactly)
         self.locks = SqliteLocks(self._all, self._many, self._exactly)
@@ -105,6 +110,7 @@ class SqliteStore(SqliteTasks, SqliteQueries, SqliteOutput, SqliteRoutes, Sqlite
         self._run("COMMIT")
 
     def rollback(self) -> None:
+        self.slices.forget()
         if self._db.in_transaction:
             self._run("ROLLBACK")
 
@@ -112,9 +118,12 @@ class SqliteStore(SqliteTasks, SqliteQueries, SqliteOutput, SqliteRoutes, Sqlite
         if self._path is None:  # an in-memory database has no disk that could have failed
             self.rollback()
             return
+        self.slices.forget()
         try:
-            self._db.close()  # closed it stays if opening fails: then every use of it is an error
-            self._db = self._connect()
+            # The new one first: the last handle that is closed takes the shared index of the log with it, and to make another
+            # takes a write, so that a full disk could not even be read.
+            failed, self._db = self._db, self._connect()
+            failed.close()
         except FAILURES as error:
             raise self._failed(error) from error
 
@@ -122,17 +131,25 @@ class SqliteStore(SqliteTasks, SqliteQueries, SqliteOutput, SqliteRoutes, Sqlite
         self._db.close()
 
     def load(self) -> Picture:
-        count = [
-            row for name in ("count_ready", "count_scheduled", "count_finished") for row in self._all(name)
-        ]
+        count = Counter[tuple[int, int]]()
+        for name in (
+            "count_ready",
+            "count_scheduled",
+            "count_finished",
+            "count_slices_waiting",
+            "count_slices_finished",
+        ):
+            for route, state, tasks in self._all(name):
+                count[route, state] += tasks
         return Picture(
             routes=self._all("routes"),
             queues=self._all("queues"),
-            counts=count,
+            counts=[(*key, tasks) for key, tasks in count.items()],
             running=[RunningRow(*row) for row in self._all("running")],
+            slices=self.slices.running(),
             workers=self._all("workers"),
             origins=self._all("origins"),
-            last_seq=self._all("last_seq")[0][0],
+            last_seq=max(self._all("last_seq")[0][0], self._all("last_slice_stop")[0][0] - 1),
         )
 
     def get_meta(self, name: str) -> bytes | None:

@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from ....common.domain.model import StateNumber
-from ..interface.tasks import EndedAttempt, Expired, Leased, NewTasks, Returned, Success
+from ..interface.slices import LeasedSlice, SucceededSlice
+from ..interface.tasks import (
+    EndedAttempt,
+    Expired,
+    Leased,
+    NewTasks,
+    Returned,
+    Success,
+)
 from .blobs import SqliteBlobs
 from .executor import StatementExecutor
+from .slices import SqliteSlices
 
 PLAIN: Final = (0, *[None] * 5)  # priority, due, expires, timeout, options, origin: of most tasks
+SLICES_LOOKED: Final = 8  # the first look for ready slices: mostly one of them has more tasks than are wanted
+
+
+class Head(NamedTuple):
+    """A ready task, or a ready slice (``array`` is not None), that may be leased next."""
+
+    rank: int  # what has the lower one goes first
+    seq: int
+    bytes_or_stop: int  # of a task the bytes of its payload
+    array: int | None
 
 
 class SqliteTasks(StatementExecutor):
     _beginnings: frozenset[StateNumber]
     blobs: SqliteBlobs
+    slices: SqliteSlices
 
     def insert(self, groups: Sequence[NewTasks]) -> bool:
         plain: list[tuple[Any, ...]] = []  # most tasks: fewer parameters are a fifth less work
         full: list[tuple[Any, ...]] = []
+        arrays: list[NewTasks] = []
         for group in groups:
             if group.state not in self._beginnings:
                 raise ValueError(
                     f"no task may begin as {StateNumber(group.state)}: see the table of lifecycle.py"
                 )
+            if group.array:
+                arrays.append(group)
+                continue
             shared = (
                 group.route,
                 group.state,
@@ -41,22 +65,36 @@ class SqliteTasks(StatementExecutor):
             else:
                 full += [(*task, *shared, *rest) for task in group.tasks]
         self._run("SAVEPOINT insertion")
-        whole = self._many("insert_plain", plain) + self._many("insert", full) == len(plain) + len(full)
+        whole = (
+            all(map(self.slices.add, arrays))
+            and not self._in_arrays([row[1] for row in plain + full])
+            and self._many("insert_plain", plain) + self._many("insert", full) == len(plain) + len(full)
+        )
         if not whole:
             self._run("ROLLBACK TO insertion")
         self._run("RELEASE insertion")
         return whole
 
+    def _in_arrays(self, ids: list[bytes]) -> bool:
+        """Whether one of these is the id of a task of an array."""
+        if not ids or not self.slices.has_between(min(ids), max(ids)):
+            return False
+        return any(self.slices.number_of(id) is not None for id in ids)
+
     def lease(
         self, routes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
-    ) -> list[Leased]:
+    ) -> list[Leased | LeasedSlice]:
         self.settle()
         given = {"lease": lease, "worker": worker, "now": now}
-        if len(routes) > 1:
-            heads = [head for route in routes for head in self._all("ready_heads", (route, limit))]
-            chosen = _first(heads, limit, bytes_max)
-            rows = [row for seq in chosen for row in self._all("lease_one", {**given, "seq": seq})]
-        elif bytes_max is None:
+        slices = [head for route in routes for head in self._ready_slices(route, limit)]
+        if len(routes) > 1 or slices:
+            heads = slices + [
+                Head(-priority, seq, size, None)
+                for route in routes
+                for priority, seq, size in self._all("ready_heads", (route, limit))
+            ]
+            return self._lease_heads(sorted(heads), limit, bytes_max, given)
+        if bytes_max is None:
             rows = self._all("lease_route", {**given, "route": routes[0], "limit": limit})
         else:
             given |= {"route": routes[0], "limit": limit, "bytes_max": bytes_max}
@@ -64,12 +102,56 @@ class SqliteTasks(StatementExecutor):
         rows.sort(key=lambda row: (-row[0], row[1]))  # RETURNING promises no order
         return list(map(Leased._make, rows))
 
+    def _ready_slices(self, route: int, tasks: int) -> list[Head]:
+        """Those with the next so many tasks of a route."""
+        rows = self._all("ready_slices", (route, min(SLICES_LOOKED, tasks)))
+        if len(rows) == SLICES_LOOKED and sum(stop - seq for _, seq, stop, _ in rows) < tasks:
+            rows = self._all("ready_slices", (route, tasks))
+        return [Head(-priority, seq, stop, array) for priority, seq, stop, array in rows]
+
+    def _lease_heads(
+        self, heads: list[Head], limit: int, bytes_max: int | None, given: dict[str, Any]
+    ) -> list[Leased | LeasedSlice]:
+        leased: list[Leased | LeasedSlice] = []
+        left = None if bytes_max is None else bytes_max
+        for head in heads:
+            if not limit:
+                break
+            if head.array is None:
+                tasks = 1
+                if left is not None:
+                    left -= head.bytes_or_stop
+                    if left < 0 and leased:
+                        break
+                leased += map(Leased._make, self._all("lease_one", {**given, "seq": head.seq}))
+            else:
+                tasks = min(limit, head.bytes_or_stop - head.seq)
+                if left is not None:
+                    place = head.seq - head.array
+                    sizes = map(len, self.slices.payloads(head.array)[place : place + tasks])
+                    fitting, left = _fitting(sizes, left, alone=not leased)
+                    if not fitting:
+                        break
+                    tasks, cut = fitting, fitting < tasks
+                else:
+                    cut = False
+                row = self.slices.lease(head.seq, head.seq + tasks, head.array, -head.rank, **given)
+                leased.append(row)
+                if cut:
+                    break
+            limit -= tasks
+        return leased
+
     # ends
 
     def succeed(self, rows: Sequence[Success]) -> None:
         self._exactly("succeed", rows)
 
+    def succeed_slices(self, rows: Sequence[SucceededSlice]) -> None:
+        self.slices.succeed(rows)
+
     def end_attempts(self, rows: Sequence[EndedAttempt]) -> None:
+        self.slices.take_out(row.seq for row in rows)
         fields = [{name: getattr(row, name) for name in EndedAttempt.__slots__} for row in rows]
         self._exactly("end_attempt", fields)
         self._many("log_attempt", fields)
@@ -77,12 +159,14 @@ class SqliteTasks(StatementExecutor):
         self._many("forget_snoozed", fields)
 
     def return_unstarted(self, rows: Sequence[Returned]) -> None:
-        self._exactly("return_unstarted", rows)
+        self._exactly("return_unstarted", self.slices.give_back(rows))
 
     def request_cancel(self, seq: int) -> None:
+        self.slices.take_out([seq])
         self._exactly("request_cancel", [(seq,)])
 
     def cancel_waiting(self, seq: int, now: int) -> None:
+        self.slices.take_out([seq])
         self._exactly("cancel_waiting", [(now, seq)])
 
     def revive(self, seq: int) -> None:
@@ -92,30 +176,36 @@ class SqliteTasks(StatementExecutor):
 
     def next_due(self) -> int | None:
         self.settle()
-        return self._value("next_due")
+        return _nearest(self._value("next_due"), self._value("next_due_slice"))
 
     def promote(self, now: int, limit: int) -> list[int]:
         self.settle()
-        return self._promoted(self._all("due", (now, limit)))
+        return self._promoted(self._all("due", (now, limit)), self._all("slices_due", (now, limit)))
 
     def next_at(self) -> int | None:
         self.settle()
-        return self._value("next_at")
+        return _nearest(self._value("next_at"), self._value("next_at_slice"))
 
     def promote_at(self, wall: int, limit: int) -> list[int]:
         self.settle()
-        return self._promoted(self._all("due_at", (wall, limit)))
+        return self._promoted(self._all("due_at", (wall, limit)), self._all("slices_due_at", (wall, limit)))
 
-    def _promoted(self, rows: list[tuple[int, int]]) -> list[int]:
+    def _promoted(self, rows: list[tuple[int, int]], slices: list[tuple[int, int, int]]) -> list[int]:
         self._exactly("promote", [(seq,) for seq, _ in rows])
-        return [route for _, route in rows]
+        return [route for _, route in rows] + self.slices.promote(slices)
 
     def next_expiry(self) -> int | None:
         self.settle()
-        return self._value("next_expiry")
+        return _nearest(self._value("next_expiry"), self._value("next_slice_expiry"))
 
     def expire(self, now: int, limit: int) -> list[Expired]:
         self.settle()
+        left = limit
+        for seq, stop in self._all("slices_overdue", (now, limit)):
+            self.slices.take_out(range(seq, min(stop, seq + left)))
+            left -= min(stop - seq, left)
+            if not left:
+                break
         rows = [Expired(*row) for row in self._all("overdue", (now, limit))]
         self._exactly("expire", [(now, row.seq, row.state) for row in rows])
         return rows
@@ -123,25 +213,43 @@ class SqliteTasks(StatementExecutor):
     def purge(self, finished_before: int, limit: int) -> list[tuple[int, int]]:
         self.settle()
         rows = self._all("finished_before", (finished_before, limit))
-        self.delete([seq for seq, _, _ in rows])
-        return [(route, state) for _, route, state in rows]
+        found = [(finished, seq, seq + 1, route, state) for seq, route, state, finished in rows]
+        for seq, stop, route, state, finished in self._all(
+            "slices_finished_before", (finished_before, limit)
+        ):
+            found.append((finished, seq, stop, route, state))
+        found.sort()
+        gone: list[tuple[int, int]] = []
+        seqs: list[int] = []
+        for _, seq, stop, route, state in found:
+            upto = min(stop, seq + limit - len(gone))
+            seqs += range(seq, upto)
+            gone += [(route, state)] * (upto - seq)
+            if len(gone) == limit:
+                break
+        self.delete(seqs)
+        return gone
 
     def delete(self, seqs: Sequence[int]) -> None:
-        sequence = [(seq,) for seq in seqs]
+        alone = self.slices.delete(seqs)
+        sequence = [(seq,) for seq in alone]
         self._many("delete_attempts", sequence)
         self._many("delete_logs", sequence)
         self.blobs.unname(sequence)
         self._exactly("delete", sequence)
+        self.slices.drop_arrays_of(alone)
 
 
-def _first(heads: list[tuple[int, int, int]], limit: int, bytes_max: int | None) -> list[int]:
-    """Of ``(priority, seq, payload bytes)`` the seqs whose turn it is, up to both bounds."""
-    heads.sort(key=lambda head: (-head[0], head[1]))
-    chosen: list[int] = []
-    size = 0
-    for _, seq, payload_bytes in heads[:limit]:
-        size += payload_bytes
-        if chosen and bytes_max is not None and size > bytes_max:
+def _nearest(one: int | None, other: int | None) -> int | None:
+    return min((moment for moment in (one, other) if moment is not None), default=None)
+
+
+def _fitting(sizes: Iterable[int], left: int, *, alone: bool) -> tuple[int, int]:
+    """How many payloads of these sizes fit, in order, and how many bytes are left. ``alone``: the first one does in any case."""
+    fitting = 0
+    for size in sizes:
+        if size > left and not (alone and fitting == 0):
             break
-        chosen.append(seq)
-    return chosen
+        left -= size
+        fitting += 1
+    return fitting, max(left, 0)

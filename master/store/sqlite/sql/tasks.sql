@@ -117,7 +117,7 @@ UPDATE tasks SET state = {to}, finished = ?1, due = NULL WHERE seq = ?2 AND {fro
 SELECT min(expires) FROM tasks WHERE expires IS NOT NULL AND state < {state.RUNNING}
 
 -- name: finished_before
-SELECT seq, route, state FROM tasks WHERE finished IS NOT NULL AND finished <= ? ORDER BY finished LIMIT ?
+SELECT seq, route, state, finished FROM tasks WHERE finished IS NOT NULL AND finished <= ? ORDER BY finished LIMIT ?
 
 -- name: delete_attempts
 DELETE FROM attempts WHERE seq = ?

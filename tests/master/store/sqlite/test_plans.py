@@ -31,6 +31,36 @@ SEARCHED: Final = {
         "finished_before",
     ),
     "queries": ("find", "outcome", "created", "brief", "window", "count_ahead"),
+    "slices": (
+        "array_upto_id",
+        "array_of",
+        "array_payloads",
+        "any_id_between",
+        "slice_upto",
+        "slices_before",
+        "slice_results",
+        "ready_slices",
+        "split_slice",
+        "shorten_slice",
+        "put_results",
+        "lease_slice",
+        "succeed_slice",
+        "promote_slice",
+        "return_slice",
+        "delete_slice",
+        "slices_due",
+        "slices_due_at",
+        "next_due_slice",
+        "next_at_slice",
+        "slices_overdue",
+        "next_slice_expiry",
+        "slices_finished_before",
+        "slices_ahead",
+        "oldest_ready_slice",
+        "forget_between",
+        "array_upto",
+        "drop_array",
+    ),
     "items": (
         "first_item",
         "held_item",
@@ -45,7 +75,15 @@ SEARCHED: Final = {
     "attempt_output": ("observe", "progress", "logs", "delete_logs"),
 }
 FIRST_ROW: Final = ("any_blob", "any_blob_named")  # one row, whichever comes first
-AT_THE_START: Final = ("running", "count_ready", "count_scheduled", "count_finished")  # all of an index, once
+AT_THE_START: Final = (
+    "running",
+    "count_ready",
+    "count_scheduled",
+    "count_finished",
+    "running_slices",
+    "count_slices_waiting",
+    "count_slices_finished",
+)  # all of an index, once
 CASES: Final = [(subject, name) for subject, names in SEARCHED.items() for name in names]
 NAMED: Final = re.compile(r":(\w+)")
 

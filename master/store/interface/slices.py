@@ -1,0 +1,55 @@
+"""The store's verbs for tasks of arrays, which were accepted together: what concerns many of them at once. Part of
+``interface.Store``; the same rules.
+
+Each task of an array is a task for every other verb, too: by its id or its number it is found, ended, cancelled and deleted like
+any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class LeasedSlice(NamedTuple):
+    """Neighbours in an array, leased together."""
+
+    priority: int
+    seq: int  # of the first one
+    stop: int  # behind the last one
+    id: bytes  # of the first one; the i-th has this plus i
+    route: int
+    attempt: int
+    returned: int
+    timeout: float | None
+    origin: int | None
+    payloads: list[bytes]
+
+
+class SucceededSlice(NamedTuple):
+    """Neighbours of one leased slice that succeeded."""
+
+    seq: int
+    stop: int
+    attempt: int
+    lease: bytes
+    finished: int
+    seconds: list[float]  # how long each ran
+    results: list[bytes | None]
+
+
+class RunningSlice(NamedTuple):
+    seq: int
+    stop: int
+    id: bytes  # of the first one; the i-th has this plus i
+    route: int
+    attempt: int
+    returned: int
+    lease: bytes
+    worker: int
+    started: int
+    origin: int | None
+
+
+class SliceStore(Protocol):
+    def succeed_slices(self, rows: Sequence[SucceededSlice]) -> None: ...

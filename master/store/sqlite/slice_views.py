@@ -1,0 +1,136 @@
+"""The tasks of slices as they would be if each had a row of its own, for the queries of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ....common.domain.ids import id_behind
+from ..interface.queries import Facts, Found, FullTask, StoredOutcome, TaskFilter, WindowRow
+from ..interface.store import Inconsistent
+from .slice_table import READY, RUNNING, SUCCEEDED, Slice, SliceTable, started
+
+
+class SliceViews:
+    """Each verb answers for one task by its id or number, None when it is in no slice, or for the newest ones."""
+
+    def __init__(self, slices: SliceTable, all: Callable[..., list[Any]]) -> None:
+        self._slices, self._all = slices, all
+
+    def find(self, id: bytes) -> Found | None:
+        place = self._place(id)
+        if place is None:
+            return None
+        one, seq = place
+        origin = self._slices.array(one.array).origin
+        return Found(seq, id, one.route, one.state, one.attempt, one.returned, one.lease, 0, origin)
+
+    def outcome(self, id: bytes) -> StoredOutcome | None:
+        place = self._place(id)
+        if place is None:
+            return None
+        one, seq = place
+        return StoredOutcome(id, one.route, one.state, self._result(one, seq))
+
+    def full(self, id: bytes) -> FullTask | None:
+        place = self._place(id)
+        if place is None:
+            return None
+        one, seq = place
+        brief = self._brief(one, seq)
+        return brief._replace(payload=self.payload(seq), result=self._result(one, seq))
+
+    def brief(self, seq: int) -> FullTask | None:
+        one = self._slices.at(seq)
+        return None if one is None else self._brief(one, seq)
+
+    def payload(self, seq: int) -> bytes:
+        one = self._of(seq)
+        return self._slices.payloads(one.array)[seq - one.array]
+
+    def facts(self, seq: int) -> Facts:
+        return Facts(seq, 0, 0, 0, self._slices.array(self._of(seq).array).options)
+
+    def created(self, seq: int) -> int:
+        return self._slices.array(self._of(seq).array).created
+
+    def window(self, before: int, limit: int) -> list[WindowRow]:
+        rows: list[WindowRow] = []
+        for one in self._slices.newest(before):
+            of = self._slices.array(one.array)
+            for seq in range(min(one.stop, before) - 1, one.seq - 1, -1):
+                id = id_behind(of.id, seq - one.array)
+                rows.append(WindowRow(seq, id, one.route, one.state, of.created))
+                if len(rows) == limit:
+                    return rows
+        return rows
+
+    def listed(self, what: TaskFilter, limit: int) -> list[FullTask]:
+        """The newest tasks that match."""
+        rows: list[FullTask] = []
+        states = {int(state) for state in what.states}
+        for one in self._slices.newest(2**62 if what.before_seq is None else what.before_seq):
+            if states and not _may_match(one, states):
+                continue
+            shared = self._brief(one, one.seq)
+            if (
+                (what.queue is not None and shared.queue != what.queue)
+                or (what.task is not None and shared.task != what.task)
+                or (what.since is not None and shared.created < what.since)
+            ):
+                continue
+            stop = one.stop if what.before_seq is None else min(one.stop, what.before_seq)
+            for seq in range(stop - 1, one.seq - 1, -1):
+                state = READY if one.state == RUNNING and seq not in what.begun else one.state
+                if not states or state in states:
+                    rows.append(self._brief(one, seq))
+                if len(rows) == limit:
+                    return rows
+        return rows
+
+    def _place(self, id: bytes) -> tuple[Slice, int] | None:
+        """The slice and the number of a task."""
+        seq = self._slices.number_of(id)
+        one = None if seq is None else self._slices.at(seq)
+        return None if one is None or seq is None else (one, seq)
+
+    def _of(self, seq: int) -> Slice:
+        one = self._slices.at(seq)
+        if one is None:
+            raise Inconsistent(f"the store has no task {seq}")
+        return one
+
+    def _result(self, one: Slice, seq: int) -> bytes | None:
+        return self._slices.results(one).results[seq - one.seq] if one.state == SUCCEEDED else None
+
+    def _brief(self, one: Slice, seq: int) -> FullTask:
+        of = self._slices.array(one.array)
+        [(queue, task)] = self._all("route_names", (one.route,))
+        return FullTask(
+            seq=seq,
+            id=id_behind(of.id, seq - one.array),
+            queue=queue,
+            task=task,
+            state=one.state,
+            priority=one.priority,
+            attempt=one.attempt,
+            returned=one.returned,
+            failures=0,
+            crashes=0,
+            cancel=0,
+            worker=one.worker,
+            created=of.created,
+            due=one.due if one.due is not None and one.due >= 0 else None,
+            at=-one.due if one.due is not None and one.due < 0 else None,
+            expires=one.expires,
+            started=started(one, self._slices.results(one), seq) if one.state == SUCCEEDED else one.started,
+            finished=one.finished,
+            timeout=of.timeout,
+            options=of.options,
+            payload=b"",
+            result=None,
+        )
+
+
+def _may_match(one: Slice, states: set[int]) -> bool:
+    return one.state in states or (one.state == RUNNING and READY in states)

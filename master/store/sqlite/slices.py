@@ -1,0 +1,198 @@
+"""Arrays of tasks and their slices, in the embedded store.
+
+An array is what was accepted together: it is written once and deleted once. Its tasks are slices of it, neighbours to which the
+same has happened::
+
+    array   |0 ─────────────────────────────────────────── 999|     id, options, payloads: they never change
+    slices  |0 ── succeeded ── 399|400 ─ leased ─ 599|600 ready|    state, attempt, lease, results: of all tasks of a slice
+    tasks                     (212)                                 a row of its own: something happened to this one alone
+
+A slice is split where something happens to a part of it. A task that leaves its array (a failed attempt, a cancel) is taken out
+of its slice and gets a row in ``tasks``, with the same number; from then on it is a task like any other.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+
+from ....common.domain.ids import id_behind
+from ....common.wire.frames import pack
+from ..interface.slices import LeasedSlice, RunningSlice, SucceededSlice
+from ..interface.store import Inconsistent
+from ..interface.tasks import NewTasks, Returned
+from .slice_table import READY, SUCCEEDED, SliceTable, started
+
+
+class SqliteSlices(SliceTable):
+    """See the module's docstring."""
+
+    def running(self) -> list[RunningSlice]:
+        rows = []
+        for seq, stop, number, *shared in self._all("running_slices"):
+            of = self.array(number)
+            rows.append(RunningSlice._make((seq, stop, id_behind(of.id, seq - number), *shared, of.origin)))
+        return rows
+
+    # accepted
+
+    def add(self, group: NewTasks) -> bool:
+        """Add tasks with consecutive ids as an array; False when some id is there already."""
+        tasks = group.tasks
+        first, last = tasks[0][1], tasks[-1][1]
+        if self.has_between(first, last) or self._all("any_id_between", (first, last))[0][0]:
+            return False
+        seq, stop, due = tasks[0][0], tasks[-1][0] + 1, group.due if group.at is None else -group.at
+        payloads = [payload for _, _, payload in tasks]
+        shared = group.created, group.timeout, group.options, group.origin
+        self._all("add_array", (seq, stop, first, *shared, pack(payloads)))
+        self._all(
+            "add_slice",
+            {
+                "seq": seq,
+                "stop": stop,
+                "route": group.route,
+                "state": group.state,
+                "priority": group.priority,
+                "attempt": group.attempt,
+                "lease": group.lease,
+                "worker": group.worker,
+                "due": due,
+                "expires": group.expires,
+                "started": group.started,
+            },
+        )
+        return True
+
+    def has_between(self, first: bytes, last: bytes) -> bool:
+        """Whether an array has a task with one of these ids."""
+        rows = self._all("array_upto_id", (last,))
+        if not rows:
+            return False
+        seq, stop, id = rows[0]
+        return bool(int.from_bytes(id, "big") + stop - seq > int.from_bytes(first, "big"))
+
+    # leased and ended
+
+    def lease(
+        self, seq: int, stop: int, number: int, priority: int, lease: bytes, worker: int, now: int
+    ) -> LeasedSlice:
+        """Lease the first tasks of a ready slice, those before ``stop``."""
+        self._all("split_slice", {"seq": seq, "at": stop})
+        given = {"seq": seq, "stop": stop, "lease": lease, "worker": worker, "now": now}
+        rows = self._all("lease_slice", given)
+        if not rows:
+            raise Inconsistent("lease_slice: the slice is not ready")
+        [(route, attempt, returned)] = rows
+        of, payloads = self.array(number), self.payloads(number)
+        return LeasedSlice(
+            priority=priority,
+            seq=seq,
+            stop=stop,
+            id=id_behind(of.id, seq - number),
+            route=route,
+            attempt=attempt,
+            returned=returned,
+            timeout=of.timeout,
+            origin=of.origin,
+            payloads=payloads[seq - number : stop - number],
+        )
+
+    def succeed(self, rows: Sequence[SucceededSlice]) -> None:
+        for row in rows:
+            self.cut_running(row.seq, row.stop)
+            self._exactly(
+                "succeed_slice",
+                [
+                    {
+                        "seq": row.seq,
+                        "stop": row.stop,
+                        "attempt": row.attempt,
+                        "lease": row.lease,
+                        "finished": row.finished,
+                        "seconds": array("f", row.seconds).tobytes(),
+                        "results": pack(row.results),
+                    }
+                ],
+            )
+
+    def give_back(self, rows: Sequence[Returned]) -> list[Returned]:
+        """Have tasks in slices that were leased and have not begun ready again, and take out those that are cancelled; returns
+        the rows of the tasks that are in no slice now."""
+        by_seq = {row.seq: row for row in rows}
+        self.take_out(row.seq for row in rows if row.state != READY)
+        for _, start, stop in list(self.runs(row.seq for row in rows if row.state == READY)):
+            self.cut_running(start, stop)
+            first = by_seq[start]
+            self._exactly(
+                "return_slice", [{"seq": start, "stop": stop, "attempt": first.attempt, "lease": first.lease}]
+            )
+            for seq in range(start, stop):
+                del by_seq[seq]
+        return list(by_seq.values())
+
+    def promote(self, rows: Iterable[tuple[int, int, int]]) -> list[int]:
+        """Scheduled slices are ready: the route of each task."""
+        rows = list(rows)
+        self._exactly("promote_slice", [(seq,) for seq, _, _ in rows])
+        return [route for seq, route, stop in rows for _ in range(seq, stop)]
+
+    # a task by itself
+
+    def take_out(self, seqs: Iterable[int]) -> None:
+        """Give tasks rows of their own; those that are in no slice have one already."""
+        for one, start, stop in self.runs(seqs):
+            of, payloads = self.array(one.array), self.payloads(one.array)
+            found = self.results(one) if one.state == SUCCEEDED else None
+            self._exactly(
+                "insert_single",
+                [
+                    (
+                        seq,
+                        id_behind(of.id, seq - one.array),
+                        payloads[seq - one.array],
+                        one.route,
+                        one.state,
+                        one.attempt,
+                        one.returned,
+                        one.lease,
+                        one.worker,
+                        of.created,
+                        one.started if found is None else started(one, found, seq),
+                        one.finished,
+                        one.priority,
+                        one.due,
+                        one.expires,
+                        of.timeout,
+                        of.options,
+                        of.origin,
+                        None if found is None else found.results[seq - one.seq],
+                    )
+                    for seq in range(start, stop)
+                ],
+            )
+            self.remove(one, start, stop)
+
+    def delete(self, seqs: Iterable[int]) -> list[int]:
+        """Delete tasks that are in slices, with what is kept of them; the numbers of the others, which have rows."""
+        left = set(seqs)
+        for one, start, stop in self.runs(sorted(left)):
+            self.remove(one, start, stop)
+            self._forget_between(start, stop)
+            self.drop(one.array)
+            left.difference_update(range(start, stop))
+        return sorted(left)
+
+    def drop_arrays_of(self, seqs: Iterable[int]) -> None:
+        """Rows of tasks were deleted, which may have been the last ones of their arrays."""
+        for number in {row[0] for seq in seqs for row in self._all("array_upto", (seq,))}:
+            self.drop(number)
+
+    def drop(self, number: int) -> None:
+        """Delete an array if no task of it is left."""
+        if self._many("drop_array", [{"array": number}]):
+            self._payloads.pop(number, None)
+
+    def _forget_between(self, seq: int, stop: int) -> None:
+        for name in ("forget_between", "forget_logs_between", "unname_blobs_between"):
+            self._many(name, [(seq, stop)])

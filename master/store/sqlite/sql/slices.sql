@@ -1,0 +1,155 @@
+-- Arrays of tasks, and their slices. A task that leaves its array gets a row in tasks with the same number.
+
+-- name: add_array
+INSERT INTO arrays (seq, stop, id, created, timeout, options, origin, payloads) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: add_slice
+INSERT INTO slices (seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started)
+VALUES (:seq, :stop, :seq, :route, :state, :priority, :attempt, 0, :lease, :worker, :due, :expires, :started)
+
+-- name: array_upto_id
+SELECT seq, stop, id FROM arrays WHERE id <= ? ORDER BY id DESC LIMIT 1
+
+-- name: array_of
+SELECT id, created, timeout, options, origin FROM arrays WHERE seq = ?
+
+-- name: array_payloads
+SELECT payloads FROM arrays WHERE seq = ?
+
+-- name: any_id_between
+SELECT EXISTS (SELECT 1 FROM tasks WHERE id BETWEEN ? AND ?)
+
+-- name: slice_upto
+SELECT seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished
+FROM slices WHERE seq <= ? ORDER BY seq DESC LIMIT 1
+
+-- name: slices_before
+-- Newest first, without their results.
+SELECT seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished
+FROM slices WHERE seq < ? ORDER BY seq DESC LIMIT ?
+
+-- name: slice_results
+SELECT seconds, results FROM slices WHERE seq = ?
+
+-- name: ready_slices
+SELECT priority, seq, stop, array FROM slices
+WHERE state = {state.READY} AND route = ? ORDER BY priority DESC, seq LIMIT ?
+
+-- name: split_slice
+-- The tasks from :at on become a slice of their own. Its first part has results no longer: they are the caller's to write.
+INSERT INTO slices (seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished)
+SELECT :at, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished
+FROM slices WHERE seq = :seq AND stop > :at
+
+-- name: shorten_slice
+UPDATE slices SET stop = :at WHERE seq = :seq AND stop > :at
+
+-- name: put_results
+UPDATE slices SET seconds = ?, results = ? WHERE seq = ?
+
+-- name: lease_slice
+-- moves: READY to RUNNING
+UPDATE slices SET state = {to}, stop = :stop, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
+WHERE seq = :seq AND {from} AND stop >= :stop
+RETURNING route, attempt, returned
+
+-- name: succeed_slice
+-- moves: RUNNING to SUCCEEDED
+UPDATE slices SET state = {to}, stop = :stop, finished = :finished, seconds = :seconds, results = :results
+WHERE seq = :seq AND stop >= :stop AND {from} AND attempt = :attempt AND lease = :lease
+
+-- name: promote_slice
+-- moves: SCHEDULED to READY
+UPDATE slices SET state = {to}, due = NULL WHERE seq = ? AND {from}
+
+-- name: return_slice
+-- moves: RUNNING to READY
+UPDATE slices SET state = {to}, stop = :stop, returned = returned + 1, started = NULL
+WHERE seq = :seq AND stop >= :stop AND {from} AND attempt = :attempt AND lease = :lease
+
+-- name: delete_slice
+DELETE FROM slices WHERE seq = ?
+
+-- name: insert_single
+-- A task leaves its array as it is: it changes no state.
+INSERT INTO tasks
+    (seq, id, payload, route, state, attempt, returned, lease, worker, created, started, finished,
+     priority, due, expires, timeout, options, origin, result, failures, crashes, cancel)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)
+
+-- name: running_slices
+SELECT seq, stop, array, route, attempt, returned, lease, worker, started FROM slices WHERE state = {state.RUNNING}
+
+-- name: slices_due
+SELECT seq, route, stop FROM slices WHERE state = {state.SCHEDULED} AND due BETWEEN 0 AND ? ORDER BY due LIMIT ?
+
+-- name: slices_due_at
+SELECT seq, route, stop FROM slices WHERE state = {state.SCHEDULED} AND due BETWEEN -? AND -1 ORDER BY due DESC LIMIT ?
+
+-- name: next_due_slice
+SELECT min(due) FROM slices WHERE state = {state.SCHEDULED} AND due >= 0
+
+-- name: next_at_slice
+SELECT -max(due) FROM slices WHERE state = {state.SCHEDULED} AND due < 0
+
+-- name: slices_overdue
+SELECT seq, stop FROM slices
+WHERE expires IS NOT NULL AND state < {state.RUNNING} AND expires <= ? ORDER BY expires LIMIT ?
+
+-- name: next_slice_expiry
+SELECT min(expires) FROM slices WHERE expires IS NOT NULL AND state < {state.RUNNING}
+
+-- name: slices_finished_before
+SELECT seq, stop, route, state, finished FROM slices
+WHERE finished IS NOT NULL AND finished <= ? ORDER BY finished LIMIT ?
+
+-- name: count_slices_waiting
+SELECT route, state, sum(stop - seq) FROM slices WHERE state = {state.READY} GROUP BY route
+UNION ALL
+SELECT route, state, sum(stop - seq) FROM slices WHERE state = {state.SCHEDULED} GROUP BY route
+
+-- name: count_slices_finished
+SELECT route, state, sum(stop - seq) FROM slices WHERE finished IS NOT NULL GROUP BY route, state
+
+-- name: last_slice_stop
+SELECT coalesce(max(stop), 1) FROM arrays
+
+-- name: slices_ahead
+SELECT seq, stop FROM slices WHERE state = {state.READY} AND route = :route AND priority > :priority
+UNION ALL
+SELECT seq, min(stop, :seq) FROM slices WHERE state = {state.READY} AND route = :route AND priority = :priority AND seq < :seq
+LIMIT :limit
+
+-- name: oldest_ready_slice
+-- As oldest_ready: the first of each priority.
+WITH RECURSIVE levels (priority) AS (
+    SELECT max(priority) FROM slices WHERE state = {state.READY} AND route = :route
+    UNION ALL
+    SELECT (SELECT max(priority) FROM slices WHERE state = {state.READY} AND route = :route AND priority < levels.priority)
+    FROM levels WHERE levels.priority IS NOT NULL
+)
+SELECT seq FROM slices WHERE seq = (
+    SELECT min((SELECT min(seq) FROM slices WHERE state = {state.READY} AND route = :route AND priority = levels.priority))
+    FROM levels WHERE priority IS NOT NULL
+)
+
+-- name: route_names
+SELECT queue, task FROM routes WHERE route = ?
+
+-- name: forget_between
+DELETE FROM attempts WHERE seq >= ? AND seq < ?
+
+-- name: forget_logs_between
+DELETE FROM attempt_logs WHERE seq >= ? AND seq < ?
+
+-- name: unname_blobs_between
+DELETE FROM task_blobs WHERE seq >= ? AND seq < ?
+
+-- name: array_upto
+SELECT seq FROM arrays WHERE seq <= ? ORDER BY seq DESC LIMIT 1
+
+-- name: drop_array
+-- One of which nothing is left.
+DELETE FROM arrays WHERE seq = :array
+    AND NOT EXISTS (SELECT 1 FROM slices WHERE seq >= :array AND seq < arrays.stop)
+    AND NOT EXISTS (SELECT 1 FROM tasks WHERE seq >= :array AND seq < arrays.stop)

@@ -1,0 +1,290 @@
+"""Tasks of arrays answer as tasks with rows of their own do: the same is done to both, and both are asked the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from typing import Any, Final
+
+import pytest
+from tq.common.domain.ids import id_behind
+from tq.common.domain.model import OutcomeNumber, StateNumber
+from tq.master.store.interface.queries import TaskFilter
+from tq.master.store.interface.slices import LeasedSlice, SucceededSlice
+from tq.master.store.interface.store import Store
+from tq.master.store.interface.tasks import (
+    EndedAttempt,
+    NewTasks,
+    Returned,
+)
+from tq.master.store.sqlite.store import SqliteStore
+
+from ..tasks import NOW, QUEUE, TASK
+
+SIZES: Final = (1, 2, 3, 10, 40)
+FIRST: Final = b"\x01" + bytes(15)
+READY, SCHEDULED, RUNNING, SUCCEEDED, FAILED, CANCELLED, EXPIRED = (
+    StateNumber.READY,
+    StateNumber.SCHEDULED,
+    StateNumber.RUNNING,
+    StateNumber.SUCCEEDED,
+    StateNumber.FAILED,
+    StateNumber.CANCELLED,
+    StateNumber.EXPIRED,
+)
+
+
+def group(seq: int, size: int, route: int, *, array: bool = True, **fields: Any) -> NewTasks:
+    tasks = [
+        (seq + place, id_behind(FIRST, seq + place), b"payload %d" % (seq + place)) for place in range(size)
+    ]
+    shared = {"state": int(READY), "created": NOW + seq, **fields}
+    return NewTasks(route=route, tasks=tasks, array=array and size > 1, **shared)
+
+
+class Both:
+    """A store with arrays and one with rows, to which the same is done."""
+
+    def __init__(self, arrays: Store, rows: Store, random: Random) -> None:
+        self.stores = arrays, rows
+        self.random = random
+        self.now, self.seq, self.leases = NOW, 1, 0
+        self.leased: dict[int, tuple[int, bytes]] = {}  # by number: attempt and lease
+        for store in self.stores:
+            store.begin()
+            self.routes = [store.add_route(QUEUE, TASK), store.add_route("other", "m:g")]
+            self.worker = store.put_worker(b"n" * 16, "host", 1, NOW)
+
+    def each(self, act: Callable[[Store], Any]) -> Any:
+        one, other = (act(store) for store in self.stores)
+        assert one == other
+        return one
+
+    def submit(self) -> None:
+        size, random = random_size(self.random), self.random
+        fields: dict[str, Any] = {
+            "priority": random.choice((0, 0, 0, 5, -5)),
+            "timeout": random.choice((None, 2.5)),
+        }
+        kind = random.random()
+        if kind < 0.2:
+            fields |= {"state": int(SCHEDULED), "due": self.now + random.randrange(5)}
+        elif kind < 0.3:
+            fields |= {"state": int(SCHEDULED), "at": self.now + random.randrange(5)}
+        if random.random() < 0.2:
+            fields["expires"] = self.now + random.randrange(1, 8)
+        new = group(self.seq, size, random.choice(self.routes), **fields)
+        self.seq += size
+        arrays, rows = self.stores
+        assert arrays.insert([new])
+        assert rows.insert([replace(new, array=False)])
+
+    def lease(self) -> None:
+        self.leases += 1
+        lease = self.leases.to_bytes(16, "big")
+        routes = self.random.choice((self.routes[:1], self.routes[1:], self.routes))
+        limit, bytes_max = self.random.randrange(1, 30), self.random.choice((None, 100, 1_000))
+        given = []
+        for store in self.stores:
+            tasks: list[tuple[Any, ...]] = []
+            for row in store.lease(routes, limit, bytes_max, lease, self.worker, self.now):
+                if isinstance(row, LeasedSlice):
+                    tasks += [
+                        (
+                            row.priority,
+                            seq,
+                            id_behind(row.id, seq - row.seq),
+                            row.route,
+                            row.attempt,
+                            row.returned,
+                            0,
+                            row.timeout,
+                            row.origin,
+                            payload,
+                        )
+                        for seq, payload in enumerate(row.payloads, row.seq)
+                    ]
+                else:
+                    tasks.append(tuple(row))
+            given.append(tasks)
+        assert given[0] == given[1]
+        self.leased.update((task[1], (task[4], lease)) for task in given[0])
+
+    def some(self) -> list[int]:
+        """Some of the leased tasks, mostly neighbours."""
+        seqs = sorted(self.leased)
+        if not seqs:
+            return []
+        start = self.random.randrange(len(seqs))
+        found = seqs[start : start + random_size(self.random)]
+        return [seq for seq in found if self.random.random() < 0.9]
+
+    def succeed(self) -> None:
+        arrays, rows = self.stores
+        mine = [(seq, *self.leased.pop(seq)) for seq in self.some()]
+        result = [b"result %d" % seq if seq % 3 else None for seq, _, _ in mine]
+        plain = [
+            (body, self.now - seq % 7 * 1000, self.now, seq, attempt, lease)
+            for body, (seq, attempt, lease) in zip(result, mine, strict=True)
+        ]
+        rows.succeed(plain)
+        in_slices = {seq for seq, _, _ in mine if arrays.slices.at(seq) is not None}  # type: ignore[attr-defined]
+        arrays.succeed([row for row in plain if row[3] not in in_slices])
+        runs: list[SucceededSlice] = []
+        for body, (seq, attempt, lease) in zip(result, mine, strict=True):
+            if seq not in in_slices:
+                continue
+            last = runs[-1] if runs else None
+            same = last is not None and last.stop == seq and (last.attempt, last.lease) == (attempt, lease)
+            if last is not None and same and arrays.slices.at(seq) == arrays.slices.at(last.seq):  # type: ignore[attr-defined]
+                last.results.append(body)
+                last.seconds.append(seq % 7)
+                runs[-1] = last._replace(stop=seq + 1)
+            else:
+                runs.append(SucceededSlice(seq, seq + 1, attempt, lease, self.now, [seq % 7], [body]))
+        arrays.succeed_slices(runs)
+
+    def give_back(self) -> None:
+        mine = [
+            Returned(int(CANCELLED), self.now, seq, *self.leased.pop(seq))
+            if self.random.random() < 0.1
+            else Returned(int(READY), None, seq, *self.leased.pop(seq))
+            for seq in self.some()
+        ]
+        self.each(lambda store: store.return_unstarted(mine))
+
+    def fail(self) -> None:
+        states = self.random.choice(((READY, None), (SCHEDULED, self.now + 2), (FAILED, None)))
+        ended = [
+            EndedAttempt(
+                seq=seq,
+                attempt=attempt,
+                number=attempt,
+                lease=lease,
+                worker=self.worker,
+                outcome=int(OutcomeNumber.ERROR),
+                started=self.now,
+                ended=self.now,
+                body=b"failure",
+                state=int(states[0]),
+                due=states[1],
+                failures=1,
+                crashes=0,
+                finished=self.now if states[0] == FAILED else None,
+            )
+            for seq in self.some()
+            for attempt, lease in [self.leased.pop(seq)]
+        ]
+        self.each(lambda store: store.end_attempts(ended))
+
+    def cancel(self) -> None:
+        rows = self.each(lambda store: store.window(self.seq, 50))
+        waiting = [row.seq for row in rows if row.state in (READY, SCHEDULED)]
+        if waiting:
+            seq = self.random.choice(waiting)
+            self.each(lambda store: store.cancel_waiting(seq, self.now))
+        if self.leased:
+            running = self.random.choice(sorted(self.leased))
+            self.each(lambda store: store.request_cancel(running))
+
+    def revive(self) -> None:
+        rows = self.each(lambda store: store.window(self.seq, 200))
+        for row in rows:
+            if row.state in (FAILED, CANCELLED, EXPIRED) and self.random.random() < 0.3:
+                self.each(lambda store, seq=row.seq: store.revive(seq))
+
+    def pass_time(self) -> None:
+        self.now += self.random.randrange(4)
+        for verb in ("promote", "promote_at"):
+            self.each(lambda store, verb=verb: sorted(getattr(store, verb)(self.now, 1_000)))
+        self.each(lambda store: sorted(store.expire(self.now, 1_000)))
+
+    def purge(self) -> None:
+        limit = self.random.randrange(1, 20)
+        finished = [row.seq for row in self.stores[1].window(self.seq, 1_000) if row.state >= SUCCEEDED]
+        if self.random.random() < 0.5 and finished:
+            seqs = sorted(self.random.sample(finished, min(limit, len(finished))))
+            self.each(lambda store: store.delete(seqs))
+        elif self.random.random() < 0.2:
+            self.each(lambda store: sorted(store.purge(self.now - 2, 10_000)))
+
+    def compare(self) -> None:
+        arrays, rows = self.stores
+        ids = [id_behind(FIRST, seq) for seq in range(self.seq + 2)]
+        self.each(lambda store: store.find(ids))
+        self.each(lambda store: store.outcomes(ids))
+        self.each(lambda store: [store.full(id) for id in ids])
+        self.each(lambda store: store.window(self.seq, 10_000))
+        self.each(lambda store: store.window(self.seq // 2, 7))
+        self.each(lambda store: (store.next_due(), store.next_at(), store.next_expiry()))
+        for route in self.routes:
+            self.each(lambda store, route=route: store.oldest_ready(route))
+            place = route, self.random.choice((0, 5, -5)), self.random.randrange(self.seq + 1), 10
+            self.each(lambda store, place=place: store.count_ahead(*place))
+        known = [row.seq for row in rows.window(self.seq, 10_000)]
+        self.each(lambda store: [(store.payload(seq), store.facts(seq), store.brief(seq)) for seq in known])
+        self.each(lambda store: store.created(known))
+        begun = frozenset(seq for seq in self.leased if seq % 2)
+        for states in ((), (READY,), (RUNNING,), (SUCCEEDED, FAILED), (SCHEDULED, CANCELLED)):
+            what = TaskFilter(
+                states=tuple(map(int, states)),
+                begun=begun,
+                queue=self.random.choice((None, QUEUE)),
+                task=self.random.choice((None, "m:g")),
+                since=self.random.choice((None, NOW + self.seq // 2)),
+                before_seq=self.random.choice((None, self.seq // 2)),
+            )
+            self.each(lambda store, what=what: store.listing(what, 25))
+        picture = [store.load() for store in self.stores]
+        assert sorted(picture[0].counts) == sorted(picture[1].counts)
+        leased = {row.seq: (row.id, row.attempt, row.lease) for row in picture[1].running}
+        also = {row.seq: (row.id, row.attempt, row.lease) for row in picture[0].running}
+        for row in picture[0].slices:
+            for seq in range(row.seq, row.stop):
+                also[seq] = id_behind(row.id, seq - row.seq), row.attempt, row.lease
+        assert leased == also
+        assert {seq: lease[1:] for seq, lease in leased.items()} == self.leased
+        check_slices(arrays)
+
+
+def random_size(random: Random) -> int:
+    return random.choice(SIZES)
+
+
+def check_slices(store: Store) -> None:
+    """Slices are disjoint, lie in their arrays, and no task of one has a row; no array is left without tasks."""
+    db = store._db  # type: ignore[attr-defined]
+    slices = db.execute("SELECT seq, stop, array FROM slices ORDER BY seq").fetchall()
+    arrays = dict(db.execute("SELECT seq, stop FROM arrays").fetchall())
+    behind = 0
+    for seq, stop, array in slices:
+        assert behind <= seq < stop
+        assert array <= seq
+        assert stop <= arrays[array]
+        behind = stop
+    alone = [seq for (seq,) in db.execute("SELECT seq FROM tasks")]
+    assert not [seq for seq in alone for first, stop, _ in slices if first <= seq < stop]
+    used = {array for _, _, array in slices} | {
+        array for array, stop in arrays.items() if any(array <= seq < stop for seq in alone)
+    }
+    assert used == arrays.keys()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_tasks_of_arrays_answer_as_tasks_with_rows_do(
+    stores: Callable[[], Store], seed: int, tmp_path: Any
+) -> None:
+    random = Random(seed)  # noqa: S311  the same story in each run
+    rows = SqliteStore(None, "memory")
+    arrays = SqliteStore(None, "memory")
+    both = Both(arrays, rows, random)
+    acts = [both.submit, both.lease, both.succeed, both.give_back, both.fail, both.cancel, both.revive]
+    acts += [both.pass_time, both.purge, both.lease, both.succeed, both.submit]
+    both.submit()
+    for step in range(120):
+        random.choice(acts)()
+        if step % 10 == 9:
+            both.compare()
+    rows.close()
+    arrays.close()
