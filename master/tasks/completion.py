@@ -225,7 +225,8 @@ class Completion(Part):
         for found in tasks:
             if found.state == StateNumber.RUNNING:
                 if running:
-                    self._store.request_cancel(found.seq)
+                    self._store.request_cancel(found.seq)  # a task of an array leaves it by this
+                    self._running.take_out(found.id)
                     self.cancelling.add(found.id)
                     self._leases.cancel_asked(found.id)
             elif not StateNumber(found.state).is_terminal:

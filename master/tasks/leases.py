@@ -176,6 +176,14 @@ class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
             tail, slice.stop = slice.behind(seq), seq
             self.add(tail)
 
+    def take_out(self, id: bytes) -> None:
+        """A task of a slice has a row of its own from now on."""
+        place = self.place(id)
+        if place is not None:
+            slice, seq = place
+            self.alone[id] = slice.one(seq)
+            self.let(slice, seq)
+
     def of_worker(self, worker: int) -> Iterator[tuple[bytes, LeasedAttempt]]:
         """The tasks that a worker has, by its number."""
         yield from ((id, held) for id, held in self.alone.items() if held.worker == worker)

@@ -11,7 +11,9 @@ from typing import Any
 
 from tq.common.domain.model import StateNumber
 from tq.common.errors import StoreError
+from tq.master.store.interface.slices import SucceededSlice
 from tq.master.store.interface.store import Inconsistent
+from tq.master.store.interface.tasks import Returned
 from tq.master.store.sqlite.store import SqliteStore
 
 from .oracle import Broken
@@ -105,6 +107,18 @@ class SimulatedStore(SqliteStore):
             raise Broken(
                 "I9", f"the master asked for a move that the store does not make: {error}"
             ) from error
+
+    def succeed_slices(self, rows: Sequence[SucceededSlice]) -> None:
+        try:
+            super().succeed_slices(rows)
+        except Inconsistent as error:
+            raise Broken("I9", f"the master's slices are not the store's: {error}") from error
+
+    def return_unstarted(self, rows: Sequence[Returned]) -> None:
+        try:
+            super().return_unstarted(rows)
+        except Inconsistent as error:
+            raise Broken("I9", f"the master's slices are not the store's: {error}") from error
 
     def _meet(self, name: str) -> None:
         """What a statement meets on its way."""
