@@ -42,6 +42,7 @@ _PLACE_MASK: Final = (1 << PLACE_BITS) - 1
 _VERSION_7, _VERSION_8, _VARIANT = 0x7 << 76, 0x8 << 76, 0x2 << 62
 _SHARD_MASK: Final = 0xFFF << 64
 _BELOW_SHARD_BITS: Final = 62  # random and place
+_BELOW_SHARD_MASK: Final = (1 << _BELOW_SHARD_BITS) - 1
 
 
 class IdMaker:
@@ -105,7 +106,7 @@ def id_behind(first: bytes, places: int) -> bytes:
 
 def id_of_moment(timestamp_ms: int, random_bytes: Callable[[int], bytes]) -> bytes:
     """An id where time and randomness are handed in: for what the master makes itself."""
-    return _shape(timestamp_ms, int.from_bytes(random_bytes(8), "big") >> 2)
+    return _shape(timestamp_ms, int.from_bytes(random_bytes(8), "big") & _BELOW_SHARD_MASK)
 
 
 new_ids = IdMaker()

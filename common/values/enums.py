@@ -12,7 +12,7 @@ from ..errors import DecodeError
 from .brief import brief
 from .unmade import UnmadeEnum
 
-# A class at the top of a module, or inside such a class. The module may be a script: its file has any name, "my script-2.py".
+# A class at the top of a module, or inside such a class. The module may be a script, whose file has any name.
 NAME: Final = re.compile(r"[^:<>]+:\w+(\.\w+)*")
 
 

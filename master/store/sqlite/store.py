@@ -121,9 +121,13 @@ class SqliteStore(SqliteTasks, SqliteQueries, SqliteOutput, SqliteRoutes, Sqlite
         self.slices.forget()
         try:
             # The new one first: the last handle that is closed takes the shared index of the log with it, and to make another
-            # takes a write, so that a full disk could not even be read.
-            failed, self._db = self._db, self._connect()
-            failed.close()
+            # takes a write, so that a full disk could not even be read. If none can be opened, the failed one is closed all the
+            # same: every use of it is an error.
+            failed = self._db
+            try:
+                self._db = self._connect()
+            finally:
+                failed.close()
         except FAILURES as error:
             raise self._failed(error) from error
 
