@@ -130,7 +130,7 @@ class _Neighbours:
             return self.slices[place]
         return None
 
-    def remove(self, slice: SliceLease) -> None:
+    def drop(self, slice: SliceLease) -> None:
         place = bisect_right(self.starts, slice.first + slice.seq) - 1
         while self.slices[place] is not slice:
             place -= 1
@@ -167,7 +167,7 @@ class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
             slice.seq += 1
             if slice.seq == slice.stop:
                 neighbours = self._slices[slice.prefix]
-                neighbours.remove(slice)
+                neighbours.drop(slice)
                 if not neighbours.slices:
                     del self._slices[slice.prefix]
         elif seq + 1 == slice.stop:

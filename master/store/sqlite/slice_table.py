@@ -135,7 +135,7 @@ class SliceTable(SqlitePart):
             self.split(one, seq)
         self._all("split_slice", {"seq": seq, "at": stop})
 
-    def remove(self, one: Slice, start: int, stop: int) -> None:
+    def cut_out(self, one: Slice, start: int, stop: int) -> None:
         """Take tasks out of a slice; what is before and behind them stays, as slices."""
         if stop < one.stop:
             self.split(one, stop)

@@ -171,13 +171,13 @@ class SqliteSlices(SliceTable):
                     for seq in range(start, stop)
                 ],
             )
-            self.remove(one, start, stop)
+            self.cut_out(one, start, stop)
 
     def delete(self, seqs: Iterable[int]) -> list[int]:
         """Delete tasks that are in slices, with what is kept of them; the numbers of the others, which have rows."""
         left = set(seqs)
         for one, start, stop in self.runs(sorted(left)):
-            self.remove(one, start, stop)
+            self.cut_out(one, start, stop)
             self._forget_between(start, stop)
             self.drop(one.array)
             left.difference_update(range(start, stop))
