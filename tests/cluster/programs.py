@@ -265,8 +265,7 @@ class Master(Program):
     ) -> None:
         super().__init__(xprocess, "tq-master", home)
         self.data, self._authkey, self.port = home / "data", authkey, free_port()
-        if own_certificate and not (self.data / CERTIFICATE_FILE).exists():
-            put_certificate(self.data)
+        self._own_certificate = own_certificate
         self.options = list(options)
         if authkey is not None:
             key_file = home / "authkey"
@@ -295,6 +294,8 @@ class Master(Program):
 
     def start(self) -> None:
         """Always on the same port."""
+        if self._own_certificate and not (self.data.exists() and any(self.data.iterdir())):
+            put_certificate(self.data)
         self.launch(["--bind", self.address, "--data", self.data, *self.options], r"master\.started")
 
     def restart(self) -> None:

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tq.common.domain.ids import id_behind
 from tq.common.domain.model import StateNumber
 from tq.common.runtime.history import digest
+from tq.common.wire.frames import unpack
 
 from .checker import TERMINAL, Event, Final, Report, check
 
@@ -55,11 +57,24 @@ def read(directory: Path) -> list[Event]:
 def final(store: Path) -> dict[str, Final]:
     """What the store's file says of every task. The master has ended, or nothing is under way any more."""
     with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
-        rows = db.execute("SELECT id, state, attempt, result FROM tasks").fetchall()
+        rows = every_task(lambda sql: db.execute(sql).fetchall())
     return {
         id.hex(): Final(state, attempt, digest(result) if state == StateNumber.SUCCEEDED else "")
         for id, state, attempt, result in rows
     }
+
+
+def every_task(ask: Callable[[str], list[Any]]) -> list[tuple[bytes, int, int, bytes | None]]:
+    """Id, state, attempt and result of each task of a store, with a row or in an array."""
+    tasks: list[tuple[bytes, int, int, bytes | None]] = ask("SELECT id, state, attempt, result FROM tasks")
+    for first, seq, stop, state, attempt, results in ask(
+        "SELECT arrays.id, slices.seq - arrays.seq, slices.stop - arrays.seq, state, attempt, results"
+        " FROM slices JOIN arrays ON arrays.seq = slices.array"
+    ):
+        each = [None] * (stop - seq) if results is None else unpack(results)
+        places = zip(range(seq, stop), each, strict=True)
+        tasks += [(id_behind(first, place), state, attempt, result) for place, result in places]
+    return tasks
 
 
 def certain(events: Iterable[Event], rows: Mapping[str, Final]) -> list[Event]:

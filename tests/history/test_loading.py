@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tq.common.domain.ids import id_behind
 from tq.common.domain.model import StateNumber
 from tq.common.runtime.history import digest
+from tq.common.wire.frames import pack
 
 from .checker import Event, Final
 from .loading import Torn, certain, final, judge, read
 
 ID, OTHER = "aa" * 16, "bb" * 16
+FIRST = b"f" * 16  # of an array
 
 
 def write(directory: Path, who: str, *events: dict[str, Any], rest: str = "") -> None:
@@ -153,11 +156,28 @@ def test_a_directory_is_judged_by_the_stores_file(tmp_path: Path) -> None:
     store, result = tmp_path / "tq.db", b"result"
     with closing(sqlite3.connect(store)) as db:
         db.execute("CREATE TABLE tasks (id BLOB, state INTEGER, attempt INTEGER, result BLOB)")
+        db.execute("CREATE TABLE arrays (seq INTEGER, id BLOB)")
+        db.execute(
+            "CREATE TABLE slices (seq INTEGER, stop INTEGER, array INTEGER, state INTEGER, attempt INTEGER, results BLOB)"
+        )
         db.execute(
             "INSERT INTO tasks VALUES (?, ?, 1, ?)", (bytes.fromhex(ID), StateNumber.SUCCEEDED, result)
         )
+        db.execute("INSERT INTO arrays VALUES (7, ?)", (FIRST,))
+        done = pack([b"", None])
+        db.execute("INSERT INTO slices VALUES (8, 10, 7, ?, 2, ?)", (StateNumber.SUCCEEDED, done))
+        db.execute("INSERT INTO slices VALUES (10, 11, 7, ?, 1, NULL)", (StateNumber.RUNNING,))
         db.commit()
-    assert final(store) == {ID: Final(StateNumber.SUCCEEDED, 1, digest(result))}
+    whole = final(store)
+    assert whole.pop(ID) == Final(StateNumber.SUCCEEDED, 1, digest(result))
+    assert whole == {
+        id_behind(FIRST, 1).hex(): Final(StateNumber.SUCCEEDED, 2, digest(b"")),
+        id_behind(FIRST, 2).hex(): Final(StateNumber.SUCCEEDED, 2, digest(None)),
+        id_behind(FIRST, 3).hex(): Final(StateNumber.RUNNING, 1, ""),
+    }
+    with closing(sqlite3.connect(store)) as db:
+        db.execute("DELETE FROM slices")
+        db.commit()
     lease = {"attempt": 1, "lease": "l"}
     write(tmp_path, "client-1", {"t": 0.5, "who": "client", "what": "submitting", "id": ID, "once": False})
     write(

@@ -9,13 +9,13 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tq.common.domain.model import StateNumber
 from tq.common.errors import StoreError
 from tq.master.store.interface.slices import SucceededSlice
 from tq.master.store.interface.store import Inconsistent
 from tq.master.store.interface.tasks import Returned
 from tq.master.store.sqlite.store import SqliteStore
 
+from ..history.loading import every_task
 from .oracle import Broken
 from .world import MS, World
 
@@ -70,13 +70,7 @@ class SimulatedStore(SqliteStore):
 
     def every_task(self) -> list[tuple[bytes, int, int, bytes | None]]:
         """Id, state, attempt and result of each, those of arrays too."""
-        rows = self._run("SELECT id, state, attempt, result FROM tasks")
-        for one in self.slices.newest(2**62):
-            results = self.slices.results(one).results if one.state == StateNumber.SUCCEEDED else None
-            for place, seq in enumerate(range(one.seq, one.stop)):
-                id = self.slices.id(one, seq)
-                rows.append((id, one.state, one.attempt, None if results is None else results[place]))
-        return rows
+        return every_task(self._run)
 
     def unfinished(self) -> list[tuple[bytes, int, int]]:
         return [(id, state, attempt) for id, state, attempt, _ in self.every_task() if state < 10]

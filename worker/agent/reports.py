@@ -74,8 +74,8 @@ def read_reports(entries: Any) -> list[Report]:
             report = JobReport(*entry[:REPORT_FIELDS], *entry[REPORT_FIELDS + 1 :])
             others.append(report)
             reports.append(report)
-        elif size == LEFT_FIELDS and type(entry[0]) is int:
-            reports.append(LeftReport(entry[0]))
+        elif size == LEFT_FIELDS and set(map(type, entry)) == {int}:
+            reports.append(LeftReport(*entry))
         else:
             raise ProtocolError("its reports have an unknown form")
     if others:

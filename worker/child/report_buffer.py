@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from ...common.wire.frames import pack
 
+SLICE_FIELDS: Final = 3  # no other entry has as many
 BYTES_MAX: Final = 64 * 1024  # of results, gathered before they are sent
 
 
@@ -47,8 +48,7 @@ class ReportBuffer:
         """The report of one job, or of one that was left."""
         self._entries.append(entry)
         self._next = 0
-        if len(entry) > 1 and entry[2] is not None:
-            self._bytes += len(entry[2])
+        self._bytes += sum(len(field) for field in entry if type(field) is bytes)
 
     def end_of_block(self) -> None:
         """The next job is of another block: its result goes into another slice."""
@@ -57,7 +57,9 @@ class ReportBuffer:
     def take(self) -> bytes:
         """All of it, as the body of a frame."""
         entries, self._entries, self._next, self._bytes = self._entries, [], 0, 0
-        for entry in entries:
-            if len(entry) == 3:
-                entry[2] = array("d", entry[2]).tobytes()
-        return pack(entries)
+        return pack([_packed(*fields) if len(fields) == SLICE_FIELDS else fields for fields in entries])
+
+
+def _packed(first: int, bodies: list[bytes], times: list[float]) -> list[Any]:
+    """A slice, its times as floats of eight bytes each."""
+    return [first, bodies, array("d", times).tobytes()]
