@@ -23,18 +23,16 @@ PORTIONS = 2  # of the seeds: as many processes may share them
 # the dead; 139 a lost worker's loss lost with its transaction; 483 a stall shorter than two ticks;
 # 1397 a worker given up in the transaction that fed its parked call; 340 one of the harness itself.
 ONCE_BROKEN = (5, 40, 65, 103, 139, 150, 159, 183, 340, 483, 1397, 1420, 1557)
-ONE_OF_EACH = (5, 103, 139, 483, 1397)
+ONE_OF_EACH = (5, 103, 483)
 
-QUICK = {
-    "reply before the commit",
-    "retry one too often",
-    "count twice",
-    "renew after expiry",
-    "confirm a cancel too early",
-    "dedupe by id only",
-    "follow the clock when it is set",
-    "end as expired what gave up",
-}
+# Found at the first seed; `make proof` finds them all.
+QUICK = ("reply before the commit", "retry one too often", "count twice", "end as expired what gave up")
+MOVES = (
+    (StateNumber.READY, StateNumber.EXPIRED),
+    (StateNumber.READY, StateNumber.CANCELLED),
+    (StateNumber.CANCELLED, StateNumber.READY),
+    (StateNumber.RUNNING, StateNumber.DEAD),
+)
 
 
 def command(*arguments: str, hash_seed: int = 0) -> subprocess.CompletedProcess[str]:
@@ -82,16 +80,7 @@ def test_a_planted_bug_is_found(bug: Bug) -> None:
     assert found is not None
 
 
-@pytest.mark.parametrize(
-    "move",
-    [
-        (StateNumber.READY, StateNumber.EXPIRED),
-        (StateNumber.READY, StateNumber.CANCELLED),
-        (StateNumber.CANCELLED, StateNumber.READY),
-        (StateNumber.RUNNING, StateNumber.DEAD),
-    ],
-    ids=lambda move: "-".join(map(str, move)),
-)
+@pytest.mark.parametrize("move", sampled(MOVES, MOVES[:1]))
 def test_a_move_that_is_taken_out_of_the_table_of_states_is_missed(
     move: tuple[StateNumber, StateNumber], monkeypatch: pytest.MonkeyPatch
 ) -> None:
