@@ -32,7 +32,7 @@ from .post_mortem import post_mortem
 from .reports import LeftReport, Report, SliceReport
 from .returns import CANCELLED, LOST, Returns
 from .start_reports import StartReports
-from .task_durations import TaskDurations
+from .task_durations import LONG_SECONDS, TaskDurations
 from .watchdog import Watchdog
 
 
@@ -217,6 +217,9 @@ class Agent:
         for child in list(self.children.values()):
             if child.jobs:
                 self._watchdog.check(child, now)
+        since = self.children.all_run_since()
+        if since is not None and now - since >= LONG_SECONDS:
+            self.durations.record_all_running(now - since)
         if self.connected:
             self.starts.send_due(now)
         self._returns.release(

@@ -29,6 +29,12 @@ class Children(dict[int, ChildState]):
     def jobs_count(self) -> int:
         return sum(len(child.jobs) for child in self.values())
 
+    def all_run_since(self) -> float | None:
+        """When the last one began what it runs; None: not each of them runs something."""
+        if all(child.jobs and child.jobs[0].ordinal == child.current for child in self.values()):
+            return max((child.since for child in self.values()), default=None)
+        return None
+
     @property
     def jobs(self) -> list[Job]:
         return [job for child in self.values() for job in child.jobs]

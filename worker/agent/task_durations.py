@@ -51,6 +51,11 @@ class TaskDurations:
             self._by_name[name] = seconds
             self._overall = max(self._overall or 0.0, seconds)
 
+    def record_all_running(self, seconds: float) -> None:
+        """Every slot runs a task that has taken at least so long: what is held starts no sooner, however short most tasks are."""
+        if seconds > 4 * (self._overall or 0.0):
+            self._overall = seconds
+
     def batch_size(self, name: str) -> int:
         """How many tasks of this name to send to a child at once."""
         seconds = self._by_name.get(name)

@@ -43,6 +43,13 @@ def test_a_task_that_still_runs_is_known_to_be_long() -> None:
     assert (durations.queued_max("m:f"), durations.prefetch(4)) == (0, 4)
 
 
+def test_what_is_held_starts_no_sooner_than_the_shortest_of_all_that_run() -> None:
+    durations = TaskDurations()
+    durations.record("m:f", 0.001)
+    durations.record_all_running(LONG_SECONDS)
+    assert (durations.prefetch(4), durations.batch_size("m:f")) == (4, round(BATCH_SECONDS / 0.001))
+
+
 def test_a_name_keeps_its_own_pace() -> None:
     durations = TaskDurations()
     durations.record("m:short", 0.0001)
