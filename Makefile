@@ -4,7 +4,7 @@
 # make thorough  the variants of which `make test` runs a sample: some minutes
 # make other-pythons   the fast part of the suite on every other Python of this machine: some minutes
 # make faults  every fault on real programs: some minutes, and a table at the end
-# make fuzz    two million damaged messages, values, texts and calls, then ten times the examples of the property tests, by chance: some minutes
+# make fuzz    two million damaged messages, values, texts and calls, then twenty times the examples of the property tests, by chance: some minutes
 # make proof   the simulator: 500 seeds, then every planted bug: some minutes
 # make bench   measure everything beside floors and peers, and write docs/performance.md
 # make docs    the documents as a site, into site/; a warning fails
