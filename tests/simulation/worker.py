@@ -15,7 +15,7 @@ from tq.worker.agent.agent import Agent
 from tq.worker.agent.jobs import Death, Job
 from tq.worker.agent.reports import JobReport, LeftReport, Report, SliceReport
 from tq.worker.agent.watchdog import LOOK_SECONDS, TICK_SECONDS
-from tq.worker.child.start_page import BEGUN, LEFT, TAKEN, StartPage
+from tq.worker.child.start_page import BEGUN, LEFT, RUNS, TAKEN, StartPage
 
 from .caller import Connection, Reconnecting
 from .load import TASKS, Load
@@ -39,7 +39,7 @@ class Child(Process):
         self._jobs: deque[tuple[int, Job]] = (
             deque()
         )  # the supervisor gives a job that it takes back another ordinal
-        self._words = [0] * 24
+        self._words = [0] * 32
         self._page = StartPage(self._words)
         self._sent = 0  # the ordinal of the last job
         self._is_between = False  # the two steps that begin a job
@@ -59,6 +59,9 @@ class Child(Process):
 
     def begun(self) -> int:
         return self._page.begun
+
+    def runs(self) -> int:
+        return self._page.runs
 
     def take_back(self) -> int:
         return self._page.take_back(self._sent)
@@ -118,6 +121,7 @@ class Child(Process):
             self._flush()
             self._next()
             return
+        self._words[RUNS] = ordinal
         plan = self._load.specs[job.id].attempt(job.attempt)
         self._oracle.started(self._worker, job.id, job.attempt, job.number, self.name)
         handle = self.later(plan.duration, lambda: self._over(plan.outcome, plan.dies, plan.after))
@@ -300,6 +304,9 @@ class Worker(Reconnecting):
 
     def begun(self, child: int) -> int:
         return self.children[child].begun()
+
+    def runs(self, child: int) -> int:
+        return self.children[child].runs()
 
     def take_back(self, child: int) -> int:
         return self.children[child].take_back()

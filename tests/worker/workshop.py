@@ -17,7 +17,7 @@ from tq.worker.agent.agent import Agent
 from tq.worker.agent.jobs import Death, Job
 from tq.worker.agent.reports import JobReport, LeftReport, Report, SliceReport
 from tq.worker.agent.watchdog import TICK_SECONDS
-from tq.worker.child.start_page import BEGUN, LEFT, TAKEN, StartPage
+from tq.worker.child.start_page import BEGUN, LEFT, RUNS, TAKEN, StartPage
 
 KILL_GRACE_SECONDS = 5.0
 LEASE = b"lease"
@@ -32,7 +32,7 @@ class SimulatedChild:
     def __init__(self) -> None:
         self.jobs: dict[int, Job] = {}
         self.unstarted: deque[int] = deque()  # ordinals
-        self.words = [0] * 24
+        self.words = [0] * 32
         self.page = StartPage(self.words)
         self.last_sent = 0
         self.between: tuple[int, Job] | None = None  # the two steps that begin this job
@@ -58,7 +58,7 @@ class SimulatedChild:
         assert self.between is not None
         (ordinal, job), self.between = self.between, None
         if self.words[TAKEN] < ordinal:
-            self.running = job
+            self.words[RUNS], self.running = ordinal, job
             return True
         self.words[LEFT] = ordinal
         self.unsaid.append(LeftReport(ordinal))
@@ -130,6 +130,9 @@ class Workshop:
 
     def begun(self, child: int) -> int:
         return self.sims[child].page.begun
+
+    def runs(self, child: int) -> int:
+        return self.sims[child].page.runs
 
     def take_back(self, child: int) -> int:
         sim = self.sims[child]

@@ -26,6 +26,9 @@ class ChildEffects(Protocol):
     def begun(self, child: int) -> int:
         """The ordinal up to which a child has begun its jobs."""
 
+    def runs(self, child: int) -> int:
+        """The ordinal of the last job that it has begun for certain, and cannot leave any more."""
+
     def take_back(self, child: int) -> int:
         """Take back the jobs that it has not begun: now it never will. Returns the ordinal up to which it has begun them; at
         the last of these it may just be, and leave it: ``Agent.child_reported`` gets a LeftReport then."""

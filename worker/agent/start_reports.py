@@ -28,9 +28,13 @@ class StartReports:
         self._reported_at = 0.0
 
     def running(self) -> list[Job]:
-        """The job that each child is at."""
-        found = (child.running(self._runners) for child in self._children.values() if child.jobs)
-        return [job for job in found if job is not None]
+        """The job that each child runs for certain: what was reported as begun is never handed back as unstarted."""
+        found = (
+            (child.running(self._runners), self._runners.runs(child.number))
+            for child in self._children.values()
+            if child.jobs
+        )
+        return [job for job, runs in found if job is not None and job.ordinal <= runs]
 
     def rows(self, now: float) -> list[list[Any]]:
         """``[id, attempt, lease, seconds]`` of what runs; the seconds count from when it was first seen running."""
@@ -52,7 +56,8 @@ class StartReports:
         heartbeat."""
         if now - self._reported_at < REPORT_SECONDS:
             return
-        long = {ordinal for ordinal, seconds in self._seconds(now).items() if seconds >= LONG_SECONDS}
+        seconds = self._seconds(now)
+        long = {job.ordinal for job in self.running() if seconds.get(job.ordinal, 0.0) >= LONG_SECONDS}
         if not long <= self._reported:
             self._reported, self._reported_at = long, now
             self._master.began(self.rows(now))

@@ -2,7 +2,7 @@
 
 ::
 
-    child:       BEGUN := n ── fence ── TAKEN >= n? ─ no ──► it runs job n
+    child:       BEGUN := n ── fence ── TAKEN >= n? ─ no ──► RUNS := n, and it runs job n
                                              └─ yes ──► LEFT := n, and it reports that it has not begun n
     supervisor:  TAKEN := the last job sent ── fence ── BEGUN = m: what comes behind m is the supervisor's again
 
@@ -20,8 +20,8 @@ from __future__ import annotations
 import threading
 from typing import Final, Protocol
 
-WORDS_BYTES: Final = 4096  # three words of eight bytes, each in a cache line of its own
-BEGUN, TAKEN, LEFT = 0, 8, 16
+WORDS_BYTES: Final = 4096  # four words of eight bytes, each in a cache line of its own
+BEGUN, TAKEN, LEFT, RUNS = 0, 8, 16, 24
 
 
 class Words(Protocol):
@@ -62,6 +62,7 @@ class StartPage:
         self._release()
         self._acquire()
         if words[TAKEN] < ordinal:
+            words[RUNS] = ordinal
             return True
         words[LEFT] = ordinal
         return False
@@ -76,6 +77,11 @@ class StartPage:
         """The ordinal up to which jobs were begun, if they were not taken back before."""
         begun = self._words[BEGUN]
         return begun - 1 if begun and begun == self._words[LEFT] else begun
+
+    @property
+    def runs(self) -> int:
+        """The ordinal of the last job that was begun for certain: the child cannot leave it any more."""
+        return self._words[RUNS]
 
     def may_be_left(self, ordinal: int) -> bool:
         """Whether a child that reports this job as left can have left it."""

@@ -105,6 +105,9 @@ class ChildHandle:
     def begun(self) -> int:
         return self._starts.begun
 
+    def runs(self) -> int:
+        return self._starts.runs
+
     def take_back(self) -> int:
         return self._starts.take_back(self._sent)
 

@@ -85,6 +85,9 @@ class RunnerPool:
     def begun(self, child: int) -> int:
         return self.by_number[child].begun()
 
+    def runs(self, child: int) -> int:
+        return self.by_number[child].runs()
+
     def take_back(self, child: int) -> int:
         return self.by_number[child].take_back()
 

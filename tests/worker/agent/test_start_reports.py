@@ -29,6 +29,16 @@ def test_a_task_that_runs_for_a_while_is_reported_with_its_seconds(shop: Worksho
     assert len(shop.begun_rows) == 1, "what was reported is not reported again"
 
 
+def test_a_task_that_its_child_may_still_leave_is_not_reported(shop: Workshop) -> None:
+    [id] = shop.grant(1)
+    assert shop.sims[1].come_to().id == id
+    shop.wait(1)
+    assert shop.begun_rows == []
+    assert shop.sims[1].go_on()
+    shop.wait(LONG_SECONDS + 2 * TICK_SECONDS + REPORT_SECONDS)
+    assert [row[0] for rows in shop.begun_rows for row in rows] == [id]
+
+
 def test_short_tasks_cost_no_message(shop: Workshop) -> None:
     shop.warm_up()
     for _ in range(100):

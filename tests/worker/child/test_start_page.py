@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
-from tq.worker.child.start_page import BEGUN, LEFT, TAKEN, StartPage
+from tq.worker.child.start_page import BEGUN, LEFT, RUNS, TAKEN, StartPage
 
 JOBS = (1, 2, 3)  # the ordinals of a block, all of which is taken back
-WORDS = (BEGUN, TAKEN, LEFT)
+WORDS = (BEGUN, TAKEN, LEFT, RUNS)
 Operation = tuple[str, int, int]  # read, write or fence; the word; the value
 
 
@@ -79,7 +79,7 @@ class Side(NamedTuple):
 
 
 class State(NamedTuple):
-    memory: tuple[int, int, int] = (0, 0, 0)  # by WORDS
+    memory: tuple[int, ...] = (0, 0, 0, 0)  # by WORDS
     sides: tuple[Side, Side] = (Side(), Side())
 
     def with_side(self, which: int, side: Side) -> State:
@@ -102,7 +102,7 @@ def next_states(state: State, *, fences: bool) -> Iterator[State]:
             (index, value), *rest = side.writes
             memory = list(state.memory)
             memory[WORDS.index(index)] = value
-            drained = state._replace(memory=(memory[0], memory[1], memory[2]))
+            drained = state._replace(memory=tuple(memory))
             yield drained.with_side(which, side._replace(writes=tuple(rest)))
         operations, _ = run(which, side.answers)
         if side.done == len(operations):
