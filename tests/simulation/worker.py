@@ -57,11 +57,8 @@ class Child(Process):
         block = [(job.ordinal, job) for job in jobs]
         self.later(self._socket_at - self.world.now, partial(self._receive, block))
 
-    def begun(self) -> int:
-        return self._page.begun
-
-    def runs(self) -> int:
-        return self._page.runs
+    def begun(self, *, for_certain: bool = False) -> int:
+        return self._page.runs if for_certain else self._page.begun
 
     def take_back(self) -> int:
         return self._page.take_back(self._sent)
@@ -302,11 +299,8 @@ class Worker(Reconnecting):
         if len(jobs) > 1:
             self._look_soon()
 
-    def begun(self, child: int) -> int:
-        return self.children[child].begun()
-
-    def runs(self, child: int) -> int:
-        return self.children[child].runs()
+    def begun(self, child: int, *, for_certain: bool = False) -> int:
+        return self.children[child].begun(for_certain=for_certain)
 
     def take_back(self, child: int) -> int:
         return self.children[child].take_back()

@@ -128,11 +128,9 @@ class Workshop:
             sim.jobs[job.ordinal] = job
             sim.unstarted.append(job.ordinal)
 
-    def begun(self, child: int) -> int:
-        return self.sims[child].page.begun
-
-    def runs(self, child: int) -> int:
-        return self.sims[child].page.runs
+    def begun(self, child: int, *, for_certain: bool = False) -> int:
+        page = self.sims[child].page
+        return page.runs if for_certain else page.begun
 
     def take_back(self, child: int) -> int:
         sim = self.sims[child]

@@ -23,11 +23,8 @@ class ChildEffects(Protocol):
         """Hand over a block: jobs of one lease and one task, with consecutive ordinals. ``is_swift``: each of them is expected
         to be over so soon that the reports of those before it may wait for it."""
 
-    def begun(self, child: int) -> int:
-        """The ordinal up to which a child has begun its jobs."""
-
-    def runs(self, child: int) -> int:
-        """The ordinal of the last job that it has begun for certain, and cannot leave any more."""
+    def begun(self, child: int, *, for_certain: bool = False) -> int:
+        """The ordinal up to which a child has begun its jobs. ``for_certain``: without one that it may still leave."""
 
     def take_back(self, child: int) -> int:
         """Take back the jobs that it has not begun: now it never will. Returns the ordinal up to which it has begun them; at

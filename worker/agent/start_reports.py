@@ -30,7 +30,7 @@ class StartReports:
     def running(self) -> list[Job]:
         """The job that each child runs for certain: what was reported as begun is never handed back as unstarted."""
         found = (
-            (child.running(self._runners), self._runners.runs(child.number))
+            (child.running(self._runners), self._runners.begun(child.number, for_certain=True))
             for child in self._children.values()
             if child.jobs
         )

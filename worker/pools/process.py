@@ -102,11 +102,8 @@ class ChildHandle:
             self._sent = jobs[-1].ordinal
             self._work.write(Kind.CALL, pack(block_of(jobs, is_swift=is_swift)))
 
-    def begun(self) -> int:
-        return self._starts.begun
-
-    def runs(self) -> int:
-        return self._starts.runs
+    def begun(self, *, for_certain: bool = False) -> int:
+        return self._starts.runs if for_certain else self._starts.begun
 
     def take_back(self) -> int:
         return self._starts.take_back(self._sent)

@@ -82,11 +82,8 @@ class RunnerPool:
         if len(self.agent.children[child].jobs) > 1:
             self.look_soon()
 
-    def begun(self, child: int) -> int:
-        return self.by_number[child].begun()
-
-    def runs(self, child: int) -> int:
-        return self.by_number[child].runs()
+    def begun(self, child: int, *, for_certain: bool = False) -> int:
+        return self.by_number[child].begun(for_certain=for_certain)
 
     def take_back(self, child: int) -> int:
         return self.by_number[child].take_back()

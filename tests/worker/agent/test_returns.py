@@ -84,3 +84,29 @@ def test_a_job_that_was_taken_back_is_not_put_back_twice() -> None:
     shop.agent.drain(shop.now)
     shop.report(1)
     assert [row[0] for row in shop.released].count(id) == 1
+
+
+def test_short_tasks_do_not_wait_for_tasks_that_are_known_to_be_long() -> None:
+    shop = Workshop()
+    shop.agent.durations.record("m:long", 60.0)
+    shop.warm_up(count=80)
+    shop.grant(2, name="m:long")
+    ids = shop.grant(20)
+    for child in (1, 2):
+        shop.begin(child)
+    shop.wait(4 * LONG_SECONDS)
+    assert {row[0] for row in shop.released} == set(ids)
+
+
+def test_short_tasks_are_kept_while_a_slot_runs_them() -> None:
+    shop = Workshop()
+    shop.agent.durations.record("m:long", 60.0)
+    shop.warm_up(count=80)
+    shop.grant(1, name="m:long")
+    [long] = [number for number, sim in shop.sims.items() if sim.unstarted]
+    shop.begin(long)
+    shop.grant(20)
+    for _ in range(10):
+        shop.run(3 - long)
+        shop.wait(LONG_SECONDS / 2)
+    assert not shop.released

@@ -27,11 +27,8 @@ class RecordedChild:
     def send(self, jobs: list[Job], *, is_swift: bool) -> None:
         self.jobs += jobs
 
-    def begun(self) -> int:
+    def begun(self, *, for_certain: bool = False) -> int:
         return self.jobs[-1].ordinal if self.jobs else 0
-
-    def runs(self) -> int:
-        return self.begun()
 
     def take_back(self) -> int:
         return self.begun()
