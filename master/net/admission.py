@@ -84,6 +84,8 @@ class AdmissionLimiter(Generic[S]):
         if address is None:
             return False, None
         mine = self._established.setdefault(address, {})
+        if connection in mine:
+            return True, None  # said before: it takes no second place, and does not give up for itself
         oldest: S | None = None
         if len(mine) >= self._most_of(address, now):
             oldest = next(iter(mine))

@@ -180,6 +180,15 @@ def test_the_places_in_use_are_always_those_taken_and_not_given_back(
         assert len(limiter) == len(inside) <= 5
 
 
+def test_a_connection_that_is_said_to_be_established_twice_keeps_its_one_place() -> None:
+    limiter: AdmissionLimiter[int] = AdmissionLimiter(places=5, per_address=2)
+    for number in (0, 1):
+        assert limiter.enter(number, "a", NOW) == (True, None)
+        assert limiter.established(number, NOW) == (True, None)
+    assert limiter.established(0, NOW + 10 * UNDISTURBED_SECONDS) == (True, None)
+    assert len(limiter) == 2
+
+
 # undisturbed_seconds
 
 
