@@ -36,7 +36,7 @@ SELECT priority, seq, stop, array FROM slices
 WHERE state = {state.READY} AND route = ? ORDER BY priority DESC, seq LIMIT ?
 
 -- name: split_slice
--- The tasks from :at on become a slice of their own. Its first part has results no longer: they are the caller's to write.
+-- The tasks from :at on become a slice of their own, without results: the caller writes those of both parts.
 INSERT INTO slices (seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished)
 SELECT :at, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished
 FROM slices WHERE seq = :seq AND stop > :at
