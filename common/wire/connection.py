@@ -33,6 +33,7 @@ from .address import Address
 from .frames import HANDSHAKE_FRAME_BYTES_MAX, FrameReader, Kind, encode_frame, unpack
 from .handshake import ClientHandshake, Welcome
 from .protocol import PING, Caller, Goodbye, child_frame, goodbye
+from .silence import Silence
 from .tls import NO_CA, OwnCa, TlsPipe, client_context
 from .transport import SecureTransport
 
@@ -58,6 +59,7 @@ class CallerConnection(asyncio.Protocol):
         self._caller: Caller | None = None
         self._pending: dict[int, asyncio.Future[Any]] = {}
         self._spoke = self._loop.time()
+        self._silence = Silence()
         self._heartbeat: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._admitted: asyncio.Future[None] = self._loop.create_future()
@@ -213,7 +215,7 @@ class CallerConnection(asyncio.Protocol):
                 self._memory.keep(self.welcome.cluster_id, self._wire.tls.peer_certificate or b"")
             self._caller = Caller(self.welcome.frame_bytes_max)
             self._frames.frame_bytes_max = self.welcome.frame_bytes_max
-            self._heartbeat = self._loop.call_later(self.welcome.heartbeat_seconds, self._beat)
+            self._beat_in(self.welcome.heartbeat_seconds)
             self._admitted.set_result(None)
         else:
             raise ProtocolError(f"the master sent a frame of kind {kind} in the middle of the handshake")
@@ -254,16 +256,20 @@ class CallerConnection(asyncio.Protocol):
     def _beat(self) -> None:
         every = self.welcome.heartbeat_seconds
         now = self._loop.time()
-        left = self._wire.received_at + every * SILENT_HEARTBEATS_MAX - now
+        silent_seconds = self._silence.seconds(now, self._wire.received_at)
+        left = every * SILENT_HEARTBEATS_MAX - silent_seconds
         if left <= 0:
-            silent_seconds = now - self._wire.received_at
             self._end(
                 Unreachable(f"nothing that could be read came from the master for {silent_seconds:.0f} s")
             )
             return
         if now - self._spoke >= every * 0.9 or now - self._wire.received_at >= every * 0.9:
             self._wire.queue(PING)
-        self._heartbeat = self._loop.call_later(min(every, left), self._beat)
+        self._beat_in(min(every, left))
+
+    def _beat_in(self, seconds: float) -> None:
+        self._heartbeat = self._loop.call_later(seconds, self._beat)
+        self._silence.look_at(self._heartbeat.when())
 
     def broke(self, error: Exception) -> None:
         """A callback of this connection failed. See ``common/runtime/callbacks.py``."""
