@@ -46,11 +46,13 @@ from .store.cluster_files import (
     log_of,
     problems,
     settle_certificate,
+    traces,
 )
 from .store.data_directory import make_directory
 from .store.directory_lock import DataLock
 from .store.interface.store import Store
 from .store.recording import RecordingStore
+from .store.sqlite.compaction import copy_of
 from .store.sqlite.store import SqliteStore
 
 REGISTERED: Final = "TQ_REGISTERED"  # what a manager that starts a master serves there; not a setting
@@ -132,8 +134,10 @@ def _open(
         if wrong:
             raise ConfigError("\n".join(wrong))
         path = settings.data / STORE_FILE if durable else None
-        if path is not None and not lock.was_closed and has_lost_log(path):
+        if path is not None and not lock.was_closed and has_lost_log(path) and traces(settings.data):
             report("store.log_missing", level="error", file=str(log_of(path)))
+        if path is not None:
+            copy_of(path).unlink(missing_ok=True)  # of a compaction that was killed
         store = _open_store(path, settings.durability, report)
         return _build(settings, authkey, report, start, lock, store)
     except BaseException:

@@ -17,7 +17,7 @@ import click
 from ..common.auth.key_files import take_masters_authkey
 from ..common.domain.model import Role
 from ..common.errors import ConfigError, TqError, see
-from ..common.runtime.command_line import OneScreen, only_checks, show
+from ..common.runtime.command_line import CHECK, OneScreen, first_word, show
 from ..common.runtime.config import HERE, MasterSettings, load_settings
 from ..common.runtime.event_loop import run_loop
 from ..common.runtime.exposition import Exposition, is_available, missing
@@ -31,6 +31,7 @@ from ..common.version import VERSION
 from ..common.wire.address import Address, is_loopback
 from .app import MasterResources, open_resources
 from .check import check
+from .compact import COMPACT, compact
 from .gateway.options import GatewayArguments, GatewayOptions, read_options
 from .net.ports import why_not_listening
 from .net.server import MasterServer
@@ -56,6 +57,7 @@ DURABILITY = {
 @click.command(
     cls=OneScreen,
     settings=MasterSettings,
+    words=(CHECK, COMPACT),
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: tq-master --bind 0.0.0.0:5000 --data /var/lib/tq",
 )
@@ -93,7 +95,8 @@ def main(
     """Accept tasks, keep them, hand them to workers, keep the results.
 
     Without --authkey it makes keys on its first start and prints the line to run on the next host.
-    `tq-master check` with the same options looks at everything and starts nothing.
+    `tq-master check` with the same options looks at everything and starts nothing;
+    `tq-master compact` writes the store of a stopped master again, as small as it can be.
     """
     hide_process()
     notifier = Notifier()
@@ -101,8 +104,11 @@ def main(
         settings = load_settings(MasterSettings, config, os.environ, options)
         arguments = GatewayArguments(gateway, gateway_authkey_file, gateway_public)
         start = StartOptions(new_store, new_certificate)
-        if only_checks():
+        if first_word() == CHECK:
             show(check(settings, authkey, arguments, start))
+        if first_word() == COMPACT:
+            write_line(compact(settings))
+            return
         gateway_options = read_options(arguments)
         key, is_passed_over = take_masters_authkey(authkey, settings.authkey_file)
         log = EventLog(settings.log_format, threshold=settings.log_level)

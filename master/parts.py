@@ -17,6 +17,7 @@ from .data.named_values import NamedValues
 from .engine.core import Core
 from .engine.engine import Engine
 from .engine.part import Part
+from .engine.unused_space import UnusedSpace
 from .items.calls import NamedItemQueue
 from .items.consumers import Consumers
 from .items.items import Items
@@ -149,4 +150,5 @@ def _others(core: Core) -> Sequence[Part]:
         Barriers(primitives),
         NamedValues(store, core.report),
         Keyring(store, core.random_bytes, core.close_later),
+        UnusedSpace(core),
     ]

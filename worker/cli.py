@@ -16,7 +16,7 @@ from ..common.auth.key_files import take_authkey
 from ..common.auth.keys import Credential
 from ..common.domain.model import Role
 from ..common.errors import ConfigError, InvalidArgument, Rejected, TqError, see
-from ..common.runtime.command_line import OneScreen, only_checks, show
+from ..common.runtime.command_line import CHECK, OneScreen, first_word, show
 from ..common.runtime.config import HERE, WorkerSettings, load_settings
 from ..common.runtime.discovery import find_dev
 from ..common.runtime.event_loop import run_loop
@@ -87,7 +87,7 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     notifier = Notifier()
     try:
         settings = load_settings(WorkerSettings, config, os.environ, given)
-        if only_checks():
+        if first_word() == CHECK:
             show(run_loop(check(settings, authkey)))
         applied_queues(settings)
         if not (settings.sources or settings.allow):

@@ -1,5 +1,5 @@
-"""The command line of a program with many settings: all of them are options, its help is one screen, and the word
-``check`` before the rest means to look at everything and to start nothing.
+"""The command line of a program with many settings: all of them are options, its help is one screen, and a word before the rest
+means something else than to start it: ``check`` to look at everything.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Final, NoReturn
 
@@ -15,15 +16,17 @@ import click
 from .checkup import ERROR, INDENT_COLUMNS, OK, WARNING, Checkup, Finding
 from .terminal import prepare, write_line
 
+WORD: Final = "tq.word"  # where click keeps it
 CHECK: Final = "check"  # as the first word; a module of that name is named ./check.py
 
 
 class OneScreen(click.Command):
     """``settings``: the record of them. Those that no option was written for get one that the help does not list;
-    the sample configuration file explains them."""
+    the sample configuration file explains them. ``words``: those that may stand before the rest."""
 
-    def __init__(self, *args: Any, settings: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, settings: Any, words: Sequence[str] = (CHECK,), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._words = words
         known = {one.name for one in self.params}
         self._rare = {one.name for one in fields(settings)} - known
         self.params += [
@@ -37,8 +40,9 @@ class OneScreen(click.Command):
         return super().main(*args, **kwargs)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[CHECK] = args[:1] == [CHECK]
-        return super().parse_args(ctx, args[1:] if ctx.meta[CHECK] else args)
+        word = args[0] if args and args[0] in self._words else ""
+        ctx.meta[WORD] = word
+        return super().parse_args(ctx, args[1:] if word else args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_options(ctx, formatter)
@@ -47,9 +51,9 @@ class OneScreen(click.Command):
         formatter.write(f"\n  Every setting of {file} is an option: {rare} …\n")
 
 
-def only_checks() -> bool:
-    """Whether the program was started with the word ``check``."""
-    return bool(click.get_current_context().meta[CHECK])
+def first_word() -> str:
+    """The word that the program was started with, before the rest; empty: none."""
+    return str(click.get_current_context().meta[WORD])
 
 
 def print_finding(one: Finding) -> None:

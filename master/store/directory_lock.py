@@ -49,13 +49,17 @@ class DataLock:
         self.was_closed = not _text(self._descriptor).endswith(OPEN)
         self._say(f"{os.getpid()} {OPEN}")
 
+    def say_closed(self) -> None:
+        """The store has no log beside it that would be missed: from now on this process may end at any moment."""
+        self._say(str(os.getpid()))
+
     def release(self, *, closed: bool = False) -> str | None:
         """``closed``: the store was, and has no log beside it any more. The lock is released even if the disk fails. Returns
         why the end could not be written into the lock's file."""
         unwritten = None
         if closed:
             try:
-                self._say(str(os.getpid()))
+                self.say_closed()
             except OSError as error:  # a file system that became read-only
                 unwritten = (
                     f"cannot write {self._path}: {error.strerror}; what was acknowledged is on disk, but the next start cannot "

@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 import tq
 from tq.client.items.queue import ItemQueue
 
-from ..cluster.programs import let_pass
+from ..cluster.programs import let_pass, run_program
 from .conftest import TrialFactory
 from .disk import failing_calls, small_disk
 from .trial import SECONDS, Trial
@@ -153,3 +154,21 @@ def test_an_item_is_got_once_though_the_disk_is_full_when_that_is_confirmed(new_
             taken += take(ItemQueue(second.session, "items"), LEFT_SECONDS)
         assert sorted(taken) == list(range(ITEMS))
         assert "master.bug" not in trial.master.log
+
+
+@pytest.mark.parametrize("free_bytes", [0, 20_000, 70_000, 300_000])
+def test_a_new_store_on_a_full_disk_asks_for_space_and_for_no_copy(tmp_path: Path, free_bytes: int) -> None:
+    """At the second start, too: the first one has left some of its files."""
+    with small_disk(tmp_path / "disk") as disk:
+        data = tmp_path / "disk" / "data"
+        data.mkdir(mode=0o700)
+        spare = data.parent / "spare"
+        spare.write_bytes(bytes(free_bytes))
+        disk.fill()
+        spare.unlink()
+        for _ in range(2):
+            done = run_program("tq-master", "--bind", "127.0.0.1:0", "--data", data, home=tmp_path)
+            assert done.returncode == 2
+            assert "space" in done.stderr
+            assert "restore" not in done.stderr
+            assert "copy" not in done.stderr

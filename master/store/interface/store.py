@@ -33,6 +33,7 @@ from .locks import LockStore
 from .queries import QueryStore
 from .routes import RouteStore
 from .slices import RunningSlice, SliceStore
+from .space import SpaceStore
 from .tasks import TaskStore
 from .workers import WorkerStore
 
@@ -79,7 +80,9 @@ class Picture:
     last_seq: int = 0
 
 
-class Store(TaskStore, SliceStore, QueryStore, OutputStore, RouteStore, WorkerStore, KeyStore, Protocol):
+class Store(
+    TaskStore, SliceStore, QueryStore, OutputStore, RouteStore, WorkerStore, KeyStore, SpaceStore, Protocol
+):
     """Every store passes ``tests/master/store``. Times are milliseconds of Unix time, on the
     master's steady clock (see ``master/engine/clock.py``), but for ``at``: that is the wall's."""
 

@@ -13,12 +13,13 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
 from ....common.domain.lifecycle import may_begin
-from ....common.errors import ConfigError
+from ....common.errors import ConfigError, StoreError
 from ..interface.store import Picture, RunningRow
 from .attempt_output import SqliteOutput
 from .blobs import SqliteBlobs
@@ -32,6 +33,7 @@ from .remedies import why_not_open
 from .routes import SqliteRoutes
 from .slice_views import SliceViews
 from .slices import SqliteSlices
+from .space import INCREMENTAL, SqliteSpace
 from .statements import load_statements
 from .tasks import SqliteTasks
 from .workers import SqliteWorkers
@@ -46,7 +48,9 @@ SYNCHRONOUS: Final = {
 }  # FULL; OFF: the operating system writes when it likes
 
 
-class SqliteStore(SqliteTasks, SqliteQueries, SqliteOutput, SqliteRoutes, SqliteWorkers, SqliteKeys):
+class SqliteStore(
+    SqliteTasks, SqliteQueries, SqliteOutput, SqliteRoutes, SqliteWorkers, SqliteKeys, SqliteSpace
+):
     """See ``interface.Store``. ``path`` None: in memory, gone with the process."""
 
     def __init__(
@@ -85,6 +89,10 @@ class SqliteStore(SqliteTasks, SqliteQueries, SqliteOutput, SqliteRoutes, Sqlite
             cached_statements=STATEMENTS_CACHED,
         )
         try:
+            if self._path is not None:
+                db.execute(
+                    f"PRAGMA auto_vacuum = {INCREMENTAL}"
+                )  # of a file that is made now; no other changes
             _configure(db, self._durability)
             _migrate(db, self._path)
         except BaseException:
@@ -96,7 +104,7 @@ class SqliteStore(SqliteTasks, SqliteQueries, SqliteOutput, SqliteRoutes, Sqlite
 
     @property
     def changed(self) -> bool:
-        return self._db.total_changes != self._changes_before
+        return self._has_given_back or self._db.total_changes != self._changes_before
 
     @property
     def in_transaction(self) -> bool:
@@ -105,12 +113,20 @@ class SqliteStore(SqliteTasks, SqliteQueries, SqliteOutput, SqliteRoutes, Sqlite
     def begin(self, *, reading: bool = False) -> None:
         self._run("BEGIN" if reading else "BEGIN IMMEDIATE")
         self._changes_before = self._db.total_changes
+        self._has_given_back = False
 
     def commit(self) -> None:
         self._run("COMMIT")
+        if self._has_given_back:
+            self._has_given_back = False
+            # The file ends where it should once the log is written into it. The transaction is durable: that this fails says
+            # nothing about it, and the next one that the log is too long for tries again.
+            with suppress(StoreError):
+                self._all("checkpoint")
 
     def rollback(self) -> None:
         self.slices.forget()
+        self._has_given_back = False
         if self._db.in_transaction:
             self._run("ROLLBACK")
 

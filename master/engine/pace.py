@@ -1,0 +1,35 @@
+"""How fast the master does what no caller waits for: a portion of a few milliseconds, then a pause. Pure.
+
+::
+
+    portion of about PORTION_SECONDS │ pause, many times as long │ portion │ …
+
+A portion is ended by the clock, for how long a step takes is not known beforehand: a purged task may have a megabyte. Without
+a clock (see work.py) it is ended by the number of its steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+PORTION_SECONDS: Final = 0.002  # less than what a call waits for the disk
+PAUSE_MS_MIN: Final = 20  # fifty portions a second: each is a commit, too
+STEPS_MAX: Final = 64  # in a portion
+
+
+class Pace:
+    """``seconds``: a monotonic clock. ``share``: of one core, for all portions and pauses together."""
+
+    def __init__(self, seconds: Callable[[], float] | None, share: float) -> None:
+        self._seconds, self._pauses = seconds, 1 / share - 1
+
+    def portion(self, step: Callable[[], bool]) -> int | None:
+        """Do steps until a portion is full; in how many milliseconds the next one may begin. None: the last step returned
+        False, nothing is left to do."""
+        began = now = 0.0 if self._seconds is None else self._seconds()
+        is_left, steps = True, 0
+        while is_left and steps < STEPS_MAX and now - began < PORTION_SECONDS:
+            is_left, steps = step(), steps + 1
+            now = began if self._seconds is None else self._seconds()
+        return max(PAUSE_MS_MIN, int((now - began) * 1000 * self._pauses)) if is_left else None

@@ -1,0 +1,45 @@
+"""What no caller waits for is done in portions of a few milliseconds, with pauses."""
+
+from __future__ import annotations
+
+from tq.master.engine.pace import PAUSE_MS_MIN, PORTION_SECONDS, STEPS_MAX, Pace
+
+
+class Time:
+    """Each step takes so long."""
+
+    def __init__(self, step_seconds: float, left: int = 1_000_000) -> None:
+        self.now, self.steps, self._left, self._step_seconds = 0.0, 0, left, step_seconds
+
+    def __call__(self) -> float:
+        return self.now
+
+    def step(self) -> bool:
+        self.steps += 1
+        self.now += self._step_seconds
+        return self.steps < self._left
+
+
+def test_a_portion_ends_when_its_time_is_over() -> None:
+    time = Time(PORTION_SECONDS / 4)
+    assert Pace(time, 0.1).portion(time.step) == PAUSE_MS_MIN
+    assert time.steps == 4
+
+
+def test_a_slow_step_is_followed_by_a_pause_that_is_as_much_longer() -> None:
+    time = Time(0.050)
+    assert Pace(time, 0.1).portion(time.step) in (449, 450)
+    assert Pace(time, 0.05).portion(time.step) in (949, 950)
+    assert time.steps == 2
+
+
+def test_there_is_no_pause_when_nothing_is_left() -> None:
+    time = Time(0.0001, left=3)
+    assert Pace(time, 0.1).portion(time.step) is None
+    assert time.steps == 3
+
+
+def test_steps_are_counted_where_there_is_no_clock() -> None:
+    time = Time(1.0)
+    assert Pace(None, 0.1).portion(time.step) == PAUSE_MS_MIN
+    assert time.steps == STEPS_MAX
