@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import csv
 import datetime
-import fcntl
 import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from ....common.errors import InvalidArgument
+from ..run_files import open_run_file
 from .addresses import sameness
 from .outcomes import FINAL, EndedMessage
 
@@ -32,7 +32,7 @@ class MailReport:
     def __init__(self, path: Path, *, resumed: bool) -> None:
         self.path = path
         self.served: set[str] = set()
-        self._file = _open(path, resumed)
+        self._file = open_run_file(path, kind="report", begun_by="--report", resumed=resumed)
         try:
             self._begin(resumed)
         except BaseException:
@@ -90,18 +90,3 @@ def _iso(seconds: float | None) -> str:
     if seconds is None:
         return ""
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="seconds")
-
-
-def _open(path: Path, resumed: bool) -> BinaryIO:
-    if resumed and not path.exists():
-        raise InvalidArgument(f"there is no report {path}; begin one with --report {path}")
-    try:
-        file = open(path, "a+b")  # noqa: SIM115 - open as long as the run
-    except OSError as error:
-        raise InvalidArgument(f"cannot write the report {path}: {error.strerror}") from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise InvalidArgument(f"another tq mail is writing {path}") from None
-    return file

@@ -15,7 +15,6 @@ off the bytes after the last entry and prints the line again.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from array import array
@@ -26,6 +25,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 from ....common.domain.ids import PLACE_BITS, new_ids
 from ....common.errors import InvalidArgument
+from ..run_files import open_run_file
 
 VERSION: Final = 1
 DIGEST_BITS: Final = 31  # of an item, as the journal has it; the bit above says that it succeeded
@@ -109,7 +109,7 @@ class Journal:
     @classmethod
     def begin(cls, path: Path, what: Mapping[str, Any]) -> Journal:
         """A new journal; raises InvalidArgument if the file exists."""
-        file = _open(path)
+        file = _open(path, resumed=False)
         if os.fstat(file.fileno()).st_size:
             file.close()
             raise InvalidArgument(f"{path} exists; go on with --resume {path}, or name another file")
@@ -122,9 +122,7 @@ class Journal:
         cls, path: Path, what: Mapping[str, Any], output: File | None, *, bytes_shown: int | None
     ) -> Journal:
         """Continue a journal. ``bytes_shown``: trust only lines whose results are within this size of the output file."""
-        if not path.exists():
-            raise InvalidArgument(f"there is no journal {path}; begin one with --journal {path}")
-        file = _open(path)
+        file = _open(path, resumed=True)
         try:
             run, finished = _read(path, file, what, output, bytes_shown)
         except BaseException:
@@ -160,18 +158,8 @@ class Journal:
         self.close()
 
 
-def _open(path: Path) -> BinaryIO:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path, "a+b")  # noqa: SIM115 - open as long as the run
-    except OSError as error:
-        raise InvalidArgument(f"cannot write the journal {path}: {error.strerror}") from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise InvalidArgument(f"another process is using the journal {path}") from None
-    return file
+def _open(path: Path, *, resumed: bool) -> BinaryIO:
+    return open_run_file(path, kind="journal", begun_by="--journal", resumed=resumed)
 
 
 def _head(file: BinaryIO, run: bytes, what: Mapping[str, Any]) -> None:

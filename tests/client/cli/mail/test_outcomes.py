@@ -110,7 +110,7 @@ def test_a_report_goes_on_where_it_was_torn(tmp_path: Path) -> None:
     assert resumed.served == {"sent@x", "bounced@x", "again@x"}
     resumed.append([EndedMessage("more@x", DeliveryStatus.SENT)])
     assert rows(path)[-1]["email"] == "more@x"
-    with pytest.raises(InvalidArgument, match="another tq mail"):
+    with pytest.raises(InvalidArgument, match="another process is writing the report"):
         MailReport(path, resumed=True)
     resumed.close()
 
