@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ...common.domain.model import StateNumber, TaskOptions
 from ..engine.clock import Now
@@ -97,6 +97,18 @@ class PlannedLease:
         return stop
 
 
+class Placement(NamedTuple):
+    """What becomes of tasks of a submission: ready or scheduled in the store, or leased to a worker that waits."""
+
+    state: int
+    due: int | None = None  # on the steady clock
+    at: int | None = None  # on the wall clock
+    lease: PlannedLease | None = None
+
+
+READY: Final = Placement(READY_STATE)
+
+
 class Plan:
     """The rows to be written for a transaction's submissions, and the parked calls they answer. A plan has no effect by itself."""
 
@@ -114,14 +126,14 @@ class Plan:
         """Add a submission. Called in the order in which tasks are to be leased."""
         due, taken = submission.due(self._now), 0
         submission.consecutive = submission.is_consecutive
-        submission.first_seq = seq = self._seq
+        submission.first_seq = self._seq
         if due == AT_ONCE and not submission.route.queue.paused:
-            taken = self._fill_parked(submission, seq)
-        state = READY_STATE if due == AT_ONCE else SCHEDULED_STATE
-        self._rows(submission, taken, len(submission.tasks), seq, state, due)
+            taken = self._fill_parked(submission)
+        rest = READY if due == AT_ONCE else Placement(SCHEDULED_STATE, *due)
+        self._place(submission, taken, len(submission.tasks), rest)
         self._seq += len(submission.tasks)
 
-    def _fill_parked(self, submission: Submission, seq: int) -> int:
+    def _fill_parked(self, submission: Submission) -> int:
         """Fill parked calls with tasks of a submission; returns how many were taken."""
         taken, wanted = 0, len(submission.tasks)
         for capability in submission.route.capabilities:
@@ -140,54 +152,38 @@ class Plan:
                 upto = min(wanted, taken + planned.room)
                 if submission.has_large:
                     upto = planned.upto(submission.tasks, taken, upto)
-                self._rows(submission, taken, upto, seq, RUNNING_STATE, AT_ONCE, planned)
+                self._place(submission, taken, upto, Placement(RUNNING_STATE, lease=planned))
                 planned.room -= upto - taken
                 taken = upto
                 if not planned.room or planned.bytes_left <= 0:
                     parked_calls.pop()
         return taken
 
-    def _rows(
-        self,
-        submission: Submission,
-        start: int,
-        stop: int,
-        seq: int,
-        state: int,
-        due: tuple[int | None, int | None],
-        planned: PlannedLease | None = None,
-    ) -> None:
+    def _place(self, submission: Submission, start: int, stop: int, where: Placement) -> None:
         """Add ``tasks[start:stop]``, as arrays where their ids are consecutive; their numbers follow the order of submission."""
         for first, last in _cut(submission, start, stop):
-            self._group(submission, first, last, seq, state, due, planned)
+            self._group(submission, first, last, where)
         if start < stop:
             self.tasks += stop - start
-            self.counts.append((submission.route, state, stop - start))
+            self.counts.append((submission.route, where.state, stop - start))
 
-    def _group(
-        self,
-        submission: Submission,
-        start: int,
-        stop: int,
-        seq: int,
-        state: int,
-        due: tuple[int | None, int | None],
-        planned: PlannedLease | None,
-    ) -> None:
+    def _group(self, submission: Submission, start: int, stop: int, where: Placement) -> None:
         route, options, now = submission.route, submission.options, self._now
         tasks = (
             submission.tasks if (start, stop) == (0, len(submission.tasks)) else submission.tasks[start:stop]
         )
-        rows = [(number, task[0], task[1]) for number, task in enumerate(tasks, seq + start + 1)]
+        rows = [
+            (number, task[0], task[1]) for number, task in enumerate(tasks, submission.first_seq + start + 1)
+        ]
         array = submission.consecutive and len(rows) > 1
         attempt, lease, worker, started = 0, None, None, None
-        if planned is not None:
+        if (planned := where.lease) is not None:
             attempt, lease, worker, started = 1, planned.lease, planned.parked.worker, now.steady
             group = [[id, 1, payload] for _, id, payload in rows]
             planned.groups.append([route.queue.name, route.task, options.timeout, group])
             if array:
-                where = rows[0][0], rows[-1][0] + 1, rows[0][1], route.number
-                planned.slices.append(SliceLease(*where, 1, 1, lease, worker, submission.origin))
+                run = rows[0][0], rows[-1][0] + 1, rows[0][1], route.number
+                planned.slices.append(SliceLease(*run, 1, 1, lease, worker, submission.origin))
             else:
                 planned.running += [
                     (id, LeasedAttempt(number, route.number, 1, 1, lease, worker, False, submission.origin))
@@ -196,7 +192,7 @@ class Plan:
         self.groups.append(
             NewTasks(
                 route=route.number,
-                state=state,
+                state=where.state,
                 created=now.steady,
                 tasks=rows,
                 attempt=attempt,
@@ -204,8 +200,8 @@ class Plan:
                 worker=worker,
                 started=started,
                 priority=options.priority,
-                due=due[0],
-                at=due[1],
+                due=where.due,
+                at=where.at,
                 expires=submission.expires(now),
                 timeout=options.timeout,
                 options=submission.options_packed,
