@@ -105,7 +105,8 @@ class SliceLease:
 
 
 class _Neighbours:
-    """Leased slices whose ids begin alike, in the order of their ids. No two overlap."""
+    """Leased slices whose ids begin alike, in the order of their ids. No two overlap, and none reaches where the next one began
+    when it was added."""
 
     __slots__ = ("slices", "starts")
 
@@ -114,12 +115,14 @@ class _Neighbours:
         self.slices: list[SliceLease] = []
 
     def add(self, slice: SliceLease) -> None:
-        start = slice.first + slice.seq
+        start, stop = slice.first + slice.seq, slice.first + slice.stop
         place = bisect_right(self.starts, start)
-        if place and (before := self.slices[place - 1]).first + before.seq > start:
-            # Its first tasks were given back, and are leased again now: where it began is no longer its place.
+        if (place and (before := self.slices[place - 1]).first + before.seq > start) or (
+            place < len(self.starts) and self.starts[place] < stop
+        ):
+            # First tasks of a neighbour were given back, and are leased again now: where it began is no longer its place.
             self.starts = [one.first + one.seq for one in self.slices]
-            place -= 1
+            place = bisect_right(self.starts, start)
         self.starts.insert(place, start)
         self.slices.insert(place, slice)
 

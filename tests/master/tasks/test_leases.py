@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from tq.common.domain.ids import id_behind
 from tq.master.tasks.leases import LeasedAttempt, LeasedTasks, SliceLease
@@ -101,3 +103,31 @@ def test_the_first_tasks_of_a_slice_are_leased_again(running: LeasedTasks) -> No
     for place in (0, 2, 1):
         running.add(SliceLease(10 + place, 11 + place, ids(place)[0], 1, 4, 3, b"M" * 16, 20 + place, None))
     assert [running[id].worker for id in ids(0, 1, 2, 3, 4)] == [20, 21, 22, 4, 4]
+
+
+def test_a_slice_ends_with_the_first_tasks_of_the_next_one_which_were_given_back(
+    running: LeasedTasks,
+) -> None:
+    del running[ids(0)[0]]  # a gap; the slice behind it is found by where it began
+    running.add(SliceLease(8, 11, ids(-2)[0], 1, 4, 3, b"M" * 16, 9, None))
+    assert [running[id].lease[:1] for id in ids(-2, -1, 0, 1)] == [b"M", b"M", b"M", b"L"]
+    del running[ids(0)[0]]
+    assert set(running) == {*ids(-2, -1, 1, 2, 3, 4), b"x" * 16}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_slices_that_are_leased_and_given_back_at_random_are_found_as_their_tasks_are(seed: int) -> None:
+    chance, leased = Random(seed), LeasedTasks()  # noqa: S311 - a seed that failed is run again
+    held: dict[bytes, int] = {}  # the attempt of each
+    for attempt in range(1, 300):
+        for id in chance.sample(sorted(held), chance.randint(0, len(held))):
+            del leased[id]
+            del held[id]
+        start = chance.randrange(20)
+        free = next((place for place in range(start, 20) if ids(place)[0] in held), 20)
+        if start < free:
+            stop = chance.randint(start + 1, free)
+            leased.add(SliceLease(start, stop, ids(start)[0], 1, attempt, 1, LEASE, 4, None))
+            held.update(dict.fromkeys(ids(*range(start, stop)), attempt))
+        assert {id: one.attempt for id, one in leased.items()} == held
+        assert len(leased) == len(held)
