@@ -264,13 +264,10 @@ class Completion(Part):
         self._endings.ended(tasks, now)
 
     def _was_accepted(self, id: bytes, attempt: int, lease: bytes) -> bool:
-        """Whether this is a repeated report. A report of a lease that was revoked is not, even of the task's last lease: that
-        attempt ended without a report."""
+        """Whether this is a repeated report, whatever became of the task since. A report of a lease that was revoked is not:
+        that attempt ended without a report."""
         for found in self._store.find([id]):
-            if found.attempt == attempt and found.lease == lease and found.state != RUNNING:
-                number = attempt - found.returned
-                if found.state == SUCCEEDED:
-                    return True
-                last = self._store.attempts(found.seq, 1, number + 1)
-                return any(row.attempt == number and row.outcome in OUTCOMES_REPORTED for row in last)
+            if found.state == SUCCEEDED and found.attempt == attempt and found.lease == lease:
+                return True
+            return self._store.outcome_of_lease(found.seq, lease) in OUTCOMES_REPORTED
         return False

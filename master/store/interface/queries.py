@@ -108,6 +108,9 @@ class QueryStore(Protocol):
     def attempts_before(self, seq: int, attempt: int) -> int:
         """How many of those there are."""
 
+    def outcome_of_lease(self, seq: int, lease: bytes) -> int | None:
+        """How the attempt of a task with this lease ended; None: not yet, with success, or it is not known any more."""
+
     def created(self, seqs: Iterable[int]) -> list[int]:
         """When tasks that are there were submitted."""
 

@@ -59,6 +59,10 @@ class SqliteQueries(StatementExecutor):
     def attempts_before(self, seq: int, attempt: int) -> int:
         return int(self._all("attempts_before", (seq, attempt))[0][0])
 
+    def outcome_of_lease(self, seq: int, lease: bytes) -> int | None:
+        rows = self._all("outcome_of_lease", (seq, lease))
+        return rows[0][0] if rows else None
+
     def created(self, seqs: Iterable[int]) -> list[int]:
         return [self._created(seq) for seq in seqs]
 

@@ -91,7 +91,7 @@ OTHERS: Final = {
         "revive",
         "delete",
     ),
-    *("payload", "facts", "attempts", "attempts_before", "created", "brief"),
+    *("payload", "facts", "attempts", "attempts_before", "outcome_of_lease", "created", "brief"),
     *("add_route", "add_origin", "orphan_origins"),
 }
 

@@ -183,6 +183,19 @@ def test_a_repeated_report_of_a_failure_is_not_stale_while_its_task_waits(bench:
     assert finish(worker, held, OutcomeNumber.ERROR) == []
 
 
+def test_a_repeated_report_of_a_failure_is_not_stale_once_its_task_is_leased_again(bench: Bench) -> None:
+    worker, _ = bench.worker("m:f"), submit(bench, 3, retries=3, backoff=0.001, delay=0)
+    rows = [held for held, _ in lease(worker, 3)]
+    assert finish(worker, rows[1], OutcomeNumber.ERROR) == []
+    bench.advance(5)
+    [(again, _)] = lease(worker, 3)
+    assert again[0] == rows[1][0]
+    assert finish(worker, rows[1], OutcomeNumber.ERROR) == []
+    assert finish(worker, [*rows[1][:2], b"x" * 16], OutcomeNumber.ERROR) == [0]
+    assert finish(worker, again) == []
+    assert finish(worker, rows[1], OutcomeNumber.ERROR) == []
+
+
 # what runs
 
 

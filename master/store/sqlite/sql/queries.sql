@@ -32,6 +32,9 @@ FROM attempts LEFT JOIN workers USING (worker) WHERE seq = ? AND attempt < ? ORD
 -- name: attempts_before
 SELECT count(*) FROM attempts WHERE seq = ? AND attempt < ?
 
+-- name: outcome_of_lease
+SELECT outcome FROM attempts WHERE seq = ? AND lease = ?
+
 -- name: count_ahead
 SELECT count(*) FROM (
     SELECT 1 FROM tasks WHERE state = {state.READY} AND route = :route AND priority > :priority

@@ -56,8 +56,8 @@ SET state = {to}, due = :due, failures = :failures, crashes = :crashes, finished
 WHERE seq = :seq AND {from} AND attempt = :attempt AND lease = :lease
 
 -- name: log_attempt
-INSERT INTO attempts (seq, attempt, worker, outcome, started, ended, body)
-VALUES (:seq, :number, :worker, :outcome, :started, :ended, :body)
+INSERT INTO attempts (seq, attempt, worker, outcome, started, ended, body, lease)
+VALUES (:seq, :number, :worker, :outcome, :started, :ended, :body, :lease)
 
 -- name: return_unstarted
 -- moves: RUNNING to ?1
