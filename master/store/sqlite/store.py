@@ -89,16 +89,18 @@ class SqliteStore(
             cached_statements=STATEMENTS_CACHED,
         )
         try:
-            if self._path is not None:
-                db.execute(
-                    f"PRAGMA auto_vacuum = {INCREMENTAL}"
-                )  # of a file that is made now; no other changes
+            if self._is_new_file():
+                db.execute(f"PRAGMA auto_vacuum = {INCREMENTAL}")
             _configure(db, self._durability)
             _migrate(db, self._path)
         except BaseException:
             db.close()
             raise
         return db
+
+    def _is_new_file(self) -> bool:
+        """Of another the mode stays, and only to ask for it takes a lock, which a handle that failed may have."""
+        return self._path is not None and not (self._path.exists() and self._path.stat().st_size)
 
     # transactions
 
