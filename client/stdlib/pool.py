@@ -85,8 +85,8 @@ class Pool:
             raise ValueError("Number of processes must be at least 1")
         if initializer is not None or tuple(initargs):
             raise InvalidArgument(
-                "this pool cannot initialise the processes of workers; do that where the function's module is imported, "
-                "or in a function with functools.cache that it calls first"
+                "this pool cannot initialise the processes of workers; do that where the function's module is imported; "
+                "for a connection and the like write a function with functools.cache that returns it"
             )
         if maxtasksperchild is not None or context is not None:
             raise InvalidArgument(

@@ -59,11 +59,14 @@ class Context:
     def log(self) -> LoggerAdapter[Any]:
         """A logger of the standard library for this attempt.
 
-        Its records carry ``task`` and ``attempt`` and stand in the attempt's log: ``tq show ID --logs``.
+        Its records carry ``task`` and ``attempt`` and stand in the attempt's log: ``tq show ID --logs``. Levels and handlers
+        are those of ``logging.getLogger("tq.task")``; ``logging.config`` does not disable it.
         """
         import logging
 
-        return logging.LoggerAdapter(logging.getLogger("tq.task"), {"task": self.id, "attempt": self.attempt})
+        from .task_log import task_logger
+
+        return logging.LoggerAdapter(task_logger, {"task": self.id, "attempt": self.attempt})
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
         """Report how far the task is: ``tq show``, ``tq top``, the bar of ``tq map`` and ``handle.progress`` show it.

@@ -14,8 +14,8 @@ are. Time limits, cancellation and post-mortems are up to the supervisor; all th
 signal raise an exception inside the running task.
 
 What a task does to its process (clocks and functions of ``os`` replaced, by itself or by a library for tests) does not reach
-this loop: the functions that it needs are bound to the class. A process that a task forks ends where it leaves the task: see
-fork_guard.py.
+this loop: the functions that it needs are bound to the class. What it leaves behind for the next one is put back: see
+process_state.py. A process that a task forks ends where it leaves the task: see fork_guard.py.
 """
 
 from __future__ import annotations
@@ -46,8 +46,12 @@ from .block import Block
 from .connection import ChildLink
 from .fork_guard import ForkGuard
 from .loading import load_tasks
-from .output import OutputWriter, capture_logging, redirect_output
+from .output import OutputWriter, capture_logging, redirect_output, write_stacks
 from .output_marks import PAGE_BYTES
+from .process_logging import LoggingConfiguration
+from .process_parts import process_parts
+from .process_state import ProcessState
+from .process_streams import Streams
 from .report_buffer import ReportBuffer
 from .served import ServedTasks
 from .start_page import WORDS_BYTES, StartPage
@@ -88,7 +92,10 @@ class ChildProcess:
         self._cancelled = False
         self._note = open_history("worker")
         self._writer = OutputWriter(nonce, shared, lambda: self._current)
-        redirect_output(self._writer, stacks)
+        redirect_output(self._writer)
+        write_stacks(stacks)
+        parts = process_parts(lambda: write_stacks(stacks))
+        self._state = ProcessState([*parts, Streams(self._writer), LoggingConfiguration()])
         context.provide(self)
         line = ChildLink(relay, self._fork_guard)
         self._fork_guard.at_fork += [self._work.detach, line.detach, self._writer.forked]
@@ -101,7 +108,7 @@ class ChildProcess:
     def run(self, sources: list[str], allow: list[str]) -> None:
         """Load the user's code, report the tasks in it, then serve until the supervisor is gone."""
         try:
-            self._tasks = ServedTasks(load_tasks(sources) if sources else {}, allow)
+            self._tasks = ServedTasks(load_tasks(sources) if sources else {}, allow, self._state.note)
         except BaseException as error:  # an import may raise anything: all of it is reported
             self._fork_guard.exit_if_forked(error)
             known = issubclass(type(error), ConfigError)
@@ -110,7 +117,8 @@ class ChildProcess:
             self._send(encode_frame(Kind.REFUSED, pack([known, text]), PIPE_FRAME_BYTES_MAX))
             return
         self._fork_guard.exit_if_forked()
-        capture_logging()
+        capture_logging(self._writer)
+        self._state.note()
         hello = sorted([name, served.task.queue] for name, served in self._tasks.items())
         self._send(encode_frame(Kind.HELLO, pack(hello), PIPE_FRAME_BYTES_MAX))
         while (block := self._next_block()) is not None:
@@ -122,6 +130,7 @@ class ChildProcess:
         """None: there will be no more."""
         while not self._blocks:
             self._flush(self._clock())
+            self._state.put_back()
             data = self._receive(READ_BYTES)
             if not data:
                 return None
@@ -153,13 +162,22 @@ class ChildProcess:
     # jobs
 
     def _run_block(self, block: Block) -> None:
-        """Run the jobs of a block that were not taken back. Nothing that a task does ends this loop, but for ending the
-        process."""
+        """Run the jobs of a block that were not taken back: all at once, or some, before it is looked at what they have left."""
         self._block = block
-        reports, begin = self._reports, self._starts.begin
-        for index, payload in enumerate(block.payloads):
-            if not block.is_swift and reports:
+        index, end = 0, len(block.payloads)
+        while index < end:
+            if not block.is_swift and self._reports:
                 self._flush(self._clock())  # it may take long, and what is over does not wait for it
+            some = end if block.is_swift and self._state.is_trusted(block.name) else index + 1
+            self._state.begin(block.name).run(self._run_jobs, block, index, some)
+            index = some
+        self._reports.end_of_block()
+
+    def _run_jobs(self, block: Block, first: int, end: int) -> None:
+        """From the first one until that one is next. Nothing that a task does ends this loop, but for ending the process."""
+        reports, begin = self._reports, self._starts.begin
+        payloads = block.payloads if end - first == len(block.payloads) else block.payloads[first:end]
+        for index, payload in enumerate(payloads, first):
             ordinal = block.first + index
             if not begin(ordinal):
                 if self._starts.has_left(ordinal):
@@ -170,7 +188,6 @@ class ChildProcess:
             now = self._attempt(block, ordinal, payload)
             if now - self._flushed_at > FLUSH_SECONDS or reports.is_full:
                 self._flush(now)
-        reports.end_of_block()
 
     def _attempt(self, block: Block, ordinal: int, payload: bytes) -> float:
         """Run a job and note its report. The time after it. One long function, because it is run for every task."""

@@ -28,7 +28,7 @@ from .output_marks import TO_STDERR, SharedPage, mark, write_progress
 
 LINE_BYTES_MAX: Final = 8 * 1024  # a longer line is written before its end
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-STDERR: Final = 2
+STDOUT, STDERR = 1, 2
 DUMP_SIGNAL: Final = signal.SIGUSR2  # the stacks of all threads are written, even during a loop in C
 
 
@@ -103,6 +103,19 @@ class OutputStream(io.BufferedIOBase):
         self._writer, self._descriptor = writer, descriptor
         self.name = {1: "<stdout>", 2: "<stderr>"}[descriptor]
         self.mode = "wb"
+        self._is_closed = False
+
+    @property
+    def closed(self) -> bool:
+        return self._is_closed
+
+    def close(self) -> None:
+        """For the task that has asked for it."""
+        self.flush()
+        self._is_closed = True
+
+    def reopen(self) -> None:
+        self._is_closed = False
 
     def write(self, data: Any, /) -> int:
         written = bytes(data)
@@ -120,23 +133,29 @@ class OutputStream(io.BufferedIOBase):
         return True
 
 
-def redirect_output(writer: OutputWriter, stacks: int) -> None:
-    """From now on what Python code prints goes through the writer, and faulthandler's stacks to their own pipe."""
-    for name, descriptor in (("stdout", 1), ("stderr", 2)):
-        text = io.TextIOWrapper(
-            OutputStream(writer, descriptor), "utf-8", "backslashreplace", write_through=True
-        )
-        setattr(sys, name, text)
+def open_stream(writer: OutputWriter, descriptor: int) -> io.TextIOWrapper:
+    return io.TextIOWrapper(OutputStream(writer, descriptor), "utf-8", "backslashreplace", write_through=True)
+
+
+def redirect_output(writer: OutputWriter) -> None:
+    """From now on what Python code prints goes through the writer."""
+    for name, descriptor in (("stdout", STDOUT), ("stderr", STDERR)):
+        setattr(sys, name, open_stream(writer, descriptor))
+
+
+def write_stacks(stacks: int) -> None:
+    """From now on faulthandler's stacks go to a pipe of their own, whatever was done about them before."""
     faulthandler.enable(file=stacks)
+    faulthandler.unregister(DUMP_SIGNAL)
     faulthandler.register(DUMP_SIGNAL, file=stacks, all_threads=True)
 
 
-def capture_logging() -> None:
+def capture_logging(writer: OutputWriter) -> None:
     """Make log records part of the output. Called after the user's code was imported, so that a set-up of logging in that
-    code takes precedence."""
+    code takes precedence. Its stream is its own: nothing that a task does to ``sys.stderr`` reaches it."""
     root = logging.getLogger()
     if not root.handlers:
-        handler = logging.StreamHandler()  # to what is sys.stderr now
+        handler = logging.StreamHandler(open_stream(writer, STDERR))
         handler.setFormatter(logging.Formatter(LOG_FORMAT))
         root.addHandler(handler)
         if root.level == logging.WARNING:  # the default: the user's code has not set it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import starmap
 from typing import Any, NamedTuple
 
@@ -55,12 +55,16 @@ class ServedTask(NamedTuple):
 class ServedTasks(dict[str, ServedTask]):
     """By name. A missing one is imported if a pattern of ``allow`` matches its name; else Forbidden is raised."""
 
-    def __init__(self, tasks: Mapping[str, NamedCallable], allow: Sequence[str]) -> None:
+    def __init__(
+        self, tasks: Mapping[str, NamedCallable], allow: Sequence[str], imported: Callable[[], object]
+    ) -> None:
+        """``imported``: called when a callable was imported for a task, before the task begins."""
         super().__init__({name: ServedTask.of(task) for name, task in tasks.items()})
-        self._allow = allow
+        self._allow, self._imported = allow, imported
 
     def __missing__(self, name: str) -> ServedTask:
         if name == PROBE:
             return ServedTask.of(NamedCallable(name=PROBE, function=probe))
         found = self[name] = ServedTask.of(named(name, load_allowed(name, self._allow)))
+        self._imported()
         return found

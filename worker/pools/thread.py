@@ -64,7 +64,7 @@ class ThreadChild:
         self._shown: list[Any] | None = None  # of that, what was reported
         self._outgoing: deque[tuple[JobReport, list[Any] | None]] = deque()
         self._is_posted = False
-        self._tasks = LoadedTasks({}, allow)
+        self._tasks = LoadedTasks({}, allow, imported=lambda: None)
         self._runner: asyncio.Runner | None = None  # made for the first task that is a coroutine
         self._calls: dict[int, Future[Any]] = {}
         self._call_ids = itertools.count(1)
