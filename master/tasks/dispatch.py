@@ -64,6 +64,9 @@ class Dispatch(Part):
         self._new_lease, self._payload_bytes_max = new_lease, payload_bytes_max
         self.meters: TaskMeter | None = None
         self._fresh: list[Submission] = []
+        self._repeated: list[
+            tuple[Session, str, list[bytes]]
+        ] = []  # watches of tasks that another submit makes
         self.last_seq = 0
 
     def load(self, picture: Picture, now: Now) -> None:
@@ -135,10 +138,14 @@ class Dispatch(Part):
                 self._apply(plan, now)
                 break
             self._drop_known()
+        repeated, self._repeated = self._repeated, []
+        for session, stream, ids in repeated:
+            self._subscriptions.watch_known(session, stream, ids)
 
     def void(self) -> Iterable[Session]:
         """The submits of the failed transaction were refused."""
         self._fresh.clear()
+        self._repeated.clear()
         return ()
 
     def _apply(self, plan: Plan, now: Now) -> None:
@@ -253,7 +260,8 @@ class Dispatch(Part):
             if submission.stream is not None and submission.call is not None:
                 fresh_ids = {task[0] for task in new}
                 old = [task[0] for task in submission.tasks if task[0] not in fresh_ids]
-                self._subscriptions.watch_known(submission.call.session, submission.stream, old)
+                # Later: what another call of this transaction submits is not in the store yet.
+                self._repeated.append((submission.call.session, submission.stream, old))
             for id, payload in new:
                 known[id] = (submission.route.number, payload)
             submission.tasks = new

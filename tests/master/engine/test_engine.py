@@ -110,6 +110,26 @@ def test_the_same_id_twice_in_one_transaction_is_one_task(bench: Any) -> None:
     assert (first.answer(one), second.answer(two)) == (1, 0)
 
 
+def test_a_submit_that_is_repeated_in_the_same_transaction_waits_for_the_outcome_as_the_first_one_does(
+    bench: Any,
+) -> None:
+    before, after, worker = (
+        bench.client(),
+        bench.client(),
+        bench.worker("m:f"),
+    )  # one program, connected again
+    rows = [[id, b"x"] for id in new_ids.many(3)]
+    for session in (before, after):
+        session.ask("get_task_queue/q", "submit", "m:f", {}, rows, "results")
+    collect = after.ask("get_result_queue/results", "collect", 10)
+    bench.step()
+    assert collect not in after.answers
+    lease_id, entries = lease(worker)
+    reports = [row(id, 1, lease_id, body=b"result") for id, _, _ in entries]
+    assert worker.call("get_dispatcher", "finish", reports) == []
+    assert after.answer(collect) == [[id, StateNumber.SUCCEEDED, b"result"] for id, _ in rows]
+
+
 def test_a_worker_gets_only_tasks_it_knows_and_the_others_say_why_they_wait(bench: Any) -> None:
     client, worker = bench.client(), bench.worker("m:f")
     [unknown] = submit(client, b"", task="other:task")
