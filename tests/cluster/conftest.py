@@ -13,7 +13,8 @@ import pytest
 import tq
 from xprocess import XProcess
 
-from .programs import TASKS_FILE, Master, Program, Proxy, Worker
+from .programs import TASKS_FILE, Master, Program, Worker
+from .proxy import Proxy
 
 MasterFactory = Callable[..., Master]
 WorkerFactory = Callable[..., Worker]
@@ -82,7 +83,7 @@ def programs() -> Iterator[list[Program]]:
 
 @pytest.fixture
 def master_factory(xprocess: XProcess, home: Path, programs: list[Program]) -> MasterFactory:
-    """``master_factory(*options, authkey=…, own_certificate=…)``: a started master; without authkey it makes keys of its own."""
+    """``master_factory(*options, authkey=…, own_certificate=…, by_exec=…)``: a started master; without authkey it makes keys of its own."""
 
     def make(*options: object, **keywords: Any) -> Master:
         master = Master(xprocess, home, *options, **keywords)
@@ -102,7 +103,7 @@ def master(master_factory: MasterFactory) -> Master:
 def worker_factory(
     request: pytest.FixtureRequest, xprocess: XProcess, home: Path, programs: list[Program]
 ) -> WorkerFactory:
-    """``worker_factory(slots=2, *, tasks=…, address=…, authkey=…, options=(…), start=True)``"""
+    """``worker_factory(slots=2, *, tasks=…, address=…, authkey=…, options=(…), start=True, by_exec=False)``"""
 
     def make(
         slots: int = 2,
@@ -112,11 +113,12 @@ def worker_factory(
         authkey: str | None = None,
         options: tuple[object, ...] = (),
         start: bool = True,
+        by_exec: bool = False,
     ) -> Worker:
         if address is None or authkey is None:
             master: Master = request.getfixturevalue("master")
             address, authkey = address or master.address, authkey or master.authkey
-        worker = Worker(xprocess, home, address, authkey, "--slots", slots, *options, tasks)
+        worker = Worker(xprocess, home, address, authkey, "--slots", slots, *options, tasks, by_exec=by_exec)
         programs.append(worker)
         if start:
             worker.start()

@@ -1,32 +1,34 @@
-"""The real programs of the installed package as objects, a proxy to cut their connections, and a way to wait.
+"""The real programs of the installed package as objects, and a way to wait.
 
-Programs are started by pytest-xprocess, each under a name of its own, so that no run takes over what an
-earlier one left. The fixture that starts a program ends it, by ``Program.end``.
+They are forked where the system can do that, else started by pytest-xprocess, each under a name of its own, so that no run
+takes over what an earlier one left. The fixture that starts a program ends it, by ``Program.end``.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import itertools
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import psutil
 from tq.common.auth.certificate import CERTIFICATE_FILE, KEY_FILE, write_private
 from xprocess import ProcessStarter, XProcess
 
 from .certificates import sign
+from .forked_programs import ForkedProgram, ForkServer
 
 T = TypeVar("T")
 
@@ -139,9 +141,12 @@ def run_program(
     input: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program that ends by itself; its status and what it wrote."""
+    words, complete = [*command(program), *map(str, arguments)], clean_environment(home, environment)
+    if (server := fork_server()).can_start(words, complete):
+        return server.run(words, home, complete, input, START_SECONDS)
     return subprocess.run(
-        [*command(program), *map(str, arguments)],
-        env=clean_environment(home, environment),
+        words,
+        env=complete,
         cwd=home,
         stdin=subprocess.DEVNULL if input is None else None,
         input=input,
@@ -152,34 +157,58 @@ def run_program(
     )
 
 
-class Program:
-    """One started program."""
+@functools.cache
+def fork_server() -> ForkServer:
+    """The one of this process of the tests."""
+    server = ForkServer(clean_environment(Path.home()))
+    atexit.register(server.end)
+    return server
 
-    def __init__(self, xprocess: XProcess, program: str, home: Path) -> None:
-        self._xprocess, self._program, self._home = xprocess, program, home
-        self._process: subprocess.Popen[bytes] | None = None
+
+class Program:
+    """One started program. ``by_exec``: by an interpreter of its own, for tests of what a start leaves in a process."""
+
+    def __init__(self, xprocess: XProcess, program: str, home: Path, *, by_exec: bool = False) -> None:
+        self._xprocess, self._program, self._home, self._by_exec = xprocess, program, home, by_exec
+        self._process: subprocess.Popen[bytes] | ForkedProgram | None = None
         self._logs: list[Path] = []
+        self._shown: list[IO[str]] = []  # logs of forked programs, read when a test fails
         self.command = command(program)
         self.environment: dict[str, str] = {}  # what it is started with besides
 
     def launch(self, arguments: Sequence[object], pattern: str, environment: Mapping[str, str] = {}) -> None:
         """Start it and wait until a line of its log matches the pattern."""
-        program, home = self._program, self._home
-        command, environment = self.command, {**environment, **self.environment}
+        words = [*self.command, *map(str, arguments)]
+        complete = clean_environment(self._home, {**environment, **self.environment})
+        name = f"{self._program}-{os.getpid()}-{next(_numbers)}"
+        log = Path(self._xprocess.rootdir, name, "xprocess.log")
+        self._logs.append(log)
+        if not self._by_exec and fork_server().can_start(words, complete):
+            self._fork(words, complete, log)
+            eventually(lambda: self._has_written(log, pattern), START_SECONDS)
+        else:
+            self._exec(words, complete, name, pattern)
+
+    def _fork(self, words: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        log.parent.mkdir()
+        with log.open("wb") as output, open(os.devnull, "rb") as nothing:
+            streams = nothing.fileno(), output.fileno(), output.fileno()
+            self._process = fork_server().start(words, self._home, environment, streams)
+        self._shown.append(log.open(encoding="utf-8", errors="replace"))
+        # where pytest-xprocess looks for what it shows with a test that fails
+        self._xprocess.config.__dict__.setdefault("_extlogfiles", {})[log.parent.name] = self._shown[-1]
+
+    def _exec(self, words: Sequence[str], environment: Mapping[str, str], name: str, line: str) -> None:
+        home = self._home
 
         class Starter(ProcessStarter):  # type: ignore[misc]
-            args = [*command, *map(str, arguments)]  # noqa: RUF012 - xprocess reads attributes of the class
-            env = clean_environment(home, environment)
-            popen_kwargs = {"cwd": str(home)}  # noqa: RUF012
+            args = words
+            env = environment
+            popen_kwargs = {"cwd": str(home)}  # noqa: RUF012 - xprocess reads attributes of the class
             max_read_lines = 1_000
             timeout = START_SECONDS
+            pattern = line
 
-            @property
-            def pattern(self) -> str:
-                return pattern
-
-        name = f"{program}-{os.getpid()}-{next(_numbers)}"
-        self._logs.append(Path(self._xprocess.rootdir, name, "xprocess.log"))
         try:
             with (
                 warnings.catch_warnings()
@@ -189,8 +218,13 @@ class Program:
         finally:
             self._process = self._xprocess.resources[-1].popen
 
+    def _has_written(self, log: Path, pattern: str) -> bool:
+        text = log.read_text("utf-8", "replace")
+        assert re.search(pattern, text) or self.running, f"it has ended: {text}"
+        return re.search(pattern, text) is not None
+
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> subprocess.Popen[bytes] | ForkedProgram:
         assert self._process is not None
         return self._process
 
@@ -243,6 +277,8 @@ class Program:
         for log in self._logs:
             self._xprocess.config.__dict__.get("_extlogfiles", {}).pop(log.parent.name, None)
             shutil.rmtree(log.parent, ignore_errors=True)
+        for shown in self._shown:
+            shown.close()
         for resource in self._xprocess.resources:
             if resource.popen is self._process:
                 resource.release()
@@ -262,8 +298,9 @@ class Master(Program):
         *options: object,
         authkey: str | None = None,
         own_certificate: bool = True,
+        by_exec: bool = False,
     ) -> None:
-        super().__init__(xprocess, "tq-master", home)
+        super().__init__(xprocess, "tq-master", home, by_exec=by_exec)
         self.data, self._authkey, self.port = home / "data", authkey, free_port()
         self._own_certificate = own_certificate
         self.options = list(options)
@@ -309,9 +346,15 @@ class Worker(Program):
     """``tq-worker`` with the tasks of the tests."""
 
     def __init__(
-        self, xprocess: XProcess, home: Path, address: str, authkey: str, *arguments: object
+        self,
+        xprocess: XProcess,
+        home: Path,
+        address: str,
+        authkey: str,
+        *arguments: object,
+        by_exec: bool = False,
     ) -> None:
-        super().__init__(xprocess, "tq-worker", home)
+        super().__init__(xprocess, "tq-worker", home, by_exec=by_exec)
         self._address, self._authkey, self._arguments = address, authkey, arguments
 
     def start(self, pattern: str = r"worker\.connected") -> None:
@@ -337,97 +380,3 @@ def stalled(pids: Sequence[int]) -> Iterator[None]:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-
-
-class Proxy:
-    """A TCP proxy on loopback whose connections can be cut, held up and turned away."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self.accepted = 0
-        self._pairs: list[tuple[socket.socket, socket.socket]] = []
-        self._flowing = threading.Event()
-        self._flowing.set()
-        self._open = True
-        self._lock = threading.Lock()
-        self._threads = [self._thread(self._accept)]
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def cut(self) -> None:
-        """End every connection now, in the middle of whatever it carries."""
-        with self._lock:
-            for one in itertools.chain.from_iterable(self._pairs):
-                with contextlib.suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
-            self._pairs.clear()
-
-    def turn_away(self) -> None:
-        """Cut, and end new connections at once until ``let_in``."""
-        self._open = False
-        self.cut()
-
-    def let_in(self) -> None:
-        self._open = True
-
-    def hold_up(self) -> None:
-        """Bytes go no further, connections stay: a network that swallows everything."""
-        self._flowing.clear()
-
-    def let_flow(self) -> None:
-        self._flowing.set()
-
-    def close(self) -> None:
-        self._flowing.set()
-        self.turn_away()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for thread in self._threads:
-            thread.join(END_SECONDS)
-
-    def _thread(self, target: Callable[..., None], *arguments: Any) -> threading.Thread:
-        thread = threading.Thread(target=target, args=arguments, daemon=True)
-        thread.start()
-        return thread
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                self.accepted += 1
-                self._join(near)
-
-    def _join(self, near: socket.socket) -> None:
-        try:
-            if not self._open:
-                raise ConnectionRefusedError
-            far = socket.create_connection(("127.0.0.1", self._target))
-        except OSError:
-            near.close()
-            return
-        with self._lock:
-            self._pairs.append((near, far))
-        left = [near, far]  # the last of the two threads to end closes both
-        self._threads += [
-            self._thread(self._pump, near, far, left),
-            self._thread(self._pump, far, near, left),
-        ]
-
-    def _pump(self, source: socket.socket, target: socket.socket, left: list[socket.socket]) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65_536):
-                self._flowing.wait()
-                target.sendall(data)
-        for one in (source, target):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-        with self._lock:
-            left.pop()
-            if not left:
-                source.close()
-                target.close()

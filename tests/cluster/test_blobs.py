@@ -16,7 +16,8 @@ from tq.common.wire.frames import FRAME_BYTES_MAX
 from xprocess import XProcess
 
 from . import blob_tasks
-from .programs import Master, Proxy, Worker, eventually
+from .programs import Master, Worker, eventually
+from .proxy import Proxy
 
 TASKS = Path(blob_tasks.__file__)
 

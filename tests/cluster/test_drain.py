@@ -13,7 +13,8 @@ import tq
 
 from .cluster_tasks import count
 from .conftest import AppFactory, MasterFactory, WorkerFactory
-from .programs import Master, Proxy, eventually, run_program
+from .programs import Master, eventually, run_program
+from .proxy import Proxy
 
 SECONDS = 30.0
 MANY = 500

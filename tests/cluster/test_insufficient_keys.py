@@ -165,7 +165,7 @@ def test_a_key_given_as_an_option_is_not_in_the_list_of_processes(
     master_factory: MasterFactory, app_factory: AppFactory
 ) -> None:
     key = "correct horse battery staple"
-    master = master_factory("--authkey", key, authkey=None)
+    master = master_factory("--authkey", key, authkey=None, by_exec=True)
     shown = " ".join(psutil.Process(master.pid).cmdline())
     assert "tq-master" in shown
     assert key not in shown

@@ -16,7 +16,8 @@ import tq
 from tq.client.items.queue import ItemQueue
 
 from .conftest import Cluster
-from .programs import Master, Proxy, clean_environment, eventually, text_process
+from .programs import Master, clean_environment, eventually, text_process
+from .proxy import Proxy
 
 SECONDS = 20
 

@@ -13,7 +13,8 @@ import tq
 from tq.common.values.codec import encode, encode_call
 from tq.managers import SyncManager
 
-from .programs import Master, Proxy, eventually
+from .programs import Master, eventually
+from .proxy import Proxy
 
 SECONDS = 20
 Connect = Callable[[str], Any]

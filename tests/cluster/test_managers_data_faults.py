@@ -17,7 +17,8 @@ import pytest
 from tq.managers import SyncManager
 
 from .conftest import MasterFactory, ProxyFactory
-from .programs import AUTHKEY, Master, Proxy, clean_environment, eventually, let_pass
+from .programs import AUTHKEY, Master, clean_environment, eventually, let_pass
+from .proxy import Proxy
 
 ROUNDS = 6
 LIVING, MORTAL = 3, 2

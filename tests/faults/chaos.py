@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from enum import StrEnum
 
-from ..cluster.programs import Proxy
+from ..cluster.proxy import Proxy
 
 HEADER = struct.Struct(">BHH")
 LENGTH_HIGH = 3  # the high byte of the length in a header

@@ -1,0 +1,150 @@
+"""Programs of the package in processes of their own, forked from one that has imported them.
+
+Four fifths of what a start of ``tq-master`` computes are imports, and the suite starts a thousand programs. What an
+interpreter does before the first line of a program is not shown by these: a test of that starts its program by exec.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Final
+
+from .fork_server import LENGTH, MAINS, NUMBER
+
+SERVER = Path(__file__).with_name("fork_server.py")
+END_SECONDS: Final = 20.0
+# Read by an interpreter when it starts: where these differ from the server's, a program is started by exec.
+READ_AT_START: Final = ("PYTHON", "LC_", "LANG", "LD_", "TZ", "MALLOC_", "UV_")
+
+
+class ForkedProgram:
+    """One of them, as ``Popen`` would show it."""
+
+    def __init__(self, words: Sequence[str], pid: int, status: int) -> None:
+        self.args, self.pid, self._status = words, pid, status
+        self.returncode: int | None = None
+        self._lock = threading.Lock()
+        weakref.finalize(self, os.close, status)
+
+    def poll(self) -> int | None:
+        with self._lock:
+            if self.returncode is None and self._is_readable(0):
+                word = os.read(self._status, NUMBER.size)
+                if not word:
+                    raise ChildProcessError(f"the server of {self.args} has ended")
+                self.returncode = os.waitstatus_to_exitcode(NUMBER.unpack(word)[0])
+            return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            self._is_readable(timeout)
+        if (code := self.poll()) is None:
+            assert timeout is not None
+            raise subprocess.TimeoutExpired(list(self.args), timeout)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _is_readable(self, seconds: float | None) -> bool:
+        waiting = select.poll()
+        waiting.register(self._status, select.POLLIN)
+        return bool(waiting.poll(None if seconds is None else seconds * 1000))
+
+
+class ForkServer:
+    """The process that forks them, and what is asked of it. Ends with the process of the tests, however that ends."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._read_at_start = _read_at_start(environment)
+        self._lock = threading.Lock()
+        self._connection, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", SERVER, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env=environment,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+
+    def can_start(self, words: Sequence[str], environment: Mapping[str, str]) -> bool:
+        return os.path.basename(words[0]) in MAINS and _read_at_start(environment) == self._read_at_start
+
+    def start(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        streams: tuple[int, int, int],
+    ) -> ForkedProgram:
+        status, theirs = os.pipe()
+        text = json.dumps([list(words), str(folder), dict(environment)]).encode()
+        with self._lock, open(theirs, "wb"):
+            socket.send_fds(self._connection, [LENGTH.pack(len(text))], [*streams, theirs])
+            self._connection.sendall(text)
+            answer = self._connection.recv(NUMBER.size, socket.MSG_WAITALL)
+        if not answer:
+            os.close(status)
+            raise ChildProcessError("the server of forked programs has ended")
+        return ForkedProgram(words, NUMBER.unpack(answer)[0], status)
+
+    def run(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        input: str | None,
+        seconds: float,
+    ) -> subprocess.CompletedProcess[str]:
+        """As ``subprocess.run`` with captured text."""
+        with (
+            tempfile.TemporaryFile() as stdin,
+            tempfile.TemporaryFile() as stdout,
+            tempfile.TemporaryFile() as stderr,
+        ):
+            stdin.write((input or "").encode())
+            stdin.seek(0)
+            streams = stdin.fileno(), stdout.fileno(), stderr.fileno()
+            program = self.start(words, folder, environment, streams)
+            try:
+                code = program.wait(seconds)
+            finally:
+                program.kill()
+            return subprocess.CompletedProcess(words, code, _text(stdout), _text(stderr))
+
+    def end(self) -> None:
+        self._connection.close()
+        self._process.wait(END_SECONDS)
+
+
+def _text(file: IO[bytes]) -> str:
+    """What has been written, with the line ends of text."""
+    file.seek(0)
+    return io.TextIOWrapper(io.BytesIO(file.read()), "utf-8").read()
+
+
+def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(READ_AT_START)}
