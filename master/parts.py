@@ -33,6 +33,11 @@ from .objects.shared import SharedObjects
 from .observe.attempt_log import AttemptLog
 from .observe.calls import Master, Queues, Workers
 from .observe.last_failures import LastFailures
+from .schedules.calls import SchedulesObject
+from .schedules.declarations import Declarations
+from .schedules.maker import MayRun
+from .schedules.occurrences import Occurrences
+from .schedules.schedules import Schedules
 from .tasks.attempt_output import AttemptOutput
 from .tasks.calls import ResultQueue, TaskQueue, Tasks
 from .tasks.completion import Completion
@@ -64,16 +69,20 @@ EXPOSED: Final[Mapping[str, type[EngineObject]]] = {
     "get_data": NamedValuesObject,
     "get_workers": Workers,
     "get_keys": Keys,
+    "get_schedules": SchedulesObject,
     "get_master": Master,
 }
 
 
 def make_engine(core: Core, registered: str | None = None) -> Engine:
     """An engine with all parts of a master. ``registered``: what a manager serves there, see ``SharedObjects``."""
-    return Engine(core, [*_tasks_and_items(core), *_others(core), SharedObjects(registered)])
+    keyring = Keyring(core.store, core.random_bytes, core.close_later)
+    return Engine(
+        core, [*_tasks_and_items(core, keyring), *_others(core), keyring, SharedObjects(registered)]
+    )
 
 
-def _tasks_and_items(core: Core) -> Sequence[Part]:
+def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     store, presence, agenda = core.store, core.presence, core.agenda
     routes, origins, leases = Routes(store), Origins(store), Leases()
     scheduled = ScheduledTasks(store, routes, agenda)
@@ -102,15 +111,18 @@ def _tasks_and_items(core: Core) -> Sequence[Part]:
         store, routes, leases, completion, presence, agenda, core.close_later, membership_log
     )
     orders, last_failures = Orders(membership, leases), LastFailures()
+    made_by_time = _schedules(core, routes, dispatch, completion, keyring)
     for listener in (
         routes.ended,
         subscriptions.ended,
         consumers.ended,
         retention.ended,
         last_failures.ended,
+        made_by_time[0].ended,
     ):
         core.endings.listen(listener)
-    core.endings.listen_to_revivals(consumers.revived)
+    for revived in (consumers.revived, made_by_time[0].revived):
+        core.endings.listen_to_revivals(revived)
     routes.listen_to_resumes(items.resumed)
     leases.listen_to_cancels(orders.order_cancel)
     given_out = [
@@ -137,7 +149,17 @@ def _tasks_and_items(core: Core) -> Sequence[Part]:
         last_failures,
         membership_log,
         attempt_log,
+        *made_by_time,
     ]
+
+
+def _schedules(
+    core: Core, routes: Routes, dispatch: Dispatch, completion: Completion, keyring: Keyring
+) -> tuple[Occurrences, Schedules, Declarations]:
+    may = MayRun(keyring.find)
+    occurrences = Occurrences(core.store, routes, dispatch, completion, core.agenda, may.why_not)
+    schedules = Schedules(core.store, routes, occurrences, core.agenda, core.report, may.why_not)
+    return occurrences, schedules, Declarations(core.store, schedules, core.agenda, core.report)
 
 
 def _others(core: Core) -> Sequence[Part]:
@@ -149,6 +171,5 @@ def _others(core: Core) -> Sequence[Part]:
         Events(primitives),
         Barriers(primitives),
         NamedValues(store, core.report),
-        Keyring(store, core.random_bytes, core.close_later),
         UnusedSpace(core),
     ]

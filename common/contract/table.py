@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from . import blobs, data, items, keys, locks, objects, observe, queues, tasks, workers
+from . import blobs, data, items, keys, locks, objects, observe, queues, schedules, tasks, workers
 from .method import Contract
 
 # Every master has these, and performs their calls inside its engine; arguments and answers are plain values.
@@ -27,6 +27,7 @@ BUILT_IN: Final[Mapping[str, Contract]] = {
         blobs.BLOBS,
         queues.QUEUES,
         keys.KEYS,
+        schedules.SCHEDULES,
         observe.MASTER,
     )
 }

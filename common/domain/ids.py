@@ -15,6 +15,8 @@ it::
     id    = ff ff ff ff, then SHA-256 of (queue, task, proof), cut to the rest of a UUID of version 8, with shard 0
     proof = SHA-256 of the key, which travels with the submit: the master computes the id again
 
+What a schedule makes has an id that the master computes from the schedule's name and the moment, in the same form.
+
 Invariants: 1. no id is drawn twice, by any thread, or on either side of a fork; 2. each block begins after the end of
 the one before, whatever the clock does; 3. the ids of a block differ in their place alone.
 """
@@ -171,7 +173,16 @@ def key_id(queue: str, task_name: str, key: str) -> ComputedId:
 def id_of_proof(queue: str, task_name: str, proof: bytes) -> bytes:
     """What a master that is shown a proof takes for the id."""
     text = f"{len(queue)}:{queue}{len(task_name)}:{task_name}".encode()
-    digest = hashlib.sha256(b"tq1 task id" + text + proof).digest()
+    return _computed(hashlib.sha256(b"tq1 task id" + text + proof).digest())
+
+
+def occurrence_id(schedule: str, occurrence: bytes) -> bytes:
+    """The id of the task that a schedule makes. No client can take it: there is no proof whose id it would be."""
+    text = f"{len(schedule)}:{schedule}".encode()
+    return _computed(hashlib.sha256(b"tq1 occurrence" + text + occurrence).digest())
+
+
+def _computed(digest: bytes) -> bytes:
     number = int.from_bytes(COMPUTED + digest[: 16 - len(COMPUTED)], "big")
     number = number & ~(0xF << 76) & ~_SHARD_MASK & ~(0x3 << 62) | _VERSION_8 | _VARIANT
     return number.to_bytes(TASK_ID_BYTES, "big")

@@ -283,6 +283,8 @@ class Dispatch(Part):
             if route != submission.route.number or payload != (
                 kept if isinstance(kept, bytes) else self._store.payload(kept)
             ):
+                if submission.call is None:  # the master's own: what is there stays, and the others are new
+                    continue
                 raise TaskConflict(
                     f"task {show_id(id)} was submitted before with another name, queue or arguments; "
                     "use another key, or none"

@@ -1,5 +1,5 @@
-"""The origin of tasks that no client submitted: the item queue that the item was taken from, and the queue for its result. A
-task's row has the number of its origin, so that the task stays linked to its item across workers and restarts.
+"""The origin of tasks that no client submitted: the item queue that the item was taken from, and the queue for its result; or
+OF_SCHEDULES. A task's row has the number of its origin, so that the task stays linked to its item across workers and restarts.
 Pure but for the store.
 """
 
@@ -13,6 +13,7 @@ from ..engine.clock import Now
 from ..engine.part import Part
 from ..store.interface.store import Picture, Store
 
+OF_SCHEDULES: Final = 0  # the origin of all tasks that schedules make: their history knows of which and when
 ORIGINS_MAX: Final = 100_000  # pairs of queues; as many as there may be item queues
 
 
@@ -34,6 +35,7 @@ class Origins(Part):
         self._by_number.clear()
         self._numbers.clear()
         self._of_queue.clear()
+        self._know(OF_SCHEDULES, Origin(None, None))
         for number, queue, results in picture.origins:
             self._know(number, Origin(queue, results))
 

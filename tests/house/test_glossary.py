@@ -18,6 +18,7 @@ NOUNS: Final[dict[str, str | None]] = {
     "objects": "exposed object",
     "observe": None,
     "queues": "queue",
+    "schedules": "schedule",
     "tasks": "task",
     "workers": "worker",
 }

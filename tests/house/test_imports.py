@@ -33,7 +33,7 @@ EMBEDS = {
 
 # What each folder of the client may import of the client, besides itself: the command and what replaces the standard
 # library use the App, the App is a façade of the subjects, and those know a session, never an App.
-SUBJECTS = {"tasks", "items", "locks", "blobs"}
+SUBJECTS = {"tasks", "items", "locks", "blobs", "schedules"}
 ABOVE_APP = {"core", *SUBJECTS, "app", "stdlib", "local"}
 CLIENT_MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
@@ -41,6 +41,7 @@ CLIENT_MAY_IMPORT: dict[str, set[str]] = {
     "items": {"core"},
     "locks": {"core"},
     "tasks": {"core", "blobs"},  # arguments and results have blobs in them
+    "schedules": {"core", "tasks"},  # of tasks
     "app": {"core", *SUBJECTS},
     "stdlib": ABOVE_APP,
     "local": ABOVE_APP,
@@ -62,6 +63,7 @@ MASTER_MAY_IMPORT: dict[str, set[str]] = {
     "keys": LOWER,
     "objects": LOWER,
     "workers": {*LOWER, "tasks"},  # they are given tasks, and end them
+    "schedules": {*LOWER, "tasks"},  # they make tasks
     "observe": {*LOWER, "tasks", "items", "workers"},  # what people see of all of them
     "net": {*LOWER, "blobs", "keys"},
     "gateway": {*LOWER, "items", "keys", "net"},  # stock clients speak to item queues

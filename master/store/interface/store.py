@@ -32,6 +32,7 @@ from .keys import KeyStore
 from .locks import LockStore
 from .queries import QueryStore
 from .routes import RouteStore
+from .schedules import ScheduleStore
 from .slices import RunningSlice, SliceStore
 from .space import SpaceStore
 from .tasks import TaskStore
@@ -133,6 +134,10 @@ class Store(
     @property
     def data(self) -> DataStore:
         """Its part for named values."""
+
+    @property
+    def schedules(self) -> ScheduleStore:
+        """Its part for schedules and their history."""
 
     # the master's own notes
     def get_meta(self, name: str) -> bytes | None: ...

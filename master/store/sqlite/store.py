@@ -31,6 +31,7 @@ from .locks import SqliteLocks
 from .queries import SqliteQueries
 from .remedies import why_not_open
 from .routes import SqliteRoutes
+from .schedules import SqliteSchedules
 from .slice_views import SliceViews
 from .slices import SqliteSlices
 from .space import INCREMENTAL, SqliteSpace
@@ -74,6 +75,7 @@ class SqliteStore(
         self.items = SqliteItems(self._all, self._many, self._exactly)
         self.locks = SqliteLocks(self._all, self._many, self._exactly)
         self.data = SqliteData(self._all, self._many, self._exactly)
+        self.schedules = SqliteSchedules(self._all, self._many, self._exactly)
 
     def _open(self) -> sqlite3.Connection:
         try:

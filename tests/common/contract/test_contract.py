@@ -88,6 +88,7 @@ def test_what_would_be_done_twice_is_not_repeated_after_a_lost_connection() -> N
         ("get_result_queue", "collect"),
         ("get_result_queue", "unwatch"),
         ("get_result_queue", "watch"),
+        ("get_schedules", "remove"),
         ("get_tasks", "retry"),
         ("get_tasks", "retry_where"),
     }

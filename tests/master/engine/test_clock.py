@@ -329,6 +329,9 @@ WALL = {  # who means the wall's clock, and why
     "observe/overview.py": "for people",
     "engine/presence.py": "when a worker was last seen, for people",
     "tasks/explain.py": "at=",
+    "schedules/schedules.py": "a schedule is due by the wall's, as at= is",
+    "schedules/occurrences.py": "the same",
+    "schedules/calls.py": "the same",
 }
 
 

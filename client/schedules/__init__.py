@@ -1,0 +1,1 @@
+"""Schedules: in code and at run time."""

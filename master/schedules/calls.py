@@ -1,0 +1,184 @@
+"""The object for schedules that every master exposes. ``master/tasks/calls.py`` has the rules of exposed objects, ``schedules.py`` the
+behaviour.
+
+``get_schedules()``. A schedule in a queue that the caller's key may not use is answered as one that does not exist.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ...common.contract.exposed import exposed
+from ...common.contract.rows import from_wire, to_wire
+from ...common.contract.schedules import DeclaredRow
+from ...common.domain.model import Role
+from ...common.domain.schedule import DeclaredSchedule, ScheduleDefinition
+from ...common.errors import Forbidden, InvalidArgument, ProtocolError
+from ..api.validation import (
+    TOKEN_BYTES,
+    EngineObject,
+    allow_queue,
+    validate_flag,
+    validate_list,
+    validate_seconds,
+    validate_text,
+    validate_whole,
+)
+from ..engine.session import Call
+from ..store.interface.schedules import ScheduleRow
+from .declarations import DECLARED_MAX, Declarations
+from .definitions import definition_of, packed
+from .occurrences import Occurrences
+from .schedules import PAUSED_BY_MASTER, Schedules
+from .shown import history, summary
+
+LIST_MAX: Final = 1_000
+LOOKED_MAX: Final = 2_000  # rows of one list, also of those that the caller may not see
+HISTORY_MAX: Final = 1_100  # what is kept of one
+PREVIEWED_MAX: Final = 1_000
+
+Rows = list[Any]  # an alias, because the object has a method called list
+
+
+class SchedulesObject(EngineObject):
+    """``get_schedules()``"""
+
+    @exposed(Role.WORKER)
+    def declare(self, call: Call, declared: Rows) -> Rows:
+        """All schedules that a worker has in its code, ``[[name, definition], …]``; answers those that are not as it says,
+        ``[[name, why], …]``."""
+        if not self.engine.presence.is_serving(call.session):
+            raise ProtocolError("announce must be a worker's first call on every connection")
+        if len(validate_list("declared", declared)) > DECLARED_MAX:
+            raise InvalidArgument(f"{len(declared):,} schedules of one worker; at most {DECLARED_MAX:,}")
+        given = (from_wire(DeclaredRow, row) for row in declared)
+        schedules = [
+            DeclaredSchedule(row.name, ScheduleDefinition.from_wire(row.definition)) for row in given
+        ]
+        refused = self.engine.part(Declarations).declare(call.session, schedules, self.engine.now)
+        return [to_wire(one) for one in refused]
+
+    @exposed(Role.CLIENT)
+    def add(self, call: Call, name: str, definition: dict[str, Any]) -> dict[str, Any]:
+        """Make a schedule; answers it. One that is there already must say the same."""
+        wanted = ScheduleDefinition.from_wire(definition)
+        allow_queue(call, wanted.queue)
+        schedules = self.engine.part(Schedules)
+        row = schedules.find(name)
+        if row is None:
+            row = schedules.add(name, wanted, call.session.verifier.key_id, self.engine.now)
+        elif not call.session.allows_queue(definition_of(row).queue):
+            raise Forbidden(
+                f"the name {name!r} is taken in a queue that this key does not cover; choose another"
+            )
+        elif packed(definition_of(row)) != packed(wanted):
+            raise InvalidArgument(
+                f"there is a schedule {name!r} that says something else; change it with edit, or choose another name"
+            )
+        return summary(self.engine, row)
+
+    @exposed(Role.CLIENT)
+    def edit(self, call: Call, name: str, changes: dict[str, Any], reset: bool = False) -> dict[str, Any]:
+        """Change fields of a schedule; answers it. What is declared in code keeps what was changed until ``reset``."""
+        row = self._own(call, name)
+        if not isinstance(changes, dict):
+            raise InvalidArgument("changes must be a map of fields")
+        allow_queue(call, validate_text("queue", changes.get("queue", definition_of(row).queue)))
+        changed = self.engine.part(Schedules).edit(
+            row, changes, self.engine.now, reset=validate_flag("reset", reset)
+        )
+        allow_queue(call, definition_of(changed).queue)
+        return summary(self.engine, changed)
+
+    @exposed(Role.CLIENT)
+    def pause(self, call: Call, name: str, reason: str = "") -> None:
+        """It makes no tasks until it is resumed."""
+        self.engine.part(Schedules).pause(
+            self._own(call, name), validate_text("reason", reason), self.engine.now
+        )
+
+    @exposed(Role.CLIENT)
+    def resume(self, call: Call, name: str) -> None:
+        """It goes on with its next instant; those of the pause are skipped."""
+        self.engine.part(Schedules).resume(
+            self._own(call, name), call.session.verifier.key_id, self.engine.now
+        )
+
+    @exposed(Role.CLIENT)
+    def remove(self, call: Call, name: str) -> None:
+        """Delete a schedule and its history; its tasks stay."""
+        row = self._own(call, name)
+        declarers = self.engine.part(Declarations).declarers(name)
+        if declarers:
+            raise InvalidArgument(
+                f"{declarers} connected workers have {name} in their code and would make it again; pause it, or remove it there"
+            )
+        self.engine.part(Schedules).delete(row)
+
+    @exposed(Role.CLIENT)
+    def run_now(self, call: Call, name: str, token: bytes) -> bytes:
+        """Make a task of it now; answers its id. ``token``: 16 bytes that name this run."""
+        row = self._own(call, name)
+        if not isinstance(token, bytes) or len(token) != TOKEN_BYTES:
+            raise InvalidArgument(f"a run is named by {TOKEN_BYTES} bytes")
+        self._check_key(row)
+        return self.engine.part(Occurrences).run(row, definition_of(row), token, self.engine.now)
+
+    @exposed(Role.CLIENT)
+    def backfill(self, call: Call, name: str, first: float, last: float) -> Rows:
+        """Make tasks for the instants between two moments, Unix seconds, that have none; answers the ids of all."""
+        row = self._own(call, name)
+        moments = [int(validate_seconds("moment", moment) * 1000) for moment in (first, last)]
+        self._check_key(row)
+        return self.engine.part(Schedules).backfill(row, moments[0], moments[1], self.engine.now)
+
+    @exposed(Role.VIEWER)
+    def list(self, call: Call, after: str = "", limit: int = LIST_MAX) -> dict[str, Any]:
+        """Schedules in order of their names, those behind ``after``; ``after`` in the answer: where the next portion begins,
+        nil at the end."""
+        limit = validate_whole("limit", limit, 1, LIST_MAX)
+        rows = self.engine.store.schedules.listing(validate_text("after", after), LOOKED_MAX)
+        found = []
+        for row in rows:
+            if call.session.allows_queue(definition_of(row).queue):
+                found.append(summary(self.engine, row))
+            if len(found) == limit:
+                break
+        self.engine.work.looked(len(rows))
+        is_over = len(rows) < LOOKED_MAX and (not rows or row is rows[-1])
+        return {"rows": found, "after": None if is_over else row.name}
+
+    @exposed(Role.VIEWER)
+    def show(self, call: Call, name: str, limit: int = 20) -> dict[str, Any]:
+        """A schedule and the newest of its history."""
+        row = self._own(call, name)
+        limit = validate_whole("limit", limit, 0, HISTORY_MAX)
+        return {**summary(self.engine, row), "history": history(self.engine, row, limit)}
+
+    @exposed(Role.VIEWER)
+    def preview(self, call: Call, name: str, count: int = 20, after: float | None = None) -> Rows:
+        """Its next instants, Unix seconds; from now on, or after a moment."""
+        row = self._own(call, name)
+        now = self.engine.now.wall
+        moment = now if after is None else int(validate_seconds("after", after) * 1000)
+        recurrence, found = definition_of(row).recurrence, []
+        for _ in range(validate_whole("count", count, 1, PREVIEWED_MAX)):
+            following = recurrence.after(moment)
+            if following is None:
+                break
+            found.append(following / 1000)
+            moment = following
+        return found
+
+    def _own(self, call: Call, name: str) -> ScheduleRow:
+        row = self.engine.part(Schedules).find(name)
+        if row is None or not call.session.allows_queue(definition_of(row).queue):
+            raise InvalidArgument(f"there is no schedule {name!r}; `tq schedule ls` shows them")
+        return row
+
+    def _check_key(self, row: ScheduleRow) -> None:
+        why_not = self.engine.part(Schedules).why_not(row)
+        if why_not:
+            raise Forbidden(why_not)
+        if row.paused == PAUSED_BY_MASTER:
+            raise Forbidden(f"it is paused: {row.reason}")

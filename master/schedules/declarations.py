@@ -1,0 +1,215 @@
+"""Schedules that workers have in their code: accepted, changed, orphaned.
+
+::
+
+    declare ─► new: added · as accepted: kept · changed, and no worker declares the accepted one: changed
+            └► changed, and another worker still declares the accepted one: that stays, until its last worker is gone
+    no worker declares it any more ─► orphaned: it fires for another ORPHANED_MS, then it stops
+    declared again ─► it goes on, and its policy decides about what was missed
+
+What an operator has changed lies over what is declared, and stays. In memory are the declarations of workers that are connected or
+have just been; they are paid for by their key. Every connection of a worker begins with its declarations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ...common.contract.schedules import NotAccepted
+from ...common.domain.schedule import DeclaredSchedule, ScheduleDefinition
+from ...common.errors import TqError
+from ..engine.accounts import Account, Resource
+from ..engine.agenda import Agenda, Clock
+from ..engine.clock import Now
+from ..engine.part import Part
+from ..engine.session import Session
+from ..store.interface.schedules import ScheduleRow
+from ..store.interface.store import Picture, Store
+from .definitions import definition_of, packed
+from .schedules import PAUSED_BY_MASTER, Schedules
+
+DECLARED_MAX: Final = 1_000  # of one worker
+DECLARATION_BYTES: Final = 256  # of memory for one, besides its definition
+ABSENT_MS: Final = 30_000  # a worker that was away for longer declares nothing
+STARTED_MS: Final = 60_000  # after a start workers have so long to declare their schedules
+ORPHANED_MS: Final = 3_600_000  # and so long one goes on that none declares
+SWEPT_MAX: Final = 500  # rows in one transaction
+SWEEP, ORPHANS = "sweep", "orphans"
+
+
+@dataclass(slots=True)
+class Declaring:
+    """A worker and what it declares: by name, the definition packed."""
+
+    session: Session
+    account: Account
+    size_bytes: int = 0
+    definitions: dict[str, bytes] = field(default_factory=dict)
+
+
+class Declarations(Part):
+    name = "schedules that no worker declares"
+
+    def __init__(
+        self, store: Store, schedules: Schedules, agenda: Agenda, report: Callable[..., None]
+    ) -> None:
+        self._store, self._schedules, self._agenda, self._report = (
+            store.schedules,
+            schedules,
+            agenda,
+            report,
+        )
+        self._of: dict[bytes, Declaring] = {}  # by node, the one that declared last at the end
+        self._nodes: dict[str, dict[bytes, None]] = {}  # by the name of a schedule
+        self._swept = 0  # the number up to which rows were looked at
+
+    def load(self, picture: Picture, now: Now) -> None:
+        self._swept = 0
+        if self._store.declared(0, 1):
+            self._agenda.set(self, SWEEP, now.mono + STARTED_MS)
+        self._expect_orphans()
+
+    # workers
+
+    def declare(self, session: Session, declared: Sequence[DeclaredSchedule], now: Now) -> list[NotAccepted]:
+        """A worker says all that it has in its code; those that are not as it says, with the reason."""
+        definitions = {one.name: packed(one.definition) for one in declared}
+        size = sum(len(one) + DECLARATION_BYTES for one in definitions.values())
+        session.account.take(Resource.ANNOUNCED_BYTES, size)
+        before = self._forget(session.node)
+        if definitions:
+            self._of[session.node] = Declaring(session, session.account, size, definitions)
+        for name in definitions:
+            self._nodes.setdefault(name, {})[session.node] = None
+        self._agenda.set(self, session.node, None)
+        found = [NotAccepted(one.name, why) for one in declared if (why := self._accept(session, one, now))]
+        self._gone(before - definitions.keys(), now)
+        return found
+
+    def differing(self, row: ScheduleRow) -> int:
+        """How many workers declare it differently."""
+        return sum(self._of[node].definitions[row.name] != row.base for node in self._nodes.get(row.name, ()))
+
+    def declarers(self, name: str) -> int:
+        """How many workers declare it."""
+        return len(self._nodes.get(name, ()))
+
+    def _accept(self, session: Session, declared: DeclaredSchedule, now: Now) -> str:
+        """Why it is not as it is declared; empty: it is."""
+        name, definition = declared.name, declared.definition
+        if not session.allows_queue(definition.queue):
+            return f"the worker's key does not cover its queue {definition.queue}"
+        row = self._schedules.find(name)
+        try:
+            if row is None:
+                self._schedules.add(name, definition, session.verifier.key_id, now, declared=True)
+                return ""
+            if not row.declared:
+                return "a schedule of this name was added at run time; give one of them another name, or: tq schedule rm"
+            if not session.allows_queue(definition_of(row).queue):
+                return "a schedule of this name is in a queue that the worker's key does not cover; give it another name"
+            return self._redeclared(session, row, definition, now)
+        except TqError as error:  # no room
+            return str(error)
+
+    def _redeclared(
+        self, session: Session, row: ScheduleRow, definition: ScheduleDefinition, now: Now
+    ) -> str:
+        base = packed(definition)
+        if self._schedules.why_not(row):
+            row = row._replace(key=session.verifier.key_id)
+            if row.paused == PAUSED_BY_MASTER:
+                row = row._replace(paused=0, reason="", since=None)
+        if base == row.base:
+            self._put_live(row)
+            return ""
+        if any(self._of[node].definitions[row.name] == row.base for node in self._nodes[row.name]):
+            return (
+                "other workers declare it differently, and what was accepted stays as long as they are here"
+            )
+        self._change(row, base, now)
+        return ""
+
+    def _put_live(self, row: ScheduleRow) -> None:
+        """It is declared. What it missed meanwhile its policy decides, if it had stopped."""
+        fires = row.fires
+        if fires is None and not row.paused:
+            fires = definition_of(row).recurrence.after(row.last)
+        live = row._replace(orphaned=None, fires=fires)
+        if live != self._store.get(row.number):
+            self._schedules.put(live)
+
+    def _change(self, row: ScheduleRow, base: bytes, now: Now) -> None:
+        was_stopped = row.fires is None
+        row = row._replace(base=base, orphaned=None)
+        try:
+            self._schedules.redefined(row, now)
+        except TqError:  # with what an operator has changed it makes no sense any more: that goes
+            self._schedules.redefined(row._replace(edits=None), now)
+        self._report("schedule.changed", schedule=row.name, stopped=was_stopped)
+
+    # gone
+
+    def closed(self, session: Session, now: Now) -> None:
+        declaring = self._of.get(session.node)
+        if declaring is not None and declaring.session is session:
+            self._agenda.set(self, session.node, now.mono + ABSENT_MS)
+
+    def due(self, key: Hashable, now: Now) -> None:
+        if isinstance(key, bytes):
+            self._gone(self._forget(key), now)
+        elif key == SWEEP:
+            self._sweep(now)
+        else:
+            self._stop_orphans(now)
+
+    def _forget(self, node: bytes) -> set[str]:
+        """A worker declares nothing any more; what it did."""
+        declaring = self._of.pop(node, None)
+        if declaring is None:
+            return set()
+        declaring.account.give(Resource.ANNOUNCED_BYTES, declaring.size_bytes)
+        for name in declaring.definitions:
+            nodes = self._nodes[name]
+            del nodes[node]
+            if not nodes:
+                del self._nodes[name]
+        return set(declaring.definitions)
+
+    def _gone(self, names: Iterable[str], now: Now) -> None:
+        """A worker declares these no more: another's declaration is taken, or they are orphaned."""
+        for name in sorted(names):
+            row = self._store.find(name)
+            if row is None or not row.declared:
+                continue
+            there = [self._of[node].definitions[name] for node in self._nodes.get(name, ())]
+            if not there:
+                self._orphan(row, now)
+            elif row.base not in there:
+                self._change(row, there[-1], now)
+
+    def _orphan(self, row: ScheduleRow, now: Now) -> None:
+        if row.orphaned is None:
+            self._store.put(row._replace(orphaned=now.steady))
+            self._expect_orphans()
+
+    def _sweep(self, now: Now) -> None:
+        """After a start: those that no worker has declared since are orphaned."""
+        rows = self._store.declared(self._swept, SWEPT_MAX)
+        for row in rows:
+            self._swept = row.number
+            if row.name not in self._nodes:
+                self._orphan(row, now)
+        self._agenda.set(self, SWEEP, now.mono if len(rows) == SWEPT_MAX else None)
+
+    def _expect_orphans(self) -> None:
+        first = self._store.next_orphan()
+        self._agenda.set(self, ORPHANS, None if first is None else first + ORPHANED_MS, Clock.STEADY)
+
+    def _stop_orphans(self, now: Now) -> None:
+        for row in self._store.orphans(now.steady - ORPHANED_MS, SWEPT_MAX):
+            self._store.put(row._replace(fires=None))
+            self._report("schedule.stopped", level="warning", schedule=row.name)
+        self._expect_orphans()

@@ -1,0 +1,36 @@
+"""One good call of every method of schedules, and who may call it: part of the tables of ``tests/master/api/test_registry.py``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+VIEWERS, CLIENTS, WORKERS = {"viewer", "client", "admin"}, {"client", "admin"}, {"worker", "admin"}
+CALLERS: dict[str, set[str]] = {
+    "declare": WORKERS,
+    **dict.fromkeys(["add", "edit", "pause", "resume", "remove", "run_now", "backfill"], CLIENTS),
+    **dict.fromkeys(["list", "show", "preview"], VIEWERS),
+}
+DEFINITION: dict[str, Any] = {
+    "task": "m:f",
+    "queue": "q",
+    "cron": "0 3 * * *",
+    "tz": "Europe/Prague",
+    "misfire": "all",
+    "overlap": "skip",
+    "jitter": 3.0,
+    "options": {"retries": 1},
+    "payload": b"",
+}
+GOOD_SCHEDULE_CALLS: dict[str, list[Any]] = {
+    "get_schedules.declare": [[["s", DEFINITION]]],
+    "get_schedules.add": ["s", DEFINITION],
+    "get_schedules.edit": ["s", {"every": 5.0}, True],
+    "get_schedules.pause": ["s", "reason"],
+    "get_schedules.resume": ["s"],
+    "get_schedules.remove": ["s"],
+    "get_schedules.run_now": ["s", b"k" * 16],
+    "get_schedules.backfill": ["s", 1.6e9, 1.6e9],
+    "get_schedules.list": ["a", 10],
+    "get_schedules.show": ["s", 10],
+    "get_schedules.preview": ["s", 10, 1.7e9],
+}
