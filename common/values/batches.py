@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from msgpack import unpackb
 
+from .depth import DEPTH_MAX, is_deeper
 from .packing import BUFFER_BYTES_KEPT, packers
 from .plain import SMALL_BYTES_MAX, are_atoms
 
@@ -35,9 +36,11 @@ def encode_plain_calls(calls: Sequence[tuple[Any, ...]]) -> list[bytes] | None:
 def decode_plain_values(bodies: Sequence[bytes | None]) -> list[Any] | None:
     """The values in encoded bodies; None unless all are small and without ext types, so that no code but msgpack's runs."""
     try:
-        if max(map(len, bodies)) > SMALL_BYTES_MAX:  # type: ignore[arg-type] # without a body: a TypeError, below
+        largest = max(map(len, bodies))  # type: ignore[arg-type] # without a body: a TypeError, below
+        if largest > SMALL_BYTES_MAX:
             return None
-        return [unpackb(body, strict_map_key=False, ext_hook=_refuse) for body in bodies]
+        values = [unpackb(body, strict_map_key=False, ext_hook=_refuse) for body in bodies]
+        return None if largest > DEPTH_MAX and is_deeper(DEPTH_MAX, values) else values
     except Exception:  # of msgpack, of many types; what is wrong is said when the value is decoded by itself
         return None
 

@@ -21,6 +21,7 @@ from msgpack import unpackb
 from ..errors import DecodeError, NotSerializable, ProtocolError
 from ..wire.frames import Skimmed
 from .blob import Blob
+from .depth import DEPTH_MAX, check_depth, is_large, unpack_shallow
 from .extension_types import TUPLE, decode_small_ext, prepare, text_for, unpack
 from .hashing import CHOSEN_MAX
 from .packing import BUFFER_BYTES_KEPT, pack_strictly, packers
@@ -32,6 +33,7 @@ from .wants import Reading, Writing, met
 WORK_MAX: Final = CHOSEN_MAX**2
 ARGUMENTS_MAX: Final = 1_000  # of a call whose shape is looked at
 NAME_BYTES_MAX: Final = 4 * 1024
+CALL_DEPTH: Final = 2  # of what stands around the arguments of a call: [[…], {…}]
 NOTHING_WANTED: Final = Writing()
 # A large int, text that is not Unicode, and whatever comes of a value that another thread changes meanwhile.
 NOT_PLAIN: Final = (OverflowError, ValueError, TypeError, RuntimeError)
@@ -158,23 +160,38 @@ def decode(
     """The value in ``data``; raises DecodeError for anything else, whatever it is.
 
     ``as_is``: proxies in it stay the references that they travel as: for who keeps values, and does not use them. ``unmade``:
-    large sets and dicts stay lists of what is in them, and members of enums their names. ``judged``: who sent it has judged them, and is trusted to have: what
-    a master has accepted can be read. ``work_max``: what such sets and dicts may come to, all together.
+    large sets and dicts stay lists of what is in them, and members of enums their names. ``judged``: who sent it has judged them and
+    how deep the value is, and is trusted to have: what a master has accepted can be read. ``work_max``: what such sets and dicts may come to, all together.
     """
+    return _read(data, DEPTH_MAX, as_is, unmade, judged, work_max)
+
+
+def _read(
+    data: bytes | memoryview, depth_max: int, as_is: bool, unmade: bool, judged: bool, work_max: int | None
+) -> Any:
     careful = False
     if not (as_is or unmade or judged) and work_max is None:
         try:
             if len(data) <= SMALL_BYTES_MAX:
-                return unpackb(data, strict_map_key=False, ext_hook=decode_small_ext)
+                value = unpackb(data, strict_map_key=False, ext_hook=decode_small_ext)
+                if len(data) > depth_max:
+                    check_depth(value, data, depth_max)
+                return value
         except DecodeError:
             raise
         except Exception:
             careful = True
-    return _decode(data, as_is, unmade, judged, work_max, careful)
+    return _decode(data, depth_max, as_is, unmade, judged, work_max, careful)
 
 
 def _decode(
-    data: bytes | memoryview, as_is: bool, unmade: bool, judged: bool, work_max: int | None, careful: bool
+    data: bytes | memoryview,
+    depth_max: int,
+    as_is: bool,
+    unmade: bool,
+    judged: bool,
+    work_max: int | None,
+    careful: bool,
 ) -> Any:
     """As ``decode``, the whole way. ``careful``: without the first attempt, which was made."""
     before, reading = met.reading, Reading()
@@ -186,19 +203,33 @@ def _decode(
     try:
         if not careful:
             try:
-                return unpack(data)
+                return _unpack(data, depth_max, reading)
             except DecodeError:
                 raise
             except Exception:
                 careful = True  # most likely a large map: see unpack
         reading.careful, reading.work_left = careful, work_max
-        return unpack(data)
+        return _unpack(data, depth_max, reading)
     except DecodeError:
         raise
     except Exception as error:  # of msgpack, of any type's constructor, of a user's enum: it is these bytes'
         raise DecodeError(f"these bytes are not a value: {error or type(error).__name__}") from None
     finally:
         met.reading = before
+
+
+def _unpack(data: bytes | memoryview, depth_max: int, reading: Reading) -> Any:
+    """What is judged may be deeper: the limit was another one, perhaps, when it was."""
+    if reading.judged:
+        return unpack(data)
+    if not is_large(data):
+        value = unpack(data)
+    else:
+        value = unpack_shallow(data, unpack, depth_max)
+        if not reading.met_containers:
+            return value
+    check_depth(value, data, depth_max)
+    return value
 
 
 def decode_call(
@@ -210,7 +241,7 @@ def decode_call(
     work_max: int | None = None,
 ) -> tuple[list[Any], dict[str, Any]]:
     """The arguments in ``data``; raises DecodeError. The rest as for ``decode``."""
-    value = decode(data, as_is=as_is, unmade=unmade, judged=judged, work_max=work_max)
+    value = _read(data, DEPTH_MAX + CALL_DEPTH, as_is, unmade, judged, work_max)
     args, kwargs, style = _work(value)
     if style is not None:
         raise DecodeError("these bytes are many calls, not one")
@@ -247,12 +278,15 @@ def decode_work(
     if not as_is:
         try:
             if len(data) <= SMALL_BYTES_MAX:
-                return _work(unpackb(data, strict_map_key=False, ext_hook=decode_small_ext))
+                value = unpackb(data, strict_map_key=False, ext_hook=decode_small_ext)
+                if len(data) > DEPTH_MAX:
+                    check_depth(value, data, DEPTH_MAX + CALL_DEPTH)
+                return _work(value)
         except DecodeError:
             raise
         except Exception:
             careful = True
-    return _work(_decode(data, as_is, False, False, None, careful))
+    return _work(_decode(data, DEPTH_MAX + CALL_DEPTH, as_is, False, False, None, careful))
 
 
 def _work(value: Any) -> tuple[list[Any], dict[str, Any], str | None]:

@@ -46,6 +46,7 @@ from ..domain.naming import load_callable, module_name_of
 from ..errors import DecodeError, NotSerializable
 from .arrays import is_plain, machine_parts, read_array, read_machine, read_scalar
 from .blob import Blob
+from .depth import DEPTH_MAX
 from .enums import read_enum
 from .hashing import ALIKE_MAX, chosen, complaint
 from .packing import pack_loosely
@@ -57,7 +58,6 @@ from .unmade import Unmade, UnmadeEnum
 from .wants import NO_OPTIONS, met
 from .zones import key_of, zone_of
 
-DEPTH_MAX: Final = 64  # containers within containers; deeper is a mistake or an attack
 DECODE_ITEMS_MAX: Final = 16 * 1024 * 1024  # elements of one container; the frame limit binds earlier
 GLANCED_MAX: Final = 128  # keys of a map that msgpack may make; no chain of so few takes long
 SEND_BYTES: Final = "send the bytes instead: os.fsencode(…)"
@@ -325,6 +325,14 @@ def _unpack_list(body: bytes) -> list[Any]:
     return value
 
 
+def _unpack_members(body: bytes) -> list[Any]:
+    """Of a container: ``codec.py`` looks how deep the value is."""
+    reading = met.reading
+    if not reading.met_containers:
+        reading.met_containers = True
+    return _unpack_list(body)
+
+
 def _read_zone(zone: Any) -> datetime.tzinfo | None:
     match zone:
         case None:
@@ -362,17 +370,17 @@ def _read_enum(body: bytes) -> enum.Enum | UnmadeEnum:
 
 
 def _read_pairs(body: bytes) -> Any:
-    parts = _unpack_list(body)
+    parts = _unpack_members(body)
     return _keyed(dict, list(zip(parts[::2], parts[1::2], strict=True)), parts[::2])
 
 
 def _read_set(body: bytes) -> Any:
-    members = _unpack_list(body)
+    members = _unpack_members(body)
     return _keyed(set, members, members)
 
 
 def _read_frozenset(body: bytes) -> Any:
-    members = _unpack_list(body)
+    members = _unpack_members(body)
     return _keyed(frozenset, members, members)
 
 
@@ -400,7 +408,7 @@ def _read_reference(body: bytes) -> Any:
 
 
 _READERS: Final[dict[int, Callable[[bytes], Any]]] = {
-    TUPLE: lambda body: tuple(_unpack_list(body)),
+    TUPLE: lambda body: tuple(_unpack_members(body)),
     BIG_INT: lambda body: int.from_bytes(body, "big", signed=True),
     SET: _read_set,
     FROZENSET: _read_frozenset,

@@ -21,18 +21,21 @@ class Writing:
 class Reading:
     """Of one value's decoding. ``as_is``: references do not become proxies. ``unmade``: large sets and dicts of keys with a
     known hash are not built. ``judged``: they were checked when they were accepted. ``work_left``: how many such keys may
-    still be looked up, squared dict by dict; None: any number. ``careful``: see ``unpack``."""
+    still be looked up, squared dict by dict; None: any number. ``careful``: see ``unpack``. ``met_containers``: there are some among its ext types."""
 
     as_is = False
     unmade = False
     judged = False
     work_left: int | None = None
     careful = False
+    met_containers = False
     zones: dict[str, datetime.tzinfo] | None = None  # met in this value: the file of each is read once
 
 
 class _NoOptions(Reading):
     """Of a thread that decodes nothing, and of a small value without options. All threads share it, so it keeps nothing."""
+
+    met_containers = True  # never noted
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{name} would be of all values in all threads")

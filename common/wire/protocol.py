@@ -21,11 +21,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from ..domain.model import NODE_ID_BYTES
 from ..errors import InvalidArgument, ProtocolError, TqError, from_wire, to_wire
+from ..values.depth import is_deeper
 from ..values.elements import check_elements
 from .frames import FRAME_BYTES_MAX, Kind, Skimmed, encode_frame, pack, unpack
 
@@ -34,8 +34,9 @@ CALL_ID_MAX: Final = 2**63 - 1
 ARGUMENTS_MAX: Final = 32  # of one call; the longest method has a dozen
 SKIMMED_BYTES_MIN: Final = 64 * 1024  # of a call whose head is judged before the rest is read
 HEAD_BYTES_MAX: Final = 4 * 1024  # of one part of it: a name, an argument of the object
-_CONTAINERS: Final = frozenset({list, dict})
-CALL_DEPTH_MAX: Final = 32  # of containers in a call; values of users travel as bytes and nest as they like
+CALL_DEPTH_MAX: Final = (
+    32  # of containers in a call; values of users travel in it as bytes, and have a limit of their own
+)
 
 PING: Final = encode_frame(Kind.PING, b"")
 PONG: Final = encode_frame(Kind.PONG, b"")
@@ -195,7 +196,7 @@ class Answerer:
                 and type(target[0]) is type(method) is str
                 and type(args) is list
                 and type(kwargs) is dict
-                and not _deeper_than(CALL_DEPTH_MAX, [*target, *args, *kwargs.values()])
+                and not is_deeper(CALL_DEPTH_MAX - 1, [*target, *args, *kwargs.values()])
                 and (not child or _is_node(child))
             ):
                 node = child[0] if child else None
@@ -240,18 +241,3 @@ def _goodbye(body: memoryview) -> Goodbye:
         case str(reason):
             return Goodbye(reason)
     raise ProtocolError("a GOODBYE carries one sentence")
-
-
-def _deeper_than(limit: int, values: list[Any]) -> bool:
-    """Whether containers nest deeper in what stands in one: nothing past the limit could be shown in a message without
-    recursing."""
-    for _ in range(limit):
-        kinds = set(map(type, values))
-        if kinds.isdisjoint(_CONTAINERS):
-            return False
-        if kinds == {list}:  # the rows of a long list, without a step of Python for each
-            values = [*chain.from_iterable(values)]
-        else:
-            found = [value for value in values if type(value) in _CONTAINERS]
-            values = [*chain.from_iterable(one if type(one) is list else one.values() for one in found)]
-    return True

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import datetime
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any, Final
 
 import msgpack
 
 from ...common.errors import DecodeError
+from ...common.values.depth import DEPTH_MAX, is_deeper
 from ...common.values.extension_types import (
     ARRAY,
     BIG_INT,
@@ -22,7 +24,6 @@ from ...common.values.extension_types import (
     DATE,
     DATETIME,
     DECIMAL,
-    DEPTH_MAX,
     ENUM,
     FROZENSET,
     MACHINE_ARRAY,
@@ -77,13 +78,20 @@ def read_item(payload: bytes) -> Any:
     """An item's value from the codec's bytes, as it is to be written. Nothing is imported for it, nothing hashed."""
     before, met.reading = met.reading, Reading()
     try:
-        return _Item().unpack(payload, 0)
+        value = _Item().unpack(payload, 0)
     finally:
         met.reading = before
+    if is_deeper(DEPTH_MAX, [value], _NESTING):
+        raise DecodeError(f"the next item cannot be read here: values nested deeper than {DEPTH_MAX}")
+    return value
 
 
 class UnmadeDict(list[Any]):
     """The pairs of a dict."""
+
+    @property
+    def members(self) -> Iterable[Any]:
+        return chain.from_iterable(self)
 
 
 class UnmadeSet(list[Any]):
@@ -100,6 +108,7 @@ _CONTAINERS: Final[dict[int, Callable[[list[Any]], Any]]] = {
     FROZENSET: UnmadeFrozenSet,
     PAIRS: lambda parts: UnmadeDict(zip(parts[::2], parts[1::2], strict=True)),
 }
+_NESTING: Final = frozenset({list, tuple, UnmadeDict, UnmadeSet, UnmadeFrozenSet})
 
 
 class _Item:

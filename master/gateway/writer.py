@@ -17,7 +17,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from ...common.errors import DecodeError
-from ...common.values.extension_types import DEPTH_MAX
+from ...common.values.depth import DEPTH_MAX
 from .item_reader import UnmadeDict, UnmadeFrozenSet, UnmadeSet, read_item
 
 RETURN, ERROR = "#RETURN", "#ERROR"

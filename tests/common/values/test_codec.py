@@ -25,7 +25,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tq.common.errors import DecodeError, NotSerializable
 from tq.common.values.codec import decode, decode_call, encode, encode_call, encode_chunk
-from tq.common.values.extension_types import DEPTH_MAX, TUPLE
+from tq.common.values.depth import DEPTH_MAX
+from tq.common.values.extension_types import TUPLE
 
 from ...properties import examples
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tq.common.errors import DecodeError, NotSerializable
 from tq.common.values import codec
 from tq.common.values.codec import decode, decode_work, encode, encode_call, encode_chunk
-from tq.common.values.extension_types import DEPTH_MAX, GLANCED_MAX
+from tq.common.values.depth import DEPTH_MAX
+from tq.common.values.extension_types import GLANCED_MAX
 from tq.common.values.hashing import ALIKE_MAX
 from tq.common.values.plain import PLAIN_DEPTH_MAX, SMALL_BYTES_MAX, is_plain
 from tq.common.values.wants import NO_OPTIONS, met

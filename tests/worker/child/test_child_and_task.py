@@ -156,3 +156,17 @@ def test_a_child_whose_frame_does_not_end_is_not_waited_for(monkeypatch: pytest.
         assert one.distrusted == ["it began a frame and did not end it"]
 
     with_child(test)
+
+
+@pytest.mark.parametrize("depth", [65, 1_000])
+def test_arguments_that_are_too_deep_fail_the_task_and_not_its_process(depth: int) -> None:
+    """As a foreign client may send them: the master does not read them."""
+
+    async def test(one: Nursery) -> None:
+        payload = b"\x92\x92" + b"\x91" * depth + b"\x01\x01\x80"
+        [ordinal] = one.send_payloads(("child_tasks:add", payload))
+        shown = failure(await one.report(ordinal))
+        assert (shown.type, "64" in shown.message) == ("tq.common.errors.DecodeError", True), shown
+        assert decode((await one.run("add", 1, 2)).body or b"") == 3
+
+    with_child(test)
