@@ -234,13 +234,15 @@ class App:
         """Find a task by its id, also one that another program submitted.
 
         Args:
-            task_id: The id as text, as ``handle.id`` and ``tq ls`` show it.
+            task_id: The id as text, as ``handle.id`` and ``tq ls`` show it, whole or shortened; ``ID+5`` is the
+                task five places behind the first one of an array.
 
         Returns:
             The handle of the task.
 
         Raises:
             UnknownTask: The master knows no such task.
+            InvalidArgument: It is no id, or a shortened one that may mean several.
         """
         warn_on_loop("await app.aget(…)")
         return handle_of(self.session, task_id)
@@ -249,13 +251,15 @@ class App:
         """Find a task by its id, for an event loop.
 
         Args:
-            task_id: The id as text, as ``handle.id`` and ``tq ls`` show it.
+            task_id: The id as text, as ``handle.id`` and ``tq ls`` show it, whole or shortened; ``ID+5`` is the
+                task five places behind the first one of an array.
 
         Returns:
             The handle of the task.
 
         Raises:
             UnknownTask: The master knows no such task.
+            InvalidArgument: It is no id, or a shortened one that may mean several.
         """
         return await handle_of_async(self.session, task_id)
 

@@ -25,8 +25,9 @@ from ...common.domain.model import State
 from ...common.errors import InvalidArgument, TqError
 from ...common.runtime.terminal import ask, console, say, write
 from ..app import App
+from ..tasks.named import Named
 from .failing import FAILED
-from .output import ago, count, print_json, print_table
+from .output import ago, count, for_eyes, print_json, print_table
 from .where import Filter
 
 TASKS: Final = ("get_tasks",)
@@ -176,11 +177,15 @@ TASK_COLUMNS: Final = ("id", "state", "task", "queue", "#attempt", "#age", "erro
 SPARE_COLUMNS: Final = ("queue", "#attempt", "#age")  # an id takes half of 80 columns
 
 
-def print_tasks(tasks: list[dict[str, Any]], empty: str) -> None:
-    """A table of tasks; errors have a column if there are any."""
+def print_tasks(tasks: list[dict[str, Any]], empty: str, of: Named | None = None) -> None:
+    """A table of tasks; errors have a column if there are any. ``of``: they are of this array, and a screen names them by their
+    places."""
     columns = TASK_COLUMNS if any(task.get("error") for task in tasks) else TASK_COLUMNS[:-1]
     spare = SPARE_COLUMNS if len(columns) == len(TASK_COLUMNS) else SPARE_COLUMNS[:-1]
-    print_table(columns, [task_cells(task)[: len(columns)] for task in tasks], empty=empty, spare=spare)
+    cells = [task_cells(task) for task in tasks]
+    if of is not None and of.is_array and for_eyes():
+        cells = [(of.name(task["id"]), *line[1:]) for task, line in zip(tasks, cells, strict=True)]
+    print_table(columns, [line[: len(columns)] for line in cells], empty=empty, spare=spare)
 
 
 def task_cells(task: dict[str, Any]) -> tuple[object, ...]:

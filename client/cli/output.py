@@ -32,6 +32,15 @@ STATE_STYLES = {
 }
 
 
+class CellTexts(tuple[str, ...]):
+    """Texts of one cell: side by side, or each on a line where a terminal is narrow. One that ends with a state has its colour."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return ", ".join(self)
+
+
 def print_json(value: Any) -> None:
     """One JSON document; types that JSON lacks (bytes, dates, …) become text."""
     write_json(plain(value), indent=2, default=str)
@@ -69,13 +78,13 @@ def print_table(
     shown = list(rows)
     if not shown:
         write(empty + "\n")
-    elif _is_for_eyes():
+    elif for_eyes():
         _print_on_terminal(columns, shown, spare)
     else:
         write(_as_text(columns, shown))
 
 
-def _is_for_eyes() -> bool:
+def for_eyes() -> bool:
     """Whether stdout is a terminal, or the environment says that it is to be taken for one: rich knows how."""
     return sys.stdout.isatty() or any(os.environ.get(name) for name in ("FORCE_COLOR", "TTY_COMPATIBLE"))
 
@@ -104,17 +113,28 @@ def _print_on_terminal(
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    cells = [[_cell(value) for value in row] for row in rows]
     screen = console()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    cells = [[_cell(value) for value in row] for row in rows]
+    if _width(columns, cells, range(len(columns))) > screen.width:
+        cells = [[_cell(value, "\n") for value in row] for row in rows]
     shown = _fitting(columns, cells, spare, screen.width)
-    for column in (columns[index] for index in shown):
+    widths = _widths(columns, cells)
+    if CUT in columns:
+        taken = sum(widths[index] + GAP for index in shown if columns[index] != CUT)
+        widths[columns.index(CUT)] = max(
+            CUT_COLUMNS_MIN, min(widths[columns.index(CUT)], screen.width - taken)
+        )
+    fits = sum(widths[index] + GAP for index in shown) - GAP <= screen.width
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for index in shown:
+        column = columns[index]
         numeric = column.startswith("#")
         table.add_column(
             column.lstrip("#"),
             justify="right" if numeric else "left",
-            no_wrap=column in ("id", "state", CUT) or numeric,
+            no_wrap=column in ("id", CUT) or numeric,
             overflow="ellipsis" if column == CUT else "fold",
+            width=widths[index] if fits or column in ("id", "state") else None,
         )
     for row in cells:
         table.add_row(*(row[index] for index in shown))
@@ -125,23 +145,40 @@ def _fitting(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], spare: Sequence[str], width: int
 ) -> list[int]:
     """The columns to show: all, or without as many spare ones as needed to fit."""
-    widths = [
-        max(len(column.lstrip("#")), *(row[index].cell_len for row in rows)) + GAP
-        for index, column in enumerate(columns)
-    ]
-    if CUT in columns:
-        widths[columns.index(CUT)] = min(CUT_COLUMNS_MIN, widths[columns.index(CUT)])
     shown = list(range(len(columns)))
     for column in spare:
-        if sum(widths[index] for index in shown) - GAP <= width:
+        if _width(columns, rows, shown) <= width:
             break
         shown.remove(columns.index(column))
     return shown
 
 
-def _cell(value: object) -> Any:
+def _width(columns: Sequence[str], rows: Sequence[Sequence[Any]], shown: Iterable[int]) -> int:
+    """What these columns need, if what can be cut is."""
+    widths = _widths(columns, rows)
+    if CUT in columns:
+        widths[columns.index(CUT)] = min(CUT_COLUMNS_MIN, widths[columns.index(CUT)])
+    return sum(widths[index] + GAP for index in shown) - GAP
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[int]:
+    from rich.cells import cell_len
+
+    return [
+        max(
+            len(column.lstrip("#")),
+            *(cell_len(line) for row in rows for line in row[index].plain.split("\n")),
+        )
+        for index, column in enumerate(columns)
+    ]
+
+
+def _cell(value: object, between: str = ", ") -> Any:
     from rich.text import Text
 
+    if isinstance(value, CellTexts):
+        parts = [Text(_text(part), style=STATE_STYLES.get(part.split()[-1], "")) for part in value]
+        return Text(between).join(parts)
     return Text(_text(value), style=STATE_STYLES.get(value, "") if isinstance(value, State) else "")
 
 

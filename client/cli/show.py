@@ -10,7 +10,7 @@ import click
 from ...common.contract.rows import from_wire
 from ...common.contract.tasks import TaskProgress
 from ...common.domain.durations import span
-from ...common.domain.ids import parse_id, show_id
+from ...common.domain.ids import show_id
 from ...common.domain.model import Outcome, Role, State, StateNumber
 from ...common.errors import DecodeError
 from ...common.runtime.cleaning import clean_line
@@ -18,6 +18,8 @@ from ...common.runtime.terminal import write
 from ...common.values.codec import decode, decode_work
 from ...common.values.failure import Failure, show_bytes
 from ..app import App
+from ..tasks.named import named, task_named
+from .arrays import show_array
 from .following import follow, print_log
 from .options import connected
 from .output import ago, iso, plain, print_json, print_table, shown, task_row
@@ -36,9 +38,13 @@ BAR_CHARS = 30
 def show(app: App, as_json: bool, task_id: str, logs: bool, is_followed: bool, attempt: int | None) -> None:
     """Everything about one task: arguments, attempts, progress, result, and why it waits.
 
-    Values whose names look like a secret's (password, token, key, …) are hidden.
+    Of an array: its tasks by state, and the last that failed. Values whose names look like a secret's (password, token, key, …) are hidden.
     """
-    id = parse_id(task_id)
+    meant = named(app.session, task_id)
+    if meant.is_array and not (logs or is_followed or attempt is not None):
+        show_array(app, meant, as_json=as_json)
+        return
+    id = task_named(app.session, task_id)
     if is_followed:
         if as_json or attempt is not None:
             raise click.UsageError(

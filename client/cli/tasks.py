@@ -9,14 +9,17 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from ...common.domain.ids import parse_id, show_id
+from ...common.domain.id_text import IdRange
+from ...common.domain.ids import show_id
 from ...common.domain.model import Role, State
 from ...common.errors import InvalidArgument
 from ...common.runtime.terminal import write
 from ..app import App
+from ..tasks.named import Named, named
 from . import failing
 from .bulk import TASKS, BulkAction, act, newest_tasks, print_tasks, survey
 from .grouping import GROUPS, print_count, print_groups, say_of_how_many
+from .lines import line_row, newest_lines, print_lines, tasks_of
 from .options import connected
 from .output import print_json, task_row
 from .where import Filter, choosing, to_filter
@@ -44,27 +47,56 @@ def acting(function: _F) -> _F:
 
 
 @click.command(epilog="Example: tq ls --where 'state=failed error~SMTP' --since 2h")
+@click.argument("array", required=False, metavar="[ID]")
 @choosing
+@click.option("--all", "is_opened", is_flag=True, help="Each task of an array on a line of its own.")
 @click.option("--limit", default=30, show_default=True, metavar="N", help="The maximum number.")
 @click.option("--count", "only_count", is_flag=True, help="Only how many, by state.")
 @click.option("--group", type=click.Choice(sorted(GROUPS)), help="How many by error, name, queue or state.")
 @connected(Role.VIEWER)
-def ls(app: App, as_json: bool, terms: Terms, limit: int, only_count: bool, group: str | None) -> None:
-    """List tasks, newest first."""
+def ls(
+    app: App,
+    as_json: bool,
+    array: str | None,
+    terms: Terms,
+    is_opened: bool,
+    limit: int,
+    only_count: bool,
+    group: str | None,
+) -> None:
+    """List arrays and tasks, newest first.
+
+    What was submitted together, as by a map, is an array: one line that counts its tasks by state. --all, or the ID of an array,
+    lists tasks.
+    """
     if limit < 1:
         raise InvalidArgument(f"--limit {limit}: limit must be a whole number from 1")
     wanted = to_filter(terms, time.time())
+    of = None if array is None else named(app.session, array)
+    if of is not None:
+        wanted["ids"] = list(of.ids)
     if group is not None:
         print_groups(app, wanted, group, limit, as_json=as_json)
-        return
-    if only_count:
+    elif only_count:
         print_count(survey(app, wanted), as_json=as_json)
-        return
+    elif is_opened or of is not None:
+        _list_tasks(app, wanted, limit, of, as_json=as_json)
+    else:
+        rows = newest_lines(app, wanted, limit)
+        if as_json:
+            print_json([line_row(row) for row in rows])
+            return
+        print_lines(rows, empty="no such tasks")
+        if len(rows) == limit and sys.stdout.isatty():
+            say_of_how_many(app, wanted, sum(map(tasks_of, rows)))
+
+
+def _list_tasks(app: App, wanted: Filter, limit: int, of: Named | None, *, as_json: bool) -> None:
     tasks = newest_tasks(app, wanted, limit)
     if as_json:
         print_json([task_row(task) for task in tasks])
         return
-    print_tasks(tasks, empty="no such tasks")
+    print_tasks(tasks, empty="no such tasks", of=of)
     if len(tasks) == limit and sys.stdout.isatty():
         say_of_how_many(app, wanted, limit)
 
@@ -78,11 +110,11 @@ def cancel(
     app: App, as_json: bool, task_ids: tuple[str, ...], terms: Terms, yes: bool, dry_run: bool
 ) -> None:
     """Cancel tasks, by id or by filter. A running task is asked to stop, then killed."""
-    if _are_named(task_ids, terms, "cancel"):
-        words = {State.RUNNING: "running; its worker was notified to end it"}
-        _each(app, as_json, task_ids, "cancel", words)
+    meant = _meant(app, task_ids, terms, "cancel")
+    if isinstance(meant, list):
+        _each(app, as_json, meant, "cancel", {State.RUNNING: "running; its worker was notified to end it"})
         return
-    wanted = _with_states(terms, CANCELLABLE, CANCELLABLE, "cancelled")
+    wanted = _with_states(terms, CANCELLABLE, CANCELLABLE, "cancelled", meant)
     act(app, as_json, CANCEL, wanted, yes=yes, dry_run=dry_run)
 
 
@@ -96,10 +128,11 @@ def retry(app: App, as_json: bool, task_ids: tuple[str, ...], terms: Terms, yes:
 
     By id or by filter; cancelled ones only if the filter has state=cancelled.
     """
-    if _are_named(task_ids, terms, "retry"):
-        _each(app, as_json, task_ids, "retry", {})
+    meant = _meant(app, task_ids, terms, "retry")
+    if isinstance(meant, list):
+        _each(app, as_json, meant, "retry", {})
         return
-    wanted = _with_states(terms, REVIVED, (*REVIVED, State.CANCELLED), "retried")
+    wanted = _with_states(terms, REVIVED, (*REVIVED, State.CANCELLED), "retried", meant)
     act(app, as_json, RETRY, wanted, yes=yes, dry_run=dry_run)
 
 
@@ -128,15 +161,23 @@ def purge(
     act(app, as_json, PURGE, wanted, yes=yes, dry_run=dry_run)
 
 
-def _are_named(task_ids: tuple[str, ...], terms: Terms, command: str) -> bool:
-    if task_ids and terms:
-        raise InvalidArgument("give ids or a filter, not both")
+def _meant(app: App, task_ids: tuple[str, ...], terms: Terms, command: str) -> list[bytes] | IdRange | None:
+    """The tasks that are named, or the array of which what fits the filter is meant, or None: all that fits it."""
     if not task_ids and not terms:
         raise InvalidArgument(f"which tasks? tq {command} ID…, or tq {command} --where 'queue=mail'")
-    return bool(task_ids)
+    meant = [named(app.session, text) for text in task_ids]
+    if any(one.is_array for one in meant):
+        if len(meant) > 1:
+            raise InvalidArgument(f"one of these is an array; tq {command} takes one array, or tasks")
+        return meant[0].ids
+    if task_ids and terms:
+        raise InvalidArgument("give ids or a filter, not both; only an array can be filtered")
+    return [one.ids.first for one in meant] if meant else None
 
 
-def _with_states(terms: Terms, usual: tuple[State, ...], possible: tuple[State, ...], done: str) -> Filter:
+def _with_states(
+    terms: Terms, usual: tuple[State, ...], possible: tuple[State, ...], done: str, of: IdRange | None = None
+) -> Filter:
     """The filter with the states a command is for; raises InvalidArgument for others."""
     wanted = to_filter(terms, time.time())
     for state in map(State.from_number, wanted.get("states", ())):
@@ -144,11 +185,12 @@ def _with_states(terms: Terms, usual: tuple[State, ...], possible: tuple[State, 
             words = ", ".join(possible)
             raise InvalidArgument(f"{state} tasks cannot be {done}; those that are {words} can")
     wanted.setdefault("states", [int(state.number) for state in usual])
+    if of is not None:
+        wanted["ids"] = list(of)
     return wanted
 
 
-def _each(app: App, as_json: bool, task_ids: tuple[str, ...], method: str, words: dict[State, str]) -> None:
-    ids = [parse_id(text) for text in task_ids]
+def _each(app: App, as_json: bool, ids: list[bytes], method: str, words: dict[State, str]) -> None:
     reached = dict(app.call(TASKS, method, ids))
     states = {id: State.from_number(number) for id, number in reached.items()}
     if as_json:

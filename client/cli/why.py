@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
-from ...common.domain.ids import parse_id
+from ...common.domain.ids import show_id
 from ...common.domain.model import Role, State
 from ...common.runtime.terminal import write
 from ..app import App
 from ..tasks.explanation import explanation
+from ..tasks.named import named
+from .arrays import explain_array
 from .options import connected
 from .output import print_json
 
@@ -17,10 +19,19 @@ from .output import print_json
 @click.argument("task_id", metavar="ID")
 @connected(Role.VIEWER)
 def why(app: App, as_json: bool, task_id: str) -> None:
-    """Why a task waits, or how it ended, in one sentence, and what would change that."""
-    task = app.call(("get_tasks",), "show", parse_id(task_id))
+    """Why a task waits, or how it ended, in one sentence, and what would change that.
+
+    Of an array: what its last waiting task waits for.
+    """
+    meant = named(app.session, task_id)
+    if meant.is_array:
+        explain_array(app, meant, as_json=as_json)
+        return
+    task = app.call(("get_tasks",), "show", meant.ids.first)
     sentence = explanation(task)
     if as_json:
-        print_json({"id": task_id, "state": State.from_number(task["state"]), "why": sentence})
+        print_json(
+            {"id": show_id(meant.ids.first), "state": State.from_number(task["state"]), "why": sentence}
+        )
     else:
         write(sentence + "\n")

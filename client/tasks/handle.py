@@ -262,9 +262,9 @@ def submit_one(
 
 def handle_of(session: ClientSession, task_id: str) -> Handle[Any]:
     """The handle of any task of this master; raises UnknownTask at once when there is none."""
-    from ...common.domain.ids import parse_id
+    from .named import task_named
 
-    id = parse_id(task_id)
+    id = task_named(session, task_id)
     state_of(id, session.call(TASKS, "states", [id]))
     return Handle(session, id)
 
@@ -273,8 +273,8 @@ async def handle_of_async(session: ClientSession, task_id: str) -> Handle[Any]:
     """``handle_of`` for an event loop."""
     import asyncio
 
-    from ...common.domain.ids import parse_id
+    from .named import task_named_async
 
-    id = parse_id(task_id)
+    id = await task_named_async(session, task_id)
     state_of(id, await asyncio.wrap_future(session.start_call(TASKS, "states", [id])))
     return Handle(session, id)

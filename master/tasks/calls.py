@@ -13,6 +13,7 @@ from typing import Any, Final
 from ...common.contract.exposed import exposed
 from ...common.contract.rows import to_wire
 from ...common.contract.tasks import StateRow
+from ...common.domain.id_text import check_prefix, check_tail
 from ...common.domain.model import Role, StateNumber, TaskOptions, check_name
 from ...common.errors import InvalidArgument
 from ..api.validation import (
@@ -30,9 +31,11 @@ from ..engine.session import Call
 from ..items.calls import ItemQueueObject
 from ..store.interface.queries import TaskFilter
 from . import lookup
+from .abbreviations import Meanings
 from .attempt_output import AttemptOutput
 from .completion import Completion
 from .dispatch import Dispatch
+from .lines import LINES_MAX, LineListing
 from .lookup import check_ids
 from .named_blobs import check_named
 from .queries import details, last_run, reason, reported_progress, summaries
@@ -55,6 +58,7 @@ LAST_RUNS_TASKS_MAX: Final = 1_000  # each is read whole from the store
 PROGRESS_TASKS_MAX: Final = 200  # every progress bar asks every two seconds
 
 Rows = list[list[Any]]  # an alias, because some objects have a method called list
+Place = list[Any] | None  # where an answer goes on
 
 
 class TaskQueue(ItemQueueObject):
@@ -214,6 +218,21 @@ class Tasks(EngineObject):
         allows = call.session.allows_queue
         return summaries(engine, (row for row in rows if allows(row.queue)))
 
+    @exposed(Role.VIEWER)
+    def lines(
+        self, call: Call, filter: dict[str, Any], limit: int = 100, before: Place = None
+    ) -> dict[str, Any]:
+        """The newest arrays and tasks, an array as one row with its tasks that match counted by state; looks at 5,000 rows at
+        most."""
+        limit = validate_whole("limit", limit, 1, LINES_MAX)
+        return LineListing(self.engine, call.session, filter).answer(limit, before)
+
+    @exposed(Role.VIEWER)
+    def meant(self, call: Call, prefix: str, tail: str = "") -> dict[str, Any]:
+        """The arrays and tasks whose ids begin with these hexadecimal digits, or the tasks whose ids end with others, too."""
+        prefix, tail = check_prefix(validate_text("prefix", prefix)), check_tail(validate_text("tail", tail))
+        return Meanings(self.engine, call.session).answer(prefix, tail)
+
     # many tasks by a filter: each call does a bounded portion and answers where the next one begins
 
     @exposed(Role.VIEWER)
@@ -223,16 +242,15 @@ class Tasks(EngineObject):
         """How many tasks of a portion match, by state, and the first ``limit`` of them; looks at 5,000 tasks at most."""
         engine = self.engine
         limit = validate_whole("limit", limit, 0, VISITED_MAX)
-        found = self._portion(call, filter, before, frozenset(StateNumber), limit or VISITED_MAX)
-        shown = found.rows if limit else []
+        found = self._portion(call, filter, before, frozenset(StateNumber), limit or None)
+        shown = list(found.rows) if limit else []
         rows = summaries(engine, (engine.store.brief(row.seq) for row in shown))
+        states = found.states
         if rows and len(rows) < len(shown):  # as many as fit an answer
-            found = Portion(shown[: len(rows)], shown[len(rows) - 1].seq)
+            states = Counter(shown_state(engine, row.id, row.state) for row in shown[: len(rows)])
+            found = Portion([], shown[len(rows) - 1].seq)
         return {
-            "states": [
-                list(one)
-                for one in Counter(shown_state(engine, row.id, row.state) for row in found.rows).items()
-            ],
+            "states": [list(one) for one in states.items()],
             "rows": rows,
             "newest": engine.part(Dispatch).last_seq + 1 if before is None else before,
             "before": found.before,
@@ -254,8 +272,9 @@ class Tasks(EngineObject):
     def purge(self, call: Call, filter: dict[str, Any], before: int | None = None) -> dict[str, Any]:
         """Delete tasks that do not run; watchers of a task that waited get the outcome CANCELLED."""
         found = self._portion(call, filter, before, PURGEABLE, CHANGED_MAX)
-        purge(self.engine, found.rows)
-        return {"tasks": len(found.rows), "before": found.before}
+        rows = list(found.rows)
+        purge(self.engine, rows)
+        return {"tasks": len(rows), "before": found.before}
 
     def _portion(self, call: Call, *what: Any) -> Portion:
         return portion(self.engine, call.session.allows_queue, *what)

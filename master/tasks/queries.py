@@ -62,33 +62,52 @@ def summary(
     }
 
 
+class Summaries:
+    """The rows of one listing: why tasks of a kind wait is found out once, and the answer is full at some time."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reasons: Reasons = {}
+        self._left, self._errors_left = ROWS_BYTES_MAX, ERRORS_BYTES_MAX
+
+    @property
+    def is_full(self) -> bool:
+        return self._left <= 0
+
+    def row(self, task: FullTask) -> dict[str, Any]:
+        row = summary(self._engine, task, reasons=self._reasons)
+        row["error"] = self.error(task)
+        self.took(row)
+        return row
+
+    def error(self, task: FullTask) -> str | None:
+        """Type and first line of the error of a task that has failed. None: it has not failed, or so much was read for others in
+        this answer that only `tq show` has it."""
+        if task.state not in FAILED or self._errors_left <= 0:
+            return None
+        [found] = self._engine.store.outcomes([task.id])  # one by one: failures may be large
+        failure, size = Failure.heading(found.body), len(found.body or b"")
+        self._engine.work.gave(1, size)
+        self._errors_left -= size
+        first = failure.message.strip().partition("\n")[0]
+        return f"{failure.type}: {first}"[:ERROR_CHARS_MAX]
+
+    def took(self, row: dict[str, Any]) -> None:
+        """A row is in the answer."""
+        self._left -= ROW_BYTES + text_bytes(row)
+
+
 def summaries(engine: Engine, tasks: Iterable[FullTask | None]) -> list[dict[str, Any]]:
     """The rows of a listing until the answer is full: the caller continues with ``before`` the last one."""
+    listing = Summaries(engine)
     rows: list[dict[str, Any]] = []
-    reasons: Reasons = {}
-    left, errors_left = ROWS_BYTES_MAX, ERRORS_BYTES_MAX
     for task in tasks:
         if task is not None:
-            row = summary(engine, task, reasons=reasons)
-            row["error"], read = _error(engine, task, errors_left)
-            errors_left -= read
-            left -= ROW_BYTES + text_bytes(row)
-            if left < 0 and rows:
+            row = listing.row(task)
+            if listing.is_full and rows:
                 break
             rows.append(row)
     return rows
-
-
-def _error(engine: Engine, task: FullTask, left: int) -> tuple[str | None, int]:
-    """Type and first line of the error of a task that has failed, and how many bytes were read for it. None: it has not failed, or
-    so much was read for others in this answer that only `tq show` has it."""
-    if task.state not in FAILED or left <= 0:
-        return None, 0
-    [found] = engine.store.outcomes([task.id])  # one by one: failures may be large
-    failure, size = Failure.heading(found.body), len(found.body or b"")
-    engine.work.gave(1, size)
-    first = failure.message.strip().partition("\n")[0]
-    return f"{failure.type}: {first}"[:ERROR_CHARS_MAX], size
 
 
 def details(engine: Engine, task: FullTask) -> dict[str, Any]:

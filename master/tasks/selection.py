@@ -2,33 +2,38 @@
 
 ::
 
-    newest ──────── window ────────┤ before: where the next portion goes on
+    newest ──────── spans ─────────┤ before: where the next portion goes on
               matching, at most so many
 
-A portion visits a bounded number of rows, matching or not, so that a transaction stays short; it ends sooner when comparing
-names with patterns, or reading failures, has taken as long. The client continues with ``before`` until it is None. New tasks
-have higher numbers than any portion, so they are not included.
+A portion visits a bounded number of spans, matching or not, so that a transaction stays short; it ends sooner when comparing
+names with patterns, or reading failures, has taken as long. Neighbours of an array to which the same has happened are one span,
+which matches as a whole: its tasks are made rows only when they are asked for. The client continues with ``before`` until it is
+None. New tasks have higher numbers than any portion, so they are not included.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from ...common.domain.globs import STEPS_OF_ROW, fits_any, glob
-from ...common.domain.model import StateNumber
+from ...common.domain.id_text import TASKS_MAX
+from ...common.domain.model import TASK_ID_BYTES, StateNumber
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 from ...common.values.failure import Failure
 from ..engine.engine import Engine
 from ..engine.work import ROW_BYTES
+from ..store.interface.lines import Span
 from ..store.interface.queries import WindowRow
 from .completion import Completion
+from .neighbours import numbers_between
 from .routes import Routes
-from .shown import shown_state
+from .shown import Begun
 
-VISITED_MAX: Final = 5_000  # rows read in one portion: about ten milliseconds
+VISITED_MAX: Final = 5_000  # spans read in one portion: about ten milliseconds
 CHANGED_MAX: Final = 1_000  # tasks changed in one portion
 FAILED: Final = frozenset({StateNumber.FAILED, StateNumber.DEAD, StateNumber.LOST})  # states with a failure
 PATTERNS_MAX: Final = 100
@@ -47,8 +52,20 @@ PURGEABLE: Final = frozenset(StateNumber) - {
 
 
 class Portion(NamedTuple):
-    rows: list[WindowRow]
-    before: int | None  # None: no rows are left
+    spans: list[tuple[Span, int]]  # that match, newest first, and the state in which they are shown
+    before: int | None  # None: no tasks are left
+
+    @property
+    def rows(self) -> Iterator[WindowRow]:
+        return (row for span, _ in self.spans for row in span.rows())
+
+    @property
+    def states(self) -> Counter[int]:
+        """How many tasks it has, by the state in which they are shown."""
+        states = Counter[int]()
+        for span, state in self.spans:
+            states[state] += span.tasks
+        return states
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,11 +79,12 @@ class Selection:
     text: str = ""  # part of the failure's type or message, ignoring case
     since: int | None = None  # submitted at or after, steady ms
     until: int | None = None
+    ids: tuple[int, int] | None = None  # the first one, and the one behind the last, as numbers
 
     @classmethod
     def from_wire(cls, given: Any, shift: int = 0) -> Selection:
         """A filter from the wire, with moments of the wall clock; raises InvalidArgument."""
-        known = {"states", "queues", "names", "errors", "text", "since", "until"}
+        known = {"states", "queues", "names", "errors", "text", "since", "until", "ids"}
         if not isinstance(given, dict) or not given.keys() <= known:
             raise InvalidArgument(f"a filter is a map of {', '.join(sorted(known))}")
         states = given.get("states") or []
@@ -83,26 +101,25 @@ class Selection:
             text=text.casefold(),
             since=_moment("since", given.get("since"), shift),
             until=_moment("until", given.get("until"), shift),
+            ids=_ids(given.get("ids")),
         )
 
-    def fits(self, row: WindowRow, state: int) -> bool:
-        """Whether a row matches. ``state``: as it is shown. Route and failure are compared separately, because that costs more."""
-        return (
-            (not self.states or state in self.states)
-            and (self.since is None or row.created >= self.since)
-            and (self.until is None or row.created <= self.until)
-        )
+    def fits_time(self, created: int) -> bool:
+        return (self.since is None or created >= self.since) and (self.until is None or created <= self.until)
+
+    def fits_state(self, shown: int) -> bool:
+        return not self.states or shown in self.states
 
     @property
     def asks_for_failure(self) -> bool:
         return bool(self.errors or self.text)
 
 
-class _Look:
+class Look:
     """The rows and names that one portion compares, and their cost in rows."""
 
     def __init__(self, engine: Engine, wanted: Selection, allows: Callable[[str], bool]) -> None:
-        self._engine, self._wanted, self._allows = engine, wanted, allows
+        self._engine, self.wanted, self._allows = engine, wanted, allows
         self._routes: dict[int, bool] = {}  # each route is compared once, when its first task is met
         self._queues: dict[str, bool] = {}
         self._steps = 0  # spent on comparing names with patterns
@@ -112,7 +129,7 @@ class _Look:
     def finds_no_queue(self) -> bool:
         """Whether no queue matches, if that is cheap to find out: then no row needs to be read."""
         names = self._engine.part(Routes).queues
-        seen_at_once = len(names) * max(1, len(self._wanted.queues)) <= GLANCED_MAX
+        seen_at_once = len(names) * max(1, len(self.wanted.queues)) <= GLANCED_MAX
         return seen_at_once and not any(map(self._fits_queue, names))
 
     @property
@@ -122,18 +139,26 @@ class _Look:
     def fits_route(self, number: int) -> bool:
         fits = self._routes.get(number)
         if fits is None:
-            route, wanted = self._engine.part(Routes).by_number[number], self._wanted
+            route, wanted = self._engine.part(Routes).by_number[number], self.wanted
             fits = self._fits_queue(route.queue.name) and self._fits(route.task, wanted.names)
             self._routes[number] = fits
         return fits
 
-    def fits_failure(self, row: WindowRow) -> bool:
-        if row.state not in FAILED:
+    def within_ids(self, span: Span) -> Span:
+        """The part of it that has ids of the filter; it may be empty."""
+        if self.wanted.ids is None:
+            return span
+        first, end = self.wanted.ids
+        behind = span.seq - int.from_bytes(span.id, "big")  # what an id and its task's number differ by
+        return span.between(first + behind, end + behind)
+
+    def fits_failure(self, id: bytes, state: int) -> bool:
+        if state not in FAILED:
             return False
-        [found] = self._engine.store.outcomes([row.id])  # one by one: failures may be large
+        [found] = self._engine.store.outcomes([id])  # one by one: failures may be large
         self.rows += 1
         self._bytes += len(found.body or b"")
-        failure, wanted = Failure.heading(found.body), self._wanted
+        failure, wanted = Failure.heading(found.body), self.wanted
         return self._fits(failure.type, wanted.errors) and (
             not wanted.text or wanted.text in f"{failure.type}: {failure.message}".casefold()
         )
@@ -141,7 +166,7 @@ class _Look:
     def _fits_queue(self, name: str) -> bool:
         fits = self._queues.get(name)
         if fits is None:
-            fits = self._queues[name] = self._allows(name) and self._fits(name, self._wanted.queues)
+            fits = self._queues[name] = self._allows(name) and self._fits(name, self.wanted.queues)
         return fits
 
     def _fits(self, name: str, patterns: tuple[str, ...]) -> bool:
@@ -155,35 +180,58 @@ def portion(
     given: Any,
     before: Any,
     possible: frozenset[StateNumber],
-    matches_max: int,
+    matches_max: int | None,
 ) -> Portion:
-    """The next tasks that match a filter from the wire, newest first, among those in ``possible`` states."""
-    wanted, before = Selection.from_wire(given, engine.now.shift), _check_before(before)
-    look, rows = _Look(engine, wanted, allows), list[WindowRow]()
-    if look.finds_no_queue():
-        engine.work.looked(look.cost)
-        return Portion([], None)
-    upper = NEWEST if before is None else before
-    window = engine.store.window(upper, VISITED_MAX)
-    more = window[-1].seq if len(window) == VISITED_MAX else None
-    for row in window:
-        look.rows += 1
-        shown = shown_state(engine, row.id, row.state)
-        if (
-            row.state in possible
-            and wanted.fits(row, shown)
-            and look.fits_route(row.route)
-            and (not wanted.asks_for_failure or look.fits_failure(row))
-        ):
-            rows.append(row)
-        if len(rows) == matches_max or look.cost >= VISITED_MAX:
-            more = row.seq
-            break
+    """The next tasks that match a filter from the wire, newest first, among those in ``possible`` states; None: as many as there
+    are among those that are looked at."""
+    wanted, before = Selection.from_wire(given, engine.now.shift), check_before(before)
+    look, spans = Look(engine, wanted, allows), list[tuple[Span, int]]()
+    lower, upper = _bounds(engine, wanted, before)
+    left, more = matches_max, None
+    if not look.finds_no_queue():
+        begun = Begun(engine)
+        for span in engine.store.spans_before(upper):
+            if span.stop <= lower:
+                break
+            look.rows += 1
+            if span.state in possible and wanted.fits_time(span.created) and look.fits_route(span.route):
+                for piece, shown in begun.pieces(look.within_ids(span)):
+                    found = _matching(look, piece, shown, left)
+                    spans += found
+                    left = None if left is None else left - sum(one.tasks for one, _ in found)
+                    if left == 0:
+                        break
+            if left == 0:
+                more = spans[-1][0].seq
+                break
+            if look.cost >= VISITED_MAX:
+                more = span.seq
+                break
     engine.work.looked(look.cost)
-    return Portion(rows, more)
+    return Portion(spans, more)
 
 
-def purge(engine: Engine, rows: list[WindowRow]) -> None:
+def _matching(look: Look, piece: Span, shown: int, left: int | None) -> list[tuple[Span, int]]:
+    """The newest ones of neighbours that match, at most ``left``."""
+    if not piece.tasks or not look.wanted.fits_state(shown):
+        return []
+    if look.wanted.asks_for_failure and not look.fits_failure(piece.id, piece.state):
+        return []
+    if left is not None and piece.tasks > left:
+        piece = piece.between(piece.stop - left, piece.stop)
+    return [(piece, shown)]
+
+
+def _bounds(engine: Engine, wanted: Selection, before: int | None) -> tuple[int, int]:
+    """Between which numbers the tasks are that may match."""
+    upper = NEWEST if before is None else before
+    if wanted.ids is None:
+        return 0, upper
+    numbers = numbers_between(engine.store, *wanted.ids)
+    return (upper, upper) if numbers is None else (numbers[0], min(upper, numbers[1]))
+
+
+def purge(engine: Engine, rows: Sequence[WindowRow]) -> None:
     """Delete tasks that no worker has. Those that wait are cancelled first, so that their watchers get an outcome."""
     waiting = [row.id for row in rows if row.state in WAITING]
     engine.part(Completion).cancel(engine.store.find(waiting), engine.now)
@@ -193,7 +241,7 @@ def purge(engine: Engine, rows: list[WindowRow]) -> None:
         engine.part(Routes).by_number[row.route].counts[state] -= 1
 
 
-def _check_before(before: Any) -> int | None:
+def check_before(before: Any) -> int | None:
     """Validate where a portion continues, from the wire."""
     if before is None or (type(before) is int and 0 <= before <= NEWEST):
         return before
@@ -211,6 +259,21 @@ def _patterns(name: str, given: Any) -> tuple[str, ...]:
         return tuple(given)
     raise InvalidArgument(
         f"a filter's {name} are at most {PATTERNS_MAX} patterns, each a text of at most {PATTERN_CHARS_MAX} characters"
+    )
+
+
+def _ids(given: Any) -> tuple[int, int] | None:
+    """``[the first id, how many consecutive ones]``."""
+    if given is None:
+        return None
+    match given:
+        case [bytes() as first, int() as tasks] if (
+            len(first) == TASK_ID_BYTES and type(tasks) is int and 0 < tasks <= TASKS_MAX
+        ):
+            number = int.from_bytes(first, "big")
+            return number, number + tasks
+    raise InvalidArgument(
+        f"a filter's ids are [the first one, how many consecutive ones], not {brief(given)}"
     )
 
 

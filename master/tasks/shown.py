@@ -6,11 +6,13 @@ its worker has reported its start, and its attempts are those that began, not it
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from ...common.domain.model import StateNumber
+from ..store.interface.lines import Span
 from ..store.interface.queries import FullTask
 from ..workers.membership import Membership
 from .leases import LeasedAttempt, Leases
@@ -50,6 +52,36 @@ def begun(engine: Engine) -> Iterator[LeasedAttempt]:
             held = engine.part(Leases).running.get(id)
             if held is not None and held.begun is not None and held.worker == worker.number:
                 yield held
+
+
+class Begun:
+    """The numbers of the leased tasks that run, for what looks at many tasks at once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._seqs = sorted(held.seq for held in begun(engine))
+
+    def between(self, seq: int, stop: int) -> list[int]:
+        return self._seqs[bisect_left(self._seqs, seq) : bisect_left(self._seqs, stop)]
+
+    def pieces(self, span: Span) -> Iterator[tuple[Span, int]]:
+        """A span as it is shown, newest first: what is leased in the pieces that run, and those that wait at their worker."""
+        if span.state != RUNNING:
+            yield span, span.state
+            return
+        stop = span.stop
+        for seq in reversed(self.between(span.seq, span.stop)):
+            if seq + 1 < stop:
+                yield span.between(seq + 1, stop), READY
+            yield span.between(seq, seq + 1), RUNNING
+            stop = seq
+        if span.seq < stop:
+            yield span.between(span.seq, stop), READY
+
+    def show(self, states: Counter[int], seq: int, stop: int) -> None:
+        """Count as READY those of these tasks that wait at their worker."""
+        if leased := states.pop(RUNNING, 0):
+            running = min(leased, len(self.between(seq, stop)))
+            states.update({RUNNING: running, READY: leased - running})
 
 
 def running_by_route(engine: Engine) -> Counter[int]:

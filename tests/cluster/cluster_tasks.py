@@ -84,6 +84,13 @@ def fail(message: str) -> None:
 
 
 @app.task
+def fail_seldom(number: int) -> int:
+    if number % 1_000 == 1:
+        raise ValueError(number)
+    return number
+
+
+@app.task
 def die(number: int) -> None:
     os.kill(os.getpid(), number)
 

@@ -29,6 +29,7 @@ OWN: Final = {
 ELSEWHERE: Final = {
     "store": "engine/engine.py",
     "attempt_output": "tasks/attempt_output.py",
+    "lines": "tasks/lines.py",
     "queries": "tasks/queries.py",
     "routes": "tasks/routes.py",
     "slices": "tasks/leases.py",

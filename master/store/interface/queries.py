@@ -121,9 +121,6 @@ class QueryStore(Protocol):
     def count_ahead(self, route: int, priority: int, seq: int, limit: int) -> int:
         """How many ready tasks of a route go before one of this priority and number; counts to ``limit``."""
 
-    def window(self, before: int, limit: int) -> list[WindowRow]:
-        """The ``limit`` tasks before that one, newest first."""
-
     def brief(self, seq: int) -> FullTask | None:
         """As in a listing: payload and result are empty."""
 

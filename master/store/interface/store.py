@@ -29,6 +29,7 @@ from .blobs import BlobStore
 from .data import DataStore
 from .items import ItemStore
 from .keys import KeyStore
+from .lines import LineStore
 from .locks import LockStore
 from .queries import QueryStore
 from .routes import RouteStore
@@ -40,7 +41,8 @@ from .workers import WorkerStore
 
 LOOKS: Final = frozenset(
     {
-        *("find", "outcomes", "full", "listing", "window", "count_ahead", "oldest_ready"),
+        *("find", "outcomes", "full", "listing", "count_ahead", "oldest_ready"),
+        *("parts_before", "parts_down", "parts_up", "spans_before", "totals", "newest_failed"),
         *("lease", "promote", "promote_at", "expire", "purge"),
         *("next_due", "next_at", "next_expiry"),
         "put_queue",  # a paused queue gives out nothing that was submitted after it was: the rest goes before
@@ -82,7 +84,16 @@ class Picture:
 
 
 class Store(
-    TaskStore, SliceStore, QueryStore, OutputStore, RouteStore, WorkerStore, KeyStore, SpaceStore, Protocol
+    TaskStore,
+    SliceStore,
+    QueryStore,
+    LineStore,
+    OutputStore,
+    RouteStore,
+    WorkerStore,
+    KeyStore,
+    SpaceStore,
+    Protocol,
 ):
     """Every store passes ``tests/master/store``. Times are milliseconds of Unix time, on the
     master's steady clock (see ``master/engine/clock.py``), but for ``at``: that is the wall's."""

@@ -12,7 +12,6 @@ from ..interface.queries import (
     FullTask,
     StoredOutcome,
     TaskFilter,
-    WindowRow,
 )
 from .executor import StatementExecutor
 from .listing import conditions
@@ -86,12 +85,6 @@ class SqliteQueries(StatementExecutor):
         ahead: int = self._all("count_ahead", given)[0][0]
         ahead += sum(stop - first for first, stop in self._all("slices_ahead", given))
         return min(limit, ahead)
-
-    def window(self, before: int, limit: int) -> list[WindowRow]:
-        self.settle()
-        alone = [WindowRow(*row) for row in self._all("window", (before, limit))]
-        together = self.views.window(before, limit)
-        return sorted(alone + together, key=lambda row: -row.seq)[:limit] if together else alone
 
     def brief(self, seq: int) -> FullTask | None:
         rows = self._all("brief", (seq,))

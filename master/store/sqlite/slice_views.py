@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ....common.domain.ids import id_behind
-from ..interface.queries import Facts, Found, FullTask, StoredOutcome, TaskFilter, WindowRow
+from ..interface.queries import Facts, Found, FullTask, StoredOutcome, TaskFilter
 from ..interface.store import Inconsistent
 from .slice_table import READY, RUNNING, SUCCEEDED, Slice, SliceTable, started
 
@@ -53,17 +53,6 @@ class SliceViews:
 
     def created(self, seq: int) -> int:
         return self._slices.array(self._of(seq).array).created
-
-    def window(self, before: int, limit: int) -> list[WindowRow]:
-        rows: list[WindowRow] = []
-        for one in self._slices.newest(before):
-            of = self._slices.array(one.array)
-            for seq in range(min(one.stop, before) - 1, one.seq - 1, -1):
-                id = id_behind(of.id, seq - one.array)
-                rows.append(WindowRow(seq, id, one.route, one.state, of.created))
-                if len(rows) == limit:
-                    return rows
-        return rows
 
     def listed(self, what: TaskFilter, limit: int) -> list[FullTask]:
         """The newest tasks that match."""

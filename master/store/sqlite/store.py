@@ -27,6 +27,7 @@ from .data import SqliteData
 from .executor import FAILURES
 from .items import SqliteItems
 from .keys import SqliteKeys
+from .lines import SqliteLines
 from .locks import SqliteLocks
 from .queries import SqliteQueries
 from .remedies import why_not_open
@@ -50,7 +51,14 @@ SYNCHRONOUS: Final = {
 
 
 class SqliteStore(
-    SqliteTasks, SqliteQueries, SqliteOutput, SqliteRoutes, SqliteWorkers, SqliteKeys, SqliteSpace
+    SqliteTasks,
+    SqliteQueries,
+    SqliteLines,
+    SqliteOutput,
+    SqliteRoutes,
+    SqliteWorkers,
+    SqliteKeys,
+    SqliteSpace,
 ):
     """See ``interface.Store``. ``path`` None: in memory, gone with the process."""
 

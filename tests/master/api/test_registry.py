@@ -61,7 +61,8 @@ MAY_CALL: dict[str, dict[str, set[str]]] = {
     },
     "get_blobs": {"ask": CLIENTS, "put": CLIENTS, "get": CLIENTS},
     "get_tasks": {
-        **dict.fromkeys(["states", "show", "why", "log", "last_runs", "progress", "list", "select"], VIEWERS),
+        **dict.fromkeys(["states", "show", "why", "log", "last_runs", "progress"], VIEWERS),
+        **dict.fromkeys(["list", "lines", "meant", "select"], VIEWERS),
         **dict.fromkeys(["cancel", "retry", "cancel_where", "retry_where"], CLIENTS),
         "purge": ADMINS,
     },
@@ -269,6 +270,7 @@ FILTER: dict[str, Any] = {
     "text": "smtp",
     "since": 1.5e9,
     "until": 2e9,
+    "ids": [TASK, 5],
 }
 GOOD: dict[str, list[Any]] = {
     **{
@@ -281,13 +283,12 @@ GOOD: dict[str, list[Any]] = {
     **{f"{name}.{method}": args for name, calls in GOOD_LOCK_CALLS.items() for method, args in calls.items()},
     "get_task_queue.pause": ["reason"],
     "get_task_queue.resume": [],
-    "get_result_queue.watch": [[TASK]],
-    "get_result_queue.unwatch": [[TASK]],
+    **{f"get_result_queue.{name}": [[TASK]] for name in ("watch", "unwatch")},
     "get_result_queue.collect": [10],
     "get_tasks.select": [FILTER, 2, 9],
-    "get_tasks.cancel_where": [FILTER, 9],
-    "get_tasks.retry_where": [FILTER, 9],
-    "get_tasks.purge": [FILTER, 9],
+    "get_tasks.lines": [FILTER, 2, [9, TASK]],
+    "get_tasks.meant": ["019300a1", "3c2b"],
+    **{f"get_tasks.{name}": [FILTER, 9] for name in ("cancel_where", "retry_where", "purge")},
     "get_dispatcher.announce": [INFO, [[TASK, 1, LEASE]]],
     "get_dispatcher.lease": [2],
     "get_dispatcher.finish": [[[RUNNING, 1, LEASE, 0, b"r", 0.0, 0.1, 1.0]], [[0, [b"h" * 32]]]],

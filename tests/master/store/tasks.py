@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from tq.common.domain.model import OutcomeNumber, StateNumber
+from tq.master.store.interface.queries import WindowRow
 from tq.master.store.interface.store import Store
 from tq.master.store.interface.tasks import EndedAttempt, NewTasks
 
@@ -50,6 +52,12 @@ def within(store: Store, verb: Callable[[], object]) -> object:
         raise
     store.commit()
     return result
+
+
+def window(store: Store, before: int, limit: int) -> list[WindowRow]:
+    """The newest tasks before that number."""
+    rows = (row for span in store.spans_before(before) for row in span.rows())
+    return list(islice(rows, limit))
 
 
 def state_of(store: Store, seq: int) -> StateNumber:

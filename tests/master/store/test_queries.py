@@ -7,7 +7,7 @@ from tq.common.domain.model import StateNumber
 from tq.master.store.interface.queries import TaskFilter
 from tq.master.store.interface.store import Store
 
-from .tasks import NOW, QUEUE, insert, task, within
+from .tasks import NOW, QUEUE, insert, task, window, within
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def test_the_oldest_ready_task_is_found_at_any_priority(store: Store, routes: li
 
 def test_a_window_goes_back_from_a_task(store: Store, routes: list[int]) -> None:
     add(store, *range(1, 8))
-    assert [row.seq for row in store.window(6, 3)] == [5, 4, 3]
-    assert store.window(1, 10) == []
+    assert [row.seq for row in window(store, 6, 3)] == [5, 4, 3]
+    assert window(store, 1, 10) == []
 
 
 def test_a_brief_look_leaves_the_payload_where_it_is(store: Store, routes: list[int]) -> None:

@@ -10,7 +10,7 @@ from tq.master.store.interface.slices import LeasedSlice, RunningSlice, Succeede
 from tq.master.store.interface.store import Inconsistent, Store
 from tq.master.store.interface.tasks import Returned
 
-from .tasks import LEASE, NOW, id_of, task
+from .tasks import LEASE, NOW, id_of, task, window
 
 OTHER_LEASE = b"M" * 16
 WORKER = 7
@@ -90,7 +90,7 @@ def test_an_id_of_an_array_is_taken_whatever_comes_under_it(store: Store, route:
     assert not store.insert(
         [replace(task(6, route), tasks=[(6, id_of(5), b""), (7, id_of(6), b"")], array=True)]
     )
-    assert len(store.window(100, 100)) == 5
+    assert len(window(store, 100, 100)) == 5
 
 
 def test_nothing_is_left_of_an_array_whose_tasks_are_deleted(store: Store, route: int) -> None:

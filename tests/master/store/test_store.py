@@ -9,12 +9,13 @@ import pytest
 from tq.common.domain.ids import new_ids
 from tq.common.domain.model import StateNumber
 from tq.common.errors import StoreError
+from tq.master.store.interface.lines import LineStore
 from tq.master.store.interface.queries import QueryStore, TaskFilter
 from tq.master.store.interface.routes import RouteStore
 from tq.master.store.interface.store import LOOKS, Store
 from tq.master.store.interface.tasks import TaskStore
 
-from .tasks import LEASE, NOW, QUEUE, ended, id_of, insert, task, within
+from .tasks import LEASE, NOW, QUEUE, ended, id_of, insert, task, window, within
 
 
 def test_what_was_committed_is_there_and_what_was_rolled_back_is_not(store: Store, route: int) -> None:
@@ -66,7 +67,12 @@ LOOKING: Final[dict[str, Callable[[Store], object]]] = {
     "outcomes": lambda store: store.outcomes([id_of(1)]),
     "full": lambda store: store.full(id_of(1)),
     "listing": lambda store: store.listing(TaskFilter(), 9),
-    "window": lambda store: store.window(9, 9),
+    "parts_before": lambda store: next(store.parts_before(9), None),
+    "parts_down": lambda store: next(store.parts_down(9), None),
+    "parts_up": lambda store: next(store.parts_up(9), None),
+    "spans_before": lambda store: next(store.spans_before(9), None),
+    "totals": lambda store: store.totals(1, 9),
+    "newest_failed": lambda store: next(store.newest_failed(1, 9), None),
     "count_ahead": lambda store: store.count_ahead(1, 0, 9, 9),
     "oldest_ready": lambda store: store.oldest_ready(1),
     "lease": lambda store: store.lease([1], 1, None, LEASE, 1, NOW),
@@ -97,7 +103,12 @@ OTHERS: Final = {
 
 
 def test_every_verb_of_tasks_looks_or_is_said_not_to() -> None:
-    verbs = {name for part in (TaskStore, QueryStore, RouteStore) for name in vars(part) if name[0] != "_"}
+    verbs = {
+        name
+        for part in (TaskStore, QueryStore, LineStore, RouteStore)
+        for name in vars(part)
+        if name[0] != "_"
+    }
     assert set(LOOKING) == LOOKS
     assert verbs == LOOKS | OTHERS
     assert not LOOKS & OTHERS
@@ -123,7 +134,7 @@ def test_a_look_finds_what_was_not_written_yet(store: Store, route: int) -> None
     store.before_looks(write)
     store.begin()
     assert [one.seq for one in store.find(map(id_of, (1, 2)))] == [1, 2]
-    assert [one.seq for one in store.window(9, 9)] == [2, 1]
+    assert [one.seq for one in window(store, 9, 9)] == [2, 1]
 
 
 def test_a_write_that_fails_is_asked_for_again_by_the_next_look(store: Store, route: int) -> None:

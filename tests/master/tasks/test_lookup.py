@@ -35,12 +35,6 @@ OTHERS = {
     "key_id", "node",
 }  # fmt: skip
 NOT_BY_ID = {
-    *(
-        "get_tasks.select",
-        "get_tasks.cancel_where",
-        "get_tasks.retry_where",
-        "get_tasks.purge",
-    ),  # before: a number
     *("get_lock.wait", "get_lock.notify"),  # held: a token
 }
 BY_ID = sorted(called for called, arguments in GOOD.items() if {TASK, RUNNING} & set(bytes_within(arguments)))

@@ -56,9 +56,6 @@ SELECT created FROM tasks WHERE seq = (
     FROM levels WHERE priority IS NOT NULL
 )
 
--- name: window
-SELECT seq, id, route, state, created FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?
-
 -- name: brief
 SELECT seq, id, queue, task, state, priority, attempt, returned, failures, crashes, cancel, worker,
        created, iif(due >= 0, due, NULL), iif(due < 0, -due, NULL), expires, started, finished, timeout, options, x'', NULL

@@ -20,7 +20,7 @@ from tq.master.store.interface.tasks import (
 )
 from tq.master.store.sqlite.store import SqliteStore
 
-from ..tasks import NOW, QUEUE, TASK
+from ..tasks import NOW, QUEUE, TASK, window
 
 SIZES: Final = (1, 2, 3, 10, 40)
 FIRST: Final = b"\x01" + bytes(15)
@@ -179,7 +179,7 @@ class Both:
         self.each(lambda store: store.end_attempts(ended))
 
     def cancel(self) -> None:
-        rows = self.each(lambda store: store.window(self.seq, 50))
+        rows = self.each(lambda store: window(store, self.seq, 50))
         waiting = [row.seq for row in rows if row.state in (READY, SCHEDULED)]
         if waiting:
             seq = self.random.choice(waiting)
@@ -189,7 +189,7 @@ class Both:
             self.each(lambda store: store.request_cancel(running))
 
     def revive(self) -> None:
-        rows = self.each(lambda store: store.window(self.seq, 200))
+        rows = self.each(lambda store: window(store, self.seq, 200))
         for row in rows:
             if row.state in (FAILED, CANCELLED, EXPIRED) and self.random.random() < 0.3:
                 self.each(lambda store, seq=row.seq: store.revive(seq))
@@ -202,7 +202,7 @@ class Both:
 
     def purge(self) -> None:
         limit = self.random.randrange(1, 20)
-        finished = [row.seq for row in self.stores[1].window(self.seq, 1_000) if row.state >= SUCCEEDED]
+        finished = [row.seq for row in window(self.stores[1], self.seq, 1_000) if row.state >= SUCCEEDED]
         if self.random.random() < 0.5 and finished:
             seqs = sorted(self.random.sample(finished, min(limit, len(finished))))
             self.each(lambda store: store.delete(seqs))
@@ -215,14 +215,14 @@ class Both:
         self.each(lambda store: store.find(ids))
         self.each(lambda store: store.outcomes(ids))
         self.each(lambda store: [store.full(id) for id in ids])
-        self.each(lambda store: store.window(self.seq, 10_000))
-        self.each(lambda store: store.window(self.seq // 2, 7))
+        self.each(lambda store: window(store, self.seq, 10_000))
+        self.each(lambda store: window(store, self.seq // 2, 7))
         self.each(lambda store: (store.next_due(), store.next_at(), store.next_expiry()))
         for route in self.routes:
             self.each(lambda store, route=route: store.oldest_ready(route))
             place = route, self.random.choice((0, 5, -5)), self.random.randrange(self.seq + 1), 10
             self.each(lambda store, place=place: store.count_ahead(*place))
-        known = [row.seq for row in rows.window(self.seq, 10_000)]
+        known = [row.seq for row in window(rows, self.seq, 10_000)]
         self.each(lambda store: [(store.payload(seq), store.facts(seq), store.brief(seq)) for seq in known])
         self.each(lambda store: store.created(known))
         begun = frozenset(seq for seq in self.leased if seq % 2)

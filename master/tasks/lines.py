@@ -1,0 +1,228 @@
+"""Tasks as lines, newest first: an array is one line with its tasks counted by state, and so is what continues it (see
+``neighbours``). Reads only.
+
+::
+
+    newest ───── arrays and tasks by number ─────┤ before
+       │
+       └ the newest part of a line ─► its other parts, by their ids, each counted
+
+As with ``selection`` an answer looks at a bounded number of rows, whatever there is, and says where the next one goes on: also in
+the midst of a line, which is answered in parts then. An array's place is that of its newest part. Tasks that match are counted
+without being read; one that failed is read for its error, the newest of each line.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+from ...common.domain.model import TASK_ID_BYTES, StateNumber
+from ...common.errors import InvalidArgument
+from ...common.values.brief import brief
+from ..engine.engine import Engine
+from ..engine.session import Session
+from ..store.interface.lines import LinePart
+from ..store.interface.queries import FullTask
+from .abbreviations import Abbreviations
+from .neighbours import Neighbours, id_of
+from .queries import Summaries
+from .routes import Routes
+from .selection import FAILED, NEWEST, VISITED_MAX, Look, Selection, check_before
+from .shown import Begun, shown_state
+
+LINES_MAX: Final = 1_000  # in one answer
+OPENED_MAX: Final = 9  # an array of no more tasks is shown as these
+# States in which tasks may be while they are in their array; what is in another has a row of its own.
+TOGETHER: Final = frozenset(
+    {
+        StateNumber.READY,
+        StateNumber.SCHEDULED,
+        StateNumber.BLOCKED,
+        StateNumber.RUNNING,
+        StateNumber.SUCCEEDED,
+    }
+)
+
+
+class _Line:
+    """One line, or the rest of one, while its parts are counted."""
+
+    def __init__(self, newest: LinePart, seq: int, *, is_rest: bool = False) -> None:
+        self.seq = seq  # of the newest part of the line: the next line comes before that
+        self.end, self.lowest = (
+            newest.end,
+            newest.end,
+        )  # ids: behind the last one that is counted, and the first one
+        self.route, self.created, self.is_rest = newest.route, newest.created, is_rest
+        self.states = Counter[int]()
+        self.parts: list[LinePart] = []
+        self.failed: int | None = None  # the newest task that failed and matches, by number
+
+    @property
+    def tasks(self) -> int:
+        return self.end - self.lowest
+
+    def goes_on(self) -> list[Any]:
+        return [self.seq, id_of(self.lowest)]
+
+
+class LineListing:
+    """Reads one answer."""
+
+    def __init__(self, engine: Engine, session: Session, given: Any) -> None:
+        self._engine, self._store = engine, engine.store
+        self._wanted = Selection.from_wire(given, engine.now.shift)
+        self._look = Look(engine, self._wanted, session.allows_queue)
+        self._abbreviations = Abbreviations(engine, session)
+        self._neighbours = Neighbours(engine.store)
+        self._begun, self._summaries = Begun(engine), Summaries(engine)
+        self._read: dict[
+            int, int
+        ] = {}  # numbers of parts that were read with their line: from its end to its beginning
+        self._rows: list[dict[str, Any]] = []
+
+    def answer(self, limit: int, before: Any) -> dict[str, Any]:
+        """The next lines. ``before``: what the last answer had, None at first; with an id, the first line is the rest of the
+        last one of that answer."""
+        upper, inside = _check_place(before)
+        goes_on: list[Any] | None = None
+        if not self._look.finds_no_queue():
+            goes_on = None if inside is None else self._rest(upper, int.from_bytes(inside, "big"))
+            goes_on = goes_on or self._lines(upper, limit)
+        self._engine.work.looked(self._look.cost)
+        return {"rows": self._rows, "before": goes_on}
+
+    @property
+    def _is_enough(self) -> bool:
+        return self._look.cost >= VISITED_MAX or self._summaries.is_full
+
+    def _lines(self, upper: int, limit: int) -> list[Any] | None:
+        parts = self._store.parts_before(upper)
+        while (part := next(parts, None)) is not None:
+            self._look.rows += 1
+            if part.stop in self._read:
+                parts = self._store.parts_before(self._below(part))
+            elif self._look.fits_route(part.route) and (goes_on := self._line(part)) is not None:
+                return goes_on
+            if len(self._rows) >= limit or self._is_enough:
+                return [part.seq, None]
+        return None
+
+    def _below(self, part: LinePart) -> int:
+        """Where the walk goes on below parts that were read with their line."""
+        lower = part.seq
+        while lower in self._read:
+            lower = self._read[lower]
+        return lower
+
+    def _line(self, part: LinePart) -> list[Any] | None:
+        line = _Line(part, part.seq)
+        self._look.rows += 1
+        if self._neighbours.is_alone(part):
+            line.parts.append(part)
+            self._open(line)
+            return None
+        if not self._neighbours.is_newest(part):
+            return None
+        is_whole = self._count(line)
+        if is_whole and line.tasks <= OPENED_MAX:
+            self._open(line)
+        elif +line.states or not is_whole:
+            self._add(line, is_whole=is_whole)
+        return None if is_whole else line.goes_on()
+
+    def _rest(self, seq: int, end: int) -> list[Any] | None:
+        """Count the rest of a line, below an id."""
+        part = next(self._store.parts_down(end), None)
+        if part is None or part.end != end or not self._look.fits_route(part.route):
+            return None  # it was deleted meanwhile
+        line = _Line(part, seq, is_rest=True)
+        is_whole = self._count(line)
+        self._add(line, is_whole=is_whole)
+        return None if is_whole else line.goes_on()
+
+    def _count(self, line: _Line) -> bool:
+        """Count the parts of a line from its last id down; whether there was time for all of them."""
+        for part in self._neighbours.down(line.end, line.route):
+            if line.parts and self._is_enough:
+                return False
+            self._look.rows += 1
+            self._read[part.stop] = part.seq
+            line.parts.append(part)
+            line.lowest = part.number
+            if self._wanted.fits_time(part.created):
+                if not self._wanted.asks_for_failure:
+                    self._count_states(line, part)
+                elif not self._count_failures(line, part):
+                    return False
+        return True
+
+    def _count_states(self, line: _Line, part: LinePart) -> None:
+        fits, states = self._wanted.fits_state, self._wanted.states
+        found = self._store.totals(part.seq, part.stop, sliced=not states or bool(states & TOGETHER))
+        self._look.rows += found.rows
+        self._begun.show(found.states, part.seq, part.stop)
+        line.states.update({state: tasks for state, tasks in found.states.items() if fits(state)})
+        if line.failed is None and FAILED & found.states.keys():
+            failed = self._store.newest_failed(part.seq, part.stop)
+            line.failed = next((row.seq for row in failed if fits(row.state)), None)
+
+    def _count_failures(self, line: _Line, part: LinePart) -> bool:
+        """Count those with a failure that matches; whether there was time to read all of them."""
+        for row in self._store.newest_failed(part.seq, part.stop):
+            if self._wanted.fits_state(row.state) and self._look.fits_failure(row.id, row.state):
+                line.states[row.state] += 1
+                line.failed = line.failed or row.seq
+            if self._is_enough:
+                line.lowest = int.from_bytes(row.id, "big")
+                return False
+        return True
+
+    def _add(self, line: _Line, *, is_whole: bool) -> None:
+        route, engine = self._engine.part(Routes).by_number[line.route], self._engine
+        failed = None if line.failed is None else self._store.brief(line.failed)
+        row = {
+            "id": id_of(line.lowest),
+            "tasks": line.tasks,
+            "rest": line.is_rest,
+            "digits": self._abbreviations.digits(
+                line.lowest if is_whole else None, None if line.is_rest else line.end
+            ),
+            "states": [list(one) for one in sorted((+line.states).items())],
+            "name": route.task,
+            "queue": route.queue.name,
+            "created": engine.now.shown(line.created),
+            "error": None if failed is None else self._summaries.error(failed),
+        }
+        self._summaries.took(row)
+        self._rows.append(row)
+
+    def _open(self, line: _Line) -> None:
+        """Add each task of a small array, or one that is alone."""
+        for part in line.parts:
+            if self._wanted.fits_time(part.created):
+                for seq in range(part.stop - 1, part.seq - 1, -1):
+                    self._look.rows += 1
+                    task = self._store.brief(seq)
+                    if task is not None and self._fits(task):
+                        row = self._summaries.row(task)
+                        self._rows.append({**row, "short": self._abbreviations.short(task.id)})
+
+    def _fits(self, task: FullTask) -> bool:
+        shown = shown_state(self._engine, task.id, task.state)
+        return self._wanted.fits_state(shown) and (
+            not self._wanted.asks_for_failure or self._look.fits_failure(task.id, task.state)
+        )
+
+
+def _check_place(before: Any) -> tuple[int, bytes | None]:
+    """Validate where an answer goes on, from the wire."""
+    match before:
+        case None:
+            return NEWEST, None
+        case [int() as upper, None]:
+            return check_before(upper) or 0, None
+        case [int() as upper, bytes() as inside] if len(inside) == TASK_ID_BYTES:
+            return check_before(upper) or 0, inside
+    raise InvalidArgument(f"before must be what the previous answer had, not {brief(before)}")

@@ -1,0 +1,93 @@
+"""Which arrays are shown as one line: those whose ids follow one another. Reads only.
+
+What a map submits arrives as arrays of at most a thousand tasks. Their ids are consecutive, but their numbers need not be: arrays of
+other programs may come in between. A task that was accepted by itself belongs to the line when its id continues that of an
+array: the first or the last one of a map may be alone in its call ::
+
+    ids      ├─ array ─┤├─ array ─┤t├─ array ─┤                t     t t t … t
+    lines    └────────────── one ─────────────┘               one   many, each by itself: a program that submits one by one
+
+Up to LONE_MAX of these stand together; more of them are no part of a map. All tasks of a line have one route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final
+
+from ...common.domain.model import TASK_ID_BYTES
+from ..store.interface.lines import LinePart
+from ..store.interface.store import Store
+
+LONE_MAX: Final = 16
+PARTS_MAX: Final = 5_000  # are looked at to find where a range of ids is in the store
+
+
+class Neighbours:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def is_alone(self, part: LinePart) -> bool:
+        """Whether it is a task that belongs to no array's line."""
+        if part.is_array:
+            return False
+        up, above = self._lone(self._store.parts_up(part.end), part, upwards=True)
+        down, below = self._lone(self._store.parts_down(part.number), part, upwards=False)
+        return len(up) + 1 + len(down) > LONE_MAX or not (above or below)
+
+    def is_newest(self, part: LinePart) -> bool:
+        """Whether no part of its line has higher ids. It belongs to a line."""
+        up, above = self._lone(self._store.parts_up(part.end), part, upwards=True)
+        if len(up) > LONE_MAX:
+            return bool(part.is_array)  # those above it belong to no line
+        return not up and above is None
+
+    def down(self, end: int, route: int) -> Iterator[LinePart]:
+        """The parts of the line that has the id before ``end``, from there down."""
+        lone: list[LinePart] = []
+        for part in self._store.parts_down(end):
+            if part.end != end or part.route != route:
+                break
+            end = part.number
+            if not part.is_array:
+                lone.append(part)
+                if len(lone) > LONE_MAX:
+                    return
+                continue
+            yield from lone
+            lone = []
+            yield part
+        yield from lone
+
+    def _lone(
+        self, parts: Iterable[LinePart], start: LinePart, *, upwards: bool
+    ) -> tuple[list[LinePart], LinePart | None]:
+        """The tasks by themselves whose ids continue those of a part, up to one more than LONE_MAX, and the array behind them."""
+        found: list[LinePart] = []
+        edge = start.end if upwards else start.number
+        for part in islice(parts, LONE_MAX + 1):
+            if part.route != start.route or (part.number if upwards else part.end) != edge:
+                break
+            if part.is_array:
+                return found, part
+            found.append(part)
+            edge = part.end if upwards else part.number
+        return found, None
+
+
+def numbers_between(store: Store, first: int, end: int) -> tuple[int, int] | None:
+    """Between which numbers all tasks with these ids are; None: there are none."""
+    lower, upper, parts = 0, 0, 0
+    for part in store.parts_down(end):
+        if part.end <= first:
+            break
+        lower, upper = min(lower or part.seq, part.seq), max(upper, part.stop)
+        parts += 1
+        if parts > PARTS_MAX:
+            return 0, 1 << 62
+    return (lower, upper) if parts else None
+
+
+def id_of(number: int) -> bytes:
+    return number.to_bytes(TASK_ID_BYTES, "big")
