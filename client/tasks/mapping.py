@@ -5,6 +5,7 @@ The iterable is read only as fast as the master stores the tasks, so memory is b
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
@@ -82,7 +83,9 @@ class _MapSubmission:
     def __init__(self, session: ClientSession, definition: Definition, choice: Choice) -> None:
         self._session, self._link = session, session.link
         self._definition, self._choice = definition, choice
-        self._ids = IdSource()  # its own: tasks of others do not come in between
+        self._ids = IdSource(
+            seconds=math.inf
+        )  # its own, and one block as long as it lasts: a map is one array to people
         self._box = OutcomeBox()
         self._room = max(0, WATCHED_TASKS_MAX - self._link.watched_tasks)
         self.handles: Handles[Any] = Handles(session, box=self._box, link=self._link)

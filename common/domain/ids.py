@@ -118,10 +118,16 @@ if hasattr(os, "register_at_fork"):
 
 class IdSource:
     """Ids of one kind of tasks, each following the one before until their block ends: after BLOCK_IDS, after BLOCK_SECONDS,
-    or in a forked child. Thread-safe. ``clock``: seconds that only grow."""
+    or in a forked child. Thread-safe. ``clock``: seconds that only grow. ``seconds``: more for what is to stay together, as the
+    tasks of a map that is read slowly."""
 
-    def __init__(self, maker: IdMaker = new_ids, clock: Callable[[], float] = time.monotonic) -> None:
-        self._maker, self._clock = maker, clock
+    def __init__(
+        self,
+        maker: IdMaker = new_ids,
+        clock: Callable[[], float] = time.monotonic,
+        seconds: float = BLOCK_SECONDS,
+    ) -> None:
+        self._maker, self._clock, self._seconds = maker, clock, seconds
         self._next = self._left = self._generation = 0
         self._until = 0.0
 
@@ -132,7 +138,7 @@ class IdSource:
             now = self._clock()
             if count > self._left or now > self._until or self._generation != maker.generation:
                 self._next, self._left = maker.block(BLOCK_IDS), BLOCK_IDS
-                self._until, self._generation = now + BLOCK_SECONDS, maker.generation
+                self._until, self._generation = now + self._seconds, maker.generation
             first = self._next
             self._next += count
             self._left -= count
