@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +19,7 @@ from ..common.domain.model import Role
 from ..common.errors import ConfigError, TqError, see
 from ..common.runtime.command_line import CHECK, OneScreen, first_word, show
 from ..common.runtime.config import HERE, MasterSettings, load_settings
+from ..common.runtime.end_signals import on_end_signals
 from ..common.runtime.event_loop import run_loop
 from ..common.runtime.exposition import Exposition, is_available, missing
 from ..common.runtime.garbage import freeze_started
@@ -151,7 +152,7 @@ async def _serve(
         await attendant.open()
         if gateway is not None and gateway_options is not None:
             await gateway.listen(gateway_options.address)
-        _handle_signals(stop, log)
+        stopped = _handle_signals(stop, log)
         write_line(_banner(resources, address, with_authkey))
         freeze_started()
         log.event("master.started", address=str(address), pid=os.getpid())
@@ -168,6 +169,7 @@ async def _serve(
     finally:
         attendant.close()
         server.close()
+    stopped()
     log.event("master.stopped")
     return 0
 
@@ -217,8 +219,8 @@ async def _listen(server: MasterServer, bind: Address) -> Address:
     return Address(*addresses[0])
 
 
-def _handle_signals(stop: asyncio.Event, log: EventLog) -> None:
-    """The first signal drains, the second ends the process at once."""
+def _handle_signals(stop: asyncio.Event, log: EventLog) -> Callable[[], None]:
+    """The first signal drains, the second ends the process at once. Returns what is to be called when the master has stopped."""
 
     def first_or_second() -> None:
         if stop.is_set():
@@ -226,12 +228,7 @@ def _handle_signals(stop: asyncio.Event, log: EventLog) -> None:
             os._exit(1)
         stop.set()
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        try:
-            loop.add_signal_handler(number, first_or_second)
-        except NotImplementedError:  # Windows has no such thing in asyncio
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(first_or_second))
+    return on_end_signals(first_or_second)
 
 
 def _next_with_key(resources: MasterResources, seen_as: Address, worker_key: Path) -> list[str]:

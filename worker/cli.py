@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from ..common.errors import ConfigError, InvalidArgument, Rejected, TqError, see
 from ..common.runtime.command_line import CHECK, OneScreen, first_word, show
 from ..common.runtime.config import HERE, WorkerSettings, load_settings
 from ..common.runtime.discovery import find_dev
+from ..common.runtime.end_signals import on_end_signals
 from ..common.runtime.event_loop import run_loop
 from ..common.runtime.exposition import Exposition, is_available, missing
 from ..common.runtime.garbage import freeze_started
@@ -130,8 +130,7 @@ async def _work(settings: WorkerSettings, credential: Credential, log: EventLog,
     loop = asyncio.get_running_loop()
     event_pipe = open_event_pipe(loop.time, loop.call_later)
     supervisor.watch(event_pipe)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, signalled)
+    ended = on_end_signals(signalled)
     try:
         await attendant.open()
         await supervisor.load()
@@ -145,6 +144,7 @@ async def _work(settings: WorkerSettings, credential: Credential, log: EventLog,
         code = await supervisor.run()
     finally:
         attendant.close()
+    ended()
     log.event("worker.stopped", status=code)
     return code
 

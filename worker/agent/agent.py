@@ -189,7 +189,7 @@ class Agent:
         """The master wants this attempt ended."""
         keys = {(id, attempt)}
         for child in self._returns.take_unwanted(keys, CANCELLED):
-            self._watchdog.cancel_if_running(child, keys, now)
+            self._watchdog.end_if_running(child, keys, "cancel", now)
         self._returns.release(
             self.backlog.take((id, attempt))
         )  # what is released unstarted, the master cancels
@@ -273,5 +273,5 @@ class Agent:
                 self._report("task.dropped", level="warning", task=show_id(id))
         self.outbox.drop(lost)
         for child in self._returns.take_unwanted(lost, LOST):
-            self._watchdog.cancel_if_running(child, lost, now)
+            self._watchdog.end_if_running(child, lost, "lost", now)
         self.backlog.drop(lost)

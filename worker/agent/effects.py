@@ -62,7 +62,7 @@ class ChildState:
     jobs: deque[Job] = field(default_factory=deque)  # sent and not reported yet, in the order of running
     current: int = 0  # ordinal of the job seen running at the last tick
     since: float = 0.0  # when it was first seen running
-    ending: str = ""  # why its job is being ended: "timeout", "cancel", "memory" or ""
+    ending: str = ""  # why its job is being ended: "timeout", "cancel", "lost", "memory" or ""
     ending_since: float = 0.0
     escalation: int = 0  # 1: it was asked to end, 2: terminated, 3: killed
     flush_requested_for: int = 0  # ordinal of the job during which it was asked to report what is over

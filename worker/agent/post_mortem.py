@@ -31,8 +31,9 @@ def post_mortem(job: Job, death: Death, ending: str, *, running: bool) -> tuple[
             )
             detail["outcome"] = "crash"
             return OutcomeNumber.CRASH, Failure("ChildDied", message, death.stacks, detail)
-        case "cancel":
-            message = f"cancelled; it did not stop when asked, its process {death}"
+        case "cancel" | "lost":
+            what = "cancelled" if ending == "cancel" else "ended, because its lease was lost"
+            message = f"{what}; it did not stop when asked, its process {death}"
             return OutcomeNumber.CANCELLED, Failure("CancelRequested", message, death.stacks, detail)
         case "memory":
             limit, peak = death.limit_bytes or 0, death.peak_bytes

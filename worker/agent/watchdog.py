@@ -2,8 +2,11 @@
 
 ::
 
-    timeout, cancel ─► notice: an exception in the job ─(kill grace)─► SIGTERM (cancel only) ─(kill grace)─► SIGKILL
-    memory ──────────► stacks ─(one tick)────────────────────────────────────────────────────────────────► SIGKILL
+    timeout ──────► notice: an exception in the job ─(kill grace)────────────────────────────► SIGKILL
+    cancel, lost ─► notice: an exception in the job ─(kill grace)─► SIGTERM ─(kill grace)─► SIGKILL
+    memory ───────► stacks ─(one tick)───────────────────────────────────────────────────────► SIGKILL
+
+lost: the lease, to another worker; the job is asked to end as if it was cancelled.
 
 A child that is killed is reported by its death: see ``Agent.child_died``. Jobs behind a long one are taken back, so that they
 do not wait for it.
@@ -25,7 +28,12 @@ HELD_SECONDS: Final = (
     0.004  # of a job that was seen running so long, the one before has not to wait any longer
 )
 DUMP_SECONDS: Final = 1.0  # at the latest so long after a job was asked to end, its stacks are written
-ACTIONS: Final = {"timeout": "task.timeout", "cancel": "task.cancelled", "memory": "task.memory"}
+ACTIONS: Final = {
+    "timeout": "task.timeout",
+    "cancel": "task.cancelled",
+    "lost": "task.given_up",
+    "memory": "task.memory",
+}
 
 
 class Watchdog:
@@ -92,13 +100,13 @@ class Watchdog:
             if why == "memory":  # no notice: it takes what others need, and is killed at the next tick
                 child.dump(self._effects)
             else:
-                self._effects.notify(child.number, job.ordinal, why)
+                self._effects.notify(child.number, job.ordinal, "cancel" if why == "lost" else why)
 
-    def cancel_if_running(self, child: ChildState, keys: Set[tuple[bytes, int]], now: float) -> None:
-        """Cancel what the child runs if it is one of these attempts. An attempt may be over, and its report on the way."""
+    def end_if_running(self, child: ChildState, keys: Set[tuple[bytes, int]], why: str, now: float) -> None:
+        """End what the child runs if it is one of these attempts. An attempt may be over, and its report on the way."""
         job = child.running(self._effects)
         if job is not None and job.key in keys:
-            self.end_job(child, "cancel", now)
+            self.end_job(child, why, now)
 
     def check_memory(self, child: ChildState, size_bytes: int, now: float) -> bool:
         """A child beyond its limit gets no more jobs, and the job that made it grow is ended. Whether it is beyond."""
@@ -117,12 +125,12 @@ class Watchdog:
         return True
 
     def _escalate(self, child: ChildState, now: float) -> None:
-        """The job did not end when asked. A time limit is enforced by SIGKILL, a cancel by SIGTERM and then SIGKILL."""
+        """The job did not end when asked. A cancel or a lost lease is enforced by SIGTERM and then SIGKILL, all else by SIGKILL."""
         waited = now - child.ending_since
         if not child.is_dumped and waited >= min(DUMP_SECONDS, self._kill_grace / 2):
             child.dump(self._effects)
         if waited < (TICK_SECONDS if child.ending == "memory" else self._kill_grace * child.escalation):
             return
         child.escalation += 1
-        kill = child.ending != "cancel" or child.escalation > 2
+        kill = child.ending not in ("cancel", "lost") or child.escalation > 2
         self._effects.signal(child.number, kill=kill)

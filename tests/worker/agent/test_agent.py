@@ -376,6 +376,9 @@ def test_a_lost_lease_that_runs_is_ended(shop: Workshop) -> None:
     shop.cut()
     shop.agent.connect([id], shop.now)
     assert shop.notices == [(1, ordinal, "cancel")]
+    actions = [action for action, _ in shop.reports]
+    assert "task.given_up" in actions, "it says what happened"
+    assert "task.cancelled" not in actions
 
 
 def test_a_lost_lease_of_an_announced_suspect_is_forgotten(shop: Workshop) -> None:
