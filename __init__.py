@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from .client.app import App as App
     from .client.local.local import local as local
     from .client.local.throwaway import throwaway_cluster as throwaway_cluster
+    from .client.schedules.schedule import Occurrence as Occurrence
+    from .client.schedules.schedule import Schedule as Schedule
+    from .client.schedules.schedules import Schedules as Schedules
     from .client.stdlib.exceptions import BrokenCluster as BrokenCluster
     from .client.stdlib.executor import Executor as Executor
     from .client.stdlib.pool import Pool as Pool
@@ -70,8 +73,11 @@ _HOMES = {
     "Executor": "client.stdlib.executor",
     "Handle": "client.tasks.handle",
     "Handles": "client.tasks.handles",
+    "Occurrence": "client.schedules.schedule",
     "Pool": "client.stdlib.pool",
     "Progress": "client.tasks.answers",
+    "Schedule": "client.schedules.schedule",
+    "Schedules": "client.schedules.schedules",
     "State": "common.domain.model",
     "Task": "client.tasks.task",
     "as_completed": "client.tasks.handles",

@@ -37,7 +37,7 @@ from .schedules.calls import SchedulesObject
 from .schedules.declarations import Declarations
 from .schedules.maker import MayRun
 from .schedules.occurrences import Occurrences
-from .schedules.schedules import Schedules
+from .schedules.schedules import Timetable
 from .tasks.attempt_output import AttemptOutput
 from .tasks.calls import ResultQueue, TaskQueue, Tasks
 from .tasks.completion import Completion
@@ -155,10 +155,10 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
 
 def _schedules(
     core: Core, routes: Routes, dispatch: Dispatch, completion: Completion, keyring: Keyring
-) -> tuple[Occurrences, Schedules, Declarations]:
+) -> tuple[Occurrences, Timetable, Declarations]:
     may = MayRun(keyring.find)
     occurrences = Occurrences(core.store, routes, dispatch, completion, core.agenda, may.why_not)
-    schedules = Schedules(core.store, routes, occurrences, core.agenda, core.report, may.why_not)
+    schedules = Timetable(core.store, routes, occurrences, core.agenda, core.report, may.why_not)
     return occurrences, schedules, Declarations(core.store, schedules, core.agenda, core.report)
 
 

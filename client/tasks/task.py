@@ -27,6 +27,7 @@ from .submission import open_batch
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from ...common.domain.schedule import DeclaredSchedule
     from ...common.values.blob import Blob
     from ..core.session import ClientSession
     from .handles import Handles
@@ -205,6 +206,26 @@ class Submitter(Generic[P, R]):
 
         return key_id(self._choice.queue, self._definition.name, self._key)
 
+    def scheduled(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Choice, bytes]:
+        """The choice and the encoded arguments of the tasks that a schedule makes of this."""
+        from ...common.values.codec import encode_call
+
+        if self._key is not None:
+            raise InvalidArgument(
+                f"key={self._key!r} names one task, and a schedule makes many; leave it out"
+            )
+        arguments = self._definition.arguments
+        blobs: list[Blob] = []
+        names: tuple[str, ...] = ()
+        if arguments is not None:
+            (args, kwargs), names = arguments.fit(args, kwargs), arguments.names
+        payload = encode_call(args, kwargs, names, blobs)
+        if blobs:
+            raise InvalidArgument(
+                "a tq.Blob is kept as long as a task that names it, and a schedule has none yet: give it where the content is found"
+            )
+        return self._choice, payload
+
     @property
     def _kind(self) -> TaskKind:
         """Looked up at the first submit: before that, the function may have no name."""
@@ -235,6 +256,7 @@ class Task(Submitter[P, R], Generic[P, R, C]):
         super().__init__(session, Definition(function, name), choice)
         self.function: Callable[P, C] = function
         functools.update_wrapper(self, function)
+        self.schedules: list[tuple[str | None, Callable[[], DeclaredSchedule]]] = []  # by the name given
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
         arguments = self._definition.arguments
@@ -246,7 +268,11 @@ class Task(Submitter[P, R], Generic[P, R, C]):
     def __tq_task__(self) -> NamedCallable:
         """What a worker that imports this module serves."""
         return NamedCallable(
-            name=self.name, function=self.function, queue=self._choice.queue, options=self._choice.options
+            name=self.name,
+            function=self.function,
+            queue=self._choice.queue,
+            options=self._choice.options,
+            schedules=tuple(make() for _, make in self.schedules),
         )
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .context import Context
 from .model import TaskOptions
+
+if TYPE_CHECKING:
+    from .schedule import DeclaredSchedule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,13 +24,14 @@ class NamedCallable:
     function: Callable[..., Any]
     queue: str = "default"
     options: TaskOptions = field(default_factory=TaskOptions)
+    schedules: tuple[DeclaredSchedule, ...] = ()  # what a worker that serves it declares
 
 
 def named(name: str, function: Callable[..., Any]) -> NamedCallable:
     """One function, a task or not, under the name that it was asked for by."""
     task = getattr(function, "__tq_task__", None)
     if isinstance(task, NamedCallable):
-        return replace(task, name=name)
+        return replace(task, name=name, schedules=())  # those are of the task by its own name
     return NamedCallable(name=name, function=function)
 
 

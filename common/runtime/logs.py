@@ -70,6 +70,8 @@ SENTENCES: Final[dict[str, str]] = {
     "worker.draining": "finishing what runs; a second signal releases everything at once",
     "worker.stopped": "stopped",
     "worker.stalled": "this process was stopped for longer than a lease; its results may come too late",
+    "schedule.not_accepted": "a schedule in your code is not as it says there; `tq schedule show` has what holds",
+    "schedules.not_declared": "the schedules in your code could not be declared; the worker tries again when it reconnects",
     "child.started": "a child process is ready",
     "worker.bug": "a bug in tq; the worker goes on. Please report it with this record",
     "worker.out_of_memory": "the system gave this process no more memory; the worker goes on. Give it more, or fewer --slots",

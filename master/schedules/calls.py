@@ -29,7 +29,7 @@ from ..store.interface.schedules import ScheduleRow
 from .declarations import DECLARED_MAX, Declarations
 from .definitions import definition_of, packed
 from .occurrences import Occurrences
-from .schedules import PAUSED_BY_MASTER, Schedules
+from .schedules import PAUSED_BY_MASTER, Timetable
 from .shown import history, summary
 
 LIST_MAX: Final = 1_000
@@ -63,7 +63,7 @@ class SchedulesObject(EngineObject):
         """Make a schedule; answers it. One that is there already must say the same."""
         wanted = ScheduleDefinition.from_wire(definition)
         allow_queue(call, wanted.queue)
-        schedules = self.engine.part(Schedules)
+        schedules = self.engine.part(Timetable)
         row = schedules.find(name)
         if row is None:
             row = schedules.add(name, wanted, call.session.verifier.key_id, self.engine.now)
@@ -84,7 +84,7 @@ class SchedulesObject(EngineObject):
         if not isinstance(changes, dict):
             raise InvalidArgument("changes must be a map of fields")
         allow_queue(call, validate_text("queue", changes.get("queue", definition_of(row).queue)))
-        changed = self.engine.part(Schedules).edit(
+        changed = self.engine.part(Timetable).edit(
             row, changes, self.engine.now, reset=validate_flag("reset", reset)
         )
         allow_queue(call, definition_of(changed).queue)
@@ -93,14 +93,14 @@ class SchedulesObject(EngineObject):
     @exposed(Role.CLIENT)
     def pause(self, call: Call, name: str, reason: str = "") -> None:
         """It makes no tasks until it is resumed."""
-        self.engine.part(Schedules).pause(
+        self.engine.part(Timetable).pause(
             self._own(call, name), validate_text("reason", reason), self.engine.now
         )
 
     @exposed(Role.CLIENT)
     def resume(self, call: Call, name: str) -> None:
         """It goes on with its next instant; those of the pause are skipped."""
-        self.engine.part(Schedules).resume(
+        self.engine.part(Timetable).resume(
             self._own(call, name), call.session.verifier.key_id, self.engine.now
         )
 
@@ -113,7 +113,7 @@ class SchedulesObject(EngineObject):
             raise InvalidArgument(
                 f"{declarers} connected workers have {name} in their code and would make it again; pause it, or remove it there"
             )
-        self.engine.part(Schedules).delete(row)
+        self.engine.part(Timetable).delete(row)
 
     @exposed(Role.CLIENT)
     def run_now(self, call: Call, name: str, token: bytes) -> bytes:
@@ -130,7 +130,7 @@ class SchedulesObject(EngineObject):
         row = self._own(call, name)
         moments = [int(validate_seconds("moment", moment) * 1000) for moment in (first, last)]
         self._check_key(row)
-        return self.engine.part(Schedules).backfill(row, moments[0], moments[1], self.engine.now)
+        return self.engine.part(Timetable).backfill(row, moments[0], moments[1], self.engine.now)
 
     @exposed(Role.VIEWER)
     def list(self, call: Call, after: str = "", limit: int = LIST_MAX) -> dict[str, Any]:
@@ -171,13 +171,13 @@ class SchedulesObject(EngineObject):
         return found
 
     def _own(self, call: Call, name: str) -> ScheduleRow:
-        row = self.engine.part(Schedules).find(name)
+        row = self.engine.part(Timetable).find(name)
         if row is None or not call.session.allows_queue(definition_of(row).queue):
             raise InvalidArgument(f"there is no schedule {name!r}; `tq schedule ls` shows them")
         return row
 
     def _check_key(self, row: ScheduleRow) -> None:
-        why_not = self.engine.part(Schedules).why_not(row)
+        why_not = self.engine.part(Timetable).why_not(row)
         if why_not:
             raise Forbidden(why_not)
         if row.paused == PAUSED_BY_MASTER:

@@ -28,7 +28,7 @@ from ..engine.session import Session
 from ..store.interface.schedules import ScheduleRow
 from ..store.interface.store import Picture, Store
 from .definitions import definition_of, packed
-from .schedules import PAUSED_BY_MASTER, Schedules
+from .schedules import PAUSED_BY_MASTER, Timetable
 
 DECLARED_MAX: Final = 1_000  # of one worker
 DECLARATION_BYTES: Final = 256  # of memory for one, besides its definition
@@ -53,7 +53,7 @@ class Declarations(Part):
     name = "schedules that no worker declares"
 
     def __init__(
-        self, store: Store, schedules: Schedules, agenda: Agenda, report: Callable[..., None]
+        self, store: Store, schedules: Timetable, agenda: Agenda, report: Callable[..., None]
     ) -> None:
         self._store, self._schedules, self._agenda, self._report = (
             store.schedules,
@@ -89,12 +89,16 @@ class Declarations(Part):
         return found
 
     def differing(self, row: ScheduleRow) -> int:
-        """How many workers declare it differently."""
-        return sum(self._of[node].definitions[row.name] != row.base for node in self._nodes.get(row.name, ()))
+        """How many connected workers declare it differently."""
+        return sum(one.definitions[row.name] != row.base for one in self._connected(row.name))
 
     def declarers(self, name: str) -> int:
-        """How many workers declare it."""
-        return len(self._nodes.get(name, ()))
+        """How many connected workers declare it."""
+        return len(self._connected(name))
+
+    def _connected(self, name: str) -> list[Declaring]:
+        declaring = (self._of[node] for node in self._nodes.get(name, ()))
+        return [one for one in declaring if one.session.open]
 
     def _accept(self, session: Session, declared: DeclaredSchedule, now: Now) -> str:
         """Why it is not as it is declared; empty: it is."""

@@ -46,7 +46,7 @@ FIRE: Final = "fire"
 PAUSED_BY_PERSON, PAUSED_BY_MASTER = 1, 2
 
 
-class Schedules(Part):
+class Timetable(Part):
     """``why_not``: why a schedule may make no tasks; empty: it may."""
 
     name = "schedules that are due"

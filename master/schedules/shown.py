@@ -12,7 +12,7 @@ from ..store.interface.schedules import OccurrenceRecord, ScheduleRow
 from .declarations import ORPHANED_MS, Declarations
 from .definitions import definition_of, edits_of
 from .occurrences import SKIPPED
-from .schedules import Schedules
+from .schedules import Timetable
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
@@ -52,7 +52,7 @@ def _state(engine: Engine, row: ScheduleRow) -> tuple[str, str]:
     """active, paused, orphaned, stopped or over; and why it makes no tasks."""
     if row.paused:
         return "paused", row.reason or "no reason given"
-    why_not = engine.part(Schedules).why_not(row)
+    why_not = engine.part(Timetable).why_not(row)
     if why_not:
         return "paused", why_not
     if row.orphaned is not None:

@@ -18,7 +18,7 @@ from tq.common.domain.model import TaskOptions
 # Not called by programs: tq makes them, or raises them.
 MADE_BY_TQ = {"Attempt", "Blob", "Context", "Handle", "Handles", "Progress", "Task"}
 MANAGERS = (managers.BaseManager, managers.QueueManager, managers.SyncManager, managers.Server)
-INSIDE = {"parts", "submitted"}  # what parts of the client call on one another
+INSIDE = {"parts", "scheduled", "submitted"}  # what parts of the client call on one another
 SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Example):{1,2}$", re.MULTILINE)
 
 

@@ -41,7 +41,7 @@ CLIENT_MAY_IMPORT: dict[str, set[str]] = {
     "items": {"core"},
     "locks": {"core"},
     "tasks": {"core", "blobs"},  # arguments and results have blobs in them
-    "schedules": {"core", "tasks"},  # of tasks
+    "schedules": {"core", "tasks"},  # they make tasks
     "app": {"core", *SUBJECTS},
     "stdlib": ABOVE_APP,
     "local": ABOVE_APP,

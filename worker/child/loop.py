@@ -119,7 +119,7 @@ class ChildProcess:
         self._fork_guard.exit_if_forked()
         capture_logging(self._writer)
         self._state.note()
-        hello = sorted([name, served.task.queue] for name, served in self._tasks.items())
+        hello = sorted(self._tasks.described())
         self._send(encode_frame(Kind.HELLO, pack(hello), PIPE_FRAME_BYTES_MAX))
         while (block := self._next_block()) is not None:
             self._run_block(block)

@@ -62,6 +62,13 @@ class ServedTasks(dict[str, ServedTask]):
         super().__init__({name: ServedTask.of(task) for name, task in tasks.items()})
         self._allow, self._imported = allow, imported
 
+    def described(self) -> list[list[Any]]:
+        """``[name, queue, [[name, definition] of each schedule]]`` of each task."""
+        return [
+            [name, served.task.queue, [[one.name, one.definition.to_wire()] for one in served.task.schedules]]
+            for name, served in self.items()
+        ]
+
     def __missing__(self, name: str) -> ServedTask:
         if name == PROBE:
             return ServedTask.of(NamedCallable(name=PROBE, function=probe))

@@ -62,6 +62,7 @@ class RunnerPool:
         self._failed_starts = 0
         self._import_error = ""
         self.tasks: list[list[str]] = []  # [name, queue], as the children report them
+        self.schedules: list[list[Any]] = []  # [name, definition], of those in their code
         self._first_ready: asyncio.Future[None] = self._loop.create_future()
 
     async def load(self) -> None:
@@ -107,9 +108,10 @@ class RunnerPool:
 
     # events of runners
 
-    def child_hello(self, child: Runner, tasks: list[list[str]]) -> None:
+    def child_hello(self, child: Runner, tasks: list[list[Any]]) -> None:
         self._failed_starts, self._import_error = 0, ""
-        self.tasks = tasks
+        self.tasks = [[name, queue] for name, queue, _ in tasks]
+        self.schedules = [one for _, _, schedules in tasks for one in schedules]
         self._report("child.started", level="debug", pid=child.pid)
         if not self._first_ready.done():
             self._first_ready.set_result(None)

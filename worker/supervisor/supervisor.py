@@ -39,6 +39,7 @@ from .master_connection import MasterConnection
 from .memory import resident_bytes
 from .observer import Observer
 from .runner_pool import RunnerPool
+from .schedules import declare
 from .ticker import Ticker
 
 
@@ -141,6 +142,7 @@ class Supervisor:
         self._await_orders()
         self._beat(connection)
         self.runners.relay.connected(connection)
+        declare(connection, self.runners.schedules, self._report)
         self._end_if_drained()
 
     def master_disconnected(self) -> None:
