@@ -250,6 +250,7 @@ class Dispatch(Part):
             for found in self._store.find(task[0] for one in self._fresh for task in one.tasks)
         }
         kept: list[Submission] = []
+        tasks = sum(len(one.tasks) for one in self._fresh)
         for submission in self._fresh:
             try:
                 new = self._new_tasks(submission, known)
@@ -267,6 +268,11 @@ class Dispatch(Part):
             submission.tasks = new
             kept.append(submission)
         self._fresh = kept
+        if kept and tasks == sum(len(one.tasks) for one in kept):  # without an end, if nothing were changed
+            if all(one.as_rows for one in kept):
+                raise Inconsistent("insert: the store takes none of these tasks, and knows none of them")
+            for submission in kept:
+                submission.as_rows = True
 
     def _new_tasks(
         self, submission: Submission, known: dict[bytes, tuple[int, int | bytes]]

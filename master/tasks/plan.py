@@ -40,6 +40,9 @@ class Submission:
     origin: int | None = None
     first_seq: int = 0  # the number before that of its first task
     consecutive: bool = False  # as planned: see ``is_consecutive``
+    as_rows: bool = (
+        False  # some ids are of an array from which their tasks were purged: no second array may have them
+    )
 
     def due(self, now: Now) -> tuple[int | None, int | None]:
         """When its tasks become ready: a moment of the steady clock, or of the wall clock; neither: immediately."""
@@ -125,7 +128,7 @@ class Plan:
     def add(self, submission: Submission) -> None:
         """Add a submission. Called in the order in which tasks are to be leased."""
         due, taken = submission.due(self._now), 0
-        submission.consecutive = submission.is_consecutive
+        submission.consecutive = not submission.as_rows and submission.is_consecutive
         submission.first_seq = self._seq
         if due == AT_ONCE and not submission.route.queue.paused:
             taken = self._fill_parked(submission)

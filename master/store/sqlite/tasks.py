@@ -76,10 +76,11 @@ class SqliteTasks(StatementExecutor):
         return whole
 
     def _in_arrays(self, ids: list[bytes]) -> bool:
-        """Whether one of these is the id of a task of an array."""
+        """Whether one of these is the id of a task that is in an array."""
         if not ids or not self.slices.has_between(min(ids), max(ids)):
             return False
-        return any(self.slices.number_of(id) is not None for id in ids)
+        numbers = map(self.slices.number_of, ids)
+        return any(self.slices.at(seq) is not None for seq in numbers if seq is not None)
 
     def lease(
         self, routes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int

@@ -102,6 +102,26 @@ def test_all_that_a_lost_worker_owed_is_suspect_and_is_run_again(bench: Bench) -
     assert token
 
 
+def test_tasks_of_an_array_that_were_purged_are_other_tasks_when_they_are_submitted_again(
+    make_bench: Callable[..., Bench],
+) -> None:
+    bench = make_bench(SqliteStore(None, "memory"), result_ttl_ms=60_000)
+    ids, worker = submit(bench, 6), bench.worker("m:f")
+    held = lease(worker, 6)
+    assert worker.call(DISPATCHER, "finish", [report(one) for one in held[:4]]) == []
+    for _ in range(10):
+        bench.advance(10)
+    assert [row.id for row in bench.engine.store.find(ids)] == ids[4:]
+    assert submit(bench, 6) == ids
+    assert states(bench, ids) == [READY] * 4 + [RUNNING] * 2
+    again = lease(worker, 6)
+    assert [row[:2] for row in again] == [[id, 1] for id in ids[:4]]
+    assert worker.call(DISPATCHER, "finish", [report(one) for one in held[4:] + again]) == []
+    assert states(bench, ids) == [SUCCEEDED] * 6
+    assert submit(bench, 6) == ids, "a repeated submit"
+    assert bench.client().call("get_queues", "list")[0]["succeeded"] == 6
+
+
 @pytest.mark.parametrize("done", [0, 2])
 def test_a_worker_that_comes_back_after_a_restart_keeps_what_it_holds_and_gives_up_the_rest(
     make_bench: Callable[..., Bench], tmp_path: Path, done: int
