@@ -90,9 +90,10 @@ clean:
 	rm -rf $(VENV) build site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # `build` goes first: setuptools would pack what it finds there, files deleted long ago included.
+# Modules are compiled when they are first imported: most that come with the extras never are, and pip would compile them all.
 $(VENV)/installed-%: $(SOURCES) | $(BIN)/python
 	rm -rf build *.egg-info
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[$*]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile '.[$*]'
 	touch $@
 
 $(BIN)/python:
