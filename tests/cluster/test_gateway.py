@@ -7,8 +7,11 @@ import datetime
 import functools
 import re
 import shutil
+import socket
+import struct
 import subprocess
 import sys
+import time
 import zoneinfo
 from collections.abc import Iterator
 from decimal import Decimal
@@ -28,6 +31,7 @@ Door = tuple[Master, str]
 
 KEY = "a key for stock clients"
 SECONDS = 60
+DRIP_SECONDS_MAX = 30.0  # ten, on a loaded machine; all the bytes take forty
 HEAD = """
 import queue, sys, time
 from multiprocessing import AuthenticationError
@@ -244,3 +248,21 @@ def test_a_gateway_that_would_be_a_mistake_is_refused(home: Path, options: list[
     (home / "key").write_text(KEY, "utf-8")
     done = run_program("tq-master", *options, home=home)
     assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+
+
+def test_who_drips_single_bytes_is_disconnected_when_his_time_is_up(door: Door) -> None:
+    master, port = door
+    reason = "no handshake and no request within 10 s"
+    before = master.log.count(reason)
+    with socket.create_connection(("127.0.0.1", int(port)), timeout=10) as stranger:
+        stranger.settimeout(0.2)
+        stranger.recv(1_000)  # the challenge
+        began = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            for byte in struct.pack("!i", 200) + b"x" * 196:
+                stranger.sendall(bytes((byte,)))
+                with contextlib.suppress(TimeoutError):
+                    if stranger.recv(1) == b"":
+                        break
+        assert time.monotonic() - began < DRIP_SECONDS_MAX
+    eventually(lambda: master.log.count(reason) > before)

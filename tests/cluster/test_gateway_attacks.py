@@ -149,22 +149,6 @@ def test_unauthenticated_peers_who_come_again_and_again_keep_no_other_out(fortre
         flood.join()
 
 
-def test_who_drips_single_bytes_is_out_when_his_time_is_up(fortress: Master) -> None:
-    before = fortress.log.count("no handshake and no request within 10 s")
-    with knock(fortress) as stranger:
-        stranger.settimeout(0.2)
-        stranger.recv(1_000)  # the challenge
-        began = time.monotonic()
-        with contextlib.suppress(ConnectionError):
-            for byte in struct.pack("!i", 200) + b"x" * 196:
-                stranger.sendall(bytes((byte,)))
-                with contextlib.suppress(TimeoutError):
-                    if stranger.recv(1) == b"":
-                        break
-        assert time.monotonic() - began < 2 * IN_TIME_SECONDS
-    eventually(lambda: fortress.log.count("no handshake and no request within 10 s") > before)
-
-
 CROWD = """
 import threading
 problems = []

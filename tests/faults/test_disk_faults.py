@@ -21,8 +21,6 @@ from .disk import failing_calls, small_disk
 from .trial import SECONDS, Trial
 from .witness import Tasks, Witness
 
-pytestmark = pytest.mark.alone
-
 STORE_ERROR_SECONDS = 10.0  # within which the first submit after the fault is refused
 PAYLOAD = "x" * 2_000
 DUE_SECONDS = 1.0
