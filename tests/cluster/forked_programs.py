@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
-from .fork_server import LENGTH, MAINS, NUMBER
+from .fork_server import LENGTH, NUMBER, is_known
 
 SERVER = Path(__file__).with_name("fork_server.py")
 END_SECONDS: Final = 20.0
@@ -90,8 +90,8 @@ class ForkServer:
                 start_new_session=True,
             )
 
-    def can_start(self, words: Sequence[str], environment: Mapping[str, str]) -> bool:
-        return os.path.basename(words[0]) in MAINS and _read_at_start(environment) == self._read_at_start
+    def can_start(self, words: list[str], environment: Mapping[str, str]) -> bool:
+        return is_known(words) and _read_at_start(environment) == self._read_at_start
 
     def start(
         self,
