@@ -241,29 +241,29 @@ def test_results_come_back_in_the_order_of_the_jobs() -> None:
     with_child(test)
 
 
-@pytest.mark.parametrize(
-    ("call", "type", "words"),
-    [
-        (("add", 1), "TypeError", "missing 1 required positional argument"),
-        (("no_such_task",), "tq.common.errors.Forbidden", "--allow 'child_tasks.no_such_task'"),
-        (("sys_exit", 3), "SystemExit", "3"),
-        (("recurse", 0), "RecursionError", "maximum recursion depth"),
-        (("unsendable",), "tq.common.errors.NotSerializable", "object cannot be sent"),
-        (
-            ("raise_undescribable",),
-            "child_tasks.Undescribable",
-            "its message could not be made: SystemExit(3)",
-        ),
-        (("raise_chain", 5_000), "ValueError", "4999"),
-    ],
-)
-def test_an_error_is_the_tasks_own_and_the_child_lives(call: tuple[Any, ...], type: str, words: str) -> None:
+ERRORS: list[tuple[tuple[Any, ...], str, str]] = [
+    (("add", 1), "TypeError", "missing 1 required positional argument"),
+    (("no_such_task",), "tq.common.errors.Forbidden", "--allow 'child_tasks.no_such_task'"),
+    (("sys_exit", 3), "SystemExit", "3"),
+    (("recurse", 0), "RecursionError", "maximum recursion depth"),
+    (("unsendable",), "tq.common.errors.NotSerializable", "object cannot be sent"),
+    (
+        ("raise_undescribable",),
+        "child_tasks.Undescribable",
+        "its message could not be made: SystemExit(3)",
+    ),
+    (("raise_chain", 5_000), "ValueError", "4999"),
+]
+
+
+def test_an_error_is_the_tasks_own_and_the_child_lives() -> None:
     async def test(one: Nursery) -> None:
-        report = await one.run(*call)
-        assert report.outcome == OutcomeNumber.ERROR
-        assert failure(report).type == type
-        assert words in failure(report).message
-        assert decode((await one.run("add", 1, 2)).body or b"") == 3
+        for call, type, words in ERRORS:
+            report = await one.run(*call)
+            assert (call, report.outcome) == (call, OutcomeNumber.ERROR)
+            assert failure(report).type == type
+            assert words in failure(report).message
+            assert decode((await one.run("add", 1, 2)).body or b"") == 3
 
     with_child(test)
 
