@@ -1,7 +1,7 @@
 """Why a task is in its state, in one sentence, with what would change that. Reads only.
 
 Memory knows which workers could run it. The store is read only to count the tasks that go before it,
-and that count is bounded: a queue of a million tasks answers as fast as one of ten thousand.
+and that count is bounded by the rows that it reads: a slice of an array is one row.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..workers.membership import Membership, Worker
 from .routes import Route, Routes
 from .shown import attempts_of, began_at
 
-AHEAD_MAX: Final = 10_000  # counted; beyond it the text is "more than"
+ROWS_MAX: Final = 10_001  # read to count them; beyond it the text is "more than": of arrays they are millions
 ROUTES_MAX: Final = 500  # whose ready tasks are counted
 KINDS_MAX: Final = 20  # kinds of workers whose patterns are listed
 NAMED_MAX: Final = 3  # workers named in a sentence
@@ -98,8 +98,8 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
     busy = f"all {slots} slots that serve it are busy" if slots > 1 else "the one slot that serves it is busy"
     if not position:
         return f"{busy}; `tq why` counts the tasks before it"
-    ahead = _ahead(engine, route, task)
-    return f"{busy}; {_in_line(engine, ahead, working)}; more workers or slots would start it sooner"
+    ahead, is_all = _ahead(engine, route, task, slots)
+    return f"{busy}; {_in_line(engine, ahead, working, is_all=is_all)}; more workers or slots would start it sooner"
 
 
 def _paused(engine: Engine, task: FullTask) -> str:
@@ -155,21 +155,25 @@ def _patterns(workers: list[Worker], which: int) -> str:
     return few(pattern for key in keys for pattern in key[which]) + others
 
 
-def _ahead(engine: Engine, route: Route, task: FullTask) -> int:
-    """How many ready tasks the workers that serve this task would take before it; at most one more than AHEAD_MAX."""
+def _ahead(engine: Engine, route: Route, task: FullTask, slots: int) -> tuple[int, bool]:
+    """How many tasks the workers that serve this task take or have taken before it, and whether all of them were counted.
+    ``slots``: of these workers; what they have been given beyond that waits there."""
     with_work = engine.part(Routes).with_work
-    rivals = {one.number: one for capability in route.capabilities for one in with_work(capability)}
-    ahead = 0
+    rivals = {route.number: route}
+    rivals |= {one.number: one for capability in route.capabilities for one in with_work(capability)}
+    ahead, left = 0, ROWS_MAX
     for number in list(rivals)[:ROUTES_MAX]:
-        if ahead > AHEAD_MAX:
-            break
-        ahead += engine.store.count_ahead(number, task.priority, task.seq, AHEAD_MAX + 1 - ahead)
-    return ahead
+        found = engine.store.count_ahead(number, task.priority, task.seq, left)
+        ahead, left = ahead + found.tasks, left - found.rows
+        if not left:
+            return ahead, False
+    leased = sum(one.counts[StateNumber.RUNNING] for one in rivals.values())
+    return ahead + max(0, leased - slots), len(rivals) <= ROUTES_MAX
 
 
-def _in_line(engine: Engine, ahead: int, working: list[Worker]) -> str:
-    if ahead > AHEAD_MAX:
-        return f"more than {AHEAD_MAX:,} are before it"
+def _in_line(engine: Engine, ahead: int, working: list[Worker], *, is_all: bool) -> str:
+    if not is_all:
+        return f"more than {ahead - 1:,} are before it"
     place = f"{ahead:,} are before it" if ahead > 1 else ("one is before it" if ahead else "it is the next")
     rates = [worker.rates.steady for worker in working if worker.rates is not None]
     seconds = foreseen_seconds(ahead, rates, engine.now.mono)

@@ -84,6 +84,11 @@ class WindowRow(NamedTuple):
     created: int
 
 
+class Ahead(NamedTuple):
+    tasks: int
+    rows: int  # were read to count them
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskFilter:
     states: tuple[int, ...] = ()  # as they are shown: what is leased and not ``begun`` is READY
@@ -118,8 +123,9 @@ class QueryStore(Protocol):
         """Newest first; payload and result are empty."""
 
     # what operators ask; each visits a bounded number of rows
-    def count_ahead(self, route: int, priority: int, seq: int, limit: int) -> int:
-        """How many ready tasks of a route go before one of this priority and number; counts to ``limit``."""
+    def count_ahead(self, route: int, priority: int, seq: int, limit: int) -> Ahead:
+        """How many ready tasks of a route go before one of this priority and number; reads at most ``limit`` rows, of which that
+        of an array's slice stands for all of its tasks."""
 
     def brief(self, seq: int) -> FullTask | None:
         """As in a listing: payload and result are empty."""

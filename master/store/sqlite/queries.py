@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ..interface.queries import (
     ATTEMPT_MAX,
+    Ahead,
     AttemptRow,
     Facts,
     Found,
@@ -79,12 +80,12 @@ class SqliteQueries(StatementExecutor):
 
     # what operators ask; each visits a bounded number of rows
 
-    def count_ahead(self, route: int, priority: int, seq: int, limit: int) -> int:
+    def count_ahead(self, route: int, priority: int, seq: int, limit: int) -> Ahead:
         self.settle()
         given = {"route": route, "priority": priority, "seq": seq, "limit": limit}
-        ahead: int = self._all("count_ahead", given)[0][0]
-        ahead += sum(stop - first for first, stop in self._all("slices_ahead", given))
-        return min(limit, ahead)
+        slices = self._all("slices_ahead", given)
+        [(alone,)] = self._all("count_ahead", {**given, "limit": limit - len(slices)})
+        return Ahead(alone + sum(stop - first for first, stop in slices), alone + len(slices))
 
     def brief(self, seq: int) -> FullTask | None:
         rows = self._all("brief", (seq,))

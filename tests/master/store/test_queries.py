@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tq.common.domain.model import StateNumber
 from tq.master.store.interface.queries import TaskFilter
 from tq.master.store.interface.store import Store
 
-from .tasks import NOW, QUEUE, insert, task, window, within
+from .tasks import NOW, QUEUE, id_of, insert, task, window, within
 
 
 @pytest.fixture
@@ -28,11 +30,20 @@ def test_those_ahead_are_of_a_higher_priority_or_came_before(store: Store, route
     add(store, 6, priority=-1)
     add(store, 7, route=2, priority=9)
     add(store, 8, priority=9, state=StateNumber.SCHEDULED)
-    assert store.count_ahead(1, 0, 3, 100) == 4
-    assert store.count_ahead(1, 0, 1, 100) == 2
-    assert store.count_ahead(1, 7, 4, 100) == 0
-    assert store.count_ahead(1, -1, 6, 100) == 5
-    assert store.count_ahead(1, -1, 6, 3) == 3, "it counts no further than asked"
+    assert store.count_ahead(1, 0, 3, 100) == (4, 4)
+    assert store.count_ahead(1, 0, 1, 100) == (2, 2)
+    assert store.count_ahead(1, 7, 4, 100) == (0, 0)
+    assert store.count_ahead(1, -1, 6, 100) == (5, 5)
+    assert store.count_ahead(1, -1, 6, 3) == (3, 3), "it counts no further than asked"
+
+
+def test_a_slice_that_is_ahead_is_one_row(store: Store, routes: list[int]) -> None:
+    tasks = [(seq, id_of(seq), b"") for seq in range(10, 210)]
+    insert(store, replace(task(10, 1), tasks=tasks, array=True))
+    add(store, 1, 2)
+    assert store.count_ahead(1, 0, 500, 100) == (202, 3)
+    assert store.count_ahead(1, 0, 110, 100) == (102, 3)
+    assert store.count_ahead(1, 0, 110, 1) == (100, 1), "it counts no further than asked"
 
 
 def test_the_oldest_ready_task_is_found_at_any_priority(store: Store, routes: list[int]) -> None:

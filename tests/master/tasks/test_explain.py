@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 import pytest
-from tq.common.domain.ids import new_ids
+from tq.common.domain.ids import IdSource, consecutive_ids, new_ids
 from tq.common.domain.model import Role
-from tq.master.tasks.explain import AHEAD_MAX, about
+from tq.master.tasks.explain import ROWS_MAX, about
 
 from ..conftest import GRACE_MS, Bench, Peer
 
@@ -136,7 +136,23 @@ def test_a_long_line_is_not_counted_to_its_end(bench: Bench) -> None:
     for _ in range(2):
         ids = submit(client, count=10_000)
     lease(worker, 1)
-    assert f"busy; more than {AHEAD_MAX:,} are before it;" in why(client, ids[-1])
+    assert f"busy; more than {ROWS_MAX - 1:,} are before it;" in why(client, ids[-1])
+
+
+def test_the_last_task_of_a_map_knows_its_place_and_when_it_starts(bench: Bench) -> None:
+    """150,000 tasks are some hundred rows, and what waits at the worker goes before it, too."""
+    client, worker, ids = bench.client(), bench.worker("m:f"), IdSource()
+    for _ in range(15):
+        call = consecutive_ids(ids.take(10_000), 10_000)
+        client.call("get_task_queue/q", "submit", "m:f", {}, [[id, b""] for id in call])
+    last = call[-1]
+    finish(worker, lease(worker, 100))
+    held = lease(worker, 100)
+    assert re.search(r"busy; 149,89\d are before it; there is no estimate yet", why(client, last))
+    bench.advance(1)
+    finish(worker, held)
+    lease(worker, 100)
+    assert re.search(r"149,7\d\d are before it, and it starts in about \d+ min;", why(client, last))
 
 
 def test_tasks_of_other_names_that_the_same_workers_serve_stand_in_the_same_line(bench: Bench) -> None:

@@ -220,8 +220,8 @@ class Both:
         self.each(lambda store: (store.next_due(), store.next_at(), store.next_expiry()))
         for route in self.routes:
             self.each(lambda store, route=route: store.oldest_ready(route))
-            place = route, self.random.choice((0, 5, -5)), self.random.randrange(self.seq + 1), 10
-            self.each(lambda store, place=place: store.count_ahead(*place))
+            place = route, self.random.choice((0, 5, -5)), self.random.randrange(self.seq + 1), 10_000
+            self.each(lambda store, place=place: store.count_ahead(*place).tasks)
         known = [row.seq for row in window(rows, self.seq, 10_000)]
         self.each(lambda store: [(store.payload(seq), store.facts(seq), store.brief(seq)) for seq in known])
         self.each(lambda store: store.created(known))
