@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 from ...common.domain.model import State
 from ...common.runtime.terminal import say, write
 from ..app import App
-from .bulk import BulkSelection, how_many, matching_tasks
+from .bulk import BulkSelection, how_many, matching_tasks, survey
+from .lines import all_lines, tasks_of
 from .output import count, print_json, print_table
 from .where import Filter
 
 FAILED: Final = (State.FAILED, State.DEAD, State.LOST)
-GROUPS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
-    "error": lambda task: task.get("error") or "(only `tq show` has its error)",
-    "name": lambda task: task["name"],
-    "queue": lambda task: task["queue"],
-    "state": lambda task: State.from_number(task["state"]),
-}
+GROUPS: Final = ("error", "name", "queue", "state")
 
 
 def print_count(found: BulkSelection, *, as_json: bool) -> None:
@@ -35,21 +31,36 @@ def print_groups(app: App, wanted: Filter, group: str, limit: int, *, as_json: b
     if group == "error":
         wanted = {"states": [int(state.number) for state in FAILED], **wanted}
     groups: Counter[str] = Counter()
-    latest: dict[str, dict[str, Any]] = {}
-    for task in matching_tasks(app, wanted):
-        name = GROUPS[group](task)
-        groups[name] += 1
+    latest: dict[str, str] = {}
+    for name, task, tasks in _errors(app, wanted) if group == "error" else _counted(app, wanted, group):
+        groups[name] += tasks
         latest.setdefault(name, task)  # newest first
     if as_json:
         print_json([{group: name, "tasks": tasks} for name, tasks in groups.most_common(limit)])
         return
-    rows = [(count(tasks), latest[name]["name"], name) for name, tasks in groups.most_common(limit)]
+    rows = [(count(tasks), latest[name], name) for name, tasks in groups.most_common(limit)]
     if group in ("name", "queue", "state"):
         print_table(("#tasks", group), [(tasks, name) for tasks, _, name in rows], empty="no such tasks")
     else:
         print_table(("#tasks", "latest task", "error"), rows, empty="no such tasks")
     if len(groups) > limit:
         say(f"{limit} of {count(len(groups))} groups; --limit {len(groups)} shows all")
+
+
+def _errors(app: App, wanted: Filter) -> Iterator[tuple[str, str, int]]:
+    """Error, callable and number of tasks; each task that failed is read."""
+    for task in matching_tasks(app, wanted):
+        yield task.get("error") or "(only `tq show` has its error)", task["name"], 1
+
+
+def _counted(app: App, wanted: Filter, group: str) -> Iterator[tuple[str, str, int]]:
+    """The same by what the tasks of an array share, or by their states: an array is not opened."""
+    if group == "state":
+        for number, tasks in survey(app, wanted).states.items():
+            yield str(State.from_number(number)), "", tasks
+        return
+    for row in all_lines(app, wanted):
+        yield row[group], row["name"], tasks_of(row)
 
 
 def say_of_how_many(app: App, wanted: Filter, shown: int) -> None:

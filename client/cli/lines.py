@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, Final
 
 from ...common.domain.id_text import IdRange
@@ -32,27 +33,64 @@ def tasks_of(row: Row) -> int:
     return sum(tasks for _, tasks in row["states"]) if is_array(row) else 1
 
 
-def newest_lines(app: App, wanted: Filter, limit: int) -> list[Row]:
-    """The newest arrays and tasks with anything that matches."""
-    rows: list[Row] = []
-    before: list[Any] | None = None
-    answers = 0
-    while True:
-        answer = app.call(TASKS, "lines", wanted, max(1, min(limit - len(rows), PAGE)), before)
+class LineReader:
+    """Reads the newest arrays and tasks with anything that matches, and counts the answers that it took."""
+
+    def __init__(self, app: App, wanted: Filter, timeout: float | None = None) -> None:
+        self._app, self._wanted, self._timeout = app, wanted, timeout
+        self._rows: list[Row] = []
+        self._before: list[Any] | None = None
+        self.answers = 0
+
+    def read(self, limit: int, answers_max: int | None = None) -> list[Row]:
+        """At most ``limit``; fewer if there are no more, or if it takes more answers."""
+        for_line = 0
+        while True:
+            self._ask(max(1, min(limit - len(self._rows), PAGE)))
+            is_last = self.answers == answers_max
+            for_line = for_line + 1 if self._in_a_line else 0
+            if self._in_a_line and (is_last or for_line == ANSWERS_MAX):
+                self._leave_line()
+                for_line = 0
+            if not self._in_a_line:
+                self._rows = [row for row in self._rows if not is_array(row) or row["states"]]
+                if self._before is None or len(self._rows) >= limit or is_last:
+                    return self._rows[:limit]
+
+    def _ask(self, limit: int) -> None:
+        answer = self._app.call(TASKS, "lines", self._wanted, limit, self._before, timeout=self._timeout)
+        self.answers += 1
+        self._before = answer["before"]
         for row in answer["rows"]:
             if row.get("rest"):
-                _join(rows, row)
+                _join(self._rows, row)
             else:
-                rows.append(row)
+                self._rows.append(row)
+
+    @property
+    def _in_a_line(self) -> bool:
+        """Whether the last line was not counted to its end."""
+        return self._before is not None and self._before[1] is not None
+
+    def _leave_line(self) -> None:
+        """It takes too long: count no more of it."""
+        self._rows[-1]["more"] = True
+        self._before = None if self._before is None else [self._before[0], None]
+
+
+def all_lines(app: App, wanted: Filter) -> Iterator[Row]:
+    """Every line and, of those that come in parts, each part."""
+    before: list[Any] | None = None
+    while True:
+        answer = app.call(TASKS, "lines", wanted, PAGE, before, False)
+        yield from answer["rows"]
         before = answer["before"]
-        in_a_line = before is not None and before[1] is not None
-        answers = answers + 1 if in_a_line else 0
-        if in_a_line and answers == ANSWERS_MAX:
-            rows[-1]["more"], before, in_a_line = True, [before[0], None], False
-        if not in_a_line:
-            rows = [row for row in rows if not is_array(row) or row["states"]]
-            if before is None or len(rows) >= limit:
-                return rows[:limit]
+        if before is None:
+            return
+
+
+def newest_lines(app: App, wanted: Filter, limit: int) -> list[Row]:
+    return LineReader(app, wanted).read(limit)
 
 
 def _join(rows: list[Row], rest: Row) -> None:
@@ -66,6 +104,11 @@ def _join(rows: list[Row], rest: Row) -> None:
     line["error"] = line["error"] or rest["error"]
 
 
+def short_id(row: Row) -> str:
+    """As short as a line's id may be written."""
+    return short_range(row["id"], row["tasks"], row["digits"]) if is_array(row) else row["short"]
+
+
 def print_lines(rows: list[Row], empty: str) -> None:
     """A table of arrays and tasks; errors have a column if there are any."""
     columns = COLUMNS if any(row.get("error") for row in rows) else COLUMNS[:-1]
@@ -77,13 +120,13 @@ def print_lines(rows: list[Row], empty: str) -> None:
 
 def _task_cells(row: Row, is_short: bool) -> tuple[object, ...]:
     cells = task_cells(row)
-    return (row["short"], *cells[1:]) if is_short else cells
+    return (short_id(row), *cells[1:]) if is_short else cells
 
 
 def _array_cells(row: Row, is_short: bool) -> tuple[object, ...]:
     ids = IdRange(row["id"], row["tasks"])
     return (
-        short_range(*ids, row["digits"]) if is_short else str(ids),
+        short_id(row) if is_short else str(ids),
         states_in_words(row["states"], more=row.get("more", False)),
         row["name"],
         row["queue"],

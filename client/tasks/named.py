@@ -30,8 +30,7 @@ class Named(NamedTuple):
 
     def name(self, id: bytes) -> str:
         """One of the tasks, in the terms of what was written."""
-        place = self.start + int.from_bytes(id, "big") - int.from_bytes(self.ids.first, "big")
-        return f"{self.prefix}+{place}"
+        return f"{self.prefix}+{self.start + self.ids.place(id)}"
 
 
 def named(session: ClientSession, text: str) -> Named:

@@ -67,6 +67,9 @@ class IdRange(NamedTuple):
     def id(self, place: int) -> bytes:
         return (int.from_bytes(self.first, "big") + place).to_bytes(TASK_ID_BYTES, "big")
 
+    def place(self, id: bytes) -> int:
+        return int.from_bytes(id, "big") - int.from_bytes(self.first, "big")
+
     def __str__(self) -> str:
         return f"{show_id(self.first)}+0..{self.tasks - 1}" if self.tasks > 1 else show_id(self.first)
 

@@ -28,6 +28,7 @@ from .routes import Routes, within
 
 PASSED_MAX: Final = 100  # arrays and tasks of others between an id and its neighbour
 ENDS_MAX: Final = 200  # ids that end so are looked for
+ENDS_SHOWN_MAX: Final = 4  # the same, to show an id so: else it is shown whole
 READ_MAX: Final = 5_000  # of all that begin alike
 CANDIDATES_MAX: Final = 8  # that are answered when several are meant
 
@@ -45,8 +46,11 @@ class Abbreviations:
         if digits <= SHORT_DIGITS + 4:
             return show_short(id, digits)
         for tail in TAIL_DIGITS:
-            if self._meanings.is_one(id, SHORT_DIGITS, tail):
+            found = self._meanings.how_many(id, SHORT_DIGITS, tail)
+            if found == 1:
                 return show_short(id, SHORT_DIGITS, tail)
+            if found is None:
+                break
         return show_id(id)
 
     def digits(self, first: int | None, end: int | None) -> int:
@@ -87,14 +91,16 @@ class Meanings:
         self._neighbours = Neighbours(engine.store)
         self._is_within = within(engine.part(Routes), session)
 
-    def is_one(self, id: bytes, digits: int, tail: int) -> bool:
+    def how_many(self, id: bytes, digits: int, tail: int) -> int | None:
+        """How many tasks have ids that begin and end as this one; None: it takes too many looks to know."""
         text = id.hex()
         low, high = (int.from_bytes(id, "big") for id in ids_that_begin(text[:digits]))
-        return len(self._ending(low, high, text[-tail:])) == 1
+        found = self._ending(low, high, text[-tail:], ENDS_SHOWN_MAX)
+        return None if found is None else len(found)
 
     def answer(self, prefix: str, tail: str) -> dict[str, Any]:
         low, high = (int.from_bytes(id, "big") for id in ids_that_begin(prefix))
-        found = self._ending(low, high, tail) if tail else self._beginning(low, high)
+        found = (self._ending(low, high, tail, ENDS_MAX) or []) if tail else self._beginning(low, high)
         rows = [
             {"id": id_of(first), "tasks": end - first, "name": route.task, "queue": route.queue.name}
             for first, end, number, _ in found
@@ -102,11 +108,11 @@ class Meanings:
         ]
         return {"rows": rows[:CANDIDATES_MAX], "more": len(rows) > CANDIDATES_MAX}
 
-    def _ending(self, low: int, high: int, tail: str) -> list[_Meant]:
-        """The tasks whose ids begin and end so."""
+    def _ending(self, low: int, high: int, tail: str, looks: int) -> list[_Meant] | None:
+        """The tasks whose ids begin and end so; None: it takes more looks to know that there is but one."""
         found: list[_Meant] = []
         id = low
-        for _ in range(ENDS_MAX):
+        for _ in range(looks):
             id = next_with_tail(id, tail)
             part = next(self._store.parts_up(id), None)
             if part is None or part.number > high or len(found) > CANDIDATES_MAX:
@@ -114,7 +120,7 @@ class Meanings:
             if part.number == id and self._is_within(part.route):
                 found.append(_Meant(id, id + 1, part.route, False))
             id = max(id + 1, part.number)
-        return []  # it cannot be known here that there is but one
+        return None
 
     def _beginning(self, low: int, high: int) -> list[_Meant]:
         found: list[_Meant] = []

@@ -220,12 +220,13 @@ class Tasks(EngineObject):
 
     @exposed(Role.VIEWER)
     def lines(
-        self, call: Call, filter: dict[str, Any], limit: int = 100, before: Place = None
+        self, call: Call, filter: dict[str, Any], limit: int = 100, before: Place = None, short: bool = True
     ) -> dict[str, Any]:
         """The newest arrays and tasks, an array as one row with its tasks that match counted by state; looks at 5,000 rows at
-        most."""
+        most. ``short``: with their ids as short as they may be written."""
         limit = validate_whole("limit", limit, 1, LINES_MAX)
-        return LineListing(self.engine, call.session, filter).answer(limit, before)
+        listing = LineListing(self.engine, call.session, filter, short=validate_flag("short", short))
+        return listing.answer(limit, before)
 
     @exposed(Role.VIEWER)
     def meant(self, call: Call, prefix: str, tail: str = "") -> dict[str, Any]:

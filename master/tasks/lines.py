@@ -33,8 +33,9 @@ from .shown import Begun, shown_state
 
 LINES_MAX: Final = 1_000  # in one answer
 OPENED_MAX: Final = 9  # an array of no more tasks is shown as these
+TOGETHER_MAX: Final = 20  # arrays that are counted in one look: up to 20,000 rows if each task has one
 # States in which tasks may be while they are in their array; what is in another has a row of its own.
-TOGETHER: Final = frozenset(
+SLICED: Final = frozenset(
     {
         StateNumber.READY,
         StateNumber.SCHEDULED,
@@ -70,11 +71,11 @@ class _Line:
 class LineListing:
     """Reads one answer."""
 
-    def __init__(self, engine: Engine, session: Session, given: Any) -> None:
+    def __init__(self, engine: Engine, session: Session, given: Any, *, short: bool) -> None:
         self._engine, self._store = engine, engine.store
         self._wanted = Selection.from_wire(given, engine.now.shift)
         self._look = Look(engine, self._wanted, session.allows_queue)
-        self._abbreviations = Abbreviations(engine, session)
+        self._abbreviations = Abbreviations(engine, session) if short else None
         self._neighbours = Neighbours(engine.store)
         self._begun, self._summaries = Begun(engine), Summaries(engine)
         self._read: dict[
@@ -120,8 +121,9 @@ class LineListing:
         line = _Line(part, part.seq)
         self._look.rows += 1
         if self._neighbours.is_alone(part):
-            line.parts.append(part)
-            self._open(line)
+            if self._wanted.fits_state(shown_state(self._engine, part.id, part.state)):
+                line.parts.append(part)
+                self._open(line)
             return None
         if not self._neighbours.is_newest(part):
             return None
@@ -144,8 +146,13 @@ class LineListing:
 
     def _count(self, line: _Line) -> bool:
         """Count the parts of a line from its last id down; whether there was time for all of them."""
+        together: list[LinePart] = []  # whose numbers follow one another: they are counted in one look
         for part in self._neighbours.down(line.end, line.route):
+            if together and (together[-1].seq != part.stop or len(together) == TOGETHER_MAX):
+                self._count_states(line, together)
+                together = []
             if line.parts and self._is_enough:
+                self._count_states(line, together)
                 return False
             self._look.rows += 1
             self._read[part.stop] = part.seq
@@ -153,19 +160,23 @@ class LineListing:
             line.lowest = part.number
             if self._wanted.fits_time(part.created):
                 if not self._wanted.asks_for_failure:
-                    self._count_states(line, part)
+                    together.append(part)
                 elif not self._count_failures(line, part):
                     return False
+        self._count_states(line, together)
         return True
 
-    def _count_states(self, line: _Line, part: LinePart) -> None:
+    def _count_states(self, line: _Line, parts: list[LinePart]) -> None:
+        if not parts:
+            return
+        seq, stop = parts[-1].seq, parts[0].stop
         fits, states = self._wanted.fits_state, self._wanted.states
-        found = self._store.totals(part.seq, part.stop, sliced=not states or bool(states & TOGETHER))
+        found = self._store.totals(seq, stop, sliced=not states or bool(states & SLICED))
         self._look.rows += found.rows
-        self._begun.show(found.states, part.seq, part.stop)
+        self._begun.show(found.states, seq, stop)
         line.states.update({state: tasks for state, tasks in found.states.items() if fits(state)})
         if line.failed is None and FAILED & found.states.keys():
-            failed = self._store.newest_failed(part.seq, part.stop)
+            failed = self._store.newest_failed(seq, stop)
             line.failed = next((row.seq for row in failed if fits(row.state)), None)
 
     def _count_failures(self, line: _Line, part: LinePart) -> bool:
@@ -185,16 +196,16 @@ class LineListing:
         row = {
             "id": id_of(line.lowest),
             "tasks": line.tasks,
-            "rest": line.is_rest,
-            "digits": self._abbreviations.digits(
-                line.lowest if is_whole else None, None if line.is_rest else line.end
-            ),
             "states": [list(one) for one in sorted((+line.states).items())],
+            "rest": line.is_rest,
             "name": route.task,
             "queue": route.queue.name,
             "created": engine.now.shown(line.created),
             "error": None if failed is None else self._summaries.error(failed),
         }
+        if self._abbreviations is not None:
+            first, end = line.lowest if is_whole else None, None if line.is_rest else line.end
+            row["digits"] = self._abbreviations.digits(first, end)
         self._summaries.took(row)
         self._rows.append(row)
 
@@ -207,7 +218,9 @@ class LineListing:
                     task = self._store.brief(seq)
                     if task is not None and self._fits(task):
                         row = self._summaries.row(task)
-                        self._rows.append({**row, "short": self._abbreviations.short(task.id)})
+                        if self._abbreviations is not None:
+                            row["short"] = self._abbreviations.short(task.id)
+                        self._rows.append(row)
 
     def _fits(self, task: FullTask) -> bool:
         shown = shown_state(self._engine, task.id, task.state)

@@ -27,14 +27,28 @@ PARTS_MAX: Final = 5_000  # are looked at to find where a range of ids is in the
 class Neighbours:
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._free = (
+            0,
+            0,
+        )  # ids between which there is no array: most tasks of a long list are between the same two
 
     def is_alone(self, part: LinePart) -> bool:
         """Whether it is a task that belongs to no array's line."""
         if part.is_array:
             return False
+        if self._is_far(part):
+            return True
+        self._free = self._store.between_arrays(part.number)
+        if self._is_far(part):
+            return True
         up, above = self._lone(self._store.parts_up(part.end), part, upwards=True)
         down, below = self._lone(self._store.parts_down(part.number), part, upwards=False)
         return len(up) + 1 + len(down) > LONE_MAX or not (above or below)
+
+    def _is_far(self, part: LinePart) -> bool:
+        """Whether it is known that no array is so near that the tasks between would belong to it."""
+        low, high = self._free
+        return low + LONE_MAX <= part.number and part.end + LONE_MAX <= high
 
     def is_newest(self, part: LinePart) -> bool:
         """Whether no part of its line has higher ids. It belongs to a line."""

@@ -9,16 +9,20 @@ from rich.text import Text
 from ....common.contract.rows import all_from_wire
 from ....common.contract.workers import HeldTask
 from ....common.domain.durations import span
+from ....common.domain.id_text import IdRange
 from ....common.domain.ids import show_id
 from ....common.domain.model import Outcome, State
 from ....common.values.failure import Failure
+from ..lines import is_array, short_id, states_in_words, tasks_of
 from ..output import STATE_STYLES, count, memory, rate
 from ..queues import paused_words
-from .state import Model
+from .state import Model, array_of
+
+ID_COLUMNS: Final = 19  # of an id that is shortened to its beginning and its end
 
 HELP: Final = """\
  ↑ ↓  j k     choose            tab        next list
- enter  →     open a queue, a worker, or a task with its traceback
+ enter  →     open a queue, an array, a worker, or a task with its traceback
  esc  ←       back              q  Ctrl-C  quit
  p            pause or resume the chosen queue (asks; needs an admin key)
  r            run the failed tasks of the chosen queue again (asks)
@@ -35,15 +39,18 @@ def draw_detail(model: Model, width: int, room: int, now: float) -> list[Text]:
     kind = model.view.kind
     if kind == "help":
         return [Text(), *(Text(line) for line in HELP.splitlines())]
-    head = {"queue": _queue_head, "worker": _worker_head}.get(kind)
+    head = {"queue": _queue_head, "array": _array_head, "worker": _worker_head}.get(kind)
     lines = [Text()] + ([head(model, now)] if head is not None else [])
     if model.detail is None:
         return [*lines, Text("…", style="dim")]
     if kind == "task":
         return _scrolled(model, _task(model.detail, now), room)
-    rows = _task_rows(model.detail, now) if kind == "queue" else _held_rows(model.detail, now)
+    if kind == "worker":
+        rows = _held_rows(model.detail, now)
+    else:
+        rows = _task_rows(model.detail, now, array_of(model.view.key) if kind == "array" else None)
     if not rows:
-        return [*lines, Text(), Text("no tasks" if kind == "queue" else "it runs nothing", style="dim")]
+        return [*lines, Text(), Text("no tasks" if kind != "worker" else "it runs nothing", style="dim")]
     left = max(1, room - len(lines) - 1)
     start = max(0, min(model.row - left // 2, len(rows) - left))
     for index in range(start, min(len(rows), start + left)):
@@ -82,16 +89,37 @@ def _row(model: Model, section: str, key: str) -> dict[str, Any] | None:
     return next((row for row in rows if row[key] == model.view.key), None)
 
 
-def _task_rows(detail: dict[str, Any], now: float) -> list[Text]:
-    return [
-        Text.assemble(
-            f"{show_id(row['id'])[-12:]}  ",
-            (f"{state:10}", STATE_STYLES.get(state, "")),
-            f" {span(max(0.0, now - row['created'])):>8}  {row['name']}",
-        )
-        for row in detail["rows"]
-        for state in [State.from_number(row["state"])]
-    ]
+def _task_rows(detail: dict[str, Any], now: float, of: IdRange | None) -> list[Text]:
+    """``of``: the array whose tasks these are."""
+    if "error" in detail:
+        return [Text(detail["error"], style="red")]
+    return [_array_row(row, now) if is_array(row) else _task_row(row, now, of) for row in detail["rows"]]
+
+
+def _task_row(row: dict[str, Any], now: float, of: IdRange | None) -> Text:
+    state = State.from_number(row["state"])
+    id = short_id(row) if of is None else f"+{of.place(row['id'])}"
+    return Text.assemble(
+        f"{id:{ID_COLUMNS}}  ",
+        (f"{state:10}", STATE_STYLES.get(state, "")),
+        f" {span(max(0.0, now - row['created'])):>8}  {row['name']}",
+        ("" if not row.get("error") else f"  {row['error']}", "red"),
+    )
+
+
+def _array_row(row: dict[str, Any], now: float) -> Text:
+    return Text.assemble(
+        f"{short_id(row):{ID_COLUMNS}}  ",
+        f"{count(tasks_of(row)):>10}",
+        f" {span(max(0.0, now - row['created'])):>8}  {row['name']}",
+        (f"  {states_in_words(row['states'], more=row.get('more', False))}", "dim"),
+    )
+
+
+def _array_head(model: Model, now: float) -> Text:
+    return Text.assemble(
+        (f"array {model.view.title}", "bold"), f"  {count(array_of(model.view.key).tasks)} tasks"
+    )
 
 
 def _held_rows(detail: list[list[Any]], now: float) -> list[Text]:

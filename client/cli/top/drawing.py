@@ -25,6 +25,7 @@ ROWS_MIN: Final = 2  # of each list that has so many, before any gets more
 KEYS: Final = {
     "home": "q quit  ↑↓ choose  enter open  p pause/resume  r retry failed  ? help",
     "queue": "esc back  ↑↓ choose  enter open  p pause/resume  r retry failed  q quit",
+    "array": "esc back  ↑↓ choose  enter open  q quit",
     "worker": "esc back  ↑↓ choose  enter open  q quit",
     "task": "esc back  ↑↓ scroll  q quit",
     "help": "esc back  q quit",

@@ -18,9 +18,22 @@ from ....common.errors import Forbidden, Rejected, TqError
 from ....common.runtime.console import CleanConsole
 from ....common.runtime.terminal import console as new_console
 from ...app import App
+from ..lines import LineReader
 from ..options import with_role
 from .drawing import draw
-from .state import Effect, Model, Snapshot, View, detailed, filter_of, looked, lost, press, with_message
+from .state import (
+    Effect,
+    Model,
+    Snapshot,
+    View,
+    array_of,
+    detailed,
+    filter_of,
+    looked,
+    lost,
+    press,
+    with_message,
+)
 from .terminal import Terminal
 
 ANSWER_SECONDS: Final = 2.0  # then the master counts as away; the call is made again
@@ -86,6 +99,8 @@ class MasterPoller(threading.Thread):
             match view.kind:
                 case "queue":
                     return self._newest_of(view.key)
+                case "array":
+                    return self._newest_in(view.key)
                 case "worker":
                     return call(("get_workers",), "running", view.key, timeout=ANSWER_SECONDS)
                 case "task":
@@ -95,22 +110,20 @@ class MasterPoller(threading.Thread):
         return None
 
     def _newest_of(self, name: str) -> dict[str, Any]:
-        """Tasks of a queue. The master may have to scan many tasks of other queues for them: the more portions that took,
+        """Arrays and tasks of a queue. The master may have to scan many tasks of other queues for them: the more portions that took,
         the longer the pause before the next scan."""
         kept, self._portions = self._kept, self._portions - 1
         if self._portions > 0 and kept is not None and kept[0] == name:
             return {"rows": kept[1]}
-        rows: list[Any] = []
-        before, portions = None, 0
-        while portions < PORTIONS_MAX:
-            answer = self._app.call(
-                ("get_tasks",), "select", filter_of(name), TASKS_SHOWN, before, timeout=ANSWER_SECONDS
-            )
-            rows, before, portions = rows + answer["rows"], answer["before"], portions + 1
-            if before is None or len(rows) >= TASKS_SHOWN:
-                break
-        self._kept, self._portions = (name, rows), portions
+        reader = LineReader(self._app, filter_of(name), ANSWER_SECONDS)
+        rows = reader.read(TASKS_SHOWN, PORTIONS_MAX)
+        self._kept, self._portions = (name, rows), reader.answers
         return {"rows": rows}
+
+    def _newest_in(self, array: str) -> dict[str, Any]:
+        """Tasks of an array."""
+        wanted = {"ids": list(array_of(array))}
+        return self._app.call(("get_tasks",), "select", wanted, TASKS_SHOWN, timeout=ANSWER_SECONDS)  # type: ignore[no-any-return]
 
     def _perform(self, effect: Effect) -> None:
         try:

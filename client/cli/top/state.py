@@ -11,7 +11,9 @@ from typing import Any, Final, NamedTuple
 
 from ....common.contract.rows import all_from_wire
 from ....common.contract.workers import HeldTask
+from ....common.domain.id_text import IdRange
 from ..fleet import fleet
+from ..lines import is_array, short_id
 
 HISTORY: Final = 60  # rates kept for the sparkline
 SECTIONS: Final = ("queues", "workers", "running", "failing")
@@ -25,7 +27,7 @@ class ListEntry(NamedTuple):
 
 
 class View(NamedTuple):
-    """A screen: ``home``, ``help``, or one ``queue``, ``worker`` or ``task``."""
+    """A screen: ``home``, ``help``, or one ``queue``, ``array``, ``worker`` or ``task``."""
 
     kind: str
     key: str = ""
@@ -141,10 +143,20 @@ def rows_of(detail: Any) -> list[str]:
     """The ids a detail lists, in order."""
     match detail:
         case {"rows": list(rows)}:
-            return [row["id"].hex() for row in rows]
+            return [key_of(row) for row in rows]
         case list(rows):
             return [row.id.hex() for row in all_from_wire(HeldTask, rows)]
     return []
+
+
+def key_of(row: dict[str, Any]) -> str:
+    """What opens a line: the id of a task; of an array its first id and the number of its tasks."""
+    return f"{row['id'].hex()}+{row['tasks']}" if is_array(row) else row["id"].hex()
+
+
+def array_of(key: str) -> IdRange:
+    first, _, tasks = key.partition("+")
+    return IdRange(bytes.fromhex(first), int(tasks))
 
 
 def filter_of(queue: str, **more: Any) -> dict[str, Any]:
@@ -196,8 +208,13 @@ def _enter(model: Model) -> Model:
         section, key = model.cursor
         kind = {"queues": "queue", "workers": "worker"}.get(section, "task")
         return _open(model, View(kind, key, _title(model, section, key)))
-    ids = rows_of(model.detail) if model.view.kind in ("queue", "worker") else []
-    return _open(model, View("task", ids[model.row])) if ids else model
+    keys = rows_of(model.detail) if model.view.kind in ("queue", "array", "worker") else []
+    if not keys:
+        return model
+    key = keys[model.row]
+    if "+" in key:
+        return _open(model, View("array", key, short_id(model.detail["rows"][model.row])))
+    return _open(model, View("task", key))
 
 
 def _title(model: Model, section: str, key: str) -> str:

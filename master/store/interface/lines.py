@@ -19,7 +19,11 @@ class LinePart(NamedTuple):
     id: bytes  # of the first task
     created: int
     route: int
-    is_array: int
+    state: int  # of a task; of an array −1
+
+    @property
+    def is_array(self) -> bool:
+        return self.state < 0
 
     @property
     def tasks(self) -> int:
@@ -78,6 +82,9 @@ class LineStore(Protocol):
 
     def parts_up(self, id: int) -> Iterator[LinePart]:
         """Those with this id and higher ones, from the lowest up; of an array that begins below it the rest."""
+
+    def between_arrays(self, id: int) -> tuple[int, int]:
+        """Where the last array that begins below this id ends, and where the first one from it on begins: in ids."""
 
     def spans_before(self, seq: int) -> Iterator[Span]:
         """All tasks before that number, newest first, as neighbours to which the same has happened."""

@@ -42,7 +42,15 @@ from .workers import WorkerStore
 LOOKS: Final = frozenset(
     {
         *("find", "outcomes", "full", "listing", "count_ahead", "oldest_ready"),
-        *("parts_before", "parts_down", "parts_up", "spans_before", "totals", "newest_failed"),
+        *(
+            "parts_before",
+            "parts_down",
+            "parts_up",
+            "between_arrays",
+            "spans_before",
+            "totals",
+            "newest_failed",
+        ),
         *("lease", "promote", "promote_at", "expire", "purge"),
         *("next_due", "next_at", "next_expiry"),
         "put_queue",  # a paused queue gives out nothing that was submitted after it was: the rest goes before

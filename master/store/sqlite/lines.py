@@ -73,6 +73,12 @@ class SqliteLines(StatementExecutor):
                 lambda of, size: self._all("rows_up", (_id(of), _id(upper), size)), lower, _end
             )
 
+    def between_arrays(self, id: int) -> tuple[int, int]:
+        self.settle()
+        below = [LinePart._make(row).end for row in self._all("arrays_down", (_id(id), 1))]
+        above = [LinePart._make(row).number for row in self._all("arrays_up", (_id(id), 1))]
+        return (*below, 0)[0], (*above, IDS_END)[0]
+
     def _pages(
         self, read: Callable[[int, int], list[Any]], start: int, goes_on: Callable[[LinePart], int]
     ) -> Iterator[LinePart]:

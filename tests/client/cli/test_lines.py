@@ -52,7 +52,9 @@ class Answers:
     def __init__(self, *answers: tuple[list[Row], Any]) -> None:
         self.answers, self.asked = list(answers), []  # type: ignore[var-annotated]
 
-    def call(self, target: Any, method: str, wanted: Any, limit: int, before: Any) -> Any:
+    def call(
+        self, target: Any, method: str, wanted: Any, limit: int, before: Any, timeout: float | None = None
+    ) -> Any:
         self.asked.append((limit, before))
         rows, goes_on = self.answers.pop(0)
         return {"rows": rows, "before": goes_on}

@@ -51,12 +51,12 @@ def kept(store: Store, route: int) -> Store:
 def test_parts_are_newest_first_and_a_task_that_left_its_array_is_no_part(kept: Store) -> None:
     parts = list(kept.parts_before(12))
     assert [(part.seq, part.stop, part.is_array) for part in parts] == [
-        (11, 12, 0),
-        (7, 11, 1),
-        (6, 7, 0),
-        (1, 6, 1),
+        (11, 12, False),
+        (7, 11, True),
+        (6, 7, False),
+        (1, 6, True),
     ]
-    assert parts[1] == LinePart(7, 11, id_of(500), NOW, 1, 1)
+    assert parts[1] == LinePart(7, 11, id_of(500), NOW, 1, -1)
     assert [part.seq for part in kept.parts_before(1)] == []
 
 
@@ -72,6 +72,12 @@ def test_an_array_in_the_midst_of_which_is_begun_is_cut(kept: Store) -> None:
     assert (below.seq, below.stop, below.number, below.end) == (1, 3, 1_001, 1_003)
     [above] = islice(kept.parts_up(1_003), 1)
     assert (above.seq, above.stop, above.number, above.end) == (3, 6, 1_003, 1_006)
+
+
+def test_it_is_known_between_which_arrays_an_id_is(kept: Store) -> None:
+    assert kept.between_arrays(1_006) == (1_006, 1 << 128)
+    assert kept.between_arrays(600) == (504, 1_001)
+    assert kept.between_arrays(3) == (0, 500)
 
 
 def test_long_walks_go_on_from_page_to_page(store: Store, route: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from tq.client.cli.top.drawing import bar, draw, shares, sparkline, window
 from tq.client.cli.top.state import Confirmation, Effect, Model, View, detailed, looked, lost, press
 from tq.client.cli.top.terminal import keys
+from tq.common.domain.ids import id_behind
 from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.common.values.failure import Failure
 
@@ -138,7 +140,13 @@ def test_a_task_that_is_gone_says_so(model: Model) -> None:
 
 
 def test_a_queue_and_a_worker_show_their_tasks(model: Model) -> None:
-    row = {"id": ID, "state": int(StateNumber.READY), "created": NOW - 60, "name": "app:send"}
+    row = {
+        "id": ID,
+        "short": "0101",
+        "state": int(StateNumber.READY),
+        "created": NOW - 60,
+        "name": "app:send",
+    }
     opened, _ = press(press(model, "down")[0], "enter")
     shown = text(detailed(opened, opened.view, {"rows": [row]}))
     assert "queue mail  5 ready  3 failed  1 dead  40/s  paused" in shown
@@ -169,6 +177,27 @@ def test_rows_are_shared_fairly(wanted: list[int], room: int, given: list[int]) 
     got = shares(wanted, room)
     assert sum(got) <= max(room, 0)
     assert sorted(got) == sorted(given)
+
+
+def test_an_array_of_a_queue_is_one_line_that_leads_to_its_tasks(model: Model) -> None:
+    states = [[int(StateNumber.READY), 190], [int(StateNumber.FAILED), 10]]
+    array = {"id": ID, "tasks": 200, "states": states, "digits": 12, "created": NOW - 60, "name": "app:send"}
+    opened, _ = press(press(model, "down")[0], "enter")
+    opened = detailed(opened, opened.view, {"rows": [array]})
+    assert re.search(r"01010101-0101 +200 +60.0 s  app:send  190 ready, 10 failed", text(opened))
+    within, _ = press(opened, "enter")
+    assert within.view == View("array", f"{ID.hex()}+200", "01010101-0101")
+    failed = {
+        "id": id_behind(ID, 150),
+        "state": int(StateNumber.FAILED),
+        "created": NOW - 60,
+        "name": "app:send",
+        "error": "E: no",
+    }
+    within = detailed(within, within.view, {"rows": [failed]})
+    assert "array 01010101-0101  200 tasks" in text(within)
+    assert re.search(r"\+150 +failed +60.0 s  app:send  E: no", text(within))
+    assert press(within, "enter")[0].view == View("task", id_behind(ID, 150).hex())
 
 
 @pytest.mark.parametrize(
