@@ -31,6 +31,7 @@ from ..tasks.outcomes import UNKNOWN, TaskOutcome
 from .exceptions import as_broken_cluster, rebuilt
 from .remote_functions import RemoteFunction, RemoteFunctions
 from .submission_queue import CANCEL_SECONDS, UNREACHABLE_SECONDS_MAX, SubmissionQueue
+from .timed_waits import TimedWait
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -71,16 +72,32 @@ class TaskFuture(Future[T]):
         return show_id(self.task)
 
     def result(self, timeout: float | None = None) -> T:
-        self._check_may_wait(timeout)
+        self._await(timeout)
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        self._check_may_wait(timeout)
+        self._await(timeout)
         return super().exception(timeout)
 
-    def _check_may_wait(self, timeout: float | None) -> None:
-        if timeout is None and not self.done():
+    def _await(self, timeout: float | None) -> None:
+        """Raises TimeoutError with the reason why the task waits. A wait without a limit is the caller's."""
+        if self.done():
+            return
+        if timeout is None:
             self._submissions.check_may_wait()
+            return
+        timed = TimedWait(self._session, lambda: self.task, self._ends_within, timeout)
+        if not timed.succeeds():
+            raise TimeoutError(timed.complaint)
+
+    def _ends_within(self, seconds: float) -> bool:
+        try:
+            super().exception(seconds)
+        except TimeoutError:
+            return self.done()
+        except CancelledError:
+            return True
+        return True
 
     def cancel(self) -> bool:
         """Cancel the task if no worker has started it; False when one has, or when it has ended."""

@@ -156,7 +156,7 @@ class Pool:
         """
         self._check_running()
         remote, args, kwds = self._functions.of(func), tuple(args), dict(kwds)
-        result = AsyncResult(self._submissions.check_may_wait, callback, error_callback)
+        result = AsyncResult(self._submissions, callback, error_callback)
         self._feeder.send_one(remote, lambda met: remote.payload(args, kwds, met), result)
         return result
 
@@ -253,7 +253,7 @@ class Pool:
         Returns:
             An iterator, whose ``next(timeout)`` takes seconds.
         """
-        return self._imap(IMapIterator(self._submissions.check_may_wait), func, iterable, chunksize)
+        return self._imap(IMapIterator(self._submissions), func, iterable, chunksize)
 
     def imap_unordered(
         self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1
@@ -268,7 +268,7 @@ class Pool:
         Returns:
             An iterator, whose ``next(timeout)`` takes seconds.
         """
-        return self._imap(IMapUnorderedIterator(self._submissions.check_may_wait), func, iterable, chunksize)
+        return self._imap(IMapUnorderedIterator(self._submissions), func, iterable, chunksize)
 
     # the end
 
@@ -333,7 +333,7 @@ class Pool:
         length = len(items)
         size = chunksize or ChunkPace(length, self._slots() if length else 1)
         most = length if chunksize is None else -(-length // chunksize)
-        result = MapResult(self._submissions.check_may_wait, callback, error_callback, most)
+        result = MapResult(self._submissions, callback, error_callback, most)
         if length:
             feed = IterableFeed(remote, islice(items, length), size, result, star=star)
             feed.counts_slots = not self._has_processes

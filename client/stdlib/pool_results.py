@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import threading
@@ -15,9 +16,11 @@ from ...common.errors import TaskError, TqError
 from ..core.fork import guard
 from ..tasks.outcomes import TaskOutcome
 from .exceptions import as_broken_cluster, rebuilt
+from .timed_waits import TimedWait
 
 if TYPE_CHECKING:
     from ..core.session import ClientSession
+    from .submission_queue import SubmissionQueue
 
 log = logging.getLogger("tq.client")
 
@@ -68,6 +71,9 @@ class ChunkResult:
         if self._claim():
             self._result.chunk_failed(self.index, error)
 
+    def is_part_of(self, result: object) -> bool:
+        return self._result is result
+
     def _claim(self) -> bool:
         """Whether the caller may report the result: only the first of the queue's thread and ``give_up`` may."""
         with _lock:
@@ -78,15 +84,15 @@ class ChunkResult:
 
 
 class AsyncResult:
-    """The result of ``apply_async``. ``check_may_wait`` raises in a callback, where a wait without timeout never ends."""
+    """The result of ``apply_async``."""
 
     def __init__(
         self,
-        check_may_wait: Callable[[], None],
+        submissions: SubmissionQueue,
         callback: Callback | None,
         error_callback: Callback | None,
     ) -> None:
-        self._check_may_wait = check_may_wait
+        self._submissions = submissions
         self._callback, self._error_callback = callback, error_callback
         self._event = threading.Event()
         self._value: Any = None
@@ -95,16 +101,19 @@ class AsyncResult:
     def get(self, timeout: float | None = None) -> Any:
         """Wait for the result and return it. Raises what the call raised, or multiprocessing.TimeoutError after ``timeout``
         seconds."""
-        self.wait(timeout)
-        if not self._event.is_set():
-            raise multiprocessing.TimeoutError
+        if timeout is None or self._event.is_set():
+            self.wait()
+        else:
+            timed = timed_wait(self._submissions, self, self._event.wait, timeout)
+            if not timed.succeeds():
+                raise multiprocessing.TimeoutError(timed.complaint)
         if self._error is not None:
             raise self._error
         return self._value
 
     def wait(self, timeout: float | None = None) -> None:
         if timeout is None and not self._event.is_set():
-            self._check_may_wait()
+            self._submissions.check_may_wait()
         self._event.wait(timeout)
 
     def ready(self) -> bool:
@@ -144,12 +153,12 @@ class MapResult(AsyncResult):
 
     def __init__(
         self,
-        check_may_wait: Callable[[], None],
+        submissions: SubmissionQueue,
         callback: Callback | None,
         error_callback: Callback | None,
         chunks: int,
     ) -> None:
-        super().__init__(check_may_wait, callback, error_callback)
+        super().__init__(submissions, callback, error_callback)
         self._parts: dict[int, list[Any]] = {}
         self._chunks = self._left = chunks
         if not chunks:
@@ -197,8 +206,8 @@ class IMapIterator:
     The iterating thread puts parts in order; the submission queue's thread only appends them.
     """
 
-    def __init__(self, check_may_wait: Callable[[], None]) -> None:
-        self._check_may_wait = check_may_wait
+    def __init__(self, submissions: SubmissionQueue) -> None:
+        self._submissions = submissions
         self.taken = 0  # parts that were yielded completely; a few more may have been
         self._wake: tuple[int, Callable[[], None]] | None = None
         self._ready: deque[Any] = deque()  # in order, to be yielded next
@@ -249,13 +258,7 @@ class IMapIterator:
         if self._wake is not None and self.taken >= self._wake[0]:
             (_, wake), self._wake = self._wake, None
             wake()
-        if deadline is None and self._arrivals.empty():
-            self._check_may_wait()
-        rest = None if deadline is None else max(0.0, deadline - time.monotonic())
-        try:
-            index, part = self._arrivals.get(timeout=rest)
-        except Empty:
-            raise multiprocessing.TimeoutError from None
+        index, part = self._next_arrival(deadline)
         for read in range(1, ARRIVALS_AT_ONCE + 1):
             if index == ABORTED:
                 self._is_aborted = True
@@ -268,6 +271,24 @@ class IMapIterator:
             if read == ARRIVALS_AT_ONCE or self._arrivals.empty():
                 return
             index, part = self._arrivals.get()
+
+    def _next_arrival(self, deadline: float | None) -> tuple[int, Any]:
+        with contextlib.suppress(Empty):
+            return self._arrivals.get_nowait()
+        if deadline is None:
+            self._submissions.check_may_wait()
+            return self._arrivals.get()
+        arrived: list[tuple[int, Any]] = []
+
+        def wait(seconds: float) -> bool:
+            with contextlib.suppress(Empty):
+                arrived.append(self._arrivals.get(timeout=seconds))
+            return bool(arrived)
+
+        timed = timed_wait(self._submissions, self, wait, max(0.0, deadline - time.monotonic()))
+        if not timed.succeeds():
+            raise multiprocessing.TimeoutError(timed.complaint)
+        return arrived[0]
 
     def _arrived(self, index: int, part: Sequence[Any]) -> None:
         if index != self._begun:
@@ -306,6 +327,19 @@ class IMapUnorderedIterator(IMapIterator):
     def _arrived(self, index: int, part: Sequence[Any]) -> None:
         self._begun += 1
         self._ready.extend(part)
+
+
+def timed_wait(
+    submissions: SubmissionQueue, result: Result, wait: Callable[[float], bool], timeout: float
+) -> TimedWait:
+    """For one of the tasks that the result still waits for."""
+
+    def task() -> bytes | None:
+        pending = submissions.pending_receivers()
+        parts = (one.task for one in pending if isinstance(one, ChunkResult) and one.is_part_of(result))
+        return next(parts, None)
+
+    return TimedWait(submissions.session, task, wait, timeout)
 
 
 class DiscardedResults:

@@ -67,7 +67,8 @@ class SubmissionQueue:
     def __init__(
         self, session: ClientSession, master_timeout: float | None = UNREACHABLE_SECONDS_MAX
     ) -> None:
-        self._session, self._master_timeout = session, master_timeout
+        self.session = self._session = session
+        self._master_timeout = master_timeout
         self.on_end: list[Callable[[], None]] = []
         self._closed = False
         self._broken: BrokenCluster | None = None

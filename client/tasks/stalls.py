@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ...common.domain.ids import show_id
 from ...common.errors import TqError
@@ -44,7 +44,7 @@ class StallQuestions:
         self._warned: set[tuple[str, str]] = set()  # queue and function
         self.warn: Callable[[str], None] = _log
 
-    def ask(self, id: bytes) -> Future[Any] | None:
+    def ask(self, id: bytes, *, warns: bool = True) -> Future[Any] | None:
         """Ask why this task waits; None: the last question was just now, or the master is away."""
         now = time.monotonic()
         if now - self._asked_at < ASK_SECONDS_MIN or self._session.away_seconds:
@@ -54,7 +54,8 @@ class StallQuestions:
             question = self._session.start_call(("get_tasks",), "why", id)
         except TqError:  # the wait for the result raises the same error
             return None
-        question.add_done_callback(self._answered)
+        if warns:
+            question.add_done_callback(self._answered)
         return question
 
     def _answered(self, question: Future[Any]) -> None:
@@ -68,17 +69,30 @@ class StallQuestions:
             self.warn(complaint(task))
 
 
-class Stall:
-    """One wait. ``id``: the task that is waited for, or one of them, as of now."""
+class Waitable(Protocol):
+    """What is waited for: an ``OutcomeBox``, or what else knows the end of a task."""
 
-    def __init__(self, session: ClientSession, id: Callable[[], bytes | None], timeout: float | None) -> None:
-        self._session, self._id = session, id
+    def wait(self, want: bytes | int, deadline: float | None) -> bool: ...
+
+
+class Stall:
+    """One wait. ``id``: the task that is waited for, or one of them, as of now. ``warns``: if no worker will run it."""
+
+    def __init__(
+        self,
+        session: ClientSession,
+        id: Callable[[], bytes | None],
+        timeout: float | None,
+        *,
+        warns: bool = True,
+    ) -> None:
+        self._session, self._id, self._warns = session, id, warns
         self._pause = STUCK_SECONDS if timeout is None else min(STUCK_SECONDS, timeout / 2)
         self._looks = timeout is None or timeout >= SHORT_SECONDS
         self._until = 0.0
         self._question: Future[Any] | None = None
 
-    def wait(self, box: OutcomeBox, want: bytes | int, deadline: float | None) -> bool:
+    def wait(self, box: Waitable, want: bytes | int, deadline: float | None) -> bool:
         """``box.wait``, with looks in between."""
         while not box.wait(want, self._next(deadline)):
             if self._is_over(deadline):
@@ -114,7 +128,7 @@ class Stall:
         self._pause = min(2 * self._pause, PAUSE_SECONDS_MAX)
         id = self._id()
         if id is not None:
-            self._question = self._session.part(StallQuestions).ask(id) or self._question
+            self._question = self._session.part(StallQuestions).ask(id, warns=self._warns) or self._question
 
 
 def _log(words: str) -> None:

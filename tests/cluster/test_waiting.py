@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import multiprocessing
 import re
 import signal
 import subprocess
@@ -71,6 +72,35 @@ def test_a_wait_for_what_workers_run_warns_of_nothing(
     with pytest.raises(TimeoutError, match=r"goes on: .* has run attempt 1 for"):
         handle.result(1)
     assert handle.result(SECONDS) == 1.5
+    assert caplog.records == []
+
+
+TIMED: dict[str, Callable[[tq.App, Callable[..., object]], object]] = {
+    "a future": lambda app, f: tq.Executor(app=app).submit(f, 1.5).result(1),
+    "the exception of a future": lambda app, f: tq.Executor(app=app).submit(f, 1.5).exception(1),
+    "a map": lambda app, f: list(tq.Executor(app=app).map(f, [1.5], timeout=1)),
+    "a result of a pool": lambda app, f: tq.Pool(app=app).apply_async(f, (1.5,)).get(1),
+    "a map of a pool": lambda app, f: tq.Pool(app=app).map_async(f, [1.5]).get(1),
+    "imap": lambda app, f: tq.Pool(app=app).imap(f, [1.5]).next(1),
+    "imap_unordered": lambda app, f: tq.Pool(app=app).imap_unordered(f, [1.5]).next(1),
+}
+
+
+@pytest.mark.filterwarnings("ignore:unclosed running multiprocessing pool")
+@pytest.mark.parametrize("wait", TIMED.values(), ids=TIMED.keys())
+def test_a_timed_wait_through_the_standard_librarys_types_has_the_reason(
+    cluster: Cluster,
+    caplog: pytest.LogCaptureFixture,
+    wait: Callable[[tq.App, Callable[..., object]], object],
+) -> None:
+    sleep = cluster.app.task(name="cluster_tasks:sleep")(lambda seconds: None)
+    with pytest.raises((TimeoutError, multiprocessing.TimeoutError)) as raised:
+        wait(cluster.app, sleep)
+    kind = multiprocessing.TimeoutError if "pool" in str(wait.__code__.co_names).lower() else TimeoutError
+    assert raised.type is kind
+    assert re.search(
+        r"has no result after (1|0\.\d+) s; it goes on: .* has run attempt 1 for", str(raised.value)
+    )
     assert caplog.records == []
 
 

@@ -53,7 +53,7 @@ NAMED: Final = {
         "worker/supervisor/runner_pool.py",
         "lambda: retired.signal(kill=True)",
     ): "sends a signal to a process of ours",
-    ("master/cli.py", "first_or_second"): "a signal: it takes note, or ends the process",
+    ("common/runtime/end_signals.py", "act"): "a signal: the program takes note of it, or ends",
 }
 ROOMS: Final = ("master", "common", "worker")
 
