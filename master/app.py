@@ -164,6 +164,7 @@ def _build(
             tick_ms=int(settings.heartbeat_seconds * 1000),
             result_ttl_ms=int(settings.result_ttl_seconds * 1000),
             results_max=settings.results_max,
+            results_bytes_max=settings.results_bytes_max,
             payload_bytes_max=settings.frame_bytes_max - ENVELOPE_BYTES_MAX,
         ),
         random=random.SystemRandom().random,

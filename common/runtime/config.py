@@ -45,6 +45,7 @@ class MasterSettings:
     grace_seconds: float = 3.0
     result_ttl_seconds: float = 7 * 24 * 3600.0
     results_max: int = 1_000_000
+    results_bytes_max: int = 10 * 1024**3
     frame_bytes_max: int = FRAME_BYTES_MAX
     http: Address | None = None
     log_format: str = "text"
@@ -221,6 +222,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "grace_seconds": _seconds(0),
     "result_ttl_seconds": _seconds(0),
     "results_max": _whole(0, 10**12),
+    "results_bytes_max": _bytes,
     "frame_bytes_max": _whole(FRAME_BYTES_MAX, 1024**3),
     "http": _http,
     "log_format": _choice("text", "json"),

@@ -19,4 +19,5 @@ class EngineLimits:
     tick_ms: int = 5_000
     result_ttl_ms: int = 7 * 24 * 3_600_000
     results_max: int = 1_000_000
+    results_bytes_max: int = 10 * 1024**3  # 0: no bound
     payload_bytes_max: int = FRAME_BYTES_MAX - ENVELOPE_BYTES_MAX

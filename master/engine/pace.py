@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Final
 
 PORTION_SECONDS: Final = 0.002  # less than what a call waits for the disk
-PAUSE_MS_MIN: Final = 20  # fifty portions a second: each is a commit, too
 STEPS_MAX: Final = 64  # in a portion
 
 
@@ -22,7 +21,7 @@ class Pace:
     """``seconds``: a monotonic clock. ``share``: of one core, for all portions and pauses together."""
 
     def __init__(self, seconds: Callable[[], float] | None, share: float) -> None:
-        self._seconds, self._pauses = seconds, 1 / share - 1
+        self._seconds, self.share = seconds, share
 
     def portion(self, step: Callable[[], bool]) -> int | None:
         """Do steps until a portion is full; in how many milliseconds the next one may begin. None: the last step returned
@@ -32,4 +31,6 @@ class Pace:
         while is_left and steps < STEPS_MAX and now - began < PORTION_SECONDS:
             is_left, steps = step(), steps + 1
             now = began if self._seconds is None else self._seconds()
-        return max(PAUSE_MS_MIN, int((now - began) * 1000 * self._pauses)) if is_left else None
+        if not is_left:
+            return None
+        return int(1000 * max(PORTION_SECONDS / self.share, (now - began) * (1 / self.share - 1)))

@@ -112,9 +112,10 @@ class RecordingStore:
         self._ids.update((row.seq, row.id) for row in found)
         return found
 
-    def cancel_waiting(self, seq: int, now: int) -> None:
-        self._store.cancel_waiting(seq, now)
-        self._say("cancelled", self._ids[seq])
+    def cancel_waiting(self, seqs: Sequence[int], now: int) -> None:
+        self._store.cancel_waiting(seqs, now)
+        for seq in seqs:
+            self._say("cancelled", self._ids[seq])
 
     def revive(self, seq: int) -> None:
         self._store.revive(seq)
@@ -123,7 +124,8 @@ class RecordingStore:
     def expire(self, now: int, limit: int) -> list[Expired]:
         rows = self._store.expire(now, limit)
         for row in rows:
-            self._say("expired", row.id)
+            for place in range(row.stop - row.seq):
+                self._say("expired", id_behind(row.id, place))
         return rows
 
     def _leased(self, seq: int, id: bytes, attempt: int, lease: bytes, worker: int | None) -> None:

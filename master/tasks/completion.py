@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from ...common.domain.ids import id_behind
 from ...common.domain.model import OutcomeNumber, StateNumber
 from ...common.errors import ProtocolError, UnknownBlob
 from ...common.values.brief import brief
@@ -222,6 +223,7 @@ class Completion(Part):
         """Cancel tasks that wait, and request it for those that run; returns each task once, with its new state."""
         reached: list[Found] = []
         ended: list[Ended] = []
+        waiting: list[int] = []
         for found in tasks:
             if found.state == StateNumber.RUNNING:
                 if running:
@@ -230,10 +232,12 @@ class Completion(Part):
                     self.cancelling.add(found.id)
                     self._leases.cancel_asked(found.id)
             elif not StateNumber(found.state).is_terminal:
-                self._store.cancel_waiting(found.seq, now.steady)
+                waiting.append(found.seq)
                 ended.append((found.id, found.route, found.state, CANCELLED, None, found.origin))
                 found = found._replace(state=CANCELLED)
             reached.append(found)
+        if waiting:
+            self._store.cancel_waiting(waiting, now.steady)
         self._ended(ended, now)
         return reached
 
@@ -254,8 +258,13 @@ class Completion(Part):
     def expire(self, now: Now, limit: int) -> int:
         """Expire tasks that were not started in time; returns how many."""
         expired = self._store.expire(now.steady, limit)
-        self._ended([(row.id, row.route, row.state, EXPIRED, None, row.origin) for row in expired], now)
-        return len(expired)
+        ended: list[Ended] = [
+            (id_behind(row.id, place), row.route, row.state, EXPIRED, None, row.origin)
+            for row in expired
+            for place in range(row.stop - row.seq)
+        ]
+        self._ended(ended, now)
+        return len(ended)
 
     def _ended(self, tasks: list[Ended], now: Now) -> None:
         """The only place that raises ``Endings.ended``."""

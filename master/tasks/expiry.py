@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final
 
 from ..engine.agenda import Clock
 from ..engine.clock import Now
 from ..engine.core import Core
 from ..engine.endings import Ended
+from ..engine.pace import Pace
 from ..engine.part import Part
 from ..store.interface.store import Picture
 from .attempt_output import AttemptOutput
@@ -17,7 +18,9 @@ from .routes import Routes
 from .scheduled import Nearest
 
 EXPIRED_MAX: Final = 1_000  # tasks in one transaction
-PURGED_MAX: Final = 1_000
+STEP_TASKS: Final = 100  # about a millisecond; of an array all that ended together
+PURGE_SHARE: Final = 0.1  # of a core,
+PURGE_SHARE_MAX: Final = 0.5  # and when tasks end faster than that deletes them
 PURGE_EVERY_MS: Final = 10_000
 EXPIRY, PURGE = "expiry", "purge"
 
@@ -49,6 +52,8 @@ class Retention(Part):
 
     def __init__(self, core: Core, routes: Routes, attempt_output: AttemptOutput) -> None:
         self._core, self._routes, self._attempt_output = core, routes, attempt_output
+        self._pace = Pace(core.seconds, PURGE_SHARE)
+        self._finished = 0  # tasks, after the last portion
 
     def load(self, picture: Picture, now: Now) -> None:
         if self._routes.finished() or picture.workers:
@@ -67,20 +72,42 @@ class Retention(Part):
             self._core.agenda.set(self, PURGE, now.mono + PURGE_EVERY_MS)
 
     def due(self, key: Hashable, now: Now) -> None:
-        if self._core.timeline.jumped or self._purge(now):  # the time is uncertain
+        """One portion; the next one after a pause, if there may be more."""
+        if self._core.timeline.jumped:  # the time is uncertain
             self._core.agenda.set(self, PURGE, now.mono)
-        else:
-            self._core.store.forget_workers(now.steady - self._core.limits.result_ttl_ms)
-            if self._routes.finished():
-                self._look_later(now)
+            return
+        pause = self._pace.portion(self._purge_step(now))
+        if pause is not None:
+            self._core.agenda.set(self, PURGE, now.mono + pause)
+            self._keep_up()
+            return
+        self._pace.share = PURGE_SHARE
+        self._core.store.forget_workers(now.steady - self._core.limits.result_ttl_ms)
+        if self._routes.finished():
+            self._look_later(now)
 
-    def _purge(self, now: Now) -> bool:
-        """Delete a bounded portion; whether there may be more."""
+    def _keep_up(self) -> None:
+        """Tasks must not end faster than they are deleted: while there are more after each portion, portions follow sooner."""
+        before, self._finished = self._finished, self._routes.finished()
+        share = self._pace.share * (2 if self._finished > before else 0.5)
+        self._pace.share = min(PURGE_SHARE_MAX, max(PURGE_SHARE, share))
+
+    def _purge_step(self, now: Now) -> Callable[[], bool]:
+        """What deletes a little; it returns whether there may be more."""
         store, limits = self._core.store, self._core.limits
-        surplus = min(PURGED_MAX, self._routes.finished() - limits.results_max)
-        rows = store.purge(now.steady - limits.result_ttl_ms, PURGED_MAX)
-        if surplus > len(rows):
-            rows += store.purge(now.steady, surplus - len(rows))
-        for route, state in rows:
-            self._routes.by_number[route].counts[state] -= 1
-        return self._attempt_output.trim() or len(rows) >= PURGED_MAX
+        surplus = self._routes.finished() - limits.results_max
+
+        def step() -> bool:
+            nonlocal surplus
+            gone = store.purge(now.steady - limits.result_ttl_ms, STEP_TASKS)
+            if not gone:
+                too_many_bytes = store.counts.kept_bytes - limits.results_bytes_max
+                if surplus > 0 or (limits.results_bytes_max and too_many_bytes > 0):
+                    size = too_many_bytes if limits.results_bytes_max else 0
+                    gone = store.purge_surplus(surplus, size, STEP_TASKS)
+            for route, state, tasks in gone:
+                self._routes.by_number[route].counts[state] -= tasks
+                surplus -= tasks
+            return bool(gone) or self._attempt_output.trim()
+
+        return step

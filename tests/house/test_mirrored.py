@@ -45,7 +45,7 @@ WITHOUT: Final[dict[str, int]] = {
     "master/store": 3,
     "master/store/interface": 15,
     "master/store/sqlite": 17,
-    "master/tasks": 14,
+    "master/tasks": 13,
     "master/workers": 4,
     "worker": 2,
     "worker/agent": 4,

@@ -29,8 +29,10 @@ OWN: Final = {
 ELSEWHERE: Final = {
     "store": "engine/engine.py",
     "attempt_output": "tasks/attempt_output.py",
+    "counts": "tasks/expiry.py",
     "lines": "tasks/lines.py",
     "queries": "tasks/queries.py",
+    "retention": "tasks/expiry.py",
     "routes": "tasks/routes.py",
     "slices": "tasks/leases.py",
     "space": "engine/unused_space.py",

@@ -134,6 +134,9 @@ class Oracle:
         }
         if have != believed:
             raise Broken("I8", f"the store has {have}, the master believes {believed}")
+        kept, counted = sorted(store.counts.read()), sorted(store.counts.recount())
+        if kept != counted:
+            raise Broken("I10", f"the counts are {kept}, the rows are {counted}")
         if ids != set(engine.part(Leases).running):
             raise Broken("I5", "the master's leases are not the store's")
 

@@ -26,12 +26,14 @@ from typing import Final, NamedTuple, Protocol
 from ....common.errors import StoreError
 from .attempt_output import OutputStore
 from .blobs import BlobStore
+from .counts import CountStore
 from .data import DataStore
 from .items import ItemStore
 from .keys import KeyStore
 from .lines import LineStore
 from .locks import LockStore
 from .queries import QueryStore
+from .retention import RetentionStore
 from .routes import RouteStore
 from .schedules import ScheduleStore
 from .slices import RunningSlice, SliceStore
@@ -51,7 +53,7 @@ LOOKS: Final = frozenset(
             "totals",
             "newest_failed",
         ),
-        *("lease", "promote", "promote_at", "expire", "purge"),
+        *("lease", "promote", "promote_at", "expire", "purge", "purge_surplus"),
         *("next_due", "next_at", "next_expiry"),
         "put_queue",  # a paused queue gives out nothing that was submitted after it was: the rest goes before
     }
@@ -83,7 +85,9 @@ class Picture:
     queues: list[tuple[str, int, str, int | None]] = field(
         default_factory=list
     )  # name, paused, reason, since
-    counts: list[tuple[int, int, int]] = field(default_factory=list)  # route, state, tasks
+    counts: list[tuple[int, int, int]] = field(
+        default_factory=list
+    )  # route, state, tasks that are not leased
     running: list[RunningRow] = field(default_factory=list)
     slices: list[RunningSlice] = field(default_factory=list)  # of arrays, that are leased
     workers: list[tuple[int, bytes, str, int]] = field(default_factory=list)  # worker, node, host, pid
@@ -94,6 +98,7 @@ class Picture:
 class Store(
     TaskStore,
     SliceStore,
+    RetentionStore,
     QueryStore,
     LineStore,
     OutputStore,
@@ -141,6 +146,10 @@ class Store(
     @property
     def blobs(self) -> BlobStore:
         """Its part for content and the tasks that name it."""
+
+    @property
+    def counts(self) -> CountStore:
+        """Its part for how many tasks there are."""
 
     @property
     def items(self) -> ItemStore:

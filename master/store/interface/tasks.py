@@ -79,8 +79,11 @@ class Returned(NamedTuple):
 
 
 class Expired(NamedTuple):
+    """A task, or neighbours of an array."""
+
     seq: int
-    id: bytes
+    stop: int  # behind the last one
+    id: bytes  # of the first one; the i-th has this plus i
     route: int
     state: int  # before
     origin: int | None
@@ -102,7 +105,7 @@ class TaskStore(Protocol):
     def end_attempts(self, rows: Sequence[EndedAttempt]) -> None: ...
     def return_unstarted(self, rows: Sequence[Returned]) -> None: ...
     def request_cancel(self, seq: int) -> None: ...
-    def cancel_waiting(self, seq: int, now: int) -> None: ...
+    def cancel_waiting(self, seqs: Sequence[int], now: int) -> None: ...
     def revive(self, seq: int) -> None: ...
     # time
     def next_due(self) -> int | None: ...
@@ -115,10 +118,4 @@ class TaskStore(Protocol):
 
     def next_expiry(self) -> int | None: ...
     def expire(self, now: int, limit: int) -> list[Expired]:
-        """Up to ``limit`` waiting tasks past their ``expires``, now EXPIRED."""
-
-    def purge(self, finished_before: int, limit: int) -> list[tuple[int, int]]:
-        """Delete up to ``limit`` finished tasks, oldest first; route and state of each."""
-
-    def delete(self, seqs: Sequence[int]) -> None:
-        """Delete tasks with all that is kept of them."""
+        """About ``limit`` waiting tasks past their ``expires``, now EXPIRED: those that were submitted together go together."""

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ....common.errors import ConfigError
+from .counts import count_again, has_counts
 from .executor import FAILURES
 from .remedies import DAMAGED, why_not_open
 from .space import INCREMENTAL
@@ -64,6 +65,8 @@ def _copy(file: Path, copy: Path, log_is_written: Callable[[], None]) -> int:
     """Returns how many bytes the file had."""
     db = sqlite3.connect(file, isolation_level=None)
     try:
+        if has_counts(db):
+            count_again(db)
         (busy, *_) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
             raise ConfigError(

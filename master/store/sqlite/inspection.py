@@ -1,4 +1,4 @@
-"""Inspects a store without changing it: is its file whole for SQLite, and does it know a cluster?
+"""Inspects a store without changing it: is its file whole for SQLite, are its counts those of its tasks, does it know a cluster?
 
 It is opened read-only. Without a log beside it nothing is made there; with one (a master runs, or died) SQLite needs its
 ``-shm``, which is taken away again if it was not there.
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
+from .counts import MISCOUNTED, has_counts, kept_counts, recounted
 from .remedies import DAMAGED, is_damage, why_not_open
 
 SECONDS_MAX: Final = 60.0  # a check reads the whole file: of a large one as much as this allows
@@ -56,13 +57,14 @@ def _look(db: sqlite3.Connection, deadline: float) -> Inspection:
     db.set_progress_handler(lambda: int(time.monotonic() > deadline), LOOK_EVERY)
     try:
         lines = [str(line) for (line,) in db.execute(f"PRAGMA quick_check({SHOWN_MAX})")]
+        miscounted = lines == ["ok"] and has_counts(db) and kept_counts(db) != recounted(db)
     except sqlite3.Error as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
             return Inspection("", whole=False, facts=facts)
         raise
-    if lines == ["ok"]:
-        return Inspection("", whole=True, facts=facts)
-    return Inspection(f"{'; '.join(lines)}; {DAMAGED}", whole=True, facts=facts)
+    if lines != ["ok"]:
+        return Inspection(f"{'; '.join(lines)}; {DAMAGED}", whole=True, facts=facts)
+    return Inspection(MISCOUNTED if miscounted else "", whole=True, facts=facts)
 
 
 def _facts(db: sqlite3.Connection) -> StoreFacts:

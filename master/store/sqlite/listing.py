@@ -9,10 +9,13 @@ from typing import Any
 
 from ....common.domain.model import StateNumber
 from ..interface.queries import TaskFilter
+from .slice_table import SUCCEEDED, are_unsuccessful
 
 
 def conditions(what: TaskFilter) -> tuple[str, list[Any]]:
     terms: list[str] = [_states(what)] if what.states else []
+    if are_unsuccessful(what.states):
+        terms.append(f"state > {SUCCEEDED}")  # as in the index of those
     values: list[Any] = []
     for column, value in (("queue = ?", what.queue), ("task = ?", what.task)):
         if value is not None:

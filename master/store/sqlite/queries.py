@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 from ..interface.queries import (
     ATTEMPT_MAX,
@@ -16,6 +18,7 @@ from ..interface.queries import (
 )
 from .executor import StatementExecutor
 from .listing import conditions
+from .slice_table import are_unsuccessful
 from .slice_views import SliceViews
 
 
@@ -72,11 +75,18 @@ class SqliteQueries(StatementExecutor):
 
     def listing(self, what: TaskFilter, limit: int) -> list[FullTask]:
         self.settle()
-        where, values = conditions(what)
-        rows = self._run(self._sql["listing"].replace("/*conditions*/", where), (*values, limit))
-        alone = [FullTask(*row) for row in rows]
+        each = (
+            [replace(what, states=(state,)) for state in set(what.states)]
+            if are_unsuccessful(what.states)
+            else [what]
+        )
+        alone = [FullTask(*row) for one in each for row in self._listed(one, limit)]
         together = self.views.listed(what, limit)
         return sorted(alone + together, key=lambda task: -task.seq)[:limit]
+
+    def _listed(self, what: TaskFilter, limit: int) -> list[tuple[Any, ...]]:
+        where, values = conditions(what)
+        return self._run(self._sql["listing"].replace("/*conditions*/", where), (*values, limit))
 
     # what operators ask; each visits a bounded number of rows
 

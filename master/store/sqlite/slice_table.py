@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from heapq import merge
 from typing import Any, Final, NamedTuple
 
 from ....common.domain.ids import id_behind
 from ....common.domain.model import StateNumber
 from ....common.wire.frames import pack, unpack
 from ..interface.store import Inconsistent
+from .counts import ENDED, SqliteCounts
 from .part import SqlitePart
 
 READY: Final = int(StateNumber.READY)
 RUNNING: Final = int(StateNumber.RUNNING)
 SUCCEEDED: Final = int(StateNumber.SUCCEEDED)
+CANCELLED: Final = int(StateNumber.CANCELLED)
+EXPIRED: Final = int(StateNumber.EXPIRED)
 UNPACKED_MAX: Final = (
     8  # lists of payloads and results that are kept unpacked; an array has at most a thousand tasks
 )
@@ -59,8 +63,10 @@ class SliceTable(SqlitePart):
         all: Callable[..., list[Any]],
         many: Callable[[str, Sequence[Any]], int],
         exactly: Callable[[str, Sequence[Any]], None],
+        counts: SqliteCounts,
     ) -> None:
         super().__init__(all, many, exactly)
+        self._counts = counts
         self._payloads: dict[int, list[bytes]] = {}  # by array: the last ones that were leased from
 
     def forget(self) -> None:
@@ -109,6 +115,17 @@ class SliceTable(SqlitePart):
             yield from map(Slice._make, rows)
             before = rows[-1][0]
 
+    def newest_of(self, states: Collection[int], before: int) -> Iterator[Slice]:
+        """The same, of those in these states."""
+        if not are_unsuccessful(states):
+            return (one for one in self.newest(before) if not states or one.state in states)
+        return merge(*(self._newest_of_state(state, before) for state in states), key=lambda one: -one.seq)
+
+    def _newest_of_state(self, state: int, before: int) -> Iterator[Slice]:
+        while rows := self._all("slices_of_state_before", (state, before, PAGE)):
+            yield from map(Slice._make, rows)
+            before = rows[-1][0]
+
     # splitting
 
     def runs(self, seqs: Iterable[int]) -> Iterator[tuple[Slice, int, int]]:
@@ -126,7 +143,14 @@ class SliceTable(SqlitePart):
                 stop, place = stop + 1, place + 1
             yield one, start, stop
 
-    def cut_running(self, seq: int, stop: int) -> None:
+    def grouped(self, seqs: Iterable[int]) -> list[tuple[Slice, list[tuple[int, int]]]]:
+        """The same, all runs of a slice together. They are read before any slice is changed."""
+        found: dict[Slice, list[tuple[int, int]]] = {}
+        for one, start, stop in self.runs(seqs):
+            found.setdefault(one, []).append((start, stop))
+        return list(found.items())
+
+    def cut(self, seq: int, stop: int) -> Slice:
         """Have a slice begin at ``seq`` and another at ``stop``; the statement that follows ends the first there."""
         one = self.at(seq)
         if one is None or one.stop < stop:
@@ -134,30 +158,54 @@ class SliceTable(SqlitePart):
         if one.seq < seq:
             self.split(one, seq)
         self._all("split_slice", {"seq": seq, "at": stop})
+        return one
 
-    def cut_out(self, one: Slice, start: int, stop: int) -> None:
-        """Take tasks out of a slice; what is before and behind them stays, as slices."""
-        if stop < one.stop:
-            self.split(one, stop)
-            one = one._replace(stop=stop)
-        if one.seq < start:
-            self.split(one, start)
-        self._exactly("delete_slice", [(start,)])
+    def cut_out(self, one: Slice, runs: Sequence[tuple[int, int]]) -> None:
+        """Take tasks out of a slice; what is before, between and behind them stays, as slices."""
+        edges = [one.seq, *(edge for run in runs for edge in run), one.stop]
+        gaps = zip(edges[::2], edges[1::2], strict=True)
+        self.keep(one, [(start, stop) for start, stop in gaps if start < stop])
 
     def split(self, one: Slice, at: int) -> None:
+        self.keep(one, [(one.seq, at), (at, one.stop)])
+
+    def keep(self, one: Slice, pieces: Sequence[tuple[int, int]]) -> None:
+        """Of a slice only these pieces stay, each as a slice, with its results. They are read once and written once."""
         found = self.results(one) if one.state == SUCCEEDED else None
-        self._all("split_slice", {"seq": one.seq, "at": at})
-        self._exactly("shorten_slice", [{"seq": one.seq, "at": at}])
-        if found is not None:
-            place = at - one.seq
-            halves = (one.seq, slice(None, place)), (at, slice(place, None))
-            self._exactly(
-                "put_results",
-                [
-                    (array("f", found.seconds[part]).tobytes(), pack(found.results[part]), seq)
-                    for seq, part in halves
-                ],
-            )
+        gone, size = one.stop - one.seq, self.size(one)
+        for start, stop in reversed(pieces):  # the first one stands in the row of the whole
+            part = slice(start - one.seq, stop - one.seq)
+            seconds = results = None
+            if found is not None:
+                seconds, results = array("f", found.seconds[part]).tobytes(), pack(found.results[part])
+            values = {"seq": one.seq, "start": start, "stop": stop, "seconds": seconds, "results": results}
+            self._all("shorten_slice" if start == one.seq else "copy_slice", values)
+            gone -= stop - start
+            if one.state >= ENDED:
+                size -= self.share(one.array, start, stop) + len(results or b"")
+        if not pieces or pieces[0][0] != one.seq:
+            self._exactly("delete_slice", [(one.seq,)])
+        if one.state >= ENDED:
+            self._counts.add(one.route, one.state, -gone, -size)
+
+    # what they take
+
+    def share(self, array: int, seq: int, stop: int) -> int:
+        """The bytes of arguments that tasks of an array have: each an equal part, in whole bytes that add up to all of them."""
+        [(size, behind)] = self._all("array_size", (array,))
+        tasks = behind - array
+        return int(size * (stop - array) // tasks - size * (seq - array) // tasks)
+
+    def size(self, one: Slice) -> int:
+        """The bytes of arguments and results of a slice that ended; 0 of others."""
+        if one.state < ENDED:
+            return 0
+        return self.share(one.array, one.seq, one.stop) + int(self._all("results_size", (one.seq,))[0][0])
+
+
+def are_unsuccessful(states: Collection[int]) -> bool:
+    """Whether all are of tasks that ended without success: of those there is an index."""
+    return bool(states) and min(states) > SUCCEEDED
 
 
 def floats_of(packed: bytes) -> array[float]:

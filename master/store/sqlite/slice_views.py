@@ -58,9 +58,10 @@ class SliceViews:
         """The newest tasks that match."""
         rows: list[FullTask] = []
         states = {int(state) for state in what.states}
-        for one in self._slices.newest(2**62 if what.before_seq is None else what.before_seq):
-            if states and not _may_match(one, states):
-                continue
+        stored = (
+            states | {READY, RUNNING} if states & {READY, RUNNING} else states
+        )  # a task that is leased may be shown as ready
+        for one in self._slices.newest_of(stored, 2**62 if what.before_seq is None else what.before_seq):
             shared = self._brief(one, one.seq)
             if (
                 (what.queue is not None and shared.queue != what.queue)
@@ -119,7 +120,3 @@ class SliceViews:
             payload=b"",
             result=None,
         )
-
-
-def _may_match(one: Slice, states: set[int]) -> bool:
-    return one.state in states or (one.state == RUNNING and READY in states)

@@ -20,8 +20,9 @@ from ....common.domain.ids import id_behind
 from ....common.wire.frames import pack
 from ..interface.slices import LeasedSlice, RunningSlice, SucceededSlice
 from ..interface.store import Inconsistent
-from ..interface.tasks import NewTasks, Returned
-from .slice_table import READY, SUCCEEDED, SliceTable, started
+from ..interface.tasks import Expired, NewTasks, Returned
+from .counts import ENDED
+from .slice_table import CANCELLED, EXPIRED, READY, SUCCEEDED, SliceTable, started
 
 
 class SqliteSlices(SliceTable):
@@ -100,7 +101,7 @@ class SqliteSlices(SliceTable):
 
     def succeed(self, rows: Sequence[SucceededSlice]) -> None:
         for row in rows:
-            self.cut_running(row.seq, row.stop)
+            one, results = self.cut(row.seq, row.stop), pack(row.results)
             self._exactly(
                 "succeed_slice",
                 [
@@ -111,10 +112,12 @@ class SqliteSlices(SliceTable):
                         "lease": row.lease,
                         "finished": row.finished,
                         "seconds": array("f", row.seconds).tobytes(),
-                        "results": pack(row.results),
+                        "results": results,
                     }
                 ],
             )
+            size = self.share(one.array, row.seq, row.stop) + len(results)
+            self._counts.add(one.route, SUCCEEDED, row.stop - row.seq, size)
 
     def give_back(self, rows: Sequence[Returned]) -> list[Returned]:
         """Have tasks in slices that were leased and have not begun ready again, and take out those that are cancelled; returns
@@ -122,7 +125,7 @@ class SqliteSlices(SliceTable):
         by_seq = {row.seq: row for row in rows}
         self.take_out(row.seq for row in rows if row.state != READY)
         for _, start, stop in list(self.runs(row.seq for row in rows if row.state == READY)):
-            self.cut_running(start, stop)
+            self.cut(start, stop)
             first = by_seq[start]
             self._exactly(
                 "return_slice", [{"seq": start, "stop": stop, "attempt": first.attempt, "lease": first.lease}]
@@ -137,13 +140,38 @@ class SqliteSlices(SliceTable):
         self._exactly("promote_slice", [(seq,) for seq, _, _ in rows])
         return [route for seq, route, stop in rows for _ in range(seq, stop)]
 
+    def expire(self, now: int, limit: int) -> list[Expired]:
+        """Slices that have waited too long, whole ones, until about so many tasks are expired."""
+        expired: list[Expired] = []
+        for seq, stop, number, route, state in self._all("slices_overdue", (now, limit)):
+            self._exactly("expire_slice", [(now, seq, state)])
+            self._counts.add(route, EXPIRED, stop - seq, self.share(number, seq, stop))
+            of = self.array(number)
+            expired.append(Expired(seq, stop, id_behind(of.id, seq - number), route, state, of.origin))
+            limit -= stop - seq
+            if limit <= 0:
+                break
+        return expired
+
+    def cancel(self, seqs: Iterable[int], now: int) -> list[int]:
+        """Cancel tasks that wait in slices; the numbers of the others, which have rows."""
+        left = set(seqs)
+        for one, runs in self.grouped(left):
+            for start, stop in runs:
+                self.cut(start, stop)
+                self._exactly("cancel_slice", [{"seq": start, "stop": stop, "now": now}])
+                self._counts.add(one.route, CANCELLED, stop - start, self.share(one.array, start, stop))
+                left.difference_update(range(start, stop))
+        return sorted(left)
+
     # a task by itself
 
     def take_out(self, seqs: Iterable[int]) -> None:
         """Give tasks rows of their own; those that are in no slice have one already."""
-        for one, start, stop in self.runs(seqs):
+        for one, runs in self.grouped(seqs):
             of, payloads = self.array(one.array), self.payloads(one.array)
             found = self.results(one) if one.state == SUCCEEDED else None
+            singles = [seq for start, stop in runs for seq in range(start, stop)]
             self._exactly(
                 "insert_single",
                 [
@@ -168,19 +196,24 @@ class SqliteSlices(SliceTable):
                         of.origin,
                         None if found is None else found.results[seq - one.seq],
                     )
-                    for seq in range(start, stop)
+                    for seq in singles
                 ],
             )
-            self.cut_out(one, start, stop)
+            self.cut_out(one, runs)
+            if one.state >= ENDED:
+                self._counts.measure(singles)
+
+    # deleted
 
     def delete(self, seqs: Iterable[int]) -> list[int]:
         """Delete tasks that are in slices, with what is kept of them; the numbers of the others, which have rows."""
         left = set(seqs)
-        for one, start, stop in self.runs(sorted(left)):
-            self.cut_out(one, start, stop)
-            self._forget_between(start, stop)
+        for one, runs in self.grouped(left):
+            self.cut_out(one, runs)
+            for start, stop in runs:
+                self._forget_between(start, stop)
+                left.difference_update(range(start, stop))
             self.drop(one.array)
-            left.difference_update(range(start, stop))
         return sorted(left)
 
     def drop_arrays_of(self, seqs: Iterable[int]) -> None:

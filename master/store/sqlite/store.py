@@ -23,6 +23,7 @@ from ....common.errors import ConfigError, StoreError
 from ..interface.store import Picture, RunningRow
 from .attempt_output import SqliteOutput
 from .blobs import SqliteBlobs
+from .counts import SqliteCounts
 from .data import SqliteData
 from .executor import FAILURES
 from .items import SqliteItems
@@ -31,6 +32,7 @@ from .lines import SqliteLines
 from .locks import SqliteLocks
 from .queries import SqliteQueries
 from .remedies import why_not_open
+from .retention import SqliteRetention
 from .routes import SqliteRoutes
 from .schedules import SqliteSchedules
 from .slice_views import SliceViews
@@ -52,6 +54,7 @@ SYNCHRONOUS: Final = {
 
 class SqliteStore(
     SqliteTasks,
+    SqliteRetention,
     SqliteQueries,
     SqliteLines,
     SqliteOutput,
@@ -77,7 +80,8 @@ class SqliteStore(
         self._sql, self._beginnings = load_statements(), may_begin()
         self._db = self._open()
         self._changes_before = 0
-        self.slices = SqliteSlices(self._all, self._many, self._exactly)
+        self.counts = SqliteCounts(self._all, self._many, self._exactly)
+        self.slices = SqliteSlices(self._all, self._many, self._exactly, self.counts)
         self.views = SliceViews(self.slices, self._all)
         self.blobs = SqliteBlobs(self._all, self._many, self._exactly)
         self.items = SqliteItems(self._all, self._many, self._exactly)
@@ -128,6 +132,7 @@ class SqliteStore(
         self._has_given_back = False
 
     def commit(self) -> None:
+        self.counts.write()
         self._run("COMMIT")
         if self._has_given_back:
             self._has_given_back = False
@@ -138,6 +143,7 @@ class SqliteStore(
 
     def rollback(self) -> None:
         self.slices.forget()
+        self.counts.forget()
         self._has_given_back = False
         if self._db.in_transaction:
             self._run("ROLLBACK")
@@ -147,6 +153,7 @@ class SqliteStore(
             self.rollback()
             return
         self.slices.forget()
+        self.counts.forget()
         try:
             # The new one first: the last handle that is closed takes the shared index of the log with it, and to make another
             # takes a write, so that a full disk could not even be read. If none can be opened, the failed one is closed all the
@@ -163,14 +170,8 @@ class SqliteStore(
         self._db.close()
 
     def load(self) -> Picture:
-        count = Counter[tuple[int, int]]()
-        for name in (
-            "count_ready",
-            "count_scheduled",
-            "count_finished",
-            "count_slices_waiting",
-            "count_slices_finished",
-        ):
+        count = Counter({(row.route, row.state): row.tasks for row in self.counts.read()})
+        for name in ("count_ready", "count_scheduled", "count_slices_waiting"):
             for route, state, tasks in self._all(name):
                 count[route, state] += tasks
         return Picture(

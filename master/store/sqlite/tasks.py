@@ -15,7 +15,7 @@ from ..interface.tasks import (
     Returned,
     Success,
 )
-from .blobs import SqliteBlobs
+from .counts import ENDED, SqliteCounts
 from .executor import StatementExecutor
 from .slices import SqliteSlices
 
@@ -34,8 +34,8 @@ class Head(NamedTuple):
 
 class SqliteTasks(StatementExecutor):
     _beginnings: frozenset[StateNumber]
-    blobs: SqliteBlobs
     slices: SqliteSlices
+    counts: SqliteCounts
 
     def insert(self, groups: Sequence[NewTasks]) -> bool:
         plain: list[tuple[Any, ...]] = []  # most tasks: fewer parameters are a fifth less work
@@ -136,8 +136,7 @@ class SqliteTasks(StatementExecutor):
                     tasks, cut = fitting, fitting < tasks
                 else:
                     cut = False
-                row = self.slices.lease(head.seq, head.seq + tasks, head.array, -head.rank, **given)
-                leased.append(row)
+                leased.append(self.slices.lease(head.seq, head.seq + tasks, head.array, -head.rank, **given))
                 if cut:
                     break
             limit -= tasks
@@ -147,6 +146,7 @@ class SqliteTasks(StatementExecutor):
 
     def succeed(self, rows: Sequence[Success]) -> None:
         self._exactly("succeed", rows)
+        self.counts.measure([row[3] for row in rows])
 
     def succeed_slices(self, rows: Sequence[SucceededSlice]) -> None:
         self.slices.succeed(rows)
@@ -155,22 +155,29 @@ class SqliteTasks(StatementExecutor):
         self.slices.take_out(row.seq for row in rows)
         fields = [{name: getattr(row, name) for name in EndedAttempt.__slots__} for row in rows]
         self._exactly("end_attempt", fields)
+        self.counts.measure([row.seq for row in rows if row.state >= ENDED])
         self._many("log_attempt", fields)
         self._many("forget_snoozed_logs", fields)
         self._many("forget_snoozed", fields)
 
     def return_unstarted(self, rows: Sequence[Returned]) -> None:
-        self._exactly("return_unstarted", self.slices.give_back(rows))
+        alone = self.slices.give_back(rows)
+        self._exactly("return_unstarted", alone)
+        self.counts.measure([row.seq for row in alone if row.state >= ENDED])
 
     def request_cancel(self, seq: int) -> None:
         self.slices.take_out([seq])
         self._exactly("request_cancel", [(seq,)])
 
-    def cancel_waiting(self, seq: int, now: int) -> None:
-        self.slices.take_out([seq])
-        self._exactly("cancel_waiting", [(now, seq)])
+    def cancel_waiting(self, seqs: Sequence[int], now: int) -> None:
+        alone = self.slices.cancel(seqs, now)
+        if alone:
+            self._exactly("cancel_waiting", [(now, seq) for seq in alone])
+            self.counts.measure(alone)
 
     def revive(self, seq: int) -> None:
+        self.slices.take_out([seq])
+        self.counts.measure([seq], -1)
         self._exactly("revive", [(seq,)])
 
     # time
@@ -201,44 +208,13 @@ class SqliteTasks(StatementExecutor):
 
     def expire(self, now: int, limit: int) -> list[Expired]:
         self.settle()
-        left = limit
-        for seq, stop in self._all("slices_overdue", (now, limit)):
-            self.slices.take_out(range(seq, min(stop, seq + left)))
-            left -= min(stop - seq, left)
-            if not left:
-                break
-        rows = [Expired(*row) for row in self._all("overdue", (now, limit))]
-        self._exactly("expire", [(now, row.seq, row.state) for row in rows])
-        return rows
-
-    def purge(self, finished_before: int, limit: int) -> list[tuple[int, int]]:
-        self.settle()
-        rows = self._all("finished_before", (finished_before, limit))
-        found = [(finished, seq, seq + 1, route, state) for seq, route, state, finished in rows]
-        for seq, stop, route, state, finished in self._all(
-            "slices_finished_before", (finished_before, limit)
-        ):
-            found.append((finished, seq, stop, route, state))
-        found.sort()
-        gone: list[tuple[int, int]] = []
-        seqs: list[int] = []
-        for _, seq, stop, route, state in found:
-            upto = min(stop, seq + limit - len(gone))
-            seqs += range(seq, upto)
-            gone += [(route, state)] * (upto - seq)
-            if len(gone) == limit:
-                break
-        self.delete(seqs)
-        return gone
-
-    def delete(self, seqs: Sequence[int]) -> None:
-        alone = self.slices.delete(seqs)
-        sequence = [(seq,) for seq in alone]
-        self._many("delete_attempts", sequence)
-        self._many("delete_logs", sequence)
-        self.blobs.unname(sequence)
-        self._exactly("delete", sequence)
-        self.slices.drop_arrays_of(alone)
+        expired = self.slices.expire(now, limit)
+        left = limit - sum(one.stop - one.seq for one in expired)
+        rows = [Expired(*row) for row in self._all("overdue", (now, left))] if left > 0 else []
+        if rows:
+            self._exactly("expire", [(now, row.seq, row.state) for row in rows])
+            self.counts.measure([row.seq for row in rows])
+        return expired + rows
 
 
 def _nearest(one: int | None, other: int | None) -> int | None:

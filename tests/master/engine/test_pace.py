@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tq.master.engine.pace import PAUSE_MS_MIN, PORTION_SECONDS, STEPS_MAX, Pace
+from tq.master.engine.pace import PORTION_SECONDS, STEPS_MAX, Pace
 
 
 class Time:
@@ -22,7 +22,7 @@ class Time:
 
 def test_a_portion_ends_when_its_time_is_over() -> None:
     time = Time(PORTION_SECONDS / 4)
-    assert Pace(time, 0.1).portion(time.step) == PAUSE_MS_MIN
+    assert Pace(time, 0.1).portion(time.step) == 20
     assert time.steps == 4
 
 
@@ -41,5 +41,5 @@ def test_there_is_no_pause_when_nothing_is_left() -> None:
 
 def test_steps_are_counted_where_there_is_no_clock() -> None:
     time = Time(1.0)
-    assert Pace(None, 0.1).portion(time.step) == PAUSE_MS_MIN
+    assert Pace(None, 0.1).portion(time.step) == 20
     assert time.steps == STEPS_MAX

@@ -19,7 +19,7 @@ def finished_tasks(store: Store, *seqs: int) -> None:
     route = store.add_route("q", "m:f")
     assert store.insert([NewTasks(route=route, state=int(StateNumber.READY), created=NOW, tasks=tasks)])
     for seq in seqs:
-        store.cancel_waiting(seq, NOW)
+        store.cancel_waiting([seq], NOW)
 
 
 def test_content_is_found_as_it_was_put(store: Store) -> None:

@@ -53,7 +53,7 @@ def move(store: Store, move: Move) -> None:
     before, after = move
     verbs: dict[StateNumber, Callable[[], object]] = {
         RUNNING: lambda: store.lease([1], 1, None, LEASE, 1, NOW),
-        CANCELLED: lambda: store.cancel_waiting(1, NOW),
+        CANCELLED: lambda: store.cancel_waiting([1], NOW),
         EXPIRED: lambda: store.expire(NOW, 1),
         READY: lambda: store.promote(NOW, 1) if before == SCHEDULED else store.revive(1),
         SUCCEEDED: lambda: store.succeed([(b"", NOW, NOW, 1, 1, LEASE)]),
@@ -102,7 +102,7 @@ def test_no_attempt_ends_in_a_state_that_does_not_follow_running(store: Store, a
 def test_only_what_waits_is_cancelled_or_expires(store: Store, state: StateNumber) -> None:
     make(store, state)
     with pytest.raises(Inconsistent):
-        within(store, lambda: store.cancel_waiting(1, NOW))
+        within(store, lambda: store.cancel_waiting([1], NOW))
     assert within(store, lambda: store.expire(NOW, 9)) == []
     assert state_of(store, 1) == state
 

@@ -95,7 +95,7 @@ def test_an_id_of_an_array_is_taken_whatever_comes_under_it(store: Store, route:
 
 def test_nothing_is_left_of_an_array_whose_tasks_are_deleted(store: Store, route: int) -> None:
     submit(store, route, 3)
-    store.cancel_waiting(2, NOW)
+    store.cancel_waiting([2], NOW)
     store.delete([1, 3])
     assert store.find(map(id_of, (1, 3))) == []
     store.delete([2])

@@ -11,6 +11,7 @@ from tq.common.domain.model import StateNumber
 from tq.common.errors import StoreError
 from tq.master.store.interface.lines import LineStore
 from tq.master.store.interface.queries import QueryStore, TaskFilter
+from tq.master.store.interface.retention import RetentionStore
 from tq.master.store.interface.routes import RouteStore
 from tq.master.store.interface.store import LOOKS, Store
 from tq.master.store.interface.tasks import TaskStore
@@ -84,6 +85,7 @@ LOOKING: Final[dict[str, Callable[[Store], object]]] = {
     "promote_at": lambda store: store.promote_at(NOW, 9),
     "expire": lambda store: store.expire(NOW, 9),
     "purge": lambda store: store.purge(NOW, 9),
+    "purge_surplus": lambda store: store.purge_surplus(9, 0, 9),
     "put_queue": lambda store: store.put_queue(QUEUE, True, "", NOW),
 }
 # Verbs that write, and verbs that are given what only a written task, worker or attempt has.
@@ -106,7 +108,7 @@ OTHERS: Final = {
 def test_every_verb_of_tasks_looks_or_is_said_not_to() -> None:
     verbs = {
         name
-        for part in (TaskStore, QueryStore, LineStore, RouteStore)
+        for part in (TaskStore, RetentionStore, QueryStore, LineStore, RouteStore)
         for name in vars(part)
         if name[0] != "_"
     }

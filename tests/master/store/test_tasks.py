@@ -102,7 +102,7 @@ def test_waiting_tasks_expire_and_running_ones_do_not(store: Store, route: int) 
         task(3, route, expires=NOW + 9),
     )
     assert within(store, lambda: store.expire(NOW, 10)) == [
-        (1, (1).to_bytes(16, "big"), route, StateNumber.READY, None)
+        (1, 2, (1).to_bytes(16, "big"), route, StateNumber.READY, None)
     ]
     assert store.next_expiry() == NOW + 9
 
@@ -113,7 +113,7 @@ def test_purging_takes_the_oldest_finished_first_with_their_attempts(store: Stor
         store,
         lambda: store.end_attempts([ended(seq, StateNumber.FAILED, finished=NOW + seq) for seq in (1, 2)]),
     )
-    assert within(store, lambda: store.purge(NOW + 2, 1)) == [(route, StateNumber.FAILED)]
+    assert within(store, lambda: store.purge(NOW + 2, 1)) == [(route, StateNumber.FAILED, 1)]
     assert store.find([(1).to_bytes(16, "big")]) == []
     assert store.attempts(1, 1_000) == []
     assert len(store.attempts(2, 1_000)) == 1
@@ -121,9 +121,9 @@ def test_purging_takes_the_oldest_finished_first_with_their_attempts(store: Stor
 
 def test_cancel_and_revive_are_conditional(store: Store, route: int) -> None:
     insert(store, task(1, route), task(2, route, StateNumber.RUNNING))
-    within(store, lambda: store.cancel_waiting(1, NOW))
+    within(store, lambda: store.cancel_waiting([1], NOW))
     with pytest.raises(Inconsistent):
-        within(store, lambda: store.cancel_waiting(2, NOW))
+        within(store, lambda: store.cancel_waiting([2], NOW))
     within(store, lambda: store.request_cancel(2))
     within(store, lambda: store.revive(1))
     assert state_of(store, 1) == StateNumber.READY

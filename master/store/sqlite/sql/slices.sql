@@ -28,6 +28,16 @@ FROM slices WHERE seq <= ? ORDER BY seq DESC LIMIT 1
 SELECT seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished
 FROM slices WHERE seq < ? ORDER BY seq DESC LIMIT ?
 
+-- name: results_size
+SELECT ifnull(length(results), 0) FROM slices WHERE seq = ?
+
+-- name: array_size
+SELECT length(payloads), stop FROM arrays WHERE seq = ?
+
+-- name: slices_of_state_before
+SELECT seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished
+FROM slices WHERE state > {state.SUCCEEDED} AND state = ? AND seq < ? ORDER BY seq DESC LIMIT ?
+
 -- name: slice_results
 SELECT seconds, results FROM slices WHERE seq = ?
 
@@ -42,10 +52,15 @@ SELECT :at, stop, array, route, state, priority, attempt, returned, lease, worke
 FROM slices WHERE seq = :seq AND stop > :at
 
 -- name: shorten_slice
-UPDATE slices SET stop = :at WHERE seq = :seq AND stop > :at
+UPDATE slices SET stop = :stop, seconds = :seconds, results = :results WHERE seq = :seq AND stop >= :stop
 
--- name: put_results
-UPDATE slices SET seconds = ?, results = ? WHERE seq = ?
+-- name: copy_slice
+-- A piece of a slice, which is a slice of its own now.
+INSERT INTO slices (seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started,
+    finished, seconds, results)
+SELECT :start, :stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished,
+    :seconds, :results
+FROM slices WHERE seq = :seq
 
 -- name: lease_slice
 -- moves: READY to RUNNING
@@ -92,24 +107,25 @@ SELECT min(due) FROM slices WHERE state = {state.SCHEDULED} AND due >= 0
 -- name: next_at_slice
 SELECT -max(due) FROM slices WHERE state = {state.SCHEDULED} AND due < 0
 
+-- name: cancel_slice
+-- moves: waiting to CANCELLED
+UPDATE slices SET state = {to}, stop = :stop, finished = :now, due = NULL WHERE seq = :seq AND stop >= :stop AND {from}
+
+-- name: expire_slice
+-- moves: ?3 to EXPIRED
+UPDATE slices SET state = {to}, finished = ?1, due = NULL WHERE seq = ?2 AND {from}
+
 -- name: slices_overdue
-SELECT seq, stop FROM slices
+SELECT seq, stop, array, route, state FROM slices
 WHERE expires IS NOT NULL AND state < {state.RUNNING} AND expires <= ? ORDER BY expires LIMIT ?
 
 -- name: next_slice_expiry
 SELECT min(expires) FROM slices WHERE expires IS NOT NULL AND state < {state.RUNNING}
 
--- name: slices_finished_before
-SELECT seq, stop, route, state, finished FROM slices
-WHERE finished IS NOT NULL AND finished <= ? ORDER BY finished LIMIT ?
-
 -- name: count_slices_waiting
 SELECT route, state, sum(stop - seq) FROM slices WHERE state = {state.READY} GROUP BY route
 UNION ALL
 SELECT route, state, sum(stop - seq) FROM slices WHERE state = {state.SCHEDULED} GROUP BY route
-
--- name: count_slices_finished
-SELECT route, state, sum(stop - seq) FROM slices WHERE finished IS NOT NULL GROUP BY route, state
 
 -- name: last_slice_stop
 SELECT coalesce(max(stop), 1) FROM arrays
@@ -135,21 +151,3 @@ SELECT seq FROM slices WHERE seq = (
 
 -- name: route_names
 SELECT queue, task FROM routes WHERE route = ?
-
--- name: forget_between
-DELETE FROM attempts WHERE seq >= ? AND seq < ?
-
--- name: forget_logs_between
-DELETE FROM attempt_logs WHERE seq >= ? AND seq < ?
-
--- name: unname_blobs_between
-DELETE FROM task_blobs WHERE seq >= ? AND seq < ?
-
--- name: array_upto
-SELECT seq FROM arrays WHERE seq <= ? ORDER BY seq DESC LIMIT 1
-
--- name: drop_array
--- One of which nothing is left.
-DELETE FROM arrays WHERE seq = :array
-    AND NOT EXISTS (SELECT 1 FROM slices WHERE seq >= :array AND seq < arrays.stop)
-    AND NOT EXISTS (SELECT 1 FROM tasks WHERE seq >= :array AND seq < arrays.stop)

@@ -16,8 +16,5 @@ SELECT route, {state.READY}, count(*) FROM tasks WHERE state = {state.READY} GRO
 -- name: count_scheduled
 SELECT route, {state.SCHEDULED}, count(*) FROM tasks WHERE state = {state.SCHEDULED} GROUP BY route
 
--- name: count_finished
-SELECT route, state, count(*) FROM tasks WHERE finished IS NOT NULL GROUP BY route, state
-
 -- name: last_seq
 SELECT coalesce(max(seq), 0) FROM tasks

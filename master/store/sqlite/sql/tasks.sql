@@ -106,7 +106,7 @@ UPDATE tasks SET state = {to}, due = NULL WHERE seq = ? AND {from}
 SELECT min(due) FROM tasks WHERE state = {state.SCHEDULED} AND due >= 0
 
 -- name: overdue
-SELECT seq, id, route, state, origin FROM tasks
+SELECT seq, seq + 1, id, route, state, origin FROM tasks
 WHERE expires IS NOT NULL AND state < {state.RUNNING} AND expires <= ? ORDER BY expires LIMIT ?
 
 -- name: expire
@@ -115,12 +115,3 @@ UPDATE tasks SET state = {to}, finished = ?1, due = NULL WHERE seq = ?2 AND {fro
 
 -- name: next_expiry
 SELECT min(expires) FROM tasks WHERE expires IS NOT NULL AND state < {state.RUNNING}
-
--- name: finished_before
-SELECT seq, route, state, finished FROM tasks WHERE finished IS NOT NULL AND finished <= ? ORDER BY finished LIMIT ?
-
--- name: delete_attempts
-DELETE FROM attempts WHERE seq = ?
-
--- name: delete
-DELETE FROM tasks WHERE seq = ?

@@ -28,7 +28,6 @@ SEARCHED: Final = {
         "next_due",
         "overdue",
         "next_expiry",
-        "finished_before",
     ),
     "queries": ("find", "outcome", "created", "brief", "count_ahead"),
     "lines": (
@@ -49,11 +48,16 @@ SEARCHED: Final = {
         "any_id_between",
         "slice_upto",
         "slices_before",
+        "slices_of_state_before",
         "slice_results",
         "ready_slices",
         "split_slice",
         "shorten_slice",
-        "put_results",
+        "copy_slice",
+        "results_size",
+        "array_size",
+        "cancel_slice",
+        "expire_slice",
         "lease_slice",
         "succeed_slice",
         "promote_slice",
@@ -65,12 +69,8 @@ SEARCHED: Final = {
         "next_at_slice",
         "slices_overdue",
         "next_slice_expiry",
-        "slices_finished_before",
         "slices_ahead",
         "oldest_ready_slice",
-        "forget_between",
-        "array_upto",
-        "drop_array",
     ),
     "items": (
         "first_item",
@@ -83,6 +83,18 @@ SEARCHED: Final = {
     ),
     "locks": ("set_primitive", "drop_primitive", "drop_claims", "end_claim", "delete_claim"),
     "blobs": ("find_blob", "put_blob", "keep_blob", "name_blob", "collect_blobs", "unname_blobs"),
+    "retention": (
+        "finished_before",
+        "slices_finished_before",
+        "delete_attempts",
+        "delete",
+        "forget_between",
+        "forget_logs_between",
+        "unname_blobs_between",
+        "array_upto",
+        "drop_array",
+    ),
+    "counts": ("add_counts", "measure"),
     "attempt_output": ("observe", "progress", "logs", "delete_logs"),
 }
 FIRST_ROW: Final = ("any_blob", "any_blob_named")  # one row, whichever comes first
@@ -90,11 +102,11 @@ AT_THE_START: Final = (
     "running",
     "count_ready",
     "count_scheduled",
-    "count_finished",
-    "running_slices",
     "count_slices_waiting",
-    "count_slices_finished",
-)  # all of an index, once
+    "running_slices",
+    "read_counts",
+    "kept_bytes",
+)  # all of an index, or of a small table, once
 CASES: Final = [(subject, name) for subject, names in SEARCHED.items() for name in names]
 NAMED: Final = re.compile(r":(\w+)")
 
@@ -127,7 +139,7 @@ def test_no_statement_looks_at_more_than_it_is_about(
     assert not [step for step in steps if "TEMP B-TREE" in step], steps
 
 
-@pytest.mark.parametrize("statement", [*FIRST_ROW, *AT_THE_START, "oldest_ready"])
+@pytest.mark.parametrize("statement", [*FIRST_ROW, *AT_THE_START, "oldest_ready", "measure_many"])
 def test_none_of_the_others_goes_through_the_rows_of_tasks_one_by_one(
     store: SqliteStore, statement: str
 ) -> None:

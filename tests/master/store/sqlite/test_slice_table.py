@@ -50,7 +50,7 @@ def test_results_and_times_stay_with_their_tasks(store: SqliteStore) -> None:
 def test_what_is_before_and_behind_removed_tasks_stays(
     store: SqliteStore, start: int, stop: int, left: list[tuple[int, int]]
 ) -> None:
-    store.slices.cut_out(whole(store), start, stop)
+    store.slices.cut_out(whole(store), [(start, stop)])
     assert sorted((one.seq, one.stop) for one in store.slices.newest(100)) == left
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
@@ -11,10 +12,12 @@ import pytest
 from tq.common.domain.ids import id_behind
 from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.master.store.interface.queries import TaskFilter
+from tq.master.store.interface.retention import Purged
 from tq.master.store.interface.slices import LeasedSlice, SucceededSlice
 from tq.master.store.interface.store import Store
 from tq.master.store.interface.tasks import (
     EndedAttempt,
+    Expired,
     NewTasks,
     Returned,
 )
@@ -182,8 +185,11 @@ class Both:
         rows = self.each(lambda store: window(store, self.seq, 50))
         waiting = [row.seq for row in rows if row.state in (READY, SCHEDULED)]
         if waiting:
-            seq = self.random.choice(waiting)
-            self.each(lambda store: store.cancel_waiting(seq, self.now))
+            start = self.random.randrange(len(waiting))
+            seqs = [
+                seq for seq in waiting[start : start + random_size(self.random)] if self.random.random() < 0.9
+            ]
+            self.each(lambda store: store.cancel_waiting(seqs, self.now))
         if self.leased:
             running = self.random.choice(sorted(self.leased))
             self.each(lambda store: store.request_cancel(running))
@@ -198,7 +204,7 @@ class Both:
         self.now += self.random.randrange(4)
         for verb in ("promote", "promote_at"):
             self.each(lambda store, verb=verb: sorted(getattr(store, verb)(self.now, 1_000)))
-        self.each(lambda store: sorted(store.expire(self.now, 1_000)))
+        self.each(lambda store: expired(store.expire(self.now, 1_000)))
 
     def purge(self) -> None:
         limit = self.random.randrange(1, 20)
@@ -207,7 +213,19 @@ class Both:
             seqs = sorted(self.random.sample(finished, min(limit, len(finished))))
             self.each(lambda store: store.delete(seqs))
         elif self.random.random() < 0.2:
-            self.each(lambda store: sorted(store.purge(self.now - 2, 10_000)))
+            self.each(lambda store: purged(store.purge(self.now - 2, 10_000)))
+        elif self.random.random() < 0.3:
+            self.purge_surplus(limit)
+
+    def purge_surplus(self, limit: int) -> None:
+        """Of an array the oldest ones go as well, but none before half of them would; the same ones go from the rows."""
+        arrays, rows = self.stores
+        gone = sum(row.tasks for row in arrays.purge_surplus(limit, 0, 1_000))
+        assert gone <= limit
+        left = {row.seq for row in window(arrays, self.seq, 1_000)}
+        seqs = [row.seq for row in window(rows, self.seq, 1_000) if row.seq not in left]
+        assert len(seqs) == gone
+        rows.delete(seqs)
 
     def compare(self) -> None:
         arrays, rows = self.stores
@@ -226,7 +244,14 @@ class Both:
         self.each(lambda store: [(store.payload(seq), store.facts(seq), store.brief(seq)) for seq in known])
         self.each(lambda store: store.created(known))
         begun = frozenset(seq for seq in self.leased if seq % 2)
-        for states in ((), (READY,), (RUNNING,), (SUCCEEDED, FAILED), (SCHEDULED, CANCELLED)):
+        for states in (
+            (),
+            (READY,),
+            (RUNNING,),
+            (SUCCEEDED, FAILED),
+            (SCHEDULED, CANCELLED),
+            (FAILED, EXPIRED),
+        ):
             what = TaskFilter(
                 states=tuple(map(int, states)),
                 begun=begun,
@@ -238,6 +263,9 @@ class Both:
             self.each(lambda store, what=what: store.listing(what, 25))
         picture = [store.load() for store in self.stores]
         assert sorted(picture[0].counts) == sorted(picture[1].counts)
+        for store in self.stores:
+            assert sorted(store.counts.read()) == sorted(store.counts.recount())
+            assert store.counts.kept_bytes == sum(row.bytes for row in store.counts.recount())
         leased = {row.seq: (row.id, row.attempt, row.lease) for row in picture[1].running}
         also = {row.seq: (row.id, row.attempt, row.lease) for row in picture[0].running}
         for row in picture[0].slices:
@@ -250,6 +278,22 @@ class Both:
 
 def random_size(random: Random) -> int:
     return random.choice(SIZES)
+
+
+def expired(rows: list[Expired]) -> list[tuple[Any, ...]]:
+    """A row for each task."""
+    return sorted(
+        (seq, id_behind(row.id, seq - row.seq), row.route, row.state, row.origin)
+        for row in rows
+        for seq in range(row.seq, row.stop)
+    )
+
+
+def purged(rows: list[Purged]) -> Counter[tuple[int, int]]:
+    count = Counter[tuple[int, int]]()
+    for row in rows:
+        count[row.route, row.state] += row.tasks
+    return count
 
 
 def check_slices(store: Store) -> None:

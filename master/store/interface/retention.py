@@ -1,0 +1,29 @@
+"""The store's verbs for deleting tasks. Part of ``interface.Store``; the same rules.
+
+Tasks that were submitted together and ended together are deleted together, as far as a bound allows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class Purged(NamedTuple):
+    """So many tasks of a route that had ended in this state."""
+
+    route: int
+    state: int
+    tasks: int
+
+
+class RetentionStore(Protocol):
+    def purge(self, finished_before: int, limit: int) -> list[Purged]:
+        """Delete finished tasks, oldest first, until about ``limit`` are gone: those that ended together go together."""
+
+    def purge_surplus(self, tasks: int, size: int, limit: int) -> list[Purged]:
+        """Delete the oldest finished tasks until so many are gone and they had so many bytes of arguments and results, or about
+        ``limit`` are gone. Of tasks that ended together none goes before half of them would."""
+
+    def delete(self, seqs: Sequence[int]) -> None:
+        """Delete tasks with all that is kept of them."""

@@ -1,0 +1,89 @@
+"""The embedded store's verbs for deleting tasks: see ``interface.retention.RetentionStore``.
+
+A slice goes as a whole wherever it can: a statement for its row, one for its array. Where a bound leaves a part of it, that is
+written again once at least half of it goes, so that all of them together write no more than twice what there was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from typing import Final, NamedTuple
+
+from ..interface.retention import Purged
+from .blobs import SqliteBlobs
+from .counts import SqliteCounts
+from .executor import StatementExecutor
+from .slices import SqliteSlices
+
+NEVER: Final = 2**62  # later than any moment
+PAGE: Final = 4  # slices in the first look: mostly one of them is enough
+
+
+class Finished(NamedTuple):
+    """A task, or neighbours of an array, that ended together."""
+
+    moment: int
+    seq: int
+    stop: int
+    route: int
+    state: int
+    array: int | None
+    bytes: int
+
+
+class SqliteRetention(StatementExecutor):
+    blobs: SqliteBlobs
+    slices: SqliteSlices
+    counts: SqliteCounts
+
+    def purge(self, finished_before: int, limit: int) -> list[Purged]:
+        self.settle()
+        gone: list[Finished] = []
+        for one in self._finished(finished_before, limit):
+            gone.append(one)
+            limit -= one.stop - one.seq
+            if limit <= 0:
+                break
+        return self._drop(gone)
+
+    def purge_surplus(self, tasks: int, size: int, limit: int) -> list[Purged]:
+        self.settle()
+        gone: list[Finished] = []
+        for one in self._finished(NEVER, limit):
+            if (tasks <= 0 and size <= 0) or limit <= 0:
+                break
+            has = one.stop - one.seq
+            wanted = min(has, max(tasks, -(-size * has // max(1, one.bytes))))
+            if 2 * wanted < has:
+                break
+            gone.append(one._replace(stop=one.seq + wanted, bytes=one.bytes * wanted // has))
+            tasks, size, limit = tasks - wanted, size - gone[-1].bytes, limit - wanted
+        return self._drop(gone)
+
+    def delete(self, seqs: Sequence[int]) -> None:
+        alone = self.slices.delete(seqs)
+        if not alone:
+            return
+        sequence = [(seq,) for seq in alone]
+        self.counts.measure(alone, -1)
+        self._many("delete_attempts", sequence)
+        self._many("delete_logs", sequence)
+        self.blobs.unname(sequence)
+        self._exactly("delete", sequence)
+        self.slices.drop_arrays_of(alone)
+
+    def _finished(self, before: int, limit: int) -> Iterator[Finished]:
+        """Oldest first, as many as make that many tasks."""
+        alone = (Finished(*row) for row in self._all("finished_before", (before, limit)))
+        return merge(alone, self._slices(before), key=lambda one: one.moment)
+
+    def _slices(self, before: int) -> Iterator[Finished]:
+        place, page = 0, PAGE
+        while rows := self._all("slices_finished_before", (before, page, place)):
+            yield from (Finished(*row) for row in rows)
+            place, page = place + page, 2 * page
+
+    def _drop(self, gone: Sequence[Finished]) -> list[Purged]:
+        self.delete([seq for one in gone for seq in range(one.seq, one.stop)])
+        return [Purged(one.route, one.state, one.stop - one.seq) for one in gone]

@@ -1,0 +1,35 @@
+-- name: finished_before
+SELECT finished, seq, seq + 1, route, state, NULL, length(payload) + ifnull(length(result), 0)
+FROM tasks WHERE finished IS NOT NULL AND finished <= ? ORDER BY finished LIMIT ?
+
+-- name: slices_finished_before
+SELECT finished, slices.seq, slices.stop, route, state, array,
+    length(payloads) * (slices.stop - array) / (arrays.stop - array)
+    - length(payloads) * (slices.seq - array) / (arrays.stop - array)
+    + ifnull(length(results), 0)
+FROM slices JOIN arrays ON arrays.seq = slices.array
+WHERE finished IS NOT NULL AND finished <= ? ORDER BY finished LIMIT ? OFFSET ?
+
+-- name: delete_attempts
+DELETE FROM attempts WHERE seq = ?
+
+-- name: delete
+DELETE FROM tasks WHERE seq = ?
+
+-- name: forget_between
+DELETE FROM attempts WHERE seq >= ? AND seq < ?
+
+-- name: forget_logs_between
+DELETE FROM attempt_logs WHERE seq >= ? AND seq < ?
+
+-- name: unname_blobs_between
+DELETE FROM task_blobs WHERE seq >= ? AND seq < ?
+
+-- name: array_upto
+SELECT seq FROM arrays WHERE seq <= ? ORDER BY seq DESC LIMIT 1
+
+-- name: drop_array
+-- One of which nothing is left.
+DELETE FROM arrays WHERE seq = :array
+    AND NOT EXISTS (SELECT 1 FROM slices WHERE seq >= :array AND seq < arrays.stop)
+    AND NOT EXISTS (SELECT 1 FROM tasks WHERE seq >= :array AND seq < arrays.stop)

@@ -1,0 +1,119 @@
+"""What is deleted, and in which portions: tasks that ended together go together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tq.common.domain.model import StateNumber
+from tq.master.store.interface.slices import SucceededSlice
+from tq.master.store.interface.store import Store
+
+from .tasks import LEASE, NOW, id_of, insert, task, window, within
+
+LATER = NOW + 1_000
+
+
+def array(
+    store: Store, route: int, first: int, tasks: int, *, finished: int | None = NOW, size: int = 10
+) -> None:
+    """An array that succeeded at that moment; None: it is leased."""
+    rows = [(seq, id_of(seq), b"") for seq in range(first, first + tasks)]
+    insert(
+        store,
+        replace(
+            task(first, route),
+            tasks=rows,
+            array=True,
+            state=int(StateNumber.RUNNING),
+            attempt=1,
+            lease=LEASE,
+            worker=1,
+        ),
+    )
+    if finished is not None:
+        results: list[bytes | None] = [bytes(size)] * tasks
+        done = SucceededSlice(first, first + tasks, 1, LEASE, finished, [0.0] * tasks, results)
+        within(store, lambda: store.succeed_slices([done]))
+
+
+def left(store: Store) -> list[int]:
+    return sorted(row.seq for row in window(store, 10**9, 10**5))
+
+
+def test_an_array_goes_as_a_whole_however_small_the_portion_is(store: Store, route: int) -> None:
+    array(store, route, 1, 100, finished=NOW)
+    array(store, route, 101, 100, finished=NOW + 1)
+    assert within(store, lambda: store.purge(LATER, 10)) == [(route, StateNumber.SUCCEEDED, 100)]
+    assert left(store) == list(range(101, 201))
+
+
+def test_a_portion_ends_with_the_task_that_fills_it(store: Store, route: int) -> None:
+    for number in range(10):
+        array(store, route, 10 * number + 1, 10, finished=NOW + number)
+    assert len(within(store, lambda: store.purge(LATER, 30))) == 3  # type: ignore[arg-type]
+    assert left(store) == list(range(31, 101))
+
+
+def test_singles_and_arrays_go_in_the_order_in_which_they_ended(store: Store, route: int) -> None:
+    insert(store, task(1, route), task(2, route))
+    array(store, route, 3, 5, finished=NOW + 2)
+    within(store, lambda: (store.cancel_waiting([1], NOW + 3), store.cancel_waiting([2], NOW + 1)))
+    assert within(store, lambda: store.purge(NOW + 2, 100)) == [
+        (route, StateNumber.CANCELLED, 1),
+        (route, StateNumber.SUCCEEDED, 5),
+    ]
+    assert left(store) == [1]
+
+
+def test_nothing_unfinished_is_purged(store: Store, route: int) -> None:
+    array(store, route, 1, 10, finished=None)
+    insert(store, task(20, route), task(21, route, StateNumber.SCHEDULED, due=NOW))
+    within(store, lambda: store.succeed_slices([SucceededSlice(4, 6, 1, LEASE, NOW, [0.0] * 2, [None] * 2)]))
+    within(store, lambda: store.purge(LATER, 1_000))
+    within(store, lambda: store.purge_surplus(1_000, 1_000, 1_000))
+    assert left(store) == [1, 2, 3, 6, 7, 8, 9, 10, 20, 21]
+    assert store.payload(1) == b"", "the arguments of an array stay while a task of it does"
+
+
+def test_a_surplus_of_singles_goes_exactly(store: Store, route: int) -> None:
+    insert(store, *(task(seq, route) for seq in range(1, 11)))
+    within(store, lambda: [store.cancel_waiting([seq], NOW + seq) for seq in range(1, 11)])
+    within(store, lambda: store.purge_surplus(3, 0, 1_000))
+    assert left(store) == list(range(4, 11))
+
+
+@pytest.mark.parametrize(
+    ("surplus", "gone"), [(1, 0), (49, 0), (50, 50), (70, 70), (100, 100), (120, 100), (160, 160)]
+)
+def test_a_surplus_within_an_array_goes_when_it_is_half_of_it(
+    store: Store, route: int, surplus: int, gone: int
+) -> None:
+    array(store, route, 1, 100, finished=NOW)
+    array(store, route, 101, 100, finished=NOW + 1)
+    purged = within(store, lambda: store.purge_surplus(surplus, 0, 10_000))
+    assert sum(row[2] for row in purged) == gone  # type: ignore[attr-defined]
+    assert left(store) == list(range(gone + 1, 201))
+    [outcome] = store.outcomes([id_of(200)])
+    assert outcome.body == bytes(10)
+
+
+def test_a_surplus_of_bytes_takes_as_many_as_have_them(store: Store, route: int) -> None:
+    array(store, route, 1, 100, finished=NOW, size=1_000)
+    array(store, route, 101, 100, finished=NOW + 1, size=1_000)
+    before = store.counts.kept_bytes
+    within(store, lambda: store.purge_surplus(0, 60_000, 10_000))
+    assert 59_000 < before - store.counts.kept_bytes < 62_000
+    within(store, lambda: store.purge_surplus(0, 60_000, 10_000))
+    assert 99_000 < before - store.counts.kept_bytes < 104_000, "a fifth of the second array stays"
+    within(store, lambda: store.purge_surplus(0, 10**9, 10_000))
+    assert (store.counts.kept_bytes, left(store)) == (0, [])
+
+
+def test_what_stays_of_an_array_is_what_it_was(store: Store, route: int) -> None:
+    array(store, route, 1, 100)
+    within(store, lambda: store.delete([seq for seq in range(1, 101) if seq % 10]))
+    assert left(store) == list(range(10, 101, 10))
+    assert [row.body for row in store.outcomes(map(id_of, range(10, 101, 10)))] == [bytes(10)] * 10
+    within(store, lambda: store.delete(left(store)))
+    array(store, route, 1, 100)
