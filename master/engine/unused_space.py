@@ -22,7 +22,7 @@ KEEP_BYTES: Final = 1024 * 1024
 KEEP_SHARE: Final = 0.05
 STEP_PAGES: Final = 16  # a third of a millisecond
 SHARE: Final = 0.05  # of a core
-NEXT: Final = "next"  # the key of the agenda for the next look or portion
+NEXT: Final = "next"  # the key of the agenda for the next portion
 
 
 class UnusedSpace(Part):
@@ -31,21 +31,20 @@ class UnusedSpace(Part):
     def __init__(self, core: Core) -> None:
         self._store, self._agenda = core.store, core.agenda
         self._pace = Pace(core.seconds, SHARE)
-        self._gives_back = False
+        self._has_changed, self._look_at = True, 0  # since the last look; monotonic ms of the next one
 
     def settle(self, now: Now) -> None:
-        if self._store.changed and not self._agenda.has(self, NEXT):
-            self._agenda.set(self, NEXT, now.mono + LOOK_EVERY_MS)
+        """Looks in a transaction that there is anyway: an idle master is not woken for it."""
+        self._has_changed |= self._store.changed
+        if self._has_changed and now.mono >= self._look_at:
+            self._has_changed, self._look_at = False, now.mono + LOOK_EVERY_MS
+            if not self._agenda.has(self, NEXT) and is_worth(self._store.space()):
+                self._agenda.set(self, NEXT, now.mono)
 
     def due(self, key: Hashable, now: Now) -> None:
-        if not self._gives_back:
-            self._gives_back = is_worth(self._store.space())
-        if self._gives_back:
-            pause = self._pace.portion(self._step)
-            if pause is None:
-                self._gives_back = False
-            else:
-                self._agenda.set(self, NEXT, now.mono + pause)
+        pause = self._pace.portion(self._step)
+        if pause is not None:
+            self._agenda.set(self, NEXT, now.mono + pause)
 
     def _step(self) -> bool:
         """Whether there is more to give back."""

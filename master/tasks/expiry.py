@@ -53,7 +53,7 @@ class Retention(Part):
     def __init__(self, core: Core, routes: Routes, attempt_output: AttemptOutput) -> None:
         self._core, self._routes, self._attempt_output = core, routes, attempt_output
         self._pace = Pace(core.seconds, PURGE_SHARE)
-        self._finished = 0  # tasks, after the last portion
+        self._finished: int | None = None  # tasks, after the last portion
 
     def load(self, picture: Picture, now: Now) -> None:
         if self._routes.finished() or picture.workers:
@@ -81,7 +81,7 @@ class Retention(Part):
             self._core.agenda.set(self, PURGE, now.mono + pause)
             self._keep_up()
             return
-        self._pace.share = PURGE_SHARE
+        self._pace.share, self._finished = PURGE_SHARE, None
         self._core.store.forget_workers(now.steady - self._core.limits.result_ttl_ms)
         if self._routes.finished():
             self._look_later(now)
@@ -89,7 +89,7 @@ class Retention(Part):
     def _keep_up(self) -> None:
         """Tasks must not end faster than they are deleted: while there are more after each portion, portions follow sooner."""
         before, self._finished = self._finished, self._routes.finished()
-        share = self._pace.share * (2 if self._finished > before else 0.5)
+        share = self._pace.share * (2 if before is not None and self._finished > before else 0.5)
         self._pace.share = min(PURGE_SHARE_MAX, max(PURGE_SHARE, share))
 
     def _purge_step(self, now: Now) -> Callable[[], bool]:

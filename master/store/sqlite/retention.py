@@ -20,7 +20,7 @@ NEVER: Final = 2**62  # later than any moment
 PAGE: Final = 4  # slices in the first look: mostly one of them is enough
 
 
-class Finished(NamedTuple):
+class Candidate(NamedTuple):
     """A task, or neighbours of an array, that ended together."""
 
     moment: int
@@ -39,7 +39,7 @@ class SqliteRetention(StatementExecutor):
 
     def purge(self, finished_before: int, limit: int) -> list[Purged]:
         self.settle()
-        gone: list[Finished] = []
+        gone: list[Candidate] = []
         for one in self._finished(finished_before, limit):
             gone.append(one)
             limit -= one.stop - one.seq
@@ -49,7 +49,7 @@ class SqliteRetention(StatementExecutor):
 
     def purge_surplus(self, tasks: int, size: int, limit: int) -> list[Purged]:
         self.settle()
-        gone: list[Finished] = []
+        gone: list[Candidate] = []
         for one in self._finished(NEVER, limit):
             if (tasks <= 0 and size <= 0) or limit <= 0:
                 break
@@ -73,17 +73,17 @@ class SqliteRetention(StatementExecutor):
         self._exactly("delete", sequence)
         self.slices.drop_arrays_of(alone)
 
-    def _finished(self, before: int, limit: int) -> Iterator[Finished]:
+    def _finished(self, before: int, limit: int) -> Iterator[Candidate]:
         """Oldest first, as many as make that many tasks."""
-        alone = (Finished(*row) for row in self._all("finished_before", (before, limit)))
+        alone = (Candidate(*row) for row in self._all("finished_before", (before, limit)))
         return merge(alone, self._slices(before), key=lambda one: one.moment)
 
-    def _slices(self, before: int) -> Iterator[Finished]:
+    def _slices(self, before: int) -> Iterator[Candidate]:
         place, page = 0, PAGE
         while rows := self._all("slices_finished_before", (before, page, place)):
-            yield from (Finished(*row) for row in rows)
+            yield from (Candidate(*row) for row in rows)
             place, page = place + page, 2 * page
 
-    def _drop(self, gone: Sequence[Finished]) -> list[Purged]:
+    def _drop(self, gone: Sequence[Candidate]) -> list[Purged]:
         self.delete([seq for one in gone for seq in range(one.seq, one.stop)])
         return [Purged(one.route, one.state, one.stop - one.seq) for one in gone]

@@ -157,6 +157,7 @@ def test_a_waiting_array_is_cancelled_as_a_whole_and_some_of_it_are_retried(benc
 def test_tasks_that_end_faster_than_they_are_deleted_are_deleted_faster(bench: Bench) -> None:
     retention, routes = bench.engine.part(Retention), bench.engine.part(Routes)
     client = bench.client()
+    retention._keep_up()
     shares = []
     for place in range(5):
         client.call("get_tasks", "cancel", submit(bench, client, 2, 2 * place))
