@@ -47,6 +47,7 @@ from .selection import (
     REVIVABLE,
     VISITED_MAX,
     Portion,
+    counted,
     portion,
     purge,
 )
@@ -225,6 +226,9 @@ class Tasks(EngineObject):
         """The newest arrays and tasks, an array as one row with its tasks that match counted by state; looks at 5,000 rows at
         most. ``short``: with their ids as short as they may be written."""
         limit = validate_whole("limit", limit, 1, LINES_MAX)
+        counts = counted(self.engine, call.session.allows_queue, filter) if before is None else None
+        if counts is not None and not counts:
+            return {"rows": [], "before": None}
         listing = LineListing(self.engine, call.session, filter, short=validate_flag("short", short))
         return listing.answer(limit, before)
 
@@ -243,6 +247,16 @@ class Tasks(EngineObject):
         """How many tasks of a portion match, by state, and the first ``limit`` of them; looks at 5,000 tasks at most."""
         engine = self.engine
         limit = validate_whole("limit", limit, 0, VISITED_MAX)
+        newest = engine.part(Dispatch).last_seq + 1
+        if before is None:
+            counts = counted(engine, call.session.allows_queue, filter)
+            if counts is not None and not (limit and counts):
+                return {
+                    "states": [list(one) for one in counts.items()],
+                    "rows": [],
+                    "newest": newest,
+                    "before": None,
+                }
         found = self._portion(call, filter, before, frozenset(StateNumber), limit or None)
         shown = list(found.rows) if limit else []
         rows = summaries(engine, (engine.store.brief(row.seq) for row in shown))
@@ -253,7 +267,7 @@ class Tasks(EngineObject):
         return {
             "states": [list(one) for one in states.items()],
             "rows": rows,
-            "newest": engine.part(Dispatch).last_seq + 1 if before is None else before,
+            "newest": newest if before is None else before,
             "before": found.before,
         }
 

@@ -42,6 +42,8 @@ SLICED: Final = frozenset(
         StateNumber.BLOCKED,
         StateNumber.RUNNING,
         StateNumber.SUCCEEDED,
+        StateNumber.CANCELLED,
+        StateNumber.EXPIRED,
     }
 )
 

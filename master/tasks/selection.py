@@ -31,7 +31,7 @@ from ..store.interface.queries import WindowRow
 from .completion import Completion
 from .neighbours import numbers_between
 from .routes import Routes
-from .shown import Begun
+from .shown import Begun, begun, shown_counts
 
 VISITED_MAX: Final = 5_000  # spans read in one portion: about ten milliseconds
 CHANGED_MAX: Final = 1_000  # tasks changed in one portion
@@ -46,6 +46,7 @@ UNIX_SECONDS_MAX: Final = 1e11
 WAITING: Final = frozenset({StateNumber.READY, StateNumber.SCHEDULED, StateNumber.BLOCKED})
 CANCELLABLE: Final = WAITING | {StateNumber.RUNNING}
 REVIVABLE: Final = frozenset(state for state in StateNumber if state.is_terminal) - {StateNumber.SUCCEEDED}
+UNSUCCESSFUL: Final = REVIVABLE  # those of them for which the store has an index
 PURGEABLE: Final = frozenset(StateNumber) - {
     StateNumber.RUNNING
 }  # a task that waits at its worker is not deleted either
@@ -190,7 +191,8 @@ def portion(
     left, more = matches_max, None
     if not look.finds_no_queue():
         begun = Begun(engine)
-        for span in engine.store.spans_before(upper):
+        states = (wanted.states & possible) if wanted.states else possible
+        for span in engine.store.spans_before(upper, states if states <= UNSUCCESSFUL else ()):
             if span.stop <= lower:
                 break
             look.rows += 1
@@ -209,6 +211,26 @@ def portion(
                 break
     engine.work.looked(look.cost)
     return Portion(spans, more)
+
+
+def counted(engine: Engine, allows: Callable[[str], bool], given: Any) -> Counter[int] | None:
+    """How many tasks match a filter, by the state that is shown, if that can be said without looking at one."""
+    wanted, routes = Selection.from_wire(given, engine.now.shift), engine.part(Routes).by_number
+    chooses = (wanted.since, wanted.until, wanted.ids) != (None, None, None) or wanted.asks_for_failure
+    if chooses or len(routes) > GLANCED_MAX:
+        return None
+    look, running = Look(engine, wanted, allows), Counter(held.route for held in begun(engine))
+    states = Counter[int]()
+    for number, route in routes.items():
+        if look.cost >= VISITED_MAX:  # patterns that take long: counted in portions
+            engine.work.looked(look.cost)
+            return None
+        if look.fits_route(number):
+            for state, tasks in enumerate(shown_counts(route, running[number])):
+                if tasks and look.wanted.fits_state(state):
+                    states[state] += tasks
+    engine.work.looked(look.cost)
+    return states
 
 
 def _matching(look: Look, piece: Span, shown: int, left: int | None) -> list[tuple[Span, int]]:

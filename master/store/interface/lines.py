@@ -4,7 +4,7 @@ the same rules."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple, Protocol
 
 from ....common.domain.ids import id_behind
@@ -86,8 +86,9 @@ class LineStore(Protocol):
     def between_arrays(self, id: int) -> tuple[int, int]:
         """Where the last array that begins below this id ends, and where the first one from it on begins: in ids."""
 
-    def spans_before(self, seq: int) -> Iterator[Span]:
-        """All tasks before that number, newest first, as neighbours to which the same has happened."""
+    def spans_before(self, seq: int, states: Collection[int] = ()) -> Iterator[Span]:
+        """All tasks before that number, newest first, as neighbours to which the same has happened. ``states``: only those in one
+        of them, of states of tasks that ended without success; then no other task is looked at."""
 
     def totals(self, seq: int, stop: int, *, sliced: bool = True) -> StateTotals:
         """How many of these tasks are in each state. ``sliced``: also those that are still in their array."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final
 
 from ....common.domain.ids import id_behind
@@ -91,11 +91,21 @@ class SqliteLines(StatementExecutor):
                 return
             start, size = goes_on(parts[-1]), PAGE
 
-    def spans_before(self, seq: int) -> Iterator[Span]:
+    def spans_before(self, seq: int, states: Collection[int] = ()) -> Iterator[Span]:
         self.settle()
+        if states:
+            each = [
+                self._spans_of(name, state, seq)
+                for state in states
+                for name in ("unsuccessful_alone", "unsuccessful_together")
+            ]
+            return heapq.merge(*each, key=lambda span: -span.seq)
         alone = _spans(lambda upto, size: self._all("spans_alone", (upto, size)), seq)
         together = _spans(lambda upto, size: self._all("spans_together", (upto, size)), seq)
         return heapq.merge(alone, together, key=lambda span: -span.seq)
+
+    def _spans_of(self, name: str, state: int, seq: int) -> Iterator[Span]:
+        return _spans(lambda upto, size: self._all(name, (state, upto, size)), seq)
 
     def totals(self, seq: int, stop: int, *, sliced: bool = True) -> StateTotals:
         self.settle()

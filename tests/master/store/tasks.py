@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -54,9 +54,9 @@ def within(store: Store, verb: Callable[[], object]) -> object:
     return result
 
 
-def window(store: Store, before: int, limit: int) -> list[WindowRow]:
+def window(store: Store, before: int, limit: int, states: Collection[int] = ()) -> list[WindowRow]:
     """The newest tasks before that number."""
-    rows = (row for span in store.spans_before(before) for row in span.rows())
+    rows = (row for span in store.spans_before(before, states) for row in span.rows())
     return list(islice(rows, limit))
 
 

@@ -210,7 +210,7 @@ def test_a_task_that_was_purged_can_be_submitted_again(client: Peer) -> None:
 
 def test_a_look_that_finds_nothing_is_work_all_the_same(bench: Bench, client: Peer) -> None:
     submit(client, count=VISITED_MAX)
-    calls = [client.ask("get_tasks", "select", {"states": [int(StateNumber.FAILED)]}, 0) for _ in range(6)]
+    calls = [client.ask("get_tasks", "select", {"until": 1.0}, 0) for _ in range(6)]
     performed = []
     while bench.engine.has_work:
         performed.append(len(bench.step().calls))
@@ -250,3 +250,30 @@ def test_when_no_queue_fits_there_is_nothing_to_go_through(client: Peer) -> None
 def test_a_pattern_has_no_more_characters_than_a_name(client: Peer) -> None:
     with pytest.raises(InvalidArgument, match="at most 255 characters"):
         client.call("get_tasks", "select", {"queues": ["*" * 256]}, 0)
+
+
+def test_how_many_there_are_in_each_state_is_said_without_looking_at_one(bench: Bench, client: Peer) -> None:
+    submit(client, count=VISITED_MAX + 10)
+    performed(client, "cancel_where", {"states": [StateNumber.READY]})
+    submit(client, count=7)
+    read: list[str] = []
+    bench.engine.store._db.set_trace_callback(read.append)  # type: ignore[attr-defined]
+    answer = client.call("get_tasks", "select", {}, 0)
+    some = client.call("get_tasks", "select", {"states": [int(StateNumber.READY)], "queues": ["nothing*"]}, 0)
+    failed = client.call("get_tasks", "select", {"states": [int(StateNumber.FAILED)]}, 100)
+    lines = client.call("get_tasks", "lines", {"states": [int(StateNumber.FAILED)]}, 100)
+    bench.engine.store._db.set_trace_callback(None)  # type: ignore[attr-defined]
+    assert dict(answer["states"]) == {StateNumber.READY: 7, StateNumber.CANCELLED: VISITED_MAX + 10}
+    assert (answer["before"], some["states"], failed["rows"], failed["before"]) == (None, [], [], None)
+    assert lines == {"rows": [], "before": None}
+    assert not [sql for sql in read if "FROM tasks" in sql or "FROM slices" in sql]
+
+
+def test_the_few_that_failed_are_found_without_looking_at_the_others(client: Peer) -> None:
+    submit(client, count=VISITED_MAX)
+    [few] = client.call("get_tasks", "cancel", [client.call("get_tasks", "select", {}, 1)["rows"][0]["id"]])
+    submit(client, count=VISITED_MAX)
+    found = client.call("get_tasks", "select", {"states": [int(StateNumber.CANCELLED)]}, 100)
+    assert [row["id"] for row in found["rows"]] == [few[0]]
+    assert found["before"] is None
+    assert client.call("get_tasks", "retry_where", {}) == {"tasks": 1, "before": None}

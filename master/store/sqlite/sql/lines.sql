@@ -37,6 +37,15 @@ SELECT seq, seq + 1, id, 0, route, state, created FROM tasks WHERE seq < ? ORDER
 SELECT slices.seq, slices.stop, arrays.id, slices.seq - slices.array, slices.route, slices.state, arrays.created
 FROM slices JOIN arrays ON arrays.seq = slices.array WHERE slices.seq < ? ORDER BY slices.seq DESC LIMIT ?
 
+-- name: unsuccessful_alone
+SELECT seq, seq + 1, id, 0, route, state, created FROM tasks
+WHERE state > {state.SUCCEEDED} AND state = ? AND seq < ? ORDER BY seq DESC LIMIT ?
+
+-- name: unsuccessful_together
+SELECT slices.seq, slices.stop, arrays.id, slices.seq - slices.array, slices.route, slices.state, arrays.created
+FROM slices JOIN arrays ON arrays.seq = slices.array
+WHERE state > {state.SUCCEEDED} AND state = ? AND slices.seq < ? ORDER BY slices.seq DESC LIMIT ?
+
 -- name: total_slices
 SELECT state, sum(stop - seq), count(*) FROM slices WHERE seq >= ? AND seq < ? GROUP BY state
 

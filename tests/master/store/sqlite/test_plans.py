@@ -39,6 +39,8 @@ SEARCHED: Final = {
         "rows_up",
         "spans_alone",
         "spans_together",
+        "unsuccessful_alone",
+        "unsuccessful_together",
         "failed_between",
     ),
     "slices": (

@@ -235,6 +235,7 @@ class Both:
         self.each(lambda store: [store.full(id) for id in ids])
         self.each(lambda store: window(store, self.seq, 10_000))
         self.each(lambda store: window(store, self.seq // 2, 7))
+        self.each(lambda store: window(store, self.seq, 9, (FAILED, CANCELLED, EXPIRED)))
         self.each(lambda store: (store.next_due(), store.next_at(), store.next_expiry()))
         for route in self.routes:
             self.each(lambda store, route=route: store.oldest_ready(route))
