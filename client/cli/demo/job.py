@@ -33,6 +33,7 @@ KILL_WORKER_AT, KILL_MASTER_AT = 0.25, 0.55  # of all tasks
 REFRESH_SECONDS: Final = 0.1
 JOB_SECONDS_MAX: Final = 300.0
 SOURCES_MAX: Final = 900  # files: a few seconds of counting on two cores
+SOURCES_PER_MESSAGE: Final = 5  # a demo of few messages is short as a whole
 LIST_PAGE: Final = 2_000
 WORD: Final = re.compile(r"[^\W\d_]{2,}")  # the example's own; here for the single-process count
 
@@ -116,7 +117,7 @@ class Demo:
         """Submit, follow, disturb, check, tell."""
         began = time.monotonic()
         people = read_recipients(example("mail/recipients.csv"))[: self._messages]
-        files = python_sources()
+        files = python_sources(SOURCES_PER_MESSAGE * len(people))
         self._screen.say(
             f"one master, two workers: {len(people):,} messages to send, {len(files):,} files to count"
         )
@@ -230,11 +231,11 @@ def submit_mails(app: App, people: list[DemoRecipient], template: str) -> Handle
     )
 
 
-def python_sources() -> list[str]:
+def python_sources(wanted: int) -> list[str]:
     """The standard library's own files, in a fixed order."""
     folder = Path(sysconfig.get_path("stdlib"))
     files = sorted(path for path in folder.rglob("*.py") if "site-packages" not in path.parts)
-    return [str(path) for path in files[:SOURCES_MAX]]
+    return [str(path) for path in files[: min(wanted, SOURCES_MAX)]]
 
 
 def count_here(files: list[str]) -> Counter[str]:
