@@ -19,6 +19,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "exec": ("map.exec:exec_commands", "A program over many items"),
         "mail": ("mail.command:mail", "Mail to a CSV of people"),
         "data": ("data:data", "Named dicts, lists, values"),
+        "schedule": ("schedules:schedule", "Tasks at certain times"),
     },
     "Look": {
         "ls": ("tasks:ls", "List tasks, newest first"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -47,12 +48,7 @@ def submit(
     defines the task: give them here.
     """
     positional = [as_argument(text) for text in arguments]
-    named: dict[str, Any] = {}
-    for keyword in keywords:
-        name, equals, text = keyword.partition("=")
-        if not equals or not name.isidentifier():
-            raise InvalidArgument(f"--kw {keyword!r}: write --kw name=JSON")
-        named[name] = as_argument(text)
+    named = as_keywords(keywords)
     given = {name: value for name, value in options.items() if value is not None}
     submitter = app.named(task).using(**given) if given else app.named(task)
     if key is not None:
@@ -100,6 +96,17 @@ def _print_result(app: App, handle: Handle[Any], timeout: float | None, as_json:
         write_exact(value + "\n")
     else:
         write_json(plain(value), default=str)
+
+
+def as_keywords(keywords: Iterable[str]) -> dict[str, Any]:
+    """What ``--kw`` names."""
+    named: dict[str, Any] = {}
+    for keyword in keywords:
+        name, equals, text = keyword.partition("=")
+        if not equals or not name.isidentifier():
+            raise InvalidArgument(f"--kw {keyword!r}: write --kw name=JSON")
+        named[name] = as_argument(text)
+    return named
 
 
 def as_argument(text: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ....common.domain.model import Role
 from ....common.domain.probe import PROBE
-from ....common.errors import TaskError, TqError
+from ....common.errors import TaskError, TqError, UnknownObject
 from ....common.runtime.checkup import Checkup
 from ....common.values.codec import decode, encode_call
 from ...app import App
@@ -55,7 +55,17 @@ def look_at_master(found: Checkup, app: App) -> bool:
     judging.judge_store(found, info)
     judging.judge_commit(found, info)
     judging.judge_workers(found, rows)
+    _look_at_schedules(found, app)
     return any(row["connected"] for row in rows)
+
+
+def _look_at_schedules(found: Checkup, app: App) -> None:
+    """The first thousand: where something is wrong with one, it mostly is with more."""
+    try:
+        rows = app.call(("get_schedules",), "list", timeout=CALL_SECONDS_MAX)["rows"]
+    except UnknownObject:  # an older master
+        return
+    judging.judge_schedules(found, rows)
 
 
 def _look_at_disk(found: Checkup, app: App, info: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ ROUND_TRIP_SECONDS_MAX: Final = 0.25  # one submit each: four a second
 FSYNC_SECONDS_MAX: Final = 0.05  # healthy disks take less than 10 ms; group commit hides some of it
 FAILED_SECONDS_MAX: Final = 3_600.0  # a store that failed within the hour is worth a look
 COMMIT_SECONDS_MAX: Final = 0.1  # all callers wait for it
+SCHEDULES_SHOWN: Final = 3  # of those with which something is wrong
 FREE_SHARE_MIN: Final = 0.05
 FREE_BYTES_MIN: Final = 1_000_000_000  # as tq-master check has it
 
@@ -136,3 +137,27 @@ def judge_workers(found: Checkup, rows: Sequence[Mapping[str, Any]]) -> None:
         found.warn("workers", f"{text}; {away} more went away within the hour: `tq workers` lists them")
     else:
         found.ok("workers", text)
+
+
+def judge_schedules(found: Checkup, rows: Sequence[Mapping[str, Any]]) -> None:
+    """What a person who expects their tasks should know."""
+    if not rows:
+        return
+    wrong = [
+        f"{row['differing']} of {row['workers']} workers have {row['name']} in their code otherwise than it holds: serve one "
+        "version of the code"
+        for row in rows
+        if row["differing"]
+    ]
+    wrong += [f"{row['name']} is stopped: {row['why']}" for row in rows if row["state"] == "stopped"]
+    wrong += [
+        f"{row['name']} is orphaned: it stops soon, for no worker has it in its code any more"
+        for row in rows
+        if row["state"] == "orphaned"
+    ]
+    wrong += [f"{row['name']} is paused: {row['why']}" for row in rows if row["state"] == "paused"]
+    if wrong:
+        more = f"; and {len(wrong) - SCHEDULES_SHOWN} more" if len(wrong) > SCHEDULES_SHOWN else ""
+        found.warn("schedules", f"{'; '.join(wrong[:SCHEDULES_SHOWN])}{more}; `tq schedule ls` lists them")
+    else:
+        found.ok("schedules", f"{len(rows):,} make their tasks")

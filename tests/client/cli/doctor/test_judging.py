@@ -94,3 +94,34 @@ def test_commits_that_are_slow_or_not_to_disk_are_reported(
     given, text = found(judging.judge_commit, info)
     assert given == level
     assert words in text
+
+
+def schedule(**fields: Any) -> dict[str, Any]:
+    return {"name": "s", "state": "active", "why": "", "workers": 2, "differing": 0, **fields}
+
+
+@pytest.mark.parametrize(
+    ("rows", "level", "words"),
+    [
+        ([schedule()], OK, "1 make their tasks"),
+        ([schedule(differing=1)], WARNING, "1 of 2 workers have s in their code otherwise"),
+        ([schedule(state="paused", why="its key was revoked")], WARNING, "s is paused: its key was revoked"),
+        ([schedule(state="orphaned")], WARNING, "s is orphaned: it stops soon"),
+        ([schedule(state="stopped", why="no worker has declared it")], WARNING, "s is stopped: no worker"),
+        ([schedule(state="orphaned")] * 5, WARNING, "; and 2 more; `tq schedule ls` lists them"),
+    ],
+)
+def test_schedules_that_make_no_tasks_or_differ_are_named(
+    rows: list[dict[str, Any]], level: str, words: str
+) -> None:
+    found = Checkup()
+    judging.judge_schedules(found, rows)
+    [one] = found.findings
+    assert one.level == level
+    assert words in one.text
+
+
+def test_a_cluster_without_schedules_gets_no_line_on_them() -> None:
+    found = Checkup()
+    judging.judge_schedules(found, [])
+    assert found.findings == []
