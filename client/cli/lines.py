@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from ...common.domain.id_text import IdRange
@@ -127,7 +127,7 @@ def _array_cells(row: Row, is_short: bool) -> tuple[object, ...]:
     ids = IdRange(row["id"], row["tasks"])
     return (
         short_id(row) if is_short else str(ids),
-        states_in_words(row["states"], more=row.get("more", False)),
+        line_in_words(row),
         row["name"],
         row["queue"],
         "",
@@ -136,10 +136,20 @@ def _array_cells(row: Row, is_short: bool) -> tuple[object, ...]:
     )
 
 
-def states_in_words(states: list[tuple[int, int]], *, more: bool = False) -> CellTexts:
-    """``1,600 ready, 198,400 succeeded``"""
+def line_in_words(row: Row) -> CellTexts:
+    """The states of an array's tasks."""
+    return states_in_words(row["states"], of=row["tasks"], more=row.get("more", False))
+
+
+def states_in_words(states: Iterable[tuple[int, int]], *, of: int = 0, more: bool = False) -> CellTexts:
+    """``1,600 ready, 198,400 succeeded``; ``3 failed of 200,000`` when not all are counted. ``more``: it was too long to count."""
+    states = list(states)
     words = [f"{count(tasks)} {State.from_number(number)}" for number, tasks in states]
-    return CellTexts(["at least", *words] if more else words)
+    if more:
+        return CellTexts([f"at least {words[0]}", *words[1:]] if words else ["at least 0"])
+    if words and of > sum(tasks for _, tasks in states):
+        words[-1] += f" of {count(of)}"
+    return CellTexts(words)
 
 
 def line_row(row: Row) -> Row:

@@ -33,7 +33,7 @@ STATE_STYLES = {
 
 
 class CellTexts(tuple[str, ...]):
-    """Texts of one cell: side by side, or each on a line where a terminal is narrow. One that ends with a state has its colour."""
+    """Texts of one cell: side by side, or each on a line where a terminal is narrow. One that names a state has its colour."""
 
     __slots__ = ()
 
@@ -177,9 +177,13 @@ def _cell(value: object, between: str = ", ") -> Any:
     from rich.text import Text
 
     if isinstance(value, CellTexts):
-        parts = [Text(_text(part), style=STATE_STYLES.get(part.split()[-1], "")) for part in value]
+        parts = [Text(_text(part), style=_style(part)) for part in value]
         return Text(between).join(parts)
     return Text(_text(value), style=STATE_STYLES.get(value, "") if isinstance(value, State) else "")
+
+
+def _style(part: str) -> str:
+    return next((STATE_STYLES[word] for word in part.split() if word in STATE_STYLES), "")
 
 
 def _text(value: object) -> str:

@@ -112,14 +112,16 @@ class Meanings:
         """The tasks whose ids begin and end so; None: it takes more looks to know that there is but one."""
         found: list[_Meant] = []
         id = low
-        for _ in range(looks):
+        for look in range(looks):
             id = next_with_tail(id, tail)
             part = next(self._store.parts_up(id), None)
             if part is None or part.number > high or len(found) > CANDIDATES_MAX:
+                self._engine.work.looked(look)
                 return found
             if part.number == id and self._is_within(part.route):
                 found.append(_Meant(id, id + 1, part.route, False))
             id = max(id + 1, part.number)
+        self._engine.work.looked(looks)
         return None
 
     def _beginning(self, low: int, high: int) -> list[_Meant]:

@@ -32,6 +32,7 @@ from .selection import FAILED, NEWEST, VISITED_MAX, Look, Selection, check_befor
 from .shown import Begun, shown_state
 
 LINES_MAX: Final = 1_000  # in one answer
+SHORT_ROWS: Final = 10  # are looked at to shorten one id
 OPENED_MAX: Final = 9  # an array of no more tasks is shown as these
 TOGETHER_MAX: Final = 20  # arrays that are counted in one look: up to 20,000 rows if each task has one
 # States in which tasks may be while they are in their array; what is in another has a row of its own.
@@ -222,6 +223,7 @@ class LineListing:
                         row = self._summaries.row(task)
                         if self._abbreviations is not None:
                             row["short"] = self._abbreviations.short(task.id)
+                            self._look.rows += SHORT_ROWS
                         self._rows.append(row)
 
     def _fits(self, task: FullTask) -> bool:

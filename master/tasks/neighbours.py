@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from ...common.domain.model import TASK_ID_BYTES
 from ..store.interface.lines import LinePart
@@ -90,8 +90,16 @@ class Neighbours:
         return found, None
 
 
-def numbers_between(store: Store, first: int, end: int) -> tuple[int, int] | None:
-    """Between which numbers all tasks with these ids are; None: there are none."""
+class Numbers(NamedTuple):
+    """Between which numbers tasks are. Equal: there are none."""
+
+    lower: int
+    upper: int
+    parts: int  # were read to know
+
+
+def numbers_between(store: Store, first: int, end: int) -> Numbers:
+    """Of all tasks with these ids."""
     lower, upper, parts = 0, 0, 0
     for part in store.parts_down(end):
         if part.end <= first:
@@ -99,8 +107,8 @@ def numbers_between(store: Store, first: int, end: int) -> tuple[int, int] | Non
         lower, upper = min(lower or part.seq, part.seq), max(upper, part.stop)
         parts += 1
         if parts > PARTS_MAX:
-            return 0, 1 << 62
-    return (lower, upper) if parts else None
+            return Numbers(0, 1 << 62, parts)
+    return Numbers(lower, upper, parts)
 
 
 def id_of(number: int) -> bytes:

@@ -250,7 +250,8 @@ def _bounds(engine: Engine, wanted: Selection, before: int | None) -> tuple[int,
     if wanted.ids is None:
         return 0, upper
     numbers = numbers_between(engine.store, *wanted.ids)
-    return (upper, upper) if numbers is None else (numbers[0], min(upper, numbers[1]))
+    engine.work.looked(numbers.parts)
+    return numbers.lower, min(upper, numbers.upper)
 
 
 def purge(engine: Engine, rows: Sequence[WindowRow]) -> None:

@@ -13,7 +13,7 @@ from ....common.domain.id_text import IdRange
 from ....common.domain.ids import show_id
 from ....common.domain.model import Outcome, State
 from ....common.values.failure import Failure
-from ..lines import is_array, short_id, states_in_words, tasks_of
+from ..lines import is_array, line_in_words, short_id, tasks_of
 from ..output import STATE_STYLES, count, memory, rate
 from ..queues import paused_words
 from .state import Model, array_of
@@ -112,7 +112,7 @@ def _array_row(row: dict[str, Any], now: float) -> Text:
         f"{short_id(row):{ID_COLUMNS}}  ",
         f"{count(tasks_of(row)):>10}",
         f" {span(max(0.0, now - row['created'])):>8}  {row['name']}",
-        (f"  {states_in_words(row['states'], more=row.get('more', False))}", "dim"),
+        (f"  {line_in_words(row)}", "dim"),
     )
 
 

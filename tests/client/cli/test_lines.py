@@ -162,6 +162,13 @@ def test_a_narrow_terminal_has_them_one_below_the_other_beside_the_error(
     assert lines[0].endswith("…")
 
 
+def test_what_is_only_a_part_of_an_array_says_of_how_many(capsys: pytest.CaptureFixture[str]) -> None:
+    print_lines([array(states=[(FAILED, 3)]), array(states=[(FAILED, 3)], more=True)], empty="")
+    lines = capsys.readouterr().out.splitlines()
+    assert "  3 failed of 200,000  " in lines[2]
+    assert "  at least 3 failed  " in lines[3]
+
+
 def test_a_pipe_has_whole_ids(capsys: pytest.CaptureFixture[str]) -> None:
     print_lines([array(), task(id=id_behind(FIRST, 200_000))], empty="")
     lines = capsys.readouterr().out.splitlines()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tq.common.domain.ids import new_ids
+from tq.common.domain.ids import IdSource, consecutive_ids, new_ids
 from tq.common.domain.model import OutcomeNumber, Role, StateNumber
 from tq.common.errors import InvalidArgument
 from tq.common.values.failure import Failure
@@ -277,3 +277,72 @@ def test_the_few_that_failed_are_found_without_looking_at_the_others(client: Pee
     assert [row["id"] for row in found["rows"]] == [few[0]]
     assert found["before"] is None
     assert client.call("get_tasks", "retry_where", {}) == {"tasks": 1, "before": None}
+
+
+# tasks of arrays
+
+
+def submit_map(client: Peer, *sizes: int, queue: str = "q") -> list[bytes]:
+    """Calls of so many tasks each, whose ids follow one another."""
+    ids, all = IdSource(), []
+    for size in sizes:
+        call = consecutive_ids(ids.take(size), size)
+        client.call(f"get_task_queue/{queue}", "submit", "m:f", {}, [[id, b""] for id in call])
+        all += call
+    return all
+
+
+def test_an_array_is_counted_in_one_look_whatever_its_size(client: Peer) -> None:
+    submit_map(client, *[2_000] * 6)
+    answer = client.call("get_tasks", "select", {}, 0)
+    assert (answer["states"], answer["before"]) == ([[StateNumber.READY, 12_000]], None)
+
+
+def test_tasks_of_an_array_that_run_are_distinguished_from_those_that_wait_at_their_worker(
+    bench: Bench, client: Peer
+) -> None:
+    worker = bench.worker("m:f")
+    ids = submit_map(client, 100)
+    held = lease(worker, 50)
+    worker.call("get_dispatcher", "beat", [[*held[place], 0.5] for place in (7, 49)])
+    assert counted(client, {}) == {StateNumber.READY: 98, StateNumber.RUNNING: 2}
+    rows = client.call("get_tasks", "select", {"states": [StateNumber.RUNNING]}, 10)["rows"]
+    assert [row["id"] for row in rows] == [ids[49], ids[7]]
+    rows = client.call("get_tasks", "select", {"states": [StateNumber.READY]}, 52)["rows"]
+    assert [row["id"] for row in rows] == [*ids[:49:-1], ids[48], ids[47]]
+
+
+def test_a_filter_of_ids_chooses_from_within_arrays_and_beside_them(client: Peer) -> None:
+    before = submit_map(client, 300)
+    ids = submit_map(client, 300, 300, 1)
+    submit_map(client, 300)
+    wanted = {"ids": [ids[100], 450]}
+    assert counted(client, wanted) == {StateNumber.READY: 450}
+    rows = client.call("get_tasks", "select", wanted, 2)["rows"]
+    assert [row["id"] for row in rows] == [ids[549], ids[548]]
+    assert counted(client, {"ids": [ids[599], 10]}) == {StateNumber.READY: 2}
+    assert counted(client, {"ids": [b"\xff" * 16, 1]}) == {}
+    assert counted(client, {"ids": [before[0], 1]}) == {StateNumber.READY: 1}
+
+
+def test_what_is_done_with_a_part_of_an_array_is_done_with_no_other(client: Peer) -> None:
+    ids = submit_map(client, 1_500, 1_500)
+    assert performed(client, "cancel_where", {"ids": [ids[1_000], 1_200]}) == [CHANGED_MAX, 200]
+    assert counted(client, {}) == {StateNumber.READY: 1_800, StateNumber.CANCELLED: 1_200}
+    assert performed(client, "retry_where", {"ids": [ids[0], 1_010]}) == [10]
+    assert performed(client, "purge", {"ids": [ids[0], 5]}) == [5]
+    assert counted(client, {}) == {StateNumber.READY: 1_805, StateNumber.CANCELLED: 1_190}
+
+
+def test_a_filter_of_ids_reads_no_tasks_that_came_later(bench: Bench, client: Peer) -> None:
+    ids = submit_map(client, 20)
+    submit(client, count=VISITED_MAX + 1)
+    assert client.call("get_tasks", "select", {"ids": [ids[0], 20]}, 0)["before"] is None
+
+
+@pytest.mark.parametrize(
+    "ids", [7, [], [b"short", 1], [b"x" * 16], [b"x" * 16, 0], [b"x" * 16, True], [b"x" * 16, 1 << 40]]
+)
+def test_ids_of_a_filter_are_validated(client: Peer, ids: Any) -> None:
+    with pytest.raises(InvalidArgument):
+        client.call("get_tasks", "select", {"ids": ids}, 0)
