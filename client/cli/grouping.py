@@ -67,4 +67,4 @@ def say_of_how_many(app: App, wanted: Filter, shown: int) -> None:
     tasks, is_all = how_many(app, wanted)
     if tasks > shown:
         whole = count(tasks) if is_all else f"more than {count(tasks)}"
-        say(f"{shown} of {whole}; --limit N shows more, --count counts, --group error sums up")
+        say(f"{count(shown)} of {whole}; --limit N shows more, --count counts, --group error sums up")

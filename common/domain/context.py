@@ -40,7 +40,7 @@ class Context:
         @app.task
         def fetch(ctx: tq.Context, url: str) -> bytes:
             ctx.progress(0, 100, "downloading")
-            return download(url, once=ctx.token)
+            return download(url, once=ctx.id)
     """
 
     id: str  # the task's id, as text

@@ -228,9 +228,10 @@ class ServerHandshake:
 
 def _where(role: Role) -> str:
     """Where a key of a role comes from. The command that makes keys needs an admin key itself."""
-    if role == Role.ADMIN:
-        return "--authkey-file admin.key: the master made that file in its data directory"
-    return f"make one with `tq keys add --role {role}`"
+    of_the_master = f"--authkey-file {role}.key: the master made that file in its data directory"
+    return (
+        of_the_master if role == Role.ADMIN else f"{of_the_master}; `tq keys add --role {role}` makes others"
+    )
 
 
 def _transcript(hello: bytes, challenge: bytes, certificate: bytes) -> bytes:

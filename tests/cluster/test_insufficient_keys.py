@@ -95,8 +95,8 @@ def test_a_workers_key_does_not_submit(tq_command: Command, fortress: Master) ->
     done = tq_command(fortress.key("worker"), "submit", "cluster_tasks:add", 1, 2)
     assert (done.returncode, done.stdout) == (REFUSED, "")
     assert done.stderr == (
-        "tq: this key is a worker key and cannot be used as client; make one with `tq keys add --role client`\n"
-        + SEE
+        "tq: this key is a worker key and cannot be used as client; --authkey-file client.key: the master made that file in its "
+        "data directory; `tq keys add --role client` makes others\n" + SEE
     )
 
 
@@ -189,7 +189,7 @@ def test_a_worker_with_a_refused_key_ends_at_once_and_says_why(
         ),
         (
             master.key("client"),
-            "this key is a client key and cannot be used as worker; make one with `tq keys add",
+            "this key is a client key and cannot be used as worker; --authkey-file worker.key: the master made that file",
         ),
     ):
         done = run_program(
