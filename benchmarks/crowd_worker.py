@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tq.common.auth.keys import Credential
+from tq.common.domain.id_runs import IdRun
 from tq.common.domain.model import OutcomeNumber, Role
 from tq.common.runtime.event_loop import run_loop
 from tq.common.version import VERSION
@@ -78,9 +79,10 @@ class Worker:
         self._asked = 0
         self._account()
         for _, _, _, entries in groups:
-            for id, attempt, *_ in entries:
-                self._running += 1
-                self._loop.call_later(length_seconds, self._over, [id, attempt, lease])
+            for first, attempt, payloads, *_ in entries:
+                for id in IdRun(first, len(payloads) if isinstance(payloads, list) else 1).ids():
+                    self._running += 1
+                    self._loop.call_later(length_seconds, self._over, [id, attempt, lease])
         self.work()
 
     def _over(self, held: list[Any]) -> None:

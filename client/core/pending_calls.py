@@ -25,8 +25,8 @@ from itertools import repeat
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from ...common.contract.rows import all_from_wire
-from ...common.contract.tasks import OutcomeRow
+from ...common.contract.tasks import OutcomeRow, outcomes_of_each
+from ...common.domain.id_runs import named
 from ...common.errors import ProtocolError, QuotaExceeded, StoreError, TqError, Unreachable
 
 WATCH_TASKS_MAX: Final = 10_000  # ids in one watch or unwatch call: 180 KB
@@ -133,7 +133,7 @@ class PendingCalls:
                     dropped.append(id)
         if self._connected:
             for start in range(0, len(dropped), WATCH_TASKS_MAX):
-                self._own_call(_UNWATCH, [dropped[start : start + WATCH_TASKS_MAX]])
+                self._own_call(_UNWATCH, [named(dropped[start : start + WATCH_TASKS_MAX])])
 
     @property
     def watched_tasks(self) -> int:
@@ -193,7 +193,7 @@ class PendingCalls:
         if number == self._collecting:
             self._collecting = None
             try:
-                self._tell(all_from_wire(OutcomeRow, value))
+                self._tell(outcomes_of_each(value))
             except ProtocolError as error:
                 self._fail(list(self._watched), error)
             self._pump()
@@ -268,7 +268,7 @@ class PendingCalls:
     def _watch_calls(self, ids: list[bytes]) -> None:
         for start in range(0, len(ids), WATCH_TASKS_MAX):
             some = ids[start : start + WATCH_TASKS_MAX]
-            self._own_call(_WATCH, [some], some)
+            self._own_call(_WATCH, [named(some)], some)
 
     def _pump(self) -> None:
         if self._connected and self._watched and self._collecting is None:

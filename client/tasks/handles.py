@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
 
 from ...common.contract.rows import all_from_wire
 from ...common.contract.tasks import OutcomeRow, StateRow
+from ...common.domain.id_runs import named
 from ...common.domain.model import State, StateNumber
 from .answers import TASKS
 from .handle import Handle
@@ -135,7 +136,7 @@ class Handles(Sequence[Handle[T]]):
     def _in_chunks(self, method: str) -> Iterator[StateRow]:
         starts = range(0, len(self), CALL_TASKS_MAX)
         answers = (
-            self._session.call(TASKS, method, self._ids.between(start, start + CALL_TASKS_MAX))
+            self._session.call(TASKS, method, named(self._ids.between(start, start + CALL_TASKS_MAX)))
             for start in starts
         )
         return chain.from_iterable(all_from_wire(StateRow, answer) for answer in answers)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from ...common.domain.id_runs import runs_with
 from ...common.domain.ids import COMPUTED, proofs
 from .options import Choice
 
@@ -63,7 +64,8 @@ def submit_many(
     of each. ``named``: their blobs, uploaded before."""
     stream = None if box is None and not boxes else link.stream
     target = ("get_task_queue", choice.queue)
-    args: tuple[Any, ...] = (name, choice.wire, tasks, stream)
+    runs = list(runs_with(ids, [payload for _, payload in tasks]))
+    args: tuple[Any, ...] = (name, choice.wire, runs, stream)
     if named:
         from ..blobs.blobs import to_wire
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Any, Final, NamedTuple
 
+from ..domain.id_runs import IdRun, is_run
 from ..domain.model import Role
+from ..errors import ProtocolError
+from ..values.brief import brief
 from .items import ITEM_METHODS
 from .method import Contract, Method
+from .rows import all_from_wire
 
 TASK_QUEUE: Final = Contract(
     "get_task_queue",
@@ -52,11 +58,27 @@ TASKS: Final = Contract(
 
 class OutcomeRow(NamedTuple):
     """What ``collect`` answers of a task that has ended. ``state`` −1: there is no such task; ``body``: its result, or a
-    failure."""
+    failure. Of a run of tasks in the same state, ``id`` is that of the first and ``body`` a list."""
 
     id: bytes
     state: int
     body: bytes | None
+
+
+def outcomes_of_each(rows: Sequence[Any]) -> list[OutcomeRow]:
+    """The answer to ``collect``, with a row for each task; raises ProtocolError."""
+    answered = all_from_wire(OutcomeRow, rows)
+    opened: list[OutcomeRow] = []
+    for row in answered:
+        bodies: Any = row.body
+        if not isinstance(bodies, list):
+            opened.append(row)
+        elif is_run(row.id, len(bodies)):
+            ids = IdRun(row.id, len(bodies)).ids()
+            opened += map(OutcomeRow._make, zip(ids, repeat(row.state), bodies))
+        else:
+            raise ProtocolError(f"the master sent the outcomes of no run of tasks: {brief(row, 80)}")
+    return opened
 
 
 class StateRow(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from struct import pack, unpack
 from typing import Any, Final, NamedTuple
 
 from ..domain.model import Role
@@ -31,21 +33,24 @@ WORKERS: Final = Contract(
     },
 )
 
+SECONDS_BYTES: Final = 4  # of the duration of an attempt, in a slice
+
 
 class GrantRow(NamedTuple):
-    """A task in the answer to ``lease``. ``number``: of the attempt as people count; None: ``attempt``."""
+    """Tasks in the answer to ``lease``: one, or a run of them, whose payloads are a list then and whose id is that of the first.
+    ``number``: of the attempt as people count; None: ``attempt``."""
 
     id: bytes
     attempt: int
-    payload: bytes
+    payload: bytes | list[bytes]
     suspect: bool = False
     number: int | None = None
 
 
 class HeldRow(NamedTuple):
-    """A lease, as ``announce`` and ``release`` name it."""
+    """A lease of a task or of a run of tasks, as ``announce`` and ``release`` name it."""
 
-    id: bytes
+    id: bytes | list[Any]
     attempt: int
     lease: bytes
 
@@ -61,6 +66,26 @@ class ReportRow(NamedTuple):
     started: float  # Unix seconds
     seconds: float
     after: float | None  # seconds until it may be tried again, where the task has said so
+
+
+class SliceRow(NamedTuple):
+    """Attempts of a run of tasks that have succeeded: a row of ``finish``'s slices. ``id``: of the first one; ``seconds``:
+    packed, see ``pack_seconds``."""
+
+    id: bytes
+    attempt: int
+    lease: bytes
+    results: list[bytes | None]
+    seconds: bytes
+
+
+def pack_seconds(seconds: Sequence[float]) -> bytes:
+    """Four bytes each: little-endian, IEEE 754."""
+    return pack(f"<{len(seconds)}f", *seconds)
+
+
+def unpack_seconds(packed: bytes) -> list[float]:
+    return list(unpack(f"<{len(packed) // SECONDS_BYTES}f", packed))
 
 
 class OutputRow(NamedTuple):

@@ -106,9 +106,12 @@ def id_behind(first: bytes, places: int) -> bytes:
     return (int.from_bytes(first, "big") + places).to_bytes(16, "big") if places else first
 
 
-def id_of_moment(timestamp_ms: int, random_bytes: Callable[[int], bytes]) -> bytes:
-    """An id where time and randomness are handed in: for what the master makes itself."""
-    return _shape(timestamp_ms, int.from_bytes(random_bytes(8), "big") & _BELOW_SHARD_MASK)
+def id_of_moment(timestamp_ms: int, random_bytes: Callable[[int], bytes], count: int = 1) -> bytes:
+    """The first of ``count`` consecutive ids, where time and randomness are handed in: for what the master makes itself."""
+    below_shard = int.from_bytes(random_bytes(8), "big") & _BELOW_SHARD_MASK
+    if (below_shard & _PLACE_MASK) + count > _PLACE_MASK:
+        below_shard &= ~(1 << PLACE_BITS - 1)  # past the end of the places: there is room in their lower half
+    return _shape(timestamp_ms, below_shard)
 
 
 new_ids = IdMaker()

@@ -117,7 +117,7 @@ class FrameReader:
                     "the peer does not speak tq, or has a larger frame_bytes_max"
                 )
             if not 1 <= kind <= KIND_MAX:
-                raise ProtocolError(f"frame kind {kind} is unknown; the peer does not speak tq/1")
+                raise ProtocolError(f"frame kind {kind} is unknown; the peer does not speak tq's protocol")
             if end - position - HEADER.size < length:
                 self._need = HEADER.size + length
                 break

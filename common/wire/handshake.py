@@ -31,10 +31,9 @@ from typing import Any, Final
 from ..auth.keys import AUTHKEY_ID, KDF_NONE, KDF_SCRYPT, Credential, Verifier, key_pair, node_of
 from ..domain.model import NODE_ID_BYTES, Role
 from ..errors import ProtocolError, Rejected
-from ..values.brief import brief
 from .frames import pack, unpack
 
-PROTOCOL_VERSION: Final = 1
+SPOKEN: Final = (2,)  # versions of the protocol, the newest first: this one, and from 3 on the one before it
 NONCE_BYTES: Final = 32
 CLUSTER_ID_BYTES: Final = 16
 SESSION_ID_BYTES: Final = 16
@@ -57,6 +56,13 @@ class Welcome:
     heartbeat_seconds: float
     frame_bytes_max: int
     server_version: str
+
+
+def _other(version: int) -> str:
+    """What to do about a peer of another version."""
+    spoken = " and ".join(f"tq/{one}" for one in SPOKEN)
+    older = "that one" if version < SPOKEN[0] else "this side"
+    return f"this side {spoken}: upgrade tq on {older}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +91,7 @@ class ClientHandshake:
         """``cluster_id``: the one that the master must have, if it is known. It salts a plain key: an attacker that could
         choose it could have a list of guesses computed for it."""
         self._credential, self._certificate, self._expected = credential, certificate, cluster_id
-        self._hello = pack([[PROTOCOL_VERSION], str(role), credential.key_id, random(NONCE_BYTES), node])
+        self._hello = pack([list(SPOKEN), str(role), credential.key_id, random(NONCE_BYTES), node])
         self._server_key = b""
         self._signed = b""
         self._cluster_id = b""
@@ -102,10 +108,8 @@ class ClientHandshake:
                 pass
             case _:
                 raise ProtocolError("the master's CHALLENGE has an unknown form")
-        if version != PROTOCOL_VERSION:
-            raise ProtocolError(
-                f"the master speaks tq/{version}, this side tq/{PROTOCOL_VERSION}; upgrade the older one"
-            )
+        if version not in SPOKEN:
+            raise ProtocolError(f"the master chose tq/{version}, {_other(version)}")
         if (
             kdf != self._credential.kdf
         ):  # only the known one: a false master must not choose a weak or a costly one
@@ -184,15 +188,15 @@ class ServerHandshake:
                 pass
             case _:
                 raise ProtocolError("a HELLO is [versions, role, key id, nonce of 32 bytes, node id of 16]")
-        if PROTOCOL_VERSION not in versions:
-            raise ProtocolError(
-                f"this master speaks tq/{PROTOCOL_VERSION}, not {brief(versions)}; upgrade the older side"
-            )
+        version = max((one for one in versions if one in SPOKEN), default=None)
+        if version is None:
+            newest = max(versions, default=0)
+            raise ProtocolError(f"the program that connects speaks tq/{newest}, {_other(newest)}")
         found = self._lookup(key_id)
         self._key_id = key_id
         self._verifier = found if found is not None else _made_up(key_id, self._random)
         self._role, self._node = Role(role), node
-        challenge = pack([PROTOCOL_VERSION, self._cluster_id, self._random(NONCE_BYTES), self._verifier.kdf])
+        challenge = pack([version, self._cluster_id, self._random(NONCE_BYTES), self._verifier.kdf])
         self._transcript = _transcript(body, challenge, self._certificate)
         return challenge
 

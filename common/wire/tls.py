@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from ..errors import ConfigError, ProtocolError, Rejected, Unreachable
 
-ALPN: Final = "tq/1"
+ALPN: Final = "tq/1"  # of all versions of the protocol: which one is spoken is agreed in the handshake
 BAD_RECORD: Final = "BAD_RECORD_MAC"  # as OpenSSL calls it
 PORTION_BYTES: Final = (
     64 * 1024

@@ -7,17 +7,19 @@
                                                                                 ├► feeds     item queues, by the origin
                                                                                 └► meters, last failures
 
-It is raised in the transaction that ends the tasks, once for each. A listener may not raise: memory has no rollback.
+It is raised in the transaction that ends the tasks, once for each task. A listener may not raise: memory has no rollback.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ...common.domain.id_runs import IdRun
 from .clock import Now
 
-Ended = tuple[bytes, int, int, int, bytes | None, int | None]
-"""Id, route, state before, state now, result or failure, origin: a plain tuple, for one is made for every task there is."""
+Ended = tuple[IdRun, int, int, int, Sequence[bytes | None], int | None]
+"""Which tasks, route, state before, state now, the result or failure of each, origin. Tasks of an array that end together are
+one."""
 
 Listener = Callable[[Sequence[Ended], Now], None]
 

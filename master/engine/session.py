@@ -11,10 +11,12 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from ...common.auth.keys import Verifier, node_of
+from ...common.domain.id_runs import IdRun
 from ...common.domain.model import Role
 from ...common.errors import QuotaExceeded, RemoteError, TqError
 from ...common.runtime.callbacks import words_of
 from .accounts import Account, Resource
+from .id_ranges import IdRanges
 
 LATER: Final = object()  # returned by an exposed method that will answer its call itself
 
@@ -36,12 +38,13 @@ class Wire(Protocol):
 class Stream:
     """Outcomes of watched tasks on their way to one collector."""
 
-    __slots__ = ("bodies_bytes", "collect", "outcomes", "room_bytes", "session", "watched")
+    __slots__ = ("bodies_bytes", "collect", "outcomes", "room_bytes", "session", "waiting", "watched")
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.watched: set[bytes] = set()
-        self.outcomes: deque[tuple[bytes, int, Any]] = deque()
+        self.watched: IdRanges[bool] = IdRanges()
+        self.outcomes: deque[tuple[IdRun, int, Any]] = deque()
+        self.waiting = 0  # tasks in ``outcomes``
         self.bodies_bytes = 0  # of the bodies held in outcomes
         self.room_bytes = 0  # for them, accounted for
         self.collect: tuple[Call, int] | None = None  # the parked call and the most tasks it wants

@@ -129,24 +129,25 @@ class Consumers(Part):
                 payloads += some
                 room -= len(some)
                 work.gave(len(some), sum(map(len, some)))
-            tasks = [
-                [id_of_moment(now.wall, self._random_bytes), CALL_BEGINS + payload + CALL_ENDS]
-                for payload in payloads
-            ]
-            if tasks:
+            if payloads:
                 origin = self._origins.number(consumer.queue, consumer.results)
-                self._dispatch.submit_own(route, OPTIONS, tasks, origin)
+                first = id_of_moment(now.wall, self._random_bytes, len(payloads))
+                calls = [CALL_BEGINS + payload + CALL_ENDS for payload in payloads]
+                self._dispatch.submit_own(route, OPTIONS, [(first, calls)], origin)
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         """Of tasks that were items: put the results of those that succeeded, and mark all the items as done."""
-        for id, _, _, state, body, origin in tasks:
+        for run, _, _, state, bodies, origin in tasks:
             if origin is None:
                 continue
             queue, results = self._origins.of(origin)
-            if state == StateNumber.SUCCEEDED and results is not None and body is not None:
-                self._put(results, body, id)
+            if state == StateNumber.SUCCEEDED and results is not None:
+                for id, body in zip(run.ids(), bodies, strict=True):
+                    if body is not None:
+                        self._put(results, body, id)
             if queue is not None:
-                self._items.unfinished.item_done(queue)
+                for _ in range(run.length):
+                    self._items.unfinished.item_done(queue)
 
     def revived(self, origin: int) -> None:
         """A task of this origin that had ended is ready again: its item is unfinished again."""

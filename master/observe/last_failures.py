@@ -34,8 +34,10 @@ class LastFailures(Part):
         self._rows: deque[Failed] = deque(maxlen=FAILURES_MAX)
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
-        for id, route, _, state, body, _ in tasks:
-            if state in FAILURES:
+        for run, route, _, state, bodies, _ in tasks:
+            if state not in FAILURES:
+                continue
+            for id, body in zip(run.ids(), bodies, strict=True):
                 failure = Failure.heading(body)
                 error = f"{failure.type}: {failure.message}"[:ERROR_CHARS_MAX]
                 self._rows.append(Failed(now.steady, id, route, state, error))

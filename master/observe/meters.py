@@ -10,7 +10,7 @@ all of them. Everything else is exact.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ...common.domain.model import OutcomeNumber, StateNumber
@@ -23,8 +23,10 @@ from ..store.interface.store import Store
 from ..store.interface.tasks import Leased
 from ..tasks.completion import Completion
 from ..tasks.dispatch import Dispatch
-from ..tasks.leases import LeasedAttempt
+from ..tasks.leases import LeasedAttempt, LeasedTasks
+from ..tasks.reports import ReportedSlice
 from ..tasks.routes import Route, Routes
+from ..tasks.succeeded import leased_parts
 
 TASKS_MAX: Final = 200  # pairs of queue and task with labels of their own; all others share one
 OTHER: Final = ("other", "other")
@@ -87,19 +89,26 @@ class MasterMeters:
         for index, created in enumerate(self._store.created(sample)):
             wait.observe(max(0, now - created) / 1000, share + (index < rest))
 
-    def reported(self, rows: Sequence[Sequence[Any]], running: Mapping[bytes, LeasedAttempt]) -> None:
+    def reported(
+        self, rows: Sequence[Sequence[Any]], slices: Sequence[ReportedSlice], running: LeasedTasks
+    ) -> None:
         """A worker's reports, before they are applied: how long the current attempts ran, and which starts were not counted yet."""
         seconds: defaultdict[int, list[float]] = defaultdict(list)
-        started: list[int] = []
+        started: Counter[int] = Counter()
         for id, attempt, lease, _, _, _, took, _ in rows:
             held = running.get(id)
             if held is not None and held.lease == lease and held.attempt == attempt:
                 seconds[held.route].append(took)
-                if held.begun is None:
-                    started.append(held.route)
+                started[held.route] += held.begun is None
+        for report in slices:
+            for start, stop, held, seq in leased_parts(running, report):
+                if held is not None:
+                    seconds[held.route] += report.seconds[start:stop]
+                    counted = sum(seq <= one < seq + stop - start for one in held.begun)
+                    started[held.route] += stop - start - counted
         for route, all_seconds in seconds.items():
             self.run[self._pair(route)].observe_all(all_seconds)
-        for route, tasks in Counter(started).items():
+        for route, tasks in started.items():
             self.started[self._pair(route)] += tasks
 
     def begun(self, route: int) -> None:
@@ -123,8 +132,8 @@ class MasterMeters:
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         """Tasks have ended, with any outcome."""
-        for (route, state), count in Counter((task[1], task[3]) for task in tasks).items():
-            self.finished[self._pair(route), StateNumber(state)] += count
+        for run, route, _, state, _, _ in tasks:
+            self.finished[self._pair(route), StateNumber(state)] += run.length
 
 
 def count(engine: Engine) -> MasterMeters:

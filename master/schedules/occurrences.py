@@ -69,7 +69,7 @@ class Occurrences(Part):
         self._are_unfinished = False
         self._just_ended: list[tuple[bytes, int]] = []
         self._records: list[OccurrenceRecord] = []
-        self._groups: dict[tuple[int, bytes], tuple[Route, TaskOptions, list[list[bytes]]]] = {}
+        self._groups: dict[tuple[int, bytes], tuple[Route, TaskOptions, list[tuple[bytes, list[bytes]]]]] = {}
 
     def load(self, picture: Picture, now: Now) -> None:
         self._forget_transaction()
@@ -191,7 +191,7 @@ class Occurrences(Part):
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = route, options, []
-        group[2].append([id, definition.payload])
+        group[2].append((id, [definition.payload]))
 
     def _record(
         self, row: ScheduleRow, instant: int, kind: int, task: bytes, now: Now, *, held: int = 0
@@ -209,8 +209,8 @@ class Occurrences(Part):
         """Write what was decided, and submit the tasks."""
         self._write()
         groups, self._groups = self._groups, {}
-        for route, options, tasks in groups.values():
-            self._dispatch.submit_own(route, options, tasks, OF_SCHEDULES)
+        for route, options, runs in groups.values():
+            self._dispatch.submit_own(route, options, runs, OF_SCHEDULES)
 
     def _write(self) -> None:
         records, self._records = self._records, []
@@ -228,7 +228,10 @@ class Occurrences(Part):
         """Some of these may be of schedules."""
         if self._are_unfinished:
             self._just_ended += [
-                (id, state) for id, _, _, state, _, origin in tasks if origin == OF_SCHEDULES
+                (id, state)
+                for run, _, _, state, _, origin in tasks
+                if origin == OF_SCHEDULES
+                for id in run.ids()
             ]
 
     def revived(self, origin: int) -> None:

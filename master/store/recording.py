@@ -19,6 +19,7 @@ from .interface.tasks import (
     EndedAttempt,
     Expired,
     Leased,
+    NewArray,
     NewTasks,
     Returned,
     Success,
@@ -58,7 +59,7 @@ class RecordingStore:
             )
         return picture
 
-    def insert(self, groups: Sequence[NewTasks]) -> bool:
+    def insert(self, groups: Sequence[NewTasks | NewArray]) -> bool:
         whole = self._store.insert(groups)
         if whole:
             for group in groups:

@@ -36,7 +36,7 @@ from .attempt_output import AttemptOutput
 from .completion import Completion
 from .dispatch import Dispatch
 from .lines import LINES_MAX, LineListing
-from .lookup import check_ids
+from .lookup import check_ids, check_runs
 from .named_blobs import check_named
 from .queries import details, last_run, reason, reported_progress, summaries
 from .routes import Routes
@@ -80,7 +80,8 @@ class TaskQueue(ItemQueueObject):
         blobs: list[Any] | None = None,
         proofs: list[Any] | None = None,
     ) -> object:
-        """Accept tasks ``[[id, payload], …]`` of one callable; answers how many were new. ``blobs``: the content
+        """Accept tasks of one callable, ``[id, payload]`` each, or ``[first id, [payload, …]]`` where ids are consecutive;
+        answers how many were new. ``blobs``: the content
         they name, ``[[id, [hash, …]], …]``; it is kept as long as the tasks are. ``proofs``: of ids that were computed from a key,
         ``[[id, proof], …]``."""
         allow_queue(call, self.name)
@@ -126,17 +127,18 @@ class ResultQueue(ItemQueueObject):
         self.item_queue = "results" if stream == "default" else stream
 
     @exposed(Role.CLIENT)
-    def watch(self, call: Call, ids: list[bytes]) -> None:
+    def watch(self, call: Call, ids: list[Any]) -> None:
         """Watch these tasks: ``collect`` answers their outcomes. An unknown task has state -1."""
-        self.engine.part(Subscriptions).watch(call.session, self.stream, check_ids(ids))
+        self.engine.part(Subscriptions).watch(call.session, self.stream, check_runs(ids))
 
     @exposed(Role.CLIENT)
-    def unwatch(self, call: Call, ids: list[bytes]) -> None:
-        self.engine.part(Subscriptions).unwatch(call.session, self.stream, check_ids(ids))
+    def unwatch(self, call: Call, ids: list[Any]) -> None:
+        self.engine.part(Subscriptions).unwatch(call.session, self.stream, check_runs(ids))
 
     @exposed(Role.CLIENT)
     def collect(self, call: Call, tasks_max: int = 1_000) -> object:
-        """Outcomes ``[[id, state, body], …]``, at least one; waits until there is one."""
+        """Outcomes ``[id, state, body]``, or ``[first id, state, [body, …]]`` where ids are consecutive; at least one, and waits
+        until there is one."""
         return self.engine.part(Subscriptions).collect(
             call, self.stream, validate_whole("tasks_max", tasks_max, 1, 2**31)
         )
@@ -146,12 +148,12 @@ class Tasks(EngineObject):
     """``get_tasks()``: tasks by id or by a filter."""
 
     @exposed(Role.VIEWER)
-    def states(self, call: Call, ids: list[bytes]) -> Rows:
+    def states(self, call: Call, ids: list[Any]) -> Rows:
         engine = self.engine
         found = {
             one.id: shown_state(engine, one.id, one.state) for one in lookup.tasks(engine, call.session, ids)
         }
-        return [to_wire(StateRow(id, found.get(id, UNKNOWN))) for id in ids]
+        return [to_wire(StateRow(id, found.get(id, UNKNOWN))) for id in check_ids(ids)]
 
     @exposed(Role.VIEWER)
     def show(self, call: Call, id: bytes) -> dict[str, Any]:
@@ -175,7 +177,7 @@ class Tasks(EngineObject):
         )
 
     @exposed(Role.VIEWER)
-    def last_runs(self, call: Call, ids: list[bytes]) -> Rows:
+    def last_runs(self, call: Call, ids: list[Any]) -> Rows:
         """``[id, worker, started, finished]`` of the last attempt of each of these tasks that is known."""
         engine = self.engine
         if len(check_ids(ids)) > LAST_RUNS_TASKS_MAX:
@@ -184,14 +186,14 @@ class Tasks(EngineObject):
         return [last_run(engine, task) for task in found if task is not None]
 
     @exposed(Role.VIEWER)
-    def progress(self, call: Call, ids: list[bytes]) -> Rows:
+    def progress(self, call: Call, ids: list[Any]) -> Rows:
         """``[id, started, done, total, note]`` of each of these tasks that runs and has reported its progress."""
         if len(check_ids(ids)) > PROGRESS_TASKS_MAX:
             raise InvalidArgument(f"at most {PROGRESS_TASKS_MAX:,} ids at a time")
         return reported_progress(self.engine, lookup.tasks(self.engine, call.session, ids))
 
     @exposed(Role.CLIENT)
-    def cancel(self, call: Call, ids: list[bytes], running: bool = True) -> Rows:
+    def cancel(self, call: Call, ids: list[Any], running: bool = True) -> Rows:
         """Cancel tasks; returns the state of each. RUNNING: its worker is ordered to cancel it, or, without
         ``running``, it was left running."""
         engine = self.engine
@@ -200,7 +202,7 @@ class Tasks(EngineObject):
         return [to_wire(StateRow(one.id, one.state)) for one in reached]
 
     @exposed(Role.CLIENT)
-    def retry(self, call: Call, ids: list[bytes]) -> Rows:
+    def retry(self, call: Call, ids: list[Any]) -> Rows:
         """Make failed, dead, cancelled, expired or lost tasks ready again."""
         reached = self.engine.part(Completion).revive(lookup.tasks(self.engine, call.session, ids))
         return [to_wire(StateRow(id, state)) for id, state in reached]

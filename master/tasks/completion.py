@@ -10,9 +10,11 @@ acknowledgement are one transaction; 3. whatever ends a task raises ``Endings.en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import id_behind
 from ...common.domain.model import OutcomeNumber, StateNumber
 from ...common.errors import ProtocolError, UnknownBlob
@@ -28,10 +30,17 @@ from ..store.interface.tasks import EndedAttempt, Returned, Success
 from .leases import LeasedAttempt, Leases
 from .meter import TaskMeter
 from .named_blobs import check_named
-from .reports import OUTCOMES_OF_WORKERS, check_reports, held_row
+from .reports import (
+    OUTCOMES_OF_WORKERS,
+    REPORTS_MAX,
+    ReportedSlice,
+    check_reports,
+    held_rows,
+    reported_slices,
+)
 from .routes import Routes
 from .scheduled import ScheduledTasks
-from .succeeded import SucceededRuns
+from .succeeded import SucceededRuns, leased_parts
 from .unsuccessful import UnsuccessfulAttempts
 
 SUCCESS: Final = int(OutcomeNumber.SUCCESS)
@@ -76,52 +85,89 @@ class Completion(Part):
         self.unsuccessful = UnsuccessfulAttempts(store, routes, leases, scheduled, random)
         self.meters: TaskMeter | None = None
 
-    def finish(self, rows: list[Any], now: Now, named: Any = None) -> list[int]:
-        """Process a worker's reports; returns the indices of stale rows. ``named``: the content that results name, by index."""
-        check_reports(rows)  # all rows are validated before one is applied: memory has no rollback
+    def finish(
+        self, rows: list[Any], now: Now, named: Any = None, slices: Any = None
+    ) -> tuple[int, list[Any]]:
+        """Process a worker's reports; returns how many attempts were reported and are not stale, and what is stale: indices of
+        rows, and ``[index, start, stop]`` of parts of slices. ``named``: the content that results name, by index."""
+        check_reports(rows)  # all reports are validated before one is applied: memory has no rollback
+        reported = reported_slices(slices, REPORTS_MAX - len(rows)) if slices else []
         references = self._references(rows, named) if named else None
         if self.meters is not None:
-            self.meters.reported(rows, self._running)
-        stale: list[int] = []
+            self.meters.reported(rows, reported, self._running)
+        stale: list[Any] = []
         successes: list[Success] = []
         others: list[EndedAttempt] = []
         ended: list[Ended] = []
-        routes: list[int] = []  # of attempts that ended
+        attempts: Counter[int] = Counter()  # that ended, by route
         running, moment = self._running, now.steady
         runs = SucceededRuns(running, moment)
+        for number, one in enumerate(reported):
+            for start, stop in self._slice(one, runs, successes, ended, attempts, moment):
+                if stale and stale[-1][0] == number and stale[-1][2] == start:
+                    stale[-1][2] = stop
+                else:
+                    stale.append([number, start, stop])
         for index, (id, attempt, lease, outcome, body, _, seconds, after) in enumerate(rows):
-            if outcome == SUCCESS and (slice := runs.add(id, attempt, lease, body, seconds)) is not None:
-                ended.append((id, slice.route, RUNNING, SUCCEEDED, body, slice.origin))
-                routes.append(slice.route)
+            if outcome == SUCCESS:
+                one = ReportedSlice(IdRun(id, 1), attempt, lease, [body], [seconds])
+                if any(self._slice(one, runs, successes, ended, attempts, moment)):
+                    stale.append(index)
                 continue
             held = running.get(id)
             if held is None or held.attempt != attempt or held.lease != lease:
                 if not self._was_accepted(id, attempt, lease):
                     stale.append(index)
-            elif outcome == SUCCESS:
-                # The start is reckoned back from the worker's duration: its clock may differ from the master's.
-                successes.append((body, moment - int(seconds * 1000), moment, held.seq, attempt, lease))
-                ended.append((id, held.route, RUNNING, SUCCEEDED, body, held.origin))
-                routes.append(held.route)
-                del running[id]
-            else:
-                others.append(
-                    self.unsuccessful.end(id, held, OutcomeNumber(outcome), body, seconds, after, now, ended)
-                )
-                routes.append(held.route)
+                continue
+            attempts[held.route] += 1
+            others.append(
+                self.unsuccessful.end(id, held, OutcomeNumber(outcome), body, seconds, after, now, ended)
+            )
         if successes:
             self._store.succeed(successes)
-        if slices := runs.rows():
-            self._store.succeed_slices(slices)
+        if ended_slices := runs.rows():
+            self._store.succeed_slices(ended_slices)
         if references:  # in the transaction of the results: content is never deleted between the two
             self._store.blobs.name(references)
         if others:
             self._store.end_attempts(others)
+        late = sum(1 if type(one) is int else one[2] - one[1] for one in stale)
         if self.meters is not None:
-            self.meters.stale += len(stale)
-        self._routes.attempts_ended(routes, now.mono)
+            self.meters.stale += late
+        self._routes.attempts_ended(attempts, now.mono)
         self._ended(ended, now)
-        return stale
+        return len(rows) + sum(one.run.length for one in reported) - late, stale
+
+    def _slice(
+        self,
+        reported: ReportedSlice,
+        runs: SucceededRuns,
+        successes: list[Success],
+        ended: list[Ended],
+        attempts: Counter[int],
+        moment: int,
+    ) -> Iterator[tuple[int, int]]:
+        """End the tasks of a run that succeeded; yields the parts of it that are stale."""
+        _, attempt, lease, results, seconds = reported
+        for start, stop, slice, seq in leased_parts(self._running, reported):
+            run = IdRun(id_behind(reported.run.first, start), stop - start)
+            if slice is not None:
+                bodies = results[start:stop]
+                runs.add(slice, seq, bodies, seconds[start:stop])
+                ended.append((run, slice.route, RUNNING, SUCCEEDED, bodies, slice.origin))
+                attempts[slice.route] += run.length
+                continue
+            for at, id in enumerate(run.ids(), start):
+                held = self._running.alone.get(id)
+                if held is not None and held.attempt == attempt and held.lease == lease:
+                    # The start is reckoned back from the worker's duration: its clock may differ from the master's.
+                    started = moment - int(seconds[at] * 1000)
+                    successes.append((results[at], started, moment, held.seq, attempt, lease))
+                    ended.append((IdRun(id, 1), held.route, RUNNING, SUCCEEDED, [results[at]], held.origin))
+                    attempts[held.route] += 1
+                    del self._running[id]
+                elif not self._was_accepted(id, attempt, lease):
+                    yield at, at + 1
 
     def _references(self, rows: list[Any], named: Any) -> list[tuple[int, int]]:
         """Pairs of a task's row and the content that its result names. A result that names missing content becomes an error."""
@@ -145,14 +191,14 @@ class Completion(Part):
         immediately. No failure or crash is counted, but an at_most_once task is lost, since it must not start twice.
         """
         mine: dict[bytes, int | None] = {}
-        for id, attempt, lease, seconds in map(held_row, rows):
+        for id, attempt, lease, seconds in held_rows(rows):
             held = self._running.get(id)
             if held is not None and held.attempt == attempt and held.lease == lease:
                 mine[id] = now.steady - int((seconds or 0.0) * 1000) if begun else None
         self.hand_back(mine, now)
 
     def began(self, rows: Iterable[tuple[bytes, int, bytes, float | None]], now: Now) -> list[bytes]:
-        """A worker reports which of its leased attempts have begun (``held_row``); returns the ids of those that are its own."""
+        """A worker reports which of its leased attempts have begun (``held_rows``); returns the ids of those that are its own."""
         mine: list[bytes] = []
         for id, attempt, lease, seconds in rows:
             held = self._running.get(id)
@@ -199,7 +245,7 @@ class Completion(Part):
         del self._running[id]
         is_cancelled = id in self.cancelling
         if is_cancelled:
-            ended.append((id, held.route, RUNNING, CANCELLED, None, held.origin))
+            ended.append((IdRun(id, 1), held.route, RUNNING, CANCELLED, [None], held.origin))
         else:
             self._routes.move(held.route, RUNNING, READY)
         if self.meters is not None:
@@ -233,7 +279,7 @@ class Completion(Part):
                     self._leases.cancel_asked(found.id)
             elif not StateNumber(found.state).is_terminal:
                 waiting.append(found.seq)
-                ended.append((found.id, found.route, found.state, CANCELLED, None, found.origin))
+                ended.append((IdRun(found.id, 1), found.route, found.state, CANCELLED, [None], found.origin))
                 found = found._replace(state=CANCELLED)
             reached.append(found)
         if waiting:
@@ -258,18 +304,17 @@ class Completion(Part):
     def expire(self, now: Now, limit: int) -> int:
         """Expire tasks that were not started in time; returns how many."""
         expired = self._store.expire(now.steady, limit)
-        ended: list[Ended] = [
-            (id_behind(row.id, place), row.route, row.state, EXPIRED, None, row.origin)
-            for row in expired
-            for place in range(row.stop - row.seq)
-        ]
+        ended: list[Ended] = []
+        for row in expired:
+            run = IdRun(row.id, row.stop - row.seq)
+            ended.append((run, row.route, row.state, EXPIRED, [None] * run.length, row.origin))
         self._ended(ended, now)
-        return len(ended)
+        return sum(run.length for run, *_ in ended)
 
     def _ended(self, tasks: list[Ended], now: Now) -> None:
         """The only place that raises ``Endings.ended``."""
         if self.cancelling:
-            self.cancelling.difference_update(task[0] for task in tasks)
+            self.cancelling.difference_update(id for task in tasks for id in task[0].ids())
         self._endings.ended(tasks, now)
 
     def _was_accepted(self, id: bytes, attempt: int, lease: bytes) -> bool:

@@ -17,11 +17,14 @@ follows the commit of its row; 3. ready rows in the store are leased before fres
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import starmap
 from typing import Any, Final
 
+from ...common.domain.id_runs import IdRun, runs_of
 from ...common.domain.ids import COMPUTED, show_id
-from ...common.domain.model import TASK_ID_BYTES, TaskOptions
+from ...common.domain.model import TaskOptions
 from ...common.errors import InvalidArgument, TaskConflict, TqError
+from ...common.values.brief import brief
 from ...common.wire.frames import pack, too_large
 from ..engine.clock import Now
 from ..engine.part import Part
@@ -36,7 +39,7 @@ from .meter import TaskMeter
 from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX, READY_STATE, RUNNING_STATE, Plan, Submission
 from .routes import Capability, ParkedLease, Route, Routes, numbers
 from .scheduled import ScheduledTasks
-from .submitted import are_tasks, check_computed
+from .submitted import NewRun, check_computed, new_runs
 from .subscriptions import Subscriptions
 
 LARGE_BYTES: Final = LEASE_BYTES_MAX // LEASE_TASKS_MAX  # smaller payloads cannot fill a reply: not measured
@@ -65,7 +68,7 @@ class Dispatch(Part):
         self.meters: TaskMeter | None = None
         self._fresh: list[Submission] = []
         self._repeated: list[
-            tuple[Session, str, list[bytes]]
+            tuple[Session, str, list[IdRun]]
         ] = []  # watches of tasks that another submit makes
         self.last_seq = 0
 
@@ -85,29 +88,32 @@ class Dispatch(Part):
         proofs: Any = None,
     ) -> object:
         """Note the tasks; the call is answered by ``settle`` with the number that were new."""
-        if not isinstance(tasks, list) or len(tasks) > SUBMIT_TASKS_MAX:
-            raise InvalidArgument(f"tasks must be a list of at most {SUBMIT_TASKS_MAX:,} [id, payload]")
-        if not are_tasks(tasks):
-            raise InvalidArgument(f"a task is [id, payload], {TASK_ID_BYTES} and any number of bytes")
-        if tasks and max(tasks)[0] >= COMPUTED:
-            check_computed(route, tasks, proofs)
+        if not isinstance(tasks, list):
+            raise InvalidArgument(f"tasks must be a list of [id, payload], not {brief(tasks, 80)}")
+        runs = new_runs(tasks, SUBMIT_TASKS_MAX)
+        if any(new.first >= COMPUTED for new in runs):
+            check_computed(route, runs, proofs)
         if stream is not None:
-            self._subscriptions.check_room(call.session, stream, len(tasks))
+            count = sum(len(new.payloads) for new in runs)
+            self._subscriptions.check_room(call.session, stream, count)
         chosen = options.to_wire()
         packed = pack(chosen) if chosen else None
-        largest = max((len(payload) for _, payload in tasks), default=0)
+        largest = _largest(runs)
         if largest > self._payload_bytes_max:
             raise InvalidArgument(too_large("the arguments have", largest, self._payload_bytes_max))
         has_large = largest > LARGE_BYTES
-        self._fresh.append(Submission(call, route, options, packed, tasks, stream, has_large, blobs))
+        self._fresh.append(Submission(call, route, options, packed, runs, stream, has_large, blobs))
         return LATER
 
-    def submit_own(self, route: Route, options: TaskOptions, tasks: list[list[bytes]], origin: int) -> None:
-        """Submit tasks that the master makes itself, with new ids."""
-        large = any(len(payload) > LARGE_BYTES for _, payload in tasks)
+    def submit_own(
+        self, route: Route, options: TaskOptions, made: Iterable[tuple[bytes, list[bytes]]], origin: int
+    ) -> None:
+        """Submit tasks that the master makes itself, with new ids: the first id of consecutive ones, and their payloads."""
+        runs = list(starmap(NewRun, made))
+        large = _largest(runs) > LARGE_BYTES
         chosen = options.to_wire()
         packed = pack(chosen) if chosen else None
-        self._fresh.append(Submission(None, route, options, packed, tasks, None, large, origin=origin))
+        self._fresh.append(Submission(None, route, options, packed, runs, None, large, origin=origin))
 
     def park(self, parked: ParkedLease, capability: Capability) -> object:
         """Park a lease call; ``give_out`` answers it when there is work."""
@@ -139,8 +145,8 @@ class Dispatch(Part):
                 break
             self._drop_known()
         repeated, self._repeated = self._repeated, []
-        for session, stream, ids in repeated:
-            self._subscriptions.watch_known(session, stream, ids)
+        for session, stream, runs in repeated:
+            self._subscriptions.watch_known(session, stream, runs)
 
     def void(self) -> Iterable[Session]:
         """The submits of the failed transaction were refused."""
@@ -165,10 +171,10 @@ class Dispatch(Part):
             if submission.blobs:
                 self._store.blobs.name(submission.references())
             if submission.call is not None:
-                submission.call.answer(len(submission.tasks))
+                submission.call.answer(submission.tasks)
             if submission.stream is not None and submission.call is not None:
-                ids = [task[0] for task in submission.tasks]
-                self._subscriptions.expect(submission.call.session, submission.stream, ids)
+                named = [new.run for new in submission.runs]
+                self._subscriptions.expect(submission.call.session, submission.stream, named)
         self._fresh.clear()
         for planned in plan.leases.values():
             self._running.alone.update(planned.running)
@@ -194,7 +200,8 @@ class Dispatch(Part):
                 if self.meters is not None:
                     self.meters.leased(rows, now.steady)
                 groups, tasks, size = self._granted(rows, parked, lease)
-                self._work.gave(tasks, size if bytes_max else 0)
+                self._work.gave(len(rows), size if bytes_max else 0)
+                self._work.glanced(tasks)
                 self._answer(LeaseReply(parked, lease, groups))
 
     def _granted(
@@ -215,8 +222,7 @@ class Dispatch(Part):
                 slice = SliceLease(*where, row.attempt, number, lease, parked.worker, row.origin)
                 self._running.add(slice)
                 rest = [False, number] if row.returned else []
-                pairs = zip(slice.ids(), row.payloads, strict=True)
-                groups[-1][3] += [[id, row.attempt, payload, *rest] for id, payload in pairs]
+                groups[-1][3].append([row.id, row.attempt, row.payloads, *rest])
                 tasks += len(row.payloads)
                 size += sum(map(len, row.payloads))
                 self._routes.move(row.route, READY_STATE, RUNNING_STATE, len(row.payloads))
@@ -247,10 +253,10 @@ class Dispatch(Part):
         """Remove tasks that are stored already from ``_fresh``; refuse calls that contradict a stored task."""
         known: dict[bytes, tuple[int, int | bytes]] = {
             found.id: (found.route, found.seq)
-            for found in self._store.find(task[0] for one in self._fresh for task in one.tasks)
+            for found in self._store.find(id for one in self._fresh for id in one.ids())
         }
         kept: list[Submission] = []
-        tasks = sum(len(one.tasks) for one in self._fresh)
+        tasks = sum(one.tasks for one in self._fresh)
         for submission in self._fresh:
             try:
                 new = self._new_tasks(submission, known)
@@ -259,16 +265,15 @@ class Dispatch(Part):
                     submission.call.refuse(error)
                 continue
             if submission.stream is not None and submission.call is not None:
-                fresh_ids = {task[0] for task in new}
-                old = [task[0] for task in submission.tasks if task[0] not in fresh_ids]
+                old = list(runs_of(id for id in submission.ids() if id not in new))
                 # Later: what another call of this transaction submits is not in the store yet.
                 self._repeated.append((submission.call.session, submission.stream, old))
-            for id, payload in new:
+            for id, payload in new.items():
                 known[id] = (submission.route.number, payload)
-            submission.tasks = new
+            submission.runs = [NewRun(run.first, [new[id] for id in run.ids()]) for run in runs_of(new)]
             kept.append(submission)
         self._fresh = kept
-        if kept and tasks == sum(len(one.tasks) for one in kept):  # without an end, if nothing were changed
+        if kept and tasks == sum(one.tasks for one in kept):  # without an end, if nothing were changed
             if all(one.as_rows for one in kept):
                 raise Inconsistent("insert: the store takes none of these tasks, and knows none of them")
             for submission in kept:
@@ -276,11 +281,12 @@ class Dispatch(Part):
 
     def _new_tasks(
         self, submission: Submission, known: dict[bytes, tuple[int, int | bytes]]
-    ) -> list[list[bytes]]:
+    ) -> dict[bytes, bytes]:
         """The tasks of a submission that are new. ``known``: by id, the route and the payload, or the number of the row that has
         the payload."""
         new: dict[bytes, bytes] = {}
-        for id, payload in submission.tasks:
+        payloads = (payload for run in submission.runs for payload in run.payloads)
+        for id, payload in zip(submission.ids(), payloads, strict=True):
             before = known.get(id) or ((submission.route.number, new[id]) if id in new else None)
             if before is None:
                 new[id] = payload
@@ -295,4 +301,9 @@ class Dispatch(Part):
                     f"task {show_id(id)} was submitted before with another name, queue or arguments; "
                     "use another key, or none"
                 )
-        return [[id, payload] for id, payload in new.items()]
+        return new
+
+
+def _largest(runs: list[NewRun]) -> int:
+    """How many bytes the largest payload has."""
+    return max((len(max(new.payloads, key=len)) for new in runs), default=0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
+from ...common.domain.id_runs import PLACE_BYTES
 from ..engine.clock import Now
 from ..engine.part import Part
 from ..store.interface.store import Picture
@@ -30,15 +31,12 @@ class LeasedAttempt(NamedTuple):
 
 
 class LeaseReply(NamedTuple):
-    """The answer to a lease call: groups of ``[queue, task, timeout, [[id, attempt, payload], …]]``.
-    The entry of a suspect, or of an attempt whose number differs from ``attempt``, has these two as well."""
+    """The answer to a lease call: groups of ``[queue, task, timeout, [[id, attempt, payload], …]]``; of a slice the first id and
+    a list of payloads. The entry of a suspect, or of an attempt whose number differs from ``attempt``, has these two as well."""
 
     parked: ParkedLease
     lease: bytes
     groups: list[list[Any]]
-
-
-PLACE_BYTES: Final = 4  # of an id: only these differ within an array
 
 
 class SliceLease:
@@ -90,10 +88,10 @@ class SliceLease:
         return self.seq <= seq < self.stop
 
     def behind(self, seq: int) -> SliceLease:
-        """Those behind a task, as a slice."""
+        """Those from this one on, as a slice."""
         whose = self.lease, self.worker, self.origin
         return SliceLease(
-            seq + 1, self.stop, self.id(seq + 1), self.route, self.attempt, self.number, *whose, self.begun
+            seq, self.stop, self.id(seq), self.route, self.attempt, self.number, *whose, self.begun
         )
 
     def one(self, seq: int) -> LeasedAttempt:
@@ -162,21 +160,24 @@ class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
         slice = neighbours.of(end)
         return None if slice is None else (slice, end - slice.first)
 
-    def let(self, slice: SliceLease, seq: int) -> None:
-        """A task of a slice is leased no longer. In the midst of it, those behind become a slice of their own."""
+    def let(self, slice: SliceLease, seq: int, count: int = 1) -> None:
+        """So many tasks of a slice, from this one on, are leased no longer. In the midst of it, those behind become a slice of
+        their own."""
+        stop = seq + count
         if slice.begun:
-            slice.begun.pop(seq, None)
+            for one in range(seq, stop):
+                slice.begun.pop(one, None)
         if slice.seq == seq:
-            slice.seq += 1
-            if slice.seq == slice.stop:
+            if stop == slice.stop:
                 neighbours = self._slices[slice.prefix]
                 neighbours.drop(slice)
                 if not neighbours.slices:
                     del self._slices[slice.prefix]
-        elif seq + 1 == slice.stop:
+            slice.seq = stop
+        elif stop == slice.stop:
             slice.stop = seq
         else:
-            tail, slice.stop = slice.behind(seq), seq
+            tail, slice.stop = slice.behind(stop), seq
             self.add(tail)
 
     def take_out(self, id: bytes) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from ...common.domain.id_runs import IdRun, run_from_wire
 from ...common.domain.ids import show_id
 from ...common.domain.model import TASK_ID_BYTES
 from ...common.errors import InvalidArgument, UnknownTask
@@ -50,9 +51,19 @@ def full_ones(engine: Engine, found: Iterable[Found]) -> list[FullTask]:
 
 
 def check_ids(ids: Any, most: int = IDS_MAX) -> list[bytes]:
-    """Validate a list of at most ``most`` task ids from the wire; raises InvalidArgument."""
-    if isinstance(ids, list) and len(ids) > most:
-        raise InvalidArgument(f"{len(ids):,} task ids in one call; at most {most:,}: ask in portions")
-    if isinstance(ids, list) and all(isinstance(id, bytes) and len(id) == TASK_ID_BYTES for id in ids):
-        return ids
-    raise InvalidArgument(f"ids must be a list of {TASK_ID_BYTES}-byte task ids")
+    """The tasks that a list from the wire names, at most ``most``; raises InvalidArgument."""
+    return [id for run in check_runs(ids, most) for id in run.ids()]
+
+
+def check_runs(ids: Any, most: int = IDS_MAX) -> list[IdRun]:
+    """The same, as runs: an element is an id, or ``[first id, how many]`` of consecutive ones."""
+    runs = list(map(run_from_wire, ids)) if isinstance(ids, list) else [None]
+    known = [run for run in runs if run is not None]
+    if len(known) < len(runs):
+        raise InvalidArgument(
+            f"ids must be a list of {TASK_ID_BYTES}-byte task ids, or of [first id, how many] for consecutive ones"
+        )
+    count = sum(run.length for run in known)
+    if count > most:
+        raise InvalidArgument(f"{count:,} task ids in one call; at most {most:,}: ask in portions")
+    return known

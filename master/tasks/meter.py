@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ...common.domain.model import OutcomeNumber, StateNumber
 from ..store.interface.slices import LeasedSlice
 from ..store.interface.tasks import Leased
-from .leases import LeasedAttempt
+from .leases import LeasedAttempt, LeasedTasks
+from .reports import ReportedSlice
 from .routes import Route
 
 
@@ -17,7 +18,9 @@ class TaskMeter(Protocol):
 
     def accepted(self, groups: Sequence[tuple[Route, int, int]]) -> None: ...
     def leased(self, rows: Sequence[Leased | LeasedSlice], now: int) -> None: ...
-    def reported(self, rows: Sequence[Sequence[Any]], running: Mapping[bytes, LeasedAttempt]) -> None: ...
+    def reported(
+        self, rows: Sequence[Sequence[Any]], slices: Sequence[ReportedSlice], running: LeasedTasks
+    ) -> None: ...
     def begun(self, route: int) -> None: ...
     def came_back(self, route: int) -> None: ...
     def attempt_ended(self, held: LeasedAttempt, outcome: OutcomeNumber, state: StateNumber) -> None: ...

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import operator
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from ...common.domain.ids import id_behind
 from ...common.domain.model import StateNumber, TaskOptions
 from ..engine.clock import Now
 from ..engine.session import Call
-from ..store.interface.tasks import NewTasks
-from .leases import PLACE_BYTES, LeasedAttempt, SliceLease
+from ..store.interface.tasks import NewArray, NewTasks
+from .leases import LeasedAttempt, SliceLease
 from .routes import Capability, ParkedLease, Route, Routes
+from .submitted import NewRun
 
 LEASE_TASKS_MAX: Final = 2_000  # in one reply: a worker with more would read too far ahead
 LEASE_BYTES_MAX: Final = 4 * 1024 * 1024  # of payloads in one reply; a larger payload is sent alone
-PLACE_BITS: Final = 8 * PLACE_BYTES
 ARRAY_TASKS_MAX: Final = 1_000
 ARRAY_BYTES_MAX: Final = 1024 * 1024  # of payloads: an array is read as a whole
 AT_ONCE: Final = None, None
@@ -33,13 +34,12 @@ class Submission:
     route: Route
     options: TaskOptions
     options_packed: bytes | None
-    tasks: list[list[bytes]]  # [id, payload]
+    runs: list[NewRun]
     stream: str | None
     has_large: bool
     blobs: dict[bytes, list[int]] | None = None  # named by these tasks
     origin: int | None = None
     first_seq: int = 0  # the number before that of its first task
-    consecutive: bool = False  # as planned: see ``is_consecutive``
     as_rows: bool = (
         False  # some ids are of an array from which their tasks were purged: no second array may have them
     )
@@ -58,23 +58,17 @@ class Submission:
         return None if seconds is None else now.steady + int(seconds * 1000)
 
     @property
-    def is_consecutive(self) -> bool:
-        """Whether each id is the one before it plus one, in the part of ids that differs within an array."""
-        if len(self.tasks) < 2:
-            return False
-        ids = [task[0] for task in self.tasks]
-        first, last = int.from_bytes(ids[0], "big"), int.from_bytes(ids[-1], "big")
-        return (
-            last - first == len(ids) - 1
-            and first >> PLACE_BITS == last >> PLACE_BITS
-            and all(map(operator.lt, ids, ids[1:]))
-        )
+    def tasks(self) -> int:
+        return sum(len(new.payloads) for new in self.runs)
+
+    def ids(self) -> Iterator[bytes]:
+        return (id for new in self.runs for id in new.run.ids())
 
     def references(self) -> list[tuple[int, int]]:
         """Pairs of a task's row and the content it names."""
         named = self.blobs or {}
-        numbered = enumerate(self.tasks, self.first_seq + 1)
-        return [(seq, number) for seq, task in numbered for number in named.get(task[0], ())]
+        numbered = enumerate(self.ids(), self.first_seq + 1)
+        return [(seq, number) for seq, id in numbered for number in named.get(id, ())]
 
 
 @dataclass(slots=True)
@@ -88,11 +82,27 @@ class PlannedLease:
     running: list[tuple[bytes, LeasedAttempt]] = field(default_factory=list)
     slices: list[SliceLease] = field(default_factory=list)
     bytes_left: int = LEASE_BYTES_MAX
+    _granted: Submission | None = None  # that the last group is of
 
-    def upto(self, tasks: list[list[bytes]], start: int, stop: int) -> int:
-        """The index at which ``tasks[start:stop]`` must be cut so that the reply fits one frame; counts their bytes."""
+    def grant(self, submission: Submission, seq: int, id: bytes, payloads: list[bytes]) -> None:
+        """Add tasks with consecutive ids."""
+        route, origin, worker = submission.route, submission.origin, self.parked.worker
+        if not self.groups or self._granted is not submission:
+            self._granted = submission
+            self.groups.append([route.queue.name, route.task, submission.options.timeout, []])
+        if len(payloads) == 1:
+            self.groups[-1][3].append([id, 1, payloads[0]])
+            held = LeasedAttempt(seq, route.number, 1, 1, self.lease, worker, False, origin)
+            self.running.append((id, held))
+        else:
+            self.groups[-1][3].append([id, 1, payloads])
+            where = seq, seq + len(payloads), id, route.number
+            self.slices.append(SliceLease(*where, 1, 1, self.lease, worker, origin))
+
+    def upto(self, payloads: list[bytes], start: int, stop: int) -> int:
+        """The index at which ``payloads[start:stop]`` must be cut so that the reply fits one frame; counts their bytes."""
         for index in range(start, stop):
-            size = len(tasks[index][1])
+            size = len(payloads[index])
             if size > self.bytes_left and (index > start or self.groups):
                 self.bytes_left = 0
                 return index
@@ -100,16 +110,17 @@ class PlannedLease:
         return stop
 
 
-class Placement(NamedTuple):
-    """What becomes of tasks of a submission: ready or scheduled in the store, or leased to a worker that waits."""
+@dataclass(slots=True)
+class _Written:
+    """A submission that is being planned."""
 
-    state: int
-    due: int | None = None  # on the steady clock
-    at: int | None = None  # on the wall clock
-    lease: PlannedLease | None = None
-
-
-READY: Final = Placement(READY_STATE)
+    submission: Submission
+    state: int  # of those that no worker waits for
+    due: tuple[int | None, int | None]
+    expires: int | None
+    # Written as rows, together; by the lease that they are granted with.
+    singles: dict[bytes, list[tuple[int, bytes, bytes]]] = field(default_factory=dict)
+    counts: Counter[int] = field(default_factory=Counter)  # by state
 
 
 class Plan:
@@ -120,25 +131,32 @@ class Plan:
         self._parked: dict[
             Capability, list[ParkedLease]
         ] = {}  # parked calls with room, the next one at the end
-        self.groups: list[NewTasks] = []
+        self.groups: list[NewTasks | NewArray] = []
         self.tasks = 0
         self.leases: dict[Call, PlannedLease] = {}
         self.counts: list[tuple[Route, int, int]] = []  # route, state, tasks
 
     def add(self, submission: Submission) -> None:
         """Add a submission. Called in the order in which tasks are to be leased."""
-        due, taken = submission.due(self._now), 0
-        submission.consecutive = not submission.as_rows and submission.is_consecutive
         submission.first_seq = self._seq
-        if due == AT_ONCE and not submission.route.queue.paused:
-            taken = self._fill_parked(submission)
-        rest = READY if due == AT_ONCE else Placement(SCHEDULED_STATE, *due)
-        self._place(submission, taken, len(submission.tasks), rest)
-        self._seq += len(submission.tasks)
+        due = submission.due(self._now)
+        may_run = due == AT_ONCE and not submission.route.queue.paused
+        state = READY_STATE if due == AT_ONCE else SCHEDULED_STATE
+        written = _Written(submission, state, due, submission.expires(self._now))
+        for new in submission.runs:
+            taken = self._fill_parked(written, new) if may_run else 0
+            self._write(written, new, taken, len(new.payloads))
+            self._seq += len(new.payloads)
+        leases = {one.lease: one for one in self.leases.values()} if written.singles else {}
+        for lease, tasks in written.singles.items():
+            self.groups.append(NewTasks(tasks=tasks, **self._shared(written, leases.get(lease))))
+        for number, tasks_in_state in written.counts.items():
+            self.counts.append((submission.route, number, tasks_in_state))
 
-    def _fill_parked(self, submission: Submission) -> int:
-        """Fill parked calls with tasks of a submission; returns how many were taken."""
-        taken, wanted = 0, len(submission.tasks)
+    def _fill_parked(self, written: _Written, new: NewRun) -> int:
+        """Fill parked calls with tasks of a run; returns how many were taken."""
+        submission = written.submission
+        taken, wanted = 0, len(new.payloads)
         for capability in submission.route.capabilities:
             if capability not in self._parked:
                 waits = self._routes.with_work(
@@ -154,75 +172,73 @@ class Plan:
                     self.leases[parked.call] = planned
                 upto = min(wanted, taken + planned.room)
                 if submission.has_large:
-                    upto = planned.upto(submission.tasks, taken, upto)
-                self._place(submission, taken, upto, Placement(RUNNING_STATE, lease=planned))
+                    upto = planned.upto(new.payloads, taken, upto)
+                self._write(written, new, taken, upto, planned)
                 planned.room -= upto - taken
                 taken = upto
                 if not planned.room or planned.bytes_left <= 0:
                     parked_calls.pop()
         return taken
 
-    def _place(self, submission: Submission, start: int, stop: int, where: Placement) -> None:
-        """Add ``tasks[start:stop]``, as arrays where their ids are consecutive; their numbers follow the order of submission."""
-        for first, last in _cut(submission, start, stop):
-            self._group(submission, first, last, where)
-        if start < stop:
-            self.tasks += stop - start
-            self.counts.append((submission.route, where.state, stop - start))
-
-    def _group(self, submission: Submission, start: int, stop: int, where: Placement) -> None:
-        route, options, now = submission.route, submission.options, self._now
-        tasks = (
-            submission.tasks if (start, stop) == (0, len(submission.tasks)) else submission.tasks[start:stop]
-        )
-        rows = [
-            (number, task[0], task[1]) for number, task in enumerate(tasks, submission.first_seq + start + 1)
-        ]
-        array = submission.consecutive and len(rows) > 1
-        attempt, lease, worker, started = 0, None, None, None
-        if (planned := where.lease) is not None:
-            attempt, lease, worker, started = 1, planned.lease, planned.parked.worker, now.steady
-            group = [[id, 1, payload] for _, id, payload in rows]
-            planned.groups.append([route.queue.name, route.task, options.timeout, group])
-            if array:
-                run = rows[0][0], rows[-1][0] + 1, rows[0][1], route.number
-                planned.slices.append(SliceLease(*run, 1, 1, lease, worker, submission.origin))
+    def _write(
+        self, written: _Written, new: NewRun, start: int, stop: int, planned: PlannedLease | None = None
+    ) -> None:
+        """Add tasks of a run, from ``start`` to ``stop``, as arrays; their numbers follow the order of submission. ``planned``: as
+        leased."""
+        if start == stop:
+            return
+        submission = written.submission
+        for first, last in cut(submission, new.payloads, start, stop):
+            id, seq = id_behind(new.first, first), self._seq + first + 1
+            payloads = new.payloads if last - first == len(new.payloads) else new.payloads[first:last]
+            if planned is not None:
+                planned.grant(submission, seq, id, payloads)
+            if last - first > 1:
+                shared = self._shared(written, planned)
+                self.groups.append(NewArray(seq=seq, id=id, payloads=payloads, **shared))
             else:
-                planned.running += [
-                    (id, LeasedAttempt(number, route.number, 1, 1, lease, worker, False, submission.origin))
-                    for number, id, _ in rows
-                ]
-        self.groups.append(
-            NewTasks(
-                route=route.number,
-                state=where.state,
-                created=now.steady,
-                tasks=rows,
-                attempt=attempt,
-                lease=lease,
-                worker=worker,
-                started=started,
-                priority=options.priority,
-                due=where.due,
-                at=where.at,
-                expires=submission.expires(now),
-                timeout=options.timeout,
-                options=submission.options_packed,
-                origin=submission.origin,
-                array=array,
-            )
-        )
+                lease = b"" if planned is None else planned.lease
+                written.singles.setdefault(lease, []).append((seq, id, payloads[0]))
+        self.tasks += stop - start
+        written.counts[written.state if planned is None else RUNNING_STATE] += stop - start
+
+    def _shared(self, written: _Written, planned: PlannedLease | None = None) -> dict[str, Any]:
+        """The fields of ``NewShared``."""
+        submission = written.submission
+        options = submission.options
+        shared: dict[str, Any] = {
+            "route": submission.route.number,
+            "state": written.state,
+            "created": self._now.steady,
+            "priority": options.priority,
+            "due": written.due[0],
+            "at": written.due[1],
+            "expires": written.expires,
+            "timeout": options.timeout,
+            "options": submission.options_packed,
+            "origin": submission.origin,
+        }
+        if planned is not None:
+            shared |= {
+                "state": RUNNING_STATE,
+                "attempt": 1,
+                "lease": planned.lease,
+                "worker": planned.parked.worker,
+                "started": self._now.steady,
+            }
+        return shared
 
 
-def _cut(submission: Submission, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Where ``tasks[start:stop]`` are cut into what is stored together."""
-    if not submission.consecutive or not submission.has_large:
-        step = ARRAY_TASKS_MAX if submission.consecutive else max(1, stop - start)
-        yield from ((first, min(first + step, stop)) for first in range(start, stop, step))
+def cut(submission: Submission, payloads: list[bytes], start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Where tasks of a run are cut into what is stored together."""
+    if submission.as_rows or not submission.has_large:
+        step = 1 if submission.as_rows else ARRAY_TASKS_MAX
+        for first in range(start, stop, step):
+            yield first, min(first + step, stop)
         return
     first, size = start, 0
     for place in range(start, stop):
-        payload_bytes = len(submission.tasks[place][1])
+        payload_bytes = len(payloads[place])
         if place > first and (place - first == ARRAY_TASKS_MAX or size + payload_bytes > ARRAY_BYTES_MAX):
             yield first, place
             first, size = place, 0

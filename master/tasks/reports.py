@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from types import NoneType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from ...common.contract.workers import SECONDS_BYTES, unpack_seconds
 from ...common.domain.durations import DELAY_SECONDS_MAX
+from ...common.domain.id_runs import IdRun, is_run, run_from_wire
 from ...common.domain.model import OutcomeNumber
 from ...common.errors import InvalidArgument, ProtocolError
 from ...common.values.brief import brief
 
 OUTCOMES_OF_WORKERS: Final = frozenset(OutcomeNumber) - {OutcomeNumber.LOST}
 REPORTS_MAX: Final = 10_000  # in one call: five times what a worker sends at once
+HELD_MAX: Final = 100_000  # leases in one call: of a worker that reconnects
 SECONDS_MAX: Final = 1e9  # a duration beyond this is a broken clock
 
 
@@ -49,13 +53,65 @@ def _are_reports(rows: list[list[Any]]) -> bool:
     )
 
 
-def held_row(row: Any) -> tuple[bytes, int, bytes, float | None]:
-    """``[id, attempt, lease]`` from the wire, and for how many seconds the attempt has run if it has begun; raises ProtocolError."""
+class ReportedSlice(NamedTuple):
+    """A validated report of a run of tasks that succeeded."""
+
+    run: IdRun
+    attempt: int
+    lease: bytes
+    results: list[bytes | None]
+    seconds: list[float]
+
+
+def reported_slices(rows: Any, most: int) -> list[ReportedSlice]:
+    """Validate slices of successes: see ``SliceRow``; raises InvalidArgument. ``most``: tasks in all of them."""
+    if not isinstance(rows, list):
+        raise InvalidArgument(f"slices are a list, not {brief(rows, 80)}")
+    slices = list(map(_slice, rows))
+    if sum(one.run.length for one in slices) > most:
+        raise InvalidArgument(f"more than {most:,} reports in one call: send them in portions")
+    return slices
+
+
+def _slice(row: Any) -> ReportedSlice:
     match row:
-        case [bytes(id), int(attempt), bytes(lease)]:
-            return id, attempt, lease, None
-        case [bytes(id), int(attempt), bytes(lease), int() | float() as seconds] if (
-            0 <= seconds <= SECONDS_MAX
+        case [bytes(id), int(attempt), bytes(lease), list(results), bytes(packed)] if (
+            is_run(id, len(results))
+            and len(packed) == SECONDS_BYTES * len(results)
+            and set(map(type, results)) <= {bytes, NoneType}
         ):
-            return id, attempt, lease, seconds
-    raise ProtocolError(f"not a held lease: {brief(row, 200)}")
+            seconds = unpack_seconds(packed)
+            if min(seconds) >= 0 and math.isfinite(sum(seconds)) and max(seconds) <= SECONDS_MAX:
+                return ReportedSlice(IdRun(id, len(results)), attempt, lease, results, seconds)
+    raise InvalidArgument(f"not a report of tasks that succeeded: {brief(row, 200)}")
+
+
+def held_rows(rows: Iterable[Any]) -> Iterator[tuple[bytes, int, bytes, float | None]]:
+    """The tasks of ``[id, attempt, lease]`` rows from the wire, and for how many seconds the attempt has run if it has begun;
+    of a run, ``[first id, how many]`` stands in place of the id. Raises ProtocolError, or InvalidArgument when there are too
+    many."""
+    left = HELD_MAX
+    for row in rows:
+        match row:
+            case [named, int(attempt), bytes(lease), *more] if (run := run_from_wire(named)) is not None:
+                left -= run.length
+                if left < 0:
+                    raise InvalidArgument(f"more than {HELD_MAX:,} held leases in one call")
+                seconds = _seconds(row, more)
+                for id in run.ids():
+                    yield id, attempt, lease, seconds
+            case _:
+                raise _not_held(row)
+
+
+def _seconds(row: Any, more: list[Any]) -> float | None:
+    match more:
+        case []:
+            return None
+        case [int() | float() as seconds] if 0 <= seconds <= SECONDS_MAX:
+            return seconds
+    raise _not_held(row)
+
+
+def _not_held(row: Any) -> ProtocolError:
+    return ProtocolError(f"not a held lease: {brief(row, 200)}")

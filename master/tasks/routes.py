@@ -13,8 +13,8 @@ Invariant: a route's counts equal the store's at every commit (``Picture.counts`
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from ...common.domain.globs import STEPS_OF_ROW, fits_any, glob
@@ -259,14 +259,14 @@ class Routes(Part):
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         """Count tasks that have ended."""
         routes = self.by_number
-        for _, route, before, state, _, _ in tasks:
+        for run, route, before, state, _, _ in tasks:
             counts = routes[route].counts
-            counts[before] -= 1
-            counts[state] += 1
+            counts[before] -= run.length
+            counts[state] += run.length
 
-    def attempts_ended(self, routes: Iterable[int], now: int) -> None:
-        """Count an ended attempt for each entry of ``routes``, for the rates of the queues."""
-        for number, attempts in Counter(routes).items():
+    def attempts_ended(self, attempts_of: Mapping[int, int], now: int) -> None:
+        """Count ended attempts, by route, for the rates of the queues."""
+        for number, attempts in attempts_of.items():
             queue = self.by_number[number].queue
             if queue.rate is None:
                 queue.rate = Rate(RECENT_MS, now)

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
+from ...common.domain.id_runs import PLACE_BYTES, IdRun, is_run
 from ...common.domain.ids import COMPUTED, PROOF_BYTES, id_of_proof, show_id
 from ...common.domain.model import TASK_ID_BYTES
 from ...common.errors import InvalidArgument
+from ...common.values.brief import brief
 from .routes import Route
 
 
-def check_computed(route: Route, tasks: list[list[bytes]], proofs: Any) -> None:
+class NewRun(NamedTuple):
+    """Submitted tasks with consecutive ids: the first id, and the payload of each."""
+
+    first: bytes
+    payloads: list[bytes]
+
+    @property
+    def run(self) -> IdRun:
+        return IdRun(self.first, len(self.payloads))
+
+
+def check_computed(route: Route, runs: Iterable[NewRun], proofs: Any) -> None:
     """Accept a computed id only with a proof that it was computed for this queue and callable. Without it, a client of another
     queue could use the id first and block the task of its owner."""
     shown: dict[bytes, bytes] = {}
@@ -23,9 +37,7 @@ def check_computed(route: Route, tasks: list[list[bytes]], proofs: Any) -> None:
             pass
         case _:
             raise InvalidArgument("proofs are a list of [id, proof], both bytes")
-    for id, _ in tasks:
-        if id < COMPUTED:
-            continue
+    for id in (id for new in runs if new.first >= COMPUTED for id in new.run.ids()):
         proof = shown.get(id, b"")
         if len(proof) != PROOF_BYTES or id_of_proof(route.queue.name, route.task, proof) != id:
             raise InvalidArgument(
@@ -34,13 +46,40 @@ def check_computed(route: Route, tasks: list[list[bytes]], proofs: Any) -> None:
             )
 
 
-def are_tasks(tasks: list[Any]) -> bool:
-    """Whether each is ``[id, payload]``. Checked by columns: a check of each task by itself costs ten times as much."""
-    if not tasks:
-        return True
-    if set(map(type, tasks)) != {list} or set(map(len, tasks)) != {2}:
-        return False
-    ids, payloads = zip(*tasks, strict=True)
-    return set(map(type, ids)) == {bytes} == set(map(type, payloads)) and set(map(len, ids)) == {
-        TASK_ID_BYTES
-    }
+def new_runs(tasks: list[Any], most: int) -> list[NewRun]:
+    """The tasks of a submit, ``[id, payload]`` or ``[first id, [payload, …]]`` each, as runs; raises InvalidArgument."""
+    runs: list[NewRun] = []
+    count = 0
+    following = b""  # the id that continues the last run
+    for row in tasks:
+        if type(row) is not list or not 2 <= len(row) <= 3:
+            raise _not_a_task(row)
+        first, payloads, *columns = row
+        if type(payloads) is not list:
+            payloads = [payloads]
+        if not is_run(first, len(payloads)) or set(map(type, payloads)) != {bytes}:
+            raise _not_a_task(row)
+        if columns and columns != [None]:
+            raise InvalidArgument("columns of tasks are reserved: this master knows none; leave them out")
+        count += len(payloads)
+        if count > most:
+            raise InvalidArgument(f"more than {most:,} tasks in one call: send them in portions")
+        if first == following:
+            runs[-1].payloads.extend(payloads)
+        else:
+            runs.append(NewRun(first, payloads))
+        following = _behind(first, len(payloads))
+    return runs
+
+
+def _behind(first: bytes, count: int) -> bytes:
+    """The id behind the last one of a run; empty at the end of its block."""
+    place = int.from_bytes(first[-PLACE_BYTES:], "big") + count
+    return b"" if place >> 8 * PLACE_BYTES else first[:-PLACE_BYTES] + place.to_bytes(PLACE_BYTES, "big")
+
+
+def _not_a_task(row: Any) -> InvalidArgument:
+    return InvalidArgument(
+        f"a task is [id, payload], and several are [first id, [payload, …]]: {TASK_ID_BYTES} bytes, and any number "
+        f"of bytes for each; not {brief(row, 80)}"
+    )

@@ -9,13 +9,19 @@ reply, hence after its commit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
+from ...common.domain.id_runs import IdRun, runs_of
+from ...common.domain.ids import id_behind
 from ...common.errors import InvalidArgument
 from ..engine.accounts import Resource
 from ..engine.clock import Now
 from ..engine.endings import Ended
+from ..engine.id_ranges import IdRanges
 from ..engine.part import Part
 from ..engine.session import LATER, STREAMS_MAX, Call, Session, Stream
 from ..engine.work import Work
@@ -26,7 +32,10 @@ BODIES_BYTES_MAX: Final = 8 * 1024 * 1024  # held per stream for a slow collecto
 ROOM_BYTES: Final = 4 * 1024  # the portion in which they are charged to the account
 COLLECT_BYTES_MAX: Final = 4 * 1024 * 1024  # of bodies in one reply; a larger body is sent alone
 COLLECT_TASKS_MAX: Final = 10_000
+READ_AT_ONCE: Final = 100  # bodies, when they are read from the store as they are collected
 UNKNOWN: Final = -1  # the state of a task that was never submitted
+
+Watchers = Stream | dict[Stream, None]  # of a task; most have one, which saves a dict
 
 _IN_STORE: Final = object()  # in place of a body that exceeds the bound
 
@@ -37,9 +46,7 @@ class Subscriptions(Part):
     def __init__(self, store: Store, routes: Routes) -> None:
         self._store, self._routes = store, routes
         self._work = Work()  # a share of the transaction for outcomes alone
-        self._streams: dict[
-            bytes, Stream | dict[Stream, None]
-        ] = {}  # most tasks have one, which saves a dict
+        self._watchers: IdRanges[Watchers] = IdRanges()
         self._collectable: dict[
             Stream, None
         ] = {}  # streams with outcomes to collect, in order; a dict keeps the order
@@ -50,68 +57,74 @@ class Subscriptions(Part):
         self._stream(session, name)
         session.account.check(Resource.WATCHED, tasks)
 
-    def expect(self, session: Session, name: str, ids: Iterable[bytes]) -> None:
+    def expect(self, session: Session, name: str, runs: Iterable[IdRun]) -> None:
         """Watch tasks that cannot have ended yet. The caller has checked the account: see ``check_room``."""
         if not session.open:
             return
-        stream, streams = self._stream(session, name), self._streams
-        new = [id for id in ids if id not in stream.watched]
+        stream = self._stream(session, name)
         before = len(stream.watched)
-        stream.watched.update(new)
+        for run in runs:
+            stream.watched.change(run, _watched)
+            self._watchers.change(run, partial(_with, stream))
         session.account.note(Resource.WATCHED, len(stream.watched) - before)  # until they are collected
-        if streams.keys().isdisjoint(new):  # usually a task has no other watcher
-            streams.update(dict.fromkeys(new, stream))
-        else:
-            for id in dict.fromkeys(new):
-                _add(streams, id, stream)
 
-    def watch(self, session: Session, name: str, ids: list[bytes]) -> None:
+    def watch(self, session: Session, name: str, runs: list[IdRun]) -> None:
         """Watch tasks in any state: those that have ended, or do not exist for this key, yield their outcome immediately. Raises
         QuotaExceeded."""
-        self.check_room(session, name, len(ids))
-        self.watch_known(session, name, ids)
+        self.check_room(session, name, sum(run.length for run in runs))
+        self.watch_known(session, name, runs)
 
-    def watch_known(self, session: Session, name: str, ids: list[bytes]) -> None:
+    def watch_known(self, session: Session, name: str, runs: list[IdRun]) -> None:
         """As ``watch``, when the caller has checked the account."""
         if not session.open:  # it was closed in this transaction
             return
-        self.expect(session, name, ids)
+        self.expect(session, name, runs)
         stream = self._stream(session, name)
         is_within = within(self._routes, session)
+        ids = [id for run in runs for id in run.ids()]
         found = self._store.find(dict.fromkeys(ids))
         states = {one.id: one.state for one in found if is_within(one.route)}
-        room = True  # for bodies: once there is none, the others are read when they are collected
-        for id in ids:
-            state = states.get(id, UNKNOWN)
-            if (state == UNKNOWN or state >= 10) and id in stream.watched:
-                self._forget(id, stream)
-                if state == UNKNOWN:
-                    self._tell(stream, id, state, None)
-                elif room:
-                    body = self._store.outcomes([id])[0].body
-                    room = self._tell(stream, id, state, body)
-                else:
-                    self._tell(stream, id, state, _IN_STORE)
+        over = [id for id in ids if (state := states.get(id, UNKNOWN)) == UNKNOWN or state >= 10]
+        for run in runs_of(over):
+            for part, _ in stream.watched.take(run):
+                self._watchers.change(part, partial(_without, stream))
+                self._tell_known(stream, part, states)
 
-    def unwatch(self, session: Session, name: str, ids: Iterable[bytes]) -> None:
+    def _tell_known(self, stream: Stream, run: IdRun, states: Mapping[bytes, int]) -> None:
+        """Outcomes of tasks that had ended before they were watched. Once there is no room for bodies, they are read when they
+        are collected."""
+        for state, ids in groupby(run.ids(), lambda one: states.get(one, UNKNOWN)):
+            for part in runs_of(ids):
+                if state == UNKNOWN:
+                    self._tell(stream, part, state, [None] * part.length)
+                elif stream.bodies_bytes >= BODIES_BYTES_MAX:
+                    self._tell(stream, part, state, _IN_STORE)
+                else:
+                    self._tell(stream, part, state, [body for _, body in self._stored(part.ids())])
+
+    def _stored(self, ids: Sequence[bytes]) -> list[tuple[int, bytes | None]]:
+        """The state and the body of each task."""
+        rows = {row.id: (row.state, row.body) for row in self._store.outcomes(ids)}
+        return [rows.get(id, (UNKNOWN, None)) for id in ids]
+
+    def unwatch(self, session: Session, name: str, runs: Iterable[IdRun]) -> None:
         stream = self._stream(session, name)
-        for id in ids:
-            if id in stream.watched:
-                self._forget(id, stream)
-                session.account.give(Resource.WATCHED)
+        for run in runs:
+            for part, _ in stream.watched.take(run):
+                self._watchers.change(part, partial(_without, stream))
+                session.account.give(Resource.WATCHED, part.length)
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         """Note the outcomes of tasks that became terminal in this transaction."""
-        streams = self._streams
-        if not streams:
+        if not self._watchers:
             return
-        for id, _, _, state, body, _ in tasks:
-            found = streams.pop(id, None)
-            if found is None:
-                continue
-            for stream in found if isinstance(found, dict) else (found,):
-                stream.watched.discard(id)
-                self._tell(stream, id, state, body)
+        for run, _, _, state, bodies, _ in tasks:
+            for part, streams in self._watchers.take(run):
+                start = part.place - run.place
+                some = bodies if part.length == run.length else bodies[start : start + part.length]
+                for stream in streams if isinstance(streams, dict) else (streams,):
+                    stream.watched.take(part)
+                    self._tell(stream, part, state, some)
 
     def collect(self, call: Call, name: str, tasks_max: int) -> object:
         """Answer with outcomes, at least one; parked until there is one."""
@@ -141,8 +154,9 @@ class Subscriptions(Part):
             if stream.collect is not None and stream.outcomes:
                 call, tasks_max = stream.collect
                 stream.collect = call.abandon = None
-                taken, size = self._take(stream, tasks_max)
+                taken, count, size = self._take(stream, tasks_max)
                 self._work.gave(len(taken), size)
+                self._work.glanced(count)
                 call.answer(taken)
 
     def is_unsettled(self) -> bool:
@@ -162,10 +176,10 @@ class Subscriptions(Part):
 
     def closed(self, session: Session, now: Now) -> None:
         for stream in session.streams.values():
-            session.account.give(Resource.WATCHED, len(stream.watched) + len(stream.outcomes))
+            session.account.give(Resource.WATCHED, len(stream.watched) + stream.waiting)
             self._give_back_room(stream)
-            for id in list(stream.watched):  # a copy: ``_forget`` removes from the set
-                self._forget(id, stream)
+            for run, _ in stream.watched.runs():
+                self._watchers.change(run, partial(_without, stream))
             self._collectable.pop(stream, None)
             self._notified.pop(stream, None)
         session.account.give(Resource.STREAMS, len(session.streams))
@@ -180,26 +194,19 @@ class Subscriptions(Part):
             stream = session.streams[name] = Stream(session)
         return stream
 
-    def _forget(self, id: bytes, stream: Stream) -> None:
-        stream.watched.discard(id)
-        found = self._streams.get(id)
-        if isinstance(found, dict):
-            found.pop(stream, None)
-        if not found or found is stream:
-            self._streams.pop(id, None)
-
-    def _tell(self, stream: Stream, id: bytes, state: int, body: bytes | object | None) -> bool:
-        """Add an outcome to a stream; whether there was room for its body. ``body`` may be _IN_STORE."""
-        held = body
-        if isinstance(body, bytes):
-            size = stream.bodies_bytes + len(body)
+    def _tell(self, stream: Stream, run: IdRun, state: int, bodies: Sequence[bytes | None] | object) -> None:
+        """Add outcomes to a stream. ``bodies``: one for each task, or _IN_STORE, which they are as well when there is no room
+        for them."""
+        held = bodies
+        if isinstance(bodies, Sequence):
+            size = stream.bodies_bytes + _bytes_of(bodies)
             if size > stream.room_bytes and not self._make_room(stream, size):
                 held = _IN_STORE
             else:
                 stream.bodies_bytes = size
-        stream.outcomes.append((id, state, held))
+        stream.outcomes.append((run, state, held))
+        stream.waiting += run.length
         self._collectable[stream] = self._notified[stream] = None
-        return held is body
 
     def _make_room(self, stream: Stream, size: int) -> bool:
         """Whether ``size`` bytes of bodies may be held for a stream. Charged in portions, because this is called for every task."""
@@ -215,34 +222,74 @@ class Subscriptions(Part):
         stream.session.account.give(Resource.OUTCOME_BYTES, stream.room_bytes)
         stream.room_bytes = 0
 
-    def _take(self, stream: Stream, tasks_max: int) -> tuple[list[list[Any]], int]:
-        """Remove outcomes from a stream; returns them and about how many bytes their bodies have."""
+    def _take(self, stream: Stream, tasks_max: int) -> tuple[list[list[Any]], int, int]:
+        """Remove outcomes from a stream; returns them, how many tasks they are of, and how many bytes their bodies have."""
         taken: list[list[Any]] = []
-        size = 0
-        while stream.outcomes and len(taken) < tasks_max and size < COLLECT_BYTES_MAX:
-            id, state, held = stream.outcomes[0]
-            body = held
+        tasks = size = 0
+        while stream.outcomes and tasks < tasks_max and size < COLLECT_BYTES_MAX:
+            run, state, held = stream.outcomes.popleft()
+            count = min(run.length, tasks_max - tasks)
             if held is _IN_STORE:
-                rows = self._store.outcomes([id])
-                state, body = (rows[0].state, rows[0].body) if rows else (UNKNOWN, None)
-            size += len(body) if body is not None else 0
-            if taken and size > COLLECT_BYTES_MAX:
-                break
-            stream.outcomes.popleft()
-            if held is body and body is not None:
-                stream.bodies_bytes -= len(body)
-            taken.append([id, state, body])
-        stream.session.account.give(Resource.WATCHED, len(taken))
+                found = self._stored(IdRun(run.first, min(count, READ_AT_ONCE)).ids())
+            else:
+                found = [(state, body) for body in (held if count == run.length else held[:count])]
+            count = _fitting(found, COLLECT_BYTES_MAX - size) or (0 if taken else 1)
+            taken += _rows(run.first, found[:count])
+            some_bytes = _bytes_of([body for _, body in found[:count]])
+            tasks, size = tasks + count, size + some_bytes
+            if held is not _IN_STORE:
+                stream.bodies_bytes -= some_bytes
+            if count < run.length:
+                rest = IdRun(id_behind(run.first, count), run.length - count)
+                stream.outcomes.appendleft((rest, state, held if held is _IN_STORE else held[count:]))
+                if count < len(found):
+                    break
+        stream.waiting -= tasks
+        stream.session.account.give(Resource.WATCHED, tasks)
         if stream.room_bytes and not stream.bodies_bytes:
             self._give_back_room(stream)
-        return taken, size
+        return taken, tasks, size
 
 
-def _add(streams: dict[bytes, Stream | dict[Stream, None]], id: bytes, stream: Stream) -> None:
-    found = streams.get(id)
-    if found is None:
-        streams[id] = stream
-    elif isinstance(found, dict):
-        found[stream] = None
-    else:
-        streams[id] = {found: None, stream: None}
+def _watched(_: bool | None) -> bool:
+    return True
+
+
+def _with(stream: Stream, watchers: Watchers | None) -> Watchers:
+    if watchers is None or watchers is stream:
+        return stream
+    if not isinstance(watchers, dict):
+        return {watchers: None, stream: None}
+    watchers[stream] = None
+    return watchers
+
+
+def _without(stream: Stream, watchers: Watchers | None) -> Watchers | None:
+    if not isinstance(watchers, dict):
+        return None if watchers is stream else watchers
+    watchers.pop(stream, None)
+    return watchers or None
+
+
+def _bytes_of(bodies: Sequence[bytes | None]) -> int:
+    return sum(map(len, filter(None, bodies)))
+
+
+def _fitting(found: Sequence[tuple[int, bytes | None]], room_bytes: int) -> int:
+    """How many of these have together at most so many bytes."""
+    if _bytes_of([body for _, body in found]) <= room_bytes:
+        return len(found)
+    for count, (_, body) in enumerate(found):
+        room_bytes -= len(body) if body is not None else 0
+        if room_bytes < 0:
+            return count
+    return len(found)
+
+
+def _rows(first: bytes, found: Sequence[tuple[int, bytes | None]]) -> Iterator[list[Any]]:
+    """``[id, state, body]`` of a task by itself, ``[first id, state, [body, …]]`` of neighbours in the same state."""
+    at = 0
+    for state, some in groupby(found, itemgetter(0)):
+        bodies = [body for _, body in some]
+        yield [id_behind(first, at), state, bodies if len(bodies) > 1 else bodies[0]]
+        at += len(bodies)

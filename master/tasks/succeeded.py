@@ -1,9 +1,42 @@
-"""Joins the reported successes of neighbours in an array, so that each run of them is stored as one slice. Pure."""
+"""Reported successes of tasks that are leased in slices: each run of neighbours is stored as one slice. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from ...common.domain.id_runs import PLACE_BYTES
 from ..store.interface.slices import SucceededSlice
 from .leases import LeasedTasks, SliceLease
+from .reports import ReportedSlice
+
+
+class LeasedPart(NamedTuple):
+    """Tasks of a reported run, from ``start`` to ``stop``. ``slice``: that they were leased in, under the attempt and lease
+    of the report; None: they are in no such slice."""
+
+    start: int
+    stop: int
+    slice: SliceLease | None
+    seq: int = 0
+
+
+def leased_parts(running: LeasedTasks, reported: ReportedSlice) -> Iterator[LeasedPart]:
+    """A reported run, cut where its tasks are leased otherwise. The leases of a part may be ended before the next one is
+    taken."""
+    run, at = reported.run, 0
+    prefix, place = run.first[:-PLACE_BYTES], run.place
+    while at < run.length:
+        found = running.place(prefix + (place + at).to_bytes(PLACE_BYTES, "big"))
+        if found is None:
+            yield LeasedPart(at, at + 1, None)
+            at += 1
+            continue
+        slice, seq = found
+        stop = min(run.length, at + slice.stop - seq)
+        is_mine = slice.attempt == reported.attempt and slice.lease == reported.lease
+        yield LeasedPart(at, stop, slice if is_mine else None, seq)
+        at = stop
 
 
 class SucceededRuns:
@@ -13,34 +46,21 @@ class SucceededRuns:
         self._running, self._moment = running, moment
         self._slice: SliceLease | None = None  # of the run that may be continued
         self._start = self._stop = 0
-        self._next = b""  # the id that continues it
         self._seconds: list[float] = []
         self._results: list[bytes | None] = []
         self._ended: list[SucceededSlice] = []
 
     def add(
-        self, id: bytes, attempt: int, lease: bytes, result: bytes | None, seconds: float
-    ) -> SliceLease | None:
-        """End a task if it is leased in a slice, under this attempt and lease; returns the slice."""
-        slice = self._slice
-        if slice is None or id != self._next or not slice.holds(self._stop):
-            place = self._running.place(id)
-            if place is None:
-                return None
-            slice, seq = place
-        else:
-            seq = self._stop
-        if slice.attempt != attempt or slice.lease != lease:
-            return None
+        self, slice: SliceLease, seq: int, results: Sequence[bytes | None], seconds: Sequence[float]
+    ) -> None:
+        """Tasks of a leased slice, from this one on, have ended."""
         if slice is not self._slice or seq != self._stop:
             self._end_run()
             self._slice, self._start = slice, seq
-        self._seconds.append(seconds)
-        self._results.append(result)
-        self._stop = seq + 1
-        self._next = slice.id(seq + 1)
-        self._running.let(slice, seq)
-        return slice
+        self._seconds += seconds
+        self._results += results
+        self._stop = seq + len(results)
+        self._running.let(slice, seq, len(results))
 
     def rows(self) -> list[SucceededSlice]:
         """One for each run."""

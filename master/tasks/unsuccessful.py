@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ...common.domain.id_runs import IdRun
 from ...common.domain.lifecycle import AttemptEnd, NextStep, next_step
 from ...common.domain.model import Delivery, OutcomeNumber, StateNumber, TaskOptions
 from ...common.values.failure import Failure
@@ -75,7 +76,7 @@ class UnsuccessfulAttempts:
             final = _quarantined(step.crashes, body)
         del self._running[id]
         if step.state.is_terminal:
-            ended.append((id, held.route, RUNNING, int(step.state), final, held.origin))
+            ended.append((IdRun(id, 1), held.route, RUNNING, int(step.state), [final], held.origin))
         else:
             self._cancelling.discard(id)
             self._routes.move(held.route, RUNNING, step.state)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from ...common.contract.exposed import exposed
+from ...common.domain.id_runs import named
 from ...common.domain.model import Role
 from ...common.errors import InvalidArgument, ProtocolError
 from ..api.validation import EngineObject, allow_queue, validate_flag, validate_list, validate_whole
@@ -15,12 +16,11 @@ from ..tasks.completion import Completion
 from ..tasks.dispatch import Dispatch
 from ..tasks.lookup import check_ids
 from ..tasks.plan import LEASE_TASKS_MAX
+from ..tasks.reports import HELD_MAX
 from ..tasks.routes import ParkedLease
 from .membership import Membership
 from .orders import Orders
 from .worker_info import WorkerInfo
-
-HELD_MAX: Final = 100_000  # leases in one announcement of a worker that reconnects
 
 
 class Dispatcher(EngineObject):
@@ -37,7 +37,7 @@ class Dispatcher(EngineObject):
             allow_queue(call, queue)
         dropped = engine.part(Membership).announce(call.session, announced, _check_held(held), engine.now)
         engine.part(Consumers).announce(call.session.node, consumers, call.session.account)
-        return {"lease_seconds": engine.limits.lease_ms / 1000, "dropped": dropped}
+        return {"lease_seconds": engine.limits.lease_ms / 1000, "dropped": named(dropped)}
 
     @exposed(Role.WORKER)
     def lease(self, call: Call, want: int) -> object:
@@ -50,12 +50,17 @@ class Dispatcher(EngineObject):
         return self.engine.part(Dispatch).park(ParkedLease(call, want, worker.number), capability)
 
     @exposed(Role.WORKER)
-    def finish(self, call: Call, rows: list[Any], blobs: list[Any] | None = None) -> list[int]:
-        """Report attempts that have ended; answers the indices of stale rows. ``blobs``: the content that
-        results name, ``[[index of the row, [hash, …]], …]``."""
-        self.engine.part(Membership).of(call.session)
-        stale = self.engine.part(Completion).finish(validate_list("rows", rows), self.engine.now, blobs)
-        self.engine.part(Membership).ended(call.session, len(rows) - len(stale), self.engine.now)
+    def finish(
+        self, call: Call, rows: list[Any], blobs: list[Any] | None = None, slices: list[Any] | None = None
+    ) -> list[Any]:
+        """Report attempts that have ended; answers the indices of stale rows, and ``[index, start, stop]`` of stale parts of
+        slices. ``blobs``: the content that results name, ``[[index of the row, [hash, …]], …]``. ``slices``: runs of tasks
+        that succeeded, see ``SliceRow``."""
+        engine = self.engine
+        engine.part(Membership).of(call.session)
+        ended, stale = engine.part(Completion).finish(validate_list("rows", rows), engine.now, blobs, slices)
+        engine.work.glanced(ended)
+        engine.part(Membership).ended(call.session, ended, engine.now)
         return stale
 
     @exposed(Role.WORKER)
@@ -73,7 +78,7 @@ class Dispatcher(EngineObject):
         self.engine.part(Consumers).forget(call.session.node)
 
     @exposed(Role.WORKER)
-    def starting(self, call: Call, ids: list[bytes]) -> None:
+    def starting(self, call: Call, ids: list[Any]) -> None:
         """Announce that these suspects are about to start; the worker starts them after the answer."""
         self.engine.part(Membership).starting(call.session, check_ids(ids))
 

@@ -29,7 +29,7 @@ from ..engine.session import Call, Session
 from ..store.interface.store import Picture, Store
 from ..tasks.completion import Completion
 from ..tasks.leases import Leases
-from ..tasks.reports import held_row
+from ..tasks.reports import held_rows
 from ..tasks.routes import Capability, CapabilityKey, Routes
 from .membership_log import MembershipLog
 from .worker_info import WorkerInfo
@@ -182,7 +182,7 @@ class Membership(Part):
         """Note the tasks that a worker runs, at most one for each slot. ``facts``: None if the beat has no more."""
         worker = self.of(session)
         slots = worker.info.slots if worker.info is not None else 0
-        worker.started = frozenset(self._completion.began(map(held_row, started[:slots]), now))
+        worker.started = frozenset(self._completion.began(held_rows(started[:slots]), now))
         if facts is None:
             return
         if not isinstance(facts, dict):
@@ -288,7 +288,7 @@ class Membership(Part):
     def _reconcile(self, worker: Worker, held: list[list[Any]], now: Now) -> list[bytes]:
         kept: dict[bytes, None] = {}
         dropped: list[bytes] = []
-        rows = list(map(held_row, held))
+        rows = list(held_rows(held))
         for id, attempt, lease, _ in rows:
             mine = self._running.get(id)
             if mine is not None and mine.attempt == attempt and mine.lease == lease:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import tq
+from tq.common.domain.id_runs import IdRun, ids_named
 from tq.common.domain.ids import COMPUTED, id_of_proof
 from tq.common.domain.model import StateNumber
 from tq.common.errors import TqError, Unreachable
@@ -17,6 +18,15 @@ from tq.common.values.failure import Failure
 from tq.common.wire.caller import set_ambient
 
 Row = list[Any]
+
+
+def each(tasks: list[Any]) -> list[tuple[bytes, bytes]]:
+    """The tasks of a submit one by one."""
+    found: list[tuple[bytes, bytes]] = []
+    for first, payload in tasks:
+        payloads = payload if isinstance(payload, list) else [payload]
+        found += zip(IdRun(first, len(payloads)).ids(), payloads, strict=True)
+    return found
 
 
 class MasterInMemory:
@@ -83,6 +93,7 @@ class MasterInMemory:
         proofs: list[Any] | None = None,
     ) -> int:
         shown, new = dict(proofs or []), 0
+        tasks = each(tasks)
         for id in (id for id, _ in tasks if id >= COMPUTED):
             assert id_of_proof(queue, name, shown[id]) == id
         for id, payload in tasks:
@@ -100,8 +111,8 @@ class MasterInMemory:
                 self.run(id)
         return new
 
-    def _get_result_queue_watch(self, _: Future[Any], stream: str, ids: list[bytes]) -> None:
-        for id in ids:
+    def _get_result_queue_watch(self, _: Future[Any], stream: str, ids: list[Any]) -> None:
+        for id in ids_named(ids):
             task = self.tasks.get(id)
             if task is None or task["state"] >= 10:
                 row = [id, -1, None] if task is None else [id, task["state"], task["body"]]
@@ -110,8 +121,8 @@ class MasterInMemory:
                 self._watched.setdefault(stream, set()).add(id)
         self._answer_collects()
 
-    def _get_result_queue_unwatch(self, _: Future[Any], stream: str, ids: list[bytes]) -> None:
-        self._watched.get(stream, set()).difference_update(ids)
+    def _get_result_queue_unwatch(self, _: Future[Any], stream: str, ids: list[Any]) -> None:
+        self._watched.get(stream, set()).difference_update(ids_named(ids))
 
     def _get_result_queue_collect(self, future: Future[Any], stream: str, tasks_max: int) -> Future[Any]:
         assert stream not in self._collects, "two collects at once"
@@ -120,17 +131,17 @@ class MasterInMemory:
         self._answer_collects()
         return future
 
-    def _get_tasks_states(self, _: Future[Any], ids: list[bytes]) -> list[Row]:
-        return [[id, self.tasks[id]["state"] if id in self.tasks else -1] for id in ids]
+    def _get_tasks_states(self, _: Future[Any], ids: list[Any]) -> list[Row]:
+        return [[id, self.tasks[id]["state"] if id in self.tasks else -1] for id in ids_named(ids)]
 
-    def _get_tasks_cancel(self, _: Future[Any], ids: list[bytes], running: bool = True) -> list[Row]:
-        for id in ids:
+    def _get_tasks_cancel(self, _: Future[Any], ids: list[Any], running: bool = True) -> list[Row]:
+        for id in ids_named(ids):
             if id in self.tasks and self.tasks[id]["state"] < (10 if running else StateNumber.RUNNING):
                 self.end(id, StateNumber.CANCELLED, None)
         return [row for row in self._get_tasks_states(_, ids) if row[1] >= 0]
 
-    def _get_tasks_retry(self, _: Future[Any], ids: list[bytes]) -> list[Row]:
-        for id in ids:
+    def _get_tasks_retry(self, _: Future[Any], ids: list[Any]) -> list[Row]:
+        for id in ids_named(ids):
             self.tasks[id]["state"] = int(StateNumber.READY)
         return self._get_tasks_states(_, ids)
 
@@ -159,7 +170,7 @@ class MasterInMemory:
     # workers
 
     def run(self, id: bytes) -> None:
-        """Run a task here and now."""
+        """IdRun a task here and now."""
         task = self.tasks[id]
         args, kwargs, style = decode_work(task["payload"])
         try:

@@ -15,11 +15,12 @@ import pytest
 import tq
 from tq.client.tasks.submission import WatchPrediction
 from tq.common.domain.callables import NamedCallable, offered
+from tq.common.domain.id_runs import ids_named
 from tq.common.domain.model import Outcome, State
 from tq.common.errors import InvalidArgument
 
 from . import jobs
-from .conftest import MasterInMemory
+from .conftest import MasterInMemory, each
 
 UNKNOWN_ID = "019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b"
 
@@ -231,7 +232,7 @@ def test_several_threads_may_wait_for_one_handle(double: Any, master: MasterInMe
 def test_a_map_gives_its_results_in_order_and_again(double: Any, master: MasterInMemory) -> None:
     handles = double.map(range(2_500))
     assert len(handles) == 2_500
-    assert [len(args[2]) for args in master.made("submit")] == [1_000, 1_000, 500]
+    assert [len(each(args[2])) for args in master.made("submit")] == [1_000, 1_000, 500]
     expected = [2 * x for x in range(2_500)]
     assert list(handles.results(timeout=5)) == expected
     assert list(handles.results(timeout=5)) == expected
@@ -257,7 +258,7 @@ def test_a_map_reads_a_generator_no_faster_than_tasks_are_stored(
 def test_large_payloads_travel_in_small_calls(app: tq.App, double: Any, master: MasterInMemory) -> None:
     master.functions[double.name] = len
     handles = double.map(b"x" * 400_000 for _ in range(7))
-    assert [len(args[2]) for args in master.made("submit")] == [2, 2, 2, 1]
+    assert [len(each(args[2])) for args in master.made("submit")] == [2, 2, 2, 1]
     assert list(handles.results(5)) == [400_000] * 7
 
 
@@ -377,7 +378,7 @@ def test_dropped_handles_are_no_longer_watched(double: Any, master: MasterInMemo
     double.map(range(3))
     gc.collect()
     double.submit(1)
-    assert [len(args[0]) for args in master.made("unwatch")] == [3]
+    assert [len(ids_named(args[0])) for args in master.made("unwatch")] == [3]
 
 
 # event loops

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tq.client.core.pending_calls import PendingCall, PendingCalls
+from tq.common.domain.id_runs import runs_with
 from tq.common.domain.model import Role, StateNumber
 from tq.common.errors import TqError, Unreachable
 from tq.common.runtime.history import digest
@@ -77,7 +78,12 @@ class Client(Reconnecting):
     def _submit(self, specs: list[Spec]) -> None:
         first = specs[0]
         ids = [spec.id for spec in specs]
-        args = [first.task, first.options, [[spec.id, spec.payload] for spec in specs], self.pending.stream]
+        args = [
+            first.task,
+            first.options,
+            list(runs_with(ids, [spec.payload for spec in specs])),
+            self.pending.stream,
+        ]
         self._oracle.submitting(ids)
         self.waits_for.update(dict.fromkeys(ids))
         self.pending.call(

@@ -8,10 +8,12 @@ from functools import partial
 from typing import Any
 
 from tq.common.contract.workers import ReportRow
+from tq.common.domain.id_runs import ids_named
 from tq.common.domain.model import OutcomeNumber, Role
 from tq.common.errors import TqError
 from tq.common.runtime.history import digest
 from tq.worker.agent.agent import Agent
+from tq.worker.agent.finish_message import finish_message
 from tq.worker.agent.jobs import Death, Job
 from tq.worker.agent.reports import JobReport, LeftReport, Report, SliceReport
 from tq.worker.agent.watchdog import LOOK_SECONDS, TICK_SECONDS
@@ -249,8 +251,9 @@ class Worker(Reconnecting):
                 connection.end(str(error))
                 return
             self.connection = connection
-            self.oracle.announced(self, sent, held, answer["dropped"])
-            self.agent.connect(answer["dropped"], self._now())
+            dropped = ids_named(answer["dropped"])
+            self.oracle.announced(self, sent, held, dropped)
+            self.agent.connect(dropped, self._now())
             self._await_orders(connection)
             self._beat(connection)
             self._after()
@@ -331,16 +334,19 @@ class Worker(Reconnecting):
         """Say again what was said some time ago, as a network or a careless program may."""
         if self._sent_reports and self.connection is not None:
             rows = self.world.random.choice(self._sent_reports)
-            self._ask("finish", lambda _: None, rows)
+            first = self.world.random.randrange(len(rows))  # cut otherwise than before
+            self._ask("finish", lambda _: None, *finish_message(rows[first:], None).arguments)
 
     def finish(self, rows: list[ReportRow], blobs: list[list[Any]] | None) -> None:
         self._sent_reports.append(rows)
 
-        def finished(stale: Any) -> None:
-            self.agent.finished(stale, self._now())
+        message = finish_message(rows, None)
+
+        def finished(answer: Any) -> None:
+            self.agent.finished(message.stale(answer), self._now())
             self._after()
 
-        self._ask("finish", finished, rows)
+        self._ask("finish", finished, *message.arguments)
 
     def release(self, held: list[list[Any]]) -> None:
         self._ask("release", lambda _: None, held)

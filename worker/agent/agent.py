@@ -18,7 +18,7 @@ it; 4. after ``drain`` nothing new is started.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 from ...common.domain.ids import show_id
@@ -120,8 +120,8 @@ class Agent:
         self.backlog.waiting.extend(jobs)
         self.work(now)
 
-    def finished(self, stale: list[int], now: float) -> None:
-        """A finish call was answered: its rows are acknowledged."""
+    def finished(self, stale: Set[int], now: float) -> None:
+        """A finish call was answered: its rows are acknowledged, but for the places of ``stale``, which came too late."""
         for id in self.outbox.answered(stale):
             self._report("task.stale", level="warning", task=show_id(id))
         self.work(now)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import starmap
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from ...common.contract.workers import GrantRow, HeldRow
+from ...common.domain.id_runs import IdRun
 from ...common.values.failure import show_bytes
-
-USUAL_FIELDS: Final = len(GrantRow._fields) - len(GrantRow._field_defaults)
 
 
 @dataclass(slots=True, eq=False)
@@ -42,19 +41,20 @@ class Job:
 
 
 def granted_jobs(lease: bytes, groups: list[list[Any]]) -> list[Job]:
-    """The jobs of a lease reply. Nearly all entries have the usual fields only; for those no record is made but the job."""
+    """The jobs of a lease reply."""
     jobs: list[Job] = []
     for queue, name, timeout, entries in groups:
-        if set(map(len, entries)) == {USUAL_FIELDS}:
-            jobs += [
-                Job(id, attempt, lease, queue, name, timeout, payload, False, attempt)
-                for id, attempt, payload in entries
-            ]
-            continue
         for grant in starmap(GrantRow, entries):
             number = grant.attempt if grant.number is None else grant.number
-            what = queue, name, timeout, grant.payload, grant.suspect, number
-            jobs.append(Job(grant.id, grant.attempt, lease, *what))
+            if isinstance(grant.payload, bytes):
+                what = queue, name, timeout, grant.payload, grant.suspect, number
+                jobs.append(Job(grant.id, grant.attempt, lease, *what))
+                continue
+            ids, attempt = IdRun(grant.id, len(grant.payload)).ids(), grant.attempt
+            jobs += [
+                Job(id, attempt, lease, queue, name, timeout, payload, False, number)
+                for id, payload in zip(ids, grant.payload, strict=True)
+            ]
     return jobs
 
 

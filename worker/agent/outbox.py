@@ -9,7 +9,7 @@ that says so. So a bad report costs its own attempt, and never the connection th
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Set
 from typing import Any, Final, NamedTuple
 
 from ...common.contract.workers import ReportRow
@@ -110,7 +110,7 @@ class Outbox:
             self._settle()
         return calls
 
-    def answered(self, stale: Sequence[int]) -> list[bytes]:
+    def answered(self, stale: Set[int]) -> list[bytes]:
         """The call was answered: its rows are acknowledged. Returns the ids of those that came too late."""
         self._rows_max = min(FINISH_ROWS_MAX, 2 * self._rows_max)
         late = [key[0] for index, key in enumerate(self._under_way) if index in stale]

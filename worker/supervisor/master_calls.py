@@ -10,6 +10,7 @@ from ...common.contract.workers import ReportRow
 from ...common.domain.ids import show_id
 from ...common.errors import InvalidArgument, TqError
 from ..agent.agent import Agent
+from ..agent.finish_message import finish_message
 from .master_connection import MasterConnection
 from .observer import Observer
 
@@ -48,7 +49,10 @@ class MasterCalls:
         self._master.request("lease", granted, want)
 
     def finish(self, rows: list[ReportRow], blobs: list[list[Any]] | None) -> None:
-        def finished(stale: Any) -> None:
+        message = finish_message(rows, blobs)
+
+        def finished(answer: Any) -> None:
+            stale = message.stale(answer)
             self._observer.finished(rows)
             if self.meters is not None:
                 self.meters.acknowledged(rows, len(stale))
@@ -56,9 +60,7 @@ class MasterCalls:
             self._after()
 
         self._observer.before_finish(rows)
-        self._master.request(
-            "finish", finished, rows, *([blobs] if blobs else []), refused=self._finish_refused
-        )
+        self._master.request("finish", finished, *message.arguments, refused=self._finish_refused)
 
     def _finish_refused(self, error: TqError) -> bool:
         """Whether the outbox has dealt with it: see there. A refused call must not end the connection that the reports of
@@ -93,6 +95,6 @@ class MasterCalls:
         reports, held = self.agent.give_up(self._now())
         for rows, blobs in reports:
             self._observer.before_finish(rows)
-            self._master.notify("finish", rows, *([blobs] if blobs else []))
+            self._master.notify("finish", *finish_message(rows, blobs).arguments)
         if held:
             self._master.notify("release", held, True)

@@ -23,6 +23,7 @@ from functools import partial
 from typing import Any
 
 from ...common.auth.keys import Credential
+from ...common.domain.id_runs import ids_named
 from ...common.runtime.callbacks import WORKER, contained, report_bug
 from ...common.runtime.config import WorkerSettings
 from ...common.wire.connection import CallerConnection
@@ -138,7 +139,7 @@ class Supervisor:
         frame_bytes_max = connection.welcome.frame_bytes_max
         self.agent.outbox.body_bytes_max = BODY_BYTES_MAX - FRAME_BYTES_MAX + frame_bytes_max
         self._observer.connected(self.agent.held)
-        self.agent.connect(answer["dropped"], self._now())
+        self.agent.connect(ids_named(answer["dropped"]), self._now())
         self._await_orders()
         self._beat(connection)
         self.runners.relay.connected(connection)

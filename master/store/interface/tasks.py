@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from ....common.domain.id_runs import IdRun
 from .slices import LeasedSlice
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NewTasks:
-    """Tasks to insert that differ only in their number, id and payload."""
+class NewShared:
+    """What tasks to insert have in common."""
 
     route: int
     state: int  # READY, SCHEDULED, or RUNNING when a worker already waits for them
     created: int
-    tasks: Sequence[tuple[int, bytes, bytes]]  # seq, id, payload
     attempt: int = 0
     lease: bytes | None = None
     worker: int | None = None
@@ -28,7 +28,31 @@ class NewTasks:
     timeout: float | None = None
     options: bytes | None = None
     origin: int | None = None  # of ``Picture.origins``
-    array: bool = False  # their ids and numbers are consecutive: they may be stored as one array
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewTasks(NewShared):
+    """Tasks that differ in their number, id and payload."""
+
+    tasks: Sequence[tuple[int, bytes, bytes]]  # seq, id, payload
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewArray(NewShared):
+    """Tasks with consecutive numbers and ids, which may be stored as one array."""
+
+    seq: int  # of the first one
+    id: bytes  # of the first one; the i-th has this plus i
+    payloads: Sequence[bytes]
+
+    @property
+    def tasks(self) -> Sequence[tuple[int, bytes, bytes]]:
+        """The same by themselves."""
+        ids = IdRun(self.id, len(self.payloads)).ids()
+        return [
+            (seq, id, payload)
+            for seq, (id, payload) in enumerate(zip(ids, self.payloads, strict=True), self.seq)
+        ]
 
 
 class Leased(NamedTuple):
@@ -90,7 +114,7 @@ class Expired(NamedTuple):
 
 
 class TaskStore(Protocol):
-    def insert(self, groups: Sequence[NewTasks]) -> bool:
+    def insert(self, groups: Sequence[NewTasks | NewArray]) -> bool:
         """All of the tasks, or (False) none because some id is already there."""
 
     def lease(

@@ -20,7 +20,7 @@ from ....common.domain.ids import id_behind
 from ....common.wire.frames import pack
 from ..interface.slices import LeasedSlice, RunningSlice, SucceededSlice
 from ..interface.store import Inconsistent
-from ..interface.tasks import Expired, NewTasks, Returned
+from ..interface.tasks import Expired, NewArray, Returned
 from .counts import ENDED
 from .slice_table import CANCELLED, EXPIRED, READY, SUCCEEDED, SliceTable, started
 
@@ -37,16 +37,15 @@ class SqliteSlices(SliceTable):
 
     # accepted
 
-    def add(self, group: NewTasks) -> bool:
-        """Add tasks with consecutive ids as an array; False when some id is there already."""
-        tasks = group.tasks
-        first, last = tasks[0][1], tasks[-1][1]
+    def add(self, group: NewArray) -> bool:
+        """Add an array; False when some id is there already."""
+        first, last = group.id, id_behind(group.id, len(group.payloads) - 1)
         if self.has_between(first, last) or self._all("any_id_between", (first, last))[0][0]:
             return False
-        seq, stop, due = tasks[0][0], tasks[-1][0] + 1, group.due if group.at is None else -group.at
-        payloads = [payload for _, _, payload in tasks]
+        seq, stop = group.seq, group.seq + len(group.payloads)
+        due = group.due if group.at is None else -group.at
         shared = group.created, group.timeout, group.options, group.origin
-        self._all("add_array", (seq, stop, first, *shared, pack(payloads)))
+        self._all("add_array", (seq, stop, first, *shared, pack(group.payloads)))
         self._all(
             "add_slice",
             {

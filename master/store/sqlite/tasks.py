@@ -11,6 +11,7 @@ from ..interface.tasks import (
     EndedAttempt,
     Expired,
     Leased,
+    NewArray,
     NewTasks,
     Returned,
     Success,
@@ -37,16 +38,16 @@ class SqliteTasks(StatementExecutor):
     slices: SqliteSlices
     counts: SqliteCounts
 
-    def insert(self, groups: Sequence[NewTasks]) -> bool:
+    def insert(self, groups: Sequence[NewTasks | NewArray]) -> bool:
         plain: list[tuple[Any, ...]] = []  # most tasks: fewer parameters are a fifth less work
         full: list[tuple[Any, ...]] = []
-        arrays: list[NewTasks] = []
+        arrays: list[NewArray] = []
         for group in groups:
             if group.state not in self._beginnings:
                 raise ValueError(
                     f"no task may begin as {StateNumber(group.state)}: see the table of lifecycle.py"
                 )
-            if group.array:
+            if isinstance(group, NewArray):
                 arrays.append(group)
                 continue
             shared = (

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 from tq.client.core.pending_calls import COLLECT_TASKS_MAX, WATCH_TASKS_MAX, PendingCall, PendingCalls
 from tq.common.contract.tasks import OutcomeRow
+from tq.common.domain.id_runs import ids_named
 from tq.common.errors import Forbidden, ProtocolError, QuotaExceeded, StoreError, Unreachable
 
 from ...properties import examples
@@ -21,8 +22,11 @@ def ids(*numbers: int) -> list[bytes]:
 
 
 def sent(pending: PendingCalls) -> list[tuple[str, Any]]:
-    """Method and first argument of what goes out."""
-    return [(call.method, call.args[0]) for call in pending.take_outgoing()]
+    """Method and first argument of what goes out; of a watch the ids that it names."""
+    return [
+        (call.method, ids_named(call.args[0]) if call.method.endswith("watch") else call.args[0])
+        for call in pending.take_outgoing()
+    ]
 
 
 def ask(pending: PendingCalls, ticket: str, *, repeatable: bool = True, **more: Any) -> None:
@@ -425,6 +429,7 @@ class History(RuleBasedStateMachine):
 
     def _perform(self, call: PendingCall) -> None:
         [made, *more] = call.args
+        made = ids_named(made)
         if call.method == "submit":
             self.stored.update(made)
         if call.method == "watch" or (call.method == "submit" and more[0]):

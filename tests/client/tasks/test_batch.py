@@ -10,7 +10,7 @@ import pytest
 import tq
 
 from .. import jobs
-from ..conftest import MasterInMemory
+from ..conftest import MasterInMemory, each
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def double(app: tq.App, master: MasterInMemory) -> Any:
 
 def submits(master: MasterInMemory) -> list[int]:
     """How many tasks each submit carried."""
-    return [len(args[2]) for _, method, args in master.calls if method == "submit"]
+    return [len(each(args[2])) for _, method, args in master.calls if method == "submit"]
 
 
 def test_submits_of_a_batch_travel_together_and_are_stored_at_its_end(

@@ -13,7 +13,7 @@ from tq.client.tasks.submission import WatchPrediction
 from tq.common.domain.ids import parse_id
 
 from .. import jobs
-from ..conftest import MasterInMemory
+from ..conftest import MasterInMemory, each
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ class HeldUp:
 
 def submits(master: MasterInMemory) -> list[int]:
     """How many tasks each submit carried."""
-    return [len(args[2]) for _, method, args in master.calls if method == "submit"]
+    return [len(each(args[2])) for _, method, args in master.calls if method == "submit"]
 
 
 def submit_together(app: tq.App, kinds: list[Any]) -> list[Any]:
@@ -148,7 +148,7 @@ def test_a_lost_connection_repeats_the_call_as_it_was(
     master.losses["submit"] = 1
     handles = submit_together(app, [double] * 5)
     calls = [args[2] for _, method, args in master.calls if method == "submit"]
-    assert [len(tasks) for tasks in calls] == [1, 5, 5]
+    assert [len(each(tasks)) for tasks in calls] == [1, 5, 5]
     assert calls[1] == calls[2]
     assert [handle.result(timeout=20) for handle in handles] == [0, 2, 4, 6, 8]
 

@@ -102,5 +102,5 @@ def test_the_page_of_the_protocol_has_every_method_with_its_role_and_no_other() 
 
 
 def test_a_wrong_role_on_the_page_is_found() -> None:
-    page = PAGE.read_text("utf-8").replace("| `states([id, …])` | viewer |", "| `states([id, …])` | admin |")
+    page = PAGE.read_text("utf-8").replace("| `states(ids)` | viewer |", "| `states(ids)` | admin |")
     assert tables(page)["get_tasks"]["states"] == Role.ADMIN != BUILT_IN["get_tasks"].methods["states"].role

@@ -331,7 +331,7 @@ def test_a_client_cannot_be_made_to_prove_itself_to_itself() -> None:
     """HELLO comes back as CHALLENGE, PROOF as WELCOME, even when they are given the right shape."""
     talk = Talk()
     [_, _, _, nonce, _] = unpack(talk.client.hello())
-    proof = talk.client.on_challenge(pack([1, CLUSTER, nonce, KDF_NONE]))
+    proof = talk.client.on_challenge(pack([2, CLUSTER, nonce, KDF_NONE]))
     [proven] = unpack(proof)
     settings_ = pack([b"s" * 16, 5.0, 2**24, ""])
     with pytest.raises(Rejected, match="may be an impostor"):
@@ -353,10 +353,10 @@ def test_a_master_cannot_choose_how_a_key_is_derived() -> None:
     """A costly or a weak derivation would be the false master's choice."""
     for kdf in (KDF_SCRYPT, "scrypt-30-8-1", "", "md5"):
         with pytest.raises(Rejected):
-            Talk().client.on_challenge(pack([1, CLUSTER, b"n" * 32, kdf]))
+            Talk().client.on_challenge(pack([2, CLUSTER, b"n" * 32, kdf]))
     authkey = Talk(key_id=AUTHKEY_ID, secret=b"a plain authkey")
     with pytest.raises(Rejected):
-        authkey.client.on_challenge(pack([1, CLUSTER, b"n" * 32, KDF_NONE]))
+        authkey.client.on_challenge(pack([2, CLUSTER, b"n" * 32, KDF_NONE]))
 
 
 def test_welcome_before_a_proof_is_refused() -> None:
@@ -518,15 +518,21 @@ def test_a_proof_before_hello_is_refused() -> None:
 def test_a_client_of_other_versions_is_asked_to_upgrade() -> None:
     talk = Talk()
     fields = unpack(talk.client.hello())
-    for versions in ([], [2], [0, 2, 99]):
-        with pytest.raises(ProtocolError, match=r"speaks tq/1, .* upgrade the older side"):
+    for versions, other in (
+        ([], "that one"),
+        ([1], "that one"),
+        ([0, 1, 99], "this side"),
+        ([3], "this side"),
+    ):
+        with pytest.raises(ProtocolError, match=rf"this side tq/2: upgrade tq on {other}"):
             Talk().server.on_hello(pack([versions, *fields[1:]]))
-    Talk().server.on_hello(pack([[2, 1], *fields[1:]]))
+    Talk().server.on_hello(pack([[3, 2, 1], *fields[1:]]))
 
 
 def test_a_master_of_another_version_is_distinguished_from_another_program() -> None:
-    with pytest.raises(ProtocolError, match="speaks tq/2, this side tq/1; upgrade the older one"):
-        Talk().client.on_challenge(pack([2, CLUSTER, b"n" * 32, KDF_NONE]))
+    for version, older in ((1, "that one"), (3, "this side")):
+        with pytest.raises(ProtocolError, match=f"chose tq/{version}, this side tq/2: upgrade tq on {older}"):
+            Talk().client.on_challenge(pack([version, CLUSTER, b"n" * 32, KDF_NONE]))
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ from tq.master.workers.worker_info import (
     VERSION_CHARS_MAX,
 )
 
+from tests.master.leased import each
+
 from ..conftest import Bench, Peer
 
 NOTHING = encode_call((), {})
@@ -230,7 +232,7 @@ def test_results_that_are_too_much_to_hold_are_read_when_they_are_collected(benc
         "finish",
         [
             [id, 1, lease, 0, body, 0.0, 0.0, None]
-            for (id, _, _), body in zip(groups[0][3], bodies, strict=True)
+            for (id, _, _), body in zip(each(groups), bodies, strict=True)
         ],
     )
     account = client.session.account

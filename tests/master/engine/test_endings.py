@@ -20,6 +20,8 @@ from tq.master.store.sqlite.store import SqliteStore
 from tq.master.tasks.leases import Leases
 from tq.master.tasks.routes import Routes
 
+from tests.master.leased import each
+
 from ..conftest import GRACE_MS, Bench, Peer
 
 DISPATCHER = "get_dispatcher"
@@ -47,7 +49,7 @@ class World:
 
     def lease(self) -> Lease:
         lease, groups = self.worker.call(DISPATCHER, "lease", 1)
-        [[id, attempt, *_]] = groups[0][3]
+        [[id, attempt, *_]] = each(groups)
         return [id, attempt, lease]
 
     def report(self, held: Lease, outcome: OutcomeNumber, body: bytes | None = b"\x02") -> None:
@@ -312,7 +314,7 @@ def test_what_comes_back_large_after_a_restart_is_measured(
     after = make_bench(SqliteStore(tmp_path / "tq.db"))
     after.advance(30)
     _, groups = after.worker("m:f").call(DISPATCHER, "lease", 10)
-    assert [len(group[3]) for group in groups] == [1]
+    assert len(each(groups)) == 1
 
 
 def test_only_one_module_ends_tasks() -> None:

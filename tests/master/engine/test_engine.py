@@ -20,6 +20,8 @@ from tq.master.store.sqlite.store import SqliteStore
 from tq.master.tasks.leases import Leases
 from tq.master.tasks.routes import Routes
 
+from tests.master.leased import each
+
 SUCCESS, ERROR, CRASH = int(OutcomeNumber.SUCCESS), int(OutcomeNumber.ERROR), int(OutcomeNumber.CRASH)
 
 
@@ -38,7 +40,7 @@ def submit(client: Any, *payloads: bytes, task: str = "m:f", queue: str = "q", *
 def lease(worker: Any, want: int = 10) -> tuple[bytes, list[list[Any]]]:
     """The lease id and the entries of an answered lease call."""
     lease_id, groups = worker.call("get_dispatcher", "lease", want)
-    return lease_id, [entry for group in groups for entry in group[3]]
+    return lease_id, each(groups)
 
 
 def row(
@@ -75,7 +77,7 @@ def test_a_worker_that_already_waits_gets_the_task_in_the_transaction_that_store
     assert waiting not in worker.answers
     ids = submit(client, b"1", b"2")
     _, groups = worker.answer(waiting)
-    assert [entry[0] for entry in groups[0][3]] == ids
+    assert [entry[0] for entry in each(groups)] == ids
     assert ids[0] in bench.engine.part(Leases).running
 
 
@@ -515,7 +517,7 @@ def test_large_tasks_are_leased_in_portions_that_fit_a_frame(bench: Any, waits: 
         call = worker.ask("get_dispatcher", "lease", 100)
         bench.step()
     _, groups = worker.answer(call)
-    assert sum(len(entries) for *_, entries in groups) == 4
+    assert len(each(groups)) == 4
     assert [len(lease(worker, 100)[1]) for _ in range(2)] == [4, 2]
 
 
@@ -529,7 +531,7 @@ def test_a_task_of_nearly_a_frame_travels_alone_even_behind_others(bench: Any, w
         call = worker.ask("get_dispatcher", "lease", 100)
         bench.step()
     _, groups = worker.answer(call)
-    assert [len(entries) for *_, entries in groups] == [1]
+    assert len(each(groups)) == 1
     assert [len(lease(worker, 100)[1]) for _ in range(2)] == [1, 1]
 
 

@@ -121,7 +121,7 @@ def test_what_fails_when_a_connection_is_resumed_fails_that_connection_and_other
     second.inbound.add(PING)
     flow.waiting_bytes = 0
     flow.next_turn()
-    assert first.failed == "frame kind 255 is unknown; the peer does not speak tq/1"
+    assert first.failed == "frame kind 255 is unknown; the peer does not speak tq's protocol"
     assert second.taken == [0]
     for peer in (first, second):
         peer.inbound.close()

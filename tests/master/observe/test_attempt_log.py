@@ -10,6 +10,8 @@ from tq.common.errors import StoreError
 from tq.common.runtime.limited_log import LINES_AT_ONCE, SECONDS_A_LINE
 from tq.common.values.failure import Failure
 
+from tests.master.leased import each
+
 from ..conftest import GRACE_MS, Bench, Peer
 
 ERROR = int(OutcomeNumber.ERROR)
@@ -26,9 +28,7 @@ def reports(worker: Peer, want: int, outcome: int = ERROR, **after: float) -> li
     lease, groups = worker.call("get_dispatcher", "lease", want)
     body = Failure("ValueError", "not in the log").encode()
     return [
-        [entry[0], entry[1], lease, outcome, body, 0.0, 0.1, after.get("seconds")]
-        for group in groups
-        for entry in group[3]
+        [entry[0], entry[1], lease, outcome, body, 0.0, 0.1, after.get("seconds")] for entry in each(groups)
     ]
 
 

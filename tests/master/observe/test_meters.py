@@ -13,6 +13,8 @@ from tq.master.observe.meters import OTHER, SAMPLES, MasterMeters, count
 from tq.master.tasks.completion import Completion
 from tq.master.tasks.dispatch import Dispatch
 
+from tests.master.leased import each
+
 from ..conftest import Bench, Peer
 
 PAIR = ("q", "m:f")
@@ -31,7 +33,7 @@ def submit(client: Peer, count: int = 1, task: str = "m:f", **options: Any) -> l
 
 def lease(worker: Peer, want: int = 100) -> list[list[Any]]:
     lease, groups = worker.call("get_dispatcher", "lease", want)
-    return [[id, attempt, lease] for *_, entries in groups for id, attempt, *_ in entries]
+    return [[id, attempt, lease] for id, attempt, *_ in each(groups)]
 
 
 def finish(worker: Peer, held: list[list[Any]], outcome: OutcomeNumber, seconds: float = 0.02) -> None:

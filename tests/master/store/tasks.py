@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import dataclasses
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.master.store.interface.queries import WindowRow
 from tq.master.store.interface.store import Store
-from tq.master.store.interface.tasks import EndedAttempt, NewTasks
+from tq.master.store.interface.tasks import EndedAttempt, NewArray, NewShared, NewTasks
 
 QUEUE, TASK = "q", "m:f"
 LEASE = b"L" * 16
@@ -34,6 +35,19 @@ def task(seq: int, route: int, state: StateNumber = StateNumber.READY, **fields:
         started=NOW if leased else None,
     )
     return replace(base, **fields)
+
+
+def as_array(like: NewTasks | NewArray, tasks: Sequence[tuple[int, bytes, bytes]]) -> NewArray:
+    """Tasks with consecutive numbers and ids, which are otherwise like another one."""
+    shared = {one.name: getattr(like, one.name) for one in dataclasses.fields(NewShared)}
+    seq, id, _ = tasks[0]
+    return NewArray(seq=seq, id=id, payloads=[payload for _, _, payload in tasks], **shared)
+
+
+def as_rows(new: NewTasks | NewArray) -> NewTasks:
+    """The same tasks, which are stored by themselves."""
+    shared = {one.name: getattr(new, one.name) for one in dataclasses.fields(NewShared)}
+    return NewTasks(tasks=new.tasks, **shared)
 
 
 def insert(store: Store, *groups: NewTasks) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -10,9 +9,9 @@ from tq.common.domain.model import StateNumber
 from tq.master.store.interface.lines import LinePart, Span
 from tq.master.store.interface.slices import SucceededSlice
 from tq.master.store.interface.store import Store
-from tq.master.store.interface.tasks import NewTasks
+from tq.master.store.interface.tasks import NewArray
 
-from .tasks import LEASE, NOW, ended, id_of, insert, task, within
+from .tasks import LEASE, NOW, as_array, ended, id_of, insert, task, within
 
 READY, RUNNING, SUCCEEDED, FAILED = map(
     int, (StateNumber.READY, StateNumber.RUNNING, StateNumber.SUCCEEDED, StateNumber.FAILED)
@@ -23,9 +22,9 @@ def number_of(id: int) -> int:
     return int.from_bytes(id_of(id), "big")
 
 
-def array(seq: int, size: int, route: int, id: int) -> NewTasks:
+def array(seq: int, size: int, route: int, id: int) -> NewArray:
     tasks = [(seq + place, id_of(id + place), b"payload") for place in range(size)]
-    return replace(task(seq, route), tasks=tasks, array=True)
+    return as_array(task(seq, route), tasks)
 
 
 @pytest.fixture

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from tq.common.domain.model import StateNumber
 from tq.master.store.interface.slices import LeasedSlice, RunningSlice, SucceededSlice
 from tq.master.store.interface.store import Inconsistent, Store
 from tq.master.store.interface.tasks import Returned
 
-from .tasks import LEASE, NOW, id_of, task, window
+from .tasks import LEASE, NOW, as_array, id_of, task, window
 
 OTHER_LEASE = b"M" * 16
 WORKER = 7
@@ -23,7 +21,7 @@ def within_a_transaction(store: Store, route: int) -> None:
 
 def submit(store: Store, route: int, size: int, first: int = 1) -> None:
     tasks = [(seq, id_of(seq), b"payload %d" % seq) for seq in range(first, first + size)]
-    assert store.insert([replace(task(first, route), tasks=tasks, array=True)])
+    assert store.insert([as_array(task(first, route), tasks)])
 
 
 def lease(store: Store, route: int, limit: int, lease: bytes = LEASE) -> LeasedSlice:
@@ -83,13 +81,9 @@ def test_what_was_handed_back_is_leased_again_with_the_next_attempt(store: Store
 def test_an_id_of_an_array_is_taken_whatever_comes_under_it(store: Store, route: int) -> None:
     submit(store, route, 4)
     assert not store.insert([task(5, route, id=id_of(3))])
-    assert not store.insert(
-        [replace(task(5, route), tasks=[(5, id_of(4), b""), (6, id_of(5), b"")], array=True)]
-    )
+    assert not store.insert([as_array(task(5, route), [(5, id_of(4), b""), (6, id_of(5), b"")])])
     assert store.insert([task(5, route)])
-    assert not store.insert(
-        [replace(task(6, route), tasks=[(6, id_of(5), b""), (7, id_of(6), b"")], array=True)]
-    )
+    assert not store.insert([as_array(task(6, route), [(6, id_of(5), b""), (7, id_of(6), b"")])])
     assert len(window(store, 100, 100)) == 5
 
 

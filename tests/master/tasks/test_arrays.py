@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tq.common.domain.id_runs import ids_named
 from tq.common.domain.ids import id_behind
 from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.common.values.failure import Failure
 from tq.master.store.sqlite.store import SqliteStore
 from tq.master.tasks.leases import Leases
+
+from tests.master.leased import each
 
 from ..conftest import GRACE_MS, Bench, Peer
 
@@ -32,7 +35,7 @@ def submit(bench: Bench, tasks: int, **options: Any) -> list[bytes]:
 def lease(worker: Peer, want: int) -> list[list[Any]]:
     """Rows ``[id, attempt, lease]``."""
     token, groups = worker.call(DISPATCHER, "lease", want)
-    return [[entry[0], entry[1], token] for group in groups for entry in group[3]]
+    return [[entry[0], entry[1], token] for entry in each(groups)]
 
 
 def report(held: list[Any], outcome: OutcomeNumber = OutcomeNumber.SUCCESS) -> list[Any]:
@@ -95,7 +98,7 @@ def test_all_that_a_lost_worker_owed_is_suspect_and_is_run_again(bench: Bench) -
     bench.advance(GRACE_MS / 1000 + 1)
     again = bench.worker("m:f")
     token, groups = again.call(DISPATCHER, "lease", 9)
-    entries = [entry for group in groups for entry in group[3]]
+    entries = each(groups)
     suspects = {entry[0] for entry in entries if len(entry) > 3 and entry[3]}
     assert suspects == set(ids[:3])
     assert {entry[0] for entry in entries} == set(ids)
@@ -134,7 +137,7 @@ def test_a_worker_that_comes_back_after_a_restart_keeps_what_it_holds_and_gives_
     after = make_bench(SqliteStore(tmp_path / "tq.db"))
     assert len(after.engine.part(Leases).running) == 5 - done
     back = after.worker("m:f", node=worker.session.node, held=held[:4])
-    assert back.announced["dropped"] == [row[0] for row in held[:done]]
+    assert ids_named(back.announced["dropped"]) == [row[0] for row in held[:done]]
     assert states(after, ids) == [SUCCEEDED] * done + [RUNNING] * (4 - done) + [READY]
     assert back.call(DISPATCHER, "finish", [report(one) for one in held[done:4]]) == []
     [last] = lease(back, 9)

@@ -15,6 +15,8 @@ from tq.master.store.sqlite.store import SqliteStore
 from tq.master.tasks.leases import Leases
 from tq.master.workers.membership import ORDERS_MIN, Membership
 
+from tests.master.leased import each
+
 from ..conftest import GRACE_MS, Bench, Peer
 
 DISPATCHER = "get_dispatcher"
@@ -31,7 +33,7 @@ def submit(bench: Bench, count: int = 1, **options: Any) -> list[bytes]:
 def lease(worker: Peer, want: int = 1) -> list[tuple[Lease, int]]:
     """What was leased, each with the number of the attempt that its task sees."""
     lease, groups = worker.call(DISPATCHER, "lease", want)
-    entries = [entry for group in groups for entry in group[3]]
+    entries = each(groups)
     return [([entry[0], entry[1], lease], entry[4] if len(entry) > 4 else entry[1]) for entry in entries]
 
 
@@ -325,12 +327,12 @@ def test_a_worker_that_never_asks_for_its_orders_has_one_for_each_task_it_holds(
         client.call("get_tasks", "cancel", ids)
     [row] = bench.engine.part(Membership).by_node.values()
     assert len(row.orders) == 300
-    held = [[id, attempt, lease] for id, attempt, _ in groups[0][3]]
+    held = [[id, attempt, lease] for id, attempt, _ in each(groups)]
     worker.call(DISPATCHER, "release", held)
     for _ in range(10):  # others, which are cancelled and handed back in turn
         more = [new_ids() for _ in range(200)]
         client.call("get_task_queue/q", "submit", "m:f", {}, [[id, b"\x92\x90\x80"] for id in more])
         lease, groups = worker.call(DISPATCHER, "lease", 200)
         client.call("get_tasks", "cancel", more)
-        worker.call(DISPATCHER, "release", [[id, attempt, lease] for id, attempt, _ in groups[0][3]])
+        worker.call(DISPATCHER, "release", [[id, attempt, lease] for id, attempt, _ in each(groups)])
     assert len(row.orders) <= ORDERS_MIN

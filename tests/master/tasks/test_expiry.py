@@ -14,6 +14,8 @@ from tq.master.engine.pace import PORTION_SECONDS, STEPS_MAX
 from tq.master.tasks.expiry import PURGE_EVERY_MS, PURGE_SHARE, STEP_TASKS, Retention
 from tq.master.tasks.routes import Routes
 
+from tests.master.leased import each, each_outcome
+
 from ..conftest import Bench, Peer
 
 FIRST = bytes(7) + b"\x01" + bytes(8)
@@ -31,9 +33,7 @@ def submit(
 
 def done(worker: Peer, want: int, result: bytes = b"") -> None:
     token, groups = worker.call("get_dispatcher", "lease", want)
-    rows = [
-        [entry[0], entry[1], token, SUCCESS, result, 0.0, 0.1, None] for group in groups for entry in group[3]
-    ]
+    rows = [[entry[0], entry[1], token, SUCCESS, result, 0.0, 0.1, None] for entry in each(groups)]
     assert worker.call("get_dispatcher", "finish", rows) == []
 
 
@@ -131,7 +131,7 @@ def test_an_array_expires_as_a_whole_and_every_task_of_it_has_its_outcome(bench:
     ids = submit(bench, client, ARRAY, expires=5.0)
     client.call("get_result_queue", "watch", ids)
     bench.advance(6)
-    outcomes = client.call("get_result_queue", "collect", 2 * ARRAY)
+    outcomes = each_outcome(client.call("get_result_queue", "collect", 2 * ARRAY))
     assert {id: state for id, state, _ in outcomes} == dict.fromkeys(ids, int(StateNumber.EXPIRED))
     assert (rows(bench, "tasks"), rows(bench, "slices")) == (0, 1)
     assert client.call("get_tasks", "retry", ids[3:5]) == [[id, StateNumber.READY] for id in ids[3:5]]

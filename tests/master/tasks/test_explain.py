@@ -10,6 +10,8 @@ from tq.common.domain.ids import IdSource, consecutive_ids, new_ids
 from tq.common.domain.model import Role
 from tq.master.tasks.explain import ROWS_MAX, about
 
+from tests.master.leased import each
+
 from ..conftest import GRACE_MS, Bench, Peer
 
 
@@ -29,7 +31,7 @@ def why(peer: Peer, id: bytes) -> str:
 def lease(worker: Peer, want: int) -> list[list[Any]]:
     """As ``finish`` and ``release`` want them."""
     lease, groups = worker.call("get_dispatcher", "lease", want)
-    return [[id, attempt, lease] for group in groups for id, attempt, _ in group[3]]
+    return [[id, attempt, lease] for id, attempt, *_ in each(groups)]
 
 
 def finish(worker: Peer, held: list[list[Any]]) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from tq.master.store.interface.slices import SucceededSlice
 from tq.master.store.sqlite.slice_table import Slice
 from tq.master.store.sqlite.store import SqliteStore
 
-from ..tasks import LEASE, NOW, id_of, task
+from ..tasks import LEASE, NOW, as_array, id_of, task
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def store() -> Iterator[SqliteStore]:
     store.begin()
     route = store.add_route("q", "m:f")
     tasks = [(seq, id_of(seq), b"p%d" % seq) for seq in range(1, 7)]
-    assert store.insert([replace(task(1, route), tasks=tasks, array=True)])
+    assert store.insert([as_array(task(1, route), tasks)])
     store.lease([route], 6, None, LEASE, 1, NOW)
     results: list[bytes | None] = [b"r%d" % seq for seq in range(1, 7)]
     store.succeed_slices([SucceededSlice(1, 7, 1, LEASE, NOW, [float(seq) for seq in range(6)], results)])
@@ -66,5 +65,5 @@ def test_what_was_read_before_a_rollback_is_read_again(store: SqliteStore) -> No
     store.begin()
     route = store.add_route("q", "m:f")
     other = [(1, id_of(1), b"other"), (2, id_of(2), b"")]
-    assert store.insert([replace(task(1, route), tasks=other, array=True)])
+    assert store.insert([as_array(task(1, route), other)])
     assert store.payload(1) == b"other"

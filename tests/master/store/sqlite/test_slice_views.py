@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tq.common.domain.model import StateNumber
 from tq.master.store.interface.queries import TaskFilter
 from tq.master.store.sqlite.store import SqliteStore
 
-from ..tasks import id_of, task
+from ..tasks import as_array, id_of, task
 
 
 def test_a_listing_of_failed_tasks_opens_no_array() -> None:
@@ -16,7 +14,7 @@ def test_a_listing_of_failed_tasks_opens_no_array() -> None:
     store.begin()
     route = store.add_route("q", "m:f")
     tasks = [(seq, id_of(seq), b"") for seq in range(1, 1_001)]
-    assert store.insert([replace(task(1, route), tasks=tasks, array=True)])
+    assert store.insert([as_array(task(1, route), tasks)])
     read: list[str] = []
     store._db.set_trace_callback(read.append)
     assert store.listing(TaskFilter(states=(int(StateNumber.FAILED),)), 100) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
@@ -18,12 +17,13 @@ from tq.master.store.interface.store import Store
 from tq.master.store.interface.tasks import (
     EndedAttempt,
     Expired,
+    NewArray,
     NewTasks,
     Returned,
 )
 from tq.master.store.sqlite.store import SqliteStore
 
-from ..tasks import NOW, QUEUE, TASK, window
+from ..tasks import NOW, QUEUE, TASK, as_array, as_rows, window
 
 SIZES: Final = (1, 2, 3, 10, 40)
 FIRST: Final = b"\x01" + bytes(15)
@@ -38,12 +38,13 @@ READY, SCHEDULED, RUNNING, SUCCEEDED, FAILED, CANCELLED, EXPIRED = (
 )
 
 
-def group(seq: int, size: int, route: int, *, array: bool = True, **fields: Any) -> NewTasks:
+def group(seq: int, size: int, route: int, **fields: Any) -> NewTasks | NewArray:
     tasks = [
         (seq + place, id_behind(FIRST, seq + place), b"payload %d" % (seq + place)) for place in range(size)
     ]
     shared = {"state": int(READY), "created": NOW + seq, **fields}
-    return NewTasks(route=route, tasks=tasks, array=array and size > 1, **shared)
+    alone = NewTasks(route=route, tasks=tasks, **shared)
+    return as_array(alone, tasks) if size > 1 else alone
 
 
 class Both:
@@ -81,7 +82,7 @@ class Both:
         self.seq += size
         arrays, rows = self.stores
         assert arrays.insert([new])
-        assert rows.insert([replace(new, array=False)])
+        assert rows.insert([as_rows(new)])
 
     def lease(self) -> None:
         self.leases += 1

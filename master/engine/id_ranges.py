@@ -1,0 +1,146 @@
+"""A mapping from task ids to values that keeps ranges of consecutive ids as one entry each. Pure.
+
+::
+
+    prefix of ids ─► starts  |10       |25   |40
+                     stops   |25       |30   |60      none overlap; neighbours with equal values are one range
+                     values  |a        |a b  |a
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar, cast
+
+from ...common.domain.id_runs import PLACE_BYTES, IdRun
+
+V = TypeVar("V")
+
+
+class _Ranges(Generic[V]):
+    """The ranges of ids that begin alike, by their places."""
+
+    __slots__ = ("starts", "stops", "values")
+
+    def __init__(self) -> None:
+        self.starts: list[int] = []
+        self.stops: list[int] = []
+        self.values: list[V] = []
+
+    def cut(self, at: int) -> int:
+        """Have no range reach across this place; the index of the first one that begins there or behind it."""
+        index = bisect_right(self.starts, at) - 1
+        if index < 0:
+            return 0
+        if self.starts[index] == at:
+            return index
+        if self.stops[index] > at:
+            self.starts.insert(index + 1, at)
+            self.stops.insert(index, at)
+            self.values.insert(index, _copy(self.values[index]))
+        return index + 1
+
+    def put(self, first: int, last: int, pieces: list[tuple[int, int, V]]) -> None:
+        """Have these pieces in place of the ranges from index ``first`` to ``last``, and join neighbours with the same
+        value."""
+        before, behind = max(0, first - 1), min(len(self.starts), last + 1)
+        around = [
+            *self._range(before, first),
+            *pieces,
+            *self._range(last, behind),
+        ]
+        joined: list[tuple[int, int, V]] = []
+        for start, stop, value in around:
+            if joined and joined[-1][1] == start and joined[-1][2] is value:
+                joined[-1] = joined[-1][0], stop, value
+            else:
+                joined.append((start, stop, value))
+        self.starts[before:behind] = [one[0] for one in joined]
+        self.stops[before:behind] = [one[1] for one in joined]
+        self.values[before:behind] = [one[2] for one in joined]
+
+    def _range(self, first: int, last: int) -> Iterator[tuple[int, int, V]]:
+        return zip(self.starts[first:last], self.stops[first:last], self.values[first:last], strict=True)
+
+    def between(self, start: int, stop: int) -> tuple[int, int, list[tuple[int, int, V]]]:
+        """Cut the ranges at both places; the indices and the pieces between them."""
+        first = self.cut(start)
+        last = bisect_left(self.starts, stop, first)
+        if last > first and self.stops[last - 1] > stop:
+            last = self.cut(stop)
+        return first, last, list(self._range(first, last))
+
+
+def _copy(value: V) -> V:
+    return cast(V, value.copy()) if isinstance(value, dict) else value
+
+
+class IdRanges(Generic[V]):
+    """``len``: how many ids have a value."""
+
+    def __init__(self) -> None:
+        self._by_prefix: dict[bytes, _Ranges[V]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, id: bytes) -> bool:
+        ranges = self._by_prefix.get(id[:-PLACE_BYTES])
+        if ranges is None:
+            return False
+        place = int.from_bytes(id[-PLACE_BYTES:], "big")
+        index = bisect_right(ranges.starts, place) - 1
+        return index >= 0 and place < ranges.stops[index]
+
+    def runs(self) -> Iterator[tuple[IdRun, V]]:
+        """All of them."""
+        for prefix, ranges in self._by_prefix.items():
+            for start, stop, value in zip(ranges.starts, ranges.stops, ranges.values, strict=True):
+                yield _run(prefix, start, stop), value
+
+    def take(self, run: IdRun) -> list[tuple[IdRun, V]]:
+        """Remove the ids of a run; those that had a value, and the value."""
+        prefix, start = run.first[:-PLACE_BYTES], run.place
+        ranges = self._by_prefix.get(prefix)
+        if ranges is None:
+            return []
+        first, last, pieces = ranges.between(start, start + run.length)
+        if not pieces:
+            return []
+        ranges.put(first, last, [])
+        self._count -= sum(stop - start for start, stop, _ in pieces)
+        if not ranges.starts:
+            del self._by_prefix[prefix]
+        return [(_run(prefix, start, stop), value) for start, stop, value in pieces]
+
+    def change(self, run: IdRun, change: Callable[[V | None], V | None]) -> None:
+        """Have ``change`` decide on the value of each id of a run: from what it has, or None, to what it gets, or None."""
+        prefix, at, end = run.first[:-PLACE_BYTES], run.place, run.place + run.length
+        ranges = self._by_prefix.get(prefix)
+        if ranges is None:
+            ranges = self._by_prefix[prefix] = _Ranges()
+        first, last, pieces = ranges.between(at, end)
+        changed: list[tuple[int, int, V]] = []
+
+        def add(start: int, stop: int, value: V | None) -> None:
+            if value is not None:
+                changed.append((start, stop, value))
+                self._count += stop - start
+
+        for start, stop, value in pieces:
+            if at < start:
+                add(at, start, change(None))
+            add(start, stop, change(value))
+            self._count -= stop - start
+            at = stop
+        if at < end:
+            add(at, end, change(None))
+        ranges.put(first, last, changed)
+        if not ranges.starts:
+            del self._by_prefix[prefix]
+
+
+def _run(prefix: bytes, start: int, stop: int) -> IdRun:
+    return IdRun(prefix + start.to_bytes(PLACE_BYTES, "big"), stop - start)
