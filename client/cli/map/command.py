@@ -50,7 +50,15 @@ class FanoutCommand(click.Command):
                     "one ::: or :::: only; combinations are made by a program or a shell loop"
                 )
             ctx.meta["tq.items" if kind == ARGUMENTS else "tq.files"] = items
-        return super().parse_args(ctx, args)
+        ctx.allow_extra_args = True
+        rest = super().parse_args(ctx, args)
+        if ctx.args:
+            line = shlex.join(["tq", str(ctx.info_name), str(ctx.params["task"]), ARGUMENTS, *ctx.args])
+            raise click.UsageError(
+                f"unexpected argument {ctx.args[0]!r}; items are lines of standard input, or arguments as in: {line}",
+                ctx,
+            )
+        return rest
 
 
 def shared_options(function: _F) -> _F:

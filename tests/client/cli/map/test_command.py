@@ -27,6 +27,8 @@ USAGE = 2
         (["map", "a:b", "::::", "nowhere"], "cannot read nowhere: No such file"),
         (["map", "a:b", "::::", "."], "cannot read .: it is a directory"),
         (["map", "a:b", ":::", "1", ":::", "2"], "one ::: or :::: only"),
+        (["map", "a:b", "--retries", "2", "1", "a b"], "'1'; items are lines of standard input, or"),
+        (["map", "a:b", "1", "a b"], "tq map a:b ::: 1 'a b'"),
         (["map", "a:b", "--journal", "/proc/x", ":::", "1"], "cannot write the journal"),
         (["exec"], "Missing argument"),
         (["exec", "", ":::", "1"], "there is no command"),
