@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .common.errors import Rejected as Rejected
     from .common.errors import RemoteError as RemoteError
     from .common.errors import StoreError as StoreError
+    from .common.errors import StoreFull as StoreFull
     from .common.errors import TaskCancelled as TaskCancelled
     from .common.errors import TaskConflict as TaskConflict
     from .common.errors import TaskCrashed as TaskCrashed
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
 
 _ERRORS = (
     "CancelRequested ConfigError DecodeError Forbidden InvalidArgument NotNamed NotSerializable "
-    "ProtocolError QuotaExceeded Rejected RemoteError StoreError TaskCancelled TaskConflict TaskCrashed TaskError "
+    "ProtocolError QuotaExceeded Rejected RemoteError StoreError StoreFull TaskCancelled TaskConflict TaskCrashed TaskError "
     "TaskExpired TaskLost TaskTimeout TimeLimit TqError UnknownBlob UnknownObject UnknownTask Unreachable"
 )
 _HOMES = {

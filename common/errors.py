@@ -18,6 +18,7 @@
     ├── UnknownBlob                the master does not have this content (any more)
     ├── TaskConflict               this id was submitted before with other content
     ├── StoreError                 the store could not commit; ``maybe_done`` says what to assume
+    │   └── StoreFull              … for its disk is full: nothing new is accepted
     ├── RemoteError                an object that the user exposes raised
     └── TaskError                  a task did not succeed; carries the remote type, message, traceback
         ├── TaskTimeout   ├── TaskCrashed   ├── TaskCancelled   ├── TaskExpired   └── TaskLost
@@ -150,6 +151,10 @@ class StoreError(TqError):
     maybe_done = True
 
 
+class StoreFull(StoreError):
+    """The master's disk is full. Nothing new is accepted until there is room; what was accepted goes on."""
+
+
 class RemoteError(TqError):
     """An object that the user exposes raised; the message is the remote type and message."""
 
@@ -210,6 +215,7 @@ WIRE_ERRORS: dict[str, type[TqError]] = {
         UnknownBlob,
         TaskConflict,
         StoreError,
+        StoreFull,
         RemoteError,
         Unreachable,  # sent by a supervisor to its children when its connection to the master broke
     )

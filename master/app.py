@@ -52,6 +52,7 @@ from .store.data_directory import make_directory
 from .store.directory_lock import DataLock
 from .store.interface.store import Store
 from .store.recording import RecordingStore
+from .store.reserve import ReserveFile
 from .store.sqlite.compaction import copy_of
 from .store.sqlite.store import SqliteStore
 
@@ -171,6 +172,7 @@ def _build(
         random_bytes=os.urandom,
         report=report,
         seconds=time.monotonic,
+        reserve=_make_reserve(settings),
     )
     engine = make_engine(core, os.environ.get(REGISTERED))
     identity = _identify(engine, settings, authkey, report, start)
@@ -201,6 +203,14 @@ def _build(
         cluster_id=identity.cluster_id,
         new_keys=identity.new_keys,
     )
+
+
+def _make_reserve(settings: MasterSettings) -> ReserveFile | None:
+    if settings.durability == "memory":
+        return None
+    reserve = ReserveFile(settings.data)
+    reserve.make()
+    return reserve
 
 
 def _open_store(path: Path | None, durability: str, report: Callable[..., None]) -> Store:

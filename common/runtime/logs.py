@@ -39,6 +39,8 @@ SENTENCES: Final[dict[str, str]] = {
     "http.started": "health and metrics are served",
     "http.public": "anyone who reaches this address can read health and metrics; bind to loopback to prevent that",
     "store.failed": "the store failed; the calls of this transaction are answered with the error, and none is kept",
+    "store.full": "the disk is full: nothing new is accepted, what was accepted goes on; free some space, or purge what is not needed",
+    "store.has_room": "there is room on the disk again; everything is accepted",
     "store.log_missing": "the log of a store that was not closed is gone or empty; what was accepted last may be missing; restore both",
     "store.damaged": "a part of the store's file cannot be read; stop the master and recover the file",
     "blobs.missing": "the folder of large content is gone, and content that tasks refer to cannot be read; restore it",

@@ -19,6 +19,8 @@ class BlobsObject(EngineObject):
 
     @exposed(Role.CLIENT)
     def put(self, call: Call, hash: bytes, size: int, offset: int, data: bytes) -> object:
+        if call.session.role != Role.WORKER:  # its content is that of results
+            self.engine.core.room.check()
         return self.engine.part(Blobs).put(call, hash, size, offset, data)
 
     @exposed(Role.CLIENT)

@@ -42,6 +42,7 @@ class NamedValueObject(EngineObject):
         """Create it from these arguments unless it exists. The answer, encoded: ``["object", type, name, exposed methods]``, or
         ``["error", failure]``."""
         allow_queue(call, self.name)
+        self.engine.core.room.check()
         return self.engine.part(NamedValues).make(
             self.type, self.name, _judge_bytes("arguments", payload), call.session.account
         )

@@ -77,6 +77,9 @@ class CallRunner:
                 self._store.settle()  # memory, too, is to show what was submitted before
             value = call.perform()
         except StoreError as error:
+            if not error.maybe_done:  # it was refused before the store was asked
+                call.refuse(error)
+                return
             if not (call.reads and self._store.in_transaction):
                 self._have_reconnect(call.session)
                 raise

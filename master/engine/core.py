@@ -10,6 +10,7 @@ from .clock import Timeline
 from .endings import Endings
 from .limits import EngineLimits
 from .presence import Presence
+from .room import Reserve, Room
 from .session import Session
 
 
@@ -26,12 +27,14 @@ class Core:
         random_bytes: Callable[[int], bytes],
         report: Callable[..., None],
         seconds: Callable[[], float] | None = None,
+        reserve: Reserve | None = None,
     ) -> None:
-        """``seconds``: a monotonic clock; see work.py."""
+        """``seconds``: a monotonic clock; see work.py. ``reserve``: see room.py."""
         self.store, self.limits, self.report = store, limits, report
         self.random, self.random_bytes, self.seconds = random, random_bytes, seconds
         self.timeline = Timeline(store, report)
         self.agenda, self.endings = Agenda(), Endings()
+        self.room = Room(self.agenda, report, reserve)
         self.closing: list[tuple[Session, str]] = []
         self.presence = Presence(self.agenda, limits, self.close_later)
 

@@ -58,7 +58,7 @@ class Engine:
         self._numbers = itertools.count(1)  # of transactions
         self._stalls = Stalls(core)
         self.presence.tell(parts)
-        self._parts = Parts([self.presence, *parts], core.agenda)
+        self._parts = Parts([self.presence, core.room, *parts], core.agenda)
         self.part = self._parts.of
         self.sessions = OpenSessions(core, lambda session: self._parts.closed(session, self.now))
         self.trouble = Trouble(
@@ -244,7 +244,8 @@ class Engine:
         on the lost transaction, and by reconnecting they announce again what they hold. After a chore that ran by itself it is
         known which sessions that concerns.
         """
-        self.trouble.failed(str(error), self.now, transaction.chore)
+        is_news = self.core.room.failed(error, self.now)
+        self.trouble.failed(str(error), self.now, transaction.chore, log=not is_news)
         transaction.failed, transaction.changed = True, False
         misinformed = self._parts.void()
         self._jobs.void()

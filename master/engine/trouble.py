@@ -102,8 +102,8 @@ class Trouble:
 
     # what happens
 
-    def failed(self, error: str, now: Now, chore: Chore | None = None) -> None:
-        """A transaction failed; ``chore``: it was this one's."""
+    def failed(self, error: str, now: Now, chore: Chore | None = None, *, log: bool = True) -> None:
+        """A transaction failed; ``chore``: it was this one's. ``log``: the log does not have it yet."""
         self.error, self.failed_at = error, now.mono
         if self.since is None:
             self.since, self._is_logged = now.mono, False
@@ -112,7 +112,8 @@ class Trouble:
         elif chore is not None:
             chore.pause_ms = min(PAUSE_MS_MAX, 2 * chore.pause_ms)
             chore.due, chore.doubtful = now.mono + chore.pause_ms, True
-        self._log(error, now, chore)
+        if log:
+            self._log(error, now, chore)
 
     def succeeded(self, chore: Chore, now: Now) -> None:
         """A chore was done by itself."""

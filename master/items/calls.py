@@ -61,6 +61,7 @@ class ItemQueueObject(EngineObject):
         """True: stored. False: the queue is full and ``wait`` is false. Nil: the queue is shut down. Text: why the item cannot
         be ordered in this queue."""
         queue = self._queue(call)
+        self.engine.core.room.check()
         if type(payload) is not bytes or (rank is not None and type(rank) is not bytes):
             raise InvalidArgument("an item is bytes, and so is its rank")
         if rank is not None and len(rank) > RANK_BYTES_MAX:

@@ -85,6 +85,7 @@ class TaskQueue(ItemQueueObject):
         they name, ``[[id, [hash, …]], …]``; it is kept as long as the tasks are. ``proofs``: of ids that were computed from a key,
         ``[[id, proof], …]``."""
         allow_queue(call, self.name)
+        self.engine.core.room.check()
         if not isinstance(options, dict):
             raise InvalidArgument("options must be a map")
         if stream is not None:

@@ -112,6 +112,54 @@ def test_a_disk_that_fails_refuses_clearly_and_loses_nothing_and_goes_on_when_it
         trial.judge(times=1)
 
 
+@pytest.mark.timeout(120)
+def test_tasks_end_and_are_purged_on_a_full_disk_while_new_ones_are_refused(new_trial: TrialFactory) -> None:
+    with (
+        new_trial("disk full at work", start=False) as trial,
+        small_disk(trial.master.data, ROOM_BYTES) as disk,
+    ):
+        trial.master.start()
+        with tq.App(trial.master.url, trial.master.authkey) as app:
+            echo = app.named("cluster_tasks:echo")
+            waiting = [echo.submit(f"{PAYLOAD}{number}") for number in range(100)]
+            disk.fill()
+            submit_until_full(echo)
+            worker = trial.worker()
+            assert [one.result(timeout=SECONDS) for one in waiting] == [
+                f"{PAYLOAD}{number}" for number in range(100)
+            ]
+            with pytest.raises(tq.StoreFull, match="nothing new is accepted"):
+                echo.submit(PAYLOAD)
+            with tq.App(trial.master.url, trial.master.authkey, role="admin") as admin:
+                assert admin.call(("get_tasks",), "purge", {})["tasks"] == 100
+            let_pass(BROKEN_SECONDS)
+            for _ in range(10):
+                with pytest.raises(tq.StoreFull):
+                    echo.submit(PAYLOAD)
+            disk.free()
+            deadline = time.monotonic() + SECONDS
+            while not is_accepted(echo):
+                assert time.monotonic() < deadline, "nothing is accepted though there is room"
+        lines = [line for line in trial.master.log.splitlines() if "store.f" in line]
+        assert len(lines) == 1, lines
+        assert "store.full" in lines[0]
+        assert worker.log.count("worker.disconnected") <= 1
+
+
+def submit_until_full(echo: Any) -> None:
+    deadline = time.monotonic() + STORE_ERROR_SECONDS
+    while is_accepted(echo):
+        assert time.monotonic() < deadline, "nothing was refused"
+
+
+def is_accepted(echo: Any) -> bool:
+    try:
+        echo.submit(PAYLOAD)
+    except tq.StoreError:
+        return False
+    return True
+
+
 def take(items: ItemQueue, seconds: float) -> Iterator[Any]:
     """Items as they come; the end is a queue that is empty for so long. A disk that is full is waited for."""
     while True:

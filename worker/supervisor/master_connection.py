@@ -91,7 +91,10 @@ class MasterConnection:
                 began = self._loop.time()
                 await self._announce(connection)
                 reason = await connection.wait_closed()
-                self._report("worker.disconnected", level="warning", reason=reason)
+                if (
+                    self.current is connection or not reported
+                ):  # not each time that a failing store refuses the announcement
+                    self._report("worker.disconnected", level="warning", reason=reason)
                 reported = True
                 wait = (
                     first

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from ....common.errors import StoreError
+from ....common.errors import StoreError, StoreFull
 from ....common.runtime.callbacks import OUT_OF_MEMORY
 from ..cluster_files import RESTORE
 
@@ -41,7 +41,8 @@ def store_error(error: Trouble) -> StoreError:
     if isinstance(error, MemoryError):
         return StoreError(OUT_OF_MEMORY)
     remedy = f"; {DAMAGED}" if is_damage(error) else _remedy(str(error))
-    return StoreError(f"the store says: {error}{remedy}")
+    kind = StoreFull if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL else StoreError
+    return kind(f"the store says: {error}{remedy}")
 
 
 def _remedy(text: str) -> str:
