@@ -1,7 +1,7 @@
 """A process that has imported the programs of the package, and becomes one of them for each request, by fork.
 
 Run by ``forked_programs``, with the descriptor of a Unix socket. A request is the length of a JSON text with four
-descriptors (standard input, output, error, and where the exit status goes), then the text; the answer is a process id.
+descriptors (standard input, output, error, and a pipe), then the text. Into the pipe go the process id and, later, the status.
 When the other end of the socket is gone, however that came, all programs that still run are killed.
 """
 
@@ -52,7 +52,7 @@ def serve(connection: socket.socket) -> Callable[[], Any] | None:
         os.set_blocking(descriptor, False)
     signal.set_wakeup_fd(end)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    running: dict[int, int] = {}  # process id to where its exit status goes
+    running: dict[int, int] = {}  # process id to the pipe of its request
     while True:
         ready, _, _ = select.select([connection.fileno(), ended], [], [])
         if ended in ready:
@@ -70,7 +70,7 @@ def serve(connection: socket.socket) -> Callable[[], Any] | None:
             running[pid] = descriptors.pop()
             for descriptor in descriptors:
                 os.close(descriptor)
-            connection.sendall(NUMBER.pack(pid))
+            _tell(running[pid], pid)
     for pid in running:
         os.kill(pid, signal.SIGKILL)
     return None
@@ -91,8 +91,13 @@ def _reap(running: dict[int, int]) -> None:
     with contextlib.suppress(ChildProcessError):
         while (found := os.waitpid(-1, os.WNOHANG))[0]:
             pid, status = found
-            with open(running.pop(pid), "wb") as file, contextlib.suppress(BrokenPipeError):
-                file.write(NUMBER.pack(status))
+            _tell(running[pid], status)
+            os.close(running.pop(pid))
+
+
+def _tell(pipe: int, number: int) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the test did not wait for it
+        os.write(pipe, NUMBER.pack(number))
 
 
 def _become(

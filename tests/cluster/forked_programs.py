@@ -91,7 +91,9 @@ class ForkServer:
             )
 
     def can_start(self, words: list[str], environment: Mapping[str, str]) -> bool:
-        return is_known(words) and _read_at_start(environment) == self._read_at_start
+        """Elsewhere than on Linux libraries of the system may not survive a fork without an exec."""
+        known = sys.platform == "linux" and is_known(words)
+        return known and _read_at_start(environment) == self._read_at_start
 
     def start(
         self,
@@ -102,13 +104,16 @@ class ForkServer:
     ) -> ForkedProgram:
         status, theirs = os.pipe()
         text = json.dumps([list(words), str(folder), dict(environment)]).encode()
-        with self._lock, open(theirs, "wb"):
-            socket.send_fds(self._connection, [LENGTH.pack(len(text))], [*streams, theirs])
-            self._connection.sendall(text)
-            answer = self._connection.recv(NUMBER.size, socket.MSG_WAITALL)
-        if not answer:
+        try:
+            with self._lock, open(theirs, "wb"):
+                socket.send_fds(self._connection, [LENGTH.pack(len(text))], [*streams, theirs])
+                self._connection.sendall(text)
+            answer = os.read(status, NUMBER.size)  # of this request, whatever has interrupted an earlier one
+            if not answer:
+                raise ChildProcessError("the server of forked programs has ended")
+        except BaseException:
             os.close(status)
-            raise ChildProcessError("the server of forked programs has ended")
+            raise
         return ForkedProgram(words, NUMBER.unpack(answer)[0], status)
 
     def run(

@@ -106,3 +106,18 @@ def test_programs_are_killed_when_the_process_of_the_tests_is(home: Path) -> Non
         assert all(map(psutil.pid_exists, pids))
         tests.kill()
     eventually(lambda: not any(map(psutil.pid_exists, pids)), SECONDS)
+
+
+def test_a_request_that_was_given_up_leaves_the_answer_of_the_next_one_alone(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test's time limit may strike while it waits for the process id."""
+
+    def struck(*_: object) -> bytes:
+        raise TimeoutError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tests.cluster.forked_programs.os.read", struck)
+        with pytest.raises(TimeoutError):
+            run_program("tq", "no-such", home=home)
+    assert run_program("tq", "--help", home=home).returncode == 0
