@@ -36,8 +36,11 @@ def tasks_of(row: Row) -> int:
 class LineReader:
     """Reads the newest arrays and tasks with anything that matches, and counts the answers that it took."""
 
-    def __init__(self, app: App, wanted: Filter, timeout: float | None = None) -> None:
-        self._app, self._wanted, self._timeout = app, wanted, timeout
+    def __init__(
+        self, app: App, wanted: Filter, timeout: float | None = None, *, is_short: bool = True
+    ) -> None:
+        """``is_short``: ask for short ids, too, which costs the master some looks for each."""
+        self._app, self._wanted, self._timeout, self._is_short = app, wanted, timeout, is_short
         self._rows: list[Row] = []
         self._before: list[Any] | None = None
         self.answers = 0
@@ -58,7 +61,8 @@ class LineReader:
                     return self._rows[:limit]
 
     def _ask(self, limit: int) -> None:
-        answer = self._app.call(TASKS, "lines", self._wanted, limit, self._before, timeout=self._timeout)
+        asked = self._wanted, limit, self._before, self._is_short
+        answer = self._app.call(TASKS, "lines", *asked, timeout=self._timeout)
         self.answers += 1
         self._before = answer["before"]
         for row in answer["rows"]:
@@ -89,8 +93,8 @@ def all_lines(app: App, wanted: Filter) -> Iterator[Row]:
             return
 
 
-def newest_lines(app: App, wanted: Filter, limit: int) -> list[Row]:
-    return LineReader(app, wanted).read(limit)
+def newest_lines(app: App, wanted: Filter, limit: int, *, is_short: bool = True) -> list[Row]:
+    return LineReader(app, wanted, is_short=is_short).read(limit)
 
 
 def _join(rows: list[Row], rest: Row) -> None:
@@ -100,7 +104,8 @@ def _join(rows: list[Row], rest: Row) -> None:
     states.update(dict(rest["states"]))
     line["states"] = sorted(states.items())
     line["id"], line["tasks"] = rest["id"], line["tasks"] + rest["tasks"]
-    line["digits"] = max(line["digits"], rest["digits"])
+    if "digits" in rest:
+        line["digits"] = max(line["digits"], rest["digits"])
     line["error"] = line["error"] or rest["error"]
 
 

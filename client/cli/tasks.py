@@ -21,7 +21,7 @@ from .bulk import TASKS, BulkAction, act, newest_tasks, print_tasks, survey
 from .grouping import GROUPS, print_count, print_groups, say_of_how_many
 from .lines import line_row, newest_lines, print_lines, tasks_of
 from .options import connected
-from .output import print_json, task_row
+from .output import for_eyes, print_json, task_row
 from .where import Filter, choosing, to_filter
 
 Terms = list[tuple[str, str, str]]
@@ -82,7 +82,7 @@ def ls(
     elif is_opened or of is not None:
         _list_tasks(app, wanted, limit, of, as_json=as_json)
     else:
-        rows = newest_lines(app, wanted, limit)
+        rows = newest_lines(app, wanted, limit, is_short=for_eyes() and not as_json)
         if as_json:
             print_json([line_row(row) for row in rows])
             return

@@ -53,7 +53,7 @@ class Answers:
         self.answers, self.asked = list(answers), []  # type: ignore[var-annotated]
 
     def call(
-        self, target: Any, method: str, wanted: Any, limit: int, before: Any, timeout: float | None = None
+        self, target: Any, method: str, wanted: Any, limit: int, before: Any, short: bool, timeout: Any = None
     ) -> Any:
         self.asked.append((limit, before))
         rows, goes_on = self.answers.pop(0)
@@ -98,6 +98,12 @@ def test_a_line_that_takes_too_long_says_at_least_how_many() -> None:
         [(READY, tasks)],
         False,
     )
+
+
+def test_lines_without_short_ids_are_joined_too() -> None:
+    first, rest = array(10, [(READY, 10)]), array(10, [(READY, 10)], rest=True)
+    del first["digits"], rest["digits"]
+    assert [row["tasks"] for row in newest(([first], [7, b"x"]), ([rest], None))] == [20]
 
 
 def test_json_has_both_forms() -> None:
