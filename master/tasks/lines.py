@@ -54,10 +54,7 @@ class _Line:
 
     def __init__(self, newest: LinePart, seq: int, *, is_rest: bool = False) -> None:
         self.seq = seq  # of the newest part of the line: the next line comes before that
-        self.end, self.lowest = (
-            newest.end,
-            newest.end,
-        )  # ids: behind the last one that is counted, and the first one
+        self.end = self.lowest = newest.end  # ids: behind the last one that is counted, and the first one
         self.route, self.created, self.is_rest = newest.route, newest.created, is_rest
         self.states = Counter[int]()
         self.parts: list[LinePart] = []
@@ -77,13 +74,14 @@ class LineListing:
     def __init__(self, engine: Engine, session: Session, given: Any, *, short: bool) -> None:
         self._engine, self._store = engine, engine.store
         self._wanted = Selection.from_wire(given, engine.now.shift)
+        if self._wanted.ids is not None:
+            raise InvalidArgument("lines cannot be chosen by ids, for a line is more than these: call select")
         self._look = Look(engine, self._wanted, session.allows_queue)
         self._abbreviations = Abbreviations(engine, session) if short else None
         self._neighbours = Neighbours(engine.store)
         self._begun, self._summaries = Begun(engine), Summaries(engine)
-        self._read: dict[
-            int, int
-        ] = {}  # numbers of parts that were read with their line: from its end to its beginning
+        # Numbers of parts that were read with their line: from where each ends to where it begins.
+        self._read: dict[int, int] = {}
         self._rows: list[dict[str, Any]] = []
 
     def answer(self, limit: int, before: Any) -> dict[str, Any]:

@@ -286,7 +286,7 @@ GOOD: dict[str, list[Any]] = {
     **{f"get_result_queue.{name}": [[TASK]] for name in ("watch", "unwatch")},
     "get_result_queue.collect": [10],
     "get_tasks.select": [FILTER, 2, 9],
-    "get_tasks.lines": [FILTER, 2, [9, TASK], True],
+    "get_tasks.lines": [{**FILTER, "ids": None}, 2, [9, TASK], True],
     "get_tasks.meant": ["019300a1", "3c2b"],
     **{f"get_tasks.{name}": [FILTER, 9] for name in ("cancel_where", "retry_where", "purge")},
     "get_dispatcher.announce": [INFO, [[TASK, 1, LEASE]]],

@@ -202,6 +202,11 @@ def test_where_an_answer_goes_on_is_validated(program: Program, before: Any) -> 
         program.peer.call("get_tasks", "lines", {}, 10, before)
 
 
+def test_lines_are_not_chosen_by_ids(program: Program) -> None:
+    with pytest.raises(InvalidArgument, match="call select"):
+        program.peer.call("get_tasks", "lines", {"ids": [b"x" * 16, 5]}, 10, None)
+
+
 def test_what_a_listing_costs_is_bounded_by_what_it_shows(bench: Bench, program: Program) -> None:
     """Statements that are run for the newest lines, with ten and with a hundred times as much behind them."""
     program.submit(*[50] * 10)
