@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -466,3 +467,28 @@ def test_what_is_remembered_of_locks_has_a_bound_however_many_there_are(
     assert [
         len(primitive.remembered) for primitive in bench.engine.part(primitives.Primitives).by_name.values()
     ][-1] == 10
+
+
+def calls_of_an_empty_transaction(bench: Bench) -> int:
+    calls = 0
+
+    def note(frame: object, event: str, of: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    bench.step()
+    sys.setprofile(note)
+    bench.engine.committed(bench.engine.run(bench.now))
+    bench.engine.next_wakeup()
+    sys.setprofile(None)
+    return calls
+
+
+def test_an_empty_transaction_does_as_much_whatever_the_number_of_workers(
+    make_bench: Callable[..., Bench],
+) -> None:
+    few, many = make_bench(), make_bench()
+    for bench, workers in ((few, 10), (many, 500)):
+        for _ in range(workers):
+            bench.worker("m:f")
+    assert calls_of_an_empty_transaction(few) == calls_of_an_empty_transaction(many)

@@ -10,9 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from tq.common.domain.model import StateNumber
 from tq.common.errors import ConfigError
 from tq.master.store.interface.tasks import NewTasks
 from tq.master.store.sqlite.compaction import compact, copy_of
+from tq.master.store.sqlite.inspection import inspect
 from tq.master.store.sqlite.store import SqliteStore
 
 TASKS = 2_000
@@ -149,3 +151,24 @@ def test_a_kill_at_any_moment_leaves_the_old_file_or_the_new_one(tmp_path: Path)
         assert_whole(file)
         copy_of(file).unlink(missing_ok=True)
     assert killed > 1
+
+
+def test_counts_that_are_wrong_are_found_and_counted_again(tmp_path: Path) -> None:
+    file = tmp_path / "tq.db"
+    fill(file, tasks=20)
+    store = SqliteStore(file)
+    store.begin()
+    store.cancel_waiting([2, 4], 7)
+    store.commit()
+    store.close()
+    assert inspect(file).wrong == ""
+    db = sqlite3.connect(file)
+    db.execute("UPDATE counts SET tasks = tasks + 1")
+    db.commit()
+    db.close()
+    assert "run `tq-master compact`" in inspect(file).wrong
+    compact(file, none)
+    assert inspect(file).wrong == ""
+    store = SqliteStore(file)
+    assert [(row.state, row.tasks) for row in store.counts.read()] == [(int(StateNumber.CANCELLED), 2)]
+    store.close()
