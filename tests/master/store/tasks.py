@@ -50,7 +50,7 @@ def as_rows(new: NewTasks | NewArray) -> NewTasks:
     return NewTasks(tasks=new.tasks, **shared)
 
 
-def insert(store: Store, *groups: NewTasks) -> None:
+def insert(store: Store, *groups: NewTasks | NewArray) -> None:
     store.begin()
     assert store.insert(groups)
     store.commit()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -13,7 +12,7 @@ from tq.master.store.interface.slices import SucceededSlice
 from tq.master.store.interface.store import Store
 from tq.master.store.interface.tasks import Returned
 
-from .tasks import LEASE, NOW, ended, id_of, insert, task, within
+from .tasks import LEASE, NOW, as_array, ended, id_of, insert, task, within
 
 READY, RUNNING, SUCCEEDED, FAILED = (
     int(state)
@@ -33,7 +32,7 @@ def filled(store: Store, route: int) -> Store:
     insert(store, *(task(seq, route, StateNumber.RUNNING) for seq in (4, 5, 6)))
     insert(store, *(task(seq, route, StateNumber.SCHEDULED, due=NOW, expires=NOW + 5) for seq in (7, 8, 9)))
     tasks = [(seq, id_of(seq), b"12345") for seq in range(101, 111)]
-    insert(store, replace(task(101, route, expires=NOW + 5), tasks=tasks, array=True, priority=9))
+    insert(store, as_array(task(101, route, expires=NOW + 5, priority=9), tasks))
     within(store, lambda: store.lease([route], 5, None, LEASE, 1, NOW))
     return store
 

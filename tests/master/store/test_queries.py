@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from tq.common.domain.model import StateNumber
 from tq.master.store.interface.queries import TaskFilter
 from tq.master.store.interface.store import Store
 
-from .tasks import NOW, QUEUE, id_of, insert, task, window, within
+from .tasks import NOW, QUEUE, as_array, id_of, insert, task, window, within
 
 
 @pytest.fixture
@@ -39,7 +37,7 @@ def test_those_ahead_are_of_a_higher_priority_or_came_before(store: Store, route
 
 def test_a_slice_that_is_ahead_is_one_row(store: Store, routes: list[int]) -> None:
     tasks = [(seq, id_of(seq), b"") for seq in range(10, 210)]
-    insert(store, replace(task(10, 1), tasks=tasks, array=True))
+    insert(store, as_array(task(10, 1), tasks))
     add(store, 1, 2)
     assert store.count_ahead(1, 0, 500, 100) == (202, 3)
     assert store.count_ahead(1, 0, 110, 100) == (102, 3)

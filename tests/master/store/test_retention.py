@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from tq.common.domain.model import StateNumber
 from tq.master.store.interface.slices import SucceededSlice
 from tq.master.store.interface.store import Store
 
-from .tasks import LEASE, NOW, id_of, insert, task, window, within
+from .tasks import LEASE, NOW, as_array, id_of, insert, task, window, within
 
 LATER = NOW + 1_000
 
@@ -19,18 +17,8 @@ def array(
 ) -> None:
     """An array that succeeded at that moment; None: it is leased."""
     rows = [(seq, id_of(seq), b"") for seq in range(first, first + tasks)]
-    insert(
-        store,
-        replace(
-            task(first, route),
-            tasks=rows,
-            array=True,
-            state=int(StateNumber.RUNNING),
-            attempt=1,
-            lease=LEASE,
-            worker=1,
-        ),
-    )
+    leased = {"attempt": 1, "lease": LEASE, "worker": 1}
+    insert(store, as_array(task(first, route, StateNumber.RUNNING, **leased), rows))
     if finished is not None:
         results: list[bytes | None] = [bytes(size)] * tasks
         done = SucceededSlice(first, first + tasks, 1, LEASE, finished, [0.0] * tasks, results)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 from tq.master.store.interface.slices import SucceededSlice
 from tq.master.store.sqlite.store import SqliteStore
 
-from ..tasks import LEASE, NOW, id_of, task
+from ..tasks import LEASE, NOW, as_array, id_of, task
 
 TASKS = 1_000
 RESULT = bytes(100)
@@ -22,7 +21,7 @@ def store() -> Iterator[SqliteStore]:
     store.begin()
     route = store.add_route("q", "m:f")
     tasks = [(seq, id_of(seq), b"arguments") for seq in range(1, TASKS + 1)]
-    assert store.insert([replace(task(1, route, expires=NOW), tasks=tasks, array=True)])
+    assert store.insert([as_array(task(1, route, expires=NOW), tasks)])
     yield store
     store.rollback()
     store.close()
