@@ -60,7 +60,7 @@ class Schedule:
         differing: How many of them declare it differently.
         last: The last instant that was decided; None before the first.
         next: The next instant; None when none is waited for.
-        fired: How many tasks it has made.
+        fired: How many tasks it has made at its times.
         key: Id of the key by whose rights it makes them.
         history: What became of its instants, newest first; only ``show`` has it.
     """

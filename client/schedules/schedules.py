@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SCHEDULES: Final = ("get_schedules",)
 TOKEN_BYTES: Final = 16
-LISTED_AT_ONCE: Final = 1_000
+LISTED_AT_ONCE: Final = 500
 
 Handles = list[Handle[Any]]  # aliases, because the class has a method called list
 Moments = list[datetime]
@@ -99,12 +99,12 @@ class Schedules:
             The schedules, without their history.
         """
         found: list[Schedule] = []
-        after: str | None = ""
+        after: int | None = 0
         while after is not None:
             answer = self._do("list", after, LISTED_AT_ONCE)
             found += map(schedule_of, answer["rows"])
             after = answer["after"]
-        return found
+        return sorted(found, key=lambda one: one.name)
 
     def show(self, name: str, history: int = 20) -> Schedule:
         """Look at one schedule and what became of its instants.

@@ -15,6 +15,7 @@ from ...common.domain.model import Role
 from ...common.domain.schedule import DeclaredSchedule, ScheduleDefinition
 from ...common.errors import Forbidden, InvalidArgument, ProtocolError
 from ..api.validation import (
+    NUMBER_MAX,
     TOKEN_BYTES,
     EngineObject,
     allow_queue,
@@ -32,8 +33,7 @@ from .occurrences import Occurrences
 from .schedules import PAUSED_BY_MASTER, Timetable
 from .shown import history, summary
 
-LIST_MAX: Final = 1_000
-LOOKED_MAX: Final = 2_000  # rows of one list, also of those that the caller may not see
+LIST_MAX: Final = 500  # each may have 64 KiB of arguments, which are read with it; also of those that the caller may not see
 HISTORY_MAX: Final = 1_100  # what is kept of one
 PREVIEWED_MAX: Final = 1_000
 
@@ -133,27 +133,28 @@ class SchedulesObject(EngineObject):
         return self.engine.part(Timetable).backfill(row, moments[0], moments[1], self.engine.now)
 
     @exposed(Role.VIEWER)
-    def list(self, call: Call, after: str = "", limit: int = LIST_MAX) -> dict[str, Any]:
-        """Schedules in order of their names, those behind ``after``; ``after`` in the answer: where the next portion begins,
-        nil at the end."""
+    def list(self, call: Call, after: int = 0, limit: int = LIST_MAX) -> dict[str, Any]:
+        """Schedules with a number above ``after``, the oldest first; ``after`` in the answer: where the next portion begins,
+        nil at the end. It is a number, because a name may be one that the caller may not see."""
         limit = validate_whole("limit", limit, 1, LIST_MAX)
-        rows = self.engine.store.schedules.listing(validate_text("after", after), LOOKED_MAX)
+        rows = self.engine.store.schedules.listing(validate_whole("after", after, 0, NUMBER_MAX), LIST_MAX)
         found = []
         for row in rows:
             if call.session.allows_queue(definition_of(row).queue):
                 found.append(summary(self.engine, row))
             if len(found) == limit:
                 break
-        self.engine.work.looked(len(rows))
-        is_over = len(rows) < LOOKED_MAX and (not rows or row is rows[-1])
-        return {"rows": found, "after": None if is_over else row.name}
+        self.engine.work.gave(len(rows), sum(len(one.base) for one in rows))
+        is_over = len(rows) < LIST_MAX and (not rows or row is rows[-1])
+        return {"rows": found, "after": None if is_over else row.number}
 
     @exposed(Role.VIEWER)
     def show(self, call: Call, name: str, limit: int = 20) -> dict[str, Any]:
         """A schedule and the newest of its history."""
         row = self._own(call, name)
         limit = validate_whole("limit", limit, 0, HISTORY_MAX)
-        return {**summary(self.engine, row), "history": history(self.engine, row, limit)}
+        payload = definition_of(row).payload
+        return {**summary(self.engine, row), "payload": payload, "history": history(self.engine, row, limit)}
 
     @exposed(Role.VIEWER)
     def preview(self, call: Call, name: str, count: int = 20, after: float | None = None) -> Rows:

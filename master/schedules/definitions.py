@@ -9,7 +9,7 @@ from ...common.domain.schedule import ScheduleDefinition, laid_over
 from ...common.wire.frames import pack, unpack
 from ..store.interface.schedules import ScheduleRow
 
-REMEMBERED: Final = 1_000  # each has at most 64 KiB of arguments
+REMEMBERED: Final = 256  # each has at most 64 KiB of arguments
 
 
 def packed(definition: ScheduleDefinition) -> bytes:

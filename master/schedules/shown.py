@@ -33,7 +33,6 @@ def summary(engine: Engine, row: ScheduleRow) -> dict[str, Any]:
             name: getattr(definition, name)
             for name in ("task", "queue", "cron", "every", "tz", "misfire", "overlap", "jitter", "options")
         },
-        "payload": definition.payload,
         "key": row.key,
         "declared": bool(row.declared),
         "edited": sorted(edits_of(row)),

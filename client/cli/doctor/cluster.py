@@ -60,7 +60,7 @@ def look_at_master(found: Checkup, app: App) -> bool:
 
 
 def _look_at_schedules(found: Checkup, app: App) -> None:
-    """The first thousand: where something is wrong with one, it mostly is with more."""
+    """The first five hundred: where something is wrong with one, it mostly is with more."""
     try:
         rows = app.call(("get_schedules",), "list", timeout=CALL_SECONDS_MAX)["rows"]
     except UnknownObject:  # an older master

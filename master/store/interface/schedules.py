@@ -29,7 +29,7 @@ class ScheduleRow(NamedTuple):
     created: int
     last: int  # no instant up to this one is decided again
     fires: int | None  # the next instant; None: none is waited for
-    fired: int  # how many tasks it has made
+    fired: int  # how many tasks it has made at its times
     paused: int  # 0: it is not; 1: by a person; 2: by the master
     reason: str
     since: int | None  # of the pause
@@ -67,8 +67,8 @@ class ScheduleStore(Protocol):
         """Its number."""
 
     def find(self, name: str) -> ScheduleRow | None: ...
-    def listing(self, after: str, limit: int) -> list[ScheduleRow]:
-        """In order of their names, those behind this one."""
+    def listing(self, after: int, limit: int) -> list[ScheduleRow]:
+        """Those with a number above this, in order."""
 
     def get(self, number: int) -> ScheduleRow | None: ...
     def counts(self) -> dict[str, int]:

@@ -16,7 +16,7 @@ class SqliteSchedules(SqlitePart):
         rows = self._all("schedule_by_name", (name,))
         return ScheduleRow(*rows[0]) if rows else None
 
-    def listing(self, after: str, limit: int) -> list[ScheduleRow]:
+    def listing(self, after: int, limit: int) -> list[ScheduleRow]:
         return [ScheduleRow(*row) for row in self._all("schedules_after", (after, limit))]
 
     def get(self, number: int) -> ScheduleRow | None:

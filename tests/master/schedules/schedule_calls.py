@@ -30,7 +30,7 @@ GOOD_SCHEDULE_CALLS: dict[str, list[Any]] = {
     "get_schedules.remove": ["s"],
     "get_schedules.run_now": ["s", b"k" * 16],
     "get_schedules.backfill": ["s", 1.6e9, 1.6e9],
-    "get_schedules.list": ["a", 10],
+    "get_schedules.list": [3, 10],
     "get_schedules.show": ["s", 10],
     "get_schedules.preview": ["s", 10, 1.7e9],
 }

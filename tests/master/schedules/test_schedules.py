@@ -357,9 +357,9 @@ def test_a_schedule_that_was_removed_is_gone_and_its_tasks_stay(scheduling: Sche
 def test_lists_come_in_portions(scheduling: Scheduling) -> None:
     for place in range(5):
         scheduling.add(f"s{place}")
-    first = scheduling.client.call(SCHEDULES, "list", "", 3)
-    assert ([row["name"] for row in first["rows"]], first["after"]) == (["s0", "s1", "s2"], "s2")
-    second = scheduling.client.call(SCHEDULES, "list", "s2", 3)
+    first = scheduling.client.call(SCHEDULES, "list", 0, 3)
+    assert ([row["name"] for row in first["rows"]], first["after"]) == (["s0", "s1", "s2"], 3)
+    second = scheduling.client.call(SCHEDULES, "list", 3, 3)
     assert ([row["name"] for row in second["rows"]], second["after"]) == (["s3", "s4"], None)
 
 

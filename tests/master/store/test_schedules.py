@@ -56,11 +56,11 @@ def test_what_is_due_comes_in_order(store: Store) -> None:
     assert store.schedules.next_fire() == NOW + 5
 
 
-def test_they_are_listed_by_name_and_counted_by_key(store: Store) -> None:
+def test_they_are_listed_in_portions_and_counted_by_key(store: Store) -> None:
     for name, key in (("c", "k"), ("a", "l"), ("b", "k")):
         store.schedules.add(new(name, key=key))
-    assert [row.name for row in store.schedules.listing("", 2)] == ["a", "b"]
-    assert [row.name for row in store.schedules.listing("b", 2)] == ["c"]
+    assert [row.name for row in store.schedules.listing(0, 2)] == ["c", "a"]
+    assert [row.name for row in store.schedules.listing(2, 2)] == ["b"]
     assert store.schedules.counts() == {"k": 2, "l": 1}
 
 

@@ -7,7 +7,7 @@ FROM schedules WHERE name = ?
 
 -- name: schedules_after
 SELECT schedule, name, key, base, edits, declared, created, last, fires, fired, paused, reason, since, orphaned
-FROM schedules WHERE name > ? ORDER BY name LIMIT ?
+FROM schedules WHERE schedule > ? ORDER BY schedule LIMIT ?
 
 -- name: schedule_by_number
 SELECT schedule, name, key, base, edits, declared, created, last, fires, fired, paused, reason, since, orphaned
