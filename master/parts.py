@@ -110,6 +110,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     membership = Membership(
         store, routes, leases, completion, presence, agenda, core.close_later, membership_log
     )
+    retention.known_workers = lambda: membership.by_number
     orders, last_failures = Orders(membership, leases), LastFailures()
     made_by_time = _schedules(core, routes, dispatch, completion, keyring)
     for listener in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Final
 
 from ..engine.agenda import Clock
@@ -54,6 +54,9 @@ class Retention(Part):
         self._core, self._routes, self._attempt_output = core, routes, attempt_output
         self._pace = Pace(core.seconds, PURGE_SHARE)
         self._finished: int | None = None  # tasks, after the last portion
+        self.known_workers: Callable[[], Iterable[int]] = (
+            tuple  # the numbers of those that are here or expected
+        )
 
     def load(self, picture: Picture, now: Now) -> None:
         if self._routes.finished() or picture.workers:
@@ -82,7 +85,7 @@ class Retention(Part):
             self._keep_up()
             return
         self._pace.share, self._finished = PURGE_SHARE, None
-        self._core.store.forget_workers(now.steady - self._core.limits.result_ttl_ms)
+        self._core.store.forget_workers(now.steady - self._core.limits.result_ttl_ms, self.known_workers())
         if self._routes.finished():
             self._look_later(now)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+
 from .executor import StatementExecutor
 
 
@@ -9,8 +12,8 @@ class SqliteWorkers(StatementExecutor):
     def put_worker(self, node: bytes, host: str, pid: int, now: int) -> int:
         return int(self._all("put_worker", (node, host, pid, now))[0][0])
 
-    def forget_workers(self, seen_before: int) -> None:
-        self._all("forget_workers", (seen_before,))
+    def forget_workers(self, seen_before: int, known: Iterable[int]) -> None:
+        self._all("forget_workers", (seen_before, json.dumps(list(known))))
 
     def worker_host(self, worker: int) -> str | None:
         rows = self._all("worker_host", (worker,))

@@ -21,7 +21,19 @@ def test_a_worker_keeps_its_number_and_has_its_latest_host(store: Store) -> None
 
 def test_a_worker_that_holds_a_task_is_not_forgotten(store: Store, route: int) -> None:
     busy = within(store, lambda: store.put_worker(NODE, "host", 1, NOW))
-    within(store, lambda: store.put_worker(OTHER, "host", 2, NOW))
+    idle = within(store, lambda: store.put_worker(OTHER, "host", 2, NOW))
+    last = within(store, lambda: store.put_worker(b"p" * 16, "host", 3, NOW))
     insert(store, task(1, route, StateNumber.RUNNING, worker=busy))
-    within(store, lambda: store.forget_workers(NOW + 1))
-    assert [row[0] for row in store.load().workers] == [busy]
+    assert isinstance(idle, int)
+    within(store, lambda: store.forget_workers(NOW + 1, [idle]))
+    assert [row[0] for row in store.load().workers] == [busy, idle, last]
+    within(store, lambda: store.forget_workers(NOW + 1, []))
+    assert [row[0] for row in store.load().workers] == [busy, last]
+
+
+def test_the_number_of_a_worker_that_was_forgotten_is_not_given_to_another(store: Store) -> None:
+    numbers = set()
+    for node in range(5):
+        numbers.add(within(store, lambda node=node: store.put_worker(bytes([node]) * 16, "host", 1, NOW)))  # type: ignore[misc]
+        within(store, lambda: store.forget_workers(NOW + 1, []))
+    assert len(numbers) == 5

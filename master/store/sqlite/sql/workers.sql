@@ -7,7 +7,11 @@ ON CONFLICT (node) DO UPDATE SET host = excluded.host, pid = excluded.pid, seen 
 RETURNING worker
 
 -- name: forget_workers
-DELETE FROM workers WHERE seen < ? AND worker NOT IN (SELECT worker FROM tasks WHERE state = {state.RUNNING})
+-- The one with the highest number stays, so that no number is given twice.
+DELETE FROM workers WHERE seen < ? AND worker < (SELECT max(worker) FROM workers)
+    AND worker NOT IN (SELECT value FROM json_each(?))
+    AND worker NOT IN (SELECT worker FROM tasks WHERE state = {state.RUNNING})
+    AND worker NOT IN (SELECT worker FROM slices WHERE state = {state.RUNNING})
 
 -- name: worker_host
 SELECT host FROM workers WHERE worker = ?
