@@ -4,7 +4,7 @@ Events are dicts with ``t``, ``who``, ``what`` and mostly ``id``. Who says what:
 
     client   submitting (once?) · acknowledged · cancel-confirmed · received (state, digest) · read (before, state)
     master   submitted · leased · ended (outcome, state) · returned (state) · accepted (digest) · cancelled · expired ·
-             revived
+             revived · purged (only where every process is simulated)
     worker   started (number) · computed (outcome, digest)
 
 An attempt is numbered twice: ``attempt`` counts leases and is the fence, ``number`` is what the task sees and leaves out
@@ -86,6 +86,7 @@ class _Judge:
         self._returned: set[int] = set()  # attempts that were handed back as unstarted
         self._computed: dict[int, str] = {}
         self._received: dict[tuple[int, str], str] = {}  # per life: (state, digest): who
+        self._purged = False
 
     def take(self, event: Event) -> None:
         handler = getattr(self, "_on_" + event["what"].replace("-", "_"), None)
@@ -94,7 +95,7 @@ class _Judge:
 
     def conclude(self, final: Final | None) -> None:
         if final is None:
-            if self._acknowledged:
+            if self._acknowledged and not self._purged:
                 self._fail("H1", "its submit was acknowledged, and the store does not know it")
             return
         if final.state < TERMINAL:
@@ -128,7 +129,7 @@ class _Judge:
     def _on_received(self, event: Event) -> None:
         state = event["state"]
         if state < 0:
-            if self._acknowledged:
+            if self._acknowledged and not self._purged:
                 self._fail("H1", f"{event['who']} got the answer that it is unknown")
             return
         answer = (state, event["digest"])
@@ -138,6 +139,8 @@ class _Judge:
 
     def _on_read(self, event: Event) -> None:
         before = event["before"]
+        if self._purged and event["state"] < 0:
+            return
         if self.lives == 1 and before is not None and before >= TERMINAL and event["state"] != before:
             self._fail("H12", f"it was read as {before}, a later read says {event['state']}")
 
@@ -187,6 +190,17 @@ class _Judge:
         self.lives += 1
         self._state, self._cancel_confirmed, self._starts_of_life = None, False, 0
         self._received.clear()
+
+    def _on_purged(self, event: Event) -> None:
+        """Nothing is known of it any more: submitted again, it is another task."""
+        if self._state is None:
+            self._fail("H3", "it was purged before its end")
+        self._purged = True
+        self.lives += 1
+        self._state, self._accepted, self._attempt, self._cancel_confirmed = None, None, 0, False
+        self._starts_of_life = 0
+        for known in (self._started, self._returned, self._computed, self._received):
+            known.clear()
 
     def _end(self, state: int) -> None:
         if self._state is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from tq.client.core.pending_calls import PendingCall, PendingCalls
 from tq.common.domain.id_runs import runs_with
 from tq.common.domain.model import Role, StateNumber
-from tq.common.errors import TqError, Unreachable
+from tq.common.errors import TaskConflict, TqError, Unreachable
 from tq.common.runtime.history import digest
 
 from .caller import Connection, Reconnecting
@@ -98,10 +98,20 @@ class Client(Reconnecting):
         self._perform_effects()
 
     def _submit_again(self, spec: Spec) -> None:
-        """The same id, once with the same content and once with other: one task, and a conflict."""
-        for payload, expected in ((spec.payload, "same"), (spec.payload + b"!", "other")):
-            args = [spec.task, spec.options, [[spec.id, payload]], None]
-            self._call(["get_task_queue", spec.queue], "submit", args, ("again", expected), repeatable=True)
+        """Tasks that were submitted together, or a part of them, once as they were and once with other arguments of one of them: the
+        same tasks, and a conflict."""
+        known = [one for one in spec.batch if one.id in self.accepted]
+        start = self.world.between(0, len(known) - 1)
+        part = known[start : self.world.between(start + 1, len(known))]
+        other = self.world.random.choice(part)
+        for expected in ("same", "other"):
+            payloads = [
+                one.payload + b"!" if expected == "other" and one is other else one.payload for one in part
+            ]
+            rows = list(runs_with([one.id for one in part], payloads))
+            args = [spec.task, spec.options, rows, None]
+            ticket = "again", expected, {one.id for one in part}
+            self._call(["get_task_queue", spec.queue], "submit", args, ticket, repeatable=True)
 
     def _watch(self, ids: Sequence[bytes]) -> None:
         self.waits_for.update(dict.fromkeys(ids))
@@ -118,10 +128,14 @@ class Client(Reconnecting):
 
     def _settled(self, ticket: Any, value: Any, error: TqError | None) -> None:
         match ticket:
-            case ("again", "other"):
-                if error is None:
+            case ("again", "other", ids):
+                if error is None and not ids & self._oracle.forgotten:
                     raise Broken("H10", "other content was accepted under an id that is taken")
                 return
+            case ("again", "same", ids) if isinstance(error, TaskConflict):
+                if ids & self._oracle.forgotten:
+                    return
+                raise Broken("H10", "the same content was refused under an id that is taken")
             case _ if error is not None:
                 self.process.log(f"refused: {ticket[0]}: {type(error).__name__}")
                 if ticket[0] == "submit":  # the outcome is unknown: ask again with the same ids

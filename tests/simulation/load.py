@@ -35,6 +35,7 @@ class Spec:
     options: dict[str, Any]
     duration: int
     payload: bytes = field(default=b"")
+    batch: list[Spec] = field(default_factory=list)  # those that were submitted with it, in order
 
     def attempt(self, number: int) -> Attempt:
         short = self.duration
@@ -100,16 +101,16 @@ class Load:
             options["delivery"] = "at_most_once"
         options.setdefault("max_crashes", 4)
         longest = {"jobs:short": 5 * MS, "jobs:long": 900 * MS, "jobs:rare": 60 * MS}[task]
-        specs = []
+        specs: list[Spec] = []
         first = self._new_id()
         neighbours = world.chance(
             0.7
         )  # consecutive ids, as clients draw them: such tasks are stored as an array
-        for place in range(world.between(1, 12)):
+        many = task == "jobs:short" and world.chance(0.1)
+        for place in range(world.between(13, 60) if many else world.between(1, 12)):
             id = id_behind(first, place) if neighbours else self._new_id()
-            spec = Spec(
-                id, queue, task, character, options, world.between(100, longest), world.random_bytes(8)
-            )
+            length, payload = world.between(100, longest), world.random_bytes(8)
+            spec = Spec(id, queue, task, character, options, length, payload, specs)
             self.specs[id] = spec
             specs.append(spec)
         return specs

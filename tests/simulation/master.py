@@ -157,7 +157,14 @@ class Master:
     """One life of the master over a store that has had lives before."""
 
     def __init__(
-        self, world: World, network: Network, disk: Disk, store: SimulatedStore, oracle: Oracle, life: int
+        self,
+        world: World,
+        network: Network,
+        disk: Disk,
+        store: SimulatedStore,
+        oracle: Oracle,
+        life: int,
+        result_ttl_ms: int,
     ) -> None:
         self.world, self._network = world, network
         self.process = Process(world, f"master-{life}")
@@ -170,6 +177,7 @@ class Master:
                     lease_ms=int(LEASE_SECONDS * 1000),
                     grace_ms=int(GRACE_SECONDS * 1000),
                     tick_ms=int(HEARTBEAT_SECONDS * 1000),
+                    result_ttl_ms=result_ttl_ms,
                 ),
                 random=world.random.random,
                 random_bytes=world.random_bytes,

@@ -7,15 +7,16 @@ here can only be seen where time and faults are known exactly.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
-from tq.common.domain.ids import id_behind
 from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.master.tasks.leases import Leases
 from tq.master.tasks.routes import Routes
 from tq.master.workers.membership import Membership
 
 from ..history.checker import Final, check
+from .tables import LeaseRow, Torn, check_arrays, counts, leases, read
 from .world import SECOND, World
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ LEASES_OF_DOUBT = 4  # after a fault that touched a worker its tasks may be take
 LEASE = 4 * SECOND
 TICKS_MS = 5  # readings of the clock are rounded
 SEEN_MS = 1_000  # the store of a busy master knows how late it is to this much
-RESULT_TTL_MS = 7 * 24 * 3_600_000
+REPORTED = frozenset(OutcomeNumber) - {OutcomeNumber.LOST, OutcomeNumber.RELEASED}  # by the worker itself
 LATE_MS = 60_000  # no task has a delay of more than a few seconds
 
 
@@ -52,6 +53,7 @@ class Oracle:
         self.master: Master | None = None
         self.outcomes: dict[bytes, int] = {}  # the states that clients have received
         self._pending: list[dict[str, Any]] = []  # of the transaction under way
+        self._transaction_at = 0  # when it began
         self._ended_at: dict[tuple[bytes, int], int] = {}
         self._dropped: set[tuple[bytes, bytes, int]] = set()
         self._disturbed: dict[bytes, int] = {}  # node: until when a fault excuses the loss of its tasks
@@ -64,6 +66,10 @@ class Oracle:
         self._committed_at = 0
         self._knows_time = False  # the store does
         self._revived: set[bytes] = set()  # by hand: they wait for nothing any more
+        self._reported_at: dict[tuple[bytes, int], int] = {}  # attempts that ended by a report
+        self._over_at: dict[bytes, int] = {}  # tasks that ended
+        self._purged: set[int] = set()  # numbers of tasks
+        self.forgotten: set[bytes] = set()  # their ids
         self._gained_ms = 0  # time that passed for masters only: the wall's clock jumped while none ran
 
     # the store's side
@@ -80,6 +86,12 @@ class Oracle:
 
     def begun(self) -> None:
         self._pending.clear()
+        self._transaction_at = self._world.now
+
+    def purged(self, tasks: list[tuple[int, bytes, int]]) -> None:
+        """The transaction under way has deleted these: number, id and state of each."""
+        event = {"t": self._world.now, "who": "master", "what": "purged"}
+        self._pending += [{**event, "seq": seq, "id": id, "state": state} for seq, id, state in tasks]
 
     def took_effect(self, store: SimulatedStore) -> None:
         """The transaction under way is durable, whatever its commit goes on to say."""
@@ -89,6 +101,7 @@ class Oracle:
             self._say(event)
             if event["what"] in ("ended", "accepted", "returned"):
                 self._ended_at[event["id"], event["attempt"]] = self._world.now
+            self._note_end(event)
             if event["what"] == "ended":
                 self._charge(event)
                 if event["outcome"] == OutcomeNumber.LOST:
@@ -100,10 +113,38 @@ class Oracle:
             elif event["what"] == "revived":
                 self._failures.pop(event["id"], None)
                 self._revived.add(event["id"])
+            elif event["what"] == "purged":
+                self._failures.pop(event["id"], None)
+                self._purge(event)
         if self.master is not None:
             self._time(store, self.master.engine)
         if self._world.chance(0.05):
-            self._count(store)
+            self._look(store)
+
+    def _note_end(self, event: dict[str, Any]) -> None:
+        what, now = event["what"], self._world.now
+        if what == "accepted" or (what == "ended" and event["outcome"] in REPORTED):
+            self._reported_at[event["id"], event["attempt"]] = now
+        ends = what in ("ended", "returned") and event["state"] >= StateNumber.SUCCEEDED
+        if ends or what in ("accepted", "cancelled", "expired"):
+            self._over_at[event["id"]] = self._transaction_at  # its commit may come much later
+
+    def _purge(self, event: dict[str, Any]) -> None:
+        """R1: what is purged has ended, and that is as long ago as results are kept."""
+        id, ended = event["id"], self._over_at.get(event["id"])
+        if event["state"] < StateNumber.SUCCEEDED or ended is None:
+            raise Broken("R1", "it was purged, and it had not ended", id)
+        assert self.master is not None
+        kept_ms = (self._world.now - ended) // 1000 + self._gained_ms + TICKS_MS
+        if kept_ms < self.master.engine.limits.result_ttl_ms:
+            raise Broken("R1", f"it was purged {kept_ms} ms after its end", id)
+        self._purged.add(event["seq"])
+        self.forgotten.add(id)
+        del self._over_at[id]
+        attempt = 1  # submitted again, it is another task, and its attempts are numbered from 1
+        while self._ended_at.pop((id, attempt), None) is not None:
+            attempt += 1
+        self._dropped = {(node, other, attempt) for node, other, attempt in self._dropped if other != id}
 
     def _say(self, event: dict[str, Any]) -> None:
         self.events.append(event)
@@ -114,18 +155,16 @@ class Oracle:
         )
         self._world.log(event["who"], f"{event['what']} {fields}", event.get("id"))
 
-    def _count(self, store: SimulatedStore) -> None:
-        """I8: what the master believes is what the store has."""
+    def _look(self, store: SimulatedStore) -> None:
+        """What stands in the store agrees with itself (I9), and is what the master believes (I8, I5)."""
         assert self.master is not None
-        engine, picture = self.master.engine, store.load()
-        have = {(route, StateNumber(state)): tasks for route, state, tasks in picture.counts}
-        for row in picture.running:
-            have[row.route, StateNumber.RUNNING] = have.get((row.route, StateNumber.RUNNING), 0) + 1
-        ids = {row.id for row in picture.running}
-        for row in picture.slices:
-            key = row.route, StateNumber.RUNNING
-            have[key] = have.get(key, 0) + row.stop - row.seq
-            ids.update(id_behind(row.id, place) for place in range(row.stop - row.seq))
+        engine = self.master.engine
+        try:
+            rows = read(store.ask)
+            check_arrays(store.ask, rows, self._purged)
+        except Torn as error:
+            raise Broken("I9", str(error)) from error
+        have = counts(rows)
         believed = {
             (route.number, StateNumber(state)): tasks
             for route in engine.part(Routes)
@@ -134,10 +173,17 @@ class Oracle:
         }
         if have != believed:
             raise Broken("I8", f"the store has {have}, the master believes {believed}")
-        kept, counted = sorted(store.counts.read()), sorted(store.counts.recount())
+        with store.untroubled():
+            kept, counted = sorted(store.counts.read()), sorted(store.counts.recount())
         if kept != counted:
             raise Broken("I10", f"the counts are {kept}, the rows are {counted}")
-        if ids != set(engine.part(Leases).running):
+        running = engine.part(Leases).running
+        held = {
+            id: LeaseRow(one.seq, one.attempt, one.lease, one.worker)
+            for id in running
+            if (one := running.get(id)) is not None
+        }
+        if held != leases(rows) or len(held) != len(running):
             raise Broken("I5", "the master's leases are not the store's")
 
     def _charge(self, event: dict[str, Any]) -> None:
@@ -242,6 +288,19 @@ class Oracle:
             elif self._ended_at.get((id, attempt), self._world.now) < sent:
                 raise Broken("I7", f"attempt {attempt} had ended, and its worker was let keep it", id)
 
+    def answered(self, sent: int, rows: list[Any], stale: Container[int]) -> None:
+        """R2: a report is stale if, and only if, the attempt had not ended by such a report before. ``sent``: when it was."""
+        for index, (id, attempt, *_) in enumerate(rows):
+            reported = self._reported_at.get((id, attempt))
+            if id in self.forgotten:
+                continue
+            if index in stale and reported is not None and reported < sent:
+                raise Broken(
+                    "R2", f"the report of attempt {attempt} was accepted, and is stale when repeated", id
+                )
+            if index not in stale and reported is None:
+                raise Broken("R2", f"the report of attempt {attempt} is not stale, and was not accepted", id)
+
     # the clients' side
 
     def submitting(self, ids: list[bytes]) -> None:
@@ -263,7 +322,7 @@ class Oracle:
 
     def judge(self, store: SimulatedStore) -> int:
         """Judge the whole history; the number of extra starts. Raises Broken."""
-        self._count(store)
+        self._look(store)
         rows = store.every_task()
         from tq.common.runtime.history import digest
 
@@ -273,7 +332,5 @@ class Oracle:
         }
         report = check(self.events, final)
         for violation in report.violations:
-            if violation.rule == "H1" and self._gained_ms >= RESULT_TTL_MS:
-                continue  # a week went by, for a master that was not there: what had ended is forgotten
             raise Broken(violation.rule, violation.text, violation.id)
         return report.extra_starts

@@ -28,6 +28,7 @@ from .world import MS, SECOND, Handle, Process, World
 
 DISPATCHER = ["get_dispatcher"]
 KILL_GRACE_SECONDS = 0.5
+LATE_SECONDS = 4.0  # half of it is more than the grace
 
 
 class Child(Process):
@@ -198,6 +199,9 @@ class Worker(Reconnecting):
         self._next_child = 1
         self._ticking = self._looking = False
         self._sent_reports: deque[list[list[Any]]] = deque(maxlen=20)
+        self._keeps_back = False  # the next report
+        self._late: list[ReportRow] = []
+        self._confused = 0  # about its next so many releases
         self.ended = False
         self.agent = Agent(
             self,
@@ -257,6 +261,9 @@ class Worker(Reconnecting):
             self._await_orders(connection)
             self._beat(connection)
             self._after()
+            late, self._late = self._late, []
+            if late:
+                self.process.later(self.world.between(0, SECOND), lambda: self._report_again(late))
 
         connection.call(DISPATCHER, "announce", [info, held_with_seconds], announced)
 
@@ -335,21 +342,52 @@ class Worker(Reconnecting):
         if self._sent_reports and self.connection is not None:
             rows = self.world.random.choice(self._sent_reports)
             first = self.world.random.randrange(len(rows))  # cut otherwise than before
-            self._ask("finish", lambda _: None, *finish_message(rows[first:], None).arguments)
+            self._report_again(rows[first:])
+
+    def keep_back_a_report(self) -> None:
+        """The next report is lost with its connection. It is sent once more, on the next one, after its attempts were given to
+        others."""
+        self._keeps_back = True
+
+    def report_what_it_releases(self) -> None:
+        """What it gives back next it reports on as well: by then others may have it, in a slice as before."""
+        self._confused = 10
+
+    def _report_again(self, rows: list[ReportRow]) -> None:
+        sent, message = self.world.now, finish_message(rows, None)
+        self._ask(
+            "finish",
+            lambda answer: self.oracle.answered(sent, rows, message.stale(answer)),
+            *message.arguments,
+        )
 
     def finish(self, rows: list[ReportRow], blobs: list[list[Any]] | None) -> None:
+        sent = self.world.now
+        if self._keeps_back and (connection := self.connection) is not None:
+            self._keeps_back, self._late = False, rows
+            self._pause = LATE_SECONDS
+            self.oracle.disturbed(self.node, int(LATE_SECONDS * SECOND))
+            self.process.later(0, lambda: connection.end("reset"))
+            return
         self._sent_reports.append(rows)
 
         message = finish_message(rows, None)
 
         def finished(answer: Any) -> None:
-            self.agent.finished(message.stale(answer), self._now())
+            stale = message.stale(answer)
+            self.oracle.answered(sent, rows, stale)
+            self.agent.finished(stale, self._now())
             self._after()
 
         self._ask("finish", finished, *message.arguments)
 
     def release(self, held: list[list[Any]]) -> None:
         self._ask("release", lambda _: None, held)
+        if self._confused:
+            self._confused -= 1
+            success = int(OutcomeNumber.SUCCESS)
+            rows = [ReportRow(*one, success, b"it never ran", 0.0, 0.001, None) for one in held]
+            self.process.later(self.world.between(0, SECOND), lambda: self._report_again(rows))
 
     def began(self, rows: list[list[Any]]) -> None:
         self._ask("beat", lambda _: None, rows)

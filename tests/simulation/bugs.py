@@ -1,0 +1,242 @@
+"""The bugs that are planted to see that the simulator finds them: each is a change of a few words in the shipped text."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Bug(NamedTuple):
+    """Replace ``old`` by ``new`` in a module of tq, or in its SQL."""
+
+    name: str
+    module: str
+    old: str
+    new: str
+
+
+BUGS = (
+    Bug(
+        "drop the fence",
+        "tq.master.tasks.completion",
+        "            if held is None or held.attempt != attempt or held.lease != lease:\n                if not",
+        "            if held is not None:\n"
+        "                attempt, lease = held.attempt, held.lease\n"
+        "            if held is None:\n                if not",
+    ),
+    Bug(
+        "reply before the commit",
+        "tq.master.engine.engine",
+        "list(self._replies), []\n        return transaction\n",
+        "list(self._replies), []\n        if not transaction.failed:\n            self.committed(transaction)\n        return transaction\n",
+    ),
+    Bug(
+        "expire too early",
+        "tq.master.tasks.completion",
+        "self._store.expire(now.steady,",
+        "self._store.expire(now.steady + 2_000,",
+    ),
+    Bug(
+        "retry one too often",
+        "tq.common.domain.lifecycle",
+        "failures > end.options.retries",
+        "failures > end.options.retries + 1",
+    ),
+    Bug(
+        "end as expired what gave up",  # counts and the history agree: only common/domain/lifecycle.py does not
+        "tq.common.domain.lifecycle",
+        "            return step(StateNumber.FAILED)\n        case OutcomeNumber.SNOOZE",
+        "            return step(StateNumber.EXPIRED)\n        case OutcomeNumber.SNOOZE",
+    ),
+    Bug(
+        "forget requeue on disconnect",
+        "tq.master.engine.presence",
+        "            self._is_away(node, now.mono + self._limits.grace_ms)\n",
+        "            pass\n",
+    ),
+    Bug("reuse an attempt", "tasks.sql", "attempt = attempt + 1", "attempt = max(attempt, 1)"),
+    Bug(
+        "lose a wake-up",
+        "tq.master.tasks.subscriptions",
+        "        if stream.outcomes:\n            self._collectable[stream] = None\n        return LATER",
+        "        return LATER",
+    ),
+    Bug(
+        "count twice",
+        "tq.master.tasks.routes",
+        "            counts[state] += run.length\n",
+        "            counts[state] += run.length + (state == StateNumber.FAILED)\n",
+    ),
+    Bug(
+        "renew after expiry",
+        "tq.master.workers.membership",
+        "if mine is not None and mine.attempt == attempt and mine.lease == lease:\n                kept",
+        "if mine is None or (mine.attempt == attempt and mine.lease == lease):\n                kept",
+    ),
+    Bug(
+        "no grace after a stall",
+        "tq.master.engine.presence",
+        '        """This process stood still: that time counts as no node\'s silence or absence."""\n',
+        "        return\n",
+    ),
+    Bug(
+        "dedupe by id only",
+        "tq.master.tasks.dispatch",
+        "if route != submission.route.number or payload != (",
+        "if False and payload != (",
+    ),
+    Bug(
+        "confirm a cancel too early",
+        "tq.master.tasks.completion",
+        "                    self._leases.cancel_asked(found.id)\n",
+        "                    found = found._replace(state=StateNumber.CANCELLED)\n",
+    ),
+    Bug(
+        "start a stale prefetch",
+        "tq.worker.agent.agent",
+        "        self.backlog.drop(lost)\n",
+        "",
+    ),
+    Bug(
+        "take back a job that has begun",
+        "tq.worker.agent.effects",
+        "self.jobs[-1].ordinal > begun",
+        "self.jobs[-1].ordinal >= begun",
+    ),
+    Bug(
+        "forget a job that was left",
+        "tq.worker.agent.returns",
+        "            self._put_back([job])\n",
+        "            pass\n",
+    ),
+    Bug(
+        "number workers by a failed transaction",
+        "tq.master.workers.membership",
+        "        self.by_number.clear()\n        for worker in list(self.by_node.values()):",
+        "        for worker in list[Worker]():",
+    ),
+    Bug(
+        "leave the dead in the line for leases",
+        "tq.master.engine.session",
+        "        leave, self.abandon = self.abandon, None\n",
+        "        leave = self.abandon = None\n",
+    ),
+    Bug(
+        "answer from a void transaction",
+        "tq.master.engine.engine",
+        "            *transaction.calls,\n            *transaction.replies,\n            *self._replies,\n",
+        "            *transaction.calls,\n",
+    ),
+    Bug(
+        "follow the clock when it is set", "tq.master.engine.clock", "            self._shift += moved\n", ""
+    ),
+    Bug(
+        "forget at a restart that the clock was set",
+        "tq.master.engine.clock",
+        "self._shift, self._last = self._kept_shift, now",
+        "self._shift, self._last = 0, now",
+    ),
+    Bug(
+        "forget a jump with its transaction",
+        "tq.master.engine.clock",
+        "            self._kept_shift, self._kept_moment = int(shift), int(moment)\n",
+        "            self._shift = self._kept_shift = int(shift)\n            self._kept_moment = int(moment)\n",
+    ),
+    Bug(
+        "accept a stale slice in part",
+        "tq.master.tasks.succeeded",
+        "is_mine = slice.attempt == reported.attempt and slice.lease == reported.lease",
+        "is_mine = at > 0 or (slice.attempt == reported.attempt and slice.lease == reported.lease)",
+    ),
+    Bug(
+        "lease an interval twice",
+        "slices.sql",
+        "stop = :stop, attempt = attempt + 1",
+        "attempt = attempt + 1",
+    ),
+    Bug(
+        "lose the rest of a slice that is reported in part",
+        "tq.master.store.sqlite.slice_table",
+        '            self.split(one, seq)\n        self._all("split_slice", {"seq": seq, "at": stop})\n',
+        "            self.split(one, seq)\n",
+    ),
+    Bug(
+        "forget the leases behind a task that has ended",
+        "tq.master.tasks.leases",
+        "            self.add(tail)\n",
+        "            pass\n",
+    ),
+    Bug(
+        "look for a slice where it began",
+        "tq.master.tasks.leases",
+        "            place < len(self.starts) and self.starts[place] < stop\n",
+        "            False\n",
+    ),
+    Bug(
+        "know a repeated array by its first task",
+        "tq.master.tasks.dispatch",
+        "if route != submission.route.number or payload != (",
+        "if id == submission.tasks[0][0] and payload != (",
+    ),
+    Bug(
+        "compare repeated tasks with the first of their array",
+        "tq.master.store.sqlite.slice_views",
+        "return self._slices.payloads(one.array)[seq - one.array]",
+        "return self._slices.payloads(one.array)[0]",
+    ),
+    Bug(
+        "count a single in its array, too",
+        "tq.master.store.sqlite.slices",
+        "            )\n            self.cut_out(one, runs)\n",
+        "            )\n",
+    ),
+    Bug(
+        "reuse an attempt after a hand-back and a crash",  # as if hand-backs were remembered and not written
+        "tq.master.engine.engine",
+        "        self._load()\n        self.store.rollback()\n",
+        "        self._load()\n        self.store.rollback()\n"
+        "        self.store._run('UPDATE slices SET attempt = attempt - 1, returned = returned - 1'\n"
+        "                        ' WHERE state = 0 AND returned > 0')\n",
+    ),
+    Bug(
+        "call a repeated failure stale",
+        "tq.master.tasks.completion",
+        "            return self._store.outcome_of_lease(found.seq, lease) in OUTCOMES_REPORTED\n",
+        "            return False\n",
+    ),
+    Bug(
+        "purge an array of which tasks are left",
+        "retention.sql",
+        "AND NOT EXISTS (SELECT 1 FROM slices WHERE seq >= :array AND seq < arrays.stop)",
+        "",
+    ),
+    Bug(
+        "forget a worker that is connected",
+        "workers.sql",
+        "AND worker NOT IN (SELECT value FROM json_each(?))",
+        "AND ? IS NOT NULL",
+    ),
+    Bug(
+        "give the number of a worker to another",
+        "workers.sql",
+        "AND worker < (SELECT max(worker) FROM workers)\n    AND worker NOT IN (SELECT value FROM json_each(?))",
+        "AND ? IS NOT NULL",
+    ),
+    Bug(
+        "submit what was purged without an end",
+        "tq.master.store.sqlite.tasks",
+        "any(self.slices.at(seq) is not None for seq in numbers if seq is not None)",
+        "any(seq is not None for seq in numbers)",
+    ),
+    Bug(
+        "watch a repeated submit before the first one is stored",
+        "tq.master.tasks.dispatch",
+        "self._repeated.append((submission.call.session, submission.stream, old))",
+        "self._subscriptions.watch_known(submission.call.session, submission.stream, old)",
+    ),
+    Bug(
+        "purge too early",
+        "tq.master.tasks.expiry",
+        "store.purge(now.steady - limits.result_ttl_ms, STEP_TASKS)",
+        "store.purge(now.steady, STEP_TASKS)",
+    ),
+)
