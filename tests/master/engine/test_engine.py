@@ -19,7 +19,6 @@ from tq.common.values.failure import Failure
 from tq.master.store.sqlite.store import SqliteStore
 from tq.master.tasks.leases import Leases
 from tq.master.tasks.routes import Routes
-from tq.master.workers.membership import Membership
 
 from tests.master.leased import each
 
@@ -131,27 +130,6 @@ def test_a_submit_that_is_repeated_in_the_same_transaction_waits_for_the_outcome
     reports = [row(id, 1, lease_id, body=b"result") for id, _, _ in entries]
     assert worker.call("get_dispatcher", "finish", reports) == []
     assert after.answer(collect) == [[id, StateNumber.SUCCEEDED, b"result"] for id, _ in rows]
-
-
-def test_a_worker_that_is_connected_for_longer_than_results_are_kept_keeps_its_number(
-    make_bench: Any,
-) -> None:
-    bench = make_bench(result_ttl_ms=60_000)
-    client, first = bench.client(), bench.worker("m:f")
-    bench.advance(1)
-    bench.worker("m:f").close()  # the row with the highest number stays in any case
-    submit(client, b"")
-    lease_id, [(id, attempt, _)] = lease(first)
-    first.call("get_dispatcher", "finish", [row(id, attempt, lease_id)])
-    for _ in range(30):
-        bench.advance(5)
-        first.call("get_dispatcher", "beat", [])
-    second = bench.worker("m:f")
-    workers = bench.engine.part(Membership).by_number
-    assert {one.node for one in workers.values()} >= {first.session.node, second.session.node}
-    assert {number: node for number, node, _, _ in bench.engine.store.load().workers} == {
-        number: one.node for number, one in workers.items()
-    }
 
 
 def test_a_worker_gets_only_tasks_it_knows_and_the_others_say_why_they_wait(bench: Any) -> None:
