@@ -70,7 +70,7 @@ def serve(connection: socket.socket) -> Callable[[], Any] | None:
             running[pid] = descriptors.pop()
             for descriptor in descriptors:
                 os.close(descriptor)
-            _tell(running[pid], pid)
+            _answer(running[pid], pid)
     for pid in running:
         os.kill(pid, signal.SIGKILL)
     return None
@@ -91,11 +91,11 @@ def _reap(running: dict[int, int]) -> None:
     with contextlib.suppress(ChildProcessError):
         while (found := os.waitpid(-1, os.WNOHANG))[0]:
             pid, status = found
-            _tell(running[pid], status)
+            _answer(running[pid], status)
             os.close(running.pop(pid))
 
 
-def _tell(pipe: int, number: int) -> None:
+def _answer(pipe: int, number: int) -> None:
     with contextlib.suppress(BrokenPipeError):  # the test did not wait for it
         os.write(pipe, NUMBER.pack(number))
 

@@ -110,11 +110,15 @@ SHAPES: dict[str, Any] = {
 @pytest.mark.parametrize("value", SHAPES.values(), ids=SHAPES)
 def test_the_weight_of_a_value_is_about_the_memory_that_it_takes(value: Any) -> None:
     data = encode(value)
-    tracemalloc.start()
-    decoded = decode(data)
-    taken = tracemalloc.get_traced_memory()[0]
-    tracemalloc.stop()
-    assert decoded == value
+    measured = []
+    for _ in range(3):
+        tracemalloc.start()
+        decoded = decode(data)
+        measured.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+        assert decoded == value
+        del decoded  # with its texts, which the next one would share
+    taken = min(measured)  # threads that other tests have left behind allocate as well
     assert taken * 0.8 < weight(data) < taken * 2.5
 
 
