@@ -96,8 +96,8 @@ def main(
     """Accept tasks, keep them, hand them to workers, keep the results.
 
     Without --authkey it makes keys on its first start and prints the line to run on the next host.
-    `tq-master check` with the same options looks at everything and starts nothing;
-    `tq-master compact` writes the store of a stopped master again, as small as it can be.
+    `tq-master check` with the same options looks at everything and starts nothing; `tq-master compact`
+    makes its store small.
     """
     hide_process()
     notifier = Notifier()
