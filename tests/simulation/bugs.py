@@ -175,7 +175,7 @@ BUGS = (
         "know a repeated array by its first task",
         "tq.master.tasks.dispatch",
         "if route != submission.route.number or payload != (",
-        "if id == submission.tasks[0][0] and payload != (",
+        "if id == next(iter(submission.ids())) and payload != (",
     ),
     Bug(
         "compare repeated tasks with the first of their array",
