@@ -91,6 +91,8 @@ _HOMES = {
     **dict.fromkeys(_ERRORS.split(), "common.errors"),
 }
 
+_OF_AN_APP = {"batch", "cron", "every", "named", "submit", "task"}  # looked for here by newcomers
+
 __all__ = ["__version__", *sorted(_HOMES)]
 
 
@@ -101,7 +103,10 @@ def __getattr__(name: str) -> object:
         return import_module(".common.version", __name__).VERSION
     home = _HOMES.get(name)
     if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        of_an_app = (
+            f"; it is of an app: app = {__name__}.App(), then app.{name}" if name in _OF_AN_APP else ""
+        )
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{of_an_app}")
     value = getattr(import_module(f".{home}", __name__), name)
     globals()[name] = value
     return value

@@ -24,6 +24,13 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         _ = tq.nothing  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("name", sorted(tq._OF_AN_APP))
+def test_what_is_of_an_app_is_said_to_be(name: str) -> None:
+    assert hasattr(tq.App, name)
+    with pytest.raises(AttributeError, match=rf"of an app: app = tq\.App\(\), then app\.{name}"):
+        getattr(tq, name)
+
+
 def test_checkers_see_the_same_names_as_programs() -> None:
     tree = ast.parse(Path(str(tq.__file__)).read_text("utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
