@@ -218,7 +218,9 @@ def test_it_stops_quietly_when_its_output_is_closed(shell: Shell, waiting: Calla
         process.stdout.close()
         assert process.wait(30) == 128 + signal.SIGPIPE
         assert process.stderr is not None
-        assert process.stderr.read() == b""
+        # Where the machine is so busy that the connection is lost for a moment, that is said, and nothing else.
+        said = process.stderr.read().splitlines()
+        assert [line for line in said if not line.endswith(b"as soon as there is a connection again")] == []
     finally:
         endless.kill()
         endless.communicate()
