@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from ..errors import ProtocolError
 from ..values.brief import brief
-from .ids import PLACE_BITS, consecutive_ids
+from .ids import PLACE_BITS, consecutive_ids, id_behind
 from .model import TASK_ID_BYTES
 
 PLACE_BYTES: Final = PLACE_BITS // 8
@@ -33,6 +33,16 @@ class IdRun(NamedTuple):
             if self.length == 1
             else consecutive_ids(int.from_bytes(self.first, "big"), self.length)
         )
+
+    @property
+    def behind(self) -> bytes:
+        """The id behind the last one; empty at the end of the block."""
+        place = self.place + self.length
+        return b"" if place >> PLACE_BITS else self.first[:-PLACE_BYTES] + place.to_bytes(PLACE_BYTES, "big")
+
+    def ends(self) -> tuple[bytes, bytes]:
+        """The first and the last id."""
+        return self.first, id_behind(self.first, self.length - 1)
 
     def to_wire(self) -> bytes | list[Any]:
         return self.first if self.length == 1 else [self.first, self.length]

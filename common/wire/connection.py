@@ -268,8 +268,8 @@ class CallerConnection(asyncio.Protocol):
         self._beat_in(min(every, left))
 
     def _beat_in(self, seconds: float) -> None:
+        self._silence.look_at(self._loop.time() + seconds)
         self._heartbeat = self._loop.call_later(seconds, self._beat)
-        self._silence.look_at(self._heartbeat.when())
 
     def broke(self, error: Exception) -> None:
         """A callback of this connection failed. See ``common/runtime/callbacks.py``."""

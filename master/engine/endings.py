@@ -21,6 +21,7 @@ Ended = tuple[IdRun, int, int, int, Sequence[bytes | None], int | None]
 """Which tasks, route, state before, state now, the result or failure of each, origin. Tasks of an array that end together are
 one."""
 
+
 Listener = Callable[[Sequence[Ended], Now], None]
 
 
@@ -46,3 +47,26 @@ class Endings:
         """A task of this origin goes on after its end: listeners undo what they did when it ended."""
         for listener in self._revival_listeners:
             listener(origin)
+
+
+def joined(tasks: Sequence[Ended]) -> list[Ended]:
+    """The same, those of neighbours that ended alike as one, so that each listener is called once for all of them."""
+    ends: list[Ended] = []
+    start = 0
+    for at, one in enumerate(tasks, 1):
+        if at == len(tasks) or not _continues(one, tasks[at]):
+            ends.append(_as_one(tasks[start:at]))
+            start = at
+    return ends
+
+
+def _continues(one: Ended, behind: Ended) -> bool:
+    return one[1:4] == behind[1:4] and one[5] == behind[5] and behind[0].first == one[0].behind
+
+
+def _as_one(some: Sequence[Ended]) -> Ended:
+    run, route, before, state, bodies, origin = some[0]
+    if len(some) == 1:
+        return some[0]
+    bodies = [body for one in some for body in one[4]]
+    return IdRun(run.first, len(bodies)), route, before, state, bodies, origin

@@ -22,7 +22,7 @@ from ...common.values.brief import brief
 from ...common.values.failure import Failure
 from ..blobs.blobs import Blobs
 from ..engine.clock import Now
-from ..engine.endings import Ended, Endings
+from ..engine.endings import Ended, Endings, joined
 from ..engine.part import Part
 from ..store.interface.queries import Found
 from ..store.interface.store import Store
@@ -315,7 +315,7 @@ class Completion(Part):
         """The only place that raises ``Endings.ended``."""
         if self.cancelling:
             self.cancelling.difference_update(id for task in tasks for id in task[0].ids())
-        self._endings.ended(tasks, now)
+        self._endings.ended(joined(tasks), now)
 
     def _was_accepted(self, id: bytes, attempt: int, lease: bytes) -> bool:
         """Whether this is a repeated report, whatever became of the task since. A report of a lease that was revoked is not:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ...common.domain.id_runs import PLACE_BYTES, IdRun, is_run
+from ...common.domain.id_runs import IdRun, is_run
 from ...common.domain.ids import COMPUTED, PROOF_BYTES, id_of_proof, show_id
 from ...common.domain.model import TASK_ID_BYTES
 from ...common.errors import InvalidArgument
@@ -68,14 +68,8 @@ def new_runs(tasks: list[Any], most: int) -> list[NewRun]:
             runs[-1].payloads.extend(payloads)
         else:
             runs.append(NewRun(first, payloads))
-        following = _behind(first, len(payloads))
+        following = IdRun(first, len(payloads)).behind
     return runs
-
-
-def _behind(first: bytes, count: int) -> bytes:
-    """The id behind the last one of a run; empty at the end of its block."""
-    place = int.from_bytes(first[-PLACE_BYTES:], "big") + count
-    return b"" if place >> 8 * PLACE_BYTES else first[:-PLACE_BYTES] + place.to_bytes(PLACE_BYTES, "big")
 
 
 def _not_a_task(row: Any) -> InvalidArgument:

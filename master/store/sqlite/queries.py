@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
+from ....common.domain.id_runs import IdRun, runs_of
 from ..interface.queries import (
     ATTEMPT_MAX,
     Ahead,
@@ -21,18 +22,22 @@ from .listing import conditions
 from .slice_table import are_unsuccessful
 from .slice_views import SliceViews
 
+R = TypeVar("R", Found, StoredOutcome)
+
 
 class SqliteQueries(StatementExecutor):
     views: SliceViews
 
     def find(self, ids: Iterable[bytes]) -> list[Found]:
         self.settle()
-        rows = (self._find(id) for id in ids)
-        return [row for row in rows if row is not None]
+        return [found for run in runs_of(ids) for found in self._find(run)]
 
-    def _find(self, id: bytes) -> Found | None:
-        rows = self._all("find", (id,))
-        return Found(*rows[0]) if rows else self.views.find(id)
+    def _find(self, run: IdRun) -> Iterable[Found]:
+        if run.length == 1:
+            rows = self._all("find", (run.first,))
+            return [Found(*rows[0])] if rows else self.views.find(run).values()
+        alone = {row[1]: Found(*row) for row in self._all("find_between", run.ends())}
+        return _in_order(run, alone, self.views.find(run))
 
     def payload(self, seq: int) -> bytes:
         rows = self._all("payload", (seq,))
@@ -40,12 +45,14 @@ class SqliteQueries(StatementExecutor):
 
     def outcomes(self, ids: Iterable[bytes]) -> list[StoredOutcome]:
         self.settle()
-        rows = (self._outcome(id) for id in ids)
-        return [row for row in rows if row is not None]
+        return [outcome for run in runs_of(ids) for outcome in self._outcomes(run)]
 
-    def _outcome(self, id: bytes) -> StoredOutcome | None:
-        rows = self._all("outcome", (id,))
-        return StoredOutcome(*rows[0]) if rows else self.views.outcome(id)
+    def _outcomes(self, run: IdRun) -> Iterable[StoredOutcome]:
+        if run.length == 1:
+            rows = self._all("outcome", (run.first,))
+            return [StoredOutcome(*rows[0])] if rows else self.views.outcomes(run).values()
+        alone = {row[0]: StoredOutcome(*row) for row in self._all("outcomes_between", run.ends())}
+        return _in_order(run, alone, self.views.outcomes(run))
 
     def facts(self, seq: int) -> Facts:
         rows = self._all("facts", (seq,))
@@ -108,3 +115,11 @@ class SqliteQueries(StatementExecutor):
             *(self.views.created(seq) for (seq,) in self._all("oldest_ready_slice", {"route": route})),
         ]
         return min(moments, default=None)
+
+
+def _in_order(run: IdRun, alone: Mapping[bytes, R], in_slices: Mapping[bytes, R]) -> Iterable[R]:
+    """By their ids; a task has a row, or is in a slice."""
+    if not alone:
+        return in_slices.values()
+    found = ((alone.get(id) or in_slices.get(id)) for id in run.ids())
+    return [one for one in found if one is not None]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from ....common.domain.id_runs import IdRun
 from ....common.domain.ids import id_behind
 from ..interface.queries import Facts, Found, FullTask, StoredOutcome, TaskFilter
 from ..interface.store import Inconsistent
@@ -17,20 +18,25 @@ class SliceViews:
     def __init__(self, slices: SliceTable, all: Callable[..., list[Any]]) -> None:
         self._slices, self._all = slices, all
 
-    def find(self, id: bytes) -> Found | None:
-        place = self._place(id)
-        if place is None:
-            return None
-        one, seq = place
-        origin = self._slices.array(one.array).origin
-        return Found(seq, id, one.route, one.state, one.attempt, one.returned, one.lease, 0, origin)
+    def find(self, run: IdRun) -> dict[bytes, Found]:
+        """Those of a run that are in slices, in order."""
+        found: dict[bytes, Found] = {}
+        for ids, one, seq in self._parts(run):
+            origin = self._slices.array(one.array).origin
+            shared = one.route, one.state, one.attempt, one.returned, one.lease, 0, origin
+            found.update((id, Found(number, id, *shared)) for number, id in enumerate(ids, seq))
+        return found
 
-    def outcome(self, id: bytes) -> StoredOutcome | None:
-        place = self._place(id)
-        if place is None:
-            return None
-        one, seq = place
-        return StoredOutcome(id, one.route, one.state, self._result(one, seq))
+    def outcomes(self, run: IdRun) -> dict[bytes, StoredOutcome]:
+        """The same."""
+        found: dict[bytes, StoredOutcome] = {}
+        for ids, one, seq in self._parts(run):
+            results: Sequence[bytes | None] = [None] * len(ids)
+            if one.state == SUCCEEDED:
+                results = self._slices.results(one).results[seq - one.seq : seq - one.seq + len(ids)]
+            for id, result in zip(ids, results, strict=True):
+                found[id] = StoredOutcome(id, one.route, one.state, result)
+        return found
 
     def full(self, id: bytes) -> FullTask | None:
         place = self._place(id)
@@ -83,6 +89,19 @@ class SliceViews:
         seq = self._slices.number_of(id)
         one = None if seq is None else self._slices.at(seq)
         return None if one is None or seq is None else (one, seq)
+
+    def _parts(self, run: IdRun) -> Iterator[tuple[list[bytes], Slice, int]]:
+        """The tasks of a run that are in slices: the ids of those in one, the slice, and the number of the first of them."""
+        ids, at = run.ids(), 0
+        while at < run.length:
+            place = self._place(ids[at])
+            if place is None:
+                at += 1
+                continue
+            one, seq = place
+            part = ids[at : at + one.stop - seq]
+            yield part, one, seq
+            at += len(part)
 
     def _of(self, seq: int) -> Slice:
         one = self._slices.at(seq)

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tq.common.domain.id_runs import IdRun
 from tq.common.domain.ids import new_ids
 from tq.common.domain.model import Delivery, OutcomeNumber, Role, StateNumber, TaskOptions
 from tq.common.values.failure import Failure
+from tq.master.engine.endings import Ended, joined
 from tq.master.items import consumers
 from tq.master.observe.last_failures import LastFailures
 from tq.master.observe.meters import count
@@ -327,3 +329,20 @@ def test_only_one_module_ends_tasks() -> None:
         if file.parent.name != "store" and verbs.search(file.read_text("utf-8"))
     ]
     assert [str(file.relative_to(root)) for file in found] == ["tasks/completion.py"]
+
+
+def test_neighbours_that_ended_alike_are_one_end() -> None:
+    def end(place: int, state: int, body: bytes | None, count: int = 1) -> Ended:
+        run = IdRun(bytes(12) + place.to_bytes(4, "big"), count)
+        return run, 1, 3, state, [body] * count, None
+
+    ends = joined(
+        [end(1, 10, b"a"), end(2, 10, b"b", 2), end(4, 11, None), end(6, 11, None), end(5, 11, None)]
+    )
+    assert [(run.place, run.length, state, bodies) for run, _, _, state, bodies, _ in ends] == [
+        (1, 3, 10, [b"a", b"b", b"b"]),
+        (4, 1, 11, [None]),
+        (6, 1, 11, [None]),
+        (5, 1, 11, [None]),
+    ]
+    assert joined([]) == []

@@ -3,11 +3,17 @@
 -- name: find
 SELECT seq, id, route, state, attempt, returned, lease, cancel, origin FROM tasks WHERE id = ?
 
+-- name: find_between
+SELECT seq, id, route, state, attempt, returned, lease, cancel, origin FROM tasks WHERE id BETWEEN ? AND ?
+
 -- name: payload
 SELECT payload FROM tasks WHERE seq = ?
 
 -- name: outcome
 SELECT id, route, state, result FROM tasks WHERE id = ?
+
+-- name: outcomes_between
+SELECT id, route, state, result FROM tasks WHERE id BETWEEN ? AND ?
 
 -- name: full
 SELECT seq, id, queue, task, state, priority, attempt, returned, failures, crashes, cancel, worker,
