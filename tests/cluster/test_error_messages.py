@@ -138,6 +138,7 @@ CASES: dict[type[BaseException], Raising] = {
 NOT_HERE = {
     tq.QuotaExceeded,
     tq.RemoteError,
+    tq.StoreFull,
     tq.TqError,
     tq.TimeLimit,
     tq.CancelRequested,
