@@ -63,6 +63,12 @@ class _Ranges(Generic[V]):
     def _range(self, first: int, last: int) -> Iterator[tuple[int, int, V]]:
         return zip(self.starts[first:last], self.stops[first:last], self.values[first:last], strict=True)
 
+    def index(self, start: int, stop: int) -> int:
+        """Of the range from ``start`` to ``stop``; -1: none begins and ends there."""
+        index = bisect_left(self.starts, start)
+        is_there = index < len(self.starts) and (self.starts[index], self.stops[index]) == (start, stop)
+        return index if is_there else -1
+
     def between(self, start: int, stop: int) -> tuple[int, int, list[tuple[int, int, V]]]:
         """Cut the ranges at both places; the indices and the pieces between them."""
         first = self.cut(start)
@@ -121,6 +127,16 @@ class IdRanges(Generic[V]):
         ranges = self._by_prefix.get(prefix)
         if ranges is None:
             ranges = self._by_prefix[prefix] = _Ranges()
+        index = ranges.index(at, end)
+        if index >= 0:  # one range, as a rule; a value that is a dict is changed in its place
+            held = ranges.values[index]
+            value = change(held)
+            if value is not held:
+                ranges.put(index, index + 1, [] if value is None else [(at, end, value)])
+                self._count -= run.length if value is None else 0
+            if not ranges.starts:
+                del self._by_prefix[prefix]
+            return
         first, last, pieces = ranges.between(at, end)
         changed: list[tuple[int, int, V]] = []
 

@@ -22,7 +22,13 @@ from tq.master import cli
 from tq.master.store.interface.store import Store
 from tq.master.store.sqlite.store import SqliteStore
 
-CALLS = [name for name, value in vars(Store).items() if callable(value) and not name.startswith("_")]
+CALLS = sorted(
+    name
+    for part in Store.__mro__
+    if part.__module__.startswith(Store.__module__.rpartition(".")[0])
+    for name, value in vars(part).items()
+    if callable(value) and not name.startswith("_")
+)
 
 
 def mortal(number: int, moment: str) -> type[SqliteStore]:

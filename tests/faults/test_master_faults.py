@@ -23,7 +23,7 @@ from .witness import Witness
 
 KILLED = -signal.SIGKILL
 STORE_CALLS = 110  # about so many are made by the script below; whether it was the last shows itself
-FIRST_CALL_OF_THE_SCRIPT = 22  # those before are of the start, and there is a test for them
+FIRST_CALL_OF_THE_SCRIPT = 37  # those before are of the start, and there is a test for them
 RESTART_SECONDS_MAX = 5.0
 
 

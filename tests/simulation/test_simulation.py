@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from tq.common.domain.lifecycle import TRANSITIONS
 from tq.common.domain.model import StateNumber
-from tq.master.tasks.plan import Submission
 
 from ..sampling import sampled
 from .bugs import BUGS, Bug
@@ -28,9 +27,6 @@ PORTIONS = 2  # of the seeds: as many processes may share them
 # tasks that were purged from an array.
 ONCE_BROKEN = (5, 40, 65, 103, 110, 127, 139, 150, 159, 183, 340, 398, 483, 1397, 1420, 1557)
 ONE_OF_EACH = (5, 103, 483)
-
-# Without trouble of the disk, which strikes at statements: those of slices are other ones, and fewer.
-ALIKE = (0, 3, 6, 8, 9, 11, 23)
 
 # Found at the first seed; `make proof` finds them all.
 QUICK = ("reply before the commit", "retry one too often", "count twice", "end as expired what gave up")
@@ -79,18 +75,6 @@ def test_the_same_seed_is_the_same_story_with_any_hash_seed() -> None:
 
 def test_other_seeds_are_other_stories() -> None:
     assert simulate(0).trace != simulate(1).trace
-
-
-@pytest.mark.parametrize("seed", sampled(ALIKE, ALIKE[-2:]))
-def test_tasks_in_arrays_and_tasks_with_rows_have_one_story(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    arrays = simulate(seed, story=True)
-    monkeypatch.setattr(Submission, "is_consecutive", property(lambda submission: False))
-    rows = simulate(seed, story=True)
-    assert not arrays.broken + rows.broken
-    # Sorted: within a transaction slices are written down before what is alone.
-    assert sorted(arrays.story.splitlines()) == sorted(rows.story.splitlines())
 
 
 @pytest.mark.parametrize("bug", [bug for bug in BUGS if bug.name in QUICK], ids=lambda bug: bug.name)
