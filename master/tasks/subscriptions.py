@@ -32,7 +32,7 @@ BODIES_BYTES_MAX: Final = 8 * 1024 * 1024  # held per stream for a slow collecto
 ROOM_BYTES: Final = 4 * 1024  # the portion in which they are charged to the account
 COLLECT_BYTES_MAX: Final = 4 * 1024 * 1024  # of bodies in one reply; a larger body is sent alone
 COLLECT_TASKS_MAX: Final = 10_000
-READ_AT_ONCE: Final = 100  # bodies, when they are read from the store as they are collected
+READ_AT_ONCE: Final = 1_000  # bodies, when they are read from the store
 UNKNOWN: Final = -1  # the state of a task that was never submitted
 
 Watchers = Stream | dict[Stream, None]  # of a task; most have one, which saves a dict
@@ -91,21 +91,40 @@ class Subscriptions(Part):
                 self._tell_known(stream, part, states)
 
     def _tell_known(self, stream: Stream, run: IdRun, states: Mapping[bytes, int]) -> None:
-        """Outcomes of tasks that had ended before they were watched. Once there is no room for bodies, they are read when they
-        are collected."""
+        """Outcomes of tasks that had ended before they were watched."""
         for state, ids in groupby(run.ids(), lambda one: states.get(one, UNKNOWN)):
             for part in runs_of(ids):
                 if state == UNKNOWN:
                     self._tell(stream, part, state, [None] * part.length)
-                elif stream.bodies_bytes >= BODIES_BYTES_MAX:
-                    self._tell(stream, part, state, _IN_STORE)
                 else:
-                    self._tell(stream, part, state, [body for _, body in self._stored(part.ids())])
+                    self._tell_stored(stream, part, state)
 
-    def _stored(self, ids: Sequence[bytes]) -> list[tuple[int, bytes | None]]:
-        """The state and the body of each task."""
-        rows = {row.id: (row.state, row.body) for row in self._store.outcomes(ids)}
-        return [rows.get(id, (UNKNOWN, None)) for id in ids]
+    def _tell_stored(self, stream: Stream, run: IdRun, state: int) -> None:
+        """Once there is no room for bodies, they are read when they are collected."""
+        ids, at = run.ids(), 0
+        while at < len(ids) and (room := BODIES_BYTES_MAX - stream.bodies_bytes) > 0:
+            found = self._stored(ids[at:], room)
+            self._tell(stream, IdRun(ids[at], len(found)), state, [body for _, body in found])
+            at += len(found)
+            if stream.outcomes[-1][2] is _IN_STORE:  # the account has no room
+                break
+        if at < len(ids):
+            self._tell(stream, IdRun(ids[at], len(ids) - at), state, _IN_STORE)
+
+    def _stored(self, ids: Sequence[bytes], room_bytes: int) -> list[tuple[int, bytes | None]]:
+        """The state and the body of each task, up to so many bytes and READ_AT_ONCE tasks; of one at least. It may be more than
+        there is room for, by no more than was read before."""
+        found: list[tuple[int, bytes | None]] = []
+        step = 1
+        while step and len(found) < min(len(ids), READ_AT_ONCE):
+            asked = ids[len(found) : min(len(found) + step, READ_AT_ONCE)]
+            rows = {row.id: (row.state, row.body) for row in self._store.outcomes(asked)}
+            found += [rows.get(id, (UNKNOWN, None)) for id in asked]
+            size = _bytes_of([body for _, body in found])
+            step = (
+                min(len(found), (room_bytes - size) * len(found) // max(1, size)) if size < room_bytes else 0
+            )
+        return found
 
     def unwatch(self, session: Session, name: str, runs: Iterable[IdRun]) -> None:
         stream = self._stream(session, name)
@@ -230,7 +249,7 @@ class Subscriptions(Part):
             run, state, held = stream.outcomes.popleft()
             count = min(run.length, tasks_max - tasks)
             if held is _IN_STORE:
-                found = self._stored(IdRun(run.first, min(count, READ_AT_ONCE)).ids())
+                found = self._stored(IdRun(run.first, count).ids(), COLLECT_BYTES_MAX - size)
             else:
                 found = [(state, body) for body in (held if count == run.length else held[:count])]
             count = _fitting(found, COLLECT_BYTES_MAX - size) or (0 if taken else 1)
