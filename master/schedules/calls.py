@@ -66,7 +66,7 @@ class SchedulesObject(EngineObject):
         schedules = self.engine.part(Timetable)
         row = schedules.find(name)
         if row is None:
-            row = schedules.add(name, wanted, call.session.verifier.key_id, self.engine.now)
+            row = schedules.add(name, wanted, call.session, self.engine.now)
         elif not call.session.allows_queue(definition_of(row).queue):
             raise Forbidden(
                 f"the name {name!r} is taken in a queue that this key does not cover; choose another"
@@ -85,7 +85,7 @@ class SchedulesObject(EngineObject):
             raise InvalidArgument("changes must be a map of fields")
         allow_queue(call, validate_text("queue", changes.get("queue", definition_of(row).queue)))
         changed = self.engine.part(Timetable).edit(
-            row, changes, self.engine.now, reset=validate_flag("reset", reset)
+            row, changes, call.session.account, self.engine.now, reset=validate_flag("reset", reset)
         )
         allow_queue(call, definition_of(changed).queue)
         return summary(self.engine, changed)
@@ -108,7 +108,7 @@ class SchedulesObject(EngineObject):
     def remove(self, call: Call, name: str) -> None:
         """Delete a schedule and its history; its tasks stay."""
         row = self._own(call, name)
-        declarers = self.engine.part(Declarations).declarers(name)
+        declarers = self.engine.part(Declarations).declarers(row)
         if declarers:
             raise InvalidArgument(
                 f"{declarers} connected workers have {name} in their code and would make it again; pause it, or remove it there"

@@ -9,6 +9,9 @@
 
 What an operator has changed lies over what is declared, and stays. In memory are the declarations of workers that are connected or
 have just been; they are paid for by their key. Every connection of a worker begins with its declarations.
+
+Invariant: a worker whose key does not cover the queue of a schedule, or the one that it declares for it, has no part in that
+schedule, at once or later: see ``_of_schedule``.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from typing import Final
 
 from ...common.contract.schedules import NotAccepted
 from ...common.domain.schedule import DeclaredSchedule, ScheduleDefinition
-from ...common.errors import TqError
+from ...common.errors import InvalidArgument, QuotaExceeded, TqError
 from ..engine.accounts import Account, Resource
 from ..engine.agenda import Agenda, Clock
 from ..engine.clock import Now
@@ -75,7 +78,11 @@ class Declarations(Part):
 
     def declare(self, session: Session, declared: Sequence[DeclaredSchedule], now: Now) -> list[NotAccepted]:
         """A worker says all that it has in its code; those that are not as it says, with the reason."""
-        definitions = {one.name: packed(one.definition) for one in declared}
+        definitions = {
+            one.name: packed(one.definition)
+            for one in declared
+            if session.allows_queue(one.definition.queue)  # the others are refused, and not taken later
+        }
         size = sum(len(one) + DECLARATION_BYTES for one in definitions.values())
         session.account.take(Resource.ANNOUNCED_BYTES, size)
         before = self._forget(session.node)
@@ -90,15 +97,20 @@ class Declarations(Part):
 
     def differing(self, row: ScheduleRow) -> int:
         """How many connected workers declare it differently."""
-        return sum(one.definitions[row.name] != row.base for one in self._connected(row.name))
+        return sum(one.definitions[row.name] != row.base for one in self._connected(row))
 
-    def declarers(self, name: str) -> int:
+    def declarers(self, row: ScheduleRow) -> int:
         """How many connected workers declare it."""
-        return len(self._connected(name))
+        return len(self._connected(row))
 
-    def _connected(self, name: str) -> list[Declaring]:
-        declaring = (self._of[node] for node in self._nodes.get(name, ()))
-        return [one for one in declaring if one.session.open]
+    def _connected(self, row: ScheduleRow) -> list[Declaring]:
+        return [one for one in self._of_schedule(row) if one.session.open]
+
+    def _of_schedule(self, row: ScheduleRow) -> list[Declaring]:
+        """The workers that declare it and whose keys cover its queue."""
+        queue = definition_of(row).queue
+        declaring = (self._of[node] for node in self._nodes.get(row.name, ()))
+        return [one for one in declaring if one.session.allows_queue(queue)]
 
     def _accept(self, session: Session, declared: DeclaredSchedule, now: Now) -> str:
         """Why it is not as it is declared; empty: it is."""
@@ -108,7 +120,7 @@ class Declarations(Part):
         row = self._schedules.find(name)
         try:
             if row is None:
-                self._schedules.add(name, definition, session.verifier.key_id, now, declared=True)
+                self._schedules.add(name, definition, session, now, declared=True)
                 return ""
             if not row.declared:
                 return "a schedule of this name was added at run time; give one of them another name, or: tq schedule rm"
@@ -129,11 +141,11 @@ class Declarations(Part):
         if base == row.base:
             self._put_live(row)
             return ""
-        if any(self._of[node].definitions[row.name] == row.base for node in self._nodes[row.name]):
+        if any(one.definitions[row.name] == row.base for one in self._of_schedule(row)):
             return (
                 "other workers declare it differently, and what was accepted stays as long as they are here"
             )
-        self._change(row, base, now)
+        self._change(row, base, session.account, now)
         return ""
 
     def _put_live(self, row: ScheduleRow) -> None:
@@ -145,13 +157,16 @@ class Declarations(Part):
         if live != self._store.get(row.number):
             self._schedules.put(live)
 
-    def _change(self, row: ScheduleRow, base: bytes, now: Now) -> None:
+    def _change(self, row: ScheduleRow, base: bytes, account: Account, now: Now) -> None:
+        """``account``: of the worker that declares it so. Raises QuotaExceeded."""
         was_stopped = row.fires is None
         row = row._replace(base=base, orphaned=None)
         try:
-            self._schedules.redefined(row, now)
-        except TqError:  # with what an operator has changed it makes no sense any more: that goes
-            self._schedules.redefined(row._replace(edits=None), now)
+            self._schedules.redefined(row, account, now)
+        except QuotaExceeded:
+            raise
+        except InvalidArgument:  # with what an operator has changed it makes no sense any more: that goes
+            self._schedules.redefined(row._replace(edits=None), account, now)
         self._report("schedule.changed", schedule=row.name, stopped=was_stopped)
 
     # gone
@@ -188,11 +203,17 @@ class Declarations(Part):
             row = self._store.find(name)
             if row is None or not row.declared:
                 continue
-            there = [self._of[node].definitions[name] for node in self._nodes.get(name, ())]
+            there = self._of_schedule(row)
             if not there:
                 self._orphan(row, now)
-            elif row.base not in there:
-                self._change(row, there[-1], now)
+            elif all(one.definitions[name] != row.base for one in there):
+                self._take_over(row, there[-1], now)
+
+    def _take_over(self, row: ScheduleRow, declaring: Declaring, now: Now) -> None:
+        try:
+            self._change(row, declaring.definitions[row.name], declaring.account, now)
+        except TqError:  # no room: it is as if none declared it
+            self._orphan(row, now)
 
     def _orphan(self, row: ScheduleRow, now: Now) -> None:
         if row.orphaned is None:
@@ -204,7 +225,7 @@ class Declarations(Part):
         rows = self._store.declared(self._swept, SWEPT_MAX)
         for row in rows:
             self._swept = row.number
-            if row.name not in self._nodes:
+            if not self._of_schedule(row):
                 self._orphan(row, now)
         self._agenda.set(self, SWEEP, now.mono if len(rows) == SWEPT_MAX else None)
 

@@ -25,9 +25,11 @@ from ...common.domain.recurrence import MOMENT_MS_MAX
 from ...common.domain.schedule import ScheduleDefinition, check_fields, laid_over
 from ...common.errors import InvalidArgument, QuotaExceeded
 from ...common.wire.frames import pack
+from ..engine.accounts import Account
 from ..engine.agenda import Agenda, Clock
 from ..engine.clock import Now
 from ..engine.part import Part
+from ..engine.session import Session
 from ..store.interface.schedules import Decided, NewSchedule, ScheduleRow
 from ..store.interface.store import Picture, Store
 from ..tasks.routes import Routes
@@ -125,16 +127,17 @@ class Timetable(Part):
         return self._store.find(check_name("schedule", name))
 
     def add(
-        self, name: str, definition: ScheduleDefinition, key: str, now: Now, *, declared: bool = False
+        self, name: str, definition: ScheduleDefinition, session: Session, now: Now, *, declared: bool = False
     ) -> ScheduleRow:
-        """A new one, whose first instant is after now. Raises QuotaExceeded."""
+        """A new one of the session's key, whose first instant is after now. Raises QuotaExceeded."""
         check_name("schedule", name)
+        key = session.verifier.key_id
         if self._of_key[key] >= KEY_SCHEDULES_MAX or self._of_key.total() >= SCHEDULES_MAX:
             raise QuotaExceeded(
                 f"this key has {self._of_key[key]:,} schedules of {self._of_key.total():,}; at most {KEY_SCHEDULES_MAX:,} of a key "
                 f"and {SCHEDULES_MAX:,} together: remove some, tq schedule rm NAME"
             )
-        self._routes.route(definition.queue, definition.task)
+        self._routes.route(definition.queue, definition.task, session.account)
         fires = definition.recurrence.after(now.wall)
         self._store.add(NewSchedule(name, key, packed(definition), int(declared), now.wall, now.wall, fires))
         self._of_key[key] += 1
@@ -152,7 +155,7 @@ class Timetable(Part):
         return row
 
     def edit(
-        self, row: ScheduleRow, changes: dict[str, Any], now: Now, *, reset: bool = False
+        self, row: ScheduleRow, changes: dict[str, Any], account: Account, now: Now, *, reset: bool = False
     ) -> ScheduleRow:
         """What is changed outlives what workers declare; with ``reset`` they are asked again first."""
         check_fields(changes)
@@ -164,12 +167,13 @@ class Timetable(Part):
             row = row._replace(edits=pack(edits) if edits else None)
         else:
             row = row._replace(base=packed(definition))
-        return self.redefined(row, now)
+        return self.redefined(row, account, now)
 
-    def redefined(self, row: ScheduleRow, now: Now) -> ScheduleRow:
-        """It says something else from now on: earlier instants of its new rule were never promised."""
+    def redefined(self, row: ScheduleRow, account: Account, now: Now) -> ScheduleRow:
+        """It says something else from now on: earlier instants of its new rule were never promised. ``account``: of who says so,
+        which pays for the name of its task. Raises QuotaExceeded."""
         definition = definition_of(row)
-        self._routes.route(definition.queue, definition.task)
+        self._routes.route(definition.queue, definition.task, account)
         if row.fires is not None or not (row.paused or row.orphaned):
             last = max(row.last, now.wall)
             row = row._replace(last=last, fires=definition.recurrence.after(last))

@@ -36,7 +36,7 @@ def summary(engine: Engine, row: ScheduleRow) -> dict[str, Any]:
         "key": row.key,
         "declared": bool(row.declared),
         "edited": sorted(edits_of(row)),
-        "workers": declarations.declarers(row.name),
+        "workers": declarations.declarers(row),
         "differing": declarations.differing(row),
         "created": row.created / 1000,
         "last": row.last / 1000 if row.fired else None,

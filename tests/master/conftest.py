@@ -152,9 +152,10 @@ class Bench:
         held: list[Any] | None = None,
         slots: int = 2,
         allow: tuple[str, ...] = (),
+        queues: tuple[str, ...] = (),
     ) -> Peer:
-        """A worker that has announced itself."""
-        peer = Peer(self, Role.WORKER, node or new_ids())
+        """A worker that has announced itself. ``queues``: of its key."""
+        peer = Peer(self, Role.WORKER, node or new_ids(), queues)
         info = {
             "host": "host",
             "pid": 1,

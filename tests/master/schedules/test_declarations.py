@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tq.common.domain.model import Role
 from tq.common.errors import InvalidArgument, ProtocolError
-from tq.master.engine.accounts import Resource
+from tq.master.engine.accounts import LIMITS, Accounts, Resource
 from tq.master.schedules import declarations as module
 from tq.master.store.sqlite.store import SqliteStore
 
@@ -151,11 +151,45 @@ def test_what_workers_declare_cannot_be_removed_while_they_are_here(scheduling: 
 
 def test_a_worker_declares_only_in_queues_of_its_key(scheduling: Scheduling) -> None:
     bench = scheduling.bench
-    peer = scheduling.worker()
-    object.__setattr__(peer.session.verifier, "queues", ("mail",))
+    peer = bench.worker("jobs:report", queues=("mail",))
     refused = declare(peer, s=definition(queue="images"), t=definition(queue="mail"))
     assert refused == [["s", "the worker's key does not cover its queue images"]]
     assert [row["name"] for row in bench.client().call(SCHEDULES, "list")["rows"]] == ["t"]
+
+
+@pytest.mark.parametrize("queue", ["images", "mail"])
+def test_what_was_refused_for_its_queue_is_not_taken_when_others_are_gone(
+    scheduling: Scheduling, queue: str
+) -> None:
+    declare(first := scheduling.worker(), s=definition(queue="images"))
+    bound = scheduling.bench.worker("jobs:report", queues=("mail",))
+    [[name, why]] = declare(bound, s=definition(queue=queue, task="jobs:other", every=1.0))
+    assert (name, "does not cover" in why) == ("s", True)
+    assert (scheduling.show()["workers"], scheduling.show()["differing"]) == (1, 0)
+    declare(first)
+    shown = scheduling.show()
+    assert (shown["task"], shown["every"], shown["state"]) == ("jobs:report", 60.0, "orphaned")
+    scheduling.client.call(SCHEDULES, "remove", "s")  # who may not have it cannot keep it either
+
+
+def test_one_that_an_operator_moved_is_out_of_reach_of_workers_whose_key_does_not_cover_the_new_queue(
+    scheduling: Scheduling,
+) -> None:
+    declare(first := scheduling.worker(), s=definition(queue="mail"))
+    declare(scheduling.bench.worker("jobs:report", queues=("mail",)), s=definition(queue="mail", every=1.0))
+    scheduling.client.call(SCHEDULES, "edit", "s", {"queue": "images"})
+    declare(first)
+    assert (scheduling.show()["every"], scheduling.show()["state"]) == (60.0, "orphaned")
+
+
+def test_what_has_no_room_when_its_turn_comes_is_as_if_no_worker_declared_it(scheduling: Scheduling) -> None:
+    declare(first := scheduling.worker(), s=definition())
+    second = scheduling.worker()
+    account = second.session.account = Accounts().of("second")
+    declare(second, s=definition(task="jobs:other"))
+    account.note(Resource.NAMES, LIMITS[Resource.NAMES].key)
+    declare(first)
+    assert (scheduling.show()["task"], scheduling.show()["state"]) == ("jobs:report", "orphaned")
 
 
 def test_one_whose_key_was_revoked_goes_on_by_the_key_of_a_worker_that_declares_it(

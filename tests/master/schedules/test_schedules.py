@@ -11,6 +11,7 @@ from tq.common.domain.ids import COMPUTED, key_id, occurrence_id
 from tq.common.domain.model import Role
 from tq.common.errors import Forbidden, InvalidArgument, QuotaExceeded, StoreError
 from tq.common.wire.frames import unpack
+from tq.master.engine.accounts import LIMITS, Accounts, Resource
 from tq.master.keys.keyring import Keyring
 from tq.master.schedules import schedules as module
 from tq.master.store.sqlite.store import SqliteStore
@@ -260,6 +261,17 @@ def test_keys_have_a_bound_on_their_schedules(
     admin.call(SCHEDULES, "add", "d", definition())
     with pytest.raises(QuotaExceeded):
         admin.call(SCHEDULES, "add", "e", definition())
+
+
+def test_the_names_of_a_schedules_tasks_are_on_the_account_of_who_says_them(scheduling: Scheduling) -> None:
+    account = scheduling.client.session.account = Accounts().of("client")
+    scheduling.add()
+    scheduling.client.call(SCHEDULES, "edit", "s", {"task": "jobs:other"})
+    assert account.held[Resource.NAMES] == 2
+    account.note(Resource.NAMES, LIMITS[Resource.NAMES].key - 2)
+    for method, what in (("add", definition(task="jobs:more")), ("edit", {"task": "jobs:more"})):
+        with pytest.raises(QuotaExceeded, match="names of tasks in queues"):
+            scheduling.client.call(SCHEDULES, method, "t" if method == "add" else "s", what)
 
 
 # what people do
