@@ -2,24 +2,32 @@
 
 ::
 
-    prefix of ids ─► starts  |10       |25   |40
-                     stops   |25       |30   |60      none overlap; neighbours with equal values are one range
-                     values  |a        |a b  |a
+    block of ids ─► starts  |10       |25   |40
+                    stops   |25       |30   |60      none overlap; neighbours with equal values are one range
+                    values  |a        |a b  |a
+
+To put a range among others moves all behind it. So the ids are kept by blocks of a few thousand places, in which this is short
+however a caller chooses them; a range ends where its block does.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar, cast
+from typing import Final, Generic, TypeVar, cast
 
-from ...common.domain.id_runs import PLACE_BYTES, IdRun
+from ...common.domain.id_runs import IdRun
+from ...common.domain.model import TASK_ID_BYTES
 
 V = TypeVar("V")
 
+BLOCK_BITS: Final = 12  # places of a block: 2,048 ranges at most that are no neighbours
+BLOCK_IDS: Final = 1 << BLOCK_BITS
+_PLACE_MASK: Final = BLOCK_IDS - 1
+
 
 class _Ranges(Generic[V]):
-    """The ranges of ids that begin alike, by their places."""
+    """The ranges of ids of one block, by their places in it."""
 
     __slots__ = ("starts", "stops", "values")
 
@@ -86,56 +94,61 @@ class IdRanges(Generic[V]):
     """``len``: how many ids have a value."""
 
     def __init__(self) -> None:
-        self._by_prefix: dict[bytes, _Ranges[V]] = {}
+        self._blocks: dict[int, _Ranges[V]] = {}
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
     def __contains__(self, id: bytes) -> bool:
-        ranges = self._by_prefix.get(id[:-PLACE_BYTES])
+        number = int.from_bytes(id, "big")
+        ranges = self._blocks.get(number >> BLOCK_BITS)
         if ranges is None:
             return False
-        place = int.from_bytes(id[-PLACE_BYTES:], "big")
+        place = number & _PLACE_MASK
         index = bisect_right(ranges.starts, place) - 1
         return index >= 0 and place < ranges.stops[index]
 
     def runs(self) -> Iterator[tuple[IdRun, V]]:
         """All of them."""
-        for prefix, ranges in self._by_prefix.items():
+        for block, ranges in self._blocks.items():
             for start, stop, value in zip(ranges.starts, ranges.stops, ranges.values, strict=True):
-                yield _run(prefix, start, stop), value
+                yield _run(block, start, stop), value
 
     def take(self, run: IdRun) -> list[tuple[IdRun, V]]:
         """Remove the ids of a run; those that had a value, and the value."""
-        prefix, start = run.first[:-PLACE_BYTES], run.place
-        ranges = self._by_prefix.get(prefix)
-        if ranges is None:
-            return []
-        first, last, pieces = ranges.between(start, start + run.length)
-        if not pieces:
-            return []
-        ranges.put(first, last, [])
-        self._count -= sum(stop - start for start, stop, _ in pieces)
-        if not ranges.starts:
-            del self._by_prefix[prefix]
-        return [(_run(prefix, start, stop), value) for start, stop, value in pieces]
+        taken: list[tuple[IdRun, V]] = []
+        for block, start, stop in _by_block(run):
+            ranges = self._blocks.get(block)
+            if ranges is None:
+                continue
+            first, last, pieces = ranges.between(start, stop)
+            if pieces:
+                ranges.put(first, last, [])
+                self._count -= sum(stop - start for start, stop, _ in pieces)
+                if not ranges.starts:
+                    del self._blocks[block]
+                taken += [(_run(block, start, stop), value) for start, stop, value in pieces]
+        return taken
 
     def change(self, run: IdRun, change: Callable[[V | None], V | None]) -> None:
         """Have ``change`` decide on the value of each id of a run: from what it has, or None, to what it gets, or None."""
-        prefix, at, end = run.first[:-PLACE_BYTES], run.place, run.place + run.length
-        ranges = self._by_prefix.get(prefix)
-        if ranges is None:
-            ranges = self._by_prefix[prefix] = _Ranges()
+        for block, start, stop in _by_block(run):
+            ranges = self._blocks.get(block)
+            if ranges is None:
+                ranges = self._blocks[block] = _Ranges()
+            self._change(ranges, start, stop, change)
+            if not ranges.starts:
+                del self._blocks[block]
+
+    def _change(self, ranges: _Ranges[V], at: int, end: int, change: Callable[[V | None], V | None]) -> None:
         index = ranges.index(at, end)
         if index >= 0:  # one range, as a rule; a value that is a dict is changed in its place
             held = ranges.values[index]
             value = change(held)
             if value is not held:
                 ranges.put(index, index + 1, [] if value is None else [(at, end, value)])
-                self._count -= run.length if value is None else 0
-            if not ranges.starts:
-                del self._by_prefix[prefix]
+                self._count -= end - at if value is None else 0
             return
         first, last, pieces = ranges.between(at, end)
         changed: list[tuple[int, int, V]] = []
@@ -154,9 +167,18 @@ class IdRanges(Generic[V]):
         if at < end:
             add(at, end, change(None))
         ranges.put(first, last, changed)
-        if not ranges.starts:
-            del self._by_prefix[prefix]
 
 
-def _run(prefix: bytes, start: int, stop: int) -> IdRun:
-    return IdRun(prefix + start.to_bytes(PLACE_BYTES, "big"), stop - start)
+def _by_block(run: IdRun) -> Iterator[tuple[int, int, int]]:
+    """Block, first place and the one behind the last, of each part of a run."""
+    start = int.from_bytes(run.first, "big")
+    block, place, left = start >> BLOCK_BITS, start & _PLACE_MASK, run.length
+    while left > 0:
+        stop = min(BLOCK_IDS, place + left)
+        yield block, place, stop
+        left -= stop - place
+        block, place = block + 1, 0
+
+
+def _run(block: int, start: int, stop: int) -> IdRun:
+    return IdRun(((block << BLOCK_BITS) + start).to_bytes(TASK_ID_BYTES, "big"), stop - start)

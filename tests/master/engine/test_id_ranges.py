@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from tq.common.domain.id_runs import IdRun
-from tq.master.engine.id_ranges import IdRanges
+from tq.master.engine.id_ranges import BLOCK_IDS, IdRanges
 
 PREFIXES = bytes(12), b"\xff" * 12
 
@@ -14,7 +14,10 @@ def run(prefix: int, start: int, count: int) -> IdRun:
     return IdRun(PREFIXES[prefix] + start.to_bytes(4, "big"), count)
 
 
-RUNS = st.builds(run, st.integers(0, 1), st.integers(0, 20), st.integers(1, 12))
+STARTS = st.integers(0, 20) | st.integers(BLOCK_IDS - 20, BLOCK_IDS + 2)
+RUNS = st.builds(
+    run, st.integers(0, 1), STARTS, st.integers(1, 12) | st.integers(BLOCK_IDS - 9, 2 * BLOCK_IDS + 9)
+)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["add", "drop", "take"]), st.sampled_from("abc"), RUNS)))
@@ -54,3 +57,14 @@ def test_ids_at_the_end_of_their_block_are_held() -> None:
     ranges.change(last, lambda _: "a")
     assert ranges.take(last) == [(last, "a")]
     assert len(ranges) == 0
+
+
+def test_a_range_ends_with_its_block_so_that_no_choice_of_ids_makes_a_long_list() -> None:
+    ranges: IdRanges[str] = IdRanges()
+    ranges.change(run(0, BLOCK_IDS - 5, 10), lambda _: "a")
+    assert list(ranges.runs()) == [(run(0, BLOCK_IDS - 5, 5), "a"), (run(0, BLOCK_IDS, 5), "a")]
+    assert ranges.take(run(0, BLOCK_IDS - 1, 2)) == [
+        (run(0, BLOCK_IDS - 1, 1), "a"),
+        (run(0, BLOCK_IDS, 1), "a"),
+    ]
+    assert len(ranges) == 8
