@@ -107,9 +107,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     consumers = Consumers(routes, dispatch, items, origins, presence, core.random_bytes, core.report)
     membership_log, attempt_log = MembershipLog(core), AttemptLog(core, routes)
     completion.unsuccessful.listener = attempt_log.ended
-    membership = Membership(
-        store, routes, leases, completion, presence, agenda, core.close_later, membership_log
-    )
+    membership = Membership(store, routes, leases, completion, presence, agenda, membership_log)
     retention.known_workers = lambda: membership.by_number
     orders, last_failures = Orders(membership, leases), LastFailures()
     made_by_time = _schedules(core, routes, dispatch, completion, keyring)

@@ -1,4 +1,9 @@
-"""The sessions of one engine: opened, said goodbye, closed, or to connect again after the store has failed."""
+"""The sessions of one engine: opened, said goodbye, closed, or to connect again after the store has failed.
+
+A node has one connection. When it opens another, it has given up the earlier one, which may still look whole here and have calls
+that nobody has read: that one is closed before anything of the new one is read. Otherwise the copy of a call that the node has
+repeated could be performed after it, and undo what the node did since.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,7 @@ class OpenSessions:
     def __init__(self, core: Core, forget: Callable[[Session], None]) -> None:
         self._core, self._forget = core, forget
         self._open: dict[Session, None] = {}
+        self._of_nodes: dict[bytes, Session] = {}  # those with a connection of their own
         self._leaving: dict[Session, None] = {}  # said goodbye; closed when what they asked before is done
 
     def __iter__(self) -> Iterator[Session]:
@@ -32,6 +38,11 @@ class OpenSessions:
         return bool(self._leaving)
 
     def opened(self, session: Session) -> None:
+        if not session.is_child:  # a child's session ends with the connection of its worker
+            earlier = self._of_nodes.get(session.node)
+            self._of_nodes[session.node] = session
+            if earlier is not None and earlier.open:
+                earlier.wire.disconnect("the same node connected again")
         self._open[session] = None
         self._core.presence.opened(session)
 
@@ -49,6 +60,8 @@ class OpenSessions:
         """A connection is gone: what it waited for is forgotten, what it held is kept for its grace."""
         session.open = False
         self._open.pop(session, None)
+        if self._of_nodes.get(session.node) is session:
+            del self._of_nodes[session.node]
         for call in list(session.calls.values()):
             if call.abandon is not None:
                 call.abandon()

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -92,12 +92,11 @@ class Membership(Part):
         completion: Completion,
         presence: Presence,
         agenda: Agenda,
-        close_later: Callable[[Session, str], None],
         log: MembershipLog,
     ) -> None:
         self._store, self._routes, self._running, self._completion = store, routes, leases.running, completion
         self._leases, self._cancelling, self._log = leases, leases.cancelling, log
-        self._presence, self._agenda, self._close_later = presence, agenda, close_later
+        self._presence, self._agenda = presence, agenda
         self.by_node: dict[bytes, Worker] = {}
         self.by_number: dict[int, Worker] = {}
 
@@ -154,9 +153,6 @@ class Membership(Part):
         if worker.cost is not None:  # of its earlier announcement
             worker.cost.give_back()
         worker.cost = cost
-        if worker.session is not None and worker.session is not session:
-            self._close_later(worker.session, "the same worker connected again")
-            _unpark_leases(worker)
         if worker.session is not session:
             self._log.joined(session, info, again=worker.info is not None and not worker.has_left)
         worker.info, worker.session, worker.presence, worker.since = info, session, presence, now.steady

@@ -234,6 +234,12 @@ BUGS = (
         "self._subscriptions.watch_known(submission.call.session, submission.stream, old)",
     ),
     Bug(
+        "read on from the earlier connection of a node",
+        "tq.master.engine.open_sessions",
+        "if earlier is not None and earlier.open:",
+        "if False and earlier:",
+    ),
+    Bug(
         "purge too early",
         "tq.master.tasks.expiry",
         "store.purge(now.steady - limits.result_ttl_ms, STEP_TASKS)",

@@ -22,7 +22,7 @@ from tq.master.store.recording import RecordingStore
 
 from .disk import Disk, SimulatedStore
 from .network import End, Network
-from .oracle import Oracle
+from .oracle import Broken, Oracle
 from .world import SECOND, Process, World
 
 LEASE_SECONDS, GRACE_SECONDS, HEARTBEAT_SECONDS = 4.0, 1.0, 1.0
@@ -90,7 +90,7 @@ class Socket:
     def __init__(self, master: Master, end: End, greeting: Greeting) -> None:
         self._master, self._end = master, end
         self._frames, self._answerer = FrameReader(FRAME_BYTES_MAX), Answerer(FRAME_BYTES_MAX)
-        self._last_received = master.world.now
+        self._last_received, self._node = master.world.now, greeting.node
         verifier = master.engine.part(Keyring).find(str(greeting.role))
         assert verifier is not None
         self.session = Session(
@@ -98,6 +98,7 @@ class Socket:
         )
         end.received, end.lost = self._received, self._ended
         master.sockets[self] = None
+        master.latest[greeting.node] = self
         end.send(PONG)  # in the place of WELCOME
         master.server.port.opened(self.session)
         self._watch()
@@ -121,6 +122,8 @@ class Socket:
         for kind, body in self._frames.feed(data):
             event = self._answerer.understand(kind, body)
             if isinstance(event, Request):
+                if self._master.latest[self._node] is not self:
+                    raise Broken("S1", "a call was taken from a connection that its node has replaced")
                 if event.call_id in self.session.calls:
                     raise ProtocolError(f"call id {event.call_id} is in use")
                 self._master.server.port.request(self.session, event)
@@ -169,6 +172,7 @@ class Master:
         self.world, self._network = world, network
         self.process = Process(world, f"master-{life}")
         self.sockets: dict[Socket, None] = {}
+        self.latest: dict[bytes, Socket] = {}  # of each node
         store.rollback()  # what the life before had not committed
         self.engine = make_engine(
             Core(

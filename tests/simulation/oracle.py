@@ -41,7 +41,7 @@ class Broken(BaseException):
 
     def __init__(self, rule: str, text: str, id: bytes | None = None) -> None:
         super().__init__(f"{rule}: {text}")
-        self.id = id
+        self.rule, self.id = rule, id
 
 
 class Oracle:

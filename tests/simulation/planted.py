@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from types import FunctionType, ModuleType
+from typing import NamedTuple
 
 from .bugs import BUGS, Bug
 from .run import simulate
@@ -23,14 +24,27 @@ from .run import simulate
 SEEDS_MAX = 500
 
 
-def find(bug: Bug, seeds: range) -> tuple[int, str] | None:
-    """The first of these seeds that sees the bug, and what it says; None when none does."""
+class Hunt(NamedTuple):
+    """What seeds showed of a bug. ``seed``: the first that broke an invariant by it; None: none did. ``failures``: seeds that ended
+    by an exception, which is no invariant: a bug that was planted badly raises one as well."""
+
+    seed: int | None
+    said: str
+    failures: int
+
+
+def find(bug: Bug, seeds: range) -> Hunt:
+    """Plant the bug and run these seeds, until one sees it."""
+    failures, failure = 0, "no seed sees it"
     with planted(bug):
         for seed in seeds:
-            broken = simulate(seed).broken
-            if broken:
-                return seed, broken.strip().splitlines()[-1]
-    return None
+            outcome = simulate(seed)
+            said = outcome.broken.strip().splitlines()[-1:]
+            if outcome.rule:
+                return Hunt(seed, said[0], failures)
+            if said:
+                failures, failure = failures + 1, said[0]
+    return Hunt(None, failure, failures)
 
 
 @contextmanager
@@ -89,7 +103,7 @@ def _plant_sql(bug: Bug) -> list[tuple[object, str, object]]:
     return [(sqlite, "load_statements", before)]
 
 
-def _hunt(index: int) -> tuple[Bug, tuple[int, str] | None, float]:
+def _hunt(index: int) -> tuple[Bug, Hunt, float]:
     began = time.perf_counter()
     return BUGS[index], find(BUGS[index], range(SEEDS_MAX)), time.perf_counter() - began
 
@@ -99,16 +113,19 @@ def main() -> int:
     parser.add_argument(
         "bugs", nargs="*", metavar="BUG", help="words of the names of the bugs to plant; none: all of them"
     )
-    words = parser.parse_args().bugs
+    parser.add_argument("--processes", type=int, help="how many hunt at the same time [one for each core]")
+    options = parser.parse_args()
+    words = options.bugs
     chosen = [index for index, bug in enumerate(BUGS) if not words or any(word in bug.name for word in words)]
     if not chosen:
         parser.error("no bug has such a name; there are: " + ", ".join(bug.name for bug in BUGS))
     missed = 0
-    with multiprocessing.get_context("spawn").Pool() as pool:
-        for bug, found, seconds in pool.imap_unordered(_hunt, chosen):
-            missed += found is None
-            seed, said = found or (SEEDS_MAX, "NOT FOUND")
-            print(f"{bug.name:40} {seed + 1:4} seeds {seconds:5.1f} s   {said}", flush=True)
+    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
+        for bug, hunt, seconds in pool.imap_unordered(_hunt, chosen):
+            missed += hunt.seed is None
+            where = "NOT FOUND" if hunt.seed is None else f"seed {hunt.seed}"
+            failures = f" ({hunt.failures} seeds ended by an exception)" if hunt.failures else ""
+            print(f"{bug.name:48} {where:>9} {seconds:6.1f} s   {hunt.said}{failures}", flush=True)
     return 1 if missed else 0
 
 

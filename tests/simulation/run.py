@@ -41,13 +41,15 @@ PEACE = 10 * LEASE + 30 * SECOND  # ten leases, and what the slowest task may ho
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one seed came to. ``broken`` is empty when every invariant held."""
+    """What one seed came to. ``broken`` is empty when every invariant held; ``rule`` names the one that did not, and is empty when
+    an exception ended the run."""
 
     seed: int
     trace: str
     tasks: int
     extra_starts: int
     faults: dict[str, int]
+    rule: str
     broken: str
     story: str
     seconds: float
@@ -383,7 +385,7 @@ def simulate(seed: int, *, story: bool = False) -> Outcome:
     """Run one seed to its end."""
     began = time.perf_counter()
     cluster = Cluster(seed)
-    broken, about, extra = "", None, 0
+    rule, broken, about, extra = "", "", None, 0
     try:
         cluster.world.run(CHAOS)
         cluster.make_peace()
@@ -395,7 +397,7 @@ def simulate(seed: int, *, story: bool = False) -> Outcome:
             cluster.world.run(cluster.world.now + step)
         extra = cluster.oracle.judge(cluster.store)
     except Broken as found:
-        broken, about = str(found), found.id
+        rule, broken, about = found.rule, str(found), found.id
     except Exception:  # a bug of ours, or of tq's: as interesting as a broken invariant
         broken = traceback.format_exc()
     text = cluster.world.story(about) if story or broken else ""
@@ -406,6 +408,7 @@ def simulate(seed: int, *, story: bool = False) -> Outcome:
         len(cluster.load.specs),
         extra,
         cluster.faults,
+        rule,
         broken,
         text,
         time.perf_counter() - began,

@@ -79,8 +79,18 @@ def test_other_seeds_are_other_stories() -> None:
 
 @pytest.mark.parametrize("bug", [bug for bug in BUGS if bug.name in QUICK], ids=lambda bug: bug.name)
 def test_a_planted_bug_is_found(bug: Bug) -> None:
-    found = find(bug, range(60))
-    assert found is not None
+    hunt = find(bug, range(60))
+    assert hunt.seed is not None, hunt.said
+
+
+def test_a_bug_that_only_raises_counts_as_not_found() -> None:
+    text = "self._store.expire(now.steady,"
+    hunt = find(
+        Bug("no name of that kind", "tq.master.tasks.completion", text, f"no_such_name + {text}"), range(2)
+    )
+    assert hunt.seed is None
+    assert hunt.failures == 2
+    assert "no_such_name" in hunt.said
 
 
 @pytest.mark.parametrize("move", sampled(MOVES, MOVES[:1]))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from pathlib import Path
 from typing import Any
 
 from tq.common.auth.certificate import certificate_der, ensure_certificate, fingerprint
 from tq.common.auth.keys import Credential
-from tq.common.domain.model import Role
+from tq.common.domain.model import NODE_ID_BYTES, Role
 from tq.common.errors import ProtocolError, TqError, Unreachable, from_wire
 from tq.common.wire.frames import FrameReader, Kind, encode_frame, pack, unpack
 from tq.common.wire.handshake import CLUSTER_ID_BYTES, ClientHandshake
@@ -148,26 +149,31 @@ class Peer:
         assert self.tls.established
         return self
 
-    def do_hello(self, secret: bytes | None = None, role: Role = Role.CLIENT) -> ClientHandshake:
+    def do_hello(
+        self, secret: bytes | None = None, role: Role = Role.CLIENT, node: bytes | None = None
+    ) -> ClientHandshake:
         key = Credential.parse(self.harness.token)
         credential = Credential(key_id=key.key_id, secret=secret or key.secret)
         handshake = ClientHandshake(
-            credential=credential, role=role, node=b"n" * 16, certificate=self.tls.peer_certificate or b""
+            credential=credential,
+            role=role,
+            node=node or os.urandom(NODE_ID_BYTES),
+            certificate=self.tls.peer_certificate or b"",
         )
         self.say(encode_frame(Kind.HELLO, handshake.hello()))
         self.listen()
         return handshake
 
-    def prove(self, secret: bytes | None = None, role: Role = Role.CLIENT) -> Peer:
-        handshake = self.do_hello(secret, role)
+    def prove(self, secret: bytes | None = None, role: Role = Role.CLIENT, node: bytes | None = None) -> Peer:
+        handshake = self.do_hello(secret, role, node)
         kind, challenge = self.frames[-1]
         assert kind == Kind.CHALLENGE
         self.say(encode_frame(Kind.PROOF, handshake.on_challenge(pack(challenge))))
         self.listen()
         return self
 
-    def admitted(self) -> Peer:
-        self.do_tls().prove()
+    def admitted(self, node: bytes | None = None, role: Role = Role.CLIENT) -> Peer:
+        self.do_tls().prove(role=role, node=node)
         assert self.frames[-1][0] == Kind.WELCOME
         return self
 
@@ -178,8 +184,8 @@ LOCK = ["get_lock", "held"]
 class Client:
     """An admitted peer that makes calls."""
 
-    def __init__(self, harness: ServerHarness) -> None:
-        self.harness, self.peer, self._caller = harness, harness.connect().admitted(), Caller()
+    def __init__(self, harness: ServerHarness, node: bytes | None = None, role: Role = Role.CLIENT) -> None:
+        self.harness, self.peer, self._caller = harness, harness.connect().admitted(node, role), Caller()
         harness.settle()
 
     def ask(self, target: list[Any], method: str, *args: Any) -> int:
