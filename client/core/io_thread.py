@@ -26,7 +26,8 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from typing import Any, Final
 
-from ...common.contract.tasks import OutcomeRow
+from ...common.contract.tasks import OutcomeSlice
+from ...common.domain.id_runs import IdRun
 from ...common.errors import Rejected, TqError, Unreachable
 from ...common.runtime.event_loop import loop_factory
 from .connector import Connector
@@ -102,11 +103,11 @@ class ClientLink:
         *,
         repeatable: bool,
         until_done: bool = False,
-        ids: Sequence[bytes] = (),
+        runs: Sequence[IdRun] = (),
         box: Listener | None = None,
         boxes: Sequence[Listener] = (),
     ) -> Future[Any]:
-        """Make a call. ``box`` receives the outcomes of the tasks ``ids`` that it submits, or one of ``boxes`` each.
+        """Make a call. ``box`` receives the outcomes of the tasks ``runs`` that it submits, or one of ``boxes`` each.
         ``until_done``: repeat it until
         the master has done it, even if the caller no longer waits; ``close`` waits up to FINISH_SECONDS for that."""
         future: Future[Any] = Future()
@@ -119,7 +120,7 @@ class ClientLink:
                 args,
                 repeatable=repeatable,
                 until_done=until_done,
-                ids=ids,
+                runs=runs,
                 listener=box,
                 listeners=boxes,
             )
@@ -128,9 +129,9 @@ class ClientLink:
             settle(future, None, self._closed())
         return future
 
-    def watch(self, box: Listener, ids: Sequence[bytes]) -> None:
+    def watch(self, box: Listener, runs: Sequence[IdRun]) -> None:
         """Deliver the outcomes of these tasks to a box."""
-        self.post(lambda: self._pending.watch(box, ids))
+        self.post(lambda: self._pending.watch(box, runs))
         if self._closing:
             box.fail(self._closed())
 
@@ -297,9 +298,9 @@ class ClientLink:
                 self._transport.send(call)
         for ticket, value, error in pending.take_settled():
             settle(ticket, value, error)
-        for box, rows, error in pending.take_deliveries():
+        for box, slices, error in pending.take_deliveries():
             if error is None:
-                self._deliver(box, rows)
+                self._deliver(box, slices)
             else:
                 box.fail(error)
         if pending.has_work:
@@ -309,9 +310,9 @@ class ClientLink:
         if self._finishing and not pending.must_finish:
             self._cancel()
 
-    def _deliver(self, box: Listener, rows: Sequence[OutcomeRow]) -> None:
+    def _deliver(self, box: Listener, slices: Sequence[OutcomeSlice]) -> None:
         """Give outcomes to their box; a subclass records them first."""
-        box.put(rows)
+        box.put(slices)
 
 
 def settle(future: Future[Any], value: Any, error: BaseException | None) -> None:

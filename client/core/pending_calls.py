@@ -21,20 +21,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import repeat
-from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from ...common.contract.tasks import OutcomeRow, outcomes_of_each
-from ...common.domain.id_runs import named
+from ...common.contract.tasks import OutcomeSlice, outcome_slices
+from ...common.domain.id_runs import IdRun
 from ...common.errors import ProtocolError, QuotaExceeded, StoreError, TqError, Unreachable
+from .watched_tasks import Listeners, WatchedTasks, portions, without
 
 WATCH_TASKS_MAX: Final = 10_000  # ids in one watch or unwatch call: 180 KB
 COLLECT_TASKS_MAX: Final = 4_000  # outcomes in one answer: some milliseconds of work for the receiver
 
 TRANSIENT: Final = (StoreError, QuotaExceeded)  # refusals that end without any change by the caller
 
-_id_of = attrgetter("id")
 _WATCH, _UNWATCH, _COLLECT = "watch", "unwatch", "collect"
 
 
@@ -49,7 +47,7 @@ class PendingCall:
     ticket: Any = None  # None: one of our own calls, without a waiting caller
     repeatable: bool = False  # repeating it has the effect of doing it once
     until_done: bool = False  # repeated until the master has done it, also after a failure of the store: its caller may be gone
-    ids: Sequence[bytes] = ()  # the tasks it makes and watches, or watches
+    runs: Sequence[IdRun] = ()  # the tasks it makes and watches, or watches
 
 
 class Settled(NamedTuple):
@@ -62,7 +60,7 @@ class OutcomeDelivery(NamedTuple):
     """Outcomes for a listener, or the error that ends its wait."""
 
     listener: Any
-    rows: list[OutcomeRow]
+    slices: list[OutcomeSlice]
     error: TqError | None
 
 
@@ -78,8 +76,7 @@ class PendingCalls:
         self._waiting: list[PendingCall] = []  # for a connection
         self._in_flight: dict[int, PendingCall] = {}
         self._collecting: int | None = None
-        self._watched: dict[bytes, tuple[Hashable, ...]] = {}
-        self._alone: tuple[Hashable, ...] = (None,)
+        self._watched = WatchedTasks()
         self._outgoing: list[PendingCall] = []
         self._settled: list[Settled] = []
         self._deliveries: list[OutcomeDelivery] = []
@@ -95,45 +92,38 @@ class PendingCalls:
         *,
         repeatable: bool,
         until_done: bool = False,
-        ids: Sequence[bytes] = (),
+        runs: Sequence[IdRun] = (),
         listener: Hashable | None = None,
         listeners: Sequence[Hashable] = (),
     ) -> None:
         """Make a call. ``until_done``: repeat it until the master has done it. ``listener``: the call submits the tasks
-        ``ids`` and watches them for this listener; ``listeners``: each of them for one of these."""
-        made = ids if listener is not None or listeners else ()
+        ``runs`` and watches them for this listener; ``listeners``: each of them for one of these."""
+        made = runs if listener is not None or listeners else ()
         call = PendingCall(self._take_number(), target, method, args, ticket, repeatable, until_done, made)
         if listener is not None:
-            self._listen(listener, made)
-        for one, id in zip(listeners, made, strict=False):
-            self._listen(one, (id,))
+            self._watched.add(listener, made)
+        elif listeners:
+            for one, id in zip(listeners, (id for run in made for id in run.ids()), strict=True):
+                self._watched.add(one, (IdRun(id, 1),))
         if self._connected:
             self._send(call)
             self._pump()
         else:
             self._waiting.append(call)
 
-    def watch(self, listener: Hashable, ids: Sequence[bytes]) -> None:
+    def watch(self, listener: Hashable, runs: Iterable[IdRun]) -> None:
         """Deliver the outcomes of these tasks to a listener. Tasks that it watches already are skipped."""
-        new = self._listen(listener, ids)
+        new = self._watched.add(listener, runs)
         if self._connected and new:
             self._watch_calls(new)
             self._pump()
 
     def forget(self, listener: Hashable) -> None:
         """Stop watching for this listener."""
-        dropped = []
-        for id, listeners in list(self._watched.items()):
-            if listener in listeners:
-                rest = tuple(other for other in listeners if other is not listener)
-                if rest:
-                    self._watched[id] = rest
-                else:
-                    del self._watched[id]
-                    dropped.append(id)
+        dropped = self._watched.drop(listener)
         if self._connected:
-            for start in range(0, len(dropped), WATCH_TASKS_MAX):
-                self._own_call(_UNWATCH, [named(dropped[start : start + WATCH_TASKS_MAX])])
+            for some in portions(dropped, WATCH_TASKS_MAX):
+                self._own_call(_UNWATCH, [[run.to_wire() for run in some]])
 
     @property
     def watched_tasks(self) -> int:
@@ -159,8 +149,7 @@ class PendingCalls:
         waiting, self._waiting = sorted(self._waiting, key=lambda call: call.number), []
         for call in waiting:
             self._send(call)
-        made_later = self._made_later()
-        self._watch_calls([id for id in self._watched if id not in made_later])
+        self._watch_calls(without(self._watched.runs(), self._made_later()))
         self._pump()
 
     def disconnected(self) -> None:
@@ -193,9 +182,9 @@ class PendingCalls:
         if number == self._collecting:
             self._collecting = None
             try:
-                self._tell(outcomes_of_each(value))
+                self._tell(outcome_slices(value))
             except ProtocolError as error:
-                self._fail(list(self._watched), error)
+                self._fail_all(error)
             self._pump()
         elif call.ticket is not None:
             self._settled.append(Settled(call.ticket, value, None))
@@ -216,11 +205,11 @@ class PendingCalls:
         if number == self._collecting:
             self._collecting = None
             if not passes:
-                self._fail(list(self._watched), error)
+                self._fail_all(error)
         elif call.ticket is not None:
             self._settled.append(Settled(call.ticket, None, error))
-        if call.ids and not passes:
-            self._fail(call.ids, error)
+        if call.runs and not passes:
+            self._fail(call.runs, error)
 
     def give_up(self, error: TqError) -> None:
         """No more answers will come: settle all calls and end all watches with this error."""
@@ -231,7 +220,7 @@ class PendingCalls:
         self._waiting.clear()
         self._in_flight.clear()
         self._outgoing.clear()
-        self._fail(list(self._watched), error)
+        self._fail_all(error)
 
     # effects
 
@@ -259,64 +248,41 @@ class PendingCalls:
         self._in_flight[call.number] = call
         self._outgoing.append(call)
 
-    def _own_call(self, method: str, args: Sequence[Any], ids: Sequence[bytes] = ()) -> int:
+    def _own_call(self, method: str, args: Sequence[Any], runs: Sequence[IdRun] = ()) -> int:
         """A call of our own. It is never repeated: the next connection builds new ones from the tasks watched then."""
-        call = PendingCall(self._take_number(), self._results, method, args, ids=ids)
+        call = PendingCall(self._take_number(), self._results, method, args, runs=runs)
         self._send(call)
         return call.number
 
-    def _watch_calls(self, ids: list[bytes]) -> None:
-        for start in range(0, len(ids), WATCH_TASKS_MAX):
-            some = ids[start : start + WATCH_TASKS_MAX]
-            self._own_call(_WATCH, [named(some)], some)
+    def _watch_calls(self, runs: Iterable[IdRun]) -> None:
+        for some in portions(runs, WATCH_TASKS_MAX):
+            self._own_call(_WATCH, [[run.to_wire() for run in some]], some)
 
     def _pump(self) -> None:
         if self._connected and self._watched and self._collecting is None:
             self._collecting = self._own_call(_COLLECT, [COLLECT_TASKS_MAX])
 
-    def _listen(self, listener: Hashable, ids: Sequence[bytes]) -> list[bytes]:
-        """Register a listener; returns the tasks that had no listener before."""
-        watched = self._watched
-        if self._alone[0] is not listener:
-            self._alone = (listener,)  # one tuple for all its tasks, so that ``_tell`` compares by identity
-        alone = self._alone
-        # Nearly always all are new, and one update is much cheaper than a loop.
-        if watched.keys().isdisjoint(ids):
-            watched.update(dict.fromkeys(ids, alone))
-            return list(ids)
-        new = [id for id in ids if id not in watched]
-        for id in ids:
-            listeners = watched.setdefault(id, alone)
-            if listener not in listeners:
-                watched[id] = (*listeners, listener)
-        return new
-
-    def _made_later(self) -> set[bytes]:
+    def _made_later(self) -> list[IdRun]:
         """Tasks whose submit is still unanswered: the submit itself watches them, and an earlier watch would find none."""
         calls = [*self._waiting, *self._in_flight.values()]
-        return {id for call in calls if call.ticket is not None for id in call.ids}
+        return [run for call in calls if call.ticket is not None for run in call.runs]
 
-    def _tell(self, rows: list[OutcomeRow]) -> None:
-        """Group outcomes into runs with the same listeners. Nearly always there is one run, which is seen without a loop."""
-        if not rows:
-            return
-        found = list(map(self._watched.pop, map(_id_of, rows), repeat(None)))
-        if found[0] is not None and found.count(found[0]) == len(found):
-            self._deliveries.extend(OutcomeDelivery(listener, rows, None) for listener in found[0])
-            return
-        run: list[OutcomeRow] = []
-        of_run: tuple[Hashable, ...] = ()
-        for row, listeners in zip(rows, found, strict=True):
-            if listeners is not of_run:
-                if listeners is None:
-                    continue  # no longer watched, or delivered before a connection was lost
-                run, of_run = [], listeners
-                self._deliveries.extend(OutcomeDelivery(listener, run, None) for listener in listeners)
-            run.append(row)
+    def _tell(self, slices: list[OutcomeSlice]) -> None:
+        """Pass outcomes to their listeners, in the order of arrival; neighbours with the same listeners together."""
+        some: list[OutcomeSlice] = []
+        of_some: Listeners = ()
+        for one in slices:
+            # What is no longer watched, or was delivered before a connection was lost, is in no part.
+            for part in self._watched.take(one.run):
+                if part.listeners is not of_some:
+                    some, of_some = [], part.listeners
+                    self._deliveries.extend(OutcomeDelivery(listener, some, None) for listener in of_some)
+                some.append(one.part(part.start, part.stop))
 
-    def _fail(self, ids: Iterable[bytes], error: TqError) -> None:
-        ended: dict[Hashable, None] = {}
-        for id in ids:
-            for listener in self._watched.pop(id, ()):
-                ended[listener] = None
+    def _fail(self, runs: Iterable[IdRun], error: TqError) -> None:
+        parts = (part for run in runs for part in self._watched.take(run))
+        ended = dict.fromkeys(listener for part in parts for listener in part.listeners)
         self._deliveries.extend(OutcomeDelivery(listener, [], error) for listener in ended)
+
+    def _fail_all(self, error: TqError) -> None:
+        self._deliveries.extend(OutcomeDelivery(listener, [], error) for listener in self._watched.take_all())

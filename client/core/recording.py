@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from ...common.contract.tasks import OutcomeRow
+from ...common.contract.tasks import OutcomeSlice, rows_of
+from ...common.domain.id_runs import IdRun
 from ...common.domain.model import StateNumber
 from ...common.runtime.history import Note, digest
 from .io_thread import ClientLink, settle
@@ -29,26 +30,33 @@ class RecordingLink(ClientLink):
         *,
         repeatable: bool,
         until_done: bool = False,
-        ids: Sequence[bytes] = (),
+        runs: Sequence[IdRun] = (),
         box: Listener | None = None,
         boxes: Sequence[Listener] = (),
     ) -> Future[Any]:
         if method == "submit":
             once = args[1].get("delivery") == "at_most_once"
-            for id in ids:
+            for id in _ids_of(runs):
                 self._note("submitting", id=id, once=once)
         future = super().call(
-            target, method, args, repeatable=repeatable, until_done=until_done, ids=ids, box=box, boxes=boxes
+            target,
+            method,
+            args,
+            repeatable=repeatable,
+            until_done=until_done,
+            runs=runs,
+            box=box,
+            boxes=boxes,
         )
-        return self._written_first(future, ids) if method == "submit" else future
+        return self._written_first(future, runs) if method == "submit" else future
 
-    def _written_first(self, answer: Future[Any], ids: Sequence[bytes]) -> Future[Any]:
+    def _written_first(self, answer: Future[Any], runs: Sequence[IdRun]) -> Future[Any]:
         """The same answer; the caller gets it only after it is in the history."""
         recorded: Future[Any] = Future()
 
         def note_and_settle(answer: Future[Any]) -> None:
             if answer.exception() is None:
-                for id in ids:
+                for id in _ids_of(runs):
                     self._note("acknowledged", id=id)
                 settle(recorded, answer.result(), None)
             else:
@@ -57,9 +65,13 @@ class RecordingLink(ClientLink):
         answer.add_done_callback(note_and_settle)
         return recorded
 
-    def _deliver(self, box: Listener, rows: Sequence[OutcomeRow]) -> None:
-        for id, state, body in rows:
+    def _deliver(self, box: Listener, slices: Sequence[OutcomeSlice]) -> None:
+        for id, state, body in rows_of(slices):
             self._note(
                 "received", id=id, state=state, digest=digest(body) if state == StateNumber.SUCCEEDED else ""
             )
-        super()._deliver(box, rows)
+        super()._deliver(box, slices)
+
+
+def _ids_of(runs: Sequence[IdRun]) -> Iterator[bytes]:
+    return (id for run in runs for id in run.ids())

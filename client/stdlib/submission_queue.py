@@ -23,6 +23,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from ...common.contract.tasks import rows_of
 from ...common.errors import TqError, Unreachable
 from ..blobs.blobs import SessionBlobs
 from ..core.fork import in_child
@@ -84,7 +85,9 @@ class SubmissionQueue:
         self._thread: threading.Thread | None = None
         self._last = ("", "")  # name and queue of the last task sent
         self._workers_checked = False  # since the last outcome
-        self._events: SimpleQueue[Any] = SimpleQueue()  # rows; (ids, error); None: check whether all is done
+        self._events: SimpleQueue[Any] = (
+            SimpleQueue()
+        )  # slices; (ids, error); None: check whether all is done
         self._buffer = SubmitBuffer(self._session, self._events)
 
     def send(self, kind: TaskKind, payload: bytes, receiver: Receiver, blobs: Sequence[Blob] = ()) -> None:
@@ -215,7 +218,7 @@ class SubmissionQueue:
                 ids, error = event
                 self._deliver((id, error) for id in ids)
             elif event is not None:
-                self._deliver((row.id, TaskOutcome(row.state, row.body)) for row in event)
+                self._deliver((id, TaskOutcome(state, body)) for id, state, body in rows_of(event))
         self._end()
 
     def _deliver(self, ends: Iterable[tuple[bytes, TaskOutcome | TqError]]) -> None:

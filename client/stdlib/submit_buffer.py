@@ -3,7 +3,7 @@
 ::
 
     any thread: unsent ──► I/O thread: submit calls of up to 1,000 tasks ──► master
-    events: [outcome rows] or (ids, error)  ◄──── _SubmitBatch ◄──── outcomes
+    events: [slices of outcomes] or (ids, error)  ◄──── _SubmitBatch ◄──── outcomes
 
 A single submit would cost a round trip and a commit for each task. So only CALLS_UNDER_WAY calls are under way at a time:
 while they are, new tasks gather, and the answer of one call sends all of them.
@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...common.errors import ProtocolError, Rejected, TqError, Unreachable
 from ..tasks.joining import OF_ONE_TASK, JoinedTasks, joined
-from ..tasks.submission import submit_many
+from ..tasks.submission import runs_of_tasks, submit_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
     from queue import SimpleQueue
 
-    from ...common.contract.tasks import OutcomeRow
+    from ...common.contract.tasks import OutcomeSlice
     from ..core.io_thread import ClientLink
     from ..core.session import ClientSession
     from ..tasks.joining import PendingTask
@@ -48,8 +48,8 @@ class _SubmitBatch:
         self._events, self._ids = events, ids
         self.is_repeated = False  # task by task, each with its own outcome
 
-    def put(self, rows: Sequence[OutcomeRow]) -> None:
-        self._events.put(rows)
+    def put(self, slices: Sequence[OutcomeSlice]) -> None:
+        self._events.put(slices)
 
     def fail(self, error: TqError) -> None:
         if not self.is_repeated:
@@ -57,7 +57,7 @@ class _SubmitBatch:
 
 
 class SubmitBuffer:
-    """``events`` gets rows of outcomes, and ``(ids, error)`` for tasks that were not stored.
+    """``events`` gets slices of outcomes, and ``(ids, error)`` for tasks that were not stored.
 
     To add a task, append it to ``unsent`` and call ``schedule`` unless ``is_due``: no method call for each task.
     """
@@ -99,7 +99,8 @@ class SubmitBuffer:
         ids, kind = call.ids, call.kind
         batch = _SubmitBatch(self._events, ids)
         self._under_way.add(batch)
-        stored = submit_many(self._session, kind.name, kind.choice, call.tasks, ids, batch, link, call.named)
+        runs = runs_of_tasks(call.tasks)
+        stored = submit_many(self._session, kind.name, kind.choice, runs, batch, link, call.named)
         stored.add_done_callback(partial(self._answered, link, call, batch))
 
     def _answered(

@@ -19,7 +19,7 @@ from ...common.domain.ids import COMPUTED
 from .joining import joined
 from .mapping import CALLS_UNDER_WAY
 from .payloads import CHUNK_BYTES, CHUNK_TASKS
-from .submission import OPEN, OpenBatch, open_batch, submit_many
+from .submission import OPEN, OpenBatch, open_batch, runs_of_tasks, submit_many
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,10 +130,8 @@ class Batch:
     def _send(self, tasks: list[PendingTask]) -> None:
         link = self.session.link
         for kind, some, named in joined(tasks):
-            ids = [id for id, _ in some]
-            self._under_way.append(
-                submit_many(self.session, kind.name, kind.choice, some, ids, None, link, named)
-            )
+            runs = runs_of_tasks(some)
+            self._under_way.append(submit_many(self.session, kind.name, kind.choice, runs, None, link, named))
         while len(self._under_way) > CALLS_UNDER_WAY:
             self._settle(self._under_way.popleft())
 

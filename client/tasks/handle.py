@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from ...common.domain.id_runs import IdRun
 from ...common.domain.model import State
 from ...common.errors import TaskError
 from ..core.blocking import warn_on_loop
@@ -153,7 +154,7 @@ class Handle(AsyncCalls, Generic[T]):
         link = self._session.sent_link()
         if self._watching is not link:  # never watched, or the app was closed or the process forked since
             box.restart()
-            link.watch(box, (self._id,))
+            link.watch(box, (IdRun(self._id, 1),))
             self._watching = link
         self._session.part(WatchPrediction).watch_next = True
         return box

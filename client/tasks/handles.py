@@ -13,8 +13,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
 
 from ...common.contract.rows import all_from_wire
-from ...common.contract.tasks import OutcomeRow, StateRow
-from ...common.domain.id_runs import named
+from ...common.contract.tasks import OutcomeSlice, StateRow
+from ...common.domain.id_runs import IdRun, runs_of
 from ...common.domain.model import State, StateNumber
 from .answers import TASKS
 from .handle import Handle
@@ -136,7 +136,7 @@ class Handles(Sequence[Handle[T]]):
     def _in_chunks(self, method: str) -> Iterator[StateRow]:
         starts = range(0, len(self), CALL_TASKS_MAX)
         answers = (
-            self._session.call(TASKS, method, named(self._ids.between(start, start + CALL_TASKS_MAX)))
+            self._session.call(TASKS, method, _to_wire(self._ids.between(start, start + CALL_TASKS_MAX)))
             for start in starts
         )
         return chain.from_iterable(all_from_wire(StateRow, answer) for answer in answers)
@@ -231,10 +231,16 @@ def _reading_of(by_id: dict[bytes, list[Handle[T]]]) -> OutcomeReading:
     by_link: dict[ClientLink, list[bytes]] = {}
     for id, (handle, *_) in by_id.items():
         if handle._outcome is not None:
-            box.put([OutcomeRow(id, *handle._outcome)])
+            box.put([OutcomeSlice(id, handle._outcome.state, [handle._outcome.body])])
         else:
             by_link.setdefault(handle._session.sent_link(), []).append(id)
     for link, ids in by_link.items():
-        link.watch(box, ids)
+        link.watch(box, list(runs_of(ids)))
     ids = list(by_id)
-    return OutcomeReading(list(by_link), box, lambda start, stop: ids[start:stop], len(by_id), len(by_id))
+    return OutcomeReading(
+        list(by_link), box, lambda start, stop: list(runs_of(ids[start:stop])), len(by_id), len(by_id)
+    )
+
+
+def _to_wire(runs: Iterable[IdRun]) -> list[Any]:
+    return [run.to_wire() for run in runs]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 
-from ...common.domain.ids import consecutive_ids
+from ...common.domain.id_runs import IdRun
 from ...common.domain.model import TASK_ID_BYTES
 
 
@@ -39,12 +39,11 @@ class IdRuns:
     def id(self, index: int) -> bytes:
         return self.number(index).to_bytes(TASK_ID_BYTES, "big")
 
-    def between(self, start: int, stop: int) -> list[bytes]:
+    def between(self, start: int, stop: int) -> list[IdRun]:
         """The ids from ``start`` to ``stop``, or to the end."""
-        ids: list[bytes] = []
-        for first, count in self._runs(start, stop):
-            ids += consecutive_ids(first, count)
-        return ids
+        return [
+            IdRun(first.to_bytes(TASK_ID_BYTES, "big"), count) for first, count in self._runs(start, stop)
+        ]
 
     def chosen(self, indices: range) -> IdRuns:
         """The ids at these indices."""

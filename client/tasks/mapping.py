@@ -11,14 +11,15 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ...common.domain.ids import IdSource, consecutive_ids
+from ...common.domain.ids import IdSource
+from ...common.domain.model import TASK_ID_BYTES
 from ..blobs.blobs import Named, SessionBlobs
 from .definition import Definition
 from .handles import Handles
 from .options import Choice
 from .outcomes import OutcomeBox
 from .payloads import CallEncoder
-from .submission import Tasks, submit_many
+from .submission import PayloadRun, submit_many
 
 if TYPE_CHECKING:
     from ...common.values.blob import Blob
@@ -72,8 +73,7 @@ class MapChunk(NamedTuple):
     """The tasks of one submit call, with consecutive ids from ``first`` on. ``named``: the blobs that they name."""
 
     first: int
-    ids: list[bytes]
-    tasks: Tasks
+    payloads: list[bytes]
     named: Named
 
 
@@ -95,13 +95,12 @@ class _MapSubmission:
         """Tasks with new ids, grouped into calls of a good size, and the blobs that they name."""
         for payloads, blobs in CallEncoder(self._definition, calls).chunks():
             first = self._ids.take(len(payloads))
-            ids = consecutive_ids(first, len(payloads))
-            named = {ids[place]: some for place, some in blobs.items()}
-            yield MapChunk(first, ids, list(zip(ids, payloads, strict=True)), named)
+            named = {_id(first + place): some for place, some in blobs.items()}
+            yield MapChunk(first, payloads, named)
 
     def send(self, chunk: MapChunk) -> Iterator[Future[Any]]:
         """Start a call; yields the earlier calls that must finish before the next may start."""
-        count = len(chunk.ids)
+        count = len(chunk.payloads)
         watched = count <= self._room
         self._room = self._room - count if watched else 0  # only a prefix is watched, without gaps
         self.under_way.append(
@@ -109,8 +108,7 @@ class _MapSubmission:
                 self._session,
                 self._definition.name,
                 self._choice,
-                chunk.tasks,
-                chunk.ids,
+                [PayloadRun(_id(chunk.first), chunk.payloads)],
                 self._box if watched else None,
                 self._link,
                 chunk.named,
@@ -119,6 +117,10 @@ class _MapSubmission:
         self.handles.submitted(chunk.first, count, watched=watched)
         while len(self.under_way) >= CALLS_UNDER_WAY:
             yield self.under_way.popleft()
+
+
+def _id(number: int) -> bytes:
+    return number.to_bytes(TASK_ID_BYTES, "big")
 
 
 def _all_of(named: Named) -> list[Blob]:

@@ -2,7 +2,7 @@
 
 ::
 
-    I/O thread: put(rows) ──► OutcomeBox ──► one reader: take(id), take_any(), await future(id)
+    I/O thread: put(slices) ──► OutcomeBox ──► one reader: take_leading(run), take_arrived(), await future(id)
 
 A box has one reader, which removes what it takes: results of any number of tasks stream through bounded memory. A box
 knows nothing of connections. The reader decodes bodies in its own thread, so that the I/O thread never does.
@@ -17,11 +17,12 @@ import contextlib
 import functools
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from operator import attrgetter
+from bisect import bisect_left, insort
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from ...common.contract.tasks import OutcomeRow
+from ...common.contract.tasks import OutcomeSlice
+from ...common.domain.id_runs import PLACE_BYTES, IdRun
 from ...common.domain.model import StateNumber
 from ...common.errors import TaskError, TqError, UnknownTask
 from ..core.fork import guard
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 SUCCEEDED: Final = int(StateNumber.SUCCEEDED)  # compared a hundred thousand times a second: not as an enum
 UNKNOWN: Final = -1  # the master's answer for a task that it does not know
 
-_id_of = attrgetter("id")
 _lock = guard(threading.Lock())
 
 
@@ -80,15 +80,19 @@ def unknown_task(id: bytes) -> UnknownTask:
 
 
 class OutcomeBox:
-    """Outcomes that have arrived and were not taken yet.
+    """Outcomes that have arrived and were not taken yet, in slices as they came.
 
     A reader waits for one task, by its id, or for a number of outcomes of any tasks.
     """
 
-    __slots__ = ("__weakref__", "_arrived", "_changed", "_error", "_futures", "_readers")
+    __slots__ = ("__weakref__", "_arrived", "_changed", "_count", "_error", "_futures", "_places", "_readers")
 
     def __init__(self) -> None:
-        self._arrived: dict[bytes, OutcomeRow] = {}
+        self._arrived: dict[bytes, OutcomeSlice] = {}  # by first ids, in the order of arrival
+        self._places: dict[
+            bytes, list[int]
+        ] = {}  # where slices of several tasks begin, in order, by what the ids of a block have in common
+        self._count = 0  # of tasks
         self._changed = threading.Condition(_lock)
         self._futures: dict[bytes | int, list[Future[None]]] = {}
         self._readers = 0
@@ -96,10 +100,11 @@ class OutcomeBox:
 
     # the I/O thread's side
 
-    def put(self, rows: Sequence[OutcomeRow]) -> None:
+    def put(self, slices: Sequence[OutcomeSlice]) -> None:
         with _lock:
-            self._arrived.update(zip(map(_id_of, rows), rows, strict=True))
-            woken = self._take_woken([row.id for row in rows]) if self._futures else ()
+            for one in slices:
+                self._add(one)
+            woken = self._take_woken() if self._futures else ()
             if self._readers:
                 self._changed.notify_all()
         # Outside the lock: completing a future runs its callbacks, which may use this or another box.
@@ -114,10 +119,16 @@ class OutcomeBox:
             self._changed.notify_all()
         _wake(woken)
 
-    def _take_woken(self, ids: Sequence[bytes]) -> list[Future[None]]:
-        numbers = [want for want in self._futures if isinstance(want, int) and self._is_here(want)]
-        wants: list[bytes | int] = [*numbers, *ids]
-        return [future for want in wants for future in self._futures.pop(want, [])]
+    def _add(self, one: OutcomeSlice) -> None:
+        tasks = len(one.bodies)
+        self._arrived[one.first] = one
+        self._count += tasks
+        if tasks > 1:
+            insort(self._places.setdefault(one.first[:-PLACE_BYTES], []), _place(one.first))
+
+    def _take_woken(self) -> list[Future[None]]:
+        wants = [want for want in self._futures if self._is_here(want)]
+        return [future for want in wants for future in self._futures.pop(want)]
 
     # the reader's side
 
@@ -126,35 +137,66 @@ class OutcomeBox:
         self._error = None
 
     def __len__(self) -> int:
-        return len(self._arrived)
+        return self._count
 
     def peek(self, id: bytes) -> TaskOutcome | None:
         """The outcome of a task if it has arrived."""
-        row = self._arrived.get(id)
-        return None if row is None else TaskOutcome(row.state, row.body)
+        with _lock:
+            one = self._slice_with(id)
+        return None if one is None else TaskOutcome(one.state, one.bodies[_place(id) - _place(one.first)])
 
-    def take_leading(self, first: bytes, ids: Iterator[bytes]) -> tuple[list[OutcomeRow], bytes | None]:
-        """Take the outcomes of ``first`` and then of ``ids``, up to the first one that is missing, whose id is returned as
-        well; None when none is missing."""
-        # No lock: a single reader removes outcomes, and adding one to the dict is atomic.
-        pop = self._arrived.pop
-        row = pop(first, None)
-        if row is None:
-            return [], first
-        rows = [row]
-        for id in ids:
-            row = pop(id, None)
-            if row is None:
-                return rows, id
-            rows.append(row)
-        return rows, None
+    def take_leading(self, run: IdRun) -> list[OutcomeSlice]:
+        """Take the outcomes of a run from its first task on, up to the first one that is missing."""
+        taken: list[OutcomeSlice] = []
+        begun = 0
+        with _lock:
+            while begun < run.length:
+                one = self._slice_with(run.id(begun))
+                if one is None:
+                    break
+                start = run.place - _place(one.first) + begun
+                stop = min(len(one.bodies), start + run.length - begun)
+                self._remove(one)
+                if start:
+                    self._add(one.part(0, start))
+                if stop < len(one.bodies):
+                    self._add(one.part(stop, len(one.bodies)))
+                taken.append(one.part(start, stop))
+                begun += stop - start
+        return taken
 
-    def take_arrived(self) -> list[OutcomeRow]:
+    def take_arrived(self) -> list[OutcomeSlice]:
         """Take all outcomes, in the order of arrival."""
         with _lock:
-            rows = list(self._arrived.values())
+            slices = list(self._arrived.values())
             self._arrived.clear()
-        return rows
+            self._places.clear()
+            self._count = 0
+        return slices
+
+    def _remove(self, one: OutcomeSlice) -> None:
+        tasks = len(one.bodies)
+        del self._arrived[one.first]
+        self._count -= tasks
+        if tasks > 1:
+            common = one.first[:-PLACE_BYTES]
+            places = self._places[common]
+            del places[bisect_left(places, _place(one.first))]
+            if not places:
+                del self._places[common]
+
+    def _slice_with(self, id: bytes) -> OutcomeSlice | None:
+        """The slice that has the outcome of this task."""
+        one = self._arrived.get(id)
+        if one is None and self._places:
+            places = self._places.get(id[:-PLACE_BYTES], ())
+            before = bisect_left(places, _place(id)) - 1
+            if before >= 0:
+                first = id[:-PLACE_BYTES] + places[before].to_bytes(PLACE_BYTES, "big")
+                one = self._arrived[first]
+                if _place(id) >= places[before] + len(one.bodies):
+                    return None
+        return one
 
     def wait(self, want: bytes | int, deadline: float | None) -> bool:
         """Block until the wanted outcomes have arrived; False when the (monotonic) deadline passed before."""
@@ -205,7 +247,11 @@ class OutcomeBox:
         return future
 
     def _is_here(self, want: bytes | int) -> bool:
-        return len(self._arrived) >= want if isinstance(want, int) else want in self._arrived
+        return self._count >= want if isinstance(want, int) else self._slice_with(want) is not None
+
+
+def _place(id: bytes) -> int:
+    return int.from_bytes(id[-PLACE_BYTES:], "big")
 
 
 def _wake(futures: Sequence[Future[None]]) -> None:

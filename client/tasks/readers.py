@@ -15,10 +15,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from operator import attrgetter
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
-from ...common.contract.tasks import OutcomeRow
+from ...common.contract.tasks import OutcomeRow, OutcomeSlice
+from ...common.domain.id_runs import IdRun
 from ...common.values.batches import decode_plain_values
 from .outcomes import SUCCEEDED, OutcomeBox, TaskOutcome
 from .stalls import Stall
@@ -30,24 +31,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_state_of, _body_of = attrgetter("state"), attrgetter("body")  # of rows, without a call of Python for each
-
 ASK_TASKS: Final = 5_000  # watched at a time
 AHEAD_TASKS: Final = 10_000  # watched before they are needed: hides the round trip, bounds the memory
 
 
 class OutcomeReading:
-    """One reader's box, and how many of its tasks are watched so far. ``ids(start, stop)``: the ids of that range."""
+    """One reader's box, and how many of its tasks are watched so far. ``runs(start, stop)``: the ids of that range."""
 
     def __init__(
         self,
         links: Sequence[ClientLink],
         box: OutcomeBox,
-        ids: Callable[[int, int], list[bytes]],
+        runs: Callable[[int, int], list[IdRun]],
         total: int,
         asked: int,
     ) -> None:
-        self._links, self.box, self.ids, self.total, self._asked = links, box, ids, total, asked
+        self._links, self.box, self.runs, self.total, self._asked = links, box, runs, total, asked
         self.taken = 0
 
     @property
@@ -58,7 +57,7 @@ class OutcomeReading:
         """Watch the next tasks before they are needed. Only a reading with a single link has tasks left to watch."""
         while self._asked < self.total and self._asked - self.taken < AHEAD_TASKS:
             stop = min(self.total, self._asked + ASK_TASKS)
-            self._links[0].watch(self.box, self.ids(self._asked, stop))
+            self._links[0].watch(self.box, self.runs(self._asked, stop))
             self._asked = stop
 
     def __del__(self) -> None:
@@ -78,8 +77,8 @@ class _TaskReader(Generic[T]):
 
     def _awaited(self) -> bytes | None:
         """A task that is waited for. The one that was submitted last, as a rule: it ends late."""
-        last = self._reading.ids(self._reading.total - 1, self._reading.total)
-        return last[0] if last else None
+        last = self._reading.runs(self._reading.total - 1, self._reading.total)
+        return last[0].first if last else None
 
     def _wait(self, want: bytes | int) -> bool:
         stall = self._stall()
@@ -112,8 +111,8 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
     ) -> None:
         super().__init__(session, reading, timeout)
         self._return_exceptions = return_exceptions
-        self._next: bytes | None = None  # the task to wait for, and those behind it
-        self._ids: Iterator[bytes] = iter(())
+        self._runs: deque[IdRun] = deque()  # to read next; the reader waits for the first of them
+        self._slices: deque[OutcomeSlice] = deque()  # taken, not decoded yet
         self._ready: deque[Any] = deque()  # the next to yield; an OutcomeRow must be opened first
 
     def __iter__(self) -> Results[T]:
@@ -127,9 +126,9 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
         while not ready:
             if self._fill():
                 break
-            if self._next is None:
+            if not self._runs:
                 raise StopIteration
-            if not self._wait(self._next):
+            if not self._wait(self._runs[0].first):
                 raise self._late()
         value = ready.popleft()
         return self._opened(value) if type(value) is OutcomeRow else value
@@ -138,30 +137,44 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
         while not self._ready:
             if self._fill():
                 break
-            if self._next is None:
+            if not self._runs:
                 raise StopAsyncIteration
-            if not await self._wait_async(self._next):
+            if not await self._wait_async(self._runs[0].first):
                 raise self._late()
         value = self._ready.popleft()
         return self._opened(value) if type(value) is OutcomeRow else cast(T, value)
 
     def _awaited(self) -> bytes | None:
-        return self._next
+        return self._runs[0].first if self._runs else None
 
     def _fill(self) -> bool:
-        """Take the next outcomes that have arrived; False when there are none."""
+        """Decode the next outcomes that have arrived; False when there are none."""
+        if not self._slices:
+            self._take()
+            if not self._slices:
+                return False
+        some = self._slices.popleft()
+        values = decode_plain_values(some.bodies) if some.state == SUCCEEDED else None
+        # What is not plain is opened one by one in its turn: that may raise, or run code of the program.
+        self._ready.extend(some.rows() if values is None else values)
+        return True
+
+    def _take(self) -> None:
+        """Take what has arrived of the next tasks without a gap."""
         reading = self._reading
-        if self._next is None and reading.missing:
+        if not self._runs and reading.missing:
             reading.ask_ahead()
-            self._ids = iter(reading.ids(reading.taken, reading.taken + ASK_TASKS))
-            self._next = next(self._ids)
-        if self._next is None:
-            return False
-        rows, self._next = reading.box.take_leading(self._next, self._ids)
-        reading.taken += len(rows)
-        values = _plain_results(rows)
-        self._ready.extend(rows if values is None else values)
-        return bool(rows)
+            self._runs.extend(reading.runs(reading.taken, reading.taken + ASK_TASKS))
+        while self._runs:
+            run = self._runs[0]
+            slices = reading.box.take_leading(run)
+            taken = sum(len(one.bodies) for one in slices)
+            self._slices.extend(slices)
+            reading.taken += taken
+            if taken < run.length:
+                self._runs[0] = run.part(taken, run.length)
+                break
+            self._runs.popleft()
 
     def _opened(self, row: OutcomeRow) -> T:
         outcome = TaskOutcome(row.state, row.body)
@@ -170,16 +183,8 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
         return cast(T, outcome.value(row.id, self._session))
 
 
-def _plain_results(rows: Sequence[OutcomeRow]) -> list[Any] | None:
-    """The results of tasks that all succeeded with small plain ones; None for any others, which are opened one by one in
-    their turn: that may raise, or run code of the program."""
-    if set(map(_state_of, rows)) != {SUCCEEDED}:
-        return None
-    return decode_plain_values(list(map(_body_of, rows)))
-
-
 class Completed(_TaskReader[T], Iterator["Handle[T]"], AsyncIterator["Handle[T]"]):
-    """See ``tq.as_completed``. ``seen`` returns the handles for an outcome."""
+    """See ``tq.as_completed``. ``seen`` returns the handles for an outcome; they are made as they are read."""
 
     def __init__(
         self,
@@ -190,8 +195,8 @@ class Completed(_TaskReader[T], Iterator["Handle[T]"], AsyncIterator["Handle[T]"
     ) -> None:
         super().__init__(session, reading, timeout)
         self._seen = seen
-        self._arrived: deque[OutcomeRow] = deque()
-        self._ready: deque[Handle[T]] = deque()
+        self._slices: deque[OutcomeSlice] = deque()  # taken, without handles yet
+        self._ready: Iterator[Handle[T]] = iter(())
 
     def __iter__(self) -> Completed[T]:
         return self
@@ -200,33 +205,36 @@ class Completed(_TaskReader[T], Iterator["Handle[T]"], AsyncIterator["Handle[T]"
         return self
 
     def __next__(self) -> Handle[T]:
-        while not self._ready:
+        while True:
+            for handle in self._ready:
+                return handle
             if self._fill():
                 continue
             if not self._reading.missing:
                 raise StopIteration
             if not self._wait(1):
                 raise self._late()
-        return self._ready.popleft()
 
     async def __anext__(self) -> Handle[T]:
-        while not self._ready:
+        while True:
+            for handle in self._ready:
+                return handle
             if self._fill():
                 continue
             if not self._reading.missing:
                 raise StopAsyncIteration
             if not await self._wait_async(1):
                 raise self._late()
-        return self._ready.popleft()
 
     def _fill(self) -> bool:
-        """Make the handles of one outcome that has arrived; False when there is none."""
-        if not self._arrived:
+        """Go on with the next outcomes that have arrived; False when there are none."""
+        if not self._slices:
             self._reading.ask_ahead()
-            self._arrived.extend(self._reading.box.take_arrived())
-            if not self._arrived:
+            self._slices.extend(self._reading.box.take_arrived())
+            if not self._slices:
                 return False
-        id, state, body = self._arrived.popleft()
-        self._reading.taken += 1
-        self._ready.extend(self._seen(id, TaskOutcome(state, body)))
+        some = self._slices.popleft()
+        self._reading.taken += len(some.bodies)
+        outcomes = map(TaskOutcome, repeat(some.state), some.bodies)
+        self._ready = chain.from_iterable(map(self._seen, some.run.ids(), outcomes))
         return True

@@ -25,7 +25,7 @@ from ...common.errors import Unreachable
 from ..core.io_thread import settle
 from .joining import OF_ONE_TASK, JoinedTasks, joined
 from .outcomes import OutcomeBox
-from .submission import submit_many
+from .submission import runs_of_tasks, submit_many
 
 if TYPE_CHECKING:
     from ...common.values.blob import Blob
@@ -74,10 +74,8 @@ class SingleSubmits:
 
     def _call(self, link: ClientLink, call: JoinedTasks, submits: list[SingleSubmit], watched: bool) -> None:
         boxes = [one.box for one in submits if one.box is not None] if watched else ()
-        kind, ids = call.kind, call.ids
-        answer = submit_many(
-            self._session, kind.name, kind.choice, call.tasks, ids, None, link, call.named, boxes
-        )
+        kind, runs = call.kind, runs_of_tasks(call.tasks)
+        answer = submit_many(self._session, kind.name, kind.choice, runs, None, link, call.named, boxes)
         answer.add_done_callback(partial(self._answered, link, call, submits))
 
     def _answered(

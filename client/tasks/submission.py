@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from ...common.domain.id_runs import runs_with
+from ...common.domain.id_runs import IdRun, runs_of
 from ...common.domain.ids import COMPUTED, proofs
 from .options import Choice
 
@@ -21,6 +21,30 @@ if TYPE_CHECKING:
     from .kinds import TaskKind
 
 Tasks = list[tuple[bytes, bytes]]  # id, payload: as tuples, which the garbage collector need not visit
+
+
+class PayloadRun(NamedTuple):
+    """Tasks with consecutive ids, and the payload of each."""
+
+    first: bytes
+    payloads: list[bytes]
+
+    @property
+    def run(self) -> IdRun:
+        return IdRun(self.first, len(self.payloads))
+
+    def to_wire(self) -> list[Any]:
+        return [self.first, self.payloads[0] if len(self.payloads) == 1 else self.payloads]
+
+
+def runs_of_tasks(tasks: Tasks) -> list[PayloadRun]:
+    """Tasks, in their order, as runs."""
+    runs: list[PayloadRun] = []
+    at = 0
+    for run in runs_of(id for id, _ in tasks):
+        runs.append(PayloadRun(run.first, [payload for _, payload in tasks[at : at + run.length]]))
+        at += run.length
+    return runs
 
 
 class OpenBatch(Protocol):
@@ -53,8 +77,7 @@ def submit_many(
     session: ClientSession,
     name: str,
     choice: Choice,
-    tasks: Tasks,
-    ids: Sequence[bytes],
+    runs: Sequence[PayloadRun],
     box: Listener | None,
     link: ClientLink,
     named: Named | None = None,
@@ -64,15 +87,19 @@ def submit_many(
     of each. ``named``: their blobs, uploaded before."""
     stream = None if box is None and not boxes else link.stream
     target = ("get_task_queue", choice.queue)
-    runs = list(runs_with(ids, [payload for _, payload in tasks]))
-    args: tuple[Any, ...] = (name, choice.wire, runs, stream)
+    args: tuple[Any, ...] = (name, choice.wire, [run.to_wire() for run in runs], stream)
     if named:
         from ..blobs.blobs import to_wire
 
         args = (*args, to_wire(named))
-    if ids and max(ids) >= COMPUTED:
-        args = (*args, *(() if named else (None,)), proofs(ids))
-    future = link.call(target, "submit", args, repeatable=True, ids=ids, box=box, boxes=boxes)
+    computed = [
+        run.first for run in runs if run.first >= COMPUTED
+    ]  # they stand in no block, so each is its own run
+    if computed:
+        args = (*args, *(() if named else (None,)), proofs(computed))
+    future = link.call(
+        target, "submit", args, repeatable=True, runs=[run.run for run in runs], box=box, boxes=boxes
+    )
     if named:
         from ..blobs.blobs import SessionBlobs
 

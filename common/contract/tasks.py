@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 from ..domain.id_runs import IdRun, is_run
+from ..domain.ids import id_behind
 from ..domain.model import Role
 from ..errors import ProtocolError
 from ..values.brief import brief
@@ -57,28 +58,48 @@ TASKS: Final = Contract(
 
 
 class OutcomeRow(NamedTuple):
-    """What ``collect`` answers of a task that has ended. ``state`` −1: there is no such task; ``body``: its result, or a
-    failure. Of a run of tasks in the same state, ``id`` is that of the first and ``body`` a list."""
+    """How a task has ended. ``state`` −1: there is no such task; ``body``: its result, or a failure."""
 
     id: bytes
     state: int
     body: bytes | None
 
 
-def outcomes_of_each(rows: Sequence[Any]) -> list[OutcomeRow]:
-    """The answer to ``collect``, with a row for each task; raises ProtocolError."""
-    answered = all_from_wire(OutcomeRow, rows)
-    opened: list[OutcomeRow] = []
-    for row in answered:
-        bodies: Any = row.body
-        if not isinstance(bodies, list):
-            opened.append(row)
-        elif is_run(row.id, len(bodies)):
-            ids = IdRun(row.id, len(bodies)).ids()
-            opened += map(OutcomeRow._make, zip(ids, repeat(row.state), bodies))
-        else:
+class OutcomeSlice(NamedTuple):
+    """How tasks with consecutive ids have ended, all in the same state. ``bodies``: as of OutcomeRow, one for each of them."""
+
+    first: bytes
+    state: int
+    bodies: list[bytes | None]
+
+    @property
+    def run(self) -> IdRun:
+        return IdRun(self.first, len(self.bodies))
+
+    def part(self, start: int, stop: int) -> OutcomeSlice:
+        if not start and stop == len(self.bodies):
+            return self
+        return OutcomeSlice(id_behind(self.first, start), self.state, self.bodies[start:stop])
+
+    def rows(self) -> Iterator[OutcomeRow]:
+        """A row for each task."""
+        return map(OutcomeRow._make, zip(self.run.ids(), repeat(self.state), self.bodies))
+
+
+def outcome_slices(answer: Sequence[Any]) -> list[OutcomeSlice]:
+    """What ``collect`` answers: ``[id, state, body]`` of one task, ``[first id, state, [body, …]]`` of a run. Raises ProtocolError."""
+    slices: list[OutcomeSlice] = []
+    for row in all_from_wire(OutcomeRow, answer):
+        bodies: Any = row.body if isinstance(row.body, list) else [row.body]
+        if not is_run(row.id, len(bodies)):
             raise ProtocolError(f"the master sent the outcomes of no run of tasks: {brief(row, 80)}")
-    return opened
+        slices.append(OutcomeSlice(row.id, row.state, bodies))
+    return slices
+
+
+def rows_of(slices: Iterable[OutcomeSlice]) -> list[OutcomeRow]:
+    """A row for each task."""
+    return [row for one in slices for row in one.rows()]
 
 
 class StateRow(NamedTuple):

@@ -40,6 +40,17 @@ class IdRun(NamedTuple):
         place = self.place + self.length
         return b"" if place >> PLACE_BITS else self.first[:-PLACE_BYTES] + place.to_bytes(PLACE_BYTES, "big")
 
+    def id(self, place: int) -> bytes:
+        """The id so many places behind the first one."""
+        return id_behind(self.first, place)
+
+    def place_of(self, id: bytes) -> int:
+        """How far behind the first one an id of the same block is."""
+        return int.from_bytes(id[-PLACE_BYTES:], "big") - self.place
+
+    def part(self, start: int, stop: int) -> IdRun:
+        return IdRun(id_behind(self.first, start), stop - start)
+
     def ends(self) -> tuple[bytes, bytes]:
         """The first and the last id."""
         return self.first, id_behind(self.first, self.length - 1)

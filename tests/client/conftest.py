@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import pytest
 import tq
-from tq.common.domain.id_runs import IdRun, ids_named
+from tq.common.domain.id_runs import IdRun, ids_named, runs_of
 from tq.common.domain.ids import COMPUTED, id_of_proof
 from tq.common.domain.model import StateNumber
 from tq.common.errors import TqError, Unreachable
@@ -27,6 +29,17 @@ def each(tasks: list[Any]) -> list[tuple[bytes, bytes]]:
         payloads = payload if isinstance(payload, list) else [payload]
         found += zip(IdRun(first, len(payloads)).ids(), payloads, strict=True)
     return found
+
+
+def joined(rows: list[Row]) -> list[Row]:
+    """Neighbours in the same state as one row, as the master answers."""
+    answer: list[Row] = []
+    for state, some in groupby(rows, key=itemgetter(1)):
+        bodies = {id: body for id, _, body in some}
+        for run in runs_of(bodies):
+            of_run = [bodies[id] for id in run.ids()]
+            answer.append([run.first, state, of_run if run.length > 1 else of_run[0]])
+    return answer
 
 
 class MasterInMemory:
@@ -202,7 +215,7 @@ class MasterInMemory:
     def _answer_collects(self) -> None:
         for stream in list(self._collects):
             if self._outcomes.get(stream):
-                self._collects.pop(stream).set_result(self._outcomes.pop(stream))
+                self._collects.pop(stream).set_result(joined(self._outcomes.pop(stream)))
 
     def made(self, method: str) -> list[tuple[Any, ...]]:
         """The arguments of every call of a method."""

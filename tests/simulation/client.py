@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tq.client.core.pending_calls import PendingCall, PendingCalls
-from tq.common.domain.id_runs import runs_with
+from tq.common.contract.tasks import OutcomeSlice, rows_of
+from tq.common.domain.id_runs import runs_of, runs_with
 from tq.common.domain.model import Role, StateNumber
 from tq.common.errors import TaskConflict, TqError, Unreachable
 from tq.common.runtime.history import digest
@@ -92,7 +93,7 @@ class Client(Reconnecting):
             "submit",
             args,
             repeatable=True,
-            ids=ids,
+            runs=list(runs_of(ids)),
             listener=self,
         )
         self._perform_effects()
@@ -115,7 +116,7 @@ class Client(Reconnecting):
 
     def _watch(self, ids: Sequence[bytes]) -> None:
         self.waits_for.update(dict.fromkeys(ids))
-        self.pending.watch(self, ids)
+        self.pending.watch(self, list(runs_of(ids)))
         self._perform_effects()
 
     def _call(
@@ -158,13 +159,13 @@ class Client(Reconnecting):
                 for id, state in value:
                     self._oracle.read(id, before.get(id), state)
 
-    def _delivered(self, rows: list[list[Any]], error: TqError | None) -> None:
+    def _delivered(self, slices: list[OutcomeSlice], error: TqError | None) -> None:
         if error is not None:  # it watches again what it waited for, as a program's next wait does
             self.process.later(
                 200 * MS, lambda: self._watch([id for id in self.waits_for if id in self.accepted])
             )
             return
-        for id, state, body in rows:
+        for id, state, body in rows_of(slices):
             self.waits_for.pop(id, None)
             self._oracle.received(self, id, state, digest(body) if state == StateNumber.SUCCEEDED else "")
 
@@ -186,7 +187,7 @@ class Client(Reconnecting):
         for settled in self.pending.take_settled():
             self._settled(*settled)
         for delivery in self.pending.take_deliveries():
-            self._delivered(delivery.rows, delivery.error)
+            self._delivered(delivery.slices, delivery.error)
 
     def _send(self, connection: Connection, call: PendingCall) -> None:
         def answered(value: Any, error: TqError | None) -> None:

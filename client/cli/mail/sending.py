@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, Final, NamedTuple, Protocol
 
-from ....common.contract.tasks import OutcomeRow
+from ....common.contract.tasks import OutcomeRow, OutcomeSlice, rows_of
+from ....common.domain.id_runs import runs_of
 from ....common.domain.ids import key_id
 from ....common.domain.model import StateNumber
 from ....common.errors import (
@@ -34,7 +35,7 @@ from ...tasks.mapping import CALLS_UNDER_WAY
 from ...tasks.options import Choice
 from ...tasks.outcomes import UNKNOWN
 from ...tasks.payloads import CHUNK_BYTES, CHUNK_TASKS
-from ...tasks.submission import Tasks, submit_many
+from ...tasks.submission import Tasks, runs_of_tasks, submit_many
 from ..map.stopping import Interrupts, Wakeup
 from .addresses import UnfitRecipient, sameness
 from .checking import MailPlan
@@ -79,8 +80,12 @@ class OutcomeInbox:
         self._wakeup = wakeup
         self.errors: deque[TqError] = deque()
 
-    def put(self, rows: Sequence[OutcomeRow | Unsent]) -> None:
-        self._rows.extend(rows)
+    def put(self, slices: Sequence[OutcomeSlice]) -> None:
+        self._rows.extend(rows_of(slices))
+        self._wakeup.wake()
+
+    def unsent(self, id: bytes, why: str) -> None:
+        self._rows.append(Unsent(id, why))
         self._wakeup.wake()
 
     def fail(self, error: TqError) -> None:
@@ -171,7 +176,7 @@ class Sending:
                 payload, blobs = self._payload(number)
             except (UnfitRecipient, NotSerializable, OSError) as error:
                 # The file existed when everything was checked.
-                self._inbox.put([Unsent(id, str(error))])
+                self._inbox.unsent(id, str(error))
                 continue
             if tasks and size + len(payload) > CHUNK_BYTES:
                 self._call(tasks, named)
@@ -194,10 +199,8 @@ class Sending:
         return payload, blobs
 
     def _call(self, tasks: Tasks, named: Named) -> None:
-        ids, app = [task[0] for task in tasks], self._app
-        stored = submit_many(
-            app.session, TASK, self._choice, tasks, ids, self._inbox, app.session.link, named
-        )
+        session, runs = self._app.session, runs_of_tasks(tasks)
+        stored = submit_many(session, TASK, self._choice, runs, self._inbox, session.link, named)
         self._under_way.append((tasks, named, stored))
         while len(self._under_way) > CALLS_UNDER_WAY:  # large messages: no more of them in memory
             self._settle_first()
@@ -212,7 +215,7 @@ class Sending:
     def _watch(self, numbers: Iterable[int]) -> None:
         ids = [self._ids[number] for number in numbers]
         self._open.update(zip(ids, numbers, strict=True))
-        self._app.session.link.watch(self._inbox, ids)
+        self._app.session.link.watch(self._inbox, list(runs_of(ids)))
 
     # in
 
@@ -276,7 +279,7 @@ class Sending:
         if not tasks or not isinstance(error, (InvalidArgument, TaskConflict)):
             raise error
         if len(tasks) == 1:
-            self._inbox.put([Unsent(tasks[0][0], str(error))])
+            self._inbox.unsent(tasks[0][0], str(error))
         for task in tasks if len(tasks) > 1 else ():
             self._call([task], {id: blobs for id, blobs in named.items() if id == task[0]})
 

@@ -8,7 +8,8 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 from ....common.contract.rows import all_from_wire
-from ....common.contract.tasks import LastRun, OutcomeRow
+from ....common.contract.tasks import LastRun, OutcomeRow, OutcomeSlice, rows_of
+from ....common.domain.id_runs import runs_of
 from ....common.errors import InvalidArgument, TaskConflict, TqError
 from ....common.values.codec import encode_call
 from ...app import App
@@ -17,7 +18,7 @@ from ...tasks.handles import CALL_TASKS_MAX
 from ...tasks.options import Choice
 from ...tasks.outcomes import OutcomeBox
 from ...tasks.payloads import CHUNK_BYTES, CHUNK_TASKS
-from ...tasks.submission import Tasks, submit_many
+from ...tasks.submission import Tasks, runs_of_tasks, submit_many
 from .printing import AttemptFacts
 from .stopping import Wakeup
 
@@ -34,8 +35,8 @@ class _WakingBox(OutcomeBox):
         super().__init__()
         self._wakeup, self.errors = wakeup, list[TqError]()
 
-    def put(self, rows: Sequence[OutcomeRow]) -> None:
-        super().put(rows)
+    def put(self, slices: Sequence[OutcomeSlice]) -> None:
+        super().put(slices)
         self._wakeup.wake()
 
     def fail(self, error: TqError) -> None:
@@ -101,7 +102,7 @@ class ItemSubmission:
         return refused
 
     def take_outcomes(self) -> list[OutcomeRow]:
-        return self._box.take_arrived() if len(self._box) else []
+        return rows_of(self._box.take_arrived()) if len(self._box) else []
 
     def stop_watching(self) -> None:
         """Stop receiving results; they stay with the master until they are requested."""
@@ -109,7 +110,7 @@ class ItemSubmission:
 
     def watch(self, ids: list[bytes]) -> None:
         """Request results; those of ended tasks arrive at once."""
-        self._app.session.link.watch(self._box, ids)
+        self._app.session.link.watch(self._box, list(runs_of(ids)))
 
     def retry(self, ids: list[bytes]) -> None:
         """Run tasks again that ended without success, and watch them again."""
@@ -120,7 +121,7 @@ class ItemSubmission:
                 TASKS, "retry", [some], repeatable=True
             )  # twice is as good: a ready task stays ready
             self._under_way.append(([], answer))
-            link.watch(self._box, some)
+            link.watch(self._box, list(runs_of(some)))
 
     def cancel(self, ids: list[bytes]) -> None:
         """Cancel tasks that have not ended."""
@@ -156,9 +157,7 @@ class ItemSubmission:
         return self._app.session.link.call(TASKS, "show", [id], repeatable=True)
 
     def _call(self, tasks: Tasks) -> None:
-        ids = [task[0] for task in tasks]
-        stored = submit_many(
-            self._app.session, self._name, self._choice, tasks, ids, self._box, self._app.session.link
-        )
+        session = self._app.session
+        stored = submit_many(session, self._name, self._choice, runs_of_tasks(tasks), self._box, session.link)
         stored.add_done_callback(lambda _: self._wakeup.wake())
         self._under_way.append((tasks, stored))

@@ -15,6 +15,7 @@ from tq.client.core.io_thread import ClientLink
 from tq.client.core.pending_calls import PendingCall
 from tq.client.core.transports import CallResult, Transport
 from tq.client.tasks.outcomes import OutcomeBox
+from tq.common.domain.id_runs import IdRun
 
 from ..conftest import MasterInMemory
 
@@ -143,7 +144,7 @@ def test_the_first_connection_is_tried_for_a_while_and_then_all_callers_get_an_e
 ) -> None:
     opener.always = tq.Unreachable("no listener; is tq-master running?")
     box = OutcomeBox()
-    link.watch(box, [b"x" * 16])
+    link.watch(box, [IdRun(b"x" * 16, 1)])
     with pytest.raises(tq.Unreachable, match="is tq-master running"):
         submit(link).result(SECONDS)
     with pytest.raises(tq.Unreachable):
@@ -187,7 +188,7 @@ def test_a_refused_key_is_reported_to_all_callers_at_once_and_never_tried_again(
 ) -> None:
     opener.errors = [tq.Rejected("wrong key")]
     box = OutcomeBox()
-    link.watch(box, [b"x" * 16])
+    link.watch(box, [IdRun(b"x" * 16, 1)])
     for _ in range(2):
         with pytest.raises(tq.Rejected, match="wrong key"):
             submit(link).result(SECONDS)
@@ -207,7 +208,7 @@ def test_after_a_lost_connection_calls_are_repeated_and_watches_renewed(
     link: ClientLink, opener: ManualOpener
 ) -> None:
     box, id = OutcomeBox(), b"x" * 16
-    link.watch(box, [id])
+    link.watch(box, [IdRun(id, 1)])
     future = submit(link)
     first = opener.transport()
     assert {first.next().method for _ in range(3)} == {"watch", "collect", "submit"}
@@ -250,7 +251,7 @@ def test_an_idle_lost_connection_is_not_restored_until_it_is_needed(
 
 def test_closing_says_goodbye_and_fails_what_is_open(link: ClientLink, opener: ManualOpener) -> None:
     future, box = submit(link), OutcomeBox()
-    link.watch(box, [b"x" * 16])
+    link.watch(box, [IdRun(b"x" * 16, 1)])
     transport = opener.transport()
     transport.next()
     link.close()
@@ -265,7 +266,7 @@ def test_a_closed_link_refuses_instead_of_hanging(link: ClientLink) -> None:
     link.close()
     link.close()
     box = OutcomeBox()
-    link.watch(box, [b"x" * 16])
+    link.watch(box, [IdRun(b"x" * 16, 1)])
     with pytest.raises(tq.Unreachable, match="closed"):
         submit(link).result(SECONDS)
     with pytest.raises(tq.Unreachable, match="closed"):

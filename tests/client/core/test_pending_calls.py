@@ -8,8 +8,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 from tq.client.core.pending_calls import COLLECT_TASKS_MAX, WATCH_TASKS_MAX, PendingCall, PendingCalls
-from tq.common.contract.tasks import OutcomeRow
-from tq.common.domain.id_runs import ids_named
+from tq.common.contract.tasks import OutcomeSlice, rows_of
+from tq.common.domain.id_runs import IdRun, ids_named, runs_of
 from tq.common.errors import Forbidden, ProtocolError, QuotaExceeded, StoreError, Unreachable
 
 from ...properties import examples
@@ -19,6 +19,10 @@ QUEUE = ("get_task_queue", "default")
 
 def ids(*numbers: int) -> list[bytes]:
     return [number.to_bytes(16, "big") for number in numbers]
+
+
+def runs(*numbers: int) -> list[IdRun]:
+    return list(runs_of(ids(*numbers)))
 
 
 def sent(pending: PendingCalls) -> list[tuple[str, Any]]:
@@ -49,7 +53,7 @@ class Listening:
     def __init__(self, *numbers: int) -> None:
         self.pending = PendingCalls("default")
         self.pending.connected()
-        self.pending.watch("box", ids(*numbers))
+        self.pending.watch("box", runs(*numbers))
         calls = self.pending.take_outgoing()
         answer_all(self.pending, calls)
         self.collect = next(call for call in calls if call.method == "collect")
@@ -159,8 +163,8 @@ def test_a_call_that_must_not_be_repeated_may_still_wait_for_its_first_connectio
 def test_one_collect_is_under_way_while_something_is_watched() -> None:
     pending = PendingCalls("mine")
     pending.connected()
-    pending.watch("box", ids(1))
-    pending.watch("box", ids(2))
+    pending.watch("box", runs(1))
+    pending.watch("box", runs(2))
     calls = pending.take_outgoing()
     assert [call.method for call in calls] == ["watch", "collect", "watch"]
     assert {tuple(call.target) for call in calls} == {("get_result_queue", "mine")}
@@ -171,10 +175,10 @@ def test_outcomes_go_to_who_listens_and_the_collecting_ends_with_the_last() -> N
     pending = listening.pending
     one, two = ids(1, 2)
     pending.answered(listening.collect.number, [[one, 10, b"x"]])
-    assert pending.take_deliveries() == [("box", [OutcomeRow(one, 10, b"x")], None)]
+    assert pending.take_deliveries() == [("box", [OutcomeSlice(one, 10, [b"x"])], None)]
     collect = collect_of(pending)
     pending.answered(collect.number, [[two, 11, None]])
-    assert pending.take_deliveries() == [("box", [OutcomeRow(two, 11, None)], None)]
+    assert pending.take_deliveries() == [("box", [OutcomeSlice(two, 11, [None])], None)]
     assert sent(pending) == []
     assert not pending.has_work
 
@@ -182,7 +186,7 @@ def test_outcomes_go_to_who_listens_and_the_collecting_ends_with_the_last() -> N
 def test_two_listeners_of_one_task_both_get_its_outcome_and_it_is_watched_once() -> None:
     listening = Listening(1)
     pending = listening.pending
-    pending.watch("other", ids(1))
+    pending.watch("other", runs(1))
     assert sent(pending) == []
     pending.answered(listening.collect.number, [[*ids(1), 10, b"x"]])
     assert [delivery.listener for delivery in pending.take_deliveries()] == ["box", "other"]
@@ -203,17 +207,17 @@ def test_an_outcome_that_arrives_twice_is_delivered_once() -> None:
     listening = Listening(1, 2)
     pending, row = listening.pending, [*ids(1), 10, b"x"]
     pending.answered(listening.collect.number, [row, row])
-    assert pending.take_deliveries() == [("box", [OutcomeRow(*ids(1), 10, b"x")], None)]
+    assert pending.take_deliveries() == [("box", [OutcomeSlice(*ids(1), 10, [b"x"])], None)]
 
 
 def test_outcomes_are_cut_into_runs_of_one_listener_in_order() -> None:
     listening = Listening(1, 2, 3)
     pending = listening.pending
-    pending.watch("other", ids(4))
+    pending.watch("other", runs(4))
     rows = [[id, 10, b""] for id in ids(1, 4, 2, 3)]
     pending.answered(listening.collect.number, rows)
     delivery = pending.take_deliveries()
-    assert [(one.listener, len(one.rows)) for one in delivery] == [("box", 1), ("other", 1), ("box", 2)]
+    assert [(one.listener, len(one.slices)) for one in delivery] == [("box", 1), ("other", 1), ("box", 2)]
 
 
 def test_what_is_watched_is_watched_again_on_the_next_connection() -> None:
@@ -227,8 +231,8 @@ def test_what_is_watched_is_watched_again_on_the_next_connection() -> None:
 def test_a_task_is_not_watched_again_while_its_submit_is_repeated() -> None:
     pending = PendingCalls("default")
     pending.connected()
-    ask(pending, "new", ids=ids(1), listener="box")
-    pending.watch("box", ids(2))
+    ask(pending, "new", runs=runs(1), listener="box")
+    pending.watch("box", runs(2))
     pending.take_outgoing()
     pending.disconnected()
     pending.connected()
@@ -238,7 +242,7 @@ def test_a_task_is_not_watched_again_while_its_submit_is_repeated() -> None:
 def test_a_large_watch_is_cut_into_calls() -> None:
     pending = PendingCalls("default")
     pending.connected()
-    pending.watch("box", ids(*range(WATCH_TASKS_MAX + 1)))
+    pending.watch("box", runs(*range(WATCH_TASKS_MAX + 1)))
     sizes = [len(args) for method, args in sent(pending) if method == "watch"]
     assert sizes == [WATCH_TASKS_MAX, 1]
 
@@ -246,7 +250,7 @@ def test_a_large_watch_is_cut_into_calls() -> None:
 def test_a_refused_watch_ends_the_waiting_of_its_listener() -> None:
     pending = PendingCalls("default")
     pending.connected()
-    pending.watch("box", ids(1))
+    pending.watch("box", runs(1))
     watch = next(call for call in pending.take_outgoing() if call.method == "watch")
     error = Forbidden("no")
     pending.refused(watch.number, error)
@@ -256,7 +260,7 @@ def test_a_refused_watch_ends_the_waiting_of_its_listener() -> None:
 
 def test_a_failing_store_ends_no_wait_and_the_next_connection_watches_again() -> None:
     here = Listening(1, 2)
-    here.pending.watch("box", ids(3))
+    here.pending.watch("box", runs(3))
     [watch] = here.pending.take_outgoing()
     for call in (watch, here.collect):
         here.pending.refused(call.number, StoreError("the disk is full"))
@@ -269,7 +273,7 @@ def test_a_failing_store_ends_no_wait_and_the_next_connection_watches_again() ->
 def test_a_refused_submit_ends_the_watching_of_its_tasks_only() -> None:
     listening = Listening(9)
     pending = listening.pending
-    ask(pending, "new", ids=ids(1, 2), listener="new box")
+    ask(pending, "new", runs=runs(1, 2), listener="new box")
     [submit] = pending.take_outgoing()
     error = Forbidden("no")
     pending.refused(submit.number, error)
@@ -280,7 +284,7 @@ def test_a_refused_submit_ends_the_watching_of_its_tasks_only() -> None:
 def test_forgetting_a_listener_unwatches_tasks_without_another_listener() -> None:
     listening = Listening(1, 2)
     pending = listening.pending
-    pending.watch("other", ids(2))
+    pending.watch("other", runs(2))
     pending.forget("box")
     assert sent(pending) == [("unwatch", ids(1))]
     pending.answered(listening.collect.number, [[id, 10, b""] for id in ids(1, 2)])
@@ -294,7 +298,7 @@ def test_a_collect_left_over_when_all_is_forgotten_wants_no_connection() -> None
     [unwatch] = pending.take_outgoing()
     pending.answered(unwatch.number, None)
     assert not pending.has_work
-    pending.watch("box", ids(2))
+    pending.watch("box", runs(2))
     assert sent(pending) == [("watch", ids(2))]  # the one that is parked will tell
     pending.disconnected()
     pending.connected()
@@ -303,7 +307,7 @@ def test_a_collect_left_over_when_all_is_forgotten_wants_no_connection() -> None
 
 def test_a_forgotten_task_whose_submit_is_under_way_is_still_submitted() -> None:
     pending = PendingCalls("default")
-    ask(pending, "new", ids=ids(1), listener="box")
+    ask(pending, "new", runs=runs(1), listener="box")
     pending.forget("box")
     pending.connected()
     assert sent(pending) == [("submit", "new")]
@@ -361,9 +365,9 @@ class History(RuleBasedStateMachine):
             assert self.up
             self.line.append(call)
         self.settled += [one.ticket for one in self.pending.take_settled()]
-        for listener, rows, error in self.pending.take_deliveries():
+        for listener, slices, error in self.pending.take_deliveries():
             assert error is None
-            for id, state, _ in rows:
+            for id, state, _ in rows_of(slices):
                 assert state == 10, "an outcome of a task that the master did not know"
                 assert self.waiting.pop((listener, id), None) is not None, "delivered twice, or unasked"
 
@@ -374,7 +378,9 @@ class History(RuleBasedStateMachine):
         ticket = f"submit {made[0].hex()}"
         self.asked.append(ticket)
         args = [made, listener is not None]
-        self.pending.call(ticket, QUEUE, "submit", args, repeatable=True, ids=made, listener=listener)
+        self.pending.call(
+            ticket, QUEUE, "submit", args, repeatable=True, runs=list(runs_of(made)), listener=listener
+        )
         if listener is not None:
             self.waiting.update({(listener, id): 1 for id in made})
         self.settle()
@@ -383,7 +389,7 @@ class History(RuleBasedStateMachine):
     @rule(id=tasks, listener=st.sampled_from(["x", "y"]))
     def watch(self, id: bytes, listener: str) -> None:
         if id in self.stored:  # a handle is given out when its submit was answered
-            self.pending.watch(listener, [id])
+            self.pending.watch(listener, [IdRun(id, 1)])
             self.waiting[listener, id] = 1
             self.settle()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 from tq.client.tasks.outcomes import TaskOutcome
+from tq.common.domain.id_runs import IdRun
 from tq.common.domain.ids import new_ids
 from tq.common.errors import TqError
 from tq.common.values.blob import Blob
@@ -47,11 +48,12 @@ class ManualLink:
         args: Any,
         *,
         repeatable: bool,
-        ids: tuple[bytes, ...],
+        runs: Sequence[IdRun],
         box: Any = None,
         boxes: Any = (),
     ) -> Future[Any]:
-        self.calls.append((list(ids), dict(args[4]) if len(args) > 4 else {}))
+        ids = [id for run in runs for id in run.ids()]
+        self.calls.append((ids, dict(args[4]) if len(args) > 4 else {}))
         self.answers.append(Future())
         return self.answers[-1]
 

@@ -8,7 +8,7 @@ from tq.client.core.session import ClientSession
 from tq.client.stdlib.submission_queue import SubmissionQueue
 from tq.client.tasks.kinds import TaskKind
 from tq.client.tasks.options import choose
-from tq.common.contract.tasks import OutcomeRow
+from tq.common.contract.tasks import OutcomeSlice
 from tq.common.errors import StoreError, Unreachable
 from tq.common.values.blob import Blob
 
@@ -33,7 +33,7 @@ class Harness:
         return [receiver.task for receiver in receivers]
 
     def end(self, ids: list[bytes]) -> None:
-        self.submissions._events.put([OutcomeRow(id, 10, None) for id in ids])
+        self.submissions._events.put([OutcomeSlice(id, 10, [None]) for id in ids])
         self.submissions.close()
         assert self.submissions.join(20)
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from random import Random
 
 import pytest
 import tq
+from hypothesis import given
+from hypothesis import strategies as st
 from tq.client.tasks.outcomes import UNKNOWN, OutcomeBox, TaskOutcome
-from tq.common.contract.tasks import OutcomeRow
+from tq.common.contract.tasks import OutcomeSlice
+from tq.common.domain.id_runs import IdRun
 from tq.common.domain.model import StateNumber
 from tq.common.values.codec import encode
 from tq.common.values.failure import Failure
@@ -17,8 +21,8 @@ from tq.common.values.failure import Failure
 A, B = b"a" * 16, b"b" * 16
 
 
-def row(id: bytes, value: object = None) -> OutcomeRow:
-    return OutcomeRow(id, int(StateNumber.SUCCEEDED), encode(value))
+def row(id: bytes, value: object = None) -> OutcomeSlice:
+    return OutcomeSlice(id, int(StateNumber.SUCCEEDED), [encode(value)])
 
 
 def late() -> float:
@@ -64,9 +68,50 @@ def test_a_failed_box_raises_unless_what_is_wanted_is_there() -> None:
 def test_what_arrived_is_taken_once_and_in_order() -> None:
     box = OutcomeBox()
     box.put([row(B), row(A)])
-    assert [taken[0] for taken in box.take_arrived()] == [B, A]
+    assert [taken.first for taken in box.take_arrived()] == [B, A]
     assert box.take_arrived() == []
     assert box.peek(A) is None
+
+
+BASE = int.from_bytes(b"\x01" * 12 + b"\0" * 4, "big")
+
+
+def task(place: int) -> bytes:
+    return (BASE + place).to_bytes(16, "big")
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=8), st.randoms(use_true_random=False), st.data())
+def test_a_reader_takes_what_has_arrived_of_a_run_up_to_the_first_gap(
+    lengths: list[int], random: Random, data: st.DataObject
+) -> None:
+    slices, place = [], 0
+    for length in lengths:
+        bodies: list[bytes | None] = [str(place + index).encode() for index in range(length)]
+        slices.append(OutcomeSlice(task(place), 10, bodies))
+        place += length
+    missing = slices.pop(data.draw(st.integers(0, len(slices) - 1)))
+    random.shuffle(slices)
+    box = OutcomeBox()
+    box.put(slices)
+    here = {row.id for one in slices for row in one.rows()}
+    for index in range(place):
+        outcome = box.peek(task(index))
+        assert (outcome is not None) == (task(index) in here) == box.check(task(index))
+        assert outcome is None or outcome.body == str(index).encode()
+    start = data.draw(st.integers(0, place))
+    run = IdRun(task(start), data.draw(st.integers(0, place - start)))
+    expected: list[bytes] = []
+    for id in run.ids():
+        if id not in here:
+            break
+        expected.append(id)
+    taken = [row.id for one in box.take_leading(run) for row in one.rows()]
+    assert taken == expected
+    assert len(box) == len(here) - len(taken)
+    box.put([missing])
+    rest = {row.id: row.body for one in box.take_arrived() for row in one.rows()}
+    assert set(rest) == {task(index) for index in range(place)} - set(taken)
+    assert all(body == str(int.from_bytes(id, "big") - BASE).encode() for id, body in rest.items())
 
 
 def test_an_event_loop_waits_without_blocking() -> None:
