@@ -77,6 +77,17 @@ def encode(
         met.writing = NOTHING_WANTED
 
 
+def encode_atom(value: object, root: str) -> bytes:
+    """The same, for a value whose type is one of ATOMS: no blob is in it."""
+    try:
+        packed: bytes = packers.strict(value)
+    except NOT_PLAIN:
+        return encode(value, root=root)
+    if len(packed) > BUFFER_BYTES_KEPT:
+        packers.renew()
+    return packed
+
+
 def _unsendable(error: Exception, what: str) -> NotSerializable:
     """Whatever a value raises when it is looked at, an enum's own property say, means that it cannot travel."""
     return NotSerializable(
@@ -307,4 +318,13 @@ def _work(value: Any) -> tuple[list[Any], dict[str, Any], str | None]:
     raise DecodeError("these bytes are not the arguments of a call")
 
 
-__all__ = ["NotSerializable", "decode", "decode_call", "decode_work", "encode", "encode_call", "encode_chunk"]
+__all__ = [
+    "NotSerializable",
+    "decode",
+    "decode_call",
+    "decode_work",
+    "encode",
+    "encode_atom",
+    "encode_call",
+    "encode_chunk",
+]

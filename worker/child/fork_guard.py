@@ -39,7 +39,9 @@ class ForkGuard:
     def __init__(self, descriptors: Iterable[int] = ()) -> None:
         self.pid = _getpid()
         self.at_fork: list[Callable[[], object]] = []  # called in a fork, before its descriptors are closed
-        self._is_ours = _make_mark(self.pid)
+        self.is_ours = _make_mark(
+            self.pid
+        )  # called with 0, it gives 0 in a fork: for who asks after every task
         self._descriptors = [(one, _identity(one)) for one in descriptors]
         for one, _ in self._descriptors:
             os.set_inheritable(one, False)
@@ -49,7 +51,7 @@ class ForkGuard:
     @property
     def is_original(self) -> bool:
         """False in a fork."""
-        return bool(self._is_ours(0))
+        return bool(self.is_ours(0))
 
     def check(self) -> None:
         """Raises InvalidArgument in a fork, which has no connection to the master."""
@@ -61,7 +63,7 @@ class ForkGuard:
 
     def exit_if_forked(self, error: BaseException | None = None) -> None:
         """Called when a task's function has returned, or has raised ``error``. Does not return in a fork."""
-        if not self._is_ours(0):
+        if not self.is_ours(0):
             leave(error)
 
     def _forked(self) -> None:

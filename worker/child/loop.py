@@ -28,6 +28,7 @@ import struct
 import sys
 import time
 from collections import deque
+from itertools import repeat
 from typing import Any, Final
 
 from ...common.domain import context
@@ -37,8 +38,10 @@ from ...common.errors import CancelRequested, ConfigError, TimeLimit
 from ...common.runtime.history import digest, open_history
 from ...common.runtime.parent_death import die_with
 from ...common.values.blob import Blob, set_ambient_fetcher
-from ...common.values.codec import decode_work, encode
+from ...common.values.codec import decode_work, encode, encode_atom
 from ...common.values.failure import Failure
+from ...common.values.many_calls import SEPARATOR_BYTES, Call, ManyCalls
+from ...common.values.plain import ATOMS
 from ...common.wire import caller as link
 from ...common.wire.frames import FrameReader, Kind, encode_frame, pack, unpack
 from .blobs import ChildBlobs
@@ -53,7 +56,7 @@ from .process_parts import process_parts
 from .process_state import ProcessState
 from .process_streams import Streams
 from .report_buffer import ReportBuffer
-from .served import ServedTasks
+from .served import ServedTask, ServedTasks
 from .start_page import WORDS_BYTES, StartPage
 from .verdict import interruption_message, verdict
 
@@ -82,6 +85,7 @@ class ChildProcess:
         self._starts = StartPage(memoryview(shared)[PAGE_BYTES : PAGE_BYTES + WORDS_BYTES].cast("Q"))
         self._blocks: deque[Block] = deque()
         self._reports = ReportBuffer()
+        self._calls = ManyCalls(os.urandom(SEPARATOR_BYTES))
         self._flushed_at = self._clock()
         self._tasks: ServedTasks
         self._loop: Any = None  # of asyncio, made for the first task that is a coroutine
@@ -134,6 +138,7 @@ class ChildProcess:
             data = self._receive(READ_BYTES)
             if not data:
                 return None
+            self._flushed_at = self._clock()  # the first result waits for others, too
             for _, body in self._frames.feed(data):
                 self._blocks.append(Block(*unpack(body)))
         return self._blocks.popleft()
@@ -175,9 +180,11 @@ class ChildProcess:
 
     def _run_jobs(self, block: Block, first: int, end: int) -> None:
         """From the first one until that one is next. Nothing that a task does ends this loop, but for ending the process."""
-        reports, begin = self._reports, self._starts.begin
+        reports, begin, attempt = self._reports, self._starts.begin, self._attempt
         payloads = block.payloads if end - first == len(block.payloads) else block.payloads[first:end]
-        for index, payload in enumerate(payloads, first):
+        calls = self._calls.decode(payloads) or repeat(None)
+        served = self._tasks.get(block.name)
+        for index, payload, call in zip(range(first, end), payloads, calls, strict=False):
             ordinal = block.first + index
             if not begin(ordinal):
                 if self._starts.has_left(ordinal):
@@ -185,36 +192,44 @@ class ChildProcess:
                     self._flush(self._clock())
                 continue
             self._index = index
-            now = self._attempt(block, ordinal, payload)
+            now = attempt(block, served, ordinal, payload, call)
             if now - self._flushed_at > FLUSH_SECONDS or reports.is_full:
                 self._flush(now)
 
-    def _attempt(self, block: Block, ordinal: int, payload: bytes) -> float:
-        """Run a job and note its report. The time after it. One long function, because it is run for every task."""
+    def _attempt(
+        self, block: Block, served: ServedTask | None, ordinal: int, payload: bytes, call: Call | None
+    ) -> float:
+        """Run a job and note its report. The time after it. One long function, because it is run for every task. ``served``,
+        ``call``: the task and its arguments, if they are known already; what finds them may raise, or take long."""
         guard, note = self._fork_guard, self._note
         started, clock = self._wall(), self._clock()
         try:
             try:
-                served = self._tasks[block.name]
-                args, kwargs, style = decode_work(payload)
+                if served is None:
+                    served = self._tasks[block.name]
+                style: str | None = None
+                if call is not None:
+                    args, kwargs = call
+                else:
+                    args, kwargs, style = decode_work(payload)
                 self._cancelled = False
                 self._started = started
                 self._current = ordinal
                 if note is not None:
                     self._note_start(block)
-                context = None if served.context_name is None else self.context()
-                if style is not None:
-                    value = served.run_chunk(args, style, context)
-                elif context is not None:
-                    value = served.run(args, kwargs, context)
+                if style is None and served.plain is not None:
+                    value = served.plain(*args, **kwargs)
                 else:
-                    value = served.task.function(*args, **kwargs)
-                if served.is_coroutine:
-                    value = self._await(value)
-                guard.exit_if_forked()
+                    value = self._perform(served, args, kwargs, style)
+                if not guard.is_ours(0):
+                    guard.exit_if_forked()
                 self._current = 0
                 blobs: list[Blob] = []
-                body: bytes | None = encode(value, root="result", blobs=blobs)
+                body: bytes | None
+                if type(value) in ATOMS:
+                    body = encode_atom(value, "result")
+                else:
+                    body = encode(value, root="result", blobs=blobs)
                 if blobs:
                     self._current = ordinal  # uploading may take long: the time limit covers it
                     self._named = self._blobs.send(blobs)
@@ -246,6 +261,15 @@ class ChildProcess:
             now = self._clock()
             self._reports.result(ordinal, body, started, now - clock)
         return now
+
+    def _perform(self, served: ServedTask, args: list[Any], kwargs: dict[str, Any], style: str | None) -> Any:
+        """What is not just a call of the task's function."""
+        context = None if served.context_name is None else self.context()
+        if style is not None:
+            value = served.run_chunk(args, style, context)
+        else:
+            value = served.run(args, kwargs, context)
+        return self._await(value) if served.is_coroutine else value
 
     def _note_start(self, block: Block) -> None:
         assert self._note is not None  # noqa: S101 - the caller has looked

@@ -17,6 +17,7 @@ class ServedTask(NamedTuple):
     context_name: str | None  # the parameter that receives the Context
     context_at: int | None  # its place among the positional ones; None: it is passed by name
     is_coroutine: bool
+    plain: Callable[..., Any] | None  # the function, if nothing is to do but to call it
 
     @classmethod
     def of(cls, task: NamedCallable) -> ServedTask:
@@ -27,7 +28,9 @@ class ServedTask(NamedTuple):
             index = next(at for at, one in enumerate(parameters) if one.name == name)
             positional = parameters[index].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
             place = index if positional else None
-        return cls(task, name, place, inspect.iscoroutinefunction(function))
+        is_coroutine = inspect.iscoroutinefunction(function)
+        plain = function if name is None and not is_coroutine else None
+        return cls(task, name, place, is_coroutine, plain)
 
     def run(self, args: Sequence[Any], kwargs: Mapping[str, Any], context: Any) -> Any:
         """Call it with the context in its place: the arguments of a caller have none for it."""
@@ -40,9 +43,8 @@ class ServedTask(NamedTuple):
 
     def run_chunk(self, items: Sequence[Any], style: str, context: Any) -> Any:
         """The results of many calls; see ``codec.encode_chunk``."""
-        if self.context_name is None and not self.is_coroutine:  # nothing but the calls themselves
-            function = self.task.function
-            return list(map(function, items) if style == "map" else starmap(function, items))
+        if self.plain is not None:
+            return list(map(self.plain, items) if style == "map" else starmap(self.plain, items))
         calls = items if style == "starmap" else [(item,) for item in items]
         if self.is_coroutine:
             return self._one_after_the_other(calls, context)
