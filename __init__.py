@@ -29,18 +29,21 @@ if TYPE_CHECKING:
     from .common.domain.directives import Discard as Discard
     from .common.domain.directives import Retry as Retry
     from .common.domain.directives import Snooze as Snooze
+    from .common.domain.directives import Suspended as Suspended
     from .common.domain.model import State as State
     from .common.errors import CancelRequested as CancelRequested
     from .common.errors import ConfigError as ConfigError
     from .common.errors import DecodeError as DecodeError
     from .common.errors import Forbidden as Forbidden
     from .common.errors import InvalidArgument as InvalidArgument
+    from .common.errors import LeaseLost as LeaseLost
     from .common.errors import NotNamed as NotNamed
     from .common.errors import NotSerializable as NotSerializable
     from .common.errors import ProtocolError as ProtocolError
     from .common.errors import QuotaExceeded as QuotaExceeded
     from .common.errors import Rejected as Rejected
     from .common.errors import RemoteError as RemoteError
+    from .common.errors import StepChanged as StepChanged
     from .common.errors import StoreError as StoreError
     from .common.errors import StoreFull as StoreFull
     from .common.errors import TaskCancelled as TaskCancelled
@@ -61,8 +64,8 @@ if TYPE_CHECKING:
     __version__: str
 
 _ERRORS = (
-    "CancelRequested ConfigError DecodeError Forbidden InvalidArgument NotNamed NotSerializable "
-    "ProtocolError QuotaExceeded Rejected RemoteError StoreError StoreFull TaskCancelled TaskConflict TaskCrashed TaskError "
+    "CancelRequested ConfigError DecodeError Forbidden InvalidArgument LeaseLost NotNamed NotSerializable "
+    "ProtocolError QuotaExceeded Rejected RemoteError StepChanged StoreError StoreFull TaskCancelled TaskConflict TaskCrashed TaskError "
     "TaskExpired TaskLost TaskTimeout TimeLimit TqError UnknownBlob UnknownObject UnknownTask Unreachable"
 )
 _HOMES = {
@@ -87,7 +90,7 @@ _HOMES = {
     "local": "client.local.local",
     "throwaway_cluster": "client.local.throwaway",
     "wait": "client.tasks.handles",
-    **dict.fromkeys(("Discard", "Retry", "Snooze"), "common.domain.directives"),
+    **dict.fromkeys(("Discard", "Retry", "Snooze", "Suspended"), "common.domain.directives"),
     **dict.fromkeys(_ERRORS.split(), "common.errors"),
 }
 

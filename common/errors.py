@@ -16,6 +16,7 @@
     ├── UnknownObject              no such object or method is exposed
     ├── UnknownTask                no task has this id (any more)
     ├── UnknownBlob                the master does not have this content (any more)
+    ├── StepChanged                the code of a task no longer fits the steps that it has recorded
     ├── TaskConflict               this id was submitted before with other content
     ├── StoreError                 the store could not commit; ``maybe_done`` says what to assume
     │   └── StoreFull              … for its disk is full: nothing new is accepted
@@ -24,8 +25,8 @@
         ├── TaskTimeout   ├── TaskCrashed   ├── TaskCancelled   ├── TaskExpired   └── TaskLost
 
     Retry, Discard, Snooze         raised by a task to say how its attempt ends: see common/domain/directives.py
-    TimeLimit, CancelRequested     raised inside a running task by tq (BaseException: ``except
-                                   Exception`` in user code does not swallow them)
+    TimeLimit, CancelRequested,    raised inside a running task by tq (BaseException: ``except
+    LeaseLost                      Exception`` in user code does not swallow them)
 
 Errors that cross the wire travel as ``[code, message, detail]``; ``code`` is a key of WIRE_ERRORS, and
 the receiver looks it up in that closed table. No class is ever imported or made because a peer names it.
@@ -145,6 +146,13 @@ class TaskConflict(TqError, ValueError):
     """A task with this id exists, with another name, queue or arguments. Nothing was changed."""
 
 
+class StepChanged(TqError):
+    """The code of a task no longer fits the steps that an earlier attempt has recorded.
+
+    Another step stands in this place, and nothing was called. Run the code that recorded them, or submit the task again.
+    """
+
+
 class StoreError(TqError):
     """The store could not commit. With ``maybe_done`` the outcome is unknown: repeat the call with the same ids."""
 
@@ -200,6 +208,10 @@ class TimeLimit(BaseException):
 
 class CancelRequested(BaseException):
     """Raised inside a task that was cancelled, so that it can clean up before it is killed."""
+
+
+class LeaseLost(BaseException):
+    """Raised by a step inside a task that is not this attempt's any more: another attempt may run it, so that this one ends."""
 
 
 WIRE_ERRORS: dict[str, type[TqError]] = {

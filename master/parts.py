@@ -38,6 +38,8 @@ from .schedules.declarations import Declarations
 from .schedules.maker import MayRun
 from .schedules.occurrences import Occurrences
 from .schedules.schedules import Timetable
+from .steps.calls import StepsObject
+from .steps.steps import Steps
 from .tasks.attempt_output import AttemptOutput
 from .tasks.calls import ResultQueue, TaskQueue, Tasks
 from .tasks.completion import Completion
@@ -70,6 +72,7 @@ EXPOSED: Final[Mapping[str, type[EngineObject]]] = {
     "get_workers": Workers,
     "get_keys": Keys,
     "get_schedules": SchedulesObject,
+    "get_steps": StepsObject,
     "get_master": Master,
 }
 
@@ -89,6 +92,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     blobs = Blobs(store, core.timeline, agenda, core.report)
     completion = Completion(store, routes, leases, scheduled, core.endings, blobs, core.random)
     attempt_output = AttemptOutput(store, leases.running, completion.began)
+    steps = Steps(store, leases.running, completion.began)
     expiry, retention = Expiry(core, completion), Retention(core, routes, attempt_output)
     subscriptions = Subscriptions(store, routes)
     dispatch = Dispatch(
@@ -118,6 +122,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         retention.ended,
         last_failures.ended,
         made_by_time[0].ended,
+        steps.ended,
     ):
         core.endings.listen(listener)
     for revived in (consumers.revived, made_by_time[0].revived):
@@ -135,6 +140,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         expiry,
         retention,
         attempt_output,
+        steps,
     ]
     return [
         *given_out,

@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
-from ...common.contract.rows import from_wire
+from ...common.contract.rows import all_from_wire, from_wire
+from ...common.contract.steps import ShownStep
 from ...common.contract.tasks import TaskProgress
 from ...common.domain.durations import span
 from ...common.domain.ids import show_id
 from ...common.domain.model import Outcome, Role, State, StateNumber
+from ...common.domain.steps import StepKind
 from ...common.errors import DecodeError
 from ...common.runtime.cleaning import clean_line
 from ...common.runtime.terminal import write
@@ -77,6 +79,9 @@ def _print(task: dict[str, Any]) -> None:
     if task["attempts"]:
         write("\n")
         _print_attempts(task["attempts"])
+    if task["steps"]:
+        write("\n")
+        _print_steps(task["steps"])
     if task["attempts_left_out"]:
         write(f"  {task['attempts_left_out']:,} earlier attempts are not shown\n")
     failure = _last_failure(task)
@@ -101,6 +106,32 @@ def _print_attempts(attempts: list[dict[str, Any]]) -> None:
         for attempt in attempts
     ]
     print_table(("#attempt", "outcome", "worker", "started", "#took", "what"), rows, empty="")
+
+
+def _print_steps(steps: list[Any]) -> None:
+    shown_steps = all_from_wire(ShownStep, steps)
+    rows = [
+        (
+            step.number,
+            clean_line(step.name),
+            str(StepKind(step.kind)),
+            step.attempt,
+            time.strftime("%H:%M:%S", time.localtime(step.recorded)),
+            "" if step.seconds is None else span(step.seconds),
+            show_bytes(step.size) if step.size else "",
+        )
+        for step in shown_steps
+    ]
+    print_table(("#step", "name", "kind", "#attempt", "recorded", "#took", "#result"), rows, empty="")
+
+
+def _step_row(step: ShownStep) -> dict[str, Any]:
+    return {
+        **step._asdict(),
+        "kind": str(StepKind(step.kind)),
+        "recorded": iso(step.recorded),
+        "until": iso(step.until),
+    }
 
 
 def _last_failure(task: dict[str, Any]) -> Failure | None:
@@ -144,6 +175,7 @@ def _for_programs(task: dict[str, Any]) -> dict[str, Any]:
     row["result"] = _decoded(task["result"]) if succeeded else None
     row["failure"] = None if succeeded or not task["result"] else _failure(task["result"])
     row["progress"] = _progress_row(task["progress"])
+    row["steps"] = [_step_row(step) for step in all_from_wire(ShownStep, task["steps"])]
     row["attempts"] = [
         {
             **attempt,

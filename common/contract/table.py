@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from . import blobs, data, items, keys, locks, objects, observe, queues, schedules, tasks, workers
+from . import blobs, data, items, keys, locks, objects, observe, queues, schedules, steps, tasks, workers
 from .method import Contract
 
 # Every master has these, and performs their calls inside its engine; arguments and answers are plain values.
@@ -28,6 +28,7 @@ BUILT_IN: Final[Mapping[str, Contract]] = {
         queues.QUEUES,
         keys.KEYS,
         schedules.SCHEDULES,
+        steps.STEPS,
         observe.MASTER,
     )
 }

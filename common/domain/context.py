@@ -10,6 +10,8 @@ from ..values.brief import brief
 from .model import NOTE_CHARS_MAX
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
     from logging import LoggerAdapter
 
 
@@ -21,6 +23,17 @@ class Surroundings(Protocol):
     def context(self) -> Context | None: ...
     def is_cancelled(self) -> bool: ...
     def progress(self, done: float, total: float | None, note: str) -> None: ...
+    def steps(self) -> StepsHere:
+        """Of the attempt that runs here."""
+
+
+class StepsHere(Protocol):
+    """What an attempt does once per task. In a coroutine each method returns an awaitable."""
+
+    def call(
+        self, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any: ...
+    def suspend(self, seconds: float) -> Any: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +98,66 @@ class Context:
         done, total = _number("done", done), None if total is None else _number("total", total)
         if _surroundings is not None:
             _surroundings.progress(done, total, _words(note) if note else "")
+
+    def step(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Call a function once per task: a later attempt gets what it returned, without calling it.
+
+        What it returns is stored by the master before this returns: until then the function is called at least once, from then
+        on never again. What it raises is not recorded. Code between steps runs in each attempt. In ``async def`` tasks:
+        ``await ctx.step(…)``.
+
+        Args:
+            name: Of the step, for people and to notice changed code; at most 100 characters. It may occur more than once.
+            function: What to call; in ``async def`` tasks it may be a coroutine function.
+            args: Its arguments. They are not recorded.
+            kwargs: Its arguments by name.
+
+        Returns:
+            What the function returned, in this attempt or in an earlier one; at most 1 MiB.
+
+        Raises:
+            StepChanged: An earlier attempt has recorded another step in this place.
+            InvalidArgument: No task runs here, or this is not its context.
+            NotSerializable: What the function returned cannot be sent.
+            QuotaExceeded: The task has 1,000 steps already, or they returned 16 MiB.
+
+        Example::
+
+            @app.task(retries=5)
+            def order(ctx: tq.Context, cart: dict) -> str:
+                payment = ctx.step("charge", charge, cart["card"], cart["total"])
+                return ctx.step("ship", ship, cart["items"], payment)
+        """
+        return self._steps().call(name, function, args, kwargs)
+
+    def sleep(self, seconds: float | timedelta) -> Any:
+        """Wait without a slot: end the attempt, uncharged, and start the task again when the time has come.
+
+        It is a step: a later attempt passes it once its time has come, and waits only for the rest before. It leaves the task by
+        a BaseException, so ``finally`` runs, and ``attempt`` grows by one. In ``async def`` tasks: ``await ctx.sleep(…)``.
+
+        Args:
+            seconds: Seconds or a timedelta, from 0 to ten years.
+
+        Raises:
+            StepChanged: An earlier attempt has recorded another step in this place.
+            InvalidArgument: ``seconds`` is something else, no task runs here, or the task is ``at_most_once``.
+        """
+        from .durations import check_delay
+
+        return self._steps().suspend(check_delay("ctx.sleep(…): seconds", seconds))
+
+    def _steps(self) -> StepsHere:
+        own = None if _surroundings is None else _surroundings.context()
+        if _surroundings is None or own is None:
+            raise InvalidArgument(
+                "a step belongs to a task that a worker runs; here none runs: submit the task, or call what the step calls"
+            )
+        if (own.id, own.token) != (self.id, self.token):
+            raise InvalidArgument(
+                f"this context is of the task {self.id}, attempt {self.attempt}, which has ended; use the one that the task is given"
+            )
+        return _surroundings.steps()
 
 
 _surroundings: Surroundings | None = None

@@ -8,6 +8,18 @@ from ..errors import Portable
 from .durations import check_delay
 
 
+class Suspended(BaseException):
+    """Leaves the body of a task that sleeps or waits without a slot; it is started again later. A BaseException, so that ``except
+    Exception`` does not take it for a failure, while ``finally`` runs.
+
+    ``seconds``: until then.
+    """
+
+    def __init__(self, seconds: float, message: str) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class Directive(Portable):
     """Base of what a task raises to direct its own fate."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from ...common.contract.rows import from_wire, to_wire
+from ...common.contract.steps import ShownStep
 from ...common.contract.tasks import LastRun, RunningProgress, TaskProgress
 from ...common.domain.model import OutcomeNumber, StateNumber
 from ...common.values.failure import Failure
@@ -14,6 +15,7 @@ from ..engine.clock import Now
 from ..engine.engine import Engine
 from ..engine.work import text_bytes
 from ..store.interface.queries import ATTEMPT_MAX, AttemptRow, Found, FullTask
+from ..store.interface.steps import StepRow
 from ..workers.membership import Membership
 from .attempt_output import AttemptOutput
 from .explain import is_stuck, why
@@ -150,8 +152,16 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         "payload": task.payload,
         "result": task.result,
         "attempts": attempts,
+        "steps": [_shown_step(engine.now, row) for row in store.steps.shown(task.seq)],
         "attempts_left_out": store.attempts_before(task.seq, ended[0].attempt) if ended else 0,
     }
+
+
+def _shown_step(now: Now, row: StepRow) -> list[Any]:
+    recorded, until = now.shown(row.recorded), _seconds(now, row.until)
+    return to_wire(
+        ShownStep(row.number, row.kind, row.name, row.attempt, recorded, row.seconds, until, row.size)
+    )
 
 
 def reason(engine: Engine, task: FullTask) -> dict[str, Any]:

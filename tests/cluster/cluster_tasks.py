@@ -272,3 +272,25 @@ def supervisor_shows() -> list[str]:
         except PermissionError:
             found.append("")
     return [*found, Path(f"/proc/{mine}/limits").read_text("utf-8")]
+
+
+@app.task(retries=2, max_crashes=3)
+def dies_between_steps(ctx: tq.Context, path: str) -> list[int]:
+    """Its first attempt is killed behind its first step."""
+    first = ctx.step("first", noted_attempt, path, "first", ctx.attempt)
+    if ctx.attempt == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    ctx.sleep(0.3)
+    return [first, ctx.step("second", noted_attempt, path, "second", ctx.attempt), ctx.attempt]
+
+
+@app.task
+async def awaits_steps(ctx: tq.Context, path: str) -> list[int]:
+    first = await ctx.step("first", noted_attempt, path, "first", ctx.attempt)
+    await ctx.sleep(0.1)
+    return [first, await ctx.step("second", noted_attempt, path, "second", ctx.attempt)]
+
+
+def noted_attempt(path: str, text: str, attempt: int) -> int:
+    note(path, text)
+    return attempt

@@ -22,6 +22,12 @@ from tq.common.domain import directives
 from tq.common.errors import TqError, see, topic
 
 NO_ERRORS = {"exit-statuses"}  # sections of the second level that are more than a heading
+INSIDE = {
+    errors.TimeLimit,
+    errors.CancelRequested,
+    errors.LeaseLost,
+    directives.Suspended,
+}  # raised in a task by tq
 PARTS = ("client", "common", "master", "tasks", "worker")
 
 
@@ -41,7 +47,8 @@ def all_kinds() -> list[type[BaseException]]:
     bases = (TqError, directives.Directive)
     kinds = [TqError, *(one for base in bases for one in below(base))]
     return sorted(
-        {*kinds, errors.TimeLimit, errors.CancelRequested, TimeoutError}, key=lambda one: one.__name__
+        {*kinds, *INSIDE, TimeoutError},
+        key=lambda one: one.__name__,
     )
 
 

@@ -19,6 +19,7 @@ NOUNS: Final[dict[str, str | None]] = {
     "observe": None,
     "queues": "queue",
     "schedules": "schedule",
+    "steps": "step",
     "tasks": "task",
     "workers": "worker",
 }

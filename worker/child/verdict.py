@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ...common.domain.directives import Discard, Retry, Snooze
+from ...common.domain.directives import Discard, Retry, Snooze, Suspended
 from ...common.domain.durations import check_delay
 from ...common.domain.model import OutcomeNumber
 from ...common.errors import CancelRequested, TimeLimit
@@ -34,6 +34,8 @@ def verdict(error: BaseException, timeout: float | None = None, below: str = "")
         return _again(error, OutcomeNumber.RETRY, "raise tq.Retry(after=…): after", "after")
     if issubclass(kind, Snooze):
         return _again(error, OutcomeNumber.SNOOZE, "raise tq.Snooze(…): seconds", "seconds")
+    if issubclass(kind, Suspended):
+        return _again(error, OutcomeNumber.SNOOZE, "ctx.sleep(…): seconds", "seconds")
     return OutcomeNumber.ERROR, Failure.of(error).encode(), None
 
 

@@ -39,6 +39,7 @@ from ..agent.reports import JobReport
 from ..child.blobs import ChildBlobs
 from ..child.fork_guard import ForkGuard
 from ..child.served import ServedTask, ServedTasks
+from ..child.steps import AttemptSteps
 from ..child.verdict import Verdict, verdict
 from .interface import RunnerOwner
 
@@ -58,7 +59,7 @@ class ThreadChild:
         self._running: Job | None = None
         self._begun = 0  # the ordinal of the last job that was begun
         self._is_closed = False
-        self._is_cancelled = False  # the running job is asked to end
+        self.is_cancelled = False  # the running job is asked to end
         self._started = 0.0
         self._progress: list[Any] | None = None  # of what runs
         self._shown: list[Any] | None = None  # of that, what was reported
@@ -68,6 +69,7 @@ class ThreadChild:
         self._runner: asyncio.Runner | None = None  # made for the first task that is a coroutine
         self._calls: dict[int, Future[Any]] = {}
         self._call_ids = itertools.count(1)
+        self._steps: AttemptSteps | None = None  # of the last attempt that had any
         self._blobs = ChildBlobs(self)
         context.provide(_here)
         threading.Thread(target=self._run, name=f"tq-task-{number}", daemon=True).start()
@@ -99,7 +101,7 @@ class ThreadChild:
     def notify(self, ordinal: int, kind: str) -> None:
         running = self._running
         if kind == "cancel" and running is not None and running.ordinal == ordinal:
-            self._is_cancelled = True
+            self.is_cancelled = True
 
     def signal(self, *, kill: bool) -> None:
         """A thread cannot be sent a signal."""
@@ -163,7 +165,7 @@ class ThreadChild:
                 if self._is_closed:
                     return None
                 self._changed.wait()
-            self._is_cancelled, self._progress = False, None
+            self.is_cancelled, self._progress = False, None
             self._running = job = self._unread.popleft()
             self._begun = job.ordinal
             return job
@@ -218,14 +220,18 @@ class ThreadChild:
             deadline=deadline,
         )
 
-    @property
-    def is_cancelled(self) -> bool:
-        return self._is_cancelled
-
     def progress(self, progress: list[Any]) -> None:
         self._progress = progress
 
-    # common.wire.caller.Link, for the content of blobs
+    def steps(self) -> AttemptSteps:
+        job = self._running
+        assert job is not None  # noqa: S101 - asked for by its context
+        token = job.id, job.attempt, job.lease
+        if self._steps is None or self._steps.token != token:
+            self._steps = AttemptSteps(self, token)
+        return self._steps
+
+    # common.wire.caller.Link, for the content of blobs and for steps
 
     def call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
         self._fork_guard.check()
@@ -263,6 +269,10 @@ class _Here(threading.local):
     def progress(self, done: float, total: float | None, note: str) -> None:
         if self.child is not None:
             self.child.progress([done, total, note])
+
+    def steps(self) -> AttemptSteps:
+        assert self.child is not None  # noqa: S101 - as above
+        return self.child.steps()
 
 
 _here = _Here()

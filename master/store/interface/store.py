@@ -38,6 +38,7 @@ from .routes import RouteStore
 from .schedules import ScheduleStore
 from .slices import RunningSlice, SliceStore
 from .space import SpaceStore
+from .steps import StepStore
 from .tasks import TaskStore
 from .workers import WorkerStore
 
@@ -166,6 +167,10 @@ class Store(
     @property
     def schedules(self) -> ScheduleStore:
         """Its part for schedules and their history."""
+
+    @property
+    def steps(self) -> StepStore:
+        """Its part for the recorded steps of tasks."""
 
     # the master's own notes
     def get_meta(self, name: str) -> bytes | None: ...

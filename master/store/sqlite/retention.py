@@ -15,6 +15,7 @@ from .blobs import SqliteBlobs
 from .counts import SqliteCounts
 from .executor import StatementExecutor
 from .slices import SqliteSlices
+from .steps import SqliteSteps
 
 NEVER: Final = 2**62  # later than any moment
 PAGE: Final = 4  # slices in the first look: mostly one of them is enough
@@ -36,6 +37,7 @@ class SqliteRetention(StatementExecutor):
     blobs: SqliteBlobs
     slices: SqliteSlices
     counts: SqliteCounts
+    steps: SqliteSteps
 
     def purge(self, finished_before: int, limit: int) -> list[Purged]:
         self.settle()
@@ -70,6 +72,7 @@ class SqliteRetention(StatementExecutor):
         self._many("delete_attempts", sequence)
         self._many("delete_logs", sequence)
         self.blobs.unname(sequence)
+        self.steps.delete(sequence)
         self._exactly("delete", sequence)
         self.slices.drop_arrays_of(alone)
 

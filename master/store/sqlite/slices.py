@@ -226,5 +226,5 @@ class SqliteSlices(SliceTable):
             self._payloads.pop(number, None)
 
     def _forget_between(self, seq: int, stop: int) -> None:
-        for name in ("forget_between", "forget_logs_between", "unname_blobs_between"):
+        for name in ("forget_between", "forget_logs_between", "unname_blobs_between", "delete_steps_between"):
             self._many(name, [(seq, stop)])

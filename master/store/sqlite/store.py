@@ -39,6 +39,7 @@ from .slice_views import SliceViews
 from .slices import SqliteSlices
 from .space import INCREMENTAL, SqliteSpace
 from .statements import load_statements
+from .steps import SqliteSteps
 from .tasks import SqliteTasks
 from .workers import SqliteWorkers
 
@@ -81,6 +82,7 @@ class SqliteStore(
         self._db = self._open()
         self._changes_before = 0
         self.counts = SqliteCounts(self._all, self._many, self._exactly)
+        self.steps = SqliteSteps(self._all, self._many, self._exactly)
         self.slices = SqliteSlices(self._all, self._many, self._exactly, self.counts)
         self.views = SliceViews(self.slices, self._all)
         self.blobs = SqliteBlobs(self._all, self._many, self._exactly)

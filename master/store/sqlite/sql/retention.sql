@@ -25,6 +25,9 @@ DELETE FROM attempt_logs WHERE seq >= ? AND seq < ?
 -- name: unname_blobs_between
 DELETE FROM task_blobs WHERE seq >= ? AND seq < ?
 
+-- name: delete_steps_between
+DELETE FROM steps WHERE seq >= ? AND seq < ?
+
 -- name: array_upto
 SELECT seq FROM arrays WHERE seq <= ? ORDER BY seq DESC LIMIT 1
 

@@ -1,0 +1,145 @@
+"""The steps that tasks record while they run.
+
+A step is recorded under the token of the attempt that did it: the task's id, the attempt and the lease. An attempt whose lease is
+gone records nothing more, so a step has one record, and what is recorded is what the next attempt replays. It is stored before its
+call is answered: until then a step is done at least once, from then on never again.
+
+A step that is recorded shows that its attempt has begun, whether or not its worker has reported that yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from ...common.contract.rows import to_wire
+from ...common.contract.steps import RecordedStep
+from ...common.domain.id_runs import IdRun
+from ...common.domain.model import Delivery, StateNumber, TaskOptions
+from ...common.domain.steps import SLEEP, STEP_BYTES_MAX, STEPS_BYTES_MAX, STEPS_MAX, StepKind
+from ...common.errors import InvalidArgument, QuotaExceeded
+from ...common.wire.frames import unpack
+from ..engine.clock import Now
+from ..engine.endings import Ended
+from ..engine.part import Part
+from ..store.interface.steps import StepRow
+from ..store.interface.store import Store
+from ..tasks.leases import LeasedAttempt
+
+PORTION_BYTES: Final = 4 * 1024 * 1024  # of recorded steps in one answer
+REMEMBERED_MAX: Final = (
+    100_000  # tasks whose steps are dropped as soon as they succeed; those of others go with them
+)
+
+
+class Steps(Part):
+    def __init__(
+        self,
+        store: Store,
+        running: Mapping[bytes, LeasedAttempt],
+        began: Callable[[list[tuple[bytes, int, bytes, float | None]], Now], object],
+    ) -> None:
+        self._store, self._running, self._began = store, running, began
+        self._with_steps: dict[
+            bytes, int
+        ] = {}  # numbers of tasks that may have steps and have not ended, by id
+        self._just_ended: list[tuple[bytes, int]] = []  # of those, in this transaction: id and state
+
+    def holder(self, id: Any, attempt: Any, lease: Any) -> LeasedAttempt | None:
+        """The attempt that names itself by these; None: it is not the task's current one (any more)."""
+        held = self._running.get(id) if isinstance(id, bytes) else None
+        return held if held is not None and (held.attempt, held.lease) == (attempt, lease) else None
+
+    def recorded(self, held: LeasedAttempt, after: int, now: Now) -> list[list[Any]]:
+        """Steps of its task behind this one, in order; at least one if there is one."""
+        rows = self._store.steps.after(held.seq, after, PORTION_BYTES)
+        return [
+            to_wire(RecordedStep(row.number, row.kind, row.name, _left(row, now), row.body)) for row in rows
+        ]
+
+    def record(
+        self, id: bytes, held: LeasedAttempt, number: int, name: str, body: bytes, seconds: float, now: Now
+    ) -> None:
+        """A function has returned."""
+        if len(body) > STEP_BYTES_MAX:
+            raise InvalidArgument(f"a step's result has at most {STEP_BYTES_MAX:,} bytes, not {len(body):,}")
+        if self._known(held, number, StepKind.CALL, name) is None:
+            self._add(id, held, StepKind.CALL, number, name, now, body=body, seconds=seconds)
+
+    def sleep(self, id: bytes, held: LeasedAttempt, number: int, seconds: float, now: Now) -> float:
+        """Begin to sleep, or go on with it; how many seconds are left."""
+        row = self._known(held, number, StepKind.SLEEP, SLEEP)
+        if row is None:
+            self._check_repeatable(held, "ctx.sleep")
+            until = now.steady + int(seconds * 1000)
+            row = self._add(id, held, StepKind.SLEEP, number, SLEEP, now, until=until, seconds=seconds)
+        return _left(row, now)
+
+    def ended(self, tasks: Sequence[Ended], now: Now) -> None:
+        """Some of these may have steps."""
+        if self._with_steps:
+            self._just_ended += [(id, state) for run, _, _, state, _, _ in tasks for id in self._among(run)]
+
+    def begin(self) -> None:
+        self._just_ended.clear()
+
+    def settle(self, now: Now) -> None:
+        """What tasks returned in their steps is not needed any more once they have succeeded; others may be retried."""
+        for id, state in self._just_ended:
+            seq = self._with_steps.pop(id, None)
+            if seq is not None and state == StateNumber.SUCCEEDED:
+                self._store.steps.drop_bodies(seq)
+
+    def _among(self, run: IdRun) -> list[bytes]:
+        """Those of a run that may have steps: what is shorter is looked through."""
+        if run.length <= len(self._with_steps):
+            return [id for id in run.ids() if id in self._with_steps]
+        first, last = run.ends()
+        return [id for id in self._with_steps if first <= id <= last]
+
+    def _known(self, held: LeasedAttempt, number: int, kind: StepKind, name: str) -> StepRow | None:
+        """The step that this number has already; then the call is repeated."""
+        row = self._store.steps.get(held.seq, number)
+        if row is not None and (row.kind, row.name) != (kind, name):
+            raise InvalidArgument(f"step {number} of this task is {row.name!r} and cannot be {name!r}")
+        return row
+
+    def _add(
+        self,
+        id: bytes,
+        held: LeasedAttempt,
+        kind: StepKind,
+        number: int,
+        name: str,
+        now: Now,
+        *,
+        body: bytes | None = None,
+        seconds: float | None = None,
+        until: int | None = None,
+    ) -> StepRow:
+        totals, size = self._store.steps.totals(held.seq), len(body or b"")
+        if totals.steps >= STEPS_MAX:
+            raise QuotaExceeded(f"a task has at most {STEPS_MAX:,} steps: do more in each")
+        if totals.bytes + size > STEPS_BYTES_MAX:
+            raise QuotaExceeded(
+                f"the steps of a task return at most {STEPS_BYTES_MAX:,} bytes together: return less, such as the place "
+                "where the rest is kept"
+            )
+        if held.begun is None:  # its worker has not reported that yet
+            self._began([(id, held.attempt, held.lease, 0.0)], now)
+        if len(self._with_steps) < REMEMBERED_MAX:
+            self._with_steps[id] = held.seq
+        row = StepRow(held.seq, number, int(kind), name, held.number, now.steady, seconds, until, size, body)
+        self._store.steps.add(row)
+        return row
+
+    def _check_repeatable(self, held: LeasedAttempt, what: str) -> None:
+        packed = self._store.facts(held.seq).options
+        if packed and TaskOptions.from_wire(unpack(packed)).delivery == Delivery.AT_MOST_ONCE:
+            raise InvalidArgument(
+                f"{what} ends the attempt and starts the task again later; this task is at_most_once and is never started twice"
+            )
+
+
+def _left(row: StepRow, now: Now) -> float:
+    return 0.0 if row.until is None else max(0, row.until - now.steady) / 1000

@@ -1,0 +1,41 @@
+"""The embedded store's verbs for steps: see ``interface.steps.StepStore``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..interface.steps import StepRow, StepTotals
+from .part import SqlitePart
+
+
+class SqliteSteps(SqlitePart):
+    def add(self, row: StepRow) -> None:
+        self._exactly("add_step", [row])
+
+    def get(self, seq: int, number: int) -> StepRow | None:
+        rows = self._all("step", (seq, number))
+        return StepRow(*rows[0]) if rows else None
+
+    def totals(self, seq: int) -> StepTotals:
+        return StepTotals(*self._all("step_totals", (seq,))[0])
+
+    def after(self, seq: int, number: int, size: int) -> list[StepRow]:
+        sizes = self._all("step_sizes", (seq, number))
+        last = number
+        for at, (one, bytes_of_one) in enumerate(sizes):
+            size -= bytes_of_one
+            if at and size < 0:
+                break
+            last = one
+        return [StepRow(*row) for row in self._all("steps_between", (seq, number, last))]
+
+    def shown(self, seq: int) -> list[StepRow]:
+        return [StepRow(*row) for row in self._all("steps_shown", (seq,))]
+
+    def drop_bodies(self, seq: int) -> None:
+        self._many("drop_step_bodies", [(seq,)])
+
+    def delete(self, tasks: Sequence[tuple[int]]) -> None:
+        """Those of deleted tasks. Mostly there are none at all, which one look tells."""
+        if self._all("any_step")[0][0]:
+            self._many("delete_steps", tasks)
