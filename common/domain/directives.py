@@ -9,10 +9,10 @@ from .durations import check_delay
 
 
 class Suspended(BaseException):
-    """Leaves the body of a task that sleeps or waits without a slot; it is started again later. A BaseException, so that ``except
-    Exception`` does not take it for a failure, while ``finally`` runs.
+    """Leaves the body of a task that goes on later, without a slot until then.
 
-    ``seconds``: until then.
+    A BaseException, so that ``except Exception`` does not take it for a failure, while ``finally`` runs. ``seconds``: until
+    then.
     """
 
     def __init__(self, seconds: float, message: str) -> None:
