@@ -26,6 +26,12 @@ import tq.client.cli
 import tq.master.cli
 import tq.worker.cli
 
+if __name__ == "__main__":  # a script with -P does not find what is beside it
+    sys.path.append(os.path.dirname(__file__))
+    from child_template import with_template
+
+    sys.path.pop()
+
 LENGTH: Final = struct.Struct("!I")  # before a request
 NUMBER: Final = struct.Struct("!i")  # a process id, an exit status
 DESCRIPTORS_MAX: Final = 1 << 16
@@ -116,7 +122,7 @@ def _become(
     os.environ.update(environment)
     if main := MAINS.get(os.path.basename(words[0])):
         sys.argv[:] = words
-        return main
+        return with_template(main) if main is tq.worker.cli.main else main
     sys.argv[:] = words[1:]
     return functools.partial(runpy.run_path, words[1], run_name="__main__")
 

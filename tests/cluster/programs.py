@@ -28,6 +28,7 @@ from tq.common.auth.certificate import CERTIFICATE_FILE, KEY_FILE, write_private
 from xprocess import ProcessStarter, XProcess
 
 from .certificates import sign
+from .child_template import NAME as TEMPLATE_NAME
 from .forked_programs import ForkedProgram, ForkServer
 
 T = TypeVar("T")
@@ -165,6 +166,12 @@ def fork_server() -> ForkServer:
     return server
 
 
+def is_template(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.name() == TEMPLATE_NAME)
+    return False
+
+
 class Program:
     """One started program. ``by_exec``: by an interpreter of its own, for tests of what a start leaves in a process."""
 
@@ -258,9 +265,10 @@ class Program:
         return self.process.wait(seconds)
 
     def children(self) -> list[psutil.Process]:
-        """The processes it started."""
+        """The processes it started, but for the template of a forked worker, which ends with that."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            return psutil.Process(self.pid).children(recursive=True)
+            found = psutil.Process(self.pid).children(recursive=True)
+            return [child for child in found if not is_template(child)]
         return []
 
     def end(self) -> None:

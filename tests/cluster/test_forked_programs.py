@@ -12,9 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+import tq
 from xprocess import XProcess
 
-from .conftest import MasterFactory
+from .conftest import MasterFactory, WorkerFactory
 from .forked_programs import ForkedProgram
 from .programs import (
     Master,
@@ -65,6 +66,56 @@ def test_it_has_its_folder_and_its_descriptors_and_none_of_the_server(
         opened = [os.readlink(entry).replace(str(folder), "") for entry in (place / "fd").iterdir()]
         seen.append(Counter(re.sub(r"\d+", "", name) for name in opened))
     assert seen[0] == seen[1]
+
+
+SELF = """
+import os, signal, sys
+from pathlib import Path
+import tq
+app = tq.App()
+
+@app.task
+def self_portrait() -> dict:
+    main = sys.modules["__main__"]
+    return {
+        "parent": os.getppid(), "group": os.getpgrp(), "session": os.getsid(0), "folder": os.getcwd(), "path": sys.path,
+        "main": [main.__name__, main.__file__, main.__spec__.name, Path(sys.argv[0]).name], "arguments": len(sys.argv),
+        "threads": len(os.listdir("/proc/self/task")),
+        "environment": {key: value for key, value in os.environ.items() if key != "TQ_AUTHKEY"},
+        "signals": [str(signal.getsignal(number)).split(" at ")[0] for number in signal.valid_signals()],
+        "descriptors": sorted(os.readlink(one) for one in Path("/proc/self/fd").iterdir() if one.exists()),
+    }
+"""
+
+
+def test_a_child_of_a_forked_worker_is_as_one_that_was_started_by_exec(
+    home: Path, worker_factory: WorkerFactory, app: tq.App
+) -> None:
+    (home / "portraits.py").write_text(SELF)
+    seen = []
+    for by_exec in (False, True):
+        worker = worker_factory(1, tasks=home / "portraits.py", by_exec=by_exec)
+        found = app.submit("portraits:self_portrait").result(timeout=SECONDS)
+        assert found.pop("parent") == worker.pid
+        found["group"] = found["group"] == worker.pid
+        found["session"] = found["session"] == os.getsid(worker.pid)
+        assert [child.ppid() for child in worker.children()] == [worker.pid]
+        found["descriptors"] = Counter(re.sub(r"\d+", "", name) for name in found["descriptors"])
+        seen.append(found)
+        assert worker.terminate() == 0
+    assert seen[0] == seen[1]
+
+
+def test_a_child_of_a_forked_worker_dies_with_it_and_so_does_the_template(
+    worker_factory: WorkerFactory,
+) -> None:
+    worker = worker_factory(2)
+    family = psutil.Process(worker.pid).children()
+    assert len(family) == 3
+    assert len(worker.children()) == 2
+    worker.kill()
+    psutil.wait_procs(family, SECONDS)
+    assert not [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_its_end_by_a_signal_is_its_status(master_factory: MasterFactory) -> None:
