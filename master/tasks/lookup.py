@@ -14,6 +14,7 @@ from ...common.domain.id_runs import IdRun, run_from_wire
 from ...common.domain.ids import show_id
 from ...common.domain.model import TASK_ID_BYTES
 from ...common.errors import InvalidArgument, UnknownTask
+from ...common.values.brief import brief
 from ..engine.session import Session
 from ..store.interface.queries import Found, FullTask
 from .routes import Routes, within
@@ -33,7 +34,9 @@ def tasks(engine: Engine, session: Session, ids: Any) -> list[Found]:
 
 
 def task(engine: Engine, session: Session, id: Any) -> Found:
-    """The task of an id; raises UnknownTask."""
+    """The task of an id, and of no run; raises UnknownTask."""
+    if type(id) is not bytes or len(id) != TASK_ID_BYTES:
+        raise InvalidArgument(f"a task's id is {TASK_ID_BYTES} bytes, not {brief(id, 80)}")
     for one in tasks(engine, session, [id]):
         return one
     raise UnknownTask(f"no task has the id {show_id(id)}: never submitted here, or kept no longer")

@@ -254,3 +254,17 @@ def test_a_bound_key_sees_only_the_number_of_tasks_in_its_queues(bench: Any) -> 
     bound = bench.client(queues=("good.*",))
     assert bound.call(("get_master",), "info")["tasks"] == 2
     assert client.call(("get_master",), "info")["tasks"] == 3
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [("show", []), ("why", []), ("log", []), ("list", [{}, 10])],
+    ids=lambda one: str(one),
+)
+def test_a_run_of_tasks_is_no_id_of_one(bench: Bench, method: str, arguments: list[Any]) -> None:
+    client = bench.client()
+    for named in ([new_ids(), 5], [new_ids(), 1], new_ids() + b"x", b"", "x" * 16, None):
+        if (method, named) == ("list", None):
+            continue  # from the newest one on
+        with pytest.raises(InvalidArgument, match="a task's id is 16 bytes"):
+            client.call("get_tasks", method, *arguments, named)
