@@ -51,6 +51,7 @@ from .tasks.routes import Routes
 from .tasks.scheduled import ScheduledTasks
 from .tasks.subscriptions import Subscriptions
 from .workers.calls import Dispatcher
+from .workers.hand_backs import HandBacks
 from .workers.membership import Membership
 from .workers.membership_log import MembershipLog
 from .workers.orders import Orders
@@ -111,7 +112,8 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     consumers = Consumers(routes, dispatch, items, origins, presence, core.random_bytes, core.report)
     membership_log, attempt_log = MembershipLog(core), AttemptLog(core, routes)
     completion.unsuccessful.listener = attempt_log.ended
-    membership = Membership(store, routes, leases, completion, presence, agenda, membership_log)
+    hand_backs = HandBacks(completion, agenda)
+    membership = Membership(store, routes, leases, completion, presence, agenda, hand_backs, membership_log)
     retention.known_workers = lambda: membership.by_number
     orders, last_failures = Orders(membership, leases), LastFailures()
     made_by_time = _schedules(core, routes, dispatch, completion, keyring)
@@ -150,6 +152,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         blobs,
         subscriptions,
         membership,
+        hand_backs,
         orders,
         last_failures,
         membership_log,

@@ -125,6 +125,12 @@ class Presence(Part):
         self._is_back(node)
         self._tidy(node)
 
+    def give_up(self, node: Node, now: Now) -> None:
+        """A node is not expected back, and something that was held for it is still to be given up: in the next transaction."""
+        node.serves = True
+        self._nodes[node.id] = node
+        self._is_away(node, now.mono)
+
     def expect(self, id: bytes, now: Now, *, serves: bool = False) -> Node:
         """Something is held for a node, which may be away: then it has one lease to come back. ``serves``: it is a worker's."""
         node = self._node(id)
@@ -163,10 +169,11 @@ class Presence(Part):
 
     def _lose(self, node: Node, now: Now, moment: int) -> None:
         self._lost[node] = moment, node.serves
-        node.serves = False
+        node.serves, served = False, node.serves
         self._end_serving(node)
         are_left = [node_lost(node.id, now) for node_lost in self._node_lost]
         if any(are_left):
+            node.serves = served  # only an announcement brings it back
             self._is_away(node, moment)
         else:
             self._is_back(node)

@@ -35,7 +35,6 @@ from .reports import (
     REPORTS_MAX,
     ReportedSlice,
     check_reports,
-    held_rows,
     reported_slices,
 )
 from .routes import Routes
@@ -184,14 +183,16 @@ class Completion(Part):
                     rows[index][3:5] = int(OutcomeNumber.ERROR), Failure("UnknownBlob", str(error)).encode()
         return found
 
-    def release(self, rows: list[Any], now: Now, *, begun: bool = False) -> None:
-        """A worker returns attempts that have not ended; rows that are no longer its own are ignored.
+    def release(
+        self, rows: Iterable[tuple[bytes, int, bytes, float | None]], now: Now, *, begun: bool = False
+    ) -> None:
+        """A worker returns attempts that have not ended (``held_rows``); rows that are no longer its own are ignored.
 
-        A row is ``[id, attempt, lease]``, with ``begun`` ``[…, seconds]``. ``begun``: the attempts ran when the worker had to stop
+        ``begun``: the attempts ran when the worker had to stop
         immediately. No failure or crash is counted, but an at_most_once task is lost, since it must not start twice.
         """
         mine: dict[bytes, int | None] = {}
-        for id, attempt, lease, seconds in held_rows(rows):
+        for id, attempt, lease, seconds in rows:
             held = self._running.get(id)
             if held is not None and held.attempt == attempt and held.lease == lease:
                 mine[id] = now.steady - int((seconds or 0.0) * 1000) if begun else None

@@ -16,8 +16,9 @@ from ..tasks.completion import Completion
 from ..tasks.dispatch import Dispatch
 from ..tasks.lookup import check_ids
 from ..tasks.plan import LEASE_TASKS_MAX
-from ..tasks.reports import HELD_MAX
+from ..tasks.reports import HELD_MAX, held_rows
 from ..tasks.routes import ParkedLease
+from .hand_backs import HandBacks
 from .membership import Membership
 from .orders import Orders
 from .worker_info import WorkerInfo
@@ -64,11 +65,12 @@ class Dispatcher(EngineObject):
         return stale
 
     @exposed(Role.WORKER)
-    def release(self, call: Call, rows: list[Any], begun: bool = False) -> None:
+    def release(self, call: Call, rows: list[Any], begun: bool = False) -> object:
         """Return attempts that were not started, or (``begun``) that were started and did not end."""
         self.engine.part(Membership).of(call.session)
-        self.engine.part(Completion).release(
-            validate_list("rows", rows), self.engine.now, begun=validate_flag("begun", begun)
+        held = list(held_rows(validate_list("rows", rows)))
+        return self.engine.part(HandBacks).release(
+            call, held, self.engine.now, begun=validate_flag("begun", begun)
         )
 
     @exposed(Role.WORKER)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from ...common.errors import InvalidArgument, ProtocolError
@@ -31,6 +32,7 @@ from ..tasks.completion import Completion
 from ..tasks.leases import Leases
 from ..tasks.reports import held_rows
 from ..tasks.routes import Capability, CapabilityKey, Routes
+from .hand_backs import ENDED_MAX, HandBacks, HeldRow
 from .membership_log import MembershipLog
 from .worker_info import WorkerInfo
 
@@ -65,6 +67,7 @@ class Worker:
     memory_bytes: int | None = None  # of the worker and its children, as of its last beat
     draining: bool = False  # it was ordered to drain, or has said that it drains
     has_left: bool = False  # it ended by itself: it is not expected back, and not listed
+    is_losing: bool = False  # its leases are ended, a portion in each transaction
     rates: WorkerRates | None = None  # measured since its first announcement
     starting: set[bytes] = field(default_factory=set)  # suspects that it has announced as about to start
     orders: dict[bytes, list[Any]] = field(default_factory=dict)  # by the id of the task
@@ -92,11 +95,14 @@ class Membership(Part):
         completion: Completion,
         presence: Presence,
         agenda: Agenda,
+        hand_backs: HandBacks,
         log: MembershipLog,
     ) -> None:
         self._store, self._routes, self._running, self._completion = store, routes, leases.running, completion
         self._leases, self._cancelling, self._log = leases, leases.cancelling, log
         self._presence, self._agenda = presence, agenda
+        self._hand_backs = hand_backs
+        self._left = ENDED_MAX  # leases of lost workers that this transaction ends
         self.by_node: dict[bytes, Worker] = {}
         self.by_number: dict[int, Worker] = {}
 
@@ -157,7 +163,7 @@ class Membership(Part):
             self._log.joined(session, info, again=worker.info is not None and not worker.has_left)
         worker.info, worker.session, worker.presence, worker.since = info, session, presence, now.steady
         self._agenda.set(self, session.node, None)
-        worker.draining = worker.has_left = False
+        worker.draining = worker.has_left = worker.is_losing = False
         worker.started = frozenset()  # a beat follows
         worker.rates = worker.rates or WorkerRates(now.mono)
         worker.orders.clear()
@@ -215,13 +221,13 @@ class Membership(Part):
         served is remembered as long as an absent worker's, for `tq why`."""
         worker = self.of(session)
         _unpark_leases(worker)
-        mine = [id for id, _ in self._running.of_worker(worker.number)]
-        self._completion.hand_back(dict.fromkeys(mine), now)
         worker.session = worker.orders_call = None
         worker.has_left = True
         self._log.left(worker.node, worker.info)
         self._presence.leave(worker.presence)
         self._forget_later(worker)
+        if self._lose(worker, now):
+            self._presence.give_up(worker.presence, now)
 
     def serving(self, queue: str, task: str) -> tuple[int, int]:
         """How many connected workers serve a callable in a queue, and how many are connected."""
@@ -240,8 +246,11 @@ class Membership(Part):
             worker.session = worker.orders_call = None
             worker.orders.clear()
 
+    def begin(self) -> None:
+        self._left = ENDED_MAX
+
     def node_lost(self, node: bytes, now: Now) -> bool:
-        """End the leases of a lost worker."""
+        """End leases of a lost worker, as many as this transaction has room for."""
         worker = self.by_node.get(node)
         if worker is None:
             return False
@@ -249,8 +258,7 @@ class Membership(Part):
             _unpark_leases(worker)
             worker.session = worker.orders_call = None
         self._forget_later(worker)
-        self._lose(worker, now)
-        return False
+        return self._lose(worker, now)
 
     def _forget_later(self, worker: Worker) -> None:
         self._agenda.set(self, worker.node, worker.presence.last_seen + FORGET_ABSENT_MS)
@@ -261,17 +269,21 @@ class Membership(Part):
         if worker is not None and worker.session is None and worker.presence.lost_at is None:
             self._remove(worker)
 
-    def _lose(self, worker: Worker, now: Now) -> None:
-        """End the leases of a lost worker. The fate of its tasks is unknown, except of suspects that it had not announced as about to
-        start: these are handed back.
+    def _lose(self, worker: Worker, now: Now) -> bool:
+        """End leases of a worker that is gone; whether some are left. Those of one that has left are handed back. The fate of the
+        tasks of others is unknown, except of suspects that it had not announced as about to start: these are handed back.
 
         So a task that kills its worker charges a crash to the worker's other tasks once. From then on all of them are
         suspects, and only the one that runs when the next worker dies is charged again.
         """
-        mine = list(self._running.of_worker(worker.number))
-        self._log.lost(worker.node, worker.info, len(mine))
-        spared = [id for id, held in mine if held.suspect and id not in worker.starting]
-        worker.starting.clear()
+        mine = list(islice(self._running.of_worker(worker.number), self._left + 1))
+        if not (worker.is_losing or worker.has_left):
+            held = sum(1 for _ in self._running.of_worker(worker.number))
+            self._log.lost(worker.node, worker.info, held)
+        worker.is_losing = len(mine) > self._left
+        del mine[self._left :]
+        self._left -= len(mine)
+        spared = [id for id, held in mine if worker.has_left or (held.suspect and id not in worker.starting)]
         self._completion.hand_back(dict.fromkeys(spared), now)
         host = worker.info.host if worker.info else "unknown host"
         body = Failure(
@@ -280,6 +292,9 @@ class Membership(Part):
             detail={"outcome": "lost"},
         ).encode()
         self._completion.lose([id for id, _ in mine], body, now)
+        if not worker.is_losing:
+            worker.starting.clear()
+        return worker.is_losing
 
     def _reconcile(self, worker: Worker, held: list[list[Any]], now: Now) -> list[bytes]:
         kept: dict[bytes, None] = {}
@@ -291,8 +306,9 @@ class Membership(Part):
                 kept[id] = None
             else:  # it ended or went to another worker meanwhile: the worker must drop it
                 dropped.append(id)
-        left = [id for id, _ in self._running.of_worker(worker.number) if id not in kept]
-        self._completion.hand_back(dict.fromkeys(left), now)
+        others = ((id, held) for id, held in self._running.of_worker(worker.number) if id not in kept)
+        left: list[HeldRow] = [(id, held.attempt, held.lease, None) for id, held in others]
+        self._hand_backs.not_held(worker.number, left, now)
         self._completion.began(rows, now)
         for id in kept:
             if id in self._cancelling:  # an order that was on its way when the connection broke is lost
