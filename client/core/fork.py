@@ -10,15 +10,24 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
-_guarded: Final[list[threading.Lock]] = []
+
+class Lock(Protocol):
+    """Of ``threading``: a Lock or an RLock."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
+    def release(self) -> None: ...
+
+
+L = TypeVar("L", bound=Lock)
+
+_guarded: Final[list[Lock]] = []
 _in_child: Final[list[Callable[[], None]]] = []
 
 
-def guard(lock: threading.Lock) -> threading.Lock:
+def guard(lock: L) -> L:
     """A lock of a module, which a child of a fork finds free."""
     _guarded.append(lock)
     return lock

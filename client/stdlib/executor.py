@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import Executor as StandardExecutor
+from concurrent.futures._base import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED, PENDING
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
@@ -36,8 +37,9 @@ from .timed_waits import TimedWait
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from ..core.session import ClientSession
     from ..tasks.options import Options
+
+ENDED: Final = frozenset({CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED})
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,27 +53,50 @@ THEIRS: Final = {
     "thread_name_prefix",
 }
 
-_lock = guard(threading.Lock())  # guards ``TaskFuture._begun``, for a moment
+# Guards the ends of futures, for a moment. Reentrant: the garbage collector may run code that looks at one.
+_lock = guard(threading.RLock())
 
 Work = tuple[bytes, list[Blob]]
 """A payload, and the blobs that it names."""
 
 
 class TaskFuture(Future[T]):
-    """A standard Future that knows its task. ``cancel`` and ``running`` ask the master, which takes a round trip."""
+    """A standard Future that knows its task. ``cancel`` and ``running`` ask the master, which takes a round trip.
 
-    def __init__(self, session: ClientSession, submissions: SubmissionQueue, task: bytes) -> None:
-        super().__init__()
-        self._session, self._submissions = session, submissions
+    What only those need who wait for it is made when the first of them asks for its condition, as all that the standard library
+    does with a future begins: most futures of a long loop have ended before.
+    """
+
+    def __init__(self, submissions: SubmissionQueue, task: bytes) -> None:
+        self._state, self._result, self._exception = PENDING, None, None
+        self._submissions, self.task = submissions, task
+        self._asked_for: threading.Condition | None = None  # guarded
         self._begun = False  # guarded: set_running_or_notify_cancel was called, which may be done once
-        self.task = task
+
+    @property
+    def _condition(self) -> threading.Condition:  # type: ignore[override] # an attribute of every other future
+        known = self._asked_for
+        if known is None:
+            made = threading.Condition()
+            with _lock:
+                known = self._asked_for
+                if known is None:
+                    self._waiters: list[Any] = []
+                    self._done_callbacks: list[Any] = []
+                    known = self._asked_for = made
+        return known
 
     @property
     def task_id(self) -> str:
         """The id by which `tq show` and ``App.get`` know the task."""
         return show_id(self.task)
 
+    def done(self) -> bool:
+        return self._state in ENDED
+
     def result(self, timeout: float | None = None) -> T:
+        if self._state == FINISHED and self._exception is None:
+            return cast(T, self._result)
         self._await(timeout)
         return super().result(timeout)
 
@@ -86,7 +111,7 @@ class TaskFuture(Future[T]):
         if timeout is None:
             self._submissions.check_may_wait()
             return
-        timed = TimedWait(self._session, lambda: self.task, self._ends_within, timeout)
+        timed = TimedWait(self._submissions.session, lambda: self.task, self._ends_within, timeout)
         if not timed.succeeds():
             raise TimeoutError(timed.complaint)
 
@@ -111,7 +136,7 @@ class TaskFuture(Future[T]):
     def running(self) -> bool:
         if not self.done() and not super().running():
             self._submissions.push()
-            self._found(self._session.start_call(TASKS, "states", [self.task]))
+            self._found(self._submissions.session.start_call(TASKS, "states", [self.task]))
         return super().running()
 
     def _found(self, answer: Future[list[list[Any]]]) -> bool:
@@ -135,7 +160,29 @@ class TaskFuture(Future[T]):
         if not begun:
             self.set_running_or_notify_cancel()
 
-    # x
+    # the submission queue calls these
+
+    def succeeded(self, value: Any) -> None:
+        with _lock:
+            unasked = self._asked_for is None
+            if unasked:
+                self._begun, self._result = True, value
+                self._state = FINISHED
+                if self._asked_for is None:
+                    return
+        if unasked:  # until just now: the garbage collector has run code that asked, in this thread
+            self._notify()
+            return
+        self._begin()
+        if not self.cancelled():
+            self.set_result(value)
+
+    def _notify(self) -> None:
+        with self._condition:
+            for waiter in self._waiters:
+                waiter.add_result(self)
+            self._condition.notify_all()
+        self._invoke_callbacks()  # type: ignore[attr-defined]
 
     def ended(self, outcome: TaskOutcome) -> None:
         if outcome.state == StateNumber.CANCELLED:
@@ -144,7 +191,7 @@ class TaskFuture(Future[T]):
         if self.cancelled():
             return
         try:
-            self.set_result(outcome.value(self.task, self._session))
+            self.set_result(outcome.value(self.task, self._submissions.session))
         except TaskError as error:
             cancelled = outcome.state == StateNumber.CANCELLED
             self.set_exception(CancelledError(str(error)) if cancelled else rebuilt(error))
@@ -222,7 +269,8 @@ class Executor(StandardExecutor):
         """
         self._submissions.check_open()
         remote = self._functions.of(fn)
-        return cast("Future[T]", self._send(remote, _work(remote, args, kwargs)))
+        blobs: list[Blob] = []
+        return cast("Future[T]", self._send(remote, (remote.payload(args, kwargs, blobs), blobs)))
 
     def map(
         self,
@@ -302,7 +350,7 @@ class Executor(StandardExecutor):
             self._submissions.join()
 
     def _send(self, remote: RemoteFunction, work: Work) -> TaskFuture[Any]:
-        future: TaskFuture[Any] = TaskFuture(self._app.session, self._submissions, remote.kind.ids.take_one())
+        future: TaskFuture[Any] = TaskFuture(self._submissions, remote.kind.ids.take_one())
         payload, blobs = work
         self._submissions.send(remote.kind, payload, future, blobs)
         return future

@@ -51,6 +51,10 @@ class ChunkResult:
         self._result, self.index, self._on_end = result, index, on_end
         self._claimed = False
 
+    def succeeded(self, value: Any) -> None:
+        if self._claim():
+            self._result.chunk_done(self.index, value)
+
     def ended(self, outcome: TaskOutcome) -> None:
         try:
             value = outcome.value(self.task, self._session)
@@ -60,8 +64,7 @@ class ChunkResult:
             # No such task, or a value that cannot be decoded here: its class may raise anything.
             self.give_up(error)
         else:
-            if self._claim():
-                self._result.chunk_done(self.index, value)
+            self.succeeded(value)
 
     def failed(self, error: TqError) -> None:
         self.give_up(as_broken_cluster(error))

@@ -20,21 +20,23 @@ import threading
 import weakref
 from concurrent.futures import Future
 from functools import partial
+from itertools import repeat
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ...common.contract.tasks import rows_of
 from ...common.errors import TqError, Unreachable
+from ...common.values.batches import decode_plain_values
 from ..blobs.blobs import SessionBlobs
 from ..core.fork import in_child
 from ..tasks.answers import TASKS
-from ..tasks.outcomes import TaskOutcome
+from ..tasks.outcomes import SUCCEEDED, TaskOutcome
 from .exceptions import BrokenCluster, no_worker_runs
 from .submit_buffer import SubmitBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from ...common.contract.tasks import OutcomeSlice
     from ...common.values.blob import Blob
     from ..core.session import ClientSession
     from ..tasks.kinds import TaskKind
@@ -44,6 +46,8 @@ IDLE_CHECK_SECONDS: Final = 2.0  # without an outcome, before a check whether on
 CANCEL_SECONDS: Final = 5.0  # for the master to answer a cancel: the caller should not wait long for that
 CANCEL_TASKS_MAX: Final = 10_000  # in one call
 
+_RESULT, _OUTCOME, _ERROR = range(3)  # what receivers are passed
+
 log = logging.getLogger("tq.client")
 
 
@@ -51,6 +55,9 @@ class Receiver(Protocol):
     """Receives the outcome of a task. ``task``: its id, new."""
 
     task: bytes
+
+    def succeeded(self, value: Any) -> None:
+        """The task has succeeded; its result was plain, and is decoded."""
 
     def ended(self, outcome: TaskOutcome) -> None:
         """The task has ended, successfully or not."""
@@ -83,7 +90,7 @@ class SubmissionQueue:
         self._changed = threading.Condition(self._lock)
         self._receivers: dict[bytes, Receiver] = {}
         self._thread: threading.Thread | None = None
-        self._last = ("", "")  # name and queue of the last task sent
+        self._last: TaskKind | None = None  # of the last task sent
         self._workers_checked = False  # since the last outcome
         self._events: SimpleQueue[Any] = (
             SimpleQueue()
@@ -95,22 +102,22 @@ class SubmissionQueue:
 
         Raises RuntimeError once closed, InvalidArgument without an address or key, and the errors of an upload.
         """
-        link = self._session.link
         if blobs:
             self._session.part(SessionBlobs).send(blobs)
-        id = receiver.task
+        id, buffer = receiver.task, self._buffer
+        link = None if buffer.is_due else self._session.link
         with self._lock:
-            self.check_open()
+            if self._closed or self._broken is not None:
+                self.check_open()
             # Registered before the task is sent: its outcome may arrive before this method returns.
             self._receivers[id] = receiver
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="tq-submissions", daemon=True)
                 self._thread.start()
-        self._last = kind.name, kind.choice.queue
-        buffer = self._buffer
+        self._last = kind
         buffer.unsent.append((kind, id, payload, blobs))
         if not buffer.is_due:
-            buffer.schedule(link)
+            buffer.schedule(link or self._session.link)
 
     def pending_receivers(self) -> list[Receiver]:
         """The receivers that were not called yet."""
@@ -216,19 +223,29 @@ class SubmissionQueue:
             self._workers_checked = False
             if isinstance(event, tuple):
                 ids, error = event
-                self._deliver((id, error) for id in ids)
+                self._deliver(ids, _ERROR, repeat(error))
             elif event is not None:
-                self._deliver((id, TaskOutcome(state, body)) for id, state, body in rows_of(event))
+                for one in event:
+                    self._deliver_slice(one)
         self._end()
 
-    def _deliver(self, ends: Iterable[tuple[bytes, TaskOutcome | TqError]]) -> None:
-        """Pass outcomes and errors to their receivers."""
-        for id, end in ends:
+    def _deliver_slice(self, one: OutcomeSlice) -> None:
+        values = decode_plain_values(one.bodies) if one.state == SUCCEEDED else None
+        if values is None:
+            self._deliver(one.run.ids(), _OUTCOME, map(TaskOutcome, repeat(one.state), one.bodies))
+        else:
+            self._deliver(one.run.ids(), _RESULT, values)
+
+    def _deliver(self, ids: Iterable[bytes], what: int, ends: Iterable[Any]) -> None:
+        """Pass results, outcomes or errors to their receivers."""
+        for id, end in zip(ids, ends, strict=False):
             receiver = self._receivers.get(id)
             if receiver is None:
                 continue
             try:
-                if isinstance(end, TaskOutcome):
+                if what == _RESULT:
+                    receiver.succeeded(end)
+                elif what == _OUTCOME:
                     receiver.ended(end)
                 else:
                     receiver.failed(end)
@@ -253,10 +270,10 @@ class SubmissionQueue:
                 f"the master has been out of reach for {away:.0f} s; what it has stored goes on when it is back: `tq ls` lists it"
             )
             self._buffer.fail_unsent(error)
-            self._deliver([(id, error) for id in self._receivers])
-        elif not self._workers_checked and not away:
+            self._deliver(list(self._receivers), _ERROR, repeat(error))
+        elif not self._workers_checked and not away and self._last is not None:
             self._workers_checked = True
-            name, queue = self._last
+            name, queue = self._last.name, self._last.choice.queue
             asked = self._session.start_call(("get_workers",), "serving", queue, name)
             asked.add_done_callback(partial(self._warn_of_workers, name, queue))
 

@@ -51,6 +51,26 @@ class JoinedTasks(NamedTuple):
 
 def joined(pending: Iterable[PendingTask]) -> Iterator[JoinedTasks]:
     """The calls of tasks, in their order."""
+    tasks = pending if isinstance(pending, list) else list(pending)
+    alike = _alike(tasks)
+    return iter((alike,)) if alike is not None else _joined(tasks)
+
+
+def _alike(pending: list[PendingTask]) -> JoinedTasks | None:
+    """The single call of tasks that all may travel together, seen at a glance; nearly always there is no other."""
+    if not 0 < len(pending) <= CHUNK_TASKS:
+        return None
+    kinds, ids, payloads, blobs = zip(*pending, strict=True)
+    fits = (
+        kinds.count(kinds[0]) == len(kinds)
+        and not any(blobs)
+        and max(ids) < COMPUTED
+        and sum(map(len, payloads)) <= CHUNK_BYTES
+    )
+    return _in_order(JoinedTasks(kinds[0], list(zip(ids, payloads, strict=True)), {})) if fits else None
+
+
+def _joined(pending: list[PendingTask]) -> Iterator[JoinedTasks]:
     call: JoinedTasks | None = None
     size = blobs_named = 0
     is_alone = False

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from ...common.domain.id_runs import IdRun, runs_of
+from ...common.domain.id_runs import IdRun, is_run, runs_of
 from ...common.domain.ids import COMPUTED, proofs
 from .options import Choice
 
@@ -39,9 +39,12 @@ class PayloadRun(NamedTuple):
 
 def runs_of_tasks(tasks: Tasks) -> list[PayloadRun]:
     """Tasks, in their order, as runs."""
+    ids = [id for id, _ in tasks]
+    if ids and is_run(ids[0], len(ids)) and ids == IdRun(ids[0], len(ids)).ids():
+        return [PayloadRun(ids[0], [payload for _, payload in tasks])]
     runs: list[PayloadRun] = []
     at = 0
-    for run in runs_of(id for id, _ in tasks):
+    for run in runs_of(ids):
         runs.append(PayloadRun(run.first, [payload for _, payload in tasks[at : at + run.length]]))
         at += run.length
     return runs

@@ -105,7 +105,10 @@ def encode_call(
     ``blobs`` as for ``encode``."""
     try:
         if len(args) == 1 and not kwargs and type(args[0]) in ATOMS:
-            return b"\x92\x91%b\x80" % pack_strictly(args[0])  # as [args, {}]
+            packed: bytes = packers.strict(args[0])
+            if len(packed) > BUFFER_BYTES_KEPT:
+                packers.renew()
+            return b"\x92\x91%b\x80" % packed  # as [args, {}]
         plain = list(args)
         if is_plain(plain) and (not kwargs or is_plain(kwargs)):
             return pack_strictly([plain, kwargs])

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import cProfile
 import gc
 import math
+import pstats
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import tq
 from tq.client.stdlib.exceptions import RemoteTraceback
 from tq.client.stdlib.executor import TaskFuture
+from tq.client.stdlib.submission_queue import SubmissionQueue
+from tq.common.domain.ids import new_ids
 from tq.common.domain.model import StateNumber
 
 from .. import jobs
 from ..conftest import MasterInMemory
 
 SECONDS = 10
+CALLS_PER_SUBMIT_MAX = 30  # of functions, in the thread of the program
 
 
 @pytest.fixture
@@ -237,3 +244,65 @@ def test_an_executor_that_is_dropped_ends_its_thread(master: MasterInMemory) -> 
     assert thread is not None
     thread.join(SECONDS)
     assert not thread.is_alive()
+
+
+def ended_futures(count: int) -> tuple[list[TaskFuture[int]], threading.Thread]:
+    """Futures that a thread ends, one after the other."""
+    submissions = cast(SubmissionQueue, SimpleNamespace(check_may_wait=lambda: None))
+    futures: list[TaskFuture[int]] = [TaskFuture(submissions, new_ids()) for _ in range(count)]
+
+    def end() -> None:
+        for number, future in enumerate(futures):
+            future.succeeded(number)
+
+    return futures, threading.Thread(target=end)
+
+
+def test_a_future_has_all_that_the_standard_librarys_has_as_soon_as_it_is_asked() -> None:
+    [future], _ = ended_futures(1)
+    standard = vars(concurrent.futures.Future())
+    assert {name for name in standard if name not in ("_condition", "_waiters", "_done_callbacks")} <= set(
+        vars(future)
+    )
+    assert type(future._condition) is type(standard["_condition"])
+    assert all(getattr(future, name) == standard[name] for name in standard if name != "_condition")
+
+
+def test_whoever_waits_for_a_future_while_it_ends_learns_of_it_once() -> None:
+    waits: list[Callable[[TaskFuture[int]], int]] = [
+        lambda future: future.result(SECONDS),
+        lambda future: next(concurrent.futures.as_completed([future], SECONDS)).result(),
+        lambda future: concurrent.futures.wait([future], SECONDS).done.pop().result(),
+        lambda future: super(TaskFuture, future).result(SECONDS),
+    ]
+    futures, ending = ended_futures(4_000)
+    called: list[int] = []
+    ending.start()
+    for number, future in enumerate(futures):
+        future.add_done_callback(lambda future: called.append(future.result()))
+        assert waits[number % len(waits)](future) == number
+    ending.join()
+    assert sorted(called) == list(range(4_000))
+
+
+def test_code_of_the_garbage_collector_may_ask_for_a_future_in_the_midst_of_its_end() -> None:
+    [future], _ = ended_futures(1)
+    called: list[int] = []
+
+    class Asking(TaskFuture[int]):
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if name == "_result" and value == 7:
+                self.add_done_callback(lambda future: called.append(future.result()))
+
+    Asking(future._submissions, new_ids()).succeeded(7)
+    assert called == [7]
+
+
+def test_a_submit_and_its_result_cost_a_few_calls_of_functions(executor: tq.Executor) -> None:
+    profile = cProfile.Profile()
+    profile.enable()
+    futures = [executor.submit(jobs.double, number) for number in range(2_000)]
+    profile.disable()
+    assert [future.result(SECONDS) for future in futures] == [2 * number for number in range(2_000)]
+    assert pstats.Stats(profile).total_calls / 2_000 <= CALLS_PER_SUBMIT_MAX  # type: ignore[attr-defined]
