@@ -23,6 +23,7 @@ from .interface.tasks import (
     NewTasks,
     Returned,
     Success,
+    Want,
 )
 
 
@@ -73,10 +74,16 @@ class RecordingStore:
         self, routes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
     ) -> list[Leased | LeasedSlice]:
         rows = self._store.lease(routes, limit, bytes_max, lease, worker, now)
-        for row in rows:
-            for place in range(row.stop - row.seq if isinstance(row, LeasedSlice) else 1):
-                self._leased(row.seq + place, id_behind(row.id, place), row.attempt, lease, worker)
+        self._given(rows, Want(limit, lease, worker))
         return rows
+
+    def lease_each(
+        self, routes: Sequence[int], wants: Sequence[Want], now: int
+    ) -> list[list[Leased | LeasedSlice]]:
+        given = self._store.lease_each(routes, wants, now)
+        for rows, want in zip(given, wants, strict=True):
+            self._given(rows, want)
+        return given
 
     def succeed(self, rows: Sequence[Success]) -> None:
         self._store.succeed(rows)
@@ -128,6 +135,11 @@ class RecordingStore:
             for place in range(row.stop - row.seq):
                 self._say("expired", id_behind(row.id, place))
         return rows
+
+    def _given(self, rows: Sequence[Leased | LeasedSlice], want: Want) -> None:
+        for row in rows:
+            for place in range(row.stop - row.seq if isinstance(row, LeasedSlice) else 1):
+                self._leased(row.seq + place, id_behind(row.id, place), row.attempt, want.lease, want.worker)
 
     def _leased(self, seq: int, id: bytes, attempt: int, lease: bytes, worker: int | None) -> None:
         self._ids[seq] = id

@@ -32,17 +32,20 @@ from ..engine.session import LATER, Call, Session
 from ..engine.work import Work
 from ..store.interface.slices import LeasedSlice
 from ..store.interface.store import Inconsistent, Picture, Store
-from ..store.interface.tasks import Leased
+from ..store.interface.tasks import Leased, Want
 from .expiry import Expiry
-from .leases import LeasedAttempt, LeasedTasks, LeaseReply, SliceLease
+from .granted import granted
+from .leases import LeasedTasks, LeaseReply
 from .meter import TaskMeter
-from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX, READY_STATE, RUNNING_STATE, Plan, Submission
+from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX, Plan, Submission
 from .routes import Capability, ParkedLease, Route, Routes, numbers
 from .scheduled import ScheduledTasks
 from .submitted import NewRun, check_computed, new_runs
 from .subscriptions import Subscriptions
 
 LARGE_BYTES: Final = LEASE_BYTES_MAX // LEASE_TASKS_MAX  # smaller payloads cannot fill a reply: not measured
+CALLS_TOGETHER: Final = 100  # parked calls that are served by one look at what is ready
+NONE_READY: Final = "lease: the store has no ready task where the engine counts some"
 SUBMIT_TASKS_MAX: Final = 10_000  # in one call: bounds the time that its transaction takes
 
 
@@ -190,55 +193,40 @@ class Dispatch(Part):
                 if not self._work.is_left:
                     self._has_more = True
                     return
-                parked, lease = next(iter(capability.parked.values())), self._new_lease()
-                bytes_max = LEASE_BYTES_MAX if any(route.has_large for route in routes) else None
-                rows = self._store.lease(
-                    numbers(routes), parked.want, bytes_max, lease, parked.worker, now.steady
-                )
-                if not rows:
-                    raise Inconsistent("lease: the store has no ready task where the engine counts some")
-                if self.meters is not None:
-                    self.meters.leased(rows, now.steady)
-                groups, tasks, size = self._granted(rows, parked, lease)
-                self._work.gave(len(rows), size if bytes_max else 0)
-                self._work.glanced(tasks)
-                self._answer(LeaseReply(parked, lease, groups))
+                if any(route.has_large for route in routes):
+                    self._serve_measured(next(iter(capability.parked.values())), routes, now)
+                else:
+                    self._serve(_next_calls(capability), routes, now)
 
-    def _granted(
-        self, rows: list[Leased | LeasedSlice], parked: ParkedLease, lease: bytes
-    ) -> tuple[list[list[Any]], int, int]:
-        """Note what was leased; returns the groups of the answer, how many tasks they have, and the bytes of the payloads."""
-        groups: list[list[Any]] = []
-        last: tuple[int, float | None] | None = None
-        tasks = size = 0
-        for row in rows:
-            if (row.route, row.timeout) != last:
-                last = (row.route, row.timeout)
-                route = self._routes.by_number[row.route]
-                groups.append([route.queue.name, route.task, row.timeout, []])
-            number = row.attempt - row.returned
-            if isinstance(row, LeasedSlice):
-                where = row.seq, row.stop, row.id, row.route
-                slice = SliceLease(*where, row.attempt, number, lease, parked.worker, row.origin)
-                self._running.add(slice)
-                rest = [False, number] if row.returned else []
-                groups[-1][3].append([row.id, row.attempt, row.payloads, *rest])
-                tasks += len(row.payloads)
-                size += sum(map(len, row.payloads))
-                self._routes.move(row.route, READY_STATE, RUNNING_STATE, len(row.payloads))
-                continue
-            suspect = row.crashes > 0  # a worker or child died while it had this task
-            entry = [row.id, row.attempt, row.payload]
-            if suspect or row.returned:
-                entry += [suspect, number]
-            groups[-1][3].append(entry)
-            self._running[row.id] = LeasedAttempt(
-                row.seq, row.route, row.attempt, number, lease, parked.worker, suspect, row.origin
-            )
-            tasks += 1
-            size += len(row.payload)
-            self._routes.move(row.route, READY_STATE, RUNNING_STATE)
-        return groups, tasks, size
+    def _serve_measured(self, parked: ParkedLease, routes: list[Route], now: Now) -> None:
+        """Lease to one call as much as its answer can hold."""
+        lease = self._new_lease()
+        rows = self._store.lease(
+            numbers(routes), parked.want, LEASE_BYTES_MAX, lease, parked.worker, now.steady
+        )
+        if not rows:
+            raise Inconsistent(NONE_READY)
+        self._work.gave(0, self._give(rows, parked, lease, now))
+
+    def _serve(self, calls: list[ParkedLease], routes: list[Route], now: Now) -> None:
+        """Lease to several calls, in their order; those for which nothing is left stay parked."""
+        wants = [Want(parked.want, self._new_lease(), parked.worker) for parked in calls]
+        given = self._store.lease_each(numbers(routes), wants, now.steady)
+        if not given[0]:
+            raise Inconsistent(NONE_READY)
+        for parked, want, rows in zip(calls, wants, given, strict=True):
+            if rows:
+                self._give(rows, parked, want.lease, now)
+
+    def _give(self, rows: list[Leased | LeasedSlice], parked: ParkedLease, lease: bytes, now: Now) -> int:
+        """Answer a call with what was leased for it; the bytes of the payloads."""
+        if self.meters is not None:
+            self.meters.leased(rows, now.steady)
+        groups, tasks, size = granted(rows, parked, lease, self._routes, self._running)
+        self._work.gave(len(rows), 0)
+        self._work.glanced(tasks)
+        self._answer(LeaseReply(parked, lease, groups))
+        return size
 
     def _answer(self, reply: LeaseReply) -> None:
         call = reply.parked.call
@@ -302,6 +290,19 @@ class Dispatch(Part):
                     "use another key, or none"
                 )
         return new
+
+
+def _next_calls(capability: Capability) -> list[ParkedLease]:
+    """Those parked calls that are served together: of some, so that what is left of the transaction's share is looked at in
+    between."""
+    calls: list[ParkedLease] = []
+    left = LEASE_TASKS_MAX
+    for parked in capability.parked.values():
+        left -= parked.want
+        if calls and (left < 0 or len(calls) == CALLS_TOGETHER):
+            break
+        calls.append(parked)
+    return calls
 
 
 def _largest(runs: list[NewRun]) -> int:

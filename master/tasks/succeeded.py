@@ -44,7 +44,8 @@ class SucceededRuns:
 
     def __init__(self, running: LeasedTasks, moment: int) -> None:
         self._running, self._moment = running, moment
-        self._slice: SliceLease | None = None  # of the run that may be continued
+        self._whose = 0, b""  # attempt and lease of the run that may be continued
+        self._leased = 0, 0  # the slice that it is leased in: from and to
         self._start = self._stop = 0
         self._seconds: list[float] = []
         self._results: list[bytes | None] = []
@@ -54,9 +55,12 @@ class SucceededRuns:
         self, slice: SliceLease, seq: int, results: Sequence[bytes | None], seconds: Sequence[float]
     ) -> None:
         """Tasks of a leased slice, from this one on, have ended."""
-        if slice is not self._slice or seq != self._stop:
+        # What is left behind the tasks of a run is a slice of its own in memory, and still one with them in the store.
+        is_next = seq == self._stop and slice.stop <= self._leased[1]
+        if not (is_next and self._whose == (slice.attempt, slice.lease)):
             self._end_run()
-            self._slice, self._start = slice, seq
+            self._whose, self._leased = (slice.attempt, slice.lease), (slice.seq, slice.stop)
+            self._start = seq
         self._seconds += seconds
         self._results += results
         self._stop = seq + len(results)
@@ -68,8 +72,7 @@ class SucceededRuns:
         return self._ended
 
     def _end_run(self) -> None:
-        slice, self._slice = self._slice, None
-        if slice is not None:
-            run = self._start, self._stop, slice.attempt, slice.lease, self._moment
-            self._ended.append(SucceededSlice(*run, self._seconds, self._results))
+        if self._results:
+            run = self._start, self._stop, *self._whose, self._moment
+            self._ended.append(SucceededSlice(*run, self._seconds, self._results, self._leased))
             self._seconds, self._results = [], []

@@ -113,6 +113,14 @@ class Expired(NamedTuple):
     origin: int | None
 
 
+class Want(NamedTuple):
+    """What a call that waits for tasks is to get."""
+
+    tasks: int  # at most
+    lease: bytes
+    worker: int
+
+
 class TaskStore(Protocol):
     def insert(self, groups: Sequence[NewTasks | NewArray]) -> bool:
         """All of the tasks, or (False) none because some id is already there."""
@@ -123,6 +131,11 @@ class TaskStore(Protocol):
         """Up to ``limit`` ready tasks of these routes, highest priority first, then oldest; now RUNNING. Together
         their payloads have at most ``bytes_max``, unless it is one alone; None: they are known to be small.
         """
+
+    def lease_each(
+        self, routes: Sequence[int], wants: Sequence[Want], now: int
+    ) -> list[list[Leased | LeasedSlice]]:
+        """The same for several calls at once, in their order: what each of them gets. Their payloads are known to be small."""
 
     # ends
     def succeed(self, rows: Sequence[Success]) -> None: ...

@@ -22,6 +22,7 @@ EXPIRED: Final = int(StateNumber.EXPIRED)
 UNPACKED_MAX: Final = (
     8  # lists of payloads and results that are kept unpacked; an array has at most a thousand tasks
 )
+ARRAYS_KNOWN_MAX: Final = 1_024  # whose rows are kept; a row never changes while its array is there
 PAGE: Final = 100  # slices read at a time
 
 
@@ -42,6 +43,13 @@ class Slice(NamedTuple):
     finished: int | None
 
 
+class ReadySlice(NamedTuple):
+    priority: int
+    seq: int
+    stop: int
+    array: int
+
+
 class ArrayRow(NamedTuple):
     """What the tasks of an array share."""
 
@@ -50,6 +58,8 @@ class ArrayRow(NamedTuple):
     timeout: float | None
     options: bytes | None
     origin: int | None
+    stop: int  # the number behind that of its last task
+    size: int  # bytes of all payloads
 
 
 class SliceResults(NamedTuple):
@@ -68,10 +78,12 @@ class SliceTable(SqlitePart):
         super().__init__(all, many, exactly)
         self._counts = counts
         self._payloads: dict[int, list[bytes]] = {}  # by array: the last ones that were leased from
+        self._arrays: dict[int, ArrayRow] = {}
 
     def forget(self) -> None:
         """What was read in a transaction that is rolled back may never have been."""
         self._payloads.clear()
+        self._arrays.clear()
 
     # reading
 
@@ -90,7 +102,13 @@ class SliceTable(SqlitePart):
         return int(number) if number < stop else None
 
     def array(self, seq: int) -> ArrayRow:
-        return ArrayRow(*self._all("array_of", (seq,))[0])
+        known = self._arrays.get(seq)
+        if known is None:
+            known = ArrayRow(*self._all("array_of", (seq,))[0])
+            while len(self._arrays) >= ARRAYS_KNOWN_MAX:
+                del self._arrays[next(iter(self._arrays))]
+            self._arrays[seq] = known
+        return known
 
     def id(self, one: Slice, seq: int) -> bytes:
         return id_behind(self.array(one.array).id, seq - one.array)
@@ -192,9 +210,9 @@ class SliceTable(SqlitePart):
 
     def share(self, array: int, seq: int, stop: int) -> int:
         """The bytes of arguments that tasks of an array have: each an equal part, in whole bytes that add up to all of them."""
-        [(size, behind)] = self._all("array_size", (array,))
-        tasks = behind - array
-        return int(size * (stop - array) // tasks - size * (seq - array) // tasks)
+        of = self.array(array)
+        tasks = of.stop - array
+        return of.size * (stop - array) // tasks - of.size * (seq - array) // tasks
 
     def size(self, one: Slice) -> int:
         """The bytes of arguments and results of a slice that ended; 0 of others."""

@@ -15,14 +15,23 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from ....common.domain.ids import id_behind
 from ....common.wire.frames import pack
 from ..interface.slices import LeasedSlice, RunningSlice, SucceededSlice
 from ..interface.store import Inconsistent
-from ..interface.tasks import Expired, NewArray, Returned
+from ..interface.tasks import Expired, NewArray, Returned, Want
 from .counts import ENDED
-from .slice_table import CANCELLED, EXPIRED, READY, SUCCEEDED, SliceTable, started
+from .slice_table import CANCELLED, EXPIRED, READY, SUCCEEDED, ReadySlice, SliceTable, started
+
+
+class Piece(NamedTuple):
+    """Neighbours of a ready slice that one call gets."""
+
+    seq: int
+    stop: int
+    want: Want
 
 
 class SqliteSlices(SliceTable):
@@ -74,49 +83,84 @@ class SqliteSlices(SliceTable):
 
     # leased and ended
 
-    def lease(
-        self, seq: int, stop: int, number: int, priority: int, lease: bytes, worker: int, now: int
-    ) -> LeasedSlice:
-        """Lease the first tasks of a ready slice, those before ``stop``."""
-        self._all("split_slice", {"seq": seq, "at": stop})
-        given = {"seq": seq, "stop": stop, "lease": lease, "worker": worker, "now": now}
-        rows = self._all("lease_slice", given)
-        if not rows:
+    def lease(self, head: ReadySlice, pieces: Sequence[Piece], now: int) -> list[LeasedSlice]:
+        """Lease the first tasks of a ready slice in pieces, which follow one another."""
+        end = pieces[-1].stop
+        self._all("split_slice", {"seq": head.seq, "at": end})
+        rows = [
+            {
+                "head": head.seq,
+                "seq": start,
+                "stop": stop,
+                "lease": want.lease,
+                "worker": want.worker,
+                "now": now,
+            }
+            for start, stop, want in pieces
+        ]
+        self._exactly("lease_piece", rows[1:])
+        leased = self._all("lease_slice", rows[0])
+        if not leased:
             raise Inconsistent("lease_slice: the slice is not ready")
-        [(route, attempt, returned)] = rows
+        [(route, attempt, returned)] = leased
+        number = head.array
         of, payloads = self.array(number), self.payloads(number)
-        return LeasedSlice(
-            priority=priority,
-            seq=seq,
-            stop=stop,
-            id=id_behind(of.id, seq - number),
-            route=route,
-            attempt=attempt,
-            returned=returned,
-            timeout=of.timeout,
-            origin=of.origin,
-            payloads=payloads[seq - number : stop - number],
-        )
+        return [
+            LeasedSlice(
+                priority=head.priority,
+                seq=start,
+                stop=stop,
+                id=id_behind(of.id, start - number),
+                route=route,
+                attempt=attempt,
+                returned=returned,
+                timeout=of.timeout,
+                origin=of.origin,
+                payloads=payloads[start - number : stop - number],
+            )
+            for start, stop, _ in pieces
+        ]
 
     def succeed(self, rows: Sequence[SucceededSlice]) -> None:
         for row in rows:
-            one, results = self.cut(row.seq, row.stop), pack(row.results)
-            self._exactly(
-                "succeed_slice",
-                [
-                    {
-                        "seq": row.seq,
-                        "stop": row.stop,
-                        "attempt": row.attempt,
-                        "lease": row.lease,
-                        "finished": row.finished,
-                        "seconds": array("f", row.seconds).tobytes(),
-                        "results": results,
-                    }
-                ],
-            )
-            size = self.share(one.array, row.seq, row.stop) + len(results)
-            self._counts.add(one.route, SUCCEEDED, row.stop - row.seq, size)
+            results = pack(row.results)
+            found = self._end_part(row, *row.leased, results) if row.leased is not None else None
+            if found is None:
+                one = self.at(row.seq)
+                found = None if one is None else self._end_part(row, one.seq, one.stop, results)
+            if found is None:
+                raise Inconsistent(
+                    f"succeed_slices: tasks {row.seq} to {row.stop} are not leased as expected"
+                )
+            route, number = found
+            size = self.share(number, row.seq, row.stop) + len(results)
+            self._counts.add(route, SUCCEEDED, row.stop - row.seq, size)
+
+    def _end_part(self, row: SucceededSlice, first: int, end: int, results: bytes) -> tuple[int, int] | None:
+        """Tasks of the leased slice from ``first`` to ``end`` have succeeded; its route and array. None: it is not so leased,
+        and nothing was done."""
+        if row.seq < first or end < row.stop:
+            return None
+        slice = {"first": first, "end": end, "attempt": row.attempt, "lease": row.lease}
+        if row.stop < end and not self._all("leased_behind", {**slice, "stop": row.stop}):
+            return None
+        rows = self._all(
+            "succeed_slice" if row.seq == first else "succeed_piece",
+            {
+                **slice,
+                "seq": row.seq,
+                "stop": row.stop,
+                "finished": row.finished,
+                "seconds": array("f", row.seconds).tobytes(),
+                "results": results,
+            },
+        )
+        if not rows:
+            return None
+        if row.seq > first:
+            self._exactly("leased_before", [(row.seq, first)])
+        route, number = rows[0]
+        return route, number
 
     def give_back(self, rows: Sequence[Returned]) -> list[Returned]:
         """Have tasks in slices that were leased and have not begun ready again, and take out those that are cancelled; returns
@@ -224,6 +268,7 @@ class SqliteSlices(SliceTable):
         """Delete an array if no task of it is left."""
         if self._many("drop_array", [{"array": number}]):
             self._payloads.pop(number, None)
+            self._arrays.pop(number, None)
 
     def _forget_between(self, seq: int, stop: int) -> None:
         for name in ("forget_between", "forget_logs_between", "unname_blobs_between", "delete_steps_between"):

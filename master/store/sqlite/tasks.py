@@ -15,22 +15,44 @@ from ..interface.tasks import (
     NewTasks,
     Returned,
     Success,
+    Want,
 )
 from .counts import ENDED, SqliteCounts
 from .executor import StatementExecutor
-from .slices import SqliteSlices
+from .slice_table import ReadySlice
+from .slices import Piece, SqliteSlices
 
 PLAIN: Final = (0, *[None] * 5)  # priority, due, expires, timeout, options, origin: of most tasks
 SLICES_LOOKED: Final = 8  # the first look for ready slices: mostly one of them has more tasks than are wanted
 
 
 class Head(NamedTuple):
-    """A ready task, or a ready slice (``array`` is not None), that may be leased next."""
+    """A ready task, or a ready slice, that may be leased next."""
 
     rank: int  # what has the lower one goes first
     seq: int
-    bytes_or_stop: int  # of a task the bytes of its payload
-    array: int | None
+    bytes: int  # of the payload of a task
+    slice: ReadySlice | None
+
+
+class _Calls:
+    """Calls that are filled one after another."""
+
+    def __init__(self, wants: Sequence[Want]) -> None:
+        self._wants, self._at, self._room = wants, 0, wants[0].tasks
+
+    @property
+    def are_full(self) -> bool:
+        return self._at == len(self._wants)
+
+    def take(self, tasks: int) -> tuple[int, int]:
+        """The call that is next, by its place, and how many of these tasks it takes."""
+        at, taken = self._at, min(tasks, self._room)
+        self._room -= taken
+        if not self._room:
+            self._at += 1
+            self._room = 0 if self.are_full else self._wants[self._at].tasks
+        return at, taken
 
 
 class SqliteTasks(StatementExecutor):
@@ -86,61 +108,107 @@ class SqliteTasks(StatementExecutor):
     def lease(
         self, routes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
     ) -> list[Leased | LeasedSlice]:
-        self.settle()
-        given = {"lease": lease, "worker": worker, "now": now}
-        slices = [head for route in routes for head in self._ready_slices(route, limit)]
-        if len(routes) > 1 or slices:
-            heads = slices + [
-                Head(-priority, seq, size, None)
-                for route in routes
-                for priority, seq, size in self._all("ready_heads", (route, limit))
-            ]
-            return self._lease_heads(sorted(heads), limit, bytes_max, given)
+        want = Want(limit, lease, worker)
         if bytes_max is None:
-            rows = self._all("lease_route", {**given, "route": routes[0], "limit": limit})
-        else:
-            given |= {"route": routes[0], "limit": limit, "bytes_max": bytes_max}
-            rows = self._all("lease_route_measured", given)
-        rows.sort(key=lambda row: (-row[0], row[1]))  # RETURNING promises no order
-        return list(map(Leased._make, rows))
+            return self.lease_each(routes, [want], now)[0]
+        self.settle()
+        heads = self._heads(routes, limit)
+        if heads is not None:
+            return self._lease_measured(heads, want, bytes_max, now)
+        return self._lease_route(routes[0], want, now, bytes_max)
+
+    def lease_each(
+        self, routes: Sequence[int], wants: Sequence[Want], now: int
+    ) -> list[list[Leased | LeasedSlice]]:
+        self.settle()
+        heads = self._heads(routes, sum(want.tasks for want in wants))
+        if heads is not None:
+            return self._lease_heads(heads, wants, now)
+        return [self._lease_route(routes[0], want, now) for want in wants]
+
+    def _heads(self, routes: Sequence[int], tasks: int) -> list[Head] | None:
+        """The next so many tasks of these routes. None: they are rows of one route, which are leased without being looked at."""
+        slices = [head for route in routes for head in self._ready_slices(route, tasks)]
+        if len(routes) == 1 and not slices:
+            return None
+        rows = [
+            Head(-priority, seq, size, None)
+            for route in routes
+            for priority, seq, size in self._all("ready_heads", (route, tasks))
+        ]
+        return sorted(slices + rows, key=_place)
 
     def _ready_slices(self, route: int, tasks: int) -> list[Head]:
         """Those with the next so many tasks of a route."""
         rows = self._all("ready_slices", (route, min(SLICES_LOOKED, tasks)))
         if len(rows) == SLICES_LOOKED and sum(stop - seq for _, seq, stop, _ in rows) < tasks:
             rows = self._all("ready_slices", (route, tasks))
-        return [Head(-priority, seq, stop, array) for priority, seq, stop, array in rows]
+        return [Head(-row[0], row[1], 0, ReadySlice(*row)) for row in rows]
+
+    def _lease_route(
+        self, route: int, want: Want, now: int, bytes_max: int | None = None
+    ) -> list[Leased | LeasedSlice]:
+        given = {"route": route, "limit": want.tasks, "lease": want.lease, "worker": want.worker, "now": now}
+        if bytes_max is None:
+            rows = self._all("lease_route", given)
+        else:
+            rows = self._all("lease_route_measured", {**given, "bytes_max": bytes_max})
+        rows.sort(key=lambda row: (-row[0], row[1]))  # RETURNING promises no order
+        return list(map(Leased._make, rows))
+
+    def _lease_one(self, head: Head, want: Want, now: int) -> Leased:
+        given = {"seq": head.seq, "lease": want.lease, "worker": want.worker, "now": now}
+        [row] = self._all("lease_one", given)
+        return Leased._make(row)
 
     def _lease_heads(
-        self, heads: list[Head], limit: int, bytes_max: int | None, given: dict[str, Any]
-    ) -> list[Leased | LeasedSlice]:
-        leased: list[Leased | LeasedSlice] = []
-        left = None if bytes_max is None else bytes_max
+        self, heads: Sequence[Head], wants: Sequence[Want], now: int
+    ) -> list[list[Leased | LeasedSlice]]:
+        """Fill one call after another."""
+        given: list[list[Leased | LeasedSlice]] = [[] for _ in wants]
+        calls = _Calls(wants)
         for head in heads:
-            if not limit:
+            if calls.are_full:
                 break
-            if head.array is None:
-                tasks = 1
-                if left is not None:
-                    left -= head.bytes_or_stop
-                    if left < 0 and leased:
-                        break
-                leased += map(Leased._make, self._all("lease_one", {**given, "seq": head.seq}))
-            else:
-                tasks = min(limit, head.bytes_or_stop - head.seq)
-                if left is not None:
-                    place = head.seq - head.array
-                    sizes = map(len, self.slices.payloads(head.array)[place : place + tasks])
-                    fitting, left = _fitting(sizes, left, alone=not leased)
-                    if not fitting:
-                        break
-                    tasks, cut = fitting, fitting < tasks
-                else:
-                    cut = False
-                leased.append(self.slices.lease(head.seq, head.seq + tasks, head.array, -head.rank, **given))
-                if cut:
+            if head.slice is None:
+                at, _ = calls.take(1)
+                given[at].append(self._lease_one(head, wants[at], now))
+                continue
+            seq, whose, pieces = head.seq, list[int](), list[Piece]()
+            while seq < head.slice.stop and not calls.are_full:
+                at, tasks = calls.take(head.slice.stop - seq)
+                whose.append(at)
+                pieces.append(Piece(seq, seq + tasks, wants[at]))
+                seq += tasks
+            for at, leased in zip(whose, self.slices.lease(head.slice, pieces, now), strict=True):
+                given[at].append(leased)
+        return given
+
+    def _lease_measured(
+        self, heads: list[Head], want: Want, bytes_max: int, now: int
+    ) -> list[Leased | LeasedSlice]:
+        """The same for one call, of which the payloads together have at most so many bytes, unless it is one alone."""
+        leased: list[Leased | LeasedSlice] = []
+        room, left = want.tasks, bytes_max
+        for head in heads:
+            if not room:
+                break
+            slice = head.slice
+            if slice is None:
+                left -= head.bytes
+                if left < 0 and leased:
                     break
-            limit -= tasks
+                leased.append(self._lease_one(head, want, now))
+                room -= 1
+                continue
+            tasks, place = min(room, slice.stop - slice.seq), slice.seq - slice.array
+            sizes = map(len, self.slices.payloads(slice.array)[place : place + tasks])
+            fitting, left = _fitting(sizes, left, alone=not leased)
+            if fitting:
+                leased += self.slices.lease(slice, [Piece(slice.seq, slice.seq + fitting, want)], now)
+            if fitting < tasks:
+                break
+            room -= tasks
         return leased
 
     # ends
@@ -216,6 +284,10 @@ class SqliteTasks(StatementExecutor):
             self._exactly("expire", [(now, row.seq, row.state) for row in rows])
             self.counts.measure([row.seq for row in rows])
         return expired + rows
+
+
+def _place(head: Head) -> tuple[int, int]:
+    return head.rank, head.seq
 
 
 def _nearest(one: int | None, other: int | None) -> int | None:

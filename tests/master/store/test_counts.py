@@ -10,7 +10,7 @@ from tq.common.domain.model import StateNumber
 from tq.master.store.interface.counts import Count
 from tq.master.store.interface.slices import SucceededSlice
 from tq.master.store.interface.store import Store
-from tq.master.store.interface.tasks import Returned
+from tq.master.store.interface.tasks import Returned, Want
 
 from .tasks import LEASE, NOW, as_array, ended, id_of, insert, task, within
 
@@ -60,6 +60,9 @@ VERBS: Final[dict[str, Callable[[Store], object]]] = {
     "nothing": lambda store: None,
     "lease": lambda store: store.lease([1], 9, None, b"M" * 16, 1, NOW),
     "lease measured": lambda store: store.lease([1], 9, 20, b"M" * 16, 1, NOW),
+    "lease to several": lambda store: store.lease_each(
+        [1], [Want(2, b"M" * 16, 1), Want(3, b"N" * 16, 2)], NOW
+    ),
     "succeed": lambda store: store.succeed(
         [(b"result", NOW, NOW, 4, 1, LEASE), (None, NOW, NOW, 5, 1, LEASE)]
     ),

@@ -6,7 +6,7 @@ import pytest
 from tq.common.domain.model import StateNumber
 from tq.master.store.interface.slices import LeasedSlice, RunningSlice, SucceededSlice
 from tq.master.store.interface.store import Inconsistent, Store
-from tq.master.store.interface.tasks import Returned
+from tq.master.store.interface.tasks import Returned, Want
 
 from .tasks import LEASE, NOW, as_array, id_of, task, window
 
@@ -68,6 +68,47 @@ def test_what_is_not_leased_so_is_not_ended(store: Store, route: int, stale: dic
     row = SucceededSlice(1, 5, 1, LEASE, NOW, [0.0] * 4, [None] * 4)
     with pytest.raises(Inconsistent):
         store.succeed_slices([row._replace(**stale)])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("leased", [(1, 5), (1, 9), (2, 4), None])
+def test_what_is_said_of_the_slice_saves_a_look_and_decides_nothing(
+    store: Store, route: int, leased: tuple[int, int] | None
+) -> None:
+    submit(store, route, 8)
+    lease(store, route, 4)
+    lease(store, route, 4, OTHER_LEASE)
+    row = SucceededSlice(2, 4, 1, LEASE, NOW, [0.0] * 2, [b"two", b"three"], leased)
+    store.succeed_slices([row])
+    store.succeed_slices([row._replace(seq=1, stop=2, seconds=[0.0], results=[b"one"])])
+    assert states(store, 8) == [StateNumber.SUCCEEDED] * 3 + [StateNumber.RUNNING] * 5
+    assert [row.body for row in store.outcomes(map(id_of, (1, 2, 3)))] == [b"one", b"two", b"three"]
+    with pytest.raises(Inconsistent):
+        store.succeed_slices([row])
+
+
+def test_several_calls_are_given_neighbours_of_one_slice_and_rows_in_their_order(
+    store: Store, route: int
+) -> None:
+    submit(store, route, 5)
+    assert store.insert([task(6, route), task(7, route, priority=1)])
+    wants = [
+        Want(3, LEASE, WORKER),
+        Want(2, OTHER_LEASE, WORKER),
+        Want(9, b"N" * 16, WORKER),
+        Want(1, b"O" * 16, 1),
+    ]
+    given = store.lease_each([route], wants, NOW)
+    assert [[(row.seq, row.attempt) for row in rows] for rows in given] == [
+        [(7, 1), (1, 1)],
+        [(3, 1)],
+        [(5, 1), (6, 1)],
+        [],
+    ]
+    assert [(slice.seq, slice.stop, slice.lease) for slice in store.load().slices] == [
+        (1, 3, LEASE),
+        (3, 5, OTHER_LEASE),
+        (5, 6, b"N" * 16),
+    ]
 
 
 def test_what_was_handed_back_is_leased_again_with_the_next_attempt(store: Store, route: int) -> None:

@@ -14,7 +14,7 @@ from tq.master.store.interface.queries import QueryStore, TaskFilter
 from tq.master.store.interface.retention import RetentionStore
 from tq.master.store.interface.routes import RouteStore
 from tq.master.store.interface.store import LOOKS, Store
-from tq.master.store.interface.tasks import TaskStore
+from tq.master.store.interface.tasks import TaskStore, Want
 
 from .tasks import LEASE, NOW, QUEUE, ended, id_of, insert, task, window, within
 
@@ -78,6 +78,7 @@ LOOKING: Final[dict[str, Callable[[Store], object]]] = {
     "count_ahead": lambda store: store.count_ahead(1, 0, 9, 9),
     "oldest_ready": lambda store: store.oldest_ready(1),
     "lease": lambda store: store.lease([1], 1, None, LEASE, 1, NOW),
+    "lease_each": lambda store: store.lease_each([1], [Want(1, LEASE, 1)], NOW),
     "next_due": lambda store: store.next_due(),
     "next_at": lambda store: store.next_at(),
     "next_expiry": lambda store: store.next_expiry(),

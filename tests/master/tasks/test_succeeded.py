@@ -49,6 +49,30 @@ def test_a_gap_begins_another_row() -> None:
     assert [(row.seq, row.stop) for row in runs.rows()] == [(10, 12), (15, 16), (13, 14)]
 
 
+def test_a_run_in_the_midst_of_a_slice_is_one_row_and_names_the_slice_as_it_was() -> None:
+    runs, _ = runs_of((3, 2, LEASE), (4, 2, LEASE), (5, 2, LEASE), (8, 2, LEASE))
+    assert [(row.seq, row.stop, row.leased) for row in runs.rows()] == [
+        (13, 16, (10, 20)),
+        (18, 19, (16, 20)),
+    ]
+
+
+def test_neighbours_of_two_slices_with_one_lease_are_two_rows() -> None:
+    running = leased()
+    more = SliceLease(
+        20, 22, id_behind(FIRST, 10), 1, attempt=2, number=2, lease=LEASE, worker=4, origin=None
+    )
+    running.add(more)
+    runs, one = SucceededRuns(running, moment=99), report(9, 2)
+    for start, stop, slice, seq in leased_parts(running, one):
+        assert slice is not None
+        runs.add(slice, seq, one.results[start:stop], one.seconds[start:stop])
+    assert [(row.seq, row.stop, row.leased) for row in runs.rows()] == [
+        (19, 20, (10, 20)),
+        (20, 21, (20, 22)),
+    ]
+
+
 def test_what_is_reported_twice_or_under_another_lease_is_not_taken() -> None:
     runs, taken = runs_of(
         (0, 2, LEASE), (0, 2, LEASE), (1, 1, LEASE), (2, 2, b"M" * 16), (10, 2, LEASE), (1, 2, LEASE)

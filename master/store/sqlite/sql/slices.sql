@@ -11,7 +11,7 @@ VALUES (:seq, :stop, :seq, :route, :state, :priority, :attempt, 0, :lease, :work
 SELECT seq, stop, id FROM arrays WHERE id <= ? ORDER BY id DESC LIMIT 1
 
 -- name: array_of
-SELECT id, created, timeout, options, origin FROM arrays WHERE seq = ?
+SELECT id, created, timeout, options, origin, stop, length(payloads) FROM arrays WHERE seq = ?
 
 -- name: array_payloads
 SELECT payloads FROM arrays WHERE seq = ?
@@ -30,9 +30,6 @@ FROM slices WHERE seq < ? ORDER BY seq DESC LIMIT ?
 
 -- name: results_size
 SELECT ifnull(length(results), 0) FROM slices WHERE seq = ?
-
--- name: array_size
-SELECT length(payloads), stop FROM arrays WHERE seq = ?
 
 -- name: slices_of_state_before
 SELECT seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished
@@ -68,10 +65,39 @@ UPDATE slices SET state = {to}, stop = :stop, attempt = attempt + 1, lease = :le
 WHERE seq = :seq AND {from} AND stop >= :stop
 RETURNING route, attempt, returned
 
+-- name: lease_piece
+-- moves: READY to RUNNING
+-- Tasks of a ready slice: they become a slice of their own.
+INSERT INTO slices (seq, stop, array, route, state, priority, attempt, returned, lease, worker, expires, started)
+SELECT :seq, :stop, array, route, {to}, priority, attempt + 1, returned, :lease, :worker, expires, :now
+FROM slices WHERE seq = :head AND {from} AND stop >= :stop
+
 -- name: succeed_slice
 -- moves: RUNNING to SUCCEEDED
+-- The first tasks of a leased slice, or all of them.
 UPDATE slices SET state = {to}, stop = :stop, finished = :finished, seconds = :seconds, results = :results
-WHERE seq = :seq AND stop >= :stop AND {from} AND attempt = :attempt AND lease = :lease
+WHERE seq = :first AND stop = :end AND {from} AND attempt = :attempt AND lease = :lease
+RETURNING route, array
+
+-- name: succeed_piece
+-- moves: RUNNING to SUCCEEDED
+-- Others of its tasks: they become a slice of their own.
+INSERT INTO slices (seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started,
+    finished, seconds, results)
+SELECT :seq, :stop, array, route, {to}, priority, attempt, returned, lease, worker, due, expires, started,
+    :finished, :seconds, :results
+FROM slices WHERE seq = :first AND stop = :end AND {from} AND attempt = :attempt AND lease = :lease
+RETURNING route, array
+
+-- name: leased_behind
+-- Those behind them stay leased, as a slice of their own.
+INSERT INTO slices (seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started)
+SELECT :stop, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started
+FROM slices WHERE seq = :first AND stop = :end AND state = {state.RUNNING} AND attempt = :attempt AND lease = :lease
+RETURNING seq
+
+-- name: leased_before
+UPDATE slices SET stop = ? WHERE seq = ? AND state = {state.RUNNING}
 
 -- name: promote_slice
 -- moves: SCHEDULED to READY

@@ -1,0 +1,52 @@
+"""What a worker is given: tasks that the store has leased are noted in memory, and become the groups of its answer. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..store.interface.slices import LeasedSlice
+from ..store.interface.tasks import Leased
+from .leases import LeasedAttempt, LeasedTasks, SliceLease
+from .plan import READY_STATE, RUNNING_STATE
+from .routes import ParkedLease, Routes
+
+
+def granted(
+    rows: Sequence[Leased | LeasedSlice],
+    parked: ParkedLease,
+    lease: bytes,
+    routes: Routes,
+    running: LeasedTasks,
+) -> tuple[list[list[Any]], int, int]:
+    """Note what was leased; returns the groups of the answer, how many tasks they have, and the bytes of the payloads."""
+    groups: list[list[Any]] = []
+    last: tuple[int, float | None] | None = None
+    tasks = size = 0
+    for row in rows:
+        if (row.route, row.timeout) != last:
+            last = (row.route, row.timeout)
+            route = routes.by_number[row.route]
+            groups.append([route.queue.name, route.task, row.timeout, []])
+        number = row.attempt - row.returned
+        if isinstance(row, LeasedSlice):
+            where = row.seq, row.stop, row.id, row.route
+            running.add(SliceLease(*where, row.attempt, number, lease, parked.worker, row.origin))
+            rest = [False, number] if row.returned else []
+            groups[-1][3].append([row.id, row.attempt, row.payloads, *rest])
+            tasks += len(row.payloads)
+            size += sum(map(len, row.payloads))
+            routes.move(row.route, READY_STATE, RUNNING_STATE, len(row.payloads))
+            continue
+        suspect = row.crashes > 0  # a worker or child died while it had this task
+        entry = [row.id, row.attempt, row.payload]
+        if suspect or row.returned:
+            entry += [suspect, number]
+        groups[-1][3].append(entry)
+        running[row.id] = LeasedAttempt(
+            row.seq, row.route, row.attempt, number, lease, parked.worker, suspect, row.origin
+        )
+        tasks += 1
+        size += len(row.payload)
+        routes.move(row.route, READY_STATE, RUNNING_STATE)
+    return groups, tasks, size
