@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .common.domain.directives import Snooze as Snooze
     from .common.domain.directives import Suspended as Suspended
     from .common.domain.model import State as State
+    from .common.domain.steps import Signal as Signal
     from .common.errors import CancelRequested as CancelRequested
     from .common.errors import ConfigError as ConfigError
     from .common.errors import DecodeError as DecodeError
@@ -82,6 +83,7 @@ _HOMES = {
     "Progress": "client.tasks.answers",
     "Schedule": "client.schedules.schedule",
     "Schedules": "client.schedules.schedules",
+    "Signal": "common.domain.steps",
     "State": "common.domain.model",
     "Task": "client.tasks.task",
     "as_completed": "client.tasks.handles",

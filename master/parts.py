@@ -39,6 +39,7 @@ from .schedules.maker import MayRun
 from .schedules.occurrences import Occurrences
 from .schedules.schedules import Timetable
 from .steps.calls import StepsObject
+from .steps.signals import Signals
 from .steps.steps import Steps
 from .tasks.attempt_output import AttemptOutput
 from .tasks.calls import ResultQueue, TaskQueue, Tasks
@@ -94,6 +95,8 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     completion = Completion(store, routes, leases, scheduled, core.endings, blobs, core.random)
     attempt_output = AttemptOutput(store, leases.running, completion.began)
     steps = Steps(store, leases.running, completion.began)
+    signals = Signals(store, steps, routes.move)
+    completion.unsuccessful.may_go_on = signals.may_go_on
     expiry, retention = Expiry(core, completion), Retention(core, routes, attempt_output)
     subscriptions = Subscriptions(store, routes)
     dispatch = Dispatch(
@@ -143,6 +146,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         retention,
         attempt_output,
         steps,
+        signals,
     ]
     return [
         *given_out,

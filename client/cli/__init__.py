@@ -33,6 +33,7 @@ SECTIONS: Final[dict[str, Section]] = {
     "Act": {
         "cancel": ("tasks:cancel", "Cancel tasks"),
         "retry": ("tasks:retry", "Run failed tasks again"),
+        "signal": ("tasks:signal", "Send what a task waits for"),
         "purge": ("tasks:purge", "Delete waiting/ended tasks"),
         "pause": ("queues:pause", "Pause a queue"),
         "resume": ("queues:resume", "Resume a paused queue"),
@@ -55,8 +56,7 @@ SECTIONS: Final[dict[str, Section]] = {
     subcommand_metavar="COMMAND …",
     options_metavar="[--version] [-h]",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\b\nExit status: 0 success, 1 failed, 2 wrong command, 3 no master, 4 key refused,\n"
-    "5 no such task, 6 timed out.  Example: tq submit jobs:square 7 --wait",
+    epilog="Exit statuses: tq help exit-statuses.  Example: tq submit jobs:square 7",
 )
 @click.version_option(VERSION, prog_name="tq")
 def main() -> None:

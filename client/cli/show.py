@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ...common.contract.rows import all_from_wire, from_wire
-from ...common.contract.steps import ShownStep
+from ...common.contract.steps import ShownSignal, ShownStep
 from ...common.contract.tasks import TaskProgress
 from ...common.domain.durations import span
 from ...common.domain.ids import show_id
@@ -82,6 +82,9 @@ def _print(task: dict[str, Any]) -> None:
     if task["steps"]:
         write("\n")
         _print_steps(task["steps"])
+    if task["signals"]:
+        write("\n")
+        _print_signals(task["signals"])
     if task["attempts_left_out"]:
         write(f"  {task['attempts_left_out']:,} earlier attempts are not shown\n")
     failure = _last_failure(task)
@@ -123,6 +126,21 @@ def _print_steps(steps: list[Any]) -> None:
         for step in shown_steps
     ]
     print_table(("#step", "name", "kind", "#attempt", "recorded", "#took", "#result"), rows, empty="")
+
+
+def _print_signals(signals: list[Any]) -> None:
+    rows = [
+        (
+            clean_line(one.name),
+            clean_line(one.key),
+            one.role,
+            time.strftime("%H:%M:%S", time.localtime(one.at)),
+            show_bytes(one.size),
+            "waits to be taken" if one.step is None else f"step {one.step}",
+        )
+        for one in all_from_wire(ShownSignal, signals)
+    ]
+    print_table(("signal", "key", "role", "sent", "#size", "taken by"), rows, empty="")
 
 
 def _step_row(step: ShownStep) -> dict[str, Any]:
@@ -176,6 +194,9 @@ def _for_programs(task: dict[str, Any]) -> dict[str, Any]:
     row["failure"] = None if succeeded or not task["result"] else _failure(task["result"])
     row["progress"] = _progress_row(task["progress"])
     row["steps"] = [_step_row(step) for step in all_from_wire(ShownStep, task["steps"])]
+    row["signals"] = [
+        {**one._asdict(), "at": iso(one.at)} for one in all_from_wire(ShownSignal, task["signals"])
+    ]
     row["attempts"] = [
         {
             **attempt,

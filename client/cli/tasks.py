@@ -15,13 +15,15 @@ from ...common.domain.model import Role, State
 from ...common.errors import InvalidArgument
 from ...common.runtime.terminal import write
 from ..app import App
-from ..tasks.named import Named, named
+from ..tasks.named import Named, named, task_named
+from ..tasks.signals import STEPS, signal_arguments
 from . import failing
 from .bulk import TASKS, BulkAction, act, newest_tasks, print_tasks, survey
 from .grouping import GROUPS, print_count, print_groups, say_of_how_many
 from .lines import line_row, newest_lines, print_lines, tasks_of
 from .options import connected
 from .output import for_eyes, print_json, task_row
+from .submit import as_argument
 from .where import Filter, choosing, to_filter
 
 Terms = list[tuple[str, str, str]]
@@ -159,6 +161,24 @@ def purge(
     usual = FINISHED if finished else WAITING
     wanted = _with_states(terms, usual, FINISHED if finished else (*WAITING, *FINISHED), "purged")
     act(app, as_json, PURGE, wanted, yes=yes, dry_run=dry_run)
+
+
+@click.command(epilog="""Example: tq signal 019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b approved '{"by": "ops"}'""")
+@click.argument("task_id", metavar="ID")
+@click.argument("name")
+@click.argument("value", required=False, metavar="[JSON]")
+@connected(Role.CLIENT)
+def signal(app: App, as_json: bool, task_id: str, name: str, value: str | None) -> None:
+    """Send a task a signal: what ctx.wait_for in it returns.
+
+    JSON is its value, null if there is none; a bare word is taken as text. A signal that the task does not wait for yet is kept.
+    """
+    id = task_named(app.session, task_id)
+    app.call(STEPS, "signal", *signal_arguments(id, name, None if value is None else as_argument(value)))
+    if as_json:
+        print_json({"id": show_id(id), "signal": name})
+    else:
+        write(f"{show_id(id)} has the signal {name}\n")
 
 
 def _meant(app: App, task_ids: tuple[str, ...], terms: Terms, command: str) -> list[bytes] | IdRange | None:

@@ -89,6 +89,25 @@ class AsyncCalls:
         """
         return state_of(self._id, await self._ask("cancel", [self._id]))
 
+    async def asignal(self, name: str, value: Any = None) -> None:
+        """Send the task a signal, for an event loop.
+
+        Args:
+            name: Of the signal; at most 100 characters.
+            value: What to send with it, at most 64 KiB.
+
+        Raises:
+            InvalidArgument: The task has ended, or an argument cannot be used.
+            QuotaExceeded: The task was sent 100 signals already.
+            UnknownTask: The master knows no such task.
+        """
+        import asyncio
+
+        from .signals import STEPS, signal_arguments
+
+        arguments = signal_arguments(self._id, name, value)
+        await asyncio.wrap_future(self._session.start_call(STEPS, "signal", *arguments))
+
     async def aretry(self) -> State:
         """Run a task again that ended without success, for an event loop.
 

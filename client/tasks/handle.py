@@ -226,6 +226,23 @@ class Handle(AsyncCalls, Generic[T]):
         warn_on_loop("await handle.acancel()")
         return state_of(self._id, self._session.call(TASKS, "cancel", [self._id]))
 
+    def signal(self, name: str, value: Any = None) -> None:
+        """Send the task a signal, which it gets by ``ctx.wait_for``; one that it does not wait for yet is kept.
+
+        Args:
+            name: Of the signal; at most 100 characters.
+            value: What to send with it, at most 64 KiB.
+
+        Raises:
+            InvalidArgument: The task has ended, or an argument cannot be used.
+            QuotaExceeded: The task was sent 100 signals already.
+            UnknownTask: The master knows no such task.
+        """
+        from .signals import STEPS, signal_arguments
+
+        warn_on_loop("await handle.asignal()")
+        self._session.call(STEPS, "signal", *signal_arguments(self._id, name, value))
+
     def retry(self) -> State:
         """Run a task again that ended without success.
 

@@ -1,4 +1,4 @@
-"""Steps of running tasks: ``get_steps``. Each call is of an attempt, which names itself by its task's id, its number and its lease."""
+"""Steps of running tasks, and signals to tasks: ``get_steps``. An attempt names itself by its task's id, its number and its lease."""
 
 from __future__ import annotations
 
@@ -13,18 +13,41 @@ STEPS: Final = Contract(
         "recorded": Method(Role.CLIENT, repeatable=True),
         "record": Method(Role.CLIENT, repeatable=True),
         "sleep": Method(Role.CLIENT, repeatable=True),
+        "wait": Method(Role.CLIENT, repeatable=True),
+        "signal": Method(Role.CLIENT, repeatable=True, one_way=True),  # the caller names it
     },
 )
 
 
 class RecordedStep(NamedTuple):
-    """A row of ``recorded``. ``kind``: a StepKind. ``left``: seconds, of a sleep whose time has not come."""
+    """A row of ``recorded``, and the answer to ``wait``. ``kind``: a StepKind. ``left``: seconds, of a sleep or wait that is not
+    over. ``body``: of a signal a SentSignal, packed."""
 
     number: int
     kind: int
     name: str
     left: float
     body: bytes | None
+
+
+class SentSignal(NamedTuple):
+    """A signal as the task that waited for it gets it. ``at``: Unix seconds."""
+
+    value: bytes
+    key: str
+    role: str
+    at: float
+
+
+class ShownSignal(NamedTuple):
+    """A signal as ``show`` answers it. ``step``: the number of the step that took it, if one has."""
+
+    name: str
+    key: str
+    role: str
+    at: float
+    size: int
+    step: int | None
 
 
 class ShownStep(NamedTuple):

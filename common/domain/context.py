@@ -34,6 +34,7 @@ class StepsHere(Protocol):
         self, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any: ...
     def suspend(self, seconds: float) -> Any: ...
+    def wait(self, name: str, timeout: float | None, role: str | None) -> Any: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,6 +147,37 @@ class Context:
         from .durations import check_delay
 
         return self._steps().suspend(check_delay("ctx.sleep(…): seconds", seconds))
+
+    def wait_for(
+        self, name: str, timeout: float | timedelta | None = None, *, role: str | None = None
+    ) -> Any:
+        """Wait without a slot until the task is sent a signal: by ``handle.signal`` or ``tq signal``.
+
+        A signal that came first is kept until it is waited for. As ``sleep`` does, it leaves the task by a BaseException when it
+        has to wait, and it is a step: a later attempt gets the same signal. In ``async def`` tasks: ``await ctx.wait_for(…)``.
+
+        Args:
+            name: Of the signal; at most 100 characters.
+            timeout: Seconds or a timedelta, from 0 to ten years; by default ten years.
+            role: What the key of its sender must be allowed to: ``"client"`` or ``"admin"``. Other signals are left alone.
+
+        Returns:
+            The signal, a ``tq.Signal`` with its ``value``, and by which ``key``, of which ``role``, and ``at`` which time it was sent.
+
+        Raises:
+            TimeoutError: It did not come in time. A later attempt raises the same.
+            StepChanged: An earlier attempt has recorded another step in this place.
+            InvalidArgument: An argument is something else, no task runs here, or the task is ``at_most_once``.
+        """
+        from .durations import check_delay
+        from .steps import SENDERS, check_step_name
+
+        if role is not None and role not in SENDERS:
+            raise InvalidArgument(
+                f"ctx.wait_for(…): role must be {' or '.join(map(repr, SENDERS))}, not {brief(role, 80)}"
+            )
+        seconds = None if timeout is None else check_delay("ctx.wait_for(…): timeout", timeout)
+        return self._steps().wait(check_step_name("signal", name), seconds, role)
 
     def _steps(self) -> StepsHere:
         own = None if _surroundings is None else _surroundings.context()

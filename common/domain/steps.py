@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import InvalidArgument
@@ -14,6 +15,9 @@ STEPS_BYTES_MAX: Final = (
     16 * 1024 * 1024
 )  # of all steps of one task: what a task may take of the master's disk
 STEP_NAME_CHARS_MAX: Final = 100  # of a step's or signal's name: it stands in a table and in messages
+SIGNALS_MAX: Final = 100  # of one task: they are kept until it takes them
+SIGNAL_BYTES_MAX: Final = 64 * 1024  # of what one signal carries, encoded
+SENDERS: Final = ("client", "admin")  # the roles of keys that may send signals
 SLEEP: Final = "sleep"  # the name of every ctx.sleep
 
 
@@ -22,9 +26,35 @@ class StepKind(enum.IntEnum):
 
     CALL = 0  # a function was called; body: what it returned
     SLEEP = 1  # time passed; there is no body
+    WAIT = 2  # it waits for a signal, which has not come
+    SIGNAL = 3  # the signal came; body: the signal
+    TIMEOUT = 4  # it did not come in time; there is no body
 
     def __str__(self) -> str:
         return self.name.lower()
+
+
+WAITS: Final = frozenset({StepKind.WAIT, StepKind.SIGNAL, StepKind.TIMEOUT})
+"""What ``ctx.wait_for`` is, before and after the decision."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signal:
+    """What ``ctx.wait_for`` returns.
+
+    Attributes:
+        name: Its name.
+        value: What was sent with it.
+        key: The id of the key that sent it, as ``tq keys list`` shows it.
+        role: The role of that key: ``client`` or ``admin``.
+        at: Unix seconds at which the master had it.
+    """
+
+    name: str
+    value: Any
+    key: str
+    role: str
+    at: float
 
 
 def check_step_name(kind: str, name: Any) -> str:

@@ -1,4 +1,5 @@
-"""The object for the steps of running tasks, ``get_steps``. Its callers are children of workers, by their relay."""
+"""The object for the steps of running tasks, ``get_steps``. Its callers are children of workers, by their relay, and any client
+that sends a signal."""
 
 from __future__ import annotations
 
@@ -7,19 +8,23 @@ from typing import Any, Final
 from ...common.contract.exposed import exposed
 from ...common.domain.durations import DELAY_SECONDS_MAX, check_number
 from ...common.domain.model import Role
-from ...common.domain.steps import STEPS_MAX, check_step_name
+from ...common.domain.steps import SENDERS, SIGNAL_BYTES_MAX, STEPS_MAX, check_step_name
 from ...common.errors import InvalidArgument
-from ..api.validation import EngineObject, validate_whole
+from ...common.values.brief import brief
+from ..api.validation import EngineObject, validate_token, validate_whole
 from ..engine.session import Call
+from ..store.interface.steps import SignalRow
+from ..tasks import lookup
 from ..tasks.leases import LeasedAttempt
 from ..tasks.routes import Routes, within
+from .signals import Signals
 from .steps import Steps
 
 RUN_SECONDS_MAX: Final = 1e9  # that a step may say it took: it is only shown
 
 
 class StepsObject(EngineObject):
-    """Each method is given the token of an attempt, and answers nil if that is not its task's current one."""
+    """Each method but ``signal`` is given the token of an attempt, and answers nil if that is not its task's current one."""
 
     @exposed(Role.CLIENT)
     def recorded(
@@ -65,6 +70,47 @@ class StepsObject(EngineObject):
         self.engine.core.room.check()
         held = self._held(call, id, attempt, lease)
         return None if held is None else self._steps.sleep(id, held, number, seconds, self.engine.now)
+
+    @exposed(Role.CLIENT)
+    def wait(
+        self,
+        call: Call,
+        id: bytes,
+        attempt: int,
+        lease: bytes,
+        number: int,
+        name: str,
+        timeout: float | None = None,
+        role: str | None = None,
+    ) -> list[Any] | None:
+        """The task is to go on when it is sent this signal, at the latest after ``timeout`` seconds. ``role``: that its sender has
+        to have. Answers the step, which waits if there is no such signal yet."""
+        number = validate_whole("number", number, 1, STEPS_MAX)
+        check_step_name("signal", name)
+        check_number("timeout", timeout, 0, DELAY_SECONDS_MAX, none=True)
+        if role is not None and role not in SENDERS:
+            raise InvalidArgument(f"role must be nil or one of {', '.join(SENDERS)}, not {brief(role, 80)}")
+        self.engine.core.room.check()
+        held = self._held(call, id, attempt, lease)
+        if held is None:
+            return None
+        now = self.engine.now
+        return self.engine.part(Signals).wait(id, held, number, name, timeout, role, now)
+
+    @exposed(Role.CLIENT)
+    def signal(self, call: Call, id: bytes, name: str, value: bytes, token: bytes) -> None:
+        """Send a task a signal. ``value``: of the codec; ``token``: names this call, so that it has its effect once."""
+        check_step_name("signal", name)
+        if type(value) is not bytes or len(value) > SIGNAL_BYTES_MAX:
+            raise InvalidArgument(f"a signal carries at most {SIGNAL_BYTES_MAX:,} bytes of the codec")
+        validate_token("token", token)
+        self.engine.core.room.check()
+        task, now, session = lookup.task(self.engine, call.session, id), self.engine.now, call.session
+        role = Role.CLIENT if session.is_child else session.verifier.role
+        row = SignalRow(
+            task.seq, token, name, session.verifier.key_id, str(role), now.steady, None, len(value), value
+        )
+        self.engine.part(Signals).send(task, row)
 
     @property
     def _steps(self) -> Steps:

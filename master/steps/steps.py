@@ -9,7 +9,7 @@ A step that is recorded shows that its attempt has begun, whether or not its wor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from ...common.contract.rows import to_wire
@@ -53,9 +53,7 @@ class Steps(Part):
     def recorded(self, held: LeasedAttempt, after: int, now: Now) -> list[list[Any]]:
         """Steps of its task behind this one, in order; at least one if there is one."""
         rows = self._store.steps.after(held.seq, after, PORTION_BYTES)
-        return [
-            to_wire(RecordedStep(row.number, row.kind, row.name, _left(row, now), row.body)) for row in rows
-        ]
+        return [recorded_step(row, now) for row in rows]
 
     def record(
         self, id: bytes, held: LeasedAttempt, number: int, name: str, body: bytes, seconds: float, now: Now
@@ -63,17 +61,17 @@ class Steps(Part):
         """A function has returned."""
         if len(body) > STEP_BYTES_MAX:
             raise InvalidArgument(f"a step's result has at most {STEP_BYTES_MAX:,} bytes, not {len(body):,}")
-        if self._known(held, number, StepKind.CALL, name) is None:
-            self._add(id, held, StepKind.CALL, number, name, now, body=body, seconds=seconds)
+        if self.known(held, number, (StepKind.CALL,), name) is None:
+            self.add(id, held, StepKind.CALL, number, name, now, body=body, seconds=seconds)
 
     def sleep(self, id: bytes, held: LeasedAttempt, number: int, seconds: float, now: Now) -> float:
         """Begin to sleep, or go on with it; how many seconds are left."""
-        row = self._known(held, number, StepKind.SLEEP, SLEEP)
+        row = self.known(held, number, (StepKind.SLEEP,), SLEEP)
         if row is None:
-            self._check_repeatable(held, "ctx.sleep")
+            self.check_repeatable(held, "ctx.sleep")
             until = now.steady + int(seconds * 1000)
-            row = self._add(id, held, StepKind.SLEEP, number, SLEEP, now, until=until, seconds=seconds)
-        return _left(row, now)
+            row = self.add(id, held, StepKind.SLEEP, number, SLEEP, now, until=until, seconds=seconds)
+        return left_of(row, now)
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         """Some of these may have steps."""
@@ -97,14 +95,16 @@ class Steps(Part):
         first, last = run.ends()
         return [id for id in self._with_steps if first <= id <= last]
 
-    def _known(self, held: LeasedAttempt, number: int, kind: StepKind, name: str) -> StepRow | None:
+    def known(
+        self, held: LeasedAttempt, number: int, kinds: Collection[StepKind], name: str
+    ) -> StepRow | None:
         """The step that this number has already; then the call is repeated."""
         row = self._store.steps.get(held.seq, number)
-        if row is not None and (row.kind, row.name) != (kind, name):
+        if row is not None and (row.kind not in kinds or row.name != name):
             raise InvalidArgument(f"step {number} of this task is {row.name!r} and cannot be {name!r}")
         return row
 
-    def _add(
+    def add(
         self,
         id: bytes,
         held: LeasedAttempt,
@@ -116,7 +116,9 @@ class Steps(Part):
         body: bytes | None = None,
         seconds: float | None = None,
         until: int | None = None,
+        role: str | None = None,
     ) -> StepRow:
+        """Record a step."""
         totals, size = self._store.steps.totals(held.seq), len(body or b"")
         if totals.steps >= STEPS_MAX:
             raise QuotaExceeded(f"a task has at most {STEPS_MAX:,} steps: do more in each")
@@ -129,11 +131,13 @@ class Steps(Part):
             self._began([(id, held.attempt, held.lease, 0.0)], now)
         if len(self._with_steps) < REMEMBERED_MAX:
             self._with_steps[id] = held.seq
-        row = StepRow(held.seq, number, int(kind), name, held.number, now.steady, seconds, until, size, body)
+        row = StepRow(
+            held.seq, number, int(kind), name, held.number, now.steady, seconds, until, size, body, role
+        )
         self._store.steps.add(row)
         return row
 
-    def _check_repeatable(self, held: LeasedAttempt, what: str) -> None:
+    def check_repeatable(self, held: LeasedAttempt, what: str) -> None:
         packed = self._store.facts(held.seq).options
         if packed and TaskOptions.from_wire(unpack(packed)).delivery == Delivery.AT_MOST_ONCE:
             raise InvalidArgument(
@@ -141,5 +145,11 @@ class Steps(Part):
             )
 
 
-def _left(row: StepRow, now: Now) -> float:
+def left_of(row: StepRow, now: Now) -> float:
+    """Seconds until a sleep or wait is over."""
     return 0.0 if row.until is None else max(0, row.until - now.steady) / 1000
+
+
+def recorded_step(row: StepRow, now: Now) -> list[Any]:
+    """As the attempt of its task gets it."""
+    return to_wire(RecordedStep(row.number, row.kind, row.name, left_of(row, now), row.body))

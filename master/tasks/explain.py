@@ -11,12 +11,13 @@ from itertools import chain, islice
 from typing import Final
 
 from ...common.domain.likely_names import NAMES_MAX, likely_name
-from ...common.domain.model import StateNumber
+from ...common.domain.model import OutcomeNumber, StateNumber
 from ...common.domain.naming import SHELL_TASKS
 from ...common.values.brief import few
 from ..engine.engine import Engine
 from ..engine.rates import foreseen_seconds
 from ..store.interface.queries import FullTask
+from ..store.interface.steps import StepRow
 from ..workers.membership import Membership, Worker
 from .routes import Route, Routes
 from .shown import attempts_of, began_at
@@ -24,6 +25,7 @@ from .shown import attempts_of, began_at
 ROWS_MAX: Final = 10_001  # read to count them; beyond it the text is "more than": of arrays they are millions
 ROUTES_MAX: Final = 500  # whose ready tasks are counted
 KINDS_MAX: Final = 20  # kinds of workers whose patterns are listed
+FAR_MS: Final = 9 * 365 * 24 * 3_600_000  # a wait for a signal that has no timeout lasts for ten years
 NAMED_MAX: Final = 3  # workers named in a sentence
 NAME_GLANCES: Final = 20  # what it costs to compare a name that is like it, see engine/work.py
 
@@ -41,10 +43,23 @@ def why(engine: Engine, task: FullTask, *, position: bool = False) -> str:
         now = engine.now
         left = max(0, task.at - now.wall if task.at is not None else (task.due or 0) - now.steady)
         paused = f"; besides, {_paused(engine, task)}" if engine.part(Routes).queue(task.queue).paused else ""
+        wait = _awaited(engine, task)
+        if wait is not None:
+            sender = f" of a key with the role {wait.role}" if wait.role else ""
+            until = f", for {in_words(left / 1000)} more at most" if left < FAR_MS else ""
+            return f"it waits for the signal {wait.name!r}{sender}{until}; `tq signal` sends it{paused}"
         return f"it waits {in_words(left / 1000)} more, {reason}{paused}"
     if state == StateNumber.BLOCKED:
         return "it waits for other tasks"
     return _why_ready(engine, task, position)
+
+
+def _awaited(engine: Engine, task: FullTask) -> StepRow | None:
+    """The wait for a signal by which a scheduled task's last attempt ended."""
+    waits = engine.store.steps.waits(task.seq) if attempts_of(engine, task) else []
+    if not waits or engine.store.attempts(task.seq, 1)[-1].outcome != OutcomeNumber.SNOOZE:
+        return None
+    return waits[0]
 
 
 def is_stuck(engine: Engine, task: FullTask) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from ...common.contract.rows import from_wire, to_wire
-from ...common.contract.steps import ShownStep
+from ...common.contract.steps import ShownSignal, ShownStep
 from ...common.contract.tasks import LastRun, RunningProgress, TaskProgress
 from ...common.domain.model import OutcomeNumber, StateNumber
 from ...common.values.failure import Failure
@@ -15,7 +15,7 @@ from ..engine.clock import Now
 from ..engine.engine import Engine
 from ..engine.work import text_bytes
 from ..store.interface.queries import ATTEMPT_MAX, AttemptRow, Found, FullTask
-from ..store.interface.steps import StepRow
+from ..store.interface.steps import SignalRow, StepRow
 from ..workers.membership import Membership
 from .attempt_output import AttemptOutput
 from .explain import is_stuck, why
@@ -152,6 +152,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         "payload": task.payload,
         "result": task.result,
         "attempts": attempts,
+        "signals": [_shown_signal(engine.now, row) for row in store.steps.signals(task.seq)],
         "steps": [_shown_step(engine.now, row) for row in store.steps.shown(task.seq)],
         "attempts_left_out": store.attempts_before(task.seq, ended[0].attempt) if ended else 0,
     }
@@ -162,6 +163,10 @@ def _shown_step(now: Now, row: StepRow) -> list[Any]:
     return to_wire(
         ShownStep(row.number, row.kind, row.name, row.attempt, recorded, row.seconds, until, row.size)
     )
+
+
+def _shown_signal(now: Now, row: SignalRow) -> list[Any]:
+    return to_wire(ShownSignal(row.name, row.key, row.role, now.shown(row.arrived), row.size, row.step))
 
 
 def reason(engine: Engine, task: FullTask) -> dict[str, Any]:

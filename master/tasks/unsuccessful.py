@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...common.domain.id_runs import IdRun
-from ...common.domain.lifecycle import AttemptEnd, NextStep, next_step
+from ...common.domain.lifecycle import SNOOZE_SECONDS_MIN, AttemptEnd, NextStep, next_step
 from ...common.domain.model import Delivery, OutcomeNumber, StateNumber, TaskOptions
 from ...common.values.failure import Failure
 from ...common.wire.frames import unpack
@@ -40,6 +40,9 @@ class UnsuccessfulAttempts:
         self._running, self._cancelling = leases.running, leases.cancelling
         self.meters: TaskMeter | None = None
         self.listener: AttemptListener | None = None
+        self.may_go_on: Callable[[int], bool] = lambda seq: (
+            False
+        )  # what a task waits for without a slot is there
 
     def end(
         self,
@@ -69,7 +72,10 @@ class UnsuccessfulAttempts:
             self.listener(id, held, outcome, body, step)
         due = None
         if step.state == StateNumber.SCHEDULED:
-            due = now.steady + int(step.delay_seconds * 1000)
+            delay = step.delay_seconds
+            if outcome == OutcomeNumber.SNOOZE and self.may_go_on(held.seq):
+                delay = min(delay, SNOOZE_SECONDS_MIN)
+            due = now.steady + int(delay * 1000)
             self._scheduled.expect(due=due)
         final = body if step.state.is_terminal else None
         if step.state == StateNumber.DEAD:

@@ -294,3 +294,12 @@ async def awaits_steps(ctx: tq.Context, path: str) -> list[int]:
 def noted_attempt(path: str, text: str, attempt: int) -> int:
     note(path, text)
     return attempt
+
+
+@app.task
+async def awaits_approval(ctx: tq.Context, timeout: float) -> list[Any]:
+    try:
+        signal = await ctx.wait_for("approved", timeout=timeout)
+    except TimeoutError:
+        return []
+    return [signal.value, signal.role, ctx.attempt]

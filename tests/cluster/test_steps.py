@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import tq
 
 from .conftest import Cluster
+from .programs import eventually
 
 WAIT_SECONDS = 30.0
 
@@ -26,6 +28,23 @@ def test_steps_in_a_coroutine(cluster: Cluster, tmp_path: Path) -> None:
     handle = cluster.app.submit("cluster_tasks:awaits_steps", str(notes))
     assert handle.result(WAIT_SECONDS) == [1, 2]
     assert notes.read_text("utf-8").split() == ["first", "second"]
+
+
+def test_a_task_waits_for_a_signal_without_a_slot_or_for_its_timeout(cluster: Cluster) -> None:
+    app = cluster.app
+    waiting = [
+        app.submit("cluster_tasks:awaits_approval", 600) for _ in range(3)
+    ]  # more than there are slots
+    late = app.submit("cluster_tasks:awaits_approval", 0.1)
+    assert late.result(WAIT_SECONDS) == []
+    for handle in waiting:
+        eventually(lambda handle=handle: "for the signal 'approved'" in handle.why(), WAIT_SECONDS)  # type: ignore[misc]
+        handle.signal("approved", {"by": handle.id})
+        assert handle.result(WAIT_SECONDS) == [{"by": handle.id}, "client", 2]
+    with pytest.raises(
+        tq.InvalidArgument, match="the task has succeeded; only one that has not ended takes signals"
+    ):
+        late.signal("approved")
 
 
 def sums(ctx: tq.Context, numbers: list[int]) -> int:

@@ -20,17 +20,18 @@ import inspect
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Collection, Generator
 from concurrent.futures import Future
 from typing import Any, Final
 
-from ...common.contract.rows import all_from_wire
-from ...common.contract.steps import RecordedStep
+from ...common.contract.rows import all_from_wire, from_wire
+from ...common.contract.steps import RecordedStep, SentSignal
 from ...common.domain.directives import Suspended
-from ...common.domain.steps import SLEEP, STEP_BYTES_MAX, STEPS_MAX, StepKind, check_step_name
+from ...common.domain.steps import SLEEP, STEP_BYTES_MAX, STEPS_MAX, WAITS, Signal, StepKind, check_step_name
 from ...common.errors import InvalidArgument, LeaseLost, QuotaExceeded, StepChanged, StoreError, Unreachable
 from ...common.values.codec import decode, encode
 from ...common.wire.caller import Link
+from ...common.wire.frames import unpack
 
 STEPS: Final = ("get_steps",)
 PAUSE_SECONDS: Final = 0.2  # before a call is made again
@@ -71,6 +72,9 @@ class AttemptSteps:
     def suspend(self, seconds: float) -> Any:
         return _drive(self._suspend(self._next(), seconds))
 
+    def wait(self, name: str, timeout: float | None, role: str | None) -> Any:
+        return _drive(self._wait(self._next(), name, timeout, role))
+
     # each kind of step
 
     def _call(
@@ -81,7 +85,7 @@ class AttemptSteps:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Waits:
-        known = yield from self._known(number, StepKind.CALL, name)
+        known = yield from self._known(number, (StepKind.CALL,), name)
         if known is not None:
             return decode(known.body or b"")
         began = self._clock()
@@ -98,7 +102,7 @@ class AttemptSteps:
         return value
 
     def _suspend(self, number: int, seconds: float) -> Waits:
-        known = yield from self._known(number, StepKind.SLEEP, SLEEP)
+        known = yield from self._known(number, (StepKind.SLEEP,), SLEEP)
         if known is None:
             left = yield from self._ask("sleep", number, seconds)
         else:
@@ -106,6 +110,18 @@ class AttemptSteps:
         if left > 0:
             raise self._end(lambda: Suspended(left, f"it sleeps for {left:,.0f} s"))
         return None
+
+    def _wait(self, number: int, name: str, timeout: float | None, role: str | None) -> Waits:
+        step = yield from self._known(number, WAITS, name)
+        if step is None or step.kind == StepKind.WAIT:
+            step = from_wire(RecordedStep, (yield from self._ask("wait", number, name, timeout, role)))
+        if step.kind == StepKind.WAIT:
+            left = step.left
+            raise self._end(lambda: Suspended(left, f"it waits for the signal {name!r}"))
+        if step.kind == StepKind.TIMEOUT:
+            raise TimeoutError(f"no signal {name!r} came in time")
+        sent = from_wire(SentSignal, unpack(step.body or b""))
+        return Signal(name=name, value=decode(sent.value), key=sent.key, role=sent.role, at=sent.at)
 
     # what they have in common
 
@@ -118,7 +134,9 @@ class AttemptSteps:
             self._called += 1
             return self._called
 
-    def _known(self, number: int, kind: StepKind, name: str) -> Generator[Any, Any, RecordedStep | None]:
+    def _known(
+        self, number: int, kinds: Collection[StepKind], name: str
+    ) -> Generator[Any, Any, RecordedStep | None]:
         """What an earlier attempt has recorded in this place."""
         if self._recorded is None:
             found: dict[int, RecordedStep] = {}
@@ -127,7 +145,7 @@ class AttemptSteps:
                 found |= {row.number: row for row in all_from_wire(RecordedStep, rows)}
             self._recorded, self._asked_at = found, asked_at
         known = self._recorded.pop(number, None)
-        if known is not None and (known.kind, known.name) != (kind, name):
+        if known is not None and (known.kind not in kinds or known.name != name):
             raise self._end(
                 lambda: StepChanged(
                     f"step {number} is {name!r} in the code and was {known.name!r} when an earlier attempt recorded it: names and "

@@ -1,6 +1,6 @@
-"""The store's verbs for the recorded steps of tasks. Part of ``interface.Store``; the same rules.
+"""The store's verbs for the recorded steps of tasks, and for signals to tasks. Part of ``interface.Store``; the same rules.
 
-Steps go with their task: ``RetentionStore.delete`` deletes them.
+Both go with their task: ``RetentionStore.delete`` deletes them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,22 @@ class StepRow(NamedTuple):
     attempt: int  # of the task, as people count, in which it was recorded
     recorded: int  # steady
     seconds: float | None  # how long it took
-    until: int | None  # of a sleep: when it is over, steady
+    until: int | None  # of a sleep or wait: when it is over, steady
+    size: int  # of the body, also when that is dropped
+    body: bytes | None
+    role: str | None = None  # of a wait: what the sender of its signal has to have; only ``waits`` reads it
+
+
+class SignalRow(NamedTuple):
+    """A signal. ``step``: the number of the step that took it; None: none has."""
+
+    seq: int  # of its task
+    token: bytes  # names the call that sent it
+    name: str
+    key: str  # the id of the key that sent it
+    role: str  # of that key
+    arrived: int  # steady
+    step: int | None
     size: int  # of the body, also when that is dropped
     body: bytes | None
 
@@ -40,6 +55,22 @@ class StepStore(Protocol):
 
     def shown(self, seq: int) -> list[StepRow]:
         """All of a task, in order, without their bodies."""
+
+    # waits and signals
+
+    def waits(self, seq: int) -> list[StepRow]:
+        """Steps of a task that wait for a signal, in order."""
+
+    def decide(self, row: StepRow) -> None:
+        """A step that waits does so no longer: the row replaces its own."""
+
+    def signals(self, seq: int) -> list[SignalRow]:
+        """Those of a task, in the order in which they came, without their bodies."""
+
+    def signal(self, seq: int, token: bytes) -> SignalRow | None: ...
+    def send(self, row: SignalRow) -> None: ...
+    def take(self, seq: int, token: bytes, step: int) -> None:
+        """A step has taken a signal that none had."""
 
     def drop_bodies(self, seq: int) -> None:
         """The task has succeeded: nothing replays its steps any more."""

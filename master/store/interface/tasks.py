@@ -149,6 +149,9 @@ class TaskStore(Protocol):
     def promote(self, now: int, limit: int) -> list[int]:
         """Up to ``limit`` scheduled tasks whose ``due`` has come, now READY; the route of each."""
 
+    def wake(self, seq: int) -> None:
+        """A scheduled task with a row of its own is READY before its time."""
+
     def next_at(self) -> int | None: ...
     def promote_at(self, wall: int, limit: int) -> list[int]:
         """The same for those whose ``at`` has come."""

@@ -271,5 +271,11 @@ class SqliteSlices(SliceTable):
             self._arrays.pop(number, None)
 
     def _forget_between(self, seq: int, stop: int) -> None:
-        for name in ("forget_between", "forget_logs_between", "unname_blobs_between", "delete_steps_between"):
+        for name in (
+            "forget_between",
+            "forget_logs_between",
+            "unname_blobs_between",
+            "delete_steps_between",
+            "delete_signals_between",
+        ):
             self._many(name, [(seq, stop)])

@@ -1,10 +1,10 @@
-"""The embedded store's verbs for steps: see ``interface.steps.StepStore``."""
+"""The embedded store's verbs for steps and signals: see ``interface.steps.StepStore``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..interface.steps import StepRow, StepTotals
+from ..interface.steps import SignalRow, StepRow, StepTotals
 from .part import SqlitePart
 
 
@@ -32,10 +32,34 @@ class SqliteSteps(SqlitePart):
     def shown(self, seq: int) -> list[StepRow]:
         return [StepRow(*row) for row in self._all("steps_shown", (seq,))]
 
+    # waits and signals
+
+    def waits(self, seq: int) -> list[StepRow]:
+        return [StepRow(*row) for row in self._all("waits", (seq,))]
+
+    def decide(self, row: StepRow) -> None:
+        self._exactly("decide_wait", [row._asdict()])
+
+    def signals(self, seq: int) -> list[SignalRow]:
+        return [SignalRow(*row) for row in self._all("signals", (seq,))]
+
+    def signal(self, seq: int, token: bytes) -> SignalRow | None:
+        rows = self._all("signal", (seq, token))
+        return SignalRow(*rows[0]) if rows else None
+
+    def send(self, row: SignalRow) -> None:
+        self._exactly("send_signal", [row])
+
+    def take(self, seq: int, token: bytes, step: int) -> None:
+        self._exactly("take_signal", [(step, seq, token)])
+
     def drop_bodies(self, seq: int) -> None:
         self._many("drop_step_bodies", [(seq,)])
+        self._many("drop_signal_bodies", [(seq,)])
 
     def delete(self, tasks: Sequence[tuple[int]]) -> None:
         """Those of deleted tasks. Mostly there are none at all, which one look tells."""
         if self._all("any_step")[0][0]:
             self._many("delete_steps", tasks)
+        if self._all("any_signal")[0][0]:
+            self._many("delete_signals", tasks)

@@ -259,6 +259,9 @@ class SqliteTasks(StatementExecutor):
         self.settle()
         return self._promoted(self._all("due", (now, limit)), self._all("slices_due", (now, limit)))
 
+    def wake(self, seq: int) -> None:
+        self._exactly("promote", [(seq,)])
+
     def next_at(self) -> int | None:
         self.settle()
         return _nearest(self._value("next_at"), self._value("next_at_slice"))

@@ -6,9 +6,11 @@ from typing import Any
 
 CLIENTS = {"client", "admin"}
 TOKEN: list[Any] = [b"r" * 16, 1, b"l" * 16]  # of the attempt that runs there
-STEP_CALLERS: dict[str, set[str]] = dict.fromkeys(["recorded", "record", "sleep"], CLIENTS)
+STEP_CALLERS: dict[str, set[str]] = dict.fromkeys(["recorded", "record", "sleep", "wait", "signal"], CLIENTS)
 GOOD_STEP_CALLS: dict[str, list[Any]] = {
     "get_steps.recorded": [*TOKEN, 0],
     "get_steps.record": [*TOKEN, 1, "charge", b"\xc0", 0.5],
     "get_steps.sleep": [*TOKEN, 1, 60.0],
+    "get_steps.wait": [*TOKEN, 1, "approved", 60.0, "admin"],
+    "get_steps.signal": [b"r" * 16, "approved", b"\xc0", b"k" * 16],
 }

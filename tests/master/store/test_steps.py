@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from tq.common.domain.model import StateNumber
-from tq.master.store.interface.steps import StepRow, StepTotals
-from tq.master.store.interface.store import Store
+from tq.master.store.interface.steps import SignalRow, StepRow, StepTotals
+from tq.master.store.interface.store import Inconsistent, Store
 
-from .tasks import NOW, as_array, insert, task
+from .tasks import NOW, as_array, insert, state_of, task
 
 pytestmark = pytest.mark.usefixtures("transaction")
 
@@ -44,5 +44,48 @@ def test_they_go_with_their_task_whether_it_is_alone_or_in_an_array(store: Store
     store.begin()
     for seq in range(1, 6):
         store.steps.add(row(1, seq=seq))
+        store.steps.send(signal(1, seq=seq))
     store.delete([1, 3, 4])
     assert [seq for seq in range(1, 6) if store.steps.shown(seq)] == [2, 5]
+    assert [seq for seq in range(1, 6) if store.steps.signals(seq)] == [2, 5]
+
+
+def signal(number: int, *, seq: int = 1) -> SignalRow:
+    return SignalRow(seq, bytes([number]) * 16, "approved", "key", "client", NOW, None, 4, b"body")
+
+
+def test_a_wait_is_decided_once(store: Store) -> None:
+    wait = StepRow(1, 2, 2, "approved", 1, NOW, None, NOW + 5, 0, None, "admin")
+    store.steps.add(wait)
+    store.steps.add(row(1))
+    assert store.steps.waits(1) == [wait]
+    decided = wait._replace(kind=3, recorded=NOW + 1, seconds=0.001, size=6, body=b"signal")
+    store.steps.decide(decided)
+    assert store.steps.waits(1) == []
+    assert store.steps.after(1, 1, 0) == [decided._replace(role=None)]
+    with pytest.raises(Inconsistent):
+        store.steps.decide(decided)
+
+
+def test_signals_stand_in_the_order_in_which_they_came_and_each_is_taken_once(store: Store) -> None:
+    for number in (9, 1, 5):
+        store.steps.send(signal(number))
+    store.steps.send(signal(1, seq=2))
+    store.steps.take(1, signal(1).token, 7)
+    assert [one.step for one in store.steps.signals(1)] == [None, 7, None]
+    assert [one.token[0] for one in store.steps.signals(1)] == [9, 1, 5]
+    assert store.steps.signal(1, signal(5).token) == signal(5)
+    assert store.steps.signal(2, signal(5).token) is None
+    with pytest.raises(Inconsistent):
+        store.steps.take(1, signal(1).token, 8)
+
+
+def test_a_scheduled_task_is_woken_before_its_time_and_no_other(store: Store) -> None:
+    route = store.add_route("q", "m:f")
+    store.commit()
+    insert(store, task(1, route, StateNumber.SCHEDULED, due=NOW + 1_000), task(2, route, StateNumber.READY))
+    store.begin()
+    store.wake(1)
+    assert (state_of(store, 1), store.next_due()) == (StateNumber.READY, None)
+    with pytest.raises(Inconsistent):
+        store.wake(2)

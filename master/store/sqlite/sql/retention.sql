@@ -28,6 +28,9 @@ DELETE FROM task_blobs WHERE seq >= ? AND seq < ?
 -- name: delete_steps_between
 DELETE FROM steps WHERE seq >= ? AND seq < ?
 
+-- name: delete_signals_between
+DELETE FROM signals WHERE seq >= ? AND seq < ?
+
 -- name: array_upto
 SELECT seq FROM arrays WHERE seq <= ? ORDER BY seq DESC LIMIT 1
 

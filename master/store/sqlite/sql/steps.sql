@@ -1,6 +1,6 @@
 -- name: add_step
-INSERT INTO steps (seq, number, kind, name, attempt, recorded, seconds, until, size, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO steps (seq, number, kind, name, attempt, recorded, seconds, until, size, body, role)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: step
 SELECT seq, number, kind, name, attempt, recorded, seconds, until, size, NULL FROM steps WHERE seq = ? AND number = ?
@@ -26,3 +26,32 @@ SELECT EXISTS (SELECT 1 FROM steps)
 
 -- name: delete_steps
 DELETE FROM steps WHERE seq = ?
+
+-- name: waits
+SELECT seq, number, kind, name, attempt, recorded, seconds, until, size, NULL, role FROM steps
+WHERE seq = ? AND kind = 2 ORDER BY number
+
+-- name: decide_wait
+UPDATE steps SET kind = :kind, recorded = :recorded, seconds = :seconds, size = :size, body = :body
+WHERE seq = :seq AND number = :number AND kind = 2
+
+-- name: send_signal
+INSERT INTO signals (seq, token, name, key, role, arrived, step, size, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: signals
+SELECT seq, token, name, key, role, arrived, step, size, NULL FROM signals WHERE seq = ? ORDER BY signal
+
+-- name: signal
+SELECT seq, token, name, key, role, arrived, step, size, body FROM signals WHERE seq = ? AND token = ?
+
+-- name: take_signal
+UPDATE signals SET step = ? WHERE seq = ? AND token = ? AND step IS NULL
+
+-- name: drop_signal_bodies
+UPDATE signals SET body = NULL WHERE seq = ? AND body IS NOT NULL
+
+-- name: any_signal
+SELECT EXISTS (SELECT 1 FROM signals)
+
+-- name: delete_signals
+DELETE FROM signals WHERE seq = ?
