@@ -40,7 +40,7 @@ def test_a_task_waits_for_a_signal_without_a_slot_or_for_its_timeout(cluster: Cl
     for handle in waiting:
         eventually(lambda handle=handle: "for the signal 'approved'" in handle.why(), WAIT_SECONDS)  # type: ignore[misc]
         handle.signal("approved", {"by": handle.id})
-        assert handle.result(WAIT_SECONDS) == [{"by": handle.id}, "client", 2]
+        assert handle.result(WAIT_SECONDS) == [{"by": handle.id}, "admin", 2]
     with pytest.raises(
         tq.InvalidArgument, match="the task has succeeded; only one that has not ended takes signals"
     ):

@@ -34,6 +34,7 @@ DROPPABLE: Final = {
         "client/stdlib/managers.py",
         "call",
     ): "waited for, its answer says nothing: it is about whether a master is there",
+    ("client/tasks/handle.py", "call"): "waited for, the answer to a signal says nothing",
     ("master/gateway/connection.py", "call"): "the engine's: its answer comes to `QueueCalls.send`",
     ("master/gateway/queue_calls.py", "call"): "the engine's: its answer comes to `send`",
     ("master/net/engine_port.py", "call"): "the engine's: its answer leaves by the session's wire",

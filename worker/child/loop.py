@@ -58,7 +58,7 @@ from .process_streams import Streams
 from .report_buffer import ReportBuffer
 from .served import ServedTask, ServedTasks
 from .start_page import WORDS_BYTES, StartPage
-from .steps import AttemptSteps
+from .steps import AttemptSteps, LastSteps
 from .verdict import interruption_message, verdict
 
 FLUSH_SECONDS: Final = 0.002  # a report waits no longer than this for others to be sent with
@@ -105,8 +105,7 @@ class ChildProcess:
         line = ChildLink(relay, self._fork_guard)
         self._fork_guard.at_fork += [self._work.detach, line.detach, self._writer.forked]
         link.set_ambient(line)
-        self._line = line
-        self._steps: AttemptSteps | None = None  # of the last attempt that had any
+        self._steps = LastSteps(line)
         self._blobs = ChildBlobs(line)
         self._named: list[bytes] = []  # hashes of the content that the next report's result refers to
         set_ambient_fetcher(self._blobs)
@@ -318,10 +317,7 @@ class ChildProcess:
 
     def steps(self) -> AttemptSteps:
         block, at = self._block, self._index
-        token = block.id(at), block.attempts[at], block.lease
-        if self._steps is None or self._steps.token != token:
-            self._steps = AttemptSteps(self._line, token)
-        return self._steps
+        return self._steps.of((block.id(at), block.attempts[at], block.lease))
 
     # what goes out
 

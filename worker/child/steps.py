@@ -197,6 +197,18 @@ class AttemptSteps:
             self._pause(PAUSE_SECONDS)
 
 
+class LastSteps:
+    """The steps of the last attempt that had any. ``link``: to the master."""
+
+    def __init__(self, link: Link) -> None:
+        self._link, self._last = link, AttemptSteps(link, (b"", 0, b""))
+
+    def of(self, token: Token) -> AttemptSteps:
+        if self._last.token != token:
+            self._last = AttemptSteps(self._link, token)
+        return self._last
+
+
 def _drive(step: Waits) -> Any:
     """Do a step here, or give an awaitable of it where an event loop runs."""
     asyncio = sys.modules.get("asyncio")

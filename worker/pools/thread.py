@@ -39,7 +39,7 @@ from ..agent.reports import JobReport
 from ..child.blobs import ChildBlobs
 from ..child.fork_guard import ForkGuard
 from ..child.served import ServedTask, ServedTasks
-from ..child.steps import AttemptSteps
+from ..child.steps import AttemptSteps, LastSteps
 from ..child.verdict import Verdict, verdict
 from .interface import RunnerOwner
 
@@ -69,7 +69,7 @@ class ThreadChild:
         self._runner: asyncio.Runner | None = None  # made for the first task that is a coroutine
         self._calls: dict[int, Future[Any]] = {}
         self._call_ids = itertools.count(1)
-        self._steps: AttemptSteps | None = None  # of the last attempt that had any
+        self._steps = LastSteps(self)
         self._blobs = ChildBlobs(self)
         context.provide(_here)
         threading.Thread(target=self._run, name=f"tq-task-{number}", daemon=True).start()
@@ -226,10 +226,7 @@ class ThreadChild:
     def steps(self) -> AttemptSteps:
         job = self._running
         assert job is not None  # noqa: S101 - asked for by its context
-        token = job.id, job.attempt, job.lease
-        if self._steps is None or self._steps.token != token:
-            self._steps = AttemptSteps(self, token)
-        return self._steps
+        return self._steps.of((job.id, job.attempt, job.lease))
 
     # common.wire.caller.Link, for the content of blobs and for steps
 
