@@ -16,7 +16,7 @@ import tq
 from .conftest import WorkerFactory
 from .programs import Master, Worker, eventually
 
-TASKS = 3_000
+TASKS = 1_500
 TASK_SECONDS = 0.002  # so that the kill strikes in the middle of the load, not after it
 # A lease and a grace after the fault, and time for a loaded machine to start Pythons.
 SECONDS = 45.0

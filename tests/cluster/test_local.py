@@ -211,6 +211,8 @@ if __name__ == "__main__":
         for call in (q.submit, q.add_task, q.map):
             tell(lambda: call(abs, [1]))
         tell(q.join)
+    if where:
+        sys.exit()
     pool = tq.Pool(1)
     results = pool.imap(abs, itertools.count())
     next(results)

@@ -26,6 +26,7 @@ from .programs import (
     clean_environment,
     command,
     eventually,
+    fork_server,
     run_program,
 )
 
@@ -51,17 +52,22 @@ def on_terminal(arguments: list[object], home: Path, environment: dict[str, str]
 
     reader = threading.Thread(target=read)
     reader.start()
+    words, complete = [*command("tq"), *map(str, arguments)], clean_environment(home, environment)
     try:
-        subprocess.run(
-            [*command("tq"), *map(str, arguments)],
-            env=clean_environment(home, environment),
-            cwd=home,
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=theirs,
-            timeout=START_SECONDS,
-            check=False,
-        )
+        with open(os.devnull, "rb") as nothing:
+            if (server := fork_server()).can_start(words, complete):
+                server.start(words, home, complete, (nothing.fileno(), theirs, theirs)).wait(START_SECONDS)
+            else:
+                subprocess.run(
+                    words,
+                    env=complete,
+                    cwd=home,
+                    stdin=nothing,
+                    stdout=theirs,
+                    stderr=theirs,
+                    timeout=START_SECONDS,
+                    check=False,
+                )
     finally:
         os.close(theirs)
         reader.join(START_SECONDS)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from .syntax import forget
+
 PACKAGE_FOLDERS = ("client", "common", "master", "tasks", "worker")
 TEXT_SUFFIXES = {".py", ".md", ".toml", ".sql", ".txt", ".csv", ".service", ".yml", ".yaml", ".json", ""}
 
@@ -23,6 +25,13 @@ def walk(folder: Path) -> Iterator[Path]:
                 yield from walk(path)
         elif path.suffix in TEXT_SUFFIXES:
             yield path
+
+
+@pytest.fixture(scope="package", autouse=True)
+def trees() -> Iterator[None]:
+    """Those of sources are kept until the last rule of this process has looked."""
+    yield
+    forget()
 
 
 @pytest.fixture(scope="session")

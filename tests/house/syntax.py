@@ -23,3 +23,9 @@ def parsed(text: str) -> ast.Module:
 def nodes(tree: ast.AST) -> Sequence[ast.AST]:
     """As ``ast.walk``."""
     return tuple(ast.walk(tree))
+
+
+def forget() -> None:
+    """A process of the suite that keeps the trees has a million objects more to look at in each collection of garbage."""
+    parsed.cache_clear()
+    nodes.cache_clear()

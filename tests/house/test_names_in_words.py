@@ -39,6 +39,9 @@ EXAMPLES: Final = {
     "tests/docs/pages.py": {"jobs.py"},
     "worker/child/loading.py": {"file.py", "path/to/file.py"},
 }
+DEFINITIONS: Final = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+DESCRIBED: Final = (ast.Module, *DEFINITIONS)
+NAMES: Final = (ast.Name, ast.Attribute)
 EXTERNAL: Final = {
     *sys.stdlib_module_names,
     "msgpack",
@@ -55,8 +58,7 @@ def words(text: str) -> list[tuple[int, str]]:
     """Docstrings and comments, each with its line."""
     found = [(text.count("\n", 0, match.start()) + 1, match[0]) for match in COMMENT.finditer(text)]
     for node in nodes(parsed(text)):
-        is_described = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if is_described and (docstring := ast.get_docstring(node, clean=False)):
+        if isinstance(node, DESCRIBED) and (docstring := ast.get_docstring(node, clean=False)):
             found.append((getattr(node, "lineno", 1), docstring))
     return found
 
@@ -108,9 +110,9 @@ def members(node: ast.ClassDef) -> set[str]:
     """What a class has: methods, fields, and attributes that its methods set."""
     found = set()
     for inner in ast.walk(node):
-        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        if isinstance(inner, DEFINITIONS):
             found.add(inner.name)
-        elif isinstance(inner, ast.Name | ast.Attribute) and isinstance(inner.ctx, ast.Store):
+        elif isinstance(inner, NAMES) and isinstance(inner.ctx, ast.Store):
             found.add(inner.id if isinstance(inner, ast.Name) else inner.attr)
     return found
 

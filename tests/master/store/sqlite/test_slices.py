@@ -328,9 +328,7 @@ def check_slices(store: Store) -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_tasks_of_arrays_answer_as_tasks_with_rows_do(
-    stores: Callable[[], Store], seed: int, tmp_path: Any
-) -> None:
+def test_tasks_of_arrays_answer_as_tasks_with_rows_do(seed: int) -> None:
     random = Random(seed)  # noqa: S311  the same story in each run
     rows = SqliteStore(None, "memory")
     arrays = SqliteStore(None, "memory")
