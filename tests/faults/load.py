@@ -1,9 +1,13 @@
-"""A load that goes on while faults are injected: small tasks in small batches, from a thread of its own."""
+"""A load that goes on while faults are injected, from threads of its own: small tasks in small batches, and maps beside them."""
 
 from __future__ import annotations
 
+import itertools
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
+
+import tq
 
 from ..cluster.cluster_tasks import count
 from ..cluster.programs import eventually
@@ -13,45 +17,81 @@ from .witness import Tasks, Witness
 BATCH = 10
 TASK_SECONDS = 0.005
 AHEAD_MAX = 200  # tasks submitted and not yet started, so that a fault strikes amid them and the end is near
+MAPS: Final[list[tuple[int, dict[str, Any]]]] = [
+    (300, {}),
+    (1_000, {}),
+    (200, {"delivery": "at_most_once"}),
+    (500, {}),
+]
+MAPS_MAX = 12  # of one load: each element is some eight lines of the history
+MAP_PAUSE_SECONDS = 1.0
 
 
 class Load:
+    """The maps are those of the shipped client, which records itself what it submits and receives."""
+
     def __init__(self, trial: Trial, witness: Witness | None = None) -> None:
-        self._witness = witness or trial.witness()
+        self._witness, self._app = witness or trial.witness(), trial.recording_app()
         self._starts = str(trial.home / "starts of the load")
+        self._map_starts = str(trial.home / "starts of the maps")
         self._tasks: Tasks = []
+        self.maps = 0  # that have ended, and were judged
         self._enough = threading.Event()
-        self._thread = threading.Thread(target=self._submit)
+        self._threads = [threading.Thread(target=self._act, args=[act]) for act in (self._submit, self._map)]
         self._error: BaseException | None = None
 
     def __enter__(self) -> Load:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *error: Any) -> None:
         self._enough.set()
-        self._thread.join(SECONDS)
+        for thread in self._threads:
+            thread.join(2 * SECONDS)
 
     def goes_on(self, starts: int) -> None:
-        """Wait until so many more have been started."""
+        """Wait until so many more of the small tasks have been started."""
         goal = count(self._starts) + starts
         eventually(lambda: self._error is not None or count(self._starts) >= goal, SECONDS)
+        self._raise()
+
+    def hear(self) -> None:
+        """Every task, and every map, has given what it should."""
+        self._raise()
+        given = self._witness.hear(self._tasks, SECONDS)
+        assert [given[id] for id in self._tasks] == list(range(len(self._tasks)))
+        assert self.maps
+
+    def _raise(self) -> None:
         if self._error is not None:
             raise self._error
 
-    def hear(self) -> None:
-        """Every task has given what it should."""
-        given = self._witness.hear(self._tasks, SECONDS)
-        assert [given[id] for id in self._tasks] == list(range(len(self._tasks)))
-
-    def _submit(self) -> None:
+    def _act(self, act: Callable[[], None]) -> None:
         try:
-            while not self._enough.is_set():
-                while len(self._tasks) - count(self._starts) > AHEAD_MAX:
-                    if self._enough.wait(0.01):
-                        return
-                numbers = range(len(self._tasks), len(self._tasks) + BATCH)
-                calls = [(self._starts, number, TASK_SECONDS) for number in numbers]
-                self._tasks += self._witness.submit("cluster_tasks:noted", calls, max_crashes=100)
+            act()
         except BaseException as error:  # whatever it is, it belongs to the test's thread
             self._error = error
+
+    def _submit(self) -> None:
+        while not self._enough.is_set():
+            while len(self._tasks) - count(self._starts) > AHEAD_MAX:
+                if self._enough.wait(0.01):
+                    return
+            numbers = range(len(self._tasks), len(self._tasks) + BATCH)
+            calls = [(self._starts, number, TASK_SECONDS) for number in numbers]
+            self._tasks += self._witness.submit("cluster_tasks:noted", calls, max_crashes=100)
+
+    def _map(self) -> None:
+        """One after another. The elements of an at_most_once map that a fault has struck are lost, and say so."""
+        for size, options in itertools.islice(itertools.cycle(MAPS), MAPS_MAX):
+            noted = self._app.named("cluster_tasks:noted", max_crashes=100, **options)
+            handles = noted.starmap((self._map_starts, number) for number in range(size))
+            handles.wait(timeout=2 * SECONDS)
+            for number, handle in enumerate(handles):
+                error = handle.exception(timeout=0)
+                is_lost = isinstance(error, tq.TaskLost) and "delivery" in options
+                assert is_lost or handle.result(timeout=0) == number
+            self.maps += 1
+            if self._enough.wait(MAP_PAUSE_SECONDS):
+                return

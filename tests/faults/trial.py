@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -66,6 +67,16 @@ class Trial:
     def witness(self, url: str | None = None, role: str = "client") -> Witness:
         app = tq.App(url or self.master.url, self.master.authkey, role=role, connect_timeout=30)
         return Witness(self._stack.enter_context(app), self._note)
+
+    def recording_app(self) -> tq.App:
+        """A client that writes its history by itself, as any program does that was started with the variable."""
+        app = self._stack.enter_context(tq.App(self.master.url, self.master.authkey, connect_timeout=30))
+        os.environ[VARIABLE] = str(self.history)
+        try:
+            assert app.session.link is not None  # it is made now
+        finally:
+            del os.environ[VARIABLE]
+        return app
 
     def events(self, what: str = "") -> list[Event]:
         """What has been said so far."""

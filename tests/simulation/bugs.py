@@ -240,6 +240,18 @@ BUGS = (
         "if False and earlier:",
     ),
     Bug(
+        "make the task of an instant twice",
+        "tq.master.schedules.occurrences",
+        "if id not in there and one not in decided]",
+        "if id not in there]",
+    ),
+    Bug(
+        "write the last instant one transaction late",
+        "tq.master.schedules.schedules",
+        "        self._store.decided(decided)\n",
+        "        self._store.decided(vars(self).get('late', ()))\n        vars(self)['late'] = decided\n",
+    ),
+    Bug(
         "purge too early",
         "tq.master.tasks.expiry",
         "store.purge(now.steady - limits.result_ttl_ms, STEP_TASKS)",

@@ -1,36 +1,33 @@
-"""A client: the shipped ``PendingCalls`` on a simulated link. Mirrors ``client/core/io_thread.py``."""
+"""A client: submits tasks, and waits for their outcomes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from tq.client.core.pending_calls import PendingCall, PendingCalls
 from tq.common.contract.tasks import OutcomeSlice, rows_of
 from tq.common.domain.id_runs import runs_of, runs_with
-from tq.common.domain.model import Role, StateNumber
-from tq.common.errors import TaskConflict, TqError, Unreachable
+from tq.common.domain.model import StateNumber
+from tq.common.errors import TaskConflict, TqError
 from tq.common.runtime.history import digest
 
-from .caller import Connection, Reconnecting
 from .load import QUEUES, Load, Spec
-from .master import Greeting
 from .network import Network
 from .oracle import Broken, Oracle
-from .world import MS, Process, World
+from .program import Program
+from .world import MS, World
 
 TASKS = ["get_tasks"]
 
 
-class Client(Reconnecting):
+class Client(Program):
     """Submits, cancels, retries, reads, and waits for every outcome."""
 
     def __init__(
         self, world: World, network: Network, oracle: Oracle, load: Load, name: str, until: int
     ) -> None:
-        super().__init__(Process(world, name), network, Greeting(Role.ADMIN, world.random_bytes(16)))
-        self.world, self._oracle, self._load, self._until = world, oracle, load, until
-        self.pending = PendingCalls("outcomes")
+        super().__init__(world, network, name)
+        self._oracle, self._load, self._until = oracle, load, until
         self.accepted: dict[bytes, Spec] = {}  # acknowledged to this client
         self.waits_for: dict[bytes, None] = {}
         oracle.clients.append(self)
@@ -119,12 +116,6 @@ class Client(Reconnecting):
         self.pending.watch(self, list(runs_of(ids)))
         self._perform_effects()
 
-    def _call(
-        self, target: Sequence[Any], method: str, args: Sequence[Any], ticket: Any, *, repeatable: bool
-    ) -> None:
-        self.pending.call(ticket, target, method, args, repeatable=repeatable)
-        self._perform_effects()
-
     # what it receives
 
     def _settled(self, ticket: Any, value: Any, error: TqError | None) -> None:
@@ -168,35 +159,3 @@ class Client(Reconnecting):
         for id, state, body in rows_of(slices):
             self.waits_for.pop(id, None)
             self._oracle.received(self, id, state, digest(body) if state == StateNumber.SUCCEEDED else "")
-
-    # the line, as client/core/io_thread.py has it
-
-    def admitted(self, connection: Connection) -> None:
-        self.connection = connection
-        self.pending.connected()
-        self._perform_effects()
-
-    def gone(self, reason: str) -> None:
-        self.pending.disconnected()
-        self._perform_effects()
-
-    def _perform_effects(self) -> None:
-        if self.connection is not None:
-            for call in self.pending.take_outgoing():
-                self._send(self.connection, call)
-        for settled in self.pending.take_settled():
-            self._settled(*settled)
-        for delivery in self.pending.take_deliveries():
-            self._delivered(delivery.slices, delivery.error)
-
-    def _send(self, connection: Connection, call: PendingCall) -> None:
-        def answered(value: Any, error: TqError | None) -> None:
-            if error is None:
-                self.pending.answered(call.number, value)
-            elif isinstance(error, Unreachable):
-                self.pending.lost(call.number)
-            else:
-                self.pending.refused(call.number, error)
-            self._perform_effects()
-
-        connection.call(call.target, call.method, call.args, answered)

@@ -7,7 +7,7 @@ here can only be seen where time and faults are known exactly.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Collection, Container
 from typing import TYPE_CHECKING, Any
 
 from tq.common.domain.model import OutcomeNumber, StateNumber
@@ -16,6 +16,7 @@ from tq.master.tasks.routes import Routes
 from tq.master.workers.membership import Membership
 
 from ..history.checker import Final, check
+from .instants import Instants, Wrong
 from .tables import LeaseRow, Torn, check_arrays, counts, leases, read
 from .world import SECOND, World
 
@@ -70,6 +71,8 @@ class Oracle:
         self._over_at: dict[bytes, int] = {}  # tasks that ended
         self._purged: set[int] = set()  # numbers of tasks
         self.forgotten: set[bytes] = set()  # their ids
+        self.has_schedules = False
+        self.instants = Instants()
         self._gained_ms = 0  # time that passed for masters only: the wall's clock jumped while none ran
 
     # the store's side
@@ -96,6 +99,15 @@ class Oracle:
     def took_effect(self, store: SimulatedStore) -> None:
         """The transaction under way is durable, whatever its commit goes on to say."""
         pending, self._pending = self._pending, []
+        by_schedules = {
+            event["id"]
+            for event in pending
+            if event["what"] == "submitted"
+            and (event["id"] not in self._load.specs or event["id"] in self.instants.submitted)
+        }
+        for id in by_schedules:
+            self._load.of_schedule(id)
+            self.note("submitting", id=id, who="schedule")
         for event in pending:
             event["t"] = self._world.now
             self._say(event)
@@ -118,8 +130,23 @@ class Oracle:
                 self._purge(event)
         if self.master is not None:
             self._time(store, self.master.engine)
+        if self.has_schedules:
+            self._look_at_schedules(store, by_schedules)
         if self._world.chance(0.05):
             self._look(store)
+
+    def _look_at_schedules(self, store: SimulatedStore, submitted: Collection[bytes]) -> None:
+        assert self.master is not None
+        try:
+            self.instants.look(store.ask, submitted, self.master.engine.now.wall)
+        except Wrong as error:
+            raise Broken(error.rule, str(error), error.id) from error
+
+    def check_schedules_due(self, store: SimulatedStore) -> None:
+        try:
+            self.instants.check_due(store.ask, (self._world.now + self._world.wall_offset) // 1000)
+        except Wrong as error:
+            raise Broken(error.rule, str(error)) from error
 
     def _note_end(self, event: dict[str, Any]) -> None:
         what, now = event["what"], self._world.now
@@ -236,7 +263,7 @@ class Oracle:
         options = self._load.specs[id].options
         if id in self._revived:
             return
-        if self._passed_ms(id) < options.get("delay", 0) * 1000:
+        if "delay" in options and self._passed_ms(id) < options["delay"] * 1000:
             raise Broken("C3", "it was started before its delay was over", id)
         if self._world.latest_wall < options.get("at", 0) * SECOND:
             raise Broken("C3", "it was started before its instant", id)
@@ -330,6 +357,10 @@ class Oracle:
             id: Final(state, attempt, digest(result) if state == StateNumber.SUCCEEDED else "")
             for id, state, attempt, result in rows
         }
+        try:
+            self.instants.check_ends({id: row.state for id, row in final.items()})
+        except Wrong as error:
+            raise Broken(error.rule, str(error), error.id) from error
         report = check(self.events, final)
         for violation in report.violations:
             raise Broken(violation.rule, violation.text, violation.id)

@@ -15,6 +15,7 @@ from .load import Load
 from .master import Master
 from .network import Network
 from .oracle import Broken, Oracle
+from .planner import Planner
 from .worker import Worker
 from .world import MS, SECOND, Process, World
 
@@ -34,6 +35,8 @@ DAMAGED = (
     "put_worker",
     "log_attempt",
 )
+WITH_SCHEDULES = 3  # every third seed
+DECIDED = 20 * SECOND  # a master that stood still when the faults ended has had its time
 SHORT_TTL_MS = 8_000  # results are purged while others of their array still run
 LONG_TTL_MS = 7 * 24 * 3_600_000
 PEACE = 10 * LEASE + 30 * SECOND  # ten leases, and what the slowest task may honestly take
@@ -104,6 +107,7 @@ class Cluster:
             self.kill_client,
         ]
         self._kinds = _mix(kinds, seed, world)
+        self.planner = self._planner(seed) if seed % WITH_SCHEDULES == 1 else None
         self._rate = world.random.choice([300 * MS, 1 * SECOND, 4 * SECOND])
         self._next_fault()
 
@@ -134,6 +138,12 @@ class Cluster:
         self._lives += 1
         name = f"client-{self._lives}"
         return Client(self.world, self.network, self.oracle, self.load, name, self.chaos_ends)
+
+    def _planner(self, seed: int) -> Planner:
+        self.oracle.has_schedules = True
+        return Planner(
+            self.world, self.network, seed, self.chaos_ends, clock_jumps=self.jump_clock in self._kinds
+        )
 
     # harm
 
@@ -359,12 +369,22 @@ class Cluster:
 
     def work_left(self) -> int:
         """How long one slot would need for all that is waiting, with the attempts that fail."""
-        return 4 * sum(self.load.specs[id].duration for id, _, _ in self.store.unfinished())
+        waiting = (self.load.specs.get(id) for id, _, _ in self.store.unfinished())
+        return 4 * sum(spec.duration for spec in waiting if spec is not None)  # None: not committed yet
+
+    def end_schedules(self) -> None:
+        """Those that are due have been decided by now; then all are paused."""
+        if self.planner is not None:
+            self.world.run(CHAOS + DECIDED)
+            self.oracle.check_schedules_due(self.store)
+            self.planner.finish()
 
     @property
     def at_rest(self) -> bool:
         """Every task that was promised to a client has ended, and every client that waits for it has received its end."""
         if any(client.waits_for for client in self.clients):
+            return False
+        if self.planner is not None and (self.planner.unpaused or self.store.in_transaction):
             return False
         return not self.store.has_unfinished
 
@@ -390,6 +410,7 @@ def simulate(seed: int, *, story: bool = False) -> Outcome:
         cluster.world.run(CHAOS)
         cluster.make_peace()
         cluster.world.run(CHAOS + 8 * SECOND)
+        cluster.end_schedules()
         step, deadline = 500 * MS, cluster.world.now + PEACE + cluster.work_left()
         while not cluster.at_rest:
             if cluster.world.now > deadline:
@@ -417,6 +438,8 @@ def simulate(seed: int, *, story: bool = False) -> Outcome:
 
 def _stuck(cluster: Cluster) -> Broken:
     rows = cluster.store.unfinished()[:1]
+    if cluster.planner is not None and cluster.planner.unpaused and not rows:
+        return Broken("liveness", "the pause of a schedule was not answered")
     if rows:
         id, state, attempt = rows[0]
         return Broken("liveness", f"a task has not ended: state {state}, attempt {attempt}", id)
