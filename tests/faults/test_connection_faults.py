@@ -17,6 +17,7 @@ from .trial import PATIENT, SECONDS, Trial
 from .witness import Witness
 
 EDGES = 16  # about so many records go each way in the scripts below; whether it was the last shows itself
+ARRAY = 120  # tasks of an array: several blocks of jobs
 BULK_BYTES = 4 * 1024 * 1024
 BULK_SECONDS = 0.01  # for each 16 KiB: the whole takes longer than a silent master is borne with
 
@@ -27,6 +28,8 @@ def places(scale: float) -> Iterator[int]:
 
 
 def client_script(witness: Witness) -> None:
+    """One array is under way all the while, and ends with the rest."""
+    array = witness.submit("cluster_tasks:echo", [(number,) for number in range(ARRAY)])
     tasks = witness.submit("cluster_tasks:echo", [("a",), ("b",)])
     never = witness.submit("cluster_tasks:echo", [("c",)], delay=3600)
     assert list(witness.hear(tasks, SECONDS).values()) in (["a", "b"], ["b", "a"])
@@ -34,6 +37,8 @@ def client_script(witness: Witness) -> None:
     assert witness.cancel(never) == [tq.State.CANCELLED]
     more = witness.submit("cluster_tasks:echo", [("x" * 40_000,)])
     assert len(witness.hear(more, SECONDS)[more[0]]) == 40_000
+    given = witness.hear(array, SECONDS)
+    assert [given[id] for id in array] == list(range(ARRAY))
 
 
 @contextmanager
@@ -83,7 +88,7 @@ def test_a_workers_connection_may_break_at_any_edge(
             ):
                 since = time.monotonic()
                 for _ in range(3):
-                    witness.hear(witness.submit("cluster_tasks:echo", [(n,) for n in range(4)]), SECONDS)
+                    witness.hear(witness.submit("cluster_tasks:echo", [(n,) for n in range(ARRAY)]), SECONDS)
             if not proxy.struck.is_set():
                 break
             times += 1

@@ -24,10 +24,19 @@ class Client(Program):
     """Submits, cancels, retries, reads, and waits for every outcome."""
 
     def __init__(
-        self, world: World, network: Network, oracle: Oracle, load: Load, name: str, until: int
+        self,
+        world: World,
+        network: Network,
+        oracle: Oracle,
+        load: Load,
+        name: str,
+        until: int,
+        *,
+        echoes: bool = False,
     ) -> None:
+        """``echoes``: now and then it submits the same twice at once, as two programs do that use the same keys."""
         super().__init__(world, network, name)
-        self._oracle, self._load, self._until = oracle, load, until
+        self._oracle, self._load, self._until, self._echoes = oracle, load, until, echoes
         self.accepted: dict[bytes, Spec] = {}  # acknowledged to this client
         self.waits_for: dict[bytes, None] = {}
         oracle.clients.append(self)
@@ -84,15 +93,16 @@ class Client(Program):
         ]
         self._oracle.submitting(ids)
         self.waits_for.update(dict.fromkeys(ids))
-        self.pending.call(
-            ("submit", specs),
-            ["get_task_queue", first.queue],
-            "submit",
-            args,
-            repeatable=True,
-            runs=list(runs_of(ids)),
-            listener=self,
-        )
+        for _ in range(2 if self._echoes and self.world.chance(0.3) else 1):
+            self.pending.call(
+                ("submit", specs),
+                ["get_task_queue", first.queue],
+                "submit",
+                args,
+                repeatable=True,
+                runs=list(runs_of(ids)),
+                listener=self,
+            )
         self._perform_effects()
 
     def _submit_again(self, spec: Spec) -> None:

@@ -76,6 +76,7 @@ class Cluster:
         self._lives = 0
         self.chaos_ends = CHAOS
         self.faults: dict[str, int] = {}
+        self._echoes = seed % WITH_SCHEDULES == 2
         self.start_master()
         self.workers = [self._new_worker() for _ in range(world.between(1, 3))]
         self.clients = [self._new_client() for _ in range(world.between(1, 2))]
@@ -137,7 +138,9 @@ class Cluster:
     def _new_client(self) -> Client:
         self._lives += 1
         name = f"client-{self._lives}"
-        return Client(self.world, self.network, self.oracle, self.load, name, self.chaos_ends)
+        return Client(
+            self.world, self.network, self.oracle, self.load, name, self.chaos_ends, echoes=self._echoes
+        )
 
     def _planner(self, seed: int) -> Planner:
         self.oracle.has_schedules = True

@@ -30,7 +30,14 @@ ONCE_BROKEN = (5, 40, 65, 103, 110, 127, 139, 150, 159, 183, 340, 398, 483, 1397
 ONE_OF_EACH = (5, 103, 483)
 
 # Found at the first seed; `make proof` finds them all.
-QUICK = ("reply before the commit", "retry one too often", "count twice", "end as expired what gave up")
+QUICK = (
+    "reply before the commit",
+    "retry one too often",
+    "count twice",
+    "end as expired what gave up",
+    "read on from the earlier connection of a node",
+    "write the last instant one transaction late",
+)
 MOVES = (
     (StateNumber.READY, StateNumber.EXPIRED),
     (StateNumber.READY, StateNumber.CANCELLED),
