@@ -1,7 +1,7 @@
 """The sessions of one engine: opened, said goodbye, closed, or to connect again after the store has failed.
 
 A node has one connection. When it opens another, it has given up the earlier one, which may still look whole here and have calls
-that nobody has read: that one is closed before anything of the new one is read. Otherwise the copy of a call that the node has
+that were not read: that one is closed before anything of the new one is read. Otherwise the copy of a call that the node has
 repeated could be performed after it, and undo what the node did since.
 """
 

@@ -99,12 +99,12 @@ class Oracle:
     def took_effect(self, store: SimulatedStore) -> None:
         """The transaction under way is durable, whatever its commit goes on to say."""
         pending, self._pending = self._pending, []
-        by_schedules = {
+        by_schedules = dict.fromkeys(
             event["id"]
             for event in pending
             if event["what"] == "submitted"
             and (event["id"] not in self._load.specs or event["id"] in self.instants.submitted)
-        }
+        )
         for id in by_schedules:
             self._load.of_schedule(id)
             self.note("submitting", id=id, who="schedule")

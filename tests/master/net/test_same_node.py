@@ -1,4 +1,4 @@
-"""A node that connects again: its earlier connection ends, with all that nobody has read. Real sockets and TLS."""
+"""A node that connects again: its earlier connection ends, with all that was not read. Real sockets and TLS."""
 
 from __future__ import annotations
 
