@@ -48,6 +48,7 @@ class Resource(enum.IntEnum):
     HELD = 17
     SERVED_ROUTES = 18
     CLAIMS = 19
+    WATCHED_BLOCKS = 20
 
 
 class Limit(NamedTuple):
@@ -73,6 +74,10 @@ LIMITS: Final[dict[Resource, Limit]] = {
     ),
     Resource.WATCHED: Limit(
         1_000_000, 4_000_000, 220, "tasks whose outcomes are not collected yet", "collect some first"
+    ),
+    # Of a map one for thousands; of tasks with ids of their own, as those with a key have, one for each.
+    Resource.WATCHED_BLOCKS: Limit(
+        250_000, 1_000_000, 720, "watched tasks whose ids are far from each other", "collect some first"
     ),
     Resource.OUTCOME_BYTES: Limit(16 * MIB, 128 * MIB, 1, "bytes of outcomes", "collect some first"),
     Resource.ANNOUNCED_BYTES: Limit(

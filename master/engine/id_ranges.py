@@ -100,6 +100,11 @@ class IdRanges(Generic[V]):
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def blocks(self) -> int:
+        """In how many blocks they are: each takes some hundred bytes, whatever is in it."""
+        return len(self._blocks)
+
     def __contains__(self, id: bytes) -> bool:
         number = int.from_bytes(id, "big")
         ranges = self._blocks.get(number >> BLOCK_BITS)
@@ -167,6 +172,12 @@ class IdRanges(Generic[V]):
         if at < end:
             add(at, end, change(None))
         ranges.put(first, last, changed)
+
+
+def blocks_of(run: IdRun) -> int:
+    """In how many blocks the ids of a run are."""
+    place = run.place & _PLACE_MASK
+    return (place + run.length - 1 >> BLOCK_BITS) + 1
 
 
 def _by_block(run: IdRun) -> Iterator[tuple[int, int, int]]:

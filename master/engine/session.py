@@ -38,11 +38,21 @@ class Wire(Protocol):
 class Stream:
     """Outcomes of watched tasks on their way to one collector."""
 
-    __slots__ = ("bodies_bytes", "collect", "outcomes", "room_bytes", "session", "waiting", "watched")
+    __slots__ = (
+        "blocks",
+        "bodies_bytes",
+        "collect",
+        "outcomes",
+        "room_bytes",
+        "session",
+        "waiting",
+        "watched",
+    )
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.watched: IdRanges[bool] = IdRanges()
+        self.blocks = 0  # of ``watched``, accounted for
         self.outcomes: deque[tuple[IdRun, int, Any]] = deque()
         self.waiting = 0  # tasks in ``outcomes``
         self.bodies_bytes = 0  # of the bodies held in outcomes

@@ -97,8 +97,7 @@ class Dispatch(Part):
         if any(new.first >= COMPUTED for new in runs):
             check_computed(route, runs, proofs)
         if stream is not None:
-            count = sum(len(new.payloads) for new in runs)
-            self._subscriptions.check_room(call.session, stream, count)
+            self._subscriptions.check_room(call.session, stream, (new.run for new in runs))
         chosen = options.to_wire()
         packed = pack(chosen) if chosen else None
         largest = _largest(runs)

@@ -21,7 +21,7 @@ from ...common.errors import InvalidArgument
 from ..engine.accounts import Resource
 from ..engine.clock import Now
 from ..engine.endings import Ended
-from ..engine.id_ranges import IdRanges
+from ..engine.id_ranges import IdRanges, blocks_of
 from ..engine.part import Part
 from ..engine.session import LATER, STREAMS_MAX, Call, Session, Stream
 from ..engine.work import Work
@@ -52,10 +52,15 @@ class Subscriptions(Part):
         ] = {}  # streams with outcomes to collect, in order; a dict keeps the order
         self._notified: dict[Stream, None] = {}  # streams that got an outcome in this transaction
 
-    def check_room(self, session: Session, name: str, tasks: int) -> None:
-        """Raises QuotaExceeded when the account has no room for so many more watched tasks."""
+    def check_room(self, session: Session, name: str, runs: Iterable[IdRun]) -> None:
+        """Raises QuotaExceeded when the account has no room to watch these, too."""
         self._stream(session, name)
+        tasks = blocks = 0
+        for run in runs:
+            tasks += run.length
+            blocks += blocks_of(run)
         session.account.check(Resource.WATCHED, tasks)
+        session.account.check(Resource.WATCHED_BLOCKS, blocks)
 
     def expect(self, session: Session, name: str, runs: Iterable[IdRun]) -> None:
         """Watch tasks that cannot have ended yet. The caller has checked the account: see ``check_room``."""
@@ -67,11 +72,12 @@ class Subscriptions(Part):
             stream.watched.change(run, _watched)
             self._watchers.change(run, partial(_with, stream))
         session.account.note(Resource.WATCHED, len(stream.watched) - before)  # until they are collected
+        _note_blocks(stream)
 
     def watch(self, session: Session, name: str, runs: list[IdRun]) -> None:
         """Watch tasks in any state: those that have ended, or do not exist for this key, yield their outcome immediately. Raises
         QuotaExceeded."""
-        self.check_room(session, name, sum(run.length for run in runs))
+        self.check_room(session, name, runs)
         self.watch_known(session, name, runs)
 
     def watch_known(self, session: Session, name: str, runs: list[IdRun]) -> None:
@@ -89,6 +95,7 @@ class Subscriptions(Part):
             for part, _ in stream.watched.take(run):
                 self._watchers.change(part, partial(_without, stream))
                 self._tell_known(stream, part, states)
+        _note_blocks(stream)
 
     def _tell_known(self, stream: Stream, run: IdRun, states: Mapping[bytes, int]) -> None:
         """Outcomes of tasks that had ended before they were watched."""
@@ -132,6 +139,7 @@ class Subscriptions(Part):
             for part, _ in stream.watched.take(run):
                 self._watchers.change(part, partial(_without, stream))
                 session.account.give(Resource.WATCHED, part.length)
+        _note_blocks(stream)
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         """Note the outcomes of tasks that became terminal in this transaction."""
@@ -143,6 +151,7 @@ class Subscriptions(Part):
                 some = bodies if part.length == run.length else bodies[start : start + part.length]
                 for stream in streams if isinstance(streams, dict) else (streams,):
                     stream.watched.take(part)
+                    _note_blocks(stream)
                     self._tell(stream, part, state, some)
 
     def collect(self, call: Call, name: str, tasks_max: int) -> object:
@@ -196,6 +205,7 @@ class Subscriptions(Part):
     def closed(self, session: Session, now: Now) -> None:
         for stream in session.streams.values():
             session.account.give(Resource.WATCHED, len(stream.watched) + stream.waiting)
+            session.account.give(Resource.WATCHED_BLOCKS, stream.blocks)
             self._give_back_room(stream)
             for run, _ in stream.watched.runs():
                 self._watchers.change(run, partial(_without, stream))
@@ -268,6 +278,14 @@ class Subscriptions(Part):
         if stream.room_bytes and not stream.bodies_bytes:
             self._give_back_room(stream)
         return taken, tasks, size
+
+
+def _note_blocks(stream: Stream) -> None:
+    """The blocks of a stream's watched ids are on its account. A few more than were checked do no harm."""
+    blocks = stream.watched.blocks
+    if blocks != stream.blocks:
+        stream.session.account.note(Resource.WATCHED_BLOCKS, blocks - stream.blocks)
+        stream.blocks = blocks
 
 
 def _watched(_: bool | None) -> bool:

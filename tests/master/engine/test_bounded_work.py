@@ -223,6 +223,28 @@ def test_watched_tasks_beyond_the_limit_are_refused_by_watch_and_by_submit(bench
     client.call("get_result_queue/s", "watch", [new_ids()])
 
 
+def test_watched_tasks_are_charged_for_the_blocks_that_their_ids_are_in(bench: Bench) -> None:
+    client = with_account(bench.client(), Accounts())
+    account = client.session.account
+    lone = [bytes([n]) * 16 for n in (1, 2, 3)]
+    first = b"m" * 12 + bytes(4)
+    tasks = [*([id, NOTHING] for id in lone), [first, [NOTHING] * 10]]
+    client.call("get_task_queue/q", "submit", "m:f", {}, tasks, "s")
+    assert (account.held[Resource.WATCHED], account.held[Resource.WATCHED_BLOCKS]) == (13, 4)
+    client.call("get_tasks", "cancel", [lone[0], first])
+    client.call("get_result_queue/s", "unwatch", [lone[1]])
+    assert account.held[Resource.WATCHED_BLOCKS] == 2
+    account.note(Resource.WATCHED_BLOCKS, LIMITS[Resource.WATCHED_BLOCKS].key - 2)
+    with pytest.raises(
+        QuotaExceeded, match="watched tasks whose ids are far from each other; at most 250,000"
+    ):
+        client.call("get_result_queue/s", "watch", [lone[1]])
+    account.give(Resource.WATCHED_BLOCKS, LIMITS[Resource.WATCHED_BLOCKS].key - 2)
+    client.close()
+    bench.step()
+    assert (account.held[Resource.WATCHED], account.held[Resource.WATCHED_BLOCKS]) == (0, 0)
+
+
 def test_results_that_are_too_much_to_hold_are_read_when_they_are_collected(bench: Bench) -> None:
     client, worker = with_account(bench.client(), Accounts()), bench.worker("m:f")
     ids = submit(client, 3)
