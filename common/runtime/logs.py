@@ -50,7 +50,6 @@ SENTENCES: Final[dict[str, str]] = {
     "blob.orphan": "a file of large content that the store does not know was removed",
     "item.result_kept": "the queue for this result is gone, and the limit of queues is reached; the result stays with its task",
     "schedule.skipped": "instants of a schedule were missed, and its misfire policy makes no tasks for them",
-    "schedule.more_skipped": "more schedules have missed instants; `tq schedule show` of each has which",
     "schedule.paused": "a schedule may make no tasks any more and was paused; `tq schedule resume` starts it again",
     "schedule.changed": "a schedule was changed in the code of the workers that declare it",
     "schedule.stopped": "a schedule stopped: no worker has had it in its code for an hour; it goes on when one has",

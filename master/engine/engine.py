@@ -155,7 +155,6 @@ class Engine:
     def run(self, now: Now) -> Transaction:
         """Perform what is in the inbox and what is due. The shell commits, then says how that went."""
         self.now = now = self.timeline.look(now)
-        self.work.begin()
         self._parts.begin()
         transaction = Transaction(next(self._numbers))
         self._jobs.take_notes(self._report_bug)
@@ -184,6 +183,7 @@ class Engine:
             transaction.chore = self.trouble.next_chore()
         self._begin(turn)
         if turn is Turn.READ:
+            self.work.begin()
             self._calls.read(transaction, readers, now)
         else:
             if transaction.chore is not None:
@@ -192,6 +192,7 @@ class Engine:
                 if turn is Turn.ALL:
                     self._parts.do_due(now)
                 self._jobs.do()
+                self.work.begin()  # chores that take long, each time, leave calls their share all the same
                 self._calls.perform(transaction, now)
                 if self.sessions.some_are_leaving:
                     self.sessions.close_leaving({call.session for call in self._inbox})

@@ -23,6 +23,7 @@ from typing import Final
 from ...common.contract.schedules import NotAccepted
 from ...common.domain.schedule import DeclaredSchedule, ScheduleDefinition
 from ...common.errors import InvalidArgument, QuotaExceeded, TqError
+from ...common.runtime.limited_log import LimitedLog
 from ..engine.accounts import Account, Resource
 from ..engine.agenda import Agenda, Clock
 from ..engine.clock import Now
@@ -58,12 +59,9 @@ class Declarations(Part):
     def __init__(
         self, store: Store, schedules: Timetable, agenda: Agenda, report: Callable[..., None]
     ) -> None:
-        self._store, self._schedules, self._agenda, self._report = (
-            store.schedules,
-            schedules,
-            agenda,
-            report,
-        )
+        self._store, self._schedules, self._agenda = store.schedules, schedules, agenda
+        self._changed = LimitedLog(report, "schedule.changed", level="info")
+        self._stopped = LimitedLog(report, "schedule.stopped")
         self._of: dict[bytes, Declaring] = {}  # by node, the one that declared last at the end
         self._nodes: dict[str, dict[bytes, None]] = {}  # by the name of a schedule
         self._swept = 0  # the number up to which rows were looked at
@@ -167,7 +165,7 @@ class Declarations(Part):
             raise
         except InvalidArgument:  # with what an operator has changed it makes no sense any more: that goes
             self._schedules.redefined(row._replace(edits=None), account, now)
-        self._report("schedule.changed", schedule=row.name, stopped=was_stopped)
+        self._changed.write(now.mono / 1000, schedule=row.name, stopped=was_stopped)
 
     # gone
 
@@ -236,5 +234,5 @@ class Declarations(Part):
     def _stop_orphans(self, now: Now) -> None:
         for row in self._store.orphans(now.steady - ORPHANED_MS, SWEPT_MAX):
             self._store.put(row._replace(fires=None))
-            self._report("schedule.stopped", level="warning", schedule=row.name)
+            self._stopped.write(now.mono / 1000, schedule=row.name)
         self._expect_orphans()

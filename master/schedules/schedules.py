@@ -24,6 +24,7 @@ from ...common.domain.model import check_name
 from ...common.domain.recurrence import MOMENT_MS_MAX
 from ...common.domain.schedule import ScheduleDefinition, check_fields, laid_over
 from ...common.errors import InvalidArgument, QuotaExceeded
+from ...common.runtime.limited_log import LimitedLog
 from ...common.wire.frames import pack
 from ..engine.accounts import Account
 from ..engine.agenda import Agenda, Clock
@@ -43,7 +44,6 @@ KEY_SCHEDULES_MAX: Final = 100_000  # of them one key may make
 FIRED_MAX: Final = 500  # schedules in one transaction
 LOOKED_MAX: Final = 5_000  # instants that are computed in one transaction, some 50 µs each
 BACKFILLED_MAX: Final = 1_000  # instants of one backfill
-REPORTED_MAX: Final = 10  # schedules with skipped instants that one transaction logs
 FIRE: Final = "fire"
 PAUSED_BY_PERSON, PAUSED_BY_MASTER = 1, 2
 
@@ -63,10 +63,13 @@ class Timetable(Part):
         why_not: Callable[[ScheduleRow], str],
     ) -> None:
         self._store, self._routes, self._occurrences = store.schedules, routes, occurrences
-        self._report, self.why_not = report, why_not
+        self.why_not = why_not
+        self._skipped, self._paused = (
+            LimitedLog(report, "schedule.skipped"),
+            LimitedLog(report, "schedule.paused"),
+        )
         self._nearest = Nearest(agenda, self, FIRE, Clock.WALL)
         self._of_key: Counter[str] = Counter()
-        self._reported = 0
 
     def load(self, picture: Picture, now: Now) -> None:
         self._nearest.set(self._store.next_fire())
@@ -76,7 +79,6 @@ class Timetable(Part):
 
     def due(self, key: Hashable, now: Now) -> None:
         left, decided = LOOKED_MAX, []
-        self._reported = 0
         for row in self._store.due(now.wall, FIRED_MAX):
             if left <= 0:
                 break
@@ -109,17 +111,13 @@ class Timetable(Part):
 
     def _skip(self, row: ScheduleRow, what: SkippedInstants, why: str, now: Now) -> None:
         self._occurrences.skip(row, what, why, now)
-        self._reported += 1
-        if self._reported <= REPORTED_MAX:
-            first, last = map(_shown, (what.first, what.last))
-            fields = {"instants": what.instants, "first": first, "last": last, "why": why}
-            self._report("schedule.skipped", level="warning", schedule=row.name, **fields)
-        elif self._reported == REPORTED_MAX + 1:
-            self._report("schedule.more_skipped", level="warning")
+        first, last = map(_shown, (what.first, what.last))
+        fields = {"instants": what.instants, "first": first, "last": last, "why": why}
+        self._skipped.write(now.mono / 1000, schedule=row.name, **fields)
 
     def _pause(self, row: ScheduleRow, why: str, now: Now) -> None:
         self._store.put(row._replace(fires=None, paused=PAUSED_BY_MASTER, reason=why, since=now.steady))
-        self._report("schedule.paused", level="warning", schedule=row.name, why=why)
+        self._paused.write(now.mono / 1000, schedule=row.name, why=why)
 
     # made and changed
 

@@ -91,7 +91,7 @@ class Peer:
 class Bench:
     """An engine, a clock that stands still until it is advanced, and the transactions in between."""
 
-    def __init__(self, store: SqliteStore, **limits: int) -> None:
+    def __init__(self, store: SqliteStore, seconds: Callable[[], float] | None = None, **limits: int) -> None:
         self.now = Now(1_700_000_000_000, 40 * 24 * 3_600_000)  # a machine that has been up for forty days
         self.reports: list[tuple[str, dict[str, Any]]] = []
         counter = itertools.count(1)
@@ -102,6 +102,7 @@ class Bench:
                 random=lambda: 0.5,
                 random_bytes=lambda size: next(counter).to_bytes(size, "big"),
                 report=lambda action, **fields: self.reports.append((action, fields)),
+                seconds=seconds,
             )
         )
         self.registry = Registry(self.engine, EXPOSED, {})

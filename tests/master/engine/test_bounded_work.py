@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import pytest
@@ -15,7 +15,10 @@ from tq.common.errors import InvalidArgument, QuotaExceeded, StoreError
 from tq.common.values.codec import encode_call
 from tq.common.wire.frames import FRAME_BYTES_MAX, pack
 from tq.master.engine.accounts import LIMITS, Accounts, Resource
-from tq.master.engine.work import ROW_BYTES, ROWS_MAX
+from tq.master.engine.agenda import Agenda
+from tq.master.engine.clock import Now
+from tq.master.engine.part import Part
+from tq.master.engine.work import ROW_BYTES, ROWS_MAX, SECONDS_MAX
 from tq.master.locks import claims, primitives
 from tq.master.observe import overview
 from tq.master.tasks.calls import LIST_TASKS_MAX
@@ -37,6 +40,7 @@ from tq.master.workers.worker_info import (
 from tests.master.leased import each
 
 from ..conftest import Bench, Peer
+from ..new_store import NewStore
 
 NOTHING = encode_call((), {})
 
@@ -504,6 +508,32 @@ def calls_of_an_empty_transaction(bench: Bench) -> int:
     bench.engine.next_wakeup()
     sys.setprofile(None)
     return calls
+
+
+class SlowChore(Part):
+    """Has something to do in every transaction, for longer than calls have."""
+
+    def __init__(self, agenda: Agenda) -> None:
+        self._agenda, self.passed = agenda, 0.0
+
+    def seconds(self) -> float:
+        return self.passed
+
+    def due(self, key: Hashable, now: Now) -> None:
+        self.passed += 2 * SECONDS_MAX
+        self._agenda.set(self, key, now.mono)
+
+
+def test_chores_that_take_long_in_every_transaction_leave_calls_their_share() -> None:
+    clock: list[SlowChore] = []
+    store = NewStore()
+    bench = Bench(store, lambda: clock[0].seconds() if clock else 0.0)
+    chore = SlowChore(bench.engine.core.agenda)
+    clock.append(chore)
+    bench.engine.core.agenda.set(chore, "due", bench.now.mono)
+    assert bench.client().call("get_tasks", "states", []) == []
+    assert chore.passed > SECONDS_MAX
+    store.close()
 
 
 def test_an_empty_transaction_does_as_much_whatever_the_number_of_workers(

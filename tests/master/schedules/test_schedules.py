@@ -263,6 +263,23 @@ def test_keys_have_a_bound_on_their_schedules(
         admin.call(SCHEDULES, "add", "e", definition())
 
 
+def test_what_very_many_schedules_missed_is_a_few_lines_in_the_log(
+    scheduling: Scheduling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRED_MAX", 10)  # in one transaction, of which there are many in a second
+    for number in range(100):
+        scheduling.add(f"s{number}", misfire="skip")
+    scheduling.pass_time(120)
+    assert sum(action == "schedule.skipped" for action, _ in scheduling.bench.reports) == 10
+    scheduling.pass_time(120)
+    assert ("left_out", 90) in {
+        (name, value)
+        for _, fields in scheduling.bench.reports
+        for name, value in fields.items()
+        if name == "left_out"
+    }
+
+
 def test_the_names_of_a_schedules_tasks_are_on_the_account_of_who_says_them(scheduling: Scheduling) -> None:
     account = scheduling.client.session.account = Accounts().of("client")
     scheduling.add()
